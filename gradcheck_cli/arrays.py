@@ -1,0 +1,43 @@
+"""What an array is to this package: its type, the dtypes on offer, and how random ones are drawn."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import random
+    from collections.abc import Sequence
+
+    from numpy.typing import DTypeLike, NDArray
+
+    Array = NDArray[Any]
+
+#: The dtypes that a layer can be checked in, by the names that `--dtype` takes.
+DTYPES = ("float16", "float32", "float64", "longdouble")
+
+
+def epsilon(dtype: DTypeLike) -> float:
+    """The machine epsilon of a floating dtype: the spacing of its numbers at 1."""
+    return float(np.finfo(np.dtype(dtype)).eps)
+
+
+def working_dtype(dtype: DTypeLike) -> np.dtype[Any]:
+    """The dtype in which `dtype` is judged: float64, or longdouble where that is under test."""
+    return np.promote_types(dtype, np.float64)
+
+
+def signed_uniform(source: random.Random, shape: Sequence[int]) -> Array:
+    """Draw float64 values of random sign and of magnitude uniform in [0.5, 1.5).
+
+    Both signs, so that a check cannot pass by cancellation alone; never near zero, so that no element escapes
+    notice and none lies on a kink by accident.
+
+    The standard library's generator is used, not NumPy's: the same seed must give the same arrays on every
+    machine, and NumPy's `Generator` promises that only within one version of NumPy (NEP 19).
+    """
+    words = np.frombuffer(source.randbytes(4 * math.prod(shape)), dtype="<u4")
+    magnitude = 0.5 + (words >> 1) * 2.0**-31
+    return np.where(words & 1, magnitude, -magnitude).reshape(shape)

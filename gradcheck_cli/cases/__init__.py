@@ -1,0 +1,1 @@
+"""WHICH cases are tried."""

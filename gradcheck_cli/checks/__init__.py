@@ -1,0 +1,1 @@
+"""EVIDENCE to verdict: what an implementation returned against what it should have returned."""

@@ -1,0 +1,115 @@
+"""One case of one implementation: from the problem to a result."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from gradcheck_cli.checks.forward import check_forward
+from gradcheck_cli.checks.gradients import check_gradients, unchecked_gradients
+from gradcheck_cli.checks.settings import Settings
+from gradcheck_cli.command import replay_command
+from gradcheck_cli.implementation.find import find
+from gradcheck_cli.implementation.implementation import Implementation, ImplementationError
+from gradcheck_cli.implementation.pair import function_pair
+from gradcheck_cli.layers import LAYERS
+from gradcheck_cli.result import ArrayResult, CaseResult, Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from gradcheck_cli.layers.layer import Case, Layer, Problem
+
+Pair = tuple[Callable[..., Any], Callable[..., Any]]
+
+
+def check(
+    case: Case,
+    implementation: str | Pair | Implementation | None = None,
+    *,
+    method: str = "auto",
+    tol: float | None = None,
+    step: float | None = None,
+) -> CaseResult:
+    """Check one case: run forward and backward, and hold them against the reference and the numerical derivative.
+
+    Args:
+        case: geometry, dtype and seed, such as `ConvCase(N=2, C=3, stride=2)`.
+        implementation: (forward, backward); or what the command line takes, such as "naive" or "layers.py".
+            By default the built-in one.
+        method: how derivatives are computed: "auto" or "dense".
+        tol: tolerance in roundings (eps of the dtype); by default 100, and never over 1/256 of an element's scale.
+        step: a fixed step for the differences, instead of one chosen and bounded by the checker.
+
+    Returns:
+        The result. A geometry that no layer can have is a skip; code that raises is an error with its traceback.
+
+    Raises:
+        ValueError: a setting is out of range.
+        ImplementationNotFoundError: there is no such implementation, or several.
+    """
+    layer = LAYERS[case.layer]
+    if implementation is None or isinstance(implementation, str):
+        implementation = find(implementation or next(iter(layer.builtin)), layer)
+    elif isinstance(implementation, tuple):
+        implementation = function_pair(*implementation)
+    return check_case(case, implementation, Settings(method=method, tol=tol, step=step))
+
+
+def check_case(case: Case, implementation: Implementation, settings: Settings) -> CaseResult:
+    """Check one case of one implementation, and time it."""
+    started = time.perf_counter()
+    layer = LAYERS[case.layer]
+    result = _judge(case, layer, implementation, settings)
+    command = implementation.spec and replay_command(layer.command, case, implementation.spec, settings)
+    return replace(result, command=command, seconds=time.perf_counter() - started)
+
+
+def _judge(case: Case, layer: Layer, implementation: Implementation, settings: Settings) -> CaseResult:
+    blank = CaseResult(
+        implementation=implementation.name, layer=layer.name, case=case, verdict=Verdict.SKIP, reason=case.impossible()
+    )
+    if blank.reason:
+        return blank
+    problem = layer.problem(case)
+    forward: ArrayResult | None = None
+    try:
+        out, cache = implementation.forward(problem.inputs, problem.parameters)
+        forward = check_forward(out, problem, case.dtype, settings)
+        returned = implementation.backward(problem.cotangent, cache, tuple(problem.inputs))
+        gradients = _gradients(returned, forward, implementation, problem, case.dtype, settings)
+    except ImplementationError as error:
+        return replace(
+            blank,
+            verdict=Verdict.ERROR,
+            reason=str(error),
+            forward=forward,
+            gradients=unchecked_gradients(problem, case.dtype, settings, Verdict.ERROR, "was not checked"),
+            traceback=error.traceback,
+        )
+    parts = [forward, *gradients.values()]
+    verdict = Verdict.worst(part.verdict for part in parts)
+    reasons = [part.reason for part in parts if part.verdict is verdict and part.reason]
+    return replace(
+        blank,
+        verdict=verdict,
+        reason="; ".join(reasons) or None,
+        forward=forward,
+        gradients=gradients,
+    )
+
+
+def _gradients(
+    returned: Mapping[str, object],
+    forward: ArrayResult,
+    implementation: Implementation,
+    problem: Problem,
+    dtype: str,
+    settings: Settings,
+) -> dict[str, ArrayResult]:
+    if forward.worst is None:  # out is not of a form, or not of numbers, that could be differentiated
+        why = "was not checked: forward's output cannot be differentiated"
+        return unchecked_gradients(problem, dtype, settings, Verdict.INCONCLUSIVE, why)
+    return check_gradients(returned, implementation, problem, dtype, settings)

@@ -1,0 +1,194 @@
+"""One array held against what it should be, element by element, in units of roundoff."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from gradcheck_cli.arrays import epsilon
+from gradcheck_cli.result import ArrayResult, Arrays, Verdict, Worst, Wrong
+
+if TYPE_CHECKING:
+    from gradcheck_cli.arrays import Array
+    from gradcheck_cli.checks.settings import Settings
+
+#: The scale of an element counts for at least this share of the typical one of its array. An algorithm that spreads its
+#: roundoff evenly (FFT, Winograd) is off by as much where an element has few terms, or none, as elsewhere.
+SCALE_FLOOR = 0.25
+
+
+@dataclass(frozen=True, kw_only=True)
+class Expected:
+    """What an array should be: values, the scale of their roundoff, and how far they may be from the truth."""
+
+    value: Array
+    scale: Array
+    error_bound: Array
+    method: str
+    evaluations: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Subject:
+    """The array under test, and what is known of it before its numbers."""
+
+    name: str
+    array: object  #: what was returned in its place, whatever that is
+    dtype: str  #: the dtype asked for
+    shape: tuple[int, ...]  #: the shape owed
+
+
+def compare(subject: Subject, expected: Expected, settings: Settings) -> ArrayResult:
+    """Judge an array: its form first, and if that is right each element.
+
+    With error a - n, tolerance t = tol * eps * scale and the expected value's own error bound e, an element is wrong
+    if |a - n| > t + e. It is right if |a - n| <= t + e and e is small enough for that to mean something: at most t,
+    or the square root of eps of the scale, by which half of the digits are seen.
+    """
+    reason = malformed(subject)
+    array = np.asarray(subject.array) if reason is None else None
+    if array is not None:
+        reason = nonfinite(subject.name, array)
+    if array is None or reason is not None:
+        return without_numbers(subject, expected, settings, Verdict.FAIL, reason)
+
+    analytic = array.astype(expected.value.dtype)
+    eps = epsilon(subject.dtype)
+    unit = eps * floored(expected.scale)
+    tolerance = settings.tolerance(subject.dtype)
+    with np.errstate(all="ignore"):
+        error = abs(analytic - expected.value)
+        wrong = error > tolerance * unit + expected.error_bound
+        decided = expected.error_bound <= np.maximum(tolerance, eps**-0.5) * unit
+        undecided = ~wrong & ~(decided & np.isfinite(error))
+        # Zero tolerance is zero scale: the whole array is owed zeros, and an error is infinitely many roundings.
+        roundings = np.where(error > 0, error / unit, 0.0)
+        severity = np.where(error > 0, error / (tolerance * unit + expected.error_bound), 0.0)
+        relative = np.where(error > 0, error / np.maximum(1e-8, abs(analytic) + abs(expected.value)), 0.0)
+    # A NaN is an element that the numeric side could not see: the worst only where nothing else is.
+    index = np.unravel_index(int(np.argmax(np.where(np.isnan(severity), -1.0, severity))), error.shape)
+    verdict, reason = _judge(subject.name, wrong, undecided)
+    return ArrayResult(
+        name=subject.name,
+        verdict=verdict,
+        reason=reason,
+        shape=array.shape,
+        expected_shape=subject.shape,
+        dtype=dtype_name(array.dtype),
+        max_rel_error=_largest(relative),
+        max_abs_error=_largest(error),
+        scaled_error=float(roundings[index]),
+        tolerance=tolerance,
+        worst=Worst(
+            index=tuple(int(i) for i in index),
+            analytic=float(analytic[index]),
+            numeric=float(expected.value[index]),
+            error_bound=float(expected.error_bound[index]),
+        ),
+        wrong=Wrong(count=int(wrong.sum()), of=wrong.size, where=_where(wrong)),
+        method=expected.method,
+        evaluations=expected.evaluations,
+        arrays=Arrays(analytic=analytic, numeric=expected.value, error_bound=expected.error_bound)
+        if settings.keep_arrays
+        else None,
+    )
+
+
+def without_numbers(
+    subject: Subject, expected: Expected | None, settings: Settings, verdict: Verdict, reason: str | None
+) -> ArrayResult:
+    """Report an array that was not compared element by element."""
+    array = subject.array if isinstance(subject.array, np.ndarray | np.generic) else None
+    return ArrayResult(
+        name=subject.name,
+        verdict=verdict,
+        reason=reason,
+        shape=None if array is None else array.shape,
+        expected_shape=subject.shape,
+        dtype=None if array is None else dtype_name(array.dtype),
+        max_rel_error=None,
+        max_abs_error=None,
+        scaled_error=None,
+        tolerance=settings.tolerance(subject.dtype),
+        worst=None,
+        wrong=None,
+        method=expected.method if expected else "none",
+        evaluations=expected.evaluations if expected else 0,
+    )
+
+
+def malformed(subject: Subject) -> str | None:
+    """Say what is wrong with the form of an array (missing, no array, shape, dtype), or None."""
+    name, array = subject.name, subject.array
+    if array is None:
+        return f"{name} is missing: None was returned in its place"
+    if not isinstance(array, np.ndarray | np.generic | float | int):
+        return f"{name} is no array but {_article(type(array).__name__)}"
+    array = np.asarray(array)
+    if array.shape != subject.shape:
+        if array.size == 0:
+            hint = "a slice `[pad:-pad]` is empty at pad 0" if array.ndim == len(subject.shape) else "nothing is in it"
+            return f"{name} is empty: shape {array.shape} instead of {subject.shape}; {hint}"
+        return f"{name} has shape {array.shape} instead of {subject.shape}"
+    if array.dtype.kind != "f":
+        return f"{name} has dtype {array.dtype}: a gradient is owed in floating point"
+    if epsilon(array.dtype) > epsilon(subject.dtype):
+        return f"{name} has dtype {dtype_name(array.dtype)}, narrower than the {subject.dtype} of the inputs"
+    return None
+
+
+def nonfinite(name: str, array: Array) -> str | None:
+    """Say how many elements are NaN or infinite, and where the first is, or None."""
+    bad = ~np.isfinite(array)
+    count = int(bad.sum())
+    if not count:
+        return None
+    nans = int(np.isnan(array).sum())
+    kinds = "NaN" if nans == count else "infinite" if not nans else "NaN or infinite"
+    first = _index(np.argwhere(bad)[0])
+    return f"{name} is {kinds} in {count} of {array.size} elements, the first at {first}"
+
+
+def floored(scale: Array) -> Array:
+    """Raise the scale of each element to a share of its array's typical one: the median of those that are not zero."""
+    positive = scale[scale > 0]
+    return np.maximum(scale, SCALE_FLOOR * np.median(positive)) if positive.size else scale
+
+
+def dtype_name(dtype: np.dtype[Any]) -> str:
+    """Name a dtype as `--dtype` does: NumPy calls the long double float128 or float96, by its padding."""
+    return "longdouble" if dtype == np.longdouble and dtype != np.float64 else str(dtype)
+
+
+def _judge(name: str, wrong: Array, undecided: Array) -> tuple[Verdict, str | None]:
+    if wrong.any():
+        where = _where(wrong)
+        return Verdict.FAIL, f"{name} is wrong in {_share(wrong)}" + (f": {where}" if where else "")
+    if undecided.any():
+        return Verdict.INCONCLUSIVE, f"{name} could not be decided in {_share(undecided)}: forward is too rough there"
+    return Verdict.PASS, None
+
+
+def _share(mask: Array) -> str:
+    return f"{int(mask.sum())} of {mask.size} elements"
+
+
+def _where(wrong: Array) -> str | None:
+    if wrong.all():
+        return "everywhere"
+    return f"at {_index(np.argwhere(wrong)[0])}" if wrong.sum() == 1 else None
+
+
+def _index(index: Array) -> str:
+    return f"[{', '.join(str(int(i)) for i in index)}]"
+
+
+def _article(noun: str) -> str:
+    return f"{'an' if noun[0] in 'aeiou' else 'a'} {noun}"
+
+
+def _largest(values: Array) -> float:
+    return float(np.nanmax(values)) if not np.isnan(values).all() else math.nan

@@ -1,0 +1,45 @@
+"""How strictly, and by which method, a case is checked."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from gradcheck_cli.arrays import epsilon
+
+#: Roundings (eps of the dtype, times the scale of the element) that a correct layer may be off. Worst of correct ones
+#: that were measured, float16 to longdouble: 2 for direct sums, 5 for FFT, 46 for Winograd's F(4x4, 3x3).
+TOLERANCE = 100.0
+
+#: And never more than this share of the scale, whatever the dtype: 100 roundings of float16 are a tenth of it, as much
+#: as a whole gradient of a hundred terms. Leaves float16 4 roundings; direct sums need 2.
+LARGEST_SHARE = 2.0**-8
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """What a user may fix about a check.
+
+    Raises:
+        ValueError: a number is not positive and finite, or the method unknown.
+    """
+
+    method: str = "auto"
+    tol: float | None = None  #: in roundings of the dtype; None for the default
+    step: float | None = None  #: a fixed step; None to have it chosen and bounded
+    keep_arrays: bool = False  #: whether results hold the arrays that were compared
+
+    def __post_init__(self) -> None:
+        for name in ("tol", "step"):
+            value = getattr(self, name)
+            if value is not None and not 0 < value < math.inf:
+                raise ValueError(f"{name} must be positive and finite, not {value}")
+        if self.method not in METHODS:
+            raise ValueError(f"method must be one of {', '.join(METHODS)}, not {self.method!r}")
+
+    def tolerance(self, dtype: str) -> float:
+        """The tolerance for arrays of `dtype`, in roundings."""
+        return self.tol if self.tol is not None else min(TOLERANCE, LARGEST_SHARE / epsilon(dtype))
+
+
+METHODS = ("auto", "dense")

@@ -1,0 +1,27 @@
+"""What a shell and CI are told."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gradcheck_cli.result import Verdict
+
+if TYPE_CHECKING:
+    from gradcheck_cli.result import Summary
+
+USAGE = 2
+BUG = 4
+INTERRUPTED = 130
+
+_OF_VERDICT = {
+    Verdict.PASS: 0,
+    Verdict.FAIL: 1,
+    Verdict.ERROR: 1,
+    Verdict.INCONCLUSIVE: 3,
+    Verdict.SKIP: USAGE,  # nothing ran
+}
+
+
+def exit_code(summary: Summary) -> int:
+    """Return the exit code of a run that came to this."""
+    return INTERRUPTED if summary.interrupted else _OF_VERDICT[summary.verdict]

@@ -1,0 +1,175 @@
+"""The flags of a command that checks a layer: the layer's own numbers, and what all layers share."""
+
+from __future__ import annotations
+
+import itertools
+import sys
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from gradcheck_cli.checks.settings import METHODS
+from gradcheck_cli.cli.types import Dtypes, PositiveNumber, Values
+from gradcheck_cli.report.report import FORMATS
+
+if TYPE_CHECKING:
+    from gradcheck_cli.layers.layer import Layer
+
+#: With more cases than this, only those that did not pass are shown.
+MANY_CASES = 20
+
+_GEOMETRY = "Geometry (each takes one value, a list 1,2,5 or a range 5..9)"
+_CHECK = "Check"
+_OUTPUT = "Output"
+
+
+class Flag(click.Option):
+    """An option that knows under which heading of `--help` it stands."""
+
+    def __init__(self, *args: Any, section: str, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.section = section
+
+
+class LayerCommand(click.Command):
+    """A command whose `--help` groups its flags."""
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the flags, a heading for each section."""
+        flags = [param for param in self.get_params(ctx) if isinstance(param, click.Option)]
+        for section, group in itertools.groupby(flags, lambda flag: getattr(flag, "section", _OUTPUT)):
+            with formatter.section(section):
+                formatter.write_dl([record for flag in group if (record := flag.get_help_record(ctx))])
+
+
+def layer_command(layer: Layer, name: str) -> LayerCommand:
+    """Make the command that checks `layer`, called `name`."""
+
+    def callback(**flags: Any) -> int:
+        from gradcheck_cli.cli.run import run_checks  # it needs NumPy, which --help does not
+
+        return run_checks(layer, **flags)
+
+    default, *others = layer.builtin
+    return LayerCommand(
+        name,
+        callback=callback,
+        params=[
+            click.Argument(["implementation"], nargs=-1),
+            *_geometry_flags(layer),
+            *_check_flags(),
+            *_output_flags(layer.command),
+        ],
+        help=(
+            f"Check the backward pass of a {layer.title} against numerical derivatives of its forward pass.\n\n"
+            f"IMPLEMENTATION is {default} (built in, the default), {', '.join(others)}, FILE.py, "
+            "FILE.py:forward,backward or package.module:forward,backward.\n\n"
+            "With no geometry flag a standard set of small geometries is tried; with any, the product of what the "
+            "flags say."
+        ),
+        epilog="Exit codes: 0 passed, 1 wrong or raised, 2 usage, 3 undecided, 4 checker bug, 130 interrupted.",
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+
+
+def _geometry_flags(layer: Layer) -> list[click.Parameter]:
+    return [
+        Flag([f"--{p.name}", p.name], type=Values(p), help=f"{p.help}  [{p.default}]", section=_GEOMETRY)
+        for p in layer.case.parameters()
+    ]
+
+
+def _check_flags() -> list[click.Parameter]:
+    return [
+        Flag(
+            ["--dtype"],
+            type=Dtypes(),
+            default="float64",
+            help="float16, float32, float64, longdouble, or a list  [float64]",
+            section=_CHECK,
+        ),
+        Flag(
+            ["--seed"],
+            type=click.IntRange(min=0),
+            default=0,
+            metavar="INT",
+            help="fixes inputs and cotangent  [0]",
+            section=_CHECK,
+        ),
+        Flag(
+            ["--method"],
+            type=click.Choice(METHODS),
+            default="auto",
+            help="how derivatives are computed  [auto]",
+            section=_CHECK,
+        ),
+        Flag(
+            ["--tol"],
+            type=PositiveNumber(),
+            help="tolerance in roundings (eps of the dtype)  [100, but at most 1/256 of the scale]",
+            section=_CHECK,
+        ),
+        Flag(
+            ["--step"],
+            type=PositiveNumber(),
+            help="fixes the step h of the differences  [chosen and bounded]",
+            section=_CHECK,
+        ),
+    ]
+
+
+def _output_flags(program: str) -> list[click.Parameter]:
+    def version(ctx: click.Context, param: click.Parameter, value: bool) -> None:  # noqa: ARG001, FBT001
+        if value:
+            click.echo(", ".join(f"{name} {version}" for name, version in versions(program).items()))
+            ctx.exit()
+
+    return [
+        Flag(
+            ["--format", "format_"],
+            type=click.Choice(list(FORMATS)),
+            help="what stdout shows  [table]",
+            section=_OUTPUT,
+        ),
+        Flag(
+            ["--json", "json_path"],
+            type=click.Path(dir_okay=False, allow_dash=True),
+            metavar="PATH",
+            help="writes the JSON report to a file besides; - is stdout",
+            section=_OUTPUT,
+        ),
+        Flag(
+            ["--show"],
+            type=click.Choice(["all", "failed", "worst"]),
+            help=f"which cases  [all; failed if there are more than {MANY_CASES}]",
+            section=_OUTPUT,
+        ),
+        Flag(["-q", "--quiet"], is_flag=True, help="one line", section=_OUTPUT),
+        Flag(["-v", "--verbose"], is_flag=True, help="everything, arrays included", section=_OUTPUT),
+        Flag(
+            ["--color"],
+            type=click.Choice(["auto", "always", "never"]),
+            default="auto",
+            help="colour on stdout  [auto: on a terminal; NO_COLOR and FORCE_COLOR are honoured]",
+            section=_OUTPUT,
+        ),
+        Flag(["--list-cases"], is_flag=True, help="shows the cases and checks nothing", section=_OUTPUT),
+        Flag(
+            ["--version"],
+            is_flag=True,
+            is_eager=True,
+            expose_value=False,
+            callback=version,
+            help="shows the versions of this program, Python and NumPy",
+            section=_OUTPUT,
+        ),
+    ]
+
+
+def versions(program: str) -> dict[str, str]:
+    """Name what a result may depend on, with versions."""
+    import numpy as np  # not for --help
+
+    from gradcheck_cli import __version__
+
+    return {program: __version__, "python": sys.version.split()[0], "numpy": np.__version__}

@@ -1,0 +1,67 @@
+"""The two programs: `convcheck`, and `gradcheck` with a command for each layer."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from typing import NoReturn
+
+import click
+
+from gradcheck_cli.cli.exit_codes import BUG, INTERRUPTED, USAGE
+from gradcheck_cli.cli.lazy import import_later
+
+import_later("numpy")
+
+from gradcheck_cli.cli.flags import layer_command, versions  # noqa: E402  # after NumPy was put off
+from gradcheck_cli.layers import LAYERS  # noqa: E402
+
+#: Where people are asked to report a bug in the checker.
+_REPORT_TO = "https://github.com/convcheck/convcheck/issues"
+
+
+def convcheck() -> NoReturn:
+    """Run `convcheck`."""
+    sys.exit(_run(layer_command(LAYERS["conv"], "convcheck")))
+
+
+def gradcheck() -> NoReturn:
+    """Run `gradcheck`."""
+    group = click.Group(
+        "gradcheck",
+        help="Check hand-written backward passes against numerical derivatives.",
+        commands=[layer_command(layer, name) for name, layer in LAYERS.items()],
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    group.add_command(_schema)
+    sys.exit(_run(group))
+
+
+@click.command("schema", help="Print the JSON Schema of --json and --format json.")
+def _schema() -> None:
+    from gradcheck_cli.report.json import schema  # only wanted here
+
+    click.echo(schema(), nl=False)
+
+
+def _run(command: click.Command) -> int:
+    """Run a command and return its exit code.
+
+    click's own handling ends a crash and Ctrl-C with 1, which here means a wrong gradient.
+    """
+    try:
+        return command.main(prog_name=command.name, standalone_mode=False) or 0
+    except click.exceptions.NoArgsIsHelpError as error:
+        error.show()
+        return USAGE
+    except click.ClickException as error:
+        hint = f"\nTry '{error.ctx.command_path} --help'." if isinstance(error, click.UsageError) and error.ctx else ""
+        click.echo(f"Error: {error.format_message()}{hint}", err=True)
+        return USAGE
+    except (click.Abort, KeyboardInterrupt):
+        return INTERRUPTED
+    except Exception:  # noqa: BLE001  # the last resort
+        traceback.print_exc()
+        said = ", ".join(f"{name} {version}" for name, version in versions("convcheck").items())
+        click.echo(f"This is a bug in the checker ({said}). Please report it: {_REPORT_TO}", err=True)
+        return BUG

@@ -1,0 +1,93 @@
+"""Where reports go: stdout in the right dress, and files that are whole or not there."""
+
+from __future__ import annotations
+
+import os
+import sys
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, TextIO
+
+import click
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+#: Columns where stdout is no terminal: the same everywhere, and a table needs no more.
+_FIXED_WIDTH = 100
+
+
+def wants_color(choice: str, stream: TextIO) -> bool:
+    """Decide on colour: the flag, then NO_COLOR, then FORCE_COLOR, then whether `stream` is a terminal."""
+    if choice != "auto":
+        return choice == "always"
+    if os.environ.get("NO_COLOR"):
+        return False
+    if forced := os.environ.get("FORCE_COLOR"):
+        return forced != "0"
+    return stream.isatty() and os.environ.get("TERM") != "dumb"
+
+
+def width(stream: TextIO) -> int | None:
+    """Return the columns to write in, or None for those of the terminal."""
+    return None if stream.isatty() else _FIXED_WIDTH
+
+
+class Stdout:
+    """Stdout until its reader goes away (`convcheck | head`), and nothing from then on: the exit code still counts."""
+
+    def __init__(self) -> None:
+        self._stream = sys.stdout
+        self.encoding = sys.stdout.encoding
+
+    def write(self, text: str) -> int:
+        """Write, if anybody reads."""
+        try:
+            return self._stream.write(text)
+        except BrokenPipeError:
+            return self._give_up()
+
+    def flush(self) -> None:
+        """Flush, if anybody reads."""
+        try:
+            self._stream.flush()
+        except BrokenPipeError:
+            self._give_up()
+
+    def isatty(self) -> bool:
+        """Tell whether this is a terminal."""
+        return self._stream.isatty()
+
+    def fileno(self) -> int:
+        """Return the descriptor, for the size of the terminal."""
+        return self._stream.fileno()
+
+    def _give_up(self) -> int:
+        # The interpreter flushes stdout once more at its end, and would complain.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), self._stream.fileno())
+        return 0
+
+
+@contextmanager
+def whole_file(path: Path, flag: str) -> Iterator[TextIO]:
+    """Open a file that replaces `path` when the block ends well, and is gone when it does not.
+
+    Raises:
+        click.BadParameter: nothing can be written there. It is raised before the block runs.
+    """
+    special = path.exists() and not path.is_file()  # a pipe or /dev/null is written to, not replaced
+    draft = path if special else path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        stream = draft.open("w", encoding="utf-8")
+    except OSError as error:
+        why = f"{str(path)!r} cannot be written: {error.strerror}; give a file in a folder that is there."
+        raise click.BadParameter(why, param_hint=flag) from error
+    try:
+        with stream:
+            yield stream
+    except BaseException:
+        if not special:
+            draft.unlink()
+        raise
+    if not special:
+        draft.replace(path)

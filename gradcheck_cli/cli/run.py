@@ -1,0 +1,121 @@
+"""From flags to cases, through the engine to the reports and the exit code: wiring, and nothing else."""
+
+from __future__ import annotations
+
+import sys
+import time
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TextIO, cast
+
+import click
+
+from gradcheck_cli.cases.product import Product
+from gradcheck_cli.checks.settings import Settings
+from gradcheck_cli.cli.exit_codes import exit_code
+from gradcheck_cli.cli.flags import MANY_CASES, versions
+from gradcheck_cli.cli.output import Stdout, wants_color, whole_file, width
+from gradcheck_cli.engine import run
+from gradcheck_cli.implementation.find import ImplementationNotFoundError, find
+from gradcheck_cli.report.report import Look, make_report
+from gradcheck_cli.result import Run, Summary, Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from gradcheck_cli.layers.layer import Case, Layer
+    from gradcheck_cli.report.report import Report
+    from gradcheck_cli.result import CaseResult
+
+    Cases = Product | tuple[Case, ...]
+
+
+def run_checks(
+    layer: Layer,
+    *,
+    implementation: tuple[str, ...],
+    dtype: tuple[str, ...],
+    seed: int,
+    method: str,
+    tol: float | None,
+    step: float | None,
+    format_: str | None,
+    json_path: str | None,
+    show: str | None,
+    quiet: bool,
+    verbose: bool,
+    color: str,
+    list_cases: bool,
+    **geometry: tuple[Any, ...] | None,
+) -> int:
+    """Do what the flags say, and return the exit code.
+
+    Raises:
+        click.UsageError: the flags ask for something that cannot be.
+    """
+    cases = _cases(layer, {name: values for name, values in geometry.items() if values}, dtype, seed)
+    if list_cases:
+        for case in cases:
+            reason = case.impossible()
+            click.echo(f"{case.label()} {case.dtype}" + (f"  (skipped: {reason})" if reason else ""))
+        return 0
+    if quiet and verbose:
+        raise click.UsageError("-q and -v contradict each other; give one of them.")
+    if json_path == "-" and format_ not in (None, "json"):
+        raise click.UsageError(f"--json - and --format {format_} both write to stdout; leave one of them out.")
+    if len(cases) == 1 and (reason := next(iter(cases)).impossible()):
+        raise click.UsageError(f"Impossible geometry: {reason}.")
+
+    names = implementation or (next(iter(layer.builtin)),)
+    try:
+        implementations = [find(name, layer) for name in names]
+    except ImplementationNotFoundError as error:
+        raise click.UsageError(str(error)) from error
+    settings = Settings(method=method, tol=tol, step=step, keep_arrays=verbose)
+    stdout = cast("TextIO", Stdout())
+    total = len(cases) * len(names)
+    look = Look(
+        show=show or ("failed" if total > MANY_CASES else "all"),
+        quiet=quiet,
+        verbose=verbose,
+        color=wants_color(color, stdout),
+        width=width(stdout),
+    )
+    described = Run(
+        program=layer.command, argv=tuple(sys.argv[1:]), seed=seed, cases=total, versions=versions(layer.command)
+    )
+    with ExitStack() as files:
+        reports = [make_report("json" if json_path == "-" else format_ or "table", described, stdout, look)]
+        if json_path and json_path != "-":
+            stream = files.enter_context(whole_file(Path(json_path), "--json"))
+            reports.append(make_report("json", described, stream, look))
+        summary = _report(run(cases, implementations, settings), reports)
+        stdout.flush()
+    if summary.verdict is Verdict.SKIP and not summary.interrupted:
+        click.echo("Error: No case to run: every geometry is impossible.", err=True)
+    return exit_code(summary)
+
+
+def _cases(layer: Layer, geometry: dict[str, tuple[Any, ...]], dtypes: tuple[str, ...], seed: int) -> Cases:
+    if geometry:
+        return Product(case=layer.case, values={**geometry, "dtype": dtypes}, seed=seed)
+    return tuple(replace(case, dtype=dtype, seed=seed) for case in layer.standard() for dtype in dtypes)
+
+
+def _report(results: Iterable[CaseResult], reports: list[Report]) -> Summary:
+    """Hand every result to every report; on Ctrl-C, what there is."""
+    started = time.perf_counter()
+    verdicts: list[Verdict] = []
+    interrupted = False
+    try:
+        for result in results:
+            for report in reports:
+                report.case(result)
+            verdicts.append(result.verdict)
+    except KeyboardInterrupt:
+        interrupted = True
+    summary = Summary.of(verdicts, seconds=time.perf_counter() - started, interrupted=interrupted)
+    for report in reports:
+        report.finish(summary)
+    return summary

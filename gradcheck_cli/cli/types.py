@@ -1,0 +1,105 @@
+"""Parameter types: what may stand behind a flag, and what is said of what may not."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from gradcheck_cli.arrays import DTYPES
+
+if TYPE_CHECKING:
+    from gradcheck_cli.layers.layer import Parameter
+
+#: More values than this for one flag are taken for a slip of the finger.
+_MOST_VALUES = 1_000_000
+
+
+class Values(click.ParamType[tuple[Any, ...]]):
+    """One or several values of one parameter of a geometry: `2`, `1,2,5`, `5..9`, and for pairs `2x1`."""
+
+    def __init__(self, parameter: Parameter) -> None:
+        self.parameter = parameter
+        self.name = "pairs" if parameter.pair else "numbers"
+
+    def get_metavar(self, param: click.Parameter, ctx: click.Context) -> str:  # noqa: ARG002
+        """Say in `--help` what is expected."""
+        return "INT|VxH" if self.parameter.pair else "INT"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[Any, ...]:
+        """Parse a comma-separated list of numbers, ranges and pairs; a value given twice counts once."""
+        if isinstance(value, tuple):
+            return value
+        found: dict[Any, None] = {}
+        for word in value.split(","):
+            for item in self._values(word.strip(), value, param, ctx):
+                try:
+                    found[self.parameter.normalise(item)] = None
+                except ValueError as error:
+                    self.fail(f"{value!r}: {error}.", param, ctx)
+        return tuple(found)
+
+    def _values(self, word: str, value: str, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if ".." in word:
+            first, _, last = word.partition("..")
+            if not (_is_number(first) and _is_number(last)):
+                self._reject(value, word, param, ctx)
+            low, high = int(first), int(last)
+            if low > high:
+                self.fail(f"{value!r}: the range {word} is empty; write {high}..{low}.", param, ctx)
+            if high - low >= _MOST_VALUES:
+                self.fail(f"{value!r}: more than {_MOST_VALUES:,} values.", param, ctx)
+            return range(low, high + 1)
+        if self.parameter.pair and "x" in word:
+            vertical, _, horizontal = word.partition("x")
+            if _is_number(vertical) and _is_number(horizontal):
+                return [(int(vertical), int(horizontal))]
+        elif _is_number(word):
+            return [int(word)]
+        return self._reject(value, word, param, ctx)
+
+    def _reject(self, value: str, word: str, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        forms = "such as 2, 1,2,5 or 5..9" + (", or a pair such as 2x1" if self.parameter.pair else "")
+        what = f"{word!r} in it is no whole number" if word else "a value is missing"
+        self.fail(f"{value!r}: {what}; give whole numbers {forms}.", param, ctx)
+
+
+class Dtypes(click.ParamType[tuple[str, ...]]):
+    """One or several dtypes, by name."""
+
+    name = "dtypes"
+
+    def get_metavar(self, param: click.Parameter, ctx: click.Context) -> str:  # noqa: ARG002
+        """Say in `--help` what is expected."""
+        return "DTYPE"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, ...]:
+        """Parse a comma-separated list of dtypes."""
+        if isinstance(value, tuple):
+            return value
+        words = [word.strip() for word in value.split(",")]
+        for word in words:
+            if word not in DTYPES:
+                self.fail(f"{word!r} is not one of {', '.join(DTYPES)}.", param, ctx)
+        return tuple(dict.fromkeys(words))
+
+
+class PositiveNumber(click.ParamType[float]):
+    """A number above zero; click's own would take nan and inf."""
+
+    name = "number"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Parse the number."""
+        try:
+            number = float(value)
+        except ValueError:
+            number = math.nan
+        if not 0 < number < math.inf:
+            self.fail(f"{value!r} is not a finite number above 0, such as 100 or 1e-3.", param, ctx)
+        return number
+
+
+def _is_number(word: str) -> bool:
+    return word.removeprefix("-").isdecimal()

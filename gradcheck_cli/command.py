@@ -1,0 +1,22 @@
+"""The shell command that reproduces one case of one implementation."""
+
+from __future__ import annotations
+
+import shlex
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from gradcheck_cli.checks.settings import Settings
+    from gradcheck_cli.layers.layer import Case
+
+
+def replay_command(program: str, case: Case, implementation: str, settings: Settings) -> str:
+    """Write out every flag that decides the case, so that no default or configuration has a say; shell-quoted."""
+    words = [program, implementation]
+    for name, value in case.geometry.items():
+        words += [f"--{name}", "x".join(map(str, value)) if isinstance(value, tuple) else str(value)]
+    words += ["--dtype", case.dtype, "--seed", str(case.seed), "--method", settings.method]
+    words += ["--tol", repr(settings.tolerance(case.dtype))]
+    if settings.step is not None:
+        words += ["--step", repr(settings.step)]
+    return shlex.join(words)

@@ -1,0 +1,1 @@
+"""WHOSE code is checked: finding it, loading it, calling it."""

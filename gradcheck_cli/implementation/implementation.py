@@ -1,0 +1,101 @@
+"""Whose code is checked: a forward and a backward under one convention, called so that they can spoil nothing."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import traceback
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+import gradcheck_cli
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from gradcheck_cli.arrays import Array
+
+    #: forward(inputs, parameters) -> (out, cache)
+    Forward = Callable[[Mapping[str, Array], Mapping[str, object] | None], tuple[object, object]]
+    #: backward(cotangent, cache, names of the inputs) -> what was returned as gradient of each
+    Backward = Callable[[Array, object, tuple[str, ...]], Mapping[str, object]]
+
+_OWN_CODE = str(Path(gradcheck_cli.__file__).parent)
+_REFERENCE_CODE = str(Path(_OWN_CODE, "layers"))
+
+
+class ImplementationError(Exception):
+    """The implementation raised, or broke its convention.
+
+    `traceback` holds its own frames, as Python prints them; None where it did not get as far as to have any.
+    """
+
+    def __init__(self, reason: str, traceback: str | None = None) -> None:
+        super().__init__(reason)
+        self.traceback = traceback
+
+
+@dataclass(frozen=True, kw_only=True)
+class Implementation:
+    """Forward and backward of a layer, in the form that the checks call."""
+
+    name: str  #: how reports call it
+    spec: str | None  #: what to type to check it; None for functions that have no such name
+    convention: str  #: how it was understood, in its own terms
+    forward: Forward
+    backward: Backward
+
+
+def call(function: Callable[..., Any], *args: object) -> Any:
+    """Call the user's code with copies of the arguments, and with its prints on stderr.
+
+    Raises:
+        ImplementationError: it raised anything, `SystemExit` included. Only Ctrl-C passes.
+    """
+    copies = [_copy(argument) for argument in args]
+    try:
+        with contextlib.redirect_stdout(sys.stderr):
+            return function(*copies)
+    except ImplementationError:
+        raise
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
+        name = getattr(function, "__name__", type(function).__name__)
+        said = str(error).strip()
+        reason = f"{name} raised {type(error).__name__}" + (f": {said.splitlines()[0]}" if said else "")
+        raise ImplementationError(reason, own_frames(error)) from error
+
+
+def user_stack(error: BaseException) -> list[traceback.FrameSummary]:
+    """List the frames of a traceback that are neither ours nor the import system's."""
+    frames = traceback.extract_tb(error.__traceback__)
+    return [frame for frame in frames if not _is_ours(frame.filename) and not frame.filename.startswith("<frozen")]
+
+
+def own_frames(error: BaseException) -> str | None:
+    """Format a traceback without our frames: from the first that is the user's to where it was raised."""
+    theirs = user_stack(error)
+    if not theirs:
+        return None
+    lines = traceback.format_list(theirs) + traceback.format_exception_only(error)
+    return "Traceback (your code only):\n" + "".join(lines).rstrip()
+
+
+def _is_ours(filename: str) -> bool:
+    return filename.startswith(_OWN_CODE) and not filename.startswith(_REFERENCE_CODE)
+
+
+def _copy(argument: object) -> object:
+    if isinstance(argument, np.ndarray):
+        return argument.copy()
+    return dict(argument) if isinstance(argument, dict) else argument
+
+
+def listed(names: Iterable[str]) -> str:
+    """Join names as a sentence does: `dx, dw and db`."""
+    *most, last = names
+    return f"{', '.join(most)} and {last}" if most else last

@@ -1,0 +1,130 @@
+"""What a layer is: the sizes that make a case of it, and the problem that a case poses.
+
+A new layer is one new file that ends in a `Layer`, and one line in `layers/__init__.py`. Flags, products of
+cases, checks and reports follow from what is said there. Layers do not know whose code is checked.
+"""
+
+from __future__ import annotations
+
+import operator
+from dataclasses import dataclass, field, fields
+from typing import TYPE_CHECKING, Any, ClassVar, cast
+
+from gradcheck_cli.arrays import DTYPES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from gradcheck_cli.arrays import Array
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parameter:
+    """One number of a case's geometry: the flag that sets it and the values that it may take."""
+
+    name: str
+    default: int
+    minimum: int
+    pair: bool  #: two numbers, vertical and horizontal, of which one may stand for both
+    help: str
+
+    def normalise(self, value: object) -> int | tuple[int, int]:
+        """Return `value` as this parameter holds it: an int, or for a pair a tuple of two.
+
+        Raises:
+            ValueError: it is below the minimum.
+            TypeError: it is no whole number (or no pair of them).
+        """
+        if not self.pair:
+            return self._whole(value)
+        vertical, horizontal = value if isinstance(value, tuple | list) else (value, value)
+        return self._whole(vertical), self._whole(horizontal)
+
+    def _whole(self, value: object) -> int:
+        if isinstance(value, bool) or not hasattr(value, "__index__"):
+            raise TypeError(f"{self.name} must be a whole number, not {value!r}")
+        number = operator.index(value)
+        if number < self.minimum:
+            raise ValueError(f"{self.name} must be at least {self.minimum}, not {number}")
+        return number
+
+
+def size(default: int, help: str) -> Any:  # noqa: A002  # a dataclass field takes its type from its annotation
+    """Declare a dataclass field that holds a size of at least 1."""
+    return field(default=default, metadata={"minimum": 1, "pair": False, "help": help})
+
+
+def pair(default: int, help: str, *, minimum: int = 1) -> Any:  # noqa: A002
+    """Declare a dataclass field that holds a vertical and a horizontal number, or one for both."""
+    return field(default=default, metadata={"minimum": minimum, "pair": True, "help": help})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Case:
+    """One geometry, dtype and seed: everything that decides what is computed, and nothing else.
+
+    Raises:
+        ValueError, TypeError: a number is not one that its parameter can take, or the dtype is unknown.
+    """
+
+    layer: ClassVar[str]
+
+    dtype: str = "float64"
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for parameter in self.parameters():
+            object.__setattr__(self, parameter.name, parameter.normalise(getattr(self, parameter.name)))
+        if self.dtype not in DTYPES:
+            raise ValueError(f"dtype must be one of {', '.join(DTYPES)}, not {self.dtype!r}")
+        if self.seed < 0:
+            raise ValueError(f"seed must be at least 0, not {self.seed}")
+
+    @classmethod
+    def parameters(cls) -> tuple[Parameter, ...]:
+        """List the numbers of the geometry, in the order in which they are declared."""
+        declared = [f for f in fields(cls) if "minimum" in f.metadata]
+        return tuple(Parameter(name=f.name, default=cast("int", f.default), **f.metadata) for f in declared)
+
+    @property
+    def geometry(self) -> dict[str, Any]:
+        """The numbers of the geometry by name: ints, and tuples of two for pairs."""
+        return {parameter.name: getattr(self, parameter.name) for parameter in self.parameters()}
+
+    def impossible(self) -> str | None:
+        """Say why no layer can have this geometry, or None if one can."""
+        return None
+
+    def label(self) -> str:
+        """Name the geometry in one short line, for tables."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Problem:
+    """What a case asks of an implementation, as arrays.
+
+    `inputs`, `parameters` and `cotangent` are what forward and backward are given, in the case's dtype.
+    `expected` is the right output for those inputs, computed in the working dtype; `expected_scale` is, for each
+    of its elements, the sum of the absolute values of its terms, to which its roundoff is proportional.
+    """
+
+    inputs: Mapping[str, Array]  #: the inputs that have a gradient, in the order in which forward takes them
+    parameters: Mapping[str, object] | None  #: forward's last argument, where the layer has one
+    cotangent: Array
+    expected: Array
+    expected_scale: Array
+
+
+@dataclass(frozen=True, kw_only=True)
+class Layer:
+    """A layer that can be checked."""
+
+    name: str
+    title: str  #: what it is called in a sentence
+    command: str  #: what people type to check it
+    case: type[Case]
+    inputs: tuple[str, ...]
+    problem: Callable[[Any], Problem]
+    standard: Callable[[], Iterable[Case]]  #: small geometries, of which each kind of fault fails one
+    builtin: Mapping[str, tuple[Callable[..., Any], Callable[..., Any]]]  #: forward and backward; the first is checked

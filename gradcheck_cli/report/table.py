@@ -1,0 +1,229 @@
+"""The report for people: a line for each case, the whole story of those that did not pass, and a summary."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TextIO
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from gradcheck_cli.result import Verdict
+
+if TYPE_CHECKING:
+    from gradcheck_cli.report.report import Look
+    from gradcheck_cli.result import ArrayResult, CaseResult, Run, Summary
+
+_STYLES = {
+    Verdict.PASS: "green",
+    Verdict.FAIL: "bold red",
+    Verdict.ERROR: "bold magenta",
+    Verdict.INCONCLUSIVE: "bold yellow",
+    Verdict.SKIP: "dim",
+}
+
+_COUNTED = {
+    Verdict.PASS: "passed",
+    Verdict.FAIL: "failed",
+    Verdict.ERROR: "raised",
+    Verdict.INCONCLUSIVE: "inconclusive",
+    Verdict.SKIP: "skipped",
+}
+
+#: From this width on there is room for the columns that few people need.
+_WIDE = 130
+
+#: Where figures begin to differ, at least this many digits are shown.
+_DIGITS = 6
+
+
+class TableReport:
+    """Prints a line for each case as it comes; stories and the summary at the end."""
+
+    def __init__(self, run: Run, console: Console, look: Look) -> None:
+        self._run = run
+        self._console = console
+        self._look = look
+        self._stories: list[CaseResult] = []
+        self._skipped: dict[str, int] = {}
+        self._worst: CaseResult | None = None
+        self._implementation: str | None = None
+
+    def case(self, result: CaseResult) -> None:
+        """Print a case in one line; keep it if there is more to say."""
+        if self._worst is None or _badness(result) > _badness(self._worst):
+            self._worst = result
+        if result.verdict is Verdict.SKIP:
+            self._skipped[result.reason or ""] = self._skipped.get(result.reason or "", 0) + 1
+        if self._look.quiet or self._look.show == "worst":
+            return
+        if self._look.verbose:
+            self._story(result)
+            return
+        if result.verdict not in (Verdict.PASS, Verdict.SKIP) or self._run.cases == 1:
+            self._stories.append(result)
+        if self._run.cases > 1 and (self._look.show == "all" or result.verdict not in (Verdict.PASS, Verdict.SKIP)):
+            self._line(result)
+
+    def finish(self, summary: Summary) -> None:
+        """Print what is left to tell, and the summary."""
+        if self._look.show == "worst" and self._worst is not None and not self._look.quiet:
+            self._stories = [self._worst]
+        for number, result in enumerate(self._stories):
+            if number or self._run.cases > 1:
+                self._console.print()
+            self._story(result)
+        if not self._look.quiet:
+            if self._run.cases > 1 and not self._stories and not self._look.verbose:
+                self._console.print()
+            for reason, count in self._skipped.items():
+                self._print(f"skipped {count}: {reason}", style=_STYLES[Verdict.SKIP])
+        self._console.print(self._summary(summary), soft_wrap=True)
+
+    def _line(self, result: CaseResult) -> None:
+        if result.implementation != self._implementation:
+            self._implementation = result.implementation
+            self._print(f"{result.implementation}, seed {result.case.seed}", style="bold")
+        line = Text(f"  {_word(result.verdict):<5}", style=_STYLES[result.verdict])
+        rest = f" {result.case.label():<42} {result.case.dtype:<10}"
+        line.append(f"{rest}{_short(result)}", style="dim" if result.verdict is Verdict.SKIP else "default")
+        self._console.print(line, overflow="ellipsis", no_wrap=True)
+
+    def _story(self, result: CaseResult) -> None:
+        title = Text(f"{_word(result.verdict)} ", style=_STYLES[result.verdict])
+        self._console.print(title.append(result.implementation, style="bold default"), soft_wrap=True)
+        case = result.case
+        shape = f" -> {_sizes(result.forward.expected_shape)}" if result.forward else ""
+        self._print(f"{case.label()}{shape}, {case.dtype}, seed {case.seed}", style="default")
+        if result.reason:
+            self._console.print()
+            for reason in result.reason.split("; "):
+                self._print(reason, style=_STYLES[result.verdict])
+        if result.traceback:
+            self._print(result.traceback, style="default")
+        rows = [*([result.forward] if result.forward else []), *result.gradients.values()]
+        if rows and result.verdict is not Verdict.ERROR:
+            self._console.print(self._table(rows))
+        if self._look.verbose:
+            for row in rows:
+                self._arrays(row)
+        if result.command and result.verdict is not Verdict.PASS:
+            self._print(f"replay: {result.command}", style="default")
+
+    def _table(self, rows: list[ArrayResult]) -> Table:
+        wide = self._console.width >= _WIDE or self._look.verbose
+        table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1), header_style="default")
+        table.add_column("")
+        table.add_column("shape")
+        table.add_column("rel error", justify="right")
+        table.add_column("eps off", justify="right")
+        if wide:
+            table.add_column("of", justify="right")
+            table.add_column("abs error", justify="right")
+        table.add_column("worst at")
+        table.add_column("analytic", justify="right")
+        table.add_column("numeric", justify="right")
+        if wide:
+            table.add_column("bound", justify="right")
+            table.add_column("method")
+            table.add_column("forwards", justify="right")
+        table.add_column("verdict")
+        for row in rows:
+            table.add_row(*_cells(row, wide=wide))
+        return table
+
+    def _arrays(self, row: ArrayResult) -> None:
+        if row.arrays is None:
+            return
+        for name in ("analytic", "numeric", "error_bound"):
+            self._print(f"{row.name} {name.replace('_', ' ')}:\n{getattr(row.arrays, name)}", style="default")
+
+    def _summary(self, summary: Summary) -> Text:
+        counted = [f"{n} {_COUNTED[verdict]}" for verdict, n in summary.counts.items() if n]
+        done = f"{summary.cases} {'case' if summary.cases == 1 else 'cases'}"
+        if summary.interrupted:
+            done = f"interrupted after {summary.cases} of {self._run.cases} cases"
+        text = Text(_word(summary.verdict), style=_STYLES[summary.verdict])
+        text.append(f" {done}: {', '.join(counted) or 'none'} in {summary.seconds:.2f} s", style="default")
+        if self._worst is not None and (array := _worst_array(self._worst)) and array.scaled_error is not None:
+            text.append(f"; worst {_figure(array.scaled_error)} eps of {array.tolerance:g}, in {array.name}", "default")
+        return text
+
+    def _print(self, line: str, style: str) -> None:
+        """Print a line as it is: nothing in it is markup, and a terminal wraps it, so that it can be copied."""
+        self._console.print(Text(line, style=style), soft_wrap=True)
+
+
+def make(run: Run, stream: TextIO, look: Look) -> TableReport:
+    """Make a report that prints tables to `stream`."""
+    console = Console(
+        file=stream,
+        width=look.width,
+        force_terminal=look.color,
+        color_system="standard" if look.color else None,
+        highlight=False,
+        markup=False,
+        emoji=False,
+    )
+    return TableReport(run, console, look)
+
+
+def _cells(row: ArrayResult, *, wide: bool) -> list[Text | str]:
+    verdict = Text(_word(row.verdict), style=_STYLES[row.verdict])
+    shape = "none" if row.shape is None else _sizes(row.shape)
+    if row.worst is None or row.max_rel_error is None or row.max_abs_error is None or row.scaled_error is None:
+        return [row.name, shape, *["-"] * (10 if wide else 5), verdict]
+    analytic, numeric = _apart(row.worst.analytic, row.worst.numeric, row.verdict is Verdict.PASS)
+    cells: list[Text | str] = [row.name, shape, _figure(row.max_rel_error), _figure(row.scaled_error)]
+    if wide:
+        cells += [f"{row.tolerance:g}", _figure(row.max_abs_error)]
+    cells += [",".join(map(str, row.worst.index)), analytic, numeric]
+    if wide:
+        cells += [_figure(row.worst.error_bound), row.method, str(row.evaluations)]
+    return [*cells, verdict]
+
+
+def _short(result: CaseResult) -> str:
+    """Say in a few words what came of a case."""
+    if result.verdict is not Verdict.PASS:
+        return result.reason or ""
+    array = _worst_array(result)
+    return f"{_figure(array.scaled_error)} eps" if array and array.scaled_error is not None else ""
+
+
+def _badness(result: CaseResult) -> tuple[int, float]:
+    """Order results: by verdict, then by how many roundings the worst array is off."""
+    ranking = (Verdict.SKIP, Verdict.PASS, Verdict.INCONCLUSIVE, Verdict.ERROR, Verdict.FAIL)
+    array = _worst_array(result)
+    return ranking.index(result.verdict), _share(array) if array else 0.0
+
+
+def _worst_array(result: CaseResult) -> ArrayResult | None:
+    arrays = [a for a in (result.forward, *result.gradients.values()) if a and a.scaled_error is not None]
+    return max(arrays, key=_share, default=None)
+
+
+def _share(array: ArrayResult) -> float:
+    return (array.scaled_error or 0.0) / array.tolerance
+
+
+def _word(verdict: Verdict) -> str:
+    return verdict.value if verdict in (Verdict.PASS, Verdict.SKIP) else verdict.value.upper()
+
+
+def _sizes(shape: tuple[int, ...]) -> str:
+    return "x".join(map(str, shape)) or "scalar"
+
+
+def _figure(value: float) -> str:
+    """Print an error: two digits are all that anybody reads of one."""
+    return "0" if value == 0 else f"{value:.1f}" if 0.05 <= value < 1000 else f"{value:.1e}"
+
+
+def _apart(analytic: float, numeric: float, same: bool) -> tuple[str, str]:  # noqa: FBT001
+    """Print two values with as many digits as it takes to tell them apart, if they are not the same."""
+    digits = _DIGITS
+    while not same and digits < 17 and f"{analytic:.{digits}g}" == f"{numeric:.{digits}g}":
+        digits += 1
+    return f"{analytic:.{digits}g}", f"{numeric:.{digits}g}"

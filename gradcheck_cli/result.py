@@ -1,0 +1,164 @@
+"""What a check found, as frozen data: every report and the exit code are functions of it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from gradcheck_cli.arrays import Array
+    from gradcheck_cli.layers.layer import Case
+
+
+class Verdict(StrEnum):
+    """The outcome of a check, of a case and of a run."""
+
+    PASS = "pass"  # noqa: S105  # no password
+    FAIL = "fail"
+    INCONCLUSIVE = "inconclusive"  #: nothing is wrong as far as could be seen, and that was not far enough
+    ERROR = "error"  #: the implementation raised
+    SKIP = "skip"  #: no layer can have this geometry
+
+    @classmethod
+    def worst(cls, verdicts: Iterable[Verdict]) -> Verdict:
+        """Return the verdict on the whole whose parts have these; SKIP where there are none."""
+        found = set(verdicts)
+        ranking = (cls.FAIL, cls.ERROR, cls.INCONCLUSIVE, cls.PASS)
+        return next((verdict for verdict in ranking if verdict in found), cls.SKIP)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Worst:
+    """The element furthest beyond its tolerance, or nearest to it."""
+
+    index: tuple[int, ...]
+    analytic: float
+    numeric: float
+    error_bound: float  #: how far `numeric` may be from the truth, in its own units
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wrong:
+    """How many elements are wrong, and where."""
+
+    count: int
+    of: int
+    where: str | None  #: in the array's own terms, where there is a short way to say it
+
+
+@dataclass(frozen=True, kw_only=True)
+class Arrays:
+    """The elements behind an `ArrayResult`, kept on request."""
+
+    analytic: Array
+    numeric: Array
+    error_bound: Array
+
+
+@dataclass(frozen=True, kw_only=True)
+class ArrayResult:
+    """One array held against what it should be: a gradient, or the output of forward.
+
+    Errors are None where the array could not be compared element by element (missing, of the wrong shape).
+    """
+
+    name: str
+    verdict: Verdict
+    reason: str | None  #: why, in a sentence; None only on a pass
+    shape: tuple[int, ...] | None  #: None if it was not returned
+    expected_shape: tuple[int, ...]
+    dtype: str | None
+    max_rel_error: float | None  #: the field's usual measure, max |a - n| / max(1e-8, |a| + |n|)
+    max_abs_error: float | None
+    scaled_error: float | None  #: |a - n| of the worst element in roundings: multiples of eps * scale
+    tolerance: float  #: how many roundings are allowed, beyond the error bound of the numeric side
+    worst: Worst | None
+    wrong: Wrong | None
+    method: str  #: how the numeric side was computed
+    evaluations: int  #: how many calls of forward that took
+    arrays: Arrays | None = field(default=None, repr=False, compare=False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Duty:
+    """One of the duties of a backward pass beyond its numbers."""
+
+    verdict: Verdict
+    reason: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Diagnosis:
+    """A cause that was tried against the numbers and fits."""
+
+    code: str
+    text: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class CaseResult:
+    """One case of one implementation."""
+
+    implementation: str
+    layer: str
+    case: Case
+    verdict: Verdict
+    reason: str | None  #: None only on a pass
+    forward: ArrayResult | None = None  #: None if forward raised or the case was skipped
+    gradients: Mapping[str, ArrayResult] = field(default_factory=dict)
+    duties: Mapping[str, Duty] = field(default_factory=dict)
+    diagnosis: tuple[Diagnosis, ...] = ()
+    traceback: str | None = None  #: of an error: the implementation's own frames
+    command: str | None = None  #: reproduces this case; None if the implementation has no name to type
+    seconds: float = 0.0
+
+    @property
+    def passed(self) -> bool:
+        """Whether the case ran and nothing in it is wrong or undecided."""
+        return self.verdict is Verdict.PASS
+
+    def summary(self) -> str:
+        """Say in a few lines what was checked and what came of it: the message of a failed assertion."""
+        lines = [f"{self.implementation}: {self.layer} {self.case.label()} {self.case.dtype}: {self.verdict.upper()}"]
+        lines += [line for line in (self.reason, self.traceback, self.command) if line]
+        return "\n".join(lines)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """What is about to be checked, as far as it is known before the first result."""
+
+    program: str
+    argv: tuple[str, ...]
+    seed: int
+    cases: int  #: for all implementations together, skipped ones included
+    versions: Mapping[str, str]  #: of the program, Python and NumPy
+
+
+@dataclass(frozen=True, kw_only=True)
+class Summary:
+    """What a run came to."""
+
+    counts: Mapping[Verdict, int]
+    seconds: float
+    interrupted: bool = False
+
+    @classmethod
+    def of(cls, verdicts: Iterable[Verdict], *, seconds: float, interrupted: bool = False) -> Summary:
+        """Summarise a run from the verdicts on its cases."""
+        found = Counter(verdicts)
+        return cls(counts={verdict: found[verdict] for verdict in Verdict}, seconds=seconds, interrupted=interrupted)
+
+    @property
+    def cases(self) -> int:
+        """Number of cases, skipped ones included."""
+        return sum(self.counts.values())
+
+    @property
+    def verdict(self) -> Verdict:
+        """The verdict on the run."""
+        return Verdict.worst(verdict for verdict, count in self.counts.items() if count)
