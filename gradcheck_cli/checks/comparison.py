@@ -153,9 +153,9 @@ def nonfinite(name: str, array: Array) -> str | None:
 
 
 def floored(scale: Array) -> Array:
-    """Raise the scale of each element to a share of its array's typical one: the median of those that are not zero."""
+    """Raise the scale of each element to a share of its array's typical one: the mean of those that are not zero."""
     positive = scale[scale > 0]
-    return np.maximum(scale, SCALE_FLOOR * np.median(positive)) if positive.size else scale
+    return np.maximum(scale, SCALE_FLOOR * positive.mean()) if positive.size else scale
 
 
 def dtype_name(dtype: np.dtype[Any]) -> str:

@@ -56,7 +56,7 @@ class ConvCase(Case):
 
     @property
     def conv_param(self) -> dict[str, Any]:
-        """What forward takes beside arrays: one number for an even pair; dilation and groups only where they are not 1."""
+        """What forward takes beside arrays: one number for an even pair; dilation and groups unless 1."""
         names = ["stride", "pad", *(name for name in ("dilation", "groups") if self.geometry[name] not in (1, (1, 1)))]
         return {name: _plain(self.geometry[name]) for name in names}
 

@@ -32,14 +32,14 @@ class Sampler:
 
     def __init__(self, function: CountedFunction, x: Array, center: Array, cotangent: Array) -> None:
         self._function = function
-        self._x = x
+        self._x = x.copy()
         self._center = center
-        self._weights = abs(cotangent)
-        self._cotangent = cotangent
+        self._cotangent = cotangent.reshape(-1)
+        self._weights = abs(self._cotangent)
         #: Cancellation inside the function leaves values smaller than what they were summed from; their rounding does
         #: not shrink with them. The typical value stands for the size of the terms.
         self._floor = typical(center)
-        self.points = x.reshape(-1)
+        self.points = self._x.reshape(-1)
         self.dtype = center.dtype
 
     def sample(self, elements: Array, steps: Array) -> Sample:
@@ -57,16 +57,23 @@ class Sampler:
             return np.nan, np.nan, np.inf, np.inf, False
         f_ahead, f_behind = self._at(p, ahead), self._at(p, behind)
         with np.errstate(all="ignore"):
-            slope = (f_ahead - f_behind) * self._cotangent / width
+            change = f_ahead - f_behind
             # An output that does not change at all does not depend on this element, and has no rounding to share.
-            touched = f_ahead != f_behind
+            touched = change != 0
             size = (abs(f_ahead) + abs(f_behind) + 2 * self._floor) * touched
-            rounding = self._function.epsilon * (size * self._weights).sum() / width
             bent = abs(f_ahead + f_behind - 2 * self._center) * touched
-            straight = bool((bent <= AFFINE_TOLERANCE * self._function.epsilon * size).all())
-            return slope.sum(), abs(slope).sum(), rounding, (bent * self._weights).sum() / width, straight
+            return (
+                self._cotangent @ change / width,
+                self._weights @ abs(change) / width,
+                self._function.epsilon * (self._weights @ size) / width,
+                self._weights @ bent / width,
+                bool((bent <= AFFINE_TOLERANCE * self._function.epsilon * size).all()),
+            )
 
     def _at(self, p: int, value: Any) -> Array:
-        moved = self._x.copy()
-        moved.reshape(-1)[p] = value
-        return self._function(moved)
+        """Evaluate with one element changed. The function leaves its argument alone, so no copy is needed."""
+        before, self.points[p] = self.points[p], value
+        try:
+            return self._function(self._x)
+        finally:
+            self.points[p] = before

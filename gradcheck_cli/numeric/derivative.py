@@ -43,8 +43,8 @@ def differentiate(
     """Differentiate <cotangent, function(x)> in every element of x.
 
     Args:
-        function: maps an array of x's shape and dtype to an array of cotangent's shape. It may return the same
-            buffer at each call, and may write into its argument.
+        function: maps an array of x's shape and dtype to an array of cotangent's shape. It leaves its argument
+            as it was; it may return the same buffer at each call.
         x: the point, of any shape, in a floating dtype that the function accepts.
         cotangent: the weights of the outputs.
         resolution: an error bound of `resolution * scale` is good enough; no evaluation is spent on a better one.

@@ -16,7 +16,7 @@ Function = Callable[["Array"], "Array"]
 
 
 class CountedFunction:
-    """A function that counts its calls and answers in a fresh array of the working dtype.
+    """A function that counts its calls and answers in a fresh, flat array of the working dtype.
 
     `epsilon` is the rounding of its results: that of the widest dtype in which it could have computed them.
     """
@@ -33,4 +33,4 @@ class CountedFunction:
         with np.errstate(all="ignore"):
             value = self._function(x)
         self.epsilon = max(self.epsilon, epsilon(value.dtype))
-        return np.array(value, dtype=self._dtype)
+        return np.array(value, dtype=self._dtype).reshape(-1)
