@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
-import hashlib
 import importlib
 import importlib.util
 import inspect
 import os
 import re
 import sys
+import zlib
 from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -79,8 +78,7 @@ def _load(home: str, spec: str, layer: Layer) -> ModuleType:
 
 def _load_file(path: Path) -> ModuleType:
     # A name of its own, so that `layers.py` of one folder is not taken for that of another.
-    digest = hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:12]
-    name = f"{path.stem}_{digest}"
+    name = f"{path.stem}_{zlib.crc32(str(path.resolve()).encode()):08x}"
     if name in sys.modules:
         return sys.modules[name]
     spec = importlib.util.spec_from_file_location(name, path)
@@ -128,7 +126,7 @@ def _named(module: ModuleType, home: str, names: list[str]) -> tuple[str, str]:
         raise ImplementationNotFoundError(f"name two functions, {home}:forward,backward, not {','.join(names)!r}")
     for name in names:
         if not callable(getattr(module, name, None)):
-            near = difflib.get_close_matches(name, _functions(module), n=3)
+            near = _close(name, _functions(module))
             hint = f"; it has {listed(near)}" if near else ""
             raise ImplementationNotFoundError(f"{home} has no function {name!r}{hint}")
     return names[0], names[1]
@@ -184,8 +182,14 @@ def _nearest(path: Path) -> str:
     if not path.parent.is_dir():
         return f", nor a folder {path.parent}"
     files = [file.name for file in path.parent.glob("*.py")]
-    near = difflib.get_close_matches(path.name, files, n=1)
+    near = _close(path.name, files)
     return f"; there is {path.with_name(near[0])}" if near else ""
+
+
+def _close(word: str, words: list[str]) -> list[str]:
+    import difflib  # only a mistyped name needs it
+
+    return difflib.get_close_matches(word, words, n=3)
 
 
 def _accepted(layer: Layer) -> str:
