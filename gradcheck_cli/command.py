@@ -14,9 +14,19 @@ def replay_command(program: str, case: Case, implementation: str, settings: Sett
     """Write out every flag that decides the case, so that no default or configuration has a say; shell-quoted."""
     words = [program, implementation]
     for name, value in case.geometry.items():
-        words += [f"--{name}", "x".join(map(str, value)) if isinstance(value, tuple) else str(value)]
+        words += [f"--{name}", _plain(value)]
     words += ["--dtype", case.dtype, "--seed", str(case.seed), "--method", settings.method]
-    words += ["--tol", repr(settings.tolerance(case.dtype))]
+    words += ["--tol", _number(settings.tolerance(case.dtype))]
     if settings.step is not None:
-        words += ["--step", repr(settings.step)]
+        words += ["--step", _number(settings.step)]
     return shlex.join(words)
+
+
+def _plain(value: int | tuple[int, int]) -> str:
+    if isinstance(value, int):
+        return str(value)
+    return str(value[0]) if value[0] == value[1] else f"{value[0]}x{value[1]}"
+
+
+def _number(value: float) -> str:
+    return repr(value).removesuffix(".0")

@@ -70,7 +70,7 @@ def compare(subject: Subject, expected: Expected, settings: Settings) -> ArrayRe
         relative = np.where(error > 0, error / np.maximum(1e-8, abs(analytic) + abs(expected.value)), 0.0)
     # A NaN is an element that the numeric side could not see: the worst only where nothing else is.
     index = np.unravel_index(int(np.argmax(np.where(np.isnan(severity), -1.0, severity))), error.shape)
-    verdict, reason = _judge(subject.name, wrong, undecided)
+    verdict, reason = _judge(subject.name, wrong, undecided, settings)
     return ArrayResult(
         name=subject.name,
         verdict=verdict,
@@ -130,8 +130,10 @@ def malformed(subject: Subject) -> str | None:
     array = np.asarray(array)
     if array.shape != subject.shape:
         if array.size == 0:
-            hint = "a slice `[pad:-pad]` is empty at pad 0" if array.ndim == len(subject.shape) else "nothing is in it"
-            return f"{name} is empty: shape {array.shape} instead of {subject.shape}; {hint}"
+            hint = (
+                " (a slice `[k:-k]`, such as `[pad:-pad]`, is empty at 0)" if array.ndim == len(subject.shape) else ""
+            )
+            return f"{name} is empty: shape {array.shape} instead of {subject.shape}{hint}"
         return f"{name} has shape {array.shape} instead of {subject.shape}"
     if array.dtype.kind != "f":
         return f"{name} has dtype {array.dtype}: a gradient is owed in floating point"
@@ -163,12 +165,13 @@ def dtype_name(dtype: np.dtype[Any]) -> str:
     return "longdouble" if dtype == np.longdouble and dtype != np.float64 else str(dtype)
 
 
-def _judge(name: str, wrong: Array, undecided: Array) -> tuple[Verdict, str | None]:
+def _judge(name: str, wrong: Array, undecided: Array, settings: Settings) -> tuple[Verdict, str | None]:
     if wrong.any():
         where = _where(wrong)
         return Verdict.FAIL, f"{name} is wrong in {_share(wrong)}" + (f": {where}" if where else "")
     if undecided.any():
-        return Verdict.INCONCLUSIVE, f"{name} could not be decided in {_share(undecided)}: forward is too rough there"
+        why = "forward is too rough there" if settings.step is None else f"the step is fixed at {settings.step:g}"
+        return Verdict.INCONCLUSIVE, f"{name} could not be decided in {_share(undecided)}: {why}"
     return Verdict.PASS, None
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gradcheck_cli.checks.settings import METHODS
-from gradcheck_cli.cli.types import Dtypes, PositiveNumber, Values
+from gradcheck_cli.cli.types import Dtypes, PositiveNumber, Values, WholeNumber
 from gradcheck_cli.report.report import FORMATS
 
 if TYPE_CHECKING:
@@ -90,9 +90,8 @@ def _check_flags() -> list[click.Parameter]:
         ),
         Flag(
             ["--seed"],
-            type=click.IntRange(min=0),
+            type=WholeNumber(),
             default=0,
-            metavar="INT",
             help="fixes inputs and cotangent  [0]",
             section=_CHECK,
         ),

@@ -85,6 +85,20 @@ class Dtypes(click.ParamType[tuple[str, ...]]):
         return tuple(dict.fromkeys(words))
 
 
+class WholeNumber(click.ParamType[int]):
+    """A number of 0 or more."""
+
+    name = "int"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Parse the number."""
+        if isinstance(value, int):
+            return value
+        if not value.isdecimal():
+            self.fail(f"{value!r} is not a whole number of 0 or more.", param, ctx)
+        return int(value)
+
+
 class PositiveNumber(click.ParamType[float]):
     """A number above zero; click's own would take nan and inf."""
 

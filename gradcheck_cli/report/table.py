@@ -49,6 +49,7 @@ class TableReport:
         self._skipped: dict[str, int] = {}
         self._worst: CaseResult | None = None
         self._implementation: str | None = None
+        self._said_something = False
 
     def case(self, result: CaseResult) -> None:
         """Print a case in one line; keep it if there is more to say."""
@@ -70,20 +71,24 @@ class TableReport:
         """Print what is left to tell, and the summary."""
         if self._look.show == "worst" and self._worst is not None and not self._look.quiet:
             self._stories = [self._worst]
-        for number, result in enumerate(self._stories):
-            if number or self._run.cases > 1:
-                self._console.print()
+        for result in self._stories:
             self._story(result)
         if not self._look.quiet:
-            if self._run.cases > 1 and not self._stories and not self._look.verbose:
-                self._console.print()
+            self._gap()
             for reason, count in self._skipped.items():
                 self._print(f"skipped {count}: {reason}", style=_STYLES[Verdict.SKIP])
         self._console.print(self._summary(summary), soft_wrap=True)
 
+    def _gap(self) -> None:
+        """Leave a line free between two blocks."""
+        if self._said_something:
+            self._console.print()
+        self._said_something = True
+
     def _line(self, result: CaseResult) -> None:
         if result.implementation != self._implementation:
             self._implementation = result.implementation
+            self._gap()
             self._print(f"{result.implementation}, seed {result.case.seed}", style="bold")
         line = Text(f"  {_word(result.verdict):<5}", style=_STYLES[result.verdict])
         rest = f" {result.case.label():<42} {result.case.dtype:<10}"
@@ -91,18 +96,20 @@ class TableReport:
         self._console.print(line, overflow="ellipsis", no_wrap=True)
 
     def _story(self, result: CaseResult) -> None:
+        self._gap()
         title = Text(f"{_word(result.verdict)} ", style=_STYLES[result.verdict])
         self._console.print(title.append(result.implementation, style="bold default"), soft_wrap=True)
         case = result.case
         shape = f" -> {_sizes(result.forward.expected_shape)}" if result.forward else ""
         self._print(f"{case.label()}{shape}, {case.dtype}, seed {case.seed}", style="default")
-        if result.reason:
-            self._console.print()
-            for reason in result.reason.split("; "):
-                self._print(reason, style=_STYLES[result.verdict])
+        rows = [*([result.forward] if result.forward else []), *result.gradients.values()]
+        reasons = [row.reason for row in rows if row.verdict is result.verdict and row.reason]
+        if result.verdict in (Verdict.ERROR, Verdict.SKIP):
+            reasons = [result.reason or ""]
+        for reason in reasons:
+            self._print(reason, style=_STYLES[result.verdict])
         if result.traceback:
             self._print(result.traceback, style="default")
-        rows = [*([result.forward] if result.forward else []), *result.gradients.values()]
         if rows and result.verdict is not Verdict.ERROR:
             self._console.print(self._table(rows))
         if self._look.verbose:
@@ -113,7 +120,7 @@ class TableReport:
 
     def _table(self, rows: list[ArrayResult]) -> Table:
         wide = self._console.width >= _WIDE or self._look.verbose
-        table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1), header_style="default")
+        table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0), header_style="default")
         table.add_column("")
         table.add_column("shape")
         table.add_column("rel error", justify="right")
@@ -140,14 +147,18 @@ class TableReport:
             self._print(f"{row.name} {name.replace('_', ' ')}:\n{getattr(row.arrays, name)}", style="default")
 
     def _summary(self, summary: Summary) -> Text:
-        counted = [f"{n} {_COUNTED[verdict]}" for verdict, n in summary.counts.items() if n]
-        done = f"{summary.cases} {'case' if summary.cases == 1 else 'cases'}"
+        counts = {verdict: count for verdict, count in summary.counts.items() if count}
+        text = Text(f"{summary.cases} {'case' if summary.cases == 1 else 'cases'}")
         if summary.interrupted:
-            done = f"interrupted after {summary.cases} of {self._run.cases} cases"
-        text = Text(_word(summary.verdict), style=_STYLES[summary.verdict])
-        text.append(f" {done}: {', '.join(counted) or 'none'} in {summary.seconds:.2f} s", style="default")
-        if self._worst is not None and (array := _worst_array(self._worst)) and array.scaled_error is not None:
-            text.append(f"; worst {_figure(array.scaled_error)} eps of {array.tolerance:g}, in {array.name}", "default")
+            text = Text(f"interrupted after {summary.cases} of {self._run.cases} cases")
+        for number, (verdict, count) in enumerate(counts.items()):
+            text.append(", " if number else ": " if len(counts) > 1 or summary.interrupted else " ")
+            text.append(f"{count} " if len(counts) > 1 or summary.interrupted else "")
+            text.append(_COUNTED[verdict], style=_STYLES[verdict])
+        text.append(f" in {summary.seconds:.2f} s")
+        array = _worst_array(self._worst) if self._worst else None
+        if summary.verdict is Verdict.PASS and array and array.scaled_error is not None:
+            text.append(f"; at worst {_figure(array.scaled_error)} eps off ({array.name}), {array.tolerance:g} allowed")
         return text
 
     def _print(self, line: str, style: str) -> None:
