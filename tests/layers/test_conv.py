@@ -1,0 +1,146 @@
+"""The reference convolutions against the definition, and against PyTorch where it is installed."""
+
+from __future__ import annotations
+
+import itertools
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gradcheck_cli import ConvCase
+from gradcheck_cli.arrays import epsilon
+from gradcheck_cli.layers.conv import LAYER, problem, standard
+from tests import slow_conv
+
+if TYPE_CHECKING:
+    from gradcheck_cli.arrays import Array
+
+PAIRS = pytest.mark.parametrize("name", ["naive", "fast"])
+
+#: Every value of every number that could matter, in geometries small enough for the slow loop.
+GRID = [
+    ConvCase(N=N, C=C, H=H, W=W, F=F, HH=HH, WW=WW, stride=stride, pad=pad, dilation=dilation, groups=groups)
+    for (N, C, F, groups), (H, W), (HH, WW), stride, pad, dilation in itertools.product(
+        [(1, 1, 1, 1), (2, 3, 2, 1), (1, 4, 6, 2), (2, 2, 2, 2)],
+        [(5, 5), (4, 7)],
+        [(1, 1), (3, 3), (2, 3)],
+        [1, 2, (3, 1)],
+        [0, 1, (2, 0)],
+        [1, (1, 2)],
+    )
+]
+CASES = list(dict.fromkeys(case for case in (*GRID, *standard()) if not case.impossible()))
+
+
+def run(name: str, case: ConvCase) -> tuple[Array, tuple[Array, ...], Any]:
+    forward, backward = LAYER.builtin[name]
+    posed = problem(case)
+    out, cache = forward(*posed.inputs.values(), case.conv_param)
+    return out, backward(posed.cotangent, cache), posed
+
+
+def assert_close(actual: Array, desired: Array, scale: Array, dtype: str) -> None:
+    """Roundings are counted against the sum of the absolute terms; 3 are more than any of these sums ever lost."""
+    assert actual.shape == desired.shape
+    assert actual.dtype == np.dtype(dtype)
+    assert (abs(actual - desired) <= 3 * epsilon(dtype) * scale).all()
+
+
+def assert_right(name: str, case: ConvCase) -> None:
+    out, gradients, posed = run(name, case)
+    x, w, b = posed.inputs.values()
+    dout = posed.cotangent
+    assert_close(out, slow_conv.forward(case, x, w, b), slow_conv.forward(case, *map(abs, (x, w, b))), case.dtype)
+    desired = slow_conv.backward(case, dout, x, w)
+    scales = slow_conv.backward(case, *map(abs, (dout, x, w)))
+    for actual, want, scale in zip(gradients, desired, scales, strict=True):
+        assert_close(actual, want, scale, case.dtype)
+
+
+@PAIRS
+@pytest.mark.parametrize("case", CASES, ids=ConvCase.label)
+def test_equals_the_definition(name: str, case: ConvCase) -> None:
+    assert_right(name, case)
+
+
+@PAIRS
+@pytest.mark.parametrize("dtype", ["float16", "float32", "longdouble"])
+@pytest.mark.parametrize("case", standard()[3:6], ids=ConvCase.label)
+def test_equals_the_definition_in_every_dtype(name: str, case: ConvCase, dtype: str) -> None:
+    assert_right(name, ConvCase(**case.geometry, dtype=dtype))
+
+
+@st.composite
+def geometries(draw: st.DrawFn) -> ConvCase:
+    """Draw the output size and what the windows leave over; then every geometry is possible."""
+    number = st.integers(1, 3)
+    groups = draw(st.integers(1, 2))
+    sizes = []
+    for _ in range(2):
+        kernel, stride, dilation, out = (draw(number) for _ in range(4))
+        whole = dilation * (kernel - 1) + 1 + stride * (out - 1) + draw(st.integers(0, stride - 1))
+        pad = draw(st.integers(0, (whole - 1) // 2))
+        sizes.append((whole - 2 * pad, kernel, stride, pad, dilation))
+    (H, HH, sv, pv, dv), (W, WW, sh, ph, dh) = sizes
+    C, F = (groups * draw(st.integers(1, 2)) for _ in range(2))
+    geometry = {"stride": (sv, sh), "pad": (pv, ph), "dilation": (dv, dh), "groups": groups}
+    seed = draw(st.integers(0, 1000))
+    return ConvCase(N=draw(st.integers(1, 2)), C=C, H=H, W=W, F=F, HH=HH, WW=WW, **geometry, seed=seed)
+
+
+@PAIRS
+@given(case=geometries())
+@settings(max_examples=150, deadline=None)
+def test_equals_the_definition_in_random_geometries(name: str, case: ConvCase) -> None:
+    assert case.impossible() is None
+    assert_right(name, case)
+
+
+@PAIRS
+def test_rows_that_no_window_sees_have_no_gradient(name: str) -> None:
+    _, (dx, _, _), _ = run(name, ConvCase(H=6, W=6, HH=3, WW=3, stride=2, pad=0))
+    assert (dx[:, :, -1, :] == 0).all()
+    assert (dx[:, :, :, -1] == 0).all()
+    assert (dx[:, :, :-1, :-1] != 0).all()
+
+
+@PAIRS
+def test_impossible_geometries_are_those_without_an_output(name: str) -> None:
+    assert ConvCase(H=2, HH=5, pad=1).impossible()
+    assert ConvCase(W=4, WW=3, pad=0, dilation=(1, 2)).impossible()
+    assert ConvCase(C=3, F=2, groups=2).impossible()
+    assert ConvCase(C=2, F=3, groups=2).impossible()
+    just_fits = ConvCase(H=2, W=5, HH=4, WW=3, pad=(1, 0), dilation=(1, 2))
+    assert just_fits.impossible() is None
+    assert just_fits.out_shape == (4, 2, 1, 1)
+    assert_right(name, just_fits)
+
+
+def test_parameters_are_plain_where_they_can_be() -> None:
+    assert ConvCase(stride=2, pad=0).conv_param == {"stride": 2, "pad": 0}
+    assert ConvCase(stride=(2, 1), dilation=2, groups=2, C=2).conv_param == {
+        "stride": (2, 1),
+        "pad": 1,
+        "dilation": 2,
+        "groups": 2,
+    }
+
+
+@pytest.mark.torch
+@PAIRS
+@pytest.mark.parametrize("case", CASES, ids=ConvCase.label)
+def test_equals_pytorch(name: str, case: ConvCase) -> None:
+    torch = pytest.importorskip("torch")
+    out, gradients, posed = run(name, case)
+    leaves = [torch.tensor(value, requires_grad=True) for value in posed.inputs.values()]
+    geometry = case.geometry
+    theirs = torch.nn.functional.conv2d(
+        *leaves, geometry["stride"], geometry["pad"], geometry["dilation"], geometry["groups"]
+    )
+    np.testing.assert_allclose(out, theirs.detach().numpy(), rtol=1e-12, atol=1e-12)
+    desired = torch.autograd.grad(theirs, leaves, torch.tensor(posed.cotangent))
+    for actual, want in zip(gradients, desired, strict=True):
+        np.testing.assert_allclose(actual, want.numpy(), rtol=1e-12, atol=1e-12)
