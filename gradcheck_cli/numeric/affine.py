@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gradcheck_cli.arrays import signed_uniform, working_dtype
+from gradcheck_cli.arrays import signed_uniform
 
 if TYPE_CHECKING:
     from gradcheck_cli.arrays import Array
@@ -40,13 +40,24 @@ def is_affine(function: CountedFunction, x: Array, center: Array) -> bool:
             return False
         with np.errstate(all="ignore"):
             size = abs(ahead) + abs(behind) + 2 * abs(center)
-            allowed = AFFINE_TOLERANCE * function.epsilon * (size + typical(size))
             bent = np.maximum(abs(ahead + behind - 2 * center), abs(2 * between - ahead - center))
-            if not (bent <= allowed).all():
+            if not is_rounding(bent, size, typical(size), function.epsilon).all():
                 return False
     return True
 
 
+def is_rounding(residue: Array, size: Array, company: float, epsilon: float) -> Array:
+    """Tell for each output whether a residue can be the rounding of values that are, or came from, such a size.
+
+    Cancellation inside a function leaves values smaller than what they were summed from, and their rounding does not
+    shrink with them: so a residue may also be measured against the company of the other outputs, if by its own size
+    it is at least small. (Against the company alone, one huge output would hide what all others do.)
+    """
+    allowed = AFFINE_TOLERANCE * epsilon
+    return (residue <= allowed * size) | ((residue <= allowed * company) & (residue <= epsilon**0.5 * size))
+
+
 def typical(values: Array) -> float:
-    """The root mean square of an array: what one of its elements is likely to have come from before cancellation."""
-    return float(np.sqrt(np.mean(np.square(values, dtype=working_dtype(values.dtype))))) if values.size else 0.0
+    """The root mean square of an array, NaN if it is not finite."""
+    largest = float(abs(values).max()) if values.size else 0.0
+    return largest * float(np.sqrt(np.mean(np.square(values / largest)))) if largest > 0 else largest

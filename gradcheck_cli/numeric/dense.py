@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gradcheck_cli.numeric.affine import AFFINE_TOLERANCE, typical
+from gradcheck_cli.numeric.affine import is_rounding, typical
 
 if TYPE_CHECKING:
     from gradcheck_cli.arrays import Array
@@ -36,9 +36,7 @@ class Sampler:
         self._center = center
         self._cotangent = cotangent.reshape(-1)
         self._weights = abs(self._cotangent)
-        #: Cancellation inside the function leaves values smaller than what they were summed from; their rounding does
-        #: not shrink with them. The typical value stands for the size of the terms.
-        self._floor = typical(center)
+        self._company = typical(center)
         self.points = self._x.reshape(-1)
         self.dtype = center.dtype
 
@@ -60,14 +58,14 @@ class Sampler:
             change = f_ahead - f_behind
             # An output that does not change at all does not depend on this element, and has no rounding to share.
             touched = change != 0
-            size = (abs(f_ahead) + abs(f_behind) + 2 * self._floor) * touched
+            size = (abs(f_ahead) + abs(f_behind)) * touched
             bent = abs(f_ahead + f_behind - 2 * self._center) * touched
             return (
                 self._cotangent @ change / width,
                 self._weights @ abs(change) / width,
                 self._function.epsilon * (self._weights @ size) / width,
                 self._weights @ bent / width,
-                bool((bent <= AFFINE_TOLERANCE * self._function.epsilon * size).all()),
+                bool(is_rounding(bent, size, self._company, self._function.epsilon).all()),
             )
 
     def _at(self, p: int, value: Any) -> Array:
