@@ -29,6 +29,7 @@ class Expected:
     error_bound: Array
     method: str
     evaluations: int
+    doubt: str | None = None  #: why the error bound may be large, if that is known
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,7 +71,7 @@ def compare(subject: Subject, expected: Expected, settings: Settings) -> ArrayRe
         relative = np.where(error > 0, error / np.maximum(1e-8, abs(analytic) + abs(expected.value)), 0.0)
     # A NaN is an element that the numeric side could not see: the worst only where nothing else is.
     index = np.unravel_index(int(np.argmax(np.where(np.isnan(severity), -1.0, severity))), error.shape)
-    verdict, reason = _judge(subject.name, wrong, undecided, settings)
+    verdict, reason = _judge(subject.name, wrong, undecided, _doubt(expected, settings))
     return ArrayResult(
         name=subject.name,
         verdict=verdict,
@@ -165,14 +166,18 @@ def dtype_name(dtype: np.dtype[Any]) -> str:
     return "longdouble" if dtype == np.longdouble and dtype != np.float64 else str(dtype)
 
 
-def _judge(name: str, wrong: Array, undecided: Array, settings: Settings) -> tuple[Verdict, str | None]:
+def _judge(name: str, wrong: Array, undecided: Array, doubt: str) -> tuple[Verdict, str | None]:
     if wrong.any():
         where = _where(wrong)
         return Verdict.FAIL, f"{name} is wrong in {_share(wrong)}" + (f": {where}" if where else "")
     if undecided.any():
-        why = "forward is too rough there" if settings.step is None else f"the step is fixed at {settings.step:g}"
-        return Verdict.INCONCLUSIVE, f"{name} could not be decided in {_share(undecided)}: {why}"
+        return Verdict.INCONCLUSIVE, f"{name} could not be decided in {_share(undecided)}: {doubt}"
     return Verdict.PASS, None
+
+
+def _doubt(expected: Expected, settings: Settings) -> str:
+    fixed = None if settings.step is None else f"the step is fixed at {settings.step:g}"
+    return expected.doubt or fixed or "forward is too rough there"
 
 
 def _share(mask: Array) -> str:

@@ -97,6 +97,9 @@ def _derivative(
         error_bound=derivative.error_bound,
         method=derivative.method,
         evaluations=derivative.evaluations,
+        doubt=f"forward is noisy, two calls on the same inputs differ by {derivative.noise:.1g}"
+        if derivative.noise
+        else None,
     )
 
 

@@ -23,25 +23,30 @@ AFFINE_STEP = 64.0
 AFFINE_TOLERANCE = 64.0
 
 _DIRECTIONS = 2
+_NEAR = 1 / 128
 
 
 def is_affine(function: CountedFunction, x: Array, center: Array) -> bool:
     """Tell whether `function` agrees with an affine one along random lines through x, within roundoff.
 
-    Each line is met at -1, 0, 1/2 and 1 times `AFFINE_STEP`. The point off centre is there for functions that are
-    odd about x (tanh at 0, a cube): they look straight in any symmetric difference. 6 evaluations at most.
+    Each line is met at -1, 0, 1/128 and 1 times `AFFINE_STEP`. The point near x is there for functions that are odd
+    about it (tanh at 0, a cube), which look straight in any symmetric difference, and for those that are flat far
+    away. 6 evaluations at most.
     """
     source = random.Random(0)  # noqa: S311  # the same lines for everybody
     for _ in range(_DIRECTIONS):
         direction = AFFINE_STEP * signed_uniform(source, x.shape).astype(x.dtype)
         try:
-            ahead, behind, between = (function(x + t * direction) for t in (x.dtype.type(t) for t in (1, -1, 0.5)))
+            ahead, behind, near = (function(x + x.dtype.type(t) * direction) for t in (1, -1, _NEAR))
         except Exception:  # noqa: BLE001  # so far from x a function may refuse; then it is not affine there
             return False
         with np.errstate(all="ignore"):
             size = abs(ahead) + abs(behind) + 2 * abs(center)
-            bent = np.maximum(abs(ahead + behind - 2 * center), abs(2 * between - ahead - center))
-            if not is_rounding(bent, size, typical(size), function.epsilon).all():
+            if not is_rounding(abs(ahead + behind - 2 * center), size, typical(size), function.epsilon).all():
+                return False
+            off = abs(near - center - _NEAR * (ahead - center))
+            size = abs(near) + abs(center) + _NEAR * abs(ahead)
+            if not is_rounding(off, size, typical(size), function.epsilon).all():
                 return False
     return True
 
@@ -54,7 +59,8 @@ def is_rounding(residue: Array, size: Array, company: float, epsilon: float) -> 
     it is at least small. (Against the company alone, one huge output would hide what all others do.)
     """
     allowed = AFFINE_TOLERANCE * epsilon
-    return (residue <= allowed * size) | ((residue <= allowed * company) & (residue <= epsilon**0.5 * size))
+    by_company = (residue <= allowed * company) & (residue <= epsilon**0.5 * size)
+    return np.asarray((residue <= allowed * size) | by_company)
 
 
 def typical(values: Array) -> float:

@@ -30,13 +30,15 @@ class Sampler:
 
     method = "dense"
 
-    def __init__(self, function: CountedFunction, x: Array, center: Array, cotangent: Array) -> None:
+    def __init__(self, function: CountedFunction, x: Array, center: Array, cotangent: Array, noise: float) -> None:
         self._function = function
         self._x = x.copy()
         self._center = center
         self._cotangent = cotangent.reshape(-1)
         self._weights = abs(self._cotangent)
         self._company = typical(center)
+        #: Four standard deviations of what noise does to the dot product; `noise` is that of a difference already.
+        self._noise = 4 * noise * float(np.sqrt(self._weights @ self._weights)) if noise else 0.0
         self.points = self._x.reshape(-1)
         self.dtype = center.dtype
 
@@ -63,7 +65,7 @@ class Sampler:
             return (
                 self._cotangent @ change / width,
                 self._weights @ abs(change) / width,
-                self._function.epsilon * (self._weights @ size) / width,
+                (self._function.epsilon * (self._weights @ size) + self._noise) / width,
                 self._weights @ bent / width,
                 bool(is_rounding(bent, size, self._company, self._function.epsilon).all()),
             )

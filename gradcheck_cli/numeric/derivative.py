@@ -16,7 +16,7 @@ import numpy as np
 
 from gradcheck_cli.arrays import epsilon, working_dtype
 from gradcheck_cli.numeric import dense
-from gradcheck_cli.numeric.affine import AFFINE_STEP, is_affine
+from gradcheck_cli.numeric.affine import AFFINE_STEP, is_affine, typical
 from gradcheck_cli.numeric.function import CountedFunction
 from gradcheck_cli.numeric.ladder import climb
 
@@ -33,6 +33,7 @@ class Derivative:
     scale: Array  #: sum_o |cotangent_o J[o, p]|, to which the roundoff of any such sum is proportional
     error_bound: Array  #: how far `value` may be from the truth
     affine: bool  #: whether the function was found to be affine in x
+    noise: float  #: root mean square difference of two evaluations at the same point; 0 for a deterministic function
     method: str
     evaluations: int  #: calls of the function
 
@@ -56,7 +57,8 @@ def differentiate(
     counted = CountedFunction(function, working_dtype(x.dtype))
     center = counted(x)
     weights = cotangent.astype(center.dtype)
-    sampler = dense.Sampler(counted, x, center, weights)
+    noise = typical(counted(x) - center)
+    sampler = dense.Sampler(counted, x, center, weights, noise)
     affine = is_affine(counted, x, center)
     everywhere = np.arange(x.size)
     if affine:
@@ -74,11 +76,13 @@ def differentiate(
         value[doubtful], scale[doubtful], bound[doubtful] = refined
     # The dot product and the quotient round too; a relative 2 eps of the scale covers what NumPy's pairwise sums lose.
     bound = bound + 2 * epsilon(center.dtype) * scale
+    bound[np.isnan(bound)] = np.inf
     return Derivative(
         value=value.reshape(x.shape),
         scale=scale.reshape(x.shape),
         error_bound=bound.reshape(x.shape),
         affine=affine,
+        noise=noise,
         method=sampler.method,
         evaluations=counted.evaluations,
     )

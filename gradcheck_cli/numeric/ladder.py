@@ -48,20 +48,26 @@ def climb(
 
     value, scale = np.full((2, elements.size), np.nan, sampler.dtype)
     bound = np.full(elements.size, np.inf, sampler.dtype)
-    stale = np.zeros(elements.size, int)
+    column, stale = np.zeros((2, elements.size), int)  # where in the tableau `value` stood, and how many rungs ago
     active = np.arange(elements.size)
     above = np.empty((0, active.size), sampler.dtype)
     for rung in range(RUNGS):
         sample = sampler.sample(elements[active], first[active] * 2.0**-rung)
         row = extrapolate(above, sample.value)
         if rung >= FEWEST_RUNGS - 1:
-            truncation, best = _most_settled(row, above)
+            stale[active] += 1
+            # What noise made look settled does not come again: noise doubles from rung to rung.
+            again = np.take_along_axis(row, column[active][np.newaxis], 0)[0]
+            bound[active] = np.fmax(bound[active], abs(again - value[active]) / 2.0 ** stale[active])
+            best, truncation = _most_settled(row, above)
+            settled = np.take_along_axis(row, best[np.newaxis], 0)[0]
             # Extrapolation amplifies rounding by at most prod (4**j + 1) / (4**j - 1) < 2.
             candidate = truncation + 2 * sample.roundoff
             better = candidate < bound[active]
             chosen = active[better]
-            value[chosen], scale[chosen], bound[chosen] = best[better], sample.scale[better], candidate[better]
-            stale[active] = np.where(better | ~np.isfinite(bound[active]), 0, stale[active] + 1)
+            value[chosen], scale[chosen], bound[chosen] = settled[better], sample.scale[better], candidate[better]
+            column[chosen], stale[chosen] = best[better], 0
+            stale[~np.isfinite(bound)] = 0
         climbing = (stale[active] < 2) & ~(bound[active] <= resolution * scale[active])
         active, above = active[climbing], row[:, climbing]
         if not active.size:
@@ -90,18 +96,22 @@ def extrapolate(above: Array, difference: Array) -> Array:
 
 
 def _most_settled(row: Array, above: Array) -> tuple[Array, Array]:
-    """Find each element's entry that differs least from its two parents, and by how much.
+    """Find the column in which each element's entry differs least from its neighbours, and by how much.
 
-    The difference is about the error of the parents, and the entry is better than they are: a bound on its own.
+    The neighbours are the two parents from which T[k, j] came and T[k-1, j], its own value one rung before. Their
+    differences are about the errors of entries that are worse than it, and so a bound. (Of the two parents alone, one
+    in 250 elements of sin(10 x) in float32 was outside of it: they can agree by accident.)
     """
+    entry = row[1:-1]
     with np.errstate(all="ignore"):
-        truncation = np.maximum(abs(row[1:] - row[:-1]), abs(row[1:] - above))
+        truncation = abs(entry - row[:-2])
+        for neighbour in (above[:-1], above[1:]):
+            truncation = np.maximum(truncation, abs(entry - neighbour))
     truncation = np.where(np.isnan(truncation), np.inf, truncation)
-    best = truncation.argmin(axis=0)[np.newaxis]
-    return np.take_along_axis(truncation, best, 0)[0], np.take_along_axis(row[1:], best, 0)[0]
+    return truncation.argmin(axis=0) + 1, truncation.min(axis=0)
 
 
 def _fixed(sampler: Sampler, elements: Array, step: float) -> tuple[Array, Array, Array]:
     sample = sampler.sample(elements, np.full(elements.size, step))
     double = sampler.sample(elements, np.full(elements.size, 2 * step))
-    return sample.value, sample.scale, sample.roundoff + abs(sample.value - double.value) / 3
+    return sample.value, sample.scale, sample.roundoff + abs(sample.value - double.value)

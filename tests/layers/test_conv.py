@@ -27,9 +27,9 @@ GRID = [
         [(1, 1, 1, 1), (2, 3, 2, 1), (1, 4, 6, 2), (2, 2, 2, 2)],
         [(5, 5), (4, 7)],
         [(1, 1), (3, 3), (2, 3)],
-        [1, 2, (3, 1)],
-        [0, 1, (2, 0)],
-        [1, (1, 2)],
+        [(1, 1), (2, 2), (3, 1)],
+        [(0, 0), (1, 1), (2, 0)],
+        [(1, 1), (1, 2)],
     )
 ]
 CASES = list(dict.fromkeys(case for case in (*GRID, *standard()) if not case.impossible()))
@@ -86,9 +86,20 @@ def geometries(draw: st.DrawFn) -> ConvCase:
         sizes.append((whole - 2 * pad, kernel, stride, pad, dilation))
     (H, HH, sv, pv, dv), (W, WW, sh, ph, dh) = sizes
     C, F = (groups * draw(st.integers(1, 2)) for _ in range(2))
-    geometry = {"stride": (sv, sh), "pad": (pv, ph), "dilation": (dv, dh), "groups": groups}
-    seed = draw(st.integers(0, 1000))
-    return ConvCase(N=draw(st.integers(1, 2)), C=C, H=H, W=W, F=F, HH=HH, WW=WW, **geometry, seed=seed)
+    return ConvCase(
+        N=draw(st.integers(1, 2)),
+        C=C,
+        H=H,
+        W=W,
+        F=F,
+        HH=HH,
+        WW=WW,
+        stride=(sv, sh),
+        pad=(pv, ph),
+        dilation=(dv, dh),
+        groups=groups,
+        seed=draw(st.integers(0, 1000)),
+    )
 
 
 @PAIRS

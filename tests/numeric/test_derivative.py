@@ -1,0 +1,220 @@
+"""Numerical derivatives against closed forms: right within their own error bounds, and the bounds not idle."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from gradcheck_cli.arrays import epsilon, signed_uniform
+from gradcheck_cli.numeric.derivative import Derivative, differentiate
+
+if TYPE_CHECKING:
+    from gradcheck_cli.arrays import Array
+
+Forward = Callable[["Array"], "Array"]
+Backward = Callable[["Array", "Array"], "Array"]
+
+SHAPE = (6, 2)
+MIXING = signed_uniform(random.Random(0), (12, 12))
+
+
+def softmax(x: Array) -> Array:
+    e = np.exp(x - x.max())
+    return np.asarray(e / e.sum())
+
+
+def softmax_backward(x: Array, dout: Array) -> Array:
+    p = softmax(x)
+    return np.asarray(p * (dout - (p * dout).sum()))
+
+
+def normalise(x: Array) -> Array:
+    centred = x - x.mean(0)
+    return np.asarray(centred / np.sqrt((centred**2).mean(0)))
+
+
+def normalise_backward(x: Array, dout: Array) -> Array:
+    deviation = np.sqrt(((x - x.mean(0)) ** 2).mean(0))
+    y = normalise(x)
+    return np.asarray((dout - dout.mean(0) - y * (dout * y).mean(0)) / deviation)
+
+
+def mixed(x: Array) -> Array:
+    return np.asarray(np.sin(MIXING.astype(x.dtype) @ x.reshape(-1)))
+
+
+def mixed_backward(x: Array, dout: Array) -> Array:
+    return np.asarray(MIXING.T @ (dout * np.cos(MIXING @ x.reshape(-1)))).reshape(x.shape)
+
+
+#: Forward, its backward in closed form, the size of the inputs.
+CURVED: dict[str, tuple[Forward, Backward, float]] = {
+    "tanh": (np.tanh, lambda x, dout: dout * (1 - np.tanh(x) ** 2), 1),
+    "softmax": (softmax, softmax_backward, 1),
+    "normalise": (normalise, normalise_backward, 1),
+    "cube far from zero": (lambda x: x**3, lambda x, dout: dout * 3 * x**2, 100),
+    "exp": (np.exp, lambda x, dout: dout * np.exp(x), 1),
+    "steep exp": (lambda x: np.exp(5 * x), lambda x, dout: dout * 5 * np.exp(5 * x), 1),
+    "fast sine": (lambda x: np.sin(10 * x), lambda x, dout: dout * 10 * np.cos(10 * x), 1),
+    "mixed sines": (mixed, mixed_backward, 1),
+    "reciprocal": (lambda x: 1 / x, lambda x, dout: -dout / x**2, 1),
+    "log of small": (lambda x: np.log(abs(x)), lambda x, dout: dout / x, 1e-3),
+    "square root of small": (lambda x: np.sqrt(abs(x)), lambda x, dout: dout * np.sign(x) / 2 / np.sqrt(abs(x)), 1e-4),
+}
+
+
+def draw(seed: int, dtype: str, size: float = 1) -> tuple[Array, Array]:
+    source = random.Random(seed)
+    x = (size * signed_uniform(source, SHAPE)).astype(dtype)
+    return x, signed_uniform(source, SHAPE).astype(dtype)
+
+
+def errors(name: str, dtype: str, seeds: int) -> tuple[Array, Array, Array]:
+    """Return true errors, bounds and scales of many elements."""
+    forward, backward, size = CURVED[name]
+    found = []
+    for seed in range(seeds):
+        x, dout = draw(seed, dtype, size)
+        dout = dout.reshape(forward(x).shape)
+        derivative = differentiate(lambda x: forward(x).astype(dtype), x, dout, resolution=0)
+        assert not derivative.affine
+        desired = backward(x.astype(np.longdouble), dout.astype(np.longdouble))
+        found.append((abs(derivative.value - desired), derivative.error_bound, derivative.scale))
+    true, bound, scale = (np.concatenate([part.ravel() for part in parts]) for parts in zip(*found, strict=True))
+    return true, bound, scale
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "longdouble"])
+@pytest.mark.parametrize("name", CURVED)
+def test_curved_functions_lie_within_a_bound_that_is_not_idle(name: str, dtype: str) -> None:
+    true, bound, scale = errors(name, dtype, seeds=25)
+    assert (true <= bound).mean() >= 0.999
+    assert np.median(bound[true > 0] / true[true > 0]) <= 100
+    # What a fixed step of 1e-5 reaches is 1e-9 in float64, and nothing in float32.
+    assert np.median(bound / scale) <= {"float32": 1e-4, "float64": 1e-12, "longdouble": 1e-14}[dtype]
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64", "longdouble"])
+def test_affine_functions_are_exact_but_for_rounding(dtype: str) -> None:
+    x, dout = draw(3, dtype)
+    matrix = MIXING.astype(dtype)
+
+    def forward(x: Array) -> Array:
+        return np.asarray(matrix @ x.reshape(-1) + dout.reshape(-1)).reshape(SHAPE)
+
+    derivative = differentiate(forward, x, dout, resolution=0)
+    weights = dout.reshape(-1).astype(derivative.value.dtype)
+    scale = (abs(matrix.T) @ abs(weights)).reshape(SHAPE)
+    assert derivative.affine
+    assert derivative.evaluations == 2 + 6 + 2 * x.size
+    true = abs(derivative.value - (matrix.T @ weights).reshape(SHAPE))
+    assert (true <= derivative.error_bound).all()
+    assert (derivative.error_bound <= 8 * epsilon(dtype) * scale).all()
+    np.testing.assert_allclose(derivative.scale.astype(float), scale.astype(float), rtol=8 * epsilon(dtype))
+
+
+#: At 0 odd functions are straight in every symmetric difference; one output's rounding may be the whole of another.
+BENT: dict[str, Forward] = {
+    "odd": np.tanh,
+    "cube": lambda x: x**3,
+    "piecewise": lambda x: np.where(abs(x) < 3, x, 0),
+    "beside a huge one": lambda x: np.concatenate([1e20 * x.reshape(-1), np.tanh(x.reshape(-1))]),
+    "slightly": lambda x: x + 1e-6 * x**2,
+    "refuses": lambda x: x if (abs(x) < 9).all() else np.asarray([1 / 0]),
+}
+
+
+@pytest.mark.parametrize("name", BENT)
+def test_what_only_looks_straight_is_not_taken_for_affine(name: str) -> None:
+    x = np.zeros(SHAPE)
+    assert not differentiate(BENT[name], x, np.ones(BENT[name](x).shape), resolution=0).affine
+
+
+def test_one_curved_element_in_an_affine_crowd_is_refined() -> None:
+    x, dout = draw(1, "float64")
+
+    def forward(x: Array) -> Array:
+        # Straight along every random line of the affine test, which moves all elements; curved where one moves alone.
+        alone = np.count_nonzero(abs(x - start) > 30) == 1
+        return np.where((np.arange(x.size).reshape(SHAPE) == 5) & alone, np.tanh(x), x * np.tanh(1))
+
+    start = x.copy()
+    start.reshape(-1)[5] = x.reshape(-1)[5] = 1
+    derivative = differentiate(forward, x, dout, resolution=0)
+    assert derivative.affine
+    assert derivative.evaluations > 8 + 2 * x.size
+
+
+def test_elements_leave_the_ladder_when_the_bound_is_good_enough() -> None:
+    x, dout = draw(0, "float64")
+    fine = differentiate(np.tanh, x, dout, resolution=0)
+    coarse = differentiate(np.tanh, x, dout, resolution=1e-6)
+    assert coarse.evaluations < fine.evaluations
+    assert (coarse.error_bound <= 1e-6 * coarse.scale).all()
+
+
+def test_a_step_that_leaves_the_domain_is_shortened() -> None:
+    x = np.array([0.02, 0.7])
+    derivative = differentiate(np.log, x, np.ones(2), resolution=0)
+    assert (abs(derivative.value - 1 / x) <= derivative.error_bound).all()
+    assert (derivative.error_bound <= 1e-9 * derivative.scale).all()
+
+
+def test_noise_shows_in_the_bound() -> None:
+    noise = random.Random(0)
+    x, dout = draw(0, "float64")
+
+    def noisy(x: Array) -> Array:
+        return np.tanh(x) + 1e-6 * signed_uniform(noise, SHAPE)
+
+    derivative = differentiate(noisy, x, dout, resolution=0)
+    true = abs(derivative.value - dout * (1 - np.tanh(x) ** 2))
+    assert 1e-6 < derivative.noise < 3e-6
+    assert (true <= derivative.error_bound).all()
+    assert (derivative.error_bound <= 1e-2 * derivative.scale.max()).all()
+
+
+def test_an_element_without_a_finite_value_spoils_no_other() -> None:
+    x, dout = draw(0, "float64")
+
+    def forward(x: Array) -> Array:
+        out = np.tanh(x)
+        out[2, 1] = np.nan if x[2, 1] != before[2, 1] else out[2, 1]
+        return out
+
+    before = x.copy()
+    derivative = differentiate(forward, x, dout, resolution=0)
+    whole = differentiate(np.tanh, x, dout, resolution=0)
+    assert np.isnan(derivative.value[2, 1])
+    assert derivative.error_bound[2, 1] == np.inf
+    others = np.arange(x.size).reshape(SHAPE) != 5
+    assert (derivative.value[others] == whole.value[others]).all()
+
+
+def test_a_fixed_step_is_taken_and_its_truncation_bounded() -> None:
+    x, dout = draw(0, "float64")
+    derivative = differentiate(np.tanh, x, dout, resolution=0, step=1e-2)
+    ahead, behind = np.tanh(x + 1e-2), np.tanh(x - 1e-2)
+    np.testing.assert_allclose(derivative.value, dout * (ahead - behind) / 2e-2, rtol=1e-12)
+    true = abs(derivative.value - dout * (1 - np.tanh(x) ** 2))
+    assert (true <= derivative.error_bound).mean() >= 0.9
+    assert (true <= 2 * derivative.error_bound).all()
+
+
+def test_a_step_that_vanishes_in_rounding_gives_nothing() -> None:
+    x, dout = draw(0, "float64")
+    derivative = differentiate(np.tanh, x, dout, resolution=0, step=1e-20)
+    assert np.isnan(derivative.value).all()
+    assert not (derivative.error_bound < np.inf).any()
+
+
+def test_a_buffer_that_is_used_again_spoils_nothing() -> None:
+    x, dout = draw(0, "float64")
+    buffer = np.empty(SHAPE)
+    again: Derivative = differentiate(lambda x: np.multiply(x, 3, out=buffer), x, dout, resolution=0)
+    np.testing.assert_allclose(again.value, 3 * dout, rtol=1e-15)
+    assert (x == draw(0, "float64")[0]).all()
