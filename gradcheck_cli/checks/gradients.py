@@ -97,9 +97,7 @@ def _derivative(
         error_bound=derivative.error_bound,
         method=derivative.method,
         evaluations=derivative.evaluations,
-        doubt=f"forward is noisy, two calls on the same inputs differ by {derivative.noise:.1g}"
-        if derivative.noise
-        else None,
+        doubt=f"forward is noisy: two calls differ by {derivative.noise:.1g}" if derivative.noise else None,
     )
 
 

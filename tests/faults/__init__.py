@@ -1,0 +1,1 @@
+"""Planted faults: pairs of functions that are wrong in a known way."""

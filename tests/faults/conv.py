@@ -1,0 +1,252 @@
+"""Convolutions with one fault each, as people make them.
+
+Each fault is the textbook pair with one slip. Where it matters, and in which gradient, is not written down here: the
+tests work it out from the definition of a convolution.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from gradcheck_cli.layers.conv_naive import conv_backward_naive, conv_forward_naive
+
+if TYPE_CHECKING:
+    from gradcheck_cli.arrays import Array
+
+    Inputs = tuple[Array, Array, Array]
+    Param = dict[str, Any]
+
+Gradients = dict[str, Any]
+#: Spoils gradients: (dx, dw, db by name; dout; x, w, b; conv_param) -> gradients as they are returned.
+Slip = Callable[[Gradients, "Array", "Inputs", "Param"], Any]
+
+SLIPS: dict[str, Slip] = {}
+
+
+def slip(function: Slip) -> Slip:
+    SLIPS[function.__name__] = function
+    return function
+
+
+def planted(name: str) -> tuple[Callable[..., Any], Callable[..., Any]]:
+    """Return forward, and a backward with the slip of that name."""
+
+    def backward(dout: Array, cache: Any) -> Any:
+        x, w, b, conv_param = cache
+        dx, dw, db = conv_backward_naive(dout, cache)
+        return SLIPS[name]({"dx": dx, "dw": dw, "db": db}, dout, (x, w, b), conv_param)
+
+    return conv_forward_naive, backward
+
+
+def off_by(name: str, share: float) -> tuple[Callable[..., Any], Callable[..., Any]]:
+    """Return a pair whose gradient `name` is off in its largest element, by that share of it."""
+
+    def backward(dout: Array, cache: Any) -> Any:
+        gradients = dict(zip(("dx", "dw", "db"), conv_backward_naive(dout, cache), strict=True))
+        spoilt = gradients[name] = np.array(gradients[name])
+        spoilt[np.unravel_index(abs(spoilt).argmax(), spoilt.shape)] *= spoilt.dtype.type(1 + share)
+        return tuple(gradients.values())
+
+    return conv_forward_naive, backward
+
+
+def _padded(x: Array, pad: int) -> Array:
+    return np.pad(x, ((0, 0), (0, 0), (pad, pad), (pad, pad)))
+
+
+def _backward(dout: Array, x: Array, w: Array, conv_param: dict[str, Any], **changed: Any) -> tuple[Array, ...]:
+    return conv_backward_naive(dout, (x, w, w[:, 0, 0, 0], {**conv_param, **changed}))
+
+
+@slip
+def dx_doubled(grads: Gradients, dout: Array, inputs: Inputs, conv_param: Param) -> Any:
+    return 2 * grads["dx"], grads["dw"], grads["db"]
+
+
+@slip
+def dw_negated(grads: Gradients, dout: Array, inputs: Inputs, conv_param: Param) -> Any:
+    return grads["dx"], -grads["dw"], grads["db"]
+
+
+@slip
+def dw_divided_by_samples(grads: Gradients, dout: Array, inputs: Inputs, conv_param: Param) -> Any:
+    return grads["dx"], grads["dw"] / dout.dtype.type(len(dout)), grads["db"]
+
+
+@slip
+def db_averaged(grads: Gradients, dout: Array, inputs: Inputs, conv_param: Param) -> Any:
+    return grads["dx"], grads["dw"], dout.mean(axis=(0, 2, 3))
+
+
+@slip
+def db_of_first_sample(grads: Gradients, dout: Array, inputs: Inputs, conv_param: Param) -> Any:
+    return grads["dx"], grads["dw"], dout[0].sum(axis=(1, 2))
+
+
+@slip
+def db_over_too_few_axes(grads: Gradients, dout: Array, inputs: Inputs, conv_param: Param) -> Any:
+    return grads["dx"], grads["dw"], dout.sum(axis=(0, 3))
+
+
+@slip
+def kernel_rotated_in_dx(grads: Gradients, dout: Array, inputs: Inputs, conv_param: Param) -> Any:
+    x, w, _ = inputs
+    return _backward(dout, x, w[:, :, ::-1, ::-1], conv_param)[0], grads["dw"], grads["db"]
+
+
+@slip
+def kernel_transposed_in_dw(grads: Gradients, dout: Array, inputs: Inputs, conv_param: Param) -> Any:
+    dw = grads["dw"]
+    return grads["dx"], dw.swapaxes(2, 3) if dw.shape[2] == dw.shape[3] else dw, grads["db"]
+
+
+@slip
+def filters_reversed_in_dx(grads: Gradients, dout: Array, inputs: Inputs, conv_param: Param) -> Any:
+    x, w, _ = inputs
+    return _backward(dout, x, w[::-1], conv_param)[0], grads["dw"], grads["db"]
+
+
+@slip
+def empty_crop(grads: Gradients, dout: Array, inputs: Inputs, conv_param: Param) -> Any:
+    pad = conv_param["pad"]
+    return _padded(grads["dx"], pad)[:, :, pad:-pad, pad:-pad], grads["dw"], grads["db"]
+
+
+@slip
+def crop_fixed_at_one(grads: Gradients, dout: Array, inputs: Inputs, conv_param: Param) -> Any:
+    x, w, _ = inputs
+    pad = conv_param["pad"]
+    dx_padded = _backward(dout, _padded(x, pad), w, conv_param, pad=0)[0]
+    return dx_padded[:, :, 1:-1, 1:-1], grads["dw"], grads["db"]
+
+
+@slip
+def not_cropped(grads: Gradients, dout: Array, inputs: Inputs, conv_param: Param) -> Any:
+    return _padded(grads["dx"], conv_param["pad"]), grads["dw"], grads["db"]
+
+
+@slip
+def cropped_on_the_wrong_side(grads: Gradients, dout: Array, inputs: Inputs, conv_param: Param) -> Any:
+    x, w, _ = inputs
+    dx_padded = _backward(dout, _padded(x, conv_param["pad"]), w, conv_param, pad=0)[0]
+    return dx_padded[:, :, : x.shape[2], : x.shape[3]], grads["dw"], grads["db"]
+
+
+@slip
+def stride_ignored_in_dx(grads: Gradients, dout: Array, inputs: Inputs, conv_param: Param) -> Any:
+    x, w, _ = inputs
+    pad = conv_param["pad"]
+    dx_padded = np.zeros_like(_padded(x, pad))
+    for i in range(dout.shape[2]):
+        for j in range(dout.shape[3]):
+            patch = np.tensordot(dout[:, :, i, j], w, 1)
+            dx_padded[:, :, i : i + w.shape[2], j : j + w.shape[3]] += patch
+    return dx_padded[:, :, pad : pad + x.shape[2], pad : pad + x.shape[3]], grads["dw"], grads["db"]
+
+
+@slip
+def assigned_instead_of_accumulated(grads: Gradients, dout: Array, inputs: Inputs, conv_param: Param) -> Any:
+    x, w, _ = inputs
+    stride, pad = conv_param["stride"], conv_param["pad"]
+    dx_padded = np.zeros_like(_padded(x, pad))
+    for i in range(dout.shape[2]):
+        for j in range(dout.shape[3]):
+            rows, columns = i * stride, j * stride
+            patch = np.tensordot(dout[:, :, i, j], w, 1)
+            dx_padded[:, :, rows : rows + w.shape[2], columns : columns + w.shape[3]] = patch
+    return dx_padded[:, :, pad : pad + x.shape[2], pad : pad + x.shape[3]], grads["dw"], grads["db"]
+
+
+@slip
+def last_row_of_windows_missed(grads: Gradients, dout: Array, inputs: Inputs, conv_param: Param) -> Any:
+    x, w, _ = inputs
+    fewer = dout.copy()
+    fewer[:, :, -1] = 0
+    dx, dw, _ = _backward(fewer, x, w, conv_param)
+    return dx, dw, grads["db"]
+
+
+@slip
+def last_sample_missed_in_dw(grads: Gradients, dout: Array, inputs: Inputs, conv_param: Param) -> Any:
+    x, w, _ = inputs
+    fewer = dout.copy()
+    fewer[-1] = 0
+    return grads["dx"], _backward(fewer, x, w, conv_param)[1], grads["db"]
+
+
+@slip
+def last_filter_missed_in_dw(grads: Gradients, dout: Array, inputs: Inputs, conv_param: Param) -> Any:
+    dw = grads["dw"].copy()
+    dw[-1] = 0
+    return grads["dx"], dw, grads["db"]
+
+
+@slip
+def height_and_width_confused(grads: Gradients, dout: Array, inputs: Inputs, conv_param: Param) -> Any:
+    dx = grads["dx"]
+    return dx.swapaxes(2, 3).reshape(dx.shape), grads["dw"], grads["db"]
+
+
+@slip
+def cotangent_taken_for_ones(grads: Gradients, dout: Array, inputs: Inputs, conv_param: Param) -> Any:
+    x, w, _ = inputs
+    return _backward(np.ones_like(dout), x, w, conv_param)
+
+
+@slip
+def nan_in_one_element(grads: Gradients, dout: Array, inputs: Inputs, conv_param: Param) -> Any:
+    dw = grads["dw"].copy()
+    dw[-1, -1, -1, -1] = np.nan
+    return grads["dx"], dw, grads["db"]
+
+
+@slip
+def infinite_in_one_element(grads: Gradients, dout: Array, inputs: Inputs, conv_param: Param) -> Any:
+    dx = grads["dx"].copy()
+    dx[0, 0, 0, 0] = np.inf
+    return dx, grads["dw"], grads["db"]
+
+
+@slip
+def flattened(grads: Gradients, dout: Array, inputs: Inputs, conv_param: Param) -> Any:
+    return grads["dx"].reshape(len(dout), -1), grads["dw"], grads["db"]
+
+
+@slip
+def column_for_db(grads: Gradients, dout: Array, inputs: Inputs, conv_param: Param) -> Any:
+    return grads["dx"], grads["dw"], grads["db"][:, None]
+
+
+@slip
+def in_the_wrong_order(grads: Gradients, dout: Array, inputs: Inputs, conv_param: Param) -> Any:
+    return grads["dw"], grads["dx"], grads["db"]
+
+
+@slip
+def none_for_dw(grads: Gradients, dout: Array, inputs: Inputs, conv_param: Param) -> Any:
+    return grads["dx"], None, grads["db"]
+
+
+@slip
+def db_left_out(grads: Gradients, dout: Array, inputs: Inputs, conv_param: Param) -> Any:
+    return grads["dx"], grads["dw"]
+
+
+@slip
+def left_at_zero(grads: Gradients, dout: Array, inputs: Inputs, conv_param: Param) -> Any:
+    return grads["dx"], np.zeros_like(grads["dw"]), grads["db"]
+
+
+@slip
+def narrower_dtype(grads: Gradients, dout: Array, inputs: Inputs, conv_param: Param) -> Any:
+    return grads["dx"].astype(np.float16), grads["dw"], grads["db"]
+
+
+@slip
+def float32_inside_float64(grads: Gradients, dout: Array, inputs: Inputs, conv_param: Param) -> Any:
+    dx, _, _ = _backward(dout.astype(np.float32), inputs[0], inputs[1].astype(np.float32), conv_param)
+    return dx.astype(dout.dtype), grads["dw"], grads["db"]
