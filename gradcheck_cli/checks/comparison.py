@@ -131,9 +131,7 @@ def malformed(subject: Subject) -> str | None:
     array = np.asarray(array)
     if array.shape != subject.shape:
         if array.size == 0:
-            hint = (
-                " (a slice `[k:-k]`, such as `[pad:-pad]`, is empty at 0)" if array.ndim == len(subject.shape) else ""
-            )
+            hint = "; a slice such as `[pad:-pad]` is empty at 0" if array.ndim == len(subject.shape) else ""
             return f"{name} is empty: shape {array.shape} instead of {subject.shape}{hint}"
         return f"{name} has shape {array.shape} instead of {subject.shape}"
     if array.dtype.kind != "f":
