@@ -42,7 +42,7 @@ def test_what_is_said_of_a_right_array() -> None:
         shape=(2, 2),
         expected_shape=(2, 2),
         dtype="float64",
-        max_rel_error=6 * EPS / 6,
+        max_rel_error=6 * EPS / (6 + 6 * EPS),
         max_abs_error=6 * EPS,
         scaled_error=3.0,
         tolerance=100.0,
