@@ -10,6 +10,7 @@ from gradcheck_cli.arrays import epsilon, working_dtype
 from gradcheck_cli.checks.comparison import Expected, Subject, compare, malformed, nonfinite, without_numbers
 from gradcheck_cli.implementation.implementation import ImplementationError
 from gradcheck_cli.numeric.derivative import differentiate
+from gradcheck_cli.numeric.method import choose
 from gradcheck_cli.result import ArrayResult, Verdict
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ def check_gradients(
             continue
         if inputs is None:
             inputs = numeric_inputs(implementation, problem)
-        expected = _derivative(implementation, problem, inputs, name, settings.step, dtype)
+        expected = _derivative(implementation, problem, inputs, name, settings, dtype)
         results[subject.name] = compare(subject, expected, settings)
     return results
 
@@ -85,12 +86,22 @@ def _derivative(
     problem: Problem,
     inputs: Mapping[str, Array],
     name: str,
-    step: float | None,
+    settings: Settings,
     dtype: str,
 ) -> Expected:
     function = _along(implementation, problem, inputs, name)
     # Half a rounding: whatever is below disappears in the tolerance.
-    derivative = differentiate(function, inputs[name], problem.cotangent, resolution=epsilon(dtype) / 2, step=step)
+    coupling = problem.coupling.get(name)
+    colors = None if coupling is None else coupling.colors
+    method = choose(settings.method, inputs[name].size, problem.cotangent.size, colors)
+    derivative = differentiate(
+        function,
+        inputs[name],
+        problem.cotangent,
+        resolution=epsilon(dtype) / 2,
+        step=settings.step,
+        coupling=coupling if method == "colored" else None,
+    )
     return Expected(
         value=derivative.value,
         scale=derivative.scale,

@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 
 from gradcheck_cli.arrays import epsilon
+from gradcheck_cli.numeric.method import METHODS
 
 #: Roundings (eps of the dtype, times the scale of the element) that a correct layer may be off. Worst of correct ones
 #: that were measured, float16 to longdouble: 2 for direct sums, 5 for FFT, 46 for Winograd's F(4x4, 3x3).
@@ -40,6 +41,3 @@ class Settings:
     def tolerance(self, dtype: str) -> float:
         """The tolerance for arrays of `dtype`, in roundings."""
         return self.tol if self.tol is not None else min(TOLERANCE, LARGEST_SHARE / epsilon(dtype))
-
-
-METHODS = ("auto", "dense")

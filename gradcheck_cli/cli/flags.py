@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gradcheck_cli.checks.settings import METHODS
 from gradcheck_cli.cli.types import Dtypes, PositiveNumber, Values, WholeNumber
+from gradcheck_cli.numeric.method import METHODS
 from gradcheck_cli.report.report import FORMATS
 
 if TYPE_CHECKING:

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
 
 from gradcheck_cli.arrays import signed_uniform, working_dtype
 from gradcheck_cli.layers.conv_fast import conv_backward_fast, conv_forward_fast
 from gradcheck_cli.layers.conv_naive import both, conv_backward_naive, conv_forward_naive
 from gradcheck_cli.layers.layer import Case, Layer, Problem, pair, size
+from gradcheck_cli.numeric.colored import Coupling
+
+if TYPE_CHECKING:
+    from gradcheck_cli.arrays import Array
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,7 +106,74 @@ def problem(case: ConvCase) -> Problem:
         cotangent=cotangent,
         expected=expected,
         expected_scale=expected_scale,
+        coupling=coupling(case),
     )
+
+
+def coupling(case: ConvCase) -> dict[str, Coupling]:
+    """State which elements reach no output together: what lets a whole colour be differentiated in two evaluations.
+
+    A window sees HH rows of the padded image, dilation apart: rows i * stride + h * dilation. Divided by the dilation
+    and rounded down these are HH consecutive numbers, so modulo HH they are all different. Rows and columns alike,
+    and channels of one group one at a time, that makes C / groups * HH * WW colours of x, for all samples and groups
+    together. It cannot be done with fewer: so many elements reach one output. Of w, each place in the kernel is one
+    colour, for all filters together; b is one.
+    """
+    channels, vertical, horizontal = case.C // case.groups, _Axis.of(case, 0), _Axis.of(case, 1)
+    samples, filters = np.arange(case.N)[:, None, None, None], np.arange(case.F)[:, None, None]
+    group = filters // (case.F // case.groups)
+
+    def owner_of_x(color: int) -> Array:
+        color, k = divmod(color, horizontal.colors)
+        c, h = divmod(color, vertical.colors)
+        i, j = vertical.seen(h)[:, None], horizontal.seen(k)
+        element = ((samples * case.C + group * channels + c) * case.H + i) * case.W + j
+        return np.where((i >= 0) & (j >= 0), element, -1)
+
+    def owner_of_w(color: int) -> Array:
+        return np.broadcast_to(filters * (channels * case.HH * case.WW) + color, case.out_shape)
+
+    return {
+        "x": Coupling(colors=channels * vertical.colors * horizontal.colors, owner=owner_of_x),
+        "w": Coupling(colors=channels * case.HH * case.WW, owner=owner_of_w),
+        "b": Coupling(colors=1, owner=lambda _: np.broadcast_to(filters, case.out_shape)),
+    }
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Axis:
+    """One spatial axis of a case: how its windows lie on the image."""
+
+    starts: Array  #: first row of each window, in the padded image
+    kernel: int
+    dilation: int
+    pad: int
+    size: int
+
+    @classmethod
+    def of(cls, case: ConvCase, axis: int) -> _Axis:
+        kernel, size = ((case.HH, case.H), (case.WW, case.W))[axis]
+        return cls(
+            starts=np.arange(case.out_shape[2 + axis]) * both(case.stride)[axis],
+            kernel=kernel,
+            dilation=both(case.dilation)[axis],
+            pad=both(case.pad)[axis],
+            size=size,
+        )
+
+    @property
+    def colors(self) -> int:
+        """Colours of its rows: as many as a window sees, or as there are."""
+        return min(self.kernel, self.size)
+
+    def seen(self, color: int) -> Array:
+        """Return the row of that colour that each window sees, -1 where it sees none or that is on the pad."""
+        if self.size < self.kernel:  # a colour for each row
+            h, between = np.divmod(color + self.pad - self.starts, self.dilation)
+            return np.where((between == 0) & (h >= 0) & (h < self.kernel), color, -1)
+        h = (color - self.starts // self.dilation) % self.kernel
+        row = self.starts + h * self.dilation - self.pad
+        return np.where((row >= 0) & (row < self.size), row, -1)
 
 
 def standard() -> tuple[ConvCase, ...]:

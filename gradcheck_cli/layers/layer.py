@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from gradcheck_cli.arrays import Array
+    from gradcheck_cli.numeric.colored import Coupling
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,6 +115,7 @@ class Problem:
     cotangent: Array
     expected: Array
     expected_scale: Array
+    coupling: Mapping[str, Coupling]  #: for each input of which many elements can be moved together, which
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,15 +14,20 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gradcheck_cli.arrays import epsilon, working_dtype
-from gradcheck_cli.numeric import dense
-from gradcheck_cli.numeric.affine import AFFINE_STEP, is_affine, typical
-from gradcheck_cli.numeric.function import CountedFunction
+from gradcheck_cli.arrays import epsilon
+from gradcheck_cli.numeric.affine import AFFINE_STEP, is_affine
+from gradcheck_cli.numeric.colored import ColoredSampler
+from gradcheck_cli.numeric.dense import DenseSampler
 from gradcheck_cli.numeric.ladder import climb
+from gradcheck_cli.numeric.leak import find_leak, leaks
+from gradcheck_cli.numeric.method import affordable
+from gradcheck_cli.numeric.point import Point
 
 if TYPE_CHECKING:
     from gradcheck_cli.arrays import Array
-    from gradcheck_cli.numeric.function import Function
+    from gradcheck_cli.numeric.colored import Coupling
+    from gradcheck_cli.numeric.leak import Leak
+    from gradcheck_cli.numeric.point import Function, Sampler
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,12 +39,19 @@ class Derivative:
     error_bound: Array  #: how far `value` may be from the truth
     affine: bool  #: whether the function was found to be affine in x
     noise: float  #: root mean square difference of two evaluations at the same point; 0 for a deterministic function
+    leak: Leak | None  #: where the function is not as local as the coupling says
     method: str
     evaluations: int  #: calls of the function
 
 
 def differentiate(
-    function: Function, x: Array, cotangent: Array, *, resolution: float, step: float | None = None
+    function: Function,
+    x: Array,
+    cotangent: Array,
+    *,
+    resolution: float,
+    step: float | None = None,
+    coupling: Coupling | None = None,
 ) -> Derivative:
     """Differentiate <cotangent, function(x)> in every element of x.
 
@@ -50,39 +62,53 @@ def differentiate(
         cotangent: the weights of the outputs.
         resolution: an error bound of `resolution * scale` is good enough; no evaluation is spent on a better one.
         step: a fixed step for every element, instead of a chosen one.
+        coupling: which elements can be moved together. It is verified, and given up if the function breaks it.
 
     Returns:
         The derivative, in float64 (longdouble for longdouble x).
     """
-    counted = CountedFunction(function, working_dtype(x.dtype))
-    center = counted(x)
-    weights = cotangent.astype(center.dtype)
-    noise = typical(counted(x) - center)
-    sampler = dense.Sampler(counted, x, center, weights, noise)
-    affine = is_affine(counted, x, center)
-    everywhere = np.arange(x.size)
+    point = Point(function, x, cotangent)
+    affine = is_affine(point)
+    sampler: Sampler = DenseSampler(point) if coupling is None else ColoredSampler(point, coupling)
+    value, scale, bound = _everywhere(sampler, affine=affine, resolution=resolution, step=step)
+    leak = None
+    if coupling is not None and leaks(point, value, bound, affine=affine):
+        leak = find_leak(point, coupling)
+        if affordable(2 * x.size, x.size, cotangent.size):
+            sampler = DenseSampler(point)
+            value, scale, bound = _everywhere(sampler, affine=affine, resolution=resolution, step=step)
+        else:
+            bound[:] = np.inf
+    return Derivative(
+        value=value.reshape(x.shape),
+        scale=scale.reshape(x.shape),
+        error_bound=bound.reshape(x.shape),
+        affine=affine,
+        noise=point.noise,
+        leak=leak,
+        method=sampler.method,
+        evaluations=point.evaluations,
+    )
+
+
+def _everywhere(sampler: Sampler, *, affine: bool, resolution: float, step: float | None) -> tuple[Array, Array, Array]:
+    """Return value, scale and error bound of all elements."""
+    count, dtype = sampler.point.x.size, sampler.point.dtype
+    everywhere = np.arange(count)
     if affine:
-        sample = sampler.sample(everywhere, np.full(x.size, step or AFFINE_STEP))
+        sample = sampler.sample(everywhere, np.full(count, step or AFFINE_STEP))
         value, scale = sample.value, sample.scale
         # In an affine function what is left of f+ - 2 f + f- is its rounding, seen at work; a bound from eps alone
         # knows nothing of long sums.
         bound = sample.roundoff + sample.bending
         doubtful = everywhere[~sample.straight]
     else:
-        value, scale, bound = (np.full(x.size, np.nan, sampler.dtype) for _ in range(3))
+        value, scale, bound = (np.full(count, np.nan, dtype) for _ in range(3))
         doubtful = everywhere
     if doubtful.size:
         refined = climb(sampler, doubtful, resolution=resolution, step=step)
         value[doubtful], scale[doubtful], bound[doubtful] = refined
     # The dot product and the quotient round too; a relative 2 eps of the scale covers what NumPy's pairwise sums lose.
-    bound = bound + 2 * epsilon(center.dtype) * scale
+    bound = bound + 2 * epsilon(dtype) * scale
     bound[np.isnan(bound)] = np.inf
-    return Derivative(
-        value=value.reshape(x.shape),
-        scale=scale.reshape(x.shape),
-        error_bound=bound.reshape(x.shape),
-        affine=affine,
-        noise=noise,
-        method=sampler.method,
-        evaluations=counted.evaluations,
-    )
+    return value, scale, bound

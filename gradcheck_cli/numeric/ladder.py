@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gradcheck_cli.numeric.affine import typical
+from gradcheck_cli.numeric.rounding import typical
 
 if TYPE_CHECKING:
     from gradcheck_cli.arrays import Array
-    from gradcheck_cli.numeric.dense import Sampler
+    from gradcheck_cli.numeric.point import Sampler
 
 #: The longest step, as a share of the element's size. Larger ones leave the radius within which a power series helps.
 FIRST_STEP = 2.0**-2
@@ -43,14 +43,15 @@ def climb(
     """
     if step is not None:
         return _fixed(sampler, elements, step)
-    size = np.maximum(abs(sampler.points[elements]).astype(np.float64), typical(sampler.points) or 1.0)
+    x, dtype = sampler.point.x.reshape(-1), sampler.point.dtype
+    size = np.maximum(abs(x[elements]).astype(np.float64), typical(x) or 1.0)
     first = FIRST_STEP * np.exp2(np.round(np.log2(size)))
 
-    value, scale = np.full((2, elements.size), np.nan, sampler.dtype)
-    bound = np.full(elements.size, np.inf, sampler.dtype)
+    value, scale = np.full((2, elements.size), np.nan, dtype)
+    bound = np.full(elements.size, np.inf, dtype)
     column, stale = np.zeros((2, elements.size), int)  # where in the tableau `value` stood, and how many rungs ago
     active = np.arange(elements.size)
-    above = np.empty((0, active.size), sampler.dtype)
+    above = np.empty((0, active.size), dtype)
     for rung in range(RUNGS):
         sample = sampler.sample(elements[active], first[active] * 2.0**-rung)
         row = extrapolate(above, sample.value)

@@ -1,0 +1,96 @@
+"""Central differences of many elements at once: two evaluations for each colour, however many elements there are.
+
+Elements that no output shares can be moved together: every change is credited to the one that reaches that output
+(Curtis, Powell and Reid, 1974). Which those are is stated by a `Coupling`; nothing here knows why.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from gradcheck_cli.numeric.point import Sample
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from gradcheck_cli.arrays import Array
+    from gradcheck_cli.numeric.point import Point
+
+
+@dataclass(frozen=True, kw_only=True)
+class Coupling:
+    """Which element of an input reaches which output, colour by colour.
+
+    `owner(k)` says for every output, in the output's shape, which element of colour k reaches it: as a flat index of
+    the input, -1 where none does. That it is one at most is what makes it a colour. An element that reaches no output
+    has no colour, and no derivative.
+    """
+
+    colors: int
+    owner: Callable[[int], Array]
+
+
+class ColoredSampler:
+    """Takes central differences of all elements of a colour at once."""
+
+    method = "colored"
+
+    def __init__(self, point: Point, coupling: Coupling) -> None:
+        self.point = point
+        self._coupling = coupling
+        self._color = np.full(point.x.size, -1, np.int32)
+        for color in range(coupling.colors):
+            owner = coupling.owner(color)
+            self._color[owner[owner >= 0]] = color
+        self._place = np.full(point.x.size, -1, np.int64)
+
+    def sample(self, elements: Array, steps: Array) -> Sample:
+        """Difference at each of `elements` (flat indices of x), with its own step."""
+        figures = np.zeros((5, elements.size), self.point.dtype)
+        figures[4] = True  # an element that reaches no output is as straight as can be
+        color = self._color[elements]
+        order = np.argsort(color, kind="stable")
+        for group in np.split(order, np.flatnonzero(np.diff(color[order])) + 1):
+            if group.size and color[group[0]] >= 0:
+                figures[:, group] = self._difference(int(color[group[0]]), elements[group], steps[group])
+        value, scale, roundoff, bending, straight = figures
+        return Sample(value=value, scale=scale, roundoff=roundoff, bending=bending, straight=straight.astype(bool))
+
+    def _difference(self, color: int, elements: Array, steps: Array) -> Array:
+        point = self.point
+        start, h = point.x.reshape(-1)[elements], steps.astype(point.x.dtype)
+        ahead, behind = start + h, start - h
+        # The difference really taken: x + h and x - h are rounded.
+        width = ahead.astype(point.dtype) - behind
+        owner = self._coupling.owner(color).reshape(-1)
+        self._place[elements] = np.arange(elements.size)
+        place = np.where(owner >= 0, self._place[owner], -1)
+        self._place[elements] = -1
+        owned = place >= 0
+        place, where = (place, None) if owned.all() else (place[owned], owned)
+        found = point.differences(self._at(elements, ahead), self._at(elements, behind), where)
+
+        def credited(amount: Array) -> Array:
+            if point.dtype == np.float64:
+                return np.bincount(place, amount, elements.size)
+            total = np.zeros(elements.size, point.dtype)
+            np.add.at(total, place, amount)
+            return total
+
+        straight = np.ones(elements.size, bool)
+        straight[place[found.crooked]] = False
+        with np.errstate(all="ignore"):
+            rounding = point.epsilon * credited(found.size)
+            if point.noise:
+                rounding += 4 * point.noise * np.sqrt(credited(found.weights**2))
+            sums = np.stack([credited(found.change), credited(abs(found.change)), rounding, credited(found.bent)])
+            figures = np.where(width > 0, sums / width, [[np.nan], [np.nan], [np.inf], [np.inf]])
+        return np.vstack([figures, straight & (width > 0)])
+
+    def _at(self, elements: Array, values: Array) -> Array:
+        moved = self.point.x.copy()
+        moved.reshape(-1)[elements] = values
+        return self.point.at(moved)
