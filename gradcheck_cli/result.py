@@ -76,6 +76,7 @@ class ArrayResult:
     max_abs_error: float | None
     scaled_error: float | None  #: |a - n| of the worst element in roundings: multiples of eps * scale
     tolerance: float  #: how many roundings are allowed, beyond the error bound of the numeric side
+    floor: float | None  #: how far off any one element must be, at the most, to be found wrong; in its own units
     worst: Worst | None
     wrong: Wrong | None
     method: str  #: how the numeric side was computed

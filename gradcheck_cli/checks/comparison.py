@@ -42,13 +42,52 @@ class Subject:
     shape: tuple[int, ...]  #: the shape owed
 
 
-def compare(subject: Subject, expected: Expected, settings: Settings) -> ArrayResult:
-    """Judge an array: its form first, and if that is right each element.
+@dataclass(frozen=True, kw_only=True)
+class Elements:
+    """The verdict on each of some elements, and the figures behind it."""
+
+    error: Array
+    wrong: Array
+    undecided: Array
+    allowed: Array  #: beyond which an element is wrong
+    relative: Array  #: the field's usual relative error
+    roundings: Array
+    worst: int  #: flat index of the one furthest beyond what is allowed, or nearest to it
+
+
+def judge_elements(analytic: Array, expected: Expected, dtype: str, settings: Settings) -> Elements:
+    """Judge element by element.
 
     With error a - n, tolerance t = tol * eps * scale and the expected value's own error bound e, an element is wrong
     if |a - n| > t + e. It is right if |a - n| <= t + e and e is small enough for that to mean something: at most t,
     or the square root of eps of the scale, by which half of the digits are seen.
     """
+    eps = epsilon(dtype)
+    unit = eps * floored(expected.scale)
+    tolerance = settings.tolerance(dtype)
+    with np.errstate(all="ignore"):
+        error = abs(analytic - expected.value)
+        allowed = tolerance * unit + expected.error_bound
+        wrong = error > allowed
+        decided = expected.error_bound <= np.maximum(tolerance, eps**-0.5) * unit
+        # Zero tolerance is zero scale: the whole array is owed zeros, and an error is infinitely many roundings.
+        roundings = np.where(error > 0, error / unit, 0.0)
+        severity = np.where(error > 0, error / allowed, 0.0)
+        relative = np.where(error > 0, error / np.maximum(1e-8, abs(analytic) + abs(expected.value)), 0.0)
+    return Elements(
+        error=error,
+        wrong=wrong,
+        undecided=~wrong & ~(decided & np.isfinite(error)),
+        allowed=allowed,
+        relative=relative,
+        roundings=roundings,
+        # A NaN is an element that the numeric side could not see: the worst only where nothing else is.
+        worst=int(np.argmax(np.where(np.isnan(severity), -1.0, severity))),
+    )
+
+
+def compare(subject: Subject, expected: Expected, settings: Settings) -> ArrayResult:
+    """Judge an array: its form first, and if that is right each element."""
     reason = malformed(subject)
     array = np.asarray(subject.array) if reason is None else None
     if array is not None:
@@ -57,21 +96,39 @@ def compare(subject: Subject, expected: Expected, settings: Settings) -> ArrayRe
         return without_numbers(subject, expected, settings, Verdict.FAIL, reason)
 
     analytic = array.astype(expected.value.dtype)
-    eps = epsilon(subject.dtype)
-    unit = eps * floored(expected.scale)
-    tolerance = settings.tolerance(subject.dtype)
-    with np.errstate(all="ignore"):
-        error = abs(analytic - expected.value)
-        wrong = error > tolerance * unit + expected.error_bound
-        decided = expected.error_bound <= np.maximum(tolerance, eps**-0.5) * unit
-        undecided = ~wrong & ~(decided & np.isfinite(error))
-        # Zero tolerance is zero scale: the whole array is owed zeros, and an error is infinitely many roundings.
-        roundings = np.where(error > 0, error / unit, 0.0)
-        severity = np.where(error > 0, error / (tolerance * unit + expected.error_bound), 0.0)
-        relative = np.where(error > 0, error / np.maximum(1e-8, abs(analytic) + abs(expected.value)), 0.0)
-    # A NaN is an element that the numeric side could not see: the worst only where nothing else is.
-    index = np.unravel_index(int(np.argmax(np.where(np.isnan(severity), -1.0, severity))), error.shape)
-    verdict, reason = _judge(subject.name, wrong, undecided, _doubt(expected, settings))
+    found = judge_elements(analytic, expected, subject.dtype, settings)
+    verdict, reason = _verdict(subject.name, found, doubt(expected, settings))
+    return with_numbers(
+        subject,
+        expected,
+        settings,
+        found,
+        verdict=verdict,
+        reason=reason,
+        index=unravel(found.worst, array.shape),
+        wrong=Wrong(count=int(found.wrong.sum()), of=array.size, where=_where(found.wrong)),
+        floor=_largest(found.allowed),
+        arrays=Arrays(analytic=analytic, numeric=expected.value, error_bound=expected.error_bound)
+        if settings.keep_arrays
+        else None,
+    )
+
+
+def with_numbers(
+    subject: Subject,
+    expected: Expected,
+    settings: Settings,
+    found: Elements,
+    *,
+    verdict: Verdict,
+    reason: str | None,
+    index: tuple[int, ...],
+    wrong: Wrong,
+    floor: float,
+    arrays: Arrays | None = None,
+) -> ArrayResult:
+    """Report an array of which elements were judged; `index` is where the worst of them stands in it."""
+    array = np.asarray(subject.array)
     return ArrayResult(
         name=subject.name,
         verdict=verdict,
@@ -79,22 +136,21 @@ def compare(subject: Subject, expected: Expected, settings: Settings) -> ArrayRe
         shape=array.shape,
         expected_shape=subject.shape,
         dtype=dtype_name(array.dtype),
-        max_rel_error=_largest(relative),
-        max_abs_error=_largest(error),
-        scaled_error=float(roundings[index]),
-        tolerance=tolerance,
+        max_rel_error=_largest(found.relative),
+        max_abs_error=_largest(found.error),
+        scaled_error=float(found.roundings.flat[found.worst]),
+        tolerance=settings.tolerance(subject.dtype),
+        floor=floor,
         worst=Worst(
-            index=tuple(int(i) for i in index),
-            analytic=float(analytic[index]),
-            numeric=float(expected.value[index]),
-            error_bound=float(expected.error_bound[index]),
+            index=index,
+            analytic=float(array[index]),
+            numeric=float(expected.value.flat[found.worst]),
+            error_bound=float(expected.error_bound.flat[found.worst]),
         ),
-        wrong=Wrong(count=int(wrong.sum()), of=wrong.size, where=_where(wrong)),
+        wrong=wrong,
         method=expected.method,
         evaluations=expected.evaluations,
-        arrays=Arrays(analytic=analytic, numeric=expected.value, error_bound=expected.error_bound)
-        if settings.keep_arrays
-        else None,
+        arrays=arrays,
     )
 
 
@@ -114,6 +170,7 @@ def without_numbers(
         max_abs_error=None,
         scaled_error=None,
         tolerance=settings.tolerance(subject.dtype),
+        floor=None,
         worst=None,
         wrong=None,
         method=expected.method if expected else "none",
@@ -149,7 +206,7 @@ def nonfinite(name: str, array: Array) -> str | None:
         return None
     nans = int(np.isnan(array).sum())
     kinds = "NaN" if nans == count else "infinite" if not nans else "NaN or infinite"
-    first = _index(np.argwhere(bad)[0])
+    first = place(np.argwhere(bad)[0])
     return f"{name} is {kinds} in {count} of {array.size} elements, the first at {first}"
 
 
@@ -164,16 +221,22 @@ def dtype_name(dtype: np.dtype[Any]) -> str:
     return "longdouble" if dtype == np.longdouble and dtype != np.float64 else str(dtype)
 
 
-def _judge(name: str, wrong: Array, undecided: Array, doubt: str) -> tuple[Verdict, str | None]:
-    if wrong.any():
-        where = _where(wrong)
-        return Verdict.FAIL, f"{name} is wrong in {_share(wrong)}" + (f": {where}" if where else "")
-    if undecided.any():
-        return Verdict.INCONCLUSIVE, f"{name} could not be decided in {_share(undecided)}: {doubt}"
+def _verdict(name: str, found: Elements, doubt: str) -> tuple[Verdict, str | None]:
+    if found.wrong.any():
+        where = _where(found.wrong)
+        return Verdict.FAIL, f"{name} is wrong in {_share(found.wrong)}" + (f": {where}" if where else "")
+    if found.undecided.any():
+        return Verdict.INCONCLUSIVE, f"{name} could not be decided in {_share(found.undecided)}: {doubt}"
     return Verdict.PASS, None
 
 
-def _doubt(expected: Expected, settings: Settings) -> str:
+def unravel(flat: int, shape: tuple[int, ...]) -> tuple[int, ...]:
+    """Turn a flat index into one of an array of `shape`."""
+    return tuple(int(i) for i in np.unravel_index(flat, shape))
+
+
+def doubt(expected: Expected, settings: Settings) -> str:
+    """Say why an error bound may be too large to decide by."""
     fixed = None if settings.step is None else f"the step is fixed at {settings.step:g}"
     return expected.doubt or fixed or "forward is too rough there"
 
@@ -185,10 +248,11 @@ def _share(mask: Array) -> str:
 def _where(wrong: Array) -> str | None:
     if wrong.all():
         return "everywhere"
-    return f"at {_index(np.argwhere(wrong)[0])}" if wrong.sum() == 1 else None
+    return f"at {place(np.argwhere(wrong)[0])}" if wrong.sum() == 1 else None
 
 
-def _index(index: Array) -> str:
+def place(index: Array | tuple[int, ...]) -> str:
+    """Write an index as Python does: `[0, 1, 6, 3]`."""
     return f"[{', '.join(str(int(i)) for i in index)}]"
 
 

@@ -8,9 +8,11 @@ import numpy as np
 
 from gradcheck_cli.arrays import epsilon, working_dtype
 from gradcheck_cli.checks.comparison import Expected, Subject, compare, malformed, nonfinite, without_numbers
+from gradcheck_cli.checks.projection import compare_projection
 from gradcheck_cli.implementation.implementation import ImplementationError
 from gradcheck_cli.numeric.derivative import differentiate
 from gradcheck_cli.numeric.method import choose
+from gradcheck_cli.numeric.projected import project
 from gradcheck_cli.result import ArrayResult, Verdict
 
 if TYPE_CHECKING:
@@ -54,8 +56,7 @@ def check_gradients(
             continue
         if inputs is None:
             inputs = numeric_inputs(implementation, problem)
-        expected = _derivative(implementation, problem, inputs, name, settings, dtype)
-        results[subject.name] = compare(subject, expected, settings)
+        results[subject.name] = _check_gradient(subject, implementation, problem, inputs, settings)
     return results
 
 
@@ -81,35 +82,41 @@ def numeric_inputs(implementation: Implementation, problem: Problem) -> dict[str
     return wide if usable else dict(problem.inputs)
 
 
-def _derivative(
-    implementation: Implementation,
-    problem: Problem,
-    inputs: Mapping[str, Array],
-    name: str,
-    settings: Settings,
-    dtype: str,
-) -> Expected:
-    function = _along(implementation, problem, inputs, name)
-    # Half a rounding: whatever is below disappears in the tolerance.
+def _check_gradient(
+    subject: Subject, implementation: Implementation, problem: Problem, inputs: Mapping[str, Array], settings: Settings
+) -> ArrayResult:
+    name = subject.name.removeprefix("d")
+    function, x, eps = _along(implementation, problem, inputs, name), inputs[name], epsilon(subject.dtype)
     coupling = problem.coupling.get(name)
-    colors = None if coupling is None else coupling.colors
-    method = choose(settings.method, inputs[name].size, problem.cotangent.size, colors)
+    method = choose(settings.method, x.size, problem.cotangent.size, coupling.colors if coupling else None)
+    if method == "projected":
+        projection = project(
+            function,
+            x,
+            problem.cotangent,
+            np.asarray(subject.array),
+            epsilon=eps,
+            tolerance=settings.tolerance(subject.dtype),
+        )
+        return compare_projection(subject, projection, settings)
     derivative = differentiate(
         function,
-        inputs[name],
+        x,
         problem.cotangent,
-        resolution=epsilon(dtype) / 2,
+        resolution=eps / 2,  # half a rounding: whatever is below disappears in the tolerance
         step=settings.step,
         coupling=coupling if method == "colored" else None,
     )
-    return Expected(
+    noise = f"forward is noisy: two calls differ by {derivative.noise:.1g}" if derivative.noise else None
+    expected = Expected(
         value=derivative.value,
         scale=derivative.scale,
         error_bound=derivative.error_bound,
         method=derivative.method,
         evaluations=derivative.evaluations,
-        doubt=f"forward is noisy: two calls differ by {derivative.noise:.1g}" if derivative.noise else None,
+        doubt=noise,
     )
+    return compare(subject, expected, settings)
 
 
 def _along(implementation: Implementation, problem: Problem, inputs: Mapping[str, Array], name: str) -> Function:

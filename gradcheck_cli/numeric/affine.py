@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gradcheck_cli.numeric.directions import random_directions
-from gradcheck_cli.numeric.rounding import is_rounding, typical
+from gradcheck_cli.numeric.rounding import blocks, is_rounding
 
 if TYPE_CHECKING:
+    from gradcheck_cli.arrays import Array
     from gradcheck_cli.numeric.point import Point
 
 #: The step for affine functions, which have no truncation error: the larger, the smaller the share of roundoff.
@@ -28,18 +29,24 @@ def is_affine(point: Point) -> bool:
     about it (tanh at 0, a cube), which look straight in any symmetric difference, and for those that are flat far
     away. 6 evaluations at most.
     """
-    x, center = point.x, point.center
+    x = point.x
     for direction in random_directions(x, _DIRECTIONS):
         try:
             ahead, behind, near = (point.at(x + x.dtype.type(AFFINE_STEP * t) * direction) for t in (1, -1, _NEAR))
         except Exception:  # noqa: BLE001  # so far from x a function may refuse; then it is not affine there
             return False
-        with np.errstate(all="ignore"):
-            size = abs(ahead) + abs(behind) + 2 * abs(center)
-            if not is_rounding(abs(ahead + behind - 2 * center), size, typical(size), point.epsilon).all():
-                return False
-            off = abs(near - center - _NEAR * (ahead - center))
-            size = abs(near) + abs(center) + _NEAR * abs(ahead)
-            if not is_rounding(off, size, typical(size), point.epsilon).all():
+        values = ahead, behind, near, point.center
+        for block in blocks(point.center.size):
+            if not _on_a_line([part[block] for part in values], point.epsilon):
                 return False
     return True
+
+
+def _on_a_line(values: list[Array], epsilon: float) -> bool:
+    ahead, behind, near, center = values
+    with np.errstate(all="ignore"):
+        size = abs(ahead) + abs(behind) + 2 * abs(center)
+        if not is_rounding(abs(ahead + behind - 2 * center), size, epsilon).all():
+            return False
+        size = abs(near) + abs(center) + _NEAR * abs(ahead)
+        return bool(is_rounding(abs(near - center - _NEAR * (ahead - center)), size, epsilon).all())

@@ -69,28 +69,32 @@ class ColoredSampler:
         self._place[elements] = np.arange(elements.size)
         place = np.where(owner >= 0, self._place[owner], -1)
         self._place[elements] = -1
-        owned = place >= 0
-        place, where = (place, None) if owned.all() else (place[owned], owned)
-        found = point.differences(self._at(elements, ahead), self._at(elements, behind), where)
-
-        def credited(amount: Array) -> Array:
-            if point.dtype == np.float64:
-                return np.bincount(place, amount, elements.size)
-            total = np.zeros(elements.size, point.dtype)
-            np.add.at(total, place, amount)
-            return total
-
-        straight = np.ones(elements.size, bool)
-        straight[place[found.crooked]] = False
-        with np.errstate(all="ignore"):
-            rounding = point.epsilon * credited(found.size)
+        sums, straight = np.zeros((5, elements.size), point.dtype), np.ones(elements.size, bool)
+        for block, found in point.differences(self._at(elements, ahead), self._at(elements, behind)):
+            owned = np.flatnonzero(place[block] >= 0)
+            to = place[block][owned]
+            amounts = [found.change, abs(found.change), found.size, found.bent]
             if point.noise:
-                rounding += 4 * point.noise * np.sqrt(credited(found.weights**2))
-            sums = np.stack([credited(found.change), credited(abs(found.change)), rounding, credited(found.bent)])
-            figures = np.where(width > 0, sums / width, [[np.nan], [np.nan], [np.inf], [np.inf]])
+                amounts.append(point.weights[block] ** 2)
+            for total, amount in zip(sums, amounts, strict=False):
+                _credit(total, to, amount[owned])
+            straight[to[found.crooked[owned]]] = False
+        change, total, size, bent, square = sums
+        with np.errstate(all="ignore"):
+            rounding = point.epsilon * size + 4 * point.noise * np.sqrt(square)
+            figures = np.stack([change, total, rounding, bent]) / width
+            figures = np.where(width > 0, figures, [[np.nan], [np.nan], [np.inf], [np.inf]])
         return np.vstack([figures, straight & (width > 0)])
 
     def _at(self, elements: Array, values: Array) -> Array:
         moved = self.point.x.copy()
         moved.reshape(-1)[elements] = values
         return self.point.at(moved)
+
+
+def _credit(total: Array, to: Array, amount: Array) -> None:
+    """Add every amount to the entry that it belongs to."""
+    if total.dtype == np.float64:
+        total += np.bincount(to, amount, total.size)
+    else:
+        np.add.at(total, to, amount)

@@ -38,15 +38,16 @@ class DenseSampler:
         width = point.dtype.type(ahead) - point.dtype.type(behind)
         if not width > 0:
             return np.nan, np.nan, np.inf, np.inf, False
-        found = point.differences(self._at(p, ahead), self._at(p, behind))
-        with np.errstate(all="ignore"):
-            return (
-                found.change.sum() / width,
-                abs(found.change).sum() / width,
-                (point.epsilon * found.size.sum() + self._noise) / width,
-                found.bent.sum() / width,
-                not found.crooked.any(),
-            )
+        change, total, size, bent = np.zeros(4, point.dtype)
+        straight = True
+        for _, found in point.differences(self._at(p, ahead), self._at(p, behind)):
+            with np.errstate(all="ignore"):
+                change += found.change.sum()
+                total += abs(found.change).sum()
+                size += found.size.sum()
+                bent += found.bent.sum()
+            straight = straight and not found.crooked.any()
+        return change / width, total / width, (point.epsilon * size + self._noise) / width, bent / width, straight
 
     def _at(self, p: int, value: Any) -> Array:
         """Evaluate with one element changed. The function leaves its argument alone, so no copy is needed."""

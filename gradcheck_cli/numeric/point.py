@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import cached_property
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
 from gradcheck_cli.arrays import epsilon, working_dtype
-from gradcheck_cli.numeric.rounding import is_rounding, typical
+from gradcheck_cli.numeric.rounding import blocks, is_rounding, typical
 
 if TYPE_CHECKING:
     from gradcheck_cli.arrays import Array
@@ -38,11 +37,6 @@ class Point:
         #: Root mean square difference of two evaluations at x: 0 for a deterministic function.
         self.noise: float = typical(self.at(x) - self.center) if like is None else like.noise
 
-    @cached_property
-    def company(self) -> float:
-        """The typical size of an output."""
-        return typical(self.center)
-
     def at(self, x: Array) -> Array:
         """Evaluate. Overflow and the like are answered in the values; a probe with a large step may cause them."""
         self.evaluations += 1
@@ -51,23 +45,26 @@ class Point:
         self.epsilon = max(self.epsilon, epsilon(value.dtype))
         return np.array(value, dtype=self.dtype).reshape(-1)
 
-    def differences(self, ahead: Array, behind: Array, where: Array | None = None) -> Differences:
-        """Compare the values on both sides of the point, in the outputs `where` alone if that is given."""
-        center, cotangent, weights = self.center, self.cotangent, self.weights
-        if where is not None:
-            ahead, behind, center, cotangent, weights = (
-                part[where] for part in (ahead, behind, center, cotangent, weights)
-            )
-        with np.errstate(all="ignore"):
-            change = ahead - behind
-            # An output that does not change at all does not depend on what was moved, and has no rounding to share.
-            touched = change != 0
-            size = (abs(ahead) + abs(behind)) * touched
-            bent = abs(ahead + behind - 2 * center) * touched
-            crooked = ~is_rounding(bent, size, self.company, self.epsilon)
-            return Differences(
-                change=change * cotangent, size=size * weights, bent=bent * weights, crooked=crooked, weights=weights
-            )
+    def differences(self, ahead: Array, behind: Array) -> Iterator[tuple[slice, Differences]]:
+        """Compare the values on both sides of the point, block by block of the outputs.
+
+        Blocks that fit a processor's cache take a third of the time of whole arrays of some millions.
+        """
+        for block in blocks(ahead.size):
+            ahead_, behind_, weights = ahead[block], behind[block], self.weights[block]
+            with np.errstate(all="ignore"):
+                change = ahead_ - behind_
+                # An output that does not change at all does not depend on what was moved: it has no rounding to share.
+                touched = change != 0
+                size = (abs(ahead_) + abs(behind_)) * touched
+                bent = abs(ahead_ + behind_ - 2 * self.center[block]) * touched
+                crooked = ~is_rounding(bent, size, self.epsilon)
+                yield (
+                    block,
+                    Differences(
+                        change=change * self.cotangent[block], size=size * weights, bent=bent * weights, crooked=crooked
+                    ),
+                )
 
     def along(self, direction: Array) -> Point:
         """Return the function of one number t, at x + t * direction, seen at t = 0. Its evaluations count here too."""
@@ -82,7 +79,6 @@ class Differences:
     size: Array  #: |cotangent| * (|f+| + |f-|) where there is a change
     bent: Array  #: |cotangent * (f+ - 2 f + f-)| where there is a change
     crooked: Array  #: whether f+ - 2 f + f- is more than rounding
-    weights: Array  #: |cotangent|
 
 
 @dataclass(frozen=True, kw_only=True)

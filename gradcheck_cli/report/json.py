@@ -104,6 +104,7 @@ def _array(array: ArrayResult) -> dict[str, Any]:
         "max_abs_error": array.max_abs_error,
         "scaled_error": array.scaled_error,
         "tolerance": array.tolerance,
+        "floor": array.floor,
         "worst": None if array.worst is None else asdict(array.worst),
         "wrong": None if array.wrong is None else asdict(array.wrong),
         "method": array.method,
