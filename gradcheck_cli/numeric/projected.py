@@ -7,6 +7,7 @@ than the rounding of all the others together. Where that happens the array is ha
 from __future__ import annotations
 
 import heapq
+import itertools
 import math
 import random
 from dataclasses import dataclass
@@ -110,7 +111,7 @@ def project(
     flat = gradient.astype(point.dtype).reshape(-1)
     off = abs(flat[sample] - seen.value) > tolerance * epsilon * seen.scale + seen.error_bound
     complete, confined = False, None
-    if wrong_direction is not None and 2 * off.sum() < len(sample):
+    if wrong_direction is not None and not off.all():
         _hunt(residual, wrong_direction, seen, size)
         culprits = seen.elements[len(sample) :]
         complete = _agrees_outside(residual, wrong_direction, culprits)
@@ -184,10 +185,11 @@ def _common_slice(
     """Find the indices that all culprits share, if the gradient agrees wherever they are different."""
     indices = np.unravel_index(culprits, shape)
     shared = {axis: int(i[0]) for axis, i in enumerate(indices) if shape[axis] > 1 and (i == i[0]).all()}
-    for axes in ([*shared], *([axis] for axis in shared)):
+    # Culprits found close together may share more than the fault does: the smallest slice that explains it counts.
+    for axes in (axes for count in range(len(shared), 0, -1) for axes in itertools.combinations(shared, count)):
         fixed = tuple(shared[axis] if axis in axes else None for axis in range(len(shape)))
         inside = np.zeros(shape, bool)
         inside[tuple(slice(None) if index is None else index for index in fixed)] = True
-        if axes and _agrees_outside(residual, direction, np.flatnonzero(inside)):
+        if _agrees_outside(residual, direction, np.flatnonzero(inside)):
             return fixed
     return None

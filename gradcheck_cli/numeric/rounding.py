@@ -26,14 +26,15 @@ def is_rounding(residue: Array, size: Array, epsilon: float) -> Array:
 
     Cancellation inside a function leaves values smaller than what they were summed from, and their rounding does not
     shrink with them: so a residue may also be measured against the company of the other outputs, if by its own size
-    it is at least small. (Against the company alone, one huge output would hide what all others do.)
+    it is at least small, a quarter of the digits down. (Against the company alone, one huge output would hide what all
+    others do.)
     """
     by_size = residue <= (ROUNDINGS * epsilon) * size
     if by_size.all():
         return np.asarray(by_size)
     involved = size[size > 0]
     company = ROUNDINGS * epsilon * typical(involved)
-    return np.asarray(by_size | ((residue <= company) & (residue <= epsilon**0.5 * size)))
+    return np.asarray(by_size | ((residue <= company) & (residue <= epsilon**0.25 * size)))
 
 
 def typical(values: Array) -> float:

@@ -46,6 +46,7 @@ def test_what_is_said_of_a_right_array() -> None:
         max_abs_error=6 * EPS,
         scaled_error=3.0,
         tolerance=100.0,
+        floor=200 * EPS,
         worst=Worst(index=(1, 0), analytic=3 + 6 * EPS, numeric=3.0, error_bound=0.0),
         wrong=Wrong(count=0, of=4, where=None),
         method="dense",

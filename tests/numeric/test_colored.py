@@ -1,0 +1,186 @@
+"""Colouring: the derivatives of element by element, for far fewer evaluations; and leaks, which it cannot survive."""
+
+from __future__ import annotations
+
+import math
+import random
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gradcheck_cli import ConvCase
+from gradcheck_cli.arrays import signed_uniform
+from gradcheck_cli.layers.conv import problem
+from gradcheck_cli.layers.conv_naive import conv_forward_naive
+from gradcheck_cli.numeric.colored import Coupling
+from gradcheck_cli.numeric.derivative import Derivative, differentiate
+from tests import slow_conv
+from tests.layers.test_conv import CASES, geometries
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from gradcheck_cli.arrays import Array
+
+
+def derivative(case: ConvCase, name: str, *, colored: bool, forward: Any = conv_forward_naive) -> Derivative:
+    posed = problem(case)
+
+    def along(value: Array) -> Array:
+        x, w, b = ({**posed.inputs, name: value}[key] for key in ("x", "w", "b"))
+        return np.asarray(forward(x, w, b, case.conv_param)[0])
+
+    coupling = posed.coupling[name] if colored else None
+    return differentiate(along, posed.inputs[name], posed.cotangent, resolution=0, coupling=coupling)
+
+
+def owners(case: ConvCase) -> dict[str, dict[tuple[int, ...], set[tuple[int, ...]]]]:
+    """From the definition: for every output, the elements of x and of w that reach it."""
+    reach: dict[str, dict[tuple[int, ...], set[tuple[int, ...]]]] = {"x": {}, "w": {}}
+    for o, p, q in slow_conv.terms(case):
+        reach["x"].setdefault(o, set()).add(p)
+        reach["w"].setdefault(o, set()).add(q)
+    return reach
+
+
+@pytest.mark.parametrize("case", CASES[::5], ids=ConvCase.label)
+def test_the_coupling_is_that_of_the_definition(case: ConvCase) -> None:
+    posed, reach = problem(case), owners(case)
+    for name, coupling in posed.coupling.items():
+        if name == "b":
+            continue
+        stated: dict[tuple[int, ...], list[tuple[int, ...]]] = {}
+        for color in range(coupling.colors):
+            owner = coupling.owner(color)
+            for o in zip(*np.nonzero(owner >= 0), strict=True):
+                index = np.unravel_index(owner[o], posed.inputs[name].shape)
+                stated.setdefault(tuple(map(int, o)), []).append(tuple(map(int, index)))
+        for o, elements in stated.items():
+            assert len(elements) == len(set(elements))
+            # An element of w that falls on the pad may be named too: it just changes nothing.
+            assert reach[name].get(o, set()) <= set(elements)
+            assert name == "w" or reach[name].get(o, set()) == set(elements)
+        assert set(reach[name]) <= set(stated)
+
+
+@given(case=geometries(), dtype=st.sampled_from(["float64", "float32"]))
+@settings(max_examples=60, deadline=None)
+def test_colored_equals_dense_to_roundoff(case: ConvCase, dtype: str) -> None:
+    case = ConvCase(**case.geometry, seed=case.seed, dtype=dtype)
+    for name in ("x", "w", "b"):
+        colored, dense = (derivative(case, name, colored=flag) for flag in (True, False))
+        assert colored.leak is None
+        assert (colored.method, dense.method) == ("colored", "dense")
+        both = colored.error_bound + dense.error_bound
+        assert (abs(colored.value - dense.value) <= both).all()
+        np.testing.assert_allclose(colored.scale, dense.scale, rtol=1e-5 if dtype == "float32" else 1e-12)
+        assert (both <= 40 * np.finfo(dtype).eps * np.maximum(dense.scale, dense.scale.mean())).all()
+
+
+def test_longdouble_is_credited_without_loss() -> None:
+    case = ConvCase(N=2, H=4, W=4, dtype="longdouble")
+    for name in ("x", "w"):
+        colored, dense = (derivative(case, name, colored=flag) for flag in (True, False))
+        assert (abs(colored.value - dense.value) <= colored.error_bound + dense.error_bound).all()
+        assert (colored.error_bound <= 20 * np.finfo(np.longdouble).eps * colored.scale.mean()).all()
+
+
+#: Two evaluations at the point, six for linearity, two for each of two random directions.
+CONSTANT = 12
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        ConvCase(N=1, C=2, H=4, W=6, F=1),
+        ConvCase(N=3, C=2, H=9, W=8, F=5),
+        ConvCase(N=2, C=4, H=7, W=7, F=4, HH=2, WW=3, stride=3, groups=2),
+        ConvCase(N=2, C=1, H=9, W=9, F=2, dilation=3, pad=2),
+        ConvCase(N=1, C=2, H=2, W=3, F=2, HH=5, WW=4, pad=3),
+    ],
+    ids=ConvCase.label,
+)
+def test_evaluations_do_not_grow_with_anything_but_channels_and_kernel(case: ConvCase) -> None:
+    channels = case.C // case.groups
+    seen = min(case.HH, case.H) * min(case.WW, case.W)
+    assert derivative(case, "x", colored=True).evaluations == 2 * channels * seen + CONSTANT
+    assert derivative(case, "w", colored=True).evaluations == 2 * channels * case.HH * case.WW + CONSTANT
+    assert derivative(case, "b", colored=True).evaluations == 2 + CONSTANT
+
+
+def leaking(spill: Callable[[Array, Array], Array]) -> Callable[..., Any]:
+    """Add to a convolution what `spill` makes of x and of the output, a millionth of it."""
+
+    def forward(x: Array, w: Array, b: Array, conv_param: dict[str, Any]) -> tuple[Array, Any]:
+        out, cache = conv_forward_naive(x, w, b, conv_param)
+        return out + 1e-6 * spill(x, out), cache
+
+    return forward
+
+
+def far_window(x: Array, out: Array) -> Array:
+    spilt = np.zeros_like(out)
+    spilt[:, :, 0, 0] = x[:, :1, -1, -1]
+    return spilt
+
+
+LEAKS = {
+    "samples mixed": leaking(lambda x, out: np.roll(out, 1, axis=0)),
+    "a row seen by a far window": leaking(far_window),
+    "a global mean": leaking(lambda x, out: np.full_like(out, x.mean())),
+    "one element everywhere": leaking(lambda x, out: np.full_like(out, x[0, 1, 2, 3])),
+    "batch statistics": leaking(lambda x, out: out * out.std(axis=0)),
+}
+
+
+@pytest.mark.parametrize("name", LEAKS)
+@pytest.mark.parametrize("seed", range(3))
+def test_leaks_are_found_named_and_redone_densely(name: str, seed: int) -> None:
+    case = ConvCase(N=3, C=2, H=8, W=7, F=2, pad=0, seed=seed)
+    found = derivative(case, "x", colored=True, forward=LEAKS[name])
+    assert found.method == "dense"
+    assert found.leak is not None
+    assert found.leak.element is not None
+    assert found.leak.output is not None
+    element = np.unravel_index(found.leak.element, (3, 2, 8, 7))
+    output = np.unravel_index(found.leak.output, case.out_shape)
+    assert tuple(map(int, element)) not in owners(case)["x"][tuple(map(int, output))]
+    dense = derivative(case, "x", colored=False, forward=LEAKS[name])
+    assert (abs(found.value - dense.value) <= found.error_bound + dense.error_bound).all()
+
+
+def test_what_is_local_is_not_called_a_leak() -> None:
+    for seed in range(20):
+        for case in (ConvCase(seed=seed, N=2), ConvCase(seed=seed, N=2, H=8, W=7, stride=3, pad=2)):
+            for name in ("x", "w", "b"):
+                assert derivative(case, name, colored=True).leak is None
+
+
+def test_a_curved_function_is_coloured_too() -> None:
+    x = signed_uniform(random.Random(1), (5, 4))
+    dout = signed_uniform(random.Random(2), (5, 4))
+    rows = Coupling(colors=4, owner=lambda k: np.broadcast_to(np.arange(5)[:, None] * 4 + k, (5, 4)))
+
+    def softmax(x: Array) -> Array:
+        e = np.exp(x)
+        return np.asarray(e / e.sum(axis=1, keepdims=True))
+
+    colored = differentiate(softmax, x, dout, resolution=0, coupling=rows)
+    p = softmax(x)
+    true = abs(colored.value - p * (dout - (p * dout).sum(axis=1, keepdims=True)))
+    assert colored.leak is None
+    assert not colored.affine
+    assert (true <= colored.error_bound).all()
+    assert colored.evaluations < 2 * x.size * 3
+    mixed = differentiate(lambda x: softmax(x) + 1e-6 * x.mean(), x, dout, resolution=0, coupling=rows)
+    assert mixed.leak is not None
+
+
+def test_a_leak_in_what_cannot_be_redone_is_not_decided(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gradcheck_cli.numeric.derivative.affordable", lambda *sizes: False)
+    found = derivative(ConvCase(N=2), "x", colored=True, forward=LEAKS["a global mean"])
+    assert found.leak is not None
+    assert (found.error_bound == math.inf).all()

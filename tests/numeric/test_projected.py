@@ -1,0 +1,103 @@
+"""Projection: gradients too large for more than random directions, and the elements that are wrong in them."""
+
+from __future__ import annotations
+
+import math
+import random
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+
+from gradcheck_cli.arrays import epsilon, signed_uniform
+from gradcheck_cli.numeric.projected import DIRECTIONS, SAMPLED, Projection, project
+
+if TYPE_CHECKING:
+    from gradcheck_cli.arrays import Array
+
+SHAPE = (4, 6, 8, 10)
+
+
+def layer(dtype: str, seed: int) -> tuple[Array, Array, Array]:
+    source = random.Random(seed)
+    return tuple(signed_uniform(source, SHAPE).astype(dtype) for _ in range(3))  # type: ignore[return-value]
+
+
+def run(dtype: str, seed: int, spoil: Array | None = None, *, curved: bool = False) -> Projection:
+    x, weights, dout = layer(dtype, seed)
+    shift = np.roll(weights, 1, axis=2)
+
+    def forward(x: Array) -> Array:
+        y = np.tanh(x) if curved else x
+        return np.asarray(y * weights + np.roll(y, 1, axis=3) * shift)
+
+    inner = dout * weights + np.roll(dout * shift, -1, axis=3)
+    gradient = inner * (1 - np.tanh(x) ** 2) if curved else inner
+    gradient = gradient.astype(dtype)
+    if spoil is not None:
+        gradient = (gradient + spoil).astype(dtype)
+    return project(forward, x, dout, gradient, epsilon=epsilon(dtype), tolerance=100)
+
+
+def at(index: Any, amount: float) -> Array:
+    spoil = np.zeros(SHAPE)
+    spoil[index] = amount
+    return spoil
+
+
+@pytest.mark.parametrize("curved", [False, True])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_right_gradients_agree(dtype: str, curved: bool) -> None:
+    for seed in range(20):
+        found = run(dtype, seed, curved=curved)
+        assert found.explained
+        assert len(found.elements) == found.sampled == SAMPLED
+        assert 0 < found.floor < {"float64": 1e-8, "float32": 0.1}[dtype]
+        if not curved:
+            assert found.evaluations == 2 + 6 + 2 * SAMPLED + 2 * DIRECTIONS
+
+
+@pytest.mark.parametrize("curved", [False, True])
+def test_one_element_off_by_the_floor_is_found(curved: bool) -> None:
+    for seed in range(20):
+        index = tuple(random.Random(seed).randrange(size) for size in SHAPE)
+        floor = run("float64", seed, curved=curved).floor
+        found = run("float64", seed, at(index, 1.01 * floor), curved=curved)
+        assert not found.explained
+        assert found.complete
+        assert found.elements[-1] == np.ravel_multi_index(index, SHAPE)
+        assert len(found.elements) == SAMPLED + 1
+        if not curved:
+            assert found.evaluations <= 100 + 4 * math.log2(np.prod(SHAPE))
+
+
+def test_what_is_wrong_in_a_slice_is_confined_to_it() -> None:
+    for index in [(slice(None), slice(None), -1), (2,), (slice(None), 0), (1, slice(None), slice(None), 9)]:
+        found = run("float64", 0, at(index, 0.3))
+        assert not found.explained
+        assert not found.complete
+        whole = np.zeros(SHAPE, bool)
+        whole[index] = True
+        assert found.confined is not None
+        inside = np.zeros(SHAPE, bool)
+        inside[tuple(slice(None) if i is None else i for i in found.confined)] = True
+        assert (inside == whole).all()
+
+
+def test_the_search_is_bounded_where_everything_is_wrong() -> None:
+    everywhere = run("float64", 0, np.full(SHAPE, 0.1))
+    assert len(everywhere.elements) == SAMPLED
+    assert everywhere.evaluations < 60
+    scattered = np.where(signed_uniform(random.Random(5), SHAPE) > 1.2, 0.1, 0)
+    found = run("float64", 0, scattered)
+    assert not found.explained
+    assert found.evaluations < 60 + 2 * 2 * 8 * 13 + 20
+
+
+def test_what_cancels_in_one_direction_shows_in_another() -> None:
+    # Two errors that cancel exactly in the first direction.
+    from gradcheck_cli.numeric.directions import random_directions
+
+    first = next(random_directions(np.zeros(SHAPE), 1))
+    spoil = at((0, 0, 0, 0), first[1, 1, 1, 1] / first[0, 0, 0, 0]) - at((1, 1, 1, 1), 1)
+    assert not run("float64", 0, spoil).explained
