@@ -85,6 +85,14 @@ class ArrayResult:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Diagnosis:
+    """A cause that was tried against the numbers and fits."""
+
+    code: str
+    text: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class CaseResult:
     """One case of one implementation."""
 
@@ -95,6 +103,7 @@ class CaseResult:
     reason: str | None  #: None only on a pass
     forward: ArrayResult | None = None  #: None if forward raised or the case was skipped
     gradients: Mapping[str, ArrayResult] = field(default_factory=dict)
+    diagnosis: tuple[Diagnosis, ...] = ()
     traceback: str | None = None  #: of an error: the implementation's own frames
     command: str | None = None  #: reproduces this case; None if the implementation has no name to type
     seconds: float = 0.0

@@ -15,7 +15,7 @@ from gradcheck_cli.implementation.find import find
 from gradcheck_cli.implementation.implementation import Implementation, ImplementationError
 from gradcheck_cli.implementation.pair import function_pair
 from gradcheck_cli.layers import LAYERS
-from gradcheck_cli.result import ArrayResult, CaseResult, Verdict
+from gradcheck_cli.result import ArrayResult, CaseResult, Diagnosis, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -39,7 +39,7 @@ def check(
         case: geometry, dtype and seed, such as `ConvCase(N=2, C=3, stride=2)`.
         implementation: (forward, backward); or what the command line takes, such as "naive" or "layers.py".
             By default the built-in one.
-        method: how derivatives are computed: "auto" or "dense".
+        method: how derivatives are computed: "auto" (by the sizes), "dense", "colored" or "projected".
         tol: tolerance in roundings (eps of the dtype); by default 100, and never over 1/256 of an element's scale.
         step: a fixed step for the differences, instead of one chosen and bounded by the checker.
 
@@ -79,7 +79,7 @@ def _judge(case: Case, layer: Layer, implementation: Implementation, settings: S
         out, cache = implementation.forward(problem.inputs, problem.parameters)
         forward = check_forward(out, problem, case.dtype, settings)
         returned = implementation.backward(problem.cotangent, cache, tuple(problem.inputs))
-        gradients = _gradients(returned, forward, implementation, problem, case.dtype, settings)
+        gradients, diagnosis = _gradients(returned, forward, implementation, problem, case.dtype, settings)
     except ImplementationError as error:
         return replace(
             blank,
@@ -98,6 +98,7 @@ def _judge(case: Case, layer: Layer, implementation: Implementation, settings: S
         reason="; ".join(reasons) or None,
         forward=forward,
         gradients=gradients,
+        diagnosis=diagnosis,
     )
 
 
@@ -108,8 +109,8 @@ def _gradients(
     problem: Problem,
     dtype: str,
     settings: Settings,
-) -> dict[str, ArrayResult]:
+) -> tuple[dict[str, ArrayResult], tuple[Diagnosis, ...]]:
     if forward.worst is None:  # out is not of a form, or not of numbers, that could be differentiated
         why = "was not checked: forward's output cannot be differentiated"
-        return unchecked_gradients(problem, dtype, settings, Verdict.INCONCLUSIVE, why)
+        return unchecked_gradients(problem, dtype, settings, Verdict.INCONCLUSIVE, why), ()
     return check_gradients(returned, implementation, problem, dtype, settings)

@@ -7,13 +7,22 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gradcheck_cli.arrays import epsilon, working_dtype
-from gradcheck_cli.checks.comparison import Expected, Subject, compare, malformed, nonfinite, without_numbers
+from gradcheck_cli.checks.comparison import (
+    Expected,
+    Subject,
+    compare,
+    malformed,
+    nonfinite,
+    place,
+    unravel,
+    without_numbers,
+)
 from gradcheck_cli.checks.projection import compare_projection
 from gradcheck_cli.implementation.implementation import ImplementationError
 from gradcheck_cli.numeric.derivative import differentiate
 from gradcheck_cli.numeric.method import choose
 from gradcheck_cli.numeric.projected import project
-from gradcheck_cli.result import ArrayResult, Verdict
+from gradcheck_cli.result import ArrayResult, Diagnosis, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,7 +31,9 @@ if TYPE_CHECKING:
     from gradcheck_cli.checks.settings import Settings
     from gradcheck_cli.implementation.implementation import Implementation
     from gradcheck_cli.layers.layer import Problem
-    from gradcheck_cli.numeric.function import Function
+    from gradcheck_cli.numeric.derivative import Derivative
+    from gradcheck_cli.numeric.leak import Leak
+    from gradcheck_cli.numeric.point import Function
 
 
 def check_gradients(
@@ -31,7 +42,7 @@ def check_gradients(
     problem: Problem,
     dtype: str,
     settings: Settings,
-) -> dict[str, ArrayResult]:
+) -> tuple[dict[str, ArrayResult], tuple[Diagnosis, ...]]:
     """Hold each gradient owed against the numerical derivative of forward.
 
     A gradient whose form is wrong is not differentiated: nothing could be compared with it.
@@ -43,11 +54,15 @@ def check_gradients(
         dtype: the dtype under test.
         settings: tolerance, method and step.
 
+    Returns:
+        The results by the gradient's name, and what was found out about forward on the way.
+
     Raises:
         ImplementationError: forward raised on perturbed inputs.
     """
     inputs: dict[str, Array] | None = None
-    results = {}
+    results: dict[str, ArrayResult] = {}
+    diagnosis: list[Diagnosis] = []
     for name, value in problem.inputs.items():
         subject = Subject(name=f"d{name}", array=gradients.get(name), dtype=dtype, shape=value.shape)
         reason = malformed(subject) or nonfinite(subject.name, np.asarray(subject.array))
@@ -56,8 +71,9 @@ def check_gradients(
             continue
         if inputs is None:
             inputs = numeric_inputs(implementation, problem)
-        results[subject.name] = _check_gradient(subject, implementation, problem, inputs, settings)
-    return results
+        results[subject.name], leaks = _check_gradient(subject, implementation, problem, inputs, settings)
+        diagnosis += leaks
+    return results, tuple(diagnosis)
 
 
 def unchecked_gradients(
@@ -84,21 +100,15 @@ def numeric_inputs(implementation: Implementation, problem: Problem) -> dict[str
 
 def _check_gradient(
     subject: Subject, implementation: Implementation, problem: Problem, inputs: Mapping[str, Array], settings: Settings
-) -> ArrayResult:
+) -> tuple[ArrayResult, list[Diagnosis]]:
     name = subject.name.removeprefix("d")
     function, x, eps = _along(implementation, problem, inputs, name), inputs[name], epsilon(subject.dtype)
     coupling = problem.coupling.get(name)
     method = choose(settings.method, x.size, problem.cotangent.size, coupling.colors if coupling else None)
     if method == "projected":
-        projection = project(
-            function,
-            x,
-            problem.cotangent,
-            np.asarray(subject.array),
-            epsilon=eps,
-            tolerance=settings.tolerance(subject.dtype),
-        )
-        return compare_projection(subject, projection, settings)
+        gradient, tolerance = np.asarray(subject.array), settings.tolerance(subject.dtype)
+        projection = project(function, x, problem.cotangent, gradient, epsilon=eps, tolerance=tolerance)
+        return compare_projection(subject, projection, settings), []
     derivative = differentiate(
         function,
         x,
@@ -107,16 +117,36 @@ def _check_gradient(
         step=settings.step,
         coupling=coupling if method == "colored" else None,
     )
-    noise = f"forward is noisy: two calls differ by {derivative.noise:.1g}" if derivative.noise else None
     expected = Expected(
         value=derivative.value,
         scale=derivative.scale,
         error_bound=derivative.error_bound,
         method=derivative.method,
         evaluations=derivative.evaluations,
-        doubt=noise,
+        doubt=_doubt(derivative, name),
     )
-    return compare(subject, expected, settings)
+    leaks = [_leak(derivative.leak, name, problem)] if derivative.leak else []
+    return compare(subject, expected, settings), leaks
+
+
+def _doubt(derivative: Derivative, name: str) -> str | None:
+    """Say why the numerical derivative may be rough, if that was found out."""
+    if derivative.noise:
+        return f"forward is noisy: two calls differ by {derivative.noise:.1g}"
+    if derivative.kinks.any():
+        first = unravel(int(derivative.kinks.argmax()), derivative.kinks.shape)
+        return f"forward is not differentiable at {name}{place(first)}"
+    return "forward leaks, and is too large to be differentiated element by element" if derivative.leak else None
+
+
+def _leak(leak: Leak, name: str, problem: Problem) -> Diagnosis:
+    if leak.element is None or leak.output is None:
+        text = f"forward leaks: out depends on elements of {name} that should not reach it"
+    else:
+        element = place(unravel(leak.element, problem.inputs[name].shape))
+        output = place(unravel(leak.output, problem.cotangent.shape))
+        text = f"forward leaks: out{output} depends on {name}{element}, which should not reach it"
+    return Diagnosis(code="leak", text=text)
 
 
 def _along(implementation: Implementation, problem: Problem, inputs: Mapping[str, Array], name: str) -> Function:

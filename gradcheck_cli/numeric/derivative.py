@@ -37,6 +37,7 @@ class Derivative:
     value: Array  #: sum_o cotangent_o J[o, p]; NaN where the function gave nothing finite
     scale: Array  #: sum_o |cotangent_o J[o, p]|, to which the roundoff of any such sum is proportional
     error_bound: Array  #: how far `value` may be from the truth
+    kinks: Array  #: where it has no derivative: differences to both sides disagree, however small the step
     affine: bool  #: whether the function was found to be affine in x
     noise: float  #: root mean square difference of two evaluations at the same point; 0 for a deterministic function
     leak: Leak | None  #: where the function is not as local as the coupling says
@@ -70,19 +71,20 @@ def differentiate(
     point = Point(function, x, cotangent)
     affine = is_affine(point)
     sampler: Sampler = DenseSampler(point) if coupling is None else ColoredSampler(point, coupling)
-    value, scale, bound = _everywhere(sampler, affine=affine, resolution=resolution, step=step)
+    value, scale, bound, kinks = _everywhere(sampler, affine=affine, resolution=resolution, step=step)
     leak = None
     if coupling is not None and leaks(point, value, bound, affine=affine):
         leak = find_leak(point, coupling)
         if affordable(2 * x.size, x.size, cotangent.size):
             sampler = DenseSampler(point)
-            value, scale, bound = _everywhere(sampler, affine=affine, resolution=resolution, step=step)
+            value, scale, bound, kinks = _everywhere(sampler, affine=affine, resolution=resolution, step=step)
         else:
             bound[:] = np.inf
     return Derivative(
         value=value.reshape(x.shape),
         scale=scale.reshape(x.shape),
         error_bound=bound.reshape(x.shape),
+        kinks=kinks.reshape(x.shape),
         affine=affine,
         noise=point.noise,
         leak=leak,
@@ -91,8 +93,10 @@ def differentiate(
     )
 
 
-def _everywhere(sampler: Sampler, *, affine: bool, resolution: float, step: float | None) -> tuple[Array, Array, Array]:
-    """Return value, scale and error bound of all elements."""
+def _everywhere(
+    sampler: Sampler, *, affine: bool, resolution: float, step: float | None
+) -> tuple[Array, Array, Array, Array]:
+    """Return value, scale and error bound of all elements, and which have a kink."""
     count, dtype = sampler.point.x.size, sampler.point.dtype
     everywhere = np.arange(count)
     if affine:
@@ -105,10 +109,12 @@ def _everywhere(sampler: Sampler, *, affine: bool, resolution: float, step: floa
     else:
         value, scale, bound = (np.full(count, np.nan, dtype) for _ in range(3))
         doubtful = everywhere
+    kinks = np.zeros(count, bool)
     if doubtful.size:
-        refined = climb(sampler, doubtful, resolution=resolution, step=step)
-        value[doubtful], scale[doubtful], bound[doubtful] = refined
+        limits = climb(sampler, doubtful, resolution=resolution, step=step)
+        value[doubtful], scale[doubtful], bound[doubtful] = limits.value, limits.scale, limits.error_bound
+        kinks[doubtful] = limits.kinked
     # The dot product and the quotient round too; a relative 2 eps of the scale covers what NumPy's pairwise sums lose.
     bound = bound + 2 * epsilon(dtype) * scale
-    bound[np.isnan(bound)] = np.inf
-    return value, scale, bound
+    bound[np.isnan(bound) | kinks] = np.inf
+    return value, scale, bound, kinks

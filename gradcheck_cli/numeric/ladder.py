@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,23 +11,39 @@ from gradcheck_cli.numeric.rounding import typical
 
 if TYPE_CHECKING:
     from gradcheck_cli.arrays import Array
-    from gradcheck_cli.numeric.point import Sampler
+    from gradcheck_cli.numeric.point import Sample, Sampler
 
 #: The longest step, as a share of the element's size. Larger ones leave the radius within which a power series helps.
 FIRST_STEP = 2.0**-2
 
-#: Rungs of the ladder, each half as long as the one above. In float64 the bound of a smooth function is best after
-#: five to eight of them; noise and kinks are what the rest is for.
+#: Rungs of a ladder, each half as long as the one above. In float64 the bound of a smooth function is best after five
+#: to eight of them.
 RUNGS = 12
 
 #: Rungs before the first verdict. Two differences can agree by accident where the error changes its sign: tanh in
 #: float32 near 0.667, where h = 1/4 and 1/8 agree to 4e-6 and are both wrong by 4e-5.
 FEWEST_RUNGS = 3
 
+#: Where a ladder that did not settle is tried again: the element may have a kink or the edge of a domain near it, or be
+#: steeper than its size suggests. A ladder has settled when it sees half of the function's digits.
+SECOND_STARTS = (2.0**-10, 2.0**-20)
 
-def climb(
-    sampler: Sampler, elements: Array, *, resolution: float, step: float | None = None
-) -> tuple[Array, Array, Array]:
+#: How nearly what is left of f+ - 2 f + f- must stay the same for a kink. Beside a kink there may be a curve.
+_STAYS = 0.2
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """Central differences in the limit of h to 0, one entry for each element; NaN where nothing finite was given."""
+
+    value: Array
+    scale: Array
+    error_bound: Array
+    kinked: Array  #: where the differences to both sides disagree, however small the step
+    rounding: Array  #: rounding error of a difference times its step, at the last step taken
+
+
+def climb(sampler: Sampler, elements: Array, *, resolution: float, step: float | None = None) -> Limits:
     """Differentiate at `elements` by Richardson's extrapolation of central differences (Ridders, 1982).
 
     Each element takes the entry of least error bound (truncation and roundoff together) that any rung offers, and
@@ -37,23 +54,42 @@ def climb(
         elements: flat indices.
         resolution: the relative error bound that is good enough.
         step: fixes the step; its double is taken beside it, only to bound the truncation error.
-
-    Returns:
-        value, scale and error bound for each element; NaN, NaN, inf where the function gave nothing finite.
     """
     if step is not None:
         return _fixed(sampler, elements, step)
-    x, dtype = sampler.point.x.reshape(-1), sampler.point.dtype
+    x = sampler.point.x.reshape(-1)
     size = np.maximum(abs(x[elements]).astype(np.float64), typical(x) or 1.0)
     first = FIRST_STEP * np.exp2(np.round(np.log2(size)))
+    enough = max(resolution, sampler.point.epsilon**0.5)
+    found = _ladder(sampler, elements, first, resolution)
+    for start in SECOND_STARTS:
+        rough = np.flatnonzero(~(found.error_bound <= enough * found.scale) & (sampler.point.noise == 0))
+        if rough.size:
+            again = _ladder(sampler, elements[rough], first[rough] * start, resolution, found.rounding[rough])
+            better = again.error_bound < found.error_bound[rough]
+            for name in ("value", "scale", "error_bound", "kinked"):
+                getattr(found, name)[rough[better]] = getattr(again, name)[better]
+    return found
 
+
+def _ladder(
+    sampler: Sampler, elements: Array, first: Array, resolution: float, rounding: Array | float = 0.0
+) -> Limits:
+    """Climb one ladder. `rounding` is what larger steps have shown: outputs that a tiny step leaves alone round too."""
+    dtype = sampler.point.dtype
+    rounding = np.zeros(elements.size, dtype) + rounding
     value, scale = np.full((2, elements.size), np.nan, dtype)
-    bound = np.full(elements.size, np.inf, dtype)
+    bound, bent = np.full((2, elements.size), np.inf, dtype)
+    kinked = np.zeros(elements.size, bool)
     column, stale = np.zeros((2, elements.size), int)  # where in the tableau `value` stood, and how many rungs ago
     active = np.arange(elements.size)
     above = np.empty((0, active.size), dtype)
     for rung in range(RUNGS):
-        sample = sampler.sample(elements[active], first[active] * 2.0**-rung)
+        steps = first[active] * 2.0**-rung
+        sample = sampler.sample(elements[active], steps)
+        roundoff = np.fmax(sample.roundoff, rounding[active] / steps)
+        kinked[active] = _kinks(sample, bent[active], roundoff, sampler.point.epsilon)
+        bent[active] = sample.bending
         row = extrapolate(above, sample.value)
         if rung >= FEWEST_RUNGS - 1:
             stale[active] += 1
@@ -63,17 +99,28 @@ def climb(
             best, truncation = _most_settled(row, above)
             settled = np.take_along_axis(row, best[np.newaxis], 0)[0]
             # Extrapolation amplifies rounding by at most prod (4**j + 1) / (4**j - 1) < 2.
-            candidate = truncation + 2 * sample.roundoff
+            candidate = truncation + 2 * roundoff
             better = candidate < bound[active]
             chosen = active[better]
             value[chosen], scale[chosen], bound[chosen] = settled[better], sample.scale[better], candidate[better]
             column[chosen], stale[chosen] = best[better], 0
             stale[~np.isfinite(bound)] = 0
+        rounding[active] = np.where(np.isfinite(roundoff), roundoff * steps, rounding[active])
         climbing = (stale[active] < 2) & ~(bound[active] <= resolution * scale[active])
         active, above = active[climbing], row[:, climbing]
         if not active.size:
             break
-    return value, scale, bound
+    return Limits(value=value, scale=scale, error_bound=bound, kinked=kinked, rounding=rounding)
+
+
+def _kinks(sample: Sample, before: Array, roundoff: Array, epsilon: float) -> Array:
+    """Tell where differences to both sides disagree by as much as they did with twice the step.
+
+    f+ - 2 f + f- over 2 h shrinks with h where there is a derivative, by a half or more, and stays where there is none.
+    """
+    with np.errstate(all="ignore"):
+        visible = sample.bending > np.maximum(8 * roundoff, epsilon**0.5 * sample.scale)
+        return np.asarray(visible & (abs(sample.bending / before - 1) < _STAYS))
 
 
 def extrapolate(above: Array, difference: Array) -> Array:
@@ -112,7 +159,13 @@ def _most_settled(row: Array, above: Array) -> tuple[Array, Array]:
     return truncation.argmin(axis=0) + 1, truncation.min(axis=0)
 
 
-def _fixed(sampler: Sampler, elements: Array, step: float) -> tuple[Array, Array, Array]:
+def _fixed(sampler: Sampler, elements: Array, step: float) -> Limits:
     sample = sampler.sample(elements, np.full(elements.size, step))
     double = sampler.sample(elements, np.full(elements.size, 2 * step))
-    return sample.value, sample.scale, sample.roundoff + abs(sample.value - double.value)
+    return Limits(
+        value=sample.value,
+        scale=sample.scale,
+        error_bound=sample.roundoff + abs(sample.value - double.value),
+        kinked=_kinks(sample, double.bending, sample.roundoff, sampler.point.epsilon),
+        rounding=sample.roundoff * step,
+    )

@@ -146,7 +146,8 @@ class _Seen:
             sample = self._sampler.sample(elements, np.full(len(elements), AFFINE_STEP))
             value, scale, bound = sample.value, sample.scale, sample.roundoff + sample.bending
         else:
-            value, scale, bound = climb(self._sampler, elements, resolution=0)
+            limits = climb(self._sampler, elements, resolution=0)
+            value, scale, bound = limits.value, limits.scale, limits.error_bound
         self.elements = np.concatenate([self.elements, elements])
         self.value = np.concatenate([self.value, value])
         self.scale = np.concatenate([self.scale, scale])

@@ -29,5 +29,5 @@ def slope(point: Point, direction: Array, *, affine: bool) -> tuple[float, float
         sample = line.sample(only, np.full(1, AFFINE_STEP))
         if sample.straight.all():
             return float(sample.value[0]), float(sample.roundoff[0] + sample.bending[0])
-    value, _, bound = climb(line, only, resolution=0)
-    return float(value[0]), float(bound[0])
+    limit = climb(line, only, resolution=0)
+    return float(limit.value[0]), float(limit.error_bound[0])

@@ -71,7 +71,7 @@ def encode(result: CaseResult) -> dict[str, Any]:
         "forward": None if result.forward is None else _array(result.forward),
         "gradients": {name: _array(gradient) for name, gradient in result.gradients.items()},
         "duties": {},
-        "diagnosis": [],
+        "diagnosis": [asdict(diagnosis) for diagnosis in result.diagnosis],
         "traceback": result.traceback,
         "command": result.command,
         "seconds": result.seconds,

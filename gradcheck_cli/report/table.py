@@ -108,6 +108,8 @@ class TableReport:
             reasons = [result.reason or ""]
         for reason in reasons:
             self._print(reason, style=_STYLES[result.verdict])
+        for diagnosis in result.diagnosis:
+            self._print(diagnosis.text, style="bold")
         if result.traceback:
             self._print(result.traceback, style="default")
         if rows and result.verdict is not Verdict.ERROR:

@@ -218,3 +218,48 @@ def test_a_buffer_that_is_used_again_spoils_nothing() -> None:
     again: Derivative = differentiate(lambda x: np.multiply(x, 3, out=buffer), x, dout, resolution=0)
     np.testing.assert_allclose(again.value, 3 * dout, rtol=1e-15)
     assert (x == draw(0, "float64")[0]).all()
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_kinks_are_named_and_nothing_near_them_is_wrong(dtype: str) -> None:
+    x = np.array([0.0, 1e-3, -1e-3, 0.7, -1.2], dtype)
+    for forward, desired in [
+        (lambda x: np.maximum(x, 0), x > 0),
+        (abs, np.sign(x)),
+        (lambda x: abs(x) + x**2, np.sign(x) + 2 * x),
+    ]:
+        found = differentiate(forward, x, np.ones(5), resolution=0)
+        assert found.kinks.tolist() == [True, False, False, False, False]
+        assert found.error_bound[0] == np.inf
+        assert (abs(found.value - desired)[1:] <= found.error_bound[1:]).all()
+        assert (found.error_bound[1:] <= 2e-3 * np.maximum(found.scale[1:], 1)).all()
+
+
+def test_a_kink_too_near_to_be_stepped_around_is_named_too() -> None:
+    found = differentiate(lambda x: np.maximum(x, 0), np.array([1e-5, 1e-7, -1e-10, 0.9]), np.ones(4), resolution=0)
+    assert found.kinks.tolist() == [False, False, True, False]
+    assert (abs(found.value - 1)[:2] <= found.error_bound[:2]).all()
+
+
+def test_ties_of_a_maximum_have_no_derivative() -> None:
+    found = differentiate(lambda x: x.max(keepdims=True), np.array([1.0, 1.0, 0.5, -0.3]), np.ones(1), resolution=0)
+    assert found.kinks.tolist() == [True, True, False, False]
+    assert (found.value[2:] == 0).all()
+
+
+def test_smooth_functions_have_no_kinks() -> None:
+    for name, (forward, _, size) in CURVED.items():
+        for seed in range(10):
+            x, dout = draw(seed, "float64", size)
+            found = differentiate(forward, x, dout.reshape(forward(x).shape), resolution=0)
+            assert not found.kinks.any(), name
+
+
+@pytest.mark.parametrize("name", ["log", "sqrt"])
+@pytest.mark.parametrize("at", [0.5, 1e-3, 1e-6])
+def test_the_edge_of_a_domain_may_be_near(name: str, at: float) -> None:
+    x = np.array([at, 0.9])
+    forward, desired = {"log": (np.log, 1 / x), "sqrt": (np.sqrt, 0.5 / np.sqrt(x))}[name]
+    found = differentiate(forward, x, np.ones(2), resolution=0)
+    assert (abs(found.value - desired) <= found.error_bound).all()
+    assert (found.error_bound <= 1e-8 * desired).all()
