@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 #: Columns where stdout is no terminal: the same everywhere, and a table needs no more.
 _FIXED_WIDTH = 100
+_VERBOSE_WIDTH = 140
 
 
 def wants_color(choice: str, stream: TextIO) -> bool:
@@ -28,9 +29,11 @@ def wants_color(choice: str, stream: TextIO) -> bool:
     return stream.isatty() and os.environ.get("TERM") != "dumb"
 
 
-def width(stream: TextIO) -> int | None:
+def width(stream: TextIO, *, verbose: bool) -> int | None:
     """Return the columns to write in, or None for those of the terminal."""
-    return None if stream.isatty() else _FIXED_WIDTH
+    if stream.isatty():
+        return None
+    return _VERBOSE_WIDTH if verbose else _FIXED_WIDTH
 
 
 class Stdout:

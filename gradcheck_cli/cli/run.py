@@ -80,7 +80,7 @@ def run_checks(
         quiet=quiet,
         verbose=verbose,
         color=wants_color(color, stdout),
-        width=width(stdout),
+        width=width(stdout, verbose=verbose),
     )
     described = Run(
         program=layer.command, argv=tuple(sys.argv[1:]), seed=seed, cases=total, versions=versions(layer.command)

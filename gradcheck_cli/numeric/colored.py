@@ -45,7 +45,7 @@ class ColoredSampler:
         for color in range(coupling.colors):
             owner = coupling.owner(color)
             self._color[owner[owner >= 0]] = color
-        self._place = np.full(point.x.size, -1, np.int64)
+        self._place = np.zeros(point.x.size + 1, np.int64)
 
     def sample(self, elements: Array, steps: Array) -> Sample:
         """Difference at each of `elements` (flat indices of x), with its own step."""
@@ -65,26 +65,26 @@ class ColoredSampler:
         ahead, behind = start + h, start - h
         # The difference really taken: x + h and x - h are rounded.
         width = ahead.astype(point.dtype) - behind
-        owner = self._coupling.owner(color).reshape(-1)
-        self._place[elements] = np.arange(elements.size)
-        place = np.where(owner >= 0, self._place[owner], -1)
-        self._place[elements] = -1
-        sums, straight = np.zeros((5, elements.size), point.dtype), np.ones(elements.size, bool)
+        # Where each output's change goes: to 1 + the place of its owner in `elements`, to 0 if it has none among them.
+        # An owner of -1 is the last entry of the table, which stays 0.
+        self._place[elements] = np.arange(1, elements.size + 1)
+        place = self._place[self._coupling.owner(color).reshape(-1)]
+        self._place[elements] = 0
+        sums, straight = np.zeros((5, elements.size + 1), point.dtype), np.ones(elements.size + 1, bool)
         for block, found in point.differences(self._at(elements, ahead), self._at(elements, behind)):
-            owned = np.flatnonzero(place[block] >= 0)
-            to = place[block][owned]
             amounts = [found.change, abs(found.change), found.size, found.bent]
             if point.noise:
                 amounts.append(point.weights[block] ** 2)
             for total, amount in zip(sums, amounts, strict=False):
-                _credit(total, to, amount[owned])
-            straight[to[found.crooked[owned]]] = False
-        change, total, size, bent, square = sums
+                _credit(total, place[block], amount)
+            if found.crooked.any():
+                straight[place[block][found.crooked]] = False
+        change, total, size, bent, square = sums[:, 1:]
         with np.errstate(all="ignore"):
             rounding = point.epsilon * size + 4 * point.noise * np.sqrt(square)
             figures = np.stack([change, total, rounding, bent]) / width
             figures = np.where(width > 0, figures, [[np.nan], [np.nan], [np.inf], [np.inf]])
-        return np.vstack([figures, straight & (width > 0)])
+        return np.vstack([figures, straight[1:] & (width > 0)])
 
     def _at(self, elements: Array, values: Array) -> Array:
         moved = self.point.x.copy()

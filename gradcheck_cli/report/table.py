@@ -121,7 +121,7 @@ class TableReport:
             self._print(f"replay: {result.command}", style="default")
 
     def _table(self, rows: list[ArrayResult]) -> Table:
-        wide = self._console.width >= _WIDE or self._look.verbose
+        wide = self._console.width >= _WIDE
         table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0), header_style="default")
         table.add_column("")
         table.add_column("shape")
