@@ -91,7 +91,7 @@ class TableReport:
             self._gap()
             self._print(f"{result.implementation}, seed {result.case.seed}", style="bold")
         line = Text(f"  {_word(result.verdict):<5}", style=_STYLES[result.verdict])
-        rest = f" {result.case.label():<42} {result.case.dtype:<10}"
+        rest = f" {result.case.label():<42} {result.case.dtype:<9} "
         line.append(f"{rest}{_short(result)}", style="dim" if result.verdict is Verdict.SKIP else "default")
         self._console.print(line, overflow="ellipsis", no_wrap=True)
 
@@ -119,7 +119,7 @@ class TableReport:
             self._print(f"replay: {result.command}", style="default")
 
     def _table(self, rows: list[ArrayResult]) -> Table:
-        wide = self._console.width >= _WIDE or self._look.verbose
+        wide = self._console.width >= _WIDE
         table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0), header_style="default")
         table.add_column("")
         table.add_column("shape")
@@ -129,8 +129,8 @@ class TableReport:
             table.add_column("of", justify="right")
             table.add_column("abs error", justify="right")
         table.add_column("worst at")
-        table.add_column("analytic", justify="right")
-        table.add_column("numeric", justify="right")
+        table.add_column("analytic", justify="right", no_wrap=True)
+        table.add_column("numeric", justify="right", no_wrap=True)
         if wide:
             table.add_column("bound", justify="right")
             table.add_column("method")
@@ -172,6 +172,7 @@ def make(run: Run, stream: TextIO, look: Look) -> TableReport:
         file=stream,
         width=look.width,
         force_terminal=look.color,
+        no_color=not look.color,
         color_system="standard" if look.color else None,
         highlight=False,
         markup=False,
@@ -235,6 +236,6 @@ def _figure(value: float) -> str:
 def _apart(analytic: float, numeric: float, same: bool) -> tuple[str, str]:  # noqa: FBT001
     """Print two values with as many digits as it takes to tell them apart, if they are not the same."""
     digits = _DIGITS
-    while not same and digits < 17 and f"{analytic:.{digits}g}" == f"{numeric:.{digits}g}":
+    while not same and analytic != numeric and digits < 17 and f"{analytic:.{digits}g}" == f"{numeric:.{digits}g}":
         digits += 1
     return f"{analytic:.{digits}g}", f"{numeric:.{digits}g}"
