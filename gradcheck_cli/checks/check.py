@@ -112,5 +112,5 @@ def _gradients(
 ) -> tuple[dict[str, ArrayResult], tuple[Diagnosis, ...]]:
     if forward.worst is None:  # out is not of a form, or not of numbers, that could be differentiated
         why = "was not checked: forward's output cannot be differentiated"
-        return unchecked_gradients(problem, dtype, settings, Verdict.INCONCLUSIVE, why), ()
+        return unchecked_gradients(problem, dtype, settings, Verdict.INCONCLUSIVE, why, returned), ()
     return check_gradients(returned, implementation, problem, dtype, settings)

@@ -182,7 +182,7 @@ def malformed(subject: Subject) -> str | None:
     """Say what is wrong with the form of an array (missing, no array, shape, dtype), or None."""
     name, array = subject.name, subject.array
     if array is None:
-        return f"{name} is missing: None was returned in its place"
+        return f"{name} is missing: nothing was returned in its place"
     if not isinstance(array, np.ndarray | np.generic | float | int):
         return f"{name} is no array but {_article(type(array).__name__)}"
     array = np.asarray(array)

@@ -77,10 +77,19 @@ def check_gradients(
 
 
 def unchecked_gradients(
-    problem: Problem, dtype: str, settings: Settings, verdict: Verdict, reason: str
+    problem: Problem,
+    dtype: str,
+    settings: Settings,
+    verdict: Verdict,
+    reason: str,
+    returned: Mapping[str, object] | None = None,
 ) -> dict[str, ArrayResult]:
-    """Give every gradient owed the same verdict, without having seen it."""
-    subjects = (Subject(name=f"d{name}", array=None, dtype=dtype, shape=x.shape) for name, x in problem.inputs.items())
+    """Give every gradient owed the same verdict, without having looked at its elements."""
+    arrays = returned or {}
+    subjects = (
+        Subject(name=f"d{name}", array=arrays.get(name), dtype=dtype, shape=x.shape)
+        for name, x in problem.inputs.items()
+    )
     return {s.name: without_numbers(s, None, settings, verdict, f"{s.name} {reason}") for s in subjects}
 
 

@@ -78,7 +78,7 @@ def _verdict(
 def _where(subject: Subject, projection: Projection, found: Elements, drawn: int) -> str | None:
     if drawn == projection.sampled:
         return "everywhere"
-    if projection.complete and found.wrong.sum() == 1:
+    if projection.complete and len(set(projection.elements[found.wrong].tolist())) == 1:
         return f"at {place(unravel(int(projection.elements[found.wrong][0]), subject.shape))}"
     if projection.confined:
         return f"in [{', '.join(':' if index is None else str(index) for index in projection.confined)}]"

@@ -49,17 +49,23 @@ def _run(command: click.Command) -> int:
 
     click's own handling ends a crash and Ctrl-C with 1, which here means a wrong gradient.
     """
+    sys.dont_write_bytecode = True  # no __pycache__ in the folders of those who are checked
     try:
         return command.main(prog_name=command.name, standalone_mode=False) or 0
     except click.exceptions.NoArgsIsHelpError as error:
         error.show()
         return USAGE
+    except SystemExit:  # click's answer to a reader that has left, as in `convcheck --help | head -1`
+        return 0
     except click.ClickException as error:
         hint = f"\nTry '{error.ctx.command_path} --help'." if isinstance(error, click.UsageError) and error.ctx else ""
         click.echo(f"Error: {error.format_message()}{hint}", err=True)
         return USAGE
     except (click.Abort, KeyboardInterrupt):
         return INTERRUPTED
+    except (MemoryError, OverflowError) as error:
+        click.echo(f"Error: arrays of these sizes cannot be made ({error}); give smaller ones.", err=True)
+        return USAGE
     except Exception:  # noqa: BLE001  # the last resort
         traceback.print_exc()
         said = ", ".join(f"{name} {version}" for name, version in versions("convcheck").items())

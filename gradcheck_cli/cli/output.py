@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import re
 import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TextIO
@@ -29,10 +31,10 @@ def wants_color(choice: str, stream: TextIO) -> bool:
     return stream.isatty() and os.environ.get("TERM") != "dumb"
 
 
-def width(stream: TextIO, *, verbose: bool) -> int | None:
-    """Return the columns to write in, or None for those of the terminal."""
+def width(stream: TextIO, *, verbose: bool) -> int:
+    """Return the columns to write in: those of the terminal, or the same everywhere."""
     if stream.isatty():
-        return None
+        return os.get_terminal_size(stream.fileno()).columns or _FIXED_WIDTH
     return _VERBOSE_WIDTH if verbose else _FIXED_WIDTH
 
 
@@ -40,13 +42,22 @@ class Stdout:
     """Stdout until its reader goes away (`convcheck | head`), and nothing from then on: the exit code still counts."""
 
     def __init__(self) -> None:
-        self._stream = sys.stdout
-        self.encoding = sys.stdout.encoding
+        """Take stdout away from everybody else: what an implementation prints, by whatever road, goes to stderr."""
+        encoding = getattr(sys.stdout, "encoding", "utf-8")
+        try:
+            self._stream: TextIO = os.fdopen(os.dup(1), "w", encoding=encoding, errors="replace")
+            os.dup2(2, 1)
+        except OSError:  # closed by the shell, with `>&-`
+            self._stream = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115, PTH123  # for the whole run
+        sys.stdout = sys.stderr
+        self.encoding = encoding
 
     def write(self, text: str) -> int:
         """Write, if anybody reads."""
         try:
-            return self._stream.write(text)
+            return self._stream.write(
+                re.sub(r" +((?:\x1b\[[0-9;]*m)*)(?=\n)", r"\1", text)
+            )  # a table's last column is padded
         except BrokenPipeError:
             return self._give_up()
 
@@ -86,11 +97,20 @@ def whole_file(path: Path, flag: str) -> Iterator[TextIO]:
         why = f"{str(path)!r} cannot be written: {error.strerror}; give a file in a folder that is there."
         raise click.BadParameter(why, param_hint=flag) from error
     try:
-        with stream:
-            yield stream
+        yield stream
+        _close(stream, path, flag)
     except BaseException:
+        with contextlib.suppress(OSError):
+            stream.close()
         if not special:
             draft.unlink()
         raise
     if not special:
         draft.replace(path)
+
+
+def _close(stream: TextIO, path: Path, flag: str) -> None:
+    try:
+        stream.close()
+    except OSError as error:
+        raise click.BadParameter(f"{str(path)!r} cannot be written: {error.strerror}.", param_hint=flag) from error

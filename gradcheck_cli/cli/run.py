@@ -87,7 +87,7 @@ def run_checks(
     )
     with ExitStack() as files:
         reports = [make_report("json" if json_path == "-" else format_ or "table", described, stdout, look)]
-        if json_path and json_path != "-":
+        if json_path is not None and json_path != "-":
             stream = files.enter_context(whole_file(Path(json_path), "--json"))
             reports.append(make_report("json", described, stream, look))
         summary = _report(run(cases, implementations, settings), reports)

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 #: More values than this for one flag are taken for a slip of the finger.
 _MOST_VALUES = 1_000_000
+_MOST_DIGITS = 18
 
 
 class Values(click.ParamType[tuple[Any, ...]]):
@@ -61,7 +62,7 @@ class Values(click.ParamType[tuple[Any, ...]]):
 
     def _reject(self, value: str, word: str, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         forms = "such as 2, 1,2,5 or 5..9" + (", or a pair such as 2x1" if self.parameter.pair else "")
-        what = f"{word!r} in it is no whole number" if word else "a value is missing"
+        what = f"{word!r} in it is {_fault(word)}" if word else "a value is missing"
         self.fail(f"{value!r}: {what}; give whole numbers {forms}.", param, ctx)
 
 
@@ -94,7 +95,7 @@ class WholeNumber(click.ParamType[int]):
         """Parse the number."""
         if isinstance(value, int):
             return value
-        if not value.isdecimal():
+        if not value.isdecimal() or len(value) > _MOST_DIGITS:
             self.fail(f"{value!r} is not a whole number of 0 or more.", param, ctx)
         return int(value)
 
@@ -116,4 +117,8 @@ class PositiveNumber(click.ParamType[float]):
 
 
 def _is_number(word: str) -> bool:
-    return word.removeprefix("-").isdecimal()
+    return word.removeprefix("-").isdecimal() and len(word) < _MOST_DIGITS // 2
+
+
+def _fault(word: str) -> str:
+    return "too large" if word.isdecimal() else "no whole number"

@@ -45,6 +45,7 @@ def find(spec: str, layer: Layer) -> Implementation:
     if spec in layer.builtin:
         return function_pair(*layer.builtin[spec], name=spec, spec=spec)
     home, names = split(spec)
+    home = f"./{home}" if home.startswith("-") else home  # or a replay would take it for a flag
     module = _load(home, spec, layer)
     forward, backward = _named(module, home, names) if names else _only_pair(module, home, layer)
     name = f"{home}:{forward},{backward}"
@@ -53,6 +54,8 @@ def find(spec: str, layer: Layer) -> Implementation:
 
 def split(spec: str) -> tuple[str, list[str]]:
     """Split `layers.py:forward,backward` into the file and the names; `C:/layers.py` has none."""
+    if spec.endswith(".py"):
+        return spec, []
     home, colon, names = spec.rpartition(":")
     if not colon or "/" in names or "\\" in names:
         return spec, []
@@ -62,6 +65,10 @@ def split(spec: str) -> tuple[str, list[str]]:
 def _load(home: str, spec: str, layer: Layer) -> ModuleType:
     path = Path(home)
     if path.suffix == ".py" or os.sep in home:
+        if path.is_dir():
+            raise ImplementationNotFoundError(f"{home} is a folder; name a file in it, FILE.py")
+        if path.is_file() and path.suffix != ".py":
+            raise ImplementationNotFoundError(f"{home} is no Python file: {_accepted(layer)}")
         if not path.is_file():
             raise ImplementationNotFoundError(f"{home}: there is no such file{_nearest(path)}")
         return _load_file(path)
@@ -71,14 +78,14 @@ def _load(home: str, spec: str, layer: Layer) -> ModuleType:
         try:
             return importlib.import_module(home)
         except ModuleNotFoundError as error:
-            if error.name and home.startswith(error.name):
+            if error.name and f"{home}.".startswith(f"{error.name}."):
                 raise ImplementationNotFoundError(f"no module {home!r}: {_accepted(layer)}") from error
             raise
 
 
 def _load_file(path: Path) -> ModuleType:
     # A name of its own, so that `layers.py` of one folder is not taken for that of another.
-    name = f"{path.stem}_{zlib.crc32(str(path.resolve()).encode()):08x}"
+    name = f"{path.stem}_{zlib.crc32(os.fsencode(path.resolve())):08x}"
     if name in sys.modules:
         return sys.modules[name]
     spec = importlib.util.spec_from_file_location(name, path)
@@ -86,20 +93,27 @@ def _load_file(path: Path) -> ModuleType:
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
+    before = set(sys.modules)
+    folder = path.resolve().parent
     try:
-        with _importing(str(path), path.resolve().parent):
+        with _importing(str(path), folder):
             spec.loader.exec_module(module)
     except BaseException:
         del sys.modules[name]
         raise
+    # Helpers beside the file are its own: another folder's `helper` is another module.
+    for helper in set(sys.modules) - before:
+        if (file := getattr(sys.modules[helper], "__file__", None)) and Path(file).is_relative_to(folder):
+            del sys.modules[helper]
     return module
 
 
 @contextmanager
 def _importing(home: str, folder: Path) -> Iterator[None]:
     """Make a folder importable, and an import that fails one sentence. Prints go to stderr, no bytecode is written."""
-    if str(folder) not in sys.path:
-        sys.path.insert(0, str(folder))  # and stays: code may import at its first call
+    if str(folder) in sys.path:
+        sys.path.remove(str(folder))
+    sys.path.insert(0, str(folder))  # and stays: code may import at its first call
     before, sys.dont_write_bytecode = sys.dont_write_bytecode, True
     try:
         with redirect_stdout(sys.stderr):
@@ -118,7 +132,8 @@ def _importing(home: str, folder: Path) -> Iterator[None]:
 def _raised(error: BaseException) -> str:
     frames = user_stack(error)
     place = f" ({frames[-1].filename}:{frames[-1].lineno})" if frames else ""
-    return f"{type(error).__name__}: {error}".rstrip(": ") + place
+    said = str(error).strip().partition("\n")[0]
+    return f"{type(error).__name__}: {said}".rstrip(": ") + place
 
 
 def _named(module: ModuleType, home: str, names: list[str]) -> tuple[str, str]:

@@ -91,7 +91,7 @@ class TableReport:
             self._gap()
             self._print(f"{result.implementation}, seed {result.case.seed}", style="bold")
         line = Text(f"  {_word(result.verdict):<5}", style=_STYLES[result.verdict])
-        rest = f" {result.case.label():<42} {result.case.dtype:<10}"
+        rest = f" {result.case.label():<42} {result.case.dtype:<9} "
         line.append(f"{rest}{_short(result)}", style="dim" if result.verdict is Verdict.SKIP else "default")
         self._console.print(line, overflow="ellipsis", no_wrap=True)
 
@@ -131,8 +131,8 @@ class TableReport:
             table.add_column("of", justify="right")
             table.add_column("abs error", justify="right")
         table.add_column("worst at")
-        table.add_column("analytic", justify="right")
-        table.add_column("numeric", justify="right")
+        table.add_column("analytic", justify="right", no_wrap=True)
+        table.add_column("numeric", justify="right", no_wrap=True)
         if wide:
             table.add_column("bound", justify="right")
             table.add_column("method")
@@ -174,6 +174,7 @@ def make(run: Run, stream: TextIO, look: Look) -> TableReport:
         file=stream,
         width=look.width,
         force_terminal=look.color,
+        no_color=not look.color,
         color_system="standard" if look.color else None,
         highlight=False,
         markup=False,
@@ -237,6 +238,6 @@ def _figure(value: float) -> str:
 def _apart(analytic: float, numeric: float, same: bool) -> tuple[str, str]:  # noqa: FBT001
     """Print two values with as many digits as it takes to tell them apart, if they are not the same."""
     digits = _DIGITS
-    while not same and digits < 17 and f"{analytic:.{digits}g}" == f"{numeric:.{digits}g}":
+    while not same and analytic != numeric and digits < 17 and f"{analytic:.{digits}g}" == f"{numeric:.{digits}g}":
         digits += 1
     return f"{analytic:.{digits}g}", f"{numeric:.{digits}g}"

@@ -126,7 +126,7 @@ def test_where_zero_is_owed_anything_else_is_wrong() -> None:
 @pytest.mark.parametrize(
     ("array", "reason"),
     [
-        (None, "dx is missing: None was returned in its place"),
+        (None, "dx is missing: nothing was returned in its place"),
         ("wrong", "dx is no array but a str"),
         ([1.0], "dx is no array but a list"),
         (np.ones((2, 3)), "dx has shape (2, 3) instead of (3, 2)"),

@@ -1,0 +1,358 @@
+"""Where output goes and in which dress: pipes, terminals, readers that leave, files."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import pty
+import re
+import struct
+import subprocess
+import termios
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.conftest import PROGRAMS, SMALL, clean_environment, report_of
+
+if TYPE_CHECKING:
+    from tests.conftest import LayerFile, Program
+
+ESCAPE = "\x1b["
+GREEN = "\x1b[32m"
+
+WRONG = ("return dx, dw, db", "return dx, 2 * dw, db")
+
+#: Prints, when it is loaded and at each call.
+TALKATIVE = (
+    (
+        "import numpy as np\n",
+        """\
+import os
+import sys
+
+import numpy as np
+
+print("loaded")
+
+
+def talk(called):
+    print("print", called)
+    sys.stdout.write(f"write {called}\\n")
+""",
+    ),
+    ("    N, C, H, W = x.shape\n", "    N, C, H, W = x.shape\n    talk('forward')\n"),
+    ("    H, W = x.shape[2:]\n", "    H, W = x.shape[2:]\n    talk('backward')\n"),
+)
+
+#: Prints where Python's own stdout does not notice.
+PAST_PYTHON = (
+    '    print("print", called)\n',
+    """\
+    os.write(1, b"descriptor\\n")
+    sys.__stdout__.write("original\\n")
+    os.system("echo child")
+""",
+)
+
+
+def on_a_terminal(folder: Path, columns: int, *args: str, env: dict[str, str] | None = None) -> tuple[int, str]:
+    """Run convcheck with its stdout on a terminal of that many columns."""
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 50, columns, 0, 0))
+    with subprocess.Popen(
+        [PROGRAMS / "convcheck", *args],
+        cwd=folder,
+        env=clean_environment(**{"TERM": "xterm", **(env or {})}),
+        stdin=subprocess.DEVNULL,
+        stdout=theirs,
+        stderr=subprocess.DEVNULL,
+    ) as process:
+        os.close(theirs)
+        shown = b"".join(iter(lambda: _read(ours), b""))
+        os.close(ours)
+        return process.wait(timeout=60), shown.decode().replace("\r\n", "\n")
+
+
+def _read(descriptor: int) -> bytes:
+    try:
+        return os.read(descriptor, 65536)
+    except OSError:  # how Linux tells that the other end is closed
+        return b""
+
+
+def plain(text: str) -> list[str]:
+    return re.sub(r"\x1b\[[0-9;]*m", "", text).splitlines()
+
+
+def columns(lines: list[str]) -> int:
+    return max(len(line) for line in lines)
+
+
+def to_nobody(folder: Path, program: str, *args: str | Path) -> subprocess.CompletedProcess[str]:
+    """Run a program whose stdout is a pipe that nobody reads any more."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    try:
+        return subprocess.run(
+            [PROGRAMS / program, *args],
+            cwd=folder,
+            env=clean_environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=writing,
+            stderr=subprocess.PIPE,
+            encoding="utf-8",
+            timeout=60,
+            check=False,
+        )
+    finally:
+        os.close(writing)
+
+
+@pytest.mark.parametrize(
+    ("flags", "env", "colored"),
+    [
+        ((), {}, False),
+        (("--color", "always"), {}, True),
+        (("--color", "never"), {}, False),
+        ((), {"FORCE_COLOR": "1"}, True),
+        ((), {"FORCE_COLOR": "0"}, False),
+        ((), {"NO_COLOR": "1"}, False),
+        ((), {"NO_COLOR": "1", "FORCE_COLOR": "1"}, False),
+        ((), {"NO_COLOR": "", "FORCE_COLOR": "1"}, True),
+        (("--color", "always"), {"NO_COLOR": "1"}, True),
+        (("--color", "never"), {"FORCE_COLOR": "1"}, False),
+    ],
+)
+def test_color_in_a_pipe(convcheck: Program, flags: tuple[str, ...], env: dict[str, str], *, colored: bool) -> None:
+    run = convcheck(*SMALL, *flags, env=env)
+    assert run.returncode == 0
+    assert (ESCAPE in run.stdout, GREEN in run.stdout) == (colored, colored)
+
+
+def test_color_only_dresses(convcheck: Program, layer_file: LayerFile) -> None:
+    flags = (layer_file(WRONG), *SMALL)
+    bare, dressed = convcheck(*flags).stdout, convcheck(*flags, "--color", "always").stdout
+    assert plain(dressed)[:-1] == bare.splitlines()[:-1]
+    assert "\x1b[1;31mFAIL" in dressed
+
+
+def test_json_is_never_colored(convcheck: Program) -> None:
+    assert ESCAPE not in convcheck(*SMALL, "--color", "always", "--json", "-").stdout
+
+
+def test_a_pipe_has_the_same_width_everywhere(convcheck: Program, layer_file: LayerFile) -> None:
+    flags = (layer_file(WRONG), *SMALL, "--HH", "3,9")
+    here, *there = (convcheck(*flags, env=env) for env in ({}, {"COLUMNS": "40"}, {"COLUMNS": "300"}))
+    for run in there:
+        assert run.stdout.splitlines()[:-1] == here.stdout.splitlines()[:-1]
+
+
+def test_no_line_in_a_pipe_is_too_long(convcheck: Program, layer_file: LayerFile) -> None:
+    layer_file(("pad : pad + H, pad : pad + W]", "pad:-pad, pad:-pad]"))
+    geometry = ("--N", "1", "--C", "12", "--F", "1", "--H", "4", "--pad", "0,1", "--WW", "3,30")
+    run = convcheck("layers.py", *geometry, "--dtype", "float32,longdouble")
+    lines = run.stdout.splitlines()
+    replays = [line for line in lines if line.startswith("replay: ")]
+    reasons = [line for line in lines if line.startswith(("dx is empty", "skipped "))]
+    assert len(replays) == 2
+    assert len(reasons) == 4
+    assert columns([line for line in lines if line not in (*replays, *reasons)]) <= 100
+
+
+def test_a_column_never_touches_the_next(convcheck: Program) -> None:
+    rows = [line.split() for line in convcheck(*SMALL, "--dtype", "float64,longdouble").stdout.splitlines()[1:3]]
+    assert [row[-1] for row in rows] == ["eps", "eps"]
+    assert [row[-3] for row in rows] == ["float64", "longdouble"]
+
+
+def test_no_line_ends_in_blanks(convcheck: Program, layer_file: LayerFile) -> None:
+    lines = convcheck(layer_file(WRONG), *SMALL, "--N", "1,2").stdout.splitlines()
+    assert [line for line in lines if line != line.rstrip()] == []
+
+
+def test_a_terminal_of_80_columns(tmp_path: Path) -> None:
+    for flags in ((), ("naive", "--N", "12", "--C", "2", "--H", "12", "--W", "2", "--F", "11")):
+        code, shown = on_a_terminal(tmp_path, 80, *flags)
+        assert code == 0
+        assert GREEN in shown
+        lines = plain(shown)
+        assert columns(lines) <= 80
+        assert not any("…" in line for line in lines)
+        assert "passed in" in lines[-1]
+
+
+def test_a_failure_on_80_columns_shows_the_figures_that_differ(layer_file: LayerFile, tmp_path: Path) -> None:
+    layer_file(("return dx, dw, db", "return dx * (1 + 1e-12), dw, db"))
+    code, shown = on_a_terminal(tmp_path, 80, "layers.py", "--N", "1")
+    row = next(line.split() for line in plain(shown) if line.startswith("dx  "))
+    analytic, numeric = row[5:7]
+    assert (code, row[-1]) == (1, "FAIL")
+    assert "…" not in analytic + numeric
+    assert analytic != numeric
+
+
+@pytest.mark.parametrize(("size", "wide"), [(80, False), (200, True)])
+def test_a_wide_terminal_shows_more(tmp_path: Path, size: int, *, wide: bool) -> None:
+    code, shown = on_a_terminal(tmp_path, size, *SMALL)
+    header = next(line for line in plain(shown) if "analytic" in line)
+    assert code == 0
+    assert [name in header for name in ("bound", "method", "forwards", "abs error")] == [wide] * 4
+    assert "…" not in shown
+
+
+def test_a_terminal_may_be_kept_plain(tmp_path: Path) -> None:
+    for flags, env in ((("--color", "never"), {}), ((), {"NO_COLOR": "1"}), ((), {"TERM": "dumb"})):
+        code, shown = on_a_terminal(tmp_path, 80, *SMALL, *flags, env=env)
+        assert (code, ESCAPE in shown) == (0, False)
+
+
+@pytest.mark.parametrize(
+    ("program", "args", "code"),
+    [
+        ("convcheck", SMALL, 0),
+        ("convcheck", ("layers.py", *SMALL), 1),
+        ("convcheck", ("layers.py", "-v", "--N", "4", "--H", "9"), 1),
+        ("convcheck", ("--step", "1e-9", *SMALL), 3),
+        ("convcheck", ("--json", "-"), 0),
+        ("convcheck", ("--list-cases", "--N", "1..10000"), 0),
+        ("convcheck", ("--help",), 0),
+        ("convcheck", ("--version",), 0),
+        ("gradcheck", ("schema",), 0),
+    ],
+    ids=["pass", "failure", "more than a buffer", "undecided", "json", "cases", "help", "version", "schema"],
+)
+def test_a_reader_that_leaves_changes_no_exit_code(
+    layer_file: LayerFile, tmp_path: Path, program: str, args: tuple[str, ...], code: int
+) -> None:
+    layer_file(WRONG)
+    run = to_nobody(tmp_path, program, *args)
+    assert (run.returncode, run.stderr) == (code, "")
+
+
+def test_a_reader_that_leaves_after_a_line(layer_file: LayerFile, tmp_path: Path) -> None:
+    with subprocess.Popen(
+        [PROGRAMS / "convcheck", layer_file(WRONG).name, *SMALL, "--N", "1..3", "-v"],
+        cwd=tmp_path,
+        env=clean_environment(),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        encoding="utf-8",
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        first = process.stdout.readline()
+        process.stdout.close()
+        complaints = process.stderr.read()
+    assert first == "FAIL layers.py:conv_forward,conv_backward\n"
+    assert (process.returncode, complaints) == (1, "")
+
+
+def test_the_files_are_written_though_the_reader_left(tmp_path: Path) -> None:
+    assert to_nobody(tmp_path, "convcheck", *SMALL, "--json", "report.json").returncode == 0
+    assert json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))["summary"]["pass"] == 1
+
+
+def test_without_any_stdout_the_exit_code_counts(tmp_path: Path) -> None:
+    run = subprocess.run(
+        ["sh", "-c", 'exec "$0" "$@" >&-', PROGRAMS / "convcheck", *SMALL],
+        cwd=tmp_path,
+        env=clean_environment(),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        encoding="utf-8",
+        timeout=60,
+        check=False,
+    )
+    assert (run.returncode, run.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("args", [("--HH", "3,9"), SMALL], ids=["a line cut short", "a table"])
+def test_an_encoding_without_box_drawing(convcheck: Program, args: tuple[str, ...]) -> None:
+    run = convcheck(*args, env={"PYTHONIOENCODING": "ascii"})
+    assert (run.returncode, run.stderr) == (0, "")
+    assert run.stdout.isascii()
+
+
+def test_a_json_file_is_written_beside_the_table(convcheck: Program, tmp_path: Path) -> None:
+    run = convcheck(*SMALL, "--json", "report.json")
+    assert "1 case passed" in run.stdout
+    text = (tmp_path / "report.json").read_text(encoding="utf-8")
+    assert json.loads(text)["summary"]["verdict"] == "pass"
+    assert text.endswith("}\n")
+    assert [path.name for path in tmp_path.iterdir()] == ["report.json"]
+
+
+def test_a_json_file_is_replaced_whole(convcheck: Program, tmp_path: Path) -> None:
+    path = tmp_path / "report.json"
+    path.write_text("x" * 1_000_000, encoding="utf-8")
+    assert convcheck(*SMALL, "--json", path).returncode == 0
+    assert json.loads(path.read_text(encoding="utf-8"))["summary"]["cases"] == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["report.json"]
+
+
+@pytest.mark.parametrize("args", [("--H", "0"), ("--HH", "9"), ("nosuch.py",), ("-q", "-v")])
+def test_a_usage_error_leaves_files_alone(convcheck: Program, tmp_path: Path, args: tuple[str, ...]) -> None:
+    (tmp_path / "report.json").write_text("as it was", encoding="utf-8")
+    assert convcheck(*args, "--json", "report.json").returncode == 2
+    assert (tmp_path / "report.json").read_text(encoding="utf-8") == "as it was"
+    assert [path.name for path in tmp_path.iterdir()] == ["report.json"]
+
+
+def test_an_unwritable_file_is_found_before_any_case_runs(
+    convcheck: Program, layer_file: LayerFile, tmp_path: Path
+) -> None:
+    layer = layer_file(
+        ("import numpy as np\n", "from pathlib import Path\n\nimport numpy as np\n"),
+        ("    N, C, H, W = x.shape\n", "    N, C, H, W = x.shape\n    Path('ran').touch()\n"),
+    )
+    assert convcheck(layer, *SMALL, "--json", "nowhere/report.json").returncode == 2
+    assert not (tmp_path / "ran").exists()
+
+
+def test_devices_are_written_to_and_not_replaced(convcheck: Program) -> None:
+    assert convcheck(*SMALL, "--json", os.devnull).returncode == 0
+    assert Path(os.devnull).is_char_device()
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
+def test_a_full_disk_is_no_bug_of_the_checker(convcheck: Program) -> None:
+    run = convcheck(*SMALL, "--json", "/dev/full")
+    assert run.returncode == 2
+    assert "Traceback" not in run.stderr
+    assert "No space left" in run.stderr
+
+
+def test_json_on_stdout_is_all_that_is_there(convcheck: Program, layer_file: LayerFile, tmp_path: Path) -> None:
+    layer = layer_file(WRONG)
+    for flags in (("--json", "-"), ("--format", "json"), ("--format", "json", "--json", "-", "-q")):
+        run = convcheck(layer, *SMALL, *flags)
+        assert (run.returncode, run.stderr) == (1, "")
+        assert report_of(run)["summary"]["fail"] == 1
+    both = convcheck(layer, *SMALL, "--format", "json", "--json", "report.json")
+    written = json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))
+    assert report_of(both)["results"] == written["results"]
+
+
+def test_prints_of_the_implementation_go_to_stderr(convcheck: Program, layer_file: LayerFile) -> None:
+    run = convcheck(layer_file(*TALKATIVE), *SMALL, "--json", "-")
+    assert run.returncode == 0
+    assert report_of(run)["summary"]["pass"] == 1
+    lines = set(run.stderr.splitlines())
+    assert lines == {"loaded", "print forward", "write forward", "print backward", "write backward"}
+
+
+def test_prints_past_python_go_to_stderr(convcheck: Program, layer_file: LayerFile) -> None:
+    run = convcheck(layer_file(*TALKATIVE, PAST_PYTHON), *SMALL, "--json", "-")
+    assert report_of(run)["summary"]["pass"] == 1
+    assert {"descriptor", "original", "child"} <= set(run.stderr.splitlines())
+
+
+def test_prints_at_the_end_go_to_stderr(convcheck: Program, layer_file: LayerFile) -> None:
+    farewell = ("import numpy as np\n", "import atexit\n\nimport numpy as np\n\natexit.register(print, 'farewell')\n")
+    run = convcheck(layer_file(farewell), *SMALL, "--json", "-")
+    assert report_of(run)["summary"]["pass"] == 1
+    assert run.stderr == "farewell\n"

@@ -1,0 +1,142 @@
+"""What several tests need: a right layer as source text, files made from it, and the programs as a shell runs them."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+PROGRAMS = Path(sys.executable).parent
+
+#: Flags of a case that takes a few milliseconds.
+SMALL = ("--N", "1", "--C", "1", "--H", "3", "--W", "3", "--F", "1")
+
+#: Variables that change what a program prints or writes, or whether its stdout is buffered.
+_MEDDLING = {
+    "COLUMNS",
+    "LINES",
+    "NO_COLOR",
+    "FORCE_COLOR",
+    "TTY_COMPATIBLE",
+    "TTY_INTERACTIVE",
+    "PYTHONDONTWRITEBYTECODE",
+    "PYTHONIOENCODING",
+    "PYTHONUNBUFFERED",
+}
+
+_RIGHT_PAIR = """\
+import numpy as np
+
+
+def conv_forward(x, w, b, conv_param):
+    stride, pad = conv_param["stride"], conv_param["pad"]
+    N, C, H, W = x.shape
+    F, _, HH, WW = w.shape
+    x_padded = np.pad(x, ((0, 0), (0, 0), (pad, pad), (pad, pad)))
+    rows, columns = 1 + (H + 2 * pad - HH) // stride, 1 + (W + 2 * pad - WW) // stride
+    out = np.zeros((N, F, rows, columns), x.dtype)
+    for i in range(rows):
+        for j in range(columns):
+            window = x_padded[:, :, i * stride : i * stride + HH, j * stride : j * stride + WW]
+            out[:, :, i, j] = np.tensordot(window, w, ([1, 2, 3], [1, 2, 3])) + b
+    return out, (x, w, b, conv_param)
+
+
+def conv_backward(dout, cache):
+    x, w, b, conv_param = cache
+    stride, pad = conv_param["stride"], conv_param["pad"]
+    H, W = x.shape[2:]
+    HH, WW = w.shape[2:]
+    x_padded = np.pad(x, ((0, 0), (0, 0), (pad, pad), (pad, pad)))
+    dx_padded, dw = np.zeros_like(x_padded), np.zeros_like(w)
+    for i in range(dout.shape[2]):
+        for j in range(dout.shape[3]):
+            window = np.s_[:, :, i * stride : i * stride + HH, j * stride : j * stride + WW]
+            dw += np.tensordot(dout[:, :, i, j], x_padded[window], ([0], [0]))
+            dx_padded[window] += np.tensordot(dout[:, :, i, j], w, ([1], [0]))
+    dx = dx_padded[:, :, pad : pad + H, pad : pad + W]
+    db = dout.sum(axis=(0, 2, 3))
+    return dx, dw, db
+"""
+
+
+class LayerFile(Protocol):
+    """Writes the right pair to a file, with something replaced."""
+
+    def __call__(self, *replacements: tuple[str, str], name: str = "layers.py") -> Path: ...
+
+
+class Program(Protocol):
+    """Runs a program to its end."""
+
+    def __call__(self, *args: str | Path, env: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]: ...
+
+
+@pytest.fixture
+def right_pair() -> str:
+    return _RIGHT_PAIR
+
+
+@pytest.fixture
+def layer_file(tmp_path: Path, right_pair: str) -> LayerFile:
+    def write(*replacements: tuple[str, str], name: str = "layers.py") -> Path:
+        text = right_pair
+        for old, new in replacements:
+            assert old in text, f"nothing to replace: {old!r}"
+            text = text.replace(old, new)
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+        return path
+
+    return write
+
+
+@pytest.fixture
+def convcheck(tmp_path: Path) -> Program:
+    return _program("convcheck", tmp_path)
+
+
+@pytest.fixture
+def gradcheck(tmp_path: Path) -> Program:
+    return _program("gradcheck", tmp_path)
+
+
+def clean_environment(**more: str) -> dict[str, str]:
+    """Return the environment of this process without what would change what a program prints."""
+    kept = {name: value for name, value in os.environ.items() if name not in _MEDDLING}
+    return {name: value for name, value in kept.items() if not name.startswith("GRADCHECK_")} | more
+
+
+def report_of(run: subprocess.CompletedProcess[str]) -> dict[str, Any]:
+    """Parse the JSON that a program wrote to stdout; a number that JSON does not have is an error."""
+    report: dict[str, Any] = json.loads(run.stdout, parse_constant=_no_such_number)
+    return report
+
+
+def _no_such_number(name: str) -> float:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _program(name: str, folder: Path) -> Program:
+    def run(*args: str | Path, env: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [PROGRAMS / name, *args],
+            cwd=folder,
+            env=clean_environment(**(env or {})),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            encoding="utf-8",
+            timeout=60,
+            check=False,
+        )
+
+    return run

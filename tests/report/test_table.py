@@ -1,0 +1,466 @@
+"""The report for people, to the letter: what is shown of each kind of result, narrow and wide."""
+
+from __future__ import annotations
+
+import io
+import math
+import re
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from gradcheck_cli import CaseResult, ConvCase, Verdict
+from gradcheck_cli.report.report import Look, make_report
+from gradcheck_cli.result import ArrayResult, Run, Summary, Worst, Wrong
+
+CASE = ConvCase(N=2, C=3, H=7, W=7, F=4, stride=2)
+NO_FIGURES: dict[str, Any] = dict.fromkeys(("max_rel_error", "max_abs_error", "scaled_error", "worst", "wrong"))
+
+
+def array(name: str, index: tuple[int, ...], value: float, roundings: float, method: str = "dense") -> ArrayResult:
+    """Make the result of an array that is right."""
+    shape = {"out": (2, 4, 4, 4), "dx": (2, 3, 7, 7), "dw": (4, 3, 3, 3), "db": (4,)}[name]
+    return ArrayResult(
+        name=name,
+        verdict=Verdict.PASS,
+        reason=None,
+        shape=shape,
+        expected_shape=shape,
+        dtype="float64",
+        max_rel_error=2e-15 if roundings else 0.0,
+        max_abs_error=3e-14 if roundings else 0.0,
+        scaled_error=roundings,
+        floor=None,
+        tolerance=100.0,
+        worst=Worst(index=index, analytic=value, numeric=value, error_bound=2.5e-15),
+        wrong=Wrong(count=0, of=math.prod(shape), where=None),
+        method=method,
+        evaluations=30 if method == "dense" else 1,
+    )
+
+
+OUT = array("out", (1, 2, 3, 3), -3.25, 0, "built-in")
+DX = array("dx", (1, 2, 6, 3), 12.3456789, 0.75)
+DW = array("dw", (0, 0, 0, 0), -0.0625, 99.96)
+DB = array("db", (3,), 3.5e9, 0.04)
+
+
+def made(verdict: Verdict, *gradients: ArrayResult, forward: ArrayResult | None = OUT, **more: Any) -> CaseResult:
+    known: dict[str, Any] = {
+        "implementation": "layers.py:f,g",
+        "layer": "conv",
+        "case": CASE,
+        "reason": "; ".join(gradient.reason for gradient in gradients if gradient.reason) or None,
+        "command": "convcheck layers.py:f,g --N 2",
+    }
+    by_name = {gradient.name: gradient for gradient in gradients}
+    return CaseResult(verdict=verdict, forward=forward, gradients=by_name, **{**known, **more})
+
+
+PASSED = made(Verdict.PASS, DX, DW, DB)
+WRONG_VALUE = made(
+    Verdict.FAIL,
+    replace(
+        DX,
+        verdict=Verdict.FAIL,
+        reason="dx is wrong in 14 of 294 elements",
+        max_rel_error=1.0,
+        max_abs_error=3.25,
+        scaled_error=4.1e15,
+        worst=Worst(index=(0, 1, 6, 3), analytic=0.0, numeric=3.25, error_bound=1e-15),
+    ),
+    DW,
+    DB,
+)
+WRONG_SHAPE = made(
+    Verdict.FAIL,
+    replace(
+        DX,
+        verdict=Verdict.FAIL,
+        reason="dx has shape (2, 3, 5, 5) instead of (2, 3, 7, 7)",
+        shape=(2, 3, 5, 5),
+        **NO_FIGURES,
+    ),
+    DW,
+    replace(DB, verdict=Verdict.FAIL, reason="db is missing", shape=None, dtype=None, **NO_FIGURES),
+)
+RAISED = made(
+    Verdict.ERROR,
+    *(
+        replace(gradient, verdict=Verdict.ERROR, reason="was not checked", shape=None, **NO_FIGURES)
+        for gradient in (DX, DW, DB)
+    ),
+    reason="g raised IndexError: index 7 is out of bounds",
+    traceback=(
+        "Traceback (your code only):\n"
+        '  File "layers.py", line 3, in g\n'
+        "    return x[7]\n"
+        "IndexError: index 7 is out of bounds"
+    ),
+)
+UNDECIDED = made(
+    Verdict.INCONCLUSIVE,
+    DX,
+    replace(
+        DW,
+        verdict=Verdict.INCONCLUSIVE,
+        reason="dw could not be decided in 2 of 108 elements: forward is too rough there",
+        max_rel_error=math.nan,
+        max_abs_error=math.nan,
+        scaled_error=math.nan,
+        worst=Worst(index=(0, 0, 0, 0), analytic=0.125, numeric=math.nan, error_bound=math.inf),
+    ),
+    DB,
+)
+SKIPPED = made(
+    Verdict.SKIP,
+    forward=None,
+    case=ConvCase(H=1, HH=9),
+    reason="the kernel's height of 9 does not fit into the padded height of 3",
+)
+
+
+def shown(*results: CaseResult, interrupted_at: int | None = None, **look: Any) -> str:
+    """Return what is printed of these results. Blanks at the ends of lines cannot be seen, and do not count."""
+    stream = io.StringIO()
+    run = Run(program="convcheck", argv=(), seed=0, cases=interrupted_at or len(results), versions={})
+    report = make_report("table", run, stream, Look(**{"width": 80, **look}))
+    for result in results:
+        report.case(result)
+    verdicts = (result.verdict for result in results)
+    report.finish(Summary.of(verdicts, seconds=1.234, interrupted=interrupted_at is not None))
+    return "".join(f"{line.rstrip()}\n" for line in stream.getvalue().splitlines())
+
+
+def figures(result: CaseResult, name: str) -> list[str]:
+    """Return what a table of 100 columns shows as analytic and as numeric."""
+    row = next(line for line in shown(result, width=100).splitlines() if line.startswith(f"{name}  "))
+    return row.split()[5:7]
+
+
+@pytest.mark.parametrize(
+    ("result", "width", "text"),
+    [
+        pytest.param(
+            PASSED,
+            80,
+            """\
+pass layers.py:f,g
+2x3x7x7 * 4x3x3x3 stride 2 pad 1 -> 2x4x4x4, float64, seed 0
+     shape    rel error  eps off  worst at  analytic  numeric  verdict
+──────────────────────────────────────────────────────────────────────
+out  2x4x4x4          0        0  1,2,3,3      -3.25    -3.25  pass
+dx   2x3x7x7    2.0e-15      0.8  1,2,6,3    12.3457  12.3457  pass
+dw   4x3x3x3    2.0e-15    100.0  0,0,0,0    -0.0625  -0.0625  pass
+db   4          2.0e-15  4.0e-02  3          3.5e+09  3.5e+09  pass
+
+1 case passed in 1.23 s; at worst 100.0 eps off (dw), 100 allowed
+""",
+            id="a pass",
+        ),
+        pytest.param(
+            PASSED,
+            140,
+            """\
+pass layers.py:f,g
+2x3x7x7 * 4x3x3x3 stride 2 pad 1 -> 2x4x4x4, float64, seed 0
+     shape    rel error  eps off   of  abs error  worst at  analytic  numeric    bound  method    forwards  verdict
+───────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+out  2x4x4x4          0        0  100          0  1,2,3,3      -3.25    -3.25  2.5e-15  built-in         1  pass
+dx   2x3x7x7    2.0e-15      0.8  100    3.0e-14  1,2,6,3    12.3457  12.3457  2.5e-15  dense           30  pass
+dw   4x3x3x3    2.0e-15    100.0  100    3.0e-14  0,0,0,0    -0.0625  -0.0625  2.5e-15  dense           30  pass
+db   4          2.0e-15  4.0e-02  100    3.0e-14  3          3.5e+09  3.5e+09  2.5e-15  dense           30  pass
+
+1 case passed in 1.23 s; at worst 100.0 eps off (dw), 100 allowed
+""",
+            id="a pass, wide",
+        ),
+        pytest.param(
+            WRONG_VALUE,
+            80,
+            """\
+FAIL layers.py:f,g
+2x3x7x7 * 4x3x3x3 stride 2 pad 1 -> 2x4x4x4, float64, seed 0
+dx is wrong in 14 of 294 elements
+     shape    rel error  eps off  worst at  analytic  numeric  verdict
+──────────────────────────────────────────────────────────────────────
+out  2x4x4x4          0        0  1,2,3,3      -3.25    -3.25  pass
+dx   2x3x7x7        1.0  4.1e+15  0,1,6,3          0     3.25  FAIL
+dw   4x3x3x3    2.0e-15    100.0  0,0,0,0    -0.0625  -0.0625  pass
+db   4          2.0e-15  4.0e-02  3          3.5e+09  3.5e+09  pass
+replay: convcheck layers.py:f,g --N 2
+
+1 case failed in 1.23 s
+""",
+            id="a wrong value",
+        ),
+        pytest.param(
+            WRONG_VALUE,
+            140,
+            """\
+FAIL layers.py:f,g
+2x3x7x7 * 4x3x3x3 stride 2 pad 1 -> 2x4x4x4, float64, seed 0
+dx is wrong in 14 of 294 elements
+     shape    rel error  eps off   of  abs error  worst at  analytic  numeric    bound  method    forwards  verdict
+───────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+out  2x4x4x4          0        0  100          0  1,2,3,3      -3.25    -3.25  2.5e-15  built-in         1  pass
+dx   2x3x7x7        1.0  4.1e+15  100        3.2  0,1,6,3          0     3.25  1.0e-15  dense           30  FAIL
+dw   4x3x3x3    2.0e-15    100.0  100    3.0e-14  0,0,0,0    -0.0625  -0.0625  2.5e-15  dense           30  pass
+db   4          2.0e-15  4.0e-02  100    3.0e-14  3          3.5e+09  3.5e+09  2.5e-15  dense           30  pass
+replay: convcheck layers.py:f,g --N 2
+
+1 case failed in 1.23 s
+""",
+            id="a wrong value, wide",
+        ),
+        pytest.param(
+            WRONG_SHAPE,
+            80,
+            """\
+FAIL layers.py:f,g
+2x3x7x7 * 4x3x3x3 stride 2 pad 1 -> 2x4x4x4, float64, seed 0
+dx has shape (2, 3, 5, 5) instead of (2, 3, 7, 7)
+db is missing
+     shape    rel error  eps off  worst at  analytic  numeric  verdict
+──────────────────────────────────────────────────────────────────────
+out  2x4x4x4          0        0  1,2,3,3      -3.25    -3.25  pass
+dx   2x3x5x5          -        -  -                -        -  FAIL
+dw   4x3x3x3    2.0e-15    100.0  0,0,0,0    -0.0625  -0.0625  pass
+db   none             -        -  -                -        -  FAIL
+replay: convcheck layers.py:f,g --N 2
+
+1 case failed in 1.23 s
+""",
+            id="a wrong shape",
+        ),
+        pytest.param(
+            WRONG_SHAPE,
+            140,
+            """\
+FAIL layers.py:f,g
+2x3x7x7 * 4x3x3x3 stride 2 pad 1 -> 2x4x4x4, float64, seed 0
+dx has shape (2, 3, 5, 5) instead of (2, 3, 7, 7)
+db is missing
+     shape    rel error  eps off   of  abs error  worst at  analytic  numeric    bound  method    forwards  verdict
+───────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+out  2x4x4x4          0        0  100          0  1,2,3,3      -3.25    -3.25  2.5e-15  built-in         1  pass
+dx   2x3x5x5          -        -    -          -  -                -        -        -  -                -  FAIL
+dw   4x3x3x3    2.0e-15    100.0  100    3.0e-14  0,0,0,0    -0.0625  -0.0625  2.5e-15  dense           30  pass
+db   none             -        -    -          -  -                -        -        -  -                -  FAIL
+replay: convcheck layers.py:f,g --N 2
+
+1 case failed in 1.23 s
+""",
+            id="a wrong shape, wide",
+        ),
+        pytest.param(
+            RAISED,
+            80,
+            """\
+ERROR layers.py:f,g
+2x3x7x7 * 4x3x3x3 stride 2 pad 1 -> 2x4x4x4, float64, seed 0
+g raised IndexError: index 7 is out of bounds
+Traceback (your code only):
+  File "layers.py", line 3, in g
+    return x[7]
+IndexError: index 7 is out of bounds
+replay: convcheck layers.py:f,g --N 2
+
+1 case raised in 1.23 s
+""",
+            id="an error",
+        ),
+        pytest.param(
+            RAISED,
+            140,
+            """\
+ERROR layers.py:f,g
+2x3x7x7 * 4x3x3x3 stride 2 pad 1 -> 2x4x4x4, float64, seed 0
+g raised IndexError: index 7 is out of bounds
+Traceback (your code only):
+  File "layers.py", line 3, in g
+    return x[7]
+IndexError: index 7 is out of bounds
+replay: convcheck layers.py:f,g --N 2
+
+1 case raised in 1.23 s
+""",
+            id="an error, wide",
+        ),
+        pytest.param(
+            UNDECIDED,
+            80,
+            """\
+INCONCLUSIVE layers.py:f,g
+2x3x7x7 * 4x3x3x3 stride 2 pad 1 -> 2x4x4x4, float64, seed 0
+dw could not be decided in 2 of 108 elements: forward is too rough there
+     shape    rel error  eps off  worst at  analytic  numeric  verdict
+───────────────────────────────────────────────────────────────────────────
+out  2x4x4x4          0        0  1,2,3,3      -3.25    -3.25  pass
+dx   2x3x7x7    2.0e-15      0.8  1,2,6,3    12.3457  12.3457  pass
+dw   4x3x3x3        nan      nan  0,0,0,0      0.125      nan  INCONCLUSIVE
+db   4          2.0e-15  4.0e-02  3          3.5e+09  3.5e+09  pass
+replay: convcheck layers.py:f,g --N 2
+
+1 case inconclusive in 1.23 s
+""",
+            id="undecided",
+        ),
+        pytest.param(
+            UNDECIDED,
+            140,
+            """\
+INCONCLUSIVE layers.py:f,g
+2x3x7x7 * 4x3x3x3 stride 2 pad 1 -> 2x4x4x4, float64, seed 0
+dw could not be decided in 2 of 108 elements: forward is too rough there
+     shape    rel error  eps off   of  abs error  worst at  analytic  numeric    bound  method    forwards  verdict
+────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+out  2x4x4x4          0        0  100          0  1,2,3,3      -3.25    -3.25  2.5e-15  built-in         1  pass
+dx   2x3x7x7    2.0e-15      0.8  100    3.0e-14  1,2,6,3    12.3457  12.3457  2.5e-15  dense           30  pass
+dw   4x3x3x3        nan      nan  100        nan  0,0,0,0      0.125      nan      inf  dense           30  INCONCLUSIVE
+db   4          2.0e-15  4.0e-02  100    3.0e-14  3          3.5e+09  3.5e+09  2.5e-15  dense           30  pass
+replay: convcheck layers.py:f,g --N 2
+
+1 case inconclusive in 1.23 s
+""",
+            id="undecided, wide",
+        ),
+    ],
+)
+def test_a_case_alone(result: CaseResult, width: int, text: str) -> None:
+    assert shown(result, width=width) == text
+
+
+def test_an_error_before_there_was_any_output() -> None:
+    lines = shown(replace(RAISED, forward=None)).splitlines()
+    assert lines[1] == "2x3x7x7 * 4x3x3x3 stride 2 pad 1, float64, seed 0"
+
+
+@pytest.mark.parametrize("width", [80, 140])
+def test_a_skip_alone(width: int) -> None:
+    assert shown(SKIPPED, width=width).splitlines()[:3] == [
+        "skip layers.py:f,g",
+        "4x3x1x5 * 2x3x9x3 stride 1 pad 1, float64, seed 0",
+        "the kernel's height of 9 does not fit into the padded height of 3",
+    ]
+
+
+def test_a_run() -> None:
+    other = replace(PASSED, implementation="other.py:f,g")
+    text = """\
+layers.py:f,g, seed 0
+  pass  2x3x7x7 * 4x3x3x3 stride 2 pad 1           float64   100.0 eps
+  skip  4x3x1x5 * 2x3x9x3 stride 1 pad 1           float64   the kernel's heigh…
+  FAIL  2x3x7x7 * 4x3x3x3 stride 2 pad 1           float64   dx is wrong in 14 …
+  ERROR 2x3x7x7 * 4x3x3x3 stride 2 pad 1           float64   g raised IndexErro…
+
+other.py:f,g, seed 0
+  pass  2x3x7x7 * 4x3x3x3 stride 2 pad 1           float64   100.0 eps
+
+layers.py:f,g, seed 0
+  skip  4x3x1x5 * 2x3x9x3 stride 1 pad 1           float64   the kernel's heigh…
+
+FAIL layers.py:f,g
+2x3x7x7 * 4x3x3x3 stride 2 pad 1 -> 2x4x4x4, float64, seed 0
+dx is wrong in 14 of 294 elements
+     shape    rel error  eps off  worst at  analytic  numeric  verdict
+──────────────────────────────────────────────────────────────────────
+out  2x4x4x4          0        0  1,2,3,3      -3.25    -3.25  pass
+dx   2x3x7x7        1.0  4.1e+15  0,1,6,3          0     3.25  FAIL
+dw   4x3x3x3    2.0e-15    100.0  0,0,0,0    -0.0625  -0.0625  pass
+db   4          2.0e-15  4.0e-02  3          3.5e+09  3.5e+09  pass
+replay: convcheck layers.py:f,g --N 2
+
+ERROR layers.py:f,g
+2x3x7x7 * 4x3x3x3 stride 2 pad 1 -> 2x4x4x4, float64, seed 0
+g raised IndexError: index 7 is out of bounds
+Traceback (your code only):
+  File "layers.py", line 3, in g
+    return x[7]
+IndexError: index 7 is out of bounds
+replay: convcheck layers.py:f,g --N 2
+
+skipped 2: the kernel's height of 9 does not fit into the padded height of 3
+6 cases: 2 passed, 1 failed, 1 raised, 2 skipped in 1.23 s
+"""
+    assert shown(PASSED, SKIPPED, WRONG_VALUE, RAISED, other, SKIPPED) == text
+
+
+def test_a_run_in_a_wide_place() -> None:
+    text = """\
+layers.py:f,g, seed 0
+  pass  2x3x7x7 * 4x3x3x3 stride 2 pad 1           float64   100.0 eps
+  FAIL  2x3x7x7 * 4x3x3x3 stride 2 pad 1           float64   dx is wrong in 14 of 294 elements
+  ERROR 2x3x7x7 * 4x3x3x3 stride 2 pad 1           float64   g raised IndexError: index 7 is out of bounds
+
+"""
+    assert shown(PASSED, WRONG_VALUE, RAISED, width=140).startswith(text)
+
+
+@pytest.mark.parametrize("dtype", ["float16", "longdouble"])
+@pytest.mark.parametrize("more", [{}, {"pad": (0, 1), "dilation": (1, 2)}], ids=["short", "long"])
+def test_blanks_keep_the_words_of_a_line_apart(dtype: str, more: dict[str, Any]) -> None:
+    case = replace(CASE, dtype=dtype, **more)
+    row = shown(replace(PASSED, case=case), PASSED).splitlines()[1]
+    assert row.split() == ["pass", *case.label().split(), dtype, "100.0", "eps"]
+
+
+@pytest.mark.parametrize(
+    ("results", "said"),
+    [
+        ([PASSED] * 3, "3 cases passed in 1.23 s; at worst 100.0 eps off (dw), 100 allowed"),
+        ([PASSED, SKIPPED], "2 cases: 1 passed, 1 skipped in 1.23 s; at worst 100.0 eps off (dw), 100 allowed"),
+        ([PASSED, WRONG_VALUE, WRONG_SHAPE], "3 cases: 1 passed, 2 failed in 1.23 s"),
+        ([RAISED, RAISED], "2 cases raised in 1.23 s"),
+        ([PASSED, UNDECIDED], "2 cases: 1 passed, 1 inconclusive in 1.23 s"),
+        ([SKIPPED, SKIPPED], "2 cases skipped in 1.23 s"),
+    ],
+    ids=["passes", "a skip", "failures", "errors", "undecided", "skips"],
+)
+def test_the_summary(results: list[CaseResult], said: str) -> None:
+    assert shown(*results).splitlines()[-1] == said
+    assert shown(*results, quiet=True) == f"{said}\n"
+
+
+def test_the_summary_of_an_interrupted_run() -> None:
+    assert shown(PASSED, interrupted_at=5, quiet=True) == (
+        "interrupted after 1 of 5 cases: 1 passed in 1.23 s; at worst 100.0 eps off (dw), 100 allowed\n"
+    )
+    assert shown(interrupted_at=5, quiet=True) == "interrupted after 0 of 5 cases in 1.23 s\n"
+
+
+def test_a_case_can_be_shown_alone() -> None:
+    worse = replace(PASSED, gradients={"dx": replace(DX, scaled_error=99.99)}, implementation="worse.py:f,g")
+    assert shown(PASSED, worse, SKIPPED, show="worst").startswith("pass worse.py:f,g\n")
+    assert shown(WRONG_VALUE, UNDECIDED, RAISED, PASSED, show="worst").startswith("FAIL layers.py:f,g\n")
+    assert shown(PASSED, RAISED, UNDECIDED, show="worst").startswith("ERROR layers.py:f,g\n")
+
+
+def test_digits_are_added_until_two_values_differ() -> None:
+    dw = replace(
+        DW,
+        verdict=Verdict.FAIL,
+        reason="dw is wrong in 1 of 108 elements",
+        worst=Worst(index=(0, 0, 0, 0), analytic=1.23456789012, numeric=1.23456789014, error_bound=1e-15),
+    )
+    assert figures(made(Verdict.FAIL, DX, dw, DB), "dw") == ["1.23456789012", "1.23456789014"]
+
+
+def test_equal_values_get_no_more_digits_than_others() -> None:
+    worst = Worst(index=(0, 0, 0, 0), analytic=1 / 3, numeric=1 / 3, error_bound=1e-3)
+    dw = replace(DW, verdict=Verdict.INCONCLUSIVE, reason="dw could not be decided", worst=worst)
+    assert figures(made(Verdict.INCONCLUSIVE, DX, dw, DB), "dw") == ["0.333333", "0.333333"]
+
+
+@pytest.mark.parametrize("color", [False, True])
+def test_what_looks_like_markup_is_printed_as_it_is(*, color: bool) -> None:
+    odd = "[/foo] [bold]x[/bold] :smile: \\["
+    dx = replace(DX, verdict=Verdict.FAIL, reason=f"dx {odd}")
+    wrong = made(Verdict.FAIL, dx, DW, DB, implementation=odd, command=odd)
+    raised = replace(RAISED, reason=odd, traceback=odd, implementation=odd)
+    skipped = replace(SKIPPED, reason=odd)
+    text = re.sub(r"\x1b\[[0-9;]*m", "", shown(wrong, raised, skipped, width=140, color=color))
+    for words in (f"FAIL {odd}", f"\ndx {odd}\n", f"\nreplay: {odd}\n", f"ERROR {odd}", f"skipped 1: {odd}\n"):
+        assert words in text
+    assert f"\n{odd}\n{odd}\n" in text
