@@ -88,13 +88,10 @@ def judge_elements(analytic: Array, expected: Expected, dtype: str, settings: Se
 
 def compare(subject: Subject, expected: Expected, settings: Settings) -> ArrayResult:
     """Judge an array: its form first, and if that is right each element."""
-    reason = malformed(subject)
-    array = np.asarray(subject.array) if reason is None else None
-    if array is not None:
-        reason = nonfinite(subject.name, array)
-    if array is None or reason is not None:
+    if reason := flaw(subject):
         return without_numbers(subject, expected, settings, Verdict.FAIL, reason)
 
+    array = np.asarray(subject.array)
     analytic = array.astype(expected.value.dtype)
     found = judge_elements(analytic, expected, subject.dtype, settings)
     verdict, reason = _verdict(subject.name, found, doubt(expected, settings))
@@ -176,6 +173,16 @@ def without_numbers(
         method=expected.method if expected else "none",
         evaluations=expected.evaluations if expected else 0,
     )
+
+
+def flaw(subject: Subject) -> str | None:
+    """Say why an array cannot be compared element by element (its form, or values that are no numbers), or None."""
+    return malformed(subject) or nonfinite(subject.name, np.asarray(subject.array))
+
+
+def noisy(noise: float) -> str | None:
+    """Say of a forward that differs from itself by how much it does, or None."""
+    return f"forward is noisy: two calls differ by {noise:.1g}" if noise else None
 
 
 def malformed(subject: Subject) -> str | None:

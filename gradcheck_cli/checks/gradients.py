@@ -11,8 +11,8 @@ from gradcheck_cli.checks.comparison import (
     Expected,
     Subject,
     compare,
-    malformed,
-    nonfinite,
+    flaw,
+    noisy,
     place,
     unravel,
     without_numbers,
@@ -65,8 +65,7 @@ def check_gradients(
     diagnosis: list[Diagnosis] = []
     for name, value in problem.inputs.items():
         subject = Subject(name=f"d{name}", array=gradients.get(name), dtype=dtype, shape=value.shape)
-        reason = malformed(subject) or nonfinite(subject.name, np.asarray(subject.array))
-        if reason:
+        if reason := flaw(subject):
             results[subject.name] = without_numbers(subject, None, settings, Verdict.FAIL, reason)
             continue
         if inputs is None:
@@ -141,7 +140,7 @@ def _check_gradient(
 def _doubt(derivative: Derivative, name: str) -> str | None:
     """Say why the numerical derivative may be rough, if that was found out."""
     if derivative.noise:
-        return f"forward is noisy: two calls differ by {derivative.noise:.1g}"
+        return noisy(derivative.noise)
     if derivative.kinks.any():
         first = unravel(int(derivative.kinks.argmax()), derivative.kinks.shape)
         return f"forward is not differentiable at {name}{place(first)}"

@@ -6,7 +6,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gradcheck_cli.checks.comparison import Expected, Subject, doubt, judge_elements, place, unravel, with_numbers
+from gradcheck_cli.checks.comparison import (
+    Expected,
+    Subject,
+    doubt,
+    judge_elements,
+    noisy,
+    place,
+    unravel,
+    with_numbers,
+)
 from gradcheck_cli.numeric.rounding import typical
 from gradcheck_cli.result import Verdict, Wrong
 
@@ -30,7 +39,7 @@ def compare_projection(subject: Subject, projection: Projection, settings: Setti
         error_bound=projection.error_bound,
         method="projected",
         evaluations=projection.evaluations,
-        doubt=f"forward is noisy: two calls differ by {projection.noise:.1g}" if projection.noise else None,
+        doubt=noisy(projection.noise),
     )
     analytic = gradient.reshape(-1)[projection.elements].astype(projection.value.dtype)
     found = judge_elements(analytic, expected, subject.dtype, settings)
