@@ -107,6 +107,7 @@ class CaseResult:
     traceback: str | None = None  #: of an error: the implementation's own frames
     command: str | None = None  #: reproduces this case; None if the implementation has no name to type
     seconds: float = 0.0
+    output: str = field(default="", compare=False)  #: what the implementation printed, as far as it was captured
 
     @property
     def passed(self) -> bool:
