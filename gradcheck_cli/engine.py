@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gradcheck_cli.checks.check import check_case
+from gradcheck_cli.checks.sweep import sweep_case
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
     from gradcheck_cli.checks.settings import Settings
     from gradcheck_cli.implementation.implementation import Implementation
     from gradcheck_cli.layers.layer import Case
-    from gradcheck_cli.result import CaseResult
+    from gradcheck_cli.result import CaseResult, StepSweep
 
 
 def run(cases: Iterable[Case], implementations: Sequence[Implementation], settings: Settings) -> Iterator[CaseResult]:
@@ -26,3 +27,10 @@ def run(cases: Iterable[Case], implementations: Sequence[Implementation], settin
     for implementation in implementations:
         for case in cases:
             yield check_case(case, implementation, settings)
+
+
+def sweep(cases: Iterable[Case], implementations: Sequence[Implementation], settings: Settings) -> Iterator[StepSweep]:
+    """Sweep every case of every implementation through the steps of differences, as `run` checks them."""
+    for implementation in implementations:
+        for case in cases:
+            yield sweep_case(case, implementation, settings)

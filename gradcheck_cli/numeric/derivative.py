@@ -10,7 +10,7 @@ until the bound is good enough or gets no better.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -37,6 +37,7 @@ class Derivative:
     value: Array  #: sum_o cotangent_o J[o, p]; NaN where the function gave nothing finite
     scale: Array  #: sum_o |cotangent_o J[o, p]|, to which the roundoff of any such sum is proportional
     error_bound: Array  #: how far `value` may be from the truth
+    step: Array  #: the smallest step that `value` rests on; it may be extrapolated from larger ones
     kinks: Array  #: where it has no derivative: differences to both sides disagree, however small the step
     affine: bool  #: whether the function was found to be affine in x
     noise: float  #: root mean square difference of two evaluations at the same point; 0 for a deterministic function
@@ -71,20 +72,21 @@ def differentiate(
     point = Point(function, x, cotangent)
     affine = is_affine(point)
     sampler: Sampler = DenseSampler(point) if coupling is None else ColoredSampler(point, coupling)
-    value, scale, bound, kinks = _everywhere(sampler, affine=affine, resolution=resolution, step=step)
+    found = _everywhere(sampler, affine=affine, resolution=resolution, step=step)
     leak = None
-    if coupling is not None and leaks(point, value, bound, affine=affine):
+    if coupling is not None and leaks(point, found.value, found.error_bound, affine=affine):
         leak = find_leak(point, coupling)
         if affordable(2 * x.size, x.size, cotangent.size):
             sampler = DenseSampler(point)
-            value, scale, bound, kinks = _everywhere(sampler, affine=affine, resolution=resolution, step=step)
+            found = _everywhere(sampler, affine=affine, resolution=resolution, step=step)
         else:
-            bound[:] = np.inf
+            found.error_bound[:] = np.inf
     return Derivative(
-        value=value.reshape(x.shape),
-        scale=scale.reshape(x.shape),
-        error_bound=bound.reshape(x.shape),
-        kinks=kinks.reshape(x.shape),
+        value=found.value.reshape(x.shape),
+        scale=found.scale.reshape(x.shape),
+        error_bound=found.error_bound.reshape(x.shape),
+        step=found.step.reshape(x.shape),
+        kinks=found.kinks.reshape(x.shape),
         affine=affine,
         noise=point.noise,
         leak=leak,
@@ -93,28 +95,36 @@ def differentiate(
     )
 
 
-def _everywhere(
-    sampler: Sampler, *, affine: bool, resolution: float, step: float | None
-) -> tuple[Array, Array, Array, Array]:
-    """Return value, scale and error bound of all elements, and which have a kink."""
+class _Found(NamedTuple):
+    """What was found of all elements, one entry for each."""
+
+    value: Array
+    scale: Array
+    error_bound: Array
+    step: Array
+    kinks: Array
+
+
+def _everywhere(sampler: Sampler, *, affine: bool, resolution: float, step: float | None) -> _Found:
     count, dtype = sampler.point.x.size, sampler.point.dtype
     everywhere = np.arange(count)
     if affine:
-        sample = sampler.sample(everywhere, np.full(count, step or AFFINE_STEP))
+        smallest = np.full(count, step or AFFINE_STEP, dtype)
+        sample = sampler.sample(everywhere, smallest)
         value, scale = sample.value, sample.scale
         # In an affine function what is left of f+ - 2 f + f- is its rounding, seen at work; a bound from eps alone
         # knows nothing of long sums.
         bound = sample.roundoff + sample.bending
         doubtful = everywhere[~sample.straight]
     else:
-        value, scale, bound = (np.full(count, np.nan, dtype) for _ in range(3))
+        value, scale, bound, smallest = np.full((4, count), np.nan, dtype)
         doubtful = everywhere
     kinks = np.zeros(count, bool)
     if doubtful.size:
         limits = climb(sampler, doubtful, resolution=resolution, step=step)
         value[doubtful], scale[doubtful], bound[doubtful] = limits.value, limits.scale, limits.error_bound
-        kinks[doubtful] = limits.kinked
+        smallest[doubtful], kinks[doubtful] = limits.step, limits.kinked
     # The dot product and the quotient round too; a relative 2 eps of the scale covers what NumPy's pairwise sums lose.
     bound = bound + 2 * epsilon(dtype) * scale
     bound[np.isnan(bound) | kinks] = np.inf
-    return value, scale, bound, kinks
+    return _Found(value=value, scale=scale, error_bound=bound, step=smallest, kinks=kinks)

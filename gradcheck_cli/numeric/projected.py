@@ -95,8 +95,7 @@ def project(
     point = Point(function, x, cotangent)
     affine = is_affine(point)
     size = x.size
-    source = random.Random(3)  # noqa: S311  # a sample, not a secret
-    sample = np.array(sorted(source.sample(range(size), min(SAMPLED, size))))
+    sample = sampled(size)
     seen = _Seen(point, affine=affine)
     seen.look(sample)
     scale = float(np.sqrt(np.mean(np.square(seen.scale))))
@@ -130,6 +129,12 @@ def project(
         noise=point.noise,
         evaluations=point.evaluations,
     )
+
+
+def sampled(size: int) -> Array:
+    """Draw the elements of an array of that size that are differentiated one by one: flat indices, ascending."""
+    source = random.Random(3)  # noqa: S311  # a sample, not a secret
+    return np.array(sorted(source.sample(range(size), min(SAMPLED, size))))
 
 
 class _Seen:
