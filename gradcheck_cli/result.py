@@ -130,6 +130,7 @@ class StepSweep:
     verdict: Verdict  #: a pass if there is a sweep of any gradient
     reason: str | None  #: None only on a pass
     sweeps: Mapping[str, Sweep] = field(default_factory=dict)  #: by the gradient's name
+    numeric_dtype: str | None = None  #: that of the derivatives by which the differences are told; None without any
     traceback: str | None = None  #: of an error: the implementation's own frames
 
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from gradcheck_cli.arrays import epsilon
+from gradcheck_cli.checks.comparison import dtype_name
 from gradcheck_cli.checks.forward import check_forward
 from gradcheck_cli.checks.gradients import RESOLUTION, along, numeric_inputs
 from gradcheck_cli.implementation.implementation import ImplementationError
@@ -44,10 +45,11 @@ def sweep_case(case: Case, implementation: Implementation, settings: Settings) -
         sweeps = {f"d{name}": _sweep(name, implementation, problem, inputs, case.dtype, settings) for name in inputs}
     except ImplementationError as error:
         return replace(blank, verdict=Verdict.ERROR, reason=str(error), traceback=error.traceback)
+    swept = replace(blank, sweeps=sweeps, numeric_dtype=dtype_name(next(iter(inputs.values())).dtype))
     if not any(found.differences for found in sweeps.values()):
         reason = "forward is too rough, or does not depend on its inputs: no derivative to hold differences against"
-        return replace(blank, verdict=Verdict.INCONCLUSIVE, reason=reason, sweeps=sweeps)
-    return replace(blank, verdict=Verdict.PASS, sweeps=sweeps)
+        return replace(swept, verdict=Verdict.INCONCLUSIVE, reason=reason)
+    return replace(swept, verdict=Verdict.PASS)
 
 
 def _sweep(

@@ -25,6 +25,7 @@ from gradcheck_cli.result import Run, Summary
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from gradcheck_cli.implementation.implementation import Implementation
     from gradcheck_cli.layers.layer import Case, Layer
     from gradcheck_cli.report.report import Report
     from gradcheck_cli.result import CaseResult, Verdict
@@ -73,10 +74,7 @@ def run_checks(
         refuse_beside_sweep({"--step": step, "--tol": tol, "--format": format_, "--json": json_path, "--show": show})
     picture = wanted_picture(plot_path, swept=total if step_sweep else 0)
 
-    try:
-        implementations = [find(name, layer) for name in names]
-    except ImplementationNotFoundError as error:
-        raise click.UsageError(str(error)) from error
+    implementations = _found(names, layer)
     settings = Settings(method=method, tol=tol, step=step, keep_arrays=verbose)
     stdout = cast("TextIO", Stdout())
     look = Look(
@@ -115,6 +113,13 @@ def _cases(
     if geometry or alone:
         return Product(case=layer.case, values={**geometry, "dtype": dtypes}, seed=seed)
     return tuple(replace(case, dtype=dtype, seed=seed) for case in layer.standard() for dtype in dtypes)
+
+
+def _found(names: tuple[str, ...], layer: Layer) -> list[Implementation]:
+    try:
+        return [find(name, layer) for name in names]
+    except ImplementationNotFoundError as error:
+        raise click.UsageError(str(error)) from error
 
 
 def _report(results: Iterable[CaseResult], reports: list[Report]) -> Summary:

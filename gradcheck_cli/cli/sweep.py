@@ -12,7 +12,6 @@ import click
 
 from gradcheck_cli.cli.exit_codes import end
 from gradcheck_cli.cli.output import whole_file
-from gradcheck_cli.report.sweep import SweepReport
 from gradcheck_cli.result import Summary, Verdict
 
 if TYPE_CHECKING:
@@ -76,6 +75,8 @@ def run_sweeps(sweeps: Iterable[StepSweep], stdout: TextIO, look: Look, picture:
         click.BadParameter: the picture cannot be written. It is raised before anything runs.
         click.exceptions.Exit: there was nothing to draw; a picture that was there before is still there.
     """
+    from gradcheck_cli.report.sweep import SweepReport  # it needs rich, which a check that writes JSON does not
+
     report, verdicts, started = SweepReport(stdout, look), [], time.perf_counter()
     with ExitStack() as files:
         stream = None if picture is None else files.enter_context(whole_file(picture, "--plot"))

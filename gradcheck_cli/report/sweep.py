@@ -150,6 +150,8 @@ def _legend(result: StepSweep) -> list[str]:
     lines = [line for part, line in _LEGEND.items() if part in parts]
     if any(sweep.affine for sweep in result.sweeps.values()):
         lines.append("*: the checker's h")
+    if result.numeric_dtype != result.case.dtype:
+        lines.append(f"checker: evaluates forward in {result.numeric_dtype}, and not in {result.case.dtype} as above")
     return lines
 
 
