@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 #: Colours that differ in lightness too, and to those who tell red from green badly (Okabe and Ito, 2008).
 _COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
-_MARKERS = ("o", "s", "^", "D", "v", "P")
+_MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 _GREY = "#666666"
 
 #: Matplotlib's own look whatever a user's configuration says, and the same SVG from the same figures.
@@ -37,6 +37,9 @@ _STYLE = {
 
 #: Guide lines run beside the points that they explain, this factor above.
 _ABOVE = 6.0
+
+#: Entries of the key that a row holds.
+_ENTRIES = 5
 
 #: Points that make a slope worth a line.
 _FEWEST = 3
@@ -123,7 +126,7 @@ def _key(chart: Figure, axes: Axes, sweeps: list[Sweep]) -> None:
     if any(found.part is Part.UNSEEN for sweep in sweeps for found in sweep.differences):
         handles, labels = [*handles, hollow], [*labels, "no more than that bound"]
     # Outside of the axes, where it can hide no point.
-    chart.legend(handles, labels, loc="outside lower center", ncols=len(handles))
+    chart.legend(handles, labels, loc="outside lower center", ncols=min(len(handles), _ENTRIES))
 
 
 def _guides(chart: Figure, axes: Axes, sweeps: list[Sweep]) -> None:

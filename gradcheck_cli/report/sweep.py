@@ -65,7 +65,7 @@ class SweepReport:
             if line:
                 self._print(line)
         if result.verdict is Verdict.PASS:
-            self._print("error of (f(x + h) - f(x - h)) / 2h in the worst element, as a share of its scale")
+            self._print("largest error of (f(x + h) - f(x - h)) / 2h, as a share of the element's scale")
             for table in self._tables(result):
                 self._console.print(table)
             for note in (*_legend(result), *_notes(result)):
