@@ -41,8 +41,9 @@ _ABOVE = 6.0
 #: Entries of the key that a row holds.
 _ENTRIES = 5
 
-#: Points that make a slope worth a line.
+#: Points that make a slope worth a line, and how near their own slope must be to it: across a kink there is none.
 _FEWEST = 3
+_LIKE = 0.5
 
 
 def draw(result: StepSweep, stream: BinaryIO, kind: str) -> None:
@@ -133,7 +134,8 @@ def _guides(chart: Figure, axes: Axes, sweeps: list[Sweep]) -> None:
     """Draw the slopes that theory has, above the points that have them. The last to be drawn: it needs the limits."""
     lines = []
     for part, slope, text in ((Part.TRUNCATION, 2, "truncation, slope 2"), (Part.ROUNDOFF, -1, "roundoff, slope -1")):
-        points = [(f.step, f.error) for sweep in sweeps for f in sweep.differences if f.part is part and f.step <= 1]
+        found = [(f, f.slope) for sweep in sweeps for f in sweep.differences if f.part is part]
+        points = [(f.step, f.error) for f, own in found if own is not None and abs(own - slope) < _LIKE]
         if len(points) < _FEWEST:
             continue
         steps, errors = np.array(points).T

@@ -30,8 +30,8 @@ _STYLES = {
 
 #: What each word means, each in a line of 80 columns at most.
 _LEGEND = {
-    Part.TRUNCATION: "truncation: forward bends between x - h and x + h; grows as h^2, slope +2",
-    Part.ROUNDOFF: "roundoff: rounding of forward and of x, divided by 2h; grows as 1/h, slope -1",
+    Part.TRUNCATION: "truncation: forward bends between x - h and x + h; if smoothly, slope +2 (h^2)",
+    Part.ROUNDOFF: "roundoff: rounding of forward and of x, divided by 2h; slope -1 (1/h)",
     Part.LOST: "lost: x + h rounds to x, so that the difference is 0",
     Part.UNDEFINED: "undefined: forward is not finite at x + h or x - h",
     Part.UNSEEN: "<: no more than the error bound of the checker's derivative, which tells it",

@@ -85,6 +85,13 @@ def test_lost_steps_are_named_and_undefined_ones_left_out() -> None:
     assert "truncation, slope 2" not in written  # of one point
 
 
+def test_a_slope_that_the_points_do_not_have_is_not_drawn() -> None:
+    kink = tuple(replace(d, slope=0.3) if d.part is Part.TRUNCATION else d for d in CURVED.differences)
+    written = texts(drawn(replace(RESULT, sweeps={"dx": replace(CURVED, differences=kink)})))
+    assert "truncation, slope 2" not in written
+    assert "roundoff, slope -1" in written
+
+
 @pytest.mark.parametrize("gradients", [1, 9])
 def test_any_number_of_gradients_can_be_drawn(gradients: int) -> None:
     names = [f"d{number}" for number in range(gradients)]

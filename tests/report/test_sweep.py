@@ -72,8 +72,8 @@ h          dx off  slope  due to        db off  slope  due to
 1e-12     3.0e-04   -1.0  roundoff     3.0e-04   -1.0  roundoff
 
 checker  <2.5e-13         h ~ 1.6e-2  <9.0e-16         h = 64
-truncation: forward bends between x - h and x + h; grows as h^2, slope +2
-roundoff: rounding of forward and of x, divided by 2h; grows as 1/h, slope -1
+truncation: forward bends between x - h and x + h; if smoothly, slope +2 (h^2)
+roundoff: rounding of forward and of x, divided by 2h; slope -1 (1/h)
 <: no more than the error bound of the checker's derivative, which tells it
 *: the checker's h
 forward is affine in b: nothing is truncated, and a large h is best
