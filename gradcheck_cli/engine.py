@@ -4,27 +4,46 @@ from __future__ import annotations
 
 import time
 from contextlib import closing
-from dataclasses import replace
-from typing import TYPE_CHECKING, Protocol
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar, cast
+
+import numpy as np
 
 from gradcheck_cli.checks.check import check_case, failed_case
+from gradcheck_cli.checks.sweep import failed_sweep, sweep_case
 from gradcheck_cli.implementation.find import ImplementationNotFoundError, find
 from gradcheck_cli.implementation.implementation import own_frames, own_lines
 from gradcheck_cli.layers import LAYERS
+from gradcheck_cli.result import CaseResult, StepSweep
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable, Sequence
+    from collections.abc import Callable, Generator, Iterable, Sequence
 
     from gradcheck_cli.checks.settings import Settings
     from gradcheck_cli.guard.limits import Limits
     from gradcheck_cli.guard.process import DiedError
     from gradcheck_cli.implementation.implementation import Implementation
     from gradcheck_cli.layers.layer import Case, Layer
-    from gradcheck_cli.result import CaseResult
+
+Result = TypeVar("Result", bound=CaseResult | StepSweep)
+Result_co = TypeVar("Result_co", bound=CaseResult | StepSweep, covariant=True)
 
 
-class Checker(Protocol):
-    """Checks cases of one implementation."""
+@dataclass(frozen=True, kw_only=True)
+class Task(Generic[Result]):
+    """What is done with each case."""
+
+    do: Callable[[Case, Implementation, Settings], Result]
+    #: what is reported where nothing could be done: (case, name, spec, settings, reason, traceback)
+    failed: Callable[[Case, str, str | None, Settings, str, str | None], Result]
+
+
+CHECK = Task(do=check_case, failed=failed_case)
+SWEEP = Task(do=sweep_case, failed=failed_sweep)
+
+
+class Runner(Protocol[Result_co]):
+    """Does a task with cases of one implementation."""
 
     def open(self) -> None:
         """Find the implementation, which else is done at the first case.
@@ -33,82 +52,79 @@ class Checker(Protocol):
             ImplementationNotFoundError: there is none, or it cannot be loaded.
         """
 
-    def check(self, case: Case) -> CaseResult:
-        """Check one case. An implementation that cannot be found is an error of the case."""
+    def run(self, case: Case) -> Result_co:
+        """Do the task with one case. An implementation that cannot be found is an error of the case."""
 
     def close(self) -> None:
         """Give back what is held."""
 
 
-def run(cases: Iterable[Case], checkers: Sequence[Checker]) -> Generator[CaseResult]:
-    """Check every case of every implementation, each result as soon as it is there.
+def run(cases: Iterable[Case], runners: Sequence[Runner[Result]]) -> Generator[Result]:
+    """Do every case of every implementation, each result as soon as it is there.
 
     Args:
         cases: gone through once for each implementation.
-        checkers: one for each implementation. Each is closed when it has had its cases, or the run is cut short.
+        runners: one for each implementation. Each is closed when it has had its cases, or the run is cut short.
     """
-    for checker in checkers:
-        with closing(checker):
+    for runner in runners:
+        with closing(runner):
             for case in cases:
-                yield checker.check(case)
+                yield runner.run(case)
 
 
-def make_checker(spec: str, layer: Layer, settings: Settings, limits: Limits) -> Checker:
-    """Make the checker for what a user has typed: what is built in needs no guard."""
-    return Here(spec, layer, settings) if spec in layer.builtin else Guarded(spec, layer, settings, limits)
+def make_runner(task: Task[Result], spec: str, layer: Layer, settings: Settings, limits: Limits) -> Runner[Result]:
+    """Make what does a task with what a user has typed: what is built in needs no guard."""
+    if spec in layer.builtin:
+        return Here(task, spec, layer, settings)
+    return Guarded(task, spec, layer, settings, limits)
 
 
-class Here:
-    """Checks an implementation in this process."""
+class Here(Generic[Result]):
+    """Works in this process."""
 
-    def __init__(self, spec: str, layer: Layer, settings: Settings) -> None:
-        self._spec, self._layer, self._settings = spec, layer, settings
-        self._implementation: Implementation | None = None
+    def __init__(self, task: Task[Result], spec: str, layer: Layer, settings: Settings) -> None:
+        self._task = task
+        self._settings = settings
+        self._implementation = find(spec, layer)
 
     def open(self) -> None:
-        """Find the implementation."""
-        self._implementation = find(self._spec, self._layer)
+        """Do nothing: what is built in was found."""
 
-    def check(self, case: Case) -> CaseResult:
-        """Check one case."""
-        if self._implementation is None:
-            self.open()
-        assert self._implementation is not None
-        return check_case(case, self._implementation, self._settings)
+    def run(self, case: Case) -> Result:
+        """Do the task with one case."""
+        return self._task.do(case, self._implementation, self._settings)
 
     def close(self) -> None:
-        """Nothing is held."""
+        """Do nothing: nothing is held."""
 
 
-class Guarded:
-    """Checks an implementation in a process of its own, which may hang, crash or print as it likes."""
+class Guarded(Generic[Result]):
+    """Works in a process of the implementation's own, in which it may hang, crash or print as it likes."""
 
-    def __init__(self, spec: str, layer: Layer, settings: Settings, limits: Limits) -> None:
-        from gradcheck_cli.guard.process import GuardedProcess  # 20 ms, and not needed for what is built in
+    def __init__(self, task: Task[Result], spec: str, layer: Layer, settings: Settings, limits: Limits) -> None:
+        from gradcheck_cli.guard.process import DiedError, GuardedProcess  # 20 ms, and not for what is built in
 
+        self._task = task
         self._spec, self._layer, self._settings = spec, layer, settings
-        self._process = GuardedProcess(limits)
+        _ = np.ndarray  # loads NumPy, before the fork: once for all processes
+        self._process, self._died = GuardedProcess(limits), DiedError
         self._found: tuple[str, str | None] | None = None  # how reports call it, and what to type for it
         self._missing: str | None = None  # why it cannot be found
         self._printed = ""  # while it was loaded
 
     def open(self) -> None:
         """Find the implementation, in the process."""
-        from gradcheck_cli.guard.process import DiedError
-
         try:
             expected = (ImplementationNotFoundError,)
             self._found = self._process.call(_described, self._spec, self._layer.name, expected=expected)
-        except DiedError as died:
+        except self._died as died:
             reason, _ = _told(died, "it")
             raise ImplementationNotFoundError(f"{self._spec} cannot be imported: {reason}") from died
         finally:
             self._printed = self._process.output
 
-    def check(self, case: Case) -> CaseResult:
-        """Check one case."""
-        from gradcheck_cli.guard.process import DiedError
-
+    def run(self, case: Case) -> Result:
+        """Do the task with one case."""
         started = time.perf_counter()
         try:
             if self._found is None and self._missing is None:
@@ -117,12 +133,13 @@ class Guarded:
             self._missing = str(error)
         printed, self._printed = self._printed, ""
         if self._found is None:
-            result = failed_case(case, self._spec, self._spec, self._settings, self._missing or "")
+            result = self._task.failed(case, self._spec, self._spec, self._settings, self._missing or "", None)
         else:
             try:
-                result = self._process.call(_check, self._spec, case, self._settings)
-            except DiedError as died:
-                result = failed_case(case, *self._found, self._settings, *_told(died, "the implementation"))
+                result = cast("Result", self._process.call(_do, self._task, self._spec, case, self._settings))
+            except self._died as died:
+                told = _told(died, "the implementation")
+                result = self._task.failed(case, *self._found, self._settings, *told)
             printed += self._process.output
         return replace(result, output=printed, seconds=time.perf_counter() - started)
 
@@ -144,19 +161,19 @@ def _described(spec: str, layer: str) -> tuple[str, str | None]:
     return implementation.name, implementation.spec
 
 
-def _check(spec: str, case: Case, settings: Settings) -> CaseResult:
-    """Check a case, in the guarded process. What only ends a program here ends the case."""
+def _do(task: Task[Result], spec: str, case: Case, settings: Settings) -> Result:
+    """Do a task with a case, in the guarded process. What ends a program ends the case, no more."""
     from gradcheck_cli.guard.state import undisturbed
 
     implementation = _loaded(spec, case.layer)
     try:
         with undisturbed():
-            return check_case(case, implementation, settings)
+            return task.do(case, implementation, settings)
     except (KeyboardInterrupt, SystemExit, MemoryError) as error:
         said = f"the implementation raised {type(error).__name__}"
         if isinstance(error, MemoryError):
             said = "there is not memory enough; --memory allows more, up to what the machine has"
-        return failed_case(case, implementation.name, implementation.spec, settings, said, own_frames(error))
+        return task.failed(case, implementation.name, implementation.spec, settings, said, own_frames(error))
 
 
 _IMPLEMENTATIONS: dict[tuple[str, str], Implementation] = {}

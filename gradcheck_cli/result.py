@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from gradcheck_cli.arrays import Array
     from gradcheck_cli.layers.layer import Case
+    from gradcheck_cli.numeric.sweep import Sweep
 
 
 class Verdict(StrEnum):
@@ -119,6 +120,21 @@ class CaseResult:
         lines = [f"{self.implementation}: {self.layer} {self.case.label()} {self.case.dtype}: {self.verdict.upper()}"]
         lines += [line for line in (self.reason, self.traceback, self.command) if line]
         return "\n".join(lines)
+
+
+@dataclass(frozen=True, kw_only=True)
+class StepSweep:
+    """What plain central differences of one implementation's forward reach in one case, step by step."""
+
+    implementation: str
+    case: Case
+    verdict: Verdict  #: a pass if there is a sweep of any gradient
+    reason: str | None  #: None only on a pass
+    sweeps: Mapping[str, Sweep] = field(default_factory=dict)  #: by the gradient's name
+    numeric_dtype: str | None = None  #: that of the derivatives by which the differences are told; None without any
+    traceback: str | None = None  #: of an error: the implementation's own frames
+    seconds: float = 0.0
+    output: str = field(default="", compare=False)  #: what the implementation printed, as far as it was captured
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -30,6 +30,7 @@ def without_figures(text: str) -> str:
     lines = [" ".join(line.split()) for line in text.splitlines()]
     table = re.compile(r"^(out|dx|dw|db) (\S+) .* (\S+)$")
     lines = [table.sub(r"\1 \2 \3", line) for line in lines]
+    lines = [re.sub(r"\b\d\.\de[-+]\d+|(?<= )[-+]\d\.\d\b", "#", line) for line in lines]  # errors and slopes
     return "\n".join(re.sub(r"\d+\.\d+ (eps|s)\b|─+|\(d\w\)|\(out\)|\d eps", "", line) for line in lines).strip()
 
 

@@ -35,6 +35,9 @@ if TYPE_CHECKING:
     from gradcheck_cli.numeric.leak import Leak
     from gradcheck_cli.numeric.point import Function
 
+#: The error bound of a derivative that is good enough, in roundings: what is below disappears in the tolerance.
+RESOLUTION = 0.5
+
 
 def check_gradients(
     gradients: Mapping[str, object],
@@ -110,7 +113,7 @@ def _check_gradient(
     subject: Subject, implementation: Implementation, problem: Problem, inputs: Mapping[str, Array], settings: Settings
 ) -> tuple[ArrayResult, list[Diagnosis]]:
     name = subject.name.removeprefix("d")
-    function, x, eps = _along(implementation, problem, inputs, name), inputs[name], epsilon(subject.dtype)
+    function, x, eps = along(implementation, problem, inputs, name), inputs[name], epsilon(subject.dtype)
     coupling = problem.coupling.get(name)
     method = choose(settings.method, x.size, problem.cotangent.size, coupling.colors if coupling else None)
     if method == "projected":
@@ -123,7 +126,7 @@ def _check_gradient(
         function,
         x,
         problem.cotangent,
-        resolution=eps / 2,  # half a rounding: whatever is below disappears in the tolerance
+        resolution=RESOLUTION * eps,
         step=settings.step,
         coupling=coupling if method == "colored" else None,
     )
@@ -159,7 +162,12 @@ def _leak(leak: Leak, name: str, problem: Problem) -> Diagnosis:
     return Diagnosis(code="leak", text=text)
 
 
-def _along(implementation: Implementation, problem: Problem, inputs: Mapping[str, Array], name: str) -> Function:
+def along(implementation: Implementation, problem: Problem, inputs: Mapping[str, Array], name: str) -> Function:
+    """Return forward as a function of one input, with the others as they are in `inputs`.
+
+    It raises ImplementationError where forward does, or returns something that cannot be differentiated.
+    """
+
     def function(value: Array) -> Array:
         out, _ = implementation.forward({**inputs, name: value}, problem.parameters)
         if not isinstance(out, np.ndarray) or out.shape != problem.cotangent.shape or out.dtype.kind != "f":

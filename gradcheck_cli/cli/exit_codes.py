@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import click
+
 from gradcheck_cli.result import Verdict
 
 if TYPE_CHECKING:
@@ -25,3 +27,10 @@ _OF_VERDICT = {
 def exit_code(summary: Summary) -> int:
     """Return the exit code of a run that came to this."""
     return INTERRUPTED if summary.interrupted else _OF_VERDICT[summary.verdict]
+
+
+def end(summary: Summary) -> int:
+    """Return the exit code of a run that came to this; say on stderr if nothing ran."""
+    if summary.verdict is Verdict.SKIP and not summary.interrupted:
+        click.echo("Error: No case to run: every geometry is impossible.", err=True)
+    return exit_code(summary)

@@ -115,6 +115,12 @@ def _check_flags() -> list[click.Parameter]:
             section=_CHECK,
         ),
         Flag(
+            ["--step-sweep"],
+            is_flag=True,
+            help="checks nothing, and shows what plain differences reach with h from 1 to 1e-12",
+            section=_CHECK,
+        ),
+        Flag(
             ["--timeout"],
             type=PositiveNumber(),
             default=60.0,
@@ -148,6 +154,13 @@ def _output_flags(program: str) -> list[click.Parameter]:
             type=click.Path(dir_okay=False, allow_dash=True),
             metavar="PATH",
             help="writes the JSON report to a file besides; - is stdout",
+            section=_OUTPUT,
+        ),
+        Flag(
+            ["--plot", "plot_path"],
+            type=click.Path(dir_okay=False),
+            metavar="PATH",
+            help="draws --step-sweep, as .png or .svg; needs the extra convcheck[plot]",
             section=_OUTPUT,
         ),
         Flag(

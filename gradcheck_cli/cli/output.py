@@ -11,9 +11,13 @@ from typing import TYPE_CHECKING, TextIO
 
 import click
 
+from gradcheck_cli.result import Verdict
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from gradcheck_cli.result import CaseResult, StepSweep
 
 #: Columns where stdout is no terminal: the same everywhere, and a table needs no more.
 _FIXED_WIDTH = 100
@@ -80,6 +84,12 @@ class Stdout:
         # The interpreter flushes stdout once more at its end, and would complain.
         os.dup2(os.open(os.devnull, os.O_WRONLY), self._stream.fileno())
         return 0
+
+
+def show_printed(result: CaseResult | StepSweep, *, verbose: bool) -> None:
+    """Show on stderr what an implementation printed: beside an error, and on request."""
+    if result.output and (verbose or result.verdict is Verdict.ERROR):
+        click.echo(f"{result.implementation} printed, in {result.case.label()}:\n{result.output}", err=True)
 
 
 @contextmanager

@@ -13,21 +13,23 @@ import click
 
 from gradcheck_cli.cases.product import Product
 from gradcheck_cli.checks.settings import Settings
-from gradcheck_cli.cli.exit_codes import exit_code
+from gradcheck_cli.cli.exit_codes import end
 from gradcheck_cli.cli.flags import MANY_CASES, versions
-from gradcheck_cli.cli.output import Stdout, wants_color, whole_file, width
-from gradcheck_cli.engine import make_checker, run
+from gradcheck_cli.cli.output import Stdout, show_printed, wants_color, whole_file, width
+from gradcheck_cli.cli.sweep import refuse_beside_sweep, run_sweeps, wanted_picture
+from gradcheck_cli.engine import CHECK, SWEEP, make_runner, run
 from gradcheck_cli.guard.limits import GIGABYTE, Limits
 from gradcheck_cli.implementation.find import ImplementationNotFoundError
 from gradcheck_cli.report.report import Look, make_report
-from gradcheck_cli.result import Run, Summary, Verdict
+from gradcheck_cli.result import Run, Summary
 
 if TYPE_CHECKING:
     from collections.abc import Generator
 
+    from gradcheck_cli.engine import Result, Runner
     from gradcheck_cli.layers.layer import Case, Layer
     from gradcheck_cli.report.report import Report
-    from gradcheck_cli.result import CaseResult
+    from gradcheck_cli.result import CaseResult, Verdict
 
     Cases = Product | tuple[Case, ...]
 
@@ -41,10 +43,12 @@ def run_checks(
     method: str,
     tol: float | None,
     step: float | None,
+    step_sweep: bool,
     timeout: float,
     memory: float | None,
     format_: str | None,
     json_path: str | None,
+    plot_path: str | None,
     show: str | None,
     quiet: bool,
     verbose: bool,
@@ -57,30 +61,25 @@ def run_checks(
     Raises:
         click.UsageError: the flags ask for something that cannot be.
     """
-    cases = _cases(layer, {name: values for name, values in geometry.items() if values}, dtype, seed)
+    given = {name: values for name, values in geometry.items() if values}
+    cases = _cases(layer, given, dtype, seed, alone=step_sweep)
     if list_cases:
-        for case in cases:
-            reason = case.impossible()
-            click.echo(f"{case.label()} {case.dtype}" + (f"  (skipped: {reason})" if reason else ""))
-        return 0
+        return _list(cases)
     if quiet and verbose:
         raise click.UsageError("-q and -v contradict each other; give one of them.")
     if json_path == "-" and format_ not in (None, "json"):
         raise click.UsageError(f"--json - and --format {format_} both write to stdout; leave one of them out.")
     if len(cases) == 1 and (reason := next(iter(cases)).impossible()):
         raise click.UsageError(f"Impossible geometry: {reason}.")
-
     names = implementation or (next(iter(layer.builtin)),)
+    total = len(cases) * len(names)
+    if step_sweep:
+        refuse_beside_sweep({"--step": step, "--tol": tol, "--format": format_, "--json": json_path, "--show": show})
+    picture = wanted_picture(plot_path, swept=total if step_sweep else 0)
+
     settings = Settings(method=method, tol=tol, step=step, keep_arrays=verbose)
     limits = Limits(seconds=timeout, memory=None if memory is None else int(memory * GIGABYTE))
-    checkers = [make_checker(name, layer, settings, limits) for name in names]
-    if len(checkers) == 1:  # of several, one that cannot be found is an error of its own cases
-        try:
-            checkers[0].open()
-        except ImplementationNotFoundError as error:
-            raise click.UsageError(str(error)) from error
     stdout = cast("TextIO", Stdout())
-    total = len(cases) * len(names)
     look = Look(
         show=show or ("failed" if total > MANY_CASES else "all"),
         quiet=quiet,
@@ -88,6 +87,10 @@ def run_checks(
         color=wants_color(color, stdout),
         width=width(stdout, verbose=verbose),
     )
+    if step_sweep:
+        sweepers = _opened([make_runner(SWEEP, name, layer, settings, limits) for name in names])
+        return run_sweeps(run(cases, sweepers), stdout, look, picture)
+    checkers = _opened([make_runner(CHECK, name, layer, settings, limits) for name in names])
     described = Run(
         program=layer.command, argv=tuple(sys.argv[1:]), seed=seed, cases=total, versions=versions(layer.command)
     )
@@ -98,15 +101,33 @@ def run_checks(
             reports.append(make_report("json", described, stream, look))
         summary = _report(run(cases, checkers), reports, verbose=verbose)
         stdout.flush()
-    if summary.verdict is Verdict.SKIP and not summary.interrupted:
-        click.echo("Error: No case to run: every geometry is impossible.", err=True)
-    return exit_code(summary)
+    return end(summary)
 
 
-def _cases(layer: Layer, geometry: dict[str, tuple[Any, ...]], dtypes: tuple[str, ...], seed: int) -> Cases:
-    if geometry:
+def _list(cases: Cases) -> int:
+    for case in cases:
+        reason = case.impossible()
+        click.echo(f"{case.label()} {case.dtype}" + (f"  (skipped: {reason})" if reason else ""))
+    return 0
+
+
+def _cases(
+    layer: Layer, geometry: dict[str, tuple[Any, ...]], dtypes: tuple[str, ...], seed: int, *, alone: bool
+) -> Cases:
+    """Make the cases: what is given, or else the standard set; `alone`, the default geometry instead of a set."""
+    if geometry or alone:
         return Product(case=layer.case, values={**geometry, "dtype": dtypes}, seed=seed)
     return tuple(replace(case, dtype=dtype, seed=seed) for case in layer.standard() for dtype in dtypes)
+
+
+def _opened(runners: list[Runner[Result]]) -> list[Runner[Result]]:
+    """Find the implementation if there is but one; of several, one that cannot be found is an error of its cases."""
+    try:
+        if len(runners) == 1:
+            runners[0].open()
+    except ImplementationNotFoundError as error:
+        raise click.UsageError(str(error)) from error
+    return runners
 
 
 def _report(results: Generator[CaseResult], reports: list[Report], *, verbose: bool) -> Summary:
@@ -118,8 +139,7 @@ def _report(results: Generator[CaseResult], reports: list[Report], *, verbose: b
         for result in results:
             for report in reports:
                 report.case(result)
-            if result.output and (verbose or result.verdict is Verdict.ERROR):
-                click.echo(f"{result.implementation} printed, in {result.case.label()}:\n{result.output}", err=True)
+            show_printed(result, verbose=verbose)
             verdicts.append(result.verdict)
     except KeyboardInterrupt:
         interrupted = True

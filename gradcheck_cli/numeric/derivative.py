@@ -37,6 +37,7 @@ class Derivative:
     value: Array  #: sum_o cotangent_o J[o, p]; NaN where the function gave nothing finite
     scale: Array  #: sum_o |cotangent_o J[o, p]|, to which the roundoff of any such sum is proportional
     error_bound: Array  #: how far `value` may be from the truth
+    step: Array  #: the smallest step that `value` rests on; it may be extrapolated from larger ones
     kinks: Array  #: where it has no derivative: differences to both sides disagree, however small the step
     affine: bool  #: whether the function was found to be affine in x
     noise: float  #: root mean square difference of two evaluations at the same point; 0 for a deterministic function
@@ -72,20 +73,21 @@ def differentiate(
     affine = is_affine(point)
     everywhere = partial(at_elements, elements=np.arange(x.size), affine=affine, resolution=resolution, step=step)
     sampler: Sampler = DenseSampler(point) if coupling is None else ColoredSampler(point, coupling)
-    value, scale, bound, kinks = everywhere(sampler)
+    found = everywhere(sampler)
     leak = None
-    if coupling is not None and leaks(point, value, bound, affine=affine):
+    if coupling is not None and leaks(point, found.value, found.error_bound, affine=affine):
         leak = find_leak(point, coupling)
         if affordable(2 * x.size, x.size, cotangent.size):
             sampler = DenseSampler(point)
-            value, scale, bound, kinks = everywhere(sampler)
+            found = everywhere(sampler)
         else:
-            bound[:] = np.inf
+            found.error_bound[:] = np.inf
     return Derivative(
-        value=value.reshape(x.shape),
-        scale=scale.reshape(x.shape),
-        error_bound=bound.reshape(x.shape),
-        kinks=kinks.reshape(x.shape),
+        value=found.value.reshape(x.shape),
+        scale=found.scale.reshape(x.shape),
+        error_bound=found.error_bound.reshape(x.shape),
+        step=found.step.reshape(x.shape),
+        kinks=found.kinks.reshape(x.shape),
         affine=affine,
         noise=point.noise,
         leak=leak,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -15,10 +15,18 @@ if TYPE_CHECKING:
     from gradcheck_cli.numeric.point import Sampler
 
 
-def at_elements(
-    sampler: Sampler, elements: Array, *, affine: bool, resolution: float, step: float | None
-) -> tuple[Array, Array, Array, Array]:
-    """Return value, scale and error bound of `elements` (flat indices), and which of them have a kink.
+class Found(NamedTuple):
+    """What was found of some elements, one entry for each."""
+
+    value: Array
+    scale: Array
+    error_bound: Array
+    step: Array  #: the smallest that the value rests on
+    kinks: Array
+
+
+def at_elements(sampler: Sampler, elements: Array, *, affine: bool, resolution: float, step: float | None) -> Found:
+    """Differentiate at `elements`, with a bound on the error.
 
     Args:
         sampler: takes the differences.
@@ -29,21 +37,22 @@ def at_elements(
     """
     count, dtype = elements.size, sampler.point.dtype
     if affine:
-        sample = sampler.sample(elements, np.full(count, step or AFFINE_STEP))
+        smallest = np.full(count, step or AFFINE_STEP, dtype)
+        sample = sampler.sample(elements, smallest)
         value, scale = sample.value, sample.scale
         # In an affine function what is left of f+ - 2 f + f- is its rounding, seen at work; a bound from eps alone
         # knows nothing of long sums.
         bound = sample.roundoff + sample.bending
         doubtful = np.flatnonzero(~sample.straight)
     else:
-        value, scale, bound = (np.full(count, np.nan, dtype) for _ in range(3))
+        value, scale, bound, smallest = np.full((4, count), np.nan, dtype)
         doubtful = np.arange(count)
     kinks = np.zeros(count, bool)
     if doubtful.size:
         limits = climb(sampler, elements[doubtful], resolution=resolution, step=step)
         value[doubtful], scale[doubtful], bound[doubtful] = limits.value, limits.scale, limits.error_bound
-        kinks[doubtful] = limits.kinked
+        smallest[doubtful], kinks[doubtful] = limits.step, limits.kinked
     # The dot product and the quotient round too; a relative 2 eps of the scale covers what NumPy's pairwise sums lose.
     bound = bound + 2 * epsilon(dtype) * scale
     bound[np.isnan(bound) | kinks] = np.inf
-    return value, scale, bound, kinks
+    return Found(value=value, scale=scale, error_bound=bound, step=smallest, kinks=kinks)

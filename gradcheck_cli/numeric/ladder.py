@@ -39,6 +39,7 @@ class Limits:
     value: Array
     scale: Array
     error_bound: Array
+    step: Array  #: the smallest step that `value` rests on
     kinked: Array  #: where the differences to both sides disagree, however small the step
     rounding: Array  #: rounding error of a difference times its step, at the last step taken
 
@@ -67,7 +68,7 @@ def climb(sampler: Sampler, elements: Array, *, resolution: float, step: float |
         if rough.size:
             again = _ladder(sampler, elements[rough], first[rough] * start, resolution, found.rounding[rough])
             better = again.error_bound < found.error_bound[rough]
-            for name in ("value", "scale", "error_bound", "kinked"):
+            for name in ("value", "scale", "error_bound", "step", "kinked"):
                 getattr(found, name)[rough[better]] = getattr(again, name)[better]
     return found
 
@@ -78,7 +79,7 @@ def _ladder(
     """Climb one ladder. `rounding` is what larger steps have shown: outputs that a tiny step leaves alone round too."""
     dtype = sampler.point.dtype
     rounding = np.zeros(elements.size, dtype) + rounding
-    value, scale = np.full((2, elements.size), np.nan, dtype)
+    value, scale, smallest = np.full((3, elements.size), np.nan, dtype)
     bound, bent = np.full((2, elements.size), np.inf, dtype)
     kinked = np.zeros(elements.size, bool)
     column, stale = np.zeros((2, elements.size), int)  # where in the tableau `value` stood, and how many rungs ago
@@ -103,6 +104,7 @@ def _ladder(
             better = candidate < bound[active]
             chosen = active[better]
             value[chosen], scale[chosen], bound[chosen] = settled[better], sample.scale[better], candidate[better]
+            smallest[chosen] = steps[better]
             column[chosen], stale[chosen] = best[better], 0
             stale[~np.isfinite(bound)] = 0
         rounding[active] = np.where(np.isfinite(roundoff), roundoff * steps, rounding[active])
@@ -110,7 +112,7 @@ def _ladder(
         active, above = active[climbing], row[:, climbing]
         if not active.size:
             break
-    return Limits(value=value, scale=scale, error_bound=bound, kinked=kinked, rounding=rounding)
+    return Limits(value=value, scale=scale, error_bound=bound, step=smallest, kinked=kinked, rounding=rounding)
 
 
 def _kinks(sample: Sample, before: Array, roundoff: Array, epsilon: float) -> Array:
@@ -166,6 +168,7 @@ def _fixed(sampler: Sampler, elements: Array, step: float) -> Limits:
         value=sample.value,
         scale=sample.scale,
         error_bound=sample.roundoff + abs(sample.value - double.value),
+        step=np.full(elements.size, step, sample.value.dtype),
         kinked=_kinks(sample, double.bending, sample.roundoff, sampler.point.epsilon),
         rounding=sample.roundoff * step,
     )

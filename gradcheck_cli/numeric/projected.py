@@ -81,6 +81,12 @@ class Residual:
         return abs(along - explained), allowed
 
 
+def sampled(size: int) -> Array:
+    """Draw the elements of an array of that size that are differentiated one by one: flat indices, ascending."""
+    source = random.Random(3)  # noqa: S311  # a sample, not a secret
+    return np.array(sorted(source.sample(range(size), min(SAMPLED, size))))
+
+
 def project(
     function: Function,
     x: Array,
@@ -105,8 +111,7 @@ def project(
     point = Point(function, x, cotangent)
     affine = is_affine(point)
     size = x.size
-    source = random.Random(3)  # noqa: S311  # a sample, not a secret
-    sample = np.array(sorted(source.sample(range(size), min(SAMPLED, size))))
+    sample = sampled(size)
     seen = _Seen(point, affine=affine, step=step)
     seen.look(sample)
     scale = float(np.sqrt(np.mean(np.square(seen.scale))))
@@ -152,13 +157,11 @@ class _Seen:
         self.value, self.scale, self.error_bound = np.zeros((3, 0), point.dtype)
 
     def look(self, elements: Array) -> None:
-        value, scale, bound, _ = at_elements(
-            self._sampler, elements, affine=self._affine, resolution=0, step=self._step
-        )
+        found = at_elements(self._sampler, elements, affine=self._affine, resolution=0, step=self._step)
         self.elements = np.concatenate([self.elements, elements])
-        self.value = np.concatenate([self.value, value])
-        self.scale = np.concatenate([self.scale, scale])
-        self.error_bound = np.concatenate([self.error_bound, bound])
+        self.value = np.concatenate([self.value, found.value])
+        self.scale = np.concatenate([self.scale, found.scale])
+        self.error_bound = np.concatenate([self.error_bound, found.error_bound])
 
 
 def _hunt(residual: Residual, direction: Array, seen: _Seen, size: int) -> None:

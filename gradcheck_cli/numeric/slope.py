@@ -23,5 +23,5 @@ def slope(point: Point, direction: Array, *, affine: bool, step: float | None = 
         The derivative and its error bound.
     """
     line = DenseSampler(point.along(direction))
-    value, _, bound, _ = at_elements(line, np.zeros(1, int), affine=affine, resolution=0, step=step)
-    return float(value[0]), float(bound[0])
+    found = at_elements(line, np.zeros(1, int), affine=affine, resolution=0, step=step)
+    return float(found.value[0]), float(found.error_bound[0])

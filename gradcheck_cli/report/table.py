@@ -5,13 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, TextIO
 
 from rich.box import SIMPLE_HEAD
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from gradcheck_cli.report.console import make_console
 from gradcheck_cli.result import Verdict
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from gradcheck_cli.report.report import Look
     from gradcheck_cli.result import ArrayResult, CaseResult, Run, Summary
 
@@ -170,17 +172,7 @@ class TableReport:
 
 def make(run: Run, stream: TextIO, look: Look) -> TableReport:
     """Make a report that prints tables to `stream`."""
-    console = Console(
-        file=stream,
-        width=look.width,
-        force_terminal=look.color,
-        no_color=not look.color,
-        color_system="standard" if look.color else None,
-        highlight=False,
-        markup=False,
-        emoji=False,
-    )
-    return TableReport(run, console, look)
+    return TableReport(run, make_console(stream, look), look)
 
 
 def _cells(row: ArrayResult, *, wide: bool) -> list[Text | str]:

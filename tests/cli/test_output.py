@@ -53,6 +53,7 @@ PAST_PYTHON = (
     """\
     os.write(1, b"descriptor\\n")
     sys.__stdout__.write("original\\n")
+    sys.__stdout__.flush()
     os.system("echo child")
 """,
 )

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from gradcheck_cli.arrays import epsilon, signed_uniform
+from gradcheck_cli.numeric.affine import AFFINE_STEP
 from gradcheck_cli.numeric.derivative import Derivative, differentiate
 
 if TYPE_CHECKING:
@@ -263,3 +264,35 @@ def test_the_edge_of_a_domain_may_be_near(name: str, at: float) -> None:
     found = differentiate(forward, x, np.ones(2), resolution=0)
     assert (abs(found.value - desired) <= found.error_bound).all()
     assert (found.error_bound <= 1e-8 * desired).all()
+
+
+def test_the_step_of_an_affine_function_is_the_one_taken() -> None:
+    x, dout = draw(0, "float64")
+    assert (differentiate(lambda x: 3 * x, x, dout, resolution=0).step == AFFINE_STEP).all()
+    assert (differentiate(lambda x: 3 * x, x, dout, resolution=0, step=0.5).step == 0.5).all()
+    assert (differentiate(np.tanh, x, dout, resolution=0, step=0.125).step == 0.125).all()
+
+
+@pytest.mark.parametrize("name", CURVED)
+def test_the_step_of_a_curved_function_is_one_that_was_taken_and_no_extrapolation_below_it(name: str) -> None:
+    forward, _, size = CURVED[name]
+    x, dout = draw(0, "float64", size)
+    taken: list[set[float]] = [set() for _ in range(x.size)]
+
+    def watched(moved: Array) -> Array:
+        different = np.flatnonzero((moved != x).reshape(-1))
+        if different.size == 1:
+            taken[different[0]].add(float(abs(moved - x).max()))
+        return forward(moved)
+
+    found = differentiate(watched, x, dout.reshape(forward(x).shape), resolution=0)
+    for steps, step, value in zip(taken, found.step.reshape(-1), found.value.reshape(-1), strict=True):
+        assert not np.isnan(value)
+        assert min(abs(step / h - 1) for h in steps) < 1e-3
+        # The ladder halves its steps, and a value rests on its rung and on those above.
+        assert min(abs(2 * step / h - 1) for h in steps) < 1e-3
+
+
+def test_an_element_without_a_value_has_no_step() -> None:
+    found = differentiate(lambda x: np.where(x == before, x, np.nan), before := np.ones(2), np.ones(2), resolution=0)
+    assert np.isnan(found.step).all()

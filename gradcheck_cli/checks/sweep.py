@@ -1,0 +1,94 @@
+"""One case of one implementation, swept through the steps that its derivatives could be taken with."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from gradcheck_cli.arrays import epsilon
+from gradcheck_cli.checks.comparison import dtype_name
+from gradcheck_cli.checks.forward import check_forward
+from gradcheck_cli.checks.gradients import RESOLUTION, along, numeric_inputs
+from gradcheck_cli.implementation.implementation import ImplementationError
+from gradcheck_cli.layers import LAYERS
+from gradcheck_cli.numeric.derivative import differentiate
+from gradcheck_cli.numeric.method import affordable, choose
+from gradcheck_cli.numeric.projected import sampled
+from gradcheck_cli.numeric.sweep import STEPS, part_of, sweep
+from gradcheck_cli.result import StepSweep, Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from gradcheck_cli.arrays import Array
+    from gradcheck_cli.checks.settings import Settings
+    from gradcheck_cli.implementation.implementation import Implementation
+    from gradcheck_cli.layers.layer import Case, Problem
+    from gradcheck_cli.numeric.sweep import Sweep
+
+
+def sweep_case(case: Case, implementation: Implementation, settings: Settings) -> StepSweep:
+    """Hold plain central differences of forward, in the case's own dtype, against the checker's derivative.
+
+    Backward is not called: it has no part in how well a difference can be taken.
+    """
+    blank = StepSweep(implementation=implementation.name, case=case, verdict=Verdict.SKIP, reason=case.impossible())
+    if blank.reason:
+        return blank
+    problem = LAYERS[case.layer].problem(case)
+    try:
+        out, _ = implementation.forward(problem.inputs, problem.parameters)
+        forward = check_forward(out, problem, case.dtype, settings)
+        if forward.worst is None:  # out is not of a form, or not of numbers, that could be differentiated
+            return replace(blank, verdict=Verdict.FAIL, reason=forward.reason)
+        inputs = numeric_inputs(implementation, problem)
+        sweeps = {f"d{name}": _sweep(name, implementation, problem, inputs, case.dtype, settings) for name in inputs}
+    except ImplementationError as error:
+        return replace(blank, verdict=Verdict.ERROR, reason=str(error), traceback=error.traceback)
+    swept = replace(blank, sweeps=sweeps, numeric_dtype=dtype_name(next(iter(inputs.values())).dtype))
+    if not any(found.differences for found in sweeps.values()):
+        reason = "forward is too rough, or does not depend on its inputs: no derivative to hold differences against"
+        return replace(swept, verdict=Verdict.INCONCLUSIVE, reason=reason)
+    return replace(swept, verdict=Verdict.PASS)
+
+
+def failed_sweep(
+    case: Case,
+    name: str,
+    spec: str | None,  # noqa: ARG001  # told as a failed check is
+    settings: Settings,  # noqa: ARG001
+    reason: str,
+    traceback: str | None = None,
+) -> StepSweep:
+    """Report a case of which an implementation left nothing to sweep: it raised, hung or crashed."""
+    return StepSweep(implementation=name, case=case, verdict=Verdict.ERROR, reason=reason, traceback=traceback)
+
+
+def _sweep(
+    name: str,
+    implementation: Implementation,
+    problem: Problem,
+    inputs: Mapping[str, Array],
+    dtype: str,
+    settings: Settings,
+) -> Sweep:
+    plain, exact = (along(implementation, problem, values, name) for values in (problem.inputs, inputs))
+    x, coupling, cotangent = inputs[name], problem.coupling.get(name), problem.cotangent
+    colors = coupling.colors if coupling else None
+    method = choose(settings.method, x.size, cotangent.size, colors)
+    # What differentiates an array once in a second takes half a minute to sweep it.
+    moved = 2 * len(STEPS) * (colors if colors and method == "colored" else x.size)
+    if method == "projected" or (settings.method == "auto" and not affordable(moved, x.size, cotangent.size)):
+        elements = sampled(x.size)
+        point, function = x.reshape(-1)[elements], part_of(exact, x, elements)
+        reference = differentiate(function, point, cotangent, resolution=RESOLUTION * epsilon(dtype))
+        return sweep(plain, problem.inputs[name], cotangent, reference, elements=elements)
+    reference = differentiate(
+        exact,
+        x,
+        cotangent,
+        resolution=RESOLUTION * epsilon(dtype),
+        coupling=coupling if method == "colored" else None,
+    )
+    held = coupling if reference.method == "colored" else None  # given up where forward was found to leak
+    return sweep(plain, problem.inputs[name], cotangent, reference, coupling=held)

@@ -1,0 +1,96 @@
+"""`--step-sweep` and `--plot`: which flags go with them, and where sweeps and the picture of one are sent."""
+
+from __future__ import annotations
+
+import importlib.util
+import time
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, TextIO
+
+import click
+
+from gradcheck_cli.cli.exit_codes import end
+from gradcheck_cli.cli.output import show_printed, whole_file
+from gradcheck_cli.result import Summary, Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Mapping
+
+    from gradcheck_cli.report.report import Look
+    from gradcheck_cli.result import StepSweep
+
+_PICTURES = (".png", ".svg")
+
+#: Flags that would change nothing, or ask for what there is not; and why.
+_NO_PART = {
+    "--step": "a sweep tries many steps, and --step fixes one",
+    "--tol": "a sweep judges nothing, and --tol is about what passes",
+    "--show": "every sweep is shown",
+    "--json": "a sweep is no check, and the JSON report is of checks; its forms are the table and --plot",
+    "--format": "a sweep is no check, and the JSON report is of checks; its forms are the table and --plot",
+}
+
+
+def refuse_beside_sweep(given: Mapping[str, object]) -> None:
+    """Refuse flags that have no part in a sweep.
+
+    Raises:
+        click.UsageError: one of them was given.
+    """
+    for flag, value in given.items():
+        if value is not None and (flag, value) != ("--format", "table"):
+            raise click.UsageError(f"{flag} does not go with --step-sweep: {_NO_PART[flag]}. Leave one of them out.")
+
+
+def wanted_picture(path: str | None, *, swept: int) -> Path | None:
+    """Return where the picture of a sweep is to go, if one is wanted.
+
+    Args:
+        path: what --plot says.
+        swept: sweeps that are to be made.
+
+    Raises:
+        click.UsageError: there is not one sweep to draw, no such kind of picture, or nothing to draw it with.
+    """
+    if path is None:
+        return None
+    picture = Path(path)
+    if not swept:
+        raise click.UsageError("--plot draws a step sweep: give --step-sweep too.")
+    if swept > 1:
+        why = f"--plot draws one sweep, and there are {swept}: give one implementation and one value for each flag."
+        raise click.UsageError(why)
+    if picture.suffix.lower() not in _PICTURES:
+        raise click.BadParameter(f"{path!r}: give a name that ends in {' or '.join(_PICTURES)}.", param_hint="--plot")
+    if importlib.util.find_spec("matplotlib") is None:
+        raise click.UsageError("--plot draws with matplotlib, which is not there: pip install 'convcheck[plot]'")
+    return picture
+
+
+def run_sweeps(sweeps: Generator[StepSweep], stdout: TextIO, look: Look, picture: Path | None) -> int:
+    """Show each sweep as it comes, draw it if that is wanted, and return the exit code.
+
+    Raises:
+        click.BadParameter: the picture cannot be written. It is raised before anything runs.
+        click.exceptions.Exit: there was nothing to draw; a picture that was there before is still there.
+    """
+    from gradcheck_cli.report.sweep import SweepReport  # it needs rich, which a check that writes JSON does not
+
+    report, verdicts, started = SweepReport(stdout, look), [], time.perf_counter()
+    with ExitStack() as files:
+        files.callback(sweeps.close)  # and with it every process
+        stream = None if picture is None else files.enter_context(whole_file(picture, "--plot"))
+        for result in sweeps:
+            report.sweep(result)
+            stdout.flush()
+            verdicts.append(result.verdict)
+            show_printed(result, verbose=look.verbose)
+            if picture is not None and stream is not None and result.verdict is Verdict.PASS:
+                from gradcheck_cli.report.plot import draw  # it needs Matplotlib, which only --plot does
+
+                draw(result, stream.buffer, picture.suffix.lower().removeprefix("."))
+        code = end(Summary.of(verdicts, seconds=time.perf_counter() - started))
+        if code and stream is not None:
+            raise click.exceptions.Exit(code)
+    return code

@@ -1,0 +1,229 @@
+"""A guarded process: what functions return and print, how they die, and what is left of them."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+
+from gradcheck_cli.guard.limits import GIGABYTE, Limits
+from gradcheck_cli.guard.process import BugError, DiedError, GuardedProcess
+from gradcheck_cli.guard.state import undisturbed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+HUNG = 1000  #: seconds; no test waits for it
+
+
+@pytest.fixture
+def process() -> Iterator[GuardedProcess]:
+    guarded = GuardedProcess(Limits(seconds=10))
+    yield guarded
+    guarded.close()
+
+
+def is_gone(pid: int) -> bool:
+    """Tell whether a process has ended; it may still wait to be noticed by whoever started it."""
+    for _ in range(100):
+        try:
+            state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+        except (FileNotFoundError, ProcessLookupError):
+            return True
+        if state == "Z":
+            return True
+        time.sleep(0.05)
+    return False
+
+
+def hang() -> None:
+    time.sleep(HUNG)
+
+
+def spin() -> None:
+    while True:
+        pass
+
+
+def hang_with_a_child(path: str) -> None:
+    with subprocess.Popen(["sleep", str(HUNG)]) as child:
+        Path(path).write_text(f"{os.getpid()} {child.pid}")
+
+
+def stop() -> None:
+    os.kill(os.getpid(), signal.SIGSTOP)
+
+
+def crash() -> None:
+    os.kill(os.getpid(), signal.SIGSEGV)
+
+
+def be_killed() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def leave() -> None:
+    os._exit(7)
+
+
+def close_everything() -> None:
+    os.closerange(0, 100)
+
+
+def divide() -> float:
+    return 1 / 0
+
+
+def take(size: int) -> int:
+    return len(bytearray(size))
+
+
+def say(*words: str) -> None:
+    sys.stdout.write(" ".join(words) + "\n")
+    os.write(1, b"past Python\n")
+    sys.stderr.write("to stderr\n")
+
+
+def test_values_come_back_and_one_process_serves_all(process: GuardedProcess) -> None:
+    assert process.call(max, 3, 4) == 4
+    assert process.call(os.getpid) == process.call(os.getpid) != os.getpid()
+    assert process.starts == 1
+    np.testing.assert_array_equal(process.call(np.arange, 5), np.arange(5))
+
+
+def test_what_is_expected_is_raised_and_what_is_not_is_a_bug(process: GuardedProcess) -> None:
+    with pytest.raises(ZeroDivisionError):
+        process.call(divide, expected=(ZeroDivisionError,))
+    with pytest.raises(BugError, match="return 1 / 0"):
+        process.call(divide)
+    assert process.starts == 1
+
+
+def test_prints_are_captured_call_by_call(process: GuardedProcess, capfd: pytest.CaptureFixture[str]) -> None:
+    process.call(say, "one")
+    assert set(process.output.splitlines()) == {"one", "past Python", "to stderr"}
+    process.call(max, 1, 2)
+    assert process.output == ""
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_flood_is_kept_at_both_ends(process: GuardedProcess) -> None:
+    process.call(say, "first", "x" * 10**7)
+    assert process.output.startswith("first")
+    assert process.output.endswith("to stderr\n")
+    assert "bytes ...]" in process.output
+    assert len(process.output) < 10_000
+
+
+@pytest.mark.parametrize(
+    ("function", "reason"),
+    [
+        (leave, "ended the process with exit code 7"),
+        (crash, "died of a segmentation fault"),
+        (be_killed, "died of SIGKILL"),
+        (close_everything, "ended the process with exit code"),
+        (hang, "was stopped after 0.5 s"),
+        (spin, "was stopped after 0.5 s"),
+        (stop, "was stopped after 0.5 s"),
+    ],
+)
+def test_every_way_to_die_is_told_and_the_next_call_is_answered(function: Callable[[], None], reason: str) -> None:
+    process = GuardedProcess(Limits(seconds=0.5))
+    pid = process.call(os.getpid)
+    with pytest.raises(DiedError) as died:
+        process.call(function)
+    assert str(died.value).startswith(reason)
+    assert died.value.late is ("stopped" in reason)
+    if function in (crash, hang, spin):
+        assert died.value.stack[-1][2] == function.__name__
+        assert Path(died.value.stack[-1][0]).name == "test_process.py"
+    assert is_gone(pid)
+    assert process.call(max, 3, 4) == 4
+    assert process.starts == 2
+    process.close()
+
+
+def test_what_died_leaves_no_children(tmp_path: Path) -> None:
+    process = GuardedProcess(Limits(seconds=0.5))
+    with pytest.raises(DiedError):
+        process.call(hang_with_a_child, str(tmp_path / "pids"))
+    pids = [int(pid) for pid in (tmp_path / "pids").read_text().split()]
+    assert len(pids) == 2
+    assert all(is_gone(pid) for pid in pids)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the limit may be without effect")
+def test_memory_is_limited() -> None:
+    process = GuardedProcess(Limits(memory=GIGABYTE))
+    assert process.call(take, GIGABYTE // 4) == GIGABYTE // 4
+    with pytest.raises(MemoryError):
+        process.call(take, 2 * GIGABYTE, expected=(MemoryError,))
+    assert process.starts == 1
+    process.close()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere it ends with its call")
+def test_a_killed_parent_takes_its_process_along(tmp_path: Path) -> None:
+    source = f"""
+import sys; sys.path[:] = {sys.path!r}
+from gradcheck_cli.guard.process import GuardedProcess
+from gradcheck_cli.guard.limits import Limits
+from tests.guard.test_process import hang_with_a_child
+GuardedProcess(Limits()).call(hang_with_a_child, {str(tmp_path / "pids")!r})
+"""
+    with subprocess.Popen([sys.executable, "-c", source]) as parent:
+        written = tmp_path / "pids"
+        while not written.exists() or " " not in written.read_text():
+            time.sleep(0.05)
+        guarded, child = (int(pid) for pid in written.read_text().split())
+        parent.kill()
+    assert is_gone(guarded)
+    with contextlib.suppress(ProcessLookupError):  # a grandchild outlives a killed grandparent
+        os.kill(child, signal.SIGKILL)
+
+
+def disturb() -> None:
+    os.chdir("/")
+    os.environ["CHANGED"] = "1"
+    np.seterr(all="raise")
+    np.set_printoptions(precision=1)
+    np.random.seed(1)  # noqa: NPY002
+    random.seed(1)
+    warnings.simplefilter("ignore")
+    sys.setrecursionlimit(5000)
+    sys.path.insert(0, "/nowhere")
+    sys.stdout = None  # type: ignore[assignment]
+
+
+def state() -> list[Any]:
+    return [
+        Path.cwd(),
+        dict(os.environ),
+        np.geterr(),
+        np.get_printoptions(),
+        np.random.get_state()[1].tolist(),  # noqa: NPY002
+        random.getstate(),
+        list(warnings.filters),
+        sys.getrecursionlimit(),
+        list(sys.path),
+        sys.stdout,
+    ]
+
+
+def test_what_is_disturbed_is_put_back() -> None:
+    before = state()
+    with undisturbed():
+        disturb()
+        changed = [one != other for one, other in zip(before, state(), strict=True)]
+    assert all(changed), "the test disturbs less than it says"
+    assert state() == before

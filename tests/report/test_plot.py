@@ -1,0 +1,108 @@
+"""The picture of a sweep: what is in it, and that the same figures make the same file."""
+
+from __future__ import annotations
+
+import io
+import re
+import struct
+import subprocess
+import sys
+from dataclasses import replace
+from typing import TYPE_CHECKING
+from xml.etree import ElementTree as ET
+
+import pytest
+
+from gradcheck_cli.numeric.sweep import Part
+from gradcheck_cli.report.plot import draw
+from tests.report.test_sweep import CURVED, RESULT, STRAIGHT, difference
+
+if TYPE_CHECKING:
+    from gradcheck_cli.result import StepSweep
+
+
+def drawn(result: StepSweep, kind: str = "svg") -> bytes:
+    stream = io.BytesIO()
+    draw(result, stream, kind)
+    return stream.getvalue()
+
+
+def texts(svg: bytes) -> list[str]:
+    """List what is written in it: the writer leaves each text as a comment beside its outline."""
+    return re.findall(r"<!-- (.*?) -->", svg.decode())
+
+
+def test_a_png_is_a_png_of_a_size_for_slides() -> None:
+    png = drawn(RESULT, "png")
+    assert png.startswith(b"\x89PNG\r\n\x1a\n")
+    wide, high = struct.unpack(">II", png[16:24])
+    assert (wide, high) == (1440, 896)
+
+
+def test_the_same_figures_make_the_same_svg() -> None:
+    svg = drawn(RESULT)
+    ET.fromstring(svg)
+    assert b"<dc:date>" not in svg
+    assert svg == drawn(RESULT)
+    assert svg != drawn(replace(RESULT, sweeps={"dx": replace(CURVED, bound=1e-12)}))
+
+
+def test_everything_in_it_has_its_name() -> None:
+    written = texts(drawn(RESULT))
+    for text in (
+        "2x3x7x7 * 4x3x3x3 stride 2 pad 1, float64",
+        "step h, in units of the input",
+        "dx",
+        "db",
+        "h = 1e-5",
+        "h ~ 1.6e-2",
+        "eps of float64, 2.2e-16",
+        "truncation, slope 2",
+        "roundoff, slope -1",
+        "the checker's h and error bound",
+        "no more than that bound",
+    ):
+        assert text in written, text
+
+
+def test_nothing_is_drawn_that_is_not_there() -> None:
+    written = texts(drawn(replace(RESULT, sweeps={"dw": STRAIGHT, "db": replace(STRAIGHT, differences=())})))
+    assert "roundoff, slope -1" in written
+    assert "h = 64" in written
+    for text in ("truncation, slope 2", "x + h rounds to x", "dx", "db"):
+        assert text not in written, text
+
+
+def test_lost_steps_are_named_and_undefined_ones_left_out() -> None:
+    steps = (
+        difference(1, float("inf"), Part.UNDEFINED),
+        difference(1e-1, 1e-2, Part.TRUNCATION),
+        difference(1e-8, 1, Part.LOST),
+        difference(1e-9, 1, Part.LOST),
+    )
+    written = texts(drawn(replace(RESULT, sweeps={"dx": replace(CURVED, differences=steps)})))
+    assert "x + h rounds to x" in written
+    assert "truncation, slope 2" not in written  # of one point
+
+
+def test_a_slope_that_the_points_do_not_have_is_not_drawn() -> None:
+    kink = tuple(replace(d, slope=0.3) if d.part is Part.TRUNCATION else d for d in CURVED.differences)
+    written = texts(drawn(replace(RESULT, sweeps={"dx": replace(CURVED, differences=kink)})))
+    assert "truncation, slope 2" not in written
+    assert "roundoff, slope -1" in written
+
+
+@pytest.mark.parametrize("gradients", [1, 9])
+def test_any_number_of_gradients_can_be_drawn(gradients: int) -> None:
+    names = [f"d{number}" for number in range(gradients)]
+    written = texts(drawn(replace(RESULT, sweeps=dict.fromkeys(names, CURVED))))
+    assert [name for name in names if name not in written] == []
+
+
+def test_no_display_is_asked_for() -> None:
+    code = (
+        "import io, sys; from gradcheck_cli.report.plot import draw; from tests.report.test_sweep import RESULT;"
+        "[draw(RESULT, io.BytesIO(), kind) for kind in ('png', 'svg')];"
+        "sys.exit('matplotlib.pyplot' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False, timeout=60).returncode == 0
