@@ -211,7 +211,7 @@ def state() -> list[Any]:
         dict(os.environ),
         np.geterr(),
         np.get_printoptions(),
-        np.random.get_state()[1].tolist(),  # noqa: NPY002
+        str(np.random.get_state()),  # noqa: NPY002
         random.getstate(),
         list(warnings.filters),
         sys.getrecursionlimit(),
