@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from gradcheck_cli import ConvCase, Verdict, check
+from gradcheck_cli.implementation.conventions.pair import function_pair
 from gradcheck_cli.implementation.implementation import ImplementationError
-from gradcheck_cli.implementation.pair import function_pair
 from gradcheck_cli.layers import LAYERS
 from gradcheck_cli.layers.conv_naive import conv_backward_naive, conv_forward_naive
 
