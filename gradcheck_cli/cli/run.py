@@ -24,6 +24,7 @@ from gradcheck_cli.result import Run, Summary, Verdict
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from gradcheck_cli.implementation.implementation import Implementation
     from gradcheck_cli.layers.layer import Case, Layer
     from gradcheck_cli.report.report import Report
     from gradcheck_cli.result import CaseResult
@@ -40,6 +41,7 @@ def run_checks(
     method: str,
     tol: float | None,
     step: float | None,
+    adapter: str | None,
     format_: str | None,
     json_path: str | None,
     show: str | None,
@@ -67,12 +69,10 @@ def run_checks(
     if len(cases) == 1 and (reason := next(iter(cases)).impossible()):
         raise click.UsageError(f"Impossible geometry: {reason}.")
 
+    if adapter and not implementation:
+        raise click.UsageError(f"--adapter {adapter} has nothing to adapt; name an IMPLEMENTATION, such as FILE.py.")
     names = implementation or (next(iter(layer.builtin)),)
-    try:
-        implementations = [find(name, layer) for name in names]
-    except ImplementationNotFoundError as error:
-        raise click.UsageError(str(error)) from error
-    settings = Settings(method=method, tol=tol, step=step, keep_arrays=verbose)
+    settings = Settings(method=method, tol=tol, step=step, adapter=adapter, keep_arrays=verbose)
     stdout = cast("TextIO", Stdout())
     total = len(cases) * len(names)
     look = Look(
@@ -90,10 +90,11 @@ def run_checks(
         if json_path is not None and json_path != "-":
             stream = files.enter_context(whole_file(Path(json_path), "--json"))
             reports.append(make_report("json", described, stream, look))
-        summary = _report(run(cases, implementations, settings), reports)
+        # Only now, when nothing that it prints can reach stdout and every file can be written, does user code run.
+        summary = _report(run(cases, _find(names, layer, adapter), settings), reports)
         stdout.flush()
     if summary.verdict is Verdict.SKIP and not summary.interrupted:
-        click.echo("Error: No case to run: every geometry is impossible.", err=True)
+        click.echo("Error: No case to run: every one was skipped, for the reasons above.", err=True)
     return exit_code(summary)
 
 
@@ -101,6 +102,16 @@ def _cases(layer: Layer, geometry: dict[str, tuple[Any, ...]], dtypes: tuple[str
     if geometry:
         return Product(case=layer.case, values={**geometry, "dtype": dtypes}, seed=seed)
     return tuple(replace(case, dtype=dtype, seed=seed) for case in layer.standard() for dtype in dtypes)
+
+
+def _find(names: Iterable[str], layer: Layer, adapter: str | None) -> list[Implementation]:
+    try:
+        found = [find(name, layer, adapter) for name in names]
+    except ImplementationNotFoundError as error:
+        raise click.UsageError(str(error)) from error
+    for warning in dict.fromkeys(warning for one in found for warning in one.warnings):
+        click.echo(f"Warning: {warning}.", err=True)
+    return found
 
 
 def _report(results: Iterable[CaseResult], reports: list[Report]) -> Summary:
