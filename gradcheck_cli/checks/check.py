@@ -67,10 +67,27 @@ def check_case(case: Case, implementation: Implementation, settings: Settings) -
     return replace(result, command=command, seconds=time.perf_counter() - started)
 
 
+def failed_case(
+    case: Case, name: str, spec: str | None, settings: Settings, reason: str, traceback: str | None = None
+) -> CaseResult:
+    """Report a case of which an implementation left nothing to judge: it raised, hung or crashed."""
+    layer = LAYERS[case.layer]
+    return CaseResult(
+        implementation=name,
+        layer=layer.name,
+        case=case,
+        verdict=Verdict.ERROR,
+        reason=reason,
+        traceback=traceback,
+        command=spec and replay_command(layer.command, case, spec, settings),
+    )
+
+
 def _judge(case: Case, layer: Layer, implementation: Implementation, settings: Settings) -> CaseResult:
     blank = CaseResult(
         implementation=implementation.name,
         understood=None if implementation.name in layer.builtin else implementation.convention,
+        warnings=implementation.warnings,
         layer=layer.name,
         case=case,
         verdict=Verdict.SKIP,

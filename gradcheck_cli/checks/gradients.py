@@ -115,7 +115,9 @@ def _check_gradient(
     method = choose(settings.method, x.size, problem.cotangent.size, coupling.colors if coupling else None)
     if method == "projected":
         gradient, tolerance = np.asarray(subject.array), settings.tolerance(subject.dtype)
-        projection = project(function, x, problem.cotangent, gradient, epsilon=eps, tolerance=tolerance)
+        projection = project(
+            function, x, problem.cotangent, gradient, epsilon=eps, tolerance=tolerance, step=settings.step
+        )
         return compare_projection(subject, projection, settings), []
     derivative = differentiate(
         function,

@@ -121,6 +121,19 @@ def _check_flags() -> list[click.Parameter]:
             help="makes (forward, backward) of what IMPLEMENTATION names, for code that no convention fits",
             section=_CHECK,
         ),
+        Flag(
+            ["--timeout"],
+            type=PositiveNumber(),
+            default=60.0,
+            help="seconds for one case of one implementation  [60]",
+            section=_CHECK,
+        ),
+        Flag(
+            ["--memory"],
+            type=PositiveNumber(),
+            help="GiB that one implementation may hold  [half of the machine's]",
+            section=_CHECK,
+        ),
     ]
 
 

@@ -16,15 +16,15 @@ from gradcheck_cli.checks.settings import Settings
 from gradcheck_cli.cli.exit_codes import exit_code
 from gradcheck_cli.cli.flags import MANY_CASES, versions
 from gradcheck_cli.cli.output import Stdout, wants_color, whole_file, width
-from gradcheck_cli.engine import run
-from gradcheck_cli.implementation.find import ImplementationNotFoundError, find
+from gradcheck_cli.engine import make_checker, run
+from gradcheck_cli.guard.limits import GIGABYTE, Limits
+from gradcheck_cli.implementation.find import ImplementationNotFoundError
 from gradcheck_cli.report.report import Look, make_report
 from gradcheck_cli.result import Run, Summary, Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Generator
 
-    from gradcheck_cli.implementation.implementation import Implementation
     from gradcheck_cli.layers.layer import Case, Layer
     from gradcheck_cli.report.report import Report
     from gradcheck_cli.result import CaseResult
@@ -42,6 +42,8 @@ def run_checks(
     tol: float | None,
     step: float | None,
     adapter: str | None,
+    timeout: float,
+    memory: float | None,
     format_: str | None,
     json_path: str | None,
     show: str | None,
@@ -73,6 +75,13 @@ def run_checks(
         raise click.UsageError(f"--adapter {adapter} has nothing to adapt; name an IMPLEMENTATION, such as FILE.py.")
     names = implementation or (next(iter(layer.builtin)),)
     settings = Settings(method=method, tol=tol, step=step, adapter=adapter, keep_arrays=verbose)
+    limits = Limits(seconds=timeout, memory=None if memory is None else int(memory * GIGABYTE))
+    checkers = [make_checker(name, layer, settings, limits) for name in names]
+    if len(checkers) == 1:  # of several, one that cannot be found is an error of its own cases
+        try:
+            checkers[0].open()
+        except ImplementationNotFoundError as error:
+            raise click.UsageError(str(error)) from error
     stdout = cast("TextIO", Stdout())
     total = len(cases) * len(names)
     look = Look(
@@ -90,8 +99,7 @@ def run_checks(
         if json_path is not None and json_path != "-":
             stream = files.enter_context(whole_file(Path(json_path), "--json"))
             reports.append(make_report("json", described, stream, look))
-        # Only now, when nothing that it prints can reach stdout and every file can be written, does user code run.
-        summary = _report(run(cases, _find(names, layer, adapter), settings), reports)
+        summary = _report(run(cases, checkers), reports, verbose=verbose)
         stdout.flush()
     if summary.verdict is Verdict.SKIP and not summary.interrupted:
         click.echo("Error: No case to run: every one was skipped, for the reasons above.", err=True)
@@ -104,28 +112,27 @@ def _cases(layer: Layer, geometry: dict[str, tuple[Any, ...]], dtypes: tuple[str
     return tuple(replace(case, dtype=dtype, seed=seed) for case in layer.standard() for dtype in dtypes)
 
 
-def _find(names: Iterable[str], layer: Layer, adapter: str | None) -> list[Implementation]:
-    try:
-        found = [find(name, layer, adapter) for name in names]
-    except ImplementationNotFoundError as error:
-        raise click.UsageError(str(error)) from error
-    for warning in dict.fromkeys(warning for one in found for warning in one.warnings):
-        click.echo(f"Warning: {warning}.", err=True)
-    return found
-
-
-def _report(results: Iterable[CaseResult], reports: list[Report]) -> Summary:
+def _report(results: Generator[CaseResult], reports: list[Report], *, verbose: bool) -> Summary:
     """Hand every result to every report; on Ctrl-C, what there is."""
     started = time.perf_counter()
     verdicts: list[Verdict] = []
+    warned: set[str] = set()
     interrupted = False
     try:
         for result in results:
+            for warning in result.warnings:
+                if warning not in warned:
+                    warned.add(warning)
+                    click.echo(f"Warning: {warning}.", err=True)
             for report in reports:
                 report.case(result)
+            if result.output and (verbose or result.verdict is Verdict.ERROR):
+                click.echo(f"{result.implementation} printed, in {result.case.label()}:\n{result.output}", err=True)
             verdicts.append(result.verdict)
     except KeyboardInterrupt:
         interrupted = True
+    finally:
+        results.close()  # and with it every process
     summary = Summary.of(verdicts, seconds=time.perf_counter() - started, interrupted=interrupted)
     for report in reports:
         report.finish(summary)

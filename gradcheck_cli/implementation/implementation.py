@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
 import traceback
 from dataclasses import dataclass
@@ -25,8 +26,8 @@ if TYPE_CHECKING:
     #: backward(cotangent, cache, names of the inputs) -> what was returned as gradient of each
     Backward = Callable[[Array, object, tuple[str, ...]], Mapping[str, object]]
 
-_OWN_CODE = str(Path(gradcheck_cli.__file__).parent)
-_REFERENCE_CODE = str(Path(_OWN_CODE, "layers"))
+_OWN_CODE = str(Path(gradcheck_cli.__file__).parent) + os.sep
+_REFERENCE_CODE = _OWN_CODE + "layers" + os.sep
 
 
 class ImplementationError(Exception):
@@ -65,7 +66,7 @@ def call(function: Callable[..., Any], *args: object, **kwargs: object) -> Any:
     copies = [_copy(argument) for argument in args]
     named = {name: _copy(argument) for name, argument in kwargs.items()}
     try:
-        with contextlib.redirect_stdout(sys.stderr):
+        with contextlib.redirect_stdout(sys.stderr), np.errstate():
             return function(*copies, **named)
     except (ImplementationError, KeyboardInterrupt):
         raise
@@ -74,7 +75,12 @@ def call(function: Callable[..., Any], *args: object, **kwargs: object) -> Any:
     except BaseException as error:
         said = str(error).strip()
         reason = f"{name_of(function)} raised {type(error).__name__}" + (f": {said.splitlines()[0]}" if said else "")
-        raise ImplementationError(reason + remedy(error, user_stack(error)), own_frames(error)) from error
+        frames = own_frames(error)
+        shown = [_shown(argument) for argument in args] + [f"{n}={_shown(value)}" for n, value in kwargs.items()]
+        called = f"{name_of(function)}({', '.join(shown)})"
+        raise ImplementationError(
+            reason + remedy(error, user_stack(error)), frames and f"{frames}\nIt was called as {called}"
+        ) from error
 
 
 def name_of(function: Callable[..., Any]) -> str:
@@ -106,6 +112,16 @@ def own_frames(error: BaseException) -> str | None:
     return "Traceback (your code only):\n" + "".join(lines).rstrip()
 
 
+def own_lines(stack: list[tuple[str, int, str]]) -> tuple[str | None, str | None]:
+    """Format the user's part of a stack of (file, line, function), the innermost last; and name what we called."""
+    ours = max((number for number, (file, _, _) in enumerate(stack) if _is_ours(file)), default=-1)
+    theirs = [frame for frame in stack[ours + 1 :] if not frame[0].startswith("<frozen")]
+    if not theirs:
+        return None, None
+    lines = traceback.format_list([traceback.FrameSummary(*frame) for frame in theirs])
+    return "Where it was (your code only):\n" + "".join(lines).rstrip(), theirs[0][2]
+
+
 def _is_ours(filename: str) -> bool:
     return filename.startswith(_OWN_CODE) and not filename.startswith(_REFERENCE_CODE)
 
@@ -114,6 +130,15 @@ def _copy(argument: object) -> object:
     if isinstance(argument, np.ndarray):
         return argument.copy()
     return dict(argument) if isinstance(argument, dict) else argument
+
+
+def _shown(argument: object) -> str:
+    """Describe an argument in a few words: an array by its shape and dtype."""
+    if isinstance(argument, np.ndarray):
+        return f"{'x'.join(map(str, argument.shape)) or 'scalar'} {argument.dtype}"
+    if isinstance(argument, tuple | list):
+        return f"{type(argument).__name__} of {len(argument)}"
+    return repr(argument) if isinstance(argument, dict | int | float | str) else type(argument).__name__
 
 
 def listed(names: Iterable[str]) -> str:

@@ -121,8 +121,9 @@ def coupling(case: ConvCase) -> dict[str, Coupling]:
     colour, for all filters together; b is one.
     """
     channels, vertical, horizontal = case.C // case.groups, _Axis.of(case, 0), _Axis.of(case, 1)
-    samples, filters = np.arange(case.N)[:, None, None, None], np.arange(case.F)[:, None, None]
-    group = filters // (case.F // case.groups)
+    samples, filters = np.arange(case.N)[:, None, None, None], np.arange(case.F)[None, :, None, None]
+    # One group is one owner for all filters.
+    group = filters // (case.F // case.groups) if case.groups > 1 else np.zeros((1, 1, 1, 1), int)
 
     def owner_of_x(color: int) -> Array:
         color, k = divmod(color, horizontal.colors)
@@ -132,12 +133,12 @@ def coupling(case: ConvCase) -> dict[str, Coupling]:
         return np.where((i >= 0) & (j >= 0), element, -1)
 
     def owner_of_w(color: int) -> Array:
-        return np.broadcast_to(filters * (channels * case.HH * case.WW) + color, case.out_shape)
+        return filters * (channels * case.HH * case.WW) + color
 
     return {
         "x": Coupling(colors=channels * vertical.colors * horizontal.colors, owner=owner_of_x),
         "w": Coupling(colors=channels * case.HH * case.WW, owner=owner_of_w),
-        "b": Coupling(colors=1, owner=lambda _: np.broadcast_to(filters, case.out_shape)),
+        "b": Coupling(colors=1, owner=lambda _: filters),
     }
 
 

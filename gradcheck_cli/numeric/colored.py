@@ -24,9 +24,10 @@ if TYPE_CHECKING:
 class Coupling:
     """Which element of an input reaches which output, colour by colour.
 
-    `owner(k)` says for every output, in the output's shape, which element of colour k reaches it: as a flat index of
-    the input, -1 where none does. That it is one at most is what makes it a colour. An element that reaches no output
-    has no colour, and no derivative.
+    `owner(k)` says for every output which element of colour k reaches it: as a flat index of the input, -1 where none
+    does. That it is one at most is what makes it a colour. An element that reaches no output has no colour, and no
+    derivative. What is returned has the output's axes; one along which all outputs have the same owner may have size 1
+    (the filters, for an element of an image), and then costs next to nothing.
     """
 
     colors: int
@@ -49,15 +50,14 @@ class ColoredSampler:
 
     def sample(self, elements: Array, steps: Array) -> Sample:
         """Difference at each of `elements` (flat indices of x), with its own step."""
-        figures = np.zeros((5, elements.size), self.point.dtype)
-        figures[4] = True  # an element that reaches no output is as straight as can be
+        figures = np.zeros((4, elements.size), self.point.dtype)
         color = self._color[elements]
         order = np.argsort(color, kind="stable")
         for group in np.split(order, np.flatnonzero(np.diff(color[order])) + 1):
             if group.size and color[group[0]] >= 0:
                 figures[:, group] = self._difference(int(color[group[0]]), elements[group], steps[group])
-        value, scale, roundoff, bending, straight = figures
-        return Sample(value=value, scale=scale, roundoff=roundoff, bending=bending, straight=straight.astype(bool))
+        value, scale, roundoff, bending = figures
+        return Sample(epsilon=self.point.epsilon, value=value, scale=scale, roundoff=roundoff, bending=bending)
 
     def _difference(self, color: int, elements: Array, steps: Array) -> Array:
         point = self.point
@@ -68,28 +68,29 @@ class ColoredSampler:
         # Where each output's change goes: to 1 + the place of its owner in `elements`, to 0 if it has none among them.
         # An owner of -1 is the last entry of the table, which stays 0.
         self._place[elements] = np.arange(1, elements.size + 1)
-        place = self._place[self._coupling.owner(color).reshape(-1)]
+        owner = self._coupling.owner(color)
+        place = self._place[owner]
         self._place[elements] = 0
-        sums, straight = np.zeros((5, elements.size + 1), point.dtype), np.ones(elements.size + 1, bool)
-        for block, found in point.differences(self._at(elements, ahead), self._at(elements, behind)):
-            amounts = [found.change, abs(found.change), found.size, found.bent]
+        shared = tuple(axis for axis, size in enumerate(owner.shape) if size == 1)
+        sums = np.zeros((5, elements.size + 1), point.dtype)
+        for tile, found in point.differences(self._moved(elements, ahead), self._moved(elements, behind)):
+            amounts = [found.change, found.total, found.size, found.bent]
             if point.noise:
-                amounts.append(point.weights[block] ** 2)
+                amounts.append(point.weights.reshape(point.shape)[tile] ** 2)
+            to = place[tuple(slice(None) if axis in shared else part for axis, part in enumerate(tile))].reshape(-1)
             for total, amount in zip(sums, amounts, strict=False):
-                _credit(total, place[block], amount)
-            if found.crooked.any():
-                straight[place[block][found.crooked]] = False
+                _credit(total, to, amount.sum(axis=shared).reshape(-1) if shared else amount.reshape(-1))
         change, total, size, bent, square = sums[:, 1:]
         with np.errstate(all="ignore"):
-            rounding = point.epsilon * size + 4 * point.noise * np.sqrt(square)
+            # An element that changes nothing has no part in the rounding of what its neighbours in colour change.
+            rounding = point.epsilon * size * ((total != 0) | (bent != 0)) + 4 * point.noise * np.sqrt(square)
             figures = np.stack([change, total, rounding, bent]) / width
-            figures = np.where(width > 0, figures, [[np.nan], [np.nan], [np.inf], [np.inf]])
-        return np.vstack([figures, straight[1:] & (width > 0)])
+            return np.where(width > 0, figures, [[np.nan], [np.nan], [np.inf], [np.inf]])
 
-    def _at(self, elements: Array, values: Array) -> Array:
+    def _moved(self, elements: Array, values: Array) -> Array:
         moved = self.point.x.copy()
         moved.reshape(-1)[elements] = values
-        return self.point.at(moved)
+        return moved
 
 
 def _credit(total: Array, to: Array, amount: Array) -> None:

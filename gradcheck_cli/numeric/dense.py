@@ -20,40 +20,32 @@ class DenseSampler:
 
     def __init__(self, point: Point) -> None:
         self.point = point
-        self._moved = point.x.copy()
+        self._ahead, self._behind = point.x.copy(), point.x.copy()
         #: Four standard deviations of what noise does to the dot product; `noise` is that of a difference already.
         self._noise = 4 * point.noise * float(np.sqrt(point.weights @ point.weights)) if point.noise else 0.0
 
     def sample(self, elements: Array, steps: Array) -> Sample:
         """Difference at each of `elements` (flat indices of x), with its own step."""
         rows = [self._difference(int(p), h) for p, h in zip(elements, steps, strict=True)]
-        value, scale, roundoff, bending, straight = np.array(rows, dtype=self.point.dtype).reshape(-1, 5).T
-        return Sample(value=value, scale=scale, roundoff=roundoff, bending=bending, straight=straight.astype(bool))
+        value, scale, roundoff, bending = np.array(rows, dtype=self.point.dtype).reshape(-1, 4).T
+        return Sample(epsilon=self.point.epsilon, value=value, scale=scale, roundoff=roundoff, bending=bending)
 
-    def _difference(self, p: int, h: Any) -> tuple[Any, Any, Any, Any, bool]:
+    def _difference(self, p: int, h: Any) -> tuple[Any, Any, Any, Any]:
         point = self.point
-        at = self._moved.reshape(-1)[p]
+        at = point.x.reshape(-1)[p]
         ahead, behind = at + at.dtype.type(h), at - at.dtype.type(h)
         # The difference really taken: x + h and x - h are rounded.
         width = point.dtype.type(ahead) - point.dtype.type(behind)
         if not width > 0:
-            return np.nan, np.nan, np.inf, np.inf, False
+            return np.nan, np.nan, np.inf, np.inf
         change, total, size, bent = np.zeros(4, point.dtype)
-        straight = True
-        for _, found in point.differences(self._at(p, ahead), self._at(p, behind)):
+        self._ahead.reshape(-1)[p], self._behind.reshape(-1)[p] = ahead, behind
+        for _, found in point.differences(self._ahead, self._behind):
             with np.errstate(all="ignore"):
                 change += found.change.sum()
-                total += abs(found.change).sum()
-                size += found.size.sum()
+                total += found.total.sum()
+                # An output that does not change at all does not depend on what was moved: it has no rounding to share.
+                size += found.size[(found.total != 0) | (found.bent != 0)].sum()
                 bent += found.bent.sum()
-            straight = straight and not found.crooked.any()
-        return change / width, total / width, (point.epsilon * size + self._noise) / width, bent / width, straight
-
-    def _at(self, p: int, value: Any) -> Array:
-        """Evaluate with one element changed. The function leaves its argument alone, so no copy is needed."""
-        flat = self._moved.reshape(-1)
-        before, flat[p] = flat[p], value
-        try:
-            return self.point.at(self._moved)
-        finally:
-            flat[p] = before
+        self._ahead.reshape(-1)[p] = self._behind.reshape(-1)[p] = at
+        return change / width, total / width, (point.epsilon * size + self._noise) / width, bent / width

@@ -10,15 +10,15 @@ until the bound is good enough or gets no better.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gradcheck_cli.arrays import epsilon
-from gradcheck_cli.numeric.affine import AFFINE_STEP, is_affine
+from gradcheck_cli.numeric.affine import is_affine
 from gradcheck_cli.numeric.colored import ColoredSampler
 from gradcheck_cli.numeric.dense import DenseSampler
-from gradcheck_cli.numeric.ladder import climb
+from gradcheck_cli.numeric.elements import at_elements
 from gradcheck_cli.numeric.leak import find_leak, leaks
 from gradcheck_cli.numeric.method import affordable
 from gradcheck_cli.numeric.point import Point
@@ -70,14 +70,15 @@ def differentiate(
     """
     point = Point(function, x, cotangent)
     affine = is_affine(point)
+    everywhere = partial(at_elements, elements=np.arange(x.size), affine=affine, resolution=resolution, step=step)
     sampler: Sampler = DenseSampler(point) if coupling is None else ColoredSampler(point, coupling)
-    value, scale, bound, kinks = _everywhere(sampler, affine=affine, resolution=resolution, step=step)
+    value, scale, bound, kinks = everywhere(sampler)
     leak = None
     if coupling is not None and leaks(point, value, bound, affine=affine):
         leak = find_leak(point, coupling)
         if affordable(2 * x.size, x.size, cotangent.size):
             sampler = DenseSampler(point)
-            value, scale, bound, kinks = _everywhere(sampler, affine=affine, resolution=resolution, step=step)
+            value, scale, bound, kinks = everywhere(sampler)
         else:
             bound[:] = np.inf
     return Derivative(
@@ -91,30 +92,3 @@ def differentiate(
         method=sampler.method,
         evaluations=point.evaluations,
     )
-
-
-def _everywhere(
-    sampler: Sampler, *, affine: bool, resolution: float, step: float | None
-) -> tuple[Array, Array, Array, Array]:
-    """Return value, scale and error bound of all elements, and which have a kink."""
-    count, dtype = sampler.point.x.size, sampler.point.dtype
-    everywhere = np.arange(count)
-    if affine:
-        sample = sampler.sample(everywhere, np.full(count, step or AFFINE_STEP))
-        value, scale = sample.value, sample.scale
-        # In an affine function what is left of f+ - 2 f + f- is its rounding, seen at work; a bound from eps alone
-        # knows nothing of long sums.
-        bound = sample.roundoff + sample.bending
-        doubtful = everywhere[~sample.straight]
-    else:
-        value, scale, bound = (np.full(count, np.nan, dtype) for _ in range(3))
-        doubtful = everywhere
-    kinks = np.zeros(count, bool)
-    if doubtful.size:
-        limits = climb(sampler, doubtful, resolution=resolution, step=step)
-        value[doubtful], scale[doubtful], bound[doubtful] = limits.value, limits.scale, limits.error_bound
-        kinks[doubtful] = limits.kinked
-    # The dot product and the quotient round too; a relative 2 eps of the scale covers what NumPy's pairwise sums lose.
-    bound = bound + 2 * epsilon(dtype) * scale
-    bound[np.isnan(bound) | kinks] = np.inf
-    return value, scale, bound, kinks

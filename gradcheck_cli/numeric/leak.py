@@ -80,8 +80,8 @@ def _strays(point: Point, coupling: Coupling, direction: Array, elements: Array)
     moved.reshape(-1)[elements] += point.x.dtype.type(AFFINE_STEP) * direction[elements]
     inside = np.zeros(point.x.size, bool)
     inside[elements] = True
-    reached = np.zeros(point.center.size, bool)
+    reached = np.zeros(point.shape, bool)
     for color in range(coupling.colors):
-        owner = coupling.owner(color).reshape(-1)
+        owner = coupling.owner(color)
         reached |= (owner >= 0) & inside[owner]
-    return np.flatnonzero((point.at(moved) != point.center) & ~reached)
+    return np.flatnonzero((point.at(moved) != point.center) & ~reached.reshape(-1))

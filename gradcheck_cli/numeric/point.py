@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from gradcheck_cli.arrays import epsilon, working_dtype
-from gradcheck_cli.numeric.rounding import blocks, is_rounding, typical
+from gradcheck_cli.numeric.rounding import is_rounding, tiles, typical
 
 if TYPE_CHECKING:
     from gradcheck_cli.arrays import Array
 
 Function = Callable[["Array"], "Array"]
+Tile = tuple[slice, ...]
 
 
 class Point:
@@ -27,6 +28,7 @@ class Point:
         """Evaluate at x, twice; not at all where another point has the same values and the same rounding."""
         self._function = function
         self.x = x
+        self.shape = cotangent.shape
         self.dtype = working_dtype(x.dtype)
         self.cotangent = cotangent.astype(self.dtype).reshape(-1)
         self.weights = abs(self.cotangent)
@@ -34,37 +36,38 @@ class Point:
         #: The rounding of the function's values: that of the widest dtype in which it can have computed them.
         self.epsilon: float = epsilon(self.dtype) if like is None else like.epsilon
         self.center: Array = self.at(x) if like is None else like.center
+        self._double = 2 * self.center
+        self._size = abs(self._double) * self.weights
         #: Root mean square difference of two evaluations at x: 0 for a deterministic function.
         self.noise: float = typical(self.at(x) - self.center) if like is None else like.noise
 
     def at(self, x: Array) -> Array:
         """Evaluate. Overflow and the like are answered in the values; a probe with a large step may cause them."""
+        return np.array(self._evaluate(x), order="C").reshape(-1)
+
+    def _evaluate(self, x: Array) -> Array:
+        """Evaluate; what is returned may be a buffer of the function's, good until the next evaluation."""
         self.evaluations += 1
         with np.errstate(all="ignore"):
             value = self._function(x)
         self.epsilon = max(self.epsilon, epsilon(value.dtype))
-        return np.array(value, dtype=self.dtype).reshape(-1)
+        return np.asarray(value, dtype=self.dtype).reshape(self.shape)
 
-    def differences(self, ahead: Array, behind: Array) -> Iterator[tuple[slice, Differences]]:
-        """Compare the values on both sides of the point, block by block of the outputs.
+    def differences(self, ahead: Array, behind: Array) -> Iterator[tuple[Tile, Differences]]:
+        """Evaluate on both sides of the point and compare, tile by tile of the outputs, in their shape.
 
-        Blocks that fit a processor's cache take a third of the time of whole arrays of some millions.
+        Tiles that fit a processor's cache take a third of the time of whole arrays of some millions.
         """
-        for block in blocks(ahead.size):
-            ahead_, behind_, center, weights = ahead[block], behind[block], self.center[block], self.weights[block]
+        here = self.at(ahead), self._evaluate(behind), self._double, self.cotangent, self.weights, self._size
+        whole = [array.reshape(self.shape) for array in here]
+        for tile in tiles(self.shape):
+            ahead_, behind_, double, cotangent, weights, size = (array[tile] for array in whole)
             with np.errstate(all="ignore"):
-                change = ahead_ - behind_
-                # An output that does not change at all does not depend on what was moved: it has no rounding to share.
-                touched = (change != 0) | (ahead_ != center)
-                size = (abs(ahead_) + abs(behind_)) * touched
-                bent = abs(ahead_ + behind_ - 2 * center) * touched
-                crooked = ~is_rounding(bent, size, self.epsilon)
-                yield (
-                    block,
-                    Differences(
-                        change=change * self.cotangent[block], size=size * weights, bent=bent * weights, crooked=crooked
-                    ),
-                )
+                change = cotangent * (ahead_ - behind_)
+                total = abs(change)
+                bent = weights * abs(ahead_ + behind_ - double)
+                # |a| + |b| is the larger of |a + b| and |a - b|, and a + b is twice the center but for what is bent.
+                yield tile, Differences(change=change, total=total, size=np.maximum(total, size), bent=bent)
 
     def along(self, direction: Array) -> Point:
         """Return the function of one number t, at x + t * direction, seen at t = 0. Its evaluations count here too."""
@@ -76,20 +79,27 @@ class Differences:
     """What moving something to both sides did to the outputs, seen through the cotangent; one entry for each output."""
 
     change: Array  #: cotangent * (f+ - f-)
-    size: Array  #: |cotangent| * (|f+| + |f-|) where there is a change
-    bent: Array  #: |cotangent * (f+ - 2 f + f-)| where there is a change
-    crooked: Array  #: whether f+ - 2 f + f- is more than rounding
+    total: Array  #: its absolute value
+    size: Array  #: |cotangent| * (|f+| + |f-|), but for what is bent
+    bent: Array  #: |cotangent * (f+ - 2 f + f-)|
 
 
 @dataclass(frozen=True, kw_only=True)
 class Sample:
     """Central differences at some elements, one entry each."""
 
+    epsilon: float  #: of the function's values
     value: Array  #: sum_o cotangent_o (f+ - f-)_o / ((x + h) - (x - h))
     scale: Array  #: the same sum of absolute values
     roundoff: Array  #: bound on the rounding error in `value`
-    bending: Array  #: sum_o |cotangent_o (f+ - 2 f + f-)_o| over the same: curvature, or in an affine function noise
-    straight: Array  #: whether f+ - 2 f + f- vanishes to roundoff in every output
+    bending: Array  #: sum_o |cotangent_o (f+ - 2 f + f-)_o| over the same: curvature, or in an affine function rounding
+
+    @property
+    def straight(self) -> Array:
+        """Whether what f+ - 2 f + f- leaves can be rounding: of the outputs that an element reaches, taken together."""
+        with np.errstate(all="ignore"):
+            rounding = is_rounding(self.bending, self.roundoff / self.epsilon, self.epsilon)
+        return rounding & np.isfinite(self.value)
 
 
 class Sampler(Protocol):

@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gradcheck_cli.numeric.affine import AFFINE_STEP, is_affine
+from gradcheck_cli.numeric.affine import is_affine
 from gradcheck_cli.numeric.dense import DenseSampler
 from gradcheck_cli.numeric.directions import random_directions
-from gradcheck_cli.numeric.ladder import climb
+from gradcheck_cli.numeric.elements import at_elements
 from gradcheck_cli.numeric.point import Point
 from gradcheck_cli.numeric.slope import slope
 
@@ -63,24 +63,33 @@ class Projection:
 class Residual:
     """How far a gradient is from the derivative along a direction, over any part of the array."""
 
-    def __init__(self, point: Point, gradient: Array, scale: float, epsilon: float, *, affine: bool) -> None:
+    def __init__(
+        self, point: Point, gradient: Array, scale: float, epsilon: float, *, affine: bool, step: float | None
+    ) -> None:
         self._point = point
         self._gradient = gradient.astype(point.dtype).reshape(-1)
         self._spread = _SPREAD * epsilon * scale
-        self._affine = affine
+        self._affine, self._step = affine, step
 
     def __call__(self, direction: Array, elements: Array | slice) -> tuple[float, float]:
         """Return the difference over these elements, and how much of it rounding and error bounds may be."""
         part = np.zeros_like(direction)
         part[elements] = direction[elements]
-        along, error = slope(self._point, part.reshape(self._point.x.shape), affine=self._affine)
+        along, error = slope(self._point, part.reshape(self._point.x.shape), affine=self._affine, step=self._step)
         explained = float(self._gradient[elements] @ part[elements].astype(self._point.dtype))
         allowed = error + self._spread * float(np.linalg.norm(part[elements].astype(np.float64)))
         return abs(along - explained), allowed
 
 
 def project(
-    function: Function, x: Array, cotangent: Array, gradient: Array, *, epsilon: float, tolerance: float
+    function: Function,
+    x: Array,
+    cotangent: Array,
+    gradient: Array,
+    *,
+    epsilon: float,
+    tolerance: float,
+    step: float | None = None,
 ) -> Projection:
     """Hold a gradient against derivatives along random directions; where it fails them, find the elements.
 
@@ -91,16 +100,17 @@ def project(
         gradient: what is to be checked, of x's shape.
         epsilon: the machine epsilon of the dtype in which the gradient was computed.
         tolerance: roundings that an element may be off before the search for others like it is pointless.
+        step: a fixed step for all differences, instead of a chosen one.
     """
     point = Point(function, x, cotangent)
     affine = is_affine(point)
     size = x.size
     source = random.Random(3)  # noqa: S311  # a sample, not a secret
     sample = np.array(sorted(source.sample(range(size), min(SAMPLED, size))))
-    seen = _Seen(point, affine=affine)
+    seen = _Seen(point, affine=affine, step=step)
     seen.look(sample)
     scale = float(np.sqrt(np.mean(np.square(seen.scale))))
-    residual = Residual(point, gradient, scale, epsilon, affine=affine)
+    residual = Residual(point, gradient, scale, epsilon, affine=affine, step=step)
     floor, explained, wrong_direction = 0.0, True, None
     for direction in random_directions(x, DIRECTIONS):
         difference, allowed = residual(direction.reshape(-1), slice(None))
@@ -135,19 +145,16 @@ def project(
 class _Seen:
     """Elements that were differentiated by themselves."""
 
-    def __init__(self, point: Point, *, affine: bool) -> None:
+    def __init__(self, point: Point, *, affine: bool, step: float | None) -> None:
         self._sampler = DenseSampler(point)
-        self._affine = affine
+        self._affine, self._step = affine, step
         self.elements = np.zeros(0, int)
         self.value, self.scale, self.error_bound = np.zeros((3, 0), point.dtype)
 
     def look(self, elements: Array) -> None:
-        if self._affine:
-            sample = self._sampler.sample(elements, np.full(len(elements), AFFINE_STEP))
-            value, scale, bound = sample.value, sample.scale, sample.roundoff + sample.bending
-        else:
-            limits = climb(self._sampler, elements, resolution=0)
-            value, scale, bound = limits.value, limits.scale, limits.error_bound
+        value, scale, bound, _ = at_elements(
+            self._sampler, elements, affine=self._affine, resolution=0, step=self._step
+        )
         self.elements = np.concatenate([self.elements, elements])
         self.value = np.concatenate([self.value, value])
         self.scale = np.concatenate([self.scale, scale])

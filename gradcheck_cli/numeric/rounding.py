@@ -53,3 +53,20 @@ def typical(values: Array) -> float:
 def blocks(size: int) -> Iterator[slice]:
     """Cut a flat array into pieces of 32,768: a dozen of them fit into the second level of a processor's cache."""
     return (slice(start, start + _BLOCK) for start in range(0, size, _BLOCK))
+
+
+def tiles(shape: tuple[int, ...]) -> Iterator[tuple[slice, ...]]:
+    """Cut an array of that shape into pieces of about 32,768 elements, along as few of its first axes as need be."""
+    if not shape:
+        yield ()
+        return
+    first, *rest = shape
+    inner = math.prod(rest)
+    if inner > _BLOCK:
+        for i in range(first):
+            for tile in tiles(tuple(rest)):
+                yield slice(i, i + 1), *tile
+    else:
+        count = max(1, _BLOCK // max(1, inner))
+        for start in range(0, first, count):
+            yield slice(start, start + count), *(slice(None) for _ in rest)

@@ -6,16 +6,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gradcheck_cli.numeric.affine import AFFINE_STEP
 from gradcheck_cli.numeric.dense import DenseSampler
-from gradcheck_cli.numeric.ladder import climb
+from gradcheck_cli.numeric.elements import at_elements
 
 if TYPE_CHECKING:
     from gradcheck_cli.arrays import Array
     from gradcheck_cli.numeric.point import Point
 
 
-def slope(point: Point, direction: Array, *, affine: bool) -> tuple[float, float]:
+def slope(point: Point, direction: Array, *, affine: bool, step: float | None = None) -> tuple[float, float]:
     """Differentiate <cotangent, function(x + t direction)> in t.
 
     Of an affine function this is the adjoint test, <J direction, cotangent>: any step is exact but for roundoff.
@@ -24,10 +23,5 @@ def slope(point: Point, direction: Array, *, affine: bool) -> tuple[float, float
         The derivative and its error bound.
     """
     line = DenseSampler(point.along(direction))
-    only = np.zeros(1, int)
-    if affine:
-        sample = line.sample(only, np.full(1, AFFINE_STEP))
-        if sample.straight.all():
-            return float(sample.value[0]), float(sample.roundoff[0] + sample.bending[0])
-    limit = climb(line, only, resolution=0)
-    return float(limit.value[0]), float(limit.error_bound[0])
+    value, _, bound, _ = at_elements(line, np.zeros(1, int), affine=affine, resolution=0, step=step)
+    return float(value[0]), float(bound[0])

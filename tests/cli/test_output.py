@@ -337,22 +337,41 @@ def test_json_on_stdout_is_all_that_is_there(convcheck: Program, layer_file: Lay
     assert report_of(both)["results"] == written["results"]
 
 
-def test_prints_of_the_implementation_go_to_stderr(convcheck: Program, layer_file: LayerFile) -> None:
-    run = convcheck(layer_file(*TALKATIVE), *SMALL, "--json", "-")
+def test_prints_are_shown_on_request(convcheck: Program, layer_file: LayerFile) -> None:
+    path = layer_file(*TALKATIVE)
+    run = convcheck(path, *SMALL, "--json", "-", "-v")
     assert run.returncode == 0
     assert report_of(run)["summary"]["pass"] == 1
-    lines = set(run.stderr.splitlines())
-    assert lines == {"loaded", "print forward", "write forward", "print backward", "write backward"}
+    title, *lines = run.stderr.splitlines()
+    assert title == f"{path}:conv_forward,conv_backward printed, in 1x1x3x3 * 1x1x3x3 stride 1 pad 1:"
+    assert set(lines) == {"loaded", "print forward", "write forward", "print backward", "write backward", ""}
+    assert convcheck(path, *SMALL).stderr == ""
 
 
-def test_prints_past_python_go_to_stderr(convcheck: Program, layer_file: LayerFile) -> None:
-    run = convcheck(layer_file(*TALKATIVE, PAST_PYTHON), *SMALL, "--json", "-")
+def test_prints_are_shown_beside_an_error(convcheck: Program, layer_file: LayerFile) -> None:
+    raises = ("    db = dout.sum(axis=(0, 2, 3))\n", "    print('so far')\n    raise RuntimeError\n")
+    run = convcheck(layer_file(raises), *SMALL)
+    assert run.returncode == 1
+    assert run.stderr.splitlines()[1:2] == ["so far"]
+
+
+def test_prints_past_python_are_captured(convcheck: Program, layer_file: LayerFile) -> None:
+    path = layer_file(*TALKATIVE, PAST_PYTHON)
+    run = convcheck(path, *SMALL, "--json", "-", "-v")
     assert report_of(run)["summary"]["pass"] == 1
     assert {"descriptor", "original", "child"} <= set(run.stderr.splitlines())
+    assert convcheck(path, *SMALL, "--json", "-").stderr == ""
 
 
-def test_prints_at_the_end_go_to_stderr(convcheck: Program, layer_file: LayerFile) -> None:
+def test_prints_at_the_end_reach_no_report(convcheck: Program, layer_file: LayerFile) -> None:
     farewell = ("import numpy as np\n", "import atexit\n\nimport numpy as np\n\natexit.register(print, 'farewell')\n")
     run = convcheck(layer_file(farewell), *SMALL, "--json", "-")
     assert report_of(run)["summary"]["pass"] == 1
-    assert run.stderr == "farewell\n"
+    assert run.stderr == ""
+
+
+def test_a_flood_of_prints_is_cut(convcheck: Program, layer_file: LayerFile) -> None:
+    flood = ("    db = dout.sum(axis=(0, 2, 3))\n", "    print('first', 'x' * 10**7, 'last')\n    raise RuntimeError\n")
+    run = convcheck(layer_file(flood), *SMALL)
+    assert len(run.stderr) < 10_000
+    assert all(word in run.stderr for word in ("first", "last", "bytes ...]"))

@@ -103,7 +103,5 @@ def test_the_warning_goes_to_stderr(convcheck: Program, layer_file: LayerFile) -
     run = convcheck("layers.py", *SMALL, "-q")
     assert run.returncode == 0
     assert run.stdout.startswith("1 case passed")
-    assert run.stderr.splitlines() == [
-        "loading",
-        "Warning: layers.py: `import no_such_module` failed (no such module); it goes on without.",
-    ]
+    said = "Warning: layers.py: `import no_such_module` failed (no such module); it goes on without."
+    assert [line for line in run.stderr.splitlines() if line != "loading"] == [said]

@@ -54,7 +54,7 @@ def test_the_coupling_is_that_of_the_definition(case: ConvCase) -> None:
             continue
         stated: dict[tuple[int, ...], list[tuple[int, ...]]] = {}
         for color in range(coupling.colors):
-            owner = coupling.owner(color)
+            owner = np.broadcast_to(coupling.owner(color), case.out_shape)
             for o in zip(*np.nonzero(owner >= 0), strict=True):
                 index = np.unravel_index(owner[o], posed.inputs[name].shape)
                 stated.setdefault(tuple(map(int, o)), []).append(tuple(map(int, index)))

@@ -101,3 +101,14 @@ def test_what_cancels_in_one_direction_shows_in_another() -> None:
     first = next(random_directions(np.zeros(SHAPE), 1))
     spoil = at((0, 0, 0, 0), first[1, 1, 1, 1] / first[0, 0, 0, 0]) - at((1, 1, 1, 1), 1)
     assert not run("float64", 0, spoil).explained
+
+
+def test_a_fixed_step_is_used_for_directions_and_elements() -> None:
+    """A cubic's central difference is off by h**2 exactly, in the one element and along any direction of signs."""
+    x = np.linspace(1.0, 2.0, 32)
+    fixed = project(lambda x: x**3, x, np.ones(32), 3 * x**2, epsilon=2**-52, tolerance=100, step=0.5)
+    np.testing.assert_allclose(fixed.value, 3 * x[fixed.elements] ** 2 + 0.25)
+    assert (fixed.error_bound >= 0.25).all()
+    chosen = project(lambda x: x**3, x, np.ones(32), 3 * x**2, epsilon=2**-52, tolerance=100)
+    assert (chosen.error_bound < 1e-10).all()
+    assert fixed.evaluations < chosen.evaluations

@@ -1,0 +1,77 @@
+"""Inside the guarded process: calls are taken in, carried out under watch, and answered."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import faulthandler
+import os
+import signal
+import sys
+import traceback
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from multiprocessing.connection import Connection
+
+    from gradcheck_cli.guard.limits import Limits
+
+_DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG of Linux's prctl
+
+
+def serve(calls: Connection, printed: Connection, limits: Limits) -> None:
+    """Answer calls until there are no more.
+
+    A call is (function, arguments, exceptions that may be answered with); an answer is (kind, what), with kind one of
+    "returned", "expected" (one of those exceptions) and "bug" (any other, as text).
+    """
+    _settle(printed, limits)
+    with contextlib.suppress(EOFError):  # the parent is gone
+        while True:
+            function, arguments, expected = calls.recv()
+            # Kills this process if the call takes too long, whatever it does, and says where it was.
+            faulthandler.dump_traceback_later(limits.seconds, exit=True, file=2)
+            answer = _carry_out(function, arguments, expected)
+            faulthandler.cancel_dump_traceback_later()
+            for stream in (sys.stdout, sys.stderr):
+                with contextlib.suppress(Exception):
+                    stream.flush()
+            calls.send(answer)
+
+
+def _carry_out(function: Any, arguments: tuple[Any, ...], expected: tuple[type[Exception], ...]) -> tuple[str, Any]:
+    try:
+        return "returned", function(*arguments)
+    except expected as error:
+        return "expected", error
+    except BaseException:  # noqa: BLE001  # the last resort: the parent raises it again
+        return "bug", traceback.format_exc()
+
+
+def _settle(printed: Connection, limits: Limits) -> None:
+    """Take leave of the parent's terminal: own session, no stdin, prints into a pipe, limits set."""
+    if hasattr(os, "setsid"):
+        os.setsid()  # Ctrl-C in the terminal is the parent's to answer, and all descendants can be ended at once
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_DIE_WITH_PARENT, signal.SIGKILL)
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    os.dup2(printed.fileno(), 1)
+    os.dup2(printed.fileno(), 2)
+    sys.stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115  # for good
+    sys.stdout = sys.stderr = open(2, "w", encoding="utf-8", errors="replace", buffering=1, closefd=False)  # noqa: SIM115
+    faulthandler.enable(file=2)
+    if limits.bytes is not None:
+        _limit_memory(limits.bytes)
+
+
+def _limit_memory(limit: int) -> None:
+    try:
+        import resource  # not on Windows
+    except ImportError:
+        return
+    # RLIMIT_DATA counts what can be written to, and on Linux only that: RLIMIT_AS would also count the address space
+    # that a GPU's driver reserves. Elsewhere it may be without effect.
+    _, hard = resource.getrlimit(resource.RLIMIT_DATA)
+    limit = limit if hard == resource.RLIM_INFINITY else min(limit, hard)
+    with contextlib.suppress(ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_DATA, (limit, hard))

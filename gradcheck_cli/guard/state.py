@@ -1,0 +1,42 @@
+"""What code can change in its process, put back: so that one case does not reach the next."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import random
+import sys
+import warnings
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@contextmanager
+def undisturbed() -> Iterator[None]:
+    """Put back, at the end, what a block may have changed.
+
+    Warning filters, the global generators of `random` and NumPy, NumPy's error state and print options, the working
+    directory, the environment, the module search path, the recursion limit and the standard streams.
+    """
+    folder, environment, path = os.getcwd(), dict(os.environ), list(sys.path)  # noqa: PTH109  # put back by chdir
+    streams, recursion = (sys.stdin, sys.stdout, sys.stderr), sys.getrecursionlimit()
+    generator, numpy_generator = random.getstate(), np.random.get_state()  # noqa: NPY002  # theirs, not ours
+    try:
+        with warnings.catch_warnings(), np.errstate(), np.printoptions():
+            yield
+    finally:
+        random.setstate(generator)
+        np.random.set_state(numpy_generator)  # noqa: NPY002
+        sys.stdin, sys.stdout, sys.stderr = streams
+        sys.setrecursionlimit(recursion)
+        sys.path[:] = path
+        if dict(os.environ) != environment:
+            os.environ.clear()
+            os.environ.update(environment)
+        with contextlib.suppress(OSError):  # a folder that is gone
+            os.chdir(folder)
