@@ -77,11 +77,6 @@ def run_checks(
     settings = Settings(method=method, tol=tol, step=step, adapter=adapter, keep_arrays=verbose)
     limits = Limits(seconds=timeout, memory=None if memory is None else int(memory * GIGABYTE))
     checkers = [make_checker(name, layer, settings, limits) for name in names]
-    if len(checkers) == 1:  # of several, one that cannot be found is an error of its own cases
-        try:
-            checkers[0].open()
-        except ImplementationNotFoundError as error:
-            raise click.UsageError(str(error)) from error
     stdout = cast("TextIO", Stdout())
     total = len(cases) * len(names)
     look = Look(
@@ -99,6 +94,12 @@ def run_checks(
         if json_path is not None and json_path != "-":
             stream = files.enter_context(whole_file(Path(json_path), "--json"))
             reports.append(make_report("json", described, stream, look))
+        # Only now, when every file can be written, does user code run: finding it may try it out.
+        if len(checkers) == 1:  # of several, one that cannot be found is an error of its own cases
+            try:
+                checkers[0].open()
+            except ImplementationNotFoundError as error:
+                raise click.UsageError(str(error)) from error
         summary = _report(run(cases, checkers), reports, verbose=verbose)
         stdout.flush()
     if summary.verdict is Verdict.SKIP and not summary.interrupted:
