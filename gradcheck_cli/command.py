@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 def replay_command(program: str, case: Case, implementation: str, settings: Settings) -> str:
     """Write out every flag that decides the case, so that no default or configuration has a say; shell-quoted."""
     words = [program, implementation]
+    if settings.adapter is not None:
+        words += ["--adapter", settings.adapter]
     for name, value in case.geometry.items():
         words += [f"--{name}", _plain(value)]
     words += ["--dtype", case.dtype, "--seed", str(case.seed), "--method", settings.method]

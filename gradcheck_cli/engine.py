@@ -74,7 +74,7 @@ def run(cases: Iterable[Case], runners: Sequence[Runner[Result]]) -> Generator[R
 
 def make_runner(task: Task[Result], spec: str, layer: Layer, settings: Settings, limits: Limits) -> Runner[Result]:
     """Make what does a task with what a user has typed: what is built in needs no guard."""
-    if spec in layer.builtin:
+    if spec in layer.builtin and settings.adapter is None:
         return Here(task, spec, layer, settings)
     return Guarded(task, spec, layer, settings, limits)
 
@@ -116,7 +116,9 @@ class Guarded(Generic[Result]):
         """Find the implementation, in the process."""
         try:
             expected = (ImplementationNotFoundError,)
-            self._found = self._process.call(_described, self._spec, self._layer.name, expected=expected)
+            self._found = self._process.call(
+                _described, self._spec, self._layer.name, self._settings.adapter, expected=expected
+            )
         except self._died as died:
             reason, _ = _told(died, "it")
             raise ImplementationNotFoundError(f"{self._spec} cannot be imported: {reason}") from died
@@ -156,8 +158,8 @@ def _told(died: DiedError, subject: str) -> tuple[str, str | None]:
     return f"{called} {died}{hint}", lines
 
 
-def _described(spec: str, layer: str) -> tuple[str, str | None]:
-    implementation = _loaded(spec, layer)
+def _described(spec: str, layer: str, adapter: str | None) -> tuple[str, str | None]:
+    implementation = _loaded(spec, layer, adapter)
     return implementation.name, implementation.spec
 
 
@@ -165,7 +167,7 @@ def _do(task: Task[Result], spec: str, case: Case, settings: Settings) -> Result
     """Do a task with a case, in the guarded process. What ends a program ends the case, no more."""
     from gradcheck_cli.guard.state import undisturbed
 
-    implementation = _loaded(spec, case.layer)
+    implementation = _loaded(spec, case.layer, settings.adapter)
     try:
         with undisturbed():
             return task.do(case, implementation, settings)
@@ -176,10 +178,10 @@ def _do(task: Task[Result], spec: str, case: Case, settings: Settings) -> Result
         return task.failed(case, implementation.name, implementation.spec, settings, said, own_frames(error))
 
 
-_IMPLEMENTATIONS: dict[tuple[str, str], Implementation] = {}
+_IMPLEMENTATIONS: dict[tuple[str, str, str | None], Implementation] = {}
 
 
-def _loaded(spec: str, layer: str) -> Implementation:
-    if (spec, layer) not in _IMPLEMENTATIONS:
-        _IMPLEMENTATIONS[spec, layer] = find(spec, LAYERS[layer])
-    return _IMPLEMENTATIONS[spec, layer]
+def _loaded(spec: str, layer: str, adapter: str | None) -> Implementation:
+    if (spec, layer, adapter) not in _IMPLEMENTATIONS:
+        _IMPLEMENTATIONS[spec, layer, adapter] = find(spec, LAYERS[layer], adapter)
+    return _IMPLEMENTATIONS[spec, layer, adapter]

@@ -106,6 +106,8 @@ class CaseResult:
     gradients: Mapping[str, ArrayResult] = field(default_factory=dict)
     diagnosis: tuple[Diagnosis, ...] = ()
     traceback: str | None = None  #: of an error: the implementation's own frames
+    understood: str | None = None  #: what the implementation was taken for; None where there is nothing to say
+    warnings: tuple[str, ...] = ()  #: what went wrong while it was loaded, and was got over
     command: str | None = None  #: reproduces this case; None if the implementation has no name to type
     seconds: float = 0.0
     output: str = field(default="", compare=False)  #: what the implementation printed, as far as it was captured

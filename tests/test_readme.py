@@ -54,7 +54,10 @@ def test_both_lines_make_their_own_environment() -> None:
     assert all("pip install" in line for line in lines)
 
 
+ADAPTED = (["convcheck", "one_image.py", "--adapter", "adapter.py:adapt"], 0, "13 cases passed")
 EXAMPLES = {
+    "adapter.py": ADAPTED,
+    "one_image.py": ADAPTED,
     "own_layer.py": (["convcheck", "own_layer.py"], 0, "13 cases passed"),
     "empty_crop.py": (["convcheck", "empty_crop.py", "--pad", "0,1"], 1, "dx is empty"),
 }

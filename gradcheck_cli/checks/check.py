@@ -11,9 +11,9 @@ from gradcheck_cli.checks.forward import check_forward
 from gradcheck_cli.checks.gradients import check_gradients, unchecked_gradients
 from gradcheck_cli.checks.settings import Settings
 from gradcheck_cli.command import replay_command
+from gradcheck_cli.implementation.conventions.pair import function_pair
 from gradcheck_cli.implementation.find import find
-from gradcheck_cli.implementation.implementation import Implementation, ImplementationError
-from gradcheck_cli.implementation.pair import function_pair
+from gradcheck_cli.implementation.implementation import Implementation, ImplementationError, NotExpressibleError
 from gradcheck_cli.layers import LAYERS
 from gradcheck_cli.result import ArrayResult, CaseResult, Diagnosis, Verdict
 
@@ -85,7 +85,13 @@ def failed_case(
 
 def _judge(case: Case, layer: Layer, implementation: Implementation, settings: Settings) -> CaseResult:
     blank = CaseResult(
-        implementation=implementation.name, layer=layer.name, case=case, verdict=Verdict.SKIP, reason=case.impossible()
+        implementation=implementation.name,
+        understood=None if implementation.name in layer.builtin else implementation.convention,
+        warnings=implementation.warnings,
+        layer=layer.name,
+        case=case,
+        verdict=Verdict.SKIP,
+        reason=case.impossible(),
     )
     if blank.reason:
         return blank
@@ -96,6 +102,8 @@ def _judge(case: Case, layer: Layer, implementation: Implementation, settings: S
         forward = check_forward(out, problem, case.dtype, settings)
         returned = implementation.backward(problem.cotangent, cache, tuple(problem.inputs))
         gradients, diagnosis = _gradients(returned, forward, implementation, problem, case.dtype, settings)
+    except NotExpressibleError as error:
+        return replace(blank, reason=str(error))
     except ImplementationError as error:
         return replace(
             blank,

@@ -28,6 +28,7 @@ class Settings:
     method: str = "auto"
     tol: float | None = None  #: in roundings of the dtype; None for the default
     step: float | None = None  #: a fixed step; None to have it chosen and bounded
+    adapter: str | None = None  #: what made the implementation callable; a replay needs it
     keep_arrays: bool = False  #: whether results hold the arrays that were compared
 
     def __post_init__(self) -> None:

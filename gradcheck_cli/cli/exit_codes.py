@@ -32,5 +32,5 @@ def exit_code(summary: Summary) -> int:
 def end(summary: Summary) -> int:
     """Return the exit code of a run that came to this; say on stderr if nothing ran."""
     if summary.verdict is Verdict.SKIP and not summary.interrupted:
-        click.echo("Error: No case to run: every geometry is impossible.", err=True)
+        click.echo("Error: No case to run: every one was skipped, for the reasons above.", err=True)
     return exit_code(summary)

@@ -63,7 +63,8 @@ def layer_command(layer: Layer, name: str) -> LayerCommand:
         help=(
             f"Check the backward pass of a {layer.title} against numerical derivatives of its forward pass.\n\n"
             f"IMPLEMENTATION is {default} (built in, the default), {', '.join(others)}, FILE.py, "
-            "FILE.py:forward,backward or package.module:forward,backward.\n\n"
+            "FILE.py:forward,backward, FILE.py:Class, a package's folder, or package.module with such names; several "
+            "are checked one after the other.\n\n"
             "With no geometry flag a standard set of small geometries is tried; with any, the product of what the "
             "flags say."
         ),
@@ -118,6 +119,12 @@ def _check_flags() -> list[click.Parameter]:
             ["--step-sweep"],
             is_flag=True,
             help="checks nothing, and shows what plain differences reach with h from 1 to 1e-12",
+            section=_CHECK,
+        ),
+        Flag(
+            ["--adapter"],
+            metavar="FILE.py:FUNCTION",
+            help="makes (forward, backward) of what IMPLEMENTATION names, for code that no convention fits",
             section=_CHECK,
         ),
         Flag(

@@ -44,6 +44,7 @@ def run_checks(
     tol: float | None,
     step: float | None,
     step_sweep: bool,
+    adapter: str | None,
     timeout: float,
     memory: float | None,
     format_: str | None,
@@ -71,13 +72,15 @@ def run_checks(
         raise click.UsageError(f"--json - and --format {format_} both write to stdout; leave one of them out.")
     if len(cases) == 1 and (reason := next(iter(cases)).impossible()):
         raise click.UsageError(f"Impossible geometry: {reason}.")
+    if adapter and not implementation:
+        raise click.UsageError(f"--adapter {adapter} has nothing to adapt; name an IMPLEMENTATION, such as FILE.py.")
     names = implementation or (next(iter(layer.builtin)),)
     total = len(cases) * len(names)
     if step_sweep:
         refuse_beside_sweep({"--step": step, "--tol": tol, "--format": format_, "--json": json_path, "--show": show})
     picture = wanted_picture(plot_path, swept=total if step_sweep else 0)
 
-    settings = Settings(method=method, tol=tol, step=step, keep_arrays=verbose)
+    settings = Settings(method=method, tol=tol, step=step, adapter=adapter, keep_arrays=verbose)
     limits = Limits(seconds=timeout, memory=None if memory is None else int(memory * GIGABYTE))
     stdout = cast("TextIO", Stdout())
     look = Look(
@@ -88,9 +91,9 @@ def run_checks(
         width=width(stdout, verbose=verbose),
     )
     if step_sweep:
-        sweepers = _opened([make_runner(SWEEP, name, layer, settings, limits) for name in names])
-        return run_sweeps(run(cases, sweepers), stdout, look, picture)
-    checkers = _opened([make_runner(CHECK, name, layer, settings, limits) for name in names])
+        sweepers = [make_runner(SWEEP, name, layer, settings, limits) for name in names]
+        return run_sweeps(_results(cases, sweepers), stdout, look, picture)
+    checkers = [make_runner(CHECK, name, layer, settings, limits) for name in names]
     described = Run(
         program=layer.command, argv=tuple(sys.argv[1:]), seed=seed, cases=total, versions=versions(layer.command)
     )
@@ -99,7 +102,7 @@ def run_checks(
         if json_path is not None and json_path != "-":
             stream = files.enter_context(whole_file(Path(json_path), "--json"))
             reports.append(make_report("json", described, stream, look))
-        summary = _report(run(cases, checkers), reports, verbose=verbose)
+        summary = _report(_results(cases, checkers), reports, verbose=verbose)
         stdout.flush()
     return end(summary)
 
@@ -120,23 +123,32 @@ def _cases(
     return tuple(replace(case, dtype=dtype, seed=seed) for case in layer.standard() for dtype in dtypes)
 
 
-def _opened(runners: list[Runner[Result]]) -> list[Runner[Result]]:
-    """Find the implementation if there is but one; of several, one that cannot be found is an error of its cases."""
+def _results(cases: Cases, runners: list[Runner[Result]]) -> Generator[Result]:
+    """Run; the implementation is found at the first result, when every file is open: finding it may try it out.
+
+    Raises:
+        click.UsageError: the only implementation cannot be found. Of several, one is an error of its own cases.
+    """
     try:
         if len(runners) == 1:
             runners[0].open()
     except ImplementationNotFoundError as error:
         raise click.UsageError(str(error)) from error
-    return runners
+    yield from run(cases, runners)
 
 
 def _report(results: Generator[CaseResult], reports: list[Report], *, verbose: bool) -> Summary:
     """Hand every result to every report; on Ctrl-C, what there is."""
     started = time.perf_counter()
     verdicts: list[Verdict] = []
+    warned: set[str] = set()
     interrupted = False
     try:
         for result in results:
+            for warning in result.warnings:
+                if warning not in warned:
+                    warned.add(warning)
+                    click.echo(f"Warning: {warning}.", err=True)
             for report in reports:
                 report.case(result)
             show_printed(result, verbose=verbose)

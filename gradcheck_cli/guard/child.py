@@ -33,9 +33,10 @@ def serve(calls: Connection, printed: Connection, limits: Limits) -> None:
             faulthandler.dump_traceback_later(limits.seconds, exit=True, file=2)
             answer = _carry_out(function, arguments, expected)
             faulthandler.cancel_dump_traceback_later()
-            for stream in (sys.stdout, sys.stderr):
+            for stream in (sys.stdout, sys.stderr, sys.__stdout__):
                 with contextlib.suppress(Exception):
-                    stream.flush()
+                    if stream is not None:
+                        stream.flush()
             calls.send(answer)
 
 

@@ -2,54 +2,56 @@
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
-import inspect
+import ast
 import os
-import re
-import sys
-import zlib
-from contextlib import contextmanager, redirect_stdout
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gradcheck_cli.implementation.implementation import Implementation, listed, user_stack
-from gradcheck_cli.implementation.pair import function_pair
+from gradcheck_cli.implementation.binding import MisfitError
+from gradcheck_cli.implementation.candidates import Candidate, candidates, functions, partner
+from gradcheck_cli.implementation.conventions.adapter import adapted
+from gradcheck_cli.implementation.conventions.pair import function_pair
+from gradcheck_cli.implementation.implementation import listed
+from gradcheck_cli.implementation.load import ImplementationNotFoundError, Loaded, load_file, load_module
+from gradcheck_cli.implementation.trial import Fit, Tried, best
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from types import ModuleType
-
+    from gradcheck_cli.implementation.implementation import Implementation
     from gradcheck_cli.layers.layer import Layer
 
-    Functions = tuple[Callable[..., Any], Callable[..., Any]]
-
-#: What the passes are called, in the names of functions.
-_FORWARD, _BACKWARD = "forward", "backward"
+__all__ = ["ImplementationNotFoundError", "find", "split"]
 
 
-class ImplementationNotFoundError(Exception):
-    """There is no such implementation, it cannot be loaded, or there are several; the message says what would do."""
-
-
-def find(spec: str, layer: Layer) -> Implementation:
+def find(spec: str, layer: Layer, adapter: str | None = None) -> Implementation:
     """Load what `spec` names.
 
     Args:
-        spec: a built-in name; a file or a dotted module, with or without `:forward,backward`.
-        layer: what is to be checked: it has the built-in pairs, and its name tells pairs apart.
+        spec: a built-in name; a file, a folder or a dotted module, with or without `:forward,backward` or `:Class`.
+        layer: what is to be checked: it has the built-in pairs, and its vocabulary tells candidates apart.
+        adapter: `FILE.py:function`, which makes a pair of functions of what `spec` names.
 
     Raises:
-        ImplementationNotFoundError: nothing, or nothing that can be loaded, or several pairs are there.
+        ImplementationNotFoundError: nothing, or nothing that can be loaded, or several candidates are there.
     """
-    if spec in layer.builtin:
+    if adapter is None and spec in layer.builtin:
         return function_pair(*layer.builtin[spec], name=spec, spec=spec)
     home, names = split(spec)
+    home = home.rstrip("/") or home
     home = f"./{home}" if home.startswith("-") else home  # or a replay would take it for a flag
-    module = _load(home, spec, layer)
-    forward, backward = _named(module, home, names) if names else _only_pair(module, home, layer)
-    name = f"{home}:{forward},{backward}"
-    return function_pair(getattr(module, forward), getattr(module, backward), name=name, spec=name)
+    if adapter is not None:
+        return _adapted(home, names, layer, adapter)
+    places = _load(home, spec, layer)
+    offered = [_named(places[0], names)] if names else [c for place in places for c in candidates(place, layer)]
+    tried, misses = _try(_likeliest(offered, layer), layer)
+    found = _select(tried)
+    if len(found) == 1:
+        ((candidate, one),) = found.items()
+        return replace(one.implementation, warnings=candidate.loaded.warnings)
+    if found:
+        choices = "\n".join(f"  {candidate.spec}" for candidate in found)
+        raise ImplementationNotFoundError(f"{home} has several pairs or classes that fit; name one:\n{choices}")
+    raise ImplementationNotFoundError(_nothing(home, places, misses, layer))
 
 
 def split(spec: str) -> tuple[str, list[str]]:
@@ -62,142 +64,138 @@ def split(spec: str) -> tuple[str, list[str]]:
     return home, [name.strip() for name in names.split(",")]
 
 
-def _load(home: str, spec: str, layer: Layer) -> ModuleType:
+def _load(home: str, spec: str, layer: Layer) -> list[Loaded]:
     path = Path(home)
+    if path.is_dir() and home.strip("."):
+        return _load_folder(home, layer)
     if path.suffix == ".py" or os.sep in home:
-        if path.is_dir():
-            raise ImplementationNotFoundError(f"{home} is a folder; name a file in it, FILE.py")
         if path.is_file() and path.suffix != ".py":
             raise ImplementationNotFoundError(f"{home} is no Python file: {_accepted(layer)}")
         if not path.is_file():
             raise ImplementationNotFoundError(f"{home}: there is no such file{_nearest(path)}")
-        return _load_file(path)
+        return [load_file(home)]
     if not all(part.isidentifier() for part in home.split(".")):
         raise ImplementationNotFoundError(f"{spec!r} is no implementation: {_accepted(layer)}")
-    with _importing(home, Path.cwd()):
-        try:
-            return importlib.import_module(home)
-        except ModuleNotFoundError as error:
-            if error.name and f"{home}.".startswith(f"{error.name}."):
-                raise ImplementationNotFoundError(f"no module {home!r}: {_accepted(layer)}") from error
-            raise
+    if loaded := load_module(home):
+        return [loaded]
+    raise ImplementationNotFoundError(f"no module {home!r}: {_accepted(layer)}")
 
 
-def _load_file(path: Path) -> ModuleType:
-    # A name of its own, so that `layers.py` of one folder is not taken for that of another.
-    name = f"{path.stem}_{zlib.crc32(os.fsencode(path.resolve())):08x}"
-    if name in sys.modules:
-        return sys.modules[name]
-    spec = importlib.util.spec_from_file_location(name, path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    before = set(sys.modules)
-    folder = path.resolve().parent
+def _load_folder(home: str, layer: Layer) -> list[Loaded]:
+    """Load a package; or if it has nothing itself, those of its files that speak of the layer."""
+    path = Path(home)
+    if (path / "__init__.py").is_file():
+        package = load_file(home)
+        if candidates(package, layer):
+            return [package]
+    files = [file for file in sorted(path.glob("*.py")) if _speaks(file, layer) and not file.name.startswith("test")]
+    if not files:
+        raise ImplementationNotFoundError(f"{home} is a folder without a {layer.title} in its files; name one, FILE.py")
+    return [load_file(str(file)) for file in files]
+
+
+def _speaks(file: Path, layer: Layer) -> bool:
+    """Tell whether a file defines something that is called after the layer, without running it."""
     try:
-        with _importing(str(path), folder):
-            spec.loader.exec_module(module)
-    except BaseException:
-        del sys.modules[name]
-        raise
-    # Helpers beside the file are its own: another folder's `helper` is another module.
-    for helper in set(sys.modules) - before:
-        if (file := getattr(sys.modules[helper], "__file__", None)) and Path(file).is_relative_to(folder):
-            del sys.modules[helper]
-    return module
+        tree = ast.parse(file.read_bytes())
+    except SyntaxError:
+        return False
+    names = [node.name.lower() for node in tree.body if isinstance(node, ast.FunctionDef | ast.ClassDef)]
+    return any(word in name for name in names for word in layer.vocabulary.names)
 
 
-@contextmanager
-def _importing(home: str, folder: Path) -> Iterator[None]:
-    """Make a folder importable, and an import that fails one sentence. Prints go to stderr, no bytecode is written."""
-    if str(folder) in sys.path:
-        sys.path.remove(str(folder))
-    sys.path.insert(0, str(folder))  # and stays: code may import at its first call
-    before, sys.dont_write_bytecode = sys.dont_write_bytecode, True
-    try:
-        with redirect_stdout(sys.stderr):
-            yield
-    except (KeyboardInterrupt, ImplementationNotFoundError):
-        raise
-    except SyntaxError as error:
-        where = f"{error.filename}:{error.lineno}" if error.filename else home
-        raise ImplementationNotFoundError(f"{home} is no Python: {where}: {error.msg}") from error
-    except BaseException as error:
-        raise ImplementationNotFoundError(f"{home} cannot be imported: {_raised(error)}") from error
-    finally:
-        sys.dont_write_bytecode = before
+def _named(place: Loaded, names: list[str]) -> Candidate:
+    if len(names) > 2 or not all(names):
+        raise ImplementationNotFoundError(f"{_wanted(place)}, not {','.join(names)!r}")
+    objects = _objects(place, names)
+    if len(names) == 1 and not isinstance(objects[0], type):
+        pairs = partner(names[0], place)
+        if len(pairs) != 1:
+            why = f"it is in {listed(','.join(pair) for pair in pairs)}" if pairs else "its other half is not found"
+            raise ImplementationNotFoundError(f"{_wanted(place)}, not {names[0]!r} alone: {why}")
+        names = list(pairs[0])
+        objects = _objects(place, names)
+    if len(names) == 2 and any(isinstance(value, type) for value in objects):
+        raise ImplementationNotFoundError(f"{_wanted(place)}, not {','.join(names)!r}")
+    return Candidate(loaded=place, names=tuple(names), objects=objects)
 
 
-def _raised(error: BaseException) -> str:
-    frames = user_stack(error)
-    place = f" ({frames[-1].filename}:{frames[-1].lineno})" if frames else ""
-    said = str(error).strip().partition("\n")[0]
-    return f"{type(error).__name__}: {said}".rstrip(": ") + place
+def _wanted(place: Loaded) -> str:
+    return f"name two functions, {place.home}:forward,backward, or a class, {place.home}:Class"
 
 
-def _named(module: ModuleType, home: str, names: list[str]) -> tuple[str, str]:
-    if len(names) != 2 or not all(names):
-        raise ImplementationNotFoundError(f"name two functions, {home}:forward,backward, not {','.join(names)!r}")
+def _objects(place: Loaded, names: list[str]) -> tuple[Any, ...]:
     for name in names:
-        if not callable(getattr(module, name, None)):
-            near = _close(name, _functions(module))
+        if not callable(getattr(place.module, name, None)):
+            near = _close(name, functions(place))
             hint = f"; it has {listed(near)}" if near else ""
-            raise ImplementationNotFoundError(f"{home} has no function {name!r}{hint}")
-    return names[0], names[1]
+            raise ImplementationNotFoundError(f"{place.home} has no function or class {name!r}{hint}")
+    return tuple(getattr(place.module, name) for name in names)
 
 
-def _only_pair(module: ModuleType, home: str, layer: Layer) -> tuple[str, str]:
-    pairs = [pair for pair in _pairs(module) if _fits(module, pair, layer)]
-    of_layer = [pair for pair in pairs if layer.name in pair[0].lower()]
-    candidates = of_layer or pairs
-    if len({tuple(getattr(module, name) for name in pair) for pair in candidates}) == 1:
-        return candidates[0]
+def _likeliest(offered: list[Candidate], layer: Layer) -> list[Candidate]:
+    """Leave out what is called after another layer, if something is left; then what is not called after this one."""
+    if len(offered) > 1:
+        words = layer.vocabulary
+        offered = [candidate for candidate in offered if not candidate.speaks_of(words.others)] or offered
+        offered = [candidate for candidate in offered if candidate.speaks_of(words.names)] or offered
+    once = {tuple(map(id, candidate.objects)): candidate for candidate in reversed(offered)}
+    return list(reversed(once.values()))
+
+
+def _try(offered: list[Candidate], layer: Layer) -> tuple[dict[Candidate, Tried], list[str]]:
+    tried, misses = {}, []
+    for candidate in offered:
+        try:
+            found = best(candidate.readings(layer), layer)
+        except MisfitError as miss:
+            misses.append(str(miss))
+            continue
+        if found:
+            tried[candidate] = found
+    return tried, misses
+
+
+def _select(tried: dict[Candidate, Tried]) -> dict[Candidate, Tried]:
+    """Take those that reproduce the reference, if any does; of these functions, if there are any."""
+    right = {candidate: one for candidate, one in tried.items() if one.fit is Fit.REPRODUCES} or tried
+    return {candidate: one for candidate, one in right.items() if not candidate.is_class} or right
+
+
+def _adapted(home: str, names: list[str], layer: Layer, adapter: str) -> Implementation:
+    where, function = split(adapter)
+    if len(function) != 1 or not Path(where).is_file():
+        raise ImplementationNotFoundError(f"--adapter {adapter}: give FILE.py:function, of a file that is there")
+    (adapt,) = _objects(load_file(where), function)
+    places = _load(home, home, layer)
+    if len(places) > 1:
+        raise ImplementationNotFoundError(f"{home} has several files; name the one to adapt")
+    (place,) = places
+    spec = f"{home}:{','.join(names)}" if names else home
+    found = adapted(adapt, _objects(place, names) if names else (place.module,), spec, adapter)
+    return replace(found, warnings=place.warnings)
+
+
+def _nothing(home: str, places: list[Loaded], misses: list[str], layer: Layer) -> str:
+    """Say what was looked for, and what comes nearest."""
     signature = ", ".join(layer.inputs)
     gradients = ", ".join(f"d{name}" for name in layer.inputs)
-    if candidates:
-        choices = "\n".join(f"  {home}:{forward},{backward}" for forward, backward in candidates)
-        raise ImplementationNotFoundError(f"{home} has several pairs that fit; name one:\n{choices}")
-    have = _functions(module)
-    found = f"; it has {listed(have[:8])}" + (" and more" if len(have) > 8 else "") if have else "; it has no functions"
-    raise ImplementationNotFoundError(
+    sought = (
         f"{home} has no pair {layer.name}_forward({signature}, {layer.name}_param) -> (out, cache) and "
-        f"{layer.name}_backward(dout, cache) -> ({gradients}){found}"
+        f"{layer.name}_backward(dout, cache) -> ({gradients}), and no class with these passes"
     )
-
-
-def _pairs(module: ModuleType) -> list[tuple[str, str]]:
-    """Match functions whose names differ only in which pass they name: `conv_forward_naive`, `conv_backward_naive`."""
-    names = set(_functions(module))
-    pairs = ((name, re.sub(_FORWARD, _BACKWARD, name)) for name in sorted(names) if _FORWARD in name)
-    return [(forward, backward) for forward, backward in pairs if backward in names]
-
-
-def _fits(module: ModuleType, pair: tuple[str, str], layer: Layer) -> bool:
-    """Tell whether the functions can be called with the inputs and parameters, and with cotangent and cache."""
-    given = [None] * (len(layer.inputs) + 1), [None] * 2
-    for name, arguments in zip(pair, given, strict=True):
-        try:
-            inspect.signature(getattr(module, name)).bind(*arguments)
-        except TypeError:
-            return False
-        except ValueError:  # a compiled function may not say
-            continue
-    return True
-
-
-def _functions(module: ModuleType) -> list[str]:
-    """Name the functions that a module defines, or for want of any those that it imports."""
-    functions = {name: value for name, value in vars(module).items() if inspect.isroutine(value) and name[0] != "_"}
-    own = [name for name, value in functions.items() if getattr(value, "__module__", None) == module.__name__]
-    return own if any(_FORWARD in name for name in own) else list(functions)
+    if misses:
+        return f"{sought}; nearest: {'; '.join(misses[:3])}"
+    have = [name for place in places for name in functions(place)]
+    found = f"it has {listed(have[:8])}" + (" and more" if len(have) > 8 else "") if have else "it has no functions"
+    without = "".join(f"; {warning}" for place in places for warning in place.warnings)
+    return f"{sought}; {found}{without}"
 
 
 def _nearest(path: Path) -> str:
     if not path.parent.is_dir():
         return f", nor a folder {path.parent}"
-    files = [file.name for file in path.parent.glob("*.py")]
-    near = _close(path.name, files)
+    near = _close(path.name, [file.name for file in path.parent.glob("*.py")])
     return f"; there is {path.with_name(near[0])}" if near else ""
 
 
@@ -208,4 +206,7 @@ def _close(word: str, words: list[str]) -> list[str]:
 
 
 def _accepted(layer: Layer) -> str:
-    return f"give {', '.join(layer.builtin)}, FILE.py, FILE.py:forward,backward or package.module:forward,backward"
+    return (
+        f"give {', '.join(layer.builtin)}, FILE.py, FILE.py:forward,backward, FILE.py:Class, a package's folder or "
+        "package.module:forward,backward"
+    )

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 import gradcheck_cli
+from gradcheck_cli.implementation.dated import remedy
+from gradcheck_cli.implementation.missing import MissingImportError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -39,6 +41,10 @@ class ImplementationError(Exception):
         self.traceback = traceback
 
 
+class NotExpressibleError(Exception):
+    """The implementation's convention has no way to say this geometry; the message says what stands in the way."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Implementation:
     """Forward and backward of a layer, in the form that the checks call."""
@@ -46,31 +52,49 @@ class Implementation:
     name: str  #: how reports call it
     spec: str | None  #: what to type to check it; None for functions that have no such name
     convention: str  #: how it was understood, in its own terms
-    forward: Forward
-    backward: Backward
+    forward: Forward  #: raises ImplementationError, or NotExpressibleError for a geometry that it cannot be asked
+    backward: Backward  #: raises ImplementationError
+    warnings: tuple[str, ...] = ()  #: what went wrong on the way and was got over, a sentence each
 
 
-def call(function: Callable[..., Any], *args: object) -> Any:
+def call(function: Callable[..., Any], *args: object, **kwargs: object) -> Any:
     """Call the user's code with copies of the arguments, and with its prints on stderr.
 
     Raises:
         ImplementationError: it raised anything, `SystemExit` included. Only Ctrl-C passes.
     """
     copies = [_copy(argument) for argument in args]
+    named = {name: _copy(argument) for name, argument in kwargs.items()}
     try:
         with contextlib.redirect_stdout(sys.stderr), np.errstate():
-            return function(*copies)
-    except ImplementationError:
+            return function(*copies, **named)
+    except (ImplementationError, KeyboardInterrupt):
         raise
-    except KeyboardInterrupt:
-        raise
+    except MissingImportError as error:
+        raise ImplementationError(str(error), own_frames(error)) from error
     except BaseException as error:
-        name = getattr(function, "__name__", type(function).__name__)
         said = str(error).strip()
-        reason = f"{name} raised {type(error).__name__}" + (f": {said.splitlines()[0]}" if said else "")
+        reason = f"{name_of(function)} raised {type(error).__name__}" + (f": {said.splitlines()[0]}" if said else "")
         frames = own_frames(error)
-        called = f"{name}({', '.join(_shown(argument) for argument in args)})"
-        raise ImplementationError(reason, frames and f"{frames}\nIt was called as {called}") from error
+        shown = [_shown(argument) for argument in args] + [f"{n}={_shown(value)}" for n, value in kwargs.items()]
+        called = f"{name_of(function)}({', '.join(shown)})"
+        raise ImplementationError(
+            reason + remedy(error, user_stack(error)), frames and f"{frames}\nIt was called as {called}"
+        ) from error
+
+
+def name_of(function: Callable[..., Any]) -> str:
+    """Return the name of a function or class, or of the class of an object that can be called."""
+    return getattr(function, "__name__", type(function).__name__)
+
+
+def described(value: object) -> str:
+    """Say in a few words what a value is that should have been another."""
+    if isinstance(value, tuple | list):
+        return f"{len(value)} values"
+    if isinstance(value, np.ndarray):
+        return f"one array of shape {value.shape}"
+    return f"a value of type {type(value).__name__}"
 
 
 def user_stack(error: BaseException) -> list[traceback.FrameSummary]:

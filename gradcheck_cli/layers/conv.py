@@ -11,6 +11,7 @@ import numpy as np
 from gradcheck_cli.arrays import signed_uniform, working_dtype
 from gradcheck_cli.layers.conv_fast import conv_backward_fast, conv_forward_fast
 from gradcheck_cli.layers.conv_naive import both, conv_backward_naive, conv_forward_naive
+from gradcheck_cli.layers.conv_words import WORDS
 from gradcheck_cli.layers.layer import Case, Layer, Problem, pair, size
 from gradcheck_cli.numeric.colored import Coupling
 
@@ -216,4 +217,10 @@ LAYER = Layer(
         "fast": (conv_forward_fast, conv_backward_fast),
         "naive": (conv_forward_naive, conv_backward_naive),
     },
+    vocabulary=WORDS,
+    trials=(
+        ConvCase(N=3, C=2, H=5, W=6, F=4, HH=3, WW=3, stride=1, pad=1),  # "same"
+        ConvCase(N=3, C=2, H=5, W=6, F=4, HH=3, WW=3, stride=1, pad=0),  # for those that cannot pad
+        ConvCase(N=3, C=2, H=5, W=5, F=4, HH=3, WW=3, stride=1, pad=1),  # for those that take square images only
+    ),
 )

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from gradcheck_cli.arrays import Array
+    from gradcheck_cli.layers.vocabulary import Vocabulary
     from gradcheck_cli.numeric.colored import Coupling
 
 
@@ -130,3 +131,5 @@ class Layer:
     problem: Callable[[Any], Problem]
     standard: Callable[[], Iterable[Case]]  #: small geometries, of which each kind of fault fails one
     builtin: Mapping[str, tuple[Callable[..., Any], Callable[..., Any]]]  #: forward and backward; the first is checked
+    vocabulary: Vocabulary  #: what people call its parts
+    trials: tuple[Case, ...]  #: with as few sizes alike as can be; on the first that it can express a reading is tried

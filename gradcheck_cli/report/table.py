@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, TextIO
 
 from rich.box import SIMPLE_HEAD
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
@@ -92,6 +93,8 @@ class TableReport:
             self._implementation = result.implementation
             self._gap()
             self._print(f"{result.implementation}, seed {result.case.seed}", style="bold")
+            if result.understood:
+                self._console.print(Padding(Text(f"understood as {result.understood}", style="dim"), (0, 0, 0, 2)))
         line = Text(f"  {_word(result.verdict):<5}", style=_STYLES[result.verdict])
         rest = f" {result.case.label():<42} {result.case.dtype:<9} "
         line.append(f"{rest}{_short(result)}", style="dim" if result.verdict is Verdict.SKIP else "default")
@@ -101,6 +104,8 @@ class TableReport:
         self._gap()
         title = Text(f"{_word(result.verdict)} ", style=_STYLES[result.verdict])
         self._console.print(title.append(result.implementation, style="bold default"), soft_wrap=True)
+        if result.understood and (self._run.cases == 1 or self._look.verbose):  # else it stands above the cases
+            self._console.print(Text(f"understood as {result.understood}", style="dim"))
         case = result.case
         shape = f" -> {_sizes(result.forward.expected_shape)}" if result.forward else ""
         self._print(f"{case.label()}{shape}, {case.dtype}, seed {case.seed}", style="default")

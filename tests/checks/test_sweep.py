@@ -10,7 +10,7 @@ import pytest
 from gradcheck_cli import ConvCase, Verdict
 from gradcheck_cli.checks.settings import Settings
 from gradcheck_cli.checks.sweep import sweep_case
-from gradcheck_cli.implementation.pair import function_pair
+from gradcheck_cli.implementation.conventions.pair import function_pair
 from gradcheck_cli.layers.conv_fast import conv_backward_fast, conv_forward_fast
 from gradcheck_cli.numeric.sweep import STEPS, Part
 

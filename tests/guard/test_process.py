@@ -202,7 +202,7 @@ def disturb() -> None:
     warnings.simplefilter("ignore")
     sys.setrecursionlimit(5000)
     sys.path.insert(0, "/nowhere")
-    sys.stdout = None  # type: ignore[assignment]
+    sys.stdout = None
 
 
 def state() -> list[Any]:

@@ -12,6 +12,7 @@ import pytest
 from gradcheck_cli.implementation.find import ImplementationNotFoundError, find, split
 from gradcheck_cli.layers import LAYERS
 from tests.conftest import SMALL, report_of
+from tests.implementation.sources import CLASSES, CORE, PAIRS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -63,9 +64,12 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", [entry for entry in sys.path if entry])
     yield
-    for name, module in list(sys.modules.items()):
-        places = [getattr(module, "__file__", None), *getattr(module, "__path__", [])]
-        if any(place and Path(place).is_relative_to(tmp_path) for place in places):
+    places = {
+        name: [getattr(module, "__file__", None), *getattr(module, "__path__", [])]
+        for name, module in list(sys.modules.items())
+    }
+    for name, found in places.items():
+        if any(place and Path(place).is_relative_to(tmp_path) for place in found):
             del sys.modules[name]
 
 
@@ -193,13 +197,46 @@ def test_signatures_that_fit(signature: str) -> None:
     assert find("layers.py", CONV).spec == "layers.py:conv_forward,conv_backward"
 
 
-@pytest.mark.parametrize("signature", ["x, w, b", "x, w, b, stride, pad", "x, w, b, *, conv_param"])
-def test_signatures_that_do_not(signature: str) -> None:
+@pytest.mark.parametrize(
+    ("signature", "said"),
+    [
+        ("x, w", "`conv_forward(x, w)` takes 2 arguments, not 4"),
+        ("x, w, stride, pad", "`conv_forward(x, w, stride, pad)` takes no b"),
+        (
+            "x, w, b, stride, rate",
+            "`conv_forward(x, w, b, stride, rate)` takes `rate`, of which the meaning is not known",
+        ),
+    ],
+)
+def test_signatures_that_do_not(signature: str, said: str) -> None:
     write("layers.py", f"def conv_forward({signature}): ...\ndef conv_backward(dout, cache): ...\n")
-    said = refusal("layers.py")
-    assert "has no pair conv_forward(x, w, b, conv_param) -> (out, cache)" in said
-    assert "conv_backward(dout, cache) -> (dx, dw, db)" in said
-    assert "it has conv_forward and conv_backward" in said
+    refused = refusal("layers.py")
+    assert "has no pair conv_forward(x, w, b, conv_param) -> (out, cache)" in refused
+    assert "conv_backward(dout, cache) -> (dx, dw, db)" in refused
+    assert refused.endswith(f"nearest: {said}")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("def conv_backward(): ...\ndef conv_forward(x, w, b, p): ...\n", "`conv_backward()` takes no arguments"),
+        ("class Conv:\n    def forward(self, x): ...\n", "class Conv has forward but no backward"),
+        ("class Conv:\n    def backward(self, dout): ...\n", "class Conv has backward but no forward"),
+        (
+            "class Conv:\n    def __init__(self, foo): ...\n    def forward(self): ...\n    def backward(self): ...\n",
+            "`Conv(foo)` takes `foo`, of which the meaning is not known",
+        ),
+    ],
+    ids=["a backward pass of nothing", "half a class", "the other half", "a constructor"],
+)
+def test_the_nearest_misses(text: str, said: str) -> None:
+    write("layers.py", text)
+    assert f"nearest: {said}" in refusal("layers.py")
+
+
+def test_functions_of_which_none_fits_are_named() -> None:
+    write("layers.py", "def conv_forward(x, w, b, conv_param): ...\ndef relu(x): ...\n")
+    assert refusal("layers.py").endswith("and no class with these passes; it has conv_forward and relu")
 
 
 def test_several_pairs_are_listed_as_they_are_to_be_typed() -> None:
@@ -241,27 +278,28 @@ def test_near_misses_are_named() -> None:
     assert refusal("course/layer.py") == f"course/layer.py: there is no such file; there is {Path('course/layers.py')}"
     assert refusal("course/unlike.py") == "course/unlike.py: there is no such file"
     assert refusal("course/layers.py:conv_foward,conv_backward") == (
-        "course/layers.py has no function 'conv_foward'; it has conv_forward and conv_backward"
+        "course/layers.py has no function or class 'conv_foward'; it has conv_forward and conv_backward"
     )
-    assert refusal("course/layers.py:conv_forward,xyz") == "course/layers.py has no function 'xyz'"
+    assert refusal("course/layers.py:conv_forward,xyz") == "course/layers.py has no function or class 'xyz'"
 
 
 def test_what_is_found_must_be_callable() -> None:
     write("layers.py", "conv_forward = 1\nconv_backward = print\n")
     assert refusal("layers.py:conv_forward,conv_backward") == (
-        "layers.py has no function 'conv_forward'; it has conv_backward"
+        "layers.py has no function or class 'conv_forward'; it has conv_backward"
     )
 
 
 @pytest.mark.parametrize("spec", ["layers.py:", "layers.py:f", "layers.py:f,", "layers.py:f,g,h"])
 def test_two_names_are_wanted(spec: str) -> None:
     write("layers.py", pair("f", "g"))
-    assert refusal(spec).startswith("name two functions, layers.py:forward,backward, not ")
+    assert refusal(spec).startswith("name two functions, layers.py:forward,backward, or a class, layers.py:Class, not ")
 
 
 @pytest.mark.parametrize("spec", ["", ":", "fastest!", "a b", "nosuch", "no.such", ".", "..", "fast:a,b"])
 def test_what_is_accepted_is_said(spec: str) -> None:
-    assert "give fast, naive, FILE.py, FILE.py:forward,backward or package.module:forward,backward" in refusal(spec)
+    accepted = "give fast, naive, FILE.py, FILE.py:forward,backward, FILE.py:Class, a package's folder or "
+    assert f"{accepted}package.module:forward,backward" in refusal(spec)
 
 
 @pytest.mark.parametrize(
@@ -269,7 +307,6 @@ def test_what_is_accepted_is_said(spec: str) -> None:
     [
         ("x = (\n", "layers.py is no Python: "),
         ("def f():\nreturn 1\n", "layers.py:2: "),
-        ("import no_such_module\n", "cannot be imported: ModuleNotFoundError: No module named 'no_such_module'"),
         ("from math import no_such_name\n", "ImportError: cannot import name 'no_such_name' from 'math'"),
         ("import sys\n\nsys.exit('done')\n", "SystemExit: done"),
         ("1 / 0\n", "ZeroDivisionError: division by zero"),
@@ -280,7 +317,6 @@ def test_what_is_accepted_is_said(spec: str) -> None:
     ids=[
         "syntax",
         "indent",
-        "no module",
         "no name",
         "exits",
         "raises",
@@ -311,7 +347,10 @@ def test_where_it_was_raised_is_said() -> None:
 
 def test_a_module_that_lacks_another_is_not_missing_itself() -> None:
     write("missing_layers.py", "import missing\n")
-    assert "No module named 'missing'" in refusal("missing_layers")
+    assert "missing_layers has no pair" in refusal("missing_layers")
+    assert refusal("missing_layers").endswith(
+        "missing_layers.py: `import missing` failed (no such module); it goes on without"
+    )
 
 
 def test_ctrl_c_passes() -> None:
@@ -360,6 +399,131 @@ def test_helpers_of_one_name_are_told_apart(layer_file: LayerFile, text: str) ->
     write("ann/layers.py", text)
     write("bob/layers.py", text)
     implementations = find("ann/layers.py", CONV), find("bob/layers.py", CONV)
+    assert [db_of(implementation) for implementation in implementations] == [[1.0], [3.0]]
+
+
+def right(forward: str, backward: str) -> str:
+    """Write a pair that computes a convolution."""
+    text = CORE if forward else ""
+    return f"{text}\n{PAIRS['fwd and bwd'].text}".replace("convolution_fwd", forward).replace(
+        "convolution_bwd", backward
+    )
+
+
+def test_one_name_of_a_pair_is_enough() -> None:
+    write("layers.py", pair("conv_forward", "conv_backward") + pair("conv_forward_2", "conv_backward_2"))
+    for name in ("conv_forward", "conv_backward"):
+        assert find(f"layers.py:{name}", CONV).spec == "layers.py:conv_forward,conv_backward"
+
+
+def test_one_name_without_a_partner() -> None:
+    write("layers.py", "def conv_forward(x, w, b, conv_param): ...\ndef conv_vjp_1(dout, cache): ...\n")
+    assert refusal("layers.py:conv_forward").endswith("not 'conv_forward' alone: its other half is not found")
+
+
+def test_one_name_with_two_partners() -> None:
+    write("layers.py", pair("conv_forward", "conv_backward") + "def conv_grad(dout, cache): ...\n")
+    said = "alone: it is in conv_forward,conv_backward and conv_forward,conv_grad"
+    assert refusal("layers.py:conv_forward").endswith(said)
+
+
+def test_a_class_by_its_name() -> None:
+    names = ("given its parameters", "sizes, gradients returned")
+    write("layers.py", CORE + "".join(CLASSES[name].text for name in names))
+    assert refusal("layers.py").splitlines()[1:] == ["  layers.py:Conv2d", "  layers.py:Convolution"]
+    assert find("layers.py:Convolution", CONV).convention.startswith("class Convolution(W, b, stride, pad)")
+    assert refusal("layers.py:Convolution,Conv2d").endswith("not 'Convolution,Conv2d'")
+
+
+def test_functions_come_before_the_class_that_wraps_them() -> None:
+    write("layers.py", right("conv_forward", "conv_backward") + CLASSES["given its parameters"].text)
+    assert find("layers.py", CONV).spec == "layers.py:conv_forward,conv_backward"
+
+
+def test_what_is_a_convolution_is_taken_among_what_is_called_one() -> None:
+    # The other pair is a convolution and something else.
+    other = right("conv_forward_act", "conv_backward_act").replace("return _ahead(", "return abs(_ahead(", 1)
+    other = other.replace('p["pad"]), (x', 'p["pad"])), (x', 1).replace(CORE, "")
+    write("layers.py", right("conv_forward", "conv_backward") + other)
+    assert find("layers.py", CONV).spec == "layers.py:conv_forward,conv_backward"
+    assert find("layers.py:conv_forward_act", CONV).spec == "layers.py:conv_forward_act,conv_backward_act"
+
+
+def test_sandwiches_are_no_candidates() -> None:
+    write("layers.py", COURSE + pair("conv_relu_forward", "conv_relu_backward"))
+    assert find("layers.py", CONV).spec == "layers.py:conv_forward_naive,conv_backward_naive"
+
+
+def test_halves_that_are_called_differently() -> None:
+    write("layers.py", right("conv_forward_naive", "conv_backward"))
+    assert find("layers.py", CONV).spec == "layers.py:conv_forward_naive,conv_backward"
+
+
+def test_a_package(layer_file: LayerFile) -> None:
+    layer_file(name="mine/layers.py")
+    write("mine/__init__.py", "from .layers import conv_backward, conv_forward\n")
+    implementation = find("mine", CONV)
+    assert implementation.spec == "mine:conv_forward,conv_backward"
+    for spec in ("mine", "mine/", "mine:conv_forward,conv_backward", "./mine:conv_backward"):
+        assert db_of(find(spec, CONV)) == [1.0]
+
+
+def test_a_folder_with_one_file_that_fits(layer_file: LayerFile) -> None:
+    layer_file(name="mine/layers.py")
+    write("mine/train.py", "raise SystemExit('what speaks of no convolution is not run')\n")
+    write("mine/test_layers.py", "def test_conv_forward(): ...\nraise SystemExit('nor are tests')\n")
+    write("mine/old.py", 'print "conv"\n')
+    assert find("mine", CONV).spec == f"{Path('mine/layers.py')}:conv_forward,conv_backward"
+
+
+def test_a_folder_with_several(layer_file: LayerFile) -> None:
+    for name in ("mine/a.py", "mine/b.py"):
+        layer_file(name=name)
+    assert refusal("mine").splitlines()[1:] == [
+        f"  {Path('mine', f)}:conv_forward,conv_backward" for f in ("a.py", "b.py")
+    ]
+
+
+def test_a_folder_with_none() -> None:
+    write("mine/notes.txt", "")
+    assert refusal("mine") == "mine is a folder without a convolution in its files; name one, FILE.py"
+
+
+@pytest.mark.parametrize("init", [True, False], ids=["with __init__", "without"])
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ("from .helper import conv_backward, conv_forward\n", "course/layers/conv.py"),
+        ("from . import helper\nfrom .helper import *\n", "course/layers/conv.py"),
+        ("from ..helper import *\n", "course/layers/deep/conv.py"),
+        ("from layers.helper import *\n", "course/layers/conv.py"),
+        ("from layers import helper\nfrom layers.helper import *\n", "course/layers/deep/conv.py"),
+        (LATER.replace("import helper", "from . import helper"), "course/layers/conv.py"),
+    ],
+    ids=["relative", "the package", "two up", "absolute", "absolute and deep", "at the first call"],
+)
+def test_the_package_of_a_file_can_be_imported(layer_file: LayerFile, text: str, place: str, init: bool) -> None:
+    layer_file(name="course/layers/helper.py")
+    write(place, text)
+    if init:
+        for folder in ("course/layers", str(Path(place).parent)):
+            write(f"{folder}/__init__.py", "")
+    assert db_of(find(place, CONV)) == [1.0]
+
+
+def test_a_folder_beside_those_above_can_be_imported(layer_file: LayerFile) -> None:
+    layer_file(name="project/utils/im2col.py")
+    write("project/src/nn/conv.py", "from utils.im2col import conv_backward, conv_forward\n")
+    implementation = find("project/src/nn/conv.py", CONV)
+    assert (db_of(implementation), implementation.warnings) == ([1.0], ())
+
+
+def test_packages_of_one_name_are_told_apart(layer_file: LayerFile) -> None:
+    for who, replacements in (("ann", ()), ("bob", (TRIPLED,))):
+        layer_file(*replacements, name=f"{who}/course/helper.py")
+        write(f"{who}/course/layers.py", LATER.replace("import helper", "from . import helper"))
+        write(f"{who}/course/__init__.py", "")
+    implementations = find("ann/course/layers.py", CONV), find("bob/course/layers.py", CONV)
     assert [db_of(implementation) for implementation in implementations] == [[1.0], [3.0]]
 
 

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from gradcheck_cli import ConvCase, Verdict, check
+from gradcheck_cli.implementation.conventions.pair import function_pair
 from gradcheck_cli.implementation.implementation import ImplementationError
-from gradcheck_cli.implementation.pair import function_pair
 from gradcheck_cli.layers import LAYERS
 from gradcheck_cli.layers.conv_naive import conv_backward_naive, conv_forward_naive
 
@@ -242,7 +242,8 @@ def test_a_traceback_has_the_frames_of_the_implementation_only() -> None:
     assert lines[1].endswith(", in backward")
     assert lines[2].strip() == "inner(dout)"
     assert [line for line in lines if line.endswith(", in inner")]
-    assert lines[-1].startswith("ValueError: cannot reshape array of size 18")
+    assert lines[-2].startswith("ValueError: cannot reshape array of size 18")
+    assert lines[-1] == "It was called as backward(1x2x3x3 float64, tuple of 4)"
     assert not traceback.endswith("\n")
     assert f"{Path('gradcheck_cli', 'implementation')}" not in traceback
     assert f"{Path('gradcheck_cli', 'checks')}" not in traceback

@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gradcheck_cli.implementation.implementation import Implementation, ImplementationError, call, listed
+from gradcheck_cli.implementation.implementation import (
+    Implementation,
+    ImplementationError,
+    call,
+    described,
+    listed,
+    name_of,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -34,33 +41,42 @@ def function_pair(
     def run_forward(inputs: Mapping[str, Array], parameters: Mapping[str, object] | None) -> tuple[object, object]:
         returned = call(forward, *inputs.values(), *([] if parameters is None else [dict(parameters)]))
         if not isinstance(returned, tuple | list) or len(returned) != 2:
-            raise ImplementationError(f"{_name(forward)} returned {_described(returned)}, not (out, cache)")
+            raise ImplementationError(f"{name_of(forward)} returned {described(returned)}, not (out, cache)")
         return returned[0], returned[1]
 
     def run_backward(cotangent: Array, cache: object, names: tuple[str, ...]) -> Mapping[str, object]:
         returned = call(backward, cotangent, cache)
-        if returned is None or (len(names) == 1 and isinstance(returned, np.ndarray)):
-            returned = (returned,)
-        if not isinstance(returned, tuple | list) or len(returned) > len(names):
-            owed = listed(f"d{name}" for name in names)
-            raise ImplementationError(f"{_name(backward)} returned {_described(returned)}, where it owes {owed}")
-        return dict(zip(names, returned, strict=False))
+        return by_input(returned, names, name_of(backward))
 
     spec = spec or _spec(forward, backward)
     return Implementation(
-        name=name or spec or f"{_name(forward)},{_name(backward)}",
+        name=name or spec or f"{name_of(forward)},{name_of(backward)}",
         spec=spec,
-        convention=f"{_signature(forward)} and {_signature(backward)}",
+        convention=f"{signature_of(forward)} and {signature_of(backward)}",
         forward=run_forward,
         backward=run_backward,
     )
+
+
+def by_input(returned: object, names: tuple[str, ...], who: str) -> dict[str, object]:
+    """Tell which of the returned gradients is whose: they come in the order of the inputs.
+
+    Raises:
+        ImplementationError: it is no tuple or list of gradients, or too long a one.
+    """
+    if returned is None or (len(names) == 1 and isinstance(returned, np.ndarray)):
+        returned = (returned,)
+    if not isinstance(returned, tuple | list) or len(returned) > len(names):
+        owed = listed(f"d{name}" for name in names)
+        raise ImplementationError(f"{who} returned {described(returned)}, where it owes {owed}")
+    return dict(zip(names, returned, strict=False))
 
 
 def _spec(forward: Callable[..., Any], backward: Callable[..., Any]) -> str | None:
     """Name functions as the command line does, if both are found under their names at the top of one file."""
     home = inspect.getmodule(forward)
     file = getattr(home, "__file__", None)
-    names = _name(forward), _name(backward)
+    names = name_of(forward), name_of(backward)
     if not file or [getattr(home, name, None) for name in names] != [forward, backward]:
         return None
     path = Path(file)
@@ -69,20 +85,9 @@ def _spec(forward: Callable[..., Any], backward: Callable[..., Any]) -> str | No
     return f"{path}:{','.join(names)}"
 
 
-def _name(function: Callable[..., Any]) -> str:
-    return getattr(function, "__name__", type(function).__name__)
-
-
-def _signature(function: Callable[..., Any]) -> str:
+def signature_of(function: Callable[..., Any]) -> str:
+    """Write a function with the names of its arguments."""
     try:
-        return f"{_name(function)}({', '.join(inspect.signature(function).parameters)})"
+        return f"{name_of(function)}({', '.join(inspect.signature(function).parameters)})"
     except (TypeError, ValueError):  # a compiled function may not say
-        return f"{_name(function)}(...)"
-
-
-def _described(value: object) -> str:
-    if isinstance(value, tuple | list):
-        return f"{len(value)} values"
-    if isinstance(value, np.ndarray):
-        return f"one array of shape {value.shape}"
-    return f"a value of type {type(value).__name__}"
+        return f"{name_of(function)}(...)"

@@ -1,0 +1,140 @@
+"""What a module has to offer: pairs of functions whose names belong together, and classes."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from gradcheck_cli.implementation.conventions.classes import BACKWARDS, FORWARDS, class_readings
+from gradcheck_cli.implementation.conventions.functions import pair_readings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from gradcheck_cli.implementation.implementation import Implementation
+    from gradcheck_cli.implementation.load import Loaded
+    from gradcheck_cli.layers.layer import Layer
+
+#: What the passes are called, as words in the names of functions.
+_FORWARD = {"forward", "forwards", "fwd", "fprop", "feedforward", "fw", "ff"}
+_BACKWARD = {
+    *("backward", "backwards", "bwd", "bprop", "backprop", "backpropagation", "back", "bw", "bp"),
+    *("grad", "gradient", "gradients", "vjp", "derivative"),
+}
+_NOISE = {"pass", "prop", "propagation", "propagate", "step"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Candidate:
+    """A pair of functions or a class."""
+
+    loaded: Loaded
+    names: tuple[str, ...]
+    objects: tuple[Any, ...]
+
+    @property
+    def spec(self) -> str:
+        """What to type to get exactly this."""
+        return f"{self.loaded.home}:{','.join(self.names)}"
+
+    @property
+    def is_class(self) -> bool:
+        """Whether this is a class."""
+        return len(self.objects) == 1
+
+    def readings(self, layer: Layer) -> Iterator[Implementation]:
+        """List the ways to understand it, the likeliest first.
+
+        Raises:
+            MisfitError: there is none.
+        """
+        if self.is_class:
+            return class_readings(self.objects[0], layer, self.spec)
+        forward, backward = self.objects
+        return pair_readings(forward, backward, layer, self.spec)
+
+    def speaks_of(self, words: tuple[str, ...]) -> bool:
+        """Tell whether its name has one of these words in it."""
+        return any(word in name.lower() for word in words for name in self.names)
+
+
+def candidates(loaded: Loaded, layer: Layer) -> list[Candidate]:
+    """List what a module defines, or for want of any what it imports."""
+    own, all_ = _public(loaded, own=True), _public(loaded, own=False)
+    return _among(loaded, own, layer) or _among(loaded, all_, layer)
+
+
+def partner(name: str, loaded: Loaded) -> list[tuple[str, str]]:
+    """List the pairs of names that a function is one of."""
+    return [pair for pair in _pairs(_functions(vars(loaded.module))) if name in pair]
+
+
+def functions(loaded: Loaded) -> list[str]:
+    """Name the functions and classes that a module defines, or for want of any those that it imports."""
+    own = _public(loaded, own=True)
+    return list(own if any(_pass_of(name)[1] for name in own) else _public(loaded, own=False))
+
+
+def _among(loaded: Loaded, offered: Mapping[str, Any], layer: Layer) -> list[Candidate]:
+    names = _functions(offered)
+    pairs = _pairs(names) or _unmatched(names, layer)
+    classes = [name for name, value in offered.items() if inspect.isclass(value) and _has_passes(value)]
+    found = [*pairs, *((name,) for name in sorted(classes))]
+    return [Candidate(loaded=loaded, names=n, objects=tuple(offered[name] for name in n)) for n in found]
+
+
+def _public(loaded: Loaded, *, own: bool) -> dict[str, Any]:
+    name = loaded.module.__name__
+    return {
+        key: value
+        for key, value in vars(loaded.module).items()
+        if key[0] != "_" and callable(value) and (not own or getattr(value, "__module__", None) == name)
+    }
+
+
+def _functions(offered: Mapping[str, Any]) -> list[str]:
+    return [name for name, value in offered.items() if callable(value) and not inspect.isclass(value)]
+
+
+def _pairs(names: list[str]) -> list[tuple[str, str]]:
+    """Match functions whose names differ only in which pass they name: `conv_forward_naive`, `conv_backward_naive`.
+
+    A forward pass may name none: `conv2d`, `conv2d_backward`.
+    """
+    stems: dict[str, dict[str, list[str]]] = {}
+    for name in names:
+        stem, which = _pass_of(name)
+        stems.setdefault(stem, {}).setdefault(which, []).append(name)
+    return sorted(
+        (forward, backward)
+        for found in stems.values()
+        for backward in found.get("backward", [])
+        for forward in found.get("forward", found.get("", []))
+    )
+
+
+def _unmatched(names: list[str], layer: Layer) -> list[tuple[str, str]]:
+    """For want of names that match: every forward pass of the layer with every backward pass."""
+    of_layer = [name for name in names if any(word in name.lower() for word in layer.vocabulary.names)]
+    forwards = [name for name in of_layer if _pass_of(name)[1] == "forward"]
+    backwards = [name for name in of_layer if _pass_of(name)[1] == "backward"]
+    return [(forward, backward) for forward in forwards for backward in backwards]
+
+
+def _pass_of(name: str) -> tuple[str, str]:
+    """Split a name into what is left without its pass, and "forward", "backward" or "" for none."""
+    snake = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
+    snake = re.sub(r"(back|for)ward", r"_\1ward_", snake)
+    words = [word for word in snake.split("_") if word and word not in _NOISE]
+    for which, known in (("backward", _BACKWARD), ("forward", _FORWARD)):
+        if found := [word for word in words if word in known]:
+            words.remove(found[0])
+            return "_".join(words), which
+    return "_".join(words), ""
+
+
+def _has_passes(cls: type) -> bool:
+    methods = {name for base in cls.__mro__[:-1] for name in vars(base)}
+    return bool(methods & set(FORWARDS)) or bool(methods & set(BACKWARDS))

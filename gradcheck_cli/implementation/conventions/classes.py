@@ -1,0 +1,186 @@
+"""The conventions of classes: those that are given their parameters, and those that are given sizes and make them."""
+
+from __future__ import annotations
+
+import inspect
+from typing import TYPE_CHECKING
+
+from gradcheck_cli.implementation.binding import (
+    MisfitError,
+    Reading,
+    Slot,
+    backward_slots,
+    classify,
+    forward_slots,
+    parameters_of,
+    readings,
+    written,
+)
+from gradcheck_cli.implementation.conventions.functions import pair_readings
+from gradcheck_cli.implementation.conventions.instance import Kind, Way
+from gradcheck_cli.implementation.implementation import (
+    Implementation,
+    ImplementationError,
+    NotExpressibleError,
+)
+from gradcheck_cli.implementation.layout import Layout
+from gradcheck_cli.implementation.members import parameter_places
+from gradcheck_cli.implementation.trial import problems
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from gradcheck_cli.layers.layer import Layer
+
+#: What the passes are called, as methods.
+FORWARDS = (
+    *("forward", "forward_pass", "fprop", "forward_propagation", "forward_propagate", "forwardprop", "forward_prop"),
+    *("feed_forward", "feedforward", "propagate", "__call__"),
+)
+BACKWARDS = (
+    *(
+        "backward",
+        "backward_pass",
+        "bprop",
+        "backprop",
+        "backward_propagation",
+        "backward_propagate",
+        "back_propagation",
+    ),
+    *("backpropagation", "backwardprop", "backward_prop", "back_prop", "backpropagate", "back_propagate", "gradient"),
+)
+
+
+def class_readings(cls: type, layer: Layer, name: str) -> Iterator[Implementation]:
+    """List the ways to understand a class, the likeliest first.
+
+    Raises:
+        MisfitError: it cannot be understood as this layer.
+    """
+    forward, backward = _method(cls, FORWARDS), _method(cls, BACKWARDS)
+    if forward is None or backward is None:
+        has, lacks = ("forward", "backward") if forward else ("backward", "forward")
+        has = f"has {has} but no {lacks}" if forward or backward else "has neither forward nor backward"
+        raise MisfitError(f"class {cls.__name__} {has}")
+    if isinstance(inspect.getattr_static(cls, forward), staticmethod | classmethod):
+        yield from pair_readings(getattr(cls, forward), getattr(cls, backward), layer, name)
+        return
+    for made_with in _constructions(cls, layer):
+        kind = Kind(
+            cls=cls,
+            forward=forward,
+            backward=backward,
+            made_with=made_with,
+            forward_slots=_of_method(forward_slots, cls, forward, layer),
+            backward_slots=_of_method(backward_slots, cls, backward, layer),
+            layer=layer,
+        )
+        for way in _ways(kind):
+            yield Implementation(
+                name=name,
+                spec=name,
+                convention=_described(way),
+                forward=way.run_forward,
+                backward=way.run_backward,
+            )
+
+
+def _method(cls: type, names: tuple[str, ...]) -> str | None:
+    return next((name for name in names if callable(getattr(cls, name, None)) and _is_own(cls, name)), None)
+
+
+def _is_own(cls: type, name: str) -> bool:
+    """Tell a method from what every class has: `type.__call__`."""
+    return any(name in vars(base) for base in cls.__mro__[:-1])
+
+
+def _constructions(cls: type, layer: Layer) -> list[list[Slot]]:
+    """Read the constructor, as one that is given parameters and as one that is given sizes."""
+    parameters = parameters_of(cls)
+    kept = tuple(layer.vocabulary.parameters)
+    held = [classify(parameter, layer.vocabulary, kept) for parameter in parameters]
+    sized = [classify(parameter, layer.vocabulary, ()) for parameter in parameters]
+    found = [slots for slots in (held, sized) if None not in slots]
+    if {slot.key for slot in held if slot and slot.kind == "input"} != set(kept):
+        found = [slots for slots in found if slots is not held]
+    if not found:
+        slots = sized if len([s for s in sized if s is None]) <= len([s for s in held if s is None]) else held
+        unknown = next(p.name for p, slot in zip(parameters, slots, strict=True) if slot is None)
+        said = written(cls.__name__, parameters)
+        raise MisfitError(f"`{said}` takes `{unknown}`, of which the meaning is not known")
+    return [[slot for slot in slots if slot] for slots in found]
+
+
+def _of_method(read: Callable[..., list[Slot]], cls: type, name: str, layer: Layer) -> list[Slot]:
+    """Read the signature of a method, of which the inputs that the class keeps are no arguments."""
+
+    def bound() -> None: ...
+
+    method = getattr(cls, name)
+    signature = inspect.signature(method)
+    bound.__signature__ = signature.replace(parameters=list(signature.parameters.values())[1:])  # type: ignore[attr-defined]
+    bound.__name__ = f"{cls.__name__}.{name}"
+    data = tuple(name for name in layer.inputs if name not in layer.vocabulary.parameters)
+    try:
+        return read(bound, layer.vocabulary, layer.inputs)
+    except MisfitError:
+        return read(bound, layer.vocabulary, data)
+
+
+def _ways(kind: Kind) -> Iterator[Way]:
+    vocabulary = kind.layer.vocabulary
+    usual = vocabulary.arrangements[0].axes
+    for reading in readings((*kind.made_with, *kind.forward_slots, *kind.backward_slots), vocabulary):
+        seen = set()
+        for arrangement in vocabulary.arrangements:
+            axes = {name: order for name, order in arrangement.axes.items() if name not in kind.owned}
+            if tuple(axes.items()) in seen:
+                continue
+            seen.add(tuple(axes.items()))
+            title = arrangement.title.partition(",")[0] if kind.owned else arrangement.title
+            for own in _own_axes(kind, reading, axes):
+                pairs = {name: Layout(usual[name], order) for name, order in {**axes, **own}.items()}
+                yield Way(kind=kind, reading=reading, layouts=pairs, title=title)
+
+
+def _own_axes(kind: Kind, reading: Reading, axes: Mapping[str, str]) -> Iterator[dict[str, str]]:
+    """Recognise from their shapes how a class's own initial parameters lie; several orders may have one shape."""
+    vocabulary = kind.layer.vocabulary
+    usual = vocabulary.arrangements[0].axes
+    if not kind.owned:
+        yield {}
+        return
+    found: list[dict[str, str]] = [{name: usual[name] for name in kind.owned}]
+    for problem in problems(kind.layer.name):
+        trial = {name: Layout(usual[name], order) for name, order in {**usual, **axes}.items()}
+        probe = Way(kind=kind, reading=reading, layouts=trial, title="")
+        try:
+            given = probe.given(problem.inputs, problem.parameters)
+            instance = probe.make(problem.inputs, problem.parameters, given)
+        except (ImplementationError, NotExpressibleError):
+            continue
+        found = [{}]
+        for number, name in enumerate(vocabulary.parameters):
+            if name in kind.owned:
+                places = parameter_places(instance, vocabulary.inputs[name], number, len(vocabulary.parameters))
+                shapes = {place.get().shape for place in places}
+                here = problem.inputs[name].shape
+                orders = [o for o in vocabulary.parameters[name] if Layout(usual[name], o).shape(here) in shapes]
+                found = [{**own, name: order} for own in found for order in orders or [usual[name]]]
+        break
+    yield from found
+
+
+def _described(way: Way) -> str:
+    kind = way.kind
+    methods = f".{kind.forward}, .{kind.backward}".replace(".__call__", "()")
+    odd = [f"{name} ({', '.join(order.split())})" for name, order in _odd(way)]
+    said = [f"class {written(kind.cls.__name__, kind.made_with)}{methods}", way.reading.title, way.title, *odd]
+    return ", ".join(text for text in said if text)
+
+
+def _odd(way: Way) -> Iterator[tuple[str, str]]:
+    for name in way.kind.owned:
+        layout = way.layouts[name]
+        if layout.here != layout.there:
+            yield name, layout.there

@@ -1,0 +1,183 @@
+"""The convention of two functions, whatever they call their arguments, and however their arrays lie.
+
+`conv_forward(A_prev, W, b, hparameters)` channels last, `conv2d(x, w, b, stride, pad)` with its geometry in arguments,
+`conv_backward(dZ, A_prev, W, b, padding, stride)` without a cache.
+"""
+
+from __future__ import annotations
+
+import inspect
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from gradcheck_cli.implementation.binding import (
+    Filled,
+    Reading,
+    Slot,
+    backward_slots,
+    fill,
+    forward_slots,
+    readings,
+    written,
+)
+from gradcheck_cli.implementation.conventions.pair import by_input, function_pair
+from gradcheck_cli.implementation.implementation import Implementation, ImplementationError, described, name_of
+from gradcheck_cli.implementation.layout import Layout, layouts
+from gradcheck_cli.layers.vocabulary import word
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+
+    from gradcheck_cli.arrays import Array
+    from gradcheck_cli.layers.layer import Layer
+    from gradcheck_cli.layers.vocabulary import Arrangement, Vocabulary
+
+
+@dataclass(frozen=True)
+class _Memory:
+    """What backward needs of a forward call."""
+
+    cache: object
+    inputs: Mapping[str, Array]
+    parameters: Mapping[str, object] | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Functions:
+    """Two functions, and one way to understand them."""
+
+    forward: Callable[..., Any]
+    backward: Callable[..., Any]
+    forward_slots: list[Slot]
+    backward_slots: list[Slot]
+    reading: Reading
+    arrangement: Arrangement
+    other_keys: bool  #: whether the dictionary has, besides ours, every name that people use for its entries
+    layer: Layer
+
+    def run_forward(
+        self, inputs: Mapping[str, Array], parameters: Mapping[str, object] | None
+    ) -> tuple[object, object]:
+        given = self._given(inputs, parameters)
+        returned = self._fill(self.forward_slots, inputs, parameters, given).call(self.forward)
+        several = isinstance(returned, tuple | list)
+        if self._has_cache and not (several and len(returned) == 2):
+            raise ImplementationError(f"{name_of(self.forward)} returned {described(returned)}, not (out, cache)")
+        out, cache = (returned[0], returned[-1]) if several and returned else (returned, None)
+        return self._layouts["out"].take(out), _Memory(cache, inputs, parameters)
+
+    def run_backward(self, cotangent: Array, cache: object, names: tuple[str, ...]) -> Mapping[str, object]:
+        assert isinstance(cache, _Memory)
+        inputs, parameters = cache.inputs, cache.parameters
+        given = self._given(inputs, parameters)
+        given |= {"cache": cache.cache, "cotangent": self._layouts["out"].give(cotangent)}
+        returned = self._fill(self.backward_slots, inputs, parameters, given).call(self.backward)
+        gradients = by_input(returned, names, name_of(self.backward))
+        return {name: self._layouts[name].take(value, inputs[name].shape) for name, value in gradients.items()}
+
+    def convention(self) -> str:
+        forward = written(name_of(self.forward), self.forward_slots)
+        backward = written(name_of(self.backward), self.backward_slots)
+        titles = (self.reading.title, self.arrangement.title, "entries under other names" if self.other_keys else "")
+        return ", ".join([f"{forward} and {backward}", *(title for title in titles if title)])
+
+    @property
+    def _layouts(self) -> dict[str, Layout]:
+        return layouts(self.layer.vocabulary.arrangements[0].axes, self.arrangement.axes)
+
+    @property
+    def _has_cache(self) -> bool:
+        return any(slot.kind == "cache" for slot in self.backward_slots)
+
+    def _given(self, inputs: Mapping[str, Array], parameters: Mapping[str, object] | None) -> dict[str, object]:
+        laid: dict[str, object] = {name: self._layouts[name].give(value) for name, value in inputs.items()}
+        arguments = self.layer.vocabulary.arguments
+        dictionary = dict(parameters or {})
+        if self.other_keys:
+            dictionary |= {other: value for name, value in dictionary.items() for other in arguments[name].names}
+        return {**laid, "dictionary": dictionary}
+
+    def _fill(
+        self,
+        slots: list[Slot],
+        inputs: Mapping[str, Array],
+        parameters: Mapping[str, object] | None,
+        given: Mapping[str, object],
+    ) -> Filled:
+        vocabulary = self.layer.vocabulary
+        return fill(slots, self.reading, vocabulary, vocabulary.sizes(inputs, parameters), given)
+
+
+def pair_readings(
+    forward: Callable[..., Any], backward: Callable[..., Any], layer: Layer, name: str
+) -> Iterator[Implementation]:
+    """List the ways to understand two functions, the likeliest first.
+
+    Raises:
+        MisfitError: they cannot be understood as the passes of this layer.
+    """
+    plain = function_pair(forward, backward, name=name, spec=name)
+    if not (_says(forward) and _says(backward)):
+        yield plain
+        return
+    vocabulary = layer.vocabulary
+    forwards = forward_slots(forward, vocabulary, layer.inputs)
+    backwards = backward_slots(backward, vocabulary, layer.inputs)
+    plainly = _in_order(forwards) == [*layer.inputs, "dictionary"] and _in_order(backwards) == ["cotangent", "cache"]
+    keys = (False, True) if any(slot.kind == "dictionary" for slot in forwards) else (False,)
+    for arrangement in _by_names(vocabulary, (*forwards, *backwards)):
+        for other_keys in keys:
+            for reading in readings((*forwards, *backwards), vocabulary):
+                if plainly and arrangement is vocabulary.arrangements[0] and not other_keys:
+                    yield plain
+                    continue
+                functions = _Functions(
+                    forward=forward,
+                    backward=backward,
+                    forward_slots=forwards,
+                    backward_slots=backwards,
+                    reading=reading,
+                    arrangement=arrangement,
+                    other_keys=other_keys,
+                    layer=layer,
+                )
+                yield Implementation(
+                    name=name,
+                    spec=name,
+                    convention=functions.convention(),
+                    forward=functions.run_forward,
+                    backward=functions.run_backward,
+                )
+    if not plainly and _takes(forward, len(layer.inputs) + 1) and _takes(backward, 2):
+        yield plain  # the dictionary may have a name that says something else
+
+
+def _takes(function: Callable[..., Any], count: int) -> bool:
+    """Tell whether a function can be called with so many arguments in order."""
+    try:
+        inspect.signature(function).bind(*[None] * count)
+    except TypeError:
+        return False
+    return True
+
+
+def _in_order(slots: list[Slot]) -> list[str]:
+    """Say what is passed in order; nothing where something must be passed by name."""
+    if any(slot.by_name for slot in slots if slot.kind != "omitted"):
+        return []
+    return [slot.key or slot.kind for slot in slots if slot.kind != "omitted"]
+
+
+def _says(function: Callable[..., Any]) -> bool:
+    """Tell whether a function names its arguments; a compiled one, or one of *args, can only be called in order."""
+    try:
+        kinds = {parameter.kind for parameter in inspect.signature(function).parameters.values()}
+    except (TypeError, ValueError):
+        return False
+    return inspect.Parameter.VAR_POSITIONAL not in kinds
+
+
+def _by_names(vocabulary: Vocabulary, slots: Iterable[Slot]) -> list[Arrangement]:
+    """Order the arrangements: those first that the names of arguments tell."""
+    names = {word(slot.name) for slot in slots}
+    return sorted(vocabulary.arrangements, key=lambda arrangement: not names & set(arrangement.telling))

@@ -1,0 +1,195 @@
+"""Instances of a class as implementations: made for one forward call, given their parameters, and read afterwards.
+
+A fresh instance is made for each forward call, so that neither a cache nor an accumulated gradient of one call reaches
+another; that instance is the cache that backward is handed, and backward works on a copy of it.
+"""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import numpy as np
+
+from gradcheck_cli.implementation.binding import Filled, Reading, Slot, fill, written
+from gradcheck_cli.implementation.implementation import (
+    ImplementationError,
+    NotExpressibleError,
+    described,
+    listed,
+)
+from gradcheck_cli.implementation.members import (
+    Place,
+    gradient_places,
+    newest,
+    parameter_places,
+    remembered,
+    returned_order,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from gradcheck_cli.arrays import Array
+    from gradcheck_cli.implementation.layout import Layout
+    from gradcheck_cli.layers.layer import Layer
+
+
+@dataclass(frozen=True, kw_only=True)
+class Kind:
+    """What a class's signatures say."""
+
+    cls: type
+    forward: str
+    backward: str
+    made_with: list[Slot]
+    forward_slots: list[Slot]
+    backward_slots: list[Slot]
+    layer: Layer
+
+    @property
+    def owned(self) -> tuple[str, ...]:
+        """The inputs that are passed neither to the constructor nor to forward: parameters that it keeps."""
+        passed = {slot.key for slot in (*self.made_with, *self.forward_slots) if slot.kind == "input"}
+        return tuple(name for name in self.layer.inputs if name not in passed)
+
+
+@dataclass(frozen=True)
+class _Memory:
+    """What backward needs of a forward call."""
+
+    instance: object
+    cache: object
+    inputs: Mapping[str, Array]
+    parameters: Mapping[str, object] | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Way:
+    """One way to understand a class: how it is made, and how its arrays lie."""
+
+    kind: Kind
+    reading: Reading
+    layouts: Mapping[str, Layout]
+    title: str
+
+    def run_forward(
+        self, inputs: Mapping[str, Array], parameters: Mapping[str, object] | None
+    ) -> tuple[object, object]:
+        """Make an instance, give it its parameters and run forward; it is the cache."""
+        given = self.given(inputs, parameters)
+        instance = self.make(inputs, parameters, given)
+        method = getattr(instance, self.kind.forward)
+        self._put(instance, inputs, given)
+        returned = self._fill(self.kind.forward_slots, inputs, parameters, given).call(method)
+        pair = isinstance(returned, tuple | list) and len(returned) == 2
+        out, cache = returned if pair else (returned, None)
+        return self.layouts["out"].take(out), _Memory(instance, cache, inputs, parameters)
+
+    def run_backward(self, cotangent: Array, cache: object, names: tuple[str, ...]) -> Mapping[str, object]:
+        """Run backward on a copy of the instance, and gather the gradients from wherever they are."""
+        assert isinstance(cache, _Memory)
+        inputs, parameters, instance = cache.inputs, cache.parameters, _copied(cache.instance)
+        given = self.given(inputs, parameters) | {
+            "cache": cache.cache,
+            "cotangent": self.layouts["out"].give(cotangent),
+        }
+        before = {name: remembered(self._gradient_places(instance, name)) for name in names}
+        method = getattr(instance, self.kind.backward)
+        returned = self._fill(self.kind.backward_slots, inputs, parameters, given).call(method)
+        gradients = self._returned(returned, names)
+        for name in names:
+            if name not in gradients:
+                gradients[name] = newest(self._gradient_places(instance, name), before[name])
+        return {name: self.layouts[name].take(value, inputs[name].shape) for name, value in gradients.items()}
+
+    def given(self, inputs: Mapping[str, Array], parameters: Mapping[str, object] | None) -> dict[str, object]:
+        """Lay out the inputs as the class wants them."""
+        laid: dict[str, object] = {name: self.layouts[name].give(value) for name, value in inputs.items()}
+        return {**laid, "dictionary": dict(parameters or {})}
+
+    def make(
+        self, inputs: Mapping[str, Array], parameters: Mapping[str, object] | None, given: Mapping[str, object]
+    ) -> object:
+        """Make an instance that has its parameters, whatever values; some classes make them at the first forward."""
+        instance = self._fill(self.kind.made_with, inputs, parameters, given).call(self.kind.cls)
+        if any(not parameter_places(instance, *self._place(name)) for name in self.kind.owned):
+            method = getattr(instance, self.kind.forward)
+            self._fill(self.kind.forward_slots, inputs, parameters, given).call(method)
+        return instance
+
+    def _put(self, instance: object, inputs: Mapping[str, Array], given: Mapping[str, object]) -> None:
+        for name in self.kind.owned:
+            places = parameter_places(instance, *self._place(name))
+            if not places:
+                looked_for = ", ".join(self.kind.layer.vocabulary.inputs[name][:3])
+                has = listed(list(vars(instance))[:8]) if getattr(instance, "__dict__", None) else "nothing"
+                raise ImplementationError(
+                    f"{self.kind.cls.__name__} keeps no array for {name} (looked for {looked_for}); it keeps {has}"
+                )
+            wanted = self.layouts[name].shape(inputs[name].shape)
+            fitting = [place for place in places if place.get().shape == wanted]
+            if not fitting:
+                self._misshapen(name, places[0].get().shape, wanted)
+            for place in fitting:
+                place.set(np.array(given[name]))
+
+    def _misshapen(self, name: str, own: tuple[int, ...], wanted: tuple[int, ...]) -> NoReturn:
+        said = f"{written(self.kind.cls.__name__, self.kind.made_with)} makes {name} of shape {own}, not {wanted}"
+        arguments = self.kind.layer.vocabulary.arguments
+        if any(slot.kind == "argument" and arguments[slot.key].shapes for slot in self.kind.made_with):
+            raise ImplementationError(said)
+        raise NotExpressibleError(said)  # it was never told the shape
+
+    def _returned(self, returned: object, names: tuple[str, ...]) -> dict[str, object]:
+        """Tell which gradients were returned, and whose they are."""
+        if returned is None:
+            return {}
+        if isinstance(returned, np.ndarray):
+            return {names[0]: returned}
+        if isinstance(returned, dict):
+            return {name: value for name in names if (value := self._entry(returned, name)) is not None}
+        if not isinstance(returned, tuple | list) or len(returned) > len(names):
+            owed = listed(f"d{name}" for name in names)
+            who = f"{self.kind.cls.__name__}.{self.kind.backward}"
+            raise ImplementationError(f"{who} returned {described(returned)}, where it owes {owed}")
+        first, *rest = returned
+        if len(rest) == 1 and isinstance(rest[0], dict | tuple | list):
+            more = rest[0] if isinstance(rest[0], dict) else None
+            if more is None:
+                return dict(zip(names, (first, *rest[0]), strict=False))
+            return {names[0]: first} | self._returned(more, names[1:])
+        method = getattr(self.kind.cls, self.kind.backward)
+        order = returned_order(method, {name: self.kind.layer.vocabulary.inputs[name] for name in names})
+        return dict(zip(order or names, returned, strict=False))
+
+    def _entry(self, returned: dict[Any, Any], name: str) -> object:
+        return newest(
+            gradient_places(SimpleNamespace(grads=returned), self.kind.layer.vocabulary.inputs[name], -1, 0), {}
+        )
+
+    def _gradient_places(self, instance: object, name: str) -> list[Place]:
+        return gradient_places(instance, *self._place(name))
+
+    def _place(self, name: str) -> tuple[tuple[str, ...], int, int]:
+        kept = list(self.kind.layer.vocabulary.parameters)
+        return self.kind.layer.vocabulary.inputs[name], kept.index(name) if name in kept else -1, len(kept)
+
+    def _fill(
+        self,
+        slots: list[Slot],
+        inputs: Mapping[str, Array],
+        parameters: Mapping[str, object] | None,
+        given: Mapping[str, object],
+    ) -> Filled:
+        vocabulary = self.kind.layer.vocabulary
+        return fill(slots, self.reading, vocabulary, vocabulary.sizes(inputs, parameters), given)
+
+
+def _copied(instance: object) -> object:
+    try:
+        return copy.deepcopy(instance)
+    except Exception:  # noqa: BLE001  # it holds something that has no copies: an open file, a generator
+        return instance

@@ -1,0 +1,63 @@
+"""How an array lies in somebody's code: to there, and back from there if it has the shape that it must have there."""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from gradcheck_cli.arrays import Array
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Two orders of the same axes: `Layout("F C HH WW", "(C HH WW) F")`."""
+
+    here: str
+    there: str
+
+    def shape(self, here: tuple[int, ...]) -> tuple[int, ...]:
+        """Return the shape over there of an array that has the shape `here` here."""
+        lengths = dict(zip(self.here.split(), here, strict=True)) | {"1": 1}
+        return tuple(math.prod(lengths[axis] for axis in group) for group in self._groups)
+
+    def give(self, array: Array) -> Array:
+        """Lay an array as it lies over there; contiguous, as one that was made there would be."""
+        if self.here == self.there:
+            return array
+        return np.ascontiguousarray(array.transpose(self._order)).reshape(self.shape(array.shape))
+
+    def take(self, array: object, here: tuple[int, ...] | None = None) -> object:
+        """Bring an array back; one that does not have the shape of over there is left as it is.
+
+        Args:
+            array: whatever was returned.
+            here: the shape that it must have here; None if only its axes are known, of which none are merged.
+        """
+        if self.here == self.there or not isinstance(array, np.ndarray):
+            return array
+        if here is None:
+            return array.transpose(np.argsort(self._order)) if array.ndim == len(self._order) else array
+        if array.shape != self.shape(here):
+            return array
+        unmerged = array.reshape([here[axis] for axis in self._order])
+        return unmerged.transpose(np.argsort(self._order))
+
+    @property
+    def _groups(self) -> list[list[str]]:
+        return [group.strip("()").split() for group in re.findall(r"\(.*?\)|\S+", self.there)]
+
+    @property
+    def _order(self) -> list[int]:
+        return [self.here.split().index(axis) for group in self._groups for axis in group if axis != "1"]
+
+
+def layouts(usual: Mapping[str, str], axes: Mapping[str, str]) -> dict[str, Layout]:
+    """Pair the usual orders of axes with those of an arrangement, by the arrays' names."""
+    return {name: Layout(usual[name], order) for name, order in axes.items()}

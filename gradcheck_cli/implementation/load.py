@@ -1,0 +1,264 @@
+"""Loads a file or a module: its own helpers and its package can be imported, and what is missing is made up for."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import importlib.util
+import io
+import os
+import sys
+import zlib
+from contextlib import contextmanager, redirect_stdout
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING
+
+from gradcheck_cli.implementation.dated import remedy
+from gradcheck_cli.implementation.implementation import user_stack
+from gradcheck_cli.implementation.missing import Missing
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+#: How many folders above a file are searched for what it imports: a repository is seldom deeper.
+_ABOVE = 5
+
+#: The folders that were put on the path, the last one first.
+_searched: list[str] = []
+
+#: What was said when a module was loaded first, for the next who asks for it.
+_warnings: dict[str, tuple[str, ...]] = {}
+
+
+class ImplementationNotFoundError(Exception):
+    """There is no such implementation, it cannot be loaded, or there are several; the message says what would do."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Loaded:
+    """A module, and under which name the user knows it."""
+
+    home: str
+    module: ModuleType
+    warnings: tuple[str, ...] = ()
+
+
+def load_file(home: str) -> Loaded:
+    """Load a file, or a folder with an `__init__.py`, under a name of its own: two `layers.py` are two modules.
+
+    Raises:
+        ImplementationNotFoundError: it is no Python, or raises.
+    """
+    path = Path(home).resolve()
+    file = path / "__init__.py" if path.is_dir() else path
+    with _importing(home):
+        tree = _parsed(file)
+    top = _package(file, tree)
+    prefix = f"{(top or file).stem}_{zlib.crc32(os.fsencode(top or file)):08x}"
+    name = ".".join([prefix, *file.relative_to(top).with_suffix("").parts]) if top else prefix
+    name = name.removesuffix(".__init__")
+    if name in sys.modules:
+        return Loaded(home=home, module=sys.modules[name], warnings=_warnings.get(name, ()))
+    before = set(sys.modules)
+    roots = _roots(file, tree)
+
+    def run() -> ModuleType:
+        if top:
+            _make_package(prefix, top)
+        return _executed(name, file)
+
+    try:
+        loaded = _with_stand_ins(run, home, file, roots)
+    except BaseException:
+        for new in [new for new in sys.modules if f"{new}.".startswith(f"{prefix}.")]:
+            del sys.modules[new]
+        raise
+    # Helpers beside the file are its own: another folder's `helper` is another module.
+    for helper in set(sys.modules) - before:
+        place = getattr(sys.modules[helper], "__file__", None)
+        if place and not f"{helper}.".startswith(f"{prefix}.") and any(Path(place).is_relative_to(r) for r in roots):
+            del sys.modules[helper]
+    _warnings[name] = loaded.warnings
+    return loaded
+
+
+def load_module(home: str) -> Loaded | None:
+    """Import a dotted module, from the current folder or from what is installed; None if there is none.
+
+    Raises:
+        ImplementationNotFoundError: it cannot be imported.
+    """
+    if home in sys.modules:
+        return Loaded(home=home, module=sys.modules[home], warnings=_warnings.get(home, ()))
+    try:
+        loaded = _with_stand_ins(lambda: importlib.import_module(home), home, None, [Path.cwd()])
+    except _NoSuchModuleError:
+        return None
+    _warnings[home] = loaded.warnings
+    return loaded
+
+
+class _NoSuchModuleError(Exception):
+    """The module that was asked for is itself what is not there."""
+
+
+def _with_stand_ins(run: Callable[[], ModuleType], home: str, file: Path | None, roots: list[Path]) -> Loaded:
+    """Load, and where an import fails look above the file, then put something in its place, and try again."""
+    missing, said = Missing(file=home), list[str]()
+    with _importing(home), _talking_to_stderr() as heard, _importable(roots) as search:
+        while True:
+            heard.truncate(heard.seek(0))  # what is said by a try that fails is said again by the next
+            try:
+                with missing.standing_in():
+                    module = run()
+                return Loaded(home=home, module=module, warnings=tuple(said))
+            except ModuleNotFoundError as error:
+                name = error.name
+                if not name or name in missing.names:
+                    raise
+                if file is None and f"{home}.".startswith(f"{name}."):
+                    raise _NoSuchModuleError from error
+                above = _above(file, name) if file else None
+                if above and above not in roots:
+                    roots.append(above)
+                    search(above)
+                    continue
+                missing.names.append(name)
+                frames = user_stack(error)
+                where = Path(frames[-1].filename).name if frames else home
+                why = remedy(error, frames).strip(" ()") or "no such module"
+                said.append(f"{where}: `import {_plainly(name)}` failed ({why}); it goes on without")
+
+
+def _plainly(name: str) -> str:
+    """Name a module as the file does, which knows nothing of the name that its package has here."""
+    return "." + name.partition(".")[2] if "_" in name and name.partition(".")[0] in sys.modules else name
+
+
+def _executed(name: str, file: Path) -> ModuleType:
+    parent = name.rpartition(".")[0]
+    if parent:
+        importlib.import_module(parent)
+    if name in sys.modules:  # the package has imported it already
+        return sys.modules[name]
+    search = [str(file.parent)] if file.name == "__init__.py" else None
+    spec = importlib.util.spec_from_file_location(name, file, submodule_search_locations=search)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[name]
+        raise
+    return module
+
+
+def _make_package(name: str, folder: Path) -> None:
+    """Import a folder as a package under another name, whether it has an `__init__.py` or not."""
+    if name in sys.modules:
+        return
+    if (folder / "__init__.py").is_file():
+        _executed(name, folder / "__init__.py")
+        return
+    package = ModuleType(name)
+    package.__path__ = [str(folder)]
+    sys.modules[name] = package
+
+
+def _parsed(file: Path) -> ast.Module:
+    return ast.parse(file.read_bytes(), filename=str(file))
+
+
+def _package(file: Path, tree: ast.Module) -> Path | None:
+    """Return the topmost folder that a file's relative imports can mean; None for a file that has none."""
+    levels = [node.level for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.level]
+    if not levels:
+        return file.parent if file.name == "__init__.py" else None
+    top = file.parents[min(max(levels), len(file.parents)) - 1]
+    above = [folder for folder in file.parents if (folder / "__init__.py").is_file()]
+    while top.parent in above:
+        top = top.parent
+    return top
+
+
+def _roots(file: Path, tree: ast.Module) -> list[Path]:
+    """List the folders to import from: the file's own, and those of the packages around it that it names."""
+    names = {
+        alias.name.partition(".")[0] for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names
+    }
+    names |= {
+        (node.module or "").partition(".")[0]
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and not node.level
+    }
+    return [file.parent, *(folder.parent for folder in file.parents if folder.name in names)]
+
+
+def _above(file: Path, name: str) -> Path | None:
+    """Find a folder above a file that has a module of this name."""
+    top = name.partition(".")[0]
+    for folder in file.parents[1:_ABOVE]:
+        if (folder / f"{top}.py").is_file() or any((folder / top).glob("*.py")):
+            return folder
+    return None
+
+
+@contextmanager
+def _importable(roots: list[Path]) -> Iterator[Callable[[Path], None]]:
+    """Put folders on the path, and hide in this block those that were put there for other implementations.
+
+    They stay, because code may import at its first call. What is given lets one more folder be searched.
+    """
+    before = [entry for entry in sys.path if entry not in _searched]
+    ours = [str(root) for root in roots]
+
+    def search(more: Path | None = None) -> None:
+        ours.extend([str(more)] if more else [])
+        sys.path[:] = ours + [entry for entry in before if entry not in ours]
+        importlib.invalidate_caches()
+
+    search()
+    try:
+        yield search
+    finally:
+        _searched[:] = ours + [entry for entry in _searched if entry not in ours]
+        sys.path[:] = _searched + [entry for entry in before if entry not in _searched]
+
+
+@contextmanager
+def _talking_to_stderr() -> Iterator[io.StringIO]:
+    heard = io.StringIO()
+    try:
+        with redirect_stdout(heard):
+            yield heard
+    finally:
+        sys.stderr.write(heard.getvalue())
+
+
+@contextmanager
+def _importing(home: str) -> Iterator[None]:
+    """Make an import that fails one sentence, and write no bytecode."""
+    before, sys.dont_write_bytecode = sys.dont_write_bytecode, True
+    try:
+        yield
+    except (KeyboardInterrupt, ImplementationNotFoundError, _NoSuchModuleError):
+        raise
+    except SyntaxError as error:
+        where = f"{error.filename}:{error.lineno}" if error.filename else home
+        hint = remedy(error, [])
+        raise ImplementationNotFoundError(f"{home} is no Python: {where}: {error.msg}{hint}") from error
+    except BaseException as error:
+        raise ImplementationNotFoundError(f"{home} cannot be imported: {_raised(error)}") from error
+    finally:
+        sys.dont_write_bytecode = before
+
+
+def _raised(error: BaseException) -> str:
+    frames = user_stack(error)
+    place = f" ({frames[-1].filename}:{frames[-1].lineno})" if frames else ""
+    said = str(error).strip().partition("\n")[0]
+    return f"{type(error).__name__}: {said}".rstrip(": ") + remedy(error, frames) + place

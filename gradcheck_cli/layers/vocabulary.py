@@ -1,0 +1,63 @@
+"""What people call the parts of a layer in their own code, and in which forms they want them.
+
+The conventions of `implementation` know nothing of any layer: they read signatures and attributes with the words that
+the layer declares here. A layer with a vocabulary can be checked as functions and as classes; a new one (an affine
+layer, say) lists the names of its inputs, its sizes as constructors take them, and how its arrays may lie.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from gradcheck_cli.arrays import Array
+
+#: What a geometry comes to, by name; of a pair, always both numbers.
+Sizes = Mapping[str, Any]
+
+
+def word(name: str) -> str:
+    """Reduce a name to what is compared: `_in_channels` and `inChannels` are one word."""
+    return name.replace("_", "").lower()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Argument:
+    """A number, or whatever says a part of the geometry, as an argument of a function or a constructor."""
+
+    names: tuple[str, ...]  #: as `word` reduces them; a name with a capital is compared as it is
+    #: What may be passed, the most frequent first, by how the header says it ("" for nothing to say).
+    #: One raises ValueError where it cannot express the geometry.
+    forms: Mapping[str, Callable[[Sizes], object]]
+    #: What can be done where there is no such argument, by how the header says it; None says that it can be done.
+    absent: Mapping[str, Callable[[Sizes], str | None]] = field(default_factory=lambda: {"": lambda _: None})
+    pair: bool = False  #: (vertical, horizontal), given as one number where both are the same
+    shapes: bool = False  #: it alone says the shape of a parameter: without it, a class has one shape only
+    optional: bool = False  #: left out where it has a default and the geometry does not need it
+
+
+@dataclass(frozen=True, kw_only=True)
+class Arrangement:
+    """How arrays lie: for each input and "out" the order of its axes, such as "N H W C".
+
+    A "1" is an axis of that length; axes in parentheses are merged into one.
+    """
+
+    title: str  #: how the header says it; "" for the usual one
+    axes: Mapping[str, str]
+    telling: tuple[str, ...] = ()  #: names of arguments, reduced, that tell it
+
+
+@dataclass(frozen=True, kw_only=True)
+class Vocabulary:
+    """The words for a layer."""
+
+    names: tuple[str, ...]  #: of the layer itself, in names of functions and classes
+    others: tuple[str, ...]  #: of other layers, and of this one with something more
+    inputs: Mapping[str, tuple[str, ...]]  #: what each input is called
+    arguments: Mapping[str, Argument]
+    sizes: Callable[[Mapping[str, Array], Mapping[str, object] | None], Sizes]
+    arrangements: tuple[Arrangement, ...]  #: the usual one first
+    parameters: Mapping[str, tuple[str, ...]]  #: the inputs that classes keep, and how they may lie there

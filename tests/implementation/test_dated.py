@@ -1,0 +1,117 @@
+"""Old code is not rewritten: the error says what its line does today, and what to write."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from gradcheck_cli import ConvCase, Verdict, check
+from gradcheck_cli.implementation.dated import remedy
+from gradcheck_cli.implementation.find import ImplementationNotFoundError, find
+from gradcheck_cli.layers import LAYERS
+
+if TYPE_CHECKING:
+    from tests.conftest import LayerFile
+
+CASE = ConvCase(N=1, C=1, H=3, W=3, F=1)
+HEAD = "import numpy as np\n"
+DIVISION = "Python 2's `/` made an integer of two integers, today it makes a float; write `//`"
+EARLIER = "a size is a float, mostly because of a `/` before this line, which in Python 2 made an integer; write `//`"
+
+#: Lines that are no Python any more.
+UNREADABLE = {
+    'print "x"': "Python 2's print; it is a function now",
+    "print x, y": "Python 2's print; it is a function now",
+    'exec "x"': "Python 2's exec; it is a function now",
+    'raise ValueError, "x"': 'Python 2\'s way to raise; write raise ValueError("...")',
+    "try: pass\nexcept ValueError, e: pass": "Python 2's way to catch; write except Error as error:",
+    "a <> b": "Python 2's `<>`; write !=",
+    "x = 10L": "Python 2's long integers; leave the L away",
+    "x = 017": "Python 2's octal numbers; write 0o17 for 017",
+    "x = `y`": "Python 2's backquotes; write repr(...)",
+    "if 1:\n\tx = 1\n        y = 2": "Python 2 took a tab for eight blanks; indent with blanks only",
+}
+
+#: Lines that raise in a call.
+RAISING = {
+    "for i in xrange(3): pass": "Python 2's xrange; write range",
+    "unicode(3)": "Python 2's unicode; write str",
+    "range(4 / 2)": DIVISION,
+    "x[:, :, 0 : 4 / 2]": DIVISION,
+    "x[4 / 2]": DIVISION,
+    "np.zeros((2, 4 / 2))": DIVISION,
+    "np.zeros(4 / 2)": DIVISION,
+    "x.reshape(1, 18 / 2)": DIVISION,
+    "[0] * (4 / 2)": DIVISION,
+    "np.pad(x, 2 / 2)": DIVISION,
+    "rows = 4 / 2; np.zeros((rows // 1, 2))": EARLIER,
+    "{}.has_key(1)": "gone in Python 3; write key in d",
+    "{}.iteritems()": "write .items()",
+    "{}.viewkeys()": "write .keys()",
+    "{1: 2}.keys()[0]": "write list(...) around it",
+    "len(map(abs, [1]))": "lazy since Python 3; write list(...)",
+    "iter([1]).next()": "gone in Python 3; write next(iterator)",
+    "range(3)[0] = 1": "write list(range(...))",
+    "np.int(1)": "NumPy no longer has np.int; write int",
+    "np.float(1)": "NumPy no longer has np.float; write float",
+    "np.product(x)": "NumPy no longer has np.product; write np.prod",
+    "np.array([[1], [1, 2]])": "NumPy 1.24 no longer makes ragged arrays; pass dtype=object",
+    "n = np.arange(3); n += 0.5": "NumPy no longer writes floats into an integer array; make it of floats",
+    "import cPickle": "Python 2's cPickle; write import pickle",
+    "from itertools import izip": "gone in Python 3; write zip",
+    "import time; time.clock()": "gone; write time.perf_counter()",
+    "'x'.decode('utf-8')": "text is Unicode since Python 3",
+}
+
+
+@pytest.mark.parametrize(("line", "said"), UNREADABLE.items())
+def test_a_line_that_is_no_python_any_more(layer_file: LayerFile, line: str, said: str) -> None:
+    path = layer_file((HEAD, f"{HEAD}{line}\n"))
+    with pytest.raises(ImplementationNotFoundError) as caught:
+        find(str(path), LAYERS["conv"])
+    assert str(caught.value).endswith(f" ({said})")
+
+
+@pytest.mark.parametrize(("line", "said"), RAISING.items())
+def test_a_line_that_raises(layer_file: LayerFile, line: str, said: str) -> None:
+    if line.startswith("rows ="):
+        line = "rows = 4 / 2\n    np.zeros((rows, 2))"
+    path = layer_file(("    H, W = x.shape[2:]\n", f"    H, W = x.shape[2:]\n    {line}\n"))
+    result = check(CASE, str(path))
+    assert result.verdict is Verdict.ERROR
+    assert (result.reason or "").endswith(f" ({said})")
+
+
+def test_an_import_of_old(layer_file: LayerFile) -> None:
+    path = layer_file((HEAD, f"{HEAD}import cPickle\nimport urllib2\n"))
+    assert find(str(path), LAYERS["conv"]).warnings == (
+        "layers.py: `import cPickle` failed (Python 2's cPickle; write import pickle); it goes on without",
+        "layers.py: `import urllib2` failed (Python 2's urllib2; write import urllib.request); it goes on without",
+    )
+
+
+def test_names_that_numpy_took_and_gave_again() -> None:
+    gone = AttributeError("module 'numpy' has no attribute 'bool'.\n`np.bool` was a deprecated alias")
+    assert remedy(gone, []) == " (NumPy no longer has np.bool; write bool)"
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ValueError("operands could not be broadcast together with shapes (3,) (4,)"),
+        TypeError("'NoneType' object is not subscriptable"),
+        NameError("name 'padded' is not defined", name="padded"),
+        AttributeError("module 'numpy' has no attribute 'convolve2d'"),
+        AttributeError("'dict' object has no attribute 'stride'"),
+        IndexError("index 5 is out of bounds for axis 0 with size 5"),
+        ModuleNotFoundError("No module named 'helper'", name="helper"),
+        np.linalg.LinAlgError("Singular matrix"),
+        SyntaxError("'(' was never closed", ("f.py", 1, 1, "x = (a, 0.5\n", 1, 1)),
+        SyntaxError("invalid syntax", ("f.py", 1, 1, "raise ValueError(a, 100) if b else\n", 1, 1)),
+    ],
+    ids=repr,
+)
+def test_other_mistakes_are_not_called_old(error: Exception) -> None:
+    assert remedy(error, []) == ""
