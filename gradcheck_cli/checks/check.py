@@ -90,7 +90,7 @@ def _judge(case: Case, layer: Layer, implementation: Implementation, settings: S
             gradients=unchecked_gradients(problem, case.dtype, settings, Verdict.ERROR, "was not checked"),
             traceback=error.traceback,
         )
-    causes = diagnose(
+    diagnosis = diagnose(
         case,
         layer,
         problem,
@@ -100,6 +100,7 @@ def _judge(case: Case, layer: Layer, implementation: Implementation, settings: S
         returned=returned,
         gradients=found.results,
         derivatives=found.derivatives,
+        leaks=found.leaks,
     )
     parts = [forward, *found.results.values()]
     verdict = Verdict.worst(part.verdict for part in parts)
@@ -110,7 +111,7 @@ def _judge(case: Case, layer: Layer, implementation: Implementation, settings: S
         reason="; ".join(reasons) or None,
         forward=forward,
         gradients=found.results,
-        diagnosis=(*found.leaks, *causes),
+        diagnosis=diagnosis,
     )
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gradcheck_cli.arrays import epsilon
+from gradcheck_cli.checks.picture import draw
 from gradcheck_cli.checks.where import place, where
 from gradcheck_cli.result import ArrayResult, Arrays, Verdict, Worst, Wrong
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from gradcheck_cli.arrays import Array
     from gradcheck_cli.checks.settings import Settings
     from gradcheck_cli.layers.layer import Axis
+    from gradcheck_cli.result import Picture
 
 #: The scale of an element counts for at least this share of the typical one of its array. An algorithm that spreads its
 #: roundoff evenly (FFT, Winograd) is off by as much where an element has few terms, or none, as elsewhere.
@@ -109,6 +111,7 @@ def compare(subject: Subject, expected: Expected, settings: Settings) -> ArrayRe
         index=unravel(found.worst, array.shape),
         wrong=Wrong(count=int(found.wrong.sum()), of=array.size, where=described),
         floor=_largest(found.allowed),
+        picture=draw(found, array.shape),
         arrays=Arrays(analytic=analytic, numeric=expected.value, error_bound=expected.error_bound)
         if settings.keep_arrays
         else None,
@@ -126,6 +129,7 @@ def with_numbers(
     index: tuple[int, ...],
     wrong: Wrong,
     floor: float,
+    picture: Picture | None = None,
     arrays: Arrays | None = None,
 ) -> ArrayResult:
     """Report an array of which elements were judged; `index` is where the worst of them stands in it."""
@@ -152,6 +156,7 @@ def with_numbers(
         method=expected.method,
         evaluations=expected.evaluations,
         arrays=arrays,
+        picture=picture,
     )
 
 

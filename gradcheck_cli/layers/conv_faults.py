@@ -35,9 +35,9 @@ def faults(case: ConvCase, problem: Problem) -> Iterator[Fault]:  # noqa: ARG001
     yield from conv_windows.strides(case)
     yield from conv_windows.missed(case)
     yield from conv_windows.formulas(case)
+    yield from _biases(case)
     yield from _missed(case)
     yield from _confused(case)
-    yield from _biases(case)
     yield from _assigned(case)
 
 

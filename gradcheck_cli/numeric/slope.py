@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -15,19 +15,19 @@ if TYPE_CHECKING:
     from gradcheck_cli.numeric.point import Point
 
 
-def slope(point: Point, direction: Array, *, affine: bool) -> tuple[float, float]:
+def slope(point: Point, direction: Array, *, affine: bool) -> tuple[np.floating[Any], np.floating[Any]]:
     """Differentiate <cotangent, function(x + t direction)> in t.
 
     Of an affine function this is the adjoint test, <J direction, cotangent>: any step is exact but for roundoff.
 
     Returns:
-        The derivative and its error bound.
+        The derivative and its error bound, in the working dtype: a float would lose the digits of a long double.
     """
     line = DenseSampler(point.along(direction))
     only = np.zeros(1, int)
     if affine:
         sample = line.sample(only, np.full(1, AFFINE_STEP))
         if sample.straight.all():
-            return float(sample.value[0]), float(sample.roundoff[0] + sample.bending[0])
+            return sample.value[0], sample.roundoff[0] + sample.bending[0]
     limit = climb(line, only, resolution=0)
-    return float(limit.value[0]), float(limit.error_bound[0])
+    return limit.value[0], limit.error_bound[0]

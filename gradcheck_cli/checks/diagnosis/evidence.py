@@ -21,9 +21,10 @@ if TYPE_CHECKING:
 
     Gradients = Callable[[Mapping[str, Array], Array], Mapping[str, Array]]
 
-#: A hypothesis that fits must do so by more than luck. Each element that it tells apart from the right one counts for
-#: the digits to which it fits: 45 bits in float64, 16 in float32, 8 in float16. With 24 bits, and about a hundred
-#: hypotheses tried, luck explains fewer than one wrong gradient in 100,000.
+#: A hypothesis that fits must do so by more than luck. An element tells it from the right one by log2(difference /
+#: tolerance) bits: how unlikely it is that an error of that size lands within the tolerance. In float64 that comes to
+#: 45 at the most, in float32 to 16, in float16 to 8. With 24 bits, and about a hundred hypotheses tried, luck explains
+#: fewer than one wrong gradient in 100,000.
 ENOUGH_BITS = 24.0
 
 #: Roundings of the working dtype that a sum computed here may be off: pairwise and blocked sums measured below 2.
@@ -81,24 +82,34 @@ class Evidence:
         near = {name: value for name, value in values.items() if name in self.failing and self._near(name, value)}
         return {name for name, value in near.items() if self.fits(name, self._expected(name, value, gradients))}
 
-    def fits(self, name: str, hypothesis: Expected) -> bool:
-        """Tell whether a gradient is what it would be under a hypothesis, and that no accident."""
-        returned, dtype = self.returned[name], self.case.dtype
+    def fits(self, name: str, hypothesis: Expected, *, spent: int = 0) -> bool:
+        """Tell whether a gradient is what it would be under a hypothesis, and that by no accident.
+
+        Args:
+            name: which gradient.
+            hypothesis: what it would be.
+            spent: how many of its elements were used to make the hypothesis, and are no evidence for it.
+        """
+        returned = self.returned[name]
         if returned.shape != hypothesis.value.shape:
             return False
         if not returned.size:
             return True  # an array without elements is told by its shape
-        found = judge_elements(returned, hypothesis, dtype, self.settings)
+        found = judge_elements(returned, hypothesis, self.case.dtype, self.settings)
         if found.wrong.any() or found.undecided.any():
             return False
-        telling, right = returned.size, self.right(name)
-        if right.value.shape == returned.shape:
-            telling = int(judge_elements(hypothesis.value, right, dtype, self.settings).wrong.sum())
-        return self.bits(telling) >= ENOUGH_BITS
+        bits = np.sort(self._bits(hypothesis, self.right(name)).reshape(-1))
+        return bool(bits[: bits.size - spent].sum() >= ENOUGH_BITS)
 
-    def bits(self, elements: int) -> float:
-        """Measure the evidence in so many elements that fit to the tolerance."""
-        return -elements * math.log2(self.settings.tolerance(self.case.dtype) * epsilon(self.case.dtype))
+    def _bits(self, hypothesis: Expected, right: Expected) -> Array:
+        """Measure by how much each element tells a hypothesis from what is right."""
+        most = -math.log2(self.settings.tolerance(self.case.dtype) * epsilon(self.case.dtype))
+        if right.value.shape != hypothesis.value.shape:
+            return np.full(hypothesis.value.shape, most)
+        found = judge_elements(hypothesis.value, right, self.case.dtype, self.settings)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            bits = np.where(found.wrong, np.log2(found.error / found.allowed), 0)
+        return np.minimum(bits, most)
 
     def _expected(self, name: str, value: Array, gradients: Gradients) -> Expected:
         absolute = {key: abs(array) for key, array in self.inputs.items()}

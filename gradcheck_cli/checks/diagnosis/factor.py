@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gradcheck_cli.checks.diagnosis.evidence import ENOUGH_BITS, Explanation
+from gradcheck_cli.checks.diagnosis.evidence import Explanation
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,12 +34,12 @@ def factors(evidence: Evidence, name: str) -> Iterator[Explanation]:
     if not math.isfinite(ratio) or not ratio:
         return
 
-    def fits(factor: float) -> bool:
+    def fits(factor: float, spent: int = 0) -> bool:
         scaled = abs(factor)
         multiple = replace(
             right, value=factor * right.value, scale=scaled * right.scale, error_bound=scaled * right.error_bound
         )
-        return evidence.fits(name, multiple)
+        return evidence.fits(name, multiple, spent=spent)
 
     for factor, explanation in _named(evidence, name):
         if abs(ratio - factor) <= _NEAR * abs(factor) and fits(factor):
@@ -49,8 +49,9 @@ def factors(evidence: Evidence, name: str) -> Iterator[Explanation]:
     # One element is spent on finding a factor that is no simple number.
     if 0 < abs(simple.numerator) <= _SIMPLE and fits(float(simple)):
         yield _multiple(str(simple))
-    elif evidence.bits(returned.size - 1) >= ENOUGH_BITS and fits(ratio):
-        yield _multiple(f"{ratio:.8g}")
+    elif fits(ratio, spent=1):
+        digits = 8 if f"{ratio:.8g}" != "1" else 17
+        yield _multiple(f"{ratio:.{digits}g}")
 
 
 def _multiple(factor: str) -> Explanation:
