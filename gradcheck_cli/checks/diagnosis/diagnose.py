@@ -146,11 +146,11 @@ def _hypotheses(evidence: Evidence, forward: ArrayResult, *, slips: bool) -> Ite
             yield explanation, evidence.fitting(fault.gradients)
     yield from _cotangents(evidence)
     yield from _each(evidence, _fitting(evidence, rearranged))
+    if slips:
+        yield from rounded_arrays(evidence)
     for name in evidence.failing:
         if rounded := narrower(evidence.returned[name], evidence.right(name), evidence.case.dtype):
             yield rounded, {name}
-    if slips:
-        yield from rounded_arrays(evidence)
 
 
 def _each(evidence: Evidence, found: Callable[[str], Iterator[Explanation]]) -> Iterator[Found]:
