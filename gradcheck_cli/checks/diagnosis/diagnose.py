@@ -8,7 +8,7 @@ import numpy as np
 
 from gradcheck_cli.arrays import epsilon
 from gradcheck_cli.checks.diagnosis.evidence import Evidence, Explanation
-from gradcheck_cli.checks.diagnosis.factor import factors
+from gradcheck_cli.checks.diagnosis.factor import any_factor, named_factor
 from gradcheck_cli.checks.diagnosis.precision import narrower, rounded_arrays
 from gradcheck_cli.checks.diagnosis.rearranged import rearranged, simple
 from gradcheck_cli.checks.forward import expected_output
@@ -90,7 +90,8 @@ def diagnose(
             first = "Hold forward against the definition first."
             return (*leaks, Diagnosis(code="own-function", text=f"{cause} {first}"))
     tries = _hypotheses(evidence, forward, slips=size <= LARGEST_FOR_SLIPS)
-    return (*leaks, *_told(evidence.failing, tries))
+    with np.errstate(all="ignore"):  # what was returned may be as large as it likes
+        return (*leaks, *_told(evidence.failing, tries))
 
 
 def _of_numbers(array: object, dtype: str) -> bool:
@@ -139,13 +140,14 @@ def _hypotheses(evidence: Evidence, forward: ArrayResult, *, slips: bool) -> Ite
         {name for name in evidence.failing if evidence.returned[name].size and not evidence.returned[name].any()},
     )
     yield from _each(evidence, _fitting(evidence, simple))
-    yield from _each(evidence, lambda name: factors(evidence, name))
+    yield from _each(evidence, lambda name: named_factor(evidence, name))
     if slips:
         for fault in evidence.layer.faults(evidence.case, evidence.problem):
             explanation = Explanation(code=fault.code, cause=fault.cause, remedy=fault.remedy)
             yield explanation, evidence.fitting(fault.gradients)
     yield from _cotangents(evidence)
     yield from _each(evidence, _fitting(evidence, rearranged))
+    yield from _each(evidence, lambda name: any_factor(evidence, name))
     if slips:
         yield from rounded_arrays(evidence)
     for name in evidence.failing:

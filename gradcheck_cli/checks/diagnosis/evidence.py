@@ -107,8 +107,7 @@ class Evidence:
         if right.value.shape != hypothesis.value.shape:
             return np.full(hypothesis.value.shape, most)
         found = judge_elements(hypothesis.value, right, self.case.dtype, self.settings)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            bits = np.where(found.wrong, np.log2(found.error / found.allowed), 0)
+        bits = np.where(found.wrong, np.log2(found.error / found.allowed), 0)
         return np.minimum(bits, most)
 
     def _expected(self, name: str, value: Array, gradients: Gradients) -> Expected:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 from fractions import Fraction
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -24,34 +24,46 @@ _NEAR = 2.0**-6
 _SIMPLE = 12
 
 
-def factors(evidence: Evidence, name: str) -> Iterator[Explanation]:
-    """Yield the constant factor by which a gradient is off, if that is all that is wrong with it."""
-    returned, right = evidence.returned[name], evidence.right(name)
-    if returned.shape != right.value.shape or not right.value.any() or not returned.any():
+def named_factor(evidence: Evidence, name: str) -> Iterator[Explanation]:
+    """Yield the simple factor, or the size by which people divide and multiply, if that is all that is wrong."""
+    ratio = _ratio(evidence, name)
+    if ratio is None:
         return
-    with np.errstate(all="ignore"):
-        ratio = float(np.vdot(right.value, returned) / np.vdot(right.value, right.value))
-    if not math.isfinite(ratio) or not ratio:
-        return
-
-    def fits(factor: float, spent: int = 0) -> bool:
-        scaled = abs(factor)
-        multiple = replace(
-            right, value=factor * right.value, scale=scaled * right.scale, error_bound=scaled * right.error_bound
-        )
-        return evidence.fits(name, multiple, spent=spent)
-
-    for factor, explanation in _named(evidence, name):
-        if abs(ratio - factor) <= _NEAR * abs(factor) and fits(factor):
+    simple = Fraction(float(ratio)).limit_denominator(_SIMPLE)
+    choices = [*_named(evidence, name), (simple, _multiple(str(simple)))]
+    for factor, explanation in choices if abs(simple.numerator) <= _SIMPLE else choices[:-1]:
+        near = abs(ratio - float(factor)) <= _NEAR * abs(float(factor))
+        if near and _fits(evidence, name, factor.numerator, factor.denominator):
             yield explanation
             return
-    simple = Fraction(ratio).limit_denominator(_SIMPLE)
-    # One element is spent on finding a factor that is no simple number.
-    if 0 < abs(simple.numerator) <= _SIMPLE and fits(float(simple)):
-        yield _multiple(str(simple))
-    elif fits(ratio, spent=1):
-        digits = 8 if f"{ratio:.8g}" != "1" else 17
-        yield _multiple(f"{ratio:.{digits}g}")
+
+
+def any_factor(evidence: Evidence, name: str) -> Iterator[Explanation]:
+    """Yield the factor, whatever it is, if it is all that is wrong."""
+    ratio = _ratio(evidence, name)
+    if ratio is not None and _fits(evidence, name, ratio, spent=1):  # an element is spent on the factor itself
+        yield _multiple(f"{ratio:.8g}" if f"{ratio:.8g}" != "1" else f"{ratio:.17g}")
+
+
+def _ratio(evidence: Evidence, name: str) -> np.floating[Any] | None:
+    returned, right = evidence.returned[name], evidence.right(name)
+    if returned.shape != right.value.shape or not right.value.any():
+        return None
+    ratio: np.floating[Any] = (right.value * returned).sum() / np.square(right.value).sum()
+    return ratio if np.isfinite(ratio) and ratio else None
+
+
+def _fits(
+    evidence: Evidence, name: str, numerator: np.floating[Any] | int, denominator: int = 1, *, spent: int = 0
+) -> bool:
+    right, size = evidence.right(name), abs(numerator)
+    multiple = replace(
+        right,
+        value=right.value * numerator / denominator,
+        scale=right.scale * size / denominator,
+        error_bound=right.error_bound * size / denominator,
+    )
+    return evidence.fits(name, multiple, spent=spent)
 
 
 def _multiple(factor: str) -> Explanation:
@@ -62,13 +74,16 @@ def _multiple(factor: str) -> Explanation:
     )
 
 
-def _named(evidence: Evidence, name: str) -> Iterator[tuple[float, Explanation]]:
-    yield 2.0, replace(_multiple("2"), remedy="Look for a contribution that is added twice.")
+def _named(evidence: Evidence, name: str) -> Iterator[tuple[Fraction, Explanation]]:
+    yield Fraction(2), replace(_multiple("2"), remedy="Look for a contribution that is added twice.")
     negated = "{names} {have} the wrong sign: every element is negated."
-    yield -1.0, Explanation(code="factor", cause=negated, remedy="Add contributions; the optimiser subtracts them.")
+    yield (
+        Fraction(-1),
+        Explanation(code="factor", cause=negated, remedy="Look for a minus that is not in forward."),
+    )
     for size, symbol in _sizes(evidence, name):
         yield (
-            1 / size,
+            Fraction(1, size),
             Explanation(
                 code="factor",
                 cause=f"{{names}} {{be}} the derivative divided by {symbol} = {size}.",
@@ -76,7 +91,7 @@ def _named(evidence: Evidence, name: str) -> Iterator[tuple[float, Explanation]]
             ),
         )
         yield (
-            float(size),
+            Fraction(size),
             Explanation(
                 code="factor",
                 cause=f"{{names}} {{be}} {symbol} = {size} times the derivative.",
