@@ -125,9 +125,7 @@ def _hypotheses(evidence: Evidence, forward: ArrayResult, *, slips: bool) -> Ite
         return
     if forward.verdict is Verdict.FAIL:
         title = evidence.layer.title
-        cause = (
-            f"{{names}} {{be}} right for {title}, but not for the layer's own forward, which computes something else."
-        )
+        cause = f"{{names}} {{be}} right for {title}, but not for this forward, which computes something else."
         explanation = Explanation(code="reference-gradient", cause=cause, remedy="Mend forward.")
         yield explanation, {name for name in evidence.failing if evidence.fits(name, evidence.reference[name])}
     zero = Explanation(
@@ -135,10 +133,7 @@ def _hypotheses(evidence: Evidence, forward: ArrayResult, *, slips: bool) -> Ite
         cause="{names} {be} zero in every element: left as allocated.",
         remedy="Accumulate into the array that is returned.",
     )
-    yield (
-        zero,
-        {name for name in evidence.failing if evidence.returned[name].size and not evidence.returned[name].any()},
-    )
+    yield zero, {name for name in evidence.failing if _is_zero(evidence.returned[name])}
     yield from _each(evidence, _fitting(evidence, simple))
     yield from _each(evidence, lambda name: named_factor(evidence, name))
     if slips:
@@ -153,6 +148,10 @@ def _hypotheses(evidence: Evidence, forward: ArrayResult, *, slips: bool) -> Ite
     for name in evidence.failing:
         if rounded := narrower(evidence.returned[name], evidence.right(name), evidence.case.dtype):
             yield rounded, {name}
+
+
+def _is_zero(array: Array) -> bool:
+    return bool(array.size and not array.any())
 
 
 def _each(evidence: Evidence, found: Callable[[str], Iterator[Explanation]]) -> Iterator[Found]:
