@@ -61,6 +61,15 @@ class Arrays:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Picture:
+    """How wrong an array is, over the last two axes of the slice that holds its worst element."""
+
+    index: tuple[int, ...]  #: of the slice, along all axes but the last two
+    levels: tuple[tuple[int, ...], ...]  #: row by row: 0 where nothing is wrong, to 4 for the largest errors
+    block: tuple[int, int]  #: elements, down and across, that each level stands for: that of the worst among them
+
+
+@dataclass(frozen=True, kw_only=True)
 class ArrayResult:
     """One array held against what it should be: a gradient, or the output of forward.
 
@@ -83,6 +92,7 @@ class ArrayResult:
     method: str  #: how the numeric side was computed
     evaluations: int  #: how many calls of forward that took
     arrays: Arrays | None = field(default=None, repr=False, compare=False)
+    picture: Picture | None = field(default=None, repr=False, compare=False)  #: where it is wrong in part
 
 
 @dataclass(frozen=True, kw_only=True)

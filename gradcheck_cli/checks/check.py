@@ -7,15 +7,16 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from gradcheck_cli.checks.diagnosis.diagnose import diagnose
 from gradcheck_cli.checks.forward import check_forward
-from gradcheck_cli.checks.gradients import check_gradients, unchecked_gradients
+from gradcheck_cli.checks.gradients import Gradients, check_gradients, unchecked_gradients
 from gradcheck_cli.checks.settings import Settings
 from gradcheck_cli.command import replay_command
 from gradcheck_cli.implementation.conventions.pair import function_pair
 from gradcheck_cli.implementation.find import find
 from gradcheck_cli.implementation.implementation import Implementation, ImplementationError, NotExpressibleError
 from gradcheck_cli.layers import LAYERS
-from gradcheck_cli.result import ArrayResult, CaseResult, Diagnosis, Verdict
+from gradcheck_cli.result import ArrayResult, CaseResult, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -101,7 +102,7 @@ def _judge(case: Case, layer: Layer, implementation: Implementation, settings: S
         out, cache = implementation.forward(problem.inputs, problem.parameters)
         forward = check_forward(out, problem, case.dtype, settings)
         returned = implementation.backward(problem.cotangent, cache, tuple(problem.inputs))
-        gradients, diagnosis = _gradients(returned, forward, implementation, problem, case.dtype, settings)
+        found = _gradients(returned, forward, implementation, problem, case.dtype, settings)
     except NotExpressibleError as error:
         return replace(blank, reason=str(error))
     except ImplementationError as error:
@@ -113,7 +114,19 @@ def _judge(case: Case, layer: Layer, implementation: Implementation, settings: S
             gradients=unchecked_gradients(problem, case.dtype, settings, Verdict.ERROR, "was not checked"),
             traceback=error.traceback,
         )
-    parts = [forward, *gradients.values()]
+    diagnosis = diagnose(
+        case,
+        layer,
+        problem,
+        settings,
+        out=out,
+        forward=forward,
+        returned=returned,
+        gradients=found.results,
+        derivatives=found.derivatives,
+        leaks=found.leaks,
+    )
+    parts = [forward, *found.results.values()]
     verdict = Verdict.worst(part.verdict for part in parts)
     reasons = [part.reason for part in parts if part.verdict is verdict and part.reason]
     return replace(
@@ -121,7 +134,7 @@ def _judge(case: Case, layer: Layer, implementation: Implementation, settings: S
         verdict=verdict,
         reason="; ".join(reasons) or None,
         forward=forward,
-        gradients=gradients,
+        gradients=found.results,
         diagnosis=diagnosis,
     )
 
@@ -133,8 +146,9 @@ def _gradients(
     problem: Problem,
     dtype: str,
     settings: Settings,
-) -> tuple[dict[str, ArrayResult], tuple[Diagnosis, ...]]:
+) -> Gradients:
     if forward.worst is None:  # out is not of a form, or not of numbers, that could be differentiated
         why = "was not checked: forward's output cannot be differentiated"
-        return unchecked_gradients(problem, dtype, settings, Verdict.INCONCLUSIVE, why, returned), ()
+        results = unchecked_gradients(problem, dtype, settings, Verdict.INCONCLUSIVE, why, returned)
+        return Gradients(results=results, derivatives={}, leaks=())
     return check_gradients(returned, implementation, problem, dtype, settings)

@@ -9,11 +9,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gradcheck_cli.arrays import epsilon
+from gradcheck_cli.checks.picture import draw
+from gradcheck_cli.checks.where import place, where
 from gradcheck_cli.result import ArrayResult, Arrays, Verdict, Worst, Wrong
 
 if TYPE_CHECKING:
     from gradcheck_cli.arrays import Array
     from gradcheck_cli.checks.settings import Settings
+    from gradcheck_cli.layers.layer import Axis
+    from gradcheck_cli.result import Picture
 
 #: The scale of an element counts for at least this share of the typical one of its array. An algorithm that spreads its
 #: roundoff evenly (FFT, Winograd) is off by as much where an element has few terms, or none, as elsewhere.
@@ -40,6 +44,7 @@ class Subject:
     array: object  #: what was returned in its place, whatever that is
     dtype: str  #: the dtype asked for
     shape: tuple[int, ...]  #: the shape owed
+    axes: tuple[Axis, ...] = ()  #: what its axes are called, where they have names
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,7 +99,8 @@ def compare(subject: Subject, expected: Expected, settings: Settings) -> ArrayRe
     array = np.asarray(subject.array)
     analytic = array.astype(expected.value.dtype)
     found = judge_elements(analytic, expected, subject.dtype, settings)
-    verdict, reason = _verdict(subject.name, found, doubt(expected, settings))
+    described = where(found.wrong, subject.axes) if found.wrong.any() else None
+    verdict, reason = _verdict(subject.name, found, described, doubt(expected, settings))
     return with_numbers(
         subject,
         expected,
@@ -103,8 +109,9 @@ def compare(subject: Subject, expected: Expected, settings: Settings) -> ArrayRe
         verdict=verdict,
         reason=reason,
         index=unravel(found.worst, array.shape),
-        wrong=Wrong(count=int(found.wrong.sum()), of=array.size, where=_where(found.wrong)),
+        wrong=Wrong(count=int(found.wrong.sum()), of=array.size, where=described),
         floor=_largest(found.allowed),
+        picture=draw(found, array.shape),
         arrays=Arrays(analytic=analytic, numeric=expected.value, error_bound=expected.error_bound)
         if settings.keep_arrays
         else None,
@@ -122,6 +129,7 @@ def with_numbers(
     index: tuple[int, ...],
     wrong: Wrong,
     floor: float,
+    picture: Picture | None = None,
     arrays: Arrays | None = None,
 ) -> ArrayResult:
     """Report an array of which elements were judged; `index` is where the worst of them stands in it."""
@@ -148,6 +156,7 @@ def with_numbers(
         method=expected.method,
         evaluations=expected.evaluations,
         arrays=arrays,
+        picture=picture,
     )
 
 
@@ -195,8 +204,7 @@ def malformed(subject: Subject) -> str | None:
     array = np.asarray(array)
     if array.shape != subject.shape:
         if array.size == 0:
-            hint = "; a slice such as `[pad:-pad]` is empty at 0" if array.ndim == len(subject.shape) else ""
-            return f"{name} is empty: shape {array.shape} instead of {subject.shape}{hint}"
+            return f"{name} is empty: shape {array.shape} instead of {subject.shape}"
         return f"{name} has shape {array.shape} instead of {subject.shape}"
     if array.dtype.kind != "f":
         return f"{name} has dtype {array.dtype}: a gradient is owed in floating point"
@@ -228,10 +236,9 @@ def dtype_name(dtype: np.dtype[Any]) -> str:
     return "longdouble" if dtype == np.longdouble and dtype != np.float64 else str(dtype)
 
 
-def _verdict(name: str, found: Elements, doubt: str) -> tuple[Verdict, str | None]:
+def _verdict(name: str, found: Elements, described: str | None, doubt: str) -> tuple[Verdict, str | None]:
     if found.wrong.any():
-        where = _where(found.wrong)
-        return Verdict.FAIL, f"{name} is wrong in {_share(found.wrong)}" + (f": {where}" if where else "")
+        return Verdict.FAIL, f"{name} is wrong in {_share(found.wrong)}" + (f": {described}" if described else "")
     if found.undecided.any():
         return Verdict.INCONCLUSIVE, f"{name} could not be decided in {_share(found.undecided)}: {doubt}"
     return Verdict.PASS, None
@@ -250,17 +257,6 @@ def doubt(expected: Expected, settings: Settings) -> str:
 
 def _share(mask: Array) -> str:
     return f"{int(mask.sum())} of {mask.size} elements"
-
-
-def _where(wrong: Array) -> str | None:
-    if wrong.all():
-        return "everywhere"
-    return f"at {place(np.argwhere(wrong)[0])}" if wrong.sum() == 1 else None
-
-
-def place(index: Array | tuple[int, ...]) -> str:
-    """Write an index as Python does: `[0, 1, 6, 3]`."""
-    return f"[{', '.join(str(int(i)) for i in index)}]"
 
 
 def _article(noun: str) -> str:

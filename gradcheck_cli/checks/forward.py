@@ -17,7 +17,13 @@ if TYPE_CHECKING:
 
 def check_forward(out: object, problem: Problem, dtype: str, settings: Settings) -> ArrayResult:
     """Hold forward's output against the reference, computed in the working dtype."""
-    expected = Expected(
+    subject = Subject(name="out", array=out, dtype=dtype, shape=problem.expected.shape, axes=problem.axes["out"])
+    return compare(subject, expected_output(problem), settings)
+
+
+def expected_output(problem: Problem) -> Expected:
+    """Return what forward should return."""
+    return Expected(
         value=problem.expected,
         scale=problem.expected_scale,
         # What the reference itself rounds: of a sum in the working dtype, about one eps of its scale.
@@ -25,5 +31,3 @@ def check_forward(out: object, problem: Problem, dtype: str, settings: Settings)
         method="reference",
         evaluations=1,
     )
-    subject = Subject(name="out", array=out, dtype=dtype, shape=problem.expected.shape)
-    return compare(subject, expected, settings)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,11 +14,11 @@ from gradcheck_cli.checks.comparison import (
     compare,
     flaw,
     noisy,
-    place,
     unravel,
     without_numbers,
 )
 from gradcheck_cli.checks.projection import compare_projection
+from gradcheck_cli.checks.where import place
 from gradcheck_cli.implementation.implementation import ImplementationError
 from gradcheck_cli.numeric.derivative import differentiate
 from gradcheck_cli.numeric.method import choose
@@ -39,13 +40,23 @@ if TYPE_CHECKING:
 RESOLUTION = 0.5
 
 
+@dataclass(frozen=True, kw_only=True)
+class Gradients:
+    """What was found out about the gradients that an implementation owes."""
+
+    results: dict[str, ArrayResult]  #: by the gradient's name
+    #: What they should have been, by the input's name: of those that were differentiated element by element.
+    derivatives: dict[str, Expected]
+    leaks: tuple[Diagnosis, ...]  #: what was found out about forward on the way
+
+
 def check_gradients(
     gradients: Mapping[str, object],
     implementation: Implementation,
     problem: Problem,
     dtype: str,
     settings: Settings,
-) -> tuple[dict[str, ArrayResult], tuple[Diagnosis, ...]]:
+) -> Gradients:
     """Hold each gradient owed against the numerical derivative of forward.
 
     A gradient whose form is wrong is not differentiated: nothing could be compared with it.
@@ -57,25 +68,27 @@ def check_gradients(
         dtype: the dtype under test.
         settings: tolerance, method and step.
 
-    Returns:
-        The results by the gradient's name, and what was found out about forward on the way.
-
     Raises:
         ImplementationError: forward raised on perturbed inputs.
     """
     inputs: dict[str, Array] | None = None
     results: dict[str, ArrayResult] = {}
-    diagnosis: list[Diagnosis] = []
+    derivatives: dict[str, Expected] = {}
+    leaks: list[Diagnosis] = []
     for name, value in problem.inputs.items():
-        subject = Subject(name=f"d{name}", array=gradients.get(name), dtype=dtype, shape=value.shape)
+        subject = Subject(
+            name=f"d{name}", array=gradients.get(name), dtype=dtype, shape=value.shape, axes=problem.axes[name]
+        )
         if reason := flaw(subject):
             results[subject.name] = without_numbers(subject, None, settings, Verdict.FAIL, reason)
             continue
         if inputs is None:
             inputs = numeric_inputs(implementation, problem)
-        results[subject.name], leaks = _check_gradient(subject, implementation, problem, inputs, settings)
-        diagnosis += leaks
-    return results, tuple(diagnosis)
+        results[subject.name], expected, leak = _check_gradient(subject, implementation, problem, inputs, settings)
+        if expected:
+            derivatives[name] = expected
+        leaks += leak
+    return Gradients(results=results, derivatives=derivatives, leaks=tuple(leaks))
 
 
 def unchecked_gradients(
@@ -111,7 +124,7 @@ def numeric_inputs(implementation: Implementation, problem: Problem) -> dict[str
 
 def _check_gradient(
     subject: Subject, implementation: Implementation, problem: Problem, inputs: Mapping[str, Array], settings: Settings
-) -> tuple[ArrayResult, list[Diagnosis]]:
+) -> tuple[ArrayResult, Expected | None, list[Diagnosis]]:
     name = subject.name.removeprefix("d")
     function, x, eps = along(implementation, problem, inputs, name), inputs[name], epsilon(subject.dtype)
     coupling = problem.coupling.get(name)
@@ -121,7 +134,7 @@ def _check_gradient(
         projection = project(
             function, x, problem.cotangent, gradient, epsilon=eps, tolerance=tolerance, step=settings.step
         )
-        return compare_projection(subject, projection, settings), []
+        return compare_projection(subject, projection, settings), None, []
     derivative = differentiate(
         function,
         x,
@@ -139,7 +152,7 @@ def _check_gradient(
         doubt=_doubt(derivative, name),
     )
     leaks = [_leak(derivative.leak, name, problem)] if derivative.leak else []
-    return compare(subject, expected, settings), leaks
+    return compare(subject, expected, settings), expected, leaks
 
 
 def _doubt(derivative: Derivative, name: str) -> str | None:

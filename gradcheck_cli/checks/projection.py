@@ -12,10 +12,10 @@ from gradcheck_cli.checks.comparison import (
     doubt,
     judge_elements,
     noisy,
-    place,
     unravel,
     with_numbers,
 )
+from gradcheck_cli.checks.where import place
 from gradcheck_cli.numeric.rounding import typical
 from gradcheck_cli.result import Verdict, Wrong
 

@@ -10,13 +10,39 @@ import numpy as np
 
 from gradcheck_cli.arrays import signed_uniform, working_dtype
 from gradcheck_cli.layers.conv_fast import conv_backward_fast, conv_forward_fast
+from gradcheck_cli.layers.conv_faults import faults
 from gradcheck_cli.layers.conv_naive import both, conv_backward_naive, conv_forward_naive
 from gradcheck_cli.layers.conv_words import WORDS
-from gradcheck_cli.layers.layer import Case, Layer, Problem, pair, size
+from gradcheck_cli.layers.layer import Axis, Case, Layer, Problem, pair, size
 from gradcheck_cli.numeric.colored import Coupling
 
 if TYPE_CHECKING:
     from gradcheck_cli.arrays import Array
+
+_SAMPLE = Axis(name="sample", index="n", size="N")
+_CHANNEL = Axis(name="channel", index="c", size="C")
+_FILTER = Axis(name="filter", index="f", size="F")
+_AXES = {
+    "x": (
+        _SAMPLE,
+        _CHANNEL,
+        Axis(name="row", index="i", size="H", spatial=True),
+        Axis(name="column", index="j", size="W", spatial=True),
+    ),
+    "w": (
+        _FILTER,
+        _CHANNEL,
+        Axis(name="kernel row", index="h", size="HH", spatial=True),
+        Axis(name="kernel column", index="k", size="WW", spatial=True),
+    ),
+    "b": (_FILTER,),
+    "out": (
+        _SAMPLE,
+        _FILTER,
+        Axis(name="row", index="i", size="H'", spatial=True),
+        Axis(name="column", index="j", size="W'", spatial=True),
+    ),
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,6 +134,7 @@ def problem(case: ConvCase) -> Problem:
         expected=expected,
         expected_scale=expected_scale,
         coupling=coupling(case),
+        axes=_AXES,
     )
 
 
@@ -223,4 +250,5 @@ LAYER = Layer(
         ConvCase(N=3, C=2, H=5, W=6, F=4, HH=3, WW=3, stride=1, pad=0),  # for those that cannot pad
         ConvCase(N=3, C=2, H=5, W=5, F=4, HH=3, WW=3, stride=1, pad=1),  # for those that take square images only
     ),
+    faults=faults,
 )

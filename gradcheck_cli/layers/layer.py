@@ -103,6 +103,28 @@ class Case:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Axis:
+    """What one axis of an array is called: in `the last row`, `samples n >= 1`, `divided by N`."""
+
+    name: str
+    index: str
+    size: str
+    spatial: bool = False  #: its indices have neighbours: there is a first, a last and a border
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fault:
+    """A slip that people make in a backward pass, as a hypothesis that can be held against what was returned."""
+
+    code: str  #: in kebab-case; README.md lists them all
+    cause: str  #: a sentence about {names}, which {be} as they are
+    remedy: str  #: a sentence
+    #: What (inputs, cotangent) come to with the slip, by the input's name, in whatever shape that has. Every element is
+    #: a sum of products of theirs, each with the factor 1, so that of absolute values it is the scale of roundoff.
+    gradients: Callable[[Mapping[str, Array], Array], Mapping[str, Array]]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Problem:
     """What a case asks of an implementation, as arrays.
 
@@ -117,6 +139,7 @@ class Problem:
     expected: Array
     expected_scale: Array
     coupling: Mapping[str, Coupling]  #: for each input of which many elements can be moved together, which
+    axes: Mapping[str, tuple[Axis, ...]]  #: of each input, and of the output under the name "out"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -133,3 +156,10 @@ class Layer:
     builtin: Mapping[str, tuple[Callable[..., Any], Callable[..., Any]]]  #: forward and backward; the first is checked
     vocabulary: Vocabulary  #: what people call its parts
     trials: tuple[Case, ...]  #: with as few sizes alike as can be; on the first that it can express a reading is tried
+    faults: Callable[[Any, Problem], Iterable[Fault]]  #: what people get wrong in a case, the most common first
+
+    def gradients(self, problem: Problem, inputs: Mapping[str, Array], cotangent: Array) -> dict[str, Array]:
+        """Return the reference's gradients, by the input's name."""
+        forward, backward = next(iter(self.builtin.values()))
+        _, cache = forward(*inputs.values(), *([] if problem.parameters is None else [problem.parameters]))
+        return dict(zip(inputs, backward(cotangent, cache), strict=True))

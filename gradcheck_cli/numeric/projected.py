@@ -76,9 +76,9 @@ class Residual:
         part = np.zeros_like(direction)
         part[elements] = direction[elements]
         along, error = slope(self._point, part.reshape(self._point.x.shape), affine=self._affine, step=self._step)
-        explained = float(self._gradient[elements] @ part[elements].astype(self._point.dtype))
+        explained = self._gradient[elements] @ part[elements].astype(self._point.dtype)
         allowed = error + self._spread * float(np.linalg.norm(part[elements].astype(np.float64)))
-        return abs(along - explained), allowed
+        return float(abs(along - explained)), float(allowed)
 
 
 def sampled(size: int) -> Array:

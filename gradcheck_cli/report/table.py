@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, TextIO
 
 from rich.box import SIMPLE_HEAD
+from rich.columns import Columns
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
 from gradcheck_cli.report.console import make_console
+from gradcheck_cli.report.picture import shaded
 from gradcheck_cli.result import Verdict
 
 if TYPE_CHECKING:
@@ -119,6 +121,7 @@ class TableReport:
             self._print(diagnosis.text, style="bold")
         if result.traceback:
             self._print(result.traceback, style="default")
+        self._pictures(rows)
         if rows and result.verdict is not Verdict.ERROR:
             self._console.print(self._table(rows))
         if self._look.verbose:
@@ -148,6 +151,13 @@ class TableReport:
         for row in rows:
             table.add_row(*_cells(row, wide=wide))
         return table
+
+    def _pictures(self, rows: list[ArrayResult]) -> None:
+        """Print the pictures of what is wrong in part, side by side as far as there is room."""
+        ascii_only = self._console.options.ascii_only
+        drawn = [shaded(row.name, row.picture, ascii_only=ascii_only) for row in rows if row.picture]
+        if drawn:
+            self._console.print(Columns(drawn, padding=(0, 3)))
 
     def _arrays(self, row: ArrayResult) -> None:
         if row.arrays is None:

@@ -132,7 +132,7 @@ def test_where_zero_is_owed_anything_else_is_wrong() -> None:
         (np.ones((2, 3)), "dx has shape (2, 3) instead of (3, 2)"),
         (np.ones((3, 1)), "dx has shape (3, 1) instead of (3, 2)"),  # it would broadcast
         (1.0, "dx has shape () instead of (3, 2)"),
-        (np.ones((3, 0)), "dx is empty: shape (3, 0) instead of (3, 2); a slice such as `[pad:-pad]` is empty at 0"),
+        (np.ones((3, 0)), "dx is empty: shape (3, 0) instead of (3, 2)"),
         (np.ones(0), "dx is empty: shape (0,) instead of (3, 2)"),
         (np.ones((3, 2), int), "dx has dtype int64: a gradient is owed in floating point"),
         (np.ones((3, 2), complex), "dx has dtype complex128: a gradient is owed in floating point"),

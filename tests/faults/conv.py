@@ -58,6 +58,28 @@ def _padded(x: Array, pad: int) -> Array:
     return np.pad(x, ((0, 0), (0, 0), (pad, pad), (pad, pad)))
 
 
+def _uncropped(dout: Array, inputs: Inputs, conv_param: Param) -> Array:
+    x, w, _ = inputs
+    return _backward(dout, _padded(x, conv_param["pad"]), w, conv_param, pad=0)[0]
+
+
+def _windows(dout: Array, x: Array, w: Array, stride: int, pad: int) -> tuple[Array, Array]:
+    """Compute dx and dw element by element of each window; what lies outside of the image counts for nothing."""
+    dx, dw = np.zeros_like(x), np.zeros_like(w)
+    for i, j, h, k in np.ndindex(*dout.shape[2:], *w.shape[2:]):
+        row, column = i * stride + h - pad, j * stride + k - pad
+        if 0 <= row < x.shape[2] and 0 <= column < x.shape[3]:
+            dx[:, :, row, column] += dout[:, :, i, j] @ w[:, :, h, k]
+            dw[:, :, h, k] += dout[:, :, i, j].T @ x[:, :, row, column]
+    return dx, dw
+
+
+def _part(dout: Array, kept: Any) -> Array:
+    part = np.zeros_like(dout)
+    part[kept] = dout[kept]
+    return part
+
+
 def _backward(dout: Array, x: Array, w: Array, conv_param: dict[str, Any], **changed: Any) -> tuple[Array, ...]:
     return conv_backward_naive(dout, (x, w, w[:, 0, 0, 0], {**conv_param, **changed}))
 
@@ -126,7 +148,7 @@ def crop_fixed_at_one(grads: Gradients, dout: Array, inputs: Inputs, conv_param:
 
 @slip
 def not_cropped(grads: Gradients, dout: Array, inputs: Inputs, conv_param: Param) -> Any:
-    return _padded(grads["dx"], conv_param["pad"]), grads["dw"], grads["db"]
+    return _uncropped(dout, inputs, conv_param), grads["dw"], grads["db"]
 
 
 @slip
@@ -250,3 +272,174 @@ def narrower_dtype(grads: Gradients, dout: Array, inputs: Inputs, conv_param: Pa
 def float32_inside_float64(grads: Gradients, dout: Array, inputs: Inputs, conv_param: Param) -> Any:
     dx, _, _ = _backward(dout.astype(np.float32), inputs[0], inputs[1].astype(np.float32), conv_param)
     return dx.astype(dout.dtype), grads["dw"], grads["db"]
+
+
+@slip
+def dw_times_a_constant(grads: Gradients, dout: Array, inputs: Inputs, conv_param: Param) -> Any:
+    return grads["dx"], grads["dw"] * dout.dtype.type(1.37), grads["db"]
+
+
+@slip
+def dx_added_for_each_position(grads: Gradients, dout: Array, inputs: Inputs, conv_param: Param) -> Any:
+    return grads["dx"] * dout.dtype.type(dout[0, 0].size), grads["dw"], grads["db"]
+
+
+@slip
+def cropped_square(grads: Gradients, dout: Array, inputs: Inputs, conv_param: Param) -> Any:
+    pad, height = conv_param["pad"], inputs[0].shape[2]
+    dx_padded = _uncropped(dout, inputs, conv_param)
+    return dx_padded[:, :, pad : pad + height, pad : pad + height], grads["dw"], grads["db"]
+
+
+@slip
+def pad_fixed_at_one(grads: Gradients, dout: Array, inputs: Inputs, conv_param: Param) -> Any:
+    return *_windows(dout, *inputs[:2], conv_param["stride"], 1), grads["db"]
+
+
+@slip
+def dilated_for_stride_two(grads: Gradients, dout: Array, inputs: Inputs, conv_param: Param) -> Any:
+    stride = min(conv_param["stride"], 2)
+    return _windows(dout, *inputs[:2], stride, conv_param["pad"])[0], grads["dw"], grads["db"]
+
+
+@slip
+def looped_over_the_input(grads: Gradients, dout: Array, inputs: Inputs, conv_param: Param) -> Any:
+    height, width = inputs[0].shape[2:]
+    dx, dw, _ = _backward(_part(dout, np.s_[:, :, :height, :width]), *inputs[:2], conv_param)
+    return dx, dw, grads["db"]
+
+
+@slip
+def windows_counted_without_pad(grads: Gradients, dout: Array, inputs: Inputs, conv_param: Param) -> Any:
+    x, w, _ = inputs
+    rows, columns = (
+        max(0, (size - kernel) // conv_param["stride"] + 1)
+        for size, kernel in zip(x.shape[2:], w.shape[2:], strict=True)
+    )
+    dx, dw, _ = _backward(_part(dout, np.s_[:, :, :rows, :columns]), x, w, conv_param)
+    return dx, dw, grads["db"]
+
+
+@slip
+def formula_for_same_size(grads: Gradients, dout: Array, inputs: Inputs, conv_param: Param) -> Any:
+    _, w, _ = inputs
+    HH, WW = w.shape[2:]
+    if conv_param["stride"] != 1:
+        return grads["dx"], grads["dw"], grads["db"]
+    top, left = (HH - 1) // 2, (WW - 1) // 2
+    padded = np.pad(dout, ((0, 0), (0, 0), (HH - 1 - top, top), (WW - 1 - left, left)))
+    rotated = w[:, :, ::-1, ::-1].swapaxes(0, 1)
+    dx, _ = conv_forward_naive(padded, rotated, np.zeros_like(w[0, :, 0, 0]), {"stride": 1, "pad": 0})
+    return dx, grads["dw"], grads["db"]
+
+
+@slip
+def first_channel_left_out(grads: Gradients, dout: Array, inputs: Inputs, conv_param: Param) -> Any:
+    dx = grads["dx"].copy()
+    dx[:, 0] = 0
+    return dx, grads["dw"], grads["db"]
+
+
+@slip
+def filters_rolled_in_dw(grads: Gradients, dout: Array, inputs: Inputs, conv_param: Param) -> Any:
+    return grads["dx"], np.roll(grads["dw"], 1, axis=0), grads["db"]
+
+
+@slip
+def channels_reversed_in_dx(grads: Gradients, dout: Array, inputs: Inputs, conv_param: Param) -> Any:
+    return grads["dx"][:, ::-1], grads["dw"], grads["db"]
+
+
+@slip
+def samples_reversed_in_dx(grads: Gradients, dout: Array, inputs: Inputs, conv_param: Param) -> Any:
+    return grads["dx"][::-1], grads["dw"], grads["db"]
+
+
+@slip
+def kernel_upside_down_in_dx(grads: Gradients, dout: Array, inputs: Inputs, conv_param: Param) -> Any:
+    x, w, _ = inputs
+    return _backward(dout, x, w[:, :, ::-1], conv_param)[0], grads["dw"], grads["db"]
+
+
+@slip
+def kernel_transposed_in_dx(grads: Gradients, dout: Array, inputs: Inputs, conv_param: Param) -> Any:
+    x, w, _ = inputs
+    turned = w.swapaxes(2, 3) if w.shape[2] == w.shape[3] else w
+    return _backward(dout, x, turned, conv_param)[0], grads["dw"], grads["db"]
+
+
+@slip
+def last_column_of_windows_missed(grads: Gradients, dout: Array, inputs: Inputs, conv_param: Param) -> Any:
+    return _backward(_part(dout, np.s_[..., :-1]), *inputs[:2], conv_param)
+
+
+@slip
+def last_row_and_column_of_windows_missed(grads: Gradients, dout: Array, inputs: Inputs, conv_param: Param) -> Any:
+    return _backward(_part(dout, np.s_[:, :, :-1, :-1]), *inputs[:2], conv_param)
+
+
+@slip
+def last_sample_missed(grads: Gradients, dout: Array, inputs: Inputs, conv_param: Param) -> Any:
+    return _backward(_part(dout, np.s_[:-1]), *inputs[:2], conv_param)
+
+
+@slip
+def last_filter_missed_in_dx(grads: Gradients, dout: Array, inputs: Inputs, conv_param: Param) -> Any:
+    return _backward(_part(dout, np.s_[:, :-1]), *inputs[:2], conv_param)[0], grads["dw"], grads["db"]
+
+
+@slip
+def last_channel_missed(grads: Gradients, dout: Array, inputs: Inputs, conv_param: Param) -> Any:
+    dx, dw = grads["dx"].copy(), grads["dw"].copy()
+    dx[:, -1], dw[:, -1] = 0, 0
+    return dx, dw, grads["db"]
+
+
+@slip
+def assigned_over_filters_in_dx(grads: Gradients, dout: Array, inputs: Inputs, conv_param: Param) -> Any:
+    return _backward(_part(dout, np.s_[:, -1:]), *inputs[:2], conv_param)[0], grads["dw"], grads["db"]
+
+
+@slip
+def assigned_in_dw_and_db(grads: Gradients, dout: Array, inputs: Inputs, conv_param: Param) -> Any:
+    _, dw, db = _backward(_part(dout, np.s_[-1:, :, -1:, -1:]), *inputs[:2], conv_param)
+    return grads["dx"], dw, db
+
+
+@slip
+def assigned_over_samples_in_dw(grads: Gradients, dout: Array, inputs: Inputs, conv_param: Param) -> Any:
+    return grads["dx"], _backward(_part(dout, np.s_[-1:]), *inputs[:2], conv_param)[1], grads["db"]
+
+
+@slip
+def cotangent_taken_for_its_mean(grads: Gradients, dout: Array, inputs: Inputs, conv_param: Param) -> Any:
+    dx, dw, _ = _backward(np.full_like(dout, dout.mean()), *inputs[:2], conv_param)
+    return dx, dw, grads["db"]
+
+
+@slip
+def db_over_filters_too(grads: Gradients, dout: Array, inputs: Inputs, conv_param: Param) -> Any:
+    return grads["dx"], grads["dw"], np.full_like(grads["db"], dout.sum())
+
+
+@slip
+def channels_last_in_dx(grads: Gradients, dout: Array, inputs: Inputs, conv_param: Param) -> Any:
+    return grads["dx"].transpose(0, 2, 3, 1), grads["dw"], grads["db"]
+
+
+@slip
+def samples_and_channels_exchanged_in_dx(grads: Gradients, dout: Array, inputs: Inputs, conv_param: Param) -> Any:
+    return grads["dx"].swapaxes(0, 1), grads["dw"], grads["db"]
+
+
+@slip
+def reshaped_instead_of_transposed(grads: Gradients, dout: Array, inputs: Inputs, conv_param: Param) -> Any:
+    dx = grads["dx"]
+    return dx.transpose(1, 0, 2, 3).reshape(dx.shape), grads["dw"], grads["db"]
+
+
+@slip
+def narrower_inside(grads: Gradients, dout: Array, inputs: Inputs, conv_param: Param) -> Any:
+    narrow = np.dtype({"float32": "float16"}.get(dout.dtype.name, "float32"))
+    _, dw, _ = _backward(dout.astype(narrow), inputs[0].astype(narrow), inputs[1].astype(narrow), conv_param)
+    return grads["dx"], dw.astype(dout.dtype), grads["db"]

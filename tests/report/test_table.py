@@ -12,7 +12,7 @@ import pytest
 
 from gradcheck_cli import CaseResult, ConvCase, Verdict
 from gradcheck_cli.report.report import Look, make_report
-from gradcheck_cli.result import ArrayResult, Run, Summary, Worst, Wrong
+from gradcheck_cli.result import ArrayResult, Picture, Run, Summary, Worst, Wrong
 
 CASE = ConvCase(N=2, C=3, H=7, W=7, F=4, stride=2)
 NO_FIGURES: dict[str, Any] = dict.fromkeys(("max_rel_error", "max_abs_error", "scaled_error", "worst", "wrong"))
@@ -464,3 +464,63 @@ def test_what_looks_like_markup_is_printed_as_it_is(*, color: bool) -> None:
     for words in (f"FAIL {odd}", f"\ndx {odd}\n", f"\nreplay: {odd}\n", f"ERROR {odd}", f"skipped 1: {odd}\n"):
         assert words in text
     assert f"\n{odd}\n{odd}\n" in text
+
+
+LAST_ROW = Picture(index=(0, 1), levels=((0, 0, 0), (0, 1, 2), (3, 4, 4)), block=(1, 1))
+WIDE = Picture(index=(), levels=(tuple(k % 5 for k in range(30)),), block=(2, 3))
+ILLUSTRATED = made(
+    Verdict.FAIL,
+    replace(WRONG_VALUE.gradients["dx"], picture=LAST_ROW),
+    replace(DW, verdict=Verdict.FAIL, reason="dw is wrong in 1 of 108 elements", picture=WIDE),
+    DB,
+)
+
+
+def test_pictures_stand_side_by_side_between_the_reasons_and_the_table() -> None:
+    lines = shown(ILLUSTRATED).splitlines()
+    first = lines.index("dw is wrong in 1 of 108 elements") + 1
+    assert lines[first : first + 6] == [
+        "dx[0, 1] error, worst slice   dw error, 2x3 elements a character",
+        "┌──────┐                      ┌──────────────────────────────┐",
+        "│      │                      │ ░▒▓█ ░▒▓█ ░▒▓█ ░▒▓█ ░▒▓█ ░▒▓█│",
+        "│  ░░▒▒│                      └──────────────────────────────┘",
+        "│▓▓████│",
+        "└──────┘",
+    ]
+    assert lines[first + 6].split() == [
+        "shape",
+        "rel",
+        "error",
+        "eps",
+        "off",
+        "worst",
+        "at",
+        "analytic",
+        "numeric",
+        "verdict",
+    ]
+
+
+def test_pictures_stand_below_each_other_where_there_is_no_room() -> None:
+    lines = shown(ILLUSTRATED, width=60).splitlines()
+    assert "dx[0, 1] error, worst slice" in lines
+    assert "dw error, 2x3 elements a character" in lines
+
+
+def test_pictures_are_ascii_where_the_stream_is() -> None:
+    raw = io.BytesIO()
+    stream = io.TextIOWrapper(raw, encoding="latin-1")
+    report = make_report(
+        "table", Run(program="convcheck", argv=(), seed=0, cases=1, versions={}), stream, Look(width=80)
+    )
+    report.case(ILLUSTRATED)
+    report.finish(Summary.of([Verdict.FAIL], seconds=1))
+    stream.flush()
+    text = raw.getvalue().decode("latin-1")
+    assert "|  ..::|" in text
+    assert "|**####|" in text
+    assert "+------+" in text
+
+
+def test_pictures_of_right_and_of_undrawn_arrays_take_no_line() -> None:
+    assert "worst slice" not in shown(WRONG_VALUE)

@@ -1,0 +1,128 @@
+"""What is known about a failing case, and whether a hypothesis fits it."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from gradcheck_cli.arrays import epsilon, working_dtype
+from gradcheck_cli.checks.comparison import Expected, judge_elements
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from gradcheck_cli.arrays import Array
+    from gradcheck_cli.checks.settings import Settings
+    from gradcheck_cli.layers.layer import Case, Layer, Problem
+
+    Gradients = Callable[[Mapping[str, Array], Array], Mapping[str, Array]]
+
+#: A hypothesis that fits must do so by more than luck. An element tells it from the right one by log2(difference /
+#: tolerance) bits: how unlikely it is that an error of that size lands within the tolerance. In float64 that comes to
+#: 45 at the most, in float32 to 16, in float16 to 8. With 24 bits, and about a hundred hypotheses tried, luck explains
+#: fewer than one wrong gradient in 100,000.
+ENOUGH_BITS = 24.0
+
+#: Roundings of the working dtype that a sum computed here may be off: pairwise and blocked sums measured below 2.
+_OWN_ROUNDINGS = 4.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Explanation:
+    """A cause, in sentences about {names}, which {be} as they are."""
+
+    code: str
+    cause: str
+    remedy: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evidence:
+    """A case in which something is wrong. Arrays are named after the input, and in the working dtype."""
+
+    case: Case
+    layer: Layer
+    problem: Problem
+    settings: Settings
+    returned: Mapping[str, Array]  #: of the gradients that came, those that are finite numbers
+    failing: tuple[str, ...]  #: which of them are wrong
+    derivatives: Mapping[str, Expected]  #: of those that were differentiated element by element
+
+    @cached_property
+    def inputs(self) -> dict[str, Array]:
+        """The problem's inputs, as the reference takes them."""
+        return {name: self._wide(value) for name, value in self.problem.inputs.items()}
+
+    @cached_property
+    def cotangent(self) -> Array:
+        """The problem's cotangent, as the reference takes it."""
+        return self._wide(self.problem.cotangent)
+
+    @cached_property
+    def reference(self) -> dict[str, Expected]:
+        """The reference's gradients."""
+        return self.all_of(lambda inputs, cotangent: self.layer.gradients(self.problem, inputs, cotangent))
+
+    def right(self, name: str) -> Expected:
+        """Return what a gradient should be: the derivative of the layer's own forward, else the reference's."""
+        return self.derivatives.get(name) or self.reference[name]
+
+    def all_of(self, gradients: Gradients) -> dict[str, Expected]:
+        """Compute what (inputs, cotangent) come to with a slip in the reference, with the scale of its roundoff."""
+        values = gradients(self.inputs, self.cotangent)
+        return {name: self._expected(name, value, gradients) for name, value in values.items()}
+
+    def fitting(self, gradients: Gradients) -> set[str]:
+        """Tell which failing gradients a slip explains."""
+        values = gradients(self.inputs, self.cotangent)
+        near = {name: value for name, value in values.items() if name in self.failing and self._near(name, value)}
+        return {name for name, value in near.items() if self.fits(name, self._expected(name, value, gradients))}
+
+    def fits(self, name: str, hypothesis: Expected, *, spent: int = 0) -> bool:
+        """Tell whether a gradient is what it would be under a hypothesis, and that by no accident.
+
+        Args:
+            name: which gradient.
+            hypothesis: what it would be.
+            spent: how many of its elements were used to make the hypothesis, and are no evidence for it.
+        """
+        returned = self.returned[name]
+        if returned.shape != hypothesis.value.shape:
+            return False
+        if not returned.size:
+            return True  # an array without elements is told by its shape
+        found = judge_elements(returned, hypothesis, self.case.dtype, self.settings)
+        if found.wrong.any() or found.undecided.any():
+            return False
+        bits = np.sort(self._bits(hypothesis, self.right(name)).reshape(-1))
+        return bool(bits[: bits.size - spent].sum() >= ENOUGH_BITS)
+
+    def _bits(self, hypothesis: Expected, right: Expected) -> Array:
+        """Measure by how much each element tells a hypothesis from what is right."""
+        most = -math.log2(self.settings.tolerance(self.case.dtype) * epsilon(self.case.dtype))
+        if right.value.shape != hypothesis.value.shape:
+            return np.full(hypothesis.value.shape, most)
+        found = judge_elements(hypothesis.value, right, self.case.dtype, self.settings)
+        bits = np.where(found.wrong, np.log2(found.error / found.allowed), 0)
+        return np.minimum(bits, most)
+
+    def _expected(self, name: str, value: Array, gradients: Gradients) -> Expected:
+        absolute = {key: abs(array) for key, array in self.inputs.items()}
+        scale = abs(gradients(absolute, abs(self.cotangent))[name])
+        bound = _OWN_ROUNDINGS * epsilon(value.dtype) * scale
+        return Expected(value=value, scale=scale, error_bound=bound, method="reference", evaluations=0)
+
+    def _near(self, name: str, value: Array) -> bool:
+        """Tell in one glance whether it is worth to compute the scale of a hypothesis."""
+        returned = self.returned[name]
+        if returned.shape != value.shape:
+            return False
+        # Roundings, even those of float16 in sums that cancel, are below a tenth of the whole.
+        return bool(np.linalg.norm((returned - value).ravel()) <= np.linalg.norm(value.ravel()) / 4)
+
+    def _wide(self, value: Array) -> Array:
+        return value.astype(working_dtype(self.case.dtype))

@@ -1,0 +1,41 @@
+"""A picture of where an array is wrong, small enough for a terminal."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from gradcheck_cli.result import Picture
+
+if TYPE_CHECKING:
+    from gradcheck_cli.checks.comparison import Elements
+
+#: Rows and columns of a picture. In a terminal of 80 columns two of them fit side by side.
+LARGEST = (16, 32)
+
+#: Errors of at least this share of the largest one are of the level above: tenths, by which a shifted row (as wrong as
+#: its neighbours) is told from what leaks past it.
+_LEVELS = (1e-3, 1e-2, 1e-1)
+
+
+def draw(found: Elements, shape: tuple[int, ...]) -> Picture | None:
+    """Draw the worst slice of an array, or return None where a picture says nothing: all of the slice is wrong."""
+    if not found.wrong.any() or not shape:
+        return None
+    plane = shape[-2:] if len(shape) > 1 else (1, *shape)
+    wrong, error = found.wrong.reshape(-1, *plane), found.error.reshape(-1, *plane)
+    at = found.worst // math.prod(plane)
+    if wrong[at].all():
+        return None
+    share = error[at] / error[at][wrong[at]].max()
+    levels = np.where(wrong[at], 1 + np.searchsorted(_LEVELS, share, side="right"), 0)
+    block = tuple(-(-size // largest) for size, largest in zip(plane, LARGEST, strict=True))
+    padded = np.pad(levels, [(0, -size % step) for size, step in zip(plane, block, strict=True)])
+    coarse = padded.reshape(padded.shape[0] // block[0], block[0], -1, block[1]).max(axis=(1, 3))
+    return Picture(
+        index=tuple(int(i) for i in np.unravel_index(at, shape[:-2])) if len(shape) > 2 else (),
+        levels=tuple(tuple(int(level) for level in row) for row in coarse),
+        block=(block[0], block[1]),
+    )

@@ -1,0 +1,397 @@
+"""Each planted fault is told by its own code wherever it can be told from the others; nothing else is explained."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from functools import cache, partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+
+import gradcheck_cli
+from gradcheck_cli import CaseResult, ConvCase, Verdict, check
+from gradcheck_cli.arrays import epsilon
+from gradcheck_cli.layers.conv import problem, standard
+from gradcheck_cli.layers.conv_naive import conv_backward_naive, conv_forward_naive
+from tests.faults.conv import planted
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    Pair = tuple[Callable[..., Any], Callable[..., Any]]
+
+#: What each slip is to be called. Those that are not here have nothing to add to what is said of their form.
+CODES = {
+    "dx_doubled": "factor",
+    "dw_negated": "factor",
+    "dw_divided_by_samples": "factor",
+    "db_averaged": "factor",
+    "dw_times_a_constant": "factor",
+    "dx_added_for_each_position": "factor",
+    "db_of_first_sample": "bias-axes",
+    "db_over_too_few_axes": "bias-axes",
+    "db_over_filters_too": "bias-axes",
+    "kernel_rotated_in_dx": "kernel-rotated",
+    "kernel_transposed_in_dw": "kernel-transposed",
+    "kernel_transposed_in_dx": "kernel-transposed",
+    "kernel_upside_down_in_dx": "kernel-flipped",
+    "filters_reversed_in_dx": "filters-permuted",
+    "filters_rolled_in_dw": "filters-permuted",
+    "channels_reversed_in_dx": "channels-permuted",
+    "samples_reversed_in_dx": "samples-permuted",
+    "empty_crop": "crop-empty",
+    "crop_fixed_at_one": "crop-fixed",
+    "not_cropped": "crop-missing",
+    "cropped_on_the_wrong_side": "crop-wrong-side",
+    "cropped_square": "crop-square",
+    "pad_fixed_at_one": "pad-fixed-at-1",
+    "stride_ignored_in_dx": "stride-ignored",
+    "dilated_for_stride_two": "stride-misdilated",
+    "looped_over_the_input": "loop-over-input-size",
+    "windows_counted_without_pad": "loop-over-input-size",
+    "formula_for_same_size": "same-size-only",
+    "assigned_instead_of_accumulated": "assigned-not-accumulated",
+    "assigned_over_filters_in_dx": "assigned-not-accumulated",
+    "assigned_in_dw_and_db": "assigned-not-accumulated",
+    "assigned_over_samples_in_dw": "assigned-not-accumulated",
+    "last_row_of_windows_missed": "last-windows-missed",
+    "last_column_of_windows_missed": "last-windows-missed",
+    "last_row_and_column_of_windows_missed": "last-windows-missed",
+    "last_sample_missed": "last-sample-missed",
+    "last_sample_missed_in_dw": "last-sample-missed",
+    "last_filter_missed_in_dw": "last-filter-missed",
+    "last_filter_missed_in_dx": "last-filter-missed",
+    "last_channel_missed": "last-channel-missed",
+    "first_channel_left_out": "unfinished",
+    "height_and_width_confused": "height-width-confused",
+    "cotangent_taken_for_ones": "cotangent-ones",
+    "cotangent_taken_for_its_mean": "cotangent-mean",
+    "flattened": "reshaped",
+    "column_for_db": "reshaped",
+    "channels_last_in_dx": "transposed",
+    "samples_and_channels_exchanged_in_dx": "transposed",
+    "reshaped_instead_of_transposed": "reshaped-not-transposed",
+    "in_the_wrong_order": "wrong-order",
+    "left_at_zero": "zero",
+    "float32_inside_float64": "float32-inside",
+    "narrower_inside": "narrower",
+}
+
+#: What one code may stand for in one dtype.
+NARROWER = {"float64": "float32-inside", "float32": "float16-inside", "longdouble": "float32-inside", "float16": "none"}
+
+#: Geometries besides the standard set on which slips written for squares can be told apart further.
+CASES = (
+    *standard(),
+    ConvCase(N=3, C=4, H=6, W=9, F=5, HH=3, WW=2, stride=1, pad=2),
+    ConvCase(N=2, C=3, H=9, W=9, F=4, stride=3, pad=2),
+)
+
+
+def code_of(slip: str, dtype: str) -> str:
+    return NARROWER[dtype] if CODES[slip] == "narrower" else CODES[slip]
+
+
+@cache
+def all_returned(case: ConvCase) -> dict[str, dict[str, Any]]:
+    """Return what every slip returns in a case, by its name and the gradient's."""
+    posed = problem(case)
+    x, w, b = posed.inputs.values()
+    _, stored = conv_forward_naive(x, w, b, dict(posed.parameters or {}))
+    return {
+        name: dict(zip(("dx", "dw", "db"), planted(name)[1](posed.cotangent, stored), strict=False)) for name in CODES
+    }
+
+
+def same(a: Any, b: Any) -> bool:
+    if a.shape != b.shape:
+        return False
+    largest = abs(b).max(initial=0)
+    return bool(np.allclose(a.astype(float), b.astype(float), rtol=0, atol=20 * epsilon(b.dtype) * largest))
+
+
+def told(result: CaseResult, name: str) -> str | None:
+    """Return the code of what is said of a gradient, by the sentence that says the cause."""
+    codes = [found.code for found in result.diagnosis if re.search(rf"\b{name}\b", found.text.split(". ")[0])]
+    assert len(codes) <= 1, result.diagnosis
+    return codes[0] if codes else None
+
+
+def right_names(case: ConvCase, name: str, array: Any) -> set[str]:
+    """Return the codes of all slips that come to the same array in this case."""
+    returned = all_returned(case)
+    codes = {code_of(slip, case.dtype) for slip, arrays in returned.items() if same(arrays[name], array)}
+    exact = returned["left_at_zero" if name == "dx" else "dx_doubled"][name]
+    if array.size and not array.any():
+        codes.add("zero")
+    if array.shape != exact.shape and array.size == exact.size and same(array.reshape(exact.shape), exact):
+        codes.add("reshaped")
+    return codes
+
+
+#: Every one in float64; in the other dtypes, of which float16 can tell the least, enough to show that none is misled.
+CASES_OF = {"float64": CASES, "float32": CASES[::2], "longdouble": CASES[3::6], "float16": CASES[::5]}
+
+
+@pytest.mark.parametrize("dtype", CASES_OF)
+@pytest.mark.parametrize("slip", CODES)
+def test_each_fault_has_its_code_wherever_it_can_be_told_from_the_others(slip: str, dtype: str) -> None:
+    told_apart = failed = explained = 0
+    for case in (replace(case, dtype=dtype) for case in CASES_OF[dtype]):
+        result = check(case, planted(slip))
+        failed += not result.passed
+        explained += bool(result.diagnosis)
+        for name, gradient in result.gradients.items():
+            code = told(result, name)
+            if gradient.verdict is not Verdict.FAIL:
+                assert code is None
+                continue
+            array = all_returned(case)[slip][name]
+            alike = right_names(case, name, array)
+            if code is None:  # too few numbers to be sure
+                assert array.size <= {"float64": 1, "longdouble": 1, "float32": 2, "float16": 6}[dtype] or (
+                    gradient.wrong and gradient.wrong.count <= {"float32": 2, "float16": 6}.get(dtype, 0)
+                )
+                continue
+            assert code in alike, f"{case.label()}: {result.diagnosis}"
+            told_apart += alike == {code_of(slip, dtype)}
+    if dtype == "float64":
+        assert told_apart
+        assert explained >= failed - 1  # a single element that is off by no simple factor
+
+
+def test_factors_are_named() -> None:
+    case = ConvCase(N=5, C=3, H=6, W=7, F=2, stride=1)
+    said = {
+        2.0: "dx is 2 times the derivative.",
+        -1.0: "dx has the wrong sign: every element is negated.",
+        1 / 5: "dx is the derivative divided by N = 5.",
+        1 / 42: "dx is the derivative divided by H' W' = 42.",
+        1 / 210: "dx is the derivative divided by N H' W' = 210.",
+        5.0: "dx is N = 5 times the derivative.",
+        0.75: "dx is 3/4 times the derivative.",
+        1.2345678: "dx is 1.2345678 times the derivative.",
+    }
+    for factor, sentence in said.items():
+        found = check(case, spoilt("dx", partial(np.multiply, factor))).diagnosis
+        assert [diagnosis.code for diagnosis in found] == ["factor"]
+        assert found[0].text.startswith(sentence)
+
+
+def spoilt(name: str, change: Callable[[Any], Any]) -> Pair:
+    def backward(dout: Any, stored: Any) -> Any:
+        gradients = dict(zip(("dx", "dw", "db"), conv_backward_naive(dout, stored), strict=True))
+        return (*{**gradients, name: change(gradients[name])}.values(),)
+
+    return conv_forward_naive, backward
+
+
+def test_one_cause_of_several_wrong_gradients_is_told_once() -> None:
+    case = ConvCase(N=2, H=6, W=7, stride=2)
+    (found,) = check(case, planted("last_row_of_windows_missed")).diagnosis
+    assert found.text == "In dx and dw the last row of windows is missed. Loop over all of dout: 3 rows and 4 columns."
+    (found,) = check(case, planted("cotangent_taken_for_ones")).diagnosis
+    assert found.text.startswith("In dx, dw and db dout is replaced by ones.")
+
+
+def test_two_causes_are_told_apart() -> None:
+    def backward(dout: Any, stored: Any) -> Any:
+        dx, dw, db = conv_backward_naive(dout, stored)
+        return 2 * dx, dw, db[::-1]
+
+    found = check(ConvCase(F=3), (conv_forward_naive, backward)).diagnosis
+    assert [diagnosis.code for diagnosis in found] == ["factor", "filters-permuted"]
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64", "longdouble"])
+@pytest.mark.parametrize("size", [1, 1e-3, 1e-6, 1e-12])
+def test_noise_is_not_explained(dtype: str, size: float) -> None:
+    """Random errors of any size, in all elements or in a few, have no cause that could be named."""
+    for seed, case in enumerate(CASES[::3]):
+        source = np.random.default_rng(seed)
+
+        def noisy(array: Any, source: Any = source) -> Any:
+            noise = source.normal(size=array.shape) * (source.random(array.shape) < source.choice([0.2, 1]))
+            return (array * (1 + size * noise)).astype(array.dtype)
+
+        def backward(dout: Any, stored: Any, noisy: Any = noisy) -> Any:
+            return tuple(noisy(gradient) for gradient in conv_backward_naive(dout, stored))
+
+        result = check(replace(case, dtype=dtype, seed=seed), (conv_forward_naive, backward))
+        assert result.diagnosis == (), result.summary()
+
+
+def test_unrelated_numbers_are_not_explained() -> None:
+    for seed, case in enumerate(CASES):
+        for dtype in ("float16", "float32", "float64"):
+            source = np.random.default_rng(seed)
+
+            def backward(dout: Any, stored: Any, source: Any = source) -> Any:
+                return tuple(source.normal(size=array.shape).astype(array.dtype) for array in stored[:3])
+
+            assert check(replace(case, dtype=dtype), (conv_forward_naive, backward)).diagnosis == ()
+
+
+@pytest.mark.parametrize("pair", ["fast", "naive"])
+def test_right_layers_are_told_nothing(pair: str) -> None:
+    for case in CASES:
+        for dtype in ("float16", "float32", "float64", "longdouble"):
+            assert check(replace(case, dtype=dtype), pair).diagnosis == ()
+
+
+RECTANGULAR = ConvCase(N=2, C=4, H=8, W=6, F=4, HH=3, WW=2, stride=(2, 1), pad=(1, 2), dilation=(1, 2), groups=2)
+
+
+@pytest.mark.parametrize(
+    ("code", "rows", "columns"),
+    [
+        ("crop-missing", slice(None), slice(None)),
+        ("crop-wrong-side", slice(8), slice(6)),
+        ("crop-wrong-side", slice(2, None), slice(4, None)),
+        ("crop-fixed", slice(1, -1), slice(1, -1)),
+        ("crop-square", slice(1, 9), slice(1, 7)),
+        ("crop-square", slice(2, -2), slice(2, -2)),
+        ("crop-square", slice(1, 9), slice(2, 10)),
+    ],
+)
+def test_crops_of_a_rectangle(code: str, rows: slice, columns: slice) -> None:
+    def backward(dout: Any, stored: Any) -> Any:
+        x, w, b, conv_param = stored
+        wide = np.pad(x, ((0, 0), (0, 0), (1, 1), (2, 2)))
+        dx, _, _ = conv_backward_naive(dout, (wide, w, b, {**conv_param, "pad": 0}))
+        return dx[:, :, rows, columns], *conv_backward_naive(dout, stored)[1:]
+
+    result = check(RECTANGULAR, (conv_forward_naive, backward))
+    assert [found.code for found in result.diagnosis] == [code]
+
+
+@pytest.mark.parametrize(("what", "case"), [
+    ("stride", ConvCase(H=7, W=7, stride=(2, 1), pad=1)),
+    ("pad", ConvCase(H=7, W=7, HH=3, WW=3, pad=(2, 0))),
+])  # fmt: skip
+def test_vertical_and_horizontal_exchanged(what: str, case: ConvCase) -> None:
+    """Windows are taken from an image that is large enough for either, and the gradient is cut out of its."""
+
+    def backward(dout: Any, stored: Any) -> Any:
+        x, w, _, conv_param = stored
+        (sv, sh), (pv, ph) = (_pair(conv_param[name])[:: -1 if name == what else 1] for name in ("stride", "pad"))
+        wide = np.zeros((*x.shape[:2], 40, 40))
+        wide[:, :, pv : pv + 7, ph : ph + 7] = x
+        dx, dw = np.zeros_like(wide), np.zeros_like(w)
+        for i, j in np.ndindex(*dout.shape[2:]):
+            window = np.s_[:, :, i * sv : i * sv + 3, j * sh : j * sh + 3]
+            dx[window] += np.tensordot(dout[:, :, i, j], w, 1)
+            dw += np.tensordot(dout[:, :, i, j], wide[window], ([0], [0]))
+        return dx[:, :, pv : pv + 7, ph : ph + 7], dw, dout.sum((0, 2, 3))
+
+    (found,) = check(case, (conv_forward_naive, backward)).diagnosis
+    assert found.code == "height-width-confused"
+    assert f"the vertical and the horizontal {what} are exchanged" in found.text
+
+
+def _pair(value: Any) -> tuple[int, int]:
+    return value if isinstance(value, tuple) else (value, value)
+
+
+def test_filters_of_the_next_group() -> None:
+    def backward(dout: Any, stored: Any) -> Any:
+        x, w, b, conv_param = stored
+        dx, _, _ = conv_backward_naive(dout, (x, np.roll(w, 2, axis=0), b, conv_param))
+        return dx, *conv_backward_naive(dout, stored)[1:]
+
+    (found,) = check(ConvCase(C=6, F=6, groups=3), (conv_forward_naive, backward)).diagnosis
+    assert found.code == "filters-permuted"
+    assert "those of the next group" in found.text
+
+
+def test_a_consistent_pair_that_is_something_else() -> None:
+    def forward(x: Any, w: Any, b: Any, conv_param: Any) -> Any:
+        return conv_forward_naive(x, w[:, :, ::-1, ::-1], b, conv_param)
+
+    def backward(dout: Any, stored: Any) -> Any:
+        dx, dw, db = conv_backward_naive(dout, stored)
+        return dx, dw[:, :, ::-1, ::-1], db
+
+    for case in standard():
+        result = check(case, (forward, backward))
+        assert [found.code for found in result.diagnosis] == ([] if result.passed else ["own-function"])
+        if not result.passed:
+            assert "something else than convolution" in result.diagnosis[0].text
+
+
+def test_a_right_backward_beside_a_wrong_forward() -> None:
+    def forward(x: Any, w: Any, b: Any, conv_param: Any) -> Any:
+        out, _ = conv_forward_naive(x, w[:, :, ::-1, ::-1], b, conv_param)
+        return out, (x, w, b, conv_param)
+
+    told_in = 0
+    for case in standard():
+        for dtype in ("float32", "float64"):
+            result = check(replace(case, dtype=dtype), (forward, conv_backward_naive))
+            codes = {found.code for found in result.diagnosis}
+            assert codes <= {"reference-gradient"}
+            told_in += bool(codes)
+    assert told_in >= 20
+
+
+def test_a_forward_in_a_narrower_dtype() -> None:
+    def forward(x: Any, w: Any, b: Any, conv_param: Any) -> Any:
+        out, _ = conv_forward_naive(x.astype(np.float32), w.astype(np.float32), b.astype(np.float32), conv_param)
+        return out.astype(x.dtype), (x, w, b, conv_param)
+
+    for case in standard()[::4]:
+        (found,) = check(case, (forward, conv_backward_naive)).diagnosis
+        assert found.code == "float32-inside"
+        assert found.text.startswith("out is computed in float32")
+
+
+@pytest.mark.parametrize("name", ["x", "w", "dout"])
+def test_an_array_that_is_rounded_before_it_is_used(name: str) -> None:
+    def backward(dout: Any, stored: Any) -> Any:
+        x, w, b, conv_param = stored
+        arrays = {"x": x, "w": w, "dout": dout}
+        arrays[name] = arrays[name].astype(np.float32).astype(float)
+        return conv_backward_naive(arrays["dout"], (arrays["x"], arrays["w"], b, conv_param))
+
+    (found,) = check(ConvCase(N=2, H=8, W=8), (conv_forward_naive, backward)).diagnosis
+    assert found.code == "float32-inside"
+    assert f"{name} is rounded to float32 first" in found.text
+
+
+def test_no_evaluation_of_forward_is_spent() -> None:
+    calls = 0
+
+    def forward(*args: Any) -> Any:
+        nonlocal calls
+        calls += 1
+        return conv_forward_naive(*args)
+
+    for slip in ("left_at_zero", "assigned_instead_of_accumulated", "not_cropped"):
+        calls = 0
+        result = check(ConvCase(), (forward, planted(slip)[1]))
+        assert result.diagnosis
+        assert calls == sum(gradient.evaluations for gradient in result.gradients.values()) + 2
+
+
+def test_what_is_too_large_to_be_differentiated_in_full_is_explained_by_the_reference() -> None:
+    (found,) = check(ConvCase(N=2, H=6, W=7), planted("dx_doubled"), method="projected").diagnosis
+    assert found.text.startswith("dx is 2 times the derivative.")
+
+
+README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+
+
+def test_every_code_is_in_the_table_of_the_readme() -> None:
+    listed = set(re.findall(r"`([a-z0-9-]+)`", "".join(re.findall(r"^\| `.*?\|", README, re.MULTILINE))))
+    source = "".join(path.read_text(encoding="utf-8") for path in Path(gradcheck_cli.__file__).parent.rglob("*.py"))
+    codes = set(re.findall(r'(?:code=|_crop\(case, |kernel\(|moved\()"([a-z0-9-]+)"', source))
+    codes |= {"last-sample-missed", "last-filter-missed"}
+    codes |= {f"{dtype}-inside" for dtype in ("float16", "float32", "float64")}
+    axes = {axis.name.replace(" ", "-") for axes in problem(ConvCase()).axes.values() for axis in axes}
+    codes |= {f"{axis}s-permuted" for axis in axes}
+    assert len(codes) >= 35
+    assert codes <= listed
+    assert set(CODES.values()) - {"narrower"} <= listed
