@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gradcheck_cli.cli.types import Dtypes, PositiveNumber, Values, WholeNumber
+from gradcheck_cli.cli.types import Dtypes, Jobs, PositiveNumber, Values, WholeNumber
 from gradcheck_cli.numeric.method import METHODS
 from gradcheck_cli.report.report import FORMATS
 
@@ -20,6 +20,7 @@ MANY_CASES = 20
 
 _GEOMETRY = "Geometry (each takes one value, a list 1,2,5 or a range 5..9)"
 _CHECK = "Check"
+_BULK = "Many cases"
 _OUTPUT = "Output"
 
 
@@ -58,6 +59,7 @@ def layer_command(layer: Layer, name: str) -> LayerCommand:
             click.Argument(["implementation"], nargs=-1),
             *_geometry_flags(layer),
             *_check_flags(),
+            *_bulk_flags(),
             *_output_flags(layer.command),
         ],
         help=(
@@ -139,6 +141,32 @@ def _check_flags() -> list[click.Parameter]:
             type=PositiveNumber(),
             help="GiB that one implementation may hold  [half of the machine's]",
             section=_CHECK,
+        ),
+    ]
+
+
+def _bulk_flags() -> list[click.Parameter]:
+    return [
+        Flag(
+            ["--jobs"],
+            type=Jobs(),
+            default=1,
+            metavar="INT|auto",
+            help="worker processes; auto is one for each core  [1]",
+            section=_BULK,
+        ),
+        Flag(
+            ["--dask"],
+            metavar="ADDRESS",
+            help="sends the cases to a Dask cluster instead; needs the extra convcheck[dask]",
+            section=_BULK,
+        ),
+        Flag(
+            ["--resume"],
+            type=click.Path(dir_okay=False),
+            metavar="FILE",
+            help="writes each result to a file as it comes, and goes on from there after the run was cut",
+            section=_BULK,
         ),
     ]
 

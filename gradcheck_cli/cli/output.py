@@ -14,7 +14,7 @@ import click
 from gradcheck_cli.result import Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from gradcheck_cli.result import CaseResult, StepSweep
@@ -55,9 +55,11 @@ class Stdout:
             self._stream = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115, PTH123  # for the whole run
         sys.stdout = sys.stderr
         self.encoding = encoding
+        self.before_write: Callable[[], None] = lambda: None  #: what else is on the terminal makes room
 
     def write(self, text: str) -> int:
         """Write, if anybody reads."""
+        self.before_write()
         try:
             return self._stream.write(
                 re.sub(r" +((?:\x1b\[[0-9;]*m)*)(?=\n)", r"\1", text)

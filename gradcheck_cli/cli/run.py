@@ -13,11 +13,14 @@ import click
 
 from gradcheck_cli.cases.product import Product
 from gradcheck_cli.checks.settings import Settings
+from gradcheck_cli.cli.bulk import cores, crew, journal, undivided
 from gradcheck_cli.cli.exit_codes import end
 from gradcheck_cli.cli.flags import MANY_CASES, versions
 from gradcheck_cli.cli.output import Stdout, show_printed, wants_color, whole_file, width
+from gradcheck_cli.cli.progress import progress
 from gradcheck_cli.cli.sweep import refuse_beside_sweep, run_sweeps, wanted_picture
-from gradcheck_cli.engine import CHECK, SWEEP, make_runner, run
+from gradcheck_cli.engine.runner import CHECK, SWEEP, Work, find_out
+from gradcheck_cli.engine.stream import run
 from gradcheck_cli.guard.limits import GIGABYTE, Limits
 from gradcheck_cli.implementation.find import ImplementationNotFoundError
 from gradcheck_cli.report.report import Look, make_report
@@ -26,7 +29,9 @@ from gradcheck_cli.result import Run, Summary
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-    from gradcheck_cli.engine import Result, Runner
+    from gradcheck_cli.cli.progress import Progress
+    from gradcheck_cli.engine.runner import Result
+    from gradcheck_cli.engine.stream import Crew, Memory
     from gradcheck_cli.layers.layer import Case, Layer
     from gradcheck_cli.report.report import Report
     from gradcheck_cli.result import CaseResult, Verdict
@@ -47,6 +52,9 @@ def run_checks(
     adapter: str | None,
     timeout: float,
     memory: float | None,
+    jobs: int,
+    dask: str | None,
+    resume: str | None,
     format_: str | None,
     json_path: str | None,
     plot_path: str | None,
@@ -77,32 +85,51 @@ def run_checks(
     names = implementation or (next(iter(layer.builtin)),)
     total = len(cases) * len(names)
     if step_sweep:
-        refuse_beside_sweep({"--step": step, "--tol": tol, "--format": format_, "--json": json_path, "--show": show})
+        refuse_beside_sweep(
+            {
+                "--step": step,
+                "--tol": tol,
+                "--format": format_,
+                "--json": json_path,
+                "--show": show,
+                "--resume": resume,
+            }
+        )
     picture = wanted_picture(plot_path, swept=total if step_sweep else 0)
 
     settings = Settings(method=method, tol=tol, step=step, adapter=adapter, keep_arrays=verbose)
     limits = Limits(seconds=timeout, memory=None if memory is None else int(memory * GIGABYTE))
-    stdout = cast("TextIO", Stdout())
+    stdout = Stdout()
     look = Look(
         show=show or ("failed" if total > MANY_CASES else "all"),
         quiet=quiet,
         verbose=verbose,
-        color=wants_color(color, stdout),
-        width=width(stdout, verbose=verbose),
+        color=wants_color(color, cast("TextIO", stdout)),
+        width=width(cast("TextIO", stdout), verbose=verbose),
     )
-    if step_sweep:
-        sweepers = [make_runner(SWEEP, name, layer, settings, limits) for name in names]
-        return run_sweeps(_results(cases, sweepers), stdout, look, picture)
-    checkers = [make_runner(CHECK, name, layer, settings, limits) for name in names]
+    works = [
+        Work(task=SWEEP if step_sweep else CHECK, spec=name, layer=layer.name, settings=settings, limits=limits)
+        for name in names
+    ]
     described = Run(
         program=layer.command, argv=tuple(sys.argv[1:]), seed=seed, cases=total, versions=versions(layer.command)
     )
-    with ExitStack() as files:
-        reports = [make_report("json" if json_path == "-" else format_ or "table", described, stdout, look)]
+    upcoming = ((name, case) for name in names for case in cases)
+    with ExitStack() as open_:
+        kept = open_.enter_context(journal(resume, works, dict(described.versions)))
+        if step_sweep:
+            workers = open_.enter_context(crew(jobs or cores(), dask, works, total))
+            return run_sweeps(_results(workers, cases, works), cast("TextIO", stdout), look, picture)
+        reports = [
+            make_report("json" if json_path == "-" else format_ or "table", described, cast("TextIO", stdout), look)
+        ]
         if json_path is not None and json_path != "-":
-            stream = files.enter_context(whole_file(Path(json_path), "--json"))
+            stream = open_.enter_context(whole_file(Path(json_path), "--json"))
             reports.append(make_report("json", described, stream, look))
-        summary = _report(_results(cases, checkers), reports, verbose=verbose)
+        workers = open_.enter_context(crew(jobs or cores(), dask, works, total))
+        shown = open_.enter_context(progress(total, upcoming))
+        stdout.before_write = shown.clear
+        summary = _report(_results(workers, cases, works, kept), reports, shown, verbose=verbose)
         stdout.flush()
     return end(summary)
 
@@ -123,41 +150,64 @@ def _cases(
     return tuple(replace(case, dtype=dtype, seed=seed) for case in layer.standard() for dtype in dtypes)
 
 
-def _results(cases: Cases, runners: list[Runner[Result]]) -> Generator[Result]:
+def _results(
+    workers: Crew, cases: Cases, works: list[Work[Result]], memory: Memory[Result] | None = None
+) -> Generator[Result]:
     """Run; the implementation is found at the first result, when every file is open: finding it may try it out.
 
     Raises:
         click.UsageError: the only implementation cannot be found. Of several, one is an error of its own cases.
     """
     try:
-        if len(runners) == 1:
-            runners[0].open()
+        if len(works) == 1:
+            workers.executor.submit(find_out, works[0]).result()
     except ImplementationNotFoundError as error:
         raise click.UsageError(str(error)) from error
-    yield from run(cases, runners)
+    yield from run(workers, cases, works, memory)
 
 
-def _report(results: Generator[CaseResult], reports: list[Report], *, verbose: bool) -> Summary:
+def _left(results: Generator[CaseResult]) -> Generator[CaseResult]:
+    """Interrupt a run, and yield what was finished before its turn came."""
+    try:
+        yield results.throw(KeyboardInterrupt)
+        yield from results
+    except KeyboardInterrupt:  # there is no more
+        return
+
+
+def _report(results: Generator[CaseResult], reports: list[Report], shown: Progress, *, verbose: bool) -> Summary:
     """Hand every result to every report; on Ctrl-C, what there is."""
     started = time.perf_counter()
     verdicts: list[Verdict] = []
     warned: set[str] = set()
     interrupted = False
+
+    def report(result: CaseResult) -> None:
+        if result.warnings or result.output:
+            shown.clear()
+        for warning in result.warnings:
+            if warning not in warned:
+                warned.add(warning)
+                click.echo(f"Warning: {warning}.", err=True)
+        for one in reports:
+            one.case(result)
+        show_printed(result, verbose=verbose)
+        verdicts.append(result.verdict)
+        shown.told(result)
+
     try:
         for result in results:
-            for warning in result.warnings:
-                if warning not in warned:
-                    warned.add(warning)
-                    click.echo(f"Warning: {warning}.", err=True)
-            for report in reports:
-                report.case(result)
-            show_printed(result, verbose=verbose)
-            verdicts.append(result.verdict)
+            with undivided():
+                report(result)
     except KeyboardInterrupt:
         interrupted = True
+        for result in _left(results):
+            with undivided():
+                report(result)
     finally:
-        results.close()  # and with it every process
+        results.close()
+    shown.clear()
     summary = Summary.of(verdicts, seconds=time.perf_counter() - started, interrupted=interrupted)
-    for report in reports:
-        report.finish(summary)
+    for one in reports:
+        one.finish(summary)
     return summary

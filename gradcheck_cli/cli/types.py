@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 #: More values than this for one flag are taken for a slip of the finger.
 _MOST_VALUES = 1_000_000
 _MOST_DIGITS = 18
+_MOST_JOBS = 1000
 
 
 class Values(click.ParamType[tuple[Any, ...]]):
@@ -97,6 +98,23 @@ class WholeNumber(click.ParamType[int]):
             return value
         if not value.isdecimal() or len(value) > _MOST_DIGITS:
             self.fail(f"{value!r} is not a whole number of 0 or more.", param, ctx)
+        return int(value)
+
+
+class Jobs(click.ParamType[int]):
+    """A number of processes; 0 stands for `auto`."""
+
+    name = "int|auto"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Parse the number."""
+        if isinstance(value, int):
+            return value
+        if value == "auto":
+            return 0
+        if not value.isdecimal() or not 0 < int(value) <= _MOST_JOBS:
+            why = f"{value!r} is not a number of processes from 1 to {_MOST_JOBS}, nor `auto` for one for each core."
+            self.fail(why, param, ctx)
         return int(value)
 
 

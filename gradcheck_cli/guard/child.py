@@ -53,8 +53,7 @@ def _settle(printed: Connection, limits: Limits) -> None:
     """Take leave of the parent's terminal: own session, no stdin, prints into a pipe, limits set."""
     if hasattr(os, "setsid"):
         os.setsid()  # Ctrl-C in the terminal is the parent's to answer, and all descendants can be ended at once
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_DIE_WITH_PARENT, signal.SIGKILL)
+    die_with_parent()
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     os.dup2(printed.fileno(), 1)
     os.dup2(printed.fileno(), 2)
@@ -63,6 +62,12 @@ def _settle(printed: Connection, limits: Limits) -> None:
     faulthandler.enable(file=2)
     if limits.bytes is not None:
         _limit_memory(limits.bytes)
+
+
+def die_with_parent() -> None:
+    """Have this process killed when its parent ends, however that ends; elsewhere than on Linux do nothing."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_DIE_WITH_PARENT, signal.SIGKILL)
 
 
 def _limit_memory(limit: int) -> None:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 #: How many folders above a file are searched for what it imports: a repository is seldom deeper.
-_ABOVE = 5
+ABOVE = 5
 
 #: The folders that were put on the path, the last one first.
 _searched: list[str] = []
@@ -55,7 +55,7 @@ def load_file(home: str) -> Loaded:
     file = path / "__init__.py" if path.is_dir() else path
     with _importing(home):
         tree = _parsed(file)
-    top = _package(file, tree)
+    top = package_of(file, tree)
     prefix = f"{(top or file).stem}_{zlib.crc32(os.fsencode(top or file)):08x}"
     name = ".".join([prefix, *file.relative_to(top).with_suffix("").parts]) if top else prefix
     name = name.removesuffix(".__init__")
@@ -173,7 +173,7 @@ def _parsed(file: Path) -> ast.Module:
     return ast.parse(file.read_bytes(), filename=str(file))
 
 
-def _package(file: Path, tree: ast.Module) -> Path | None:
+def package_of(file: Path, tree: ast.Module) -> Path | None:
     """Return the topmost folder that a file's relative imports can mean; None for a file that has none."""
     levels = [node.level for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.level]
     if not levels:
@@ -201,7 +201,7 @@ def _roots(file: Path, tree: ast.Module) -> list[Path]:
 def _above(file: Path, name: str) -> Path | None:
     """Find a folder above a file that has a module of this name."""
     top = name.partition(".")[0]
-    for folder in file.parents[1:_ABOVE]:
+    for folder in file.parents[1:ABOVE]:
         if (folder / f"{top}.py").is_file() or any((folder / top).glob("*.py")):
             return folder
     return None

@@ -1,11 +1,10 @@
-"""Cases times implementations, to a stream of results; each implementation here, or in a guarded process."""
+"""One implementation and what is done with its cases: in this process, or in a guarded one."""
 
 from __future__ import annotations
 
 import time
-from contextlib import closing
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Generic, Protocol, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar, cast
 
 import numpy as np
 
@@ -17,7 +16,7 @@ from gradcheck_cli.layers import LAYERS
 from gradcheck_cli.result import CaseResult, StepSweep
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterable, Sequence
+    from collections.abc import Callable, Iterable
 
     from gradcheck_cli.checks.settings import Settings
     from gradcheck_cli.guard.limits import Limits
@@ -59,24 +58,57 @@ class Runner(Protocol[Result_co]):
         """Give back what is held."""
 
 
-def run(cases: Iterable[Case], runners: Sequence[Runner[Result]]) -> Generator[Result]:
-    """Do every case of every implementation, each result as soon as it is there.
+@dataclass(frozen=True, kw_only=True)
+class Work(Generic[Result]):
+    """What is to be done with the cases of one implementation. It can be pickled, and sent to another process."""
 
-    Args:
-        cases: gone through once for each implementation.
-        runners: one for each implementation. Each is closed when it has had its cases, or the run is cut short.
+    task: Task[Result]
+    spec: str  #: what a user has typed
+    layer: str
+    settings: Settings
+    limits: Limits
+
+
+def make_runner(work: Work[Result]) -> Runner[Result]:
+    """Make what does the work: what is built in needs no guard."""
+    layer = LAYERS[work.layer]
+    if work.spec in layer.builtin and work.settings.adapter is None:
+        return Here(work.task, work.spec, layer, work.settings)
+    return Guarded(work.task, work.spec, layer, work.settings, work.limits)
+
+
+_held: tuple[Work[Any], Runner[Any]] | None = None  # what this process was last busy with
+
+
+def do(work: Work[Result], cases: Iterable[Case]) -> list[Result]:
+    """Do the work with some cases, in this process."""
+    runner = _runner(work)
+    return [runner.run(case) for case in cases]
+
+
+def find_out(work: Work[Result]) -> None:
+    """Find the implementation, which else is done at its first case.
+
+    Raises:
+        ImplementationNotFoundError: there is none, or it cannot be loaded.
     """
-    for runner in runners:
-        with closing(runner):
-            for case in cases:
-                yield runner.run(case)
+    _runner(work).open()
 
 
-def make_runner(task: Task[Result], spec: str, layer: Layer, settings: Settings, limits: Limits) -> Runner[Result]:
-    """Make what does a task with what a user has typed: what is built in needs no guard."""
-    if spec in layer.builtin and settings.adapter is None:
-        return Here(task, spec, layer, settings)
-    return Guarded(task, spec, layer, settings, limits)
+def let_go() -> None:
+    """End the guarded process of the last implementation, if there is one."""
+    global _held  # one for a process
+    held, _held = _held, None
+    if held is not None:
+        held[1].close()
+
+
+def _runner(work: Work[Result]) -> Runner[Result]:
+    global _held  # noqa: PLW0603
+    if _held is None or _held[0] != work:
+        let_go()
+        _held = work, make_runner(work)
+    return _held[1]
 
 
 class Here(Generic[Result]):

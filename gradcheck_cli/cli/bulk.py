@@ -1,0 +1,146 @@
+"""Flags for many cases: who computes them, and the file from which a run that was cut goes on."""
+
+from __future__ import annotations
+
+import os
+import signal
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from gradcheck_cli.engine.here import InProcess
+from gradcheck_cli.engine.stream import Crew
+from gradcheck_cli.journal import Journal, UnusableError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from types import FrameType
+
+    from gradcheck_cli.engine.runner import Work
+
+#: Batches for each worker that may be under way while the result that is owed next is waited for. A case that takes
+#: all of its time limit does not stop the others, and a result is some kilobytes.
+_AHEAD = 500
+
+#: Cases that are sent to a cluster at once, which takes about a millisecond whatever they are; and such batches for
+#: each of its threads that may be under way.
+_BATCH = 16
+_BATCHES = 32
+
+
+@contextmanager
+def crew(jobs: int, dask: str | None, works: Sequence[Work[Any]], cases: int) -> Iterator[Crew]:
+    """Bring together who computes, and send them home at the end, whatever they are at.
+
+    Args:
+        jobs: worker processes on this machine; 1 for none beside this one.
+        dask: the address of a Dask scheduler, whose workers compute instead.
+        works: what they will be asked to do.
+        cases: how many there are; no more workers are started.
+
+    Raises:
+        click.UsageError: there is no such cluster, or nothing to reach it with.
+    """
+    made: Crew
+    jobs = min(jobs, cases)
+    if dask is not None:
+        made = _cluster(dask, works)
+    elif jobs > 1:
+        from gradcheck_cli.engine.pool import Pool  # not for the one case that most people check
+
+        made = Crew(executor=Pool(jobs), ahead=_AHEAD * jobs)
+    else:
+        made = Crew(executor=InProcess())
+    try:
+        yield made
+    finally:
+        made.executor.shutdown(cancel_futures=True)
+
+
+def cores() -> int:
+    """The cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _cluster(address: str, works: Sequence[Work[Any]]) -> Crew:
+    try:
+        from gradcheck_cli.engine.cluster import Cluster, ClusterError  # half a second, and an extra
+    except ImportError as error:
+        why = f"--dask {address} needs Dask's distributed, which is not there: pip install 'convcheck[dask]'"
+        raise click.UsageError(why) from error
+    from gradcheck_cli.implementation.source import sources  # only what leaves this machine needs it
+
+    files: dict[Path, bytes] = {}
+    for work in works:
+        files |= sources(work.spec, work.settings.adapter)
+    try:
+        executor = Cluster(address, files)
+    except ClusterError as error:
+        raise click.BadParameter(f"{address!r}: {error}.", param_hint="--dask") from error
+    return Crew(executor=executor, ahead=_BATCHES * executor.threads, batch=_BATCH)
+
+
+@contextmanager
+def journal(path: str | None, works: Sequence[Work[Any]], versions: dict[str, str]) -> Iterator[Journal | None]:
+    """Open the file of results that `--resume` names, if it does.
+
+    Raises:
+        click.BadParameter: it cannot be used.
+    """
+    if path is None:
+        yield None
+        return
+    try:
+        opened = Journal(Path(path), _described(works, versions))
+    except UnusableError as error:
+        raise click.BadParameter(f"{path!r} cannot be gone on with: {error}.", param_hint="--resume") from error
+    except OSError as error:
+        why = f"{path!r} cannot be written: {error.strerror}; give a file in a folder that is there."
+        raise click.BadParameter(why, param_hint="--resume") from error
+    try:
+        yield opened
+    finally:
+        opened.close()
+
+
+def _described(works: Sequence[Work[Any]], versions: dict[str, str]) -> dict[str, Any]:
+    """Say what results depend on beside the case."""
+    from gradcheck_cli.implementation.source import digest, sources  # only --resume asks
+
+    settings, limits = works[0].settings, works[0].limits
+    implementations = [work.spec for work in works]
+    code = {
+        f"the code of {spec}": digest(files) for spec in implementations if (files := sources(spec, settings.adapter))
+    }
+    return {
+        **versions,
+        "layer": works[0].layer,
+        "implementations": implementations,
+        "--method": settings.method,
+        "--tol": settings.tol,
+        "--step": settings.step,
+        "--adapter": settings.adapter,
+        "--verbose": settings.keep_arrays,
+        "--timeout": limits.seconds,
+        "--memory": limits.memory,
+        **code,
+    }
+
+
+@contextmanager
+def undivided() -> Iterator[None]:
+    """Let Ctrl-C wait until the block is done: a result is reported wholly or not at all."""
+    came: list[int] = []
+
+    def note(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
+        came.append(number)
+
+    before = signal.signal(signal.SIGINT, note)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if came:
+        raise KeyboardInterrupt

@@ -1,0 +1,190 @@
+"""An executor of workers elsewhere: a Dask cluster, to which the implementations' files are sent along.
+
+On every Dask worker a process of ours does the work, one for each of its threads (see `worker.py`): a Dask worker has
+threads and may have no children of multiprocessing's, so that guarded processes cannot be forked there.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+import tempfile
+import threading
+import uuid
+from concurrent.futures import BrokenExecutor, CancelledError, Executor, Future
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from distributed import Client, KilledWorker, WorkerPlugin
+
+from gradcheck_cli import __version__
+from gradcheck_cli.engine.worker import DiedError, Worker
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+#: Seconds to wait for the scheduler, and for a first worker.
+_PATIENCE = 10.0
+
+#: How often a case may take its worker along before it is given up.
+_MOST_DEATHS = 3
+
+
+class ClusterError(Exception):
+    """The cluster cannot be used; the message says why."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Files(WorkerPlugin):
+    """Source files, laid out on a worker as they are here, below a folder of their own."""
+
+    name: str
+    here: str  #: the current folder
+    files: Mapping[str, bytes]  #: by absolute path
+
+    def setup(self, worker: object) -> None:  # noqa: ARG002  # Dask gives it
+        """Write the files; Dask calls this on every worker, also on those that come later."""
+        folder = tempfile.mkdtemp(prefix="convcheck-")
+        _folders[self.name] = folder
+        for path, text in self.files.items():
+            place = Path(_below(folder, path))
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.write_bytes(text)
+        Path(_below(folder, self.here)).mkdir(parents=True, exist_ok=True)
+
+    def teardown(self, worker: object) -> None:  # noqa: ARG002
+        """Remove them, and end what worked with them."""
+        for held in _workers.pop(self.name, []):
+            held.close()
+        shutil.rmtree(_folders.pop(self.name, ""), ignore_errors=True)
+
+
+#: On a Dask worker, by the name of the run: where its files are, and the processes that work for it.
+_folders: dict[str, str] = {}
+_workers: dict[str, list[Worker]] = {}
+_of_this_thread = threading.local()
+
+
+class Cluster(Executor):
+    """Works on a Dask cluster."""
+
+    def __init__(self, address: str, files: Mapping[Path, bytes]) -> None:
+        """Connect, and send the files.
+
+        Raises:
+            ClusterError: there is no scheduler, no worker, or none that has this program in this version.
+        """
+        self._name = f"convcheck-{uuid.uuid4().hex}"
+        self._here = os.getcwd()  # noqa: PTH109
+        for quiet in ("distributed.client", "distributed.core", "distributed.comm"):
+            logging.getLogger(quiet).setLevel(logging.CRITICAL)  # what they say comes as exceptions too
+        try:
+            self._client = Client(address, timeout=_PATIENCE, set_as_default=False)
+        except (OSError, ValueError, TimeoutError) as error:
+            raise ClusterError(f"no scheduler answers there ({str(error).splitlines()[0]})") from error
+        try:
+            self._prepare(files)
+        except BaseException:
+            self._client.close()
+            raise
+        self._executor = self._client.get_executor(pure=False, retries=0)
+
+    def _prepare(self, files: Mapping[Path, bytes]) -> None:
+        try:
+            self._client.wait_for_workers(1, timeout=_PATIENCE)
+        except TimeoutError as error:
+            raise ClusterError("it has no workers; start some with `dask worker ADDRESS`") from error
+        for worker, version in self._client.run(_version, on_error="return").items():
+            if version != __version__:
+                has = f"{version}" if isinstance(version, str) else f"none that can be imported ({version})"
+                raise ClusterError(f"its worker {worker} has convcheck {has}, and this is {__version__}")
+        plugin = _Files(name=self._name, here=self._here, files={str(path): text for path, text in files.items()})
+        self._client.register_plugin(plugin)
+
+    @property
+    def threads(self) -> int:
+        """How many calls the cluster can carry out at once."""
+        return sum(self._client.nthreads().values())
+
+    def submit(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        """Have a function of a module called on a worker; of a worker that is lost its calls go to another."""
+        assert not kwargs
+        return _told(self._executor.submit(_on_worker, self._name, self._here, function, args))
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:  # noqa: ARG002, FBT001, FBT002
+        """Call off what is not done, remove the files, and take leave."""
+        self._executor.shutdown(wait=False)
+        self._client.unregister_worker_plugin(self._name)
+        self._client.close()
+
+
+def _told(future: Future[Any]) -> Future[Any]:
+    """Translate what Dask says of a call that no worker survives."""
+    told: Future[Any] = Future()
+
+    def translate(done: Future[Any]) -> None:
+        if told.cancelled():
+            return
+        try:
+            told.set_result(done.result())
+        except (KilledWorker, CancelledError) as error:
+            why = "the Dask workers that ran it died" if isinstance(error, KilledWorker) else "Dask has lost it"
+            told.set_exception(BrokenExecutor(why))
+        except BaseException as error:  # noqa: BLE001  # it is what the call came to
+            told.set_exception(error)
+
+    future.add_done_callback(translate)
+    return told
+
+
+def _version() -> str:
+    return __version__
+
+
+def _on_worker(name: str, here: str, function: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
+    """Carry out a call in a process of this thread's, among the files of the run."""
+    folder = _folders[name]
+    for attempt in range(_MOST_DEATHS):
+        worker = _worker(name, _below(folder, here), fresh=attempt > 0)
+        try:
+            worker.send(function, tuple(_moved(argument, folder) for argument in arguments))
+            returned = worker.receive()
+        except DiedError as error:
+            died = error
+        else:
+            return [_as_here(result, folder) for result in returned] if isinstance(returned, list) else returned
+    raise BrokenExecutor(f"the worker process {died}, {_MOST_DEATHS} times in a row")
+
+
+def _worker(name: str, folder: str, *, fresh: bool) -> Worker:
+    held: tuple[str, Worker] | None = getattr(_of_this_thread, "held", None)
+    if held is None or held[0] != name or fresh:
+        held = name, Worker(folder)
+        _workers.setdefault(name, []).append(held[1])
+        _of_this_thread.held = held
+    return held[1]
+
+
+def _below(folder: str, path: str) -> str:
+    return folder + os.path.abspath(path)  # noqa: PTH100
+
+
+def _moved(argument: Any, folder: str) -> Any:
+    """Name absolute files as they are on the worker."""
+    spec = getattr(argument, "spec", None)
+    if spec is None:
+        return argument
+    adapter = argument.settings.adapter
+    if os.path.isabs(spec):  # noqa: PTH117
+        argument = replace(argument, spec=folder + spec)
+    if adapter and os.path.isabs(adapter):  # noqa: PTH117
+        argument = replace(argument, settings=replace(argument.settings, adapter=folder + adapter))
+    return argument
+
+
+def _as_here(result: Any, folder: str) -> Any:
+    """Name files in a result, and in the texts that it holds, as they are where it is reported."""
+    texts = {field.name: text for field in fields(result) if type(text := getattr(result, field.name)) is str}
+    return replace(result, **{name: text.replace(folder, "") for name, text in texts.items() if folder in text})

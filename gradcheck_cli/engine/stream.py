@@ -1,0 +1,149 @@
+"""Cases times implementations, to a stream of results in the order of the cases, whoever computes them."""
+
+from __future__ import annotations
+
+from collections import deque
+from concurrent.futures import BrokenExecutor, Future
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Generic, Protocol
+
+from gradcheck_cli.engine.runner import Result, do
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterable, Iterator, Sequence
+    from concurrent.futures import Executor
+
+    from gradcheck_cli.engine.runner import Work
+    from gradcheck_cli.layers.layer import Case
+
+
+class Memory(Protocol[Result]):
+    """Keeps results beyond the end of a run."""
+
+    def recall(self, number: int, case: Case) -> Result | None:
+        """Return what was kept of a case, for the implementation of that number."""
+
+    def keep(self, number: int, case: Case, result: Result) -> None:
+        """Keep a result that is new."""
+
+
+class Forgetful:
+    """Keeps nothing."""
+
+    def recall(self, number: int, case: Case) -> None:
+        """Know nothing."""
+
+    def keep(self, number: int, case: Case, result: object) -> None:
+        """Do nothing."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Crew:
+    """Who computes, and in which portions it is asked to."""
+
+    executor: Executor
+    ahead: int = 0  #: batches that may be under way beside the one whose results are owed next
+    batch: int = 1  #: cases handed over at once
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Batch(Generic[Result]):
+    """Some cases of one implementation, and what will come of them."""
+
+    number: int
+    work: Work[Result]
+    cases: tuple[Case, ...]
+    future: Future[list[Result]]
+    new: bool
+
+    def results(self) -> Iterator[tuple[Case, Result, bool]]:
+        """Wait for them: the case, its result, and whether that is worth keeping.
+
+        Cases that nobody lived to finish are errors, but not the implementation's.
+        """
+        try:
+            results, keep = self.future.result(), self.new
+        except BrokenExecutor as error:
+            spec, settings = self.work.spec, self.work.settings
+            results = [self.work.task.failed(case, spec, spec, settings, str(error), None) for case in self.cases]
+            keep = False
+        return ((case, result, keep) for case, result in zip(self.cases, results, strict=True))
+
+
+def run(
+    crew: Crew, cases: Iterable[Case], works: Sequence[Work[Result]], memory: Memory[Result] | None = None
+) -> Generator[Result]:
+    """Do every case of every implementation; results come in the order of the cases, each as soon as it can.
+
+    Cases are made when they are about to be computed, `crew.ahead` batches before their results are asked for.
+    On Ctrl-C all results that are there are given out, also those of cases behind one that is not finished; only then
+    is it raised again.
+
+    Args:
+        crew: who computes.
+        cases: gone through once for each implementation.
+        works: what is to be done, one for each implementation.
+        memory: what need not be done again, and what is told of each new result.
+    """
+    memory = memory or Forgetful()
+    waiting: deque[_Batch[Result]] = deque()
+    there: deque[tuple[int, Case, Result, bool]] = deque()
+
+    def await_first() -> None:
+        results = waiting[0].results()
+        number = waiting.popleft().number
+        there.extend((number, *rest) for rest in results)
+
+    def deliver() -> Iterator[Result]:
+        while there:
+            number, case, result, keep = there.popleft()
+            if keep:
+                memory.keep(number, case, result)
+            yield result
+
+    try:
+        for batch in _batches(crew, cases, works, memory):
+            waiting.append(batch)
+            while len(waiting) > crew.ahead:
+                await_first()
+                yield from deliver()
+        while waiting:
+            await_first()
+            yield from deliver()
+    except KeyboardInterrupt:
+        while waiting:
+            if waiting[0].future.done():
+                await_first()
+            else:
+                waiting.popleft().future.cancel()
+        yield from deliver()
+        raise
+    finally:
+        for batch in waiting:
+            batch.future.cancel()
+
+
+def _batches(
+    crew: Crew, cases: Iterable[Case], works: Sequence[Work[Result]], memory: Memory[Result]
+) -> Iterator[_Batch[Result]]:
+    """Hand cases over to be computed; what is remembered is a batch that is done."""
+
+    def handed_over(some: list[Case]) -> Iterator[_Batch[Result]]:
+        if some:
+            future = crew.executor.submit(do, work, tuple(some))
+            yield _Batch(number=number, work=work, cases=tuple(some), future=future, new=True)
+            some.clear()
+
+    for number, work in enumerate(works):
+        gathered: list[Case] = []
+        for case in cases:
+            if (known := memory.recall(number, case)) is not None:
+                yield from handed_over(gathered)
+                done: Future[list[Result]] = Future()
+                done.set_result([known])
+                yield _Batch(number=number, work=work, cases=(case,), future=done, new=False)
+                continue
+            gathered.append(case)
+            if len(gathered) == crew.batch:
+                yield from handed_over(gathered)
+        yield from handed_over(gathered)
