@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 DTYPES = ("float16", "float32", "float64", "longdouble")
 
 
+@functools.cache  # NumPy takes 2 µs to find it, a hundred times in a case of 3 ms
 def epsilon(dtype: DTypeLike) -> float:
     """The machine epsilon of a floating dtype: the spacing of its numbers at 1."""
     return float(np.finfo(np.dtype(dtype)).eps)

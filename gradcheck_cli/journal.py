@@ -53,9 +53,6 @@ class Journal:
             self.close()
             raise
 
-    def __len__(self) -> int:
-        return len(self._places)
-
     def recall(self, number: int, case: Case) -> CaseResult | None:
         """Return what came of a case for the implementation of that number; None if it was not done."""
         place = self._places.get(_key(number, encode(case)))
@@ -107,7 +104,7 @@ class Journal:
         before = json.loads(first)
         if differences := [name for name in run if before.get(name) != run[name]]:
             told = ", ".join(
-                f"{name} was {_shown(before.get(name))} and is {_shown(run[name])}" for name in differences
+                f"{name} was {_shown(before.get(name))}, now {_shown(run[name])}" for name in differences
             )
             raise UnusableError(f"it is of another run: {told}; run as before, or name another file")
         place = self._reader.tell()

@@ -132,6 +132,9 @@ def _described(works: Sequence[Work[Any]], versions: dict[str, str]) -> dict[str
 @contextmanager
 def undivided() -> Iterator[None]:
     """Let Ctrl-C wait until the block is done: a result is reported wholly or not at all."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in a shell's background: nothing will come
+        yield
+        return
     came: list[int] = []
 
     def note(number: int, frame: FrameType | None) -> None:  # noqa: ARG001

@@ -26,6 +26,7 @@ _PICTURES = (".png", ".svg")
 _NO_PART = {
     "--step": "a sweep tries many steps, and --step fixes one",
     "--tol": "a sweep judges nothing, and --tol is about what passes",
+    "--resume": "a sweep is no check, and results of checks are what is kept",
     "--show": "every sweep is shown",
     "--json": "a sweep is no check, and the JSON report is of checks; its forms are the table and --plot",
     "--format": "a sweep is no check, and the JSON report is of checks; its forms are the table and --plot",

@@ -85,7 +85,7 @@ def run(
         works: what is to be done, one for each implementation.
         memory: what need not be done again, and what is told of each new result.
     """
-    memory = memory or Forgetful()
+    memory = Forgetful() if memory is None else memory
     waiting: deque[_Batch[Result]] = deque()
     there: deque[tuple[int, Case, Result, bool]] = deque()
 

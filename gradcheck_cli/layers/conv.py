@@ -126,7 +126,7 @@ def problem(case: ConvCase) -> Problem:
     cotangent = signed_uniform(source, case.out_shape).astype(case.dtype)
     x, w, b = (value.astype(working_dtype(case.dtype)) for value in inputs.values())
     expected, _ = conv_forward_naive(x, w, b, case.conv_param)
-    expected_scale, _ = conv_forward_naive(abs(x), abs(w), abs(b), case.conv_param)
+    expected_scale, _ = conv_forward_fast(abs(x), abs(w), abs(b), case.conv_param)  # a scale need not be independent
     return Problem(
         inputs=inputs,
         parameters=case.conv_param,
@@ -152,12 +152,18 @@ def coupling(case: ConvCase) -> dict[str, Coupling]:
     # One group is one owner for all filters.
     group = filters // (case.F // case.groups) if case.groups > 1 else np.zeros((1, 1, 1, 1), int)
 
+    nowhere = -case.N * case.C * case.H * case.W  # plus any index it is negative
+    rows, columns = (
+        [np.where(axis.seen(k) >= 0, axis.seen(k) * step, nowhere) for k in range(axis.colors)]
+        for axis, step in ((vertical, case.W), (horizontal, 1))
+    )
+    image = (samples * case.C + group * channels) * (case.H * case.W)
+
     def owner_of_x(color: int) -> Array:
         color, k = divmod(color, horizontal.colors)
         c, h = divmod(color, vertical.colors)
-        i, j = vertical.seen(h)[:, None], horizontal.seen(k)
-        element = ((samples * case.C + group * channels + c) * case.H + i) * case.W + j
-        return np.where((i >= 0) & (j >= 0), element, -1)
+        element: Array = image + (rows[h][:, None] + (columns[k] + c * case.H * case.W))
+        return element.clip(min=-1)
 
     def owner_of_w(color: int) -> Array:
         return filters * (channels * case.HH * case.WW) + color

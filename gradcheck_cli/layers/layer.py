@@ -6,6 +6,7 @@ cases, checks and reports follow from what is said there. Layers do not know who
 
 from __future__ import annotations
 
+import functools
 import operator
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, ClassVar, cast
@@ -83,6 +84,7 @@ class Case:
             raise ValueError(f"seed must be at least 0, not {self.seed}")
 
     @classmethod
+    @functools.cache
     def parameters(cls) -> tuple[Parameter, ...]:
         """List the numbers of the geometry, in the order in which they are declared."""
         declared = [f for f in fields(cls) if "minimum" in f.metadata]

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gradcheck_cli.numeric.point import Sample
+from gradcheck_cli.numeric.rounding import whole_in_a_block
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -42,10 +43,15 @@ class ColoredSampler:
     def __init__(self, point: Point, coupling: Coupling) -> None:
         self.point = point
         self._coupling = coupling
+        self._together = whole_in_a_block(int(np.prod(point.shape)))  # colours that are credited at once
         self._color = np.full(point.x.size, -1, np.int32)
+        self._kept = coupling.colors <= self._together
+        self._owners: list[Array] = []  # colour by colour, where they take less room than one block
         for color in range(coupling.colors):
             owner = coupling.owner(color)
             self._color[owner[owner >= 0]] = color
+            if self._kept:
+                self._owners.append(owner)
         self._place = np.zeros(point.x.size + 1, np.int64)
 
     def sample(self, elements: Array, steps: Array) -> Sample:
@@ -53,13 +59,19 @@ class ColoredSampler:
         figures = np.zeros((4, elements.size), self.point.dtype)
         color = self._color[elements]
         order = np.argsort(color, kind="stable")
-        for group in np.split(order, np.flatnonzero(np.diff(color[order])) + 1):
-            if group.size and color[group[0]] >= 0:
-                figures[:, group] = self._difference(int(color[group[0]]), elements[group], steps[group])
+        order = order[np.searchsorted(color[order], 0) :]  # without those that reach no output
+        groups = np.split(order, np.flatnonzero(np.diff(color[order])) + 1) if order.size else []
+        for first in range(0, len(groups), self._together):
+            some = groups[first : first + self._together]
+            chosen = np.concatenate(some)
+            ends = np.cumsum([group.size for group in some])
+            colors = [int(color[group[0]]) for group in some]
+            figures[:, chosen] = self._differences(colors, ends, elements[chosen], steps[chosen])
         value, scale, roundoff, bending = figures
         return Sample(epsilon=self.point.epsilon, value=value, scale=scale, roundoff=roundoff, bending=bending)
 
-    def _difference(self, color: int, elements: Array, steps: Array) -> Array:
+    def _differences(self, colors: list[int], ends: Array, elements: Array, steps: Array) -> Array:
+        """Difference at the elements of some colours; those of each end, in `elements`, at one of `ends`."""
         point = self.point
         start, h = point.x.reshape(-1)[elements], steps.astype(point.x.dtype)
         ahead, behind = start + h, start - h
@@ -68,15 +80,19 @@ class ColoredSampler:
         # Where each output's change goes: to 1 + the place of its owner in `elements`, to 0 if it has none among them.
         # An owner of -1 is the last entry of the table, which stays 0.
         self._place[elements] = np.arange(1, elements.size + 1)
-        owner = self._coupling.owner(color)
+        owner = np.array([self._owners[color] if self._kept else self._coupling.owner(color) for color in colors])
         place = self._place[owner]
         self._place[elements] = 0
-        shared = tuple(axis for axis, size in enumerate(owner.shape) if size == 1)
+        shared = tuple(axis for axis, size in enumerate(owner.shape) if size == 1 and axis)
         sums = np.zeros((5, elements.size + 1), point.dtype)
-        for tile, found in point.differences(self._moved(elements, ahead), self._moved(elements, behind)):
+        parts = [slice(first, end) for first, end in zip([0, *ends[:-1]], ends, strict=True)]
+        moved = [(self._moved(elements[p], ahead[p]), self._moved(elements[p], behind[p])) for p in parts]
+        for tile, found in point.differences(moved):
             amounts = [found.change, found.total, found.size, found.bent]
             if point.noise:
-                amounts.append(point.weights.reshape(point.shape)[tile] ** 2)
+                amounts.append(
+                    np.broadcast_to(point.weights.reshape(1, *point.shape)[:, *tile[1:]] ** 2, found.change.shape)
+                )
             to = place[tuple(slice(None) if axis in shared else part for axis, part in enumerate(tile))].reshape(-1)
             for total, amount in zip(sums, amounts, strict=False):
                 _credit(total, to, amount.sum(axis=shared).reshape(-1) if shared else amount.reshape(-1))

@@ -40,7 +40,7 @@ class DenseSampler:
             return np.nan, np.nan, np.inf, np.inf
         change, total, size, bent = np.zeros(4, point.dtype)
         self._ahead.reshape(-1)[p], self._behind.reshape(-1)[p] = ahead, behind
-        for _, found in point.differences(self._ahead, self._behind):
+        for _, found in point.differences([(self._ahead, self._behind)]):
             with np.errstate(all="ignore"):
                 change += found.change.sum()
                 total += found.total.sum()

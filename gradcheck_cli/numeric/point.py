@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
@@ -43,25 +43,32 @@ class Point:
 
     def at(self, x: Array) -> Array:
         """Evaluate. Overflow and the like are answered in the values; a probe with a large step may cause them."""
-        return np.array(self._evaluate(x), order="C").reshape(-1)
+        with np.errstate(all="ignore"):
+            return np.array(self._evaluate(x), order="C").reshape(-1)
 
     def _evaluate(self, x: Array) -> Array:
         """Evaluate; what is returned may be a buffer of the function's, good until the next evaluation."""
         self.evaluations += 1
-        with np.errstate(all="ignore"):
-            value = self._function(x)
+        value = self._function(x)
         self.epsilon = max(self.epsilon, epsilon(value.dtype))
         return np.asarray(value, dtype=self.dtype).reshape(self.shape)
 
-    def differences(self, ahead: Array, behind: Array) -> Iterator[tuple[Tile, Differences]]:
-        """Evaluate on both sides of the point and compare, tile by tile of the outputs, in their shape.
+    def differences(self, moved: Sequence[tuple[Array, Array]]) -> Iterator[tuple[Tile, Differences]]:
+        """Evaluate on both sides of the point and compare, for each of some pairs (ahead, behind).
 
-        Tiles that fit a processor's cache take a third of the time of whole arrays of some millions.
+        The first axis is that of the pairs, the others are those of the outputs. It comes tile by tile: tiles that fit
+        a processor's cache take a third of the time of whole arrays of some millions. Small outputs of many pairs are
+        one tile, which takes a tenth of the time of a tile each.
         """
-        here = self.at(ahead), self._evaluate(behind), self._double, self.cotangent, self.weights, self._size
-        whole = [array.reshape(self.shape) for array in here]
-        for tile in tiles(self.shape):
-            ahead_, behind_, double, cotangent, weights, size = (array[tile] for array in whole)
+        with np.errstate(all="ignore"):
+            ahead, behind = np.empty((2, len(moved), *self.shape), self.dtype)
+            for number, (one, other) in enumerate(moved):
+                ahead[number] = self._evaluate(one)
+                behind[number] = self._evaluate(other)
+        whole = [array.reshape(1, *self.shape) for array in (self._double, self.cotangent, self.weights, self._size)]
+        for tile in tiles(ahead.shape):
+            ahead_, behind_ = ahead[tile], behind[tile]
+            double, cotangent, weights, size = (array[:, *tile[1:]] for array in whole)
             with np.errstate(all="ignore"):
                 change = cotangent * (ahead_ - behind_)
                 total = abs(change)

@@ -55,6 +55,11 @@ def blocks(size: int) -> Iterator[slice]:
     return (slice(start, start + _BLOCK) for start in range(0, size, _BLOCK))
 
 
+def whole_in_a_block(size: int) -> int:
+    """How many arrays of that size are looked at together: as many as fit into a piece, and one at least."""
+    return max(1, _BLOCK // max(1, size))
+
+
 def tiles(shape: tuple[int, ...]) -> Iterator[tuple[slice, ...]]:
     """Cut an array of that shape into pieces of about 32,768 elements, along as few of its first axes as need be."""
     if not shape:

@@ -1,0 +1,269 @@
+"""Many cases from a shell: in worker processes, gone on with from a file, interrupted, and watched on a terminal."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.conftest import PROGRAMS, SMALL, clean_environment, report_of
+from tests.guard.test_process import is_gone
+
+if TYPE_CHECKING:
+    from tests.conftest import LayerFile, Program
+
+MANY = ("--N", "1,2", "--C", "1", "--F", "1", "--H", "2..6", "--W", "3..5")  # 30 cases, of which 3 are impossible
+
+#: A pair that writes down each case that it is asked for, and its process; in a folder with a file "hang", three rows hang.
+NOTING = """
+import os, time
+def note(x):
+    with open("asked", "a") as file:
+        file.write(f"{os.getpid()} {x.shape}\\n")
+    time.sleep(1000 if x.shape[2] == 3 and os.path.exists("hang") else 0)
+"""
+
+
+def without_seconds(report: dict[str, Any]) -> Any:
+    report["summary"].pop("seconds")
+    report.pop("argv")
+    for result in report["results"]:
+        result.pop("seconds")
+    return report
+
+
+def waiting_for(path: Path, pattern: str) -> str:
+    for _ in range(400):
+        if path.exists() and re.search(pattern, text := path.read_text()):
+            return text
+        time.sleep(0.05)
+    raise AssertionError(f"{path} never had {pattern}")
+
+
+def noting(layer_file: LayerFile) -> Path:
+    return layer_file(
+        ("import numpy as np\n", f"import numpy as np\n{NOTING}"),
+        ("    N, C, H, W = x.shape", "    note(x)\n    N, C, H, W = x.shape"),
+    )
+
+
+def started(folder: Path, *args: str | Path) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [PROGRAMS / "convcheck", *args],
+        cwd=folder,
+        env=clean_environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler) and None,
+    )
+
+
+@pytest.mark.parametrize("jobs", ["2", "auto"])
+def test_jobs_change_no_result(convcheck: Program, layer_file: LayerFile, jobs: str) -> None:
+    files = [layer_file(), layer_file(("+ b", "- b"), name="wrong.py"), "naive"]
+    one = report_of(convcheck(*files, *MANY, "--format", "json"))
+    other = report_of(convcheck(*files, *MANY, "--format", "json", "--jobs", jobs))
+    assert one["summary"]["cases"] == 90
+    assert one["summary"]["fail"] == one["summary"]["pass"] / 2 > 0
+    assert without_seconds(other) == without_seconds(one)
+
+
+def test_with_jobs_a_mistake_is_told_as_without(convcheck: Program) -> None:
+    TOLD = "Error: nowhere.py: there is no such file\nTry 'convcheck --help'.\n"
+    for jobs in "1", "2":
+        run = convcheck("nowhere.py", "--jobs", jobs)
+        assert (run.returncode, run.stderr) == (2, TOLD)
+    huge = convcheck("--N", "9999999,9999998", "--H", "99999", "--W", "99999", "--jobs", "2")
+    assert huge.returncode == 2
+    assert "cannot be made" in huge.stderr
+
+
+@pytest.mark.parametrize("jobs", ["0", "-1", "two", "1.5", "1001"])
+def test_a_number_of_jobs_that_cannot_be_is_refused(convcheck: Program, jobs: str) -> None:
+    run = convcheck("--jobs", jobs)
+    assert run.returncode == 2
+    assert f"Invalid value for '--jobs': '{jobs}' is not a number of processes" in run.stderr
+
+
+def test_step_sweeps_take_jobs_too(convcheck: Program) -> None:
+    one, other = (convcheck("--step-sweep", *SMALL, "--pad", "1,2", "--jobs", jobs) for jobs in "12")
+    assert (one.returncode, one.stdout) == (0, other.stdout)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the processes are not found in /proc")
+@pytest.mark.parametrize("jobs", ["1", "2"])
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
+def test_interrupted_and_killed_runs_go_on(
+    convcheck: Program, layer_file: LayerFile, tmp_path: Path, jobs: str, how: signal.Signals
+) -> None:
+    path, asked, hang = noting(layer_file), tmp_path / "asked", tmp_path / "hang"
+    arguments = (path, *MANY, "--jobs", jobs, "--resume", "results.jsonl", "--json", "report.json")
+    hang.touch()
+    with started(tmp_path, *arguments) as run:
+        text = waiting_for(asked, r"\(1, 1, 3, 3\)")
+        time.sleep(0.5)
+        run.send_signal(how)
+        out, _ = run.communicate(timeout=30)
+    assert all(is_gone(int(line.split()[0])) for line in text.splitlines())
+    written = (tmp_path / "results.jsonl").read_text().splitlines()[1:]
+    if how is signal.SIGINT:
+        assert run.returncode == 130
+        report = json.loads((tmp_path / "report.json").read_text())
+        assert report["summary"]["interrupted"]
+        assert len(report["results"]) == len(written)
+        assert f"interrupted after {len(written)} of 30 cases" in out
+    # All that came before the first case that hangs, and of two workers' what one could do beside it.
+    done = [tuple(json.loads(line)["result"]["case"][name] for name in ("N", "H", "W")) for line in written]
+    assert done[:3] == [(1, 2, 3), (1, 2, 4), (1, 2, 5)]
+    assert all(H != 3 for _, H, _ in done)
+
+    with (tmp_path / "results.jsonl").open("a") as file:
+        file.write('{"implementation": 0, "result": {"impl')  # what a kill in the midst of writing leaves
+    hang.unlink()
+    asked.unlink()
+    again = convcheck(*arguments, "--format", "json")
+    asked_again = asked.read_text()
+    assert without_seconds(report_of(again)) == without_seconds(report_of(convcheck(path, *MANY, "--format", "json")))
+    assert len((tmp_path / "results.jsonl").read_text().splitlines()) == 1 + 30
+    assert "(1, 1, 3, 3)" in asked_again
+    assert "(1, 1, 2, 3)" in text
+    assert "(1, 1, 2, 3)" not in asked_again, "a case was done twice"
+
+
+def test_what_was_done_is_not_done_again_and_told_as_if_it_were(
+    convcheck: Program, layer_file: LayerFile, tmp_path: Path
+) -> None:
+    path, asked, kept = noting(layer_file), tmp_path / "asked", tmp_path / "results.jsonl"
+    arguments = (path, "fast", *MANY[:6], "--H", "4..6", "--W", "2..5", "--format", "json", "-v")
+    whole = convcheck(*arguments)
+    first = convcheck(*arguments, "--resume", kept)
+    assert without_seconds(report_of(first)) == without_seconds(report_of(whole))
+    lines = kept.read_bytes().splitlines(keepends=True)
+    assert len(lines) == 1 + 2 * 24
+    for cut in (0, 1, 2, 25, 49):
+        for torn in (b"", lines[min(cut, 48)][:-1], lines[min(cut, 48)][:5]):
+            kept.write_bytes(b"".join(lines[:cut]) + torn)
+            asked.unlink(missing_ok=True)
+            again = convcheck(*arguments, "--resume", kept, "--jobs", "2" if cut == 2 else "1")
+            assert without_seconds(report_of(again)) == without_seconds(report_of(whole)), again.stderr
+            assert sorted(kept.read_bytes().splitlines()) != []
+            assert len(kept.read_bytes().splitlines()) == 49
+            keys = [json.loads(line) for line in kept.read_bytes().splitlines()[1:]]
+            assert len({json.dumps([key["implementation"], key["result"]["case"]]) for key in keys}) == 48
+            shapes = {line.split(" ", 1)[1] for line in asked.read_text().splitlines()} if asked.exists() else set()
+            if cut > 25:
+                assert not shapes & {"(1, 1, 4, 3)", "(1, 1, 4, 4)"}, "a case was done twice"
+
+
+def test_a_file_of_another_run_is_not_gone_on_with(convcheck: Program, layer_file: LayerFile, tmp_path: Path) -> None:
+    path, kept = layer_file(), tmp_path / "results.jsonl"
+    assert convcheck(path, *SMALL, "--resume", kept).returncode == 0
+    before = kept.read_text()
+    for more, told in (
+        (("--tol", "50"), "--tol was not given, now 50.0"),
+        (("--method", "dense"), "--method was auto, now dense"),
+        (("--timeout", "5"), "--timeout was 60.0, now 5.0"),
+        (("fast",), "implementations was"),
+    ):
+        run = convcheck(path, *more, *SMALL, "--resume", kept)
+        assert run.returncode == 2, more
+        assert told in run.stderr
+        assert "name another file" in run.stderr
+        assert "Traceback" not in run.stderr
+    helper = path.with_name("helper.py")
+    helper.write_text("")
+    path.write_text("import helper\n" + path.read_text())
+    assert "the code of" in convcheck(path, *SMALL, "--resume", kept).stderr
+    assert kept.read_text() == before
+    kept.unlink()
+    assert convcheck(path, *SMALL, "--resume", kept).returncode == 0
+    helper.write_text("x = 1\n")
+    assert "the code of" in convcheck(path, *SMALL, "--resume", kept).stderr, "a helper was edited"
+
+
+def test_a_file_of_something_else_is_left_alone(convcheck: Program, layer_file: LayerFile, tmp_path: Path) -> None:
+    path = layer_file()
+    before = path.read_bytes()
+    run = convcheck(path, *SMALL, "--resume", path)
+    assert (run.returncode, path.read_bytes()) == (2, before)
+    assert "it is no file of results" in run.stderr
+    assert convcheck(*SMALL, "--resume", tmp_path / "no" / "r.jsonl").returncode == 2
+    assert convcheck(*SMALL, "--resume", tmp_path).returncode == 2
+    assert convcheck("--step-sweep", "--resume", tmp_path / "r.jsonl").returncode == 2
+    kept = tmp_path / "r.jsonl"
+    assert convcheck(*SMALL, "--resume", kept).returncode == 0
+    kept.write_text(kept.read_text() + "{}\n")
+    run = convcheck(*SMALL, "--resume", kept)
+    assert (run.returncode, "line 3 is no result" in run.stderr) == (2, True)
+
+
+def on_a_terminal(folder: Path, *args: str | Path, columns: int = 80, **more: str) -> str:
+    """Run a program whose stdout and stderr are one terminal, and return what that was sent."""
+    parent, child = pty.openpty()
+    environment = clean_environment(TERM="xterm", PYTHONIOENCODING="utf-8") | more
+    subprocess.run(["stty", "cols", str(columns), "rows", "24"], stdin=child, check=True)
+    with subprocess.Popen(
+        [PROGRAMS / "convcheck", *args], cwd=folder, env=environment, stdin=child, stdout=child, stderr=child
+    ):
+        os.close(child)
+        sent = b""
+        while True:
+            try:
+                part = os.read(parent, 2**16)
+            except OSError:  # nobody has it open any more
+                break
+            if not part:
+                break
+            sent += part
+    os.close(parent)
+    return sent.decode()
+
+
+def screen(sent: str) -> list[str]:
+    """Show what is left on a terminal: a line that is erased begins anew."""
+    lines = [re.split(r"\r\x1b\[K", line)[-1] for line in sent.replace("\r\n", "\n").split("\n")]
+    return [re.sub(r"\x1b\[[0-9;]*m", "", line) for line in lines]
+
+
+SLOW = ("def conv_forward(x, w, b, conv_param):\n", "def conv_forward(x, w, b, conv_param):\n    pause(0.003)\n")
+IMPORTED = ("import numpy as np\n", "import numpy as np\nfrom time import sleep as pause\n")
+
+
+@pytest.mark.parametrize("columns", [80, 30])
+def test_a_terminal_shows_how_far_it_is_and_keeps_only_results(
+    layer_file: LayerFile, tmp_path: Path, columns: int
+) -> None:
+    layer_file(IMPORTED, SLOW)
+    arguments = ("layers.py", *SMALL[:6], "--W", "3..8", "--color", "never")
+    sent = on_a_terminal(tmp_path, *arguments, columns=columns)
+    drawn = [line for line in re.findall(r"\r\x1b\[K([^\r\x1b\n]+)", sent) if re.search(r"\d/6", line)]
+    assert len(drawn) > 3
+    assert all(len(line) < columns for line in drawn)
+    assert any(re.search(r"[1-5]/6  0 failed", line) for line in drawn)
+    quiet = on_a_terminal(tmp_path, *arguments, columns=columns, TERM="dumb")
+    assert "\x1b[K" not in quiet
+    assert [re.sub(r"[\d.]+ s;", "s;", line) for line in screen(sent)] == [
+        re.sub(r"[\d.]+ s;", "s;", line) for line in screen(quiet)
+    ]
+
+
+def test_a_quick_run_shows_no_progress(tmp_path: Path) -> None:
+    assert "\x1b[K" not in on_a_terminal(tmp_path, *SMALL, "--pad", "1,2")
+
+
+def test_failures_are_red_unless_colour_is_not_wanted(layer_file: LayerFile, tmp_path: Path) -> None:
+    layer_file(IMPORTED, SLOW, ("+ b", "- b"))
+    arguments = ("layers.py", *SMALL[:6], "--W", "3..8")
+    assert re.search(r"\x1b\[1;31m\d failed", on_a_terminal(tmp_path, *arguments))
+    assert "\x1b[1;31m" not in on_a_terminal(tmp_path, *arguments, NO_COLOR="1")
