@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gradcheck_cli.cli.types import Dtypes, PositiveNumber, Values, WholeNumber
+from gradcheck_cli.arrays import DTYPES
+from gradcheck_cli.checks.settings import DUTIES
+from gradcheck_cli.cli.types import Names, PositiveNumber, Values, WholeNumber
 from gradcheck_cli.numeric.method import METHODS
 from gradcheck_cli.report.report import FORMATS
 
@@ -84,7 +86,7 @@ def _check_flags() -> list[click.Parameter]:
     return [
         Flag(
             ["--dtype"],
-            type=Dtypes(),
+            type=Names(DTYPES),
             default="float64",
             help="float16, float32, float64, longdouble, or a list  [float64]",
             section=_CHECK,
@@ -113,6 +115,14 @@ def _check_flags() -> list[click.Parameter]:
             ["--step"],
             type=PositiveNumber(),
             help="fixes the step h of the differences  [chosen and bounded]",
+            section=_CHECK,
+        ),
+        Flag(
+            ["--skip-duty", "skipped_duties"],
+            type=Names(DUTIES),
+            default=(),
+            metavar="DUTY",
+            help=f"duties beside the right numbers that are not tried: {', '.join(DUTIES)}",
             section=_CHECK,
         ),
         Flag(

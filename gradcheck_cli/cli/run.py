@@ -43,6 +43,7 @@ def run_checks(
     method: str,
     tol: float | None,
     step: float | None,
+    skipped_duties: tuple[str, ...],
     step_sweep: bool,
     adapter: str | None,
     timeout: float,
@@ -80,7 +81,9 @@ def run_checks(
         refuse_beside_sweep({"--step": step, "--tol": tol, "--format": format_, "--json": json_path, "--show": show})
     picture = wanted_picture(plot_path, swept=total if step_sweep else 0)
 
-    settings = Settings(method=method, tol=tol, step=step, adapter=adapter, keep_arrays=verbose)
+    settings = Settings(
+        method=method, tol=tol, step=step, adapter=adapter, skipped_duties=skipped_duties, keep_arrays=verbose
+    )
     limits = Limits(seconds=timeout, memory=None if memory is None else int(memory * GIGABYTE))
     stdout = cast("TextIO", Stdout())
     look = Look(

@@ -112,10 +112,8 @@ class TableReport:
         shape = f" -> {_sizes(result.forward.expected_shape)}" if result.forward else ""
         self._print(f"{case.label()}{shape}, {case.dtype}, seed {case.seed}", style="default")
         rows = [*([result.forward] if result.forward else []), *result.gradients.values()]
-        reasons = [row.reason for row in rows if row.verdict is result.verdict and row.reason]
-        if result.verdict in (Verdict.ERROR, Verdict.SKIP):
-            reasons = [result.reason or ""]
-        for reason in reasons:
+        told = result.verdict in (Verdict.ERROR, Verdict.SKIP)  # by one reason, of which its parts know nothing
+        for reason in [result.reason or ""] if told else result.reasons:
             self._print(reason, style=_STYLES[result.verdict])
         for diagnosis in result.diagnosis:
             self._print(diagnosis.text, style="bold")
@@ -125,6 +123,8 @@ class TableReport:
         if rows and result.verdict is not Verdict.ERROR:
             self._console.print(self._table(rows))
         if self._look.verbose:
+            if result.duties:
+                self._print(f"duties: {_duties(result)}", style="default")
             for row in rows:
                 self._arrays(row)
         if result.command and result.verdict is not Verdict.PASS:
@@ -203,6 +203,14 @@ def _cells(row: ArrayResult, *, wide: bool) -> list[Text | str]:
     if wide:
         cells += [_figure(row.worst.error_bound), row.method, str(row.evaluations)]
     return [*cells, verdict]
+
+
+def _duties(result: CaseResult) -> str:
+    """Name the duties, those that were not kept with their verdicts."""
+    return ", ".join(
+        name if duty.verdict is Verdict.PASS else f"{name} {_word(duty.verdict)}"
+        for name, duty in result.duties.items()
+    )
 
 
 def _short(result: CaseResult) -> str:
