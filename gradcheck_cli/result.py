@@ -130,6 +130,8 @@ class CaseResult:
     command: str | None = None  #: reproduces this case; None if the implementation has no name to type
     seconds: float = 0.0
     output: str = field(default="", compare=False)  #: what the implementation printed, as far as it was captured
+    #: Kept on request: the inputs, "dout", "out" and the gradients ("dx") as they were returned.
+    arrays: Mapping[str, Array] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def reasons(self) -> tuple[str, ...]:

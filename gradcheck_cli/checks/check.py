@@ -8,6 +8,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from gradcheck_cli.checks.diagnosis.diagnose import diagnose
 from gradcheck_cli.checks.duties import FirstRun, try_duties, untried_duties
 from gradcheck_cli.checks.forward import check_forward
@@ -28,6 +30,7 @@ from gradcheck_cli.result import ArrayResult, CaseResult, Verdict
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from gradcheck_cli.arrays import Array
     from gradcheck_cli.layers.layer import Case, Layer, Problem
 
 Pair = tuple[Callable[..., Any], Callable[..., Any]]
@@ -119,6 +122,7 @@ def _judge(case: Case, layer: Layer, implementation: Implementation, settings: S
     except ImplementationError as error:
         return replace(
             blank,
+            arrays=_kept(problem, settings),
             verdict=Verdict.ERROR,
             reason=str(error),
             forward=forward,
@@ -151,8 +155,17 @@ def _judge(case: Case, layer: Layer, implementation: Implementation, settings: S
         gradients=found.results,
         duties=duties,
         diagnosis=(*diagnosis, *causes),
+        arrays=_kept(problem, settings, out=out, **{f"d{name}": array for name, array in returned.items()}),
     )
     return replace(judged, reason="; ".join(judged.reasons) or None)
+
+
+def _kept(problem: Problem, settings: Settings, **returned: object) -> dict[str, Array]:
+    """Gather the arrays of a case, if they are to be kept."""
+    if not settings.keep_arrays:
+        return {}
+    arrays = {name: array for name, array in returned.items() if isinstance(array, np.ndarray)}
+    return {**problem.inputs, "dout": problem.cotangent, **arrays}
 
 
 def _gradients(

@@ -181,9 +181,17 @@ def _output_flags(program: str) -> list[click.Parameter]:
             section=_OUTPUT,
         ),
         Flag(
+            ["--debug", "debug_path"],
+            type=click.Path(dir_okay=False),
+            metavar="PATH",
+            help="writes the arrays of the first case that did not pass, as .npz",
+            section=_OUTPUT,
+        ),
+        Flag(
             ["--show"],
-            type=click.Choice(["all", "failed", "worst"]),
-            help=f"which cases  [all; failed if there are more than {MANY_CASES}]",
+            type=click.Choice(["all", "failed", "worst", "grades"]),
+            help="which cases, or only a row for each implementation  "
+            f"[all; of more than {MANY_CASES} cases failed; of several implementations grades]",
             section=_OUTPUT,
         ),
         Flag(["-q", "--quiet"], is_flag=True, help="one line", section=_OUTPUT),

@@ -14,7 +14,7 @@ import click
 from gradcheck_cli.result import Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from gradcheck_cli.result import CaseResult, StepSweep
@@ -93,8 +93,8 @@ def show_printed(result: CaseResult | StepSweep, *, verbose: bool) -> None:
 
 
 @contextmanager
-def whole_file(path: Path, flag: str) -> Iterator[TextIO]:
-    """Open a file that replaces `path` when the block ends well, and is gone when it does not.
+def whole_file(path: Path, flag: str, wanted: Callable[[], bool] = lambda: True) -> Iterator[TextIO]:
+    """Open a file that replaces `path` when the block ends well, and is gone when it does not, or is not wanted then.
 
     Raises:
         click.BadParameter: nothing can be written there. It is raised before the block runs.
@@ -116,7 +116,7 @@ def whole_file(path: Path, flag: str) -> Iterator[TextIO]:
             draft.unlink()
         raise
     if not special:
-        draft.replace(path)
+        draft.replace(path) if wanted() else draft.unlink()
 
 
 def _close(stream: TextIO, path: Path, flag: str) -> None:
