@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import shutil
 import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TextIO
@@ -99,6 +100,7 @@ def whole_file(path: Path, flag: str, wanted: Callable[[], bool] = lambda: True)
     Raises:
         click.BadParameter: nothing can be written there. It is raised before the block runs.
     """
+    path = path.resolve()  # what a link points to is replaced, not the link
     special = path.exists() and not path.is_file()  # a pipe or /dev/null is written to, not replaced
     draft = path if special else path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
@@ -116,6 +118,8 @@ def whole_file(path: Path, flag: str, wanted: Callable[[], bool] = lambda: True)
             draft.unlink()
         raise
     if not special:
+        if path.exists():
+            shutil.copymode(path, draft)  # who may read it is not ours to change
         draft.replace(path) if wanted() else draft.unlink()
 
 

@@ -60,12 +60,14 @@ class TableReport:
             self._skipped[result.reason or ""] = self._skipped.get(result.reason or "", 0) + 1
         if self._look.quiet or self._look.show in ("worst", "grades"):
             return
+        told = self._look.show == "all" or result.verdict not in (Verdict.PASS, Verdict.SKIP)
         if self._look.verbose:
-            self._story(result)
+            if told:
+                self._story(result)
             return
         if result.verdict not in (Verdict.PASS, Verdict.SKIP) or self._run.cases == 1:
             self._stories.append(result)
-        if self._run.cases > 1 and (self._look.show == "all" or result.verdict not in (Verdict.PASS, Verdict.SKIP)):
+        if self._run.cases > 1 and told:
             self._line(result)
 
     def finish(self, summary: Summary) -> None:
