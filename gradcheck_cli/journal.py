@@ -103,9 +103,7 @@ class Journal:
             return
         before = json.loads(first)
         if differences := [name for name in run if before.get(name) != run[name]]:
-            told = ", ".join(
-                f"{name} was {_shown(before.get(name))}, now {_shown(run[name])}" for name in differences
-            )
+            told = ", ".join(f"{name} was {_shown(before.get(name))}, now {_shown(run[name])}" for name in differences)
             raise UnusableError(f"it is of another run: {told}; run as before, or name another file")
         place = self._reader.tell()
         for number, line in enumerate(self._reader, start=2):

@@ -14,7 +14,8 @@ from gradcheck_cli.checks.check import check_case, failed_case
 from gradcheck_cli.checks.settings import Settings
 from gradcheck_cli.implementation.conventions.pair import function_pair
 from gradcheck_cli.layers import LAYERS
-from gradcheck_cli.layers.conv import ConvCase, conv_backward_naive, conv_forward_naive, standard
+from gradcheck_cli.layers.conv import ConvCase, standard
+from gradcheck_cli.layers.conv_naive import conv_backward_naive, conv_forward_naive
 from gradcheck_cli.result import CaseResult, Verdict
 from gradcheck_cli.result_json import decode, encode
 

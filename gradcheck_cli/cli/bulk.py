@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +15,6 @@ from gradcheck_cli.journal import Journal, UnusableError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from types import FrameType
 
     from gradcheck_cli.engine.runner import Work
 
@@ -125,25 +123,6 @@ def _described(works: Sequence[Work[Any]], versions: dict[str, str]) -> dict[str
         "--verbose": settings.keep_arrays,
         "--timeout": limits.seconds,
         "--memory": limits.memory,
+        "--skip-duty": list(settings.skipped_duties),
         **code,
     }
-
-
-@contextmanager
-def undivided() -> Iterator[None]:
-    """Let Ctrl-C wait until the block is done: a result is reported wholly or not at all."""
-    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in a shell's background: nothing will come
-        yield
-        return
-    came: list[int] = []
-
-    def note(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
-        came.append(number)
-
-    before = signal.signal(signal.SIGINT, note)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
-    if came:
-        raise KeyboardInterrupt

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import time
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -13,10 +12,12 @@ import click
 
 from gradcheck_cli.cases.product import Product
 from gradcheck_cli.checks.settings import Settings
-from gradcheck_cli.cli.bulk import cores, crew, journal, undivided
+from gradcheck_cli.cli.bulk import cores, crew, journal
+from gradcheck_cli.cli.debug import DebugFile
+from gradcheck_cli.cli.deliver import deliver
 from gradcheck_cli.cli.exit_codes import end
 from gradcheck_cli.cli.flags import MANY_CASES, versions
-from gradcheck_cli.cli.output import Stdout, show_printed, wants_color, whole_file, width
+from gradcheck_cli.cli.output import Stdout, wants_color, whole_file, width
 from gradcheck_cli.cli.progress import progress
 from gradcheck_cli.cli.sweep import refuse_beside_sweep, run_sweeps, wanted_picture
 from gradcheck_cli.engine.runner import CHECK, SWEEP, Work, find_out
@@ -24,17 +25,14 @@ from gradcheck_cli.engine.stream import run
 from gradcheck_cli.guard.limits import GIGABYTE, Limits
 from gradcheck_cli.implementation.find import ImplementationNotFoundError
 from gradcheck_cli.report.report import Look, make_report
-from gradcheck_cli.result import Run, Summary
+from gradcheck_cli.result import Run
 
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-    from gradcheck_cli.cli.progress import Progress
     from gradcheck_cli.engine.runner import Result
     from gradcheck_cli.engine.stream import Crew, Memory
     from gradcheck_cli.layers.layer import Case, Layer
-    from gradcheck_cli.report.report import Report
-    from gradcheck_cli.result import CaseResult, Verdict
 
     Cases = Product | tuple[Case, ...]
 
@@ -48,6 +46,7 @@ def run_checks(
     method: str,
     tol: float | None,
     step: float | None,
+    skipped_duties: tuple[str, ...],
     step_sweep: bool,
     adapter: str | None,
     timeout: float,
@@ -58,6 +57,7 @@ def run_checks(
     format_: str | None,
     json_path: str | None,
     plot_path: str | None,
+    debug_path: str | None,
     show: str | None,
     quiet: bool,
     verbose: bool,
@@ -85,23 +85,22 @@ def run_checks(
     names = implementation or (next(iter(layer.builtin)),)
     total = len(cases) * len(names)
     if step_sweep:
-        refuse_beside_sweep(
-            {
-                "--step": step,
-                "--tol": tol,
-                "--format": format_,
-                "--json": json_path,
-                "--show": show,
-                "--resume": resume,
-            }
-        )
+        checking = {"--step": step, "--tol": tol, "--show": show, "--debug": debug_path, "--resume": resume}
+        refuse_beside_sweep({**checking, "--format": format_, "--json": json_path})
     picture = wanted_picture(plot_path, swept=total if step_sweep else 0)
 
-    settings = Settings(method=method, tol=tol, step=step, adapter=adapter, keep_arrays=verbose)
+    settings = Settings(
+        method=method,
+        tol=tol,
+        step=step,
+        adapter=adapter,
+        skipped_duties=skipped_duties,
+        keep_arrays=verbose or debug_path is not None,
+    )
     limits = Limits(seconds=timeout, memory=None if memory is None else int(memory * GIGABYTE))
     stdout = Stdout()
     look = Look(
-        show=show or ("failed" if total > MANY_CASES else "all"),
+        show=show or ("all" if total <= MANY_CASES else "failed" if len(names) == 1 else "grades"),
         quiet=quiet,
         verbose=verbose,
         color=wants_color(color, cast("TextIO", stdout)),
@@ -126,10 +125,14 @@ def run_checks(
         if json_path is not None and json_path != "-":
             stream = open_.enter_context(whole_file(Path(json_path), "--json"))
             reports.append(make_report("json", described, stream, look))
+        if debug_path is not None:
+            debug = DebugFile(Path(debug_path))
+            open_.enter_context(debug.opened())
+            reports.append(debug)
         workers = open_.enter_context(crew(jobs or cores(), dask, works, total))
         shown = open_.enter_context(progress(total, upcoming))
         stdout.before_write = shown.clear
-        summary = _report(_results(workers, cases, works, kept), reports, shown, verbose=verbose)
+        summary = deliver(_results(workers, cases, works, kept), reports, shown, look)
         stdout.flush()
     return end(summary)
 
@@ -164,50 +167,3 @@ def _results(
     except ImplementationNotFoundError as error:
         raise click.UsageError(str(error)) from error
     yield from run(workers, cases, works, memory)
-
-
-def _left(results: Generator[CaseResult]) -> Generator[CaseResult]:
-    """Interrupt a run, and yield what was finished before its turn came."""
-    try:
-        yield results.throw(KeyboardInterrupt)
-        yield from results
-    except KeyboardInterrupt:  # there is no more
-        return
-
-
-def _report(results: Generator[CaseResult], reports: list[Report], shown: Progress, *, verbose: bool) -> Summary:
-    """Hand every result to every report; on Ctrl-C, what there is."""
-    started = time.perf_counter()
-    verdicts: list[Verdict] = []
-    warned: set[str] = set()
-    interrupted = False
-
-    def report(result: CaseResult) -> None:
-        if result.warnings or result.output:
-            shown.clear()
-        for warning in result.warnings:
-            if warning not in warned:
-                warned.add(warning)
-                click.echo(f"Warning: {warning}.", err=True)
-        for one in reports:
-            one.case(result)
-        show_printed(result, verbose=verbose)
-        verdicts.append(result.verdict)
-        shown.told(result)
-
-    try:
-        for result in results:
-            with undivided():
-                report(result)
-    except KeyboardInterrupt:
-        interrupted = True
-        for result in _left(results):
-            with undivided():
-                report(result)
-    finally:
-        results.close()
-    shown.clear()
-    summary = Summary.of(verdicts, seconds=time.perf_counter() - started, interrupted=interrupted)
-    for one in reports:
-        one.finish(summary)
-    return summary

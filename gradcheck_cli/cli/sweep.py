@@ -29,6 +29,7 @@ _NO_PART = {
     "--resume": "a sweep is no check, and results of checks are what is kept",
     "--show": "every sweep is shown",
     "--json": "a sweep is no check, and the JSON report is of checks; its forms are the table and --plot",
+    "--debug": "a sweep judges nothing, so that no case fails",
     "--format": "a sweep is no check, and the JSON report is of checks; its forms are the table and --plot",
 }
 

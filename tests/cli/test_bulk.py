@@ -10,7 +10,6 @@ import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -19,11 +18,13 @@ from tests.conftest import PROGRAMS, SMALL, clean_environment, report_of
 from tests.guard.test_process import is_gone
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.conftest import LayerFile, Program
 
 MANY = ("--N", "1,2", "--C", "1", "--F", "1", "--H", "2..6", "--W", "3..5")  # 30 cases, of which 3 are impossible
 
-#: A pair that writes down each case that it is asked for, and its process; in a folder with a file "hang", three rows hang.
+#: Writes down each case that is asked for, and the process; in a folder with a file "hang", three rows hang.
 NOTING = """
 import os, time
 def note(x):
@@ -65,13 +66,12 @@ def started(folder: Path, *args: str | Path) -> subprocess.Popen[str]:
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler) and None,
     )
 
 
 @pytest.mark.parametrize("jobs", ["2", "auto"])
 def test_jobs_change_no_result(convcheck: Program, layer_file: LayerFile, jobs: str) -> None:
-    files = [layer_file(), layer_file(("+ b", "- b"), name="wrong.py"), "naive"]
+    files: list[str | Path] = [layer_file(), layer_file(("+ b", "- b"), name="wrong.py"), "naive"]
     one = report_of(convcheck(*files, *MANY, "--format", "json"))
     other = report_of(convcheck(*files, *MANY, "--format", "json", "--jobs", jobs))
     assert one["summary"]["cases"] == 90

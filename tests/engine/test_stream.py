@@ -65,7 +65,10 @@ def test_two_processes_give_what_one_does() -> None:
 
 
 def test_files_are_shared_out_and_told_in_order(layer_file: LayerFile) -> None:
-    right, wrong = layer_file(), layer_file(("db = dout.sum(axis=(0, 2, 3))", "db = dout.sum((0, 2, 3)) * 2"), name="b.py")
+    right, wrong = (
+        layer_file(),
+        layer_file(("db = dout.sum(axis=(0, 2, 3))", "db = dout.sum((0, 2, 3)) * 2"), name="b.py"),
+    )
     works = [work(str(right)), work("fast"), work(str(wrong)), work("nowhere.py")]
     cases = [ConvCase(N=2, H=3, W=3, stride=stride) for stride in (1, 2)]
     one = alone(cases, works)
@@ -127,7 +130,7 @@ def test_a_case_that_kills_its_worker_each_time_is_an_error_and_the_others_are_d
 def test_a_worker_that_is_killed_loses_no_case() -> None:
     pool = Pool(2)
     cases = seeds(*range(10, 15), *[3] * 4, *range(15, 20))
-    found = []
+    found: list[CaseResult] = []
     for result in run(Crew(executor=pool, ahead=100), cases, [work(task=BY_SEED)]):
         if len(found) == 4:
             os.kill(pool.pids[0], signal.SIGKILL)
@@ -169,8 +172,7 @@ def test_one_that_hangs_holds_up_its_own_worker_only_and_an_interrupt_gives_out_
     before = signal.signal(signal.SIGALRM, interrupt)
     signal.setitimer(signal.ITIMER_REAL, 3)
     with pytest.raises(KeyboardInterrupt):
-        for result in stream:
-            found.append(result.case.seed)  # noqa: PERF401  # what was found before the interrupt counts
+        found.extend(result.case.seed for result in stream)
     signal.signal(signal.SIGALRM, before)
     pool.shutdown()
     assert found == [4, *range(5, 25)]
