@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from distributed import Client, KilledWorker, WorkerPlugin
+from distributed.comm.registry import get_backend
 
 from gradcheck_cli import __version__
 from gradcheck_cli.engine.worker import DiedError, Worker
@@ -81,6 +82,7 @@ class Cluster(Executor):
         for quiet in ("distributed.client", "distributed.core", "distributed.comm"):
             logging.getLogger(quiet).setLevel(logging.CRITICAL)  # what they say comes as exceptions too
         try:
+            get_backend(address.partition("://")[0] if "://" in address else "tcp")  # a Client ends badly without one
             self._client = Client(address, timeout=_PATIENCE, set_as_default=False)
         except (OSError, ValueError, TimeoutError) as error:
             raise ClusterError(f"no scheduler answers there ({str(error).splitlines()[0]})") from error

@@ -45,7 +45,6 @@ class Local:
 
     def add_worker(self) -> None:
         number = len(self.workers)
-        (self.folder / f"home{number}").mkdir()
         self.workers.append(
             self._start(
                 "worker", self.address, "--nthreads", "1", "--no-nanny", log=self.folder / f"worker{number}.log"
@@ -137,14 +136,11 @@ def test_from_the_command_line(local: Local, convcheck: Program, layer_file: Lay
 
 
 def test_an_interrupt_takes_leave_of_the_cluster(local: Local, layer_file: LayerFile, tmp_path: Path) -> None:
+    pid = tmp_path / "pid"
+    note = f"def note():\n    with open({str(pid)!r}, 'a') as file:\n        file.write(f'{{os.getpid()}} ')\n"
     layer_file(
-        ("import numpy as np\n", "import os, time\nimport numpy as np\n"),
+        ("import numpy as np\n", f"import os, time\nimport numpy as np\n\n\n{note}"),
         ("    N, C, H, W = x.shape", "    N, C, H, W = x.shape\n    N == 9 and (note(), time.sleep(1000))"),
-        (
-            "def conv_forward(",
-            f"def note():\n    with open({str(tmp_path / 'pid')!r}, 'a') as file:\n"
-            "        file.write(f'{os.getpid()} ')\n\n\ndef conv_forward(",
-        ),
     )
     run = subprocess.Popen(
         [PROGRAMS / "convcheck", "layers.py", "--N", "1..20", "--dask", local.address],
@@ -155,14 +151,14 @@ def test_an_interrupt_takes_leave_of_the_cluster(local: Local, layer_file: Layer
         text=True,
     )
     for _ in range(400):
-        if (tmp_path / "pid").exists() and (tmp_path / "pid").read_text().endswith(" "):
+        if pid.exists() and pid.read_text().endswith(" "):
             break
         time.sleep(0.05)
     run.send_signal(signal.SIGINT)
     out, err = run.communicate(timeout=30)
     assert (run.returncode, err) == (130, "")
     assert "of 20 cases" in out
-    assert is_gone(int((tmp_path / "pid").read_text().split()[0]))
+    assert is_gone(int(pid.read_text().split()[0]))
 
 
 def test_a_cluster_that_cannot_be_used_is_told(convcheck: Program, tmp_path: Path) -> None:

@@ -1,0 +1,67 @@
+"""How many small cases a second are checked, by each core; and what share of that time is their forward passes.
+
+    python benchmarks/throughput.py
+
+The built-in fast layer at the default geometry, in float64, whole: drawing, reference, derivatives, duties, result. A
+ratio of 1 would be a checker that does nothing but call forward as often as it must.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from gradcheck_cli.checks.settings import Settings
+from gradcheck_cli.engine.here import InProcess
+from gradcheck_cli.engine.pool import Pool
+from gradcheck_cli.engine.runner import CHECK, Work
+from gradcheck_cli.engine.stream import Crew, run
+from gradcheck_cli.guard.limits import Limits
+from gradcheck_cli.layers.conv import LAYER, ConvCase, problem
+
+if TYPE_CHECKING:
+    from gradcheck_cli.result import CaseResult
+
+CASES = [ConvCase(seed=seed) for seed in range(600)]
+WORK: Work[CaseResult] = Work(task=CHECK, spec="fast", layer="conv", settings=Settings(), limits=Limits())
+ROUNDS = 3  #: the best counts: what else the machine does only takes away
+
+
+def rate(crew: Crew) -> tuple[float, int]:
+    """Return cases a second, the start of processes left out, and the forwards that a case takes."""
+    best, forwards = 0.0, 0
+    for result in run(crew, CASES[:20], [WORK]):
+        forwards = sum(gradient.evaluations for gradient in result.gradients.values())
+    for _ in range(ROUNDS):
+        started = time.perf_counter()
+        assert all(result.passed for result in run(crew, CASES, [WORK]))
+        best = max(best, len(CASES) / (time.perf_counter() - started))
+    crew.executor.shutdown()
+    return best, forwards
+
+
+def forward() -> float:
+    """Return the seconds of one bare forward."""
+    inputs, param = tuple(problem(CASES[0]).inputs.values()), CASES[0].conv_param
+    best = 1.0
+    for _ in range(20):
+        started = time.perf_counter()
+        for _ in range(200):
+            LAYER.builtin["fast"][0](*inputs, param)
+        best = min(best, (time.perf_counter() - started) / 200)
+    return best
+
+
+def main() -> None:
+    single = forward()
+    print(
+        f"{'jobs':>4} {'cases/s':>8} {'per core':>9} {'forwards':>9} {'ratio':>6}   one forward: {single * 1e6:.1f} us"
+    )
+    for jobs in (1, 2):
+        crew = Crew(executor=InProcess()) if jobs == 1 else Crew(executor=Pool(jobs), ahead=500)
+        cases, forwards = rate(crew)
+        print(f"{jobs:4} {cases:8.0f} {cases / jobs:9.0f} {forwards:9} {jobs / cases / (forwards * single):6.2f}")
+
+
+if __name__ == "__main__":
+    main()
