@@ -4,40 +4,46 @@ from __future__ import annotations
 
 import sys
 import time
-from contextlib import ExitStack
-from dataclasses import replace
+from collections import Counter
+from contextlib import ExitStack, closing
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO, cast
 
 import click
 
-from gradcheck_cli.cases.product import Product
+from gradcheck_cli.cases.fuzz import RandomCases
 from gradcheck_cli.checks.settings import Settings
+from gradcheck_cli.cli.cases import list_cases as show_cases
+from gradcheck_cli.cli.cases import make_cases, part
 from gradcheck_cli.cli.exit_codes import end
 from gradcheck_cli.cli.flags import MANY_CASES, versions
 from gradcheck_cli.cli.output import Stdout, show_printed, wants_color, whole_file, width
 from gradcheck_cli.cli.sweep import refuse_beside_sweep, run_sweeps, wanted_picture
 from gradcheck_cli.engine import CHECK, SWEEP, make_runner, run
+from gradcheck_cli.failures import Failures, until
 from gradcheck_cli.guard.limits import GIGABYTE, Limits
 from gradcheck_cli.implementation.find import ImplementationNotFoundError
 from gradcheck_cli.report.report import Look, make_report
-from gradcheck_cli.result import Run, Summary
+from gradcheck_cli.result import Run, Summary, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Generator
 
+    from gradcheck_cli.cases.cases import Cases
     from gradcheck_cli.engine import Result, Runner
-    from gradcheck_cli.layers.layer import Case, Layer
+    from gradcheck_cli.layers.layer import Layer
     from gradcheck_cli.report.report import Report
-    from gradcheck_cli.result import CaseResult, Verdict
-
-    Cases = Product | tuple[Case, ...]
+    from gradcheck_cli.result import CaseResult
 
 
 def run_checks(
     layer: Layer,
     *,
     implementation: tuple[str, ...],
+    fuzz: int | None,
+    shard: tuple[int, int] | None,
+    max_failures: int | None,
     dtype: tuple[str, ...],
     seed: int,
     method: str,
@@ -63,28 +69,30 @@ def run_checks(
         click.UsageError: the flags ask for something that cannot be.
     """
     given = {name: values for name, values in geometry.items() if values}
-    cases = _cases(layer, given, dtype, seed, alone=step_sweep)
+    if step_sweep:
+        sweeping = {"--step": step, "--tol": tol, "--format": format_, "--json": json_path, "--show": show}
+        refuse_beside_sweep({**sweeping, "--fuzz": fuzz, "--max-failures": max_failures})
+    drawn = make_cases(layer, given, dtype, seed, alone=step_sweep, fuzz=fuzz)
+    cases = part(drawn, shard)
     if list_cases:
-        return _list(cases)
+        return show_cases(cases)
     if quiet and verbose:
         raise click.UsageError("-q and -v contradict each other; give one of them.")
     if json_path == "-" and format_ not in (None, "json"):
         raise click.UsageError(f"--json - and --format {format_} both write to stdout; leave one of them out.")
-    if len(cases) == 1 and (reason := next(iter(cases)).impossible()):
+    if cases.count == 1 and (reason := next(iter(cases)).impossible()):
         raise click.UsageError(f"Impossible geometry: {reason}.")
     if adapter and not implementation:
         raise click.UsageError(f"--adapter {adapter} has nothing to adapt; name an IMPLEMENTATION, such as FILE.py.")
     names = implementation or (next(iter(layer.builtin)),)
-    total = len(cases) * len(names)
-    if step_sweep:
-        refuse_beside_sweep({"--step": step, "--tol": tol, "--format": format_, "--json": json_path, "--show": show})
+    total = cases.count * len(names)
     picture = wanted_picture(plot_path, swept=total if step_sweep else 0)
 
     settings = Settings(method=method, tol=tol, step=step, adapter=adapter, keep_arrays=verbose)
     limits = Limits(seconds=timeout, memory=None if memory is None else int(memory * GIGABYTE))
     stdout = cast("TextIO", Stdout())
     look = Look(
-        show=show or ("failed" if total > MANY_CASES else "all"),
+        show=show or ("failed" if fuzz or total > MANY_CASES else "all"),
         quiet=quiet,
         verbose=verbose,
         color=wants_color(color, stdout),
@@ -95,32 +103,26 @@ def run_checks(
         return run_sweeps(_results(cases, sweepers), stdout, look, picture)
     checkers = [make_runner(CHECK, name, layer, settings, limits) for name in names]
     described = Run(
-        program=layer.command, argv=tuple(sys.argv[1:]), seed=seed, cases=total, versions=versions(layer.command)
+        program=layer.command,
+        argv=tuple(sys.argv[1:]),
+        seed=seed,
+        cases=total,
+        random=fuzz is not None,
+        versions=versions(layer.command),
     )
+    results = _results(cases, checkers)
+    if max_failures is not None:
+        results = until(results, max_failures)
+    if isinstance(drawn, RandomCases):
+        results = _with_smallest(results, cases.count, [Failures(drawn, c.run, timeout) for c in checkers], checkers)
     with ExitStack() as files:
         reports = [make_report("json" if json_path == "-" else format_ or "table", described, stdout, look)]
         if json_path is not None and json_path != "-":
             stream = files.enter_context(whole_file(Path(json_path), "--json"))
             reports.append(make_report("json", described, stream, look))
-        summary = _report(_results(cases, checkers), reports, verbose=verbose)
+        summary = _report(results, reports, described, verbose=verbose)
         stdout.flush()
     return end(summary)
-
-
-def _list(cases: Cases) -> int:
-    for case in cases:
-        reason = case.impossible()
-        click.echo(f"{case.label()} {case.dtype}" + (f"  (skipped: {reason})" if reason else ""))
-    return 0
-
-
-def _cases(
-    layer: Layer, geometry: dict[str, tuple[Any, ...]], dtypes: tuple[str, ...], seed: int, *, alone: bool
-) -> Cases:
-    """Make the cases: what is given, or else the standard set; `alone`, the default geometry instead of a set."""
-    if geometry or alone:
-        return Product(case=layer.case, values={**geometry, "dtype": dtypes}, seed=seed)
-    return tuple(replace(case, dtype=dtype, seed=seed) for case in layer.standard() for dtype in dtypes)
 
 
 def _results(cases: Cases, runners: list[Runner[Result]]) -> Generator[Result]:
@@ -137,11 +139,25 @@ def _results(cases: Cases, runners: list[Runner[Result]]) -> Generator[Result]:
     yield from run(cases, runners)
 
 
-def _report(results: Generator[CaseResult], reports: list[Report], *, verbose: bool) -> Summary:
+def _with_smallest(
+    results: Generator[CaseResult], cases: int, failures: list[Failures], checkers: list[Runner[CaseResult]]
+) -> Generator[CaseResult]:
+    """Pass on the results of random cases, and after those of each implementation its smallest failing ones."""
+    with closing(results):
+        for found, checker in zip(failures, checkers, strict=True):
+            for result in islice(results, cases):
+                found.add(result)
+                yield result
+            with closing(checker):
+                yield from found.smallest()
+
+
+def _report(results: Generator[CaseResult], reports: list[Report], described: Run, *, verbose: bool) -> Summary:
     """Hand every result to every report; on Ctrl-C, what there is."""
     started = time.perf_counter()
-    verdicts: list[Verdict] = []
+    verdicts: Counter[Verdict] = Counter()
     warned: set[str] = set()
+    ways = 0
     interrupted = False
     try:
         for result in results:
@@ -151,13 +167,21 @@ def _report(results: Generator[CaseResult], reports: list[Report], *, verbose: b
                     click.echo(f"Warning: {warning}.", err=True)
             for report in reports:
                 report.case(result)
-            show_printed(result, verbose=verbose)
-            verdicts.append(result.verdict)
+            if verbose or described.tells(result):
+                show_printed(result, verbose=verbose)
+            verdicts[result.verdict] += result.smallest is None
+            ways += result.smallest is not None
     except KeyboardInterrupt:
         interrupted = True
     finally:
         results.close()  # and with it every process
-    summary = Summary.of(verdicts, seconds=time.perf_counter() - started, interrupted=interrupted)
+    summary = Summary(
+        counts={verdict: verdicts[verdict] for verdict in Verdict},
+        seconds=time.perf_counter() - started,
+        interrupted=interrupted,
+        stopped=not interrupted and verdicts.total() < described.cases,
+        ways=ways or None,
+    )
     for report in reports:
         report.finish(summary)
     return summary

@@ -27,6 +27,8 @@ _NO_PART = {
     "--step": "a sweep tries many steps, and --step fixes one",
     "--tol": "a sweep judges nothing, and --tol is about what passes",
     "--show": "every sweep is shown",
+    "--fuzz": "a sweep judges nothing, so that no random case could fail",
+    "--max-failures": "a sweep judges nothing, so that none fails",
     "--json": "a sweep is no check, and the JSON report is of checks; its forms are the table and --plot",
     "--format": "a sweep is no check, and the JSON report is of checks; its forms are the table and --plot",
 }

@@ -1,0 +1,182 @@
+"""Ways to fail: results of random cases told apart by them, and for each a smallest case."""
+
+from __future__ import annotations
+
+import re
+from contextlib import closing
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from gradcheck_cli.cases.shrink import shrink, size
+from gradcheck_cli.result import Diagnosis, Smallest, Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+
+    from gradcheck_cli.cases.fuzz import RandomCases
+    from gradcheck_cli.layers.layer import Case
+    from gradcheck_cli.result import CaseResult
+
+    Check = Callable[[Case], CaseResult]
+
+#: Checks that are made to find a smallest case, at the most. The faults planted in the tests take 20 to 120.
+MOST_CHECKS = 500
+
+#: How often a case that failed is checked again, before it is shrunk and after. What fails in every other run is found
+#: out with all but one in 64.
+_REPEATS = 3
+
+
+@dataclass(frozen=True, kw_only=True)
+class Way:
+    """How a case fails: two that agree in this are taken to have the same cause."""
+
+    verdict: Verdict
+    arrays: frozenset[str]  #: the names of those that are wrong
+    causes: frozenset[str]  #: the codes of the diagnosis; of an error what was raised, without its figures
+
+    @classmethod
+    def of(cls, result: CaseResult) -> Way | None:
+        """Return the way in which a case failed, or could not be decided; None if it did not."""
+        if result.verdict in (Verdict.PASS, Verdict.SKIP):
+            return None
+        if result.verdict is Verdict.ERROR:
+            raised = re.sub(r"\d+", "", (result.reason or "").partition(": ")[0])
+            return cls(verdict=result.verdict, arrays=frozenset(), causes=frozenset({raised}))
+        arrays = [*([result.forward] if result.forward else []), *result.gradients.values()]
+        return cls(
+            verdict=result.verdict,
+            arrays=frozenset(array.name for array in arrays if array.verdict is result.verdict),
+            causes=frozenset(diagnosis.code for diagnosis in result.diagnosis),
+        )
+
+    def within(self, other: Way) -> bool:
+        """Tell whether the other is this and more."""
+        return (
+            self != other
+            and self.verdict is other.verdict
+            and self.arrays <= other.arrays
+            and self.causes <= other.causes
+        )
+
+
+def until(results: Generator[CaseResult], failures: int) -> Generator[CaseResult]:
+    """Pass on results up to that many that failed."""
+    with closing(results):
+        for result in results:
+            yield result
+            failures -= result.verdict in (Verdict.FAIL, Verdict.ERROR)
+            if failures == 0:
+                return
+
+
+class Failures:
+    """What failed of the random cases of one implementation."""
+
+    def __init__(self, cases: RandomCases, check: Check, seconds: float) -> None:
+        """Take note of nothing as yet.
+
+        Args:
+            cases: where the cases were drawn.
+            check: checks a case of the implementation.
+            seconds: the limit of time for one case: what took so long is not tried again and again.
+        """
+        self._cases, self._check, self._seconds = cases, check, seconds
+        self._found: dict[Way, tuple[int, CaseResult]] = {}  #: of each way how many, and the smallest that was drawn
+
+    def add(self, result: CaseResult) -> None:
+        """Take in a result."""
+        if way := Way.of(result):
+            count, smallest = self._found.get(way, (0, result))
+            self._found[way] = count + 1, min(smallest, result, key=lambda result: size(result.case))
+
+    def smallest(self) -> Generator[CaseResult]:
+        """Yield a smallest case for each way to fail, those first in which most cases fail.
+
+        Left out are ways that are only others at once. Of those that are flaky, all together make one result.
+        """
+        flaky: list[CaseResult] = []
+        alike = 0
+        for way, (count, first) in sorted(self._found.items(), key=lambda item: -item[1][0]):
+            if self._composed(way):
+                continue
+            tries = _Tries(way, first, self._check, self._seconds)
+            case, note = self._shrunk(first.case, tries)
+            result = tries.results[case]
+            if tries.other is None:
+                yield replace(result, smallest=Smallest(alike=count, note=note))
+            else:
+                flaky.append(replace(result, diagnosis=(_flaky(tries.other),)))
+                alike += count
+        if flaky:
+            yield replace(flaky[0], smallest=Smallest(alike=alike, note=_NOT_TWICE))
+
+    def _shrunk(self, case: Case, tries: _Tries) -> tuple[Case, str | None]:
+        """Return the smallest case that was found, and why there may be a smaller one."""
+        if tries.hung():
+            return case, _HUNG
+        if not tries.same_again(case):
+            return case, _NOT_TWICE
+        smallest = shrink(case, self._cases, tries)
+        if tries.hung():
+            return smallest, _HUNG_ON_THE_WAY
+        if smallest != case and not tries.same_again(smallest):
+            return smallest, _NOT_TWICE
+        return smallest, None if tries.left else _NOT_TO_THE_END
+
+    def _composed(self, way: Way) -> bool:
+        """Tell whether a way is two or more others at once: of two faults that show in the same case."""
+        parts = [other for other in self._found if other.within(way)]
+        return (
+            frozenset().union(*(part.arrays for part in parts)) == way.arrays
+            and frozenset().union(*(part.causes for part in parts)) == way.causes
+            and not any(part.arrays == way.arrays for part in parts)
+        )
+
+
+def _flaky(other: CaseResult) -> Diagnosis:
+    what = "passed" if other.verdict is Verdict.PASS else "failed in another way"
+    return Diagnosis(code="flaky", text=_FLAKY.format(what=what))
+
+
+_FLAKY = (
+    "Flaky: checked again, this case {what}. The same arguments do not give the same result twice: "
+    "look for random numbers, and for state that one call leaves to the next."
+)
+_NOT_TWICE = "not shrunk, because it does not fail each time"
+_HUNG = "not shrunk, because each try would take as long as --timeout allows"
+_HUNG_ON_THE_WAY = "not shrunk to the end, because a smaller one took longer than --timeout allows"
+_NOT_TO_THE_END = f"not shrunk to the end, but for {MOST_CHECKS} tries"
+
+
+class _Tries:
+    """Checks cases for whether they fail in the same way; each once, and not too many."""
+
+    def __init__(self, way: Way, first: CaseResult, check: Check, seconds: float) -> None:
+        self.results = {first.case: first}
+        self.other: CaseResult | None = None  #: of a case that had failed, another result
+        self.left = MOST_CHECKS
+        self._way, self._check, self._seconds = way, check, seconds
+
+    def __call__(self, case: Case) -> bool:
+        """Tell whether a case fails in the same way; none does when it is enough."""
+        if case not in self.results:
+            if self.hung() or not self.left:
+                return False
+            self.left -= 1
+            self.results[case] = self._check(case)
+        return Way.of(self.results[case]) == self._way
+
+    def hung(self) -> bool:
+        """Tell whether a check took all the time that it may; it was the last."""
+        last = next(reversed(self.results.values()))
+        return last.verdict is Verdict.ERROR and last.seconds >= self._seconds
+
+    def same_again(self, case: Case) -> bool:
+        """Check a case that failed again, and tell whether it always fails in the same way."""
+        for _ in range(_REPEATS):
+            result = self._check(case)
+            if Way.of(result) != self._way:
+                self.other = result
+                return False
+        return True
