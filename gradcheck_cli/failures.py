@@ -96,19 +96,17 @@ class Failures:
         Left out are ways that are only others at once. Of those that are flaky, all together make one result.
         """
         flaky: list[CaseResult] = []
-        alike = 0
-        for way, (count, first) in sorted(self._found.items(), key=lambda item: -item[1][0]):
-            if self._composed(way):
-                continue
+        for way, count in sorted(self._counts().items(), key=lambda item: -item[1]):
+            _, first = self._found[way]
             tries = _Tries(way, first, self._check, self._seconds)
             case, note = self._shrunk(first.case, tries)
-            result = tries.results[case]
+            result = replace(tries.results[case], smallest=Smallest(alike=count, note=note))
             if tries.other is None:
-                yield replace(result, smallest=Smallest(alike=count, note=note))
+                yield result
             else:
                 flaky.append(replace(result, diagnosis=(_flaky(tries.other),)))
-                alike += count
         if flaky:
+            alike = sum(result.smallest.alike for result in flaky if result.smallest)
             yield replace(flaky[0], smallest=Smallest(alike=alike, note=_NOT_TWICE))
 
     def _shrunk(self, case: Case, tries: _Tries) -> tuple[Case, str | None]:
@@ -123,6 +121,15 @@ class Failures:
         if smallest != case and not tries.same_again(smallest):
             return smallest, _NOT_TWICE
         return smallest, None if tries.left else _NOT_TO_THE_END
+
+    def _counts(self) -> dict[Way, int]:
+        """Count for each way the cases that fail in it, those among them that fail in another way too."""
+        composed = {way: count for way, (count, _) in self._found.items() if self._composed(way)}
+        return {
+            way: count + sum(more for other, more in composed.items() if way.within(other))
+            for way, (count, _) in self._found.items()
+            if way not in composed
+        }
 
     def _composed(self, way: Way) -> bool:
         """Tell whether a way is two or more others at once: of two faults that show in the same case."""

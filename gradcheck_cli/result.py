@@ -107,7 +107,7 @@ class Diagnosis:
 class Smallest:
     """What a case stands for that was found by shrinking a random one."""
 
-    alike: int  #: how many of the random cases failed in the same way
+    alike: int  #: how many of the random cases failed in the same way, alone or with another
     note: str | None  #: why there may be a smaller one
 
 

@@ -60,11 +60,11 @@ def test_length(values: dict[str, Any], length: int) -> None:
 
 
 def test_cases_are_made_when_they_are_asked_for() -> None:
-    thousand = range(1, 1001)
-    cases = product(**dict.fromkeys(("N", "C", "H", "W", "F", "HH", "WW"), thousand))
+    thousand: dict[str, Any] = dict.fromkeys(("N", "C", "H", "W", "F", "HH", "WW"), range(1, 1001))
+    cases = product(**thousand)
     assert cases.count == 10**21  # no length that Python's own `len` could return
     first = list(itertools.islice(cases, 1001))
-    ones = {"N": 1, "C": 1, "H": 1, "W": 1, "F": 1}
+    ones: dict[str, Any] = {"N": 1, "C": 1, "H": 1, "W": 1, "F": 1}
     assert first[0] == ConvCase(**ones, HH=1, WW=1)
     assert first[999:] == [ConvCase(**ones, HH=1, WW=1000), ConvCase(**ones, HH=2, WW=1)]
 
