@@ -32,7 +32,7 @@ class Way:
     """How a case fails: two that agree in this are taken to have the same cause."""
 
     verdict: Verdict
-    arrays: frozenset[str]  #: the names of those that are wrong
+    parts: frozenset[str]  #: the names of arrays that are wrong, and of duties that are not done
     causes: frozenset[str]  #: the codes of the diagnosis; of an error what was raised, without its figures
 
     @classmethod
@@ -42,11 +42,14 @@ class Way:
             return None
         if result.verdict is Verdict.ERROR:
             raised = re.sub(r"\d+", "", (result.reason or "").partition(": ")[0])
-            return cls(verdict=result.verdict, arrays=frozenset(), causes=frozenset({raised}))
-        arrays = [*([result.forward] if result.forward else []), *result.gradients.values()]
+            return cls(verdict=result.verdict, parts=frozenset(), causes=frozenset({raised}))
+        verdicts = {name: gradient.verdict for name, gradient in result.gradients.items()}
+        verdicts |= {name: duty.verdict for name, duty in result.duties.items()}
+        if result.forward:
+            verdicts["out"] = result.forward.verdict
         return cls(
             verdict=result.verdict,
-            arrays=frozenset(array.name for array in arrays if array.verdict is result.verdict),
+            parts=frozenset(name for name, verdict in verdicts.items() if verdict is result.verdict),
             causes=frozenset(diagnosis.code for diagnosis in result.diagnosis),
         )
 
@@ -55,7 +58,7 @@ class Way:
         return (
             self != other
             and self.verdict is other.verdict
-            and self.arrays <= other.arrays
+            and self.parts <= other.parts
             and self.causes <= other.causes
         )
 
@@ -133,11 +136,11 @@ class Failures:
 
     def _composed(self, way: Way) -> bool:
         """Tell whether a way is two or more others at once: of two faults that show in the same case."""
-        parts = [other for other in self._found if other.within(way)]
+        others = [other for other in self._found if other.within(way)]
         return (
-            frozenset().union(*(part.arrays for part in parts)) == way.arrays
-            and frozenset().union(*(part.causes for part in parts)) == way.causes
-            and not any(part.arrays == way.arrays for part in parts)
+            frozenset().union(*(other.parts for other in others)) == way.parts
+            and frozenset().union(*(other.causes for other in others)) == way.causes
+            and not any(other.parts == way.parts for other in others)
         )
 
 

@@ -56,7 +56,7 @@ class RandomCases:
         for corner in self.layer.corners[: self.wanted]:
             for _ in range(_TRIES):
                 case, choices = self.drawn(source.randint)
-                if case.impossible() is None and corner(case):
+                if self._worth(case) and corner(case):
                     found.setdefault(case, choices)
                     break
         self._fill(found)
@@ -80,13 +80,16 @@ class RandomCases:
         left = iter(choices)
         return self.drawn(lambda low, high: min(max(next(left, low), low), high))
 
+    def _worth(self, case: Case) -> bool:
+        return case.impossible() is None and self.layer.shows(case)
+
     def _fill(self, found: dict[Case, tuple[int, ...]]) -> None:
         """Let hypothesis draw until there are enough."""
         from hypothesis import HealthCheck, Phase, Verbosity, errors, find, settings, strategies
 
         def enough(drawn: tuple[Case, tuple[int, ...]]) -> bool:
             case, choices = drawn
-            if len(found) < self.wanted and case.impossible() is None:
+            if len(found) < self.wanted and self._worth(case):
                 found.setdefault(case, choices)
             return len(found) >= self.wanted
 

@@ -16,6 +16,7 @@ from gradcheck_cli.cases.fuzz import RandomCases
 from gradcheck_cli.checks.settings import Settings
 from gradcheck_cli.cli.cases import list_cases as show_cases
 from gradcheck_cli.cli.cases import make_cases, part
+from gradcheck_cli.cli.debug import DebugFile
 from gradcheck_cli.cli.exit_codes import end
 from gradcheck_cli.cli.flags import MANY_CASES, versions
 from gradcheck_cli.cli.output import Stdout, show_printed, wants_color, whole_file, width
@@ -49,6 +50,7 @@ def run_checks(
     method: str,
     tol: float | None,
     step: float | None,
+    skipped_duties: tuple[str, ...],
     step_sweep: bool,
     adapter: str | None,
     timeout: float,
@@ -56,6 +58,7 @@ def run_checks(
     format_: str | None,
     json_path: str | None,
     plot_path: str | None,
+    debug_path: str | None,
     show: str | None,
     quiet: bool,
     verbose: bool,
@@ -70,8 +73,9 @@ def run_checks(
     """
     given = {name: values for name, values in geometry.items() if values}
     if step_sweep:
-        sweeping = {"--step": step, "--tol": tol, "--format": format_, "--json": json_path, "--show": show}
-        refuse_beside_sweep({**sweeping, "--fuzz": fuzz, "--max-failures": max_failures})
+        checking = {"--step": step, "--tol": tol, "--show": show, "--debug": debug_path}
+        many = {"--fuzz": fuzz, "--max-failures": max_failures}
+        refuse_beside_sweep({**checking, **many, "--format": format_, "--json": json_path})
     drawn = make_cases(layer, given, dtype, seed, alone=step_sweep, fuzz=fuzz)
     cases = part(drawn, shard)
     if list_cases:
@@ -88,11 +92,18 @@ def run_checks(
     total = cases.count * len(names)
     picture = wanted_picture(plot_path, swept=total if step_sweep else 0)
 
-    settings = Settings(method=method, tol=tol, step=step, adapter=adapter, keep_arrays=verbose)
+    settings = Settings(
+        method=method,
+        tol=tol,
+        step=step,
+        adapter=adapter,
+        skipped_duties=skipped_duties,
+        keep_arrays=verbose or debug_path is not None,
+    )
     limits = Limits(seconds=timeout, memory=None if memory is None else int(memory * GIGABYTE))
     stdout = cast("TextIO", Stdout())
     look = Look(
-        show=show or ("failed" if fuzz or total > MANY_CASES else "all"),
+        show=show or ("all" if total <= MANY_CASES and not fuzz else "failed" if len(names) == 1 else "grades"),
         quiet=quiet,
         verbose=verbose,
         color=wants_color(color, stdout),
@@ -120,7 +131,11 @@ def run_checks(
         if json_path is not None and json_path != "-":
             stream = files.enter_context(whole_file(Path(json_path), "--json"))
             reports.append(make_report("json", described, stream, look))
-        summary = _report(results, reports, described, verbose=verbose)
+        if debug_path is not None:
+            debug = DebugFile(Path(debug_path))
+            files.enter_context(debug.opened())
+            reports.append(debug)
+        summary = _report(results, reports, described, look)
         stdout.flush()
     return end(summary)
 
@@ -152,12 +167,13 @@ def _with_smallest(
                 yield from found.smallest()
 
 
-def _report(results: Generator[CaseResult], reports: list[Report], described: Run, *, verbose: bool) -> Summary:
+def _report(results: Generator[CaseResult], reports: list[Report], described: Run, look: Look) -> Summary:
     """Hand every result to every report; on Ctrl-C, what there is."""
     started = time.perf_counter()
     verdicts: Counter[Verdict] = Counter()
     warned: set[str] = set()
     ways = 0
+    told: set[str] = set()  # of these the prints were shown: those of a first error are enough
     interrupted = False
     try:
         for result in results:
@@ -167,8 +183,10 @@ def _report(results: Generator[CaseResult], reports: list[Report], described: Ru
                     click.echo(f"Warning: {warning}.", err=True)
             for report in reports:
                 report.case(result)
-            if verbose or described.tells(result):
-                show_printed(result, verbose=verbose)
+            first = result.implementation not in told and described.tells(result)
+            if look.verbose or (look.show != "grades" and first):
+                show_printed(result, verbose=look.verbose)
+                told |= {result.implementation} if result.verdict is Verdict.ERROR else set()
             verdicts[result.verdict] += result.smallest is None
             ways += result.smallest is not None
     except KeyboardInterrupt:

@@ -30,6 +30,7 @@ _NO_PART = {
     "--fuzz": "a sweep judges nothing, so that no random case could fail",
     "--max-failures": "a sweep judges nothing, so that none fails",
     "--json": "a sweep is no check, and the JSON report is of checks; its forms are the table and --plot",
+    "--debug": "a sweep judges nothing, so that no case fails",
     "--format": "a sweep is no check, and the JSON report is of checks; its forms are the table and --plot",
 }
 

@@ -12,7 +12,7 @@ from gradcheck_cli.arrays import signed_uniform, working_dtype
 from gradcheck_cli.layers.conv_fast import conv_backward_fast, conv_forward_fast
 from gradcheck_cli.layers.conv_faults import faults
 from gradcheck_cli.layers.conv_naive import both, conv_backward_naive, conv_forward_naive
-from gradcheck_cli.layers.conv_random import CORNERS, random_geometry
+from gradcheck_cli.layers.conv_random import CORNERS, random_geometry, shows
 from gradcheck_cli.layers.conv_words import WORDS
 from gradcheck_cli.layers.layer import Axis, Case, Layer, Problem, pair, size
 from gradcheck_cli.numeric.colored import Coupling
@@ -253,5 +253,6 @@ LAYER = Layer(
     ),
     faults=faults,
     random=random_geometry,
+    shows=shows,
     corners=CORNERS,
 )

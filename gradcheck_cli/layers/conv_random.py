@@ -80,6 +80,20 @@ def _image(draw: Draw, reach: int, stride: int, pad: int) -> int:
     return (windows - 1) * stride + reach + remainder - 2 * pad
 
 
+def shows(case: ConvCase) -> bool:
+    """Tell whether some window sees the image; where all see nothing but pad, every gradient of x and w is 0."""
+    return all(
+        any(0 <= i * stride + h * dilation - pad < size for i in range(windows) for h in range(kernel))
+        for windows, kernel, size, stride, pad, dilation in zip(
+            case.out_shape[2:],
+            (case.HH, case.WW),
+            (case.H, case.W),
+            *map(both, (case.stride, case.pad, case.dilation)),
+            strict=True,
+        )
+    )
+
+
 def _uneven(case: ConvCase) -> bool:
     return any(
         (padded - reach) % stride

@@ -165,6 +165,7 @@ class Layer:
     #: Draws the numbers of a geometry, those that flags fix from the values given for them. Small ones, because a
     #: thousand of them are tried, and impossible ones only where what is given leaves no choice.
     random: Callable[[Draw, Mapping[str, Sequence[Any]]], Mapping[str, Any]]
+    shows: Callable[[Any], bool]  #: whether gradients of a case can be other than 0: random ones do
     corners: tuple[Callable[[Any], bool], ...]  #: kinds of case that faults depend on: one of each is tried first
 
     def gradients(self, problem: Problem, inputs: Mapping[str, Array], cotangent: Array) -> dict[str, Array]:
