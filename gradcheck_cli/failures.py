@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     Check = Callable[[Case], CaseResult]
 
-#: Checks that are made to find a smallest case, at the most. The faults planted in the tests take 20 to 120.
+#: Checks that are made to find a smallest case, at the most. The faults planted in the tests take 3 to 120.
 MOST_CHECKS = 500
 
 #: How often a case that failed is checked again, before it is shrunk and after. What fails in every other run is found

@@ -125,7 +125,7 @@ def _check_flags() -> list[click.Parameter]:
             ["--seed"],
             type=WholeNumber(),
             default=0,
-            help="fixes inputs and cotangent  [0]",
+            help="fixes inputs and cotangent, and what --fuzz draws  [0]",
             section=_CHECK,
         ),
         Flag(
