@@ -112,6 +112,14 @@ class Diagnosis:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Smallest:
+    """What a case stands for that was found by shrinking a random one."""
+
+    alike: int  #: how many of the random cases failed in the same way, alone or with another
+    note: str | None  #: why there may be a smaller one
+
+
+@dataclass(frozen=True, kw_only=True)
 class CaseResult:
     """One case of one implementation."""
 
@@ -128,6 +136,7 @@ class CaseResult:
     understood: str | None = None  #: what the implementation was taken for; None where there is nothing to say
     warnings: tuple[str, ...] = ()  #: what went wrong while it was loaded, and was got over
     command: str | None = None  #: reproduces this case; None if the implementation has no name to type
+    smallest: Smallest | None = None  #: of a case that was not drawn, but is told in place of random ones that failed
     seconds: float = 0.0
     output: str = field(default="", compare=False)  #: what the implementation printed, as far as it was captured
     #: Kept on request: the inputs, "dout", "out" and the gradients ("dx") as they were returned.
@@ -177,16 +186,23 @@ class Run:
     argv: tuple[str, ...]
     seed: int
     cases: int  #: for all implementations together, skipped ones included
+    random: bool = False  #: whether cases are random: of those that fail, smallest ones are told in their place
     versions: Mapping[str, str]  #: of the program, Python and NumPy
+
+    def tells(self, result: CaseResult) -> bool:
+        """Tell whether a result stands for itself, and not behind a smaller one that fails in the same way."""
+        return not self.random or result.smallest is not None or result.verdict in (Verdict.PASS, Verdict.SKIP)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Summary:
-    """What a run came to."""
+    """What a run came to. Smallest cases do not count: they were not drawn."""
 
     counts: Mapping[Verdict, int]
     seconds: float
     interrupted: bool = False
+    stopped: bool = False  #: before all cases were tried, because enough of them had failed
+    ways: int | None = None  #: of random cases, in how many ways they failed
 
     @classmethod
     def of(cls, verdicts: Iterable[Verdict], *, seconds: float, interrupted: bool = False) -> Summary:

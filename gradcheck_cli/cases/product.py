@@ -15,18 +15,23 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Product:
-    """All cases of a layer whose numbers come from the given lists, the last named number varying fastest.
+    """All cases of a layer whose numbers come from the given lists.
 
-    Cases are made when they are asked for: a million of them take no memory.
+    The order is that of the layer's numbers, then the dtype, the last varying fastest; in whatever order they were
+    given. Cases are made when they are asked for: a million of them take no memory.
     """
 
     case: type[Case]
     values: Mapping[str, Sequence[Any]]  #: for each field of the case that is not left at its default
     seed: int
 
-    def __len__(self) -> int:
+    @property
+    def count(self) -> int:
+        """How many there are. No `len`, which ends at 2**63."""
         return math.prod(len(values) for values in self.values.values())
 
     def __iter__(self) -> Iterator[Case]:
-        for combination in itertools.product(*self.values.values()):
-            yield self.case(**dict(zip(self.values, combination, strict=True)), seed=self.seed)
+        order = [*(parameter.name for parameter in self.case.parameters()), "dtype"]
+        names = sorted(self.values, key=order.index)
+        for combination in itertools.product(*(self.values[name] for name in names)):
+            yield self.case(**dict(zip(names, combination, strict=True)), seed=self.seed)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class DebugFile:
-    """A report that keeps the first case that did not pass, and writes its arrays."""
+    """A report that keeps the first case that did not pass, rather a smallest one, and writes its arrays."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -38,7 +38,8 @@ class DebugFile:
 
     def case(self, result: CaseResult) -> None:
         """Take in one result."""
-        if self._found is None and result.arrays and result.verdict not in (Verdict.PASS, Verdict.SKIP):
+        better = self._found is None or (result.smallest is not None and self._found.smallest is None)
+        if better and result.arrays and result.verdict not in (Verdict.PASS, Verdict.SKIP):
             self._found = result
 
     def finish(self, summary: Summary) -> None:  # noqa: ARG002  # as every report is told

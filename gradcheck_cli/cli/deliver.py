@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
 import time
+from collections import Counter
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import click
 
 from gradcheck_cli.cli.output import show_printed
+from gradcheck_cli.engine.stream import rest
 from gradcheck_cli.result import Summary, Verdict
 
 if TYPE_CHECKING:
@@ -18,18 +21,20 @@ if TYPE_CHECKING:
 
     from gradcheck_cli.cli.progress import Progress
     from gradcheck_cli.report.report import Look, Report
-    from gradcheck_cli.result import CaseResult
+    from gradcheck_cli.result import CaseResult, Run
 
 
-def deliver(results: Generator[CaseResult], reports: list[Report], shown: Progress, look: Look) -> Summary:
+def deliver(results: Generator[CaseResult], reports: list[Report], shown: Progress, look: Look, run: Run) -> Summary:
     """Hand every result to every report; on Ctrl-C, what there is."""
     started = time.perf_counter()
-    verdicts: list[Verdict] = []
+    verdicts: Counter[Verdict] = Counter()
+    ways = 0
     warned: set[str] = set()
     told: set[str] = set()  # of these the prints were shown: those of a first error are enough
     interrupted = False
 
     def report(result: CaseResult) -> None:
+        nonlocal ways
         if result.warnings or result.output:
             shown.clear()
         for warning in result.warnings:
@@ -38,10 +43,12 @@ def deliver(results: Generator[CaseResult], reports: list[Report], shown: Progre
                 click.echo(f"Warning: {warning}.", err=True)
         for one in reports:
             one.case(result)
-        if look.verbose or (look.show != "grades" and result.implementation not in told):
+        first = result.implementation not in told and run.tells(result)
+        if look.verbose or (look.show != "grades" and first):
             show_printed(result, verbose=look.verbose)
             told.update({result.implementation} if result.verdict is Verdict.ERROR else ())
-        verdicts.append(result.verdict)
+        verdicts[result.verdict] += result.smallest is None
+        ways += result.smallest is not None
         shown.told(result)
 
     try:
@@ -50,25 +57,27 @@ def deliver(results: Generator[CaseResult], reports: list[Report], shown: Progre
                 report(result)
     except KeyboardInterrupt:
         interrupted = True
-        for result in _left(results):
+        for result in _until_interrupted(rest(results)):
             with undivided():
                 report(result)
     finally:
         results.close()
     shown.clear()
-    summary = Summary.of(verdicts, seconds=time.perf_counter() - started, interrupted=interrupted)
+    summary = Summary(
+        counts={verdict: verdicts[verdict] for verdict in Verdict},
+        seconds=time.perf_counter() - started,
+        interrupted=interrupted,
+        stopped=not interrupted and verdicts.total() < run.cases,
+        ways=ways or None,
+    )
     for one in reports:
         one.finish(summary)
     return summary
 
 
-def _left(results: Generator[CaseResult]) -> Generator[CaseResult]:
-    """Interrupt a run, and yield what was finished before its turn came."""
-    try:
-        yield results.throw(KeyboardInterrupt)
+def _until_interrupted(results: Generator[CaseResult]) -> Generator[CaseResult]:
+    with contextlib.suppress(KeyboardInterrupt):  # there is no more
         yield from results
-    except KeyboardInterrupt:  # there is no more
-        return
 
 
 @contextmanager

@@ -10,17 +10,21 @@ import click
 
 from gradcheck_cli.arrays import DTYPES
 from gradcheck_cli.checks.settings import DUTIES
-from gradcheck_cli.cli.types import Jobs, Names, PositiveNumber, Values, WholeNumber
+from gradcheck_cli.cli.types import Jobs, Names, Part, PositiveNumber, Values, WholeNumber
 from gradcheck_cli.numeric.method import METHODS
 from gradcheck_cli.report.report import FORMATS
 
 if TYPE_CHECKING:
     from gradcheck_cli.layers.layer import Layer
 
+#: More random cases than this take minutes to draw.
+_MOST_RANDOM = 100_000
+
 #: With more cases than this, only those that did not pass are shown.
 MANY_CASES = 20
 
 _GEOMETRY = "Geometry (each takes one value, a list 1,2,5 or a range 5..9)"
+_CASES = "Cases"
 _CHECK = "Check"
 _BULK = "Many cases"
 _OUTPUT = "Output"
@@ -60,6 +64,7 @@ def layer_command(layer: Layer, name: str) -> LayerCommand:
         params=[
             click.Argument(["implementation"], nargs=-1),
             *_geometry_flags(layer),
+            *_case_flags(),
             *_check_flags(),
             *_bulk_flags(),
             *_output_flags(layer.command),
@@ -70,7 +75,7 @@ def layer_command(layer: Layer, name: str) -> LayerCommand:
             "FILE.py:forward,backward, FILE.py:Class, a package's folder, or package.module with such names; several "
             "are checked one after the other.\n\n"
             "With no geometry flag a standard set of small geometries is tried; with any, the product of what the "
-            "flags say."
+            "flags say; with --fuzz, random ones on top of what they say."
         ),
         epilog="Exit codes: 0 passed, 1 wrong or raised, 2 usage, 3 undecided, 4 checker bug, 130 interrupted.",
         context_settings={"help_option_names": ["-h", "--help"]},
@@ -81,6 +86,31 @@ def _geometry_flags(layer: Layer) -> list[click.Parameter]:
     return [
         Flag([f"--{p.name}", p.name], type=Values(p), help=f"{p.help}  [{p.default}]", section=_GEOMETRY)
         for p in layer.case.parameters()
+    ]
+
+
+def _case_flags() -> list[click.Parameter]:
+    return [
+        Flag(
+            ["--fuzz"],
+            type=WholeNumber(least=1, most=_MOST_RANDOM),
+            metavar="K",
+            help="K random geometries, and the smallest that fail; needs the extra convcheck[fuzz]",
+            section=_CASES,
+        ),
+        Flag(
+            ["--shard"],
+            type=Part(),
+            help="the part I of N of the cases, the same on every machine",
+            section=_CASES,
+        ),
+        Flag(
+            ["--max-failures"],
+            type=WholeNumber(least=1),
+            metavar="K",
+            help="stops when K cases have failed",
+            section=_CASES,
+        ),
     ]
 
 
@@ -97,7 +127,7 @@ def _check_flags() -> list[click.Parameter]:
             ["--seed"],
             type=WholeNumber(),
             default=0,
-            help="fixes inputs and cotangent  [0]",
+            help="fixes inputs and cotangent, and what --fuzz draws  [0]",
             section=_CHECK,
         ),
         Flag(

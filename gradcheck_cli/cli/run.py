@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import sys
 from contextlib import ExitStack
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO, cast
 
 import click
 
-from gradcheck_cli.cases.product import Product
+from gradcheck_cli.cases.fuzz import RandomCases
 from gradcheck_cli.checks.settings import Settings
 from gradcheck_cli.cli.bulk import cores, crew, journal
+from gradcheck_cli.cli.cases import list_cases as show_cases
+from gradcheck_cli.cli.cases import make_cases, part
 from gradcheck_cli.cli.debug import DebugFile
 from gradcheck_cli.cli.deliver import deliver
 from gradcheck_cli.cli.exit_codes import end
@@ -20,27 +21,31 @@ from gradcheck_cli.cli.flags import MANY_CASES, versions
 from gradcheck_cli.cli.output import Stdout, wants_color, whole_file, width
 from gradcheck_cli.cli.progress import progress
 from gradcheck_cli.cli.sweep import refuse_beside_sweep, run_sweeps, wanted_picture
-from gradcheck_cli.engine.runner import CHECK, SWEEP, Work, find_out
+from gradcheck_cli.engine.runner import CHECK, SWEEP, Work, do, find_out
 from gradcheck_cli.engine.stream import run
+from gradcheck_cli.failures import Failures, until, with_smallest
 from gradcheck_cli.guard.limits import GIGABYTE, Limits
 from gradcheck_cli.implementation.find import ImplementationNotFoundError
 from gradcheck_cli.report.report import Look, make_report
 from gradcheck_cli.result import Run
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Callable, Generator
 
+    from gradcheck_cli.cases.cases import Cases
     from gradcheck_cli.engine.runner import Result
     from gradcheck_cli.engine.stream import Crew, Memory
     from gradcheck_cli.layers.layer import Case, Layer
-
-    Cases = Product | tuple[Case, ...]
+    from gradcheck_cli.result import CaseResult
 
 
 def run_checks(
     layer: Layer,
     *,
     implementation: tuple[str, ...],
+    fuzz: int | None,
+    shard: tuple[int, int] | None,
+    max_failures: int | None,
     dtype: tuple[str, ...],
     seed: int,
     method: str,
@@ -71,22 +76,23 @@ def run_checks(
         click.UsageError: the flags ask for something that cannot be.
     """
     given = {name: values for name, values in geometry.items() if values}
-    cases = _cases(layer, given, dtype, seed, alone=step_sweep)
+    if step_sweep:
+        checking = {"--step": step, "--tol": tol, "--show": show, "--debug": debug_path, "--resume": resume}
+        many = {"--fuzz": fuzz, "--max-failures": max_failures}
+        refuse_beside_sweep({**checking, **many, "--format": format_, "--json": json_path})
+    drawn = make_cases(layer, given, dtype, seed, alone=step_sweep, fuzz=fuzz)
+    cases = part(drawn, shard)
     if list_cases:
-        return _list(cases)
-    if quiet and verbose:
-        raise click.UsageError("-q and -v contradict each other; give one of them.")
-    if json_path == "-" and format_ not in (None, "json"):
-        raise click.UsageError(f"--json - and --format {format_} both write to stdout; leave one of them out.")
-    if len(cases) == 1 and (reason := next(iter(cases)).impossible()):
+        return show_cases(cases)
+    _refuse_contradictions(quiet=quiet, verbose=verbose, json_path=json_path, format_=format_)
+    if cases.count == 1 and (reason := next(iter(cases)).impossible()):
         raise click.UsageError(f"Impossible geometry: {reason}.")
     if adapter and not implementation:
         raise click.UsageError(f"--adapter {adapter} has nothing to adapt; name an IMPLEMENTATION, such as FILE.py.")
+    if dask is not None and jobs != 1:
+        raise click.UsageError("--jobs are processes here, and --dask computes elsewhere; give one of them.")
     names = implementation or (next(iter(layer.builtin)),)
-    total = len(cases) * len(names)
-    if step_sweep:
-        checking = {"--step": step, "--tol": tol, "--show": show, "--debug": debug_path, "--resume": resume}
-        refuse_beside_sweep({**checking, "--format": format_, "--json": json_path})
+    total = cases.count * len(names)
     picture = wanted_picture(plot_path, swept=total if step_sweep else 0)
 
     settings = Settings(
@@ -100,7 +106,7 @@ def run_checks(
     limits = Limits(seconds=timeout, memory=None if memory is None else int(memory * GIGABYTE))
     stdout = Stdout()
     look = Look(
-        show=show or ("all" if total <= MANY_CASES else "failed" if len(names) == 1 else "grades"),
+        show=show or ("all" if total <= MANY_CASES and not fuzz else "failed" if len(names) == 1 else "grades"),
         quiet=quiet,
         verbose=verbose,
         color=wants_color(color, cast("TextIO", stdout)),
@@ -111,7 +117,12 @@ def run_checks(
         for name in names
     ]
     described = Run(
-        program=layer.command, argv=tuple(sys.argv[1:]), seed=seed, cases=total, versions=versions(layer.command)
+        program=layer.command,
+        argv=tuple(sys.argv[1:]),
+        seed=seed,
+        cases=total,
+        random=fuzz is not None,
+        versions=versions(layer.command),
     )
     upcoming = ((name, case) for name in names for case in cases)
     with ExitStack() as open_:
@@ -132,25 +143,26 @@ def run_checks(
         workers = open_.enter_context(crew(jobs or cores(), dask, works, total))
         shown = open_.enter_context(progress(total, upcoming))
         stdout.before_write = shown.clear
-        summary = deliver(_results(workers, cases, works, kept), reports, shown, look)
+        results = _results(workers, cases, works, kept)
+        if max_failures is not None:
+            results = until(results, max_failures)
+        if isinstance(drawn, RandomCases):
+            failures = [Failures(drawn, _alone(workers, work), timeout) for work in works]
+            results = with_smallest(results, cases.count, failures)
+        summary = deliver(results, reports, shown, look, described)
         stdout.flush()
     return end(summary)
 
 
-def _list(cases: Cases) -> int:
-    for case in cases:
-        reason = case.impossible()
-        click.echo(f"{case.label()} {case.dtype}" + (f"  (skipped: {reason})" if reason else ""))
-    return 0
+def _refuse_contradictions(*, quiet: bool, verbose: bool, json_path: str | None, format_: str | None) -> None:
+    if quiet and verbose:
+        raise click.UsageError("-q and -v contradict each other; give one of them.")
+    if json_path == "-" and format_ not in (None, "json"):
+        raise click.UsageError(f"--json - and --format {format_} both write to stdout; leave one of them out.")
 
 
-def _cases(
-    layer: Layer, geometry: dict[str, tuple[Any, ...]], dtypes: tuple[str, ...], seed: int, *, alone: bool
-) -> Cases:
-    """Make the cases: what is given, or else the standard set; `alone`, the default geometry instead of a set."""
-    if geometry or alone:
-        return Product(case=layer.case, values={**geometry, "dtype": dtypes}, seed=seed)
-    return tuple(replace(case, dtype=dtype, seed=seed) for case in layer.standard() for dtype in dtypes)
+def _alone(workers: Crew, work: Work[CaseResult]) -> Callable[[Case], CaseResult]:
+    return lambda case: workers.executor.submit(do, work, [case]).result()[0]
 
 
 def _results(

@@ -28,6 +28,8 @@ _NO_PART = {
     "--tol": "a sweep judges nothing, and --tol is about what passes",
     "--resume": "a sweep is no check, and results of checks are what is kept",
     "--show": "every sweep is shown",
+    "--fuzz": "a sweep judges nothing, so that no random case could fail",
+    "--max-failures": "a sweep judges nothing, so that none fails",
     "--json": "a sweep is no check, and the JSON report is of checks; its forms are the table and --plot",
     "--debug": "a sweep judges nothing, so that no case fails",
     "--format": "a sweep is no check, and the JSON report is of checks; its forms are the table and --plot",

@@ -85,16 +85,21 @@ class Names(click.ParamType[tuple[str, ...]]):
 
 
 class WholeNumber(click.ParamType[int]):
-    """A number of 0 or more."""
+    """A number from `least` to `most`."""
 
     name = "int"
+
+    def __init__(self, least: int = 0, most: int = 10**_MOST_DIGITS) -> None:
+        self.least, self.most = least, most
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
         """Parse the number."""
         if isinstance(value, int):
             return value
-        if not value.isdecimal() or len(value) > _MOST_DIGITS:
-            self.fail(f"{value!r} is not a whole number of 0 or more.", param, ctx)
+        if not value.isdecimal() or len(value) > _MOST_DIGITS or int(value) < self.least:
+            self.fail(f"{value!r} is not a whole number of {self.least} or more.", param, ctx)
+        if int(value) > self.most:
+            self.fail(f"{value!r} is more than {self.most:,}; for others, give other seeds.", param, ctx)
         return int(value)
 
 
@@ -113,6 +118,32 @@ class Jobs(click.ParamType[int]):
             why = f"{value!r} is not a number of processes from 1 to {_MOST_JOBS}, nor `auto` for one for each core."
             self.fail(why, param, ctx)
         return int(value)
+
+
+class Part(click.ParamType[tuple[int, int]]):
+    """One of several parts: `2/5`."""
+
+    name = "part"
+
+    def get_metavar(self, param: click.Parameter, ctx: click.Context) -> str:  # noqa: ARG002
+        """Say in `--help` what is expected."""
+        return "I/N"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, int]:
+        """Parse the number of the part and that of all parts."""
+        if isinstance(value, tuple):
+            return value
+        number, slash, of = value.partition("/")
+        if not (slash and _is_number(number) and _is_number(of)):
+            self.fail(f"{value!r} is not a part of a number of parts; give it such as 2/5.", param, ctx)
+        if not 1 <= int(number) <= int(of):
+            why = (
+                f"there is no part {int(number)} of {int(of)}; give 1/{of} to {of}/{of}"
+                if int(of) > 0
+                else ("there are no parts; give 1/1 or more")
+            )
+            self.fail(f"{value!r}: {why}.", param, ctx)
+        return int(number), int(of)
 
 
 class PositiveNumber(click.ParamType[float]):

@@ -70,6 +70,12 @@ class _Batch(Generic[Result]):
         return ((case, result, keep) for case, result in zip(self.cases, results, strict=True))
 
 
+def rest(results: Generator[Result]) -> Generator[Result]:
+    """Interrupt a run, and yield what was finished before its turn came; then KeyboardInterrupt is raised."""
+    yield results.throw(KeyboardInterrupt)
+    yield from results
+
+
 def run(
     crew: Crew, cases: Iterable[Case], works: Sequence[Work[Result]], memory: Memory[Result] | None = None
 ) -> Generator[Result]:

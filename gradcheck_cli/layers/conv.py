@@ -12,6 +12,7 @@ from gradcheck_cli.arrays import signed_uniform, working_dtype
 from gradcheck_cli.layers.conv_fast import conv_backward_fast, conv_forward_fast
 from gradcheck_cli.layers.conv_faults import faults
 from gradcheck_cli.layers.conv_naive import both, conv_backward_naive, conv_forward_naive
+from gradcheck_cli.layers.conv_random import CORNERS, random_geometry, shows
 from gradcheck_cli.layers.conv_words import WORDS
 from gradcheck_cli.layers.layer import Axis, Case, Layer, Problem, pair, size
 from gradcheck_cli.numeric.colored import Coupling
@@ -257,4 +258,7 @@ LAYER = Layer(
         ConvCase(N=3, C=2, H=5, W=5, F=4, HH=3, WW=3, stride=1, pad=1),  # for those that take square images only
     ),
     faults=faults,
+    random=random_geometry,
+    shows=shows,
+    corners=CORNERS,
 )

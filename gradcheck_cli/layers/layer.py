@@ -14,11 +14,14 @@ from typing import TYPE_CHECKING, Any, ClassVar, cast
 from gradcheck_cli.arrays import DTYPES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from gradcheck_cli.arrays import Array
     from gradcheck_cli.layers.vocabulary import Vocabulary
     from gradcheck_cli.numeric.colored import Coupling
+
+    #: Returns a random number from the first to the second, both included. Layers need not know where it comes from.
+    Draw = Callable[[int, int], int]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,7 +87,7 @@ class Case:
             raise ValueError(f"seed must be at least 0, not {self.seed}")
 
     @classmethod
-    @functools.cache
+    @functools.cache  # each case that is made asks: half of the time that it takes
     def parameters(cls) -> tuple[Parameter, ...]:
         """List the numbers of the geometry, in the order in which they are declared."""
         declared = [f for f in fields(cls) if "minimum" in f.metadata]
@@ -159,6 +162,11 @@ class Layer:
     vocabulary: Vocabulary  #: what people call its parts
     trials: tuple[Case, ...]  #: with as few sizes alike as can be; on the first that it can express a reading is tried
     faults: Callable[[Any, Problem], Iterable[Fault]]  #: what people get wrong in a case, the most common first
+    #: Draws the numbers of a geometry, those that flags fix from the values given for them. Small ones, because a
+    #: thousand of them are tried, and impossible ones only where what is given leaves no choice.
+    random: Callable[[Draw, Mapping[str, Sequence[Any]]], Mapping[str, Any]]
+    shows: Callable[[Any], bool]  #: whether gradients of a case can be other than 0: random ones do
+    corners: tuple[Callable[[Any], bool], ...]  #: kinds of case that faults depend on: one of each is tried first
 
     def gradients(self, problem: Problem, inputs: Mapping[str, Array], cotangent: Array) -> dict[str, Array]:
         """Return the reference's gradients, by the input's name."""

@@ -47,6 +47,7 @@ class JsonReport:
                 "cases": summary.cases,
                 **{str(verdict): summary.counts[verdict] for verdict in Verdict},
                 "interrupted": summary.interrupted,
+                "stopped": summary.stopped,
                 "seconds": summary.seconds,
             },
             "results": self._results,
@@ -75,6 +76,7 @@ def encode(result: CaseResult) -> dict[str, Any]:
         "traceback": result.traceback,
         "command": result.command,
         "seconds": result.seconds,
+        **({} if result.smallest is None else {"smallest": asdict(result.smallest)}),
     }
 
 

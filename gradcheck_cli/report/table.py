@@ -13,6 +13,7 @@ from rich.text import Text
 from gradcheck_cli.report.console import make_console
 from gradcheck_cli.report.grades import Grades
 from gradcheck_cli.report.picture import shaded
+from gradcheck_cli.report.skipped import Skipped
 from gradcheck_cli.report.words import STYLES, word
 from gradcheck_cli.result import Verdict
 
@@ -45,7 +46,7 @@ class TableReport:
         self._console = console
         self._look = look
         self._stories: list[CaseResult] = []
-        self._skipped: dict[str, int] = {}
+        self._skipped = Skipped()
         self._grades = Grades()
         self._worst: CaseResult | None = None
         self._implementation: str | None = None
@@ -53,21 +54,23 @@ class TableReport:
 
     def case(self, result: CaseResult) -> None:
         """Print a case in one line; keep it if there is more to say."""
-        self._grades.add(result)
+        if result.smallest is None:
+            self._grades.add(result)
         if self._worst is None or _badness(result) > _badness(self._worst):
             self._worst = result
         if result.verdict is Verdict.SKIP:
-            self._skipped[result.reason or ""] = self._skipped.get(result.reason or "", 0) + 1
+            self._skipped.add(result.reason or "")
         if self._look.quiet or self._look.show in ("worst", "grades"):
             return
-        told = self._look.show == "all" or result.verdict not in (Verdict.PASS, Verdict.SKIP)
+        failed = result.verdict not in (Verdict.PASS, Verdict.SKIP)
+        told = self._look.show == "all" or (failed and self._run.tells(result))
         if self._look.verbose:
             if told:
                 self._story(result)
             return
-        if result.verdict not in (Verdict.PASS, Verdict.SKIP) or self._run.cases == 1:
+        if self._run.tells(result) and (failed or self._run.cases == 1):
             self._stories.append(result)
-        if self._run.cases > 1 and told:
+        if told and self._run.cases > 1 and result.smallest is None:
             self._line(result)
 
     def finish(self, summary: Summary) -> None:
@@ -81,8 +84,8 @@ class TableReport:
             if len(self._grades) > 1:
                 self._console.print(self._grades.table())
                 self._gap()
-            for reason, count in self._skipped.items():
-                self._print(f"skipped {count}: {reason}", style=STYLES[Verdict.SKIP])
+            for line in self._skipped.lines():
+                self._print(line, style=STYLES[Verdict.SKIP])
         self._console.print(self._summary(summary), soft_wrap=True)
 
     def _gap(self) -> None:
@@ -107,11 +110,16 @@ class TableReport:
         self._gap()
         title = Text(f"{word(result.verdict)} ", style=STYLES[result.verdict])
         self._console.print(title.append(result.implementation, style="bold default"), soft_wrap=True)
-        if result.understood and (self._run.cases == 1 or self._look.verbose):  # else it stands above the cases
+        if result.understood and (result.implementation != self._implementation or self._look.verbose):
             self._console.print(Text(f"understood as {result.understood}", style="dim"))
+        self._implementation = result.implementation
         case = result.case
         shape = f" -> {_sizes(result.forward.expected_shape)}" if result.forward else ""
         self._print(f"{case.label()}{shape}, {case.dtype}, seed {case.seed}", style="default")
+        if result.smallest:
+            alike, note = result.smallest.alike, result.smallest.note
+            who = "1 case that fails" if alike == 1 else f"{alike} cases that fail"
+            self._print(f"the smallest found of {who} in this way" + (f"; {note}" if note else ""), style="default")
         rows = [*([result.forward] if result.forward else []), *result.gradients.values()]
         told = result.verdict in (Verdict.ERROR, Verdict.SKIP)  # by one reason, of which its parts know nothing
         for reason in [result.reason or ""] if told else result.reasons:
@@ -169,12 +177,16 @@ class TableReport:
     def _summary(self, summary: Summary) -> Text:
         counts = {verdict: count for verdict, count in summary.counts.items() if count}
         text = Text(f"{summary.cases} {'case' if summary.cases == 1 else 'cases'}")
-        if summary.interrupted:
-            text = Text(f"interrupted after {summary.cases} of {self._run.cases} cases")
+        cut = summary.interrupted or summary.stopped
+        if cut:
+            how = "interrupted" if summary.interrupted else "stopped by --max-failures"
+            text = Text(f"{how} after {summary.cases} of {self._run.cases} cases")
         for number, (verdict, count) in enumerate(counts.items()):
-            text.append(", " if number else ": " if len(counts) > 1 or summary.interrupted else " ")
-            text.append(f"{count} " if len(counts) > 1 or summary.interrupted else "")
+            text.append(", " if number else ": " if len(counts) > 1 or cut else " ")
+            text.append(f"{count} " if len(counts) > 1 or cut else "")
             text.append(_COUNTED[verdict], style=STYLES[verdict])
+        if summary.ways:
+            text.append(f" (in {summary.ways} {'way' if summary.ways == 1 else 'ways'})")
         text.append(f" in {summary.seconds:.2f} s")
         array = _worst_array(self._worst) if self._worst else None
         if summary.verdict is Verdict.PASS and array and array.scaled_error is not None:

@@ -25,8 +25,11 @@ def test_the_last_number_varies_fastest() -> None:
     ]
 
 
-def test_the_order_is_that_in_which_the_numbers_are_named() -> None:
-    assert list(product(H=(5, 6), N=(1, 2))) == [ConvCase(N=N, H=H) for H in (5, 6) for N in (1, 2)]
+def test_the_order_is_that_of_the_layer_in_whatever_order_numbers_are_given() -> None:
+    wanted = [ConvCase(N=N, H=H, dtype=dtype) for N in (1, 2) for H in (5, 6) for dtype in ("float64", "float32")]
+    values: dict[str, Any] = {"N": (1, 2), "H": (5, 6), "dtype": ("float64", "float32")}
+    for names in itertools.permutations(values):
+        assert list(product(**{name: values[name] for name in names})) == wanted
 
 
 def test_it_can_be_gone_through_again() -> None:
@@ -53,16 +56,17 @@ def test_what_is_not_named_is_left_at_its_default() -> None:
     ids=["none", "one", "several", "empty"],
 )
 def test_length(values: dict[str, Any], length: int) -> None:
-    assert len(product(**values)) == len(list(product(**values))) == length
+    assert product(**values).count == len(list(product(**values))) == length
 
 
 def test_cases_are_made_when_they_are_asked_for() -> None:
-    thousand = range(1, 1001)
-    cases = product(N=thousand, C=thousand, H=thousand, W=thousand)
-    assert len(cases) == 10**12
+    thousand: dict[str, Any] = dict.fromkeys(("N", "C", "H", "W", "F", "HH", "WW"), range(1, 1001))
+    cases = product(**thousand)
+    assert cases.count == 10**21  # no length that Python's own `len` could return
     first = list(itertools.islice(cases, 1001))
-    assert first[0] == ConvCase(N=1, C=1, H=1, W=1)
-    assert first[999:] == [ConvCase(N=1, C=1, H=1, W=1000), ConvCase(N=1, C=1, H=2, W=1)]
+    ones: dict[str, Any] = {"N": 1, "C": 1, "H": 1, "W": 1, "F": 1}
+    assert first[0] == ConvCase(**ones, HH=1, WW=1)
+    assert first[999:] == [ConvCase(**ones, HH=1, WW=1000), ConvCase(**ones, HH=2, WW=1)]
 
 
 def test_a_value_that_no_case_can_have_is_refused_when_its_case_is_made() -> None:

@@ -1,0 +1,124 @@
+"""Random cases: drawn by hypothesis on top of what the flags fix, one of each kind of corner case first."""
+
+from __future__ import annotations
+
+import random
+import sys
+import tempfile
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from gradcheck_cli.layers.layer import Case, Draw, Layer
+
+#: Draws after which a kind of corner case is taken for one that the flags rule out. The rarest, a kernel as large as
+#: the image along both axes, is one in 35 with no flags.
+_TRIES = 2_000
+
+#: Draws for each case that is wanted, after which there are taken to be no more: a few repeat what was drawn before, or
+#: are impossible with what the flags fix.
+_DRAWS_PER_CASE = 10
+
+
+@dataclass(frozen=True, kw_only=True)
+class RandomCases:
+    """Random cases of a layer, all different; the same ones for the same arguments.
+
+    They are fewer than wanted where what is given leaves no more.
+    """
+
+    layer: Layer
+    values: Mapping[str, Sequence[Any]]  #: for each field of the case that is fixed, the values to draw from
+    seed: int
+    wanted: int
+
+    @property
+    def count(self) -> int:
+        """How many there are."""
+        return len(self.choices)
+
+    def __iter__(self) -> Iterator[Case]:
+        return iter(self.choices)
+
+    @cached_property
+    def choices(self) -> dict[Case, tuple[int, ...]]:
+        """The cases, each with the numbers drawn that led to it: from them it is shrunk.
+
+        Raises:
+            ImportError: hypothesis is not installed.
+        """
+        found: dict[Case, tuple[int, ...]] = {}
+        source = random.Random(self.seed)  # noqa: S311  # no secret
+        for corner in self.layer.corners[: self.wanted]:
+            for _ in range(_TRIES):
+                case, choices = self.drawn(source.randint)
+                if self._worth(case) and corner(case):
+                    found.setdefault(case, choices)
+                    break
+        self._fill(found)
+        return found
+
+    def drawn(self, draw: Draw) -> tuple[Case, tuple[int, ...]]:
+        """Draw one case, and note what was drawn."""
+        choices: list[int] = []
+
+        def noted(low: int, high: int) -> int:
+            choices.append(draw(low, high))
+            return choices[-1]
+
+        dtypes = self.values["dtype"]
+        dtype = dtypes[noted(0, len(dtypes) - 1)]
+        geometry = self.layer.random(noted, self.values)
+        return self.layer.case(**geometry, dtype=dtype, seed=self.seed), tuple(choices)
+
+    def replayed(self, choices: Sequence[int]) -> tuple[Case, tuple[int, ...]]:
+        """Draw the case that these choices lead to: one that is out of its bounds is the nearest within them."""
+        left = iter(choices)
+        return self.drawn(lambda low, high: min(max(next(left, low), low), high))
+
+    def _worth(self, case: Case) -> bool:
+        return case.impossible() is None and self.layer.shows(case)
+
+    def _fill(self, found: dict[Case, tuple[int, ...]]) -> None:
+        """Let hypothesis draw until there are enough."""
+        from hypothesis import HealthCheck, Phase, Verbosity, errors, find, settings, strategies
+
+        def enough(drawn: tuple[Case, tuple[int, ...]]) -> bool:
+            case, choices = drawn
+            if len(found) < self.wanted and self._worth(case):
+                found.setdefault(case, choices)
+            return len(found) >= self.wanted
+
+        @strategies.composite
+        def cases(draw: Any) -> tuple[Case, tuple[int, ...]]:
+            return self.drawn(lambda low, high: draw(strategies.integers(low, high)))
+
+        # Every setting that a user's profile or CI could change is fixed here.
+        fixed = settings(
+            max_examples=self.wanted * _DRAWS_PER_CASE,
+            phases=(Phase.generate,),
+            database=None,
+            deadline=None,
+            derandomize=False,
+            suppress_health_check=list(HealthCheck),
+            verbosity=Verbosity.quiet,
+        )
+        with _home_elsewhere(), suppress(errors.NoSuchExample):  # which is raised where there are no more
+            find(cases(), enough, settings=fixed, random=random.Random(self.seed))  # noqa: S311
+
+
+@contextmanager
+def _home_elsewhere() -> Iterator[None]:
+    """Keep hypothesis from writing a folder `.hypothesis` where the user is."""
+    from hypothesis.configuration import set_hypothesis_home_dir
+
+    if "pytest" in sys.modules:  # the home is that of the user's own tests
+        yield
+        return
+    with tempfile.TemporaryDirectory(prefix="convcheck-") as home:
+        set_hypothesis_home_dir(home)
+        yield

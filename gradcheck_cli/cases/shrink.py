@@ -1,0 +1,92 @@
+"""From a random case that fails to a smallest one.
+
+Not by `hypothesis.find`: that starts from nothing, would draw all cases again for each fault until it meets one that
+fails, and does not bound its tries, each of which here may take seconds. What makes its shrinking good is kept: what is
+made smaller is what was drawn, so that an image shrinks with its kernel, and channels with their groups.
+"""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from gradcheck_cli.cases.fuzz import RandomCases
+    from gradcheck_cli.layers.layer import Case, Parameter
+
+
+def size(case: Case) -> int:
+    """Return the sum of all numbers of a case: what is to become small."""
+    return sum(sum(value) if isinstance(value, tuple) else value for value in case.geometry.values())
+
+
+def shrink(case: Case, cases: RandomCases, fails: Callable[[Case], bool]) -> Case:
+    """Make a case smaller as long as it fails.
+
+    Args:
+        case: one of `cases`, which fails.
+        cases: where it was drawn.
+        fails: tells whether another case fails in the same way; one that was asked for before is asked for again.
+
+    Returns:
+        A case of which no number can be made one smaller, within what the flags fix, so that it still fails.
+    """
+    choices = cases.choices[case]
+    while smaller := _next(_by_choices(choices, cases), size(case), fails):
+        case, choices = smaller
+    while following := _next(((other, ()) for other in _by_numbers(case, cases)), size(case), fails):
+        case, _ = following
+    return case
+
+
+def _next(
+    candidates: Iterator[tuple[Case, tuple[int, ...]]], below: int, fails: Callable[[Case], bool]
+) -> tuple[Case, tuple[int, ...]] | None:
+    """Return the first that is smaller, possible, and fails."""
+    wanted = (found for found in candidates if size(found[0]) < below and found[0].impossible() is None)
+    return next((found for found in wanted if fails(found[0])), None)
+
+
+def _by_choices(choices: Sequence[int], cases: RandomCases) -> Iterator[tuple[Case, tuple[int, ...]]]:
+    """Yield what comes of a smaller number somewhere among those drawn."""
+    for place, value in enumerate(choices):
+        for lower in _below(value):
+            yield cases.replayed([*choices[:place], lower, *choices[place + 1 :]])
+
+
+def _by_numbers(case: Case, cases: RandomCases) -> Iterator[Case]:
+    """Yield the cases of which one number is smaller, and as the flags allow."""
+    for parameter in case.parameters():
+        value = getattr(case, parameter.name)
+        given = cases.values.get(parameter.name)
+        for lower in _allowed(parameter, value) if given is None else _given(given, value):
+            yield replace(case, **{parameter.name: lower})
+
+
+def _allowed(parameter: Parameter, value: Any) -> Iterator[Any]:
+    least = parameter.minimum
+    if not parameter.pair:
+        yield from (least + lower for lower in _below(value - least))
+        return
+    vertical, horizontal = value
+    if vertical == horizontal:  # an even pair stays even if it can
+        yield from ((least + lower, least + lower) for lower in _below(vertical - least))
+    yield from ((least + lower, horizontal) for lower in _below(vertical - least))
+    yield from ((vertical, least + lower) for lower in _below(horizontal - least))
+
+
+def _given(given: Sequence[Any], value: Any) -> Iterator[Any]:
+    """Yield those of the given values that are smaller; of a pair, in no part larger."""
+    if isinstance(value, tuple):
+        return (other for other in sorted(given) if other != value and other[0] <= value[0] and other[1] <= value[1])
+    lower = sorted(other for other in given if other < value)
+    return (lower[place] for place in _below(len(lower)))
+
+
+def _below(value: int) -> Iterator[int]:
+    """Yield 0, then numbers ever nearer to `value`, the last one below it."""
+    steps = itertools.takewhile(bool, (value >> shift for shift in itertools.count()))
+    return (value - step for step in steps)

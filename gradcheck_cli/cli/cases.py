@@ -1,0 +1,78 @@
+"""Which cases the flags mean: the standard set, a product or random ones; all of them, or a part."""
+
+from __future__ import annotations
+
+import importlib.util
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from gradcheck_cli.cases.cases import Listed
+from gradcheck_cli.cases.fuzz import RandomCases
+from gradcheck_cli.cases.product import Product
+from gradcheck_cli.cases.shard import Shard
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from gradcheck_cli.cases.cases import Cases
+    from gradcheck_cli.layers.layer import Layer
+
+
+def make_cases(
+    layer: Layer,
+    geometry: Mapping[str, tuple[Any, ...]],
+    dtypes: tuple[str, ...],
+    seed: int,
+    *,
+    alone: bool,
+    fuzz: int | None,
+) -> Cases:
+    """Make the cases: what is given, or else the standard set.
+
+    Args:
+        layer: what is checked.
+        geometry: the values given for each number.
+        dtypes: the dtypes of each geometry.
+        seed: that of every case.
+        alone: whether the default geometry stands in for the standard set.
+        fuzz: how many random cases are wanted, on top of what is given; None for none.
+
+    Raises:
+        click.UsageError: hypothesis is not installed, or no random case is possible.
+    """
+    values = {**geometry, "dtype": dtypes}
+    if fuzz is not None:
+        if importlib.util.find_spec("hypothesis") is None:
+            raise click.UsageError("--fuzz draws with hypothesis, which is not there: pip install 'convcheck[fuzz]'")
+        cases = RandomCases(layer=layer, values=values, seed=seed, wanted=fuzz)
+        if not cases.count:
+            raise click.UsageError("--fuzz: no geometry is possible with what the other flags fix; leave some out.")
+        return cases
+    if geometry or alone:
+        return Product(case=layer.case, values=values, seed=seed)
+    return Listed(tuple(replace(case, dtype=dtype, seed=seed) for case in layer.standard() for dtype in dtypes))
+
+
+def part(cases: Cases, shard: tuple[int, int] | None) -> Cases:
+    """Return the part of the cases that --shard means.
+
+    Raises:
+        click.UsageError: there is nothing in it.
+    """
+    if shard is None:
+        return cases
+    shards = Shard(cases, *shard)
+    if not shards.count:
+        what = f"shard {shard[0]}/{shard[1]} has none of the {cases.count} cases"
+        raise click.UsageError(f"No case to run: {what}; split them into fewer.")
+    return shards
+
+
+def list_cases(cases: Cases) -> int:
+    """Show the cases, and which of them would be skipped."""
+    for case in cases:
+        reason = case.impossible()
+        click.echo(f"{case.label()} {case.dtype}" + (f"  (skipped: {reason})" if reason else ""))
+    return 0
