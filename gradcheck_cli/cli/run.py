@@ -82,6 +82,8 @@ def run_checks(
         raise click.UsageError(f"Impossible geometry: {reason}.")
     if adapter and not implementation:
         raise click.UsageError(f"--adapter {adapter} has nothing to adapt; name an IMPLEMENTATION, such as FILE.py.")
+    if dask is not None and jobs != 1:
+        raise click.UsageError("--jobs are processes here, and --dask computes elsewhere; give one of them.")
     names = implementation or (next(iter(layer.builtin)),)
     total = len(cases) * len(names)
     if step_sweep:

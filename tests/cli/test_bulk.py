@@ -96,6 +96,11 @@ def test_a_number_of_jobs_that_cannot_be_is_refused(convcheck: Program, jobs: st
     assert f"Invalid value for '--jobs': '{jobs}' is not a number of processes" in run.stderr
 
 
+def test_jobs_and_a_cluster_are_one_too_many(convcheck: Program) -> None:
+    run = convcheck("--jobs", "2", "--dask", "tcp://127.0.0.1:1")
+    assert (run.returncode, "give one of them" in run.stderr) == (2, True)
+
+
 def test_step_sweeps_take_jobs_too(convcheck: Program) -> None:
     one, other = (convcheck("--step-sweep", *SMALL, "--pad", "1,2", "--jobs", jobs) for jobs in "12")
     assert (one.returncode, one.stdout) == (0, other.stdout)
