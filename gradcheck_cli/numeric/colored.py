@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gradcheck_cli.numeric.point import Sample
-from gradcheck_cli.numeric.rounding import whole_in_a_block
+from gradcheck_cli.numeric.rounding import looked_at_together
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -43,7 +43,7 @@ class ColoredSampler:
     def __init__(self, point: Point, coupling: Coupling) -> None:
         self.point = point
         self._coupling = coupling
-        self._together = whole_in_a_block(int(np.prod(point.shape)))  # colours that are credited at once
+        self._together = looked_at_together(int(np.prod(point.shape)))  # colours that are credited at once
         self._color = np.full(point.x.size, -1, np.int32)
         self._kept = coupling.colors <= self._together
         self._owners: list[Array] = []  # colour by colour, where they take less room than one block

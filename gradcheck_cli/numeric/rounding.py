@@ -20,6 +20,10 @@ ROUNDINGS = 64.0
 
 _BLOCK = 2**15
 
+#: Of small arrays, so many elements are looked at together: twenty outputs of a default case. More is hardly faster,
+#: and takes more memory than the arrays themselves.
+_TOGETHER = 2**12
+
 
 def is_rounding(residue: Array, size: Array, epsilon: float) -> Array:
     """Tell for each output whether a residue can be the rounding of values that are, or came from, such a size.
@@ -55,9 +59,9 @@ def blocks(size: int) -> Iterator[slice]:
     return (slice(start, start + _BLOCK) for start in range(0, size, _BLOCK))
 
 
-def whole_in_a_block(size: int) -> int:
-    """How many arrays of that size are looked at together: as many as fit into a piece, and one at least."""
-    return max(1, _BLOCK // max(1, size))
+def looked_at_together(size: int) -> int:
+    """How many arrays of that size are looked at together: 4,096 elements, and one array at least."""
+    return max(1, _TOGETHER // max(1, size))
 
 
 def tiles(shape: tuple[int, ...]) -> Iterator[tuple[slice, ...]]:
