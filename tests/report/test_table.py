@@ -539,8 +539,10 @@ def test_random_cases_that_fail_are_told_by_their_smallest() -> None:
     stream = io.StringIO()
     run = Run(program="convcheck", argv=(), seed=0, cases=4, random=True, versions={})
     report = make_report("table", run, stream, Look(show="failed", width=100))
+    undecided = replace(WRONG_VALUE, verdict=Verdict.INCONCLUSIVE)
     for result in (PASSED, WRONG_VALUE, RAISED, WRONG_VALUE, of(WRONG_VALUE, 2, None), of(RAISED, 1, "not shrunk")):
         report.case(result)
+    report.case(of(undecided, 3, None))
     verdicts = {Verdict.PASS: 1, Verdict.FAIL: 2, Verdict.ERROR: 1}
     report.finish(Summary(counts=verdicts, seconds=1.0, ways=2))
     lines = stream.getvalue().splitlines()
@@ -551,6 +553,7 @@ def test_random_cases_that_fail_are_told_by_their_smallest() -> None:
     assert [line for line in lines if line.startswith("the smallest")] == [
         "the smallest found of 2 cases that fail in this way",
         "the smallest found of 1 case that fails in this way; not shrunk",
+        "the smallest found of 3 cases that are undecided in this way",
     ]
     assert lines[-1] == "4 cases: 1 passed, 2 failed, 1 raised (in 2 ways) in 1.00 s"
 
