@@ -121,4 +121,7 @@ def _home_elsewhere() -> Iterator[None]:
         return
     with tempfile.TemporaryDirectory(prefix="convcheck-") as home:
         set_hypothesis_home_dir(home)
-        yield
+        try:
+            yield
+        finally:
+            set_hypothesis_home_dir(None)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from gradcheck_cli.report.report import Look
-    from gradcheck_cli.result import ArrayResult, CaseResult, Run, Summary
+    from gradcheck_cli.result import ArrayResult, CaseResult, Run, Smallest, Summary
 
 _COUNTED = {
     Verdict.PASS: "passed",
@@ -117,9 +117,7 @@ class TableReport:
         shape = f" -> {_sizes(result.forward.expected_shape)}" if result.forward else ""
         self._print(f"{case.label()}{shape}, {case.dtype}, seed {case.seed}", style="default")
         if result.smallest:
-            alike, note = result.smallest.alike, result.smallest.note
-            who = "1 case that fails" if alike == 1 else f"{alike} cases that fail"
-            self._print(f"the smallest found of {who} in this way" + (f"; {note}" if note else ""), style="default")
+            self._print(_stands_for(result.smallest, result.verdict), style="default")
         rows = [*([result.forward] if result.forward else []), *result.gradients.values()]
         told = result.verdict in (Verdict.ERROR, Verdict.SKIP)  # by one reason, of which its parts know nothing
         for reason in [result.reason or ""] if told else result.reasons:
@@ -223,6 +221,12 @@ def _duties(result: CaseResult) -> str:
     return ", ".join(
         name if duty.verdict is Verdict.PASS else f"{name} {word(duty.verdict)}" for name, duty in result.duties.items()
     )
+
+
+def _stands_for(smallest: Smallest, verdict: Verdict) -> str:
+    one, many = ("is undecided", "are undecided") if verdict is Verdict.INCONCLUSIVE else ("fails", "fail")
+    which = f"1 case that {one}" if smallest.alike == 1 else f"{smallest.alike} cases that {many}"
+    return f"the smallest found of {which} in this way" + (f"; {smallest.note}" if smallest.note else "")
 
 
 def _short(result: CaseResult) -> str:

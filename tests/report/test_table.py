@@ -12,7 +12,7 @@ import pytest
 
 from gradcheck_cli import CaseResult, ConvCase, Verdict
 from gradcheck_cli.report.report import Look, make_report
-from gradcheck_cli.result import ArrayResult, Picture, Run, Summary, Worst, Wrong
+from gradcheck_cli.result import ArrayResult, Picture, Run, Smallest, Summary, Worst, Wrong
 
 CASE = ConvCase(N=2, C=3, H=7, W=7, F=4, stride=2)
 NO_FIGURES: dict[str, Any] = dict.fromkeys(("max_rel_error", "max_abs_error", "scaled_error", "worst", "wrong"))
@@ -530,3 +530,38 @@ def test_pictures_are_ascii_where_the_stream_is() -> None:
 
 def test_pictures_of_right_and_of_undrawn_arrays_take_no_line() -> None:
     assert "worst slice" not in shown(WRONG_VALUE)
+
+
+def test_random_cases_that_fail_are_told_by_their_smallest() -> None:
+    def of(result: CaseResult, alike: int, note: str | None) -> CaseResult:
+        return replace(result, smallest=Smallest(alike=alike, note=note))
+
+    stream = io.StringIO()
+    run = Run(program="convcheck", argv=(), seed=0, cases=4, random=True, versions={})
+    report = make_report("table", run, stream, Look(show="failed", width=100))
+    undecided = replace(WRONG_VALUE, verdict=Verdict.INCONCLUSIVE)
+    for result in (PASSED, WRONG_VALUE, RAISED, WRONG_VALUE, of(WRONG_VALUE, 2, None), of(RAISED, 1, "not shrunk")):
+        report.case(result)
+    report.case(of(undecided, 3, None))
+    verdicts = {Verdict.PASS: 1, Verdict.FAIL: 2, Verdict.ERROR: 1}
+    report.finish(Summary(counts=verdicts, seconds=1.0, ways=2))
+    lines = stream.getvalue().splitlines()
+    assert [line for line in lines if line.startswith(("FAIL", "ERROR", "  FAIL", "  ERROR"))] == [
+        "FAIL layers.py:f,g",
+        "ERROR layers.py:f,g",
+    ]
+    assert [line for line in lines if line.startswith("the smallest")] == [
+        "the smallest found of 2 cases that fail in this way",
+        "the smallest found of 1 case that fails in this way; not shrunk",
+        "the smallest found of 3 cases that are undecided in this way",
+    ]
+    assert lines[-1] == "4 cases: 1 passed, 2 failed, 1 raised (in 2 ways) in 1.00 s"
+
+
+def test_a_run_that_was_stopped_says_after_how_many_cases() -> None:
+    stream = io.StringIO()
+    run = Run(program="convcheck", argv=(), seed=0, cases=9, versions={})
+    report = make_report("table", run, stream, Look(quiet=True, width=100))
+    report.case(WRONG_VALUE)
+    report.finish(Summary(counts={Verdict.FAIL: 1}, seconds=1.0, stopped=True))
+    assert stream.getvalue() == "stopped by --max-failures after 1 of 9 cases: 1 failed in 1.00 s\n"
