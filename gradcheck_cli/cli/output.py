@@ -102,17 +102,17 @@ def whole_file(path: Path, flag: str, wanted: Callable[[], bool] = lambda: True)
     Raises:
         click.BadParameter: nothing can be written there. It is raised before the block runs.
     """
-    path = path.resolve()  # what a link points to is replaced, not the link
+    given, path = path, path.resolve()  # what a link points to is replaced, not the link
     special = path.exists() and not path.is_file()  # a pipe or /dev/null is written to, not replaced
     draft = path if special else path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         stream = draft.open("w", encoding="utf-8")
     except OSError as error:
-        why = f"{str(path)!r} cannot be written: {error.strerror}; give a file in a folder that is there."
+        why = f"{str(given)!r} cannot be written: {error.strerror}; give a file in a folder that is there."
         raise click.BadParameter(why, param_hint=flag) from error
     try:
         yield stream
-        _close(stream, path, flag)
+        _close(stream, given, flag)
     except BaseException:
         with contextlib.suppress(OSError):
             stream.close()
