@@ -8,17 +8,20 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gradcheck_cli.cli.types import Dtypes, PositiveNumber, Values, WholeNumber
+from gradcheck_cli.cli.types import Dtypes, PositiveNumber, Values, WholeNumber, Words
+from gradcheck_cli.layers.parameter import Whole, Word
 from gradcheck_cli.numeric.method import METHODS
 from gradcheck_cli.report.report import FORMATS
 
 if TYPE_CHECKING:
     from gradcheck_cli.layers.layer import Layer
+    from gradcheck_cli.layers.parameter import Parameter
 
 #: With more cases than this, only those that did not pass are shown.
 MANY_CASES = 20
 
 _GEOMETRY = "Geometry (each takes one value, a list 1,2,5 or a range 5..9)"
+_SETTINGS = "Geometry (each takes one value or a list; of shapes, 2x3,4x5)"
 _CHECK = "Check"
 _OUTPUT = "Output"
 
@@ -50,7 +53,9 @@ def layer_command(layer: Layer, name: str) -> LayerCommand:
 
         return run_checks(layer, **flags)
 
+    pair, function = ("FILE.py:loss", "") if layer.loss else ("FILE.py:forward,backward", "FILE.py:Class, ")
     default, *others = layer.builtin
+    builtin = ", ".join([f"{default} (built in, the default)", *others])
     return LayerCommand(
         name,
         callback=callback,
@@ -58,13 +63,12 @@ def layer_command(layer: Layer, name: str) -> LayerCommand:
             click.Argument(["implementation"], nargs=-1),
             *_geometry_flags(layer),
             *_check_flags(),
-            *_output_flags(layer.command),
+            *_output_flags(layer.command.split()[0]),
         ],
         help=(
-            f"Check the backward pass of a {layer.title} against numerical derivatives of its forward pass.\n\n"
-            f"IMPLEMENTATION is {default} (built in, the default), {', '.join(others)}, FILE.py, "
-            "FILE.py:forward,backward, FILE.py:Class, a package's folder, or package.module with such names; several "
-            "are checked one after the other.\n\n"
+            f"Check the backward pass of {layer.indefinite} against numerical derivatives of its forward pass.\n\n"
+            f"IMPLEMENTATION is {builtin}, FILE.py, {pair}, {function}a package's folder, or package.module with such "
+            "names; several are checked one after the other.\n\n"
             "With no geometry flag a standard set of small geometries is tried; with any, the product of what the "
             "flags say."
         ),
@@ -74,10 +78,25 @@ def layer_command(layer: Layer, name: str) -> LayerCommand:
 
 
 def _geometry_flags(layer: Layer) -> list[click.Parameter]:
+    whole = all(isinstance(p, Whole) for p in layer.case.parameters())
+    section = _GEOMETRY if whole else _SETTINGS
     return [
-        Flag([f"--{p.name}", p.name], type=Values(p), help=f"{p.help}  [{p.default}]", section=_GEOMETRY)
+        Flag([f"--{p.name}", p.name], type=_type(p), help=f"{p.help}  [{_default(p)}]", section=section)
         for p in layer.case.parameters()
     ]
+
+
+def _type(parameter: Parameter) -> click.ParamType[tuple[Any, ...]]:
+    match parameter:
+        case Whole():
+            return Values(parameter)
+        case Word():
+            return Words(parameter)
+    raise AssertionError(parameter)
+
+
+def _default(parameter: Parameter) -> str:
+    return parameter.written(parameter.normalise(parameter.default))
 
 
 def _check_flags() -> list[click.Parameter]:

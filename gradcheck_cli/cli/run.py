@@ -94,9 +94,8 @@ def run_checks(
         sweepers = [make_runner(SWEEP, name, layer, settings, limits) for name in names]
         return run_sweeps(_results(cases, sweepers), stdout, look, picture)
     checkers = [make_runner(CHECK, name, layer, settings, limits) for name in names]
-    described = Run(
-        program=layer.command, argv=tuple(sys.argv[1:]), seed=seed, cases=total, versions=versions(layer.command)
-    )
+    program = layer.command.split()[0]
+    described = Run(program=program, argv=tuple(sys.argv[1:]), seed=seed, cases=total, versions=versions(program))
     with ExitStack() as files:
         reports = [make_report("json" if json_path == "-" else format_ or "table", described, stdout, look)]
         if json_path is not None and json_path != "-":

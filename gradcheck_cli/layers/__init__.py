@@ -2,11 +2,32 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from gradcheck_cli.layers import conv
+from collections.abc import Iterator, Mapping
+from importlib import import_module
+from typing import TYPE_CHECKING, cast
 
 if TYPE_CHECKING:
     from gradcheck_cli.layers.layer import Layer
 
-LAYERS: dict[str, Layer] = {layer.name: layer for layer in (conv.LAYER,)}
+#: By the name on the command line, what the layer is called in a sentence; its module has the same name.
+TITLES = {
+    "conv": "convolution",
+}
+
+
+class _Layers(Mapping[str, "Layer"]):
+    """The layers by name, each imported when it is asked for: there are many, and a run needs one."""
+
+    def __getitem__(self, name: str) -> Layer:
+        if name not in TITLES:
+            raise KeyError(name)
+        return cast("Layer", import_module(f"gradcheck_cli.layers.{name.replace('-', '_')}").LAYER)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(TITLES)
+
+    def __len__(self) -> int:
+        return len(TITLES)
+
+
+LAYERS: Mapping[str, Layer] = _Layers()

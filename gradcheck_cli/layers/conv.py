@@ -13,7 +13,8 @@ from gradcheck_cli.layers.conv_fast import conv_backward_fast, conv_forward_fast
 from gradcheck_cli.layers.conv_faults import faults
 from gradcheck_cli.layers.conv_naive import both, conv_backward_naive, conv_forward_naive
 from gradcheck_cli.layers.conv_words import WORDS
-from gradcheck_cli.layers.layer import Axis, Case, Layer, Problem, pair, size
+from gradcheck_cli.layers.layer import Axis, Case, Layer, Problem
+from gradcheck_cli.layers.parameter import pair, size
 from gradcheck_cli.numeric.colored import Coupling
 
 if TYPE_CHECKING:
@@ -251,4 +252,5 @@ LAYER = Layer(
         ConvCase(N=3, C=2, H=5, W=5, F=4, HH=3, WW=3, stride=1, pad=1),  # for those that take square images only
     ),
     faults=faults,
+    param="conv_param",
 )

@@ -55,7 +55,8 @@ class Evidence:
     @cached_property
     def inputs(self) -> dict[str, Array]:
         """The problem's inputs, as the reference takes them."""
-        return {name: self._wide(value) for name, value in self.problem.inputs.items()}
+        wide = {name: self._wide(self.problem.inputs[name]) for name in self.problem.differentiable}
+        return {**self.problem.inputs, **wide}
 
     @cached_property
     def cotangent(self) -> Array:
@@ -111,7 +112,7 @@ class Evidence:
         return np.minimum(bits, most)
 
     def _expected(self, name: str, value: Array, gradients: Gradients) -> Expected:
-        absolute = {key: abs(array) for key, array in self.inputs.items()}
+        absolute = {**self.inputs, **{key: abs(self.inputs[key]) for key in self.problem.differentiable}}
         scale = abs(gradients(absolute, abs(self.cotangent))[name])
         bound = _OWN_ROUNDINGS * epsilon(value.dtype) * scale
         return Expected(value=value, scale=scale, error_bound=bound, method="reference", evaluations=0)
