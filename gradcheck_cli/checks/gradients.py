@@ -147,7 +147,7 @@ def _check_gradient(
     )
     expected = Expected(
         value=derivative.value,
-        scale=derivative.scale,
+        scale=np.maximum(derivative.scale, problem.gradient_scale.get(name, 0.0)),
         error_bound=derivative.error_bound,
         method=derivative.method,
         evaluations=derivative.evaluations,

@@ -12,6 +12,20 @@ if TYPE_CHECKING:
 #: By the name on the command line, what the layer is called in a sentence; its module has the same name.
 TITLES = {
     "conv": "convolution",
+    "affine": "affine layer",
+    "relu": "rectified linear unit",
+    "sigmoid": "logistic sigmoid",
+    "tanh": "hyperbolic tangent",
+    "maxpool": "max pooling",
+    "avgpool": "average pooling",
+    "batchnorm": "batch normalisation",
+    "layernorm": "layer normalisation",
+    "softmax": "softmax loss",
+    "svm": "hinge loss",
+    "rnn-step": "recurrent step",
+    "rnn": "recurrent layer",
+    "lstm-step": "LSTM step",
+    "lstm": "LSTM layer",
 }
 
 

@@ -109,6 +109,9 @@ class Problem:
     coupling: Mapping[str, Coupling]  #: for each input of which many elements can be moved together, which
     axes: Mapping[str, tuple[Axis, ...]]  #: of each input and each output
     outputs: Mapping[str, tuple[int, ...]] = field(default_factory=dict)  #: shapes of several, by name; {} for one, out
+    #: Of gradients in which terms cancel that their Jacobian does not show (what a mean takes away, say), the sum of
+    #: the absolute values of these terms: their roundoff is proportional to it.
+    gradient_scale: Mapping[str, Array] = field(default_factory=dict)
     cotangents: int = 1  #: how many of the outputs have one; what follows them is state
 
     @property
@@ -170,8 +173,8 @@ class Layer:
 
     @property
     def indefinite(self) -> str:
-        """The title with its article."""
-        return f"{'an' if self.title[0] in 'aeiou' else 'a'} {self.title}"
+        """The title with its article, as it is spoken: an LSTM."""
+        return f"{'an' if self.title[0] in 'aeiouL' else 'a'} {self.title}"
 
     @property
     def signature(self) -> str:

@@ -1,0 +1,170 @@
+"""What the recurrent layers have in common: sizes, draws, names, and what may be moved together."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+
+from gradcheck_cli.arrays import signed_uniform
+from gradcheck_cli.layers.coupling import per_sample, per_unit
+from gradcheck_cli.layers.layer import Axis, Case, Layer
+from gradcheck_cli.layers.parameter import size
+from gradcheck_cli.layers.pose import pose
+from gradcheck_cli.layers.vocabulary import simple
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from gradcheck_cli.arrays import Array
+    from gradcheck_cli.layers.layer import Problem
+    from gradcheck_cli.layers.pose import Couples
+
+    Pair = tuple[Callable[..., Any], Callable[..., Any]]
+
+_SAMPLE = Axis(name="sample", index="n", size="N")
+_STEP = Axis(name="step", index="t", size="T", spatial=True)
+_FEATURE = Axis(name="feature", index="d", size="D")
+_UNIT = Axis(name="unit", index="h", size="H")
+_FROM = Axis(name="row", index="i", size="H")
+_GATE = Axis(name="gate column", index="j", size="4H")
+
+
+@dataclass(frozen=True, kw_only=True)
+class StepCase(Case):
+    """Sizes of one step: x (N, D), prev_h (N, H), Wx (D, gates H), Wh (H, gates H), b (gates H,)."""
+
+    layer: ClassVar[str]
+
+    N: int = size(3, "samples")
+    D: int = size(4, "features of x")
+    H: int = size(5, "hidden units")
+
+    def label(self) -> str:
+        """Name the geometry: `N 3 D 4 H 5`."""
+        return " ".join(f"{name} {value}" for name, value in self.geometry.items())
+
+
+@dataclass(frozen=True, kw_only=True)
+class SequenceCase(StepCase):
+    """Sizes of a sequence: x (N, T, D), h0 (N, H), the same weights at each step, h (N, T, H)."""
+
+    T: int = size(4, "steps")
+
+
+def recurrent(
+    case: type[StepCase],
+    title: str,
+    pair: Pair,
+    *,
+    states: tuple[str, ...],
+    outputs: tuple[str, ...],
+    gates: int,
+    names: tuple[str, ...],
+    others: tuple[str, ...],
+) -> Layer:
+    """Make a recurrent layer from its forward and backward pass.
+
+    Args:
+        case: its sizes, with T where it takes a whole sequence.
+        title: what it is called in a sentence.
+        pair: forward(x, states..., Wx, Wh, b) -> (outputs..., cache) and backward.
+        states: the inputs that stand between x and Wx.
+        outputs: what forward returns.
+        gates: blocks of H columns in Wx and Wh.
+        names: what people call it.
+        others: what they call other layers.
+    """
+    sequence = issubclass(case, SequenceCase)
+    columns = _UNIT if gates == 1 else _GATE
+    axes = {
+        "x": (_SAMPLE, _STEP, _FEATURE) if sequence else (_SAMPLE, _FEATURE),
+        **dict.fromkeys(states, (_SAMPLE, _UNIT)),
+        "Wx": (_FEATURE, columns),
+        "Wh": (_FROM, columns),
+        "b": (columns,),
+        **dict.fromkeys(outputs, (_SAMPLE, _STEP, _UNIT) if sequence else (_SAMPLE, _UNIT)),
+    }
+    if len(outputs) == 1:
+        axes["out"] = axes[outputs[0]]
+    # Samples do not meet. Within one step neither do units; from the second step on each weight reaches all of them.
+    couples: dict[str, Couples] = dict.fromkeys(("x", *states), per_sample)
+    couples |= {} if sequence else dict.fromkeys(("Wx", "Wh", "b"), per_unit)
+
+    def problem(case: StepCase) -> Problem:
+        source = random.Random(case.seed)  # noqa: S311  # arrays to compute with, not secrets
+        steps = (case.T,) if isinstance(case, SequenceCase) else ()
+        shapes = {
+            "x": (case.N, *steps, case.D),
+            **dict.fromkeys(states, (case.N, case.H)),
+            "Wx": (case.D, gates * case.H),
+            "Wh": (case.H, gates * case.H),
+            "b": (gates * case.H,),
+        }
+        inputs = {name: signed_uniform(source, shape) for name, shape in shapes.items()}
+        # As a layer is started, so that no gate is shut and none is open: their sums have a deviation below 1.
+        inputs["Wx"] *= 0.5 / case.D**0.5
+        inputs["Wh"] *= 0.5 / case.H**0.5
+        return pose(
+            case,
+            source,
+            inputs,
+            reference=pair,
+            scale=scale,
+            axes=axes,
+            couples=couples,
+            outputs=outputs,
+        )
+
+    def scale(*arrays: Array) -> tuple[Array, ...]:
+        """Bound what each step is off by the sums of absolute values in its gates, none steeper than 1; and by 1."""
+        x, *given, Wx, Wh, b = (abs(array) for array in arrays)
+        h, seen = given[0], []
+        for t in range(x.shape[1] if sequence else 1):
+            sums = (x[:, t] if sequence else x) @ Wx + h @ Wh + b
+            h = 1 + sums.reshape(len(x), gates, -1).mean(axis=1)
+            seen.append(h)
+        return (np.stack(seen, axis=1),) if sequence else (h, given[-1] + h)[: len(outputs)]
+
+    def standard() -> tuple[StepCase, ...]:
+        rows = [(3, 4, 5, 4), (2, 3, 3, 3), (1, 2, 3, 2), (2, 1, 2, 3), (3, 2, 1, 2), (2, 3, 4, 1)]
+        if not sequence:
+            rows = rows[:-1]
+        return tuple(
+            case(**dict(zip(("N", "D", "H", "T"), row if sequence else row[:3], strict=False))) for row in rows
+        )
+
+    sizes: Mapping[str, int] = {"N": 2, "D": 3, "H": 4, **({"T": 5} if sequence else {})}
+    return Layer(
+        name=case.layer,
+        title=title,
+        command=f"gradcheck {case.layer}",
+        case=case,
+        inputs=("x", *states, "Wx", "Wh", "b"),
+        problem=problem,
+        standard=standard,
+        builtin={"vectorised": pair},
+        vocabulary=simple(
+            names,
+            others=others,
+            inputs={
+                "x": ("x",),
+                **{name: (name.replace("_", "").lower(),) for name in states},
+                "Wx": ("wx",),
+                "Wh": ("wh",),
+                "b": ("b",),
+            },
+            axes={
+                "x": "N T D" if sequence else "N D",
+                **dict.fromkeys(states, "N H"),
+                "Wx": "D G",
+                "Wh": "H G",
+                "b": "G",
+                "out": "N T H" if sequence else "N H",
+            },
+        ),
+        trials=(case(**sizes),),
+        outputs=outputs,
+    )

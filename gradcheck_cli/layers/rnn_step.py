@@ -1,0 +1,52 @@
+"""One step of a recurrent layer: next_h = tanh(x Wx + prev_h Wh + b)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+
+from gradcheck_cli.layers.recurrent import StepCase, recurrent
+
+if TYPE_CHECKING:
+    from gradcheck_cli.arrays import Array
+
+    Cache = tuple[Array, Array, Array, Array, Array]
+
+
+@dataclass(frozen=True, kw_only=True)
+class RnnStepCase(StepCase):
+    """Sizes of one step: x (N, D), prev_h and next_h (N, H), Wx (D, H), Wh (H, H), b (H,)."""
+
+    layer: ClassVar[str] = "rnn-step"
+
+
+def rnn_step_forward(x: Array, prev_h: Array, Wx: Array, Wh: Array, b: Array) -> tuple[Array, Cache]:
+    """Return next_h = tanh(x Wx + prev_h Wh + b), and the cache."""
+    next_h = np.tanh(x @ Wx + prev_h @ Wh + b)
+    return next_h, (x, prev_h, Wx, Wh, next_h)
+
+
+def rnn_step_backward(dnext_h: Array, cache: Cache) -> tuple[Array, Array, Array, Array, Array]:
+    """Carry dnext_h (N, H) back.
+
+    With a = x Wx + prev_h Wh + b, da = dnext_h (1 - next_h^2), for tanh' = 1 - tanh^2. The rest is two affine layers
+    that share da: dx = da Wx', dprev_h = da Wh', dWx = x' da, dWh = prev_h' da, db = sum_n da.
+    (Goodfellow, Bengio and Courville, Deep Learning, section 10.2.2.)
+    """
+    x, prev_h, Wx, Wh, next_h = cache
+    da = dnext_h * (1 - next_h * next_h)
+    return da @ Wx.T, da @ Wh.T, x.T @ da, prev_h.T @ da, da.sum(axis=0)
+
+
+LAYER = recurrent(
+    RnnStepCase,
+    "recurrent step",
+    (rnn_step_forward, rnn_step_backward),
+    states=("prev_h",),
+    outputs=("next_h",),
+    gates=1,
+    names=("rnn_step", "rnnstep", "rnn_cell", "rnncell"),
+    others=("lstm", "gru"),
+)
