@@ -18,6 +18,7 @@ from gradcheck_cli.layers.vocabulary import simple
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from gradcheck_cli.arrays import Array
     from gradcheck_cli.layers.layer import Problem
 
     Pair = tuple[Callable[..., Any], Callable[..., Any]]
@@ -43,8 +44,18 @@ def axes(count: int) -> tuple[Axis, ...]:
     return tuple(Axis(name=f"index {k}", index=f"i{k}", size=f"shape[{k}]") for k in range(count))
 
 
-def activation(case: type[ElementwiseCase], title: str, pair: Pair, *, names: tuple[str, ...]) -> Layer:
-    """Make the layer of an activation from its forward and backward pass."""
+def activation(
+    case: type[ElementwiseCase], title: str, pair: Pair, *, slope: Callable[[Array], Array], names: tuple[str, ...]
+) -> Layer:
+    """Make the layer of an activation.
+
+    Args:
+        case: the shape.
+        title: what it is called in a sentence.
+        pair: its forward and backward pass.
+        slope: of the output, the sum of the absolute values of the terms that its slope is computed from.
+        names: what people call it.
+    """
 
     def problem(case: ElementwiseCase) -> Problem:
         source = random.Random(case.seed)  # noqa: S311  # arrays to compute with, not secrets
@@ -57,6 +68,7 @@ def activation(case: type[ElementwiseCase], title: str, pair: Pair, *, names: tu
             reference=pair,
             # None of them is steeper than 1, so that what x was rounded by counts once at most.
             scale=lambda x: (np.maximum(abs(x), abs(pair[0](x)[0])),),
+            gradient_scale=lambda dout, x: {"x": abs(dout) * slope(pair[0](x)[0])},
             axes={"x": named, "out": named},
             couples={"x": elementwise},
         )

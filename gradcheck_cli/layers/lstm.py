@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from gradcheck_cli.layers.lstm_step import lstm_step_backward, lstm_step_forward
+from gradcheck_cli.layers.lstm_step import absolute, lstm_step_backward, lstm_step_forward
 from gradcheck_cli.layers.recurrent import SequenceCase, recurrent
 
 if TYPE_CHECKING:
@@ -55,6 +55,7 @@ LAYER = recurrent(
     states=("h0",),
     outputs=("h",),
     gates=4,
+    absolute=lambda caches: [absolute(cache) for cache in caches],
     names=("lstm",),
     others=("step", "cell", "gru"),
 )

@@ -33,10 +33,12 @@ def lstm_step_forward(
     """
     sums = x @ Wx + prev_h @ Wh + b
     H = prev_h.shape[1]
-    (i, f, o), g = np.split(sigmoid_forward(sums[:, : 3 * H])[0], 3, axis=1), np.tanh(sums[:, 3 * H :])
+    ifo, g = sigmoid_forward(sums[:, : 3 * H])[0], np.tanh(sums[:, 3 * H :])
+    i, f, o = np.split(ifo, 3, axis=1)
     next_c = f * prev_c + i * g
     squashed = np.tanh(next_c)
-    return o * squashed, next_c, (x, prev_h, prev_c, Wx, Wh, i, f, o, g, squashed)
+    slopes = np.hstack([ifo * (1 - ifo), 1 - g * g])
+    return o * squashed, next_c, (x, prev_h, prev_c, Wx, Wh, i, f, o, g, squashed, slopes, 1 - squashed * squashed)
 
 
 def lstm_step_backward(dnext_h: Array, dnext_c: Array, cache: Cache) -> tuple[Array, ...]:
@@ -48,17 +50,18 @@ def lstm_step_backward(dnext_h: Array, dnext_c: Array, cache: Cache) -> tuple[Ar
     affine layers that share da. (Hochreiter and Schmidhuber, 1997, with the forget gate of Gers, Schmidhuber and
     Cummins, 2000; the derivation by the chain rule, as in Greff et al., LSTM: A Search Space Odyssey, section II.)
     """
-    x, prev_h, prev_c, Wx, Wh, i, f, o, g, squashed = cache
-    dc = dnext_c + dnext_h * o * (1 - squashed * squashed)
-    da = np.hstack(
-        [
-            dc * g * i * (1 - i),
-            dc * prev_c * f * (1 - f),
-            dnext_h * squashed * o * (1 - o),
-            dc * i * (1 - g * g),
-        ]
-    )
+    x, prev_h, prev_c, Wx, Wh, i, f, o, g, squashed, slopes, slope = cache
+    dc = dnext_c + dnext_h * o * slope
+    da = np.hstack([dc * g, dc * prev_c, dnext_h * squashed, dc * i]) * slopes
     return da @ Wx.T, da @ Wh.T, dc * f, x.T @ da, prev_h.T @ da, da.sum(axis=0)
+
+
+def absolute(cache: Cache) -> Cache:
+    """Of a cache the one with which backward adds up absolute values: s + s^2 of s - s^2, 1 + h^2 of 1 - h^2."""
+    *factors, _, slope = map(abs, cache)
+    i, f, o, g = factors[5:9]
+    slopes = np.hstack([i + i * i, f + f * f, o + o * o, 1 + g * g])
+    return (*factors, slopes, 2 - slope)
 
 
 LAYER = recurrent(
@@ -68,6 +71,7 @@ LAYER = recurrent(
     states=("prev_h", "prev_c"),
     outputs=("next_h", "next_c"),
     gates=4,
+    absolute=absolute,
     names=("lstm_step", "lstmstep", "lstm_cell", "lstmcell"),
     others=("gru",),
 )

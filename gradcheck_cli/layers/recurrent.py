@@ -16,7 +16,7 @@ from gradcheck_cli.layers.pose import pose
 from gradcheck_cli.layers.vocabulary import simple
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     from gradcheck_cli.arrays import Array
     from gradcheck_cli.layers.layer import Problem
@@ -62,6 +62,7 @@ def recurrent(
     states: tuple[str, ...],
     outputs: tuple[str, ...],
     gates: int,
+    absolute: Callable[[Any], Any],
     names: tuple[str, ...],
     others: tuple[str, ...],
 ) -> Layer:
@@ -74,6 +75,8 @@ def recurrent(
         states: the inputs that stand between x and Wx.
         outputs: what forward returns.
         gates: blocks of H columns in Wx and Wh.
+        absolute: of a cache the one with which backward adds up absolute values: those of all factors, and of a slope
+            such as 1 - tanh^2 those of its terms, which cancel where a unit is saturated.
         names: what people call it.
         others: what they call other layers.
     """
@@ -113,6 +116,7 @@ def recurrent(
             inputs,
             reference=pair,
             scale=scale,
+            gradient_scale=gradient_scale,
             axes=axes,
             couples=couples,
             outputs=outputs,
@@ -128,15 +132,21 @@ def recurrent(
             seen.append(h)
         return (np.stack(seen, axis=1),) if sequence else (h, given[-1] + h)[: len(outputs)]
 
+    def gradient_scale(*arrays: Array) -> dict[str, Array]:
+        cotangents, inputs = arrays[: len(outputs)], arrays[len(outputs) :]
+        *_, cache = pair[0](*inputs)
+        found = pair[1](*map(abs, cotangents), absolute(cache))
+        return dict(zip(("x", *states, "Wx", "Wh", "b"), found, strict=True))
+
     def standard() -> tuple[StepCase, ...]:
         rows = [(3, 4, 5, 4), (2, 3, 3, 3), (1, 2, 3, 2), (2, 1, 2, 3), (3, 2, 1, 2), (2, 3, 4, 1)]
         if not sequence:
             rows = rows[:-1]
-        return tuple(
-            case(**dict(zip(("N", "D", "H", "T"), row if sequence else row[:3], strict=False))) for row in rows
-        )
+        return tuple(sized(*row) for row in rows)
 
-    sizes: Mapping[str, int] = {"N": 2, "D": 3, "H": 4, **({"T": 5} if sequence else {})}
+    def sized(N: int, D: int, H: int, T: int) -> StepCase:
+        return case(N=N, D=D, H=H, T=T) if issubclass(case, SequenceCase) else case(N=N, D=D, H=H)
+
     return Layer(
         name=case.layer,
         title=title,
@@ -165,6 +175,6 @@ def recurrent(
                 "out": "N T H" if sequence else "N H",
             },
         ),
-        trials=(case(**sizes),),
+        trials=(sized(2, 3, 4, 5),),
         outputs=outputs,
     )

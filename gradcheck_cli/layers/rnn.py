@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from gradcheck_cli.layers.recurrent import SequenceCase, recurrent
-from gradcheck_cli.layers.rnn_step import rnn_step_backward, rnn_step_forward
+from gradcheck_cli.layers.rnn_step import absolute, rnn_step_backward, rnn_step_forward
 
 if TYPE_CHECKING:
     from gradcheck_cli.arrays import Array
@@ -56,6 +56,7 @@ LAYER = recurrent(
     states=("h0",),
     outputs=("h",),
     gates=1,
+    absolute=lambda caches: [absolute(cache) for cache in caches],
     names=("rnn",),
     others=("step", "cell", "lstm", "gru"),
 )

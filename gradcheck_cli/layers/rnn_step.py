@@ -25,7 +25,7 @@ class RnnStepCase(StepCase):
 def rnn_step_forward(x: Array, prev_h: Array, Wx: Array, Wh: Array, b: Array) -> tuple[Array, Cache]:
     """Return next_h = tanh(x Wx + prev_h Wh + b), and the cache."""
     next_h = np.tanh(x @ Wx + prev_h @ Wh + b)
-    return next_h, (x, prev_h, Wx, Wh, next_h)
+    return next_h, (x, prev_h, Wx, Wh, 1 - next_h * next_h)
 
 
 def rnn_step_backward(dnext_h: Array, cache: Cache) -> tuple[Array, Array, Array, Array, Array]:
@@ -35,9 +35,15 @@ def rnn_step_backward(dnext_h: Array, cache: Cache) -> tuple[Array, Array, Array
     that share da: dx = da Wx', dprev_h = da Wh', dWx = x' da, dWh = prev_h' da, db = sum_n da.
     (Goodfellow, Bengio and Courville, Deep Learning, section 10.2.2.)
     """
-    x, prev_h, Wx, Wh, next_h = cache
-    da = dnext_h * (1 - next_h * next_h)
+    x, prev_h, Wx, Wh, slope = cache
+    da = dnext_h * slope
     return da @ Wx.T, da @ Wh.T, x.T @ da, prev_h.T @ da, da.sum(axis=0)
+
+
+def absolute(cache: Cache) -> Cache:
+    """Of a cache the one with which backward adds up absolute values: of 1 - h^2, 1 + h^2."""
+    x, prev_h, Wx, Wh, slope = cache
+    return abs(x), abs(prev_h), abs(Wx), abs(Wh), 2 - slope
 
 
 LAYER = recurrent(
@@ -47,6 +53,7 @@ LAYER = recurrent(
     states=("prev_h",),
     outputs=("next_h",),
     gates=1,
+    absolute=absolute,
     names=("rnn_step", "rnnstep", "rnn_cell", "rnncell"),
     others=("lstm", "gru"),
 )

@@ -103,4 +103,4 @@ def picked(x: Array, y: Array) -> Array:
 
 def of_label(x: Array, y: Array) -> Array:
     """Return 1 where a score is that of its sample's label, else 0: (N, C)."""
-    return (np.arange(x.shape[1]) == y[:, None]).astype(x.dtype)
+    return np.asarray(np.arange(x.shape[1]) == y[:, None], x.dtype)

@@ -33,4 +33,10 @@ def sigmoid_backward(dout: Array, cache: Array) -> Array:
     return dx
 
 
-LAYER = activation(SigmoidCase, "logistic sigmoid", (sigmoid_forward, sigmoid_backward), names=("sigmoid", "logistic"))
+LAYER = activation(
+    SigmoidCase,
+    "logistic sigmoid",
+    (sigmoid_forward, sigmoid_backward),
+    slope=lambda out: out + out * out,
+    names=("sigmoid", "logistic"),
+)

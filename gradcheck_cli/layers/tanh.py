@@ -32,4 +32,6 @@ def tanh_backward(dout: Array, cache: Array) -> Array:
     return dx
 
 
-LAYER = activation(TanhCase, "hyperbolic tangent", (tanh_forward, tanh_backward), names=("tanh",))
+LAYER = activation(
+    TanhCase, "hyperbolic tangent", (tanh_forward, tanh_backward), slope=lambda out: 1 + out * out, names=("tanh",)
+)
