@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from gradcheck_cli.layers.lstm_step import absolute, lstm_step_backward, lstm_step_forward
-from gradcheck_cli.layers.recurrent import SequenceCase, recurrent
+from gradcheck_cli.layers.recurrent import SequenceCase, recurrent, through_time, time_slips
 
 if TYPE_CHECKING:
     from gradcheck_cli.arrays import Array
@@ -39,13 +39,7 @@ def lstm_backward(dh: Array, caches: list[Cache]) -> tuple[Array, ...]:
     alone: into step t go dh[:, t] plus the dprev_h of step t + 1, and its dprev_c; into the last, dh and zero. The
     weights' gradients are summed over steps. (Greff et al., LSTM: A Search Space Odyssey, section II.)
     """
-    dxs, carried_h, carried_c = [], np.zeros_like(dh[:, 0]), np.zeros_like(dh[:, 0])
-    totals = [np.zeros_like(array) for array in (caches[0][3], caches[0][4], caches[0][4][0])]
-    for t in reversed(range(dh.shape[1])):
-        dx, carried_h, carried_c, *shares = lstm_step_backward(dh[:, t] + carried_h, carried_c, caches[t])
-        dxs.append(dx)
-        totals = [total + share for total, share in zip(totals, shares, strict=True)]
-    return np.stack(dxs[::-1], axis=1), carried_h, *totals
+    return through_time(lstm_step_backward, dh, caches, (1.0, 1.0))
 
 
 LAYER = recurrent(
@@ -54,6 +48,7 @@ LAYER = recurrent(
     (lstm_forward, lstm_backward),
     states=("h0",),
     outputs=("h",),
+    slips=lambda case: time_slips(lstm_step_backward, 2, case),
     gates=4,
     absolute=lambda caches: [absolute(cache) for cache in caches],
     names=("lstm",),

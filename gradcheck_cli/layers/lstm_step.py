@@ -11,7 +11,10 @@ from gradcheck_cli.layers.recurrent import StepCase, recurrent
 from gradcheck_cli.layers.sigmoid import sigmoid_forward
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from gradcheck_cli.arrays import Array
+    from gradcheck_cli.layers.recurrent import Slip
 
     Cache = tuple[Array, ...]
 
@@ -64,11 +67,33 @@ def absolute(cache: Cache) -> Cache:
     return (*factors, slopes, 2 - slope)
 
 
+def _slips(_: LstmStepCase) -> Iterator[Slip]:
+    def without_forget_gate(dnext_h: Array, dnext_c: Array, cache: Cache) -> tuple[Array, ...]:
+        dx, dprev_h, _, *rest = lstm_step_backward(dnext_h, dnext_c, cache)
+        return dx, dprev_h, dnext_c + dnext_h * cache[7] * cache[-1], *rest
+
+    path = "dc = dnext_c + dnext_h o (1 - tanh(next_c)^2), and dprev_c = dc f."
+    yield "forget-gate", "In {names} the forget gate is left out.", path, without_forget_gate
+    yield (
+        "output-tanh",
+        "In {names} the slope of the tanh before the output gate is left out.",
+        path,
+        lambda dnext_h, dnext_c, cache: lstm_step_backward(dnext_h, dnext_c, (*cache[:-1], np.ones_like(cache[-1]))),
+    )
+    yield (
+        "cell-path",
+        "In {names} the way by next_c is left out: dnext_c is not added.",
+        path,
+        lambda dnext_h, dnext_c, cache: lstm_step_backward(dnext_h, 0 * dnext_c, cache),
+    )
+
+
 LAYER = recurrent(
     LstmStepCase,
     "LSTM step",
     (lstm_step_forward, lstm_step_backward),
     states=("prev_h", "prev_c"),
+    slips=_slips,
     outputs=("next_h", "next_c"),
     gates=4,
     absolute=absolute,

@@ -10,19 +10,20 @@ import numpy as np
 
 from gradcheck_cli.arrays import signed_uniform
 from gradcheck_cli.layers.coupling import per_sample, per_unit
-from gradcheck_cli.layers.layer import Axis, Case, Layer
+from gradcheck_cli.layers.layer import Axis, Case, Fault, Layer
 from gradcheck_cli.layers.parameter import size
 from gradcheck_cli.layers.pose import pose
 from gradcheck_cli.layers.vocabulary import simple
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from gradcheck_cli.arrays import Array
     from gradcheck_cli.layers.layer import Problem
     from gradcheck_cli.layers.pose import Couples
 
     Pair = tuple[Callable[..., Any], Callable[..., Any]]
+    Slip = tuple[str, str, str, Callable[..., Any]]
 
 _SAMPLE = Axis(name="sample", index="n", size="N")
 _STEP = Axis(name="step", index="t", size="T", spatial=True)
@@ -65,6 +66,7 @@ def recurrent(
     absolute: Callable[[Any], Any],
     names: tuple[str, ...],
     others: tuple[str, ...],
+    slips: Callable[[Any], Iterable[Slip]],
 ) -> Layer:
     """Make a recurrent layer from its forward and backward pass.
 
@@ -79,6 +81,7 @@ def recurrent(
             such as 1 - tanh^2 those of its terms, which cancel where a unit is saturated.
         names: what people call it.
         others: what they call other layers.
+        slips: of a case, what people get wrong in backward: (code, cause, remedy, backward with the slip).
     """
     sequence = issubclass(case, SequenceCase)
     columns = _UNIT if gates == 1 else _GATE
@@ -138,6 +141,17 @@ def recurrent(
         found = pair[1](*map(abs, cotangents), absolute(cache))
         return dict(zip(("x", *states, "Wx", "Wh", "b"), found, strict=True))
 
+    def faults(case: StepCase, problem: Problem) -> Iterator[Fault]:
+        for code, cause, remedy, backward in slips(case):
+
+            def gradients(
+                inputs: Mapping[str, Array], dout: Array, backward: Callable[..., Any] = backward
+            ) -> Mapping[str, Array]:
+                *_, cache = pair[0](*inputs.values())
+                return dict(zip(inputs, backward(*problem.parts(dout).values(), cache), strict=True))
+
+            yield Fault(code=code, cause=cause, remedy=remedy, gradients=gradients)
+
     def standard() -> tuple[StepCase, ...]:
         rows = [(3, 4, 5, 4), (2, 3, 3, 3), (1, 2, 3, 2), (2, 1, 2, 3), (3, 2, 1, 2), (2, 3, 4, 1)]
         if not sequence:
@@ -177,4 +191,59 @@ def recurrent(
         ),
         trials=(sized(2, 3, 4, 5),),
         outputs=outputs,
+        faults=faults,
     )
+
+
+def through_time(
+    step: Callable[..., Any], dh: Array, caches: Sequence[Any], kept: tuple[float, ...] = (1.0,)
+) -> tuple[Array, ...]:
+    """Carry dh (N, T, H) back through all steps, the last first.
+
+    Args:
+        step: a step's backward: (cotangent of each state, cache) -> (dx, one of each state before, those of weights).
+        dh: what comes from outside, (N, T, H), for the first state of each step.
+        caches: that of each step.
+        kept: for each state by how much what a step hands on is multiplied: 1, or 0 to see what its loss does.
+
+    Returns:
+        dx (N, T, D), that of the first state before the first step, and the sums over steps of those of the weights.
+    """
+    states, dxs = [np.zeros_like(dh[:, 0])] * len(kept), []
+    totals: list[Array] = []
+    for t in reversed(range(dh.shape[1])):
+        hidden, *others = (share * state for share, state in zip(kept, states, strict=True))
+        dx, *rest = step(dh[:, t] + hidden, *others, caches[t])
+        states, shares = rest[: len(kept)], rest[len(kept) :]
+        totals = [total + share for total, share in zip(totals, shares, strict=True)] if totals else shares
+        dxs.append(dx)
+    return np.stack(dxs[::-1], axis=1), states[0], *totals
+
+
+def time_slips(
+    step: Callable[..., Any], count: int, case: SequenceCase
+) -> Iterator[tuple[str, str, str, Callable[..., Any]]]:
+    """Yield what is lost on the way back through time; nothing is where there is one step."""
+    if case.T == 1:
+        return
+    last = np.arange(case.T)[:, None] == case.T - 1
+    remedy = "Into step t go dh[:, t] and what step t + 1 returned for its previous state, added up."
+    yield (
+        "not-carried-back",
+        "In {names} the gradient of the hidden state is not carried back from step to step.",
+        remedy,
+        lambda dh, caches: through_time(step, dh, caches, (0.0, *[1.0] * (count - 1))),
+    )
+    yield (
+        "upstream-missing",
+        "In {names} the dh of a step is not added to what comes back from the next: only that of the last step counts.",
+        remedy,
+        lambda dh, caches: through_time(step, dh * last, caches, (1.0,) * count),
+    )
+    if count > 1:
+        yield (
+            "cell-not-carried-back",
+            "In {names} the gradient of the cell state is not carried back from step to step.",
+            "Hand the dprev_c of step t + 1 to step t as its dnext_c.",
+            lambda dh, caches: through_time(step, dh, caches, (1.0, 0.0)),
+        )

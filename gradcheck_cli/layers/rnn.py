@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from gradcheck_cli.layers.recurrent import SequenceCase, recurrent
+from gradcheck_cli.layers.recurrent import SequenceCase, recurrent, through_time, time_slips
 from gradcheck_cli.layers.rnn_step import absolute, rnn_step_backward, rnn_step_forward
 
 if TYPE_CHECKING:
@@ -32,21 +32,14 @@ def rnn_forward(x: Array, h0: Array, Wx: Array, Wh: Array, b: Array) -> tuple[Ar
     return np.stack(states, axis=1), caches
 
 
-def rnn_backward(dh: Array, caches: list[Cache]) -> tuple[Array, Array, Array, Array, Array]:
+def rnn_backward(dh: Array, caches: list[Cache]) -> tuple[Array, ...]:
     """Carry dh (N, T, H) back through time.
 
     h[t] reaches the loss by itself and by h[t + 1]: what goes into step t is dh[:, t] plus the dprev_h of step t + 1.
     The weights are the same at each step, so their gradients are summed over steps. (Goodfellow, Bengio and Courville,
     Deep Learning, section 10.2.2.)
     """
-    dxs, carried = [], np.zeros_like(dh[:, 0])
-    totals = [np.zeros_like(array) for array in (caches[0][2], caches[0][3], carried[0])]
-    for t in reversed(range(dh.shape[1])):
-        dx, carried, *shares = rnn_step_backward(dh[:, t] + carried, caches[t])
-        dxs.append(dx)
-        totals = [total + share for total, share in zip(totals, shares, strict=True)]
-    dWx, dWh, db = totals
-    return np.stack(dxs[::-1], axis=1), carried, dWx, dWh, db
+    return through_time(rnn_step_backward, dh, caches)
 
 
 LAYER = recurrent(
@@ -55,6 +48,7 @@ LAYER = recurrent(
     (rnn_forward, rnn_backward),
     states=("h0",),
     outputs=("h",),
+    slips=lambda case: time_slips(rnn_step_backward, 1, case),
     gates=1,
     absolute=lambda caches: [absolute(cache) for cache in caches],
     names=("rnn",),

@@ -10,7 +10,10 @@ import numpy as np
 from gradcheck_cli.layers.recurrent import StepCase, recurrent
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from gradcheck_cli.arrays import Array
+    from gradcheck_cli.layers.recurrent import Slip
 
     Cache = tuple[Array, Array, Array, Array, Array]
 
@@ -46,11 +49,21 @@ def absolute(cache: Cache) -> Cache:
     return abs(x), abs(prev_h), abs(Wx), abs(Wh), 2 - slope
 
 
+def _slips(_: RnnStepCase) -> Iterator[Slip]:
+    yield (
+        "slope-missing",
+        "In {names} the slope of tanh is left out.",
+        "Multiply dnext_h by 1 - next_h^2 first.",
+        lambda dnext_h, cache: rnn_step_backward(dnext_h, (*cache[:4], np.ones_like(cache[4]))),
+    )
+
+
 LAYER = recurrent(
     RnnStepCase,
     "recurrent step",
     (rnn_step_forward, rnn_step_backward),
     states=("prev_h",),
+    slips=_slips,
     outputs=("next_h",),
     gates=1,
     absolute=absolute,
