@@ -21,6 +21,8 @@ def replay_command(program: str, case: Case, implementation: str, settings: Sett
     words += ["--tol", _number(settings.tolerance(case.dtype))]
     if settings.step is not None:
         words += ["--step", _number(settings.step)]
+    if settings.skipped_duties:
+        words += ["--skip-duty", ",".join(settings.skipped_duties)]
     return shlex.join(words)
 
 

@@ -96,6 +96,14 @@ class ArrayResult:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Duty:
+    """What came of one of the things that a backward pass owes beside the right numbers."""
+
+    verdict: Verdict
+    reason: str | None  #: None only on a pass
+
+
+@dataclass(frozen=True, kw_only=True)
 class Diagnosis:
     """A cause that was tried against the numbers and fits."""
 
@@ -114,6 +122,7 @@ class CaseResult:
     reason: str | None  #: None only on a pass
     forward: ArrayResult | None = None  #: None if forward raised or the case was skipped
     gradients: Mapping[str, ArrayResult] = field(default_factory=dict)
+    duties: Mapping[str, Duty] = field(default_factory=dict)
     diagnosis: tuple[Diagnosis, ...] = ()
     traceback: str | None = None  #: of an error: the implementation's own frames
     understood: str | None = None  #: what the implementation was taken for; None where there is nothing to say
@@ -121,6 +130,17 @@ class CaseResult:
     command: str | None = None  #: reproduces this case; None if the implementation has no name to type
     seconds: float = 0.0
     output: str = field(default="", compare=False)  #: what the implementation printed, as far as it was captured
+    #: Kept on request: the inputs, "dout", "out" and the gradients ("dx") as they were returned.
+    arrays: Mapping[str, Array] = field(default_factory=dict, repr=False, compare=False)
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """Why the parts of the case that are as bad as the whole are not right, a sentence each."""
+        parts = [self.forward, *self.gradients.values()] if self.forward else [*self.gradients.values()]
+        found = [part.reason for part in parts if part.verdict is self.verdict and part.reason]
+        owed = [duty.reason for duty in self.duties.values() if duty.verdict is self.verdict and duty.reason]
+        # What is wrong with a gradient's form or values is told by the gradient, and is a breach of a duty too.
+        return tuple(found + [reason for reason in owed if not set(reason.split("; ")) <= set(found)])
 
     @property
     def passed(self) -> bool:

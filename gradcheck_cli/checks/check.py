@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from gradcheck_cli.checks.diagnosis.diagnose import diagnose
+from gradcheck_cli.checks.duties import FirstRun, try_duties, untried_duties
 from gradcheck_cli.checks.forward import check_forward
 from gradcheck_cli.checks.gradients import Gradients, check_gradients, unchecked_gradients
 from gradcheck_cli.checks.settings import Settings
 from gradcheck_cli.command import replay_command
 from gradcheck_cli.implementation.find import find, plain
-from gradcheck_cli.implementation.implementation import Implementation, ImplementationError, NotExpressibleError
+from gradcheck_cli.implementation.implementation import (
+    Implementation,
+    ImplementationError,
+    NotExpressibleError,
+    watching,
+)
 from gradcheck_cli.implementation.packing import packed
 from gradcheck_cli.layers import LAYERS
 from gradcheck_cli.result import ArrayResult, CaseResult, Verdict
@@ -21,6 +30,7 @@ from gradcheck_cli.result import ArrayResult, CaseResult, Verdict
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from gradcheck_cli.arrays import Array
     from gradcheck_cli.layers.layer import Case, Layer, Problem
 
 Functions = Callable[..., Any] | tuple[Callable[..., Any], Callable[..., Any]]
@@ -33,6 +43,7 @@ def check(
     method: str = "auto",
     tol: float | None = None,
     step: float | None = None,
+    skipped_duties: tuple[str, ...] = (),
 ) -> CaseResult:
     """Check one case: run forward and backward, and hold them against the reference and the numerical derivative.
 
@@ -43,6 +54,7 @@ def check(
         method: how derivatives are computed: "auto" (by the sizes), "dense", "colored" or "projected".
         tol: tolerance in roundings (eps of the dtype); by default 100, and never over 1/256 of an element's scale.
         step: a fixed step for the differences, instead of one chosen and bounded by the checker.
+        skipped_duties: names of duties (`checks.settings.DUTIES`) that are not tried.
 
     Returns:
         The result. A geometry that no layer can have is a skip; code that raises is an error with its traceback.
@@ -56,7 +68,7 @@ def check(
         implementation = find(implementation or next(iter(layer.builtin)), layer)
     elif not isinstance(implementation, Implementation):
         implementation = plain(implementation if isinstance(implementation, tuple) else (implementation,), layer)
-    return check_case(case, implementation, Settings(method=method, tol=tol, step=step))
+    return check_case(case, implementation, Settings(method=method, tol=tol, step=step, skipped_duties=skipped_duties))
 
 
 def check_case(case: Case, implementation: Implementation, settings: Settings) -> CaseResult:
@@ -100,19 +112,23 @@ def _judge(case: Case, layer: Layer, implementation: Implementation, settings: S
     implementation = packed(implementation, problem)
     forward: ArrayResult | None = None
     try:
-        out, cache = implementation.forward(problem.inputs, problem.parameters)
-        forward = check_forward(out, problem, case.dtype, settings)
-        returned = implementation.backward(problem.cotangent, cache, problem.differentiable)
+        with watching() as watch:
+            out, cache = implementation.forward(problem.inputs, problem.parameters)
+            forward = check_forward(out, problem, case.dtype, settings)
+            returned = implementation.backward(problem.cotangent, cache, problem.differentiable)
+        changed = watch.changed({**problem.inputs, "dout": problem.cotangent})
         found = _gradients(returned, forward, implementation, problem, case.dtype, settings)
     except NotExpressibleError as error:
         return replace(blank, reason=str(error))
     except ImplementationError as error:
         return replace(
             blank,
+            arrays=_kept(problem, settings),
             verdict=Verdict.ERROR,
             reason=str(error),
             forward=forward,
             gradients=unchecked_gradients(problem, case.dtype, settings, Verdict.ERROR, "was not checked"),
+            duties=untried_duties(settings),
             traceback=error.traceback,
         )
     diagnosis = diagnose(
@@ -127,17 +143,30 @@ def _judge(case: Case, layer: Layer, implementation: Implementation, settings: S
         derivatives=found.derivatives,
         leaks=found.leaks,
     )
-    parts = [forward, *found.results.values()]
-    verdict = Verdict.worst(part.verdict for part in parts)
-    reasons = [part.reason for part in parts if part.verdict is verdict and part.reason]
-    return replace(
+    scales = {name: float(expected.scale.max(initial=0)) for name, expected in found.derivatives.items()}
+    scales = {name: scale for name, scale in scales.items() if math.isfinite(scale)}
+    first = FirstRun(out=out, gradients=returned, changed=changed, scales=scales)
+    duties, causes = try_duties(implementation, problem, first, case.dtype, settings)
+    verdicts = [part.verdict for part in (forward, *found.results.values())]
+    verdict = Verdict.worst([*verdicts, *(duty.verdict for duty in duties.values())])
+    judged = replace(
         blank,
         verdict=verdict,
-        reason="; ".join(reasons) or None,
         forward=forward,
         gradients=found.results,
-        diagnosis=diagnosis,
+        duties=duties,
+        diagnosis=(*diagnosis, *causes),
+        arrays=_kept(problem, settings, out=out, **{f"d{name}": array for name, array in returned.items()}),
     )
+    return replace(judged, reason="; ".join(judged.reasons) or None)
+
+
+def _kept(problem: Problem, settings: Settings, **returned: object) -> dict[str, Array]:
+    """Gather the arrays of a case, if they are to be kept."""
+    if not settings.keep_arrays:
+        return {}
+    arrays = {name: array for name, array in returned.items() if isinstance(array, np.ndarray)}
+    return {**problem.inputs, "dout": problem.cotangent, **arrays}
 
 
 def _gradients(

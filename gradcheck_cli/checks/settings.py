@@ -17,6 +17,18 @@ TOLERANCE = 100.0
 LARGEST_SHARE = 2.0**-8
 
 
+#: What a backward pass owes beside the right numbers, in the order in which it is told.
+DUTIES = (
+    "shapes",
+    "finite",
+    "deterministic",
+    "linear_in_cotangent",
+    "inputs_unchanged",
+    "independent_caches",
+    "not_vacuous",
+)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Settings:
     """What a user may fix about a check.
@@ -29,6 +41,7 @@ class Settings:
     tol: float | None = None  #: in roundings of the dtype; None for the default
     step: float | None = None  #: a fixed step; None to have it chosen and bounded
     adapter: str | None = None  #: what made the implementation callable; a replay needs it
+    skipped_duties: tuple[str, ...] = ()  #: names of `DUTIES` that are not tried
     keep_arrays: bool = False  #: whether results hold the arrays that were compared
 
     def __post_init__(self) -> None:
@@ -38,6 +51,8 @@ class Settings:
                 raise ValueError(f"{name} must be positive and finite, not {value}")
         if self.method not in METHODS:
             raise ValueError(f"method must be one of {', '.join(METHODS)}, not {self.method!r}")
+        if unknown := set(self.skipped_duties) - set(DUTIES):
+            raise ValueError(f"a duty must be one of {', '.join(DUTIES)}, not {min(unknown)!r}")
 
     def tolerance(self, dtype: str) -> float:
         """The tolerance for arrays of `dtype`, in roundings."""

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gradcheck_cli.cli.types import Dtypes, PositiveNumber, Values, WholeNumber, Words
+from gradcheck_cli.arrays import DTYPES
+from gradcheck_cli.checks.settings import DUTIES
+from gradcheck_cli.cli.types import Names, PositiveNumber, Values, WholeNumber, Words
 from gradcheck_cli.layers.parameter import Whole, Word
 from gradcheck_cli.numeric.method import METHODS
 from gradcheck_cli.report.report import FORMATS
@@ -103,7 +105,7 @@ def _check_flags() -> list[click.Parameter]:
     return [
         Flag(
             ["--dtype"],
-            type=Dtypes(),
+            type=Names(DTYPES),
             default="float64",
             help="float16, float32, float64, longdouble, or a list  [float64]",
             section=_CHECK,
@@ -132,6 +134,14 @@ def _check_flags() -> list[click.Parameter]:
             ["--step"],
             type=PositiveNumber(),
             help="fixes the step h of the differences  [chosen and bounded]",
+            section=_CHECK,
+        ),
+        Flag(
+            ["--skip-duty", "skipped_duties"],
+            type=Names(DUTIES),
+            default=(),
+            metavar="DUTY",
+            help=f"duties beside the right numbers that are not tried: {', '.join(DUTIES)}",
             section=_CHECK,
         ),
         Flag(
@@ -190,9 +200,17 @@ def _output_flags(program: str) -> list[click.Parameter]:
             section=_OUTPUT,
         ),
         Flag(
+            ["--debug", "debug_path"],
+            type=click.Path(dir_okay=False),
+            metavar="PATH",
+            help="writes the arrays of the first case that did not pass, as .npz",
+            section=_OUTPUT,
+        ),
+        Flag(
             ["--show"],
-            type=click.Choice(["all", "failed", "worst"]),
-            help=f"which cases  [all; failed if there are more than {MANY_CASES}]",
+            type=click.Choice(["all", "failed", "worst", "grades"]),
+            help="which cases, or only a row for each implementation  "
+            f"[all; of more than {MANY_CASES} cases failed; of several implementations grades]",
             section=_OUTPUT,
         ),
         Flag(["-q", "--quiet"], is_flag=True, help="one line", section=_OUTPUT),

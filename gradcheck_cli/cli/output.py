@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import shutil
 import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TextIO
@@ -14,7 +15,7 @@ import click
 from gradcheck_cli.result import Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from gradcheck_cli.result import CaseResult, StepSweep
@@ -93,12 +94,13 @@ def show_printed(result: CaseResult | StepSweep, *, verbose: bool) -> None:
 
 
 @contextmanager
-def whole_file(path: Path, flag: str) -> Iterator[TextIO]:
-    """Open a file that replaces `path` when the block ends well, and is gone when it does not.
+def whole_file(path: Path, flag: str, wanted: Callable[[], bool] = lambda: True) -> Iterator[TextIO]:
+    """Open a file that replaces `path` when the block ends well, and is gone when it does not, or is not wanted then.
 
     Raises:
         click.BadParameter: nothing can be written there. It is raised before the block runs.
     """
+    path = path.resolve()  # what a link points to is replaced, not the link
     special = path.exists() and not path.is_file()  # a pipe or /dev/null is written to, not replaced
     draft = path if special else path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
@@ -116,7 +118,9 @@ def whole_file(path: Path, flag: str) -> Iterator[TextIO]:
             draft.unlink()
         raise
     if not special:
-        draft.replace(path)
+        if path.exists():
+            shutil.copymode(path, draft)  # who may read it is not ours to change
+        draft.replace(path) if wanted() else draft.unlink()
 
 
 def _close(stream: TextIO, path: Path, flag: str) -> None:

@@ -13,6 +13,7 @@ import click
 
 from gradcheck_cli.cases.product import Product
 from gradcheck_cli.checks.settings import Settings
+from gradcheck_cli.cli.debug import DebugFile
 from gradcheck_cli.cli.exit_codes import end
 from gradcheck_cli.cli.flags import MANY_CASES, versions
 from gradcheck_cli.cli.output import Stdout, show_printed, wants_color, whole_file, width
@@ -21,7 +22,7 @@ from gradcheck_cli.engine import CHECK, SWEEP, make_runner, run
 from gradcheck_cli.guard.limits import GIGABYTE, Limits
 from gradcheck_cli.implementation.find import ImplementationNotFoundError
 from gradcheck_cli.report.report import Look, make_report
-from gradcheck_cli.result import Run, Summary
+from gradcheck_cli.result import Run, Summary, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from gradcheck_cli.engine import Result, Runner
     from gradcheck_cli.layers.layer import Case, Layer
     from gradcheck_cli.report.report import Report
-    from gradcheck_cli.result import CaseResult, Verdict
+    from gradcheck_cli.result import CaseResult
 
     Cases = Product | tuple[Case, ...]
 
@@ -43,6 +44,7 @@ def run_checks(
     method: str,
     tol: float | None,
     step: float | None,
+    skipped_duties: tuple[str, ...],
     step_sweep: bool,
     adapter: str | None,
     timeout: float,
@@ -50,6 +52,7 @@ def run_checks(
     format_: str | None,
     json_path: str | None,
     plot_path: str | None,
+    debug_path: str | None,
     show: str | None,
     quiet: bool,
     verbose: bool,
@@ -77,14 +80,22 @@ def run_checks(
     names = implementation or (next(iter(layer.builtin)),)
     total = len(cases) * len(names)
     if step_sweep:
-        refuse_beside_sweep({"--step": step, "--tol": tol, "--format": format_, "--json": json_path, "--show": show})
+        checking = {"--step": step, "--tol": tol, "--show": show, "--debug": debug_path}
+        refuse_beside_sweep({**checking, "--format": format_, "--json": json_path})
     picture = wanted_picture(plot_path, swept=total if step_sweep else 0)
 
-    settings = Settings(method=method, tol=tol, step=step, adapter=adapter, keep_arrays=verbose)
+    settings = Settings(
+        method=method,
+        tol=tol,
+        step=step,
+        adapter=adapter,
+        skipped_duties=skipped_duties,
+        keep_arrays=verbose or debug_path is not None,
+    )
     limits = Limits(seconds=timeout, memory=None if memory is None else int(memory * GIGABYTE))
     stdout = cast("TextIO", Stdout())
     look = Look(
-        show=show or ("failed" if total > MANY_CASES else "all"),
+        show=show or ("all" if total <= MANY_CASES else "failed" if len(names) == 1 else "grades"),
         quiet=quiet,
         verbose=verbose,
         color=wants_color(color, stdout),
@@ -101,7 +112,11 @@ def run_checks(
         if json_path is not None and json_path != "-":
             stream = files.enter_context(whole_file(Path(json_path), "--json"))
             reports.append(make_report("json", described, stream, look))
-        summary = _report(_results(cases, checkers), reports, verbose=verbose)
+        if debug_path is not None:
+            debug = DebugFile(Path(debug_path))
+            files.enter_context(debug.opened())
+            reports.append(debug)
+        summary = _report(_results(cases, checkers), reports, look)
         stdout.flush()
     return end(summary)
 
@@ -136,11 +151,12 @@ def _results(cases: Cases, runners: list[Runner[Result]]) -> Generator[Result]:
     yield from run(cases, runners)
 
 
-def _report(results: Generator[CaseResult], reports: list[Report], *, verbose: bool) -> Summary:
+def _report(results: Generator[CaseResult], reports: list[Report], look: Look) -> Summary:
     """Hand every result to every report; on Ctrl-C, what there is."""
     started = time.perf_counter()
     verdicts: list[Verdict] = []
     warned: set[str] = set()
+    told: set[str] = set()  # of these the prints were shown: those of a first error are enough
     interrupted = False
     try:
         for result in results:
@@ -150,7 +166,9 @@ def _report(results: Generator[CaseResult], reports: list[Report], *, verbose: b
                     click.echo(f"Warning: {warning}.", err=True)
             for report in reports:
                 report.case(result)
-            show_printed(result, verbose=verbose)
+            if look.verbose or (look.show != "grades" and result.implementation not in told):
+                show_printed(result, verbose=look.verbose)
+                told |= {result.implementation} if result.verdict is Verdict.ERROR else set()
             verdicts.append(result.verdict)
     except KeyboardInterrupt:
         interrupted = True

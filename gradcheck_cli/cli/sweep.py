@@ -28,6 +28,7 @@ _NO_PART = {
     "--tol": "a sweep judges nothing, and --tol is about what passes",
     "--show": "every sweep is shown",
     "--json": "a sweep is no check, and the JSON report is of checks; its forms are the table and --plot",
+    "--debug": "a sweep judges nothing, so that no case fails",
     "--format": "a sweep is no check, and the JSON report is of checks; its forms are the table and --plot",
 }
 

@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gradcheck_cli.arrays import DTYPES
-
 if TYPE_CHECKING:
     from gradcheck_cli.layers.parameter import Whole, Word
 
@@ -88,23 +86,22 @@ class Words(click.ParamType[tuple[Any, ...]]):
             self.fail(f"{value!r}: {error}.", param, ctx)
 
 
-class Dtypes(click.ParamType[tuple[str, ...]]):
-    """One or several dtypes, by name."""
+class Names(click.ParamType[tuple[str, ...]]):
+    """One or several of some names."""
 
-    name = "dtypes"
+    name = "names"
 
-    def get_metavar(self, param: click.Parameter, ctx: click.Context) -> str:  # noqa: ARG002
-        """Say in `--help` what is expected."""
-        return "DTYPE"
+    def __init__(self, names: tuple[str, ...]) -> None:
+        self.names = names
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, ...]:
-        """Parse a comma-separated list of dtypes."""
+        """Parse a comma-separated list of names; one given twice counts once."""
         if isinstance(value, tuple):
             return value
         words = [word.strip() for word in value.split(",")]
         for word in words:
-            if word not in DTYPES:
-                self.fail(f"{word!r} is not one of {', '.join(DTYPES)}.", param, ctx)
+            if word not in self.names:
+                self.fail(f"{word!r} is not one of {', '.join(self.names)}.", param, ctx)
         return tuple(dict.fromkeys(words))
 
 

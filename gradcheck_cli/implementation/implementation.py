@@ -17,7 +17,7 @@ from gradcheck_cli.implementation.dated import remedy
 from gradcheck_cli.implementation.missing import MissingImportError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from gradcheck_cli.arrays import Array
 
@@ -62,6 +62,32 @@ class Implementation:
     warnings: tuple[str, ...] = ()  #: what went wrong on the way and was got over, a sentence each
 
 
+class Watch:
+    """Keeps the copies that user code was given, to see whether it has written into them."""
+
+    def __init__(self) -> None:
+        self.copies: list[tuple[Array, Any]] = []  #: what was to be given, and the copy that was
+
+    def changed(self, arrays: Mapping[str, Array]) -> tuple[str, ...]:
+        """Name those of `arrays` of which a copy, or a copy of a view, is not what it was."""
+        written = [given for given, copy in self.copies if not np.array_equal(given, copy, equal_nan=True)]
+        return tuple(name for name, array in arrays.items() if any(np.may_share_memory(array, w) for w in written))
+
+
+_WATCHES: list[Watch] = []
+
+
+@contextlib.contextmanager
+def watching() -> Iterator[Watch]:
+    """Watch all arrays that calls within the block are given."""
+    watch = Watch()
+    _WATCHES.append(watch)
+    try:
+        yield watch
+    finally:
+        _WATCHES.remove(watch)
+
+
 def call(function: Callable[..., Any], *args: object, **kwargs: object) -> Any:
     """Call the user's code with copies of the arguments, and with its prints on stderr.
 
@@ -70,6 +96,9 @@ def call(function: Callable[..., Any], *args: object, **kwargs: object) -> Any:
     """
     copies = [_copy(argument) for argument in args]
     named = {name: _copy(argument) for name, argument in kwargs.items()}
+    for watch in _WATCHES:
+        given = zip((*args, *kwargs.values()), (*copies, *named.values()), strict=True)
+        watch.copies += [(one, copy) for one, copy in given if isinstance(one, np.ndarray)]
     try:
         with contextlib.redirect_stdout(sys.stderr), np.errstate():
             return function(*copies, **named)

@@ -60,11 +60,13 @@ def activation(
     def problem(case: ElementwiseCase) -> Problem:
         source = random.Random(case.seed)  # noqa: S311  # arrays to compute with, not secrets
         named = axes(len(case.shape))
+        x = signed_uniform(source, case.shape)
+        x.flat[0] = abs(x.flat[0])  # where all are negative, a rectifier has nothing to check
         return pose(
             case,
             source,
             # Magnitudes from 0.5 to 1.5: the kink at zero is out of reach.
-            {"x": signed_uniform(source, case.shape)},
+            {"x": x},
             reference=pair,
             # None of them is steeper than 1, so that what x was rounded by counts once at most.
             scale=lambda x: (np.maximum(abs(x), abs(pair[0](x)[0])),),

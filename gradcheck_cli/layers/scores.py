@@ -27,7 +27,7 @@ class ScoresCase(Case):
     layer: ClassVar[str]
 
     N: int = size(5, "samples")
-    C: int = size(4, "classes")
+    C: int = size(4, "classes", minimum=2)
     scale: float = real(1.0, "factor on the scores: 1000 shows what overflows", low=1e-3)
 
     def label(self) -> str:
@@ -61,6 +61,7 @@ def loss(
         # Two scores differ by a multiple of 0.4, give or take 0.1: never by 1, where a hinge has its kink.
         x = [0.4 * source.randrange(-4, 5) + source.uniform(-0.05, 0.05) for _ in range(case.N * case.C)]
         y = [source.randrange(case.C) for _ in range(case.N)]
+        y[0] = int(np.argmin(x[: case.C]))  # at least one margin is missed, and a loss without one has no gradient
         return pose(
             case,
             source,
@@ -73,7 +74,7 @@ def loss(
         )
 
     def standard() -> tuple[ScoresCase, ...]:
-        rows = [(5, 4, 1.0), (3, 5, 1.0), (1, 3, 1.0), (4, 2, 1.0), (2, 1, 1.0), (6, 3, 10.0), (4, 5, 1000.0)]
+        rows = [(5, 4, 1.0), (3, 5, 1.0), (1, 3, 1.0), (4, 2, 1.0), (2, 6, 1.0), (6, 3, 10.0), (4, 5, 1000.0)]
         return tuple(case(N=N, C=C, scale=scale) for N, C, scale in rows)
 
     return Layer(

@@ -70,7 +70,7 @@ def encode(result: CaseResult) -> dict[str, Any]:
         "reason": result.reason,
         "forward": None if result.forward is None else _array(result.forward),
         "gradients": {name: _array(gradient) for name, gradient in result.gradients.items()},
-        "duties": {},
+        "duties": {name: asdict(duty) for name, duty in result.duties.items()},
         "diagnosis": [asdict(diagnosis) for diagnosis in result.diagnosis],
         "traceback": result.traceback,
         "command": result.command,

@@ -19,7 +19,7 @@ FORMATS = {"table": "table", "json": "json"}
 class Look:
     """How much of a run a report for people shows, and in which dress."""
 
-    show: str = "all"  #: which cases: all, failed, worst
+    show: str = "all"  #: which cases: all, failed, worst; or none, and only the table of implementations: grades
     quiet: bool = False
     verbose: bool = False
     color: bool = False

@@ -11,7 +11,9 @@ from rich.table import Table
 from rich.text import Text
 
 from gradcheck_cli.report.console import make_console
+from gradcheck_cli.report.grades import Grades
 from gradcheck_cli.report.picture import shaded
+from gradcheck_cli.report.words import STYLES, word
 from gradcheck_cli.result import Verdict
 
 if TYPE_CHECKING:
@@ -19,14 +21,6 @@ if TYPE_CHECKING:
 
     from gradcheck_cli.report.report import Look
     from gradcheck_cli.result import ArrayResult, CaseResult, Run, Summary
-
-_STYLES = {
-    Verdict.PASS: "green",
-    Verdict.FAIL: "bold red",
-    Verdict.ERROR: "bold magenta",
-    Verdict.INCONCLUSIVE: "bold yellow",
-    Verdict.SKIP: "dim",
-}
 
 _COUNTED = {
     Verdict.PASS: "passed",
@@ -52,24 +46,28 @@ class TableReport:
         self._look = look
         self._stories: list[CaseResult] = []
         self._skipped: dict[str, int] = {}
+        self._grades = Grades()
         self._worst: CaseResult | None = None
         self._implementation: str | None = None
         self._said_something = False
 
     def case(self, result: CaseResult) -> None:
         """Print a case in one line; keep it if there is more to say."""
+        self._grades.add(result)
         if self._worst is None or _badness(result) > _badness(self._worst):
             self._worst = result
         if result.verdict is Verdict.SKIP:
             self._skipped[result.reason or ""] = self._skipped.get(result.reason or "", 0) + 1
-        if self._look.quiet or self._look.show == "worst":
+        if self._look.quiet or self._look.show in ("worst", "grades"):
             return
+        told = self._look.show == "all" or result.verdict not in (Verdict.PASS, Verdict.SKIP)
         if self._look.verbose:
-            self._story(result)
+            if told:
+                self._story(result)
             return
         if result.verdict not in (Verdict.PASS, Verdict.SKIP) or self._run.cases == 1:
             self._stories.append(result)
-        if self._run.cases > 1 and (self._look.show == "all" or result.verdict not in (Verdict.PASS, Verdict.SKIP)):
+        if self._run.cases > 1 and told:
             self._line(result)
 
     def finish(self, summary: Summary) -> None:
@@ -80,8 +78,11 @@ class TableReport:
             self._story(result)
         if not self._look.quiet:
             self._gap()
+            if len(self._grades) > 1:
+                self._console.print(self._grades.table())
+                self._gap()
             for reason, count in self._skipped.items():
-                self._print(f"skipped {count}: {reason}", style=_STYLES[Verdict.SKIP])
+                self._print(f"skipped {count}: {reason}", style=STYLES[Verdict.SKIP])
         self._console.print(self._summary(summary), soft_wrap=True)
 
     def _gap(self) -> None:
@@ -97,14 +98,14 @@ class TableReport:
             self._print(f"{result.implementation}, seed {result.case.seed}", style="bold")
             if result.understood:
                 self._console.print(Padding(Text(f"understood as {result.understood}", style="dim"), (0, 0, 0, 2)))
-        line = Text(f"  {_word(result.verdict):<5}", style=_STYLES[result.verdict])
+        line = Text(f"  {word(result.verdict):<5}", style=STYLES[result.verdict])
         rest = f" {result.case.label():<42} {result.case.dtype:<9} "
         line.append(f"{rest}{_short(result)}", style="dim" if result.verdict is Verdict.SKIP else "default")
         self._console.print(line, overflow="ellipsis", no_wrap=True)
 
     def _story(self, result: CaseResult) -> None:
         self._gap()
-        title = Text(f"{_word(result.verdict)} ", style=_STYLES[result.verdict])
+        title = Text(f"{word(result.verdict)} ", style=STYLES[result.verdict])
         self._console.print(title.append(result.implementation, style="bold default"), soft_wrap=True)
         if result.understood and (self._run.cases == 1 or self._look.verbose):  # else it stands above the cases
             self._console.print(Text(f"understood as {result.understood}", style="dim"))
@@ -112,11 +113,9 @@ class TableReport:
         shape = f" -> {_sizes(result.forward.expected_shape)}" if result.forward else ""
         self._print(f"{case.label()}{shape}, {case.dtype}, seed {case.seed}", style="default")
         rows = [*([result.forward] if result.forward else []), *result.gradients.values()]
-        reasons = [row.reason for row in rows if row.verdict is result.verdict and row.reason]
-        if result.verdict in (Verdict.ERROR, Verdict.SKIP):
-            reasons = [result.reason or ""]
-        for reason in reasons:
-            self._print(reason, style=_STYLES[result.verdict])
+        told = result.verdict in (Verdict.ERROR, Verdict.SKIP)  # by one reason, of which its parts know nothing
+        for reason in [result.reason or ""] if told else result.reasons:
+            self._print(reason, style=STYLES[result.verdict])
         for diagnosis in result.diagnosis:
             self._print(diagnosis.text, style="bold")
         if result.traceback:
@@ -125,6 +124,8 @@ class TableReport:
         if rows and result.verdict is not Verdict.ERROR:
             self._console.print(self._table(rows))
         if self._look.verbose:
+            if result.duties:
+                self._print(f"duties: {_duties(result)}", style="default")
             for row in rows:
                 self._arrays(row)
         if result.command and result.verdict is not Verdict.PASS:
@@ -173,7 +174,7 @@ class TableReport:
         for number, (verdict, count) in enumerate(counts.items()):
             text.append(", " if number else ": " if len(counts) > 1 or summary.interrupted else " ")
             text.append(f"{count} " if len(counts) > 1 or summary.interrupted else "")
-            text.append(_COUNTED[verdict], style=_STYLES[verdict])
+            text.append(_COUNTED[verdict], style=STYLES[verdict])
         text.append(f" in {summary.seconds:.2f} s")
         array = _worst_array(self._worst) if self._worst else None
         if summary.verdict is Verdict.PASS and array and array.scaled_error is not None:
@@ -191,7 +192,7 @@ def make(run: Run, stream: TextIO, look: Look) -> TableReport:
 
 
 def _cells(row: ArrayResult, *, wide: bool) -> list[Text | str]:
-    verdict = Text(_word(row.verdict), style=_STYLES[row.verdict])
+    verdict = Text(word(row.verdict), style=STYLES[row.verdict])
     shape = "none" if row.shape is None else _sizes(row.shape)
     if row.worst is None or row.max_rel_error is None or row.max_abs_error is None or row.scaled_error is None:
         return [row.name, shape, *["-"] * (10 if wide else 5), verdict]
@@ -203,6 +204,13 @@ def _cells(row: ArrayResult, *, wide: bool) -> list[Text | str]:
     if wide:
         cells += [_figure(row.worst.error_bound), row.method, str(row.evaluations)]
     return [*cells, verdict]
+
+
+def _duties(result: CaseResult) -> str:
+    """Name the duties, those that were not kept with their verdicts."""
+    return ", ".join(
+        name if duty.verdict is Verdict.PASS else f"{name} {word(duty.verdict)}" for name, duty in result.duties.items()
+    )
 
 
 def _short(result: CaseResult) -> str:
@@ -227,10 +235,6 @@ def _worst_array(result: CaseResult) -> ArrayResult | None:
 
 def _share(array: ArrayResult) -> float:
     return (array.scaled_error or 0.0) / array.tolerance
-
-
-def _word(verdict: Verdict) -> str:
-    return verdict.value if verdict in (Verdict.PASS, Verdict.SKIP) else verdict.value.upper()
 
 
 def _sizes(shape: tuple[int, ...]) -> str:

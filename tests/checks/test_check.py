@@ -137,7 +137,7 @@ def test_evaluations_of_forward_are_counted() -> None:
     counted = {name: gradient.evaluations for name, gradient in result.gradients.items()}
     # For each input: twice at the point, three on each of two lines, two along each of two directions, two a colour.
     assert counted == {"dx": 12 + 2 * 4, "dw": 12 + 2 * 4, "db": 12 + 2 * 1}
-    assert calls == sum(counted.values()) + 2  # the output itself, and whether forward takes float64
+    assert calls == sum(counted.values()) + 2 + 3  # the output, whether forward takes float64, and the duties
 
 
 def test_memory_is_proportional_to_the_arrays() -> None:

@@ -376,3 +376,22 @@ def test_a_flood_of_prints_is_cut(convcheck: Program, layer_file: LayerFile) -> 
     run = convcheck(layer_file(flood), *SMALL)
     assert len(run.stderr) < 10_000
     assert all(word in run.stderr for word in ("first", "last", "bytes ...]"))
+
+
+def test_a_link_and_the_mode_of_a_file_stay(convcheck: Program, tmp_path: Path) -> None:
+    (tmp_path / "there").mkdir()
+    target = tmp_path / "there" / "report.json"
+    target.touch(mode=0o600)
+    (tmp_path / "link.json").symlink_to(target)
+    convcheck(*SMALL, "--json", "link.json")
+    assert (tmp_path / "link.json").is_symlink()
+    assert json.loads(target.read_text(encoding="utf-8"))["summary"]["pass"] == 1
+    assert target.stat().st_mode & 0o777 == 0o600
+    assert {path.name for path in tmp_path.rglob("*")} == {"there", "report.json", "link.json"}
+
+
+def test_verbose_tells_of_failed_cases_only_if_that_is_asked_for(convcheck: Program, layer_file: LayerFile) -> None:
+    path = layer_file(("pad : pad + H, pad : pad + W]", "pad : pad + H, pad:-pad]"))
+    run = convcheck(path, *SMALL, "--pad", "0,1", "-v", "--show", "failed")
+    titles = [line.split()[0] for line in run.stdout.splitlines() if line.endswith("conv_forward,conv_backward")]
+    assert titles == ["FAIL"]

@@ -381,6 +381,12 @@ Traceback (your code only):
 IndexError: index 7 is out of bounds
 replay: convcheck layers.py:f,g --N 2
 
+      passed  implementation  why
+────────────────────────────────────────────────────────────────────────────────
+pass     1/1  other.py
+FAIL     1/3  layers.py       dx is wrong in 14 of 294 elements (in 1 of 3
+                              cases)
+
 skipped 2: the kernel's height of 9 does not fit into the padded height of 3
 6 cases: 2 passed, 1 failed, 1 raised, 2 skipped in 1.23 s
 """

@@ -1,0 +1,227 @@
+"""What a backward pass owes beside the right numbers: each duty is tried, and told by name."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from gradcheck_cli.arrays import epsilon, signed_uniform, working_dtype
+from gradcheck_cli.checks.comparison import Subject, malformed, noisy, nonfinite
+from gradcheck_cli.checks.settings import DUTIES
+from gradcheck_cli.implementation.implementation import ImplementationError, listed
+from gradcheck_cli.numeric.rounding import typical
+from gradcheck_cli.result import Diagnosis, Duty, Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from gradcheck_cli.arrays import Array
+    from gradcheck_cli.checks.settings import Settings
+    from gradcheck_cli.implementation.implementation import Implementation
+    from gradcheck_cli.layers.layer import Problem
+
+#: Beside the roundings of each of three gradients, those of their sum.
+_TOGETHER = 4
+
+
+#: Duties for which results of several calls are compared.
+_COMPARED = ("linear_in_cotangent", "independent_caches")
+_UNTOLD = Duty(verdict=Verdict.INCONCLUSIVE, reason="could not be told: what is run again comes out different")
+
+_STALE = (
+    "backward uses what the latest forward left behind, whatever cache it is given. "
+    "Keep what it needs in the cache, not in a variable of the module."
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class FirstRun:
+    """What the first calls of forward and backward left behind."""
+
+    out: object
+    gradients: Mapping[str, object]  #: as returned, by the names of the inputs
+    changed: tuple[str, ...]  #: inputs, and "dout", that they have written into
+    scales: Mapping[str, float]  #: for each gradient seen, the largest sum of absolute values of an element's terms
+
+
+def try_duties(
+    implementation: Implementation, problem: Problem, first: FirstRun, dtype: str, settings: Settings
+) -> tuple[dict[str, Duty], tuple[Diagnosis, ...]]:
+    """Try every duty that is not to be skipped; each has a name, a verdict and, unless it passed, a sentence.
+
+    That takes 3 calls of forward and 6 of backward beside the first ones, and a few more where something is wrong.
+
+    Returns:
+        The duties by name, and the causes found on the way.
+    """
+    subjects = [
+        Subject(name=f"d{name}", array=first.gradients.get(name), dtype=dtype, shape=problem.inputs[name].shape)
+        for name in problem.differentiable
+    ]
+    well_formed = [subject for subject in subjects if not malformed(subject)]
+    calls = _Calls(implementation, problem, first, dtype, settings)
+    tests: dict[str, Callable[[], str | None]] = {
+        "shapes": lambda: _joined(malformed(subject) for subject in subjects),
+        "finite": lambda: _joined(nonfinite(subject.name, np.asarray(subject.array)) for subject in well_formed),
+        "deterministic": calls.deterministic,
+        "linear_in_cotangent": calls.linear_in_cotangent,
+        "inputs_unchanged": lambda: _changed(first.changed),
+        "independent_caches": calls.independent_caches,
+    }
+    duties: dict[str, Duty] = {}
+    for name, test in tests.items():
+        if name not in settings.skipped_duties:
+            duties[name] = _UNTOLD if name in _COMPARED and not calls.repeats else _judged(test)
+    if "not_vacuous" not in settings.skipped_duties:
+        duties["not_vacuous"] = _vacuous(first.scales)
+    return duties, calls.causes
+
+
+def untried_duties(settings: Settings) -> dict[str, Duty]:
+    """Say of every duty that it was not tried, because there was nothing to try it on."""
+    untried = Duty(verdict=Verdict.ERROR, reason="was not tried")
+    return {name: untried for name in DUTIES if name not in settings.skipped_duties}
+
+
+def _judged(duty: Callable[[], str | None]) -> Duty:
+    try:
+        reason = duty()
+    except ImplementationError as error:
+        reason = str(error)
+    return Duty(verdict=Verdict.FAIL if reason else Verdict.PASS, reason=reason)
+
+
+def _joined(reasons: Iterable[str | None]) -> str | None:
+    return "; ".join(reason for reason in reasons if reason) or None
+
+
+def _changed(names: tuple[str, ...]) -> str | None:
+    return f"{listed(names)} {'was' if len(names) == 1 else 'were'} written into" if names else None
+
+
+def _vacuous(scales: Mapping[str, float]) -> Duty:
+    if ignored := [name for name, scale in scales.items() if scale == 0]:
+        reason = f"forward does not depend on {listed(ignored)}: zero is right, and little could be wrong"
+        return Duty(verdict=Verdict.INCONCLUSIVE, reason=reason)
+    return Duty(verdict=Verdict.PASS, reason=None)
+
+
+class _Calls:
+    """The duties for which forward and backward are called again."""
+
+    def __init__(
+        self, implementation: Implementation, problem: Problem, first: FirstRun, dtype: str, settings: Settings
+    ) -> None:
+        self._implementation, self._problem, self._first = implementation, problem, first
+        self._rounding = settings.tolerance(dtype) * epsilon(dtype)
+        self._cache: object = None  # one that serves more than once, if there is one
+        self.repeats = True  # whether what is run again comes out the same
+        self.causes: tuple[Diagnosis, ...] = ()
+
+    def deterministic(self) -> str | None:
+        """Forward and backward run again give the same, and so does backward with a cache that has served before."""
+        out, cache = self._forward()
+        self.repeats = False
+        if (difference := _difference(self._first.out, out)) > 0:
+            return noisy(difference)
+        second = self._backward(cache)
+        if different := self._different(second):
+            if not self._apart(_doubled(self._first.gradients), _arrays(second), 2, only=different):
+                return f"{listed(different)} doubled when backward was run again: it adds to what it returned before"
+            return f"{listed(different)} came out different when backward was run again"
+        self.repeats = True
+        if self._first.changed:
+            return None  # what is kept of an input that was written into is no longer what it was; that is told
+        if different := self._different(self._backward(cache)):
+            return (
+                f"{listed(different)} came out different when backward was called again with the same cache: it "
+                "changes what is in there"
+            )
+        self._cache = cache
+        return None
+
+    def linear_in_cotangent(self) -> str | None:
+        """Backward of zero is zero, and of a sum of two cotangents the sum of those of each."""
+        cotangent, source = self._problem.cotangent, random.Random(4)  # noqa: S311  # a direction, not a secret
+        zero = _arrays(self._backward(self._any_cache(), np.zeros_like(cotangent)))
+        if wrong := [f"d{name}" for name, value in zero.items() if value[np.isfinite(value)].any()]:
+            return f"{listed(wrong)} of a zero cotangent {'is' if len(wrong) == 1 else 'are'} not zero"
+        # -2 or -1/2 times the cotangent makes, added to it, -1 or 1/2 times it: both without rounding.
+        share = np.where(signed_uniform(source, cotangent.shape) > 0, -2.0, -0.5).astype(cotangent.dtype)
+        one = _arrays(self._backward(self._any_cache(), share * cotangent))
+        both = _arrays(self._backward(self._any_cache(), (1 + share) * cotangent))
+        first = _arrays(self._first.gradients)
+        together = {name: first[name] + one[name] for name in first if name in one and _alike(first[name], one[name])}
+        if wrong := self._apart(together, both, _TOGETHER):
+            return f"{listed(wrong)} {'is' if len(wrong) == 1 else 'are'} not linear in the cotangent"
+        return None
+
+    def independent_caches(self) -> str | None:
+        """Backward of the first of two forwards gives the gradients of the first."""
+        _, cache = self._forward()
+        source = random.Random(5)  # noqa: S311  # other inputs, not secrets
+        others = dict(self._problem.inputs)
+        for name in self._problem.differentiable:
+            others[name] = signed_uniform(source, others[name].shape).astype(others[name].dtype)
+        _, later = self._implementation.forward(others, self._problem.parameters)
+        gradients = self._backward(cache)
+        if not (different := self._different(gradients)) or self._different(self._backward(self._forward()[1])):
+            return None  # or it is not deterministic, and that was said
+        if not self._apart(_arrays(gradients), _arrays(self._backward(later)), 2):
+            self.causes = (Diagnosis(code="stale-cache", text=_STALE),)
+        return f"{listed(different)} came out different when forward had been called with other inputs in between"
+
+    def _forward(self) -> tuple[object, object]:
+        return self._implementation.forward(self._problem.inputs, self._problem.parameters)
+
+    def _backward(self, cache: object, cotangent: Array | None = None) -> Mapping[str, object]:
+        cotangent = self._problem.cotangent if cotangent is None else cotangent
+        return self._implementation.backward(cotangent, cache, self._problem.differentiable)
+
+    def _any_cache(self) -> object:
+        return self._forward()[1] if self._cache is None else self._cache
+
+    def _different(self, gradients: Mapping[str, object]) -> list[str]:
+        """Name the gradients that are not those of the first run."""
+        return self._apart(_arrays(self._first.gradients), _arrays(gradients), 2)
+
+    def _apart(
+        self, one: Mapping[str, Array], other: Mapping[str, Array], times: float, only: Sequence[str] = ()
+    ) -> list[str]:
+        """Name the gradients, all or `only` these, that are further apart than `times` their rounding."""
+        names = [name for name in one if not only or f"d{name}" in only]
+        return [
+            f"d{name}" for name in names if name not in other or not self._close(name, one[name], other[name], times)
+        ]
+
+    def _close(self, name: str, one: Array, other: Array, times: float) -> bool:
+        if not _alike(one, other):
+            return False
+        scale = self._first.scales.get(name, float(abs(one[np.isfinite(one)]).max(initial=0)))
+        with np.errstate(all="ignore"):
+            same = (abs(one - other) <= times * self._rounding * scale) | (one == other)
+        return bool((same | (np.isnan(one) & np.isnan(other))).all())
+
+
+def _difference(one: object, other: object) -> float:
+    """The root mean square difference of two outputs, 0 where they are none."""
+    if isinstance(one, np.ndarray) and isinstance(other, np.ndarray) and one.shape == other.shape:
+        return typical(one.astype(working_dtype(one.dtype)) - other)
+    return 0.0
+
+
+def _alike(one: Array, other: Array) -> bool:
+    return one.shape == other.shape
+
+
+def _arrays(gradients: Mapping[str, object]) -> dict[str, Array]:
+    """Pick the gradients that are arrays of numbers, in float64 or wider."""
+    arrays = {name: np.asarray(value) for name, value in gradients.items() if isinstance(value, np.ndarray | float)}
+    return {name: array.astype(working_dtype(array.dtype)) for name, array in arrays.items() if array.dtype.kind == "f"}
+
+
+def _doubled(gradients: Mapping[str, object]) -> dict[str, Array]:
+    return {name: 2 * array for name, array in _arrays(gradients).items()}

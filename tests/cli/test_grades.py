@@ -1,0 +1,75 @@
+"""Several implementations in one command: a row each, the worst last, whatever becomes of one of them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tests.conftest import SMALL, report_of
+
+if TYPE_CHECKING:
+    from tests.conftest import LayerFile, Program
+
+DB = "    db = dout.sum(axis=(0, 2, 3))\n"
+DOUBLED = (DB, DB + "    dw *= 2\n")
+CROPPED = ("pad : pad + H, pad : pad + W]", "pad:-pad, pad:-pad]")
+RAISES = (DB, DB + "    raise RuntimeError('out of order')\n")
+EXITS = ("import numpy as np\n", "import os\n\nimport numpy as np\n"), (DB, DB + "    os._exit(3)\n")
+
+
+def folder(layer_file: LayerFile) -> list[str]:
+    layer_file(name="ada/layers.py")
+    layer_file(DOUBLED, name="bob/layers.py")
+    layer_file(CROPPED, name="cyd/layers.py")
+    layer_file(RAISES, name="dan/layers.py")
+    layer_file(*EXITS, name="eve/layers.py")
+    layer_file(("def conv_forward", "def conv_forward(:\ndef f"), name="fay/layers.py")
+    return [f"{name}/layers.py" for name in ("bob", "fay", "cyd", "dan", "ada", "eve", "nobody")]
+
+
+def test_one_table_the_worst_last(convcheck: Program, layer_file: LayerFile) -> None:
+    run = convcheck(*folder(layer_file))
+    assert run.returncode == 1
+    assert run.stderr == ""
+    _, rule, *lines = run.stdout.splitlines()
+    assert set(rule) == {"─"}
+    rows = [line.split(maxsplit=2) for line in lines if "/layers.py" in line and "/13" in line]
+    assert [(row[0], row[1]) for row in rows] == [
+        ("pass", "13/13"),
+        ("ERROR", "0/13"),
+        ("ERROR", "0/13"),
+        ("ERROR", "0/13"),
+        ("ERROR", "0/13"),
+        ("FAIL", "8/13"),
+        ("FAIL", "0/13"),
+    ]
+    assert [row[2].split("/")[0] for row in rows] == ["ada", "fay", "dan", "eve", "nobody", "cyd", "bob"]
+    words = " ".join(run.stdout.split())
+    for said in ("is no Python", "out of order", "exit code 3", "no such file", "empty slice at pad 0"):
+        assert said in words
+    assert lines[-1].startswith("91 cases: 21 passed, 18 failed, 52 raised in ")
+
+
+def test_few_cases_of_several_are_told_in_full_and_in_the_table(convcheck: Program, layer_file: LayerFile) -> None:
+    layer_file(name="ada/layers.py")
+    layer_file(DOUBLED, name="bob/layers.py")
+    run = convcheck("ada/layers.py", "bob/layers.py", *SMALL)
+    assert "dw is 2 times the derivative" in run.stdout
+    assert "replay: convcheck bob/layers.py:conv_forward,conv_backward" in run.stdout
+    assert [line.split()[:2] for line in run.stdout.splitlines() if line.split()[1:2] in (["1/1"], ["0/1"])] == [
+        ["pass", "1/1"],
+        ["FAIL", "0/1"],
+    ]
+
+
+def test_the_report_has_every_case_of_every_one(convcheck: Program, layer_file: LayerFile) -> None:
+    names = folder(layer_file)
+    report = report_of(convcheck(*names, *SMALL, "--json", "-"))
+    assert [result["implementation"].partition(":")[0] for result in report["results"]] == names
+    verdicts = [result["verdict"] for result in report["results"]]
+    assert verdicts == ["fail", "error", "pass", "error", "pass", "error", "error"]
+
+
+def test_alone_what_cannot_be_found_is_2_and_among_others_an_error(convcheck: Program, layer_file: LayerFile) -> None:
+    layer_file(name="ada/layers.py")
+    assert convcheck("nobody/layers.py").returncode == 2
+    assert convcheck("ada/layers.py", "nobody/layers.py").returncode == 1
