@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 #: By the name on the command line, what the layer is called in a sentence; its module has the same name.
 TITLES = {
     "conv": "convolution",
+    "conv1d": "one-dimensional convolution",
     "affine": "affine layer",
     "relu": "rectified linear unit",
     "sigmoid": "logistic sigmoid",
