@@ -10,6 +10,7 @@ import numpy as np
 from gradcheck_cli.layers.affine import affine_backward, affine_forward
 from gradcheck_cli.layers.avgpool import avg_pool_backward, avg_pool_forward
 from gradcheck_cli.layers.batchnorm import batchnorm_backward, batchnorm_forward
+from gradcheck_cli.layers.conv1d import conv1d_backward, conv1d_forward
 from gradcheck_cli.layers.layernorm import layernorm_backward, layernorm_forward
 from gradcheck_cli.layers.lstm import lstm_forward
 from gradcheck_cli.layers.lstm_step import lstm_step_backward, lstm_step_forward
@@ -64,6 +65,18 @@ def bias_mean(dout: Any, cache: Any) -> Any:
 def flat_dx(dout: Any, cache: Any) -> Any:
     dx, dw, db = affine_backward(dout, cache)
     return dx.reshape(len(dx), -1), dw, db
+
+
+@_plant("conv1d", conv1d_forward, "columns-permuted")
+def mirrored(dout: Any, cache: Any) -> Any:
+    dx, dw, db = conv1d_backward(dout, cache)
+    return dx[:, :, ::-1], dw, db
+
+
+@_plant("conv1d", conv1d_forward)
+def bias_of_first_sample(dout: Any, cache: Any) -> Any:
+    dx, dw, _ = conv1d_backward(dout, cache)
+    return dx, dw, dout[0].sum(axis=1)
 
 
 @_plant("relu", relu_forward)

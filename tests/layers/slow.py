@@ -44,6 +44,17 @@ def affine(x: Array, w: Array, b: Array) -> list[Any]:
     return [np.array([[b[m] + sum(v * w[d, m] for d, v in enumerate(row)) for m in range(w.shape[1])] for row in rows])]
 
 
+def conv1d(x: Array, w: Array, b: Array, p: Param) -> list[Any]:
+    (N, C, W), (F, _, WW) = x.shape, w.shape
+    out = np.zeros((N, F, (W + 2 * p["pad"] - WW) // p["stride"] + 1), complex)
+    for n, f, j in np.ndindex(out.shape):
+        out[n, f, j] = b[f]
+        for c, k in itertools.product(range(C), range(WW)):
+            if 0 <= j * p["stride"] + k - p["pad"] < W:
+                out[n, f, j] += x[n, c, j * p["stride"] + k - p["pad"]] * w[f, c, k]
+    return [out]
+
+
 def _each(x: Array, function: Any) -> list[Any]:
     return [np.array([function(v) for v in x.reshape(-1)]).reshape(x.shape)]
 
@@ -166,7 +177,7 @@ def lstm(x: Array, h: Array, Wx: Array, Wh: Array, b: Array) -> list[Any]:
 SLOW: dict[str, Callable[..., list[Any]]] = {
     function.__name__.replace("_", "-"): function
     for function in (
-        *(affine, relu, sigmoid, tanh, maxpool, avgpool, batchnorm, layernorm, softmax, svm),
+        *(conv1d, affine, relu, sigmoid, tanh, maxpool, avgpool, batchnorm, layernorm, softmax, svm),
         *(rnn_step, rnn, lstm_step, lstm),
     )
 }

@@ -123,6 +123,7 @@ def _course_file(folder: Path) -> Path:
     """Write a course's layers.py: every reference, as its author would have it in one file."""
     helpers = (
         "import numpy as np\n"
+        "from gradcheck_cli.layers.conv_fast import conv_backward_fast, conv_forward_fast\n"
         "from gradcheck_cli.layers.pooling import windows\n"
         "from gradcheck_cli.layers.recurrent import through_time\n"
         "from gradcheck_cli.layers.scores import of_label, picked\n"
