@@ -55,7 +55,7 @@ class _Layers(click.Group):
         with formatter.section("Layers"):
             formatter.write_dl(list(TITLES.items()))
         with formatter.section("Other commands"):
-            others = [(name, self.commands[name].get_short_help_str()) for name in super().list_commands(ctx)]
+            others = [(name, self.commands[name].get_short_help_str(limit=80)) for name in super().list_commands(ctx)]
             formatter.write_dl(others)
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from gradcheck_cli import check
+from gradcheck_cli import Verdict, check
 from gradcheck_cli.layers import LAYERS, TITLES
 from tests.conftest import report_of
 from tests.faults.layers import FAULTS
@@ -111,12 +111,11 @@ def test_couplings_cost_what_they_promise(name: str) -> None:
 @pytest.mark.parametrize("fault", FAULTS, ids=[fault.name for fault in FAULTS])
 def test_faults_are_caught(fault: Any) -> None:
     for seed in range(10):
-        results = [check(replace(case, seed=seed), fault.functions) for case in LAYERS[fault.layer].standard()]
-        failed = [result for result in results if not result.passed]
-        assert failed, seed
-        if fault.code:
-            told = {diagnosis.code for result in failed for diagnosis in result.diagnosis}
-            assert fault.code in told, (seed, told, [result.reason for result in failed])
+        results = (check(replace(case, seed=seed), fault.functions) for case in LAYERS[fault.layer].standard())
+        codes = (
+            {diagnosis.code for diagnosis in result.diagnosis} for result in results if result.verdict == Verdict.FAIL
+        )
+        assert any(fault.code is None or fault.code in told for told in codes), seed
 
 
 def _course_file(folder: Path) -> Path:
