@@ -12,11 +12,11 @@ if TYPE_CHECKING:
 
 def replay_command(program: str, case: Case, implementation: str, settings: Settings) -> str:
     """Write out every flag that decides the case, so that no default or configuration has a say; shell-quoted."""
-    words = [program, implementation]
+    words = [*program.split(), implementation]
     if settings.adapter is not None:
         words += ["--adapter", settings.adapter]
-    for name, value in case.geometry.items():
-        words += [f"--{name}", _plain(value)]
+    for parameter in case.parameters():
+        words += [f"--{parameter.name}", parameter.written(getattr(case, parameter.name))]
     words += ["--dtype", case.dtype, "--seed", str(case.seed), "--method", settings.method]
     words += ["--tol", _number(settings.tolerance(case.dtype))]
     if settings.step is not None:
@@ -24,12 +24,6 @@ def replay_command(program: str, case: Case, implementation: str, settings: Sett
     if settings.skipped_duties:
         words += ["--skip-duty", ",".join(settings.skipped_duties)]
     return shlex.join(words)
-
-
-def _plain(value: int | tuple[int, int]) -> str:
-    if isinstance(value, int):
-        return str(value)
-    return str(value[0]) if value[0] == value[1] else f"{value[0]}x{value[1]}"
 
 
 def _number(value: float) -> str:

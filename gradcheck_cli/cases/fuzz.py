@@ -31,7 +31,7 @@ class RandomCases:
     They are fewer than wanted where what is given leaves no more.
     """
 
-    layer: Layer
+    layer: Layer  #: one that knows how to draw its numbers
     values: Mapping[str, Sequence[Any]]  #: for each field of the case that is fixed, the values to draw from
     seed: int
     wanted: int
@@ -72,6 +72,7 @@ class RandomCases:
 
         dtypes = self.values["dtype"]
         dtype = dtypes[noted(0, len(dtypes) - 1)]
+        assert self.layer.random is not None
         geometry = self.layer.random(noted, self.values)
         return self.layer.case(**geometry, dtype=dtype, seed=self.seed), tuple(choices)
 

@@ -11,11 +11,13 @@ import itertools
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from gradcheck_cli.layers.parameter import Whole
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from gradcheck_cli.cases.fuzz import RandomCases
-    from gradcheck_cli.layers.layer import Case, Parameter
+    from gradcheck_cli.layers.layer import Case
 
 
 def size(case: Case) -> int:
@@ -60,13 +62,14 @@ def _by_choices(choices: Sequence[int], cases: RandomCases) -> Iterator[tuple[Ca
 def _by_numbers(case: Case, cases: RandomCases) -> Iterator[Case]:
     """Yield the cases of which one number is smaller, and as the flags allow."""
     for parameter in case.parameters():
+        assert isinstance(parameter, Whole)  # what is drawn at random are whole numbers
         value = getattr(case, parameter.name)
         given = cases.values.get(parameter.name)
         for lower in _allowed(parameter, value) if given is None else _given(given, value):
             yield replace(case, **{parameter.name: lower})
 
 
-def _allowed(parameter: Parameter, value: Any) -> Iterator[Any]:
+def _allowed(parameter: Whole, value: Any) -> Iterator[Any]:
     least = parameter.minimum
     if not parameter.pair:
         yield from (least + lower for lower in _below(value - least))

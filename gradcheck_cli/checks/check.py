@@ -16,14 +16,14 @@ from gradcheck_cli.checks.forward import check_forward
 from gradcheck_cli.checks.gradients import Gradients, check_gradients, unchecked_gradients
 from gradcheck_cli.checks.settings import Settings
 from gradcheck_cli.command import replay_command
-from gradcheck_cli.implementation.conventions.pair import function_pair
-from gradcheck_cli.implementation.find import find
+from gradcheck_cli.implementation.find import find, plain
 from gradcheck_cli.implementation.implementation import (
     Implementation,
     ImplementationError,
     NotExpressibleError,
     watching,
 )
+from gradcheck_cli.implementation.packing import packed
 from gradcheck_cli.layers import LAYERS
 from gradcheck_cli.result import ArrayResult, CaseResult, Verdict
 
@@ -33,12 +33,12 @@ if TYPE_CHECKING:
     from gradcheck_cli.arrays import Array
     from gradcheck_cli.layers.layer import Case, Layer, Problem
 
-Pair = tuple[Callable[..., Any], Callable[..., Any]]
+Functions = Callable[..., Any] | tuple[Callable[..., Any], Callable[..., Any]]
 
 
 def check(
     case: Case,
-    implementation: str | Pair | Implementation | None = None,
+    implementation: str | Functions | Implementation | None = None,
     *,
     method: str = "auto",
     tol: float | None = None,
@@ -49,8 +49,8 @@ def check(
 
     Args:
         case: geometry, dtype and seed, such as `ConvCase(N=2, C=3, stride=2)`.
-        implementation: (forward, backward); or what the command line takes, such as "naive" or "layers.py".
-            By default the built-in one.
+        implementation: (forward, backward), or the one function of a loss; or what the command line takes, such as
+            "naive" or "layers.py". By default the built-in one.
         method: how derivatives are computed: "auto" (by the sizes), "dense", "colored" or "projected".
         tol: tolerance in roundings (eps of the dtype); by default 100, and never over 1/256 of an element's scale.
         step: a fixed step for the differences, instead of one chosen and bounded by the checker.
@@ -66,8 +66,8 @@ def check(
     layer = LAYERS[case.layer]
     if implementation is None or isinstance(implementation, str):
         implementation = find(implementation or next(iter(layer.builtin)), layer)
-    elif isinstance(implementation, tuple):
-        implementation = function_pair(*implementation)
+    elif not isinstance(implementation, Implementation):
+        implementation = plain(implementation if isinstance(implementation, tuple) else (implementation,), layer)
     return check_case(case, implementation, Settings(method=method, tol=tol, step=step, skipped_duties=skipped_duties))
 
 
@@ -109,12 +109,13 @@ def _judge(case: Case, layer: Layer, implementation: Implementation, settings: S
     if blank.reason:
         return blank
     problem = layer.problem(case)
+    implementation = packed(implementation, problem)
     forward: ArrayResult | None = None
     try:
         with watching() as watch:
             out, cache = implementation.forward(problem.inputs, problem.parameters)
             forward = check_forward(out, problem, case.dtype, settings)
-            returned = implementation.backward(problem.cotangent, cache, tuple(problem.inputs))
+            returned = implementation.backward(problem.cotangent, cache, problem.differentiable)
         changed = watch.changed({**problem.inputs, "dout": problem.cotangent})
         found = _gradients(returned, forward, implementation, problem, case.dtype, settings)
     except NotExpressibleError as error:

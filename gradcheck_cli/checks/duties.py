@@ -58,8 +58,8 @@ def try_duties(
         The duties by name, and the causes found on the way.
     """
     subjects = [
-        Subject(name=f"d{name}", array=first.gradients.get(name), dtype=dtype, shape=x.shape)
-        for name, x in problem.inputs.items()
+        Subject(name=f"d{name}", array=first.gradients.get(name), dtype=dtype, shape=problem.inputs[name].shape)
+        for name in problem.differentiable
     ]
     well_formed = [subject for subject in subjects if not malformed(subject)]
     calls = _Calls(implementation, problem, first, dtype, settings)
@@ -163,7 +163,9 @@ class _Calls:
         """Backward of the first of two forwards gives the gradients of the first."""
         _, cache = self._forward()
         source = random.Random(5)  # noqa: S311  # other inputs, not secrets
-        others = {name: signed_uniform(source, x.shape).astype(x.dtype) for name, x in self._problem.inputs.items()}
+        others = dict(self._problem.inputs)
+        for name in self._problem.differentiable:
+            others[name] = signed_uniform(source, others[name].shape).astype(others[name].dtype)
         _, later = self._implementation.forward(others, self._problem.parameters)
         gradients = self._backward(cache)
         if not (different := self._different(gradients)) or self._different(self._backward(self._forward()[1])):
@@ -177,7 +179,7 @@ class _Calls:
 
     def _backward(self, cache: object, cotangent: Array | None = None) -> Mapping[str, object]:
         cotangent = self._problem.cotangent if cotangent is None else cotangent
-        return self._implementation.backward(cotangent, cache, tuple(self._problem.inputs))
+        return self._implementation.backward(cotangent, cache, self._problem.differentiable)
 
     def _any_cache(self) -> object:
         return self._forward()[1] if self._cache is None else self._cache
@@ -207,7 +209,8 @@ class _Calls:
 def _difference(one: object, other: object) -> float:
     """The root mean square difference of two outputs, 0 where they are none."""
     if isinstance(one, np.ndarray) and isinstance(other, np.ndarray) and one.shape == other.shape:
-        return typical(one.astype(working_dtype(one.dtype)) - other)
+        with np.errstate(invalid="ignore"):  # infinities
+            return typical(one.astype(working_dtype(one.dtype)) - other)
     return 0.0
 
 

@@ -2,23 +2,59 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from gradcheck_cli.arrays import epsilon
 from gradcheck_cli.checks.comparison import Expected, Subject, compare
+from gradcheck_cli.result import Verdict
 
 if TYPE_CHECKING:
+    from gradcheck_cli.arrays import Array
     from gradcheck_cli.checks.settings import Settings
     from gradcheck_cli.layers.layer import Problem
     from gradcheck_cli.result import ArrayResult
 
 
 def check_forward(out: object, problem: Problem, dtype: str, settings: Settings) -> ArrayResult:
-    """Hold forward's output against the reference, computed in the working dtype."""
-    subject = Subject(name="out", array=out, dtype=dtype, shape=problem.expected.shape, axes=problem.axes["out"])
-    return compare(subject, expected_output(problem), settings)
+    """Hold forward's output against the reference, computed in the working dtype.
+
+    Of several outputs, the result is that of the one that is furthest off, and its reason names every one that is.
+    """
+    parts = problem.parts(out) if isinstance(out, np.ndarray) and problem.outputs else {}
+    whole = expected_output(problem)
+    if not parts:
+        return _compare(next(iter(problem.outputs or ["out"])), out, whole, problem, dtype, settings)
+    values, scales, bounds = (problem.parts(array) for array in (whole.value, whole.scale, whole.error_bound))
+    found = [
+        _compare(
+            name,
+            part,
+            replace(whole, value=values[name], scale=scales[name], error_bound=bounds[name]),
+            problem,
+            dtype,
+            settings,
+        )
+        for name, part in parts.items()
+    ]
+    verdict = Verdict.worst(one.verdict for one in found)
+    worst = max((one for one in found if one.verdict is verdict), key=_badness)
+    reasons = [one.reason for one in found if one.verdict is verdict and one.reason]
+    return replace(worst, reason="; ".join(reasons) or None)
+
+
+def _compare(
+    name: str, out: Array | object, expected: Expected, problem: Problem, dtype: str, settings: Settings
+) -> ArrayResult:
+    subject = Subject(name=name, array=out, dtype=dtype, shape=expected.value.shape, axes=problem.axes.get(name, ()))
+    return compare(subject, expected, settings)
+
+
+def _badness(result: ArrayResult) -> float:
+    """Order results: one without numbers comes first."""
+    return float("inf") if result.scaled_error is None else result.scaled_error
 
 
 def expected_output(problem: Problem) -> Expected:

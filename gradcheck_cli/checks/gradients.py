@@ -19,7 +19,7 @@ from gradcheck_cli.checks.comparison import (
 )
 from gradcheck_cli.checks.projection import compare_projection
 from gradcheck_cli.checks.where import place
-from gradcheck_cli.implementation.implementation import ImplementationError
+from gradcheck_cli.implementation.implementation import ImplementationError, listed
 from gradcheck_cli.numeric.derivative import differentiate
 from gradcheck_cli.numeric.method import choose
 from gradcheck_cli.numeric.projected import project
@@ -75,7 +75,8 @@ def check_gradients(
     results: dict[str, ArrayResult] = {}
     derivatives: dict[str, Expected] = {}
     leaks: list[Diagnosis] = []
-    for name, value in problem.inputs.items():
+    for name in problem.differentiable:
+        value = problem.inputs[name]
         subject = Subject(
             name=f"d{name}", array=gradients.get(name), dtype=dtype, shape=value.shape, axes=problem.axes[name]
         )
@@ -102,8 +103,8 @@ def unchecked_gradients(
     """Give every gradient owed the same verdict, without having looked at its elements."""
     arrays = returned or {}
     subjects = (
-        Subject(name=f"d{name}", array=arrays.get(name), dtype=dtype, shape=x.shape)
-        for name, x in problem.inputs.items()
+        Subject(name=f"d{name}", array=arrays.get(name), dtype=dtype, shape=problem.inputs[name].shape)
+        for name in problem.differentiable
     )
     return {s.name: without_numbers(s, None, settings, verdict, f"{s.name} {reason}") for s in subjects}
 
@@ -113,7 +114,8 @@ def numeric_inputs(implementation: Implementation, problem: Problem) -> dict[str
 
     A kernel compiled for one dtype refuses any other; then the numeric side has to live with its roundoff.
     """
-    wide = {name: value.astype(working_dtype(value.dtype)) for name, value in problem.inputs.items()}
+    wide = dict(problem.inputs)
+    wide |= {name: wide[name].astype(working_dtype(wide[name].dtype)) for name in problem.differentiable}
     try:
         out, _ = implementation.forward(wide, problem.parameters)
     except ImplementationError:
@@ -145,7 +147,7 @@ def _check_gradient(
     )
     expected = Expected(
         value=derivative.value,
-        scale=derivative.scale,
+        scale=np.maximum(derivative.scale, problem.gradient_scale.get(name, 0.0)),
         error_bound=derivative.error_bound,
         method=derivative.method,
         evaluations=derivative.evaluations,
@@ -167,11 +169,12 @@ def _doubt(derivative: Derivative, name: str) -> str | None:
 
 def _leak(leak: Leak, name: str, problem: Problem) -> Diagnosis:
     if leak.element is None or leak.output is None:
-        text = f"forward leaks: out depends on elements of {name} that should not reach it"
+        outputs = listed(problem.outputs or ["out"])
+        text = f"forward leaks: {outputs} depends on elements of {name} that should not reach it"
     else:
         element = place(unravel(leak.element, problem.inputs[name].shape))
-        output = place(unravel(leak.output, problem.cotangent.shape))
-        text = f"forward leaks: out{output} depends on {name}{element}, which should not reach it"
+        output, index = problem.located(leak.output)
+        text = f"forward leaks: {output}{place(index)} depends on {name}{element}, which should not reach it"
     return Diagnosis(code="leak", text=text)
 
 

@@ -10,6 +10,7 @@ from gradcheck_cli.checks.comparison import dtype_name
 from gradcheck_cli.checks.forward import check_forward
 from gradcheck_cli.checks.gradients import RESOLUTION, along, numeric_inputs
 from gradcheck_cli.implementation.implementation import ImplementationError
+from gradcheck_cli.implementation.packing import packed
 from gradcheck_cli.layers import LAYERS
 from gradcheck_cli.numeric.derivative import differentiate
 from gradcheck_cli.numeric.method import affordable, choose
@@ -36,16 +37,20 @@ def sweep_case(case: Case, implementation: Implementation, settings: Settings) -
     if blank.reason:
         return blank
     problem = LAYERS[case.layer].problem(case)
+    implementation = packed(implementation, problem)
     try:
         out, _ = implementation.forward(problem.inputs, problem.parameters)
         forward = check_forward(out, problem, case.dtype, settings)
         if forward.worst is None:  # out is not of a form, or not of numbers, that could be differentiated
             return replace(blank, verdict=Verdict.FAIL, reason=forward.reason)
         inputs = numeric_inputs(implementation, problem)
-        sweeps = {f"d{name}": _sweep(name, implementation, problem, inputs, case.dtype, settings) for name in inputs}
+        sweeps = {
+            f"d{name}": _sweep(name, implementation, problem, inputs, case.dtype, settings)
+            for name in problem.differentiable
+        }
     except ImplementationError as error:
         return replace(blank, verdict=Verdict.ERROR, reason=str(error), traceback=error.traceback)
-    swept = replace(blank, sweeps=sweeps, numeric_dtype=dtype_name(next(iter(inputs.values())).dtype))
+    swept = replace(blank, sweeps=sweeps, numeric_dtype=dtype_name(inputs[problem.differentiable[0]].dtype))
     if not any(found.differences for found in sweeps.values()):
         reason = "forward is too rough, or does not depend on its inputs: no derivative to hold differences against"
         return replace(swept, verdict=Verdict.INCONCLUSIVE, reason=reason)

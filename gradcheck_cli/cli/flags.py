@@ -10,12 +10,14 @@ import click
 
 from gradcheck_cli.arrays import DTYPES
 from gradcheck_cli.checks.settings import DUTIES
-from gradcheck_cli.cli.types import Jobs, Names, Part, PositiveNumber, Values, WholeNumber
+from gradcheck_cli.cli.types import Jobs, Names, Part, PositiveNumber, Values, WholeNumber, Words
+from gradcheck_cli.layers.parameter import Whole, Word
 from gradcheck_cli.numeric.method import METHODS
 from gradcheck_cli.report.report import FORMATS
 
 if TYPE_CHECKING:
     from gradcheck_cli.layers.layer import Layer
+    from gradcheck_cli.layers.parameter import Parameter
 
 #: More random cases than this take minutes to draw.
 _MOST_RANDOM = 100_000
@@ -25,6 +27,7 @@ MANY_CASES = 20
 
 _GEOMETRY = "Geometry (each takes one value, a list 1,2,5 or a range 5..9)"
 _CASES = "Cases"
+_SETTINGS = "Geometry (each takes one value or a list; of shapes, 2x3,4x5)"
 _CHECK = "Check"
 _BULK = "Many cases"
 _OUTPUT = "Output"
@@ -57,25 +60,26 @@ def layer_command(layer: Layer, name: str) -> LayerCommand:
 
         return run_checks(layer, **flags)
 
+    pair, function = ("FILE.py:loss", "") if layer.loss else ("FILE.py:forward,backward", "FILE.py:Class, ")
     default, *others = layer.builtin
+    builtin = ", ".join([f"{default} (built in, the default)", *others])
     return LayerCommand(
         name,
         callback=callback,
         params=[
             click.Argument(["implementation"], nargs=-1),
             *_geometry_flags(layer),
-            *_case_flags(),
+            *_case_flags(layer),
             *_check_flags(),
             *_bulk_flags(),
-            *_output_flags(layer.command),
+            *_output_flags(layer.command.split()[0]),
         ],
         help=(
-            f"Check the backward pass of a {layer.title} against numerical derivatives of its forward pass.\n\n"
-            f"IMPLEMENTATION is {default} (built in, the default), {', '.join(others)}, FILE.py, "
-            "FILE.py:forward,backward, FILE.py:Class, a package's folder, or package.module with such names; several "
-            "are checked one after the other.\n\n"
+            f"Check the backward pass of {layer.indefinite} against numerical derivatives of its forward pass.\n\n"
+            f"IMPLEMENTATION is {builtin}, FILE.py, {pair}, {function}a package's folder, or package.module with such "
+            "names; several are checked one after the other.\n\n"
             "With no geometry flag a standard set of small geometries is tried; with any, the product of what the "
-            "flags say; with --fuzz, random ones on top of what they say."
+            "flags say" + ("; with --fuzz, random ones on top of what they say." if layer.random else ".")
         ),
         epilog="Exit codes: 0 passed, 1 wrong or raised, 2 usage, 3 undecided, 4 checker bug, 130 interrupted.",
         context_settings={"help_option_names": ["-h", "--help"]},
@@ -83,21 +87,24 @@ def layer_command(layer: Layer, name: str) -> LayerCommand:
 
 
 def _geometry_flags(layer: Layer) -> list[click.Parameter]:
+    whole = all(isinstance(p, Whole) for p in layer.case.parameters())
+    section = _GEOMETRY if whole else _SETTINGS
     return [
-        Flag([f"--{p.name}", p.name], type=Values(p), help=f"{p.help}  [{p.default}]", section=_GEOMETRY)
+        Flag([f"--{p.name}", p.name], type=_type(p), help=f"{p.help}  [{_default(p)}]", section=section)
         for p in layer.case.parameters()
     ]
 
 
-def _case_flags() -> list[click.Parameter]:
+def _case_flags(layer: Layer) -> list[click.Parameter]:
+    fuzz = Flag(
+        ["--fuzz"],
+        type=WholeNumber(least=1, most=_MOST_RANDOM),
+        metavar="K",
+        help="K random geometries, and the smallest that fail; needs the extra convcheck[fuzz]",
+        section=_CASES,
+    )
     return [
-        Flag(
-            ["--fuzz"],
-            type=WholeNumber(least=1, most=_MOST_RANDOM),
-            metavar="K",
-            help="K random geometries, and the smallest that fail; needs the extra convcheck[fuzz]",
-            section=_CASES,
-        ),
+        *([fuzz] if layer.random else []),
         Flag(
             ["--shard"],
             type=Part(),
@@ -112,6 +119,19 @@ def _case_flags() -> list[click.Parameter]:
             section=_CASES,
         ),
     ]
+
+
+def _type(parameter: Parameter) -> click.ParamType[tuple[Any, ...]]:
+    match parameter:
+        case Whole():
+            return Values(parameter)
+        case Word():
+            return Words(parameter)
+    raise AssertionError(parameter)
+
+
+def _default(parameter: Parameter) -> str:
+    return parameter.written(parameter.normalise(parameter.default))
 
 
 def _check_flags() -> list[click.Parameter]:

@@ -14,7 +14,7 @@ from gradcheck_cli.cli.lazy import import_later
 import_later("numpy")
 
 from gradcheck_cli.cli.flags import layer_command, versions  # noqa: E402  # after NumPy was put off
-from gradcheck_cli.layers import LAYERS  # noqa: E402
+from gradcheck_cli.layers import LAYERS, TITLES  # noqa: E402
 
 #: Where people are asked to report a bug in the checker.
 _REPORT_TO = "https://github.com/convcheck/convcheck/issues"
@@ -27,14 +27,36 @@ def convcheck() -> NoReturn:
 
 def gradcheck() -> NoReturn:
     """Run `gradcheck`."""
-    group = click.Group(
+    group = _Layers(
         "gradcheck",
         help="Check hand-written backward passes against numerical derivatives.",
-        commands=[layer_command(layer, name) for name, layer in LAYERS.items()],
         context_settings={"help_option_names": ["-h", "--help"]},
+        subcommand_metavar="LAYER [ARGS]...",
     )
     group.add_command(_schema)
     sys.exit(_run(group))
+
+
+class _Layers(click.Group):
+    """A command for each layer, made when it is asked for: its flags are in the layer's own module."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Name the layers, in their order, and then what else there is."""
+        return [*TITLES, *super().list_commands(ctx)]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Make the command of a layer."""
+        if cmd_name in TITLES:
+            return layer_command(LAYERS[cmd_name], cmd_name)
+        return super().get_command(ctx, cmd_name)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the layers by their titles."""
+        with formatter.section("Layers"):
+            formatter.write_dl(list(TITLES.items()))
+        with formatter.section("Other commands"):
+            others = [(name, self.commands[name].get_short_help_str(limit=80)) for name in super().list_commands(ctx)]
+            formatter.write_dl(others)
 
 
 @click.command("schema", help="Print the JSON Schema of --json and --format json.")

@@ -43,7 +43,6 @@ def run_checks(
     layer: Layer,
     *,
     implementation: tuple[str, ...],
-    fuzz: int | None,
     shard: tuple[int, int] | None,
     max_failures: int | None,
     dtype: tuple[str, ...],
@@ -68,6 +67,7 @@ def run_checks(
     verbose: bool,
     color: str,
     list_cases: bool,
+    fuzz: int | None = None,
     **geometry: tuple[Any, ...] | None,
 ) -> int:
     """Do what the flags say, and return the exit code.
@@ -116,13 +116,14 @@ def run_checks(
         Work(task=SWEEP if step_sweep else CHECK, spec=name, layer=layer.name, settings=settings, limits=limits)
         for name in names
     ]
+    program = layer.command.split()[0]
     described = Run(
-        program=layer.command,
+        program=program,
         argv=tuple(sys.argv[1:]),
         seed=seed,
         cases=total,
         random=fuzz is not None,
-        versions=versions(layer.command),
+        versions=versions(program),
     )
     upcoming = ((name, case) for name in names for case in cases)
     with ExitStack() as open_:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from gradcheck_cli.layers.layer import Parameter
+    from gradcheck_cli.layers.parameter import Whole, Word
 
 #: More values than this for one flag are taken for a slip of the finger.
 _MOST_VALUES = 1_000_000
@@ -19,7 +19,7 @@ _MOST_JOBS = 1000
 class Values(click.ParamType[tuple[Any, ...]]):
     """One or several values of one parameter of a geometry: `2`, `1,2,5`, `5..9`, and for pairs `2x1`."""
 
-    def __init__(self, parameter: Parameter) -> None:
+    def __init__(self, parameter: Whole) -> None:
         self.parameter = parameter
         self.name = "pairs" if parameter.pair else "numbers"
 
@@ -63,6 +63,28 @@ class Values(click.ParamType[tuple[Any, ...]]):
         forms = "such as 2, 1,2,5 or 5..9" + (", or a pair such as 2x1" if self.parameter.pair else "")
         what = f"{word!r} in it is {_fault(word)}" if word else "a value is missing"
         self.fail(f"{value!r}: {what}; give whole numbers {forms}.", param, ctx)
+
+
+class Words(click.ParamType[tuple[Any, ...]]):
+    """One or several values of a parameter that is no whole number, read as the parameter says."""
+
+    name = "values"
+
+    def __init__(self, parameter: Word) -> None:
+        self.parameter = parameter
+
+    def get_metavar(self, param: click.Parameter, ctx: click.Context) -> str:  # noqa: ARG002
+        """Say in `--help` what is expected."""
+        return self.parameter.metavar
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[Any, ...]:
+        """Parse values; one given twice counts once."""
+        if isinstance(value, tuple):
+            return value
+        try:
+            return tuple(dict.fromkeys(self.parameter.read(value)))
+        except ValueError as error:
+            self.fail(f"{value!r}: {error}.", param, ctx)
 
 
 class Names(click.ParamType[tuple[str, ...]]):

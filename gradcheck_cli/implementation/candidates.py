@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from gradcheck_cli.implementation.conventions.classes import BACKWARDS, FORWARDS, class_readings
 from gradcheck_cli.implementation.conventions.functions import pair_readings
+from gradcheck_cli.implementation.conventions.loss import loss_function
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -42,7 +43,7 @@ class Candidate:
     @property
     def is_class(self) -> bool:
         """Whether this is a class."""
-        return len(self.objects) == 1
+        return inspect.isclass(self.objects[0])
 
     def readings(self, layer: Layer) -> Iterator[Implementation]:
         """List the ways to understand it, the likeliest first.
@@ -52,6 +53,8 @@ class Candidate:
         """
         if self.is_class:
             return class_readings(self.objects[0], layer, self.spec)
+        if layer.loss:
+            return iter([loss_function(self.objects[0], name=self.spec, spec=self.spec)])
         forward, backward = self.objects
         return pair_readings(forward, backward, layer, self.spec)
 
@@ -79,6 +82,9 @@ def functions(loaded: Loaded) -> list[str]:
 
 def _among(loaded: Loaded, offered: Mapping[str, Any], layer: Layer) -> list[Candidate]:
     names = _functions(offered)
+    if layer.loss:
+        called = [name for name in names if any(word in name.lower() for word in layer.vocabulary.names)]
+        return [Candidate(loaded=loaded, names=(name,), objects=(offered[name],)) for name in called]
     pairs = _pairs(names) or _unmatched(names, layer)
     classes = [name for name, value in offered.items() if inspect.isclass(value) and _has_passes(value)]
     found = [*pairs, *((name,) for name in sorted(classes))]
@@ -111,8 +117,18 @@ def _pairs(names: list[str]) -> list[tuple[str, str]]:
         (forward, backward)
         for found in stems.values()
         for backward in found.get("backward", [])
-        for forward in found.get("forward", found.get("", []))
+        for forward in _nearest(found.get("forward", found.get("", [])), backward)
     )
+
+
+def _nearest(forwards: list[str], backward: str) -> list[str]:
+    """Prefer a name that differs in nothing but the pass: `rnn_step_backward` is no pass of `rnn_forward`."""
+    wanted = _without_pass(backward, _BACKWARD)
+    return [name for name in forwards if _without_pass(name, _FORWARD) == wanted] or forwards
+
+
+def _without_pass(name: str, passes: set[str]) -> list[str]:
+    return [word for word in _words(name) if word not in passes]
 
 
 def _unmatched(names: list[str], layer: Layer) -> list[tuple[str, str]]:
@@ -125,14 +141,18 @@ def _unmatched(names: list[str], layer: Layer) -> list[tuple[str, str]]:
 
 def _pass_of(name: str) -> tuple[str, str]:
     """Split a name into what is left without its pass, and "forward", "backward" or "" for none."""
-    snake = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
-    snake = re.sub(r"(back|for)ward", r"_\1ward_", snake)
-    words = [word for word in snake.split("_") if word and word not in _NOISE]
+    words = [word for word in _words(name) if word not in _NOISE]
     for which, known in (("backward", _BACKWARD), ("forward", _FORWARD)):
         if found := [word for word in words if word in known]:
             words.remove(found[0])
             return "_".join(words), which
     return "_".join(words), ""
+
+
+def _words(name: str) -> list[str]:
+    snake = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
+    snake = re.sub(r"(back|for)ward", r"_\1ward_", snake)
+    return [word for word in snake.split("_") if word]
 
 
 def _has_passes(cls: type) -> bool:

@@ -11,12 +11,15 @@ from typing import TYPE_CHECKING, Any
 from gradcheck_cli.implementation.binding import MisfitError
 from gradcheck_cli.implementation.candidates import Candidate, candidates, functions, partner
 from gradcheck_cli.implementation.conventions.adapter import adapted
+from gradcheck_cli.implementation.conventions.loss import loss_function
 from gradcheck_cli.implementation.conventions.pair import function_pair
 from gradcheck_cli.implementation.implementation import listed
 from gradcheck_cli.implementation.load import ImplementationNotFoundError, Loaded, load_file, load_module
 from gradcheck_cli.implementation.trial import Fit, Tried, best
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from gradcheck_cli.implementation.implementation import Implementation
     from gradcheck_cli.layers.layer import Layer
 
@@ -35,14 +38,14 @@ def find(spec: str, layer: Layer, adapter: str | None = None) -> Implementation:
         ImplementationNotFoundError: nothing, or nothing that can be loaded, or several candidates are there.
     """
     if adapter is None and spec in layer.builtin:
-        return function_pair(*layer.builtin[spec], name=spec, spec=spec)
+        return plain(layer.builtin[spec], layer, name=spec, spec=spec)
     home, names = split(spec)
     home = home.rstrip("/") or home
     home = f"./{home}" if home.startswith("-") else home  # or a replay would take it for a flag
     if adapter is not None:
         return _adapted(home, names, layer, adapter)
     places = _load(home, spec, layer)
-    offered = [_named(places[0], names)] if names else [c for place in places for c in candidates(place, layer)]
+    offered = [_named(places[0], names, layer)] if names else [c for place in places for c in candidates(place, layer)]
     tried, misses = _try(_likeliest(offered, layer), layer)
     found = _select(tried)
     if len(found) == 1:
@@ -90,7 +93,8 @@ def _load_folder(home: str, layer: Layer) -> list[Loaded]:
             return [package]
     files = [file for file in sorted(path.glob("*.py")) if _speaks(file, layer) and not file.name.startswith("test")]
     if not files:
-        raise ImplementationNotFoundError(f"{home} is a folder without a {layer.title} in its files; name one, FILE.py")
+        lacking = f"{home} is a folder without {layer.indefinite} in its files"
+        raise ImplementationNotFoundError(f"{lacking}; name one, FILE.py")
     return [load_file(str(file)) for file in files]
 
 
@@ -104,10 +108,29 @@ def _speaks(file: Path, layer: Layer) -> bool:
     return any(word in name for name in names for word in layer.vocabulary.names)
 
 
-def _named(place: Loaded, names: list[str]) -> Candidate:
+def plain(
+    functions: tuple[Callable[..., Any], ...], layer: Layer, *, name: str | None = None, spec: str | None = None
+) -> Implementation:
+    """Make an implementation of a forward and a backward pass, or of the one function of a loss, as the layer has it.
+
+    Raises:
+        TypeError: it is the other number of functions.
+    """
+    if len(functions) != (1 if layer.loss else 2):
+        raise TypeError(f"{layer.title} is {'one function' if layer.loss else 'two functions'}, not {len(functions)}")
+    if layer.loss:
+        return loss_function(functions[0], name=name, spec=spec)
+    return function_pair(*functions, layer=layer, name=name, spec=spec)
+
+
+def _named(place: Loaded, names: list[str], layer: Layer) -> Candidate:
     if len(names) > 2 or not all(names):
         raise ImplementationNotFoundError(f"{_wanted(place)}, not {','.join(names)!r}")
     objects = _objects(place, names)
+    if layer.loss:
+        if len(names) > 1:
+            raise ImplementationNotFoundError(f"name one function, {place.home}:loss, not {','.join(names)!r}")
+        return Candidate(loaded=place, names=tuple(names), objects=objects)
     if len(names) == 1 and not isinstance(objects[0], type):
         pairs = partner(names[0], place)
         if len(pairs) != 1:
@@ -172,18 +195,13 @@ def _adapted(home: str, names: list[str], layer: Layer, adapter: str) -> Impleme
         raise ImplementationNotFoundError(f"{home} has several files; name the one to adapt")
     (place,) = places
     spec = f"{home}:{','.join(names)}" if names else home
-    found = adapted(adapt, _objects(place, names) if names else (place.module,), spec, adapter)
+    found = adapted(adapt, _objects(place, names) if names else (place.module,), spec, adapter, layer)
     return replace(found, warnings=place.warnings)
 
 
 def _nothing(home: str, places: list[Loaded], misses: list[str], layer: Layer) -> str:
     """Say what was looked for, and what comes nearest."""
-    signature = ", ".join(layer.inputs)
-    gradients = ", ".join(f"d{name}" for name in layer.inputs)
-    sought = (
-        f"{home} has no pair {layer.name}_forward({signature}, {layer.name}_param) -> (out, cache) and "
-        f"{layer.name}_backward(dout, cache) -> ({gradients}), and no class with these passes"
-    )
+    sought = f"{home} has no {layer.signature}" + ("" if layer.loss else ", and no class with these passes")
     if misses:
         return f"{sought}; nearest: {'; '.join(misses[:3])}"
     have = [name for place in places for name in functions(place)]

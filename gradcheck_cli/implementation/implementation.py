@@ -23,8 +23,9 @@ if TYPE_CHECKING:
 
     #: forward(inputs, parameters) -> (out, cache)
     Forward = Callable[[Mapping[str, Array], Mapping[str, object] | None], tuple[object, object]]
-    #: backward(cotangent, cache, names of the inputs) -> what was returned as gradient of each
-    Backward = Callable[[Array, object, tuple[str, ...]], Mapping[str, object]]
+    #: backward(cotangent, cache, names of the inputs) -> what was returned as gradient of each. Of a layer with several
+    #: outputs, out is a tuple and the cotangents are one, until `packing` makes each an array.
+    Backward = Callable[[Any, object, tuple[str, ...]], Mapping[str, object]]
 
 _OWN_CODE = str(Path(gradcheck_cli.__file__).parent) + os.sep
 _REFERENCE_CODE = _OWN_CODE + "layers" + os.sep
@@ -43,6 +44,10 @@ class ImplementationError(Exception):
 
 class NotExpressibleError(Exception):
     """The implementation's convention has no way to say this geometry; the message says what stands in the way."""
+
+
+class Written(dict[str, object]):
+    """A dictionary of our own making, handed out as it is, because what is written into it is to be seen."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -158,7 +163,7 @@ def _is_ours(filename: str) -> bool:
 def _copy(argument: object) -> object:
     if isinstance(argument, np.ndarray):
         return argument.copy()
-    return dict(argument) if isinstance(argument, dict) else argument
+    return dict(argument) if isinstance(argument, dict) and not isinstance(argument, Written) else argument
 
 
 def _shown(argument: object) -> str:

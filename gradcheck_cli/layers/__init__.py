@@ -2,11 +2,47 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from gradcheck_cli.layers import conv
+from collections.abc import Iterator, Mapping
+from importlib import import_module
+from typing import TYPE_CHECKING, cast
 
 if TYPE_CHECKING:
     from gradcheck_cli.layers.layer import Layer
 
-LAYERS: dict[str, Layer] = {layer.name: layer for layer in (conv.LAYER,)}
+#: By the name on the command line, what the layer is called in a sentence; its module has the same name.
+TITLES = {
+    "conv": "convolution",
+    "conv1d": "one-dimensional convolution",
+    "affine": "affine layer",
+    "relu": "rectified linear unit",
+    "sigmoid": "logistic sigmoid",
+    "tanh": "hyperbolic tangent",
+    "maxpool": "max pooling",
+    "avgpool": "average pooling",
+    "batchnorm": "batch normalisation",
+    "layernorm": "layer normalisation",
+    "softmax": "softmax loss",
+    "svm": "hinge loss",
+    "rnn-step": "recurrent step",
+    "rnn": "recurrent layer",
+    "lstm-step": "LSTM step",
+    "lstm": "LSTM layer",
+}
+
+
+class _Layers(Mapping[str, "Layer"]):
+    """The layers by name, each imported when it is asked for: there are many, and a run needs one."""
+
+    def __getitem__(self, name: str) -> Layer:
+        if name not in TITLES:
+            raise KeyError(name)
+        return cast("Layer", import_module(f"gradcheck_cli.layers.{name.replace('-', '_')}").LAYER)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(TITLES)
+
+    def __len__(self) -> int:
+        return len(TITLES)
+
+
+LAYERS: Mapping[str, Layer] = _Layers()

@@ -14,7 +14,9 @@ from gradcheck_cli.layers.conv_faults import faults
 from gradcheck_cli.layers.conv_naive import both, conv_backward_naive, conv_forward_naive
 from gradcheck_cli.layers.conv_random import CORNERS, random_geometry, shows
 from gradcheck_cli.layers.conv_words import WORDS
-from gradcheck_cli.layers.layer import Axis, Case, Layer, Problem, pair, size
+from gradcheck_cli.layers.coupling import Windows
+from gradcheck_cli.layers.layer import Axis, Case, Layer, Problem
+from gradcheck_cli.layers.parameter import pair, size
 from gradcheck_cli.numeric.colored import Coupling
 
 if TYPE_CHECKING:
@@ -148,7 +150,7 @@ def coupling(case: ConvCase) -> dict[str, Coupling]:
     together. It cannot be done with fewer: so many elements reach one output. Of w, each place in the kernel is one
     colour, for all filters together; b is one.
     """
-    channels, vertical, horizontal = case.C // case.groups, _Axis.of(case, 0), _Axis.of(case, 1)
+    channels, vertical, horizontal = case.C // case.groups, _windows(case, 0), _windows(case, 1)
     samples, filters = np.arange(case.N)[:, None, None, None], np.arange(case.F)[None, :, None, None]
     # One group is one owner for all filters.
     group = filters // (case.F // case.groups) if case.groups > 1 else np.zeros((1, 1, 1, 1), int)
@@ -176,40 +178,11 @@ def coupling(case: ConvCase) -> dict[str, Coupling]:
     }
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Axis:
-    """One spatial axis of a case: how its windows lie on the image."""
-
-    starts: Array  #: first row of each window, in the padded image
-    kernel: int
-    dilation: int
-    pad: int
-    size: int
-
-    @classmethod
-    def of(cls, case: ConvCase, axis: int) -> _Axis:
-        kernel, size = ((case.HH, case.H), (case.WW, case.W))[axis]
-        return cls(
-            starts=np.arange(case.out_shape[2 + axis]) * both(case.stride)[axis],
-            kernel=kernel,
-            dilation=both(case.dilation)[axis],
-            pad=both(case.pad)[axis],
-            size=size,
-        )
-
-    @property
-    def colors(self) -> int:
-        """Colours of its rows: as many as a window sees, or as there are."""
-        return min(self.kernel, self.size)
-
-    def seen(self, color: int) -> Array:
-        """Return the row of that colour that each window sees, -1 where it sees none or that is on the pad."""
-        if self.size < self.kernel:  # a colour for each row
-            h, between = np.divmod(color + self.pad - self.starts, self.dilation)
-            return np.where((between == 0) & (h >= 0) & (h < self.kernel), color, -1)
-        h = (color - self.starts // self.dilation) % self.kernel
-        row = self.starts + h * self.dilation - self.pad
-        return np.where((row >= 0) & (row < self.size), row, -1)
+def _windows(case: ConvCase, axis: int) -> Windows:
+    kernel, size = ((case.HH, case.H), (case.WW, case.W))[axis]
+    stride, dilation, pad = (both(number)[axis] for number in (case.stride, case.dilation, case.pad))
+    starts = np.arange(case.out_shape[2 + axis]) * stride
+    return Windows(starts=starts, kernel=kernel, dilation=dilation, pad=pad, size=size)
 
 
 def standard() -> tuple[ConvCase, ...]:
@@ -261,4 +234,5 @@ LAYER = Layer(
     random=random_geometry,
     shows=shows,
     corners=CORNERS,
+    param="conv_param",
 )

@@ -6,10 +6,12 @@ cases, checks and reports follow from what is said there. Layers do not know who
 
 from __future__ import annotations
 
-import functools
-import operator
+import math
 from dataclasses import dataclass, field, fields
-from typing import TYPE_CHECKING, Any, ClassVar, cast
+from functools import cache, cached_property
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
 
 from gradcheck_cli.arrays import DTYPES
 
@@ -17,52 +19,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from gradcheck_cli.arrays import Array
+    from gradcheck_cli.layers.parameter import Parameter
     from gradcheck_cli.layers.vocabulary import Vocabulary
     from gradcheck_cli.numeric.colored import Coupling
 
     #: Returns a random number from the first to the second, both included. Layers need not know where it comes from.
     Draw = Callable[[int, int], int]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Parameter:
-    """One number of a case's geometry: the flag that sets it and the values that it may take."""
-
-    name: str
-    default: int
-    minimum: int
-    pair: bool  #: two numbers, vertical and horizontal, of which one may stand for both
-    help: str
-
-    def normalise(self, value: object) -> int | tuple[int, int]:
-        """Return `value` as this parameter holds it: an int, or for a pair a tuple of two.
-
-        Raises:
-            ValueError: it is below the minimum.
-            TypeError: it is no whole number (or no pair of them).
-        """
-        if not self.pair:
-            return self._whole(value)
-        vertical, horizontal = value if isinstance(value, tuple | list) else (value, value)
-        return self._whole(vertical), self._whole(horizontal)
-
-    def _whole(self, value: object) -> int:
-        if isinstance(value, bool) or not hasattr(value, "__index__"):
-            raise TypeError(f"{self.name} must be a whole number, not {value!r}")
-        number = operator.index(value)
-        if number < self.minimum:
-            raise ValueError(f"{self.name} must be at least {self.minimum}, not {number}")
-        return number
-
-
-def size(default: int, help: str) -> Any:  # noqa: A002  # a dataclass field takes its type from its annotation
-    """Declare a dataclass field that holds a size of at least 1."""
-    return field(default=default, metadata={"minimum": 1, "pair": False, "help": help})
-
-
-def pair(default: int, help: str, *, minimum: int = 1) -> Any:  # noqa: A002
-    """Declare a dataclass field that holds a vertical and a horizontal number, or one for both."""
-    return field(default=default, metadata={"minimum": minimum, "pair": True, "help": help})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,15 +49,15 @@ class Case:
             raise ValueError(f"seed must be at least 0, not {self.seed}")
 
     @classmethod
-    @functools.cache  # each case that is made asks: half of the time that it takes
+    @cache  # each case that is made asks: half of the time that it takes
     def parameters(cls) -> tuple[Parameter, ...]:
         """List the numbers of the geometry, in the order in which they are declared."""
-        declared = [f for f in fields(cls) if "minimum" in f.metadata]
-        return tuple(Parameter(name=f.name, default=cast("int", f.default), **f.metadata) for f in declared)
+        declared = [f for f in fields(cls) if "kind" in f.metadata]
+        return tuple(f.metadata["kind"](name=f.name, default=f.default, **f.metadata["rest"]) for f in declared)
 
     @property
     def geometry(self) -> dict[str, Any]:
-        """The numbers of the geometry by name: ints, and tuples of two for pairs."""
+        """The numbers of the geometry by name: ints, floats and words, and tuples for pairs and shapes."""
         return {parameter.name: getattr(self, parameter.name) for parameter in self.parameters()}
 
     def impossible(self) -> str | None:
@@ -133,23 +95,66 @@ class Fault:
 class Problem:
     """What a case asks of an implementation, as arrays.
 
-    `inputs`, `parameters` and `cotangent` are what forward and backward are given, in the case's dtype.
+    `inputs`, `parameters` and `cotangent` are what forward and backward are given, in the case's dtype. Inputs that
+    are no floating point (labels, indices, masks) have no gradient.
+
     `expected` is the right output for those inputs, computed in the working dtype; `expected_scale` is, for each
     of its elements, the sum of the absolute values of its terms, to which its roundoff is proportional.
+
+    Several outputs are one array here, each raveled, one after the other; so are the cotangents, that of what is state
+    and no output being zero; and `coupling` is of that array. `outputs` says what is where.
     """
 
-    inputs: Mapping[str, Array]  #: the inputs that have a gradient, in the order in which forward takes them
+    inputs: Mapping[str, Array]  #: in the order in which forward takes them
     parameters: Mapping[str, object] | None  #: forward's last argument, where the layer has one
     cotangent: Array
     expected: Array
     expected_scale: Array
     coupling: Mapping[str, Coupling]  #: for each input of which many elements can be moved together, which
-    axes: Mapping[str, tuple[Axis, ...]]  #: of each input, and of the output under the name "out"
+    axes: Mapping[str, tuple[Axis, ...]]  #: of each input and each output
+    outputs: Mapping[str, tuple[int, ...]] = field(default_factory=dict)  #: shapes of several, by name; {} for one, out
+    #: Of gradients in which terms cancel that their Jacobian does not show (what a mean takes away, say), the sum of
+    #: the absolute values of these terms: their roundoff is proportional to it.
+    gradient_scale: Mapping[str, Array] = field(default_factory=dict)
+    cotangents: int = 1  #: how many of the outputs have one; what follows them is state
+
+    @property
+    def differentiable(self) -> tuple[str, ...]:
+        """The inputs that have a gradient."""
+        return tuple(name for name, value in self.inputs.items() if value.dtype.kind == "f")
+
+    @cached_property
+    def output_axes(self) -> tuple[Axis, ...]:
+        """What the axes of the output are called; () where it is several outputs in one array, or has no axes."""
+        return () if self.outputs else self.axes["out"]
+
+    def parts(self, array: Array) -> dict[str, Array]:
+        """Split what is one array here into the outputs by name, each in its own shape."""
+        if not self.outputs:
+            return {"out": array}
+        found, start = {}, 0
+        for name, shape in self.outputs.items():
+            found[name] = array[start : start + math.prod(shape)].reshape(shape)
+            start += math.prod(shape)
+        return found
+
+    def located(self, flat: int) -> tuple[str, tuple[int, ...]]:
+        """Say in which output, and where in it, a flat index of `expected` is."""
+        for name, part in self.parts(np.arange(self.expected.size).reshape(self.expected.shape)).items():
+            if (found := np.argwhere(part == flat)).size or part.shape == ():
+                return name, tuple(int(i) for i in found[0])
+        raise IndexError(flat)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Layer:
-    """A layer that can be checked."""
+    """A layer that can be checked.
+
+    Most are forward(inputs, parameters) -> (out, cache) and backward(dout, cache) -> gradients. What differs is said by
+    `outputs` (several, each with a cotangent), `state` (entries of the parameters that forward writes, and that are
+    checked as outputs are), `loss` (one function) and by the problem: parameters that are None, inputs without a
+    gradient. Randomness of a layer's own comes from a seed in its parameters.
+    """
 
     name: str
     title: str  #: what it is called in a sentence
@@ -158,18 +163,63 @@ class Layer:
     inputs: tuple[str, ...]
     problem: Callable[[Any], Problem]
     standard: Callable[[], Iterable[Case]]  #: small geometries, of which each kind of fault fails one
-    builtin: Mapping[str, tuple[Callable[..., Any], Callable[..., Any]]]  #: forward and backward; the first is checked
+    #: Forward and backward, or of a loss the one function; the first is checked.
+    builtin: Mapping[str, tuple[Callable[..., Any], ...]]
     vocabulary: Vocabulary  #: what people call its parts
     trials: tuple[Case, ...]  #: with as few sizes alike as can be; on the first that it can express a reading is tried
-    faults: Callable[[Any, Problem], Iterable[Fault]]  #: what people get wrong in a case, the most common first
+    #: What people get wrong in a case, the most common first.
+    faults: Callable[[Any, Problem], Iterable[Fault]] = lambda _case, _problem: ()
     #: Draws the numbers of a geometry, those that flags fix from the values given for them. Small ones, because a
-    #: thousand of them are tried, and impossible ones only where what is given leaves no choice.
-    random: Callable[[Draw, Mapping[str, Sequence[Any]]], Mapping[str, Any]]
-    shows: Callable[[Any], bool]  #: whether gradients of a case can be other than 0: random ones do
-    corners: tuple[Callable[[Any], bool], ...]  #: kinds of case that faults depend on: one of each is tried first
+    #: thousand of them are tried, and impossible ones only where what is given leaves no choice. None: none are drawn.
+    random: Callable[[Draw, Mapping[str, Sequence[Any]]], Mapping[str, Any]] | None = None
+    shows: Callable[[Any], bool] = lambda _case: True  #: whether gradients of a case can be other than 0
+    corners: tuple[Callable[[Any], bool], ...] = ()  #: kinds of case that faults depend on: one of each is tried first
+    param: str | None = None  #: what the dictionary of parameters is called, where there is one
+    outputs: tuple[str, ...] = ("out",)  #: what forward returns before its cache
+    state: tuple[str, ...] = ()  #: entries of the parameters that forward writes
+    #: One function that returns a number and its own gradients: (inputs) -> (loss, gradients).
+    loss: bool = False
+
+    @property
+    def indefinite(self) -> str:
+        """The title with its article, as it is spoken: an LSTM."""
+        return f"{'an' if self.title[0] in 'aeiouL' else 'a'} {self.title}"
+
+    @property
+    def signature(self) -> str:
+        """What is looked for in a file, in the names of the literature."""
+        stem, called = self.vocabulary.names[0], ", ".join([*self.inputs, *([self.param] if self.param else [])])
+        owed = ", ".join(f"d{name}" for name in self.owed)
+        if self.loss:
+            return f"function {stem}_loss({called}) -> (loss, {owed})"
+        cotangents = ", ".join(f"d{name}" for name in self.outputs)
+        gradients = f"({owed})" if len(self.owed) > 1 else owed
+        return (
+            f"pair {stem}_forward({called}) -> ({', '.join(self.outputs)}, cache) and "
+            f"{stem}_backward({cotangents}, cache) -> {gradients}"
+        )
+
+    @cached_property
+    def owed(self) -> tuple[str, ...]:
+        """The inputs that have a gradient."""
+        return self.problem(self.trials[0]).differentiable
 
     def gradients(self, problem: Problem, inputs: Mapping[str, Array], cotangent: Array) -> dict[str, Array]:
         """Return the reference's gradients, by the input's name."""
-        forward, backward = next(iter(self.builtin.values()))
-        _, cache = forward(*inputs.values(), *([] if problem.parameters is None else [problem.parameters]))
-        return dict(zip(inputs, backward(cotangent, cache), strict=True))
+        functions = next(iter(self.builtin.values()))
+        parameters = [] if problem.parameters is None else [fresh(problem.parameters)]
+        if self.loss:
+            _, *found = functions[0](*inputs.values(), *parameters)
+            found = [gradient * cotangent for gradient in found]
+        else:
+            forward, backward = functions
+            *_, cache = forward(*inputs.values(), *parameters)
+            cotangents = list(problem.parts(cotangent).values())[: len(self.outputs)]
+            returned = backward(*cotangents, cache)
+            found = [returned] if isinstance(returned, np.ndarray) else list(returned)
+        return dict(zip(problem.differentiable, found, strict=True))
+
+
+def fresh(parameters: Mapping[str, object]) -> dict[str, object]:
+    """Copy parameters with the arrays among them, for code that may write into either."""
+    return {key: value.copy() if isinstance(value, np.ndarray) else value for key, value in parameters.items()}

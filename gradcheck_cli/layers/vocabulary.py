@@ -61,3 +61,25 @@ class Vocabulary:
     sizes: Callable[[Mapping[str, Array], Mapping[str, object] | None], Sizes]
     arrangements: tuple[Arrangement, ...]  #: the usual one first
     parameters: Mapping[str, tuple[str, ...]]  #: the inputs that classes keep, and how they may lie there
+
+
+def simple(
+    names: tuple[str, ...],
+    *,
+    inputs: Mapping[str, tuple[str, ...]],
+    axes: Mapping[str, str],
+    others: tuple[str, ...] = (),
+    parameters: Mapping[str, tuple[str, ...]] | None = None,
+    arguments: Mapping[str, Argument] | None = None,
+    sizes: Callable[[Mapping[str, Array], Mapping[str, object] | None], Sizes] = lambda _inputs, _parameters: {},
+) -> Vocabulary:
+    """Make the vocabulary of a layer whose arrays lie in one way, and that few call otherwise than the literature."""
+    return Vocabulary(
+        names=names,
+        others=others,
+        inputs=inputs,
+        arguments=arguments or {},
+        sizes=sizes,
+        arrangements=(Arrangement(title="", axes=axes),),
+        parameters=parameters or {},
+    )

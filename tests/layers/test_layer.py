@@ -49,7 +49,7 @@ def test_every_layer_says_what_its_cases_need() -> None:
     for name, layer in LAYERS.items():
         cases = list(layer.standard())
         assert name == layer.name == layer.case.layer
-        assert len({case.label() for case in cases}) == len(cases) >= 10
+        assert len({case.label() for case in cases}) == len(cases) >= (10 if name == "conv" else 5)
         assert all(case.impossible() is None for case in cases)
         posed = layer.problem(cases[0])
         assert tuple(posed.inputs) == layer.inputs

@@ -173,11 +173,12 @@ def _cotangents(evidence: Evidence) -> Iterator[Found]:
     """Try other cotangents than the one that backward was given."""
     layer, problem = evidence.layer, evidence.problem
     remedy = "Multiply every contribution by its own element of dout."
-    axes = problem.axes["out"]
+    if not (axes := problem.output_axes):  # a number, or several outputs
+        return
     spatial = tuple(k for k, axis in enumerate(axes) if axis.spatial)
     ones = Explanation(code="cotangent-ones", cause="In {names} dout is replaced by ones.", remedy=remedy)
     yield ones, evidence.fitting(lambda inputs, g: layer.gradients(problem, inputs, np.ones_like(g)))
-    for over in dict.fromkeys([tuple(range(len(axes))), spatial, (0,)]):
+    for over in dict.fromkeys([tuple(range(len(axes))), *([spatial] if spatial else []), (0,)]):
         words = "its mean" if len(over) == len(axes) else f"its mean over {listed(f'{axes[k].name}s' for k in over)}"
         mean = Explanation(code="cotangent-mean", cause=f"In {{names}} dout is replaced by {words}.", remedy=remedy)
 

@@ -102,9 +102,9 @@ def _named(evidence: Evidence, name: str) -> Iterator[tuple[Fraction, Explanatio
 
 def _sizes(evidence: Evidence, name: str) -> Iterator[tuple[int, str]]:
     """Yield the sizes by which people multiply or divide: the likeliest first, each as often as it has a name."""
-    out, own = evidence.problem.axes["out"], evidence.problem.axes[name]
+    out, own = evidence.problem.output_axes, evidence.problem.axes[name]
     spatial = tuple(axis for axis in out if axis.spatial)
-    shape = dict(zip(out, evidence.cotangent.shape, strict=True))
+    shape = dict(zip(out, evidence.cotangent.shape, strict=bool(out)))
     choices = [out[:1], spatial, (*out[:1], *spatial), out, *((axis,) for axis in out)]
     yield from (named for axes in choices if (named := _product(axes, shape)))
     shape = dict(zip(own, evidence.right(name).value.shape, strict=True))

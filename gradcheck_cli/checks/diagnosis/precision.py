@@ -67,7 +67,7 @@ def _rounded(error: Array, right: Expected, inside: str) -> bool:
 
 def rounded_arrays(evidence: Evidence) -> Iterator[tuple[Explanation, set[str]]]:
     """Yield the arrays that were rounded to a narrower dtype before anything was computed from them."""
-    names = (*evidence.problem.inputs, "dout")
+    names = (*evidence.problem.differentiable, "dout")
     for inside in DTYPES:
         if epsilon(inside) <= epsilon(evidence.case.dtype):
             return

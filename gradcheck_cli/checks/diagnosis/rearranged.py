@@ -26,10 +26,11 @@ if TYPE_CHECKING:
 def simple(evidence: Evidence, name: str) -> Iterator[Hypothesis]:
     """Yield what is seen at a glance: another gradient, another shape."""
     returned, right = evidence.returned[name], evidence.right(name)
-    for other in evidence.problem.inputs:
+    for other in evidence.problem.differentiable:
         if other != name:
             wrong = "{names} {be} returned under another's name."
-            order = f"Return the gradients in the order ({', '.join(f'd{key}' for key in evidence.problem.inputs)})."
+            owed = ", ".join(f"d{key}" for key in evidence.problem.differentiable)
+            order = f"Return the gradients in the order ({owed})."
             yield Explanation(code="wrong-order", cause=wrong, remedy=order), evidence.right(other)
     if returned.shape != right.value.shape and returned.size == right.value.size:
         shaped = f"{{names}} {{have}} the right numbers in the shape {returned.shape}."

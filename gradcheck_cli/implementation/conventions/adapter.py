@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from gradcheck_cli.implementation.conventions.loss import loss_function
 from gradcheck_cli.implementation.conventions.pair import function_pair
 from gradcheck_cli.implementation.implementation import ImplementationError, call, described
 from gradcheck_cli.implementation.load import ImplementationNotFoundError
@@ -14,9 +15,12 @@ if TYPE_CHECKING:
     from typing import Any
 
     from gradcheck_cli.implementation.implementation import Implementation
+    from gradcheck_cli.layers.layer import Layer
 
 
-def adapted(adapt: Callable[..., Any], objects: tuple[object, ...], spec: str, adapter: str) -> Implementation:
+def adapted(
+    adapt: Callable[..., Any], objects: tuple[object, ...], spec: str, adapter: str, layer: Layer
+) -> Implementation:
     """Call an adapter with what the user named, and take the two functions that it returns as the implementation.
 
     Args:
@@ -24,6 +28,7 @@ def adapted(adapt: Callable[..., Any], objects: tuple[object, ...], spec: str, a
         objects: the module, or the functions or the class that were named in it.
         spec: what was typed as the implementation.
         adapter: what was typed as the adapter.
+        layer: what they are to compute. Of a loss, the adapter makes one function.
 
     Raises:
         ImplementationNotFoundError: it raised, or did not return two functions.
@@ -32,8 +37,10 @@ def adapted(adapt: Callable[..., Any], objects: tuple[object, ...], spec: str, a
         returned = call(adapt, *objects)
     except ImplementationError as error:
         raise ImplementationNotFoundError(f"--adapter {adapter}: {error}") from error
+    if layer.loss and callable(returned):
+        return replace(loss_function(returned, name=spec, spec=spec), convention=f"adapted by {adapter}")
     if not isinstance(returned, tuple | list) or len(returned) != 2 or not all(map(callable, returned)):
         said = described(returned)
         raise ImplementationNotFoundError(f"--adapter {adapter} returned {said}, not (forward, backward)")
-    pair = function_pair(*returned, name=spec, spec=spec)
+    pair = function_pair(*returned, layer=layer, name=spec, spec=spec)
     return replace(pair, convention=f"adapted by {adapter}")

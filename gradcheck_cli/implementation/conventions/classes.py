@@ -57,6 +57,8 @@ def class_readings(cls: type, layer: Layer, name: str) -> Iterator[Implementatio
     Raises:
         MisfitError: it cannot be understood as this layer.
     """
+    if len(layer.outputs) > 1 or layer.state or layer.loss:
+        raise MisfitError(f"class {cls.__name__}: of this layer only functions can be checked so far")
     forward, backward = _method(cls, FORWARDS), _method(cls, BACKWARDS)
     if forward is None or backward is None:
         has, lacks = ("forward", "backward") if forward else ("backward", "forward")

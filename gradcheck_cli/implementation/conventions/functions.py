@@ -23,6 +23,7 @@ from gradcheck_cli.implementation.binding import (
 from gradcheck_cli.implementation.conventions.pair import by_input, function_pair
 from gradcheck_cli.implementation.implementation import Implementation, ImplementationError, described, name_of
 from gradcheck_cli.implementation.layout import Layout, layouts
+from gradcheck_cli.layers.layer import fresh
 from gradcheck_cli.layers.vocabulary import word
 
 if TYPE_CHECKING:
@@ -92,9 +93,10 @@ class _Functions:
     def _given(self, inputs: Mapping[str, Array], parameters: Mapping[str, object] | None) -> dict[str, object]:
         laid: dict[str, object] = {name: self._layouts[name].give(value) for name, value in inputs.items()}
         arguments = self.layer.vocabulary.arguments
-        dictionary = dict(parameters or {})
+        dictionary = fresh(parameters or {})
         if self.other_keys:
-            dictionary |= {other: value for name, value in dictionary.items() for other in arguments[name].names}
+            known = [(arguments[name], value) for name, value in dictionary.items() if name in arguments]
+            dictionary |= {other: value for argument, value in known for other in argument.names}
         return {**laid, "dictionary": dictionary}
 
     def _fill(
@@ -116,14 +118,16 @@ def pair_readings(
     Raises:
         MisfitError: they cannot be understood as the passes of this layer.
     """
-    plain = function_pair(forward, backward, name=name, spec=name)
-    if not (_says(forward) and _says(backward)):
+    plain = function_pair(forward, backward, layer=layer, name=name, spec=name)
+    # Several outputs and state are told by their place alone.
+    if len(layer.outputs) > 1 or layer.state or not (_says(forward) and _says(backward)):
         yield plain
         return
     vocabulary = layer.vocabulary
     forwards = forward_slots(forward, vocabulary, layer.inputs)
     backwards = backward_slots(backward, vocabulary, layer.inputs)
-    plainly = _in_order(forwards) == [*layer.inputs, "dictionary"] and _in_order(backwards) == ["cotangent", "cache"]
+    usual = [*layer.inputs, *(["dictionary"] if layer.param else [])]
+    plainly = _in_order(forwards) == usual and _in_order(backwards) == ["cotangent", "cache"]
     keys = (False, True) if any(slot.kind == "dictionary" for slot in forwards) else (False,)
     for arrangement in _by_names(vocabulary, (*forwards, *backwards)):
         for other_keys in keys:
@@ -148,7 +152,7 @@ def pair_readings(
                     forward=functions.run_forward,
                     backward=functions.run_backward,
                 )
-    if not plainly and _takes(forward, len(layer.inputs) + 1) and _takes(backward, 2):
+    if not plainly and _takes(forward, len(usual)) and _takes(backward, 2):
         yield plain  # the dictionary may have a name that says something else
 
 

@@ -11,44 +11,63 @@ import numpy as np
 from gradcheck_cli.implementation.implementation import (
     Implementation,
     ImplementationError,
+    Written,
     call,
     described,
     listed,
     name_of,
 )
+from gradcheck_cli.layers.layer import fresh
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from gradcheck_cli.arrays import Array
+    from gradcheck_cli.layers.layer import Layer
 
 
 def function_pair(
-    forward: Callable[..., Any], backward: Callable[..., Any], *, name: str | None = None, spec: str | None = None
+    forward: Callable[..., Any],
+    backward: Callable[..., Any],
+    *,
+    layer: Layer | None = None,
+    name: str | None = None,
+    spec: str | None = None,
 ) -> Implementation:
     """Make an implementation of two functions in the convention of the literature's course code.
 
     `forward` takes the inputs in order and then, where the layer has any, its parameters as a dictionary; it returns
     the output and a cache. `backward` takes the cotangent and the cache; it returns the gradients in the same order.
+    Of a layer with several outputs, forward returns each before the cache, and backward takes a cotangent for each.
+    State is what forward leaves in its dictionary. Outputs and state are then returned as a tuple, for `packed`.
 
     Args:
         forward: the forward pass.
         backward: the backward pass.
+        layer: what they are to compute; by default something with one output and no state.
         name: how reports call the pair; by default by where it was defined.
         spec: what to type to check it; by default the file and names, if they lead back to these functions.
     """
+    outputs: tuple[str, ...] = layer.outputs if layer else ("out",)
+    state: tuple[str, ...] = layer.state if layer else ()
 
     def run_forward(inputs: Mapping[str, Array], parameters: Mapping[str, object] | None) -> tuple[object, object]:
-        returned = call(forward, *inputs.values(), *([] if parameters is None else [dict(parameters)]))
-        if not isinstance(returned, tuple | list) or len(returned) != 2:
-            raise ImplementationError(f"{name_of(forward)} returned {described(returned)}, not (out, cache)")
-        return returned[0], returned[1]
+        dictionary = None if parameters is None else Written(fresh(parameters))
+        returned = call(forward, *inputs.values(), *([] if dictionary is None else [dictionary]))
+        if not isinstance(returned, tuple | list) or len(returned) != len(outputs) + 1:
+            wanted = ", ".join([*outputs, "cache"])
+            raise ImplementationError(f"{name_of(forward)} returned {described(returned)}, not ({wanted})")
+        *out, cache = returned
+        if dictionary is not None:
+            out += [dictionary.get(name) for name in state]
+        return out[0] if len(out) == 1 else tuple(out), cache
 
-    def run_backward(cotangent: Array, cache: object, names: tuple[str, ...]) -> Mapping[str, object]:
-        returned = call(backward, cotangent, cache)
+    def run_backward(cotangent: Any, cache: object, names: tuple[str, ...]) -> Mapping[str, object]:
+        cotangents = cotangent[: len(outputs)] if isinstance(cotangent, tuple) else (cotangent,)
+        returned = call(backward, *cotangents, cache)
         return by_input(returned, names, name_of(backward))
 
-    spec = spec or _spec(forward, backward)
+    spec = spec or spec_of(forward, backward)
     return Implementation(
         name=name or spec or f"{name_of(forward)},{name_of(backward)}",
         spec=spec,
@@ -72,12 +91,12 @@ def by_input(returned: object, names: tuple[str, ...], who: str) -> dict[str, ob
     return dict(zip(names, returned, strict=False))
 
 
-def _spec(forward: Callable[..., Any], backward: Callable[..., Any]) -> str | None:
-    """Name functions as the command line does, if both are found under their names at the top of one file."""
-    home = inspect.getmodule(forward)
+def spec_of(*functions: Callable[..., Any]) -> str | None:
+    """Name functions as the command line does, if all are found under their names at the top of one file."""
+    home = inspect.getmodule(functions[0])
     file = getattr(home, "__file__", None)
-    names = name_of(forward), name_of(backward)
-    if not file or [getattr(home, name, None) for name in names] != [forward, backward]:
+    names = [name_of(function) for function in functions]
+    if not file or [getattr(home, name, None) for name in names] != list(functions):
         return None
     path = Path(file)
     if path.is_relative_to(Path.cwd()):

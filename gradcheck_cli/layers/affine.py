@@ -1,0 +1,119 @@
+"""The affine (fully connected) layer: out = x w + b."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from gradcheck_cli.arrays import signed_uniform
+from gradcheck_cli.layers.coupling import per_sample, per_unit
+from gradcheck_cli.layers.layer import Axis, Case, Layer
+from gradcheck_cli.layers.parameter import size
+from gradcheck_cli.layers.pose import pose
+from gradcheck_cli.layers.vocabulary import Argument, simple
+
+if TYPE_CHECKING:
+    from gradcheck_cli.arrays import Array
+    from gradcheck_cli.layers.layer import Problem
+
+
+@dataclass(frozen=True, kw_only=True)
+class AffineCase(Case):
+    """Sizes of an affine layer: x (N, D), w (D, M), b (M,), out (N, M)."""
+
+    layer: ClassVar[str] = "affine"
+
+    N: int = size(4, "samples")
+    D: int = size(6, "features of a sample")
+    M: int = size(3, "units")
+    split: int = size(1, "above 1, x is (N, split, D / split)")
+
+    @property
+    def x_shape(self) -> tuple[int, ...]:
+        """Shape of x."""
+        return (self.N, self.D) if self.split == 1 else (self.N, self.split, self.D // self.split)
+
+    def impossible(self) -> str | None:
+        """Say why there is no such layer, or None."""
+        return f"split {self.split} must divide D {self.D}" if self.D % self.split else None
+
+    def label(self) -> str:
+        """Name the geometry: `4x6 * 6x3`."""
+        return f"{'x'.join(map(str, self.x_shape))} * {self.D}x{self.M}"
+
+
+def affine_forward(x: Array, w: Array, b: Array) -> tuple[Array, tuple[Array, Array]]:
+    """Return out = x w + b, with each sample of x (N, ...) as one row of D features; and the cache."""
+    return x.reshape(x.shape[0], -1) @ w + b, (x, w)
+
+
+def affine_backward(dout: Array, cache: tuple[Array, Array]) -> tuple[Array, Array, Array]:
+    """Carry dout (N, M) back.
+
+    out[n, m] = b[m] + sum_d x[n, d] w[d, m]. So x[n, d] reaches out[n, m] by w[d, m], w[d, m] reaches it by x[n, d],
+    and b[m] by 1: dx = dout w', dw = x' dout, db = sum_n dout. (Any text on backpropagation; Goodfellow, Bengio and
+    Courville, Deep Learning, algorithm 6.4.)
+    """
+    x, w = cache
+    return (dout @ w.T).reshape(x.shape), x.reshape(x.shape[0], -1).T @ dout, dout.sum(axis=0)
+
+
+_SAMPLE = Axis(name="sample", index="n", size="N")
+_FEATURE = Axis(name="feature", index="d", size="D")
+_UNIT = Axis(name="unit", index="m", size="M")
+
+
+def problem(case: AffineCase) -> Problem:
+    """Draw a case's arrays."""
+    source = random.Random(case.seed)  # noqa: S311  # arrays to compute with, not secrets
+    shapes = {"x": case.x_shape, "w": (case.D, case.M), "b": (case.M,)}
+    x_axes = (_SAMPLE, _FEATURE) if case.split == 1 else (_SAMPLE, Axis(name="row", index="i", size="split"), _FEATURE)
+    return pose(
+        case,
+        source,
+        {name: signed_uniform(source, shape) for name, shape in shapes.items()},
+        reference=(affine_forward, affine_backward),
+        scale=lambda x, w, b: (affine_forward(abs(x), abs(w), abs(b))[0],),
+        axes={"x": x_axes, "w": (_FEATURE, _UNIT), "b": (_UNIT,), "out": (_SAMPLE, _UNIT)},
+        couples={"x": per_sample, "w": per_unit, "b": per_unit},
+    )
+
+
+def standard() -> tuple[AffineCase, ...]:
+    """Sizes of which none is like another, one of each, a square w, and x of three axes."""
+    rows = [(4, 6, 3, 1), (3, 4, 4, 1), (1, 5, 2, 1), (5, 1, 3, 1), (3, 4, 1, 1), (1, 1, 1, 1), (2, 6, 5, 2)]
+    return tuple(AffineCase(N=N, D=D, M=M, split=split) for N, D, M, split in rows)
+
+
+def _length(name: str, *names: str) -> Argument:
+    return Argument(names=names, forms={"": lambda sizes: sizes[name]}, shapes=True)
+
+
+LAYER = Layer(
+    name="affine",
+    title="affine layer",
+    command="gradcheck affine",
+    case=AffineCase,
+    inputs=("x", "w", "b"),
+    problem=problem,
+    standard=standard,
+    builtin={"matrix": (affine_forward, affine_backward)},
+    vocabulary=simple(
+        ("affine", "linear", "dense", "fc", "fullyconnected", "fully_connected"),
+        others=("relu", "norm", "temporal", "dropout", "softmax", "loss", "conv", "bilinear"),
+        inputs={
+            "x": ("x", "input", "inputs", "data", "a", "aprev", "inp", "features"),
+            "w": ("w", "weight", "weights", "theta"),
+            "b": ("b", "bias", "biases"),
+        },
+        axes={"x": "N D", "w": "D M", "b": "M", "out": "N M"},
+        parameters={"w": ("D M", "M D"), "b": ("M", "1 M", "M 1")},
+        arguments={
+            "D": _length("D", "D", "infeatures", "insize", "inputsize", "indim", "inputdim", "nin", "ninputs"),
+            "M": _length("M", "M", "outfeatures", "outsize", "outputsize", "outdim", "outputdim", "nout", "units"),
+        },
+        sizes=lambda inputs, _: {"D": inputs["w"].shape[0], "M": inputs["w"].shape[1]},
+    ),
+    trials=(AffineCase(N=3, D=4, M=2),),
+)

@@ -1,0 +1,138 @@
+"""Convolution along one axis: that of an image of one row."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from gradcheck_cli.arrays import signed_uniform
+from gradcheck_cli.layers.conv import ConvCase, coupling
+from gradcheck_cli.layers.conv_fast import conv_backward_fast, conv_forward_fast
+from gradcheck_cli.layers.layer import Axis, Case, Layer
+from gradcheck_cli.layers.parameter import size
+from gradcheck_cli.layers.pose import pose
+from gradcheck_cli.layers.vocabulary import simple
+from gradcheck_cli.numeric.colored import Coupling
+
+if TYPE_CHECKING:
+    from gradcheck_cli.arrays import Array
+    from gradcheck_cli.layers.layer import Problem
+    from gradcheck_cli.layers.pose import Couples
+
+
+@dataclass(frozen=True, kw_only=True)
+class Conv1dCase(Case):
+    """A geometry: x (N, C, W), w (F, C, WW), b (F,), out (N, F, W')."""
+
+    layer: ClassVar[str] = "conv1d"
+
+    N: int = size(4, "samples")
+    C: int = size(3, "channels")
+    W: int = size(6, "length")
+    F: int = size(2, "filters")
+    WW: int = size(3, "kernel length")
+    stride: int = size(1, "step from window to window")
+    pad: int = size(1, "zeros added on each side", minimum=0)
+
+    @property
+    def as_image(self) -> ConvCase:
+        """The same, of images of one row."""
+        stride, pad = (1, self.stride), (0, self.pad)
+        return ConvCase(N=self.N, C=self.C, H=1, W=self.W, F=self.F, HH=1, WW=self.WW, stride=stride, pad=pad)
+
+    def impossible(self) -> str | None:
+        """Say why no convolution can have this geometry, or None if one can."""
+        if self.W + 2 * self.pad < self.WW:
+            return f"the kernel's length of {self.WW} does not fit into the padded length of {self.W + 2 * self.pad}"
+        return None
+
+    def label(self) -> str:
+        """Name the geometry: `4x3x6 * 2x3x3 stride 1 pad 1`."""
+        return f"{self.N}x{self.C}x{self.W} * {self.F}x{self.C}x{self.WW} stride {self.stride} pad {self.pad}"
+
+
+def conv1d_forward(x: Array, w: Array, b: Array, conv_param: dict[str, int]) -> tuple[Array, Any]:
+    """Return out[n, f, j] = b[f] + sum_ck x_padded[n, c, j stride + k] w[f, c, k], and the cache."""
+    param = {"stride": (1, conv_param["stride"]), "pad": (0, conv_param["pad"])}
+    out, cache = conv_forward_fast(x[:, :, None], w[:, :, None], b, param)
+    return out[:, :, 0], cache
+
+
+def conv1d_backward(dout: Array, cache: Any) -> tuple[Array, Array, Array]:
+    """Carry dout (N, F, W') back.
+
+    A sequence is an image of one row, and a kernel too: the derivation is that of `conv_backward_naive`, of which here
+    one of the two spatial sums has one term.
+    """
+    dx, dw, db = conv_backward_fast(dout[:, :, None], cache)
+    return dx[:, :, 0], dw[:, :, 0], db
+
+
+_SAMPLE, _CHANNEL = Axis(name="sample", index="n", size="N"), Axis(name="channel", index="c", size="C")
+_FILTER = Axis(name="filter", index="f", size="F")
+_AXES = {
+    "x": (_SAMPLE, _CHANNEL, Axis(name="column", index="j", size="W", spatial=True)),
+    "w": (_FILTER, _CHANNEL, Axis(name="kernel column", index="k", size="WW", spatial=True)),
+    "b": (_FILTER,),
+    "out": (_SAMPLE, _FILTER, Axis(name="column", index="j", size="W'", spatial=True)),
+}
+
+
+def problem(case: Conv1dCase) -> Problem:
+    """Draw a case's arrays."""
+    source = random.Random(case.seed)  # noqa: S311  # arrays to compute with, not secrets
+    shapes = {"x": (case.N, case.C, case.W), "w": (case.F, case.C, case.WW), "b": (case.F,)}
+
+    def of_row(found: Coupling) -> Couples:
+        return lambda _shape, _outputs: Coupling(colors=found.colors, owner=lambda color: found.owner(color)[:, :, 0])
+
+    couples = coupling(case.as_image)
+    return pose(
+        case,
+        source,
+        {name: signed_uniform(source, shape) for name, shape in shapes.items()},
+        parameters={"stride": case.stride, "pad": case.pad},
+        reference=(conv1d_forward, conv1d_backward),
+        scale=lambda x, w, b, param: (conv1d_forward(abs(x), abs(w), abs(b), param)[0],),
+        axes=_AXES,
+        couples={name: of_row(found) for name, found in couples.items()},
+    )
+
+
+def standard() -> tuple[Conv1dCase, ...]:
+    """Pads and strides as of images; one of each; a kernel as long as the sequence."""
+    rows = [
+        # N  C  W  F  WW stride pad
+        (2, 3, 6, 2, 3, 1, 1),
+        (2, 2, 7, 3, 3, 1, 0),
+        (3, 2, 6, 3, 3, 2, 1),  # one column unseen
+        (2, 1, 8, 2, 2, 3, 2),  # a stride larger than the kernel
+        (1, 2, 5, 1, 5, 1, 0),  # one output
+        (1, 1, 4, 1, 1, 1, 0),
+    ]
+    return tuple(Conv1dCase(N=N, C=C, W=W, F=F, WW=WW, stride=stride, pad=pad) for N, C, W, F, WW, stride, pad in rows)
+
+
+LAYER = Layer(
+    name="conv1d",
+    title="one-dimensional convolution",
+    command="gradcheck conv1d",
+    case=Conv1dCase,
+    inputs=("x", "w", "b"),
+    problem=problem,
+    standard=standard,
+    builtin={"vectorised": (conv1d_forward, conv1d_backward)},
+    vocabulary=simple(
+        ("conv1d", "conv_1d"),
+        others=("relu", "pool", "norm", "transpose", "2d", "3d"),
+        inputs={
+            "x": ("x", "input", "inputs", "data"),
+            "w": ("w", "weight", "weights", "kernel", "filters"),
+            "b": ("b", "bias", "biases"),
+        },
+        axes={"x": "N C W", "w": "F C WW", "b": "F", "out": "N F W"},
+    ),
+    trials=(Conv1dCase(N=2, C=3, W=7, F=4, WW=3),),
+    param="conv_param",
+)

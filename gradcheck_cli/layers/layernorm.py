@@ -1,0 +1,122 @@
+"""Layer normalisation: each sample is shifted and scaled to mean 0 and variance 1 over its features."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+
+from gradcheck_cli.arrays import signed_uniform
+from gradcheck_cli.layers.coupling import per_sample, per_unit
+from gradcheck_cli.layers.layer import Axis, Case, Layer
+from gradcheck_cli.layers.parameter import real, size
+from gradcheck_cli.layers.pose import pose
+from gradcheck_cli.layers.vocabulary import simple
+
+if TYPE_CHECKING:
+    from gradcheck_cli.arrays import Array
+    from gradcheck_cli.layers.layer import Problem
+
+
+@dataclass(frozen=True, kw_only=True)
+class LayernormCase(Case):
+    """Sizes and settings of layer normalisation: x and out (N, D), gamma and beta (D,)."""
+
+    layer: ClassVar[str] = "layernorm"
+
+    N: int = size(4, "samples")
+    D: int = size(6, "features")
+    eps: float = real(1e-5, "added to the variance", low=1e-12)
+
+    def label(self) -> str:
+        """Name the geometry: `4x6 eps 1e-05`."""
+        return f"{self.N}x{self.D} eps {self.eps:g}"
+
+
+def layernorm_forward(x: Array, gamma: Array, beta: Array, ln_param: dict[str, Any]) -> tuple[Array, tuple[Any, ...]]:
+    """Return out = gamma (x - mean) / sqrt(variance + eps) + beta, both over a sample's features; and the cache."""
+    deviation = np.sqrt(x.var(axis=1, keepdims=True) + ln_param["eps"])
+    normal = (x - x.mean(axis=1, keepdims=True)) / deviation
+    return gamma * normal + beta, (normal, gamma, deviation)
+
+
+def layernorm_backward(dout: Array, cache: tuple[Any, ...]) -> tuple[Array, Array, Array]:
+    """Carry dout (N, D) back.
+
+    A sample is to its features what in batch normalisation a feature is to its samples, so with g = gamma dout and
+    z = (x - mean) / s the same derivation gives dx = (g - mean(g) - z mean(g z)) / s, the means now over features;
+    gamma and beta are still shared by the samples. (Ba, Kiros and Hinton, 2016; Ioffe and Szegedy, 2015, section 3.)
+    """
+    normal, gamma, deviation = cache
+    g = dout * gamma
+    dx = (g - g.mean(axis=1, keepdims=True) - normal * (g * normal).mean(axis=1, keepdims=True)) / deviation
+    return dx, (dout * normal).sum(axis=0), dout.sum(axis=0)
+
+
+_SAMPLE = Axis(name="sample", index="n", size="N")
+_FEATURE = Axis(name="feature", index="d", size="D")
+
+
+def problem(case: LayernormCase) -> Problem:
+    """Draw a case's arrays."""
+    source = random.Random(case.seed)  # noqa: S311  # arrays to compute with, not secrets
+    shapes = {"x": (case.N, case.D), "gamma": (case.D,), "beta": (case.D,)}
+    return pose(
+        case,
+        source,
+        {name: signed_uniform(source, shape) for name, shape in shapes.items()},
+        parameters={"eps": case.eps},
+        reference=(layernorm_forward, layernorm_backward),
+        scale=_scale,
+        gradient_scale=_gradient_scale,
+        axes={
+            **dict.fromkeys(("x", "out"), (_SAMPLE, _FEATURE)),
+            **dict.fromkeys(("gamma", "beta"), (_FEATURE,)),
+        },
+        couples={"x": per_sample, "gamma": per_unit, "beta": per_unit},
+    )
+
+
+def _normal(x: Array, eps: float) -> tuple[Array, Array]:
+    """Return (|x| + mean |x|) / s, whose difference the normalised x is, and s."""
+    deviation = np.sqrt(x.var(axis=1, keepdims=True) + eps)
+    return (abs(x) + abs(x).mean(axis=1, keepdims=True)) / deviation, deviation
+
+
+def _scale(x: Array, gamma: Array, beta: Array, param: dict[str, Any]) -> tuple[Array]:
+    return (abs(gamma) * _normal(x, param["eps"])[0] + abs(beta),)
+
+
+def _gradient_scale(dout: Array, x: Array, gamma: Array, _: Array, param: dict[str, Any]) -> dict[str, Array]:
+    normal, deviation = _normal(x, param["eps"])
+    g = abs(dout * gamma)
+    dx = (g + g.mean(axis=1, keepdims=True) + normal * (g * normal).mean(axis=1, keepdims=True)) / deviation
+    return {"x": dx, "gamma": (abs(dout) * normal).sum(axis=0)}
+
+
+def standard() -> tuple[LayernormCase, ...]:
+    """One sample, two features, of which little but eps is left, and eps that matters."""
+    rows = [(4, 6, 1e-5), (3, 5, 1e-2), (1, 4, 1e-5), (5, 3, 0.1), (3, 2, 1e-2), (2, 8, 1e-3)]
+    return tuple(LayernormCase(N=N, D=D, eps=eps) for N, D, eps in rows)
+
+
+LAYER = Layer(
+    name="layernorm",
+    title="layer normalisation",
+    command="gradcheck layernorm",
+    case=LayernormCase,
+    inputs=("x", "gamma", "beta"),
+    problem=problem,
+    standard=standard,
+    builtin={"vectorised": (layernorm_forward, layernorm_backward)},
+    vocabulary=simple(
+        ("layernorm", "layer_norm", "ln"),
+        others=("batch", "spatial", "group", "instance", "relu", "affine"),
+        inputs={"x": ("x",), "gamma": ("gamma",), "beta": ("beta",)},
+        axes={"x": "N D", "gamma": "D", "beta": "D", "out": "N D"},
+    ),
+    trials=(LayernormCase(N=3, D=5),),
+    param="ln_param",
+)

@@ -1,0 +1,161 @@
+"""What max and average pooling have in common: windows over each channel of an image."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+
+from gradcheck_cli.layers.conv_fast import gather
+from gradcheck_cli.layers.coupling import Windows
+from gradcheck_cli.layers.layer import Axis, Case, Layer
+from gradcheck_cli.layers.parameter import size
+from gradcheck_cli.layers.pose import pose
+from gradcheck_cli.layers.vocabulary import Argument, simple
+from gradcheck_cli.numeric.colored import Coupling
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from gradcheck_cli.arrays import Array
+    from gradcheck_cli.layers.layer import Problem
+
+    Pair = tuple[Callable[..., Any], Callable[..., Any]]
+    Param = Mapping[str, int]
+
+
+@dataclass(frozen=True, kw_only=True)
+class PoolCase(Case):
+    """A geometry of pooling: x (N, C, H, W), out (N, C, H', W')."""
+
+    layer: ClassVar[str]
+
+    N: int = size(2, "samples")
+    C: int = size(3, "channels")
+    H: int = size(6, "image height")
+    W: int = size(6, "image width")
+    pool_height: int = size(2, "height of a window")
+    pool_width: int = size(2, "width of a window")
+    stride: int = size(2, "step from window to window")
+
+    @property
+    def out_shape(self) -> tuple[int, int, int, int]:
+        """Shape of the output, (N, C, H', W')."""
+        rows, columns = 1 + (self.H - self.pool_height) // self.stride, 1 + (self.W - self.pool_width) // self.stride
+        return self.N, self.C, rows, columns
+
+    def impossible(self) -> str | None:
+        """Say why no pooling can have this geometry, or None if one can."""
+        for axis, pool, length in (("height", self.pool_height, self.H), ("width", self.pool_width, self.W)):
+            if pool > length:
+                return f"the window's {axis} of {pool} does not fit into the image's {axis} of {length}"
+        return None
+
+    def label(self) -> str:
+        """Name the geometry: `2x3x6x6 by 2x2 stride 2`."""
+        return f"{self.N}x{self.C}x{self.H}x{self.W} by {self.pool_height}x{self.pool_width} stride {self.stride}"
+
+
+def windows(x: Array, pool_param: Param) -> Array:
+    """View every window of x at once: (N, C, pool_height, pool_width, H', W')."""
+    pool = pool_param["pool_height"], pool_param["pool_width"]
+    return gather(np.ascontiguousarray(x), pool, {"stride": pool_param["stride"]})
+
+
+_OUTER = (Axis(name="sample", index="n", size="N"), Axis(name="channel", index="c", size="C"))
+
+
+def _axes(rows: str, columns: str) -> tuple[Axis, ...]:
+    row = Axis(name="row", index="i", size=rows, spatial=True)
+    return (*_OUTER, row, Axis(name="column", index="j", size=columns, spatial=True))
+
+
+def _coupling(case: PoolCase) -> Coupling:
+    """State which elements share no window: those of one place modulo the window's size, of all images and channels."""
+    _, _, rows, columns = case.out_shape
+    vertical = Windows(starts=np.arange(rows) * case.stride, kernel=case.pool_height, size=case.H)
+    horizontal = Windows(starts=np.arange(columns) * case.stride, kernel=case.pool_width, size=case.W)
+    images = np.arange(case.N * case.C).reshape(case.N, case.C, 1, 1)
+
+    def owner(color: int) -> Array:
+        h, k = divmod(color, horizontal.colors)
+        i, j = vertical.seen(h)[:, None], horizontal.seen(k)
+        return np.where((i >= 0) & (j >= 0), (images * case.H + i) * case.W + j, -1)
+
+    return Coupling(colors=vertical.colors * horizontal.colors, owner=owner)
+
+
+def _sizes(_: Mapping[str, Array], parameters: Mapping[str, object] | None) -> dict[str, object]:
+    given = dict(parameters or {})
+    return {**given, "pool": (given["pool_height"], given["pool_width"])}
+
+
+def _argument(name: str, *names: str, pair: bool = False) -> Argument:
+    return Argument(names=names, forms={"": lambda sizes: sizes[name]}, pair=pair)
+
+
+def pooling(case: type[PoolCase], title: str, pair: Pair, *, names: tuple[str, ...], others: tuple[str, ...]) -> Layer:
+    """Make the layer of a pooling from its forward and backward pass."""
+
+    def problem(case: PoolCase) -> Problem:
+        source = random.Random(case.seed)  # noqa: S311  # arrays to compute with, not secrets
+        count = case.N * case.C * case.H * case.W
+        # Every two are an eighth apart at least: no ties, and no small step makes one.
+        x = (np.array(source.sample(range(count), count), float) - count // 2) / 8 + 1 / 16
+        settings = ("pool_height", "pool_width", "stride")
+        return pose(
+            case,
+            source,
+            {"x": x.reshape(case.N, case.C, case.H, case.W)},
+            parameters={name: getattr(case, name) for name in settings},
+            reference=pair,
+            scale=lambda x, param: (pair[0](abs(x), param)[0],),
+            axes={"x": _axes("H", "W"), "out": _axes("H'", "W'")},
+            couples={"x": lambda _shape, _outputs: _coupling(case)},
+        )
+
+    def standard() -> tuple[PoolCase, ...]:
+        rows = [
+            # N  C  H  W  pool stride
+            (2, 3, 6, 6, 2, 2, 2),  # that of most notebooks
+            (2, 2, 5, 6, 3, 2, 1),  # windows that overlap
+            (1, 2, 7, 5, 3, 3, 2),  # and those that overlap by one row
+            (2, 1, 7, 8, 2, 3, 3),  # windows with gaps, and an edge that none sees
+            (1, 1, 3, 4, 3, 4, 1),  # one window
+            (2, 2, 3, 3, 1, 1, 1),  # windows of one element
+            (1, 3, 4, 6, 2, 2, 1),  # not square
+        ]
+        return tuple(
+            case(N=N, C=C, H=H, W=W, pool_height=height, pool_width=width, stride=stride)
+            for N, C, H, W, height, width, stride in rows
+        )
+
+    return Layer(
+        name=case.layer,
+        title=title,
+        command=f"gradcheck {case.layer}",
+        case=case,
+        inputs=("x",),
+        problem=problem,
+        standard=standard,
+        builtin={"vectorised": pair},
+        vocabulary=simple(
+            names,
+            others=(*others, "conv", "relu", "unpool", "global", "norm"),
+            inputs={"x": ("x", "input", "inputs", "a", "aprev", "data", "inp", "images")},
+            axes={"x": "N C H W", "out": "N C H W"},
+            arguments={
+                "pool_height": _argument("pool_height", "poolheight", "ph", "hp", "hh"),
+                "pool_width": _argument("pool_width", "poolwidth", "pw", "wp", "ww"),
+                "pool": _argument(
+                    "pool", "poolsize", "size", "kernelsize", "f", "k", "kernel", "windowsize", pair=True
+                ),
+                "stride": _argument("stride", "stride", "strides", "s", "step"),
+            },
+            sizes=_sizes,
+        ),
+        trials=(case(N=2, C=3, H=5, W=7, pool_height=3, pool_width=2, stride=2), case(N=2, C=3, H=6, W=6)),
+        param="pool_param",
+    )

@@ -1,0 +1,72 @@
+"""One step of a recurrent layer: next_h = tanh(x Wx + prev_h Wh + b)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+
+from gradcheck_cli.layers.recurrent import StepCase, recurrent
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from gradcheck_cli.arrays import Array
+    from gradcheck_cli.layers.recurrent import Slip
+
+    Cache = tuple[Array, Array, Array, Array, Array]
+
+
+@dataclass(frozen=True, kw_only=True)
+class RnnStepCase(StepCase):
+    """Sizes of one step: x (N, D), prev_h and next_h (N, H), Wx (D, H), Wh (H, H), b (H,)."""
+
+    layer: ClassVar[str] = "rnn-step"
+
+
+def rnn_step_forward(x: Array, prev_h: Array, Wx: Array, Wh: Array, b: Array) -> tuple[Array, Cache]:
+    """Return next_h = tanh(x Wx + prev_h Wh + b), and the cache."""
+    next_h = np.tanh(x @ Wx + prev_h @ Wh + b)
+    return next_h, (x, prev_h, Wx, Wh, 1 - next_h * next_h)
+
+
+def rnn_step_backward(dnext_h: Array, cache: Cache) -> tuple[Array, Array, Array, Array, Array]:
+    """Carry dnext_h (N, H) back.
+
+    With a = x Wx + prev_h Wh + b, da = dnext_h (1 - next_h^2), for tanh' = 1 - tanh^2. The rest is two affine layers
+    that share da: dx = da Wx', dprev_h = da Wh', dWx = x' da, dWh = prev_h' da, db = sum_n da.
+    (Goodfellow, Bengio and Courville, Deep Learning, section 10.2.2.)
+    """
+    x, prev_h, Wx, Wh, slope = cache
+    da = dnext_h * slope
+    return da @ Wx.T, da @ Wh.T, x.T @ da, prev_h.T @ da, da.sum(axis=0)
+
+
+def absolute(cache: Cache) -> Cache:
+    """Of a cache the one with which backward adds up absolute values: of 1 - h^2, 1 + h^2."""
+    x, prev_h, Wx, Wh, slope = cache
+    return abs(x), abs(prev_h), abs(Wx), abs(Wh), 2 - slope
+
+
+def _slips(_: RnnStepCase) -> Iterator[Slip]:
+    yield (
+        "slope-missing",
+        "In {names} the slope of tanh is left out.",
+        "Multiply dnext_h by 1 - next_h^2 first.",
+        lambda dnext_h, cache: rnn_step_backward(dnext_h, (*cache[:4], np.ones_like(cache[4]))),
+    )
+
+
+LAYER = recurrent(
+    RnnStepCase,
+    "recurrent step",
+    (rnn_step_forward, rnn_step_backward),
+    states=("prev_h",),
+    slips=_slips,
+    outputs=("next_h",),
+    gates=1,
+    absolute=absolute,
+    names=("rnn_step", "rnnstep", "rnn_cell", "rnncell"),
+    others=("lstm", "gru"),
+)

@@ -1,0 +1,107 @@
+"""What the losses over scores have in common: x (N, C), labels y (N,), and the mean over samples."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+
+from gradcheck_cli.layers.layer import Axis, Case, Layer
+from gradcheck_cli.layers.parameter import real, size
+from gradcheck_cli.layers.pose import pose
+from gradcheck_cli.layers.vocabulary import simple
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from gradcheck_cli.arrays import Array
+    from gradcheck_cli.layers.layer import Problem
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScoresCase(Case):
+    """Sizes of a loss: scores x (N, C), labels y (N,) from 0 to C - 1."""
+
+    layer: ClassVar[str]
+
+    N: int = size(5, "samples")
+    C: int = size(4, "classes", minimum=2)
+    scale: float = real(1.0, "factor on the scores: 1000 shows what overflows", low=1e-3)
+
+    def label(self) -> str:
+        """Name the geometry: `5x4 scale 1`."""
+        return f"{self.N}x{self.C} scale {self.scale:g}"
+
+
+def loss(
+    case: type[ScoresCase],
+    title: str,
+    function: Callable[..., Any],
+    *,
+    names: tuple[str, ...],
+    scale: Callable[[Array, Array], Array],
+    gradient_scale: Callable[[Array, Array], Array],
+) -> Layer:
+    """Make the layer of a loss.
+
+    Args:
+        case: its sizes.
+        title: what it is called in a sentence.
+        function: (x, y) -> (loss, dx).
+        names: what people call it.
+        scale: (x, y) -> the sum of the absolute values of the loss's terms.
+        gradient_scale: (x, y) -> the same of the gradient.
+    """
+    axes = (Axis(name="sample", index="n", size="N"), Axis(name="class", index="c", size="C"))
+
+    def problem(case: ScoresCase) -> Problem:
+        source = random.Random(case.seed)  # noqa: S311  # arrays to compute with, not secrets
+        # Two scores differ by a multiple of 0.4, give or take 0.1: never by 1, where a hinge has its kink.
+        x = [0.4 * source.randrange(-4, 5) + source.uniform(-0.05, 0.05) for _ in range(case.N * case.C)]
+        y = [source.randrange(case.C) for _ in range(case.N)]
+        y[0] = int(np.argmin(x[: case.C]))  # at least one margin is missed, and a loss without one has no gradient
+        return pose(
+            case,
+            source,
+            {"x": np.array(x).reshape(case.N, case.C) * case.scale, "y": np.array(y)},
+            reference=(function,),
+            scale=lambda x, y: (scale(x, y),),
+            gradient_scale=lambda _, x, y: {"x": gradient_scale(x, y)},
+            axes={"x": axes, "y": axes[:1], "out": ()},
+            couples={},
+        )
+
+    def standard() -> tuple[ScoresCase, ...]:
+        rows = [(5, 4, 1.0), (3, 5, 1.0), (1, 3, 1.0), (4, 2, 1.0), (2, 6, 1.0), (6, 3, 10.0), (4, 5, 1000.0)]
+        return tuple(case(N=N, C=C, scale=scale) for N, C, scale in rows)
+
+    return Layer(
+        name=case.layer,
+        title=title,
+        command=f"gradcheck {case.layer}",
+        case=case,
+        inputs=("x", "y"),
+        problem=problem,
+        standard=standard,
+        builtin={"vectorised": (function,)},
+        vocabulary=simple(
+            names,
+            others=("temporal",),
+            inputs={"x": ("x", "scores", "logits"), "y": ("y", "labels", "targets")},
+            axes={"x": "N C", "y": "N", "out": ""},
+        ),
+        trials=(case(N=3, C=4),),
+        loss=True,
+    )
+
+
+def picked(x: Array, y: Array) -> Array:
+    """Return of each sample the score of its label, (N, 1)."""
+    return np.asarray(x[np.arange(len(y)), y][:, None])
+
+
+def of_label(x: Array, y: Array) -> Array:
+    """Return 1 where a score is that of its sample's label, else 0: (N, C)."""
+    return np.asarray(np.arange(x.shape[1]) == y[:, None], x.dtype)

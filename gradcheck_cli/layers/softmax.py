@@ -1,0 +1,55 @@
+"""The softmax loss: cross-entropy of the labels under exp(x) / sum exp(x)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+
+from gradcheck_cli.layers.scores import ScoresCase, loss, of_label, picked
+
+if TYPE_CHECKING:
+    from gradcheck_cli.arrays import Array
+
+
+@dataclass(frozen=True, kw_only=True)
+class SoftmaxCase(ScoresCase):
+    """Sizes of a loss: scores x (N, C), labels y (N,) from 0 to C - 1."""
+
+    layer: ClassVar[str] = "softmax"
+
+
+def softmax_loss(x: Array, y: Array) -> tuple[Any, Array]:
+    """Return the loss, -1/N sum_n log p[n, y_n] with p = exp(x) / sum_c exp(x), and its gradient.
+
+    -log p[n, y] = log sum_c exp(x[n, c]) - x[n, y]. The derivative of the first term in x[n, c] is p[n, c], that of the
+    second 1 for the label: dx = (p - [c = y_n]) / N. Scores are lowered by their largest, which changes neither p nor
+    the loss, so that exp cannot overflow. (Bishop, Pattern Recognition and Machine Learning, equation 4.109.)
+    """
+    lowered = x - x.max(axis=1, keepdims=True)
+    exps = np.exp(lowered)
+    total = exps.sum(axis=1, keepdims=True)
+    return (np.log(total) - picked(lowered, y)).mean(), (exps / total - of_label(x, y)) / x.dtype.type(len(y))
+
+
+def _scale(x: Array, y: Array) -> Array:
+    largest = abs(x).max(axis=1, keepdims=True)
+    return np.asarray((2 * largest + abs(picked(x, y)) + np.log(x.shape[1])).mean())
+
+
+def _gradient_scale(x: Array, y: Array) -> Array:
+    """Sum p and the label's 1: where p is near it, they cancel. What x is rounded by moves log p by as much."""
+    label = of_label(x, y)
+    p = softmax_loss(x, y)[1] * len(y) + label
+    return np.asarray((p * (1 + abs(x - x.max(axis=1, keepdims=True))) + label) / len(y))
+
+
+LAYER = loss(
+    SoftmaxCase,
+    "softmax loss",
+    softmax_loss,
+    names=("softmax", "cross_entropy", "crossentropy"),
+    scale=_scale,
+    gradient_scale=_gradient_scale,
+)

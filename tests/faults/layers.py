@@ -1,0 +1,259 @@
+"""Layers beside convolution with one fault each, as people make them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from gradcheck_cli.layers.affine import affine_backward, affine_forward
+from gradcheck_cli.layers.avgpool import avg_pool_backward, avg_pool_forward
+from gradcheck_cli.layers.batchnorm import batchnorm_backward, batchnorm_forward
+from gradcheck_cli.layers.conv1d import conv1d_backward, conv1d_forward
+from gradcheck_cli.layers.layernorm import layernorm_backward, layernorm_forward
+from gradcheck_cli.layers.lstm import lstm_forward
+from gradcheck_cli.layers.lstm_step import lstm_step_backward, lstm_step_forward
+from gradcheck_cli.layers.maxpool import max_pool_forward
+from gradcheck_cli.layers.relu import relu_forward
+from gradcheck_cli.layers.rnn import rnn_forward
+from gradcheck_cli.layers.rnn_step import rnn_step_backward, rnn_step_forward
+from gradcheck_cli.layers.sigmoid import sigmoid_forward
+from gradcheck_cli.layers.softmax import softmax_loss
+from gradcheck_cli.layers.svm import svm_loss
+from gradcheck_cli.layers.tanh import tanh_forward
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+@dataclass(frozen=True)
+class Planted:
+    name: str
+    layer: str
+    functions: Any
+    code: str | None = None  #: of the diagnosis that names it
+
+
+FAULTS: list[Planted] = []
+
+
+def _plant(layer: str, forward: Callable[..., Any] | None = None, code: str | None = None) -> Callable[..., Any]:
+    def add(function: Callable[..., Any]) -> Callable[..., Any]:
+        functions = (forward, function) if forward else function
+        FAULTS.append(Planted(f"{layer}-{function.__name__}", layer, functions, code))
+        return function
+
+    return add
+
+
+def _plant_forward(layer: str, backward: Callable[..., Any]) -> Callable[..., Any]:
+    def add(function: Callable[..., Any]) -> Callable[..., Any]:
+        FAULTS.append(Planted(f"{layer}-{function.__name__}", layer, (function, backward)))
+        return function
+
+    return add
+
+
+@_plant("affine", affine_forward, "factor")
+def bias_mean(dout: Any, cache: Any) -> Any:
+    dx, dw, _ = affine_backward(dout, cache)
+    return dx, dw, dout.mean(axis=0)
+
+
+@_plant("affine", affine_forward)
+def flat_dx(dout: Any, cache: Any) -> Any:
+    dx, dw, db = affine_backward(dout, cache)
+    return dx.reshape(len(dx), -1), dw, db
+
+
+@_plant("conv1d", conv1d_forward, "columns-permuted")
+def mirrored(dout: Any, cache: Any) -> Any:
+    dx, dw, db = conv1d_backward(dout, cache)
+    return dx[:, :, ::-1], dw, db
+
+
+@_plant("conv1d", conv1d_forward)
+def bias_of_first_sample(dout: Any, cache: Any) -> Any:
+    dx, dw, _ = conv1d_backward(dout, cache)
+    return dx, dw, dout[0].sum(axis=1)
+
+
+@_plant("relu", relu_forward)
+def slope_of_dout(dout: Any, x: Any) -> Any:
+    return dout * (dout > 0)
+
+
+@_plant("relu", relu_forward)
+def slope_one(dout: Any, x: Any) -> Any:
+    return dout
+
+
+@_plant("sigmoid", sigmoid_forward)
+def not_squared(dout: Any, out: Any) -> Any:
+    return dout * (1 - out)
+
+
+@_plant("tanh", tanh_forward)
+def once(dout: Any, out: Any) -> Any:
+    return dout * (1 - out)
+
+
+@_plant("maxpool", max_pool_forward)
+def assigned(dout: Any, cache: Any) -> Any:
+    shape, chosen, param = cache
+    dx = np.zeros(shape, dout.dtype)
+    for n, c, i, j in np.ndindex(dout.shape):
+        h, k = divmod(chosen[n, c, i, j], param["pool_width"])
+        dx[n, c, i * param["stride"] + h, j * param["stride"] + k] = dout[n, c, i, j]
+    return dx
+
+
+@_plant("avgpool", avg_pool_forward)
+def not_divided(dout: Any, cache: Any) -> Any:
+    return avg_pool_backward(dout, cache) * (cache[1]["pool_height"] * cache[1]["pool_width"])
+
+
+@_plant("batchnorm", batchnorm_forward, "mean-path")
+def without_mean_path(dout: Any, cache: Any) -> Any:
+    normal, gamma, deviation, train = cache
+    _, dgamma, dbeta = batchnorm_backward(dout, cache)
+    g = dout * gamma
+    return (g - train * normal * (g * normal).mean(axis=0)) / deviation, dgamma, dbeta
+
+
+@_plant("batchnorm", batchnorm_forward, "variance-path")
+def without_variance_path(dout: Any, cache: Any) -> Any:
+    _, gamma, deviation, train = cache
+    _, dgamma, dbeta = batchnorm_backward(dout, cache)
+    g = dout * gamma
+    return (g - train * g.mean(axis=0)) / deviation, dgamma, dbeta
+
+
+@_plant("batchnorm", batchnorm_forward, "divided-by-n-minus-1")
+def sample_variance(dout: Any, cache: Any) -> Any:
+    normal, gamma, deviation, train = cache
+    _, dgamma, dbeta = batchnorm_backward(dout, cache)
+    g = dout * gamma
+    path = normal * (g * normal).sum(axis=0) / max(len(g) - 1, 1)
+    return (g - train * (g.mean(axis=0) + path)) / deviation, dgamma, dbeta
+
+
+def _keeping_eps(x: Any, gamma: Any, beta: Any, bn_param: Any) -> Any:
+    out, cache = batchnorm_forward(x, gamma, beta, bn_param)
+    return out, (*cache, bn_param["eps"])
+
+
+@_plant("batchnorm", _keeping_eps, "eps-missing")
+def without_eps(dout: Any, cache: Any) -> Any:
+    normal, gamma, deviation, train, eps = cache
+    _, dgamma, dbeta = batchnorm_backward(dout, (normal, gamma, deviation, train))
+    own = np.sqrt(deviation**2 - eps)
+    return batchnorm_backward(dout, (normal * deviation / own, gamma, own, train))[0], dgamma, dbeta
+
+
+@_plant_forward("batchnorm", batchnorm_backward)
+def statistics_in_test_mode(x: Any, gamma: Any, beta: Any, bn_param: Any) -> Any:
+    found = batchnorm_forward(x, gamma, beta, bn_param)
+    if bn_param["mode"] == "test":
+        bn_param["running_mean"] = 0.9 * bn_param["running_mean"] + 0.1 * x.mean(axis=0)
+    return found
+
+
+@_plant_forward("batchnorm", batchnorm_backward)
+def statistics_not_updated(x: Any, gamma: Any, beta: Any, bn_param: Any) -> Any:
+    return batchnorm_forward(x, gamma, beta, dict(bn_param))
+
+
+@_plant("layernorm", layernorm_forward)
+def over_samples(dout: Any, cache: Any) -> Any:
+    normal, gamma, deviation = cache
+    _, dgamma, dbeta = layernorm_backward(dout, cache)
+    g = dout * gamma
+    return (g - g.mean(axis=0) - normal * (g * normal).mean(axis=0)) / deviation, dgamma, dbeta
+
+
+@_plant("softmax", code="factor")
+def not_averaged(x: Any, y: Any) -> Any:
+    loss, dx = softmax_loss(x, y)
+    return loss, dx * len(y)
+
+
+@_plant("softmax")
+def overflowing(x: Any, y: Any) -> Any:
+    n = np.arange(len(y))
+    with np.errstate(all="ignore"):
+        p = np.exp(x) / np.exp(x).sum(axis=1, keepdims=True)
+        loss, dx = -np.log(p[n, y]).mean(), p.copy()
+    dx[n, y] -= 1
+    return loss, dx / len(y)
+
+
+@_plant("svm")
+def label_forgotten(x: Any, y: Any) -> Any:
+    loss, dx = svm_loss(x, y)
+    return loss, np.maximum(dx, 0)
+
+
+@_plant("rnn-step", rnn_step_forward, "slope-missing")
+def slope_forgotten(dnext_h: Any, cache: Any) -> Any:
+    return rnn_step_backward(dnext_h, (*cache[:-1], np.ones_like(cache[-1])))
+
+
+def _through_time(
+    step: Any, dh: Any, caches: Any, *, carry: bool = True, upstream: bool = True, cell: bool = True
+) -> Any:
+    dxs: list[Any] = []
+    totals: list[Any] = []
+    states = [np.zeros_like(dh[:, 0])] * (2 if step is lstm_step_backward else 1)
+    for t in reversed(range(dh.shape[1])):
+        into = dh[:, t] if upstream or t == dh.shape[1] - 1 else 0
+        first = into + (states[0] if carry else 0)
+        dx, *rest = step(first, *(state if cell else 0 * state for state in states[1:]), caches[t])
+        states, shares = rest[: len(states)], rest[len(states) :]
+        totals = [total + share for total, share in zip(totals, shares, strict=True)] if totals else shares
+        dxs.append(dx)
+    return np.stack(dxs[::-1], axis=1), states[0], *totals
+
+
+@_plant("rnn", rnn_forward, "not-carried-back")
+def not_carried_back(dh: Any, caches: Any) -> Any:
+    return _through_time(rnn_step_backward, dh, caches, carry=False)
+
+
+@_plant("rnn", rnn_forward, "upstream-missing")
+def upstream_not_added(dh: Any, caches: Any) -> Any:
+    return _through_time(rnn_step_backward, dh, caches, upstream=False)
+
+
+@_plant("lstm", lstm_forward, "not-carried-back")
+def hidden_not_carried_back(dh: Any, caches: Any) -> Any:
+    return _through_time(lstm_step_backward, dh, caches, carry=False)
+
+
+@_plant("lstm", lstm_forward, "cell-not-carried-back")
+def cell_not_carried_back(dh: Any, caches: Any) -> Any:
+    return _through_time(lstm_step_backward, dh, caches, cell=False)
+
+
+@_plant("lstm-step", lstm_step_forward, "forget-gate")
+def without_forget_gate(dnext_h: Any, dnext_c: Any, cache: Any) -> Any:
+    dx, dprev_h, _, *rest = lstm_step_backward(dnext_h, dnext_c, cache)
+    o, slope = cache[7], cache[-1]
+    return dx, dprev_h, dnext_c + dnext_h * o * slope, *rest
+
+
+@_plant("lstm-step", lstm_step_forward, "output-tanh")
+def without_output_tanh(dnext_h: Any, dnext_c: Any, cache: Any) -> Any:
+    return lstm_step_backward(dnext_h, dnext_c, (*cache[:-1], np.ones_like(cache[-1])))
+
+
+@_plant("lstm-step", lstm_step_forward, "gate-columns-permuted")
+def gate_order(dnext_h: Any, dnext_c: Any, cache: Any) -> Any:
+    dx, dprev_h, dprev_c, *rest = lstm_step_backward(dnext_h, dnext_c, cache)
+    return dx, dprev_h, dprev_c, *(_swapped(array) for array in rest)
+
+
+def _swapped(array: Any) -> Any:
+    i, f, o, g = np.split(array, 4, axis=-1)
+    return np.concatenate([i, f, g, o], axis=-1)

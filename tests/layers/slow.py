@@ -1,0 +1,183 @@
+"""The layers by their definitions, one number at a time, for complex numbers too.
+
+The derivative of a function that is written for complex numbers is Im f(x + i h) / h, to the last digit with h = 1e-30
+(Squire and Trapp, 1998): no difference is taken. Nothing here is shared with what is tested.
+"""
+
+from __future__ import annotations
+
+import cmath
+import itertools
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from gradcheck_cli.arrays import Array
+
+    Param = Mapping[str, Any]
+
+_H = 1e-30
+
+
+def gradients(name: str, inputs: Mapping[str, Array], param: Param | None, cotangents: list[Array]) -> dict[str, Array]:
+    """Differentiate sum of cotangent * output in each element of each floating input."""
+    found = {}
+    for key, value in inputs.items():
+        if value.dtype.kind != "f":
+            continue
+        gradient = np.zeros(value.shape)
+        for index in np.ndindex(value.shape):
+            moved = {k: v.astype(complex) if v.dtype.kind == "f" else v for k, v in inputs.items()}
+            moved[key][index] += _H * 1j
+            outs = SLOW[name](*moved.values(), *([] if param is None else [param]))
+            total = sum((g * np.asarray(out)).sum() for g, out in zip(cotangents, outs, strict=False))
+            gradient[index] = total.imag / _H
+        found[key] = gradient
+    return found
+
+
+def affine(x: Array, w: Array, b: Array) -> list[Any]:
+    rows = [list(sample.reshape(-1)) for sample in x]
+    return [np.array([[b[m] + sum(v * w[d, m] for d, v in enumerate(row)) for m in range(w.shape[1])] for row in rows])]
+
+
+def conv1d(x: Array, w: Array, b: Array, p: Param) -> list[Any]:
+    (N, C, W), (F, _, WW) = x.shape, w.shape
+    out = np.zeros((N, F, (W + 2 * p["pad"] - WW) // p["stride"] + 1), complex)
+    for n, f, j in np.ndindex(out.shape):
+        out[n, f, j] = b[f]
+        for c, k in itertools.product(range(C), range(WW)):
+            if 0 <= j * p["stride"] + k - p["pad"] < W:
+                out[n, f, j] += x[n, c, j * p["stride"] + k - p["pad"]] * w[f, c, k]
+    return [out]
+
+
+def _each(x: Array, function: Any) -> list[Any]:
+    return [np.array([function(v) for v in x.reshape(-1)]).reshape(x.shape)]
+
+
+def relu(x: Array) -> list[Any]:
+    return _each(x, lambda v: v if v.real > 0 else 0 * v)
+
+
+def sigmoid(x: Array) -> list[Any]:
+    return _each(x, _sigmoid)
+
+
+def tanh(x: Array) -> list[Any]:
+    return _each(x, cmath.tanh)
+
+
+def _sigmoid(v: complex) -> complex:
+    return 1 / (1 + cmath.exp(-v))
+
+
+def _windows(x: Array, p: Param, of: Any) -> list[Any]:
+    N, C, H, W = x.shape
+    rows, columns = (H - p["pool_height"]) // p["stride"] + 1, (W - p["pool_width"]) // p["stride"] + 1
+    out = np.zeros((N, C, rows, columns), x.dtype)
+    for n, c, i, j in itertools.product(range(N), range(C), range(rows), range(columns)):
+        places = itertools.product(range(p["pool_height"]), range(p["pool_width"]))
+        out[n, c, i, j] = of([x[n, c, i * p["stride"] + h, j * p["stride"] + k] for h, k in places])
+    return [out]
+
+
+def maxpool(x: Array, p: Param) -> list[Any]:
+    return _windows(x, p, lambda seen: max(seen, key=lambda v: v.real))
+
+
+def avgpool(x: Array, p: Param) -> list[Any]:
+    return _windows(x, p, lambda seen: sum(seen) / len(seen))
+
+
+def _moments(values: list[Any]) -> tuple[Any, Any]:
+    mean = sum(values) / len(values)
+    return mean, sum((v - mean) ** 2 for v in values) / len(values)
+
+
+def batchnorm(x: Array, gamma: Array, beta: Array, p: Param) -> list[Any]:
+    out, running = (
+        np.zeros(x.shape, complex),
+        [np.array(p["running_mean"], complex), np.array(p["running_var"], complex)],
+    )
+    for d in range(x.shape[1]):
+        mean, variance = running[0][d], running[1][d]
+        if p["mode"] == "train":
+            mean, variance = _moments(list(x[:, d]))
+            for statistic, seen in zip(running, (mean, variance), strict=True):
+                statistic[d] = p["momentum"] * statistic[d] + (1 - p["momentum"]) * seen
+        for n in range(x.shape[0]):
+            out[n, d] = gamma[d] * (x[n, d] - mean) / cmath.sqrt(variance + p["eps"]) + beta[d]
+    return [out, *running]
+
+
+def layernorm(x: Array, gamma: Array, beta: Array, p: Param) -> list[Any]:
+    out = np.zeros(x.shape, complex)
+    for n in range(x.shape[0]):
+        mean, variance = _moments(list(x[n]))
+        for d in range(x.shape[1]):
+            out[n, d] = gamma[d] * (x[n, d] - mean) / cmath.sqrt(variance + p["eps"]) + beta[d]
+    return [out]
+
+
+def softmax(x: Array, y: Array) -> list[Any]:
+    losses = []
+    for row, label in zip(x, y, strict=True):
+        top = max(v.real for v in row)
+        losses.append(cmath.log(sum(cmath.exp(v - top) for v in row)) + top - row[label])
+    return [sum(losses) / len(losses)]
+
+
+def svm(x: Array, y: Array) -> list[Any]:
+    margins = [row[c] - row[label] + 1 for row, label in zip(x, y, strict=True) for c in range(len(row)) if c != label]
+    return [sum((m for m in margins if m.real > 0), start=0j) / len(y)]
+
+
+def _sums(x: Array, h: Array, Wx: Array, Wh: Array, b: Array) -> Array:
+    out = np.zeros((x.shape[0], b.size), complex)
+    for n, j in np.ndindex(out.shape):
+        out[n, j] = b[j] + sum(x[n, d] * Wx[d, j] for d in range(x.shape[1]))
+        out[n, j] += sum(h[n, i] * Wh[i, j] for i in range(h.shape[1]))
+    return out
+
+
+def rnn_step(x: Array, h: Array, Wx: Array, Wh: Array, b: Array) -> list[Any]:
+    return _each(_sums(x, h, Wx, Wh, b), cmath.tanh)
+
+
+def rnn(x: Array, h: Array, Wx: Array, Wh: Array, b: Array) -> list[Any]:
+    seen = []
+    for t in range(x.shape[1]):
+        (h,) = rnn_step(x[:, t], h, Wx, Wh, b)
+        seen.append(h)
+    return [np.stack(seen, axis=1)]
+
+
+def lstm_step(x: Array, h: Array, c: Array, Wx: Array, Wh: Array, b: Array) -> list[Any]:
+    sums, H = _sums(x, h, Wx, Wh, b), h.shape[1]
+    next_h, next_c = np.zeros(h.shape, complex), np.zeros(h.shape, complex)
+    for n, k in np.ndindex(h.shape):
+        i, f, o = (_sigmoid(sums[n, gate * H + k]) for gate in range(3))
+        next_c[n, k] = f * c[n, k] + i * cmath.tanh(sums[n, 3 * H + k])
+        next_h[n, k] = o * cmath.tanh(next_c[n, k])
+    return [next_h, next_c]
+
+
+def lstm(x: Array, h: Array, Wx: Array, Wh: Array, b: Array) -> list[Any]:
+    c, seen = np.zeros(h.shape), []
+    for t in range(x.shape[1]):
+        h, c = lstm_step(x[:, t], h, c, Wx, Wh, b)
+        seen.append(h)
+    return [np.stack(seen, axis=1)]
+
+
+SLOW: dict[str, Callable[..., list[Any]]] = {
+    function.__name__.replace("_", "-"): function
+    for function in (
+        *(conv1d, affine, relu, sigmoid, tanh, maxpool, avgpool, batchnorm, layernorm, softmax, svm),
+        *(rnn_step, rnn, lstm_step, lstm),
+    )
+}

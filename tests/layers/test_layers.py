@@ -1,0 +1,207 @@
+"""The layers beside convolution: their references, their couplings, and user code in the literature's names."""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+
+from gradcheck_cli import Verdict, check
+from gradcheck_cli.layers import LAYERS, TITLES
+from tests.conftest import report_of
+from tests.faults.layers import FAULTS
+from tests.layers.slow import SLOW, gradients
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.conftest import Program
+
+OTHERS = [name for name in TITLES if name != "conv"]
+#: Pairs of evaluations for each input: what a coupling must come to, for the sizes of the first standard case.
+PAIRS: dict[str, dict[str, int]] = {
+    "affine": {"dx": 6, "dw": 6, "db": 1},  # over samples; over units
+    "relu": {"dx": 1},
+    "sigmoid": {"dx": 1},
+    "tanh": {"dx": 1},
+    "maxpool": {"dx": 2 * 2},  # places in a window
+    "avgpool": {"dx": 2 * 2},
+    "batchnorm": {"dx": 6, "dgamma": 1, "dbeta": 1},  # over features
+    "layernorm": {"dx": 6, "dgamma": 1, "dbeta": 1},  # over samples; over features
+    "softmax": {"dx": 5 * 4},  # one number depends on all
+    "svm": {"dx": 5 * 4},
+    "rnn-step": {"dx": 4, "dprev_h": 5, "dWx": 4, "dWh": 5, "db": 1},
+    "rnn": {"dx": 4 * 4, "dh0": 5, "dWx": 4 * 5, "dWh": 5 * 5, "db": 5},
+    "lstm-step": {"dx": 4, "dprev_h": 5, "dprev_c": 5, "dWx": 4 * 4, "dWh": 4 * 5, "db": 4},
+    "lstm": {"dx": 4 * 4, "dh0": 5, "dWx": 4 * 20, "dWh": 5 * 20, "db": 20},
+    "conv1d": {"dx": 3 * 3, "dw": 3 * 3, "db": 1},
+}
+
+
+def test_titles_are_those_of_the_layers() -> None:
+    for name, title in TITLES.items():
+        assert LAYERS[name].title == title
+    with pytest.raises(KeyError):
+        LAYERS["perceptron"]
+
+
+def test_help_imports_neither_a_layer_nor_numpy() -> None:
+    import subprocess
+
+    program = (
+        "import sys; sys.argv = ['gradcheck', '--help']; from gradcheck_cli.cli.main import gradcheck\n"
+        "try: gradcheck()\n"
+        "except SystemExit: pass\n"
+        "print([m for m in sys.modules if m.startswith(('numpy.', 'gradcheck_cli.layers.conv'))])"
+    )
+    run = subprocess.run([sys.executable, "-c", program], capture_output=True, encoding="utf-8", check=True)
+    assert run.stdout.splitlines()[-1] == "[]"
+    assert all(f"  {name} " in run.stdout for name in TITLES)
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_references_are_what_the_definition_says(name: str) -> None:
+    layer = LAYERS[name]
+    for case in layer.standard():
+        problem = layer.problem(replace(case, seed=3))
+        outs = SLOW[name](*problem.inputs.values(), *([] if problem.parameters is None else [problem.parameters]))
+        parts = problem.parts(problem.expected)
+        scales = problem.parts(problem.expected_scale)
+        assert len(parts) == len(outs)
+        for key, out in zip(parts, outs, strict=True):
+            assert (abs(parts[key] - np.real(out)) <= 1e-14 * (scales[key] + 1e-300)).all(), (case, key)
+        cotangents = list(problem.parts(problem.cotangent).values())
+        slow = gradients(name, problem.inputs, problem.parameters, cotangents)
+        fast = layer.gradients(problem, problem.inputs, problem.cotangent)
+        assert list(fast) == list(slow) == list(problem.differentiable)
+        for key, gradient in fast.items():
+            known = problem.gradient_scale.get(key, np.zeros(gradient.shape))
+            assert gradient.shape == problem.inputs[key].shape
+            assert (abs(gradient - slow[key]) <= 1e-13 * (1e-3 + abs(slow[key]) + known)).all(), (case, key)
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64", "longdouble"])
+@pytest.mark.parametrize("name", OTHERS)
+def test_references_pass(name: str, dtype: str) -> None:
+    for seed in range(3):
+        for case in LAYERS[name].standard():
+            result = check(replace(case, dtype=dtype, seed=seed))
+            assert result.passed, result.summary()
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_couplings_cost_what_they_promise(name: str) -> None:
+    case = next(iter(LAYERS[name].standard()))
+    result, dense = check(case), check(case, method="dense")
+    assert set(result.gradients) == set(PAIRS[name])
+    for key, gradient in result.gradients.items():
+        pairs = PAIRS[name][key]
+        # Each level of the ladder takes one pair a colour, and there are 7 at the most; what is known of the point,
+        # whether it is affine, and the verification of the coupling take 40 more at the most.
+        colored = LAYERS[name].problem(case).coupling.get(key.removeprefix("d"))
+        assert gradient.method == ("colored" if colored else "dense")
+        assert (colored.colors if colored else LAYERS[name].problem(case).inputs[key.removeprefix("d")].size) == pairs
+        assert gradient.evaluations <= max(dense.gradients[key].evaluations, 2 * 8 * pairs + 60)
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=[fault.name for fault in FAULTS])
+def test_faults_are_caught(fault: Any) -> None:
+    for seed in range(10):
+        results = (check(replace(case, seed=seed), fault.functions) for case in LAYERS[fault.layer].standard())
+        codes = (
+            {diagnosis.code for diagnosis in result.diagnosis} for result in results if result.verdict == Verdict.FAIL
+        )
+        assert any(fault.code is None or fault.code in told for told in codes), seed
+
+
+def _course_file(folder: Path) -> Path:
+    """Write a course's layers.py: every reference, as its author would have it in one file."""
+    helpers = (
+        "import numpy as np\n"
+        "from gradcheck_cli.layers.conv_fast import conv_backward_fast, conv_forward_fast\n"
+        "from gradcheck_cli.layers.pooling import windows\n"
+        "from gradcheck_cli.layers.recurrent import through_time\n"
+        "from gradcheck_cli.layers.scores import of_label, picked\n"
+    )
+    sources = [
+        inspect.getsource(function).replace("Array", "object").replace("Param", "dict").replace("Cache", "tuple")
+        for name in OTHERS
+        for function in next(iter(LAYERS[name].builtin.values()))
+    ]
+    path = folder / "layers.py"
+    path.write_text("from __future__ import annotations\n" + helpers + "\n\n".join(sources), encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_a_course_file_has_each_layer_under_its_own_name(name: str, tmp_path: Path, gradcheck: Program) -> None:
+    path = _course_file(tmp_path)
+    run = gradcheck(name, path.name, "--json", "-")
+    assert run.returncode == 0, run.stderr
+    report = report_of(run)
+    functions = next(iter(LAYERS[name].builtin.values()))
+    spec = f"layers.py:{','.join(function.__name__ for function in functions)}"
+    assert {result["implementation"] for result in report["results"]} == {spec}
+    assert report["tool"]["name"] == "gradcheck"
+    replayed = gradcheck(*report["results"][0]["command"].split()[1:], "--json", "-")
+    assert report_of(replayed)["results"][0]["case"] == report["results"][0]["case"]
+
+
+def test_several_outputs_are_named() -> None:
+    forward, backward = next(iter(LAYERS["lstm-step"].builtin.values()))
+    case = next(iter(LAYERS["lstm-step"].standard()))
+
+    def exchanged(*inputs: Any) -> Any:
+        next_h, next_c, cache = forward(*inputs)
+        return next_h, next_c + 1, cache
+
+    result = check(case, (exchanged, backward))
+    assert result.forward is not None
+    assert result.forward.name == "next_c"
+    assert result.reason is not None
+    assert result.reason.startswith("next_c is wrong in 15 of 15 elements")
+
+    def turned(*inputs: Any) -> Any:
+        next_h, next_c, cache = forward(*inputs)
+        return next_h, next_c.T, cache
+
+    assert check(case, (turned, backward)).reason == "forward's next_c has shape (5, 3) instead of (3, 5)"
+    assert check(case, (lambda *x: forward(*x)[1:], backward)).verdict == "error"
+
+
+def test_a_loss_is_one_function() -> None:
+    case = next(iter(LAYERS["softmax"].standard()))
+    (function,) = next(iter(LAYERS["softmax"].builtin.values()))
+    assert check(case, function).passed
+    with pytest.raises(TypeError, match="softmax loss is one function, not 2"):
+        check(case, (function, function))
+    assert "not (loss, gradient)" in str(check(case, lambda x, y: function(x, y)[0]).reason)
+
+
+@pytest.mark.parametrize(
+    ("args", "said"),
+    [
+        (["relu", "--shape", "2,"], "give a shape such as 2,3 or 2x3"),
+        (["relu", "--shape", "2x0"], "shape must be 1 or more sizes of at least 1, not 2x0"),
+        (["batchnorm", "--mode", "both"], "mode must be train or test, not 'both'"),
+        (["batchnorm", "--momentum", "2"], "momentum must be from 0 to 1, not 2"),
+        (["batchnorm", "--eps", "small"], "give a number such as 0.9"),
+        (["affine", "--split", "4"], "split 4 must divide D 6"),
+        (["perceptron"], "No such command 'perceptron'"),
+    ],
+)
+def test_flags_say_what_would_do(args: list[str], said: str, gradcheck: Program) -> None:
+    run = gradcheck(*args)
+    assert run.returncode == 2
+    assert said in run.stderr
+
+
+def test_flags_take_lists(gradcheck: Program) -> None:
+    run = gradcheck("batchnorm", "--mode", "train,test", "--eps", "1e-5,0.1", "--list-cases")
+    assert len(run.stdout.splitlines()) == 4
+    assert gradcheck("tanh", "--shape", "2x3,4", "--list-cases").stdout.splitlines() == ["2x3 float64", "4 float64"]
+    assert gradcheck("tanh", "--shape", "2,3", "--list-cases").stdout.splitlines() == ["2x3 float64"]
