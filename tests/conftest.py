@@ -11,6 +11,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
 
+# Tests run side by side and their arrays are small: threads of a linear algebra library only get into each other's way.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 

@@ -52,7 +52,7 @@ def test_the_option_table_is_that_of_help() -> None:
 
 def test_both_lines_make_their_own_environment() -> None:
     lines = re.findall(r"^python3 -m venv .*$", README, re.MULTILINE)
-    assert [line.split()[-1].split("/")[-1] for line in lines] == ["1", "pytest"]
+    assert [line.split(" && ")[-1].split("/")[-1].split()[0] for line in lines] == ["convcheck", "pytest"]
     assert all("pip install" in line for line in lines)
 
 
