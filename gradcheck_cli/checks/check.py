@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gradcheck_cli.checks.diagnosis.diagnose import diagnose
 from gradcheck_cli.checks.duties import FirstRun, try_duties, untried_duties
 from gradcheck_cli.checks.forward import check_forward
 from gradcheck_cli.checks.gradients import Gradients, check_gradients, unchecked_gradients
@@ -131,18 +130,22 @@ def _judge(case: Case, layer: Layer, implementation: Implementation, settings: S
             duties=untried_duties(settings),
             traceback=error.traceback,
         )
-    diagnosis = diagnose(
-        case,
-        layer,
-        problem,
-        settings,
-        out=out,
-        forward=forward,
-        returned=returned,
-        gradients=found.results,
-        derivatives=found.derivatives,
-        leaks=found.leaks,
-    )
+    diagnosis = found.leaks
+    if Verdict.FAIL in (forward.verdict, *(gradient.verdict for gradient in found.results.values())):
+        from gradcheck_cli.checks.diagnosis.diagnose import diagnose  # 15 ms, and only for a case that fails
+
+        diagnosis = diagnose(
+            case,
+            layer,
+            problem,
+            settings,
+            out=out,
+            forward=forward,
+            returned=returned,
+            gradients=found.results,
+            derivatives=found.derivatives,
+            leaks=found.leaks,
+        )
     scales = {name: float(expected.scale.max(initial=0)) for name, expected in found.derivatives.items()}
     scales = {name: scale for name, scale in scales.items() if math.isfinite(scale)}
     first = FirstRun(out=out, gradients=returned, changed=changed, scales=scales)

@@ -11,12 +11,12 @@ import click
 
 from gradcheck_cli.engine.here import InProcess
 from gradcheck_cli.engine.stream import Crew
-from gradcheck_cli.journal import Journal, UnusableError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from gradcheck_cli.engine.runner import Work
+    from gradcheck_cli.journal import Journal
 
 #: Batches for each worker that may be under way while the result that is owed next is waited for. A case that takes
 #: all of its time limit does not stop the others, and a result is some kilobytes.
@@ -90,6 +90,8 @@ def journal(path: str | None, works: Sequence[Work[Any]], versions: dict[str, st
     if path is None:
         yield None
         return
+    from gradcheck_cli.journal import Journal, UnusableError  # only --resume needs it
+
     try:
         opened = Journal(Path(path), _described(works, versions))
     except UnusableError as error:

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gradcheck_cli.cases.cases import Listed
-from gradcheck_cli.cases.fuzz import RandomCases
 from gradcheck_cli.cases.product import Product
 from gradcheck_cli.cases.shard import Shard
 
@@ -46,6 +45,8 @@ def make_cases(
     if fuzz is not None:
         if importlib.util.find_spec("hypothesis") is None:
             raise click.UsageError("--fuzz draws with hypothesis, which is not there: pip install 'convcheck[fuzz]'")
+        from gradcheck_cli.cases.fuzz import RandomCases  # only --fuzz needs it
+
         cases = RandomCases(layer=layer, values=values, seed=seed, wanted=fuzz)
         if not cases.count:
             raise click.UsageError("--fuzz: no geometry is possible with what the other flags fix; leave some out.")

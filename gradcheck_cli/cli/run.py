@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, TextIO, cast
 
 import click
 
-from gradcheck_cli.cases.fuzz import RandomCases
 from gradcheck_cli.checks.settings import Settings
 from gradcheck_cli.cli.bulk import cores, crew, journal
 from gradcheck_cli.cli.cases import list_cases as show_cases
@@ -23,7 +22,6 @@ from gradcheck_cli.cli.progress import progress
 from gradcheck_cli.cli.sweep import refuse_beside_sweep, run_sweeps, wanted_picture
 from gradcheck_cli.engine.runner import CHECK, SWEEP, Work, do, find_out
 from gradcheck_cli.engine.stream import run
-from gradcheck_cli.failures import Failures, until, with_smallest
 from gradcheck_cli.guard.limits import GIGABYTE, Limits
 from gradcheck_cli.implementation.find import ImplementationNotFoundError
 from gradcheck_cli.report.report import Look, make_report
@@ -33,6 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
     from gradcheck_cli.cases.cases import Cases
+    from gradcheck_cli.cases.fuzz import RandomCases
     from gradcheck_cli.engine.runner import Result
     from gradcheck_cli.engine.stream import Crew, Memory
     from gradcheck_cli.layers.layer import Case, Layer
@@ -146,10 +145,11 @@ def run_checks(
         stdout.before_write = shown.clear
         results = _results(workers, cases, works, kept)
         if max_failures is not None:
+            from gradcheck_cli.failures import until  # only --max-failures needs it
+
             results = until(results, max_failures)
-        if isinstance(drawn, RandomCases):
-            failures = [Failures(drawn, _alone(workers, work), timeout) for work in works]
-            results = with_smallest(results, cases.count, failures)
+        if fuzz is not None:
+            results = _with_smallest(results, cast("RandomCases", drawn), cases.count, works, workers)
         summary = deliver(results, reports, shown, look, described)
         stdout.flush()
     return end(summary)
@@ -162,8 +162,16 @@ def _refuse_contradictions(*, quiet: bool, verbose: bool, json_path: str | None,
         raise click.UsageError(f"--json - and --format {format_} both write to stdout; leave one of them out.")
 
 
-def _alone(workers: Crew, work: Work[CaseResult]) -> Callable[[Case], CaseResult]:
-    return lambda case: workers.executor.submit(do, work, [case]).result()[0]
+def _with_smallest(
+    results: Generator[CaseResult], drawn: RandomCases, count: int, works: list[Work[CaseResult]], workers: Crew
+) -> Generator[CaseResult]:
+    from gradcheck_cli.failures import Failures, with_smallest  # only --fuzz needs it
+
+    def alone(work: Work[CaseResult]) -> Callable[[Case], CaseResult]:
+        return lambda case: workers.executor.submit(do, work, [case]).result()[0]
+
+    failures = [Failures(drawn, alone(work), work.limits.seconds) for work in works]
+    return with_smallest(results, count, failures)
 
 
 def _results(

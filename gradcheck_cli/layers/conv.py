@@ -10,7 +10,6 @@ import numpy as np
 
 from gradcheck_cli.arrays import signed_uniform, working_dtype
 from gradcheck_cli.layers.conv_fast import conv_backward_fast, conv_forward_fast
-from gradcheck_cli.layers.conv_faults import faults
 from gradcheck_cli.layers.conv_naive import both, conv_backward_naive, conv_forward_naive
 from gradcheck_cli.layers.conv_random import CORNERS, random_geometry, shows
 from gradcheck_cli.layers.conv_words import WORDS
@@ -20,7 +19,10 @@ from gradcheck_cli.layers.parameter import pair, size
 from gradcheck_cli.numeric.colored import Coupling
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from gradcheck_cli.arrays import Array
+    from gradcheck_cli.layers.layer import Fault
 
 _SAMPLE = Axis(name="sample", index="n", size="N")
 _CHANNEL = Axis(name="channel", index="c", size="C")
@@ -212,6 +214,12 @@ def standard() -> tuple[ConvCase, ...]:
     )
 
 
+def _faults(case: ConvCase, problem: Problem) -> Iterable[Fault]:
+    from gradcheck_cli.layers.conv_faults import faults  # only a case that fails needs it
+
+    return faults(case, problem)
+
+
 LAYER = Layer(
     name="conv",
     title="convolution",
@@ -230,7 +238,7 @@ LAYER = Layer(
         ConvCase(N=3, C=2, H=5, W=6, F=4, HH=3, WW=3, stride=1, pad=0),  # for those that cannot pad
         ConvCase(N=3, C=2, H=5, W=5, F=4, HH=3, WW=3, stride=1, pad=1),  # for those that take square images only
     ),
-    faults=faults,
+    faults=_faults,
     random=random_geometry,
     shows=shows,
     corners=CORNERS,

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, TextIO
 
 from rich.box import SIMPLE_HEAD
-from rich.columns import Columns
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
@@ -164,6 +163,8 @@ class TableReport:
         ascii_only = self._console.options.ascii_only
         drawn = [shaded(row.name, row.picture, ascii_only=ascii_only) for row in rows if row.picture]
         if drawn:
+            from rich.columns import Columns  # only pictures need it
+
             self._console.print(Columns(drawn, padding=(0, 3)))
 
     def _arrays(self, row: ArrayResult) -> None:
