@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     Inputs = Mapping[str, Array]
     Gradients = Mapping[str, Array]
+    Backward = Callable[[Inputs, Array], Gradients]
 
 
 def faults(case: ConvCase, problem: Problem) -> Iterator[Fault]:  # noqa: ARG001  # the case says it all
@@ -30,50 +31,63 @@ def faults(case: ConvCase, problem: Problem) -> Iterator[Fault]:  # noqa: ARG001
     Most were found in published solutions of course assignments; where two come to the same in a case, the simpler and
     more common one comes first.
     """
-    yield from conv_windows.crops(case)
-    yield from _kernels(case)
-    yield from conv_windows.strides(case)
-    yield from conv_windows.missed(case)
-    yield from conv_windows.formulas(case)
-    yield from _biases(case)
-    yield from _missed(case)
-    yield from _confused(case)
-    yield from _assigned(case)
-
-
-def _kernels(case: ConvCase) -> Iterator[Fault]:
-    """Yield products with the wrong kernel, or with the kernel's parts in the wrong order."""
-
-    def kernel(code: str, cause: str, remedy: str, turned: Callable[[Array], Array]) -> Fault:
-        def gradients(inputs: Inputs, cotangent: Array) -> Gradients:
-            right = backward(case, inputs, cotangent)["w"]
-            w = turned(inputs["w"])
-            if w.shape != right.shape:
-                return {"w": turned(right)}
-            return {"x": backward(case, {**inputs, "w": w}, cotangent)["x"], "w": turned(right)}
-
-        return Fault(code=code, cause=cause, remedy=remedy, gradients=gradients)
-
-    rotated = "In {names} the kernel is rotated by 180 degrees."
+    right = partial(backward, case)
     once = (
         "Forward multiplies windows by w as it is; backward rotates it once if it is written as a convolution of dout."
     )
-    yield kernel("kernel-rotated", rotated, once, lambda w: w[:, :, ::-1, ::-1])
+    yield from conv_windows.crops(case)
+    yield from kernels(right, once, "(filter, channel, kernel row, kernel column)")
+    yield from _filters(case)
+    yield from conv_windows.strides(case)
+    yield from conv_windows.missed(case)
+    yield from conv_windows.formulas(case)
+    yield from biases(case.F)
+    yield from _missed(case)
+    yield from confused(right, "(F, C, HH, WW)")
+    yield from _assigned(case)
+
+
+def kernels(right: Backward, once: str, order: str) -> Iterator[Fault]:
+    """Yield products with the kernel turned, or with its axes exchanged.
+
+    Args:
+        right: the backward pass, of inputs by name.
+        once: how often it is turned where nothing is wrong.
+        order: that of its axes.
+    """
+    rotated = "In {names} the kernel is rotated by 180 degrees."
+    yield _kernel(right, "kernel-rotated", rotated, once, lambda w: w[:, :, ::-1, ::-1])
     transposed = "In {names} the kernel is transposed: its rows and columns are exchanged."
-    order = "Keep the axes in the order (filter, channel, kernel row, kernel column)."
-    yield kernel("kernel-transposed", transposed, order, lambda w: w.swapaxes(2, 3))
+    keep = f"Keep the axes in the order {order}."
+    yield _kernel(right, "kernel-transposed", transposed, keep, lambda w: w.swapaxes(2, 3))
     exchanged = "In {names} the kernel's filters and channels are exchanged."
-    yield kernel("kernel-transposed", exchanged, order, lambda w: w.swapaxes(0, 1))
-    yield kernel("kernel-flipped", "In {names} the kernel is upside down.", once, lambda w: w[:, :, ::-1])
-    yield kernel("kernel-flipped", "In {names} the kernel is mirrored left to right.", once, lambda w: w[..., ::-1])
-    permuted = "In {names} the filters are %s."
+    yield _kernel(right, "kernel-transposed", exchanged, keep, lambda w: w.swapaxes(0, 1))
+    upside_down, mirrored = "In {names} the kernel is upside down.", "In {names} the kernel is mirrored left to right."
+    yield _kernel(right, "kernel-flipped", upside_down, once, lambda w: w[:, :, ::-1])
+    yield _kernel(right, "kernel-flipped", mirrored, once, lambda w: w[..., ::-1])
+
+
+def _filters(case: ConvCase) -> Iterator[Fault]:
+    """Yield products with the wrong filter."""
+    right, permuted = partial(backward, case), "In {names} the filters are %s."
     same = "Pair each filter of w with its own channel of dout."
-    yield kernel("filters-permuted", permuted % "in reverse order", same, lambda w: w[::-1])
+    yield _kernel(right, "filters-permuted", permuted % "in reverse order", same, lambda w: w[::-1])
     shifts = {1: "rolled by one", -1: "rolled back by one"}
     if case.groups > 1:
         shifts[case.F // case.groups] = "those of the next group"
     for shift, how in shifts.items():
-        yield kernel("filters-permuted", permuted % how, same, _rolled(shift))
+        yield _kernel(right, "filters-permuted", permuted % how, same, _rolled(shift))
+
+
+def _kernel(right: Backward, code: str, cause: str, remedy: str, turned: Callable[[Array], Array]) -> Fault:
+    def gradients(inputs: Inputs, cotangent: Array) -> Gradients:
+        dw = right(inputs, cotangent)["w"]
+        w = turned(inputs["w"])
+        if w.shape != dw.shape:
+            return {"w": turned(dw)}
+        return {"x": right({**inputs, "w": w}, cotangent)["x"], "w": turned(dw)}
+
+    return Fault(code=code, cause=cause, remedy=remedy, gradients=gradients)
 
 
 def _rolled(shift: int) -> Callable[[Array], Array]:
@@ -100,24 +114,24 @@ def _missed(case: ConvCase) -> Iterator[Fault]:
     yield Fault(code="last-channel-missed", cause=cause % "channel", remedy=remedy, gradients=gradients)
 
 
-def _confused(case: ConvCase) -> Iterator[Fault]:
-    """Yield arrays whose rows and columns are exchanged."""
+def confused(right: Backward, order: str) -> Iterator[Fault]:
+    """Yield arrays whose rows and columns are exchanged, where the axes of w have that order."""
 
-    def exchanged(what: str, gradients: Callable[[Inputs, Array], Gradients]) -> Fault:
+    def exchanged(what: str, gradients: Backward) -> Fault:
         cause = f"In {{names}} height and width are confused: the rows and columns of {what} are exchanged."
-        order = "Keep rows before columns: (N, C, H, W), (F, C, HH, WW)."
-        return Fault(code="height-width-confused", cause=cause, remedy=order, gradients=gradients)
+        keep = f"Keep rows before columns: (N, C, H, W), {order}."
+        return Fault(code="height-width-confused", cause=cause, remedy=keep, gradients=gradients)
 
     def result(inputs: Inputs, cotangent: Array, *, reshape: bool = False) -> Gradients:
-        found = backward(case, inputs, cotangent)
+        found = right(inputs, cotangent)
         return {name: _turned(found[name], reshape=reshape) for name in ("x", "w")}
 
     def image(inputs: Inputs, cotangent: Array) -> Gradients:
-        return {"w": backward(case, {**inputs, "x": _turned(inputs["x"])}, cotangent)["w"]}
+        return {"w": right({**inputs, "x": _turned(inputs["x"])}, cotangent)["w"]}
 
     yield exchanged("the result", partial(result, reshape=False))
     yield exchanged("the result", partial(result, reshape=True))
-    yield exchanged("dout", lambda inputs, g: backward(case, inputs, _turned(g)))
+    yield exchanged("dout", lambda inputs, g: right(inputs, _turned(g)))
     yield exchanged("x", image)
 
 
@@ -126,7 +140,7 @@ def _turned(array: Array, *, reshape: bool = True) -> Array:
     return turned.reshape(array.shape) if reshape else turned
 
 
-def _biases(case: ConvCase) -> Iterator[Fault]:
+def biases(filters: int) -> Iterator[Fault]:
     """Yield sums of the cotangent over other axes than samples, rows and columns."""
 
     def summed(cause: str, gradient: Callable[[Array], Array]) -> Fault:
@@ -138,7 +152,7 @@ def _biases(case: ConvCase) -> Iterator[Fault]:
         )
 
     yield summed("{names} {be} summed over the first sample alone.", lambda g: g[0].sum(axis=(1, 2)))
-    yield summed("{names} {be} one sum over all filters.", lambda g: np.full(case.F, g.sum()))
+    yield summed("{names} {be} one sum over all filters.", lambda g: np.full(filters, g.sum()))
     for count in range(4, -1, -1):
         for axes in itertools.combinations(range(4), count):
             few = "too few axes" if set(axes) < {0, 2, 3} else "the wrong axes"
@@ -146,14 +160,15 @@ def _biases(case: ConvCase) -> Iterator[Fault]:
                 yield summed(f"{{names}} {{be}} summed over {few}, {axes or 'none'}.", partial(np.sum, axis=axes))
 
 
+def assigned(share: str, gradients: Backward) -> Fault:
+    """Make the slip that keeps the last contribution to each element, where all are to be summed."""
+    cause = f"{{names}} {{be}} assigned where contributions are to be summed: {share} is left."
+    remedy = "Write `+=`, not `=`, in the loop."
+    return Fault(code="assigned-not-accumulated", cause=cause, remedy=remedy, gradients=gradients)
+
+
 def _assigned(case: ConvCase) -> Iterator[Fault]:
-    """Yield loops that keep the last contribution to each element, where all are to be summed."""
-
-    def assigned(share: str, gradients: Callable[[Inputs, Array], Gradients]) -> Fault:
-        cause = f"{{names}} {{be}} assigned where contributions are to be summed: {share} is left."
-        remedy = "Write `+=`, not `=`, in the loop."
-        return Fault(code="assigned-not-accumulated", cause=cause, remedy=remedy, gradients=gradients)
-
+    """Yield loops that keep the last contribution to each element."""
     last_filter = np.s_[:, -1:]
     yield assigned("of each element the last window's share", lambda inputs, g: {"x": _last_window(case, inputs, g)})
     yield assigned(
