@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 TITLES = {
     "conv": "convolution",
     "conv1d": "one-dimensional convolution",
+    "conv-transpose": "transposed convolution",
+    "depthwise-conv": "depthwise convolution",
     "affine": "affine layer",
     "relu": "rectified linear unit",
     "sigmoid": "logistic sigmoid",

@@ -19,7 +19,7 @@ from gradcheck_cli.layers.parameter import pair, size
 from gradcheck_cli.numeric.colored import Coupling
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from gradcheck_cli.arrays import Array
     from gradcheck_cli.layers.layer import Fault
@@ -96,7 +96,7 @@ class ConvCase(Case):
     def conv_param(self) -> dict[str, Any]:
         """What forward takes beside arrays: one number for an even pair; dilation and groups unless 1."""
         names = ["stride", "pad", *(name for name in ("dilation", "groups") if self.geometry[name] not in (1, (1, 1)))]
-        return {name: _plain(self.geometry[name]) for name in names}
+        return {name: plain(self.geometry[name]) for name in names}
 
     def impossible(self) -> str | None:
         """Say why no convolution can have this geometry, or None if one can."""
@@ -109,14 +109,21 @@ class ConvCase(Case):
 
     def label(self) -> str:
         """Name the geometry: `2x3x7x7 * 4x3x3x3 stride 2 pad 1`."""
-        words = [f"{self.N}x{self.C}x{self.H}x{self.W} * {self.F}x{self.C // self.groups}x{self.HH}x{self.WW}"]
-        for name, value in self.conv_param.items():
-            words.append(f"{name} {'x'.join(map(str, value)) if isinstance(value, tuple) else value}")
-        return " ".join(words)
+        shapes = f"{self.N}x{self.C}x{self.H}x{self.W} * {self.F}x{self.C // self.groups}x{self.HH}x{self.WW}"
+        return f"{shapes} {spoken(self.conv_param)}"
 
 
-def _plain(value: int | tuple[int, int]) -> int | tuple[int, int]:
+def plain(value: int | tuple[int, int]) -> int | tuple[int, int]:
+    """Return one number for an even pair."""
     return value[0] if isinstance(value, tuple) and value[0] == value[1] else value
+
+
+def spoken(conv_param: Mapping[str, Any]) -> str:
+    """Write parameters in a line: `stride 2x1 pad 1`."""
+    return " ".join(
+        f"{name} {'x'.join(map(str, value)) if isinstance(value, tuple) else value}"
+        for name, value in conv_param.items()
+    )
 
 
 def problem(case: ConvCase) -> Problem:

@@ -25,25 +25,38 @@ if TYPE_CHECKING:
     Backward = Callable[[Inputs, Array], Gradients]
 
 
-def faults(case: ConvCase, problem: Problem) -> Iterator[Fault]:  # noqa: ARG001  # the case says it all
+#: The axes of w, in words and as sizes.
+_AXES = ("(filter, channel, kernel row, kernel column)", "(F, C, HH, WW)")
+
+
+def faults(
+    case: ConvCase,
+    problem: Problem,  # noqa: ARG001  # the case says it all
+    axes: tuple[str, str] = _AXES,
+) -> Iterator[Fault]:
     """Yield the slips that make a difference in a case, each with what it would have returned.
 
     Most were found in published solutions of course assignments; where two come to the same in a case, the simpler and
     more common one comes first.
+
+    Args:
+        case: the case.
+        problem: its arrays.
+        axes: those of w, in words and as sizes, for a layer that has others and computes the same.
     """
     right = partial(backward, case)
     once = (
         "Forward multiplies windows by w as it is; backward rotates it once if it is written as a convolution of dout."
     )
     yield from conv_windows.crops(case)
-    yield from kernels(right, once, "(filter, channel, kernel row, kernel column)")
+    yield from kernels(right, once, axes[0])
     yield from _filters(case)
     yield from conv_windows.strides(case)
     yield from conv_windows.missed(case)
     yield from conv_windows.formulas(case)
     yield from biases(case.F)
     yield from _missed(case)
-    yield from confused(right, "(F, C, HH, WW)")
+    yield from confused(right, axes[1])
     yield from _assigned(case)
 
 

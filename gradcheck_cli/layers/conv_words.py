@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from gradcheck_cli.layers.vocabulary import Sizes
 
 
-def _sizes(inputs: Mapping[str, Array], parameters: Mapping[str, object] | None) -> Sizes:
+def sizes_of(inputs: Mapping[str, Array], parameters: Mapping[str, object] | None) -> Sizes:
+    """Return what a geometry comes to, from its arrays and parameters."""
     (N, C, H, W), (F, _, HH, WW) = inputs["x"].shape, inputs["w"].shape
     given = {"stride": 1, "pad": 0, "dilation": 1, "groups": 1, **(parameters or {})}
     pairs = {name: both(given[name]) for name in ("stride", "pad", "dilation")}  # type: ignore[arg-type]  # our own
@@ -191,7 +192,7 @@ WORDS = Vocabulary(
         "b": ("b", "bias", "biases", "w0", "b0"),
     },
     arguments=_ARGUMENTS,
-    sizes=_sizes,
+    sizes=sizes_of,
     arrangements=(
         Arrangement(title="", axes={**_FIRST, "b": "F"}),
         Arrangement(title="b (F, 1)", axes={**_FIRST, "b": "F 1"}),

@@ -15,11 +15,16 @@ import numpy as np
 from gradcheck_cli.numeric.colored import Coupling
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from gradcheck_cli.arrays import Array
 
     Shape = tuple[int, ...]
+
+
+def fixed(found: Coupling) -> Callable[[Shape, Sequence[Shape]], Coupling]:
+    """Return what a layer has worked out from its case, whatever the shapes."""
+    return lambda _shape, _outputs: found
 
 
 def elementwise(shape: Shape, outputs: Sequence[Shape]) -> Coupling:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from gradcheck_cli.layers.conv_fast import gather
-from gradcheck_cli.layers.coupling import Windows
+from gradcheck_cli.layers.coupling import Windows, fixed
 from gradcheck_cli.layers.layer import Axis, Case, Layer
 from gradcheck_cli.layers.parameter import size
 from gradcheck_cli.layers.pose import pose
@@ -113,7 +113,7 @@ def pooling(case: type[PoolCase], title: str, pair: Pair, *, names: tuple[str, .
             reference=pair,
             scale=lambda x, param: (pair[0](abs(x), param)[0],),
             axes={"x": _axes("H", "W"), "out": _axes("H'", "W'")},
-            couples={"x": lambda _shape, _outputs: _coupling(case)},
+            couples={"x": fixed(_coupling(case))},
         )
 
     def standard() -> tuple[PoolCase, ...]:

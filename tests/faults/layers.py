@@ -11,6 +11,8 @@ from gradcheck_cli.layers.affine import affine_backward, affine_forward
 from gradcheck_cli.layers.avgpool import avg_pool_backward, avg_pool_forward
 from gradcheck_cli.layers.batchnorm import batchnorm_backward, batchnorm_forward
 from gradcheck_cli.layers.conv1d import conv1d_backward, conv1d_forward
+from gradcheck_cli.layers.conv_transpose import conv_transpose_backward, conv_transpose_forward
+from gradcheck_cli.layers.depthwise_conv import depthwise_conv_backward, depthwise_conv_forward
 from gradcheck_cli.layers.layernorm import layernorm_backward, layernorm_forward
 from gradcheck_cli.layers.lstm import lstm_forward
 from gradcheck_cli.layers.lstm_step import lstm_step_backward, lstm_step_forward
@@ -77,6 +79,139 @@ def mirrored(dout: Any, cache: Any) -> Any:
 def bias_of_first_sample(dout: Any, cache: Any) -> Any:
     dx, dw, _ = conv1d_backward(dout, cache)
     return dx, dw, dout[0].sum(axis=1)
+
+
+def _around(dout: Any, param: Any) -> Any:
+    pad = param["pad"]
+    return np.pad(dout, ((0, 0), (0, 0), (pad, pad), (pad, pad)))
+
+
+def _spread_back(dout: Any, cache: Any, *, stride: int, pad: int) -> Any:
+    """Compute dx and dw window by window; what lies outside of dout counts for nothing."""
+    x, w, _ = cache
+    dx, dw = np.zeros_like(x), np.zeros_like(w)
+    for i, j, h, k in np.ndindex(*x.shape[2:], *w.shape[2:]):
+        row, column = i * stride + h - pad, j * stride + k - pad
+        if 0 <= row < dout.shape[2] and 0 <= column < dout.shape[3]:
+            dx[:, :, i, j] += dout[:, :, row, column] @ w[:, :, h, k].T
+            dw[:, :, h, k] += x[:, :, i, j].T @ dout[:, :, row, column]
+    return dx, dw, dout.sum(axis=(0, 2, 3))
+
+
+@_plant("conv-transpose", conv_transpose_forward, "stride-ignored")
+def stride_forgotten(dout: Any, cache: Any) -> Any:
+    return _spread_back(dout, cache, stride=1, pad=cache[2]["pad"])
+
+
+@_plant("conv-transpose", conv_transpose_forward, "pad-ignored")
+def pad_forgotten(dout: Any, cache: Any) -> Any:
+    return _spread_back(dout, cache, stride=cache[2]["stride"], pad=0)
+
+
+@_plant("conv-transpose", conv_transpose_forward, "pad-fixed-at-1")
+def pad_one(dout: Any, cache: Any) -> Any:
+    return _spread_back(dout, cache, stride=cache[2]["stride"], pad=1)
+
+
+@_plant("conv-transpose", conv_transpose_forward, "kernel-rotated")
+def kernel_rotated(dout: Any, cache: Any) -> Any:
+    x, w, param = cache
+    _, dw, db = conv_transpose_backward(dout, cache)
+    return conv_transpose_backward(dout, (x, w[:, :, ::-1, ::-1], param))[0], dw, db
+
+
+@_plant("conv-transpose", conv_transpose_forward, "last-windows-missed")
+def last_row_of_windows_missed(dout: Any, cache: Any) -> Any:
+    x, w, param = cache
+    seen, kept = x.copy(), np.s_[:, :, -1]
+    seen[kept] = 0
+    dx, dw, db = conv_transpose_backward(dout, (seen, w, param))
+    dx[kept] = 0
+    return dx, dw, db
+
+
+@_plant("conv-transpose", conv_transpose_forward, "last-channel-missed")
+def last_channel_missed(dout: Any, cache: Any) -> Any:
+    dx, dw, db = (gradient.copy() for gradient in conv_transpose_backward(dout, cache))
+    dx[:, -1], dw[-1] = 0, 0
+    return dx, dw, db
+
+
+@_plant("conv-transpose", conv_transpose_forward, "assigned-not-accumulated")
+def of_last_window(dout: Any, cache: Any) -> Any:
+    x, w, param = cache
+    dx, _, db = conv_transpose_backward(dout, cache)
+    dw = np.zeros_like(w)
+    for i, j in np.ndindex(*x.shape[2:]):
+        row, column = i * param["stride"], j * param["stride"]
+        seen = _around(dout, param)[:, :, row : row + w.shape[2], column : column + w.shape[3]]
+        dw = np.tensordot(x[:, :, i, j], seen, axes=(0, 0))
+    return dx, dw, db
+
+
+@_plant("conv-transpose", conv_transpose_forward, "bias-axes")
+def bias_of_samples(dout: Any, cache: Any) -> Any:
+    dx, dw, _ = conv_transpose_backward(dout, cache)
+    return dx, dw, dout.sum(axis=(2, 3))
+
+
+@_plant("conv-transpose", conv_transpose_forward, "height-width-confused")
+def dx_turned(dout: Any, cache: Any) -> Any:
+    dx, dw, db = conv_transpose_backward(dout, cache)
+    return dx.swapaxes(2, 3).reshape(dx.shape), dw, db
+
+
+@_plant_forward("conv-transpose", conv_transpose_backward)
+def overlaps_assigned(x: Any, w: Any, b: Any, conv_param: Any) -> Any:
+    out, cache = conv_transpose_forward(x, w, b, conv_param)
+    whole, s = np.zeros_like(_around(out, conv_param)), conv_param["stride"]
+    for i, j in np.ndindex(*x.shape[2:]):
+        window = np.s_[:, :, i * s : i * s + w.shape[2], j * s : j * s + w.shape[3]]
+        whole[window] = np.tensordot(x[:, :, i, j], w, axes=(1, 0))
+    kept = np.s_[:, :, conv_param["pad"] :, conv_param["pad"] :]
+    return whole[kept][:, :, : out.shape[2], : out.shape[3]] + b[:, None, None], cache
+
+
+@_plant("depthwise-conv", depthwise_conv_forward, "crop-empty")
+def cropped_to_nothing(dout: Any, cache: Any) -> Any:
+    dx, dw, db = depthwise_conv_backward(dout, cache)
+    pad = cache[3]["pad"]
+    return _around(dx, cache[3])[:, :, pad:-pad, pad:-pad], dw, db
+
+
+@_plant("depthwise-conv", depthwise_conv_forward, "kernel-rotated")
+def each_kernel_rotated(dout: Any, cache: Any) -> Any:
+    dx, dw, db = depthwise_conv_backward(dout, cache)
+    return dx, dw[:, ::-1, ::-1], db
+
+
+@_plant("depthwise-conv", depthwise_conv_forward, "filters-permuted")
+def kernel_of_next_channel(dout: Any, cache: Any) -> Any:
+    patches, w, *rest = cache
+    _, dw, db = depthwise_conv_backward(dout, cache)
+    return depthwise_conv_backward(dout, (patches, np.roll(w, -1, axis=0), *rest))[0], dw, db
+
+
+@_plant("depthwise-conv", depthwise_conv_forward, "assigned-not-accumulated")
+def of_last_sample(dout: Any, cache: Any) -> Any:
+    dx, _, _ = depthwise_conv_backward(dout, cache)
+    last = np.zeros_like(dout)
+    last[-1] = dout[-1]
+    return dx, *depthwise_conv_backward(last, cache)[1:]
+
+
+@_plant("depthwise-conv", depthwise_conv_forward, "bias-axes")
+def bias_of_all_channels(dout: Any, cache: Any) -> Any:
+    dx, dw, _ = depthwise_conv_backward(dout, cache)
+    return dx, dw, dout.sum()
+
+
+@_plant("depthwise-conv", depthwise_conv_forward, "last-windows-missed")
+def last_column_of_windows_missed(dout: Any, cache: Any) -> Any:
+    _, _, db = depthwise_conv_backward(dout, cache)
+    kept = np.zeros_like(dout)
+    kept[..., :-1] = dout[..., :-1]
+    return *depthwise_conv_backward(kept, cache)[:2], db
 
 
 @_plant("relu", relu_forward)

@@ -55,6 +55,29 @@ def conv1d(x: Array, w: Array, b: Array, p: Param) -> list[Any]:
     return [out]
 
 
+def conv_transpose(x: Array, w: Array, b: Array, p: Param) -> list[Any]:
+    (N, C, H, W), (_, F, HH, WW) = x.shape, w.shape
+    (sv, sh), (pv, ph) = (v if isinstance(v, tuple) else (v, v) for v in (p["stride"], p["pad"]))
+    out = np.zeros((N, F, (H - 1) * sv - 2 * pv + HH, (W - 1) * sh - 2 * ph + WW), complex) + b[:, None, None]
+    for n, c, f, i, j, h, k in itertools.product(*map(range, (N, C, F, H, W, HH, WW))):
+        row, column = i * sv + h - pv, j * sh + k - ph
+        if 0 <= row < out.shape[2] and 0 <= column < out.shape[3]:
+            out[n, f, row, column] += x[n, c, i, j] * w[c, f, h, k]
+    return [out]
+
+
+def depthwise_conv(x: Array, w: Array, b: Array, p: Param) -> list[Any]:
+    (N, C, H, W), (_, HH, WW) = x.shape, w.shape
+    (sv, sh), (pv, ph) = (v if isinstance(v, tuple) else (v, v) for v in (p["stride"], p["pad"]))
+    out = np.zeros((N, C, (H + 2 * pv - HH) // sv + 1, (W + 2 * ph - WW) // sh + 1), complex) + b[:, None, None]
+    for n, c, i, j in np.ndindex(out.shape):
+        for h, k in itertools.product(range(HH), range(WW)):
+            row, column = i * sv + h - pv, j * sh + k - ph
+            if 0 <= row < H and 0 <= column < W:
+                out[n, c, i, j] += x[n, c, row, column] * w[c, h, k]
+    return [out]
+
+
 def _each(x: Array, function: Any) -> list[Any]:
     return [np.array([function(v) for v in x.reshape(-1)]).reshape(x.shape)]
 
@@ -177,7 +200,21 @@ def lstm(x: Array, h: Array, Wx: Array, Wh: Array, b: Array) -> list[Any]:
 SLOW: dict[str, Callable[..., list[Any]]] = {
     function.__name__.replace("_", "-"): function
     for function in (
-        *(conv1d, affine, relu, sigmoid, tanh, maxpool, avgpool, batchnorm, layernorm, softmax, svm),
+        *(
+            conv1d,
+            conv_transpose,
+            depthwise_conv,
+            affine,
+            relu,
+            sigmoid,
+            tanh,
+            maxpool,
+            avgpool,
+            batchnorm,
+            layernorm,
+            softmax,
+            svm,
+        ),
         *(rnn_step, rnn, lstm_step, lstm),
     )
 }

@@ -39,6 +39,8 @@ PAIRS: dict[str, dict[str, int]] = {
     "lstm-step": {"dx": 4, "dprev_h": 5, "dprev_c": 5, "dWx": 4 * 4, "dWh": 4 * 5, "db": 4},
     "lstm": {"dx": 4 * 4, "dh0": 5, "dWx": 4 * 20, "dWh": 5 * 20, "db": 20},
     "conv1d": {"dx": 3 * 3, "dw": 3 * 3, "db": 1},
+    "conv-transpose": {"dx": 3 * 2 * 2, "dw": 3 * 2 * 2, "db": 1},  # of a 4 x 4 kernel each second row and column
+    "depthwise-conv": {"dx": 3 * 3, "dw": 3 * 3, "db": 1},  # channels do not meet
 }
 
 
@@ -122,7 +124,8 @@ def _course_file(folder: Path) -> Path:
     """Write a course's layers.py: every reference, as its author would have it in one file."""
     helpers = (
         "import numpy as np\n"
-        "from gradcheck_cli.layers.conv_fast import conv_backward_fast, conv_forward_fast\n"
+        "from gradcheck_cli.layers.conv_fast import conv_backward_fast, conv_forward_fast, gather\n"
+        "from gradcheck_cli.layers.conv_naive import both, padded\n"
         "from gradcheck_cli.layers.pooling import windows\n"
         "from gradcheck_cli.layers.recurrent import through_time\n"
         "from gradcheck_cli.layers.scores import of_label, picked\n"

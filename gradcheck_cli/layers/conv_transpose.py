@@ -1,0 +1,292 @@
+"""Transposed convolution: each element of x is spread over a window of the output."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+
+from gradcheck_cli.arrays import signed_uniform
+from gradcheck_cli.layers.conv import ConvCase, plain, spoken
+from gradcheck_cli.layers.conv_fast import gather
+from gradcheck_cli.layers.conv_naive import both, padded
+from gradcheck_cli.layers.conv_random import shows
+from gradcheck_cli.layers.conv_words import WORDS, sizes_of
+from gradcheck_cli.layers.coupling import fixed
+from gradcheck_cli.layers.layer import Axis, Case, Layer
+from gradcheck_cli.layers.parameter import pair, size
+from gradcheck_cli.layers.pose import pose
+from gradcheck_cli.layers.vocabulary import Arrangement
+from gradcheck_cli.numeric.colored import Coupling
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from gradcheck_cli.arrays import Array
+    from gradcheck_cli.layers.layer import Fault, Problem
+
+    Param = dict[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConvTransposeCase(Case):
+    """A geometry: x (N, C, H, W), w (C, F, HH, WW), b (F,), out (N, F, H', W').
+
+    H' = (H - 1) stride + HH - 2 pad, of the whole what is left after the cut.
+    """
+
+    layer: ClassVar[str] = "conv-transpose"
+
+    N: int = size(4, "samples")
+    C: int = size(3, "channels")
+    H: int = size(3, "image height")
+    W: int = size(3, "image width")
+    F: int = size(2, "filters")
+    HH: int = size(3, "kernel height")
+    WW: int = size(3, "kernel width")
+    stride: int | tuple[int, int] = pair(1, "step from window to window")
+    pad: int | tuple[int, int] = pair(1, "rows and columns cut off on each side", minimum=0)
+
+    @property
+    def out_shape(self) -> tuple[int, int, int, int]:
+        """Shape of the output, (N, F, H', W')."""
+        (sv, sh), (pv, ph) = both(self.stride), both(self.pad)
+        return self.N, self.F, (self.H - 1) * sv + self.HH - 2 * pv, (self.W - 1) * sh + self.WW - 2 * ph
+
+    @property
+    def transposed(self) -> ConvCase:
+        """The convolution whose windows those of the output are, and whose dx is the output."""
+        _, _, rows, columns = self.out_shape
+        return ConvCase(**{**self.geometry, "C": self.F, "F": self.C, "H": rows, "W": columns})
+
+    @property
+    def conv_param(self) -> dict[str, Any]:
+        """What forward takes beside arrays: one number for an even pair."""
+        return {"stride": plain(self.stride), "pad": plain(self.pad)}
+
+    def impossible(self) -> str | None:
+        """Say why no layer can have this geometry, or None if one can."""
+        for axis, length, pad in zip(("height", "width"), self.out_shape[2:], both(self.pad), strict=True):
+            if length < 1:
+                return f"pad {pad} cuts off all of the output's {axis} of {length + 2 * pad}"
+        return None
+
+    def label(self) -> str:
+        """Name the geometry: `2x3x4x4 * 3x2x4x4 stride 2 pad 1`."""
+        shapes = f"{self.N}x{self.C}x{self.H}x{self.W} * {self.C}x{self.F}x{self.HH}x{self.WW}"
+        return f"{shapes} {spoken(self.conv_param)}"
+
+
+def conv_transpose_forward(x: Array, w: Array, b: Array, conv_param: Param) -> tuple[Array, tuple[Any, ...]]:
+    """Return out, and the cache.
+
+    Each x[n, c, i, j] w[c, f, h, k] is added to row i stride + h and column j stride + k; of each side pad rows and
+    columns are cut off, and b[f] is added to what is left.
+    """
+    (sv, sh), (pv, ph) = both(conv_param["stride"]), both(conv_param["pad"])
+    (N, C, H, W), (_, F, HH, WW) = x.shape, w.shape
+    whole = np.zeros((N, F, (H - 1) * sv + HH, (W - 1) * sh + WW), x.dtype)
+    for h in range(HH):
+        for k in range(WW):
+            share = (w[:, :, h, k].T @ x.reshape(N, C, -1)).reshape(N, F, H, W)
+            whole[:, :, h : h + (H - 1) * sv + 1 : sv, k : k + (W - 1) * sh + 1 : sh] += share
+    cut = whole[:, :, pv : whole.shape[2] - pv, ph : whole.shape[3] - ph]
+    return cut + b[:, None, None], (x, w, conv_param)
+
+
+def conv_transpose_backward(dout: Array, cache: tuple[Any, ...]) -> tuple[Array, Array, Array]:
+    """Carry dout (N, F, H', W') back.
+
+    x[n, c, i, j] reaches the window of out that starts at (i, j) stride - pad, by w[c, f, h, k]. So with zeros put
+    around dout where forward cut,
+
+        dx[n, c, i, j] = sum_fhk dout_padded[n, f, i stride + h, j stride + k] w[c, f, h, k],
+
+    which is a convolution of dout; dw[c, f, h, k] is the sum of the same with x[n, c, i, j] over n, i and j, and b[f]
+    reaches all of its filter by 1. (Dumoulin and Visin, A guide to convolution arithmetic for deep learning, 2016,
+    section 4: forward is the transpose of a convolution, so that backward is one.)
+    """
+    x, w, conv_param = cache
+    (N, C, H, W), F = x.shape, w.shape[1]
+    windows = gather(padded(dout, conv_param), w.shape[2:], conv_param).reshape(N, -1, H * W)
+    dx = (w.reshape(C, -1) @ windows).reshape(x.shape)
+    dw = (x.reshape(N, C, -1) @ windows.swapaxes(1, 2)).sum(axis=0).reshape(C, F, *w.shape[2:])
+    return dx, dw, dout.sum(axis=(0, 2, 3))
+
+
+_SAMPLE, _CHANNEL = Axis(name="sample", index="n", size="N"), Axis(name="channel", index="c", size="C")
+_FILTER = Axis(name="filter", index="f", size="F")
+
+
+def _rows_and_columns(rows: str, columns: str) -> tuple[Axis, Axis]:
+    return (
+        Axis(name="row", index="i", size=rows, spatial=True),
+        Axis(name="column", index="j", size=columns, spatial=True),
+    )
+
+
+_KERNEL_ROW = Axis(name="kernel row", index="h", size="HH", spatial=True)
+_KERNEL_COLUMN = Axis(name="kernel column", index="k", size="WW", spatial=True)
+_AXES = {
+    "x": (_SAMPLE, _CHANNEL, *_rows_and_columns("H", "W")),
+    "w": (_CHANNEL, _FILTER, _KERNEL_ROW, _KERNEL_COLUMN),
+    "b": (_FILTER,),
+    "out": (_SAMPLE, _FILTER, *_rows_and_columns("H'", "W'")),
+}
+
+
+def problem(case: ConvTransposeCase) -> Problem:
+    """Draw a case's arrays."""
+    source = random.Random(case.seed)  # noqa: S311  # arrays to compute with, not secrets
+    shapes = {
+        "x": (case.N, case.C, case.H, case.W),
+        "w": (case.C, case.F, case.HH, case.WW),
+        "b": (case.F,),
+    }
+    return pose(
+        case,
+        source,
+        {name: signed_uniform(source, shape) for name, shape in shapes.items()},
+        parameters=case.conv_param,
+        reference=(conv_transpose_forward, conv_transpose_backward),
+        scale=lambda x, w, b, param: (conv_transpose_forward(abs(x), abs(w), abs(b), param)[0],),
+        axes=_AXES,
+        couples={name: fixed(found) for name, found in coupling(case).items()},
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Overlap:
+    """Which rows of x, by which rows of the kernel, reach each row of the output; or columns.
+
+    Row i of the output is row i + pad = q stride + r of the whole. Row a of x reaches it by row h = (q - a) stride + r
+    of the kernel: with m = q - a, all the a from `first` to `last`, and as many m, one after the other.
+    """
+
+    quotient: Array
+    rest: Array
+    first: Array
+    last: Array
+    stride: int
+    colors: int  #: as many as there are a, or m, that reach one row at the most
+
+    @classmethod
+    def of(cls, case: ConvTransposeCase, axis: int) -> _Overlap:
+        """Work it out along one axis."""
+        (size, kernel), stride = ((case.H, case.HH), (case.W, case.WW))[axis], both(case.stride)[axis]
+        quotient, rest = np.divmod(np.arange(case.out_shape[2 + axis]) + both(case.pad)[axis], stride)
+        most = (kernel - 1 - rest) // stride  # the last m; -1 where the kernel is narrower than the stride
+        first, last = np.maximum(quotient - most, 0), np.minimum(quotient, size - 1)
+        colors = min(-(-kernel // stride), size)
+        return cls(quotient=quotient, rest=rest, first=first, last=last, stride=stride, colors=colors)
+
+    def of_x(self, color: int) -> Array:
+        """Return the row of x of that colour, the numbers of which are equal modulo the colours; -1 for none."""
+        row = self.first + (color - self.first) % self.colors
+        return np.where(row <= self.last, row, -1)
+
+    def of_kernel(self, color: int) -> Array:
+        """Return the row of the kernel of that colour, which is that of m; -1 for none."""
+        first = self.quotient - self.last
+        m = first + (color - first) % self.colors
+        return np.where(m <= self.quotient - self.first, m * self.stride + self.rest, -1)
+
+
+def coupling(case: ConvTransposeCase) -> dict[str, Coupling]:
+    """State which elements reach no output together.
+
+    Each row of the output is reached by ceil(HH / stride) rows of x at the most, one after the other, and by as many
+    rows of the kernel, a stride apart: modulo that number they are all different. With columns, and one channel at a
+    time, so many are the colours of x, and those of w; that many elements reach one output, so it takes no fewer.
+    """
+    vertical, horizontal = _Overlap.of(case, 0), _Overlap.of(case, 1)
+    samples, filters = np.arange(case.N)[:, None, None, None], np.arange(case.F)[:, None, None]
+
+    def split(color: int) -> tuple[int, int, int]:
+        color, k = divmod(color, horizontal.colors)
+        return *divmod(color, vertical.colors), k
+
+    def owner_of_x(color: int) -> Array:
+        c, h, k = split(color)
+        i, j = vertical.of_x(h)[:, None], horizontal.of_x(k)
+        return np.where((i >= 0) & (j >= 0), ((samples * case.C + c) * case.H + i) * case.W + j, -1)
+
+    def owner_of_w(color: int) -> Array:
+        c, h, k = split(color)
+        i, j = vertical.of_kernel(h)[:, None], horizontal.of_kernel(k)
+        return np.where((i >= 0) & (j >= 0), ((c * case.F + filters) * case.HH + i) * case.WW + j, -1)[None]
+
+    colors = case.C * vertical.colors * horizontal.colors
+    return {
+        "x": Coupling(colors=colors, owner=owner_of_x),
+        "w": Coupling(colors=colors, owner=owner_of_w),
+        "b": Coupling(colors=1, owner=lambda _: filters[None]),
+    }
+
+
+def standard() -> tuple[ConvTransposeCase, ...]:
+    """Pads and strides as of convolution; windows that overlap, touch, and leave gaps; outputs larger and smaller."""
+    rows = [
+        # N  C  H  W  F  HH WW stride pad
+        (2, 3, 3, 3, 2, 4, 4, 2, 1),  # doubles height and width: that of most generators
+        (2, 3, 4, 4, 2, 3, 3, 1, 1),  # keeps them
+        (2, 2, 3, 4, 3, 3, 3, 1, 0),  # no pad
+        (2, 2, 5, 4, 3, 3, 3, 1, 2),  # pad 2, an output smaller than the input
+        (2, 3, 3, 4, 4, 3, 3, 2, 1),  # windows that overlap by one row
+        (2, 2, 3, 2, 2, 3, 3, 3, 1),  # and that touch
+        (1, 2, 3, 4, 3, 2, 3, 1, 0),  # one sample; kernel and image not square
+        (2, 1, 4, 3, 2, 3, 2, 1, 1),  # one channel; the other way not square
+        (2, 2, 2, 3, 1, 2, 2, 3, 0),  # one filter; gaps, where out is b
+        (1, 1, 2, 2, 1, 1, 1, 1, 0),  # nothing to sum over
+        (2, 2, 1, 1, 3, 3, 5, 1, 0),  # one element, spread
+        (2, 2, 4, 4, 3, 1, 1, 2, 1),  # elements all of which is cut off
+        (3, 2, 3, 2, 4, 4, 3, 2, 2),  # an even kernel, output not square, pad 2 at stride 2
+    ]
+    return tuple(
+        ConvTransposeCase(N=N, C=C, H=H, W=W, F=F, HH=HH, WW=WW, stride=stride, pad=pad)
+        for N, C, H, W, F, HH, WW, stride, pad in rows
+    )
+
+
+def _faults(case: ConvTransposeCase, problem: Problem) -> Iterable[Fault]:
+    from gradcheck_cli.layers.conv_transpose_faults import faults  # only a case that fails needs it
+
+    return faults(case, problem)
+
+
+_FIRST = {"x": "N C H W", "out": "N F H W"}
+_LAST = {"x": "N H W C", "out": "N H W F"}
+
+LAYER = Layer(
+    name="conv-transpose",
+    title="transposed convolution",
+    command="gradcheck conv-transpose",
+    case=ConvTransposeCase,
+    inputs=("x", "w", "b"),
+    problem=problem,
+    standard=standard,
+    builtin={"vectorised": (conv_transpose_forward, conv_transpose_backward)},
+    vocabulary=replace(
+        WORDS,
+        names=("conv_transpose", "transpose", "deconv", "transconv", "upconv"),
+        others=("relu", "norm", "pool", "1d", "3d", "depthwise"),
+        arguments={name: a for name, a in WORDS.arguments.items() if name not in ("groups", "dilation")},
+        sizes=lambda inputs, parameters: sizes_of({**inputs, "w": inputs["w"].swapaxes(0, 1)}, parameters),
+        arrangements=(
+            Arrangement(title="", axes={**_FIRST, "w": "C F HH WW", "b": "F"}),
+            Arrangement(title="w (F, C, HH, WW)", axes={**_FIRST, "w": "F C HH WW", "b": "F"}),
+            Arrangement(title="b (F, 1)", axes={**_FIRST, "w": "C F HH WW", "b": "F 1"}),
+            Arrangement(title="channels last, w (HH, WW, F, C)", axes={**_LAST, "w": "HH WW F C", "b": "F"}),
+        ),
+    ),
+    trials=(
+        ConvTransposeCase(N=3, C=2, H=3, W=5, F=4, HH=3, WW=3, stride=2, pad=1),
+        ConvTransposeCase(N=3, C=2, H=3, W=5, F=4, HH=3, WW=3, stride=2, pad=0),  # for those that cannot cut
+        ConvTransposeCase(N=3, C=2, H=3, W=3, F=4, HH=3, WW=3, stride=1, pad=0),  # and that know no stride
+    ),
+    faults=_faults,
+    shows=lambda case: shows(case.transposed),
+    param="conv_param",
+)

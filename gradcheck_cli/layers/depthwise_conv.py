@@ -1,0 +1,173 @@
+"""Depthwise convolution: of each channel with a kernel of its own, as the first half of a separable convolution."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from gradcheck_cli.arrays import signed_uniform
+from gradcheck_cli.layers.conv import ConvCase, coupling, plain, spoken
+from gradcheck_cli.layers.conv import standard as convolutions
+from gradcheck_cli.layers.conv_fast import conv_backward_fast, conv_forward_fast
+from gradcheck_cli.layers.conv_random import shows
+from gradcheck_cli.layers.conv_words import WORDS, sizes_of
+from gradcheck_cli.layers.coupling import fixed
+from gradcheck_cli.layers.layer import Axis, Case, Layer
+from gradcheck_cli.layers.parameter import pair, size
+from gradcheck_cli.layers.pose import pose
+from gradcheck_cli.layers.vocabulary import Arrangement
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from gradcheck_cli.arrays import Array
+    from gradcheck_cli.layers.layer import Fault, Problem
+
+    Param = Mapping[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class DepthwiseConvCase(Case):
+    """A geometry: x (N, C, H, W), w (C, HH, WW), b (C,), out (N, C, H', W')."""
+
+    layer: ClassVar[str] = "depthwise-conv"
+
+    N: int = size(4, "samples")
+    C: int = size(3, "channels")
+    H: int = size(5, "image height")
+    W: int = size(5, "image width")
+    HH: int = size(3, "kernel height")
+    WW: int = size(3, "kernel width")
+    stride: int | tuple[int, int] = pair(1, "step from window to window")
+    pad: int | tuple[int, int] = pair(1, "zeros added on each side", minimum=0)
+
+    @property
+    def as_groups(self) -> ConvCase:
+        """The same, as a convolution with a group and a filter for each channel."""
+        return ConvCase(**self.geometry, F=self.C, groups=self.C)
+
+    @property
+    def conv_param(self) -> dict[str, Any]:
+        """What forward takes beside arrays: one number for an even pair."""
+        return {"stride": plain(self.stride), "pad": plain(self.pad)}
+
+    def impossible(self) -> str | None:
+        """Say why no convolution can have this geometry, or None if one can."""
+        return self.as_groups.impossible()
+
+    def label(self) -> str:
+        """Name the geometry: `2x3x7x7 * 3x3x3 stride 2 pad 1`."""
+        shapes = f"{self.N}x{self.C}x{self.H}x{self.W} * {self.C}x{self.HH}x{self.WW}"
+        return f"{shapes} {spoken(self.conv_param)}"
+
+
+def depthwise_conv_forward(x: Array, w: Array, b: Array, conv_param: Param) -> tuple[Array, Any]:
+    """Return out[n, c, i, j] = b[c] + sum_hk x_padded[n, c, i stride + h, j stride + k] w[c, h, k], and the cache."""
+    return conv_forward_fast(x, w[:, None], b, {**conv_param, "groups": w.shape[0]})
+
+
+def depthwise_conv_backward(dout: Array, cache: Any) -> tuple[Array, Array, Array]:
+    """Carry dout (N, C, H', W') back.
+
+    It is a convolution of which each channel is a group with one filter, and that one sees nothing else: the derivation
+    is that of `conv_backward_naive`, without the sum over filters in dx. (Chollet, Xception, 2017.)
+    """
+    dx, dw, db = conv_backward_fast(dout, cache)
+    return dx, dw[:, 0], db
+
+
+_SAMPLE, _CHANNEL = Axis(name="sample", index="n", size="N"), Axis(name="channel", index="c", size="C")
+
+
+def _image(rows: str, columns: str) -> tuple[Axis, ...]:
+    row = Axis(name="row", index="i", size=rows, spatial=True)
+    return _SAMPLE, _CHANNEL, row, Axis(name="column", index="j", size=columns, spatial=True)
+
+
+_KERNEL_ROW = Axis(name="kernel row", index="h", size="HH", spatial=True)
+_KERNEL_COLUMN = Axis(name="kernel column", index="k", size="WW", spatial=True)
+_AXES = {
+    "x": _image("H", "W"),
+    "w": (_CHANNEL, _KERNEL_ROW, _KERNEL_COLUMN),
+    "b": (_CHANNEL,),
+    "out": _image("H'", "W'"),
+}
+
+
+def problem(case: DepthwiseConvCase) -> Problem:
+    """Draw a case's arrays."""
+    source = random.Random(case.seed)  # noqa: S311  # arrays to compute with, not secrets
+    shapes = {"x": (case.N, case.C, case.H, case.W), "w": (case.C, case.HH, case.WW), "b": (case.C,)}
+    return pose(
+        case,
+        source,
+        {name: signed_uniform(source, shape) for name, shape in shapes.items()},
+        parameters=case.conv_param,
+        reference=(depthwise_conv_forward, depthwise_conv_backward),
+        scale=lambda x, w, b, param: (depthwise_conv_forward(abs(x), abs(w), abs(b), param)[0],),
+        axes=_AXES,
+        couples={name: fixed(found) for name, found in coupling(case.as_groups).items()},
+    )
+
+
+def standard() -> tuple[DepthwiseConvCase, ...]:
+    """Those of convolution, of which each number but that of filters matters here as it does there."""
+    names = [parameter.name for parameter in DepthwiseConvCase.parameters()]
+    return tuple(DepthwiseConvCase(**{name: case.geometry[name] for name in names}) for case in convolutions())
+
+
+def _faults(case: DepthwiseConvCase, problem: Problem) -> Iterator[Fault]:
+    """Yield those of convolution, with w (C, 1, HH, WW)."""
+    from gradcheck_cli.layers.conv_faults import faults  # only a case that fails needs it
+
+    for fault in faults(case.as_groups, problem, ("(channel, kernel row, kernel column)", "(C, HH, WW)")):
+
+        def gradients(inputs: Mapping[str, Array], dout: Array, fault: Fault = fault) -> Mapping[str, Array]:
+            found = fault.gradients({**inputs, "w": inputs["w"][:, None]}, dout)
+            return {name: value[:, 0] if name == "w" else value for name, value in found.items()}
+
+        yield replace(fault, gradients=gradients)
+
+
+_LAST = {"x": "N H W C", "b": "C", "out": "N H W C"}
+_FIRST = {"x": "N C H W", "b": "C", "out": "N C H W"}
+
+LAYER = Layer(
+    name="depthwise-conv",
+    title="depthwise convolution",
+    command="gradcheck depthwise-conv",
+    case=DepthwiseConvCase,
+    inputs=("x", "w", "b"),
+    problem=problem,
+    standard=standard,
+    builtin={"groups": (depthwise_conv_forward, depthwise_conv_backward)},
+    # Code in NumPy mostly has w (C, HH, WW); PyTorch's is (C, 1, HH, WW), Chainer's (1, C, HH, WW), and TensorFlow's,
+    # where there is one filter for each channel, (HH, WW, C, 1).
+    vocabulary=replace(
+        WORDS,
+        names=("depthwise_conv", "depthwise", "depth_wise", "dwconv"),
+        others=("relu", "norm", "pool", "separable", "1d", "3d"),
+        arguments={name: a for name, a in WORDS.arguments.items() if name not in ("F", "groups", "dilation")},
+        sizes=lambda inputs, parameters: sizes_of({**inputs, "w": inputs["w"][:, None]}, parameters),
+        arrangements=(
+            Arrangement(title="", axes={**_FIRST, "w": "C HH WW"}),
+            Arrangement(title="w (C, 1, HH, WW)", axes={**_FIRST, "w": "C 1 HH WW"}),
+            Arrangement(title="w (1, C, HH, WW)", axes={**_FIRST, "w": "1 C HH WW"}),
+            Arrangement(title="channels last, w (HH, WW, C)", axes={**_LAST, "w": "HH WW C"}),
+            Arrangement(title="channels last, w (HH, WW, C, 1)", axes={**_LAST, "w": "HH WW C 1"}),
+        ),
+        parameters={
+            "w": ("C HH WW", "C 1 HH WW", "1 C HH WW", "HH WW C", "HH WW C 1"),
+            "b": ("C", "C 1", "1 C", "1 C 1 1", "1 1 1 C"),
+        },
+    ),
+    trials=(
+        DepthwiseConvCase(N=4, C=2, H=5, W=6, HH=3, WW=3, stride=1, pad=1),
+        DepthwiseConvCase(N=4, C=2, H=5, W=6, HH=3, WW=3, stride=1, pad=0),
+        DepthwiseConvCase(N=4, C=2, H=5, W=5, HH=3, WW=3, stride=1, pad=1),
+    ),
+    faults=_faults,
+    shows=lambda case: shows(case.as_groups),
+    param="conv_param",
+)
