@@ -10,13 +10,16 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from gradcheck_cli.layers.drawing import corners
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from gradcheck_cli.layers.layer import Case, Draw, Layer
+    from gradcheck_cli.layers.drawing import Draw
+    from gradcheck_cli.layers.layer import Case, Layer
 
-#: Draws after which a kind of corner case is taken for one that the flags rule out. The rarest, a kernel as large as
-#: the image along both axes, is one in 35 with no flags.
+#: Draws after which the kinds of corner case that were not met are taken for such as the flags rule out. The rarest, a
+#: kernel as large as the image along both axes, is one in 35 with no flags.
 _TRIES = 2_000
 
 #: Draws for each case that is wanted, after which there are taken to be no more: a few repeat what was drawn before, or
@@ -31,7 +34,7 @@ class RandomCases:
     They are fewer than wanted where what is given leaves no more.
     """
 
-    layer: Layer  #: one that knows how to draw its numbers
+    layer: Layer
     values: Mapping[str, Sequence[Any]]  #: for each field of the case that is fixed, the values to draw from
     seed: int
     wanted: int
@@ -51,15 +54,30 @@ class RandomCases:
         Raises:
             ImportError: hypothesis is not installed.
         """
-        found: dict[Case, tuple[int, ...]] = {}
-        source = random.Random(self.seed)  # noqa: S311  # no secret
-        for corner in self.layer.corners[: self.wanted]:
-            for _ in range(_TRIES):
-                case, choices = self.drawn(source.randint)
-                if self._worth(case) and corner(case):
-                    found.setdefault(case, choices)
-                    break
+        found = self._of_each_kind()
         self._fill(found)
+        return found
+
+    def _of_each_kind(self) -> dict[Case, tuple[int, ...]]:
+        """Draw until there is one of each kind of corner case, or until there are enough."""
+        source = random.Random(self.seed)  # noqa: S311  # no secret
+        tries = (self.drawn(source.randint) for _ in range(_TRIES))
+        fresh = ((case, choices) for case, choices in tries if self._worth(case))
+        seen: dict[Case, tuple[int, ...]] = {}
+        found: dict[Case, tuple[int, ...]] = {}
+
+        def first(kind: Callable[[Case], bool]) -> Case | None:
+            if known := next(filter(kind, seen), None):
+                return known
+            for case, choices in fresh:
+                seen.setdefault(case, choices)
+                if kind(case):
+                    return case
+            return None
+
+        for kind in (*self.layer.corners, *corners(self.layer.case, self.values)):
+            if len(found) < self.wanted and not any(map(kind, found)) and (case := first(kind)):
+                found[case] = seen[case]
         return found
 
     def drawn(self, draw: Draw) -> tuple[Case, tuple[int, ...]]:
@@ -72,8 +90,7 @@ class RandomCases:
 
         dtypes = self.values["dtype"]
         dtype = dtypes[noted(0, len(dtypes) - 1)]
-        assert self.layer.random is not None
-        geometry = self.layer.random(noted, self.values)
+        geometry = self.layer.random(self.layer.case, noted, self.values)
         return self.layer.case(**geometry, dtype=dtype, seed=self.seed), tuple(choices)
 
     def replayed(self, choices: Sequence[int]) -> tuple[Case, tuple[int, ...]]:

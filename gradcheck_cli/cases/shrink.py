@@ -9,20 +9,34 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from gradcheck_cli.layers.parameter import Whole
+from gradcheck_cli.layers.parameter import Choice, Real, Shape, Whole
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from gradcheck_cli.cases.fuzz import RandomCases
     from gradcheck_cli.layers.layer import Case
+    from gradcheck_cli.layers.parameter import Parameter
 
 
 def size(case: Case) -> int:
     """Return the sum of all numbers of a case: what is to become small."""
-    return sum(sum(value) if isinstance(value, tuple) else value for value in case.geometry.values())
+    return sum(_size(parameter, getattr(case, parameter.name)) for parameter in case.parameters())
+
+
+def _size(parameter: Parameter, value: Any) -> int:
+    """Measure a value: a word and a real by its place among those that are drawn, and axes of a shape count too."""
+    match parameter:
+        case Whole():
+            return int(sum(value) if isinstance(value, tuple) else value)
+        case Shape():
+            return len(value) + sum(value)
+        case Choice() | Real():
+            return parameter.options.index(value) if value in parameter.options else len(parameter.options)
+    raise AssertionError(parameter)
 
 
 def shrink(case: Case, cases: RandomCases, fails: Callable[[Case], bool]) -> Case:
@@ -34,7 +48,8 @@ def shrink(case: Case, cases: RandomCases, fails: Callable[[Case], bool]) -> Cas
         fails: tells whether another case fails in the same way; one that was asked for before is asked for again.
 
     Returns:
-        A case of which no number can be made one smaller, within what the flags fix, so that it still fails.
+        A case of which no number can be made one smaller, no axis left out, and no word or real be an earlier one,
+        within what the flags fix, so that it still fails.
     """
     choices = cases.choices[case]
     while smaller := _next(_by_choices(choices, cases), size(case), fails):
@@ -62,14 +77,33 @@ def _by_choices(choices: Sequence[int], cases: RandomCases) -> Iterator[tuple[Ca
 def _by_numbers(case: Case, cases: RandomCases) -> Iterator[Case]:
     """Yield the cases of which one number is smaller, and as the flags allow."""
     for parameter in case.parameters():
-        assert isinstance(parameter, Whole)  # what is drawn at random are whole numbers
         value = getattr(case, parameter.name)
         given = cases.values.get(parameter.name)
-        for lower in _allowed(parameter, value) if given is None else _given(given, value):
+        for lower in _allowed(parameter, value) if given is None else _given(parameter, given, value):
             yield replace(case, **{parameter.name: lower})
 
 
-def _allowed(parameter: Whole, value: Any) -> Iterator[Any]:
+def _allowed(parameter: Parameter, value: Any) -> Iterator[Any]:
+    match parameter:
+        case Whole():
+            return _numbers(parameter, value)
+        case Shape():
+            return _shapes(parameter, value)
+        case Choice() | Real():
+            return _given(parameter, parameter.options, value)
+    raise AssertionError(parameter)
+
+
+def _shapes(parameter: Shape, shape: tuple[int, ...]) -> Iterator[tuple[int, ...]]:
+    """Yield the smallest of as few axes as can be, then those without one axis, and those with a smaller size."""
+    yield (1,) * parameter.least
+    for axis, length in enumerate(shape):
+        if len(shape) > parameter.least:
+            yield (*shape[:axis], *shape[axis + 1 :])
+        yield from ((*shape[:axis], 1 + lower, *shape[axis + 1 :]) for lower in _below(length - 1))
+
+
+def _numbers(parameter: Whole, value: Any) -> Iterator[Any]:
     least = parameter.minimum
     if not parameter.pair:
         yield from (least + lower for lower in _below(value - least))
@@ -81,11 +115,11 @@ def _allowed(parameter: Whole, value: Any) -> Iterator[Any]:
     yield from ((vertical, least + lower) for lower in _below(horizontal - least))
 
 
-def _given(given: Sequence[Any], value: Any) -> Iterator[Any]:
-    """Yield those of the given values that are smaller; of a pair, in no part larger."""
-    if isinstance(value, tuple):
+def _given(parameter: Parameter, given: Sequence[Any], value: Any) -> Iterator[Any]:
+    """Yield those of the given values that are smaller, ever nearer; of a pair all that are in no part larger."""
+    if isinstance(parameter, Whole) and parameter.pair:
         return (other for other in sorted(given) if other != value and other[0] <= value[0] and other[1] <= value[1])
-    lower = sorted(other for other in given if other < value)
+    lower = sorted((o for o in given if _size(parameter, o) < _size(parameter, value)), key=partial(_size, parameter))
     return (lower[place] for place in _below(len(lower)))
 
 

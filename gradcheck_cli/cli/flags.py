@@ -69,7 +69,7 @@ def layer_command(layer: Layer, name: str) -> LayerCommand:
         params=[
             click.Argument(["implementation"], nargs=-1),
             *_geometry_flags(layer),
-            *_case_flags(layer),
+            *_case_flags(),
             *_check_flags(),
             *_bulk_flags(),
             *_output_flags(layer.command.split()[0]),
@@ -79,7 +79,7 @@ def layer_command(layer: Layer, name: str) -> LayerCommand:
             f"IMPLEMENTATION is {builtin}, FILE.py, {pair}, {function}a package's folder, or package.module with such "
             "names; several are checked one after the other.\n\n"
             "With no geometry flag a standard set of small geometries is tried; with any, the product of what the "
-            "flags say" + ("; with --fuzz, random ones on top of what they say." if layer.random else ".")
+            "flags say; with --fuzz, random ones on top of what they say."
         ),
         epilog="Exit codes: 0 passed, 1 wrong or raised, 2 usage, 3 undecided, 4 checker bug, 130 interrupted.",
         context_settings={"help_option_names": ["-h", "--help"]},
@@ -95,16 +95,15 @@ def _geometry_flags(layer: Layer) -> list[click.Parameter]:
     ]
 
 
-def _case_flags(layer: Layer) -> list[click.Parameter]:
-    fuzz = Flag(
-        ["--fuzz"],
-        type=WholeNumber(least=1, most=_MOST_RANDOM),
-        metavar="K",
-        help="K random geometries, and the smallest that fail; needs the extra convcheck[fuzz]",
-        section=_CASES,
-    )
+def _case_flags() -> list[click.Parameter]:
     return [
-        *([fuzz] if layer.random else []),
+        Flag(
+            ["--fuzz"],
+            type=WholeNumber(least=1, most=_MOST_RANDOM),
+            metavar="K",
+            help="K random geometries, and the smallest that fail; needs the extra convcheck[fuzz]",
+            section=_CASES,
+        ),
         Flag(
             ["--shard"],
             type=Part(),

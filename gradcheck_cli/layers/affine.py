@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import random
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from gradcheck_cli.arrays import signed_uniform
 from gradcheck_cli.layers.coupling import per_sample, per_unit
+from gradcheck_cli.layers.drawing import each_for_itself
 from gradcheck_cli.layers.layer import Axis, Case, Layer
 from gradcheck_cli.layers.parameter import size
 from gradcheck_cli.layers.pose import pose
@@ -15,6 +17,7 @@ from gradcheck_cli.layers.vocabulary import Argument, simple
 
 if TYPE_CHECKING:
     from gradcheck_cli.arrays import Array
+    from gradcheck_cli.layers.drawing import Draw, Given
     from gradcheck_cli.layers.layer import Problem
 
 
@@ -86,6 +89,16 @@ def standard() -> tuple[AffineCase, ...]:
     return tuple(AffineCase(N=N, D=D, M=M, split=split) for N, D, M, split in rows)
 
 
+def _random(case: type[AffineCase], draw: Draw, given: Given) -> dict[str, Any]:
+    """Draw a geometry in which split divides D."""
+    found = each_for_itself(case, draw, given)
+    if "D" not in given:
+        found["D"] *= found["split"]
+    elif "split" not in given:
+        found["split"] = math.gcd(found["split"], found["D"])
+    return found
+
+
 def _length(name: str, *names: str) -> Argument:
     return Argument(names=names, forms={"": lambda sizes: sizes[name]}, shapes=True)
 
@@ -116,4 +129,5 @@ LAYER = Layer(
         sizes=lambda inputs, _: {"D": inputs["w"].shape[0], "M": inputs["w"].shape[1]},
     ),
     trials=(AffineCase(N=3, D=4, M=2),),
+    random=_random,
 )

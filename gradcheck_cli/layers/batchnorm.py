@@ -33,8 +33,8 @@ class BatchnormCase(Case):
     N: int = size(6, "samples")
     D: int = size(4, "features")
     mode: str = choice("train", "normalises by the batch, or by the running statistics", "test")
-    eps: float = real(1e-5, "added to the variance", low=1e-12)
-    momentum: float = real(0.9, "share of the running statistics that is kept", high=1.0)
+    eps: float = real(1e-5, "added to the variance", 1e-2, 0.1, low=1e-12)
+    momentum: float = real(0.9, "share of the running statistics that is kept", 0.0, 0.5, 1.0, high=1.0)
 
     def label(self) -> str:
         """Name the geometry: `6x4 train eps 1e-05 momentum 0.9`."""
@@ -223,6 +223,7 @@ LAYER = Layer(
     ),
     trials=(BatchnormCase(N=5, D=3),),
     faults=faults,
+    shows=lambda case: case.N > 1 or case.mode == "test",  # of one sample nothing but beta is left
     param="bn_param",
     state=("running_mean", "running_var"),
 )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from gradcheck_cli.arrays import signed_uniform
 from gradcheck_cli.layers.conv import ConvCase, coupling
 from gradcheck_cli.layers.conv_fast import conv_backward_fast, conv_forward_fast
+from gradcheck_cli.layers.conv_random import random_geometry, shows
 from gradcheck_cli.layers.layer import Axis, Case, Layer
 from gradcheck_cli.layers.parameter import size
 from gradcheck_cli.layers.pose import pose
@@ -134,5 +135,7 @@ LAYER = Layer(
         axes={"x": "N C W", "w": "F C WW", "b": "F", "out": "N F W"},
     ),
     trials=(Conv1dCase(N=2, C=3, W=7, F=4, WW=3),),
+    random=random_geometry,
+    shows=lambda case: shows(case.as_image),
     param="conv_param",
 )

@@ -1,23 +1,31 @@
-"""Random geometries of convolution: the output's size is drawn, and the input's follows, so that the kernel fits."""
+"""Random geometries of all that has windows: the output's size is drawn, and the input's follows, so that they fit."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 from gradcheck_cli.layers.conv_naive import both
+from gradcheck_cli.layers.drawing import picked
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Mapping
 
     from gradcheck_cli.layers.conv import ConvCase
-    from gradcheck_cli.layers.layer import Draw
+    from gradcheck_cli.layers.drawing import Draw, Given
+    from gradcheck_cli.layers.layer import Case
 
 #: The largest of each that is drawn, where no flag says more. Every fault that is planted in the tests shows with less,
 #: and a case takes a few milliseconds.
 _LARGEST = {"N": 3, "C": 3, "F": 3, "stride": 3, "pad": 3, "kernel": 4, "windows": 4}
 
 
-def random_geometry(draw: Draw, given: Mapping[str, Sequence[Any]]) -> dict[str, Any]:
+#: What is not drawn where a case has no such number.
+_ABSENT = {"pad": 0}
+
+
+def random_geometry(
+    case: type[Case], draw: Draw, given: Given, names: Mapping[str, str] | None = None
+) -> dict[str, Any]:
     """Draw a geometry.
 
     One that is free has an even stride and pad, no dilation and no groups: what every convolution written for a course
@@ -25,29 +33,32 @@ def random_geometry(draw: Draw, given: Mapping[str, Sequence[Any]]) -> dict[str,
     lists may be impossible together.
 
     Args:
+        case: whose numbers are wanted; what it has not, such as groups, is 1, or of pads 0.
         draw: returns a number from the first to the second of its arguments.
         given: for each number that a flag fixes, the values to draw from.
+        names: of a case that calls numbers otherwise than convolution does, what convolution calls them.
 
     Returns:
         The numbers of the geometry, by name.
     """
+    own = {(names or {}).get(parameter.name, parameter.name): parameter.name for parameter in case.parameters()}
 
-    def picked(name: str, otherwise: Callable[[], Any]) -> Any:
-        return given[name][draw(0, len(given[name]) - 1)] if name in given else otherwise()
+    def number(name: str, otherwise: Callable[[], Any]) -> Any:
+        return picked(own[name], draw, given, otherwise) if name in own else _ABSENT.get(name, 1)
 
-    groups = picked("groups", lambda: 1)
-    found = {"N": picked("N", lambda: draw(1, _LARGEST["N"])), "groups": groups}
-    found["C"] = picked("C", lambda: groups * draw(1, _LARGEST["C"]))
-    found["F"] = picked("F", lambda: groups * draw(1, _LARGEST["F"]))
-    found["stride"] = picked("stride", lambda: draw(1, _LARGEST["stride"]))
-    found["dilation"] = picked("dilation", lambda: 1)
-    sizes = {name: picked(name, lambda: None) for name in ("H", "W", "HH", "WW")}
+    groups = number("groups", lambda: 1)
+    found = {"N": number("N", lambda: draw(1, _LARGEST["N"])), "groups": groups}
+    found["C"] = number("C", lambda: groups * draw(1, _LARGEST["C"]))
+    found["F"] = number("F", lambda: groups * draw(1, _LARGEST["F"]))
+    found["stride"] = number("stride", lambda: draw(1, _LARGEST["stride"]))
+    found["dilation"] = number("dilation", lambda: 1)
+    sizes = {name: number(name, lambda: None) for name in ("H", "W", "HH", "WW")}
     dilations = both(found["dilation"])
     least = max(
         _least_pad(sizes["H"], sizes["HH"], dilations[0]),
         _least_pad(sizes["W"], sizes["WW"], dilations[1]),
     )
-    found["pad"] = picked("pad", lambda: draw(least, max(least, _LARGEST["pad"])))
+    found["pad"] = number("pad", lambda: draw(least, max(least, _LARGEST["pad"])))
     axes = zip((("H", "HH"), ("W", "WW")), both(found["stride"]), both(found["pad"]), dilations, strict=True)
     for (image, kernel), stride, pad, dilation in axes:
         found |= {
@@ -56,7 +67,7 @@ def random_geometry(draw: Draw, given: Mapping[str, Sequence[Any]]) -> dict[str,
         }
         if sizes[image] is None:
             found[image] = _image(draw, dilation * (found[kernel] - 1) + 1, stride, pad)
-    return found
+    return {name: found[called] for called, name in own.items()}
 
 
 def _least_pad(image: int | None, kernel: int | None, dilation: int) -> int:

@@ -15,6 +15,7 @@ from gradcheck_cli.layers.conv_naive import both, padded
 from gradcheck_cli.layers.conv_random import shows
 from gradcheck_cli.layers.conv_words import WORDS, sizes_of
 from gradcheck_cli.layers.coupling import fixed
+from gradcheck_cli.layers.drawing import each_for_itself
 from gradcheck_cli.layers.layer import Axis, Case, Layer
 from gradcheck_cli.layers.parameter import pair, size
 from gradcheck_cli.layers.pose import pose
@@ -22,9 +23,10 @@ from gradcheck_cli.layers.vocabulary import Arrangement
 from gradcheck_cli.numeric.colored import Coupling
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from gradcheck_cli.arrays import Array
+    from gradcheck_cli.layers.drawing import Draw, Given
     from gradcheck_cli.layers.layer import Fault, Problem
 
     Param = dict[str, Any]
@@ -250,6 +252,32 @@ def standard() -> tuple[ConvTransposeCase, ...]:
     )
 
 
+def _random(case: type[ConvTransposeCase], draw: Draw, given: Given) -> dict[str, Any]:
+    """Draw a geometry of which the cut leaves something: by a smaller pad, or else by larger sizes, if need be."""
+    found = each_for_itself(case, draw, given)
+    axes = tuple(zip((("H", "HH"), ("W", "WW")), both(found["stride"]), strict=True))
+    if "pad" not in given:
+        whole = [(found[image] - 1) * stride + found[kernel] for (image, kernel), stride in axes]
+        return found | {"pad": min(found["pad"], *((length - 1) // 2 for length in whole))}
+    for (names, stride), pad in zip(axes, both(found["pad"]), strict=True):
+        for name, step in zip(names, (stride, 1), strict=True):
+            missing = 2 * pad + 1 - ((found[names[0]] - 1) * stride + found[names[1]])
+            if name not in given and missing > 0:
+                found[name] += -(-missing // step)
+    return found
+
+
+#: A kernel and an image that are not square; windows that overlap, and that leave gaps; elements all of which is cut
+#: off.
+_CORNERS: tuple[Callable[[ConvTransposeCase], bool], ...] = (
+    lambda case: case.HH != case.WW,
+    lambda case: case.H != case.W,
+    lambda case: both(case.stride)[0] < min(case.HH, case.WW),
+    lambda case: both(case.stride)[0] > max(case.HH, case.WW),
+    lambda case: both(case.pad)[0] >= max(case.HH, case.WW),
+)
+
+
 def _faults(case: ConvTransposeCase, problem: Problem) -> Iterable[Fault]:
     from gradcheck_cli.layers.conv_transpose_faults import faults  # only a case that fails needs it
 
@@ -287,6 +315,8 @@ LAYER = Layer(
         ConvTransposeCase(N=3, C=2, H=3, W=3, F=4, HH=3, WW=3, stride=1, pad=0),  # and that know no stride
     ),
     faults=_faults,
+    random=_random,
     shows=lambda case: shows(case.transposed),
+    corners=_CORNERS,
     param="conv_param",
 )

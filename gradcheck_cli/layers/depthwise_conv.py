@@ -10,7 +10,7 @@ from gradcheck_cli.arrays import signed_uniform
 from gradcheck_cli.layers.conv import ConvCase, coupling, plain, spoken
 from gradcheck_cli.layers.conv import standard as convolutions
 from gradcheck_cli.layers.conv_fast import conv_backward_fast, conv_forward_fast
-from gradcheck_cli.layers.conv_random import shows
+from gradcheck_cli.layers.conv_random import CORNERS, random_geometry, shows
 from gradcheck_cli.layers.conv_words import WORDS, sizes_of
 from gradcheck_cli.layers.coupling import fixed
 from gradcheck_cli.layers.layer import Axis, Case, Layer
@@ -19,7 +19,7 @@ from gradcheck_cli.layers.pose import pose
 from gradcheck_cli.layers.vocabulary import Arrangement
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from gradcheck_cli.arrays import Array
     from gradcheck_cli.layers.layer import Fault, Problem
@@ -130,6 +130,10 @@ def _faults(case: DepthwiseConvCase, problem: Problem) -> Iterator[Fault]:
         yield replace(fault, gradients=gradients)
 
 
+def _of_groups(corner: Callable[[ConvCase], bool]) -> Callable[[DepthwiseConvCase], bool]:
+    return lambda case: corner(case.as_groups)
+
+
 _LAST = {"x": "N H W C", "b": "C", "out": "N H W C"}
 _FIRST = {"x": "N C H W", "b": "C", "out": "N C H W"}
 
@@ -168,6 +172,8 @@ LAYER = Layer(
         DepthwiseConvCase(N=4, C=2, H=5, W=5, HH=3, WW=3, stride=1, pad=1),
     ),
     faults=_faults,
+    random=random_geometry,
     shows=lambda case: shows(case.as_groups),
+    corners=tuple(_of_groups(corner) for corner in CORNERS),
     param="conv_param",
 )

@@ -14,17 +14,16 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from gradcheck_cli.arrays import DTYPES
+from gradcheck_cli.layers.drawing import each_for_itself
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping
 
     from gradcheck_cli.arrays import Array
+    from gradcheck_cli.layers.drawing import Draw, Given
     from gradcheck_cli.layers.parameter import Parameter
     from gradcheck_cli.layers.vocabulary import Vocabulary
     from gradcheck_cli.numeric.colored import Coupling
-
-    #: Returns a random number from the first to the second, both included. Layers need not know where it comes from.
-    Draw = Callable[[int, int], int]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -170,10 +169,11 @@ class Layer:
     #: What people get wrong in a case, the most common first.
     faults: Callable[[Any, Problem], Iterable[Fault]] = lambda _case, _problem: ()
     #: Draws the numbers of a geometry, those that flags fix from the values given for them. Small ones, because a
-    #: thousand of them are tried, and impossible ones only where what is given leaves no choice. None: none are drawn.
-    random: Callable[[Draw, Mapping[str, Sequence[Any]]], Mapping[str, Any]] | None = None
+    #: thousand of them are tried, and impossible ones only where what is given leaves no choice.
+    random: Callable[[type[Any], Draw, Given], Mapping[str, Any]] = each_for_itself
     shows: Callable[[Any], bool] = lambda _case: True  #: whether gradients of a case can be other than 0
-    corners: tuple[Callable[[Any], bool], ...] = ()  #: kinds of case that faults depend on: one of each is tried first
+    #: Kinds of case that faults depend on, beside those of any layer: one of each is tried first.
+    corners: tuple[Callable[[Any], bool], ...] = ()
     param: str | None = None  #: what the dictionary of parameters is called, where there is one
     outputs: tuple[str, ...] = ("out",)  #: what forward returns before its cache
     state: tuple[str, ...] = ()  #: entries of the parameters that forward writes

@@ -28,7 +28,7 @@ class LayernormCase(Case):
 
     N: int = size(4, "samples")
     D: int = size(6, "features")
-    eps: float = real(1e-5, "added to the variance", low=1e-12)
+    eps: float = real(1e-5, "added to the variance", 1e-2, 0.1, low=1e-12)
 
     def label(self) -> str:
         """Name the geometry: `4x6 eps 1e-05`."""
@@ -118,5 +118,6 @@ LAYER = Layer(
         axes={"x": "N D", "gamma": "D", "beta": "D", "out": "N D"},
     ),
     trials=(LayernormCase(N=3, D=5),),
+    shows=lambda case: case.D > 1,  # of one feature nothing but beta is left
     param="ln_param",
 )

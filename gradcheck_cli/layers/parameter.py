@@ -80,6 +80,12 @@ class Real(Word):
     metavar: str = "NUMBER"
     low: float = 0.0
     high: float = math.inf
+    others: tuple[float, ...] = ()  #: beside the default, that make a difference
+
+    @property
+    def options(self) -> tuple[float, ...]:
+        """The values that are worth a try, the default first."""
+        return self.default, *self.others
 
     def normalise(self, value: object) -> float:
         """Return `value` as a float."""
@@ -175,9 +181,9 @@ def pair(default: int, help: str, *, minimum: int = 1) -> Any:  # noqa: A002
     return _field(default, Whole, help=help, minimum=minimum, pair=True)
 
 
-def real(default: float, help: str, *, low: float = 0.0, high: float = math.inf) -> Any:  # noqa: A002
-    """Declare a dataclass field that holds a number in an interval."""
-    return _field(default, Real, help=help, low=low, high=high)
+def real(default: float, help: str, *others: float, low: float = 0.0, high: float = math.inf) -> Any:  # noqa: A002
+    """Declare a dataclass field that holds a number in an interval, of which some others make a difference."""
+    return _field(default, Real, help=help, low=low, high=high, others=others)
 
 
 def choice(default: str, help: str, *others: str) -> Any:  # noqa: A002

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
 from gradcheck_cli.layers.conv_fast import gather
+from gradcheck_cli.layers.conv_random import random_geometry
 from gradcheck_cli.layers.coupling import Windows, fixed
 from gradcheck_cli.layers.layer import Axis, Case, Layer
 from gradcheck_cli.layers.parameter import size
@@ -87,6 +89,16 @@ def _coupling(case: PoolCase) -> Coupling:
     return Coupling(colors=vertical.colors * horizontal.colors, owner=owner)
 
 
+#: Windows that overlap, and that leave gaps; rows that none sees; one window.
+_CORNERS: tuple[Callable[[PoolCase], bool], ...] = (
+    lambda case: case.pool_height != case.pool_width,
+    lambda case: case.stride < min(case.pool_height, case.pool_width),
+    lambda case: case.stride > max(case.pool_height, case.pool_width),
+    lambda case: (case.H - case.pool_height) % case.stride > 0,
+    lambda case: (case.pool_height, case.pool_width) == (case.H, case.W),
+)
+
+
 def _sizes(_: Mapping[str, Array], parameters: Mapping[str, object] | None) -> dict[str, object]:
     given = dict(parameters or {})
     return {**given, "pool": (given["pool_height"], given["pool_width"])}
@@ -157,5 +169,7 @@ def pooling(case: type[PoolCase], title: str, pair: Pair, *, names: tuple[str, .
             sizes=_sizes,
         ),
         trials=(case(N=2, C=3, H=5, W=7, pool_height=3, pool_width=2, stride=2), case(N=2, C=3, H=6, W=6)),
+        random=partial(random_geometry, names={"pool_height": "HH", "pool_width": "WW"}),
+        corners=_CORNERS,
         param="pool_param",
     )

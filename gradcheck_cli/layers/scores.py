@@ -28,7 +28,7 @@ class ScoresCase(Case):
 
     N: int = size(5, "samples")
     C: int = size(4, "classes", minimum=2)
-    scale: float = real(1.0, "factor on the scores: 1000 shows what overflows", low=1e-3)
+    scale: float = real(1.0, "factor on the scores: 1000 shows what overflows", 10.0, 1000.0, low=1e-3)
 
     def label(self) -> str:
         """Name the geometry: `5x4 scale 1`."""
