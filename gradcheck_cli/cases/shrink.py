@@ -31,9 +31,9 @@ def _size(parameter: Parameter, value: Any) -> int:
     """Measure a value: a word and a real by its place among those that are drawn, and axes of a shape count too."""
     match parameter:
         case Whole():
-            return int(sum(value) if isinstance(value, tuple) else value)
+            return int(sum(value)) if isinstance(value, tuple) else int(value)
         case Shape():
-            return len(value) + sum(value)
+            return len(value) + int(sum(value))
         case Choice() | Real():
             return parameter.options.index(value) if value in parameter.options else len(parameter.options)
     raise AssertionError(parameter)

@@ -49,7 +49,9 @@ def make_cases(
 
         cases = RandomCases(layer=layer, values=values, seed=seed, wanted=fuzz)
         if not cases.count:
-            raise click.UsageError("--fuzz: no geometry is possible with what the other flags fix; leave some out.")
+            raise click.UsageError(
+                "--fuzz: the other flags leave no geometry in which a fault could show; leave some out."
+            )
         return cases
     if geometry or alone:
         return Product(case=layer.case, values=values, seed=seed)

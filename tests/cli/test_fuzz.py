@@ -36,8 +36,8 @@ REFUSED = [
     (["--fuzz", "-3"], "'-3' is not a whole number of 1 or more"),
     (["--fuzz", "many"], "'many' is not a whole number of 1 or more"),
     (["--fuzz", "100001"], "'100001' is more than 100,000; for others, give other seeds"),
-    (["--fuzz", "9", "--H", "2", "--HH", "3", "--pad", "0"], "--fuzz: no geometry is possible with what the other"),
-    (["--fuzz", "9", "--groups", "2", "--C", "3"], "--fuzz: no geometry is possible with what the other flags fix"),
+    (["--fuzz", "9", "--H", "2", "--HH", "3", "--pad", "0"], "--fuzz: the other flags leave no geometry in which"),
+    (["--fuzz", "9", "--groups", "2", "--C", "3"], "--fuzz: the other flags leave no geometry in which a"),
     (["--fuzz", "9", "--step-sweep"], "--fuzz does not go with --step-sweep: a sweep judges nothing"),
     (["--max-failures", "9", "--step-sweep"], "--max-failures does not go with --step-sweep: a sweep judges nothing"),
     (["--max-failures", "0"], "'0' is not a whole number of 1 or more"),
@@ -99,6 +99,44 @@ def test_each_fault_is_told_with_its_smallest_case_that_can_be_replayed(
     assert bias["case"] == {**ONES_AND_PAIRS, "pad": [1, 1], "dtype": "float64", "seed": 0}
     for result in told:
         assert_same({name: value for name, value in result.items() if name != "smallest"}, tmp_path)
+
+
+BATCHNORM = """\
+from gradcheck_cli.layers.batchnorm import batchnorm_backward, batchnorm_forward as of_all
+
+
+def batchnorm_forward(x, gamma, beta, bn_param):
+    out, cache = of_all(x, gamma, beta, bn_param)
+    return out, (cache, bn_param)
+
+
+def batchnorm_backward_test(dout, cache):
+    (normal, gamma, deviation, train), bn_param = cache
+    dx, dgamma, dbeta = batchnorm_backward(dout, (normal, gamma, deviation, train))
+    return (dx if train or bn_param["momentum"] < 0.5 else dx * (2 + normal)), dgamma, dbeta
+"""
+
+
+def test_words_and_reals_of_other_layers_are_drawn_shrunk_and_replayed(gradcheck: Program, tmp_path: Path) -> None:
+    (tmp_path / "layers.py").write_text(BATCHNORM, encoding="utf-8")
+    spec = "layers.py:batchnorm_forward,batchnorm_backward_test"
+    run = gradcheck("batchnorm", spec, "--fuzz", "40", "--N", "2..5", "--momentum", "0,0.5,1", "--json", "-")
+    report = report_of(run)
+    assert (run.returncode, run.stderr) == (1, "")
+    assert {result["case"]["mode"] for result in report["results"] if result["verdict"] == "pass"} == {"train", "test"}
+    told = [result for result in report["results"] if "smallest" in result]
+    settings = {"mode": "test", "eps": 1e-5, "momentum": 0.5, "dtype": "float64", "seed": 0}
+    assert [result["case"] for result in told] == [{"N": 2, "D": 1, **settings}]
+    assert_same({name: value for name, value in told[0].items() if name != "smallest"}, tmp_path)
+
+
+def test_shapes_given_are_what_is_drawn_from(gradcheck: Program) -> None:
+    run = gradcheck("tanh", "--shape", "2x3,4,1x1x1", "--fuzz", "20", "--list-cases")
+    assert sorted(run.stdout.splitlines()) == ["1x1x1 float64", "2x3 float64", "4 float64"]
+    assert gradcheck("tanh", "--fuzz", "20", "-q").stdout.startswith("20 cases passed")
+    refused = gradcheck("batchnorm", "--N", "1", "--mode", "train", "--fuzz", "5")
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert "the other flags leave no geometry in which a fault could show" in refused.stderr
 
 
 def read(path: Path) -> dict[str, Any]:
