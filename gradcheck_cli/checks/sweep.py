@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from gradcheck_cli.arrays import epsilon
 from gradcheck_cli.checks.comparison import dtype_name
 from gradcheck_cli.checks.forward import check_forward
-from gradcheck_cli.checks.gradients import RESOLUTION, along, numeric_inputs
+from gradcheck_cli.checks.gradients import along, numeric_inputs, resolution
 from gradcheck_cli.implementation.implementation import ImplementationError
 from gradcheck_cli.implementation.packing import packed
 from gradcheck_cli.layers import LAYERS
@@ -86,13 +86,13 @@ def _sweep(
     if method == "projected" or (settings.method == "auto" and not affordable(moved, x.size, cotangent.size)):
         elements = sampled(x.size)
         point, function = x.reshape(-1)[elements], part_of(exact, x, elements)
-        reference = differentiate(function, point, cotangent, resolution=RESOLUTION * epsilon(dtype))
+        reference = differentiate(function, point, cotangent, resolution=resolution(epsilon(dtype)))
         return sweep(plain, problem.inputs[name], cotangent, reference, elements=elements)
     reference = differentiate(
         exact,
         x,
         cotangent,
-        resolution=RESOLUTION * epsilon(dtype),
+        resolution=resolution(epsilon(dtype)),
         coupling=coupling if method == "colored" else None,
     )
     held = coupling if reference.method == "colored" else None  # given up where forward was found to leak

@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from gradcheck_cli.layers.layer import Problem
 
 
+#: How near to a kink no margin is, as a share of the scale: ten roundings of the largest scores in float16.
+_KINK = 0.01
+
+
 @dataclass(frozen=True, kw_only=True)
 class ScoresCase(Case):
     """Sizes of a loss: scores x (N, C), labels y (N,) from 0 to C - 1."""
@@ -62,10 +66,14 @@ def loss(
         x = [0.4 * source.randrange(-4, 5) + source.uniform(-0.05, 0.05) for _ in range(case.N * case.C)]
         y = [source.randrange(case.C) for _ in range(case.N)]
         y[0] = int(np.argmin(x[: case.C]))  # at least one margin is missed, and a loss without one has no gradient
+        scores, labels = np.array(x).reshape(case.N, case.C), np.array(y)
+        # Nor do those that are scaled up: such as differ by nearly 1 then are moved, to where the margin is missed.
+        near = abs(scores - picked(scores, labels) + 1 / case.scale) < _KINK
+        scores += 2 * _KINK * near * (1 - of_label(scores, labels))
         return pose(
             case,
             source,
-            {"x": np.array(x).reshape(case.N, case.C) * case.scale, "y": np.array(y)},
+            {"x": scores * case.scale, "y": labels},
             reference=(function,),
             scale=lambda x, y: (scale(x, y),),
             gradient_scale=lambda _, x, y: {"x": gradient_scale(x, y)},

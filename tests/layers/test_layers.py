@@ -12,6 +12,7 @@ import pytest
 
 from gradcheck_cli import Verdict, check
 from gradcheck_cli.layers import LAYERS, TITLES
+from gradcheck_cli.layers.svm import SvmCase
 from tests.conftest import report_of
 from tests.faults.layers import FAULTS
 from tests.layers.slow import SLOW, gradients
@@ -93,6 +94,33 @@ def test_references_pass(name: str, dtype: str) -> None:
         for case in LAYERS[name].standard():
             result = check(replace(case, dtype=dtype, seed=seed))
             assert result.passed, result.summary()
+
+
+@pytest.mark.parametrize(
+    ("name", "numbers", "seeds"),
+    [
+        # Each of 990 elements has others near by in its windows: differences beside a kink can agree by accident.
+        ("maxpool", {"N": 3, "C": 3, "H": 11, "W": 10, "pool_height": 3, "pool_width": 4, "stride": 1}, (1, 2, 9, 17)),
+        # Scores of 1,000 are rounded to whole numbers in float16, which can differ by 1.
+        ("svm", {"N": 4, "C": 6, "scale": 1000.0}, (1,)),
+    ],
+)
+def test_kinks_near_by_fail_no_right_layer(name: str, numbers: dict[str, Any], seeds: tuple[int, ...]) -> None:
+    case: Any = LAYERS[name].case
+    for seed in seeds:
+        result = check(case(**numbers, dtype="float16", seed=seed))
+        assert result.passed, result.summary()
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float64"])
+@pytest.mark.parametrize("scale", [1.0, 10.0, 1000.0])
+def test_no_margin_is_near_its_kink_and_one_is_missed(scale: float, dtype: str) -> None:
+    for seed in range(200):
+        problem = LAYERS["svm"].problem(SvmCase(N=3, C=4, scale=scale, dtype=dtype, seed=seed))
+        x, y = problem.inputs["x"].astype(float), problem.inputs["y"]
+        margins = [x[n, c] - x[n, y[n]] + 1 for n, c in np.ndindex(x.shape) if c != y[n]]
+        assert min(map(abs, margins)) >= 0.008 * scale
+        assert max(margins[:3]) > 0
 
 
 @pytest.mark.parametrize("name", OTHERS)
