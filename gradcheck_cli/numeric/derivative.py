@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gradcheck_cli.numeric.affine import is_affine
+from gradcheck_cli.numeric.affine import affine
 from gradcheck_cli.numeric.colored import ColoredSampler
 from gradcheck_cli.numeric.dense import DenseSampler
 from gradcheck_cli.numeric.elements import at_elements
@@ -70,12 +70,14 @@ def differentiate(
         The derivative, in float64 (longdouble for longdouble x).
     """
     point = Point(function, x, cotangent)
-    affine = is_affine(point)
-    everywhere = partial(at_elements, elements=np.arange(x.size), affine=affine, resolution=resolution, step=step)
-    sampler: Sampler = DenseSampler(point) if coupling is None else ColoredSampler(point, coupling)
+    straight = affine(point)
+    everywhere = partial(
+        at_elements, elements=np.arange(x.size), affine=straight is not None, resolution=resolution, step=step
+    )
+    sampler: Sampler = DenseSampler(point) if coupling is None else ColoredSampler(point, coupling, straight)
     found = everywhere(sampler)
     leak = None
-    if coupling is not None and leaks(point, found.value, found.error_bound, affine=affine):
+    if coupling is not None and leaks(point, found.value, found.error_bound, straight):
         leak = find_leak(point, coupling)
         if affordable(2 * x.size, x.size, cotangent.size):
             sampler = DenseSampler(point)
@@ -88,7 +90,7 @@ def differentiate(
         error_bound=found.error_bound.reshape(x.shape),
         step=found.step.reshape(x.shape),
         kinks=found.kinks.reshape(x.shape),
-        affine=affine,
+        affine=straight is not None,
         noise=point.noise,
         leak=leak,
         method=sampler.method,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
@@ -30,21 +31,34 @@ class Point:
         self.x = x
         self.shape = cotangent.shape
         self.dtype = working_dtype(x.dtype)
-        self.cotangent = cotangent.astype(self.dtype).reshape(-1)
-        self.weights = abs(self.cotangent)
         self.evaluations = 0
+        #: Whether the function may return the same buffer again, in which a value is good until the next evaluation.
+        self._buffered = False
         #: The rounding of the function's values: that of the widest dtype in which it can have computed them.
         self.epsilon: float = epsilon(self.dtype) if like is None else like.epsilon
-        self.center: Array = self.at(x) if like is None else like.center
-        self._double = 2 * self.center
-        self._size = abs(self._double) * self.weights
         #: Root mean square difference of two evaluations at x: 0 for a deterministic function.
-        self.noise: float = typical(self.at(x) - self.center) if like is None else like.noise
+        self.noise: float = 0.0 if like is None else like.noise
+        if like is None:
+            self.cotangent = cotangent.astype(self.dtype).reshape(-1)
+            self.weights = abs(self.cotangent)
+            first = self._evaluate(x)
+            self.center: Array = np.array(first, order="C").reshape(-1)
+            self._double = 2 * self.center
+            second = self._evaluate(x)
+            self._buffered = np.may_share_memory(first, second)
+            with np.errstate(all="ignore"):
+                self.noise = typical(second.reshape(-1) - self.center)
+        else:
+            self.cotangent, self.weights, self.center, self._double = (
+                *(like.cotangent, like.weights),
+                *(like.center, like._double),  # noqa: SLF001  # its own kind
+            )
 
     def at(self, x: Array) -> Array:
         """Evaluate. Overflow and the like are answered in the values; a probe with a large step may cause them."""
         with np.errstate(all="ignore"):
-            return np.array(self._evaluate(x), order="C").reshape(-1)
+            value = self._evaluate(x).reshape(-1)
+            return value.copy() if self._buffered else value
 
     def _evaluate(self, x: Array) -> Array:
         """Evaluate; what is returned may be a buffer of the function's, good until the next evaluation."""
@@ -53,42 +67,73 @@ class Point:
         self.epsilon = max(self.epsilon, epsilon(value.dtype))
         return np.asarray(value, dtype=self.dtype).reshape(self.shape)
 
-    def differences(self, moved: Sequence[tuple[Array, Array]]) -> Iterator[tuple[Tile, Differences]]:
-        """Evaluate on both sides of the point and compare, for each of some pairs (ahead, behind).
+    @cached_property
+    def rounded(self) -> Array:
+        """What the rounding of f(x) is proportional to, twice, seen through the cotangent: |cotangent| * 2 |f|."""
+        with np.errstate(all="ignore"):
+            return np.asarray(self.weights * abs(self._double))
 
-        The first axis is that of the pairs, the others are those of the outputs. It comes tile by tile: tiles that fit
-        a processor's cache take a third of the time of whole arrays of some millions. Small outputs of many pairs are
+    def differences(
+        self, ahead: Sequence[Array], behind: Sequence[Array] | None = None
+    ) -> Iterator[tuple[Tile, Differences]]:
+        """Evaluate on one side of the point, or on both, and compare: for each of some arrays, or pairs of them.
+
+        The first axis is that of the arrays, the others are those of the outputs. It comes tile by tile: tiles that fit
+        a processor's cache take a third of the time of whole arrays of some millions. Small outputs of many arrays are
         one tile, which takes a tenth of the time of a tile each.
         """
         with np.errstate(all="ignore"):
-            ahead, behind = np.empty((2, len(moved), *self.shape), self.dtype)
-            for number, (one, other) in enumerate(moved):
-                ahead[number] = self._evaluate(one)
-                behind[number] = self._evaluate(other)
-        whole = [array.reshape(1, *self.shape) for array in (self._double, self.cotangent, self.weights, self._size)]
-        for tile in tiles(ahead.shape):
-            ahead_, behind_ = ahead[tile], behind[tile]
-            double, cotangent, weights, size = (array[:, *tile[1:]] for array in whole)
-            with np.errstate(all="ignore"):
-                change = cotangent * (ahead_ - behind_)
-                total = abs(change)
-                bent = weights * abs(ahead_ + behind_ - double)
-                # |a| + |b| is the larger of |a + b| and |a - b|, and a + b is twice the center but for what is bent.
-                yield tile, Differences(change=change, total=total, size=np.maximum(total, size), bent=bent)
+            sides = [self._side(moved) for moved in (ahead, behind) if moved is not None]
+        whole = [array.reshape(1, *self.shape) for array in (self.center, self._double, self.cotangent, self.weights)]
+        for tile in tiles(sides[0].shape):
+            seen = [side[tile] for side in sides]
+            yield tile, Differences(seen[0], seen[1] if len(seen) > 1 else None, *(a[:, *tile[1:]] for a in whole))
+
+    def _side(self, moved: Sequence[Array]) -> Array:
+        if len(moved) == 1 and not self._buffered:
+            return self._evaluate(moved[0])[np.newaxis]
+        values = np.empty((len(moved), *self.shape), self.dtype)
+        for number, x in enumerate(moved):
+            values[number] = self._evaluate(x)
+        return values
 
     def along(self, direction: Array) -> Point:
         """Return the function of one number t, at x + t * direction, seen at t = 0. Its evaluations count here too."""
-        return Point(lambda t: self.at(self.x + t[0] * direction), np.zeros(1, self.x.dtype), self.cotangent, like=self)
+        cotangent = self.cotangent.reshape(self.shape)
+        return Point(lambda t: self.at(self.x + t[0] * direction), np.zeros(1, self.x.dtype), cotangent, like=self)
 
 
-@dataclass(frozen=True, kw_only=True)
 class Differences:
-    """What moving something to both sides did to the outputs, seen through the cotangent; one entry for each output."""
+    """What moving something did to the outputs, seen through the cotangent; one entry for each output.
 
-    change: Array  #: cotangent * (f+ - f-)
-    total: Array  #: its absolute value
-    size: Array  #: |cotangent| * (|f+| + |f-|), but for what is bent
-    bent: Array  #: |cotangent * (f+ - 2 f + f-)|
+    Each is computed when it is asked for: of millions of outputs, each costs as much as a part of the evaluation.
+    """
+
+    def __init__(
+        self, ahead: Array, behind: Array | None, center: Array, double: Array, cotangent: Array, weights: Array
+    ) -> None:
+        self._ahead, self._behind = ahead, behind
+        self._double, self._weights = double, weights
+        with np.errstate(all="ignore"):
+            #: cotangent * (f+ - f-), or with one side cotangent * (f+ - f)
+            self.change = ahead - (center if behind is None else behind)
+            self.change *= cotangent
+
+    @cached_property
+    def total(self) -> Array:
+        """The absolute value of the change."""
+        return abs(self.change)
+
+    @cached_property
+    def bent(self) -> Array:
+        """|cotangent * (f+ - 2 f + f-)|: of two sides."""
+        assert self._behind is not None
+        with np.errstate(all="ignore"):
+            bent = self._ahead + self._behind
+            bent -= self._double
+            np.abs(bent, out=bent)
+            bent *= self._weights
+            return bent
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,10 +155,13 @@ class Sample:
 
 
 class Sampler(Protocol):
-    """A way to take central differences of a black box at a point."""
+    """A way to take differences of a black box at a point."""
 
     method: str
     point: Point
 
     def sample(self, elements: Array, steps: Array) -> Sample:
-        """Difference at each of `elements` (flat indices of x), with its own step."""
+        """Difference at each of `elements` (flat indices of x), with its own step, on both sides."""
+
+    def sample_affine(self, elements: Array, steps: Array) -> Sample:
+        """Do the same of a function that was found to be affine, of which one side may do."""

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gradcheck_cli.numeric.affine import is_affine
+from gradcheck_cli.numeric.affine import affine
 from gradcheck_cli.numeric.dense import DenseSampler
 from gradcheck_cli.numeric.directions import random_directions
 from gradcheck_cli.numeric.elements import at_elements
@@ -109,13 +109,13 @@ def project(
         step: a fixed step for all differences, instead of a chosen one.
     """
     point = Point(function, x, cotangent)
-    affine = is_affine(point)
+    straight = affine(point) is not None
     size = x.size
     sample = sampled(size)
-    seen = _Seen(point, affine=affine, step=step)
+    seen = _Seen(point, affine=straight, step=step)
     seen.look(sample)
     scale = float(np.sqrt(np.mean(np.square(seen.scale))))
-    residual = Residual(point, gradient, scale, epsilon, affine=affine, step=step)
+    residual = Residual(point, gradient, scale, epsilon, affine=straight, step=step)
     floor, explained, wrong_direction = 0.0, True, None
     for direction in random_directions(x, DIRECTIONS):
         difference, allowed = residual(direction.reshape(-1), slice(None))
