@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -65,8 +66,13 @@ def looked_at_together(size: int) -> int:
     return max(1, _TOGETHER // max(1, size))
 
 
-def tiles(shape: tuple[int, ...]) -> Iterator[tuple[slice, ...]]:
+@cache  # of the same few shapes, for each colour
+def tiles(shape: tuple[int, ...]) -> tuple[tuple[slice, ...], ...]:
     """Cut an array of that shape into pieces of about 32,768 elements, along as few of its first axes as need be."""
+    return tuple(_tiles(shape))
+
+
+def _tiles(shape: tuple[int, ...]) -> Iterator[tuple[slice, ...]]:
     if not shape:
         yield ()
         return
@@ -74,7 +80,7 @@ def tiles(shape: tuple[int, ...]) -> Iterator[tuple[slice, ...]]:
     inner = math.prod(rest)
     if inner > _BLOCK:
         for i in range(first):
-            for tile in tiles(tuple(rest)):
+            for tile in _tiles(tuple(rest)):
                 yield slice(i, i + 1), *tile
     else:
         count = max(1, _BLOCK // max(1, inner))
