@@ -62,9 +62,8 @@ def affine(point: Point) -> Affine | None:
             return None
         slope, rounding = np.zeros(2, point.dtype)
         for block in blocks(point.center.size):
-            part = [values[block] for values in (ahead, behind, near, point.center)]
             with np.errstate(all="ignore"):
-                found = _on_a_line(*part, point.epsilon)
+                found = _on_a_line(*(values[block] for values in (ahead, behind, near, point.center)), point.epsilon)
             if found is None:
                 return None
             change, residue, size = found
@@ -90,13 +89,25 @@ def _on_a_line(
     ahead: Array, behind: Array, near: Array, center: Array, epsilon: float
 ) -> tuple[Array, Array, Array] | None:
     """Compare some outputs with a straight line; return f+ - f-, |f+ - 2 f + f-| and |f+| + |f-|, if they are on it."""
+    short = ahead - center
+    short *= _NEAR
+    residue = near - center
+    residue -= short
+    np.abs(residue, out=residue)
     double = 2 * center
-    change = ahead - behind
-    residue = abs(ahead + behind - double)
-    size = np.maximum(abs(change), abs(double))  # that of the larger side, but for what is bent
-    if not is_rounding(residue, size + abs(double), epsilon).all():
+    size = abs(double)  # and |near| is that of the center and of what is short of it at the most
+    np.abs(short, out=short)
+    short *= 2
+    short += size
+    if not is_rounding(residue, short, epsilon).all():
         return None
-    short = _NEAR * (ahead - center)
-    if not is_rounding(abs(near - center - short), abs(near) + abs(center) + abs(short), epsilon).all():
+    np.add(ahead, behind, out=residue)
+    residue -= double
+    np.abs(residue, out=residue)
+    change = np.subtract(ahead, behind, out=double)
+    np.abs(change, out=short)
+    np.maximum(short, size, out=short)  # |f+| + |f-|, but for what is bent
+    size += short
+    if not is_rounding(residue, size, epsilon).all():
         return None
-    return change, residue, size
+    return change, residue, short

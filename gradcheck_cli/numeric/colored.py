@@ -56,6 +56,7 @@ class ColoredSampler:
             if self._kept:
                 self._owners.append(owner)
         self._place = np.zeros(point.x.size + 1, np.int64)
+        self._constants: dict[tuple[int, ...], list[Array]] = {}
 
     def sample(self, elements: Array, steps: Array) -> Sample:
         """Difference at each of `elements` (flat indices of x), with its own step, on both sides."""
@@ -102,9 +103,8 @@ class ColoredSampler:
             _credit(sums[1], to, found.total, shared)
             if both:
                 _credit(sums[2], to, found.bent, shared)
-        _credit(sums[3], place, point.rounded.reshape(1, *point.shape), shared)
-        if point.noise:
-            _credit(sums[4], place, point.weights.reshape(1, *point.shape) ** 2, shared)
+        for total, each in zip(sums[3:], self._constant(shared), strict=False):
+            _credit(total, place, each, ())
         change, total, bent, rounded, square = sums[:, 1:]
         with np.errstate(all="ignore"):
             # |f+| + |f-| is 2 |f| and what has changed at the most; an element that changes nothing has no part in the
@@ -114,6 +114,15 @@ class ColoredSampler:
                 bent = self._affine.roundings * rounding
             figures = np.stack([change, total, rounding + 4 * point.noise * np.sqrt(square), bent]) / width
             return np.where(width > 0, figures, [[np.nan], [np.nan], [np.inf], [np.inf]])
+
+    def _constant(self, shared: tuple[int, ...]) -> list[Array]:
+        """Sum along shared axes what is the same of each colour: what rounding is proportional to, and noise."""
+        if shared not in self._constants:
+            point = self.point
+            amounts = [point.rounded, *([point.weights**2] if point.noise else [])]
+            summed = [amount.reshape(1, *point.shape).sum(axis=shared, keepdims=True) for amount in amounts]
+            self._constants[shared] = summed
+        return self._constants[shared]
 
     def _places(self, colors: list[int], elements: Array) -> Array:
         """Say where each output's change goes: to 1 + the place of its owner in `elements`, to 0 if that is not there.

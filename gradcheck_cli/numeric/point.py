@@ -85,9 +85,12 @@ class Point:
         with np.errstate(all="ignore"):
             sides = [self._side(moved) for moved in (ahead, behind) if moved is not None]
         whole = [array.reshape(1, *self.shape) for array in (self.center, self._double, self.cotangent, self.weights)]
-        for tile in tiles(sides[0].shape):
+        cut = tiles(sides[0].shape)
+        buffers = np.empty((3, *sides[0][cut[0]].shape), self.dtype)  # new ones for each tile take twice the time
+        for tile in cut:
             seen = [side[tile] for side in sides]
-            yield tile, Differences(seen[0], seen[1] if len(seen) > 1 else None, *(a[:, *tile[1:]] for a in whole))
+            free = buffers[(slice(None), *(slice(size) for size in seen[0].shape))]
+            yield tile, Differences(seen, [a[:, *tile[1:]] for a in whole], free)
 
     def _side(self, moved: Sequence[Array]) -> Array:
         if len(moved) == 1 and not self._buffered:
@@ -106,30 +109,29 @@ class Point:
 class Differences:
     """What moving something did to the outputs, seen through the cotangent; one entry for each output.
 
-    Each is computed when it is asked for: of millions of outputs, each costs as much as a part of the evaluation.
+    Each array is computed when it is asked for, because of millions of outputs it costs as much as a part of the
+    evaluation, and is good until the next tile.
     """
 
-    def __init__(
-        self, ahead: Array, behind: Array | None, center: Array, double: Array, cotangent: Array, weights: Array
-    ) -> None:
-        self._ahead, self._behind = ahead, behind
-        self._double, self._weights = double, weights
+    def __init__(self, sides: Sequence[Array], whole: Sequence[Array], buffers: Array) -> None:
+        self._sides, self._buffers = sides, buffers
+        center, self._double, cotangent, self._weights = whole
         with np.errstate(all="ignore"):
             #: cotangent * (f+ - f-), or with one side cotangent * (f+ - f)
-            self.change = ahead - (center if behind is None else behind)
+            self.change: Array = np.subtract(sides[0], sides[1] if len(sides) > 1 else center, out=buffers[0])
             self.change *= cotangent
 
     @cached_property
     def total(self) -> Array:
         """The absolute value of the change."""
-        return abs(self.change)
+        return np.abs(self.change, out=self._buffers[1])
 
     @cached_property
     def bent(self) -> Array:
         """|cotangent * (f+ - 2 f + f-)|: of two sides."""
-        assert self._behind is not None
+        ahead, behind = self._sides
         with np.errstate(all="ignore"):
-            bent = self._ahead + self._behind
+            bent: Array = np.add(ahead, behind, out=self._buffers[2])
             bent -= self._double
             np.abs(bent, out=bent)
             bent *= self._weights
