@@ -77,7 +77,9 @@ def judge_elements(analytic: Array, expected: Expected, dtype: str, settings: Se
         decided = expected.error_bound <= max(tolerance, eps**-0.5) * unit
         severity = np.divide(error, allowed, out=np.zeros_like(error), where=error > 0)
         # A NaN is an element that the numeric side could not see: the worst only where nothing else is.
-        worst = int(np.argmax(severity if np.isfinite(severity).all() else np.where(np.isnan(severity), -1.0, severity)))
+        worst = int(
+            np.argmax(severity if np.isfinite(severity).all() else np.where(np.isnan(severity), -1.0, severity))
+        )
         # No tolerance is no scale: the whole array is owed zeros, and an error is infinitely many roundings.
         roundings = float(error.flat[worst] / unit.flat[worst]) if error.flat[worst] != 0 else 0.0
         size = np.maximum(abs(analytic) + abs(expected.value), 1e-8)

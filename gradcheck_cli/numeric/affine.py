@@ -61,14 +61,16 @@ def affine(point: Point) -> Affine | None:
         except Exception:  # noqa: BLE001  # so far from x a function may refuse; then it is not affine there
             return None
         slope, rounding = np.zeros(2, point.dtype)
-        for block in blocks(point.center.size):
+        for block in blocks(point.base.value.size):
             with np.errstate(all="ignore"):
-                found = _on_a_line(*(values[block] for values in (ahead, behind, near, point.center)), point.epsilon)
+                found = _on_a_line(
+                    *(values[block] for values in (ahead, behind, near, point.base.value)), point.epsilon
+                )
             if found is None:
                 return None
             change, residue, size = found
-            slope += point.cotangent[block] @ change
-            rounding += point.weights[block] @ size
+            slope += point.base.cotangent[block] @ change
+            rounding += point.base.weights[block] @ size
             residues, sizes = residues + float(residue @ residue), sizes + float(size @ size)
         lines.append((direction, slope, rounding))
     roundings = min(_DEVIATIONS * math.sqrt(residues / sizes) / point.epsilon, ROUNDINGS) if sizes > 0 else 0.0

@@ -119,7 +119,7 @@ class ColoredSampler:
         """Sum along shared axes what is the same of each colour: what rounding is proportional to, and noise."""
         if shared not in self._constants:
             point = self.point
-            amounts = [point.rounded, *([point.weights**2] if point.noise else [])]
+            amounts = [point.base.rounded, *([point.base.weights**2] if point.noise else [])]
             summed = [amount.reshape(1, *point.shape).sum(axis=shared, keepdims=True) for amount in amounts]
             self._constants[shared] = summed
         return self._constants[shared]
@@ -131,7 +131,7 @@ class ColoredSampler:
         """
         self._place[elements] = np.arange(1, elements.size + 1)
         owner = np.array([self._owners[color] if self._kept else self._coupling.owner(color) for color in colors])
-        place = self._place[owner]
+        place: Array = self._place[owner]
         self._place[elements] = 0
         return place
 

@@ -22,7 +22,7 @@ class DenseSampler:
         self.point = point
         self._ahead, self._behind = point.x.copy(), point.x.copy()
         #: Four standard deviations of what noise does to the dot product; `noise` is that of a difference already.
-        self._noise = 4 * point.noise * float(np.sqrt(point.weights @ point.weights)) if point.noise else 0.0
+        self._noise = 4 * point.noise * float(np.sqrt(point.base.weights @ point.base.weights)) if point.noise else 0.0
 
     def sample(self, elements: Array, steps: Array) -> Sample:
         """Difference at each of `elements` (flat indices of x), with its own step, on both sides."""
@@ -31,7 +31,7 @@ class DenseSampler:
         return Sample(epsilon=self.point.epsilon, value=value, scale=scale, roundoff=roundoff, bending=bending)
 
     def sample_affine(self, elements: Array, steps: Array) -> Sample:
-        """Do the same of a function that was found to be affine. What it is in each element is not taken for granted."""
+        """Do the same of a function that was found to be affine; that it is so in each element is not trusted."""
         return self.sample(elements, steps)
 
     def _difference(self, p: int, h: Any) -> tuple[Any, Any, Any, Any]:
@@ -44,7 +44,7 @@ class DenseSampler:
             return np.nan, np.nan, np.inf, np.inf
         change, total, size, bent = np.zeros(4, point.dtype)
         self._ahead.reshape(-1)[p], self._behind.reshape(-1)[p] = ahead, behind
-        rounded = point.rounded.reshape(1, *point.shape)
+        rounded = point.base.rounded.reshape(1, *point.shape)
         for tile, found in point.differences([self._ahead], [self._behind]):
             with np.errstate(all="ignore"):
                 change += found.change.sum()

@@ -94,4 +94,4 @@ def _strays(point: Point, coupling: Coupling, direction: Array, elements: Array)
     for color in range(coupling.colors):
         owner = coupling.owner(color)
         reached |= (owner >= 0) & inside[owner]
-    return np.flatnonzero((point.at(moved) != point.center) & ~reached.reshape(-1))
+    return np.flatnonzero((point.at(moved) != point.base.value) & ~reached.reshape(-1))

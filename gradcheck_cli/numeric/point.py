@@ -19,46 +19,59 @@ Function = Callable[["Array"], "Array"]
 Tile = tuple[slice, ...]
 
 
-class Point:
-    """A function from an array to an array, at x, seen through the weights of a cotangent; its evaluations are counted.
+class Base:
+    """What a function is at a point, seen through the weights of a cotangent: in whatever input it is differentiated.
 
-    All arrays that it gives out are flat and in the working dtype, but for `x`, which keeps shape and dtype.
+    All arrays are flat and in the working dtype.
     """
 
-    def __init__(self, function: Function, x: Array, cotangent: Array, *, like: Point | None = None) -> None:
-        """Evaluate at x, twice; not at all where another point has the same values and the same rounding."""
-        self._function = function
-        self.x = x
+    evaluations = 2
+
+    def __init__(self, function: Function, x: Array, cotangent: Array) -> None:
+        """Evaluate at x, twice."""
         self.shape = cotangent.shape
         self.dtype = working_dtype(x.dtype)
-        self.evaluations = 0
+        self.cotangent: Array = cotangent.astype(self.dtype).reshape(-1)
+        self.weights: Array = abs(self.cotangent)
+        with np.errstate(all="ignore"):
+            first = function(x)
+            self.value: Array = np.array(first, self.dtype, order="C").reshape(-1)
+            self.double: Array = 2 * self.value
+            second = function(x)
+            again = np.asarray(second, self.dtype).reshape(-1)
+            #: Root mean square difference of two evaluations at x: 0 for a deterministic function.
+            self.noise = 0.0 if np.array_equal(again, self.value) else typical(again - self.value)
         #: Whether the function may return the same buffer again, in which a value is good until the next evaluation.
-        self._buffered = False
+        self.buffered = np.may_share_memory(first, second)
         #: The rounding of the function's values: that of the widest dtype in which it can have computed them.
-        self.epsilon: float = epsilon(self.dtype) if like is None else like.epsilon
-        #: Root mean square difference of two evaluations at x: 0 for a deterministic function.
-        self.noise: float = 0.0 if like is None else like.noise
-        if like is None:
-            self.cotangent = cotangent.astype(self.dtype).reshape(-1)
-            self.weights = abs(self.cotangent)
-            first = self._evaluate(x)
-            self.center: Array = np.array(first, order="C").reshape(-1)
-            self._double = 2 * self.center
-            second = self._evaluate(x)
-            self._buffered = np.may_share_memory(first, second)
-            with np.errstate(all="ignore"):
-                self.noise = typical(second.reshape(-1) - self.center)
-        else:
-            self.cotangent, self.weights, self.center, self._double = (
-                *(like.cotangent, like.weights),
-                *(like.center, like._double),  # noqa: SLF001  # its own kind
-            )
+        self.epsilon: float = max(epsilon(self.dtype), epsilon(first.dtype), epsilon(second.dtype))
+
+    @cached_property
+    def rounded(self) -> Array:
+        """What the rounding of f(x) is proportional to, twice, seen through the cotangent: |cotangent| * 2 |f|."""
+        with np.errstate(all="ignore"):
+            return np.asarray(self.weights * abs(self.double))
+
+
+class Point:
+    """A function from an array to an array, at x; its evaluations are counted.
+
+    Values are flat and in the working dtype; `x` keeps shape and dtype.
+    """
+
+    def __init__(self, function: Function, x: Array, base: Base) -> None:
+        self._function = function
+        self.x = x
+        self.base = base
+        self.shape, self.dtype, self.noise = base.shape, base.dtype, base.noise
+        self.epsilon = base.epsilon
+        self.evaluations = 0
 
     def at(self, x: Array) -> Array:
         """Evaluate. Overflow and the like are answered in the values; a probe with a large step may cause them."""
         with np.errstate(all="ignore"):
             value = self._evaluate(x).reshape(-1)
-            return value.copy() if self._buffered else value
+            return value.copy() if self.base.buffered else value
 
     def _evaluate(self, x: Array) -> Array:
         """Evaluate; what is returned may be a buffer of the function's, good until the next evaluation."""
@@ -66,12 +79,6 @@ class Point:
         value = self._function(x)
         self.epsilon = max(self.epsilon, epsilon(value.dtype))
         return np.asarray(value, dtype=self.dtype).reshape(self.shape)
-
-    @cached_property
-    def rounded(self) -> Array:
-        """What the rounding of f(x) is proportional to, twice, seen through the cotangent: |cotangent| * 2 |f|."""
-        with np.errstate(all="ignore"):
-            return np.asarray(self.weights * abs(self._double))
 
     def differences(
         self, ahead: Sequence[Array], behind: Sequence[Array] | None = None
@@ -84,7 +91,8 @@ class Point:
         """
         with np.errstate(all="ignore"):
             sides = [self._side(moved) for moved in (ahead, behind) if moved is not None]
-        whole = [array.reshape(1, *self.shape) for array in (self.center, self._double, self.cotangent, self.weights)]
+        base = self.base
+        whole = [a.reshape(1, *self.shape) for a in (base.value, base.double, base.cotangent, base.weights)]
         cut = tiles(sides[0].shape)
         buffers = np.empty((3, *sides[0][cut[0]].shape), self.dtype)  # new ones for each tile take twice the time
         for tile in cut:
@@ -93,7 +101,7 @@ class Point:
             yield tile, Differences(seen, [a[:, *tile[1:]] for a in whole], free)
 
     def _side(self, moved: Sequence[Array]) -> Array:
-        if len(moved) == 1 and not self._buffered:
+        if len(moved) == 1 and not self.base.buffered:
             return self._evaluate(moved[0])[np.newaxis]
         values = np.empty((len(moved), *self.shape), self.dtype)
         for number, x in enumerate(moved):
@@ -102,8 +110,7 @@ class Point:
 
     def along(self, direction: Array) -> Point:
         """Return the function of one number t, at x + t * direction, seen at t = 0. Its evaluations count here too."""
-        cotangent = self.cotangent.reshape(self.shape)
-        return Point(lambda t: self.at(self.x + t[0] * direction), np.zeros(1, self.x.dtype), cotangent, like=self)
+        return Point(lambda t: self.at(self.x + t[0] * direction), np.zeros(1, self.x.dtype), self.base)
 
 
 class Differences:
