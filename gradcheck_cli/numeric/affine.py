@@ -61,11 +61,10 @@ def affine(point: Point) -> Affine | None:
         except Exception:  # noqa: BLE001  # so far from x a function may refuse; then it is not affine there
             return None
         slope, rounding = np.zeros(2, point.dtype)
-        for block in blocks(point.base.value.size):
+        center = point.base.value
+        for block in blocks(center.size):
             with np.errstate(all="ignore"):
-                found = _on_a_line(
-                    *(values[block] for values in (ahead, behind, near, point.base.value)), point.epsilon
-                )
+                found = _on_a_line(ahead[block], behind[block], near[block], center[block], point.epsilon)
             if found is None:
                 return None
             change, residue, size = found
