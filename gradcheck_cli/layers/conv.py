@@ -168,7 +168,7 @@ def coupling(case: ConvCase) -> dict[str, Coupling]:
         color, k = divmod(color, horizontal.colors)
         c, h = divmod(color, vertical.colors)
         element: Array = image + (rows[h][:, None] + (columns[k] + c * case.H * case.W))
-        return element.clip(min=-1)
+        return np.maximum(element, -1)
 
     def owner_of_w(color: int) -> Array:
         return filters * (channels * case.HH * case.WW) + color

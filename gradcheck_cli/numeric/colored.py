@@ -47,14 +47,15 @@ class ColoredSampler:
         self._affine = affine
         self._coupling = coupling
         self._together = looked_at_together(int(np.prod(point.shape)))  # colours that are credited at once
-        self._color = np.full(point.x.size, -1, np.int32)
-        self._kept = coupling.colors <= self._together
-        self._owners: list[Array] = []  # colour by colour, where they take less room than one block
-        for color in range(coupling.colors):
-            owner = coupling.owner(color)
-            self._color[owner[owner >= 0]] = color
-            if self._kept:
-                self._owners.append(owner)
+        self._color = np.full(point.x.size + 1, -1, np.int32)  # the last entry is that of an owner of -1
+        self._owners: Array | None = None  # colour by colour, where they take less room than one block
+        if coupling.colors <= self._together:
+            self._owners = np.array([coupling.owner(color) for color in range(coupling.colors)])
+            self._color[self._owners] = np.arange(coupling.colors).reshape(-1, *[1] * len(point.shape))
+        else:
+            for color in range(coupling.colors):
+                self._color[coupling.owner(color)] = color
+        self._color[-1] = -1
         self._place = np.zeros(point.x.size + 1, np.int64)
         self._constants: dict[tuple[int, ...], list[Array]] = {}
 
@@ -72,15 +73,14 @@ class ColoredSampler:
 
     def _sample(self, elements: Array, steps: Array, *, both: bool) -> Sample:
         figures = np.zeros((4, elements.size), self.point.dtype)
-        color = self._color[elements]
-        order = np.argsort(color, kind="stable")
-        order = order[np.searchsorted(color[order], 0) :]  # without those that reach no output
-        groups = np.split(order, np.flatnonzero(np.diff(color[order])) + 1) if order.size else []
-        for first in range(0, len(groups), self._together):
-            some = groups[first : first + self._together]
-            chosen = np.concatenate(some)
-            ends = np.cumsum([group.size for group in some])
-            colors = [int(color[group[0]]) for group in some]
+        order = np.argsort(self._color[elements], kind="stable")
+        color = self._color[elements][order]
+        starts = [*np.flatnonzero(np.diff(color, prepend=-1)), order.size]  # of -1, which reach no output, none does
+        for first in range(0, len(starts) - 1, self._together):
+            bounds = np.array(starts[first : first + self._together + 1])
+            chosen = order[bounds[0] : bounds[-1]]
+            colors = color[bounds[:-1]].tolist()
+            ends = bounds[1:] - bounds[0]
             figures[:, chosen] = self._differences(colors, ends, elements[chosen], steps[chosen], both=both)
         value, scale, roundoff, bending = figures
         return Sample(epsilon=self.point.epsilon, value=value, scale=scale, roundoff=roundoff, bending=bending)
@@ -130,7 +130,8 @@ class ColoredSampler:
         The first axis is that of the colours. An owner of -1 is the last entry of the table, which stays 0.
         """
         self._place[elements] = np.arange(1, elements.size + 1)
-        owner = np.array([self._owners[color] if self._kept else self._coupling.owner(color) for color in colors])
+        kept = self._owners
+        owner = np.array([self._coupling.owner(color) for color in colors]) if kept is None else kept[colors]
         place: Array = self._place[owner]
         self._place[elements] = 0
         return place
