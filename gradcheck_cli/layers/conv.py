@@ -159,7 +159,7 @@ def coupling(case: ConvCase) -> dict[str, Coupling]:
 
     nowhere = -case.N * case.C * case.H * case.W  # plus any index it is negative
     rows, columns = (
-        [np.where(axis.seen(k) >= 0, axis.seen(k) * step, nowhere) for k in range(axis.colors)]
+        [np.where(row >= 0, row * step, nowhere) for row in map(axis.seen, range(axis.colors))]
         for axis, step in ((vertical, case.W), (horizontal, 1))
     )
     image = (samples * case.C + group * channels) * (case.H * case.W)
