@@ -75,20 +75,20 @@ def judge_elements(analytic: Array, expected: Expected, dtype: str, settings: Se
         allowed = tolerance * unit + expected.error_bound
         wrong = error > allowed
         decided = expected.error_bound <= max(tolerance, eps**-0.5) * unit
-        severity = np.divide(error, allowed, out=np.zeros_like(error), where=error > 0)
-        # A NaN is an element that the numeric side could not see: the worst only where nothing else is.
-        worst = int(
-            np.argmax(severity if np.isfinite(severity).all() else np.where(np.isnan(severity), -1.0, severity))
-        )
+        severity = error / allowed
+        worst = int(np.argmax(severity))  # of which a NaN is the largest
+        if np.isnan(severity.flat[worst]):  # nothing is off where nothing is allowed, or the numeric side saw nothing
+            worst = int(np.argmax(np.where(np.isnan(severity), -1.0, severity)))
         # No tolerance is no scale: the whole array is owed zeros, and an error is infinitely many roundings.
         roundings = float(error.flat[worst] / unit.flat[worst]) if error.flat[worst] != 0 else 0.0
-        size = np.maximum(abs(analytic) + abs(expected.value), 1e-8)
+        size = abs(analytic) + abs(expected.value)
+        relative = _largest(error / np.maximum(size, 1e-8))
     return Elements(
         error=error,
         wrong=wrong,
         undecided=~(wrong | (decided & np.isfinite(error))),
         allowed=allowed,
-        relative=_largest(error / size),
+        relative=relative,
         roundings=roundings,
         worst=worst,
     )

@@ -10,7 +10,7 @@ import numpy as np
 
 from gradcheck_cli.arrays import epsilon
 from gradcheck_cli.numeric.directions import random_directions
-from gradcheck_cli.numeric.rounding import ROUNDINGS, blocks, is_rounding
+from gradcheck_cli.numeric.rounding import BLOCK, ROUNDINGS, blocks, is_rounding
 
 if TYPE_CHECKING:
     from gradcheck_cli.arrays import Array
@@ -62,9 +62,11 @@ def affine(point: Point) -> Affine | None:
             return None
         slope, rounding = np.zeros(2, point.dtype)
         center = point.base.value
+        buffers = np.empty((4, min(center.size, BLOCK)), point.dtype)
         for block in blocks(center.size):
             with np.errstate(all="ignore"):
-                found = _on_a_line(ahead[block], behind[block], near[block], center[block], point.epsilon)
+                parts = ahead[block], behind[block], near[block], center[block]
+                found = _on_a_line(*parts, point.epsilon, buffers[:, : parts[0].size])
             if found is None:
                 return None
             change, residue, size = found
@@ -87,16 +89,17 @@ def affine(point: Point) -> Affine | None:
 
 
 def _on_a_line(
-    ahead: Array, behind: Array, near: Array, center: Array, epsilon: float
+    ahead: Array, behind: Array, near: Array, center: Array, epsilon: float, buffers: Array
 ) -> tuple[Array, Array, Array] | None:
     """Compare some outputs with a straight line; return f+ - f-, |f+ - 2 f + f-| and |f+| + |f-|, if they are on it."""
-    short = ahead - center
+    short, residue, double, size = buffers
+    np.subtract(ahead, center, out=short)
     short *= _NEAR
-    residue = near - center
+    np.subtract(near, center, out=residue)
     residue -= short
     np.abs(residue, out=residue)
-    double = 2 * center
-    size = abs(double)  # and |near| is that of the center and of what is short of it at the most
+    np.multiply(center, 2, out=double)
+    np.abs(double, out=size)  # and |near| is that of the center and of what is short of it at the most
     np.abs(short, out=short)
     short *= 2
     short += size
