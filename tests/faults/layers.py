@@ -99,7 +99,7 @@ def once(dout: Any, out: Any) -> Any:
     return dout * (1 - out)
 
 
-@_plant("maxpool", max_pool_forward)
+@_plant("maxpool", max_pool_forward, "assigned-not-accumulated")
 def assigned(dout: Any, cache: Any) -> Any:
     shape, chosen, param = cache
     dx = np.zeros(shape, dout.dtype)
@@ -109,7 +109,18 @@ def assigned(dout: Any, cache: Any) -> Any:
     return dx
 
 
-@_plant("avgpool", avg_pool_forward)
+@_plant("avgpool", avg_pool_forward, "assigned-not-accumulated")
+def share_assigned(dout: Any, cache: Any) -> Any:
+    shape, param = cache
+    height, width, stride = param["pool_height"], param["pool_width"], param["stride"]
+    dx = np.zeros(shape, dout.dtype)
+    for n, c, i, j in np.ndindex(dout.shape):
+        window = np.s_[n, c, i * stride : i * stride + height, j * stride : j * stride + width]
+        dx[window] = dout[n, c, i, j] / (height * width)
+    return dx
+
+
+@_plant("avgpool", avg_pool_forward, "factor")
 def not_divided(dout: Any, cache: Any) -> Any:
     return avg_pool_backward(dout, cache) * (cache[1]["pool_height"] * cache[1]["pool_width"])
 
@@ -137,6 +148,15 @@ def sample_variance(dout: Any, cache: Any) -> Any:
     g = dout * gamma
     path = normal * (g * normal).sum(axis=0) / max(len(g) - 1, 1)
     return (g - train * (g.mean(axis=0) + path)) / deviation, dgamma, dbeta
+
+
+@_plant("batchnorm", batchnorm_forward, "divided-by-n-minus-1")
+def sample_mean_and_variance(dout: Any, cache: Any) -> Any:
+    normal, gamma, deviation, train = cache
+    _, dgamma, dbeta = batchnorm_backward(dout, cache)
+    g = dout * gamma
+    ways = (g.sum(axis=0) + normal * (g * normal).sum(axis=0)) / max(len(g) - 1, 1)
+    return (g - train * ways) / deviation, dgamma, dbeta
 
 
 def _keeping_eps(x: Any, gamma: Any, beta: Any, bn_param: Any) -> Any:
@@ -205,7 +225,7 @@ def _through_time(
 ) -> Any:
     dxs: list[Any] = []
     totals: list[Any] = []
-    states = [np.zeros_like(dh[:, 0])] * (2 if step is lstm_step_backward else 1)
+    states = [np.zeros_like(dh[:, 0])] * (1 if step is rnn_step_backward else 2)
     for t in reversed(range(dh.shape[1])):
         into = dh[:, t] if upstream or t == dh.shape[1] - 1 else 0
         first = into + (states[0] if carry else 0)
@@ -226,6 +246,11 @@ def upstream_not_added(dh: Any, caches: Any) -> Any:
     return _through_time(rnn_step_backward, dh, caches, upstream=False)
 
 
+@_plant("rnn", rnn_forward, "slope-missing")
+def slope_forgotten_in_each_step(dh: Any, caches: Any) -> Any:
+    return _through_time(rnn_step_backward, dh, [(*cache[:-1], np.ones_like(cache[-1])) for cache in caches])
+
+
 @_plant("lstm", lstm_forward, "not-carried-back")
 def hidden_not_carried_back(dh: Any, caches: Any) -> Any:
     return _through_time(lstm_step_backward, dh, caches, carry=False)
@@ -234,6 +259,21 @@ def hidden_not_carried_back(dh: Any, caches: Any) -> Any:
 @_plant("lstm", lstm_forward, "cell-not-carried-back")
 def cell_not_carried_back(dh: Any, caches: Any) -> Any:
     return _through_time(lstm_step_backward, dh, caches, cell=False)
+
+
+@_plant("lstm", lstm_forward, "forget-gate")
+def forget_gate_left_out(dh: Any, caches: Any) -> Any:
+    return _through_time(without_forget_gate, dh, caches)
+
+
+@_plant("lstm", lstm_forward, "output-tanh")
+def output_tanh_left_out(dh: Any, caches: Any) -> Any:
+    return _through_time(without_output_tanh, dh, caches)
+
+
+@_plant("lstm", lstm_forward, "gate-columns-permuted")
+def gates_mixed_up(dh: Any, caches: Any) -> Any:
+    return _through_time(gates_joined_in_another_order, dh, caches)
 
 
 @_plant("lstm-step", lstm_step_forward, "forget-gate")
@@ -252,6 +292,15 @@ def without_output_tanh(dnext_h: Any, dnext_c: Any, cache: Any) -> Any:
 def gate_order(dnext_h: Any, dnext_c: Any, cache: Any) -> Any:
     dx, dprev_h, dprev_c, *rest = lstm_step_backward(dnext_h, dnext_c, cache)
     return dx, dprev_h, dprev_c, *(_swapped(array) for array in rest)
+
+
+@_plant("lstm-step", lstm_step_forward, "gate-columns-permuted")
+def gates_joined_in_another_order(dnext_h: Any, dnext_c: Any, cache: Any) -> Any:
+    x, prev_h, prev_c, Wx, Wh, i, f, o, g, squashed, slopes, slope = cache
+    dc = dnext_c + dnext_h * o * slope
+    di, df, do, dg = np.split(slopes, 4, axis=1)
+    da = np.hstack([di * dc * g, df * dc * prev_c, dg * dc * i, do * dnext_h * squashed])
+    return da @ Wx.T, da @ Wh.T, dc * f, x.T @ da, prev_h.T @ da, da.sum(axis=0)
 
 
 def _swapped(array: Any) -> Any:
