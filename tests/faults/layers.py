@@ -11,6 +11,7 @@ from gradcheck_cli.layers.affine import affine_backward, affine_forward
 from gradcheck_cli.layers.avgpool import avg_pool_backward, avg_pool_forward
 from gradcheck_cli.layers.batchnorm import batchnorm_backward, batchnorm_forward
 from gradcheck_cli.layers.conv1d import conv1d_backward, conv1d_forward
+from gradcheck_cli.layers.dropout import dropout_backward, dropout_forward
 from gradcheck_cli.layers.layernorm import layernorm_backward, layernorm_forward
 from gradcheck_cli.layers.lstm import lstm_forward
 from gradcheck_cli.layers.lstm_step import lstm_step_backward, lstm_step_forward
@@ -22,6 +23,9 @@ from gradcheck_cli.layers.sigmoid import sigmoid_forward
 from gradcheck_cli.layers.softmax import softmax_loss
 from gradcheck_cli.layers.svm import svm_loss
 from gradcheck_cli.layers.tanh import tanh_forward
+from gradcheck_cli.layers.temporal_affine import temporal_affine_backward, temporal_affine_forward
+from gradcheck_cli.layers.temporal_softmax import temporal_softmax_loss
+from gradcheck_cli.layers.word_embedding import word_embedding_backward, word_embedding_forward
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -207,6 +211,116 @@ def overflowing(x: Any, y: Any) -> Any:
         loss, dx = -np.log(p[n, y]).mean(), p.copy()
     dx[n, y] -= 1
     return loss, dx / len(y)
+
+
+@_plant("temporal-softmax", code="factor")
+def not_averaged_over_samples(x: Any, y: Any, mask: Any) -> Any:
+    loss, dx = temporal_softmax_loss(x, y, mask)
+    return loss, dx * len(x)
+
+
+@_plant("temporal-softmax", code="factor")
+def averaged_over_steps(x: Any, y: Any, mask: Any) -> Any:
+    loss, dx = temporal_softmax_loss(x, y, mask)
+    return loss, dx / x.shape[1]
+
+
+@_plant("temporal-softmax", code="mask-ignored")
+def mask_ignored(x: Any, y: Any, mask: Any) -> Any:
+    n, t = np.indices(y.shape)
+    dx = np.exp(x - x.max(axis=2, keepdims=True))
+    dx /= dx.sum(axis=2, keepdims=True)
+    dx[n, t, y] -= 1
+    return temporal_softmax_loss(x, y, mask)[0], dx / len(x)
+
+
+@_plant("temporal-softmax")
+def scores_not_lowered(x: Any, y: Any, mask: Any) -> Any:
+    n, t = np.indices(y.shape)
+    with np.errstate(all="ignore"):
+        p = np.exp(x) / np.exp(x).sum(axis=2, keepdims=True)
+        loss, dx = -(mask * np.log(p[n, t, y])).sum() / len(x), p.copy()
+    dx[n, t, y] -= 1
+    return loss, dx * mask[..., None] / len(x)
+
+
+@_plant("word-embedding", word_embedding_forward, "assigned-not-accumulated")
+def rows_overwritten(dout: Any, cache: Any) -> Any:
+    x, shape = cache
+    dW = np.zeros(shape, dout.dtype)
+    for n, t in np.ndindex(x.shape):
+        dW[x[n, t]] = dout[n, t]
+    return dW
+
+
+@_plant("word-embedding", word_embedding_forward, "assigned-not-accumulated")
+def rows_added_at_once(dout: Any, cache: Any) -> Any:
+    x, shape = cache
+    dW = np.zeros(shape, dout.dtype)
+    dW[x] += dout
+    return dW
+
+
+@_plant("word-embedding", word_embedding_forward)
+def rows_averaged(dout: Any, cache: Any) -> Any:
+    x, shape = cache
+    counts = np.bincount(x.reshape(-1), minlength=shape[0])
+    return word_embedding_backward(dout, cache) / np.maximum(counts, 1)[:, None].astype(dout.dtype)
+
+
+@_plant("temporal-affine", temporal_affine_forward, "assigned-not-accumulated")
+def last_step_left(dout: Any, cache: Any) -> Any:
+    x, w = cache
+    dx, dw, db = np.zeros_like(x), np.zeros_like(w), np.zeros_like(w[0])
+    for t in range(x.shape[1]):
+        dx[:, t], dw, db = affine_backward(dout[:, t], (x[:, t], w))
+    return dx, dw, db
+
+
+@_plant("temporal-affine", temporal_affine_forward)
+def bias_of_each_step(dout: Any, cache: Any) -> Any:
+    dx, dw, _ = temporal_affine_backward(dout, cache)
+    return dx, dw, dout.sum(axis=0)
+
+
+@_plant("dropout", dropout_forward, "mask-ignored")
+def mask_forgotten(dout: Any, mask: Any) -> Any:
+    return dout
+
+
+@_plant("dropout", dropout_forward, "factor")
+def not_scaled(dout: Any, mask: Any) -> Any:
+    return dout if mask is None else dout * (mask > 0)
+
+
+@_plant("dropout", lambda x, param: (dropout_forward(x, param)[0], param))
+def mask_drawn_again(dout: Any, param: Any) -> Any:
+    return dropout_forward(dout, {**param, "seed": param["seed"] + 1})[0]
+
+
+@_plant_forward("dropout", dropout_backward)
+def dropped_in_test_mode(x: Any, param: Any) -> Any:
+    return dropout_forward(x, {**param, "mode": "train"})
+
+
+@_plant_forward("dropout", dropout_backward)
+def not_inverted(x: Any, param: Any) -> Any:
+    _, mask = dropout_forward(x, param)
+    return (param["p"] * x, None) if mask is None else (x * (mask > 0), mask * param["p"])
+
+
+@_plant_forward("dropout", dropout_backward)
+def kept_where_dropped(x: Any, param: Any) -> Any:
+    if param["mode"] == "test":
+        return x, None
+    mask = (np.random.default_rng(param["seed"]).random(x.shape) >= param["p"]) / x.dtype.type(param["p"])
+    return x * mask, mask
+
+
+@_plant_forward("dropout", dropout_backward)
+def nothing_dropped(x: Any, param: Any) -> Any:
+    mask = None if param["mode"] == "test" else np.full(x.shape, 1 / param["p"], x.dtype)
+    return x if mask is None else x * mask, mask
 
 
 @_plant("svm")
