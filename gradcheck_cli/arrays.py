@@ -41,5 +41,7 @@ def signed_uniform(source: random.Random, shape: Sequence[int]) -> Array:
     machine, and NumPy's `Generator` promises that only within one version of NumPy (NEP 19).
     """
     words = np.frombuffer(source.randbytes(4 * math.prod(shape)), dtype="<u4")
-    magnitude = 0.5 + (words >> 1) * 2.0**-31
-    return np.where(words & 1, magnitude, -magnitude).reshape(shape)
+    values = (words >> 1) * 2.0**-31
+    values += 0.5
+    np.negative(values, out=values, where=(words & 1) == 0)
+    return values.reshape(shape)

@@ -24,7 +24,7 @@ def check_forward(out: object, problem: Problem, dtype: str, settings: Settings)
     Of several outputs, the result is that of the one that is furthest off, and its reason names every one that is.
     """
     parts = problem.parts(out) if isinstance(out, np.ndarray) and problem.outputs else {}
-    whole = expected_output(problem)
+    whole = expected_output(problem, out)
     if not parts:
         return _compare(next(iter(problem.outputs or ["out"])), out, whole, problem, dtype, settings)
     values, scales, bounds = (problem.parts(array) for array in (whole.value, whole.scale, whole.error_bound))
@@ -57,10 +57,10 @@ def _badness(result: ArrayResult) -> float:
     return float("inf") if result.scaled_error is None else result.scaled_error
 
 
-def expected_output(problem: Problem) -> Expected:
-    """Return what forward should return."""
+def expected_output(problem: Problem, out: object) -> Expected:
+    """Return what forward should return where it returned `out`."""
     return Expected(
-        value=problem.expected,
+        value=problem.expected_beside(out),
         scale=problem.expected_scale,
         # What the reference itself rounds: of a sum in the working dtype, about one eps of its scale.
         error_bound=np.asarray(epsilon(problem.expected.dtype) * problem.expected_scale),

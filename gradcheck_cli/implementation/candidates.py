@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from gradcheck_cli.implementation.conventions.classes import BACKWARDS, FORWARDS, class_readings
@@ -14,9 +14,11 @@ from gradcheck_cli.implementation.conventions.loss import loss_function
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from gradcheck_cli.arrays import Array
     from gradcheck_cli.implementation.implementation import Implementation
     from gradcheck_cli.implementation.load import Loaded
     from gradcheck_cli.layers.layer import Layer
+    from gradcheck_cli.layers.vocabulary import Meaning
 
 #: What the passes are called, as words in the names of functions.
 _FORWARD = {"forward", "forwards", "fwd", "fprop", "feedforward", "fw", "ff"}
@@ -46,11 +48,16 @@ class Candidate:
         return inspect.isclass(self.objects[0])
 
     def readings(self, layer: Layer) -> Iterator[Implementation]:
-        """List the ways to understand it, the likeliest first.
+        """List the ways to understand it, the likeliest first; those in which parameters mean something else come last.
 
         Raises:
             MisfitError: there is none.
         """
+        yield from self._readings(layer)
+        for title, meaning in layer.vocabulary.meanings.items():
+            yield from (_meant(reading, title, meaning) for reading in self._readings(layer))
+
+    def _readings(self, layer: Layer) -> Iterator[Implementation]:
         if self.is_class:
             return class_readings(self.objects[0], layer, self.spec)
         if layer.loss:
@@ -61,6 +68,15 @@ class Candidate:
     def speaks_of(self, words: tuple[str, ...]) -> bool:
         """Tell whether its name has one of these words in it."""
         return any(word in name.lower() for word in words for name in self.names)
+
+
+def _meant(reading: Implementation, title: str, meaning: Meaning) -> Implementation:
+    """Hand parameters on in another sense than the layer's."""
+
+    def forward(inputs: Mapping[str, Array], parameters: Mapping[str, object] | None) -> tuple[object, object]:
+        return reading.forward(inputs, None if parameters is None else meaning(parameters))
+
+    return replace(reading, convention=f"{reading.convention}, {title}", forward=forward)
 
 
 def candidates(loaded: Loaded, layer: Layer) -> list[Candidate]:

@@ -115,6 +115,9 @@ class Problem:
     #: Of gradients in which terms cancel that their Jacobian does not show (what a mean takes away, say), the sum of
     #: the absolute values of these terms: their roundoff is proportional to it.
     gradient_scale: Mapping[str, Array] = field(default_factory=dict)
+    #: Of a layer that draws numbers of its own: from what was returned to the right output with the same draws, or to
+    #: `expected` if no right layer would have drawn so.
+    alike: Callable[[Array], Array] | None = None
     cotangents: int = 1  #: how many of the outputs have one; what follows them is state
 
     @property
@@ -126,6 +129,12 @@ class Problem:
     def output_axes(self) -> tuple[Axis, ...]:
         """What the axes of the output are called; () where it is several outputs in one array, or has no axes."""
         return () if self.outputs else self.axes["out"]
+
+    def expected_beside(self, out: object) -> Array:
+        """Return the right output to hold `out` against: `expected`, or of several that are right the one like it."""
+        if self.alike and isinstance(out, np.ndarray) and out.shape == self.expected.shape and out.dtype.kind == "f":
+            return self.alike(out)
+        return self.expected
 
     def parts(self, array: Array) -> dict[str, Array]:
         """Split what is one array here into the outputs by name, each in its own shape."""
@@ -152,7 +161,8 @@ class Layer:
     Most are forward(inputs, parameters) -> (out, cache) and backward(dout, cache) -> gradients. What differs is said by
     `outputs` (several, each with a cotangent), `state` (entries of the parameters that forward writes, and that are
     checked as outputs are), `loss` (one function) and by the problem: parameters that are None, inputs without a
-    gradient. Randomness of a layer's own comes from a seed in its parameters.
+    gradient. Randomness of a layer's own comes from a seed in its parameters; where that leaves the draws to whoever
+    implements it, `Problem.alike` says which outputs are right.
     """
 
     name: str

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 #: What a geometry comes to, by name; of a pair, always both numbers.
 Sizes = Mapping[str, Any]
 
+#: From the dictionary of parameters as the layer has it to the same in somebody else's sense.
+Meaning = Callable[[Mapping[str, Any]], Mapping[str, Any]]
+
 
 def word(name: str) -> str:
     """Reduce a name to what is compared: `_in_channels` and `inChannels` are one word."""
@@ -61,6 +64,8 @@ class Vocabulary:
     sizes: Callable[[Mapping[str, Array], Mapping[str, object] | None], Sizes]
     arrangements: tuple[Arrangement, ...]  #: the usual one first
     parameters: Mapping[str, tuple[str, ...]]  #: the inputs that classes keep, and how they may lie there
+    #: What else people mean by the layer's parameters, by how the header says it.
+    meanings: Mapping[str, Meaning] = field(default_factory=dict)
 
 
 def simple(
@@ -71,6 +76,7 @@ def simple(
     others: tuple[str, ...] = (),
     parameters: Mapping[str, tuple[str, ...]] | None = None,
     arguments: Mapping[str, Argument] | None = None,
+    meanings: Mapping[str, Meaning] | None = None,
     sizes: Callable[[Mapping[str, Array], Mapping[str, object] | None], Sizes] = lambda _inputs, _parameters: {},
 ) -> Vocabulary:
     """Make the vocabulary of a layer whose arrays lie in one way, and that few call otherwise than the literature."""
@@ -82,4 +88,5 @@ def simple(
         sizes=sizes,
         arrangements=(Arrangement(title="", axes=axes),),
         parameters=parameters or {},
+        meanings=meanings or {},
     )

@@ -13,6 +13,7 @@ from gradcheck_cli.layers.batchnorm import batchnorm_backward, batchnorm_forward
 from gradcheck_cli.layers.conv1d import conv1d_backward, conv1d_forward
 from gradcheck_cli.layers.conv_transpose import conv_transpose_backward, conv_transpose_forward
 from gradcheck_cli.layers.depthwise_conv import depthwise_conv_backward, depthwise_conv_forward
+from gradcheck_cli.layers.dropout import dropout_backward, dropout_forward
 from gradcheck_cli.layers.layernorm import layernorm_backward, layernorm_forward
 from gradcheck_cli.layers.lstm import lstm_forward
 from gradcheck_cli.layers.lstm_step import lstm_step_backward, lstm_step_forward
@@ -24,6 +25,9 @@ from gradcheck_cli.layers.sigmoid import sigmoid_forward
 from gradcheck_cli.layers.softmax import softmax_loss
 from gradcheck_cli.layers.svm import svm_loss
 from gradcheck_cli.layers.tanh import tanh_forward
+from gradcheck_cli.layers.temporal_affine import temporal_affine_backward, temporal_affine_forward
+from gradcheck_cli.layers.temporal_softmax import temporal_softmax_loss
+from gradcheck_cli.layers.word_embedding import word_embedding_backward, word_embedding_forward
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -234,7 +238,7 @@ def once(dout: Any, out: Any) -> Any:
     return dout * (1 - out)
 
 
-@_plant("maxpool", max_pool_forward)
+@_plant("maxpool", max_pool_forward, "assigned-not-accumulated")
 def assigned(dout: Any, cache: Any) -> Any:
     shape, chosen, param = cache
     dx = np.zeros(shape, dout.dtype)
@@ -244,7 +248,18 @@ def assigned(dout: Any, cache: Any) -> Any:
     return dx
 
 
-@_plant("avgpool", avg_pool_forward)
+@_plant("avgpool", avg_pool_forward, "assigned-not-accumulated")
+def share_assigned(dout: Any, cache: Any) -> Any:
+    shape, param = cache
+    height, width, stride = param["pool_height"], param["pool_width"], param["stride"]
+    dx = np.zeros(shape, dout.dtype)
+    for n, c, i, j in np.ndindex(dout.shape):
+        window = np.s_[n, c, i * stride : i * stride + height, j * stride : j * stride + width]
+        dx[window] = dout[n, c, i, j] / (height * width)
+    return dx
+
+
+@_plant("avgpool", avg_pool_forward, "factor")
 def not_divided(dout: Any, cache: Any) -> Any:
     return avg_pool_backward(dout, cache) * (cache[1]["pool_height"] * cache[1]["pool_width"])
 
@@ -272,6 +287,15 @@ def sample_variance(dout: Any, cache: Any) -> Any:
     g = dout * gamma
     path = normal * (g * normal).sum(axis=0) / max(len(g) - 1, 1)
     return (g - train * (g.mean(axis=0) + path)) / deviation, dgamma, dbeta
+
+
+@_plant("batchnorm", batchnorm_forward, "divided-by-n-minus-1")
+def sample_mean_and_variance(dout: Any, cache: Any) -> Any:
+    normal, gamma, deviation, train = cache
+    _, dgamma, dbeta = batchnorm_backward(dout, cache)
+    g = dout * gamma
+    ways = (g.sum(axis=0) + normal * (g * normal).sum(axis=0)) / max(len(g) - 1, 1)
+    return (g - train * ways) / deviation, dgamma, dbeta
 
 
 def _keeping_eps(x: Any, gamma: Any, beta: Any, bn_param: Any) -> Any:
@@ -324,6 +348,116 @@ def overflowing(x: Any, y: Any) -> Any:
     return loss, dx / len(y)
 
 
+@_plant("temporal-softmax", code="factor")
+def not_averaged_over_samples(x: Any, y: Any, mask: Any) -> Any:
+    loss, dx = temporal_softmax_loss(x, y, mask)
+    return loss, dx * len(x)
+
+
+@_plant("temporal-softmax", code="factor")
+def averaged_over_steps(x: Any, y: Any, mask: Any) -> Any:
+    loss, dx = temporal_softmax_loss(x, y, mask)
+    return loss, dx / x.shape[1]
+
+
+@_plant("temporal-softmax", code="mask-ignored")
+def mask_ignored(x: Any, y: Any, mask: Any) -> Any:
+    n, t = np.indices(y.shape)
+    dx = np.exp(x - x.max(axis=2, keepdims=True))
+    dx /= dx.sum(axis=2, keepdims=True)
+    dx[n, t, y] -= 1
+    return temporal_softmax_loss(x, y, mask)[0], dx / len(x)
+
+
+@_plant("temporal-softmax")
+def scores_not_lowered(x: Any, y: Any, mask: Any) -> Any:
+    n, t = np.indices(y.shape)
+    with np.errstate(all="ignore"):
+        p = np.exp(x) / np.exp(x).sum(axis=2, keepdims=True)
+        loss, dx = -(mask * np.log(p[n, t, y])).sum() / len(x), p.copy()
+    dx[n, t, y] -= 1
+    return loss, dx * mask[..., None] / len(x)
+
+
+@_plant("word-embedding", word_embedding_forward, "assigned-not-accumulated")
+def rows_overwritten(dout: Any, cache: Any) -> Any:
+    x, shape = cache
+    dW = np.zeros(shape, dout.dtype)
+    for n, t in np.ndindex(x.shape):
+        dW[x[n, t]] = dout[n, t]
+    return dW
+
+
+@_plant("word-embedding", word_embedding_forward, "assigned-not-accumulated")
+def rows_added_at_once(dout: Any, cache: Any) -> Any:
+    x, shape = cache
+    dW = np.zeros(shape, dout.dtype)
+    dW[x] += dout
+    return dW
+
+
+@_plant("word-embedding", word_embedding_forward)
+def rows_averaged(dout: Any, cache: Any) -> Any:
+    x, shape = cache
+    counts = np.bincount(x.reshape(-1), minlength=shape[0])
+    return word_embedding_backward(dout, cache) / np.maximum(counts, 1)[:, None].astype(dout.dtype)
+
+
+@_plant("temporal-affine", temporal_affine_forward, "assigned-not-accumulated")
+def last_step_left(dout: Any, cache: Any) -> Any:
+    x, w = cache
+    dx, dw, db = np.zeros_like(x), np.zeros_like(w), np.zeros_like(w[0])
+    for t in range(x.shape[1]):
+        dx[:, t], dw, db = affine_backward(dout[:, t], (x[:, t], w))
+    return dx, dw, db
+
+
+@_plant("temporal-affine", temporal_affine_forward)
+def bias_of_each_step(dout: Any, cache: Any) -> Any:
+    dx, dw, _ = temporal_affine_backward(dout, cache)
+    return dx, dw, dout.sum(axis=0)
+
+
+@_plant("dropout", dropout_forward, "mask-ignored")
+def mask_forgotten(dout: Any, mask: Any) -> Any:
+    return dout
+
+
+@_plant("dropout", dropout_forward, "factor")
+def not_scaled(dout: Any, mask: Any) -> Any:
+    return dout if mask is None else dout * (mask > 0)
+
+
+@_plant("dropout", lambda x, param: (dropout_forward(x, param)[0], param))
+def mask_drawn_again(dout: Any, param: Any) -> Any:
+    return dropout_forward(dout, {**param, "seed": param["seed"] + 1})[0]
+
+
+@_plant_forward("dropout", dropout_backward)
+def dropped_in_test_mode(x: Any, param: Any) -> Any:
+    return dropout_forward(x, {**param, "mode": "train"})
+
+
+@_plant_forward("dropout", dropout_backward)
+def not_inverted(x: Any, param: Any) -> Any:
+    _, mask = dropout_forward(x, param)
+    return (param["p"] * x, None) if mask is None else (x * (mask > 0), mask * param["p"])
+
+
+@_plant_forward("dropout", dropout_backward)
+def kept_where_dropped(x: Any, param: Any) -> Any:
+    if param["mode"] == "test":
+        return x, None
+    mask = (np.random.default_rng(param["seed"]).random(x.shape) >= param["p"]) / x.dtype.type(param["p"])
+    return x * mask, mask
+
+
+@_plant_forward("dropout", dropout_backward)
+def nothing_dropped(x: Any, param: Any) -> Any:
+    mask = None if param["mode"] == "test" else np.full(x.shape, 1 / param["p"], x.dtype)
+    return x if mask is None else x * mask, mask
+
+
 @_plant("svm")
 def label_forgotten(x: Any, y: Any) -> Any:
     loss, dx = svm_loss(x, y)
@@ -340,7 +474,7 @@ def _through_time(
 ) -> Any:
     dxs: list[Any] = []
     totals: list[Any] = []
-    states = [np.zeros_like(dh[:, 0])] * (2 if step is lstm_step_backward else 1)
+    states = [np.zeros_like(dh[:, 0])] * (1 if step is rnn_step_backward else 2)
     for t in reversed(range(dh.shape[1])):
         into = dh[:, t] if upstream or t == dh.shape[1] - 1 else 0
         first = into + (states[0] if carry else 0)
@@ -361,6 +495,11 @@ def upstream_not_added(dh: Any, caches: Any) -> Any:
     return _through_time(rnn_step_backward, dh, caches, upstream=False)
 
 
+@_plant("rnn", rnn_forward, "slope-missing")
+def slope_forgotten_in_each_step(dh: Any, caches: Any) -> Any:
+    return _through_time(rnn_step_backward, dh, [(*cache[:-1], np.ones_like(cache[-1])) for cache in caches])
+
+
 @_plant("lstm", lstm_forward, "not-carried-back")
 def hidden_not_carried_back(dh: Any, caches: Any) -> Any:
     return _through_time(lstm_step_backward, dh, caches, carry=False)
@@ -369,6 +508,21 @@ def hidden_not_carried_back(dh: Any, caches: Any) -> Any:
 @_plant("lstm", lstm_forward, "cell-not-carried-back")
 def cell_not_carried_back(dh: Any, caches: Any) -> Any:
     return _through_time(lstm_step_backward, dh, caches, cell=False)
+
+
+@_plant("lstm", lstm_forward, "forget-gate")
+def forget_gate_left_out(dh: Any, caches: Any) -> Any:
+    return _through_time(without_forget_gate, dh, caches)
+
+
+@_plant("lstm", lstm_forward, "output-tanh")
+def output_tanh_left_out(dh: Any, caches: Any) -> Any:
+    return _through_time(without_output_tanh, dh, caches)
+
+
+@_plant("lstm", lstm_forward, "gate-columns-permuted")
+def gates_mixed_up(dh: Any, caches: Any) -> Any:
+    return _through_time(gates_joined_in_another_order, dh, caches)
 
 
 @_plant("lstm-step", lstm_step_forward, "forget-gate")
@@ -387,6 +541,15 @@ def without_output_tanh(dnext_h: Any, dnext_c: Any, cache: Any) -> Any:
 def gate_order(dnext_h: Any, dnext_c: Any, cache: Any) -> Any:
     dx, dprev_h, dprev_c, *rest = lstm_step_backward(dnext_h, dnext_c, cache)
     return dx, dprev_h, dprev_c, *(_swapped(array) for array in rest)
+
+
+@_plant("lstm-step", lstm_step_forward, "gate-columns-permuted")
+def gates_joined_in_another_order(dnext_h: Any, dnext_c: Any, cache: Any) -> Any:
+    x, prev_h, prev_c, Wx, Wh, i, f, o, g, squashed, slopes, slope = cache
+    dc = dnext_c + dnext_h * o * slope
+    di, df, do, dg = np.split(slopes, 4, axis=1)
+    da = np.hstack([di * dc * g, df * dc * prev_c, dg * dc * i, do * dnext_h * squashed])
+    return da @ Wx.T, da @ Wh.T, dc * f, x.T @ da, prev_h.T @ da, da.sum(axis=0)
 
 
 def _swapped(array: Any) -> Any:

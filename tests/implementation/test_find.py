@@ -65,7 +65,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(sys, "path", [entry for entry in sys.path if entry])
     yield
     places = {
-        name: [getattr(module, "__file__", None), *getattr(module, "__path__", [])]
+        name: [vars(module).get("__file__"), *vars(module).get("__path__", [])]  # some answer to any attribute
         for name, module in list(sys.modules.items())
     }
     for name, found in places.items():

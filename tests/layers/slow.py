@@ -44,6 +44,19 @@ def affine(x: Array, w: Array, b: Array) -> list[Any]:
     return [np.array([[b[m] + sum(v * w[d, m] for d, v in enumerate(row)) for m in range(w.shape[1])] for row in rows])]
 
 
+def temporal_affine(x: Array, w: Array, b: Array) -> list[Any]:
+    return [np.stack([affine(x[:, t], w, b)[0] for t in range(x.shape[1])], axis=1)]
+
+
+def word_embedding(x: Array, W: Array) -> list[Any]:
+    return [np.array([[[W[word, d] for d in range(W.shape[1])] for word in words] for words in x])]
+
+
+def dropout(x: Array, p: Param) -> list[Any]:
+    draws = np.random.RandomState(p["seed"])
+    return _each(x, lambda v: v if p["mode"] == "test" else v / p["p"] if draws.random_sample() < p["p"] else 0 * v)
+
+
 def conv1d(x: Array, w: Array, b: Array, p: Param) -> list[Any]:
     (N, C, W), (F, _, WW) = x.shape, w.shape
     out = np.zeros((N, F, (W + 2 * p["pad"] - WW) // p["stride"] + 1), complex)
@@ -154,6 +167,11 @@ def softmax(x: Array, y: Array) -> list[Any]:
     return [sum(losses) / len(losses)]
 
 
+def temporal_softmax(x: Array, y: Array, mask: Array) -> list[Any]:
+    counted = [(n, t) for n, t in np.ndindex(mask.shape) if mask[n, t]]
+    return [sum(softmax(x[n, t : t + 1], y[n, t : t + 1])[0] for n, t in counted) / len(x)]
+
+
 def svm(x: Array, y: Array) -> list[Any]:
     margins = [row[c] - row[label] + 1 for row, label in zip(x, y, strict=True) for c in range(len(row)) if c != label]
     return [sum((m for m in margins if m.real > 0), start=0j) / len(y)]
@@ -200,21 +218,8 @@ def lstm(x: Array, h: Array, Wx: Array, Wh: Array, b: Array) -> list[Any]:
 SLOW: dict[str, Callable[..., list[Any]]] = {
     function.__name__.replace("_", "-"): function
     for function in (
-        *(
-            conv1d,
-            conv_transpose,
-            depthwise_conv,
-            affine,
-            relu,
-            sigmoid,
-            tanh,
-            maxpool,
-            avgpool,
-            batchnorm,
-            layernorm,
-            softmax,
-            svm,
-        ),
-        *(rnn_step, rnn, lstm_step, lstm),
+        *(conv1d, conv_transpose, depthwise_conv, affine, relu, sigmoid, tanh, maxpool, avgpool, batchnorm, layernorm),
+        *(softmax, svm, rnn_step, rnn, lstm_step, lstm),
+        *(word_embedding, temporal_affine, temporal_softmax, dropout),
     )
 }

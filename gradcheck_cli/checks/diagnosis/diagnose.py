@@ -81,7 +81,7 @@ def diagnose(
         derivatives=derivatives,
     )
     if forward.verdict is Verdict.FAIL and forward.worst:
-        expected = expected_output(problem)
+        expected = expected_output(problem, out)
         rounded = narrower(np.asarray(out, expected.value.dtype), expected, case.dtype)
         if rounded:  # what else is seen, in leaks and gradients, is its roundings
             return (_diagnosis(rounded, ["out"]),)
