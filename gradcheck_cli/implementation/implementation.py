@@ -94,7 +94,8 @@ def call(function: Callable[..., Any], *args: object, **kwargs: object) -> Any:
     Raises:
         ImplementationError: it raised anything, `SystemExit` included. Only Ctrl-C passes.
     """
-    copies = [_copy(argument) for argument in args]
+    # Called a hundred times in a case of 3 ms, of which the comparison spared for arrays is a twentieth.
+    copies = [argument.copy() if isinstance(argument, np.ndarray) else _copy(argument) for argument in args]
     named = {name: _copy(argument) for name, argument in kwargs.items()}
     for watch in _WATCHES:
         given = zip((*args, *kwargs.values()), (*copies, *named.values()), strict=True)

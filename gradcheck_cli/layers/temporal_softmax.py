@@ -32,11 +32,12 @@ class TemporalSoftmaxCase(Case):
     N: int = size(3, "samples")
     T: int = size(4, "steps")
     V: int = size(5, "words in the vocabulary", minimum=2)
-    scale: float = real(1.0, "factor on the scores: 1000 shows what overflows", 10.0, 1000.0, low=1e-3)
+    scale: float = real(1.0, "factor on the scores", 10.0, low=1e-3)
+    shift: float = real(0.0, "added to the scores: 1000 shows what overflows", 1000.0)
 
     def label(self) -> str:
-        """Name the geometry: `3x4x5 scale 1`."""
-        return f"{self.N}x{self.T}x{self.V} scale {self.scale:g}"
+        """Name the geometry: `3x4x5 scale 1 shift 0`."""
+        return f"{self.N}x{self.T}x{self.V} scale {self.scale:g} shift {self.shift:g}"
 
 
 def temporal_softmax_loss(x: Array, y: Array, mask: Array) -> tuple[Any, Array]:
@@ -60,7 +61,7 @@ def problem(case: TemporalSoftmaxCase) -> Problem:
     """Draw a case's arrays; one step counts at least, and wherever there are several, one does not."""
     source = random.Random(case.seed)  # noqa: S311  # arrays to compute with, not secrets
     steps = case.N * case.T
-    x = signed_uniform(source, (steps, case.V)) * case.scale
+    x = signed_uniform(source, (steps, case.V)) * case.scale + case.shift
     y = np.array([source.randrange(case.V) for _ in range(steps)])
     first, *others = source.sample(range(steps), steps)
     y[first] = x[first].argmin()  # large scores leave no gradient where the word is right
@@ -101,17 +102,17 @@ def faults(_case: TemporalSoftmaxCase, _problem: Problem) -> Iterator[Fault]:
 
 
 def standard() -> tuple[TemporalSoftmaxCase, ...]:
-    """One of each size, and scores that are large."""
+    """One of each size, and scores that are large; not far apart, since courses take the logarithm of p itself."""
     rows = [
-        (3, 4, 5, 1.0),
-        (2, 3, 4, 1.0),
-        (1, 5, 3, 1.0),
-        (4, 1, 6, 1.0),
-        (2, 4, 2, 1.0),
-        (3, 2, 4, 10.0),
-        (3, 4, 5, 1000.0),
+        (3, 4, 5, 1.0, 0.0),
+        (2, 3, 4, 1.0, 0.0),
+        (1, 5, 3, 1.0, 0.0),
+        (4, 1, 6, 1.0, 0.0),
+        (2, 4, 2, 1.0, 0.0),
+        (3, 2, 4, 10.0, 0.0),
+        (3, 4, 5, 1.0, 1000.0),
     ]
-    return tuple(TemporalSoftmaxCase(N=N, T=T, V=V, scale=scale) for N, T, V, scale in rows)
+    return tuple(TemporalSoftmaxCase(N=N, T=T, V=V, scale=scale, shift=shift) for N, T, V, scale, shift in rows)
 
 
 LAYER = Layer(

@@ -73,17 +73,16 @@ def differentiate(
     """
     point = Point(function, x, base or Base(function, x, cotangent))
     straight = affine(point)
-    everywhere = partial(
-        at_elements, elements=np.arange(x.size), affine=straight is not None, resolution=resolution, step=step
-    )
+    everywhere = partial(at_elements, elements=np.arange(x.size), resolution=resolution, step=step)
     sampler: Sampler = DenseSampler(point) if coupling is None else ColoredSampler(point, coupling, straight)
-    found = everywhere(sampler)
+    found = everywhere(sampler, affine=straight is not None)
     leak = None
     if coupling is not None and leaks(point, found.value, found.error_bound, straight):
         leak = find_leak(point, coupling)
         if affordable(2 * x.size, x.size, cotangent.size):
             sampler = DenseSampler(point)
-            found = everywhere(sampler)
+            # Where no element was found to leak, it may be that lines looked straighter than the function is.
+            found = everywhere(sampler, affine=straight is not None and leak.element is not None)
         else:
             found.error_bound[:] = np.inf
     return Derivative(
