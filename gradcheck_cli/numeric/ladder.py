@@ -25,8 +25,8 @@ RUNGS = 12
 FEWEST_RUNGS = 3
 
 #: Where a ladder that did not settle, or ended on a kink, is tried again: the element may have a kink or the edge of a
-#: domain near it, or be steeper than its size suggests. A ladder has settled when it sees half of the function's digits.
-#: Softmax losses of scores near 1,000 look kinked at steps of 256: in float16 24 of 160 did, and none after another try.
+#: domain near it, or be steeper than its size suggests. A ladder has settled when it sees half of the function's
+#: digits. Softmax losses of scores near 1,000 look kinked at steps of 256: in float16 24 of 160 did, none then.
 SECOND_STARTS = (2.0**-10, 2.0**-20)
 
 #: How nearly what is left of f+ - 2 f + f- must stay the same for a kink. Beside a kink there may be a curve.
