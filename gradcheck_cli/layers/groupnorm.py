@@ -172,7 +172,8 @@ LAYER = Layer(
         inputs={"x": ("x",), "gamma": ("gamma",), "beta": ("beta",)},
         arguments={
             "G": Argument(
-                names=("G", "groups", "numgroups", "ngroups", "g"),
+                names=("G", "g", "groups", "numgroups", "ngroups"),
+                keys=("num_groups", "n_groups"),
                 forms={"": lambda sizes: sizes["G"]},
                 absent={"": _one_group},
             ),
@@ -181,7 +182,11 @@ LAYER = Layer(
         sizes=lambda _, parameters: parameters or {},
         arrangements=(
             Arrangement(title="", axes={**_X, "gamma": "C", "beta": "C"}),
-            Arrangement(title="gamma and beta (1, C, 1, 1)", axes={**_X, "gamma": "1 C 1 1", "beta": "1 C 1 1"}),
+            Arrangement(
+                title="gamma and beta (1, C, 1, 1)",
+                axes={**_X, "gamma": "1 C 1 1", "beta": "1 C 1 1"},
+                exact=True,
+            ),
         ),
         parameters={},
     ),
