@@ -67,7 +67,9 @@ def absolute(cache: Cache) -> Cache:
     return (*factors, slopes, 2 - slope)
 
 
-def _slips(_: LstmStepCase) -> Iterator[Slip]:
+def step_slips(_: StepCase) -> Iterator[Slip]:
+    """Yield what people get wrong in the backward pass of a step."""
+
     def without_forget_gate(dnext_h: Array, dnext_c: Array, cache: Cache) -> tuple[Array, ...]:
         dx, dprev_h, _, *rest = lstm_step_backward(dnext_h, dnext_c, cache)
         return dx, dprev_h, dnext_c + dnext_h * cache[7] * cache[-1], *rest
@@ -93,7 +95,7 @@ LAYER = recurrent(
     "LSTM step",
     (lstm_step_forward, lstm_step_backward),
     states=("prev_h", "prev_c"),
-    slips=_slips,
+    slips=step_slips,
     outputs=("next_h", "next_c"),
     gates=4,
     absolute=absolute,

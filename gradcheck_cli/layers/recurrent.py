@@ -220,9 +220,7 @@ def through_time(
     return np.stack(dxs[::-1], axis=1), states[0], *totals
 
 
-def time_slips(
-    step: Callable[..., Any], count: int, case: SequenceCase
-) -> Iterator[tuple[str, str, str, Callable[..., Any]]]:
+def time_slips(step: Callable[..., Any], count: int, case: SequenceCase) -> Iterator[Slip]:
     """Yield what is lost on the way back through time; nothing is where there is one step."""
     if case.T == 1:
         return
@@ -247,3 +245,13 @@ def time_slips(
             "Hand the dprev_c of step t + 1 to step t as its dnext_c.",
             lambda dh, caches: through_time(step, dh, caches, (1.0, 0.0)),
         )
+
+
+def in_each_step(slips: Iterable[Slip], count: int) -> Iterator[Slip]:
+    """Yield the slips of a step's backward as they come out of the whole sequence; a step hands on so many states."""
+    for code, cause, remedy, step in slips:
+
+        def backward(dh: Array, caches: Sequence[Any], step: Callable[..., Any] = step) -> tuple[Array, ...]:
+            return through_time(step, dh, caches, (1.0,) * count)
+
+        yield code, cause, remedy, backward

@@ -252,7 +252,7 @@ def _through_time(
 ) -> Any:
     dxs: list[Any] = []
     totals: list[Any] = []
-    states = [np.zeros_like(dh[:, 0])] * (2 if step is lstm_step_backward else 1)
+    states = [np.zeros_like(dh[:, 0])] * (1 if step in {rnn_step_backward, slope_forgotten} else 2)
     for t in reversed(range(dh.shape[1])):
         into = dh[:, t] if upstream or t == dh.shape[1] - 1 else 0
         first = into + (states[0] if carry else 0)
@@ -293,6 +293,16 @@ def without_forget_gate(dnext_h: Any, dnext_c: Any, cache: Any) -> Any:
 @_plant("lstm-step", lstm_step_forward, "output-tanh")
 def without_output_tanh(dnext_h: Any, dnext_c: Any, cache: Any) -> Any:
     return lstm_step_backward(dnext_h, dnext_c, (*cache[:-1], np.ones_like(cache[-1])))
+
+
+@_plant("lstm", lstm_forward, "forget-gate")
+def without_forget_gates(dh: Any, caches: Any) -> Any:
+    return _through_time(without_forget_gate, dh, caches)
+
+
+@_plant("rnn", rnn_forward, "slope-missing")
+def slopes_forgotten(dh: Any, caches: Any) -> Any:
+    return _through_time(slope_forgotten, dh, caches)
 
 
 @_plant("lstm-step", lstm_step_forward, "gate-columns-permuted")
