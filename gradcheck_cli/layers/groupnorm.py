@@ -151,8 +151,11 @@ def standard() -> tuple[GroupnormCase, ...]:
     return tuple(GroupnormCase(N=N, C=C, H=H, W=W, G=G, eps=eps) for N, C, H, W, G, eps in rows)
 
 
-def _one_group(sizes: Sizes) -> str | None:
-    return None if sizes["G"] == 1 else f"nothing says that there are {sizes['G']} groups"
+def _argument(name: str, usual: float, *names: str, keys: tuple[str, ...] = ()) -> Argument:
+    def absent(sizes: Sizes) -> str | None:
+        return None if sizes[name] == usual else f"it takes no {name}, to say {sizes[name]:g}"
+
+    return Argument(names=names, keys=keys, forms={"": lambda sizes: sizes[name]}, absent={"": absent})
 
 
 _X = {"x": "N C H W", "out": "N C H W"}
@@ -171,13 +174,8 @@ LAYER = Layer(
         others=("batch", "layer", "instance", "relu", "conv", "affine"),
         inputs={"x": ("x",), "gamma": ("gamma",), "beta": ("beta",)},
         arguments={
-            "G": Argument(
-                names=("G", "g", "groups", "numgroups", "ngroups"),
-                keys=("num_groups", "n_groups"),
-                forms={"": lambda sizes: sizes["G"]},
-                absent={"": _one_group},
-            ),
-            "eps": Argument(names=("eps", "epsilon"), forms={"": lambda sizes: sizes["eps"]}),
+            "G": _argument("G", 1, "G", "g", "groups", "numgroups", "ngroups", keys=("num_groups", "n_groups")),
+            "eps": _argument("eps", 1e-5, "eps", "epsilon"),
         },
         sizes=lambda _, parameters: parameters or {},
         arrangements=(

@@ -125,6 +125,15 @@ def test_group_normalisation_is_understood(signature: str, tmp_path: Path, gradc
     assert {key for result in failed for key, one in result["gradients"].items() if one["verdict"] == "fail"} == {"dx"}
 
 
+def test_what_a_signature_cannot_say_is_skipped(tmp_path: Path, gradcheck: Program) -> None:
+    text = SIGNATURES["numbers"][1].replace("num_groups=32, eps=1e-5", "G").replace("num_groups, eps", "G, 1e-5")
+    (tmp_path / "layers.py").write_text(GROUPNORM.replace("KEEP", "False") + text, encoding="utf-8")
+    run = gradcheck("groupnorm", "layers.py")
+    assert run.returncode == 0
+    assert "6 cases: 2 passed, 4 skipped" in run.stdout
+    assert "it takes no eps, to say 0.01" in run.stdout
+
+
 def test_gradients_have_the_shape_that_gamma_has_there(tmp_path: Path, gradcheck: Program) -> None:
     _, text = SIGNATURES["course"]
     (tmp_path / "layers.py").write_text(GROUPNORM.replace("KEEP", "False") + text, encoding="utf-8")
