@@ -5,7 +5,9 @@ from __future__ import annotations
 import math
 import operator
 from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import product
 from typing import Any
 
 
@@ -29,6 +31,10 @@ class Parameter(ABC):
     @abstractmethod
     def written(self, value: Any) -> str:
         """Write a value as it is typed after the flag."""
+
+    def flags(self, value: Any) -> list[str]:
+        """Write the flag and the value, as they are typed."""
+        return [f"--{self.name}", self.written(value)]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -133,7 +139,7 @@ class Choice(Word):
 
 @dataclass(frozen=True, kw_only=True)
 class Shape(Word):
-    """The shape of an array, of one axis at least."""
+    """The shape of an array. One without axes, where it is allowed, is `scalar`."""
 
     metavar: str = "SHAPE"
     least: int = 1  #: axes
@@ -143,20 +149,126 @@ class Shape(Word):
         if not isinstance(value, tuple | list):
             raise TypeError(f"{self.name} must be a tuple of sizes, not {value!r}")
         shape = tuple(_index(self.name, size) for size in value)
-        if len(shape) < self.least or min(shape) < 1:
+        if len(shape) < self.least or min(shape, default=1) < 1:
             raise ValueError(f"{self.name} must be {self.least} or more sizes of at least 1, not {self.written(shape)}")
         return shape
 
     def read(self, text: str) -> tuple[tuple[int, ...], ...]:
         """Read one shape, `2,3` or `2x3`; or several, `2x3,4x5`."""
+        if self.least == 0 and text == "scalar":
+            return ((),)
         shapes = [text.split(",")] if "x" not in text else [word.split("x") for word in text.split(",")]
         if not all(size.strip().isdecimal() and len(size) < 9 for shape in shapes for size in shape):
-            raise ValueError("give a shape such as 2,3 or 2x3, or several as 2x3,4x5")
+            number = "" if self.least else ", or scalar for a number"
+            raise ValueError(f"give a shape such as 2,3 or 2x3, or several as 2x3,4x5{number}")
         return tuple(self.normalise([int(size) for size in shape]) for shape in shapes)
 
     def written(self, value: Any) -> str:
         """Write `2x3`."""
-        return "x".join(map(str, value))
+        return "x".join(map(str, value)) or "scalar"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Interval(Word):
+    """Two numbers, the smaller one first, between which others lie."""
+
+    metavar: str = "LOW..HIGH"
+
+    def normalise(self, value: object) -> tuple[float, float]:
+        """Return `value` as two floats."""
+        ends = tuple(value) if isinstance(value, tuple | list) else ()
+        if len(ends) != 2 or not all(isinstance(end, int | float) for end in ends):
+            raise TypeError(f"{self.name} must be two numbers, not {value!r}")
+        low, high = map(float, ends)
+        if not -math.inf < low < high < math.inf:
+            raise ValueError(f"{self.name} must be from a number to a larger one, not {self.written((low, high))}")
+        return low, high
+
+    def read(self, text: str) -> tuple[tuple[float, float], ...]:
+        """Read `0.5..2`, or several, `0.5..2,10..20`."""
+        try:
+            ends = [[float(end) for end in word.split("..")] for word in text.split(",")]
+        except ValueError:
+            ends = [[]]
+        if any(len(pair) != 2 for pair in ends):
+            raise ValueError("give two numbers such as 0.5..2")
+        return tuple(self.normalise(pair) for pair in ends)
+
+    def written(self, value: Any) -> str:
+        """Write all the digits that it takes."""
+        return "..".join(repr(end).removesuffix(".0") for end in value)
+
+
+class Named(Mapping[str, Any]):
+    """Values by name, in an order. It can be hashed, as everything can of which a case is made."""
+
+    def __init__(self, values: Mapping[str, Any]) -> None:
+        self._values = dict(values)
+
+    def __getitem__(self, name: str) -> Any:
+        return self._values[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._values)
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def __hash__(self) -> int:
+        return hash(frozenset(self._values.items()))
+
+    def __repr__(self) -> str:
+        return repr(self._values)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ByName(Word):
+    """Values by name, of which each has a flag for itself: `--shape x=2,3 --shape w=3x4`."""
+
+    metavar: str = field(default="", init=False)
+    each: Callable[[str], Word]  #: what a value may be, by what it is called
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "metavar", f"NAME={self.each('').metavar}")
+
+    def normalise(self, value: object) -> Named:
+        """Return `value` with each of its values as their kind holds it."""
+        if not isinstance(value, Mapping):
+            raise TypeError(f"{self.name} must be a dictionary of values by name, not {value!r}")
+        return Named({name: self._each(name).normalise(one) for name, one in value.items()})
+
+    def read(self, text: str) -> tuple[Named, ...]:
+        """Read the values of one name: `x=2,3`, or `x=2x3,4x5`."""
+        name, equals, values = (part.strip() for part in text.partition("="))
+        if not (equals and name.isidentifier()):
+            raise ValueError("give it as NAME=, and a value for the argument of that name")
+        return tuple(Named({name: value}) for value in self._each(name).read(values))
+
+    def joined(self, given: Iterable[tuple[Named, ...]]) -> tuple[Named, ...]:
+        """Make every combination of what stands after several flags.
+
+        Raises:
+            ValueError: two are of the same name.
+        """
+        found: list[Named] = []
+        for values in product(*given):
+            found.append(Named({name: value for one in values for name, value in one.items()}))
+            if len(found[-1]) < len(values):
+                names = [name for one in values for name in one]
+                twice = next(name for name in names if names.count(name) > 1)
+                raise ValueError(f"{twice} is given twice; several values are a list after one flag")
+        return tuple(found)
+
+    def written(self, value: Any) -> str:
+        """Write `x=2x3 w=3x4`."""
+        return " ".join(f"{name}={self._each(name).written(one)}" for name, one in value.items()) or "none"
+
+    def flags(self, value: Any) -> list[str]:
+        """Write a flag for each name."""
+        return [word for name in value for word in (f"--{self.name}", self.written({name: value[name]}))]
+
+    def _each(self, name: str) -> Word:
+        return self.each(f"{self.name} of {name}")
 
 
 def _index(name: str, value: object) -> int:
@@ -188,6 +300,16 @@ def choice(default: str, help: str, *others: str) -> Any:  # noqa: A002
 def shape(default: tuple[int, ...], help: str, *, least: int = 1) -> Any:  # noqa: A002
     """Declare a dataclass field that holds the shape of an array."""
     return _field(default, Shape, help=help, least=least)
+
+
+def shapes(default: Mapping[str, tuple[int, ...]], help: str) -> Any:  # noqa: A002
+    """Declare a dataclass field that holds shapes by name, of numbers too."""
+    return _field(Named(default), ByName, help=help, each=lambda name: Shape(name=name, default=(), help="", least=0))
+
+
+def intervals(help: str) -> Any:  # noqa: A002
+    """Declare a dataclass field that holds intervals by name; there need be none."""
+    return _field(Named({}), ByName, help=help, each=lambda name: Interval(name=name, default=None, help=""))
 
 
 def _field(default: object, kind: type[Parameter], **rest: Any) -> Any:
