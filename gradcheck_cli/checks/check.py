@@ -113,7 +113,7 @@ def _judge(case: Case, layer: Layer, implementation: Implementation, settings: S
     try:
         with watching() as watch:
             out, cache = implementation.forward(problem.inputs, problem.parameters)
-            problem = seen(out, problem, case)
+            problem = seen(out, problem, case, implementation.order)
             forward = check_forward(out, problem, case.dtype, settings)
             returned = implementation.backward(problem.cotangent, cache, problem.differentiable)
         changed = watch.changed({**problem.inputs, "dout": problem.cotangent})

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from gradcheck_cli.result import ArrayResult
 
 
-def seen(out: object, problem: Problem, case: Case) -> Problem:
-    """Return the problem with a cotangent of the output's shape, where no reference has said it before.
+def seen(out: object, problem: Problem, case: Case, order: tuple[str, ...]) -> Problem:
+    """Return the problem as forward has it, where no reference has said that: its output's shape, its inputs' order.
 
     Raises:
         ImplementationError: the output cannot be differentiated, and there is no reference by which to say more of it.
@@ -35,7 +35,8 @@ def seen(out: object, problem: Problem, case: Case) -> Problem:
         raise ImplementationError(f"forward returned an empty array, of shape {out.shape}")
     if reason := nonfinite("out", out):
         raise ImplementationError(f"{reason}: {_ELSEWHERE}")
-    return answered(problem, case, out.shape)
+    inputs = {name: problem.inputs[name] for name in order if name in problem.inputs}
+    return answered(replace(problem, inputs=inputs), case, out.shape)
 
 
 #: What helps where a function is not defined for what was drawn.

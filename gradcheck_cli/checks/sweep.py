@@ -40,7 +40,7 @@ def sweep_case(case: Case, implementation: Implementation, settings: Settings) -
     implementation = packed(implementation, problem)
     try:
         out, _ = implementation.forward(problem.inputs, problem.parameters)
-        problem = seen(out, problem, case)
+        problem = seen(out, problem, case, implementation.order)
         forward = check_forward(out, problem, case.dtype, settings)
         if forward and forward.worst is None:  # out is not of a form, or not of numbers, that could be differentiated
             return replace(blank, verdict=Verdict.FAIL, reason=forward.reason)

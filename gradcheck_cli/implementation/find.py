@@ -131,8 +131,10 @@ def plain(
 
 def _named(place: Loaded, names: list[str], layer: Layer) -> Candidate:
     if len(names) > 2 or not all(names):
-        raise ImplementationNotFoundError(f"{_wanted(place)}, not {','.join(names)!r}")
+        raise ImplementationNotFoundError(f"{_wanted(place, layer)}, not {','.join(names)!r}")
     objects = _objects(place, names)
+    if not layer.reference and any(isinstance(value, type) for value in objects):
+        raise ImplementationNotFoundError(f"{_wanted(place, layer)}, not {','.join(names)!r}, which is a class")
     if layer.loss:
         if len(names) > 1:
             raise ImplementationNotFoundError(f"name one function, {place.home}:loss, not {','.join(names)!r}")
@@ -143,15 +145,17 @@ def _named(place: Loaded, names: list[str], layer: Layer) -> Candidate:
             return Candidate(loaded=place, names=tuple(names), objects=objects)  # it may return its gradients itself
         if len(pairs) != 1:
             why = f"it is in {listed(','.join(pair) for pair in pairs)}" if pairs else "its other half is not found"
-            raise ImplementationNotFoundError(f"{_wanted(place)}, not {names[0]!r} alone: {why}")
+            raise ImplementationNotFoundError(f"{_wanted(place, layer)}, not {names[0]!r} alone: {why}")
         names = list(pairs[0])
         objects = _objects(place, names)
     if len(names) == 2 and any(isinstance(value, type) for value in objects):
-        raise ImplementationNotFoundError(f"{_wanted(place)}, not {','.join(names)!r}")
+        raise ImplementationNotFoundError(f"{_wanted(place, layer)}, not {','.join(names)!r}")
     return Candidate(loaded=place, names=tuple(names), objects=objects)
 
 
-def _wanted(place: Loaded) -> str:
+def _wanted(place: Loaded, layer: Layer) -> str:
+    if not layer.reference:
+        return f"name a function and its gradient, {place.home}:f,gradient"
     return f"name two functions, {place.home}:forward,backward, or a class, {place.home}:Class"
 
 

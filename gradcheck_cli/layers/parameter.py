@@ -241,7 +241,7 @@ class ByName(Word):
         """Read the values of one name: `x=2,3`, or `x=2x3,4x5`."""
         name, equals, values = (part.strip() for part in text.partition("="))
         if not (equals and name.isidentifier()):
-            raise ValueError("give it as NAME=, and a value for the argument of that name")
+            raise ValueError(f"say of what, such as x={values or name}")
         return tuple(Named({name: value}) for value in self._each(name).read(values))
 
     def joined(self, given: Iterable[tuple[Named, ...]]) -> tuple[Named, ...]:

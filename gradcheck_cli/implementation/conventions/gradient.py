@@ -7,6 +7,7 @@ Arguments that have a default are left at it, unless the case names them.
 
 from __future__ import annotations
 
+import inspect
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -35,8 +36,7 @@ from gradcheck_cli.implementation.implementation import (
 from gradcheck_cli.layers.vocabulary import simple, word
 
 if TYPE_CHECKING:
-    import inspect
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from gradcheck_cli.arrays import Array
 
@@ -61,9 +61,7 @@ def own_gradient(
         MisfitError: what they take cannot be told.
     """
     function, *others = functions
-    arguments = parameters_of(function)
-    if not arguments:
-        raise MisfitError(f"`{name_of(function)}` does not name what it takes")
+    arguments = _arguments(function)
     own = _Own(function, others[0] if others else None, arguments, _slots(others[0], arguments) if others else [])
     spec = spec or spec_of(*functions)
     return Implementation(
@@ -72,6 +70,8 @@ def own_gradient(
         convention=own.convention(),
         forward=own.run_forward,
         backward=own.run_backward,
+        order=tuple(argument.name for argument in arguments),
+        refusal=own.refusal,
     )
 
 
@@ -94,7 +94,8 @@ class _Own:
     slots: list[Slot]  #: of the gradient
 
     def run_forward(self, inputs: Mapping[str, Array], _: object) -> tuple[object, object]:
-        self._refuse_others(inputs)
+        if why := self.refusal(inputs):
+            raise NotExpressibleError(why)
         given = {name: np.asarray(value) for name, value in inputs.items()}  # what was moved may come as a scalar
         slots = [placed(p, "input" if p.name in given else "omitted", p.name) for p in self.arguments]
         returned = fill(slots, _PLAINLY, _NO_WORDS, {}, given).call(self.function)
@@ -132,14 +133,15 @@ class _Own:
     def _takes(self, kind: str) -> bool:
         return any(slot.kind == kind for slot in self.slots)
 
-    def _refuse_others(self, inputs: Mapping[str, Array]) -> None:
-        """See to it that there is an array for each argument, and an argument for each array."""
+    def refusal(self, inputs: Iterable[str]) -> str | None:
+        """Say which argument has no shape, or which shape no argument."""
         said, known = written(name_of(self.function), self.arguments), [p.name for p in self.arguments]
-        if lacking := [p.name for p in self.arguments if p.default is p.empty and p.name not in inputs]:
+        if lacking := [p.name for p in self.arguments if p.default is p.empty and p.name not in set(inputs)]:
             flags = " ".join(f"--shape {name}=2,3" for name in lacking)
-            raise NotExpressibleError(f"{said} takes {listed(lacking)}, of which no shape is given; add {flags}")
+            return f"{said} takes {listed(lacking)}, of which no shape is given; add {flags}"
         if unknown := [name for name in inputs if name not in known]:
-            raise NotExpressibleError(f"{said} takes no {unknown[0]}; give shapes of {listed(known)}")
+            return f"{said} takes no {unknown[0]}; leave out --shape {unknown[0]}: it takes {listed(known)}"
+        return None
 
     def _parted(self, returned: object) -> tuple[object, ...]:
         if not isinstance(returned, tuple | list) or len(returned) < 2:
@@ -167,13 +169,26 @@ class _Own:
         return found
 
 
+def _arguments(function: Callable[..., Any]) -> list[inspect.Parameter]:
+    """List the arguments of a function.
+
+    Raises:
+        MisfitError: it has none, or none with a name.
+    """
+    arguments = parameters_of(function)
+    kinds = {parameter.kind for parameter in inspect.signature(function).parameters.values()}
+    if not arguments or inspect.Parameter.VAR_POSITIONAL in kinds:
+        raise MisfitError(f"`{name_of(function)}` does not name what it takes; write out its arguments")
+    return arguments
+
+
 def _slots(gradient: Callable[..., Any], arguments: list[inspect.Parameter]) -> list[Slot]:
     """Say what each argument of a gradient stands for: by its name, or where no name says it by its place.
 
     Raises:
         MisfitError: it asks for something that is not there.
     """
-    parameters = parameters_of(gradient)
+    parameters = _arguments(gradient)
     said = written(name_of(gradient), parameters)
     found = {p.name: _known(p, arguments) for p in parameters}
     asked = [p for p in parameters if p.default is p.empty]
@@ -191,9 +206,8 @@ def _slots(gradient: Callable[..., Any], arguments: list[inspect.Parameter]) -> 
         free.remove(first)
     if free and not any(slot.kind == "cache" for slot in found.values() if slot):
         found[free[0].name] = placed(free.pop(0), "cache")
-    if free or not asked:
-        what = f"`{free[0].name}`, of which the meaning is not known" if free else "nothing"
-        raise MisfitError(f"`{said}` takes {what}")
+    if free:
+        raise MisfitError(f"`{said}` takes `{free[0].name}`, of which the meaning is not known")
     return [slot or placed(p, "omitted") for p, slot in zip(parameters, found.values(), strict=True)]
 
 
