@@ -18,6 +18,7 @@ class Checked:
     functions: Any
     shape: Mapping[str, tuple[int, ...]]
     range: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    wrong: tuple[str, ...] = ()  #: which gradients are wrong
     codes: frozenset[str] = frozenset()  #: of a wrong one, what names it
 
 
@@ -102,91 +103,93 @@ RIGHT += [
 ]
 
 
-def _wrong(*codes: str, forward: Any = dense, **shape: Shape) -> Callable[[Any], Any]:
+def _wrong(wrong: str, code: str = "", forward: Any = dense, **shape: Shape) -> Callable[[Any], Any]:
     def add(gradient: Any) -> Any:
-        WRONG.append(Checked(gradient.__name__, (forward, gradient), shape or DENSE, codes=frozenset(codes)))
+        names = tuple(f"d{name}" for name in wrong)
+        codes = frozenset([code] if code else [])
+        WRONG.append(Checked(gradient.__name__, (forward, gradient), shape or DENSE, wrong=names, codes=codes))
         return gradient
 
     return add
 
 
-@_wrong("factor")
+@_wrong("w", "factor")
 def twice(dout: Any, x: Any, w: Any, b: Any) -> Any:
     dx, dw, db = dense_grad(dout, x, w, b)
     return dx, 2 * dw, db
 
 
-@_wrong("factor")
+@_wrong("x", "factor")
 def negated(dout: Any, x: Any, w: Any, b: Any) -> Any:
     dx, dw, db = dense_grad(dout, x, w, b)
     return -dx, dw, db
 
 
-@_wrong("factor")
+@_wrong("w", "factor")
 def averaged(dout: Any, x: Any, w: Any, b: Any) -> Any:
     dx, dw, db = dense_grad(dout, x, w, b)
     return dx, dw / dw.dtype.type(4), db
 
 
-@_wrong("wrong-order", forward=triple, **SAME)
+@_wrong("xy", "wrong-order", forward=triple, **SAME)
 def exchanged(dout: Any, x: Any, y: Any, z: Any) -> Any:
     dx, dy, dz = triple_grad(dout, x, y, z)
     return dy, dx, dz
 
 
-@_wrong("transposed", forward=lambda x, w: np.tanh(x @ w), x=(4, 3), w=(3, 3))
+@_wrong("w", "transposed", forward=lambda x, w: np.tanh(x @ w), x=(4, 3), w=(3, 3))
 def turned(dout: Any, x: Any, w: Any) -> Any:
     g = dout / np.cosh(x @ w) ** 2
     return g @ w.T, g.T @ x
 
 
-@_wrong("zero")
+@_wrong("b", "zero")
 def forgotten(dout: Any, x: Any, w: Any, b: Any) -> Any:
     dx, dw, db = dense_grad(dout, x, w, b)
     return dx, dw, 0 * db
 
 
-@_wrong("unfinished")
+@_wrong("x", "unfinished")
 def ends_early(dout: Any, x: Any, w: Any, b: Any) -> Any:
     dx, dw, db = dense_grad(dout, x, w, b)
     dx[-1] = 0
     return dx, dw, db
 
 
-@_wrong("rows-permuted")
+@_wrong("x", "rows-permuted")
 def upside_down(dout: Any, x: Any, w: Any, b: Any) -> Any:
     dx, dw, db = dense_grad(dout, x, w, b)
     return dx[::-1], dw, db
 
 
-@_wrong()
+@_wrong("xwb")
 def slope_missing(dout: Any, x: Any, w: Any, b: Any) -> Any:
     return dout @ w.T, x.T @ dout, dout.sum(axis=0)
 
 
-@_wrong()
+@_wrong("xwb")
 def ones_for_dout(dout: Any, x: Any, w: Any, b: Any) -> Any:
     return dense_grad(np.ones_like(dout), x, w, b)
 
 
-@_wrong()
+@_wrong("w")
 def one_element(dout: Any, x: Any, w: Any, b: Any) -> Any:
     dx, dw, db = dense_grad(dout, x, w, b)
     dw[1, 1] *= 1 + 1e-3
     return dx, dw, db
 
 
-@_wrong()
+@_wrong("b")
 def one_lacks(dout: Any, x: Any, w: Any, b: Any) -> Any:
     return dense_grad(dout, x, w, b)[:2]
 
 
-@_wrong(forward=lambda x, w: (x**2) @ w, x=(4,), w=(4,))
+@_wrong("x", "factor", forward=lambda x, w: (x**2) @ w, x=(4,), w=(4,))
 def of_a_number(x: Any, w: Any) -> Any:
     return x * w, x**2
 
 
-WRONG.append(
-    Checked("one function", (lambda x, w: ((x**2) @ w, 2 * x * w, x),), {"x": (4,), "w": (4,)})  # not squared
-)
-WRONG.append(Checked("element by element", (np.arctan, lambda x: 1 / (1 + x)), {"x": (3, 2)}))
+WRONG += [
+    Checked("one function", (lambda x, w: ((x**2) @ w, 2 * x * w, x),), {"x": (4,), "w": (4,)}, wrong=("dw",)),
+    Checked("element by element", (np.arctan, lambda x: 1 / (1 + x)), {"x": (3, 2)}, wrong=("dx",)),
+]

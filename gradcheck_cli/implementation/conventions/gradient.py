@@ -62,7 +62,9 @@ def own_gradient(
     """
     function, *others = functions
     arguments = _arguments(function)
-    own = _Own(function, others[0] if others else None, arguments, _slots(others[0], arguments) if others else [])
+    own = _Own(
+        function, others[0] if others else None, arguments, *_slots(others[0], arguments) if others else ([], [])
+    )
     spec = spec or spec_of(*functions)
     return Implementation(
         name=name or spec or ",".join(map(name_of, functions)),
@@ -92,6 +94,7 @@ class _Own:
     gradient: Callable[..., Any] | None
     arguments: list[inspect.Parameter]  #: of the function
     slots: list[Slot]  #: of the gradient
+    with_cache: list[Slot]  #: and where names say nothing of it, those if the function returns a cache
 
     def run_forward(self, inputs: Mapping[str, Array], _: object) -> tuple[object, object]:
         if why := self.refusal(inputs):
@@ -106,7 +109,7 @@ class _Own:
         out, cache = returned, None
         if isinstance(returned, tuple) and len(returned) == 2:
             out, cache = returned
-        elif isinstance(returned, tuple) or self._takes("cache"):
+        elif isinstance(returned, tuple) or _takes("cache", self.slots):
             raise ImplementationError(f"{name_of(self.function)} returned {described(returned)}, not (out, cache)")
         return _array(out), _Memory(given, out, cache)
 
@@ -117,21 +120,18 @@ class _Own:
             return self._times(cotangent, _by_name(cache.cache, owed, name_of(self.function)))
         given = {"output": cache.out, **{p.name: p.default for p in self.arguments}, **cache.inputs}
         given |= {"cotangent": cotangent, "cache": cache.cache}
-        given["second"] = next(iter(cache.inputs.values())) if cache.cache is None else cache.cache
-        returned = fill(self.slots, _PLAINLY, _NO_WORDS, {}, given).call(self.gradient)
+        slots = self.slots if cache.cache is None else self.with_cache or self.slots
+        returned = fill(slots, _PLAINLY, _NO_WORDS, {}, given).call(self.gradient)
         found = _by_name(returned, owed, name_of(self.gradient))
-        return found if self._takes("cotangent") else self._times(cotangent, found)
+        return found if _takes("cotangent", slots) else self._times(cotangent, found)
 
     def convention(self) -> str:
         function = written(name_of(self.function), self.arguments)
         if self.gradient is None:
             return f"{function}, which returns (number, gradients)"
-        returns = ", which returns (out, cache)," if self._takes("cache") else ""
-        without = "" if self._takes("cotangent") else ", without a cotangent"
+        returns = ", which returns (out, cache)," if _takes("cache", self.slots) else ""
+        without = "" if _takes("cotangent", self.slots) or self.with_cache else ", without a cotangent"
         return f"{function}{returns} and {written(name_of(self.gradient), self.slots)}{without}"
-
-    def _takes(self, kind: str) -> bool:
-        return any(slot.kind == kind for slot in self.slots)
 
     def refusal(self, inputs: Iterable[str]) -> str | None:
         """Say which argument has no shape, or which shape no argument."""
@@ -182,8 +182,14 @@ def _arguments(function: Callable[..., Any]) -> list[inspect.Parameter]:
     return arguments
 
 
-def _slots(gradient: Callable[..., Any], arguments: list[inspect.Parameter]) -> list[Slot]:
+def _takes(kind: str, slots: list[Slot]) -> bool:
+    return any(slot.kind == kind for slot in slots)
+
+
+def _slots(gradient: Callable[..., Any], arguments: list[inspect.Parameter]) -> tuple[list[Slot], list[Slot]]:
     """Say what each argument of a gradient stands for: by its name, or where no name says it by its place.
+
+    Two without a telling name are the cotangent and a cache if there is one: that is the second list.
 
     Raises:
         MisfitError: it asks for something that is not there.
@@ -195,11 +201,11 @@ def _slots(gradient: Callable[..., Any], arguments: list[inspect.Parameter]) -> 
     free = [p for p in asked if found[p.name] is None]
     needed = [p.name for p in arguments if p.default is p.empty]
     by_place = [placed(p, "input", name) for p, name in zip(free[-len(needed) :], needed, strict=False)]
+    cached = [placed(p, kind) for p, kind in zip(free, ("cotangent", "cache"), strict=False)] if len(free) == 2 else []
     if len(free) == len(asked) == len(needed) and not is_cotangent(free[0].name):
-        return by_place
+        return by_place, cached
     if len(free) == len(asked) == len(needed) + 1:
-        # Of two, the second is the cache if there is one.
-        return [placed(free[0], "cotangent"), *(by_place if len(free) > 2 else [placed(free[1], "second")])]
+        return [placed(free[0], "cotangent"), *by_place], cached
     if free:
         first = next((p for p in free if is_cotangent(p.name)), free[0])
         found[first.name] = placed(first, "cotangent")
@@ -208,7 +214,7 @@ def _slots(gradient: Callable[..., Any], arguments: list[inspect.Parameter]) -> 
         found[free[0].name] = placed(free.pop(0), "cache")
     if free:
         raise MisfitError(f"`{said}` takes `{free[0].name}`, of which the meaning is not known")
-    return [slot or placed(p, "omitted") for p, slot in zip(parameters, found.values(), strict=True)]
+    return [slot or placed(p, "omitted") for p, slot in zip(parameters, found.values(), strict=True)], []
 
 
 def _known(parameter: inspect.Parameter, arguments: list[inspect.Parameter]) -> Slot | None:
