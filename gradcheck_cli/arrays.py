@@ -41,8 +41,10 @@ def signed_uniform(source: random.Random, shape: Sequence[int]) -> Array:
     machine, and NumPy's `Generator` promises that only within one version of NumPy (NEP 19).
     """
     words = _words(source, shape)
-    magnitude = 0.5 + (words >> 1) * 2.0**-31
-    return np.where(words & 1, magnitude, -magnitude).reshape(shape)
+    values = (words >> 1) * 2.0**-31
+    values += 0.5
+    np.negative(values, out=values, where=(words & 1) == 0)
+    return values.reshape(shape)
 
 
 def drawn(source: random.Random, shape: Sequence[int], within: tuple[float, float] | None = None) -> Array:

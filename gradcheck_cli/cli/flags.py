@@ -11,7 +11,8 @@ import click
 from gradcheck_cli.arrays import DTYPES
 from gradcheck_cli.checks.settings import DUTIES
 from gradcheck_cli.cli.types import Jobs, Names, Part, PositiveNumber, Values, WholeNumber, Words
-from gradcheck_cli.layers.parameter import ByName, Whole, Word
+from gradcheck_cli.layers.named import ByName
+from gradcheck_cli.layers.parameter import Whole, Word
 from gradcheck_cli.numeric.method import METHODS
 from gradcheck_cli.report.report import FORMATS
 

@@ -102,8 +102,9 @@ def call(function: Callable[..., Any], *args: object, **kwargs: object) -> Any:
     for watch in _WATCHES:
         given = zip((*args, *kwargs.values()), (*copies, *named.values()), strict=True)
         watch.copies += [(one, copy) for one, copy in given if isinstance(one, np.ndarray)]
+    stdout, sys.stdout = sys.stdout, sys.stderr
     try:
-        with contextlib.redirect_stdout(sys.stderr), np.errstate():
+        with np.errstate():
             return function(*copies, **named)
     except (ImplementationError, KeyboardInterrupt):
         raise
@@ -118,6 +119,8 @@ def call(function: Callable[..., Any], *args: object, **kwargs: object) -> Any:
         raise ImplementationError(
             reason + remedy(error, user_stack(error)), frames and f"{frames}\nIt was called as {called}"
         ) from error
+    finally:
+        sys.stdout = stdout
 
 
 def name_of(function: Callable[..., Any]) -> str:

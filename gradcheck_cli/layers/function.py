@@ -14,7 +14,7 @@ import numpy as np
 
 from gradcheck_cli.arrays import drawn
 from gradcheck_cli.layers.layer import Case, Layer, Problem
-from gradcheck_cli.layers.parameter import intervals, shapes
+from gradcheck_cli.layers.named import intervals, shapes
 from gradcheck_cli.layers.pose import anonymous
 from gradcheck_cli.layers.vocabulary import simple
 
@@ -85,7 +85,7 @@ LAYER = Layer(
     title="function of your own",
     command="gradcheck function",
     case=FunctionCase,
-    inputs=(),
+    inputs=("signal", "gain"),
     problem=problem,
     standard=lambda: tuple(FunctionCase(shape={"signal": shape, "gain": shape}) for shape in _SHAPES),
     builtin={"damped": (damped, damped_grad)},
