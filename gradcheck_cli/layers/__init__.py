@@ -33,6 +33,7 @@ TITLES = {
     "rnn": "recurrent layer",
     "lstm-step": "LSTM step",
     "lstm": "LSTM layer",
+    "function": "function of your own",
 }
 
 

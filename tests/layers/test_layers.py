@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from tests.conftest import Program
 
-OTHERS = [name for name in TITLES if name != "conv"]
+OTHERS = [name for name in TITLES if name != "conv" and LAYERS[name].reference]
 #: Pairs of evaluations for each input: what a coupling must come to, for the sizes of the first standard case.
 PAIRS: dict[str, dict[str, int]] = {
     "affine": {"dx": 6, "dw": 6, "db": 1},  # over samples; over units
