@@ -84,7 +84,7 @@ class ArrayResult:
     dtype: str | None
     max_rel_error: float | None  #: the field's usual measure, max |a - n| / max(1e-8, |a| + |n|)
     max_abs_error: float | None
-    scaled_error: float | None  #: |a - n| of the worst element in roundings: multiples of eps * scale
+    scaled_error: float | None  #: |a - n| of the worst element in roundings: eps * scale + error_bound / tolerance
     tolerance: float  #: how many roundings are allowed, beyond the error bound of the numeric side
     floor: float | None  #: how far off any one element must be, at the most, to be found wrong; in its own units
     worst: Worst | None
@@ -128,7 +128,7 @@ class CaseResult:
     case: Case
     verdict: Verdict
     reason: str | None  #: None only on a pass
-    forward: ArrayResult | None = None  #: None if forward raised or the case was skipped
+    forward: ArrayResult | None = None  #: None if it raised, the case was skipped or there is no reference
     gradients: Mapping[str, ArrayResult] = field(default_factory=dict)
     duties: Mapping[str, Duty] = field(default_factory=dict)
     diagnosis: tuple[Diagnosis, ...] = ()

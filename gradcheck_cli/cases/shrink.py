@@ -12,7 +12,8 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from gradcheck_cli.layers.parameter import Choice, Real, Shape, Whole
+from gradcheck_cli.layers.named import ByName
+from gradcheck_cli.layers.parameter import Choice, Interval, Real, Shape, Whole
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -36,6 +37,10 @@ def _size(parameter: Parameter, value: Any) -> int:
             return len(value) + int(sum(value))
         case Choice() | Real():
             return parameter.options.index(value) if value in parameter.options else len(parameter.options)
+        case ByName():
+            return sum(_size(parameter.each(name), one) for name, one in value.items())
+        case Interval():
+            return 0
     raise AssertionError(parameter)
 
 
@@ -91,6 +96,8 @@ def _allowed(parameter: Parameter, value: Any) -> Iterator[Any]:
             return _shapes(parameter, value)
         case Choice() | Real():
             return _given(parameter, parameter.options, value)
+        case ByName():  # what goes with what is not known
+            return iter(())
     raise AssertionError(parameter)
 
 

@@ -79,8 +79,9 @@ def judge_elements(analytic: Array, expected: Expected, dtype: str, settings: Se
         worst = int(np.argmax(severity))  # of which a NaN is the largest
         if np.isnan(severity.flat[worst]):  # nothing is off where nothing is allowed, or the numeric side saw nothing
             worst = int(np.argmax(np.where(np.isnan(severity), -1.0, severity)))
+        # What the expected value may be off itself counts as allowed: more than the tolerance is wrong, and only that.
         # No tolerance is no scale: the whole array is owed zeros, and an error is infinitely many roundings.
-        roundings = float(error.flat[worst] / unit.flat[worst]) if error.flat[worst] != 0 else 0.0
+        roundings = tolerance * float(severity.flat[worst]) if error.flat[worst] != 0 else 0.0
         size = abs(analytic) + abs(expected.value)
         relative = _largest(error / np.maximum(size, 1e-8))
     return Elements(

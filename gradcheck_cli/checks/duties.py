@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gradcheck_cli.arrays import epsilon, signed_uniform, working_dtype
+from gradcheck_cli.arrays import drawn, epsilon, working_dtype
 from gradcheck_cli.checks.comparison import Subject, malformed, noisy, nonfinite
 from gradcheck_cli.checks.settings import DUTIES
 from gradcheck_cli.implementation.implementation import ImplementationError, listed
@@ -168,7 +168,8 @@ class _Calls:
         source = random.Random(5)  # noqa: S311  # other inputs, not secrets
         others = dict(self._problem.inputs)
         for name in self._problem.differentiable:
-            others[name] = signed_uniform(source, others[name].shape).astype(others[name].dtype)
+            within = self._problem.domain.get(name)
+            others[name] = drawn(source, others[name].shape, within).astype(others[name].dtype)
         _, later = self._implementation.forward(others, self._problem.parameters)
         gradients = self._backward(cache)
         if not (different := self._different(gradients)) or self._different(self._backward(self._forward()[1])):

@@ -183,7 +183,7 @@ def _doubt(derivative: Derivative, name: str) -> str | None:
         return noisy(derivative.noise)
     if derivative.kinks.any():
         first = unravel(int(derivative.kinks.argmax()), derivative.kinks.shape)
-        return f"forward is not differentiable at {name}{place(first)}"
+        return f"forward is not differentiable at {name}{place(first) if first else ''}"
     return "forward leaks, and is too large to be differentiated element by element" if derivative.leak else None
 
 
@@ -201,11 +201,18 @@ def _leak(leak: Leak, name: str, problem: Problem) -> Diagnosis:
 def along(implementation: Implementation, problem: Problem, inputs: Mapping[str, Array], name: str) -> Function:
     """Return forward as a function of one input, with the others as they are in `inputs`.
 
-    It raises ImplementationError where forward does, or returns something that cannot be differentiated.
+    It raises ImplementationError where forward does, or returns something that cannot be differentiated. Of an input
+    with a domain it may refuse what lies outside, and is NaN there.
     """
 
     def function(value: Array) -> Array:
-        out, _ = implementation.forward({**inputs, name: value}, problem.parameters)
+        try:
+            out, _ = implementation.forward({**inputs, name: value}, problem.parameters)
+        except ImplementationError:
+            low, high = problem.domain.get(name, (-np.inf, np.inf))
+            if ((low <= value) & (value <= high)).all():
+                raise
+            return np.full(problem.cotangent.shape, np.nan, value.dtype)
         if not isinstance(out, np.ndarray) or out.shape != problem.cotangent.shape or out.dtype.kind != "f":
             kind = f"{out.dtype} {out.shape}" if isinstance(out, np.ndarray) else type(out).__name__
             raise ImplementationError(f"forward returned {kind} after {name} was moved a little")

@@ -184,7 +184,7 @@ def _results(
     """
     try:
         if len(works) == 1:
-            workers.executor.submit(find_out, works[0]).result()
+            workers.executor.submit(find_out, works[0], next(iter(cases))).result()
     except ImplementationNotFoundError as error:
         raise click.UsageError(str(error)) from error
     yield from run(workers, cases, works, memory)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from gradcheck_cli.implementation.conventions.classes import BACKWARDS, FORWARDS, class_readings
 from gradcheck_cli.implementation.conventions.functions import pair_readings
+from gradcheck_cli.implementation.conventions.gradient import own_gradient
 from gradcheck_cli.implementation.conventions.loss import loss_function
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 _FORWARD = {"forward", "forwards", "fwd", "fprop", "feedforward", "fw", "ff"}
 _BACKWARD = {
     *("backward", "backwards", "bwd", "bprop", "backprop", "backpropagation", "back", "bw", "bp"),
-    *("grad", "gradient", "gradients", "vjp", "derivative"),
+    *("grad", "gradient", "gradients", "vjp", "derivative", "prime"),
 }
 _NOISE = {"pass", "prop", "propagation", "propagate", "step"}
 
@@ -60,6 +61,8 @@ class Candidate:
     def _readings(self, layer: Layer) -> Iterator[Implementation]:
         if self.is_class:
             return class_readings(self.objects[0], layer, self.spec)
+        if not layer.reference:
+            return iter([own_gradient(self.objects, name=self.spec, spec=self.spec)])
         if layer.loss:
             return iter([loss_function(self.objects[0], name=self.spec, spec=self.spec)])
         forward, backward = self.objects
@@ -100,11 +103,18 @@ def _among(loaded: Loaded, offered: Mapping[str, Any], layer: Layer) -> list[Can
     names = _functions(offered)
     if layer.loss:
         called = [name for name in names if any(word in name.lower() for word in layer.vocabulary.names)]
-        return [Candidate(loaded=loaded, names=(name,), objects=(offered[name],)) for name in called]
+        return [_candidate(loaded, (name,), offered) for name in called]
+    if not layer.reference:
+        alone = [(name,) for name in names]  # each may return its gradients itself
+        return [_candidate(loaded, n, offered) for n in _pairs(names) or alone]
     pairs = _pairs(names) or _unmatched(names, layer)
     classes = [name for name, value in offered.items() if inspect.isclass(value) and _has_passes(value)]
     found = [*pairs, *((name,) for name in sorted(classes))]
-    return [Candidate(loaded=loaded, names=n, objects=tuple(offered[name] for name in n)) for n in found]
+    return [_candidate(loaded, n, offered) for n in found]
+
+
+def _candidate(loaded: Loaded, names: tuple[str, ...], offered: Mapping[str, Any]) -> Candidate:
+    return Candidate(loaded=loaded, names=names, objects=tuple(offered[name] for name in names))
 
 
 def _public(loaded: Loaded, *, own: bool) -> dict[str, Any]:
@@ -123,11 +133,11 @@ def _functions(offered: Mapping[str, Any]) -> list[str]:
 def _pairs(names: list[str]) -> list[tuple[str, str]]:
     """Match functions whose names differ only in which pass they name: `conv_forward_naive`, `conv_backward_naive`.
 
-    A forward pass may name none: `conv2d`, `conv2d_backward`.
+    A forward pass may name none: `conv2d`, `conv2d_backward`. The derivative of `f` may be `df`.
     """
     stems: dict[str, dict[str, list[str]]] = {}
     for name in names:
-        stem, which = _pass_of(name)
+        stem, which = (name[1:], "backward") if name[:1] == "d" and name[1:] in names else _pass_of(name)
         stems.setdefault(stem, {}).setdefault(which, []).append(name)
     return sorted(
         (forward, backward)

@@ -59,6 +59,9 @@ class Implementation:
     convention: str  #: how it was understood, in its own terms
     forward: Forward  #: raises ImplementationError, or NotExpressibleError for a geometry that it cannot be asked
     backward: Backward  #: raises ImplementationError
+    #: Where the case names the inputs: the order in which it takes them itself, and why it has others, if it has.
+    order: tuple[str, ...] = ()
+    refusal: Callable[[Iterable[str]], str | None] = lambda _names: None
     warnings: tuple[str, ...] = ()  #: what went wrong on the way and was got over, a sentence each
 
 

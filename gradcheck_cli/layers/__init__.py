@@ -25,7 +25,9 @@ TITLES = {
     "maxpool": "max pooling",
     "avgpool": "average pooling",
     "batchnorm": "batch normalisation",
+    "spatial-batchnorm": "spatial batch normalisation",
     "layernorm": "layer normalisation",
+    "groupnorm": "group normalisation",
     "softmax": "softmax loss",
     "temporal-softmax": "temporal softmax loss",
     "svm": "hinge loss",
@@ -33,6 +35,7 @@ TITLES = {
     "rnn": "recurrent layer",
     "lstm-step": "LSTM step",
     "lstm": "LSTM layer",
+    "function": "function of your own",
 }
 
 

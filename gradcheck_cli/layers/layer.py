@@ -119,6 +119,11 @@ class Problem:
     #: `expected` if no right layer would have drawn so.
     alike: Callable[[Array], Array] | None = None
     cotangents: int = 1  #: how many of the outputs have one; what follows them is state
+    #: Whether it is known what is expected. Where not, forward says of which shape its output is; until it has been
+    #: seen (`pose.answered`), the cotangent is empty, as the expected output always is.
+    reference: bool = True
+    #: Of inputs that may not lie anywhere, from where to where they do; forward need not be defined elsewhere.
+    domain: Mapping[str, tuple[float, float]] = field(default_factory=dict)
 
     @property
     def differentiable(self) -> tuple[str, ...]:
@@ -147,8 +152,8 @@ class Problem:
         return found
 
     def located(self, flat: int) -> tuple[str, tuple[int, ...]]:
-        """Say in which output, and where in it, a flat index of `expected` is."""
-        for name, part in self.parts(np.arange(self.expected.size).reshape(self.expected.shape)).items():
+        """Say in which output, and where in it, a flat index of the output is."""
+        for name, part in self.parts(np.arange(self.cotangent.size).reshape(self.cotangent.shape)).items():
             if (found := np.argwhere(part == flat)).size or part.shape == ():
                 return name, tuple(int(i) for i in found[0])
         raise IndexError(flat)
@@ -189,6 +194,9 @@ class Layer:
     state: tuple[str, ...] = ()  #: entries of the parameters that forward writes
     #: One function that returns a number and its own gradients: (inputs) -> (loss, gradients).
     loss: bool = False
+    #: Whether it is known what forward computes. Where not, it is any function of the inputs that the case names, and
+    #: how it is to be called is read from its own arguments.
+    reference: bool = True
 
     @property
     def indefinite(self) -> str:
@@ -198,6 +206,8 @@ class Layer:
     @property
     def signature(self) -> str:
         """What is looked for in a file, in the names of the literature."""
+        if not self.reference:
+            return "function with its gradient, such as f(x, w) and f_grad(dout, x, w)"
         stem, called = self.vocabulary.names[0], ", ".join([*self.inputs, *([self.param] if self.param else [])])
         owed = ", ".join(f"d{name}" for name in self.owed)
         if self.loss:

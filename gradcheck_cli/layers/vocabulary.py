@@ -31,6 +31,7 @@ class Argument:
     """A number, or whatever says a part of the geometry, as an argument of a function or a constructor."""
 
     names: tuple[str, ...]  #: as `word` reduces them; a name with a capital is compared as it is
+    keys: tuple[str, ...] = ()  #: what an entry of a dictionary is called besides, as it is written
     #: What may be passed, the most frequent first, by how the header says it ("" for nothing to say).
     #: One raises ValueError where it cannot express the geometry.
     forms: Mapping[str, Callable[[Sizes], object]]
@@ -51,6 +52,7 @@ class Arrangement:
     title: str  #: how the header says it; "" for the usual one
     axes: Mapping[str, str]
     telling: tuple[str, ...] = ()  #: names of arguments, reduced, that tell it
+    exact: bool = False  #: what needs it cannot do with the usual one, and owes gradients that lie so too
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,6 +14,7 @@ from gradcheck_cli.layers.conv1d import conv1d_backward, conv1d_forward
 from gradcheck_cli.layers.conv_transpose import conv_transpose_backward, conv_transpose_forward
 from gradcheck_cli.layers.depthwise_conv import depthwise_conv_backward, depthwise_conv_forward
 from gradcheck_cli.layers.dropout import dropout_backward, dropout_forward
+from gradcheck_cli.layers.groupnorm import groupnorm_backward, groupnorm_forward
 from gradcheck_cli.layers.layernorm import layernorm_backward, layernorm_forward
 from gradcheck_cli.layers.lstm import lstm_forward
 from gradcheck_cli.layers.lstm_step import lstm_step_backward, lstm_step_forward
@@ -23,6 +24,7 @@ from gradcheck_cli.layers.rnn import rnn_forward
 from gradcheck_cli.layers.rnn_step import rnn_step_backward, rnn_step_forward
 from gradcheck_cli.layers.sigmoid import sigmoid_forward
 from gradcheck_cli.layers.softmax import softmax_loss
+from gradcheck_cli.layers.spatial_batchnorm import spatial_batchnorm_backward, spatial_batchnorm_forward
 from gradcheck_cli.layers.svm import svm_loss
 from gradcheck_cli.layers.tanh import tanh_forward
 from gradcheck_cli.layers.temporal_affine import temporal_affine_backward, temporal_affine_forward
@@ -264,51 +266,93 @@ def not_divided(dout: Any, cache: Any) -> Any:
     return avg_pool_backward(dout, cache) * (cache[1]["pool_height"] * cache[1]["pool_width"])
 
 
-@_plant("batchnorm", batchnorm_forward, "mean-path")
-def without_mean_path(dout: Any, cache: Any) -> Any:
-    normal, gamma, deviation, train = cache
-    _, dgamma, dbeta = batchnorm_backward(dout, cache)
-    g = dout * gamma
-    return (g - train * normal * (g * normal).mean(axis=0)) / deviation, dgamma, dbeta
+#: What dx comes to with a slip, of g = gamma dout, x and eps, each with the elements of a set in a row.
+_DX_SLIPS: list[tuple[str, Callable[[Any, Any, float], Any]]] = []
 
 
-@_plant("batchnorm", batchnorm_forward, "variance-path")
-def without_variance_path(dout: Any, cache: Any) -> Any:
-    _, gamma, deviation, train = cache
-    _, dgamma, dbeta = batchnorm_backward(dout, cache)
-    g = dout * gamma
-    return (g - train * g.mean(axis=0)) / deviation, dgamma, dbeta
+def _slip(code: str) -> Callable[..., Any]:
+    def add(function: Callable[..., Any]) -> Callable[..., Any]:
+        _DX_SLIPS.append((code, function))
+        return function
+
+    return add
 
 
-@_plant("batchnorm", batchnorm_forward, "divided-by-n-minus-1")
-def sample_variance(dout: Any, cache: Any) -> Any:
-    normal, gamma, deviation, train = cache
-    _, dgamma, dbeta = batchnorm_backward(dout, cache)
-    g = dout * gamma
-    path = normal * (g * normal).sum(axis=0) / max(len(g) - 1, 1)
-    return (g - train * (g.mean(axis=0) + path)) / deviation, dgamma, dbeta
+def _mean(rows: Any) -> Any:
+    return rows.mean(axis=1, keepdims=True)
 
 
-@_plant("batchnorm", batchnorm_forward, "divided-by-n-minus-1")
-def sample_mean_and_variance(dout: Any, cache: Any) -> Any:
-    normal, gamma, deviation, train = cache
-    _, dgamma, dbeta = batchnorm_backward(dout, cache)
-    g = dout * gamma
-    ways = (g.sum(axis=0) + normal * (g * normal).sum(axis=0)) / max(len(g) - 1, 1)
-    return (g - train * ways) / deviation, dgamma, dbeta
+@_slip("mean-path")
+def _without_mean_path(g: Any, x: Any, eps: float) -> Any:
+    s = np.sqrt(x.var(axis=1, keepdims=True) + eps)
+    return g / s - (x - _mean(x)) * _mean(g * (x - _mean(x))) / s**3
 
 
-def _keeping_eps(x: Any, gamma: Any, beta: Any, bn_param: Any) -> Any:
-    out, cache = batchnorm_forward(x, gamma, beta, bn_param)
-    return out, (*cache, bn_param["eps"])
+@_slip("variance-path")
+def _without_variance_path(g: Any, x: Any, eps: float) -> Any:
+    return (g - _mean(g)) / np.sqrt(x.var(axis=1, keepdims=True) + eps)
 
 
-@_plant("batchnorm", _keeping_eps, "eps-missing")
-def without_eps(dout: Any, cache: Any) -> Any:
-    normal, gamma, deviation, train, eps = cache
-    _, dgamma, dbeta = batchnorm_backward(dout, (normal, gamma, deviation, train))
-    own = np.sqrt(deviation**2 - eps)
-    return batchnorm_backward(dout, (normal * deviation / own, gamma, own, train))[0], dgamma, dbeta
+@_slip("statistics-constant")
+def _of_constants(g: Any, x: Any, eps: float) -> Any:
+    return g / np.sqrt(x.var(axis=1, keepdims=True) + eps)
+
+
+@_slip("divided-by-n-minus-1")
+def _sample_variance(g: Any, x: Any, eps: float) -> Any:
+    s, path = np.sqrt(x.var(axis=1, keepdims=True) + eps), (g * (x - _mean(x))).sum(axis=1, keepdims=True)
+    return (g - _mean(g)) / s - (x - _mean(x)) * path / (x.shape[1] - 1) / s**3
+
+
+@_slip("divided-by-n-minus-1")
+def _sample_mean_and_variance(g: Any, x: Any, eps: float) -> Any:
+    s, path = np.sqrt(x.var(axis=1, keepdims=True) + eps), (g * (x - _mean(x))).sum(axis=1, keepdims=True)
+    return g / s - (g.sum(axis=1, keepdims=True) / s + (x - _mean(x)) * path / s**3) / (x.shape[1] - 1)
+
+
+@_slip("eps-missing")
+def _without_eps(g: Any, x: Any, _: float) -> Any:
+    s = x.std(axis=1, keepdims=True)
+    return (g - _mean(g)) / s - (x - _mean(x)) * _mean(g * (x - _mean(x))) / s**3
+
+
+#: Of each normalisation its passes, and its x with the elements of a set in a row.
+NORMALISATIONS: dict[str, tuple[Any, Any, Callable[[Any, Any], Any]]] = {
+    "batchnorm": (batchnorm_forward, batchnorm_backward, lambda x, _: x.T),
+    "spatial-batchnorm": (
+        *(spatial_batchnorm_forward, spatial_batchnorm_backward),
+        lambda x, _: x.swapaxes(0, 1).reshape(x.shape[1], -1),
+    ),
+    "layernorm": (layernorm_forward, layernorm_backward, lambda x, _: x),
+    "groupnorm": (groupnorm_forward, groupnorm_backward, lambda x, p: x.reshape(len(x) * p["G"], -1)),
+}
+
+
+def _normalisation(layer: str, slip: Callable[[Any, Any, float], Any]) -> tuple[Any, Any]:
+    right, right_backward, rows = NORMALISATIONS[layer]
+
+    def forward(x: Any, gamma: Any, beta: Any, param: Any) -> Any:
+        out, cache = right(x, gamma, beta, param)
+        return out, (cache, x, gamma, param)
+
+    def backward(dout: Any, kept: Any) -> Any:
+        cache, x, gamma, param = kept
+        dx, *rest = right_backward(dout, cache)
+        if param.get("mode") != "test":
+            g = dout * gamma.reshape(-1, *[1] * (x.ndim - 2))
+            places = rows(np.arange(x.size).reshape(x.shape), param)
+            dx = np.zeros_like(x)
+            dx.reshape(-1)[places] = slip(rows(g, param), rows(x, param), param["eps"])
+        return dx, *rest
+
+    return forward, backward
+
+
+FAULTS += [
+    Planted(f"{layer}-{slip.__name__.strip('_')}", layer, _normalisation(layer, slip), code)
+    for layer in NORMALISATIONS
+    for code, slip in _DX_SLIPS
+]
 
 
 @_plant_forward("batchnorm", batchnorm_backward)

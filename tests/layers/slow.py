@@ -159,6 +159,25 @@ def layernorm(x: Array, gamma: Array, beta: Array, p: Param) -> list[Any]:
     return [out]
 
 
+def spatial_batchnorm(x: Array, gamma: Array, beta: Array, p: Param) -> list[Any]:
+    places = list(itertools.product(*(range(x.shape[k]) for k in (0, 2, 3))))
+    flat, *running = batchnorm(np.array([x[n, :, i, j] for n, i, j in places]), gamma, beta, p)
+    out = np.zeros(x.shape, complex)
+    for (n, i, j), row in zip(places, flat, strict=True):
+        out[n, :, i, j] = row
+    return [out, *running]
+
+
+def groupnorm(x: Array, gamma: Array, beta: Array, p: Param) -> list[Any]:
+    out, channels = np.zeros(x.shape, complex), x.shape[1] // p["G"]
+    for n, group in itertools.product(range(x.shape[0]), range(p["G"])):
+        own = list(itertools.product(range(group * channels, (group + 1) * channels), *map(range, x.shape[2:])))
+        mean, variance = _moments([x[n, c, i, j] for c, i, j in own])
+        for c, i, j in own:
+            out[n, c, i, j] = gamma[c] * (x[n, c, i, j] - mean) / cmath.sqrt(variance + p["eps"]) + beta[c]
+    return [out]
+
+
 def softmax(x: Array, y: Array) -> list[Any]:
     losses = []
     for row, label in zip(x, y, strict=True):
@@ -218,7 +237,8 @@ def lstm(x: Array, h: Array, Wx: Array, Wh: Array, b: Array) -> list[Any]:
 SLOW: dict[str, Callable[..., list[Any]]] = {
     function.__name__.replace("_", "-"): function
     for function in (
-        *(conv1d, conv_transpose, depthwise_conv, affine, relu, sigmoid, tanh, maxpool, avgpool, batchnorm, layernorm),
+        *(conv1d, conv_transpose, depthwise_conv, affine, relu, sigmoid, tanh, maxpool, avgpool, batchnorm),
+        *(spatial_batchnorm, layernorm, groupnorm),
         *(softmax, svm, rnn_step, rnn, lstm_step, lstm),
         *(word_embedding, temporal_affine, temporal_softmax, dropout),
     )

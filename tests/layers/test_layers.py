@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from tests.conftest import Program
 
-OTHERS = [name for name in TITLES if name != "conv"]
+OTHERS = [name for name in TITLES if name != "conv" and LAYERS[name].reference]
 #: Pairs of evaluations for each input: what a coupling must come to, for the sizes of the first standard case.
 PAIRS: dict[str, dict[str, int]] = {
     "affine": {"dx": 6, "dw": 6, "db": 1},  # over samples; over units
@@ -33,7 +33,9 @@ PAIRS: dict[str, dict[str, int]] = {
     "maxpool": {"dx": 2 * 2},  # places in a window
     "avgpool": {"dx": 2 * 2},
     "batchnorm": {"dx": 6, "dgamma": 1, "dbeta": 1},  # over features
+    "spatial-batchnorm": {"dx": 3 * 3 * 2, "dgamma": 1, "dbeta": 1},  # over channels
     "layernorm": {"dx": 6, "dgamma": 1, "dbeta": 1},  # over samples; over features
+    "groupnorm": {"dx": 6 // 2 * 3 * 2, "dgamma": 1, "dbeta": 1},  # over groups of samples; over channels
     "softmax": {"dx": 5 * 4},  # one number depends on all
     "svm": {"dx": 5 * 4},
     "rnn-step": {"dx": 4, "dprev_h": 5, "dWx": 4, "dWh": 5, "db": 1},
@@ -348,6 +350,7 @@ def test_a_loss_is_one_function() -> None:
         (["batchnorm", "--momentum", "2"], "momentum must be from 0 to 1, not 2"),
         (["batchnorm", "--eps", "small"], "give a number such as 0.9"),
         (["affine", "--split", "4"], "split 4 must divide D 6"),
+        (["groupnorm", "--G", "4"], "G 4 must divide C 6"),
         (["perceptron"], "No such command 'perceptron'"),
     ],
 )
