@@ -32,6 +32,7 @@ PLANTED = (
     *("rnn-step-slope_forgotten", "rnn-not_carried_back", "lstm-cell_not_carried_back", "lstm-step-gate_order"),
     *("conv-transpose-stride_forgotten", "conv-transpose-pad_forgotten", "conv-transpose-overlaps_assigned"),
     *("depthwise-conv-cropped_to_nothing", "depthwise-conv-kernel_of_next_channel", "dropout-mask_forgotten"),
+    *("groupnorm-without_variance_path", "spatial-batchnorm-sample_variance"),
     *("temporal-affine-bias_of_each_step", "temporal-softmax-mask_ignored", "word-embedding-rows_overwritten"),
 )
 BY_NAME = {fault.name: fault for fault in FAULTS}
