@@ -186,6 +186,7 @@ class Run:
     argv: tuple[str, ...]
     seed: int
     cases: int  #: for all implementations together, skipped ones included
+    surveyed: bool = False  #: whether it was found by looking what there is to check, and of which layers
     random: bool = False  #: whether cases are random: of those that fail, smallest ones are told in their place
     versions: Mapping[str, str]  #: of the program, Python and NumPy
 

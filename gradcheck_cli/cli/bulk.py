@@ -87,7 +87,7 @@ def journal(path: str | None, works: Sequence[Work[Any]], versions: dict[str, st
     Raises:
         click.BadParameter: it cannot be used.
     """
-    if path is None:
+    if path is None or not works:
         yield None
         return
     from gradcheck_cli.journal import Journal, UnusableError  # only --resume needs it
@@ -116,7 +116,7 @@ def _described(works: Sequence[Work[Any]], versions: dict[str, str]) -> dict[str
     }
     return {
         **versions,
-        "layer": works[0].layer,
+        "layers": [work.layer for work in works],
         "implementations": implementations,
         "--method": settings.method,
         "--tol": settings.tol,

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from gradcheck_cli.implementation.implementation import Implementation
     from gradcheck_cli.layers.layer import Layer
 
-__all__ = ["ImplementationNotFoundError", "find", "split"]
+__all__ = ["ImplementationNotFoundError", "find", "load", "split"]
 
 
 def find(spec: str, layer: Layer, adapter: str | None = None) -> Implementation:
@@ -68,20 +68,34 @@ def split(spec: str) -> tuple[str, list[str]]:
 
 
 def _load(home: str, spec: str, layer: Layer) -> list[Loaded]:
-    path = Path(home)
-    if path.is_dir() and home.strip("."):
+    if Path(home).is_dir() and home.strip("."):
         return _load_folder(home, layer)
+    return [load(home, spec, _accepted(layer))]
+
+
+def load(home: str, spec: str, accepted: str) -> Loaded:
+    """Load a file or a dotted module.
+
+    Args:
+        home: which.
+        spec: what a user has typed.
+        accepted: the end of a sentence that says what could have been.
+
+    Raises:
+        ImplementationNotFoundError: there is none, or it cannot be loaded.
+    """
+    path = Path(home)
     if path.suffix == ".py" or os.sep in home:
         if path.is_file() and path.suffix != ".py":
-            raise ImplementationNotFoundError(f"{home} is no Python file: {_accepted(layer)}")
+            raise ImplementationNotFoundError(f"{home} is no Python file: {accepted}")
         if not path.is_file():
             raise ImplementationNotFoundError(f"{home}: there is no such file{_nearest(path)}")
-        return [load_file(home)]
+        return load_file(home)
     if not all(part.isidentifier() for part in home.split(".")):
-        raise ImplementationNotFoundError(f"{spec!r} is no implementation: {_accepted(layer)}")
+        raise ImplementationNotFoundError(f"{spec!r} is no implementation: {accepted}")
     if loaded := load_module(home):
-        return [loaded]
-    raise ImplementationNotFoundError(f"no module {home!r}: {_accepted(layer)}")
+        return loaded
+    raise ImplementationNotFoundError(f"no module {home!r}: {accepted}")
 
 
 def _load_folder(home: str, layer: Layer) -> list[Loaded]:

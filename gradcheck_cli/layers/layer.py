@@ -70,6 +70,17 @@ class Case:
 
 
 @dataclass(frozen=True, kw_only=True)
+class NoCase(Case):
+    """What a result has in the place of a case where it did not come as far as to one."""
+
+    layer: ClassVar[str] = ""
+
+    def label(self) -> str:
+        """Say so."""
+        return "no case"
+
+
+@dataclass(frozen=True, kw_only=True)
 class Axis:
     """What one axis of an array is called: in `the last row`, `samples n >= 1`, `divided by N`."""
 
@@ -173,6 +184,8 @@ class Layer:
     #: thousand of them are tried, and impossible ones only where what is given leaves no choice. None: none are drawn.
     random: Callable[[Draw, Mapping[str, Sequence[Any]]], Mapping[str, Any]] | None = None
     shows: Callable[[Any], bool] = lambda _case: True  #: whether gradients of a case can be other than 0
+    #: Whether code is taken for this layer of which nobody has said what it is: by its name, or by what it computes.
+    sought: bool = True
     corners: tuple[Callable[[Any], bool], ...] = ()  #: kinds of case that faults depend on: one of each is tried first
     param: str | None = None  #: what the dictionary of parameters is called, where there is one
     outputs: tuple[str, ...] = ("out",)  #: what forward returns before its cache
