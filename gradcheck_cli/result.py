@@ -143,6 +143,11 @@ class CaseResult:
     arrays: Mapping[str, Array] = field(default_factory=dict, repr=False, compare=False)
 
     @property
+    def ran(self) -> bool:
+        """Whether it came as far as to a case."""
+        return bool(self.case.layer)
+
+    @property
     def reasons(self) -> tuple[str, ...]:
         """Why the parts of the case that are as bad as the whole are not right, a sentence each."""
         parts = [self.forward, *self.gradients.values()] if self.forward else [*self.gradients.values()]

@@ -60,6 +60,7 @@ ADAPTED = (["convcheck", "one_image.py", "--adapter", "adapter.py:adapt"], 0, "1
 EXAMPLES = {
     "adapter.py": ADAPTED,
     "one_image.py": ADAPTED,
+    "course.py": (["gradcheck", "course.py"], 1, "variance is"),
     "own_layer.py": (["convcheck", "own_layer.py"], 0, "13 cases passed"),
     "empty_crop.py": (["convcheck", "empty_crop.py", "--pad", "0,1"], 1, "dx is empty"),
 }

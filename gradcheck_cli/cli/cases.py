@@ -46,7 +46,7 @@ def make_cases(
         if importlib.util.find_spec("hypothesis") is None:
             raise click.UsageError("--fuzz draws with hypothesis, which is not there: pip install 'convcheck[fuzz]'")
         if layer.random is None:
-            raise click.UsageError(f"--fuzz: of {layer.indefinite} no random cases are drawn so far; leave it out.")
+            raise click.UsageError(f"--fuzz: there are no random cases of {layer.title} so far; leave it out.")
         from gradcheck_cli.cases.fuzz import RandomCases  # only --fuzz needs it
 
         cases = RandomCases(layer=layer, values=values, seed=seed, wanted=fuzz)

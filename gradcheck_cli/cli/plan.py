@@ -98,7 +98,7 @@ def plan_files(specs: tuple[str, ...], asked: Asked, *, quiet: bool, verbose: bo
         raise click.UsageError(f"{layers[0]} is a layer, and comes first: gradcheck {layers[0]} FILE.py")
     files = list(dict.fromkeys(file for spec in specs for file in files_in(spec)))
     if not files:
-        raise click.UsageError(f"{', '.join(specs)} is a folder without Python files; name one, FILE.py.")
+        raise click.UsageError(f"{', '.join(specs)} has no file that speaks of a layer; name one, FILE.py.")
     for file in files:
         try:
             found = survey(file, asked.limits)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from gradcheck_cli.implementation.implementation import Implementation
     from gradcheck_cli.layers.layer import Layer
 
-__all__ = ["ImplementationNotFoundError", "find", "load", "split"]
+__all__ = ["ImplementationNotFoundError", "find", "load", "named", "split"]
 
 
 def find(spec: str, layer: Layer, adapter: str | None = None) -> Implementation:
@@ -140,7 +140,7 @@ def plain(
 def _named(place: Loaded, names: list[str], layer: Layer) -> Candidate:
     if len(names) > 2 or not all(names):
         raise ImplementationNotFoundError(f"{_wanted(place)}, not {','.join(names)!r}")
-    objects = _objects(place, names)
+    objects = named(place, names)
     if layer.loss:
         if len(names) > 1:
             raise ImplementationNotFoundError(f"name one function, {place.home}:loss, not {','.join(names)!r}")
@@ -151,7 +151,7 @@ def _named(place: Loaded, names: list[str], layer: Layer) -> Candidate:
             why = f"it is in {listed(','.join(pair) for pair in pairs)}" if pairs else "its other half is not found"
             raise ImplementationNotFoundError(f"{_wanted(place)}, not {names[0]!r} alone: {why}")
         names = list(pairs[0])
-        objects = _objects(place, names)
+        objects = named(place, names)
     if len(names) == 2 and any(isinstance(value, type) for value in objects):
         raise ImplementationNotFoundError(f"{_wanted(place)}, not {','.join(names)!r}")
     return Candidate(loaded=place, names=tuple(names), objects=objects)
@@ -161,7 +161,12 @@ def _wanted(place: Loaded) -> str:
     return f"name two functions, {place.home}:forward,backward, or a class, {place.home}:Class"
 
 
-def _objects(place: Loaded, names: list[str]) -> tuple[Any, ...]:
+def named(place: Loaded, names: list[str]) -> tuple[Any, ...]:
+    """Return the functions and classes of these names.
+
+    Raises:
+        ImplementationNotFoundError: there is one that the module does not have.
+    """
     for name in names:
         if not callable(getattr(place.module, name, None)):
             near = _close(name, functions(place))
@@ -203,13 +208,13 @@ def _adapted(home: str, names: list[str], layer: Layer, adapter: str) -> Impleme
     where, function = split(adapter)
     if len(function) != 1 or not Path(where).is_file():
         raise ImplementationNotFoundError(f"--adapter {adapter}: give FILE.py:function, of a file that is there")
-    (adapt,) = _objects(load_file(where), function)
+    (adapt,) = named(load_file(where), function)
     places = _load(home, home, layer)
     if len(places) > 1:
         raise ImplementationNotFoundError(f"{home} has several files; name the one to adapt")
     (place,) = places
     spec = f"{home}:{','.join(names)}" if names else home
-    found = adapted(adapt, _objects(place, names) if names else (place.module,), spec, adapter, layer)
+    found = adapted(adapt, named(place, names) if names else (place.module,), spec, adapter, layer)
     return replace(found, warnings=place.warnings)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import inspect
 import itertools
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,8 +24,7 @@ from gradcheck_cli.implementation.candidates import (
     stem_of,
     words_in,
 )
-from gradcheck_cli.implementation.find import ImplementationNotFoundError, load, split
-from gradcheck_cli.implementation.implementation import listed
+from gradcheck_cli.implementation.find import load, named, split
 from gradcheck_cli.implementation.trial import Fit, best
 from gradcheck_cli.layers import LAYERS
 
@@ -69,12 +69,18 @@ class Found:
 
 
 def files_in(spec: str) -> list[str]:
-    """List the files of a folder that may have layers; of anything else, itself."""
+    """List the files of a folder that speak of layers, without running any; of anything else, itself."""
     path = Path(spec)
     if not path.is_dir():
         return [spec]
-    found = [file for file in sorted(path.glob("*.py")) if not file.name.startswith(("test", "_"))]
+    found = [file for file in sorted(path.glob("*.py")) if not file.name.startswith("test") and _speaks(file)]
     return [f"./{file}" if str(file).startswith("-") else str(file) for file in found]
+
+
+def _speaks(file: Path) -> bool:
+    """Tell whether a file, even one that is no Python, defines something that is called after a layer."""
+    names = re.findall(r"^(?:def|class)\s+(\w+)", file.read_text(encoding="utf-8", errors="replace"), re.MULTILINE)
+    return any(_called([name], loss=loss) for name in names for loss in (False, True))
 
 
 def take_inventory(spec: str) -> Inventory:
@@ -86,10 +92,7 @@ def take_inventory(spec: str) -> Inventory:
     home, names = split(spec)
     loaded = load(home, spec, ACCEPTED)
     have = public(loaded, own=True) or public(loaded, own=False)
-    if missing := [name for name in names if name not in have]:
-        raise ImplementationNotFoundError(
-            f"{home} has no function or class {listed(map(repr, missing))}; it has {said(have)}"
-        )
+    have |= dict(zip(names, named(loaded, names), strict=True))
     functions = [name for name, value in have.items() if not inspect.isclass(value)]
     offers = list(_unlike([*_passes(functions), *_losses(functions), *_classes(have)], have))
     if names:
@@ -109,8 +112,7 @@ def whose(offer: Offer) -> Found | None:
     """Find out which layer's passes an offer has, by trying; None if it is of none that is known."""
     home, _ = split(offer.spec)
     loaded = load(home, offer.spec, ACCEPTED)
-    objects = tuple(getattr(loaded.module, name) for name in offer.names)
-    candidate = Candidate(loaded=loaded, names=offer.names, objects=objects)
+    candidate = Candidate(loaded=loaded, names=offer.names, objects=named(loaded, list(offer.names)))
     fits: dict[str, Fit] = {}
     misses: dict[str, str] = {}
     for layer in [LAYERS[name] for name in offer.layers] or _sought(loss=False):
@@ -140,10 +142,8 @@ def said(names: Iterable[str]) -> str:
 def nothing(home: str, have: Iterable[str]) -> str:
     """Say what was looked for where only other things are."""
     known = ", ".join(layer.name for loss in (False, True) for layer in _sought(loss=loss))
-    return (
-        f"{home} has no layer that is known: no pair such as affine_forward and affine_backward, class or loss that is "
-        f"called after one ({known}) or computes what one does; it has {said(have)}"
-    )
+    sought = "pair such as affine_forward and affine_backward, no class and no loss of a known layer"
+    return f"{home} has no {sought} ({known}); it has {said(have)}"
 
 
 def _offer(home: str, names: tuple[str, ...], have: Mapping[str, Any]) -> Offer:
@@ -162,8 +162,7 @@ def _passes(functions: list[str]) -> list[tuple[str, ...]]:
         found += sorted(fuller, key=lambda pair: sum(map(len, map(stem_of, pair))))[-1:]
     left_over = [name for name in functions if pass_of(name)[1] and not any(name in pair for pair in found)]
     for one, other in itertools.combinations(left_over, 2):
-        pair = _in_order(one, other)
-        if pair and _may_belong(*pair) and _called(pair, loss=False):
+        if set(_called([one], loss=False)) & set(_called([other], loss=False)) and (pair := _in_order(one, other)):
             found.append(pair)
     return [pair for pair in found if _called(pair, loss=False) or not _mentioned(pair)]
 
@@ -196,10 +195,12 @@ def _classes(have: Mapping[str, Any]) -> list[tuple[str, ...]]:
 
 
 def _unlike(offers: list[tuple[str, ...]], have: Mapping[str, Any]) -> Iterable[tuple[str, ...]]:
-    """Leave out what is the same under another name, and put the others in the order of the file."""
-    once = {tuple(id(have[name]) for name in names): names for names in reversed(offers)}
+    """Put offers in the order of the file, and leave out what was there under another name."""
     order = list(have)
-    return sorted(once.values(), key=lambda names: [order.index(name) for name in names])
+    once: dict[tuple[int, ...], tuple[str, ...]] = {}
+    for names in sorted(offers, key=lambda names: [order.index(name) for name in names]):
+        once.setdefault(tuple(id(have[name]) for name in names), names)
+    return once.values()
 
 
 def _can_have_passes(value: object) -> bool:

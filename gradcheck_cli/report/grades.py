@@ -91,6 +91,6 @@ def _short(names: list[str]) -> dict[str, str]:
     """Shorten `layers.py:forward,backward` to what tells it from the others: the file, or what is within one file."""
     homes = {name: name.rpartition(":")[0] or name for name in names}
     often = Counter(homes.values())
-    if len(often) == 1 < len(names):
+    if len(often) == 1:
         return {name: name.removeprefix(f"{homes[name]}:") for name in names}
     return {name: home if often[home] == 1 and home.endswith(".py") else name for name, home in homes.items()}

@@ -57,7 +57,7 @@ class TableReport:
             self._grades.add(result)
         if self._worst is None or _badness(result) > _badness(self._worst):
             self._worst = result
-        if result.verdict is Verdict.SKIP:
+        if result.verdict is Verdict.SKIP and result.ran:
             self._skipped.add(result.reason or "")
         if self._look.quiet or self._look.show in ("worst", "grades"):
             return
