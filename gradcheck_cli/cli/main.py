@@ -62,7 +62,7 @@ class _Layers(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Take what looks like somebody's code, or is a flag, for arguments of the command that checks files."""
-        if self.get_command(ctx, args[0]) is None:
+        if args[0] not in self.list_commands(ctx):
             if _may_be_code(args[0]) or args[0].startswith("-"):
                 return _FILES, files_command(_FILES), args
             raise click.UsageError(_no_such_command(args[0], self.list_commands(ctx)), ctx)

@@ -184,11 +184,10 @@ class Layer:
     #: thousand of them are tried, and impossible ones only where what is given leaves no choice. None: none are drawn.
     random: Callable[[Draw, Mapping[str, Sequence[Any]]], Mapping[str, Any]] | None = None
     shows: Callable[[Any], bool] = lambda _case: True  #: whether gradients of a case can be other than 0
-    #: Whether code is taken for this layer of which nobody has said what it is: by its name, or by what it computes.
-    sought: bool = True
     corners: tuple[Callable[[Any], bool], ...] = ()  #: kinds of case that faults depend on: one of each is tried first
     param: str | None = None  #: what the dictionary of parameters is called, where there is one
     outputs: tuple[str, ...] = ("out",)  #: what forward returns before its cache
+    sought: bool = True  #: whether code is taken for it of which nobody says what it is, by names or by trying
     state: tuple[str, ...] = ()  #: entries of the parameters that forward writes
     #: One function that returns a number and its own gradients: (inputs) -> (loss, gradients).
     loss: bool = False
