@@ -102,8 +102,8 @@ def take_inventory(spec: str) -> Inventory:
     aliases = {name for name, value in have.items() if any(value is have[other] for other in told)}
     rest = [name for name in have if name not in {*told, *halves, *aliases} and _can_have_passes(have[name])]
     return Inventory(
-        offers=tuple(_offer(home, one, have) for one in offers),
-        halves=tuple(_offer(home, (name,), have) for name in halves if not names or name in names),
+        offers=tuple(_offer(home, one) for one in offers),
+        halves=tuple(_offer(home, (name,)) for name in halves if not names or name in names),
         others=() if names else tuple(rest),
     )
 
@@ -146,9 +146,9 @@ def nothing(home: str, have: Iterable[str]) -> str:
     return f"{home} has no {sought} ({known}); it has {said(have)}"
 
 
-def _offer(home: str, names: tuple[str, ...], have: Mapping[str, Any]) -> Offer:
-    loss = len(names) == 1 and not inspect.isclass(have[names[0]]) and not pass_of(names[0])[1]
-    return Offer(spec=f"{home}:{','.join(names)}", names=names, layers=_called(names, loss=loss))
+def _offer(home: str, names: tuple[str, ...]) -> Offer:
+    layers = _called(names, loss=False) or _called(names, loss=True)
+    return Offer(spec=f"{home}:{','.join(names)}", names=names, layers=layers)
 
 
 def _passes(functions: list[str]) -> list[tuple[str, ...]]:
@@ -168,11 +168,11 @@ def _passes(functions: list[str]) -> list[tuple[str, ...]]:
 
 
 def _in_order(one: str, other: str) -> tuple[str, str] | None:
-    """Return two passes, forward first, if one is that and the other is not."""
-    which = pass_of(one)[1], pass_of(other)[1]
-    if which == ("forward", "backward"):
+    """Return two passes, the backward one last, if just one of them is that; a forward pass may not say so."""
+    backward = [pass_of(name)[1] == "backward" for name in (one, other)]
+    if backward == [False, True]:
         return one, other
-    return (other, one) if which == ("backward", "forward") else None
+    return (other, one) if backward == [True, False] else None
 
 
 def _begins(short: list[str], long: list[str]) -> bool:
@@ -186,7 +186,7 @@ def _may_belong(forward: str, backward: str) -> bool:
 
 
 def _losses(functions: list[str]) -> list[tuple[str, ...]]:
-    return [(name,) for name in functions if not pass_of(name)[1] and _called([name], loss=True)]
+    return [(name,) for name in functions if pass_of(name)[1] != "forward" and _called([name], loss=True)]
 
 
 def _classes(have: Mapping[str, Any]) -> list[tuple[str, ...]]:
@@ -245,4 +245,4 @@ def _is_loss(offer: Offer) -> bool:
 
 
 def _says_loss(offer: Offer) -> bool:
-    return any(word in _LOSSES for name in offer.names for word in words_in(name))
+    return any(word in _LOSSES for name in offer.names for word in words_in(name) if not pass_of(name)[1])

@@ -19,6 +19,7 @@ from gradcheck_cli.engine.pool import Pool
 from gradcheck_cli.engine.runner import CHECK, Task, Work
 from gradcheck_cli.engine.stream import Crew, run
 from gradcheck_cli.guard.limits import Limits
+from gradcheck_cli.layers import LAYERS
 from gradcheck_cli.layers.conv import ConvCase
 from gradcheck_cli.result import CaseResult, Verdict
 
@@ -74,6 +75,20 @@ def test_files_are_shared_out_and_told_in_order(layer_file: LayerFile) -> None:
     one = alone(cases, works)
     assert [result.verdict for result in one[::2]] == [Verdict.PASS, Verdict.PASS, Verdict.FAIL, Verdict.ERROR]
     assert results(Crew(executor=Pool(3), ahead=100), cases, works) == one
+
+
+def test_each_work_has_its_own_cases() -> None:
+    relu = replace(work(next(iter(LAYERS["relu"].builtin))), layer="relu")
+    plan: list[tuple[Work[CaseResult], list[Any]]] = [
+        (work(), seeds(1, 2)),
+        (relu, list(LAYERS["relu"].standard())),
+        (work("naive"), seeds(3)),
+    ]
+    expected = [(one.spec, case) for one, cases in plan for case in cases]
+    for crew in Crew(executor=InProcess()), Crew(executor=Pool(2), ahead=10, batch=2):
+        found = [(result.implementation, result.case) for result in run(crew, plan)]
+        crew.executor.shutdown()
+        assert found == expected
 
 
 class Counting(Executor):

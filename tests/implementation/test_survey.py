@@ -27,6 +27,7 @@ NAMED = {
     "conv_forward_naive,conv_backward_naive": "conv",
     "conv_forward_fast,conv_backward_fast": "conv",
     "conv2d,conv2d_backward": "conv",
+    "conv2d,conv2d_backward_fft": "conv",
     "conv1d_forward,conv1d_backward": "conv1d",
     "maxPoolForward,maxPoolBackward": "maxpool",
     "avg_pool_forward_im2col,avg_pool_backward": "avgpool",
@@ -43,7 +44,15 @@ NAMED = {
 UNNAMED = (
     *("affine_relu_forward", "affine_relu_backward", "conv_bn_relu_forward", "conv_bn_relu_backward"),
     *("conv_relu_pool_forward", "conv_relu_pool_backward", "leaky_relu_forward", "leaky_relu_backward"),
-    *("softmax", "eval_numerical_gradient", "fullnet_forward", "fullnet_backward", "get_im2col_indices"),
+    *(
+        "softmax_loss_forward",
+        "softmax_loss_backward",
+        "softmax",
+        "eval_numerical_gradient",
+        "fullnet_forward",
+        "fullnet_backward",
+        "get_im2col_indices",
+    ),
 )
 
 MAX, MEAN = (
@@ -64,6 +73,11 @@ def {0}backward(dout, cache): ...
 AFFINE = "def {0}forward(x, w, b): return x.reshape(len(x), -1) @ w + b, (x, w)\ndef {0}backward(dout, cache): ...\n"
 RELU = "def {0}forward(x): return np.maximum(x, 0), x\ndef {0}backward(dout, x): return dout * (x > 0)\n"
 GELU = "def {0}forward(x): return x / (1 + np.exp(-1.702 * x)), x\ndef {0}backward(dout, x): ...\n"
+SOFTMAX = """
+def softmax_loss_and_gradient(x, y):
+    p = np.exp(x) / np.exp(x).sum(axis=1, keepdims=True)
+    return -np.log(p[range(len(x)), y]).mean(), (p - np.eye(x.shape[1])[y]) / len(x)
+"""
 CLASS = """
 class {0}:
     def forward(self, x):
@@ -127,6 +141,7 @@ def test_what_is_of_no_layer_is_no_layer() -> None:
         (RELU.format("rectify_"), "relu"),
         (GELU.format("gelu_"), None),
         (GELU.format("relu_"), "relu"),
+        (SOFTMAX, "softmax"),
         (CLASS.format("Tanh"), "tanh"),
         (CLASS.format("Squash"), "tanh"),
         (CLASS.format("Sigmoid"), "sigmoid"),
