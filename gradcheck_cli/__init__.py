@@ -8,14 +8,21 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from gradcheck_cli.checks.check import check as check
     from gradcheck_cli.layers.conv import ConvCase as ConvCase
+    from gradcheck_cli.layers.function import FunctionCase as FunctionCase
     from gradcheck_cli.result import CaseResult as CaseResult
     from gradcheck_cli.result import Verdict as Verdict
 
 __version__ = "0.1.0"
 
-__all__ = ["CaseResult", "ConvCase", "Verdict", "__version__", "check"]
+__all__ = ["CaseResult", "ConvCase", "FunctionCase", "Verdict", "__version__", "check"]
 
-_HOME = {"check": "checks.check", "ConvCase": "layers.conv", "CaseResult": "result", "Verdict": "result"}
+_HOME = {
+    "check": "checks.check",
+    "ConvCase": "layers.conv",
+    "FunctionCase": "layers.function",
+    "CaseResult": "result",
+    "Verdict": "result",
+}
 
 
 def __getattr__(name: str) -> object:

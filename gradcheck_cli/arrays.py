@@ -40,6 +40,20 @@ def signed_uniform(source: random.Random, shape: Sequence[int]) -> Array:
     The standard library's generator is used, not NumPy's: the same seed must give the same arrays on every
     machine, and NumPy's `Generator` promises that only within one version of NumPy (NEP 19).
     """
-    words = np.frombuffer(source.randbytes(4 * math.prod(shape)), dtype="<u4")
-    magnitude = 0.5 + (words >> 1) * 2.0**-31
-    return np.where(words & 1, magnitude, -magnitude).reshape(shape)
+    words = _words(source, shape)
+    values = (words >> 1) * 2.0**-31
+    values += 0.5
+    np.negative(values, out=values, where=(words & 1) == 0)
+    return values.reshape(shape)
+
+
+def drawn(source: random.Random, shape: Sequence[int], within: tuple[float, float] | None = None) -> Array:
+    """Draw float64 values uniform between two numbers, neither of them included; signed ones without these."""
+    if within is None:
+        return signed_uniform(source, shape)
+    low, high = within
+    return (low + (high - low) * ((_words(source, shape) + 0.5) * 2.0**-32)).reshape(shape)
+
+
+def _words(source: random.Random, shape: Sequence[int]) -> Array:
+    return np.frombuffer(source.randbytes(4 * math.prod(shape)), dtype="<u4")

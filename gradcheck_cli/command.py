@@ -16,7 +16,7 @@ def replay_command(program: str, case: Case, implementation: str, settings: Sett
     if settings.adapter is not None:
         words += ["--adapter", settings.adapter]
     for parameter in case.parameters():
-        words += [f"--{parameter.name}", parameter.written(getattr(case, parameter.name))]
+        words += parameter.flags(getattr(case, parameter.name))
     words += ["--dtype", case.dtype, "--seed", str(case.seed), "--method", settings.method]
     words += ["--tol", _number(settings.tolerance(case.dtype))]
     if settings.step is not None:

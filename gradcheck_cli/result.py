@@ -128,7 +128,7 @@ class CaseResult:
     case: Case
     verdict: Verdict
     reason: str | None  #: None only on a pass
-    forward: ArrayResult | None = None  #: None if forward raised or the case was skipped
+    forward: ArrayResult | None = None  #: None if it raised, the case was skipped or there is no reference
     gradients: Mapping[str, ArrayResult] = field(default_factory=dict)
     duties: Mapping[str, Duty] = field(default_factory=dict)
     diagnosis: tuple[Diagnosis, ...] = ()

@@ -40,7 +40,7 @@ def decode(data: dict[str, Any]) -> CaseResult:
 def _plain(value: Any) -> Any:
     match value:
         case Case():
-            return {"layer": value.layer, **{f.name: getattr(value, f.name) for f in dataclasses.fields(value)}}
+            return {"layer": value.layer, **{f.name: _plain(getattr(value, f.name)) for f in dataclasses.fields(value)}}
         case StrEnum():
             return str(value)
         case np.ndarray():

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gradcheck_cli.checks.duties import FirstRun, try_duties, untried_duties
-from gradcheck_cli.checks.forward import check_forward
+from gradcheck_cli.checks.forward import check_forward, seen
 from gradcheck_cli.checks.gradients import Gradients, check_gradients, unchecked_gradients
 from gradcheck_cli.checks.settings import Settings
 from gradcheck_cli.command import replay_command
@@ -113,6 +113,7 @@ def _judge(case: Case, layer: Layer, implementation: Implementation, settings: S
     try:
         with watching() as watch:
             out, cache = implementation.forward(problem.inputs, problem.parameters)
+            problem = seen(out, problem, case, implementation.order)
             forward = check_forward(out, problem, case.dtype, settings)
             returned = implementation.backward(problem.cotangent, cache, problem.differentiable)
         changed = watch.changed({**problem.inputs, "dout": problem.cotangent})
@@ -131,7 +132,8 @@ def _judge(case: Case, layer: Layer, implementation: Implementation, settings: S
             traceback=error.traceback,
         )
     diagnosis = found.leaks
-    if Verdict.FAIL in (forward.verdict, *(gradient.verdict for gradient in found.results.values())):
+    parts = [*([forward] if forward else []), *found.results.values()]
+    if any(part.verdict is Verdict.FAIL for part in parts):
         from gradcheck_cli.checks.diagnosis.diagnose import diagnose  # 15 ms, and only for a case that fails
 
         diagnosis = diagnose(
@@ -150,8 +152,7 @@ def _judge(case: Case, layer: Layer, implementation: Implementation, settings: S
     scales = {name: scale for name, scale in scales.items() if math.isfinite(scale)}
     first = FirstRun(out=out, gradients=returned, changed=changed, scales=scales)
     duties, causes = try_duties(implementation, problem, first, case.dtype, settings)
-    verdicts = [part.verdict for part in (forward, *found.results.values())]
-    verdict = Verdict.worst([*verdicts, *(duty.verdict for duty in duties.values())])
+    verdict = Verdict.worst([*(part.verdict for part in parts), *(duty.verdict for duty in duties.values())])
     judged = replace(
         blank,
         verdict=verdict,
@@ -174,13 +175,13 @@ def _kept(problem: Problem, settings: Settings, **returned: object) -> dict[str,
 
 def _gradients(
     returned: Mapping[str, object],
-    forward: ArrayResult,
+    forward: ArrayResult | None,
     implementation: Implementation,
     problem: Problem,
     dtype: str,
     settings: Settings,
 ) -> Gradients:
-    if forward.worst is None:  # out is not of a form, or not of numbers, that could be differentiated
+    if forward and forward.worst is None:  # out is not of a form, or not of numbers, that could be differentiated
         why = "was not checked: forward's output cannot be differentiated"
         results = unchecked_gradients(problem, dtype, settings, Verdict.INCONCLUSIVE, why, returned)
         return Gradients(results=results, derivatives={}, leaks=())

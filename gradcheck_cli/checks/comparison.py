@@ -55,9 +55,9 @@ class Elements:
     wrong: Array
     undecided: Array
     allowed: Array  #: beyond which an element is wrong
-    relative: Array  #: the field's usual relative error
-    roundings: Array
+    relative: float  #: the largest of the field's usual relative error
     worst: int  #: flat index of the one furthest beyond what is allowed, or nearest to it
+    roundings: float  #: that this one is off
 
 
 def judge_elements(analytic: Array, expected: Expected, dtype: str, settings: Settings) -> Elements:
@@ -71,23 +71,26 @@ def judge_elements(analytic: Array, expected: Expected, dtype: str, settings: Se
     unit = eps * floored(expected.scale)
     tolerance = settings.tolerance(dtype)
     with np.errstate(all="ignore"):
-        error = abs(analytic - expected.value)
+        error = np.asarray(abs(analytic - expected.value))
         allowed = tolerance * unit + expected.error_bound
         wrong = error > allowed
-        decided = expected.error_bound <= np.maximum(tolerance, eps**-0.5) * unit
-        # Zero tolerance is zero scale: the whole array is owed zeros, and an error is infinitely many roundings.
-        roundings = np.where(error > 0, error / unit, 0.0)
-        severity = np.where(error > 0, error / allowed, 0.0)
-        relative = np.where(error > 0, error / np.maximum(1e-8, abs(analytic) + abs(expected.value)), 0.0)
+        decided = expected.error_bound <= max(tolerance, eps**-0.5) * unit
+        severity = error / allowed
+        worst = int(np.argmax(severity))  # of which a NaN is the largest
+        if np.isnan(severity.flat[worst]):  # nothing is off where nothing is allowed, or the numeric side saw nothing
+            worst = int(np.argmax(np.where(np.isnan(severity), -1.0, severity)))
+        # No tolerance is no scale: the whole array is owed zeros, and an error is infinitely many roundings.
+        roundings = float(error.flat[worst] / unit.flat[worst]) if error.flat[worst] != 0 else 0.0
+        size = abs(analytic) + abs(expected.value)
+        relative = _largest(error / np.maximum(size, 1e-8))
     return Elements(
         error=error,
         wrong=wrong,
-        undecided=~wrong & ~(decided & np.isfinite(error)),
+        undecided=~(wrong | (decided & np.isfinite(error))),
         allowed=allowed,
         relative=relative,
         roundings=roundings,
-        # A NaN is an element that the numeric side could not see: the worst only where nothing else is.
-        worst=int(np.argmax(np.where(np.isnan(severity), -1.0, severity))),
+        worst=worst,
     )
 
 
@@ -141,9 +144,9 @@ def with_numbers(
         shape=array.shape,
         expected_shape=subject.shape,
         dtype=dtype_name(array.dtype),
-        max_rel_error=_largest(found.relative),
+        max_rel_error=found.relative,
         max_abs_error=_largest(found.error),
-        scaled_error=float(found.roundings.flat[found.worst]),
+        scaled_error=found.roundings,
         tolerance=settings.tolerance(subject.dtype),
         floor=floor,
         worst=Worst(
@@ -227,7 +230,7 @@ def nonfinite(name: str, array: Array) -> str | None:
 
 def floored(scale: Array) -> Array:
     """Raise the scale of each element to a share of its array's typical one: the mean of those that are not zero."""
-    positive = scale[scale > 0]
+    positive = scale if scale.all() else scale[scale > 0]
     return np.maximum(scale, SCALE_FLOOR * positive.mean()) if positive.size else scale
 
 
@@ -264,4 +267,7 @@ def _article(noun: str) -> str:
 
 
 def _largest(values: Array) -> float:
-    return float(np.nanmax(values)) if not np.isnan(values).all() else math.nan
+    largest = float(values.max())
+    if math.isnan(largest) and not np.isnan(values).all():
+        largest = float(np.nanmax(values))
+    return largest

@@ -22,6 +22,7 @@ from gradcheck_cli.checks.where import place
 from gradcheck_cli.implementation.implementation import ImplementationError, listed
 from gradcheck_cli.numeric.derivative import differentiate
 from gradcheck_cli.numeric.method import choose
+from gradcheck_cli.numeric.point import Base
 from gradcheck_cli.numeric.projected import project
 from gradcheck_cli.result import ArrayResult, Diagnosis, Verdict
 
@@ -72,6 +73,7 @@ def check_gradients(
         ImplementationError: forward raised on perturbed inputs.
     """
     inputs: dict[str, Array] | None = None
+    base: Base | None = None
     results: dict[str, ArrayResult] = {}
     derivatives: dict[str, Expected] = {}
     leaks: list[Diagnosis] = []
@@ -85,7 +87,9 @@ def check_gradients(
             continue
         if inputs is None:
             inputs = numeric_inputs(implementation, problem)
-        results[subject.name], expected, leak = _check_gradient(subject, implementation, problem, inputs, settings)
+        function = along(implementation, problem, inputs, name)
+        base = base or Base(function, inputs[name], problem.cotangent)
+        results[subject.name], expected, leak = _check_gradient(subject, function, base, problem, inputs, settings)
         if expected:
             derivatives[name] = expected
         leaks += leak
@@ -125,16 +129,21 @@ def numeric_inputs(implementation: Implementation, problem: Problem) -> dict[str
 
 
 def _check_gradient(
-    subject: Subject, implementation: Implementation, problem: Problem, inputs: Mapping[str, Array], settings: Settings
+    subject: Subject,
+    function: Function,
+    base: Base,
+    problem: Problem,
+    inputs: Mapping[str, Array],
+    settings: Settings,
 ) -> tuple[ArrayResult, Expected | None, list[Diagnosis]]:
     name = subject.name.removeprefix("d")
-    function, x, eps = along(implementation, problem, inputs, name), inputs[name], epsilon(subject.dtype)
+    x, eps = inputs[name], epsilon(subject.dtype)
     coupling = problem.coupling.get(name)
     method = choose(settings.method, x.size, problem.cotangent.size, coupling.colors if coupling else None)
     if method == "projected":
         gradient, tolerance = np.asarray(subject.array), settings.tolerance(subject.dtype)
         projection = project(
-            function, x, problem.cotangent, gradient, epsilon=eps, tolerance=tolerance, step=settings.step
+            function, x, problem.cotangent, gradient, epsilon=eps, tolerance=tolerance, step=settings.step, base=base
         )
         return compare_projection(subject, projection, settings), None, []
     derivative = differentiate(
@@ -144,6 +153,7 @@ def _check_gradient(
         resolution=RESOLUTION * eps,
         step=settings.step,
         coupling=coupling if method == "colored" else None,
+        base=base,
     )
     expected = Expected(
         value=derivative.value,
@@ -163,7 +173,7 @@ def _doubt(derivative: Derivative, name: str) -> str | None:
         return noisy(derivative.noise)
     if derivative.kinks.any():
         first = unravel(int(derivative.kinks.argmax()), derivative.kinks.shape)
-        return f"forward is not differentiable at {name}{place(first)}"
+        return f"forward is not differentiable at {name}{place(first) if first else ''}"
     return "forward leaks, and is too large to be differentiated element by element" if derivative.leak else None
 
 
@@ -181,11 +191,18 @@ def _leak(leak: Leak, name: str, problem: Problem) -> Diagnosis:
 def along(implementation: Implementation, problem: Problem, inputs: Mapping[str, Array], name: str) -> Function:
     """Return forward as a function of one input, with the others as they are in `inputs`.
 
-    It raises ImplementationError where forward does, or returns something that cannot be differentiated.
+    It raises ImplementationError where forward does, or returns something that cannot be differentiated. Of an input
+    with a domain it may refuse what lies outside, and is NaN there.
     """
 
     def function(value: Array) -> Array:
-        out, _ = implementation.forward({**inputs, name: value}, problem.parameters)
+        try:
+            out, _ = implementation.forward({**inputs, name: value}, problem.parameters)
+        except ImplementationError:
+            low, high = problem.domain.get(name, (-np.inf, np.inf))
+            if ((low <= value) & (value <= high)).all():
+                raise
+            return np.full(problem.cotangent.shape, np.nan, value.dtype)
         if not isinstance(out, np.ndarray) or out.shape != problem.cotangent.shape or out.dtype.kind != "f":
             kind = f"{out.dtype} {out.shape}" if isinstance(out, np.ndarray) else type(out).__name__
             raise ImplementationError(f"forward returned {kind} after {name} was moved a little")

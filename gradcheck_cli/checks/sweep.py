@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from gradcheck_cli.arrays import epsilon
 from gradcheck_cli.checks.comparison import dtype_name
-from gradcheck_cli.checks.forward import check_forward
+from gradcheck_cli.checks.forward import check_forward, seen
 from gradcheck_cli.checks.gradients import RESOLUTION, along, numeric_inputs
 from gradcheck_cli.implementation.implementation import ImplementationError
 from gradcheck_cli.implementation.packing import packed
@@ -40,8 +40,9 @@ def sweep_case(case: Case, implementation: Implementation, settings: Settings) -
     implementation = packed(implementation, problem)
     try:
         out, _ = implementation.forward(problem.inputs, problem.parameters)
+        problem = seen(out, problem, case, implementation.order)
         forward = check_forward(out, problem, case.dtype, settings)
-        if forward.worst is None:  # out is not of a form, or not of numbers, that could be differentiated
+        if forward and forward.worst is None:  # out is not of a form, or not of numbers, that could be differentiated
             return replace(blank, verdict=Verdict.FAIL, reason=forward.reason)
         inputs = numeric_inputs(implementation, problem)
         sweeps = {

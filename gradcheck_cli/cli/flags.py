@@ -12,6 +12,7 @@ from gradcheck_cli.arrays import DTYPES
 from gradcheck_cli.checks.settings import DUTIES
 from gradcheck_cli.cli.types import Jobs, Names, Part, PositiveNumber, Values, WholeNumber, Words
 from gradcheck_cli.layers import LAYERS
+from gradcheck_cli.layers.named import ByName
 from gradcheck_cli.layers.parameter import Whole, Word
 from gradcheck_cli.numeric.method import METHODS
 from gradcheck_cli.report.report import FORMATS
@@ -67,6 +68,7 @@ def layer_command(layer: Layer, name: str) -> LayerCommand:
         return run_checks(layer, **flags)
 
     pair, function = ("FILE.py:loss", "") if layer.loss else ("FILE.py:forward,backward", "FILE.py:Class, ")
+    pair, function = (pair, function) if layer.reference else ("FILE.py:f,gradient", "")
     default, *others = layer.builtin
     builtin = ", ".join([f"{default} (built in, the default)", *others])
     return LayerCommand(
@@ -145,9 +147,26 @@ def _geometry_flags(layer: Layer) -> list[click.Parameter]:
     whole = all(isinstance(p, Whole) for p in layer.case.parameters())
     section = _GEOMETRY if whole else _SETTINGS
     return [
-        Flag([f"--{p.name}", p.name], type=_type(p), help=f"{p.help}  [{_default(p)}]", section=section)
+        Flag(
+            [f"--{p.name}", p.name],
+            type=_type(p),
+            multiple=isinstance(p, ByName),
+            callback=_joined if isinstance(p, ByName) else None,
+            help=f"{p.help}  [{_default(p)}]",
+            section=section,
+        )
         for p in layer.case.parameters()
     ]
+
+
+def _joined(ctx: click.Context, param: click.Parameter, given: tuple[Any, ...]) -> tuple[Any, ...] | None:
+    """Bring together what stands after a flag that was given for several names."""
+    assert isinstance(param.type, Words)
+    assert isinstance(param.type.parameter, ByName)
+    try:
+        return param.type.parameter.joined(given) if given else None
+    except ValueError as error:
+        raise click.BadParameter(f"{error}.", ctx, param) from error
 
 
 def _case_flags(*, random: bool) -> list[click.Parameter]:

@@ -195,7 +195,7 @@ def _results(workers: Crew, plan: Plan, memory: Memory[Any] | None = None) -> Ge
     """
     try:
         if len(plan.parts) == 1 and not plan.known:
-            workers.executor.submit(find_out, plan.parts[0].work).result()
+            workers.executor.submit(find_out, plan.parts[0].work, next(iter(plan.parts[0].cases))).result()
     except ImplementationNotFoundError as error:
         raise click.UsageError(str(error)) from error
     yield from run(workers, [(part.work, part.cases) for part in plan.parts], memory)

@@ -44,11 +44,11 @@ SWEEP = Task(do=sweep_case, failed=failed_sweep)
 class Runner(Protocol[Result_co]):
     """Does a task with cases of one implementation."""
 
-    def open(self) -> None:
+    def open(self, case: Case) -> None:
         """Find the implementation, which else is done at the first case.
 
         Raises:
-            ImplementationNotFoundError: there is none, or it cannot be loaded.
+            ImplementationNotFoundError: there is none, it cannot be loaded, or it has other inputs than this case.
         """
 
     def run(self, case: Case) -> Result_co:
@@ -84,13 +84,13 @@ def do(work: Work[Result], cases: Iterable[Case]) -> list[Result]:
     return [runner.run(case) for case in cases]
 
 
-def find_out(work: Work[Result]) -> None:
+def find_out(work: Work[Result], case: Case) -> None:
     """Find the implementation, which else is done at its first case.
 
     Raises:
-        ImplementationNotFoundError: there is none, or it cannot be loaded.
+        ImplementationNotFoundError: there is none, it cannot be loaded, or it has other inputs than this case.
     """
-    _runner(work).open()
+    _runner(work).open(case)
 
 
 def guarded(spec: str, limits: Limits) -> GuardedProcess:
@@ -134,7 +134,7 @@ class Here(Generic[Result]):
         self._settings = settings
         self._implementation = find(spec, layer)
 
-    def open(self) -> None:
+    def open(self, case: Case) -> None:
         """Do nothing: what is built in was found."""
 
     def run(self, case: Case) -> Result:
@@ -155,13 +155,11 @@ class Guarded(Generic[Result]):
         self._missing: str | None = None  # why it cannot be found
         self._printed = ""  # while it was loaded
 
-    def open(self) -> None:
+    def open(self, case: Case) -> None:
         """Find the implementation, in the process."""
         try:
             expected = (ImplementationNotFoundError,)
-            self._found = self._process.call(
-                _described, self._spec, self._layer.name, self._settings.adapter, expected=expected
-            )
+            self._found = self._process.call(_described, self._spec, case, self._settings.adapter, expected=expected)
         except self._died as died:
             reason, _ = told(died, "it")
             raise ImplementationNotFoundError(f"{self._spec} cannot be imported: {reason}") from died
@@ -173,7 +171,7 @@ class Guarded(Generic[Result]):
         started = time.perf_counter()
         try:
             if self._found is None and self._missing is None:
-                self.open()
+                self.open(case)
         except ImplementationNotFoundError as error:
             self._missing = str(error)
         printed, self._printed = self._printed, ""
@@ -197,8 +195,10 @@ def told(died: DiedError, subject: str) -> tuple[str, str | None]:
     return f"{called} {died}{hint}", lines
 
 
-def _described(spec: str, layer: str, adapter: str | None) -> tuple[str, str | None]:
-    implementation = _loaded(spec, layer, adapter)
+def _described(spec: str, case: Case, adapter: str | None) -> tuple[str, str | None]:
+    implementation, layer = _loaded(spec, case.layer, adapter), LAYERS[case.layer]
+    if not (layer.reference or case.impossible()) and (why := implementation.refusal(layer.problem(case).inputs)):
+        raise ImplementationNotFoundError(why)
     return implementation.name, implementation.spec
 
 

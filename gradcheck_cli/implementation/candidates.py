@@ -4,25 +4,28 @@ from __future__ import annotations
 
 import inspect
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from gradcheck_cli.implementation.conventions.classes import BACKWARDS, FORWARDS, class_readings
 from gradcheck_cli.implementation.conventions.functions import pair_readings
+from gradcheck_cli.implementation.conventions.gradient import own_gradient
 from gradcheck_cli.implementation.conventions.loss import loss_function
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from gradcheck_cli.arrays import Array
     from gradcheck_cli.implementation.implementation import Implementation
     from gradcheck_cli.implementation.load import Loaded
     from gradcheck_cli.layers.layer import Layer
+    from gradcheck_cli.layers.vocabulary import Meaning
 
 #: What the passes are called, as words in the names of functions.
 _FORWARD = {"forward", "forwards", "fwd", "fprop", "feedforward", "fw", "ff"}
 _BACKWARD = {
     *("backward", "backwards", "bwd", "bprop", "backprop", "backpropagation", "back", "bw", "bp"),
-    *("grad", "gradient", "gradients", "vjp", "derivative"),
+    *("grad", "gradient", "gradients", "vjp", "derivative", "prime"),
 }
 _NOISE = {"pass", "prop", "propagation", "propagate", "step"}
 
@@ -46,13 +49,20 @@ class Candidate:
         return inspect.isclass(self.objects[0])
 
     def readings(self, layer: Layer) -> Iterator[Implementation]:
-        """List the ways to understand it, the likeliest first.
+        """List the ways to understand it, the likeliest first; those in which parameters mean something else come last.
 
         Raises:
             MisfitError: there is none.
         """
+        yield from self._readings(layer)
+        for title, meaning in layer.vocabulary.meanings.items():
+            yield from (_meant(reading, title, meaning) for reading in self._readings(layer))
+
+    def _readings(self, layer: Layer) -> Iterator[Implementation]:
         if self.is_class:
             return class_readings(self.objects[0], layer, self.spec)
+        if not layer.reference:
+            return iter([own_gradient(self.objects, name=self.spec, spec=self.spec)])
         if layer.loss:
             return iter([loss_function(self.objects[0], name=self.spec, spec=self.spec)])
         forward, backward = self.objects
@@ -61,6 +71,15 @@ class Candidate:
     def speaks_of(self, words: tuple[str, ...]) -> bool:
         """Tell whether its name has one of these words in it."""
         return any(word in name.lower() for word in words for name in self.names)
+
+
+def _meant(reading: Implementation, title: str, meaning: Meaning) -> Implementation:
+    """Hand parameters on in another sense than the layer's."""
+
+    def forward(inputs: Mapping[str, Array], parameters: Mapping[str, object] | None) -> tuple[object, object]:
+        return reading.forward(inputs, None if parameters is None else meaning(parameters))
+
+    return replace(reading, convention=f"{reading.convention}, {title}", forward=forward)
 
 
 def candidates(loaded: Loaded, layer: Layer) -> list[Candidate]:
@@ -84,10 +103,17 @@ def _among(loaded: Loaded, offered: Mapping[str, Any], layer: Layer) -> list[Can
     names = _functions(offered)
     if layer.loss:
         called = [name for name in names if any(word in name.lower() for word in layer.vocabulary.names)]
-        return [Candidate(loaded=loaded, names=(name,), objects=(offered[name],)) for name in called]
+        return [_candidate(loaded, (name,), offered) for name in called]
+    if not layer.reference:
+        alone = [(name,) for name in names]  # each may return its gradients itself
+        return [_candidate(loaded, n, offered) for n in pairs(names) or alone]
     classes = [name for name, value in offered.items() if inspect.isclass(value) and has_passes(value)]
     found = [*(pairs(names) or _unmatched(names, layer)), *((name,) for name in sorted(classes))]
-    return [Candidate(loaded=loaded, names=n, objects=tuple(offered[name] for name in n)) for n in found]
+    return [_candidate(loaded, n, offered) for n in found]
+
+
+def _candidate(loaded: Loaded, names: tuple[str, ...], offered: Mapping[str, Any]) -> Candidate:
+    return Candidate(loaded=loaded, names=names, objects=tuple(offered[name] for name in names))
 
 
 def public(loaded: Loaded, *, own: bool) -> dict[str, Any]:
@@ -107,11 +133,11 @@ def _functions(offered: Mapping[str, Any]) -> list[str]:
 def pairs(names: list[str]) -> list[tuple[str, str]]:
     """Match functions whose names differ only in which pass they name: `conv_forward_naive`, `conv_backward_naive`.
 
-    A forward pass may name none: `conv2d`, `conv2d_backward`.
+    A forward pass may name none: `conv2d`, `conv2d_backward`. The derivative of `f` may be `df`.
     """
     stems: dict[str, dict[str, list[str]]] = {}
     for name in names:
-        stem, which = pass_of(name)
+        stem, which = (name[1:], "backward") if name[:1] == "d" and name[1:] in names else pass_of(name)
         stems.setdefault(stem, {}).setdefault(which, []).append(name)
     return sorted(
         (forward, backward)

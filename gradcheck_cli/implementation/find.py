@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from gradcheck_cli.implementation.binding import MisfitError
 from gradcheck_cli.implementation.candidates import Candidate, candidates, functions, partner
 from gradcheck_cli.implementation.conventions.adapter import adapted
+from gradcheck_cli.implementation.conventions.gradient import own_gradient
 from gradcheck_cli.implementation.conventions.loss import loss_function
 from gradcheck_cli.implementation.conventions.pair import function_pair
 from gradcheck_cli.implementation.implementation import listed
@@ -128,8 +129,13 @@ def plain(
     """Make an implementation of a forward and a backward pass, or of the one function of a loss, as the layer has it.
 
     Raises:
-        TypeError: it is the other number of functions.
+        TypeError: it is the other number of functions, or cannot be told what they take.
     """
+    if not layer.reference and len(functions) < 3:
+        try:
+            return own_gradient(functions, name=name, spec=spec)
+        except MisfitError as miss:
+            raise TypeError(str(miss)) from miss
     if len(functions) != (1 if layer.loss else 2):
         raise TypeError(f"{layer.title} is {'one function' if layer.loss else 'two functions'}, not {len(functions)}")
     if layer.loss:
@@ -139,25 +145,31 @@ def plain(
 
 def _named(place: Loaded, names: list[str], layer: Layer) -> Candidate:
     if len(names) > 2 or not all(names):
-        raise ImplementationNotFoundError(f"{_wanted(place)}, not {','.join(names)!r}")
+        raise ImplementationNotFoundError(f"{_wanted(place, layer)}, not {','.join(names)!r}")
     objects = named(place, names)
+    if not layer.reference and any(isinstance(value, type) for value in objects):
+        raise ImplementationNotFoundError(f"{_wanted(place, layer)}, not {','.join(names)!r}, which is a class")
     if layer.loss:
         if len(names) > 1:
             raise ImplementationNotFoundError(f"name one function, {place.home}:loss, not {','.join(names)!r}")
         return Candidate(loaded=place, names=tuple(names), objects=objects)
     if len(names) == 1 and not isinstance(objects[0], type):
         pairs = partner(names[0], place)
+        if not pairs and not layer.reference:
+            return Candidate(loaded=place, names=tuple(names), objects=objects)  # it may return its gradients itself
         if len(pairs) != 1:
             why = f"it is in {listed(','.join(pair) for pair in pairs)}" if pairs else "its other half is not found"
-            raise ImplementationNotFoundError(f"{_wanted(place)}, not {names[0]!r} alone: {why}")
+            raise ImplementationNotFoundError(f"{_wanted(place, layer)}, not {names[0]!r} alone: {why}")
         names = list(pairs[0])
         objects = named(place, names)
     if len(names) == 2 and any(isinstance(value, type) for value in objects):
-        raise ImplementationNotFoundError(f"{_wanted(place)}, not {','.join(names)!r}")
+        raise ImplementationNotFoundError(f"{_wanted(place, layer)}, not {','.join(names)!r}")
     return Candidate(loaded=place, names=tuple(names), objects=objects)
 
 
-def _wanted(place: Loaded) -> str:
+def _wanted(place: Loaded, layer: Layer) -> str:
+    if not layer.reference:
+        return f"name a function and its gradient, {place.home}:f,gradient"
     return f"name two functions, {place.home}:forward,backward, or a class, {place.home}:Class"
 
 
@@ -220,7 +232,8 @@ def _adapted(home: str, names: list[str], layer: Layer, adapter: str) -> Impleme
 
 def _nothing(home: str, places: list[Loaded], misses: list[str], layer: Layer) -> str:
     """Say what was looked for, and what comes nearest."""
-    sought = f"{home} has no {layer.signature}" + ("" if layer.loss else ", and no class with these passes")
+    classes = "" if layer.loss or not layer.reference else ", and no class with these passes"
+    sought = f"{home} has no {layer.signature}{classes}"
     if misses:
         return f"{sought}; nearest: {'; '.join(misses[:3])}"
     have = [name for place in places for name in functions(place)]

@@ -208,7 +208,7 @@ def _can_have_passes(value: object) -> bool:
 
 
 def _sought(*, loss: bool) -> list[Layer]:
-    return [layer for layer in LAYERS.values() if layer.sought and layer.loss == loss]
+    return [layer for layer in LAYERS.values() if layer.reference and layer.loss == loss]
 
 
 def _mentioned(names: Iterable[str]) -> bool:

@@ -42,10 +42,20 @@ def avg_pool_backward(dout: Array, cache: tuple[Any, ...]) -> Array:
     return dx
 
 
+def _assigned(dout: Array, cache: tuple[Any, ...]) -> Array:
+    shape, pool_param = cache
+    height, width, stride = (pool_param[name] for name in ("pool_height", "pool_width", "stride"))
+    dx, share = np.zeros(shape, dout.dtype), dout / dout.dtype.type(height * width)
+    for i, j in np.ndindex(*dout.shape[2:]):
+        dx[:, :, i * stride : i * stride + height, j * stride : j * stride + width] = share[:, :, i : i + 1, j : j + 1]
+    return dx
+
+
 LAYER = pooling(
     AvgpoolCase,
     "average pooling",
     (avg_pool_forward, avg_pool_backward),
     names=("avg_pool", "avgpool", "average_pool", "averagepool", "mean_pool", "pool"),
     others=("max",),
+    assigned=_assigned,
 )

@@ -9,18 +9,20 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from gradcheck_cli.arrays import signed_uniform
-from gradcheck_cli.layers.coupling import per_unit
-from gradcheck_cli.layers.layer import Axis, Case, Fault, Layer
+from gradcheck_cli.layers.coupling import per_channel
+from gradcheck_cli.layers.layer import Axis, Case, Layer
+from gradcheck_cli.layers.normalisation import absolute, absolute_dx, slips
 from gradcheck_cli.layers.parameter import choice, real, size
 from gradcheck_cli.layers.pose import pose
 from gradcheck_cli.layers.vocabulary import simple
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterable
 
     from gradcheck_cli.arrays import Array
-    from gradcheck_cli.layers.layer import Problem
+    from gradcheck_cli.layers.layer import Fault, Problem
 
+    Pair = tuple[Callable[..., Any], Callable[..., Any]]
     Param = dict[str, Any]
 
 
@@ -75,117 +77,101 @@ def batchnorm_backward(dout: Array, cache: tuple[Any, ...]) -> tuple[Array, Arra
     return dx, (dout * normal).sum(axis=0), dout.sum(axis=0)
 
 
-_SAMPLE = Axis(name="sample", index="n", size="N")
-_FEATURE = Axis(name="feature", index="d", size="D")
+def batch_mean(x: Array) -> Array:
+    """Average each feature over the batch, and over the image where it is a channel of one."""
+    return np.asarray(x.mean(axis=(0, *range(2, x.ndim)), keepdims=True))
 
 
-def problem(case: BatchnormCase) -> Problem:
-    """Draw a case's arrays; running variances are positive, and neither statistic is where it would start."""
+def _by_feature(values: Array, x: Array) -> Array:
+    """Lay values (D,) along the second axis of x."""
+    return values.reshape(-1, *[1] * (x.ndim - 2))
+
+
+def batch_problem(case: Case, shape: tuple[int, ...], axes: tuple[Axis, ...], pair: Pair) -> Problem:
+    """Draw the arrays of a batch normalisation whose features are the second axis of x.
+
+    Running variances are positive, and neither statistic is where it would start.
+
+    Args:
+        case: with mode, eps and momentum.
+        shape: of x.
+        axes: of x.
+        pair: the reference.
+    """
     source = random.Random(case.seed)  # noqa: S311  # arrays to compute with, not secrets
+    one = shape[1:2]
     inputs = {
-        "x": signed_uniform(source, (case.N, case.D)),
-        "gamma": signed_uniform(source, (case.D,)),
-        "beta": signed_uniform(source, (case.D,)),
+        "x": signed_uniform(source, shape),
+        "gamma": signed_uniform(source, one),
+        "beta": signed_uniform(source, one),
     }
     statistics = {
-        "running_mean": signed_uniform(source, (case.D,)),
-        "running_var": abs(signed_uniform(source, (case.D,))),
+        "running_mean": signed_uniform(source, one),
+        "running_var": abs(signed_uniform(source, one)),
     }
-    one = (_FEATURE,)
     return pose(
         case,
         source,
         inputs,
-        parameters={"mode": case.mode, "eps": case.eps, "momentum": case.momentum, **statistics},
-        reference=(batchnorm_forward, batchnorm_backward),
+        parameters={**{name: case.geometry[name] for name in ("mode", "eps", "momentum")}, **statistics},
+        reference=pair,
         scale=_scale,
         gradient_scale=_gradient_scale,
         axes={
-            **dict.fromkeys(("x", "out"), (_SAMPLE, _FEATURE)),
-            **dict.fromkeys(("gamma", "beta", "running_mean", "running_var"), one),
+            **dict.fromkeys(("x", "out"), axes),
+            **dict.fromkeys(("gamma", "beta", *statistics), axes[1:2]),
         },
-        couples=dict.fromkeys(inputs, per_unit),
-        state=("running_mean", "running_var"),
+        couples=dict.fromkeys(inputs, per_channel),
+        state=tuple(statistics),
     )
+
+
+def _normal(x: Array, param: Param) -> tuple[Array, Array]:
+    """Return (|x| + |mean|) / s, in mode "train" with the mean of |x|, and s."""
+    if param["mode"] == "train":
+        return absolute(x, batch_mean, param["eps"])
+    deviation = np.sqrt(_by_feature(param["running_var"], x) + param["eps"])
+    return (abs(x) + abs(_by_feature(param["running_mean"], x))) / deviation, deviation
 
 
 def _scale(x: Array, gamma: Array, beta: Array, param: Param) -> tuple[Array, ...]:
-    train = param["mode"] == "train"
-    mean, variance = (x.mean(axis=0), x.var(axis=0)) if train else (param["running_mean"], param["running_var"])
-    out = abs(gamma) * (abs(x) + abs(x).mean(axis=0) + abs(mean)) / np.sqrt(variance + param["eps"]) + abs(beta)
-    kept, added = (param["momentum"], 1 - param["momentum"]) if train else (1, 0)
-    running = kept * abs(param["running_mean"]) + added * abs(x).mean(axis=0)
-    return out, running, kept * param["running_var"] + added * (x**2).mean(axis=0)
+    out = abs(_by_feature(gamma, x)) * _normal(x, param)[0] + abs(_by_feature(beta, x))
+    kept, added = (param["momentum"], 1 - param["momentum"]) if param["mode"] == "train" else (1, 0)
+    seen = (batch_mean(abs(x)).reshape(-1), batch_mean(x**2).reshape(-1))
+    old = (abs(param["running_mean"]), param["running_var"])
+    return out, *(kept * statistic + added * found for statistic, found in zip(old, seen, strict=True))
 
 
 def _gradient_scale(dout: Array, x: Array, gamma: Array, _beta: Array, param: Param) -> dict[str, Array]:
-    """Sum the absolute values of the three terms of dx, and of dgamma's: with x - m, digits are lost in each."""
-    if param["mode"] != "train":
-        deviation = np.sqrt(param["running_var"] + param["eps"])
-        return {"gamma": (abs(dout) * (abs(x) + abs(param["running_mean"])) / deviation).sum(axis=0)}
-    deviation = np.sqrt(x.var(axis=0) + param["eps"])
-    normal = (abs(x) + abs(x).mean(axis=0)) / deviation
-    g = abs(dout * gamma)
-    dx = (g + g.mean(axis=0) + normal * (g * normal).mean(axis=0)) / deviation
-    return {"x": dx, "gamma": (abs(dout) * normal).sum(axis=0)}
+    """Sum the absolute values of the terms of dgamma, and in mode "train" of dx."""
+    terms = abs(dout) * _normal(x, param)[0]
+    found = {"gamma": terms.sum(axis=(0, *range(2, x.ndim)))}
+    if param["mode"] == "train":
+        found["x"] = absolute_dx(dout * _by_feature(gamma, x), x, batch_mean, param["eps"])
+    return found
 
 
-def faults(case: BatchnormCase, problem: Problem) -> Iterator[Fault]:
-    """Yield the ways that are left out of dx, and other divisors."""
-    if case.mode != "train":
-        return
-
-    def fault(code: str, cause: str, remedy: str, dx: Callable[[Array, Array, Array], Array]) -> Fault:
-        def gradients(inputs: Mapping[str, Array], dout: Array) -> Mapping[str, Array]:
-            x, gamma, _ = inputs.values()
-            deviation = np.sqrt(x.var(axis=0) + case.eps)
-            dnormal = problem.parts(dout)["out"] * gamma
-            return {"x": dx(dnormal, (x - x.mean(axis=0)) / deviation, deviation)}
-
-        return Fault(code=code, cause=cause, remedy=remedy, gradients=gradients)
-
-    total = "dx = (g - mean(g) - z mean(g z)) / s, with g = gamma dout, z = (x - mean) / s and s = sqrt(var + eps)."
-    yield fault(
-        "variance-path",
-        "In {names} the way by the variance is left out.",
-        total,
-        lambda g, _, s: (g - g.mean(axis=0)) / s,
-    )
-    yield fault(
-        "mean-path",
-        "In {names} the way by the mean is left out.",
-        total,
-        lambda g, z, s: (g - z * (g * z).mean(axis=0)) / s,
-    )
-    yield fault(
-        "statistics-constant", "In {names} mean and variance are taken for constants.", total, lambda g, _, s: g / s
-    )
-    n = case.N - 1
-    if n:
-        yield fault(
-            "divided-by-n-minus-1",
-            "In {names} it is divided by N - 1 where the mean and the variance are divided by N.",
-            "Divide by N, as forward does.",
-            lambda g, z, s: (g - g.sum(axis=0) / n - z * (g * z).sum(axis=0) / n) / s,
-        )
-        yield fault(
-            "divided-by-n-minus-1",
-            "In {names} the way by the variance is divided by N - 1, where the variance is by N.",
-            "Divide by N, as forward does.",
-            lambda g, z, s: (g - g.mean(axis=0) - z * (g * z).sum(axis=0) / n) / s,
-        )
-    yield fault(
-        "eps-missing",
-        "In {names} eps is not added to the variance.",
-        "Take s = sqrt(var + eps), as forward does.",
-        lambda g, z, s: _without_eps(g, z, s, case.eps),
+def batch_faults(case: Case, problem: Problem) -> Iterable[Fault]:
+    """List what is left out of dx in mode "train"; in the other there is nothing to leave out."""
+    if case.geometry["mode"] != "train":
+        return ()
+    x, axes = problem.inputs["x"], problem.axes["x"]
+    return slips(
+        batch_mean,
+        case.geometry["eps"],
+        size=" ".join(axis.size for axis in (axes[0], *axes[2:])),
+        count=x.size // x.shape[1],
+        upstream=lambda inputs, dout: problem.parts(dout)["out"] * _by_feature(inputs["gamma"], x),
     )
 
 
-def _without_eps(g: Array, z: Array, s: Array, eps: float) -> Array:
-    own = np.sqrt(s**2 - eps)
-    z = z * s / own
-    return np.asarray((g - g.mean(axis=0) - z * (g * z).mean(axis=0)) / own)
+SAMPLE = Axis(name="sample", index="n", size="N")
+_AXES = (SAMPLE, Axis(name="feature", index="d", size="D"))
+
+
+def problem(case: BatchnormCase) -> Problem:
+    """Draw a case's arrays."""
+    return batch_problem(case, (case.N, case.D), _AXES, (batchnorm_forward, batchnorm_backward))
 
 
 def standard() -> tuple[BatchnormCase, ...]:
@@ -222,7 +208,7 @@ LAYER = Layer(
         axes={"x": "N D", "gamma": "D", "beta": "D", "out": "N D"},
     ),
     trials=(BatchnormCase(N=5, D=3),),
-    faults=faults,
+    faults=batch_faults,
     param="bn_param",
     state=("running_mean", "running_var"),
 )

@@ -159,7 +159,7 @@ def coupling(case: ConvCase) -> dict[str, Coupling]:
 
     nowhere = -case.N * case.C * case.H * case.W  # plus any index it is negative
     rows, columns = (
-        [np.where(axis.seen(k) >= 0, axis.seen(k) * step, nowhere) for k in range(axis.colors)]
+        [np.where(row >= 0, row * step, nowhere) for row in map(axis.seen, range(axis.colors))]
         for axis, step in ((vertical, case.W), (horizontal, 1))
     )
     image = (samples * case.C + group * channels) * (case.H * case.W)
@@ -168,7 +168,7 @@ def coupling(case: ConvCase) -> dict[str, Coupling]:
         color, k = divmod(color, horizontal.colors)
         c, h = divmod(color, vertical.colors)
         element: Array = image + (rows[h][:, None] + (columns[k] + c * case.H * case.W))
-        return element.clip(min=-1)
+        return np.maximum(element, -1)
 
     def owner_of_w(color: int) -> Array:
         return filters * (channels * case.HH * case.WW) + color

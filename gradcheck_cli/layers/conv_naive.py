@@ -1,4 +1,4 @@
-"""Convolution the way a textbook writes it: a loop over output positions, one matrix product each."""
+"""Convolution the way its definition is written: a sum over the places of the kernel, one matrix product each."""
 
 from __future__ import annotations
 
@@ -19,17 +19,6 @@ def both(value: int | tuple[int, int]) -> tuple[int, int]:
     return value if isinstance(value, tuple) else (value, value)
 
 
-def windows(shape: tuple[int, ...], w: Array, conv_param: Mapping[str, Any]) -> Iterator[tuple[int, int, Any]]:
-    """Yield each output position (i, j) with the index of the window that it sees in the padded input."""
-    (sv, sh), (dv, dh) = both(conv_param["stride"]), both(conv_param.get("dilation", 1))
-    rows, columns = dv * (w.shape[2] - 1) + 1, dh * (w.shape[3] - 1) + 1
-    for i in range((shape[2] - rows) // sv + 1):
-        for j in range((shape[3] - columns) // sh + 1):
-            vertical = slice(i * sv, i * sv + rows, dv)
-            horizontal = slice(j * sh, j * sh + columns, dh)
-            yield i, j, (slice(None), slice(None), vertical, horizontal)
-
-
 def padded(x: Array, conv_param: Mapping[str, Any]) -> Array:
     """Copy x (N, C, H, W) into the middle of zeros (N, C, H + 2 pad, W + 2 pad)."""
     pv, ph = both(conv_param["pad"])
@@ -39,16 +28,28 @@ def padded(x: Array, conv_param: Mapping[str, Any]) -> Array:
     return out
 
 
-def by_group(patch: Array, groups: int) -> Array:
-    """Arrange a patch (N, C, HH, WW) as one matrix for each group: (groups, N, C / groups * HH * WW)."""
-    return patch.reshape(patch.shape[0], groups, -1).swapaxes(0, 1)
+def by_group(array: Array, groups: int, axis: int) -> Array:
+    """Split an axis, of channels or filters, into groups and those of each."""
+    return array.reshape(*array.shape[:axis], groups, -1, *array.shape[axis + 1 :])
+
+
+def places(x_padded: Array, w: Array, conv_param: Mapping[str, Any]) -> Iterator[tuple[int, int, Any]]:
+    """Yield each place (h, k) of the kernel with the index of what all windows see there: (..., H', W')."""
+    (sv, sh), (dv, dh) = both(conv_param["stride"]), both(conv_param.get("dilation", 1))
+    (height, width), (HH, WW) = x_padded.shape[-2:], w.shape[-2:]
+    rows, columns = (height - dv * (HH - 1) - 1) // sv + 1, (width - dh * (WW - 1) - 1) // sh + 1
+    for h, k in np.ndindex(HH, WW):
+        vertical = slice(h * dv, h * dv + sv * (rows - 1) + 1, sv)
+        horizontal = slice(k * dh, k * dh + sh * (columns - 1) + 1, sh)
+        yield h, k, (..., vertical, horizontal)
 
 
 def conv_forward_naive(x: Array, w: Array, b: Array, conv_param: Mapping[str, Any]) -> tuple[Array, Cache]:
     """Convolve (in the field's sense: correlate) images with filters.
 
     Each output is the sum over a window,
-    out[n, f, i, j] = b[f] + sum_chk x_padded[n, c, i * stride + h * dilation, j * stride + k * dilation] w[f, c, h, k].
+    out[n, f, i, j] = b[f] + sum_chk x_padded[n, c, i * stride + h * dilation, j * stride + k * dilation] w[f, c, h, k],
+    here with the sums over h and k as loops and that over c as a matrix product.
 
     Args:
         x: images, (N, C, H, W).
@@ -62,22 +63,19 @@ def conv_forward_naive(x: Array, w: Array, b: Array, conv_param: Mapping[str, An
         and the cache that `conv_backward_naive` needs.
     """
     groups = conv_param.get("groups", 1)
-    weights = w.reshape(groups, w.shape[0] // groups, -1).swapaxes(1, 2)
-    x_padded = padded(x, conv_param)
-    places = list(windows(x_padded.shape, w, conv_param))
-    last_i, last_j, _ = places[-1]
-    out = np.empty((x.shape[0], w.shape[0], last_i + 1, last_j + 1), x.dtype)
-    for i, j, window in places:
-        product = by_group(x_padded[window], groups) @ weights
-        out[:, :, i, j] = product.swapaxes(0, 1).reshape(x.shape[0], -1) + b
-    return out, (x, w, b, conv_param)
+    images, filters = by_group(padded(x, conv_param), groups, 1), by_group(w, groups, 0)
+    out = by_group(b, groups, 0)[:, :, np.newaxis]
+    for h, k, place in places(images, w, conv_param):
+        seen = images[place]
+        out = out + filters[..., h, k] @ seen.reshape(*seen.shape[:3], -1)
+    return out.reshape(len(x), len(w), *seen.shape[3:]), (x, w, b, conv_param)
 
 
 def conv_backward_naive(dout: Array, cache: Cache) -> tuple[Array, Array, Array]:
     """Carry a cotangent back through `conv_forward_naive`.
 
-    The transpose of each product of the forward pass: a window's cotangent goes to the weights by way of what the
-    window saw, and to what it saw by way of the weights. Windows overlap, so both are sums.
+    The transpose of each product of the forward pass: at each place of the kernel, the cotangent goes to the weights by
+    way of what the windows saw there, and to what they saw by way of the weights. Windows overlap, so that is a sum.
 
     Args:
         dout: the cotangent of the output, (N, F, H', W').
@@ -88,14 +86,13 @@ def conv_backward_naive(dout: Array, cache: Cache) -> tuple[Array, Array, Array]
     """
     x, w, _, conv_param = cache
     groups = conv_param.get("groups", 1)
-    weights = w.reshape(groups, w.shape[0] // groups, -1)
-    x_padded = padded(x, conv_param)
-    dx_padded, dweights = np.zeros_like(x_padded), np.zeros_like(weights)
-    for i, j, window in windows(x_padded.shape, w, conv_param):
-        seen = by_group(x_padded[window], groups)
-        g = by_group(dout[:, :, i, j], groups)
-        dweights += g.swapaxes(1, 2) @ seen
-        dx_padded[window] += (g @ weights).swapaxes(0, 1).reshape(x_padded[window].shape)
-    pv, ph = both(conv_param["pad"])
-    H, W = x.shape[2:]
-    return dx_padded[:, :, pv : pv + H, ph : ph + W], dweights.reshape(w.shape), dout.sum(axis=(0, 2, 3))
+    images, filters = by_group(padded(x, conv_param), groups, 1), by_group(w, groups, 0)
+    g = dout.reshape(len(dout), groups, len(w) // groups, -1)
+    dimages, dfilters = np.zeros_like(images), np.empty_like(filters)
+    for h, k, place in places(images, w, conv_param):
+        seen = images[place]
+        dfilters[..., h, k] = (g @ seen.reshape(*seen.shape[:3], -1).swapaxes(2, 3)).sum(axis=0)
+        dimages[place] += (filters[..., h, k].swapaxes(1, 2) @ g).reshape(seen.shape)
+    (pv, ph), (H, W) = both(conv_param["pad"]), x.shape[2:]
+    dx = dimages[..., pv : pv + H, ph : ph + W].reshape(x.shape)
+    return dx, dfilters.reshape(w.shape), dout.sum(axis=(0, 2, 3))

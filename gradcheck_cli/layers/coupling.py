@@ -39,6 +39,12 @@ def per_sample(shape: Shape, outputs: Sequence[Shape]) -> Coupling:
     return Coupling(colors=within, owner=owner)
 
 
+def per_row(shape: Shape, outputs: Sequence[Shape]) -> Coupling:
+    """Each row along the input's last axis reaches that row of the outputs: a colour for each element of a row."""
+    rows = np.arange(math.prod(shape[:-1])).reshape(*shape[:-1], 1) * shape[-1]
+    return Coupling(colors=shape[-1], owner=lambda color: _joined([rows + color for _ in outputs], outputs))
+
+
 def per_unit(shape: Shape, outputs: Sequence[Shape]) -> Coupling:
     """Each index along the input's last axis reaches that index along the outputs' last: a colour for each of the rest.
 

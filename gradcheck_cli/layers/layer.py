@@ -127,7 +127,15 @@ class Problem:
     #: Of gradients in which terms cancel that their Jacobian does not show (what a mean takes away, say), the sum of
     #: the absolute values of these terms: their roundoff is proportional to it.
     gradient_scale: Mapping[str, Array] = field(default_factory=dict)
+    #: Of a layer that draws numbers of its own: from what was returned to the right output with the same draws, or to
+    #: `expected` if no right layer would have drawn so.
+    alike: Callable[[Array], Array] | None = None
     cotangents: int = 1  #: how many of the outputs have one; what follows them is state
+    #: Whether it is known what is expected. Where not, forward says of which shape its output is; until it has been
+    #: seen (`pose.answered`), the cotangent is empty, as the expected output always is.
+    reference: bool = True
+    #: Of inputs that may not lie anywhere, from where to where they do; forward need not be defined elsewhere.
+    domain: Mapping[str, tuple[float, float]] = field(default_factory=dict)
 
     @property
     def differentiable(self) -> tuple[str, ...]:
@@ -138,6 +146,12 @@ class Problem:
     def output_axes(self) -> tuple[Axis, ...]:
         """What the axes of the output are called; () where it is several outputs in one array, or has no axes."""
         return () if self.outputs else self.axes["out"]
+
+    def expected_beside(self, out: object) -> Array:
+        """Return the right output to hold `out` against: `expected`, or of several that are right the one like it."""
+        if self.alike and isinstance(out, np.ndarray) and out.shape == self.expected.shape and out.dtype.kind == "f":
+            return self.alike(out)
+        return self.expected
 
     def parts(self, array: Array) -> dict[str, Array]:
         """Split what is one array here into the outputs by name, each in its own shape."""
@@ -150,8 +164,8 @@ class Problem:
         return found
 
     def located(self, flat: int) -> tuple[str, tuple[int, ...]]:
-        """Say in which output, and where in it, a flat index of `expected` is."""
-        for name, part in self.parts(np.arange(self.expected.size).reshape(self.expected.shape)).items():
+        """Say in which output, and where in it, a flat index of the output is."""
+        for name, part in self.parts(np.arange(self.cotangent.size).reshape(self.cotangent.shape)).items():
             if (found := np.argwhere(part == flat)).size or part.shape == ():
                 return name, tuple(int(i) for i in found[0])
         raise IndexError(flat)
@@ -164,7 +178,8 @@ class Layer:
     Most are forward(inputs, parameters) -> (out, cache) and backward(dout, cache) -> gradients. What differs is said by
     `outputs` (several, each with a cotangent), `state` (entries of the parameters that forward writes, and that are
     checked as outputs are), `loss` (one function) and by the problem: parameters that are None, inputs without a
-    gradient. Randomness of a layer's own comes from a seed in its parameters.
+    gradient. Randomness of a layer's own comes from a seed in its parameters; where that leaves the draws to whoever
+    implements it, `Problem.alike` says which outputs are right.
     """
 
     name: str
@@ -187,10 +202,12 @@ class Layer:
     corners: tuple[Callable[[Any], bool], ...] = ()  #: kinds of case that faults depend on: one of each is tried first
     param: str | None = None  #: what the dictionary of parameters is called, where there is one
     outputs: tuple[str, ...] = ("out",)  #: what forward returns before its cache
-    sought: bool = True  #: whether code is taken for it of which nobody says what it is, by names or by trying
     state: tuple[str, ...] = ()  #: entries of the parameters that forward writes
     #: One function that returns a number and its own gradients: (inputs) -> (loss, gradients).
     loss: bool = False
+    #: Whether it is known what forward computes. Where not, it is any function of the inputs that the case names, and
+    #: how it is to be called is read from its own arguments.
+    reference: bool = True
 
     @property
     def indefinite(self) -> str:
@@ -200,6 +217,8 @@ class Layer:
     @property
     def signature(self) -> str:
         """What is looked for in a file, in the names of the literature."""
+        if not self.reference:
+            return "function with its gradient, such as f(x, w) and f_grad(dout, x, w)"
         stem, called = self.vocabulary.names[0], ", ".join([*self.inputs, *([self.param] if self.param else [])])
         owed = ", ".join(f"d{name}" for name in self.owed)
         if self.loss:

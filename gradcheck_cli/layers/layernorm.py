@@ -11,13 +11,16 @@ import numpy as np
 from gradcheck_cli.arrays import signed_uniform
 from gradcheck_cli.layers.coupling import per_sample, per_unit
 from gradcheck_cli.layers.layer import Axis, Case, Layer
+from gradcheck_cli.layers.normalisation import absolute, absolute_dx, slips
 from gradcheck_cli.layers.parameter import real, size
 from gradcheck_cli.layers.pose import pose
 from gradcheck_cli.layers.vocabulary import simple
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from gradcheck_cli.arrays import Array
-    from gradcheck_cli.layers.layer import Problem
+    from gradcheck_cli.layers.layer import Fault, Problem
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,21 +82,22 @@ def problem(case: LayernormCase) -> Problem:
     )
 
 
-def _normal(x: Array, eps: float) -> tuple[Array, Array]:
-    """Return (|x| + mean |x|) / s, whose difference the normalised x is, and s."""
-    deviation = np.sqrt(x.var(axis=1, keepdims=True) + eps)
-    return (abs(x) + abs(x).mean(axis=1, keepdims=True)) / deviation, deviation
+def _mean(x: Array) -> Array:
+    return np.asarray(x.mean(axis=1, keepdims=True))
 
 
 def _scale(x: Array, gamma: Array, beta: Array, param: dict[str, Any]) -> tuple[Array]:
-    return (abs(gamma) * _normal(x, param["eps"])[0] + abs(beta),)
+    return (abs(gamma) * absolute(x, _mean, param["eps"])[0] + abs(beta),)
 
 
 def _gradient_scale(dout: Array, x: Array, gamma: Array, _: Array, param: dict[str, Any]) -> dict[str, Array]:
-    normal, deviation = _normal(x, param["eps"])
-    g = abs(dout * gamma)
-    dx = (g + g.mean(axis=1, keepdims=True) + normal * (g * normal).mean(axis=1, keepdims=True)) / deviation
-    return {"x": dx, "gamma": (abs(dout) * normal).sum(axis=0)}
+    normal, _ = absolute(x, _mean, param["eps"])
+    return {"x": absolute_dx(dout * gamma, x, _mean, param["eps"]), "gamma": (abs(dout) * normal).sum(axis=0)}
+
+
+def faults(case: LayernormCase, _: Problem) -> Iterator[Fault]:
+    """List what is left out of dx."""
+    return slips(_mean, case.eps, size="D", count=case.D, upstream=lambda inputs, dout: dout * inputs["gamma"])
 
 
 def standard() -> tuple[LayernormCase, ...]:
@@ -118,5 +122,6 @@ LAYER = Layer(
         axes={"x": "N D", "gamma": "D", "beta": "D", "out": "N D"},
     ),
     trials=(LayernormCase(N=3, D=5),),
+    faults=faults,
     param="ln_param",
 )

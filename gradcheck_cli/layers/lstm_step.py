@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
@@ -11,7 +13,7 @@ from gradcheck_cli.layers.recurrent import StepCase, recurrent
 from gradcheck_cli.layers.sigmoid import sigmoid_forward
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from gradcheck_cli.arrays import Array
     from gradcheck_cli.layers.recurrent import Slip
@@ -67,7 +69,9 @@ def absolute(cache: Cache) -> Cache:
     return (*factors, slopes, 2 - slope)
 
 
-def _slips(_: LstmStepCase) -> Iterator[Slip]:
+def slips(_: StepCase) -> Iterator[Slip]:
+    """Yield what people get wrong in a step: ways that are left out, and gates in another order."""
+
     def without_forget_gate(dnext_h: Array, dnext_c: Array, cache: Cache) -> tuple[Array, ...]:
         dx, dprev_h, _, *rest = lstm_step_backward(dnext_h, dnext_c, cache)
         return dx, dprev_h, dnext_c + dnext_h * cache[7] * cache[-1], *rest
@@ -86,6 +90,29 @@ def _slips(_: LstmStepCase) -> Iterator[Slip]:
         path,
         lambda dnext_h, dnext_c, cache: lstm_step_backward(dnext_h, 0 * dnext_c, cache),
     )
+    for order in [*itertools.permutations(range(4))][1:]:
+        named = ", ".join("ifog"[gate] for gate in order)
+        yield (
+            "gate-columns-permuted",
+            f"In {{names}} the gates are in the order {named}.",
+            "Join their gradients in the order in which forward splits them: i, f, o, g.",
+            partial(_with_gates_in_order, order),
+        )
+
+
+def _with_gates_in_order(order: tuple[int, ...], dnext_h: Array, dnext_c: Array, cache: Cache) -> tuple[Array, ...]:
+    """Carry back with the blocks of da in another order: those of Wx', of dWx, dWh and db follow."""
+    x, prev_h, prev_c, Wx, Wh, *rest = cache
+    place = np.argsort(order)
+    _, _, dprev_c, *found = lstm_step_backward(dnext_h, dnext_c, cache)
+    turned = (x, prev_h, prev_c, _blocks(Wx, place), _blocks(Wh, place), *rest)
+    dx, dprev_h, *_ = lstm_step_backward(dnext_h, dnext_c, turned)
+    return dx, dprev_h, dprev_c, *(_blocks(array, order) for array in found)
+
+
+def _blocks(array: Array, order: Sequence[int] | Array) -> Array:
+    """Return the four blocks of columns in another order."""
+    return np.concatenate([np.split(array, 4, axis=-1)[gate] for gate in order], axis=-1)
 
 
 LAYER = recurrent(
@@ -93,7 +120,7 @@ LAYER = recurrent(
     "LSTM step",
     (lstm_step_forward, lstm_step_backward),
     states=("prev_h", "prev_c"),
-    slips=_slips,
+    slips=slips,
     outputs=("next_h", "next_c"),
     gates=4,
     absolute=absolute,

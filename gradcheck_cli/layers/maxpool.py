@@ -36,13 +36,22 @@ def max_pool_backward(dout: Array, cache: tuple[Any, ...]) -> Array:
     two are the largest there is no derivative; the first of them is taken here, and none are drawn.
     (Goodfellow, Bengio and Courville, Deep Learning, section 9.3.)
     """
-    shape, chosen, pool_param = cache
+    dx = np.zeros(cache[0], dout.dtype)
+    np.add.at(dx, places(cache), dout)
+    return dx
+
+
+def places(cache: tuple[Any, ...]) -> tuple[Array, ...]:
+    """Return of each window where its largest element is: four indices into x."""
+    _, chosen, pool_param = cache
     row, column = np.divmod(chosen, pool_param["pool_width"])
-    row = row + np.arange(dout.shape[2])[:, None] * pool_param["stride"]
-    column = column + np.arange(dout.shape[3]) * pool_param["stride"]
-    n, c = np.ogrid[: shape[0], : shape[1]]
-    dx = np.zeros(shape, dout.dtype)
-    np.add.at(dx, (n[..., None, None], c[..., None, None], row, column), dout)
+    n, c, i, j = np.ogrid[tuple(slice(size) for size in chosen.shape)]
+    return n, c, row + i * pool_param["stride"], column + j * pool_param["stride"]
+
+
+def _assigned(dout: Array, cache: tuple[Any, ...]) -> Array:
+    dx = np.zeros(cache[0], dout.dtype)
+    dx[places(cache)] = dout  # of a place that repeats the last value stays
     return dx
 
 
@@ -52,4 +61,5 @@ LAYER = pooling(
     (max_pool_forward, max_pool_backward),
     names=("max_pool", "maxpool", "pool"),
     others=("avg", "average", "mean"),
+    assigned=_assigned,
 )

@@ -30,6 +30,10 @@ class Parameter(ABC):
     def written(self, value: Any) -> str:
         """Write a value as it is typed after the flag."""
 
+    def flags(self, value: Any) -> list[str]:
+        """Write the flag and the value, as they are typed."""
+        return [f"--{self.name}", self.written(value)]
+
 
 @dataclass(frozen=True, kw_only=True)
 class Whole(Parameter):
@@ -133,7 +137,7 @@ class Choice(Word):
 
 @dataclass(frozen=True, kw_only=True)
 class Shape(Word):
-    """The shape of an array, of one axis at least."""
+    """The shape of an array. One without axes, where it is allowed, is `scalar`."""
 
     metavar: str = "SHAPE"
     least: int = 1  #: axes
@@ -143,20 +147,54 @@ class Shape(Word):
         if not isinstance(value, tuple | list):
             raise TypeError(f"{self.name} must be a tuple of sizes, not {value!r}")
         shape = tuple(_index(self.name, size) for size in value)
-        if len(shape) < self.least or min(shape) < 1:
+        if len(shape) < self.least or min(shape, default=1) < 1:
             raise ValueError(f"{self.name} must be {self.least} or more sizes of at least 1, not {self.written(shape)}")
         return shape
 
     def read(self, text: str) -> tuple[tuple[int, ...], ...]:
         """Read one shape, `2,3` or `2x3`; or several, `2x3,4x5`."""
+        if self.least == 0 and text == "scalar":
+            return ((),)
         shapes = [text.split(",")] if "x" not in text else [word.split("x") for word in text.split(",")]
         if not all(size.strip().isdecimal() and len(size) < 9 for shape in shapes for size in shape):
-            raise ValueError("give a shape such as 2,3 or 2x3, or several as 2x3,4x5")
+            number = "" if self.least else ", or scalar for a number"
+            raise ValueError(f"give a shape such as 2,3 or 2x3, or several as 2x3,4x5{number}")
         return tuple(self.normalise([int(size) for size in shape]) for shape in shapes)
 
     def written(self, value: Any) -> str:
         """Write `2x3`."""
-        return "x".join(map(str, value))
+        return "x".join(map(str, value)) or "scalar"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Interval(Word):
+    """Two numbers, the smaller one first, between which others lie."""
+
+    metavar: str = "LOW..HIGH"
+
+    def normalise(self, value: object) -> tuple[float, float]:
+        """Return `value` as two floats."""
+        ends = tuple(value) if isinstance(value, tuple | list) else ()
+        if len(ends) != 2 or not all(isinstance(end, int | float) for end in ends):
+            raise TypeError(f"{self.name} must be two numbers, not {value!r}")
+        low, high = map(float, ends)
+        if not -math.inf < low < high < math.inf:
+            raise ValueError(f"{self.name} must be from a number to a larger one, not {self.written((low, high))}")
+        return low, high
+
+    def read(self, text: str) -> tuple[tuple[float, float], ...]:
+        """Read `0.5..2`, or several, `0.5..2,10..20`."""
+        try:
+            ends = [[float(end) for end in word.split("..")] for word in text.split(",")]
+        except ValueError:
+            ends = [[]]
+        if any(len(pair) != 2 for pair in ends):
+            raise ValueError("give two numbers such as 0.5..2")
+        return tuple(self.normalise(pair) for pair in ends)
+
+    def written(self, value: Any) -> str:
+        """Write all the digits that it takes."""
+        return "..".join(repr(end).removesuffix(".0") for end in value)
 
 
 def _index(name: str, value: object) -> int:
@@ -167,28 +205,29 @@ def _index(name: str, value: object) -> int:
 
 def size(default: int, help: str, *, minimum: int = 1) -> Any:  # noqa: A002  # a dataclass field takes its type from its annotation
     """Declare a dataclass field that holds a size."""
-    return _field(default, Whole, help=help, minimum=minimum)
+    return declared(default, Whole, help=help, minimum=minimum)
 
 
 def pair(default: int, help: str, *, minimum: int = 1) -> Any:  # noqa: A002
     """Declare a dataclass field that holds a vertical and a horizontal number, or one for both."""
-    return _field(default, Whole, help=help, minimum=minimum, pair=True)
+    return declared(default, Whole, help=help, minimum=minimum, pair=True)
 
 
 def real(default: float, help: str, *, low: float = 0.0, high: float = math.inf) -> Any:  # noqa: A002
     """Declare a dataclass field that holds a number in an interval."""
-    return _field(default, Real, help=help, low=low, high=high)
+    return declared(default, Real, help=help, low=low, high=high)
 
 
 def choice(default: str, help: str, *others: str) -> Any:  # noqa: A002
     """Declare a dataclass field that holds one of some words."""
-    return _field(default, Choice, help=help, options=(default, *others))
+    return declared(default, Choice, help=help, options=(default, *others))
 
 
 def shape(default: tuple[int, ...], help: str, *, least: int = 1) -> Any:  # noqa: A002
     """Declare a dataclass field that holds the shape of an array."""
-    return _field(default, Shape, help=help, least=least)
+    return declared(default, Shape, help=help, least=least)
 
 
-def _field(default: object, kind: type[Parameter], **rest: Any) -> Any:
+def declared(default: object, kind: type[Parameter], **rest: Any) -> Any:
+    """Declare a dataclass field that holds a parameter of some kind."""
     return field(default=default, metadata={"kind": kind, "rest": rest})

@@ -10,14 +10,14 @@ import numpy as np
 
 from gradcheck_cli.layers.conv_fast import gather
 from gradcheck_cli.layers.coupling import Windows
-from gradcheck_cli.layers.layer import Axis, Case, Layer
+from gradcheck_cli.layers.layer import Axis, Case, Fault, Layer
 from gradcheck_cli.layers.parameter import size
 from gradcheck_cli.layers.pose import pose
 from gradcheck_cli.layers.vocabulary import Argument, simple
 from gradcheck_cli.numeric.colored import Coupling
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from gradcheck_cli.arrays import Array
     from gradcheck_cli.layers.layer import Problem
@@ -96,8 +96,25 @@ def _argument(name: str, *names: str, pair: bool = False) -> Argument:
     return Argument(names=names, forms={"": lambda sizes: sizes[name]}, pair=pair)
 
 
-def pooling(case: type[PoolCase], title: str, pair: Pair, *, names: tuple[str, ...], others: tuple[str, ...]) -> Layer:
-    """Make the layer of a pooling from its forward and backward pass."""
+def pooling(
+    case: type[PoolCase],
+    title: str,
+    pair: Pair,
+    *,
+    names: tuple[str, ...],
+    others: tuple[str, ...],
+    assigned: Callable[[Array, Any], Array],
+) -> Layer:
+    """Make the layer of a pooling.
+
+    Args:
+        case: its geometry.
+        title: what it is called in a sentence.
+        pair: its forward and backward pass.
+        names: what people call it.
+        others: what they call other poolings.
+        assigned: its backward pass with each window's share written over those of the windows before it.
+    """
 
     def problem(case: PoolCase) -> Problem:
         source = random.Random(case.seed)  # noqa: S311  # arrays to compute with, not secrets
@@ -114,6 +131,18 @@ def pooling(case: type[PoolCase], title: str, pair: Pair, *, names: tuple[str, .
             scale=lambda x, param: (pair[0](abs(x), param)[0],),
             axes={"x": _axes("H", "W"), "out": _axes("H'", "W'")},
             couples={"x": lambda _shape, _outputs: _coupling(case)},
+        )
+
+    def faults(case: PoolCase, problem: Problem) -> Iterator[Fault]:
+        if case.stride >= max(case.pool_height, case.pool_width):
+            return
+        _, cache = pair[0](problem.inputs["x"], problem.parameters)  # absolute values have their maxima elsewhere
+        yield Fault(
+            code="assigned-not-accumulated",
+            cause="{names} {be} assigned where contributions are to be summed: of each element the last window's share "
+            "is left.",
+            remedy="Windows overlap: write `+=`, not `=`, in the loop.",
+            gradients=lambda _, dout: {"x": assigned(dout, cache)},
         )
 
     def standard() -> tuple[PoolCase, ...]:
@@ -157,5 +186,6 @@ def pooling(case: type[PoolCase], title: str, pair: Pair, *, names: tuple[str, .
             sizes=_sizes,
         ),
         trials=(case(N=2, C=3, H=5, W=7, pool_height=3, pool_width=2, stride=2), case(N=2, C=3, H=6, W=6)),
+        faults=faults,
         param="pool_param",
     )

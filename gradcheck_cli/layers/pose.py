@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
+import math
+import random
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from gradcheck_cli.arrays import signed_uniform, working_dtype
-from gradcheck_cli.layers.layer import Problem, fresh
+from gradcheck_cli.layers.layer import Axis, Problem, fresh
 
 if TYPE_CHECKING:
-    import random
     from collections.abc import Callable, Mapping, Sequence
 
     from gradcheck_cli.arrays import Array
-    from gradcheck_cli.layers.layer import Axis, Case
+    from gradcheck_cli.layers.layer import Case
     from gradcheck_cli.numeric.colored import Coupling
 
     #: From the shapes of an input and of all outputs
     Couples = Callable[[tuple[int, ...], Sequence[tuple[int, ...]]], Coupling]
+
+
+#: What axes of which nothing is known are called, and an index along them: from the last one back, and of the only one.
+_AXES = (("block", "l"), ("plane", "k"), ("row", "i"), ("column", "j"))
+_ONE = (("element", "i"),)
 
 
 def pose(
@@ -76,6 +83,26 @@ def pose(
         outputs=dict(zip((*outputs, *state), shapes, strict=True)) if len(shapes) > 1 else {},
         cotangents=len(outputs),
         gradient_scale=gradient_scale(*weights, *widened, *settings) if gradient_scale else {},
+    )
+
+
+def answered(problem: Problem, case: Case, shape: tuple[int, ...]) -> Problem:
+    """Return the problem with a cotangent for an output of this shape, which no reference has said before.
+
+    That of a number is 1: gradients are then those that people know, and what is linear in one number is right for
+    all if it is right for one.
+    """
+    source = random.Random(case.seed)  # noqa: S311  # arrays to compute with, not secrets
+    cotangent = signed_uniform(source, shape) if math.prod(shape) > 1 else np.ones(shape)
+    axes = {**problem.axes, "out": anonymous("out", len(shape))}
+    return replace(problem, cotangent=cotangent.astype(case.dtype), axes=axes)
+
+
+def anonymous(name: str, count: int) -> tuple[Axis, ...]:
+    """Name the axes of an array of which nothing is known: by how it is printed."""
+    called = _ONE if count == 1 else [_AXES[max(k, 0)] for k in range(len(_AXES) - count, len(_AXES))]
+    return tuple(
+        Axis(name=axis, index=index, size=f"{name}.shape[{k}]", spatial=True) for k, (axis, index) in enumerate(called)
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -220,9 +221,13 @@ def through_time(
     return np.stack(dxs[::-1], axis=1), states[0], *totals
 
 
-def time_slips(
-    step: Callable[..., Any], count: int, case: SequenceCase
-) -> Iterator[tuple[str, str, str, Callable[..., Any]]]:
+def in_each_step(slips: Iterable[Slip], count: int) -> Iterator[Slip]:
+    """Yield the slips of a step as those of a sequence, made in each of its steps."""
+    for code, cause, remedy, step in slips:
+        yield code, cause, remedy, partial(through_time, step, kept=(1.0,) * count)
+
+
+def time_slips(step: Callable[..., Any], count: int, case: SequenceCase) -> Iterator[Slip]:
     """Yield what is lost on the way back through time; nothing is where there is one step."""
     if case.T == 1:
         return

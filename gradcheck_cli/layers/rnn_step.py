@@ -49,7 +49,8 @@ def absolute(cache: Cache) -> Cache:
     return abs(x), abs(prev_h), abs(Wx), abs(Wh), 2 - slope
 
 
-def _slips(_: RnnStepCase) -> Iterator[Slip]:
+def slips(_: StepCase) -> Iterator[Slip]:
+    """Yield what people get wrong in a step."""
     yield (
         "slope-missing",
         "In {names} the slope of tanh is left out.",
@@ -63,7 +64,7 @@ LAYER = recurrent(
     "recurrent step",
     (rnn_step_forward, rnn_step_backward),
     states=("prev_h",),
-    slips=_slips,
+    slips=slips,
     outputs=("next_h",),
     gates=1,
     absolute=absolute,

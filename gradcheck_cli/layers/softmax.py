@@ -33,12 +33,13 @@ def softmax_loss(x: Array, y: Array) -> tuple[Any, Array]:
     return (np.log(total) - picked(lowered, y)).mean(), (exps / total - of_label(x, y)) / x.dtype.type(len(y))
 
 
-def _scale(x: Array, y: Array) -> Array:
+def scale(x: Array, y: Array) -> Array:
+    """Sum the absolute values of the loss's terms."""
     largest = abs(x).max(axis=1, keepdims=True)
     return np.asarray((2 * largest + abs(picked(x, y)) + np.log(x.shape[1])).mean())
 
 
-def _gradient_scale(x: Array, y: Array) -> Array:
+def gradient_scale(x: Array, y: Array) -> Array:
     """Sum p and the label's 1: where p is near it, they cancel. What x is rounded by moves log p by as much."""
     label = of_label(x, y)
     p = softmax_loss(x, y)[1] * len(y) + label
@@ -50,6 +51,6 @@ LAYER = loss(
     "softmax loss",
     softmax_loss,
     names=("softmax", "cross_entropy", "crossentropy"),
-    scale=_scale,
-    gradient_scale=_gradient_scale,
+    scale=scale,
+    gradient_scale=gradient_scale,
 )

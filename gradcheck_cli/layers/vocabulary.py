@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 #: What a geometry comes to, by name; of a pair, always both numbers.
 Sizes = Mapping[str, Any]
 
+#: From the dictionary of parameters as the layer has it to the same in somebody else's sense.
+Meaning = Callable[[Mapping[str, Any]], Mapping[str, Any]]
+
 
 def word(name: str) -> str:
     """Reduce a name to what is compared: `_in_channels` and `inChannels` are one word."""
@@ -28,6 +31,7 @@ class Argument:
     """A number, or whatever says a part of the geometry, as an argument of a function or a constructor."""
 
     names: tuple[str, ...]  #: as `word` reduces them; a name with a capital is compared as it is
+    keys: tuple[str, ...] = ()  #: what an entry of a dictionary is called besides, as it is written
     #: What may be passed, the most frequent first, by how the header says it ("" for nothing to say).
     #: One raises ValueError where it cannot express the geometry.
     forms: Mapping[str, Callable[[Sizes], object]]
@@ -48,6 +52,7 @@ class Arrangement:
     title: str  #: how the header says it; "" for the usual one
     axes: Mapping[str, str]
     telling: tuple[str, ...] = ()  #: names of arguments, reduced, that tell it
+    exact: bool = False  #: what needs it cannot do with the usual one, and owes gradients that lie so too
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,6 +66,8 @@ class Vocabulary:
     sizes: Callable[[Mapping[str, Array], Mapping[str, object] | None], Sizes]
     arrangements: tuple[Arrangement, ...]  #: the usual one first
     parameters: Mapping[str, tuple[str, ...]]  #: the inputs that classes keep, and how they may lie there
+    #: What else people mean by the layer's parameters, by how the header says it.
+    meanings: Mapping[str, Meaning] = field(default_factory=dict)
 
 
 def simple(
@@ -71,6 +78,7 @@ def simple(
     others: tuple[str, ...] = (),
     parameters: Mapping[str, tuple[str, ...]] | None = None,
     arguments: Mapping[str, Argument] | None = None,
+    meanings: Mapping[str, Meaning] | None = None,
     sizes: Callable[[Mapping[str, Array], Mapping[str, object] | None], Sizes] = lambda _inputs, _parameters: {},
 ) -> Vocabulary:
     """Make the vocabulary of a layer whose arrays lie in one way, and that few call otherwise than the literature."""
@@ -82,4 +90,5 @@ def simple(
         sizes=sizes,
         arrangements=(Arrangement(title="", axes=axes),),
         parameters=parameters or {},
+        meanings=meanings or {},
     )

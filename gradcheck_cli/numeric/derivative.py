@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gradcheck_cli.numeric.affine import is_affine
+from gradcheck_cli.numeric.affine import affine
 from gradcheck_cli.numeric.colored import ColoredSampler
 from gradcheck_cli.numeric.dense import DenseSampler
 from gradcheck_cli.numeric.elements import at_elements
 from gradcheck_cli.numeric.leak import find_leak, leaks
 from gradcheck_cli.numeric.method import affordable
-from gradcheck_cli.numeric.point import Point
+from gradcheck_cli.numeric.point import Base, Point
 
 if TYPE_CHECKING:
     from gradcheck_cli.arrays import Array
@@ -54,6 +54,7 @@ def differentiate(
     resolution: float,
     step: float | None = None,
     coupling: Coupling | None = None,
+    base: Base | None = None,
 ) -> Derivative:
     """Differentiate <cotangent, function(x)> in every element of x.
 
@@ -65,21 +66,23 @@ def differentiate(
         resolution: an error bound of `resolution * scale` is good enough; no evaluation is spent on a better one.
         step: a fixed step for every element, instead of a chosen one.
         coupling: which elements can be moved together. It is verified, and given up if the function breaks it.
+        base: what the function is at the point, if that is known: it spares two evaluations.
 
     Returns:
         The derivative, in float64 (longdouble for longdouble x).
     """
-    point = Point(function, x, cotangent)
-    affine = is_affine(point)
-    everywhere = partial(at_elements, elements=np.arange(x.size), affine=affine, resolution=resolution, step=step)
-    sampler: Sampler = DenseSampler(point) if coupling is None else ColoredSampler(point, coupling)
-    found = everywhere(sampler)
+    point = Point(function, x, base or Base(function, x, cotangent))
+    straight = affine(point)
+    everywhere = partial(at_elements, elements=np.arange(x.size), resolution=resolution, step=step)
+    sampler: Sampler = DenseSampler(point) if coupling is None else ColoredSampler(point, coupling, straight)
+    found = everywhere(sampler, affine=straight is not None)
     leak = None
-    if coupling is not None and leaks(point, found.value, found.error_bound, affine=affine):
+    if coupling is not None and leaks(point, found.value, found.error_bound, straight):
         leak = find_leak(point, coupling)
         if affordable(2 * x.size, x.size, cotangent.size):
             sampler = DenseSampler(point)
-            found = everywhere(sampler)
+            # Where no element was found to leak, it may be that lines looked straighter than the function is.
+            found = everywhere(sampler, affine=straight is not None and leak.element is not None)
         else:
             found.error_bound[:] = np.inf
     return Derivative(
@@ -88,9 +91,9 @@ def differentiate(
         error_bound=found.error_bound.reshape(x.shape),
         step=found.step.reshape(x.shape),
         kinks=found.kinks.reshape(x.shape),
-        affine=affine,
+        affine=straight is not None,
         noise=point.noise,
         leak=leak,
         method=sampler.method,
-        evaluations=point.evaluations,
+        evaluations=point.evaluations + (point.base.evaluations if base is None else 0),
     )

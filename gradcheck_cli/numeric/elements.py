@@ -38,7 +38,7 @@ def at_elements(sampler: Sampler, elements: Array, *, affine: bool, resolution: 
     count, dtype = elements.size, sampler.point.dtype
     if affine:
         smallest = np.full(count, step or AFFINE_STEP, dtype)
-        sample = sampler.sample(elements, smallest)
+        sample = sampler.sample_affine(elements, smallest)
         value, scale = sample.value, sample.scale
         # In an affine function what is left of f+ - 2 f + f- is its rounding, seen at work; a bound from eps alone
         # knows nothing of long sums.

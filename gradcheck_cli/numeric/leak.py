@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from gradcheck_cli.arrays import Array
+    from gradcheck_cli.numeric.affine import Affine
     from gradcheck_cli.numeric.colored import Coupling
     from gradcheck_cli.numeric.point import Point
 
@@ -32,20 +33,29 @@ class Leak:
     output: int | None  #: flat index of the output
 
 
-def leaks(point: Point, value: Array, bound: Array, *, affine: bool) -> bool:
+def leaks(point: Point, value: Array, bound: Array, affine: Affine | None) -> bool:
     """Tell whether the derivatives found colour by colour fail to explain those along random directions.
 
-    Directions have no structure, and so no leak can hide from them. Elements whose derivative was not found are left
-    where they are.
+    Directions have no structure, and so no leak can hide from them. Those along which the function was found to be
+    affine do, for no more evaluations. Elements whose derivative was not found are left where they are.
     """
     known = np.isfinite(bound)
+    if affine is not None and known.all():
+        lines = [(line.direction.reshape(-1), line.slope, line.error_bound) for line in affine.lines]
+    else:
+        lines = list(_lines(point, known, affine=affine is not None))
+    return any(
+        abs(along - direction[known] @ value[known]) > error + abs(direction[known]) @ bound[known]
+        for direction, along, error in lines
+    )
+
+
+def _lines(point: Point, known: Array, *, affine: bool) -> Iterator[tuple[Array, Any, Any]]:
+    """Yield random directions, 0 in elements that are not known, and the derivatives along them with their bounds."""
     for direction in random_directions(point.x, _DIRECTIONS, seed=1):
-        flat = np.where(known, direction.reshape(-1), 0)
-        along, error = slope(point, flat.reshape(point.x.shape).astype(point.x.dtype), affine=affine)
-        explained, uncertain = flat[known] @ value[known], abs(flat[known]) @ bound[known]
-        if abs(along - explained) > error + uncertain:
-            return True
-    return False
+        flat = np.where(known, direction.reshape(-1), 0).astype(point.x.dtype)
+        along, error = slope(point, flat.reshape(point.x.shape), affine=affine)
+        yield flat, along, error
 
 
 def find_leak(point: Point, coupling: Coupling) -> Leak:
@@ -84,4 +94,4 @@ def _strays(point: Point, coupling: Coupling, direction: Array, elements: Array)
     for color in range(coupling.colors):
         owner = coupling.owner(color)
         reached |= (owner >= 0) & inside[owner]
-    return np.flatnonzero((point.at(moved) != point.center) & ~reached.reshape(-1))
+    return np.flatnonzero((point.at(moved) != point.base.value) & ~reached.reshape(-1))

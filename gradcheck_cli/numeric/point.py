@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
@@ -18,33 +19,59 @@ Function = Callable[["Array"], "Array"]
 Tile = tuple[slice, ...]
 
 
-class Point:
-    """A function from an array to an array, at x, seen through the weights of a cotangent; its evaluations are counted.
+class Base:
+    """What a function is at a point, seen through the weights of a cotangent: in whatever input it is differentiated.
 
-    All arrays that it gives out are flat and in the working dtype, but for `x`, which keeps shape and dtype.
+    All arrays are flat and in the working dtype.
     """
 
-    def __init__(self, function: Function, x: Array, cotangent: Array, *, like: Point | None = None) -> None:
-        """Evaluate at x, twice; not at all where another point has the same values and the same rounding."""
-        self._function = function
-        self.x = x
+    evaluations = 2
+
+    def __init__(self, function: Function, x: Array, cotangent: Array) -> None:
+        """Evaluate at x, twice."""
         self.shape = cotangent.shape
         self.dtype = working_dtype(x.dtype)
-        self.cotangent = cotangent.astype(self.dtype).reshape(-1)
-        self.weights = abs(self.cotangent)
-        self.evaluations = 0
+        self.cotangent: Array = cotangent.astype(self.dtype).reshape(-1)
+        self.weights: Array = abs(self.cotangent)
+        with np.errstate(all="ignore"):
+            first = function(x)
+            self.value: Array = np.array(first, self.dtype, order="C").reshape(-1)
+            self.double: Array = 2 * self.value
+            second = function(x)
+            again = np.asarray(second, self.dtype).reshape(-1)
+            #: Root mean square difference of two evaluations at x: 0 for a deterministic function.
+            self.noise = 0.0 if np.array_equal(again, self.value) else typical(again - self.value)
+        #: Whether the function may return the same buffer again, in which a value is good until the next evaluation.
+        self.buffered = np.may_share_memory(first, second)
         #: The rounding of the function's values: that of the widest dtype in which it can have computed them.
-        self.epsilon: float = epsilon(self.dtype) if like is None else like.epsilon
-        self.center: Array = self.at(x) if like is None else like.center
-        self._double = 2 * self.center
-        self._size = abs(self._double) * self.weights
-        #: Root mean square difference of two evaluations at x: 0 for a deterministic function.
-        self.noise: float = typical(self.at(x) - self.center) if like is None else like.noise
+        self.epsilon: float = max(epsilon(self.dtype), epsilon(first.dtype), epsilon(second.dtype))
+
+    @cached_property
+    def rounded(self) -> Array:
+        """What the rounding of f(x) is proportional to, twice, seen through the cotangent: |cotangent| * 2 |f|."""
+        with np.errstate(all="ignore"):
+            return np.asarray(self.weights * abs(self.double))
+
+
+class Point:
+    """A function from an array to an array, at x; its evaluations are counted.
+
+    Values are flat and in the working dtype; `x` keeps shape and dtype.
+    """
+
+    def __init__(self, function: Function, x: Array, base: Base) -> None:
+        self._function = function
+        self.x = x
+        self.base = base
+        self.shape, self.dtype, self.noise = base.shape, base.dtype, base.noise
+        self.epsilon = base.epsilon
+        self.evaluations = 0
 
     def at(self, x: Array) -> Array:
         """Evaluate. Overflow and the like are answered in the values; a probe with a large step may cause them."""
         with np.errstate(all="ignore"):
-            return np.array(self._evaluate(x), order="C").reshape(-1)
+            value = self._evaluate(x).reshape(-1)
+            return value.copy() if self.base.buffered else value
 
     def _evaluate(self, x: Array) -> Array:
         """Evaluate; what is returned may be a buffer of the function's, good until the next evaluation."""
@@ -53,42 +80,69 @@ class Point:
         self.epsilon = max(self.epsilon, epsilon(value.dtype))
         return np.asarray(value, dtype=self.dtype).reshape(self.shape)
 
-    def differences(self, moved: Sequence[tuple[Array, Array]]) -> Iterator[tuple[Tile, Differences]]:
-        """Evaluate on both sides of the point and compare, for each of some pairs (ahead, behind).
+    def differences(
+        self, ahead: Sequence[Array], behind: Sequence[Array] | None = None
+    ) -> Iterator[tuple[Tile, Differences]]:
+        """Evaluate on one side of the point, or on both, and compare: for each of some arrays, or pairs of them.
 
-        The first axis is that of the pairs, the others are those of the outputs. It comes tile by tile: tiles that fit
-        a processor's cache take a third of the time of whole arrays of some millions. Small outputs of many pairs are
+        The first axis is that of the arrays, the others are those of the outputs. It comes tile by tile: tiles that fit
+        a processor's cache take a third of the time of whole arrays of some millions. Small outputs of many arrays are
         one tile, which takes a tenth of the time of a tile each.
         """
         with np.errstate(all="ignore"):
-            ahead, behind = np.empty((2, len(moved), *self.shape), self.dtype)
-            for number, (one, other) in enumerate(moved):
-                ahead[number] = self._evaluate(one)
-                behind[number] = self._evaluate(other)
-        whole = [array.reshape(1, *self.shape) for array in (self._double, self.cotangent, self.weights, self._size)]
-        for tile in tiles(ahead.shape):
-            ahead_, behind_ = ahead[tile], behind[tile]
-            double, cotangent, weights, size = (array[:, *tile[1:]] for array in whole)
-            with np.errstate(all="ignore"):
-                change = cotangent * (ahead_ - behind_)
-                total = abs(change)
-                bent = weights * abs(ahead_ + behind_ - double)
-                # |a| + |b| is the larger of |a + b| and |a - b|, and a + b is twice the center but for what is bent.
-                yield tile, Differences(change=change, total=total, size=np.maximum(total, size), bent=bent)
+            sides = [self._side(moved) for moved in (ahead, behind) if moved is not None]
+        base = self.base
+        whole = [a.reshape(1, *self.shape) for a in (base.value, base.double, base.cotangent, base.weights)]
+        cut = tiles(sides[0].shape)
+        buffers = np.empty((3, *sides[0][cut[0]].shape), self.dtype)  # new ones for each tile take twice the time
+        for tile in cut:
+            seen = [side[tile] for side in sides]
+            free = buffers[(slice(None), *(slice(size) for size in seen[0].shape))]
+            yield tile, Differences(seen, [a[:, *tile[1:]] for a in whole], free)
+
+    def _side(self, moved: Sequence[Array]) -> Array:
+        if len(moved) == 1 and not self.base.buffered:
+            return self._evaluate(moved[0])[np.newaxis]
+        values = np.empty((len(moved), *self.shape), self.dtype)
+        for number, x in enumerate(moved):
+            values[number] = self._evaluate(x)
+        return values
 
     def along(self, direction: Array) -> Point:
         """Return the function of one number t, at x + t * direction, seen at t = 0. Its evaluations count here too."""
-        return Point(lambda t: self.at(self.x + t[0] * direction), np.zeros(1, self.x.dtype), self.cotangent, like=self)
+        return Point(lambda t: self.at(self.x + t[0] * direction), np.zeros(1, self.x.dtype), self.base)
 
 
-@dataclass(frozen=True, kw_only=True)
 class Differences:
-    """What moving something to both sides did to the outputs, seen through the cotangent; one entry for each output."""
+    """What moving something did to the outputs, seen through the cotangent; one entry for each output.
 
-    change: Array  #: cotangent * (f+ - f-)
-    total: Array  #: its absolute value
-    size: Array  #: |cotangent| * (|f+| + |f-|), but for what is bent
-    bent: Array  #: |cotangent * (f+ - 2 f + f-)|
+    Each array is computed when it is asked for, because of millions of outputs it costs as much as a part of the
+    evaluation, and is good until the next tile.
+    """
+
+    def __init__(self, sides: Sequence[Array], whole: Sequence[Array], buffers: Array) -> None:
+        self._sides, self._buffers = sides, buffers
+        center, self._double, cotangent, self._weights = whole
+        with np.errstate(all="ignore"):
+            #: cotangent * (f+ - f-), or with one side cotangent * (f+ - f)
+            self.change: Array = np.subtract(sides[0], sides[1] if len(sides) > 1 else center, out=buffers[0])
+            self.change *= cotangent
+
+    @cached_property
+    def total(self) -> Array:
+        """The absolute value of the change."""
+        return np.abs(self.change, out=self._buffers[1])
+
+    @cached_property
+    def bent(self) -> Array:
+        """|cotangent * (f+ - 2 f + f-)|: of two sides."""
+        ahead, behind = self._sides
+        with np.errstate(all="ignore"):
+            bent: Array = np.add(ahead, behind, out=self._buffers[2])
+            bent -= self._double
+            np.abs(bent, out=bent)
+            bent *= self._weights
+            return bent
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,10 +164,13 @@ class Sample:
 
 
 class Sampler(Protocol):
-    """A way to take central differences of a black box at a point."""
+    """A way to take differences of a black box at a point."""
 
     method: str
     point: Point
 
     def sample(self, elements: Array, steps: Array) -> Sample:
-        """Difference at each of `elements` (flat indices of x), with its own step."""
+        """Difference at each of `elements` (flat indices of x), with its own step, on both sides."""
+
+    def sample_affine(self, elements: Array, steps: Array) -> Sample:
+        """Do the same of a function that was found to be affine, of which one side may do."""

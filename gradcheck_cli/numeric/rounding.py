@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,7 +19,8 @@ if TYPE_CHECKING:
 #: A nonlinearity that hides below it changes a derivative by less than this many roundings.
 ROUNDINGS = 64.0
 
-_BLOCK = 2**15
+#: So many elements of an array are looked at at once: a dozen such pieces fit into a processor's second level of cache.
+BLOCK = 2**15
 
 #: Of small arrays, so many elements are looked at together: forty outputs of a default case. More is hardly faster
 #: (a check at (2, 3, 16, 16) * (8, 3, 3, 3): 29 ms with half of it, 20 to 25 with this and with more), and takes more
@@ -56,8 +58,8 @@ def typical(values: Array) -> float:
 
 
 def blocks(size: int) -> Iterator[slice]:
-    """Cut a flat array into pieces of 32,768: a dozen of them fit into the second level of a processor's cache."""
-    return (slice(start, start + _BLOCK) for start in range(0, size, _BLOCK))
+    """Cut a flat array into pieces of 32,768."""
+    return (slice(start, start + BLOCK) for start in range(0, size, BLOCK))
 
 
 def looked_at_together(size: int) -> int:
@@ -65,18 +67,23 @@ def looked_at_together(size: int) -> int:
     return max(1, _TOGETHER // max(1, size))
 
 
-def tiles(shape: tuple[int, ...]) -> Iterator[tuple[slice, ...]]:
+@cache  # of the same few shapes, for each colour
+def tiles(shape: tuple[int, ...]) -> tuple[tuple[slice, ...], ...]:
     """Cut an array of that shape into pieces of about 32,768 elements, along as few of its first axes as need be."""
+    return tuple(_tiles(shape))
+
+
+def _tiles(shape: tuple[int, ...]) -> Iterator[tuple[slice, ...]]:
     if not shape:
         yield ()
         return
     first, *rest = shape
     inner = math.prod(rest)
-    if inner > _BLOCK:
+    if inner > BLOCK:
         for i in range(first):
-            for tile in tiles(tuple(rest)):
+            for tile in _tiles(tuple(rest)):
                 yield slice(i, i + 1), *tile
     else:
-        count = max(1, _BLOCK // max(1, inner))
+        count = max(1, BLOCK // max(1, inner))
         for start in range(0, first, count):
             yield slice(start, start + count), *(slice(None) for _ in rest)

@@ -14,7 +14,7 @@ import numpy as np
 
 from gradcheck_cli.numeric.colored import ColoredSampler
 from gradcheck_cli.numeric.dense import DenseSampler
-from gradcheck_cli.numeric.point import Point
+from gradcheck_cli.numeric.point import Base, Point
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -93,7 +93,7 @@ def sweep(
         elements: flat indices of those to look at, all by default.
         coupling: which elements can be moved together. It is trusted: `reference` has verified it.
     """
-    point = Point(function, x, cotangent)
+    point = Point(function, x, Base(function, x, cotangent))
     sampler: Sampler = DenseSampler(point) if coupling is None else ColoredSampler(point, coupling)
     looked = np.arange(x.size) if elements is None else elements
     known = np.isfinite(reference.error_bound.reshape(-1))
@@ -121,7 +121,7 @@ def sweep(
         steps=chosen,
         bound=floor,
         affine=affine,
-        evaluations=point.evaluations,
+        evaluations=point.evaluations + point.base.evaluations,
     )
 
 

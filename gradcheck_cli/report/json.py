@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Mapping
 from dataclasses import asdict
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any, TextIO
@@ -83,7 +84,7 @@ def encode(result: CaseResult) -> dict[str, Any]:
 def strict(value: Any) -> Any:
     """Replace the numbers that JSON does not have by their names."""
     match value:
-        case dict():
+        case Mapping():
             return {key: strict(item) for key, item in value.items()}
         case list() | tuple():
             return [strict(item) for item in value]

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from tests.conftest import Program
 
-SOUGHT = [layer for layer in LAYERS.values() if layer.sought]
+SOUGHT = [layer for layer in LAYERS.values() if layer.reference]
 
 COURSE = """
 import numpy as np

@@ -11,6 +11,8 @@ from gradcheck_cli.layers.affine import affine_backward, affine_forward
 from gradcheck_cli.layers.avgpool import avg_pool_backward, avg_pool_forward
 from gradcheck_cli.layers.batchnorm import batchnorm_backward, batchnorm_forward
 from gradcheck_cli.layers.conv1d import conv1d_backward, conv1d_forward
+from gradcheck_cli.layers.dropout import dropout_backward, dropout_forward
+from gradcheck_cli.layers.groupnorm import groupnorm_backward, groupnorm_forward
 from gradcheck_cli.layers.layernorm import layernorm_backward, layernorm_forward
 from gradcheck_cli.layers.lstm import lstm_forward
 from gradcheck_cli.layers.lstm_step import lstm_step_backward, lstm_step_forward
@@ -20,8 +22,12 @@ from gradcheck_cli.layers.rnn import rnn_forward
 from gradcheck_cli.layers.rnn_step import rnn_step_backward, rnn_step_forward
 from gradcheck_cli.layers.sigmoid import sigmoid_forward
 from gradcheck_cli.layers.softmax import softmax_loss
+from gradcheck_cli.layers.spatial_batchnorm import spatial_batchnorm_backward, spatial_batchnorm_forward
 from gradcheck_cli.layers.svm import svm_loss
 from gradcheck_cli.layers.tanh import tanh_forward
+from gradcheck_cli.layers.temporal_affine import temporal_affine_backward, temporal_affine_forward
+from gradcheck_cli.layers.temporal_softmax import temporal_softmax_loss
+from gradcheck_cli.layers.word_embedding import word_embedding_backward, word_embedding_forward
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -99,7 +105,7 @@ def once(dout: Any, out: Any) -> Any:
     return dout * (1 - out)
 
 
-@_plant("maxpool", max_pool_forward)
+@_plant("maxpool", max_pool_forward, "assigned-not-accumulated")
 def assigned(dout: Any, cache: Any) -> Any:
     shape, chosen, param = cache
     dx = np.zeros(shape, dout.dtype)
@@ -109,47 +115,109 @@ def assigned(dout: Any, cache: Any) -> Any:
     return dx
 
 
-@_plant("avgpool", avg_pool_forward)
+@_plant("avgpool", avg_pool_forward, "assigned-not-accumulated")
+def share_assigned(dout: Any, cache: Any) -> Any:
+    shape, param = cache
+    height, width, stride = param["pool_height"], param["pool_width"], param["stride"]
+    dx = np.zeros(shape, dout.dtype)
+    for n, c, i, j in np.ndindex(dout.shape):
+        window = np.s_[n, c, i * stride : i * stride + height, j * stride : j * stride + width]
+        dx[window] = dout[n, c, i, j] / (height * width)
+    return dx
+
+
+@_plant("avgpool", avg_pool_forward, "factor")
 def not_divided(dout: Any, cache: Any) -> Any:
     return avg_pool_backward(dout, cache) * (cache[1]["pool_height"] * cache[1]["pool_width"])
 
 
-@_plant("batchnorm", batchnorm_forward, "mean-path")
-def without_mean_path(dout: Any, cache: Any) -> Any:
-    normal, gamma, deviation, train = cache
-    _, dgamma, dbeta = batchnorm_backward(dout, cache)
-    g = dout * gamma
-    return (g - train * normal * (g * normal).mean(axis=0)) / deviation, dgamma, dbeta
+#: What dx comes to with a slip, of g = gamma dout, x and eps, each with the elements of a set in a row.
+_DX_SLIPS: list[tuple[str, Callable[[Any, Any, float], Any]]] = []
 
 
-@_plant("batchnorm", batchnorm_forward, "variance-path")
-def without_variance_path(dout: Any, cache: Any) -> Any:
-    _, gamma, deviation, train = cache
-    _, dgamma, dbeta = batchnorm_backward(dout, cache)
-    g = dout * gamma
-    return (g - train * g.mean(axis=0)) / deviation, dgamma, dbeta
+def _slip(code: str) -> Callable[..., Any]:
+    def add(function: Callable[..., Any]) -> Callable[..., Any]:
+        _DX_SLIPS.append((code, function))
+        return function
+
+    return add
 
 
-@_plant("batchnorm", batchnorm_forward, "divided-by-n-minus-1")
-def sample_variance(dout: Any, cache: Any) -> Any:
-    normal, gamma, deviation, train = cache
-    _, dgamma, dbeta = batchnorm_backward(dout, cache)
-    g = dout * gamma
-    path = normal * (g * normal).sum(axis=0) / max(len(g) - 1, 1)
-    return (g - train * (g.mean(axis=0) + path)) / deviation, dgamma, dbeta
+def _mean(rows: Any) -> Any:
+    return rows.mean(axis=1, keepdims=True)
 
 
-def _keeping_eps(x: Any, gamma: Any, beta: Any, bn_param: Any) -> Any:
-    out, cache = batchnorm_forward(x, gamma, beta, bn_param)
-    return out, (*cache, bn_param["eps"])
+@_slip("mean-path")
+def _without_mean_path(g: Any, x: Any, eps: float) -> Any:
+    s = np.sqrt(x.var(axis=1, keepdims=True) + eps)
+    return g / s - (x - _mean(x)) * _mean(g * (x - _mean(x))) / s**3
 
 
-@_plant("batchnorm", _keeping_eps, "eps-missing")
-def without_eps(dout: Any, cache: Any) -> Any:
-    normal, gamma, deviation, train, eps = cache
-    _, dgamma, dbeta = batchnorm_backward(dout, (normal, gamma, deviation, train))
-    own = np.sqrt(deviation**2 - eps)
-    return batchnorm_backward(dout, (normal * deviation / own, gamma, own, train))[0], dgamma, dbeta
+@_slip("variance-path")
+def _without_variance_path(g: Any, x: Any, eps: float) -> Any:
+    return (g - _mean(g)) / np.sqrt(x.var(axis=1, keepdims=True) + eps)
+
+
+@_slip("statistics-constant")
+def _of_constants(g: Any, x: Any, eps: float) -> Any:
+    return g / np.sqrt(x.var(axis=1, keepdims=True) + eps)
+
+
+@_slip("divided-by-n-minus-1")
+def _sample_variance(g: Any, x: Any, eps: float) -> Any:
+    s, path = np.sqrt(x.var(axis=1, keepdims=True) + eps), (g * (x - _mean(x))).sum(axis=1, keepdims=True)
+    return (g - _mean(g)) / s - (x - _mean(x)) * path / (x.shape[1] - 1) / s**3
+
+
+@_slip("divided-by-n-minus-1")
+def _sample_mean_and_variance(g: Any, x: Any, eps: float) -> Any:
+    s, path = np.sqrt(x.var(axis=1, keepdims=True) + eps), (g * (x - _mean(x))).sum(axis=1, keepdims=True)
+    return g / s - (g.sum(axis=1, keepdims=True) / s + (x - _mean(x)) * path / s**3) / (x.shape[1] - 1)
+
+
+@_slip("eps-missing")
+def _without_eps(g: Any, x: Any, _: float) -> Any:
+    s = x.std(axis=1, keepdims=True)
+    return (g - _mean(g)) / s - (x - _mean(x)) * _mean(g * (x - _mean(x))) / s**3
+
+
+#: Of each normalisation its passes, and its x with the elements of a set in a row.
+NORMALISATIONS: dict[str, tuple[Any, Any, Callable[[Any, Any], Any]]] = {
+    "batchnorm": (batchnorm_forward, batchnorm_backward, lambda x, _: x.T),
+    "spatial-batchnorm": (
+        *(spatial_batchnorm_forward, spatial_batchnorm_backward),
+        lambda x, _: x.swapaxes(0, 1).reshape(x.shape[1], -1),
+    ),
+    "layernorm": (layernorm_forward, layernorm_backward, lambda x, _: x),
+    "groupnorm": (groupnorm_forward, groupnorm_backward, lambda x, p: x.reshape(len(x) * p["G"], -1)),
+}
+
+
+def _normalisation(layer: str, slip: Callable[[Any, Any, float], Any]) -> tuple[Any, Any]:
+    right, right_backward, rows = NORMALISATIONS[layer]
+
+    def forward(x: Any, gamma: Any, beta: Any, param: Any) -> Any:
+        out, cache = right(x, gamma, beta, param)
+        return out, (cache, x, gamma, param)
+
+    def backward(dout: Any, kept: Any) -> Any:
+        cache, x, gamma, param = kept
+        dx, *rest = right_backward(dout, cache)
+        if param.get("mode") != "test":
+            g = dout * gamma.reshape(-1, *[1] * (x.ndim - 2))
+            places = rows(np.arange(x.size).reshape(x.shape), param)
+            dx = np.zeros_like(x)
+            dx.reshape(-1)[places] = slip(rows(g, param), rows(x, param), param["eps"])
+        return dx, *rest
+
+    return forward, backward
+
+
+FAULTS += [
+    Planted(f"{layer}-{slip.__name__.strip('_')}", layer, _normalisation(layer, slip), code)
+    for layer in NORMALISATIONS
+    for code, slip in _DX_SLIPS
+]
 
 
 @_plant_forward("batchnorm", batchnorm_backward)
@@ -189,6 +257,116 @@ def overflowing(x: Any, y: Any) -> Any:
     return loss, dx / len(y)
 
 
+@_plant("temporal-softmax", code="factor")
+def not_averaged_over_samples(x: Any, y: Any, mask: Any) -> Any:
+    loss, dx = temporal_softmax_loss(x, y, mask)
+    return loss, dx * len(x)
+
+
+@_plant("temporal-softmax", code="factor")
+def averaged_over_steps(x: Any, y: Any, mask: Any) -> Any:
+    loss, dx = temporal_softmax_loss(x, y, mask)
+    return loss, dx / x.shape[1]
+
+
+@_plant("temporal-softmax", code="mask-ignored")
+def mask_ignored(x: Any, y: Any, mask: Any) -> Any:
+    n, t = np.indices(y.shape)
+    dx = np.exp(x - x.max(axis=2, keepdims=True))
+    dx /= dx.sum(axis=2, keepdims=True)
+    dx[n, t, y] -= 1
+    return temporal_softmax_loss(x, y, mask)[0], dx / len(x)
+
+
+@_plant("temporal-softmax")
+def scores_not_lowered(x: Any, y: Any, mask: Any) -> Any:
+    n, t = np.indices(y.shape)
+    with np.errstate(all="ignore"):
+        p = np.exp(x) / np.exp(x).sum(axis=2, keepdims=True)
+        loss, dx = -(mask * np.log(p[n, t, y])).sum() / len(x), p.copy()
+    dx[n, t, y] -= 1
+    return loss, dx * mask[..., None] / len(x)
+
+
+@_plant("word-embedding", word_embedding_forward, "assigned-not-accumulated")
+def rows_overwritten(dout: Any, cache: Any) -> Any:
+    x, shape = cache
+    dW = np.zeros(shape, dout.dtype)
+    for n, t in np.ndindex(x.shape):
+        dW[x[n, t]] = dout[n, t]
+    return dW
+
+
+@_plant("word-embedding", word_embedding_forward, "assigned-not-accumulated")
+def rows_added_at_once(dout: Any, cache: Any) -> Any:
+    x, shape = cache
+    dW = np.zeros(shape, dout.dtype)
+    dW[x] += dout
+    return dW
+
+
+@_plant("word-embedding", word_embedding_forward)
+def rows_averaged(dout: Any, cache: Any) -> Any:
+    x, shape = cache
+    counts = np.bincount(x.reshape(-1), minlength=shape[0])
+    return word_embedding_backward(dout, cache) / np.maximum(counts, 1)[:, None].astype(dout.dtype)
+
+
+@_plant("temporal-affine", temporal_affine_forward, "assigned-not-accumulated")
+def last_step_left(dout: Any, cache: Any) -> Any:
+    x, w = cache
+    dx, dw, db = np.zeros_like(x), np.zeros_like(w), np.zeros_like(w[0])
+    for t in range(x.shape[1]):
+        dx[:, t], dw, db = affine_backward(dout[:, t], (x[:, t], w))
+    return dx, dw, db
+
+
+@_plant("temporal-affine", temporal_affine_forward)
+def bias_of_each_step(dout: Any, cache: Any) -> Any:
+    dx, dw, _ = temporal_affine_backward(dout, cache)
+    return dx, dw, dout.sum(axis=0)
+
+
+@_plant("dropout", dropout_forward, "mask-ignored")
+def mask_forgotten(dout: Any, mask: Any) -> Any:
+    return dout
+
+
+@_plant("dropout", dropout_forward, "factor")
+def not_scaled(dout: Any, mask: Any) -> Any:
+    return dout if mask is None else dout * (mask > 0)
+
+
+@_plant("dropout", lambda x, param: (dropout_forward(x, param)[0], param))
+def mask_drawn_again(dout: Any, param: Any) -> Any:
+    return dropout_forward(dout, {**param, "seed": param["seed"] + 1})[0]
+
+
+@_plant_forward("dropout", dropout_backward)
+def dropped_in_test_mode(x: Any, param: Any) -> Any:
+    return dropout_forward(x, {**param, "mode": "train"})
+
+
+@_plant_forward("dropout", dropout_backward)
+def not_inverted(x: Any, param: Any) -> Any:
+    _, mask = dropout_forward(x, param)
+    return (param["p"] * x, None) if mask is None else (x * (mask > 0), mask * param["p"])
+
+
+@_plant_forward("dropout", dropout_backward)
+def kept_where_dropped(x: Any, param: Any) -> Any:
+    if param["mode"] == "test":
+        return x, None
+    mask = (np.random.default_rng(param["seed"]).random(x.shape) >= param["p"]) / x.dtype.type(param["p"])
+    return x * mask, mask
+
+
+@_plant_forward("dropout", dropout_backward)
+def nothing_dropped(x: Any, param: Any) -> Any:
+    mask = None if param["mode"] == "test" else np.full(x.shape, 1 / param["p"], x.dtype)
+    return x if mask is None else x * mask, mask
+
+
 @_plant("svm")
 def label_forgotten(x: Any, y: Any) -> Any:
     loss, dx = svm_loss(x, y)
@@ -205,7 +383,7 @@ def _through_time(
 ) -> Any:
     dxs: list[Any] = []
     totals: list[Any] = []
-    states = [np.zeros_like(dh[:, 0])] * (2 if step is lstm_step_backward else 1)
+    states = [np.zeros_like(dh[:, 0])] * (1 if step is rnn_step_backward else 2)
     for t in reversed(range(dh.shape[1])):
         into = dh[:, t] if upstream or t == dh.shape[1] - 1 else 0
         first = into + (states[0] if carry else 0)
@@ -226,6 +404,11 @@ def upstream_not_added(dh: Any, caches: Any) -> Any:
     return _through_time(rnn_step_backward, dh, caches, upstream=False)
 
 
+@_plant("rnn", rnn_forward, "slope-missing")
+def slope_forgotten_in_each_step(dh: Any, caches: Any) -> Any:
+    return _through_time(rnn_step_backward, dh, [(*cache[:-1], np.ones_like(cache[-1])) for cache in caches])
+
+
 @_plant("lstm", lstm_forward, "not-carried-back")
 def hidden_not_carried_back(dh: Any, caches: Any) -> Any:
     return _through_time(lstm_step_backward, dh, caches, carry=False)
@@ -234,6 +417,21 @@ def hidden_not_carried_back(dh: Any, caches: Any) -> Any:
 @_plant("lstm", lstm_forward, "cell-not-carried-back")
 def cell_not_carried_back(dh: Any, caches: Any) -> Any:
     return _through_time(lstm_step_backward, dh, caches, cell=False)
+
+
+@_plant("lstm", lstm_forward, "forget-gate")
+def forget_gate_left_out(dh: Any, caches: Any) -> Any:
+    return _through_time(without_forget_gate, dh, caches)
+
+
+@_plant("lstm", lstm_forward, "output-tanh")
+def output_tanh_left_out(dh: Any, caches: Any) -> Any:
+    return _through_time(without_output_tanh, dh, caches)
+
+
+@_plant("lstm", lstm_forward, "gate-columns-permuted")
+def gates_mixed_up(dh: Any, caches: Any) -> Any:
+    return _through_time(gates_joined_in_another_order, dh, caches)
 
 
 @_plant("lstm-step", lstm_step_forward, "forget-gate")
@@ -252,6 +450,15 @@ def without_output_tanh(dnext_h: Any, dnext_c: Any, cache: Any) -> Any:
 def gate_order(dnext_h: Any, dnext_c: Any, cache: Any) -> Any:
     dx, dprev_h, dprev_c, *rest = lstm_step_backward(dnext_h, dnext_c, cache)
     return dx, dprev_h, dprev_c, *(_swapped(array) for array in rest)
+
+
+@_plant("lstm-step", lstm_step_forward, "gate-columns-permuted")
+def gates_joined_in_another_order(dnext_h: Any, dnext_c: Any, cache: Any) -> Any:
+    x, prev_h, prev_c, Wx, Wh, i, f, o, g, squashed, slopes, slope = cache
+    dc = dnext_c + dnext_h * o * slope
+    di, df, do, dg = np.split(slopes, 4, axis=1)
+    da = np.hstack([di * dc * g, df * dc * prev_c, dg * dc * i, do * dnext_h * squashed])
+    return da @ Wx.T, da @ Wh.T, dc * f, x.T @ da, prev_h.T @ da, da.sum(axis=0)
 
 
 def _swapped(array: Any) -> Any:

@@ -64,10 +64,9 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", [entry for entry in sys.path if entry])
     yield
-    places = {
-        name: [getattr(module, "__file__", None), *getattr(module, "__path__", [])]
-        for name, module in list(sys.modules.items())
-    }
+    said = {name: getattr(module, "__dict__", {}) for name, module in list(sys.modules.items())}
+    # What a module itself says: PyTorch has some of which every attribute can be got.
+    places = {name: [own.get("__file__"), *own.get("__path__", [])] for name, own in said.items()}
     for name, found in places.items():
         if any(place and Path(place).is_relative_to(tmp_path) for place in found):
             del sys.modules[name]

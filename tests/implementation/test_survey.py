@@ -36,6 +36,12 @@ NAMED = {
     "lstm_step_forward,lstm_step_backward": "lstm-step",
     "lstm_forward,lstm_backward": "lstm",
     "tanh_fwd_loop,tanh_bwd_vectorised": "tanh",
+    "spatial_batchnorm_forward,spatial_batchnorm_backward": "spatial-batchnorm",
+    "spatial_groupnorm_forward,spatial_groupnorm_backward": "groupnorm",
+    "temporal_affine_forward,temporal_affine_backward": "temporal-affine",
+    "word_embedding_forward,word_embedding_backward": "word-embedding",
+    "dropout_forward,dropout_backward": "dropout",
+    "temporal_softmax_loss": "temporal-softmax",
     "softmax_loss": "softmax",
     "svm_loss_vectorized": "svm",
 }
@@ -217,8 +223,8 @@ def test_of_a_folder_only_files_that_speak_of_layers_are_run() -> None:
     assert files_in("mine/script.py") == ["mine/script.py"]
 
 
-def test_a_layer_may_say_that_it_is_not_sought(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_layer_without_a_reference_is_not_looked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     text = RELU.format("relu_") + RELU.format("")
     assert {one and one.layer for one in found(text).values()} == {"relu"}
-    monkeypatch.setattr(survey, "LAYERS", {**LAYERS, "relu": replace(LAYERS["relu"], sought=False)})
+    monkeypatch.setattr(survey, "LAYERS", {**LAYERS, "relu": replace(LAYERS["relu"], reference=False)})
     assert set(found(text).values()) == {None}

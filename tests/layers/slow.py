@@ -44,6 +44,19 @@ def affine(x: Array, w: Array, b: Array) -> list[Any]:
     return [np.array([[b[m] + sum(v * w[d, m] for d, v in enumerate(row)) for m in range(w.shape[1])] for row in rows])]
 
 
+def temporal_affine(x: Array, w: Array, b: Array) -> list[Any]:
+    return [np.stack([affine(x[:, t], w, b)[0] for t in range(x.shape[1])], axis=1)]
+
+
+def word_embedding(x: Array, W: Array) -> list[Any]:
+    return [np.array([[[W[word, d] for d in range(W.shape[1])] for word in words] for words in x])]
+
+
+def dropout(x: Array, p: Param) -> list[Any]:
+    draws = np.random.RandomState(p["seed"])
+    return _each(x, lambda v: v if p["mode"] == "test" else v / p["p"] if draws.random_sample() < p["p"] else 0 * v)
+
+
 def conv1d(x: Array, w: Array, b: Array, p: Param) -> list[Any]:
     (N, C, W), (F, _, WW) = x.shape, w.shape
     out = np.zeros((N, F, (W + 2 * p["pad"] - WW) // p["stride"] + 1), complex)
@@ -123,12 +136,36 @@ def layernorm(x: Array, gamma: Array, beta: Array, p: Param) -> list[Any]:
     return [out]
 
 
+def spatial_batchnorm(x: Array, gamma: Array, beta: Array, p: Param) -> list[Any]:
+    places = list(itertools.product(*(range(x.shape[k]) for k in (0, 2, 3))))
+    flat, *running = batchnorm(np.array([x[n, :, i, j] for n, i, j in places]), gamma, beta, p)
+    out = np.zeros(x.shape, complex)
+    for (n, i, j), row in zip(places, flat, strict=True):
+        out[n, :, i, j] = row
+    return [out, *running]
+
+
+def groupnorm(x: Array, gamma: Array, beta: Array, p: Param) -> list[Any]:
+    out, channels = np.zeros(x.shape, complex), x.shape[1] // p["G"]
+    for n, group in itertools.product(range(x.shape[0]), range(p["G"])):
+        own = list(itertools.product(range(group * channels, (group + 1) * channels), *map(range, x.shape[2:])))
+        mean, variance = _moments([x[n, c, i, j] for c, i, j in own])
+        for c, i, j in own:
+            out[n, c, i, j] = gamma[c] * (x[n, c, i, j] - mean) / cmath.sqrt(variance + p["eps"]) + beta[c]
+    return [out]
+
+
 def softmax(x: Array, y: Array) -> list[Any]:
     losses = []
     for row, label in zip(x, y, strict=True):
         top = max(v.real for v in row)
         losses.append(cmath.log(sum(cmath.exp(v - top) for v in row)) + top - row[label])
     return [sum(losses) / len(losses)]
+
+
+def temporal_softmax(x: Array, y: Array, mask: Array) -> list[Any]:
+    counted = [(n, t) for n, t in np.ndindex(mask.shape) if mask[n, t]]
+    return [sum(softmax(x[n, t : t + 1], y[n, t : t + 1])[0] for n, t in counted) / len(x)]
 
 
 def svm(x: Array, y: Array) -> list[Any]:
@@ -177,7 +214,8 @@ def lstm(x: Array, h: Array, Wx: Array, Wh: Array, b: Array) -> list[Any]:
 SLOW: dict[str, Callable[..., list[Any]]] = {
     function.__name__.replace("_", "-"): function
     for function in (
-        *(conv1d, affine, relu, sigmoid, tanh, maxpool, avgpool, batchnorm, layernorm, softmax, svm),
-        *(rnn_step, rnn, lstm_step, lstm),
+        *(conv1d, affine, relu, sigmoid, tanh, maxpool, avgpool, softmax, svm),
+        *(batchnorm, spatial_batchnorm, layernorm, groupnorm),
+        *(rnn_step, rnn, lstm_step, lstm, word_embedding, temporal_affine, temporal_softmax, dropout),
     )
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import sys
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
     from tests.conftest import Program
 
-OTHERS = [name for name in TITLES if name != "conv"]
+OTHERS = [name for name in TITLES if name != "conv" and LAYERS[name].reference]
 #: Pairs of evaluations for each input: what a coupling must come to, for the sizes of the first standard case.
 PAIRS: dict[str, dict[str, int]] = {
     "affine": {"dx": 6, "dw": 6, "db": 1},  # over samples; over units
@@ -31,7 +32,9 @@ PAIRS: dict[str, dict[str, int]] = {
     "maxpool": {"dx": 2 * 2},  # places in a window
     "avgpool": {"dx": 2 * 2},
     "batchnorm": {"dx": 6, "dgamma": 1, "dbeta": 1},  # over features
+    "spatial-batchnorm": {"dx": 3 * 3 * 2, "dgamma": 1, "dbeta": 1},  # over channels
     "layernorm": {"dx": 6, "dgamma": 1, "dbeta": 1},  # over samples; over features
+    "groupnorm": {"dx": 6 // 2 * 3 * 2, "dgamma": 1, "dbeta": 1},  # over groups of samples; over channels
     "softmax": {"dx": 5 * 4},  # one number depends on all
     "svm": {"dx": 5 * 4},
     "rnn-step": {"dx": 4, "dprev_h": 5, "dWx": 4, "dWh": 5, "db": 1},
@@ -39,6 +42,10 @@ PAIRS: dict[str, dict[str, int]] = {
     "lstm-step": {"dx": 4, "dprev_h": 5, "dprev_c": 5, "dWx": 4 * 4, "dWh": 4 * 5, "db": 4},
     "lstm": {"dx": 4 * 4, "dh0": 5, "dWx": 4 * 20, "dWh": 5 * 20, "db": 20},
     "conv1d": {"dx": 3 * 3, "dw": 3 * 3, "db": 1},
+    "word-embedding": {"dW": 1},  # each output is one element
+    "temporal-affine": {"dx": 5, "dw": 5, "db": 1},  # over samples and steps; over units
+    "temporal-softmax": {"dx": 3 * 4 * 5},
+    "dropout": {"dx": 1},
 }
 
 
@@ -110,12 +117,130 @@ def test_couplings_cost_what_they_promise(name: str) -> None:
 
 @pytest.mark.parametrize("fault", FAULTS, ids=[fault.name for fault in FAULTS])
 def test_faults_are_caught(fault: Any) -> None:
+    layer = LAYERS[fault.layer]
+    smallest_first = sorted(layer.standard(), key=lambda case: layer.problem(case).expected.size)
     for seed in range(10):
-        results = (check(replace(case, seed=seed), fault.functions) for case in LAYERS[fault.layer].standard())
+        results = (check(replace(case, seed=seed), fault.functions) for case in smallest_first)
         codes = (
             {diagnosis.code for diagnosis in result.diagnosis} for result in results if result.verdict == Verdict.FAIL
         )
         assert any(fault.code is None or fault.code in told for told in codes), seed
+
+
+def _one_hot(x: Any, W: Any) -> Any:
+    words = (x[..., None] == np.arange(len(W))).astype(W.dtype)
+    return words @ W, words
+
+
+def _step_by_step(x: Any, w: Any, b: Any) -> Any:
+    return np.stack([x[:, t] @ w + b for t in range(x.shape[1])], axis=1), (x, w, b)
+
+
+def _back_step_by_step(dout: Any, cache: Any) -> Any:
+    x, w, b = cache
+    dx, dw, db = np.zeros_like(x), np.zeros_like(w), np.zeros_like(b)
+    for n, t in np.ndindex(x.shape[:2]):
+        dx[n, t] = w @ dout[n, t]
+        dw += np.outer(x[n, t], dout[n, t])
+        db += dout[n, t]
+    return dx, dw, db
+
+
+def _flat_with_weights(x: Any, y: Any, mask: Any) -> Any:
+    rows, labels, weights = x.reshape(-1, x.shape[2]), y.reshape(-1), mask.reshape(-1) / x.dtype.type(len(x))
+    lowered = rows - rows.max(axis=1, keepdims=True)
+    logs = lowered - np.log(np.exp(lowered).sum(axis=1, keepdims=True))
+    dx = np.exp(logs)
+    dx[np.arange(len(rows)), labels] -= 1
+    return -(weights * logs[np.arange(len(rows)), labels]).sum(), (dx * weights[:, None]).reshape(x.shape)
+
+
+RIGHT: dict[str, Any] = {
+    "word-embedding": (_one_hot, lambda dout, words: np.einsum("ntv,ntd->vd", words, dout)),
+    "temporal-affine": (_step_by_step, _back_step_by_step),
+    "temporal-softmax": _flat_with_weights,
+}
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+@pytest.mark.parametrize("layer", RIGHT)
+def test_right_layers_that_are_written_otherwise_pass(layer: str, dtype: str) -> None:
+    for seed in range(3):
+        for case in LAYERS[layer].standard():
+            result = check(replace(case, dtype=dtype, seed=seed), RIGHT[layer])
+            assert result.passed, result.summary()
+            assert result.diagnosis == ()
+
+
+@pytest.mark.parametrize(("layer", "fault"), [("softmax", "overflowing"), ("temporal-softmax", "scores_not_lowered")])
+def test_what_overflows_fails_at_large_scores_alone(layer: str, fault: str) -> None:
+    (function,) = [planted.functions for planted in FAULTS if planted.name == f"{layer}-{fault}"]
+    case = next(iter(LAYERS[layer].standard()))
+    large = partial(LAYERS[layer].case, **{**case.geometry, "scale": 1000.0})
+    for seed in range(10):
+        assert check(replace(case, seed=seed), function).passed
+        result = check(large(seed=seed), function)
+        assert result.verdict is Verdict.FAIL
+        assert result.forward is not None
+        assert result.forward.verdict is Verdict.FAIL
+
+
+def test_words_repeat_and_some_do_not_occur() -> None:
+    layer = LAYERS["word-embedding"]
+    for case in list(layer.standard())[:5]:
+        for seed in range(10):
+            words = layer.problem(replace(case, seed=seed)).inputs["x"]
+            seen, counts = np.unique(words, return_counts=True)
+            assert counts.max() > 1
+            assert len(seen) < case.geometry["V"]
+            assert 0 <= seen.min() <= seen.max() < case.geometry["V"]
+
+
+def test_steps_count_and_do_not() -> None:
+    layer = LAYERS["temporal-softmax"]
+    for case in layer.standard():
+        for seed in range(10):
+            mask = layer.problem(replace(case, seed=seed)).inputs["mask"]
+            assert mask.dtype == bool
+            assert 0 < mask.sum() < mask.size
+
+
+def _to_all_maxima(x: Any, pool_param: Any) -> Any:
+    out, _ = LAYERS["maxpool"].builtin["vectorised"][0](x, pool_param)
+    return out, (x, out, pool_param)
+
+
+def _from_all_maxima(dout: Any, cache: Any) -> Any:
+    x, out, param = cache
+    height, width, stride = param["pool_height"], param["pool_width"], param["stride"]
+    dx = np.zeros_like(x)
+    for n, c, i, j in np.ndindex(dout.shape):
+        window = np.s_[n, c, i * stride : i * stride + height, j * stride : j * stride + width]
+        dx[window] += (x[window] == out[n, c, i, j]) * dout[n, c, i, j]
+    return dx
+
+
+def test_to_all_maxima_is_right_where_there_is_one() -> None:
+    for dtype in ("float16", "float64"):
+        for seed in range(5):
+            for case in LAYERS["maxpool"].standard():
+                result = check(replace(case, dtype=dtype, seed=seed), (_to_all_maxima, _from_all_maxima))
+                assert result.passed, result.summary()
+
+
+@pytest.mark.parametrize("pair", ["vectorised", (_to_all_maxima, _from_all_maxima)])
+def test_ties_are_kinks(pair: Any) -> None:
+    """10,000 multiples of an eighth are more than float16 has: some windows have two maxima."""
+    layer = LAYERS["maxpool"]
+    case = layer.case(N=1, C=1, H=100, W=100, pool_height=5, pool_width=5, stride=5, dtype="float16")  # type: ignore[call-arg]
+    x = layer.problem(case).inputs["x"].reshape(20, 5, 20, 5)
+    largest = x == x.max(axis=(1, 3), keepdims=True)
+    tied = int((largest & (largest.sum(axis=(1, 3), keepdims=True) > 1)).sum())
+    assert tied >= 2
+    result = check(case, pair)
+    assert result.verdict is Verdict.INCONCLUSIVE
+    assert (result.reason or "").startswith(f"dx could not be decided in {tied} of 10000 elements")
+    assert "forward is not differentiable at x[" in (result.reason or "")
 
 
 def _course_file(folder: Path) -> Path:
@@ -123,6 +248,7 @@ def _course_file(folder: Path) -> Path:
     helpers = (
         "import numpy as np\n"
         "from gradcheck_cli.layers.conv_fast import conv_backward_fast, conv_forward_fast\n"
+        "from gradcheck_cli.layers.maxpool import places\n"
         "from gradcheck_cli.layers.pooling import windows\n"
         "from gradcheck_cli.layers.recurrent import through_time\n"
         "from gradcheck_cli.layers.scores import of_label, picked\n"
@@ -191,6 +317,7 @@ def test_a_loss_is_one_function() -> None:
         (["batchnorm", "--momentum", "2"], "momentum must be from 0 to 1, not 2"),
         (["batchnorm", "--eps", "small"], "give a number such as 0.9"),
         (["affine", "--split", "4"], "split 4 must divide D 6"),
+        (["groupnorm", "--G", "4"], "G 4 must divide C 6"),
         (["perceptron"], "No such command 'perceptron'"),
     ],
 )

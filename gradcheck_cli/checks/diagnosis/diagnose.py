@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gradcheck_cli.arrays import epsilon
+from gradcheck_cli.arrays import epsilon, working_dtype
 from gradcheck_cli.checks.diagnosis.evidence import Evidence, Explanation
 from gradcheck_cli.checks.diagnosis.factor import any_factor, named_factor
 from gradcheck_cli.checks.diagnosis.precision import narrower, rounded_arrays
@@ -42,7 +42,7 @@ def diagnose(
     settings: Settings,
     *,
     out: object,
-    forward: ArrayResult,
+    forward: ArrayResult | None,
     returned: Mapping[str, object],
     gradients: Mapping[str, ArrayResult],
     derivatives: Mapping[str, Expected],
@@ -58,7 +58,7 @@ def diagnose(
         problem: the inputs and the cotangent.
         settings: the tolerance.
         out: what forward returned.
-        forward: the verdict on it.
+        forward: the verdict on it; None where there is no reference.
         returned: what backward returned, by the input's name.
         gradients: the verdicts on them, by the gradient's name.
         derivatives: what they should have been, as far as that was computed for every element, by the input's name.
@@ -68,7 +68,8 @@ def diagnose(
         One diagnosis for each cause, the leaks among them; none where nothing fits.
     """
     size = problem.cotangent.size + sum(value.size for value in problem.inputs.values())
-    if size > LARGEST or Verdict.FAIL not in {forward.verdict, *(found.verdict for found in gradients.values())}:
+    forward_fails = forward is not None and forward.verdict is Verdict.FAIL
+    if size > LARGEST or not (forward_fails or Verdict.FAIL in {found.verdict for found in gradients.values()}):
         return leaks
     arrays = {name: np.asarray(array) for name, array in returned.items() if _of_numbers(array, case.dtype)}
     evidence = Evidence(
@@ -76,12 +77,16 @@ def diagnose(
         layer=layer,
         problem=problem,
         settings=settings,
-        returned={name: array.astype(problem.expected.dtype) for name, array in arrays.items()},
-        failing=tuple(name for name in arrays if gradients[f"d{name}"].verdict is Verdict.FAIL),
+        returned={name: array.astype(working_dtype(case.dtype)) for name, array in arrays.items()},
+        failing=tuple(
+            name
+            for name in arrays
+            if gradients[f"d{name}"].verdict is Verdict.FAIL and (problem.reference or name in derivatives)
+        ),
         derivatives=derivatives,
     )
-    if forward.verdict is Verdict.FAIL and forward.worst:
-        expected = expected_output(problem)
+    if forward_fails and forward and forward.worst:
+        expected = expected_output(problem, out)
         rounded = narrower(np.asarray(out, expected.value.dtype), expected, case.dtype)
         if rounded:  # what else is seen, in leaks and gradients, is its roundings
             return (_diagnosis(rounded, ["out"]),)
@@ -89,7 +94,8 @@ def diagnose(
             cause = f"Forward and backward agree with each other, but compute something else than {layer.title}."
             first = "Hold forward against the definition first."
             return (*leaks, Diagnosis(code="own-function", text=f"{cause} {first}"))
-    tries = _hypotheses(evidence, forward, slips=size <= LARGEST_FOR_SLIPS)
+    slips = problem.reference and size <= LARGEST_FOR_SLIPS
+    tries = _hypotheses(evidence, slips=slips, forward_fails=forward_fails)
     with np.errstate(all="ignore"):  # what was returned may be as large as it likes
         return (*leaks, *_told(evidence.failing, tries))
 
@@ -119,11 +125,11 @@ def _diagnosis(explanation: Explanation, names: list[str]) -> Diagnosis:
     return Diagnosis(code=explanation.code, text=f"{explanation.cause} {explanation.remedy}".format(**words))
 
 
-def _hypotheses(evidence: Evidence, forward: ArrayResult, *, slips: bool) -> Iterator[Found]:
+def _hypotheses(evidence: Evidence, *, slips: bool, forward_fails: bool) -> Iterator[Found]:
     """Yield what fits, simple and common causes first."""
     if not evidence.failing:
         return
-    if forward.verdict is Verdict.FAIL:
+    if forward_fails:
         title = evidence.layer.title
         cause = f"{{names}} {{be}} right for {title}, but not for this forward, which computes something else."
         explanation = Explanation(code="reference-gradient", cause=cause, remedy="Mend forward.")
@@ -140,7 +146,8 @@ def _hypotheses(evidence: Evidence, forward: ArrayResult, *, slips: bool) -> Ite
         for fault in evidence.layer.faults(evidence.case, evidence.problem):
             explanation = Explanation(code=fault.code, cause=fault.cause, remedy=fault.remedy)
             yield explanation, evidence.fitting(fault.gradients)
-    yield from _cotangents(evidence)
+    if evidence.problem.reference:
+        yield from _cotangents(evidence)
     yield from _each(evidence, _fitting(evidence, rearranged))
     yield from _each(evidence, lambda name: any_factor(evidence, name))
     if slips:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from gradcheck_cli.implementation.binding import MisfitError
+from gradcheck_cli.implementation.conventions.gradient import own_gradient
 from gradcheck_cli.implementation.conventions.loss import loss_function
 from gradcheck_cli.implementation.conventions.pair import function_pair
 from gradcheck_cli.implementation.implementation import ImplementationError, call, described
@@ -42,5 +44,12 @@ def adapted(
     if not isinstance(returned, tuple | list) or len(returned) != 2 or not all(map(callable, returned)):
         said = described(returned)
         raise ImplementationNotFoundError(f"--adapter {adapter} returned {said}, not (forward, backward)")
-    pair = function_pair(*returned, layer=layer, name=spec, spec=spec)
+    try:
+        pair = (
+            function_pair(*returned, layer=layer, name=spec, spec=spec)
+            if layer.reference
+            else own_gradient(tuple(returned), name=spec, spec=spec)
+        )
+    except MisfitError as miss:
+        raise ImplementationNotFoundError(f"--adapter {adapter}: {miss}") from miss
     return replace(pair, convention=f"adapted by {adapter}")

@@ -10,6 +10,8 @@ import inspect
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from gradcheck_cli.implementation.binding import (
     Filled,
     Reading,
@@ -74,7 +76,17 @@ class _Functions:
         given |= {"cache": cache.cache, "cotangent": self._layouts["out"].give(cotangent)}
         returned = self._fill(self.backward_slots, inputs, parameters, given).call(self.backward)
         gradients = by_input(returned, names, name_of(self.backward))
+        if self.arrangement.exact:
+            self._same_shapes(gradients, inputs)
         return {name: self._layouts[name].take(value, inputs[name].shape) for name, value in gradients.items()}
+
+    def _same_shapes(self, gradients: Mapping[str, object], inputs: Mapping[str, Array]) -> None:
+        """Refuse a gradient that has the usual shape where its input was given in another."""
+        for name, value in gradients.items():
+            usual, given = inputs[name].shape, self._layouts[name].shape(inputs[name].shape)
+            if isinstance(value, np.ndarray) and value.shape == usual != given:
+                said = f"{name_of(self.backward)} returned d{name} of shape {usual}"
+                raise ImplementationError(f"{said}, where {name} has {given}")
 
     def convention(self) -> str:
         forward = written(name_of(self.forward), self.forward_slots)
@@ -96,7 +108,7 @@ class _Functions:
         dictionary = fresh(parameters or {})
         if self.other_keys:
             known = [(arguments[name], value) for name, value in dictionary.items() if name in arguments]
-            dictionary |= {other: value for argument, value in known for other in argument.names}
+            dictionary |= {other: value for argument, value in known for other in (*argument.names, *argument.keys)}
         return {**laid, "dictionary": dictionary}
 
     def _fill(

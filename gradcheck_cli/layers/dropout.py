@@ -1,0 +1,142 @@
+"""Dropout, inverted: in training each element is kept with probability p, and divided by it, or else is zero."""
+
+from __future__ import annotations
+
+import math
+import random
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+
+from gradcheck_cli.arrays import signed_uniform
+from gradcheck_cli.layers.coupling import elementwise
+from gradcheck_cli.layers.elementwise import ElementwiseCase, axes
+from gradcheck_cli.layers.layer import Fault, Layer
+from gradcheck_cli.layers.parameter import choice, real
+from gradcheck_cli.layers.pose import pose
+from gradcheck_cli.layers.vocabulary import simple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from gradcheck_cli.arrays import Array
+    from gradcheck_cli.layers.layer import Problem
+
+    Param = dict[str, Any]
+
+#: How seldom the share of elements that a right layer keeps may be so far from p that it is taken for a wrong one.
+#: Of 200 elements, it is when the share is off by 0.23 or more.
+_CHANCE = 1e-9
+
+
+@dataclass(frozen=True, kw_only=True)
+class DropoutCase(ElementwiseCase):
+    """Shape and settings of dropout: x and out of any shape."""
+
+    layer: ClassVar[str] = "dropout"
+
+    p: float = real(0.75, "probability of keeping an element", low=0.01, high=1.0)
+    mode: str = choice("train", "drops, or hands x on as it is", "test")
+
+    def label(self) -> str:
+        """Name the geometry: `4x5 p 0.75 train`."""
+        return f"{super().label()} p {self.p:g} {self.mode}"
+
+
+def dropout_forward(x: Array, dropout_param: Param) -> tuple[Array, Any]:
+    """Return in mode "train" x / p where a number drawn from [0, 1) is below p, else 0; in "test" x; and the cache.
+
+    The numbers are those of `np.random.rand` after `np.random.seed(dropout_param["seed"])`.
+    """
+    if dropout_param["mode"] == "test":
+        return x, None
+    p = dropout_param["p"]
+    mask = (np.random.RandomState(dropout_param["seed"]).rand(*x.shape) < p) / x.dtype.type(p)
+    return x * mask, mask
+
+
+def dropout_backward(dout: Array, mask: Any) -> Array:
+    """Carry dout back.
+
+    Once the mask is drawn, out = x mask element by element, and it is a constant: dx = dout mask. In test mode out = x,
+    and dx = dout. (Srivastava et al., 2014; divided by p in training, so that the expectation of out is x in both.)
+    """
+    return dout if mask is None else dout * mask
+
+
+def problem(case: DropoutCase) -> Problem:
+    """Draw a case's arrays. What a layer drops is its own choice: each element is right as x / p and as 0."""
+    source = random.Random(case.seed)  # noqa: S311  # arrays to compute with, not secrets
+    named = axes(len(case.shape))
+    train = case.mode == "train"
+    posed = pose(
+        case,
+        source,
+        {"x": signed_uniform(source, case.shape)},
+        parameters={"mode": case.mode, "p": case.p, "seed": case.seed % 2**32},
+        reference=(dropout_forward, dropout_backward),
+        scale=lambda x, param: (abs(x) / param["p"] if train else abs(x),),
+        axes={"x": named, "out": named},
+        couples={"x": elementwise},
+    )
+    if not train or case.p == 1:  # nothing to choose
+        return posed
+    whole = posed.inputs["x"].astype(posed.expected.dtype) / case.p
+
+    def alike(out: Array) -> Array:
+        kept = abs(out - whole) < abs(out)
+        # Hoeffding, 1963: the chance that a mean of n draws is off by t or more is below 2 exp(-2 n t^2).
+        off = math.sqrt(math.log(2 / _CHANCE) / (2 * out.size))
+        return np.where(kept, whole, 0) if abs(kept.mean() - case.p) <= off else posed.expected
+
+    return replace(posed, alike=alike)
+
+
+def faults(case: DropoutCase, _: Problem) -> Iterator[Fault]:
+    """Yield gradients of elements that were dropped."""
+
+    def whole(what: str, divisor: float) -> Fault:
+        return Fault(
+            code="mask-ignored",
+            cause=f"In {{names}} the mask is left out: every element is {what}.",
+            remedy="Keep the mask of forward in the cache, and return dout times the mask.",
+            gradients=lambda _, dout: {"x": dout / dout.dtype.type(divisor)},
+        )
+
+    if case.mode == "train":
+        yield whole("that of dout", 1.0)
+        yield whole("that of dout / p", case.p)
+
+
+def standard() -> tuple[DropoutCase, ...]:
+    """Both modes, some p, and arrays large enough to tell p from 1 - p, of any number of axes."""
+    train = [((10, 20), 0.75), ((30,), 0.5), ((4, 5, 8), 0.25), ((2, 3, 4, 5), 0.9), ((6, 7), 1.0)]
+    return (
+        *(DropoutCase(shape=shape, p=p) for shape, p in train),
+        DropoutCase(shape=(4, 5), p=0.75, mode="test"),
+        DropoutCase(shape=(2, 3, 4), p=0.5, mode="test"),
+    )
+
+
+LAYER = Layer(
+    name="dropout",
+    title="dropout",
+    command="gradcheck dropout",
+    case=DropoutCase,
+    inputs=("x",),
+    problem=problem,
+    standard=standard,
+    builtin={"inverted": (dropout_forward, dropout_backward)},
+    vocabulary=simple(
+        ("dropout", "drop_out"),
+        others=("affine", "conv", "norm", "relu", "spatial"),
+        inputs={"x": ("x", "z", "input", "inputs", "a", "data", "inp")},
+        axes={"x": "...", "out": "..."},
+        # In older courses p is the probability of dropping.
+        meanings={"p as the probability of dropping": lambda param: {**param, "p": 1 - param["p"]}},
+    ),
+    trials=(DropoutCase(shape=(10, 20), p=0.75),),
+    faults=faults,
+    param="dropout_param",
+)

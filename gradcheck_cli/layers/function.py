@@ -1,0 +1,95 @@
+"""Any function of arrays, and its gradient: nothing is known of it but the shapes of its arguments.
+
+Built in is an example, signal * tanh(gain): its arguments have names that are seldom met, so that no function of
+somebody's is checked on shapes that were never given for it.
+"""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+
+from gradcheck_cli.arrays import drawn
+from gradcheck_cli.layers.layer import Case, Layer, Problem
+from gradcheck_cli.layers.named import intervals, shapes
+from gradcheck_cli.layers.pose import anonymous
+from gradcheck_cli.layers.vocabulary import simple
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from gradcheck_cli.arrays import Array
+
+_SHAPES: tuple[tuple[int, ...], ...] = ((2, 3), (4,), (), (1, 1), (2, 2, 3))
+
+
+@dataclass(frozen=True, kw_only=True)
+class FunctionCase(Case):
+    """Shapes of the arguments by name, and between which numbers they lie."""
+
+    layer: ClassVar[str] = "function"
+
+    shape: Mapping[str, tuple[int, ...]] = shapes(
+        {"signal": (2, 3), "gain": (2, 3)}, "of an argument, and one flag for each: x=2,3, w=3x4, or a=scalar"
+    )
+    range: Mapping[str, tuple[float, float]] = intervals("in which an argument lies, where it may not lie anywhere")
+
+    def impossible(self) -> str | None:
+        """Say why there is no such function, or None."""
+        if "out" in self.shape:
+            return "out is what the output is called, and no argument can be"
+        lacking = [name for name in self.range if name not in self.shape]
+        return f"there is a range of {lacking[0]}, and no shape; add --shape {lacking[0]}=2,3" if lacking else None
+
+    def label(self) -> str:
+        """Name the geometry: `x 2x3, a scalar in 0.5..2`."""
+        shape, interval = (parameter.written for parameter in self.parameters())
+        sizes = {name: shape({name: self.shape[name]}).replace("=", " ") for name in self.shape}
+        within = {name: interval({name: self.range[name]}).replace(f"{name}=", " in ") for name in self.range}
+        return ", ".join(sizes[name] + within.get(name, "") for name in sizes)
+
+
+def damped(signal: Array, gain: Array) -> Array:
+    """Return signal * tanh(gain)."""
+    return np.asarray(signal * np.tanh(gain))
+
+
+def damped_grad(dout: Array, signal: Array, gain: Array) -> tuple[Array, Array]:
+    """Carry dout back: the slope along signal is tanh(gain), that along gain is signal / cosh(gain)^2."""
+    return np.asarray(dout * np.tanh(gain)), np.asarray(dout * signal / np.cosh(gain) ** 2)
+
+
+def problem(case: FunctionCase) -> Problem:
+    """Draw a case's arrays, each from a source of its own: in whatever order they are named, they are the same."""
+    sources = {name: random.Random(f"{case.seed} {name}") for name in case.shape}  # noqa: S311  # no secrets
+    inputs = {name: drawn(sources[name], shape, case.range.get(name)) for name, shape in case.shape.items()}
+    unknown = np.zeros(0)
+    return Problem(
+        inputs={name: np.asarray(value.astype(case.dtype)) for name, value in inputs.items()},
+        parameters=None,
+        cotangent=unknown,
+        expected=unknown,
+        expected_scale=unknown,
+        coupling={},
+        axes={name: anonymous(name, len(shape)) for name, shape in case.shape.items()},
+        reference=False,
+        domain=case.range,
+    )
+
+
+LAYER = Layer(
+    name="function",
+    title="function of your own",
+    command="gradcheck function",
+    case=FunctionCase,
+    inputs=("signal", "gain"),
+    problem=problem,
+    standard=lambda: tuple(FunctionCase(shape={"signal": shape, "gain": shape}) for shape in _SHAPES),
+    builtin={"damped": (damped, damped_grad)},
+    vocabulary=simple((), inputs={}, axes={}),
+    trials=(),
+    reference=False,
+)

@@ -1,0 +1,194 @@
+"""Group normalisation: each group of a sample's channels is shifted and scaled to mean 0 and variance 1."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+
+from gradcheck_cli.arrays import signed_uniform
+from gradcheck_cli.layers.coupling import per_channel
+from gradcheck_cli.layers.layer import Axis, Case, Layer
+from gradcheck_cli.layers.layernorm import layernorm_backward, layernorm_forward
+from gradcheck_cli.layers.normalisation import absolute, absolute_dx, slips
+from gradcheck_cli.layers.parameter import real, size
+from gradcheck_cli.layers.pose import pose
+from gradcheck_cli.layers.vocabulary import Argument, Arrangement, Vocabulary
+from gradcheck_cli.numeric.colored import Coupling
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from gradcheck_cli.arrays import Array
+    from gradcheck_cli.layers.layer import Fault, Problem
+    from gradcheck_cli.layers.normalisation import Mean
+    from gradcheck_cli.layers.vocabulary import Sizes
+
+    Param = dict[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class GroupnormCase(Case):
+    """Sizes and settings of group normalisation: x and out (N, C, H, W), gamma and beta (C,)."""
+
+    layer: ClassVar[str] = "groupnorm"
+
+    N: int = size(2, "samples")
+    C: int = size(6, "channels")
+    H: int = size(3, "image height")
+    W: int = size(2, "image width")
+    G: int = size(2, "groups of channels")
+    eps: float = real(1e-5, "added to the variance", low=1e-12)
+
+    def impossible(self) -> str | None:
+        """Say why there are no such groups, or None."""
+        return f"G {self.G} must divide C {self.C}" if self.C % self.G else None
+
+    def label(self) -> str:
+        """Name the geometry: `2x6x3x2 G 2 eps 1e-05`."""
+        return f"{self.N}x{self.C}x{self.H}x{self.W} G {self.G} eps {self.eps:g}"
+
+
+def groupnorm_forward(x: Array, gamma: Array, beta: Array, gn_param: Param) -> tuple[Array, tuple[Any, ...]]:
+    """Return out = gamma (x - mean) / sqrt(variance + eps) + beta, both over a sample's channels of one group.
+
+    To its elements such a group is what in layer normalisation a sample is to its features.
+    """
+    rows = x.reshape(len(x) * gn_param["G"], -1)
+    normal, cache = layernorm_forward(rows, np.ones(1, x.dtype), np.zeros(1, x.dtype), gn_param)
+    normal, gamma = normal.reshape(x.shape), gamma[:, None, None]
+    return gamma * normal + beta[:, None, None], (normal, gamma, cache)
+
+
+def groupnorm_backward(dout: Array, cache: tuple[Any, ...]) -> tuple[Array, Array, Array]:
+    """Carry dout (N, C, H, W) back.
+
+    With g = gamma dout, dx is what `layernorm_backward` makes of g with the groups of all samples as its rows and a
+    gamma of 1; gamma and beta are shared by samples and places. (Wu and He, Group Normalization, 2018, section 3.)
+    """
+    normal, gamma, rows = cache
+    dx, _, _ = layernorm_backward((dout * gamma).reshape(rows[0].shape), rows)
+    return dx.reshape(dout.shape), (dout * normal).sum(axis=(0, 2, 3)), dout.sum(axis=(0, 2, 3))
+
+
+_CHANNEL = Axis(name="channel", index="c", size="C")
+_AXES = (
+    Axis(name="sample", index="n", size="N"),
+    _CHANNEL,
+    Axis(name="row", index="i", size="H", spatial=True),
+    Axis(name="column", index="j", size="W", spatial=True),
+)
+
+
+def problem(case: GroupnormCase) -> Problem:
+    """Draw a case's arrays."""
+    source = random.Random(case.seed)  # noqa: S311  # arrays to compute with, not secrets
+    shapes = {"x": (case.N, case.C, case.H, case.W), "gamma": (case.C,), "beta": (case.C,)}
+    return pose(
+        case,
+        source,
+        {name: signed_uniform(source, shape) for name, shape in shapes.items()},
+        parameters={"G": case.G, "eps": case.eps},
+        reference=(groupnorm_forward, groupnorm_backward),
+        scale=_scale,
+        gradient_scale=_gradient_scale,
+        axes={**dict.fromkeys(("x", "out"), _AXES), **dict.fromkeys(("gamma", "beta"), (_CHANNEL,))},
+        couples={"x": lambda _shape, _outputs: _coupling(case), "gamma": per_channel, "beta": per_channel},
+    )
+
+
+def _coupling(case: GroupnormCase) -> Coupling:
+    """State which elements share no group: those of one place in it, of all groups of all samples."""
+    within = case.C // case.G * case.H * case.W
+    first = np.arange(case.N * case.G) * within
+    groups = np.repeat(first.reshape(case.N, case.G), case.C // case.G, axis=1)[:, :, None, None]
+    return Coupling(colors=within, owner=lambda color: groups + color)
+
+
+def _mean(G: int) -> Mean:
+    def mean(x: Array) -> Array:
+        means = x.reshape(len(x), G, -1).mean(axis=2)
+        return np.repeat(means, x.shape[1] // G, axis=1)[:, :, None, None]
+
+    return mean
+
+
+def _scale(x: Array, gamma: Array, beta: Array, param: Param) -> tuple[Array]:
+    normal, _ = absolute(x, _mean(param["G"]), param["eps"])
+    return (abs(gamma)[:, None, None] * normal + abs(beta)[:, None, None],)
+
+
+def _gradient_scale(dout: Array, x: Array, gamma: Array, _: Array, param: Param) -> dict[str, Array]:
+    mean, eps = _mean(param["G"]), param["eps"]
+    dx = absolute_dx(dout * gamma[:, None, None], x, mean, eps)
+    return {"x": dx, "gamma": (abs(dout) * absolute(x, mean, eps)[0]).sum(axis=(0, 2, 3))}
+
+
+def faults(case: GroupnormCase, _: Problem) -> Iterator[Fault]:
+    """List what is left out of dx."""
+    return slips(
+        _mean(case.G),
+        case.eps,
+        size="C/G H W",
+        count=case.C // case.G * case.H * case.W,
+        upstream=lambda inputs, dout: dout * inputs["gamma"][:, None, None],
+    )
+
+
+def standard() -> tuple[GroupnormCase, ...]:
+    """Groups of several channels and of one, one group; one sample, one place; eps that matters."""
+    rows = [
+        # N  C  H  W  G  eps
+        (2, 6, 3, 2, 2, 1e-5),
+        (3, 4, 2, 3, 4, 1e-2),  # each channel for itself
+        (2, 3, 2, 2, 1, 1e-3),  # all together
+        (1, 4, 3, 3, 2, 0.1),
+        (4, 6, 1, 1, 3, 1e-2),  # two elements, of which little but eps is left
+        (2, 2, 4, 1, 1, 1e-5),
+    ]
+    return tuple(GroupnormCase(N=N, C=C, H=H, W=W, G=G, eps=eps) for N, C, H, W, G, eps in rows)
+
+
+def _argument(name: str, usual: float, *names: str, keys: tuple[str, ...] = ()) -> Argument:
+    def absent(sizes: Sizes) -> str | None:
+        return None if sizes[name] == usual else f"it takes no {name}, to say {sizes[name]:g}"
+
+    return Argument(names=names, keys=keys, forms={"": lambda sizes: sizes[name]}, absent={"": absent})
+
+
+_X = {"x": "N C H W", "out": "N C H W"}
+
+LAYER = Layer(
+    name="groupnorm",
+    title="group normalisation",
+    command="gradcheck groupnorm",
+    case=GroupnormCase,
+    inputs=("x", "gamma", "beta"),
+    problem=problem,
+    standard=standard,
+    builtin={"vectorised": (groupnorm_forward, groupnorm_backward)},
+    vocabulary=Vocabulary(
+        names=("groupnorm", "group_norm"),
+        others=("batch", "layer", "instance", "relu", "conv", "affine"),
+        inputs={"x": ("x",), "gamma": ("gamma",), "beta": ("beta",)},
+        arguments={
+            "G": _argument("G", 1, "G", "g", "groups", "numgroups", "ngroups", keys=("num_groups", "n_groups")),
+            "eps": _argument("eps", 1e-5, "eps", "epsilon"),
+        },
+        sizes=lambda _, parameters: parameters or {},
+        arrangements=(
+            Arrangement(title="", axes={**_X, "gamma": "C", "beta": "C"}),
+            Arrangement(
+                title="gamma and beta (1, C, 1, 1)",
+                axes={**_X, "gamma": "1 C 1 1", "beta": "1 C 1 1"},
+                exact=True,
+            ),
+        ),
+        parameters={},
+    ),
+    trials=(GroupnormCase(N=2, C=6, H=3, W=5, G=2), GroupnormCase(N=2, C=6, H=3, W=5, G=1)),
+    faults=faults,
+    param="gn_param",
+)

@@ -1,0 +1,125 @@
+"""The temporal affine layer: the same affine layer at each step of a sequence."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from gradcheck_cli.arrays import signed_uniform
+from gradcheck_cli.layers.affine import affine_backward, affine_forward
+from gradcheck_cli.layers.coupling import per_row, per_unit
+from gradcheck_cli.layers.layer import Axis, Case, Fault, Layer
+from gradcheck_cli.layers.parameter import size
+from gradcheck_cli.layers.pose import pose
+from gradcheck_cli.layers.vocabulary import simple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from gradcheck_cli.arrays import Array
+    from gradcheck_cli.layers.layer import Problem
+
+
+@dataclass(frozen=True, kw_only=True)
+class TemporalAffineCase(Case):
+    """Sizes of a temporal affine layer: x (N, T, D), w (D, M), b (M,), out (N, T, M)."""
+
+    layer: ClassVar[str] = "temporal-affine"
+
+    N: int = size(3, "samples")
+    T: int = size(4, "steps")
+    D: int = size(5, "features of a step")
+    M: int = size(2, "units")
+
+    def label(self) -> str:
+        """Name the geometry: `3x4x5 * 5x2`."""
+        return f"{self.N}x{self.T}x{self.D} * {self.D}x{self.M}"
+
+
+def temporal_affine_forward(x: Array, w: Array, b: Array) -> tuple[Array, tuple[Array, Array]]:
+    """Return out = x w + b, of each step of x (N, T, D) alike, and the cache."""
+    rows, _ = affine_forward(x.reshape(-1, x.shape[2]), w, b)
+    return rows.reshape(*x.shape[:2], -1), (x, w)
+
+
+def temporal_affine_backward(dout: Array, cache: tuple[Array, Array]) -> tuple[Array, Array, Array]:
+    """Carry dout (N, T, M) back.
+
+    A step of a sample is to this layer what a sample is to an affine one: the derivation is that of `affine_backward`,
+    with N T rows, over all of which dw and db are summed.
+    """
+    x, w = cache
+    dx, dw, db = affine_backward(dout.reshape(-1, dout.shape[2]), (x.reshape(-1, x.shape[2]), w))
+    return dx.reshape(x.shape), dw, db
+
+
+_SAMPLE, _STEP = Axis(name="sample", index="n", size="N"), Axis(name="step", index="t", size="T", spatial=True)
+_FEATURE, _UNIT = Axis(name="feature", index="d", size="D"), Axis(name="unit", index="m", size="M")
+
+
+def problem(case: TemporalAffineCase) -> Problem:
+    """Draw a case's arrays."""
+    source = random.Random(case.seed)  # noqa: S311  # arrays to compute with, not secrets
+    shapes = {"x": (case.N, case.T, case.D), "w": (case.D, case.M), "b": (case.M,)}
+    return pose(
+        case,
+        source,
+        {name: signed_uniform(source, shape) for name, shape in shapes.items()},
+        reference=(temporal_affine_forward, temporal_affine_backward),
+        scale=lambda x, w, b: (temporal_affine_forward(abs(x), abs(w), abs(b))[0],),
+        axes={
+            "x": (_SAMPLE, _STEP, _FEATURE),
+            "w": (_FEATURE, _UNIT),
+            "b": (_UNIT,),
+            "out": (_SAMPLE, _STEP, _UNIT),
+        },
+        couples={"x": per_row, "w": per_unit, "b": per_unit},
+    )
+
+
+def faults(case: TemporalAffineCase, _: Problem) -> Iterator[Fault]:
+    """Yield a loop over steps that keeps the last one's share of the parameters' gradients."""
+
+    def of_last_step(inputs: Mapping[str, Array], dout: Array) -> Mapping[str, Array]:
+        x, w, _ = inputs.values()
+        _, dw, db = temporal_affine_backward(dout[:, -1:], (x[:, -1:], w))
+        return {"w": dw, "b": db}
+
+    if case.T > 1:
+        yield Fault(
+            code="assigned-not-accumulated",
+            cause="{names} {be} assigned where contributions are to be summed: the last step's share is left.",
+            remedy="Write `+=`, not `=`, in the loop.",
+            gradients=of_last_step,
+        )
+
+
+def standard() -> tuple[TemporalAffineCase, ...]:
+    """Sizes of which none is like another, one of each, and a square w."""
+    rows = [(3, 4, 5, 2), (2, 3, 4, 4), (1, 3, 5, 2), (4, 1, 2, 3), (2, 5, 1, 3), (2, 3, 4, 1)]
+    return tuple(TemporalAffineCase(N=N, T=T, D=D, M=M) for N, T, D, M in rows)
+
+
+LAYER = Layer(
+    name="temporal-affine",
+    title="temporal affine layer",
+    command="gradcheck temporal-affine",
+    case=TemporalAffineCase,
+    inputs=("x", "w", "b"),
+    problem=problem,
+    standard=standard,
+    builtin={"matrix": (temporal_affine_forward, temporal_affine_backward)},
+    vocabulary=simple(
+        ("temporal_affine", "temporalaffine", "time_affine", "timeaffine", "time_distributed", "timedistributed"),
+        others=("relu", "norm", "softmax", "loss", "conv"),
+        inputs={
+            "x": ("x", "input", "inputs", "h", "data"),
+            "w": ("w", "weight", "weights"),
+            "b": ("b", "bias", "biases"),
+        },
+        axes={"x": "N T D", "w": "D M", "b": "M", "out": "N T M"},
+    ),
+    trials=(TemporalAffineCase(N=2, T=3, D=5, M=4),),
+    faults=faults,
+)

@@ -1,0 +1,135 @@
+"""The temporal softmax loss: cross-entropy of a word at each step, but for those that are masked."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+
+from gradcheck_cli.arrays import signed_uniform
+from gradcheck_cli.layers import softmax
+from gradcheck_cli.layers.layer import Axis, Case, Fault, Layer
+from gradcheck_cli.layers.parameter import real, size
+from gradcheck_cli.layers.pose import pose
+from gradcheck_cli.layers.softmax import softmax_loss
+from gradcheck_cli.layers.vocabulary import simple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from gradcheck_cli.arrays import Array
+    from gradcheck_cli.layers.layer import Problem
+
+
+@dataclass(frozen=True, kw_only=True)
+class TemporalSoftmaxCase(Case):
+    """Sizes of a loss over sequences: scores x (N, T, V), words y (N, T) from 0 to V - 1, mask (N, T)."""
+
+    layer: ClassVar[str] = "temporal-softmax"
+
+    N: int = size(3, "samples")
+    T: int = size(4, "steps")
+    V: int = size(5, "words in the vocabulary", minimum=2)
+    scale: float = real(1.0, "factor on the scores", low=1e-3)
+    shift: float = real(0.0, "added to the scores: 1000 shows what overflows")
+
+    def label(self) -> str:
+        """Name the geometry: `3x4x5 scale 1 shift 0`."""
+        return f"{self.N}x{self.T}x{self.V} scale {self.scale:g} shift {self.shift:g}"
+
+
+def temporal_softmax_loss(x: Array, y: Array, mask: Array) -> tuple[Any, Array]:
+    """Return the loss, -1/N times the sum of log p[n, t, y[n, t]] over steps with a mask of True, and its gradient.
+
+    With K such steps that is K / N times the softmax loss of K samples, which is their mean: the derivation is that of
+    `softmax_loss`. The scores of the other steps have no part in it, and a gradient of zero.
+    """
+    share = x.dtype.type(mask.sum()) / x.dtype.type(len(x))
+    loss, kept = softmax_loss(x[mask], y[mask])
+    dx = np.zeros_like(x)
+    dx[mask] = share * kept
+    return share * loss, dx
+
+
+_SAMPLE, _STEP = Axis(name="sample", index="n", size="N"), Axis(name="step", index="t", size="T", spatial=True)
+_WORD = Axis(name="word", index="v", size="V")
+
+
+def problem(case: TemporalSoftmaxCase) -> Problem:
+    """Draw a case's arrays; one step counts at least, and wherever there are several, one does not."""
+    source = random.Random(case.seed)  # noqa: S311  # arrays to compute with, not secrets
+    steps = case.N * case.T
+    x = signed_uniform(source, (steps, case.V)) * case.scale + case.shift
+    y = np.array([source.randrange(case.V) for _ in range(steps)])
+    first, *others = source.sample(range(steps), steps)
+    y[first] = x[first].argmin()  # large scores leave no gradient where the word is right
+    mask = np.array([source.random() < 0.7 for _ in range(steps)])
+    mask[others[:1]], mask[first] = False, True
+    return pose(
+        case,
+        source,
+        {
+            "x": x.reshape(case.N, case.T, case.V),
+            "y": y.reshape(case.N, case.T),
+            "mask": mask.reshape(case.N, case.T),
+        },
+        reference=(temporal_softmax_loss,),
+        scale=lambda x, y, mask: (softmax.scale(x[mask], y[mask]) * mask.sum() / len(x),),
+        gradient_scale=_gradient_scale,
+        axes={"x": (_SAMPLE, _STEP, _WORD), **dict.fromkeys(("y", "mask"), (_SAMPLE, _STEP)), "out": ()},
+        couples={},
+    )
+
+
+def _gradient_scale(_: Array, x: Array, y: Array, mask: Array) -> dict[str, Array]:
+    found = np.zeros_like(x)
+    found[mask] = softmax.gradient_scale(x[mask], y[mask]) * mask.sum() / len(x)
+    return {"x": found}
+
+
+def faults(_case: TemporalSoftmaxCase, _problem: Problem) -> Iterator[Fault]:
+    """Yield steps that count and should not."""
+    yield Fault(
+        code="mask-ignored",
+        cause="In {names} the mask is left out: steps that do not count have a gradient.",
+        remedy="Multiply the gradient of each step by its element of mask.",
+        gradients=lambda inputs, _: {
+            "x": temporal_softmax_loss(inputs["x"], inputs["y"], np.ones_like(inputs["mask"]))[1]
+        },
+    )
+
+
+def standard() -> tuple[TemporalSoftmaxCase, ...]:
+    """One of each size, and scores that are large; not far apart, since courses take the logarithm of p itself."""
+    rows = [
+        (3, 4, 5, 1.0, 0.0),
+        (2, 3, 4, 1.0, 0.0),
+        (1, 5, 3, 1.0, 0.0),
+        (4, 1, 6, 1.0, 0.0),
+        (2, 4, 2, 1.0, 0.0),
+        (3, 2, 4, 10.0, 0.0),
+        (3, 4, 5, 1.0, 1000.0),
+    ]
+    return tuple(TemporalSoftmaxCase(N=N, T=T, V=V, scale=scale, shift=shift) for N, T, V, scale, shift in rows)
+
+
+LAYER = Layer(
+    name="temporal-softmax",
+    title="temporal softmax loss",
+    command="gradcheck temporal-softmax",
+    case=TemporalSoftmaxCase,
+    inputs=("x", "y", "mask"),
+    problem=problem,
+    standard=standard,
+    builtin={"vectorised": (temporal_softmax_loss,)},
+    vocabulary=simple(
+        ("temporal_softmax", "temporalsoftmax", "time_softmax", "timesoftmax"),
+        inputs={"x": ("x", "scores", "logits"), "y": ("y", "labels", "targets"), "mask": ("mask",)},
+        axes={"x": "N T V", "y": "N T", "mask": "N T", "out": ""},
+    ),
+    trials=(TemporalSoftmaxCase(N=2, T=3, V=4),),
+    faults=faults,
+    loss=True,
+)

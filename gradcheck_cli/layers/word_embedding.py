@@ -1,0 +1,126 @@
+"""The word embedding: each word, an index, becomes its row of W."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+
+from gradcheck_cli.arrays import signed_uniform
+from gradcheck_cli.layers.layer import Axis, Case, Fault, Layer
+from gradcheck_cli.layers.parameter import size
+from gradcheck_cli.layers.pose import pose
+from gradcheck_cli.layers.vocabulary import simple
+from gradcheck_cli.numeric.colored import Coupling
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from gradcheck_cli.arrays import Array
+    from gradcheck_cli.layers.layer import Problem
+
+
+@dataclass(frozen=True, kw_only=True)
+class WordEmbeddingCase(Case):
+    """Sizes of an embedding: words x (N, T) from 0 to V - 1, W (V, D), out (N, T, D)."""
+
+    layer: ClassVar[str] = "word-embedding"
+
+    N: int = size(3, "samples")
+    T: int = size(4, "steps")
+    V: int = size(6, "words in the vocabulary")
+    D: int = size(5, "features of a word")
+
+    def label(self) -> str:
+        """Name the geometry: `3x4 of 6x5`."""
+        return f"{self.N}x{self.T} of {self.V}x{self.D}"
+
+
+def word_embedding_forward(x: Array, W: Array) -> tuple[Array, tuple[Array, tuple[int, ...]]]:
+    """Return of each word in x (N, T) its row of W, (N, T, D), and the cache."""
+    return W[x], (x, W.shape)
+
+
+def word_embedding_backward(dout: Array, cache: tuple[Array, tuple[int, ...]]) -> Array:
+    """Carry dout (N, T, D) back.
+
+    out[n, t, d] = W[x[n, t], d] = sum_v [v = x[n, t]] W[v, d]: an affine layer without a bias, of which the input is 1
+    for the word and 0 for all others. So dW[v] is the sum of dout[n, t] wherever x[n, t] = v, and zero for a word that
+    does not occur. (Goodfellow, Bengio and Courville, Deep Learning, section 12.4.2.)
+    """
+    x, shape = cache
+    dW = np.zeros(shape, dout.dtype)
+    np.add.at(dW, x, dout)
+    return dW
+
+
+_SAMPLE, _STEP = Axis(name="sample", index="n", size="N"), Axis(name="step", index="t", size="T", spatial=True)
+_WORD, _FEATURE = Axis(name="word", index="v", size="V"), Axis(name="feature", index="d", size="D")
+
+
+def problem(case: WordEmbeddingCase) -> Problem:
+    """Draw a case's arrays; wherever sizes allow, words repeat, and there are words that do not occur."""
+    source = random.Random(case.seed)  # noqa: S311  # arrays to compute with, not secrets
+    places = case.N * case.T
+    used = source.sample(range(case.V), max(1, min(case.V - 1, places // 2)))
+    x = np.array([source.choice(used) for _ in range(places)]).reshape(case.N, case.T)
+    rows = x[..., None] * case.D + np.arange(case.D)
+    return pose(
+        case,
+        source,
+        {"x": x, "W": signed_uniform(source, (case.V, case.D))},
+        reference=(word_embedding_forward, word_embedding_backward),
+        scale=lambda x, W: (abs(W[x]),),
+        axes={"x": (_SAMPLE, _STEP), "W": (_WORD, _FEATURE), "out": (_SAMPLE, _STEP, _FEATURE)},
+        # Each output is one element of W: no two of these share any.
+        couples={"W": lambda _shape, _outputs: Coupling(colors=1, owner=lambda _: rows)},
+    )
+
+
+def faults(_: WordEmbeddingCase, problem: Problem) -> Iterator[Fault]:
+    """Yield what is left of words that repeat where their shares are not added up."""
+
+    def overwritten(inputs: Mapping[str, Array], dout: Array) -> Mapping[str, Array]:
+        dW = np.zeros_like(inputs["W"])
+        dW[inputs["x"]] = dout  # of an index that repeats the last value stays
+        return {"W": dW}
+
+    if np.unique(problem.inputs["x"]).size == problem.inputs["x"].size:
+        return
+    yield Fault(
+        code="assigned-not-accumulated",
+        cause="{names} {be} assigned where contributions are to be summed: of a repeated word the last is left.",
+        remedy="Write `np.add.at(dW, x, dout)`: `dW[x] = dout` and `dW[x] += dout` write to each row once.",
+        gradients=overwritten,
+    )
+
+
+def standard() -> tuple[WordEmbeddingCase, ...]:
+    """Words that repeat within a sample and between samples, one of each size, a vocabulary of one word."""
+    rows = [(3, 4, 6, 5), (2, 3, 9, 2), (1, 6, 4, 3), (5, 1, 3, 4), (3, 2, 4, 1), (2, 2, 1, 3), (1, 1, 3, 2)]
+    return tuple(WordEmbeddingCase(N=N, T=T, V=V, D=D) for N, T, V, D in rows)
+
+
+LAYER = Layer(
+    name="word-embedding",
+    title="word embedding",
+    command="gradcheck word-embedding",
+    case=WordEmbeddingCase,
+    inputs=("x", "W"),
+    problem=problem,
+    standard=standard,
+    builtin={"vectorised": (word_embedding_forward, word_embedding_backward)},
+    vocabulary=simple(
+        ("word_embedding", "wordembedding", "embedding"),
+        others=("position", "affine", "softmax"),
+        inputs={
+            "x": ("x", "words", "indices", "index", "idx", "ids", "tokens"),
+            "W": ("w", "weight", "weights", "embedding", "embeddings", "table"),
+        },
+        axes={"x": "N T", "W": "V D", "out": "N T D"},
+    ),
+    trials=(WordEmbeddingCase(N=2, T=3, V=7, D=4),),
+    faults=faults,
+)

@@ -1,0 +1,173 @@
+"""Dropout: whatever numbers a layer draws, each element is dropped or divided by p, and the right share of them."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+
+from gradcheck_cli import Verdict, check
+from gradcheck_cli.implementation.find import find
+from gradcheck_cli.layers.dropout import LAYER, DropoutCase, dropout_backward, dropout_forward, standard
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from gradcheck_cli.arrays import Array
+
+
+def dropping(uniform: Callable[[Any, tuple[int, ...]], Any]) -> Any:
+    """Make a forward pass that draws its numbers in another way than the reference."""
+
+    def forward(x: Any, dropout_param: Any) -> Any:
+        if dropout_param["mode"] == "test":
+            return x, None
+        mask = (uniform(dropout_param["seed"], x.shape) < dropout_param["p"]) / x.dtype.type(dropout_param["p"])
+        return x * mask, mask
+
+    return forward
+
+
+def _one_by_one(seed: int, shape: tuple[int, ...]) -> Array:
+    source = random.Random(seed)
+    return np.array([source.random() for _ in range(int(np.prod(shape)))]).reshape(shape)
+
+
+def _global(seed: int, shape: tuple[int, ...]) -> Array:
+    np.random.seed(seed)  # noqa: NPY002  # as course code does
+    return np.random.rand(*shape)  # noqa: NPY002
+
+
+DRAWS: dict[str, Callable[[Any, tuple[int, ...]], Any]] = {
+    "global": _global,
+    "generator": lambda seed, shape: np.random.default_rng(seed).random(shape),
+    "one by one": _one_by_one,
+    "from above": lambda seed, shape: 1 - np.random.default_rng(seed).random(shape),
+}
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64", "longdouble"])
+@pytest.mark.parametrize("draws", DRAWS)
+def test_any_draws_will_do(draws: str, dtype: str) -> None:
+    for seed in range(10):
+        for case in standard():
+            result = check(replace(case, seed=seed, dtype=dtype), (dropping(DRAWS[draws]), dropout_backward))
+            assert result.passed, result.summary()
+
+
+def test_the_reference_keeps_what_the_course_code_keeps() -> None:
+    case = DropoutCase(shape=(3, 4, 5), p=0.3, seed=7)
+    posed = LAYER.problem(case)
+    kept = _global(7, (3, 4, 5)) < 0.3
+    assert 0 < kept.sum() < kept.size
+    assert ((posed.expected != 0) == kept).all()
+    np.testing.assert_allclose(posed.expected[kept] * 0.3, posed.inputs["x"][kept], rtol=1e-15)
+
+
+def test_a_seed_that_is_ignored_is_told_as_a_duty() -> None:
+    def uniform(_: int, shape: tuple[int, ...]) -> Array:
+        return np.random.default_rng().random(shape)
+
+    for case in (case for case in standard() if case.mode == "train" and case.p < 1):
+        result = check(case, (dropping(uniform), dropout_backward))
+        assert result.verdict is Verdict.FAIL
+        assert result.duties["deterministic"].verdict is Verdict.FAIL
+        assert (result.duties["deterministic"].reason or "").startswith("forward is noisy: two calls differ by")
+        assert result.forward is not None
+        assert result.forward.verdict is Verdict.PASS
+        assert result.gradients["dx"].verdict is not Verdict.PASS
+        assert result.diagnosis == ()
+
+
+def test_how_many_are_kept_must_be_likely() -> None:
+    """Of 200 elements, p and 1 - p are told apart; half of 30 kept says nothing against p = 0.6."""
+
+    def keeping(share: float) -> Any:
+        def forward(x: Any, dropout_param: Any) -> Any:
+            mask = (np.arange(x.size).reshape(x.shape) < share * x.size) / dropout_param["p"]
+            return x * mask, mask
+
+        return forward, dropout_backward
+
+    for p, share, right in [(0.75, 0.75, True), (0.75, 0.6, True), (0.75, 0.25, False), (0.75, 1.0, False),
+                            (0.25, 0.0, False), (0.25, 0.75, False)]:  # fmt: skip
+        result = check(DropoutCase(shape=(10, 20), p=p), keeping(share))
+        assert result.passed is right, (p, share)
+        assert result.forward is not None
+        assert right or (result.forward.reason or "").startswith("out is wrong in")
+    assert check(DropoutCase(shape=(30,), p=0.6), keeping(0.5)).passed
+    assert not check(DropoutCase(shape=(30,), p=1.0), keeping(0.9)).passed
+
+
+@pytest.mark.parametrize(
+    ("out", "said"),
+    [
+        (lambda x: x[:1], "out has shape (1, 20) instead of (10, 20)"),
+        (lambda x: np.full_like(x, np.nan), "out is NaN in 200 of 200 elements"),
+        (lambda x: x.astype(int), "out has dtype int64"),
+        (lambda _: None, "out is missing"),
+    ],
+)
+def test_outputs_that_are_none(out: Any, said: str) -> None:
+    result = check(DropoutCase(shape=(10, 20)), (lambda x, _: (out(x), None), dropout_backward))
+    assert result.forward is not None
+    assert (result.forward.reason or "").startswith(said)
+
+
+COURSE = """\
+import numpy as np
+
+
+def dropout_forward(x, dropout_param):
+    p, mode = dropout_param["p"], dropout_param["mode"]
+    if "seed" in dropout_param:
+        np.random.seed(dropout_param["seed"])
+    mask, out = None, x
+    if mode == "train":
+        mask = KEPT
+        out = x * mask
+    return out.astype(x.dtype, copy=False), (dropout_param, mask)
+
+
+def dropout_backward(dout, cache):
+    dropout_param, mask = cache
+    return dout * mask if dropout_param["mode"] == "train" else dout
+"""
+
+
+@pytest.mark.parametrize(
+    ("kept", "dropping"),
+    [("(np.random.rand(*x.shape) < p) / p", False), ("(np.random.rand(*x.shape) >= p) / (1 - p)", True)],
+)
+def test_p_is_what_the_course_took_it_for(kept: str, dropping: bool, tmp_path: Path) -> None:
+    path = tmp_path / "layers.py"
+    path.write_text(COURSE.replace("KEPT", kept), encoding="utf-8")
+    implementation = find(str(path), LAYER)
+    assert implementation.convention.endswith("p as the probability of dropping") is dropping
+    for case in standard():
+        result = check(replace(case, seed=5), implementation)
+        assert result.passed, result.summary()
+
+
+def test_a_wrong_layer_is_not_read_into_a_right_one(tmp_path: Path) -> None:
+    path = tmp_path / "layers.py"
+    for kept in ("np.random.rand(*x.shape) < p", "(np.random.rand(*x.shape) < p) / (1 - p)"):
+        path.write_text(COURSE.replace("KEPT", kept), encoding="utf-8")
+        implementation = find(str(path), LAYER)
+        assert "dropping" not in implementation.convention
+        assert check(standard()[0], implementation).verdict is Verdict.FAIL
+
+
+def test_nothing_global_is_touched() -> None:
+    before = np.random.get_state(legacy=False)  # noqa: NPY002
+    dropout_forward(np.ones(5), {"mode": "train", "p": 0.5, "seed": 1})
+    after = np.random.get_state(legacy=False)  # noqa: NPY002
+    assert str(before) == str(after)
+
+
+def test_seeds_beyond_numpys() -> None:
+    assert check(DropoutCase(shape=(10, 20), seed=2**40 + 1)).passed

@@ -1,0 +1,222 @@
+"""The normalisations as courses write them: other signatures, a second backward pass, sums over too few axes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+
+from gradcheck_cli import Verdict, check
+from gradcheck_cli.layers import LAYERS
+from tests.conftest import report_of
+from tests.faults.layers import NORMALISATIONS
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.conftest import Program
+
+BATCHNORM = """\
+import numpy as np
+
+
+def batchnorm_forward(x, gamma, beta, bn_param):
+    eps, momentum = bn_param.get("eps", 1e-5), bn_param.get("momentum", 0.9)
+    if bn_param["mode"] == "test":
+        x_hat = (x - bn_param["running_mean"]) / np.sqrt(bn_param["running_var"] + eps)
+        return gamma * x_hat + beta, (x_hat, gamma, np.sqrt(bn_param["running_var"] + eps), True)
+    mean, var = x.mean(axis=0), x.var(axis=0)
+    bn_param["running_mean"] = momentum * bn_param["running_mean"] + (1 - momentum) * mean
+    bn_param["running_var"] = momentum * bn_param["running_var"] + (1 - momentum) * var
+    x_hat = (x - mean) / np.sqrt(var + eps)
+    return gamma * x_hat + beta, (x_hat, gamma, np.sqrt(var + eps), False)
+
+
+def batchnorm_backward(dout, cache):
+    raise NotImplementedError
+
+
+def batchnorm_backward_alt(dout, cache):
+    x_hat, gamma, std, test = cache
+    N = len(dout)
+    dgamma, dbeta = (dout * x_hat).sum(axis=0), dout.sum(axis=0)
+    if test:
+        return dout * gamma / std, dgamma, dbeta
+    return gamma / (N * std) * (N * dout - dbeta - x_hat * dgamma), dgamma, dbeta
+"""
+
+#: The body of a group normalisation, for a gamma that can be broadcast; KEEP says whether sums keep their axes.
+GROUPNORM = """\
+import numpy as np
+
+
+def forward(x, gamma, beta, G, eps):
+    N, C, H, W = x.shape
+    groups = x.reshape(N, G, C // G, H, W)
+    mean, var = groups.mean(axis=(2, 3, 4), keepdims=True), groups.var(axis=(2, 3, 4), keepdims=True)
+    x_hat = ((groups - mean) / np.sqrt(var + eps)).reshape(N, C, H, W)
+    return gamma * x_hat + beta, (x_hat, gamma, np.sqrt(var + eps), G)
+
+
+def backward(dout, cache):
+    x_hat, gamma, std, G = cache
+    N, C, H, W = dout.shape
+    split, over = (N, G, C // G, H, W), dict(axis=(2, 3, 4), keepdims=True)
+    g, z = (dout * gamma).reshape(split), x_hat.reshape(split)
+    dx = ((g - g.mean(**over) - z * (g * z).mean(**over)) / std).reshape(N, C, H, W)
+    return dx, (dout * x_hat).sum(axis=(0, 2, 3), keepdims=KEEP), dout.sum(axis=(0, 2, 3), keepdims=KEEP)
+"""
+
+#: Signatures that people give it: what is understood, and what the functions do.
+SIGNATURES = {
+    "course": (
+        "gamma and beta (1, C, 1, 1)",
+        """
+def spatial_groupnorm_forward(x, gamma, beta, G, gn_param):
+    return forward(x, gamma, beta, G, gn_param.get("eps", 1e-5))
+
+
+def spatial_groupnorm_backward(dout, cache):
+    return backward(dout, cache)
+""",
+    ),
+    "dictionary": (
+        "groupnorm_forward(x, gamma, beta, gn_param)",
+        """
+def groupnorm_forward(x, gamma, beta, gn_param):
+    return forward(x, gamma[:, None, None], beta[:, None, None], gn_param["num_groups"], gn_param["eps"])
+
+
+def groupnorm_backward(dout, cache):
+    return backward(dout, cache)
+""",
+    ),
+    "numbers": (
+        "group_norm_forward(x, gamma, beta, num_groups, eps)",
+        """
+def group_norm_forward(x, gamma, beta, num_groups=32, eps=1e-5):
+    return forward(x, gamma.reshape(1, -1, 1, 1), beta.reshape(1, -1, 1, 1), num_groups, eps)
+
+
+def group_norm_backward(dout, cache):
+    return backward(dout, cache)
+""",
+    ),
+}
+
+
+@pytest.mark.parametrize("signature", SIGNATURES)
+def test_group_normalisation_is_understood(signature: str, tmp_path: Path, gradcheck: Program) -> None:
+    said, text = SIGNATURES[signature]
+    text = GROUPNORM.replace("KEEP", str(signature == "course")) + text
+    (tmp_path / "layers.py").write_text(text, encoding="utf-8")
+    run = gradcheck("groupnorm", "layers.py", "--dtype", "float32,float64")
+    assert run.returncode == 0, run.stdout + run.stderr
+    assert said in run.stdout
+    assert "12 cases passed" in run.stdout
+    # dx without the way by the mean, in the same code.
+    (tmp_path / "layers.py").write_text(text.replace("g - g.mean(**over) - z", "g - z"), encoding="utf-8")
+    run = gradcheck("groupnorm", "layers.py", "--json", "-")
+    assert run.returncode == 1
+    failed = [result for result in report_of(run)["results"] if result["verdict"] == "fail"]
+    assert "mean-path" in {told["code"] for result in failed for told in result["diagnosis"]}
+    assert {key for result in failed for key, one in result["gradients"].items() if one["verdict"] == "fail"} == {"dx"}
+
+
+def test_what_a_signature_cannot_say_is_skipped(tmp_path: Path, gradcheck: Program) -> None:
+    text = SIGNATURES["numbers"][1].replace("num_groups=32, eps=1e-5", "G").replace("num_groups, eps", "G, 1e-5")
+    (tmp_path / "layers.py").write_text(GROUPNORM.replace("KEEP", "False") + text, encoding="utf-8")
+    run = gradcheck("groupnorm", "layers.py")
+    assert run.returncode == 0
+    assert "6 cases: 2 passed, 4 skipped" in run.stdout
+    assert "it takes no eps, to say 0.01" in run.stdout
+
+
+def test_gradients_have_the_shape_that_gamma_has_there(tmp_path: Path, gradcheck: Program) -> None:
+    _, text = SIGNATURES["course"]
+    (tmp_path / "layers.py").write_text(GROUPNORM.replace("KEEP", "False") + text, encoding="utf-8")
+    run = gradcheck("groupnorm", "layers.py", "--N", "2")
+    assert run.returncode == 1
+    assert "returned dgamma of shape (6,), where gamma has (1, 6, 1, 1)" in " ".join(run.stdout.split())
+
+
+def test_a_second_backward_pass_is_named(tmp_path: Path, gradcheck: Program) -> None:
+    path = tmp_path / "layers.py"
+    path.write_text(BATCHNORM, encoding="utf-8")
+    named = "layers.py:batchnorm_forward,batchnorm_backward_alt"
+    run = gradcheck("batchnorm", named)
+    assert run.returncode == 0, run.stdout
+    assert "batchnorm_backward_alt(dout, cache)" in run.stdout
+    assert gradcheck("batchnorm", "layers.py").returncode == 1  # the other one is the pair that belongs together
+    path.write_text(BATCHNORM.replace(" - x_hat * dgamma)", ")"), encoding="utf-8")
+    results = report_of(gradcheck("batchnorm", named, "--json", "-"))["results"]
+    failed = [result for result in results if result["verdict"] == "fail"]
+    assert {result["case"]["mode"] for result in failed} == {"train"}
+    assert "variance-path" in {told["code"] for result in failed for told in result["diagnosis"]}
+
+
+#: Sums of what belongs to gamma or beta, terms of the shape of x, over less than all of it.
+TOO_FEW: dict[str, Any] = {
+    "first sample": lambda terms: terms[0].reshape(terms.shape[1], -1).sum(axis=1),
+    "all but the last sample": lambda terms: terms[:-1].sum(axis=tuple(k for k in range(terms.ndim) if k != 1)),
+    "first column": lambda terms: terms[..., 0].sum(axis=(0, 2)),
+    "samples only": lambda terms: terms.sum(axis=0),
+    "places only": lambda terms: terms.sum(axis=(2, 3)),
+}
+
+
+IMAGES = ("spatial-batchnorm", "groupnorm")
+
+
+@pytest.mark.parametrize("wrong", ["gamma", "beta"])
+@pytest.mark.parametrize(
+    ("layer", "over"),
+    [(layer, over) for layer in NORMALISATIONS for over in TOO_FEW if layer in IMAGES or over.endswith("sample")],
+)
+def test_sums_over_too_few_axes_are_caught(layer: str, over: str, wrong: str) -> None:
+    right, right_backward, _ = NORMALISATIONS[layer]
+    cases = [case for case in LAYERS[layer].standard() if case.geometry["N"] > 1 and case.geometry.get("W") != 1]
+
+    def forward(x: Any, gamma: Any, beta: Any, param: Any) -> Any:
+        out, cache = right(x, gamma, beta, param)
+        lie = (-1, *[1] * (x.ndim - 2))
+        return out, (cache, (out - beta.reshape(lie)) / gamma.reshape(lie))
+
+    def backward(dout: Any, kept: Any) -> Any:
+        cache, normal = kept
+        dx, dgamma, dbeta = right_backward(dout, cache)
+        if wrong == "gamma":
+            return dx, TOO_FEW[over](dout * normal), dbeta
+        return dx, dgamma, TOO_FEW[over](dout)
+
+    assert cases
+    for seed in range(3):
+        for case in cases:
+            result = check(replace(case, seed=seed), (forward, backward))
+            verdicts = {name for name, gradient in result.gradients.items() if gradient.verdict is Verdict.FAIL}
+            assert verdicts == {f"d{wrong}"}, case.label()
+
+
+@pytest.mark.parametrize("layer", ["layernorm", "groupnorm"])
+def test_statistics_of_the_wrong_set_are_no_such_layer(layer: str) -> None:
+    """Batch normalisation, forward and backward, in place of a layer that treats samples apart."""
+
+    def forward(x: Any, gamma: Any, beta: Any, param: Any) -> Any:
+        axes, lie = tuple(k for k in range(x.ndim) if k != 1), (-1, *[1] * (x.ndim - 2))
+        s = np.sqrt(x.var(axis=axes, keepdims=True) + param["eps"])
+        z = (x - x.mean(axis=axes, keepdims=True)) / s
+        return gamma.reshape(lie) * z + beta.reshape(lie), (z, s, gamma.reshape(lie), axes)
+
+    def backward(dout: Any, cache: Any) -> Any:
+        z, s, gamma, axes = cache
+        g = dout * gamma
+        dx = (g - g.mean(axis=axes, keepdims=True) - z * (g * z).mean(axis=axes, keepdims=True)) / s
+        return dx, (dout * z).sum(axis=axes), dout.sum(axis=axes)
+
+    for case in LAYERS[layer].standard():
+        result = check(case, (forward, backward))
+        assert result.verdict is Verdict.FAIL
+        assert result.forward is not None
+        assert result.forward.verdict is Verdict.FAIL

@@ -1,0 +1,108 @@
+"""The references are PyTorch's layers, forward and backward; a new layer is one more entry."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+
+from gradcheck_cli.layers import LAYERS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    Param = Mapping[str, Any]
+
+
+def _pool(name: str) -> Callable[..., Any]:
+    def pool(torch: Any, p: Param, x: Any) -> Any:
+        return getattr(torch.nn.functional, name)(x, (p["pool_height"], p["pool_width"]), p["stride"])
+
+    return pool
+
+
+def _batchnorm(torch: Any, p: Param, x: Any, gamma: Any, beta: Any) -> list[Any]:
+    mean, old = torch.tensor(p["running_mean"]), torch.tensor(p["running_var"])
+    var, train, kept = old.clone(), p["mode"] == "train", p["momentum"]
+    out = torch.nn.functional.batch_norm(x, mean, var, gamma, beta, train, 1 - kept, p["eps"])
+    if train:  # theirs runs after the variance of a sample, divided by n - 1; ours after that of the batch
+        n = x.numel() / x.shape[1]
+        var = kept * old + (var - kept * old) * (n - 1) / n
+    return [out, mean, var]
+
+
+def _weights(torch: Any, Wx: Any, Wh: Any, b: Any) -> list[Any]:
+    """Theirs are transposed, have a bias for each of the two products, and gates in the order i, f, g, o."""
+    if len(b) == 4 * len(Wh):
+        order = torch.arange(len(b)).reshape(4, -1)[[0, 1, 3, 2]].reshape(-1)
+        Wx, Wh, b = Wx[:, order], Wh[:, order], b[order]
+    return [Wx.T, Wh.T, b, torch.zeros_like(b)]
+
+
+def _rnn(torch: Any, _: Param, x: Any, h0: Any, *weights: Any) -> Any:
+    return torch.rnn_tanh(x, h0[None], _weights(torch, *weights), True, 1, 0.0, False, False, True)[0]
+
+
+def _lstm(torch: Any, _: Param, x: Any, h0: Any, *weights: Any) -> Any:
+    states = [h0[None], torch.zeros_like(h0)[None]]
+    return torch.lstm(x, states, _weights(torch, *weights), True, 1, 0.0, False, False, True)[0]
+
+
+def _temporal_softmax(torch: Any, _: Param, x: Any, y: Any, mask: Any) -> Any:
+    ignored = torch.where(mask, y, -1).flatten()
+    return torch.nn.functional.cross_entropy(x.flatten(0, 1), ignored, ignore_index=-1, reduction="sum") / len(x)
+
+
+#: (torch, parameters, inputs) -> the outputs, and the state.
+EQUIVALENT: dict[str, Callable[..., Any]] = {
+    "affine": lambda torch, _, x, w, b: torch.nn.functional.linear(x.flatten(1), w.T, b),
+    "relu": lambda torch, _, x: torch.relu(x),
+    "sigmoid": lambda torch, _, x: torch.sigmoid(x),
+    "tanh": lambda torch, _, x: torch.tanh(x),
+    "maxpool": _pool("max_pool2d"),
+    "avgpool": _pool("avg_pool2d"),
+    "batchnorm": _batchnorm,
+    "spatial-batchnorm": _batchnorm,
+    "layernorm": lambda torch, p, x, *rest: torch.nn.functional.layer_norm(x, x.shape[1:], *rest, p["eps"]),
+    "groupnorm": lambda torch, p, x, *rest: torch.nn.functional.group_norm(x, p["G"], *rest, p["eps"]),
+    "softmax": lambda torch, _, x, y: torch.nn.functional.cross_entropy(x, y),
+    # Theirs is divided by the number of classes too.
+    "svm": lambda torch, _, x, y: torch.nn.functional.multi_margin_loss(x, y) * x.shape[1],
+    "rnn-step": lambda torch, _, x, h, *rest: torch.rnn_tanh_cell(x, h, *_weights(torch, *rest)),
+    "rnn": _rnn,
+    "lstm-step": lambda torch, _, x, h, c, *rest: torch.lstm_cell(x, [h, c], *_weights(torch, *rest)),
+    "lstm": _lstm,
+    "conv1d": lambda torch, p, *x: torch.nn.functional.conv1d(*x, stride=p["stride"], padding=p["pad"]),
+    "word-embedding": lambda torch, _, x, W: torch.nn.functional.embedding(x, W),
+    "temporal-affine": lambda torch, _, x, w, b: torch.nn.functional.linear(x, w.T, b),
+    "temporal-softmax": _temporal_softmax,
+}
+
+
+@pytest.mark.torch
+@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize("name", EQUIVALENT)
+def test_equals_pytorch(name: str, seed: int) -> None:
+    torch = pytest.importorskip("torch")
+    layer = LAYERS[name]
+    for case in layer.standard():
+        posed = layer.problem(replace(case, seed=seed))
+        leaves = {key: torch.tensor(value) for key, value in posed.inputs.items()}
+        moved = [leaves[key].requires_grad_() for key in posed.differentiable]
+        returned = EQUIVALENT[name](torch, posed.parameters, *leaves.values())
+        outs = list(returned) if isinstance(returned, list | tuple) else [returned]
+        for ours, theirs in zip(posed.parts(posed.expected).values(), outs, strict=True):
+            _same(ours, theirs.detach().numpy())
+        cotangents = list(posed.parts(posed.cotangent).values())[: posed.cotangents]
+        into = [torch.tensor(cotangent) for cotangent in cotangents]
+        desired = torch.autograd.grad(outs[: posed.cotangents], moved, into)
+        gradients = layer.gradients(posed, posed.inputs, posed.cotangent)
+        for ours, theirs in zip(gradients.values(), desired, strict=True):
+            _same(ours, theirs.numpy())
+
+
+def _same(ours: Any, theirs: Any) -> None:
+    assert ours.shape == theirs.shape
+    np.testing.assert_allclose(ours, theirs, rtol=1e-12, atol=1e-12 * max(1.0, abs(theirs).max()))
