@@ -39,12 +39,14 @@ def make_cases(
         fuzz: how many random cases are wanted, on top of what is given; None for none.
 
     Raises:
-        click.UsageError: hypothesis is not installed, or no random case is possible.
+        click.UsageError: hypothesis is not installed, or no random case of this layer is possible.
     """
     values = {**geometry, "dtype": dtypes}
     if fuzz is not None:
         if importlib.util.find_spec("hypothesis") is None:
             raise click.UsageError("--fuzz draws with hypothesis, which is not there: pip install 'convcheck[fuzz]'")
+        if layer.random is None:
+            raise click.UsageError(f"--fuzz: there are no random cases of {layer.title} so far; leave it out.")
         from gradcheck_cli.cases.fuzz import RandomCases  # only --fuzz needs it
 
         cases = RandomCases(layer=layer, values=values, seed=seed, wanted=fuzz)
@@ -59,21 +61,6 @@ def make_cases(
 def part(cases: Cases, shard: tuple[int, int] | None) -> Cases:
     """Return the part of the cases that --shard means.
 
-    Raises:
-        click.UsageError: there is nothing in it.
+    There may be nothing in it.
     """
-    if shard is None:
-        return cases
-    shards = Shard(cases, *shard)
-    if not shards.count:
-        what = f"shard {shard[0]}/{shard[1]} has none of the {cases.count} cases"
-        raise click.UsageError(f"No case to run: {what}; split them into fewer.")
-    return shards
-
-
-def list_cases(cases: Cases) -> int:
-    """Show the cases, and which of them would be skipped."""
-    for case in cases:
-        reason = case.impossible()
-        click.echo(f"{case.label()} {case.dtype}" + (f"  (skipped: {reason})" if reason else ""))
-    return 0
+    return cases if shard is None else Shard(cases, *shard)
