@@ -30,11 +30,11 @@ ROUNDS = 3  #: the best counts: what else the machine does only takes away
 def rate(crew: Crew) -> tuple[float, int]:
     """Return cases a second, the start of processes left out, and the forwards that a case takes."""
     best, forwards = 0.0, 0
-    for result in run(crew, CASES[:20], [WORK]):
+    for result in run(crew, [(WORK, CASES[:20])]):
         forwards = sum(gradient.evaluations for gradient in result.gradients.values())
     for _ in range(ROUNDS):
         started = time.perf_counter()
-        assert all(result.passed for result in run(crew, CASES, [WORK]))
+        assert all(result.passed for result in run(crew, [(WORK, CASES)]))
         best = max(best, len(CASES) / (time.perf_counter() - started))
     crew.executor.shutdown()
     return best, forwards

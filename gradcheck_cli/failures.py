@@ -78,11 +78,16 @@ def until(results: Generator[CaseResult], failures: int) -> Generator[CaseResult
                 return
 
 
-def with_smallest(results: Generator[CaseResult], cases: int, failures: list[Failures]) -> Generator[CaseResult]:
-    """Pass on the results of random cases, and after the `cases` of each implementation its smallest failing ones."""
+def with_smallest(results: Generator[CaseResult], failures: list[tuple[int, Failures]]) -> Generator[CaseResult]:
+    """Pass on the results of random cases, and after those of each implementation its smallest failing ones.
+
+    Args:
+        results: of one implementation after the other.
+        failures: for each of them how many results it has, and where those that failed are gathered.
+    """
     with closing(results):
-        for found in failures:
-            for result in islice(results, cases):
+        for count, found in failures:
+            for result in islice(results, count):
                 found.add(result)
                 try:
                     yield result

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 _TITLE = "gradcheck_run"
 _VERSION = 1
 
+#: Of a list that differs so many are named: a course's file has twenty layers, and an error has two lines.
+_SHOWN = 3
+
 
 class UnusableError(Exception):
     """The file is not one that this run can go on with: why, and what to do. The message is the end of a sentence."""
@@ -121,4 +124,7 @@ def _key(number: int, case: Mapping[str, Any]) -> bytes:
 
 
 def _shown(value: object) -> str:
+    if isinstance(value, list) and value:
+        more = len(value) - _SHOWN
+        return ", ".join(map(str, value[:_SHOWN])) + (f" and {more} more" if more > 0 else "")
     return "not given" if value is None else str(value)

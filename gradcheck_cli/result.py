@@ -143,6 +143,11 @@ class CaseResult:
     arrays: Mapping[str, Array] = field(default_factory=dict, repr=False, compare=False)
 
     @property
+    def ran(self) -> bool:
+        """Whether it came as far as to a case."""
+        return bool(self.case.layer)
+
+    @property
     def reasons(self) -> tuple[str, ...]:
         """Why the parts of the case that are as bad as the whole are not right, a sentence each."""
         parts = [self.forward, *self.gradients.values()] if self.forward else [*self.gradients.values()]
@@ -186,6 +191,7 @@ class Run:
     argv: tuple[str, ...]
     seed: int
     cases: int  #: for all implementations together, skipped ones included
+    surveyed: bool = False  #: whether it was found by looking what there is to check, and of which layers
     random: bool = False  #: whether cases are random: of those that fail, smallest ones are told in their place
     versions: Mapping[str, str]  #: of the program, Python and NumPy
 

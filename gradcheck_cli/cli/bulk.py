@@ -71,8 +71,8 @@ def _cluster(address: str, works: Sequence[Work[Any]]) -> Crew:
     from gradcheck_cli.implementation.source import sources  # only what leaves this machine needs it
 
     files: dict[Path, bytes] = {}
-    for work in works:
-        files |= sources(work.spec, work.settings.adapter)
+    for home in _homes(works):
+        files |= sources(home, works[0].settings.adapter)
     try:
         executor = Cluster(address, files)
     except ClusterError as error:
@@ -87,7 +87,7 @@ def journal(path: str | None, works: Sequence[Work[Any]], versions: dict[str, st
     Raises:
         click.BadParameter: it cannot be used.
     """
-    if path is None:
+    if path is None or not works:
         yield None
         return
     from gradcheck_cli.journal import Journal, UnusableError  # only --resume needs it
@@ -105,19 +105,25 @@ def journal(path: str | None, works: Sequence[Work[Any]], versions: dict[str, st
         opened.close()
 
 
+def _homes(works: Sequence[Work[Any]]) -> list[str]:
+    """List the files and modules of which there is something to do, each once."""
+    from gradcheck_cli.implementation.find import split  # not before it is needed
+
+    return list(dict.fromkeys(split(work.spec)[0] for work in works))
+
+
 def _described(works: Sequence[Work[Any]], versions: dict[str, str]) -> dict[str, Any]:
     """Say what results depend on beside the case."""
     from gradcheck_cli.implementation.source import digest, sources  # only --resume asks
 
     settings, limits = works[0].settings, works[0].limits
-    implementations = [work.spec for work in works]
     code = {
-        f"the code of {spec}": digest(files) for spec in implementations if (files := sources(spec, settings.adapter))
+        f"the code of {home}": digest(files) for home in _homes(works) if (files := sources(home, settings.adapter))
     }
     return {
         **versions,
-        "layer": works[0].layer,
-        "implementations": implementations,
+        "layers": [work.layer for work in works],
+        "implementations": [work.spec for work in works],
         "--method": settings.method,
         "--tol": settings.tol,
         "--step": settings.step,

@@ -39,7 +39,7 @@ def make_cases(
         fuzz: how many random cases are wanted, on top of what is given; None for none.
 
     Raises:
-        click.UsageError: hypothesis is not installed, or no random case is possible.
+        click.UsageError: hypothesis is not installed, or no random case of this layer is possible.
     """
     values = {**geometry, "dtype": dtypes}
     if fuzz is not None:
@@ -61,21 +61,6 @@ def make_cases(
 def part(cases: Cases, shard: tuple[int, int] | None) -> Cases:
     """Return the part of the cases that --shard means.
 
-    Raises:
-        click.UsageError: there is nothing in it.
+    There may be nothing in it.
     """
-    if shard is None:
-        return cases
-    shards = Shard(cases, *shard)
-    if not shards.count:
-        what = f"shard {shard[0]}/{shard[1]} has none of the {cases.count} cases"
-        raise click.UsageError(f"No case to run: {what}; split them into fewer.")
-    return shards
-
-
-def list_cases(cases: Cases) -> int:
-    """Show the cases, and which of them would be skipped."""
-    for case in cases:
-        reason = case.impossible()
-        click.echo(f"{case.label()} {case.dtype}" + (f"  (skipped: {reason})" if reason else ""))
-    return 0
+    return cases if shard is None else Shard(cases, *shard)

@@ -11,6 +11,7 @@ import click
 from gradcheck_cli.arrays import DTYPES
 from gradcheck_cli.checks.settings import DUTIES
 from gradcheck_cli.cli.types import Jobs, Names, Part, PositiveNumber, Values, WholeNumber, Words
+from gradcheck_cli.layers import LAYERS
 from gradcheck_cli.layers.named import ByName
 from gradcheck_cli.layers.parameter import Whole, Word
 from gradcheck_cli.numeric.method import METHODS
@@ -22,6 +23,11 @@ if TYPE_CHECKING:
 
 #: More random cases than this take minutes to draw.
 _MOST_RANDOM = 100_000
+
+#: Flags that make sense for an implementation of a layer that is named.
+_OF_ONE_LAYER = {"step_sweep", "adapter", "plot_path"}
+
+_EPILOG = "Exit codes: 0 passed, 1 wrong or raised, 2 usage, 3 undecided, 4 checker bug, 130 interrupted."
 
 #: With more cases than this, only those that did not pass are shown.
 MANY_CASES = 20
@@ -83,7 +89,56 @@ def layer_command(layer: Layer, name: str) -> LayerCommand:
             "With no geometry flag a standard set of small geometries is tried; with any, the product of what the "
             "flags say; with --fuzz, random ones on top of what they say."
         ),
-        epilog="Exit codes: 0 passed, 1 wrong or raised, 2 usage, 3 undecided, 4 checker bug, 130 interrupted.",
+        epilog=_EPILOG,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+
+
+class _FilesCommand(LayerCommand):
+    """A command that says of the flags of one layer's where they belong."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse the flags."""
+        given = list(args)
+        try:
+            return super().parse_args(ctx, args)
+        except click.NoSuchOption as error:
+            known = {
+                flag for name in LAYERS for param in layer_command(LAYERS[name], name).params for flag in param.opts
+            }
+            if error.option_name not in known:
+                raise
+            place = next(i for i, word in enumerate(given) if word.partition("=")[0] == error.option_name)
+            flag = " ".join(given[place : place + 2]) if "=" not in given[place] else given[place]
+            why = f"{error.option_name} is a flag of one layer's: name the layer, gradcheck LAYER FILE.py {flag}"
+            raise click.UsageError(why, ctx) from error
+
+
+def files_command(name: str) -> LayerCommand:
+    """Make the command that checks all layers that files have, called `name`."""
+
+    def callback(**flags: Any) -> int:
+        from gradcheck_cli.cli.run import run_checks  # it needs NumPy, which --help does not
+
+        return run_checks(None, **flags)
+
+    return _FilesCommand(
+        name,
+        callback=callback,
+        params=[
+            click.Argument(["implementation"], nargs=-1, required=True, metavar="[FILE.py]..."),
+            *_case_flags(),
+            *(flag for flag in _check_flags() if flag.name not in _OF_ONE_LAYER),
+            *_bulk_flags(),
+            *(flag for flag in _output_flags("gradcheck") if flag.name not in _OF_ONE_LAYER),
+        ],
+        help=(
+            "Find every layer in files, in the files of folders or in modules, and check each on its standard set.\n\n"
+            "Pairs of functions, classes and losses are found by their names, and where these leave open which layer "
+            "it is, by trying which one's reference they reproduce. What is of no known layer is listed on stderr.\n\n"
+            "FILE.py:forward,backward is that pair alone."
+        ),
+        epilog=_EPILOG,
         context_settings={"help_option_names": ["-h", "--help"]},
     )
 

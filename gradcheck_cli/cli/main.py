@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import traceback
+from pathlib import Path
 from typing import NoReturn
 
 import click
@@ -13,8 +14,11 @@ from gradcheck_cli.cli.lazy import import_later
 
 import_later("numpy")
 
-from gradcheck_cli.cli.flags import layer_command, versions  # noqa: E402  # after NumPy was put off
+from gradcheck_cli.cli.flags import files_command, layer_command, versions  # noqa: E402  # after NumPy was put off
 from gradcheck_cli.layers import LAYERS, TITLES  # noqa: E402
+
+#: How the command that checks files is called in its usage: nobody types it, but it can be typed.
+_FILES = "FILE.py"
 
 #: Where people are asked to report a bug in the checker.
 _REPORT_TO = "https://github.com/convcheck/convcheck/issues"
@@ -29,9 +33,13 @@ def gradcheck() -> NoReturn:
     """Run `gradcheck`."""
     group = _Layers(
         "gradcheck",
-        help="Check hand-written backward passes against numerical derivatives.",
-        context_settings={"help_option_names": ["-h", "--help"]},
-        subcommand_metavar="LAYER [ARGS]...",
+        help=(
+            "Check hand-written backward passes against numerical derivatives: with LAYER those of one layer; without, "
+            "of every layer that is found in files, folders or modules, such as\n\n"
+            "    gradcheck submissions/*/layers.py"
+        ),
+        context_settings={"help_option_names": ["-h", "--help"], "ignore_unknown_options": True},
+        subcommand_metavar="LAYER|FILE.py [ARGS]...",
     )
     group.add_command(_schema)
     sys.exit(_run(group))
@@ -50,6 +58,16 @@ class _Layers(click.Group):
             return layer_command(LAYERS[cmd_name], cmd_name)
         return super().get_command(ctx, cmd_name)
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Take what looks like somebody's code, or is a flag, for arguments of the command that checks files."""
+        if args[0] not in self.list_commands(ctx):
+            if _may_be_code(args[0]) or args[0].startswith("-"):
+                return _FILES, files_command(_FILES), args
+            raise click.UsageError(_no_such_command(args[0], self.list_commands(ctx)), ctx)
+        return super().resolve_command(ctx, args)
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """List the layers by their titles."""
         with formatter.section("Layers"):
@@ -57,6 +75,20 @@ class _Layers(click.Group):
         with formatter.section("Other commands"):
             others = [(name, self.commands[name].get_short_help_str(limit=80)) for name in super().list_commands(ctx)]
             formatter.write_dl(others)
+
+
+def _may_be_code(word: str) -> bool:
+    """Tell a file, a folder or a module from a layer's name that is mistyped."""
+    home = word.partition(":")[0]
+    return home != word or any(sign in word for sign in "./\\") or Path(home).exists() or Path(f"{home}.py").exists()
+
+
+def _no_such_command(word: str, names: list[str]) -> str:
+    import difflib  # only a mistyped name needs it
+
+    near = difflib.get_close_matches(word, names, n=3, cutoff=0.5)
+    hint = f" Is it {' or '.join(near)}?" if near else ""
+    return f"No such command {word!r}.{hint}"
 
 
 @click.command("schema", help="Print the JSON Schema of --json and --format json.")

@@ -11,16 +11,16 @@ import click
 
 from gradcheck_cli.checks.settings import Settings
 from gradcheck_cli.cli.bulk import cores, crew, journal
-from gradcheck_cli.cli.cases import list_cases as show_cases
-from gradcheck_cli.cli.cases import make_cases, part
 from gradcheck_cli.cli.debug import DebugFile
 from gradcheck_cli.cli.deliver import deliver
 from gradcheck_cli.cli.exit_codes import end
 from gradcheck_cli.cli.flags import MANY_CASES, versions
 from gradcheck_cli.cli.output import Stdout, wants_color, whole_file, width
+from gradcheck_cli.cli.plan import Asked, Plan, plan_files, plan_layer
+from gradcheck_cli.cli.plan import list_cases as show_cases
 from gradcheck_cli.cli.progress import progress
 from gradcheck_cli.cli.sweep import refuse_beside_sweep, run_sweeps, wanted_picture
-from gradcheck_cli.engine.runner import CHECK, SWEEP, Work, do, find_out
+from gradcheck_cli.engine.runner import CHECK, SWEEP, do, find_out
 from gradcheck_cli.engine.stream import run
 from gradcheck_cli.guard.limits import GIGABYTE, Limits
 from gradcheck_cli.implementation.find import ImplementationNotFoundError
@@ -30,16 +30,15 @@ from gradcheck_cli.result import Run
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
-    from gradcheck_cli.cases.cases import Cases
     from gradcheck_cli.cases.fuzz import RandomCases
-    from gradcheck_cli.engine.runner import Result
+    from gradcheck_cli.engine.runner import Work
     from gradcheck_cli.engine.stream import Crew, Memory
     from gradcheck_cli.layers.layer import Case, Layer
     from gradcheck_cli.result import CaseResult
 
 
 def run_checks(
-    layer: Layer,
+    layer: Layer | None,
     *,
     implementation: tuple[str, ...],
     shard: tuple[int, int] | None,
@@ -50,8 +49,6 @@ def run_checks(
     tol: float | None,
     step: float | None,
     skipped_duties: tuple[str, ...],
-    step_sweep: bool,
-    adapter: str | None,
     timeout: float,
     memory: float | None,
     jobs: int,
@@ -59,7 +56,6 @@ def run_checks(
     resume: str | None,
     format_: str | None,
     json_path: str | None,
-    plot_path: str | None,
     debug_path: str | None,
     show: str | None,
     quiet: bool,
@@ -67,9 +63,12 @@ def run_checks(
     color: str,
     list_cases: bool,
     fuzz: int | None = None,
+    step_sweep: bool = False,
+    adapter: str | None = None,
+    plot_path: str | None = None,
     **geometry: tuple[Any, ...] | None,
 ) -> int:
-    """Do what the flags say, and return the exit code.
+    """Do what the flags say of a layer, or of all layers that the implementations have; return the exit code.
 
     Raises:
         click.UsageError: the flags ask for something that cannot be.
@@ -79,21 +78,11 @@ def run_checks(
         checking = {"--step": step, "--tol": tol, "--show": show, "--debug": debug_path, "--resume": resume}
         many = {"--fuzz": fuzz, "--max-failures": max_failures}
         refuse_beside_sweep({**checking, **many, "--format": format_, "--json": json_path})
-    drawn = make_cases(layer, given, dtype, seed, alone=step_sweep, fuzz=fuzz)
-    cases = part(drawn, shard)
-    if list_cases:
-        return show_cases(cases)
     _refuse_contradictions(quiet=quiet, verbose=verbose, json_path=json_path, format_=format_)
-    if cases.count == 1 and (reason := next(iter(cases)).impossible()):
-        raise click.UsageError(f"Impossible geometry: {reason}.")
     if adapter and not implementation:
         raise click.UsageError(f"--adapter {adapter} has nothing to adapt; name an IMPLEMENTATION, such as FILE.py.")
     if dask is not None and jobs != 1:
         raise click.UsageError("--jobs are processes here, and --dask computes elsewhere; give one of them.")
-    names = implementation or (next(iter(layer.builtin)),)
-    total = cases.count * len(names)
-    picture = wanted_picture(plot_path, swept=total if step_sweep else 0)
-
     settings = Settings(
         method=method,
         tol=tol,
@@ -103,33 +92,51 @@ def run_checks(
         keep_arrays=verbose or debug_path is not None,
     )
     limits = Limits(seconds=timeout, memory=None if memory is None else int(memory * GIGABYTE))
+    asked = Asked(
+        task=SWEEP if step_sweep else CHECK,
+        settings=settings,
+        limits=limits,
+        dtypes=dtype,
+        seed=seed,
+        fuzz=fuzz,
+        shard=shard,
+    )
+    plan = (
+        plan_layer(layer, implementation, given, asked)
+        if layer
+        else plan_files(implementation, asked, quiet=quiet, verbose=verbose)
+    )
+    if list_cases:
+        return show_cases(plan, layers=layer is None)
+    works, total = plan.works, plan.count
+    if layer and plan.parts[0].cases.count == 1 and (reason := next(iter(plan.parts[0].cases)).impossible()):
+        raise click.UsageError(f"Impossible geometry: {reason}.")
+    picture = wanted_picture(plot_path, swept=total if step_sweep else 0)
+
     stdout = Stdout()
+    few = "all" if total <= MANY_CASES and not fuzz else "failed" if len(works) == 1 else "grades"
     look = Look(
-        show=show or ("all" if total <= MANY_CASES and not fuzz else "failed" if len(names) == 1 else "grades"),
+        show=show or (few if layer else "all" if verbose else "grades"),
         quiet=quiet,
         verbose=verbose,
         color=wants_color(color, cast("TextIO", stdout)),
         width=width(cast("TextIO", stdout), verbose=verbose),
     )
-    works = [
-        Work(task=SWEEP if step_sweep else CHECK, spec=name, layer=layer.name, settings=settings, limits=limits)
-        for name in names
-    ]
-    program = layer.command.split()[0]
+    program = layer.command.split()[0] if layer else "gradcheck"
     described = Run(
         program=program,
         argv=tuple(sys.argv[1:]),
         seed=seed,
         cases=total,
+        surveyed=layer is None,
         random=fuzz is not None,
         versions=versions(program),
     )
-    upcoming = ((name, case) for name in names for case in cases)
     with ExitStack() as open_:
         kept = open_.enter_context(journal(resume, works, dict(described.versions)))
         if step_sweep:
             workers = open_.enter_context(crew(jobs or cores(), dask, works, total))
-            return run_sweeps(_results(workers, cases, works), cast("TextIO", stdout), look, picture)
+            return run_sweeps(_results(workers, plan), cast("TextIO", stdout), look, picture)
         reports = [
             make_report("json" if json_path == "-" else format_ or "table", described, cast("TextIO", stdout), look)
         ]
@@ -141,16 +148,16 @@ def run_checks(
             open_.enter_context(debug.opened())
             reports.append(debug)
         workers = open_.enter_context(crew(jobs or cores(), dask, works, total))
-        shown = open_.enter_context(progress(total, upcoming))
+        shown = open_.enter_context(progress(total, plan.upcoming()))
         stdout.before_write = shown.clear
-        results = _results(workers, cases, works, kept)
+        results = _results(workers, plan, kept)
         if max_failures is not None:
             from gradcheck_cli.failures import until  # only --max-failures needs it
 
             results = until(results, max_failures)
         if fuzz is not None:
-            results = _with_smallest(results, cast("RandomCases", drawn), cases.count, works, workers)
-        summary = deliver(results, reports, shown, look, described)
+            results = _with_smallest(results, plan, workers)
+        summary = deliver(_after(plan.known, results), reports, shown, look, described)
         stdout.flush()
     return end(summary)
 
@@ -162,29 +169,33 @@ def _refuse_contradictions(*, quiet: bool, verbose: bool, json_path: str | None,
         raise click.UsageError(f"--json - and --format {format_} both write to stdout; leave one of them out.")
 
 
-def _with_smallest(
-    results: Generator[CaseResult], drawn: RandomCases, count: int, works: list[Work[CaseResult]], workers: Crew
-) -> Generator[CaseResult]:
+def _after(known: tuple[CaseResult, ...], results: Generator[CaseResult]) -> Generator[CaseResult]:
+    yield from known
+    yield from results
+
+
+def _with_smallest(results: Generator[CaseResult], plan: Plan, workers: Crew) -> Generator[CaseResult]:
     from gradcheck_cli.failures import Failures, with_smallest  # only --fuzz needs it
 
     def alone(work: Work[CaseResult]) -> Callable[[Case], CaseResult]:
         return lambda case: workers.executor.submit(do, work, [case]).result()[0]
 
-    failures = [Failures(drawn, alone(work), work.limits.seconds) for work in works]
-    return with_smallest(results, count, failures)
+    failures = [
+        (part.cases.count, Failures(cast("RandomCases", part.drawn), alone(part.work), part.work.limits.seconds))
+        for part in plan.parts
+    ]
+    return with_smallest(results, failures)
 
 
-def _results(
-    workers: Crew, cases: Cases, works: list[Work[Result]], memory: Memory[Result] | None = None
-) -> Generator[Result]:
+def _results(workers: Crew, plan: Plan, memory: Memory[Any] | None = None) -> Generator[Any]:
     """Run; the implementation is found at the first result, when every file is open: finding it may try it out.
 
     Raises:
         click.UsageError: the only implementation cannot be found. Of several, one is an error of its own cases.
     """
     try:
-        if len(works) == 1:
-            workers.executor.submit(find_out, works[0], next(iter(cases))).result()
+        if len(plan.parts) == 1 and not plan.known:
+            workers.executor.submit(find_out, plan.parts[0].work, next(iter(plan.parts[0].cases))).result()
     except ImplementationNotFoundError as error:
         raise click.UsageError(str(error)) from error
-    yield from run(workers, cases, works, memory)
+    yield from run(workers, [(part.work, part.cases) for part in plan.parts], memory)

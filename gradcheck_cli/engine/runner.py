@@ -10,7 +10,7 @@ import numpy as np
 
 from gradcheck_cli.checks.check import check_case, failed_case
 from gradcheck_cli.checks.sweep import failed_sweep, sweep_case
-from gradcheck_cli.implementation.find import ImplementationNotFoundError, find
+from gradcheck_cli.implementation.find import ImplementationNotFoundError, find, split
 from gradcheck_cli.implementation.implementation import own_frames, own_lines
 from gradcheck_cli.layers import LAYERS
 from gradcheck_cli.result import CaseResult, StepSweep
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from gradcheck_cli.checks.settings import Settings
     from gradcheck_cli.guard.limits import Limits
-    from gradcheck_cli.guard.process import DiedError
+    from gradcheck_cli.guard.process import DiedError, GuardedProcess
     from gradcheck_cli.implementation.implementation import Implementation
     from gradcheck_cli.layers.layer import Case, Layer
 
@@ -54,9 +54,6 @@ class Runner(Protocol[Result_co]):
     def run(self, case: Case) -> Result_co:
         """Do the task with one case. An implementation that cannot be found is an error of the case."""
 
-    def close(self) -> None:
-        """Give back what is held."""
-
 
 @dataclass(frozen=True, kw_only=True)
 class Work(Generic[Result]):
@@ -78,6 +75,7 @@ def make_runner(work: Work[Result]) -> Runner[Result]:
 
 
 _held: tuple[Work[Any], Runner[Any]] | None = None  # what this process was last busy with
+_guard: tuple[tuple[str, Limits], GuardedProcess] | None = None  # and the file of whose code a process was made
 
 
 def do(work: Work[Result], cases: Iterable[Case]) -> list[Result]:
@@ -95,18 +93,35 @@ def find_out(work: Work[Result], case: Case) -> None:
     _runner(work).open(case)
 
 
+def guarded(spec: str, limits: Limits) -> GuardedProcess:
+    """Return the process for the code of a file. It is kept for what comes of the same file next: one import for all.
+
+    Args:
+        spec: what a user has typed, with or without names of functions.
+        limits: what it may take.
+    """
+    global _guard  # noqa: PLW0603  # one for a process
+    home, _ = split(spec)
+    if _guard is None or _guard[0] != (home, limits):
+        from gradcheck_cli.guard.process import GuardedProcess  # 20 ms, and not for what is built in
+
+        let_go()
+        _ = np.ndarray  # loads NumPy, before the fork: once for all processes
+        _guard = (home, limits), GuardedProcess(limits)
+    return _guard[1]
+
+
 def let_go() -> None:
     """End the guarded process of the last implementation, if there is one."""
-    global _held  # one for a process
-    held, _held = _held, None
-    if held is not None:
-        held[1].close()
+    global _held, _guard
+    guard, _held, _guard = _guard, None, None
+    if guard is not None:
+        guard[1].close()
 
 
 def _runner(work: Work[Result]) -> Runner[Result]:
     global _held  # noqa: PLW0603
     if _held is None or _held[0] != work:
-        let_go()
         _held = work, make_runner(work)
     return _held[1]
 
@@ -126,20 +141,16 @@ class Here(Generic[Result]):
         """Do the task with one case."""
         return self._task.do(case, self._implementation, self._settings)
 
-    def close(self) -> None:
-        """Do nothing: nothing is held."""
-
 
 class Guarded(Generic[Result]):
     """Works in a process of the implementation's own, in which it may hang, crash or print as it likes."""
 
     def __init__(self, task: Task[Result], spec: str, layer: Layer, settings: Settings, limits: Limits) -> None:
-        from gradcheck_cli.guard.process import DiedError, GuardedProcess  # 20 ms, and not for what is built in
+        from gradcheck_cli.guard.process import DiedError  # not for what is built in
 
         self._task = task
         self._spec, self._layer, self._settings = spec, layer, settings
-        _ = np.ndarray  # loads NumPy, before the fork: once for all processes
-        self._process, self._died = GuardedProcess(limits), DiedError
+        self._process, self._died = guarded(spec, limits), DiedError
         self._found: tuple[str, str | None] | None = None  # how reports call it, and what to type for it
         self._missing: str | None = None  # why it cannot be found
         self._printed = ""  # while it was loaded
@@ -150,7 +161,7 @@ class Guarded(Generic[Result]):
             expected = (ImplementationNotFoundError,)
             self._found = self._process.call(_described, self._spec, case, self._settings.adapter, expected=expected)
         except self._died as died:
-            reason, _ = _told(died, "it")
+            reason, _ = told(died, "it")
             raise ImplementationNotFoundError(f"{self._spec} cannot be imported: {reason}") from died
         finally:
             self._printed = self._process.output
@@ -170,17 +181,13 @@ class Guarded(Generic[Result]):
             try:
                 result = cast("Result", self._process.call(_do, self._task, self._spec, case, self._settings))
             except self._died as died:
-                told = _told(died, "the implementation")
-                result = self._task.failed(case, *self._found, self._settings, *told)
+                reason, lines = told(died, "the implementation")
+                result = self._task.failed(case, *self._found, self._settings, reason, lines)
             printed += self._process.output
         return replace(result, output=printed, seconds=time.perf_counter() - started)
 
-    def close(self) -> None:
-        """End the process."""
-        self._process.close()
 
-
-def _told(died: DiedError, subject: str) -> tuple[str, str | None]:
+def told(died: DiedError, subject: str) -> tuple[str, str | None]:
     """Say how a process died, in which function of the user's; and where that was."""
     lines, innermost = own_lines(died.stack)
     hint = "; --timeout allows more" if died.late else ""

@@ -1,4 +1,4 @@
-"""Cases times implementations, to a stream of results in the order of the cases, whoever computes them."""
+"""Works with their cases, to a stream of results in the order of the cases, whoever computes them."""
 
 from __future__ import annotations
 
@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
     from gradcheck_cli.engine.runner import Work
     from gradcheck_cli.layers.layer import Case
+
+    #: What is to be done, and with which cases: gone through in this order.
+    Plan = Sequence[tuple[Work[Result], Iterable[Case]]]
 
 
 class Memory(Protocol[Result]):
@@ -76,10 +79,8 @@ def rest(results: Generator[Result]) -> Generator[Result]:
     yield from results
 
 
-def run(
-    crew: Crew, cases: Iterable[Case], works: Sequence[Work[Result]], memory: Memory[Result] | None = None
-) -> Generator[Result]:
-    """Do every case of every implementation; results come in the order of the cases, each as soon as it can.
+def run(crew: Crew, plan: Plan[Result], memory: Memory[Result] | None = None) -> Generator[Result]:
+    """Do every work with each of its cases; results come in the order of the cases, each as soon as it can.
 
     Cases are made when they are about to be computed, `crew.ahead` batches before their results are asked for.
     On Ctrl-C all results that are there are given out, also those of cases behind one that is not finished; only then
@@ -87,8 +88,7 @@ def run(
 
     Args:
         crew: who computes.
-        cases: gone through once for each implementation.
-        works: what is to be done, one for each implementation.
+        plan: what is to be done, an implementation at a time, and with which cases.
         memory: what need not be done again, and what is told of each new result.
     """
     memory = Forgetful() if memory is None else memory
@@ -108,7 +108,7 @@ def run(
             yield result
 
     try:
-        for batch in _batches(crew, cases, works, memory):
+        for batch in _batches(crew, plan, memory):
             waiting.append(batch)
             while len(waiting) > crew.ahead:
                 await_first()
@@ -129,9 +129,7 @@ def run(
             batch.future.cancel()
 
 
-def _batches(
-    crew: Crew, cases: Iterable[Case], works: Sequence[Work[Result]], memory: Memory[Result]
-) -> Iterator[_Batch[Result]]:
+def _batches(crew: Crew, plan: Plan[Result], memory: Memory[Result]) -> Iterator[_Batch[Result]]:
     """Hand cases over to be computed; what is remembered is a batch that is done."""
 
     def handed_over(some: list[Case]) -> Iterator[_Batch[Result]]:
@@ -140,7 +138,7 @@ def _batches(
             yield _Batch(number=number, work=work, cases=tuple(some), future=future, new=True)
             some.clear()
 
-    for number, work in enumerate(works):
+    for number, (work, cases) in enumerate(plan):
         gathered: list[Case] = []
         for case in cases:
             if (known := memory.recall(number, case)) is not None:

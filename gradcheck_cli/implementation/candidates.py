@@ -84,19 +84,19 @@ def _meant(reading: Implementation, title: str, meaning: Meaning) -> Implementat
 
 def candidates(loaded: Loaded, layer: Layer) -> list[Candidate]:
     """List what a module defines, or for want of any what it imports."""
-    own, all_ = _public(loaded, own=True), _public(loaded, own=False)
+    own, all_ = public(loaded, own=True), public(loaded, own=False)
     return _among(loaded, own, layer) or _among(loaded, all_, layer)
 
 
 def partner(name: str, loaded: Loaded) -> list[tuple[str, str]]:
     """List the pairs of names that a function is one of."""
-    return [pair for pair in _pairs(_functions(vars(loaded.module))) if name in pair]
+    return [pair for pair in pairs(_functions(vars(loaded.module))) if name in pair]
 
 
 def functions(loaded: Loaded) -> list[str]:
     """Name the functions and classes that a module defines, or for want of any those that it imports."""
-    own = _public(loaded, own=True)
-    return list(own if any(_pass_of(name)[1] for name in own) else _public(loaded, own=False))
+    own = public(loaded, own=True)
+    return list(own if any(pass_of(name)[1] for name in own) else public(loaded, own=False))
 
 
 def _among(loaded: Loaded, offered: Mapping[str, Any], layer: Layer) -> list[Candidate]:
@@ -106,10 +106,9 @@ def _among(loaded: Loaded, offered: Mapping[str, Any], layer: Layer) -> list[Can
         return [_candidate(loaded, (name,), offered) for name in called]
     if not layer.reference:
         alone = [(name,) for name in names]  # each may return its gradients itself
-        return [_candidate(loaded, n, offered) for n in _pairs(names) or alone]
-    pairs = _pairs(names) or _unmatched(names, layer)
-    classes = [name for name, value in offered.items() if inspect.isclass(value) and _has_passes(value)]
-    found = [*pairs, *((name,) for name in sorted(classes))]
+        return [_candidate(loaded, n, offered) for n in pairs(names) or alone]
+    classes = [name for name, value in offered.items() if inspect.isclass(value) and has_passes(value)]
+    found = [*(pairs(names) or _unmatched(names, layer)), *((name,) for name in sorted(classes))]
     return [_candidate(loaded, n, offered) for n in found]
 
 
@@ -117,7 +116,8 @@ def _candidate(loaded: Loaded, names: tuple[str, ...], offered: Mapping[str, Any
     return Candidate(loaded=loaded, names=names, objects=tuple(offered[name] for name in names))
 
 
-def _public(loaded: Loaded, *, own: bool) -> dict[str, Any]:
+def public(loaded: Loaded, *, own: bool) -> dict[str, Any]:
+    """Return what a module has that can be called: what it defines, or also what it imports."""
     name = loaded.module.__name__
     return {
         key: value
@@ -130,14 +130,14 @@ def _functions(offered: Mapping[str, Any]) -> list[str]:
     return [name for name, value in offered.items() if callable(value) and not inspect.isclass(value)]
 
 
-def _pairs(names: list[str]) -> list[tuple[str, str]]:
+def pairs(names: list[str]) -> list[tuple[str, str]]:
     """Match functions whose names differ only in which pass they name: `conv_forward_naive`, `conv_backward_naive`.
 
     A forward pass may name none: `conv2d`, `conv2d_backward`. The derivative of `f` may be `df`.
     """
     stems: dict[str, dict[str, list[str]]] = {}
     for name in names:
-        stem, which = (name[1:], "backward") if name[:1] == "d" and name[1:] in names else _pass_of(name)
+        stem, which = (name[1:], "backward") if name[:1] == "d" and name[1:] in names else pass_of(name)
         stems.setdefault(stem, {}).setdefault(which, []).append(name)
     return sorted(
         (forward, backward)
@@ -154,20 +154,25 @@ def _nearest(forwards: list[str], backward: str) -> list[str]:
 
 
 def _without_pass(name: str, passes: set[str]) -> list[str]:
-    return [word for word in _words(name) if word not in passes]
+    return [word for word in words_in(name) if word not in passes]
 
 
 def _unmatched(names: list[str], layer: Layer) -> list[tuple[str, str]]:
     """For want of names that match: every forward pass of the layer with every backward pass."""
     of_layer = [name for name in names if any(word in name.lower() for word in layer.vocabulary.names)]
-    forwards = [name for name in of_layer if _pass_of(name)[1] == "forward"]
-    backwards = [name for name in of_layer if _pass_of(name)[1] == "backward"]
+    forwards = [name for name in of_layer if pass_of(name)[1] == "forward"]
+    backwards = [name for name in of_layer if pass_of(name)[1] == "backward"]
     return [(forward, backward) for forward in forwards for backward in backwards]
 
 
-def _pass_of(name: str) -> tuple[str, str]:
+def stem_of(name: str) -> list[str]:
+    """List the words of a name that name no pass."""
+    return _without_pass(name, _FORWARD | _BACKWARD)
+
+
+def pass_of(name: str) -> tuple[str, str]:
     """Split a name into what is left without its pass, and "forward", "backward" or "" for none."""
-    words = [word for word in _words(name) if word not in _NOISE]
+    words = [word for word in words_in(name) if word not in _NOISE]
     for which, known in (("backward", _BACKWARD), ("forward", _FORWARD)):
         if found := [word for word in words if word in known]:
             words.remove(found[0])
@@ -175,12 +180,14 @@ def _pass_of(name: str) -> tuple[str, str]:
     return "_".join(words), ""
 
 
-def _words(name: str) -> list[str]:
+def words_in(name: str) -> list[str]:
+    """Split a name into its words, in small letters: `convForward` and `conv_forward` have the same."""
     snake = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
     snake = re.sub(r"(back|for)ward", r"_\1ward_", snake)
     return [word for word in snake.split("_") if word]
 
 
-def _has_passes(cls: type) -> bool:
+def has_passes(cls: type) -> bool:
+    """Tell whether a class has a method that is called as one of the passes is."""
     methods = {name for base in cls.__mro__[:-1] for name in vars(base)}
     return bool(methods & set(FORWARDS)) or bool(methods & set(BACKWARDS))

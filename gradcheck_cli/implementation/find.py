@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from gradcheck_cli.implementation.implementation import Implementation
     from gradcheck_cli.layers.layer import Layer
 
-__all__ = ["ImplementationNotFoundError", "find", "split"]
+__all__ = ["ImplementationNotFoundError", "find", "load", "named", "split"]
 
 
 def find(spec: str, layer: Layer, adapter: str | None = None) -> Implementation:
@@ -69,20 +69,34 @@ def split(spec: str) -> tuple[str, list[str]]:
 
 
 def _load(home: str, spec: str, layer: Layer) -> list[Loaded]:
-    path = Path(home)
-    if path.is_dir() and home.strip("."):
+    if Path(home).is_dir() and home.strip("."):
         return _load_folder(home, layer)
+    return [load(home, spec, _accepted(layer))]
+
+
+def load(home: str, spec: str, accepted: str) -> Loaded:
+    """Load a file or a dotted module.
+
+    Args:
+        home: which.
+        spec: what a user has typed.
+        accepted: the end of a sentence that says what could have been.
+
+    Raises:
+        ImplementationNotFoundError: there is none, or it cannot be loaded.
+    """
+    path = Path(home)
     if path.suffix == ".py" or os.sep in home:
         if path.is_file() and path.suffix != ".py":
-            raise ImplementationNotFoundError(f"{home} is no Python file: {_accepted(layer)}")
+            raise ImplementationNotFoundError(f"{home} is no Python file: {accepted}")
         if not path.is_file():
             raise ImplementationNotFoundError(f"{home}: there is no such file{_nearest(path)}")
-        return [load_file(home)]
+        return load_file(home)
     if not all(part.isidentifier() for part in home.split(".")):
-        raise ImplementationNotFoundError(f"{spec!r} is no implementation: {_accepted(layer)}")
+        raise ImplementationNotFoundError(f"{spec!r} is no implementation: {accepted}")
     if loaded := load_module(home):
-        return [loaded]
-    raise ImplementationNotFoundError(f"no module {home!r}: {_accepted(layer)}")
+        return loaded
+    raise ImplementationNotFoundError(f"no module {home!r}: {accepted}")
 
 
 def _load_folder(home: str, layer: Layer) -> list[Loaded]:
@@ -132,7 +146,7 @@ def plain(
 def _named(place: Loaded, names: list[str], layer: Layer) -> Candidate:
     if len(names) > 2 or not all(names):
         raise ImplementationNotFoundError(f"{_wanted(place, layer)}, not {','.join(names)!r}")
-    objects = _objects(place, names)
+    objects = named(place, names)
     if not layer.reference and any(isinstance(value, type) for value in objects):
         raise ImplementationNotFoundError(f"{_wanted(place, layer)}, not {','.join(names)!r}, which is a class")
     if layer.loss:
@@ -147,7 +161,7 @@ def _named(place: Loaded, names: list[str], layer: Layer) -> Candidate:
             why = f"it is in {listed(','.join(pair) for pair in pairs)}" if pairs else "its other half is not found"
             raise ImplementationNotFoundError(f"{_wanted(place, layer)}, not {names[0]!r} alone: {why}")
         names = list(pairs[0])
-        objects = _objects(place, names)
+        objects = named(place, names)
     if len(names) == 2 and any(isinstance(value, type) for value in objects):
         raise ImplementationNotFoundError(f"{_wanted(place, layer)}, not {','.join(names)!r}")
     return Candidate(loaded=place, names=tuple(names), objects=objects)
@@ -159,7 +173,12 @@ def _wanted(place: Loaded, layer: Layer) -> str:
     return f"name two functions, {place.home}:forward,backward, or a class, {place.home}:Class"
 
 
-def _objects(place: Loaded, names: list[str]) -> tuple[Any, ...]:
+def named(place: Loaded, names: list[str]) -> tuple[Any, ...]:
+    """Return the functions and classes of these names.
+
+    Raises:
+        ImplementationNotFoundError: there is one that the module does not have.
+    """
     for name in names:
         if not callable(getattr(place.module, name, None)):
             near = _close(name, functions(place))
@@ -201,13 +220,13 @@ def _adapted(home: str, names: list[str], layer: Layer, adapter: str) -> Impleme
     where, function = split(adapter)
     if len(function) != 1 or not Path(where).is_file():
         raise ImplementationNotFoundError(f"--adapter {adapter}: give FILE.py:function, of a file that is there")
-    (adapt,) = _objects(load_file(where), function)
+    (adapt,) = named(load_file(where), function)
     places = _load(home, home, layer)
     if len(places) > 1:
         raise ImplementationNotFoundError(f"{home} has several files; name the one to adapt")
     (place,) = places
     spec = f"{home}:{','.join(names)}" if names else home
-    found = adapted(adapt, _objects(place, names) if names else (place.module,), spec, adapter, layer)
+    found = adapted(adapt, named(place, names) if names else (place.module,), spec, adapter, layer)
     return replace(found, warnings=place.warnings)
 
 

@@ -203,7 +203,7 @@ LAYER = Layer(
     builtin={"vectorised": (batchnorm_forward, batchnorm_backward)},
     vocabulary=simple(
         ("batchnorm", "batch_norm", "bn"),
-        others=("spatial", "layer", "group", "instance", "relu", "conv", "affine"),
+        others=("spatial", "layernorm", "layer_norm", "group", "instance", "relu", "conv", "affine"),
         inputs={"x": ("x",), "gamma": ("gamma",), "beta": ("beta",)},
         axes={"x": "N D", "gamma": "D", "beta": "D", "out": "N D"},
     ),

@@ -69,6 +69,17 @@ class Case:
 
 
 @dataclass(frozen=True, kw_only=True)
+class NoCase(Case):
+    """What a result has in the place of a case where it did not come as far as to one."""
+
+    layer: ClassVar[str] = ""
+
+    def label(self) -> str:
+        """Say so."""
+        return "no case"
+
+
+@dataclass(frozen=True, kw_only=True)
 class Axis:
     """What one axis of an array is called: in `the last row`, `samples n >= 1`, `divided by N`."""
 

@@ -64,9 +64,8 @@ def affine(point: Point) -> Affine | None:
         center = point.base.value
         buffers = np.empty((4, min(center.size, BLOCK)), point.dtype)
         for block in blocks(center.size):
-            with np.errstate(all="ignore"):
-                parts = ahead[block], behind[block], near[block], center[block]
-                found = _on_a_line(*parts, point.epsilon, buffers[:, : parts[0].size])
+            parts = ahead[block], behind[block], near[block], center[block]
+            found = _on_a_line(*parts, point.epsilon, buffers[:, : parts[0].size])
             if found is None:
                 return None
             change, residue, size = found

@@ -106,14 +106,13 @@ class ColoredSampler:
         for total, each in zip(sums[3:], self._constant(shared), strict=False):
             _credit(total, place, each, ())
         change, total, bent, rounded, square = sums[:, 1:]
-        with np.errstate(all="ignore"):
-            # |f+| + |f-| is 2 |f| and what has changed at the most; an element that changes nothing has no part in the
-            # rounding of what its neighbours in colour change.
-            rounding = point.epsilon * (rounded + total) * ((total != 0) | (bent != 0))
-            if not both and self._affine is not None:
-                bent = self._affine.roundings * rounding
-            figures = np.stack([change, total, rounding + 4 * point.noise * np.sqrt(square), bent]) / width
-            return np.where(width > 0, figures, [[np.nan], [np.nan], [np.inf], [np.inf]])
+        # |f+| + |f-| is 2 |f| and what has changed at the most; an element that changes nothing has no part in the
+        # rounding of what its neighbours in colour change.
+        rounding = point.epsilon * (rounded + total) * ((total != 0) | (bent != 0))
+        if not both and self._affine is not None:
+            bent = self._affine.roundings * rounding
+        figures = np.stack([change, total, rounding + 4 * point.noise * np.sqrt(square), bent]) / width
+        return np.where(width > 0, figures, [[np.nan], [np.nan], [np.inf], [np.inf]])
 
     def _constant(self, shared: tuple[int, ...]) -> list[Array]:
         """Sum along shared axes what is the same of each colour: what rounding is proportional to, and noise."""

@@ -46,12 +46,11 @@ class DenseSampler:
         self._ahead.reshape(-1)[p], self._behind.reshape(-1)[p] = ahead, behind
         rounded = point.base.rounded.reshape(1, *point.shape)
         for tile, found in point.differences([self._ahead], [self._behind]):
-            with np.errstate(all="ignore"):
-                change += found.change.sum()
-                total += found.total.sum()
-                # An output that does not change at all does not depend on what was moved: it has no rounding to share.
-                # |a| + |b| is the larger of |a + b| and |a - b|, and a + b is twice the center but for what is bent.
-                size += np.maximum(found.total, rounded[tile])[(found.total != 0) | (found.bent != 0)].sum()
-                bent += found.bent.sum()
+            change += found.change.sum()
+            total += found.total.sum()
+            # An output that does not change at all does not depend on what was moved: it has no rounding to share.
+            # |a| + |b| is the larger of |a + b| and |a - b|, and a + b is twice the center but for what is bent.
+            size += np.maximum(found.total, rounded[tile])[(found.total != 0) | (found.bent != 0)].sum()
+            bent += found.bent.sum()
         self._ahead.reshape(-1)[p] = self._behind.reshape(-1)[p] = at
         return change / width, total / width, (point.epsilon * size + self._noise) / width, bent / width

@@ -46,6 +46,7 @@ class Derivative:
     evaluations: int  #: calls of the function
 
 
+@np.errstate(all="ignore")  # overflow and the like are answered in the values
 def differentiate(
     function: Function,
     x: Array,

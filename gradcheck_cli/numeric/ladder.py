@@ -123,9 +123,8 @@ def _kinks(sample: Sample, before: Array, roundoff: Array, epsilon: float) -> Ar
 
     f+ - 2 f + f- over 2 h shrinks with h where there is a derivative, by a half or more, and stays where there is none.
     """
-    with np.errstate(all="ignore"):
-        visible = sample.bending > np.maximum(8 * roundoff, epsilon**0.5 * sample.scale)
-        return np.asarray(visible & (abs(sample.bending / before - 1) < _STAYS))
+    visible = sample.bending > np.maximum(8 * roundoff, epsilon**0.5 * sample.scale)
+    return np.asarray(visible & (abs(sample.bending / before - 1) < _STAYS))
 
 
 def extrapolate(above: Array, difference: Array) -> Array:
@@ -142,9 +141,8 @@ def extrapolate(above: Array, difference: Array) -> Array:
         The row, (k + 1, elements).
     """
     row = [difference]
-    with np.errstate(all="ignore"):
-        for j, parent in enumerate(above, start=1):
-            row.append(row[-1] + (row[-1] - parent) / (4.0**j - 1))
+    for j, parent in enumerate(above, start=1):
+        row.append(row[-1] + (row[-1] - parent) / (4.0**j - 1))
     return np.array(row)
 
 
@@ -156,10 +154,9 @@ def _most_settled(row: Array, above: Array) -> tuple[Array, Array]:
     in 250 elements of sin(10 x) in float32 was outside of it: they can agree by accident.)
     """
     entry = row[1:-1]
-    with np.errstate(all="ignore"):
-        truncation = abs(entry - row[:-2])
-        for neighbour in (above[:-1], above[1:]):
-            truncation = np.maximum(truncation, abs(entry - neighbour))
+    truncation = abs(entry - row[:-2])
+    for neighbour in (above[:-1], above[1:]):
+        truncation = np.maximum(truncation, abs(entry - neighbour))
     truncation = np.where(np.isnan(truncation), np.inf, truncation)
     return truncation.argmin(axis=0) + 1, truncation.min(axis=0)
 

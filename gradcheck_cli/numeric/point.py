@@ -49,8 +49,7 @@ class Base:
     @cached_property
     def rounded(self) -> Array:
         """What the rounding of f(x) is proportional to, twice, seen through the cotangent: |cotangent| * 2 |f|."""
-        with np.errstate(all="ignore"):
-            return np.asarray(self.weights * abs(self.double))
+        return np.asarray(self.weights * abs(self.double))
 
 
 class Point:
@@ -68,10 +67,9 @@ class Point:
         self.evaluations = 0
 
     def at(self, x: Array) -> Array:
-        """Evaluate. Overflow and the like are answered in the values; a probe with a large step may cause them."""
-        with np.errstate(all="ignore"):
-            value = self._evaluate(x).reshape(-1)
-            return value.copy() if self.base.buffered else value
+        """Evaluate. A probe with a large step may overflow."""
+        value = self._evaluate(x).reshape(-1)
+        return value.copy() if self.base.buffered else value
 
     def _evaluate(self, x: Array) -> Array:
         """Evaluate; what is returned may be a buffer of the function's, good until the next evaluation."""
@@ -89,8 +87,7 @@ class Point:
         a processor's cache take a third of the time of whole arrays of some millions. Small outputs of many arrays are
         one tile, which takes a tenth of the time of a tile each.
         """
-        with np.errstate(all="ignore"):
-            sides = [self._side(moved) for moved in (ahead, behind) if moved is not None]
+        sides = [self._side(moved) for moved in (ahead, behind) if moved is not None]
         base = self.base
         whole = [a.reshape(1, *self.shape) for a in (base.value, base.double, base.cotangent, base.weights)]
         cut = tiles(sides[0].shape)
@@ -123,10 +120,9 @@ class Differences:
     def __init__(self, sides: Sequence[Array], whole: Sequence[Array], buffers: Array) -> None:
         self._sides, self._buffers = sides, buffers
         center, self._double, cotangent, self._weights = whole
-        with np.errstate(all="ignore"):
-            #: cotangent * (f+ - f-), or with one side cotangent * (f+ - f)
-            self.change: Array = np.subtract(sides[0], sides[1] if len(sides) > 1 else center, out=buffers[0])
-            self.change *= cotangent
+        #: cotangent * (f+ - f-), or with one side cotangent * (f+ - f)
+        self.change: Array = np.subtract(sides[0], sides[1] if len(sides) > 1 else center, out=buffers[0])
+        self.change *= cotangent
 
     @cached_property
     def total(self) -> Array:
@@ -137,12 +133,11 @@ class Differences:
     def bent(self) -> Array:
         """|cotangent * (f+ - 2 f + f-)|: of two sides."""
         ahead, behind = self._sides
-        with np.errstate(all="ignore"):
-            bent: Array = np.add(ahead, behind, out=self._buffers[2])
-            bent -= self._double
-            np.abs(bent, out=bent)
-            bent *= self._weights
-            return bent
+        bent: Array = np.add(ahead, behind, out=self._buffers[2])
+        bent -= self._double
+        np.abs(bent, out=bent)
+        bent *= self._weights
+        return bent
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -158,8 +153,7 @@ class Sample:
     @property
     def straight(self) -> Array:
         """Whether what f+ - 2 f + f- leaves can be rounding: of the outputs that an element reaches, taken together."""
-        with np.errstate(all="ignore"):
-            rounding = is_rounding(self.bending, self.roundoff / self.epsilon, self.epsilon)
+        rounding = is_rounding(self.bending, self.roundoff / self.epsilon, self.epsilon)
         return rounding & np.isfinite(self.value)
 
 

@@ -87,6 +87,7 @@ def sampled(size: int) -> Array:
     return np.array(sorted(source.sample(range(size), min(SAMPLED, size))))
 
 
+@np.errstate(all="ignore")  # overflow and the like are answered in the values
 def project(
     function: Function,
     x: Array,

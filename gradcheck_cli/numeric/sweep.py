@@ -69,6 +69,7 @@ class Sweep:
         return next((found for found in self.differences if found.step == step), None)
 
 
+@np.errstate(all="ignore")  # overflow and the like are answered in the values
 def sweep(
     function: Function,
     x: Array,
@@ -109,8 +110,7 @@ def sweep(
         affine = reference.affine and chosen[0] == chosen[2]  # where single elements turned out curved, they differ
         every = sorted({*steps, *chosen} if affine else steps, reverse=True)
         plain = [_plain(sampler, looked[held], step) for step in every]
-        with np.errstate(all="ignore"):
-            errors = np.array([(abs(found - value) / scale).max() for found, _ in plain], float)
+        errors = np.array([(abs(found - value) / scale).max() for found, _ in plain], float)
         errors[np.isnan(errors)] = np.inf
         differences = _tell(np.array(every), errors, np.array([lost for _, lost in plain]), floor, affine=affine)
     return Sweep(

@@ -56,37 +56,41 @@ class Grades:
     """Gathers results by implementation."""
 
     def __init__(self) -> None:
-        self._grades: dict[str, _Grade] = {}
+        self._grades: dict[tuple[str, str], _Grade] = {}  #: by the implementation and its layer
 
     def __len__(self) -> int:
         return len(self._grades)
 
     def add(self, result: CaseResult) -> None:
         """Count a result."""
-        grade = self._grades.setdefault(result.implementation, _Grade())
+        grade = self._grades.setdefault((result.implementation, result.layer), _Grade())
         grade.counts[result.verdict] += 1
         # A cause says more than what it led to, and the same cause is told alike in cases of different sizes.
         causes = [diagnosis.text.partition(". ")[0] for diagnosis in result.diagnosis]
         if reason := "; ".join(causes) or result.reason:
             grade.reasons[result.verdict, reason] += 1
 
-    def table(self) -> Table:
-        """Make the table."""
+    def table(self, *, layers: bool) -> Table:
+        """Make the table; with a column that says which layer it is, if that is asked for."""
         table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0), header_style="default")
         table.add_column("")
         table.add_column("passed", justify="right")
+        if layers:
+            table.add_column("layer", no_wrap=True)
         table.add_column("implementation", overflow="fold", ratio=2)
         table.add_column("why", overflow="fold", ratio=3)
-        short = _short(list(self._grades))
-        for name, grade in sorted(self._grades.items(), key=lambda item: item[1].badness):
+        short = _short([name for name, _ in self._grades])
+        for (name, layer), grade in sorted(self._grades.items(), key=lambda item: item[1].badness):
             verdict = Text(word(grade.verdict), style=STYLES[grade.verdict])
             passed = f"{grade.counts[Verdict.PASS]}/{grade.ran}"
-            table.add_row(verdict, passed, Text(short[name]), Text(grade.reason))
+            table.add_row(verdict, passed, *([layer] if layers else []), Text(short[name]), Text(grade.reason))
         return table
 
 
 def _short(names: list[str]) -> dict[str, str]:
-    """Shorten `layers.py:forward,backward` to the file, wherever that is enough to tell it from the others."""
+    """Shorten `layers.py:forward,backward` to what tells it from the others: the file, or what is within one file."""
     homes = {name: name.rpartition(":")[0] or name for name in names}
     often = Counter(homes.values())
+    if len(often) == 1:
+        return {name: name.removeprefix(f"{homes[name]}:") for name in names}
     return {name: home if often[home] == 1 and home.endswith(".py") else name for name, home in homes.items()}

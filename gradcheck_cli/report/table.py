@@ -57,7 +57,7 @@ class TableReport:
             self._grades.add(result)
         if self._worst is None or _badness(result) > _badness(self._worst):
             self._worst = result
-        if result.verdict is Verdict.SKIP:
+        if result.verdict is Verdict.SKIP and result.ran:
             self._skipped.add(result.reason or "")
         if self._look.quiet or self._look.show in ("worst", "grades"):
             return
@@ -80,8 +80,8 @@ class TableReport:
             self._story(result)
         if not self._look.quiet:
             self._gap()
-            if len(self._grades) > 1:
-                self._console.print(self._grades.table())
+            if len(self._grades) > 1 or self._run.surveyed:
+                self._console.print(self._grades.table(layers=self._run.surveyed))
                 self._gap()
             for line in self._skipped.lines():
                 self._print(line, style=STYLES[Verdict.SKIP])

@@ -91,7 +91,7 @@ def test_a_cluster_gives_what_this_process_does_though_a_worker_is_killed(local:
     local.add_worker()
     victim = local.workers.pop(0)
     crew, found = Crew(executor=Cluster(local.address, {}), ahead=100, batch=4), []
-    for result in run(crew, cases, [work()]):
+    for result in run(crew, [(work(), cases)]):
         found.append(replace(result, seconds=0.0))
         if len(found) == 300:
             victim.kill()

@@ -19,6 +19,7 @@ from gradcheck_cli.engine.pool import Pool
 from gradcheck_cli.engine.runner import CHECK, Task, Work
 from gradcheck_cli.engine.stream import Crew, run
 from gradcheck_cli.guard.limits import Limits
+from gradcheck_cli.layers import LAYERS
 from gradcheck_cli.layers.conv import ConvCase
 from gradcheck_cli.result import CaseResult, Verdict
 
@@ -46,7 +47,7 @@ def small(count: int) -> Product:
 
 def results(crew: Crew, cases: Any, works: list[Work[CaseResult]]) -> list[CaseResult]:
     try:
-        return [replace(result, seconds=0.0) for result in run(crew, cases, works)]
+        return [replace(result, seconds=0.0) for result in run(crew, [(work, cases) for work in works])]
     finally:
         crew.executor.shutdown()
 
@@ -76,6 +77,20 @@ def test_files_are_shared_out_and_told_in_order(layer_file: LayerFile) -> None:
     assert results(Crew(executor=Pool(3), ahead=100), cases, works) == one
 
 
+def test_each_work_has_its_own_cases() -> None:
+    relu = replace(work(next(iter(LAYERS["relu"].builtin))), layer="relu")
+    plan: list[tuple[Work[CaseResult], list[Any]]] = [
+        (work(), seeds(1, 2)),
+        (relu, list(LAYERS["relu"].standard())),
+        (work("naive"), seeds(3)),
+    ]
+    expected = [(one.spec, case) for one, cases in plan for case in cases]
+    for crew in Crew(executor=InProcess()), Crew(executor=Pool(2), ahead=10, batch=2):
+        found = [(result.implementation, result.case) for result in run(crew, plan)]
+        crew.executor.shutdown()
+        assert found == expected
+
+
 class Counting(Executor):
     """Notes how far ahead it is asked to work."""
 
@@ -99,7 +114,7 @@ def test_a_million_cases_are_made_when_their_turn_comes() -> None:
             yield ConvCase(N=1, C=1, H=1, W=1, F=1, HH=1, WW=1, seed=seed)
 
     crew = Crew(executor=Counting(), ahead=5, batch=2)
-    with closing(run(crew, million(), [work()])) as stream:
+    with closing(run(crew, [(work(), million())])) as stream:
         for number, result in zip(range(20), stream, strict=False):
             assert result.case.seed == number
             assert made <= number + 1 + (crew.ahead + 1) * crew.batch
@@ -131,7 +146,7 @@ def test_a_worker_that_is_killed_loses_no_case() -> None:
     pool = Pool(2)
     cases = seeds(*range(10, 15), *[3] * 4, *range(15, 20))
     found: list[CaseResult] = []
-    for result in run(Crew(executor=pool, ahead=100), cases, [work(task=BY_SEED)]):
+    for result in run(Crew(executor=pool, ahead=100), [(work(task=BY_SEED), cases)]):
         if len(found) == 4:
             os.kill(pool.pids[0], signal.SIGKILL)
         found.append(result)
@@ -156,14 +171,14 @@ def test_what_cannot_be_finished_is_not_kept() -> None:
             self.append(result)
 
     kept = Kept()
-    (found,) = run(Crew(executor=Broken()), seeds(0), [work()], kept)
+    (found,) = run(Crew(executor=Broken()), [(work(), seeds(0))], kept)
     assert (found.verdict, found.reason, found.command is None) == (Verdict.ERROR, "all is lost", False)
     assert kept == []
 
 
 def test_one_that_hangs_holds_up_its_own_worker_only_and_an_interrupt_gives_out_the_others() -> None:
     pool = Pool(2)
-    stream = run(Crew(executor=pool, ahead=100), seeds(4, 2, *range(5, 25)), [work(task=BY_SEED)])
+    stream = run(Crew(executor=pool, ahead=100), [(work(task=BY_SEED), seeds(4, 2, *range(5, 25)))])
     found = [next(stream).case.seed]
 
     def interrupt(*_: object) -> None:

@@ -1,0 +1,300 @@
+"""`gradcheck FILE.py`: every layer of a file, a row each, whatever becomes of one of them or of another file."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from jsonschema import validate
+
+from gradcheck_cli.layers import LAYERS
+from gradcheck_cli.report.json import schema
+from tests.conftest import report_of
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.conftest import Program
+
+SOUGHT = [layer for layer in LAYERS.values() if layer.reference]
+
+COURSE = """
+import numpy as np
+
+
+def affine_forward(x, w, b):
+    return x.reshape(len(x), -1) @ w + b, (x, w)
+
+
+def affine_backward(dout, cache):
+    x, w = cache
+    return (dout @ w.T).reshape(x.shape), x.reshape(len(x), -1).T @ dout, dout.sum(axis=0)
+
+
+def affine_backward_alt(dout, cache):
+    dx, dw, db = affine_backward(dout, cache)
+    return dx, dw, 2 * db
+
+
+class Tanh:
+    def forward(self, x):
+        self.out = np.tanh(x)
+        return self.out
+
+    def backward(self, dout):
+        return dout * (1 - self.out**2)
+
+
+class BatchNorm:
+    def forward(self, x): ...
+
+    def backward(self, dout): ...
+
+
+def relu_forward(x):
+    return np.maximum(x, 0), x
+
+
+def affine_relu_forward(x, w, b):
+    out, affine_cache = affine_forward(x, w, b)
+    out, relu_cache = relu_forward(out)
+    return out, (affine_cache, relu_cache)
+
+
+def eval_numerical_gradient(f, x): ...
+"""
+HANGING = "def relu_forward(x):\n    while True: ...\n\n\ndef relu_backward(dout, x): ...\n"
+EXITING = "import os\n\n\ndef relu_forward(x): os._exit(3)\n\n\ndef relu_backward(dout, x): ...\n"
+
+ROWS = """\
+      passed  layer      implementation                      why
+────────────────────────────────────────────────────────────────────────────────────────────────────
+pass     7/7  affine     affine_forward,affine_backward
+pass     7/7  tanh       Tanh
+skip     0/0  batchnorm  BatchNorm                           class BatchNorm: of this layer only
+                                                             functions can be checked so far
+skip     0/0  relu       relu_forward                        there is no other pass that goes with
+                                                             it
+FAIL     0/7  affine     affine_forward,affine_backward_alt  db is 2 times the derivative
+
+"""
+
+
+def write(folder: Path, name: str, text: str) -> str:
+    path = folder / name
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+    return name
+
+
+def delegating(*, wrong: bool) -> str:
+    """Write a course's file with each layer's reference, or with one and a half times its first gradient."""
+    spoil = "\n    *out, one = found\n    return (*out, 1.5 * one)\n"
+    parts = ["import numpy as np\nfrom gradcheck_cli.layers import LAYERS\n"]
+    for layer in SOUGHT:
+        functions = next(iter(layer.builtin.values()))
+        for number, function in enumerate(functions):
+            call = f"next(iter(LAYERS[{layer.name!r}].builtin.values()))[{number}](*given)"
+            parts.append(f"\n\ndef {function.__name__}(*given):\n    found = {call}")
+            if wrong and number == len(functions) - 1:
+                parts.append("\n    if isinstance(found, np.ndarray):\n        return 1.5 * found" + spoil)
+            else:
+                parts.append("\n    return found\n")
+    return "".join(parts)
+
+
+def test_all_layers_are_found_those_that_are_wrong_too(gradcheck: Program, tmp_path: Path) -> None:
+    right, wrong = (write(tmp_path, f"{wrong}.py", delegating(wrong=wrong)) for wrong in (False, True))
+    run = gradcheck(right, wrong, "--json", "-")
+    report = report_of(run)
+    assert (run.returncode, run.stderr) == (1, "")
+    verdicts: dict[str, dict[str, set[str]]] = {right: {}, wrong: {}}
+    for result in report["results"]:
+        home, _, names = result["implementation"].partition(":")
+        verdicts[home].setdefault(result["layer"], set()).add(result["verdict"])
+        functions = next(iter(LAYERS[result["layer"]].builtin.values()))
+        assert names == ",".join(function.__name__ for function in functions)
+    assert verdicts[right] == {layer.name: {"pass"} for layer in SOUGHT}
+    assert {name for name, found in verdicts[wrong].items() if "fail" in found} == set(verdicts[right])
+    assert report["summary"]["cases"] == 2 * sum(len(list(layer.standard())) for layer in SOUGHT)
+
+
+def test_a_row_each_the_worst_last(gradcheck: Program, tmp_path: Path) -> None:
+    run = gradcheck(write(tmp_path, "layers.py", COURSE), "--json", "report.json")
+    assert run.returncode == 1
+    assert run.stdout.startswith(ROWS)
+    assert run.stdout.removeprefix(ROWS).startswith("23 cases: 14 passed, 7 failed, 2 skipped in ")
+    assert run.stderr == "layers.py: not checked: affine_relu_forward, eval_numerical_gradient (no known layer)\n"
+    report = json.loads((tmp_path / "report.json").read_text())
+    validate(report, json.loads(schema()))
+    failed = next(result for result in report["results"] if result["verdict"] == "fail")
+    program, *words = shlex.split(failed["command"])
+    assert [program, *words[:2]] == ["gradcheck", "affine", "layers.py:affine_forward,affine_backward_alt"]
+    (again,) = report_of(gradcheck(*words, "--json", "-"))["results"]
+    assert (again["case"], again["verdict"], again["reason"]) == (failed["case"], "fail", failed["reason"])
+    told = gradcheck("layers.py", "--show", "failed").stdout
+    assert f"replay: {failed['command']}\n" in told
+    assert told.count("\nreplay: ") == 7
+    assert ROWS in told
+
+
+def test_one_layer_is_a_row_too(gradcheck: Program, tmp_path: Path) -> None:
+    write(tmp_path, "layers.py", COURSE)
+    for spec, row in ("layers.py:Tanh", "tanh   Tanh"), ("layers:affine_forward,affine_backward", "affine  affine_fo"):
+        run = gradcheck(spec)
+        assert (run.returncode, run.stderr) == (0, "")
+        assert f"pass     7/7  {row}" in run.stdout
+    assert gradcheck("-q", "layers.py:Tanh").stdout.startswith("7 cases passed")
+    assert "dx analytic:" in gradcheck("layers.py:Tanh", "-v").stdout
+
+
+CANNOT = {
+    "broken.py": ("x = (\n", "is no Python: "),
+    "raises.py": ("raise RuntimeError('no data')\n", "cannot be imported: RuntimeError: no data"),
+    "leaves.py": ("import os\nos._exit(3)\n", "cannot be imported: it ended the process with exit code 3"),
+    "hangs.py": ("import time\ntime.sleep(1000)\n", "cannot be imported: it was stopped after 2 s; --timeout allows"),
+    "empty.py": ("", "has no pair such as affine_forward and affine_backward, no class and no loss of a known layer"),
+    "helps.py": ("def rel_error(x, y): ...\n", "it has rel_error"),
+}
+
+
+@pytest.mark.parametrize("name", CANNOT)
+def test_a_file_that_cannot_be_checked_is_2_when_alone(name: str, gradcheck: Program, tmp_path: Path) -> None:
+    text, said = CANNOT[name]
+    run = gradcheck(write(tmp_path, name, text), "--timeout", "2")
+    assert (run.returncode, run.stdout) == (2, "")
+    assert run.stderr.startswith(f"Error: {name} {said.split(';')[0]}" if not said.startswith("it has") else "Error: ")
+    assert said in run.stderr
+    assert len(run.stderr.splitlines()) == 2
+
+
+def test_among_several_it_is_a_row(gradcheck: Program, tmp_path: Path) -> None:
+    names = [write(tmp_path, f"ann/{name}", text) for name, (text, _) in CANNOT.items()]
+    good = write(tmp_path, "bob/layers.py", COURSE.replace("2 * db", "db"))
+    run = gradcheck(*names, "nowhere.py", good, "--timeout", "2", "--json", "report.json")
+    assert run.returncode == 1
+    words = " ".join(run.stdout.split())
+    assert words.count("ERROR 0/1 ann/") == len(CANNOT)
+    assert "ERROR 0/1 nowhere.py nowhere.py: there is no such file" in words
+    assert words.count("pass 7/7") == 3
+    report = json.loads((tmp_path / "report.json").read_text())
+    validate(report, json.loads(schema()))
+    assert (report["summary"]["error"], report["summary"]["pass"]) == (len(CANNOT) + 1, 21)
+    errors = [result for result in report["results"] if result["verdict"] == "error"]
+    assert [(one["implementation"], one["layer"]) for one in errors] == [(name, "") for name in [*names, "nowhere.py"]]
+    for one, (_, said) in zip(errors, CANNOT.values(), strict=False):
+        assert said in one["reason"]
+
+
+@pytest.mark.parametrize("text", [HANGING, EXITING])
+def test_one_that_hangs_or_exits_when_it_is_tried_takes_no_other_along(
+    text: str, gradcheck: Program, tmp_path: Path
+) -> None:
+    course = COURSE[: COURSE.index("class BatchNorm")].replace("2 * db", "db")
+    run = gradcheck(write(tmp_path, "layers.py", course + text), "--timeout", "1", "--json", "-")
+    found = {(result["layer"], result["verdict"]) for result in report_of(run)["results"]}
+    assert found == {("affine", "pass"), ("tanh", "pass"), ("relu", "error")}
+
+
+def test_only_skipped_rows_are_no_case_to_run(gradcheck: Program, tmp_path: Path) -> None:
+    run = gradcheck(write(tmp_path, "layers.py", "def conv_forward(x, w, b, conv_param): ...\n"))
+    assert run.returncode == 2
+    assert "skip     0/0  conv   conv_forward" in run.stdout
+    assert "No case to run" in run.stderr
+
+
+def test_a_file_is_imported_once_and_may_print(gradcheck: Program, tmp_path: Path) -> None:
+    noting = "open('imported', 'a').write('once\\n')\nprint('{\"hello\": 1}')\n"
+    write(tmp_path, "layers.py", COURSE + noting)
+    run = gradcheck("layers.py", "--json", "-")
+    assert report_of(run)["summary"]["cases"] == 23
+    assert "hello" not in run.stderr
+    assert (tmp_path / "imported").read_text() == "once\n"
+    assert 'layers.py printed, while it was loaded:\n{"hello": 1}' in gradcheck("layers.py", "-v").stderr
+
+
+def test_a_folder_is_its_files_that_speak_of_layers(gradcheck: Program, tmp_path: Path) -> None:
+    write(tmp_path, "mine/layers.py", COURSE)
+    write(tmp_path, "mine/train.py", "raise SystemExit('trained')\n")
+    assert gradcheck("mine").stdout.startswith(ROWS)
+    write(tmp_path, "data/train.py", "x = 1\n")
+    run = gradcheck("data")
+    assert (run.returncode, "data has no file that speaks of a layer" in run.stderr) == (2, True)
+
+
+def without_seconds(report: dict[str, Any]) -> list[Any]:
+    return [{key: value for key, value in result.items() if key != "seconds"} for result in report["results"]]
+
+
+def test_shared_flags_do_what_they_do_elsewhere(gradcheck: Program, tmp_path: Path) -> None:
+    write(tmp_path, "layers.py", COURSE)
+    one = report_of(gradcheck("layers.py", "--json", "-"))
+    kept = ("layers.py", "--jobs", "2", "--resume", "kept.jsonl", "--json", "-")
+    for _ in range(2):
+        assert without_seconds(report_of(gradcheck(*kept))) == without_seconds(one)
+    assert len((tmp_path / "kept.jsonl").read_text().splitlines()) == 1 + 21
+    refused = gradcheck("layers.py:Tanh", "--resume", "kept.jsonl").stderr
+    assert "layers was affine, affine, tanh, now tanh" in refused
+    parts = [report_of(gradcheck("layers.py", "--shard", f"{k}/3", "--json", "-")) for k in (1, 2, 3)]
+    cases = [json.dumps(result["case"]) for part in parts for result in part["results"] if len(result["case"]) > 2]
+    assert sorted(cases) == sorted(json.dumps(result["case"]) for result in one["results"] if len(result["case"]) > 2)
+    stopped = gradcheck("layers.py", "--max-failures", "2", "-q").stdout
+    assert stopped.startswith("stopped by --max-failures after 11 of 23 cases: 7 passed, 2 failed, 2 skipped")
+    more = report_of(gradcheck("layers.py:Tanh", "--dtype", "float16,float32", "--seed", "3", "--json", "-"))
+    assert {(result["case"]["dtype"], result["case"]["seed"]) for result in more["results"]} == {
+        ("float16", 3),
+        ("float32", 3),
+    }
+    listed = gradcheck("layers.py", "--list-cases").stdout.splitlines()
+    assert len(listed) == 7 + 7
+    assert {line.split()[0] for line in listed} == {"affine", "tanh"}
+
+
+def test_random_cases_are_drawn_for_each_layer(gradcheck: Program, tmp_path: Path) -> None:
+    backward = "\n\ndef conv_backward_alt(dout, cache):\n    dx, dw, db = conv_backward(dout, cache)\n"
+    conv = "from gradcheck_cli.layers.conv_fast import conv_backward_fast as _b, conv_forward_fast as _f\n\n\n"
+    conv += "def conv_forward(*given): return _f(*given)\n\n\ndef conv_backward(*given): return _b(*given)\n"
+    write(tmp_path, "layers.py", conv + backward + "    return dx, 2 * dw, db\n")
+    report = report_of(gradcheck("layers.py", "--fuzz", "4", "--json", "-"))
+    assert [(result["verdict"], "smallest" in result) for result in report["results"]] == [
+        *[("pass", False)] * 4,
+        *[("fail", False)] * 4,
+        ("fail", True),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("args", "said"),
+    [
+        (["layers.py", "--N", "2"], "--N is a flag of one layer's: name the layer, gradcheck LAYER FILE.py --N 2\n"),
+        (
+            ["--mode=test", "layers.py"],
+            "--mode is a flag of one layer's: name the layer, gradcheck LAYER FILE.py --mode=t",
+        ),
+        (["layers.py", "--adapter", "a.py:f"], "gradcheck LAYER FILE.py --adapter a.py:f\n"),
+        (["layers.py", "--bogus"], "No such option '--bogus'"),
+        (["--seed", "3", "relu"], "relu is a layer, and comes first: gradcheck relu FILE.py\n"),
+        (["-q", "-v", "layers.py"], "-q and -v contradict each other"),
+        (["nowhere.py"], "nowhere.py: there is no such file"),
+        (["no.where"], "no module 'no.where': give FILE.py, a package's folder or package.module"),
+        (["layers.py:relu_for"], "no function or class 'relu_for'; it has relu_forward"),
+        (["layers.py:Tanh", "--shard", "1/1000"], "No case to run: shard 1/1000 has none of the 7 cases"),
+        (["perceptron"], "No such command 'perceptron'."),
+        (["batchnrm"], "No such command 'batchnrm'. Is it batchnorm"),
+    ],
+)
+def test_a_mistake_is_told_in_a_line_or_two(args: list[str], said: str, gradcheck: Program, tmp_path: Path) -> None:
+    write(tmp_path, "layers.py", COURSE)
+    run = gradcheck(*args)
+    assert (run.returncode, run.stdout) == (2, "")
+    assert said in run.stderr
+    assert len(run.stderr.splitlines()) == 2
+
+
+def test_help_tells_of_files(gradcheck: Program) -> None:
+    assert "gradcheck submissions/*/layers.py" in gradcheck("--help").stdout
+    for flag in "--dtype", "--timeout", "--fuzz", "--resume", "--json":
+        assert flag in gradcheck("FILE.py", "--help").stdout
+    assert gradcheck("--version").stdout.startswith("gradcheck ")
