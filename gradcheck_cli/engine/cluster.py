@@ -118,7 +118,12 @@ class Cluster(Executor):
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:  # noqa: ARG002, FBT001, FBT002
         """Call off what is not done, remove the files, and take leave."""
         self._executor.shutdown(wait=False)
-        self._client.unregister_worker_plugin(self._name)
+        for _ in range(2):
+            try:
+                self._client.unregister_worker_plugin(self._name)
+                break
+            except OSError:  # a worker was lost so lately that the scheduler did not know: the next time it does
+                continue
         self._client.close()
 
 

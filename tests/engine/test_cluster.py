@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
+from distributed.comm.core import CommClosedError
 
 pytest.importorskip("distributed")
 
@@ -98,6 +99,21 @@ def test_a_cluster_gives_what_this_process_does_though_a_worker_is_killed(local:
     crew.executor.shutdown()
     assert found == one
     assert victim.wait() == -signal.SIGKILL
+
+
+def test_a_worker_that_is_lost_at_the_very_end_spoils_nothing(local: Local, monkeypatch: pytest.MonkeyPatch) -> None:
+    executor = Cluster(local.address, {})
+    unregister, asked = executor._client.unregister_worker_plugin, []
+
+    def lost_at_first(name: str) -> object:
+        asked.append(name)
+        if len(asked) == 1:
+            raise CommClosedError("Stream is closed")
+        return unregister(name)
+
+    monkeypatch.setattr(executor._client, "unregister_worker_plugin", lost_at_first)
+    executor.shutdown()
+    assert len(asked) == 2
 
 
 def test_files_and_their_helpers_are_sent_and_named_as_here(
