@@ -1,8 +1,7 @@
-"""The flags of a command that checks a layer: the layer's own numbers, and what all layers share."""
+"""The flags: the numbers of a layer, and what all layers share."""
 
 from __future__ import annotations
 
-import itertools
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +10,6 @@ import click
 from gradcheck_cli.arrays import DTYPES
 from gradcheck_cli.checks.settings import DUTIES
 from gradcheck_cli.cli.types import Jobs, Names, Part, PositiveNumber, Values, WholeNumber, Words
-from gradcheck_cli.layers import LAYERS
 from gradcheck_cli.layers.named import ByName
 from gradcheck_cli.layers.parameter import Whole, Word
 from gradcheck_cli.numeric.method import METHODS
@@ -24,11 +22,6 @@ if TYPE_CHECKING:
 #: More random cases than this take minutes to draw.
 _MOST_RANDOM = 100_000
 
-#: Flags that make sense for an implementation of a layer that is named.
-_OF_ONE_LAYER = {"step_sweep", "adapter", "plot_path"}
-
-_EPILOG = "Exit codes: 0 passed, 1 wrong or raised, 2 usage, 3 undecided, 4 checker bug, 130 interrupted."
-
 #: With more cases than this, only those that did not pass are shown.
 MANY_CASES = 20
 
@@ -37,7 +30,7 @@ _CASES = "Cases"
 _SETTINGS = "Geometry (each takes one value or a list; of shapes, 2x3,4x5)"
 _CHECK = "Check"
 _BULK = "Many cases"
-_OUTPUT = "Output"
+OUTPUT = "Output"
 
 
 class Flag(click.Option):
@@ -48,102 +41,8 @@ class Flag(click.Option):
         self.section = section
 
 
-class LayerCommand(click.Command):
-    """A command whose `--help` groups its flags."""
-
-    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the flags, a heading for each section."""
-        flags = [param for param in self.get_params(ctx) if isinstance(param, click.Option)]
-        for section, group in itertools.groupby(flags, lambda flag: getattr(flag, "section", _OUTPUT)):
-            with formatter.section(section):
-                formatter.write_dl([record for flag in group if (record := flag.get_help_record(ctx))])
-
-
-def layer_command(layer: Layer, name: str) -> LayerCommand:
-    """Make the command that checks `layer`, called `name`."""
-
-    def callback(**flags: Any) -> int:
-        from gradcheck_cli.cli.run import run_checks  # it needs NumPy, which --help does not
-
-        return run_checks(layer, **flags)
-
-    pair, function = ("FILE.py:loss", "") if layer.loss else ("FILE.py:forward,backward", "FILE.py:Class, ")
-    pair, function = (pair, function) if layer.reference else ("FILE.py:f,gradient", "")
-    default, *others = layer.builtin
-    builtin = ", ".join([f"{default} (built in, the default)", *others])
-    return LayerCommand(
-        name,
-        callback=callback,
-        params=[
-            click.Argument(["implementation"], nargs=-1),
-            *_geometry_flags(layer),
-            *_case_flags(),
-            *_check_flags(),
-            *_bulk_flags(),
-            *_output_flags(layer.command.split()[0]),
-        ],
-        help=(
-            f"Check the backward pass of {layer.indefinite} against numerical derivatives of its forward pass.\n\n"
-            f"IMPLEMENTATION is {builtin}, FILE.py, {pair}, {function}a package's folder, or package.module with such "
-            "names; several are checked one after the other.\n\n"
-            "With no geometry flag a standard set of small geometries is tried; with any, the product of what the "
-            "flags say; with --fuzz, random ones on top of what they say."
-        ),
-        epilog=_EPILOG,
-        context_settings={"help_option_names": ["-h", "--help"]},
-    )
-
-
-class _FilesCommand(LayerCommand):
-    """A command that says of the flags of one layer's where they belong."""
-
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Parse the flags."""
-        given = list(args)
-        try:
-            return super().parse_args(ctx, args)
-        except click.NoSuchOption as error:
-            known = {
-                flag for name in LAYERS for param in layer_command(LAYERS[name], name).params for flag in param.opts
-            }
-            if error.option_name not in known:
-                raise
-            place = next(i for i, word in enumerate(given) if word.partition("=")[0] == error.option_name)
-            flag = " ".join(given[place : place + 2]) if "=" not in given[place] else given[place]
-            why = f"{error.option_name} is a flag of one layer's: name the layer, gradcheck LAYER FILE.py {flag}"
-            raise click.UsageError(why, ctx) from error
-
-
-def files_command(name: str) -> LayerCommand:
-    """Make the command that checks all layers that files have, called `name`."""
-
-    def callback(**flags: Any) -> int:
-        from gradcheck_cli.cli.run import run_checks  # it needs NumPy, which --help does not
-
-        return run_checks(None, **flags)
-
-    return _FilesCommand(
-        name,
-        callback=callback,
-        params=[
-            click.Argument(["implementation"], nargs=-1, required=True, metavar="[FILE.py]..."),
-            *_case_flags(),
-            *(flag for flag in _check_flags() if flag.name not in _OF_ONE_LAYER),
-            *_bulk_flags(),
-            *(flag for flag in _output_flags("gradcheck") if flag.name not in _OF_ONE_LAYER),
-        ],
-        help=(
-            "Find every layer in files, in the files of folders or in modules, and check each on its standard set.\n\n"
-            "Pairs of functions, classes and losses are found by their names, and where these leave open which layer "
-            "it is, by trying which one's reference they reproduce. What is of no known layer is listed on stderr.\n\n"
-            "FILE.py:forward,backward is that pair alone."
-        ),
-        epilog=_EPILOG,
-        context_settings={"help_option_names": ["-h", "--help"]},
-    )
-
-
-def _geometry_flags(layer: Layer) -> list[click.Parameter]:
+def geometry_flags(layer: Layer) -> list[click.Parameter]:
+    """Make the flags of a layer's own numbers."""
     whole = all(isinstance(p, Whole) for p in layer.case.parameters())
     section = _GEOMETRY if whole else _SETTINGS
     return [
@@ -157,6 +56,11 @@ def _geometry_flags(layer: Layer) -> list[click.Parameter]:
         )
         for p in layer.case.parameters()
     ]
+
+
+def shared_flags(program: str) -> list[click.Parameter]:
+    """Make the flags that all layers share, of the program of that name."""
+    return [*_case_flags(), *_check_flags(), *_bulk_flags(), *_output_flags(program)]
 
 
 def _joined(ctx: click.Context, param: click.Parameter, given: tuple[Any, ...]) -> tuple[Any, ...] | None:
@@ -314,46 +218,46 @@ def _output_flags(program: str) -> list[click.Parameter]:
             ["--format", "format_"],
             type=click.Choice(list(FORMATS)),
             help="what stdout shows  [table]",
-            section=_OUTPUT,
+            section=OUTPUT,
         ),
         Flag(
             ["--json", "json_path"],
             type=click.Path(dir_okay=False, allow_dash=True),
             metavar="PATH",
             help="writes the JSON report to a file besides; - is stdout",
-            section=_OUTPUT,
+            section=OUTPUT,
         ),
         Flag(
             ["--plot", "plot_path"],
             type=click.Path(dir_okay=False),
             metavar="PATH",
             help="draws --step-sweep, as .png or .svg; needs the extra convcheck[plot]",
-            section=_OUTPUT,
+            section=OUTPUT,
         ),
         Flag(
             ["--debug", "debug_path"],
             type=click.Path(dir_okay=False),
             metavar="PATH",
             help="writes the arrays of the first case that did not pass, as .npz",
-            section=_OUTPUT,
+            section=OUTPUT,
         ),
         Flag(
             ["--show"],
             type=click.Choice(["all", "failed", "worst", "grades"]),
             help="which cases, or only a row for each implementation  "
             f"[all; of more than {MANY_CASES} cases failed; of several implementations grades]",
-            section=_OUTPUT,
+            section=OUTPUT,
         ),
-        Flag(["-q", "--quiet"], is_flag=True, help="one line", section=_OUTPUT),
-        Flag(["-v", "--verbose"], is_flag=True, help="everything, arrays included", section=_OUTPUT),
+        Flag(["-q", "--quiet"], is_flag=True, help="one line", section=OUTPUT),
+        Flag(["-v", "--verbose"], is_flag=True, help="everything, arrays included", section=OUTPUT),
         Flag(
             ["--color"],
             type=click.Choice(["auto", "always", "never"]),
             default="auto",
             help="colour on stdout  [auto: on a terminal; NO_COLOR and FORCE_COLOR are honoured]",
-            section=_OUTPUT,
+            section=OUTPUT,
         ),
-        Flag(["--list-cases"], is_flag=True, help="shows the cases and checks nothing", section=_OUTPUT),
+        Flag(["--list-cases"], is_flag=True, help="shows the cases and checks nothing", section=OUTPUT),
         Flag(
             ["--version"],
             is_flag=True,
@@ -361,7 +265,7 @@ def _output_flags(program: str) -> list[click.Parameter]:
             expose_value=False,
             callback=version,
             help="shows the versions of this program, Python and NumPy",
-            section=_OUTPUT,
+            section=OUTPUT,
         ),
     ]
 

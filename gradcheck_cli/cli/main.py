@@ -14,7 +14,8 @@ from gradcheck_cli.cli.lazy import import_later
 
 import_later("numpy")
 
-from gradcheck_cli.cli.flags import files_command, layer_command, versions  # noqa: E402  # after NumPy was put off
+from gradcheck_cli.cli.commands import files_command, layer_command  # noqa: E402  # after NumPy was put off
+from gradcheck_cli.cli.flags import versions  # noqa: E402
 from gradcheck_cli.layers import LAYERS, TITLES  # noqa: E402
 
 #: How the command that checks files is called in its usage: nobody types it, but it can be typed.
