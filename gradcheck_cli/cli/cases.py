@@ -19,10 +19,6 @@ if TYPE_CHECKING:
     from gradcheck_cli.layers.layer import Layer
 
 
-#: The dtypes of random cases: those that every layer is written for. The first is that of smallest cases.
-RANDOM_DTYPES = ("float64", "float32")
-
-
 def make_cases(
     layer: Layer,
     geometry: Mapping[str, tuple[Any, ...]],

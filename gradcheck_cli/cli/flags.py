@@ -116,7 +116,8 @@ def _check_flags() -> list[click.Parameter]:
         Flag(
             ["--dtype"],
             type=Names(DTYPES),
-            help="float16, float32, float64, longdouble, or a list  [float64; of --fuzz float64,float32]",
+            default="float64",
+            help="float16, float32, float64, longdouble, or a list  [float64]",
             section=_CHECK,
         ),
         Flag(

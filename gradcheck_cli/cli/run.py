@@ -11,7 +11,6 @@ import click
 
 from gradcheck_cli.checks.settings import Settings
 from gradcheck_cli.cli.bulk import cores, crew, journal
-from gradcheck_cli.cli.cases import RANDOM_DTYPES
 from gradcheck_cli.cli.debug import DebugFile
 from gradcheck_cli.cli.deliver import deliver
 from gradcheck_cli.cli.exit_codes import end
@@ -44,7 +43,7 @@ def run_checks(
     implementation: tuple[str, ...],
     shard: tuple[int, int] | None,
     max_failures: int | None,
-    dtype: tuple[str, ...] | None,
+    dtype: tuple[str, ...],
     seed: int,
     method: str,
     tol: float | None,
@@ -97,7 +96,7 @@ def run_checks(
         task=SWEEP if step_sweep else CHECK,
         settings=settings,
         limits=limits,
-        dtypes=dtype or (RANDOM_DTYPES if fuzz else ("float64",)),
+        dtypes=dtype,
         seed=seed,
         fuzz=fuzz,
         shard=shard,
