@@ -112,7 +112,7 @@ def _judge(case: Case, layer: Layer, implementation: Implementation, settings: S
     forward: ArrayResult | None = None
     try:
         with watching() as watch:
-            out, cache = implementation.forward(problem.inputs, problem.parameters)
+            out, cache = _forward(implementation, problem)
             problem = seen(out, problem, case, implementation.order)
             forward = check_forward(out, problem, case.dtype, settings)
             returned = implementation.backward(problem.cotangent, cache, problem.differentiable)
@@ -163,6 +163,15 @@ def _judge(case: Case, layer: Layer, implementation: Implementation, settings: S
         arrays=_kept(problem, settings, out=out, **{f"d{name}": array for name, array in returned.items()}),
     )
     return replace(judged, reason="; ".join(judged.reasons) or None)
+
+
+def _forward(implementation: Implementation, problem: Problem) -> tuple[object, object]:
+    try:
+        return implementation.forward(problem.inputs, problem.parameters)
+    except ImplementationError as error:
+        if problem.beyond:
+            raise NotExpressibleError(problem.beyond) from error
+        raise
 
 
 def _kept(problem: Problem, settings: Settings, **returned: object) -> dict[str, Array]:

@@ -133,6 +133,8 @@ class Problem:
     #: Whether it is known what is expected. Where not, forward says of which shape its output is; until it has been
     #: seen (`pose.answered`), the cotangent is empty, as the expected output always is.
     reference: bool = True
+    #: What not every right layer can do: where forward raises instead, the case is skipped for this reason.
+    beyond: str | None = None
     #: Of inputs that may not lie anywhere, from where to where they do; forward need not be defined elsewhere.
     domain: Mapping[str, tuple[float, float]] = field(default_factory=dict)
 

@@ -310,6 +310,22 @@ def test_a_course_file_has_each_layer_under_its_own_name(name: str, tmp_path: Pa
     assert report_of(replayed)["results"][0]["case"] == report["results"][0]["case"]
 
 
+def test_an_affine_layer_need_not_flatten() -> None:
+    _, backward = next(iter(LAYERS["affine"].builtin.values()))
+
+    def plain(x: Any, w: Any, b: Any) -> Any:
+        return x.dot(w) + b, (x, w)
+
+    results = [check(case, (plain, backward)) for case in LAYERS["affine"].standard()]
+    assert [result.verdict for result in results] == [*["pass"] * 6, "skip"]
+    assert results[-1].reason == "it does not flatten an x of three axes, or cannot"
+
+    def wrongly(x: Any, w: Any, b: Any) -> Any:
+        return x.reshape(-1, len(x)).T @ w + b, (x, w)
+
+    assert check(list(LAYERS["affine"].standard())[-1], (wrongly, backward)).verdict == "fail"
+
+
 def test_several_outputs_are_named() -> None:
     forward, backward = next(iter(LAYERS["lstm-step"].builtin.values()))
     case = next(iter(LAYERS["lstm-step"].standard()))
