@@ -113,6 +113,7 @@ def _judge(case: Case, layer: Layer, implementation: Implementation, settings: S
     try:
         with watching() as watch:
             out, cache = _forward(implementation, problem)
+            out = out.copy() if isinstance(out, np.ndarray) else out  # it may be a buffer, in which others follow
             problem = seen(out, problem, case, implementation.order)
             forward = check_forward(out, problem, case.dtype, settings)
             returned = implementation.backward(problem.cotangent, cache, problem.differentiable)

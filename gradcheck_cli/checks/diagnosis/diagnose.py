@@ -88,7 +88,7 @@ def diagnose(
     if forward_fails and forward and forward.worst:
         expected = expected_output(problem, out)
         rounded = narrower(np.asarray(out, expected.value.dtype), expected, case.dtype)
-        if rounded:  # what else is seen, in leaks and gradients, is its roundings
+        if rounded and not leaks:  # what else is seen, in leaks and gradients, is its roundings
             return (_diagnosis(rounded, ["out"]),)
         if {found.verdict for found in gradients.values()} == {Verdict.PASS}:
             cause = f"Forward and backward agree with each other, but compute something else than {layer.title}."
