@@ -110,14 +110,18 @@ def _judge(case: Case, layer: Layer, implementation: Implementation, settings: S
     problem = layer.problem(case)
     implementation = packed(implementation, problem)
     forward: ArrayResult | None = None
+    returned: Mapping[str, object] | None = None
+    found = Gradients(results={}, derivatives={}, leaks=())
     try:
         with watching() as watch:
             out, cache = implementation.forward(problem.inputs, problem.parameters)
             problem = seen(out, problem, case, implementation.order)
             forward = check_forward(out, problem, case.dtype, settings)
-            returned = implementation.backward(problem.cotangent, cache, problem.differentiable)
+            if not (problem.cache_optional and _empty(cache)):
+                returned = implementation.backward(problem.cotangent, cache, problem.differentiable)
         changed = watch.changed({**problem.inputs, "dout": problem.cotangent})
-        found = _gradients(returned, forward, implementation, problem, case.dtype, settings)
+        if returned is not None:
+            found = _gradients(returned, forward, implementation, problem, case.dtype, settings)
     except NotExpressibleError as error:
         return replace(blank, reason=str(error))
     except ImplementationError as error:
@@ -143,7 +147,7 @@ def _judge(case: Case, layer: Layer, implementation: Implementation, settings: S
             settings,
             out=out,
             forward=forward,
-            returned=returned,
+            returned=returned or {},
             gradients=found.results,
             derivatives=found.derivatives,
             leaks=found.leaks,
@@ -160,9 +164,14 @@ def _judge(case: Case, layer: Layer, implementation: Implementation, settings: S
         gradients=found.results,
         duties=duties,
         diagnosis=(*diagnosis, *causes),
-        arrays=_kept(problem, settings, out=out, **{f"d{name}": array for name, array in returned.items()}),
+        arrays=_kept(problem, settings, out=out, **{f"d{name}": array for name, array in (returned or {}).items()}),
     )
     return replace(judged, reason="; ".join(judged.reasons) or None)
+
+
+def _empty(cache: object) -> bool:
+    """Tell whether forward left nothing behind for backward."""
+    return cache is None or (isinstance(cache, tuple | list | dict) and not cache)
 
 
 def _kept(problem: Problem, settings: Settings, **returned: object) -> dict[str, Array]:

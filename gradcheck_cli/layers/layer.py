@@ -135,6 +135,8 @@ class Problem:
     reference: bool = True
     #: Of inputs that may not lie anywhere, from where to where they do; forward need not be defined elsewhere.
     domain: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    #: Whether a forward that leaves no cache owes no backward: nothing is learned in the mode that the case asks for.
+    cache_optional: bool = False
 
     @property
     def differentiable(self) -> tuple[str, ...]:

@@ -368,6 +368,19 @@ def statistics_not_updated(x: Any, gamma: Any, beta: Any, bn_param: Any) -> Any:
     return batchnorm_forward(x, gamma, beta, dict(bn_param))
 
 
+@_plant("batchnorm", batchnorm_forward, "mode-ignored")
+@_plant("spatial-batchnorm", spatial_batchnorm_forward, "mode-ignored")
+def mode_forgotten(dout: Any, cache: Any) -> Any:
+    right = spatial_batchnorm_backward if dout.ndim == 4 else batchnorm_backward
+    return right(dout, (*cache[:-1], True))
+
+
+@_plant("batchnorm", lambda x, *rest: (batchnorm_forward(x, *rest)[0], (x, *rest)), "mode-ignored")
+def statistics_of_the_batch_again(dout: Any, given: Any) -> Any:
+    x, gamma, beta, param = given
+    return batchnorm_backward(dout, batchnorm_forward(x, gamma, beta, {**param, "mode": "train"})[1])
+
+
 @_plant("layernorm", layernorm_forward)
 def over_samples(dout: Any, cache: Any) -> Any:
     normal, gamma, deviation = cache
