@@ -111,7 +111,7 @@ def _judge(case: Case, layer: Layer, implementation: Implementation, settings: S
     implementation = packed(implementation, problem)
     forward: ArrayResult | None = None
     returned: Mapping[str, object] | None = None
-    found = Gradients(results={}, derivatives={}, leaks=())
+    found = Gradients(results={}, derivatives={})
     try:
         with watching() as watch:
             out, cache = implementation.forward(problem.inputs, problem.parameters)
@@ -154,7 +154,7 @@ def _judge(case: Case, layer: Layer, implementation: Implementation, settings: S
         )
     scales = {name: float(expected.scale.max(initial=0)) for name, expected in found.derivatives.items()}
     scales = {name: scale for name, scale in scales.items() if math.isfinite(scale)}
-    first = FirstRun(out=out, gradients=returned, changed=changed, scales=scales)
+    first = FirstRun(out=out, gradients=returned, changed=changed, scales=scales, ignored=found.ignored)
     duties, causes = try_duties(implementation, problem, first, case.dtype, settings)
     verdict = Verdict.worst([*(part.verdict for part in parts), *(duty.verdict for duty in duties.values())])
     judged = replace(
@@ -193,5 +193,5 @@ def _gradients(
     if forward and forward.worst is None:  # out is not of a form, or not of numbers, that could be differentiated
         why = "was not checked: forward's output cannot be differentiated"
         results = unchecked_gradients(problem, dtype, settings, Verdict.INCONCLUSIVE, why, returned)
-        return Gradients(results=results, derivatives={}, leaks=())
+        return Gradients(results=results, derivatives={})
     return check_gradients(returned, implementation, problem, dtype, settings)

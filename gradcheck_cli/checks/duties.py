@@ -48,6 +48,7 @@ class FirstRun:
     gradients: Mapping[str, object] | None  #: as returned, by the names of the inputs; None where none were owed
     changed: tuple[str, ...]  #: inputs, and "dout", that they have written into
     scales: Mapping[str, float]  #: for each gradient seen, the largest sum of absolute values of an element's terms
+    ignored: tuple[str, ...]  #: inputs on which forward was seen not to depend
 
 
 def try_duties(
@@ -83,7 +84,7 @@ def try_duties(
         if name not in settings.skipped_duties:
             duties[name] = _UNTOLD if name in _COMPARED and not calls.repeats else _judged(test)
     if first.gradients is not None and "not_vacuous" not in settings.skipped_duties:
-        duties["not_vacuous"] = _vacuous(first.scales)
+        duties["not_vacuous"] = _vacuous(first.ignored)
     return duties, calls.causes
 
 
@@ -109,8 +110,8 @@ def _changed(names: tuple[str, ...]) -> str | None:
     return f"{listed(names)} {'was' if len(names) == 1 else 'were'} written into" if names else None
 
 
-def _vacuous(scales: Mapping[str, float]) -> Duty:
-    if ignored := [name for name, scale in scales.items() if scale == 0]:
+def _vacuous(ignored: Sequence[str]) -> Duty:
+    if ignored:
         reason = f"forward does not depend on {listed(ignored)}: zero is right, and little could be wrong"
         return Duty(verdict=Verdict.INCONCLUSIVE, reason=reason)
     return Duty(verdict=Verdict.PASS, reason=None)
