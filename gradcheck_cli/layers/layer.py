@@ -143,6 +143,11 @@ class Problem:
         """The inputs that have a gradient."""
         return tuple(name for name, value in self.inputs.items() if value.dtype.kind == "f")
 
+    @property
+    def state(self) -> tuple[str, ...]:
+        """What of the outputs is state."""
+        return tuple(self.outputs)[self.cotangents :]
+
     @cached_property
     def output_axes(self) -> tuple[Axis, ...]:
         """What the axes of the output are called; () where it is several outputs in one array, or has no axes."""

@@ -308,3 +308,44 @@ def test_the_table_of_a_forward_alone_has_no_gradients(tmp_path: Path, gradcheck
     lines = run.stdout.splitlines()
     assert any(line.startswith("out  5x4 ") for line in lines)
     assert not any(line.startswith(("dx", "dgamma", "dbeta")) for line in lines)
+
+
+@pytest.mark.parametrize("wrong", [("running_mean",), ("running_var",), ("running_mean", "running_var")])
+@pytest.mark.parametrize("layer", ["batchnorm", "spatial-batchnorm"])
+def test_wrong_statistics_are_not_another_function(layer: str, wrong: tuple[str, ...]) -> None:
+    right, backward, _ = NORMALISATIONS[layer]
+
+    def forward(x: Any, gamma: Any, beta: Any, bn_param: Any) -> Any:
+        before = {name: bn_param[name] for name in wrong}
+        found = right(x, gamma, beta, bn_param)
+        bn_param |= before
+        return found
+
+    def of_another(x: Any, gamma: Any, beta: Any, bn_param: Any) -> Any:
+        out, cache = forward(x, gamma, beta, bn_param)
+        return out + 1, cache
+
+    for case in LAYERS[layer].standard():
+        if case.geometry["mode"] == "test" or case.geometry["momentum"] == 1:
+            continue  # there is nothing to write
+        result = check(case, (forward, backward))
+        assert result.verdict is Verdict.FAIL
+        assert result.diagnosis == ()
+        assert result.forward is not None
+        assert result.forward.name in wrong
+        result = check(case, (of_another, backward))
+        assert [told.code for told in result.diagnosis] == ["own-function"]
+        assert result.forward is not None
+        assert result.forward.name == "out"  # though more of the statistics may be wrong, and further off
+        assert all(f"{name} is wrong" in (result.reason or "") for name in ("out", *wrong))
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+@pytest.mark.parametrize("layer", ["batchnorm", "spatial-batchnorm"])
+def test_what_is_said_of_a_right_forward_is_said_of_its_output(layer: str, dtype: str) -> None:
+    for seed in range(3):
+        for case in LAYERS[layer].standard():
+            result = check(replace(case, dtype=dtype, seed=seed))
+            assert result.forward is not None
+            assert result.forward.name == "out"
+            assert result.forward.expected_shape == result.gradients["dx"].expected_shape
