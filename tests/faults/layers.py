@@ -298,6 +298,18 @@ def _of_constants(g: Any, x: Any, eps: float) -> Any:
     return g / np.sqrt(x.var(axis=1, keepdims=True) + eps)
 
 
+@_slip("variance-path")
+def _variance_path_twice(g: Any, x: Any, eps: float) -> Any:
+    s = np.sqrt(x.var(axis=1, keepdims=True) + eps)
+    return (g - _mean(g)) / s - 2 * (x - _mean(x)) * _mean(g * (x - _mean(x))) / s**3
+
+
+@_slip("variance-path")
+def _variance_path_halved(g: Any, x: Any, eps: float) -> Any:
+    s = np.sqrt(x.var(axis=1, keepdims=True) + eps)
+    return (g - _mean(g)) / s - (x - _mean(x)) * _mean(g * (x - _mean(x))) / s**3 / 2
+
+
 @_slip("divided-by-n-minus-1")
 def _sample_variance(g: Any, x: Any, eps: float) -> Any:
     s, path = np.sqrt(x.var(axis=1, keepdims=True) + eps), (g * (x - _mean(x))).sum(axis=1, keepdims=True)
@@ -366,6 +378,23 @@ def statistics_in_test_mode(x: Any, gamma: Any, beta: Any, bn_param: Any) -> Any
 @_plant_forward("batchnorm", batchnorm_backward)
 def statistics_not_updated(x: Any, gamma: Any, beta: Any, bn_param: Any) -> Any:
     return batchnorm_forward(x, gamma, beta, dict(bn_param))
+
+
+def _without_gamma(layer: str) -> tuple[Any, Any]:
+    right, right_backward, _ = NORMALISATIONS[layer]
+
+    def forward(x: Any, gamma: Any, beta: Any, param: Any) -> Any:
+        out, cache = right(x, gamma, beta, param)
+        return out, (cache, gamma.reshape(-1, *[1] * (x.ndim - 2)))
+
+    def backward(dout: Any, kept: Any) -> Any:
+        cache, gamma = kept
+        return right_backward(dout / gamma, cache)[0], *right_backward(dout, cache)[1:]
+
+    return forward, backward
+
+
+FAULTS += [Planted(f"{layer}-without_gamma", layer, _without_gamma(layer), "gamma-missing") for layer in NORMALISATIONS]
 
 
 @_plant("batchnorm", batchnorm_forward, "mode-ignored")

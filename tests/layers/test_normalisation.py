@@ -11,7 +11,7 @@ import pytest
 from gradcheck_cli import Verdict, check
 from gradcheck_cli.layers import LAYERS
 from tests.conftest import report_of
-from tests.faults.layers import NORMALISATIONS
+from tests.faults.layers import FAULTS, NORMALISATIONS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -349,3 +349,15 @@ def test_what_is_said_of_a_right_forward_is_said_of_its_output(layer: str, dtype
             assert result.forward is not None
             assert result.forward.name == "out"
             assert result.forward.expected_shape == result.gradients["dx"].expected_shape
+
+
+@pytest.mark.parametrize("slip", ["sample_variance", "variance_path_twice"])
+def test_of_sets_of_two_no_divisor_is_told(slip: str) -> None:
+    """There N / (N - 1) is 2: which of the slips it was cannot be seen."""
+    (functions,) = [fault.functions for fault in FAULTS if fault.name == f"batchnorm-{slip}"]
+    case: Any = LAYERS["batchnorm"].case
+    for seed in range(3):
+        for N in (2, 5):
+            result = check(case(N=N, D=6, eps=0.1, seed=seed), functions)
+            assert result.verdict is Verdict.FAIL
+            assert len(result.diagnosis) == (N > 2)
