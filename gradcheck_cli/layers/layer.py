@@ -137,11 +137,18 @@ class Problem:
     beyond: str | None = None
     #: Of inputs that may not lie anywhere, from where to where they do; forward need not be defined elsewhere.
     domain: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    #: Whether a forward that leaves no cache owes no backward: nothing is learned in the mode that the case asks for.
+    cache_optional: bool = False
 
     @property
     def differentiable(self) -> tuple[str, ...]:
         """The inputs that have a gradient."""
         return tuple(name for name, value in self.inputs.items() if value.dtype.kind == "f")
+
+    @property
+    def state(self) -> tuple[str, ...]:
+        """What of the outputs is state."""
+        return tuple(self.outputs)[self.cotangents :]
 
     @cached_property
     def output_axes(self) -> tuple[Axis, ...]:

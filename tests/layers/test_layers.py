@@ -282,7 +282,7 @@ def _course_file(folder: Path) -> Path:
         "from gradcheck_cli.layers.conv_fast import conv_backward_fast, conv_forward_fast, gather\n"
         "from gradcheck_cli.layers.conv_naive import both, padded\n"
         "from gradcheck_cli.layers.maxpool import places\n"
-        "from gradcheck_cli.layers.pooling import windows\n"
+        "from gradcheck_cli.layers.pooling import spread, windows\n"
         "from gradcheck_cli.layers.recurrent import through_time\n"
         "from gradcheck_cli.layers.scores import of_label, picked\n"
     )

@@ -68,7 +68,8 @@ def diagnose(
         One diagnosis for each cause, the leaks among them; none where nothing fits.
     """
     size = problem.cotangent.size + sum(value.size for value in problem.inputs.values())
-    forward_fails = forward is not None and forward.verdict is Verdict.FAIL
+    # State that is wrong alone leaves the function that is differentiated as it should be.
+    forward_fails = forward is not None and forward.verdict is Verdict.FAIL and forward.name not in problem.state
     if size > LARGEST or not (forward_fails or Verdict.FAIL in {found.verdict for found in gradients.values()}):
         return leaks
     arrays = {name: np.asarray(array) for name, array in returned.items() if _of_numbers(array, case.dtype)}
