@@ -235,6 +235,30 @@ def written(name: str, slots: Iterable[Slot | inspect.Parameter]) -> str:
     return f"{name}({', '.join(slot.name for slot in slots)})"
 
 
+def takes(function: Callable[..., Any], count: int) -> bool:
+    """Tell whether a function can be called with so many arguments in order; one that does not say is to be tried."""
+    try:
+        signature = inspect.signature(function)
+    except (TypeError, ValueError):
+        return True
+    try:
+        signature.bind(*[None] * count)
+    except TypeError:
+        return False
+    return True
+
+
+def require(function: Callable[..., Any], names: tuple[str, ...]) -> None:
+    """Hold the signature of a function against a call in order.
+
+    Raises:
+        MisfitError: it does not take so many arguments, or wants more.
+    """
+    if not takes(function, len(names)):
+        said = written(name_of(function), parameters_of(function))
+        raise MisfitError(f"`{said}` does not take ({', '.join(names)})")
+
+
 def is_cotangent(name: str) -> bool:
     """Tell whether a name may be that of a gradient that comes in."""
     return word(name).startswith(_COTANGENTS)

@@ -215,11 +215,16 @@ class Layer:
         return f"{'an' if self.title[0] in 'aeiouL' else 'a'} {self.title}"
 
     @property
+    def arguments(self) -> tuple[str, ...]:
+        """What forward, or the one function of a loss, is called with, in order."""
+        return (*self.inputs, *([self.param] if self.param else []))
+
+    @property
     def signature(self) -> str:
         """What is looked for in a file, in the names of the literature."""
         if not self.reference:
             return "function with its gradient, such as f(x, w) and f_grad(dout, x, w)"
-        stem, called = self.vocabulary.names[0], ", ".join([*self.inputs, *([self.param] if self.param else [])])
+        stem, called = self.vocabulary.names[0], ", ".join(self.arguments)
         owed = ", ".join(f"d{name}" for name in self.owed)
         if self.loss:
             return f"function {stem}_loss({called}) -> (loss, {owed})"

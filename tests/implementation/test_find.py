@@ -233,6 +233,13 @@ def test_the_nearest_misses(text: str, said: str) -> None:
     assert f"nearest: {said}" in refusal("layers.py")
 
 
+@pytest.mark.parametrize("spec", ["layers.py", "layers.py:svm_loss_naive"])
+def test_a_loss_of_other_arguments_is_no_loss_of_these(spec: str) -> None:
+    write("layers.py", "def svm_loss_naive(W, X, y, reg): ...\n")
+    with pytest.raises(ImplementationNotFoundError, match=r"nearest: `svm_loss_naive.* does not take"):
+        find(spec, LAYERS["svm"])
+
+
 def test_functions_of_which_none_fits_are_named() -> None:
     write("layers.py", "def conv_forward(x, w, b, conv_param): ...\ndef relu(x): ...\n")
     assert refusal("layers.py").endswith("and no class with these passes; it has conv_forward and relu")

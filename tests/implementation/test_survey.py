@@ -175,6 +175,36 @@ def test_what_cannot_be_called_says_why(name: str, layer: str | None, reason: st
     assert reason is None or (one is not None and one.reason is not None and reason in one.reason)
 
 
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (
+            "def svm_loss_naive(W, X, y, reg): ...\n",
+            Found(layer="svm", reason="`svm_loss_naive(W, X, y, reg)` does not take (x, y)"),
+        ),
+        ("def svm_loss(x, y, delta=1.0): ...\n", Found(layer="svm")),
+        ("svm_loss = max\n", Found(layer="svm")),  # it does not say what it takes
+        ("def softmax(x): ...\n", None),
+        (
+            "def batchnorm_forward(x, gamma, beta): ...\ndef batchnorm_backward(dout, cache): ...\n",
+            Found(
+                layer="batchnorm",
+                reason="`batchnorm_forward(x, gamma, beta)` does not take (x, gamma, beta, bn_param)",
+            ),
+        ),
+        (
+            "def lstm_step_forward(*given): ...\ndef lstm_step_backward(dnext_h, cache): ...\n",
+            Found(
+                layer="lstm-step",
+                reason="`lstm_step_backward(dnext_h, cache)` does not take (dnext_h, dnext_c, cache)",
+            ),
+        ),
+    ],
+)
+def test_what_does_not_take_the_arguments_is_not_called(text: str, expected: Found | None) -> None:
+    assert list(found(text).values()) == [expected]
+
+
 def test_a_pass_without_its_counterpart_is_a_half() -> None:
     text = stubs(("conv_forward", "rnn_forward", "rnn_step_backward", "batchnorm_backward", "relu_forward"))
     assert found(text) == {}

@@ -20,6 +20,8 @@ from gradcheck_cli.implementation.binding import (
     fill,
     forward_slots,
     readings,
+    require,
+    takes,
     written,
 )
 from gradcheck_cli.implementation.conventions.pair import by_input, function_pair
@@ -133,6 +135,8 @@ def pair_readings(
     plain = function_pair(forward, backward, layer=layer, name=name, spec=name)
     # Several outputs and state are told by their place alone.
     if len(layer.outputs) > 1 or layer.state or not (_says(forward) and _says(backward)):
+        require(forward, layer.arguments)
+        require(backward, (*(f"d{name}" for name in layer.outputs), "cache"))
         yield plain
         return
     vocabulary = layer.vocabulary
@@ -164,17 +168,8 @@ def pair_readings(
                     forward=functions.run_forward,
                     backward=functions.run_backward,
                 )
-    if not plainly and _takes(forward, len(usual)) and _takes(backward, 2):
+    if not plainly and takes(forward, len(usual)) and takes(backward, 2):
         yield plain  # the dictionary may have a name that says something else
-
-
-def _takes(function: Callable[..., Any], count: int) -> bool:
-    """Tell whether a function can be called with so many arguments in order."""
-    try:
-        inspect.signature(function).bind(*[None] * count)
-    except TypeError:
-        return False
-    return True
 
 
 def _in_order(slots: list[Slot]) -> list[str]:
