@@ -85,10 +85,18 @@ class Filled:
         try:
             return call(function, *self.args, **self.kwargs)
         except ImplementationError as error:
-            if self.uneven and isinstance(error.__cause__, TypeError | ValueError):
-                said = f"{name_of(function)} takes no pair of numbers as {self.uneven[0]}: {error}"
-                raise NotExpressibleError(said) from error
+            if isinstance(error.__cause__, TypeError | ValueError):
+                self.blame(name_of(function), error)
             raise
+
+    def blame(self, who: str, error: ImplementationError) -> None:
+        """Lay an error to the first pair of two different numbers that `who` was passed, if there was one.
+
+        Raises:
+            NotExpressibleError: there was.
+        """
+        if self.uneven:
+            raise NotExpressibleError(f"{who} takes no pair of numbers as {self.uneven[0]}: {error}") from error
 
 
 def parameters_of(function: Callable[..., Any]) -> list[inspect.Parameter]:
