@@ -164,7 +164,11 @@ def test_what_names_leave_open_is_tried(text: str, layer: str | None) -> None:
     [
         ("AffineLayer", "affine", "`AffineLayer(secret)` takes `secret`, of which the meaning is not known"),
         ("BatchNormLayer", "batchnorm", "of this layer only functions can be checked so far"),
-        ("LayerNorm", "layernorm", "takes `secret`"),
+        ("LayerNorm", "layernorm", "of this layer only functions can be checked so far"),
+        ("Dropout", "dropout", "of this layer only functions can be checked so far"),
+        ("Embedding", "word-embedding", "of this layer only functions can be checked so far"),
+        ("MaxPool", "maxpool", "`MaxPool(secret)` takes `secret`"),
+        ("Sigmoid", "sigmoid", "`Sigmoid(secret)` takes `secret`"),
         ("Base", None, None),
         ("SoftmaxWithLoss", None, None),
     ],
@@ -173,6 +177,17 @@ def test_what_cannot_be_called_says_why(name: str, layer: str | None, reason: st
     one = found(SIZED.format(name)).get(name)
     assert (one.layer if one else None) == layer
     assert reason is None or (one is not None and one.reason is not None and reason in one.reason)
+
+
+def test_static_methods_are_two_functions() -> None:
+    text = """
+class Embedding:
+    @staticmethod
+    def forward(x, W): return W[x], (x, W)
+    @staticmethod
+    def backward(dout, cache): ...
+"""
+    assert found(text) == {"Embedding": Found(layer="word-embedding")}
 
 
 @pytest.mark.parametrize(
