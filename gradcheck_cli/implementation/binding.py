@@ -284,11 +284,11 @@ def forward_slots(function: Callable[..., Any], vocabulary: Vocabulary, inputs: 
     said = written(name_of(function), parameters)
     if found != set(inputs):
         first = [p for p in parameters if p.kind is not inspect.Parameter.KEYWORD_ONLY][: len(inputs)]
-        if len(first) < len(inputs):
-            raise MisfitError(f"`{said}` takes {len(parameters)} arguments, not {len(inputs) + 1}")
         left = [key for key in inputs if key not in found]
         for parameter in first:
             slot = named[parameter.name]
+            if not left:
+                break
             if slot is None:
                 named[parameter.name] = placed(parameter, "input", left.pop(0))
             elif slot.kind != "input":
