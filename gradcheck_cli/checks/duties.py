@@ -127,7 +127,8 @@ class _Calls:
         out, cache = self._forward()
         self.repeats = False
         if (difference := _difference(self._first.out, out)) > 0:
-            return noisy(difference)
+            remedy = '; draw with the "seed" among its parameters' if self._problem.alike else ""
+            return f"{noisy(difference)}{remedy}"
         second = self._backward(cache)
         if different := self._different(second):
             doubled = {name: 2 * array for name, array in self._gradients.items()}

@@ -177,7 +177,7 @@ class Layer:
     Most are forward(inputs, parameters) -> (out, cache) and backward(dout, cache) -> gradients. What differs is said by
     `outputs` (several, each with a cotangent), `state` (entries of the parameters that forward writes, and that are
     checked as outputs are), `loss` (one function) and by the problem: parameters that are None, inputs without a
-    gradient. Randomness of a layer's own comes from a seed in its parameters; where that leaves the draws to whoever
+    gradient. Randomness of a layer's own comes from "seed" in its parameters; where that leaves the draws to whoever
     implements it, `Problem.alike` says which outputs are right.
     """
 
