@@ -135,7 +135,8 @@ class _Calls:
         out, cache = self._forward()
         self.repeats = False
         if (difference := _difference(self._first.out, out)) > 0:
-            return noisy(difference)
+            remedy = '; draw with the "seed" among its parameters' if self._problem.alike else ""
+            return f"{noisy(difference)}{remedy}"
         if self._first.gradients is None:
             return None
         second = self._backward(cache)

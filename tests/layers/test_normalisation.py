@@ -137,9 +137,18 @@ def test_what_a_signature_cannot_say_is_skipped(tmp_path: Path, gradcheck: Progr
 def test_gradients_have_the_shape_that_gamma_has_there(tmp_path: Path, gradcheck: Program) -> None:
     _, text = SIGNATURES["course"]
     (tmp_path / "layers.py").write_text(GROUPNORM.replace("KEEP", "False") + text, encoding="utf-8")
-    run = gradcheck("groupnorm", "layers.py", "--N", "2")
-    assert run.returncode == 1
-    assert "returned dgamma of shape (6,), where gamma has (1, 6, 1, 1)" in " ".join(run.stdout.split())
+    run = gradcheck("groupnorm", "layers.py", "--N", "2", "--json", "-")
+    (result,) = report_of(run)["results"]
+    assert (run.returncode, result["verdict"]) == (1, "fail")
+    found = result["gradients"]
+    assert {name: (one["verdict"], one["shape"], one["expected_shape"]) for name, one in found.items()} == {
+        "dx": ("pass", [2, 6, 3, 2], [2, 6, 3, 2]),
+        "dgamma": ("fail", [6], [1, 6, 1, 1]),
+        "dbeta": ("fail", [6], [1, 6, 1, 1]),
+    }
+    assert "dgamma has shape (6,) instead of (1, 6, 1, 1)" in result["reason"]
+    assert result["duties"]["shapes"]["verdict"] == "fail"
+    assert result["duties"]["deterministic"]["verdict"] == "pass"
 
 
 def test_a_second_backward_pass_is_named(tmp_path: Path, gradcheck: Program) -> None:
