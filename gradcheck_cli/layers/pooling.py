@@ -213,8 +213,8 @@ def pooling(
             inputs={"x": ("x", "input", "inputs", "a", "aprev", "data", "inp", "images")},
             axes={"x": "N C H W", "out": "N C H W"},
             arguments={
-                "pool_height": _argument("pool_height", "poolheight", "ph", "hp", "hh"),
-                "pool_width": _argument("pool_width", "poolwidth", "pw", "wp", "ww"),
+                "pool_height": _argument("pool_height", "poolheight", "poolh", "ph", "hp", "hh"),
+                "pool_width": _argument("pool_width", "poolwidth", "poolw", "pw", "wp", "ww"),
                 "pool": _argument(
                     "pool", "poolsize", "size", "kernelsize", "f", "k", "kernel", "windowsize", pair=True
                 ),
