@@ -12,6 +12,7 @@ from rich.text import Text
 
 from gradcheck_cli.report.words import STYLES, word
 from gradcheck_cli.result import Verdict
+from gradcheck_cli.way import Way
 
 if TYPE_CHECKING:
     from gradcheck_cli.result import CaseResult
@@ -25,7 +26,8 @@ class _Grade:
     """What the cases of one implementation came to."""
 
     counts: Counter[Verdict] = field(default_factory=Counter)
-    reasons: Counter[tuple[Verdict, str]] = field(default_factory=Counter)
+    #: What was said in each way to fail, how often; of skips, which fail in none, under None.
+    reasons: dict[Way | None, Counter[str]] = field(default_factory=dict)
 
     @property
     def verdict(self) -> Verdict:
@@ -42,14 +44,15 @@ class _Grade:
 
     @property
     def reason(self) -> str:
-        """The most frequent of the reasons for the verdict, with how often it was given."""
-        found = Counter({text: count for (verdict, text), count in self.reasons.items() if verdict is self.verdict})
+        """What was said most often of the most frequent way to come to the verdict, and how frequent that is."""
+        found = [texts for way, texts in self.reasons.items() if (way.verdict if way else Verdict.SKIP) is self.verdict]
         if not found:
             return ""
-        text, count = found.most_common(1)[0]
-        often = [f"in {count} of {self.ran} cases"] if count < self.ran else []
-        others = [f"{len(found) - 1} other reason{'s' if len(found) > 2 else ''}"] if len(found) > 1 else []
-        return text + (f" ({'; '.join(often + others)})" if often or others else "")
+        texts = max(found, key=Counter.total)
+        often = [f"in {texts.total()} of {self.ran} cases"] if texts.total() < self.ran else []
+        others = [f"{len(found) - 1} other way{'s' if len(found) > 2 else ''}"] if len(found) > 1 else []
+        said = texts.most_common(1)[0][0]
+        return said + (f" ({'; '.join(often + others)})" if often or others else "")
 
 
 class Grades:
@@ -68,7 +71,7 @@ class Grades:
         # A cause says more than what it led to, and the same cause is told alike in cases of different sizes.
         causes = [diagnosis.text.partition(". ")[0] for diagnosis in result.diagnosis]
         if reason := "; ".join(causes) or result.reason:
-            grade.reasons[result.verdict, reason] += 1
+            grade.reasons.setdefault(Way.of(result), Counter())[reason] += 1
 
     def table(self, *, layers: bool) -> Table:
         """Make the table; with a column that says which layer it is, if that is asked for."""
