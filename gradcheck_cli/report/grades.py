@@ -6,11 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from rich.box import SIMPLE_HEAD
-from rich.table import Table
-from rich.text import Text
-
-from gradcheck_cli.report.words import STYLES, word
+from gradcheck_cli.report.rows import Row, Rows
 from gradcheck_cli.result import Verdict
 from gradcheck_cli.way import Way
 
@@ -73,21 +69,19 @@ class Grades:
         if reason := "; ".join(causes) or result.reason:
             grade.reasons.setdefault(Way.of(result), Counter())[reason] += 1
 
-    def table(self, *, layers: bool) -> Table:
+    def table(self, *, layers: bool) -> Rows:
         """Make the table; with a column that says which layer it is, if that is asked for."""
-        table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0), header_style="default")
-        table.add_column("")
-        table.add_column("passed", justify="right")
-        if layers:
-            table.add_column("layer", no_wrap=True)
-        table.add_column("implementation", overflow="fold", ratio=2)
-        table.add_column("why", overflow="fold", ratio=3)
         short = _short([name for name, _ in self._grades])
-        for (name, layer), grade in sorted(self._grades.items(), key=lambda item: item[1].badness):
-            verdict = Text(word(grade.verdict), style=STYLES[grade.verdict])
-            passed = f"{grade.counts[Verdict.PASS]}/{grade.ran}"
-            table.add_row(verdict, passed, *([layer] if layers else []), Text(short[name]), Text(grade.reason))
-        return table
+        rows = [
+            Row(
+                verdict=grade.verdict,
+                cells=(f"{grade.counts[Verdict.PASS]}/{grade.ran}", *([layer] if layers else [])),
+                name=short[name],
+                why=grade.reason,
+            )
+            for (name, layer), grade in sorted(self._grades.items(), key=lambda item: item[1].badness)
+        ]
+        return Rows(heads=("passed", *(["layer"] if layers else []), "implementation", "why"), rows=rows)
 
 
 def _short(names: list[str]) -> dict[str, str]:

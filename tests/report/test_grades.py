@@ -56,3 +56,80 @@ FACTORS = [failed(("factor", f"dx is N = {n} times the derivative. Look for it."
 def test_cases_that_fail_in_the_same_way_are_told_once(results: list[CaseResult], said: str) -> None:
     (row,) = lines(*results)
     assert row.split("  ")[-1].strip() == said
+
+
+PAIR = replace(PASSED, implementation="one.py:layernorm_forward,layernorm_backward", layer="layernorm")
+LONG = replace(FACTORS[0], implementation="one.py:a_spatial_groupnorm_of_mine_forward,f")
+SHORT = replace(FACTORS[0], implementation="one.py:f,g")
+
+
+@pytest.mark.parametrize(
+    ("results", "width", "layers", "table"),
+    [
+        (
+            [PAIR, LONG],
+            40,
+            True,
+            """\
+pass     1/1  layernorm  layernorm_
+                         forward,
+                         layernorm_
+                         backward
+FAIL     0/1  conv       a_spatial_
+                         groupnorm_of_
+                         mine_forward,f
+      dx is N = 6 times the derivative
+""",
+        ),
+        (
+            [PAIR, LONG],
+            60,
+            True,
+            """\
+pass     1/1  layernorm  layernorm_forward,
+                         layernorm_backward
+FAIL     0/1  conv       a_spatial_groupnorm_of_mine_
+                         forward,f
+      dx is N = 6 times the derivative
+""",
+        ),
+        (
+            [PAIR, LONG],
+            80,
+            False,
+            """\
+pass     1/1  layernorm_forward,layernorm_backward
+FAIL     0/1  a_spatial_groupnorm_of_mine_forward,f
+      dx is N = 6 times the derivative
+""",
+        ),
+        (
+            [PAIR, LONG],
+            100,
+            True,
+            """\
+pass     1/1  layernorm  layernorm_forward,layernorm_backward
+FAIL     0/1  conv       a_spatial_groupnorm_of_mine_forward,f  dx is N = 6 times the derivative
+""",
+        ),
+        (
+            [PASSED, SHORT],
+            70,
+            True,
+            """\
+pass     1/1  conv   layers.py
+FAIL     0/1  conv   one.py          dx is N = 6 times the derivative
+""",
+        ),
+    ],
+)
+def test_names_break_where_they_are_read_and_reasons_go_below_for_want_of_room(
+    results: list[CaseResult], width: int, layers: bool, table: str
+) -> None:
+    assert "".join(f"{line}\n" for line in lines(*results, width=width, layers=layers)) == table
+
+
+def test_no_line_is_wider_than_there_is_room() -> None:
+    for width in range(40, 140):
+        for layers in (False, True):
+            assert max(map(len, lines(PAIR, LONG, SHORT, width=width, layers=layers))) <= width
