@@ -11,7 +11,7 @@ import numpy as np
 from gradcheck_cli.arrays import epsilon
 from gradcheck_cli.checks.picture import draw
 from gradcheck_cli.checks.where import place, where
-from gradcheck_cli.result import ArrayResult, Arrays, Verdict, Worst, Wrong
+from gradcheck_cli.result import MISSING, ArrayResult, Arrays, Verdict, Worst, Wrong
 
 if TYPE_CHECKING:
     from gradcheck_cli.arrays import Array
@@ -202,7 +202,7 @@ def malformed(subject: Subject) -> str | None:
     """Say what is wrong with the form of an array (missing, no array, shape, dtype), or None."""
     name, array = subject.name, subject.array
     if array is None:
-        return f"{name} is missing: nothing was returned in its place"
+        return f"{name}{MISSING}"
     if not isinstance(array, np.ndarray | np.generic | float | int):
         return f"{name} is no array but {_article(type(array).__name__)}"
     array = np.asarray(array)
