@@ -225,8 +225,8 @@ def nonfinite(name: str, array: Array) -> str | None:
         return None
     nans = int(np.isnan(array).sum())
     kinds = "NaN" if nans == count else "infinite" if not nans else "NaN or infinite"
-    first = place(np.argwhere(bad)[0])
-    return f"{name} is {kinds} in {count} of {array.size} elements, the first at {first}"
+    first = f", the first at {place(np.argwhere(bad)[0])}" if array.ndim else ""
+    return f"{name} is {kinds}{_share(bad)}{first}"
 
 
 def floored(scale: Array) -> Array:
@@ -242,9 +242,9 @@ def dtype_name(dtype: np.dtype[Any]) -> str:
 
 def _verdict(name: str, found: Elements, described: str | None, doubt: str) -> tuple[Verdict, str | None]:
     if found.wrong.any():
-        return Verdict.FAIL, f"{name} is wrong in {_share(found.wrong)}" + (f": {described}" if described else "")
+        return Verdict.FAIL, f"{name} is wrong{_share(found.wrong)}" + (f": {described}" if described else "")
     if found.undecided.any():
-        return Verdict.INCONCLUSIVE, f"{name} could not be decided in {_share(found.undecided)}: {doubt}"
+        return Verdict.INCONCLUSIVE, f"{name} could not be decided{_share(found.undecided)}: {doubt}"
     return Verdict.PASS, None
 
 
@@ -260,7 +260,8 @@ def doubt(expected: Expected, settings: Settings) -> str:
 
 
 def _share(mask: Array) -> str:
-    return f"{int(mask.sum())} of {mask.size} elements"
+    """Say in how many elements, of an array that has any axes."""
+    return f" in {int(mask.sum())} of {mask.size} elements" if mask.ndim else ""
 
 
 def _article(noun: str) -> str:
