@@ -14,6 +14,7 @@ from gradcheck_cli.way import Way
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
+    from threading import Event
 
     from gradcheck_cli.cases.fuzz import RandomCases
     from gradcheck_cli.layers.layer import Case
@@ -42,12 +43,15 @@ def until(results: Generator[CaseResult], failures: int) -> Generator[CaseResult
                 return
 
 
-def with_smallest(results: Generator[CaseResult], failures: list[tuple[int, Failures]]) -> Generator[CaseResult]:
+def with_smallest(
+    results: Generator[CaseResult], failures: list[tuple[int, Failures]], interrupted: Event
+) -> Generator[CaseResult]:
     """Pass on the results of random cases, and after those of each implementation its smallest failing ones.
 
     Args:
         results: of one implementation after the other.
         failures: for each of them how many results it has, and where those that failed are gathered.
+        interrupted: set when results come to an end because of Ctrl-C: then nothing is made smaller.
     """
     with closing(results):
         for count, found in failures:
@@ -57,7 +61,11 @@ def with_smallest(results: Generator[CaseResult], failures: list[tuple[int, Fail
                     yield result
                 except KeyboardInterrupt:
                     yield from rest(results)
-            yield from found.smallest()
+            try:
+                if not interrupted.is_set():
+                    yield from found.smallest()
+            except KeyboardInterrupt:
+                yield from rest(results)
 
 
 class Failures:
@@ -86,6 +94,7 @@ class Failures:
         Left out are ways that are only others at once. Of those that are flaky, all together make one result.
         """
         flaky: list[CaseResult] = []
+        flaky_ways: list[Way] = []
         for way, count in sorted(self._counts().items(), key=lambda item: -item[1]):
             _, first = self._found[way]
             tries = _Tries(way, first, self._check, self._seconds)
@@ -95,8 +104,9 @@ class Failures:
                 yield result
             else:
                 flaky.append(replace(result, diagnosis=(_flaky(tries.other),)))
+                flaky_ways.append(way)
         if flaky:
-            alike = sum(result.smallest.alike for result in flaky if result.smallest)
+            alike = sum(self._found[way][0] for way in flaky_ways)
             yield replace(flaky[0], smallest=Smallest(alike=alike, note=_NOT_TWICE))
 
     def _shrunk(self, case: Case, tries: _Tries) -> tuple[Case, str | None]:

@@ -62,7 +62,11 @@ class Journal:
         if place is None:
             return None
         self._reader.seek(place)
-        return decode(json.loads(self._reader.readline())["result"])
+        try:
+            return decode(json.loads(self._reader.readline())["result"])
+        except (ValueError, KeyError, TypeError) as error:
+            where = f"the result of {case.label()} is damaged"
+            raise UnusableError(f"{where}; remove its line, or name another file") from error
 
     def keep(self, number: int, case: Case, result: CaseResult) -> None:  # noqa: ARG002  # the result has it
         """Write a result."""
@@ -104,7 +108,10 @@ class Journal:
         if not first:
             self._write({_TITLE: _VERSION, **run})
             return
-        before = json.loads(first)
+        try:
+            before = json.loads(first)
+        except ValueError as error:
+            raise UnusableError("line 1 does not say what run it is; name another file") from error
         if differences := [name for name in run if before.get(name) != run[name]]:
             told = ", ".join(f"{name} was {_shown(before.get(name))}, now {_shown(run[name])}" for name in differences)
             raise UnusableError(f"it is of another run: {told}; run as before, or name another file")

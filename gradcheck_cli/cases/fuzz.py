@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import random
 import sys
 import tempfile
@@ -139,7 +140,9 @@ def _home_elsewhere() -> Iterator[None]:
         return
     with tempfile.TemporaryDirectory(prefix="convcheck-") as home:
         set_hypothesis_home_dir(home)
+        callbacks = gc.callbacks[:]  # hypothesis leaves one behind, in which a Ctrl-C would be lost
         try:
             yield
         finally:
+            gc.callbacks[:] = callbacks
             set_hypothesis_home_dir(None)

@@ -110,14 +110,19 @@ def _judge(case: Case, layer: Layer, implementation: Implementation, settings: S
     problem = layer.problem(case)
     implementation = packed(implementation, problem)
     forward: ArrayResult | None = None
+    returned: Mapping[str, object] | None = None
+    found = Gradients(results={}, derivatives={})
     try:
         with watching() as watch:
-            out, cache = implementation.forward(problem.inputs, problem.parameters)
+            out, cache = _forward(implementation, problem)
+            out = out.copy() if isinstance(out, np.ndarray) else out  # it may be a buffer, in which others follow
             problem = seen(out, problem, case, implementation.order)
             forward = check_forward(out, problem, case.dtype, settings)
-            returned = implementation.backward(problem.cotangent, cache, problem.differentiable)
+            if not (problem.cache_optional and _empty(cache)):
+                returned = implementation.backward(problem.cotangent, cache, problem.differentiable)
         changed = watch.changed({**problem.inputs, "dout": problem.cotangent})
-        found = _gradients(returned, forward, implementation, problem, case.dtype, settings)
+        if returned is not None:
+            found = _gradients(returned, forward, implementation, problem, case.dtype, settings)
     except NotExpressibleError as error:
         return replace(blank, reason=str(error))
     except ImplementationError as error:
@@ -143,14 +148,14 @@ def _judge(case: Case, layer: Layer, implementation: Implementation, settings: S
             settings,
             out=out,
             forward=forward,
-            returned=returned,
+            returned=returned or {},
             gradients=found.results,
             derivatives=found.derivatives,
             leaks=found.leaks,
         )
     scales = {name: float(expected.scale.max(initial=0)) for name, expected in found.derivatives.items()}
     scales = {name: scale for name, scale in scales.items() if math.isfinite(scale)}
-    first = FirstRun(out=out, gradients=returned, changed=changed, scales=scales)
+    first = FirstRun(out=out, gradients=returned, changed=changed, scales=scales, ignored=found.ignored)
     duties, causes = try_duties(implementation, problem, first, case.dtype, settings)
     verdict = Verdict.worst([*(part.verdict for part in parts), *(duty.verdict for duty in duties.values())])
     judged = replace(
@@ -160,9 +165,23 @@ def _judge(case: Case, layer: Layer, implementation: Implementation, settings: S
         gradients=found.results,
         duties=duties,
         diagnosis=(*diagnosis, *causes),
-        arrays=_kept(problem, settings, out=out, **{f"d{name}": array for name, array in returned.items()}),
+        arrays=_kept(problem, settings, out=out, **{f"d{name}": array for name, array in (returned or {}).items()}),
     )
     return replace(judged, reason="; ".join(judged.reasons) or None)
+
+
+def _forward(implementation: Implementation, problem: Problem) -> tuple[object, object]:
+    try:
+        return implementation.forward(problem.inputs, problem.parameters)
+    except ImplementationError as error:
+        if problem.beyond:
+            raise NotExpressibleError(problem.beyond) from error
+        raise
+
+
+def _empty(cache: object) -> bool:
+    """Tell whether forward left nothing behind for backward."""
+    return cache is None or (isinstance(cache, tuple | list | dict) and not cache)
 
 
 def _kept(problem: Problem, settings: Settings, **returned: object) -> dict[str, Array]:
@@ -184,5 +203,5 @@ def _gradients(
     if forward and forward.worst is None:  # out is not of a form, or not of numbers, that could be differentiated
         why = "was not checked: forward's output cannot be differentiated"
         results = unchecked_gradients(problem, dtype, settings, Verdict.INCONCLUSIVE, why, returned)
-        return Gradients(results=results, derivatives={}, leaks=())
+        return Gradients(results=results, derivatives={})
     return check_gradients(returned, implementation, problem, dtype, settings)

@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 _TOGETHER = 4
 
 
+#: Duties of forward, which it has where no backward is owed.
+_OF_FORWARD = ("deterministic", "inputs_unchanged")
+
 #: Duties for which results of several calls are compared.
 _COMPARED = ("linear_in_cotangent", "independent_caches")
 _UNTOLD = Duty(verdict=Verdict.INCONCLUSIVE, reason="could not be told: what is run again comes out different")
@@ -42,9 +45,10 @@ class FirstRun:
     """What the first calls of forward and backward left behind."""
 
     out: object
-    gradients: Mapping[str, object]  #: as returned, by the names of the inputs
+    gradients: Mapping[str, object] | None  #: as returned, by the names of the inputs; None where none were owed
     changed: tuple[str, ...]  #: inputs, and "dout", that they have written into
     scales: Mapping[str, float]  #: for each gradient seen, the largest sum of absolute values of an element's terms
+    ignored: tuple[str, ...]  #: inputs on which forward was seen not to depend
 
 
 def try_duties(
@@ -53,12 +57,14 @@ def try_duties(
     """Try every duty that is not to be skipped; each has a name, a verdict and, unless it passed, a sentence.
 
     That takes 3 calls of forward and 6 of backward beside the first ones, and a few more where something is wrong.
+    Where no backward was owed, the duties of forward are tried alone.
 
     Returns:
         The duties by name, and the causes found on the way.
     """
+    gradients = first.gradients or {}
     subjects = [
-        Subject(name=f"d{name}", array=first.gradients.get(name), dtype=dtype, shape=problem.inputs[name].shape)
+        Subject(name=f"d{name}", array=gradients.get(name), dtype=dtype, shape=problem.inputs[name].shape)
         for name in problem.differentiable
     ]
     well_formed = [subject for subject in subjects if not malformed(subject)]
@@ -72,11 +78,13 @@ def try_duties(
         "independent_caches": calls.independent_caches,
     }
     duties: dict[str, Duty] = {}
+    if first.gradients is None:
+        tests = {name: tests[name] for name in _OF_FORWARD}
     for name, test in tests.items():
         if name not in settings.skipped_duties:
             duties[name] = _UNTOLD if name in _COMPARED and not calls.repeats else _judged(test)
-    if "not_vacuous" not in settings.skipped_duties:
-        duties["not_vacuous"] = _vacuous(first.scales)
+    if first.gradients is not None and "not_vacuous" not in settings.skipped_duties:
+        duties["not_vacuous"] = _vacuous(first.ignored)
     return duties, calls.causes
 
 
@@ -102,8 +110,8 @@ def _changed(names: tuple[str, ...]) -> str | None:
     return f"{listed(names)} {'was' if len(names) == 1 else 'were'} written into" if names else None
 
 
-def _vacuous(scales: Mapping[str, float]) -> Duty:
-    if ignored := [name for name, scale in scales.items() if scale == 0]:
+def _vacuous(ignored: Sequence[str]) -> Duty:
+    if ignored:
         reason = f"forward does not depend on {listed(ignored)}: zero is right, and little could be wrong"
         return Duty(verdict=Verdict.INCONCLUSIVE, reason=reason)
     return Duty(verdict=Verdict.PASS, reason=None)
@@ -117,7 +125,7 @@ class _Calls:
     ) -> None:
         self._implementation, self._problem, self._first = implementation, problem, first
         self._rounding = settings.tolerance(dtype) * epsilon(dtype)
-        self._gradients = _arrays(first.gradients)
+        self._gradients = _arrays(first.gradients or {})
         self._cache: object = None  # one that serves more than once, if there is one
         self.repeats = True  # whether what is run again comes out the same
         self.causes: tuple[Diagnosis, ...] = ()
@@ -127,7 +135,10 @@ class _Calls:
         out, cache = self._forward()
         self.repeats = False
         if (difference := _difference(self._first.out, out)) > 0:
-            return noisy(difference)
+            remedy = '; draw with the "seed" among its parameters' if self._problem.alike else ""
+            return f"{noisy(difference)}{remedy}"
+        if self._first.gradients is None:
+            return None
         second = self._backward(cache)
         if different := self._different(second):
             doubled = {name: 2 * array for name, array in self._gradients.items()}

@@ -46,7 +46,8 @@ _ELSEWHERE = "if forward is not defined for all inputs, say between which number
 def check_forward(out: object, problem: Problem, dtype: str, settings: Settings) -> ArrayResult | None:
     """Hold forward's output against the reference, computed in the working dtype; None where there is no reference.
 
-    Of several outputs, the result is that of the one that is furthest off, and its reason names every one that is.
+    Of several outputs, the result is that of the one that is furthest off, and its reason names every one that is. It
+    is that of state only where all outputs are better.
     """
     if not problem.reference:
         return None
@@ -67,7 +68,10 @@ def check_forward(out: object, problem: Problem, dtype: str, settings: Settings)
         for name, part in parts.items()
     ]
     verdict = Verdict.worst(one.verdict for one in found)
-    worst = max((one for one in found if one.verdict is verdict), key=_badness)
+    worst = max(
+        (one for one in found if one.verdict is verdict),
+        key=lambda one: (one.name not in problem.state, _badness(one)),
+    )
     reasons = [one.reason for one in found if one.verdict is verdict and one.reason]
     return replace(worst, reason="; ".join(reasons) or None)
 

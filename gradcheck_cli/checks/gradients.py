@@ -58,7 +58,8 @@ class Gradients:
     results: dict[str, ArrayResult]  #: by the gradient's name
     #: What they should have been, by the input's name: of those that were differentiated element by element.
     derivatives: dict[str, Expected]
-    leaks: tuple[Diagnosis, ...]  #: what was found out about forward on the way
+    leaks: tuple[Diagnosis, ...] = ()  #: what was found out about forward on the way
+    ignored: tuple[str, ...] = ()  #: inputs on which forward does not depend, of those that were differentiated so
 
 
 def check_gradients(
@@ -87,6 +88,7 @@ def check_gradients(
     results: dict[str, ArrayResult] = {}
     derivatives: dict[str, Expected] = {}
     leaks: list[Diagnosis] = []
+    ignored: list[str] = []
     for name in problem.differentiable:
         value = problem.inputs[name]
         subject = Subject(
@@ -99,11 +101,14 @@ def check_gradients(
             inputs = numeric_inputs(implementation, problem)
         function = along(implementation, problem, inputs, name)
         base = base or Base(function, inputs[name], problem.cotangent)
-        results[subject.name], expected, leak = _check_gradient(subject, function, base, problem, inputs, settings)
-        if expected:
+        results[subject.name], expected, derivative = _check_gradient(
+            subject, function, base, problem, inputs, settings
+        )
+        if expected and derivative:
             derivatives[name] = expected
-        leaks += leak
-    return Gradients(results=results, derivatives=derivatives, leaks=tuple(leaks))
+            leaks += [_leak(derivative.leak, name, problem)] if derivative.leak else []
+            ignored += [] if derivative.scale.any() else [name]
+    return Gradients(results=results, derivatives=derivatives, leaks=tuple(leaks), ignored=tuple(ignored))
 
 
 def unchecked_gradients(
@@ -145,7 +150,7 @@ def _check_gradient(
     problem: Problem,
     inputs: Mapping[str, Array],
     settings: Settings,
-) -> tuple[ArrayResult, Expected | None, list[Diagnosis]]:
+) -> tuple[ArrayResult, Expected | None, Derivative | None]:
     name = subject.name.removeprefix("d")
     x, eps = inputs[name], epsilon(subject.dtype)
     coupling = problem.coupling.get(name)
@@ -155,7 +160,7 @@ def _check_gradient(
         projection = project(
             function, x, problem.cotangent, gradient, epsilon=eps, tolerance=tolerance, step=settings.step, base=base
         )
-        return compare_projection(subject, projection, settings), None, []
+        return compare_projection(subject, projection, settings), None, None
     derivative = differentiate(
         function,
         x,
@@ -173,8 +178,7 @@ def _check_gradient(
         evaluations=derivative.evaluations,
         doubt=_doubt(derivative, name),
     )
-    leaks = [_leak(derivative.leak, name, problem)] if derivative.leak else []
-    return compare(subject, expected, settings), expected, leaks
+    return compare(subject, expected, settings), expected, derivative
 
 
 def _doubt(derivative: Derivative, name: str) -> str | None:

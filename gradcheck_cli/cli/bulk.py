@@ -95,14 +95,20 @@ def journal(path: str | None, works: Sequence[Work[Any]], versions: dict[str, st
     try:
         opened = Journal(Path(path), _described(works, versions))
     except UnusableError as error:
-        raise click.BadParameter(f"{path!r} cannot be gone on with: {error}.", param_hint="--resume") from error
+        raise _unusable(path, error) from error
     except OSError as error:
         why = f"{path!r} cannot be written: {error.strerror}; give a file in a folder that is there."
         raise click.BadParameter(why, param_hint="--resume") from error
     try:
         yield opened
+    except UnusableError as error:  # which shows when a result is wanted
+        raise _unusable(path, error) from error
     finally:
         opened.close()
+
+
+def _unusable(path: str, error: Exception) -> click.BadParameter:
+    return click.BadParameter(f"{path!r} cannot be gone on with: {error}.", param_hint="--resume")
 
 
 def _homes(works: Sequence[Work[Any]]) -> list[str]:

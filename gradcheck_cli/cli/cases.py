@@ -11,6 +11,7 @@ import click
 from gradcheck_cli.cases.cases import Listed
 from gradcheck_cli.cases.product import Product
 from gradcheck_cli.cases.shard import Shard
+from gradcheck_cli.cli.deliver import undivided
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -48,7 +49,9 @@ def make_cases(
         from gradcheck_cli.cases.fuzz import RandomCases  # only --fuzz needs it
 
         cases = RandomCases(layer=layer, values=values, seed=seed, wanted=fuzz)
-        if not cases.count:
+        with undivided():  # within hypothesis a Ctrl-C may be lost
+            drawn = cases.count
+        if not drawn:
             raise click.UsageError(
                 "--fuzz: the other flags leave no geometry in which a fault could show; leave some out."
             )

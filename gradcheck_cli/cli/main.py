@@ -87,7 +87,7 @@ def _may_be_code(word: str) -> bool:
 def _no_such_command(word: str, names: list[str]) -> str:
     import difflib  # only a mistyped name needs it
 
-    near = difflib.get_close_matches(word, names, n=3, cutoff=0.5)
+    near = difflib.get_close_matches(word, names, n=3)
     hint = f" Is it {' or '.join(near)}?" if near else ""
     return f"No such command {word!r}.{hint}"
 

@@ -114,7 +114,8 @@ class Line:
             self._past.popleft()
         self._shown = True
         columns = os.get_terminal_size(self._stream.fileno()).columns or 80
-        text = _ERASE + self.text(columns - 1)  # in the last column some terminals go on to the next line
+        # In the last column some terminals go on to the next line, and before that there must be room for a ^C.
+        text = _ERASE + self.text(columns - 3)
         # Straight to the terminal: this may come in the midst of a write to the stream.
         os.write(self._stream.fileno(), text.encode(self._stream.encoding or "ascii", "replace"))
 

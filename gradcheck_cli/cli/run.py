@@ -184,7 +184,7 @@ def _with_smallest(results: Generator[CaseResult], plan: Plan, workers: Crew) ->
         (part.cases.count, Failures(cast("RandomCases", part.drawn), alone(part.work), part.work.limits.seconds))
         for part in plan.parts
     ]
-    return with_smallest(results, failures)
+    return with_smallest(results, failures, workers.interrupted)
 
 
 def _results(workers: Crew, plan: Plan, memory: Memory[Any] | None = None) -> Generator[Any]:

@@ -57,9 +57,10 @@ class _Files(WorkerPlugin):
 
     def teardown(self, worker: object) -> None:  # noqa: ARG002
         """Remove them, and end what worked with them."""
+        folder = _folders.pop(self.name, "")  # first: without one, nobody starts another process
         for held in _workers.pop(self.name, []):
             held.close()
-        shutil.rmtree(_folders.pop(self.name, ""), ignore_errors=True)
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 #: On a Dask worker, by the name of the run: where its files are, and the processes that work for it.
@@ -81,8 +82,11 @@ class Cluster(Executor):
         self._here = os.getcwd()  # noqa: PTH109
         for quiet in ("distributed.client", "distributed.core", "distributed.comm"):
             logging.getLogger(quiet).setLevel(logging.CRITICAL)  # what they say comes as exceptions too
+        scheme, _, place = address.rpartition("://")
+        if scheme in ("", "tcp", "tls") and not place.rpartition(":")[2].isdecimal():
+            raise ClusterError("it has no port; a scheduler's address is like tcp://192.168.0.1:8786")
         try:
-            get_backend(address.partition("://")[0] if "://" in address else "tcp")  # a Client ends badly without one
+            get_backend(scheme or "tcp")  # a Client ends badly without one
             self._client = Client(address, timeout=_PATIENCE, set_as_default=False)
         except (OSError, ValueError, TimeoutError) as error:
             raise ClusterError(f"no scheduler answers there ({str(error).splitlines()[0]})") from error
@@ -159,6 +163,8 @@ def _on_worker(name: str, here: str, function: Callable[..., Any], arguments: tu
             worker.send(function, tuple(_moved(argument, folder) for argument in arguments))
             returned = worker.receive()
         except DiedError as error:
+            if name not in _folders:  # the run is over, and has ended it
+                raise
             died = error
         else:
             return [_as_here(result, folder) for result in returned] if isinstance(returned, list) else returned
@@ -171,6 +177,8 @@ def _worker(name: str, folder: str, *, fresh: bool) -> Worker:
         held = name, Worker(folder)
         _workers.setdefault(name, []).append(held[1])
         _of_this_thread.held = held
+        if name not in _folders:  # the run has ended meanwhile
+            held[1].close()
     return held[1]
 
 

@@ -63,16 +63,21 @@ class Pool(Executor):
         for worker in (answering[cast("int", fileno)] for fileno in connection.wait(list(answering))):
             call = self._busy.pop(worker)
             try:
-                call.set_result(worker.receive())
+                answer = worker.receive()
             except DiedError as error:
                 self._lost(worker, call, error)
                 continue
             except Exception as error:  # noqa: BLE001  # it is what the call came to
-                call.set_exception(error)
+                if not call.cancelled():
+                    call.set_exception(error)
+            else:
+                if not call.cancelled():
+                    call.set_result(answer)
             self._idle.append(worker)
         self._hand_out()
 
     def _hand_out(self) -> None:
+        self._calls = deque(call for call in self._calls if not call.cancelled())
         while self._calls and (self._idle or len(self._subjects) < self._most):
             worker = self._idle.pop() if self._idle else Worker()
             call = self._next_for(worker)
@@ -101,7 +106,7 @@ class Pool(Executor):
         call.deaths += 1
         if call.deaths < _MOST_DEATHS:
             self._calls.appendleft(call)
-        else:
+        elif not call.cancelled():
             call.set_exception(BrokenExecutor(f"the worker process {error}, {call.deaths} times in a row"))
         self._hand_out()
 

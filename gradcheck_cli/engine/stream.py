@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections import deque
 from concurrent.futures import BrokenExecutor, Future
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from threading import Event
 from typing import TYPE_CHECKING, Generic, Protocol
 
 from gradcheck_cli.engine.runner import Result, do
@@ -47,6 +48,7 @@ class Crew:
     executor: Executor
     ahead: int = 0  #: batches that may be under way beside the one whose results are owed next
     batch: int = 1  #: cases handed over at once
+    interrupted: Event = field(default_factory=Event)  #: set when Ctrl-C came: nothing new is begun
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,6 +119,7 @@ def run(crew: Crew, plan: Plan[Result], memory: Memory[Result] | None = None) ->
             await_first()
             yield from deliver()
     except KeyboardInterrupt:
+        crew.interrupted.set()
         while waiting:
             if waiting[0].future.done():
                 await_first()

@@ -85,10 +85,18 @@ class Filled:
         try:
             return call(function, *self.args, **self.kwargs)
         except ImplementationError as error:
-            if self.uneven and isinstance(error.__cause__, TypeError | ValueError):
-                said = f"{name_of(function)} takes no pair of numbers as {self.uneven[0]}: {error}"
-                raise NotExpressibleError(said) from error
+            if isinstance(error.__cause__, TypeError | ValueError):
+                self.blame(name_of(function), error)
             raise
+
+    def blame(self, who: str, error: ImplementationError) -> None:
+        """Lay an error to the first pair of two different numbers that `who` was passed, if there was one.
+
+        Raises:
+            NotExpressibleError: there was.
+        """
+        if self.uneven:
+            raise NotExpressibleError(f"{who} takes no pair of numbers as {self.uneven[0]}: {error}") from error
 
 
 def parameters_of(function: Callable[..., Any]) -> list[inspect.Parameter]:
@@ -235,6 +243,30 @@ def written(name: str, slots: Iterable[Slot | inspect.Parameter]) -> str:
     return f"{name}({', '.join(slot.name for slot in slots)})"
 
 
+def takes(function: Callable[..., Any], count: int) -> bool:
+    """Tell whether a function can be called with so many arguments in order; one that does not say is to be tried."""
+    try:
+        signature = inspect.signature(function)
+    except (TypeError, ValueError):
+        return True
+    try:
+        signature.bind(*[None] * count)
+    except TypeError:
+        return False
+    return True
+
+
+def require(function: Callable[..., Any], names: tuple[str, ...]) -> None:
+    """Hold the signature of a function against a call in order.
+
+    Raises:
+        MisfitError: it does not take so many arguments, or wants more.
+    """
+    if not takes(function, len(names)):
+        said = written(name_of(function), parameters_of(function))
+        raise MisfitError(f"`{said}` does not take ({', '.join(names)})")
+
+
 def is_cotangent(name: str) -> bool:
     """Tell whether a name may be that of a gradient that comes in."""
     return word(name).startswith(_COTANGENTS)
@@ -252,11 +284,11 @@ def forward_slots(function: Callable[..., Any], vocabulary: Vocabulary, inputs: 
     said = written(name_of(function), parameters)
     if found != set(inputs):
         first = [p for p in parameters if p.kind is not inspect.Parameter.KEYWORD_ONLY][: len(inputs)]
-        if len(first) < len(inputs):
-            raise MisfitError(f"`{said}` takes {len(parameters)} arguments, not {len(inputs) + 1}")
         left = [key for key in inputs if key not in found]
         for parameter in first:
             slot = named[parameter.name]
+            if not left:
+                break
             if slot is None:
                 named[parameter.name] = placed(parameter, "input", left.pop(0))
             elif slot.kind != "input":

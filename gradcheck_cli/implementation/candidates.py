@@ -7,6 +7,7 @@ import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from gradcheck_cli.implementation.binding import require
 from gradcheck_cli.implementation.conventions.classes import BACKWARDS, FORWARDS, class_readings
 from gradcheck_cli.implementation.conventions.functions import pair_readings
 from gradcheck_cli.implementation.conventions.gradient import own_gradient
@@ -64,6 +65,7 @@ class Candidate:
         if not layer.reference:
             return iter([own_gradient(self.objects, name=self.spec, spec=self.spec)])
         if layer.loss:
+            require(self.objects[0], layer.arguments)
             return iter([loss_function(self.objects[0], name=self.spec, spec=self.spec)])
         forward, backward = self.objects
         return pair_readings(forward, backward, layer, self.spec)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import os
+import shlex
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -86,9 +87,9 @@ def load(home: str, spec: str, accepted: str) -> Loaded:
         ImplementationNotFoundError: there is none, or it cannot be loaded.
     """
     path = Path(home)
+    if path.is_file() and path.suffix != ".py" and (path.suffix or os.sep in home):
+        raise ImplementationNotFoundError(f"{home} is no Python file: {_converted(path) or accepted}")
     if path.suffix == ".py" or os.sep in home:
-        if path.is_file() and path.suffix != ".py":
-            raise ImplementationNotFoundError(f"{home} is no Python file: {accepted}")
         if not path.is_file():
             raise ImplementationNotFoundError(f"{home}: there is no such file{_nearest(path)}")
         return load_file(home)
@@ -97,6 +98,13 @@ def load(home: str, spec: str, accepted: str) -> Loaded:
     if loaded := load_module(home):
         return loaded
     raise ImplementationNotFoundError(f"no module {home!r}: {accepted}")
+
+
+def _converted(path: Path) -> str | None:
+    """Say how a notebook becomes a Python file; None of anything else."""
+    if path.suffix != ".ipynb":
+        return None
+    return f"`jupyter nbconvert --to script {shlex.quote(str(path))}` makes one of it, {path.with_suffix('.py')}"
 
 
 def _load_folder(home: str, layer: Layer) -> list[Loaded]:

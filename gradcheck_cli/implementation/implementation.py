@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import sys
 import traceback
 from dataclasses import dataclass
@@ -112,7 +113,7 @@ def call(function: Callable[..., Any], *args: object, **kwargs: object) -> Any:
     except MissingImportError as error:
         raise ImplementationError(str(error), own_frames(error)) from error
     except BaseException as error:
-        said = str(error).strip()
+        said = re.sub(r"[^\S\n]|[\x00-\x08\x0b-\x1f\x7f]", " ", str(error)).strip()  # no escape codes in a report
         reason = f"{name_of(function)} raised {type(error).__name__}" + (f": {said.splitlines()[0]}" if said else "")
         frames = own_frames(error)
         shown = [_shown(argument) for argument in args] + [f"{n}={_shown(value)}" for n, value in kwargs.items()]

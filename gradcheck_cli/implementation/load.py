@@ -260,5 +260,15 @@ def _importing(home: str) -> Iterator[None]:
 def _raised(error: BaseException) -> str:
     frames = user_stack(error)
     place = f" ({frames[-1].filename}:{frames[-1].lineno})" if frames else ""
+    if called := _of_a_program(error):
+        return f'it calls {called} when it is imported{place}; put that under `if __name__ == "__main__":`'
     said = str(error).strip().partition("\n")[0]
     return f"{type(error).__name__}: {said}".rstrip(": ") + remedy(error, frames) + place
+
+
+def _of_a_program(error: BaseException) -> str | None:
+    """Name the call that ended the import, if it is one that only a program makes."""
+    if isinstance(error, SystemExit):
+        return "exit()" if error.code is None else f"exit({error.code!r})"
+    # What input() says where nobody is there to answer; what reads files says something else.
+    return "input()" if isinstance(error, EOFError) and str(error) == "EOF when reading a line" else None

@@ -137,7 +137,9 @@ def whose(offer: Offer) -> Found | None:
         fits[layer.name] = tried.fit if tried else Fit.FAILS
         if fits[layer.name] is Fit.REPRODUCES:
             return Found(layer=layer.name)
-    if not offer.layers or (_is_loss(offer) and not _says_loss(offer) and max(fits.values()) is Fit.FAILS):
+    if not offer.layers or (
+        _is_loss(offer) and not _says_loss(offer) and max(fits.values(), default=Fit.FAILS) is Fit.FAILS
+    ):
         return None
     if fits:
         return Found(layer=max(fits, key=lambda name: fits[name]))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from gradcheck_cli.arrays import signed_uniform
@@ -71,8 +71,9 @@ def problem(case: AffineCase) -> Problem:
     """Draw a case's arrays."""
     source = random.Random(case.seed)  # noqa: S311  # arrays to compute with, not secrets
     shapes = {"x": case.x_shape, "w": (case.D, case.M), "b": (case.M,)}
+    flattened = "it does not flatten an x of three axes, or cannot" if case.split > 1 else None
     x_axes = (_SAMPLE, _FEATURE) if case.split == 1 else (_SAMPLE, Axis(name="row", index="i", size="split"), _FEATURE)
-    return pose(
+    posed = pose(
         case,
         source,
         {name: signed_uniform(source, shape) for name, shape in shapes.items()},
@@ -81,6 +82,7 @@ def problem(case: AffineCase) -> Problem:
         axes={"x": x_axes, "w": (_FEATURE, _UNIT), "b": (_UNIT,), "out": (_SAMPLE, _UNIT)},
         couples={"x": per_sample, "w": per_unit, "b": per_unit},
     )
+    return replace(posed, beyond=flattened)
 
 
 def standard() -> tuple[AffineCase, ...]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from gradcheck_cli.layers.pooling import PoolCase, pooling, windows
+from gradcheck_cli.layers.pooling import PoolCase, pooling, spread, windows
 
 if TYPE_CHECKING:
     from gradcheck_cli.arrays import Array
@@ -33,13 +33,7 @@ def avg_pool_backward(dout: Array, cache: tuple[Any, ...]) -> Array:
     of dout[i, j], and one from every other window that sees it.
     """
     shape, pool_param = cache
-    height, width, stride = (pool_param[name] for name in ("pool_height", "pool_width", "stride"))
-    rows, columns = stride * (dout.shape[2] - 1) + 1, stride * (dout.shape[3] - 1) + 1
-    dx, share = np.zeros(shape, dout.dtype), dout / dout.dtype.type(height * width)
-    for h in range(height):
-        for k in range(width):
-            dx[:, :, h : h + rows : stride, k : k + columns : stride] += share
-    return dx
+    return spread(dout / dout.dtype.type(pool_param["pool_height"] * pool_param["pool_width"]), shape, pool_param)
 
 
 def _assigned(dout: Array, cache: tuple[Any, ...]) -> Array:
@@ -57,5 +51,5 @@ LAYER = pooling(
     (avg_pool_forward, avg_pool_backward),
     names=("avg_pool", "avgpool", "average_pool", "averagepool", "mean_pool", "pool"),
     others=("max",),
-    assigned=_assigned,
+    assigned=(_assigned,),
 )

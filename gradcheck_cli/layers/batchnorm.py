@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
 from gradcheck_cli.arrays import signed_uniform
 from gradcheck_cli.layers.coupling import per_channel
-from gradcheck_cli.layers.layer import Axis, Case, Layer
+from gradcheck_cli.layers.layer import Axis, Case, Fault, Layer
 from gradcheck_cli.layers.normalisation import absolute, absolute_dx, slips
 from gradcheck_cli.layers.parameter import choice, real, size
 from gradcheck_cli.layers.pose import pose
 from gradcheck_cli.layers.vocabulary import simple
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from gradcheck_cli.arrays import Array
-    from gradcheck_cli.layers.layer import Fault, Problem
+    from gradcheck_cli.layers.layer import Problem
 
     Pair = tuple[Callable[..., Any], Callable[..., Any]]
     Param = dict[str, Any]
@@ -90,7 +90,8 @@ def _by_feature(values: Array, x: Array) -> Array:
 def batch_problem(case: Case, shape: tuple[int, ...], axes: tuple[Axis, ...], pair: Pair) -> Problem:
     """Draw the arrays of a batch normalisation whose features are the second axis of x.
 
-    Running variances are positive, and neither statistic is where it would start.
+    Running variances are positive, and neither statistic is where it would start. Courses call no backward in mode
+    "test", and many of their layers leave no cache there.
 
     Args:
         case: with mode, eps and momentum.
@@ -109,7 +110,7 @@ def batch_problem(case: Case, shape: tuple[int, ...], axes: tuple[Axis, ...], pa
         "running_mean": signed_uniform(source, one),
         "running_var": abs(signed_uniform(source, one)),
     }
-    return pose(
+    posed = pose(
         case,
         source,
         inputs,
@@ -124,6 +125,7 @@ def batch_problem(case: Case, shape: tuple[int, ...], axes: tuple[Axis, ...], pa
         couples=dict.fromkeys(inputs, per_channel),
         state=tuple(statistics),
     )
+    return replace(posed, cache_optional=case.geometry["mode"] == "test")
 
 
 def _normal(x: Array, param: Param) -> tuple[Array, Array]:
@@ -152,9 +154,9 @@ def _gradient_scale(dout: Array, x: Array, gamma: Array, _beta: Array, param: Pa
 
 
 def batch_faults(case: Case, problem: Problem) -> Iterable[Fault]:
-    """List what is left out of dx in mode "train"; in the other there is nothing to leave out."""
+    """List what is left out of dx in mode "train", and what is too much in the other."""
     if case.geometry["mode"] != "train":
-        return ()
+        return _as_in_training(case, problem)
     x, axes = problem.inputs["x"], problem.axes["x"]
     return slips(
         batch_mean,
@@ -163,6 +165,38 @@ def batch_faults(case: Case, problem: Problem) -> Iterable[Fault]:
         count=x.size // x.shape[1],
         upstream=lambda inputs, dout: problem.parts(dout)["out"] * _by_feature(inputs["gamma"], x),
     )
+
+
+def _as_in_training(case: Case, problem: Problem) -> Iterator[Fault]:
+    """Yield the backward pass of mode "train" in mode "test": with z as forward had it, and with that of the batch."""
+    running, eps = dict(problem.parameters or {}), case.geometry["eps"]
+
+    def standardised(x: Array) -> tuple[Array, Array]:
+        mean, variance = (_by_feature(np.asarray(running[f"running_{name}"], x.dtype), x) for name in ("mean", "var"))
+        deviation = np.sqrt(variance + eps)
+        return (x - mean) / deviation, deviation
+
+    def by_batch(x: Array) -> tuple[Array, Array]:
+        centred = x - batch_mean(x)
+        deviation = np.sqrt(batch_mean(centred**2) + eps)
+        return centred / deviation, deviation
+
+    for normal in (standardised, by_batch):
+
+        def gradients(
+            inputs: Mapping[str, Array], cotangent: Array, normal: Callable[..., Any] = normal
+        ) -> Mapping[str, Array]:
+            dout, (z, s) = problem.parts(cotangent)["out"], normal(inputs["x"])
+            g = dout * _by_feature(inputs["gamma"], inputs["x"])
+            dx = (g - batch_mean(g) - z * batch_mean(g * z)) / s
+            return {"x": dx, "gamma": (dout * z).sum(axis=(0, *range(2, dout.ndim)))}
+
+        yield Fault(
+            code="mode-ignored",
+            cause="In {names} mean and variance are taken for the batch's, where in test mode they are constants.",
+            remedy="In test mode return gamma dout / s.",
+            gradients=gradients,
+        )
 
 
 SAMPLE = Axis(name="sample", index="n", size="N")

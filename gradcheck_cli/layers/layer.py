@@ -133,13 +133,22 @@ class Problem:
     #: Whether it is known what is expected. Where not, forward says of which shape its output is; until it has been
     #: seen (`pose.answered`), the cotangent is empty, as the expected output always is.
     reference: bool = True
+    #: What not every right layer can do: where forward raises instead, the case is skipped for this reason.
+    beyond: str | None = None
     #: Of inputs that may not lie anywhere, from where to where they do; forward need not be defined elsewhere.
     domain: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    #: Whether a forward that leaves no cache owes no backward: nothing is learned in the mode that the case asks for.
+    cache_optional: bool = False
 
     @property
     def differentiable(self) -> tuple[str, ...]:
         """The inputs that have a gradient."""
         return tuple(name for name, value in self.inputs.items() if value.dtype.kind == "f")
+
+    @property
+    def state(self) -> tuple[str, ...]:
+        """What of the outputs is state."""
+        return tuple(self.outputs)[self.cotangents :]
 
     @cached_property
     def output_axes(self) -> tuple[Axis, ...]:
@@ -177,7 +186,7 @@ class Layer:
     Most are forward(inputs, parameters) -> (out, cache) and backward(dout, cache) -> gradients. What differs is said by
     `outputs` (several, each with a cotangent), `state` (entries of the parameters that forward writes, and that are
     checked as outputs are), `loss` (one function) and by the problem: parameters that are None, inputs without a
-    gradient. Randomness of a layer's own comes from a seed in its parameters; where that leaves the draws to whoever
+    gradient. Randomness of a layer's own comes from "seed" in its parameters; where that leaves the draws to whoever
     implements it, `Problem.alike` says which outputs are right.
     """
 
@@ -215,11 +224,16 @@ class Layer:
         return f"{'an' if self.title[0] in 'aeiouL' else 'a'} {self.title}"
 
     @property
+    def arguments(self) -> tuple[str, ...]:
+        """What forward, or the one function of a loss, is called with, in order."""
+        return (*self.inputs, *([self.param] if self.param else []))
+
+    @property
     def signature(self) -> str:
         """What is looked for in a file, in the names of the literature."""
         if not self.reference:
             return "function with its gradient, such as f(x, w) and f_grad(dout, x, w)"
-        stem, called = self.vocabulary.names[0], ", ".join([*self.inputs, *([self.param] if self.param else [])])
+        stem, called = self.vocabulary.names[0], ", ".join(self.arguments)
         owed = ", ".join(f"d{name}" for name in self.owed)
         if self.loss:
             return f"function {stem}_loss({called}) -> (loss, {owed})"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from gradcheck_cli.layers.pooling import PoolCase, pooling, windows
+from gradcheck_cli.layers.pooling import PoolCase, pooling, spread, windows
 
 if TYPE_CHECKING:
     from gradcheck_cli.arrays import Array
@@ -55,11 +55,24 @@ def _assigned(dout: Array, cache: tuple[Any, ...]) -> Array:
     return dx
 
 
+def _whole_windows(dout: Array, cache: tuple[Any, ...]) -> Array:
+    """Assign mask * dout to each window: its zeros overwrite what windows before it gave, too."""
+    shape, chosen, pool_param = cache
+    height, width, stride = (pool_param[name] for name in ("pool_height", "pool_width", "stride"))
+    dx, number = np.zeros(shape, dout.dtype), np.arange(height * width).reshape(height, width)
+    for i, j in np.ndindex(*dout.shape[2:]):
+        here = np.s_[:, :, i, j, None, None]
+        window = np.s_[:, :, i * stride : i * stride + height, j * stride : j * stride + width]
+        dx[window] = (number == chosen[here]) * dout[here]
+    return dx
+
+
 LAYER = pooling(
     MaxpoolCase,
     "max pooling",
     (max_pool_forward, max_pool_backward),
     names=("max_pool", "maxpool", "pool"),
     others=("avg", "average", "mean"),
-    assigned=_assigned,
+    assigned=(_assigned, _whole_windows),
+    unmasked=lambda dout, cache: spread(dout, cache[0], cache[2]),
 )

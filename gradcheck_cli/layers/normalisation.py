@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from gradcheck_cli.arrays import Array
 
     Mean = Callable[[Array], Array]
+    Upstream = Callable[[Mapping[str, Array], Array], Array]
 
 
 def absolute(x: Array, mean: Mean, eps: float) -> tuple[Array, Array]:
@@ -34,10 +35,8 @@ def absolute_dx(g: Array, x: Array, mean: Mean, eps: float) -> Array:
     return np.asarray((g + mean(g) + normal * mean(g * normal)) / deviation)
 
 
-def slips(
-    mean: Mean, eps: float, *, size: str, count: int, upstream: Callable[[Mapping[str, Array], Array], Array]
-) -> Iterator[Fault]:
-    """Yield the ways that are left out of dx, and other divisors.
+def slips(mean: Mean, eps: float, *, size: str, count: int, upstream: Upstream) -> Iterator[Fault]:
+    """Yield the ways that are left out of dx, other divisors, and dx without eps and without gamma.
 
     Args:
         mean: the mean of each element's set.
@@ -47,7 +46,9 @@ def slips(
         upstream: (inputs, cotangent) -> g = gamma dout, in the shape of x.
     """
 
-    def fault(code: str, cause: str, remedy: str, dx: Callable[[Array, Array, Array], Array]) -> Fault:
+    def fault(
+        code: str, cause: str, remedy: str, dx: Callable[[Array, Array, Array], Array], upstream: Upstream = upstream
+    ) -> Fault:
         def gradients(inputs: Mapping[str, Array], cotangent: Array) -> Mapping[str, Array]:
             centred = inputs["x"] - mean(inputs["x"])
             deviation = np.sqrt(mean(centred**2) + eps)
@@ -71,7 +72,7 @@ def slips(
     yield fault(
         "statistics-constant", "In {names} mean and variance are taken for constants.", total, lambda g, _, s: g / s
     )
-    if count > 1:
+    if count > 2:  # of two elements N - 1 is half of N, and one slip looks like another
         more = count / (count - 1)
         yield fault(
             "divided-by-n-minus-1",
@@ -85,11 +86,25 @@ def slips(
             f"Divide by {size}, as forward does.",
             lambda g, z, s: (g - mean(g) - z * more * mean(g * z)) / s,
         )
+        for share, words in ((2.0, "twice"), (0.5, "half of")):
+            yield fault(
+                "variance-path",
+                f"In {{names}} the way by the variance is {words} what it should be.",
+                f"(x - mean)^2 has the derivative 2 (x - mean), and sqrt(v) has 1 / (2 sqrt(v)). {total}",
+                lambda g, z, s, share=share: (g - mean(g) - z * share * mean(g * z)) / s,  # type: ignore[misc]
+            )
     yield fault(
         "eps-missing",
         "In {names} eps is not added to the variance.",
         "Take s = sqrt(var + eps), as forward does.",
         lambda g, z, s: _without_eps(g, z, s, mean, eps),
+    )
+    yield fault(
+        "gamma-missing",
+        "In {names} gamma is left out.",
+        total,
+        lambda g, z, s: (g - mean(g) - z * mean(g * z)) / s,
+        upstream=lambda inputs, dout: upstream({**inputs, "gamma": np.ones_like(inputs["gamma"])}, dout),
     )
 
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     Pair = tuple[Callable[..., Any], Callable[..., Any]]
     Param = Mapping[str, int]
+    Backward = Callable[[Array, Any], Array]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,6 +65,17 @@ def windows(x: Array, pool_param: Param) -> Array:
     """View every window of x at once: (N, C, pool_height, pool_width, H', W')."""
     pool = pool_param["pool_height"], pool_param["pool_width"]
     return gather(np.ascontiguousarray(x), pool, {"stride": pool_param["stride"]})
+
+
+def spread(dout: Array, shape: tuple[int, ...], pool_param: Param) -> Array:
+    """Add each element of dout to all elements of its window, in an image of `shape`."""
+    height, width, stride = (pool_param[name] for name in ("pool_height", "pool_width", "stride"))
+    rows, columns = stride * (dout.shape[2] - 1) + 1, stride * (dout.shape[3] - 1) + 1
+    dx = np.zeros(shape, dout.dtype)
+    for h in range(height):
+        for k in range(width):
+            dx[:, :, h : h + rows : stride, k : k + columns : stride] += dout
+    return dx
 
 
 _OUTER = (Axis(name="sample", index="n", size="N"), Axis(name="channel", index="c", size="C"))
@@ -115,7 +127,8 @@ def pooling(
     *,
     names: tuple[str, ...],
     others: tuple[str, ...],
-    assigned: Callable[[Array, Any], Array],
+    assigned: tuple[Backward, ...],
+    unmasked: Backward | None = None,
 ) -> Layer:
     """Make the layer of a pooling.
 
@@ -125,7 +138,9 @@ def pooling(
         pair: its forward and backward pass.
         names: what people call it.
         others: what they call other poolings.
-        assigned: its backward pass with each window's share written over those of the windows before it.
+        assigned: its backward pass with each window's share written over those of the windows before it, in each way in
+            which that is written.
+        unmasked: its backward pass with the share for every element of the window, where not all have one.
     """
 
     def problem(case: PoolCase) -> Problem:
@@ -146,16 +161,26 @@ def pooling(
         )
 
     def faults(case: PoolCase, problem: Problem) -> Iterator[Fault]:
-        if case.stride >= max(case.pool_height, case.pool_width):
-            return
         _, cache = pair[0](problem.inputs["x"], problem.parameters)  # absolute values have their maxima elsewhere
-        yield Fault(
-            code="assigned-not-accumulated",
-            cause="{names} {be} assigned where contributions are to be summed: of each element the last window's share "
-            "is left.",
-            remedy="Windows overlap: write `+=`, not `=`, in the loop.",
-            gradients=lambda _, dout: {"x": assigned(dout, cache)},
-        )
+
+        def fault(code: str, cause: str, remedy: str, backward: Backward) -> Fault:
+            return Fault(code=code, cause=cause, remedy=remedy, gradients=lambda _, dout: {"x": backward(dout, cache)})
+
+        if unmasked:
+            yield fault(
+                "mask-ignored",
+                "In {names} the mask is left out: every element of a window has its dout.",
+                "Give dout to the largest element of its window alone.",
+                unmasked,
+            )
+        for backward in assigned if case.stride < max(case.pool_height, case.pool_width) else ():
+            yield fault(
+                "assigned-not-accumulated",
+                "{names} {be} assigned where contributions are to be summed: of each element the last window's share "
+                "is left.",
+                "Windows overlap: write `+=`, not `=`, in the loop.",
+                backward,
+            )
 
     def standard() -> tuple[PoolCase, ...]:
         rows = [

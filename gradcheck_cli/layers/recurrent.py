@@ -197,7 +197,11 @@ def recurrent(
 
 
 def through_time(
-    step: Callable[..., Any], dh: Array, caches: Sequence[Any], kept: tuple[float, ...] = (1.0,)
+    step: Callable[..., Any],
+    dh: Array,
+    caches: Sequence[Any],
+    kept: tuple[float, ...] = (1.0,),
+    summed: float = 1.0,
 ) -> tuple[Array, ...]:
     """Carry dh (N, T, H) back through all steps, the last first.
 
@@ -206,6 +210,7 @@ def through_time(
         dh: what comes from outside, (N, T, H), for the first state of each step.
         caches: that of each step.
         kept: for each state by how much what a step hands on is multiplied: 1, or 0 to see what its loss does.
+        summed: the same for the sums over steps, to which the next is added: 0 leaves the last that was.
 
     Returns:
         dx (N, T, D), that of the first state before the first step, and the sums over steps of those of the weights.
@@ -216,7 +221,7 @@ def through_time(
         hidden, *others = (share * state for share, state in zip(kept, states, strict=True))
         dx, *rest = step(dh[:, t] + hidden, *others, caches[t])
         states, shares = rest[: len(kept)], rest[len(kept) :]
-        totals = [total + share for total, share in zip(totals, shares, strict=True)] if totals else shares
+        totals = [summed * total + share for total, share in zip(totals, shares, strict=True)] if totals else shares
         dxs.append(dx)
     return np.stack(dxs[::-1], axis=1), states[0], *totals
 
@@ -228,7 +233,7 @@ def in_each_step(slips: Iterable[Slip], count: int) -> Iterator[Slip]:
 
 
 def time_slips(step: Callable[..., Any], count: int, case: SequenceCase) -> Iterator[Slip]:
-    """Yield what is lost on the way back through time; nothing is where there is one step."""
+    """Yield what is lost on the way back through time, or of its sums; nothing is where there is one step."""
     if case.T == 1:
         return
     last = np.arange(case.T)[:, None] == case.T - 1
@@ -244,6 +249,12 @@ def time_slips(step: Callable[..., Any], count: int, case: SequenceCase) -> Iter
         "In {names} the dh of a step is not added to what comes back from the next: only that of the last step counts.",
         remedy,
         lambda dh, caches: through_time(step, dh * last, caches, (1.0,) * count),
+    )
+    yield (
+        "assigned-not-accumulated",
+        "{names} {be} assigned where the shares of all steps are to be summed: that of the first step is left.",
+        "Every step has the same weights: write `+=`, not `=`, in the loop.",
+        lambda dh, caches: through_time(step, dh, caches, (1.0,) * count, summed=0.0),
     )
     if count > 1:
         yield (

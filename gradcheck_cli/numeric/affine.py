@@ -10,7 +10,7 @@ import numpy as np
 
 from gradcheck_cli.arrays import epsilon
 from gradcheck_cli.numeric.directions import random_directions
-from gradcheck_cli.numeric.rounding import BLOCK, ROUNDINGS, blocks, is_rounding
+from gradcheck_cli.numeric.rounding import BLOCK, ROUNDINGS, blocks, is_rounding, seen_epsilon
 
 if TYPE_CHECKING:
     from gradcheck_cli.arrays import Array
@@ -60,6 +60,7 @@ def affine(point: Point) -> Affine | None:
             ahead, behind, near = (point.at(x + x.dtype.type(AFFINE_STEP * t) * direction) for t in (1, -1, _NEAR))
         except Exception:  # noqa: BLE001  # so far from x a function may refuse; then it is not affine there
             return None
+        point.epsilon = max(point.epsilon, seen_epsilon(ahead))
         slope, rounding = np.zeros(2, point.dtype)
         center = point.base.value
         buffers = np.empty((4, min(center.size, BLOCK)), point.dtype)

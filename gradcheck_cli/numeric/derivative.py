@@ -80,10 +80,14 @@ def differentiate(
     leak = None
     if coupling is not None and leaks(point, found.value, found.error_bound, straight):
         leak = find_leak(point, coupling)
+        if leak.element is None and straight is not None:  # lines may have looked straighter than the function is
+            straight, sampler = None, ColoredSampler(point, coupling)
+            found = everywhere(sampler, affine=False)
+            leak = leak if leaks(point, found.value, found.error_bound, None) else None
+    if leak is not None:
         if affordable(2 * x.size, x.size, cotangent.size):
             sampler = DenseSampler(point)
-            # Where no element was found to leak, it may be that lines looked straighter than the function is.
-            found = everywhere(sampler, affine=straight is not None and leak.element is not None)
+            found = everywhere(sampler, affine=straight is not None)
         else:
             found.error_bound[:] = np.inf
     return Derivative(

@@ -9,6 +9,7 @@ import numpy as np
 
 from gradcheck_cli.numeric.affine import AFFINE_STEP
 from gradcheck_cli.numeric.directions import random_directions
+from gradcheck_cli.numeric.rounding import is_rounding
 from gradcheck_cli.numeric.slope import slope
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ def leaks(point: Point, value: Array, bound: Array, affine: Affine | None) -> bo
     else:
         lines = list(_lines(point, known, affine=affine is not None))
     return any(
-        abs(along - direction[known] @ value[known]) > error + abs(direction[known]) @ bound[known]
+        not abs(along - direction[known] @ value[known]) <= error + abs(direction[known]) @ bound[known]
         for direction, along, error in lines
     )
 
@@ -94,4 +95,6 @@ def _strays(point: Point, coupling: Coupling, direction: Array, elements: Array)
     for color in range(coupling.colors):
         owner = coupling.owner(color)
         reached |= (owner >= 0) & inside[owner]
-    return np.flatnonzero((point.at(moved) != point.base.value) & ~reached.reshape(-1))
+    ahead, center = point.at(moved), point.base.value
+    still = is_rounding(abs(ahead - center), abs(ahead) + abs(center), point.epsilon)
+    return np.flatnonzero(~still & ~reached.reshape(-1))

@@ -63,7 +63,7 @@ class Point:
         self.x = x
         self.base = base
         self.shape, self.dtype, self.noise = base.shape, base.dtype, base.noise
-        self.epsilon = base.epsilon
+        self.epsilon = max(base.epsilon, epsilon(x.dtype))  # by which what is added to x is rounded
         self.evaluations = 0
 
     def at(self, x: Array) -> Array:
@@ -87,7 +87,7 @@ class Point:
         a processor's cache take a third of the time of whole arrays of some millions. Small outputs of many arrays are
         one tile, which takes a tenth of the time of a tile each.
         """
-        sides = [self._side(moved) for moved in (ahead, behind) if moved is not None]
+        sides = self._sides([moved for moved in (ahead, behind) if moved is not None])
         base = self.base
         whole = [a.reshape(1, *self.shape) for a in (base.value, base.double, base.cotangent, base.weights)]
         cut = tiles(sides[0].shape)
@@ -97,13 +97,15 @@ class Point:
             free = buffers[(slice(None), *(slice(size) for size in seen[0].shape))]
             yield tile, Differences(seen, [a[:, *tile[1:]] for a in whole], free)
 
-    def _side(self, moved: Sequence[Array]) -> Array:
-        if len(moved) == 1 and not self.base.buffered:
-            return self._evaluate(moved[0])[np.newaxis]
-        values = np.empty((len(moved), *self.shape), self.dtype)
-        for number, x in enumerate(moved):
-            values[number] = self._evaluate(x)
-        return values
+    def _sides(self, moved: Sequence[Sequence[Array]]) -> list[Array]:
+        """Evaluate, the sides of each pair one after the other: what drifts from call to call drifts least so."""
+        if len(moved[0]) == 1 and not self.base.buffered:
+            return [self._evaluate(x)[np.newaxis] for (x,) in moved]
+        values = np.empty((len(moved), len(moved[0]), *self.shape), self.dtype)
+        for number, pair in enumerate(zip(*moved, strict=True)):
+            for side, x in zip(values, pair, strict=True):
+                side[number] = self._evaluate(x)
+        return list(values)
 
     def along(self, direction: Array) -> Point:
         """Return the function of one number t, at x + t * direction, seen at t = 0. Its evaluations count here too."""

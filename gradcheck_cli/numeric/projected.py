@@ -183,7 +183,7 @@ def _hunt(residual: Residual, direction: Array, seen: _Seen, size: int) -> None:
             budget -= 1
             difference, allowed = residual(direction, slice(*part))
             if not difference <= allowed:
-                heapq.heappush(heap, (-difference / allowed, *part))
+                heapq.heappush(heap, (-difference / allowed if allowed else -math.inf, *part))
 
 
 def _agrees_outside(residual: Residual, direction: Array, elements: Array) -> bool:

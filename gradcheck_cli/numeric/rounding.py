@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gradcheck_cli.arrays import working_dtype
+from gradcheck_cli.arrays import epsilon, working_dtype
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,6 +42,18 @@ def is_rounding(residue: Array, size: Array, epsilon: float) -> Array:
     involved = size[size > 0]
     company = ROUNDINGS * epsilon * typical(involved)
     return np.asarray(by_size | ((residue <= company) & (residue <= epsilon**0.25 * size)))
+
+
+def seen_epsilon(values: Array) -> float:
+    """The epsilon of float32 where values, whatever their dtype, all are of float32, else 0.
+
+    Sums in float32 that are stored in an array of float64 round as float32 does. Where all are of float16 too they are
+    round numbers or zeros, and say nothing. That is asked where x is no number of float32 itself.
+    """
+    for some in (values[:64], values):  # most have one that is none among the first
+        if not (some.astype(np.float32) == some).all():
+            return 0.0
+    return 0.0 if (values.astype(np.float16) == values).all() else epsilon(np.float32)
 
 
 def typical(values: Array) -> float:

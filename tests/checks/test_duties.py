@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from gradcheck_cli import ConvCase, Verdict, check
+from gradcheck_cli.layers import LAYERS
 from gradcheck_cli.layers.conv import standard
 from gradcheck_cli.layers.conv_fast import conv_backward_fast, conv_forward_fast
 from gradcheck_cli.layers.conv_naive import conv_backward_naive, conv_forward_naive
@@ -118,3 +119,12 @@ def test_a_geometry_in_which_nothing_is_seen_is_said_to_be_so() -> None:
         "forward does not depend on x and w: zero is right, and little could be wrong"
     )
     assert np.all([gradient.verdict is Verdict.PASS for gradient in result.gradients.values()])
+
+
+@pytest.mark.parametrize("layer", ["batchnorm", "spatial-batchnorm", "layernorm", "groupnorm"])
+def test_a_set_of_one_element_shows_nothing_whatever_terms_cancel_in_it(layer: str) -> None:
+    sizes = {"batchnorm": "N", "spatial-batchnorm": "NHW", "layernorm": "D", "groupnorm": "CHWG"}
+    make: Any = LAYERS[layer].case
+    result = check(make(**dict.fromkeys(sizes[layer], 1)))
+    assert result.verdict is Verdict.INCONCLUSIVE
+    assert (result.reason or "").startswith("forward does not depend on x and gamma")

@@ -18,6 +18,7 @@ from tests.conftest import PROGRAMS, SMALL, clean_environment, report_of
 from tests.guard.test_process import is_gone
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from tests.conftest import LayerFile, Program
@@ -269,3 +270,24 @@ def test_failures_are_red_unless_colour_is_not_wanted(layer_file: LayerFile, tmp
     arguments = ("layers.py", *SMALL[:6], "--W", "3..8")
     assert re.search(r"\x1b\[1;31m\d failed", on_a_terminal(tmp_path, *arguments))
     assert "\x1b[1;31m" not in on_a_terminal(tmp_path, *arguments, NO_COLOR="1")
+
+
+@pytest.mark.parametrize(
+    ("damage", "said"),
+    [
+        (lambda lines: [lines[0][:24], *lines[1:]], "line 1 does not say what run it is"),
+        (lambda lines: [*lines[:2], lines[2].replace('"pass"', '"passs"', 1), *lines[3:]], "is damaged"),
+        (lambda lines: [*lines[:2], '{"implementation": 0}', *lines[3:]], "line 3 is no result"),
+    ],
+)
+def test_a_damaged_file_of_results_is_told(
+    convcheck: Program, tmp_path: Path, damage: Callable[[list[str]], list[str]], said: str
+) -> None:
+    run = ("--stride", "1..3", *SMALL, "--resume", "run.jsonl")
+    assert convcheck(*run).returncode == 0
+    kept = tmp_path / "run.jsonl"
+    kept.write_text("\n".join(damage(kept.read_text().splitlines())) + "\n")
+    again = convcheck(*run)
+    assert again.returncode == 2
+    assert said in again.stderr
+    assert "Traceback" not in again.stderr

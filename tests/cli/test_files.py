@@ -303,11 +303,18 @@ def test_random_cases_are_drawn_for_each_layer(gradcheck: Program, tmp_path: Pat
         (["layers.py:relu_for"], "no function or class 'relu_for'; it has relu_forward"),
         (["layers.py:Tanh", "--shard", "1/1000"], "No case to run: shard 1/1000 has none of the 7 cases"),
         (["perceptron"], "No such command 'perceptron'."),
+        (["nosuch"], "No such command 'nosuch'.\n"),
+        (["notes.txt"], "notes.txt is no Python file: give FILE.py, a package's folder or package.module\n"),
+        (["my book.ipynb"], "is no Python file: `jupyter nbconvert --to script 'my book.ipynb'` makes one of it, my b"),
+        (["relu", "notes.txt"], "notes.txt is no Python file: give vectorised, FILE.py, "),
+        (["relu", "./notes"], "./notes is no Python file: give vectorised, FILE.py, "),
         (["batchnrm"], "No such command 'batchnrm'. Is it batchnorm"),
     ],
 )
 def test_a_mistake_is_told_in_a_line_or_two(args: list[str], said: str, gradcheck: Program, tmp_path: Path) -> None:
     write(tmp_path, "layers.py", COURSE)
+    for name in "notes.txt", "notes", "my book.ipynb":
+        write(tmp_path, name, "")
     run = gradcheck(*args)
     assert (run.returncode, run.stdout) == (2, "")
     assert said in run.stderr

@@ -286,3 +286,15 @@ def test_without_hypothesis_the_extra_is_named_and_all_else_works(
     assert (run.returncode, run.stdout) == (2, "")
     assert "pip install 'convcheck[fuzz]'" in run.stderr
     assert convcheck(*SMALL, "--shard", "1/1", "--max-failures", "1", env=env).returncode == 0
+
+
+def test_a_run_that_stops_early_still_finds_the_smallest_with_several_jobs(
+    convcheck: Program, layer_file: LayerFile
+) -> None:
+    layer_file(EMPTY_CROP)
+    run = convcheck("layers.py", "--fuzz", "40", "--max-failures", "1", "--jobs", "2", "--json", "-")
+    assert (run.returncode, run.stderr) == (1, "")
+    report = report_of(run)
+    assert report["summary"]["fail"] == 1
+    (smallest,) = [result for result in report["results"] if "smallest" in result]
+    assert smallest["case"] == {**ONES_AND_PAIRS, "dtype": "float64", "seed": 0}

@@ -16,7 +16,7 @@ from gradcheck_cli.cases.product import Product
 from gradcheck_cli.checks.settings import Settings
 from gradcheck_cli.engine.here import InProcess
 from gradcheck_cli.engine.pool import Pool
-from gradcheck_cli.engine.runner import CHECK, Task, Work
+from gradcheck_cli.engine.runner import CHECK, Task, Work, do
 from gradcheck_cli.engine.stream import Crew, run
 from gradcheck_cli.guard.limits import Limits
 from gradcheck_cli.layers import LAYERS
@@ -203,3 +203,15 @@ def test_workers_end_with_the_pool(tmp_path: Path) -> None:
     for pid in pids:
         with pytest.raises(ProcessLookupError):
             os.kill(pid, 0)
+
+
+def test_what_is_called_off_leaves_the_workers_to_others() -> None:
+    cases = list(small(3))[:40]
+    crew = Crew(executor=Pool(2), ahead=20)
+    stopped = run(crew, [(work(), cases)])
+    next(stopped)
+    stopped.close()
+    assert [replace(crew.executor.submit(do, work(), [case]).result()[0], seconds=0.0) for case in cases[:4]] == (
+        alone(cases[:4], [work()])
+    )
+    crew.executor.shutdown()

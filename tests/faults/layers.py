@@ -250,6 +250,34 @@ def assigned(dout: Any, cache: Any) -> Any:
     return dx
 
 
+def _to_windows(dout: Any, cache: Any, give: Callable[[Any, Any, Any, Any], None]) -> Any:
+    """Give each window of dx its dout, and where its largest element is, by what `give` makes of them."""
+    shape, chosen, param = cache
+    height, width, stride = param["pool_height"], param["pool_width"], param["stride"]
+    dx = np.zeros(shape, dout.dtype)
+    for n, c, i, j in np.ndindex(dout.shape):
+        mask = np.zeros((height, width), dout.dtype)
+        mask.reshape(-1)[chosen[n, c, i, j]] = 1
+        give(dx, np.s_[n, c, i * stride : i * stride + height, j * stride : j * stride + width], mask, dout[n, c, i, j])
+    return dx
+
+
+@_plant("maxpool", max_pool_forward, "assigned-not-accumulated")
+def windows_assigned(dout: Any, cache: Any) -> Any:
+    def give(dx: Any, window: Any, mask: Any, share: Any) -> None:
+        dx[window] = mask * share
+
+    return _to_windows(dout, cache, give)
+
+
+@_plant("maxpool", max_pool_forward, "mask-ignored")
+def maxima_forgotten(dout: Any, cache: Any) -> Any:
+    def give(dx: Any, window: Any, _: Any, share: Any) -> None:
+        dx[window] += share
+
+    return _to_windows(dout, cache, give)
+
+
 @_plant("avgpool", avg_pool_forward, "assigned-not-accumulated")
 def share_assigned(dout: Any, cache: Any) -> Any:
     shape, param = cache
@@ -296,6 +324,18 @@ def _without_variance_path(g: Any, x: Any, eps: float) -> Any:
 @_slip("statistics-constant")
 def _of_constants(g: Any, x: Any, eps: float) -> Any:
     return g / np.sqrt(x.var(axis=1, keepdims=True) + eps)
+
+
+@_slip("variance-path")
+def _variance_path_twice(g: Any, x: Any, eps: float) -> Any:
+    s = np.sqrt(x.var(axis=1, keepdims=True) + eps)
+    return (g - _mean(g)) / s - 2 * (x - _mean(x)) * _mean(g * (x - _mean(x))) / s**3
+
+
+@_slip("variance-path")
+def _variance_path_halved(g: Any, x: Any, eps: float) -> Any:
+    s = np.sqrt(x.var(axis=1, keepdims=True) + eps)
+    return (g - _mean(g)) / s - (x - _mean(x)) * _mean(g * (x - _mean(x))) / s**3 / 2
 
 
 @_slip("divided-by-n-minus-1")
@@ -366,6 +406,36 @@ def statistics_in_test_mode(x: Any, gamma: Any, beta: Any, bn_param: Any) -> Any
 @_plant_forward("batchnorm", batchnorm_backward)
 def statistics_not_updated(x: Any, gamma: Any, beta: Any, bn_param: Any) -> Any:
     return batchnorm_forward(x, gamma, beta, dict(bn_param))
+
+
+def _without_gamma(layer: str) -> tuple[Any, Any]:
+    right, right_backward, _ = NORMALISATIONS[layer]
+
+    def forward(x: Any, gamma: Any, beta: Any, param: Any) -> Any:
+        out, cache = right(x, gamma, beta, param)
+        return out, (cache, gamma.reshape(-1, *[1] * (x.ndim - 2)))
+
+    def backward(dout: Any, kept: Any) -> Any:
+        cache, gamma = kept
+        return right_backward(dout / gamma, cache)[0], *right_backward(dout, cache)[1:]
+
+    return forward, backward
+
+
+FAULTS += [Planted(f"{layer}-without_gamma", layer, _without_gamma(layer), "gamma-missing") for layer in NORMALISATIONS]
+
+
+@_plant("batchnorm", batchnorm_forward, "mode-ignored")
+@_plant("spatial-batchnorm", spatial_batchnorm_forward, "mode-ignored")
+def mode_forgotten(dout: Any, cache: Any) -> Any:
+    right = spatial_batchnorm_backward if dout.ndim == 4 else batchnorm_backward
+    return right(dout, (*cache[:-1], True))
+
+
+@_plant("batchnorm", lambda x, *rest: (batchnorm_forward(x, *rest)[0], (x, *rest)), "mode-ignored")
+def statistics_of_the_batch_again(dout: Any, given: Any) -> Any:
+    x, gamma, beta, param = given
+    return batchnorm_backward(dout, batchnorm_forward(x, gamma, beta, {**param, "mode": "train"})[1])
 
 
 @_plant("layernorm", layernorm_forward)
@@ -514,7 +584,7 @@ def slope_forgotten(dnext_h: Any, cache: Any) -> Any:
 
 
 def _through_time(
-    step: Any, dh: Any, caches: Any, *, carry: bool = True, upstream: bool = True, cell: bool = True
+    step: Any, dh: Any, caches: Any, *, carry: bool = True, upstream: bool = True, cell: bool = True, add: bool = True
 ) -> Any:
     dxs: list[Any] = []
     totals: list[Any] = []
@@ -524,7 +594,7 @@ def _through_time(
         first = into + (states[0] if carry else 0)
         dx, *rest = step(first, *(state if cell else 0 * state for state in states[1:]), caches[t])
         states, shares = rest[: len(states)], rest[len(states) :]
-        totals = [total + share for total, share in zip(totals, shares, strict=True)] if totals else shares
+        totals = [total + share for total, share in zip(totals, shares, strict=True)] if totals and add else shares
         dxs.append(dx)
     return np.stack(dxs[::-1], axis=1), states[0], *totals
 
@@ -537,6 +607,16 @@ def not_carried_back(dh: Any, caches: Any) -> Any:
 @_plant("rnn", rnn_forward, "upstream-missing")
 def upstream_not_added(dh: Any, caches: Any) -> Any:
     return _through_time(rnn_step_backward, dh, caches, upstream=False)
+
+
+@_plant("rnn", rnn_forward, "assigned-not-accumulated")
+def weights_of_one_step(dh: Any, caches: Any) -> Any:
+    return _through_time(rnn_step_backward, dh, caches, add=False)
+
+
+@_plant("lstm", lstm_forward, "assigned-not-accumulated")
+def gate_weights_of_one_step(dh: Any, caches: Any) -> Any:
+    return _through_time(lstm_step_backward, dh, caches, add=False)
 
 
 @_plant("rnn", rnn_forward, "slope-missing")

@@ -13,6 +13,7 @@ from gradcheck_cli.checks.check import check_case
 from gradcheck_cli.checks.settings import Settings
 from gradcheck_cli.implementation.find import find
 from gradcheck_cli.layers import LAYERS
+from gradcheck_cli.layers.maxpool import MaxpoolCase
 from gradcheck_cli.result import CaseResult, Verdict
 from tests.implementation.sources import CORE, PAIRS, SOURCES, STANDARD, WRONG, WRONG_AHEAD
 
@@ -135,6 +136,47 @@ def test_what_cannot_be_expressed_is_skipped_with_the_reason(
     result = check(ConvCase(**flags), str(path))
     assert result.verdict is Verdict.SKIP
     assert (result.reason or "").startswith(said)
+
+
+POOL = """\
+import numpy as np
+
+
+class MaxPool:
+    def __init__(self, kernel_size, stride):
+        self.kernel, self.stride = kernel_size, stride
+
+    def forward(self, x):
+        height, width = KERNEL
+        out = np.zeros((*x.shape[:2], *(1 + (size - k) // self.stride for size, k in zip(x.shape[2:], (WHICH)))))
+        windows = np.lib.stride_tricks.sliding_window_view(x, (height, width), axis=(2, 3))
+        out[...] = windows[:, :, :: self.stride, :: self.stride].max(axis=(4, 5))
+        return out
+
+    def backward(self, dout): ...
+"""
+
+
+@pytest.mark.parametrize(
+    ("kernel", "which", "verdict", "said"),
+    [
+        (
+            "+self.kernel, +self.kernel",
+            "height, width",
+            Verdict.SKIP,
+            "MaxPool takes no pair of numbers as kernel_size",
+        ),
+        ("np.broadcast_to(self.kernel, 2)", "width, height", Verdict.ERROR, "forward raised ValueError: could not"),
+    ],
+    ids=["a number", "a pair, and a mistake"],
+)
+def test_a_pair_that_is_kept_may_be_wanted_as_a_number_by_forward(
+    tmp_path: Path, kernel: str, which: str, verdict: Verdict, said: str
+) -> None:
+    path = tmp_path / "layers.py"
+    path.write_text(POOL.replace("KERNEL", kernel).replace("WHICH", which), encoding="utf-8")
+    result = check(MaxpoolCase(pool_height=3), str(path))
+    assert (result.verdict, (result.reason or "")[: len(said)]) == (verdict, said)
 
 
 def test_a_case_that_cannot_be_expressed_is_no_case_to_run(convcheck: Program, tmp_path: Path) -> None:

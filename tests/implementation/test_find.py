@@ -189,7 +189,15 @@ def test_the_only_pair_that_can_be_called_so() -> None:
 
 @pytest.mark.parametrize(
     "signature",
-    ["x, w, b, conv_param", "x, w, b, conv_param, verbose=False", "*args", "x, w, b, conv_param, /", "x, *more"],
+    [
+        "x, w, b, conv_param",
+        "this, that, more, b",
+        "this, that, stride, b",
+        "x, w, b, conv_param, verbose=False",
+        "*args",
+        "x, w, b, conv_param, /",
+        "x, *more",
+    ],
 )
 def test_signatures_that_fit(signature: str) -> None:
     write("layers.py", f"def conv_forward({signature}): ...\ndef conv_backward(dout, cache): ...\n")
@@ -199,7 +207,8 @@ def test_signatures_that_fit(signature: str) -> None:
 @pytest.mark.parametrize(
     ("signature", "said"),
     [
-        ("x, w", "`conv_forward(x, w)` takes 2 arguments, not 4"),
+        ("x, w", "`conv_forward(x, w)` takes no b"),
+        ("", "`conv_forward()` takes no x"),
         ("x, w, stride, pad", "`conv_forward(x, w, stride, pad)` takes no b"),
         (
             "x, w, b, stride, rate",
@@ -231,6 +240,13 @@ def test_signatures_that_do_not(signature: str, said: str) -> None:
 def test_the_nearest_misses(text: str, said: str) -> None:
     write("layers.py", text)
     assert f"nearest: {said}" in refusal("layers.py")
+
+
+@pytest.mark.parametrize("spec", ["layers.py", "layers.py:svm_loss_naive"])
+def test_a_loss_of_other_arguments_is_no_loss_of_these(spec: str) -> None:
+    write("layers.py", "def svm_loss_naive(W, X, y, reg): ...\n")
+    with pytest.raises(ImplementationNotFoundError, match=r"nearest: `svm_loss_naive.* does not take"):
+        find(spec, LAYERS["svm"])
 
 
 def test_functions_of_which_none_fits_are_named() -> None:
@@ -307,7 +323,9 @@ def test_what_is_accepted_is_said(spec: str) -> None:
         ("x = (\n", "layers.py is no Python: "),
         ("def f():\nreturn 1\n", "layers.py:2: "),
         ("from math import no_such_name\n", "ImportError: cannot import name 'no_such_name' from 'math'"),
-        ("import sys\n\nsys.exit('done')\n", "SystemExit: done"),
+        ("import sys\n\nsys.exit('done')\n", "cannot be imported: it calls exit('done') when it is imported ("),
+        ("exit()\n", 'layers.py:1); put that under `if __name__ == "__main__":`'),
+        ("raise EOFError('no more')\n", "EOFError: no more"),
         ("1 / 0\n", "ZeroDivisionError: division by zero"),
         ("raise RuntimeError\n", "cannot be imported: RuntimeError ("),
         ("import broken\n", "broken.py:1: "),
@@ -317,7 +335,9 @@ def test_what_is_accepted_is_said(spec: str) -> None:
         "syntax",
         "indent",
         "no name",
+        "exits with a message",
         "exits",
+        "no end of input",
         "raises",
         "no message",
         "a helper's syntax",

@@ -164,7 +164,11 @@ def test_what_names_leave_open_is_tried(text: str, layer: str | None) -> None:
     [
         ("AffineLayer", "affine", "`AffineLayer(secret)` takes `secret`, of which the meaning is not known"),
         ("BatchNormLayer", "batchnorm", "of this layer only functions can be checked so far"),
-        ("LayerNorm", "layernorm", "takes `secret`"),
+        ("LayerNorm", "layernorm", "of this layer only functions can be checked so far"),
+        ("Dropout", "dropout", "of this layer only functions can be checked so far"),
+        ("Embedding", "word-embedding", "of this layer only functions can be checked so far"),
+        ("MaxPool", "maxpool", "`MaxPool(secret)` takes `secret`"),
+        ("Sigmoid", "sigmoid", "`Sigmoid(secret)` takes `secret`"),
         ("Base", None, None),
         ("SoftmaxWithLoss", None, None),
     ],
@@ -173,6 +177,47 @@ def test_what_cannot_be_called_says_why(name: str, layer: str | None, reason: st
     one = found(SIZED.format(name)).get(name)
     assert (one.layer if one else None) == layer
     assert reason is None or (one is not None and one.reason is not None and reason in one.reason)
+
+
+def test_static_methods_are_two_functions() -> None:
+    text = """
+class Embedding:
+    @staticmethod
+    def forward(x, W): return W[x], (x, W)
+    @staticmethod
+    def backward(dout, cache): ...
+"""
+    assert found(text) == {"Embedding": Found(layer="word-embedding")}
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (
+            "def svm_loss_naive(W, X, y, reg): ...\n",
+            Found(layer="svm", reason="`svm_loss_naive(W, X, y, reg)` does not take (x, y)"),
+        ),
+        ("def svm_loss(x, y, delta=1.0): ...\n", Found(layer="svm")),
+        ("svm_loss = max\n", Found(layer="svm")),  # it does not say what it takes
+        ("def softmax(x): ...\n", None),
+        (
+            "def batchnorm_forward(x, gamma, beta): ...\ndef batchnorm_backward(dout, cache): ...\n",
+            Found(
+                layer="batchnorm",
+                reason="`batchnorm_forward(x, gamma, beta)` does not take (x, gamma, beta, bn_param)",
+            ),
+        ),
+        (
+            "def lstm_step_forward(*given): ...\ndef lstm_step_backward(dnext_h, cache): ...\n",
+            Found(
+                layer="lstm-step",
+                reason="`lstm_step_backward(dnext_h, cache)` does not take (dnext_h, dnext_c, cache)",
+            ),
+        ),
+    ],
+)
+def test_what_does_not_take_the_arguments_is_not_called(text: str, expected: Found | None) -> None:
+    assert list(found(text).values()) == [expected]
 
 
 def test_a_pass_without_its_counterpart_is_a_half() -> None:

@@ -46,6 +46,7 @@ DRAWS: dict[str, Callable[[Any, tuple[int, ...]], Any]] = {
     "global": _global,
     "generator": lambda seed, shape: np.random.default_rng(seed).random(shape),
     "one by one": _one_by_one,
+    "seeded by the caller": lambda _, shape: np.random.rand(*shape),  # noqa: NPY002
     "from above": lambda seed, shape: 1 - np.random.default_rng(seed).random(shape),
 }
 
@@ -76,7 +77,9 @@ def test_a_seed_that_is_ignored_is_told_as_a_duty() -> None:
         result = check(case, (dropping(uniform), dropout_backward))
         assert result.verdict is Verdict.FAIL
         assert result.duties["deterministic"].verdict is Verdict.FAIL
-        assert (result.duties["deterministic"].reason or "").startswith("forward is noisy: two calls differ by")
+        reason = result.duties["deterministic"].reason or ""
+        assert reason.startswith("forward is noisy: two calls differ by")
+        assert reason.endswith('; draw with the "seed" among its parameters')
         assert result.forward is not None
         assert result.forward.verdict is Verdict.PASS
         assert result.gradients["dx"].verdict is not Verdict.PASS
@@ -162,9 +165,18 @@ def test_a_wrong_layer_is_not_read_into_a_right_one(tmp_path: Path) -> None:
         assert check(standard()[0], implementation).verdict is Verdict.FAIL
 
 
-def test_nothing_global_is_touched() -> None:
+@pytest.mark.parametrize(
+    "run",
+    [
+        lambda: dropout_forward(np.ones(5), {"mode": "train", "p": 0.5, "seed": 1}),
+        lambda: check(DropoutCase(), (dropping(DRAWS["seeded by the caller"]), dropout_backward)),
+        lambda: check(DropoutCase(), (lambda *_: 1 / 0, dropout_backward)),
+    ],
+    ids=["the reference", "a check", "a forward that raises"],
+)
+def test_nothing_global_is_touched(run: Callable[[], object]) -> None:
     before = np.random.get_state(legacy=False)  # noqa: NPY002
-    dropout_forward(np.ones(5), {"mode": "train", "p": 0.5, "seed": 1})
+    run()
     after = np.random.get_state(legacy=False)  # noqa: NPY002
     assert str(before) == str(after)
 

@@ -282,7 +282,7 @@ def _course_file(folder: Path) -> Path:
         "from gradcheck_cli.layers.conv_fast import conv_backward_fast, conv_forward_fast, gather\n"
         "from gradcheck_cli.layers.conv_naive import both, padded\n"
         "from gradcheck_cli.layers.maxpool import places\n"
-        "from gradcheck_cli.layers.pooling import windows\n"
+        "from gradcheck_cli.layers.pooling import spread, windows\n"
         "from gradcheck_cli.layers.recurrent import through_time\n"
         "from gradcheck_cli.layers.scores import of_label, picked\n"
     )
@@ -308,6 +308,22 @@ def test_a_course_file_has_each_layer_under_its_own_name(name: str, tmp_path: Pa
     assert report["tool"]["name"] == "gradcheck"
     replayed = gradcheck(*report["results"][0]["command"].split()[1:], "--json", "-")
     assert report_of(replayed)["results"][0]["case"] == report["results"][0]["case"]
+
+
+def test_an_affine_layer_need_not_flatten() -> None:
+    _, backward = next(iter(LAYERS["affine"].builtin.values()))
+
+    def plain(x: Any, w: Any, b: Any) -> Any:
+        return x.dot(w) + b, (x, w)
+
+    results = [check(case, (plain, backward)) for case in LAYERS["affine"].standard()]
+    assert [result.verdict for result in results] == [*["pass"] * 6, "skip"]
+    assert results[-1].reason == "it does not flatten an x of three axes, or cannot"
+
+    def wrongly(x: Any, w: Any, b: Any) -> Any:
+        return x.reshape(-1, len(x)).T @ w + b, (x, w)
+
+    assert check(list(LAYERS["affine"].standard())[-1], (wrongly, backward)).verdict == "fail"
 
 
 def test_several_outputs_are_named() -> None:

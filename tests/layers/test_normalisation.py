@@ -11,7 +11,7 @@ import pytest
 from gradcheck_cli import Verdict, check
 from gradcheck_cli.layers import LAYERS
 from tests.conftest import report_of
-from tests.faults.layers import NORMALISATIONS
+from tests.faults.layers import FAULTS, NORMALISATIONS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -137,9 +137,18 @@ def test_what_a_signature_cannot_say_is_skipped(tmp_path: Path, gradcheck: Progr
 def test_gradients_have_the_shape_that_gamma_has_there(tmp_path: Path, gradcheck: Program) -> None:
     _, text = SIGNATURES["course"]
     (tmp_path / "layers.py").write_text(GROUPNORM.replace("KEEP", "False") + text, encoding="utf-8")
-    run = gradcheck("groupnorm", "layers.py", "--N", "2")
-    assert run.returncode == 1
-    assert "returned dgamma of shape (6,), where gamma has (1, 6, 1, 1)" in " ".join(run.stdout.split())
+    run = gradcheck("groupnorm", "layers.py", "--N", "2", "--json", "-")
+    (result,) = report_of(run)["results"]
+    assert (run.returncode, result["verdict"]) == (1, "fail")
+    found = result["gradients"]
+    assert {name: (one["verdict"], one["shape"], one["expected_shape"]) for name, one in found.items()} == {
+        "dx": ("pass", [2, 6, 3, 2], [2, 6, 3, 2]),
+        "dgamma": ("fail", [6], [1, 6, 1, 1]),
+        "dbeta": ("fail", [6], [1, 6, 1, 1]),
+    }
+    assert "dgamma has shape (6,) instead of (1, 6, 1, 1)" in result["reason"]
+    assert result["duties"]["shapes"]["verdict"] == "fail"
+    assert result["duties"]["deterministic"]["verdict"] == "pass"
 
 
 def test_a_second_backward_pass_is_named(tmp_path: Path, gradcheck: Program) -> None:
@@ -220,3 +229,144 @@ def test_statistics_of_the_wrong_set_are_no_such_layer(layer: str) -> None:
         assert result.verdict is Verdict.FAIL
         assert result.forward is not None
         assert result.forward.verdict is Verdict.FAIL
+
+
+def _without_cache(layer: str, empty: Any) -> tuple[Any, Any]:
+    """Return a layer that leaves nothing behind in test mode, whose backward pass knows train mode alone."""
+    right, right_backward, _ = NORMALISATIONS[layer]
+
+    def forward(x: Any, gamma: Any, beta: Any, bn_param: Any) -> Any:
+        out, cache = right(x, gamma, beta, bn_param)
+        return out, cache if bn_param["mode"] == "train" else empty
+
+    def backward(dout: Any, cache: Any) -> Any:
+        normal, gamma, deviation, _ = cache
+        return right_backward(dout, (normal, gamma, deviation, True))
+
+    return forward, backward
+
+
+@pytest.mark.parametrize("empty", [None, (), [], {}], ids=repr)
+@pytest.mark.parametrize("layer", ["batchnorm", "spatial-batchnorm"])
+def test_no_cache_in_test_mode_is_judged_by_forward_alone(layer: str, empty: Any) -> None:
+    calls = []
+    forward, backward = _without_cache(layer, empty)
+
+    def counted(*given: Any) -> Any:
+        calls.append(given)
+        return forward(*given)
+
+    for dtype in ("float16", "float32", "float64"):
+        for case in LAYERS[layer].standard():
+            calls.clear()
+            result = check(replace(case, dtype=dtype), (counted, backward))
+            assert result.passed, result.summary()
+            if case.geometry["mode"] == "test":
+                assert result.gradients == {}
+                assert set(result.duties) == {"deterministic", "inputs_unchanged"}
+                assert len(calls) == 2
+            else:
+                assert set(result.gradients) == {"dx", "dgamma", "dbeta"}
+
+
+def test_a_wrong_forward_without_cache_fails() -> None:
+    forward, backward = _without_cache("batchnorm", None)
+
+    def drifting(x: Any, gamma: Any, beta: Any, bn_param: Any) -> Any:
+        found = forward(x, gamma, beta, bn_param)
+        bn_param["running_var"] = bn_param["running_var"] + 1
+        return found
+
+    def written(x: Any, gamma: Any, beta: Any, bn_param: Any) -> Any:
+        found = forward(x, gamma, beta, bn_param)
+        x[:] = 0
+        return found
+
+    wrong = {
+        "out is wrong": lambda x, gamma, *rest: forward(x, np.ones_like(gamma), *rest),
+        "running_var is wrong": drifting,
+        "x was written into": written,
+        "forward is noisy": lambda x, *rest: (forward(x, *rest)[0] * (1 + 1e-9 * np.random.random()), None),  # noqa: NPY002
+    }
+    case: Any = LAYERS["batchnorm"].case
+    for reason, function in wrong.items():
+        result = check(case(mode="test"), (function, backward))
+        assert result.verdict is Verdict.FAIL
+        assert reason in (result.reason or "")
+        assert result.gradients == {}
+        assert result.diagnosis == ()
+
+
+def test_no_cache_in_train_mode_is_an_error_still() -> None:
+    right, backward = NORMALISATIONS["batchnorm"][:2]
+    case: Any = LAYERS["batchnorm"].case
+    result = check(case(), (lambda *given: (right(*given)[0], None), backward))
+    assert result.verdict is Verdict.ERROR
+    assert "backward raised TypeError" in (result.reason or "")
+
+
+def test_the_table_of_a_forward_alone_has_no_gradients(tmp_path: Path, gradcheck: Program) -> None:
+    alone = "gamma * x_hat + beta, None"
+    text = BATCHNORM.replace(
+        'gamma * x_hat + beta, (x_hat, gamma, np.sqrt(bn_param["running_var"] + eps), True)', alone
+    )
+    assert alone in text
+    (tmp_path / "layers.py").write_text(text, encoding="utf-8")
+    run = gradcheck("batchnorm", "layers.py", "--N", "5", "--mode", "test")
+    assert run.returncode == 0, run.stdout + run.stderr
+    lines = run.stdout.splitlines()
+    assert any(line.startswith("out  5x4 ") for line in lines)
+    assert not any(line.startswith(("dx", "dgamma", "dbeta")) for line in lines)
+
+
+@pytest.mark.parametrize("wrong", [("running_mean",), ("running_var",), ("running_mean", "running_var")])
+@pytest.mark.parametrize("layer", ["batchnorm", "spatial-batchnorm"])
+def test_wrong_statistics_are_not_another_function(layer: str, wrong: tuple[str, ...]) -> None:
+    right, backward, _ = NORMALISATIONS[layer]
+
+    def forward(x: Any, gamma: Any, beta: Any, bn_param: Any) -> Any:
+        before = {name: bn_param[name] for name in wrong}
+        found = right(x, gamma, beta, bn_param)
+        bn_param |= before
+        return found
+
+    def of_another(x: Any, gamma: Any, beta: Any, bn_param: Any) -> Any:
+        out, cache = forward(x, gamma, beta, bn_param)
+        return out + 1, cache
+
+    for case in LAYERS[layer].standard():
+        if case.geometry["mode"] == "test" or case.geometry["momentum"] == 1:
+            continue  # there is nothing to write
+        result = check(case, (forward, backward))
+        assert result.verdict is Verdict.FAIL
+        assert result.diagnosis == ()
+        assert result.forward is not None
+        assert result.forward.name in wrong
+        result = check(case, (of_another, backward))
+        assert [told.code for told in result.diagnosis] == ["own-function"]
+        assert result.forward is not None
+        assert result.forward.name == "out"  # though more of the statistics may be wrong, and further off
+        assert all(f"{name} is wrong" in (result.reason or "") for name in ("out", *wrong))
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+@pytest.mark.parametrize("layer", ["batchnorm", "spatial-batchnorm"])
+def test_what_is_said_of_a_right_forward_is_said_of_its_output(layer: str, dtype: str) -> None:
+    for seed in range(3):
+        for case in LAYERS[layer].standard():
+            result = check(replace(case, dtype=dtype, seed=seed))
+            assert result.forward is not None
+            assert result.forward.name == "out"
+            assert result.forward.expected_shape == result.gradients["dx"].expected_shape
+
+
+@pytest.mark.parametrize("slip", ["sample_variance", "variance_path_twice"])
+def test_of_sets_of_two_no_divisor_is_told(slip: str) -> None:
+    """There N / (N - 1) is 2: which of the slips it was cannot be seen."""
+    (functions,) = [fault.functions for fault in FAULTS if fault.name == f"batchnorm-{slip}"]
+    case: Any = LAYERS["batchnorm"].case
+    for seed in range(3):
+        for N in (2, 5):
+            result = check(case(N=N, D=6, eps=0.1, seed=seed), functions)
+            assert result.verdict is Verdict.FAIL
+            assert len(result.diagnosis) == (N > 2)

@@ -112,3 +112,20 @@ def test_a_fixed_step_is_used_for_directions_and_elements() -> None:
     chosen = project(lambda x: x**3, x, np.ones(32), 3 * x**2, epsilon=2**-52, tolerance=100)
     assert (chosen.error_bound < 1e-10).all()
     assert fixed.evaluations < chosen.evaluations
+
+
+def test_an_element_that_no_output_sees_is_found_where_it_is_not_zero() -> None:
+    x, unseen = layer("float64", 0)[0], np.s_[:, :, 4:]
+
+    def forward(x: Array) -> Array:
+        seen = x.copy()
+        seen[unseen] = 0
+        return seen
+
+    dout = layer("float64", 0)[2]
+    gradient = forward(dout) + at((0, 0, 5, 3), 1e-9)
+    found = project(forward, x, dout, gradient, epsilon=epsilon("float64"), tolerance=100)
+    assert not found.explained
+    assert np.ravel_multi_index((0, 0, 5, 3), SHAPE) in found.elements
+    nothing = project(lambda x: 0 * x, x, dout, at((0, 0, 5, 3), 1e-9), epsilon=epsilon("float64"), tolerance=100)
+    assert not nothing.explained

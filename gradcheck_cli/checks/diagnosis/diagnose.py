@@ -68,7 +68,8 @@ def diagnose(
         One diagnosis for each cause, the leaks among them; none where nothing fits.
     """
     size = problem.cotangent.size + sum(value.size for value in problem.inputs.values())
-    forward_fails = forward is not None and forward.verdict is Verdict.FAIL
+    # State that is wrong alone leaves the function that is differentiated as it should be.
+    forward_fails = forward is not None and forward.verdict is Verdict.FAIL and forward.name not in problem.state
     if size > LARGEST or not (forward_fails or Verdict.FAIL in {found.verdict for found in gradients.values()}):
         return leaks
     arrays = {name: np.asarray(array) for name, array in returned.items() if _of_numbers(array, case.dtype)}
@@ -88,7 +89,7 @@ def diagnose(
     if forward_fails and forward and forward.worst:
         expected = expected_output(problem, out)
         rounded = narrower(np.asarray(out, expected.value.dtype), expected, case.dtype)
-        if rounded:  # what else is seen, in leaks and gradients, is its roundings
+        if rounded and not leaks:  # what else is seen, in leaks and gradients, is its roundings
             return (_diagnosis(rounded, ["out"]),)
         if {found.verdict for found in gradients.values()} == {Verdict.PASS}:
             cause = f"Forward and backward agree with each other, but compute something else than {layer.title}."

@@ -57,8 +57,9 @@ def class_readings(cls: type, layer: Layer, name: str) -> Iterator[Implementatio
     Raises:
         MisfitError: it cannot be understood as this layer.
     """
+    only_functions = MisfitError(f"class {cls.__name__}: of this layer only functions can be checked so far")
     if len(layer.outputs) > 1 or layer.state or layer.loss:
-        raise MisfitError(f"class {cls.__name__}: of this layer only functions can be checked so far")
+        raise only_functions
     forward, backward = _method(cls, FORWARDS), _method(cls, BACKWARDS)
     if forward is None or backward is None:
         has, lacks = ("forward", "backward") if forward else ("backward", "forward")
@@ -67,6 +68,8 @@ def class_readings(cls: type, layer: Layer, name: str) -> Iterator[Implementatio
     if isinstance(inspect.getattr_static(cls, forward), staticmethod | classmethod):
         yield from pair_readings(getattr(cls, forward), getattr(cls, backward), layer, name)
         return
+    if not _can_be_given(layer):
+        raise only_functions
     for made_with in _constructions(cls, layer):
         kind = Kind(
             cls=cls,
@@ -85,6 +88,12 @@ def class_readings(cls: type, layer: Layer, name: str) -> Iterator[Implementatio
                 forward=way.run_forward,
                 backward=way.run_backward,
             )
+
+
+def _can_be_given(layer: Layer) -> bool:
+    """Tell whether it is known how an instance gets what functions get beside the first input."""
+    words = layer.vocabulary
+    return bool(words.arguments or not layer.param) and bool(words.parameters or len(layer.inputs) == 1)
 
 
 def _method(cls: type, names: tuple[str, ...]) -> str | None:

@@ -20,11 +20,13 @@ from gradcheck_cli.implementation.binding import (
     fill,
     forward_slots,
     readings,
+    require,
+    takes,
     written,
 )
 from gradcheck_cli.implementation.conventions.pair import by_input, function_pair
 from gradcheck_cli.implementation.implementation import Implementation, ImplementationError, described, name_of
-from gradcheck_cli.implementation.layout import Layout, layouts
+from gradcheck_cli.implementation.layout import Layout, Misshapen, layouts
 from gradcheck_cli.layers.layer import fresh
 from gradcheck_cli.layers.vocabulary import word
 
@@ -77,16 +79,17 @@ class _Functions:
         returned = self._fill(self.backward_slots, inputs, parameters, given).call(self.backward)
         gradients = by_input(returned, names, name_of(self.backward))
         if self.arrangement.exact:
-            self._same_shapes(gradients, inputs)
+            gradients = self._held(gradients, inputs)
         return {name: self._layouts[name].take(value, inputs[name].shape) for name, value in gradients.items()}
 
-    def _same_shapes(self, gradients: Mapping[str, object], inputs: Mapping[str, Array]) -> None:
-        """Refuse a gradient that has the usual shape where its input was given in another."""
+    def _held(self, gradients: Mapping[str, object], inputs: Mapping[str, Array]) -> dict[str, object]:
+        """Hold the shapes of gradients against those of inputs that are not given in the usual one."""
+        held = dict(gradients)
         for name, value in gradients.items():
             usual, given = inputs[name].shape, self._layouts[name].shape(inputs[name].shape)
-            if isinstance(value, np.ndarray) and value.shape == usual != given:
-                said = f"{name_of(self.backward)} returned d{name} of shape {usual}"
-                raise ImplementationError(f"{said}, where {name} has {given}")
+            if usual != given and isinstance(value, np.ndarray) and value.shape != given:
+                held[name] = Misshapen(value, given)
+        return held
 
     def convention(self) -> str:
         forward = written(name_of(self.forward), self.forward_slots)
@@ -133,6 +136,8 @@ def pair_readings(
     plain = function_pair(forward, backward, layer=layer, name=name, spec=name)
     # Several outputs and state are told by their place alone.
     if len(layer.outputs) > 1 or layer.state or not (_says(forward) and _says(backward)):
+        require(forward, layer.arguments)
+        require(backward, (*(f"d{name}" for name in layer.outputs), "cache"))
         yield plain
         return
     vocabulary = layer.vocabulary
@@ -164,17 +169,8 @@ def pair_readings(
                     forward=functions.run_forward,
                     backward=functions.run_backward,
                 )
-    if not plainly and _takes(forward, len(usual)) and _takes(backward, 2):
+    if not plainly and takes(forward, len(usual)) and takes(backward, 2):
         yield plain  # the dictionary may have a name that says something else
-
-
-def _takes(function: Callable[..., Any], count: int) -> bool:
-    """Tell whether a function can be called with so many arguments in order."""
-    try:
-        inspect.signature(function).bind(*[None] * count)
-    except TypeError:
-        return False
-    return True
 
 
 def _in_order(slots: list[Slot]) -> list[str]:

@@ -80,10 +80,16 @@ class Way:
     ) -> tuple[object, object]:
         """Make an instance, give it its parameters and run forward; it is the cache."""
         given = self.given(inputs, parameters)
-        instance = self.make(inputs, parameters, given)
-        method = getattr(instance, self.kind.forward)
-        self._put(instance, inputs, given)
-        returned = self._fill(self.kind.forward_slots, inputs, parameters, given).call(method)
+        try:
+            instance = self.make(inputs, parameters, given)
+            self._put(instance, inputs, given)
+            method = getattr(instance, self.kind.forward)
+            returned = self._fill(self.kind.forward_slots, inputs, parameters, given).call(method)
+        except ImplementationError as error:
+            if _no_number(error.__cause__):  # what the constructor keeps, forward computes with
+                made_with = self._fill(self.kind.made_with, inputs, parameters, given)
+                made_with.blame(self.kind.cls.__name__, error)
+            raise
         pair = isinstance(returned, tuple | list) and len(returned) == 2
         out, cache = returned if pair else (returned, None)
         return self.layouts["out"].take(out), _Memory(instance, cache, inputs, parameters)
@@ -186,6 +192,11 @@ class Way:
     ) -> Filled:
         vocabulary = self.kind.layer.vocabulary
         return fill(slots, self.reading, vocabulary, vocabulary.sizes(inputs, parameters), given)
+
+
+def _no_number(error: BaseException | None) -> bool:
+    """Tell whether an error says that a tuple stood where a number was wanted; a wrong shape is another mistake."""
+    return isinstance(error, TypeError) or (isinstance(error, ValueError) and "a sequence" in str(error))
 
 
 def _copied(instance: object) -> object:
