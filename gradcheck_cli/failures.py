@@ -1,16 +1,16 @@
-"""Ways to fail: results of random cases told apart by them, and for each a smallest case."""
+"""Results of random cases told apart by the way in which they fail, and for each way a smallest case."""
 
 from __future__ import annotations
 
-import re
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import islice
 from typing import TYPE_CHECKING
 
 from gradcheck_cli.cases.shrink import shrink, size
 from gradcheck_cli.engine.stream import rest
 from gradcheck_cli.result import Diagnosis, Smallest, Verdict
+from gradcheck_cli.way import Way
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -28,42 +28,6 @@ MOST_CHECKS = 500
 #: How often a case that failed is checked again, before it is shrunk and after. What fails in every other run is found
 #: out with all but one in 64.
 _REPEATS = 3
-
-
-@dataclass(frozen=True, kw_only=True)
-class Way:
-    """How a case fails: two that agree in this are taken to have the same cause."""
-
-    verdict: Verdict
-    parts: frozenset[str]  #: the names of arrays that are wrong, and of duties that are not done
-    causes: frozenset[str]  #: the codes of the diagnosis; of an error what was raised, without its figures
-
-    @classmethod
-    def of(cls, result: CaseResult) -> Way | None:
-        """Return the way in which a case failed, or could not be decided; None if it did not."""
-        if result.verdict in (Verdict.PASS, Verdict.SKIP):
-            return None
-        if result.verdict is Verdict.ERROR:
-            raised = re.sub(r"\d+", "", (result.reason or "").partition(": ")[0])
-            return cls(verdict=result.verdict, parts=frozenset(), causes=frozenset({raised}))
-        verdicts = {name: gradient.verdict for name, gradient in result.gradients.items()}
-        verdicts |= {name: duty.verdict for name, duty in result.duties.items()}
-        if result.forward:
-            verdicts["out"] = result.forward.verdict
-        return cls(
-            verdict=result.verdict,
-            parts=frozenset(name for name, verdict in verdicts.items() if verdict is result.verdict),
-            causes=frozenset(diagnosis.code for diagnosis in result.diagnosis),
-        )
-
-    def within(self, other: Way) -> bool:
-        """Tell whether the other is this and more."""
-        return (
-            self != other
-            and self.verdict is other.verdict
-            and self.parts <= other.parts
-            and self.causes <= other.causes
-        )
 
 
 def until(results: Generator[CaseResult], failures: int) -> Generator[CaseResult]:

@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from gradcheck_cli.numeric.sweep import Sweep
 
 
+#: What is said of an array in whose place there is nothing.
+MISSING = " is missing: nothing was returned in its place"
+
+
 class Verdict(StrEnum):
     """The outcome of a check, of a case and of a run."""
 
@@ -154,7 +158,7 @@ class CaseResult:
         found = [part.reason for part in parts if part.verdict is self.verdict and part.reason]
         owed = [duty.reason for duty in self.duties.values() if duty.verdict is self.verdict and duty.reason]
         # What is wrong with a gradient's form or values is told by the gradient, and is a breach of a duty too.
-        return tuple(found + [reason for reason in owed if not set(reason.split("; ")) <= set(found)])
+        return _once(found + [reason for reason in owed if not set(reason.split("; ")) <= set(found)])
 
     @property
     def passed(self) -> bool:
@@ -166,6 +170,18 @@ class CaseResult:
         lines = [f"{self.implementation}: {self.layer} {self.case.label()} {self.case.dtype}: {self.verdict.upper()}"]
         lines += [line for line in (self.reason, self.traceback, self.command) if line]
         return "\n".join(lines)
+
+
+def _once(reasons: list[str]) -> tuple[str, ...]:
+    """Say in one sentence which arrays are missing, if several are."""
+    parts = [reason.split("; ") for reason in reasons]
+    missing = dict.fromkeys(part.removesuffix(MISSING) for said in parts for part in said if part.endswith(MISSING))
+    if len(missing) < 2:
+        return tuple(reasons)
+    from gradcheck_cli.implementation.implementation import listed  # NumPy, of which nothing else here has need
+
+    rest = ("; ".join(part for part in said if not part.endswith(MISSING)) for said in parts)
+    return f"{listed(missing)} are missing: nothing was returned in their place", *filter(None, rest)
 
 
 @dataclass(frozen=True, kw_only=True)

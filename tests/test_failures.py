@@ -13,11 +13,12 @@ from gradcheck_cli import CaseResult, ConvCase, Verdict
 from gradcheck_cli.cases.fuzz import RandomCases
 from gradcheck_cli.checks.check import check_case, failed_case
 from gradcheck_cli.checks.settings import DUTIES, Settings
-from gradcheck_cli.failures import MOST_CHECKS, Failures, Way, until
+from gradcheck_cli.failures import MOST_CHECKS, Failures, until
 from gradcheck_cli.implementation.conventions.pair import function_pair
 from gradcheck_cli.layers.conv import LAYER
 from gradcheck_cli.layers.conv_naive import conv_backward_naive, conv_forward_naive
 from gradcheck_cli.result import Smallest
+from gradcheck_cli.way import Way
 from tests.faults.corners import CORNERS, slipped
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from gradcheck_cli.arrays import epsilon
 from gradcheck_cli.checks.picture import draw
 from gradcheck_cli.checks.where import place, where
 from gradcheck_cli.implementation.layout import Misshapen
-from gradcheck_cli.result import ArrayResult, Arrays, Verdict, Worst, Wrong
+from gradcheck_cli.result import MISSING, ArrayResult, Arrays, Verdict, Worst, Wrong
 
 if TYPE_CHECKING:
     from gradcheck_cli.arrays import Array
@@ -208,7 +208,7 @@ def malformed(subject: Subject) -> str | None:
     """Say what is wrong with the form of an array (missing, no array, shape, dtype), or None."""
     name, array = subject.name, subject.array
     if array is None:
-        return f"{name} is missing: nothing was returned in its place"
+        return f"{name}{MISSING}"
     if not isinstance(array, np.ndarray | np.generic | float | int):
         return f"{name} is no array but {_article(type(array).__name__)}"
     array = np.asarray(array)
@@ -231,8 +231,8 @@ def nonfinite(name: str, array: Array) -> str | None:
         return None
     nans = int(np.isnan(array).sum())
     kinds = "NaN" if nans == count else "infinite" if not nans else "NaN or infinite"
-    first = place(np.argwhere(bad)[0])
-    return f"{name} is {kinds} in {count} of {array.size} elements, the first at {first}"
+    first = f", the first at {place(np.argwhere(bad)[0])}" if array.ndim else ""
+    return f"{name} is {kinds}{_share(bad)}{first}"
 
 
 def floored(scale: Array) -> Array:
@@ -248,9 +248,9 @@ def dtype_name(dtype: np.dtype[Any]) -> str:
 
 def _verdict(name: str, found: Elements, described: str | None, doubt: str) -> tuple[Verdict, str | None]:
     if found.wrong.any():
-        return Verdict.FAIL, f"{name} is wrong in {_share(found.wrong)}" + (f": {described}" if described else "")
+        return Verdict.FAIL, f"{name} is wrong{_share(found.wrong)}" + (f": {described}" if described else "")
     if found.undecided.any():
-        return Verdict.INCONCLUSIVE, f"{name} could not be decided in {_share(found.undecided)}: {doubt}"
+        return Verdict.INCONCLUSIVE, f"{name} could not be decided{_share(found.undecided)}: {doubt}"
     return Verdict.PASS, None
 
 
@@ -266,7 +266,8 @@ def doubt(expected: Expected, settings: Settings) -> str:
 
 
 def _share(mask: Array) -> str:
-    return f"{int(mask.sum())} of {mask.size} elements"
+    """Say in how many elements, of an array that has any axes."""
+    return f" in {int(mask.sum())} of {mask.size} elements" if mask.ndim else ""
 
 
 def _article(noun: str) -> str:

@@ -29,8 +29,11 @@ def where(wrong: Array, axes: Sequence[Axis]) -> str | None:
 
     Args:
         wrong: which elements are wrong: bool, at least one of them true.
-        axes: what its axes are called; without them only single elements and whole arrays can be named.
+        axes: what its axes are called; without them only single elements and whole arrays can be named. An array that
+            has none is the one element.
     """
+    if not wrong.ndim:
+        return None
     if wrong.all():
         return "everywhere"
     if wrong.sum() == 1:

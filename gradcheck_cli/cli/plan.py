@@ -89,7 +89,7 @@ def plan_files(specs: tuple[str, ...], asked: Asked, *, quiet: bool, verbose: bo
         click.UsageError: there is nothing in the only one, or it cannot be imported. Of several that is a result.
     """
     from gradcheck_cli.engine.survey import survey  # only where no layer is named
-    from gradcheck_cli.implementation.survey import files_in
+    from gradcheck_cli.implementation.survey import files_in, unsearched
 
     parts: list[Part] = []
     known: list[CaseResult] = []
@@ -97,8 +97,14 @@ def plan_files(specs: tuple[str, ...], asked: Asked, *, quiet: bool, verbose: bo
     if layers := [spec for spec in specs if spec in TITLES]:
         raise click.UsageError(f"{layers[0]} is a layer, and comes first: gradcheck {layers[0]} FILE.py")
     files = list(dict.fromkeys(file for spec in specs for file in files_in(spec)))
+    below = {spec: pattern for spec in specs if (pattern := unsearched(spec, files))}
     if not files:
-        raise click.UsageError(f"{', '.join(specs)} has no file that speaks of a layer; name one, FILE.py.")
+        whose = "its" if len(specs) == 1 else "their"
+        instead = f"{whose} folders are not searched: name them, {' '.join(below.values())}"
+        why = f"{', '.join(specs)} has no file that speaks of a layer"
+        raise click.UsageError(f"{why}; {instead if below else 'name one, FILE.py'}.")
+    for folder, pattern in below.items() if not quiet else ():
+        click.echo(f"{folder}: its folders are not searched: name them, {pattern}", err=True)
     for file in files:
         try:
             found = survey(file, asked.limits)

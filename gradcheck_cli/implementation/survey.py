@@ -70,16 +70,29 @@ class Found:
 
 def files_in(spec: str) -> list[str]:
     """List the files of a folder that speak of layers, without running any; of anything else, itself."""
-    path = Path(spec)
-    if not path.is_dir():
+    if not Path(spec).is_dir():
         return [spec]
-    found = [file for file in sorted(path.glob("*.py")) if not file.name.startswith("test") and _speaks(file)]
-    return [f"./{file}" if str(file).startswith("-") else str(file) for file in found]
+    return [f"./{file}" if str(file).startswith("-") else str(file) for file in _speaking(spec, "*.py")]
+
+
+def unsearched(spec: str, searched: Iterable[str]) -> str | None:
+    """Return a pattern for files that speak of layers, are in the folders of a folder and were not searched, if any."""
+    known = {Path(file) for file in searched}
+    names = {file.name for file in _speaking(spec, "[!.]*/*.py") if file not in known}
+    return str(Path(spec, "*", names.pop() if len(names) == 1 else "*.py")) if names else None
+
+
+def _speaking(folder: str, pattern: str) -> list[Path]:
+    return [file for file in sorted(Path(folder).glob(pattern)) if not file.name.startswith("test") and _speaks(file)]
 
 
 def _speaks(file: Path) -> bool:
     """Tell whether a file, even one that is no Python, defines something that is called after a layer."""
-    names = re.findall(r"^(?:def|class)\s+(\w+)", file.read_text(encoding="utf-8", errors="replace"), re.MULTILINE)
+    try:
+        text = file.read_text(encoding="utf-8", errors="replace")
+    except OSError:  # a folder, or an editor's link to nowhere
+        return False
+    names = re.findall(r"^(?:def|class)\s+(\w+)", text, re.MULTILINE)
     return any(_called([name], loss=loss) for name in names for loss in (False, True))
 
 

@@ -6,12 +6,9 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from rich.box import SIMPLE_HEAD
-from rich.table import Table
-from rich.text import Text
-
-from gradcheck_cli.report.words import STYLES, word
+from gradcheck_cli.report.rows import Row, Rows
 from gradcheck_cli.result import Verdict
+from gradcheck_cli.way import Way
 
 if TYPE_CHECKING:
     from gradcheck_cli.result import CaseResult
@@ -25,7 +22,8 @@ class _Grade:
     """What the cases of one implementation came to."""
 
     counts: Counter[Verdict] = field(default_factory=Counter)
-    reasons: Counter[tuple[Verdict, str]] = field(default_factory=Counter)
+    #: What was said in each way to fail, how often; of skips, which fail in none, under None.
+    reasons: dict[Way | None, Counter[str]] = field(default_factory=dict)
 
     @property
     def verdict(self) -> Verdict:
@@ -42,14 +40,15 @@ class _Grade:
 
     @property
     def reason(self) -> str:
-        """The most frequent of the reasons for the verdict, with how often it was given."""
-        found = Counter({text: count for (verdict, text), count in self.reasons.items() if verdict is self.verdict})
+        """What was said most often of the most frequent way to come to the verdict, and how frequent that is."""
+        found = [texts for way, texts in self.reasons.items() if (way.verdict if way else Verdict.SKIP) is self.verdict]
         if not found:
             return ""
-        text, count = found.most_common(1)[0]
-        often = [f"in {count} of {self.ran} cases"] if count < self.ran else []
-        others = [f"{len(found) - 1} other reason{'s' if len(found) > 2 else ''}"] if len(found) > 1 else []
-        return text + (f" ({'; '.join(often + others)})" if often or others else "")
+        texts = max(found, key=Counter.total)
+        often = [f"in {texts.total()} of {self.ran} cases"] if texts.total() < self.ran else []
+        others = [f"{len(found) - 1} other way{'s' if len(found) > 2 else ''}"] if len(found) > 1 else []
+        said = texts.most_common(1)[0][0]
+        return said + (f" ({'; '.join(often + others)})" if often or others else "")
 
 
 class Grades:
@@ -68,23 +67,21 @@ class Grades:
         # A cause says more than what it led to, and the same cause is told alike in cases of different sizes.
         causes = [diagnosis.text.partition(". ")[0] for diagnosis in result.diagnosis]
         if reason := "; ".join(causes) or result.reason:
-            grade.reasons[result.verdict, reason] += 1
+            grade.reasons.setdefault(Way.of(result), Counter())[reason] += 1
 
-    def table(self, *, layers: bool) -> Table:
+    def table(self, *, layers: bool) -> Rows:
         """Make the table; with a column that says which layer it is, if that is asked for."""
-        table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0), header_style="default")
-        table.add_column("")
-        table.add_column("passed", justify="right")
-        if layers:
-            table.add_column("layer", no_wrap=True)
-        table.add_column("implementation", overflow="fold", ratio=2)
-        table.add_column("why", overflow="fold", ratio=3)
         short = _short([name for name, _ in self._grades])
-        for (name, layer), grade in sorted(self._grades.items(), key=lambda item: item[1].badness):
-            verdict = Text(word(grade.verdict), style=STYLES[grade.verdict])
-            passed = f"{grade.counts[Verdict.PASS]}/{grade.ran}"
-            table.add_row(verdict, passed, *([layer] if layers else []), Text(short[name]), Text(grade.reason))
-        return table
+        rows = [
+            Row(
+                verdict=grade.verdict,
+                cells=(f"{grade.counts[Verdict.PASS]}/{grade.ran}", *([layer] if layers else [])),
+                name=short[name],
+                why=grade.reason,
+            )
+            for (name, layer), grade in sorted(self._grades.items(), key=lambda item: item[1].badness)
+        ]
+        return Rows(heads=("passed", *(["layer"] if layers else []), "implementation", "why"), rows=rows)
 
 
 def _short(names: list[str]) -> dict[str, str]:

@@ -10,9 +10,10 @@ import pytest
 from gradcheck_cli import check
 from gradcheck_cli.cases.fuzz import RandomCases
 from gradcheck_cli.cases.shrink import shrink, size
-from gradcheck_cli.failures import Failures, Way
+from gradcheck_cli.failures import Failures
 from gradcheck_cli.layers import LAYERS, TITLES
 from gradcheck_cli.layers.parameter import Choice, Real, Shape, Whole
+from gradcheck_cli.way import Way
 from tests.faults.layers import FAULTS
 
 if TYPE_CHECKING:

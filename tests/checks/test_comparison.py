@@ -152,6 +152,19 @@ def test_arrays_of_the_wrong_form_are_named_and_not_compared(array: object, reas
     assert (result.shape is None) == (array is None or isinstance(array, str | list | float))
 
 
+@pytest.mark.parametrize(
+    ("number", "bound", "reason"),
+    [
+        (np.inf, 0.0, "dx is infinite"),
+        (np.nan, 0.0, "dx is NaN"),
+        (1.5, 0.0, "dx is wrong"),
+        (1.0, np.inf, "dx could not be decided: forward is too rough there"),
+    ],
+)
+def test_of_a_number_no_elements_are_counted(number: float, bound: float, reason: str) -> None:
+    assert judge(np.array(number), np.array(1.0), bound).reason == reason
+
+
 def test_a_wider_dtype_than_asked_is_right() -> None:
     assert judge(np.ones(2), np.ones(2), dtype="float32").verdict is Verdict.PASS
 

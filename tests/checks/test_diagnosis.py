@@ -16,6 +16,8 @@ from gradcheck_cli import CaseResult, ConvCase, Verdict, check
 from gradcheck_cli.arrays import epsilon
 from gradcheck_cli.layers.conv import problem, standard
 from gradcheck_cli.layers.conv_naive import conv_backward_naive, conv_forward_naive
+from gradcheck_cli.layers.layernorm import LayernormCase, layernorm_backward, layernorm_forward
+from gradcheck_cli.layers.softmax import SoftmaxCase, softmax_loss
 from tests.faults.conv import planted
 
 if TYPE_CHECKING:
@@ -164,7 +166,7 @@ def test_each_fault_has_its_code_wherever_it_can_be_told_from_the_others(slip: s
 
 
 def test_factors_are_named() -> None:
-    case = ConvCase(N=5, C=3, H=6, W=7, F=2, stride=1)
+    case = ConvCase(N=5, C=3, H=6, W=7, F=4, stride=1)
     said = {
         2.0: "dx is 2 times the derivative.",
         -1.0: "dx has the wrong sign: every element is negated.",
@@ -179,6 +181,73 @@ def test_factors_are_named() -> None:
         found = check(case, spoilt("dx", partial(np.multiply, factor))).diagnosis
         assert [diagnosis.code for diagnosis in found] == ["factor"]
         assert found[0].text.startswith(sentence)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "said"),
+    [
+        ({"dx": 2}, ["dx is N = 2 times the derivative."]),
+        ({"dx": 2, "dw": 2, "db": 2}, ["dx, dw and db are N = 2 times the derivative."]),
+        ({"dw": 0.5}, ["dw is the derivative divided by N = 2."]),
+        ({"db": 2}, ["db is N = 2 times the derivative."]),
+        ({"db": 42}, ["db is H' W' = 42 times the derivative."]),
+        ({"db": -1}, ["db has the wrong sign: every element is negated."]),
+        ({"db": 0.75}, []),  # as a single element may be, whatever is wrong with it
+        ({"db": 3.5, "dx": 3.5}, ["dx is 7/2 times the derivative."]),
+    ],
+)
+def test_sizes_come_before_numbers_and_few_numbers_are_told_of_a_single_element(
+    spoil: dict[str, float], said: list[str]
+) -> None:
+    def backward(dout: Any, stored: Any) -> Any:
+        gradients = zip(("dx", "dw", "db"), conv_backward_naive(dout, stored), strict=True)
+        return (*(spoil.get(name, 1) * gradient for name, gradient in gradients),)
+
+    found = check(ConvCase(N=2, C=3, H=6, W=7, F=1), (conv_forward_naive, backward)).diagnosis
+    assert [diagnosis.text.partition(". ")[0] + "." for diagnosis in found] == said
+
+
+def test_what_explains_all_gradients_comes_before_a_size_that_only_one_has() -> None:
+    def backward(dout: Any, stored: Any) -> Any:
+        return conv_backward_naive(2 * dout, stored)
+
+    (found,) = check(ConvCase(N=3, C=2, H=6, W=7, F=5), (conv_forward_naive, backward)).diagnosis
+    assert found.text == "dx, dw and db are 2 times the derivative. Look for a contribution that is added twice."
+
+
+@pytest.mark.parametrize(
+    ("N", "factor", "said"),
+    [
+        (2, 2, "dx is N = 2 times the derivative. Divide by N, as the loss does."),
+        (5, 5, "dx is N = 5 times the derivative. Divide by N, as the loss does."),
+        (5, 1 / 3, "dx is the derivative divided by C = 3. Look for a division by C that is one too many."),
+        (5, 2, "dx is 2 times the derivative. Look for a contribution that is added twice."),
+    ],
+)
+def test_a_loss_divides_by_its_samples_and_has_no_dout(N: int, factor: float, said: str) -> None:
+    def loss(x: Any, y: Any) -> Any:
+        value, gradient = softmax_loss(x, y)
+        return value, factor * gradient
+
+    (found,) = check(SoftmaxCase(N=N, C=3), loss).diagnosis
+    assert found.text == said
+
+
+def test_a_gradient_that_is_right_was_not_returned_in_the_place_of_another() -> None:
+    def forward(x: Any, gamma: Any, beta: Any, ln_param: Any) -> Any:
+        return layernorm_forward(x, gamma, beta, ln_param)
+
+    def summed(dout: Any, stored: Any) -> Any:
+        dx, _, dbeta = layernorm_backward(dout, stored)
+        return dx, dbeta, dbeta
+
+    def exchanged(dout: Any, stored: Any) -> Any:
+        dx, dgamma, dbeta = layernorm_backward(dout, stored)
+        return dx, dbeta, dgamma
+
+    case = LayernormCase(N=4, D=5)
+    assert "wrong-order" not in [found.code for found in check(case, (forward, summed)).diagnosis]
+    assert [found.code for found in check(case, (forward, exchanged)).diagnosis] == ["wrong-order"]
 
 
 def spoilt(name: str, change: Callable[[Any], Any]) -> Pair:
@@ -377,7 +446,7 @@ def test_no_evaluation_of_forward_is_spent() -> None:
 
 
 def test_what_is_too_large_to_be_differentiated_in_full_is_explained_by_the_reference() -> None:
-    (found,) = check(ConvCase(N=2, H=6, W=7), planted("dx_doubled"), method="projected").diagnosis
+    (found,) = check(ConvCase(N=5, H=6, W=7, F=4), planted("dx_doubled"), method="projected").diagnosis
     assert found.text.startswith("dx is 2 times the derivative.")
 
 

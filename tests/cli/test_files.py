@@ -220,8 +220,29 @@ def test_a_folder_is_its_files_that_speak_of_layers(gradcheck: Program, tmp_path
     write(tmp_path, "mine/train.py", "raise SystemExit('trained')\n")
     assert gradcheck("mine").stdout.startswith(ROWS)
     write(tmp_path, "data/train.py", "x = 1\n")
+    (tmp_path / "data" / ".#layers.py").symlink_to("nowhere")
+    (tmp_path / "data" / "conv.py").mkdir()
     run = gradcheck("data")
-    assert (run.returncode, "data has no file that speaks of a layer" in run.stderr) == (2, True)
+    assert run.returncode == 2
+    assert run.stderr.startswith("Error: data has no file that speaks of a layer; name one, FILE.py.\n")
+
+
+def test_what_lies_in_folders_of_a_folder_is_told_of(gradcheck: Program, tmp_path: Path) -> None:
+    tanh = COURSE[COURSE.index("class Tanh") : COURSE.index("class BatchNorm")]
+    write(tmp_path, "all/train.py", "x = 1\n")
+    for name in "all/ann/layers.py", "all/bob/layers.py", "all/.old/tanh.py", "all/ann/train.py":
+        write(tmp_path, name, f"import numpy as np\n\n\n{tanh}" if "train" not in name else "x = 1\n")
+    run = gradcheck("all")
+    said = "its folders are not searched: name them, all/*/layers.py"
+    assert (run.returncode, run.stdout) == (2, "")
+    assert run.stderr.startswith(f"Error: all has no file that speaks of a layer; {said}.\n")
+    write(tmp_path, "all/tanh.py", (tmp_path / "all/ann/layers.py").read_text())
+    run = gradcheck("all")
+    assert (run.returncode, run.stderr) == (0, f"all: {said}\n")
+    assert gradcheck("all", "-q").stderr == ""
+    assert gradcheck("all", "all/ann", "all/bob/layers.py").stderr == ""
+    write(tmp_path, "all/bob/tanh.py", (tmp_path / "all/ann/layers.py").read_text())
+    assert gradcheck("all").stderr == "all: its folders are not searched: name them, all/*/*.py\n"
 
 
 def without_seconds(report: dict[str, Any]) -> list[Any]:

@@ -144,10 +144,21 @@ def test_none_for_a_gradient() -> None:
     assert result.reason == "dw is missing: nothing was returned in its place"
 
 
+def test_of_what_is_missing_beside_what_is_wrong() -> None:
+    result = returning(lambda dx, dw, db: (None, dw[0], None))
+    assert result.reasons[0] == "dx and db are missing: nothing was returned in their place"
+    assert [reason.partition(" (")[0] for reason in result.reasons[1:]] == ["dw has shape"]
+
+
+def test_none_for_the_output_too() -> None:
+    result = check(CASE, (lambda *_: (None, None), lambda *_: None))
+    assert result.reasons == ("out, dx, dw and db are missing: nothing was returned in their place",)
+
+
 def test_none_for_all_gradients() -> None:
     result = returning(lambda *_: None)
     assert verdicts(result) == [Verdict.PASS, *[Verdict.FAIL] * 3]
-    assert (result.reason or "").count("is missing") == 3
+    assert result.reason == "dx, dw and db are missing: nothing was returned in their place"
 
 
 def test_something_else_for_a_gradient() -> None:

@@ -169,9 +169,7 @@ def test_kinks_and_noise_are_named() -> None:
     number = FunctionCase(shape={"a": ()})
     at = problem(number).inputs["a"]
     result = check(number, (lambda a: abs(a - at), lambda dout, a: dout * np.sign(a - at)))
-    assert (result.reason or "").startswith(
-        "da could not be decided in 1 of 1 elements: forward is not differentiable at a;"
-    )
+    assert (result.reason or "").startswith("da could not be decided: forward is not differentiable at a;")
     source = np.random.default_rng(0)
     result = check(ROWS, (lambda x: x + 1e-6 * source.random(4), lambda dout, x: dout))
     assert "forward is noisy" in (result.reason or "")

@@ -25,17 +25,21 @@ _SIMPLE = 12
 
 
 def named_factor(evidence: Evidence, name: str) -> Iterator[Explanation]:
-    """Yield the simple factor, or the size by which people divide and multiply, if that is all that is wrong."""
+    """Yield the sizes by which people divide and multiply, and the simple factor, if that is all that is wrong.
+
+    Where a size is 2, both are yielded: one may explain what is wrong with other gradients too.
+    """
     ratio = _ratio(evidence, name)
     if ratio is None:
         return
     simple = Fraction(float(ratio)).limit_denominator(_SIMPLE)
-    choices = [*_named(evidence, name), (simple, _multiple(str(simple)))]
-    for factor, explanation in choices if abs(simple.numerator) <= _SIMPLE else choices[:-1]:
+    choices = [*_named(evidence, name), *_GENERIC]
+    if evidence.returned[name].size > 1 and abs(simple.numerator) <= _SIMPLE:
+        choices.append((simple, _multiple(str(simple))))  # by which a single element may be off, whatever is wrong
+    for factor, explanation in choices:
         near = abs(ratio - float(factor)) <= _NEAR * abs(float(factor))
         if near and _fits(evidence, name, factor.numerator, factor.denominator):
             yield explanation
-            return
 
 
 def any_factor(evidence: Evidence, name: str) -> Iterator[Explanation]:
@@ -74,30 +78,35 @@ def _multiple(factor: str) -> Explanation:
     )
 
 
-def _named(evidence: Evidence, name: str) -> Iterator[tuple[Fraction, Explanation]]:
-    yield Fraction(2), replace(_multiple("2"), remedy="Look for a contribution that is added twice.")
-    negated = "{names} {have} the wrong sign: every element is negated."
-    yield (
+#: What people leave out or do twice, whatever the sizes are.
+_GENERIC = (
+    (Fraction(2), replace(_multiple("2"), remedy="Look for a contribution that is added twice.")),
+    (
         Fraction(-1),
-        Explanation(code="factor", cause=negated, remedy="Look for a minus that is not in forward."),
-    )
+        Explanation(
+            code="factor",
+            cause="{names} {have} the wrong sign: every element is negated.",
+            remedy="Look for a minus that is not in forward.",
+        ),
+    ),
+)
+
+
+def _named(evidence: Evidence, name: str) -> Iterator[tuple[Fraction, Explanation]]:
+    samples = evidence.problem.axes[name][:1]
     for size, symbol in _sizes(evidence, name):
-        yield (
-            Fraction(1, size),
-            Explanation(
-                code="factor",
-                cause=f"{{names}} {{be}} the derivative divided by {symbol} = {size}.",
-                remedy="Sum, and do not average: a mean, where the loss is one, comes with dout.",
-            ),
-        )
-        yield (
-            Fraction(size),
-            Explanation(
-                code="factor",
-                cause=f"{{names}} {{be}} {symbol} = {size} times the derivative.",
-                remedy="Look for a contribution that is added as often.",
-            ),
-        )
+        divide = "Sum, and do not average: a mean, where the loss is one, comes with dout."
+        multiply = "Look for a contribution that is added as often."
+        if size == 2:
+            multiply = f"Look for a contribution that is added as often, or twice whatever {symbol} is."
+        if evidence.layer.loss:
+            divide = f"Look for a division by {symbol} that is one too many."
+            if symbol == " ".join(axis.size for axis in samples):
+                multiply = f"Divide by {symbol}, as the loss does."
+        divided = f"{{names}} {{be}} the derivative divided by {symbol} = {size}."
+        multiplied = f"{{names}} {{be}} {symbol} = {size} times the derivative."
+        yield Fraction(1, size), Explanation(code="factor", cause=divided, remedy=divide)
+        yield Fraction(size), Explanation(code="factor", cause=multiplied, remedy=multiply)
 
 
 def _sizes(evidence: Evidence, name: str) -> Iterator[tuple[int, str]]:

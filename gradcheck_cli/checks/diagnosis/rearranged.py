@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 def simple(evidence: Evidence, name: str) -> Iterator[Hypothesis]:
     """Yield what is seen at a glance: another gradient, another shape."""
     returned, right = evidence.returned[name], evidence.right(name)
-    for other in evidence.problem.differentiable:
-        if other != name and (evidence.problem.reference or other in evidence.derivatives):
+    for other in evidence.failing:  # one that is right was returned in its place
+        if other != name:
             wrong = "{names} {be} returned under another's name."
             owed = ", ".join(f"d{key}" for key in evidence.problem.differentiable)
             order = f"Return the gradients in the order ({owed})."

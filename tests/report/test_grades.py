@@ -1,0 +1,135 @@
+"""The table of several implementations: what is said of each, and that names are read at any width."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import replace
+
+import pytest
+
+from gradcheck_cli import CaseResult, Verdict
+from gradcheck_cli.report.console import make_console
+from gradcheck_cli.report.grades import Grades
+from gradcheck_cli.report.report import Look
+from gradcheck_cli.result import Diagnosis
+from tests.report.test_table import DB, DX, PASSED, made
+
+
+def failed(*causes: tuple[str, str], dx: str = "dx is wrong", **more: str) -> CaseResult:
+    """Make a result in which dx is wrong, of these causes, or another array too."""
+    arrays = [replace(array, verdict=Verdict.FAIL, reason=more.get(array.name, dx)) for array in (DX, DB)]
+    result = made(Verdict.FAIL, *(array for array in arrays if array.name == "dx" or array.name in more))
+    return replace(result, diagnosis=tuple(Diagnosis(code=code, text=text) for code, text in causes))
+
+
+def lines(*results: CaseResult, width: int = 200, layers: bool = False) -> list[str]:
+    """Return the lines of the table that stand below its rule."""
+    grades = Grades()
+    for result in results:
+        grades.add(result)
+    stream = io.StringIO()
+    make_console(stream, Look(width=width)).print(grades.table(layers=layers))
+    return [line.rstrip() for line in stream.getvalue().splitlines()[2:]]
+
+
+FACTORS = [failed(("factor", f"dx is N = {n} times the derivative. Look for it.")) for n in (6, 2, 3, 6)]
+
+
+@pytest.mark.parametrize(
+    ("results", "said"),
+    [
+        (FACTORS, "dx is N = 6 times the derivative"),
+        ([*FACTORS, PASSED], "dx is N = 6 times the derivative (in 4 of 5 cases)"),
+        ([failed(dx=f"dx is wrong in {n} of {n} elements") for n in (3, 4)], "dx is wrong in 3 of 3 elements"),
+        (
+            [failed(db="db is wrong"), *FACTORS, failed(("zero", "dx is zero. Add."))],
+            "dx is N = 6 times the derivative (in 4 of 6 cases; 2 other ways)",
+        ),
+        ([failed(), failed(db="db is wrong")], "dx is wrong (in 1 of 2 cases; 1 other way)"),
+        (
+            [made(Verdict.ERROR, reason=f"f raised IndexError: {n} is out of bounds") for n in (3, 4)],
+            "f raised IndexError: 3 is out of bounds",
+        ),
+        ([made(Verdict.SKIP, reason="it is no layer")], "it is no layer"),
+    ],
+)
+def test_cases_that_fail_in_the_same_way_are_told_once(results: list[CaseResult], said: str) -> None:
+    (row,) = lines(*results)
+    assert row.split("  ")[-1].strip() == said
+
+
+PAIR = replace(PASSED, implementation="one.py:layernorm_forward,layernorm_backward", layer="layernorm")
+LONG = replace(FACTORS[0], implementation="one.py:a_spatial_groupnorm_of_mine_forward,f")
+SHORT = replace(FACTORS[0], implementation="one.py:f,g")
+
+
+@pytest.mark.parametrize(
+    ("results", "width", "layers", "table"),
+    [
+        (
+            [PAIR, LONG],
+            40,
+            True,
+            """\
+pass     1/1  layernorm  layernorm_
+                         forward,
+                         layernorm_
+                         backward
+FAIL     0/1  conv       a_spatial_
+                         groupnorm_of_
+                         mine_forward,f
+      dx is N = 6 times the derivative
+""",
+        ),
+        (
+            [PAIR, LONG],
+            60,
+            True,
+            """\
+pass     1/1  layernorm  layernorm_forward,
+                         layernorm_backward
+FAIL     0/1  conv       a_spatial_groupnorm_of_mine_
+                         forward,f
+      dx is N = 6 times the derivative
+""",
+        ),
+        (
+            [PAIR, LONG],
+            80,
+            False,
+            """\
+pass     1/1  layernorm_forward,layernorm_backward
+FAIL     0/1  a_spatial_groupnorm_of_mine_forward,f
+      dx is N = 6 times the derivative
+""",
+        ),
+        (
+            [PAIR, LONG],
+            100,
+            True,
+            """\
+pass     1/1  layernorm  layernorm_forward,layernorm_backward
+FAIL     0/1  conv       a_spatial_groupnorm_of_mine_forward,f  dx is N = 6 times the derivative
+""",
+        ),
+        (
+            [PASSED, SHORT],
+            70,
+            True,
+            """\
+pass     1/1  conv   layers.py
+FAIL     0/1  conv   one.py          dx is N = 6 times the derivative
+""",
+        ),
+    ],
+)
+def test_names_break_where_they_are_read_and_reasons_go_below_for_want_of_room(
+    results: list[CaseResult], width: int, layers: bool, table: str
+) -> None:
+    assert "".join(f"{line}\n" for line in lines(*results, width=width, layers=layers)) == table
+
+
+def test_no_line_is_wider_than_there_is_room() -> None:
+    for width in range(40, 140):
+        for layers in (False, True):
+            assert max(map(len, lines(PAIR, LONG, SHORT, width=width, layers=layers))) <= width
