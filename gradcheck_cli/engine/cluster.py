@@ -6,6 +6,7 @@ threads and may have no children of multiprocessing's, so that guarded processes
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import shutil
@@ -17,7 +18,7 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from distributed import Client, KilledWorker, WorkerPlugin
+from distributed import Client, KilledWorker, SchedulerPlugin, WorkerPlugin
 from distributed.comm.registry import get_backend
 
 from gradcheck_cli import __version__
@@ -61,6 +62,20 @@ class _Files(WorkerPlugin):
         for held in _workers.pop(self.name, []):
             held.close()
         shutil.rmtree(folder, ignore_errors=True)
+
+
+class _Farewell(SchedulerPlugin):
+    """Removes the files of a run whose client is gone without a word: killed, or cut off."""
+
+    def __init__(self, files: str, client: str) -> None:
+        self.name, self._files, self._client = f"{files}-farewell", files, client
+
+    def remove_client(self, scheduler: Any, client: str) -> None:
+        """Unregister the files, unless the client has done it; Dask calls this on the scheduler."""
+        if client == self._client:
+            if self._files in scheduler.worker_plugins:
+                scheduler.loop.add_callback(scheduler.unregister_worker_plugin, None, self._files)
+            scheduler.remove_plugin(self.name)
 
 
 #: On a Dask worker, by the name of the run: where its files are, and the processes that work for it.
@@ -108,6 +123,8 @@ class Cluster(Executor):
                 raise ClusterError(f"its worker {worker} has convcheck {has}, and this is {__version__}")
         plugin = _Files(name=self._name, here=self._here, files={str(path): text for path, text in files.items()})
         self._client.register_plugin(plugin)
+        with contextlib.suppress(Exception):  # a scheduler need not have this program: then files stay if we are killed
+            self._client.register_plugin(_Farewell(self._name, self._client.id))
 
     @property
     def threads(self) -> int:

@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
+from distributed import Client
 from distributed.comm.core import CommClosedError
 
 pytest.importorskip("distributed")
@@ -99,6 +100,27 @@ def test_a_cluster_gives_what_this_process_does_though_a_worker_is_killed(local:
     crew.executor.shutdown()
     assert found == one
     assert victim.wait() == -signal.SIGKILL
+
+
+def _folders_there() -> int:
+    from gradcheck_cli.engine import cluster
+
+    return len(cluster._folders)
+
+
+def test_a_client_that_is_gone_without_a_word_leaves_nothing_behind(local: Local) -> None:
+    with Client(local.address, set_as_default=False) as looking:
+        executor = Cluster(local.address, {})
+        assert set(looking.run(_folders_there).values()) == {1}
+        executor._client.close()
+        for _ in range(100):
+            if set(left := looking.run(_folders_there).values()) == {0}:
+                break
+            time.sleep(0.05)
+        assert set(left) == {0}
+        in_order = Cluster(local.address, {})
+        in_order.shutdown()
+        assert set(looking.run(_folders_there).values()) == {0}
 
 
 def test_a_worker_that_is_lost_at_the_very_end_spoils_nothing(local: Local, monkeypatch: pytest.MonkeyPatch) -> None:
