@@ -71,7 +71,7 @@ def make_runner(work: Work[Result]) -> Runner[Result]:
     layer = LAYERS[work.layer]
     if work.spec in layer.builtin and work.settings.adapter is None:
         return Here(work.task, work.spec, layer, work.settings)
-    return Guarded(work.task, work.spec, layer, work.settings, work.limits)
+    return Guarded(work.task, work.spec, work.settings, work.limits)
 
 
 _held: tuple[Work[Any], Runner[Any]] | None = None  # what this process was last busy with
@@ -145,11 +145,11 @@ class Here(Generic[Result]):
 class Guarded(Generic[Result]):
     """Works in a process of the implementation's own, in which it may hang, crash or print as it likes."""
 
-    def __init__(self, task: Task[Result], spec: str, layer: Layer, settings: Settings, limits: Limits) -> None:
+    def __init__(self, task: Task[Result], spec: str, settings: Settings, limits: Limits) -> None:
         from gradcheck_cli.guard.process import DiedError  # not for what is built in
 
         self._task = task
-        self._spec, self._layer, self._settings = spec, layer, settings
+        self._spec, self._settings = spec, settings
         self._process, self._died = guarded(spec, limits), DiedError
         self._found: tuple[str, str | None] | None = None  # how reports call it, and what to type for it
         self._missing: str | None = None  # why it cannot be found
