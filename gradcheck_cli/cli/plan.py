@@ -89,20 +89,26 @@ def plan_files(specs: tuple[str, ...], asked: Asked, *, quiet: bool, verbose: bo
         click.UsageError: there is nothing in the only one, or it cannot be imported. Of several that is a result.
     """
     from gradcheck_cli.engine.survey import survey  # only where no layer is named
-    from gradcheck_cli.implementation.survey import files_in, unsearched
+    from gradcheck_cli.implementation.load import NothingToCheckError
+    from gradcheck_cli.implementation.survey import files_in, left_out_of, unsearched
 
     parts: list[Part] = []
     known: list[CaseResult] = []
+    empty: list[str] = []  # what is said of files of a folder that have nothing
     cases: dict[str, tuple[Cases, Cases]] = {}  # of each layer, those that are drawn and those that --shard leaves
     if layers := [spec for spec in specs if spec in TITLES]:
         raise click.UsageError(f"{layers[0]} is a layer, and comes first: gradcheck {layers[0]} FILE.py")
     files = list(dict.fromkeys(file for spec in specs for file in files_in(spec)))
     below = {spec: pattern for spec in specs if (pattern := unsearched(spec, files))}
+    notes = {spec: note for spec in specs if (note := left_out_of(spec))}
     if not files:
         whose = "its" if len(specs) == 1 else "their"
         instead = f"{whose} folders are not searched: name them, {' '.join(below.values())}"
         why = f"{', '.join(specs)} has no file that speaks of a layer"
-        raise click.UsageError(f"{why}; {instead if below else 'name one, FILE.py'}.")
+        left_out = f"; not searched: {'; '.join(notes.values())}" if notes else ""
+        raise click.UsageError(f"{why}{left_out}; {instead if below else 'name one, FILE.py'}.")
+    for folder, note in notes.items() if not quiet else ():
+        click.echo(f"{folder}: not searched: {note}", err=True)
     for folder, pattern in below.items() if not quiet else ():
         click.echo(f"{folder}: its folders are not searched: name them, {pattern}", err=True)
     for file in files:
@@ -111,6 +117,9 @@ def plan_files(specs: tuple[str, ...], asked: Asked, *, quiet: bool, verbose: bo
         except ImplementationNotFoundError as error:
             if len(files) == 1:
                 raise click.UsageError(str(error)) from error
+            if isinstance(error, NothingToCheckError) and file not in specs:  # nobody said that it has something
+                empty.append(str(error))
+                continue
             known.append(_known(file, "", Verdict.ERROR, str(error), asked))
             continue
         _remark(file, found, quiet=quiet, verbose=verbose)
@@ -121,6 +130,10 @@ def plan_files(specs: tuple[str, ...], asked: Asked, *, quiet: bool, verbose: bo
             parts.append(Part(work=_work(spec, layer, asked), drawn=cases[layer][0], cases=cases[layer][1]))
         misfits = found.misfits.items()
         known += [_known(spec, one.layer, Verdict.SKIP, one.reason or "", asked) for spec, one in misfits]
+    if empty and not parts and not known:
+        raise click.UsageError(f"{', '.join(specs)} has nothing that can be checked: {empty[0]}")
+    for line in empty if not quiet else ():
+        click.echo(line, err=True)
     return _planned(parts, tuple(known), asked)
 
 
@@ -155,9 +168,10 @@ def _known(name: str, layer: str, verdict: Verdict, reason: str, asked: Asked) -
 
 def _remark(file: str, found: Survey, *, quiet: bool, verbose: bool) -> None:
     """Say on stderr what is not checked, and on request what the file printed."""
-    from gradcheck_cli.implementation.survey import said
+    from gradcheck_cli.implementation.folder import shortened
 
     if found.printed and verbose:
         click.echo(f"{file} printed, while it was loaded:\n{found.printed}", err=True)
     if found.others and not quiet:
-        click.echo(f"{file}: not checked: {said(found.others)} (no known layer)", err=True)
+        hint = f"; {found.command}" if found.command else ""
+        click.echo(f"{file}: not checked: {shortened(found.others)} (no known layer){hint}", err=True)

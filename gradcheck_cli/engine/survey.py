@@ -9,7 +9,16 @@ from gradcheck_cli.engine.runner import guarded, told
 from gradcheck_cli.guard.process import DiedError
 from gradcheck_cli.guard.state import undisturbed
 from gradcheck_cli.implementation.find import ImplementationNotFoundError
-from gradcheck_cli.implementation.survey import Found, Inventory, Offer, nothing, take_inventory, whose
+from gradcheck_cli.implementation.load import NothingToCheckError
+from gradcheck_cli.implementation.survey import (
+    Found,
+    Inventory,
+    Offer,
+    function_command,
+    nothing,
+    take_inventory,
+    whose,
+)
 from gradcheck_cli.layers import LAYERS
 
 if TYPE_CHECKING:
@@ -24,6 +33,7 @@ class Survey:
     layers: dict[str, str]  #: of each pair, loss and class which layer it is
     misfits: dict[str, Found]  #: what is called after a layer, and cannot be called
     others: tuple[str, ...]  #: functions and classes that are of no known layer
+    command: str | None  #: how the first pair of these is checked
     printed: str  #: while the file was loaded
 
 
@@ -46,16 +56,17 @@ def survey(spec: str, limits: Limits) -> Survey:
     fitting = {offer.spec: one for offer, one in found.items() if one}
     misfits = {spec: one for spec, one in fitting.items() if one.reason}
     misfits |= {half.spec: Found(layer=half.layers[0], reason=_ALONE) for half in inventory.halves}
-    others = (
-        *inventory.others,
-        *dict.fromkeys(name for offer, one in found.items() if not one for name in offer.names),
-    )
+    checked = {name for offer, one in found.items() if one for name in offer.names}
+    unknown = [offer for offer, one in found.items() if not one]
+    others = tuple(dict.fromkeys([*inventory.others, *(name for offer in unknown for name in offer.names)]))
+    others = tuple(name for name in others if name not in checked)
     if not fitting and not misfits:
-        raise ImplementationNotFoundError(nothing(spec, others))
+        raise NothingToCheckError(nothing(spec, others, unknown))
     return Survey(
         layers={spec: one.layer for spec, one in fitting.items() if not one.reason},
         misfits=misfits,
         others=others,
+        command=function_command(unknown),
         printed=printed,
     )
 

@@ -78,16 +78,24 @@ class Slot:
         return self.default is not _EMPTY
 
 
+def signature_of(function: Callable[..., Any]) -> inspect.Signature | None:
+    """Return the signature of a function or class; None if it does not say what it takes."""
+    try:
+        return inspect.signature(function)
+    except Exception:  # noqa: BLE001  # a `__signature__` or a metaclass of the user's may raise anything
+        return None
+
+
 def parameters_of(function: Callable[..., Any]) -> list[inspect.Parameter]:
     """List the arguments of a function or class, without *args and **kwargs.
 
     Raises:
         MisfitError: it does not say what it takes.
     """
-    try:
-        parameters = inspect.signature(function).parameters.values()
-    except Exception as error:  # a `__signature__` or a metaclass of the user's may raise anything
-        raise MisfitError(f"`{name_of(function)}` does not say what it takes") from error
+    signature = signature_of(function)
+    if signature is None:
+        raise MisfitError(f"`{name_of(function)}` does not say what it takes")
+    parameters = signature.parameters.values()
     skipped = inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD
     return [parameter for parameter in parameters if parameter.kind not in skipped]
 

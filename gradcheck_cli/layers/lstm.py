@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from gradcheck_cli.layers.lstm_step import absolute, lstm_step_backward, lstm_step_forward, slips
+from gradcheck_cli.layers.lstm_step import GATE_ORDERS, absolute, lstm_step_backward, lstm_step_forward, slips
 from gradcheck_cli.layers.recurrent import SequenceCase, in_each_step, recurrent, through_time, time_slips
 
 if TYPE_CHECKING:
@@ -50,6 +50,7 @@ LAYER = recurrent(
     outputs=("h",),
     slips=lambda case: (*time_slips(lstm_step_backward, 2, case), *in_each_step(slips(case), 2)),
     gates=4,
+    gate_orders=GATE_ORDERS,
     absolute=lambda caches: [absolute(cache) for cache in caches],
     names=("lstm",),
     others=("step", "cell", "gru"),

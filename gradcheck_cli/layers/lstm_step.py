@@ -11,6 +11,7 @@ import numpy as np
 
 from gradcheck_cli.layers.recurrent import StepCase, recurrent
 from gradcheck_cli.layers.sigmoid import sigmoid_forward
+from gradcheck_cli.layers.vocabulary import BlockOrder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -115,6 +116,15 @@ def _blocks(array: Array, order: Sequence[int] | Array) -> Array:
     return np.concatenate([np.split(array, 4, axis=-1)[gate] for gate in order], axis=-1)
 
 
+#: Orders of the gates that are usual elsewhere. PyTorch and Keras have i, f, g, o; TensorFlow i, g, f, o; ONNX
+#: i, o, f, g; Chainer g, i, f, o; courses f, i, g, o and f, g, i, o.
+GATE_ORDERS = {
+    f"gates in the order {', '.join(order)}": BlockOrder(
+        inputs=("Wx", "Wh", "b"), order=tuple("ifog".index(gate) for gate in order)
+    )
+    for order in ("ifgo", "figo", "fgio", "igfo", "iofg", "gifo", "fiog")
+}
+
 LAYER = recurrent(
     LstmStepCase,
     "LSTM step",
@@ -124,6 +134,7 @@ LAYER = recurrent(
     outputs=("next_h", "next_c"),
     gates=4,
     absolute=absolute,
+    gate_orders=GATE_ORDERS,
     names=("lstm_step", "lstmstep", "lstm_cell", "lstmcell"),
     others=("gru",),
 )

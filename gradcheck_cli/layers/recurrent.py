@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from gradcheck_cli.arrays import Array
     from gradcheck_cli.layers.layer import Problem
     from gradcheck_cli.layers.pose import Couples
+    from gradcheck_cli.layers.vocabulary import BlockOrder
 
     Pair = tuple[Callable[..., Any], Callable[..., Any]]
     Slip = tuple[str, str, str, Callable[..., Any]]
@@ -68,6 +69,7 @@ def recurrent(
     names: tuple[str, ...],
     others: tuple[str, ...],
     slips: Callable[[Any], Iterable[Slip]],
+    gate_orders: Mapping[str, BlockOrder] | None = None,
 ) -> Layer:
     """Make a recurrent layer from its forward and backward pass.
 
@@ -83,6 +85,7 @@ def recurrent(
         names: what people call it.
         others: what they call other layers.
         slips: of a case, what people get wrong in backward: (code, cause, remedy, backward with the slip).
+        gate_orders: other orders of the gates, by how the header says it.
     """
     sequence = issubclass(case, SequenceCase)
     columns = _UNIT if gates == 1 else _GATE
@@ -189,6 +192,7 @@ def recurrent(
                 "b": "G",
                 "out": "N T H" if sequence else "N H",
             },
+            block_orders=gate_orders,
         ),
         trials=(sized(2, 3, 4, 5),),
         outputs=outputs,
