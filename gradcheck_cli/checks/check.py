@@ -180,8 +180,10 @@ def _forward(implementation: Implementation, problem: Problem) -> tuple[object, 
 
 
 def _empty(cache: object) -> bool:
-    """Tell whether forward left nothing behind for backward."""
-    return cache is None or (isinstance(cache, tuple | list | dict) and not cache)
+    """Tell whether forward left nothing that a gradient could be computed from: at most shapes, and None."""
+    if isinstance(cache, tuple | list | dict):
+        return all(map(_empty, cache.values() if isinstance(cache, dict) else cache))
+    return cache is None or isinstance(cache, bool | int | str)
 
 
 def _kept(problem: Problem, settings: Settings, **returned: object) -> dict[str, Array]:
