@@ -24,7 +24,7 @@ from gradcheck_cli.implementation.implementation import (
 )
 from gradcheck_cli.implementation.packing import packed
 from gradcheck_cli.layers import LAYERS
-from gradcheck_cli.result import ArrayResult, CaseResult, Verdict
+from gradcheck_cli.result import ArrayResult, CaseResult, Diagnosis, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -33,6 +33,11 @@ if TYPE_CHECKING:
     from gradcheck_cli.layers.layer import Case, Layer, Problem
 
 Functions = Callable[..., Any] | tuple[Callable[..., Any], Callable[..., Any]]
+
+_TWO_AXES_ONLY = (
+    "Forward is right for an x of three axes too, and backward is not. Write axis=-1 for the last axis and "
+    "axis=tuple(range(x.ndim - 1)) for all others, or let forward refuse such an x."
+)
 
 
 def check(
@@ -118,8 +123,10 @@ def _judge(case: Case, layer: Layer, implementation: Implementation, settings: S
             out = out.copy() if isinstance(out, np.ndarray) else out  # it may be a buffer, in which others follow
             problem = seen(out, problem, case, implementation.order)
             forward = check_forward(out, problem, case.dtype, settings)
+            if problem.meaning_open and forward and forward.verdict is Verdict.FAIL:
+                raise NotExpressibleError(problem.beyond)  # noqa: TRY301  # one way out for all that is skipped
             if not (problem.cache_optional and _empty(cache)):
-                returned = implementation.backward(problem.cotangent, cache, problem.differentiable)
+                returned = _backward(implementation, problem, cache)
         changed = watch.changed({**problem.inputs, "dout": problem.cotangent})
         if returned is not None:
             found = _gradients(returned, forward, implementation, problem, case.dtype, settings)
@@ -153,6 +160,8 @@ def _judge(case: Case, layer: Layer, implementation: Implementation, settings: S
             derivatives=found.derivatives,
             leaks=found.leaks,
         )
+        if problem.meaning_open and not diagnosis:
+            diagnosis = (Diagnosis(code="two-axes-only", text=_TWO_AXES_ONLY),)
     scales = {name: float(expected.scale.max(initial=0)) for name, expected in found.derivatives.items()}
     scales = {name: scale for name, scale in scales.items() if math.isfinite(scale)}
     first = FirstRun(
@@ -182,6 +191,15 @@ def _forward(implementation: Implementation, problem: Problem) -> tuple[object, 
         return implementation.forward(problem.inputs, problem.parameters)
     except ImplementationError as error:
         if problem.beyond:
+            raise NotExpressibleError(problem.beyond) from error
+        raise
+
+
+def _backward(implementation: Implementation, problem: Problem, cache: object) -> Mapping[str, object]:
+    try:
+        return implementation.backward(problem.cotangent, cache, problem.differentiable)
+    except ImplementationError as error:
+        if problem.meaning_open:
             raise NotExpressibleError(problem.beyond) from error
         raise
 
