@@ -155,7 +155,14 @@ def _judge(case: Case, layer: Layer, implementation: Implementation, settings: S
         )
     scales = {name: float(expected.scale.max(initial=0)) for name, expected in found.derivatives.items()}
     scales = {name: scale for name, scale in scales.items() if math.isfinite(scale)}
-    first = FirstRun(out=out, gradients=returned, changed=changed, scales=scales, ignored=found.ignored)
+    first = FirstRun(
+        out=out,
+        gradients=returned,
+        changed=changed,
+        scales=scales,
+        ignored=found.ignored,
+        vacuous=problem.why_vacuous(out),
+    )
     duties, causes = try_duties(implementation, problem, first, case.dtype, settings)
     verdict = Verdict.worst([*(part.verdict for part in parts), *(duty.verdict for duty in duties.values())])
     judged = replace(
