@@ -143,25 +143,7 @@ def _judge(case: Case, layer: Layer, implementation: Implementation, settings: S
             duties=untried_duties(settings),
             traceback=error.traceback,
         )
-    diagnosis = found.leaks
     parts = [*([forward] if forward else []), *found.results.values()]
-    if any(part.verdict is Verdict.FAIL for part in parts):
-        from gradcheck_cli.checks.diagnosis.diagnose import diagnose  # 15 ms, and only for a case that fails
-
-        diagnosis = diagnose(
-            case,
-            layer,
-            problem,
-            settings,
-            out=out,
-            forward=forward,
-            returned=returned or {},
-            gradients=found.results,
-            derivatives=found.derivatives,
-            leaks=found.leaks,
-        )
-        if problem.meaning_open and not diagnosis:
-            diagnosis = (Diagnosis(code="two-axes-only", text=_TWO_AXES_ONLY),)
     scales = {name: float(expected.scale.max(initial=0)) for name, expected in found.derivatives.items()}
     scales = {name: scale for name, scale in scales.items() if math.isfinite(scale)}
     first = FirstRun(
@@ -174,6 +156,25 @@ def _judge(case: Case, layer: Layer, implementation: Implementation, settings: S
     )
     duties, causes = try_duties(implementation, problem, first, case.dtype, settings)
     verdict = Verdict.worst([*(part.verdict for part in parts), *(duty.verdict for duty in duties.values())])
+    diagnosis = found.leaks
+    if any(part.verdict is Verdict.FAIL for part in parts):
+        from gradcheck_cli.checks.diagnosis.diagnose import diagnose  # 15 ms, and only for a case that fails
+
+        diagnosis = diagnose(
+            case,
+            layer,
+            problem,
+            implementation,
+            settings,
+            out=out,
+            forward=forward,
+            returned=returned or {},
+            gradients=found.results,
+            derivatives=found.derivatives,
+            leaks=found.leaks,
+        )
+        if problem.meaning_open and not diagnosis:
+            diagnosis = (Diagnosis(code="two-axes-only", text=_TWO_AXES_ONLY),)
     judged = replace(
         blank,
         verdict=verdict,
