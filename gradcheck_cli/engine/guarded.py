@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from gradcheck_cli.implementation.implementation import Implementation
     from gradcheck_cli.layers.layer import Case
 
+#: In which phase an implementation crashed whose module could be imported.
+WHEN_TRIED = " when it was tried on a small case"
+
 #: Lines of a message that lists candidates to choose from.
 _MOST_CHOICES = 60
 
@@ -57,8 +60,8 @@ class Guarded(Generic[Result]):
                 reason, _ = describe_death(died, "it", self._spec)
                 self._missing = Blame(reason=f"{self._spec} cannot be imported: {reason}")
                 raise ImplementationNotFoundError(self._missing.reason) from died
-            reason, lines = describe_death(died, "the implementation", self._spec)
-            self._missing = Blame(reason=f"{reason}, when it was tried on a small case", traceback=lines)
+            reason, lines = describe_death(died, "the implementation", self._spec, WHEN_TRIED)
+            self._missing = Blame(reason=reason, traceback=lines)
         except BugError as error:
             self._missing = bug_in_child(error)
         finally:
@@ -92,12 +95,12 @@ def bug_in_child(error: BugError) -> Blame:
     return Blame(reason=clean(f"a bug in the checker: {text.rpartition(chr(10))[2]}"), bug=text)
 
 
-def describe_death(died: DiedError, subject: str, spec: str) -> tuple[str, str | None]:
-    """Say how a process died, in which function of the user's; and where that was."""
+def describe_death(died: DiedError, subject: str, spec: str, when: str = "") -> tuple[str, str | None]:
+    """Say how a process died, in which function of the user's, and when; and where that was."""
     lines, innermost = own_lines(died.stack, _sources(spec) if died.stack else ())
     hint = "; --timeout allows more" if died.late else ""
     called = subject if innermost in (None, "<module>") else innermost
-    return f"{called} {died}{hint}", lines
+    return f"{called} {died}{when}{hint}", lines
 
 
 def _sources(spec: str) -> set[str]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, cast
 
 from gradcheck_cli.engine.blame import Blame, blame
-from gradcheck_cli.engine.guarded import bug_in_child, describe_death, search
+from gradcheck_cli.engine.guarded import WHEN_TRIED, bug_in_child, describe_death, search
 from gradcheck_cli.engine.runner import guarded
 from gradcheck_cli.guard.process import BugError, DiedError
 from gradcheck_cli.guard.state import undisturbed
@@ -90,8 +90,8 @@ def _tried(process: GuardedProcess, offer: Offer) -> Found | Blame | None:
     except DiedError as died:
         if offer.layers:
             return Found(layer=offer.layers[0])
-        reason, lines = describe_death(died, offer.names[0], offer.spec)
-        return Blame(reason=f"{reason}, when it was tried on a small case", traceback=lines)
+        reason, lines = describe_death(died, offer.names[0], offer.spec, WHEN_TRIED)
+        return Blame(reason=reason, traceback=lines)
     except ImplementationNotFoundError as error:
         return Blame(reason=str(error))
     except BugError as error:

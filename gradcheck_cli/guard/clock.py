@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_now = time.monotonic  # kept, because user code may replace it
+_now, _process_id = time.monotonic, os.getpid  # kept, because user code may replace them
 
 _SINCE, _DEPTH, _CALLS = range(3)
 
@@ -30,7 +30,7 @@ class Clock:
 
     def start(self) -> None:
         """Begin a request, in this process: no call has begun."""
-        self._owner = os.getpid()
+        self._owner = _process_id()
         self._shared[:] = (_now(), 0.0, 0.0)
 
     def begin(self) -> None:
@@ -40,7 +40,7 @@ class Clock:
 
     def end(self) -> None:
         """Note that it ended. A copy of the process that user code made by `os.fork` goes no further."""
-        if os.getpid() != self._owner:
+        if _process_id() != self._owner:
             os._exit(0)
         self._shared[_DEPTH] -= 1
         self._shared[_SINCE] = _now()
@@ -71,6 +71,11 @@ def install(clock: Clock) -> None:
     """Let all calls of user code in this process be timed by this clock."""
     global _clock  # noqa: PLW0603  # one for a process
     _clock = clock
+
+
+def in_guarded_process() -> bool:
+    """Tell whether this process runs nothing but user code and what checks it: nobody presses Ctrl-C here."""
+    return _clock is not None
 
 
 def begin_call() -> None:

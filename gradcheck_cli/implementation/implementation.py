@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gradcheck_cli.guard.clock import begin_call, end_call
+from gradcheck_cli.guard.clock import begin_call, end_call, in_guarded_process
 from gradcheck_cli.guard.frames import own_frames, user_stack
 from gradcheck_cli.implementation.dated import remedy
 from gradcheck_cli.implementation.missing import MissingImportError
@@ -97,7 +97,8 @@ def call(function: Callable[..., Any], *args: object, **kwargs: object) -> Any:
     """Call the user's code with copies of the arguments, and with its prints on stderr.
 
     Raises:
-        ImplementationError: it raised anything, `SystemExit` included. Only Ctrl-C passes.
+        ImplementationError: it raised anything, `SystemExit` included.
+        KeyboardInterrupt: Ctrl-C was pressed, where that can be.
     """
     # Called a hundred times in a case of 3 ms, of which the comparison spared for arrays is a twentieth.
     copies = [argument.copy() if isinstance(argument, np.ndarray) else _copy(argument) for argument in args]
@@ -111,11 +112,13 @@ def call(function: Callable[..., Any], *args: object, **kwargs: object) -> Any:
     try:
         with np.errstate():
             return function(*copies, **named)
-    except (ImplementationError, KeyboardInterrupt):
+    except ImplementationError:
         raise
     except MissingImportError as error:
         raise ImplementationError(text_of(error), own_frames(error)) from error
     except BaseException as error:
+        if isinstance(error, KeyboardInterrupt) and not in_guarded_process():
+            raise
         said = clean(text_of(error).strip().partition("\n")[0])
         reason = f"{name_of(function)} raised {type_name(error)}" + (f": {said}" if said else "")
         frames = own_frames(error)

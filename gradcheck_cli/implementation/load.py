@@ -15,6 +15,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
 
+from gradcheck_cli.guard.clock import in_guarded_process
 from gradcheck_cli.guard.frames import user_stack
 from gradcheck_cli.implementation.dated import remedy
 from gradcheck_cli.implementation.missing import Missing
@@ -246,13 +247,15 @@ def _importing(home: str) -> Iterator[None]:
     before, sys.dont_write_bytecode = sys.dont_write_bytecode, True
     try:
         yield
-    except (KeyboardInterrupt, ImplementationNotFoundError, _NoSuchModuleError):
+    except (ImplementationNotFoundError, _NoSuchModuleError):
         raise
     except SyntaxError as error:
         where = f"{text_of(error.filename)}:{text_of(error.lineno)}" if error.filename else home
         hint = remedy(error, [])
         raise ImplementationNotFoundError(f"{home} is no Python: {where}: {clean(error.msg)}{hint}") from error
     except BaseException as error:
+        if isinstance(error, KeyboardInterrupt) and not in_guarded_process():
+            raise
         raise ImplementationNotFoundError(f"{home} cannot be imported: {_raised(error)}") from error
     finally:
         sys.dont_write_bytecode = before
