@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from gradcheck_cli.cli.cases import make_cases, part
 from gradcheck_cli.engine.runner import SWEEP, Task, Work
+from gradcheck_cli.engine.sanitize import sanitized
 from gradcheck_cli.implementation.find import ImplementationNotFoundError
 from gradcheck_cli.layers import LAYERS, TITLES
 from gradcheck_cli.layers.layer import NoCase
 from gradcheck_cli.result import CaseResult, Verdict
+from gradcheck_cli.text import clean
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from gradcheck_cli.cases.cases import Cases
     from gradcheck_cli.checks.settings import Settings
+    from gradcheck_cli.engine.blame import Blame
     from gradcheck_cli.engine.survey import Survey
     from gradcheck_cli.guard.limits import Limits
     from gradcheck_cli.layers.layer import Case, Layer
@@ -108,9 +111,9 @@ def plan_files(specs: tuple[str, ...], asked: Asked, *, quiet: bool, verbose: bo
         left_out = f"; not searched: {'; '.join(notes.values())}" if notes else ""
         raise click.UsageError(f"{why}{left_out}; {instead if below else 'name one, FILE.py'}.")
     for folder, note in notes.items() if not quiet else ():
-        click.echo(f"{folder}: not searched: {note}", err=True)
+        click.echo(clean(f"{folder}: not searched: {note}"), err=True)
     for folder, pattern in below.items() if not quiet else ():
-        click.echo(f"{folder}: its folders are not searched: name them, {pattern}", err=True)
+        click.echo(clean(f"{folder}: its folders are not searched: name them, {pattern}"), err=True)
     for file in files:
         try:
             found = survey(file, asked.limits)
@@ -130,10 +133,11 @@ def plan_files(specs: tuple[str, ...], asked: Asked, *, quiet: bool, verbose: bo
             parts.append(Part(work=_work(spec, layer, asked), drawn=cases[layer][0], cases=cases[layer][1]))
         misfits = found.misfits.items()
         known += [_known(spec, one.layer, Verdict.SKIP, one.reason or "", asked) for spec, one in misfits]
+        known += [_error(spec, one, asked) for spec, one in found.errors.items()]
     if empty and not parts and not known:
-        raise click.UsageError(f"{', '.join(specs)} has nothing that can be checked: {empty[0]}")
+        raise click.UsageError(clean(f"{', '.join(specs)} has nothing that can be checked: {empty[0]}"))
     for line in empty if not quiet else ():
-        click.echo(line, err=True)
+        click.echo(clean(line), err=True)
     return _planned(parts, tuple(known), asked)
 
 
@@ -163,7 +167,12 @@ def _planned(parts: list[Part], known: tuple[CaseResult, ...], asked: Asked) -> 
 
 def _known(name: str, layer: str, verdict: Verdict, reason: str, asked: Asked) -> CaseResult:
     case = NoCase(dtype=asked.dtypes[0], seed=asked.seed)
-    return CaseResult(implementation=name, layer=layer, case=case, verdict=verdict, reason=reason)
+    return sanitized(CaseResult(implementation=name, layer=layer, case=case, verdict=verdict, reason=reason))
+
+
+def _error(name: str, blamed: Blame, asked: Asked) -> CaseResult:
+    known = _known(name, "", Verdict.ERROR, blamed.reason, asked)
+    return replace(known, traceback=blamed.traceback, bug=blamed.bug)
 
 
 def _remark(file: str, found: Survey, *, quiet: bool, verbose: bool) -> None:
@@ -171,7 +180,7 @@ def _remark(file: str, found: Survey, *, quiet: bool, verbose: bool) -> None:
     from gradcheck_cli.implementation.folder import shortened
 
     if found.printed and verbose:
-        click.echo(f"{file} printed, while it was loaded:\n{found.printed}", err=True)
+        click.echo(f"{clean(file)} printed, while it was loaded:\n{found.printed}", err=True)
     if found.others and not quiet:
         hint = f"; {found.command}" if found.command else ""
-        click.echo(f"{file}: not checked: {shortened(found.others)} (no known layer){hint}", err=True)
+        click.echo(clean(f"{file}: not checked: {shortened(found.others)} (no known layer){hint}"), err=True)

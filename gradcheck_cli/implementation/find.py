@@ -51,6 +51,8 @@ def find(spec: str, layer: Layer, adapter: str | None = None) -> Implementation:
     offered = [_named(places[0], names, layer)] if names else [c for place in places for c in candidates(place, layer)]
     tried, misses = _try(_likeliest(offered, layer), layer)
     found = _select(tried)
+    if not names and found and (other := _other_layers(found, places, layer)):
+        raise ImplementationNotFoundError(f"{home} has no {layer.title}; {other}")
     if len(found) == 1:
         ((candidate, one),) = found.items()
         return replace(one.implementation, warnings=candidate.loaded.warnings)
@@ -264,11 +266,18 @@ def _nothing(home: str, places: list[Loaded], misses: dict[Candidate, str], laye
     return f"{sought}; {found}{without}"
 
 
-def _what_else(places: list[Loaded]) -> str | None:
+def _other_layers(found: dict[Candidate, Tried], places: list[Loaded], layer: Layer) -> str | None:
+    """Say which layers are there, if what was found is not called after this one and does nothing of it."""
+    is_meant = any(candidate.speaks_of(layer.vocabulary.names) for candidate in found)
+    does_some = any(one.fit >= Fit.PARTLY for one in found.values())
+    return None if is_meant or does_some or not layer.reference else _what_else(places, functions=False)
+
+
+def _what_else(places: list[Loaded], *, functions: bool = True) -> str | None:
     """Say which other layers are there, and which command checks them."""
     from gradcheck_cli.implementation.survey import what_else  # it needs this module, and only a failure needs it
 
-    return next((found for place in places if (found := what_else(place.home))), None)
+    return next((said for place in places if (said := what_else(place.home, functions=functions))), None)
 
 
 def _nearest(home: str) -> str:

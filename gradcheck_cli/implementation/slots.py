@@ -83,7 +83,16 @@ def signature_of(function: Callable[..., Any]) -> inspect.Signature | None:
     try:
         return inspect.signature(function)
     except Exception:  # noqa: BLE001  # a `__signature__` or a metaclass of the user's may raise anything
-        return None
+        return _of_constructor(function) if isinstance(function, type) else None
+
+
+def _of_constructor(cls: type) -> inspect.Signature | None:
+    """Return the signature of a class whose metaclass does not let it be asked."""
+    constructor = next((vars(base)["__init__"] for base in cls.__mro__ if "__init__" in vars(base)), None)
+    if constructor is object.__init__:
+        return inspect.Signature()
+    signature = signature_of(constructor) if inspect.isfunction(constructor) else None
+    return signature and signature.replace(parameters=[*signature.parameters.values()][1:])
 
 
 def parameters_of(function: Callable[..., Any]) -> list[inspect.Parameter]:

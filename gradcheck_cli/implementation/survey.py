@@ -183,14 +183,18 @@ def nothing(home: str, have: Iterable[str], unknown: Iterable[Offer] = ()) -> st
 def function_command(unknown: Iterable[Offer]) -> str | None:
     """Write how the first pair of functions of no known layer is checked; None if there is none."""
     for offer in unknown:
-        if len(offer.names) == 2 and offer.arguments:
+        if len(offer.names) == 2 and offer.arguments and not (offer.layers or offer.doubtful):
             shapes = " ".join(f"--shape {name}=2x3" for name in offer.arguments)
             return f"`gradcheck function {offer.spec} {shapes}`, with the right shapes, checks any function"
     return None
 
 
-def what_else(home: str) -> str | None:
+def what_else(home: str, *, functions: bool = True) -> str | None:
     """Say which layers a file has, and which command checks them; None if it has nothing that can be checked.
+
+    Args:
+        home: the file.
+        functions: whether functions of no known layer count too.
 
     Raises:
         ImplementationNotFoundError: it cannot be loaded.
@@ -199,7 +203,7 @@ def what_else(home: str) -> str | None:
     known = {offer: one.layer for offer, one in found.items() if one and not one.reason}
     layers = list(dict.fromkeys(known.values()))
     if not layers:
-        return function_command(offer for offer, one in found.items() if one is None)
+        return function_command(offer for offer, one in found.items() if one is None) if functions else None
     has = listed(f"{LAYERS[layer].indefinite}, {_first(known, layer)}" for layer in layers[:_LISTED])
     more = f" and {len(layers) - _LISTED} more layers" if len(layers) > _LISTED else ""
     command = f"gradcheck {layers[0]} {home}" if len(layers) == 1 else f"gradcheck {home}"

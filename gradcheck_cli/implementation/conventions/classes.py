@@ -125,8 +125,8 @@ def _constructions(cls: type, layer: Layer) -> list[list[Slot]]:
         return found
     unknown = [p.name for p, slot in zip(parameters, held, strict=True) if slot is None]
     if not unknown and given:
-        lacking = listed(name for name in kept if name not in given)
-        raise MisfitError(f"`{said}` takes {listed(sorted(given))}, and no {lacking}")
+        has = listed(slot.name for slot in held if slot and slot.kind is SlotKind.INPUT)
+        raise MisfitError(f"`{said}` takes {has}, and no {listed(name for name in kept if name not in given)}")
     unknown = unknown or [p.name for p, slot in zip(parameters, sized, strict=True) if slot is None]
     raise MisfitError(f"`{said}` takes `{unknown[0]}`, of which the meaning is not known")
 

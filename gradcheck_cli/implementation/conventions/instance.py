@@ -32,6 +32,7 @@ from gradcheck_cli.implementation.members import (
     returned_order,
 )
 from gradcheck_cli.implementation.slots import Slot, SlotKind, written
+from gradcheck_cli.text import type_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -206,7 +207,7 @@ def _method(instance: object, name: str) -> Any:
     try:
         return getattr(instance, name)
     except Exception as error:
-        reason = f"{type(instance).__name__}.{name} cannot be looked up: it raised {type(error).__name__}"
+        reason = f"{type_name(instance)}.{name} cannot be looked up: it raised {type_name(error)}"
         raise ImplementationError(reason) from error
 
 
