@@ -21,7 +21,7 @@ from gradcheck_cli.implementation.slots import MisfitError
 from gradcheck_cli.implementation.trial import Fit, Tried, best
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from gradcheck_cli.implementation.implementation import Implementation
     from gradcheck_cli.layers.layer import Layer
@@ -267,17 +267,21 @@ def _nothing(home: str, places: list[Loaded], misses: dict[Candidate, str], laye
 
 
 def _other_layers(found: dict[Candidate, Tried], places: list[Loaded], layer: Layer) -> str | None:
-    """Say which layers are there, if what was found is not called after this one and does nothing of it."""
+    """Say which layers are there, if what was found is of others, and neither called after this one nor does it."""
     is_meant = any(candidate.speaks_of(layer.vocabulary.names) for candidate in found)
     does_some = any(one.fit >= Fit.PARTLY for one in found.values())
-    return None if is_meant or does_some or not layer.reference else _what_else(places, functions=False)
+    return (
+        None
+        if is_meant or does_some or not layer.reference
+        else _what_else(places, [candidate.names for candidate in found])
+    )
 
 
-def _what_else(places: list[Loaded], *, functions: bool = True) -> str | None:
+def _what_else(places: list[Loaded], names: Iterable[tuple[str, ...]] = ()) -> str | None:
     """Say which other layers are there, and which command checks them."""
     from gradcheck_cli.implementation.survey import what_else  # it needs this module, and only a failure needs it
 
-    return next((said for place in places if (said := what_else(place.home, functions=functions))), None)
+    return next((said for place in places if (said := what_else(place.home, names))), None)
 
 
 def _nearest(home: str) -> str:

@@ -189,21 +189,23 @@ def function_command(unknown: Iterable[Offer]) -> str | None:
     return None
 
 
-def what_else(home: str, *, functions: bool = True) -> str | None:
+def what_else(home: str, names: Iterable[tuple[str, ...]] = ()) -> str | None:
     """Say which layers a file has, and which command checks them; None if it has nothing that can be checked.
 
     Args:
         home: the file.
-        functions: whether functions of no known layer count too.
+        names: of pairs or classes; unless each of them is of a known layer, the answer is None.
 
     Raises:
         ImplementationNotFoundError: it cannot be loaded.
     """
     found = {offer: whose(offer) for offer in take_inventory(home).offers}
     known = {offer: one.layer for offer, one in found.items() if one and not one.reason}
+    if not set(names) <= {offer.names for offer in known}:
+        return None
     layers = list(dict.fromkeys(known.values()))
     if not layers:
-        return function_command(offer for offer, one in found.items() if one is None) if functions else None
+        return function_command(offer for offer, one in found.items() if one is None)
     has = listed(f"{LAYERS[layer].indefinite}, {_first(known, layer)}" for layer in layers[:_LISTED])
     more = f" and {len(layers) - _LISTED} more layers" if len(layers) > _LISTED else ""
     command = f"gradcheck {layers[0]} {home}" if len(layers) == 1 else f"gradcheck {home}"
