@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import random
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -12,15 +13,14 @@ import numpy as np
 from gradcheck_cli.arrays import signed_uniform
 from gradcheck_cli.layers.coupling import elementwise
 from gradcheck_cli.layers.drawing import each_for_itself
+from gradcheck_cli.layers.dropout_faults import drawn_faults, faults, forward_faults
 from gradcheck_cli.layers.elementwise import ElementwiseCase, axes
-from gradcheck_cli.layers.layer import Fault, Layer
+from gradcheck_cli.layers.layer import Layer
 from gradcheck_cli.layers.parameter import choice, real
 from gradcheck_cli.layers.pose import pose
 from gradcheck_cli.layers.vocabulary import simple
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from gradcheck_cli.arrays import Array
     from gradcheck_cli.layers.drawing import Draw, Given
     from gradcheck_cli.layers.layer import Problem
@@ -88,27 +88,17 @@ def problem(case: DropoutCase) -> Problem:
 
     def alike(out: Array) -> Array:
         kept = abs(out - whole) < abs(out)
-        # Hoeffding, 1963: the chance that a mean of n draws is off by t or more is below 2 exp(-2 n t^2).
-        off = math.sqrt(math.log(2 / _CHANCE) / (2 * out.size))
-        return np.where(kept, whole, 0) if abs(kept.mean() - case.p) <= off else posed.expected
+        return np.where(kept, whole, 0) if plausible(kept, case.p) else posed.expected
 
     return replace(posed, alike=alike)
 
 
-def faults(case: DropoutCase, _: Problem) -> Iterator[Fault]:
-    """Yield gradients of elements that were dropped."""
-
-    def whole(what: str, divisor: float) -> Fault:
-        return Fault(
-            code="mask-ignored",
-            cause=f"In {{names}} the mask is left out: every element is {what}.",
-            remedy="Keep the mask of forward in the cache, and return dout times the mask.",
-            gradients=lambda _, dout: {"x": dout / dout.dtype.type(divisor)},
-        )
-
-    if case.mode == "train":
-        yield whole("that of dout", 1.0)
-        yield whole("that of dout / p", case.p)
+def plausible(kept: Array, p: float) -> bool:
+    """Tell whether a right layer, which keeps each element with probability p, would have kept these."""
+    if p in {0, 1}:
+        return bool((kept == p).all())
+    # Hoeffding, 1963: the chance that a mean of n draws is off by t or more is below 2 exp(-2 n t^2).
+    return bool(abs(kept.mean() - p) <= math.sqrt(math.log(2 / _CHANCE) / (2 * kept.size)))
 
 
 def standard() -> tuple[DropoutCase, ...]:
@@ -155,6 +145,8 @@ LAYER = Layer(
     ),
     trials=(DropoutCase(shape=(10, 20), p=0.75),),
     faults=faults,
+    drawn_faults=partial(drawn_faults, plausible=plausible),
+    forward_faults=partial(forward_faults, plausible=plausible),
     random=_random,
     shows=_shows,
     param="dropout_param",

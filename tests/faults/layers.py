@@ -537,7 +537,7 @@ def mask_forgotten(dout: Any, mask: Any) -> Any:
     return dout
 
 
-@_plant("dropout", dropout_forward, "factor")
+@_plant("dropout", dropout_forward, "dropout-scale")
 def not_scaled(dout: Any, mask: Any) -> Any:
     return dout if mask is None else dout * (mask > 0)
 

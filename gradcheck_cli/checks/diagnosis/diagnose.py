@@ -9,10 +9,12 @@ import numpy as np
 from gradcheck_cli.arrays import epsilon, working_dtype
 from gradcheck_cli.checks.diagnosis.evidence import Evidence, Explanation
 from gradcheck_cli.checks.diagnosis.factor import any_factor, named_factor
+from gradcheck_cli.checks.diagnosis.outputs import forward_causes
 from gradcheck_cli.checks.diagnosis.precision import narrower, rounded_arrays
 from gradcheck_cli.checks.diagnosis.rearranged import rearranged, simple
 from gradcheck_cli.checks.forward import expected_output
 from gradcheck_cli.implementation.implementation import listed
+from gradcheck_cli.layers.layer import Observed
 from gradcheck_cli.result import Diagnosis, Verdict
 
 if TYPE_CHECKING:
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
     from gradcheck_cli.arrays import Array
     from gradcheck_cli.checks.comparison import Expected
     from gradcheck_cli.checks.settings import Settings
-    from gradcheck_cli.layers.layer import Case, Layer, Problem
+    from gradcheck_cli.layers.layer import Case, Fault, Layer, Problem
     from gradcheck_cli.result import ArrayResult
 
     #: An explanation, and the failing gradients that it explains
@@ -68,10 +70,19 @@ def diagnose(
         One diagnosis for each cause, the leaks among them; none where nothing fits.
     """
     size = problem.cotangent.size + sum(value.size for value in problem.inputs.values())
-    # State that is wrong alone leaves the function that is differentiated as it should be.
-    forward_fails = forward is not None and forward.verdict is Verdict.FAIL and forward.name not in problem.state
-    if size > LARGEST or not (forward_fails or Verdict.FAIL in {found.verdict for found in gradients.values()}):
+    fails = forward is not None and forward.verdict is Verdict.FAIL
+    gradient_fails = Verdict.FAIL in {found.verdict for found in gradients.values()}
+    if size > LARGEST or not (fails or gradient_fails):
         return leaks
+    mistakes: list[tuple[Explanation, list[str]]] = []
+    if fails and size <= LARGEST_FOR_SLIPS:
+        with np.errstate(all="ignore"):
+            mistakes = [*forward_causes(case, layer, problem, settings, out)]
+    causes = tuple(_diagnosis(*mistake) for mistake in mistakes)
+    # State that is wrong alone leaves the function that is differentiated as it should be.
+    forward_fails = fails and forward is not None and forward.name not in problem.state
+    if not (forward_fails or gradient_fails):
+        return (*leaks, *causes)
     arrays = {name: np.asarray(array) for name, array in returned.items() if _of_numbers(array, case.dtype)}
     evidence = Evidence(
         case=case,
@@ -89,16 +100,24 @@ def diagnose(
     if forward_fails and forward and forward.worst:
         expected = expected_output(problem, out)
         rounded = narrower(np.asarray(out, expected.value.dtype), expected, case.dtype)
-        if rounded and not leaks:  # what else is seen, in leaks and gradients, is its roundings
+        if rounded and not (leaks or causes):  # what else is seen, in leaks and gradients, is its roundings
             return (_diagnosis(rounded, ["out"]),)
         if {found.verdict for found in gradients.values()} == {Verdict.PASS}:
-            cause = f"Forward and backward agree with each other, but compute something else than {layer.title}."
-            first = "Hold forward against the definition first."
-            return (*leaks, Diagnosis(code="own-function", text=f"{cause} {first}"))
+            explained = any(forward.name in names for _, names in mistakes)
+            return (*leaks, *causes, *(() if explained else (_own_function(layer, forward),)))
     slips = problem.reference and size <= LARGEST_FOR_SLIPS
-    tries = _hypotheses(evidence, slips=slips, forward_fails=forward_fails)
+    tries = _hypotheses(evidence, out, slips=slips, forward_fails=forward_fails)
     with np.errstate(all="ignore"):  # what was returned may be as large as it likes
-        return (*leaks, *_told(evidence.failing, tries))
+        return (*leaks, *causes, *_told(evidence.failing, tries))
+
+
+def _own_function(layer: Layer, forward: ArrayResult) -> Diagnosis:
+    """Say that the gradients are those of forward, and that forward is that of no such layer."""
+    cause = (
+        f"Forward and backward agree with each other, but forward computes something other than {layer.indefinite}: "
+        f"{forward.name} differs from the definition on the same inputs, and the gradients are right for that forward."
+    )
+    return Diagnosis(code="own-function", text=f"{cause} Compare forward with the definition first.")
 
 
 def _of_numbers(array: object, dtype: str) -> bool:
@@ -126,14 +145,16 @@ def _diagnosis(explanation: Explanation, names: list[str]) -> Diagnosis:
     return Diagnosis(code=explanation.code, text=f"{explanation.cause} {explanation.remedy}".format(**words))
 
 
-def _hypotheses(evidence: Evidence, *, slips: bool, forward_fails: bool) -> Iterator[Found]:
+def _hypotheses(evidence: Evidence, out: object, *, slips: bool, forward_fails: bool) -> Iterator[Found]:
     """Yield what fits, simple and common causes first."""
     if not evidence.failing:
         return
+    if slips:
+        yield from _of_faults(evidence, _drawn_faults(evidence, out))
     if forward_fails:
-        title = evidence.layer.title
+        title = evidence.layer.indefinite
         cause = f"{{names}} {{be}} right for {title}, but not for this forward, which computes something else."
-        explanation = Explanation(code="reference-gradient", cause=cause, remedy="Mend forward.")
+        explanation = Explanation(code="reference-gradient", cause=cause, remedy="Correct forward.")
         yield explanation, {name for name in evidence.failing if evidence.fits(name, evidence.reference[name])}
     zero = Explanation(
         code="zero",
@@ -144,9 +165,7 @@ def _hypotheses(evidence: Evidence, *, slips: bool, forward_fails: bool) -> Iter
     yield from _each(evidence, _fitting(evidence, simple))
     yield from _each(evidence, lambda name: named_factor(evidence, name))
     if slips:
-        for fault in evidence.layer.faults(evidence.case, evidence.problem):
-            explanation = Explanation(code=fault.code, cause=fault.cause, remedy=fault.remedy)
-            yield explanation, evidence.fitting(fault.gradients)
+        yield from _of_faults(evidence, evidence.layer.faults(evidence.case, evidence.problem))
     if evidence.problem.reference:
         yield from _cotangents(evidence)
     yield from _each(evidence, _fitting(evidence, rearranged))
@@ -156,6 +175,22 @@ def _hypotheses(evidence: Evidence, *, slips: bool, forward_fails: bool) -> Iter
     for name in evidence.failing:
         if rounded := narrower(evidence.returned[name], evidence.right(name), evidence.case.dtype):
             yield rounded, {name}
+
+
+def _drawn_faults(evidence: Evidence, out: object) -> Iterable[Fault]:
+    """List the faults of a layer that draws numbers of its own, in terms of what it drew."""
+    problem, wide = evidence.problem, working_dtype(evidence.case.dtype)
+    if not isinstance(out, np.ndarray) or out.shape != problem.expected.shape:
+        return ()
+    derivatives = {name: expected.value for name, expected in evidence.derivatives.items()}
+    observed = Observed(out=out.astype(wide), derivatives=derivatives, gradients=evidence.returned)
+    return evidence.layer.drawn_faults(evidence.case, problem, observed)
+
+
+def _of_faults(evidence: Evidence, faults: Iterable[Fault]) -> Iterator[Found]:
+    for fault in faults:
+        explanation = Explanation(code=fault.code, cause=fault.cause, remedy=fault.remedy)
+        yield explanation, evidence.fitting(fault.gradients)
 
 
 def _is_zero(array: Array) -> bool:
