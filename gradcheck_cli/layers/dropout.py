@@ -13,7 +13,7 @@ import numpy as np
 from gradcheck_cli.arrays import signed_uniform
 from gradcheck_cli.layers.coupling import elementwise
 from gradcheck_cli.layers.drawing import each_for_itself
-from gradcheck_cli.layers.dropout_faults import drawn_faults, faults, forward_faults
+from gradcheck_cli.layers.dropout_faults import faults, first_faults, forward_faults
 from gradcheck_cli.layers.elementwise import ElementwiseCase, axes
 from gradcheck_cli.layers.layer import Layer
 from gradcheck_cli.layers.parameter import choice, real
@@ -145,7 +145,7 @@ LAYER = Layer(
     ),
     trials=(DropoutCase(shape=(10, 20), p=0.75),),
     faults=faults,
-    drawn_faults=partial(drawn_faults, plausible=plausible),
+    first_faults=partial(first_faults, plausible=plausible),
     forward_faults=partial(forward_faults, plausible=plausible),
     random=_random,
     shows=_shows,

@@ -37,7 +37,7 @@ def faults(case: DropoutCase, _: Problem) -> Iterator[Fault]:
         yield whole("that of dout / p", case.p)
 
 
-def drawn_faults(case: DropoutCase, problem: Problem, observed: Observed, *, plausible: Plausible) -> Iterator[Fault]:
+def first_faults(case: DropoutCase, problem: Problem, observed: Observed, *, plausible: Plausible) -> Iterator[Fault]:
     """Yield gradients with the mask inverted, drawn again, or scaled otherwise than in forward.
 
     The mask of forward is read off the derivative, which is zero where an element was dropped and nowhere else: the

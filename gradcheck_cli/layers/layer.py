@@ -113,7 +113,7 @@ class ForwardFault:
 
 @dataclass(frozen=True, kw_only=True)
 class Observed:
-    """What an implementation that draws numbers of its own made of a case, in the working dtype."""
+    """What an implementation made of a case, in the working dtype."""
 
     out: Array
     derivatives: Mapping[str, Array]  #: of its own forward, where they were computed, by the input's name
@@ -222,8 +222,9 @@ class Layer:
     trials: tuple[Case, ...]  #: with as few sizes alike as can be; on the first that it can express a reading is tried
     #: What people get wrong in a case, the most common first.
     faults: Callable[[Any, Problem], Iterable[Fault]] = lambda _case, _problem: ()
-    #: The same for what depends on the numbers that an implementation drew.
-    drawn_faults: Callable[[Any, Problem, Observed], Iterable[Fault]] = lambda _case, _problem, _observed: ()
+    #: The same for what depends on the numbers that an implementation drew, or looks like a constant factor in a single
+    #: case: tried before all else.
+    first_faults: Callable[[Any, Problem, Observed], Iterable[Fault]] = lambda _case, _problem, _observed: ()
     #: What people get wrong in forward: (case, problem with inputs in the working dtype, the outputs as one array).
     forward_faults: Callable[[Any, Problem, Array], Iterable[ForwardFault]] = lambda _case, _problem, _out: ()
     #: Draws the numbers of a geometry, those that flags fix from the values given for them. Small ones, because a

@@ -150,7 +150,7 @@ def _hypotheses(evidence: Evidence, out: object, *, slips: bool, forward_fails: 
     if not evidence.failing:
         return
     if slips:
-        yield from _of_faults(evidence, _drawn_faults(evidence, out))
+        yield from _of_faults(evidence, _first_faults(evidence, out))
     if forward_fails:
         title = evidence.layer.indefinite
         cause = f"{{names}} {{be}} right for {title}, but not for this forward, which computes something else."
@@ -177,14 +177,14 @@ def _hypotheses(evidence: Evidence, out: object, *, slips: bool, forward_fails: 
             yield rounded, {name}
 
 
-def _drawn_faults(evidence: Evidence, out: object) -> Iterable[Fault]:
-    """List the faults of a layer that draws numbers of its own, in terms of what it drew."""
+def _first_faults(evidence: Evidence, out: object) -> Iterable[Fault]:
+    """List the faults of the layer that come before all other hypotheses."""
     problem, wide = evidence.problem, working_dtype(evidence.case.dtype)
     if not isinstance(out, np.ndarray) or out.shape != problem.expected.shape:
         return ()
     derivatives = {name: expected.value for name, expected in evidence.derivatives.items()}
     observed = Observed(out=out.astype(wide), derivatives=derivatives, gradients=evidence.returned)
-    return evidence.layer.drawn_faults(evidence.case, problem, observed)
+    return evidence.layer.first_faults(evidence.case, problem, observed)
 
 
 def _of_faults(evidence: Evidence, faults: Iterable[Fault]) -> Iterator[Found]:
