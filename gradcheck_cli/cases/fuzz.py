@@ -1,12 +1,11 @@
-"""Random cases: drawn by hypothesis on top of what the flags fix, one of each kind of corner case first."""
+"""Random cases on top of what the flags fix, one of each kind of corner case first.
+
+Drawn with the standard library: 60 conv cases take 11 ms, and 240 ms with hypothesis, whose shrinking is not used.
+"""
 
 from __future__ import annotations
 
-import gc
 import random
-import sys
-import tempfile
-from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -50,18 +49,14 @@ class RandomCases:
 
     @cached_property
     def choices(self) -> dict[Case, tuple[int, ...]]:
-        """The cases, each with the numbers drawn that led to it: from them it is shrunk.
-
-        Raises:
-            ImportError: hypothesis is not installed.
-        """
-        found = self._of_each_kind()
-        self._fill(found)
+        """The cases, each with the numbers drawn that led to it: from them it is shrunk."""
+        source = random.Random(self.seed)  # noqa: S311  # no secret
+        found = self._of_each_kind(source)
+        self._fill(found, source)
         return found
 
-    def _of_each_kind(self) -> dict[Case, tuple[int, ...]]:
+    def _of_each_kind(self, source: random.Random) -> dict[Case, tuple[int, ...]]:
         """Draw until there is one of each kind of corner case, or until there are enough."""
-        source = random.Random(self.seed)  # noqa: S311  # no secret
         tries = (self.drawn(source.randint) for _ in range(_TRIES))
         fresh = ((case, choices) for case, choices in tries if self._worth(case))
         seen: dict[Case, tuple[int, ...]] = {}
@@ -102,47 +97,11 @@ class RandomCases:
     def _worth(self, case: Case) -> bool:
         return case.impossible() is None and self.layer.shows(case)
 
-    def _fill(self, found: dict[Case, tuple[int, ...]]) -> None:
-        """Let hypothesis draw until there are enough."""
-        from hypothesis import HealthCheck, Phase, Verbosity, errors, find, settings, strategies
-
-        def enough(drawn: tuple[Case, tuple[int, ...]]) -> bool:
-            case, choices = drawn
-            if len(found) < self.wanted and self._worth(case):
+    def _fill(self, found: dict[Case, tuple[int, ...]], source: random.Random) -> None:
+        """Draw until there are enough."""
+        for _ in range(self.wanted * _DRAWS_PER_CASE):
+            if len(found) >= self.wanted:
+                return
+            case, choices = self.drawn(source.randint)
+            if self._worth(case):
                 found.setdefault(case, choices)
-            return len(found) >= self.wanted
-
-        @strategies.composite
-        def cases(draw: Any) -> tuple[Case, tuple[int, ...]]:
-            return self.drawn(lambda low, high: draw(strategies.integers(low, high)))
-
-        # Every setting that a user's profile or CI could change is fixed here.
-        fixed = settings(
-            max_examples=self.wanted * _DRAWS_PER_CASE,
-            phases=(Phase.generate,),
-            database=None,
-            deadline=None,
-            derandomize=False,
-            suppress_health_check=list(HealthCheck),
-            verbosity=Verbosity.quiet,
-        )
-        with _home_elsewhere(), suppress(errors.NoSuchExample):  # which is raised where there are no more
-            find(cases(), enough, settings=fixed, random=random.Random(self.seed))  # noqa: S311
-
-
-@contextmanager
-def _home_elsewhere() -> Iterator[None]:
-    """Keep hypothesis from writing a folder `.hypothesis` where the user is."""
-    from hypothesis.configuration import set_hypothesis_home_dir
-
-    if "pytest" in sys.modules:  # the home is that of the user's own tests
-        yield
-        return
-    with tempfile.TemporaryDirectory(prefix="convcheck-") as home:
-        set_hypothesis_home_dir(home)
-        callbacks = gc.callbacks[:]  # hypothesis leaves one behind, in which a Ctrl-C would be lost
-        try:
-            yield
-        finally:
-            gc.callbacks[:] = callbacks
-            set_hypothesis_home_dir(None)

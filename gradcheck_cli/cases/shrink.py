@@ -1,8 +1,6 @@
 """From a random case that fails to a smallest one.
 
-Not by `hypothesis.find`: that starts from nothing, would draw all cases again for each fault until it meets one that
-fails, and does not bound its tries, each of which here may take seconds. What makes its shrinking good is kept: what is
-made smaller is what was drawn, so that an image shrinks with its kernel, and channels with their groups.
+What is made smaller is what was drawn, so that an image shrinks with its kernel, and channels with their groups.
 """
 
 from __future__ import annotations

@@ -79,7 +79,7 @@ def _case_flags() -> list[click.Parameter]:
             ["--fuzz"],
             type=WholeNumber(least=1, most=_MOST_RANDOM),
             metavar="K",
-            help="K random geometries, and the smallest that fail; needs the extra convcheck[fuzz]",
+            help="K random geometries, and the smallest that fail",
             section=_CASES,
         ),
         Flag(

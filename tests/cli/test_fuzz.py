@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import json
-import os
 import re
 from typing import TYPE_CHECKING, Any
 
@@ -274,18 +273,6 @@ def test_what_hangs_is_told_and_not_tried_again(convcheck: Program, layer_file: 
     assert told["verdict"] == "error"
     assert "each try would take as long as --timeout allows" in told["smallest"]["note"]
     assert told["smallest"]["alike"] == sum(result["case"]["N"] == 1 for result in results) - 1 >= 1
-
-
-def test_without_hypothesis_the_extra_is_named_and_all_else_works(
-    convcheck: Program, tmp_path_factory: pytest.TempPathFactory
-) -> None:
-    folder = tmp_path_factory.mktemp("site")
-    (folder / "sitecustomize.py").write_text("import sys\nsys.modules['hypothesis'] = None\n", encoding="utf-8")
-    env = {"PYTHONPATH": os.pathsep.join([str(folder), os.environ.get("PYTHONPATH", "")])}
-    run = convcheck("--fuzz", "9", env=env)
-    assert (run.returncode, run.stdout) == (2, "")
-    assert "pip install 'convcheck[fuzz]'" in run.stderr
-    assert convcheck(*SMALL, "--shard", "1/1", "--max-failures", "1", env=env).returncode == 0
 
 
 def test_a_run_that_stops_early_still_finds_the_smallest_with_several_jobs(

@@ -246,7 +246,11 @@ def _without_cache(layer: str, empty: Any) -> tuple[Any, Any]:
     return forward, backward
 
 
-@pytest.mark.parametrize("empty", [None, (), [], {}], ids=repr)
+@pytest.mark.parametrize(
+    "empty",
+    [None, (), [], {}, (None, (3, 4, 3, 2)), (None, None, "test"), {"x_hat": None, "shape": [3, 4]}, ((None, 3), ())],
+    ids=repr,
+)
 @pytest.mark.parametrize("layer", ["batchnorm", "spatial-batchnorm"])
 def test_no_cache_in_test_mode_is_judged_by_forward_alone(layer: str, empty: Any) -> None:
     calls = []
@@ -297,12 +301,29 @@ def test_a_wrong_forward_without_cache_fails() -> None:
         assert [found.code for found in result.diagnosis] == ["gamma-missing"] * (reason == "out is wrong")
 
 
-def test_no_cache_in_train_mode_is_an_error_still() -> None:
+@pytest.mark.parametrize("empty", [None, (None, (6, 4))], ids=repr)
+def test_no_cache_in_train_mode_is_an_error_still(empty: Any) -> None:
     right, backward = NORMALISATIONS["batchnorm"][:2]
     case: Any = LAYERS["batchnorm"].case
-    result = check(case(), (lambda *given: (right(*given)[0], None), backward))
+    result = check(case(), (lambda *given: (right(*given)[0], empty), backward))
     assert result.verdict is Verdict.ERROR
-    assert "backward raised TypeError" in (result.reason or "")
+    assert "backward raised" in (result.reason or "")
+
+
+def test_a_cache_with_an_array_in_test_mode_owes_gradients() -> None:
+    right, backward = NORMALISATIONS["batchnorm"][:2]
+
+    def doubled(dout: Any, cache: Any) -> Any:
+        dx, dgamma, dbeta = backward(dout, cache[0])
+        return 2 * dx, dgamma, dbeta
+
+    def forward(*given: Any) -> Any:
+        out, cache = right(*given)
+        return out, (cache, None)
+
+    case: Any = LAYERS["batchnorm"].case
+    result = check(case(mode="test"), (forward, doubled))
+    assert result.gradients["dx"].verdict is Verdict.FAIL
 
 
 def test_the_table_of_a_forward_alone_has_no_gradients(tmp_path: Path, gradcheck: Program) -> None:

@@ -1,0 +1,104 @@
+"""Text made by user code, made safe to show: no control characters, and a limited length.
+
+User code can put anything into a message, a name or a file name: escape sequences that redraw the terminal, megabytes,
+characters that no encoding has, or a `__str__` that raises. Nothing here raises, and all of it takes linear time.
+"""
+
+from __future__ import annotations
+
+import re
+
+#: Characters of a reason or another sentence, and lines and characters per line of a traceback or an output.
+MOST_CHARACTERS = 2000
+MOST_LINES = 20
+LONGEST_LINE = 200
+
+#: Longest name of a function, class, module or file: a file system allows 255 bytes.
+LONGEST_NAME = 256
+
+#: Of a longer text only so many times the limit are looked at, for runs of blanks that shrink to one.
+_LOOKED_AT = 64
+
+#: Whole escape sequences of a terminal: colours and cursor movements, then titles and links.
+_SEQUENCES = re.compile(r"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]|(?:\x1b\]|\x9d)[^\x07\x1b\x9c\n]*(?:\x07|\x1b\\|\x9c)?")
+
+_CONTROLS = [*range(0x20), 0x7F, *range(0x80, 0xA0)]  # C0, DEL and C1
+_SEPARATORS = [0x2028, 0x2029]  # of lines and paragraphs
+#: Marks that reorder text: what is read is then not what is there (Unicode Technical Report 36).
+_BIDIRECTIONAL = [0x061C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A)]
+_BLANKS = dict.fromkeys([*_CONTROLS, *_SEPARATORS], " ") | dict.fromkeys(_BIDIRECTIONAL)
+#: Lone surrogates, such as the undecodable bytes of a file name, cannot be encoded.
+_SURROGATES = re.compile("[\ud800-\udfff]")
+
+
+def clean(text: object, limit: int = MOST_CHARACTERS) -> str:
+    """Return one line of at most `limit` characters, and a note of how many are left out.
+
+    Args:
+        text: any object; `text_of` it is taken. Runs of white space become one blank.
+        limit: of the characters that are kept, without the note.
+    """
+    whole = text_of(text)
+    looked_at = whole[: _LOOKED_AT * limit]
+    kept = " ".join(_printable(looked_at).split())
+    left_out = max(0, len(kept) - limit) + len(whole) - len(looked_at)
+    return f"{kept[:limit]} ... {left_out:,} characters left out" if left_out else kept
+
+
+def clean_lines(text: object, lines: int = MOST_LINES, width: int = LONGEST_LINE) -> str:
+    """Return at most `lines` lines of at most `width` characters, and notes of what is left out.
+
+    Indentation is kept. Of too many lines the first quarter and the last three are kept: a traceback ends with what
+    happened.
+    """
+    whole = text_of(text).replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    head, tail = lines // 4, lines - lines // 4
+    left_out = len(whole) - lines
+    if left_out > 0:
+        return "\n".join(
+            [
+                *(_clean_line(line, width) for line in whole[:head]),
+                f"... {left_out:,} line{'s' if left_out > 1 else ''} left out",
+                *(_clean_line(line, width) for line in whole[-tail:]),
+            ]
+        )
+    return "\n".join(_clean_line(line, width) for line in whole)
+
+
+def text_of(value: object) -> str:
+    """Return `str(value)`, or what went wrong in parentheses if its `__str__` does not return one."""
+    try:
+        return str.__str__(str(value))  # an instance of `str` itself: a subclass brings its own methods
+    except BaseException as error:  # noqa: BLE001  # user code, of which no exception may pass
+        return f"(its __str__ raised {type_name(error)})"
+
+
+def type_name(value: object) -> str:
+    """Return the name of an object's class, whatever the class says when it is asked."""
+    return _of_class(type(value))
+
+
+def object_name(value: object) -> str:
+    """Return the name of a function or class, or of the class of an object that has none."""
+    if issubclass(type(value), type):
+        return _of_class(value)
+    try:
+        name = value.__name__  # type: ignore[attr-defined]
+    except BaseException:  # noqa: BLE001  # user code, of which no exception may pass
+        return type_name(value)
+    return clean(name, LONGEST_NAME) if issubclass(type(name), str) else type_name(value)
+
+
+def _of_class(cls: object) -> str:
+    return clean(type.__dict__["__name__"].__get__(cls), LONGEST_NAME)
+
+
+def _clean_line(line: str, width: int) -> str:
+    looked_at = line[: _LOOKED_AT * width]
+    kept = _printable(looked_at.expandtabs(4)).rstrip()
+    left_out = max(0, len(kept) - width) + len(line) - len(looked_at)
+    return f"{kept[:width]} ... {left_out:,} characters left out" if left_out else kept
+
+
+def _printable(text: str) -> str:
+    return _SURROGATES.sub("\N{REPLACEMENT CHARACTER}", _SEQUENCES.sub("", text).translate(_BLANKS))
