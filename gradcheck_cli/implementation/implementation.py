@@ -58,6 +58,7 @@ class Implementation:
     #: Where the case names the inputs: the order in which it takes them itself, and why it has others, if it has.
     order: tuple[str, ...] = ()
     refusal: Callable[[Iterable[str]], str | None] = lambda _names: None
+    cotangents: tuple[str, ...] = ()  #: what its backward calls the cotangent of each output, where that is known
     warnings: tuple[str, ...] = ()  #: what went wrong on the way and was got over, a sentence each
 
 
