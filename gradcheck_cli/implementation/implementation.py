@@ -46,6 +46,9 @@ class Written(dict[str, object]):
     """A dictionary of our own making, handed out as it is, because what is written into it is to be seen."""
 
 
+Written.__name__ = Written.__qualname__ = "dict"  # as errors of user code call it
+
+
 @dataclass(frozen=True, kw_only=True)
 class Implementation:
     """Forward and backward of a layer, in the form that the checks call."""

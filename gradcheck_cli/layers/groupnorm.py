@@ -129,7 +129,11 @@ def _gradient_scale(dout: Array, x: Array, gamma: Array, _: Array, param: Param)
 
 
 def _normalisation(case: GroupnormCase) -> Normalisation:
-    others = {"all channels of a sample": _mean(1), "the samples, rows and columns": batch_mean}
+    others = {
+        "all channels of a sample": _mean(1),
+        "the samples, rows and columns": batch_mean,
+        "all elements": lambda x: np.asarray(x.mean(keepdims=True)),
+    }
     if case.G < case.C:
         others["the rows and columns alone"] = _mean(case.C)
     return Normalisation(
