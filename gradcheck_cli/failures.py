@@ -8,7 +8,6 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from gradcheck_cli.cases.shrink import shrink, size
-from gradcheck_cli.engine.stream import rest
 from gradcheck_cli.result import Diagnosis, Smallest, Verdict
 from gradcheck_cli.way import Way
 
@@ -34,38 +33,29 @@ def until(results: Generator[CaseResult], failures: int) -> Generator[CaseResult
     """Pass on results up to that many that failed."""
     with closing(results):
         for result in results:
-            try:
-                yield result
-            except KeyboardInterrupt:
-                yield from rest(results)
+            yield result
             failures -= result.verdict in (Verdict.FAIL, Verdict.ERROR)
             if failures == 0:
                 return
 
 
 def with_smallest(
-    results: Generator[CaseResult], failures: list[tuple[int, Failures]], interrupted: Event
+    results: Generator[CaseResult], failures: list[tuple[int, Failures]], ended: Event
 ) -> Generator[CaseResult]:
     """Pass on the results of random cases, and after those of each implementation its smallest failing ones.
 
     Args:
         results: of one implementation after the other.
         failures: for each of them how many results it has, and where those that failed are gathered.
-        interrupted: set when results come to an end because of Ctrl-C: then nothing is made smaller.
+        ended: set when results come to an end before their time: then nothing is made smaller.
     """
     with closing(results):
         for count, found in failures:
             for result in islice(results, count):
                 found.add(result)
-                try:
-                    yield result
-                except KeyboardInterrupt:
-                    yield from rest(results)
-            try:
-                if not interrupted.is_set():
-                    yield from found.smallest()
-            except KeyboardInterrupt:
-                yield from rest(results)
+                yield result
+            if not ended.is_set():  # else these are not all, and may be another's
+                yield from found.smallest()
 
 
 class Failures:

@@ -224,6 +224,7 @@ class Summary:
     seconds: float
     interrupted: bool = False
     stopped: bool = False  #: before all cases were tried, because enough of them had failed
+    lost: bool = False  #: before all cases were tried, because those who compute were lost
     ways: int | None = None  #: of random cases, in how many ways they failed
 
     @classmethod
