@@ -104,8 +104,7 @@ def journal(path: str | None, works: Sequence[Work[Any]], versions: dict[str, st
     except UnusableError as error:
         raise click.BadParameter(f"{path!r} cannot be resumed: {error}.", param_hint="--resume") from error
     except OSError as error:
-        why = f"{error.strerror}; give a file in a folder that is there"
-        raise unwritable(path, "--resume", why) from error
+        raise unwritable(path, "--resume", error) from error
     try:
         yield KeptResults(opened, path)
     finally:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from gradcheck_cli.cli import streams
 from gradcheck_cli.engine import interrupts
 
 interrupts.install()  # before imports that take a while: a Ctrl-C within them prints no traceback
+
+from gradcheck_cli.cli import streams  # noqa: E402
+
 streams.settle()
 
 import sys  # noqa: E402
@@ -22,6 +24,7 @@ import_later("numpy")
 
 from gradcheck_cli.cli.commands import files_command, layer_command  # noqa: E402  # after NumPy was put off
 from gradcheck_cli.cli.flags import versions  # noqa: E402
+from gradcheck_cli.cli.types import quoted  # noqa: E402
 from gradcheck_cli.layers import LAYERS, TITLES  # noqa: E402
 from gradcheck_cli.text import clean_lines  # noqa: E402
 
@@ -103,7 +106,7 @@ def _no_such_command(word: str, names: list[str]) -> str:
 
     near = difflib.get_close_matches(word, names, n=3)
     hint = f" Is it {' or '.join(near)}?" if near else ""
-    return f"No such command {word!r}.{hint}"
+    return f"No such command {quoted(word)}.{hint}"
 
 
 @click.command("schema", help="Print the JSON Schema of --json and --format json.")

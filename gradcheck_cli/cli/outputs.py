@@ -56,8 +56,7 @@ class Output:
         try:
             descriptor = self._open()
         except OSError as error:
-            where = "; give a file in a folder that is there" if error.errno in _NOT_THERE else ""
-            raise unwritable(path, flag, f"{error.strerror}{where}") from error
+            raise unwritable(path, flag, error) from error
         raw = _Reported(descriptor, "wb")
         raw.told = f"{flag} {str(path)!r} cannot be written"
         self.stream: TextIO = io.TextIOWrapper(io.BufferedWriter(raw), encoding="utf-8")
@@ -119,12 +118,10 @@ class Output:
         return os.open(self._draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _O_NOFOLLOW, mode)
 
 
-_NOT_THERE = (errno.ENOENT, errno.ENOTDIR)
-
-
-def unwritable(path: Path | str, flag: str, why: str) -> click.BadParameter:
+def unwritable(path: Path | str, flag: str, error: OSError) -> click.BadParameter:
     """Make the error that says why a file cannot be written."""
-    return click.BadParameter(f"{str(path)!r} cannot be written: {why}.", param_hint=flag)
+    instead = "; give a file in a folder that is there" if error.errno in (errno.ENOENT, errno.ENOTDIR) else ""
+    return click.BadParameter(f"{str(path)!r} cannot be written: {error.strerror}{instead}.", param_hint=flag)
 
 
 @contextmanager

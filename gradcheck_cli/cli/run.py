@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import sys
 from contextlib import ExitStack
 from pathlib import Path
@@ -21,6 +22,7 @@ from gradcheck_cli.cli.plan import Asked, Plan, plan_files, plan_layer
 from gradcheck_cli.cli.plan import list_cases as show_cases
 from gradcheck_cli.cli.progress import progress
 from gradcheck_cli.cli.sweep import check_picture, refuse_beside_sweep, run_sweeps
+from gradcheck_cli.cli.types import quoted
 from gradcheck_cli.engine import interrupts
 from gradcheck_cli.engine.runner import CHECK, SWEEP, do, find_out
 from gradcheck_cli.engine.stream import run
@@ -106,8 +108,7 @@ def run_checks(
         shard=shard,
     )
     written = {"--json": None if json_path == "-" else json_path, "--debug": debug_path, "--plot": plot_path}
-    names = [name for name in (*implementation, adapter) if name and not (layer and name in layer.builtin)]
-    refuse_collisions(written, resume, names)
+    _refuse_names(layer, implementation, adapter, written, resume)
     plan = plan_layer(layer, implementation, given, asked) if layer else None
     interrupts.defer()  # from here on there is something to lose
     with ExitStack() as open_:
@@ -168,6 +169,27 @@ def _deliveries(stdout: Stdout, format_: str, outputs: Mapping[str, Output], run
         report = DebugFile(output) if flag == "--debug" else make_report("json", run, output.stream, look)
         deliveries.append(Delivery(report=report, target=output))
     return deliveries
+
+
+def _refuse_names(
+    layer: Layer | None,
+    implementation: tuple[str, ...],
+    adapter: str | None,
+    written: Mapping[str, str | None],
+    resume: str | None,
+) -> None:
+    """Refuse names of implementations that no file system takes, and outputs that would overwrite something."""
+    if "" in implementation:
+        raise click.UsageError("'' is no implementation: the name is empty; give FILE.py.")
+    names = [name for name in (*implementation, adapter) if name and not (layer and name in layer.builtin)]
+    for name in names:
+        home = name if name.endswith(".py") else name.rpartition(":")[0] or name
+        try:
+            Path(home).stat()
+        except OSError as error:
+            if error.errno == errno.ENAMETOOLONG:
+                raise click.UsageError(f"{quoted(name)}: {error.strerror}; give FILE.py.") from error
+    refuse_collisions(written, resume, names)
 
 
 def _require_current_folder() -> None:

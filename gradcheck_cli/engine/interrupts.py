@@ -13,8 +13,8 @@ import contextlib
 import os
 import signal
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, ClassVar
 
+TYPE_CHECKING = False  # as in `gradcheck_cli`
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import FrameType
@@ -28,9 +28,10 @@ _EXIT, _DEFER, _RAISE = "exit", "defer", "raise"
 class _Process:
     """What signals mean to this process: there is one, because signal handlers are the process's too."""
 
-    phase: str | None = None  #: None in a process that is none of the programs: then nothing here has an effect
-    received: int | None = None  #: the first signal that came
-    handled: ClassVar[list[int]] = []
+    def __init__(self) -> None:
+        self.phase: str | None = None  #: None in a process that is none of the programs: nothing here has an effect
+        self.received: int | None = None  #: the first signal that came
+        self.handled: list[int] = []
 
 
 _process = _Process()
