@@ -81,10 +81,14 @@ def _cluster(address: str, works: Sequence[Work[Any]]) -> Crew:
         files |= sources(home, works[0].settings.adapter)
     try:
         with interruptible():
-            executor = Cluster(address, files)
+            executor = Cluster(address, files, warn=_warn)
     except ClusterError as error:
         raise click.BadParameter(f"{address!r}: {error}.", param_hint="--dask") from error
     return Crew(executor=executor, ahead=_BATCHES * executor.threads, batch=_BATCH)
+
+
+def _warn(what: str) -> None:
+    click.echo(f"Warning: {what}.", err=True)
 
 
 @contextmanager
