@@ -49,15 +49,30 @@ class FirstRun:
     changed: tuple[str, ...]  #: inputs, and "dout", that they have written into
     scales: Mapping[str, float]  #: for each gradient seen, the largest sum of absolute values of an element's terms
     ignored: tuple[str, ...]  #: inputs on which forward was seen not to depend
+    vacuous: str | None = None  #: why the case could not show a fault, whatever the numbers
 
 
 def try_duties(
-    implementation: Implementation, problem: Problem, first: FirstRun, dtype: str, settings: Settings
+    implementation: Implementation,
+    problem: Problem,
+    first: FirstRun,
+    dtype: str,
+    settings: Settings,
+    *,
+    rounding: str | None = None,
 ) -> tuple[dict[str, Duty], tuple[Diagnosis, ...]]:
     """Try every duty that is not to be skipped; each has a name, a verdict and, unless it passed, a sentence.
 
     That takes 3 calls of forward and 6 of backward beside the first ones, and a few more where something is wrong.
     Where no backward was owed, the duties of forward are tried alone.
+
+    Args:
+        implementation: whose duties they are.
+        problem: the case as arrays.
+        first: what its first run left behind.
+        dtype: the dtype under test.
+        settings: tolerance, and duties that are not tried.
+        rounding: the dtype by whose roundings two results may differ, where the code computes in a narrower one.
 
     Returns:
         The duties by name, and the causes found on the way.
@@ -68,7 +83,7 @@ def try_duties(
         for name in problem.differentiable
     ]
     well_formed = [subject for subject in subjects if not malformed(subject)]
-    calls = _Calls(implementation, problem, first, dtype, settings)
+    calls = _Calls(implementation, problem, first, rounding or dtype, settings)
     tests: dict[str, Callable[[], str | None]] = {
         "shapes": lambda: _joined(malformed(subject) for subject in subjects),
         "finite": lambda: _joined(nonfinite(subject.name, np.asarray(subject.array)) for subject in well_formed),
@@ -84,13 +99,13 @@ def try_duties(
         if name not in settings.skipped_duties:
             duties[name] = _UNTOLD if name in _COMPARED and not calls.repeats else _judged(test)
     if first.gradients is not None and "not_vacuous" not in settings.skipped_duties:
-        duties["not_vacuous"] = _vacuous(first.ignored)
+        duties["not_vacuous"] = _vacuous(first)
     return duties, calls.causes
 
 
-def untried_duties(settings: Settings) -> dict[str, Duty]:
+def untried_duties(settings: Settings, verdict: Verdict = Verdict.ERROR) -> dict[str, Duty]:
     """Say of every duty that it was not tried, because there was nothing to try it on."""
-    untried = Duty(verdict=Verdict.ERROR, reason="was not tried")
+    untried = Duty(verdict=verdict, reason="was not tried")
     return {name: untried for name in DUTIES if name not in settings.skipped_duties}
 
 
@@ -110,11 +125,11 @@ def _changed(names: tuple[str, ...]) -> str | None:
     return f"{listed(names)} {'was' if len(names) == 1 else 'were'} written into" if names else None
 
 
-def _vacuous(ignored: Sequence[str]) -> Duty:
-    if ignored:
-        reason = f"forward does not depend on {listed(ignored)}: zero is right, and little could be wrong"
-        return Duty(verdict=Verdict.INCONCLUSIVE, reason=reason)
-    return Duty(verdict=Verdict.PASS, reason=None)
+def _vacuous(first: FirstRun) -> Duty:
+    reason = first.vacuous
+    if first.ignored and not reason:
+        reason = f"forward does not depend on {listed(first.ignored)}: zero is right, and little could be wrong"
+    return Duty(verdict=Verdict.INCONCLUSIVE if reason else Verdict.PASS, reason=reason)
 
 
 class _Calls:

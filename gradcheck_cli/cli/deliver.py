@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import click
 
+from gradcheck_cli.cli.bugs import report_bug
 from gradcheck_cli.cli.output import show_printed
 from gradcheck_cli.cli.streams import OutputError
 from gradcheck_cli.engine import interrupts
@@ -73,6 +74,7 @@ def deliver(
     verdicts: Counter[Verdict] = Counter()
     ways = 0
     warned: set[str] = set()
+    bugs: list[str] = []  # their tracebacks
     told: set[str] = set()  # of these the prints were shown: those of a first error are enough
     interrupted = False
     lost: LostError | None = None
@@ -94,6 +96,7 @@ def deliver(
             told.update({result.implementation} if result.verdict is Verdict.ERROR else ())
         verdicts[result.verdict] += result.smallest is None
         ways += result.smallest is not None
+        bugs.extend([result.bug] if result.bug else [])
         shown.told(result)
 
     try:
@@ -117,6 +120,7 @@ def deliver(
         interrupted=interrupted,
         stopped=not (interrupted or lost or bug) and verdicts.total() < run.cases,
         lost=not interrupted and bool(lost or bug),
+        bugs=len(bugs),
         ways=ways or None,
     )
     for one in deliveries:
@@ -125,6 +129,8 @@ def deliver(
         missing = run.cases - verdicts.total()
         click.echo(f"Error: {lost}: {missing} of {run.cases} cases were not run.", err=True)
     _raise_first([bug, *(one.error for one in deliveries)])
+    if bugs:
+        report_bug(bugs[0])
     return summary
 
 

@@ -30,6 +30,8 @@ def exit_code(summary: Summary) -> int:
     """Return the exit code of a run that came to this."""
     if summary.interrupted:
         return INTERRUPTED
+    if summary.bugs:
+        return BUG
     code = _OF_VERDICT[summary.verdict]
     return UNDECIDED if summary.lost and code != WRONG else code
 

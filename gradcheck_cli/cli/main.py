@@ -22,8 +22,8 @@ from gradcheck_cli.cli.lazy import import_later  # noqa: E402
 
 import_later("numpy")
 
+from gradcheck_cli.cli.bugs import report_bug  # noqa: E402  # after NumPy was put off
 from gradcheck_cli.cli.commands import files_command, layer_command  # noqa: E402  # after NumPy was put off
-from gradcheck_cli.cli.flags import versions  # noqa: E402
 from gradcheck_cli.cli.types import quoted  # noqa: E402
 from gradcheck_cli.layers import LAYERS, TITLES  # noqa: E402
 from gradcheck_cli.text import clean_lines  # noqa: E402
@@ -33,9 +33,6 @@ _FILES = "FILE.py"
 
 #: Characters of a line of an error: a value that is quoted may have thousands of digits.
 _WIDEST = 1000
-
-#: Where people are asked to report a bug in the checker.
-_REPORT_TO = "https://github.com/convcheck/convcheck/issues"
 
 
 def convcheck() -> NoReturn:
@@ -155,9 +152,7 @@ def _exit_code(command: click.Command) -> int:
     except streams.OutputError:
         raise
     except Exception:  # noqa: BLE001  # the last resort
-        traceback.print_exc()
-        said = ", ".join(f"{name} {version}" for name, version in versions("convcheck").items())
-        click.echo(f"This is a bug in the checker ({said}). Please report it: {_REPORT_TO}", err=True)
+        report_bug(traceback.format_exc())
         return BUG
 
 

@@ -6,11 +6,13 @@ import importlib.util
 import io
 import time
 from contextlib import closing, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO, cast
 
 import click
 
+from gradcheck_cli.cli.bugs import report_bug
 from gradcheck_cli.cli.exit_codes import end
 from gradcheck_cli.cli.output import show_printed
 from gradcheck_cli.engine import interrupts
@@ -83,11 +85,13 @@ def run_sweeps(sweeps: Generator[StepSweep], stdout: Stdout, look: Look, picture
     from gradcheck_cli.report.sweep import SweepReport  # it needs rich, which a check that writes JSON does not
 
     report, verdicts, started = SweepReport(cast("TextIO", stdout), look), [], time.perf_counter()
+    bugs: list[str] = []  # their tracebacks
     with closing(sweeps), suppress(KeyboardInterrupt):  # what was finished is shown
         for result in sweeps:
             report.sweep(result)
             stdout.flush()
             verdicts.append(result.verdict)
+            bugs.extend([result.bug] if result.bug else [])
             show_printed(result, verbose=look.verbose)
             if picture is not None and result.verdict is Verdict.PASS:
                 from gradcheck_cli.report.plot import draw  # it needs Matplotlib, which only --plot does
@@ -96,5 +100,8 @@ def run_sweeps(sweeps: Generator[StepSweep], stdout: Stdout, look: Look, picture
                 draw(result, drawn, picture.path.suffix.lower().removeprefix("."))
                 picture.binary.write(drawn.getbuffer())
                 picture.commit()
+    if bugs:
+        report_bug(bugs[0])
     interrupted = interrupts.received() is not None
-    return end(Summary.of(verdicts, seconds=time.perf_counter() - started, interrupted=interrupted))
+    summary = Summary.of(verdicts, seconds=time.perf_counter() - started, interrupted=interrupted)
+    return end(replace(summary, bugs=len(bugs)))

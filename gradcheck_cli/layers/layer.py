@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field, fields
 from functools import cache, cached_property
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeGuard
 
 import numpy as np
 
@@ -129,12 +129,17 @@ class Problem:
     #: Of a layer that draws numbers of its own: from what was returned to the right output with the same draws, or to
     #: `expected` if no right layer would have drawn so.
     alike: Callable[[Array], Array] | None = None
+    #: From what was returned to why this case could not show a fault, where that depends on what forward drew.
+    vacuous: Callable[[Array], str | None] = lambda _out: None
     cotangents: int = 1  #: how many of the outputs have one; what follows them is state
     #: Whether it is known what is expected. Where not, forward says of which shape its output is; until it has been
     #: seen (`pose.answered`), the cotangent is empty, as the expected output always is.
     reference: bool = True
     #: What not every right layer can do: where forward raises instead, the case is skipped for this reason.
     beyond: str | None = None
+    #: Whether a right layer may also compute something else in this case, of which no meaning is agreed: where forward
+    #: does not reproduce the reference, the case is skipped for the same reason.
+    meaning_open: bool = False
     #: Of inputs that may not lie anywhere, from where to where they do; forward need not be defined elsewhere.
     domain: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     #: Whether a forward that leaves no cache owes no backward: nothing is learned in the mode that the case asks for.
@@ -157,9 +162,14 @@ class Problem:
 
     def expected_beside(self, out: object) -> Array:
         """Return the right output to hold `out` against: `expected`, or of several that are right the one like it."""
-        if self.alike and isinstance(out, np.ndarray) and out.shape == self.expected.shape and out.dtype.kind == "f":
-            return self.alike(out)
-        return self.expected
+        return self.alike(out) if self.alike and self._comparable(out) else self.expected
+
+    def why_vacuous(self, out: object) -> str | None:
+        """Say why a case in which forward returned `out` could not show a fault, or None if it could."""
+        return self.vacuous(out) if self._comparable(out) else None
+
+    def _comparable(self, out: object) -> TypeGuard[Array]:
+        return isinstance(out, np.ndarray) and out.shape == self.expected.shape and out.dtype.kind == "f"
 
     def parts(self, array: Array) -> dict[str, Array]:
         """Split what is one array here into the outputs by name, each in its own shape."""

@@ -39,7 +39,7 @@ def run(lines: str, *, ignored: Sequence[signal.Signals] = ()) -> subprocess.Com
         text=True,
         timeout=30,
         check=False,
-        preexec_fn=ignore,  # noqa: PLW1509  # this process has no threads
+        preexec_fn=ignore,  # this process has no threads
     )
 
 
