@@ -86,6 +86,8 @@ class _Batch(Generic[Result]):
             spec, settings = self.work.spec, self.work.settings
             results = [self.work.task.failed(case, spec, spec, settings, str(error), None) for case in self.cases]
             keep = False
+        except LostError:
+            raise
         except Exception as error:  # noqa: BLE001  # a bug met in one batch must not end the run
             found, blamed = (self.work.spec, self.work.spec), bug(error)
             results = [failed(self.work.task, case, found, self.work.settings, blamed) for case in self.cases]

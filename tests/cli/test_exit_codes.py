@@ -238,27 +238,28 @@ def test_undecided_is_3(convcheck: Program, layer_file: LayerFile, replacements:
     assert "1 case inconclusive" in run.stdout
 
 
-def test_a_bug_of_the_checker_is_4(convcheck: Program, tmp_path: Path) -> None:
+def test_a_bug_of_the_checker_is_4_and_what_was_finished_is_reported(convcheck: Program, tmp_path: Path) -> None:
     plant = tmp_path / "planted"
     plant.mkdir()
     (plant / "sitecustomize.py").write_text(
-        "import gradcheck_cli.checks.check\n\n\n"
-        "def check_case(*_):\n    raise RuntimeError('planted here')\n\n\n"
-        "gradcheck_cli.checks.check.check_case = check_case\n",
+        "from gradcheck_cli.engine.stream import Forgetful\n\n\n"
+        "def recall(self, number, case):\n"
+        "    if case.N == 2:\n        raise RuntimeError('planted here')\n\n\n"
+        "Forgetful.recall = recall\n",
         encoding="utf-8",
     )
-    (tmp_path / "report.json").write_text("as it was", encoding="utf-8")
     path = os.pathsep.join([str(plant), *filter(None, [os.environ.get("PYTHONPATH")])])
-    run = convcheck(*SMALL, "--json", "report.json", env={"PYTHONPATH": path})
+    run = convcheck(*SMALL, "--N", "1,2,3", "--json", "report.json", env={"PYTHONPATH": path})
     assert run.returncode == 4
-    assert run.stdout.startswith("cut short after 0 of 1 cases")
+    assert "cut short after 1 of 3 cases: 1 passed" in run.stdout
     assert run.stderr.startswith("Traceback")
     assert "RuntimeError: planted here" in run.stderr
     last = run.stderr.splitlines()[-1]
     assert "bug in the checker" in last
     assert "https://" in last
     report = json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))
-    assert (report["results"], report["summary"]["stopped"]) == ([], True)
+    assert [result["verdict"] for result in report["results"]] == ["pass"]
+    assert report["summary"]["stopped"] is True
     assert {path.name for path in tmp_path.iterdir()} == {"planted", "report.json"}
 
 
