@@ -133,7 +133,7 @@ class Bench:
         """Say what is wrong with what an interrupted run left."""
         done = ended.code == self.code  # it came too late
         nothing = ended.report is None and not ended.kept and not ended.others
-        if nothing and ended.code in (1, -number) and "gradcheck_cli" not in ended.stderr:
+        if nothing and ended.code in (1, -number) and "gradcheck_cli/" not in ended.stderr:
             return ""  # Python was still starting
         if not done and ended.code != CODES[number]:
             return f"exit code {ended.code}: {ended.stderr[-500:]}"

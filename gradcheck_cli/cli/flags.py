@@ -203,7 +203,7 @@ def _bulk_flags() -> list[click.Parameter]:
             ["--resume"],
             type=FilePath(),
             metavar="FILE",
-            help="writes each result to a file as it comes, and goes on from there after the run was cut",
+            help="writes each result to a file as it comes, and resumes an interrupted run from there",
             section=_BULK,
         ),
     ]
