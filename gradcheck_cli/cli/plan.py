@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gradcheck_cli.cli.cases import make_cases, part
+from gradcheck_cli.engine.interrupts import interruptible
 from gradcheck_cli.engine.runner import SWEEP, Task, Work
 from gradcheck_cli.engine.sanitize import sanitized
 from gradcheck_cli.implementation.find import ImplementationNotFoundError
@@ -93,7 +94,6 @@ def plan_files(specs: tuple[str, ...], asked: Asked, *, quiet: bool, verbose: bo
     """
     from gradcheck_cli.engine.survey import survey  # only where no layer is named
     from gradcheck_cli.implementation.load import NothingToCheckError
-    from gradcheck_cli.implementation.survey import files_in, left_out_of, unsearched
 
     parts: list[Part] = []
     known: list[CaseResult] = []
@@ -101,22 +101,13 @@ def plan_files(specs: tuple[str, ...], asked: Asked, *, quiet: bool, verbose: bo
     cases: dict[str, tuple[Cases, Cases]] = {}  # of each layer, those that are drawn and those that --shard leaves
     if layers := [spec for spec in specs if spec in TITLES]:
         raise click.UsageError(f"{layers[0]} is a layer, and comes first: gradcheck {layers[0]} FILE.py")
-    files = list(dict.fromkeys(file for spec in specs for file in files_in(spec)))
-    below = {spec: pattern for spec in specs if (pattern := unsearched(spec, files))}
-    notes = {spec: note for spec in specs if (note := left_out_of(spec))}
-    if not files:
-        whose = "its" if len(specs) == 1 else "their"
-        instead = f"{whose} folders are not searched: name them, {' '.join(below.values())}"
-        why = f"{', '.join(specs)} has no file that speaks of a layer"
-        left_out = f"; not searched: {'; '.join(notes.values())}" if notes else ""
-        raise click.UsageError(f"{why}{left_out}; {instead if below else 'name one, FILE.py'}.")
-    for folder, note in notes.items() if not quiet else ():
-        click.echo(clean(f"{folder}: not searched: {note}"), err=True)
-    for folder, pattern in below.items() if not quiet else ():
-        click.echo(clean(f"{folder}: its folders are not searched: name them, {pattern}"), err=True)
+    files = _files_of(specs, quiet=quiet)
     for file in files:
         try:
-            found = survey(file, asked.limits)
+            with interruptible():
+                found = survey(file, asked.limits)
+        except KeyboardInterrupt:  # the run will end before its first case, and report what is known
+            break
         except ImplementationNotFoundError as error:
             if len(files) == 1:
                 raise click.UsageError(str(error)) from error
@@ -141,13 +132,38 @@ def plan_files(specs: tuple[str, ...], asked: Asked, *, quiet: bool, verbose: bo
     return _planned(parts, tuple(known), asked)
 
 
+def _files_of(specs: tuple[str, ...], *, quiet: bool) -> list[str]:
+    """List the files to search, those of folders too, and say on stderr which of these are left out.
+
+    Raises:
+        click.UsageError: there are none.
+    """
+    from gradcheck_cli.implementation.survey import files_in, left_out_of, unsearched
+
+    files = list(dict.fromkeys(file for spec in specs for file in files_in(spec)))
+    below = {spec: pattern for spec in specs if (pattern := unsearched(spec, files))}
+    notes = {spec: note for spec in specs if (note := left_out_of(spec))}
+    if not files:
+        whose = "its" if len(specs) == 1 else "their"
+        instead = f"{whose} folders are not searched: name them, {' '.join(below.values())}"
+        why = f"{', '.join(specs)} has no file that speaks of a layer"
+        left_out = f"; not searched: {'; '.join(notes.values())}" if notes else ""
+        raise click.UsageError(clean(f"{why}{left_out}; {instead if below else 'name one, FILE.py'}."))
+    for folder, note in notes.items() if not quiet else ():
+        click.echo(clean(f"{folder}: not searched: {note}"), err=True)
+    for folder, pattern in below.items() if not quiet else ():
+        click.echo(clean(f"{folder}: its folders are not searched: name them, {pattern}"), err=True)
+    return files
+
+
 def list_cases(plan: Plan, *, layers: bool) -> int:
     """Show the cases, each once, and which of them would be skipped; on request with their layers."""
     once = {id(one.cases): one.cases for one in plan.parts}
-    for case in itertools.chain.from_iterable(once.values()):
-        reason = case.impossible()
-        said = f"{case.label()} {case.dtype}" + (f"  (skipped: {reason})" if reason else "")
-        click.echo(f"{case.layer} {said}" if layers else said)
+    with interruptible():
+        for case in itertools.chain.from_iterable(once.values()):
+            reason = case.impossible()
+            said = f"{case.label()} {case.dtype}" + (f"  (skipped: {reason})" if reason else "")
+            click.echo(f"{case.layer} {said}" if layers else said)
     return 0
 
 

@@ -153,11 +153,21 @@ class _Thing:
     # In annotations and constants: `int | nt.Tensor`, `EPS = 2 * nt.eps`.
     __or__ = __ror__ = __and__ = __rand__ = __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = _compute
     __truediv__ = __rtruediv__ = __floordiv__ = __rfloordiv__ = __mod__ = __rmod__ = __pow__ = __rpow__ = _compute
-    __matmul__ = __rmatmul__ = __neg__ = __pos__ = __abs__ = __invert__ = _compute
+    __matmul__ = __rmatmul__ = __neg__ = __pos__ = __abs__ = __invert__ = __xor__ = __rxor__ = _compute
+    __lshift__ = __rlshift__ = __rshift__ = __rrshift__ = _compute
     # In conditions: `if nt.available():`, `if nt.version >= (2, 0):`, `isinstance(x, nt.Tensor)`.
     __bool__ = __lt__ = __le__ = __gt__ = __ge__ = __contains__ = __instancecheck__ = __subclasscheck__ = _deny
     # What must be a number, an array or so many values cannot be made up.
-    __iter__ = __len__ = __int__ = __float__ = __index__ = __array__ = _refuse
+    __iter__ = __next__ = __reversed__ = __len__ = __divmod__ = __rdivmod__ = _refuse
+    __int__ = __float__ = __complex__ = __round__ = __index__ = __array__ = _refuse
+
+    def __repr__(self) -> str:
+        module, _ = object.__getattribute__(self, "_origin")
+        return f"<something of {module}, which is missing>"
+
+
+#: In an error of Python's own, such as that of a function that wants another type.
+_Thing.__name__ = _Thing.__qualname__ = "missing import"
 
 
 def is_missing(value: object) -> bool:

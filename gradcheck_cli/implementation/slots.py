@@ -95,6 +95,11 @@ def _of_constructor(cls: type) -> inspect.Signature | None:
     return signature and signature.replace(parameters=[*signature.parameters.values()][1:])
 
 
+def cotangent_names(slots: Iterable[Slot]) -> tuple[str, ...]:
+    """Return what a backward pass calls its cotangents."""
+    return tuple(slot.name for slot in slots if slot.kind is SlotKind.COTANGENT)
+
+
 def parameters_of(function: Callable[..., Any]) -> list[inspect.Parameter]:
     """List the arguments of a function or class, without *args and **kwargs.
 
