@@ -74,9 +74,10 @@ def load_file(home: str) -> Loaded:
 
     def remove_helpers() -> None:
         """Remove what was imported from beside the file: another folder's `helper` is another module."""
-        for helper in set(sys.modules) - before:
-            is_beside = any(place.is_relative_to(root) for place in _places(sys.modules[helper]) for root in roots)
-            if is_beside and not f"{helper}.".startswith(f"{prefix}."):
+        new = [helper for helper in set(sys.modules) - before if not f"{helper}.".startswith(f"{prefix}.")]
+        places = {helper: _places(sys.modules[helper]) for helper in new}  # all before a package is gone
+        for helper, found in places.items():
+            if any(place.is_relative_to(root) for place in found for root in roots):
                 del sys.modules[helper]
 
     def run() -> ModuleType:

@@ -505,7 +505,7 @@ def test_a_folder_with_several(layer_file: LayerFile) -> None:
 
 def test_a_folder_with_none() -> None:
     write("mine/notes.txt", "")
-    assert refusal("mine") == "mine is a folder without a convolution in its files; name one, FILE.py"
+    assert refusal("mine") == "mine is a folder without convolution in its files; name one, FILE.py"
 
 
 @pytest.mark.parametrize("init", [True, False], ids=["with __init__", "without"])

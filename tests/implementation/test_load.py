@@ -107,7 +107,7 @@ def test_what_is_nested_too_deeply_is_no_python(tmp_path: Path) -> None:
 
 def test_odd_files_end_no_program(gradcheck: Program, tmp_path: Path) -> None:
     write("relu.py", PAIR)
-    specs = [spec for spec in odd_files() if not spec.startswith("/")]
+    specs = [spec for spec in odd_files() if not spec.startswith("/") and len(spec) < 250]
     run = gradcheck("relu.py", *specs, "folder.py/../relu.py")
     assert (run.returncode, "Traceback" in run.stderr, "pass" in run.stdout) == (1, False, True), run.stderr
 

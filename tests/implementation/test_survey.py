@@ -461,6 +461,6 @@ def test_a_folder_says_what_it_leaves_out() -> None:
     assert left_out_of("mine/a.py") is None
     assert unsearched("mine", []) == "mine/*/f.py"
     with pytest.raises(
-        ImplementationNotFoundError, match=r"without a convolution in its files; not searched: a\.py, b\.py"
+        ImplementationNotFoundError, match=r"without convolution in its files; not searched: a\.py, b\.py"
     ):
         find("mine", LAYERS["conv"])

@@ -25,6 +25,7 @@ from gradcheck_cli.implementation.slots import (
     cotangent_names,
     forward_slots,
     parameters_of,
+    signature_of,
     written,
 )
 from gradcheck_cli.implementation.trial import problems
@@ -139,7 +140,9 @@ def _of_method(read: Callable[..., list[Slot]], cls: type, name: str, layer: Lay
     def bound() -> None: ...
 
     method = getattr(cls, name)
-    signature = inspect.signature(method)
+    signature = signature_of(method)
+    if signature is None:
+        raise MisfitError(f"{cls.__name__}.{name} does not say what it takes")
     bound.__signature__ = signature.replace(parameters=list(signature.parameters.values())[1:])  # type: ignore[attr-defined]
     bound.__name__ = f"{cls.__name__}.{name}"
     data = tuple(name for name in layer.inputs if name not in layer.vocabulary.parameters)

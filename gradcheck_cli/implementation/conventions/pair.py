@@ -110,10 +110,8 @@ def without_nones(returned: Sequence[object], owed: int) -> Sequence[object]:
 
 def _first_arguments(function: Callable[..., Any], count: int) -> tuple[str, ...]:
     """Return the names of the first arguments, where the function has as many and says so."""
-    try:
-        parameters = [*inspect.signature(function).parameters.values()][:count]
-    except (TypeError, ValueError):
-        return ()
+    signature = signature_of(function)
+    parameters = [*signature.parameters.values()][:count] if signature else []
     named = [p.name for p in parameters if p.kind in {p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD}]
     return tuple(named) if len(named) == count else ()
 
