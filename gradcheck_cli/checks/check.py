@@ -25,6 +25,7 @@ from gradcheck_cli.implementation.implementation import (
     watching,
 )
 from gradcheck_cli.implementation.packing import packed
+from gradcheck_cli.implementation.seeding import depends_on_draws, generators_kept
 from gradcheck_cli.layers import LAYERS
 from gradcheck_cli.result import ArrayResult, CaseResult, Diagnosis, Duty, Verdict
 
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
     from gradcheck_cli.layers.layer import Case, Layer, Problem
 
 Functions = Callable[..., Any] | tuple[Callable[..., Any], Callable[..., Any]]
+
+_SEEDED = "random and np.random are seeded before each call, because the output depends on them"
 
 _TWO_AXES_ONLY = (
     "Forward is right for an x of three axes too, and backward is not. Write axis=-1 for the last axis and "
@@ -115,7 +118,14 @@ def _judge(case: Case, layer: Layer, implementation: Implementation, settings: S
     if blank.reason:
         return blank
     problem = layer.problem(case)
-    whole, implementation = implementation, packed(implementation, problem)
+    with generators_kept(problem):
+        return _judge_problem(blank, problem, case, layer, implementation, settings)
+
+
+def _judge_problem(
+    blank: CaseResult, problem: Problem, case: Case, layer: Layer, whole: Implementation, settings: Settings
+) -> CaseResult:
+    implementation = packed(whole, problem)
     forward: ArrayResult | None = None
     returned: Mapping[str, object] | None = None
     found = Gradients(results={}, derivatives={})
@@ -125,6 +135,8 @@ def _judge(case: Case, layer: Layer, implementation: Implementation, settings: S
         with watching() as watch:
             out, cache = _forward(implementation, problem)
             out = out.copy() if isinstance(out, np.ndarray) else out  # it may be a buffer, in which others follow
+            if blank.understood and not problem.reference and depends_on_draws(whole, problem, out):
+                blank = replace(blank, understood=f"{blank.understood}; {_SEEDED}")
             problem = seen(out, problem, case, implementation.order)
             forward = check_forward(out, problem, case.dtype, settings)
             if problem.meaning_open and forward and forward.verdict is Verdict.FAIL:

@@ -129,6 +129,8 @@ class Problem:
     #: Of a layer that draws numbers of its own: from what was returned to the right output with the same draws, or to
     #: `expected` if no right layer would have drawn so.
     alike: Callable[[Array], Array] | None = None
+    #: The seed of `random` and `np.random` before each forward, for a layer that may draw numbers; None for others.
+    draws: int | None = None
     #: From what was returned to why this case could not show a fault, where that depends on what forward drew.
     vacuous: Callable[[Array], str | None] = lambda _out: None
     cotangents: int = 1  #: how many of the outputs have one; what follows them is state
