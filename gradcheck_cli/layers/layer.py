@@ -102,6 +102,26 @@ class Fault:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Guard:
+    """A small number by which forward stays clear of what it is not defined for, as in log(p + 1e-12)."""
+
+    code: str  #: in kebab-case; README.md lists them all
+    cause: str  #: what forward does, a sentence without its end
+    remedy: str  #: a sentence
+    out: Array  #: what forward returns with it
+    gradients: Mapping[str, Array]  #: what backward may return beside the derivative with it, and that without it
+
+
+@dataclass(frozen=True, kw_only=True)
+class Overflow:
+    """Why an output is infinite or NaN, though the right one is finite."""
+
+    code: str  #: in kebab-case; README.md lists them all
+    cause: str  #: a sentence
+    remedy: str  #: a sentence
+
+
+@dataclass(frozen=True, kw_only=True)
 class Problem:
     """What a case asks of an implementation, as arrays.
 
@@ -215,6 +235,10 @@ class Layer:
     trials: tuple[Case, ...]  #: with as few sizes alike as can be; on the first that it can express a reading is tried
     #: What people get wrong in a case, the most common first.
     faults: Callable[[Any, Problem], Iterable[Fault]] = lambda _case, _problem: ()
+    #: Guards that people write, with which forward is right as well.
+    guards: Callable[[Problem], Iterable[Guard]] = lambda _problem: ()
+    #: Why forward's output may be no number, the likeliest first; `finite` says whether the gradients are.
+    overflows: Callable[[Problem, bool], Iterable[Overflow]] = lambda _problem, _finite: ()
     #: Draws the numbers of a geometry, those that flags fix from the values given for them. Small ones, because a
     #: thousand of them are tried, and impossible ones only where what is given leaves no choice.
     random: Callable[[type[Any], Draw, Given], Mapping[str, Any]] = each_for_itself

@@ -14,10 +14,10 @@ from gradcheck_cli.layers.pose import pose
 from gradcheck_cli.layers.vocabulary import simple
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from gradcheck_cli.arrays import Array
-    from gradcheck_cli.layers.layer import Problem
+    from gradcheck_cli.layers.layer import Guard, Overflow, Problem
 
 
 #: How near to a kink no margin is, as a share of the scale: ten roundings of the largest scores in float16.
@@ -47,6 +47,8 @@ def loss(
     names: tuple[str, ...],
     scale: Callable[[Array, Array], Array],
     gradient_scale: Callable[[Array, Array], Array],
+    guards: Callable[[Problem], Iterable[Guard]] = lambda _problem: (),
+    overflows: Callable[[Problem, bool], Iterable[Overflow]] = lambda _problem, _finite: (),
 ) -> Layer:
     """Make the layer of a loss.
 
@@ -57,6 +59,8 @@ def loss(
         names: what people call it.
         scale: (x, y) -> the sum of the absolute values of the loss's terms.
         gradient_scale: (x, y) -> the same of the gradient.
+        guards: as a `Layer` has them.
+        overflows: as a `Layer` has them.
     """
     axes = (Axis(name="sample", index="n", size="N"), Axis(name="class", index="c", size="C"))
 
@@ -101,6 +105,8 @@ def loss(
             axes={"x": "N C", "y": "N", "out": ""},
         ),
         trials=(case(N=3, C=4),),
+        guards=guards,
+        overflows=overflows,
         loss=True,
     )
 
