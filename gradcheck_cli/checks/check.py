@@ -147,7 +147,7 @@ def _judge_problem(
             if inside is None and not (problem.cache_optional and _empty(cache)):
                 returned = _backward(implementation, problem, cache)
                 inside = kernel_dtype(out, returned, case.dtype)
-        changed = watch.changed({**problem.inputs, "dout": problem.cotangent})
+        changed = watch.changed({**problem.inputs, **_cotangents(problem, implementation.cotangents)})
         if returned is not None and inside is None:
             found = _gradients(returned, forward, implementation, problem, case.dtype, settings)
             found = decide_by_reference(found, returned, forward, layer, problem, case.dtype, settings)
@@ -247,6 +247,13 @@ def _causes(
     if problem.meaning_open and not diagnosis:
         return (Diagnosis(code="two-axes-only", text=_TWO_AXES_ONLY),)
     return diagnosis
+
+
+def _cotangents(problem: Problem, called: tuple[str, ...]) -> dict[str, Array]:
+    """Return the cotangent of each output under the name that backward has for it, or else under the output's."""
+    parts = [*problem.parts(problem.cotangent).items()][: problem.cotangents]
+    names = called if len(called) == len(parts) else [f"d{name}" for name, _ in parts]
+    return {name: part for name, (_, part) in zip(names, parts, strict=True)}
 
 
 def _forward(implementation: Implementation, problem: Problem) -> tuple[object, object]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from gradcheck_cli.layers.cross_entropy import guards, overflows
+from gradcheck_cli.layers.cross_entropy_faults import faults, loss_faults
 from gradcheck_cli.layers.scores import ScoresCase, loss, of_label, picked
 
 if TYPE_CHECKING:
@@ -63,4 +64,6 @@ LAYER = loss(
     gradient_scale=gradient_scale,
     guards=_guards,
     overflows=lambda problem, finite: overflows(problem.inputs["x"], problem.inputs["y"], finite=finite),
+    faults=faults,
+    forward_faults=loss_faults,
 )
