@@ -163,6 +163,8 @@ class _Calls:
         self.repeats = False
         if (difference := _difference(self._first.out, out)) > 0:
             remedy = '; draw with the "seed" among its parameters' if self._problem.alike else ""
+            if not self._problem.reference:
+                remedy = "; draw from random or np.random, which are seeded before each call"
             return f"{noisy(difference)}{remedy}"
         if self._first.gradients is None:
             return None

@@ -60,6 +60,7 @@ class Gradients:
     derivatives: dict[str, Expected]
     leaks: tuple[Diagnosis, ...] = ()  #: what was found out about forward on the way
     ignored: tuple[str, ...] = ()  #: inputs on which forward does not depend, of those that were differentiated so
+    remarks: tuple[Diagnosis, ...] = ()  #: what is worth to be said of a pass
 
 
 def check_gradients(

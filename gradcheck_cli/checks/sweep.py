@@ -11,6 +11,7 @@ from gradcheck_cli.checks.forward import check_forward, seen
 from gradcheck_cli.checks.gradients import along, numeric_inputs, resolution
 from gradcheck_cli.implementation.implementation import ImplementationError
 from gradcheck_cli.implementation.packing import packed
+from gradcheck_cli.implementation.seeding import generators_kept
 from gradcheck_cli.layers import LAYERS
 from gradcheck_cli.numeric.derivative import differentiate
 from gradcheck_cli.numeric.method import affordable, choose
@@ -37,7 +38,13 @@ def sweep_case(case: Case, implementation: Implementation, settings: Settings) -
     if blank.reason:
         return blank
     problem = LAYERS[case.layer].problem(case)
-    implementation = packed(implementation, problem)
+    with generators_kept(problem):
+        return _sweep_problem(blank, problem, packed(implementation, problem), case, settings)
+
+
+def _sweep_problem(
+    blank: StepSweep, problem: Problem, implementation: Implementation, case: Case, settings: Settings
+) -> StepSweep:
     try:
         out, _ = implementation.forward(problem.inputs, problem.parameters)
         problem = seen(out, problem, case, implementation.order)
