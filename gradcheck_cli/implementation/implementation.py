@@ -114,8 +114,11 @@ def call(function: Callable[..., Any], *args: object, **kwargs: object) -> Any:
     sys.stdout = stderr
     begin_call()
     try:
-        with np.errstate():
-            return function(*copies, **named)
+        try:
+            with np.errstate():
+                return function(*copies, **named)
+        finally:
+            end_call()
     except ImplementationError:
         raise
     except MissingImportError as error:
@@ -132,7 +135,6 @@ def call(function: Callable[..., Any], *args: object, **kwargs: object) -> Any:
             reason + remedy(error, user_stack(error)), frames and f"{frames}\nIt was called as {called}"
         ) from error
     finally:
-        end_call()
         sys.stdout, sys.stderr = stdout, stderr
         if sys.getrecursionlimit() < _RECURSION_LIMIT:
             sys.setrecursionlimit(_RECURSION_LIMIT)
