@@ -106,12 +106,17 @@ def fork_outside_of_a_call() -> str:
     return "one answer"
 
 
-def forge() -> None:
+def begin_an_answer() -> None:
+    forge((1000).to_bytes(4, "big") + b"begun")
+    time.sleep(HUNG)
+
+
+def forge(text: bytes = (5).to_bytes(4, "big") + b"wrong") -> None:
     """Write what is no answer into the socket for answers."""
     for link in Path("/proc/self/fd").iterdir():
         with contextlib.suppress(OSError):
             if str(link.readlink()).startswith("socket:"):
-                os.write(int(link.name), (5).to_bytes(4, "big") + b"wrong")
+                os.write(int(link.name), text)
 
 
 def print_a_report() -> None:
@@ -232,6 +237,14 @@ def test_what_is_no_answer_ends_the_process_alone(process: GuardedProcess) -> No
     with pytest.raises(DiedError, match="wrote into the connection"):
         process.call(forge)
     assert process.call(max, 3, 4) == 4
+
+
+def test_an_answer_that_is_begun_and_not_ended_is_not_waited_for() -> None:
+    process = GuardedProcess(Limits(seconds=0.5))
+    with pytest.raises(DiedError):
+        process.call(begin_an_answer)
+    assert process.call(max, 3, 4) == 4
+    process.close()
 
 
 def test_what_cannot_be_sent_is_a_bug(process: GuardedProcess) -> None:
