@@ -46,6 +46,9 @@ class Written(dict[str, object]):
     """A dictionary of our own making, handed out as it is, because what is written into it is to be seen."""
 
 
+Written.__name__ = Written.__qualname__ = "dict"  # as errors of user code call it
+
+
 @dataclass(frozen=True, kw_only=True)
 class Implementation:
     """Forward and backward of a layer, in the form that the checks call."""
@@ -58,6 +61,7 @@ class Implementation:
     #: Where the case names the inputs: the order in which it takes them itself, and why it has others, if it has.
     order: tuple[str, ...] = ()
     refusal: Callable[[Iterable[str]], str | None] = lambda _names: None
+    cotangents: tuple[str, ...] = ()  #: what its backward calls the cotangent of each output, where that is known
     warnings: tuple[str, ...] = ()  #: what went wrong on the way and was got over, a sentence each
 
 
