@@ -113,7 +113,7 @@ def course(tmp_path_factory: pytest.TempPathFactory) -> tuple[subprocess.Complet
             "--timeout",
             "20",
             "--shard",
-            "1/4",
+            "1/2",
         ],
         cwd=folder,
         env=clean_environment(),
