@@ -9,15 +9,16 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from gradcheck_cli.arrays import signed_uniform
+from gradcheck_cli.layers.batchnorm_faults import batch_faults, batch_forward_faults
 from gradcheck_cli.layers.coupling import per_channel
-from gradcheck_cli.layers.layer import Axis, Case, Fault, Layer
-from gradcheck_cli.layers.normalisation import absolute, absolute_dx, slips
+from gradcheck_cli.layers.layer import Axis, Case, Layer
+from gradcheck_cli.layers.normalisation import absolute, absolute_dx, batch_mean, by_feature
 from gradcheck_cli.layers.parameter import choice, real, size
 from gradcheck_cli.layers.pose import pose
 from gradcheck_cli.layers.vocabulary import simple
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable
 
     from gradcheck_cli.arrays import Array
     from gradcheck_cli.layers.layer import Problem
@@ -28,19 +29,21 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class BatchnormCase(Case):
-    """Sizes and settings of batch normalisation: x and out (N, D), gamma and beta (D,)."""
+    """Sizes and settings of batch normalisation: x and out (N, D) or (N, T, D), gamma and beta (D,)."""
 
     layer: ClassVar[str] = "batchnorm"
 
     N: int = size(6, "samples")
     D: int = size(4, "features")
+    T: int = size(1, "steps: above 1, x is (N, T, D)")
     mode: str = choice("train", "normalises by the batch, or by the running statistics", "test")
     eps: float = real(1e-5, "added to the variance", 1e-2, 0.1, low=1e-12)
     momentum: float = real(0.9, "share of the running statistics that is kept", 0.0, 0.5, 1.0, high=1.0)
 
     def label(self) -> str:
         """Name the geometry: `6x4 train eps 1e-05 momentum 0.9`."""
-        return f"{self.N}x{self.D} {self.mode} eps {self.eps:g} momentum {self.momentum:g}"
+        sizes = "x".join(map(str, (self.N, *([self.T] if self.T > 1 else []), self.D)))
+        return f"{sizes} {self.mode} eps {self.eps:g} momentum {self.momentum:g}"
 
 
 def batchnorm_forward(x: Array, gamma: Array, beta: Array, bn_param: Param) -> tuple[Array, tuple[Any, ...]]:
@@ -48,8 +51,10 @@ def batchnorm_forward(x: Array, gamma: Array, beta: Array, bn_param: Param) -> t
 
     In mode "train" mean and variance (divided by N) are the batch's, and are blended into "running_mean" and
     "running_var" of `bn_param`: momentum * old + (1 - momentum) * the batch's. In "test" they are these.
+    Of an x (N, T, D) each step of each sample counts as a sample.
     """
     train = bn_param["mode"] == "train"
+    shape, x = x.shape, x.reshape(-1, x.shape[-1])
     if train:
         mean, variance = x.mean(axis=0), x.var(axis=0)
         for name, found in (("running_mean", mean), ("running_var", variance)):
@@ -58,33 +63,24 @@ def batchnorm_forward(x: Array, gamma: Array, beta: Array, bn_param: Param) -> t
         mean, variance = bn_param["running_mean"], bn_param["running_var"]
     deviation = np.sqrt(variance + bn_param["eps"])
     normal = (x - mean) / deviation
-    return gamma * normal + beta, (normal, gamma, deviation, train)
+    return (gamma * normal + beta).reshape(shape), (normal, gamma, deviation, train)
 
 
 def batchnorm_backward(dout: Array, cache: tuple[Any, ...]) -> tuple[Array, Array, Array]:
-    """Carry dout (N, D) back.
+    """Carry dout (N, D) or (N, T, D) back.
 
     With z = (x - m) / s, s = sqrt(v + eps), g = gamma dout, each feature for itself (Ioffe and Szegedy, 2015, section
     3, simplified as in Kevin Zakka's note): dm/dx_i = 1/N and dv/dx_i = 2 (x_i - m) / N, so dz_j/dx_i =
-    (delta_ij - 1/N - z_i z_j / N) / s, where the second term is the way by the mean and the third that by the variance.
+    (delta_ij - 1/N - z_i z_j / N) / s, where the second term goes through the mean and the third through the variance.
     Summed over j with g_j: dx = (g - mean(g) - z mean(g z)) / s. In test mode m and s are constants: dx = g / s.
     """
     normal, gamma, deviation, train = cache
+    shape, dout = dout.shape, dout.reshape(normal.shape)
     dnormal = dout * gamma
     dx = dnormal / deviation
     if train:
         dx = (dnormal - dnormal.mean(axis=0) - normal * (dnormal * normal).mean(axis=0)) / deviation
-    return dx, (dout * normal).sum(axis=0), dout.sum(axis=0)
-
-
-def batch_mean(x: Array) -> Array:
-    """Average each feature over the batch, and over the image where it is a channel of one."""
-    return np.asarray(x.mean(axis=(0, *range(2, x.ndim)), keepdims=True))
-
-
-def _by_feature(values: Array, x: Array) -> Array:
-    """Lay values (D,) along the second axis of x."""
-    return values.reshape(-1, *[1] * (x.ndim - 2))
+    return dx.reshape(shape), (dout * normal).sum(axis=0), dout.sum(axis=0)
 
 
 def batch_problem(case: Case, shape: tuple[int, ...], axes: tuple[Axis, ...], pair: Pair) -> Problem:
@@ -132,12 +128,12 @@ def _normal(x: Array, param: Param) -> tuple[Array, Array]:
     """Return (|x| + |mean|) / s, in mode "train" with the mean of |x|, and s."""
     if param["mode"] == "train":
         return absolute(x, batch_mean, param["eps"])
-    deviation = np.sqrt(_by_feature(param["running_var"], x) + param["eps"])
-    return (abs(x) + abs(_by_feature(param["running_mean"], x))) / deviation, deviation
+    deviation = np.sqrt(by_feature(param["running_var"], x) + param["eps"])
+    return (abs(x) + abs(by_feature(param["running_mean"], x))) / deviation, deviation
 
 
 def _scale(x: Array, gamma: Array, beta: Array, param: Param) -> tuple[Array, ...]:
-    out = abs(_by_feature(gamma, x)) * _normal(x, param)[0] + abs(_by_feature(beta, x))
+    out = abs(by_feature(gamma, x)) * _normal(x, param)[0] + abs(by_feature(beta, x))
     kept, added = (param["momentum"], 1 - param["momentum"]) if param["mode"] == "train" else (1, 0)
     seen = (batch_mean(abs(x)).reshape(-1), batch_mean(x**2).reshape(-1))
     old = (abs(param["running_mean"]), param["running_var"])
@@ -149,67 +145,35 @@ def _gradient_scale(dout: Array, x: Array, gamma: Array, _beta: Array, param: Pa
     terms = abs(dout) * _normal(x, param)[0]
     found = {"gamma": terms.sum(axis=(0, *range(2, x.ndim)))}
     if param["mode"] == "train":
-        found["x"] = absolute_dx(dout * _by_feature(gamma, x), x, batch_mean, param["eps"])
+        found["x"] = absolute_dx(dout * by_feature(gamma, x), x, batch_mean, param["eps"])
     return found
 
 
-def batch_faults(case: Case, problem: Problem) -> Iterable[Fault]:
-    """List what is left out of dx in mode "train", and what is too much in the other."""
-    if case.geometry["mode"] != "train":
-        return _as_in_training(case, problem)
-    x, axes = problem.inputs["x"], problem.axes["x"]
-    return slips(
-        batch_mean,
-        case.geometry["eps"],
-        size=" ".join(axis.size for axis in (axes[0], *axes[2:])),
-        count=x.size // x.shape[1],
-        upstream=lambda inputs, dout: problem.parts(dout)["out"] * _by_feature(inputs["gamma"], x),
-    )
-
-
-def _as_in_training(case: Case, problem: Problem) -> Iterator[Fault]:
-    """Yield the backward pass of mode "train" in mode "test": with z as forward had it, and with that of the batch."""
-    running, eps = dict(problem.parameters or {}), case.geometry["eps"]
-
-    def standardised(x: Array) -> tuple[Array, Array]:
-        mean, variance = (_by_feature(np.asarray(running[f"running_{name}"], x.dtype), x) for name in ("mean", "var"))
-        deviation = np.sqrt(variance + eps)
-        return (x - mean) / deviation, deviation
-
-    def by_batch(x: Array) -> tuple[Array, Array]:
-        centred = x - batch_mean(x)
-        deviation = np.sqrt(batch_mean(centred**2) + eps)
-        return centred / deviation, deviation
-
-    for normal in (standardised, by_batch):
-
-        def gradients(
-            inputs: Mapping[str, Array], cotangent: Array, normal: Callable[..., Any] = normal
-        ) -> Mapping[str, Array]:
-            dout, (z, s) = problem.parts(cotangent)["out"], normal(inputs["x"])
-            g = dout * _by_feature(inputs["gamma"], inputs["x"])
-            dx = (g - batch_mean(g) - z * batch_mean(g * z)) / s
-            return {"x": dx, "gamma": (dout * z).sum(axis=(0, *range(2, dout.ndim)))}
-
-        yield Fault(
-            code="mode-ignored",
-            cause="In {names} mean and variance are taken for the batch's, where in test mode they are constants.",
-            remedy="In test mode return gamma dout / s.",
-            gradients=gradients,
-        )
-
-
 SAMPLE = Axis(name="sample", index="n", size="N")
-_AXES = (SAMPLE, Axis(name="feature", index="d", size="D"))
+_STEP, _FEATURE = Axis(name="step", index="t", size="T", spatial=True), Axis(name="feature", index="d", size="D")
 
 
 def problem(case: BatchnormCase) -> Problem:
     """Draw a case's arrays."""
-    return batch_problem(case, (case.N, case.D), _AXES, (batchnorm_forward, batchnorm_backward))
+    pair = (batchnorm_forward, batchnorm_backward)
+    posed = batch_problem(case, (case.N * case.T, case.D), (SAMPLE, _FEATURE), pair)
+    if case.T == 1:
+        return posed
+    # In memory steps are samples; only the shapes of x and out say otherwise.
+    shape, axes = (case.N, case.T, case.D), (SAMPLE, _STEP, _FEATURE)
+    return replace(
+        posed,
+        inputs={**posed.inputs, "x": posed.inputs["x"].reshape(shape)},
+        outputs={**posed.outputs, "out": shape},
+        axes={**posed.axes, **dict.fromkeys(("x", "out"), axes)},
+        gradient_scale={name: s.reshape(shape) if name == "x" else s for name, s in posed.gradient_scale.items()},
+        beyond="it does not normalise an x of three axes over samples and steps",
+        meaning_open=True,
+    )
 
 
 def standard() -> tuple[BatchnormCase, ...]:
-    """Both modes; one feature; two samples, of which little but eps is left; eps and momentum that matter."""
+    """Both modes; one feature; two samples, of which little but eps is left; eps and momentum that matter; T."""
     train = [
         (6, 4, 1e-5, 0.9),
         (5, 3, 1e-2, 0.5),
@@ -219,10 +183,13 @@ def standard() -> tuple[BatchnormCase, ...]:
         (8, 2, 1e-3, 1.0),
     ]
     test = [(6, 4, 1e-5, 0.9), (3, 2, 1e-2, 0.5), (1, 3, 1e-5, 0.9)]
-    return tuple(
-        BatchnormCase(N=N, D=D, eps=eps, momentum=momentum, mode=mode)
-        for mode, rows in (("train", train), ("test", test))
-        for N, D, eps, momentum in rows
+    return (
+        *(
+            BatchnormCase(N=N, D=D, eps=eps, momentum=momentum, mode=mode)
+            for mode, rows in (("train", train), ("test", test))
+            for N, D, eps, momentum in rows
+        ),
+        BatchnormCase(N=3, T=2, D=4),
     )
 
 
@@ -242,8 +209,9 @@ LAYER = Layer(
         axes={"x": "N D", "gamma": "D", "beta": "D", "out": "N D"},
     ),
     trials=(BatchnormCase(N=5, D=3),),
-    faults=batch_faults,
-    shows=lambda case: case.N > 1 or case.mode == "test",  # of one sample nothing but beta is left
+    faults=lambda case, problem: () if case.T > 1 else batch_faults(case, problem),
+    forward_faults=lambda case, problem, out: () if case.T > 1 else batch_forward_faults(case, problem, out),
+    shows=lambda case: case.N * case.T > 1 or case.mode == "test",  # of one sample nothing but beta is left
     param="bn_param",
     state=("running_mean", "running_var"),
 )

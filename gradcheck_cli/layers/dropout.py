@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import random
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -12,15 +13,14 @@ import numpy as np
 from gradcheck_cli.arrays import signed_uniform
 from gradcheck_cli.layers.coupling import elementwise
 from gradcheck_cli.layers.drawing import each_for_itself
+from gradcheck_cli.layers.dropout_faults import faults, first_faults, forward_faults
 from gradcheck_cli.layers.elementwise import ElementwiseCase, axes
-from gradcheck_cli.layers.layer import Fault, Layer
+from gradcheck_cli.layers.layer import Layer
 from gradcheck_cli.layers.parameter import choice, real
 from gradcheck_cli.layers.pose import pose
 from gradcheck_cli.layers.vocabulary import simple
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from gradcheck_cli.arrays import Array
     from gradcheck_cli.layers.drawing import Draw, Given
     from gradcheck_cli.layers.layer import Problem
@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 #: How seldom the share of elements that a right layer keeps may be so far from p that it is taken for a wrong one.
 #: Of 200 elements, it is when the share is off by 0.23 or more.
 _CHANCE = 1e-9
+
+#: Share of x / p by which an element that is kept is wrong, and not rounded: four roundings of float16.
+_WRONG = 2.0**-8
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,30 +88,35 @@ def problem(case: DropoutCase) -> Problem:
     if not train or case.p == 1:  # nothing to choose
         return posed
     whole = posed.inputs["x"].astype(posed.expected.dtype) / case.p
+    telling = whole != 0  # of an x of 0 nobody can tell whether it was dropped
+
+    def kept(out: Array) -> Array:
+        return np.asarray(abs(out - whole) < abs(out))
 
     def alike(out: Array) -> Array:
-        kept = abs(out - whole) < abs(out)
-        # Hoeffding, 1963: the chance that a mean of n draws is off by t or more is below 2 exp(-2 n t^2).
-        off = math.sqrt(math.log(2 / _CHANCE) / (2 * out.size))
-        return np.where(kept, whole, 0) if abs(kept.mean() - case.p) <= off else posed.expected
+        right = np.where(kept(out), whole, 0)
+        # Elements that are dropped rightly do not count as wrong beside others whose values are.
+        wrong = (abs(out - right) > _WRONG * abs(whole)).any()
+        return right if wrong or plausible(kept(out)[telling], case.p) else posed.expected
 
-    return replace(posed, alike=alike)
+    def vacuous(out: Array) -> str | None:
+        dropped = ~kept(out)[telling]
+        if dropped.any() and not dropped.all():
+            return None
+        what = "everything" if dropped.any() else "nothing"
+        return f"{what} was dropped, so that a wrong mask could not be seen: try more elements, or another --seed"
+
+    return replace(posed, alike=alike, vacuous=vacuous)
 
 
-def faults(case: DropoutCase, _: Problem) -> Iterator[Fault]:
-    """Yield gradients of elements that were dropped."""
-
-    def whole(what: str, divisor: float) -> Fault:
-        return Fault(
-            code="mask-ignored",
-            cause=f"In {{names}} the mask is left out: every element is {what}.",
-            remedy="Keep the mask of forward in the cache, and return dout times the mask.",
-            gradients=lambda _, dout: {"x": dout / dout.dtype.type(divisor)},
-        )
-
-    if case.mode == "train":
-        yield whole("that of dout", 1.0)
-        yield whole("that of dout / p", case.p)
+def plausible(kept: Array, p: float) -> bool:
+    """Tell whether a right layer, which keeps each element with probability p, would have kept these."""
+    if not kept.size:
+        return True
+    if p in {0, 1}:
+        return bool((kept == p).all())
+    # Hoeffding, 1963: the chance that a mean of n draws is off by t or more is below 2 exp(-2 n t^2).
+    return bool(abs(kept.mean() - p) <= math.sqrt(math.log(2 / _CHANCE) / (2 * kept.size)))
 
 
 def standard() -> tuple[DropoutCase, ...]:
@@ -122,16 +130,16 @@ def standard() -> tuple[DropoutCase, ...]:
 
 
 def _shows(case: DropoutCase) -> bool:
-    """Tell whether something is kept, whatever numbers a layer draws."""
-    return case.mode == "test" or (1 - case.p) ** math.prod(case.shape) < _CHANCE
+    """Tell whether something is kept and something dropped, whatever numbers a layer draws."""
+    return case.mode == "test" or case.p == 1 or max(case.p, 1 - case.p) ** math.prod(case.shape) < _CHANCE
 
 
 def _random(case: type[DropoutCase], draw: Draw, given: Given) -> dict[str, Any]:
-    """Draw a geometry with as long a first axis as it takes for something to be kept."""
+    """Draw a geometry with as long a first axis as it takes for something to be kept, and something dropped."""
     found = each_for_itself(case, draw, given)
     if "shape" not in given and found["mode"] == "train" and found["p"] < 1:
         first, *others = found["shape"]
-        least = math.log(_CHANCE) / math.log(1 - found["p"])
+        least = math.log(_CHANCE) / math.log(max(found["p"], 1 - found["p"]))
         found["shape"] = (first + math.floor(least / math.prod(others)), *others)
     return found
 
@@ -155,6 +163,8 @@ LAYER = Layer(
     ),
     trials=(DropoutCase(shape=(10, 20), p=0.75),),
     faults=faults,
+    first_faults=partial(first_faults, plausible=plausible),
+    forward_faults=partial(forward_faults, plausible=plausible),
     random=_random,
     shows=_shows,
     param="dropout_param",

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field, fields
 from functools import cache, cached_property
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeGuard
 
 import numpy as np
 
@@ -102,6 +102,25 @@ class Fault:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ForwardFault:
+    """A mistake that people make in a forward pass, as a hypothesis that can be held against its outputs."""
+
+    code: str  #: in kebab-case; README.md lists them all
+    cause: str  #: a sentence about {names}, the outputs that it explains, which {be} as they are
+    remedy: str  #: a sentence
+    outputs: Mapping[str, Array]  #: what they come to with the mistake, by name; those that it does not reach, left out
+
+
+@dataclass(frozen=True, kw_only=True)
+class Observed:
+    """What an implementation made of a case, in the working dtype."""
+
+    out: Array
+    derivatives: Mapping[str, Array]  #: of its own forward, where they were computed, by the input's name
+    gradients: Mapping[str, Array]  #: that its backward returned, by the input's name
+
+
+@dataclass(frozen=True, kw_only=True)
 class Problem:
     """What a case asks of an implementation, as arrays.
 
@@ -129,12 +148,17 @@ class Problem:
     #: Of a layer that draws numbers of its own: from what was returned to the right output with the same draws, or to
     #: `expected` if no right layer would have drawn so.
     alike: Callable[[Array], Array] | None = None
+    #: From what was returned to why this case could not show a fault, where that depends on what forward drew.
+    vacuous: Callable[[Array], str | None] = lambda _out: None
     cotangents: int = 1  #: how many of the outputs have one; what follows them is state
     #: Whether it is known what is expected. Where not, forward says of which shape its output is; until it has been
     #: seen (`pose.answered`), the cotangent is empty, as the expected output always is.
     reference: bool = True
     #: What not every right layer can do: where forward raises instead, the case is skipped for this reason.
     beyond: str | None = None
+    #: Whether a right layer may also compute something else in this case, of which no meaning is agreed: where forward
+    #: does not reproduce the reference, the case is skipped for the same reason.
+    meaning_open: bool = False
     #: Of inputs that may not lie anywhere, from where to where they do; forward need not be defined elsewhere.
     domain: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     #: Whether a forward that leaves no cache owes no backward: nothing is learned in the mode that the case asks for.
@@ -157,9 +181,14 @@ class Problem:
 
     def expected_beside(self, out: object) -> Array:
         """Return the right output to hold `out` against: `expected`, or of several that are right the one like it."""
-        if self.alike and isinstance(out, np.ndarray) and out.shape == self.expected.shape and out.dtype.kind == "f":
-            return self.alike(out)
-        return self.expected
+        return self.alike(out) if self.alike and self._comparable(out) else self.expected
+
+    def why_vacuous(self, out: object) -> str | None:
+        """Say why a case in which forward returned `out` could not show a fault, or None if it could."""
+        return self.vacuous(out) if self._comparable(out) else None
+
+    def _comparable(self, out: object) -> TypeGuard[Array]:
+        return isinstance(out, np.ndarray) and out.shape == self.expected.shape and out.dtype.kind == "f"
 
     def parts(self, array: Array) -> dict[str, Array]:
         """Split what is one array here into the outputs by name, each in its own shape."""
@@ -203,6 +232,11 @@ class Layer:
     trials: tuple[Case, ...]  #: with as few sizes alike as can be; on the first that it can express a reading is tried
     #: What people get wrong in a case, the most common first.
     faults: Callable[[Any, Problem], Iterable[Fault]] = lambda _case, _problem: ()
+    #: The same for what depends on the numbers that an implementation drew, or looks like a constant factor in a single
+    #: case: tried before all else.
+    first_faults: Callable[[Any, Problem, Observed], Iterable[Fault]] = lambda _case, _problem, _observed: ()
+    #: What people get wrong in forward: (case, problem with inputs in the working dtype, the outputs as one array).
+    forward_faults: Callable[[Any, Problem, Array], Iterable[ForwardFault]] = lambda _case, _problem, _out: ()
     #: Draws the numbers of a geometry, those that flags fix from the values given for them. Small ones, because a
     #: thousand of them are tried, and impossible ones only where what is given leaves no choice.
     random: Callable[[type[Any], Draw, Given], Mapping[str, Any]] = each_for_itself
@@ -220,7 +254,9 @@ class Layer:
 
     @property
     def indefinite(self) -> str:
-        """The title with its article, as it is spoken: an LSTM."""
+        """The title with its article, as it is spoken: an LSTM. Names of operations have none."""
+        if self.title.endswith(("convolution", "normalisation", "dropout", "pooling")):
+            return self.title
         return f"{'an' if self.title[0] in 'aeiouL' else 'a'} {self.title}"
 
     @property

@@ -56,7 +56,8 @@ def detect_affine(box: BlackBox) -> Affine | None:
             ahead, behind, near = (box.at(x + x.dtype.type(AFFINE_STEP * t) * direction) for t in (1, -1, _NEAR))
         except Exception:  # noqa: BLE001  # a function may refuse an x so far away; then it is not affine there
             return None
-        box.epsilon = max(box.epsilon, epsilon_of_values(ahead))
+        # Far from x a loss may be infinite or zero, which is a number of any dtype.
+        box.epsilon = max(box.epsilon, epsilon_of_values(ahead), epsilon_of_values(near))
         change, magnitude = np.zeros(2, box.dtype)
         for tile in tiles(center.value.shape):
             found = _fit_line(ahead[tile], behind[tile], near[tile], center.value[tile], box.epsilon)
