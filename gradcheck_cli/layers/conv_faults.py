@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import itertools
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from gradcheck_cli.layers import conv_windows
-from gradcheck_cli.layers.conv_naive import both
+from gradcheck_cli.layers.conv_naive import both, places
 from gradcheck_cli.layers.conv_windows import backward, of_part, only
 from gradcheck_cli.layers.layer import Fault
+from gradcheck_cli.layers.layouts import cotangent_layouts, mistaken
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -58,6 +59,8 @@ def faults(
     yield from _missed(case)
     yield from confused(right, axes[1])
     yield from _assigned(case)
+    yield from cotangent_layouts(right, ("N", "C" if case.groups == case.C == case.F > 1 else "F", "H'", "W'"))
+    yield from _column_layouts(case)
 
 
 def kernels(right: Backward, once: str, order: str) -> Iterator[Fault]:
@@ -173,47 +176,84 @@ def biases(filters: int) -> Iterator[Fault]:
                 yield summed(f"{{names}} {{be}} summed over {few}, {axes or 'none'}.", partial(np.sum, axis=axes))
 
 
-def assigned(share: str, gradients: Backward) -> Fault:
+_IN_THE_LOOP = "Write `+=`, not `=`, in the loop."
+
+#: Where a loop goes over the places of the kernel, or index arrays repeat an element.
+BY_PLACE = "Write `+=`, not `=`, in the loop; with index arrays `np.add.at`, for there `+=` adds only once."
+
+
+def assigned(share: str, gradients: Backward, remedy: str = _IN_THE_LOOP) -> Fault:
     """Make the slip that keeps the last contribution to each element, where all are to be summed."""
     cause = f"{{names}} {{be}} assigned where contributions are to be summed: {share} is left."
-    remedy = "Write `+=`, not `=`, in the loop."
     return Fault(code="assigned-not-accumulated", cause=cause, remedy=remedy, gradients=gradients)
 
 
 def _assigned(case: ConvCase) -> Iterator[Fault]:
     """Yield loops that keep the last contribution to each element."""
     last_filter = np.s_[:, -1:]
-    yield assigned("of each element the last window's share", lambda inputs, g: {"x": _last_window(case, inputs, g)})
-    yield assigned(
-        "of each element the last filter's share in its last window",
-        lambda inputs, g: {"x": _last_window(case, inputs, only(g, last_filter))},
-    )
+    for which, first, remedy in (("last", False, _IN_THE_LOOP), ("first", True, BY_PLACE)):
+        share = partial(_one_window, case, first=first, kept=np.s_[:])
+        yield assigned(f"of each element the {which} window's share", share, remedy)
+        share = partial(_one_window, case, first=first, kept=last_filter)
+        yield assigned(f"of each element the last filter's share in its {which} window", share, remedy)
     yield assigned("the last filter's share", of_part(case, last_filter, ("x",)))
-    for share, kept in (
+    for what, kept in (
         ("the last sample's share", np.s_[-1:]),
         ("the last window's share", np.s_[:, :, -1:, -1:]),
         ("the last window's share in the last sample", np.s_[-1:, :, -1:, -1:]),
     ):
-        yield assigned(share, of_part(case, kept, ("w", "b")))
+        yield assigned(what, of_part(case, kept, ("w", "b")))
 
 
-def _last_window(case: ConvCase, inputs: Inputs, cotangent: Array) -> Array:
-    """Compute for each element of x what the last window that sees it contributes."""
+def _one_window(case: ConvCase, inputs: Inputs, cotangent: Array, *, first: bool, kept: Any) -> Gradients:
+    """Compute for each element of x what the first or the last window that sees it contributes."""
     w, groups = inputs["w"], case.groups
-    grouped = cotangent.reshape(case.N, groups, -1, *cotangent.shape[2:])
+    grouped = only(cotangent, kept).reshape(case.N, groups, -1, *cotangent.shape[2:])
     kernels = w.reshape(groups, -1, *w.shape[1:])
-    (i, h, row), (j, k, column) = _last_seen(case, 0), _last_seen(case, 1)
+    (i, h, row), (j, k, column) = (_window_seen(case, axis, first=first) for axis in (0, 1))
     dx = np.einsum("ngfrq,gfcrq->ngcrq", grouped[..., i[:, None], j], kernels[..., h[:, None], k], optimize=True)
     out: Array = dx * (row[:, None] & column)
-    return out.reshape(case.N, case.C, case.H, case.W)
+    return {"x": out.reshape(case.N, case.C, case.H, case.W)}
 
 
-def _last_seen(case: ConvCase, axis: int) -> tuple[Array, Array, Array]:
-    """Return of each row of x the last window that sees it, at which place of the kernel, and whether any does."""
+def _window_seen(case: ConvCase, axis: int, *, first: bool) -> tuple[Array, Array, Array]:
+    """Return of each row of x the first or last window that sees it, at which place, and whether any does."""
     stride, pad, dilation = (both(pair)[axis] for pair in (case.stride, case.pad, case.dilation))
     size, kernel, windows = (case.H, case.W)[axis], (case.HH, case.WW)[axis], case.out_shape[2 + axis]
     offset = np.arange(size)[:, None] + pad - stride * np.arange(windows)
     sees = (offset >= 0) & (offset % dilation == 0) & (offset < dilation * kernel)
-    last = windows - 1 - sees[:, ::-1].argmax(axis=1)
+    window = sees.argmax(axis=1) if first else windows - 1 - sees[:, ::-1].argmax(axis=1)
     seen = sees.any(axis=1)
-    return last, np.where(seen, offset[np.arange(size), last] // dilation, 0), seen
+    return window, np.where(seen, offset[np.arange(size), window] // dilation, 0), seen
+
+
+#: The orders in which columns (samples, channels, places of the kernel, rows and columns of windows) are kept as a
+#: matrix: as axes of (N, C, HH, WW, H', W').
+_COLUMNS = ((0, 4, 5, 1, 2, 3), (1, 2, 3, 0, 4, 5), (1, 2, 3, 4, 5, 0), (0, 1, 2, 3, 4, 5), (0, 4, 5, 2, 3, 1))
+
+
+def _column_layouts(case: ConvCase) -> Iterator[Fault]:
+    """Yield gradients of the columns (im2col) that are reshaped in an order that they do not have."""
+    if case.groups > 1:
+        return
+    sizes = ("N", "C", "HH", "WW", "H'", "W'")
+    for really, other in itertools.permutations(_COLUMNS, 2):
+        have, names = (", ".join(sizes[k] for k in order) for order in (really, other))
+        yield Fault(
+            code="reshaped-not-transposed",
+            cause=f"In {{names}} the gradient of the columns, ({have}), is reshaped as if its axes were ({names}).",
+            remedy="Transpose it before the reshape, which keeps the order in memory.",
+            gradients=partial(_of_columns, case, really, other),
+        )
+
+
+def _of_columns(
+    case: ConvCase, really: tuple[int, ...], other: tuple[int, ...], inputs: Inputs, cotangent: Array
+) -> Gradients:
+    columns = np.einsum("nfij,fchk->nchkij", cotangent, inputs["w"], optimize=True)
+    columns = mistaken(columns, really, other)
+    (pv, ph), param = both(case.pad), {**case.conv_param, "pad": 0}
+    dx = np.zeros((case.N, case.C, *case.padded_size), cotangent.dtype)
+    for h, k, place in places(dx, inputs["w"], param):
+        dx[place] += columns[:, :, h, k]
+    return {"x": dx[:, :, pv : pv + case.H, ph : ph + case.W]}

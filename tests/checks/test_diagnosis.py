@@ -80,6 +80,18 @@ CODES = {
     "left_at_zero": "zero",
     "float32_inside_float64": "float32-inside",
     "narrower_inside": "narrower",
+    "assigned_by_place_in_dx": "assigned-not-accumulated",
+    "dout_reshaped_to_rows": "reshaped-not-transposed",
+    "dout_reshaped_to_filters": "reshaped-not-transposed",
+    "dout_transposed_with_samples_before_positions": "reshaped-not-transposed",
+    "columns_reshaped_in_dx": "reshaped-not-transposed",
+    "cropped_along_channels_and_rows": "crop-wrong-axes",
+    "rows_that_no_window_reaches_lost": "unseen-left-out",
+    "kernel_gradient_of_the_whole_image": "unseen-left-out",
+    "columns_counted_by_the_kernels_height": "size-of-wrong-axis",
+    "pad_left_out_of_dw": "pad-ignored",
+    "first_of_dout_for_all": "cotangent-first",
+    "first_of_dout_alone": "cotangent-first",
 }
 
 #: What one code may stand for in one dtype.
@@ -90,6 +102,7 @@ CASES = (
     *standard(),
     ConvCase(N=3, C=4, H=6, W=9, F=5, HH=3, WW=2, stride=1, pad=2),
     ConvCase(N=2, C=3, H=9, W=9, F=4, stride=3, pad=2),
+    ConvCase(N=2, C=2, H=7, W=8, F=3, HH=4, WW=2),
 )
 
 
