@@ -108,7 +108,7 @@ def _judge(case: Case, layer: Layer, implementation: Implementation, settings: S
     if blank.reason:
         return blank
     problem = layer.problem(case)
-    implementation = packed(implementation, problem)
+    given, implementation = implementation, packed(implementation, problem)
     forward: ArrayResult | None = None
     returned: Mapping[str, object] | None = None
     found = Gradients(results={}, derivatives={})
@@ -126,8 +126,11 @@ def _judge(case: Case, layer: Layer, implementation: Implementation, settings: S
     except NotExpressibleError as error:
         return replace(blank, reason=str(error))
     except ImplementationError as error:
+        from gradcheck_cli.checks.diagnosis.raised import explain_error  # only for a case that raises
+
         return replace(
             blank,
+            diagnosis=explain_error(case, layer, problem, given, settings, error),
             arrays=_kept(problem, settings),
             verdict=Verdict.ERROR,
             reason=str(error),
@@ -157,7 +160,7 @@ def _judge(case: Case, layer: Layer, implementation: Implementation, settings: S
             case,
             layer,
             problem,
-            implementation,
+            given,
             settings,
             out=out,
             forward=forward,

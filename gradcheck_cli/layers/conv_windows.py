@@ -147,12 +147,12 @@ _CROPPED = {
 def _wrong_axes(case: ConvCase) -> Iterator[Fault]:
     """Yield crops by the pad along other axes than rows and columns."""
     pv, ph = both(case.pad)
-    if pv != ph or pv == 0:
+    if pv != ph:
         return
     remedy = "Crop the rows and the columns, the last two axes: `[:, :, pad:pad + H, pad:pad + W]`."
     for axes, words in _CROPPED.items():
         kept = tuple(slice(pv, -pv) if axis in axes else slice(None) for axis in range(4))
-        cause = f"{{names}} {{be}} cropped by the pad along the wrong axes: {words}."
+        cause = f"{{names}} {{be}} cropped by `[pad:-pad]` along the wrong axes: {words}."
         gradients = partial(_cropped_by, case, kept)
         yield Fault(code="crop-wrong-axes", cause=cause, remedy=remedy, gradients=gradients)
 
