@@ -130,6 +130,18 @@ def _faults(case: DepthwiseConvCase, problem: Problem) -> Iterator[Fault]:
         yield replace(fault, gradients=gradients)
 
 
+def _forward_faults(case: DepthwiseConvCase, problem: Problem) -> Iterator[Fault]:
+    """Yield those of convolution, with w (C, 1, HH, WW)."""
+    from gradcheck_cli.layers.conv_forward_faults import forward_faults
+
+    for fault in forward_faults(case.as_groups, problem):
+
+        def output(inputs: Mapping[str, Array], dout: Array, fault: Fault = fault) -> Mapping[str, Array]:
+            return fault.gradients({**inputs, "w": inputs["w"][:, None]}, dout)
+
+        yield replace(fault, gradients=output)
+
+
 def _of_groups(corner: Callable[[ConvCase], bool]) -> Callable[[DepthwiseConvCase], bool]:
     return lambda case: corner(case.as_groups)
 
@@ -172,6 +184,7 @@ LAYER = Layer(
         DepthwiseConvCase(N=4, C=2, H=5, W=5, HH=3, WW=3, stride=1, pad=1),
     ),
     faults=_faults,
+    forward_faults=_forward_faults,
     random=random_geometry,
     shows=lambda case: shows(case.as_groups),
     corners=tuple(_of_groups(corner) for corner in CORNERS),

@@ -91,13 +91,14 @@ class Axis:
 
 @dataclass(frozen=True, kw_only=True)
 class Fault:
-    """A slip that people make in a backward pass, as a hypothesis that can be held against what was returned."""
+    """A slip that people make in a pass of a layer, as a hypothesis that can be held against what was returned."""
 
     code: str  #: in kebab-case; README.md lists them all
     cause: str  #: a sentence about {names}, which {be} as they are
     remedy: str  #: a sentence
     #: What (inputs, cotangent) come to with the slip, by the input's name, in whatever shape that has. Every element is
-    #: a sum of products of theirs, each with the factor 1, so that of absolute values it is the scale of roundoff.
+    #: a sum of products of theirs, each with the factor 1, so that of absolute values it is the scale of roundoff. With
+    #: a slip of forward it is the output, under the name "out".
     gradients: Callable[[Mapping[str, Array], Array], Mapping[str, Array]]
 
 
@@ -210,6 +211,7 @@ class Layer:
     trials: tuple[Case, ...]  #: with as few sizes alike as can be; on the first that it can express a reading is tried
     #: What people get wrong in a case, the most common first.
     faults: Callable[[Any, Problem], Iterable[Fault]] = lambda _case, _problem: ()
+    forward_faults: Callable[[Any, Problem], Iterable[Fault]] = lambda _case, _problem: ()
     #: Draws the numbers of a geometry, those that flags fix from the values given for them. Small ones, because a
     #: thousand of them are tried, and impossible ones only where what is given leaves no choice.
     random: Callable[[type[Any], Draw, Given], Mapping[str, Any]] = each_for_itself

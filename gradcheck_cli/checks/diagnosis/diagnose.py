@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,6 +13,7 @@ from gradcheck_cli.checks.diagnosis.evidence import Evidence, Explanation, Hypot
 from gradcheck_cli.checks.diagnosis.factor import any_factor, named_factors
 from gradcheck_cli.checks.diagnosis.function import of_functions
 from gradcheck_cli.checks.diagnosis.further import Further, usable
+from gradcheck_cli.checks.diagnosis.output import explain_output
 from gradcheck_cli.checks.diagnosis.precision import narrower, rounded_arrays
 from gradcheck_cli.checks.diagnosis.rearranged import rearranged, simple
 from gradcheck_cli.checks.forward import expected_output
@@ -92,20 +94,27 @@ def diagnose(
         ),
         derivatives=derivatives,
     )
-    if forward_fails and forward and forward.worst:
+    slips = problem.reference and size <= LARGEST_FOR_SLIPS
+    further = Further(case, layer, implementation, settings)
+    wrong_output: tuple[Diagnosis, ...] = ()
+    agree = {found.verdict for found in gradients.values()} == {Verdict.PASS}
+    if forward_fails and slips and (cause := explain_output(case, layer, problem, settings, out, further)):
+        if agree:
+            cause = replace(cause, remedy=f"{cause.remedy} Backward agrees with this forward: correct both.")
+        wrong_output = (_diagnosis(cause, ["out"]),)
+        leaks = ()  # what it depends on beside is what it should not be
+    if forward_fails and not wrong_output and forward and forward.worst:
         expected = expected_output(problem, out)
         rounded = narrower(np.asarray(out, expected.value.dtype), expected, case.dtype)
         if rounded and not leaks:  # what else is seen, in leaks and gradients, is its roundings
             return (_diagnosis(rounded, ["out"]),)
-        if {found.verdict for found in gradients.values()} == {Verdict.PASS}:
-            cause = f"Forward and backward agree with each other, but compute something else than {layer.title}."
+        if agree:
+            other = f"Forward and backward agree with each other, but compute something else than {layer.title}."
             first = "Hold forward against the definition first."
-            return (*leaks, Diagnosis(code="own-function", text=f"{cause} {first}"))
-    slips = problem.reference and size <= LARGEST_FOR_SLIPS
-    further = Further(case, layer, implementation, settings)
+            return (*leaks, Diagnosis(code="own-function", text=f"{other} {first}"))
     with np.errstate(all="ignore"):  # what was returned may be as large as it likes
         tries = _hypotheses(evidence, implementation, further, slips=slips, forward_fails=forward_fails)
-        return (*leaks, *_told(evidence.failing, tries, further))
+        return (*leaks, *wrong_output, *_told(evidence.failing, tries, further))
 
 
 def _told(failing: tuple[str, ...], found: Iterable[Hypothesis], further: Further) -> Iterator[Diagnosis]:
