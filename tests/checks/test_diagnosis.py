@@ -241,6 +241,19 @@ def test_sizes_and_numbers_that_are_equal_are_told_apart_by_another_case(
     assert sorted(diagnosis.text.partition(". ")[0] + "." for diagnosis in found) == said
 
 
+def test_an_eps_that_is_left_out_is_no_factor() -> None:
+    """With one feature all of dx is off by the same factor, which is nearly the same for other numbers."""
+
+    def backward(dout: Any, stored: Any) -> Any:
+        dx, dgamma, dbeta = layernorm_backward(dout, stored)
+        return dx * 1.0000041, dgamma, dbeta
+
+    def forward(x: Any, gamma: Any, beta: Any, ln_param: Any) -> Any:
+        return layernorm_forward(x, gamma, beta, ln_param)
+
+    assert check(LayernormCase(N=4, D=5), (forward, backward)).diagnosis == ()
+
+
 def test_factors_that_nothing_tells_apart_are_all_listed() -> None:
     """The code takes this geometry alone."""
     case = ConvCase(N=3, C=2, H=6, W=7, F=9, HH=5, WW=2)
