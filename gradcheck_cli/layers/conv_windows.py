@@ -80,7 +80,7 @@ def crops(case: ConvCase) -> Iterator[Fault]:
     if (pv, ph) != (1, 1):
         fixed = "{names} {be} cropped by `[1:-1]`, whatever the pad."
         yield _crop(case, "crop-fixed", fixed, remedy, slice(1, -1), slice(1, -1))
-    yield from _unseen(case)
+    yield from unseen(case)
     yield from _wrong_axes(case)
     if pv != ph:
         each = "Crop rows by the vertical pad and columns by the horizontal one."
@@ -94,17 +94,17 @@ def crops(case: ConvCase) -> Iterator[Fault]:
             yield _crop(case, "crop-square", square, remedy, slice(pv, pv + size), slice(ph, ph + size))
 
 
-def _unseen(case: ConvCase) -> Iterator[Fault]:
-    """Yield gradients of the rows and columns that windows reach, where the stride leaves some unseen."""
-    unseen = [
+def unseen(case: ConvCase, words: str = "the rows and columns that no window reaches") -> Iterator[Fault]:
+    """Yield gradients of what windows reach alone, where the stride leaves some unseen."""
+    rests = [
         (padded - reach) % stride
         for padded, reach, stride in zip(case.padded_size, case.reach, both(case.stride), strict=True)
     ]
-    if not any(unseen):
+    if not any(rests):
         return
-    pads, covered = both(case.pad), [padded - rest for padded, rest in zip(case.padded_size, unseen, strict=True)]
+    pads, covered = both(case.pad), [padded - rest for padded, rest in zip(case.padded_size, rests, strict=True)]
     why = "the stride does not divide the image evenly"
-    cut = f"In {{names}} the rows and columns that no window reaches are lost: {why}."
+    cut = f"In {{names}} {words} are lost: {why}."
     remedy = "Give the gradient of the padded image the size of the padded image, with zeros where no window reaches."
     ends = (
         [end - pad for end, pad in zip(covered, pads, strict=True)],
@@ -117,7 +117,7 @@ def _unseen(case: ConvCase) -> Iterator[Fault]:
         yield Fault(code="unseen-left-out", cause=cut, remedy=remedy, gradients=filled)
 
     def wide_kernel(inputs: Inputs, cotangent: Array) -> Gradients:
-        larger = np.zeros((*inputs["w"].shape[:2], case.HH + unseen[0], case.WW + unseen[1]), inputs["w"].dtype)
+        larger = np.zeros((*inputs["w"].shape[:2], case.HH + rests[0], case.WW + rests[1]), inputs["w"].dtype)
         _, cache = conv_forward_fast(inputs["x"], larger, inputs["b"], case.conv_param)
         return {"w": conv_backward_fast(cotangent, cache)[1]}
 
@@ -187,36 +187,44 @@ def _crop(case: ConvCase, code: str, cause: str, remedy: str, rows: slice, colum
 
 def strides(case: ConvCase) -> Iterator[Fault]:
     """Yield windows that start at the wrong places."""
-
-    def moved(
-        code: str, cause: str, remedy: str, stride: tuple[int, int] | None = None, pad: tuple[int, int] | None = None
-    ) -> Fault:
-        def gradients(inputs: Inputs, cotangent: Array) -> Gradients:
-            return backward(case, inputs, cotangent, stride=stride, pad=pad)
-
-        return Fault(code=code, cause=cause, remedy=remedy, gradients=gradients)
-
     (sv, sh), (pv, ph) = both(case.stride), both(case.pad)
     if (sv, sh) != (1, 1):
         ignored = "The stride is left out of {names}: windows are taken one element apart."
-        yield moved("stride-ignored", ignored, "Let the window of output i start at i * stride.", (1, 1))
+        yield moved(case, "stride-ignored", ignored, "Let the window of output i start at i * stride.", stride=(1, 1))
         for wrong in sorted({2, sv - 1, sv + 1} - {0, 1, sv}):
             right = case.conv_param["stride"]
             apart = f"In {{names}} windows are taken {wrong} elements apart, where the stride is {right}."
             between = "Put stride - 1 zeros between two elements of dout, or let windows start at i * stride."
-            yield moved("stride-misdilated", apart, between, (wrong, wrong))
+            yield moved(case, "stride-misdilated", apart, between, stride=(wrong, wrong))
     if (pv, ph) != (1, 1):
         fixed = "{names} {be} computed as if pad were 1."
-        yield moved("pad-fixed-at-1", fixed, "Use the pad that forward was given.", pad=(1, 1))
+        yield moved(case, "pad-fixed-at-1", fixed, "Use the pad that forward was given.", pad=(1, 1))
     if (pv, ph) != (0, 0):
         left_out = "The pad is left out of {names}: windows are taken from the image itself."
-        yield moved("pad-ignored", left_out, "Let the first window start at -pad.", pad=(0, 0))
+        yield moved(case, "pad-ignored", left_out, "Let the first window start at -pad.", pad=(0, 0))
     if sv != sh:
         swapped = "In {names} the vertical and the horizontal stride are exchanged."
-        yield moved("height-width-confused", swapped, "Step rows by the vertical stride.", (sh, sv))
+        yield moved(case, "height-width-confused", swapped, "Step rows by the vertical stride.", stride=(sh, sv))
     if pv != ph:
         swapped = "In {names} the vertical and the horizontal pad are exchanged."
-        yield moved("height-width-confused", swapped, "Pad and crop rows by the vertical pad.", pad=(ph, pv))
+        yield moved(case, "height-width-confused", swapped, "Pad and crop rows by the vertical pad.", pad=(ph, pv))
+
+
+def moved(
+    case: ConvCase,
+    code: str,
+    cause: str,
+    remedy: str,
+    *,
+    stride: tuple[int, int] | None = None,
+    pad: tuple[int, int] | None = None,
+) -> Fault:
+    """Make the slip that takes windows with another stride or pad."""
+
+    def gradients(inputs: Inputs, cotangent: Array) -> Gradients:
+        return backward(case, inputs, cotangent, stride=stride, pad=pad)
+
+    return Fault(code=code, cause=cause, remedy=remedy, gradients=gradients)
 
 
 def missed(case: ConvCase) -> Iterator[Fault]:

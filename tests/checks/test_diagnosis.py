@@ -550,7 +550,12 @@ README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
 def test_every_code_is_in_the_table_of_the_readme() -> None:
     listed = set(re.findall(r"`([a-z0-9-]+)`", "".join(re.findall(r"^\| `.*?\|", README, re.MULTILINE))))
     source = "".join(path.read_text(encoding="utf-8") for path in Path(gradcheck_cli.__file__).parent.rglob("*.py"))
-    codes = set(re.findall(r'(?:code=|_crop\(case, |kernel\(|moved\()"([a-z0-9-]+)"', source))
+    codes = set(
+        re.findall(
+            r'(?:code=|_crop\(case, |crop\(|kernel_turned\(right, |moved\(\w+, |_fault\(|_of\(case, )"([a-z0-9-]+)"',
+            source,
+        )
+    )
     codes |= {"last-sample-missed", "last-filter-missed"}
     codes |= {f"{dtype}-inside" for dtype in ("float16", "float32", "float64")}
     axes = {axis.name.replace(" ", "-") for axes in problem(ConvCase()).axes.values() for axis in axes}
