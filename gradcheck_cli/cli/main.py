@@ -17,6 +17,10 @@ import_later("numpy")
 from gradcheck_cli.cli.bugs import report_bug  # noqa: E402  # after NumPy was put off
 from gradcheck_cli.cli.commands import files_command, layer_command  # noqa: E402  # after NumPy was put off
 from gradcheck_cli.layers import LAYERS, TITLES  # noqa: E402
+from gradcheck_cli.text import MOST_CHARACTERS, clean_lines  # noqa: E402
+
+#: Of an answer to what was typed: some list what there is to choose from.
+_MOST_LINES = 100
 
 #: How the command that checks files is called in its usage: nobody types it, but it can be typed.
 _FILES = "FILE.py"
@@ -111,7 +115,7 @@ def _run(command: click.Command) -> int:
         return 0
     except click.ClickException as error:
         hint = f"\nTry '{error.ctx.command_path} --help'." if isinstance(error, click.UsageError) and error.ctx else ""
-        click.echo(f"Error: {error.format_message()}{hint}", err=True)
+        click.echo(clean_lines(f"Error: {error.format_message()}{hint}", _MOST_LINES, MOST_CHARACTERS), err=True)
         return USAGE
     except (click.Abort, KeyboardInterrupt):
         return INTERRUPTED

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Protocol, TextIO
 
 from gradcheck_cli.cli.output import wants_color
 from gradcheck_cli.result import Verdict
+from gradcheck_cli.text import clean
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -125,7 +126,7 @@ class Line:
         parts = [f"{self._done:,}/{self._total:,}" if self._total else f"{self._done:,} done", failed, self._pace()]
         if self._next is not None:
             name, case = self._next
-            parts.append(f"{name}  {case.label()} {case.dtype}")
+            parts.append(clean(f"{name}  {case.label()} {case.dtype}"))
         if self._total and room >= 3 * _BAR:
             filled = min(_BAR, _BAR * self._done // self._total)
             parts.insert(0, self._filled * filled + self._empty * (_BAR - filled))

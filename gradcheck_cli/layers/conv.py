@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from gradcheck_cli.arrays import Array
-    from gradcheck_cli.layers.layer import Fault
+    from gradcheck_cli.layers.layer import Fault, ForwardFault
 
 _SAMPLE = Axis(name="sample", index="n", size="N")
 _CHANNEL = Axis(name="channel", index="c", size="C")
@@ -227,10 +227,10 @@ def _faults(case: ConvCase, problem: Problem) -> Iterable[Fault]:
     return faults(case, problem)
 
 
-def _forward_faults(case: ConvCase, problem: Problem) -> Iterable[Fault]:
+def _forward_faults(case: ConvCase, problem: Problem, _out: Array) -> Iterable[ForwardFault]:
     from gradcheck_cli.layers.conv_forward_faults import forward_faults
 
-    return forward_faults(case, problem)
+    return forward_faults(case, problem.inputs)
 
 
 LAYER = Layer(

@@ -17,10 +17,10 @@ from gradcheck_cli.layers.vocabulary import simple
 from gradcheck_cli.numeric.colored import Coupling
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator
 
     from gradcheck_cli.arrays import Array
-    from gradcheck_cli.layers.layer import Fault, Problem
+    from gradcheck_cli.layers.layer import Fault, ForwardFault, Problem
     from gradcheck_cli.layers.pose import Couples
 
 
@@ -123,17 +123,13 @@ def _faults(case: Conv1dCase, problem: Problem) -> Iterable[Fault]:
     return faults(case, problem)
 
 
-def _forward_faults(case: Conv1dCase, problem: Problem) -> Iterator[Fault]:
+def _forward_faults(case: Conv1dCase, problem: Problem, _out: Array) -> Iterator[ForwardFault]:
     """Yield those of images of one row."""
     from gradcheck_cli.layers.conv_forward_faults import forward_faults
 
-    for fault in forward_faults(case.as_image, problem, rows=False):
-
-        def output(inputs: Mapping[str, Array], dout: Array, fault: Fault = fault) -> Mapping[str, Array]:
-            images = {name: inputs[name][:, :, None] for name in ("x", "w")}
-            return {"out": fault.gradients({**images, "b": inputs["b"]}, dout)["out"][:, :, 0]}
-
-        yield replace(fault, gradients=output)
+    images = {name: problem.inputs[name][:, :, None] for name in ("x", "w")}
+    for fault in forward_faults(case.as_image, {**images, "b": problem.inputs["b"]}, rows=False):
+        yield replace(fault, outputs={"out": fault.outputs["out"][:, :, 0]})
 
 
 LAYER = Layer(

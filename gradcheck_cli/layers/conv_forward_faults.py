@@ -3,35 +3,41 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from gradcheck_cli.layers.conv_fast import conv_forward_fast
 from gradcheck_cli.layers.conv_naive import both
 from gradcheck_cli.layers.conv_windows import miscounted, only, resized
-from gradcheck_cli.layers.layer import Fault
+from gradcheck_cli.layers.layer import ForwardFault
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from gradcheck_cli.arrays import Array
     from gradcheck_cli.layers.conv import ConvCase
-    from gradcheck_cli.layers.layer import Problem
 
     Inputs = Mapping[str, Array]
     Pair = tuple[int, int]
     Output = Callable[[Inputs], Array]
+    #: Its code, cause and remedy, and what it makes of the inputs.
+    Mistake = tuple[str, str, str, Output]
 
 
-def forward_faults(case: ConvCase, problem: Problem | None = None, *, rows: bool = True) -> Iterator[Fault]:  # noqa: ARG001
-    """Yield the slips that make a difference to the output of a case, the most common first.
+def forward_faults(case: ConvCase, inputs: Inputs, *, rows: bool = True) -> Iterator[ForwardFault]:
+    """Yield the mistakes that make a difference to the output of a case, the most common first.
 
     Args:
         case: the case.
-        problem: its arrays; the case says it all.
+        inputs: x, w and b, of the shapes that the case says.
         rows: whether there is more than one row, with a stride and a pad of its own.
     """
+    for code, cause, remedy, output in _mistakes(case, rows=rows):
+        yield ForwardFault(code=code, cause=cause, remedy=remedy, outputs={"out": output(inputs)})
+
+
+def _mistakes(case: ConvCase, *, rows: bool) -> Iterator[Mistake]:
     (sv, sh), (pv, ph) = both(case.stride), both(case.pad)
     axes = range(2) if rows else (1,)
     yield from _windows(case, rows=rows)
@@ -42,7 +48,7 @@ def forward_faults(case: ConvCase, problem: Problem | None = None, *, rows: bool
             if height <= case.out_shape[2] and width <= case.out_shape[3]:
                 yield from _fewer(case, code, cause, remedy, height, width)
             elif min(height, width) > 0:
-                yield _fault(code, cause, remedy, partial(_output, case, shape=(height, width)))
+                yield code, cause, remedy, partial(_output, case, shape=(height, width))
         if sv != sh:
             text = "In {names} the vertical and the horizontal stride are exchanged."
             yield from _moved(case, "height-width-confused", text, "Step rows by the vertical stride.", stride=(sh, sv))
@@ -57,7 +63,7 @@ def forward_faults(case: ConvCase, problem: Problem | None = None, *, rows: bool
     yield from _kernels(case, rows=rows)
 
 
-def _windows(case: ConvCase, *, rows: bool) -> Iterator[Fault]:
+def _windows(case: ConvCase, *, rows: bool) -> Iterator[Mistake]:
     """Yield windows that start at the wrong places."""
     stride, pad = both(case.stride), both(case.pad)
 
@@ -76,7 +82,7 @@ def _windows(case: ConvCase, *, rows: bool) -> Iterator[Fault]:
         yield from _moved(case, "stride-ignored", text, remedy, stride=of(stride, 1))
 
 
-def _kernels(case: ConvCase, *, rows: bool) -> Iterator[Fault]:
+def _kernels(case: ConvCase, *, rows: bool) -> Iterator[Mistake]:
     """Yield products with another kernel, and sums without the bias."""
     rotated = "In {names} the kernel is rotated by 180 degrees, as in mathematics and signal processing."
     keep = "In this field's convolution windows are multiplied by w as it is."
@@ -92,17 +98,17 @@ def _kernels(case: ConvCase, *, rows: bool) -> Iterator[Fault]:
             transposed = "In {names} the kernel is transposed: its rows and columns are exchanged."
             turned.append(("kernel-transposed", transposed, lambda w: w.swapaxes(2, 3)))
     for code, cause, turn in turned:
-        yield _fault(code, cause, keep, partial(_turned, case, turn))
+        yield code, cause, keep, partial(_turned, case, turn)
     missing = "The bias is left out of {names}."
     without = partial(_output, case, bias=False)
-    yield _fault("bias-missing", missing, "Add b[f] to every element of filter f.", without)
+    yield "bias-missing", missing, "Add b[f] to every element of filter f.", without
 
 
 def _turned(case: ConvCase, turn: Callable[[Array], Array], inputs: Inputs) -> Array:
     return _output(case, {**inputs, "w": turn(inputs["w"])})
 
 
-def _moved(case: ConvCase, code: str, cause: str, remedy: str, **changed: Pair) -> Iterator[Fault]:
+def _moved(case: ConvCase, code: str, cause: str, remedy: str, **changed: Pair) -> Iterator[Mistake]:
     """Yield an output of windows elsewhere: of the right size, and of that which it comes to so."""
     stride, pad = changed.get("stride", both(case.stride)), changed.get("pad", both(case.pad))
     rows, columns = (
@@ -111,14 +117,14 @@ def _moved(case: ConvCase, code: str, cause: str, remedy: str, **changed: Pair) 
     )
     for shape in dict.fromkeys((case.out_shape[2:], (rows, columns))):
         if min(shape) > 0:
-            yield _fault(code, cause, remedy, partial(_output, case, stride=stride, pad=pad, shape=shape))
+            yield code, cause, remedy, partial(_output, case, stride=stride, pad=pad, shape=shape)
 
 
-def _fewer(case: ConvCase, code: str, cause: str, remedy: str, rows: int, columns: int) -> Iterator[Fault]:
+def _fewer(case: ConvCase, code: str, cause: str, remedy: str, rows: int, columns: int) -> Iterator[Mistake]:
     """Yield an output of fewer windows, and one that is zero where they are missed."""
     kept = np.s_[:, :, : max(rows, 0), : max(columns, 0)]
-    yield _fault(code, cause, remedy, lambda inputs: _output(case, inputs)[kept])
-    yield _fault(code, cause, remedy, lambda inputs: only(_output(case, inputs), kept))
+    yield code, cause, remedy, lambda inputs: _output(case, inputs)[kept]
+    yield code, cause, remedy, lambda inputs: only(_output(case, inputs), kept)
 
 
 def _output(
@@ -138,10 +144,3 @@ def _output(
     param = {**case.conv_param, "stride": (sv, sh), "pad": 0}
     b = inputs["b"] if bias else np.zeros_like(inputs["b"])
     return conv_forward_fast(seen, inputs["w"], b, param)[0]
-
-
-def _fault(code: str, cause: str, remedy: str, output: Output) -> Fault:
-    def values(inputs: Inputs, _: Array) -> Mapping[str, Any]:
-        return {"out": output(inputs)}
-
-    return Fault(code=code, cause=cause, remedy=remedy, gradients=values)

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from gradcheck_cli.arrays import Array
     from gradcheck_cli.layers.drawing import Draw, Given
-    from gradcheck_cli.layers.layer import Fault, Problem
+    from gradcheck_cli.layers.layer import Fault, ForwardFault, Problem
 
     Param = dict[str, Any]
 
@@ -219,10 +219,10 @@ _FIRST = {"x": "N C H W", "out": "N F H W"}
 _LAST = {"x": "N H W C", "out": "N H W F"}
 
 
-def _forward_faults(case: ConvTransposeCase, problem: Problem) -> Iterable[Fault]:
+def _forward_faults(case: ConvTransposeCase, problem: Problem, _out: Array) -> Iterable[ForwardFault]:
     from gradcheck_cli.layers.conv_transpose_faults import forward_faults
 
-    return forward_faults(case, problem)
+    return forward_faults(case, problem.inputs)
 
 
 LAYER = Layer(

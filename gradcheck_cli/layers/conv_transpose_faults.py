@@ -12,7 +12,7 @@ from gradcheck_cli.layers.conv_faults import BY_PLACE, assigned, biases, confuse
 from gradcheck_cli.layers.conv_naive import both
 from gradcheck_cli.layers.conv_transpose import conv_transpose_backward, conv_transpose_forward
 from gradcheck_cli.layers.conv_windows import only, resized
-from gradcheck_cli.layers.layer import Fault
+from gradcheck_cli.layers.layer import Fault, ForwardFault
 from gradcheck_cli.layers.layouts import cotangent_layouts
 
 if TYPE_CHECKING:
@@ -41,26 +41,26 @@ def faults(case: ConvTransposeCase, problem: Problem) -> Iterator[Fault]:  # noq
     yield from cotangent_layouts(right, ("N", "F", "H'", "W'"))
 
 
-def forward_faults(case: ConvTransposeCase, problem: Problem) -> Iterator[Fault]:  # noqa: ARG001  # the case says it all
+def forward_faults(case: ConvTransposeCase, inputs: Inputs) -> Iterator[ForwardFault]:
     """Yield the slips that make a difference to the output."""
     added = "{names} {be} assigned where contributions are to be added up: "
     for which, first in (("last", False), ("first", True)):
         share = f"of each element the share of the {which} window that reaches it is left."
-        yield _of_output("assigned-not-accumulated", added + share, BY_PLACE, partial(_one_share, case, first=first))
+        yield _of_output("assigned-not-accumulated", added + share, BY_PLACE, _one_share(case, inputs, first=first))
     pads = both(case.pad)
     whole = replace(case, pad=0)
     if pads != (0, 0):
         text = "{names} {be} returned without being cropped: pad rows and columns are to be cut off on each side."
         remedy = "Return `[:, :, pad:pad + H', pad:pad + W']`."
-        yield _of_output("crop-missing", text, remedy, partial(_output, whole))
+        yield _of_output("crop-missing", text, remedy, _output(whole, inputs))
     if pads != (1, 1) and not replace(case, pad=1).impossible():
         text = "{names} {be} cropped by 1, whatever the pad."
         yield _of_output(
-            "crop-fixed", text, "Crop by the pad that forward is given.", partial(_output, replace(case, pad=1))
+            "crop-fixed", text, "Crop by the pad that forward is given.", _output(replace(case, pad=1), inputs)
         )
     missing = "The bias is left out of {names}."
     remedy = "Add b[f] to every element of filter f."
-    yield _of_output("bias-missing", missing, remedy, lambda inputs: _output(case, {**inputs, "b": 0 * inputs["b"]}))
+    yield _of_output("bias-missing", missing, remedy, _output(case, {**inputs, "b": 0 * inputs["b"]}))
 
 
 def _output(case: ConvTransposeCase, inputs: Inputs) -> Array:
@@ -73,8 +73,8 @@ def _one_share(case: ConvTransposeCase, inputs: Inputs, *, first: bool) -> Array
     return np.asarray(share + inputs["b"][:, None, None])
 
 
-def _of_output(code: str, cause: str, remedy: str, output: Callable[[Inputs], Array]) -> Fault:
-    return Fault(code=code, cause=cause, remedy=remedy, gradients=lambda inputs, _: {"out": output(inputs)})
+def _of_output(code: str, cause: str, remedy: str, out: Array) -> ForwardFault:
+    return ForwardFault(code=code, cause=cause, remedy=remedy, outputs={"out": out})
 
 
 def backward(

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from gradcheck_cli.arrays import Array
-    from gradcheck_cli.layers.layer import Fault, Problem
+    from gradcheck_cli.layers.layer import Fault, ForwardFault, Problem
 
     Param = Mapping[str, Any]
 
@@ -130,16 +130,11 @@ def _faults(case: DepthwiseConvCase, problem: Problem) -> Iterator[Fault]:
         yield replace(fault, gradients=gradients)
 
 
-def _forward_faults(case: DepthwiseConvCase, problem: Problem) -> Iterator[Fault]:
+def _forward_faults(case: DepthwiseConvCase, problem: Problem, _out: Array) -> Iterator[ForwardFault]:
     """Yield those of convolution, with w (C, 1, HH, WW)."""
     from gradcheck_cli.layers.conv_forward_faults import forward_faults
 
-    for fault in forward_faults(case.as_groups, problem):
-
-        def output(inputs: Mapping[str, Array], dout: Array, fault: Fault = fault) -> Mapping[str, Array]:
-            return fault.gradients({**inputs, "w": inputs["w"][:, None]}, dout)
-
-        yield replace(fault, gradients=output)
+    return forward_faults(case.as_groups, {**problem.inputs, "w": problem.inputs["w"][:, None]})
 
 
 def _of_groups(corner: Callable[[ConvCase], bool]) -> Callable[[DepthwiseConvCase], bool]:

@@ -467,7 +467,7 @@ def test_a_consistent_pair_that_is_something_else() -> None:
         result = check(case, (forward, backward))
         assert [found.code for found in result.diagnosis] == ([] if result.passed else ["kernel-rotated"])
         if not result.passed:
-            assert "Backward agrees with this forward" in result.diagnosis[0].text
+            assert "out the kernel is rotated by 180 degrees" in result.diagnosis[0].text
 
 
 def test_a_consistent_pair_of_which_nothing_more_is_known() -> None:
@@ -481,7 +481,7 @@ def test_a_consistent_pair_of_which_nothing_more_is_known() -> None:
 
     (found,) = check(ConvCase(), (forward, backward)).diagnosis
     assert found.code == "own-function"
-    assert "something else than convolution" in found.text
+    assert "something other than convolution" in found.text
 
 
 def test_a_right_backward_beside_a_wrong_forward() -> None:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 
 from gradcheck_cli import check
 from gradcheck_cli.layers import LAYERS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 KIN = ("affine", "avgpool", "conv1d", "conv-transpose", "depthwise-conv", "maxpool")
 
@@ -50,13 +53,17 @@ def test_every_slip_makes_a_difference_that_is_told_by_numbers(name: str) -> Non
     for case in layer.standard():
         problem = layer.problem(case)
         right = {**layer.gradients(problem, problem.inputs, problem.cotangent), "out": problem.expected}
-        for fault in (*layer.faults(case, problem), *layer.forward_faults(case, problem)):
-            found = fault.gradients(problem.inputs, problem.cotangent)
+        slips: list[tuple[str, str, Mapping[str, Any]]] = [
+            (fault.code, fault.cause, fault.gradients(problem.inputs, problem.cotangent))
+            for fault in layer.faults(case, problem)
+        ]
+        mistakes = layer.forward_faults(case, problem, problem.expected)
+        slips += [(mistake.code, mistake.cause, mistake.outputs) for mistake in mistakes]
+        for code, cause, found in slips:
             other = any(
                 array.shape != right[key].shape or not np.allclose(array, right[key]) for key, array in found.items()
             )
-            key = (fault.code, fault.cause)
-            differ[key] = differ.get(key, False) or other
+            differ[code, cause] = differ.get((code, cause), False) or other
             assert set(found) <= set(right)
     assert len(differ) >= 6
     never = [key for key, other in differ.items() if not other]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+import itertools
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,11 +13,12 @@ from gradcheck_cli.checks.diagnosis.evidence import Evidence, Explanation, Hypot
 from gradcheck_cli.checks.diagnosis.factor import any_factor, named_factors
 from gradcheck_cli.checks.diagnosis.function import of_functions
 from gradcheck_cli.checks.diagnosis.further import Further, usable
-from gradcheck_cli.checks.diagnosis.output import explain_output
+from gradcheck_cli.checks.diagnosis.outputs import forward_causes
 from gradcheck_cli.checks.diagnosis.precision import narrower, rounded_arrays
 from gradcheck_cli.checks.diagnosis.rearranged import rearranged, simple
 from gradcheck_cli.checks.forward import expected_output
 from gradcheck_cli.implementation.implementation import listed
+from gradcheck_cli.layers.layer import Observed
 from gradcheck_cli.result import Diagnosis, Verdict
 
 if TYPE_CHECKING:
@@ -76,10 +77,21 @@ def diagnose(
         One diagnosis for each cause, the leaks among them; none where nothing fits.
     """
     size = problem.cotangent.size + sum(value.size for value in problem.inputs.values())
-    # State that is wrong alone leaves the function that is differentiated as it should be.
-    forward_fails = forward is not None and forward.verdict is Verdict.FAIL and forward.name not in problem.state
-    if size > LARGEST or not (forward_fails or Verdict.FAIL in {found.verdict for found in gradients.values()}):
+    fails = forward is not None and forward.verdict is Verdict.FAIL
+    gradient_fails = Verdict.FAIL in {found.verdict for found in gradients.values()}
+    if size > LARGEST or not (fails or gradient_fails):
         return leaks
+    further = Further(case, layer, implementation, settings)
+    mistakes: list[tuple[Explanation, list[str]]] = []
+    if fails and size <= LARGEST_FOR_SLIPS:
+        with np.errstate(all="ignore"):
+            mistakes = [*forward_causes(case, layer, problem, settings, out, further)]
+    causes = tuple(_diagnosis(*mistake) for mistake in mistakes)
+    leaks = () if causes else leaks  # what forward depends on beside follows from its mistake
+    # State that is wrong alone leaves the function that is differentiated as it should be.
+    forward_fails = fails and forward is not None and forward.name not in problem.state
+    if not (forward_fails or gradient_fails):
+        return (*leaks, *causes)
     arrays = {name: np.asarray(array) for name, array in returned.items() if usable(array, case.dtype)}
     evidence = Evidence(
         case=case,
@@ -94,27 +106,31 @@ def diagnose(
         ),
         derivatives=derivatives,
     )
-    slips = problem.reference and size <= LARGEST_FOR_SLIPS
-    further = Further(case, layer, implementation, settings)
-    wrong_output: tuple[Diagnosis, ...] = ()
-    agree = {found.verdict for found in gradients.values()} == {Verdict.PASS}
-    if forward_fails and slips and (cause := explain_output(case, layer, problem, settings, out, further)):
-        if agree:
-            cause = replace(cause, remedy=f"{cause.remedy} Backward agrees with this forward: correct both.")
-        wrong_output = (_diagnosis(cause, ["out"]),)
-        leaks = ()  # what it depends on beside is what it should not be
-    if forward_fails and not wrong_output and forward and forward.worst:
+    if forward_fails and forward and forward.worst:
         expected = expected_output(problem, out)
         rounded = narrower(np.asarray(out, expected.value.dtype), expected, case.dtype)
-        if rounded and not leaks:  # what else is seen, in leaks and gradients, is its roundings
+        if rounded and not (leaks or causes):  # what else is seen, in leaks and gradients, is its roundings
             return (_diagnosis(rounded, ["out"]),)
-        if agree:
-            other = f"Forward and backward agree with each other, but compute something else than {layer.title}."
-            first = "Hold forward against the definition first."
-            return (*leaks, Diagnosis(code="own-function", text=f"{other} {first}"))
+        if {found.verdict for found in gradients.values()} == {Verdict.PASS}:
+            explained = any(forward.name in names for _, names in mistakes)
+            return (*leaks, *causes, *(() if explained else (_own_function(layer, forward),)))
+    slips = problem.reference and size <= LARGEST_FOR_SLIPS
     with np.errstate(all="ignore"):  # what was returned may be as large as it likes
-        tries = _hypotheses(evidence, implementation, further, slips=slips, forward_fails=forward_fails)
-        return (*leaks, *wrong_output, *_told(evidence.failing, tries, further))
+        tries: Iterator[Hypothesis] = _hypotheses(
+            evidence, implementation, further, slips=slips, forward_fails=forward_fails
+        )
+        if slips and evidence.failing:
+            tries = itertools.chain(_first_faults(evidence, out), tries)
+        return (*leaks, *causes, *_told(evidence.failing, tries, further))
+
+
+def _own_function(layer: Layer, forward: ArrayResult) -> Diagnosis:
+    """Say that the gradients are those of forward, and that forward is that of no such layer."""
+    cause = (
+        f"Forward and backward agree with each other, but forward computes something other than {layer.indefinite}: "
+        f"{forward.name} differs from the definition on the same inputs, and the gradients are right for that forward."
+    )
+    return Diagnosis(code="own-function", text=f"{cause} Compare forward with the definition first.")
 
 
 def _told(failing: tuple[str, ...], found: Iterable[Hypothesis], further: Further) -> Iterator[Diagnosis]:
@@ -146,9 +162,9 @@ def _hypotheses(
     if not evidence.failing:
         return
     if forward_fails:
-        title = evidence.layer.title
+        title = evidence.layer.indefinite
         cause = f"{{names}} {{be}} right for {title}, but not for this forward, which computes something else."
-        explanation = Explanation(code="reference-gradient", cause=cause, remedy="Mend forward.")
+        explanation = Explanation(code="reference-gradient", cause=cause, remedy="Correct forward.")
         yield _fact(explanation, {name for name in evidence.failing if evidence.fits(name, evidence.reference[name])})
     zero = Explanation(
         code="zero",
@@ -179,6 +195,18 @@ def _hypotheses(
 def _fact(explanation: Explanation, names: Iterable[str]) -> Hypothesis:
     """Make a hypothesis of what is seen in this case, and says nothing of others."""
     return Hypothesis(explanation=explanation, predictions=dict.fromkeys(names))
+
+
+def _first_faults(evidence: Evidence, out: object) -> Iterator[Hypothesis]:
+    """Hold the faults of the layer against the case that come before all other hypotheses."""
+    problem, wide = evidence.problem, working_dtype(evidence.case.dtype)
+    if not isinstance(out, np.ndarray) or out.shape != problem.expected.shape:
+        return
+    derivatives = {name: expected.value for name, expected in evidence.derivatives.items()}
+    observed = Observed(out=out.astype(wide), derivatives=derivatives, gradients=evidence.returned)
+    for fault in evidence.layer.first_faults(evidence.case, problem, observed):
+        explanation = Explanation(code=fault.code, cause=fault.cause, remedy=fault.remedy)
+        yield _fact(explanation, evidence.fitting(fault.gradients))
 
 
 def _is_zero(array: Array) -> bool:
