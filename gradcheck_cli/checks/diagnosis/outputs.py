@@ -54,7 +54,8 @@ def forward_causes(
         derivatives=right,
     )
     found: dict[str, Explanation] = {}
-    for fault in layer.forward_faults(case, _widened(problem, wide), out.astype(wide)):
+    observed = out.astype(wide) if out.shape == problem.expected.shape else problem.expected
+    for fault in layer.forward_faults(case, _widened(problem, wide), observed):
         explained = [
             name for name in evidence.failing if name in fault.outputs and _fits(evidence, name, fault.outputs[name])
         ]
