@@ -16,6 +16,7 @@ import numpy as np
 from gradcheck_cli.implementation.implementation import Implementation, ImplementationError, NotExpressibleError
 from gradcheck_cli.implementation.packing import packed
 from gradcheck_cli.implementation.paths import current_folder
+from gradcheck_cli.implementation.seeding import generators_kept
 from gradcheck_cli.layers import LAYERS
 
 if TYPE_CHECKING:
@@ -81,7 +82,7 @@ def _fit(reading: Implementation, layer: Layer) -> Fit:
 
 def _tried(reading: Implementation, problem: Problem) -> Fit | None:
     """Return how well a reading does in one problem; None if it raises or cannot express it."""
-    with _quiet():
+    with _quiet(), generators_kept(problem):
         try:
             out, _ = packed(reading, problem).forward(problem.inputs, problem.parameters)
         except (ImplementationError, NotExpressibleError):
@@ -99,7 +100,7 @@ def _gradients_fit(reading: Implementation, layer: Layer) -> bool:
     Where forward takes a parameter of either of two shapes, the gradients tell which of them is meant.
     """
     for problem in problems(layer.name):
-        with _quiet():
+        with _quiet(), generators_kept(problem):
             try:
                 run = packed(reading, problem)
                 _, cache = run.forward(problem.inputs, problem.parameters)
