@@ -116,7 +116,8 @@ def candidates(loaded: Loaded, layer: Layer) -> list[Candidate]:
 
 def partner(name: str, loaded: Loaded) -> list[tuple[str, str]]:
     """List the pairs of names that a function is one of."""
-    return [pair for pair in pairs(_functions(vars(loaded.module))) if name in pair]
+    offered = {key: value for key, value in list(vars(loaded.module).items()) if _is_callable(key, value)}
+    return [pair for pair in pairs(_functions(offered)) if name in pair]
 
 
 def functions(loaded: Loaded) -> list[str]:
@@ -153,15 +154,22 @@ def public(loaded: Loaded, *, own: bool) -> dict[str, Any]:
 
 def _is_offered(key: str, value: Any, module: str | None) -> bool:
     """Tell whether something is public and can be called, and is defined in a module where one is given."""
+    if not _is_callable(key, value) or key.startswith("_"):
+        return False
+    home = getattr(value, "__module__", None)
+    return module is None or (isinstance(home, str) and home == module)
+
+
+def _is_callable(key: str, value: Any) -> bool:
+    """Tell whether something under a name can be called, and be looked at without raising."""
     try:
-        if key.startswith("_") or not callable(value) or is_missing(value):
-            return False
-        home = getattr(value, "__module__", None)
+        key.isidentifier()
+        getattr(value, "__module__", None)
         if inspect.isclass(value):
             has_passes(value)
+        return callable(value) and not is_missing(value)
     except Exception:  # noqa: BLE001  # a metaclass or an object of the user's may raise anything
         return False
-    return module is None or (isinstance(home, str) and home == module)
 
 
 def _functions(offered: Mapping[str, Any]) -> list[str]:
