@@ -13,7 +13,7 @@ from gradcheck_cli.arrays import drawn, epsilon, working_dtype
 from gradcheck_cli.checks.comparison import Subject, malformed, noisy, nonfinite
 from gradcheck_cli.checks.settings import DUTIES
 from gradcheck_cli.implementation.implementation import ImplementationError, listed
-from gradcheck_cli.numeric.rounding import typical
+from gradcheck_cli.numeric.rounding import root_mean_square
 from gradcheck_cli.result import Diagnosis, Duty, Verdict
 
 if TYPE_CHECKING:
@@ -310,7 +310,7 @@ def _difference(one: object, other: object) -> float:
         if (one == other).all():
             return 0.0
         with np.errstate(invalid="ignore"):  # infinities
-            return typical(one.astype(working_dtype(one.dtype)) - other)
+            return root_mean_square(one.astype(working_dtype(one.dtype)) - other)
     return 0.0
 
 

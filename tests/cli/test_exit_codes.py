@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import time
@@ -236,6 +237,31 @@ def test_undecided_is_3(convcheck: Program, layer_file: LayerFile, replacements:
     assert (run.returncode, run.stderr) == (3, "")
     assert "could not be decided" in run.stdout
     assert "1 case inconclusive" in run.stdout
+
+
+def test_a_bug_of_the_checker_is_4_and_what_was_finished_is_reported(convcheck: Program, tmp_path: Path) -> None:
+    plant = tmp_path / "planted"
+    plant.mkdir()
+    (plant / "sitecustomize.py").write_text(
+        "from gradcheck_cli.engine.stream import Forgetful\n\n\n"
+        "def recall(self, number, case):\n"
+        "    if case.N == 2:\n        raise RuntimeError('planted here')\n\n\n"
+        "Forgetful.recall = recall\n",
+        encoding="utf-8",
+    )
+    path = os.pathsep.join([str(plant), *filter(None, [os.environ.get("PYTHONPATH")])])
+    run = convcheck(*SMALL, "--N", "1,2,3", "--json", "report.json", env={"PYTHONPATH": path})
+    assert run.returncode == 4
+    assert "cut short after 1 of 3 cases: 1 passed" in run.stdout
+    assert run.stderr.startswith("Traceback")
+    assert "RuntimeError: planted here" in run.stderr
+    last = run.stderr.splitlines()[-1]
+    assert "bug in the checker" in last
+    assert "https://" in last
+    report = json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))
+    assert [result["verdict"] for result in report["results"]] == ["pass"]
+    assert report["summary"]["stopped"] is True
+    assert {path.name for path in tmp_path.iterdir()} == {"planted", "report.json"}
 
 
 def test_interrupted_is_130_and_what_was_finished_is_reported(layer_file: LayerFile, tmp_path: Path) -> None:
