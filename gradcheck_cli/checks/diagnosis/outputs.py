@@ -28,7 +28,9 @@ def forward_causes(
     A mistake that explains all wrong outputs comes before those that explain one each.
     """
     wide = working_dtype(case.dtype)
-    if not isinstance(out, np.ndarray) or out.shape != problem.expected.shape or not np.isfinite(out).all():
+    if not isinstance(out, np.ndarray) or out.shape != problem.expected.shape or out.dtype.kind != "f":
+        return
+    if not np.isfinite(out).all():
         return
     right = _parts(problem, expected_output(problem, out))
     returned = problem.parts(out.astype(wide))
