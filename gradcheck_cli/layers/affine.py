@@ -5,20 +5,28 @@ from __future__ import annotations
 import math
 import random
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
 
 from gradcheck_cli.arrays import signed_uniform
 from gradcheck_cli.layers.coupling import per_sample, per_unit
 from gradcheck_cli.layers.drawing import each_for_itself
-from gradcheck_cli.layers.layer import Axis, Case, Layer
+from gradcheck_cli.layers.layer import Axis, Case, Fault, Layer
+from gradcheck_cli.layers.layouts import cotangent_layouts
 from gradcheck_cli.layers.parameter import size
 from gradcheck_cli.layers.pose import pose
 from gradcheck_cli.layers.vocabulary import Argument, simple
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
     from gradcheck_cli.arrays import Array
     from gradcheck_cli.layers.drawing import Draw, Given
     from gradcheck_cli.layers.layer import Problem
+
+    Inputs = Mapping[str, Array]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,6 +113,41 @@ def _length(name: str, *names: str) -> Argument:
     return Argument(names=names, forms={"": lambda sizes: sizes[name]}, shapes=True)
 
 
+def _faults(case: AffineCase, problem: Problem) -> Iterator[Fault]:
+    """Yield the slips that make a difference in a case, the most common first."""
+    layer = partial(LAYER.gradients, problem)
+
+    def fault(code: str, cause: str, remedy: str, gradients: Callable[[Inputs, Array], Inputs]) -> Fault:
+        return Fault(code=code, cause=cause, remedy=remedy, gradients=gradients)
+
+    def of_part(kept: slice, names: str) -> Callable[[Inputs, Array], Inputs]:
+        def gradients(inputs: Inputs, dout: Array) -> Inputs:
+            part = np.zeros_like(dout)
+            part[kept] = dout[kept]
+            found = layer(inputs, part)
+            return {name: found[name] for name in names}
+
+        return gradients
+
+    summed, remedy = "{names} {be} summed over %s.", "Sum dout over samples: `dout.sum(axis=0)`."
+    yield fault("bias-axes", summed % "units, and not over samples", remedy, lambda _, g: {"b": g.sum(axis=1)})
+    yield fault("bias-axes", summed % "both axes", remedy, lambda _, g: {"b": np.full(case.M, g.sum())})
+    yield fault("bias-axes", "{names} {be} dout, not summed over samples.", remedy, lambda _, g: {"b": g})
+    if case.D == case.M:
+        plain = "In {names} w is not transposed."
+        yield fault(
+            "matrix-not-transposed",
+            plain,
+            "dx is `dout @ w.T`.",
+            lambda inputs, g: {"x": (g @ inputs["w"]).reshape(case.x_shape)},
+        )
+    assigned = "{names} {be} assigned where contributions are to be summed: the last sample's share is left."
+    yield fault("assigned-not-accumulated", assigned, "Write `+=`, not `=`, in the loop.", of_part(np.s_[-1:], "wb"))
+    missed = "In {names} the last sample is missed."
+    yield fault("last-sample-missed", missed, f"Loop over all {case.N} samples.", of_part(np.s_[:-1], "xwb"))
+    yield from cotangent_layouts(layer, ("N", "M"))
+
+
 LAYER = Layer(
     name="affine",
     title="affine layer",
@@ -131,5 +174,6 @@ LAYER = Layer(
         sizes=lambda inputs, _: {"D": inputs["w"].shape[0], "M": inputs["w"].shape[1]},
     ),
     trials=(AffineCase(N=3, D=4, M=2),),
+    faults=_faults,
     random=_random,
 )

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from gradcheck_cli.arrays import Array
-    from gradcheck_cli.layers.layer import Fault
+    from gradcheck_cli.layers.layer import Fault, ForwardFault
 
 _SAMPLE = Axis(name="sample", index="n", size="N")
 _CHANNEL = Axis(name="channel", index="c", size="C")
@@ -227,6 +227,12 @@ def _faults(case: ConvCase, problem: Problem) -> Iterable[Fault]:
     return faults(case, problem)
 
 
+def _forward_faults(case: ConvCase, problem: Problem, _out: Array) -> Iterable[ForwardFault]:
+    from gradcheck_cli.layers.conv_forward_faults import forward_faults
+
+    return forward_faults(case, problem.inputs)
+
+
 LAYER = Layer(
     name="conv",
     title="convolution",
@@ -246,6 +252,7 @@ LAYER = Layer(
         ConvCase(N=3, C=2, H=5, W=5, F=4, HH=3, WW=3, stride=1, pad=1),  # for those that take square images only
     ),
     faults=_faults,
+    forward_faults=_forward_faults,
     random=random_geometry,
     shows=shows,
     corners=CORNERS,

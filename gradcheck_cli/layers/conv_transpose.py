@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from gradcheck_cli.arrays import Array
     from gradcheck_cli.layers.drawing import Draw, Given
-    from gradcheck_cli.layers.layer import Fault, Problem
+    from gradcheck_cli.layers.layer import Fault, ForwardFault, Problem
 
     Param = dict[str, Any]
 
@@ -218,6 +218,13 @@ def _faults(case: ConvTransposeCase, problem: Problem) -> Iterable[Fault]:
 _FIRST = {"x": "N C H W", "out": "N F H W"}
 _LAST = {"x": "N H W C", "out": "N H W F"}
 
+
+def _forward_faults(case: ConvTransposeCase, problem: Problem, _out: Array) -> Iterable[ForwardFault]:
+    from gradcheck_cli.layers.conv_transpose_faults import forward_faults
+
+    return forward_faults(case, problem.inputs)
+
+
 LAYER = Layer(
     name="conv-transpose",
     title="transposed convolution",
@@ -246,6 +253,7 @@ LAYER = Layer(
         ConvTransposeCase(N=3, C=2, H=3, W=3, F=4, HH=3, WW=3, stride=1, pad=0),  # and that know no stride
     ),
     faults=_faults,
+    forward_faults=_forward_faults,
     random=_random,
     shows=lambda case: shows(case.transposed),
     corners=_CORNERS,

@@ -13,6 +13,7 @@ from gradcheck_cli.layers.conv_fast import gather
 from gradcheck_cli.layers.conv_random import random_geometry
 from gradcheck_cli.layers.coupling import Windows, fixed
 from gradcheck_cli.layers.layer import Axis, Case, Fault, Layer
+from gradcheck_cli.layers.layouts import cotangent_layouts
 from gradcheck_cli.layers.parameter import size
 from gradcheck_cli.layers.pose import pose
 from gradcheck_cli.layers.vocabulary import Argument, simple
@@ -120,6 +121,33 @@ def _argument(name: str, *names: str, pair: bool = False) -> Argument:
     return Argument(names=names, forms={"": lambda sizes: sizes[name]}, pair=pair)
 
 
+def _backward(backward: Backward, cache: Any, _: Mapping[str, Array], dout: Array) -> dict[str, Array]:
+    return {"x": backward(dout, cache)}
+
+
+def _missed(case: PoolCase, right: Callable[[Mapping[str, Array], Array], Mapping[str, Array]]) -> Iterator[Fault]:
+    """Yield loops that end before all windows are taken."""
+    _, _, rows, columns = case.out_shape
+    swapped_rows = max((case.H - case.pool_width) // case.stride + 1, 0)
+    swapped_columns = max((case.W - case.pool_height) // case.stride + 1, 0)
+    every = f"Loop over all of dout: {rows} rows and {columns} columns."
+    last, size = "In {names} the last %s of windows is missed.", "In {names} %s: windows are missed."
+    for code, cause, kept in (
+        ("last-windows-missed", last % "row", (rows - 1, columns)),
+        ("last-windows-missed", last % "column", (rows, columns - 1)),
+        ("last-windows-missed", last % "row and the last column", (rows - 1, columns - 1)),
+        ("size-of-wrong-axis", size % "W' is computed from the window's height", (rows, min(columns, swapped_columns))),
+        ("size-of-wrong-axis", size % "H' is computed from the window's width", (min(rows, swapped_rows), columns)),
+    ):
+
+        def gradients(inputs: Mapping[str, Array], g: Array, kept: tuple[int, int] = kept) -> Mapping[str, Array]:
+            part = np.zeros_like(g)
+            part[:, :, : kept[0], : kept[1]] = g[:, :, : kept[0], : kept[1]]
+            return right(inputs, part)
+
+        yield Fault(code=code, cause=cause, remedy=every, gradients=gradients)
+
+
 def pooling(
     case: type[PoolCase],
     title: str,
@@ -173,6 +201,7 @@ def pooling(
                 "Give dout to the largest element of its window alone.",
                 unmasked,
             )
+        yield from _missed(case, partial(_backward, pair[1], cache))
         for backward in assigned if case.stride < max(case.pool_height, case.pool_width) else ():
             yield fault(
                 "assigned-not-accumulated",
@@ -181,6 +210,7 @@ def pooling(
                 "Windows overlap: write `+=`, not `=`, in the loop.",
                 backward,
             )
+        yield from cotangent_layouts(partial(_backward, pair[1], cache), ("N", "C", "H'", "W'"))
 
     def standard() -> tuple[PoolCase, ...]:
         rows = [

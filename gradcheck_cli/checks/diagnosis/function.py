@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from gradcheck_cli.arrays import Array
     from gradcheck_cli.checks.diagnosis.evidence import Evidence
     from gradcheck_cli.implementation.implementation import Implementation
+    from gradcheck_cli.numeric.black_box import Function
     from gradcheck_cli.numeric.colored import Coupling
-    from gradcheck_cli.numeric.point import Function
 
 #: Elements of an input up to which it is differentiated again, each element in several evaluations.
 _LARGEST = 2_000
