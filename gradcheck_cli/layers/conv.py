@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from gradcheck_cli.arrays import signed_uniform, working_dtype
+from gradcheck_cli.arrays import signed_uniform, with_zeros, working_dtype
 from gradcheck_cli.layers.conv_fast import conv_backward_fast, conv_forward_fast
 from gradcheck_cli.layers.conv_naive import both, conv_backward_naive, conv_forward_naive
 from gradcheck_cli.layers.conv_random import CORNERS, random_geometry, shows
@@ -134,7 +134,9 @@ def problem(case: ConvCase) -> Problem:
         "w": (case.F, case.C // case.groups, case.HH, case.WW),
         "b": (case.F,),
     }
-    inputs = {name: signed_uniform(source, shape).astype(case.dtype) for name, shape in shapes.items()}
+    drawn = {name: signed_uniform(source, shape) for name, shape in shapes.items()}
+    drawn["x"] = with_zeros(drawn["x"], case.seed)
+    inputs = {name: value.astype(case.dtype) for name, value in drawn.items()}
     cotangent = signed_uniform(source, case.out_shape).astype(case.dtype)
     x, w, b = (value.astype(working_dtype(case.dtype)) for value in inputs.values())
     expected, _ = conv_forward_naive(x, w, b, case.conv_param)

@@ -52,6 +52,7 @@ def activation(
     slope: Callable[[Array], Array],
     names: tuple[str, ...],
     faults: Callable[[], Iterable[Fault]],
+    zeros: tuple[str, ...] = ("x",),
 ) -> Layer:
     """Make the layer of an activation.
 
@@ -62,6 +63,7 @@ def activation(
         slope: of the output, the sum of the absolute values of the terms that its slope is computed from.
         names: what people call it.
         faults: what people get wrong in backward.
+        zeros: as `pose` has them; none where it has a kink at 0.
     """
 
     def problem(case: ElementwiseCase) -> Problem:
@@ -80,6 +82,7 @@ def activation(
             gradient_scale=lambda dout, x: {"x": abs(dout) * slope(pair[0](x)[0])},
             axes={"x": named, "out": named},
             couples={"x": elementwise},
+            zeros=zeros,
         )
 
     return Layer(

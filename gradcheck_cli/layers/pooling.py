@@ -241,6 +241,7 @@ def pooling(
             scale=lambda x, param: (pair[0](abs(x), param)[0],),
             axes={"x": _axes("H", "W"), "out": _axes("H'", "W'")},
             couples={"x": fixed(_coupling(case))},
+            zeros=() if unmasked else ("x",),  # two zeros in a window are a tie
         )
 
     def faults(case: PoolCase, problem: Problem) -> Iterator[Fault]:

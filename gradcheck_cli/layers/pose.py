@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gradcheck_cli.arrays import signed_uniform, working_dtype
+from gradcheck_cli.arrays import signed_uniform, with_zeros, working_dtype
 from gradcheck_cli.layers.layer import Axis, Problem, fresh
 
 if TYPE_CHECKING:
@@ -41,6 +41,7 @@ def pose(
     outputs: tuple[str, ...] = ("out",),
     state: tuple[str, ...] = (),
     gradient_scale: Callable[..., Mapping[str, Array]] | None = None,
+    zeros: tuple[str, ...] = ("x",),
 ) -> Problem:
     """Pose a problem.
 
@@ -57,9 +58,14 @@ def pose(
         state: entries of the parameters that forward writes.
         gradient_scale: (cotangents of the outputs, inputs, parameters) -> of gradients in which terms cancel that
             their Jacobian does not show, the sum of the absolute values of these terms.
+        zeros: inputs of which some elements are made 0: those in which forward is smooth there.
     """
+    drawn = dict(inputs)
+    for name in zeros:
+        if drawn[name].dtype.kind == "f":  # no indices
+            drawn[name] = with_zeros(drawn[name], case.seed)
     wide, dtype = working_dtype(case.dtype), np.dtype(case.dtype)
-    given = {name: _as(value, dtype) for name, value in inputs.items()}
+    given = {name: _as(value, dtype) for name, value in drawn.items()}
     typed = None if parameters is None else {key: _as(value, dtype) for key, value in parameters.items()}
     widened = [_as(value, wide) for value in given.values()]
     settings = [] if typed is None else [{key: _as(value, wide) for key, value in typed.items()}]

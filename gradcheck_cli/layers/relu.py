@@ -64,4 +64,5 @@ LAYER = activation(
     slope=np.sign,
     names=("relu",),
     faults=_faults,
+    zeros=(),
 )
