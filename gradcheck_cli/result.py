@@ -242,6 +242,11 @@ class Summary:
         return sum(self.counts.values())
 
     @property
+    def cut_short(self) -> bool:
+        """Whether the run ended before all cases were checked."""
+        return self.interrupted or self.stopped or self.lost
+
+    @property
     def verdict(self) -> Verdict:
         """The verdict on the run."""
         return Verdict.worst(verdict for verdict, count in self.counts.items() if count)

@@ -250,7 +250,7 @@ def _output_flags(program: str) -> list[click.Parameter]:
             f"[all; of more than {MANY_CASES} cases failed; of several implementations grades]",
             section=OUTPUT,
         ),
-        Flag(["-q", "--quiet"], is_flag=True, help="one line", section=OUTPUT),
+        Flag(["-q", "--quiet"], is_flag=True, help="one line for each implementation, with the cause", section=OUTPUT),
         Flag(["-v", "--verbose"], is_flag=True, help="everything, arrays included", section=OUTPUT),
         Flag(
             ["--color"],

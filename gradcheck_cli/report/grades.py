@@ -6,12 +6,17 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from rich.text import Text
+
 from gradcheck_cli.report.rows import Row, Rows
+from gradcheck_cli.report.words import STYLES, word
 from gradcheck_cli.result import Verdict
 from gradcheck_cli.text import clean
 from gradcheck_cli.way import Way
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from gradcheck_cli.result import CaseResult
 
 #: Characters of a reason in a row: some lines, as a terminal is wide.
@@ -78,6 +83,15 @@ class Grades:
         elif reason := "; ".join(causes) or result.reason:
             grade.reasons.setdefault(Way.of(result), Counter())[reason] += 1
 
+    def lines(self) -> Iterator[Text]:
+        """Yield one line for each implementation: verdict, passed cases, name and cause; the worst last."""
+        for (name, layer), grade in self._sorted():
+            line = Text(word(grade.verdict), style=STYLES[grade.verdict])
+            several = sum(name == other for other, _ in self._grades) > 1
+            line.append(f" {grade.counts[Verdict.PASS]}/{grade.ran} {name}", style="default")
+            line.append(f" ({layer})" if several else "", style="default")
+            yield line.append(f": {clean(grade.reason, _LONGEST)}" if grade.reason else "", style="default")
+
     def table(self, *, layers: bool) -> Rows:
         """Make the table; with a column that says which layer it is, if that is asked for."""
         short = _short([name for name, _ in self._grades])
@@ -88,9 +102,12 @@ class Grades:
                 name=short[name],
                 why=clean(grade.reason, _LONGEST),
             )
-            for (name, layer), grade in sorted(self._grades.items(), key=lambda item: item[1].badness)
+            for (name, layer), grade in self._sorted()
         ]
         return Rows(heads=("passed", *(["layer"] if layers else []), "implementation", "why"), rows=rows)
+
+    def _sorted(self) -> list[tuple[tuple[str, str], _Grade]]:
+        return sorted(self._grades.items(), key=lambda item: item[1].badness)
 
 
 def _share(count: int, ran: int) -> str:

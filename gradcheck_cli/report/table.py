@@ -77,21 +77,26 @@ class TableReport:
             self._line(result)
 
     def finish(self, summary: Summary) -> None:
-        """Print what is left to tell, and the summary."""
-        if self._look.show == "worst" and self._worst is not None and not self._look.quiet:
+        """Print what is left to tell, and the summary; if quiet, a line for each implementation."""
+        if self._look.quiet:
+            for line in self._grades.lines():
+                self._console.print(line, soft_wrap=True)
+            if summary.cut_short or not len(self._grades):
+                self._console.print(self._summary(summary), soft_wrap=True)
+            return
+        if self._look.show == "worst" and self._worst is not None:
             self._stories = [self._worst]
         for result in self._stories:
             self._story(result)
-        if not self._look.quiet:
+        self._gap()
+        if len(self._grades) > 1 or self._run.surveyed:
+            self._console.print(self._grades.table(layers=self._run.surveyed))
             self._gap()
-            if len(self._grades) > 1 or self._run.surveyed:
-                self._console.print(self._grades.table(layers=self._run.surveyed))
-                self._gap()
-            elif self._run.cases > 1:  # of a single one it is told with its arrays
-                for remark, count in self._remarks.items():
-                    self._print(f"in {count} of {summary.cases} cases: {remark}", style="default")
-            for line in self._skipped.lines():
-                self._print(line, style=STYLES[Verdict.SKIP])
+        elif self._run.cases > 1:  # of a single one it is told with its arrays
+            for remark, count in self._remarks.items():
+                self._print(f"in {count} of {summary.cases} cases: {remark}", style="default")
+        for reason in self._skipped.lines():
+            self._print(reason, style=STYLES[Verdict.SKIP])
         self._console.print(self._summary(summary), soft_wrap=True)
 
     def _gap(self) -> None:
@@ -183,13 +188,12 @@ class TableReport:
     def _summary(self, summary: Summary) -> Text:
         counts = {verdict: count for verdict, count in summary.counts.items() if count}
         text = Text(f"{summary.cases} {'case' if summary.cases == 1 else 'cases'}")
-        cut = summary.interrupted or summary.stopped or summary.lost
-        if cut:
+        if summary.cut_short:
             how = "stopped by --max-failures" if summary.stopped else "cut short" if summary.lost else "interrupted"
             text = Text(f"{how} after {summary.cases} of {self._run.cases} cases")
         for number, (verdict, count) in enumerate(counts.items()):
-            text.append(", " if number else ": " if len(counts) > 1 or cut else " ")
-            text.append(f"{count} " if len(counts) > 1 or cut else "")
+            text.append(", " if number else ": " if len(counts) > 1 or summary.cut_short else " ")
+            text.append(f"{count} " if len(counts) > 1 or summary.cut_short else "")
             text.append(_COUNTED[verdict], style=STYLES[verdict])
         if summary.ways:
             text.append(f" (in {summary.ways} {'way' if summary.ways == 1 else 'ways'})")

@@ -426,11 +426,22 @@ def test_blanks_keep_the_words_of_a_line_apart(dtype: str, more: dict[str, Any])
 )
 def test_the_summary(results: list[CaseResult], said: str) -> None:
     assert shown(*results).splitlines()[-1] == said
-    assert shown(*results, quiet=True) == f"{said}\n"
+
+
+def test_quiet_is_a_line_for_each_implementation_with_its_cause_the_worst_last() -> None:
+    worse = replace(WRONG_VALUE, implementation="worse.py:f,g")
+    assert shown(worse, PASSED, PASSED, SKIPPED, quiet=True).splitlines() == [
+        "pass 2/2 layers.py:f,g",
+        f"FAIL 0/1 worse.py:f,g: {WRONG_VALUE.reason}",
+    ]
+    assert shown(PASSED, RAISED, quiet=True) == f"ERROR 1/2 layers.py:f,g: {RAISED.reason} (in 1 of 2 cases)\n"
+    other = replace(PASSED, layer="relu")
+    assert shown(PASSED, other, quiet=True) == "pass 1/1 layers.py:f,g (conv)\npass 1/1 layers.py:f,g (relu)\n"
 
 
 def test_the_summary_of_an_interrupted_run() -> None:
     assert shown(PASSED, interrupted_at=5, quiet=True) == (
+        "pass 1/1 layers.py:f,g\n"
         "interrupted after 1 of 5 cases: 1 passed in 1.23 s; at worst 100.0 eps off (dw), 100 allowed\n"
     )
     assert shown(interrupted_at=5, quiet=True) == "interrupted after 0 of 5 cases in 1.23 s\n"
