@@ -52,6 +52,7 @@ class Gradients:
     leaks: tuple[Diagnosis, ...] = ()  #: what was found out about forward on the way
     ignored: tuple[str, ...] = ()  #: inputs on which forward does not depend, of those that were differentiated so
     remarks: tuple[Diagnosis, ...] = ()  #: what is worth to be said of a pass
+    causes: tuple[Diagnosis, ...] = ()  #: of what is wrong, where that is known already
 
 
 def check_gradients(
