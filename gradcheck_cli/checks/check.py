@@ -19,6 +19,7 @@ from gradcheck_cli.checks.guards import find_guard, judge_guarded
 from gradcheck_cli.checks.precision import accepted_dtype, kernel_dtype, kernel_reason, widest_rounding
 from gradcheck_cli.checks.reference import decide_by_reference
 from gradcheck_cli.checks.settings import Settings
+from gradcheck_cli.checks.zero_probe import probe_zeros
 from gradcheck_cli.command import replay_command
 from gradcheck_cli.implementation.find import find, plain
 from gradcheck_cli.implementation.implementation import (
@@ -152,6 +153,7 @@ def _judge_problem(
         if returned is not None and inside is None:
             found = _gradients(returned, forward, implementation, problem, case.dtype, settings)
             found = decide_by_reference(found, returned, forward, layer, problem, case.dtype, settings)
+            found = found if problem.reference else probe_zeros(found, implementation, problem)
             wrong = {part.verdict for part in (forward, *found.results.values()) if part} & {Verdict.FAIL}
             if wrong and (guarded := find_guard(out, forward, layer, problem, case.dtype, settings)):
                 found = judge_guarded(found, returned, guarded, layer, problem, case.dtype, settings)
@@ -231,6 +233,8 @@ def _causes(
     found: Gradients,
 ) -> tuple[Diagnosis, ...]:
     """Say why something is wrong, and what is known of forward beside that."""
+    if found.causes:
+        return found.causes
     if not_finite := why_not_finite(out, returned, layer, problem):
         return *found.leaks, not_finite
     if zeros := wrong_at_zeros(returned, found, problem, case.dtype, settings):

@@ -52,6 +52,7 @@ class Gradients:
     leaks: tuple[Diagnosis, ...] = ()  #: where forward is less local than the layer
     ignored: tuple[str, ...] = ()  #: inputs in `derivatives` on which forward does not depend
     remarks: tuple[Diagnosis, ...] = ()  #: what a pass should mention
+    causes: tuple[Diagnosis, ...] = ()  #: of what is wrong, where that is known already
 
 
 def check_gradients(
