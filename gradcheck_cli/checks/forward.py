@@ -10,7 +10,7 @@ import numpy as np
 from gradcheck_cli.arrays import epsilon
 from gradcheck_cli.checks.comparison import Expected, Subject, compare, nonfinite
 from gradcheck_cli.implementation.implementation import ImplementationError
-from gradcheck_cli.layers.pose import answered
+from gradcheck_cli.layers.framework.make_problem import with_output_shape
 from gradcheck_cli.result import Verdict
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def seen(out: object, problem: Problem, case: Case, order: tuple[str, ...]) -> P
     if reason := nonfinite("out", out):
         raise ImplementationError(f"{reason}: {_ELSEWHERE}")
     inputs = {name: problem.inputs[name] for name in order if name in problem.inputs}
-    return answered(replace(problem, inputs=inputs), case, out.shape)
+    return with_output_shape(replace(problem, inputs=inputs), case, out.shape)
 
 
 #: What helps where a function is not defined for what was drawn.

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import math
-import random
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from gradcheck_cli.arrays import signed_uniform
-from gradcheck_cli.layers.coupling import per_sample, per_unit
 from gradcheck_cli.layers.drawing import each_for_itself
-from gradcheck_cli.layers.layer import Axis, Case, Layer
+from gradcheck_cli.layers.framework.axes import FEATURE, SAMPLE, Axis, declare
+from gradcheck_cli.layers.framework.make_problem import make_problem
+from gradcheck_cli.layers.layer import Case, Layer
 from gradcheck_cli.layers.parameter import size
-from gradcheck_cli.layers.pose import pose
 from gradcheck_cli.layers.vocabulary import Argument, simple
 
 if TYPE_CHECKING:
@@ -62,27 +60,21 @@ def affine_backward(dout: Array, cache: tuple[Array, Array]) -> tuple[Array, Arr
     return (dout @ w.T).reshape(x.shape), x.reshape(x.shape[0], -1).T @ dout, dout.sum(axis=0)
 
 
-_SAMPLE = Axis(name="sample", index="n", size="N")
-_FEATURE = Axis(name="feature", index="d", size="D")
-_UNIT = Axis(name="unit", index="m", size="M")
+AXES = declare(x="N D", w="D M", b="M", out="N M")
+
+#: Of an x of three axes, the one in the middle.
+_PART = Axis(name="row", index="i", size="split")
 
 
 def problem(case: AffineCase) -> Problem:
     """Draw a case's arrays."""
-    source = random.Random(case.seed)  # noqa: S311  # arrays to compute with, not secrets
-    shapes = {"x": case.x_shape, "w": (case.D, case.M), "b": (case.M,)}
-    flattened = "it does not flatten an x of three axes, or cannot" if case.split > 1 else None
-    x_axes = (_SAMPLE, _FEATURE) if case.split == 1 else (_SAMPLE, Axis(name="row", index="i", size="split"), _FEATURE)
-    posed = pose(
+    posed = make_problem(
         case,
-        source,
-        {name: signed_uniform(source, shape) for name, shape in shapes.items()},
+        axes=AXES if case.split == 1 else {**AXES, "x": (SAMPLE, _PART, FEATURE)},
+        shapes={"x": case.x_shape},
         reference=(affine_forward, affine_backward),
-        scale=lambda x, w, b: (affine_forward(abs(x), abs(w), abs(b))[0],),
-        axes={"x": x_axes, "w": (_FEATURE, _UNIT), "b": (_UNIT,), "out": (_SAMPLE, _UNIT)},
-        couples={"x": per_sample, "w": per_unit, "b": per_unit},
     )
-    return replace(posed, beyond=flattened)
+    return replace(posed, beyond="it does not flatten an x of three axes, or cannot" if case.split > 1 else None)
 
 
 def standard() -> tuple[AffineCase, ...]:

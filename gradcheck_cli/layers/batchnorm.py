@@ -2,28 +2,30 @@
 
 from __future__ import annotations
 
-import random
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
 from gradcheck_cli.arrays import signed_uniform
-from gradcheck_cli.layers.coupling import per_channel
-from gradcheck_cli.layers.layer import Axis, Case, Fault, Layer
+from gradcheck_cli.layers.framework.axes import declare
+from gradcheck_cli.layers.framework.make_problem import make_problem
+from gradcheck_cli.layers.layer import Case, Fault, Layer
 from gradcheck_cli.layers.normalisation import absolute, absolute_dx, slips
 from gradcheck_cli.layers.parameter import choice, real, size
-from gradcheck_cli.layers.pose import pose
 from gradcheck_cli.layers.vocabulary import simple
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from gradcheck_cli.arrays import Array
+    from gradcheck_cli.layers.framework.axes import Axis
     from gradcheck_cli.layers.layer import Problem
 
     Pair = tuple[Callable[..., Any], Callable[..., Any]]
     Param = dict[str, Any]
+
+STATISTICS = ("running_mean", "running_var")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,7 +89,7 @@ def _by_feature(values: Array, x: Array) -> Array:
     return values.reshape(-1, *[1] * (x.ndim - 2))
 
 
-def batch_problem(case: Case, shape: tuple[int, ...], axes: tuple[Axis, ...], pair: Pair) -> Problem:
+def batch_problem(case: Case, axes: Mapping[str, tuple[Axis, ...]], pair: Pair) -> Problem:
     """Draw the arrays of a batch normalisation whose features are the second axis of x.
 
     Running variances are positive, and neither statistic is where it would start. Courses call no backward in mode
@@ -95,35 +97,27 @@ def batch_problem(case: Case, shape: tuple[int, ...], axes: tuple[Axis, ...], pa
 
     Args:
         case: with mode, eps and momentum.
-        shape: of x.
-        axes: of x.
+        axes: of inputs, outputs and state.
         pair: the reference.
     """
-    source = random.Random(case.seed)  # noqa: S311  # arrays to compute with, not secrets
-    one = shape[1:2]
-    inputs = {
-        "x": signed_uniform(source, shape),
-        "gamma": signed_uniform(source, one),
-        "beta": signed_uniform(source, one),
-    }
-    statistics = {
-        "running_mean": signed_uniform(source, one),
-        "running_var": abs(signed_uniform(source, one)),
-    }
-    posed = pose(
+    source = case.source()
+    shapes = {name: tuple(getattr(case, axis.size) for axis in own) for name, own in axes.items()}
+    inputs = {name: signed_uniform(source, shapes[name]) for name in ("x", "gamma", "beta")}
+    running_mean, running_var = (signed_uniform(source, shapes[name]) for name in STATISTICS)
+    posed = make_problem(
         case,
-        source,
-        inputs,
-        parameters={**{name: case.geometry[name] for name in ("mode", "eps", "momentum")}, **statistics},
+        axes=axes,
+        inputs=inputs,
+        source=source,
+        parameters={
+            **{name: case.geometry[name] for name in ("mode", "eps", "momentum")},
+            "running_mean": running_mean,
+            "running_var": abs(running_var),
+        },
         reference=pair,
+        state=STATISTICS,  # which have no axes but that of features: samples, and places in them, meet there
         scale=_scale,
         gradient_scale=_gradient_scale,
-        axes={
-            **dict.fromkeys(("x", "out"), axes),
-            **dict.fromkeys(("gamma", "beta", *statistics), axes[1:2]),
-        },
-        couples=dict.fromkeys(inputs, per_channel),
-        state=tuple(statistics),
     )
     return replace(posed, cache_optional=case.geometry["mode"] == "test")
 
@@ -199,13 +193,12 @@ def _as_in_training(case: Case, problem: Problem) -> Iterator[Fault]:
         )
 
 
-SAMPLE = Axis(name="sample", index="n", size="N")
-_AXES = (SAMPLE, Axis(name="feature", index="d", size="D"))
+AXES = declare(x="N D", gamma="D", beta="D", out="N D", running_mean="D", running_var="D")
 
 
 def problem(case: BatchnormCase) -> Problem:
     """Draw a case's arrays."""
-    return batch_problem(case, (case.N, case.D), _AXES, (batchnorm_forward, batchnorm_backward))
+    return batch_problem(case, AXES, (batchnorm_forward, batchnorm_backward))
 
 
 def standard() -> tuple[BatchnormCase, ...]:
@@ -245,5 +238,5 @@ LAYER = Layer(
     faults=batch_faults,
     shows=lambda case: case.N > 1 or case.mode == "test",  # of one sample nothing but beta is left
     param="bn_param",
-    state=("running_mean", "running_var"),
+    state=STATISTICS,
 )

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import math
-import random
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from gradcheck_cli.arrays import signed_uniform
-from gradcheck_cli.layers.coupling import elementwise
 from gradcheck_cli.layers.drawing import each_for_itself
 from gradcheck_cli.layers.elementwise import ElementwiseCase, axes
+from gradcheck_cli.layers.framework.make_problem import make_problem
 from gradcheck_cli.layers.layer import Fault, Layer
 from gradcheck_cli.layers.parameter import choice, real
-from gradcheck_cli.layers.pose import pose
 from gradcheck_cli.layers.vocabulary import simple
 
 if TYPE_CHECKING:
@@ -69,18 +66,15 @@ def dropout_backward(dout: Array, mask: Any) -> Array:
 
 def problem(case: DropoutCase) -> Problem:
     """Draw a case's arrays. What a layer drops is its own choice: each element is right as x / p and as 0."""
-    source = random.Random(case.seed)  # noqa: S311  # arrays to compute with, not secrets
     named = axes(len(case.shape))
     train = case.mode == "train"
-    posed = pose(
+    posed = make_problem(
         case,
-        source,
-        {"x": signed_uniform(source, case.shape)},
+        axes={"x": named, "out": named},
+        shapes={"x": case.shape},
         parameters={"mode": case.mode, "p": case.p, "seed": case.seed % 2**32},
         reference=(dropout_forward, dropout_backward),
         scale=lambda x, param: (abs(x) / param["p"] if train else abs(x),),
-        axes={"x": named, "out": named},
-        couples={"x": elementwise},
     )
     if not train or case.p == 1:  # nothing to choose
         return posed

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import random
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
 from gradcheck_cli.arrays import signed_uniform
-from gradcheck_cli.layers.coupling import elementwise
-from gradcheck_cli.layers.layer import Axis, Case, Layer
+from gradcheck_cli.layers.framework.axes import Axis
+from gradcheck_cli.layers.framework.make_problem import make_problem
+from gradcheck_cli.layers.layer import Case, Layer
 from gradcheck_cli.layers.parameter import shape
-from gradcheck_cli.layers.pose import pose
 from gradcheck_cli.layers.vocabulary import simple
 
 if TYPE_CHECKING:
@@ -58,21 +57,19 @@ def activation(
     """
 
     def problem(case: ElementwiseCase) -> Problem:
-        source = random.Random(case.seed)  # noqa: S311  # arrays to compute with, not secrets
+        source = case.source()
         named = axes(len(case.shape))
         x = signed_uniform(source, case.shape)
         x.flat[0] = abs(x.flat[0])  # where all are negative, a rectifier has nothing to check
-        return pose(
+        return make_problem(
             case,
-            source,
-            # Magnitudes from 0.5 to 1.5: the kink at zero is out of reach.
-            {"x": x},
+            axes={"x": named, "out": named},
+            inputs={"x": x},  # of magnitudes from 0.5 to 1.5: the kink at zero is out of reach
+            source=source,
             reference=pair,
             # None of them is steeper than 1, so that what x was rounded by counts once at most.
             scale=lambda x: (np.maximum(abs(x), abs(pair[0](x)[0])),),
             gradient_scale=lambda dout, x: {"x": abs(dout) * slope(pair[0](x)[0])},
-            axes={"x": named, "out": named},
-            couples={"x": elementwise},
         )
 
     return Layer(

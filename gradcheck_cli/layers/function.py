@@ -14,9 +14,9 @@ import numpy as np
 
 from gradcheck_cli.arrays import drawn
 from gradcheck_cli.layers.drawing import picked
+from gradcheck_cli.layers.framework.axes import anonymous
 from gradcheck_cli.layers.layer import Case, Layer, Problem
 from gradcheck_cli.layers.named import intervals, shapes
-from gradcheck_cli.layers.pose import anonymous
 from gradcheck_cli.layers.vocabulary import simple
 
 if TYPE_CHECKING:

@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import math
-import random
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from gradcheck_cli.arrays import signed_uniform
-from gradcheck_cli.layers.coupling import per_channel
 from gradcheck_cli.layers.drawing import each_for_itself
-from gradcheck_cli.layers.layer import Axis, Case, Layer
+from gradcheck_cli.layers.framework.axes import CHANNEL, COLUMN, ROW, declare
+from gradcheck_cli.layers.framework.coupling import EACH, group
+from gradcheck_cli.layers.framework.make_problem import make_problem
+from gradcheck_cli.layers.layer import Case, Layer
 from gradcheck_cli.layers.layernorm import layernorm_backward, layernorm_forward
 from gradcheck_cli.layers.normalisation import absolute, absolute_dx, slips
 from gradcheck_cli.layers.parameter import real, size
-from gradcheck_cli.layers.pose import pose
 from gradcheck_cli.layers.vocabulary import Argument, Arrangement, Vocabulary
-from gradcheck_cli.numeric.colored import Coupling
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -76,38 +74,21 @@ def groupnorm_backward(dout: Array, cache: tuple[Any, ...]) -> tuple[Array, Arra
     return dx.reshape(dout.shape), (dout * normal).sum(axis=(0, 2, 3)), dout.sum(axis=(0, 2, 3))
 
 
-_CHANNEL = Axis(name="channel", index="c", size="C")
-_AXES = (
-    Axis(name="sample", index="n", size="N"),
-    _CHANNEL,
-    Axis(name="row", index="i", size="H", spatial=True),
-    Axis(name="column", index="j", size="W", spatial=True),
-)
+AXES = declare(x="N C H W", gamma="C", beta="C", out="N C H W")
 
 
 def problem(case: GroupnormCase) -> Problem:
     """Draw a case's arrays."""
-    source = random.Random(case.seed)  # noqa: S311  # arrays to compute with, not secrets
-    shapes = {"x": (case.N, case.C, case.H, case.W), "gamma": (case.C,), "beta": (case.C,)}
-    return pose(
+    return make_problem(
         case,
-        source,
-        {name: signed_uniform(source, shape) for name, shape in shapes.items()},
+        axes=AXES,
         parameters={"G": case.G, "eps": case.eps},
         reference=(groupnorm_forward, groupnorm_backward),
+        # The elements of a group meet in its mean and variance.
+        relations={"x": {CHANNEL: group(CHANNEL, case.G, case.C), ROW: EACH, COLUMN: EACH}},
         scale=_scale,
         gradient_scale=_gradient_scale,
-        axes={**dict.fromkeys(("x", "out"), _AXES), **dict.fromkeys(("gamma", "beta"), (_CHANNEL,))},
-        couples={"x": lambda _shape, _outputs: _coupling(case), "gamma": per_channel, "beta": per_channel},
     )
-
-
-def _coupling(case: GroupnormCase) -> Coupling:
-    """State which elements share no group: those of one place in it, of all groups of all samples."""
-    within = case.C // case.G * case.H * case.W
-    first = np.arange(case.N * case.G) * within
-    groups = np.repeat(first.reshape(case.N, case.G), case.C // case.G, axis=1)[:, :, None, None]
-    return Coupling(colors=within, owner=lambda color: groups + color)
 
 
 def _mean(G: int) -> Mean:

@@ -7,6 +7,7 @@ cases, checks and reports follow from what is said there. Layers do not know who
 from __future__ import annotations
 
 import math
+import random
 from dataclasses import dataclass, field, fields
 from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
     from gradcheck_cli.arrays import Array
     from gradcheck_cli.layers.drawing import Draw, Given
+    from gradcheck_cli.layers.framework.axes import Axis
     from gradcheck_cli.layers.parameter import Parameter
     from gradcheck_cli.layers.vocabulary import Vocabulary
     from gradcheck_cli.numeric.colored import Coupling
@@ -59,6 +61,10 @@ class Case:
         """The numbers of the geometry by name: ints, floats and words, and tuples for pairs and shapes."""
         return {parameter.name: getattr(self, parameter.name) for parameter in self.parameters()}
 
+    def source(self) -> random.Random:
+        """Return the source of the case's random numbers, at its start."""
+        return random.Random(self.seed)  # noqa: S311  # arrays to compute with, not secrets
+
     def impossible(self) -> str | None:
         """Say why no layer can have this geometry, or None if one can."""
         return None
@@ -77,16 +83,6 @@ class NoCase(Case):
     def label(self) -> str:
         """Say so."""
         return "no case"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Axis:
-    """What one axis of an array is called: in `the last row`, `samples n >= 1`, `divided by N`."""
-
-    name: str
-    index: str
-    size: str
-    spatial: bool = False  #: its indices have neighbours: there is a first, a last and a border
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import random
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from gradcheck_cli.arrays import signed_uniform
-from gradcheck_cli.layers.coupling import per_sample, per_unit
-from gradcheck_cli.layers.layer import Axis, Case, Layer
+from gradcheck_cli.layers.framework.axes import FEATURE, declare
+from gradcheck_cli.layers.framework.coupling import EACH
+from gradcheck_cli.layers.framework.make_problem import make_problem
+from gradcheck_cli.layers.layer import Case, Layer
 from gradcheck_cli.layers.normalisation import absolute, absolute_dx, slips
 from gradcheck_cli.layers.parameter import real, size
-from gradcheck_cli.layers.pose import pose
 from gradcheck_cli.layers.vocabulary import simple
 
 if TYPE_CHECKING:
@@ -58,27 +57,19 @@ def layernorm_backward(dout: Array, cache: tuple[Any, ...]) -> tuple[Array, Arra
     return dx, (dout * normal).sum(axis=0), dout.sum(axis=0)
 
 
-_SAMPLE = Axis(name="sample", index="n", size="N")
-_FEATURE = Axis(name="feature", index="d", size="D")
+AXES = declare(x="N D", gamma="D", beta="D", out="N D")
 
 
 def problem(case: LayernormCase) -> Problem:
     """Draw a case's arrays."""
-    source = random.Random(case.seed)  # noqa: S311  # arrays to compute with, not secrets
-    shapes = {"x": (case.N, case.D), "gamma": (case.D,), "beta": (case.D,)}
-    return pose(
+    return make_problem(
         case,
-        source,
-        {name: signed_uniform(source, shape) for name, shape in shapes.items()},
+        axes=AXES,
         parameters={"eps": case.eps},
         reference=(layernorm_forward, layernorm_backward),
+        relations={"x": {FEATURE: EACH}},  # by way of mean and variance
         scale=_scale,
         gradient_scale=_gradient_scale,
-        axes={
-            **dict.fromkeys(("x", "out"), (_SAMPLE, _FEATURE)),
-            **dict.fromkeys(("gamma", "beta"), (_FEATURE,)),
-        },
-        couples={"x": per_sample, "gamma": per_unit, "beta": per_unit},
     )
 
 

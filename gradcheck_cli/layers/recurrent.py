@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -10,10 +9,11 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from gradcheck_cli.arrays import signed_uniform
-from gradcheck_cli.layers.coupling import per_sample, per_unit
-from gradcheck_cli.layers.layer import Axis, Case, Fault, Layer
+from gradcheck_cli.layers.framework.axes import FEATURE, HIDDEN, STEP, Axis, declare
+from gradcheck_cli.layers.framework.coupling import EACH, blocks
+from gradcheck_cli.layers.framework.make_problem import make_problem
+from gradcheck_cli.layers.layer import Case, Fault, Layer
 from gradcheck_cli.layers.parameter import size
-from gradcheck_cli.layers.pose import pose
 from gradcheck_cli.layers.vocabulary import simple
 
 if TYPE_CHECKING:
@@ -21,15 +21,11 @@ if TYPE_CHECKING:
 
     from gradcheck_cli.arrays import Array
     from gradcheck_cli.layers.layer import Problem
-    from gradcheck_cli.layers.pose import Couples
 
     Pair = tuple[Callable[..., Any], Callable[..., Any]]
     Slip = tuple[str, str, str, Callable[..., Any]]
 
-_SAMPLE = Axis(name="sample", index="n", size="N")
-_STEP = Axis(name="step", index="t", size="T", spatial=True)
-_FEATURE = Axis(name="feature", index="d", size="D")
-_UNIT = Axis(name="unit", index="h", size="H")
+#: The rows of Wh, and the columns of the weights where there are gates.
 _FROM = Axis(name="row", index="i", size="H")
 _GATE = Axis(name="gate column", index="j", size="4H")
 
@@ -85,23 +81,25 @@ def recurrent(
         slips: of a case, what people get wrong in backward: (code, cause, remedy, backward with the slip).
     """
     sequence = issubclass(case, SequenceCase)
-    columns = _UNIT if gates == 1 else _GATE
+    columns = HIDDEN if gates == 1 else _GATE
+    h = "N T H" if sequence else "N H"
     axes = {
-        "x": (_SAMPLE, _STEP, _FEATURE) if sequence else (_SAMPLE, _FEATURE),
-        **dict.fromkeys(states, (_SAMPLE, _UNIT)),
-        "Wx": (_FEATURE, columns),
+        **declare(HIDDEN, x="N T D" if sequence else "N D", **dict.fromkeys(states, "N H")),
+        "Wx": (FEATURE, columns),
         "Wh": (_FROM, columns),
         "b": (columns,),
-        **dict.fromkeys(outputs, (_SAMPLE, _STEP, _UNIT) if sequence else (_SAMPLE, _UNIT)),
+        **declare(HIDDEN, **dict.fromkeys((*outputs, "out") if len(outputs) == 1 else outputs, h)),
     }
-    if len(outputs) == 1:
-        axes["out"] = axes[outputs[0]]
     # Samples do not meet. Within one step neither do units; from the second step on each weight reaches all of them.
-    couples: dict[str, Couples] = dict.fromkeys(("x", *states), per_sample)
-    couples |= {} if sequence else dict.fromkeys(("Wx", "Wh", "b"), per_unit)
+    of_columns = EACH if sequence else blocks(HIDDEN, gates)
+    relations = {
+        "x": {STEP: EACH},
+        **{name: {HIDDEN: EACH} for name in states},
+        **{name: {columns: of_columns} for name in ("Wx", "Wh", "b")},
+    }
 
     def problem(case: StepCase) -> Problem:
-        source = random.Random(case.seed)  # noqa: S311  # arrays to compute with, not secrets
+        source = case.source()
         steps = (case.T,) if isinstance(case, SequenceCase) else ()
         shapes = {
             "x": (case.N, *steps, case.D),
@@ -114,15 +112,15 @@ def recurrent(
         # As a layer is started, so that no gate is shut and none is open: their sums have a deviation below 1.
         inputs["Wx"] *= 0.5 / case.D**0.5
         inputs["Wh"] *= 0.5 / case.H**0.5
-        return pose(
+        return make_problem(
             case,
-            source,
-            inputs,
+            axes=axes,
+            inputs=inputs,
+            source=source,
             reference=pair,
             scale=scale,
             gradient_scale=gradient_scale,
-            axes=axes,
-            couples=couples,
+            relations=relations,
             outputs=outputs,
         )
 

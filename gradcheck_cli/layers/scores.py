@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import random
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from gradcheck_cli.layers.layer import Axis, Case, Layer
+from gradcheck_cli.layers.framework.axes import CLASS, declare
+from gradcheck_cli.layers.framework.make_problem import make_problem
+from gradcheck_cli.layers.layer import Case, Layer
 from gradcheck_cli.layers.parameter import real, size
-from gradcheck_cli.layers.pose import pose
 from gradcheck_cli.layers.vocabulary import simple
 
 if TYPE_CHECKING:
@@ -58,10 +58,10 @@ def loss(
         scale: (x, y) -> the sum of the absolute values of the loss's terms.
         gradient_scale: (x, y) -> the same of the gradient.
     """
-    axes = (Axis(name="sample", index="n", size="N"), Axis(name="class", index="c", size="C"))
+    axes = declare(CLASS, x="N C", y="N", out="")
 
     def problem(case: ScoresCase) -> Problem:
-        source = random.Random(case.seed)  # noqa: S311  # arrays to compute with, not secrets
+        source = case.source()
         # Two scores differ by a multiple of 0.4, give or take 0.1: never by 1, where a hinge has its kink.
         x = [0.4 * source.randrange(-4, 5) + source.uniform(-0.05, 0.05) for _ in range(case.N * case.C)]
         y = [source.randrange(case.C) for _ in range(case.N)]
@@ -70,15 +70,14 @@ def loss(
         # Nor do those that are scaled up: such as differ by nearly 1 then are moved, to where the margin is missed.
         near = abs(scores - picked(scores, labels) + 1 / case.scale) < _KINK
         scores += 2 * _KINK * near * (1 - of_label(scores, labels))
-        return pose(
+        return make_problem(
             case,
-            source,
-            {"x": scores * case.scale, "y": labels},
+            axes=axes,
+            inputs={"x": scores * case.scale, "y": labels},
+            source=source,
             reference=(function,),
             scale=lambda x, y: (scale(x, y),),
             gradient_scale=lambda _, x, y: {"x": gradient_scale(x, y)},
-            axes={"x": axes, "y": axes[:1], "out": ()},
-            couples={},
         )
 
     def standard() -> tuple[ScoresCase, ...]:

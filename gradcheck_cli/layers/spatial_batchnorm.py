@@ -5,8 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from gradcheck_cli.layers.batchnorm import SAMPLE, batch_faults, batch_problem, batchnorm_backward, batchnorm_forward
-from gradcheck_cli.layers.layer import Axis, Case, Layer
+from gradcheck_cli.layers.batchnorm import (
+    STATISTICS,
+    batch_faults,
+    batch_problem,
+    batchnorm_backward,
+    batchnorm_forward,
+)
+from gradcheck_cli.layers.framework.axes import declare
+from gradcheck_cli.layers.layer import Case, Layer
 from gradcheck_cli.layers.parameter import choice, real, size
 from gradcheck_cli.layers.vocabulary import simple
 
@@ -53,18 +60,12 @@ def spatial_batchnorm_backward(dout: Array, cache: tuple[Any, ...]) -> tuple[Arr
     return dx.reshape(N, H, W, C).transpose(0, 3, 1, 2), dgamma, dbeta
 
 
-_AXES = (
-    SAMPLE,
-    Axis(name="channel", index="c", size="C"),
-    Axis(name="row", index="i", size="H", spatial=True),
-    Axis(name="column", index="j", size="W", spatial=True),
-)
+AXES = declare(x="N C H W", gamma="C", beta="C", out="N C H W", running_mean="C", running_var="C")
 
 
 def problem(case: SpatialBatchnormCase) -> Problem:
     """Draw a case's arrays."""
-    shape = (case.N, case.C, case.H, case.W)
-    return batch_problem(case, shape, _AXES, (spatial_batchnorm_forward, spatial_batchnorm_backward))
+    return batch_problem(case, AXES, (spatial_batchnorm_forward, spatial_batchnorm_backward))
 
 
 def standard() -> tuple[SpatialBatchnormCase, ...]:
@@ -104,5 +105,5 @@ LAYER = Layer(
     faults=batch_faults,
     shows=lambda case: case.N * case.H * case.W > 1 or case.mode == "test",  # of one place nothing but beta is left
     param="bn_param",
-    state=("running_mean", "running_var"),
+    state=STATISTICS,
 )

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from gradcheck_cli.checks.diagnosis.evidence import Evidence
-    from gradcheck_cli.layers.layer import Axis
+    from gradcheck_cli.layers.framework.axes import Axis
 
 #: Two numbers that are this near to each other are tried for the same: float16 has 11 bits.
 _NEAR = 2.0**-6
