@@ -136,8 +136,20 @@ def _judge(case: Case, layer: Layer, implementation: Implementation, settings: S
             duties=untried_duties(settings),
             traceback=error.traceback,
         )
-    diagnosis = found.leaks
     parts = [*([forward] if forward else []), *found.results.values()]
+    scales = {name: float(expected.scale.max(initial=0)) for name, expected in found.derivatives.items()}
+    scales = {name: scale for name, scale in scales.items() if math.isfinite(scale)}
+    first = FirstRun(
+        out=out,
+        gradients=returned,
+        changed=changed,
+        scales=scales,
+        ignored=found.ignored,
+        vacuous=problem.why_vacuous(out),
+    )
+    duties, causes = try_duties(implementation, problem, first, case.dtype, settings)
+    verdict = Verdict.worst([*(part.verdict for part in parts), *(duty.verdict for duty in duties.values())])
+    diagnosis = found.leaks
     if any(part.verdict is Verdict.FAIL for part in parts):
         from gradcheck_cli.checks.diagnosis.diagnose import diagnose  # 15 ms, and only for a case that fails
 
@@ -145,6 +157,7 @@ def _judge(case: Case, layer: Layer, implementation: Implementation, settings: S
             case,
             layer,
             problem,
+            implementation,
             settings,
             out=out,
             forward=forward,
@@ -153,11 +166,6 @@ def _judge(case: Case, layer: Layer, implementation: Implementation, settings: S
             derivatives=found.derivatives,
             leaks=found.leaks,
         )
-    scales = {name: float(expected.scale.max(initial=0)) for name, expected in found.derivatives.items()}
-    scales = {name: scale for name, scale in scales.items() if math.isfinite(scale)}
-    first = FirstRun(out=out, gradients=returned, changed=changed, scales=scales, ignored=found.ignored)
-    duties, causes = try_duties(implementation, problem, first, case.dtype, settings)
-    verdict = Verdict.worst([*(part.verdict for part in parts), *(duty.verdict for duty in duties.values())])
     judged = replace(
         blank,
         verdict=verdict,

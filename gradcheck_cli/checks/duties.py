@@ -49,6 +49,7 @@ class FirstRun:
     changed: tuple[str, ...]  #: inputs, and "dout", that they have written into
     scales: Mapping[str, float]  #: for each gradient seen, the largest sum of absolute values of an element's terms
     ignored: tuple[str, ...]  #: inputs on which forward was seen not to depend
+    vacuous: str | None = None  #: why the case could not show a fault, whatever the numbers
 
 
 def try_duties(
@@ -84,7 +85,7 @@ def try_duties(
         if name not in settings.skipped_duties:
             duties[name] = _UNTOLD if name in _COMPARED and not calls.repeats else _judged(test)
     if first.gradients is not None and "not_vacuous" not in settings.skipped_duties:
-        duties["not_vacuous"] = _vacuous(first.ignored)
+        duties["not_vacuous"] = _vacuous(first)
     return duties, calls.causes
 
 
@@ -110,11 +111,11 @@ def _changed(names: tuple[str, ...]) -> str | None:
     return f"{listed(names)} {'was' if len(names) == 1 else 'were'} written into" if names else None
 
 
-def _vacuous(ignored: Sequence[str]) -> Duty:
-    if ignored:
-        reason = f"forward does not depend on {listed(ignored)}: zero is right, and little could be wrong"
-        return Duty(verdict=Verdict.INCONCLUSIVE, reason=reason)
-    return Duty(verdict=Verdict.PASS, reason=None)
+def _vacuous(first: FirstRun) -> Duty:
+    reason = first.vacuous
+    if first.ignored and not reason:
+        reason = f"forward does not depend on {listed(first.ignored)}: zero is right, and little could be wrong"
+    return Duty(verdict=Verdict.INCONCLUSIVE if reason else Verdict.PASS, reason=reason)
 
 
 class _Calls:

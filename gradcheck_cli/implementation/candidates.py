@@ -12,6 +12,7 @@ from gradcheck_cli.implementation.conventions.classes import BACKWARDS, FORWARDS
 from gradcheck_cli.implementation.conventions.functions import pair_readings
 from gradcheck_cli.implementation.conventions.gradient import own_gradient
 from gradcheck_cli.implementation.conventions.loss import loss_function
+from gradcheck_cli.implementation.slots import MisfitError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -67,6 +68,8 @@ class Candidate:
         if layer.loss:
             require(self.objects[0], layer.arguments)
             return iter([loss_function(self.objects[0], name=self.spec, spec=self.spec)])
+        if len(self.objects) != 2:
+            raise MisfitError(f"`{self.names[0]}` is one function, not a forward and a backward pass")
         forward, backward = self.objects
         return pair_readings(forward, backward, layer, self.spec)
 

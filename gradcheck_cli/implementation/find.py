@@ -9,7 +9,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gradcheck_cli.implementation.binding import MisfitError
 from gradcheck_cli.implementation.candidates import Candidate, candidates, functions, partner
 from gradcheck_cli.implementation.conventions.adapter import adapted
 from gradcheck_cli.implementation.conventions.gradient import own_gradient
@@ -17,6 +16,7 @@ from gradcheck_cli.implementation.conventions.loss import loss_function
 from gradcheck_cli.implementation.conventions.pair import function_pair
 from gradcheck_cli.implementation.implementation import listed
 from gradcheck_cli.implementation.load import ImplementationNotFoundError, Loaded, load_file, load_module
+from gradcheck_cli.implementation.slots import MisfitError
 from gradcheck_cli.implementation.trial import Fit, Tried, best
 
 if TYPE_CHECKING:

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gradcheck_cli.implementation.binding import MisfitError
 from gradcheck_cli.implementation.candidates import (
     Candidate,
     has_passes,
@@ -25,6 +24,7 @@ from gradcheck_cli.implementation.candidates import (
     words_in,
 )
 from gradcheck_cli.implementation.find import load, named, split
+from gradcheck_cli.implementation.slots import MisfitError
 from gradcheck_cli.implementation.trial import Fit, best
 from gradcheck_cli.layers import LAYERS
 
@@ -115,7 +115,7 @@ def take_inventory(spec: str) -> Inventory:
     aliases = {name for name, value in have.items() if any(value is have[other] for other in told)}
     rest = [name for name in have if name not in {*told, *halves, *aliases} and _can_have_passes(have[name])]
     return Inventory(
-        offers=tuple(_offer(home, one) for one in offers),
+        offers=tuple(_offer(home, one, alone=len(one) == 1 and one[0] in functions) for one in offers),
         halves=tuple(_offer(home, (name,)) for name in halves if not names or name in names),
         others=() if names else tuple(rest),
     )
@@ -161,9 +161,10 @@ def nothing(home: str, have: Iterable[str]) -> str:
     return f"{home} has no {sought} ({known}); it has {said(have)}"
 
 
-def _offer(home: str, names: tuple[str, ...]) -> Offer:
-    layers = _called(names, loss=False) or _called(names, loss=True)
-    return Offer(spec=f"{home}:{','.join(names)}", names=names, layers=layers)
+def _offer(home: str, names: tuple[str, ...], *, alone: bool = False) -> Offer:
+    """Make an offer; one function alone can only be a loss, whatever else it is called after."""
+    layers = () if alone else _called(names, loss=False)
+    return Offer(spec=f"{home}:{','.join(names)}", names=names, layers=layers or _called(names, loss=True))
 
 
 def _passes(functions: list[str]) -> list[tuple[str, ...]]:

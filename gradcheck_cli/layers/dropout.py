@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 #: Of 200 elements, it is when the share is off by 0.23 or more.
 _CHANCE = 1e-9
 
+#: Share of x / p by which an element that is kept is wrong, and not rounded: four roundings of float16.
+_WRONG = 2.0**-8
+
 
 @dataclass(frozen=True, kw_only=True)
 class DropoutCase(ElementwiseCase):
@@ -79,14 +82,27 @@ def problem(case: DropoutCase) -> Problem:
     if not train or case.p == 1:  # nothing to choose
         return posed
     whole = posed.inputs["x"].astype(posed.expected.dtype) / case.p
+    telling = whole != 0  # of an x of 0 nobody can tell whether it was dropped
+
+    def kept(out: Array) -> Array:
+        return np.asarray(abs(out - whole) < abs(out))
 
     def alike(out: Array) -> Array:
-        kept = abs(out - whole) < abs(out)
+        right = np.where(kept(out), whole, 0)
         # Hoeffding, 1963: the chance that a mean of n draws is off by t or more is below 2 exp(-2 n t^2).
-        off = math.sqrt(math.log(2 / _CHANCE) / (2 * out.size))
-        return np.where(kept, whole, 0) if abs(kept.mean() - case.p) <= off else posed.expected
+        off = math.sqrt(math.log(2 / _CHANCE) / (2 * max(1, telling.sum())))
+        likely = not telling.any() or abs(kept(out)[telling].mean() - case.p) <= off
+        # Elements that are dropped rightly do not count as wrong beside others whose values are.
+        return right if likely or (abs(out - right) > _WRONG * abs(whole)).any() else posed.expected
 
-    return replace(posed, alike=alike)
+    def vacuous(out: Array) -> str | None:
+        dropped = ~kept(out)[telling]
+        if dropped.any() and not dropped.all():
+            return None
+        what = "everything" if dropped.any() else "nothing"
+        return f"{what} was dropped, so that a wrong mask could not be seen: try more elements, or another --seed"
+
+    return replace(posed, alike=alike, vacuous=vacuous)
 
 
 def faults(case: DropoutCase, _: Problem) -> Iterator[Fault]:
@@ -116,16 +132,16 @@ def standard() -> tuple[DropoutCase, ...]:
 
 
 def _shows(case: DropoutCase) -> bool:
-    """Tell whether something is kept, whatever numbers a layer draws."""
-    return case.mode == "test" or (1 - case.p) ** math.prod(case.shape) < _CHANCE
+    """Tell whether something is kept and something dropped, whatever numbers a layer draws."""
+    return case.mode == "test" or case.p == 1 or max(case.p, 1 - case.p) ** math.prod(case.shape) < _CHANCE
 
 
 def _random(case: type[DropoutCase], draw: Draw, given: Given) -> dict[str, Any]:
-    """Draw a geometry with as long a first axis as it takes for something to be kept."""
+    """Draw a geometry with as long a first axis as it takes for something to be kept, and something dropped."""
     found = each_for_itself(case, draw, given)
     if "shape" not in given and found["mode"] == "train" and found["p"] < 1:
         first, *others = found["shape"]
-        least = math.log(_CHANCE) / math.log(1 - found["p"])
+        least = math.log(_CHANCE) / math.log(max(found["p"], 1 - found["p"]))
         found["shape"] = (first + math.floor(least / math.prod(others)), *others)
     return found
 

@@ -10,7 +10,7 @@ import math
 import random
 from dataclasses import dataclass, field, fields
 from functools import cache, cached_property
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeGuard
 
 import numpy as np
 
@@ -125,6 +125,8 @@ class Problem:
     #: Of a layer that draws numbers of its own: from what was returned to the right output with the same draws, or to
     #: `expected` if no right layer would have drawn so.
     alike: Callable[[Array], Array] | None = None
+    #: From what was returned to why this case could not show a fault, where that depends on what forward drew.
+    vacuous: Callable[[Array], str | None] = lambda _out: None
     cotangents: int = 1  #: how many of the outputs have one; what follows them is state
     #: Whether it is known what is expected. Where not, forward says of which shape its output is; until it has been
     #: seen (`pose.answered`), the cotangent is empty, as the expected output always is.
@@ -153,9 +155,14 @@ class Problem:
 
     def expected_beside(self, out: object) -> Array:
         """Return the right output to hold `out` against: `expected`, or of several that are right the one like it."""
-        if self.alike and isinstance(out, np.ndarray) and out.shape == self.expected.shape and out.dtype.kind == "f":
-            return self.alike(out)
-        return self.expected
+        return self.alike(out) if self.alike and self._comparable(out) else self.expected
+
+    def why_vacuous(self, out: object) -> str | None:
+        """Say why a case in which forward returned `out` could not show a fault, or None if it could."""
+        return self.vacuous(out) if self._comparable(out) else None
+
+    def _comparable(self, out: object) -> TypeGuard[Array]:
+        return isinstance(out, np.ndarray) and out.shape == self.expected.shape and out.dtype.kind == "f"
 
     def parts(self, array: Array) -> dict[str, Array]:
         """Split what is one array here into the outputs by name, each in its own shape."""

@@ -167,9 +167,60 @@ def slope_missing(dout: Any, x: Any, w: Any, b: Any) -> Any:
     return dout @ w.T, x.T @ dout, dout.sum(axis=0)
 
 
-@_wrong("xwb")
+@_wrong("xwb", "cotangent-ones")
 def ones_for_dout(dout: Any, x: Any, w: Any, b: Any) -> Any:
     return dense_grad(np.ones_like(dout), x, w, b)
+
+
+@_wrong("xwb", "cotangent-first")
+def first_of_dout_alone(dout: Any, x: Any, w: Any, b: Any) -> Any:
+    kept = np.zeros_like(dout)
+    kept[0] = dout[0]
+    return dense_grad(kept, x, w, b)
+
+
+@_wrong("xwb", "cotangent-first")
+def first_of_dout_for_all(dout: Any, x: Any, w: Any, b: Any) -> Any:
+    return dense_grad(np.ones_like(dout) * dout[0], x, w, b)
+
+
+@_wrong("xwb", "cotangent-mean")
+def mean_of_dout(dout: Any, x: Any, w: Any, b: Any) -> Any:
+    return dense_grad(np.full_like(dout, dout.mean()), x, w, b)
+
+
+def unit_rows(x: Any) -> Any:
+    return x / np.sqrt((x * x).sum(axis=-1, keepdims=True))
+
+
+@_wrong("x", "diagonal-only", forward=unit_rows, x=(4, 3))
+def diagonal_of_unit_rows(dout: Any, x: Any) -> Any:
+    out = unit_rows(x)
+    return dout * (1 - out * out) * out / x
+
+
+def log_softmax(x: Any) -> Any:
+    return x - np.log(np.exp(x).sum(axis=0))
+
+
+@_wrong("x", "diagonal-only", forward=log_softmax, x=(5,))
+def diagonal_of_log_softmax(dout: Any, x: Any) -> Any:
+    return dout * (1 - np.exp(log_softmax(x)))
+
+
+@_wrong("x", forward=log_softmax, x=(5,))
+def diagonal_and_no_dout(dout: Any, x: Any) -> Any:
+    return 1 - np.exp(log_softmax(x))
+
+
+def similar(q: Any, k: Any) -> Any:
+    return np.tanh(q @ k.T / math.sqrt(q.shape[1]))
+
+
+@_wrong("qk", "factor", forward=similar, q=(5, 4), k=(3, 4))
+def scale_left_out(dout: Any, q: Any, k: Any) -> Any:
+    g = dout * (1 - similar(q, k) ** 2)
+    return g @ k, g.T @ q
 
 
 @_wrong("w")

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from gradcheck_cli import FunctionCase, Verdict, check
-from gradcheck_cli.implementation.binding import MisfitError
 from gradcheck_cli.implementation.conventions.gradient import own_gradient
 from gradcheck_cli.implementation.find import ImplementationNotFoundError, find
 from gradcheck_cli.implementation.implementation import NotExpressibleError
+from gradcheck_cli.implementation.slots import MisfitError
 from gradcheck_cli.layers import LAYERS
 from gradcheck_cli.layers.function import problem
 
@@ -46,7 +46,7 @@ def with_cache(x: Any, w: Any) -> Any:
             lambda cache: 0,
             "with_cache(x, w), which returns (out, cache), and <lambda>(cache), without a cotangent",
         ),
-        (with_cache, lambda g, kept: 0, "with_cache(x, w) and <lambda>(g, kept)"),
+        (with_cache, lambda g, kept: 0, "with_cache(x, w), which returns (out, cache), and <lambda>(g, kept)"),
         (f, lambda dout, x, w, scale=1.0: 0, "f(x, w) and <lambda>(dout, x, w, scale)"),
     ],
 )

@@ -106,6 +106,58 @@ def test_how_many_are_kept_must_be_likely() -> None:
     assert not check(DropoutCase(shape=(30,), p=1.0), keeping(0.9)).passed
 
 
+def _keeping(kept: list[int]) -> Any:
+    def forward(x: Any, dropout_param: Any) -> Any:
+        mask = np.array(kept, x.dtype) / x.dtype.type(dropout_param["p"])
+        return x * mask, mask
+
+    return forward
+
+
+@pytest.mark.parametrize(
+    ("kept", "said"), [([1, 1, 1, 1, 1], "nothing was dropped"), ([0, 0, 0, 0, 0], "everything was dropped")]
+)
+def test_a_case_in_which_the_mask_has_no_part_is_no_pass(kept: list[int], said: str) -> None:
+    for backward in (dropout_backward, lambda dout, mask: dout * mask.max()):  # the mask left out passes no more
+        result = check(DropoutCase(shape=(5,), p=0.5), (_keeping(kept), backward))
+        assert result.verdict is Verdict.INCONCLUSIVE
+        assert (result.reason or "").startswith(said)
+        assert result.duties["not_vacuous"].reason == result.reason
+        assert result.gradients["dx"].verdict is Verdict.PASS
+
+
+def test_a_case_in_which_the_mask_has_a_part_is_a_pass_or_a_failure() -> None:
+    mixed = _keeping([1, 0, 1, 1, 0])
+    assert check(DropoutCase(shape=(5,), p=0.5), (mixed, dropout_backward)).passed
+    assert check(DropoutCase(shape=(5,), p=0.5), (mixed, lambda dout, _: 2 * dout)).verdict is Verdict.FAIL
+    for case in (DropoutCase(shape=(5,), p=1.0), DropoutCase(shape=(5,), mode="test")):
+        assert check(case).passed  # nothing is dropped on purpose
+
+
+def test_random_cases_keep_something_and_drop_something() -> None:
+    assert not LAYER.shows(DropoutCase(shape=(5,), p=0.5))
+    assert not LAYER.shows(DropoutCase(shape=(30,), p=0.9))
+    assert LAYER.shows(DropoutCase(shape=(200,), p=0.9))
+    assert LAYER.shows(DropoutCase(shape=(1,), p=1.0))
+
+
+@pytest.mark.parametrize(("p", "factor"), [(0.75, 3.0), (0.25, 2.0)])
+@pytest.mark.parametrize("share", [0.25, 0.75], ids=["quarter", "most"])
+def test_what_is_dropped_does_not_count_as_wrong(share: float, p: float, factor: float) -> None:
+    """Where values are wrong, those that are dropped are right; and so they are where too many or too few are."""
+
+    def forward(x: Any, _: Any) -> Any:
+        mask = (np.random.default_rng(3).random(x.shape) < share) * (1 / p * factor)
+        return x * mask, mask
+
+    case = DropoutCase(shape=(10, 20), p=p)
+    result = check(case, (forward, dropout_backward))
+    assert result.forward is not None
+    assert result.forward.wrong is not None
+    assert result.forward.verdict is Verdict.FAIL
+    assert result.forward.wrong.count == (np.random.default_rng(3).random((10, 20)) < share).sum()
+
+
 @pytest.mark.parametrize(
     ("out", "said"),
     [

@@ -96,6 +96,41 @@ def test_wrong_gradients_fail_and_are_named(checked: Checked, dtype: str) -> Non
         assert codes == checked.codes if checked.codes else not codes
 
 
+def test_a_factor_is_named_by_the_size_that_another_shape_confirms() -> None:
+    """At K.shape[1] = 4 its root is 2, and so is the first size; only other shapes tell."""
+
+    def forward(q: Any, k: Any) -> Any:
+        return q @ k.T / np.sqrt(q.shape[1])
+
+    def unscaled(dout: Any, q: Any, k: Any) -> Any:
+        return dout @ k, dout.T @ q
+
+    def doubled(dout: Any, q: Any, k: Any) -> Any:
+        return 2 * dout @ k / np.sqrt(q.shape[1]), 2 * dout.T @ q / np.sqrt(q.shape[1])
+
+    def by_samples(dout: Any, q: Any, k: Any) -> Any:
+        return len(q) * dout @ k / np.sqrt(q.shape[1]), len(q) * dout.T @ q / np.sqrt(q.shape[1])
+
+    case = FunctionCase(shape={"q": (2, 4), "k": (3, 4)})
+    (root,) = check(case, (forward, unscaled)).diagnosis
+    assert root.text.startswith("dq and dk are 2 times the derivative. The factor may be sqrt(q.shape[1]) or sqrt(k.")
+    (twice,) = check(case, (forward, doubled)).diagnosis
+    assert twice.text == "dq and dk are 2 times the derivative. Look for a contribution that is added twice."
+    (often,) = check(case, (forward, by_samples)).diagnosis
+    assert "out.shape[0] or q.shape[0]" in often.text
+
+
+@pytest.mark.parametrize("factor", [1.0000041, 0.99997, 1.37])
+def test_a_factor_that_is_none_for_other_numbers_is_not_told(factor: float) -> None:
+    """What is left out depends on x: an eps, say."""
+    x = problem(FunctionCase(shape={"x": (1, 6)})).inputs["x"]
+
+    def backward(dout: Any, x_: Any) -> Any:
+        return 2 * dout * x_ * (factor if np.array_equal(x, x_) else 1 + (factor - 1) / 2)
+
+    assert check(FunctionCase(shape={"x": (1, 6)}), (lambda x: x * x, backward)).diagnosis == ()
+
+
 def test_wrong_ones_are_wrong_along_directions_too() -> None:
     checked = next(wrong for wrong in WRONG if wrong.name == "slope_missing")
     assert check(case_of(checked, "float64"), checked.functions, method="projected").verdict is Verdict.FAIL

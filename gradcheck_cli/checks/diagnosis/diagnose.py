@@ -6,9 +6,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gradcheck_cli.arrays import epsilon, working_dtype
-from gradcheck_cli.checks.diagnosis.evidence import Evidence, Explanation
-from gradcheck_cli.checks.diagnosis.factor import any_factor, named_factor
+from gradcheck_cli.arrays import working_dtype
+from gradcheck_cli.checks.diagnosis.cotangent import replaced_cotangents
+from gradcheck_cli.checks.diagnosis.evidence import Evidence, Explanation, Hypothesis
+from gradcheck_cli.checks.diagnosis.factor import any_factor, named_factors
+from gradcheck_cli.checks.diagnosis.function import of_functions
+from gradcheck_cli.checks.diagnosis.further import Further, usable
 from gradcheck_cli.checks.diagnosis.precision import narrower, rounded_arrays
 from gradcheck_cli.checks.diagnosis.rearranged import rearranged, simple
 from gradcheck_cli.checks.forward import expected_output
@@ -20,12 +23,12 @@ if TYPE_CHECKING:
 
     from gradcheck_cli.arrays import Array
     from gradcheck_cli.checks.comparison import Expected
+    from gradcheck_cli.checks.diagnosis.evidence import Prediction
+    from gradcheck_cli.checks.diagnosis.rearranged import Rearrangement
     from gradcheck_cli.checks.settings import Settings
-    from gradcheck_cli.layers.layer import Case, Layer, Problem
+    from gradcheck_cli.implementation.implementation import Implementation
+    from gradcheck_cli.layers.layer import Case, Fault, Layer, Problem
     from gradcheck_cli.result import ArrayResult
-
-    #: An explanation, and the failing gradients that it explains
-    Found = tuple[Explanation, set[str]]
 
 #: Elements of all inputs and the cotangent up to which slips are tried in the reference, about a hundred evaluations of
 #: it. Measured: 0.05 s at (4, 3, 32, 32) * (8, 3, 3, 3), which has 45,000, and 0.14 s with 16 channels, 83,000.
@@ -39,6 +42,7 @@ def diagnose(
     case: Case,
     layer: Layer,
     problem: Problem,
+    implementation: Implementation,
     settings: Settings,
     *,
     out: object,
@@ -50,12 +54,14 @@ def diagnose(
 ) -> tuple[Diagnosis, ...]:
     """Find what would have led to the gradients that were returned.
 
-    No evaluation of the implementation is needed. Whatever is said fits to roundoff and would not by accident.
+    Whatever is said fits to roundoff, would not by accident, and is not refuted by further cases. The implementation is
+    run again only to tell hypotheses apart that fit: in a few small cases, and of a function at points near by.
 
     Args:
         case: the case.
         layer: what its reference and its faults are.
         problem: the inputs and the cotangent.
+        implementation: the code under test.
         settings: the tolerance.
         out: what forward returned.
         forward: the verdict on it; None where there is no reference.
@@ -72,7 +78,7 @@ def diagnose(
     forward_fails = forward is not None and forward.verdict is Verdict.FAIL and forward.name not in problem.state
     if size > LARGEST or not (forward_fails or Verdict.FAIL in {found.verdict for found in gradients.values()}):
         return leaks
-    arrays = {name: np.asarray(array) for name, array in returned.items() if _of_numbers(array, case.dtype)}
+    arrays = {name: np.asarray(array) for name, array in returned.items() if usable(array, case.dtype)}
     evidence = Evidence(
         case=case,
         layer=layer,
@@ -96,26 +102,24 @@ def diagnose(
             first = "Hold forward against the definition first."
             return (*leaks, Diagnosis(code="own-function", text=f"{cause} {first}"))
     slips = problem.reference and size <= LARGEST_FOR_SLIPS
-    tries = _hypotheses(evidence, slips=slips, forward_fails=forward_fails)
+    further = Further(case, layer, implementation, settings)
     with np.errstate(all="ignore"):  # what was returned may be as large as it likes
-        return (*leaks, *_told(evidence.failing, tries))
+        tries = _hypotheses(evidence, implementation, further, slips=slips, forward_fails=forward_fails)
+        return (*leaks, *_told(evidence.failing, tries, further))
 
 
-def _of_numbers(array: object, dtype: str) -> bool:
-    """Tell whether something returned as a gradient can be held against numbers; of another dtype all is said."""
-    if not isinstance(array, np.ndarray | np.generic) or np.asarray(array).dtype.kind != "f":
-        return False
-    return bool(np.isfinite(array).all() and epsilon(array.dtype) <= epsilon(dtype))
-
-
-def _told(failing: tuple[str, ...], found: Iterable[Found]) -> Iterator[Diagnosis]:
+def _told(failing: tuple[str, ...], found: Iterable[Hypothesis], further: Further) -> Iterator[Diagnosis]:
     """Tell what explains all failing gradients at once, or else the first that explains each."""
     first: dict[str, Explanation] = {}
-    for explanation, names in found:
+    for hypothesis in found:
+        names = set(hypothesis.predictions)
+        if names <= first.keys() and not names.issuperset(failing):
+            continue
+        names -= further.refute(hypothesis)
         if names.issuperset(failing):
-            first = dict.fromkeys(failing, explanation)
+            first = dict.fromkeys(failing, hypothesis.explanation)
             break
-        first = dict.fromkeys(names, explanation) | first
+        first = dict.fromkeys(names, hypothesis.explanation) | first
     for explanation in dict.fromkeys(first[name] for name in failing if name in first):
         yield _diagnosis(explanation, [f"d{name}" for name in failing if first.get(name) == explanation])
 
@@ -126,7 +130,9 @@ def _diagnosis(explanation: Explanation, names: list[str]) -> Diagnosis:
     return Diagnosis(code=explanation.code, text=f"{explanation.cause} {explanation.remedy}".format(**words))
 
 
-def _hypotheses(evidence: Evidence, *, slips: bool, forward_fails: bool) -> Iterator[Found]:
+def _hypotheses(
+    evidence: Evidence, implementation: Implementation, further: Further, *, slips: bool, forward_fails: bool
+) -> Iterator[Hypothesis]:
     """Yield what fits, simple and common causes first."""
     if not evidence.failing:
         return
@@ -134,63 +140,65 @@ def _hypotheses(evidence: Evidence, *, slips: bool, forward_fails: bool) -> Iter
         title = evidence.layer.title
         cause = f"{{names}} {{be}} right for {title}, but not for this forward, which computes something else."
         explanation = Explanation(code="reference-gradient", cause=cause, remedy="Mend forward.")
-        yield explanation, {name for name in evidence.failing if evidence.fits(name, evidence.reference[name])}
+        yield _fact(explanation, {name for name in evidence.failing if evidence.fits(name, evidence.reference[name])})
     zero = Explanation(
         code="zero",
-        cause="{names} {be} zero in every element: left as allocated.",
-        remedy="Accumulate into the array that is returned.",
+        cause="{names} {be} zero in every element.",
+        remedy="Look for a contribution that is never added, or for one of arrays that are empty or zero by then.",
     )
-    yield zero, {name for name in evidence.failing if _is_zero(evidence.returned[name])}
-    yield from _each(evidence, _fitting(evidence, simple))
-    yield from _each(evidence, lambda name: named_factor(evidence, name))
+    yield _fact(zero, {name for name in evidence.failing if _is_zero(evidence.returned[name])})
+    yield from _rearranged(evidence, simple)
+    yield from named_factors(evidence, further)
     if slips:
         for fault in evidence.layer.faults(evidence.case, evidence.problem):
-            explanation = Explanation(code=fault.code, cause=fault.cause, remedy=fault.remedy)
-            yield explanation, evidence.fitting(fault.gradients)
+            yield _slip(evidence, fault, further)
     if evidence.problem.reference:
-        yield from _cotangents(evidence)
-    yield from _each(evidence, _fitting(evidence, rearranged))
-    yield from _each(evidence, lambda name: any_factor(evidence, name))
+        for fault in replaced_cotangents(evidence):
+            yield _slip(evidence, fault, further)
+    else:
+        yield from of_functions(evidence, implementation)
+    yield from _rearranged(evidence, rearranged)
+    yield from any_factor(evidence, further)
     if slips:
-        yield from rounded_arrays(evidence)
+        for explanation, names in rounded_arrays(evidence):
+            yield _fact(explanation, names)
     for name in evidence.failing:
         if rounded := narrower(evidence.returned[name], evidence.right(name), evidence.case.dtype):
-            yield rounded, {name}
+            yield _fact(rounded, {name})
+
+
+def _fact(explanation: Explanation, names: Iterable[str]) -> Hypothesis:
+    """Make a hypothesis of what is seen in this case, and says nothing of others."""
+    return Hypothesis(explanation=explanation, predictions=dict.fromkeys(names))
 
 
 def _is_zero(array: Array) -> bool:
     return bool(array.size and not array.any())
 
 
-def _each(evidence: Evidence, found: Callable[[str], Iterator[Explanation]]) -> Iterator[Found]:
+def _slip(evidence: Evidence, fault: Fault, further: Further) -> Hypothesis:
+    """Hold a fault of the layer against the case; what it predicts elsewhere, its namesake there says."""
+
+    def predictor(name: str) -> Prediction:
+        def predicted(elsewhere: Evidence) -> Expected | None:
+            same = further.faults(elsewhere).get((fault.code, fault.cause))
+            return elsewhere.all_of(same.gradients).get(name) if same else None
+
+        return predicted
+
+    explanation = Explanation(code=fault.code, cause=fault.cause, remedy=fault.remedy)
+    names = evidence.fitting(fault.gradients)
+    return Hypothesis(explanation=explanation, predictions={name: predictor(name) for name in names})
+
+
+def _rearranged(
+    evidence: Evidence, rearrangements: Callable[[Evidence, str], Iterator[Rearrangement]]
+) -> Iterator[Hypothesis]:
     """Bring together what explains several gradients."""
-    names: dict[Explanation, set[str]] = {}
+    found: dict[Explanation, dict[str, Prediction | None]] = {}
     for name in evidence.failing:
-        for explanation in found(name):
-            names.setdefault(explanation, set()).add(name)
-    yield from names.items()
-
-
-def _fitting(
-    evidence: Evidence, hypotheses: Callable[[Evidence, str], Iterator[tuple[Explanation, Expected]]]
-) -> Callable[[str], Iterator[Explanation]]:
-    return lambda name: (told for told, expected in hypotheses(evidence, name) if evidence.fits(name, expected))
-
-
-def _cotangents(evidence: Evidence) -> Iterator[Found]:
-    """Try other cotangents than the one that backward was given."""
-    layer, problem = evidence.layer, evidence.problem
-    remedy = "Multiply every contribution by its own element of dout."
-    if not (axes := problem.output_axes):  # a number, or several outputs
-        return
-    spatial = tuple(k for k, axis in enumerate(axes) if axis.spatial)
-    ones = Explanation(code="cotangent-ones", cause="In {names} dout is replaced by ones.", remedy=remedy)
-    yield ones, evidence.fitting(lambda inputs, g: layer.gradients(problem, inputs, np.ones_like(g)))
-    for over in dict.fromkeys([tuple(range(len(axes))), *([spatial] if spatial else []), (0,)]):
-        words = "its mean" if len(over) == len(axes) else f"its mean over {listed(f'{axes[k].name}s' for k in over)}"
-        mean = Explanation(code="cotangent-mean", cause=f"In {{names}} dout is replaced by {words}.", remedy=remedy)
-
-        def averaged(inputs: Mapping[str, Array], g: Array, over: tuple[int, ...] = over) -> Mapping[str, Array]:
-            return layer.gradients(problem, inputs, np.broadcast_to(g.mean(axis=over, keepdims=True), g.shape).copy())
-
-        yield mean, evidence.fitting(averaged)
+        for explanation, prediction, portable in rearrangements(evidence, name):
+            if evidence.fits(name, prediction(evidence)):
+                found.setdefault(explanation, {})[name] = prediction if portable else None
+    for explanation, predictions in found.items():
+        yield Hypothesis(explanation=explanation, predictions=predictions)

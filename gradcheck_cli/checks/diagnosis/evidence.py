@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from gradcheck_cli.layers.layer import Case, Layer, Problem
 
     Gradients = Callable[[Mapping[str, Array], Array], Mapping[str, Array]]
+    Prediction = Callable[["Evidence"], Expected | None]
 
 #: A hypothesis that fits must do so by more than luck. An element tells it from the right one by log2(difference /
 #: tolerance) bits: how unlikely it is that an error of that size lands within the tolerance. In float64 that comes to
@@ -38,6 +39,18 @@ class Explanation:
     code: str
     cause: str
     remedy: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Hypothesis:
+    """An explanation, and for each failing gradient that it explains what it predicts of that gradient in other cases.
+
+    A prediction is a function of the evidence of another case: None, or a function that returns None, where the
+    explanation says nothing of that case.
+    """
+
+    explanation: Explanation
+    predictions: Mapping[str, Prediction | None]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,16 +104,43 @@ class Evidence:
             hypothesis: what it would be.
             spent: how many of its elements were used to make the hypothesis, and are no evidence for it.
         """
+        if not self.matches(name, hypothesis):
+            return False
+        # An array without elements is told by its shape.
+        return not self.returned[name].size or self.differs(name, hypothesis, spent=spent)
+
+    def matches(self, name: str, expected: Expected) -> bool:
+        """Tell whether a gradient is as expected, be it by accident."""
         returned = self.returned[name]
-        if returned.shape != hypothesis.value.shape:
+        if returned.shape != expected.value.shape:
             return False
         if not returned.size:
-            return True  # an array without elements is told by its shape
-        found = judge_elements(returned, hypothesis, self.case.dtype, self.settings)
-        if found.wrong.any() or found.undecided.any():
-            return False
+            return True
+        found = judge_elements(returned, expected, self.case.dtype, self.settings)
+        return not (found.wrong.any() or found.undecided.any())
+
+    def differs(self, name: str, hypothesis: Expected, *, spent: int = 0) -> bool:
+        """Tell whether a hypothesis differs from what is right in enough elements that no luck explains a fit."""
         bits = np.sort(self._bits(hypothesis, self.right(name)).reshape(-1))
         return bool(bits[: bits.size - spent].sum() >= ENOUGH_BITS)
+
+    def ratio(self, name: str) -> np.floating[Any] | None:
+        """Return the factor by which a gradient fits what is right best; None where there is none."""
+        returned, right = self.returned[name], self.right(name)
+        if returned.shape != right.value.shape or not right.value.any():
+            return None
+        ratio: np.floating[Any] = (right.value * returned).sum() / np.square(right.value).sum()
+        return ratio if np.isfinite(ratio) and ratio else None
+
+    def multiple(self, name: str, factor: np.floating[Any] | float) -> Expected:
+        """Return that multiple of what is right."""
+        right = self.right(name)
+        return replace(
+            right,
+            value=right.value * factor,
+            scale=right.scale * abs(factor),
+            error_bound=right.error_bound * abs(factor),
+        )
 
     def _bits(self, hypothesis: Expected, right: Expected) -> Array:
         """Measure by how much each element tells a hypothesis from what is right."""

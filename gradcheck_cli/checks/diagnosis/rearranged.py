@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from gradcheck_cli.checks.comparison import judge_elements
-from gradcheck_cli.checks.diagnosis.evidence import Explanation
+from gradcheck_cli.checks.diagnosis.evidence import Evidence, Explanation
 from gradcheck_cli.checks.where import where
 
 if TYPE_CHECKING:
@@ -17,13 +18,13 @@ if TYPE_CHECKING:
 
     from gradcheck_cli.arrays import Array
     from gradcheck_cli.checks.comparison import Expected
-    from gradcheck_cli.checks.diagnosis.evidence import Evidence
     from gradcheck_cli.layers.framework.axes import Axis
 
-    Hypothesis = tuple[Explanation, Expected]
+    #: An explanation, what it predicts of the gradient, and whether that can be asked of other cases.
+    Rearrangement = tuple[Explanation, Callable[[Evidence], Expected], bool]
 
 
-def simple(evidence: Evidence, name: str) -> Iterator[Hypothesis]:
+def simple(evidence: Evidence, name: str) -> Iterator[Rearrangement]:
     """Yield what is seen at a glance: another gradient, another shape."""
     returned, right = evidence.returned[name], evidence.right(name)
     for other in evidence.failing:  # one that is right was returned in its place
@@ -31,44 +32,44 @@ def simple(evidence: Evidence, name: str) -> Iterator[Hypothesis]:
             wrong = "{names} {be} returned under another's name."
             owed = ", ".join(f"d{key}" for key in evidence.problem.differentiable)
             order = f"Return the gradients in the order ({owed})."
-            yield Explanation(code="wrong-order", cause=wrong, remedy=order), evidence.right(other)
+            explanation = Explanation(code="wrong-order", cause=wrong, remedy=order)
+            yield explanation, partial(Evidence.right, name=other), True
     if returned.shape != right.value.shape and returned.size == right.value.size:
         shaped = f"{{names}} {{have}} the right numbers in the shape {returned.shape}."
         remedy = f"Reshape to {right.value.shape}."
         explanation = Explanation(code="reshaped", cause=shaped, remedy=remedy)
-        yield explanation, _moved(right, lambda array: array.reshape(returned.shape))
+        yield explanation, _moved(name, lambda array: array.reshape(returned.shape)), False
 
 
-def rearranged(evidence: Evidence, name: str) -> Iterator[Hypothesis]:
+def rearranged(evidence: Evidence, name: str) -> Iterator[Rearrangement]:
     """Yield other orders of the axes, and of the indices along each axis; and parts left at zero."""
     right, axes = evidence.right(name), evidence.problem.axes[name]
-    yield from _transposed(right, axes)
+    yield from _transposed(name, right.value.shape, axes)
     if evidence.returned[name].shape == right.value.shape:
         for k in range(right.value.ndim):
-            yield from _permuted(evidence.returned[name], right, axes[k], k)
+            yield from _permuted(name, evidence.returned[name], right, axes[k], k)
         yield from _unfinished(evidence, name, right, axes)
 
 
-def _transposed(right: Expected, axes: tuple[Axis, ...]) -> Iterator[Hypothesis]:
-    shape = right.value.shape
+def _transposed(name: str, shape: tuple[int, ...], axes: tuple[Axis, ...]) -> Iterator[Rearrangement]:
     for order in itertools.permutations(range(len(shape))):
         if order == tuple(range(len(shape))):
             continue
         names = ", ".join(axes[k].name for k in order)
         remedy = f"Return the axes in the order ({', '.join(axis.name for axis in axes)})."
         turned = f"{{names}} {{have}} the axes in the order ({names})."
-        yield Explanation(code="transposed", cause=turned, remedy=remedy), _moved(right, _transpose(order))
+        yield Explanation(code="transposed", cause=turned, remedy=remedy), _moved(name, _transpose(order)), True
         mixed = f"{{names}} {{be}} given the right shape by a reshape, from an array with the axes ({names})."
         use = "Transpose before you reshape: a reshape keeps the order in memory."
         explanation = Explanation(code="reshaped-not-transposed", cause=mixed, remedy=use)
-        yield explanation, _moved(right, _transpose(order, shape))
+        yield explanation, _moved(name, _transpose(order, reshape=True)), True
 
 
-def _transpose(order: tuple[int, ...], shape: tuple[int, ...] | None = None) -> Callable[[Array], Array]:
-    return lambda array: array.transpose(order).reshape(shape or [array.shape[k] for k in order])
+def _transpose(order: tuple[int, ...], *, reshape: bool = False) -> Callable[[Array], Array]:
+    return lambda array: array.transpose(order).reshape(array.shape if reshape else [array.shape[k] for k in order])
 
 
-def _permuted(returned: Array, right: Expected, axis: Axis, k: int) -> Iterator[Hypothesis]:
+def _permuted(name: str, returned: Array, right: Expected, axis: Axis, k: int) -> Iterator[Rearrangement]:
     """Pair the slices of two arrays along an axis by a weighted sum of each, and yield that order."""
     slices, owed = (np.moveaxis(array, k, 0).reshape(array.shape[k], -1) for array in (returned, right.value))
     weights = np.cos(np.arange(slices.shape[1]))  # any that have no symmetry
@@ -81,7 +82,10 @@ def _permuted(returned: Array, right: Expected, axis: Axis, k: int) -> Iterator[
         cause=f"The {axis.name}s of {{names}} are {_order(order)}.",
         remedy=f"Write {axis.name} {axis.index} of the gradient where {axis.name} {axis.index} of the input is.",
     )
-    yield explanation, _moved(right, lambda array: array.take(order, axis=k))
+    if (order == np.arange(len(order))[::-1]).all():
+        yield explanation, _moved(name, lambda array: np.flip(array, axis=k)), True
+    else:
+        yield explanation, _moved(name, lambda array: array.take(order, axis=k)), False
 
 
 def _order(order: Array) -> str:
@@ -95,7 +99,7 @@ def _order(order: Array) -> str:
     return f"mixed up, {moved[0]} and {moved[1]} exchanged" if len(moved) == 2 else "in another order"
 
 
-def _unfinished(evidence: Evidence, name: str, right: Expected, axes: tuple[Axis, ...]) -> Iterator[Hypothesis]:
+def _unfinished(evidence: Evidence, name: str, right: Expected, axes: tuple[Axis, ...]) -> Iterator[Rearrangement]:
     returned = evidence.returned[name]
     wrong = judge_elements(returned, right, evidence.case.dtype, evidence.settings).wrong
     if not wrong.any() or returned[wrong].any() or not returned.any():
@@ -106,8 +110,13 @@ def _unfinished(evidence: Evidence, name: str, right: Expected, axes: tuple[Axis
         cause=f"{{names}} {{be}} right where anything was written, and left at zero elsewhere: {part}.",
         remedy="Look for a loop that ends early, or leaves some of its steps out.",
     )
-    yield explanation, _moved(right, lambda array: np.where(wrong, 0, array))
+    yield explanation, _moved(name, lambda array: np.where(wrong, 0, array)), False
 
 
-def _moved(right: Expected, change: Callable[[Array], Array]) -> Expected:
-    return replace(right, value=change(right.value), scale=change(right.scale), error_bound=change(right.error_bound))
+def _moved(name: str, change: Callable[[Array], Array]) -> Callable[[Evidence], Expected]:
+    def predicted(evidence: Evidence) -> Expected:
+        right = evidence.right(name)
+        value, scale, bound = (change(array) for array in (right.value, right.scale, right.error_bound))
+        return replace(right, value=value, scale=scale, error_bound=bound)
+
+    return predicted

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from gradcheck_cli.implementation.binding import MisfitError
 from gradcheck_cli.implementation.conventions.gradient import own_gradient
 from gradcheck_cli.implementation.conventions.loss import loss_function
 from gradcheck_cli.implementation.conventions.pair import function_pair
 from gradcheck_cli.implementation.implementation import ImplementationError, call, described
 from gradcheck_cli.implementation.load import ImplementationNotFoundError
+from gradcheck_cli.implementation.slots import MisfitError
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -5,26 +5,27 @@ from __future__ import annotations
 import inspect
 from typing import TYPE_CHECKING
 
-from gradcheck_cli.implementation.binding import (
-    MisfitError,
-    Reading,
-    Slot,
-    backward_slots,
-    classify,
-    forward_slots,
-    parameters_of,
-    readings,
-    written,
-)
+from gradcheck_cli.implementation.binding import Reading, readings
 from gradcheck_cli.implementation.conventions.functions import pair_readings
 from gradcheck_cli.implementation.conventions.instance import Kind, Way
 from gradcheck_cli.implementation.implementation import (
     Implementation,
     ImplementationError,
     NotExpressibleError,
+    listed,
 )
 from gradcheck_cli.implementation.layout import Layout
 from gradcheck_cli.implementation.members import parameter_places
+from gradcheck_cli.implementation.slots import (
+    MisfitError,
+    Slot,
+    SlotKind,
+    backward_slots,
+    classify_ahead,
+    forward_slots,
+    parameters_of,
+    written,
+)
 from gradcheck_cli.implementation.trial import problems
 
 if TYPE_CHECKING:
@@ -97,7 +98,8 @@ def _can_be_given(layer: Layer) -> bool:
 
 
 def _method(cls: type, names: tuple[str, ...]) -> str | None:
-    return next((name for name in names if callable(getattr(cls, name, None)) and _is_own(cls, name)), None)
+    # Only what a class has is asked for: for what it lacks a metaclass may raise anything.
+    return next((name for name in names if _is_own(cls, name) and callable(getattr(cls, name, None))), None)
 
 
 def _is_own(cls: type, name: str) -> bool:
@@ -106,20 +108,27 @@ def _is_own(cls: type, name: str) -> bool:
 
 
 def _constructions(cls: type, layer: Layer) -> list[list[Slot]]:
-    """Read the constructor, as one that is given parameters and as one that is given sizes."""
+    """Read the constructor, as one that is given parameters and as one that is given sizes.
+
+    Raises:
+        MisfitError: it takes something of unknown meaning, or only some of the parameters.
+    """
     parameters = parameters_of(cls)
+    said = written(cls.__name__, parameters)
     kept = tuple(layer.vocabulary.parameters)
-    held = [classify(parameter, layer.vocabulary, kept) for parameter in parameters]
-    sized = [classify(parameter, layer.vocabulary, ()) for parameter in parameters]
-    found = [slots for slots in (held, sized) if None not in slots]
-    if {slot.key for slot in held if slot and slot.kind == "input"} != set(kept):
-        found = [slots for slots in found if slots is not held]
-    if not found:
-        slots = sized if len([s for s in sized if s is None]) <= len([s for s in held if s is None]) else held
-        unknown = next(p.name for p, slot in zip(parameters, slots, strict=True) if slot is None)
-        said = written(cls.__name__, parameters)
-        raise MisfitError(f"`{said}` takes `{unknown}`, of which the meaning is not known")
-    return [[slot for slot in slots if slot] for slots in found]
+    held = [classify_ahead(parameter, layer.vocabulary, kept) for parameter in parameters]
+    sized = [classify_ahead(parameter, layer.vocabulary, ()) for parameter in parameters]
+    given = {slot.key for slot in held if slot and slot.kind is SlotKind.INPUT}
+    complete = [slots for slots, fits in ((held, given == set(kept)), (sized, True)) if fits]
+    found = [[slot for slot in slots if slot] for slots in complete if None not in slots]
+    if found:
+        return found
+    unknown = [p.name for p, slot in zip(parameters, held, strict=True) if slot is None]
+    if not unknown and given:
+        lacking = listed(name for name in kept if name not in given)
+        raise MisfitError(f"`{said}` takes {listed(sorted(given))}, and no {lacking}")
+    unknown = unknown or [p.name for p, slot in zip(parameters, sized, strict=True) if slot is None]
+    raise MisfitError(f"`{said}` takes `{unknown[0]}`, of which the meaning is not known")
 
 
 def _of_method(read: Callable[..., list[Slot]], cls: type, name: str, layer: Layer) -> list[Slot]:
@@ -166,7 +175,7 @@ def _own_axes(kind: Kind, reading: Reading, axes: Mapping[str, str]) -> Iterator
         trial = {name: Layout(usual[name], order) for name, order in {**usual, **axes}.items()}
         probe = Way(kind=kind, reading=reading, layouts=trial, title="")
         try:
-            given = probe.given(problem.inputs, problem.parameters)
+            given = probe.given(problem.inputs)
             instance = probe.make(problem.inputs, problem.parameters, given)
         except (ImplementationError, NotExpressibleError):
             continue

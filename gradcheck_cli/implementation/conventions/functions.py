@@ -15,18 +15,25 @@ import numpy as np
 from gradcheck_cli.implementation.binding import (
     Filled,
     Reading,
-    Slot,
-    backward_slots,
     fill,
-    forward_slots,
+    fills_context,
     readings,
     require,
+    shares_context,
     takes,
-    written,
 )
+from gradcheck_cli.implementation.context import Context, by_place, output_and_cache
 from gradcheck_cli.implementation.conventions.pair import by_input, function_pair
 from gradcheck_cli.implementation.implementation import Implementation, ImplementationError, described, name_of
 from gradcheck_cli.implementation.layout import Layout, Misshapen, layouts
+from gradcheck_cli.implementation.slots import (
+    Slot,
+    SlotKind,
+    backward_slots,
+    forward_slots,
+    is_context,
+    written,
+)
 from gradcheck_cli.layers.layer import fresh
 from gradcheck_cli.layers.vocabulary import word
 
@@ -63,20 +70,26 @@ class _Functions:
     def run_forward(
         self, inputs: Mapping[str, Array], parameters: Mapping[str, object] | None
     ) -> tuple[object, object]:
-        given = self._given(inputs, parameters)
-        returned = self._fill(self.forward_slots, inputs, parameters, given).call(self.forward)
+        laid, values = self._laid(inputs), self._values(parameters)
+        context = Context(len(laid)) if fills_context(self.forward_slots, self.reading) else None
+        values[SlotKind.CONTEXT] = context
+        returned = self._fill(self.forward_slots, inputs, parameters, laid, values).call(self.forward)
         several = isinstance(returned, tuple | list)
-        if self._has_cache and not (several and len(returned) == 2):
+        if context is not None:
+            shared = shares_context(self.forward_slots, self.backward_slots)
+            out, cache = output_and_cache(returned, context, shared=shared)
+        elif self._has_cache and not (several and len(returned) == 2):
             raise ImplementationError(f"{name_of(self.forward)} returned {described(returned)}, not (out, cache)")
-        out, cache = (returned[0], returned[-1]) if several and returned else (returned, None)
+        else:
+            out, cache = (returned[0], returned[-1]) if several and returned else (returned, None)
         return self._layouts["out"].take(out), _Memory(cache, inputs, parameters)
 
     def run_backward(self, cotangent: Array, cache: object, names: tuple[str, ...]) -> Mapping[str, object]:
         assert isinstance(cache, _Memory)
         inputs, parameters = cache.inputs, cache.parameters
-        given = self._given(inputs, parameters)
-        given |= {"cache": cache.cache, "cotangent": self._layouts["out"].give(cotangent)}
-        returned = self._fill(self.backward_slots, inputs, parameters, given).call(self.backward)
+        values = self._values(parameters)
+        values |= {SlotKind.CACHE: cache.cache, SlotKind.COTANGENT: self._layouts["out"].give(cotangent)}
+        returned = self._fill(self.backward_slots, inputs, parameters, self._laid(inputs), values).call(self.backward)
         gradients = by_input(returned, names, name_of(self.backward))
         if self.arrangement.exact:
             gradients = self._held(gradients, inputs)
@@ -103,26 +116,29 @@ class _Functions:
 
     @property
     def _has_cache(self) -> bool:
-        return any(slot.kind == "cache" for slot in self.backward_slots)
+        return any(slot.kind is SlotKind.CACHE for slot in self.backward_slots)
 
-    def _given(self, inputs: Mapping[str, Array], parameters: Mapping[str, object] | None) -> dict[str, object]:
-        laid: dict[str, object] = {name: self._layouts[name].give(value) for name, value in inputs.items()}
+    def _laid(self, inputs: Mapping[str, Array]) -> dict[str, object]:
+        return {name: self._layouts[name].give(value) for name, value in inputs.items()}
+
+    def _values(self, parameters: Mapping[str, object] | None) -> dict[SlotKind, object]:
         arguments = self.layer.vocabulary.arguments
         dictionary = fresh(parameters or {})
         if self.other_keys:
             known = [(arguments[name], value) for name, value in dictionary.items() if name in arguments]
             dictionary |= {other: value for argument, value in known for other in (*argument.names, *argument.keys)}
-        return {**laid, "dictionary": dictionary}
+        return {SlotKind.DICTIONARY: dictionary}
 
     def _fill(
         self,
         slots: list[Slot],
         inputs: Mapping[str, Array],
         parameters: Mapping[str, object] | None,
-        given: Mapping[str, object],
+        laid: Mapping[str, object],
+        values: Mapping[SlotKind, object],
     ) -> Filled:
         vocabulary = self.layer.vocabulary
-        return fill(slots, self.reading, vocabulary, vocabulary.sizes(inputs, parameters), given)
+        return fill(slots, self.reading, vocabulary, vocabulary.sizes(inputs, parameters), laid, values)
 
 
 def pair_readings(
@@ -133,23 +149,25 @@ def pair_readings(
     Raises:
         MisfitError: they cannot be understood as the passes of this layer.
     """
-    plain = function_pair(forward, backward, layer=layer, name=name, spec=name)
     # Several outputs and state are told by their place alone.
     if len(layer.outputs) > 1 or layer.state or not (_says(forward) and _says(backward)):
-        require(forward, layer.arguments)
-        require(backward, (*(f"d{name}" for name in layer.outputs), "cache"))
-        yield plain
+        ahead, back = by_place(forward, backward, len(layer.outputs), is_context)
+        require(ahead, layer.arguments)
+        require(back, (*(f"d{name}" for name in layer.outputs), "cache"))
+        yield function_pair(ahead, back, layer=layer, name=name, spec=name)
         return
+    plain = function_pair(forward, backward, layer=layer, name=name, spec=name)
     vocabulary = layer.vocabulary
     forwards = forward_slots(forward, vocabulary, layer.inputs)
     backwards = backward_slots(backward, vocabulary, layer.inputs)
     usual = [*layer.inputs, *(["dictionary"] if layer.param else [])]
     plainly = _in_order(forwards) == usual and _in_order(backwards) == ["cotangent", "cache"]
-    keys = (False, True) if any(slot.kind == "dictionary" for slot in forwards) else (False,)
+    keys = (False, True) if any(slot.kind is SlotKind.DICTIONARY for slot in forwards) else (False,)
     for arrangement in _by_names(vocabulary, (*forwards, *backwards)):
         for other_keys in keys:
             for reading in readings((*forwards, *backwards), vocabulary):
-                if plainly and arrangement is vocabulary.arrangements[0] and not other_keys:
+                usually = arrangement is vocabulary.arrangements[0] and not other_keys
+                if plainly and usually and not reading.fills_context:
                     yield plain
                     continue
                 functions = _Functions(
@@ -175,9 +193,9 @@ def pair_readings(
 
 def _in_order(slots: list[Slot]) -> list[str]:
     """Say what is passed in order; nothing where something must be passed by name."""
-    if any(slot.by_name for slot in slots if slot.kind != "omitted"):
-        return []
-    return [slot.key or slot.kind for slot in slots if slot.kind != "omitted"]
+    passed = [slot for slot in slots if slot.kind is not SlotKind.OMITTED]
+    passed = [slot for slot in passed if slot.kind is not SlotKind.CONTEXT or not slot.has_default]
+    return [] if any(slot.by_name for slot in passed) else [slot.key or slot.kind.value for slot in passed]
 
 
 def _says(function: Callable[..., Any]) -> bool:

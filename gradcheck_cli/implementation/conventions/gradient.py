@@ -8,22 +8,13 @@ Arguments that have a default are left at it, unless the case names them.
 from __future__ import annotations
 
 import inspect
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gradcheck_cli.implementation.binding import (
-    MisfitError,
-    Reading,
-    Slot,
-    classify,
-    fill,
-    is_cotangent,
-    parameters_of,
-    placed,
-    written,
-)
+from gradcheck_cli.implementation.binding import Reading, fill, fills_context, shares_context
+from gradcheck_cli.implementation.context import Context, output_and_cache
 from gradcheck_cli.implementation.conventions.pair import by_input, spec_of
 from gradcheck_cli.implementation.implementation import (
     Implementation,
@@ -32,6 +23,18 @@ from gradcheck_cli.implementation.implementation import (
     described,
     listed,
     name_of,
+)
+from gradcheck_cli.implementation.slots import (
+    MisfitError,
+    Slot,
+    SlotKind,
+    choose_cotangent,
+    classify,
+    is_context,
+    is_cotangent,
+    parameters_of,
+    placed,
+    written,
 )
 from gradcheck_cli.layers.vocabulary import simple, word
 
@@ -42,9 +45,11 @@ if TYPE_CHECKING:
 
 #: What the output is called by gradients that are computed from it.
 _OUTPUT = ("out", "output", "outputs", "y")
+_OUTPUT_KEY = "(output)"  #: no name of an argument
 
 #: What is passed has one form each.
 _PLAINLY, _NO_WORDS = Reading(forms={}, absent={}), simple((), inputs={}, axes={})
+_WITH_CONTEXT = replace(_PLAINLY, fills_context=True)
 
 
 def own_gradient(
@@ -100,43 +105,60 @@ class _Own:
         if why := self.refusal(inputs):
             raise NotExpressibleError(why)
         given = {name: np.asarray(value) for name, value in inputs.items()}  # what was moved may come as a scalar
-        slots = [placed(p, "input" if p.name in given else "omitted", p.name) for p in self.arguments]
-        returned = fill(slots, _PLAINLY, _NO_WORDS, {}, given).call(self.function)
+        returned, context = self._called(given, _PLAINLY)
+        wants_cache = _takes(SlotKind.CACHE, _named(self.slots, given))
         if self.gradient is None:
             out, *gradients = self._parted(returned)
             several = len(gradients) == 1 and isinstance(gradients[0], tuple | list | dict)
             return _array(out), _Memory(given, out, gradients[0] if several else gradients)
-        out, cache = returned, None
+        if context is None and wants_cache and not isinstance(returned, tuple | list):
+            returned, context = self._called(given, _WITH_CONTEXT)
         if isinstance(returned, tuple) and len(returned) == 2:
-            out, cache = returned
-        elif isinstance(returned, tuple) or _takes("cache", self.slots):
+            out, cache = output_and_cache(returned, context, shared=shares_context(self._ahead(given), self.slots))
+        elif isinstance(returned, tuple) or (wants_cache and context is None):
             raise ImplementationError(f"{name_of(self.function)} returned {described(returned)}, not (out, cache)")
+        else:
+            out, cache = returned, context
         return _array(out), _Memory(given, out, cache)
+
+    def _ahead(self, given: Mapping[str, Array]) -> list[Slot]:
+        """Say what each argument of the function stands for: what has no shape is left out, but for a context."""
+        other = {True: SlotKind.CONTEXT, False: SlotKind.OMITTED}
+        kinds = [SlotKind.INPUT if p.name in given else other[is_context(p.name)] for p in self.arguments]
+        return [placed(p, kind, p.name) for p, kind in zip(self.arguments, kinds, strict=True)]
+
+    def _called(self, given: Mapping[str, Array], reading: Reading) -> tuple[object, Context | None]:
+        slots = self._ahead(given)
+        context = Context(len(given)) if fills_context(slots, reading) else None
+        filled = fill(slots, reading, _NO_WORDS, {}, given, {SlotKind.CONTEXT: context})
+        return filled.call(self.function), context
 
     def run_backward(self, cotangent: Array, cache: object, names: tuple[str, ...]) -> Mapping[str, object]:
         assert isinstance(cache, _Memory)
         owed = tuple(p.name for p in self.arguments if p.name in names)
         if self.gradient is None:
             return self._times(cotangent, _by_name(cache.cache, owed, name_of(self.function)))
-        given = {"output": cache.out, **{p.name: p.default for p in self.arguments}, **cache.inputs}
-        given |= {"cotangent": cotangent, "cache": cache.cache}
-        slots = self.slots if cache.cache is None else self.with_cache or self.slots
-        returned = fill(slots, _PLAINLY, _NO_WORDS, {}, given).call(self.gradient)
+        given = {**{p.name: p.default for p in self.arguments}, **cache.inputs}
+        values = {SlotKind.OUTPUT: cache.out, SlotKind.COTANGENT: cotangent, SlotKind.CACHE: cache.cache}
+        slots = _named(self.slots, cache.inputs) if cache.cache is None else self.with_cache or self.slots
+        returned = fill(slots, _PLAINLY, _NO_WORDS, {}, given, values).call(self.gradient)
         found = _by_name(returned, owed, name_of(self.gradient))
-        return found if _takes("cotangent", slots) else self._times(cotangent, found)
+        return found if _takes(SlotKind.COTANGENT, slots) else self._times(cotangent, found)
 
     def convention(self) -> str:
         function = written(name_of(self.function), self.arguments)
         if self.gradient is None:
             return f"{function}, which returns (number, gradients)"
-        returns = ", which returns (out, cache)," if _takes("cache", self.slots) else ""
-        without = "" if _takes("cotangent", self.slots) or self.with_cache else ", without a cotangent"
+        fills = any(is_context(p.name) for p in self.arguments)
+        returns = ", which returns (out, cache)," if _takes(SlotKind.CACHE, self.slots) and not fills else ""
+        without = "" if _takes(SlotKind.COTANGENT, self.slots) or self.with_cache else ", without a cotangent"
         return f"{function}{returns} and {written(name_of(self.gradient), self.slots)}{without}"
 
     def refusal(self, inputs: Iterable[str]) -> str | None:
         """Say which argument has no shape, or which shape no argument."""
         said, known = written(name_of(self.function), self.arguments), [p.name for p in self.arguments]
-        if lacking := [p.name for p in self.arguments if p.default is p.empty and p.name not in set(inputs)]:
+        asked = [p.name for p in self.arguments if p.default is p.empty and not is_context(p.name)]
+        if lacking := [name for name in asked if name not in set(inputs)]:
             flags = " ".join(f"--shape {name}=2,3" for name in lacking)
             return f"{said} takes {listed(lacking)}, of which no shape is given; add {flags}"
         if unknown := [name for name in inputs if name not in known]:
@@ -182,8 +204,8 @@ def _arguments(function: Callable[..., Any]) -> list[inspect.Parameter]:
     return arguments
 
 
-def _takes(kind: str, slots: list[Slot]) -> bool:
-    return any(slot.kind == kind for slot in slots)
+def _takes(kind: SlotKind, slots: list[Slot]) -> bool:
+    return any(slot.kind is kind for slot in slots)
 
 
 def _slots(gradient: Callable[..., Any], arguments: list[inspect.Parameter]) -> tuple[list[Slot], list[Slot]]:
@@ -199,32 +221,48 @@ def _slots(gradient: Callable[..., Any], arguments: list[inspect.Parameter]) -> 
     found = {p.name: _known(p, arguments) for p in parameters}
     asked = [p for p in parameters if p.default is p.empty]
     free = [p for p in asked if found[p.name] is None]
-    needed = [p.name for p in arguments if p.default is p.empty]
-    by_place = [placed(p, "input", name) for p, name in zip(free[-len(needed) :], needed, strict=False)]
-    cached = [placed(p, kind) for p, kind in zip(free, ("cotangent", "cache"), strict=False)] if len(free) == 2 else []
-    if len(free) == len(asked) == len(needed) and not is_cotangent(free[0].name):
+    needed = [p.name for p in arguments if p.default is p.empty and not is_context(p.name)]
+    by_place = [placed(p, SlotKind.INPUT, name) for p, name in zip(free[-len(needed) :], needed, strict=False)]
+    first = choose_cotangent(free)
+    cached = []
+    if len(free) == 2:
+        cached = [placed(p, SlotKind.COTANGENT if p is first else SlotKind.CACHE) for p in free]
+    if first and len(free) == len(asked) == len(needed) and not is_cotangent(first.name):
         return by_place, cached
     if len(free) == len(asked) == len(needed) + 1:
-        return [placed(free[0], "cotangent"), *by_place], cached
-    if free:
-        first = next((p for p in free if is_cotangent(p.name)), free[0])
-        found[first.name] = placed(first, "cotangent")
+        return [placed(free[0], SlotKind.COTANGENT), *by_place], cached
+    if first:
+        found[first.name] = placed(first, SlotKind.COTANGENT)
         free.remove(first)
-    if free and not any(slot.kind == "cache" for slot in found.values() if slot):
-        found[free[0].name] = placed(free.pop(0), "cache")
+    if free and not _takes(SlotKind.CACHE, [slot for slot in found.values() if slot]):
+        cache = free.pop(0)
+        found[cache.name] = placed(cache, SlotKind.CACHE)
     if free:
         raise MisfitError(f"`{said}` takes `{free[0].name}`, of which the meaning is not known")
-    return [slot or placed(p, "omitted") for p, slot in zip(parameters, found.values(), strict=True)], []
+    return [slot or placed(p, SlotKind.OMITTED) for p, slot in zip(parameters, found.values(), strict=True)], []
+
+
+def _named(slots: list[Slot], inputs: Iterable[str]) -> list[Slot]:
+    """Take what is called as a cache for an input where the case has one of this name."""
+    inputs = set(inputs)
+    return [
+        replace(slot, kind=SlotKind.INPUT, key=slot.name)
+        if slot.kind is SlotKind.CACHE and slot.name in inputs
+        else slot
+        for slot in slots
+    ]
 
 
 def _known(parameter: inspect.Parameter, arguments: list[inspect.Parameter]) -> Slot | None:
     """Say what an argument stands for if its name is that of an input, of the output or of a cache."""
-    names = [p.name for p in arguments]
+    names = [p.name for p in arguments if not is_context(p.name)]
     if parameter.name in names:
-        return placed(parameter, "input", parameter.name)
-    words = simple((), inputs={"output": _OUTPUT, **{name: (word(name),) for name in names}}, axes={})
-    slot = classify(parameter, words, [*names, "output"])
-    return slot if slot and slot.kind in ("input", "cache", "omitted") else None
+        return placed(parameter, SlotKind.INPUT, parameter.name)
+    words = simple((), inputs={_OUTPUT_KEY: _OUTPUT, **{name: (word(name),) for name in names}}, axes={})
+    slot = classify(parameter, words, [*names, _OUTPUT_KEY])
+    if slot and slot.key == _OUTPUT_KEY:
+        return placed(parameter, SlotKind.OUTPUT)
+    return slot if slot and slot.kind in (SlotKind.INPUT, SlotKind.CACHE, SlotKind.OMITTED) else None
 
 
 def _by_name(returned: object, owed: tuple[str, ...], who: str) -> dict[str, object]:

@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
-from gradcheck_cli.implementation.binding import Filled, Reading, Slot, fill, written
+from gradcheck_cli.implementation.binding import Filled, Reading, fill, fills_context, shares_context
+from gradcheck_cli.implementation.context import Context, output_and_cache
+from gradcheck_cli.implementation.conventions.pair import without_nones
 from gradcheck_cli.implementation.implementation import (
     ImplementationError,
     NotExpressibleError,
@@ -28,6 +30,7 @@ from gradcheck_cli.implementation.members import (
     remembered,
     returned_order,
 )
+from gradcheck_cli.implementation.slots import Slot, SlotKind, written
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -52,7 +55,7 @@ class Kind:
     @property
     def owned(self) -> tuple[str, ...]:
         """The inputs that are passed neither to the constructor nor to forward: parameters that it keeps."""
-        passed = {slot.key for slot in (*self.made_with, *self.forward_slots) if slot.kind == "input"}
+        passed = {slot.key for slot in (*self.made_with, *self.forward_slots) if slot.kind is SlotKind.INPUT}
         return tuple(name for name in self.layer.inputs if name not in passed)
 
 
@@ -79,42 +82,41 @@ class Way:
         self, inputs: Mapping[str, Array], parameters: Mapping[str, object] | None
     ) -> tuple[object, object]:
         """Make an instance, give it its parameters and run forward; it is the cache."""
-        given = self.given(inputs, parameters)
+        given = self.given(inputs)
         try:
             instance = self.make(inputs, parameters, given)
             self._put(instance, inputs, given)
             method = getattr(instance, self.kind.forward)
-            returned = self._fill(self.kind.forward_slots, inputs, parameters, given).call(method)
+            context = Context(len(inputs)) if fills_context(self.kind.forward_slots, self.reading) else None
+            filled = self._fill(self.kind.forward_slots, inputs, parameters, given, {SlotKind.CONTEXT: context})
+            returned = filled.call(method)
         except ImplementationError as error:
             if _no_number(error.__cause__):  # what the constructor keeps, forward computes with
                 made_with = self._fill(self.kind.made_with, inputs, parameters, given)
                 made_with.blame(self.kind.cls.__name__, error)
             raise
-        pair = isinstance(returned, tuple | list) and len(returned) == 2
-        out, cache = returned if pair else (returned, None)
+        shared = shares_context(self.kind.forward_slots, self.kind.backward_slots)
+        out, cache = output_and_cache(returned, context, shared=shared)
         return self.layouts["out"].take(out), _Memory(instance, cache, inputs, parameters)
 
     def run_backward(self, cotangent: Array, cache: object, names: tuple[str, ...]) -> Mapping[str, object]:
         """Run backward on a copy of the instance, and gather the gradients from wherever they are."""
         assert isinstance(cache, _Memory)
         inputs, parameters, instance = cache.inputs, cache.parameters, _copied(cache.instance)
-        given = self.given(inputs, parameters) | {
-            "cache": cache.cache,
-            "cotangent": self.layouts["out"].give(cotangent),
-        }
+        given = self.given(inputs)
+        values = {SlotKind.CACHE: cache.cache, SlotKind.COTANGENT: self.layouts["out"].give(cotangent)}
         before = {name: remembered(self._gradient_places(instance, name)) for name in names}
         method = getattr(instance, self.kind.backward)
-        returned = self._fill(self.kind.backward_slots, inputs, parameters, given).call(method)
+        returned = self._fill(self.kind.backward_slots, inputs, parameters, given, values).call(method)
         gradients = self._returned(returned, names)
         for name in names:
             if name not in gradients:
                 gradients[name] = newest(self._gradient_places(instance, name), before[name])
         return {name: self.layouts[name].take(value, inputs[name].shape) for name, value in gradients.items()}
 
-    def given(self, inputs: Mapping[str, Array], parameters: Mapping[str, object] | None) -> dict[str, object]:
+    def given(self, inputs: Mapping[str, Array]) -> dict[str, object]:
         """Lay out the inputs as the class wants them."""
-        laid: dict[str, object] = {name: self.layouts[name].give(value) for name, value in inputs.items()}
-        return {**laid, "dictionary": dict(parameters or {})}
+        return {name: self.layouts[name].give(value) for name, value in inputs.items()}
 
     def make(
         self, inputs: Mapping[str, Array], parameters: Mapping[str, object] | None, given: Mapping[str, object]
@@ -145,7 +147,7 @@ class Way:
     def _misshapen(self, name: str, own: tuple[int, ...], wanted: tuple[int, ...]) -> NoReturn:
         said = f"{written(self.kind.cls.__name__, self.kind.made_with)} makes {name} of shape {own}, not {wanted}"
         arguments = self.kind.layer.vocabulary.arguments
-        if any(slot.kind == "argument" and arguments[slot.key].shapes for slot in self.kind.made_with):
+        if any(slot.kind is SlotKind.ARGUMENT and arguments[slot.key].shapes for slot in self.kind.made_with):
             raise ImplementationError(said)
         raise NotExpressibleError(said)  # it was never told the shape
 
@@ -157,6 +159,8 @@ class Way:
             return {names[0]: returned}
         if isinstance(returned, dict):
             return {name: value for name in names if (value := self._entry(returned, name)) is not None}
+        if isinstance(returned, tuple | list):
+            returned = without_nones(returned, len(names))
         if not isinstance(returned, tuple | list) or len(returned) > len(names):
             owed = listed(f"d{name}" for name in names)
             who = f"{self.kind.cls.__name__}.{self.kind.backward}"
@@ -189,9 +193,12 @@ class Way:
         inputs: Mapping[str, Array],
         parameters: Mapping[str, object] | None,
         given: Mapping[str, object],
+        values: Mapping[SlotKind, object] | None = None,
     ) -> Filled:
-        vocabulary = self.kind.layer.vocabulary
-        return fill(slots, self.reading, vocabulary, vocabulary.sizes(inputs, parameters), given)
+        vocabulary, sizes = self.kind.layer.vocabulary, self.kind.layer.vocabulary.sizes(inputs, parameters)
+        context = Context(len(inputs))  # of a constructor, and of a forward call that only makes the parameters
+        known = {SlotKind.DICTIONARY: dict(parameters or {}), SlotKind.CONTEXT: context}
+        return fill(slots, self.reading, vocabulary, sizes, given, {**known, **(values or {})})
 
 
 def _no_number(error: BaseException | None) -> bool:

@@ -20,7 +20,7 @@ from gradcheck_cli.implementation.implementation import (
 from gradcheck_cli.layers.layer import fresh
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from gradcheck_cli.arrays import Array
     from gradcheck_cli.layers.layer import Layer
@@ -85,10 +85,25 @@ def by_input(returned: object, names: tuple[str, ...], who: str) -> dict[str, ob
     """
     if returned is None or (len(names) == 1 and isinstance(returned, np.ndarray)):
         returned = (returned,)
+    if isinstance(returned, tuple | list):
+        returned = without_nones(returned, len(names))
     if not isinstance(returned, tuple | list) or len(returned) > len(names):
         owed = listed(f"d{name}" for name in names)
         raise ImplementationError(f"{who} returned {described(returned)}, where it owes {owed}")
     return dict(zip(names, returned, strict=False))
+
+
+def without_nones(returned: Sequence[object], owed: int) -> Sequence[object]:
+    """Leave out what is None for arguments without a gradient, where more values are returned than are owed.
+
+    Static passes return a value for each argument of forward: `dx, dw, db, None, None` with a stride and a pad, or
+    `None, dW` where the first argument is labels or indices.
+    """
+    kept = list(returned)
+    while len(kept) > owed and kept[-1] is None:
+        kept.pop()
+    gradients = [value for value in kept if value is not None]
+    return gradients if len(kept) > owed == len(gradients) else kept
 
 
 def spec_of(*functions: Callable[..., Any]) -> str | None:
