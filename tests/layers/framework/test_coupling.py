@@ -28,6 +28,7 @@ CASES: list[Case] = [
     Conv1dCase(N=2, C=2, W=2, F=3, WW=4, pad=3, stride=2),
     DepthwiseConvCase(N=2, C=3, H=4, W=6, HH=3, WW=2, stride=(1, 3), pad=(2, 0)),
     ConvTransposeCase(N=2, C=3, H=3, W=4, F=2, HH=4, WW=3, stride=(2, 1), pad=(1, 2)),
+    ConvTransposeCase(N=1, C=2, H=2, W=5, F=3, HH=5, WW=2, stride=(1, 3), pad=(2, 0)),
     ConvTransposeCase(N=2, C=2, H=2, W=1, F=2, HH=7, WW=4, stride=(2, 3), pad=(3, 1)),
     MaxpoolCase(N=2, C=2, H=7, W=4, pool_height=2, pool_width=3, stride=3),
     GroupnormCase(N=2, C=6, H=1, W=2, G=3),
