@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from gradcheck_cli.layers.lstm_step import absolute, lstm_step_backward, lstm_step_forward, slips
-from gradcheck_cli.layers.recurrent import SequenceCase, in_each_step, recurrent, through_time, time_slips
+from gradcheck_cli.layers.recurrent import Recurrent, SequenceCase, in_each_step, through_time, time_slips
 
 if TYPE_CHECKING:
     from gradcheck_cli.arrays import Array
@@ -42,10 +42,11 @@ def lstm_backward(dh: Array, caches: list[Cache]) -> tuple[Array, ...]:
     return through_time(lstm_step_backward, dh, caches, (1.0, 1.0))
 
 
-LAYER = recurrent(
-    LstmCase,
-    "LSTM layer",
-    (lstm_forward, lstm_backward),
+LAYER = Recurrent(
+    case=LstmCase,
+    title="LSTM layer",
+    forward=lstm_forward,
+    backward=lstm_backward,
     states=("h0",),
     outputs=("h",),
     slips=lambda case: (*time_slips(lstm_step_backward, 2, case), *in_each_step(slips(case), 2)),
@@ -53,4 +54,4 @@ LAYER = recurrent(
     absolute=lambda caches: [absolute(cache) for cache in caches],
     names=("lstm",),
     others=("step", "cell", "gru"),
-)
+).layer()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from gradcheck_cli.layers.recurrent import StepCase, recurrent
+from gradcheck_cli.layers.recurrent import Recurrent, StepCase
 from gradcheck_cli.layers.sigmoid import sigmoid_forward
 
 if TYPE_CHECKING:
@@ -115,10 +115,11 @@ def _blocks(array: Array, order: Sequence[int] | Array) -> Array:
     return np.concatenate([np.split(array, 4, axis=-1)[gate] for gate in order], axis=-1)
 
 
-LAYER = recurrent(
-    LstmStepCase,
-    "LSTM step",
-    (lstm_step_forward, lstm_step_backward),
+LAYER = Recurrent(
+    case=LstmStepCase,
+    title="LSTM step",
+    forward=lstm_step_forward,
+    backward=lstm_step_backward,
     states=("prev_h", "prev_c"),
     slips=slips,
     outputs=("next_h", "next_c"),
@@ -126,4 +127,4 @@ LAYER = recurrent(
     absolute=absolute,
     names=("lstm_step", "lstmstep", "lstm_cell", "lstmcell"),
     others=("gru",),
-)
+).layer()

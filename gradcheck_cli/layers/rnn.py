@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from gradcheck_cli.layers.recurrent import SequenceCase, in_each_step, recurrent, through_time, time_slips
+from gradcheck_cli.layers.recurrent import Recurrent, SequenceCase, in_each_step, through_time, time_slips
 from gradcheck_cli.layers.rnn_step import absolute, rnn_step_backward, rnn_step_forward, slips
 
 if TYPE_CHECKING:
@@ -42,10 +42,11 @@ def rnn_backward(dh: Array, caches: list[Cache]) -> tuple[Array, ...]:
     return through_time(rnn_step_backward, dh, caches)
 
 
-LAYER = recurrent(
-    RnnCase,
-    "recurrent layer",
-    (rnn_forward, rnn_backward),
+LAYER = Recurrent(
+    case=RnnCase,
+    title="recurrent layer",
+    forward=rnn_forward,
+    backward=rnn_backward,
     states=("h0",),
     outputs=("h",),
     slips=lambda case: (*time_slips(rnn_step_backward, 1, case), *in_each_step(slips(case), 1)),
@@ -53,4 +54,4 @@ LAYER = recurrent(
     absolute=lambda caches: [absolute(cache) for cache in caches],
     names=("rnn",),
     others=("step", "cell", "lstm", "gru"),
-)
+).layer()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from gradcheck_cli.layers.recurrent import StepCase, recurrent
+from gradcheck_cli.layers.recurrent import Recurrent, StepCase
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -59,10 +59,11 @@ def slips(_: StepCase) -> Iterator[Slip]:
     )
 
 
-LAYER = recurrent(
-    RnnStepCase,
-    "recurrent step",
-    (rnn_step_forward, rnn_step_backward),
+LAYER = Recurrent(
+    case=RnnStepCase,
+    title="recurrent step",
+    forward=rnn_step_forward,
+    backward=rnn_step_backward,
     states=("prev_h",),
     slips=slips,
     outputs=("next_h",),
@@ -70,4 +71,4 @@ LAYER = recurrent(
     absolute=absolute,
     names=("rnn_step", "rnnstep", "rnn_cell", "rnncell"),
     others=("lstm", "gru"),
-)
+).layer()
