@@ -98,9 +98,6 @@ def _length(name: str, *names: str) -> Argument:
 
 
 LAYER = Layer(
-    name="affine",
-    title="affine layer",
-    command="gradcheck affine",
     case=AffineCase,
     inputs=("x", "w", "b"),
     problem=problem,

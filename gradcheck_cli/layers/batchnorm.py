@@ -220,9 +220,6 @@ def standard() -> tuple[BatchnormCase, ...]:
 
 
 LAYER = Layer(
-    name="batchnorm",
-    title="batch normalisation",
-    command="gradcheck batchnorm",
     case=BatchnormCase,
     inputs=("x", "gamma", "beta"),
     problem=problem,

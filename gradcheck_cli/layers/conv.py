@@ -163,9 +163,7 @@ def _faults(case: ConvCase, problem: Problem) -> Iterable[Fault]:
 
 
 LAYER = Layer(
-    name="conv",
-    title="convolution",
-    command="convcheck",
+    program="convcheck",
     case=ConvCase,
     inputs=("x", "w", "b"),
     problem=problem,

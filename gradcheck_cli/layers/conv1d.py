@@ -98,9 +98,6 @@ def standard() -> tuple[Conv1dCase, ...]:
 
 
 LAYER = Layer(
-    name="conv1d",
-    title="one-dimensional convolution",
-    command="gradcheck conv1d",
     case=Conv1dCase,
     inputs=("x", "w", "b"),
     problem=problem,

@@ -208,9 +208,6 @@ _FIRST = {"x": "N C H W", "out": "N F H W"}
 _LAST = {"x": "N H W C", "out": "N H W F"}
 
 LAYER = Layer(
-    name="conv-transpose",
-    title="transposed convolution",
-    command="gradcheck conv-transpose",
     case=ConvTransposeCase,
     inputs=("x", "w", "b"),
     problem=problem,

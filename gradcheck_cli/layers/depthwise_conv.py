@@ -117,9 +117,6 @@ _LAST = {"x": "N H W C", "b": "C", "out": "N H W C"}
 _FIRST = {"x": "N C H W", "b": "C", "out": "N C H W"}
 
 LAYER = Layer(
-    name="depthwise-conv",
-    title="depthwise convolution",
-    command="gradcheck depthwise-conv",
     case=DepthwiseConvCase,
     inputs=("x", "w", "b"),
     problem=problem,

@@ -147,9 +147,6 @@ def _random(case: type[DropoutCase], draw: Draw, given: Given) -> dict[str, Any]
 
 
 LAYER = Layer(
-    name="dropout",
-    title="dropout",
-    command="gradcheck dropout",
     case=DropoutCase,
     inputs=("x",),
     problem=problem,

@@ -44,13 +44,12 @@ def axes(count: int) -> tuple[Axis, ...]:
 
 
 def activation(
-    case: type[ElementwiseCase], title: str, pair: Pair, *, slope: Callable[[Array], Array], names: tuple[str, ...]
+    case: type[ElementwiseCase], pair: Pair, *, slope: Callable[[Array], Array], names: tuple[str, ...]
 ) -> Layer:
     """Make the layer of an activation.
 
     Args:
         case: the shape.
-        title: what it is called in a sentence.
         pair: its forward and backward pass.
         slope: of the output, the sum of the absolute values of the terms that its slope is computed from.
         names: what people call it.
@@ -73,9 +72,6 @@ def activation(
         )
 
     return Layer(
-        name=case.layer,
-        title=title,
-        command=f"gradcheck {case.layer}",
         case=case,
         inputs=("x",),
         problem=problem,

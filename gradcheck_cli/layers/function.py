@@ -93,9 +93,6 @@ def _random(_: type[FunctionCase], draw: Draw, given: Given) -> dict[str, Any]:
 
 
 LAYER = Layer(
-    name="function",
-    title="function of your own",
-    command="gradcheck function",
     case=FunctionCase,
     inputs=("signal", "gain"),
     problem=problem,

@@ -156,9 +156,6 @@ def _random(case: type[GroupnormCase], draw: Draw, given: Given) -> dict[str, An
 
 
 LAYER = Layer(
-    name="groupnorm",
-    title="group normalisation",
-    command="gradcheck groupnorm",
     case=GroupnormCase,
     inputs=("x", "gamma", "beta"),
     problem=problem,

@@ -1,6 +1,6 @@
 """What a layer is: the sizes that make a case of it, and the problem that a case poses.
 
-A new layer is one new file that ends in a `Layer`, and one line in `layers/__init__.py`. Flags, products of
+A new layer is one new file that ends in a `Layer`, and one line in `layers/titles.py`. Flags, products of
 cases, checks and reports follow from what is said there. Layers do not know whose code is checked.
 """
 
@@ -16,6 +16,7 @@ import numpy as np
 
 from gradcheck_cli.arrays import DTYPES
 from gradcheck_cli.layers.drawing import each_for_itself
+from gradcheck_cli.layers.titles import TITLES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -193,9 +194,6 @@ class Layer:
     implements it, `Problem.alike` says which outputs are right.
     """
 
-    name: str
-    title: str  #: what it is called in a sentence
-    command: str  #: what people type to check it
     case: type[Case]
     inputs: tuple[str, ...]
     problem: Callable[[Any], Problem]
@@ -217,9 +215,25 @@ class Layer:
     state: tuple[str, ...] = ()  #: entries of the parameters that forward writes
     #: One function that returns a number and its own gradients: (inputs) -> (loss, gradients).
     loss: bool = False
+    program: str | None = None  #: of a layer with a command of its own
     #: Whether it is known what forward computes. Where not, it is any function of the inputs that the case names, and
     #: how it is to be called is read from its own arguments.
     reference: bool = True
+
+    @property
+    def name(self) -> str:
+        """The name on the command line."""
+        return self.case.layer
+
+    @property
+    def title(self) -> str:
+        """What it is called in a sentence."""
+        return TITLES[self.name]
+
+    @property
+    def command(self) -> str:
+        """What people type to check it."""
+        return self.program or f"gradcheck {self.name}"
 
     @property
     def indefinite(self) -> str:

@@ -98,9 +98,6 @@ def standard() -> tuple[LayernormCase, ...]:
 
 
 LAYER = Layer(
-    name="layernorm",
-    title="layer normalisation",
-    command="gradcheck layernorm",
     case=LayernormCase,
     inputs=("x", "gamma", "beta"),
     problem=problem,

@@ -44,7 +44,6 @@ def lstm_backward(dh: Array, caches: list[Cache]) -> tuple[Array, ...]:
 
 LAYER = Recurrent(
     case=LstmCase,
-    title="LSTM layer",
     forward=lstm_forward,
     backward=lstm_backward,
     states=("h0",),

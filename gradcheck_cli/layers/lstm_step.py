@@ -117,7 +117,6 @@ def _blocks(array: Array, order: Sequence[int] | Array) -> Array:
 
 LAYER = Recurrent(
     case=LstmStepCase,
-    title="LSTM step",
     forward=lstm_step_forward,
     backward=lstm_step_backward,
     states=("prev_h", "prev_c"),

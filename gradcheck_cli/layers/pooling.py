@@ -101,7 +101,6 @@ def _argument(name: str, *names: str, pair: bool = False) -> Argument:
 
 def pooling(
     case: type[PoolCase],
-    title: str,
     pair: Pair,
     *,
     names: tuple[str, ...],
@@ -113,7 +112,6 @@ def pooling(
 
     Args:
         case: its geometry.
-        title: what it is called in a sentence.
         pair: its forward and backward pass.
         names: what people call it.
         others: what they call other poolings.
@@ -183,9 +181,6 @@ def pooling(
         )
 
     return Layer(
-        name=case.layer,
-        title=title,
-        command=f"gradcheck {case.layer}",
         case=case,
         inputs=("x",),
         problem=problem,

@@ -57,7 +57,6 @@ class Recurrent:
     """A recurrent layer: its forward and backward pass, and what sets it apart from the others."""
 
     case: type[StepCase]  #: a SequenceCase where it takes a whole sequence
-    title: str  #: what it is called in a sentence
     forward: Callable[..., Any]  #: (x, states..., Wx, Wh, b) -> (outputs..., cache)
     backward: Callable[..., Any]  #: (a cotangent for each output..., cache) -> a gradient for each input
     states: tuple[str, ...]  #: the inputs between x and Wx
@@ -170,9 +169,6 @@ class Recurrent:
         """Make the layer."""
         x, h = ("N T D", "N T H") if self.sequence else ("N D", "N H")
         return Layer(
-            name=self.case.layer,
-            title=self.title,
-            command=f"gradcheck {self.case.layer}",
             case=self.case,
             inputs=self.inputs,
             problem=self.problem,

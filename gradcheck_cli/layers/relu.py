@@ -30,4 +30,4 @@ def relu_backward(dout: Array, cache: Array) -> Array:
     return dout * (cache > 0)
 
 
-LAYER = activation(ReluCase, "rectified linear unit", (relu_forward, relu_backward), slope=np.sign, names=("relu",))
+LAYER = activation(ReluCase, (relu_forward, relu_backward), slope=np.sign, names=("relu",))

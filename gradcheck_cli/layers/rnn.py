@@ -44,7 +44,6 @@ def rnn_backward(dh: Array, caches: list[Cache]) -> tuple[Array, ...]:
 
 LAYER = Recurrent(
     case=RnnCase,
-    title="recurrent layer",
     forward=rnn_forward,
     backward=rnn_backward,
     states=("h0",),

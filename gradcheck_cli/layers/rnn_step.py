@@ -61,7 +61,6 @@ def slips(_: StepCase) -> Iterator[Slip]:
 
 LAYER = Recurrent(
     case=RnnStepCase,
-    title="recurrent step",
     forward=rnn_step_forward,
     backward=rnn_step_backward,
     states=("prev_h",),

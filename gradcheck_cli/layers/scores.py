@@ -41,7 +41,6 @@ class ScoresCase(Case):
 
 def loss(
     case: type[ScoresCase],
-    title: str,
     function: Callable[..., Any],
     *,
     names: tuple[str, ...],
@@ -52,7 +51,6 @@ def loss(
 
     Args:
         case: its sizes.
-        title: what it is called in a sentence.
         function: (x, y) -> (loss, dx).
         names: what people call it.
         scale: (x, y) -> the sum of the absolute values of the loss's terms.
@@ -85,9 +83,6 @@ def loss(
         return tuple(case(N=N, C=C, scale=scale) for N, C, scale in rows)
 
     return Layer(
-        name=case.layer,
-        title=title,
-        command=f"gradcheck {case.layer}",
         case=case,
         inputs=("x", "y"),
         problem=problem,

@@ -48,7 +48,6 @@ def gradient_scale(x: Array, y: Array) -> Array:
 
 LAYER = loss(
     SoftmaxCase,
-    "softmax loss",
     softmax_loss,
     names=("softmax", "cross_entropy", "crossentropy"),
     scale=scale,

@@ -87,9 +87,6 @@ def standard() -> tuple[SpatialBatchnormCase, ...]:
 
 
 LAYER = Layer(
-    name="spatial-batchnorm",
-    title="spatial batch normalisation",
-    command="gradcheck spatial-batchnorm",
     case=SpatialBatchnormCase,
     inputs=("x", "gamma", "beta"),
     problem=problem,

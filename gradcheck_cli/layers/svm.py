@@ -39,7 +39,6 @@ def _scale(x: Array, y: Array) -> Array:
 
 LAYER = loss(
     SvmCase,
-    "hinge loss",
     svm_loss,
     names=("svm", "hinge"),
     scale=_scale,

@@ -32,6 +32,4 @@ def tanh_backward(dout: Array, cache: Array) -> Array:
     return dx
 
 
-LAYER = activation(
-    TanhCase, "hyperbolic tangent", (tanh_forward, tanh_backward), slope=lambda out: 1 + out * out, names=("tanh",)
-)
+LAYER = activation(TanhCase, (tanh_forward, tanh_backward), slope=lambda out: 1 + out * out, names=("tanh",))

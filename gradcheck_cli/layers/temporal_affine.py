@@ -84,9 +84,6 @@ def standard() -> tuple[TemporalAffineCase, ...]:
 
 
 LAYER = Layer(
-    name="temporal-affine",
-    title="temporal affine layer",
-    command="gradcheck temporal-affine",
     case=TemporalAffineCase,
     inputs=("x", "w", "b"),
     problem=problem,

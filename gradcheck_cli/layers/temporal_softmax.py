@@ -114,9 +114,6 @@ def standard() -> tuple[TemporalSoftmaxCase, ...]:
 
 
 LAYER = Layer(
-    name="temporal-softmax",
-    title="temporal softmax loss",
-    command="gradcheck temporal-softmax",
     case=TemporalSoftmaxCase,
     inputs=("x", "y", "mask"),
     problem=problem,

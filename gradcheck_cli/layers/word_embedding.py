@@ -100,9 +100,6 @@ def standard() -> tuple[WordEmbeddingCase, ...]:
 
 
 LAYER = Layer(
-    name="word-embedding",
-    title="word embedding",
-    command="gradcheck word-embedding",
     case=WordEmbeddingCase,
     inputs=("x", "W"),
     problem=problem,
