@@ -4,7 +4,7 @@ From this folder,
 
     gradcheck batchnorm batchnorm.py
 
-prints a line for each case of the standard set, in training and in test, and ends in `9 cases passed`.
+prints a line for each case of the standard set, in training and in test, and ends in `10 cases: 9 passed, 1 skipped`.
 
 Forward, for each feature by itself, over the N samples of the batch:
 

@@ -8,6 +8,7 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from gradcheck_cli.cases.shrink import shrink, size
+from gradcheck_cli.engine.blame import bug
 from gradcheck_cli.engine.stream import rest
 from gradcheck_cli.result import Diagnosis, Smallest, Verdict
 from gradcheck_cli.way import Way
@@ -89,6 +90,22 @@ class Failures:
             self._found[way] = count + 1, min(smallest, result, key=lambda result: size(result.case))
 
     def smallest(self) -> Generator[CaseResult]:
+        """Yield smallest failing cases; after a bug in the checker, which must not end the run, those that were drawn.
+
+        The drawn ones carry the bug, and say that they were not shrunk.
+        """
+        shown: set[Way | None] = set()
+        try:
+            for result in self._smallest():
+                shown.add(Way.of(result))
+                yield result
+        except Exception as error:  # noqa: BLE001  # any bug
+            blamed = bug(error)
+            for count, first in (found for way, found in self._found.items() if way not in shown):
+                smallest = Smallest(alike=count, note=f"not shrunk: {blamed.reason}")
+                yield replace(first, bug=blamed.bug, smallest=smallest)
+
+    def _smallest(self) -> Generator[CaseResult]:
         """Yield a smallest case for each way to fail, those first in which most cases fail.
 
         Left out are ways that are only others at once. Of those that are flaky, all together make one result.

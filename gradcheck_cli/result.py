@@ -137,6 +137,7 @@ class CaseResult:
     duties: Mapping[str, Duty] = field(default_factory=dict)
     diagnosis: tuple[Diagnosis, ...] = ()
     traceback: str | None = None  #: of an error: the implementation's own frames
+    bug: str | None = None  #: of a bug in the checker that was met: its traceback
     understood: str | None = None  #: what the implementation was taken for; None where there is nothing to say
     warnings: tuple[str, ...] = ()  #: what went wrong while it was loaded, and was got over
     command: str | None = None  #: reproduces this case; None if the implementation has no name to type
@@ -195,6 +196,7 @@ class StepSweep:
     sweeps: Mapping[str, Sweep] = field(default_factory=dict)  #: by the gradient's name
     numeric_dtype: str | None = None  #: that of the derivatives by which the differences are told; None without any
     traceback: str | None = None  #: of an error: the implementation's own frames
+    bug: str | None = None  #: of a bug in the checker that was met: its traceback
     seconds: float = 0.0
     output: str = field(default="", compare=False)  #: what the implementation printed, as far as it was captured
 
@@ -224,6 +226,7 @@ class Summary:
     seconds: float
     interrupted: bool = False
     stopped: bool = False  #: before all cases were tried, because enough of them had failed
+    bugs: int = 0  #: results in which a bug in the checker was met
     ways: int | None = None  #: of random cases, in how many ways they failed
 
     @classmethod

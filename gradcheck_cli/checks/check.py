@@ -13,6 +13,8 @@ import numpy as np
 from gradcheck_cli.checks.duties import FirstRun, try_duties, untried_duties
 from gradcheck_cli.checks.forward import check_forward, seen
 from gradcheck_cli.checks.gradients import Gradients, check_gradients, unchecked_gradients
+from gradcheck_cli.checks.precision import accepted_dtype, kernel_dtype, kernel_reason, widest_rounding
+from gradcheck_cli.checks.reference import decide_by_reference
 from gradcheck_cli.checks.settings import Settings
 from gradcheck_cli.command import replay_command
 from gradcheck_cli.implementation.find import find, plain
@@ -24,7 +26,7 @@ from gradcheck_cli.implementation.implementation import (
 )
 from gradcheck_cli.implementation.packing import packed
 from gradcheck_cli.layers import LAYERS
-from gradcheck_cli.result import ArrayResult, CaseResult, Verdict
+from gradcheck_cli.result import ArrayResult, CaseResult, Diagnosis, Duty, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -33,6 +35,11 @@ if TYPE_CHECKING:
     from gradcheck_cli.layers.layer import Case, Layer, Problem
 
 Functions = Callable[..., Any] | tuple[Callable[..., Any], Callable[..., Any]]
+
+_TWO_AXES_ONLY = (
+    "Forward is right for an x of three axes too, and backward is not. Write axis=-1 for the last axis and "
+    "axis=tuple(range(x.ndim - 1)) for all others, or let forward refuse such an x."
+)
 
 
 def check(
@@ -108,33 +115,53 @@ def _judge(case: Case, layer: Layer, implementation: Implementation, settings: S
     if blank.reason:
         return blank
     problem = layer.problem(case)
-    implementation = packed(implementation, problem)
+    whole, implementation = implementation, packed(implementation, problem)
     forward: ArrayResult | None = None
     returned: Mapping[str, object] | None = None
     found = Gradients(results={}, derivatives={})
+    inside: str | None = None
+    out: object = None
     try:
         with watching() as watch:
             out, cache = _forward(implementation, problem)
             out = out.copy() if isinstance(out, np.ndarray) else out  # it may be a buffer, in which others follow
             problem = seen(out, problem, case, implementation.order)
             forward = check_forward(out, problem, case.dtype, settings)
-            if not (problem.cache_optional and _empty(cache)):
-                returned = implementation.backward(problem.cotangent, cache, problem.differentiable)
+            if problem.meaning_open and forward and forward.verdict is Verdict.FAIL:
+                raise NotExpressibleError(problem.beyond)  # noqa: TRY301  # one way out for all that is skipped
+            inside = kernel_dtype(out, {}, case.dtype)
+            if inside is None and not (problem.cache_optional and _empty(cache)):
+                returned = _backward(implementation, problem, cache)
+                inside = kernel_dtype(out, returned, case.dtype)
         changed = watch.changed({**problem.inputs, "dout": problem.cotangent})
-        if returned is not None:
+        if returned is not None and inside is None:
             found = _gradients(returned, forward, implementation, problem, case.dtype, settings)
+            found = decide_by_reference(found, returned, forward, layer, problem, case.dtype, settings)
     except NotExpressibleError as error:
         return replace(blank, reason=str(error))
     except ImplementationError as error:
+        other = accepted_dtype(case, layer, whole) if out is None else None
         return replace(
             blank,
             arrays=_kept(problem, settings),
             verdict=Verdict.ERROR,
-            reason=str(error),
+            reason=f"{error}; it runs in {other}: check it with --dtype {other}" if other else str(error),
             forward=forward,
             gradients=unchecked_gradients(problem, case.dtype, settings, Verdict.ERROR, "was not checked"),
             duties=untried_duties(settings),
             traceback=error.traceback,
+        )
+    if inside:  # by the standards of a wider dtype, all would be wrong
+        why = kernel_reason(inside, case.dtype)
+        untried = untried_duties(settings, Verdict.INCONCLUSIVE)
+        return replace(
+            blank,
+            arrays=_kept(problem, settings, out=out),
+            verdict=Verdict.FAIL,
+            reason=why,
+            forward=forward and replace(forward, verdict=Verdict.FAIL, reason=why),
+            gradients=unchecked_gradients(problem, case.dtype, settings, Verdict.INCONCLUSIVE, "was not checked"),
+            duties={**untried, "shapes": Duty(verdict=Verdict.FAIL, reason=why)},
         )
     parts = [*([forward] if forward else []), *found.results.values()]
     scales = {name: float(expected.scale.max(initial=0)) for name, expected in found.derivatives.items()}
@@ -147,7 +174,10 @@ def _judge(case: Case, layer: Layer, implementation: Implementation, settings: S
         ignored=found.ignored,
         vacuous=problem.why_vacuous(out),
     )
-    duties, causes = try_duties(implementation, problem, first, case.dtype, settings)
+    wrong = [out] if forward and forward.verdict is Verdict.FAIL else []
+    wrong += [(returned or {}).get(name[1:]) for name, one in found.results.items() if one.verdict is Verdict.FAIL]
+    rounding = widest_rounding(wrong, case.dtype)
+    duties, causes = try_duties(implementation, problem, first, case.dtype, settings, rounding=rounding)
     verdict = Verdict.worst([*(part.verdict for part in parts), *(duty.verdict for duty in duties.values())])
     diagnosis = found.leaks
     if any(part.verdict is Verdict.FAIL for part in parts):
@@ -166,6 +196,8 @@ def _judge(case: Case, layer: Layer, implementation: Implementation, settings: S
             derivatives=found.derivatives,
             leaks=found.leaks,
         )
+        if problem.meaning_open and not diagnosis:
+            diagnosis = (Diagnosis(code="two-axes-only", text=_TWO_AXES_ONLY),)
     judged = replace(
         blank,
         verdict=verdict,
@@ -183,6 +215,15 @@ def _forward(implementation: Implementation, problem: Problem) -> tuple[object, 
         return implementation.forward(problem.inputs, problem.parameters)
     except ImplementationError as error:
         if problem.beyond:
+            raise NotExpressibleError(problem.beyond) from error
+        raise
+
+
+def _backward(implementation: Implementation, problem: Problem, cache: object) -> Mapping[str, object]:
+    try:
+        return implementation.backward(problem.cotangent, cache, problem.differentiable)
+    except ImplementationError as error:
+        if problem.meaning_open:
             raise NotExpressibleError(problem.beyond) from error
         raise
 

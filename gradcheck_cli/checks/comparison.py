@@ -83,11 +83,13 @@ def judge_elements(analytic: Array, expected: Expected, dtype: str, settings: Se
         decided = expected.error_bound <= max(tolerance, eps**-0.5) * unit
         severity = error / allowed
         worst = int(np.argmax(severity))  # of which a NaN is the largest
-        if np.isnan(severity.flat[worst]):  # nothing is off where nothing is allowed, or the numeric side saw nothing
+        of_worst = float(severity.reshape(-1)[worst])  # `flat` has no more than 32 axes
+        if np.isnan(of_worst):  # nothing is off where nothing is allowed, or the numeric side saw nothing
             worst = int(np.argmax(np.where(np.isnan(severity), -1.0, severity)))
+            of_worst = float(severity.reshape(-1)[worst])
         # What the expected value may be off itself counts as allowed: more than the tolerance is wrong, and only that.
         # No tolerance is no scale: the whole array is owed zeros, and an error is infinitely many roundings.
-        roundings = tolerance * float(severity.flat[worst]) if error.flat[worst] != 0 else 0.0
+        roundings = tolerance * of_worst if error.reshape(-1)[worst] != 0 else 0.0
         size = abs(analytic) + abs(expected.value)
         relative = _largest(error / np.maximum(size, 1e-8))
     return Elements(
@@ -159,8 +161,8 @@ def with_numbers(
         worst=Worst(
             index=index,
             analytic=float(array[index]),
-            numeric=float(expected.value.flat[found.worst]),
-            error_bound=float(expected.error_bound.flat[found.worst]),
+            numeric=float(expected.value.reshape(-1)[found.worst]),
+            error_bound=float(expected.error_bound.reshape(-1)[found.worst]),
         ),
         wrong=wrong,
         method=expected.method,

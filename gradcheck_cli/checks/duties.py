@@ -53,12 +53,26 @@ class FirstRun:
 
 
 def try_duties(
-    implementation: Implementation, problem: Problem, first: FirstRun, dtype: str, settings: Settings
+    implementation: Implementation,
+    problem: Problem,
+    first: FirstRun,
+    dtype: str,
+    settings: Settings,
+    *,
+    rounding: str | None = None,
 ) -> tuple[dict[str, Duty], tuple[Diagnosis, ...]]:
     """Try every duty that is not to be skipped; each has a name, a verdict and, unless it passed, a sentence.
 
     That takes 3 calls of forward and 6 of backward beside the first ones, and a few more where something is wrong.
     Where no backward was owed, the duties of forward are tried alone.
+
+    Args:
+        implementation: whose duties they are.
+        problem: the case as arrays.
+        first: what its first run left behind.
+        dtype: the dtype under test.
+        settings: tolerance, and duties that are not tried.
+        rounding: the dtype by whose roundings two results may differ, where the code computes in a narrower one.
 
     Returns:
         The duties by name, and the causes found on the way.
@@ -69,7 +83,7 @@ def try_duties(
         for name in problem.differentiable
     ]
     well_formed = [subject for subject in subjects if not malformed(subject)]
-    calls = _Calls(implementation, problem, first, dtype, settings)
+    calls = _Calls(implementation, problem, first, rounding or dtype, settings)
     tests: dict[str, Callable[[], str | None]] = {
         "shapes": lambda: _joined(malformed(subject) for subject in subjects),
         "finite": lambda: _joined(nonfinite(subject.name, np.asarray(subject.array)) for subject in well_formed),
@@ -89,9 +103,9 @@ def try_duties(
     return duties, calls.causes
 
 
-def untried_duties(settings: Settings) -> dict[str, Duty]:
+def untried_duties(settings: Settings, verdict: Verdict = Verdict.ERROR) -> dict[str, Duty]:
     """Say of every duty that it was not tried, because there was nothing to try it on."""
-    untried = Duty(verdict=Verdict.ERROR, reason="was not tried")
+    untried = Duty(verdict=verdict, reason="was not tried")
     return {name: untried for name in DUTIES if name not in settings.skipped_duties}
 
 

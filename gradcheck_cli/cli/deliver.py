@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from gradcheck_cli.cli.bugs import report_bug
 from gradcheck_cli.cli.output import show_printed
 from gradcheck_cli.engine.stream import rest
 from gradcheck_cli.result import Summary, Verdict
@@ -30,6 +31,7 @@ def deliver(results: Generator[CaseResult], reports: list[Report], shown: Progre
     verdicts: Counter[Verdict] = Counter()
     ways = 0
     warned: set[str] = set()
+    bugs: list[str] = []  # their tracebacks
     told: set[str] = set()  # of these the prints were shown: those of a first error are enough
     interrupted = False
 
@@ -49,6 +51,7 @@ def deliver(results: Generator[CaseResult], reports: list[Report], shown: Progre
             told.update({result.implementation} if result.verdict is Verdict.ERROR else ())
         verdicts[result.verdict] += result.smallest is None
         ways += result.smallest is not None
+        bugs.extend([result.bug] if result.bug else [])
         shown.told(result)
 
     try:
@@ -68,10 +71,13 @@ def deliver(results: Generator[CaseResult], reports: list[Report], shown: Progre
         seconds=time.perf_counter() - started,
         interrupted=interrupted,
         stopped=not interrupted and verdicts.total() < run.cases,
+        bugs=len(bugs),
         ways=ways or None,
     )
     for one in reports:
         one.finish(summary)
+    if bugs:
+        report_bug(bugs[0])
     return summary
 
 

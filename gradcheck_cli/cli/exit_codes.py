@@ -26,7 +26,9 @@ _OF_VERDICT = {
 
 def exit_code(summary: Summary) -> int:
     """Return the exit code of a run that came to this."""
-    return INTERRUPTED if summary.interrupted else _OF_VERDICT[summary.verdict]
+    if summary.interrupted:
+        return INTERRUPTED
+    return BUG if summary.bugs else _OF_VERDICT[summary.verdict]
 
 
 def end(summary: Summary) -> int:

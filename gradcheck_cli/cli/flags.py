@@ -10,6 +10,7 @@ import click
 from gradcheck_cli.arrays import DTYPES
 from gradcheck_cli.checks.settings import DUTIES
 from gradcheck_cli.cli.types import Jobs, Names, Part, PositiveNumber, Values, WholeNumber, Words
+from gradcheck_cli.guard.limits import LEAST_MEMORY, LONGEST, MOST_MEMORY, SHORTEST
 from gradcheck_cli.layers.named import ByName
 from gradcheck_cli.layers.parameter import Whole, Word
 from gradcheck_cli.numeric.method import METHODS
@@ -168,14 +169,14 @@ def _check_flags() -> list[click.Parameter]:
         ),
         Flag(
             ["--timeout"],
-            type=PositiveNumber(),
+            type=PositiveNumber(SHORTEST, LONGEST, "give the seconds that one call of your code may take"),
             default=60.0,
-            help="seconds for one case of one implementation  [60]",
+            help="seconds for one call of your code  [60]",
             section=_CHECK,
         ),
         Flag(
             ["--memory"],
-            type=PositiveNumber(),
+            type=PositiveNumber(LEAST_MEMORY, MOST_MEMORY, "give GiB; Python and NumPy alone hold an eighth of one"),
             help="GiB that one implementation may hold  [half of the machine's]",
             section=_CHECK,
         ),

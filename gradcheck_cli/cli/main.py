@@ -14,15 +14,12 @@ from gradcheck_cli.cli.lazy import import_later
 
 import_later("numpy")
 
+from gradcheck_cli.cli.bugs import report_bug  # noqa: E402  # after NumPy was put off
 from gradcheck_cli.cli.commands import files_command, layer_command  # noqa: E402  # after NumPy was put off
-from gradcheck_cli.cli.flags import versions  # noqa: E402
 from gradcheck_cli.layers import LAYERS, TITLES  # noqa: E402
 
 #: How the command that checks files is called in its usage: nobody types it, but it can be typed.
 _FILES = "FILE.py"
-
-#: Where people are asked to report a bug in the checker.
-_REPORT_TO = "https://github.com/convcheck/convcheck/issues"
 
 
 def convcheck() -> NoReturn:
@@ -122,7 +119,5 @@ def _run(command: click.Command) -> int:
         click.echo(f"Error: arrays of these sizes cannot be made ({error}); give smaller ones.", err=True)
         return USAGE
     except Exception:  # noqa: BLE001  # the last resort
-        traceback.print_exc()
-        said = ", ".join(f"{name} {version}" for name, version in versions("convcheck").items())
-        click.echo(f"This is a bug in the checker ({said}). Please report it: {_REPORT_TO}", err=True)
+        report_bug(traceback.format_exc())
         return BUG

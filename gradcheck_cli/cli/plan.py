@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from gradcheck_cli.cli.cases import make_cases, part
 from gradcheck_cli.engine.runner import SWEEP, Task, Work
+from gradcheck_cli.engine.sanitize import sanitized
 from gradcheck_cli.implementation.find import ImplementationNotFoundError
 from gradcheck_cli.layers import LAYERS, TITLES
 from gradcheck_cli.layers.layer import NoCase
 from gradcheck_cli.result import CaseResult, Verdict
+from gradcheck_cli.text import clean
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from gradcheck_cli.cases.cases import Cases
     from gradcheck_cli.checks.settings import Settings
+    from gradcheck_cli.engine.blame import Blame
     from gradcheck_cli.engine.survey import Survey
     from gradcheck_cli.guard.limits import Limits
     from gradcheck_cli.layers.layer import Case, Layer
@@ -104,7 +107,7 @@ def plan_files(specs: tuple[str, ...], asked: Asked, *, quiet: bool, verbose: bo
         why = f"{', '.join(specs)} has no file that speaks of a layer"
         raise click.UsageError(f"{why}; {instead if below else 'name one, FILE.py'}.")
     for folder, pattern in below.items() if not quiet else ():
-        click.echo(f"{folder}: its folders are not searched: name them, {pattern}", err=True)
+        click.echo(clean(f"{folder}: its folders are not searched: name them, {pattern}"), err=True)
     for file in files:
         try:
             found = survey(file, asked.limits)
@@ -121,6 +124,7 @@ def plan_files(specs: tuple[str, ...], asked: Asked, *, quiet: bool, verbose: bo
             parts.append(Part(work=_work(spec, layer, asked), drawn=cases[layer][0], cases=cases[layer][1]))
         misfits = found.misfits.items()
         known += [_known(spec, one.layer, Verdict.SKIP, one.reason or "", asked) for spec, one in misfits]
+        known += [_error(spec, one, asked) for spec, one in found.errors.items()]
     return _planned(parts, tuple(known), asked)
 
 
@@ -150,7 +154,12 @@ def _planned(parts: list[Part], known: tuple[CaseResult, ...], asked: Asked) -> 
 
 def _known(name: str, layer: str, verdict: Verdict, reason: str, asked: Asked) -> CaseResult:
     case = NoCase(dtype=asked.dtypes[0], seed=asked.seed)
-    return CaseResult(implementation=name, layer=layer, case=case, verdict=verdict, reason=reason)
+    return sanitized(CaseResult(implementation=name, layer=layer, case=case, verdict=verdict, reason=reason))
+
+
+def _error(name: str, blamed: Blame, asked: Asked) -> CaseResult:
+    known = _known(name, "", Verdict.ERROR, blamed.reason, asked)
+    return replace(known, traceback=blamed.traceback, bug=blamed.bug)
 
 
 def _remark(file: str, found: Survey, *, quiet: bool, verbose: bool) -> None:
@@ -158,6 +167,6 @@ def _remark(file: str, found: Survey, *, quiet: bool, verbose: bool) -> None:
     from gradcheck_cli.implementation.survey import said
 
     if found.printed and verbose:
-        click.echo(f"{file} printed, while it was loaded:\n{found.printed}", err=True)
+        click.echo(f"{clean(file)} printed, while it was loaded:\n{found.printed}", err=True)
     if found.others and not quiet:
-        click.echo(f"{file}: not checked: {said(found.others)} (no known layer)", err=True)
+        click.echo(clean(f"{file}: not checked: {said(found.others)} (no known layer)"), err=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from concurrent.futures import BrokenExecutor
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO, cast
@@ -198,4 +199,6 @@ def _results(workers: Crew, plan: Plan, memory: Memory[Any] | None = None) -> Ge
             workers.executor.submit(find_out, plan.parts[0].work, next(iter(plan.parts[0].cases))).result()
     except ImplementationNotFoundError as error:
         raise click.UsageError(str(error)) from error
+    except (BrokenExecutor, MemoryError, OSError):  # which its first case will meet, and report
+        pass
     yield from run(workers, [(part.work, part.cases) for part in plan.parts], memory)

@@ -5,11 +5,13 @@ from __future__ import annotations
 import importlib.util
 import time
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 import click
 
+from gradcheck_cli.cli.bugs import report_bug
 from gradcheck_cli.cli.exit_codes import end
 from gradcheck_cli.cli.output import show_printed, whole_file
 from gradcheck_cli.result import Summary, Verdict
@@ -82,6 +84,7 @@ def run_sweeps(sweeps: Generator[StepSweep], stdout: TextIO, look: Look, picture
     from gradcheck_cli.report.sweep import SweepReport  # it needs rich, which a check that writes JSON does not
 
     report, verdicts, started = SweepReport(stdout, look), [], time.perf_counter()
+    bugs: list[str] = []  # their tracebacks
     with ExitStack() as files:
         files.callback(sweeps.close)  # and with it every process
         stream = None if picture is None else files.enter_context(whole_file(picture, "--plot"))
@@ -89,12 +92,15 @@ def run_sweeps(sweeps: Generator[StepSweep], stdout: TextIO, look: Look, picture
             report.sweep(result)
             stdout.flush()
             verdicts.append(result.verdict)
+            bugs.extend([result.bug] if result.bug else [])
             show_printed(result, verbose=look.verbose)
             if picture is not None and stream is not None and result.verdict is Verdict.PASS:
                 from gradcheck_cli.report.plot import draw  # it needs Matplotlib, which only --plot does
 
                 draw(result, stream.buffer, picture.suffix.lower().removeprefix("."))
-        code = end(Summary.of(verdicts, seconds=time.perf_counter() - started))
+        if bugs:
+            report_bug(bugs[0])
+        code = end(replace(Summary.of(verdicts, seconds=time.perf_counter() - started), bugs=len(bugs)))
         if code and stream is not None:
             raise click.exceptions.Exit(code)
     return code

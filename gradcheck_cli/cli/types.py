@@ -169,9 +169,13 @@ class Part(click.ParamType[tuple[int, int]]):
 
 
 class PositiveNumber(click.ParamType[float]):
-    """A number above zero; click's own would take nan and inf."""
+    """A number above zero, or from `least` to `most`; click's own would take nan and inf."""
 
     name = "number"
+
+    def __init__(self, least: float = 0.0, most: float = math.inf, why: str = "") -> None:
+        """Take the limits, and a sentence that says why there are any."""
+        self.least, self.most, self.why = least, most, why
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
         """Parse the number."""
@@ -181,6 +185,9 @@ class PositiveNumber(click.ParamType[float]):
             number = math.nan
         if not 0 < number < math.inf:
             self.fail(f"{value!r} is not a finite number above 0, such as 100 or 1e-3.", param, ctx)
+        if not self.least <= number <= self.most:
+            few, limit = ("less", self.least) if number < self.least else ("more", self.most)
+            self.fail(f"{value!r} is {few} than {limit:,g}: {self.why}.", param, ctx)
         return number
 
 

@@ -1,17 +1,17 @@
-"""One implementation and what is done with its cases: in this process, or in a guarded one."""
+"""One implementation and what is done with its cases."""
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 import numpy as np
 
 from gradcheck_cli.checks.check import check_case, failed_case
 from gradcheck_cli.checks.sweep import failed_sweep, sweep_case
-from gradcheck_cli.implementation.find import ImplementationNotFoundError, find, split
-from gradcheck_cli.implementation.implementation import own_frames, own_lines
+from gradcheck_cli.engine.blame import blame, remember_originals
+from gradcheck_cli.engine.sanitize import sanitized
+from gradcheck_cli.implementation.find import find, split
 from gradcheck_cli.layers import LAYERS
 from gradcheck_cli.result import CaseResult, StepSweep
 
@@ -19,8 +19,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from gradcheck_cli.checks.settings import Settings
+    from gradcheck_cli.engine.blame import Blame
     from gradcheck_cli.guard.limits import Limits
-    from gradcheck_cli.guard.process import DiedError, GuardedProcess
+    from gradcheck_cli.guard.process import GuardedProcess
     from gradcheck_cli.implementation.implementation import Implementation
     from gradcheck_cli.layers.layer import Case, Layer
 
@@ -71,6 +72,8 @@ def make_runner(work: Work[Result]) -> Runner[Result]:
     layer = LAYERS[work.layer]
     if work.spec in layer.builtin and work.settings.adapter is None:
         return Here(work.task, work.spec, layer, work.settings)
+    from gradcheck_cli.engine.guarded import Guarded  # 20 ms, and not for what is built in
+
     return Guarded(work.task, work.spec, work.settings, work.limits)
 
 
@@ -79,9 +82,15 @@ _guard: tuple[tuple[str, Limits], GuardedProcess] | None = None  # and the file 
 
 
 def do(work: Work[Result], cases: Iterable[Case]) -> list[Result]:
-    """Do the work with some cases, in this process."""
-    runner = _runner(work)
-    return [runner.run(case) for case in cases]
+    """Do the work with some cases, in this process. A bug in the checker is an error of its case."""
+    return [_done(work, case) for case in cases]
+
+
+def _done(work: Work[Result], case: Case) -> Result:
+    try:
+        return sanitized(_runner(work).run(case))
+    except Exception as error:  # noqa: BLE001  # met in one case, it must not end the run
+        return failed(work.task, case, (work.spec, work.spec), work.settings, blame(error))
 
 
 def find_out(work: Work[Result], case: Case) -> None:
@@ -106,7 +115,8 @@ def guarded(spec: str, limits: Limits) -> GuardedProcess:
         from gradcheck_cli.guard.process import GuardedProcess  # 20 ms, and not for what is built in
 
         let_go()
-        _ = np.ndarray  # loads NumPy, before the fork: once for all processes
+        _ = np.random.Generator  # loads NumPy, before the fork: once for all processes
+        remember_originals()
         _guard = (home, limits), GuardedProcess(limits)
     return _guard[1]
 
@@ -142,85 +152,7 @@ class Here(Generic[Result]):
         return self._task.do(case, self._implementation, self._settings)
 
 
-class Guarded(Generic[Result]):
-    """Works in a process of the implementation's own, in which it may hang, crash or print as it likes."""
-
-    def __init__(self, task: Task[Result], spec: str, settings: Settings, limits: Limits) -> None:
-        from gradcheck_cli.guard.process import DiedError  # not for what is built in
-
-        self._task = task
-        self._spec, self._settings = spec, settings
-        self._process, self._died = guarded(spec, limits), DiedError
-        self._found: tuple[str, str | None] | None = None  # how reports call it, and what to type for it
-        self._missing: str | None = None  # why it cannot be found
-        self._printed = ""  # while it was loaded
-
-    def open(self, case: Case) -> None:
-        """Find the implementation, in the process."""
-        try:
-            expected = (ImplementationNotFoundError,)
-            self._found = self._process.call(_described, self._spec, case, self._settings.adapter, expected=expected)
-        except self._died as died:
-            reason, _ = told(died, "it")
-            raise ImplementationNotFoundError(f"{self._spec} cannot be imported: {reason}") from died
-        finally:
-            self._printed = self._process.output
-
-    def run(self, case: Case) -> Result:
-        """Do the task with one case."""
-        started = time.perf_counter()
-        try:
-            if self._found is None and self._missing is None:
-                self.open(case)
-        except ImplementationNotFoundError as error:
-            self._missing = str(error)
-        printed, self._printed = self._printed, ""
-        if self._found is None:
-            result = self._task.failed(case, self._spec, self._spec, self._settings, self._missing or "", None)
-        else:
-            try:
-                result = cast("Result", self._process.call(_do, self._task, self._spec, case, self._settings))
-            except self._died as died:
-                reason, lines = told(died, "the implementation")
-                result = self._task.failed(case, *self._found, self._settings, reason, lines)
-            printed += self._process.output
-        return replace(result, output=printed, seconds=time.perf_counter() - started)
-
-
-def told(died: DiedError, subject: str) -> tuple[str, str | None]:
-    """Say how a process died, in which function of the user's; and where that was."""
-    lines, innermost = own_lines(died.stack)
-    hint = "; --timeout allows more" if died.late else ""
-    called = subject if innermost in (None, "<module>") else innermost
-    return f"{called} {died}{hint}", lines
-
-
-def _described(spec: str, case: Case, adapter: str | None) -> tuple[str, str | None]:
-    implementation, layer = _loaded(spec, case.layer, adapter), LAYERS[case.layer]
-    if not (layer.reference or case.impossible()) and (why := implementation.refusal(layer.problem(case).inputs)):
-        raise ImplementationNotFoundError(why)
-    return implementation.name, implementation.spec
-
-
-def _do(task: Task[Result], spec: str, case: Case, settings: Settings) -> Result:
-    """Do a task with a case, in the guarded process. What ends a program ends the case, no more."""
-    from gradcheck_cli.guard.state import undisturbed
-
-    implementation = _loaded(spec, case.layer, settings.adapter)
-    try:
-        with undisturbed():
-            return task.do(case, implementation, settings)
-    except (KeyboardInterrupt, SystemExit, MemoryError) as error:
-        said = f"the implementation raised {type(error).__name__}"
-        if isinstance(error, MemoryError):
-            said = "there is not memory enough; --memory allows more, up to what the machine has"
-        return task.failed(case, implementation.name, implementation.spec, settings, said, own_frames(error))
-
-
-_IMPLEMENTATIONS: dict[tuple[str, str, str | None], Implementation] = {}
-
-
-def _loaded(spec: str, layer: str, adapter: str | None) -> Implementation:
-    if (spec, layer, adapter) not in _IMPLEMENTATIONS:
-        _IMPLEMENTATIONS[spec, layer, adapter] = find(spec, LAYERS[layer], adapter)
-    return _IMPLEMENTATIONS[spec, layer, adapter]
+def failed(task: Task[Result], case: Case, found: tuple[str, str | None], settings: Settings, blamed: Blame) -> Result:
+    """Report a case that came to no verdict."""
+    result = task.failed(case, *found, settings, blamed.reason, blamed.traceback)
+    return sanitized(replace(result, bug=blamed.bug))

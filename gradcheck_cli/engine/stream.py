@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from threading import Event
 from typing import TYPE_CHECKING, Generic, Protocol
 
-from gradcheck_cli.engine.runner import Result, do
+from gradcheck_cli.engine.blame import bug
+from gradcheck_cli.engine.runner import Result, do, failed
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator, Sequence
@@ -72,6 +73,10 @@ class _Batch(Generic[Result]):
             spec, settings = self.work.spec, self.work.settings
             results = [self.work.task.failed(case, spec, spec, settings, str(error), None) for case in self.cases]
             keep = False
+        except Exception as error:  # noqa: BLE001  # a bug met in one batch must not end the run
+            found, blamed = (self.work.spec, self.work.spec), bug(error)
+            results = [failed(self.work.task, case, found, self.work.settings, blamed) for case in self.cases]
+            keep = False
         return ((case, result, keep) for case, result in zip(self.cases, results, strict=True))
 
 
@@ -105,7 +110,7 @@ def run(crew: Crew, plan: Plan[Result], memory: Memory[Result] | None = None) ->
     def deliver() -> Iterator[Result]:
         while there:
             number, case, result, keep = there.popleft()
-            if keep:
+            if keep and result.bug is None:
                 memory.keep(number, case, result)
             yield result
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, cast
 
-from gradcheck_cli.engine.runner import guarded, told
-from gradcheck_cli.guard.process import DiedError
+from gradcheck_cli.engine.blame import Blame, blame
+from gradcheck_cli.engine.guarded import WHEN_TRIED, bug_in_child, describe_death, search
+from gradcheck_cli.engine.runner import guarded
+from gradcheck_cli.guard.process import BugError, DiedError
 from gradcheck_cli.guard.state import undisturbed
 from gradcheck_cli.implementation.find import ImplementationNotFoundError
 from gradcheck_cli.implementation.survey import Found, Inventory, Offer, nothing, take_inventory, whose
@@ -16,58 +18,84 @@ if TYPE_CHECKING:
     from gradcheck_cli.guard.limits import Limits
     from gradcheck_cli.guard.process import GuardedProcess
 
+_ALONE = "there is no other pass that goes with it"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Survey:
     """What there is to check in a file, by what to type for it."""
 
-    layers: dict[str, str]  #: of each pair, loss and class which layer it is
-    misfits: dict[str, Found]  #: what is called after a layer, and cannot be called
-    others: tuple[str, ...]  #: functions and classes that are of no known layer
-    printed: str  #: while the file was loaded
+    layers: dict[str, str] = field(default_factory=dict)  #: of each pair, loss and class which layer it is
+    misfits: dict[str, Found] = field(default_factory=dict)  #: what is called after a layer, and cannot be called
+    errors: dict[str, Blame] = field(default_factory=dict)  #: what hung or crashed, or where the checker has a bug
+    others: tuple[str, ...] = ()  #: functions and classes that are of no known layer
+    printed: str = ""  #: while the file was loaded
 
 
 def survey(spec: str, limits: Limits) -> Survey:
-    """Find all that can be checked in a file or module.
+    """Find all that can be checked in a file or module. A bug in the checker is an error of the file.
 
-    What hangs or crashes when it is tried is taken at its name, so that the others are found all the same.
+    What is called after a layer, and hangs or crashes when it is tried, is taken at its name.
 
     Raises:
         ImplementationNotFoundError: it cannot be loaded, or there is nothing.
     """
+    try:
+        return _survey(spec, limits)
+    except ImplementationNotFoundError:
+        raise
+    except BugError as error:
+        return Survey(errors={spec: bug_in_child(error)})
+    except Exception as error:  # noqa: BLE001  # met in one file, it must not end the run
+        return Survey(errors={spec: blame(error)})
+
+
+def _survey(spec: str, limits: Limits) -> Survey:
     _ = len([*LAYERS.values()])  # before the fork: a process that is started anew has them too
     process = guarded(spec, limits)
-    try:
-        inventory: Inventory = process.call(take_inventory, spec, expected=(ImplementationNotFoundError,))
-    except DiedError as died:
-        raise ImplementationNotFoundError(f"{spec} cannot be imported: {told(died, 'it')[0]}") from died
+    inventory = _inventory(process, spec)
     printed = process.output
     found = {offer: _tried(process, offer) for offer in inventory.offers}
-    fitting = {offer.spec: one for offer, one in found.items() if one}
+    fitting = {offer.spec: one for offer, one in found.items() if isinstance(one, Found)}
+    errors = {offer.spec: one for offer, one in found.items() if isinstance(one, Blame)}
     misfits = {spec: one for spec, one in fitting.items() if one.reason}
     misfits |= {half.spec: Found(layer=half.layers[0], reason=_ALONE) for half in inventory.halves}
     others = (
         *inventory.others,
         *dict.fromkeys(name for offer, one in found.items() if not one for name in offer.names),
     )
-    if not fitting and not misfits:
+    if not fitting and not misfits and not errors:
         raise ImplementationNotFoundError(nothing(spec, others))
     return Survey(
         layers={spec: one.layer for spec, one in fitting.items() if not one.reason},
         misfits=misfits,
+        errors=errors,
         others=others,
         printed=printed,
     )
 
 
-_ALONE = "there is no other pass that goes with it"
-
-
-def _tried(process: GuardedProcess, offer: Offer) -> Found | None:
+def _inventory(process: GuardedProcess, spec: str) -> Inventory:
     try:
-        return cast("Found | None", process.call(_whose, offer))
-    except DiedError:
-        return Found(layer=offer.layers[0]) if offer.layers else None
+        expected = (ImplementationNotFoundError,)
+        return cast("Inventory", process.call(search, spec, take_inventory, spec, expected=expected))
+    except DiedError as died:
+        raise ImplementationNotFoundError(f"{spec} cannot be imported: {describe_death(died, 'it', spec)[0]}") from died
+
+
+def _tried(process: GuardedProcess, offer: Offer) -> Found | Blame | None:
+    try:
+        found = process.call(search, offer.spec, _whose, offer, expected=(ImplementationNotFoundError,))
+        return cast("Found | None", found)
+    except DiedError as died:
+        if offer.layers:
+            return Found(layer=offer.layers[0])
+        reason, lines = describe_death(died, offer.names[0], offer.spec, WHEN_TRIED)
+        return Blame(reason=reason, traceback=lines)
+    except ImplementationNotFoundError as error:
+        return Blame(reason=str(error))
+    except BugError as error:
+        return bug_in_child(error)
 
 
 def _whose(offer: Offer) -> Found | None:

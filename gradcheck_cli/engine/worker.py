@@ -17,10 +17,13 @@ import signal
 import subprocess
 import sys
 import traceback
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import gradcheck_cli
 from gradcheck_cli.engine.runner import let_go
 from gradcheck_cli.guard.child import die_with_parent
+from gradcheck_cli.guard.signals import signal_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,13 +33,20 @@ ONE_THREAD = dict.fromkeys(
     ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"), "1"
 )
 
-#: Modules are found where the parent finds them, as with multiprocessing's "spawn".
+#: Modules are found where the parent finds them, as with multiprocessing's "spawn". Python itself is told by -P not to
+#: look in the current folder, where a `json.py` may be somebody's homework.
 _PROGRAM = """\
 import json, sys
 sys.path[:] = json.loads(sys.argv.pop())
 from gradcheck_cli.engine.worker import serve
 serve()
 """
+
+
+def _search_path() -> list[str]:
+    """Return where modules are found, and at last where this package is, which may have been found otherwise."""
+    return [*sys.path, str(Path(gradcheck_cli.__file__).parents[1])]
+
 
 #: Seconds for a worker to end what it has started, before it is killed. It takes some milliseconds.
 _GRACE = 2.0
@@ -52,7 +62,7 @@ class Worker:
     def __init__(self, folder: str | None = None) -> None:
         """Start it, in a folder of its own if one is given."""
         self._process = subprocess.Popen(  # noqa: S603  # ourselves
-            [sys.executable, "-B", "-c", _PROGRAM, json.dumps(sys.path)],
+            [sys.executable, "-B", "-P", "-c", _PROGRAM, json.dumps(_search_path())],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env=ONE_THREAD | os.environ,
@@ -120,7 +130,7 @@ class Worker:
     def _died(self) -> DiedError:
         self.close()
         code = self._process.returncode
-        return DiedError(f"died of {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}")
+        return DiedError(f"died of {signal_name(-code)}" if code < 0 else f"ended with exit code {code}")
 
 
 def serve() -> None:
@@ -135,15 +145,21 @@ def serve() -> None:
         try:
             while True:
                 function, arguments = pickle.load(calls)  # noqa: S301  # from ourselves
-                answers.write(pickle.dumps(_carry_out(function, arguments)))
+                answers.write(_carry_out(function, arguments))
                 answers.flush()
         finally:
             let_go()
 
 
-def _carry_out(function: Callable[..., Any], arguments: tuple[Any, ...]) -> tuple[bool, Any]:
+def _carry_out(function: Callable[..., Any], arguments: tuple[Any, ...]) -> bytes:
+    """Call a function, and pickle what it returns or raises."""
     try:
-        return True, function(*arguments)
+        return pickle.dumps((True, function(*arguments)))
     except Exception as error:  # noqa: BLE001  # raised again in the parent
         error.add_note(f"In a worker process:\n{traceback.format_exc()}")
-        return False, error
+        try:
+            answer = pickle.dumps((False, error))
+            pickle.loads(answer)  # noqa: S301  # our own: an exception of several arguments may not come back
+        except Exception:  # noqa: BLE001  # any class may fail to be pickled
+            return pickle.dumps((False, RuntimeError(traceback.format_exc())))
+        return answer

@@ -6,50 +6,60 @@ import contextlib
 import ctypes
 import faulthandler
 import os
+import pickle
 import signal
 import sys
-import traceback
 from typing import TYPE_CHECKING, Any
+
+from gradcheck_cli.guard import clock as clocks
+from gradcheck_cli.guard.faults import ASK
+from gradcheck_cli.guard.frames import bug_text
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
 
+    from gradcheck_cli.guard.clock import Clock
     from gradcheck_cli.guard.limits import Limits
 
 _DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG of Linux's prctl
 
 
-def serve(calls: Connection, printed: Connection, limits: Limits) -> None:
+def serve(calls: Connection, printed: Connection, faults: Connection, clock: Clock, limits: Limits) -> None:
     """Answer calls until there are no more.
 
     A call is (function, arguments, exceptions that may be answered with); an answer is (kind, what), with kind one of
     "returned", "expected" (one of those exceptions) and "bug" (any other, as text).
     """
-    _settle(printed, limits)
+    _settle(printed, faults, limits)
+    clocks.install(clock)
+    process_id = os.getpid  # kept, because user code may replace it
+    process = process_id()
     with contextlib.suppress(EOFError):  # the parent is gone
         while True:
             function, arguments, expected = calls.recv()
-            # Kills this process if the call takes too long, whatever it does, and says where it was.
-            faulthandler.dump_traceback_later(limits.seconds, exit=True, file=2)
+            clock.start()
             answer = _carry_out(function, arguments, expected)
-            faulthandler.cancel_dump_traceback_later()
+            if process_id() != process:  # a copy that user code made by `os.fork`: the parent wants one answer
+                os._exit(0)
             for stream in (sys.stdout, sys.stderr, sys.__stdout__):
-                with contextlib.suppress(Exception):
-                    if stream is not None:
-                        stream.flush()
-            calls.send(answer)
+                with contextlib.suppress(BaseException):  # user code may have put anything there
+                    stream.flush()  # type: ignore[union-attr]
+            calls.send_bytes(answer)
 
 
-def _carry_out(function: Any, arguments: tuple[Any, ...], expected: tuple[type[Exception], ...]) -> tuple[str, Any]:
+def _carry_out(function: Any, arguments: tuple[Any, ...], expected: tuple[type[Exception], ...]) -> bytes:
+    """Call a function, and pickle what it comes to."""
     try:
-        return "returned", function(*arguments)
-    except expected as error:
-        return "expected", error
+        try:
+            answer = "returned", function(*arguments)
+        except expected as error:
+            answer = "expected", error
+        return pickle.dumps(answer)
     except BaseException:  # noqa: BLE001  # the last resort: the parent raises it again
-        return "bug", traceback.format_exc()
+        return pickle.dumps(("bug", bug_text()))
 
 
-def _settle(printed: Connection, limits: Limits) -> None:
+def _settle(printed: Connection, faults: Connection, limits: Limits) -> None:
     """Take leave of the parent's terminal: own session, no stdin, prints into a pipe, limits set."""
     if hasattr(os, "setsid"):
         os.setsid()  # Ctrl-C in the terminal is the parent's to answer, and all descendants can be ended at once
@@ -59,7 +69,9 @@ def _settle(printed: Connection, limits: Limits) -> None:
     os.dup2(printed.fileno(), 2)
     sys.stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115  # for good
     sys.stdout = sys.stderr = open(2, "w", encoding="utf-8", errors="replace", buffering=1, closefd=False)  # noqa: SIM115
-    faulthandler.enable(file=2)
+    faulthandler.enable(file=faults.fileno())
+    if ASK is not None:
+        faulthandler.register(ASK, file=faults.fileno())
     if limits.bytes is not None:
         _limit_memory(limits.bytes)
 

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import atexit
 import contextlib
-import itertools
 import multiprocessing
 import os
-import re
 import signal
 import sys
 import time
@@ -15,42 +13,42 @@ from multiprocessing import connection
 from typing import TYPE_CHECKING, Any
 
 from gradcheck_cli.guard.child import serve
+from gradcheck_cli.guard.clock import Clock
+from gradcheck_cli.guard.faults import ASK, MOST, crash_stack, main_stack
+from gradcheck_cli.guard.frames import is_user_code
+from gradcheck_cli.guard.output import Output
+from gradcheck_cli.guard.signals import describe_signal
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from multiprocessing.connection import Connection
     from multiprocessing.process import BaseProcess
 
+    from gradcheck_cli.guard.faults import Frame
     from gradcheck_cli.guard.limits import Limits
 
-#: What is kept of what is printed during a call, from its beginning and from its end: two screens each.
-_KEPT = 4096
-
-#: Beyond the time limit, until a process that does not end itself is killed.
+#: Seconds for a process that closed its connection to end.
 _GRACE = 2.0
 
-#: How a process that was killed died, for people; other signals by their names.
-_DEATHS = {
-    "SIGSEGV": "a segmentation fault",
-    "SIGBUS": "a bus error",
-    "SIGFPE": "a floating point exception of the processor",
-    "SIGILL": "an illegal instruction",
-    "SIGABRT": "an abort",
-    "SIGKILL": "SIGKILL, as sent where a machine runs out of memory",
-}
+#: Seconds until the fault handler of a process that was asked for its stack begins to answer, and between two writes.
+_BEGINS, _GOES_ON = 1.0, 0.1
+
+#: How often in a row user code must be seen running outside of a call, a time limit apart each, to be called hung.
+_STRIKES = 2
 
 
 class DiedError(Exception):
     """The process did not answer: it crashed, ended itself, or took too long. The message is the end of a sentence.
 
     `stack` holds (file, line, function) of the code that was running, the innermost last, as far as it is known;
-    `late` tells whether it took too long.
+    `late` tells whether it took too long, and `imported` whether a function of the user's had been called before.
     """
 
-    def __init__(self, reason: str, stack: list[tuple[str, int, str]], *, late: bool = False) -> None:
+    def __init__(self, reason: str, stack: list[Frame], *, late: bool = False, imported: bool = False) -> None:
         super().__init__(reason)
         self.stack = stack
         self.late = late
+        self.imported = imported
 
 
 class BugError(Exception):
@@ -70,7 +68,10 @@ class GuardedProcess:
         self._process: BaseProcess | None = None
         self._calls: Connection
         self._printed: Connection
-        self._output = _Output()
+        self._faults: Connection
+        self._clock: Clock
+        self._output = Output()
+        self._report = b""  # of the fault handler
 
     def call(self, function: Callable[..., Any], *arguments: Any, expected: tuple[type[Exception], ...] = ()) -> Any:
         """Call a function of a module; it, the arguments and what it returns can be pickled.
@@ -80,13 +81,17 @@ class GuardedProcess:
             BugError: it raised.
             Exception: it raised one of those expected.
         """
-        self._output = _Output()
+        self._output = Output()
         self._start()
         try:
             self._calls.send((function, arguments, expected))
             kind, what = self._answer()
         except (EOFError, OSError) as error:
             raise self._died() from error
+        except DiedError:
+            raise
+        except Exception as error:
+            raise self._died("wrote into the connection to the checker") from error
         if kind == "expected":
             raise what
         if kind == "bug":
@@ -110,8 +115,8 @@ class GuardedProcess:
                     os.killpg(process.pid, signal.SIGKILL)
             process.kill()
         process.join()
-        self._calls.close()
-        self._printed.close()
+        for end in (self._calls, self._printed, self._faults):
+            end.close()
 
     def _start(self) -> None:
         if self._process is not None and self._process.is_alive():
@@ -121,85 +126,88 @@ class GuardedProcess:
         context: Any = multiprocessing.get_context("fork" if sys.platform == "linux" else "spawn")
         self._calls, theirs = context.Pipe()
         self._printed, prints = context.Pipe(duplex=False)
+        self._faults, faults = context.Pipe(duplex=False)
+        self._clock = Clock(context)
+        self._clock.start()
         for stream in (sys.stdout, sys.stderr):
             stream.flush()  # or the child would print it too
-        self._process = context.Process(target=serve, args=(theirs, prints, self.limits))
+        self._process = context.Process(target=serve, args=(theirs, prints, faults, self._clock, self.limits))
         self._process.start()
         atexit.register(self.close)  # before multiprocessing's own, which waits for processes that nobody ends
-        theirs.close()
-        prints.close()
+        for end in (theirs, prints, faults):
+            end.close()
         self.starts += 1
 
     def _answer(self) -> Any:
-        patience = time.monotonic() + self.limits.seconds + _GRACE
-        watched = [self._calls, self._printed]
-        while ready := connection.wait(watched, timeout=max(0.0, patience - time.monotonic())):
-            if self._printed in ready and not self._drain():
-                watched.remove(self._printed)  # closed by the code, which may go on in silence
+        """Wait for the answer as long as each call of user code keeps to the time limit.
+
+        Whatever else is running is the checker's own code, unless a stack shows otherwise: user code also runs where
+        an object is printed or deleted. That its time began at the latest event is not known, so it is asked twice.
+        """
+        watched = [self._calls, self._printed, self._faults]
+        since, strikes = time.monotonic(), 0
+        while True:
+            ready = connection.wait(watched, timeout=max(0.0, since + self.limits.seconds - time.monotonic()))
+            for end in (self._printed, self._faults):
+                if end in ready and not self._drain(end):
+                    watched.remove(end)  # closed by user code, which may go on in silence
             if self._calls in ready:
                 answer = self._calls.recv()
                 self._drain_all()
                 return answer
-        # It did not even end itself: stopped by a signal, or it called off the alarm.
-        raise self._died(late=True)
+            clock = self._clock.read()
+            if clock.since > since:
+                since, strikes = clock.since, 0
+            if (now := time.monotonic()) < since + self.limits.seconds:
+                continue
+            stack = self._ask_for_stack()
+            strikes = _STRIKES if clock.running else strikes + 1 if not stack or is_user_code(stack) else 0
+            if strikes >= _STRIKES:
+                raise self._died(stack=stack)
+            since = now
 
-    def _drain(self) -> bool:
-        """Take in some of what was printed; False where there will be no more."""
+    def _ask_for_stack(self) -> list[Frame]:
+        """Return the stack of the main thread, or nothing where it does not answer: it may be stopped."""
+        if ASK is None or self._process is None or self._process.pid is None:
+            return []
+        self._report = b""
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self._process.pid, ASK)
+        patience = _BEGINS
+        while self._faults.poll(patience) and self._drain(self._faults):
+            patience = _GOES_ON
+        return main_stack(self._report)
+
+    def _drain(self, end: Connection) -> bool:
+        """Take in some of what was written; False where there will be no more."""
         try:
-            text = os.read(self._printed.fileno(), 2**16)
+            text = os.read(end.fileno(), 2**16)
         except OSError:
             text = b""
-        self._output.add(text)
+        if end is self._faults:
+            self._report = (self._report + text)[-MOST:]
+        else:
+            self._output.add(text)
         return bool(text)
 
     def _drain_all(self) -> None:
-        while self._printed.poll() and self._drain():
-            pass
+        for end in (self._printed, self._faults):
+            while end.poll() and self._drain(end):
+                pass
 
-    def _died(self, *, late: bool = False) -> DiedError:
-        process = self._process
+    def _died(self, reason: str | None = None, stack: list[Frame] | None = None) -> DiedError:
+        """End the process, and say how it died: for a reason, or with a stack because it took too long."""
+        process, imported = self._process, self._clock.read().imported
         assert process is not None
-        if not late:
+        if reason is None and stack is None:
             process.join(_GRACE)
         self._drain_all()
-        timeout, stack = self._output.take_stack()
         code = process.exitcode
         self.close()
-        if late or timeout or code is None:
-            return DiedError(f"was stopped after {self.limits.seconds:g} s", stack, late=True)
-        if code < 0:
-            name = signal.Signals(-code).name
-            return DiedError(f"died of {_DEATHS.get(name, name)}", stack)
-        return DiedError(f"ended the process with exit code {code}", stack)
-
-
-class _Output:
-    """The beginning and the end of what was printed."""
-
-    def __init__(self) -> None:
-        self._head, self._tail, self._length = b"", b"", 0
-
-    def add(self, text: bytes) -> None:
-        self._length += len(text)
-        room = _KEPT - len(self._head)
-        self._head += text[:room]
-        self._tail = (self._tail + text[room:])[-_KEPT:]
-
-    def text(self) -> str:
-        left_out = self._length - len(self._head) - len(self._tail)
-        middle = f"\n[... {left_out:,} bytes ...]\n".encode() if left_out else b""
-        return (self._head + middle + self._tail).decode(errors="replace")
-
-    def take_stack(self) -> tuple[bool, list[tuple[str, int, str]]]:
-        """Cut off what the fault handler wrote at the end: whether for a timeout, and the stack, innermost last."""
-        text = (self._head + self._tail).decode(errors="replace")
-        begun = max(text.rfind("Fatal Python error: "), text.rfind("Timeout ("))
-        if begun < 0:
-            return False, []
-        report = text[begun:]
-        self._head, self._tail, self._length = text[:begun].encode(), b"", begun
-        # One block a thread, innermost frames first; the main thread comes last.
-        threads = report.split("hread 0x")
-        crashed = [block for before, block in itertools.pairwise(threads) if before.endswith("Current t")]
-        frames = re.findall(r'^  File "(.*)", line (\d+) in (.*)$', (crashed or threads)[-1], re.MULTILINE)
-        return report.startswith("Timeout ("), [(file, int(line), name) for file, line, name in reversed(frames)]
+        if reason is not None:
+            return DiedError(reason, [], imported=imported)
+        if stack is not None or code is None:
+            late = f"was stopped after {self.limits.seconds:g} s"
+            return DiedError(late, stack or [], late=True, imported=imported)
+        how = f"died of {describe_signal(-code)}" if code < 0 else f"ended the process with exit code {code}"
+        return DiedError(how, crash_stack(self._report), imported=imported)

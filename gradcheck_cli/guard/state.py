@@ -23,7 +23,7 @@ def undisturbed() -> Iterator[None]:
     Warning filters, the global generators of `random` and NumPy, NumPy's error state and print options, the working
     directory, the environment, the module search path, the recursion limit and the standard streams.
     """
-    folder, environment, path = os.getcwd(), dict(os.environ), list(sys.path)  # noqa: PTH109  # put back by chdir
+    folder, environment, path = _current_folder(), dict(os.environ), list(sys.path)
     streams, recursion = (sys.stdin, sys.stdout, sys.stderr), sys.getrecursionlimit()
     generator, numpy_generator = random.getstate(), np.random.get_state()  # noqa: NPY002  # theirs, not ours
     try:
@@ -38,5 +38,28 @@ def undisturbed() -> Iterator[None]:
         if dict(os.environ) != environment:
             os.environ.clear()
             os.environ.update(environment)
-        with contextlib.suppress(OSError):  # a folder that is gone
-            os.chdir(folder)
+        if folder is not None:
+            with contextlib.suppress(OSError):  # it is gone
+                os.chdir(folder)
+
+
+@contextmanager
+def usable() -> Iterator[None]:
+    """Put back, at the end, what the checker itself needs: the standard streams, and room on the stack.
+
+    For a block that loads user code, whose other changes are to stay: a higher recursion limit, too.
+    """
+    streams, recursion = (sys.stdin, sys.stdout, sys.stderr), sys.getrecursionlimit()
+    try:
+        yield
+    finally:
+        sys.stdin, sys.stdout, sys.stderr = streams
+        if sys.getrecursionlimit() < recursion:
+            sys.setrecursionlimit(recursion)
+
+
+def _current_folder() -> str | None:
+    try:
+        return os.getcwd()  # noqa: PTH109  # put back by chdir
+    except OSError:  # it was deleted
+        return None

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gradcheck_cli.implementation.library import in_library
+from gradcheck_cli.text import clean, text_of, type_name
 
 if TYPE_CHECKING:
     import traceback
@@ -135,17 +136,18 @@ def remedy(error: BaseException, stack: Sequence[traceback.FrameSummary]) -> str
         " (...)", or nothing if the error is none of the known ones.
     """
     lines = [frame.line or "" for frame in stack if not in_library(frame.filename)]
-    source = (error.text or "") if isinstance(error, SyntaxError) else lines[-1] if lines else ""
+    source = text_of(error.text or "") if isinstance(error, SyntaxError) else lines[-1] if lines else ""
     text = _renamed(error) or _found(error, source)
     return f" ({text})" if text else ""
 
 
 def _renamed(error: BaseException) -> str | None:
-    message = str(error)
-    if isinstance(error, ModuleNotFoundError) and error.name in _MODULES:
-        return f"Python 2's {error.name}; write import {_MODULES[error.name]}"
-    if isinstance(error, NameError) and error.name in _NAMES and not isinstance(error, UnboundLocalError):
-        return f"Python 2's {error.name}; write {_NAMES[error.name]}"
+    message = clean(error)
+    missing = text_of(error.name) if isinstance(error, ModuleNotFoundError | NameError) else ""
+    if isinstance(error, ModuleNotFoundError) and missing in _MODULES:
+        return f"Python 2's {missing}; write import {_MODULES[missing]}"
+    if isinstance(error, NameError) and missing in _NAMES and not isinstance(error, UnboundLocalError):
+        return f"Python 2's {missing}; write {_NAMES[missing]}"
     if found := re.match(r"module 'numpy' has no attribute '(\w+)'", message) or re.match(r"`np\.(\w+)` was", message):
         name = found[1]
         return f"NumPy no longer has np.{name}; write {_NUMPY[name]}" if name in _NUMPY else None
@@ -153,8 +155,9 @@ def _renamed(error: BaseException) -> str | None:
 
 
 def _found(error: BaseException, source: str) -> str | None:
+    message = clean(error)
     for hint in _HINTS:
-        said = re.search(hint.message, str(error))
-        if said and re.fullmatch(hint.error, type(error).__name__) and re.search(hint.line, source):
+        said = re.search(hint.message, message)
+        if said and re.fullmatch(hint.error, type_name(error)) and re.search(hint.line, source):
             return hint.text.format(*said.groups())
     return None

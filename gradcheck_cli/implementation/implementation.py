@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import re
 import sys
-import traceback
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-import gradcheck_cli
+from gradcheck_cli.guard.clock import begin_call, end_call, in_guarded_process
+from gradcheck_cli.guard.frames import own_frames, user_stack
 from gradcheck_cli.implementation.dated import remedy
 from gradcheck_cli.implementation.missing import MissingImportError
+from gradcheck_cli.text import clean, object_name, text_of, type_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -27,9 +25,6 @@ if TYPE_CHECKING:
     #: backward(cotangent, cache, names of the inputs) -> what was returned as gradient of each. Of a layer with several
     #: outputs, out is a tuple and the cotangents are one, until `packing` makes each an array.
     Backward = Callable[[Any, object, tuple[str, ...]], Mapping[str, object]]
-
-_OWN_CODE = str(Path(gradcheck_cli.__file__).parent) + os.sep
-_REFERENCE_CODE = _OWN_CODE + "layers" + os.sep
 
 
 class ImplementationError(Exception):
@@ -80,6 +75,12 @@ class Watch:
 
 _WATCHES: list[Watch] = []
 
+#: Characters of an argument in the report of an exception.
+_LONGEST_SHOWN = 200
+
+#: What our own code needs: user code may lower the limit.
+_RECURSION_LIMIT = sys.getrecursionlimit()
+
 
 @contextlib.contextmanager
 def watching() -> Iterator[Watch]:
@@ -96,7 +97,8 @@ def call(function: Callable[..., Any], *args: object, **kwargs: object) -> Any:
     """Call the user's code with copies of the arguments, and with its prints on stderr.
 
     Raises:
-        ImplementationError: it raised anything, `SystemExit` included. Only Ctrl-C passes.
+        ImplementationError: it raised anything, `SystemExit` included.
+        KeyboardInterrupt: Ctrl-C was pressed, where that can be.
     """
     # Called a hundred times in a case of 3 ms, of which the comparison spared for arrays is a twentieth.
     copies = [argument.copy() if isinstance(argument, np.ndarray) else _copy(argument) for argument in args]
@@ -104,17 +106,21 @@ def call(function: Callable[..., Any], *args: object, **kwargs: object) -> Any:
     for watch in _WATCHES:
         given = zip((*args, *kwargs.values()), (*copies, *named.values()), strict=True)
         watch.copies += [(one, copy) for one, copy in given if isinstance(one, np.ndarray)]
-    stdout, sys.stdout = sys.stdout, sys.stderr
+    stdout, stderr = sys.stdout, sys.stderr
+    sys.stdout = stderr
+    begin_call()
     try:
         with np.errstate():
             return function(*copies, **named)
-    except (ImplementationError, KeyboardInterrupt):
+    except ImplementationError:
         raise
     except MissingImportError as error:
-        raise ImplementationError(str(error), own_frames(error)) from error
+        raise ImplementationError(text_of(error), own_frames(error)) from error
     except BaseException as error:
-        said = re.sub(r"[^\S\n]|[\x00-\x08\x0b-\x1f\x7f]", " ", str(error)).strip()  # no escape codes in a report
-        reason = f"{name_of(function)} raised {type(error).__name__}" + (f": {said.splitlines()[0]}" if said else "")
+        if isinstance(error, KeyboardInterrupt) and not in_guarded_process():
+            raise
+        said = clean(text_of(error).strip().partition("\n")[0])
+        reason = f"{name_of(function)} raised {type_name(error)}" + (f": {said}" if said else "")
         frames = own_frames(error)
         shown = [_shown(argument) for argument in args] + [f"{n}={_shown(value)}" for n, value in kwargs.items()]
         called = f"{name_of(function)}({', '.join(shown)})"
@@ -122,12 +128,15 @@ def call(function: Callable[..., Any], *args: object, **kwargs: object) -> Any:
             reason + remedy(error, user_stack(error)), frames and f"{frames}\nIt was called as {called}"
         ) from error
     finally:
-        sys.stdout = stdout
+        end_call()
+        sys.stdout, sys.stderr = stdout, stderr
+        if sys.getrecursionlimit() < _RECURSION_LIMIT:
+            sys.setrecursionlimit(_RECURSION_LIMIT)
 
 
 def name_of(function: Callable[..., Any]) -> str:
     """Return the name of a function or class, or of the class of an object that can be called."""
-    return getattr(function, "__name__", type(function).__name__)
+    return object_name(function)
 
 
 def described(value: object) -> str:
@@ -136,36 +145,7 @@ def described(value: object) -> str:
         return f"{len(value)} values"
     if isinstance(value, np.ndarray):
         return f"one array of shape {value.shape}"
-    return f"a value of type {type(value).__name__}"
-
-
-def user_stack(error: BaseException) -> list[traceback.FrameSummary]:
-    """List the frames of a traceback that are neither ours nor the import system's."""
-    frames = traceback.extract_tb(error.__traceback__)
-    return [frame for frame in frames if not _is_ours(frame.filename) and not frame.filename.startswith("<frozen")]
-
-
-def own_frames(error: BaseException) -> str | None:
-    """Format a traceback without our frames: from the first that is the user's to where it was raised."""
-    theirs = user_stack(error)
-    if not theirs:
-        return None
-    lines = traceback.format_list(theirs) + traceback.format_exception_only(error)
-    return "Traceback (your code only):\n" + "".join(lines).rstrip()
-
-
-def own_lines(stack: list[tuple[str, int, str]]) -> tuple[str | None, str | None]:
-    """Format the user's part of a stack of (file, line, function), the innermost last; and name what we called."""
-    ours = max((number for number, (file, _, _) in enumerate(stack) if _is_ours(file)), default=-1)
-    theirs = [frame for frame in stack[ours + 1 :] if not frame[0].startswith("<frozen")]
-    if not theirs:
-        return None, None
-    lines = traceback.format_list([traceback.FrameSummary(*frame) for frame in theirs])
-    return "Where it was (your code only):\n" + "".join(lines).rstrip(), theirs[0][2]
-
-
-def _is_ours(filename: str) -> bool:
-    return filename.startswith(_OWN_CODE) and not filename.startswith(_REFERENCE_CODE)
+    return f"a value of type {type_name(value)}"
 
 
 def _copy(argument: object) -> object:
@@ -175,12 +155,17 @@ def _copy(argument: object) -> object:
 
 
 def _shown(argument: object) -> str:
-    """Describe an argument in a few words: an array by its shape and dtype."""
-    if isinstance(argument, np.ndarray):
-        return f"{'x'.join(map(str, argument.shape)) or 'scalar'} {argument.dtype}"
-    if isinstance(argument, tuple | list):
-        return f"{type(argument).__name__} of {len(argument)}"
-    return repr(argument) if isinstance(argument, dict | int | float | str) else type(argument).__name__
+    """Describe an argument in a few words: an array by its shape and dtype. It may be a cache, hence any object."""
+    try:
+        if isinstance(argument, np.ndarray):
+            return f"{'x'.join(map(str, argument.shape)) or 'scalar'} {argument.dtype}"
+        if isinstance(argument, tuple | list):
+            return f"{type_name(argument)} of {len(argument)}"
+        if isinstance(argument, dict | int | float | str):
+            return clean(repr(argument), _LONGEST_SHOWN)
+    except BaseException:  # noqa: BLE001, S110  # its class is the user's, and the error to report is another
+        pass
+    return type_name(argument)
 
 
 def listed(names: Iterable[str]) -> str:

@@ -15,9 +15,11 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
 
+from gradcheck_cli.guard.clock import in_guarded_process
+from gradcheck_cli.guard.frames import user_stack
 from gradcheck_cli.implementation.dated import remedy
-from gradcheck_cli.implementation.implementation import user_stack
 from gradcheck_cli.implementation.missing import Missing
+from gradcheck_cli.text import clean, text_of, type_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -245,13 +247,15 @@ def _importing(home: str) -> Iterator[None]:
     before, sys.dont_write_bytecode = sys.dont_write_bytecode, True
     try:
         yield
-    except (KeyboardInterrupt, ImplementationNotFoundError, _NoSuchModuleError):
+    except (ImplementationNotFoundError, _NoSuchModuleError):
         raise
     except SyntaxError as error:
-        where = f"{error.filename}:{error.lineno}" if error.filename else home
+        where = f"{text_of(error.filename)}:{text_of(error.lineno)}" if error.filename else home
         hint = remedy(error, [])
-        raise ImplementationNotFoundError(f"{home} is no Python: {where}: {error.msg}{hint}") from error
+        raise ImplementationNotFoundError(f"{home} is no Python: {where}: {clean(error.msg)}{hint}") from error
     except BaseException as error:
+        if isinstance(error, KeyboardInterrupt) and not in_guarded_process():
+            raise
         raise ImplementationNotFoundError(f"{home} cannot be imported: {_raised(error)}") from error
     finally:
         sys.dont_write_bytecode = before
@@ -262,13 +266,15 @@ def _raised(error: BaseException) -> str:
     place = f" ({frames[-1].filename}:{frames[-1].lineno})" if frames else ""
     if called := _of_a_program(error):
         return f'it calls {called} when it is imported{place}; put that under `if __name__ == "__main__":`'
-    said = str(error).strip().partition("\n")[0]
-    return f"{type(error).__name__}: {said}".rstrip(": ") + remedy(error, frames) + place
+    said = clean(text_of(error).strip().partition("\n")[0])
+    return f"{type_name(error)}: {said}".rstrip(": ") + remedy(error, frames) + place
 
 
 def _of_a_program(error: BaseException) -> str | None:
     """Name the call that ended the import, if it is one that only a program makes."""
     if isinstance(error, SystemExit):
-        return "exit()" if error.code is None else f"exit({error.code!r})"
+        code = text_of(error.code)
+        shown = repr(code) if isinstance(error.code, str) else code
+        return "exit()" if error.code is None else f"exit({clean(shown)})"
     # What input() says where nobody is there to answer; what reads files says something else.
-    return "input()" if isinstance(error, EOFError) and str(error) == "EOF when reading a line" else None
+    return "input()" if isinstance(error, EOFError) and text_of(error) == "EOF when reading a line" else None

@@ -24,25 +24,28 @@ if TYPE_CHECKING:
 
     Pair = tuple[Callable[..., Any], Callable[..., Any]]
     Param = dict[str, Any]
+    Shape = tuple[int, ...]
 
 STATISTICS = ("running_mean", "running_var")
 
 
 @dataclass(frozen=True, kw_only=True)
 class BatchnormCase(Case):
-    """Sizes and settings of batch normalisation: x and out (N, D), gamma and beta (D,)."""
+    """Sizes and settings of batch normalisation: x and out (N, D) or (N, T, D), gamma and beta (D,)."""
 
     layer: ClassVar[str] = "batchnorm"
 
     N: int = size(6, "samples")
     D: int = size(4, "features")
+    T: int = size(1, "steps: above 1, x is (N, T, D)")
     mode: str = choice("train", "normalises by the batch, or by the running statistics", "test")
     eps: float = real(1e-5, "added to the variance", 1e-2, 0.1, low=1e-12)
     momentum: float = real(0.9, "share of the running statistics that is kept", 0.0, 0.5, 1.0, high=1.0)
 
     def label(self) -> str:
         """Name the geometry: `6x4 train eps 1e-05 momentum 0.9`."""
-        return f"{self.N}x{self.D} {self.mode} eps {self.eps:g} momentum {self.momentum:g}"
+        sizes = "x".join(map(str, (self.N, *([self.T] if self.T > 1 else []), self.D)))
+        return f"{sizes} {self.mode} eps {self.eps:g} momentum {self.momentum:g}"
 
 
 def batchnorm_forward(x: Array, gamma: Array, beta: Array, bn_param: Param) -> tuple[Array, tuple[Any, ...]]:
@@ -50,8 +53,10 @@ def batchnorm_forward(x: Array, gamma: Array, beta: Array, bn_param: Param) -> t
 
     In mode "train" mean and variance (divided by N) are the batch's, and are blended into "running_mean" and
     "running_var" of `bn_param`: momentum * old + (1 - momentum) * the batch's. In "test" they are these.
+    Of an x (N, T, D) each step of each sample counts as a sample.
     """
     train = bn_param["mode"] == "train"
+    shape, x = x.shape, x.reshape(-1, x.shape[-1])
     if train:
         mean, variance = x.mean(axis=0), x.var(axis=0)
         for name, found in (("running_mean", mean), ("running_var", variance)):
@@ -60,11 +65,11 @@ def batchnorm_forward(x: Array, gamma: Array, beta: Array, bn_param: Param) -> t
         mean, variance = bn_param["running_mean"], bn_param["running_var"]
     deviation = np.sqrt(variance + bn_param["eps"])
     normal = (x - mean) / deviation
-    return gamma * normal + beta, (normal, gamma, deviation, train)
+    return (gamma * normal + beta).reshape(shape), (normal, gamma, deviation, train)
 
 
 def batchnorm_backward(dout: Array, cache: tuple[Any, ...]) -> tuple[Array, Array, Array]:
-    """Carry dout (N, D) back.
+    """Carry dout (N, D) or (N, T, D) back.
 
     With z = (x - m) / s, s = sqrt(v + eps), g = gamma dout, each feature for itself (Ioffe and Szegedy, 2015, section
     3, simplified as in Kevin Zakka's note): dm/dx_i = 1/N and dv/dx_i = 2 (x_i - m) / N, so dz_j/dx_i =
@@ -72,11 +77,12 @@ def batchnorm_backward(dout: Array, cache: tuple[Any, ...]) -> tuple[Array, Arra
     Summed over j with g_j: dx = (g - mean(g) - z mean(g z)) / s. In test mode m and s are constants: dx = g / s.
     """
     normal, gamma, deviation, train = cache
+    shape, dout = dout.shape, dout.reshape(normal.shape)
     dnormal = dout * gamma
     dx = dnormal / deviation
     if train:
         dx = (dnormal - dnormal.mean(axis=0) - normal * (dnormal * normal).mean(axis=0)) / deviation
-    return dx, (dout * normal).sum(axis=0), dout.sum(axis=0)
+    return dx.reshape(shape), (dout * normal).sum(axis=0), dout.sum(axis=0)
 
 
 def batch_mean(x: Array) -> Array:
@@ -89,7 +95,7 @@ def _by_feature(values: Array, x: Array) -> Array:
     return values.reshape(-1, *[1] * (x.ndim - 2))
 
 
-def batch_problem(case: Case, axes: Mapping[str, tuple[Axis, ...]], pair: Pair) -> Problem:
+def batch_problem(case: Case, shape: Shape, axes: Mapping[str, tuple[Axis, ...]], pair: Pair) -> Problem:
     """Draw the arrays of a batch normalisation whose features are the second axis of x.
 
     Running variances are positive, and neither statistic is where it would start. Courses call no backward in mode
@@ -97,17 +103,16 @@ def batch_problem(case: Case, axes: Mapping[str, tuple[Axis, ...]], pair: Pair) 
 
     Args:
         case: with mode, eps and momentum.
+        shape: of x.
         axes: of inputs, outputs and state.
         pair: the reference.
     """
-    source = case.source()
-    shapes = {name: tuple(getattr(case, axis.size) for axis in own) for name, own in axes.items()}
-    inputs = {name: signed_uniform(source, shapes[name]) for name in ("x", "gamma", "beta")}
-    running_mean, running_var = (signed_uniform(source, shapes[name]) for name in STATISTICS)
+    source, one = case.source(), shape[1:2]
+    x, gamma, beta, running_mean, running_var = (signed_uniform(source, own) for own in (shape, one, one, one, one))
     posed = make_problem(
         case,
         axes=axes,
-        inputs=inputs,
+        inputs={"x": x, "gamma": gamma, "beta": beta},
         source=source,
         parameters={
             **{name: case.geometry[name] for name in ("mode", "eps", "momentum")},
@@ -198,11 +203,30 @@ AXES = declare(x="N D", gamma="D", beta="D", out="N D", running_mean="D", runnin
 
 def problem(case: BatchnormCase) -> Problem:
     """Draw a case's arrays."""
-    return batch_problem(case, AXES, (batchnorm_forward, batchnorm_backward))
+    pair = (batchnorm_forward, batchnorm_backward)
+    posed = batch_problem(case, (case.N * case.T, case.D), AXES, pair)
+    if case.T == 1:
+        return posed
+    # In memory steps are samples; only the shapes of x and out say otherwise.
+    shape = (case.N, case.T, case.D)
+    return replace(
+        posed,
+        inputs={**posed.inputs, "x": posed.inputs["x"].reshape(shape)},
+        outputs={**posed.outputs, "out": shape},
+        axes={**AXES, **declare(x="N T D", out="N T D")},
+        gradient_scale={name: s.reshape(shape) if name == "x" else s for name, s in posed.gradient_scale.items()},
+        beyond="it does not normalise an x of three axes over samples and steps",
+        meaning_open=True,
+    )
+
+
+def faults(case: BatchnormCase, problem: Problem) -> Iterable[Fault]:
+    """List what is left out of dx; none of it where x has three axes."""
+    return () if case.T > 1 else batch_faults(case, problem)
 
 
 def standard() -> tuple[BatchnormCase, ...]:
-    """Both modes; one feature; two samples, of which little but eps is left; eps and momentum that matter."""
+    """Both modes; one feature; two samples, of which little but eps is left; eps and momentum that matter; T."""
     train = [
         (6, 4, 1e-5, 0.9),
         (5, 3, 1e-2, 0.5),
@@ -212,10 +236,13 @@ def standard() -> tuple[BatchnormCase, ...]:
         (8, 2, 1e-3, 1.0),
     ]
     test = [(6, 4, 1e-5, 0.9), (3, 2, 1e-2, 0.5), (1, 3, 1e-5, 0.9)]
-    return tuple(
-        BatchnormCase(N=N, D=D, eps=eps, momentum=momentum, mode=mode)
-        for mode, rows in (("train", train), ("test", test))
-        for N, D, eps, momentum in rows
+    return (
+        *(
+            BatchnormCase(N=N, D=D, eps=eps, momentum=momentum, mode=mode)
+            for mode, rows in (("train", train), ("test", test))
+            for N, D, eps, momentum in rows
+        ),
+        BatchnormCase(N=3, T=2, D=4),
     )
 
 
@@ -232,8 +259,8 @@ LAYER = Layer(
         axes={"x": "N D", "gamma": "D", "beta": "D", "out": "N D"},
     ),
     trials=(BatchnormCase(N=5, D=3),),
-    faults=batch_faults,
-    shows=lambda case: case.N > 1 or case.mode == "test",  # of one sample nothing but beta is left
+    faults=faults,
+    shows=lambda case: case.N * case.T > 1 or case.mode == "test",  # of one sample nothing but beta is left
     param="bn_param",
     state=STATISTICS,
 )

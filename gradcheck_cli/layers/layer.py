@@ -134,6 +134,9 @@ class Problem:
     reference: bool = True
     #: What not every right layer can do: where forward raises instead, the case is skipped for this reason.
     beyond: str | None = None
+    #: Whether a right layer may also compute something else in this case, of which no meaning is agreed: where forward
+    #: does not reproduce the reference, the case is skipped for the same reason.
+    meaning_open: bool = False
     #: Of inputs that may not lie anywhere, from where to where they do; forward need not be defined elsewhere.
     domain: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     #: Whether a forward that leaves no cache owes no backward: nothing is learned in the mode that the case asks for.

@@ -65,7 +65,8 @@ AXES = declare(x="N C H W", gamma="C", beta="C", out="N C H W", running_mean="C"
 
 def problem(case: SpatialBatchnormCase) -> Problem:
     """Draw a case's arrays."""
-    return batch_problem(case, AXES, (spatial_batchnorm_forward, spatial_batchnorm_backward))
+    shape = (case.N, case.C, case.H, case.W)
+    return batch_problem(case, shape, AXES, (spatial_batchnorm_forward, spatial_batchnorm_backward))
 
 
 def standard() -> tuple[SpatialBatchnormCase, ...]:

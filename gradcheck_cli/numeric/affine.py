@@ -60,7 +60,8 @@ def affine(point: Point) -> Affine | None:
             ahead, behind, near = (point.at(x + x.dtype.type(AFFINE_STEP * t) * direction) for t in (1, -1, _NEAR))
         except Exception:  # noqa: BLE001  # so far from x a function may refuse; then it is not affine there
             return None
-        point.epsilon = max(point.epsilon, seen_epsilon(ahead))
+        # Far from x a loss may be infinite or zero, which is a number of any dtype.
+        point.epsilon = max(point.epsilon, seen_epsilon(ahead), seen_epsilon(near))
         slope, rounding = np.zeros(2, point.dtype)
         center = point.base.value
         buffers = np.empty((4, min(center.size, BLOCK)), point.dtype)

@@ -8,10 +8,14 @@ from typing import TYPE_CHECKING
 
 from gradcheck_cli.report.rows import Row, Rows
 from gradcheck_cli.result import Verdict
+from gradcheck_cli.text import clean
 from gradcheck_cli.way import Way
 
 if TYPE_CHECKING:
     from gradcheck_cli.result import CaseResult
+
+#: Characters of a reason in a row: some lines, as a terminal is wide.
+_LONGEST = 400
 
 #: From good to bad, as the rows are ordered.
 _ORDER = (Verdict.PASS, Verdict.SKIP, Verdict.INCONCLUSIVE, Verdict.ERROR, Verdict.FAIL)
@@ -77,7 +81,7 @@ class Grades:
                 verdict=grade.verdict,
                 cells=(f"{grade.counts[Verdict.PASS]}/{grade.ran}", *([layer] if layers else [])),
                 name=short[name],
-                why=grade.reason,
+                why=clean(grade.reason, _LONGEST),
             )
             for (name, layer), grade in sorted(self._grades.items(), key=lambda item: item[1].badness)
         ]

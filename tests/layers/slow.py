@@ -135,6 +135,9 @@ def _moments(values: list[Any]) -> tuple[Any, Any]:
 
 
 def batchnorm(x: Array, gamma: Array, beta: Array, p: Param) -> list[Any]:
+    if x.ndim == 3:
+        flat, *running = batchnorm(np.array([step for steps in x for step in steps]), gamma, beta, p)
+        return [flat.reshape(x.shape), *running]
     out, running = (
         np.zeros(x.shape, complex),
         [np.array(p["running_mean"], complex), np.array(p["running_var"], complex)],
@@ -151,6 +154,8 @@ def batchnorm(x: Array, gamma: Array, beta: Array, p: Param) -> list[Any]:
 
 
 def layernorm(x: Array, gamma: Array, beta: Array, p: Param) -> list[Any]:
+    if x.ndim == 3:
+        return [np.stack([layernorm(steps, gamma, beta, p)[0] for steps in x])]
     out = np.zeros(x.shape, complex)
     for n in range(x.shape[0]):
         mean, variance = _moments(list(x[n]))

@@ -1,0 +1,83 @@
+"""In which dtype does the code compute, whatever it is given?"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from gradcheck_cli.arrays import DTYPES, epsilon
+from gradcheck_cli.checks.comparison import dtype_name
+from gradcheck_cli.implementation.implementation import ImplementationError, NotExpressibleError
+from gradcheck_cli.implementation.packing import packed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from gradcheck_cli.arrays import Array
+    from gradcheck_cli.implementation.implementation import Implementation
+    from gradcheck_cli.layers.layer import Case, Layer
+
+#: Bits that values must have lost for it to be no accident that all are numbers of a narrower dtype.
+_ENOUGH_BITS = 24.0
+
+
+def kernel_dtype(out: object, returned: Mapping[str, object], dtype: str) -> str | None:
+    """Name the narrower dtype in which forward computes; None if it keeps the dtype under test.
+
+    That is the dtype of its output; or that of all gradients, where the output is a number of that dtype in a wider
+    one, as a loss is that is returned as a float.
+    """
+    if not isinstance(out, np.ndarray) or out.dtype.kind != "f":
+        return None
+    own = dtype_name(out.dtype)
+    if own in _narrower(dtype):
+        return own
+    found = {dtype_name(array.dtype) for array in returned.values() if isinstance(array, np.ndarray)}
+    inside = next(iter(found)) if len(found) == 1 else own
+    return inside if inside in _narrower(dtype) and _representable(out, inside, dtype) else None
+
+
+def kernel_reason(inside: str, dtype: str) -> str:
+    """Say what to do with code that computes in a narrower dtype than it is given."""
+    return (
+        f"forward computes in {inside} where its inputs are {dtype}: check it with --dtype {inside}, or let it keep "
+        "the dtype of its inputs"
+    )
+
+
+def accepted_dtype(case: Case, layer: Layer, implementation: Implementation) -> str | None:
+    """Name a narrower dtype in which forward runs, where it raises in that of the case; None if there is none."""
+    for dtype in _narrower(case.dtype):
+        problem = layer.problem(replace(case, dtype=dtype))
+        try:
+            out, _ = packed(implementation, problem).forward(problem.inputs, problem.parameters)
+        except (ImplementationError, NotExpressibleError):
+            continue
+        if isinstance(out, np.ndarray):
+            return dtype
+    return None
+
+
+def widest_rounding(arrays: Iterable[object], dtype: str) -> str:
+    """Name the narrowest dtype of whose numbers one of the arrays consists, be they in a wider one."""
+    found = dtype
+    for array in arrays:
+        if isinstance(array, np.ndarray) and array.dtype.kind == "f":
+            inside = next((name for name in _narrower(dtype) if _representable(array, name, dtype)), dtype)
+            found = max(found, inside, key=epsilon)
+    return found
+
+
+def _narrower(dtype: str) -> Iterator[str]:
+    """List the dtypes that are narrower than this one, the widest of them first."""
+    return (name for name in reversed(DTYPES) if epsilon(name) > epsilon(dtype))
+
+
+def _representable(array: Array, inside: str, dtype: str) -> bool:
+    """Tell whether all values are numbers of a narrower dtype: an accident in one of 2^(bits lost) for each."""
+    values = array[np.isfinite(array) & (array != 0)]
+    bits = values.size * np.log2(epsilon(inside) / epsilon(dtype))
+    with np.errstate(over="ignore"):
+        return bool(bits >= _ENOUGH_BITS and (values.astype(inside).astype(values.dtype) == values).all())

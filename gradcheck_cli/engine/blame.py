@@ -1,0 +1,74 @@
+"""What an exception that ended a case was: the user's code, the user's sizes and limits, or a bug in the checker."""
+
+from __future__ import annotations
+
+import re
+import sys
+from dataclasses import dataclass
+
+from gradcheck_cli.guard.frames import bug_text, own_frames, raised_by_user
+from gradcheck_cli.implementation.find import ImplementationNotFoundError
+from gradcheck_cli.implementation.implementation import ImplementationError
+from gradcheck_cli.text import clean, text_of, type_name
+
+#: Modules whose functions the checker uses, and user code could replace; and what they were before it could.
+_USED = ("builtins", "math", "os", "random", "time", "numpy", "numpy.random", "numpy.linalg")
+_ORIGINAL: dict[str, dict[str, object]] = {}
+
+#: What NumPy says of sizes that no array can have, as a ValueError.
+_TOO_LARGE = re.compile("array is too big|Maximum allowed (dimension|size) exceeded|too large to (be )?allocate")
+
+_NO_MEMORY = "there is not enough memory; give smaller sizes, or --memory more, up to what the machine has"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Blame:
+    """Why a case ended without a verdict."""
+
+    reason: str
+    traceback: str | None = None  #: of user code: its own frames
+    bug: str | None = None  #: of a bug in the checker: the whole traceback
+
+
+def blame(error: BaseException) -> Blame:
+    """Say what ended a case. To be called while the exception is handled."""
+    said = clean(f"{type_name(error)}: {text_of(error)}".rstrip(": "))
+    frames = own_frames(error)
+    if isinstance(error, ImplementationNotFoundError):
+        return Blame(reason=text_of(error))
+    if isinstance(error, ImplementationError):
+        return Blame(reason=text_of(error), traceback=error.traceback)
+    if isinstance(error, MemoryError):
+        return Blame(reason=_NO_MEMORY, traceback=frames)
+    if isinstance(error, OverflowError) or (isinstance(error, ValueError) and _TOO_LARGE.search(said)):
+        return Blame(reason=f"arrays of these sizes cannot be made ({said}); give smaller ones", traceback=frames)
+    if isinstance(error, RecursionError):
+        return Blame(reason="what the implementation returned is nested too deeply (RecursionError)", traceback=frames)
+    if raised_by_user(error) or not isinstance(error, Exception):
+        return Blame(reason=f"the implementation raised {said}", traceback=frames)
+    if replaced := _replaced():
+        return Blame(
+            reason=f"the implementation replaced {replaced}, which the checker uses ({said})", traceback=frames
+        )
+    return bug(error)
+
+
+def bug(error: BaseException) -> Blame:
+    """Report a bug in the checker. To be called while the exception is handled."""
+    said = clean(f"{type_name(error)}: {text_of(error)}".rstrip(": "))
+    return Blame(reason=f"a bug in the checker: {said}", bug=bug_text())
+
+
+def remember_originals() -> None:
+    """Note what is in the modules that the checker uses, before user code is run."""
+    _ORIGINAL.update({name: dict(vars(sys.modules[name])) for name in _USED if name in sys.modules})
+
+
+def _replaced() -> str | None:
+    """Name a function of Python's or NumPy's in whose place user code has put another."""
+    for module, original in _ORIGINAL.items():
+        now = vars(sys.modules.get(module, sys))
+        for name, value in original.items():
+            if callable(value) and now.get(name) is not value:
+                return f"{module}.{name}"
+    return None

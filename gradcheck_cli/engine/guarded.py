@@ -1,0 +1,162 @@
+"""An implementation in a process of its own, from outside and from inside."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Generic, cast
+
+from gradcheck_cli.engine.blame import Blame, blame
+from gradcheck_cli.engine.runner import Result, Task, failed, guarded
+from gradcheck_cli.engine.sanitize import sanitized
+from gradcheck_cli.guard.clock import timed
+from gradcheck_cli.guard.frames import own_lines
+from gradcheck_cli.guard.process import BugError, DiedError
+from gradcheck_cli.guard.state import undisturbed, usable
+from gradcheck_cli.implementation.find import ImplementationNotFoundError, find
+from gradcheck_cli.layers import LAYERS
+from gradcheck_cli.text import MOST_CHARACTERS, clean, clean_lines
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from gradcheck_cli.checks.settings import Settings
+    from gradcheck_cli.guard.limits import Limits
+    from gradcheck_cli.implementation.implementation import Implementation
+    from gradcheck_cli.layers.layer import Case
+
+#: In which phase an implementation crashed whose module could be imported.
+WHEN_TRIED = " when it was tried on a small case"
+
+#: Lines of a message that lists candidates to choose from.
+_MOST_CHOICES = 60
+
+
+class Guarded(Generic[Result]):
+    """Works in a process of the implementation's own, in which it may hang, crash or print as it likes."""
+
+    def __init__(self, task: Task[Result], spec: str, settings: Settings, limits: Limits) -> None:
+        self._task = task
+        self._spec, self._settings = spec, settings
+        self._process = guarded(spec, limits)
+        self._found: tuple[str, str | None] | None = None  # how reports call it, and what to type for it
+        self._missing: Blame | None = None  # why it cannot be checked
+        self._printed = ""  # while it was loaded
+
+    def open(self, case: Case) -> None:
+        """Find the implementation, in the process. What is no fault of its finding is left to the first case."""
+        if self._found or self._missing:
+            return
+        try:
+            expected = (ImplementationNotFoundError,)
+            asked = self._spec, case, self._settings.adapter
+            self._found = self._process.call(search, self._spec, _describe, *asked, expected=expected)
+        except ImplementationNotFoundError as error:
+            self._missing = Blame(reason=str(error))
+            raise
+        except DiedError as died:
+            if not died.imported:
+                reason, _ = describe_death(died, "it", self._spec)
+                self._missing = Blame(reason=f"{self._spec} cannot be imported: {reason}")
+                raise ImplementationNotFoundError(self._missing.reason) from died
+            reason, lines = describe_death(died, "the implementation", self._spec, WHEN_TRIED)
+            self._missing = Blame(reason=reason, traceback=lines)
+        except BugError as error:
+            self._missing = bug_in_child(error)
+        finally:
+            self._printed = self._process.output
+
+    def run(self, case: Case) -> Result:
+        """Do the task with one case."""
+        started = time.perf_counter()
+        with contextlib.suppress(ImplementationNotFoundError):  # it is kept
+            self.open(case)
+        printed, self._printed = self._printed, ""
+        if self._found is None:
+            assert self._missing is not None
+            result = failed(self._task, case, (self._spec, self._spec), self._settings, self._missing)
+        else:
+            try:
+                result = cast("Result", self._process.call(_do, self._task, self._spec, case, self._settings))
+            except DiedError as died:
+                reason, lines = describe_death(died, "the implementation", self._spec)
+                blamed = Blame(reason=reason, traceback=lines)
+                result = failed(self._task, case, self._found, self._settings, blamed)
+            except BugError as error:
+                result = failed(self._task, case, self._found, self._settings, bug_in_child(error))
+            printed += self._process.output
+        return replace(result, output=printed, seconds=time.perf_counter() - started)
+
+
+def bug_in_child(error: BugError) -> Blame:
+    """Report a bug of which a guarded process tells nothing but the traceback."""
+    text = str(error)
+    return Blame(reason=clean(f"a bug in the checker: {text.rpartition(chr(10))[2]}"), bug=text)
+
+
+def describe_death(died: DiedError, subject: str, spec: str, when: str = "") -> tuple[str, str | None]:
+    """Say how a process died, in which function of the user's, and when; and where that was."""
+    lines, innermost = own_lines(died.stack, _sources(spec) if died.stack else ())
+    hint = "; --timeout allows more" if died.late else ""
+    called = subject if innermost in (None, "<module>") else innermost
+    return f"{called} {died}{when}{hint}", lines
+
+
+def _sources(spec: str) -> set[str]:
+    """List the files that an implementation is made of; none if they cannot be told."""
+    from gradcheck_cli.implementation.source import sources  # only after a crash
+
+    try:
+        return {str(file) for file in sources(spec)}
+    except (OSError, ValueError, RecursionError, MemoryError):  # files that are no source code
+        return set()
+
+
+def search(spec: str, function: Callable[..., Any], *arguments: Any) -> Any:
+    """Call a function that loads or tries user code, in the guarded process.
+
+    Raises:
+        ImplementationNotFoundError: user code raised; the message says what.
+        Exception: there is a bug in the checker.
+    """
+    try:
+        with timed(), usable():
+            return function(*arguments)
+    except BaseException as error:
+        blamed = blame(error)
+        if blamed.bug is not None:
+            raise
+        found = isinstance(error, ImplementationNotFoundError)
+        reason = blamed.reason if found else f"{spec} cannot be used: {blamed.reason}"
+        reason = clean_lines(reason, _MOST_CHOICES, MOST_CHARACTERS)
+        raise ImplementationNotFoundError(reason) from None  # what it comes from cannot be pickled
+
+
+def _describe(spec: str, case: Case, adapter: str | None) -> tuple[str, str | None]:
+    implementation, layer = _loaded(spec, case.layer, adapter), LAYERS[case.layer]
+    if not (layer.reference or case.impossible()) and (why := implementation.refusal(layer.problem(case).inputs)):
+        raise ImplementationNotFoundError(why)
+    return implementation.name, implementation.spec
+
+
+def _do(task: Task[Result], spec: str, case: Case, settings: Settings) -> Result:
+    """Do a task with a case, in the guarded process. What ends a program ends the case, no more."""
+    name, typed = spec, cast("str | None", spec)
+    try:
+        with timed(), usable():  # it is loaded again after a crash
+            implementation = _loaded(spec, case.layer, settings.adapter)
+        name, typed = implementation.name, implementation.spec
+        with undisturbed():
+            return sanitized(task.do(case, implementation, settings))
+    except BaseException as error:  # noqa: BLE001  # whatever user code raises, and wherever
+        return failed(task, case, (name, typed), settings, blame(error))
+
+
+_IMPLEMENTATIONS: dict[tuple[str, str, str | None], Implementation] = {}
+
+
+def _loaded(spec: str, layer: str, adapter: str | None) -> Implementation:
+    if (spec, layer, adapter) not in _IMPLEMENTATIONS:
+        _IMPLEMENTATIONS[spec, layer, adapter] = find(spec, LAYERS[layer], adapter)
+    return _IMPLEMENTATIONS[spec, layer, adapter]

@@ -1,0 +1,64 @@
+"""Results as they leave the process in which they came about: plain arrays, and text that is safe to show."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, TypeVar
+
+import numpy as np
+
+from gradcheck_cli.result import CaseResult, StepSweep
+from gradcheck_cli.text import LONGEST_NAME, clean, clean_lines
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from gradcheck_cli.arrays import Array
+    from gradcheck_cli.result import ArrayResult
+
+_Result = TypeVar("_Result", bound=CaseResult | StepSweep)
+
+#: Lines of a reason: most have one.
+_LINES = 20
+
+
+def sanitized(result: _Result) -> _Result:
+    """Clean every text of a result that user code may have had a part in, and keep none of its objects.
+
+    File names are the longest part of a name, and a path has up to 4096 bytes.
+    """
+    clean_result = replace(
+        result,
+        implementation=clean(result.implementation, 4096),
+        reason=_sentence(result.reason),
+        traceback=None if result.traceback is None else clean_lines(result.traceback, _LINES + 2),
+    )
+    if not isinstance(clean_result, CaseResult):
+        return clean_result
+    return replace(
+        clean_result,
+        understood=None if clean_result.understood is None else clean(clean_result.understood),
+        warnings=tuple(clean(warning) for warning in clean_result.warnings),
+        forward=clean_result.forward and _array(clean_result.forward),
+        gradients={clean(name, LONGEST_NAME): _array(one) for name, one in clean_result.gradients.items()},
+        duties={name: replace(duty, reason=_sentence(duty.reason)) for name, duty in clean_result.duties.items()},
+        diagnosis=tuple(replace(cause, text=clean(cause.text)) for cause in clean_result.diagnosis),
+        arrays=_plain(clean_result.arrays),
+    )
+
+
+def _sentence(text: str | None) -> str | None:
+    return None if text is None else clean_lines(text, _LINES, 2000)
+
+
+def _array(result: ArrayResult) -> ArrayResult:
+    return replace(
+        result,
+        reason=_sentence(result.reason),
+        dtype=None if result.dtype is None else clean(result.dtype, LONGEST_NAME),
+    )
+
+
+def _plain(arrays: Mapping[str, Array]) -> dict[str, Array]:
+    """Keep arrays of numbers, as arrays of NumPy's own class: another class is not known elsewhere."""
+    return {name: np.array(array, subok=False) for name, array in arrays.items() if array.dtype.kind in "biufc"}
