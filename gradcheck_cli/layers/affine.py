@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
-from gradcheck_cli.layers.drawing import each_for_itself
+from gradcheck_cli.layers.drawing import multiple
 from gradcheck_cli.layers.framework.axes import FEATURE, SAMPLE, Axis, declare
 from gradcheck_cli.layers.framework.make_problem import make_problem
 from gradcheck_cli.layers.layer import Case, Layer
@@ -15,7 +14,6 @@ from gradcheck_cli.layers.vocabulary import Argument, simple
 
 if TYPE_CHECKING:
     from gradcheck_cli.arrays import Array
-    from gradcheck_cli.layers.drawing import Draw, Given
     from gradcheck_cli.layers.layer import Problem
 
 
@@ -83,16 +81,6 @@ def standard() -> tuple[AffineCase, ...]:
     return tuple(AffineCase(N=N, D=D, M=M, split=split) for N, D, M, split in rows)
 
 
-def _random(case: type[AffineCase], draw: Draw, given: Given) -> dict[str, Any]:
-    """Draw a geometry in which split divides D."""
-    found = each_for_itself(case, draw, given)
-    if "D" not in given:
-        found["D"] *= found["split"]
-    elif "split" not in given:
-        found["split"] = math.gcd(found["split"], found["D"])
-    return found
-
-
 def _length(name: str, *names: str) -> Argument:
     return Argument(names=names, forms={"": lambda sizes: sizes[name]}, shapes=True)
 
@@ -120,5 +108,5 @@ LAYER = Layer(
         sizes=lambda inputs, _: {"D": inputs["w"].shape[0], "M": inputs["w"].shape[1]},
     ),
     trials=(AffineCase(N=3, D=4, M=2),),
-    random=_random,
+    random=multiple("D", of="split"),
 )

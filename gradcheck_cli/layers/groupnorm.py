@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from gradcheck_cli.layers.drawing import each_for_itself
+from gradcheck_cli.layers.drawing import multiple
 from gradcheck_cli.layers.framework.axes import CHANNEL, COLUMN, ROW, declare
 from gradcheck_cli.layers.framework.coupling import EACH, group
 from gradcheck_cli.layers.framework.make_problem import make_problem
@@ -22,7 +21,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from gradcheck_cli.arrays import Array
-    from gradcheck_cli.layers.drawing import Draw, Given
     from gradcheck_cli.layers.layer import Fault, Problem
     from gradcheck_cli.layers.normalisation import Mean
     from gradcheck_cli.layers.vocabulary import Sizes
@@ -145,15 +143,7 @@ def _argument(name: str, usual: float, *names: str, keys: tuple[str, ...] = ()) 
 _X = {"x": "N C H W", "out": "N C H W"}
 
 
-def _random(case: type[GroupnormCase], draw: Draw, given: Given) -> dict[str, Any]:
-    """Draw a geometry in which G divides C."""
-    found = each_for_itself(case, draw, given)
-    if "C" not in given:
-        found["C"] *= found["G"]
-    elif "G" not in given:
-        found["G"] = math.gcd(found["G"], found["C"])
-    return found
-
+_random = multiple("C", of="G")
 
 LAYER = Layer(
     case=GroupnormCase,
