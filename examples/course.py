@@ -4,8 +4,8 @@ From this folder,
 
     gradcheck course.py
 
-finds the four of them, checks each on the standard set of its layer, and says of the wrong one that the way by the
-variance is missing. `affine_relu_forward` and `affine_relu_backward` combine two layers, and are none.
+finds the four of them, checks each on the standard set of its layer, and says of the wrong one that the term
+through the variance is missing. `affine_relu_forward` and `affine_relu_backward` combine two layers, and are none.
 """
 
 import numpy as np

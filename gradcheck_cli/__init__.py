@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING
-
+TYPE_CHECKING = False  # type checkers take it for typing's, whose import takes a program longer than all else here
 if TYPE_CHECKING:
     from gradcheck_cli.checks.check import check as check
     from gradcheck_cli.layers.conv import ConvCase as ConvCase
@@ -27,6 +25,8 @@ _HOME = {
 
 def __getattr__(name: str) -> object:
     """Import a public name when it is first used: the command line passes here on its way to an instant `--help`."""
+    from importlib import import_module  # not for the programs
+
     if name not in _HOME:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import shlex
+import string
 from typing import TYPE_CHECKING
+
+from gradcheck_cli.text import clean_lines
 
 if TYPE_CHECKING:
     from gradcheck_cli.checks.settings import Settings
     from gradcheck_cli.layers.layer import Case
+
+_PLAIN = frozenset(string.ascii_letters + string.digits + " _-./,:=")
 
 
 def replay_command(program: str, case: Case, implementation: str, settings: Settings) -> str:
@@ -23,7 +29,21 @@ def replay_command(program: str, case: Case, implementation: str, settings: Sett
         words += ["--step", _number(settings.step)]
     if settings.skipped_duties:
         words += ["--skip-duty", ",".join(settings.skipped_duties)]
-    return shlex.join(words)
+    return " ".join(map(quote, words))
+
+
+def quote(word: str) -> str:
+    """Quote a word for a shell; control characters, which would act on the terminal, as bash and zsh write them.
+
+    The same holds for marks that reorder text, and for bytes of a file name that are no text.
+    """
+    if clean_lines(word, 1, len(word)) == word:
+        return shlex.quote(word)
+    return "$'" + "".join(char if char in _PLAIN else _octal(char) for char in word) + "'"
+
+
+def _octal(char: str) -> str:
+    return "".join(f"\\{byte:03o}" for byte in os.fsencode(char))
 
 
 def _number(value: float) -> str:

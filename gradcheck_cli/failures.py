@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 
 from gradcheck_cli.cases.shrink import shrink, size
 from gradcheck_cli.engine.blame import bug
-from gradcheck_cli.engine.stream import rest
+from gradcheck_cli.engine.stream import LostError
 from gradcheck_cli.result import Diagnosis, Smallest, Verdict
 from gradcheck_cli.way import Way
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import Callable, Container, Generator
     from threading import Event
 
     from gradcheck_cli.cases.fuzz import RandomCases
@@ -35,38 +35,35 @@ def until(results: Generator[CaseResult], failures: int) -> Generator[CaseResult
     """Pass on results up to that many that failed."""
     with closing(results):
         for result in results:
-            try:
-                yield result
-            except KeyboardInterrupt:
-                yield from rest(results)
+            yield result
             failures -= result.verdict in (Verdict.FAIL, Verdict.ERROR)
             if failures == 0:
                 return
 
 
 def with_smallest(
-    results: Generator[CaseResult], failures: list[tuple[int, Failures]], interrupted: Event
+    results: Generator[CaseResult], failures: list[tuple[int, Failures]], ended: Event
 ) -> Generator[CaseResult]:
     """Pass on the results of random cases, and after those of each implementation its smallest failing ones.
 
     Args:
         results: of one implementation after the other.
         failures: for each of them how many results it has, and where those that failed are gathered.
-        interrupted: set when results come to an end because of Ctrl-C: then nothing is made smaller.
+        ended: set when results come to an end before their time: then those that were drawn are told as they are.
+
+    Raises:
+        KeyboardInterrupt, LostError: as `results`, or a check while a case was made smaller.
     """
     with closing(results):
         for count, found in failures:
-            for result in islice(results, count):
-                found.add(result)
-                try:
-                    yield result
-                except KeyboardInterrupt:
-                    yield from rest(results)
             try:
-                if not interrupted.is_set():
-                    yield from found.smallest()
-            except KeyboardInterrupt:
-                yield from rest(results)
+                for result in islice(results, count):
+                    found.add(result)
+                    yield result
+            except (KeyboardInterrupt, LostError):
+                yield from found.unshrunk(_CUT)
+                raise
+            yield from found.unshrunk(_CUT) if ended.is_set() else found.smallest()
 
 
 class Failures:
@@ -99,11 +96,19 @@ class Failures:
             for result in self._smallest():
                 shown.add(Way.of(result))
                 yield result
+        except (KeyboardInterrupt, LostError):
+            yield from self.unshrunk(_CUT, shown)
+            raise
         except Exception as error:  # noqa: BLE001  # any bug
             blamed = bug(error)
-            for count, first in (found for way, found in self._found.items() if way not in shown):
-                smallest = Smallest(alike=count, note=f"not shrunk: {blamed.reason}")
-                yield replace(first, bug=blamed.bug, smallest=smallest)
+            for result in self.unshrunk(f"not shrunk: {blamed.reason}", shown):
+                yield replace(result, bug=blamed.bug)
+
+    def unshrunk(self, note: str, shown: Container[Way | None] = ()) -> Generator[CaseResult]:
+        """Yield the smallest case that was drawn for each way to fail, but for those that were shown."""
+        for way, (count, first) in self._found.items():
+            if way not in shown:
+                yield replace(first, smallest=Smallest(alike=count, note=note))
 
     def _smallest(self) -> Generator[CaseResult]:
         """Yield a smallest case for each way to fail, those first in which most cases fail.
@@ -168,6 +173,7 @@ _FLAKY = (
     "look for random numbers, and for state that one call leaves to the next."
 )
 _NOT_TWICE = "not shrunk, because it does not fail each time"
+_CUT = "not shrunk, because the run was cut short"
 _HUNG = "not shrunk, because each try would take as long as --timeout allows"
 _HUNG_ON_THE_WAY = "not shrunk to the end, because a smaller one took longer than --timeout allows"
 _NOT_TO_THE_END = f"not shrunk to the end, but for {MOST_CHECKS} tries"

@@ -226,6 +226,7 @@ class Summary:
     seconds: float
     interrupted: bool = False
     stopped: bool = False  #: before all cases were tried, because enough of them had failed
+    lost: bool = False  #: before all cases were tried, because those who compute were lost
     bugs: int = 0  #: results in which a bug in the checker was met
     ways: int | None = None  #: of random cases, in how many ways they failed
 

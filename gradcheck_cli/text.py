@@ -45,6 +45,13 @@ def clean(text: object, limit: int = MOST_CHARACTERS) -> str:
     return f"{kept[:limit]} ... {left_out:,} characters left out" if left_out else kept
 
 
+def escaped(text: str, limit: int = MOST_CHARACTERS) -> str:
+    """Return a name in one line, with control characters as a programmer writes them: two names stay two."""
+    if _printable(text) != text:
+        text = "".join(c if _printable(c) == c else repr(c)[1:-1] for c in text[: limit + 1])
+    return text if len(text) <= limit else f"{text[:limit]} ... {len(text) - limit:,} characters left out"
+
+
 def clean_lines(text: object, lines: int = MOST_LINES, width: int = LONGEST_LINE) -> str:
     """Return at most `lines` lines of at most `width` characters, and notes of what is left out.
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import random
 from dataclasses import replace
+from threading import Event
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -13,7 +15,7 @@ from gradcheck_cli import CaseResult, ConvCase, Verdict
 from gradcheck_cli.cases.fuzz import RandomCases
 from gradcheck_cli.checks.check import check_case, failed_case
 from gradcheck_cli.checks.settings import DUTIES, Settings
-from gradcheck_cli.failures import MOST_CHECKS, Failures, until
+from gradcheck_cli.failures import MOST_CHECKS, Failures, until, with_smallest
 from gradcheck_cli.implementation.conventions.pair import function_pair
 from gradcheck_cli.layers.conv import LAYER
 from gradcheck_cli.layers.conv_naive import conv_backward_naive, conv_forward_naive
@@ -282,3 +284,27 @@ def test_results_end_after_so_many_failures(most: int, passed_on: int) -> None:
 
     assert [result.verdict for result in until(results(), most)] == verdicts[:passed_on]
     assert closed
+
+
+def test_a_run_that_is_cut_short_tells_of_what_failed_as_it_was_drawn() -> None:
+    cases = drawn(0, 20)
+    check = Checker(spoilt(lambda grads, x, param: grads["dw"].__imul__(2)))
+    results = [check(case) for case in itertools.islice(cases, 6)]
+
+    def interrupted(case: Case) -> CaseResult:
+        raise KeyboardInterrupt
+
+    def until_interrupted() -> Generator[CaseResult]:
+        yield from results
+        raise KeyboardInterrupt
+
+    alike = sum(result.verdict is Verdict.FAIL for result in results)
+    assert alike > 1
+    for before, source in (6, (result for result in results)), (20, until_interrupted()):  # in shrinking, in drawing
+        found: list[CaseResult] = []
+        with pytest.raises(KeyboardInterrupt):
+            found.extend(with_smallest(source, [(before, Failures(cases, interrupted, 60.0))], Event()))
+        assert found[:6] == results
+        (told,) = found[6:]
+        assert told.smallest == Smallest(alike=alike, note="not shrunk, because the run was cut short")
+        assert told.case in {result.case for result in results}

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from gradcheck_cli.text import clean, clean_lines, object_name, text_of, type_name
+from gradcheck_cli.text import clean, clean_lines, escaped, object_name, text_of, type_name
 
 
 @pytest.mark.parametrize(
@@ -54,6 +54,13 @@ def test_time_grows_with_the_length_alone(unit: str) -> None:
     clean_lines(text)
     clean_lines(text, len(text), len(text))
     assert time.perf_counter() - started < 5  # quadratic time takes minutes
+
+
+def test_names_that_differ_stay_different() -> None:
+    assert escaped("dir name/größe.py:f,g") == "dir name/größe.py:f,g"
+    assert escaped("a\x1b[2J.py") == "a\\x1b[2J.py" != escaped("a.py")
+    assert escaped("a\udcff\u202e\n.py") == "a\\udcff\\u202e\\n.py"
+    assert escaped("x" * 100, 10) == "x" * 10 + " ... 90 characters left out"
 
 
 def test_lines_keep_their_indentation_and_both_ends() -> None:

@@ -133,7 +133,7 @@ def _judge(case: Case, layer: Layer, implementation: Implementation, settings: S
             if inside is None and not (problem.cache_optional and _empty(cache)):
                 returned = _backward(implementation, problem, cache)
                 inside = kernel_dtype(out, returned, case.dtype)
-        changed = watch.changed({**problem.inputs, "dout": problem.cotangent})
+        changed = watch.changed({**problem.inputs, **_cotangents(problem, implementation.cotangents)})
         if returned is not None and inside is None:
             found = _gradients(returned, forward, implementation, problem, case.dtype, settings)
             found = decide_by_reference(found, returned, forward, layer, problem, case.dtype, settings)
@@ -208,6 +208,13 @@ def _judge(case: Case, layer: Layer, implementation: Implementation, settings: S
         arrays=_kept(problem, settings, out=out, **{f"d{name}": array for name, array in (returned or {}).items()}),
     )
     return replace(judged, reason="; ".join(judged.reasons) or None)
+
+
+def _cotangents(problem: Problem, called: tuple[str, ...]) -> dict[str, Array]:
+    """Return the cotangent of each output under the name that backward has for it, or else under the output's."""
+    parts = [*problem.parts(problem.cotangent).items()][: problem.cotangents]
+    names = called if len(called) == len(parts) else [f"d{name}" for name, _ in parts]
+    return {name: part for name, (_, part) in zip(names, parts, strict=True)}
 
 
 def _forward(implementation: Implementation, problem: Problem) -> tuple[object, object]:

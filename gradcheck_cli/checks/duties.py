@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -16,7 +17,7 @@ from gradcheck_cli.numeric.rounding import typical
 from gradcheck_cli.result import Diagnosis, Duty, Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from gradcheck_cli.arrays import Array
     from gradcheck_cli.checks.settings import Settings
@@ -40,13 +41,20 @@ _STALE = (
 )
 
 
+_SAME_CACHE = "a second time with the same cache"
+_USED_UP = (
+    " (the first call used up what forward had left in the cache: "
+    "backward must not pop from it, clear it or overwrite it)"
+)
+
+
 @dataclass(frozen=True, kw_only=True)
 class FirstRun:
     """What the first calls of forward and backward left behind."""
 
     out: object
     gradients: Mapping[str, object] | None  #: as returned, by the names of the inputs; None where none were owed
-    changed: tuple[str, ...]  #: inputs, and "dout", that they have written into
+    changed: tuple[str, ...]  #: inputs and cotangents that they have written into
     scales: Mapping[str, float]  #: for each gradient seen, the largest sum of absolute values of an element's terms
     ignored: tuple[str, ...]  #: inputs on which forward was seen not to depend
     vacuous: str | None = None  #: why the case could not show a fault, whatever the numbers
@@ -93,6 +101,8 @@ def try_duties(
         "independent_caches": calls.independent_caches,
     }
     duties: dict[str, Duty] = {}
+    if "deterministic" in settings.skipped_duties and first.gradients is not None:
+        calls.allow_sums()
     if first.gradients is None:
         tests = {name: tests[name] for name in _OF_FORWARD}
     for name, test in tests.items():
@@ -143,6 +153,8 @@ class _Calls:
         self._gradients = _arrays(first.gradients or {})
         self._cache: object = None  # one that serves more than once, if there is one
         self.repeats = True  # whether what is run again comes out the same
+        #: Of gradients that are added up from call to call, and may be, what the last call returned.
+        self._sums: dict[str, Array] = {}
         self.causes: tuple[Diagnosis, ...] = ()
 
     def deterministic(self) -> str | None:
@@ -154,16 +166,19 @@ class _Calls:
             return f"{noisy(difference)}{remedy}"
         if self._first.gradients is None:
             return None
-        second = self._backward(cache)
-        if different := self._different(second):
-            doubled = {name: 2 * array for name, array in self._gradients.items()}
-            if not self._apart(doubled, _arrays(second), 2, only=different):
-                return f"{listed(different)} doubled when backward was run again: it adds to what it returned before"
+        second = _arrays(self._backward(cache, when="again, with the cache of another forward"))
+        if different := self._apart(self._gradients, second, 2):
+            third = _arrays(self._backward(self._forward()[1]))
+            if not self._apart(self._next(second, different), third, 2 * _TOGETHER, only=different):
+                return _accumulated(different, "is called again")
             return f"{listed(different)} came out different when backward was run again"
         self.repeats = True
         if self._first.changed:
             return None  # what is kept of an input that was written into is no longer what it was; that is told
-        if different := self._different(self._backward(cache)):
+        third = _arrays(self._backward(cache, when=_SAME_CACHE, hint=_USED_UP))
+        if different := self._apart(self._gradients, third, 2):
+            if not self._apart({name: 2 * array for name, array in second.items()}, third, _TOGETHER, only=different):
+                return _accumulated(different, "is called again with the same cache")
             return (
                 f"{listed(different)} came out different when backward was called again with the same cache: it "
                 "changes what is in there"
@@ -171,17 +186,36 @@ class _Calls:
         self._cache = cache
         return None
 
+    def allow_sums(self) -> None:
+        """Learn which gradients are added up from call to call, and from now on see only what each call adds."""
+        with contextlib.suppress(ImplementationError):  # what raises again is told by the duty that asks for it
+            second = _arrays(self._backward(self._forward()[1]))
+            different = self._apart(self._gradients, second, 2)
+            third = _arrays(self._backward(self._forward()[1]))
+            if different and not self._apart(self._next(second, different), third, 2 * _TOGETHER, only=different):
+                self._sums = {name: third[name] for name in third if f"d{name}" in different}
+                self._gradients |= {name: third[name] - second[name] for name in self._sums}
+
+    def _next(self, second: Mapping[str, Array], names: Sequence[str]) -> dict[str, Array]:
+        """Return what a third call returns where each adds the same to what was there."""
+        return {
+            name: 2 * second[name] - first
+            for name, first in self._gradients.items()
+            if f"d{name}" in names and name in second and _alike(first, second[name])
+        }
+
     def linear_in_cotangent(self) -> str | None:
         """Backward of zero is zero, and of a sum of two cotangents the sum of those of each."""
         cotangent, source = self._problem.cotangent, random.Random(4)  # noqa: S311  # a direction, not a secret
-        zero = _arrays(self._backward(self._any_cache(), np.zeros_like(cotangent)))
+        zero = _arrays(self._backward(self._any_cache(), np.zeros_like(cotangent), when="with a zero cotangent"))
         if wrong := [f"d{name}" for name, value in zero.items() if value[np.isfinite(value)].any()]:
             return f"{listed(wrong)} of a zero cotangent {'is' if len(wrong) == 1 else 'are'} not zero"
         # -2 or -1/2 times the cotangent makes, added to it, -1 or 1/2 times it: both without rounding.
         odd = np.frombuffer(source.randbytes(cotangent.size), np.uint8).reshape(cotangent.shape) & 1
         share = np.where(odd, -2.0, -0.5).astype(cotangent.dtype)
-        one = _arrays(self._backward(self._any_cache(), share * cotangent))
-        both = _arrays(self._backward(self._any_cache(), (1 + share) * cotangent))
+        another = "with another cotangent"
+        one = _arrays(self._backward(self._any_cache(), share * cotangent, when=another))
+        both = _arrays(self._backward(self._any_cache(), (1 + share) * cotangent, when=another))
         first = self._gradients
         together = {name: first[name] + one[name] for name in first if name in one and _alike(first[name], one[name])}
         if wrong := self._apart(together, both, _TOGETHER):
@@ -196,8 +230,9 @@ class _Calls:
         for name in self._problem.differentiable:
             within = self._problem.domain.get(name)
             others[name] = drawn(source, others[name].shape, within).astype(others[name].dtype)
-        _, later = self._implementation.forward(others, self._problem.parameters)
-        gradients = self._backward(cache)
+        with _called("with other inputs"):
+            _, later = self._implementation.forward(others, self._problem.parameters)
+        gradients = self._backward(cache, when="after forward had been called with other inputs")
         if not (different := self._different(gradients)) or self._different(self._backward(self._forward()[1])):
             return None  # or it is not deterministic, and that was said
         if not self._apart(_arrays(gradients), _arrays(self._backward(later)), 2):
@@ -205,11 +240,23 @@ class _Calls:
         return f"{listed(different)} came out different when forward had been called with other inputs in between"
 
     def _forward(self) -> tuple[object, object]:
-        return self._implementation.forward(self._problem.inputs, self._problem.parameters)
+        with _called("again with the same inputs"):
+            return self._implementation.forward(self._problem.inputs, self._problem.parameters)
 
-    def _backward(self, cache: object, cotangent: Array | None = None) -> Mapping[str, object]:
+    def _backward(
+        self, cache: object, cotangent: Array | None = None, *, when: str = "again", hint: str = ""
+    ) -> Mapping[str, object]:
         cotangent = self._problem.cotangent if cotangent is None else cotangent
-        return self._implementation.backward(cotangent, cache, self._problem.differentiable)
+        with _called(when, hint):
+            returned = self._implementation.backward(cotangent, cache, self._problem.differentiable)
+        return self._added(returned) if self._sums else returned
+
+    def _added(self, returned: Mapping[str, object]) -> dict[str, object]:
+        """Return what a call has added to the gradients that are sums of all calls, and the others as they are."""
+        arrays = _arrays({name: returned[name] for name in self._sums if name in returned})
+        added = {name: a - self._sums[name] for name, a in arrays.items() if _alike(a, self._sums[name])}
+        self._sums |= arrays
+        return {**returned, **added}
 
     def _any_cache(self) -> object:
         return self._forward()[1] if self._cache is None else self._cache
@@ -236,6 +283,23 @@ class _Calls:
         with np.errstate(all="ignore"):
             same = (abs(one - other) <= times * self._rounding * scale) | (one == other)
         return bool((same | (np.isnan(one) & np.isnan(other))).all())
+
+
+@contextlib.contextmanager
+def _called(when: str, hint: str = "") -> Iterator[None]:
+    """Say in an error of user code in which of several calls it was raised."""
+    try:
+        yield
+    except ImplementationError as error:
+        raise ImplementationError(f"called {when}, {error}{hint}", error.traceback) from error
+
+
+def _accumulated(names: Sequence[str], when: str) -> str:
+    return (
+        f"{listed(names)} {'is' if len(names) == 1 else 'are'} added up when backward {when}: it accumulates into what "
+        "an earlier call left (`self.dw += ...`, or an array in the cache). "
+        "If that is meant, --skip-duty deterministic accepts it"
+    )
 
 
 def _difference(one: object, other: object) -> float:

@@ -1,4 +1,4 @@
-"""Flags for many cases: who computes them, and the file from which a run that was cut goes on."""
+"""Flags for many cases: who computes them, and the file from which a run that was cut is resumed."""
 
 from __future__ import annotations
 
@@ -9,7 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from gradcheck_cli.cli.outputs import unwritable
+from gradcheck_cli.cli.streams import OutputError
 from gradcheck_cli.engine.here import InProcess
+from gradcheck_cli.engine.interrupts import interruptible
 from gradcheck_cli.engine.stream import Crew
 
 if TYPE_CHECKING:
@@ -17,6 +20,8 @@ if TYPE_CHECKING:
 
     from gradcheck_cli.engine.runner import Work
     from gradcheck_cli.journal import Journal
+    from gradcheck_cli.layers.layer import Case
+    from gradcheck_cli.result import CaseResult
 
 #: Batches for each worker that may be under way while the result that is owed next is waited for. A case that takes
 #: all of its time limit does not stop the others, and a result is some kilobytes.
@@ -48,7 +53,8 @@ def crew(jobs: int, dask: str | None, works: Sequence[Work[Any]], cases: int) ->
     elif jobs > 1:
         from gradcheck_cli.engine.pool import Pool  # not for the one case that most people check
 
-        made = Crew(executor=Pool(jobs), ahead=_AHEAD * jobs)
+        pool = Pool(jobs)
+        made = Crew(executor=pool, ahead=_AHEAD * jobs, collect=pool.collect)
     else:
         made = Crew(executor=InProcess())
     try:
@@ -74,14 +80,19 @@ def _cluster(address: str, works: Sequence[Work[Any]]) -> Crew:
     for home in _homes(works):
         files |= sources(home, works[0].settings.adapter)
     try:
-        executor = Cluster(address, files)
+        with interruptible():
+            executor = Cluster(address, files, warn=_warn)
     except ClusterError as error:
         raise click.BadParameter(f"{address!r}: {error}.", param_hint="--dask") from error
     return Crew(executor=executor, ahead=_BATCHES * executor.threads, batch=_BATCH)
 
 
+def _warn(what: str) -> None:
+    click.echo(f"Warning: {what}.", err=True)
+
+
 @contextmanager
-def journal(path: str | None, works: Sequence[Work[Any]], versions: dict[str, str]) -> Iterator[Journal | None]:
+def journal(path: str | None, works: Sequence[Work[Any]], versions: dict[str, str]) -> Iterator[KeptResults | None]:
     """Open the file of results that `--resume` names, if it does.
 
     Raises:
@@ -95,20 +106,35 @@ def journal(path: str | None, works: Sequence[Work[Any]], versions: dict[str, st
     try:
         opened = Journal(Path(path), _described(works, versions))
     except UnusableError as error:
-        raise _unusable(path, error) from error
+        raise click.BadParameter(f"{path!r} cannot be resumed: {error}.", param_hint="--resume") from error
     except OSError as error:
-        why = f"{path!r} cannot be written: {error.strerror}; give a file in a folder that is there."
-        raise click.BadParameter(why, param_hint="--resume") from error
+        raise unwritable(path, "--resume", error) from error
     try:
-        yield opened
-    except UnusableError as error:  # which shows when a result is wanted
-        raise _unusable(path, error) from error
+        yield KeptResults(opened, path)
     finally:
         opened.close()
 
 
-def _unusable(path: str, error: Exception) -> click.BadParameter:
-    return click.BadParameter(f"{path!r} cannot be gone on with: {error}.", param_hint="--resume")
+class KeptResults:
+    """A journal that a full disk ends, but not the run: what is finished is still reported."""
+
+    def __init__(self, journal: Journal, path: str) -> None:
+        self._journal, self._path = journal, path
+        self.error: OutputError | None = None  #: why results are no longer kept, if they are not
+
+    def recall(self, number: int, case: Case) -> CaseResult | None:
+        """Return what was kept of a case, for the implementation of that number."""
+        return self._journal.recall(number, case)
+
+    def keep(self, number: int, case: Case, result: CaseResult) -> None:
+        """Keep a result that is new, as long as there is room for it."""
+        if self.error is not None:
+            return
+        try:
+            self._journal.keep(number, case, result)
+        except OSError as error:
+            self.error = OutputError(f"--resume {self._path!r} cannot be written: {error.strerror}")
+            click.echo(f"Warning: {self.error}; the run goes on, and its results are not kept from here.", err=True)
 
 
 def _homes(works: Sequence[Work[Any]]) -> list[str]:

@@ -10,6 +10,7 @@ import click
 from gradcheck_cli.cases.cases import Listed
 from gradcheck_cli.cases.product import Product
 from gradcheck_cli.cases.shard import Shard
+from gradcheck_cli.engine.interrupts import interruptible
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -45,7 +46,9 @@ def make_cases(
         from gradcheck_cli.cases.fuzz import RandomCases  # only --fuzz needs it
 
         cases = RandomCases(layer=layer, values=values, seed=seed, wanted=fuzz)
-        if not cases.count:
+        with interruptible():
+            drawn = cases.count
+        if not drawn:
             raise click.UsageError(
                 "--fuzz: the other flags leave no geometry in which a fault could show; leave some out."
             )

@@ -2,39 +2,25 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, TextIO
+import io
+from typing import TYPE_CHECKING
 
 import click
 
-from gradcheck_cli.cli.output import whole_file
 from gradcheck_cli.report.arrays import snippet, write_arrays
 from gradcheck_cli.result import Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
+    from gradcheck_cli.cli.outputs import Output
     from gradcheck_cli.result import CaseResult, Summary
 
 
 class DebugFile:
     """A report that keeps the first case that did not pass, rather a smallest one, and writes its arrays."""
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._stream: TextIO
+    def __init__(self, output: Output) -> None:
+        self._output = output
         self._found: CaseResult | None = None
-
-    @contextmanager
-    def opened(self) -> Iterator[None]:
-        """Open the file for the length of the run; if there is nothing to write, what was there before stays.
-
-        Raises:
-            click.BadParameter: it cannot be written. Raised before the block runs.
-        """
-        with whole_file(self._path, "--debug", wanted=lambda: self._found is not None) as self._stream:
-            yield
 
     def case(self, result: CaseResult) -> None:
         """Take in one result."""
@@ -45,8 +31,10 @@ class DebugFile:
     def finish(self, summary: Summary) -> None:  # noqa: ARG002  # as every report is told
         """Write the arrays, and say on stderr how to read them."""
         if self._found is None:
-            click.echo(f"{self._path} was not written: no case with arrays to look at failed.", err=True)
+            click.echo(f"{self._output.path} was not written: no case with arrays to look at failed.", err=True)
             return
-        write_arrays(self._found, self._stream.buffer)
+        whole = io.BytesIO()  # a zip file that a full disk cuts short complains when it is thrown away
+        write_arrays(self._found, whole)
+        self._output.binary.write(whole.getbuffer())
         case = f"{self._found.implementation}, {self._found.case.label()} {self._found.case.dtype}"
-        click.echo(f"arrays of {case}:\n{snippet(self._found, str(self._path))}", err=True)
+        click.echo(f"arrays of {case}:\n{snippet(self._found, str(self._output.path))}", err=True)

@@ -1,32 +1,75 @@
-"""Hands results to reports, one after the other and each wholly, whenever Ctrl-C comes."""
+"""Hands results to reports, one after the other, and has each report put its file in place when the run is over."""
 
 from __future__ import annotations
 
-import contextlib
-import signal
 import time
 from collections import Counter
-from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
 
 import click
 
 from gradcheck_cli.cli.bugs import report_bug
 from gradcheck_cli.cli.output import show_printed
-from gradcheck_cli.engine.stream import rest
+from gradcheck_cli.cli.streams import OutputError
+from gradcheck_cli.engine import interrupts
+from gradcheck_cli.engine.stream import LostError
 from gradcheck_cli.result import Summary, Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator
-    from types import FrameType
+    from collections.abc import Generator
 
     from gradcheck_cli.cli.progress import Progress
     from gradcheck_cli.report.report import Look, Report
     from gradcheck_cli.result import CaseResult, Run
 
 
-def deliver(results: Generator[CaseResult], reports: list[Report], shown: Progress, look: Look, run: Run) -> Summary:
-    """Hand every result to every report; on Ctrl-C, what there is."""
+class Target(Protocol):
+    """Where a report is written: a file, or stdout."""
+
+    def commit(self) -> None:
+        """Make sure that what was written has arrived.
+
+        Raises:
+            OutputError: it cannot be.
+        """
+
+
+@dataclass(kw_only=True)
+class Delivery:
+    """A report and where it is written; one that fails takes no other along."""
+
+    report: Report
+    target: Target
+    error: Exception | None = field(default=None, init=False)  #: what became of it, if it failed
+
+    def case(self, result: CaseResult) -> None:
+        """Hand over one result."""
+        if self.error is None:
+            try:
+                self.report.case(result)
+            except Exception as error:  # noqa: BLE001  # raised when all others are written
+                self.error = error
+
+    def finish(self, summary: Summary) -> None:
+        """Have the report written, and put it in its place."""
+        if self.error is None:
+            try:
+                self.report.finish(summary)
+                self.target.commit()
+            except Exception as error:  # noqa: BLE001  # raised when all others are written
+                self.error = error
+
+
+def deliver(
+    results: Generator[CaseResult], deliveries: list[Delivery], shown: Progress, look: Look, run: Run
+) -> Summary:
+    """Hand every result to every report, and have them written, whatever ends the run.
+
+    Raises:
+        OutputError: a report could not be written; all others are.
+        Exception: there was a bug; what was finished by then is reported.
+    """
     started = time.perf_counter()
     verdicts: Counter[Verdict] = Counter()
     ways = 0
@@ -34,6 +77,8 @@ def deliver(results: Generator[CaseResult], reports: list[Report], shown: Progre
     bugs: list[str] = []  # their tracebacks
     told: set[str] = set()  # of these the prints were shown: those of a first error are enough
     interrupted = False
+    lost: LostError | None = None
+    bug: Exception | None = None
 
     def report(result: CaseResult) -> None:
         nonlocal ways
@@ -43,7 +88,7 @@ def deliver(results: Generator[CaseResult], reports: list[Report], shown: Progre
             if warning not in warned:
                 warned.add(warning)
                 click.echo(f"Warning: {warning}.", err=True)
-        for one in reports:
+        for one in deliveries:
             one.case(result)
         first = result.implementation not in told and run.tells(result)
         if look.verbose or (look.show != "grades" and first):
@@ -56,51 +101,46 @@ def deliver(results: Generator[CaseResult], reports: list[Report], shown: Progre
 
     try:
         for result in results:
-            with undivided():
-                report(result)
-    except KeyboardInterrupt:
+            report(result)
+    except KeyboardInterrupt:  # what was finished has come before it
         interrupted = True
-        for result in _until_interrupted(rest(results)):
-            with undivided():
-                report(result)
+    except LostError as error:
+        lost = error
+    except click.ClickException:  # the only implementation cannot be found: nothing is written
+        raise
+    except Exception as error:  # noqa: BLE001  # raised when all is written
+        bug = error
     finally:
         results.close()
     shown.clear()
+    interrupted = interrupted or interrupts.received() is not None
     summary = Summary(
         counts={verdict: verdicts[verdict] for verdict in Verdict},
         seconds=time.perf_counter() - started,
         interrupted=interrupted,
-        stopped=not interrupted and verdicts.total() < run.cases,
+        stopped=not (interrupted or lost or bug) and verdicts.total() < run.cases,
+        lost=not interrupted and bool(lost or bug),
         bugs=len(bugs),
         ways=ways or None,
     )
-    for one in reports:
+    for one in deliveries:
         one.finish(summary)
+    if lost:
+        missing = run.cases - verdicts.total()
+        click.echo(f"Error: {lost}: {missing} of {run.cases} cases were not run.", err=True)
+    _raise_first([bug, *(one.error for one in deliveries)])
     if bugs:
         report_bug(bugs[0])
     return summary
 
 
-def _until_interrupted(results: Generator[CaseResult]) -> Generator[CaseResult]:
-    with contextlib.suppress(KeyboardInterrupt):  # there is no more
-        yield from results
-
-
-@contextmanager
-def undivided() -> Iterator[None]:
-    """Let Ctrl-C wait until the block is done: a result is reported wholly or not at all."""
-    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in a shell's background: nothing will come
-        yield
+def _raise_first(errors: list[Exception | None]) -> None:
+    """Raise the first bug, or else the first error of another kind; of the others say what they were."""
+    found = [error for error in errors if error is not None]
+    bugs = [error for error in found if not isinstance(error, OutputError)]
+    if not found:
         return
-    came: list[int] = []
-
-    def note(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
-        came.append(number)
-
-    before = signal.signal(signal.SIGINT, note)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
-    if came:
-        raise KeyboardInterrupt
+    first, *others = bugs or found
+    for other in others:
+        click.echo(f"Error: {other}.", err=True)
+    raise first

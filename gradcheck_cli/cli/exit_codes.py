@@ -11,15 +11,17 @@ from gradcheck_cli.result import Verdict
 if TYPE_CHECKING:
     from gradcheck_cli.result import Summary
 
+WRONG = 1
 USAGE = 2
+UNDECIDED = 3
 BUG = 4
 INTERRUPTED = 130
 
 _OF_VERDICT = {
     Verdict.PASS: 0,
-    Verdict.FAIL: 1,
-    Verdict.ERROR: 1,
-    Verdict.INCONCLUSIVE: 3,
+    Verdict.FAIL: WRONG,
+    Verdict.ERROR: WRONG,
+    Verdict.INCONCLUSIVE: UNDECIDED,
     Verdict.SKIP: USAGE,  # nothing ran
 }
 
@@ -28,11 +30,14 @@ def exit_code(summary: Summary) -> int:
     """Return the exit code of a run that came to this."""
     if summary.interrupted:
         return INTERRUPTED
-    return BUG if summary.bugs else _OF_VERDICT[summary.verdict]
+    if summary.bugs:
+        return BUG
+    code = _OF_VERDICT[summary.verdict]
+    return UNDECIDED if summary.lost and code != WRONG else code
 
 
 def end(summary: Summary) -> int:
     """Return the exit code of a run that came to this; say on stderr if nothing ran."""
-    if summary.verdict is Verdict.SKIP and not summary.interrupted:
+    if summary.verdict is Verdict.SKIP and not (summary.interrupted or summary.lost):
         click.echo("Error: No case to run: every one was skipped, for the reasons above.", err=True)
     return exit_code(summary)

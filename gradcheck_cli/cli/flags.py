@@ -9,7 +9,7 @@ import click
 
 from gradcheck_cli.arrays import DTYPES
 from gradcheck_cli.checks.settings import DUTIES
-from gradcheck_cli.cli.types import Jobs, Names, Part, PositiveNumber, Values, WholeNumber, Words
+from gradcheck_cli.cli.types import FilePath, Jobs, Names, Part, PositiveNumber, Values, WholeNumber, Words
 from gradcheck_cli.guard.limits import LEAST_MEMORY, LONGEST, MOST_MEMORY, SHORTEST
 from gradcheck_cli.layers.named import ByName
 from gradcheck_cli.layers.parameter import Whole, Word
@@ -201,9 +201,9 @@ def _bulk_flags() -> list[click.Parameter]:
         ),
         Flag(
             ["--resume"],
-            type=click.Path(dir_okay=False),
+            type=FilePath(),
             metavar="FILE",
-            help="writes each result to a file as it comes, and goes on from there after the run was cut",
+            help="writes each result to a file as it comes, and resumes an interrupted run from there",
             section=_BULK,
         ),
     ]
@@ -224,21 +224,21 @@ def _output_flags(program: str) -> list[click.Parameter]:
         ),
         Flag(
             ["--json", "json_path"],
-            type=click.Path(dir_okay=False, allow_dash=True),
+            type=FilePath(dash=True),
             metavar="PATH",
             help="writes the JSON report to a file besides; - is stdout",
             section=OUTPUT,
         ),
         Flag(
             ["--plot", "plot_path"],
-            type=click.Path(dir_okay=False),
+            type=FilePath(),
             metavar="PATH",
             help="draws --step-sweep, as .png or .svg; needs the extra convcheck[plot]",
             section=OUTPUT,
         ),
         Flag(
             ["--debug", "debug_path"],
-            type=click.Path(dir_okay=False),
+            type=FilePath(),
             metavar="PATH",
             help="writes the arrays of the first case that did not pass, as .npz",
             section=OUTPUT,

@@ -2,24 +2,40 @@
 
 from __future__ import annotations
 
-import sys
-import traceback
-from pathlib import Path
-from typing import NoReturn
+from gradcheck_cli.engine import interrupts
 
-import click
+interrupts.install()  # before imports that take a while: a Ctrl-C within them prints no traceback
 
-from gradcheck_cli.cli.exit_codes import BUG, INTERRUPTED, USAGE
-from gradcheck_cli.cli.lazy import import_later
+from gradcheck_cli.cli import streams  # noqa: E402
+
+streams.settle()
+
+import sys  # noqa: E402
+import traceback  # noqa: E402
+from pathlib import Path  # noqa: E402
+from typing import NoReturn  # noqa: E402
+
+import click  # noqa: E402
+
+from gradcheck_cli.cli.exit_codes import BUG, USAGE  # noqa: E402
+from gradcheck_cli.cli.lazy import import_later  # noqa: E402
 
 import_later("numpy")
 
 from gradcheck_cli.cli.bugs import report_bug  # noqa: E402  # after NumPy was put off
 from gradcheck_cli.cli.commands import files_command, layer_command  # noqa: E402  # after NumPy was put off
+from gradcheck_cli.cli.types import quoted  # noqa: E402
 from gradcheck_cli.layers import LAYERS, TITLES  # noqa: E402
+from gradcheck_cli.text import clean_lines  # noqa: E402
+
+#: Of an answer to what was typed: some list what there is to choose from.
+_MOST_LINES = 100
 
 #: How the command that checks files is called in its usage: nobody types it, but it can be typed.
 _FILES = "FILE.py"
+
+#: Characters of a line of an error: a value that is quoted may have thousands of digits.
+_WIDEST = 1000
 
 
 def convcheck() -> NoReturn:
@@ -78,7 +94,11 @@ class _Layers(click.Group):
 def _may_be_code(word: str) -> bool:
     """Tell a file, a folder or a module from a layer's name that is mistyped."""
     home = word.partition(":")[0]
-    return home != word or any(sign in word for sign in "./\\") or Path(home).exists() or Path(f"{home}.py").exists()
+    try:
+        there = Path(home).exists() or Path(f"{home}.py").exists()
+    except OSError:  # such as a name of 300 characters
+        there = False
+    return there or home != word or any(sign in word for sign in "./\\")
 
 
 def _no_such_command(word: str, names: list[str]) -> str:
@@ -86,7 +106,7 @@ def _no_such_command(word: str, names: list[str]) -> str:
 
     near = difflib.get_close_matches(word, names, n=3)
     hint = f" Is it {' or '.join(near)}?" if near else ""
-    return f"No such command {word!r}.{hint}"
+    return f"No such command {quoted(word)}.{hint}"
 
 
 @click.command("schema", help="Print the JSON Schema of --json and --format json.")
@@ -103,6 +123,19 @@ def _run(command: click.Command) -> int:
     """
     sys.dont_write_bytecode = True  # no __pycache__ in the folders of those who are checked
     try:
+        code = _exit_code(command)
+        sys.stdout.flush()
+    except streams.OutputError as error:
+        code = _refuse(f"{error}.")
+    except BrokenPipeError:  # a reader that has left
+        sys.stdout = sys.stderr
+    interrupts.ignore()
+    signal = interrupts.received()
+    return interrupts.exit_code(signal) if signal is not None and code not in (USAGE, BUG) else code
+
+
+def _exit_code(command: click.Command) -> int:
+    try:
         return command.main(prog_name=command.name, standalone_mode=False) or 0
     except click.exceptions.NoArgsIsHelpError as error:
         error.show()
@@ -111,13 +144,21 @@ def _run(command: click.Command) -> int:
         return 0
     except click.ClickException as error:
         hint = f"\nTry '{error.ctx.command_path} --help'." if isinstance(error, click.UsageError) and error.ctx else ""
-        click.echo(f"Error: {error.format_message()}{hint}", err=True)
-        return USAGE
+        return _refuse(error.format_message() + hint)
     except (click.Abort, KeyboardInterrupt):
-        return INTERRUPTED
+        return interrupts.exit_code(interrupts.received() or 2)
     except (MemoryError, OverflowError) as error:
-        click.echo(f"Error: arrays of these sizes cannot be made ({error}); give smaller ones.", err=True)
-        return USAGE
+        return _refuse(f"arrays of these sizes cannot be made ({error}); give smaller ones.")
+    except OSError as error:  # of a file that was named, or of the machine: nothing that a report of a bug would mend
+        what = f"{error.filename!r}: " if error.filename else ""
+        return _refuse(f"{what}{error.strerror or error}.")
+    except streams.OutputError:
+        raise
     except Exception:  # noqa: BLE001  # the last resort
         report_bug(traceback.format_exc())
         return BUG
+
+
+def _refuse(why: str) -> int:
+    click.echo(clean_lines(f"Error: {why}", _MOST_LINES, _WIDEST), err=True)
+    return USAGE

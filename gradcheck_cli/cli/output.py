@@ -1,22 +1,19 @@
-"""Where reports go: stdout in the right dress, and files that are whole or not there."""
+"""Stdout in the right dress, and what implementations print on stderr."""
 
 from __future__ import annotations
 
-import contextlib
 import os
 import re
-import shutil
 import sys
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, TextIO
 
 import click
 
+from gradcheck_cli.cli.streams import open_stdout
 from gradcheck_cli.result import Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from pathlib import Path
+    from collections.abc import Callable
 
     from gradcheck_cli.result import CaseResult, StepSweep
 
@@ -48,14 +45,10 @@ class Stdout:
 
     def __init__(self) -> None:
         """Take stdout away from everybody else: what an implementation prints, by whatever road, goes to stderr."""
-        encoding = getattr(sys.stdout, "encoding", "utf-8")
-        try:
-            self._stream: TextIO = os.fdopen(os.dup(1), "w", encoding=encoding, errors="replace")
-            os.dup2(2, 1)
-        except OSError:  # closed by the shell, with `>&-`
-            self._stream = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115, PTH123  # for the whole run
+        self._stream = open_stdout(os.dup(1), errors="replace")
+        os.dup2(2, 1)
         sys.stdout = sys.stderr
-        self.encoding = encoding
+        self.encoding = self._stream.encoding
         self.before_write: Callable[[], None] = lambda: None  #: what else is on the terminal makes room
 
     def write(self, text: str) -> int:
@@ -75,6 +68,10 @@ class Stdout:
         except BrokenPipeError:
             self._give_up()
 
+    def commit(self) -> None:
+        """Flush: what was written cannot be taken back."""
+        self.flush()
+
     def isatty(self) -> bool:
         """Tell whether this is a terminal."""
         return self._stream.isatty()
@@ -93,40 +90,3 @@ def show_printed(result: CaseResult | StepSweep, *, verbose: bool) -> None:
     """Show on stderr what an implementation printed: beside an error, and on request."""
     if result.output and (verbose or result.verdict is Verdict.ERROR):
         click.echo(f"{result.implementation} printed, in {result.case.label()}:\n{result.output}", err=True)
-
-
-@contextmanager
-def whole_file(path: Path, flag: str, wanted: Callable[[], bool] = lambda: True) -> Iterator[TextIO]:
-    """Open a file that replaces `path` when the block ends well, and is gone when it does not, or is not wanted then.
-
-    Raises:
-        click.BadParameter: nothing can be written there. It is raised before the block runs.
-    """
-    given, path = path, path.resolve()  # what a link points to is replaced, not the link
-    special = path.exists() and not path.is_file()  # a pipe or /dev/null is written to, not replaced
-    draft = path if special else path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        stream = draft.open("w", encoding="utf-8")
-    except OSError as error:
-        why = f"{str(given)!r} cannot be written: {error.strerror}; give a file in a folder that is there."
-        raise click.BadParameter(why, param_hint=flag) from error
-    try:
-        yield stream
-        _close(stream, given, flag)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            stream.close()
-        if not special:
-            draft.unlink()
-        raise
-    if not special:
-        if path.exists():
-            shutil.copymode(path, draft)  # who may read it is not ours to change
-        draft.replace(path) if wanted() else draft.unlink()
-
-
-def _close(stream: TextIO, path: Path, flag: str) -> None:
-    try:
-        stream.close()
-    except OSError as error:
-        raise click.BadParameter(f"{str(path)!r} cannot be written: {error.strerror}.", param_hint=flag) from error

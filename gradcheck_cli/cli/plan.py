@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gradcheck_cli.cli.cases import make_cases, part
+from gradcheck_cli.engine.interrupts import interruptible
 from gradcheck_cli.engine.runner import SWEEP, Task, Work
 from gradcheck_cli.engine.sanitize import sanitized
 from gradcheck_cli.implementation.find import ImplementationNotFoundError
@@ -110,7 +111,10 @@ def plan_files(specs: tuple[str, ...], asked: Asked, *, quiet: bool, verbose: bo
         click.echo(clean(f"{folder}: its folders are not searched: name them, {pattern}"), err=True)
     for file in files:
         try:
-            found = survey(file, asked.limits)
+            with interruptible():
+                found = survey(file, asked.limits)
+        except KeyboardInterrupt:  # the run will end before its first case, and report what is known
+            break
         except ImplementationNotFoundError as error:
             if len(files) == 1:
                 raise click.UsageError(str(error)) from error
@@ -131,10 +135,11 @@ def plan_files(specs: tuple[str, ...], asked: Asked, *, quiet: bool, verbose: bo
 def list_cases(plan: Plan, *, layers: bool) -> int:
     """Show the cases, each once, and which of them would be skipped; on request with their layers."""
     once = {id(one.cases): one.cases for one in plan.parts}
-    for case in itertools.chain.from_iterable(once.values()):
-        reason = case.impossible()
-        said = f"{case.label()} {case.dtype}" + (f"  (skipped: {reason})" if reason else "")
-        click.echo(f"{case.layer} {said}" if layers else said)
+    with interruptible():
+        for case in itertools.chain.from_iterable(once.values()):
+            reason = case.impossible()
+            said = f"{case.label()} {case.dtype}" + (f"  (skipped: {reason})" if reason else "")
+            click.echo(f"{case.layer} {said}" if layers else said)
     return 0
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import sys
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Protocol, TextIO
 
 from gradcheck_cli.cli.output import wants_color
 from gradcheck_cli.result import Verdict
+from gradcheck_cli.text import clean
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -102,7 +104,7 @@ class Line:
         self._held = True
         if self._shown:
             self._shown = False
-            os.write(self._stream.fileno(), _ERASE.encode())
+            self._send(_ERASE)
 
     def draw(self) -> None:
         """Write the line over itself, unless something else is being printed."""
@@ -113,11 +115,16 @@ class Line:
         while len(self._past) > 2 and self._past[0][0] < now - _RATED:
             self._past.popleft()
         self._shown = True
-        columns = os.get_terminal_size(self._stream.fileno()).columns or 80
+        columns = 80
+        with contextlib.suppress(OSError):
+            columns = os.get_terminal_size(self._stream.fileno()).columns or columns
         # In the last column some terminals go on to the next line, and before that there must be room for a ^C.
-        text = _ERASE + self.text(columns - 3)
-        # Straight to the terminal: this may come in the midst of a write to the stream.
-        os.write(self._stream.fileno(), text.encode(self._stream.encoding or "ascii", "replace"))
+        self._send(_ERASE + self.text(columns - 3))
+
+    def _send(self, text: str) -> None:
+        # Straight to the terminal: this may come in the midst of a write to the stream. A terminal may be gone.
+        with contextlib.suppress(OSError):
+            os.write(self._stream.fileno(), text.encode(self._stream.encoding or "ascii", "replace"))
 
     def text(self, room: int) -> str:
         """Say how far the run has come, in so many columns; what does not fit is left out from the right."""
@@ -125,7 +132,7 @@ class Line:
         parts = [f"{self._done:,}/{self._total:,}" if self._total else f"{self._done:,} done", failed, self._pace()]
         if self._next is not None:
             name, case = self._next
-            parts.append(f"{name}  {case.label()} {case.dtype}")
+            parts.append(clean(f"{name}  {case.label()} {case.dtype}"))
         if self._total and room >= 3 * _BAR:
             filled = min(_BAR, _BAR * self._done // self._total)
             parts.insert(0, self._filled * filled + self._empty * (_BAR - filled))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import sys
 from concurrent.futures import BrokenExecutor
 from contextlib import ExitStack
@@ -13,14 +14,17 @@ import click
 from gradcheck_cli.checks.settings import Settings
 from gradcheck_cli.cli.bulk import cores, crew, journal
 from gradcheck_cli.cli.debug import DebugFile
-from gradcheck_cli.cli.deliver import deliver
+from gradcheck_cli.cli.deliver import Delivery, deliver
 from gradcheck_cli.cli.exit_codes import end
 from gradcheck_cli.cli.flags import MANY_CASES, versions
-from gradcheck_cli.cli.output import Stdout, wants_color, whole_file, width
+from gradcheck_cli.cli.output import Stdout, wants_color, width
+from gradcheck_cli.cli.outputs import opened, refuse_collisions
 from gradcheck_cli.cli.plan import Asked, Plan, plan_files, plan_layer
 from gradcheck_cli.cli.plan import list_cases as show_cases
 from gradcheck_cli.cli.progress import progress
-from gradcheck_cli.cli.sweep import refuse_beside_sweep, run_sweeps, wanted_picture
+from gradcheck_cli.cli.sweep import check_picture, refuse_beside_sweep, run_sweeps
+from gradcheck_cli.cli.types import quoted
+from gradcheck_cli.engine import interrupts
 from gradcheck_cli.engine.runner import CHECK, SWEEP, do, find_out
 from gradcheck_cli.engine.stream import run
 from gradcheck_cli.guard.limits import GIGABYTE, Limits
@@ -29,9 +33,10 @@ from gradcheck_cli.report.report import Look, make_report
 from gradcheck_cli.result import Run
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import Callable, Generator, Mapping
 
     from gradcheck_cli.cases.fuzz import RandomCases
+    from gradcheck_cli.cli.outputs import Output
     from gradcheck_cli.engine.runner import Work
     from gradcheck_cli.engine.stream import Crew, Memory
     from gradcheck_cli.layers.layer import Case, Layer
@@ -79,6 +84,7 @@ def run_checks(
         checking = {"--step": step, "--tol": tol, "--show": show, "--debug": debug_path, "--resume": resume}
         many = {"--fuzz": fuzz, "--max-failures": max_failures}
         refuse_beside_sweep({**checking, **many, "--format": format_, "--json": json_path})
+    _require_current_folder()
     _refuse_contradictions(quiet=quiet, verbose=verbose, json_path=json_path, format_=format_)
     if adapter and not implementation:
         raise click.UsageError(f"--adapter {adapter} has nothing to adapt; name an IMPLEMENTATION, such as FILE.py.")
@@ -102,53 +108,44 @@ def run_checks(
         fuzz=fuzz,
         shard=shard,
     )
-    plan = (
-        plan_layer(layer, implementation, given, asked)
-        if layer
-        else plan_files(implementation, asked, quiet=quiet, verbose=verbose)
-    )
-    if list_cases:
-        return show_cases(plan, layers=layer is None)
-    works, total = plan.works, plan.count
-    if layer and plan.parts[0].cases.count == 1 and (reason := next(iter(plan.parts[0].cases)).impossible()):
-        raise click.UsageError(f"Impossible geometry: {reason}.")
-    picture = wanted_picture(plot_path, swept=total if step_sweep else 0)
-
-    stdout = Stdout()
-    few = "all" if total <= MANY_CASES and not fuzz else "failed" if len(works) == 1 else "grades"
-    look = Look(
-        show=show or (few if layer else "all" if verbose else "grades"),
-        quiet=quiet,
-        verbose=verbose,
-        color=wants_color(color, cast("TextIO", stdout)),
-        width=width(cast("TextIO", stdout), verbose=verbose),
-    )
-    program = layer.command.split()[0] if layer else "gradcheck"
-    described = Run(
-        program=program,
-        argv=tuple(sys.argv[1:]),
-        seed=seed,
-        cases=total,
-        surveyed=layer is None,
-        random=fuzz is not None,
-        versions=versions(program),
-    )
+    written = {"--json": None if json_path == "-" else json_path, "--debug": debug_path, "--plot": plot_path}
+    _refuse_names(layer, implementation, adapter, written, resume)
+    plan = plan_layer(layer, implementation, given, asked) if layer else None
+    interrupts.defer()  # from here on there is something to lose
     with ExitStack() as open_:
+        outputs = open_.enter_context(opened({} if list_cases else written))
+        if plan is None:  # finding out what files have runs them
+            plan = plan_files(implementation, asked, quiet=quiet, verbose=verbose)
+        if list_cases:
+            return show_cases(plan, layers=layer is None)
+        works, total = plan.works, plan.count
+        if layer and plan.parts[0].cases.count == 1 and (reason := next(iter(plan.parts[0].cases)).impossible()):
+            raise click.UsageError(f"Impossible geometry: {reason}.")
+        check_picture(plot_path, swept=total if step_sweep else 0)
+
+        stdout = Stdout()
+        few = "all" if total <= MANY_CASES and not fuzz else "failed" if len(works) == 1 else "grades"
+        look = Look(
+            show=show or (few if layer else "all" if verbose else "grades"),
+            quiet=quiet,
+            verbose=verbose,
+            color=wants_color(color, cast("TextIO", stdout)),
+            width=width(cast("TextIO", stdout), verbose=verbose),
+        )
+        program = layer.command.split()[0] if layer else "gradcheck"
+        described = Run(
+            program=program,
+            argv=tuple(sys.argv[1:]),
+            seed=seed,
+            cases=total,
+            surveyed=layer is None,
+            random=fuzz is not None,
+            versions=versions(program),
+        )
         kept = open_.enter_context(journal(resume, works, dict(described.versions)))
-        if step_sweep:
-            workers = open_.enter_context(crew(jobs or cores(), dask, works, total))
-            return run_sweeps(_results(workers, plan), cast("TextIO", stdout), look, picture)
-        reports = [
-            make_report("json" if json_path == "-" else format_ or "table", described, cast("TextIO", stdout), look)
-        ]
-        if json_path is not None and json_path != "-":
-            stream = open_.enter_context(whole_file(Path(json_path), "--json"))
-            reports.append(make_report("json", described, stream, look))
-        if debug_path is not None:
-            debug = DebugFile(Path(debug_path))
-            open_.enter_context(debug.opened())
-            reports.append(debug)
         workers = open_.enter_context(crew(jobs or cores(), dask, works, total))
+        if step_sweep:
+            return run_sweeps(_results(workers, plan), stdout, look, outputs.get("--plot"))
         shown = open_.enter_context(progress(total, plan.upcoming()))
         stdout.before_write = shown.clear
         results = _results(workers, plan, kept)
@@ -158,9 +155,50 @@ def run_checks(
             results = until(results, max_failures)
         if fuzz is not None:
             results = _with_smallest(results, plan, workers)
-        summary = deliver(_after(plan.known, results), reports, shown, look, described)
-        stdout.flush()
+        format_ = "json" if json_path == "-" else format_ or "table"
+        deliveries = _deliveries(stdout, format_, outputs, described, look)
+        summary = deliver(_after(plan.known, results), deliveries, shown, look, described)
+        if kept is not None and kept.error is not None:
+            raise kept.error
     return end(summary)
+
+
+def _deliveries(stdout: Stdout, format_: str, outputs: Mapping[str, Output], run: Run, look: Look) -> list[Delivery]:
+    """Make the reports, that on stdout first."""
+    deliveries = [Delivery(report=make_report(format_, run, cast("TextIO", stdout), look), target=stdout)]
+    for flag, output in outputs.items():
+        report = DebugFile(output) if flag == "--debug" else make_report("json", run, output.stream, look)
+        deliveries.append(Delivery(report=report, target=output))
+    return deliveries
+
+
+def _refuse_names(
+    layer: Layer | None,
+    implementation: tuple[str, ...],
+    adapter: str | None,
+    written: Mapping[str, str | None],
+    resume: str | None,
+) -> None:
+    """Refuse names of implementations that no file system takes, and outputs that would overwrite something."""
+    if "" in implementation:
+        raise click.UsageError("'' is no implementation: the name is empty; give FILE.py.")
+    names = [name for name in (*implementation, adapter) if name and not (layer and name in layer.builtin)]
+    for name in names:
+        home = name if name.endswith(".py") else name.rpartition(":")[0] or name
+        try:
+            Path(home).stat()
+        except OSError as error:
+            if error.errno == errno.ENAMETOOLONG:
+                raise click.UsageError(f"{quoted(name)}: {error.strerror}; give FILE.py.") from error
+    refuse_collisions(written, resume, names)
+
+
+def _require_current_folder() -> None:
+    try:
+        Path.cwd()
+    except OSError as error:
+        why = f"The current folder cannot be used ({error.strerror}): it may have been deleted; change to another."
+        raise click.UsageError(why) from error
 
 
 def _refuse_contradictions(*, quiet: bool, verbose: bool, json_path: str | None, format_: str | None) -> None:
@@ -185,7 +223,7 @@ def _with_smallest(results: Generator[CaseResult], plan: Plan, workers: Crew) ->
         (part.cases.count, Failures(cast("RandomCases", part.drawn), alone(part.work), part.work.limits.seconds))
         for part in plan.parts
     ]
-    return with_smallest(results, failures, workers.interrupted)
+    return with_smallest(results, failures, workers.ended)
 
 
 def _results(workers: Crew, plan: Plan, memory: Memory[Any] | None = None) -> Generator[Any]:

@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import importlib.util
+import io
 import time
-from contextlib import ExitStack
+from contextlib import closing, suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, TextIO, cast
 
 import click
 
 from gradcheck_cli.cli.bugs import report_bug
 from gradcheck_cli.cli.exit_codes import end
-from gradcheck_cli.cli.output import show_printed, whole_file
+from gradcheck_cli.cli.output import show_printed
+from gradcheck_cli.engine import interrupts
 from gradcheck_cli.result import Summary, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
 
+    from gradcheck_cli.cli.output import Stdout
+    from gradcheck_cli.cli.outputs import Output
     from gradcheck_cli.report.report import Look
     from gradcheck_cli.result import StepSweep
 
@@ -49,8 +53,8 @@ def refuse_beside_sweep(given: Mapping[str, object]) -> None:
             raise click.UsageError(f"{flag} does not go with --step-sweep: {_NO_PART[flag]}. Leave one of them out.")
 
 
-def wanted_picture(path: str | None, *, swept: int) -> Path | None:
-    """Return where the picture of a sweep is to go, if one is wanted.
+def check_picture(path: str | None, *, swept: int) -> None:
+    """Refuse a picture that cannot be drawn.
 
     Args:
         path: what --plot says.
@@ -60,47 +64,44 @@ def wanted_picture(path: str | None, *, swept: int) -> Path | None:
         click.UsageError: there is not one sweep to draw, no such kind of picture, or nothing to draw it with.
     """
     if path is None:
-        return None
-    picture = Path(path)
+        return
     if not swept:
         raise click.UsageError("--plot draws a step sweep: give --step-sweep too.")
     if swept > 1:
         why = f"--plot draws one sweep, and there are {swept}: give one implementation and one value for each flag."
         raise click.UsageError(why)
-    if picture.suffix.lower() not in _PICTURES:
+    if Path(path).suffix.lower() not in _PICTURES:
         raise click.BadParameter(f"{path!r}: give a name that ends in {' or '.join(_PICTURES)}.", param_hint="--plot")
     if importlib.util.find_spec("matplotlib") is None:
         raise click.UsageError("--plot draws with matplotlib, which is not there: pip install 'convcheck[plot]'")
-    return picture
 
 
-def run_sweeps(sweeps: Generator[StepSweep], stdout: TextIO, look: Look, picture: Path | None) -> int:
+def run_sweeps(sweeps: Generator[StepSweep], stdout: Stdout, look: Look, picture: Output | None) -> int:
     """Show each sweep as it comes, draw it if that is wanted, and return the exit code.
 
     Raises:
-        click.BadParameter: the picture cannot be written. It is raised before anything runs.
-        click.exceptions.Exit: there was nothing to draw; a picture that was there before is still there.
+        OutputError: the table or the picture cannot be written.
     """
     from gradcheck_cli.report.sweep import SweepReport  # it needs rich, which a check that writes JSON does not
 
-    report, verdicts, started = SweepReport(stdout, look), [], time.perf_counter()
+    report, verdicts, started = SweepReport(cast("TextIO", stdout), look), [], time.perf_counter()
     bugs: list[str] = []  # their tracebacks
-    with ExitStack() as files:
-        files.callback(sweeps.close)  # and with it every process
-        stream = None if picture is None else files.enter_context(whole_file(picture, "--plot"))
+    with closing(sweeps), suppress(KeyboardInterrupt):  # what was finished is shown
         for result in sweeps:
             report.sweep(result)
             stdout.flush()
             verdicts.append(result.verdict)
             bugs.extend([result.bug] if result.bug else [])
             show_printed(result, verbose=look.verbose)
-            if picture is not None and stream is not None and result.verdict is Verdict.PASS:
+            if picture is not None and result.verdict is Verdict.PASS:
                 from gradcheck_cli.report.plot import draw  # it needs Matplotlib, which only --plot does
 
-                draw(result, stream.buffer, picture.suffix.lower().removeprefix("."))
-        if bugs:
-            report_bug(bugs[0])
-        code = end(replace(Summary.of(verdicts, seconds=time.perf_counter() - started), bugs=len(bugs)))
-        if code and stream is not None:
-            raise click.exceptions.Exit(code)
-    return code
+                drawn = io.BytesIO()
+                draw(result, drawn, picture.path.suffix.lower().removeprefix("."))
+                picture.binary.write(drawn.getbuffer())
+                picture.commit()
+    if bugs:
+        report_bug(bugs[0])
+    interrupted = interrupts.received() is not None
+    summary = Summary.of(verdicts, seconds=time.perf_counter() - started, interrupted=interrupted)
+    return end(replace(summary, bugs=len(bugs)))

@@ -15,6 +15,9 @@ _MOST_VALUES = 1_000_000
 _MOST_DIGITS = 18
 _MOST_JOBS = 1000
 
+#: Characters of a value that are quoted.
+_QUOTED = 60
+
 
 class Values(click.ParamType[tuple[Any, ...]]):
     """One or several values of one parameter of a geometry: `2`, `1,2,5`, `5..9`, and for pairs `2x1`."""
@@ -37,7 +40,7 @@ class Values(click.ParamType[tuple[Any, ...]]):
                 try:
                     found[self.parameter.normalise(item)] = None
                 except ValueError as error:
-                    self.fail(f"{value!r}: {error}.", param, ctx)
+                    self.fail(f"{quoted(value)}: {error}.", param, ctx)
         return tuple(found)
 
     def _values(self, word: str, value: str, param: click.Parameter | None, ctx: click.Context | None) -> Any:
@@ -47,9 +50,9 @@ class Values(click.ParamType[tuple[Any, ...]]):
                 self._reject(value, word, param, ctx)
             low, high = int(first), int(last)
             if low > high:
-                self.fail(f"{value!r}: the range {word} is empty; write {high}..{low}.", param, ctx)
+                self.fail(f"{quoted(value)}: the range {word} is empty; write {high}..{low}.", param, ctx)
             if high - low >= _MOST_VALUES:
-                self.fail(f"{value!r}: more than {_MOST_VALUES:,} values.", param, ctx)
+                self.fail(f"{quoted(value)}: more than {_MOST_VALUES:,} values.", param, ctx)
             return range(low, high + 1)
         if self.parameter.pair and "x" in word:
             vertical, _, horizontal = word.partition("x")
@@ -61,8 +64,8 @@ class Values(click.ParamType[tuple[Any, ...]]):
 
     def _reject(self, value: str, word: str, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         forms = "such as 2, 1,2,5 or 5..9" + (", or a pair such as 2x1" if self.parameter.pair else "")
-        what = f"{word!r} in it is {_fault(word)}" if word else "a value is missing"
-        self.fail(f"{value!r}: {what}; give whole numbers {forms}.", param, ctx)
+        what = f"{quoted(word)} in it is {_fault(word)}" if word else "a value is missing"
+        self.fail(f"{quoted(value)}: {what}; give whole numbers {forms}.", param, ctx)
 
 
 class Words(click.ParamType[tuple[Any, ...]]):
@@ -84,7 +87,7 @@ class Words(click.ParamType[tuple[Any, ...]]):
         try:
             return tuple(dict.fromkeys(self.parameter.read(value)))
         except ValueError as error:
-            self.fail(f"{value!r}: {error}.", param, ctx)
+            self.fail(f"{quoted(value)}: {error}.", param, ctx)
 
 
 class Names(click.ParamType[tuple[str, ...]]):
@@ -102,7 +105,7 @@ class Names(click.ParamType[tuple[str, ...]]):
         words = [word.strip() for word in value.split(",")]
         for word in words:
             if word not in self.names:
-                self.fail(f"{word!r} is not one of {', '.join(self.names)}.", param, ctx)
+                self.fail(f"{quoted(word)} is not one of {', '.join(self.names)}.", param, ctx)
         return tuple(dict.fromkeys(words))
 
 
@@ -119,9 +122,9 @@ class WholeNumber(click.ParamType[int]):
         if isinstance(value, int):
             return value
         if not value.isdecimal() or len(value) > _MOST_DIGITS or int(value) < self.least:
-            self.fail(f"{value!r} is not a whole number of {self.least} or more.", param, ctx)
+            self.fail(f"{quoted(value)} is not a whole number of {self.least} or more.", param, ctx)
         if int(value) > self.most:
-            self.fail(f"{value!r} is more than {self.most:,}; for others, give other seeds.", param, ctx)
+            self.fail(f"{quoted(value)} is more than {self.most:,}; for others, give other seeds.", param, ctx)
         return int(value)
 
 
@@ -136,9 +139,9 @@ class Jobs(click.ParamType[int]):
             return value
         if value == "auto":
             return 0
-        if not value.isdecimal() or not 0 < int(value) <= _MOST_JOBS:
-            why = f"{value!r} is not a number of processes from 1 to {_MOST_JOBS}, nor `auto` for one for each core."
-            self.fail(why, param, ctx)
+        if not _is_number(value) or not 0 < int(value) <= _MOST_JOBS:
+            what = f"not a number of processes from 1 to {_MOST_JOBS}, nor `auto` for one for each core"
+            self.fail(f"{quoted(value)} is {what}.", param, ctx)
         return int(value)
 
 
@@ -157,15 +160,35 @@ class Part(click.ParamType[tuple[int, int]]):
             return value
         number, slash, of = value.partition("/")
         if not (slash and _is_number(number) and _is_number(of)):
-            self.fail(f"{value!r} is not a part of a number of parts; give it such as 2/5.", param, ctx)
+            self.fail(f"{quoted(value)} is not a part of a number of parts; give it such as 2/5.", param, ctx)
         if not 1 <= int(number) <= int(of):
             why = (
                 f"there is no part {int(number)} of {int(of)}; give 1/{of} to {of}/{of}"
                 if int(of) > 0
                 else ("there are no parts; give 1/1 or more")
             )
-            self.fail(f"{value!r}: {why}.", param, ctx)
+            self.fail(f"{quoted(value)}: {why}.", param, ctx)
         return int(number), int(of)
+
+
+class FilePath(click.ParamType[str]):
+    """The name of a file that is written; whether it can be is found out when it is opened."""
+
+    name = "path"
+
+    def __init__(self, *, dash: bool = False) -> None:
+        """Take `-` for stdout, or refuse it."""
+        self.dash = dash
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Refuse what names no file."""
+        if not value:
+            self.fail("'' cannot be written: the name is empty; give one.", param, ctx)
+        if value.endswith("/"):
+            self.fail(f"{quoted(value)} cannot be written: it is a directory; give a file.", param, ctx)
+        if value == "-" and not self.dash:
+            self.fail("'-' cannot be written: this does not go to stdout; give a file.", param, ctx)
+        return str(value)
 
 
 class PositiveNumber(click.ParamType[float]):
@@ -184,15 +207,21 @@ class PositiveNumber(click.ParamType[float]):
         except ValueError:
             number = math.nan
         if not 0 < number < math.inf:
-            self.fail(f"{value!r} is not a finite number above 0, such as 100 or 1e-3.", param, ctx)
+            self.fail(f"{quoted(value)} is not a finite number above 0, such as 100 or 1e-3.", param, ctx)
         if not self.least <= number <= self.most:
             few, limit = ("less", self.least) if number < self.least else ("more", self.most)
-            self.fail(f"{value!r} is {few} than {limit:,g}: {self.why}.", param, ctx)
+            self.fail(f"{quoted(value)} is {few} than {limit:,g}: {self.why}.", param, ctx)
         return number
 
 
 def _is_number(word: str) -> bool:
     return word.removeprefix("-").isdecimal() and len(word) < _MOST_DIGITS // 2
+
+
+def quoted(value: str) -> str:
+    """Quote what was typed, of which a part is enough to know it again."""
+    left_out = len(value) - _QUOTED
+    return repr(value) if left_out <= 0 else f"{value[:_QUOTED]!r}... ({left_out:,} characters left out)"
 
 
 def _fault(word: str) -> str:

@@ -12,6 +12,7 @@ import os
 import shutil
 import tempfile
 import threading
+import time
 import uuid
 from concurrent.futures import BrokenExecutor, CancelledError, Executor, Future
 from dataclasses import dataclass, fields, replace
@@ -20,15 +21,32 @@ from typing import TYPE_CHECKING, Any
 
 from distributed import Client, KilledWorker, SchedulerPlugin, WorkerPlugin
 from distributed.comm.registry import get_backend
+from distributed.security import Security
 
 from gradcheck_cli import __version__
+from gradcheck_cli.engine.interrupts import interruptible
+from gradcheck_cli.engine.leftovers import fresh_name, remove_leftovers
+from gradcheck_cli.engine.stream import LostError
 from gradcheck_cli.engine.worker import DiedError, Worker
+from gradcheck_cli.text import clean
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 #: Seconds to wait for the scheduler, and for a first worker.
 _PATIENCE = 10.0
+
+#: Seconds without any worker until that is told, and until they are given up; and from one look for them to the next.
+_SHORTEST_IDLE, _LONGEST_IDLE, _PAUSE = 5.0, 60.0, 1.0
+
+#: Seconds that a result is waited for before it is seen to whether it can come.
+_TURN = 0.1
+
+#: What a client is when its scheduler is gone, and was not found again.
+_GONE = ("closing", "closed")
+
+#: How the names of folders begin, in which a worker has the files of a run.
+_MARKER = "convcheck-files"
 
 #: How often a case may take its worker along before it is given up.
 _MOST_DEATHS = 3
@@ -48,7 +66,9 @@ class _Files(WorkerPlugin):
 
     def setup(self, worker: object) -> None:  # noqa: ARG002  # Dask gives it
         """Write the files; Dask calls this on every worker, also on those that come later."""
-        folder = tempfile.mkdtemp(prefix="convcheck-")
+        remove_leftovers(Path(tempfile.gettempdir()), _MARKER)
+        folder = str(Path(tempfile.gettempdir()) / fresh_name(_MARKER))
+        os.mkdir(folder, 0o700)  # noqa: PTH102
         _folders[self.name] = folder
         for path, text in self.files.items():
             place = Path(_below(folder, path))
@@ -87,24 +107,32 @@ _of_this_thread = threading.local()
 class Cluster(Executor):
     """Works on a Dask cluster."""
 
-    def __init__(self, address: str, files: Mapping[Path, bytes]) -> None:
+    def __init__(self, address: str, files: Mapping[Path, bytes], warn: Callable[[str], None] | None = None) -> None:
         """Connect, and send the files.
+
+        Args:
+            address: of the scheduler.
+            files: what implementations are made of, by absolute path.
+            warn: is told, once, that there are no workers left to wait for.
 
         Raises:
             ClusterError: there is no scheduler, no worker, or none that has this program in this version.
         """
         self._name = f"convcheck-{uuid.uuid4().hex}"
         self._here = os.getcwd()  # noqa: PTH109
+        self._address, self._warn = address, warn
+        self._looked = 0.0  # when it was last seen to
+        self._idle_since: float | None = None  # when it was first seen to have no workers
         for quiet in ("distributed.client", "distributed.core", "distributed.comm"):
             logging.getLogger(quiet).setLevel(logging.CRITICAL)  # what they say comes as exceptions too
         scheme, _, place = address.rpartition("://")
         if scheme in ("", "tcp", "tls") and not place.rpartition(":")[2].isdecimal():
             raise ClusterError("it has no port; a scheduler's address is like tcp://192.168.0.1:8786")
+        _require_protocol(scheme or "tcp")
         try:
-            get_backend(scheme or "tcp")  # a Client ends badly without one
             self._client = Client(address, timeout=_PATIENCE, set_as_default=False)
-        except (OSError, ValueError, TimeoutError) as error:
-            raise ClusterError(f"no scheduler answers there ({str(error).splitlines()[0]})") from error
+        except Exception as error:  # a scheme that lacks its certificates, an address that is none
+            raise ClusterError(f"no scheduler answers there ({_in_short(error)})") from error
         try:
             self._prepare(files)
         except BaseException:
@@ -132,39 +160,124 @@ class Cluster(Executor):
         return sum(self._client.nthreads().values())
 
     def submit(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
-        """Have a function of a module called on a worker; of a worker that is lost its calls go to another."""
+        """Have a function of a module called on a worker; of a worker that is lost its calls go to another.
+
+        Raises:
+            LostError: there is no scheduler any more.
+        """
         assert not kwargs
-        return _told(self._executor.submit(_on_worker, self._name, self._here, function, args))
+        if self._client.status in _GONE:
+            raise self._lost()
+        return _Call(self, self._executor.submit(_on_worker, self._name, self._here, function, args))
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:  # noqa: ARG002, FBT001, FBT002
-        """Call off what is not done, remove the files, and take leave."""
-        self._executor.shutdown(wait=False)
+        """Call off what is not done, remove the files, and take leave; of a scheduler that does not answer, without."""
+        leaving = threading.Thread(target=self._leave, daemon=True)
+        leaving.start()
+        leaving.join(_PATIENCE)
+
+    def watch(self) -> None:
+        """See whether there is anybody to wait for.
+
+        Raises:
+            LostError: the scheduler is gone, or has had no workers for a minute.
+        """
+        if self._client.status in _GONE:
+            raise self._lost()
+        now = time.monotonic()
+        if self._idle_since is None or now > self._looked + _PAUSE:
+            self._looked = now
+            if self._has_workers():
+                self._idle_since = None
+                return
+            self._idle_since = self._idle_since or now
+        idle = now - self._idle_since
+        if idle > _LONGEST_IDLE:
+            raise LostError(f"the Dask cluster {self._address} has had no workers for {_LONGEST_IDLE:.0f} s")
+        if idle > _SHORTEST_IDLE and self._warn is not None:
+            patience = f"waiting {_LONGEST_IDLE - idle:.0f} s for new ones"
+            self._warn(f"the Dask cluster {self._address} has no workers left; {patience}")
+            self._warn = None
+
+    def _has_workers(self) -> bool:
+        try:
+            return bool(self._client.nthreads())
+        except Exception:  # noqa: BLE001  # the scheduler does not answer just now, which is found out elsewhere
+            return True
+
+    def _lost(self) -> LostError:
+        return LostError(f"the Dask scheduler {self._address} is gone")
+
+    def _leave(self) -> None:
+        with contextlib.suppress(Exception):  # whatever it is, results are there, and the cluster tidies up by itself
+            self._executor.shutdown(wait=False)
         for _ in range(2):
+            if self._client.status in _GONE:
+                break
             try:
                 self._client.unregister_worker_plugin(self._name)
                 break
-            except OSError:  # a worker was lost so lately that the scheduler did not know: the next time it does
+            except Exception:  # noqa: BLE001, S112  # a worker was lost so lately that the scheduler did not know
                 continue
-        self._client.close()
+        with contextlib.suppress(Exception):
+            self._client.close()
 
 
-def _told(future: Future[Any]) -> Future[Any]:
-    """Translate what Dask says of a call that no worker survives."""
-    told: Future[Any] = Future()
+class _Call(Future[Any]):
+    """A call on a cluster: what becomes of it, told in terms of this package."""
 
-    def translate(done: Future[Any]) -> None:
-        if told.cancelled():
+    def __init__(self, cluster: Cluster, future: Future[Any]) -> None:
+        super().__init__()
+        self._cluster = cluster
+        future.add_done_callback(self._translate)
+
+    def result(self, timeout: float | None = None) -> Any:  # noqa: ARG002  # nobody gives one
+        """Wait for the result, as long as there is hope of one."""
+        # In short turns: a KeyboardInterrupt in the midst of waiting for a lock could leave that in disorder.
+        while not self.done():
+            with contextlib.suppress(TimeoutError):
+                super().result(_TURN)
+            if not self.done():
+                with interruptible():
+                    pass
+                self._cluster.watch()
+        return super().result()
+
+    def _translate(self, done: Future[Any]) -> None:
+        if self.cancelled():
             return
         try:
-            told.set_result(done.result())
-        except (KilledWorker, CancelledError) as error:
-            why = "the Dask workers that ran it died" if isinstance(error, KilledWorker) else "Dask has lost it"
-            told.set_exception(BrokenExecutor(why))
+            self.set_result(done.result())
+        except KilledWorker:
+            self.set_exception(BrokenExecutor("the Dask workers that ran it died"))
+        except CancelledError:  # not by us: it has forgotten the call
+            self.set_exception(LostError("the Dask scheduler is gone, or was restarted"))
         except BaseException as error:  # noqa: BLE001  # it is what the call came to
-            told.set_exception(error)
+            self.set_exception(error)
 
-    future.add_done_callback(translate)
-    return told
+
+def _require_protocol(scheme: str) -> None:
+    """Refuse what a client cannot connect with: it would end badly, and late.
+
+    Raises:
+        ClusterError: this installation of Dask has not all that the protocol needs.
+    """
+    why = None
+    try:
+        get_backend(scheme).get_connector()
+        if scheme in ("tls", "wss") and Security().get_connection_args("client")["ssl_context"] is None:
+            why = "distributed.comm.tls in Dask's configuration names no certificates"
+    except Exception as error:  # noqa: BLE001  # of ucx:// many kinds
+        why = _in_short(error)
+    if scheme == "inproc":
+        why = "it is for a single process"
+    if why is not None:
+        raise ClusterError(f"{scheme}:// cannot be used here ({why}); tcp:// always can")
+
+
+def _in_short(error: Exception) -> str:
+    """Return the first line of what an exception says."""
+    return clean(str(error).strip().partition("\n")[0] or type(error).__name__, 200)
 
 
 def _version() -> str:

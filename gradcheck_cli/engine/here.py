@@ -5,6 +5,7 @@ from __future__ import annotations
 from concurrent.futures import Executor, Future
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
+from gradcheck_cli.engine.interrupts import interruptible
 from gradcheck_cli.engine.runner import let_go
 
 if TYPE_CHECKING:
@@ -21,7 +22,9 @@ class InProcess(Executor):
         """Call a function. What it raises, Ctrl-C included, is raised to who asks for the result."""
         future: Future[T] = Future()
         try:
-            future.set_result(function(*args, **kwargs))
+            with interruptible():
+                returned = function(*args, **kwargs)
+            future.set_result(returned)
         except BaseException as error:  # noqa: BLE001  # it is the result
             future.set_exception(error)
         return future

@@ -7,6 +7,7 @@ from concurrent.futures import BrokenExecutor, Executor, Future
 from multiprocessing import connection
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
 
+from gradcheck_cli.engine.interrupts import interruptible
 from gradcheck_cli.engine.worker import DiedError, Worker
 
 if TYPE_CHECKING:
@@ -59,8 +60,18 @@ class Pool(Executor):
 
     def pump(self) -> None:
         """Wait until a worker has answered or died, and give it, and all that are idle, something to do."""
+        with interruptible():
+            connection.wait([worker.fileno() for worker in self._busy])
+        self._take_in()
+        self._hand_out()
+
+    def collect(self) -> None:
+        """Take in the answers that are there, without waiting and without handing out more."""
+        self._take_in()
+
+    def _take_in(self) -> None:
         answering = {worker.fileno(): worker for worker in self._busy}
-        for worker in (answering[cast("int", fileno)] for fileno in connection.wait(list(answering))):
+        for worker in (answering[cast("int", fileno)] for fileno in connection.wait(list(answering), timeout=0)):
             call = self._busy.pop(worker)
             try:
                 answer = worker.receive()
@@ -74,7 +85,6 @@ class Pool(Executor):
                 if not call.cancelled():
                     call.set_result(answer)
             self._idle.append(worker)
-        self._hand_out()
 
     def _hand_out(self) -> None:
         self._calls = deque(call for call in self._calls if not call.cancelled())
@@ -108,7 +118,6 @@ class Pool(Executor):
             self._calls.appendleft(call)
         elif not call.cancelled():
             call.set_exception(BrokenExecutor(f"the worker process {error}, {call.deaths} times in a row"))
-        self._hand_out()
 
 
 class _Call(Future[Any]):

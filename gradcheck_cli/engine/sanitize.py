@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 
 from gradcheck_cli.result import CaseResult, StepSweep
-from gradcheck_cli.text import LONGEST_NAME, clean, clean_lines
+from gradcheck_cli.text import LONGEST_NAME, clean, clean_lines, escaped
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -18,18 +18,18 @@ if TYPE_CHECKING:
 
 _Result = TypeVar("_Result", bound=CaseResult | StepSweep)
 
+#: A path has up to 4096 bytes, and is the longest part of a name.
+_LONGEST_PATH = 4096
+
 #: Lines of a reason: most have one.
 _LINES = 20
 
 
 def sanitized(result: _Result) -> _Result:
-    """Clean every text of a result that user code may have had a part in, and keep none of its objects.
-
-    File names are the longest part of a name, and a path has up to 4096 bytes.
-    """
+    """Clean every text of a result that user code may have had a part in, and keep none of its objects."""
     clean_result = replace(
         result,
-        implementation=clean(result.implementation, 4096),
+        implementation=escaped(result.implementation, _LONGEST_PATH),
         reason=_sentence(result.reason),
         traceback=None if result.traceback is None else clean_lines(result.traceback, _LINES + 2),
     )

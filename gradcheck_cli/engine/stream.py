@@ -12,7 +12,7 @@ from gradcheck_cli.engine.blame import bug
 from gradcheck_cli.engine.runner import Result, do, failed
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
     from concurrent.futures import Executor
 
     from gradcheck_cli.engine.runner import Work
@@ -42,6 +42,14 @@ class Forgetful:
         """Do nothing."""
 
 
+class LostError(Exception):
+    """Nobody computes any more, and not because of the cases. The message says who is gone, without a full stop."""
+
+
+def _nothing() -> None:
+    """Have nothing to take in."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Crew:
     """Who computes, and in which portions it is asked to."""
@@ -49,7 +57,8 @@ class Crew:
     executor: Executor
     ahead: int = 0  #: batches that may be under way beside the one whose results are owed next
     batch: int = 1  #: cases handed over at once
-    interrupted: Event = field(default_factory=Event)  #: set when Ctrl-C came: nothing new is begun
+    ended: Event = field(default_factory=Event)  #: set when a run is interrupted or lost: nothing new is begun
+    collect: Callable[[], None] = _nothing  #: takes in what is finished and was not asked for yet, without waiting
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,6 +71,10 @@ class _Batch(Generic[Result]):
     future: Future[list[Result]]
     new: bool
 
+    def finished(self) -> bool:
+        """Tell whether results are there."""
+        return self.future.done() and not self.future.cancelled() and self.future.exception() is None
+
     def results(self) -> Iterator[tuple[Case, Result, bool]]:
         """Wait for them: the case, its result, and whether that is worth keeping.
 
@@ -73,6 +86,8 @@ class _Batch(Generic[Result]):
             spec, settings = self.work.spec, self.work.settings
             results = [self.work.task.failed(case, spec, spec, settings, str(error), None) for case in self.cases]
             keep = False
+        except LostError:
+            raise
         except Exception as error:  # noqa: BLE001  # a bug met in one batch must not end the run
             found, blamed = (self.work.spec, self.work.spec), bug(error)
             results = [failed(self.work.task, case, found, self.work.settings, blamed) for case in self.cases]
@@ -80,23 +95,21 @@ class _Batch(Generic[Result]):
         return ((case, result, keep) for case, result in zip(self.cases, results, strict=True))
 
 
-def rest(results: Generator[Result]) -> Generator[Result]:
-    """Interrupt a run, and yield what was finished before its turn came; then KeyboardInterrupt is raised."""
-    yield results.throw(KeyboardInterrupt)
-    yield from results
-
-
 def run(crew: Crew, plan: Plan[Result], memory: Memory[Result] | None = None) -> Generator[Result]:
     """Do every work with each of its cases; results come in the order of the cases, each as soon as it can.
 
     Cases are made when they are about to be computed, `crew.ahead` batches before their results are asked for.
-    On Ctrl-C all results that are there are given out, also those of cases behind one that is not finished; only then
-    is it raised again.
+    When it is interrupted, or those who compute are lost, all results that are there are given out, also those of
+    cases behind one that is not finished; only then is that raised.
 
     Args:
         crew: who computes.
         plan: what is to be done, an implementation at a time, and with which cases.
         memory: what need not be done again, and what is told of each new result.
+
+    Raises:
+        KeyboardInterrupt: a signal came while a result was waited for.
+        LostError: the rest will not be computed.
     """
     memory = Forgetful() if memory is None else memory
     waiting: deque[_Batch[Result]] = deque()
@@ -123,10 +136,11 @@ def run(crew: Crew, plan: Plan[Result], memory: Memory[Result] | None = None) ->
         while waiting:
             await_first()
             yield from deliver()
-    except KeyboardInterrupt:
-        crew.interrupted.set()
+    except (KeyboardInterrupt, LostError):
+        crew.ended.set()
+        crew.collect()
         while waiting:
-            if waiting[0].future.done():
+            if waiting[0].finished():
                 await_first()
             else:
                 waiting.popleft().future.cancel()

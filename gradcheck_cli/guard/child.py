@@ -63,6 +63,7 @@ def _settle(printed: Connection, faults: Connection, limits: Limits) -> None:
     """Take leave of the parent's terminal: own session, no stdin, prints into a pipe, limits set."""
     if hasattr(os, "setsid"):
         os.setsid()  # Ctrl-C in the terminal is the parent's to answer, and all descendants can be ended at once
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a fork of a program ignores it until here
     die_with_parent()
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     os.dup2(printed.fileno(), 1)

@@ -46,6 +46,9 @@ class Written(dict[str, object]):
     """A dictionary of our own making, handed out as it is, because what is written into it is to be seen."""
 
 
+Written.__name__ = Written.__qualname__ = "dict"  # as errors of user code call it
+
+
 @dataclass(frozen=True, kw_only=True)
 class Implementation:
     """Forward and backward of a layer, in the form that the checks call."""
@@ -58,6 +61,7 @@ class Implementation:
     #: Where the case names the inputs: the order in which it takes them itself, and why it has others, if it has.
     order: tuple[str, ...] = ()
     refusal: Callable[[Iterable[str]], str | None] = lambda _names: None
+    cotangents: tuple[str, ...] = ()  #: what its backward calls the cotangent of each output, where that is known
     warnings: tuple[str, ...] = ()  #: what went wrong on the way and was got over, a sentence each
 
 
@@ -110,8 +114,11 @@ def call(function: Callable[..., Any], *args: object, **kwargs: object) -> Any:
     sys.stdout = stderr
     begin_call()
     try:
-        with np.errstate():
-            return function(*copies, **named)
+        try:
+            with np.errstate():
+                return function(*copies, **named)
+        finally:
+            end_call()
     except ImplementationError:
         raise
     except MissingImportError as error:
@@ -128,7 +135,6 @@ def call(function: Callable[..., Any], *args: object, **kwargs: object) -> Any:
             reason + remedy(error, user_stack(error)), frames and f"{frames}\nIt was called as {called}"
         ) from error
     finally:
-        end_call()
         sys.stdout, sys.stderr = stdout, stderr
         if sys.getrecursionlimit() < _RECURSION_LIMIT:
             sys.setrecursionlimit(_RECURSION_LIMIT)

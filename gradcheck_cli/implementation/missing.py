@@ -138,5 +138,17 @@ class _Thing:
         raise missing.error(module)
 
     __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = __rtruediv__ = _refuse
-    __matmul__ = __rmatmul__ = __pow__ = __neg__ = __lt__ = __le__ = __gt__ = __ge__ = _refuse
-    __iter__ = __len__ = __bool__ = __int__ = __float__ = __index__ = __array__ = _refuse
+    __matmul__ = __rmatmul__ = __pow__ = __rpow__ = __neg__ = __pos__ = __abs__ = __invert__ = _refuse
+    __floordiv__ = __rfloordiv__ = __mod__ = __rmod__ = __divmod__ = __rdivmod__ = _refuse
+    __lshift__ = __rlshift__ = __rshift__ = __rrshift__ = _refuse
+    __and__ = __rand__ = __or__ = __ror__ = __xor__ = __rxor__ = _refuse
+    __lt__ = __le__ = __gt__ = __ge__ = __contains__ = __reversed__ = __round__ = _refuse
+    __iter__ = __next__ = __len__ = __bool__ = __int__ = __float__ = __complex__ = __index__ = __array__ = _refuse
+
+    def __repr__(self) -> str:
+        module, _ = object.__getattribute__(self, "_origin")
+        return f"<something of {module}, which is missing>"
+
+
+#: In an error of Python's own, such as that of a function that wants another type.
+_Thing.__name__ = _Thing.__qualname__ = "missing import"

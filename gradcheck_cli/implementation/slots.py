@@ -78,6 +78,11 @@ class Slot:
         return self.default is not _EMPTY
 
 
+def cotangent_names(slots: Iterable[Slot]) -> tuple[str, ...]:
+    """Return what a backward pass calls its cotangents."""
+    return tuple(slot.name for slot in slots if slot.kind is SlotKind.COTANGENT)
+
+
 def parameters_of(function: Callable[..., Any]) -> list[inspect.Parameter]:
     """List the arguments of a function or class, without *args and **kwargs.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import hashlib
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,9 +28,13 @@ def sources(spec: str, adapter: str | None = None) -> dict[Path, bytes]:
     waiting = [file for place in (spec, adapter) if place for file in _named(split(place)[0])]
     while waiting:
         file = waiting.pop()
-        if file not in found and file.is_file():
-            found[file] = file.read_bytes()
-            waiting += _imported(file, found[file])
+        if file not in found:
+            try:
+                if file.is_file():
+                    found[file] = file.read_bytes()
+                    waiting += _imported(file, found[file])
+            except OSError:  # what cannot be read is told when it is loaded
+                continue
     return found
 
 
@@ -44,15 +49,19 @@ def digest(files: dict[Path, bytes]) -> str:
 def _named(home: str) -> list[Path]:
     """List the files that a name stands for: none where it is built in, installed, or not there."""
     path = Path(home)
-    if not path.exists() and all(part.isidentifier() for part in home.split(".")):
+    try:
+        there = path.exists()
+    except OSError:  # such as a name of 300 characters
+        return []
+    if not there and all(part.isidentifier() for part in home.split(".")):
         return list(_module(home.partition(".")[0], [Path.cwd()]))
-    return _python_in(path.resolve())
+    return _python_in(Path(os.path.realpath(path)))
 
 
 def _imported(file: Path, text: bytes) -> Iterator[Path]:
     try:
         tree = ast.parse(text)
-    except SyntaxError:
+    except (SyntaxError, ValueError, RecursionError, MemoryError):  # NUL bytes; nested too deeply
         return
     if package := package_of(file, tree):
         yield from _python_in(package)

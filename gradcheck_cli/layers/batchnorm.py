@@ -8,15 +8,16 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from gradcheck_cli.arrays import signed_uniform
+from gradcheck_cli.layers.batchnorm_faults import batch_faults, batch_forward_faults
 from gradcheck_cli.layers.framework.axes import declare
 from gradcheck_cli.layers.framework.make_problem import make_problem
-from gradcheck_cli.layers.layer import Case, Fault, Layer
-from gradcheck_cli.layers.normalisation import absolute, absolute_dx, slips
+from gradcheck_cli.layers.layer import Case, Layer
+from gradcheck_cli.layers.normalisation import absolute, absolute_dx, batch_mean, by_feature
 from gradcheck_cli.layers.parameter import choice, real, size
 from gradcheck_cli.layers.vocabulary import simple
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Mapping
 
     from gradcheck_cli.arrays import Array
     from gradcheck_cli.layers.framework.axes import Axis
@@ -73,7 +74,7 @@ def batchnorm_backward(dout: Array, cache: tuple[Any, ...]) -> tuple[Array, Arra
 
     With z = (x - m) / s, s = sqrt(v + eps), g = gamma dout, each feature for itself (Ioffe and Szegedy, 2015, section
     3, simplified as in Kevin Zakka's note): dm/dx_i = 1/N and dv/dx_i = 2 (x_i - m) / N, so dz_j/dx_i =
-    (delta_ij - 1/N - z_i z_j / N) / s, where the second term is the way by the mean and the third that by the variance.
+    (delta_ij - 1/N - z_i z_j / N) / s, where the second term goes through the mean and the third through the variance.
     Summed over j with g_j: dx = (g - mean(g) - z mean(g z)) / s. In test mode m and s are constants: dx = g / s.
     """
     normal, gamma, deviation, train = cache
@@ -83,16 +84,6 @@ def batchnorm_backward(dout: Array, cache: tuple[Any, ...]) -> tuple[Array, Arra
     if train:
         dx = (dnormal - dnormal.mean(axis=0) - normal * (dnormal * normal).mean(axis=0)) / deviation
     return dx.reshape(shape), (dout * normal).sum(axis=0), dout.sum(axis=0)
-
-
-def batch_mean(x: Array) -> Array:
-    """Average each feature over the batch, and over the image where it is a channel of one."""
-    return np.asarray(x.mean(axis=(0, *range(2, x.ndim)), keepdims=True))
-
-
-def _by_feature(values: Array, x: Array) -> Array:
-    """Lay values (D,) along the second axis of x."""
-    return values.reshape(-1, *[1] * (x.ndim - 2))
 
 
 def batch_problem(case: Case, shape: Shape, axes: Mapping[str, tuple[Axis, ...]], pair: Pair) -> Problem:
@@ -131,12 +122,12 @@ def _normal(x: Array, param: Param) -> tuple[Array, Array]:
     """Return (|x| + |mean|) / s, in mode "train" with the mean of |x|, and s."""
     if param["mode"] == "train":
         return absolute(x, batch_mean, param["eps"])
-    deviation = np.sqrt(_by_feature(param["running_var"], x) + param["eps"])
-    return (abs(x) + abs(_by_feature(param["running_mean"], x))) / deviation, deviation
+    deviation = np.sqrt(by_feature(param["running_var"], x) + param["eps"])
+    return (abs(x) + abs(by_feature(param["running_mean"], x))) / deviation, deviation
 
 
 def _scale(x: Array, gamma: Array, beta: Array, param: Param) -> tuple[Array, ...]:
-    out = abs(_by_feature(gamma, x)) * _normal(x, param)[0] + abs(_by_feature(beta, x))
+    out = abs(by_feature(gamma, x)) * _normal(x, param)[0] + abs(by_feature(beta, x))
     kept, added = (param["momentum"], 1 - param["momentum"]) if param["mode"] == "train" else (1, 0)
     seen = (batch_mean(abs(x)).reshape(-1), batch_mean(x**2).reshape(-1))
     old = (abs(param["running_mean"]), param["running_var"])
@@ -148,54 +139,8 @@ def _gradient_scale(dout: Array, x: Array, gamma: Array, _beta: Array, param: Pa
     terms = abs(dout) * _normal(x, param)[0]
     found = {"gamma": terms.sum(axis=(0, *range(2, x.ndim)))}
     if param["mode"] == "train":
-        found["x"] = absolute_dx(dout * _by_feature(gamma, x), x, batch_mean, param["eps"])
+        found["x"] = absolute_dx(dout * by_feature(gamma, x), x, batch_mean, param["eps"])
     return found
-
-
-def batch_faults(case: Case, problem: Problem) -> Iterable[Fault]:
-    """List what is left out of dx in mode "train", and what is too much in the other."""
-    if case.geometry["mode"] != "train":
-        return _as_in_training(case, problem)
-    x, axes = problem.inputs["x"], problem.axes["x"]
-    return slips(
-        batch_mean,
-        case.geometry["eps"],
-        size=" ".join(axis.size for axis in (axes[0], *axes[2:])),
-        count=x.size // x.shape[1],
-        upstream=lambda inputs, dout: problem.parts(dout)["out"] * _by_feature(inputs["gamma"], x),
-    )
-
-
-def _as_in_training(case: Case, problem: Problem) -> Iterator[Fault]:
-    """Yield the backward pass of mode "train" in mode "test": with z as forward had it, and with that of the batch."""
-    running, eps = dict(problem.parameters or {}), case.geometry["eps"]
-
-    def standardised(x: Array) -> tuple[Array, Array]:
-        mean, variance = (_by_feature(np.asarray(running[f"running_{name}"], x.dtype), x) for name in ("mean", "var"))
-        deviation = np.sqrt(variance + eps)
-        return (x - mean) / deviation, deviation
-
-    def by_batch(x: Array) -> tuple[Array, Array]:
-        centred = x - batch_mean(x)
-        deviation = np.sqrt(batch_mean(centred**2) + eps)
-        return centred / deviation, deviation
-
-    for normal in (standardised, by_batch):
-
-        def gradients(
-            inputs: Mapping[str, Array], cotangent: Array, normal: Callable[..., Any] = normal
-        ) -> Mapping[str, Array]:
-            dout, (z, s) = problem.parts(cotangent)["out"], normal(inputs["x"])
-            g = dout * _by_feature(inputs["gamma"], inputs["x"])
-            dx = (g - batch_mean(g) - z * batch_mean(g * z)) / s
-            return {"x": dx, "gamma": (dout * z).sum(axis=(0, *range(2, dout.ndim)))}
-
-        yield Fault(
-            code="mode-ignored",
-            cause="In {names} mean and variance are taken for the batch's, where in test mode they are constants.",
-            remedy="In test mode return gamma dout / s.",
-            gradients=gradients,
-        )
 
 
 AXES = declare(x="N D", gamma="D", beta="D", out="N D", running_mean="D", running_var="D")
@@ -218,11 +163,6 @@ def problem(case: BatchnormCase) -> Problem:
         beyond="it does not normalise an x of three axes over samples and steps",
         meaning_open=True,
     )
-
-
-def faults(case: BatchnormCase, problem: Problem) -> Iterable[Fault]:
-    """List what is left out of dx; none of it where x has three axes."""
-    return () if case.T > 1 else batch_faults(case, problem)
 
 
 def standard() -> tuple[BatchnormCase, ...]:
@@ -259,7 +199,8 @@ LAYER = Layer(
         axes={"x": "N D", "gamma": "D", "beta": "D", "out": "N D"},
     ),
     trials=(BatchnormCase(N=5, D=3),),
-    faults=faults,
+    faults=lambda case, problem: () if case.T > 1 else batch_faults(case, problem),
+    forward_faults=lambda case, problem, out: () if case.T > 1 else batch_forward_faults(case, problem, out),
     shows=lambda case: case.N * case.T > 1 or case.mode == "test",  # of one sample nothing but beta is left
     param="bn_param",
     state=STATISTICS,

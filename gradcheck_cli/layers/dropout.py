@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
 from gradcheck_cli.layers.drawing import each_for_itself
+from gradcheck_cli.layers.dropout_faults import faults, first_faults, forward_faults
 from gradcheck_cli.layers.elementwise import ElementwiseCase, axes
 from gradcheck_cli.layers.framework.make_problem import make_problem
-from gradcheck_cli.layers.layer import Fault, Layer
+from gradcheck_cli.layers.layer import Layer
 from gradcheck_cli.layers.parameter import choice, real
 from gradcheck_cli.layers.vocabulary import simple
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from gradcheck_cli.arrays import Array
     from gradcheck_cli.layers.drawing import Draw, Given
     from gradcheck_cli.layers.layer import Problem
@@ -89,11 +89,9 @@ def problem(case: DropoutCase) -> Problem:
 
     def alike(out: Array) -> Array:
         right = np.where(kept(out), whole, 0)
-        # Hoeffding, 1963: the chance that a mean of n draws is off by t or more is below 2 exp(-2 n t^2).
-        off = math.sqrt(math.log(2 / _CHANCE) / (2 * max(1, telling.sum())))
-        likely = not telling.any() or abs(kept(out)[telling].mean() - case.p) <= off
         # Elements that are dropped rightly do not count as wrong beside others whose values are.
-        return right if likely or (abs(out - right) > _WRONG * abs(whole)).any() else posed.expected
+        wrong = (abs(out - right) > _WRONG * abs(whole)).any()
+        return right if wrong or plausible(kept(out)[telling], case.p) else posed.expected
 
     def vacuous(out: Array) -> str | None:
         dropped = ~kept(out)[telling]
@@ -105,20 +103,14 @@ def problem(case: DropoutCase) -> Problem:
     return replace(posed, alike=alike, vacuous=vacuous)
 
 
-def faults(case: DropoutCase, _: Problem) -> Iterator[Fault]:
-    """Yield gradients of elements that were dropped."""
-
-    def whole(what: str, divisor: float) -> Fault:
-        return Fault(
-            code="mask-ignored",
-            cause=f"In {{names}} the mask is left out: every element is {what}.",
-            remedy="Keep the mask of forward in the cache, and return dout times the mask.",
-            gradients=lambda _, dout: {"x": dout / dout.dtype.type(divisor)},
-        )
-
-    if case.mode == "train":
-        yield whole("that of dout", 1.0)
-        yield whole("that of dout / p", case.p)
+def plausible(kept: Array, p: float) -> bool:
+    """Tell whether a right layer, which keeps each element with probability p, would have kept these."""
+    if not kept.size:
+        return True
+    if p in {0, 1}:
+        return bool((kept == p).all())
+    # Hoeffding, 1963: the chance that a mean of n draws is off by t or more is below 2 exp(-2 n t^2).
+    return bool(abs(kept.mean() - p) <= math.sqrt(math.log(2 / _CHANCE) / (2 * kept.size)))
 
 
 def standard() -> tuple[DropoutCase, ...]:
@@ -162,6 +154,8 @@ LAYER = Layer(
     ),
     trials=(DropoutCase(shape=(10, 20), p=0.75),),
     faults=faults,
+    first_faults=partial(first_faults, plausible=plausible),
+    forward_faults=partial(forward_faults, plausible=plausible),
     random=_random,
     shows=_shows,
     param="dropout_param",

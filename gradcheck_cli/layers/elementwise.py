@@ -15,10 +15,10 @@ from gradcheck_cli.layers.parameter import shape
 from gradcheck_cli.layers.vocabulary import simple
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from gradcheck_cli.arrays import Array
-    from gradcheck_cli.layers.layer import Problem
+    from gradcheck_cli.layers.layer import Fault, Problem
 
     Pair = tuple[Callable[..., Any], Callable[..., Any]]
 
@@ -44,7 +44,12 @@ def axes(count: int) -> tuple[Axis, ...]:
 
 
 def activation(
-    case: type[ElementwiseCase], pair: Pair, *, slope: Callable[[Array], Array], names: tuple[str, ...]
+    case: type[ElementwiseCase],
+    pair: Pair,
+    *,
+    slope: Callable[[Array], Array],
+    names: tuple[str, ...],
+    faults: Callable[[], Iterable[Fault]],
 ) -> Layer:
     """Make the layer of an activation.
 
@@ -53,6 +58,7 @@ def activation(
         pair: its forward and backward pass.
         slope: of the output, the sum of the absolute values of the terms that its slope is computed from.
         names: what people call it.
+        faults: what people get wrong in backward.
     """
 
     def problem(case: ElementwiseCase) -> Problem:
@@ -84,4 +90,5 @@ def activation(
             axes={"x": "...", "out": "..."},
         ),
         trials=(case(shape=(3, 4)),),
+        faults=lambda _case, _problem: faults(),
     )

@@ -13,15 +13,14 @@ from gradcheck_cli.layers.framework.coupling import EACH, group
 from gradcheck_cli.layers.framework.make_problem import make_problem
 from gradcheck_cli.layers.layer import Case, Layer
 from gradcheck_cli.layers.layernorm import layernorm_backward, layernorm_forward
-from gradcheck_cli.layers.normalisation import absolute, absolute_dx, slips
+from gradcheck_cli.layers.normalisation import absolute, absolute_dx, batch_mean, by_feature
+from gradcheck_cli.layers.normalisation_faults import Normalisation, faults, forward_faults
 from gradcheck_cli.layers.parameter import real, size
 from gradcheck_cli.layers.vocabulary import Argument, Arrangement, Vocabulary
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from gradcheck_cli.arrays import Array
-    from gradcheck_cli.layers.layer import Fault, Problem
+    from gradcheck_cli.layers.layer import Problem
     from gradcheck_cli.layers.normalisation import Mean
     from gradcheck_cli.layers.vocabulary import Sizes
 
@@ -108,14 +107,23 @@ def _gradient_scale(dout: Array, x: Array, gamma: Array, _: Array, param: Param)
     return {"x": dx, "gamma": (abs(dout) * absolute(x, mean, eps)[0]).sum(axis=(0, 2, 3))}
 
 
-def faults(case: GroupnormCase, _: Problem) -> Iterator[Fault]:
-    """List what is left out of dx."""
-    return slips(
-        _mean(case.G),
-        case.eps,
+def _normalisation(case: GroupnormCase) -> Normalisation:
+    others = {
+        "all channels of a sample": _mean(1),
+        "the samples, rows and columns": batch_mean,
+        "all elements": lambda x: np.asarray(x.mean(keepdims=True)),
+    }
+    if case.G < case.C:
+        others["the rows and columns alone"] = _mean(case.C)
+    return Normalisation(
+        mean=_mean(case.G),
+        eps=case.eps,
         size="C/G H W",
         count=case.C // case.G * case.H * case.W,
-        upstream=lambda inputs, dout: dout * inputs["gamma"][:, None, None],
+        over="the channels of a group, their rows and columns",
+        spread=by_feature,
+        summed=lambda terms: terms.sum(axis=(0, 2, 3)),
+        others=tuple(others.items()),
     )
 
 
@@ -171,7 +179,8 @@ LAYER = Layer(
         parameters={},
     ),
     trials=(GroupnormCase(N=2, C=6, H=3, W=5, G=2), GroupnormCase(N=2, C=6, H=3, W=5, G=1)),
-    faults=faults,
+    faults=lambda case, _: faults(_normalisation(case)),
+    forward_faults=lambda case, problem, _: forward_faults(_normalisation(case), problem.inputs),
     random=_random,
     shows=lambda case: case.C // case.G * case.H * case.W > 1,  # of one element nothing but beta is left
     param="gn_param",

@@ -99,6 +99,25 @@ class Fault:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ForwardFault:
+    """A mistake that people make in a forward pass, as a hypothesis that can be held against its outputs."""
+
+    code: str  #: in kebab-case; README.md lists them all
+    cause: str  #: a sentence about {names}, the outputs that it explains, which {be} as they are
+    remedy: str  #: a sentence
+    outputs: Mapping[str, Array]  #: what they come to with the mistake, by name; those that it does not reach, left out
+
+
+@dataclass(frozen=True, kw_only=True)
+class Observed:
+    """What an implementation made of a case, in the working dtype."""
+
+    out: Array
+    derivatives: Mapping[str, Array]  #: of its own forward, where they were computed, by the input's name
+    gradients: Mapping[str, Array]  #: that its backward returned, by the input's name
+
+
+@dataclass(frozen=True, kw_only=True)
 class Problem:
     """What a case asks of an implementation, as arrays.
 
@@ -207,6 +226,11 @@ class Layer:
     trials: tuple[Case, ...]  #: with as few sizes alike as can be; on the first that it can express a reading is tried
     #: What people get wrong in a case, the most common first.
     faults: Callable[[Any, Problem], Iterable[Fault]] = lambda _case, _problem: ()
+    #: The same for what depends on the numbers that an implementation drew, or looks like a constant factor in a single
+    #: case: tried before all else.
+    first_faults: Callable[[Any, Problem, Observed], Iterable[Fault]] = lambda _case, _problem, _observed: ()
+    #: What people get wrong in forward: (case, problem with inputs in the working dtype, the outputs as one array).
+    forward_faults: Callable[[Any, Problem, Array], Iterable[ForwardFault]] = lambda _case, _problem, _out: ()
     #: Draws the numbers of a geometry, those that flags fix from the values given for them. Small ones, because a
     #: thousand of them are tried, and impossible ones only where what is given leaves no choice.
     random: Callable[[type[Any], Draw, Given], Mapping[str, Any]] = each_for_itself
@@ -240,7 +264,9 @@ class Layer:
 
     @property
     def indefinite(self) -> str:
-        """The title with its article, as it is spoken: an LSTM."""
+        """The title with its article, as it is spoken: an LSTM. Names of operations have none."""
+        if self.title.endswith(("convolution", "normalisation", "dropout", "pooling")):
+            return self.title
         return f"{'an' if self.title[0] in 'aeiouL' else 'a'} {self.title}"
 
     @property

@@ -11,15 +11,14 @@ from gradcheck_cli.layers.framework.axes import FEATURE, declare
 from gradcheck_cli.layers.framework.coupling import EACH
 from gradcheck_cli.layers.framework.make_problem import make_problem
 from gradcheck_cli.layers.layer import Case, Layer
-from gradcheck_cli.layers.normalisation import absolute, absolute_dx, slips
+from gradcheck_cli.layers.normalisation import absolute, absolute_dx
+from gradcheck_cli.layers.normalisation_faults import Normalisation, faults, forward_faults
 from gradcheck_cli.layers.parameter import real, size
 from gradcheck_cli.layers.vocabulary import simple
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from gradcheck_cli.arrays import Array
-    from gradcheck_cli.layers.layer import Fault, Problem
+    from gradcheck_cli.layers.layer import Problem
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,9 +99,20 @@ def _gradient_scale(dout: Array, x: Array, gamma: Array, _: Array, param: dict[s
     }
 
 
-def faults(case: LayernormCase, _: Problem) -> Iterator[Fault]:
-    """List what is left out of dx."""
-    return slips(_mean, case.eps, size="D", count=case.D, upstream=lambda inputs, dout: dout * inputs["gamma"])
+def _normalisation(case: LayernormCase) -> Normalisation:
+    return Normalisation(
+        mean=_mean,
+        eps=case.eps,
+        size="D",
+        count=case.D,
+        over="the features of a sample",
+        spread=lambda gamma, _: gamma,
+        summed=lambda terms: terms.sum(axis=tuple(range(terms.ndim - 1))),
+        others=(
+            ("the samples", lambda x: x.mean(axis=0, keepdims=True)),
+            ("all elements", lambda x: x.mean(keepdims=True)),
+        ),
+    )
 
 
 def standard() -> tuple[LayernormCase, ...]:
@@ -124,7 +134,8 @@ LAYER = Layer(
         axes={"x": "N D", "gamma": "D", "beta": "D", "out": "N D"},
     ),
     trials=(LayernormCase(N=3, D=5),),
-    faults=faults,
+    faults=lambda case, _: faults(_normalisation(case)),
+    forward_faults=lambda case, problem, _: forward_faults(_normalisation(case), problem.inputs),
     shows=lambda case: case.D > 1,  # of one feature nothing but beta is left
     param="ln_param",
 )

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import itertools
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
+from gradcheck_cli.layers.lstm_faults import slips
 from gradcheck_cli.layers.recurrent import Recurrent, StepCase
 from gradcheck_cli.layers.sigmoid import sigmoid_forward
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
     from gradcheck_cli.arrays import Array
-    from gradcheck_cli.layers.recurrent import Slip
 
     Cache = tuple[Array, ...]
 
@@ -43,7 +39,8 @@ def lstm_step_forward(
     next_c = f * prev_c + i * g
     squashed = np.tanh(next_c)
     slopes = np.hstack([ifo * (1 - ifo), 1 - g * g])
-    return o * squashed, next_c, (x, prev_h, prev_c, Wx, Wh, i, f, o, g, squashed, slopes, 1 - squashed * squashed)
+    cache = (x, prev_h, prev_c, Wx, Wh, i, f, o, g, squashed, sums, slopes, 1 - squashed * squashed)
+    return o * squashed, next_c, cache
 
 
 def lstm_step_backward(dnext_h: Array, dnext_c: Array, cache: Cache) -> tuple[Array, ...]:
@@ -55,7 +52,7 @@ def lstm_step_backward(dnext_h: Array, dnext_c: Array, cache: Cache) -> tuple[Ar
     affine layers that share da. (Hochreiter and Schmidhuber, 1997, with the forget gate of Gers, Schmidhuber and
     Cummins, 2000; the derivation by the chain rule, as in Greff et al., LSTM: A Search Space Odyssey, section II.)
     """
-    x, prev_h, prev_c, Wx, Wh, i, f, o, g, squashed, slopes, slope = cache
+    x, prev_h, prev_c, Wx, Wh, i, f, o, g, squashed, _, slopes, slope = cache
     dc = dnext_c + dnext_h * o * slope
     da = np.hstack([dc * g, dc * prev_c, dnext_h * squashed, dc * i]) * slopes
     return da @ Wx.T, da @ Wh.T, dc * f, x.T @ da, prev_h.T @ da, da.sum(axis=0)
@@ -69,58 +66,12 @@ def absolute(cache: Cache) -> Cache:
     return (*factors, slopes, 2 - slope)
 
 
-def slips(_: StepCase) -> Iterator[Slip]:
-    """Yield what people get wrong in a step: ways that are left out, and gates in another order."""
-
-    def without_forget_gate(dnext_h: Array, dnext_c: Array, cache: Cache) -> tuple[Array, ...]:
-        dx, dprev_h, _, *rest = lstm_step_backward(dnext_h, dnext_c, cache)
-        return dx, dprev_h, dnext_c + dnext_h * cache[7] * cache[-1], *rest
-
-    path = "dc = dnext_c + dnext_h o (1 - tanh(next_c)^2), and dprev_c = dc f."
-    yield "forget-gate", "In {names} the forget gate is left out.", path, without_forget_gate
-    yield (
-        "output-tanh",
-        "In {names} the slope of the tanh before the output gate is left out.",
-        path,
-        lambda dnext_h, dnext_c, cache: lstm_step_backward(dnext_h, dnext_c, (*cache[:-1], np.ones_like(cache[-1]))),
-    )
-    yield (
-        "cell-path",
-        "In {names} the way by next_c is left out: dnext_c is not added.",
-        path,
-        lambda dnext_h, dnext_c, cache: lstm_step_backward(dnext_h, 0 * dnext_c, cache),
-    )
-    for order in [*itertools.permutations(range(4))][1:]:
-        named = ", ".join("ifog"[gate] for gate in order)
-        yield (
-            "gate-columns-permuted",
-            f"In {{names}} the gates are in the order {named}.",
-            "Join their gradients in the order in which forward splits them: i, f, o, g.",
-            partial(_with_gates_in_order, order),
-        )
-
-
-def _with_gates_in_order(order: tuple[int, ...], dnext_h: Array, dnext_c: Array, cache: Cache) -> tuple[Array, ...]:
-    """Carry back with the blocks of da in another order: those of Wx', of dWx, dWh and db follow."""
-    x, prev_h, prev_c, Wx, Wh, *rest = cache
-    place = np.argsort(order)
-    _, _, dprev_c, *found = lstm_step_backward(dnext_h, dnext_c, cache)
-    turned = (x, prev_h, prev_c, _blocks(Wx, place), _blocks(Wh, place), *rest)
-    dx, dprev_h, *_ = lstm_step_backward(dnext_h, dnext_c, turned)
-    return dx, dprev_h, dprev_c, *(_blocks(array, order) for array in found)
-
-
-def _blocks(array: Array, order: Sequence[int] | Array) -> Array:
-    """Return the four blocks of columns in another order."""
-    return np.concatenate([np.split(array, 4, axis=-1)[gate] for gate in order], axis=-1)
-
-
 LAYER = Recurrent(
     case=LstmStepCase,
     forward=lstm_step_forward,
     backward=lstm_step_backward,
     states=("prev_h", "prev_c"),
-    slips=slips,
+    slips=lambda _: slips(),
     outputs=("next_h", "next_c"),
     gates=4,
     absolute=absolute,

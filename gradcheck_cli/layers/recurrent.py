@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -191,6 +191,7 @@ def through_time(
     dh: Array,
     caches: Sequence[Any],
     kept: tuple[float, ...] = (1.0,),
+    *,
     summed: float = 1.0,
 ) -> tuple[Array, ...]:
     """Carry dh (N, T, H) back through all steps, the last first.
@@ -214,42 +215,3 @@ def through_time(
         totals = [summed * total + share for total, share in zip(totals, shares, strict=True)] if totals else shares
         dxs.append(dx)
     return np.stack(dxs[::-1], axis=1), states[0], *totals
-
-
-def in_each_step(slips: Iterable[Slip], count: int) -> Iterator[Slip]:
-    """Yield the slips of a step as those of a sequence, made in each of its steps."""
-    for code, cause, remedy, step in slips:
-        yield code, cause, remedy, partial(through_time, step, kept=(1.0,) * count)
-
-
-def time_slips(step: Callable[..., Any], count: int, case: SequenceCase) -> Iterator[Slip]:
-    """Yield what is lost on the way back through time, or of its sums; nothing is where there is one step."""
-    if case.T == 1:
-        return
-    last = np.arange(case.T)[:, None] == case.T - 1
-    remedy = "Into step t go dh[:, t] and what step t + 1 returned for its previous state, added up."
-    yield (
-        "not-carried-back",
-        "In {names} the gradient of the hidden state is not carried back from step to step.",
-        remedy,
-        lambda dh, caches: through_time(step, dh, caches, (0.0, *[1.0] * (count - 1))),
-    )
-    yield (
-        "upstream-missing",
-        "In {names} the dh of a step is not added to what comes back from the next: only that of the last step counts.",
-        remedy,
-        lambda dh, caches: through_time(step, dh * last, caches, (1.0,) * count),
-    )
-    yield (
-        "assigned-not-accumulated",
-        "{names} {be} assigned where the shares of all steps are to be summed: that of the first step is left.",
-        "Every step has the same weights: write `+=`, not `=`, in the loop.",
-        lambda dh, caches: through_time(step, dh, caches, (1.0,) * count, summed=0.0),
-    )
-    if count > 1:
-        yield (
-            "cell-not-carried-back",
-            "In {names} the gradient of the cell state is not carried back from step to step.",
-            "Hand the dprev_c of step t + 1 to step t as its dnext_c.",
-            lambda dh, caches: through_time(step, dh, caches, (1.0, 0.0)),
-        )

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from gradcheck_cli.layers.recurrent import Recurrent, SequenceCase, in_each_step, through_time, time_slips
-from gradcheck_cli.layers.rnn_step import absolute, rnn_step_backward, rnn_step_forward, slips
+from gradcheck_cli.layers.recurrent import Recurrent, SequenceCase, through_time
+from gradcheck_cli.layers.rnn_faults import slips
+from gradcheck_cli.layers.rnn_step import absolute, rnn_step_backward, rnn_step_forward
+from gradcheck_cli.layers.time_faults import in_each_step, time_slips
 
 if TYPE_CHECKING:
     from gradcheck_cli.arrays import Array
@@ -48,7 +50,7 @@ LAYER = Recurrent(
     backward=rnn_backward,
     states=("h0",),
     outputs=("h",),
-    slips=lambda case: (*time_slips(rnn_step_backward, 1, case), *in_each_step(slips(case), 1)),
+    slips=lambda case: (*time_slips(rnn_step_backward, 1, case), *in_each_step(slips(rnn_step_backward), 1)),
     gates=1,
     absolute=lambda caches: [absolute(cache) for cache in caches],
     names=("rnn",),

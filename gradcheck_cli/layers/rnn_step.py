@@ -8,14 +8,12 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from gradcheck_cli.layers.recurrent import Recurrent, StepCase
+from gradcheck_cli.layers.rnn_faults import slips
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from gradcheck_cli.arrays import Array
-    from gradcheck_cli.layers.recurrent import Slip
 
-    Cache = tuple[Array, Array, Array, Array, Array]
+    Cache = tuple[Array, Array, Array, Array, Array, Array]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,8 +25,9 @@ class RnnStepCase(StepCase):
 
 def rnn_step_forward(x: Array, prev_h: Array, Wx: Array, Wh: Array, b: Array) -> tuple[Array, Cache]:
     """Return next_h = tanh(x Wx + prev_h Wh + b), and the cache."""
-    next_h = np.tanh(x @ Wx + prev_h @ Wh + b)
-    return next_h, (x, prev_h, Wx, Wh, 1 - next_h * next_h)
+    a = x @ Wx + prev_h @ Wh + b
+    next_h = np.tanh(a)
+    return next_h, (x, prev_h, Wx, Wh, a, 1 - next_h * next_h)
 
 
 def rnn_step_backward(dnext_h: Array, cache: Cache) -> tuple[Array, Array, Array, Array, Array]:
@@ -38,25 +37,15 @@ def rnn_step_backward(dnext_h: Array, cache: Cache) -> tuple[Array, Array, Array
     that share da: dx = da Wx', dprev_h = da Wh', dWx = x' da, dWh = prev_h' da, db = sum_n da.
     (Goodfellow, Bengio and Courville, Deep Learning, section 10.2.2.)
     """
-    x, prev_h, Wx, Wh, slope = cache
+    x, prev_h, Wx, Wh, _, slope = cache
     da = dnext_h * slope
     return da @ Wx.T, da @ Wh.T, x.T @ da, prev_h.T @ da, da.sum(axis=0)
 
 
 def absolute(cache: Cache) -> Cache:
     """Of a cache the one with which backward adds up absolute values: of 1 - h^2, 1 + h^2."""
-    x, prev_h, Wx, Wh, slope = cache
-    return abs(x), abs(prev_h), abs(Wx), abs(Wh), 2 - slope
-
-
-def slips(_: StepCase) -> Iterator[Slip]:
-    """Yield what people get wrong in a step."""
-    yield (
-        "slope-missing",
-        "In {names} the slope of tanh is left out.",
-        "Multiply dnext_h by 1 - next_h^2 first.",
-        lambda dnext_h, cache: rnn_step_backward(dnext_h, (*cache[:4], np.ones_like(cache[4]))),
-    )
+    x, prev_h, Wx, Wh, a, slope = cache
+    return abs(x), abs(prev_h), abs(Wx), abs(Wh), abs(a), 2 - slope
 
 
 LAYER = Recurrent(
@@ -64,7 +53,7 @@ LAYER = Recurrent(
     forward=rnn_step_forward,
     backward=rnn_step_backward,
     states=("prev_h",),
-    slips=slips,
+    slips=lambda _: slips(rnn_step_backward),
     outputs=("next_h",),
     gates=1,
     absolute=absolute,

@@ -14,10 +14,10 @@ from gradcheck_cli.layers.parameter import real, size
 from gradcheck_cli.layers.vocabulary import simple
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from gradcheck_cli.arrays import Array
-    from gradcheck_cli.layers.layer import Problem
+    from gradcheck_cli.layers.layer import Fault, ForwardFault, Problem
 
 
 #: How near to a kink no margin is, as a share of the scale: ten roundings of the largest scores in float16.
@@ -46,6 +46,8 @@ def loss(
     names: tuple[str, ...],
     scale: Callable[[Array, Array], Array],
     gradient_scale: Callable[[Array, Array], Array],
+    faults: Callable[[], Iterable[Fault]],
+    forward_faults: Callable[[Array, Array], Iterable[ForwardFault]],
 ) -> Layer:
     """Make the layer of a loss.
 
@@ -55,6 +57,8 @@ def loss(
         names: what people call it.
         scale: (x, y) -> the sum of the absolute values of the loss's terms.
         gradient_scale: (x, y) -> the same of the gradient.
+        faults: what people get wrong in the gradient.
+        forward_faults: (x, y) -> what they get wrong in the loss.
     """
     axes = declare(CLASS, x="N C", y="N", out="")
 
@@ -95,6 +99,8 @@ def loss(
             axes={"x": "N C", "y": "N", "out": ""},
         ),
         trials=(case(N=3, C=4),),
+        faults=lambda _case, _problem: faults(),
+        forward_faults=lambda _case, problem, _out: forward_faults(problem.inputs["x"], problem.inputs["y"]),
         loss=True,
     )
 

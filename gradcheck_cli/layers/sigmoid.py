@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from gradcheck_cli.layers.elementwise import ElementwiseCase, activation
+from gradcheck_cli.layers.slope_faults import faults, sigmoid_slopes
 
 if TYPE_CHECKING:
     from gradcheck_cli.arrays import Array
@@ -38,4 +39,5 @@ LAYER = activation(
     (sigmoid_forward, sigmoid_backward),
     slope=lambda out: out + out * out,
     names=("sigmoid", "logistic"),
+    faults=lambda: faults("the sigmoid", sigmoid_slopes("x", "out"), "dx = dout out (1 - out), with out = sigmoid(x)."),
 )

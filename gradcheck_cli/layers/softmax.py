@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from gradcheck_cli.layers.cross_entropy_faults import faults, loss_faults
 from gradcheck_cli.layers.scores import ScoresCase, loss, of_label, picked
 
 if TYPE_CHECKING:
@@ -52,4 +53,6 @@ LAYER = loss(
     names=("softmax", "cross_entropy", "crossentropy"),
     scale=scale,
     gradient_scale=gradient_scale,
+    faults=faults,
+    forward_faults=loss_faults,
 )

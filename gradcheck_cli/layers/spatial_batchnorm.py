@@ -5,13 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from gradcheck_cli.layers.batchnorm import (
-    STATISTICS,
-    batch_faults,
-    batch_problem,
-    batchnorm_backward,
-    batchnorm_forward,
-)
+from gradcheck_cli.layers.batchnorm import STATISTICS, batch_problem, batchnorm_backward, batchnorm_forward
+from gradcheck_cli.layers.batchnorm_faults import batch_faults, batch_forward_faults
 from gradcheck_cli.layers.framework.axes import declare
 from gradcheck_cli.layers.layer import Case, Layer
 from gradcheck_cli.layers.parameter import choice, real, size
@@ -101,6 +96,7 @@ LAYER = Layer(
     ),
     trials=(SpatialBatchnormCase(N=2, C=4, H=3, W=5),),
     faults=batch_faults,
+    forward_faults=batch_forward_faults,
     shows=lambda case: case.N * case.H * case.W > 1 or case.mode == "test",  # of one place nothing but beta is left
     param="bn_param",
     state=STATISTICS,

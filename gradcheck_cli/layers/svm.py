@@ -7,10 +7,15 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from gradcheck_cli.layers.cross_entropy_faults import loss_fault, wrong_means
+from gradcheck_cli.layers.layer import Fault
 from gradcheck_cli.layers.scores import ScoresCase, loss, of_label, picked
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
     from gradcheck_cli.arrays import Array
+    from gradcheck_cli.layers.layer import ForwardFault
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,10 +42,70 @@ def _scale(x: Array, y: Array) -> Array:
     return np.asarray((active * (abs(x) + abs(picked(x, y)) + 1)).sum() / len(y))
 
 
+def _faults() -> Iterator[Fault]:
+    """Yield what people take for the gradient."""
+    # Each from the margins, 1 where one of them is missed, 1 for the label, and the scores less that of the label.
+    slips: dict[tuple[str, str], Callable[[Array, Array, Array, Array], Array]] = {
+        ("label-missing", "the label has no gradient"): lambda _, a, __, ___: a,
+        ("label-missing", "the label has -1 / N, and not -1 / N for each class whose margin is missed"): (
+            lambda _, a, y, __: a - y
+        ),
+        ("label-missing", "only the label has a gradient"): lambda _, a, y, __: -y * _count(a),
+        ("label-sign", "the label has the wrong sign"): lambda _, a, y, __: a + y * _count(a),
+        ("label-counted", "the label is counted among the classes: it has 1 / N too much"): (
+            lambda _, a, y, __: a + y - y * _count(a)
+        ),
+        ("label-counted", "the label is counted among the classes: it has 1 / N too little"): (
+            lambda _, a, y, __: a - y * (_count(a) + 1)
+        ),
+        ("margins-not-counted", "margins are added up, where each that is missed counts as 1"): (
+            lambda m, _, y, __: m - y * _count(m)
+        ),
+        ("margins-not-counted", "margins are added up twice, as for the squared hinge loss"): (
+            lambda m, _, y, __: 2 * (m - y * _count(m))
+        ),
+        ("margin-missing", "a margin is missed where it is below 0, and not below 1"): (
+            lambda _, __, y, ahead: (ahead > 0) - y * _count((ahead > 0).astype(y.dtype))
+        ),
+    }
+    for (code, words), slip in slips.items():
+
+        def gradients(
+            inputs: Mapping[str, Array], _: Array, slip: Callable[[Array, Array, Array, Array], Array] = slip
+        ) -> Mapping[str, Array]:
+            x, y = inputs["x"], inputs["y"]
+            label, ahead = of_label(x, y), x - picked(x, y)
+            margins = np.maximum(0, ahead + 1) * (1 - label)
+            return {"x": slip(margins, (margins > 0).astype(x.dtype), label, ahead) / x.dtype.type(len(y))}
+
+        yield Fault(
+            code=code,
+            cause=f"In {{names}} {words}.",
+            remedy="A class whose margin is missed has 1 / N more, and the label 1 / N less for each of these.",
+            gradients=gradients,
+        )
+
+
+def _count(active: Array) -> Array:
+    return np.asarray(active.sum(axis=1, keepdims=True))
+
+
+def _loss_faults(x: Array, y: Array) -> Iterator[ForwardFault]:
+    """Yield what people take for the loss."""
+    label, ahead, count = of_label(x, y), x - picked(x, y), len(y)
+    margins = np.maximum(0, ahead + 1) * (1 - label)
+    yield from wrong_means(margins.sum(), {"N": count}, {"N C": x.size, "C": x.shape[1], "1": 1})
+    yield loss_fault("counts the label among the classes: it is 1 too large", margins.sum() / count + 1)
+    yield loss_fault("has no margin of 1", (np.maximum(0, ahead) * (1 - label)).sum() / count)
+    yield loss_fault("has squared margins", (margins**2).sum() / count)
+
+
 LAYER = loss(
     SvmCase,
     svm_loss,
     names=("svm", "hinge"),
     scale=_scale,
     gradient_scale=lambda x, y: abs(svm_loss(x, y)[1]),
+    faults=_faults,
+    forward_faults=_loss_faults,
 )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from gradcheck_cli.layers.elementwise import ElementwiseCase, activation
+from gradcheck_cli.layers.slope_faults import faults, tanh_slopes
 
 if TYPE_CHECKING:
     from gradcheck_cli.arrays import Array
@@ -32,4 +33,10 @@ def tanh_backward(dout: Array, cache: Array) -> Array:
     return dx
 
 
-LAYER = activation(TanhCase, (tanh_forward, tanh_backward), slope=lambda out: 1 + out * out, names=("tanh",))
+LAYER = activation(
+    TanhCase,
+    (tanh_forward, tanh_backward),
+    slope=lambda out: 1 + out * out,
+    names=("tanh",),
+    faults=lambda: faults("tanh", tanh_slopes("x", "out"), "dx = dout (1 - out^2), with out = tanh(x)."),
+)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
 
 from gradcheck_cli.layers.affine import affine_backward, affine_forward
 from gradcheck_cli.layers.framework.axes import declare
@@ -61,20 +63,27 @@ def problem(case: TemporalAffineCase) -> Problem:
 
 
 def faults(case: TemporalAffineCase, _: Problem) -> Iterator[Fault]:
-    """Yield a loop over steps that keeps the last one's share of the parameters' gradients."""
+    """Yield loops over steps, or over samples, that keep one share of the parameters' gradients."""
+    last, first = slice(-1, None), slice(0, 1)
+    for what, count, part in (
+        ("last step", case.T, np.s_[:, last]),
+        ("first step", case.T, np.s_[:, first]),
+        ("last sample", case.N, np.s_[last]),
+        ("first sample", case.N, np.s_[first]),
+    ):
 
-    def of_last_step(inputs: Mapping[str, Array], dout: Array) -> Mapping[str, Array]:
-        x, w, _ = inputs.values()
-        _, dw, db = temporal_affine_backward(dout[:, -1:], (x[:, -1:], w))
-        return {"w": dw, "b": db}
+        def of_part(inputs: Mapping[str, Array], dout: Array, part: Any = part) -> Mapping[str, Array]:
+            x, w, _ = inputs.values()
+            _, dw, db = temporal_affine_backward(dout[part], (x[part], w))
+            return {"w": dw, "b": db}
 
-    if case.T > 1:
-        yield Fault(
-            code="assigned-not-accumulated",
-            cause="{names} {be} assigned where contributions are to be summed: the last step's share is left.",
-            remedy="Write `+=`, not `=`, in the loop.",
-            gradients=of_last_step,
-        )
+        if count > 1:
+            yield Fault(
+                code="assigned-not-accumulated",
+                cause=f"{{names}} {{be}} assigned where contributions are to be summed: the {what}'s share is left.",
+                remedy="Write `+=`, not `=`, in the loop.",
+                gradients=of_part,
+            )
 
 
 def standard() -> tuple[TemporalAffineCase, ...]:

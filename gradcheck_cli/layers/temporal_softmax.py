@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
 from gradcheck_cli.arrays import signed_uniform
 from gradcheck_cli.layers import softmax
+from gradcheck_cli.layers.cross_entropy_faults import loss_fault, of_rows, slips, wrong_means
 from gradcheck_cli.layers.framework.axes import declare
 from gradcheck_cli.layers.framework.make_problem import make_problem
 from gradcheck_cli.layers.layer import Case, Fault, Layer
@@ -17,10 +19,11 @@ from gradcheck_cli.layers.softmax import softmax_loss
 from gradcheck_cli.layers.vocabulary import simple
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from gradcheck_cli.arrays import Array
-    from gradcheck_cli.layers.layer import Problem
+    from gradcheck_cli.layers.cross_entropy_faults import Rows
+    from gradcheck_cli.layers.layer import ForwardFault, Observed, Problem
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,7 +91,7 @@ def _gradient_scale(_: Array, x: Array, y: Array, mask: Array) -> dict[str, Arra
 
 
 def faults(_case: TemporalSoftmaxCase, _problem: Problem) -> Iterator[Fault]:
-    """Yield steps that count and should not."""
+    """Yield steps that count and should not, and the slips of a softmax loss in each step."""
     yield Fault(
         code="mask-ignored",
         cause="In {names} the mask is left out: steps that do not count have a gradient.",
@@ -97,6 +100,48 @@ def faults(_case: TemporalSoftmaxCase, _problem: Problem) -> Iterator[Fault]:
             "x": temporal_softmax_loss(inputs["x"], inputs["y"], np.ones_like(inputs["mask"]))[1]
         },
     )
+    yield Fault(
+        code="mask-inverted",
+        cause="In {names} the mask is inverted: steps that do not count have a gradient, and the others none.",
+        remedy="Multiply the gradient of each step by its element of mask: True where it counts.",
+        gradients=lambda inputs, _: {"x": temporal_softmax_loss(inputs["x"], inputs["y"], ~inputs["mask"])[1]},
+    )
+
+    def gradients(inputs: Mapping[str, Array], _: Array, rows: Rows) -> Mapping[str, Array]:
+        x, y, mask = inputs["x"], inputs["y"], inputs["mask"]
+        weights = mask.reshape(-1).astype(x.dtype) / x.dtype.type(len(x))
+        return {"x": of_rows(rows, x.reshape(-1, x.shape[2]), y.reshape(-1), weights).reshape(x.shape)}
+
+    remedy = "At each step that counts, dx = p / N, less 1 / N for its word; elsewhere it is 0."
+    for code, cause, rows in slips():
+        yield Fault(code=code, cause=cause, remedy=remedy, gradients=partial(gradients, rows=rows))
+
+
+def first_faults(case: TemporalSoftmaxCase, problem: Problem, _observed: Observed) -> Iterator[Fault]:
+    """Yield the gradient of a mean over the steps that count, which is a constant multiple of the right one."""
+    counted = int(problem.inputs["mask"].sum())
+    if counted % case.N:  # else it may be a size that is meant
+        yield Fault(
+            code="mean-over-steps",
+            cause=f"{{names}} {{be}} divided by the {counted} steps that count, and not by N = {case.N}.",
+            remedy="Divide by N, as the loss does.",
+            gradients=lambda inputs, _: {
+                "x": temporal_softmax_loss(*inputs.values())[1] * inputs["x"].dtype.type(case.N / counted)
+            },
+        )
+
+
+def forward_faults(case: TemporalSoftmaxCase, problem: Problem, _out: Array) -> Iterator[ForwardFault]:
+    """Yield what people take for the loss."""
+    x, y, mask = problem.inputs["x"], problem.inputs["y"], problem.inputs["mask"]
+    loss, _ = temporal_softmax_loss(x, y, mask)
+    whole, _ = temporal_softmax_loss(x, y, np.ones_like(mask))
+    counted = int(mask.sum())
+    steps = {"the number of steps that count": counted, "N T": mask.size, "T": case.T, "1": 1}
+    yield from wrong_means(loss * case.N, {"N": case.N}, steps)
+    yield loss_fault("has no mask: all steps count", whole)
+    yield from wrong_means(whole * case.N, {"the number of samples, and has no mask": case.N}, {"N T": mask.size})
+    yield loss_fault("has the wrong sign", -loss)
 
 
 def standard() -> tuple[TemporalSoftmaxCase, ...]:
@@ -126,5 +171,7 @@ LAYER = Layer(
     ),
     trials=(TemporalSoftmaxCase(N=2, T=3, V=4),),
     faults=faults,
+    first_faults=first_faults,
+    forward_faults=forward_faults,
     loss=True,
 )

@@ -77,20 +77,47 @@ def problem(case: WordEmbeddingCase) -> Problem:
 
 def faults(_: WordEmbeddingCase, problem: Problem) -> Iterator[Fault]:
     """Yield what is left of words that repeat where their shares are not added up."""
-
-    def overwritten(inputs: Mapping[str, Array], dout: Array) -> Mapping[str, Array]:
-        dW = np.zeros_like(inputs["W"])
-        dW[inputs["x"]] = dout  # of an index that repeats the last value stays
-        return {"W": dW}
-
-    if np.unique(problem.inputs["x"]).size == problem.inputs["x"].size:
+    words = problem.inputs["x"]
+    if np.unique(words).size == words.size:
         return
+    every = "`dW[x] = dout` and `dW[x] += dout` write to each row once"
+    for what, left in (
+        ("a repeated word the last is left", _last),
+        ("a word that repeats in a sample the last is left", _last_of_sample),
+        ("a word that repeats at a step the last sample's is left", _last_of_step),
+    ):
+        yield Fault(
+            code="assigned-not-accumulated",
+            cause=f"{{names}} {{be}} assigned where contributions are to be summed: of {what}.",
+            remedy=f"Write `np.add.at(dW, x, dout)`: {every}.",
+            gradients=lambda inputs, dout, left=left: {"W": left(inputs["x"], np.zeros_like(inputs["W"]), dout)},  # type: ignore[misc]
+        )
+
+    def averaged(inputs: Mapping[str, Array], dout: Array) -> Mapping[str, Array]:
+        counts = np.maximum(1, np.bincount(words.reshape(-1), minlength=len(inputs["W"])))
+        return {"W": word_embedding_backward(dout, (words, inputs["W"].shape)) / counts[:, None].astype(dout.dtype)}
+
     yield Fault(
-        code="assigned-not-accumulated",
-        cause="{names} {be} assigned where contributions are to be summed: of a repeated word the last is left.",
-        remedy="Write `np.add.at(dW, x, dout)`: `dW[x] = dout` and `dW[x] += dout` write to each row once.",
-        gradients=overwritten,
+        code="words-averaged",
+        cause="In {names} the shares of a word are averaged, and not summed.",
+        remedy="Add the shares up: do not divide by how often a word occurs.",
+        gradients=averaged,
     )
+
+
+def _last(x: Array, dW: Array, dout: Array) -> Array:
+    dW[x] = dout  # of an index that repeats the last value stays
+    return dW
+
+
+def _last_of_sample(x: Array, dW: Array, dout: Array) -> Array:
+    for words, shares in zip(x, dout, strict=True):
+        dW[words] += shares  # an index that repeats is written once
+    return dW
+
+
+def _last_of_step(x: Array, dW: Array, dout: Array) -> Array:
+    return _last_of_sample(x.T, dW, dout.swapaxes(0, 1))
 
 
 def standard() -> tuple[WordEmbeddingCase, ...]:

@@ -48,7 +48,7 @@ class JsonReport:
                 "cases": summary.cases,
                 **{str(verdict): summary.counts[verdict] for verdict in Verdict},
                 "interrupted": summary.interrupted,
-                "stopped": summary.stopped,
+                "stopped": summary.stopped or summary.lost,
                 "seconds": summary.seconds,
             },
             "results": self._results,

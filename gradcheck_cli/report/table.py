@@ -176,9 +176,9 @@ class TableReport:
     def _summary(self, summary: Summary) -> Text:
         counts = {verdict: count for verdict, count in summary.counts.items() if count}
         text = Text(f"{summary.cases} {'case' if summary.cases == 1 else 'cases'}")
-        cut = summary.interrupted or summary.stopped
+        cut = summary.interrupted or summary.stopped or summary.lost
         if cut:
-            how = "interrupted" if summary.interrupted else "stopped by --max-failures"
+            how = "stopped by --max-failures" if summary.stopped else "cut short" if summary.lost else "interrupted"
             text = Text(f"{how} after {summary.cases} of {self._run.cases} cases")
         for number, (verdict, count) in enumerate(counts.items()):
             text.append(", " if number else ": " if len(counts) > 1 or cut else " ")

@@ -441,7 +441,7 @@ def test_a_consistent_pair_that_is_something_else() -> None:
         result = check(case, (forward, backward))
         assert [found.code for found in result.diagnosis] == ([] if result.passed else ["own-function"])
         if not result.passed:
-            assert "something else than convolution" in result.diagnosis[0].text
+            assert "something other than convolution" in result.diagnosis[0].text
 
 
 def test_a_right_backward_beside_a_wrong_forward() -> None:

@@ -128,3 +128,129 @@ def test_a_set_of_one_element_shows_nothing_whatever_terms_cancel_in_it(layer: s
     result = check(make(**dict.fromkeys(sizes[layer], 1)))
     assert result.verdict is Verdict.INCONCLUSIVE
     assert (result.reason or "").startswith("forward does not depend on x and gamma")
+
+
+def _pops(x: Any, w: Any, b: Any, conv_param: Any) -> Any:
+    out, cache = conv_forward_naive(x, w, b, conv_param)
+    return out, [cache]
+
+
+def _emptied(x: Any, w: Any, b: Any, conv_param: Any) -> Any:
+    out, cache = conv_forward_naive(x, w, b, conv_param)
+    return out, ({"kept": cache},)
+
+
+def _from_emptied(dout: Any, cache: Any) -> Any:
+    gradients = conv_backward_naive(dout, cache[0]["kept"])
+    cache[0].clear()
+    return gradients
+
+
+@pytest.mark.parametrize(
+    ("pair", "error"),
+    [
+        ((_pops, lambda dout, cache: conv_backward_naive(dout, cache.pop())), "IndexError: pop from empty list"),
+        ((_emptied, _from_emptied), "KeyError: 'kept'"),
+    ],
+    ids=["pops", "clears"],
+)
+def test_a_cache_that_serves_once_is_told_and_the_first_gradients_are_judged(pair: Any, error: str) -> None:
+    result = check(ConvCase(), pair)
+    assert broken(result) == {"deterministic"}
+    assert {gradient.verdict for gradient in result.gradients.values()} == {Verdict.PASS}
+    assert (result.reason or "").startswith("called a second time with the same cache, ")
+    assert f"raised {error} (the first call used up" in (result.reason or "")
+    assert check(ConvCase(), pair, skipped_duties=("deterministic",)).passed
+
+
+def test_an_error_says_which_call_raised() -> None:
+    def backward(dout: Any, cache: Any) -> Any:
+        if not dout.any():
+            raise ZeroDivisionError("no dout")
+        return conv_backward_naive(dout, cache)
+
+    result = check(ConvCase(), (conv_forward_naive, backward))
+    assert result.reason == "called with a zero cotangent, backward raised ZeroDivisionError: no dout"
+
+    seen: list[Any] = []
+
+    def once(dout: Any, cache: Any) -> Any:
+        seen.append(dout)
+        if len(seen) > 1:
+            raise RuntimeError("spent")
+        return conv_backward_naive(dout, cache)
+
+    result = check(ConvCase(), (conv_forward_naive, once))
+    assert {gradient.verdict for gradient in result.gradients.values()} == {Verdict.PASS}
+    assert result.duties["deterministic"].reason == (
+        "called again, with the cache of another forward, once raised RuntimeError: spent"
+    )
+
+
+def _accumulating(kept: dict[str, Any], *, in_cache: bool) -> Any:
+    def forward(x: Any, w: Any, b: Any, conv_param: Any) -> Any:
+        out, cache = conv_forward_naive(x, w, b, conv_param)
+        return out, (cache, {} if in_cache else kept)
+
+    def backward(dout: Any, stored: Any) -> Any:
+        cache, sums = stored
+        dx, dw, db = conv_backward_naive(dout, cache)
+        sums["dw"] = sums.get("dw", 0) + dw
+        sums["db"] = sums.get("db", 0) + db
+        return dx, sums["dw"], sums["db"]
+
+    return forward, backward
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("in_cache", [False, True])
+def test_gradients_that_are_added_up_are_told_and_can_be_accepted(in_cache: bool, dtype: str) -> None:
+    for case in (replace(case, dtype=dtype) for case in standard()[:4]):
+        result = check(case, _accumulating({}, in_cache=in_cache))
+        assert broken(result) == {"deterministic"}
+        assert (result.reason or "").startswith("dw and db are added up when backward is called again")
+        assert ("same cache" in (result.reason or "")) is in_cache
+        assert "--skip-duty deterministic" in (result.reason or "")
+        assert check(case, _accumulating({}, in_cache=in_cache), skipped_duties=("deterministic",)).passed
+
+
+def test_what_is_accepted_is_the_sum_alone() -> None:
+    """Of gradients that are added up, each call's share is still held to be linear in the cotangent."""
+    forward, backward = _accumulating({}, in_cache=False)
+
+    def clipped(dout: Any, stored: Any) -> Any:
+        return backward(np.clip(dout, -1.6, 1.6), stored)
+
+    result = check(ConvCase(), (forward, clipped), skipped_duties=("deterministic",))
+    assert {name for name, duty in result.duties.items() if duty.verdict is Verdict.FAIL} == {"linear_in_cotangent"}
+
+
+@pytest.mark.parametrize(("names", "written"), [(("dnext_h", "dnext_c"), 1), (("grad_h", "grad_c"), 0)])
+def test_a_cotangent_that_is_written_into_has_the_name_that_backward_gives_it(
+    names: tuple[str, str], written: int
+) -> None:
+    forward, right = next(iter(LAYERS["lstm-step"].builtin.values()))
+
+    def writes(one: Any, other: Any, cache: Any) -> Any:
+        gradients = right(one, other, cache)
+        (one, other)[written][:] = 0
+        return gradients
+
+    scope: dict[str, Any] = {"writes": writes}
+    exec(f"def backward({', '.join(names)}, cache):\n    return writes({', '.join(names)}, cache)", scope)
+    case = next(iter(LAYERS["lstm-step"].standard()))
+    assert check(case, (forward, scope["backward"])).reason == f"{names[written]} was written into"
+    assert check(case, (forward, lambda *given: writes(given[0], *given[1:]))).reason == (
+        f"dnext_{'hc'[written]} was written into"  # as the layer calls it, where the code does not say
+    )
+
+
+def test_a_gradient_in_place_in_dout_has_its_own_name() -> None:
+    forward, backward = conv_forward_naive, conv_backward_naive
+
+    def in_place(upstream: Any, cache: Any) -> Any:
+        gradients = backward(upstream, cache)
+        upstream *= 0
+        return gradients
+
+    assert check(ConvCase(), (forward, in_place)).reason == "upstream was written into"

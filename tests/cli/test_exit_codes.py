@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import jsonschema
@@ -238,25 +239,28 @@ def test_undecided_is_3(convcheck: Program, layer_file: LayerFile, replacements:
     assert "1 case inconclusive" in run.stdout
 
 
-def test_a_bug_of_the_checker_is_4(convcheck: Program, tmp_path: Path) -> None:
+def test_a_bug_of_the_checker_is_4_and_what_was_finished_is_reported(convcheck: Program, tmp_path: Path) -> None:
     plant = tmp_path / "planted"
     plant.mkdir()
     (plant / "sitecustomize.py").write_text(
-        "import gradcheck_cli.checks.check\n\n\n"
-        "def check_case(*_):\n    raise RuntimeError('planted here')\n\n\n"
-        "gradcheck_cli.checks.check.check_case = check_case\n",
+        "from gradcheck_cli.engine.stream import Forgetful\n\n\n"
+        "def recall(self, number, case):\n"
+        "    if case.N == 2:\n        raise RuntimeError('planted here')\n\n\n"
+        "Forgetful.recall = recall\n",
         encoding="utf-8",
     )
-    (tmp_path / "report.json").write_text("as it was", encoding="utf-8")
     path = os.pathsep.join([str(plant), *filter(None, [os.environ.get("PYTHONPATH")])])
-    run = convcheck(*SMALL, "--json", "report.json", env={"PYTHONPATH": path})
-    assert (run.returncode, run.stdout) == (4, "")
+    run = convcheck(*SMALL, "--N", "1,2,3", "--json", "report.json", env={"PYTHONPATH": path})
+    assert run.returncode == 4
+    assert "cut short after 1 of 3 cases: 1 passed" in run.stdout
     assert run.stderr.startswith("Traceback")
     assert "RuntimeError: planted here" in run.stderr
     last = run.stderr.splitlines()[-1]
     assert "bug in the checker" in last
     assert "https://" in last
-    assert (tmp_path / "report.json").read_text(encoding="utf-8") == "as it was"
+    report = json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))
+    assert [result["verdict"] for result in report["results"]] == ["pass"]
+    assert report["summary"]["stopped"] is True
     assert {path.name for path in tmp_path.iterdir()} == {"planted", "report.json"}
 
 
@@ -318,7 +322,8 @@ def test_interrupted_with_json_on_stdout_is_130_and_json(layer_file: LayerFile, 
 )
 def test_the_worst_verdict_decides(verdicts: list[Verdict], code: int) -> None:
     assert exit_code(Summary.of(verdicts, seconds=0)) == code
-    assert exit_code(Summary.of(verdicts, seconds=0, interrupted=True)) == 130
+    assert exit_code(replace(Summary.of(verdicts, seconds=0), bugs=1)) == 4
+    assert exit_code(replace(Summary.of(verdicts, seconds=0, interrupted=True), bugs=1)) == 130
 
 
 def interrupted(folder: Path, *args: str) -> subprocess.CompletedProcess[str]:

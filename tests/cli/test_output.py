@@ -257,20 +257,6 @@ def test_the_files_are_written_though_the_reader_left(tmp_path: Path) -> None:
     assert json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))["summary"]["pass"] == 1
 
 
-def test_without_any_stdout_the_exit_code_counts(tmp_path: Path) -> None:
-    run = subprocess.run(
-        ["sh", "-c", 'exec "$0" "$@" >&-', PROGRAMS / "convcheck", *SMALL],
-        cwd=tmp_path,
-        env=clean_environment(),
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        encoding="utf-8",
-        timeout=60,
-        check=False,
-    )
-    assert (run.returncode, run.stderr) == (0, "")
-
-
 @pytest.mark.parametrize("args", [("--HH", "3,9"), SMALL], ids=["a line cut short", "a table"])
 def test_an_encoding_without_box_drawing(convcheck: Program, args: tuple[str, ...]) -> None:
     run = convcheck(*args, env={"PYTHONIOENCODING": "ascii"})

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -18,11 +20,13 @@ pytest.importorskip("distributed")
 
 from gradcheck_cli.engine.cluster import Cluster, ClusterError
 from gradcheck_cli.engine.here import InProcess
-from gradcheck_cli.engine.stream import Crew, run
+from gradcheck_cli.engine.leftovers import fresh_name
+from gradcheck_cli.engine.stream import Crew, LostError, run
 from gradcheck_cli.implementation.source import sources
 from gradcheck_cli.layers.conv import ConvCase
 from gradcheck_cli.result import Verdict
 from tests.conftest import PROGRAMS, clean_environment, report_of
+from tests.engine.test_leftovers import dead_process
 from tests.engine.test_stream import alone, results, small, work
 from tests.guard.test_process import is_gone
 
@@ -199,12 +203,101 @@ def test_an_interrupt_takes_leave_of_the_cluster(local: Local, layer_file: Layer
     assert is_gone(int(pid.read_text().split()[0]))
 
 
-def test_a_cluster_that_cannot_be_used_is_told(convcheck: Program, tmp_path: Path) -> None:
-    for address in ("tcp://127.0.0.1:1", "nonsense://1"):
-        run = convcheck("--dask", address)
-        assert run.returncode == 2
-        assert "Invalid value for --dask" in run.stderr
-        assert "Traceback" not in run.stderr
+@pytest.mark.parametrize(
+    ("address", "said"),
+    [
+        ("tcp://127.0.0.1:1", "no scheduler answers there"),
+        ("127.0.0.1", "it has no port"),
+        ("nonsense://1", "nonsense:// cannot be used here"),
+        ("tls://127.0.0.1:1", "tls:// cannot be used here (distributed.comm.tls in Dask's configuration"),
+        ("ucx://127.0.0.1:1", "ucx:// cannot be used here"),
+        ("inproc://127.0.0.1/1/1", "inproc:// cannot be used here (it is for a single process)"),
+    ],
+)
+def test_an_address_that_cannot_be_used_is_told(address: str, said: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gradcheck_cli.engine.cluster._PATIENCE", 0.5)
+    with pytest.raises(ClusterError, match=re.escape(said)):
+        Cluster(address, {})
+
+
+def test_from_the_command_line_an_address_that_cannot_be_used_is_two_lines(convcheck: Program) -> None:
+    run = convcheck("--dask", "tls://127.0.0.1:1")
+    assert (run.returncode, len(run.stderr.splitlines())) == (2, 2), run.stderr
+    assert run.stderr.startswith("Error: Invalid value for --dask: 'tls://127.0.0.1:1': tls:// cannot be used here")
+
+
+SLOW = (
+    "import time\nimport numpy as np\n\n\ndef relu_forward(x):\n    time.sleep(0.02)\n    return np.maximum(x, 0), x\n"
+)
+SLOW += "\n\ndef relu_backward(dout, x):\n    return dout * (x > 0)\n"
+
+
+def test_a_scheduler_that_is_lost_loses_nothing_that_was_finished(tmp_path: Path, gradcheck: Program) -> None:
+    (tmp_path / "dask").mkdir()
+    (tmp_path / "slow.py").write_text(SLOW, encoding="utf-8")
+    cluster = Local(tmp_path / "dask")
+    cluster.add_worker()
+    shapes = ",".join(f"{rows}x{columns}" for rows in range(1, 10) for columns in range(1, 10))
+    flags = ("relu", "slow.py", "--shape", shapes, "--resume", "kept.jsonl", "--json", "report.json")
+    with subprocess.Popen(
+        [PROGRAMS / "gradcheck", *flags, "--dask", cluster.address],
+        cwd=tmp_path,
+        env=clean_environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as run:
+        kept = tmp_path / "kept.jsonl"
+        while not kept.exists() or kept.read_bytes().count(b"\n") < 5:
+            time.sleep(0.05)
+        cluster.close()
+        out, err = run.communicate(timeout=60)
+    finished = kept.read_bytes().count(b"\n") - 1
+    assert 0 < finished < 81
+    assert (run.returncode, err) == (
+        3,
+        f"Error: the Dask scheduler is gone, or was restarted: {81 - finished} of 81 cases were not run.\n",
+    )
+    assert f"cut short after {finished} of 81 cases: {finished} passed" in out
+    report = json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))
+    assert (len(report["results"]), report["summary"]["stopped"]) == (finished, True)
+
+
+def test_workers_that_are_lost_are_told_of_and_given_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    for name, seconds in ("_SHORTEST_IDLE", 0.3), ("_LONGEST_IDLE", 3.0), ("_PAUSE", 0.1):
+        monkeypatch.setattr(f"gradcheck_cli.engine.cluster.{name}", seconds)
+    cluster, told = Local(tmp_path), list[str]()
+    cluster.add_worker()
+    executor = Cluster(cluster.address, {}, told.append)
+    for worker in cluster.workers:
+        worker.kill()
+    with pytest.raises(LostError, match=r"has had no workers for 3 s"):
+        list(run(Crew(executor=executor, ahead=1), [(work(), list(small(3))[:4])]))
+    executor.shutdown()
+    (warning,) = told
+    assert "has no workers left; waiting" in warning
+    cluster.close()
+
+
+def test_a_worker_removes_what_killed_ones_have_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from gradcheck_cli.engine.cluster import _MARKER, _Files
+
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    left = tmp_path / fresh_name(_MARKER).replace(f"-{os.getpid()}-", f"-{dead_process()}-")
+    (left / "inner").mkdir(parents=True)
+    files = _Files(name="this run", here="/", files={"/layers.py": b"x = 1"})
+    files.setup(None)
+    (there,) = tmp_path.iterdir()
+    assert there != left
+    assert (there / "layers.py").read_bytes() == b"x = 1"
+    assert there.stat().st_mode & 0o777 == 0o700
+    files.teardown(None)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_cluster_without_workers_is_told(tmp_path: Path) -> None:
     empty = Local(tmp_path)
     with pytest.raises(ClusterError, match="no workers"):
         Cluster(empty.address, {})

@@ -537,7 +537,7 @@ def mask_forgotten(dout: Any, mask: Any) -> Any:
     return dout
 
 
-@_plant("dropout", dropout_forward, "factor")
+@_plant("dropout", dropout_forward, "dropout-scale")
 def not_scaled(dout: Any, mask: Any) -> Any:
     return dout if mask is None else dout * (mask > 0)
 
@@ -669,7 +669,7 @@ def gate_order(dnext_h: Any, dnext_c: Any, cache: Any) -> Any:
 
 @_plant("lstm-step", lstm_step_forward, "gate-columns-permuted")
 def gates_joined_in_another_order(dnext_h: Any, dnext_c: Any, cache: Any) -> Any:
-    x, prev_h, prev_c, Wx, Wh, i, f, o, g, squashed, slopes, slope = cache
+    x, prev_h, prev_c, Wx, Wh, i, f, o, g, squashed, _, slopes, slope = cache
     dc = dnext_c + dnext_h * o * slope
     di, df, do, dg = np.split(slopes, 4, axis=1)
     da = np.hstack([di * dc * g, df * dc * prev_c, dg * dc * i, do * dnext_h * squashed])

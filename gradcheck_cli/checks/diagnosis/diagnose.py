@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,10 +13,12 @@ from gradcheck_cli.checks.diagnosis.evidence import Evidence, Explanation, Hypot
 from gradcheck_cli.checks.diagnosis.factor import any_factor, named_factors
 from gradcheck_cli.checks.diagnosis.function import of_functions
 from gradcheck_cli.checks.diagnosis.further import Further, usable
+from gradcheck_cli.checks.diagnosis.outputs import forward_causes
 from gradcheck_cli.checks.diagnosis.precision import narrower, rounded_arrays
 from gradcheck_cli.checks.diagnosis.rearranged import rearranged, simple
 from gradcheck_cli.checks.forward import expected_output
 from gradcheck_cli.implementation.implementation import listed
+from gradcheck_cli.layers.layer import Observed
 from gradcheck_cli.result import Diagnosis, Verdict
 
 if TYPE_CHECKING:
@@ -74,10 +77,19 @@ def diagnose(
         One diagnosis for each cause, the leaks among them; none where nothing fits.
     """
     size = problem.cotangent.size + sum(value.size for value in problem.inputs.values())
-    # State that is wrong alone leaves the function that is differentiated as it should be.
-    forward_fails = forward is not None and forward.verdict is Verdict.FAIL and forward.name not in problem.state
-    if size > LARGEST or not (forward_fails or Verdict.FAIL in {found.verdict for found in gradients.values()}):
+    fails = forward is not None and forward.verdict is Verdict.FAIL
+    gradient_fails = Verdict.FAIL in {found.verdict for found in gradients.values()}
+    if size > LARGEST or not (fails or gradient_fails):
         return leaks
+    mistakes: list[tuple[Explanation, list[str]]] = []
+    if fails and size <= LARGEST_FOR_SLIPS:
+        with np.errstate(all="ignore"):
+            mistakes = [*forward_causes(case, layer, problem, settings, out)]
+    causes = tuple(_diagnosis(*mistake) for mistake in mistakes)
+    # State that is wrong alone leaves the function that is differentiated as it should be.
+    forward_fails = fails and forward is not None and forward.name not in problem.state
+    if not (forward_fails or gradient_fails):
+        return (*leaks, *causes)
     arrays = {name: np.asarray(array) for name, array in returned.items() if usable(array, case.dtype)}
     evidence = Evidence(
         case=case,
@@ -95,17 +107,29 @@ def diagnose(
     if forward_fails and forward and forward.worst:
         expected = expected_output(problem, out)
         rounded = narrower(np.asarray(out, expected.value.dtype), expected, case.dtype)
-        if rounded and not leaks:  # what else is seen, in leaks and gradients, is its roundings
+        if rounded and not (leaks or causes):  # what else is seen, in leaks and gradients, is its roundings
             return (_diagnosis(rounded, ["out"]),)
         if {found.verdict for found in gradients.values()} == {Verdict.PASS}:
-            cause = f"Forward and backward agree with each other, but compute something else than {layer.title}."
-            first = "Hold forward against the definition first."
-            return (*leaks, Diagnosis(code="own-function", text=f"{cause} {first}"))
+            explained = any(forward.name in names for _, names in mistakes)
+            return (*leaks, *causes, *(() if explained else (_own_function(layer, forward),)))
     slips = problem.reference and size <= LARGEST_FOR_SLIPS
     further = Further(case, layer, implementation, settings)
     with np.errstate(all="ignore"):  # what was returned may be as large as it likes
-        tries = _hypotheses(evidence, implementation, further, slips=slips, forward_fails=forward_fails)
-        return (*leaks, *_told(evidence.failing, tries, further))
+        tries: Iterator[Hypothesis] = _hypotheses(
+            evidence, implementation, further, slips=slips, forward_fails=forward_fails
+        )
+        if slips and evidence.failing:
+            tries = itertools.chain(_first_faults(evidence, out), tries)
+        return (*leaks, *causes, *_told(evidence.failing, tries, further))
+
+
+def _own_function(layer: Layer, forward: ArrayResult) -> Diagnosis:
+    """Say that the gradients are those of forward, and that forward is that of no such layer."""
+    cause = (
+        f"Forward and backward agree with each other, but forward computes something other than {layer.indefinite}: "
+        f"{forward.name} differs from the definition on the same inputs, and the gradients are right for that forward."
+    )
+    return Diagnosis(code="own-function", text=f"{cause} Compare forward with the definition first.")
 
 
 def _told(failing: tuple[str, ...], found: Iterable[Hypothesis], further: Further) -> Iterator[Diagnosis]:
@@ -137,9 +161,9 @@ def _hypotheses(
     if not evidence.failing:
         return
     if forward_fails:
-        title = evidence.layer.title
+        title = evidence.layer.indefinite
         cause = f"{{names}} {{be}} right for {title}, but not for this forward, which computes something else."
-        explanation = Explanation(code="reference-gradient", cause=cause, remedy="Mend forward.")
+        explanation = Explanation(code="reference-gradient", cause=cause, remedy="Correct forward.")
         yield _fact(explanation, {name for name in evidence.failing if evidence.fits(name, evidence.reference[name])})
     zero = Explanation(
         code="zero",
@@ -170,6 +194,18 @@ def _hypotheses(
 def _fact(explanation: Explanation, names: Iterable[str]) -> Hypothesis:
     """Make a hypothesis of what is seen in this case, and says nothing of others."""
     return Hypothesis(explanation=explanation, predictions=dict.fromkeys(names))
+
+
+def _first_faults(evidence: Evidence, out: object) -> Iterator[Hypothesis]:
+    """Hold the faults of the layer against the case that come before all other hypotheses."""
+    problem, wide = evidence.problem, working_dtype(evidence.case.dtype)
+    if not isinstance(out, np.ndarray) or out.shape != problem.expected.shape:
+        return
+    derivatives = {name: expected.value for name, expected in evidence.derivatives.items()}
+    observed = Observed(out=out.astype(wide), derivatives=derivatives, gradients=evidence.returned)
+    for fault in evidence.layer.first_faults(evidence.case, problem, observed):
+        explanation = Explanation(code=fault.code, cause=fault.cause, remedy=fault.remedy)
+        yield _fact(explanation, evidence.fitting(fault.gradients))
 
 
 def _is_zero(array: Array) -> bool:

@@ -22,6 +22,7 @@ from gradcheck_cli.implementation.slots import (
     SlotKind,
     backward_slots,
     classify_ahead,
+    cotangent_names,
     forward_slots,
     parameters_of,
     written,
@@ -88,6 +89,7 @@ def class_readings(cls: type, layer: Layer, name: str) -> Iterator[Implementatio
                 convention=_described(way),
                 forward=way.run_forward,
                 backward=way.run_backward,
+                cotangents=cotangent_names(way.kind.backward_slots),
             )
 
 

@@ -30,6 +30,7 @@ from gradcheck_cli.implementation.slots import (
     Slot,
     SlotKind,
     backward_slots,
+    cotangent_names,
     forward_slots,
     is_context,
     written,
@@ -186,6 +187,7 @@ def pair_readings(
                     convention=functions.convention(),
                     forward=functions.run_forward,
                     backward=functions.run_backward,
+                    cotangents=cotangent_names(backwards),
                 )
     if not plainly and takes(forward, len(usual)) and takes(backward, 2):
         yield plain  # the dictionary may have a name that says something else

@@ -30,6 +30,7 @@ from gradcheck_cli.implementation.slots import (
     SlotKind,
     choose_cotangent,
     classify,
+    cotangent_names,
     is_context,
     is_cotangent,
     parameters_of,
@@ -79,6 +80,7 @@ def own_gradient(
         backward=own.run_backward,
         order=tuple(argument.name for argument in arguments),
         refusal=own.refusal,
+        cotangents=cotangent_names(own.slots),
     )
 
 

@@ -74,6 +74,7 @@ def function_pair(
         convention=f"{signature_of(forward)} and {signature_of(backward)}",
         forward=run_forward,
         backward=run_backward,
+        cotangents=_first_arguments(backward, len(outputs)),
     )
 
 
@@ -104,6 +105,16 @@ def without_nones(returned: Sequence[object], owed: int) -> Sequence[object]:
         kept.pop()
     gradients = [value for value in kept if value is not None]
     return gradients if len(kept) > owed == len(gradients) else kept
+
+
+def _first_arguments(function: Callable[..., Any], count: int) -> tuple[str, ...]:
+    """Return the names of the first arguments, where the function has as many and says so."""
+    try:
+        parameters = [*inspect.signature(function).parameters.values()][:count]
+    except (TypeError, ValueError):
+        return ()
+    named = [p.name for p in parameters if p.kind in {p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD}]
+    return tuple(named) if len(named) == count else ()
 
 
 def spec_of(*functions: Callable[..., Any]) -> str | None:

@@ -1,0 +1,25 @@
+"""A few of the interruptions that `python -m tests.interruptions` makes many of."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.interruptions import CASES, SIGNALS, Bench
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals are others there")
+
+
+@pytest.mark.parametrize(("jobs", "how"), [("1", "Ctrl-C"), ("1", "SIGTERM"), ("2", "thrice Ctrl-C"), ("2", "kill -9")])
+def test_what_was_finished_is_not_lost_and_a_resumed_run_is_as_if_nothing_had_been(
+    jobs: str, how: str, tmp_path: Path
+) -> None:
+    bench = Bench(tmp_path, "--jobs", jobs)
+    wrong, finished = bench.interrupted(SIGNALS[how], 0.6 * bench.seconds)
+    assert wrong == ""
+    assert finished <= CASES

@@ -1,0 +1,207 @@
+"""Slips in normalisations as students write them, term by term; each is named, and right code is told nothing."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+
+from gradcheck_cli import check
+from gradcheck_cli.layers import LAYERS
+from gradcheck_cli.layers.groupnorm import GroupnormCase
+from gradcheck_cli.layers.layernorm import LayernormCase
+from gradcheck_cli.layers.spatial_batchnorm import SpatialBatchnormCase
+from tests.faults.layers import NORMALISATIONS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+#: dx in steps, of sets in rows, with v the variance; a slip replaces one of these lines.
+STEPS = {
+    "r": "np.sqrt(v + eps)",
+    "dvar": "-0.5 * (g * c).sum(1, keepdims=True) * (v + eps) ** -1.5",
+    "dmean": "-g.sum(1, keepdims=True) / np.sqrt(v + eps)",
+    "direct": "g / r",
+    "through_v": "dvar * 2 * c / n",
+    "through_m": "dmean / n",
+    "dx": "direct + through_v + through_m",
+}
+#: And in one formula, with z kept from forward.
+FORMULA = {"s": "np.sqrt(v + eps)", "z": "c / np.sqrt(v + eps)"} | {
+    "dx": "(g - g.mean(1, keepdims=True) - z * (g * z).mean(1, keepdims=True)) / s"
+}
+
+SLIPS: dict[str, tuple[str | None, dict[str, str]]] = {
+    "right": (None, STEPS),
+    "right formula": (None, FORMULA),
+    "sign of dvar": ("variance-sign", STEPS | {"dvar": STEPS["dvar"][1:]}),
+    "sign of the variance term": ("variance-sign", STEPS | {"dx": "direct - through_v + through_m"}),
+    "sign of dmean": ("mean-sign", STEPS | {"dmean": STEPS["dmean"][1:]}),
+    "both signs": ("variance-sign", STEPS | {"dx": "direct - through_v - through_m"}),
+    "no variance term": ("variance-path", STEPS | {"dx": "direct + through_m"}),
+    "no mean term": ("mean-path", STEPS | {"dx": "direct + through_v"}),
+    "no 0.5": ("variance-path", STEPS | {"dvar": STEPS["dvar"].replace("0.5", "1")}),
+    "no 2": ("variance-path", STEPS | {"through_v": "dvar * c / n"}),
+    "no 1/n in the variance term": ("sum-not-mean", STEPS | {"through_v": "dvar * 2 * c"}),
+    "no 1/n in the mean term": ("sum-not-mean", STEPS | {"through_m": "dmean"}),
+    "n - 1": ("divided-by-n-minus-1", STEPS | {"through_v": "dvar * 2 * c / (n - 1)"}),
+    "power -0.5": ("variance-power", STEPS | {"dvar": STEPS["dvar"].replace("-1.5", "-0.5")}),
+    "no eps in dvar": ("eps-missing", STEPS | {"dvar": STEPS["dvar"].replace("(v + eps)", "v")}),
+    "no eps": ("eps-missing", FORMULA | {"s": "np.sqrt(v)"}),
+    "eps outside": ("eps-outside-root", FORMULA | {"s": "np.sqrt(v) + eps"}),
+    "other eps": ("eps-fixed", FORMULA | {"s": "np.sqrt(v + 1e-8)"}),
+    "no root": ("root-missing", FORMULA | {"s": "v + eps"}),
+    "no division": ("scale-missing", FORMULA | {"s": "1"}),
+    "other axis": ("normalised-axes", FORMULA | {"dx": FORMULA["dx"].replace("1, keepdims", "None, keepdims")}),
+    "constants": ("statistics-constant", STEPS | {"dx": "direct"}),
+}
+
+#: Of each layer a case with sets of unlike sizes, and an eps that shows.
+CASES: dict[str, Any] = {
+    "batchnorm": LAYERS["batchnorm"].case(N=7, D=3, eps=1e-2),  # type: ignore[call-arg]
+    "spatial-batchnorm": SpatialBatchnormCase(N=2, C=3, H=3, W=2, eps=1e-2),
+    "layernorm": LayernormCase(N=3, D=7, eps=1e-2),
+    "groupnorm": GroupnormCase(N=2, C=6, H=2, W=3, G=3, eps=1e-2),
+}
+
+
+def planted(layer: str, lines: dict[str, str]) -> tuple[Callable[..., Any], Callable[..., Any]]:
+    forward, right, rows = NORMALISATIONS[layer]
+
+    def backward(dout: Any, kept: Any) -> Any:
+        cache, x, gamma, param = kept
+        _, dgamma, dbeta = right(dout, cache)
+        g = rows(dout * gamma.reshape(-1, *[1] * (x.ndim - 2)), param)
+        sets, kind = rows(x, param), x.dtype.type
+        found = {"np": np, "g": g, "n": kind(sets.shape[1]), "eps": kind(param["eps"])}
+        found |= {"c": sets - sets.mean(1, keepdims=True), "v": sets.var(1, keepdims=True)}
+        for name, line in lines.items():
+            found[name] = eval(line, found)
+        dx = np.zeros_like(x)
+        dx.reshape(-1)[rows(np.arange(x.size).reshape(x.shape), param)] = found["dx"]
+        return dx, dgamma, dbeta
+
+    def remembering(x: Any, gamma: Any, beta: Any, param: Any) -> Any:
+        out, cache = forward(x, gamma, beta, param)
+        return out, (cache, x, gamma, dict(param))
+
+    return remembering, backward
+
+
+@pytest.mark.parametrize("layer", NORMALISATIONS)
+@pytest.mark.parametrize("slip", SLIPS)
+def test_slips_in_dx_are_named(slip: str, layer: str) -> None:
+    code, lines = SLIPS[slip]
+    for dtype in ("float64", "float32"):
+        result = check(replace(CASES[layer], dtype=dtype, seed=4), planted(layer, lines))
+        codes = [found.code for found in result.diagnosis]
+        # In float32 an eps of 1e-8 is none.
+        also = ["eps-missing"] if (code, dtype) == ("eps-fixed", "float32") else [code]
+        assert codes == ([] if code is None else also), result.diagnosis
+        assert result.passed is (code is None)
+
+
+#: A student's forward and backward pass of batch normalisation, of which one expression is replaced.
+BATCHNORM = {
+    "s": "np.sqrt(v + eps)",
+    "v": "x.var(0)",
+    "out": "gamma * (x - m) / s + beta",
+    "mean": "momentum * running_mean + (1 - momentum) * x.mean(0)",
+    "var": "momentum * running_var + (1 - momentum) * x.var(0)",
+    "test_m": "running_mean",
+    "dgamma": "dout * (x - m) / s",
+    "dbeta": "dout",
+}
+
+PASSES: dict[str, tuple[str | None, dict[str, str], str]] = {
+    "right": (None, {}, ""),
+    "eps outside": ("eps-outside-root", {"s": "np.sqrt(v) + eps"}, "out"),
+    "no eps": ("eps-missing", {"s": "np.sqrt(v)"}, "out"),
+    "n - 1": ("divided-by-n-minus-1", {"v": "x.var(0, ddof=1)"}, "out"),
+    "momentum": (
+        "running-statistics",
+        {
+            "mean": "(1 - momentum) * running_mean + momentum * x.mean(0)",
+            "var": "(1 - momentum) * running_var + momentum * x.var(0)",
+        },
+        "momentum and 1 - momentum exchanged",
+    ),
+    "momentum of the mean": (
+        "running-statistics",
+        {"mean": "(1 - momentum) * running_mean + momentum * x.mean(0)"},
+        "running_mean is updated with momentum and 1 - momentum exchanged",
+    ),
+    "eps in the variance": (
+        "running-statistics",
+        {"var": "momentum * running_var + (1 - momentum) * (x.var(0) + eps)"},
+        "running_var is updated by the variance with eps added",
+    ),
+    "n - 1 in the running variance": (
+        "running-statistics",
+        {"var": "momentum * running_var + (1 - momentum) * x.var(0, ddof=1)"},
+        "N - 1, as PyTorch does",
+    ),
+    "deviation": (
+        "running-statistics",
+        {"var": "momentum * running_var + (1 - momentum) * np.sqrt(x.var(0) + eps)"},
+        "sqrt(var + eps)",
+    ),
+    "gamma in dgamma": ("gamma-extra", {"dgamma": "dout * gamma * (x - m) / s"}, "dgamma"),
+    "out in dgamma": ("not-normalised", {"dgamma": "dout * (gamma * (x - m) / s + beta)"}, "out, and not by z"),
+    "not divided in dgamma": ("not-normalised", {"dgamma": "dout * (x - m)"}, "x - mean"),
+}
+
+
+def batchnorm(**slip: str) -> tuple[Callable[..., Any], Callable[..., Any]]:
+    lines = {**BATCHNORM, **slip}
+
+    def forward(x: Any, gamma: Any, beta: Any, bn_param: Any) -> Any:
+        given = {"x": x, "gamma": gamma, "beta": beta, "np": np, **bn_param}
+        train = bn_param["mode"] == "train"
+        for name, line in (
+            ("m", "x.mean(0)" if train else "running_mean"),
+            ("v", lines["v"] if train else "running_var"),
+        ):
+            given[name] = eval(line, given)
+        given["s"] = eval(lines["s"], given)
+        if train:
+            bn_param["running_mean"], bn_param["running_var"] = eval(lines["mean"], given), eval(lines["var"], given)
+        return eval(lines["out"], given), given
+
+    def backward(dout: Any, given: Any) -> Any:
+        given = {**given, "dout": dout}
+        scale = 1 if "gamma" not in lines["out"] else given["gamma"]
+        g, c, s, n = dout * scale, given["x"] - given["m"], given["s"], len(dout)
+        dx = g / s
+        if given["mode"] == "train":
+            # The slope of s in the variance is 1 / (2 (s - what is outside of the root)), over the divisor of v.
+            root = s - given["eps"] if lines["s"].endswith("+ eps") else s
+            divisor = n - 1 if "ddof" in lines["v"] else n
+            dx = dx - dx.mean(0) - c * (g * c).sum(0) / (divisor * s * s * root)
+        return dx, eval(lines["dgamma"], given).sum(0), eval(lines["dbeta"], given).sum(0)
+
+    return forward, backward
+
+
+@pytest.mark.parametrize("slip", PASSES)
+def test_slips_in_the_passes_of_a_batch_normalisation_are_named(slip: str) -> None:
+    code, lines, said = PASSES[slip]
+    for number, case in enumerate(CASES["batchnorm"] for _ in range(2)):
+        given = replace(case, momentum=(0.9, 0.7)[number], eps=(1e-2, 1e-3)[number], seed=number)
+        result = check(given, batchnorm(**lines))
+        assert [found.code for found in result.diagnosis] == ([code] if code else []), result.diagnosis
+        assert result.passed is (code is None), result.summary()
+        assert said in "".join(found.text for found in result.diagnosis)
+
+
+@pytest.mark.parametrize("momentum", [0.0, 1.0])
+def test_what_momentum_cannot_tell_apart_is_listed(momentum: float) -> None:
+    """Where momentum is 0 or 1, one of two mistakes is not told without the other."""
+    exchanged = dict(PASSES["momentum"][1])
+    for lines in (exchanged, {"mean": "running_mean", "var": "running_var"} if momentum == 0 else exchanged):
+        result = check(replace(CASES["batchnorm"], momentum=momentum), batchnorm(**lines))
+        (found,) = result.diagnosis
+        assert found.code == "running-statistics"
+        assert ", or updated with momentum and 1 - momentum exchanged" in found.text
