@@ -19,6 +19,9 @@ LONGEST_NAME = 256
 #: Of a longer text only so many times the limit are looked at, for runs of blanks that shrink to one.
 _LOOKED_AT = 64
 
+#: Characters of the note on up to ten billion that are left out.
+_NOTE = len(" ... 9,999,999,999 characters left out")
+
 #: Whole escape sequences of a terminal: colours and cursor movements, then titles and links.
 _SEQUENCES = re.compile(r"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]|(?:\x1b\]|\x9d)[^\x07\x1b\x9c\n]*(?:\x07|\x1b\\|\x9c)?")
 
@@ -32,43 +35,37 @@ _SURROGATES = re.compile("[\ud800-\udfff]")
 
 
 def clean(text: object, limit: int = MOST_CHARACTERS) -> str:
-    """Return one line of at most `limit` characters, and a note of how many are left out.
+    """Return one line of at most `limit` characters, of which a note says how many are left out.
+
+    What is returned stays as it is when it is cleaned again.
 
     Args:
         text: any object; `text_of` it is taken. Runs of white space become one blank.
-        limit: of the characters that are kept, without the note.
+        limit: of the line, with the note.
     """
     whole = text_of(text)
     looked_at = whole[: _LOOKED_AT * limit]
-    kept = " ".join(_printable(looked_at).split())
-    left_out = max(0, len(kept) - limit) + len(whole) - len(looked_at)
-    return f"{kept[:limit]} ... {left_out:,} characters left out" if left_out else kept
+    return _cut(" ".join(_printable(looked_at).split()), limit, len(whole) - len(looked_at))
 
 
 def escaped(text: str, limit: int = MOST_CHARACTERS) -> str:
     """Return a name in one line, with control characters as a programmer writes them: two names stay two."""
     if _printable(text) != text:
         text = "".join(c if _printable(c) == c else repr(c)[1:-1] for c in text[: limit + 1])
-    return text if len(text) <= limit else f"{text[:limit]} ... {len(text) - limit:,} characters left out"
+    return _cut(text, limit)
 
 
 def clean_lines(text: object, lines: int = MOST_LINES, width: int = LONGEST_LINE) -> str:
-    """Return at most `lines` lines of at most `width` characters, and notes of what is left out.
+    """Return at most `lines` lines (two or more) of at most `width` characters, with notes of what is left out.
 
     Indentation is kept. Of too many lines the first quarter and the last three are kept: a traceback ends with what
-    happened.
+    happened. What is returned stays as it is when it is cleaned again.
     """
     whole = text_of(text).replace("\r\n", "\n").replace("\r", "\n").split("\n")
-    head, tail = lines // 4, lines - lines // 4
-    left_out = len(whole) - lines
-    if left_out > 0:
-        return "\n".join(
-            [
-                *(_clean_line(line, width) for line in whole[:head]),
-                f"... {left_out:,} line{'s' if left_out > 1 else ''} left out",
-                *(_clean_line(line, width) for line in whole[-tail:]),
-            ]
-        )
+    if len(whole) > lines:
+        head, tail = lines // 4, lines - lines // 4 - 1
+        note = f"... {len(whole) - head - tail:,} lines left out"
+        whole = [*whole[:head], note, *whole[-tail:]]
     return "\n".join(_clean_line(line, width) for line in whole)
 
 
@@ -102,9 +99,16 @@ def _of_class(cls: object) -> str:
 
 def _clean_line(line: str, width: int) -> str:
     looked_at = line[: _LOOKED_AT * width]
-    kept = _printable(looked_at.expandtabs(4)).rstrip()
-    left_out = max(0, len(kept) - width) + len(line) - len(looked_at)
-    return f"{kept[:width]} ... {left_out:,} characters left out" if left_out else kept
+    return _cut(_printable(looked_at.expandtabs(4)).rstrip(), width, len(line) - len(looked_at))
+
+
+def _cut(line: str, limit: int, left_out: int = 0) -> str:
+    """Shorten a line to a limit, and note how much is left out, with what was left out before."""
+    if not left_out and len(line) <= limit:
+        return line
+    kept = line[: max(0, limit - _NOTE)].rstrip()
+    note = f"... {left_out + len(line) - len(kept):,} characters left out"
+    return f"{kept} {note}" if kept else note
 
 
 def _printable(text: str) -> str:

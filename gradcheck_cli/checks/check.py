@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from gradcheck_cli.checks.diagnosis.overflow import why_not_finite
 from gradcheck_cli.checks.duties import FirstRun, try_duties, untried_duties
 from gradcheck_cli.checks.forward import check_forward, seen
 from gradcheck_cli.checks.gradients import Gradients, check_gradients, unchecked_gradients
+from gradcheck_cli.checks.guards import find_guard, judge_guarded
 from gradcheck_cli.checks.precision import accepted_dtype, kernel_dtype, kernel_reason, widest_rounding
 from gradcheck_cli.checks.reference import decide_by_reference
 from gradcheck_cli.checks.settings import Settings
@@ -25,6 +27,7 @@ from gradcheck_cli.implementation.implementation import (
     watching,
 )
 from gradcheck_cli.implementation.packing import packed
+from gradcheck_cli.implementation.seeding import depends_on_draws, generators_kept
 from gradcheck_cli.layers import LAYERS
 from gradcheck_cli.result import ArrayResult, CaseResult, Diagnosis, Duty, Verdict
 
@@ -35,6 +38,8 @@ if TYPE_CHECKING:
     from gradcheck_cli.layers.layer import Case, Layer, Problem
 
 Functions = Callable[..., Any] | tuple[Callable[..., Any], Callable[..., Any]]
+
+_SEEDED = "random and np.random are seeded before each call, because the output depends on them"
 
 _TWO_AXES_ONLY = (
     "Forward is right for an x of three axes too, and backward is not. Write axis=-1 for the last axis and "
@@ -115,7 +120,14 @@ def _judge(case: Case, layer: Layer, implementation: Implementation, settings: S
     if blank.reason:
         return blank
     problem = layer.problem(case)
-    whole, implementation = implementation, packed(implementation, problem)
+    with generators_kept(problem):
+        return _judge_problem(blank, problem, case, layer, implementation, settings)
+
+
+def _judge_problem(
+    blank: CaseResult, problem: Problem, case: Case, layer: Layer, whole: Implementation, settings: Settings
+) -> CaseResult:
+    implementation = packed(whole, problem)
     forward: ArrayResult | None = None
     returned: Mapping[str, object] | None = None
     found = Gradients(results={}, derivatives={})
@@ -125,6 +137,8 @@ def _judge(case: Case, layer: Layer, implementation: Implementation, settings: S
         with watching() as watch:
             out, cache = _forward(implementation, problem)
             out = out.copy() if isinstance(out, np.ndarray) else out  # it may be a buffer, in which others follow
+            if blank.understood and not problem.reference and depends_on_draws(whole, problem, out):
+                blank = replace(blank, understood=f"{blank.understood}; {_SEEDED}")
             problem = seen(out, problem, case, implementation.order)
             forward = check_forward(out, problem, case.dtype, settings)
             if problem.meaning_open and forward and forward.verdict is Verdict.FAIL:
@@ -137,67 +151,47 @@ def _judge(case: Case, layer: Layer, implementation: Implementation, settings: S
         if returned is not None and inside is None:
             found = _gradients(returned, forward, implementation, problem, case.dtype, settings)
             found = decide_by_reference(found, returned, forward, layer, problem, case.dtype, settings)
+            wrong = {part.verdict for part in (forward, *found.results.values()) if part} & {Verdict.FAIL}
+            if wrong and (guarded := find_guard(out, forward, layer, problem, case.dtype, settings)):
+                found = judge_guarded(found, returned, guarded, layer, problem, case.dtype, settings)
+                forward = guarded.result
     except NotExpressibleError as error:
         return replace(blank, reason=str(error))
     except ImplementationError as error:
         other = accepted_dtype(case, layer, whole) if out is None else None
         return replace(
-            blank,
-            arrays=_kept(problem, settings),
-            verdict=Verdict.ERROR,
+            _unjudged(blank, Verdict.ERROR, problem, settings),
             reason=f"{error}; it runs in {other}: check it with --dtype {other}" if other else str(error),
             forward=forward,
-            gradients=unchecked_gradients(problem, case.dtype, settings, Verdict.ERROR, "was not checked"),
-            duties=untried_duties(settings),
             traceback=error.traceback,
         )
     if inside:  # by the standards of a wider dtype, all would be wrong
-        why = kernel_reason(inside, case.dtype)
-        untried = untried_duties(settings, Verdict.INCONCLUSIVE)
+        why, unjudged = kernel_reason(inside, case.dtype), _unjudged(blank, Verdict.INCONCLUSIVE, problem, settings)
         return replace(
-            blank,
-            arrays=_kept(problem, settings, out=out),
+            unjudged,
             verdict=Verdict.FAIL,
             reason=why,
             forward=forward and replace(forward, verdict=Verdict.FAIL, reason=why),
-            gradients=unchecked_gradients(problem, case.dtype, settings, Verdict.INCONCLUSIVE, "was not checked"),
-            duties={**untried, "shapes": Duty(verdict=Verdict.FAIL, reason=why)},
+            duties={**unjudged.duties, "shapes": Duty(verdict=Verdict.FAIL, reason=why)},
         )
     parts = [*([forward] if forward else []), *found.results.values()]
     scales = {name: float(expected.scale.max(initial=0)) for name, expected in found.derivatives.items()}
-    scales = {name: scale for name, scale in scales.items() if math.isfinite(scale)}
     first = FirstRun(
         out=out,
         gradients=returned,
         changed=changed,
-        scales=scales,
+        scales={name: scale for name, scale in scales.items() if math.isfinite(scale)},
         ignored=found.ignored,
         vacuous=problem.why_vacuous(out),
     )
-    wrong = [out] if forward and forward.verdict is Verdict.FAIL else []
-    wrong += [(returned or {}).get(name[1:]) for name, one in found.results.items() if one.verdict is Verdict.FAIL]
-    rounding = widest_rounding(wrong, case.dtype)
+    failing = [out] if forward and forward.verdict is Verdict.FAIL else []
+    failing += [(returned or {}).get(name[1:]) for name, one in found.results.items() if one.verdict is Verdict.FAIL]
+    rounding = widest_rounding(failing, case.dtype)
     duties, causes = try_duties(implementation, problem, first, case.dtype, settings, rounding=rounding)
     verdict = Verdict.worst([*(part.verdict for part in parts), *(duty.verdict for duty in duties.values())])
-    diagnosis = found.leaks
-    if any(part.verdict is Verdict.FAIL for part in parts):
-        from gradcheck_cli.checks.diagnosis.diagnose import diagnose  # 15 ms, and only for a case that fails
-
-        diagnosis = diagnose(
-            case,
-            layer,
-            problem,
-            implementation,
-            settings,
-            out=out,
-            forward=forward,
-            returned=returned or {},
-            gradients=found.results,
-            derivatives=found.derivatives,
-            leaks=found.leaks,
-        )
-        if problem.meaning_open and not diagnosis:
-            diagnosis = (Diagnosis(code="two-axes-only", text=_TWO_AXES_ONLY),)
+    diagnosis = found.remarks if verdict is Verdict.PASS else found.leaks
+    if Verdict.FAIL in {part.verdict for part in parts}:
+        diagnosis = _causes(case, layer, problem, implementation, settings, out, forward, returned or {}, found)
     judged = replace(
         blank,
         verdict=verdict,
@@ -208,6 +202,51 @@ def _judge(case: Case, layer: Layer, implementation: Implementation, settings: S
         arrays=_kept(problem, settings, out=out, **{f"d{name}": array for name, array in (returned or {}).items()}),
     )
     return replace(judged, reason="; ".join(judged.reasons) or None)
+
+
+def _unjudged(blank: CaseResult, verdict: Verdict, problem: Problem, settings: Settings) -> CaseResult:
+    """Give every gradient and duty the same verdict: none of them was looked at."""
+    return replace(
+        blank,
+        arrays=_kept(problem, settings),
+        verdict=verdict,
+        gradients=unchecked_gradients(problem, blank.case.dtype, settings, verdict, "was not checked"),
+        duties=untried_duties(settings, verdict),
+    )
+
+
+def _causes(
+    case: Case,
+    layer: Layer,
+    problem: Problem,
+    implementation: Implementation,
+    settings: Settings,
+    out: object,
+    forward: ArrayResult | None,
+    returned: Mapping[str, object],
+    found: Gradients,
+) -> tuple[Diagnosis, ...]:
+    """Say why something is wrong, and what is known of forward beside that."""
+    if not_finite := why_not_finite(out, returned, layer, problem):
+        return *found.leaks, not_finite
+    from gradcheck_cli.checks.diagnosis.diagnose import diagnose  # 15 ms, and only for a case that fails
+
+    diagnosis = diagnose(
+        case,
+        layer,
+        problem,
+        implementation,
+        settings,
+        out=out,
+        forward=forward,
+        returned=returned,
+        gradients=found.results,
+        derivatives=found.derivatives,
+        leaks=found.leaks,
+    )
+    if problem.meaning_open and not diagnosis:
+        return (Diagnosis(code="two-axes-only", text=_TWO_AXES_ONLY),)
+    return diagnosis
 
 
 def _cotangents(problem: Problem, called: tuple[str, ...]) -> dict[str, Array]:

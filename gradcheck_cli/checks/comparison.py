@@ -12,6 +12,7 @@ from gradcheck_cli.arrays import epsilon
 from gradcheck_cli.checks.picture import draw
 from gradcheck_cli.checks.where import place, where
 from gradcheck_cli.implementation.layout import Misshapen
+from gradcheck_cli.numeric.estimate import Estimate
 from gradcheck_cli.result import MISSING, ArrayResult, Arrays, Verdict, Worst, Wrong
 
 if TYPE_CHECKING:
@@ -25,16 +26,8 @@ if TYPE_CHECKING:
 SCALE_FLOOR = 0.25
 
 
-@dataclass(frozen=True, kw_only=True)
-class Expected:
-    """What an array should be: values, the scale of their roundoff, and how far they may be from the truth."""
-
-    value: Array
-    scale: Array
-    error_bound: Array
-    method: str
-    evaluations: int
-    doubt: str | None = None  #: why the error bound may be large, if that is known
+#: What an array should be is an estimate too, whether it comes from differences or from a reference.
+Expected = Estimate
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,7 +13,7 @@ from gradcheck_cli.arrays import drawn, epsilon, working_dtype
 from gradcheck_cli.checks.comparison import Subject, malformed, noisy, nonfinite
 from gradcheck_cli.checks.settings import DUTIES
 from gradcheck_cli.implementation.implementation import ImplementationError, listed
-from gradcheck_cli.numeric.rounding import typical
+from gradcheck_cli.numeric.rounding import root_mean_square
 from gradcheck_cli.result import Diagnosis, Duty, Verdict
 
 if TYPE_CHECKING:
@@ -163,6 +163,8 @@ class _Calls:
         self.repeats = False
         if (difference := _difference(self._first.out, out)) > 0:
             remedy = '; draw with the "seed" among its parameters' if self._problem.alike else ""
+            if not self._problem.reference:
+                remedy = "; draw from random or np.random, which are seeded before each call"
             return f"{noisy(difference)}{remedy}"
         if self._first.gradients is None:
             return None
@@ -308,7 +310,7 @@ def _difference(one: object, other: object) -> float:
         if (one == other).all():
             return 0.0
         with np.errstate(invalid="ignore"):  # infinities
-            return typical(one.astype(working_dtype(one.dtype)) - other)
+            return root_mean_square(one.astype(working_dtype(one.dtype)) - other)
     return 0.0
 
 

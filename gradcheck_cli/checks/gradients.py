@@ -2,27 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from gradcheck_cli.arrays import epsilon, working_dtype
-from gradcheck_cli.checks.comparison import (
-    Expected,
-    Subject,
-    compare,
-    flaw,
-    noisy,
-    unravel,
-    without_numbers,
-)
+from gradcheck_cli.checks.comparison import Subject, compare, flaw, noisy, unravel, without_numbers
 from gradcheck_cli.checks.projection import compare_projection
 from gradcheck_cli.checks.where import place
 from gradcheck_cli.implementation.implementation import ImplementationError, listed
+from gradcheck_cli.numeric.black_box import Evaluation
 from gradcheck_cli.numeric.derivative import differentiate
-from gradcheck_cli.numeric.method import choose
-from gradcheck_cli.numeric.point import Base
+from gradcheck_cli.numeric.method import choose_method
 from gradcheck_cli.numeric.projected import project
 from gradcheck_cli.result import ArrayResult, Diagnosis, Verdict
 
@@ -33,9 +25,8 @@ if TYPE_CHECKING:
     from gradcheck_cli.checks.settings import Settings
     from gradcheck_cli.implementation.implementation import Implementation
     from gradcheck_cli.layers.layer import Problem
-    from gradcheck_cli.numeric.derivative import Derivative
-    from gradcheck_cli.numeric.leak import Leak
-    from gradcheck_cli.numeric.point import Function
+    from gradcheck_cli.numeric.black_box import Function
+    from gradcheck_cli.numeric.estimate import Estimate, Leak
 
 #: The error bound of a derivative that is good enough, in roundings: what is below disappears in the tolerance.
 _RESOLUTION = 0.5
@@ -57,9 +48,10 @@ class Gradients:
 
     results: dict[str, ArrayResult]  #: by the gradient's name
     #: What they should have been, by the input's name: of those that were differentiated element by element.
-    derivatives: dict[str, Expected]
+    derivatives: dict[str, Estimate]
     leaks: tuple[Diagnosis, ...] = ()  #: what was found out about forward on the way
     ignored: tuple[str, ...] = ()  #: inputs on which forward does not depend, of those that were differentiated so
+    remarks: tuple[Diagnosis, ...] = ()  #: what is worth to be said of a pass
 
 
 def check_gradients(
@@ -84,9 +76,9 @@ def check_gradients(
         ImplementationError: forward raised on perturbed inputs.
     """
     inputs: dict[str, Array] | None = None
-    base: Base | None = None
+    center: Evaluation | None = None
     results: dict[str, ArrayResult] = {}
-    derivatives: dict[str, Expected] = {}
+    derivatives: dict[str, Estimate] = {}
     leaks: list[Diagnosis] = []
     ignored: list[str] = []
     for name in problem.differentiable:
@@ -99,15 +91,26 @@ def check_gradients(
             continue
         if inputs is None:
             inputs = numeric_inputs(implementation, problem)
-        function = along(implementation, problem, inputs, name)
-        base = base or Base(function, inputs[name], problem.cotangent)
-        results[subject.name], expected, derivative = _check_gradient(
-            subject, function, base, problem, inputs, settings
+        x, function = inputs[name], along(implementation, problem, inputs, name)
+        center = center or Evaluation(function, x, problem.cotangent)
+        method = _method(name, x, problem, settings)
+        if method == "projected":
+            results[subject.name] = _check_projected(subject, function, x, center, problem, settings)
+            continue
+        derivative = differentiate(
+            function,
+            x,
+            problem.cotangent,
+            resolution=resolution(epsilon(dtype)),
+            step=settings.step,
+            coupling=problem.coupling.get(name) if method == "colored" else None,
+            center=center,
         )
-        if expected and derivative:
-            derivatives[name] = expected
-            leaks += [_leak(derivative.leak, name, problem)] if derivative.leak else []
-            ignored += [] if derivative.scale.any() else [name]
+        scale = np.maximum(derivative.scale, problem.gradient_scale.get(name, 0.0))
+        derivatives[name] = replace(derivative, scale=scale, doubt=_doubt(derivative, name))
+        results[subject.name] = compare(subject, derivatives[name], settings)
+        leaks += [_leak(derivative.leak, name, problem)] if derivative.leak else []
+        ignored += [] if derivative.scale.any() else [name]
     return Gradients(results=results, derivatives=derivatives, leaks=tuple(leaks), ignored=tuple(ignored))
 
 
@@ -143,45 +146,28 @@ def numeric_inputs(implementation: Implementation, problem: Problem) -> dict[str
     return wide if usable else dict(problem.inputs)
 
 
-def _check_gradient(
-    subject: Subject,
-    function: Function,
-    base: Base,
-    problem: Problem,
-    inputs: Mapping[str, Array],
-    settings: Settings,
-) -> tuple[ArrayResult, Expected | None, Derivative | None]:
-    name = subject.name.removeprefix("d")
-    x, eps = inputs[name], epsilon(subject.dtype)
+def _method(name: str, x: Array, problem: Problem, settings: Settings) -> str:
     coupling = problem.coupling.get(name)
-    method = choose(settings.method, x.size, problem.cotangent.size, coupling.colors if coupling else None)
-    if method == "projected":
-        gradient, tolerance = np.asarray(subject.array), settings.tolerance(subject.dtype)
-        projection = project(
-            function, x, problem.cotangent, gradient, epsilon=eps, tolerance=tolerance, step=settings.step, base=base
-        )
-        return compare_projection(subject, projection, settings), None, None
-    derivative = differentiate(
+    return choose_method(settings.method, x.size, problem.cotangent.size, coupling.colors if coupling else None)
+
+
+def _check_projected(
+    subject: Subject, function: Function, x: Array, center: Evaluation, problem: Problem, settings: Settings
+) -> ArrayResult:
+    projection = project(
         function,
         x,
         problem.cotangent,
-        resolution=resolution(eps),
+        np.asarray(subject.array),
+        epsilon=epsilon(subject.dtype),
+        tolerance=settings.tolerance(subject.dtype),
         step=settings.step,
-        coupling=coupling if method == "colored" else None,
-        base=base,
+        center=center,
     )
-    expected = Expected(
-        value=derivative.value,
-        scale=np.maximum(derivative.scale, problem.gradient_scale.get(name, 0.0)),
-        error_bound=derivative.error_bound,
-        method=derivative.method,
-        evaluations=derivative.evaluations,
-        doubt=_doubt(derivative, name),
-    )
-    return compare(subject, expected, settings), expected, derivative
+    return compare_projection(subject, projection, settings)
 
 
-def _doubt(derivative: Derivative, name: str) -> str | None:
+def _doubt(derivative: Estimate, name: str) -> str | None:
     """Say why the numerical derivative may be rough, if that was found out."""
     if derivative.noise:
         return noisy(derivative.noise)

@@ -2,21 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gradcheck_cli.checks.comparison import (
-    Expected,
-    Subject,
-    doubt,
-    judge_elements,
-    noisy,
-    unravel,
-    with_numbers,
-)
+from gradcheck_cli.checks.comparison import Subject, doubt, judge_elements, noisy, unravel, with_numbers
 from gradcheck_cli.checks.where import place
-from gradcheck_cli.numeric.rounding import typical
+from gradcheck_cli.numeric.rounding import root_mean_square
 from gradcheck_cli.result import Verdict, Wrong
 
 if TYPE_CHECKING:
@@ -33,17 +26,11 @@ def compare_projection(subject: Subject, projection: Projection, settings: Setti
     have shown in them.
     """
     gradient = np.asarray(subject.array)
-    expected = Expected(
-        value=projection.value,
-        scale=projection.scale,
-        error_bound=projection.error_bound,
-        method="projected",
-        evaluations=projection.evaluations,
-        doubt=noisy(projection.noise),
-    )
-    analytic = gradient.reshape(-1)[projection.elements].astype(projection.value.dtype)
+    expected = replace(projection.estimate, doubt=noisy(projection.estimate.noise))
+    analytic = gradient.reshape(-1)[projection.elements].astype(expected.value.dtype)
     found = judge_elements(analytic, expected, subject.dtype, settings)
-    verdict, reason, wrong = _verdict(subject, projection, found, typical(gradient), doubt(expected, settings))
+    size = root_mean_square(gradient)
+    verdict, reason, wrong = _verdict(subject, projection, found, size, doubt(expected, settings))
     return with_numbers(
         subject,
         expected,
@@ -68,10 +55,10 @@ def _verdict(
         if 2 * drawn >= projection.sampled:
             share = f"{drawn} of {projection.sampled} elements drawn at random"
         else:
-            share = f"{count if projection.complete else f'at least {count}'} of {of} elements"
+            share = f"{count if projection.all_located else f'at least {count}'} of {of} elements"
         reason = f"{name} is wrong in {share}" + (f": {where}" if where else "")
         return Verdict.FAIL, reason, Wrong(count=count, of=of, where=where)
-    if not projection.explained:
+    if not projection.agrees:
         reason = f"{name} disagrees with derivatives along random directions, but in no single element that was found"
         return Verdict.INCONCLUSIVE, reason, nothing
     if found.undecided.any():
@@ -87,9 +74,9 @@ def _verdict(
 def _where(subject: Subject, projection: Projection, found: Elements, drawn: int) -> str | None:
     if drawn == projection.sampled:
         return "everywhere"
-    if projection.complete and len(set(projection.elements[found.wrong].tolist())) == 1:
+    if projection.all_located and len(set(projection.elements[found.wrong].tolist())) == 1:
         return f"at {place(unravel(int(projection.elements[found.wrong][0]), subject.shape))}"
-    if projection.confined:
-        return f"in [{', '.join(':' if index is None else str(index) for index in projection.confined)}]"
+    if projection.common_slice:
+        return f"in [{', '.join(':' if index is None else str(index) for index in projection.common_slice)}]"
     first = unravel(int(projection.elements[found.wrong][0]), subject.shape)
     return f"{place(first)} among them"

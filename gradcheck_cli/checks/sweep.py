@@ -11,11 +11,12 @@ from gradcheck_cli.checks.forward import check_forward, seen
 from gradcheck_cli.checks.gradients import along, numeric_inputs, resolution
 from gradcheck_cli.implementation.implementation import ImplementationError
 from gradcheck_cli.implementation.packing import packed
+from gradcheck_cli.implementation.seeding import generators_kept
 from gradcheck_cli.layers import LAYERS
 from gradcheck_cli.numeric.derivative import differentiate
-from gradcheck_cli.numeric.method import affordable, choose
-from gradcheck_cli.numeric.projected import sampled
-from gradcheck_cli.numeric.sweep import STEPS, part_of, sweep
+from gradcheck_cli.numeric.method import affordable, choose_method
+from gradcheck_cli.numeric.projected import sample_elements
+from gradcheck_cli.numeric.sweep import STEPS, restrict, sweep
 from gradcheck_cli.result import StepSweep, Verdict
 
 if TYPE_CHECKING:
@@ -37,7 +38,13 @@ def sweep_case(case: Case, implementation: Implementation, settings: Settings) -
     if blank.reason:
         return blank
     problem = LAYERS[case.layer].problem(case)
-    implementation = packed(implementation, problem)
+    with generators_kept(problem):
+        return _sweep_problem(blank, problem, packed(implementation, problem), case, settings)
+
+
+def _sweep_problem(
+    blank: StepSweep, problem: Problem, implementation: Implementation, case: Case, settings: Settings
+) -> StepSweep:
     try:
         out, _ = implementation.forward(problem.inputs, problem.parameters)
         problem = seen(out, problem, case, implementation.order)
@@ -52,7 +59,7 @@ def sweep_case(case: Case, implementation: Implementation, settings: Settings) -
     except ImplementationError as error:
         return replace(blank, verdict=Verdict.ERROR, reason=str(error), traceback=error.traceback)
     swept = replace(blank, sweeps=sweeps, numeric_dtype=dtype_name(inputs[problem.differentiable[0]].dtype))
-    if not any(found.differences for found in sweeps.values()):
+    if not any(found.errors for found in sweeps.values()):
         reason = "forward is too rough, or does not depend on its inputs: no derivative to hold differences against"
         return replace(swept, verdict=Verdict.INCONCLUSIVE, reason=reason)
     return replace(swept, verdict=Verdict.PASS)
@@ -81,20 +88,20 @@ def _sweep(
     plain, exact = (along(implementation, problem, values, name) for values in (problem.inputs, inputs))
     x, coupling, cotangent = inputs[name], problem.coupling.get(name), problem.cotangent
     colors = coupling.colors if coupling else None
-    method = choose(settings.method, x.size, cotangent.size, colors)
+    method = choose_method(settings.method, x.size, cotangent.size, colors)
     # What differentiates an array once in a second takes half a minute to sweep it.
-    moved = 2 * len(STEPS) * (colors if colors and method == "colored" else x.size)
-    if method == "projected" or (settings.method == "auto" and not affordable(moved, x.size, cotangent.size)):
-        elements = sampled(x.size)
-        point, function = x.reshape(-1)[elements], part_of(exact, x, elements)
-        reference = differentiate(function, point, cotangent, resolution=resolution(epsilon(dtype)))
-        return sweep(plain, problem.inputs[name], cotangent, reference, elements=elements)
-    reference = differentiate(
+    evaluations = 2 * len(STEPS) * (colors if colors and method == "colored" else x.size)
+    if method == "projected" or (settings.method == "auto" and not affordable(evaluations, x.size, cotangent.size)):
+        elements = sample_elements(x.size)
+        point, function = x.reshape(-1)[elements], restrict(exact, x, elements)
+        estimate = differentiate(function, point, cotangent, resolution=resolution(epsilon(dtype)))
+        return sweep(plain, problem.inputs[name], cotangent, estimate, elements=elements)
+    estimate = differentiate(
         exact,
         x,
         cotangent,
         resolution=resolution(epsilon(dtype)),
         coupling=coupling if method == "colored" else None,
     )
-    held = coupling if reference.method == "colored" else None  # given up where forward was found to leak
-    return sweep(plain, problem.inputs[name], cotangent, reference, coupling=held)
+    verified = coupling if estimate.method == "colored" else None  # not used where forward was found to leak
+    return sweep(plain, problem.inputs[name], cotangent, estimate, coupling=verified)

@@ -33,6 +33,29 @@ WHEN_TRIED = " when it was tried on a small case"
 _MOST_CHOICES = 60
 
 
+class UserCodeError(Exception):
+    """User code raised where it was loaded or tried, other than in a call; the message says what.
+
+    `traceback` holds its own frames.
+    """
+
+    def __init__(self, reason: str, traceback: str | None = None) -> None:
+        super().__init__(reason, traceback)  # as it is pickled
+        self.reason, self.traceback = reason, traceback
+
+    def __str__(self) -> str:
+        return self.reason
+
+    @property
+    def blame(self) -> Blame:
+        """The same as it is reported."""
+        return Blame(reason=self.reason, traceback=self.traceback)
+
+
+#: What may come of `search`.
+EXPECTED = (ImplementationNotFoundError, UserCodeError)
+
+
 class Guarded(Generic[Result]):
     """Works in a process of the implementation's own, in which it may hang, crash or print as it likes."""
 
@@ -49,12 +72,13 @@ class Guarded(Generic[Result]):
         if self._found or self._missing:
             return
         try:
-            expected = (ImplementationNotFoundError,)
             asked = self._spec, case, self._settings.adapter
-            self._found = self._process.call(search, self._spec, _describe, *asked, expected=expected)
+            self._found = self._process.call(search, self._spec, _describe, *asked, expected=EXPECTED)
         except ImplementationNotFoundError as error:
             self._missing = Blame(reason=str(error))
             raise
+        except UserCodeError as error:
+            self._missing = error.blame
         except DiedError as died:
             if not died.imported:
                 reason, _ = describe_death(died, "it", self._spec)
@@ -117,7 +141,8 @@ def search(spec: str, function: Callable[..., Any], *arguments: Any) -> Any:
     """Call a function that loads or tries user code, in the guarded process.
 
     Raises:
-        ImplementationNotFoundError: user code raised; the message says what.
+        ImplementationNotFoundError: there is no implementation, or it cannot be imported.
+        UserCodeError: user code raised.
         Exception: there is a bug in the checker.
     """
     try:
@@ -127,10 +152,10 @@ def search(spec: str, function: Callable[..., Any], *arguments: Any) -> Any:
         blamed = blame(error)
         if blamed.bug is not None:
             raise
-        found = isinstance(error, ImplementationNotFoundError)
-        reason = blamed.reason if found else f"{spec} cannot be used: {blamed.reason}"
-        reason = clean_lines(reason, _MOST_CHOICES, MOST_CHARACTERS)
-        raise ImplementationNotFoundError(reason) from None  # what it comes from cannot be pickled
+        reason = clean_lines(blamed.reason, _MOST_CHOICES, MOST_CHARACTERS)
+        if isinstance(error, ImplementationNotFoundError):
+            raise ImplementationNotFoundError(reason) from None  # what it comes from cannot be pickled
+        raise UserCodeError(f"{reason} when {spec} was loaded and tried", blamed.traceback) from None
 
 
 def _describe(spec: str, case: Case, adapter: str | None) -> tuple[str, str | None]:

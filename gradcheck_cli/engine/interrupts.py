@@ -70,6 +70,7 @@ def received() -> int | None:
 def interruptible() -> Iterator[None]:
     """Let signals raise KeyboardInterrupt inside the block, those too that came before it.
 
+    Where code in the block catches every exception, it is raised at the end: such a block has not done what it should.
     A signal that comes while that is handled is only noted, so that a second Ctrl-C does no harm.
     """
     if _process.phase != _DEFER:
@@ -80,6 +81,8 @@ def interruptible() -> Iterator[None]:
         if _process.received is not None:
             raise KeyboardInterrupt
         yield
+        if _process.received is not None:  # what caught it went on with something else than was asked for
+            raise KeyboardInterrupt
     finally:
         _process.phase = _DEFER
 

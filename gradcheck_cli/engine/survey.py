@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, cast
 
 from gradcheck_cli.engine.blame import Blame, blame
-from gradcheck_cli.engine.guarded import WHEN_TRIED, bug_in_child, describe_death, search
+from gradcheck_cli.engine.guarded import EXPECTED, WHEN_TRIED, UserCodeError, bug_in_child, describe_death, search
 from gradcheck_cli.engine.runner import guarded
 from gradcheck_cli.guard.process import BugError, DiedError
 from gradcheck_cli.guard.state import undisturbed
@@ -44,6 +44,8 @@ def survey(spec: str, limits: Limits) -> Survey:
         return _survey(spec, limits)
     except ImplementationNotFoundError:
         raise
+    except UserCodeError as error:
+        return Survey(errors={spec: error.blame})
     except BugError as error:
         return Survey(errors={spec: bug_in_child(error)})
     except Exception as error:  # noqa: BLE001  # met in one file, it must not end the run
@@ -77,16 +79,14 @@ def _survey(spec: str, limits: Limits) -> Survey:
 
 def _inventory(process: GuardedProcess, spec: str) -> Inventory:
     try:
-        expected = (ImplementationNotFoundError,)
-        return cast("Inventory", process.call(search, spec, take_inventory, spec, expected=expected))
+        return cast("Inventory", process.call(search, spec, take_inventory, spec, expected=EXPECTED))
     except DiedError as died:
         raise ImplementationNotFoundError(f"{spec} cannot be imported: {describe_death(died, 'it', spec)[0]}") from died
 
 
 def _tried(process: GuardedProcess, offer: Offer) -> Found | Blame | None:
     try:
-        found = process.call(search, offer.spec, _whose, offer, expected=(ImplementationNotFoundError,))
-        return cast("Found | None", found)
+        return cast("Found | None", process.call(search, offer.spec, _whose, offer, expected=EXPECTED))
     except DiedError as died:
         if offer.layers:
             return Found(layer=offer.layers[0])
@@ -94,6 +94,8 @@ def _tried(process: GuardedProcess, offer: Offer) -> Found | Blame | None:
         return Blame(reason=reason, traceback=lines)
     except ImplementationNotFoundError as error:
         return Blame(reason=str(error))
+    except UserCodeError as error:
+        return error.blame
     except BugError as error:
         return bug_in_child(error)
 

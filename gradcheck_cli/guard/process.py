@@ -7,6 +7,8 @@ import contextlib
 import multiprocessing
 import os
 import signal
+import socket
+import struct
 import sys
 import time
 from multiprocessing import connection
@@ -27,7 +29,7 @@ if TYPE_CHECKING:
     from gradcheck_cli.guard.faults import Frame
     from gradcheck_cli.guard.limits import Limits
 
-#: Seconds for a process that closed its connection to end.
+#: Seconds for a process that closed its connection to end, and at least for one that began an answer to go on.
 _GRACE = 2.0
 
 #: Seconds until the fault handler of a process that was asked for its stack begins to answer, and between two writes.
@@ -125,6 +127,7 @@ class GuardedProcess:
         # A fork of a process with threads may hang; elsewhere than on Linux libraries start some on their own.
         context: Any = multiprocessing.get_context("fork" if sys.platform == "linux" else "spawn")
         self._calls, theirs = context.Pipe()
+        _bound_waiting(self._calls, max(self.limits.seconds, _GRACE))
         self._printed, prints = context.Pipe(duplex=False)
         self._faults, faults = context.Pipe(duplex=False)
         self._clock = Clock(context)
@@ -211,3 +214,13 @@ class GuardedProcess:
             return DiedError(late, stack or [], late=True, imported=imported)
         how = f"died of {describe_signal(-code)}" if code < 0 else f"ended the process with exit code {code}"
         return DiedError(how, crash_stack(self._report), imported=imported)
+
+
+def _bound_waiting(end: Connection, seconds: float) -> None:
+    """Let a read or write fail after some seconds: user code may begin an answer and never end it."""
+    if sys.platform == "linux":
+        with socket.socket(fileno=os.dup(end.fileno())) as shared:
+            whole, rest = divmod(seconds, 1)
+            limit = struct.pack("ll", int(whole), int(rest * 1e6))
+            shared.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, limit)
+            shared.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, limit)

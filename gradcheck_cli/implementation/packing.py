@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gradcheck_cli.implementation.implementation import ImplementationError, described, listed
+from gradcheck_cli.implementation.seeding import seeded
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -20,11 +21,11 @@ if TYPE_CHECKING:
 def packed(implementation: Implementation, problem: Problem) -> Implementation:
     """Join the outputs of forward as the problem does, and split the cotangent for backward.
 
-    An implementation with one output is returned as it is, unless it draws numbers of its own: then it is `_seeded`. Of
-    several outputs, one of the wrong shape cannot be joined: that is an ImplementationError.
+    An implementation with one output is returned as it is, unless it may draw numbers: then it is `seeded`. Of several
+    outputs, one of the wrong shape cannot be joined: that is an ImplementationError.
     """
-    if problem.alike:
-        implementation = _seeded(implementation)
+    if problem.draws is not None:
+        implementation = seeded(implementation, problem.draws)
     if not problem.outputs:
         return implementation
 
@@ -36,25 +37,6 @@ def packed(implementation: Implementation, problem: Problem) -> Implementation:
         return implementation.backward(tuple(problem.parts(cotangent).values()), cache, names)
 
     return replace(implementation, forward=forward, backward=backward)
-
-
-def _seeded(implementation: Implementation) -> Implementation:
-    """Have NumPy's global generator seeded by the parameters before each forward, and leave it as it was.
-
-    Code that draws from `np.random` and leaves the seed to its caller then draws the same again.
-    """
-
-    def forward(inputs: Mapping[str, Array], parameters: Mapping[str, object] | None) -> tuple[object, object]:
-        seed = parameters and parameters["seed"]
-        assert isinstance(seed, int)
-        before = np.random.get_state()  # noqa: NPY002  # theirs, not ours
-        np.random.seed(seed)  # noqa: NPY002
-        try:
-            return implementation.forward(inputs, parameters)
-        finally:
-            np.random.set_state(before)  # noqa: NPY002
-
-    return replace(implementation, forward=forward)
 
 
 def _joined(out: object, problem: Problem) -> Array:

@@ -14,6 +14,7 @@ import numpy as np
 
 from gradcheck_cli.implementation.implementation import Implementation, ImplementationError, NotExpressibleError
 from gradcheck_cli.implementation.packing import packed
+from gradcheck_cli.implementation.seeding import generators_kept
 from gradcheck_cli.layers import LAYERS
 
 if TYPE_CHECKING:
@@ -75,7 +76,8 @@ def _fit(reading: Implementation, layer: Layer) -> Fit:
         with warnings.catch_warnings(), np.errstate(all="ignore"), contextlib.redirect_stderr(io.StringIO()):
             warnings.simplefilter("ignore")
             try:
-                out, _ = packed(reading, problem).forward(problem.inputs, problem.parameters)
+                with generators_kept(problem):
+                    out, _ = packed(reading, problem).forward(problem.inputs, problem.parameters)
             except (ImplementationError, NotExpressibleError):
                 continue
         reached = max(reached, _agreement(out, problem))

@@ -100,7 +100,7 @@ def problem(case: DropoutCase) -> Problem:
         what = "everything" if dropped.any() else "nothing"
         return f"{what} was dropped, so that a wrong mask could not be seen: try more elements, or another --seed"
 
-    return replace(posed, alike=alike, vacuous=vacuous)
+    return replace(posed, alike=alike, vacuous=vacuous, draws=case.seed % 2**32)
 
 
 def plausible(kept: Array, p: float) -> bool:

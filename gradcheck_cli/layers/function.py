@@ -79,6 +79,7 @@ def problem(case: FunctionCase) -> Problem:
         axes={name: anonymous(name, len(shape)) for name, shape in case.shape.items()},
         reference=False,
         domain=case.range,
+        draws=case.seed,
     )
 
 

@@ -99,6 +99,26 @@ class Fault:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Guard:
+    """A small number by which forward stays clear of what it is not defined for, as in log(p + 1e-12)."""
+
+    code: str  #: in kebab-case; README.md lists them all
+    cause: str  #: what forward does, a sentence without its end
+    remedy: str  #: a sentence
+    out: Array  #: what forward returns with it
+    gradients: Mapping[str, Array]  #: what backward may return beside the derivative with it, and that without it
+
+
+@dataclass(frozen=True, kw_only=True)
+class Overflow:
+    """Why an output is infinite or NaN, though the right one is finite."""
+
+    code: str  #: in kebab-case; README.md lists them all
+    cause: str  #: a sentence
+    remedy: str  #: a sentence
+
+
+@dataclass(frozen=True, kw_only=True)
 class ForwardFault:
     """A mistake that people make in a forward pass, as a hypothesis that can be held against its outputs."""
 
@@ -145,6 +165,8 @@ class Problem:
     #: Of a layer that draws numbers of its own: from what was returned to the right output with the same draws, or to
     #: `expected` if no right layer would have drawn so.
     alike: Callable[[Array], Array] | None = None
+    #: The seed of `random` and `np.random` before each forward, for a layer that may draw numbers; None for others.
+    draws: int | None = None
     #: From what was returned to why this case could not show a fault, where that depends on what forward drew.
     vacuous: Callable[[Array], str | None] = lambda _out: None
     cotangents: int = 1  #: how many of the outputs have one; what follows them is state
@@ -226,6 +248,10 @@ class Layer:
     trials: tuple[Case, ...]  #: with as few sizes alike as can be; on the first that it can express a reading is tried
     #: What people get wrong in a case, the most common first.
     faults: Callable[[Any, Problem], Iterable[Fault]] = lambda _case, _problem: ()
+    #: Guards that people write, with which forward is right as well.
+    guards: Callable[[Problem], Iterable[Guard]] = lambda _problem: ()
+    #: Why forward's output may be no number, the likeliest first; `finite` says whether the gradients are.
+    overflows: Callable[[Problem, bool], Iterable[Overflow]] = lambda _problem, _finite: ()
     #: The same for what depends on the numbers that an implementation drew, or looks like a constant factor in a single
     #: case: tried before all else.
     first_faults: Callable[[Any, Problem, Observed], Iterable[Fault]] = lambda _case, _problem, _observed: ()

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from gradcheck_cli.arrays import Array
-    from gradcheck_cli.layers.layer import Fault, ForwardFault, Problem
+    from gradcheck_cli.layers.layer import Fault, ForwardFault, Guard, Overflow, Problem
 
 
 #: How near to a kink no margin is, as a share of the scale: ten roundings of the largest scores in float16.
@@ -48,6 +48,8 @@ def loss(
     gradient_scale: Callable[[Array, Array], Array],
     faults: Callable[[], Iterable[Fault]],
     forward_faults: Callable[[Array, Array], Iterable[ForwardFault]],
+    guards: Callable[[Problem], Iterable[Guard]] = lambda _problem: (),
+    overflows: Callable[[Problem, bool], Iterable[Overflow]] = lambda _problem, _finite: (),
 ) -> Layer:
     """Make the layer of a loss.
 
@@ -57,6 +59,8 @@ def loss(
         names: what people call it.
         scale: (x, y) -> the sum of the absolute values of the loss's terms.
         gradient_scale: (x, y) -> the same of the gradient.
+        guards: as a `Layer` has them.
+        overflows: as a `Layer` has them.
         faults: what people get wrong in the gradient.
         forward_faults: (x, y) -> what they get wrong in the loss.
     """
@@ -99,6 +103,8 @@ def loss(
             axes={"x": "N C", "y": "N", "out": ""},
         ),
         trials=(case(N=3, C=4),),
+        guards=guards,
+        overflows=overflows,
         faults=lambda _case, _problem: faults(),
         forward_faults=lambda _case, problem, _out: forward_faults(problem.inputs["x"], problem.inputs["y"]),
         loss=True,

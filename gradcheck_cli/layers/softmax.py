@@ -7,11 +7,15 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from gradcheck_cli.layers.cross_entropy import guards, overflows
 from gradcheck_cli.layers.cross_entropy_faults import faults, loss_faults
 from gradcheck_cli.layers.scores import ScoresCase, loss, of_label, picked
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from gradcheck_cli.arrays import Array
+    from gradcheck_cli.layers.layer import Guard, Problem
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,12 +51,18 @@ def gradient_scale(x: Array, y: Array) -> Array:
     return np.asarray((p * (1 + abs(x - x.max(axis=1, keepdims=True))) + label) / len(y))
 
 
+def _guards(problem: Problem) -> Iterable[Guard]:
+    return guards(problem.inputs["x"], problem.inputs["y"], len(problem.inputs["y"]), problem.expected.dtype)
+
+
 LAYER = loss(
     SoftmaxCase,
     softmax_loss,
     names=("softmax", "cross_entropy", "crossentropy"),
     scale=scale,
     gradient_scale=gradient_scale,
+    guards=_guards,
+    overflows=lambda problem, finite: overflows(problem.inputs["x"], problem.inputs["y"], finite=finite),
     faults=faults,
     forward_faults=loss_faults,
 )

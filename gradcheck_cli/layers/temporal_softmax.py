@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -10,6 +10,7 @@ import numpy as np
 
 from gradcheck_cli.arrays import signed_uniform
 from gradcheck_cli.layers import softmax
+from gradcheck_cli.layers.cross_entropy import guards, overflows
 from gradcheck_cli.layers.cross_entropy_faults import loss_fault, of_rows, slips, wrong_means
 from gradcheck_cli.layers.framework.axes import declare
 from gradcheck_cli.layers.framework.make_problem import make_problem
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
     from gradcheck_cli.arrays import Array
     from gradcheck_cli.layers.cross_entropy_faults import Rows
-    from gradcheck_cli.layers.layer import ForwardFault, Observed, Problem
+    from gradcheck_cli.layers.layer import ForwardFault, Guard, Observed, Overflow, Problem
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,7 +36,7 @@ class TemporalSoftmaxCase(Case):
     N: int = size(3, "samples")
     T: int = size(4, "steps")
     V: int = size(5, "words in the vocabulary", minimum=2)
-    scale: float = real(1.0, "factor on the scores", 10.0, low=1e-3)
+    scale: float = real(1.0, "factor on the scores: 1000 shows what underflows", 10.0, 1000.0, low=1e-3)
     shift: float = real(0.0, "added to the scores: 1000 shows what overflows", 1000.0)
 
     def label(self) -> str:
@@ -144,8 +145,25 @@ def forward_faults(case: TemporalSoftmaxCase, problem: Problem, _out: Array) -> 
     yield loss_fault("has the wrong sign", -loss)
 
 
+def _guards(problem: Problem) -> Iterator[Guard]:
+    """Yield the guards of a softmax loss over the steps that count."""
+    (x, y, mask), wide = problem.inputs.values(), problem.expected.dtype
+    for guard in guards(x[mask], y[mask], len(x), wide):
+        gradients = {}
+        for name, kept in guard.gradients.items():
+            gradients[name] = np.zeros(x.shape, wide)
+            gradients[name][mask] = kept
+        yield replace(guard, gradients=gradients)
+
+
+def _overflows(problem: Problem, finite: bool) -> Iterator[Overflow]:  # noqa: FBT001  # as all layers have it
+    """Yield what overflows in any step: where the loss is infinite, a mask of 0 makes NaN of it."""
+    x, y = problem.inputs["x"], problem.inputs["y"]
+    return overflows(x.reshape(-1, x.shape[2]), y.reshape(-1), finite=finite)
+
+
 def standard() -> tuple[TemporalSoftmaxCase, ...]:
-    """One of each size, and scores that are large; not far apart, since courses take the logarithm of p itself."""
+    """One of each size, scores that are large, and scores that are far apart."""
     rows = [
         (3, 4, 5, 1.0, 0.0),
         (2, 3, 4, 1.0, 0.0),
@@ -154,6 +172,7 @@ def standard() -> tuple[TemporalSoftmaxCase, ...]:
         (2, 4, 2, 1.0, 0.0),
         (3, 2, 4, 10.0, 0.0),
         (3, 4, 5, 1.0, 1000.0),
+        (2, 3, 5, 1000.0, 0.0),
     ]
     return tuple(TemporalSoftmaxCase(N=N, T=T, V=V, scale=scale, shift=shift) for N, T, V, scale, shift in rows)
 
@@ -171,6 +190,8 @@ LAYER = Layer(
     ),
     trials=(TemporalSoftmaxCase(N=2, T=3, V=4),),
     faults=faults,
+    guards=_guards,
+    overflows=_overflows,
     first_faults=first_faults,
     forward_faults=forward_faults,
     loss=True,

@@ -1,118 +1,100 @@
-"""Is a black box affine in its argument? Asked of it, never assumed."""
+"""Detection of affine functions, for which one large step is exact but for roundoff."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from gradcheck_cli.arrays import epsilon
-from gradcheck_cli.numeric.directions import random_directions
-from gradcheck_cli.numeric.rounding import BLOCK, ROUNDINGS, blocks, is_rounding, seen_epsilon
+from gradcheck_cli.numeric.directions import DirectionalDerivative, random_directions
+from gradcheck_cli.numeric.rounding import ROUNDINGS, epsilon_of_values, is_rounding
+from gradcheck_cli.numeric.tiles import tiles
 
 if TYPE_CHECKING:
     from gradcheck_cli.arrays import Array
-    from gradcheck_cli.numeric.point import Point
+    from gradcheck_cli.numeric.black_box import BlackBox
 
 #: The step for affine functions, which have no truncation error: the larger, the smaller the share of roundoff.
-#: Worst error over five convolutions, both signs of everything, in eps of the scale: 5.3 at h = 1, 1.8 at 8,
+#: Worst error over five convolutions, with values of both signs, in eps of the scale: 5.3 at h = 1, 1.8 at 8,
 #: 1.8 at 64, 1.9 at 1024. A power of two, so that adding it loses few bits and dividing by it none.
 AFFINE_STEP = 64.0
 
 _DIRECTIONS = 2
+
+#: The point near x, as a share of the step.
 _NEAR = 1 / 128
 
-#: What a sum of many roundings may come to, in standard deviations: one in 16,000 is beyond.
+#: Standard deviations that bound a sum of many roundings: one in 16,000 exceeds it.
 _DEVIATIONS = 4.0
 
 
 @dataclass(frozen=True, kw_only=True)
-class Line:
-    """A random line through the point, along which a function was found to be affine."""
-
-    direction: Array  #: of x's shape
-    slope: np.floating[Any]  #: of <cotangent, function>
-    error_bound: np.floating[Any]
-
-
-@dataclass(frozen=True, kw_only=True)
 class Affine:
-    """What was seen of an affine function along random lines."""
+    """What is known of a function that is affine along random directions."""
 
-    lines: tuple[Line, ...]
-    #: What its values round by, four standard deviations in eps of their size: seen at work, because a bound from eps
-    #: alone knows nothing of long sums.
+    derivatives: tuple[DirectionalDerivative, ...]  #: along those directions
+    #: Four standard deviations of the rounding error of its values, in eps of their size. Measured, because a bound
+    #: from eps alone does not know how long the sums inside are.
     roundings: float
 
 
-def affine(point: Point) -> Affine | None:
-    """Tell whether the function agrees with an affine one along random lines through its point, within roundoff.
+def detect_affine(box: BlackBox) -> Affine | None:
+    """Return what random directions show of an affine function, or None if the function is not affine along them.
 
-    Each line is met at -1, 0, 1/128 and 1 times `AFFINE_STEP`. The point near x is there for functions that are odd
-    about it (tanh at 0, a cube), which look straight in any symmetric difference, and for those that are flat far
-    away. 6 evaluations at most.
+    Along each direction the function is evaluated at -1, 0, 1/128 and 1 times `AFFINE_STEP`, and must lie on a straight
+    line within roundoff. The point near x is for functions that are odd about x (tanh at 0, a cube), of which
+    symmetric differences look straight, and for those that are flat far away. At most 6 evaluations.
+
+    It raises `box.epsilon` to that of float32 if the values are float32 numbers in a wider array.
     """
-    x, lines, residues, sizes = point.x, [], 0.0, 0.0
+    x, center, lines, residues, sizes = box.x, box.center, [], 0.0, 0.0
     for direction in random_directions(x, _DIRECTIONS):
         try:
-            ahead, behind, near = (point.at(x + x.dtype.type(AFFINE_STEP * t) * direction) for t in (1, -1, _NEAR))
-        except Exception:  # noqa: BLE001  # so far from x a function may refuse; then it is not affine there
+            ahead, behind, near = (box.at(x + x.dtype.type(AFFINE_STEP * t) * direction) for t in (1, -1, _NEAR))
+        except Exception:  # noqa: BLE001  # a function may refuse an x so far away; then it is not affine there
             return None
         # Far from x a loss may be infinite or zero, which is a number of any dtype.
-        point.epsilon = max(point.epsilon, seen_epsilon(ahead), seen_epsilon(near))
-        slope, rounding = np.zeros(2, point.dtype)
-        center = point.base.value
-        buffers = np.empty((4, min(center.size, BLOCK)), point.dtype)
-        for block in blocks(center.size):
-            parts = ahead[block], behind[block], near[block], center[block]
-            found = _on_a_line(*parts, point.epsilon, buffers[:, : parts[0].size])
+        box.epsilon = max(box.epsilon, epsilon_of_values(ahead), epsilon_of_values(near))
+        change, magnitude = np.zeros(2, box.dtype)
+        for tile in tiles(center.value.shape):
+            found = _fit_line(ahead[tile], behind[tile], near[tile], center.value[tile], box.epsilon)
             if found is None:
                 return None
-            change, residue, size = found
-            slope += point.base.cotangent[block] @ change
-            rounding += point.base.weights[block] @ size
+            first, residue, size = found
+            change += center.cotangent[tile] @ first
+            magnitude += center.weights[tile] @ size
             residues, sizes = residues + float(residue @ residue), sizes + float(size @ size)
-        lines.append((direction, slope, rounding))
-    roundings = min(_DEVIATIONS * math.sqrt(residues / sizes) / point.epsilon, ROUNDINGS) if sizes > 0 else 0.0
-    return Affine(
-        lines=tuple(
-            Line(
-                direction=direction,
-                slope=slope / (2 * AFFINE_STEP),
-                error_bound=((1 + roundings) * point.epsilon + 2 * epsilon(point.dtype)) * rounding / (2 * AFFINE_STEP),
-            )
-            for direction, slope, rounding in lines
-        ),
-        roundings=roundings,
+        lines.append((direction, change, magnitude))
+    roundings = min(_DEVIATIONS * math.sqrt(residues / sizes) / box.epsilon, ROUNDINGS) if sizes > 0 else 0.0
+    relative = (1 + roundings) * box.epsilon + 2 * epsilon(box.dtype)
+    derivatives = tuple(
+        DirectionalDerivative(
+            direction=direction,
+            value=change / (2 * AFFINE_STEP),
+            error_bound=relative * magnitude / (2 * AFFINE_STEP),
+        )
+        for direction, change, magnitude in lines
     )
+    return Affine(derivatives=derivatives, roundings=roundings)
 
 
-def _on_a_line(
-    ahead: Array, behind: Array, near: Array, center: Array, epsilon: float, buffers: Array
+def _fit_line(
+    ahead: Array, behind: Array, near: Array, center: Array, epsilon: float
 ) -> tuple[Array, Array, Array] | None:
-    """Compare some outputs with a straight line; return f+ - f-, |f+ - 2 f + f-| and |f+| + |f-|, if they are on it."""
-    short, residue, double, size = buffers
-    np.subtract(ahead, center, out=short)
-    short *= _NEAR
-    np.subtract(near, center, out=residue)
-    residue -= short
-    np.abs(residue, out=residue)
-    np.multiply(center, 2, out=double)
-    np.abs(double, out=size)  # and |near| is that of the center and of what is short of it at the most
-    np.abs(short, out=short)
-    short *= 2
-    short += size
-    if not is_rounding(residue, short, epsilon).all():
+    """Compare values at 1, -1, 1/128 and 0 with a straight line.
+
+    Returns:
+        f+ - f-, |f+ - 2 f + f-| and |f+| + |f-|; or None if some value is off the line by more than rounding.
+    """
+    to_near = _NEAR * (ahead - center)
+    twice = 2 * center
+    if not is_rounding(abs(near - center - to_near), 2 * abs(to_near) + abs(twice), epsilon).all():
         return None
-    np.add(ahead, behind, out=residue)
-    residue -= double
-    np.abs(residue, out=residue)
-    change = np.subtract(ahead, behind, out=double)
-    np.abs(change, out=short)
-    np.maximum(short, size, out=short)  # |f+| + |f-|, but for what is bent
-    size += short
-    if not is_rounding(residue, size, epsilon).all():
+    first, second = ahead - behind, abs(ahead + behind - twice)
+    size = np.maximum(abs(first), abs(twice))  # |f+| + |f-|, but for the second difference
+    if not is_rounding(second, abs(twice) + size, epsilon).all():
         return None
-    return change, residue, short
+    return first, second, size

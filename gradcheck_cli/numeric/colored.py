@@ -1,7 +1,7 @@
-"""Differences of many elements at once: one or two evaluations for each colour, however many elements there are.
+"""Differences of many elements at once: one or two evaluations per colour, however many elements there are.
 
-Elements that no output shares can be moved together: every change is credited to the one that reaches that output
-(Curtis, Powell and Reid, 1974). Which those are is stated by a `Coupling`; nothing here knows why.
+Elements that share no output can be moved together: every change is credited to the one element that reaches that
+output (Curtis, Powell and Reid, 1974). A `Coupling` states which those are; nothing here knows why.
 """
 
 from __future__ import annotations
@@ -11,142 +11,165 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gradcheck_cli.numeric.point import Sample
-from gradcheck_cli.numeric.rounding import looked_at_together
+from gradcheck_cli.numeric.estimate import Estimate
+from gradcheck_cli.numeric.tiles import arrays_per_batch
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from gradcheck_cli.arrays import Array
     from gradcheck_cli.numeric.affine import Affine
-    from gradcheck_cli.numeric.point import Point
+    from gradcheck_cli.numeric.black_box import BlackBox
 
 
 @dataclass(frozen=True, kw_only=True)
 class Coupling:
     """Which element of an input reaches which output, colour by colour.
 
-    `owner(k)` says for every output which element of colour k reaches it: as a flat index of the input, -1 where none
-    does. That it is one at most is what makes it a colour. An element that reaches no output has no colour, and no
-    derivative. What is returned has the output's axes; one along which all outputs have the same owner may have size 1
-    (the filters, for an element of an image), and then costs next to nothing.
+    `owner(k)` returns, for every output, the element of colour k that reaches it: its flat index in the input, or -1
+    if there is none. There is at most one; that is what makes it a colour. An element that reaches no output has no
+    colour, and derivative 0. The array has the output's axes; an axis along which all outputs have the same owner may
+    have size 1 (the filters, for an element of an image), and then costs next to nothing.
     """
 
     colors: int
     owner: Callable[[int], Array]
 
 
-class ColoredSampler:
-    """Takes differences of all elements of a colour at once."""
+class ColoredScheme:
+    """Perturbs all elements of a colour at once."""
 
     method = "colored"
 
-    def __init__(self, point: Point, coupling: Coupling, affine: Affine | None = None) -> None:
-        """Take `affine` at its word where differences of an affine function are asked for: one side does."""
-        self.point = point
+    def __init__(self, box: BlackBox, coupling: Coupling, affine: Affine | None = None) -> None:
+        """Prepare the colours of all elements.
+
+        Args:
+            box: the function and its point.
+            coupling: the colours. It is trusted; `leak.has_leak` verifies it.
+            affine: what is known if the function is affine. Then `affine_differences` evaluates on one side only.
+        """
+        self.box = box
         self._affine = affine
         self._coupling = coupling
-        self._together = looked_at_together(int(np.prod(point.shape)))  # colours that are credited at once
-        self._color = np.full(point.x.size + 1, -1, np.int32)  # the last entry is that of an owner of -1
-        self._owners: Array | None = None  # colour by colour, where they take less room than one block
-        if coupling.colors <= self._together:
+        self._batch = arrays_per_batch(int(np.prod(box.shape)))  # colours that are credited at once
+        self._color = np.full(box.x.size + 1, -1, np.int32)  # the last entry is for an owner of -1
+        self._owners: Array | None = None  # of each colour, if there are so few that they fit one batch
+        if coupling.colors <= self._batch:
             self._owners = np.array([coupling.owner(color) for color in range(coupling.colors)])
-            self._color[self._owners] = np.arange(coupling.colors).reshape(-1, *[1] * len(point.shape))
+            self._color[self._owners] = np.arange(coupling.colors).reshape(-1, *[1] * len(box.shape))
         else:
             for color in range(coupling.colors):
                 self._color[coupling.owner(color)] = color
         self._color[-1] = -1
-        self._place = np.zeros(point.x.size + 1, np.int64)
-        self._constants: dict[tuple[int, ...], list[Array]] = {}
+        self._entry = np.zeros(box.x.size + 1, np.int64)  # scratch for `_entries`, all 0 between calls
+        self._constant_sums: dict[tuple[int, ...], list[Array]] = {}
 
-    def sample(self, elements: Array, steps: Array) -> Sample:
-        """Difference at each of `elements` (flat indices of x), with its own step, on both sides."""
-        return self._sample(elements, steps, both=True)
+    def central_differences(self, elements: Array, steps: Array) -> Estimate:
+        """Return (f(x + h) - f(x - h)) / 2h in some elements, as `Scheme` describes."""
+        return self._in_batches(elements, steps, both=True)
 
-    def sample_affine(self, elements: Array, steps: Array) -> Sample:
-        """Do the same on one side, if lines have shown that to be enough: no curve is there to cancel.
+    def affine_differences(self, elements: Array, steps: Array) -> Estimate:
+        """Return (f(x + h) - f(x)) / h if the function is deterministic and known to be affine, else as above.
 
-        The rounding is as large: f+ - f is half of f+ - f-, and divided by h instead of 2 h. That a function is affine
-        in all elements is verified as its coupling is: by what is found along random directions.
+        There is no curvature to cancel, and the rounding is as large: f+ - f is half of f+ - f-, and divided by h
+        instead of 2h. That the function is affine in every element is verified together with the coupling, along random
+        directions.
         """
-        return self._sample(elements, steps, both=self._affine is None or self.point.noise > 0)
+        return self._in_batches(elements, steps, both=self._affine is None or self.box.noise > 0)
 
-    def _sample(self, elements: Array, steps: Array, *, both: bool) -> Sample:
-        figures = np.zeros((4, elements.size), self.point.dtype)
+    def _in_batches(self, elements: Array, steps: Array, *, both: bool) -> Estimate:
+        """Sort the elements by colour and differentiate a batch of colours at a time."""
+        figures = np.zeros((4, elements.size), self.box.dtype)
         order = np.argsort(self._color[elements], kind="stable")
         color = self._color[elements][order]
-        starts = [*np.flatnonzero(np.diff(color, prepend=-1)), order.size]  # of -1, which reach no output, none does
-        for first in range(0, len(starts) - 1, self._together):
-            bounds = np.array(starts[first : first + self._together + 1])
+        # Where each colour starts; elements that reach no output have colour -1 and keep their zeros.
+        starts = [*np.flatnonzero(np.diff(color, prepend=-1)), order.size]
+        for first in range(0, len(starts) - 1, self._batch):
+            bounds = np.array(starts[first : first + self._batch + 1])
             chosen = order[bounds[0] : bounds[-1]]
             colors = color[bounds[:-1]].tolist()
             ends = bounds[1:] - bounds[0]
             figures[:, chosen] = self._differences(colors, ends, elements[chosen], steps[chosen], both=both)
-        value, scale, roundoff, bending = figures
-        return Sample(epsilon=self.point.epsilon, value=value, scale=scale, roundoff=roundoff, bending=bending)
+        value, scale, roundoff, second = figures
+        return Estimate(value=value, scale=scale, error_bound=roundoff, step=steps, second_difference=second)
 
     def _differences(self, colors: list[int], ends: Array, elements: Array, steps: Array, *, both: bool) -> Array:
-        """Difference at the elements of some colours; those of each end, in `elements`, at one of `ends`."""
-        point = self.point
-        start, h = point.x.reshape(-1)[elements], steps.astype(point.x.dtype)
+        """Differentiate in the elements of a batch of colours.
+
+        Args:
+            colors: the colours.
+            ends: where the elements of each colour end in `elements`.
+            elements: flat indices of x, colour by colour.
+            steps: h, one for each element.
+            both: whether to evaluate on both sides.
+
+        Returns:
+            Value, scale, bound on the roundoff, and second difference: an array of shape (4, elements).
+        """
+        box = self.box
+        start, h = box.x.reshape(-1)[elements], steps.astype(box.x.dtype)
         ahead, behind = start + h, start - h if both else start
-        # The difference really taken: x + h and x - h are rounded.
-        width = ahead.astype(point.dtype) - behind
-        place = self._places(colors, elements)
-        shared = tuple(axis for axis, size in enumerate(place.shape) if size == 1 and axis)
+        # x + h and x - h are rounded: divide by the difference really taken.
+        width = ahead.astype(box.dtype) - behind
+        entries = self._entries(colors, elements)
+        shared = tuple(axis for axis, size in enumerate(entries.shape) if size == 1 and axis)
         parts = [slice(first, end) for first, end in zip([0, *ends[:-1]], ends, strict=True)]
         sides = [[self._moved(elements[p], side[p]) for p in parts] for side in ((ahead, behind) if both else (ahead,))]
-        sums = np.zeros((5, elements.size + 1), point.dtype)
-        for tile, found in point.differences(*sides):
-            to = place[tuple(slice(None) if axis in shared else part for axis, part in enumerate(tile))]
-            _credit(sums[0], to, found.change, shared)
-            _credit(sums[1], to, found.total, shared)
-            if both:
-                _credit(sums[2], to, found.bent, shared)
-        for total, each in zip(sums[3:], self._constant(shared), strict=False):
-            _credit(total, place, each, ())
-        change, total, bent, rounded, square = sums[:, 1:]
-        # |f+| + |f-| is 2 |f| and what has changed at the most; an element that changes nothing has no part in the
-        # rounding of what its neighbours in colour change.
-        rounding = point.epsilon * (rounded + total) * ((total != 0) | (bent != 0))
+        sums = np.zeros((5, elements.size + 1), box.dtype)
+        for change in box.changes(*sides):
+            to = entries[tuple(slice(None) if axis in shared else part for axis, part in enumerate(change.tile))]
+            _credit(sums[0], to, change.first, shared)
+            _credit(sums[1], to, change.total, shared)
+            if change.second is not None:
+                _credit(sums[2], to, change.second, shared)
+        for total, amount in zip(sums[3:], self._constants(shared), strict=False):
+            _credit(total, entries, amount, ())
+        value, scale, second, magnitude, variance = sums[:, 1:]
+        # |f+| + |f-| is at most 2 |f| and the change. An element that changes nothing has no part in the rounding of
+        # the outputs that others of its colour change.
+        rounding = box.epsilon * (magnitude + scale) * ((scale != 0) | (second != 0))
         if not both and self._affine is not None:
-            bent = self._affine.roundings * rounding
-        figures = np.stack([change, total, rounding + 4 * point.noise * np.sqrt(square), bent]) / width
+            second = self._affine.roundings * rounding
+        figures = np.stack([value, scale, rounding + 4 * box.noise * np.sqrt(variance), second]) / width
         return np.where(width > 0, figures, [[np.nan], [np.nan], [np.inf], [np.inf]])
 
-    def _constant(self, shared: tuple[int, ...]) -> list[Array]:
-        """Sum along shared axes what is the same of each colour: what rounding is proportional to, and noise."""
-        if shared not in self._constants:
-            point = self.point
-            amounts = [point.base.rounded, *([point.base.weights**2] if point.noise else [])]
-            summed = [amount.reshape(1, *point.shape).sum(axis=shared, keepdims=True) for amount in amounts]
-            self._constants[shared] = summed
-        return self._constants[shared]
+    def _constants(self, shared: tuple[int, ...]) -> list[Array]:
+        """Return what is credited alike for each colour, summed along shared axes: rounding scale, and squared weights.
 
-    def _places(self, colors: list[int], elements: Array) -> Array:
-        """Say where each output's change goes: to 1 + the place of its owner in `elements`, to 0 if that is not there.
-
-        The first axis is that of the colours. An owner of -1 is the last entry of the table, which stays 0.
+        The squared weights, for the effect of noise, are left out of a deterministic function.
         """
-        self._place[elements] = np.arange(1, elements.size + 1)
-        kept = self._owners
-        owner = np.array([self._coupling.owner(color) for color in colors]) if kept is None else kept[colors]
-        place: Array = self._place[owner]
-        self._place[elements] = 0
-        return place
+        if shared not in self._constant_sums:
+            box = self.box
+            amounts = [box.center.rounding_scale, *([box.center.weights**2] if box.noise else [])]
+            sums = [amount.reshape(1, *box.shape).sum(axis=shared, keepdims=True) for amount in amounts]
+            self._constant_sums[shared] = sums
+        return self._constant_sums[shared]
+
+    def _entries(self, colors: list[int], elements: Array) -> Array:
+        """Return, for each output, 1 + the position of its owner in `elements`, or 0 if the owner is not there.
+
+        The first axis is that of the colours; the others are those that `Coupling.owner` returns.
+        """
+        self._entry[elements] = np.arange(1, elements.size + 1)
+        owners = self._owners
+        owner = np.array([self._coupling.owner(color) for color in colors]) if owners is None else owners[colors]
+        entries: Array = self._entry[owner]  # an owner of -1 is the last entry, which stays 0
+        self._entry[elements] = 0
+        return entries
 
     def _moved(self, elements: Array, values: Array) -> Array:
-        moved = self.point.x.copy()
+        moved = self.box.x.copy()
         moved.reshape(-1)[elements] = values
         return moved
 
 
-def _credit(total: Array, to: Array, amount: Array, shared: tuple[int, ...]) -> None:
-    """Add every amount to the entry that it belongs to; those along shared axes belong to one."""
+def _credit(totals: Array, to: Array, amount: Array, shared: tuple[int, ...]) -> None:
+    """Add every amount to the total whose index `to` gives; amounts along shared axes go to the same total."""
     amount = amount.sum(axis=shared, keepdims=True) if shared else amount
     if amount.shape != to.shape:
         amount = np.broadcast_to(amount, to.shape)
-    if total.dtype == np.float64:
-        total += np.bincount(to.reshape(-1), amount.reshape(-1), total.size)
+    if totals.dtype == np.float64:
+        totals += np.bincount(to.reshape(-1), amount.reshape(-1), totals.size)
     else:
-        np.add.at(total, to.reshape(-1), amount.reshape(-1))
+        np.add.at(totals, to.reshape(-1), amount.reshape(-1))

@@ -1,4 +1,4 @@
-"""Central differences, one element at a time: two evaluations for each element, whatever the function."""
+"""Central differences one element at a time: two evaluations per element, whatever the function."""
 
 from __future__ import annotations
 
@@ -6,51 +6,54 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gradcheck_cli.numeric.point import Sample
+from gradcheck_cli.numeric.estimate import Estimate
 
 if TYPE_CHECKING:
     from gradcheck_cli.arrays import Array
-    from gradcheck_cli.numeric.point import Point
+    from gradcheck_cli.numeric.black_box import BlackBox
 
 
-class DenseSampler:
-    """Takes central differences element by element."""
+class DenseScheme:
+    """Perturbs one element at a time. It assumes nothing of the function."""
 
     method = "dense"
 
-    def __init__(self, point: Point) -> None:
-        self.point = point
-        self._ahead, self._behind = point.x.copy(), point.x.copy()
-        #: Four standard deviations of what noise does to the dot product; `noise` is that of a difference already.
-        self._noise = 4 * point.noise * float(np.sqrt(point.base.weights @ point.base.weights)) if point.noise else 0.0
+    def __init__(self, box: BlackBox) -> None:
+        self.box = box
+        self._ahead, self._behind = box.x.copy(), box.x.copy()
+        #: Four standard deviations of the noise in <cotangent, f+ - f->; `noise` is that of a difference already.
+        self._noise = 4 * box.noise * float(np.sqrt(box.center.weights @ box.center.weights)) if box.noise else 0.0
 
-    def sample(self, elements: Array, steps: Array) -> Sample:
-        """Difference at each of `elements` (flat indices of x), with its own step, on both sides."""
+    def central_differences(self, elements: Array, steps: Array) -> Estimate:
+        """Return (f(x + h) - f(x - h)) / 2h in some elements, as `Scheme` describes."""
         rows = [self._difference(int(p), h) for p, h in zip(elements, steps, strict=True)]
-        value, scale, roundoff, bending = np.array(rows, dtype=self.point.dtype).reshape(-1, 4).T
-        return Sample(epsilon=self.point.epsilon, value=value, scale=scale, roundoff=roundoff, bending=bending)
+        value, scale, roundoff, second = np.array(rows, dtype=self.box.dtype).reshape(-1, 4).T
+        return Estimate(value=value, scale=scale, error_bound=roundoff, step=steps, second_difference=second)
 
-    def sample_affine(self, elements: Array, steps: Array) -> Sample:
-        """Do the same of a function that was found to be affine; that it is so in each element is not trusted."""
-        return self.sample(elements, steps)
+    def affine_differences(self, elements: Array, steps: Array) -> Estimate:
+        """Return central differences too: that the function is affine in each single element is not yet known."""
+        return self.central_differences(elements, steps)
 
     def _difference(self, p: int, h: Any) -> tuple[Any, Any, Any, Any]:
-        point = self.point
-        at = point.x.reshape(-1)[p]
+        """Return value, scale, bound on the roundoff, and second difference in element p."""
+        box = self.box
+        at = box.x.reshape(-1)[p]
         ahead, behind = at + at.dtype.type(h), at - at.dtype.type(h)
-        # The difference really taken: x + h and x - h are rounded.
-        width = point.dtype.type(ahead) - point.dtype.type(behind)
+        # x + h and x - h are rounded: divide by the difference really taken.
+        width = box.dtype.type(ahead) - box.dtype.type(behind)
         if not width > 0:
             return np.nan, np.nan, np.inf, np.inf
-        change, total, size, bent = np.zeros(4, point.dtype)
+        value, scale, magnitude, second = np.zeros(4, box.dtype)
         self._ahead.reshape(-1)[p], self._behind.reshape(-1)[p] = ahead, behind
-        rounded = point.base.rounded.reshape(1, *point.shape)
-        for tile, found in point.differences([self._ahead], [self._behind]):
-            change += found.change.sum()
-            total += found.total.sum()
-            # An output that does not change at all does not depend on what was moved: it has no rounding to share.
-            # |a| + |b| is the larger of |a + b| and |a - b|, and a + b is twice the center but for what is bent.
-            size += np.maximum(found.total, rounded[tile])[(found.total != 0) | (found.bent != 0)].sum()
-            bent += found.bent.sum()
+        rounding_scale = box.center.rounding_scale.reshape(1, *box.shape)
+        for change in box.changes([self._ahead], [self._behind]):
+            assert change.second is not None  # both sides are evaluated
+            value += change.first.sum()
+            scale += change.total.sum()
+            second += change.second.sum()
+            # An output that does not change at all does not depend on the element, and adds no rounding error.
+            # |f+| + |f-| is the larger of |f+ + f-| and |f+ - f-|, and f+ + f- is 2 f but for the second difference.
+            changed = (change.total != 0) | (change.second != 0)
+            magnitude += np.maximum(change.total, rounding_scale[change.tile])[changed].sum()
         self._ahead.reshape(-1)[p] = self._behind.reshape(-1)[p] = at
-        return change / width, total / width, (point.epsilon * size + self._noise) / width, bent / width
+        return value / width, scale / width, (box.epsilon * magnitude + self._noise) / width, second / width

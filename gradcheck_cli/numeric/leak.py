@@ -1,75 +1,71 @@
-"""Is a function as local as its coupling says? Verified every time, because colouring trusts it."""
+"""Verification that a function is as local as its coupling states, which colouring relies on."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from gradcheck_cli.numeric.affine import AFFINE_STEP
 from gradcheck_cli.numeric.directions import random_directions
+from gradcheck_cli.numeric.estimate import Leak
+from gradcheck_cli.numeric.partial_derivatives import directional_derivative
 from gradcheck_cli.numeric.rounding import is_rounding
-from gradcheck_cli.numeric.slope import slope
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from gradcheck_cli.arrays import Array
     from gradcheck_cli.numeric.affine import Affine
+    from gradcheck_cli.numeric.black_box import BlackBox
     from gradcheck_cli.numeric.colored import Coupling
-    from gradcheck_cli.numeric.point import Point
+    from gradcheck_cli.numeric.directions import DirectionalDerivative
+    from gradcheck_cli.numeric.estimate import Estimate
 
 _DIRECTIONS = 2
 
-#: Slices along each axis in which a leak is looked for, before it is hunted down by halving.
+#: Slices along each axis that are searched for a leak, before halving.
 _SLICES = 8
 
 
-@dataclass(frozen=True, kw_only=True)
-class Leak:
-    """An output that depends on an element which should not reach it; None where no single pair was pinned down."""
+def has_leak(box: BlackBox, estimate: Estimate, affine: Affine | None) -> bool:
+    """Tell whether derivatives found colour by colour fail to explain those along random directions.
 
-    element: int | None  #: flat index of the input
-    output: int | None  #: flat index of the output
-
-
-def leaks(point: Point, value: Array, bound: Array, affine: Affine | None) -> bool:
-    """Tell whether the derivatives found colour by colour fail to explain those along random directions.
-
-    Directions have no structure, and so no leak can hide from them. Those along which the function was found to be
-    affine do, for no more evaluations. Elements whose derivative was not found are left where they are.
+    A random direction has no structure that a leak could hide in. The directions along which the function was found to
+    be affine serve without further evaluations. Elements without a finite error bound are not moved.
     """
-    known = np.isfinite(bound)
+    known = np.isfinite(estimate.error_bound)
+    value, bound = estimate.value[known], estimate.error_bound[known]
     if affine is not None and known.all():
-        lines = [(line.direction.reshape(-1), line.slope, line.error_bound) for line in affine.lines]
+        derivatives = affine.derivatives
     else:
-        lines = list(_lines(point, known, affine=affine is not None))
-    return any(
-        not abs(along - direction[known] @ value[known]) <= error + abs(direction[known]) @ bound[known]
-        for direction, along, error in lines
-    )
+        derivatives = tuple(_along_known(box, known, affine=affine is not None))
+
+    def explains(along: DirectionalDerivative) -> bool:
+        direction = along.direction.reshape(-1)[known]
+        return bool(abs(along.value - direction @ value) <= along.error_bound + abs(direction) @ bound)
+
+    return not all(explains(along) for along in derivatives)
 
 
-def _lines(point: Point, known: Array, *, affine: bool) -> Iterator[tuple[Array, Any, Any]]:
-    """Yield random directions, 0 in elements that are not known, and the derivatives along them with their bounds."""
-    for direction in random_directions(point.x, _DIRECTIONS, seed=1):
-        flat = np.where(known, direction.reshape(-1), 0).astype(point.x.dtype)
-        along, error = slope(point, flat.reshape(point.x.shape), affine=affine)
-        yield flat, along, error
+def _along_known(box: BlackBox, known: Array, *, affine: bool) -> Iterator[DirectionalDerivative]:
+    """Differentiate along random directions that are 0 in elements that are not known."""
+    for direction in random_directions(box.x, _DIRECTIONS, seed=1):
+        masked = np.where(known, direction.reshape(-1), 0).astype(box.x.dtype)
+        yield directional_derivative(box, masked.reshape(box.x.shape), affine=affine)
 
 
-def find_leak(point: Point, coupling: Coupling) -> Leak:
-    """Look for one pair of input and output that the coupling does not know of.
+def find_leak(box: BlackBox, coupling: Coupling) -> Leak:
+    """Search for one pair of input element and output that the coupling does not know of.
 
-    Slices along each axis are moved one at a time; where an output changes that no element of the slice should
-    reach, the slice is halved until one element is left. At most 8 evaluations for each axis, and log2(size) more.
+    Slices along each axis are moved one at a time. Where an output changes that no element of the slice should reach,
+    the slice is halved until one element is left: at most 8 evaluations per axis, and 2 log2(size) more.
     """
-    direction = next(random_directions(point.x, 1, seed=2)).reshape(-1)
-    parts = _slices(point.x.shape)
+    direction = next(random_directions(box.x, 1, seed=2)).reshape(-1)
+    parts = _slices(box.x.shape)
     while True:
-        found = ((part, _strays(point, coupling, direction, part)) for part in parts)
-        elements, outputs = next(((part, strays) for part, strays in found if strays.size), (None, None))
+        found = ((part, _leaked_outputs(box, coupling, direction, part)) for part in parts)
+        elements, outputs = next(((part, leaked) for part, leaked in found if leaked.size), (None, None))
         if elements is None or outputs is None:
             return Leak(element=None, output=None)
         if elements.size == 1:
@@ -78,6 +74,7 @@ def find_leak(point: Point, coupling: Coupling) -> Leak:
 
 
 def _slices(shape: tuple[int, ...]) -> Iterator[Array]:
+    """Yield the flat indices of slices along each axis, a few per axis."""
     flat = np.arange(int(np.prod(shape))).reshape(shape)
     for axis, size in enumerate(shape):
         if size > 1:
@@ -85,16 +82,16 @@ def _slices(shape: tuple[int, ...]) -> Iterator[Array]:
                 yield part.reshape(-1)
 
 
-def _strays(point: Point, coupling: Coupling, direction: Array, elements: Array) -> Array:
-    """Find outputs that change when `elements` move, and that none of them should reach."""
-    moved = point.x.copy()
-    moved.reshape(-1)[elements] += point.x.dtype.type(AFFINE_STEP) * direction[elements]
-    inside = np.zeros(point.x.size, bool)
+def _leaked_outputs(box: BlackBox, coupling: Coupling, direction: Array, elements: Array) -> Array:
+    """Return the flat indices of outputs that change when `elements` move, though none of them should reach them."""
+    moved = box.x.copy()
+    moved.reshape(-1)[elements] += box.x.dtype.type(AFFINE_STEP) * direction[elements]
+    inside = np.zeros(box.x.size, bool)
     inside[elements] = True
-    reached = np.zeros(point.shape, bool)
+    reached = np.zeros(box.shape, bool)
     for color in range(coupling.colors):
         owner = coupling.owner(color)
         reached |= (owner >= 0) & inside[owner]
-    ahead, center = point.at(moved), point.base.value
-    still = is_rounding(abs(ahead - center), abs(ahead) + abs(center), point.epsilon)
-    return np.flatnonzero(~still & ~reached.reshape(-1))
+    ahead, center = box.at(moved), box.center.value
+    unchanged = is_rounding(abs(ahead - center), abs(ahead) + abs(center), box.epsilon)
+    return np.flatnonzero(~unchanged & ~reached.reshape(-1))

@@ -1,7 +1,7 @@
-"""Gradients of which even the colours are too many: held against derivatives along random directions.
+"""Gradients with too many colours to differentiate them all: checked along random directions.
 
-A directional derivative costs two evaluations whatever the size, and a wrong element shows in it if it is off by more
-than the rounding of all the others together. Where that happens the array is halved until the elements are found.
+A directional derivative costs two evaluations whatever the size, and a wrong element shows in it if its error exceeds
+the rounding of all elements together. Where the gradient disagrees, the array is halved until the elements are found.
 """
 
 from __future__ import annotations
@@ -10,84 +10,87 @@ import heapq
 import itertools
 import math
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gradcheck_cli.numeric.affine import affine
-from gradcheck_cli.numeric.dense import DenseSampler
+from gradcheck_cli.numeric.affine import detect_affine
+from gradcheck_cli.numeric.black_box import BlackBox, Evaluation
+from gradcheck_cli.numeric.dense import DenseScheme
 from gradcheck_cli.numeric.directions import random_directions
-from gradcheck_cli.numeric.elements import at_elements
-from gradcheck_cli.numeric.point import Base, Point
-from gradcheck_cli.numeric.slope import slope
+from gradcheck_cli.numeric.partial_derivatives import directional_derivative, partial_derivatives
 
 if TYPE_CHECKING:
     from gradcheck_cli.arrays import Array
-    from gradcheck_cli.numeric.point import Function
+    from gradcheck_cli.numeric.black_box import Function
+    from gradcheck_cli.numeric.estimate import Estimate
 
-#: Directions over the whole array. One alone misses a fault whose parts happen to cancel in it.
+#: Directions over the whole array. In a single one the errors of a fault may happen to cancel.
 DIRECTIONS = 4
 
-#: Elements that are differentiated one by one, to learn the scale and to see at once a fault that is everywhere.
+#: Elements, drawn at random, that are differentiated one by one: to learn the scale, and to see a fault that is
+#: everywhere at once.
 SAMPLED = 8
 
-#: Roundings that an element of a correct gradient is off, four standard deviations. Direct sums measured 0.3 to 0.4.
+#: Rounding error of an element of a correct gradient, four standard deviations. Direct sums measured 0.3 to 0.4.
 _SPREAD = 2.0
 
-#: Wrong elements that are looked for. Each costs four evaluations for every halving of the array.
-MOST_CULPRITS = 8
+#: Wrong elements that are located at most. Each costs four evaluations per halving of the array.
+MAX_LOCATED = 8
 
 
 @dataclass(frozen=True, kw_only=True)
 class Projection:
-    """What directions and single elements say of a gradient.
+    """How a gradient compares with directional derivatives, and derivatives in some elements."""
 
-    The arrays have an entry for each element that was differentiated by itself: first those drawn at random, then
-    those that the search led to.
-    """
-
-    elements: Array  #: flat indices
-    value: Array
-    scale: Array
-    error_bound: Array
+    elements: Array  #: flat indices: first those drawn at random, then those that the search located
+    estimate: Estimate  #: of the derivative, flat, one entry for each of `elements`
     sampled: int  #: how many of them were drawn at random
-    explained: bool  #: whether the gradient agrees with all directions
-    complete: bool  #: whether it does so but for the elements that the search led to
-    confined: tuple[int | None, ...] | None  #: the slice in which it fails to: an index, or None, for each axis
-    floor: float  #: how far off one element must be, at least, to show in the directions
-    noise: float
-    evaluations: int
+    agrees: bool  #: whether the gradient agrees along all directions
+    all_located: bool  #: whether it does so but for the located elements
+    #: The slice outside of which it agrees: an index, or None for all, of each axis. None if there is no such slice, or
+    #: it was not needed.
+    common_slice: tuple[int | None, ...] | None
+    floor: float  #: the least error of a single element that is sure to show along the directions
 
 
-class Residual:
-    """How far a gradient is from the derivative along a direction, over any part of the array."""
+class _Residual:
+    """The difference between a gradient and a directional derivative, over any part of the array."""
 
     def __init__(
-        self, point: Point, gradient: Array, scale: float, epsilon: float, *, affine: bool, step: float | None
+        self, box: BlackBox, gradient: Array, scale: float, epsilon: float, *, affine: bool, step: float | None
     ) -> None:
-        self._point = point
-        self._gradient = gradient.astype(point.dtype).reshape(-1)
+        self._box = box
+        self._gradient = gradient.astype(box.dtype).reshape(-1)
         self._spread = _SPREAD * epsilon * scale
-        self._affine, self._step = affine, step
+        self._along = partial(directional_derivative, box, affine=affine, step=step)
 
     def __call__(self, direction: Array, elements: Array | slice) -> tuple[float, float]:
-        """Return the difference over these elements, and how much of it rounding and error bounds may be."""
+        """Return |<gradient - derivative, direction>| over some elements, and how large a correct one may be."""
         part = np.zeros_like(direction)
         part[elements] = direction[elements]
-        along, error = slope(self._point, part.reshape(self._point.x.shape), affine=self._affine, step=self._step)
-        explained = self._gradient[elements] @ part[elements].astype(self._point.dtype)
-        allowed = error + self._spread * float(np.linalg.norm(part[elements].astype(np.float64)))
-        return float(abs(along - explained)), float(allowed)
+        along = self._along(part.reshape(self._box.x.shape))
+        product = self._gradient[elements] @ part[elements].astype(self._box.dtype)
+        allowed = along.error_bound + self._spread * float(np.linalg.norm(part[elements].astype(np.float64)))
+        return float(abs(along.value - product)), float(allowed)
+
+    def agrees_outside(self, direction: Array, elements: Array) -> bool:
+        """Tell whether the gradient agrees along the direction if some elements are left out of it."""
+        outside = np.ones(direction.size, bool)
+        outside[elements] = False
+        difference, allowed = self(direction, np.flatnonzero(outside))
+        return difference <= allowed
 
 
-def sampled(size: int) -> Array:
-    """Draw the elements of an array of that size that are differentiated one by one: flat indices, ascending."""
+def sample_elements(size: int) -> Array:
+    """Draw the elements of an array of `size` that are differentiated one by one: flat indices, ascending."""
     source = random.Random(3)  # noqa: S311  # a sample, not a secret
     return np.array(sorted(source.sample(range(size), min(SAMPLED, size))))
 
 
-@np.errstate(all="ignore")  # overflow and the like are answered in the values
+@np.errstate(all="ignore")  # overflow and the like show in the values
 def project(
     function: Function,
     x: Array,
@@ -97,86 +100,69 @@ def project(
     epsilon: float,
     tolerance: float,
     step: float | None = None,
-    base: Base | None = None,
+    center: Evaluation | None = None,
 ) -> Projection:
-    """Hold a gradient against derivatives along random directions; where it fails them, find the elements.
+    """Compare a gradient with derivatives along random directions; where it disagrees, locate wrong elements.
 
     Args:
         function: maps an array of x's shape and dtype to an array of cotangent's shape.
         x: the point.
         cotangent: the weights of the outputs.
-        gradient: what is to be checked, of x's shape.
+        gradient: the gradient to check, of x's shape.
         epsilon: the machine epsilon of the dtype in which the gradient was computed.
-        tolerance: roundings that an element may be off before the search for others like it is pointless.
+        tolerance: the error of an element, in eps of its scale, beyond which it counts as wrong. If all sampled
+            elements are wrong, the search for others is skipped.
         step: a fixed step for all differences, instead of a chosen one.
-        base: what the function is at the point, if that is known: it spares two evaluations.
+        center: the evaluation at x, if there is one already: it saves two calls.
     """
-    point = Point(function, x, base or Base(function, x, cotangent))
-    straight = affine(point) is not None
-    size = x.size
-    sample = sampled(size)
-    seen = _Seen(point, affine=straight, step=step)
-    seen.look(sample)
-    scale = float(np.sqrt(np.mean(np.square(seen.scale))))
-    residual = Residual(point, gradient, scale, epsilon, affine=straight, step=step)
-    floor, explained, wrong_direction = 0.0, True, None
+    box = BlackBox(function, x, center or Evaluation(function, x, cotangent))
+    affine = detect_affine(box) is not None
+    in_elements = partial(partial_derivatives, DenseScheme(box), affine=affine, resolution=0, step=step)
+    elements = sample_elements(x.size)
+    estimate = in_elements(elements)
+    scale = float(np.sqrt(np.mean(np.square(estimate.scale))))
+    residual = _Residual(box, gradient, scale, epsilon, affine=affine, step=step)
+    floor, wrong_direction = 0.0, None
     for direction in random_directions(x, DIRECTIONS):
         difference, allowed = residual(direction.reshape(-1), slice(None))
-        # Components are at least 1/2; what shows must exceed what rounding allows, and may meet as much against it.
+        # Components are at least 1/2, and an error shows if it exceeds what rounding allows and may have cancelled.
         floor = max(floor, 4 * allowed)
         if not difference <= allowed:
-            explained, wrong_direction = False, direction.reshape(-1)
-    flat = gradient.astype(point.dtype).reshape(-1)
-    off = abs(flat[sample] - seen.value) > tolerance * epsilon * seen.scale + seen.error_bound
-    complete, confined = False, None
-    if wrong_direction is not None and not off.all():
-        _hunt(residual, wrong_direction, seen, size)
-        culprits = seen.elements[len(sample) :]
-        complete = _agrees_outside(residual, wrong_direction, culprits)
-        if not complete and len(culprits) > 1:
-            confined = _common_slice(residual, wrong_direction, culprits, x.shape)
+            wrong_direction = direction.reshape(-1)
+    flat = gradient.astype(box.dtype).reshape(-1)
+    wrong = abs(flat[elements] - estimate.value) > tolerance * epsilon * estimate.scale + estimate.error_bound
+    located, all_located, common_slice = np.zeros(0, int), False, None
+    if wrong_direction is not None and not wrong.all():
+        located = _locate(residual, wrong_direction)
+        all_located = residual.agrees_outside(wrong_direction, located)
+        if not all_located and len(located) > 1:
+            common_slice = _common_slice(residual, wrong_direction, located, x.shape)
+        estimate = estimate.join(in_elements(located))
+    evaluations = box.evaluations + (box.center.evaluations if center is None else 0)
     return Projection(
-        elements=seen.elements,
-        value=seen.value,
-        scale=seen.scale,
-        error_bound=seen.error_bound,
-        sampled=len(sample),
-        explained=explained,
-        complete=complete,
-        confined=confined,
+        elements=np.concatenate([elements, located]),
+        estimate=replace(estimate, affine=affine, noise=box.noise, method="projected", evaluations=evaluations),
+        sampled=len(elements),
+        agrees=wrong_direction is None,
+        all_located=all_located,
+        common_slice=common_slice,
         floor=floor,
-        noise=point.noise,
-        evaluations=point.evaluations + (point.base.evaluations if base is None else 0),
     )
 
 
-class _Seen:
-    """Elements that were differentiated by themselves."""
+def _locate(residual: _Residual, direction: Array) -> Array:
+    """Halve the array, the part that disagrees most first, and return the single elements that are left: flat indices.
 
-    def __init__(self, point: Point, *, affine: bool, step: float | None) -> None:
-        self._sampler = DenseSampler(point)
-        self._affine, self._step = affine, step
-        self.elements = np.zeros(0, int)
-        self.value, self.scale, self.error_bound = np.zeros((3, 0), point.dtype)
-
-    def look(self, elements: Array) -> None:
-        found = at_elements(self._sampler, elements, affine=self._affine, resolution=0, step=self._step)
-        self.elements = np.concatenate([self.elements, elements])
-        self.value = np.concatenate([self.value, found.value])
-        self.scale = np.concatenate([self.scale, found.scale])
-        self.error_bound = np.concatenate([self.error_bound, found.error_bound])
-
-
-def _hunt(residual: Residual, direction: Array, seen: _Seen, size: int) -> None:
-    """Halve the array, the part that disagrees most first, until single elements are left, and look at those."""
-    budget = MOST_CULPRITS * 2 * math.ceil(math.log2(size) + 1)
+    At most `MAX_LOCATED` are located, with at most 2 * (log2(size) + 1) directional derivatives for each.
+    """
+    size = direction.size
+    budget = MAX_LOCATED * 2 * math.ceil(math.log2(size) + 1)
     heap = [(-math.inf, 0, size)]
-    found = 0
-    while heap and found < MOST_CULPRITS and budget > 0:
+    located: list[int] = []
+    while heap and len(located) < MAX_LOCATED and budget > 0:
         _, start, stop = heapq.heappop(heap)
         if stop - start == 1:
-            seen.look(np.array([start]))
-            found += 1
+            located.append(start)
             continue
         middle = (start + stop) // 2
         for part in ((start, middle), (middle, stop)):
@@ -184,26 +170,22 @@ def _hunt(residual: Residual, direction: Array, seen: _Seen, size: int) -> None:
             difference, allowed = residual(direction, slice(*part))
             if not difference <= allowed:
                 heapq.heappush(heap, (-difference / allowed if allowed else -math.inf, *part))
-
-
-def _agrees_outside(residual: Residual, direction: Array, elements: Array) -> bool:
-    outside = np.ones(direction.size, bool)
-    outside[elements] = False
-    difference, allowed = residual(direction, np.flatnonzero(outside))
-    return difference <= allowed
+    return np.array(located, int)
 
 
 def _common_slice(
-    residual: Residual, direction: Array, culprits: Array, shape: tuple[int, ...]
+    residual: _Residual, direction: Array, located: Array, shape: tuple[int, ...]
 ) -> tuple[int | None, ...] | None:
-    """Find the indices that all culprits share, if the gradient agrees wherever they are different."""
-    indices = np.unravel_index(culprits, shape)
+    """Return the smallest slice with all located elements outside of which the gradient agrees, None if there is none.
+
+    Located elements may share more indices than the fault does, so every combination of shared indices is tried.
+    """
+    indices = np.unravel_index(located, shape)
     shared = {axis: int(i[0]) for axis, i in enumerate(indices) if shape[axis] > 1 and (i == i[0]).all()}
-    # Culprits found close together may share more than the fault does: the smallest slice that explains it counts.
     for axes in (axes for count in range(len(shared), 0, -1) for axes in itertools.combinations(shared, count)):
         fixed = tuple(shared[axis] if axis in axes else None for axis in range(len(shape)))
         inside = np.zeros(shape, bool)
         inside[tuple(slice(None) if index is None else index for index in fixed)] = True
-        if _agrees_outside(residual, direction, np.flatnonzero(inside)):
+        if residual.agrees_outside(direction, np.flatnonzero(inside)):
             return fixed
     return None

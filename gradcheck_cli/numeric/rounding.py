@@ -1,9 +1,8 @@
-"""What can be the rounding of a value, and what cannot."""
+"""Which residues rounding error can explain."""
 
 from __future__ import annotations
 
 import math
-from functools import cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,53 +10,47 @@ import numpy as np
 from gradcheck_cli.arrays import epsilon, working_dtype
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from gradcheck_cli.arrays import Array
 
-#: Roundings that a value may be off, in eps of its size. Sums of 100,000 terms, one after the other, come to about 40.
-#: A nonlinearity that hides below it changes a derivative by less than this many roundings.
+#: Rounding error that a value may carry, in eps of its size. A sequential sum of 100,000 terms reaches about 40.
+#: A nonlinearity too small to exceed this changes a derivative by less than as many roundings.
 ROUNDINGS = 64.0
-
-#: So many elements of an array are looked at at once: a dozen such pieces fit into a processor's second level of cache.
-BLOCK = 2**15
-
-#: Of small arrays, so many elements are looked at together: forty outputs of a default case. More is hardly faster
-#: (a check at (2, 3, 16, 16) * (8, 3, 3, 3): 29 ms with half of it, 20 to 25 with this and with more), and takes more
-#: memory than the arrays themselves.
-_TOGETHER = 2**13
 
 
 def is_rounding(residue: Array, size: Array, epsilon: float) -> Array:
-    """Tell for each output whether a residue can be the rounding of values that are, or came from, such a size.
+    """Return, for each output, whether a residue can be rounding error of values of the given size.
 
-    Cancellation inside a function leaves values smaller than what they were summed from, and their rounding does not
-    shrink with them: so a residue may also be measured against the company of the other outputs, if by its own size
-    it is at least small, a quarter of the digits down. (Against the company alone, one huge output would hide what all
-    others do.)
+    It can if it is at most `ROUNDINGS * epsilon * size`. Cancellation inside a function leaves values smaller than the
+    terms they were summed from, but with the terms' rounding error. So a residue is also accepted up to
+    `ROUNDINGS * epsilon` times the root mean square size of all outputs, provided that it is at most epsilon**0.25 of
+    its own size. (Without that condition, one huge output would excuse the residues of all others.)
+
+    Args:
+        residue: absolute values, of any shape.
+        size: absolute values that the residue was computed from, of the same shape.
+        epsilon: the machine epsilon that the values were rounded with.
     """
-    by_size = residue <= (ROUNDINGS * epsilon) * size
-    if by_size.all():
-        return np.asarray(by_size)
-    involved = size[size > 0]
-    company = ROUNDINGS * epsilon * typical(involved)
-    return np.asarray(by_size | ((residue <= company) & (residue <= epsilon**0.25 * size)))
+    by_own_size = residue <= (ROUNDINGS * epsilon) * size
+    if by_own_size.all():
+        return np.asarray(by_own_size)
+    typical = ROUNDINGS * epsilon * root_mean_square(size[size > 0])
+    return np.asarray(by_own_size | ((residue <= typical) & (residue <= epsilon**0.25 * size)))
 
 
-def seen_epsilon(values: Array) -> float:
-    """The epsilon of float32 where values, whatever their dtype, all are of float32, else 0.
+def epsilon_of_values(values: Array) -> float:
+    """Return the epsilon of float32 if every value is a float32 number, whatever the dtype of the array, else 0.
 
-    Sums in float32 that are stored in an array of float64 round as float32 does. Where all are of float16 too they are
-    round numbers or zeros, and say nothing. That is asked where x is no number of float32 itself.
+    A float32 computation stored in a float64 array rounds as float32 does. Values that are all float16 numbers too
+    (zeros, small integers) are no evidence of that. Meaningful only where x itself is not made of float32 numbers.
     """
-    for some in (values[:64], values):  # most have one that is none among the first
-        if not (some.astype(np.float32) == some).all():
+    for part in (values[:64], values):  # the first few usually settle it
+        if not (part.astype(np.float32) == part).all():
             return 0.0
     return 0.0 if (values.astype(np.float16) == values).all() else epsilon(np.float32)
 
 
-def typical(values: Array) -> float:
-    """The root mean square of an array, NaN if it is not finite."""
+def root_mean_square(values: Array) -> float:
+    """Return the root mean square of an array: 0 if it is empty, NaN if an element is not finite."""
     flat = values.reshape(-1).astype(working_dtype(values.dtype), copy=False)
     if not flat.size:
         return 0.0
@@ -65,37 +58,5 @@ def typical(values: Array) -> float:
         square = float(np.square(flat).mean())
         if 1e-200 < square < 1e200:
             return math.sqrt(square)
-        largest = float(abs(flat).max())  # whose square may be beyond what a float can hold
+        largest = float(abs(flat).max())  # its square may overflow or underflow
         return largest * math.sqrt(float(np.square(flat / largest).mean())) if largest > 0 else largest
-
-
-def blocks(size: int) -> Iterator[slice]:
-    """Cut a flat array into pieces of 32,768."""
-    return (slice(start, start + BLOCK) for start in range(0, size, BLOCK))
-
-
-def looked_at_together(size: int) -> int:
-    """How many arrays of that size are looked at together: 8,192 elements, and one array at least."""
-    return max(1, _TOGETHER // max(1, size))
-
-
-@cache  # of the same few shapes, for each colour
-def tiles(shape: tuple[int, ...]) -> tuple[tuple[slice, ...], ...]:
-    """Cut an array of that shape into pieces of about 32,768 elements, along as few of its first axes as need be."""
-    return tuple(_tiles(shape))
-
-
-def _tiles(shape: tuple[int, ...]) -> Iterator[tuple[slice, ...]]:
-    if not shape:
-        yield ()
-        return
-    first, *rest = shape
-    inner = math.prod(rest)
-    if inner > BLOCK:
-        for i in range(first):
-            for tile in _tiles(tuple(rest)):
-                yield slice(i, i + 1), *tile
-    else:
-        count = max(1, BLOCK // max(1, inner))
-        for start in range(0, first, count):
-            yield slice(start, start + count), *(slice(None) for _ in rest)

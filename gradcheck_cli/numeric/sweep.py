@@ -1,7 +1,7 @@
-"""The error of plain central differences, step by step: truncation at one end, roundoff at the other.
+"""The error of plain central differences as a function of the step: truncation at one end, roundoff at the other.
 
-A plain difference is what course code takes: (f(x + h) - f(x - h)) / 2h, with f evaluated in the dtype of x, one h
-for all elements, nothing extrapolated. Its error is told by a derivative that is known to be better.
+A plain difference is that of course code: (f(x + h) - f(x - h)) / 2h, with f evaluated in the dtype of x, one h for all
+elements, nothing extrapolated. Its error is measured by comparison with an estimate that is known to be better.
 """
 
 from __future__ import annotations
@@ -12,158 +12,158 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gradcheck_cli.numeric.colored import ColoredSampler
-from gradcheck_cli.numeric.dense import DenseSampler
-from gradcheck_cli.numeric.point import Base, Point
+from gradcheck_cli.numeric.black_box import BlackBox, Evaluation
+from gradcheck_cli.numeric.colored import ColoredScheme
+from gradcheck_cli.numeric.dense import DenseScheme
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from gradcheck_cli.arrays import Array
+    from gradcheck_cli.numeric.black_box import Function
     from gradcheck_cli.numeric.colored import Coupling
-    from gradcheck_cli.numeric.derivative import Derivative
-    from gradcheck_cli.numeric.point import Function, Sampler
+    from gradcheck_cli.numeric.estimate import Estimate, Scheme
 
 #: From 1 down to 1e-12 by half decades. Every other one is the float that a notebook's `1e-5` is.
 STEPS = tuple(float(f"1e-{k // 2}") * (10**-0.5 if k % 2 else 1) for k in range(25))
 
 #: A slope is fitted to the steps within this factor: with half decades, five of them.
-_NEAR = 10**1.01
+_NEARBY = 10**1.01
 
 
-class Part(StrEnum):
-    """What most of the error of a plain difference is."""
+class ErrorSource(StrEnum):
+    """The main source of the error of a plain difference."""
 
-    TRUNCATION = "truncation"  #: of the series in h; as h**2
-    ROUNDOFF = "roundoff"  #: of f, as 1 / h
+    TRUNCATION = "truncation"  #: the series in h is cut off; grows as h**2
+    ROUNDOFF = "roundoff"  #: f is rounded; grows as 1 / h
     LOST = "lost"  #: in some element x + h rounds to x, and the difference is 0
-    UNSEEN = "unseen"  #: no more than the error bound of the derivative that it is held against
+    UNSEEN = "unseen"  #: the error is within the error bound of the estimate that it is measured by
     UNDEFINED = "undefined"  #: f is not finite there
 
 
 @dataclass(frozen=True, kw_only=True)
-class Difference:
-    """Plain central differences with one step."""
+class StepError:
+    """The error of plain central differences with one step."""
 
     step: float
-    error: float  #: the largest of |n_h - n| / scale; inf where a difference is not finite
-    part: Part
-    slope: float | None  #: of log error against log h, over the neighbours that have the same part
+    error: float  #: the largest |difference - derivative| / scale; inf where a difference is not finite
+    source: ErrorSource
+    slope: float | None  #: of log error against log h, fitted to neighbours with the same source
 
 
 @dataclass(frozen=True, kw_only=True)
 class Sweep:
-    """What plain differences reach in one array, step by step, and what the derivative does by which they are told."""
+    """The errors of plain differences in one array, step by step, and the estimate that they are measured by."""
 
-    differences: tuple[Difference, ...]  #: from the largest step to the smallest; none where no element could be held
+    errors: tuple[StepError, ...]  #: from the largest step to the smallest; empty if no element can be compared
     size: int  #: elements of the array
-    drawn: int  #: of which so many were looked at
-    unknown: int  #: of which so many were left out, because their derivative has no finite bound
-    steps: tuple[float, float, float]  #: least, median and largest of the steps that the derivative rests on
-    bound: float  #: the largest of error_bound / scale of the derivative: below it nothing can be seen
-    affine: bool  #: whether the derivative was taken with one step as of an affine function: there is no truncation
+    sampled: int  #: of these, the number that were differentiated
+    unknown: int  #: of these, the number left out because their estimate has no finite error bound
+    steps: tuple[float, float, float]  #: least, median and largest of the steps that the estimate rests on
+    bound: float  #: the largest error_bound / scale of the estimate, the least error that can be seen
+    affine: bool  #: whether the estimate uses the one step of an affine function, so that there is no truncation
     evaluations: int  #: calls of the function for the plain differences
 
-    def at(self, step: float) -> Difference | None:
-        """Return the differences with this step, if it was tried."""
-        return next((found for found in self.differences if found.step == step), None)
+    def at(self, step: float) -> StepError | None:
+        """Return the error with this step, or None if it was not tried."""
+        return next((found for found in self.errors if found.step == step), None)
 
 
-@np.errstate(all="ignore")  # overflow and the like are answered in the values
+@np.errstate(all="ignore")  # overflow and the like show in the values
 def sweep(
     function: Function,
     x: Array,
     cotangent: Array,
-    reference: Derivative,
+    estimate: Estimate,
     *,
     steps: Sequence[float] = STEPS,
     elements: Array | None = None,
     coupling: Coupling | None = None,
 ) -> Sweep:
-    """Take plain central differences of <cotangent, function(x)> with each step, and hold them against a derivative.
+    """Measure the error of plain central differences of <cotangent, function(x)> with each step.
 
-    Of an affine function the step of the derivative is tried too. It takes two evaluations at x, and for each step
-    two for each colour, or for each element that the step moves.
+    Of an affine function the step of the estimate is tried too. It takes two evaluations at x, and per step two for
+    each colour or, without a coupling, for each element.
 
     Args:
-        function: maps an array of x's shape and dtype to an array of cotangent's shape. It leaves its argument alone.
-        x: the point, in the dtype in which the differences are to be taken.
+        function: maps an array of x's shape and dtype to an array of cotangent's shape. It must not change its
+            argument.
+        x: the point, in the dtype in which to take the differences.
         cotangent: the weights of the outputs.
-        reference: the derivative of the same function at the same values, in `elements`; best in a wider dtype.
+        estimate: the derivative of the same function at the same values, in `elements`; best in a wider dtype.
         steps: the steps.
-        elements: flat indices of those to look at, all by default.
-        coupling: which elements can be moved together. It is trusted: `reference` has verified it.
+        elements: flat indices of x to differentiate in, all by default.
+        coupling: which elements can be moved together. It is trusted: whoever made `estimate` has verified it.
     """
-    point = Point(function, x, Base(function, x, cotangent))
-    sampler: Sampler = DenseSampler(point) if coupling is None else ColoredSampler(point, coupling)
-    looked = np.arange(x.size) if elements is None else elements
-    known = np.isfinite(reference.error_bound.reshape(-1))
-    held = known & (reference.scale.reshape(-1) > 0)  # an element that reaches no output has no error to speak of
-    value, scale, bound, rests_on = (
-        part.reshape(-1)[held] for part in (reference.value, reference.scale, reference.error_bound, reference.step)
-    )
-    differences: tuple[Difference, ...] = ()
-    chosen, floor, affine = (np.nan, np.nan, np.nan), np.inf, False
-    if held.any():
-        chosen = float(rests_on.min()), float(np.median(rests_on)), float(rests_on.max())
-        floor = float((bound / scale).max())
-        affine = reference.affine and chosen[0] == chosen[2]  # where single elements turned out curved, they differ
-        every = sorted({*steps, *chosen} if affine else steps, reverse=True)
-        plain = [_plain(sampler, looked[held], step) for step in every]
-        errors = np.array([(abs(found - value) / scale).max() for found, _ in plain], float)
-        errors[np.isnan(errors)] = np.inf
-        differences = _tell(np.array(every), errors, np.array([lost for _, lost in plain]), floor, affine=affine)
+    box = BlackBox(function, x, Evaluation(function, x, cotangent))
+    scheme: Scheme = DenseScheme(box) if coupling is None else ColoredScheme(box, coupling)
+    sampled = np.arange(x.size) if elements is None else elements
+    flat = estimate.reshape((-1,))
+    known = np.isfinite(flat.error_bound)
+    compared = known & (flat.scale > 0)  # an element that reaches no output has no relative error
+    exact = flat.take(compared)
+    errors: tuple[StepError, ...] = ()
+    rests_on, floor, affine = (np.nan, np.nan, np.nan), np.inf, False
+    if compared.any():
+        rests_on = float(exact.step.min()), float(np.median(exact.step)), float(exact.step.max())
+        floor = float((exact.error_bound / exact.scale).max())
+        affine = estimate.affine and rests_on[0] == rests_on[2]  # elements that turned out curved have other steps
+        tried = np.array(sorted({*steps, *rests_on} if affine else steps, reverse=True))
+        plain = [_plain_differences(scheme, sampled[compared], step) for step in tried.tolist()]
+        largest = np.array([(abs(value - exact.value) / exact.scale).max() for value, _ in plain], float)
+        largest[np.isnan(largest)] = np.inf
+        errors = _classify(tried, largest, np.array([lost for _, lost in plain]), floor, affine=affine)
     return Sweep(
-        differences=differences,
+        errors=errors,
         size=x.size,
-        drawn=looked.size,
+        sampled=sampled.size,
         unknown=int((~known).sum()),
-        steps=chosen,
+        steps=rests_on,
         bound=floor,
         affine=affine,
-        evaluations=point.evaluations + point.base.evaluations,
+        evaluations=box.evaluations + box.center.evaluations,
     )
 
 
-def _plain(sampler: Sampler, elements: Array, step: float) -> tuple[Array, bool]:
-    """Return (f(x + h) - f(x - h)) / 2h of each element, and whether any x + h and x - h round to the same."""
-    point = sampler.point
-    at, h = point.x.reshape(-1)[elements], point.x.dtype.type(step)
-    taken = (at + h).astype(point.dtype) - (at - h)
-    # A sampler divides by the difference that was really taken. Course code divides by 2h, and has that error too.
-    value = sampler.sample(elements, np.full(elements.size, step)).value * taken / (2 * step)
-    return np.where(taken > 0, value, 0), bool((taken <= 0).any())
+def restrict(function: Function, x: Array, elements: Array) -> Function:
+    """Return the function of some elements of x (flat indices), with all others fixed."""
 
-
-def _tell(steps: Array, errors: Array, lost: Array, floor: float, *, affine: bool) -> tuple[Difference, ...]:
-    """Tell what each error is: to the right of the least one truncation, to the left of it roundoff.
-
-    The side is told by the place of the least error, not by the slope: where h is as large as the function's own
-    features, truncation has any slope. Of an affine function it is roundoff everywhere.
-    """
-    told = ~lost & np.isfinite(errors)
-    least = 0 if affine or not told.any() else int(np.where(told, errors, np.inf).argmin())
-    parts = np.where(np.arange(steps.size) < least, Part.TRUNCATION, Part.ROUNDOFF)
-    parts[errors <= floor] = Part.UNSEEN
-    parts[~np.isfinite(errors)] = Part.UNDEFINED
-    parts[lost] = Part.LOST
-    found = []
-    for step, error, part in zip(steps, errors, parts, strict=True):
-        slope = None
-        if part in (Part.TRUNCATION, Part.ROUNDOFF):
-            near = (parts == part) & (steps < step * _NEAR) & (steps > step / _NEAR)
-            if near.sum() > 1:
-                slope = float(np.polyfit(np.log(steps[near]), np.log(errors[near]), 1)[0])
-        found.append(Difference(step=float(step), error=float(error), part=Part(part), slope=slope))
-    return tuple(found)
-
-
-def part_of(function: Function, x: Array, elements: Array) -> Function:
-    """Return the function of these elements of x alone (flat indices), with all others held where they are."""
-
-    def of_some(values: Array) -> Array:
+    def restricted(values: Array) -> Array:
         moved = x.copy()
         moved.reshape(-1)[elements] = values
         return function(moved)
 
-    return of_some
+    return restricted
+
+
+def _plain_differences(scheme: Scheme, elements: Array, step: float) -> tuple[Array, bool]:
+    """Return (f(x + h) - f(x - h)) / 2h of each element, and whether for any of them x + h and x - h are equal."""
+    box = scheme.box
+    at, h = box.x.reshape(-1)[elements], box.x.dtype.type(step)
+    width = (at + h).astype(box.dtype) - (at - h)
+    # A scheme divides by the difference really taken. Course code divides by 2h, and has that error too.
+    value = scheme.central_differences(elements, np.full(elements.size, step)).value * width / (2 * step)
+    return np.where(width > 0, value, 0), bool((width <= 0).any())
+
+
+def _classify(steps: Array, errors: Array, lost: Array, floor: float, *, affine: bool) -> tuple[StepError, ...]:
+    """Name the source of each error: truncation with steps larger than that of the least error, roundoff below.
+
+    The place of the least error decides, not the slope: where h is as large as the function's own features, truncation
+    has any slope. Of an affine function all error is roundoff.
+    """
+    usable = ~lost & np.isfinite(errors)
+    least = 0 if affine or not usable.any() else int(np.where(usable, errors, np.inf).argmin())
+    sources = np.where(np.arange(steps.size) < least, ErrorSource.TRUNCATION, ErrorSource.ROUNDOFF)
+    sources[errors <= floor] = ErrorSource.UNSEEN
+    sources[~np.isfinite(errors)] = ErrorSource.UNDEFINED
+    sources[lost] = ErrorSource.LOST
+    found = []
+    for step, error, source in zip(steps, errors, sources, strict=True):
+        slope = None
+        if source in (ErrorSource.TRUNCATION, ErrorSource.ROUNDOFF):
+            nearby = (sources == source) & (steps < step * _NEARBY) & (steps > step / _NEARBY)
+            if nearby.sum() > 1:
+                slope = float(np.polyfit(np.log(steps[nearby]), np.log(errors[nearby]), 1)[0])
+        found.append(StepError(step=float(step), error=float(error), source=ErrorSource(source), slope=slope))
+    return tuple(found)

@@ -28,6 +28,7 @@ class _Grade:
     counts: Counter[Verdict] = field(default_factory=Counter)
     #: What was said in each way to fail, how often; of skips, which fail in none, under None.
     reasons: dict[Way | None, Counter[str]] = field(default_factory=dict)
+    remarks: Counter[str] = field(default_factory=Counter)  #: on cases that passed
 
     @property
     def verdict(self) -> Verdict:
@@ -45,6 +46,8 @@ class _Grade:
     @property
     def reason(self) -> str:
         """What was said most often of the most frequent way to come to the verdict, and how frequent that is."""
+        if self.verdict is Verdict.PASS:
+            return "; ".join(remark + _share(count, self.ran) for remark, count in self.remarks.most_common())
         found = [texts for way, texts in self.reasons.items() if (way.verdict if way else Verdict.SKIP) is self.verdict]
         if not found:
             return ""
@@ -70,7 +73,9 @@ class Grades:
         grade.counts[result.verdict] += 1
         # A cause says more than what it led to, and the same cause is told alike in cases of different sizes.
         causes = [diagnosis.text.partition(". ")[0] for diagnosis in result.diagnosis]
-        if reason := "; ".join(causes) or result.reason:
+        if result.verdict is Verdict.PASS:
+            grade.remarks.update(causes)
+        elif reason := "; ".join(causes) or result.reason:
             grade.reasons.setdefault(Way.of(result), Counter())[reason] += 1
 
     def table(self, *, layers: bool) -> Rows:
@@ -86,6 +91,11 @@ class Grades:
             for (name, layer), grade in sorted(self._grades.items(), key=lambda item: item[1].badness)
         ]
         return Rows(heads=("passed", *(["layer"] if layers else []), "implementation", "why"), rows=rows)
+
+
+def _share(count: int, ran: int) -> str:
+    """Say in how many cases, if not in all."""
+    return f" (in {count} of {ran} cases)" if count < ran else ""
 
 
 def _short(names: list[str]) -> dict[str, str]:

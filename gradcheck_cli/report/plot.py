@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from gradcheck_cli.arrays import epsilon
-from gradcheck_cli.numeric.sweep import Part
+from gradcheck_cli.numeric.sweep import ErrorSource
 from gradcheck_cli.report.sweep import HABITUAL, chosen, figure
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def draw(result: StepSweep, stream: BinaryIO, kind: str) -> None:
         stream: where the picture is written to.
         kind: "png" or "svg".
     """
-    sweeps = {name: sweep for name, sweep in result.sweeps.items() if sweep.differences}
+    sweeps = {name: sweep for name, sweep in result.sweeps.items() if sweep.errors}
     with matplotlib.style.context(["default", _STYLE]):
         chart = Figure(figsize=(9, 5.6), layout="constrained")
         axes = chart.add_subplot(xscale="log", yscale="log")
@@ -70,9 +70,9 @@ def draw(result: StepSweep, stream: BinaryIO, kind: str) -> None:
 
 def _line(axes: Axes, name: str, sweep: Sweep, color: str, marker: str) -> None:
     """Draw one gradient: filled where the error was seen, hollow where only a bound of it is; and the checker's h."""
-    finite = [found for found in sweep.differences if np.isfinite(found.error)]
+    finite = [found for found in sweep.errors if np.isfinite(found.error)]
     points = np.array([(found.step, max(found.error, sweep.bound)) for found in finite])
-    unseen = np.array([found.part is Part.UNSEEN for found in finite])
+    unseen = np.array([found.source is ErrorSource.UNSEEN for found in finite])
     axes.plot(*points.T, marker=marker, color=color, markersize=5, linewidth=1.5, zorder=2, label=name)
     axes.plot(*points[unseen].T, marker, color=color, markerfacecolor="white", markersize=5, zorder=3)
     least, median, largest = sweep.steps
@@ -113,7 +113,7 @@ def _name_steps(axes: Axes, sweeps: list[Sweep]) -> None:
     here = (worst.steps[1], worst.bound)
     clear = {"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1}  # the line of eps may run there
     axes.annotate(chosen(worst), here, xytext=(-9, 7), textcoords="offset points", ha="right", bbox=clear)
-    lost = np.array([(f.step, f.error) for sweep in sweeps for f in sweep.differences if f.part is Part.LOST])
+    lost = np.array([(f.step, f.error) for sweep in sweeps for f in sweep.errors if f.source is ErrorSource.LOST])
     if lost.size and np.isfinite(lost).all():
         middle = np.sqrt(lost[:, 0].min() * lost[:, 0].max()), lost[:, 1].max()
         axes.annotate("x + h rounds to x", middle, xytext=(0, 6), textcoords="offset points", color=_GREY, ha="center")
@@ -124,7 +124,7 @@ def _key(chart: Figure, axes: Axes, sweeps: list[Sweep]) -> None:
     hollow = Line2D([], [], marker="o", linestyle="", color=_GREY, markerfacecolor="white", markersize=5)
     handles, labels = axes.get_legend_handles_labels()
     handles, labels = [*handles, star], [*labels, "the checker's h and error bound"]
-    if any(found.part is Part.UNSEEN for sweep in sweeps for found in sweep.differences):
+    if any(found.source is ErrorSource.UNSEEN for sweep in sweeps for found in sweep.errors):
         handles, labels = [*handles, hollow], [*labels, "no more than that bound"]
     # Outside of the axes, where it can hide no point.
     chart.legend(handles, labels, loc="outside lower center", ncols=min(len(handles), _ENTRIES))
@@ -133,8 +133,11 @@ def _key(chart: Figure, axes: Axes, sweeps: list[Sweep]) -> None:
 def _guides(chart: Figure, axes: Axes, sweeps: list[Sweep]) -> None:
     """Draw the slopes that theory has, above the points that have them. The last to be drawn: it needs the limits."""
     lines = []
-    for part, slope, text in ((Part.TRUNCATION, 2, "truncation, slope 2"), (Part.ROUNDOFF, -1, "roundoff, slope -1")):
-        found = [(f, f.slope) for sweep in sweeps for f in sweep.differences if f.part is part]
+    for source, slope, text in (
+        (ErrorSource.TRUNCATION, 2, "truncation, slope 2"),
+        (ErrorSource.ROUNDOFF, -1, "roundoff, slope -1"),
+    ):
+        found = [(f, f.slope) for sweep in sweeps for f in sweep.errors if f.source is source]
         points = [(f.step, f.error) for f, own in found if own is not None and abs(own - slope) < _LIKE]
         if len(points) < _FEWEST:
             continue

@@ -8,12 +8,12 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from rich.text import Text
 
-from gradcheck_cli.numeric.sweep import STEPS, Part
+from gradcheck_cli.numeric.sweep import STEPS, ErrorSource
 from gradcheck_cli.report.console import make_console
 from gradcheck_cli.result import Verdict
 
 if TYPE_CHECKING:
-    from gradcheck_cli.numeric.sweep import Difference, Sweep
+    from gradcheck_cli.numeric.sweep import StepError, Sweep
     from gradcheck_cli.report.report import Look
     from gradcheck_cli.result import StepSweep
 
@@ -21,20 +21,20 @@ if TYPE_CHECKING:
 HABITUAL = 1e-5
 
 _STYLES = {
-    Part.TRUNCATION: "cyan",
-    Part.ROUNDOFF: "yellow",
-    Part.LOST: "red",
-    Part.UNDEFINED: "red",
-    Part.UNSEEN: "dim",
+    ErrorSource.TRUNCATION: "cyan",
+    ErrorSource.ROUNDOFF: "yellow",
+    ErrorSource.LOST: "red",
+    ErrorSource.UNDEFINED: "red",
+    ErrorSource.UNSEEN: "dim",
 }
 
 #: What each word means, each in a line of 80 columns at most.
 _LEGEND = {
-    Part.TRUNCATION: "truncation: forward bends between x - h and x + h; if smoothly, slope +2 (h^2)",
-    Part.ROUNDOFF: "roundoff: rounding of forward and of x, divided by 2h; slope -1 (1/h)",
-    Part.LOST: "lost: x + h rounds to x, so that the difference is 0",
-    Part.UNDEFINED: "undefined: forward is not finite at x + h or x - h",
-    Part.UNSEEN: "<: no more than the error bound of the checker's derivative, which tells it",
+    ErrorSource.TRUNCATION: "truncation: forward bends between x - h and x + h; if smoothly, slope +2 (h^2)",
+    ErrorSource.ROUNDOFF: "roundoff: rounding of forward and of x, divided by 2h; slope -1 (1/h)",
+    ErrorSource.LOST: "lost: x + h rounds to x, so that the difference is 0",
+    ErrorSource.UNDEFINED: "undefined: forward is not finite at x + h or x - h",
+    ErrorSource.UNSEEN: "<: no more than the error bound of the checker's derivative, which tells it",
 }
 
 #: Columns that h takes, and each gradient with and without its slopes.
@@ -92,7 +92,11 @@ def sentence(result: StepSweep) -> str:
         return f"{_word(result.verdict)}{result.reason}"
     name = max(tried, key=lambda name: tried[name].error)
     sweep = result.sweeps[name]
-    off = "undefined" if tried[name].part is Part.UNDEFINED else f"off by {_error(tried[name], sweep)} of its scale"
+    off = (
+        "undefined"
+        if tried[name].source is ErrorSource.UNDEFINED
+        else f"off by {_error(tried[name], sweep)} of its scale"
+    )
     return f"h = {figure(HABITUAL)}: {name} {off}; checker's {chosen(sweep)}: < {sweep.bound:.1e}"
 
 
@@ -127,27 +131,31 @@ def _table(sweeps: dict[str, Sweep], shown: tuple[float, ...], *, wide: bool) ->
     return table
 
 
-def _cells(found: Difference | None, sweep: Sweep, *, wide: bool) -> list[Text]:
+def _cells(found: StepError | None, sweep: Sweep, *, wide: bool) -> list[Text]:
     if found is None:
         return [Text()] * (3 if wide else 2)
-    style = _STYLES[found.part]
+    style = _STYLES[found.source]
     slope = [Text("" if found.slope is None else f"{found.slope:+.1f}", style)] if wide else []
-    return [Text(_error(found, sweep), style), *slope, Text("" if found.part is Part.UNSEEN else found.part, style)]
+    return [
+        Text(_error(found, sweep), style),
+        *slope,
+        Text("" if found.source is ErrorSource.UNSEEN else found.source, style),
+    ]
 
 
 def _checker(sweep: Sweep, *, wide: bool) -> list[str]:
-    if not sweep.differences:
+    if not sweep.errors:
         return ["-"] * (3 if wide else 2)
     return [f"<{sweep.bound:.1e}", *([""] if wide else []), chosen(sweep)]
 
 
-def _error(found: Difference, sweep: Sweep) -> str:
-    return f"<{sweep.bound:.1e}" if found.part is Part.UNSEEN else f"{found.error:.1e}"
+def _error(found: StepError, sweep: Sweep) -> str:
+    return f"<{sweep.bound:.1e}" if found.source is ErrorSource.UNSEEN else f"{found.error:.1e}"
 
 
 def _legend(result: StepSweep) -> list[str]:
-    parts = {found.part for sweep in result.sweeps.values() for found in sweep.differences}
-    lines = [line for part, line in _LEGEND.items() if part in parts]
+    sources = {found.source for sweep in result.sweeps.values() for found in sweep.errors}
+    lines = [line for source, line in _LEGEND.items() if source in sources]
     if any(sweep.affine for sweep in result.sweeps.values()):
         lines.append("*: the checker's h")
     if result.numeric_dtype != result.case.dtype:
@@ -161,13 +169,15 @@ def _notes(result: StepSweep) -> list[str]:
     if straight := [name.removeprefix("d") for name, sweep in result.sweeps.items() if sweep.affine]:
         notes.append(f"forward is affine in {', '.join(straight)}: nothing is truncated, and a large h is best")
     for name, sweep in result.sweeps.items():
-        if sweep.drawn < sweep.size:
-            notes.append(f"{name}: {sweep.drawn} of {sweep.size:,} elements, drawn at random, were swept")
+        if sweep.sampled < sweep.size:
+            notes.append(f"{name}: {sweep.sampled} of {sweep.size:,} elements, drawn at random, were swept")
         if sweep.unknown:
-            notes.append(f"{name}: {sweep.unknown} of {sweep.drawn:,} elements left out: no derivative was found there")
-        if not sweep.differences and not sweep.unknown:
+            notes.append(
+                f"{name}: {sweep.unknown} of {sweep.sampled:,} elements left out: no derivative was found there"
+            )
+        if not sweep.errors and not sweep.unknown:
             notes.append(f"{name}: no element reaches an output")
-        elif sweep.differences and not sweep.affine:
+        elif sweep.errors and not sweep.affine:
             least, largest = figure(sweep.steps[0]), figure(sweep.steps[2])
             span = least if least == largest else f"{least} to {largest}, by element"
             notes.append(f"{name}: the checker extrapolates; its smallest h is {span}")

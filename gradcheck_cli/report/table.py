@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, TextIO
 
 from rich.box import SIMPLE_HEAD
@@ -46,6 +47,7 @@ class TableReport:
         self._look = look
         self._stories: list[CaseResult] = []
         self._skipped = Skipped()
+        self._remarks: Counter[str] = Counter()  #: on cases that passed
         self._grades = Grades()
         self._worst: CaseResult | None = None
         self._implementation: str | None = None
@@ -59,6 +61,8 @@ class TableReport:
             self._worst = result
         if result.verdict is Verdict.SKIP and result.ran:
             self._skipped.add(result.reason or "")
+        if result.verdict is Verdict.PASS:
+            self._remarks.update(diagnosis.text for diagnosis in result.diagnosis)
         if self._look.quiet or self._look.show in ("worst", "grades"):
             return
         failed = result.verdict not in (Verdict.PASS, Verdict.SKIP)
@@ -83,6 +87,9 @@ class TableReport:
             if len(self._grades) > 1 or self._run.surveyed:
                 self._console.print(self._grades.table(layers=self._run.surveyed))
                 self._gap()
+            elif self._run.cases > 1:  # of a single one it is told with its arrays
+                for remark, count in self._remarks.items():
+                    self._print(f"in {count} of {summary.cases} cases: {remark}", style="default")
             for line in self._skipped.lines():
                 self._print(line, style=STYLES[Verdict.SKIP])
         self._console.print(self._summary(summary), soft_wrap=True)

@@ -12,7 +12,7 @@ from gradcheck_cli.checks.settings import Settings
 from gradcheck_cli.checks.sweep import sweep_case
 from gradcheck_cli.implementation.conventions.pair import function_pair
 from gradcheck_cli.layers.conv_fast import conv_backward_fast, conv_forward_fast
-from gradcheck_cli.numeric.sweep import STEPS, Part
+from gradcheck_cli.numeric.sweep import STEPS, ErrorSource
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -48,21 +48,21 @@ def test_a_convolution_has_roundoff_and_no_truncation(dtype: str, seed: int) -> 
         assert sweep.affine
         assert sweep.steps == (64, 64, 64)
         assert sweep.bound < 1e-14
-        assert Part.TRUNCATION not in {d.part for d in sweep.differences}
-        for found in sweep.differences:
-            if found.part is Part.ROUNDOFF and found.step <= 1:
+        assert ErrorSource.TRUNCATION not in {d.source for d in sweep.errors}
+        for found in sweep.errors:
+            if found.source is ErrorSource.ROUNDOFF and found.step <= 1:
                 assert 1e-3 * eps < found.error * found.step < 100 * eps
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_a_curved_layer_has_both(dtype: str) -> None:
     for sweep in swept(ConvCase(N=2, dtype=dtype), curved).sweeps.values():
-        parts = [found.part for found in sweep.differences]
+        sources = [found.source for found in sweep.errors]
         assert not sweep.affine
-        assert parts[0] is Part.TRUNCATION
-        assert parts.index(Part.ROUNDOFF) == parts.count(Part.TRUNCATION)
-        assert sweep.differences[1].slope == pytest.approx(2, abs=0.3)
-        least = min(found.error for found in sweep.differences)
+        assert sources[0] is ErrorSource.TRUNCATION
+        assert sources.index(ErrorSource.ROUNDOFF) == sources.count(ErrorSource.TRUNCATION)
+        assert sweep.errors[1].slope == pytest.approx(2, abs=0.3)
+        least = min(found.error for found in sweep.errors)
         assert sweep.bound < least / 2  # what extrapolation is for
         assert 2**-8 < sweep.steps[1] < 1
 
@@ -102,16 +102,16 @@ def test_a_kernel_that_takes_one_dtype_alone_is_swept_too() -> None:
 def test_the_method_changes_the_price_alone() -> None:
     dense, colored = (swept(method=method).sweeps["dx"] for method in ("dense", "colored"))
     assert dense.evaluations == 2 + 2 * 96 * ROWS
-    for one, other in zip(dense.differences, colored.differences, strict=True):
-        assert (one.step, one.part) == (other.step, other.part)
+    for one, other in zip(dense.errors, colored.errors, strict=True):
+        assert (one.step, one.source) == (other.step, other.source)
         assert one.error == pytest.approx(other.error, rel=1e-3, abs=1e-15)
 
 
 def test_where_all_would_be_too_many_a_few_elements_are_drawn() -> None:
     result = swept(method="projected")
     dx = result.sweeps["dx"]
-    assert (dx.drawn, dx.size, dx.evaluations) == (8, 96, 2 + 2 * 8 * ROWS)
-    assert result.sweeps["db"].drawn == result.sweeps["db"].size == 2
+    assert (dx.sampled, dx.size, dx.evaluations) == (8, 96, 2 + 2 * 8 * ROWS)
+    assert result.sweeps["db"].sampled == result.sweeps["db"].size == 2
     whole = swept().sweeps["dx"].at(1e-6)
     found = dx.at(1e-6)
     assert found is not None
@@ -121,7 +121,7 @@ def test_where_all_would_be_too_many_a_few_elements_are_drawn() -> None:
 
 def test_auto_draws_elements_by_the_sizes() -> None:
     result = swept(ConvCase(N=4, C=16, H=32, W=32, F=16))  # affordable once, but not for each of so many steps
-    assert {name: sweep.drawn for name, sweep in result.sweeps.items()} == {"dx": 8, "dw": 8, "db": 16}
+    assert {name: sweep.sampled for name, sweep in result.sweeps.items()} == {"dx": 8, "dw": 8, "db": 16}
 
 
 def test_a_leak_costs_the_colours_and_not_the_truth() -> None:

@@ -105,7 +105,16 @@ def course(tmp_path_factory: pytest.TempPathFactory) -> tuple[subprocess.Complet
         write(folder, name, *deeds)
     write(folder, "z_right")
     run = subprocess.run(
-        [PROGRAMS / "gradcheck", *sorted(folder.glob("*.py")), "--json", "report.json", "--timeout", "20"],
+        [
+            PROGRAMS / "gradcheck",
+            *sorted(folder.glob("*.py")),
+            "--json",
+            "report.json",
+            "--timeout",
+            "20",
+            "--shard",
+            "1/2",
+        ],
         cwd=folder,
         env=clean_environment(),
         stdin=subprocess.DEVNULL,
@@ -248,6 +257,17 @@ def test_what_was_imported_and_then_crashed_is_an_error(
         results = report_of(run)["results"]
         assert {result["verdict"] for result in results} == {"error"}
         assert all(reason in result["reason"] for result in results)
+
+
+@pytest.mark.parametrize("deeds", [(GETATTR, "return Odd(), x"), (SUBCLASS, "return np.tanh(x).view(Sub), x")])
+def test_an_object_that_raises_when_it_is_looked_at_is_an_error(
+    gradcheck: Program, tmp_path: Path, deeds: tuple[str, str]
+) -> None:
+    run = gradcheck("tanh", write(tmp_path, "odd", *deeds), "--shape", "2", "--format", "json")
+    assert run.returncode == 1
+    (result,) = report_of(run)["results"]
+    assert "OSError: " in result["reason"]
+    assert "odd.py" in result["traceback"]
 
 
 def test_what_is_printed_is_not_taken_for_the_fault_handlers(gradcheck: Program, tmp_path: Path) -> None:

@@ -79,6 +79,22 @@ except KeyboardInterrupt:
     assert (done.stdout.split(), done.stderr) == (["written", "raised"], "")
 
 
+def test_what_was_caught_on_the_way_is_raised_at_the_end_of_the_block() -> None:
+    done = run("""
+interrupts.defer()
+try:
+    with interrupts.interruptible():
+        try:
+            kill("SIGINT")
+        except BaseException:
+            say("caught")
+    say("not reached")
+except KeyboardInterrupt:
+    say("raised")
+""")
+    assert (done.stdout.split(), done.stderr) == (["caught", "raised"], "")
+
+
 def test_after_the_end_nothing_matters() -> None:
     done = run("interrupts.defer(); interrupts.ignore(); kill('SIGINT', 'SIGTERM'); say(interrupts.received())")
     assert (done.returncode, done.stdout, done.stderr) == (0, "None\n", "")

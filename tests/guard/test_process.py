@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
+from gradcheck_cli.guard.clock import begin_call, end_call
 from gradcheck_cli.guard.limits import GIGABYTE, Limits
 from gradcheck_cli.guard.process import BugError, DiedError, GuardedProcess
 from gradcheck_cli.guard.state import undisturbed
@@ -78,6 +79,49 @@ def leave() -> None:
 
 def close_everything() -> None:
     os.closerange(0, 100)
+
+
+def die_of(number: int) -> None:
+    os.kill(os.getpid(), number)
+
+
+def call_for(*seconds: float) -> int:
+    """Call user code several times."""
+    for duration in seconds:
+        begin_call()
+        time.sleep(duration)
+        end_call()
+    return len(seconds)
+
+
+def fork() -> int:
+    begin_call()
+    os.fork()
+    end_call()
+    return os.getpid()
+
+
+def fork_outside_of_a_call() -> str:
+    os.fork()
+    return "one answer"
+
+
+def begin_an_answer() -> None:
+    forge((1000).to_bytes(4, "big") + b"begun")
+    time.sleep(HUNG)
+
+
+def forge(text: bytes = (5).to_bytes(4, "big") + b"wrong") -> None:
+    """Write what is no answer into the socket for answers."""
+    for link in Path("/proc/self/fd").iterdir():
+        with contextlib.suppress(OSError):
+            if str(link.readlink()).startswith("socket:"):
+                os.write(int(link.name), text)
+
+
+def print_a_report() -> None:
+    os.write(2, b'Timeout (0:00:01)!\nThread 0x01 (most recent call first):\n  File "/etc/passwd", line 1 in f\n')
+    os._exit(3)
 
 
 def divide() -> float:
@@ -153,6 +197,75 @@ def test_every_way_to_die_is_told_and_the_next_call_is_answered(function: Callab
     process.close()
 
 
+def test_a_signal_without_a_name_is_told_by_its_number(process: GuardedProcess) -> None:
+    number = signal.SIGRTMIN + 3
+    assert number not in set(signal.Signals)
+    with pytest.raises(DiedError, match=f"^died of signal {int(number)}$"):
+        process.call(die_of, int(number))
+
+
+def test_the_time_limit_is_for_each_call_of_user_code() -> None:
+    process = GuardedProcess(Limits(seconds=0.6))
+    assert process.call(call_for, *[0.2] * 5) == 5
+    assert process.starts == 1
+    with pytest.raises(DiedError) as died:
+        process.call(call_for, 0.1, HUNG)
+    assert (died.value.late, died.value.imported) == (True, True)
+    assert died.value.stack[-1][2] == "call_for"
+    process.close()
+
+
+def test_the_checkers_own_time_is_not_limited() -> None:
+    process = GuardedProcess(Limits(seconds=0.4))
+    process.call(time.sleep, 1.5)  # no user code is on the stack
+    assert process.starts == 1
+    with pytest.raises(DiedError) as died:
+        process.call(hang)  # user code, though not called as such
+    assert (died.value.late, died.value.imported) == (True, False)
+    process.close()
+
+
+def test_a_copy_of_the_process_gives_no_second_answer(process: GuardedProcess) -> None:
+    pid = process.call(os.getpid)
+    for _ in range(5):
+        assert process.call(fork) == pid
+        assert process.call(fork_outside_of_a_call) == "one answer"
+        assert process.call(max, 3, 4) == 4
+
+
+def test_what_is_no_answer_ends_the_process_alone(process: GuardedProcess) -> None:
+    with pytest.raises(DiedError, match="wrote into the connection"):
+        process.call(forge)
+    assert process.call(max, 3, 4) == 4
+
+
+def test_an_answer_that_is_begun_and_not_ended_is_not_waited_for() -> None:
+    process = GuardedProcess(Limits(seconds=0.5))
+    with pytest.raises(DiedError):
+        process.call(begin_an_answer)
+    assert process.call(max, 3, 4) == 4
+    process.close()
+
+
+def test_what_cannot_be_sent_is_a_bug(process: GuardedProcess) -> None:
+    with pytest.raises(BugError, match="pickle"):
+        process.call(eval, "lambda: 0")
+    assert process.call(max, 3, 4) == 4
+
+
+def test_what_is_printed_is_no_report_of_the_fault_handler(process: GuardedProcess) -> None:
+    with pytest.raises(DiedError, match=r"^ended the process with exit code 3$") as died:
+        process.call(print_a_report)
+    assert (died.value.stack, died.value.late) == ([], False)
+    assert "/etc/passwd" in process.output
+
+
+def test_output_has_no_control_characters(process: GuardedProcess) -> None:
+    process.call(say, "\x1b[2Jpass", "\x9b3m\x08")
+    assert "pass" in process.output
+    assert process.output.replace("\n", "").isprintable()
+
+
 def test_what_died_leaves_no_children(tmp_path: Path) -> None:
     process = GuardedProcess(Limits(seconds=0.5))
     with pytest.raises(DiedError):
@@ -177,6 +290,7 @@ def test_a_killed_parent_takes_its_process_along(tmp_path: Path) -> None:
     source = f"""
 import sys; sys.path[:] = {sys.path!r}
 from gradcheck_cli.guard.process import GuardedProcess
+from gradcheck_cli.guard.clock import begin_call, end_call
 from gradcheck_cli.guard.limits import Limits
 from tests.guard.test_process import hang_with_a_child
 GuardedProcess(Limits()).call(hang_with_a_child, {str(tmp_path / "pids")!r})

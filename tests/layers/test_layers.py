@@ -137,7 +137,7 @@ def test_couplings_cost_what_they_promise(name: str) -> None:
     assert set(result.gradients) == set(PAIRS[name])
     for key, gradient in result.gradients.items():
         pairs = PAIRS[name][key]
-        # Each level of the ladder takes one pair a colour, and there are 7 at the most; what is known of the point,
+        # Each row of the tableau takes one pair per colour, and there are 7 rows at most; what is known of the point,
         # whether it is affine, and the verification of the coupling take 40 more at the most.
         colored = LAYERS[name].problem(case).coupling.get(key.removeprefix("d"))
         assert gradient.method == ("colored" if colored else "dense")

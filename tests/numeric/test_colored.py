@@ -1,4 +1,4 @@
-"""Colouring: the derivatives of element by element, for far fewer evaluations; and leaks, which it cannot survive."""
+"""Colouring: the same derivatives as element by element for far fewer evaluations, and the leaks that break it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from gradcheck_cli.arrays import signed_uniform
 from gradcheck_cli.layers.conv import problem
 from gradcheck_cli.layers.conv_naive import conv_forward_naive
 from gradcheck_cli.numeric.colored import Coupling
-from gradcheck_cli.numeric.derivative import Derivative, differentiate
+from gradcheck_cli.numeric.derivative import differentiate
 from tests import slow_conv
 from tests.layers.test_conv import CASES, geometries
 
@@ -24,9 +24,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from gradcheck_cli.arrays import Array
+    from gradcheck_cli.numeric.estimate import Estimate
 
 
-def derivative(case: ConvCase, name: str, *, colored: bool, forward: Any = conv_forward_naive) -> Derivative:
+def derivative(case: ConvCase, name: str, *, colored: bool, forward: Any = conv_forward_naive) -> Estimate:
     posed = problem(case)
 
     def along(value: Array) -> Array:
@@ -43,7 +44,7 @@ def by_sample(samples: int, features: int) -> Coupling:
 
 
 def owners(case: ConvCase) -> dict[str, dict[tuple[int, ...], set[tuple[int, ...]]]]:
-    """From the definition: for every output, the elements of x and of w that reach it."""
+    """Return, from the definition, the elements of x and of w that reach each output."""
     reach: dict[str, dict[tuple[int, ...], set[tuple[int, ...]]]] = {"x": {}, "w": {}}
     for o, p, q in slow_conv.terms(case):
         reach["x"].setdefault(o, set()).add(p)
@@ -52,7 +53,7 @@ def owners(case: ConvCase) -> dict[str, dict[tuple[int, ...], set[tuple[int, ...
 
 
 @pytest.mark.parametrize("case", CASES[::5], ids=ConvCase.label)
-def test_the_coupling_is_that_of_the_definition(case: ConvCase) -> None:
+def test_the_coupling_agrees_with_the_definition(case: ConvCase) -> None:
     posed, reach = problem(case), owners(case)
     for name, coupling in posed.coupling.items():
         if name == "b":
@@ -85,7 +86,7 @@ def test_colored_equals_dense_to_roundoff(case: ConvCase, dtype: str) -> None:
         assert (both <= 40 * np.finfo(dtype).eps * np.maximum(dense.scale, dense.scale.mean())).all()
 
 
-def test_longdouble_is_credited_without_loss() -> None:
+def test_longdouble_keeps_its_digits() -> None:
     case = ConvCase(N=2, H=4, W=4, dtype="longdouble")
     for name in ("x", "w"):
         colored, dense = (derivative(case, name, colored=flag) for flag in (True, False))
@@ -108,7 +109,7 @@ CONSTANT = 8
     ],
     ids=ConvCase.label,
 )
-def test_evaluations_do_not_grow_with_anything_but_channels_and_kernel(case: ConvCase) -> None:
+def test_evaluations_grow_with_channels_and_kernel_only(case: ConvCase) -> None:
     channels = case.C // case.groups
     seen = min(case.HH, case.H) * min(case.WW, case.W)
     assert derivative(case, "x", colored=True).evaluations == channels * seen + CONSTANT
@@ -117,7 +118,7 @@ def test_evaluations_do_not_grow_with_anything_but_channels_and_kernel(case: Con
 
 
 def leaking(spill: Callable[[Array, Array], Array]) -> Callable[..., Any]:
-    """Add to a convolution what `spill` makes of x and of the output, a millionth of it."""
+    """Return a convolution that adds a millionth of spill(x, out) to its output."""
 
     def forward(x: Array, w: Array, b: Array, conv_param: dict[str, Any]) -> tuple[Array, Any]:
         out, cache = conv_forward_naive(x, w, b, conv_param)
@@ -143,7 +144,7 @@ LEAKS = {
 
 @pytest.mark.parametrize("name", LEAKS)
 @pytest.mark.parametrize("seed", range(3))
-def test_leaks_are_found_named_and_redone_densely(name: str, seed: int) -> None:
+def test_leaks_are_located_and_the_derivative_is_redone_densely(name: str, seed: int) -> None:
     case = ConvCase(N=3, C=2, H=8, W=7, F=2, pad=0, seed=seed)
     found = derivative(case, "x", colored=True, forward=LEAKS[name])
     assert found.method == "dense"
@@ -157,14 +158,14 @@ def test_leaks_are_found_named_and_redone_densely(name: str, seed: int) -> None:
     assert (abs(found.value - dense.value) <= found.error_bound + dense.error_bound).all()
 
 
-def test_what_is_local_is_not_called_a_leak() -> None:
+def test_a_local_function_has_no_leak() -> None:
     for seed in range(20):
         for case in (ConvCase(seed=seed, N=2), ConvCase(seed=seed, N=2, H=8, W=7, stride=3, pad=2)):
             for name in ("x", "w", "b"):
                 assert derivative(case, name, colored=True).leak is None
 
 
-def test_a_curved_function_is_coloured_too() -> None:
+def test_a_curved_function_is_coloured_and_its_leak_is_found() -> None:
     x = signed_uniform(random.Random(1), (5, 4))
     dout = signed_uniform(random.Random(2), (5, 4))
     rows = Coupling(colors=4, owner=lambda k: np.broadcast_to(np.arange(5)[:, None] * 4 + k, (5, 4)))
@@ -185,8 +186,8 @@ def test_a_curved_function_is_coloured_too() -> None:
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_one_side_of_an_affine_function_lies_within_a_bound_that_is_not_idle(dtype: str) -> None:
-    """Sums of 400 terms, one after the other: what they round by is not told by their size."""
+def test_one_sided_differences_of_an_affine_function_lie_within_their_bound(dtype: str) -> None:
+    """Sequential sums of 400 terms: their rounding error does not follow from their size."""
     true, bound = [], []
     for seed in range(8):
         source = random.Random(seed)
@@ -206,7 +207,7 @@ def test_one_side_of_an_affine_function_lies_within_a_bound_that_is_not_idle(dty
     assert np.median(allowed[error > 0] / error[error > 0]) <= 100
 
 
-def test_what_is_straight_only_where_everything_moves_is_not_trusted() -> None:
+def test_a_function_that_is_affine_only_where_all_elements_move_is_extrapolated() -> None:
     x, dout = (signed_uniform(random.Random(seed), (5, 4)) for seed in (1, 2))
 
     def forward(moved: Array) -> Array:
@@ -214,7 +215,7 @@ def test_what_is_straight_only_where_everything_moves_is_not_trusted() -> None:
         return x + np.tanh(moved - x) if few else moved
 
     found = differentiate(forward, x, dout, resolution=0, coupling=by_sample(*x.shape))
-    assert not found.affine  # though along every line it is
+    assert not found.affine  # although it is along every random direction
     assert found.leak is None
     assert (abs(found.value - dout) <= found.error_bound).all()
 
@@ -233,7 +234,7 @@ def test_an_element_that_is_clipped_far_away_is_no_leak() -> None:
     assert (abs(found.value - plain.value) <= found.error_bound + plain.error_bound).all()
 
 
-def test_a_leak_in_what_cannot_be_redone_is_not_decided(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_leak_in_a_case_too_large_for_dense_leaves_infinite_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("gradcheck_cli.numeric.derivative.affordable", lambda *sizes: False)
     found = derivative(ConvCase(N=2), "x", colored=True, forward=LEAKS["a global mean"])
     assert found.leak is not None

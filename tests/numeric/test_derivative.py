@@ -1,4 +1,4 @@
-"""Numerical derivatives against closed forms: right within their own error bounds, and the bounds not idle."""
+"""Numerical derivatives against closed forms: within their own error bounds, and the bounds not far too large."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 
 from gradcheck_cli.arrays import epsilon, signed_uniform
 from gradcheck_cli.numeric.affine import AFFINE_STEP
-from gradcheck_cli.numeric.derivative import Derivative, differentiate
+from gradcheck_cli.numeric.derivative import differentiate
 
 if TYPE_CHECKING:
     from gradcheck_cli.arrays import Array
@@ -91,7 +91,7 @@ def errors(name: str, dtype: str, seeds: int) -> tuple[Array, Array, Array]:
 
 @pytest.mark.parametrize("dtype", ["float32", "float64", "longdouble"])
 @pytest.mark.parametrize("name", CURVED)
-def test_curved_functions_lie_within_a_bound_that_is_not_idle(name: str, dtype: str) -> None:
+def test_curved_functions_lie_within_a_bound_that_is_not_far_too_large(name: str, dtype: str) -> None:
     true, bound, scale = errors(name, dtype, seeds=25)
     assert (true <= bound).mean() >= 0.999
     assert np.median(bound[true > 0] / true[true > 0]) <= 100
@@ -118,8 +118,9 @@ def test_affine_functions_are_exact_but_for_rounding(dtype: str) -> None:
     np.testing.assert_allclose(derivative.scale.astype(float), scale.astype(float), rtol=8 * epsilon(dtype))
 
 
-#: At 0 odd functions are straight in every symmetric difference; one output's rounding may be the whole of another.
-BENT: dict[str, Forward] = {
+#: At 0 an odd function looks straight in every symmetric difference. The rounding of one output may be as large as
+#: another output.
+NOT_AFFINE: dict[str, Forward] = {
     "odd": np.tanh,
     "cube": lambda x: x**3,
     "piecewise": lambda x: np.where(abs(x) < 3, x, 0),
@@ -129,17 +130,17 @@ BENT: dict[str, Forward] = {
 }
 
 
-@pytest.mark.parametrize("name", BENT)
-def test_what_only_looks_straight_is_not_taken_for_affine(name: str) -> None:
+@pytest.mark.parametrize("name", NOT_AFFINE)
+def test_a_function_that_only_looks_straight_is_not_called_affine(name: str) -> None:
     x = np.zeros(SHAPE)
-    assert not differentiate(BENT[name], x, np.ones(BENT[name](x).shape), resolution=0).affine
+    assert not differentiate(NOT_AFFINE[name], x, np.ones(NOT_AFFINE[name](x).shape), resolution=0).affine
 
 
-def test_one_curved_element_in_an_affine_crowd_is_refined() -> None:
+def test_one_curved_element_of_an_affine_function_is_extrapolated() -> None:
     x, dout = draw(1, "float64")
 
     def forward(x: Array) -> Array:
-        # Straight along every random line of the affine test, which moves all elements; curved where one moves alone.
+        # Affine along every random direction, which moves all elements; curved where one element moves alone.
         alone = np.count_nonzero(abs(x - start) > 30) == 1
         return np.where((np.arange(x.size).reshape(SHAPE) == 5) & alone, np.tanh(x), x * np.tanh(1))
 
@@ -150,7 +151,7 @@ def test_one_curved_element_in_an_affine_crowd_is_refined() -> None:
     assert derivative.evaluations > 8 + 2 * x.size
 
 
-def test_elements_leave_the_ladder_when_the_bound_is_good_enough() -> None:
+def test_extrapolation_ends_when_the_bound_is_good_enough() -> None:
     x, dout = draw(0, "float64")
     fine = differentiate(np.tanh, x, dout, resolution=0)
     coarse = differentiate(np.tanh, x, dout, resolution=1e-6)
@@ -179,7 +180,7 @@ def test_noise_shows_in_the_bound() -> None:
     assert (derivative.error_bound <= 1e-2 * derivative.scale.max()).all()
 
 
-def test_an_element_without_a_finite_value_spoils_no_other() -> None:
+def test_a_nan_in_one_element_leaves_the_others_alone() -> None:
     x, dout = draw(0, "float64")
 
     def forward(x: Array) -> Array:
@@ -213,16 +214,16 @@ def test_a_step_that_vanishes_in_rounding_gives_nothing() -> None:
     assert not (derivative.error_bound < np.inf).any()
 
 
-def test_a_buffer_that_is_used_again_spoils_nothing() -> None:
+def test_a_function_may_return_the_same_buffer_at_each_call() -> None:
     x, dout = draw(0, "float64")
     buffer = np.empty(SHAPE)
-    again: Derivative = differentiate(lambda x: np.multiply(x, 3, out=buffer), x, dout, resolution=0)
+    again = differentiate(lambda x: np.multiply(x, 3, out=buffer), x, dout, resolution=0)
     np.testing.assert_allclose(again.value, 3 * dout, rtol=1e-15)
     assert (x == draw(0, "float64")[0]).all()
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_kinks_are_named_and_nothing_near_them_is_wrong(dtype: str) -> None:
+def test_kinks_are_reported_and_elements_near_them_are_right(dtype: str) -> None:
     x = np.array([0.0, 1e-3, -1e-3, 0.7, -1.2], dtype)
     for forward, desired in [
         (lambda x: np.maximum(x, 0), x > 0),
@@ -236,7 +237,7 @@ def test_kinks_are_named_and_nothing_near_them_is_wrong(dtype: str) -> None:
         assert (found.error_bound[1:] <= 2e-3 * np.maximum(found.scale[1:], 1)).all()
 
 
-def test_a_kink_too_near_to_be_stepped_around_is_named_too() -> None:
+def test_a_kink_nearer_than_the_smallest_step_is_reported_too() -> None:
     found = differentiate(lambda x: np.maximum(x, 0), np.array([1e-5, 1e-7, -1e-10, 0.9]), np.ones(4), resolution=0)
     assert found.kinks.tolist() == [False, False, True, False]
     assert (abs(found.value - 1)[:2] <= found.error_bound[:2]).all()
@@ -274,7 +275,7 @@ def test_the_step_of_an_affine_function_is_the_one_taken() -> None:
 
 
 @pytest.mark.parametrize("name", CURVED)
-def test_the_step_of_a_curved_function_is_one_that_was_taken_and_no_extrapolation_below_it(name: str) -> None:
+def test_the_step_of_a_curved_function_is_the_smallest_that_the_value_rests_on(name: str) -> None:
     forward, _, size = CURVED[name]
     x, dout = draw(0, "float64", size)
     taken: list[set[float]] = [set() for _ in range(x.size)]
@@ -289,7 +290,7 @@ def test_the_step_of_a_curved_function_is_one_that_was_taken_and_no_extrapolatio
     for steps, step, value in zip(taken, found.step.reshape(-1), found.value.reshape(-1), strict=True):
         assert not np.isnan(value)
         assert min(abs(step / h - 1) for h in steps) < 1e-3
-        # The ladder halves its steps, and a value rests on its rung and on those above.
+        # Steps are halved, and a value rests on its own row of the tableau and on those before.
         assert min(abs(2 * step / h - 1) for h in steps) < 1e-3
 
 

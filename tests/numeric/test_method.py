@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gradcheck_cli.numeric.method import choose
+from gradcheck_cli.numeric.method import choose_method
 
 
 @pytest.mark.parametrize(
@@ -20,14 +20,14 @@ from gradcheck_cli.numeric.method import choose
     ],
 )
 def test_auto_takes_the_most_evidence_that_is_affordable(sizes: tuple[int, int, int | None], method: str) -> None:
-    assert choose("auto", *sizes) == method
+    assert choose_method("auto", *sizes) == method
 
 
 @pytest.mark.parametrize("method", ["dense", "colored", "projected"])
 def test_what_is_asked_for_is_done(method: str) -> None:
-    assert choose(method, 10**9, 10**9, 10**6) == method
-    assert choose(method, 1, 1, 1) == method
+    assert choose_method(method, 10**9, 10**9, 10**6) == method
+    assert choose_method(method, 1, 1, 1) == method
 
 
 def test_what_cannot_be_coloured_is_dense() -> None:
-    assert choose("colored", 10**9, 10**9, None) == "dense"
+    assert choose_method("colored", 10**9, 10**9, None) == "dense"

@@ -1,4 +1,4 @@
-"""Plain differences, step by step: against closed forms of their truncation, and a slow loop."""
+"""Errors of plain differences, step by step, against closed forms of the truncation and a slow loop."""
 
 from __future__ import annotations
 
@@ -12,14 +12,15 @@ import pytest
 
 from gradcheck_cli.arrays import signed_uniform
 from gradcheck_cli.numeric.colored import Coupling
-from gradcheck_cli.numeric.derivative import Derivative, differentiate
-from gradcheck_cli.numeric.sweep import STEPS, Part, Sweep, part_of, sweep
+from gradcheck_cli.numeric.derivative import differentiate
+from gradcheck_cli.numeric.estimate import Estimate
+from gradcheck_cli.numeric.sweep import STEPS, ErrorSource, Sweep, restrict, sweep
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from gradcheck_cli.arrays import Array
-    from gradcheck_cli.numeric.point import Function
+    from gradcheck_cli.numeric.black_box import Function
 
 X = signed_uniform(random.Random(0), (4, 3))
 DOUT = signed_uniform(random.Random(1), (4, 3))
@@ -31,32 +32,28 @@ BY_ROW = Coupling(
 )
 
 
-def exactly(value: Array, scale: Array | None = None, bound: float = 1e-16, step: float = 0.25) -> Derivative:
-    """Make the derivative that a closed form gives."""
+def exactly(value: Array, scale: Array | None = None, bound: float = 1e-16, step: float = 0.25) -> Estimate:
+    """Make the estimate that a closed form gives."""
     scale = abs(value) if scale is None else scale
-    return Derivative(
+    return Estimate(
         value=value,
         scale=scale,
         error_bound=bound * scale,
         step=np.full(value.shape, step),
+        second_difference=np.zeros(value.shape),
         kinks=np.zeros(value.shape, bool),
-        affine=False,
-        noise=0.0,
-        leak=None,
-        method="dense",
-        evaluations=0,
     )
 
 
 def errors(found: Sweep, above: float, below: float = 10) -> dict[float, float]:
-    return {d.step: d.error for d in found.differences if above < d.step < below}
+    return {d.step: d.error for d in found.errors if above < d.step < below}
 
 
 def mixed(x: Array) -> Array:
     return np.asarray(MIXING.astype(x.dtype) @ x.reshape(-1)).reshape(4, 3)
 
 
-def test_the_steps_are_half_decades_and_a_notebooks_own_floats() -> None:
+def test_the_steps_are_half_decades_and_the_floats_of_a_notebook() -> None:
     assert STEPS[::2] == (1, 1e-1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6, 1e-7, 1e-8, 1e-9, 1e-10, 1e-11, 1e-12)
     np.testing.assert_allclose(np.diff(np.log10(STEPS)), -0.5)
 
@@ -76,25 +73,25 @@ def test_truncation_is_what_theory_says(
     found = sweep(function, X, DOUT, exactly(DOUT * derivative))
     for step, error in errors(found, above=5e-3).items():
         assert error == pytest.approx(float(truncation(step).max()), rel=1e-6)
-    for difference in found.differences:
+    for difference in found.errors:
         if 5e-4 < difference.step < 0.5:
-            assert difference.part is Part.TRUNCATION
+            assert difference.source is ErrorSource.TRUNCATION
             assert difference.slope == pytest.approx(2, abs=0.1)
         if difference.step < 1e-6:
-            assert difference.part is Part.ROUNDOFF
-    slopes = [d.slope for d in found.differences if d.step < 1e-6 and d.slope is not None]
+            assert difference.source is ErrorSource.ROUNDOFF
+    slopes = [d.slope for d in found.errors if d.step < 1e-6 and d.slope is not None]
     assert np.median(slopes) == pytest.approx(-1, abs=0.2)  # each is a fit to a few largest of 12 roundings
     assert not found.affine
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_roundoff_is_eps_over_h_and_there_is_no_truncation_in_what_is_affine(dtype: str) -> None:
+def test_an_affine_function_has_roundoff_of_eps_over_h_and_no_truncation(dtype: str) -> None:
     x, eps = X.astype(dtype), float(np.finfo(dtype).eps)
     reference = differentiate(mixed, x.astype(float), DOUT, resolution=0)
     found = sweep(mixed, x, DOUT, reference)
     assert found.affine
-    assert {d.part for d in found.differences} <= {Part.ROUNDOFF, Part.UNSEEN, Part.LOST}
-    seen = [d for d in found.differences if d.part is Part.ROUNDOFF and d.step < 0.2]
+    assert {d.source for d in found.errors} <= {ErrorSource.ROUNDOFF, ErrorSource.UNSEEN, ErrorSource.LOST}
+    seen = [d for d in found.errors if d.source is ErrorSource.ROUNDOFF and d.step < 0.2]
     assert len(seen) >= 10
     for difference in seen:
         assert 0.05 * eps < difference.error * difference.step < 50 * eps
@@ -102,27 +99,27 @@ def test_roundoff_is_eps_over_h_and_there_is_no_truncation_in_what_is_affine(dty
     assert np.median(slopes) == pytest.approx(-1, abs=0.2)
 
 
-def test_what_is_curved_without_truncation_has_none() -> None:
+def test_a_quadratic_has_no_truncation() -> None:
     found = sweep(np.square, X, DOUT, exactly(2 * X * DOUT))  # a cubic term is what a central difference truncates
-    assert Part.TRUNCATION not in {d.part for d in found.differences if d.step < 0.5}
+    assert ErrorSource.TRUNCATION not in {d.source for d in found.errors if d.step < 0.5}
 
 
-def test_where_h_is_larger_than_the_functions_features_it_is_truncation_whatever_the_slope() -> None:
+def test_truncation_has_any_slope_where_h_exceeds_the_features_of_the_function() -> None:
     found = sweep(lambda x: np.sin(10 * x), X, DOUT, exactly(10 * np.cos(10 * X) * DOUT))
-    assert {d.part for d in found.differences if d.step > 1e-3} == {Part.TRUNCATION}
-    first = found.differences[0]
+    assert {d.source for d in found.errors if d.step > 1e-3} == {ErrorSource.TRUNCATION}
+    first = found.errors[0]
     assert first.slope is not None
     assert first.slope < 1
 
 
-def test_the_step_of_the_derivative_is_tried_too_where_it_is_one_for_all() -> None:
+def test_the_step_of_the_estimate_is_tried_too_if_it_is_the_same_for_all_elements() -> None:
     reference = differentiate(mixed, X, DOUT, resolution=0)
     found = sweep(mixed, X, DOUT, reference)
-    assert [d.step for d in found.differences] == [64, *STEPS]
+    assert [d.step for d in found.errors] == [64, *STEPS]
     assert found.steps == (64, 64, 64)
     assert found.bound == (reference.error_bound / reference.scale).max()
     curved = sweep(np.tanh, X, DOUT, differentiate(np.tanh, X, DOUT, resolution=0))
-    assert [d.step for d in curved.differences] == list(STEPS)
+    assert [d.step for d in curved.errors] == list(STEPS)
     assert curved.steps[0] <= curved.steps[1] <= curved.steps[2] <= 0.5
 
 
@@ -145,15 +142,15 @@ def test_errors_are_those_of_the_notebooks_loop(dtype: str, coupling: Coupling |
     x = X.astype(dtype)
     exact = DOUT * (1 - np.tanh(x.astype(float)) ** 2)
     found = sweep(np.tanh, x, DOUT, exactly(exact), coupling=coupling)
-    for difference in found.differences:
+    for difference in found.errors:
         expected = (abs(notebook(np.tanh, x, difference.step) - exact) / abs(exact)).max()
         assert difference.error == pytest.approx(expected, rel=1e-9, abs=1e-15)
 
 
-def test_colours_and_single_elements_see_the_same() -> None:
+def test_colored_and_dense_differences_have_the_same_errors() -> None:
     reference = exactly(DOUT * (1 - np.tanh(X) ** 2))
     dense, colored = (sweep(np.tanh, X, DOUT, reference, coupling=coupling) for coupling in (None, BY_ROW))
-    assert [d.error for d in dense.differences] == [d.error for d in colored.differences]
+    assert [d.error for d in dense.errors] == [d.error for d in colored.errors]
     assert dense.evaluations == 2 + 2 * 12 * len(STEPS)
     assert colored.evaluations == 2 + 2 * 4 * len(STEPS)
 
@@ -185,25 +182,25 @@ def test_the_habitual_step_is_useless_in_float32_and_poor_in_float64() -> None:
     assert off("float64")[1] < 1e-14
 
 
-def test_a_step_that_rounding_swallows_is_lost_and_leaves_nothing() -> None:
+def test_a_step_that_vanishes_in_rounding_is_lost() -> None:
     x = np.abs(X).astype(np.float32)  # so that no derivative is 0
     found = sweep(np.square, x, np.ones(x.shape), exactly(2 * x.astype(float)))
-    for difference in found.differences:
+    for difference in found.errors:
         lost = bool((x + np.float32(difference.step) == x - np.float32(difference.step)).any())
-        assert (difference.part is Part.LOST) == lost
+        assert (difference.source is ErrorSource.LOST) == lost
         if difference.step <= 1e-9:
             assert lost
             assert difference.error == 1
             assert difference.slope is None
 
 
-def test_what_cannot_be_told_from_the_reference_is_not_called_an_error() -> None:
+def test_an_error_within_the_bound_of_the_estimate_is_unseen() -> None:
     loose = exactly(DOUT * (1 - np.tanh(X) ** 2), bound=1e-7)
     off = replace(loose, value=loose.value * (1 + 5e-8))
-    parts = {d.step: d.part for d in sweep(np.tanh, X, DOUT, off).differences}
-    assert parts[1e-5] is Part.UNSEEN
-    assert parts[1e-1] is Part.TRUNCATION
-    assert parts[1e-12] is Part.ROUNDOFF
+    sources = {d.step: d.source for d in sweep(np.tanh, X, DOUT, off).errors}
+    assert sources[1e-5] is ErrorSource.UNSEEN
+    assert sources[1e-1] is ErrorSource.TRUNCATION
+    assert sources[1e-12] is ErrorSource.ROUNDOFF
 
 
 def test_elements_without_a_derivative_are_left_out_and_counted() -> None:
@@ -215,34 +212,34 @@ def test_elements_without_a_derivative_are_left_out_and_counted() -> None:
     reference = differentiate(relu, x, np.ones(3), resolution=0)
     found = sweep(relu, x, np.ones(3), reference)
     assert found.unknown == 1  # the kink; and the flat element has no scale
-    at = {d.step: d.error for d in found.differences}
+    at = {d.step: d.error for d in found.errors}
     assert at[1e-1] < 1e-13
     assert at[1] == pytest.approx(abs(1.7 / 2 - 1))  # across the kink
 
 
-def test_no_element_to_hold_is_no_sweep() -> None:
+def test_without_an_element_to_compare_there_are_no_errors() -> None:
     for reference in (exactly(DOUT, bound=np.inf), exactly(0 * DOUT)):
         found = sweep(np.tanh, X, DOUT, reference)
-        assert (found.differences, found.bound) == ((), np.inf)
+        assert (found.errors, found.bound) == ((), np.inf)
         assert found.evaluations == 2
 
 
-def test_outside_of_the_domain_it_is_undefined_and_not_an_error() -> None:
+def test_steps_that_leave_the_domain_are_undefined() -> None:
     x = np.array([0.5, 3.0])
     found = sweep(np.log, x, np.ones(2), exactly(1 / x))
-    parts = {d.step: (d.part, d.error) for d in found.differences}
-    assert parts[1] == (Part.UNDEFINED, np.inf)
-    assert parts[1e-1][0] is Part.TRUNCATION
-    assert parts[1e-8][0] is Part.ROUNDOFF
+    sources = {d.step: (d.source, d.error) for d in found.errors}
+    assert sources[1] == (ErrorSource.UNDEFINED, np.inf)
+    assert sources[1e-1][0] is ErrorSource.TRUNCATION
+    assert sources[1e-8][0] is ErrorSource.ROUNDOFF
 
 
-def test_some_elements_are_swept_as_they_are_among_all() -> None:
+def test_a_sample_of_elements_can_be_swept() -> None:
     chosen = np.array([1, 7, 10])
-    reference = differentiate(part_of(np.tanh, X, chosen), X.reshape(-1)[chosen], DOUT, resolution=0)
+    reference = differentiate(restrict(np.tanh, X, chosen), X.reshape(-1)[chosen], DOUT, resolution=0)
     exact = (DOUT * (1 - np.tanh(X) ** 2)).reshape(-1)[chosen]
     assert (abs(reference.value - exact) <= reference.error_bound).all()
     found = sweep(np.tanh, X, DOUT, reference, elements=chosen)
-    assert (found.drawn, found.size, found.unknown) == (3, 12, 0)
+    assert (found.sampled, found.size, found.unknown) == (3, 12, 0)
     assert found.evaluations == 2 + 2 * 3 * len(STEPS)
     largest = max(abs(notebook(np.tanh, X, 1e-2).reshape(-1)[chosen] - exact) / abs(exact))
     assert errors(found, 9e-3, 2e-2)[1e-2] == pytest.approx(largest, rel=1e-3)  # the scale is that of a difference

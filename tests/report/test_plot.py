@@ -13,7 +13,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from gradcheck_cli.numeric.sweep import Part
+from gradcheck_cli.numeric.sweep import ErrorSource
 from gradcheck_cli.report.plot import draw
 from tests.report.test_sweep import CURVED, RESULT, STRAIGHT, difference
 
@@ -66,7 +66,7 @@ def test_everything_in_it_has_its_name() -> None:
 
 
 def test_nothing_is_drawn_that_is_not_there() -> None:
-    written = texts(drawn(replace(RESULT, sweeps={"dw": STRAIGHT, "db": replace(STRAIGHT, differences=())})))
+    written = texts(drawn(replace(RESULT, sweeps={"dw": STRAIGHT, "db": replace(STRAIGHT, errors=())})))
     assert "roundoff, slope -1" in written
     assert "h = 64" in written
     for text in ("truncation, slope 2", "x + h rounds to x", "dx", "db"):
@@ -75,19 +75,19 @@ def test_nothing_is_drawn_that_is_not_there() -> None:
 
 def test_lost_steps_are_named_and_undefined_ones_left_out() -> None:
     steps = (
-        difference(1, float("inf"), Part.UNDEFINED),
-        difference(1e-1, 1e-2, Part.TRUNCATION),
-        difference(1e-8, 1, Part.LOST),
-        difference(1e-9, 1, Part.LOST),
+        difference(1, float("inf"), ErrorSource.UNDEFINED),
+        difference(1e-1, 1e-2, ErrorSource.TRUNCATION),
+        difference(1e-8, 1, ErrorSource.LOST),
+        difference(1e-9, 1, ErrorSource.LOST),
     )
-    written = texts(drawn(replace(RESULT, sweeps={"dx": replace(CURVED, differences=steps)})))
+    written = texts(drawn(replace(RESULT, sweeps={"dx": replace(CURVED, errors=steps)})))
     assert "x + h rounds to x" in written
     assert "truncation, slope 2" not in written  # of one point
 
 
 def test_a_slope_that_the_points_do_not_have_is_not_drawn() -> None:
-    kink = tuple(replace(d, slope=0.3) if d.part is Part.TRUNCATION else d for d in CURVED.differences)
-    written = texts(drawn(replace(RESULT, sweeps={"dx": replace(CURVED, differences=kink)})))
+    kink = tuple(replace(d, slope=0.3) if d.source is ErrorSource.TRUNCATION else d for d in CURVED.errors)
+    written = texts(drawn(replace(RESULT, sweeps={"dx": replace(CURVED, errors=kink)})))
     assert "truncation, slope 2" not in written
     assert "roundoff, slope -1" in written
 

@@ -8,24 +8,26 @@ from dataclasses import replace
 import pytest
 
 from gradcheck_cli import ConvCase, Verdict
-from gradcheck_cli.numeric.sweep import STEPS, Difference, Part, Sweep
+from gradcheck_cli.numeric.sweep import STEPS, ErrorSource, StepError, Sweep
 from gradcheck_cli.report.report import Look
 from gradcheck_cli.report.sweep import SweepReport, figure, sentence
 from gradcheck_cli.result import StepSweep
 
 
-def difference(step: float, error: float, part: Part, slope: float | None = None) -> Difference:
-    return Difference(step=step, error=error, part=part, slope=slope)
+def difference(step: float, error: float, source: ErrorSource, slope: float | None = None) -> StepError:
+    return StepError(step=step, error=error, source=source, slope=slope)
 
 
-def roundoff(step: float) -> Difference:
-    return difference(step, 3e-16 / step, Part.ROUNDOFF if step < 0.5 else Part.UNSEEN, -1.0 if step < 0.5 else None)
+def roundoff(step: float) -> StepError:
+    return difference(
+        step, 3e-16 / step, ErrorSource.ROUNDOFF if step < 0.5 else ErrorSource.UNSEEN, -1.0 if step < 0.5 else None
+    )
 
 
 STRAIGHT = Sweep(
-    differences=(difference(64, 0, Part.UNSEEN), *(roundoff(step) for step in STEPS)),
+    errors=(difference(64, 0, ErrorSource.UNSEEN), *(roundoff(step) for step in STEPS)),
     size=300,
-    drawn=300,
+    sampled=300,
     unknown=0,
     steps=(64, 64, 64),
     bound=9e-16,
@@ -34,8 +36,8 @@ STRAIGHT = Sweep(
 )
 CURVED = replace(
     STRAIGHT,
-    differences=tuple(
-        difference(step, step**2, Part.TRUNCATION, 2.0) if step > 1e-5 else roundoff(step) for step in STEPS
+    errors=tuple(
+        difference(step, step**2, ErrorSource.TRUNCATION, 2.0) if step > 1e-5 else roundoff(step) for step in STEPS
     ),
     steps=(0.0078125, 0.015625, 0.03125),
     bound=2.5e-13,
@@ -108,11 +110,13 @@ def test_no_row_is_wider_than_its_place_and_no_gradient_missing(width: int, grad
 
 
 def test_every_line_fits_a_terminal_of_80_columns() -> None:
-    parts = [difference(step, 0.5, part) for step, part in zip(STEPS[::2], [*Part] * 3, strict=False)]
-    sweep = replace(CURVED, differences=tuple(parts), unknown=12)
+    sources = [difference(step, 0.5, source) for step, source in zip(STEPS[::2], [*ErrorSource] * 3, strict=False)]
+    sweep = replace(CURVED, errors=tuple(sources), unknown=12)
     lines = printed(replace(RESULT, sweeps={"dx": sweep, "dw": STRAIGHT, "db": STRAIGHT}), width=80).splitlines()
     assert max(map(len, lines)) <= 80
-    assert all(any(line.startswith(part) for line in lines) for part in Part if part is not Part.UNSEEN)
+    assert all(
+        any(line.startswith(source) for line in lines) for source in ErrorSource if source is not ErrorSource.UNSEEN
+    )
 
 
 def test_verbose_shows_half_decades() -> None:
@@ -129,8 +133,8 @@ def test_quiet_is_a_line_each() -> None:
 
 
 def test_what_is_left_out_is_said() -> None:
-    some = replace(CURVED, size=200_704, drawn=8, unknown=3)
-    none = replace(CURVED, differences=(), size=4)
+    some = replace(CURVED, size=200_704, sampled=8, unknown=3)
+    none = replace(CURVED, errors=(), size=4)
     text = printed(replace(RESULT, sweeps={"dx": some, "dw": none}))
     assert "dx: 8 of 200,704 elements, drawn at random, were swept\n" in text
     assert "dx: 3 of 8 elements left out: no derivative was found there\n" in text
@@ -154,8 +158,8 @@ def test_an_error_shows_reason_and_traceback_and_no_table() -> None:
 
 
 def test_the_sentence_is_about_the_worst_gradient() -> None:
-    worse = replace(CURVED, differences=(difference(1e-5, 0.25, Part.ROUNDOFF),))
-    undefined = replace(CURVED, differences=(difference(1e-5, float("inf"), Part.UNDEFINED),))
+    worse = replace(CURVED, errors=(difference(1e-5, 0.25, ErrorSource.ROUNDOFF),))
+    undefined = replace(CURVED, errors=(difference(1e-5, float("inf"), ErrorSource.UNDEFINED),))
     sweeps = {"dx": CURVED, "dw": worse}
     assert sentence(replace(RESULT, sweeps=sweeps)).startswith("h = 1e-5: dw off by 2.5e-01 of its scale;")
     assert sentence(replace(RESULT, sweeps={**sweeps, "db": undefined})).startswith("h = 1e-5: db undefined;")

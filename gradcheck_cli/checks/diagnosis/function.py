@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from gradcheck_cli.arrays import Array
     from gradcheck_cli.checks.diagnosis.evidence import Evidence
     from gradcheck_cli.implementation.implementation import Implementation
-    from gradcheck_cli.numeric.point import Function
+    from gradcheck_cli.numeric.black_box import Function
 
 #: Elements of an input up to which it is differentiated again, each element in several evaluations.
 _LARGEST = 2_000

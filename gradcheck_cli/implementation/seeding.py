@@ -1,0 +1,85 @@
+"""The global random generators of Python and NumPy: seeded before each call, and put back afterwards."""
+
+from __future__ import annotations
+
+import contextlib
+import random
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from gradcheck_cli.implementation.implementation import ImplementationError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from gradcheck_cli.arrays import Array
+    from gradcheck_cli.implementation.implementation import Implementation
+    from gradcheck_cli.layers.layer import Problem
+
+#: How many seeds NumPy's global generator has.
+_SEEDS = 2**32
+
+
+def seeded(implementation: Implementation, seed: int) -> Implementation:
+    """Seed both generators before each call, so that code that draws from them draws the same again.
+
+    Backward has another seed than forward: a mask that it draws anew is another one, as it is in use.
+    """
+
+    def forward(inputs: Mapping[str, Array], parameters: Mapping[str, object] | None) -> tuple[object, object]:
+        _seed(seed)
+        return implementation.forward(inputs, parameters)
+
+    def backward(cotangent: Array, cache: object, names: tuple[str, ...]) -> Mapping[str, object]:
+        _seed(seed + 1)
+        return implementation.backward(cotangent, cache, names)
+
+    return replace(implementation, forward=forward, backward=backward)
+
+
+@contextlib.contextmanager
+def generators_kept(problem: Problem) -> Iterator[None]:
+    """Put both generators back at the end of a block in which they are seeded, if they are."""
+    if problem.draws is None:
+        yield
+        return
+    state, numpy_state = random.getstate(), np.random.get_state()  # noqa: NPY002  # theirs, not ours
+    try:
+        yield
+    finally:
+        random.setstate(state)
+        np.random.set_state(numpy_state)  # noqa: NPY002
+
+
+def depends_on_draws(implementation: Implementation, problem: Problem, out: object) -> bool:
+    """Tell whether the output of the latest call, which was seeded by the problem, depends on what it drew.
+
+    Args:
+        implementation: that was called, without seeding of its own.
+        problem: the inputs, and the seed.
+        out: what forward returned.
+    """
+    if problem.draws is None:
+        return False
+    drawn = _next_draws()
+    _seed(problem.draws)
+    if drawn == _next_draws():
+        return False  # nothing was drawn
+    _seed(problem.draws + 2)
+    try:
+        other, _ = implementation.forward(problem.inputs, problem.parameters)
+    except ImplementationError:
+        return True
+    comparable = isinstance(other, np.ndarray) and isinstance(out, np.ndarray)
+    return not (comparable and np.array_equal(np.asarray(out), np.asarray(other), equal_nan=True))
+
+
+def _seed(seed: int) -> None:
+    random.seed(seed)
+    np.random.seed(seed % _SEEDS)  # noqa: NPY002
+
+
+def _next_draws() -> tuple[float, float]:
+    return random.random(), np.random.random()  # noqa: NPY002, S311  # to see whether something was drawn

@@ -1,0 +1,148 @@
+"""A function of which nothing is known but its values, at a point and near it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from gradcheck_cli.arrays import epsilon, working_dtype
+from gradcheck_cli.numeric.rounding import root_mean_square
+from gradcheck_cli.numeric.tiles import Tile, tiles
+
+if TYPE_CHECKING:
+    from gradcheck_cli.arrays import Array
+
+Function = Callable[["Array"], "Array"]
+
+
+class Evaluation:
+    """A function's value at x, with its noise and precision, and the cotangent that weights its outputs.
+
+    It does not depend on which of several inputs is differentiated, so one evaluation serves them all. The arrays are
+    flat and in the working dtype (`arrays.working_dtype`).
+    """
+
+    evaluations = 2  #: calls of the function
+
+    def __init__(self, function: Function, x: Array, cotangent: Array) -> None:
+        self.shape = cotangent.shape
+        self.dtype = working_dtype(x.dtype)
+        self.cotangent: Array = cotangent.astype(self.dtype).reshape(-1)
+        self.weights: Array = abs(self.cotangent)
+        with np.errstate(all="ignore"):
+            first = function(x)
+            self.value: Array = np.array(first, self.dtype, order="C").reshape(-1)
+            self.twice: Array = 2 * self.value
+            second = function(x)
+            again = np.asarray(second, self.dtype).reshape(-1)
+            #: Root mean square difference of two evaluations at x: 0 for a deterministic function.
+            self.noise = 0.0 if np.array_equal(again, self.value) else root_mean_square(again - self.value)
+        #: Whether the function may return the same buffer at each call, so that a value is valid until the next one.
+        self.reuses_buffer = np.may_share_memory(first, second)
+        #: The machine epsilon of the function's values: that of the narrowest dtype seen, which decides the rounding.
+        self.epsilon: float = max(epsilon(self.dtype), epsilon(first.dtype), epsilon(second.dtype))
+
+    @cached_property
+    def rounding_scale(self) -> Array:
+        """Return |cotangent| * 2 |f(x)|, to which the rounding error of cotangent * (f+ - f-) is proportional."""
+        return np.asarray(self.weights * abs(self.twice))
+
+
+class Change(NamedTuple):
+    """How much some outputs change, weighted by the cotangent.
+
+    The first axis of the arrays is that of the perturbed inputs, the others are those of the outputs. They are valid
+    until the next tile.
+    """
+
+    tile: Tile
+    first: Array  #: cotangent * (f+ - f-), or with one side cotangent * (f+ - f)
+    total: Array  #: |first|
+    second: Array | None  #: |cotangent * (f+ - 2 f + f-)|; None with one side
+
+
+class BlackBox:
+    """A function from array to array near a point x. It counts its evaluations.
+
+    `x` keeps its shape and dtype; values are in the working dtype.
+    """
+
+    def __init__(self, function: Function, x: Array, center: Evaluation) -> None:
+        self._function = function
+        self.x = x
+        self.center = center  #: the evaluation at x
+        self.shape, self.dtype, self.noise = center.shape, center.dtype, center.noise
+        self.epsilon = max(center.epsilon, epsilon(x.dtype))  # x + h is rounded in the dtype of x
+        self.evaluations = 0
+
+    def at(self, x: Array) -> Array:
+        """Evaluate at any x of the same shape; return the flat value."""
+        value = self._evaluate(x).reshape(-1)
+        return value.copy() if self.center.reuses_buffer else value
+
+    def along(self, direction: Array) -> BlackBox:
+        """Return t -> f(x + t * direction), a function of one number, at t = 0. Its evaluations are counted here too.
+
+        Args:
+            direction: of x's shape and dtype.
+        """
+        return BlackBox(lambda t: self.at(self.x + t[0] * direction), np.zeros(1, self.x.dtype), self.center)
+
+    def changes(self, ahead: Sequence[Array], behind: Sequence[Array] | None = None) -> Iterator[Change]:
+        """Evaluate at each of several x, or pairs of x, and yield how the outputs change, tile by tile.
+
+        Tiles that fit a cache take a third of the time of whole arrays of some millions of elements. Small outputs of
+        many x share a tile, which takes a tenth of the time of a tile each.
+
+        Args:
+            ahead: inputs at which to evaluate.
+            behind: as many inputs on the other side of the point; without them the change is that from the point.
+        """
+        sides = self._evaluate_pairwise([side for side in (ahead, behind) if side is not None])
+        at_center = self.center
+        center, twice, cotangent, weights = (
+            array.reshape(1, *self.shape)
+            for array in (at_center.value, at_center.twice, at_center.cotangent, at_center.weights)
+        )
+        cut = tiles(sides[0].shape)
+        # Buffers, because plain expressions cost the allocator more than the arithmetic: with them, differentiating a
+        # tanh of 100,000 outputs takes 0.19 s instead of 0.13 (5,000 outputs: 11 ms either way).
+        buffers = np.empty((3, *sides[0][cut[0]].shape), self.dtype)
+        for tile in cut:
+            outputs, plus = (slice(None), *tile[1:]), sides[0][tile]
+            first, total, second = buffers[(slice(None), *(slice(size) for size in plus.shape))]
+            np.subtract(plus, center[outputs] if behind is None else sides[1][tile], out=first)
+            first *= cotangent[outputs]
+            np.abs(first, out=total)
+            if behind is None:
+                yield Change(tile, first, total, None)
+                continue
+            np.add(plus, sides[1][tile], out=second)
+            second -= twice[outputs]
+            np.abs(second, out=second)
+            second *= weights[outputs]
+            yield Change(tile, first, total, second)
+
+    def _evaluate(self, x: Array) -> Array:
+        """Evaluate; the result may be the function's own buffer, valid until the next evaluation."""
+        self.evaluations += 1
+        value = self._function(x)
+        self.epsilon = max(self.epsilon, epsilon(value.dtype))
+        return np.asarray(value, dtype=self.dtype).reshape(self.shape)
+
+    def _evaluate_pairwise(self, sides: Sequence[Sequence[Array]]) -> list[Array]:
+        """Evaluate both sides of a pair in succession, so that drift from call to call cancels best.
+
+        Returns:
+            For each side an array of shape (number of inputs, *outputs).
+        """
+        if len(sides[0]) == 1 and not self.center.reuses_buffer:
+            return [self._evaluate(x)[np.newaxis] for (x,) in sides]
+        values = np.empty((len(sides), len(sides[0]), *self.shape), self.dtype)
+        for number, pair in enumerate(zip(*sides, strict=True)):
+            for side, x in zip(values, pair, strict=True):
+                side[number] = self._evaluate(x)
+        return list(values)
