@@ -95,7 +95,7 @@ class RandomCases:
         return self.drawn(lambda low, high: min(max(next(left, low), low), high))
 
     def _worth(self, case: Case) -> bool:
-        return case.impossible() is None and self.layer.shows(case)
+        return case.impossible() is None and self.layer.has_nonzero_gradient(case)
 
     def _fill(self, found: dict[Case, tuple[int, ...]], source: random.Random) -> None:
         """Draw until there are enough."""

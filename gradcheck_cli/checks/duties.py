@@ -162,7 +162,7 @@ class _Calls:
         out, cache = self._forward()
         self.repeats = False
         if (difference := _difference(self._first.out, out)) > 0:
-            remedy = '; draw with the "seed" among its parameters' if self._problem.alike else ""
+            remedy = '; draw with the "seed" among its parameters' if self._problem.expected_for_draws else ""
             if not self._problem.reference:
                 remedy = "; draw from random or np.random, which are seeded before each call"
             return f"{noisy(difference)}{remedy}"

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from gradcheck_cli.result import ArrayResult
 
 
-def seen(out: object, problem: Problem, case: Case, order: tuple[str, ...]) -> Problem:
+def adopt_output_shape(out: object, problem: Problem, case: Case, order: tuple[str, ...]) -> Problem:
     """Return the problem as forward has it, where no reference has said that: its output's shape, its inputs' order.
 
     Raises:
@@ -91,7 +91,7 @@ def _badness(result: ArrayResult) -> float:
 def expected_output(problem: Problem, out: object) -> Expected:
     """Return what forward should return where it returned `out`."""
     return Expected(
-        value=problem.expected_beside(out),
+        value=problem.expected_for(out),
         scale=problem.expected_scale,
         # What the reference itself rounds: of a sum in the working dtype, about one eps of its scale.
         error_bound=np.asarray(epsilon(problem.expected.dtype) * problem.expected_scale),

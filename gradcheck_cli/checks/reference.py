@@ -43,7 +43,7 @@ def decide_by_reference(
         for name, expected in found.derivatives.items()
         if found.results[f"d{name}"].verdict is Verdict.INCONCLUSIVE and not expected.doubt
     ]
-    known = problem.reference and not problem.alike and settings.step is None
+    known = problem.reference and not problem.expected_for_draws and settings.step is None
     if not (rough and known and forward and forward.verdict is Verdict.PASS):
         return found
     results, derivatives = dict(found.results), dict(found.derivatives)

@@ -89,5 +89,5 @@ def _fit(reading: Implementation, layer: Layer) -> Fit:
 def _agreement(out: object, problem: Problem) -> Fit:
     if not isinstance(out, np.ndarray) or out.shape != problem.expected.shape or out.dtype.kind != "f":
         return Fit.RUNS
-    close = np.abs(out - problem.expected_beside(out)) <= _CLOSE * problem.expected_scale
+    close = np.abs(out - problem.expected_for(out)) <= _CLOSE * problem.expected_scale
     return Fit.REPRODUCES if close.all() else Fit.SHAPE

@@ -72,7 +72,7 @@ def problem(case: AffineCase) -> Problem:
         shapes={"x": case.x_shape},
         reference=(affine_forward, affine_backward),
     )
-    return replace(posed, beyond="it does not flatten an x of three axes, or cannot" if case.split > 1 else None)
+    return replace(posed, skip_reason="it does not flatten an x of three axes, or cannot" if case.split > 1 else None)
 
 
 def standard() -> tuple[AffineCase, ...]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from gradcheck_cli.layers.conv_fast import conv_backward_fast, conv_forward_fast
 from gradcheck_cli.layers.conv_naive import both, conv_backward_naive, conv_forward_naive
-from gradcheck_cli.layers.conv_random import CORNERS, random_geometry, shows
+from gradcheck_cli.layers.conv_random import CORNERS, has_nonzero_gradient, random_geometry
 from gradcheck_cli.layers.conv_words import WORDS
 from gradcheck_cli.layers.framework.axes import CHANNEL, COLUMN, FILTER, OUT_COLUMN, OUT_ROW, ROW, declare
 from gradcheck_cli.layers.framework.coupling import group
@@ -180,7 +180,7 @@ LAYER = Layer(
     ),
     faults=_faults,
     random=random_geometry,
-    shows=shows,
+    has_nonzero_gradient=has_nonzero_gradient,
     corners=CORNERS,
     param="conv_param",
 )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from gradcheck_cli.layers.conv import ConvCase
 from gradcheck_cli.layers.conv_fast import conv_backward_fast, conv_forward_fast
-from gradcheck_cli.layers.conv_random import random_geometry, shows
+from gradcheck_cli.layers.conv_random import has_nonzero_gradient, random_geometry
 from gradcheck_cli.layers.framework.axes import COLUMN, OUT_COLUMN, declare
 from gradcheck_cli.layers.framework.make_problem import make_problem
 from gradcheck_cli.layers.framework.windows import window
@@ -115,6 +115,6 @@ LAYER = Layer(
     ),
     trials=(Conv1dCase(N=2, C=3, W=7, F=4, WW=3),),
     random=random_geometry,
-    shows=lambda case: shows(case.as_image),
+    has_nonzero_gradient=lambda case: has_nonzero_gradient(case.as_image),
     param="conv_param",
 )

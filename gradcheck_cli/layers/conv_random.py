@@ -91,7 +91,7 @@ def _image(draw: Draw, reach: int, stride: int, pad: int) -> int:
     return (windows - 1) * stride + reach + remainder - 2 * pad
 
 
-def shows(case: ConvCase) -> bool:
+def has_nonzero_gradient(case: ConvCase) -> bool:
     """Tell whether some window sees the image; where all see nothing but pad, every gradient of x and w is 0."""
     return all(
         any(0 <= i * stride + h * dilation - pad < size for i in range(windows) for h in range(kernel))

@@ -10,7 +10,7 @@ import numpy as np
 from gradcheck_cli.layers.conv import ConvCase, plain, spoken
 from gradcheck_cli.layers.conv_fast import gather
 from gradcheck_cli.layers.conv_naive import both, padded
-from gradcheck_cli.layers.conv_random import shows
+from gradcheck_cli.layers.conv_random import has_nonzero_gradient
 from gradcheck_cli.layers.conv_words import WORDS, sizes_of
 from gradcheck_cli.layers.drawing import each_for_itself
 from gradcheck_cli.layers.framework.axes import (
@@ -233,7 +233,7 @@ LAYER = Layer(
     ),
     faults=_faults,
     random=_random,
-    shows=lambda case: shows(case.transposed),
+    has_nonzero_gradient=lambda case: has_nonzero_gradient(case.transposed),
     corners=_CORNERS,
     param="conv_param",
 )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from gradcheck_cli.layers.conv import ConvCase, image_relations, plain, spoken
 from gradcheck_cli.layers.conv import standard as convolutions
 from gradcheck_cli.layers.conv_fast import conv_backward_fast, conv_forward_fast
-from gradcheck_cli.layers.conv_random import CORNERS, random_geometry, shows
+from gradcheck_cli.layers.conv_random import CORNERS, has_nonzero_gradient, random_geometry
 from gradcheck_cli.layers.conv_words import WORDS, sizes_of
 from gradcheck_cli.layers.framework.axes import CHANNEL, declare
 from gradcheck_cli.layers.framework.coupling import same
@@ -149,7 +149,7 @@ LAYER = Layer(
     ),
     faults=_faults,
     random=random_geometry,
-    shows=lambda case: shows(case.as_groups),
+    has_nonzero_gradient=lambda case: has_nonzero_gradient(case.as_groups),
     corners=tuple(_of_groups(corner) for corner in CORNERS),
     param="conv_param",
 )

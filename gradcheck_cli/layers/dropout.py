@@ -87,7 +87,7 @@ def problem(case: DropoutCase) -> Problem:
     def kept(out: Array) -> Array:
         return np.asarray(abs(out - whole) < abs(out))
 
-    def alike(out: Array) -> Array:
+    def expected_for_draws(out: Array) -> Array:
         right = np.where(kept(out), whole, 0)
         # Elements that are dropped rightly do not count as wrong beside others whose values are.
         wrong = (abs(out - right) > _WRONG * abs(whole)).any()
@@ -100,7 +100,7 @@ def problem(case: DropoutCase) -> Problem:
         what = "everything" if dropped.any() else "nothing"
         return f"{what} was dropped, so that a wrong mask could not be seen: try more elements, or another --seed"
 
-    return replace(posed, alike=alike, vacuous=vacuous, draws=case.seed % 2**32)
+    return replace(posed, expected_for_draws=expected_for_draws, vacuous=vacuous, draws=case.seed % 2**32)
 
 
 def plausible(kept: Array, p: float) -> bool:
@@ -123,7 +123,7 @@ def standard() -> tuple[DropoutCase, ...]:
     )
 
 
-def _shows(case: DropoutCase) -> bool:
+def _has_nonzero_gradient(case: DropoutCase) -> bool:
     """Tell whether something is kept and something dropped, whatever numbers a layer draws."""
     return case.mode == "test" or case.p == 1 or max(case.p, 1 - case.p) ** math.prod(case.shape) < _CHANCE
 
@@ -157,6 +157,6 @@ LAYER = Layer(
     first_faults=partial(first_faults, plausible=plausible),
     forward_faults=partial(forward_faults, plausible=plausible),
     random=_random,
-    shows=_shows,
+    has_nonzero_gradient=_has_nonzero_gradient,
     param="dropout_param",
 )

@@ -182,6 +182,7 @@ LAYER = Layer(
     faults=lambda case, _: faults(_normalisation(case)),
     forward_faults=lambda case, problem, _: forward_faults(_normalisation(case), problem.inputs),
     random=_random,
-    shows=lambda case: case.C // case.G * case.H * case.W > 1,  # of one element nothing but beta is left
+    # Of one element nothing but beta is left.
+    has_nonzero_gradient=lambda case: case.C // case.G * case.H * case.W > 1,
     param="gn_param",
 )

@@ -164,17 +164,17 @@ class Problem:
     gradient_scale: Mapping[str, Array] = field(default_factory=dict)
     #: Of a layer that draws numbers of its own: from what was returned to the right output with the same draws, or to
     #: `expected` if no right layer would have drawn so.
-    alike: Callable[[Array], Array] | None = None
+    expected_for_draws: Callable[[Array], Array] | None = None
     #: The seed of `random` and `np.random` before each forward, for a layer that may draw numbers; None for others.
     draws: int | None = None
     #: From what was returned to why this case could not show a fault, where that depends on what forward drew.
     vacuous: Callable[[Array], str | None] = lambda _out: None
     cotangents: int = 1  #: how many of the outputs have one; what follows them is state
     #: Whether it is known what is expected. Where not, forward says of which shape its output is; until it has been
-    #: seen (`pose.answered`), the cotangent is empty, as the expected output always is.
+    #: seen (`with_output_shape`), the cotangent is empty, as the expected output always is.
     reference: bool = True
     #: What not every right layer can do: where forward raises instead, the case is skipped for this reason.
-    beyond: str | None = None
+    skip_reason: str | None = None
     #: Whether a right layer may also compute something else in this case, of which no meaning is agreed: where forward
     #: does not reproduce the reference, the case is skipped for the same reason.
     meaning_open: bool = False
@@ -198,9 +198,9 @@ class Problem:
         """What the axes of the output are called; () where it is several outputs in one array, or has no axes."""
         return () if self.outputs else self.axes["out"]
 
-    def expected_beside(self, out: object) -> Array:
+    def expected_for(self, out: object) -> Array:
         """Return the right output to hold `out` against: `expected`, or of several that are right the one like it."""
-        return self.alike(out) if self.alike and self._comparable(out) else self.expected
+        return self.expected_for_draws(out) if self.expected_for_draws and self._comparable(out) else self.expected
 
     def why_vacuous(self, out: object) -> str | None:
         """Say why a case in which forward returned `out` could not show a fault, or None if it could."""
@@ -235,7 +235,7 @@ class Layer:
     `outputs` (several, each with a cotangent), `state` (entries of the parameters that forward writes, and that are
     checked as outputs are), `loss` (one function) and by the problem: parameters that are None, inputs without a
     gradient. Randomness of a layer's own comes from "seed" in its parameters; where that leaves the draws to whoever
-    implements it, `Problem.alike` says which outputs are right.
+    implements it, `Problem.expected_for_draws` says which outputs are right.
     """
 
     case: type[Case]
@@ -260,7 +260,7 @@ class Layer:
     #: Draws the numbers of a geometry, those that flags fix from the values given for them. Small ones, because a
     #: thousand of them are tried, and impossible ones only where what is given leaves no choice.
     random: Callable[[type[Any], Draw, Given], Mapping[str, Any]] = each_for_itself
-    shows: Callable[[Any], bool] = lambda _case: True  #: whether gradients of a case can be other than 0
+    has_nonzero_gradient: Callable[[Any], bool] = lambda _case: True  #: whether gradients of a case can be other than 0
     #: Kinds of case that faults depend on, beside those of any layer: one of each is tried first.
     corners: tuple[Callable[[Any], bool], ...] = ()
     param: str | None = None  #: what the dictionary of parameters is called, where there is one

@@ -80,7 +80,7 @@ def problem(case: LayernormCase) -> Problem:
     )
     if case.T == 1:
         return posed
-    return replace(posed, beyond="it does not normalise an x of three axes over the last one", meaning_open=True)
+    return replace(posed, skip_reason="it does not normalise an x of three axes over the last one", meaning_open=True)
 
 
 def _mean(x: Array) -> Array:
@@ -136,6 +136,7 @@ LAYER = Layer(
     trials=(LayernormCase(N=3, D=5),),
     faults=lambda case, _: faults(_normalisation(case)),
     forward_faults=lambda case, problem, _: forward_faults(_normalisation(case), problem.inputs),
-    shows=lambda case: case.D > 1,  # of one feature nothing but beta is left
+    # Of one feature nothing but beta is left.
+    has_nonzero_gradient=lambda case: case.D > 1,
     param="ln_param",
 )

@@ -97,7 +97,8 @@ LAYER = Layer(
     trials=(SpatialBatchnormCase(N=2, C=4, H=3, W=5),),
     faults=batch_faults,
     forward_faults=batch_forward_faults,
-    shows=lambda case: case.N * case.H * case.W > 1 or case.mode == "test",  # of one place nothing but beta is left
+    # Of one place nothing but beta is left.
+    has_nonzero_gradient=lambda case: case.N * case.H * case.W > 1 or case.mode == "test",
     param="bn_param",
     state=STATISTICS,
 )

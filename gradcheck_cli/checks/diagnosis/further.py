@@ -12,7 +12,7 @@ import numpy as np
 from gradcheck_cli.arrays import epsilon, signed_uniform, working_dtype
 from gradcheck_cli.checks.diagnosis.cotangent import replaced_cotangents
 from gradcheck_cli.checks.diagnosis.evidence import Evidence
-from gradcheck_cli.checks.forward import check_forward, seen
+from gradcheck_cli.checks.forward import adopt_output_shape, check_forward
 from gradcheck_cli.checks.gradients import along, numeric_inputs
 from gradcheck_cli.implementation.implementation import ImplementationError, NotExpressibleError
 from gradcheck_cli.implementation.packing import packed
@@ -68,7 +68,7 @@ class FurtherCase:
         try:
             out, cache = self._implementation.forward(self._problem.inputs, self._problem.parameters)
             out = out.copy() if isinstance(out, np.ndarray) else out
-            self._problem = seen(out, self._problem, self.case, self._implementation.order)
+            self._problem = adopt_output_shape(out, self._problem, self.case, self._implementation.order)
             forward = check_forward(out, self._problem, self.case.dtype, self._settings)
             if forward and forward.verdict is not Verdict.PASS:
                 return None
