@@ -10,13 +10,14 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from gradcheck_cli.layers.drawing import corners
+from gradcheck_cli.layers.framework.drawing import corners
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from gradcheck_cli.layers.drawing import Draw
-    from gradcheck_cli.layers.layer import Case, Layer
+    from gradcheck_cli.layers.framework.case import Case
+    from gradcheck_cli.layers.framework.drawing import Draw
+    from gradcheck_cli.layers.framework.layer import Layer
 
 #: Draws after which the kinds of corner case that were not met are taken for such as the flags rule out. The rarest, a
 #: kernel as large as the image along both axes, is one in 35 with no flags.

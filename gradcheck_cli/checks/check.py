@@ -35,7 +35,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from gradcheck_cli.arrays import Array
-    from gradcheck_cli.layers.layer import Case, Layer, Problem
+    from gradcheck_cli.layers.framework.case import Case
+    from gradcheck_cli.layers.framework.layer import Layer
+    from gradcheck_cli.layers.framework.problem import Problem
 
 Functions = Callable[..., Any] | tuple[Callable[..., Any], Callable[..., Any]]
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from gradcheck_cli.arrays import Array
     from gradcheck_cli.checks.settings import Settings
     from gradcheck_cli.implementation.implementation import Implementation
-    from gradcheck_cli.layers.layer import Problem
+    from gradcheck_cli.layers.framework.problem import Problem
 
 #: Beside the roundings of each of three gradients, those of their sum.
 _TOGETHER = 4

@@ -16,7 +16,8 @@ from gradcheck_cli.result import Verdict
 if TYPE_CHECKING:
     from gradcheck_cli.arrays import Array
     from gradcheck_cli.checks.settings import Settings
-    from gradcheck_cli.layers.layer import Case, Problem
+    from gradcheck_cli.layers.framework.case import Case
+    from gradcheck_cli.layers.framework.problem import Problem
     from gradcheck_cli.result import ArrayResult
 
 

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from gradcheck_cli.arrays import Array
     from gradcheck_cli.checks.gradients import Gradients
     from gradcheck_cli.checks.settings import Settings
-    from gradcheck_cli.layers.layer import Layer, Problem
+    from gradcheck_cli.layers.framework.layer import Layer
+    from gradcheck_cli.layers.framework.problem import Problem
     from gradcheck_cli.result import ArrayResult
 
 #: Roundings of the working dtype that the reference's gradient may be off: sums measured below 2.

@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from gradcheck_cli.arrays import Array
     from gradcheck_cli.checks.settings import Settings
     from gradcheck_cli.implementation.implementation import Implementation
-    from gradcheck_cli.layers.layer import Case, Problem
+    from gradcheck_cli.layers.framework.case import Case
+    from gradcheck_cli.layers.framework.problem import Problem
     from gradcheck_cli.numeric.sweep import Sweep
 
 

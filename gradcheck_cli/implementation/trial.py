@@ -20,7 +20,8 @@ from gradcheck_cli.layers import LAYERS
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from gradcheck_cli.layers.layer import Layer, Problem
+    from gradcheck_cli.layers.framework.layer import Layer
+    from gradcheck_cli.layers.framework.problem import Problem
 
 #: Of the scale of an element: far above what any way to sum rounds, in float32 as well, and far below any mistake.
 _CLOSE = 1e-3

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, cast
 from gradcheck_cli.layers.titles import TITLES
 
 if TYPE_CHECKING:
-    from gradcheck_cli.layers.layer import Layer
+    from gradcheck_cli.layers.framework.layer import Layer
 
 __all__ = ["LAYERS", "TITLES"]
 

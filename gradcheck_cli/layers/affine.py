@@ -5,16 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar
 
-from gradcheck_cli.layers.drawing import multiple
 from gradcheck_cli.layers.framework.axes import FEATURE, SAMPLE, Axis, declare
+from gradcheck_cli.layers.framework.case import Case
+from gradcheck_cli.layers.framework.drawing import multiple
+from gradcheck_cli.layers.framework.layer import Layer
 from gradcheck_cli.layers.framework.make_problem import make_problem
-from gradcheck_cli.layers.layer import Case, Layer
-from gradcheck_cli.layers.parameter import size
+from gradcheck_cli.layers.framework.parameter import size
 from gradcheck_cli.layers.vocabulary import Argument, simple
 
 if TYPE_CHECKING:
     from gradcheck_cli.arrays import Array
-    from gradcheck_cli.layers.layer import Problem
+    from gradcheck_cli.layers.framework.problem import Problem
 
 
 @dataclass(frozen=True, kw_only=True)

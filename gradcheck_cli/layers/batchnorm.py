@@ -10,10 +10,11 @@ import numpy as np
 from gradcheck_cli.arrays import signed_uniform
 from gradcheck_cli.layers.batchnorm_faults import batch_faults, batch_forward_faults
 from gradcheck_cli.layers.framework.axes import declare
+from gradcheck_cli.layers.framework.case import Case
+from gradcheck_cli.layers.framework.layer import Layer
 from gradcheck_cli.layers.framework.make_problem import make_problem
-from gradcheck_cli.layers.layer import Case, Layer
+from gradcheck_cli.layers.framework.parameter import choice, real, size
 from gradcheck_cli.layers.normalisation import absolute, absolute_dx, batch_mean, by_feature
-from gradcheck_cli.layers.parameter import choice, real, size
 from gradcheck_cli.layers.vocabulary import simple
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
     from gradcheck_cli.arrays import Array
     from gradcheck_cli.layers.framework.axes import Axis
-    from gradcheck_cli.layers.layer import Problem
+    from gradcheck_cli.layers.framework.problem import Problem
 
     Pair = tuple[Callable[..., Any], Callable[..., Any]]
     Param = dict[str, Any]

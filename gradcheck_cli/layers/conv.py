@@ -10,18 +10,20 @@ from gradcheck_cli.layers.conv_naive import both, conv_backward_naive, conv_forw
 from gradcheck_cli.layers.conv_random import CORNERS, has_nonzero_gradient, random_geometry
 from gradcheck_cli.layers.conv_words import WORDS
 from gradcheck_cli.layers.framework.axes import CHANNEL, COLUMN, FILTER, OUT_COLUMN, OUT_ROW, ROW, declare
+from gradcheck_cli.layers.framework.case import Case
 from gradcheck_cli.layers.framework.coupling import group
+from gradcheck_cli.layers.framework.layer import Layer
 from gradcheck_cli.layers.framework.make_problem import make_problem
+from gradcheck_cli.layers.framework.parameter import pair, size
 from gradcheck_cli.layers.framework.windows import window
-from gradcheck_cli.layers.layer import Case, Layer
-from gradcheck_cli.layers.parameter import pair, size
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from gradcheck_cli.layers.framework.axes import Axis
     from gradcheck_cli.layers.framework.coupling import Relation
-    from gradcheck_cli.layers.layer import Fault, Problem
+    from gradcheck_cli.layers.framework.fault import Fault
+    from gradcheck_cli.layers.framework.problem import Problem
 
 AXES = declare(x="N C H W", w="F C HH WW", b="F", out="N F H' W'")
 

@@ -9,15 +9,16 @@ from gradcheck_cli.layers.conv import ConvCase
 from gradcheck_cli.layers.conv_fast import conv_backward_fast, conv_forward_fast
 from gradcheck_cli.layers.conv_random import has_nonzero_gradient, random_geometry
 from gradcheck_cli.layers.framework.axes import COLUMN, OUT_COLUMN, declare
+from gradcheck_cli.layers.framework.case import Case
+from gradcheck_cli.layers.framework.layer import Layer
 from gradcheck_cli.layers.framework.make_problem import make_problem
+from gradcheck_cli.layers.framework.parameter import size
 from gradcheck_cli.layers.framework.windows import window
-from gradcheck_cli.layers.layer import Case, Layer
-from gradcheck_cli.layers.parameter import size
 from gradcheck_cli.layers.vocabulary import simple
 
 if TYPE_CHECKING:
     from gradcheck_cli.arrays import Array
-    from gradcheck_cli.layers.layer import Problem
+    from gradcheck_cli.layers.framework.problem import Problem
 
 
 @dataclass(frozen=True, kw_only=True)

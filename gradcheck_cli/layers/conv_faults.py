@@ -11,14 +11,14 @@ import numpy as np
 from gradcheck_cli.layers import conv_windows
 from gradcheck_cli.layers.conv_naive import both
 from gradcheck_cli.layers.conv_windows import backward, of_part, only
-from gradcheck_cli.layers.layer import Fault
+from gradcheck_cli.layers.framework.fault import Fault
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from gradcheck_cli.arrays import Array
     from gradcheck_cli.layers.conv import ConvCase
-    from gradcheck_cli.layers.layer import Problem
+    from gradcheck_cli.layers.framework.problem import Problem
 
     Inputs = Mapping[str, Array]
     Gradients = Mapping[str, Array]

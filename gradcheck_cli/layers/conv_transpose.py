@@ -12,7 +12,6 @@ from gradcheck_cli.layers.conv_fast import gather
 from gradcheck_cli.layers.conv_naive import both, padded
 from gradcheck_cli.layers.conv_random import has_nonzero_gradient
 from gradcheck_cli.layers.conv_words import WORDS, sizes_of
-from gradcheck_cli.layers.drawing import each_for_itself
 from gradcheck_cli.layers.framework.axes import (
     COLUMN,
     KERNEL_COLUMN,
@@ -22,18 +21,21 @@ from gradcheck_cli.layers.framework.axes import (
     ROW,
     declare,
 )
+from gradcheck_cli.layers.framework.case import Case
+from gradcheck_cli.layers.framework.drawing import each_for_itself
+from gradcheck_cli.layers.framework.layer import Layer
 from gradcheck_cli.layers.framework.make_problem import make_problem
+from gradcheck_cli.layers.framework.parameter import pair, size
 from gradcheck_cli.layers.framework.windows import spread, spread_kernel
-from gradcheck_cli.layers.layer import Case, Layer
-from gradcheck_cli.layers.parameter import pair, size
 from gradcheck_cli.layers.vocabulary import Arrangement
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from gradcheck_cli.arrays import Array
-    from gradcheck_cli.layers.drawing import Draw, Given
-    from gradcheck_cli.layers.layer import Fault, Problem
+    from gradcheck_cli.layers.framework.drawing import Draw, Given
+    from gradcheck_cli.layers.framework.fault import Fault
+    from gradcheck_cli.layers.framework.problem import Problem
 
     Param = dict[str, Any]
 

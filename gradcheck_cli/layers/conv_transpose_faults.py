@@ -11,14 +11,14 @@ from gradcheck_cli.layers.conv_faults import assigned, biases, confused, kernels
 from gradcheck_cli.layers.conv_naive import both
 from gradcheck_cli.layers.conv_transpose import conv_transpose_backward
 from gradcheck_cli.layers.conv_windows import only, resized
-from gradcheck_cli.layers.layer import Fault
+from gradcheck_cli.layers.framework.fault import Fault
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from gradcheck_cli.arrays import Array
     from gradcheck_cli.layers.conv_transpose import ConvTransposeCase
-    from gradcheck_cli.layers.layer import Problem
+    from gradcheck_cli.layers.framework.problem import Problem
 
     Inputs = Mapping[str, Array]
     Gradients = Mapping[str, Array]

@@ -11,17 +11,19 @@ from gradcheck_cli.layers.conv_fast import conv_backward_fast, conv_forward_fast
 from gradcheck_cli.layers.conv_random import CORNERS, has_nonzero_gradient, random_geometry
 from gradcheck_cli.layers.conv_words import WORDS, sizes_of
 from gradcheck_cli.layers.framework.axes import CHANNEL, declare
+from gradcheck_cli.layers.framework.case import Case
 from gradcheck_cli.layers.framework.coupling import same
+from gradcheck_cli.layers.framework.layer import Layer
 from gradcheck_cli.layers.framework.make_problem import make_problem
-from gradcheck_cli.layers.layer import Case, Layer
-from gradcheck_cli.layers.parameter import pair, size
+from gradcheck_cli.layers.framework.parameter import pair, size
 from gradcheck_cli.layers.vocabulary import Arrangement
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from gradcheck_cli.arrays import Array
-    from gradcheck_cli.layers.layer import Fault, Problem
+    from gradcheck_cli.layers.framework.fault import Fault
+    from gradcheck_cli.layers.framework.problem import Problem
 
     Param = Mapping[str, Any]
 

@@ -9,18 +9,18 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from gradcheck_cli.layers.drawing import each_for_itself
 from gradcheck_cli.layers.dropout_faults import faults, first_faults, forward_faults
 from gradcheck_cli.layers.elementwise import ElementwiseCase, axes
+from gradcheck_cli.layers.framework.drawing import each_for_itself
+from gradcheck_cli.layers.framework.layer import Layer
 from gradcheck_cli.layers.framework.make_problem import make_problem
-from gradcheck_cli.layers.layer import Layer
-from gradcheck_cli.layers.parameter import choice, real
+from gradcheck_cli.layers.framework.parameter import choice, real
 from gradcheck_cli.layers.vocabulary import simple
 
 if TYPE_CHECKING:
     from gradcheck_cli.arrays import Array
-    from gradcheck_cli.layers.drawing import Draw, Given
-    from gradcheck_cli.layers.layer import Problem
+    from gradcheck_cli.layers.framework.drawing import Draw, Given
+    from gradcheck_cli.layers.framework.problem import Problem
 
     Param = dict[str, Any]
 

@@ -9,16 +9,18 @@ import numpy as np
 
 from gradcheck_cli.arrays import signed_uniform
 from gradcheck_cli.layers.framework.axes import Axis
+from gradcheck_cli.layers.framework.case import Case
+from gradcheck_cli.layers.framework.layer import Layer
 from gradcheck_cli.layers.framework.make_problem import make_problem
-from gradcheck_cli.layers.layer import Case, Layer
-from gradcheck_cli.layers.parameter import shape
+from gradcheck_cli.layers.framework.parameter import shape
 from gradcheck_cli.layers.vocabulary import simple
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from gradcheck_cli.arrays import Array
-    from gradcheck_cli.layers.layer import Fault, Problem
+    from gradcheck_cli.layers.framework.fault import Fault
+    from gradcheck_cli.layers.framework.problem import Problem
 
     Pair = tuple[Callable[..., Any], Callable[..., Any]]
 

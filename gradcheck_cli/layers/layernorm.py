@@ -8,17 +8,18 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from gradcheck_cli.layers.framework.axes import FEATURE, declare
+from gradcheck_cli.layers.framework.case import Case
 from gradcheck_cli.layers.framework.coupling import EACH
+from gradcheck_cli.layers.framework.layer import Layer
 from gradcheck_cli.layers.framework.make_problem import make_problem
-from gradcheck_cli.layers.layer import Case, Layer
+from gradcheck_cli.layers.framework.parameter import real, size
 from gradcheck_cli.layers.normalisation import absolute, absolute_dx
 from gradcheck_cli.layers.normalisation_faults import Normalisation, faults, forward_faults
-from gradcheck_cli.layers.parameter import real, size
 from gradcheck_cli.layers.vocabulary import simple
 
 if TYPE_CHECKING:
     from gradcheck_cli.arrays import Array
-    from gradcheck_cli.layers.layer import Problem
+    from gradcheck_cli.layers.framework.problem import Problem
 
 
 @dataclass(frozen=True, kw_only=True)

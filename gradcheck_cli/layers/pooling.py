@@ -11,17 +11,19 @@ import numpy as np
 from gradcheck_cli.layers.conv_fast import gather
 from gradcheck_cli.layers.conv_random import random_geometry
 from gradcheck_cli.layers.framework.axes import COLUMN, OUT_COLUMN, OUT_ROW, ROW, declare
+from gradcheck_cli.layers.framework.case import Case
+from gradcheck_cli.layers.framework.fault import Fault
+from gradcheck_cli.layers.framework.layer import Layer
 from gradcheck_cli.layers.framework.make_problem import make_problem
+from gradcheck_cli.layers.framework.parameter import size
 from gradcheck_cli.layers.framework.windows import window
-from gradcheck_cli.layers.layer import Case, Fault, Layer
-from gradcheck_cli.layers.parameter import size
 from gradcheck_cli.layers.vocabulary import Argument, simple
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from gradcheck_cli.arrays import Array
-    from gradcheck_cli.layers.layer import Problem
+    from gradcheck_cli.layers.framework.problem import Problem
 
     Pair = tuple[Callable[..., Any], Callable[..., Any]]
     Param = Mapping[str, int]

@@ -10,10 +10,12 @@ import numpy as np
 
 from gradcheck_cli.arrays import signed_uniform
 from gradcheck_cli.layers.framework.axes import FEATURE, HIDDEN, STEP, Axis, declare
+from gradcheck_cli.layers.framework.case import Case
 from gradcheck_cli.layers.framework.coupling import EACH, blocks
+from gradcheck_cli.layers.framework.fault import Fault
+from gradcheck_cli.layers.framework.layer import Layer
 from gradcheck_cli.layers.framework.make_problem import make_problem
-from gradcheck_cli.layers.layer import Case, Fault, Layer
-from gradcheck_cli.layers.parameter import size
+from gradcheck_cli.layers.framework.parameter import size
 from gradcheck_cli.layers.vocabulary import simple
 
 if TYPE_CHECKING:
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
 
     from gradcheck_cli.arrays import Array
     from gradcheck_cli.layers.framework.coupling import Relations
-    from gradcheck_cli.layers.layer import Problem
+    from gradcheck_cli.layers.framework.problem import Problem
 
     Slip = tuple[str, str, str, Callable[..., Any]]
 

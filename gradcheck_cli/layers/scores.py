@@ -8,16 +8,18 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from gradcheck_cli.layers.framework.axes import CLASS, declare
+from gradcheck_cli.layers.framework.case import Case
+from gradcheck_cli.layers.framework.layer import Layer
 from gradcheck_cli.layers.framework.make_problem import make_problem
-from gradcheck_cli.layers.layer import Case, Layer
-from gradcheck_cli.layers.parameter import real, size
+from gradcheck_cli.layers.framework.parameter import real, size
 from gradcheck_cli.layers.vocabulary import simple
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from gradcheck_cli.arrays import Array
-    from gradcheck_cli.layers.layer import Fault, ForwardFault, Guard, Overflow, Problem
+    from gradcheck_cli.layers.framework.fault import Fault, ForwardFault, Guard, Overflow
+    from gradcheck_cli.layers.framework.problem import Problem
 
 
 #: How near to a kink no margin is, as a share of the scale: ten roundings of the largest scores in float16.

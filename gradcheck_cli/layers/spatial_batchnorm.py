@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from gradcheck_cli.layers.batchnorm import STATISTICS, batch_problem, batchnorm_backward, batchnorm_forward
 from gradcheck_cli.layers.batchnorm_faults import batch_faults, batch_forward_faults
 from gradcheck_cli.layers.framework.axes import declare
-from gradcheck_cli.layers.layer import Case, Layer
-from gradcheck_cli.layers.parameter import choice, real, size
+from gradcheck_cli.layers.framework.case import Case
+from gradcheck_cli.layers.framework.layer import Layer
+from gradcheck_cli.layers.framework.parameter import choice, real, size
 from gradcheck_cli.layers.vocabulary import simple
 
 if TYPE_CHECKING:
     from gradcheck_cli.arrays import Array
     from gradcheck_cli.layers.batchnorm import Param
-    from gradcheck_cli.layers.layer import Problem
+    from gradcheck_cli.layers.framework.problem import Problem
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,9 +13,11 @@ from gradcheck_cli.layers import softmax
 from gradcheck_cli.layers.cross_entropy import guards, overflows
 from gradcheck_cli.layers.cross_entropy_faults import loss_fault, of_rows, slips, wrong_means
 from gradcheck_cli.layers.framework.axes import declare
+from gradcheck_cli.layers.framework.case import Case
+from gradcheck_cli.layers.framework.fault import Fault
+from gradcheck_cli.layers.framework.layer import Layer
 from gradcheck_cli.layers.framework.make_problem import make_problem
-from gradcheck_cli.layers.layer import Case, Fault, Layer
-from gradcheck_cli.layers.parameter import real, size
+from gradcheck_cli.layers.framework.parameter import real, size
 from gradcheck_cli.layers.softmax import softmax_loss
 from gradcheck_cli.layers.vocabulary import simple
 
@@ -24,7 +26,8 @@ if TYPE_CHECKING:
 
     from gradcheck_cli.arrays import Array
     from gradcheck_cli.layers.cross_entropy_faults import Rows
-    from gradcheck_cli.layers.layer import ForwardFault, Guard, Observed, Overflow, Problem
+    from gradcheck_cli.layers.framework.fault import ForwardFault, Guard, Observed, Overflow
+    from gradcheck_cli.layers.framework.problem import Problem
 
 
 @dataclass(frozen=True, kw_only=True)

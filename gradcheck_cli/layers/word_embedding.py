@@ -9,17 +9,19 @@ import numpy as np
 
 from gradcheck_cli.arrays import signed_uniform
 from gradcheck_cli.layers.framework.axes import SAMPLE, STEP, WORD, declare
+from gradcheck_cli.layers.framework.case import Case
 from gradcheck_cli.layers.framework.coupling import lookup
+from gradcheck_cli.layers.framework.fault import Fault
+from gradcheck_cli.layers.framework.layer import Layer
 from gradcheck_cli.layers.framework.make_problem import make_problem
-from gradcheck_cli.layers.layer import Case, Fault, Layer
-from gradcheck_cli.layers.parameter import size
+from gradcheck_cli.layers.framework.parameter import size
 from gradcheck_cli.layers.vocabulary import simple
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from gradcheck_cli.arrays import Array
-    from gradcheck_cli.layers.layer import Problem
+    from gradcheck_cli.layers.framework.problem import Problem
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,14 +12,14 @@ from gradcheck_cli.cases.fuzz import RandomCases
 from gradcheck_cli.cases.shrink import shrink, size
 from gradcheck_cli.failures import Failures
 from gradcheck_cli.layers import LAYERS, TITLES
-from gradcheck_cli.layers.parameter import Choice, Real, Shape, Whole
+from gradcheck_cli.layers.framework.parameter import Choice, Real, Shape, Whole
 from gradcheck_cli.way import Way
 from tests.faults.layers import FAULTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from gradcheck_cli.layers.layer import Case
+    from gradcheck_cli.layers.framework.case import Case
     from gradcheck_cli.result import CaseResult
 
 #: Numbers whose least value leaves nothing to check: a layer normalisation of one feature is beta.

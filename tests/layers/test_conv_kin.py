@@ -18,7 +18,7 @@ from tests.layers.slow import SLOW, gradients
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from gradcheck_cli.layers.layer import Case
+    from gradcheck_cli.layers.framework.case import Case
     from tests.conftest import Program
 
 #: Every stride, pad and kernel different down and across; and gaps along one axis, overlaps along the other.

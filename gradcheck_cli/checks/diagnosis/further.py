@@ -25,7 +25,9 @@ if TYPE_CHECKING:
     from gradcheck_cli.checks.diagnosis.evidence import Hypothesis, Prediction
     from gradcheck_cli.checks.settings import Settings
     from gradcheck_cli.implementation.implementation import Implementation
-    from gradcheck_cli.layers.layer import Case, Fault, Layer
+    from gradcheck_cli.layers.framework.case import Case
+    from gradcheck_cli.layers.framework.fault import Fault
+    from gradcheck_cli.layers.framework.layer import Layer
 
 #: Elements of all inputs of a further case, at the most. Those of the standard sets have a few hundred.
 _LARGEST = 20_000

@@ -15,7 +15,8 @@ import numpy as np
 from gradcheck_cli.arrays import signed_uniform, working_dtype
 from gradcheck_cli.layers.framework.axes import anonymous
 from gradcheck_cli.layers.framework.coupling import derive_couplings
-from gradcheck_cli.layers.layer import Problem, fresh
+from gradcheck_cli.layers.framework.layer import fresh
+from gradcheck_cli.layers.framework.problem import Problem
 
 if TYPE_CHECKING:
     import random
@@ -23,8 +24,8 @@ if TYPE_CHECKING:
 
     from gradcheck_cli.arrays import Array
     from gradcheck_cli.layers.framework.axes import Axis
+    from gradcheck_cli.layers.framework.case import Case
     from gradcheck_cli.layers.framework.coupling import Relations
-    from gradcheck_cli.layers.layer import Case
 
 
 def make_problem(

@@ -12,13 +12,14 @@ from gradcheck_cli.layers import LAYERS
 from gradcheck_cli.layers.conv1d import Conv1dCase
 from gradcheck_cli.layers.conv_transpose import ConvTransposeCase
 from gradcheck_cli.layers.depthwise_conv import DepthwiseConvCase
+from gradcheck_cli.layers.framework.layer import fresh
 from gradcheck_cli.layers.groupnorm import GroupnormCase
-from gradcheck_cli.layers.layer import fresh
 from gradcheck_cli.layers.maxpool import MaxpoolCase
 
 if TYPE_CHECKING:
     from gradcheck_cli.arrays import Array
-    from gradcheck_cli.layers.layer import Case, Problem
+    from gradcheck_cli.layers.framework.case import Case
+    from gradcheck_cli.layers.framework.problem import Problem
 
 #: Geometries that no standard set has: unequal strides, pads, dilations, groups; kernels larger than the image.
 CASES: list[Case] = [

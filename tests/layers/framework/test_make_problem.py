@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from gradcheck_cli.layers.framework.axes import FEATURE, SAMPLE, declare
+from gradcheck_cli.layers.framework.case import Case
 from gradcheck_cli.layers.framework.coupling import EACH
 from gradcheck_cli.layers.framework.make_problem import make_problem
-from gradcheck_cli.layers.layer import Case
-from gradcheck_cli.layers.parameter import size
+from gradcheck_cli.layers.framework.parameter import size
 
 if TYPE_CHECKING:
     from gradcheck_cli.arrays import Array

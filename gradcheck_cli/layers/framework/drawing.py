@@ -10,11 +10,11 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from gradcheck_cli.layers.parameter import Choice, Real, Shape, Whole
+from gradcheck_cli.layers.framework.parameter import Choice, Real, Shape, Whole
 
 if TYPE_CHECKING:
-    from gradcheck_cli.layers.layer import Case
-    from gradcheck_cli.layers.parameter import Parameter
+    from gradcheck_cli.layers.framework.case import Case
+    from gradcheck_cli.layers.framework.parameter import Parameter
 
 #: Returns a random number from the first to the second, both included. Layers need not know where it comes from.
 Draw = Callable[[int, int], int]
