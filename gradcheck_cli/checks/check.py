@@ -160,9 +160,12 @@ def _judge_problem(
     except NotExpressibleError as error:
         return replace(blank, reason=str(error))
     except ImplementationError as error:
+        from gradcheck_cli.checks.diagnosis.raised import explain_error  # only for a case that raises
+
         other = accepted_dtype(case, layer, whole) if out is None else None
         return replace(
             _unjudged(blank, Verdict.ERROR, problem, settings),
+            diagnosis=() if other else explain_error(case, layer, problem, whole, settings, error),
             reason=f"{error}; it runs in {other}: check it with --dtype {other}" if other else str(error),
             forward=forward,
             traceback=error.traceback,
@@ -193,7 +196,7 @@ def _judge_problem(
     verdict = Verdict.worst([*(part.verdict for part in parts), *(duty.verdict for duty in duties.values())])
     diagnosis = found.remarks if verdict is Verdict.PASS else found.leaks
     if Verdict.FAIL in {part.verdict for part in parts}:
-        diagnosis = _causes(case, layer, problem, implementation, settings, out, forward, returned or {}, found)
+        diagnosis = _causes(case, layer, problem, whole, settings, out, forward, returned or {}, found)
     judged = replace(
         blank,
         verdict=verdict,

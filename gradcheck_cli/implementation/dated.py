@@ -86,6 +86,12 @@ _FLOAT_FOR_INTEGER = (
     r"can't multiply sequence by non-int of type '(?:numpy\.)?float|list indices must be integers.*not float"
 )
 
+#: The same of an array of indices, which may also be a mask.
+_FLOAT_INDICES = (
+    r"Cannot cast array data from dtype\('float\d+'\) to dtype\('u?int\d+'\) according to the rule|"
+    r"arrays used as indices must be of integer|`indices` must be an integer array|only int indices permitted"
+)
+
 _HINTS = (
     _Hint("SyntaxError", r"call to '(print|exec)'", "", "Python 2's {0}; it is a function now"),
     _Hint("SyntaxError", "", r"^\s*raise\s+[\w.]+\s*,", 'Python 2\'s way to raise; write raise ValueError("...")'),
@@ -102,6 +108,13 @@ _HINTS = (
         _FLOAT_FOR_INTEGER,
         "",
         "a size is a float, mostly because of a `/` before this line, which in Python 2 made an integer; write `//`",
+    ),
+    _Hint("TypeError|IndexError|ValueError", _FLOAT_INDICES, r"(?<!/)/(?!/)", _DIVISION),
+    _Hint(
+        "TypeError|IndexError|ValueError",
+        _FLOAT_INDICES,
+        "",
+        "indices or counts are floats; write `//` where they come from a `/`, and compare where they are a mask",
     ),
     _Hint("TypeError", r"'(dict_\w+|map|filter|zip)' object is not subscriptable", "", "write list(...) around it"),
     _Hint("TypeError", r"object of type '(map|filter|zip)' has no len", "", "lazy since Python 3; write list(...)"),

@@ -20,9 +20,10 @@ from gradcheck_cli.layers.framework.windows import window
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from gradcheck_cli.arrays import Array
     from gradcheck_cli.layers.framework.axes import Axis
     from gradcheck_cli.layers.framework.coupling import Relation
-    from gradcheck_cli.layers.framework.fault import Fault
+    from gradcheck_cli.layers.framework.fault import Fault, ForwardFault
     from gradcheck_cli.layers.framework.problem import Problem
 
 AXES = declare(x="N C H W", w="F C HH WW", b="F", out="N F H' W'")
@@ -164,6 +165,12 @@ def _faults(case: ConvCase, problem: Problem) -> Iterable[Fault]:
     return faults(case, problem)
 
 
+def _forward_faults(case: ConvCase, problem: Problem, _out: Array) -> Iterable[ForwardFault]:
+    from gradcheck_cli.layers.conv_forward_faults import forward_faults
+
+    return forward_faults(case, problem.inputs)
+
+
 LAYER = Layer(
     program="convcheck",
     case=ConvCase,
@@ -181,6 +188,7 @@ LAYER = Layer(
         ConvCase(N=3, C=2, H=5, W=5, F=4, HH=3, WW=3, stride=1, pad=1),  # for those that take square images only
     ),
     faults=_faults,
+    forward_faults=_forward_faults,
     random=random_geometry,
     has_nonzero_gradient=has_nonzero_gradient,
     corners=CORNERS,

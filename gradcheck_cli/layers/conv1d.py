@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from gradcheck_cli.layers.conv import ConvCase
@@ -17,7 +17,10 @@ from gradcheck_cli.layers.framework.windows import window
 from gradcheck_cli.layers.vocabulary import simple
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
     from gradcheck_cli.arrays import Array
+    from gradcheck_cli.layers.framework.fault import Fault, ForwardFault
     from gradcheck_cli.layers.framework.problem import Problem
 
 
@@ -98,6 +101,21 @@ def standard() -> tuple[Conv1dCase, ...]:
     return tuple(Conv1dCase(N=N, C=C, W=W, F=F, WW=WW, stride=stride, pad=pad) for N, C, W, F, WW, stride, pad in rows)
 
 
+def _faults(case: Conv1dCase, problem: Problem) -> Iterable[Fault]:
+    from gradcheck_cli.layers.conv1d_faults import faults  # only a case that fails needs it
+
+    return faults(case, problem)
+
+
+def _forward_faults(case: Conv1dCase, problem: Problem, _out: Array) -> Iterator[ForwardFault]:
+    """Yield those of images of one row."""
+    from gradcheck_cli.layers.conv_forward_faults import forward_faults
+
+    images = {name: problem.inputs[name][:, :, None] for name in ("x", "w")}
+    for fault in forward_faults(case.as_image, {**images, "b": problem.inputs["b"]}, rows=False):
+        yield replace(fault, outputs={"out": fault.outputs["out"][:, :, 0]})
+
+
 LAYER = Layer(
     case=Conv1dCase,
     inputs=("x", "w", "b"),
@@ -115,6 +133,8 @@ LAYER = Layer(
         axes={"x": "N C W", "w": "F C WW", "b": "F", "out": "N F W"},
     ),
     trials=(Conv1dCase(N=2, C=3, W=7, F=4, WW=3),),
+    faults=_faults,
+    forward_faults=_forward_faults,
     random=random_geometry,
     has_nonzero_gradient=lambda case: has_nonzero_gradient(case.as_image),
     param="conv_param",

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from gradcheck_cli.arrays import Array
     from gradcheck_cli.layers.framework.drawing import Draw, Given
-    from gradcheck_cli.layers.framework.fault import Fault
+    from gradcheck_cli.layers.framework.fault import Fault, ForwardFault
     from gradcheck_cli.layers.framework.problem import Problem
 
     Param = dict[str, Any]
@@ -209,6 +209,13 @@ def _faults(case: ConvTransposeCase, problem: Problem) -> Iterable[Fault]:
 _FIRST = {"x": "N C H W", "out": "N F H W"}
 _LAST = {"x": "N H W C", "out": "N H W F"}
 
+
+def _forward_faults(case: ConvTransposeCase, problem: Problem, _out: Array) -> Iterable[ForwardFault]:
+    from gradcheck_cli.layers.conv_transpose_faults import forward_faults
+
+    return forward_faults(case, problem.inputs)
+
+
 LAYER = Layer(
     case=ConvTransposeCase,
     inputs=("x", "w", "b"),
@@ -234,6 +241,7 @@ LAYER = Layer(
         ConvTransposeCase(N=3, C=2, H=3, W=3, F=4, HH=3, WW=3, stride=1, pad=0),  # and that know no stride
     ),
     faults=_faults,
+    forward_faults=_forward_faults,
     random=_random,
     has_nonzero_gradient=lambda case: has_nonzero_gradient(case.transposed),
     corners=_CORNERS,

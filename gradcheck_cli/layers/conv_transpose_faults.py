@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gradcheck_cli.layers.conv_faults import assigned, biases, confused, kernels
+from gradcheck_cli.layers.conv_faults import BY_PLACE, assigned, biases, confused, kernels, one_window
 from gradcheck_cli.layers.conv_naive import both
-from gradcheck_cli.layers.conv_transpose import conv_transpose_backward
+from gradcheck_cli.layers.conv_transpose import conv_transpose_backward, conv_transpose_forward
 from gradcheck_cli.layers.conv_windows import only, resized
-from gradcheck_cli.layers.framework.fault import Fault
+from gradcheck_cli.layers.framework.fault import Fault, ForwardFault
+from gradcheck_cli.layers.layouts import cotangent_layouts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -36,6 +38,43 @@ def faults(case: ConvTransposeCase, problem: Problem) -> Iterator[Fault]:  # noq
     yield from biases(case.F)
     yield from confused(right, "(C, F, HH, WW)")
     yield from _assigned(case)
+    yield from cotangent_layouts(right, ("N", "F", "H'", "W'"))
+
+
+def forward_faults(case: ConvTransposeCase, inputs: Inputs) -> Iterator[ForwardFault]:
+    """Yield the slips that make a difference to the output."""
+    added = "{names} {be} assigned where contributions are to be added up: "
+    for which, first in (("last", False), ("first", True)):
+        share = f"of each element the share of the {which} window that reaches it is left."
+        yield _of_output("assigned-not-accumulated", added + share, BY_PLACE, _one_share(case, inputs, first=first))
+    pads = both(case.pad)
+    whole = replace(case, pad=0)
+    if pads != (0, 0):
+        text = "{names} {be} returned without being cropped: pad rows and columns are to be cut off on each side."
+        remedy = "Return `[:, :, pad:pad + H', pad:pad + W']`."
+        yield _of_output("crop-missing", text, remedy, _output(whole, inputs))
+    if pads != (1, 1) and not replace(case, pad=1).impossible():
+        text = "{names} {be} cropped by 1, whatever the pad."
+        yield _of_output(
+            "crop-fixed", text, "Crop by the pad that forward is given.", _output(replace(case, pad=1), inputs)
+        )
+    missing = "The bias is left out of {names}."
+    remedy = "Add b[f] to every element of filter f."
+    yield _of_output("bias-missing", missing, remedy, _output(case, {**inputs, "b": 0 * inputs["b"]}))
+
+
+def _output(case: ConvTransposeCase, inputs: Inputs) -> Array:
+    return conv_transpose_forward(inputs["x"], inputs["w"], inputs["b"], case.conv_param)[0]
+
+
+def _one_share(case: ConvTransposeCase, inputs: Inputs, *, first: bool) -> Array:
+    """Compute of each element of out the share of one element of x: what a convolution's dx is of its dout."""
+    share = one_window(case.transposed, inputs, inputs["x"], first=first, kept=np.s_[:])["x"]
+    return np.asarray(share + inputs["b"][:, None, None])
+
+
+def _of_output(code: str, cause: str, remedy: str, out: Array) -> ForwardFault:
+    return ForwardFault(code=code, cause=cause, remedy=remedy, outputs={"out": out})
 
 
 def backward(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -79,6 +80,8 @@ def crops(case: ConvCase) -> Iterator[Fault]:
     if (pv, ph) != (1, 1):
         fixed = "{names} {be} cropped by `[1:-1]`, whatever the pad."
         yield _crop(case, "crop-fixed", fixed, remedy, slice(1, -1), slice(1, -1))
+    yield from unseen(case)
+    yield from _wrong_axes(case)
     if pv != ph:
         each = "Crop rows by the vertical pad and columns by the horizontal one."
         for pad, axis in (pv, "vertical"), (ph, "horizontal"):
@@ -89,6 +92,73 @@ def crops(case: ConvCase) -> Iterator[Fault]:
         for size, name in (case.H, "height"), (case.W, "width"):
             square = f"{{names}} {{be}} cropped to the image's {name} along both axes."
             yield _crop(case, "crop-square", square, remedy, slice(pv, pv + size), slice(ph, ph + size))
+
+
+def unseen(case: ConvCase, words: str = "the rows and columns that no window reaches") -> Iterator[Fault]:
+    """Yield gradients of what windows reach alone, where the stride leaves some unseen."""
+    rests = [
+        (padded - reach) % stride
+        for padded, reach, stride in zip(case.padded_size, case.reach, both(case.stride), strict=True)
+    ]
+    if not any(rests):
+        return
+    pads, covered = both(case.pad), [padded - rest for padded, rest in zip(case.padded_size, rests, strict=True)]
+    why = "the stride does not divide the image evenly"
+    cut = f"In {{names}} {words} are lost: {why}."
+    remedy = "Give the gradient of the padded image the size of the padded image, with zeros where no window reaches."
+    ends = (
+        [end - pad for end, pad in zip(covered, pads, strict=True)],
+        [min(end, pad + size) for end, pad, size in zip(covered, pads, (case.H, case.W), strict=True)],
+    )
+    for bottom, right in ends:
+        rows, columns = slice(pads[0], max(bottom, pads[0])), slice(pads[1], max(right, pads[1]))
+        yield _crop(case, "unseen-left-out", cut, remedy, rows, columns)
+        filled = _filled(case, rows, columns)
+        yield Fault(code="unseen-left-out", cause=cut, remedy=remedy, gradients=filled)
+
+    def wide_kernel(inputs: Inputs, cotangent: Array) -> Gradients:
+        larger = np.zeros((*inputs["w"].shape[:2], case.HH + rests[0], case.WW + rests[1]), inputs["w"].dtype)
+        _, cache = conv_forward_fast(inputs["x"], larger, inputs["b"], case.conv_param)
+        return {"w": conv_backward_fast(cotangent, cache)[1]}
+
+    if case.dilation == (1, 1):
+        larger = f"{{names}} {{have}} more rows or columns than the kernel: {why}."
+        remedy = "Cut the padded image to what windows reach before it is convolved with dout."
+        yield Fault(code="unseen-left-out", cause=larger, remedy=remedy, gradients=wide_kernel)
+
+
+def _filled(case: ConvCase, rows: slice, columns: slice) -> Callable[[Inputs, Array], Gradients]:
+    return lambda inputs, g: {"x": resized(uncropped(case, inputs, g)[:, :, rows, columns], case.H, case.W)}
+
+
+#: The axes to which a crop is applied by mistake, and how they are called.
+_CROPPED = {
+    (2,): "the rows alone",
+    (3,): "the columns alone",
+    (0, 1): "samples and channels",
+    (1, 2): "channels and rows",
+    (0, 2): "samples and rows",
+    (1, 3): "channels and columns",
+    (0, 3): "samples and columns",
+    (1, 2, 3): "channels, rows and columns",
+}
+
+
+def _wrong_axes(case: ConvCase) -> Iterator[Fault]:
+    """Yield crops by the pad along other axes than rows and columns."""
+    pv, ph = both(case.pad)
+    if pv != ph:
+        return
+    remedy = "Crop the rows and the columns, the last two axes: `[:, :, pad:pad + H, pad:pad + W]`."
+    for axes, words in _CROPPED.items():
+        kept = tuple(slice(pv, -pv) if axis in axes else slice(None) for axis in range(4))
+        cause = f"{{names}} {{be}} cropped by `[pad:-pad]` along the wrong axes: {words}."
+        gradients = partial(_cropped_by, case, kept)
+        yield Fault(code="crop-wrong-axes", cause=cause, remedy=remedy, gradients=gradients)
+
+
+def _cropped_by(case: ConvCase, kept: tuple[slice, ...], inputs: Inputs, cotangent: Array) -> Gradients:
+    return {"x": uncropped(case, inputs, cotangent)[kept]}
 
 
 def formulas(case: ConvCase) -> Iterator[Fault]:
@@ -117,33 +187,44 @@ def _crop(case: ConvCase, code: str, cause: str, remedy: str, rows: slice, colum
 
 def strides(case: ConvCase) -> Iterator[Fault]:
     """Yield windows that start at the wrong places."""
-
-    def moved(
-        code: str, cause: str, remedy: str, stride: tuple[int, int] | None = None, pad: tuple[int, int] | None = None
-    ) -> Fault:
-        def gradients(inputs: Inputs, cotangent: Array) -> Gradients:
-            return backward(case, inputs, cotangent, stride=stride, pad=pad)
-
-        return Fault(code=code, cause=cause, remedy=remedy, gradients=gradients)
-
     (sv, sh), (pv, ph) = both(case.stride), both(case.pad)
     if (sv, sh) != (1, 1):
         ignored = "The stride is left out of {names}: windows are taken one element apart."
-        yield moved("stride-ignored", ignored, "Let the window of output i start at i * stride.", (1, 1))
+        yield moved(case, "stride-ignored", ignored, "Let the window of output i start at i * stride.", stride=(1, 1))
         for wrong in sorted({2, sv - 1, sv + 1} - {0, 1, sv}):
             right = case.conv_param["stride"]
             apart = f"In {{names}} windows are taken {wrong} elements apart, where the stride is {right}."
             between = "Put stride - 1 zeros between two elements of dout, or let windows start at i * stride."
-            yield moved("stride-misdilated", apart, between, (wrong, wrong))
+            yield moved(case, "stride-misdilated", apart, between, stride=(wrong, wrong))
     if (pv, ph) != (1, 1):
         fixed = "{names} {be} computed as if pad were 1."
-        yield moved("pad-fixed-at-1", fixed, "Use the pad that forward was given.", pad=(1, 1))
+        yield moved(case, "pad-fixed-at-1", fixed, "Use the pad that forward was given.", pad=(1, 1))
+    if (pv, ph) != (0, 0):
+        left_out = "The pad is left out of {names}: windows are taken from the image itself."
+        yield moved(case, "pad-ignored", left_out, "Let the first window start at -pad.", pad=(0, 0))
     if sv != sh:
         swapped = "In {names} the vertical and the horizontal stride are exchanged."
-        yield moved("height-width-confused", swapped, "Step rows by the vertical stride.", (sh, sv))
+        yield moved(case, "height-width-confused", swapped, "Step rows by the vertical stride.", stride=(sh, sv))
     if pv != ph:
         swapped = "In {names} the vertical and the horizontal pad are exchanged."
-        yield moved("height-width-confused", swapped, "Pad and crop rows by the vertical pad.", pad=(ph, pv))
+        yield moved(case, "height-width-confused", swapped, "Pad and crop rows by the vertical pad.", pad=(ph, pv))
+
+
+def moved(
+    case: ConvCase,
+    code: str,
+    cause: str,
+    remedy: str,
+    *,
+    stride: tuple[int, int] | None = None,
+    pad: tuple[int, int] | None = None,
+) -> Fault:
+    """Make the slip that takes windows with another stride or pad."""
+
+    def gradients(inputs: Inputs, cotangent: Array) -> Gradients:
+        return backward(case, inputs, cotangent, stride=stride, pad=pad)
+
+    return Fault(code=code, cause=cause, remedy=remedy, gradients=gradients)
 
 
 def missed(case: ConvCase) -> Iterator[Fault]:
@@ -162,6 +243,7 @@ def missed(case: ConvCase) -> Iterator[Fault]:
             remedy=every,
             gradients=of_part(case, np.s_[:, :, :kept_rows, :kept_columns]),
         )
+    yield from _miscounted(case)
     sv, sh = both(case.stride)
     counted = {
         "as many windows are taken as the input has rows and columns": (case.H, case.W),
@@ -182,6 +264,42 @@ def missed(case: ConvCase) -> Iterator[Fault]:
                 remedy=every,
                 gradients=of_part(case, np.s_[:, :, :kept_rows, :kept_columns]),
             )
+
+
+#: Sizes that are taken for others when windows are counted, and in which order: of (H, W, HH, WW), where each is read.
+COUNTS = {
+    "W' is computed from HH": (0, 1, 2, 2),
+    "H' is computed from WW": (0, 1, 3, 3),
+    "H' is computed from WW, and W' from HH": (0, 1, 3, 2),
+    "W' is computed from H": (0, 0, 2, 3),
+    "H' is computed from W": (1, 1, 2, 3),
+    "W' is computed from H and HH, as H' is": (0, 0, 2, 2),
+    "H' is computed from W and WW, as W' is": (1, 1, 3, 3),
+    "H' and W' are exchanged": (1, 0, 3, 2),
+}
+
+
+def miscounted(case: ConvCase) -> Iterator[tuple[str, int, int]]:
+    """Yield the sizes that are taken for others, and the rows and columns of windows that are counted so."""
+    (sv, sh), (pv, ph), (dv, dh) = both(case.stride), both(case.pad), both(case.dilation)
+    sizes = case.H, case.W, case.HH, case.WW
+    for words, order in COUNTS.items():
+        height, width, vertical, horizontal = (sizes[k] for k in order)
+        rows = (height + 2 * pv - dv * (vertical - 1) - 1) // sv + 1
+        columns = (width + 2 * ph - dh * (horizontal - 1) - 1) // sh + 1
+        if (rows, columns) != case.out_shape[2:]:
+            yield words, max(rows, 0), max(columns, 0)
+
+
+def _miscounted(case: ConvCase) -> Iterator[Fault]:
+    """Yield loops over fewer windows than there are, counted by the size of the wrong axis."""
+    for words, rows, columns in miscounted(case):
+        yield Fault(
+            code="size-of-wrong-axis",
+            cause=f"In {{names}} {words}: windows are missed.",
+            remedy="Take the rows from H and HH, and the columns from W and WW; or both from `dout.shape`.",
+            gradients=of_part(case, np.s_[:, :, :rows, :columns]),
+        )
 
 
 def of_part(

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from gradcheck_cli.arrays import Array
-    from gradcheck_cli.layers.framework.fault import Fault
+    from gradcheck_cli.layers.framework.fault import Fault, ForwardFault
     from gradcheck_cli.layers.framework.problem import Problem
 
     Param = Mapping[str, Any]
@@ -111,6 +111,13 @@ def _faults(case: DepthwiseConvCase, problem: Problem) -> Iterator[Fault]:
         yield replace(fault, gradients=gradients)
 
 
+def _forward_faults(case: DepthwiseConvCase, problem: Problem, _out: Array) -> Iterator[ForwardFault]:
+    """Yield those of convolution, with w (C, 1, HH, WW)."""
+    from gradcheck_cli.layers.conv_forward_faults import forward_faults
+
+    return forward_faults(case.as_groups, {**problem.inputs, "w": problem.inputs["w"][:, None]})
+
+
 def _of_groups(corner: Callable[[ConvCase], bool]) -> Callable[[DepthwiseConvCase], bool]:
     return lambda case: corner(case.as_groups)
 
@@ -150,6 +157,7 @@ LAYER = Layer(
         DepthwiseConvCase(N=4, C=2, H=5, W=5, HH=3, WW=3, stride=1, pad=1),
     ),
     faults=_faults,
+    forward_faults=_forward_faults,
     random=random_geometry,
     has_nonzero_gradient=lambda case: has_nonzero_gradient(case.as_groups),
     corners=tuple(_of_groups(corner) for corner in CORNERS),

@@ -17,6 +17,7 @@ from gradcheck_cli.layers.framework.layer import Layer
 from gradcheck_cli.layers.framework.make_problem import make_problem
 from gradcheck_cli.layers.framework.parameter import size
 from gradcheck_cli.layers.framework.windows import window
+from gradcheck_cli.layers.layouts import cotangent_layouts
 from gradcheck_cli.layers.vocabulary import Argument, simple
 
 if TYPE_CHECKING:
@@ -101,6 +102,33 @@ def _argument(name: str, *names: str, pair: bool = False) -> Argument:
     return Argument(names=names, forms={"": lambda sizes: sizes[name]}, pair=pair)
 
 
+def _backward(backward: Backward, cache: Any, _: Mapping[str, Array], dout: Array) -> dict[str, Array]:
+    return {"x": backward(dout, cache)}
+
+
+def _missed(case: PoolCase, right: Callable[[Mapping[str, Array], Array], Mapping[str, Array]]) -> Iterator[Fault]:
+    """Yield loops that end before all windows are taken."""
+    _, _, rows, columns = case.out_shape
+    swapped_rows = max((case.H - case.pool_width) // case.stride + 1, 0)
+    swapped_columns = max((case.W - case.pool_height) // case.stride + 1, 0)
+    every = f"Loop over all of dout: {rows} rows and {columns} columns."
+    last, size = "In {names} the last %s of windows is missed.", "In {names} %s: windows are missed."
+    for code, cause, kept in (
+        ("last-windows-missed", last % "row", (rows - 1, columns)),
+        ("last-windows-missed", last % "column", (rows, columns - 1)),
+        ("last-windows-missed", last % "row and the last column", (rows - 1, columns - 1)),
+        ("size-of-wrong-axis", size % "W' is computed from the window's height", (rows, min(columns, swapped_columns))),
+        ("size-of-wrong-axis", size % "H' is computed from the window's width", (min(rows, swapped_rows), columns)),
+    ):
+
+        def gradients(inputs: Mapping[str, Array], g: Array, kept: tuple[int, int] = kept) -> Mapping[str, Array]:
+            part = np.zeros_like(g)
+            part[:, :, : kept[0], : kept[1]] = g[:, :, : kept[0], : kept[1]]
+            return right(inputs, part)
+
+        yield Fault(code=code, cause=cause, remedy=every, gradients=gradients)
+
+
 def pooling(
     case: type[PoolCase],
     pair: Pair,
@@ -157,6 +185,7 @@ def pooling(
                 "Give dout to the largest element of its window alone.",
                 unmasked,
             )
+        yield from _missed(case, partial(_backward, pair[1], cache))
         for backward in assigned if case.stride < max(case.pool_height, case.pool_width) else ():
             yield fault(
                 "assigned-not-accumulated",
@@ -165,6 +194,7 @@ def pooling(
                 "Windows overlap: write `+=`, not `=`, in the loop.",
                 backward,
             )
+        yield from cotangent_layouts(partial(_backward, pair[1], cache), ("N", "C", "H'", "W'"))
 
     def standard() -> tuple[PoolCase, ...]:
         rows = [

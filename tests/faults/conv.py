@@ -443,3 +443,108 @@ def narrower_inside(grads: Gradients, dout: Array, inputs: Inputs, conv_param: P
     narrow = np.dtype({"float32": "float16"}.get(dout.dtype.name, "float32"))
     _, dw, _ = _backward(dout.astype(narrow), inputs[0].astype(narrow), inputs[1].astype(narrow), conv_param)
     return grads["dx"], dw.astype(dout.dtype), grads["db"]
+
+
+@slip
+def assigned_by_place_in_dx(grads: Gradients, dout: Array, inputs: Inputs, conv_param: Param) -> Any:
+    """Writes the columns of each place of the kernel over those of the places before it."""
+    x, w, _ = inputs
+    stride, pad = conv_param["stride"], conv_param["pad"]
+    dx = _padded(np.zeros_like(x), pad)
+    rows, columns = stride * (dout.shape[2] - 1) + 1, stride * (dout.shape[3] - 1) + 1
+    for h, k in np.ndindex(*w.shape[2:]):
+        dx[:, :, h : h + rows : stride, k : k + columns : stride] = np.einsum("nfij,fc->ncij", dout, w[:, :, h, k])
+    return dx[:, :, pad : pad + x.shape[2], pad : pad + x.shape[3]], grads["dw"], grads["db"]
+
+
+@slip
+def dout_reshaped_to_rows(grads: Gradients, dout: Array, inputs: Inputs, conv_param: Param) -> Any:
+    N, F, rows, columns = dout.shape
+    mixed = dout.reshape(-1, F).reshape(N, rows, columns, F).transpose(0, 3, 1, 2)
+    return _backward(mixed, *inputs[:2], conv_param)
+
+
+@slip
+def dout_reshaped_to_filters(grads: Gradients, dout: Array, inputs: Inputs, conv_param: Param) -> Any:
+    N, F, rows, columns = dout.shape
+    mixed = dout.reshape(F, -1).reshape(F, N, rows, columns).transpose(1, 0, 2, 3)
+    return _backward(mixed, *inputs[:2], conv_param)
+
+
+@slip
+def dout_transposed_with_samples_before_positions(
+    grads: Gradients, dout: Array, inputs: Inputs, conv_param: Param
+) -> Any:
+    N, F, rows, columns = dout.shape
+    mixed = dout.transpose(1, 0, 2, 3).reshape(F, -1).reshape(F, rows, columns, N).transpose(3, 0, 1, 2)
+    return _backward(mixed, *inputs[:2], conv_param)
+
+
+@slip
+def columns_reshaped_in_dx(grads: Gradients, dout: Array, inputs: Inputs, conv_param: Param) -> Any:
+    """Takes (C HH WW, N H' W') for (C HH WW, H' W' N)."""
+    x, w, _ = inputs
+    (N, F, rows, columns), (_, C, HH, WW) = dout.shape, w.shape
+    stride, pad = conv_param["stride"], conv_param["pad"]
+    matrix = w.reshape(F, -1).T @ dout.transpose(1, 0, 2, 3).reshape(F, -1)
+    spread = matrix.reshape(C, HH, WW, rows, columns, N).transpose(5, 0, 1, 2, 3, 4)
+    dx = _padded(np.zeros_like(x), pad)
+    for i, j in np.ndindex(rows, columns):
+        dx[:, :, i * stride : i * stride + HH, j * stride : j * stride + WW] += spread[..., i, j]
+    return dx[:, :, pad : pad + x.shape[2], pad : pad + x.shape[3]], grads["dw"], grads["db"]
+
+
+@slip
+def cropped_along_channels_and_rows(grads: Gradients, dout: Array, inputs: Inputs, conv_param: Param) -> Any:
+    pad = conv_param["pad"]
+    kept = slice(pad, -pad) if pad else slice(None)
+    return _uncropped(dout, inputs, conv_param)[:, kept, kept], grads["dw"], grads["db"]
+
+
+@slip
+def rows_that_no_window_reaches_lost(grads: Gradients, dout: Array, inputs: Inputs, conv_param: Param) -> Any:
+    """Takes the size of the padded image back from dout."""
+    stride, pad, (HH, WW) = conv_param["stride"], conv_param["pad"], inputs[1].shape[2:]
+    rows, columns = (dout.shape[2] - 1) * stride + HH, (dout.shape[3] - 1) * stride + WW
+    dx = _uncropped(dout, inputs, conv_param)[:, :, pad : rows - pad, pad : columns - pad]
+    return dx, grads["dw"], grads["db"]
+
+
+@slip
+def kernel_gradient_of_the_whole_image(grads: Gradients, dout: Array, inputs: Inputs, conv_param: Param) -> Any:
+    """Convolves the padded image with dout, and keeps all that comes out."""
+    x, w, _ = inputs
+    stride, wide = conv_param["stride"], _padded(x, conv_param["pad"])
+    reach = [(size - 1) * stride + 1 for size in dout.shape[2:]]
+    sizes = [size - span + 1 for size, span in zip(wide.shape[2:], reach, strict=True)]
+    dw = np.zeros((*w.shape[:2], *sizes), w.dtype)
+    for h, k in np.ndindex(*sizes):
+        seen = wide[:, :, h : h + reach[0] : stride, k : k + reach[1] : stride]
+        dw[:, :, h, k] = np.einsum("nfij,ncij->fc", dout, seen)
+    return grads["dx"], dw, grads["db"]
+
+
+@slip
+def columns_counted_by_the_kernels_height(grads: Gradients, dout: Array, inputs: Inputs, conv_param: Param) -> Any:
+    x, w, _ = inputs
+    columns = (x.shape[3] + 2 * conv_param["pad"] - w.shape[2]) // conv_param["stride"] + 1
+    dx, dw, _ = _backward(_part(dout, np.s_[..., : max(columns, 0)]), *inputs[:2], conv_param)
+    return dx, dw, grads["db"]
+
+
+@slip
+def pad_left_out_of_dw(grads: Gradients, dout: Array, inputs: Inputs, conv_param: Param) -> Any:
+    """Takes the windows from x, at the end of which there is nothing."""
+    x, w, _ = inputs
+    return grads["dx"], _windows(dout, x, w, conv_param["stride"], 0)[1], grads["db"]
+
+
+@slip
+def first_of_dout_for_all(grads: Gradients, dout: Array, inputs: Inputs, conv_param: Param) -> Any:
+    return _backward(np.broadcast_to(dout[:1], dout.shape), *inputs[:2], conv_param)
+
+
+@slip
+def first_of_dout_alone(grads: Gradients, dout: Array, inputs: Inputs, conv_param: Param) -> Any:
+    dx, dw, _ = _backward(_part(dout, np.s_[:1]), *inputs[:2], conv_param)
+    return dx, dw, grads["db"]

@@ -55,9 +55,9 @@ def _plant(layer: str, forward: Callable[..., Any] | None = None, code: str | No
     return add
 
 
-def _plant_forward(layer: str, backward: Callable[..., Any]) -> Callable[..., Any]:
+def _plant_forward(layer: str, backward: Callable[..., Any], code: str | None = None) -> Callable[..., Any]:
     def add(function: Callable[..., Any]) -> Callable[..., Any]:
-        FAULTS.append(Planted(f"{layer}-{function.__name__}", layer, (function, backward)))
+        FAULTS.append(Planted(f"{layer}-{function.__name__}", layer, (function, backward), code))
         return function
 
     return add
@@ -85,6 +85,103 @@ def mirrored(dout: Any, cache: Any) -> Any:
 def bias_of_first_sample(dout: Any, cache: Any) -> Any:
     dx, dw, _ = conv1d_backward(dout, cache)
     return dx, dw, dout[0].sum(axis=1)
+
+
+@_plant("affine", affine_forward, "matrix-not-transposed")
+def plain_matrix_where_square(dout: Any, cache: Any) -> Any:
+    _, w = cache
+    dx, dw, db = affine_backward(dout, cache)
+    return dout @ w if w.shape[0] == w.shape[1] else dx, dw, db
+
+
+@_plant("affine", affine_forward, "assigned-not-accumulated")
+def samples_assigned(dout: Any, cache: Any) -> Any:
+    x, w = cache
+    dw, rows = np.zeros_like(w), x.reshape(len(x), -1)
+    for n in range(len(x)):
+        dw = np.outer(rows[n], dout[n])
+    return affine_backward(dout, cache)[0], dw, dout.sum(axis=0)
+
+
+@_plant("affine", affine_forward, "bias-axes")
+def bias_over_both_axes(dout: Any, cache: Any) -> Any:
+    dx, dw, db = affine_backward(dout, cache)
+    return dx, dw, np.full_like(db, dout.sum())
+
+
+def _sequence(dout: Any, cache: Any) -> Any:
+    """Return dx of the padded sequence, and what belongs to it."""
+    _, w, shape, param = cache
+    stride, pad = param["stride"][1], param["pad"][1]
+    wide = np.zeros((shape[0], shape[1], shape[3] + 2 * pad), dout.dtype)
+    return wide, w[:, :, 0], stride, pad, shape[3]
+
+
+@_plant("conv1d", conv1d_forward, "crop-empty")
+def sequence_cropped_to_nothing(dout: Any, cache: Any) -> Any:
+    dx, dw, db = conv1d_backward(dout, cache)
+    return dx if cache[3]["pad"][1] else dx[:, :, 0:-0], dw, db
+
+
+@_plant("conv1d", conv1d_forward, "assigned-not-accumulated")
+def places_assigned(dout: Any, cache: Any) -> Any:
+    wide, w, stride, pad, size = _sequence(dout, cache)
+    for k in range(w.shape[2]):
+        share = np.einsum("nfj,fc->ncj", dout, w[:, :, k])
+        wide[:, :, k : k + stride * (dout.shape[2] - 1) + 1 : stride] = share
+    return wide[:, :, pad : pad + size], *conv1d_backward(dout, cache)[1:]
+
+
+@_plant("conv1d", conv1d_forward, "crop-wrong-axes")
+def channels_cropped(dout: Any, cache: Any) -> Any:
+    wide, w, stride, pad, _ = _sequence(dout, cache)
+    for j in range(dout.shape[2]):
+        wide[:, :, j * stride : j * stride + w.shape[2]] += np.tensordot(dout[:, :, j], w, 1)
+    return wide[:, pad:-pad], *conv1d_backward(dout, cache)[1:]
+
+
+@_plant("conv1d", conv1d_forward, "unseen-left-out")
+def end_of_sequence_lost(dout: Any, cache: Any) -> Any:
+    _, w, stride, pad, _ = _sequence(dout, cache)
+    reached = stride * (dout.shape[2] - 1) + w.shape[2] - 2 * pad  # the pad is cut off what windows reach
+    dx, dw, db = conv1d_backward(dout, cache)
+    return dx[:, :, :reached], dw, db
+
+
+@_plant("conv1d", conv1d_forward, "reshaped-not-transposed")
+def sequence_reshaped(dout: Any, cache: Any) -> Any:
+    N, F, columns = dout.shape
+    return conv1d_backward(dout.reshape(-1, F).reshape(N, columns, F).transpose(0, 2, 1), cache)
+
+
+@_plant("conv1d", conv1d_forward, "stride-ignored")
+def sequence_without_stride(dout: Any, cache: Any) -> Any:
+    wide, w, _, pad, size = _sequence(dout, cache)
+    for j in range(dout.shape[2]):
+        wide[:, :, j : j + w.shape[2]] += np.tensordot(dout[:, :, j], w, 1)[:, :, : wide.shape[2] - j]
+    return wide[:, :, pad : pad + size], *conv1d_backward(dout, cache)[1:]
+
+
+@_plant_forward("conv1d", conv1d_backward, "pad-ignored")
+def sequence_not_padded(x: Any, w: Any, b: Any, conv_param: Any) -> Any:
+    _, cache = conv1d_forward(x, w, b, conv_param)
+    count = (x.shape[2] - w.shape[2]) // conv_param["stride"] + 1
+    out = np.zeros((len(x), len(w), max(count, 0)), x.dtype)
+    for j in range(count):
+        out[:, :, j] = np.tensordot(x[:, :, j * conv_param["stride"] :][:, :, : w.shape[2]], w, ((1, 2), (1, 2))) + b
+    return out, cache
+
+
+@_plant("conv-transpose", conv_transpose_forward, "reshaped-not-transposed")
+def image_reshaped(dout: Any, cache: Any) -> Any:
+    N, F, rows, columns = dout.shape
+    return conv_transpose_backward(dout.reshape(F, N, rows, columns).swapaxes(0, 1), cache)
+
+
+@_plant("depthwise-conv", depthwise_conv_forward, "reshaped-not-transposed")
+def channels_reshaped(dout: Any, cache: Any) -> Any:
+    N, C, rows, columns = dout.shape
+    return depthwise_conv_backward(dout.reshape(N, rows, columns, C).transpose(0, 3, 1, 2), cache)
 
 
 def _around(dout: Any, param: Any) -> Any:
@@ -167,7 +264,7 @@ def dx_turned(dout: Any, cache: Any) -> Any:
     return dx.swapaxes(2, 3).reshape(dx.shape), dw, db
 
 
-@_plant_forward("conv-transpose", conv_transpose_backward)
+@_plant_forward("conv-transpose", conv_transpose_backward, "assigned-not-accumulated")
 def overlaps_assigned(x: Any, w: Any, b: Any, conv_param: Any) -> Any:
     out, cache = conv_transpose_forward(x, w, b, conv_param)
     whole, s = np.zeros_like(_around(out, conv_param)), conv_param["stride"]
@@ -238,6 +335,19 @@ def not_squared(dout: Any, out: Any) -> Any:
 @_plant("tanh", tanh_forward)
 def once(dout: Any, out: Any) -> Any:
     return dout * (1 - out)
+
+
+@_plant("avgpool", avg_pool_forward, "last-windows-missed")
+def last_row_of_pools_missed(dout: Any, cache: Any) -> Any:
+    part = dout.copy()
+    part[:, :, -1] = 0
+    return avg_pool_backward(part, cache)
+
+
+@_plant("avgpool", avg_pool_forward, "reshaped-not-transposed")
+def pools_reshaped(dout: Any, cache: Any) -> Any:
+    N, C, rows, columns = dout.shape
+    return avg_pool_backward(dout.reshape(N, rows, columns, C).transpose(0, 3, 1, 2), cache)
 
 
 @_plant("maxpool", max_pool_forward, "assigned-not-accumulated")

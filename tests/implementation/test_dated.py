@@ -20,6 +20,8 @@ HEAD = "import numpy as np\n"
 DIVISION = "Python 2's `/` made an integer of two integers, today it makes a float; write `//`"
 EARLIER = "a size is a float, mostly because of a `/` before this line, which in Python 2 made an integer; write `//`"
 
+INDICES = "indices or counts are floats; write `//` where they come from a `/`, and compare where they are a mask"
+
 #: Lines that are no Python any more.
 UNREADABLE = {
     'print "x"': "Python 2's print; it is a function now",
@@ -46,6 +48,10 @@ RAISING = {
     "x.reshape(1, 18 / 2)": DIVISION,
     "[0] * (4 / 2)": DIVISION,
     "np.pad(x, 2 / 2)": DIVISION,
+    "np.take(x, np.arange(2) / 1, axis=3)": DIVISION,
+    "np.repeat(x, np.array([4 / 2]), axis=3)": DIVISION,
+    "np.repeat(x, np.array([2.0]), axis=3)": INDICES,
+    "x[:, :, (x > 0)[0, 0, 0] * 1.0]": INDICES,
     "rows = 4 / 2; np.zeros((rows // 1, 2))": EARLIER,
     "{}.has_key(1)": "gone in Python 3; write key in d",
     "{}.iteritems()": "write .items()",

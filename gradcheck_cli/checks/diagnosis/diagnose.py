@@ -84,11 +84,13 @@ def diagnose(
     gradient_fails = Verdict.FAIL in {found.verdict for found in gradients.values()}
     if size > LARGEST or not (fails or gradient_fails):
         return leaks
+    further = Further(case, layer, implementation, settings)
     mistakes: list[tuple[Explanation, list[str]]] = []
     if fails and size <= LARGEST_FOR_SLIPS:
         with np.errstate(all="ignore"):
-            mistakes = [*forward_causes(case, layer, problem, settings, out)]
+            mistakes = [*forward_causes(case, layer, problem, settings, out, further)]
     causes = tuple(_diagnosis(*mistake) for mistake in mistakes)
+    leaks = () if causes else leaks  # what forward depends on beside follows from its mistake
     # State that is wrong alone leaves the function that is differentiated as it should be.
     forward_fails = fails and forward is not None and forward.name not in problem.state
     if not (forward_fails or gradient_fails):
@@ -116,7 +118,6 @@ def diagnose(
             explained = any(forward.name in names for _, names in mistakes)
             return (*leaks, *causes, *(() if explained else (_own_function(layer, forward),)))
     slips = problem.reference and size <= LARGEST_FOR_SLIPS
-    further = Further(case, layer, implementation, settings)
     with np.errstate(all="ignore"):  # what was returned may be as large as it likes
         tries: Iterator[Hypothesis] = _hypotheses(
             evidence, implementation, further, slips=slips, forward_fails=forward_fails

@@ -26,6 +26,9 @@ _NEAR = 2.0**-6
 #: Ratios of numbers up to this are simple.
 _SIMPLE = 12
 
+#: A factor that is so near to 1 is none: what is left out is small, an eps, say.
+_NEAR_ONE = 2.0**-7
+
 #: Factors that are equal in a case are all told up to this many; of more, none.
 _MOST_TOLD = 4
 
@@ -140,9 +143,9 @@ def any_factor(evidence: Evidence, further: Further) -> Iterator[Hypothesis]:
         # An element is spent on the factor itself.
         if ratio is None or not evidence.fits(name, evidence.multiple(name, ratio), spent=1):
             continue
+        if abs(ratio - 1) <= _NEAR_ONE:
+            continue
         near = _tolerance(evidence) * abs(ratio)
-        if abs(ratio - 1) <= near:
-            continue  # what is missing is small, and no factor: an eps, say
         found = {other.case: there for other in _some(further) if (there := other.ratio(name)) is not None}
         own = {words: value for words, value in _numbers(evidence.case).items() if abs(ratio - value) <= near}
         for words, value in [*own.items(), ("", float(ratio))]:

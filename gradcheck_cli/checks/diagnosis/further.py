@@ -58,11 +58,19 @@ class FurtherCase:
         self._layer, self._settings = layer, settings
         self._problem = layer.problem(case)
         self._implementation = packed(implementation, self._problem)
+        self._raised: bool | None = None
 
     @cached_property
     def setting(self) -> Evidence | None:
         """The case without what the code makes of it, if that is known before it is run."""
         return self._evidence({}) if self._problem.reference else self.run
+
+    @cached_property
+    def raises(self) -> bool | None:
+        """Whether the code raises here; None where it cannot be asked."""
+        if self.run is not None:
+            return False
+        return self._raised
 
     @cached_property
     def run(self) -> Evidence | None:
@@ -72,11 +80,15 @@ class FurtherCase:
             out = out.copy() if isinstance(out, np.ndarray) else out
             self._problem = adopt_output_shape(out, self._problem, self.case, self._implementation.order)
             forward = check_forward(out, self._problem, self.case.dtype, self._settings)
-            if forward and forward.verdict is not Verdict.PASS:
-                return None
             problem = self._problem
             found = self._implementation.backward(problem.cotangent, cache, problem.differentiable)
-        except (ImplementationError, NotExpressibleError):
+        except ImplementationError:
+            self._raised = True
+            return None
+        except NotExpressibleError:
+            return None
+        self._raised = False
+        if forward and forward.verdict is not Verdict.PASS:
             return None
         wide = working_dtype(self.case.dtype)
         returned = {n: np.asarray(a).astype(wide) for n, a in found.items() if usable(a, self.case.dtype)}

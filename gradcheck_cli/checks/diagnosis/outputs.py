@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gradcheck_cli.arrays import working_dtype
+from gradcheck_cli.arrays import epsilon, working_dtype
 from gradcheck_cli.checks.comparison import Expected, judge_elements
 from gradcheck_cli.checks.diagnosis.evidence import Evidence, Explanation
 from gradcheck_cli.checks.forward import expected_output
@@ -16,21 +16,29 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from gradcheck_cli.arrays import Array
+    from gradcheck_cli.checks.diagnosis.further import Further
     from gradcheck_cli.checks.settings import Settings
     from gradcheck_cli.layers.framework.case import Case
+    from gradcheck_cli.layers.framework.fault import ForwardFault
     from gradcheck_cli.layers.framework.layer import Layer
     from gradcheck_cli.layers.framework.problem import Problem
 
+#: Further cases in which forward is looked at before a mistake is believed.
+_MOST = 2
+
 
 def forward_causes(
-    case: Case, layer: Layer, problem: Problem, settings: Settings, out: object
+    case: Case, layer: Layer, problem: Problem, settings: Settings, out: object, further: Further
 ) -> Iterator[tuple[Explanation, list[str]]]:
     """Yield mistakes in forward that explain outputs to roundoff, with the names of these; each output has one at most.
 
-    A mistake that explains all wrong outputs comes before those that explain one each.
+    A mistake that explains all wrong outputs comes before those that explain one each. None is yielded that is refuted
+    by another case, where it would show and forward is right. A single output may be of another shape than it should.
     """
     wide = working_dtype(case.dtype)
-    if not isinstance(out, np.ndarray) or out.shape != problem.expected.shape or not np.isfinite(out).all():
+    if not isinstance(out, np.ndarray) or out.dtype.kind != "f" or not np.isfinite(out).all():
+        return
+    if problem.outputs and out.shape != problem.expected.shape:
         return
     right = _parts(problem, expected_output(problem, out))
     returned = problem.parts(out.astype(wide))
@@ -40,16 +48,24 @@ def forward_causes(
         problem=problem,
         settings=settings,
         returned=returned,
-        failing=tuple(n for n in right if judge_elements(returned[n], right[n], case.dtype, settings).wrong.any()),
+        failing=tuple(
+            name
+            for name, array in returned.items()
+            if array.shape != right[name].value.shape
+            or judge_elements(array, right[name], case.dtype, settings).wrong.any()
+        ),
         derivatives=right,
     )
     found: dict[str, Explanation] = {}
-    for fault in layer.forward_faults(case, _widened(problem, wide), out.astype(wide)):
+    observed = out.astype(wide) if out.shape == problem.expected.shape else problem.expected
+    for fault in layer.forward_faults(case, _widened(problem, wide), observed):
         explained = [
             name for name in evidence.failing if name in fault.outputs and _fits(evidence, name, fault.outputs[name])
         ]
+        if not explained or _refuted(fault, layer, further):
+            continue
         explanation = Explanation(code=fault.code, cause=fault.cause, remedy=fault.remedy)
-        if explained and explained == [*evidence.failing]:
+        if explained == [*evidence.failing]:
             found = dict.fromkeys(explained, explanation)
             break
         found = dict.fromkeys(explained, explanation) | found
@@ -59,10 +75,40 @@ def forward_causes(
 
 def _fits(evidence: Evidence, name: str, value: Array) -> bool:
     right = evidence.right(name)
-    if value.shape != right.value.shape or not np.isfinite(value).all():
-        return False
-    hypothesis = replace(right, value=value, scale=np.maximum(right.scale, abs(value)))
-    return evidence.fits(name, hypothesis)
+    return bool(np.isfinite(value).all()) and evidence.fits(name, _hypothesis(right, value))
+
+
+def _hypothesis(right: Expected, value: Array) -> Expected:
+    """Return what an output would be, with the roundoff of the right one."""
+    alike = value.shape == right.value.shape
+    scale = np.maximum(right.scale if alike else right.scale.mean(), abs(value))
+    bound = right.error_bound if alike else epsilon(value.dtype) * scale
+    return replace(right, value=value, scale=scale, error_bound=bound)
+
+
+def _refuted(fault: ForwardFault, layer: Layer, further: Further) -> bool:
+    """Tell whether forward is right in a case in which the mistake would show."""
+    asked = 0
+    for other in further:
+        if asked == _MOST or other.setting is None or other.setting.problem.expected_for_draws:
+            break
+        case, problem = other.case, other.setting.problem
+        right = _parts(problem, expected_output(problem, None))
+        evidence = replace(other.setting, derivatives=right)
+        same = [
+            found
+            for found in layer.forward_faults(case, _widened(problem, problem.expected.dtype), problem.expected)
+            if (found.code, found.cause) == (fault.code, fault.cause)
+        ]
+        shown = [
+            any(evidence.differs(name, _hypothesis(right[name], value)) for name, value in found.outputs.items())
+            for found in same
+        ]
+        if shown and all(shown):
+            if other.run is not None:
+                return True
+            asked += 1
+    return False
 
 
 def _parts(problem: Problem, whole: Expected) -> dict[str, Expected]:
