@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from gradcheck_cli.checks.diagnosis.at_zeros import wrong_at_zeros
 from gradcheck_cli.checks.diagnosis.overflow import why_not_finite
 from gradcheck_cli.checks.duties import FirstRun, try_duties, untried_duties
 from gradcheck_cli.checks.forward import adopt_output_shape, check_forward
@@ -234,6 +235,8 @@ def _causes(
     """Say why something is wrong, and what is known of forward beside that."""
     if not_finite := why_not_finite(out, returned, layer, problem):
         return *found.leaks, not_finite
+    if zeros := wrong_at_zeros(returned, found, problem, case.dtype, settings):
+        return *found.leaks, zeros
     from gradcheck_cli.checks.diagnosis.diagnose import diagnose  # 15 ms, and only for a case that fails
 
     diagnosis = diagnose(

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from gradcheck_cli.numeric.black_box import Function
     from gradcheck_cli.numeric.estimate import Estimate, Leak
 
-#: The error bound of a derivative that is good enough, in roundings: what is below disappears in the tolerance.
+#: The error bound of a derivative that is good enough, in roundings: less would not show beside the tolerance.
 _RESOLUTION = 0.5
 
 #: The same as a share of the scale, where roundings are large: to within half of one in float16, differences agree by
@@ -44,14 +44,14 @@ def resolution(rounding: float) -> float:
 
 @dataclass(frozen=True, kw_only=True)
 class Gradients:
-    """What was found out about the gradients that an implementation owes."""
+    """The verdicts on the gradients of an implementation, and what differentiating its forward has shown."""
 
     results: dict[str, ArrayResult]  #: by the gradient's name
-    #: What they should have been, by the input's name: of those that were differentiated element by element.
+    #: The derivatives of forward, by the input's name, where it was differentiated element by element.
     derivatives: dict[str, Estimate]
-    leaks: tuple[Diagnosis, ...] = ()  #: what was found out about forward on the way
-    ignored: tuple[str, ...] = ()  #: inputs on which forward does not depend, of those that were differentiated so
-    remarks: tuple[Diagnosis, ...] = ()  #: what is worth to be said of a pass
+    leaks: tuple[Diagnosis, ...] = ()  #: where forward is less local than the layer
+    ignored: tuple[str, ...] = ()  #: inputs in `derivatives` on which forward does not depend
+    remarks: tuple[Diagnosis, ...] = ()  #: what a pass should mention
 
 
 def check_gradients(
@@ -61,9 +61,9 @@ def check_gradients(
     dtype: str,
     settings: Settings,
 ) -> Gradients:
-    """Hold each gradient owed against the numerical derivative of forward.
+    """Compare each gradient with the numerical derivative of forward.
 
-    A gradient whose form is wrong is not differentiated: nothing could be compared with it.
+    Where a gradient has the wrong form, such as a wrong shape, nothing is differentiated: there is nothing to compare.
 
     Args:
         gradients: what backward returned, by the input's name.
@@ -122,7 +122,7 @@ def unchecked_gradients(
     reason: str,
     returned: Mapping[str, object] | None = None,
 ) -> dict[str, ArrayResult]:
-    """Give every gradient owed the same verdict, without having looked at its elements."""
+    """Give every expected gradient the same verdict, without comparing its elements."""
     arrays = returned or {}
     subjects = (
         Subject(name=f"d{name}", array=arrays.get(name), dtype=dtype, shape=problem.inputs[name].shape)
@@ -134,7 +134,7 @@ def unchecked_gradients(
 def numeric_inputs(implementation: Implementation, problem: Problem) -> dict[str, Array]:
     """Choose the inputs for the numeric side: the same values in the working dtype, where forward accepts that.
 
-    A kernel compiled for one dtype refuses any other; then the numeric side has to live with its roundoff.
+    A kernel compiled for one dtype refuses any other; then the derivatives carry its roundoff.
     """
     wide = dict(problem.inputs)
     wide |= {name: wide[name].astype(working_dtype(wide[name].dtype)) for name in problem.differentiable}
@@ -168,7 +168,7 @@ def _check_projected(
 
 
 def _doubt(derivative: Estimate, name: str) -> str | None:
-    """Say why the numerical derivative may be rough, if that was found out."""
+    """Say why the error bound of the derivative may be large, if that is known."""
     if derivative.noise:
         return noisy(derivative.noise)
     if derivative.kinks.any():

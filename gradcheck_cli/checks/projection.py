@@ -1,4 +1,4 @@
-"""The verdict on a gradient that was seen along directions, and in some elements."""
+"""The verdict on a gradient that was compared along random directions, and in some elements."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 
 
 def compare_projection(subject: Subject, projection: Projection, settings: Settings) -> ArrayResult:
-    """Judge a gradient, of the right form, by its projections.
+    """Judge a gradient of the right form by its projection.
 
-    It is wrong where a single element is found to be. It is right if all directions agree and a lost element would
-    have shown in them.
+    It is wrong if a single element is found to be wrong. It is right if it agrees along all directions and an error as
+    large as a typical element would have shown in them.
     """
     gradient = np.asarray(subject.array)
     expected = replace(projection.estimate, doubt=noisy(projection.estimate.noise))

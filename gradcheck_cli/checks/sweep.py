@@ -1,4 +1,4 @@
-"""One case of one implementation, swept through the steps that its derivatives could be taken with."""
+"""One case of one implementation, differentiated with one step after the other."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ if TYPE_CHECKING:
 
 
 def sweep_case(case: Case, implementation: Implementation, settings: Settings) -> StepSweep:
-    """Hold plain central differences of forward, in the case's own dtype, against the checker's derivative.
+    """Compare plain central differences of forward, in the case's own dtype, with the checker's derivative.
 
-    Backward is not called: it has no part in how well a difference can be taken.
+    Backward is not called: it does not affect the error of a difference.
     """
     blank = StepSweep(implementation=implementation.name, case=case, verdict=Verdict.SKIP, reason=case.impossible())
     if blank.reason:
@@ -74,7 +74,7 @@ def failed_sweep(
     reason: str,
     traceback: str | None = None,
 ) -> StepSweep:
-    """Report a case of which an implementation left nothing to sweep: it raised, hung or crashed."""
+    """Return the result of a case in which an implementation raised, hung or crashed."""
     return StepSweep(implementation=name, case=case, verdict=Verdict.ERROR, reason=reason, traceback=traceback)
 
 

@@ -59,9 +59,9 @@ def faults(
     yield from missed_parts(case)
     yield from confused(right, axes[1])
     yield from assigned_shares(case)
-    yield from cotangent_layouts(right, ("N", "F" if axes == _AXES else "C", "H'", "W'"))
     if axes == _AXES:  # a depthwise kernel makes no columns of several channels
-        yield from column_layouts(case)
+        yield from column_layouts(case)  # where dx alone is wrong, dout is not
+    yield from cotangent_layouts(right, ("N", "F" if axes == _AXES else "C", "H'", "W'"))
 
 
 def kernels(right: Backward, once: str, order: str) -> Iterator[Fault]:

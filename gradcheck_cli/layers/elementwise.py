@@ -52,6 +52,7 @@ def activation(
     slope: Callable[[Array], Array],
     names: tuple[str, ...],
     faults: Callable[[], Iterable[Fault]],
+    zeros: tuple[str, ...] = ("x",),
 ) -> Layer:
     """Make the layer of an activation.
 
@@ -61,6 +62,7 @@ def activation(
         slope: of the output, the sum of the absolute values of the terms that its slope is computed from.
         names: what people call it.
         faults: what people get wrong in backward.
+        zeros: as `make_problem` has them; none where it has a kink at 0.
     """
 
     def problem(case: ElementwiseCase) -> Problem:
@@ -77,6 +79,7 @@ def activation(
             # None of them is steeper than 1, so that what x was rounded by counts once at most.
             scale=lambda x: (np.maximum(abs(x), abs(pair[0](x)[0])),),
             gradient_scale=lambda dout, x: {"x": abs(dout) * slope(pair[0](x)[0])},
+            zeros=zeros,
         )
 
     return Layer(

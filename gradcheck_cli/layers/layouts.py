@@ -40,8 +40,8 @@ def cotangent_layouts(right: Backward, axes: tuple[str, ...]) -> Iterator[Fault]
     """
     own = tuple(range(len(axes)))
     outer = len(own) - 1
-    #: Orders in which dout is a matrix of one row, or one column, for each filter.
-    matrices = [order for order in itertools.permutations(own) if order.index(1) in (0, outer)]
+    # Orders in which dout is a matrix of one row, or one column, for each filter.
+    matrices = [order for place in (0, outer) for order in itertools.permutations(own) if order.index(1) == place]
     orders = [(own, other) for other in itertools.permutations(own)]
     orders += [(really, other) for really in matrices for other in matrices if _cyclic(really) and _cyclic(other)]
     for really, other in orders:

@@ -93,7 +93,7 @@ def _paths() -> Iterator[tuple[str, str, str, Change]]:
     """Yield paths that are left out, or go through something else."""
     yield (
         "forget-gate",
-        "In {names} the forget gate is left out: dprev_c is dc.",
+        "In {names} the forget gate is left out.",
         _PATH,
         lambda p: replace(p, dprev_c=p.dc),
     )

@@ -170,6 +170,7 @@ def pooling(
                     COLUMN: window(OUT_COLUMN, columns, kernel=case.pool_width, stride=case.stride),
                 }
             },
+            zeros=() if unmasked else ("x",),  # two zeros in a window are a tie
         )
 
     def faults(case: PoolCase, problem: Problem) -> Iterator[Fault]:

@@ -63,4 +63,5 @@ LAYER = activation(
     slope=np.sign,
     names=("relu",),
     faults=_faults,
+    zeros=(),
 )

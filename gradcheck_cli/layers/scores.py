@@ -50,6 +50,7 @@ def loss(
     gradient_scale: Callable[[Array, Array], Array],
     faults: Callable[[], Iterable[Fault]],
     forward_faults: Callable[[Array, Array], Iterable[ForwardFault]],
+    zeros: tuple[str, ...] = (),
     guards: Callable[[Problem], Iterable[Guard]] = lambda _problem: (),
     overflows: Callable[[Problem, bool], Iterable[Overflow]] = lambda _problem, _finite: (),
 ) -> Layer:
@@ -61,6 +62,7 @@ def loss(
         names: what people call it.
         scale: (x, y) -> the sum of the absolute values of the loss's terms.
         gradient_scale: (x, y) -> the same of the gradient.
+        zeros: as `make_problem` has them; a hinge may have its kink there.
         guards: as a `Layer` has them.
         overflows: as a `Layer` has them.
         faults: what people get wrong in the gradient.
@@ -86,6 +88,7 @@ def loss(
             reference=(function,),
             scale=lambda x, y: (scale(x, y),),
             gradient_scale=lambda _, x, y: {"x": gradient_scale(x, y)},
+            zeros=zeros,
         )
 
     def standard() -> tuple[ScoresCase, ...]:

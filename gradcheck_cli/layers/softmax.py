@@ -62,6 +62,7 @@ LAYER = loss(
     names=("softmax", "cross_entropy", "crossentropy"),
     scale=scale,
     gradient_scale=gradient_scale,
+    zeros=("x",),
     guards=_guards,
     overflows=lambda problem, finite: overflows(problem.inputs["x"], problem.inputs["y"], finite=finite),
     faults=faults,

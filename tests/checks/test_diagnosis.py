@@ -345,6 +345,15 @@ def test_one_cause_of_several_wrong_gradients_is_told_once() -> None:
     assert found.text.startswith("In dx, dw and db dout is ignored: it is replaced by ones.")
 
 
+def test_a_reshape_is_told_of_the_array_that_is_reshaped() -> None:
+    """The gradient of the columns alone is mixed up where dw is right; else it is dout, as it is transposed in code."""
+    case = ConvCase(N=3, C=2, H=6, W=7, F=4)
+    (found,) = check(case, planted("columns_reshaped_in_dx")).diagnosis
+    assert found.text.startswith("In dx the gradient of the columns, (C, HH, WW, N, H', W'), is reshaped as if")
+    (found,) = check(case, planted("dout_transposed_with_samples_before_positions")).diagnosis
+    assert "dout is transposed to the axes (F, N, H', W'), and reshaped as if they were (F, H', W', N)" in found.text
+
+
 def test_two_causes_are_told_apart() -> None:
     def backward(dout: Any, stored: Any) -> Any:
         dx, dw, db = conv_backward_naive(dout, stored)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gradcheck_cli.arrays import signed_uniform, working_dtype
+from gradcheck_cli.arrays import signed_uniform, with_zeros, working_dtype
 from gradcheck_cli.layers.framework.axes import anonymous
 from gradcheck_cli.layers.framework.coupling import derive_couplings
 from gradcheck_cli.layers.framework.layer import fresh
@@ -42,6 +42,7 @@ def make_problem(
     relations: Relations = MappingProxyType({}),
     scale: Callable[..., tuple[Array, ...]] | None = None,
     gradient_scale: Callable[..., Mapping[str, Array]] | None = None,
+    zeros: tuple[str, ...] = ("x",),
 ) -> Problem:
     """Make the problem of a case.
 
@@ -61,6 +62,7 @@ def make_problem(
             forward makes of absolute values, if not given.
         gradient_scale: (cotangents of the outputs, inputs, parameters) -> of gradients in which terms cancel that
             their Jacobian does not show, the sum of the absolute values of these terms.
+        zeros: inputs of which some elements are made 0: those in which forward is smooth there.
     """
     wide, dtype = working_dtype(case.dtype), np.dtype(case.dtype)
     source = source or case.source()
@@ -68,7 +70,11 @@ def make_problem(
         names = [name for name in axes if name not in ("out", *outputs, *state)]
         sizes = {name: tuple(getattr(case, axis.size) for axis in axes[name]) for name in names if name not in shapes}
         inputs = {name: signed_uniform(source, {**sizes, **shapes}[name]) for name in names}
-    given = {name: _as(value, dtype) for name, value in inputs.items()}
+    drawn = {  # indices are left as they are
+        name: with_zeros(value, case.seed) if name in zeros and value.dtype.kind == "f" else value
+        for name, value in inputs.items()
+    }
+    given = {name: _as(value, dtype) for name, value in drawn.items()}
     typed = None if parameters is None else {key: _as(value, dtype) for key, value in parameters.items()}
     widened = [_as(value, wide) for value in given.values()]
     settings = [] if typed is None else [{key: _as(value, wide) for key, value in typed.items()}]

@@ -49,7 +49,11 @@ def jacobian_pattern(problem: Problem, layer_name: str, moved: str) -> Array:
         returned = forward(*values.values(), *given)[: len(layer.outputs)]
         return np.concatenate([np.ravel(a) for a in (*returned, *(given[0][name] for name in layer.state))])
 
-    inputs = {name: value.copy() for name, value in problem.inputs.items()}
+    # An element of w does not show where it meets a zero of x.
+    inputs = {
+        name: np.where(value == 0, 0.7, value) if value.dtype.kind == "f" else value.copy()
+        for name, value in problem.inputs.items()
+    }
     base, flat = out(inputs), inputs[moved].reshape(-1)
     pattern = np.zeros((flat.size, base.size), bool)
     for element in range(flat.size):

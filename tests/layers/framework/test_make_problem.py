@@ -46,7 +46,9 @@ def test_inputs_are_drawn_and_scaled_by_absolute_values() -> None:
         problem = make_problem(ToyCase(dtype=dtype, seed=3), axes=axes, reference=(forward, backward))
         x, w = (problem.inputs[name] for name in ("x", "w"))
         assert (x.shape, w.shape, x.dtype.name, w.dtype.name) == ((3, 4), (4,), dtype, dtype)
-        assert (np.abs(x) >= 0.5).all()
+        assert (np.abs(x[x != 0]) >= 0.5).all()
+        assert np.count_nonzero(x) == 11, "one element in eight is zero, of w none"
+        assert w.all()
         assert (x < 0).any()
         assert (x > 0).any()
         np.testing.assert_array_equal(problem.expected, x.astype(float) * w.astype(float))
