@@ -55,7 +55,7 @@ def lstm_step_forward(
     next_c = f * prev_c + i * g
     squashed = np.tanh(next_c)
     slopes = np.hstack([ifo * (1 - ifo), 1 - g * g])
-    cache = Cache(x, prev_h, prev_c, Wx, Wh, i, f, o, g, squashed, sums, slopes, slope=1 - squashed * squashed)
+    cache = Cache(x, prev_h, prev_c, Wx, Wh, i, f, o, g, squashed, sums, slopes, 1 - squashed * squashed)
     return o * squashed, next_c, cache
 
 

@@ -36,7 +36,7 @@ def rnn_step_forward(x: Array, prev_h: Array, Wx: Array, Wh: Array, b: Array) ->
     """Return next_h = tanh(x Wx + prev_h Wh + b), and the cache."""
     a = x @ Wx + prev_h @ Wh + b
     next_h = np.tanh(a)
-    return next_h, Cache(x, prev_h, Wx, Wh, a, slope=1 - next_h * next_h)
+    return next_h, Cache(x, prev_h, Wx, Wh, a, 1 - next_h * next_h)
 
 
 def rnn_step_backward(dnext_h: Array, cache: Cache) -> tuple[Array, Array, Array, Array, Array]:

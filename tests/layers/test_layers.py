@@ -285,7 +285,11 @@ def _course_file(folder: Path) -> Path:
         "from gradcheck_cli.layers.scores import of_label, picked\n"
     )
     sources = [
-        inspect.getsource(function).replace("Array", "object").replace("Param", "dict").replace("Cache", "tuple")
+        inspect.getsource(function)
+        .replace("Array", "object")
+        .replace("Param", "dict")
+        .replace(" Cache(", " (")  # a named tuple
+        .replace("Cache", "tuple")
         for name in OTHERS
         for function in next(iter(LAYERS[name].builtin.values()))
     ]
