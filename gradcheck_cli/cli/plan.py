@@ -94,22 +94,15 @@ def plan_files(specs: tuple[str, ...], asked: Asked, *, quiet: bool, verbose: bo
         click.UsageError: there is nothing in the only one, or it cannot be imported. Of several that is a result.
     """
     from gradcheck_cli.engine.survey import survey  # only where no layer is named
-    from gradcheck_cli.implementation.survey import files_in, unsearched
+    from gradcheck_cli.implementation.load import NothingToCheckError
 
     parts: list[Part] = []
     known: list[CaseResult] = []
+    empty: list[str] = []  # what is said of files of a folder that have nothing
     cases: dict[str, tuple[Cases, Cases]] = {}  # of each layer, those that are drawn and those that --shard leaves
     if layers := [spec for spec in specs if spec in TITLES]:
         raise click.UsageError(f"{layers[0]} is a layer, and comes first: gradcheck {layers[0]} FILE.py")
-    files = list(dict.fromkeys(file for spec in specs for file in files_in(spec)))
-    below = {spec: pattern for spec in specs if (pattern := unsearched(spec, files))}
-    if not files:
-        whose = "its" if len(specs) == 1 else "their"
-        instead = f"{whose} folders are not searched: name them, {' '.join(below.values())}"
-        why = f"{', '.join(specs)} has no file that speaks of a layer"
-        raise click.UsageError(f"{why}; {instead if below else 'name one, FILE.py'}.")
-    for folder, pattern in below.items() if not quiet else ():
-        click.echo(clean(f"{folder}: its folders are not searched: name them, {pattern}"), err=True)
+    files = _files_of(specs, quiet=quiet)
     for file in files:
         try:
             with interruptible():
@@ -119,6 +112,9 @@ def plan_files(specs: tuple[str, ...], asked: Asked, *, quiet: bool, verbose: bo
         except ImplementationNotFoundError as error:
             if len(files) == 1:
                 raise click.UsageError(str(error)) from error
+            if isinstance(error, NothingToCheckError) and file not in specs:  # nobody said that it has something
+                empty.append(str(error))
+                continue
             known.append(_known(file, "", Verdict.ERROR, str(error), asked))
             continue
         _remark(file, found, quiet=quiet, verbose=verbose)
@@ -130,7 +126,35 @@ def plan_files(specs: tuple[str, ...], asked: Asked, *, quiet: bool, verbose: bo
         misfits = found.misfits.items()
         known += [_known(spec, one.layer, Verdict.SKIP, one.reason or "", asked) for spec, one in misfits]
         known += [_error(spec, one, asked) for spec, one in found.errors.items()]
+    if empty and not parts and not known:
+        raise click.UsageError(clean(f"{', '.join(specs)} has nothing that can be checked: {empty[0]}"))
+    for line in empty if not quiet else ():
+        click.echo(clean(line), err=True)
     return _planned(parts, tuple(known), asked)
+
+
+def _files_of(specs: tuple[str, ...], *, quiet: bool) -> list[str]:
+    """List the files to search, those of folders too, and say on stderr which of these are left out.
+
+    Raises:
+        click.UsageError: there are none.
+    """
+    from gradcheck_cli.implementation.survey import files_in, left_out_of, unsearched
+
+    files = list(dict.fromkeys(file for spec in specs for file in files_in(spec)))
+    below = {spec: pattern for spec in specs if (pattern := unsearched(spec, files))}
+    notes = {spec: note for spec in specs if (note := left_out_of(spec))}
+    if not files:
+        whose = "its" if len(specs) == 1 else "their"
+        instead = f"{whose} folders are not searched: name them, {' '.join(below.values())}"
+        why = f"{', '.join(specs)} has no file that speaks of a layer"
+        left_out = f"; not searched: {'; '.join(notes.values())}" if notes else ""
+        raise click.UsageError(clean(f"{why}{left_out}; {instead if below else 'name one, FILE.py'}."))
+    for folder, note in notes.items() if not quiet else ():
+        click.echo(clean(f"{folder}: not searched: {note}"), err=True)
+    for folder, pattern in below.items() if not quiet else ():
+        click.echo(clean(f"{folder}: its folders are not searched: name them, {pattern}"), err=True)
+    return files
 
 
 def list_cases(plan: Plan, *, layers: bool) -> int:
@@ -170,9 +194,10 @@ def _error(name: str, blamed: Blame, asked: Asked) -> CaseResult:
 
 def _remark(file: str, found: Survey, *, quiet: bool, verbose: bool) -> None:
     """Say on stderr what is not checked, and on request what the file printed."""
-    from gradcheck_cli.implementation.survey import said
+    from gradcheck_cli.implementation.folder import shortened
 
     if found.printed and verbose:
         click.echo(f"{clean(file)} printed, while it was loaded:\n{found.printed}", err=True)
     if found.others and not quiet:
-        click.echo(clean(f"{file}: not checked: {said(found.others)} (no known layer)"), err=True)
+        hint = f"; {found.command}" if found.command else ""
+        click.echo(clean(f"{file}: not checked: {shortened(found.others)} (no known layer){hint}"), err=True)

@@ -11,7 +11,16 @@ from gradcheck_cli.engine.runner import guarded
 from gradcheck_cli.guard.process import BugError, DiedError
 from gradcheck_cli.guard.state import undisturbed
 from gradcheck_cli.implementation.find import ImplementationNotFoundError
-from gradcheck_cli.implementation.survey import Found, Inventory, Offer, nothing, take_inventory, whose
+from gradcheck_cli.implementation.load import NothingToCheckError
+from gradcheck_cli.implementation.survey import (
+    Found,
+    Inventory,
+    Offer,
+    function_command,
+    nothing,
+    take_inventory,
+    whose,
+)
 from gradcheck_cli.layers import LAYERS
 
 if TYPE_CHECKING:
@@ -29,6 +38,7 @@ class Survey:
     misfits: dict[str, Found] = field(default_factory=dict)  #: what is called after a layer, and cannot be called
     errors: dict[str, Blame] = field(default_factory=dict)  #: what hung or crashed, or where the checker has a bug
     others: tuple[str, ...] = ()  #: functions and classes that are of no known layer
+    command: str | None = None  #: how the first pair of these is checked
     printed: str = ""  #: while the file was loaded
 
 
@@ -62,17 +72,18 @@ def _survey(spec: str, limits: Limits) -> Survey:
     errors = {offer.spec: one for offer, one in found.items() if isinstance(one, Blame)}
     misfits = {spec: one for spec, one in fitting.items() if one.reason}
     misfits |= {half.spec: Found(layer=half.layers[0], reason=_ALONE) for half in inventory.halves}
-    others = (
-        *inventory.others,
-        *dict.fromkeys(name for offer, one in found.items() if not one for name in offer.names),
-    )
+    checked = {name for offer, one in found.items() if one for name in offer.names}
+    unknown = [offer for offer, one in found.items() if not one]
+    others = tuple(dict.fromkeys([*inventory.others, *(name for offer in unknown for name in offer.names)]))
+    others = tuple(name for name in others if name not in checked)
     if not fitting and not misfits and not errors:
-        raise ImplementationNotFoundError(nothing(spec, others))
+        raise NothingToCheckError(nothing(spec, others, unknown))
     return Survey(
         layers={spec: one.layer for spec, one in fitting.items() if not one.reason},
         misfits=misfits,
         errors=errors,
         others=others,
+        command=function_command(unknown),
         printed=printed,
     )
 

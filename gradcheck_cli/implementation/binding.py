@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import inspect
 from dataclasses import dataclass, field
 from itertools import product
 from typing import TYPE_CHECKING, Any, assert_never
 
 from gradcheck_cli.implementation.implementation import ImplementationError, NotExpressibleError, call, name_of
-from gradcheck_cli.implementation.slots import MisfitError, SlotKind, parameters_of, written
+from gradcheck_cli.implementation.slots import MisfitError, SlotKind, parameters_of, signature_of, written
 from gradcheck_cli.layers.vocabulary import word
 
 if TYPE_CHECKING:
@@ -85,7 +84,8 @@ def readings(slots: Iterable[Slot], vocabulary: Vocabulary) -> Iterator[Reading]
     if any(slot.kind is SlotKind.DICTIONARY for slot in slots):
         lacking: list[str] = []
     else:
-        lacking = [key for key in vocabulary.arguments if key not in arguments]
+        said = {key for key, argument in vocabulary.arguments.items() if arguments.keys() & set(argument.unless)}
+        lacking = [key for key in vocabulary.arguments if key not in arguments and key not in said]
     forms = [_forms(slot, vocabulary.arguments[key]) for key, slot in arguments.items()]
     absents = [list(vocabulary.arguments[key].absent) for key in lacking]
     in_pairs = any(isinstance(slot.default, tuple | list) for slot in slots)
@@ -201,9 +201,8 @@ def _value(slot: Slot, argument: Argument, title: str, reading: Reading, sizes: 
 
 def takes(function: Callable[..., Any], count: int) -> bool:
     """Tell whether a function can be called with so many arguments in order; one that does not say is to be tried."""
-    try:
-        signature = inspect.signature(function)
-    except (TypeError, ValueError):
+    signature = signature_of(function)
+    if signature is None:
         return True
     try:
         signature.bind(*[None] * count)

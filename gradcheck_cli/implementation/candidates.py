@@ -12,6 +12,8 @@ from gradcheck_cli.implementation.conventions.classes import BACKWARDS, FORWARDS
 from gradcheck_cli.implementation.conventions.functions import pair_readings
 from gradcheck_cli.implementation.conventions.gradient import own_gradient
 from gradcheck_cli.implementation.conventions.loss import loss_function
+from gradcheck_cli.implementation.layout import Blocks
+from gradcheck_cli.implementation.missing import is_missing
 from gradcheck_cli.implementation.slots import MisfitError
 
 if TYPE_CHECKING:
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
     from gradcheck_cli.implementation.implementation import Implementation
     from gradcheck_cli.implementation.load import Loaded
     from gradcheck_cli.layers.framework.layer import Layer
-    from gradcheck_cli.layers.vocabulary import Meaning
+    from gradcheck_cli.layers.vocabulary import BlockOrder, Meaning
 
 #: What the passes are called, as words in the names of functions.
 _FORWARD = {"forward", "forwards", "fwd", "fprop", "feedforward", "fw", "ff"}
@@ -32,7 +34,7 @@ _BACKWARD = {
 _NOISE = {"pass", "prop", "propagation", "propagate", "step"}
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)  # what is the user's may have no equality and no hash
 class Candidate:
     """A pair of functions or a class."""
 
@@ -51,7 +53,9 @@ class Candidate:
         return inspect.isclass(self.objects[0])
 
     def readings(self, layer: Layer) -> Iterator[Implementation]:
-        """List the ways to understand it, the likeliest first; those in which parameters mean something else come last.
+        """List the ways to understand it, the likeliest first.
+
+        Those in which parameters mean something else, or blocks such as gates come in another order, are the last.
 
         Raises:
             MisfitError: there is none.
@@ -59,6 +63,8 @@ class Candidate:
         yield from self._readings(layer)
         for title, meaning in layer.vocabulary.meanings.items():
             yield from (_meant(reading, title, meaning) for reading in self._readings(layer))
+        for title, order in layer.vocabulary.block_orders.items():
+            yield from (_reordered(reading, title, order) for reading in self._readings(layer))
 
     def _readings(self, layer: Layer) -> Iterator[Implementation]:
         if self.is_class:
@@ -87,6 +93,21 @@ def _meant(reading: Implementation, title: str, meaning: Meaning) -> Implementat
     return replace(reading, convention=f"{reading.convention}, {title}", forward=forward)
 
 
+def _reordered(reading: Implementation, title: str, order: BlockOrder) -> Implementation:
+    """Hand inputs on, and take gradients back, with their blocks in another order than the layer's."""
+    blocks = Blocks(order.order)
+
+    def forward(inputs: Mapping[str, Array], parameters: Mapping[str, object] | None) -> tuple[object, object]:
+        given = {name: blocks.give(value) if name in order.inputs else value for name, value in inputs.items()}
+        return reading.forward(given, parameters)
+
+    def backward(cotangent: Any, cache: object, names: tuple[str, ...]) -> Mapping[str, object]:
+        returned = reading.backward(cotangent, cache, names)
+        return {name: blocks.take(value) if name in order.inputs else value for name, value in returned.items()}
+
+    return replace(reading, convention=f"{reading.convention}, {title}", forward=forward, backward=backward)
+
+
 def candidates(loaded: Loaded, layer: Layer) -> list[Candidate]:
     """List what a module defines, or for want of any what it imports."""
     own, all_ = public(loaded, own=True), public(loaded, own=False)
@@ -95,7 +116,8 @@ def candidates(loaded: Loaded, layer: Layer) -> list[Candidate]:
 
 def partner(name: str, loaded: Loaded) -> list[tuple[str, str]]:
     """List the pairs of names that a function is one of."""
-    return [pair for pair in pairs(_functions(vars(loaded.module))) if name in pair]
+    offered = {key: value for key, value in list(vars(loaded.module).items()) if _is_callable(key, value)}
+    return [pair for pair in pairs(_functions(offered)) if name in pair]
 
 
 def functions(loaded: Loaded) -> list[str]:
@@ -122,13 +144,32 @@ def _candidate(loaded: Loaded, names: tuple[str, ...], offered: Mapping[str, Any
 
 
 def public(loaded: Loaded, *, own: bool) -> dict[str, Any]:
-    """Return what a module has that can be called: what it defines, or also what it imports."""
-    name = loaded.module.__name__
-    return {
-        key: value
-        for key, value in vars(loaded.module).items()
-        if key[0] != "_" and callable(value) and (not own or getattr(value, "__module__", None) == name)
-    }
+    """Return what a module has that can be called: what it defines, or also what it imports.
+
+    What raises when it is looked at is left out.
+    """
+    module = loaded.module.__name__ if own else None
+    return {key: value for key, value in list(vars(loaded.module).items()) if _is_offered(key, value, module)}
+
+
+def _is_offered(key: str, value: Any, module: str | None) -> bool:
+    """Tell whether something is public and can be called, and is defined in a module where one is given."""
+    if not _is_callable(key, value) or key.startswith("_"):
+        return False
+    home = getattr(value, "__module__", None)
+    return module is None or (isinstance(home, str) and home == module)
+
+
+def _is_callable(key: str, value: Any) -> bool:
+    """Tell whether something under a name can be called, and be looked at without raising."""
+    try:
+        key.isidentifier()
+        getattr(value, "__module__", None)
+        if inspect.isclass(value):
+            has_passes(value)
+        return callable(value) and not is_missing(value)
+    except Exception:  # noqa: BLE001  # a metaclass or an object of the user's may raise anything
+        return False
 
 
 def _functions(offered: Mapping[str, Any]) -> list[str]:

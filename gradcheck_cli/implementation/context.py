@@ -9,6 +9,7 @@ import inspect
 from typing import TYPE_CHECKING, Any
 
 from gradcheck_cli.implementation.implementation import Written, name_of
+from gradcheck_cli.implementation.slots import signature_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -129,10 +130,8 @@ def by_place(
 
 def _place(function: Callable[..., Any], is_context: Callable[[str], bool]) -> int | None:
     """Return the place of the one argument that is a context and has no default; None if there is none."""
-    try:
-        parameters = list(inspect.signature(function).parameters.values())
-    except (TypeError, ValueError):
-        return None
+    signature = signature_of(function)
+    parameters = list(signature.parameters.values()) if signature else []
     plain = inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD
     found = [n for n, p in enumerate(parameters) if p.default is p.empty and p.kind in plain and is_context(p.name)]
     return found[0] if len(found) == 1 else None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import os
 import shlex
 from dataclasses import replace
@@ -14,13 +13,15 @@ from gradcheck_cli.implementation.conventions.adapter import adapted
 from gradcheck_cli.implementation.conventions.gradient import own_gradient
 from gradcheck_cli.implementation.conventions.loss import loss_function
 from gradcheck_cli.implementation.conventions.pair import function_pair
+from gradcheck_cli.implementation.folder import Definitions, contents
 from gradcheck_cli.implementation.implementation import listed
 from gradcheck_cli.implementation.load import ImplementationNotFoundError, Loaded, load_file, load_module
+from gradcheck_cli.implementation.paths import is_file, is_folder, located, why_unreadable
 from gradcheck_cli.implementation.slots import MisfitError
 from gradcheck_cli.implementation.trial import Fit, Tried, best
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from gradcheck_cli.implementation.implementation import Implementation
     from gradcheck_cli.layers.framework.layer import Layer
@@ -50,13 +51,15 @@ def find(spec: str, layer: Layer, adapter: str | None = None) -> Implementation:
     offered = [_named(places[0], names, layer)] if names else [c for place in places for c in candidates(place, layer)]
     tried, misses = _try(_likeliest(offered, layer), layer)
     found = _select(tried)
+    if not names and found and (other := _other_layers(found, places, layer)):
+        raise ImplementationNotFoundError(f"{home} has no {layer.title}; {other}")
     if len(found) == 1:
         ((candidate, one),) = found.items()
         return replace(one.implementation, warnings=candidate.loaded.warnings)
     if found:
         choices = "\n".join(f"  {candidate.spec}" for candidate in found)
         raise ImplementationNotFoundError(f"{home} has several pairs or classes that fit; name one:\n{choices}")
-    raise ImplementationNotFoundError(_nothing(home, places, misses, layer))
+    raise ImplementationNotFoundError(_nothing(home, places, misses, layer, is_named=bool(names)))
 
 
 def split(spec: str) -> tuple[str, list[str]]:
@@ -70,7 +73,7 @@ def split(spec: str) -> tuple[str, list[str]]:
 
 
 def _load(home: str, spec: str, layer: Layer) -> list[Loaded]:
-    if Path(home).is_dir() and home.strip("."):
+    if is_folder(located(home)) and home.strip("."):
         return _load_folder(home, layer)
     return [load(home, spec, _accepted(layer))]
 
@@ -86,13 +89,17 @@ def load(home: str, spec: str, accepted: str) -> Loaded:
     Raises:
         ImplementationNotFoundError: there is none, or it cannot be loaded.
     """
-    path = Path(home)
-    if path.is_file() and path.suffix != ".py" and (path.suffix or os.sep in home):
-        raise ImplementationNotFoundError(f"{home} is no Python file: {_converted(path) or accepted}")
-    if path.suffix == ".py" or os.sep in home:
-        if not path.is_file():
-            raise ImplementationNotFoundError(f"{home}: there is no such file{_nearest(path)}")
-        return load_file(home)
+    path = located(home)
+    named_as_file = path.suffix == ".py" or os.sep in home
+    if named_as_file or is_file(path):
+        if why := why_unreadable(path):
+            raise ImplementationNotFoundError(f"{home} is {why}: {accepted}")
+        if is_file(path) and path.suffix != ".py" and (path.suffix or os.sep in home):
+            raise ImplementationNotFoundError(f"{home} is no Python file: {_converted(home) or accepted}")
+        if named_as_file and not is_file(path):
+            raise ImplementationNotFoundError(f"{home}: there is no such file{_nearest(home)}")
+        if named_as_file:
+            return load_file(home)
     if not all(part.isidentifier() for part in home.split(".")):
         raise ImplementationNotFoundError(f"{spec!r} is no implementation: {accepted}")
     if loaded := load_module(home):
@@ -100,8 +107,9 @@ def load(home: str, spec: str, accepted: str) -> Loaded:
     raise ImplementationNotFoundError(f"no module {home!r}: {accepted}")
 
 
-def _converted(path: Path) -> str | None:
+def _converted(home: str) -> str | None:
     """Say how a notebook becomes a Python file; None of anything else."""
+    path = Path(home)
     if path.suffix != ".ipynb":
         return None
     return f"`jupyter nbconvert --to script {shlex.quote(str(path))}` makes one of it, {path.with_suffix('.py')}"
@@ -109,26 +117,23 @@ def _converted(path: Path) -> str | None:
 
 def _load_folder(home: str, layer: Layer) -> list[Loaded]:
     """Load a package; or if it has nothing itself, those of its files that speak of the layer."""
-    path = Path(home)
-    if (path / "__init__.py").is_file():
+    path = located(home)
+    if is_file(path / "__init__.py"):
         package = load_file(home)
         if candidates(package, layer):
             return [package]
-    files = [file for file in sorted(path.glob("*.py")) if _speaks(file, layer) and not file.name.startswith("test")]
-    if not files:
+
+    def speaks(defined: Definitions) -> bool:
+        return any(word in name.lower() for name in defined.outermost for word in layer.vocabulary.names)
+
+    found = contents(path, "*.py", speaks, f"nothing is called after {layer.indefinite}")
+    note = found.note()
+    if not found.searched:
         lacking = f"{home} is a folder without {layer.indefinite} in its files"
-        raise ImplementationNotFoundError(f"{lacking}; name one, FILE.py")
-    return [load_file(str(file)) for file in files]
-
-
-def _speaks(file: Path, layer: Layer) -> bool:
-    """Tell whether a file defines something that is called after the layer, without running it."""
-    try:
-        tree = ast.parse(file.read_bytes())
-    except SyntaxError:
-        return False
-    names = [node.name.lower() for node in tree.body if isinstance(node, ast.FunctionDef | ast.ClassDef)]
-    return any(word in name for name in names for word in layer.vocabulary.names)
+        raise ImplementationNotFoundError(f"{lacking}{f'; not searched: {note}' if note else ''}; name one, FILE.py")
+    places = [load_file(str(Path(home, file.name))) for file in found.searched]
+    said = (f"{home}: not searched: {note}",) if note else ()
+    return [replace(place, warnings=(*said, *place.warnings)) for place in places]
 
 
 def plain(
@@ -188,11 +193,18 @@ def named(place: Loaded, names: list[str]) -> tuple[Any, ...]:
         ImplementationNotFoundError: there is one that the module does not have.
     """
     for name in names:
-        if not callable(getattr(place.module, name, None)):
+        if not callable(_attribute(place, name)):
             near = _close(name, functions(place))
             hint = f"; it has {listed(near)}" if near else ""
             raise ImplementationNotFoundError(f"{place.home} has no function or class {name!r}{hint}")
-    return tuple(getattr(place.module, name) for name in names)
+    return tuple(_attribute(place, name) for name in names)
+
+
+def _attribute(place: Loaded, name: str) -> Any:
+    try:
+        return getattr(place.module, name, None)
+    except Exception:  # noqa: BLE001  # a module may have a `__getattr__`, which is the user's code
+        return None
 
 
 def _likeliest(offered: list[Candidate], layer: Layer) -> list[Candidate]:
@@ -205,13 +217,13 @@ def _likeliest(offered: list[Candidate], layer: Layer) -> list[Candidate]:
     return list(reversed(once.values()))
 
 
-def _try(offered: list[Candidate], layer: Layer) -> tuple[dict[Candidate, Tried], list[str]]:
-    tried, misses = {}, []
+def _try(offered: list[Candidate], layer: Layer) -> tuple[dict[Candidate, Tried], dict[Candidate, str]]:
+    tried, misses = {}, {}
     for candidate in offered:
         try:
             found = best(candidate.readings(layer), layer)
         except MisfitError as miss:
-            misses.append(str(miss))
+            misses[candidate] = str(miss)
             continue
         if found:
             tried[candidate] = found
@@ -219,14 +231,15 @@ def _try(offered: list[Candidate], layer: Layer) -> tuple[dict[Candidate, Tried]
 
 
 def _select(tried: dict[Candidate, Tried]) -> dict[Candidate, Tried]:
-    """Take those that reproduce the reference, if any does; of these functions, if there are any."""
-    right = {candidate: one for candidate, one in tried.items() if one.fit is Fit.REPRODUCES} or tried
+    """Take those that reproduce the reference, or do so in part, if any does; of these functions, if there are any."""
+    right = {candidate: one for candidate, one in tried.items() if one.fit is Fit.REPRODUCES}
+    right = right or {candidate: one for candidate, one in tried.items() if one.fit is Fit.PARTLY} or tried
     return {candidate: one for candidate, one in right.items() if not candidate.is_class} or right
 
 
 def _adapted(home: str, names: list[str], layer: Layer, adapter: str) -> Implementation:
     where, function = split(adapter)
-    if len(function) != 1 or not Path(where).is_file():
+    if len(function) != 1 or not is_file(located(where)):
         raise ImplementationNotFoundError(f"--adapter {adapter}: give FILE.py:function, of a file that is there")
     (adapt,) = named(load_file(where), function)
     places = _load(home, home, layer)
@@ -238,22 +251,44 @@ def _adapted(home: str, names: list[str], layer: Layer, adapter: str) -> Impleme
     return replace(found, warnings=place.warnings)
 
 
-def _nothing(home: str, places: list[Loaded], misses: list[str], layer: Layer) -> str:
-    """Say what was looked for, and what comes nearest."""
+def _nothing(home: str, places: list[Loaded], misses: dict[Candidate, str], layer: Layer, *, is_named: bool) -> str:
+    """Say what was looked for, and what comes nearest or is there instead."""
     classes = "" if layer.loss or not layer.reference else ", and no class with these passes"
     sought = f"{home} has no {layer.signature}{classes}"
+    meant = is_named or any(candidate.speaks_of(layer.vocabulary.names) for candidate in misses)
+    without = "".join(f"; {warning}" for place in places for warning in place.warnings)
+    if layer.reference and not meant and (other := _what_else(places)):
+        return f"{home} has no {layer.title}; {other}{without}"
     if misses:
-        return f"{sought}; nearest: {'; '.join(misses[:3])}"
+        return f"{sought}; nearest: {'; '.join([*misses.values()][:3])}"
     have = [name for place in places for name in functions(place)]
     found = f"it has {listed(have[:8])}" + (" and more" if len(have) > 8 else "") if have else "it has no functions"
-    without = "".join(f"; {warning}" for place in places for warning in place.warnings)
     return f"{sought}; {found}{without}"
 
 
-def _nearest(path: Path) -> str:
-    if not path.parent.is_dir():
+def _other_layers(found: dict[Candidate, Tried], places: list[Loaded], layer: Layer) -> str | None:
+    """Say which layers are there, if what was found is of others, and neither called after this one nor does it."""
+    is_meant = any(candidate.speaks_of(layer.vocabulary.names) for candidate in found)
+    does_some = any(one.fit >= Fit.PARTLY for one in found.values())
+    return (
+        None
+        if is_meant or does_some or not layer.reference
+        else _what_else(places, [candidate.names for candidate in found])
+    )
+
+
+def _what_else(places: list[Loaded], names: Iterable[tuple[str, ...]] = ()) -> str | None:
+    """Say which other layers are there, and which command checks them."""
+    from gradcheck_cli.implementation.survey import what_else  # it needs this module, and only a failure needs it
+
+    return next((said for place in places if (said := what_else(place.home, names))), None)
+
+
+def _nearest(home: str) -> str:
+    path, folder = Path(home), located(home).parent
+    if not is_folder(folder):
         return f", nor a folder {path.parent}"
-    near = _close(path.name, [file.name for file in path.parent.glob("*.py")])
+    near = _close(path.name, [file.name for file in folder.glob("*.py")])
     return f"; there is {path.with_name(near[0])}" if near else ""
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from gradcheck_cli.arrays import Array
 
@@ -56,6 +56,26 @@ class Layout:
     @property
     def _order(self) -> list[int]:
         return [self.here.split().index(axis) for group in self._groups for axis in group if axis != "1"]
+
+
+@dataclass(frozen=True)
+class Blocks:
+    """Another order of equal blocks along the last axis: at each place there, the number of the block here."""
+
+    order: tuple[int, ...]
+
+    def give(self, array: Array) -> Array:
+        """Put the blocks in the order of over there."""
+        return self._arranged(array, self.order)
+
+    def take(self, array: object) -> object:
+        """Put them back; what cannot be divided so is left as it is."""
+        is_array = isinstance(array, np.ndarray) and array.ndim > 0 and array.shape[-1] % len(self.order) == 0
+        return self._arranged(array, np.argsort(self.order)) if is_array else array  # type: ignore[arg-type]
+
+    def _arranged(self, array: Array, order: Iterable[int]) -> Array:
+        blocks = np.split(array, len(self.order), axis=-1)
+        return np.concatenate([blocks[number] for number in order], axis=-1)
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ import importlib
 import importlib.util
 import io
 import os
+import shlex
 import sys
 import zlib
 from contextlib import contextmanager, redirect_stdout
@@ -19,13 +20,14 @@ from gradcheck_cli.guard.clock import in_guarded_process
 from gradcheck_cli.guard.frames import user_stack
 from gradcheck_cli.implementation.dated import remedy
 from gradcheck_cli.implementation.missing import Missing
+from gradcheck_cli.implementation.paths import current_folder, is_file, is_folder, located, tracking_folder
 from gradcheck_cli.text import clean, text_of, type_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-#: How many folders above a file are searched for what it imports: a repository is seldom deeper.
-ABOVE = 5
+#: How many folders above a file are looked into, to say where a module would be found: a repository is seldom deeper.
+_ABOVE = 5
 
 #: The folders that were put on the path, the last one first.
 _searched: list[str] = []
@@ -36,6 +38,10 @@ _warnings: dict[str, tuple[str, ...]] = {}
 
 class ImplementationNotFoundError(Exception):
     """There is no such implementation, it cannot be loaded, or there are several; the message says what would do."""
+
+
+class NothingToCheckError(ImplementationNotFoundError):
+    """A file has nothing that can be checked without further information."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,10 +59,10 @@ def load_file(home: str) -> Loaded:
     Raises:
         ImplementationNotFoundError: it is no Python, or raises.
     """
-    path = Path(home).resolve()
+    path = located(home).resolve()
     file = path / "__init__.py" if path.is_dir() else path
     with _importing(home):
-        tree = _parsed(file)
+        tree = parsed(file)
     top = package_of(file, tree)
     prefix = f"{(top or file).stem}_{zlib.crc32(os.fsencode(top or file)):08x}"
     name = ".".join([prefix, *file.relative_to(top).with_suffix("").parts]) if top else prefix
@@ -64,12 +70,29 @@ def load_file(home: str) -> Loaded:
     if name in sys.modules:
         return Loaded(home=home, module=sys.modules[name], warnings=_warnings.get(name, ()))
     before = set(sys.modules)
-    roots = _roots(file, tree)
+    roots = search_folders(file, imported_names(tree))
+
+    def remove_helpers() -> None:
+        """Remove what was imported from beside the file: another folder's `helper` is another module."""
+        new = [helper for helper in set(sys.modules) - before if not f"{helper}.".startswith(f"{prefix}.")]
+        places = {helper: _places(sys.modules[helper]) for helper in new}  # all before a package is gone
+        for helper, found in places.items():
+            if any(place.is_relative_to(root) for place in found for root in roots):
+                del sys.modules[helper]
 
     def run() -> ModuleType:
         if top:
             _make_package(prefix, top)
-        return _executed(name, file)
+        try:
+            return _executed(name, file)
+        except (ImportError, AttributeError) as error:
+            own = _own_name(file, roots)
+            if not _is_circular(error) or own is None or own in before:
+                raise
+            # A helper imports the file back under its own name, and got a second copy: as Python does, have only one.
+            remove_helpers()
+            sys.modules[name] = importlib.import_module(own)
+            return sys.modules[name]
 
     try:
         loaded = _with_stand_ins(run, home, file, roots)
@@ -77,11 +100,8 @@ def load_file(home: str) -> Loaded:
         for new in [new for new in sys.modules if f"{new}.".startswith(f"{prefix}.")]:
             del sys.modules[new]
         raise
-    # Helpers beside the file are its own: another folder's `helper` is another module.
-    for helper in set(sys.modules) - before:
-        place = getattr(sys.modules[helper], "__file__", None)
-        if place and not f"{helper}.".startswith(f"{prefix}.") and any(Path(place).is_relative_to(r) for r in roots):
-            del sys.modules[helper]
+    finally:
+        remove_helpers()
     _warnings[name] = loaded.warnings
     return loaded
 
@@ -95,7 +115,7 @@ def load_module(home: str) -> Loaded | None:
     if home in sys.modules:
         return Loaded(home=home, module=sys.modules[home], warnings=_warnings.get(home, ()))
     try:
-        loaded = _with_stand_ins(lambda: importlib.import_module(home), home, None, [Path.cwd()])
+        loaded = _with_stand_ins(lambda: importlib.import_module(home), home, None, [located("")])
     except _NoSuchModuleError:
         return None
     _warnings[home] = loaded.warnings
@@ -107,9 +127,9 @@ class _NoSuchModuleError(Exception):
 
 
 def _with_stand_ins(run: Callable[[], ModuleType], home: str, file: Path | None, roots: list[Path]) -> Loaded:
-    """Load, and where an import fails look above the file, then put something in its place, and try again."""
+    """Load; where an import fails look in the folder of the package, then put something in its place; try again."""
     missing, said = Missing(file=home), list[str]()
-    with _importing(home), _talking_to_stderr() as heard, _importable(roots) as search:
+    with _importing(home), _talking_to_stderr() as heard, tracking_folder(), _importable(roots) as search:
         while True:
             heard.truncate(heard.seek(0))  # what is said by a try that fails is said again by the next
             try:
@@ -122,16 +142,26 @@ def _with_stand_ins(run: Callable[[], ModuleType], home: str, file: Path | None,
                     raise
                 if file is None and f"{home}.".startswith(f"{name}."):
                     raise _NoSuchModuleError from error
-                above = _above(file, name) if file else None
-                if above and above not in roots:
-                    roots.append(above)
-                    search(above)
+                package = file and package_root(file)
+                if package and package not in roots and _has_module(package, name):
+                    roots.append(package)
+                    search(package)
                     continue
                 missing.names.append(name)
                 frames = user_stack(error)
                 where = Path(frames[-1].filename).name if frames else home
-                why = remedy(error, frames).strip(" ()") or "no such module"
+                why = remedy(error, frames).strip(" ()") or f"no such module{_elsewhere(file, name) if file else ''}"
                 said.append(f"{where}: `import {_plainly(name)}` failed ({why}); it goes on without")
+
+
+def _places(module: object) -> list[Path]:
+    """List the file of a module, or the folders of a package without an `__init__.py`."""
+    try:
+        file = getattr(module, "__file__", None)
+        places = [file] if file else list(getattr(module, "__path__", []))
+    except Exception:  # noqa: BLE001  # code may put anything in the place of a module
+        return []
+    return [Path(place) for place in places if isinstance(place, str)]
 
 
 def _plainly(name: str) -> str:
@@ -171,8 +201,24 @@ def _make_package(name: str, folder: Path) -> None:
     sys.modules[name] = package
 
 
-def _parsed(file: Path) -> ast.Module:
-    return ast.parse(file.read_bytes(), filename=str(file))
+def parsed(file: Path) -> ast.Module:
+    """Parse a file.
+
+    Raises:
+        SyntaxError: it is no Python, or nested too deeply for Python to read.
+        OSError: it cannot be read.
+    """
+    try:
+        return ast.parse(file.read_bytes(), filename=str(file))
+    except (RecursionError, MemoryError) as error:
+        raise SyntaxError("it is nested too deeply", (str(file), 1, None, None)) from error
+    except ValueError as error:  # a null character, before Python 3.12
+        raise SyntaxError(str(error), (str(file), 1, None, None)) from error
+
+
+def _is_circular(error: BaseException) -> bool:
+    said = [argument for argument in error.args if isinstance(argument, str)]
+    return any("partially initialized module" in text for text in said)
 
 
 def package_of(file: Path, tree: ast.Module) -> Path | None:
@@ -187,26 +233,52 @@ def package_of(file: Path, tree: ast.Module) -> Path | None:
     return top
 
 
-def _roots(file: Path, tree: ast.Module) -> list[Path]:
+def imported_names(tree: ast.Module) -> set[str]:
+    """Name the modules and packages that a file imports by absolute names, each up to its first dot."""
+    names: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names |= {alias.name.partition(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and not node.level:
+            names.add((node.module or "").partition(".")[0])
+    return names
+
+
+def search_folders(file: Path, names: set[str]) -> list[Path]:
     """List the folders to import from: the file's own, and those of the packages around it that it names."""
-    names = {
-        alias.name.partition(".")[0] for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names
-    }
-    names |= {
-        (node.module or "").partition(".")[0]
-        for node in ast.walk(tree)
-        if isinstance(node, ast.ImportFrom) and not node.level
-    }
     return [file.parent, *(folder.parent for folder in file.parents if folder.name in names)]
 
 
-def _above(file: Path, name: str) -> Path | None:
-    """Find a folder above a file that has a module of this name."""
+def package_root(file: Path) -> Path | None:
+    """Return the folder that the package of a file is in, from which its modules import each other; None for none."""
+    packages = [folder for folder in file.parents if (folder / "__init__.py").is_file()]
+    root = file.parent
+    while root in packages:
+        root = root.parent
+    return root if root != file.parent else None
+
+
+def _own_name(file: Path, roots: list[Path]) -> str | None:
+    """Return the name under which a file is imported from the widest of the folders that are searched."""
+    root = [folder for folder in roots if file.is_relative_to(folder)][-1]
+    parts = file.relative_to(root).with_suffix("").parts
+    parts = parts[:-1] if parts[-1] == "__init__" else parts
+    return ".".join(parts) if parts and all(part.isidentifier() for part in parts) else None
+
+
+def _has_module(folder: Path, name: str) -> bool:
     top = name.partition(".")[0]
-    for folder in file.parents[1:ABOVE]:
-        if (folder / f"{top}.py").is_file() or any((folder / top).glob("*.py")):
-            return folder
-    return None
+    return is_file(folder / f"{top}.py") or (is_folder(folder / top) and any((folder / top).glob("*.py")))
+
+
+def _elsewhere(file: Path, name: str) -> str:
+    """Say in which folder above a file a module would be found. It is not run: it may be there by chance."""
+    for folder in file.parents[1:_ABOVE]:
+        if _has_module(folder, name):
+            here = current_folder()
+            shown = os.path.relpath(folder, here) if here else str(folder)
+            return f" beside the file or in its package; PYTHONPATH={shlex.quote(shown)} finds it"
+    return ""
 
 
 @contextmanager

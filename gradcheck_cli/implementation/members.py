@@ -63,6 +63,14 @@ class Place:
             setattr(self.owner, str(self.key), value)
 
 
+def attributes(holder: object) -> dict[str, Any]:
+    """Return what an object keeps in attributes; nothing if it has none, or cannot be asked."""
+    try:
+        return dict(vars(holder))
+    except Exception:  # noqa: BLE001  # `__getattribute__` is the user's code
+        return {}
+
+
 def parameter_places(holder: object, synonyms: Sequence[str], number: int, count: int) -> list[Place]:
     """Find where an object keeps the array of one parameter.
 
@@ -128,7 +136,7 @@ def _named(
     plain: frozenset[str] = frozenset(),
 ) -> Iterator[Place]:
     """Yield attributes with one of these names, and entries with one of these or a plain name in collections."""
-    for name, value in list(getattr(holder, "__dict__", {}).items()):
+    for name, value in attributes(holder).items():
         reduced = word(name)
         if reduced in words:
             yield Place(holder, name)
@@ -156,7 +164,7 @@ def _beside(place: Place) -> Place | None:
 def _inside(box: object, names: Sequence[str]) -> Place | None:
     if isinstance(box, np.ndarray) or box is None:
         return None
-    entries = box if isinstance(box, dict) else getattr(box, "__dict__", {})
+    entries = box if isinstance(box, dict) else attributes(box)
     return next((Place(box, key) for key in entries if isinstance(key, str) and word(key) in names), None)
 
 

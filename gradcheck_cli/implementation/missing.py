@@ -90,9 +90,14 @@ class _Absent(ModuleType):
         self.__dict__["_missing"] = missing
 
     def __getattr__(self, name: str) -> object:
+        missing = self.__dict__["_missing"]
+        if name == "__version__":
+            if not missing.loading:
+                raise missing.error(self.__name__)
+            return "0"  # text in which a number can be looked for: older than any that is asked for
         if name.startswith("__"):
             raise AttributeError(name)
-        return _Thing(self.__name__, self.__dict__["_missing"])
+        return _Thing(self.__name__, missing)
 
 
 class _Thing:
@@ -137,13 +142,24 @@ class _Thing:
         module, missing = object.__getattribute__(self, "_origin")
         raise missing.error(module)
 
-    __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = __rtruediv__ = _refuse
-    __matmul__ = __rmatmul__ = __pow__ = __rpow__ = __neg__ = __pos__ = __abs__ = __invert__ = _refuse
-    __floordiv__ = __rfloordiv__ = __mod__ = __rmod__ = __divmod__ = __rdivmod__ = _refuse
-    __lshift__ = __rlshift__ = __rshift__ = __rrshift__ = _refuse
-    __and__ = __rand__ = __or__ = __ror__ = __xor__ = __rxor__ = _refuse
-    __lt__ = __le__ = __gt__ = __ge__ = __contains__ = __reversed__ = __round__ = _refuse
-    __iter__ = __next__ = __len__ = __bool__ = __int__ = __float__ = __complex__ = __index__ = __array__ = _refuse
+    def _compute(self, *_: object) -> _Thing:
+        return self._use()
+
+    def _deny(self, *_: object) -> bool:
+        """Answer a condition at the top of a file as if nothing of the module were there."""
+        self._use()
+        return False
+
+    # In annotations and constants: `int | nt.Tensor`, `EPS = 2 * nt.eps`.
+    __or__ = __ror__ = __and__ = __rand__ = __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = _compute
+    __truediv__ = __rtruediv__ = __floordiv__ = __rfloordiv__ = __mod__ = __rmod__ = __pow__ = __rpow__ = _compute
+    __matmul__ = __rmatmul__ = __neg__ = __pos__ = __abs__ = __invert__ = __xor__ = __rxor__ = _compute
+    __lshift__ = __rlshift__ = __rshift__ = __rrshift__ = _compute
+    # In conditions: `if nt.available():`, `if nt.version >= (2, 0):`, `isinstance(x, nt.Tensor)`.
+    __bool__ = __lt__ = __le__ = __gt__ = __ge__ = __contains__ = __instancecheck__ = __subclasscheck__ = _deny
+    # What must be a number, an array or so many values cannot be made up.
+    __iter__ = __next__ = __reversed__ = __len__ = __divmod__ = __rdivmod__ = _refuse
+    __int__ = __float__ = __complex__ = __round__ = __index__ = __array__ = _refuse
 
     def __repr__(self) -> str:
         module, _ = object.__getattribute__(self, "_origin")
@@ -152,3 +168,8 @@ class _Thing:
 
 #: In an error of Python's own, such as that of a function that wants another type.
 _Thing.__name__ = _Thing.__qualname__ = "missing import"
+
+
+def is_missing(value: object) -> bool:
+    """Tell whether a value stands in for something of a module that is not there."""
+    return issubclass(type(value), _Thing)

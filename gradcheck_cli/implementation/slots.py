@@ -78,6 +78,23 @@ class Slot:
         return self.default is not _EMPTY
 
 
+def signature_of(function: Callable[..., Any]) -> inspect.Signature | None:
+    """Return the signature of a function or class; None if it does not say what it takes."""
+    try:
+        return inspect.signature(function)
+    except Exception:  # noqa: BLE001  # a `__signature__` or a metaclass of the user's may raise anything
+        return _of_constructor(function) if isinstance(function, type) else None
+
+
+def _of_constructor(cls: type) -> inspect.Signature | None:
+    """Return the signature of a class whose metaclass does not let it be asked."""
+    constructor = next((vars(base)["__init__"] for base in cls.__mro__ if "__init__" in vars(base)), None)
+    if constructor is object.__init__:
+        return inspect.Signature()
+    signature = signature_of(constructor) if inspect.isfunction(constructor) else None
+    return signature and signature.replace(parameters=[*signature.parameters.values()][1:])
+
+
 def cotangent_names(slots: Iterable[Slot]) -> tuple[str, ...]:
     """Return what a backward pass calls its cotangents."""
     return tuple(slot.name for slot in slots if slot.kind is SlotKind.COTANGENT)
@@ -89,10 +106,10 @@ def parameters_of(function: Callable[..., Any]) -> list[inspect.Parameter]:
     Raises:
         MisfitError: it does not say what it takes.
     """
-    try:
-        parameters = inspect.signature(function).parameters.values()
-    except Exception as error:  # a `__signature__` or a metaclass of the user's may raise anything
-        raise MisfitError(f"`{name_of(function)}` does not say what it takes") from error
+    signature = signature_of(function)
+    if signature is None:
+        raise MisfitError(f"`{name_of(function)}` does not say what it takes")
+    parameters = signature.parameters.values()
     skipped = inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD
     return [parameter for parameter in parameters if parameter.kind not in skipped]
 

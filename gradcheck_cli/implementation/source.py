@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import ast
 import hashlib
-import os
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gradcheck_cli.implementation.find import split
-from gradcheck_cli.implementation.load import ABOVE, package_of
+from gradcheck_cli.implementation.load import imported_names, package_of, package_root, search_folders
+from gradcheck_cli.implementation.paths import is_file, is_folder, located
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 
 def sources(spec: str, adapter: str | None = None) -> dict[Path, bytes]:
@@ -28,13 +28,12 @@ def sources(spec: str, adapter: str | None = None) -> dict[Path, bytes]:
     waiting = [file for place in (spec, adapter) if place for file in _named(split(place)[0])]
     while waiting:
         file = waiting.pop()
-        if file not in found:
+        if file not in found and is_file(file):
             try:
-                if file.is_file():
-                    found[file] = file.read_bytes()
-                    waiting += _imported(file, found[file])
-            except OSError:  # what cannot be read is told when it is loaded
+                found[file] = file.read_bytes()
+            except OSError:  # it is said where it is loaded
                 continue
+            waiting += _imported(file, found[file])
     return found
 
 
@@ -48,42 +47,38 @@ def digest(files: dict[Path, bytes]) -> str:
 
 def _named(home: str) -> list[Path]:
     """List the files that a name stands for: none where it is built in, installed, or not there."""
-    path = Path(home)
-    try:
-        there = path.exists()
-    except OSError:  # such as a name of 300 characters
-        return []
-    if not there and all(part.isidentifier() for part in home.split(".")):
-        return list(_module(home.partition(".")[0], [Path.cwd()]))
-    return _python_in(Path(os.path.realpath(path)))
+    path = located(home)
+    if is_file(path) or is_folder(path):
+        return _python_in(path.resolve())
+    if all(part.isidentifier() for part in home.split(".")):
+        return list(_module(home.partition(".")[0], [located("")]))
+    return []
 
 
 def _imported(file: Path, text: bytes) -> Iterator[Path]:
     try:
         tree = ast.parse(text)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):  # NUL bytes; nested too deeply
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
         return
     if package := package_of(file, tree):
         yield from _python_in(package)
-    around = [file.parent, *file.parents[1:ABOVE]]
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            for alias in node.names:
-                yield from _module(alias.name.partition(".")[0], around)
-        elif isinstance(node, ast.ImportFrom) and not node.level:
-            yield from _module((node.module or "").partition(".")[0], around)
+    names = imported_names(tree)
+    around = search_folders(file, names)
+    around += [root] if (root := package_root(file)) else []
+    for name in names:
+        yield from _module(name, around)
 
 
 def _module(name: str, folders: list[Path]) -> Iterator[Path]:
     """Find a module in the first of the folders that has it."""
     for folder in folders:
-        if (folder / f"{name}.py").is_file():
+        if is_file(folder / f"{name}.py"):
             yield (folder / f"{name}.py").resolve()
             return
-        if any((folder / name).glob("*.py")):
+        if is_folder(folder / name) and any((folder / name).glob("*.py")):
             yield from _python_in((folder / name).resolve())
             return
 
 
 def _python_in(place: Path) -> list[Path]:
-    return [place] if place.is_file() else sorted(place.rglob("*.py"))
+    return [place] if is_file(place) else sorted(place.rglob("*.py"))

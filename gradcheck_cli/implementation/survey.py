@@ -24,7 +24,10 @@ from gradcheck_cli.implementation.candidates import (
     words_in,
 )
 from gradcheck_cli.implementation.find import load, named, split
-from gradcheck_cli.implementation.slots import MisfitError
+from gradcheck_cli.implementation.folder import Contents, Definitions, contents, shortened
+from gradcheck_cli.implementation.implementation import listed
+from gradcheck_cli.implementation.paths import is_folder, located
+from gradcheck_cli.implementation.slots import MisfitError, is_context, parameters_of
 from gradcheck_cli.implementation.trial import Fit, best
 from gradcheck_cli.layers import LAYERS
 
@@ -36,8 +39,21 @@ if TYPE_CHECKING:
 #: What a function says that is a loss, and no helper of one: `softmax_loss`, where `softmax` may return probabilities.
 _LOSSES = {"loss", "losses", "cost", "criterion", "objective"}
 
-#: How many names are listed before the rest is counted.
-_LISTED = 8
+#: Words in the names of helpers, which try a layer out and are none.
+_HELPERS = {
+    *("test", "tests", "testing", "check", "checks", "checker", "demo", "example", "examples", "sample", "sampling"),
+    *("debug", "compare", "comparison", "reference", "benchmark", "bench", "timing", "time", "profile", "plot"),
+    *("visualize", "viz", "show", "print", "generate", "predict", "inference", "eval", "evaluate", "run", "try"),
+}
+#: Words in the names of further versions of a layer, which are layers too.
+_VERSIONS = {
+    *("naive", "fast", "slow", "vectorized", "vectorised", "vec", "loop", "loops", "im2col", "strides", "strided"),
+    *("numba", "cython", "jit", "cuda", "gpu", "cpu", "numpy", "np", "simple", "basic", "new", "old", "alt", "my"),
+    *("optimized", "optimised", "efficient", "improved", "final", "batch", "batched", "v", "fft", "winograd", "gemm"),
+}
+
+#: How many layers are named.
+_LISTED = 4
 
 ACCEPTED = "give FILE.py, a package's folder or package.module"
 
@@ -49,6 +65,8 @@ class Offer:
     spec: str  #: what to type to get exactly this
     names: tuple[str, ...]
     layers: tuple[str, ...]  #: which it is called after, the likeliest first; () for none
+    doubtful: bool = False  #: whether it may be a helper by its name: it is a layer only if it does as one
+    arguments: tuple[str, ...] = ()  #: what the first pass must be given, in its own names
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,31 +87,34 @@ class Found:
 
 
 def files_in(spec: str) -> list[str]:
-    """List the files of a folder that speak of layers, without running any; of anything else, itself."""
-    if not Path(spec).is_dir():
+    """List the files of a folder that may have passes, without running any; of anything else, itself."""
+    if not is_folder(located(spec)):
         return [spec]
-    return [f"./{file}" if str(file).startswith("-") else str(file) for file in _speaking(spec, "*.py")]
+    files = [Path(spec, file.name) for file in _contents(spec).searched]
+    return [f"./{file}" if str(file).startswith("-") else str(file) for file in files]
+
+
+def left_out_of(spec: str) -> str | None:
+    """Name the Python files of a folder that are not searched, each with the reason; None if there are none."""
+    return _contents(spec).note() if is_folder(located(spec)) else None
 
 
 def unsearched(spec: str, searched: Iterable[str]) -> str | None:
-    """Return a pattern for files that speak of layers, are in the folders of a folder and were not searched, if any."""
-    known = {Path(file) for file in searched}
-    names = {file.name for file in _speaking(spec, "[!.]*/*.py") if file not in known}
+    """Return a pattern for files that may have passes, are in the folders of a folder and were not searched, if any."""
+    if not is_folder(located(spec)):
+        return None
+    known = {located(file) for file in searched}
+    names = {file.name for file in _contents(spec, "[!.]*/*.py").searched if file not in known}
     return str(Path(spec, "*", names.pop() if len(names) == 1 else "*.py")) if names else None
 
 
-def _speaking(folder: str, pattern: str) -> list[Path]:
-    return [file for file in sorted(Path(folder).glob(pattern)) if not file.name.startswith("test") and _speaks(file)]
+def _contents(folder: str, pattern: str = "*.py") -> Contents:
+    return contents(located(folder), pattern, _may_have_passes, "nothing is called after a layer or a backward pass")
 
 
-def _speaks(file: Path) -> bool:
-    """Tell whether a file, even one that is no Python, defines something that is called after a layer."""
-    try:
-        text = file.read_text(encoding="utf-8", errors="replace")
-    except OSError:  # a folder, or an editor's link to nowhere
-        return False
-    names = re.findall(r"^(?:def|class)\s+(\w+)", text, re.MULTILINE)
-    return any(_called([name], loss=loss) for name in names for loss in (False, True))
+def _may_have_passes(defined: Definitions) -> bool:
+    names = defined.outermost
+    return defined.has_backward or any(_called([name], loss=loss) for name in names for loss in (False, True))
 
 
 def take_inventory(spec: str) -> Inventory:
@@ -115,8 +136,8 @@ def take_inventory(spec: str) -> Inventory:
     aliases = {name for name, value in have.items() if any(value is have[other] for other in told)}
     rest = [name for name in have if name not in {*told, *halves, *aliases} and _can_have_passes(have[name])]
     return Inventory(
-        offers=tuple(_offer(home, one, alone=len(one) == 1 and one[0] in functions) for one in offers),
-        halves=tuple(_offer(home, (name,)) for name in halves if not names or name in names),
+        offers=tuple(_offer(home, one, have, offers) for one in offers),
+        halves=tuple(_offer(home, (name,), have, [], half=True) for name in halves if not names or name in names),
         others=() if names else tuple(rest),
     )
 
@@ -137,9 +158,12 @@ def whose(offer: Offer) -> Found | None:
         fits[layer.name] = tried.fit if tried else Fit.FAILS
         if fits[layer.name] is Fit.REPRODUCES:
             return Found(layer=layer.name)
-    if not offer.layers or (
-        _is_loss(offer) and not _says_loss(offer) and max(fits.values(), default=Fit.FAILS) is Fit.FAILS
-    ):
+    reached = max(fits.values(), default=Fit.FAILS)
+    if reached < (Fit.SHAPE if offer.doubtful and offer.layers else Fit.RUNS) and offer.doubtful:
+        return None
+    if reached < Fit.PARTLY and not offer.layers:
+        return None
+    if _is_loss(offer) and not _says_loss(offer) and reached is Fit.FAILS:
         return None
     if fits:
         return Found(layer=max(fits, key=lambda name: fits[name]))
@@ -147,24 +171,84 @@ def whose(offer: Offer) -> Found | None:
     return Found(layer=name, reason=reason)
 
 
-def said(names: Iterable[str]) -> str:
-    """List names, and count those that would be too many."""
-    names = list(names)
-    more = len(names) - _LISTED
-    return ", ".join(names[:_LISTED]) + (f" and {more} more" if more > 0 else "") if names else "nothing"
-
-
-def nothing(home: str, have: Iterable[str]) -> str:
-    """Say what was looked for where only other things are."""
+def nothing(home: str, have: Iterable[str], unknown: Iterable[Offer] = ()) -> str:
+    """Say what was looked for where only other things are, and how to check functions that are of no known layer."""
     known = ", ".join(layer.name for loss in (False, True) for layer in _sought(loss=loss))
     sought = "pair such as affine_forward and affine_backward, no class and no loss of a known layer"
-    return f"{home} has no {sought} ({known}); it has {said(have)}"
+    said = f"{home} has no {sought} ({known}); it has {shortened(have)}"
+    command = function_command(unknown)
+    return f"{said}; {command}" if command else said
 
 
-def _offer(home: str, names: tuple[str, ...], *, alone: bool = False) -> Offer:
+def function_command(unknown: Iterable[Offer]) -> str | None:
+    """Write how the first pair of functions of no known layer is checked; None if there is none."""
+    for offer in unknown:
+        if len(offer.names) == 2 and offer.arguments and not (offer.layers or offer.doubtful):
+            shapes = " ".join(f"--shape {name}=2x3" for name in offer.arguments)
+            return f"`gradcheck function {offer.spec} {shapes}`, with the right shapes, checks any function"
+    return None
+
+
+def what_else(home: str, names: Iterable[tuple[str, ...]] = ()) -> str | None:
+    """Say which layers a file has, and which command checks them; None if it has nothing that can be checked.
+
+    Args:
+        home: the file.
+        names: of pairs or classes; unless each of them is of a known layer, the answer is None.
+
+    Raises:
+        ImplementationNotFoundError: it cannot be loaded.
+    """
+    found = {offer: whose(offer) for offer in take_inventory(home).offers}
+    known = {offer: one.layer for offer, one in found.items() if one and not one.reason}
+    if not set(names) <= {offer.names for offer in known}:
+        return None
+    layers = list(dict.fromkeys(known.values()))
+    if not layers:
+        return function_command(offer for offer, one in found.items() if one is None)
+    has = listed(f"{LAYERS[layer].indefinite}, {_first(known, layer)}" for layer in layers[:_LISTED])
+    more = f" and {len(layers) - _LISTED} more layers" if len(layers) > _LISTED else ""
+    command = f"gradcheck {layers[0]} {home}" if len(layers) == 1 else f"gradcheck {home}"
+    return f"it has {has}{more}: `{command}` checks {'it' if len(layers) == 1 else 'them'}"
+
+
+def _first(known: Mapping[Offer, str], layer: str) -> str:
+    return next(",".join(offer.names) for offer, name in known.items() if name == layer)
+
+
+def _offer(
+    home: str, names: tuple[str, ...], have: Mapping[str, Any], offers: list[tuple[str, ...]], *, half: bool = False
+) -> Offer:
     """Make an offer; one function alone can only be a loss, whatever else it is called after."""
+    alone = len(names) == 1 and not half and not inspect.isclass(have[names[0]])
     layers = () if alone else _called(names, loss=False)
-    return Offer(spec=f"{home}:{','.join(names)}", names=names, layers=layers or _called(names, loss=True))
+    return Offer(
+        spec=f"{home}:{','.join(names)}",
+        names=names,
+        layers=layers or _called(names, loss=True),
+        doubtful=_may_be_helper(names, offers),
+        arguments=_asked(have[names[0]]),
+    )
+
+
+def _may_be_helper(names: tuple[str, ...], offers: list[tuple[str, ...]]) -> bool:
+    """Tell whether names have a word for a helper, or are those of a backward pass and of one forward pass too many."""
+    words = {re.sub(r"\d+$", "", word) for name in names for word in words_in(name)}
+    if words & _HELPERS:
+        return True
+    if len(names) != 2 or not _begins(stem_of(names[1]), stem_of(names[0])):
+        return False
+    others = [other for other in offers if other != names and len(other) == 2 and set(other) & set(names)]
+    return any(stem_of(one) == stem_of(two) for one, two in others) and not words & _VERSIONS
+
+
+def _asked(function: Any) -> tuple[str, ...]:
+    """Name what must be passed to a function."""
+    try:
+        parameters = parameters_of(function)
+    except MisfitError:
+        return ()
+    return tuple(p.name for p in parameters if p.default is p.empty and not is_context(p.name))
 
 
 def _passes(functions: list[str]) -> list[tuple[str, ...]]:

@@ -10,6 +10,7 @@ import numpy as np
 from gradcheck_cli.layers.lstm_faults import slips
 from gradcheck_cli.layers.recurrent import Recurrent, StepCase
 from gradcheck_cli.layers.sigmoid import sigmoid_forward
+from gradcheck_cli.layers.vocabulary import BlockOrder
 
 if TYPE_CHECKING:
     from gradcheck_cli.arrays import Array
@@ -80,6 +81,15 @@ def absolute(cache: Cache) -> Cache:
     return Cache(*map(abs, cache))._replace(slopes=np.hstack(slopes), slope=2 - cache.slope)
 
 
+#: Orders of the gates that are usual elsewhere. PyTorch and Keras have i, f, g, o; TensorFlow i, g, f, o; ONNX
+#: i, o, f, g; Chainer g, i, f, o; courses f, i, g, o and f, g, i, o.
+GATE_ORDERS = {
+    f"gates in the order {', '.join(order)}": BlockOrder(
+        inputs=("Wx", "Wh", "b"), order=tuple("ifog".index(gate) for gate in order)
+    )
+    for order in ("ifgo", "figo", "fgio", "igfo", "iofg", "gifo", "fiog")
+}
+
 LAYER = Recurrent(
     case=LstmStepCase,
     forward=lstm_step_forward,
@@ -89,6 +99,7 @@ LAYER = Recurrent(
     outputs=("next_h", "next_c"),
     gates=4,
     absolute=absolute,
+    gate_orders=GATE_ORDERS,
     names=("lstm_step", "lstmstep", "lstm_cell", "lstmcell"),
     others=("gru",),
 ).layer()

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from gradcheck_cli.arrays import Array
     from gradcheck_cli.layers.framework.problem import Problem
+    from gradcheck_cli.layers.vocabulary import Sizes
 
     Pair = tuple[Callable[..., Any], Callable[..., Any]]
     Param = Mapping[str, int]
@@ -98,8 +99,62 @@ def _sizes(_: Mapping[str, Array], parameters: Mapping[str, object] | None) -> d
     return {**given, "pool": (given["pool_height"], given["pool_width"])}
 
 
-def _argument(name: str, *names: str, pair: bool = False) -> Argument:
-    return Argument(names=names, forms={"": lambda sizes: sizes[name]}, pair=pair)
+def _value(name: str) -> Callable[[Sizes], object]:
+    return lambda sizes: sizes[name]
+
+
+def _fixed_window(side: int) -> Callable[[Sizes], str | None]:
+    return lambda sizes: None if sizes["pool"] == (side, side) else f"its window is always {side}x{side}"
+
+
+def _fixed_stride(stride: int) -> Callable[[Sizes], str | None]:
+    return lambda sizes: None if sizes["stride"] == stride else f"its stride is always {stride}"
+
+
+def _stride_of_window(sizes: Sizes) -> str | None:
+    if sizes["pool"] == (sizes["stride"], sizes["stride"]):
+        return None
+    height, width = sizes["pool"]
+    return f"its stride is the size of its window, here {sizes['stride']} and {height}x{width}"
+
+
+def _square(sizes: Sizes) -> str | None:
+    height, width = sizes["pool"]
+    return None if height == width else f"its window is always square, here {height}x{width}"
+
+
+_ARGUMENTS = {
+    "pool_height": Argument(
+        names=("poolheight", "poolh", "ph", "hp", "hh"), forms={"": _value("pool_height")}, unless=("pool",)
+    ),
+    "pool_width": Argument(
+        names=("poolwidth", "poolw", "pw", "wp", "ww"),
+        forms={"": _value("pool_width")},
+        absent={"": _square},
+        unless=("pool",),
+    ),
+    "pool": Argument(
+        names=("pool", "poolsize", "size", "kernelsize", "f", "k", "kernel", "windowsize"),
+        forms={"": _value("pool")},
+        absent={f"a window of {side}x{side}": _fixed_window(side) for side in (2, 3, 4)},
+        unless=("pool_height", "pool_width"),
+        pair=True,
+    ),
+    "stride": Argument(
+        names=("stride", "strides", "s", "step"),
+        forms={"": _value("stride")},
+        absent={
+            "a stride of the window's size": _stride_of_window,
+            **{f"a stride of {stride}": _fixed_stride(stride) for stride in (2, 1, 3)},
+        },
+    ),
+}
+
+#: H, W, pool_height, pool_width, stride: one of each fixed window and stride, beside one in which all differ.
+_TRIALS = (
+    *((5, 7, 3, 2, 2), (6, 6, 2, 2, 2), (6, 9, 3, 3, 3), (7, 5, 3, 3, 2), (5, 4, 2, 2, 1), (5, 6, 3, 3, 1)),
+    *((8, 12, 4, 4, 4), (5, 8, 2, 2, 3)),
+)
 
 
 def _backward(backward: Backward, cache: Any, _: Mapping[str, Array], dout: Array) -> dict[str, Array]:
@@ -224,17 +279,13 @@ def pooling(
             others=(*others, "conv", "relu", "unpool", "global", "norm"),
             inputs={"x": ("x", "input", "inputs", "a", "aprev", "data", "inp", "images")},
             axes={"x": "N C H W", "out": "N C H W"},
-            arguments={
-                "pool_height": _argument("pool_height", "poolheight", "poolh", "ph", "hp", "hh"),
-                "pool_width": _argument("pool_width", "poolwidth", "poolw", "pw", "wp", "ww"),
-                "pool": _argument(
-                    "pool", "poolsize", "size", "kernelsize", "f", "k", "kernel", "windowsize", pair=True
-                ),
-                "stride": _argument("stride", "stride", "strides", "s", "step"),
-            },
+            arguments=_ARGUMENTS,
             sizes=_sizes,
         ),
-        trials=(case(N=2, C=3, H=5, W=7, pool_height=3, pool_width=2, stride=2), case(N=2, C=3, H=6, W=6)),
+        trials=tuple(
+            case(N=2, C=3, H=H, W=W, pool_height=height, pool_width=width, stride=stride)
+            for H, W, height, width, stride in _TRIALS
+        ),
         faults=faults,
         random=partial(random_geometry, names={"pool_height": "HH", "pool_width": "WW"}),
         corners=_CORNERS,

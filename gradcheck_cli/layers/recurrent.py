@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from gradcheck_cli.arrays import Array
     from gradcheck_cli.layers.framework.coupling import Relations
     from gradcheck_cli.layers.framework.problem import Problem
+    from gradcheck_cli.layers.vocabulary import BlockOrder
 
     Slip = tuple[str, str, str, Callable[..., Any]]
 
@@ -76,6 +77,7 @@ class Recurrent:
     others: tuple[str, ...]  #: what people call other layers
     #: Of a case, what people get wrong in backward: (code, cause, remedy, backward with the slip).
     slips: Callable[[Any], Iterable[Slip]]
+    gate_orders: Mapping[str, BlockOrder] | None = None  #: other orders of the gates, by how the header says it
 
     @property
     def sequence(self) -> bool:
@@ -189,6 +191,7 @@ class Recurrent:
                 others=self.others,
                 inputs={name: (name.replace("_", "").lower(),) for name in self.inputs},
                 axes={"x": x, **dict.fromkeys(self.states, "N H"), "Wx": "D G", "Wh": "H G", "b": "G", "out": h},
+                block_orders=self.gate_orders,
             ),
             trials=(self.sized(2, 3, 4, 5),),
             outputs=self.outputs,

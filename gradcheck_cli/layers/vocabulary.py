@@ -37,6 +37,7 @@ class Argument:
     forms: Mapping[str, Callable[[Sizes], object]]
     #: What can be done where there is no such argument, by how the header says it; None says that it can be done.
     absent: Mapping[str, Callable[[Sizes], str | None]] = field(default_factory=lambda: {"": lambda _: None})
+    unless: tuple[str, ...] = ()  #: arguments that say the same: where there is one of them, nothing is absent
     pair: bool = False  #: (vertical, horizontal), given as one number where both are the same
     shapes: bool = False  #: it alone says the shape of a parameter: without it, a class has one shape only
     optional: bool = False  #: left out where it has a default and the geometry does not need it
@@ -56,6 +57,14 @@ class Arrangement:
 
 
 @dataclass(frozen=True, kw_only=True)
+class BlockOrder:
+    """Another order of the blocks into which the last axis of some inputs is divided, such as the gates of an LSTM."""
+
+    inputs: tuple[str, ...]
+    order: tuple[int, ...]  #: at each place there, the number of the block that it has here
+
+
+@dataclass(frozen=True, kw_only=True)
 class Vocabulary:
     """The words for a layer."""
 
@@ -68,6 +77,8 @@ class Vocabulary:
     parameters: Mapping[str, tuple[str, ...]]  #: the inputs that classes keep, and how they may lie there
     #: What else people mean by the layer's parameters, by how the header says it.
     meanings: Mapping[str, Meaning] = field(default_factory=dict)
+    #: Orders of blocks that are usual elsewhere, by how the header says it.
+    block_orders: Mapping[str, BlockOrder] = field(default_factory=dict)
 
 
 def simple(
@@ -79,6 +90,7 @@ def simple(
     parameters: Mapping[str, tuple[str, ...]] | None = None,
     arguments: Mapping[str, Argument] | None = None,
     meanings: Mapping[str, Meaning] | None = None,
+    block_orders: Mapping[str, BlockOrder] | None = None,
     sizes: Callable[[Mapping[str, Array], Mapping[str, object] | None], Sizes] = lambda _inputs, _parameters: {},
 ) -> Vocabulary:
     """Make the vocabulary of a layer whose arrays lie in one way, and that few call otherwise than the literature."""
@@ -91,4 +103,5 @@ def simple(
         arrangements=(Arrangement(title="", axes=axes),),
         parameters=parameters or {},
         meanings=meanings or {},
+        block_orders=block_orders or {},
     )

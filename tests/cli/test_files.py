@@ -215,21 +215,57 @@ def test_a_file_is_imported_once_and_may_print(gradcheck: Program, tmp_path: Pat
     assert 'layers.py printed, while it was loaded:\n{"hello": 1}' in gradcheck("layers.py", "-v").stderr
 
 
-def test_a_folder_is_its_files_that_speak_of_layers(gradcheck: Program, tmp_path: Path) -> None:
+NO_PASSES = "nothing is called after a layer or a backward pass"
+
+
+def test_a_folder_is_its_files_that_may_have_passes(gradcheck: Program, tmp_path: Path) -> None:
     write(tmp_path, "mine/layers.py", COURSE)
     write(tmp_path, "mine/train.py", "raise SystemExit('trained')\n")
-    assert gradcheck("mine").stdout.startswith(ROWS)
+    run = gradcheck("mine")
+    assert run.stdout.startswith(ROWS)
+    assert run.stderr.startswith(f"mine: not searched: train.py ({NO_PASSES})\n")
+    assert "train.py" not in gradcheck("mine", "-q").stderr
     write(tmp_path, "data/train.py", "x = 1\n")
+    write(tmp_path, "data/test_layers.py", COURSE)
     (tmp_path / "data" / ".#layers.py").symlink_to("nowhere")
     (tmp_path / "data" / "conv.py").mkdir()
     run = gradcheck("data")
+    left_out = ".#layers.py (a link that leads nowhere); conv.py (a folder); test_layers.py (a test); train.py"
+    said = f"Error: data has no file that speaks of a layer; not searched: {left_out} ({NO_PASSES}); name one, FILE"
     assert run.returncode == 2
-    assert run.stderr.startswith("Error: data has no file that speaks of a layer; name one, FILE.py.\n")
+    assert run.stderr.startswith(said)
+
+
+def test_of_a_folder_no_pass_is_passed_over(gradcheck: Program, tmp_path: Path) -> None:
+    net = """import numpy as np
+
+
+def net_forward(x, w, b):
+    return x.reshape(len(x), -1) @ w + b, (x, w)
+
+
+def net_backward(dout, kept):
+    x, w = kept
+    return (dout @ w.T).reshape(x.shape), x.reshape(len(x), -1).T @ dout, dout.sum(0)
+"""
+    write(tmp_path, "all/net.py", net.replace("dout.sum(0)", "dout.mean(0)"))
+    write(tmp_path, "all/gelu.py", "def warp(x, a): return a * x ** 5, x\ndef warp_backward(dout, x): return dout\n")
+    write(tmp_path, "all/broken.py", "def my_backward(dout, cache:\n")
+    run = gradcheck("all")
+    assert run.returncode == 1
+    assert [line.split()[:3] for line in run.stdout.splitlines() if "net.py" in line] == [["FAIL", "2/7", "affine"]]
+    assert "broken.py is no Python" in " ".join(run.stdout.split())
+    command = "gradcheck function all/gelu.py:warp,warp_backward --shape x=2x3 --shape a=2x3"
+    assert f"it has warp, warp_backward; `{command}`, with the right shapes, checks any function\n" in run.stderr
+    (tmp_path / "all" / "net.py").unlink()
+    (tmp_path / "all" / "broken.py").unlink()
+    run = gradcheck("all")
+    assert (run.returncode, command in run.stderr) == (2, True)
 
 
 def test_what_lies_in_folders_of_a_folder_is_told_of(gradcheck: Program, tmp_path: Path) -> None:
     tanh = COURSE[COURSE.index("class Tanh") : COURSE.index("class BatchNorm")]
-    write(tmp_path, "all/train.py", "x = 1\n")
+    (tmp_path / "all").mkdir()
     for name in "all/ann/layers.py", "all/bob/layers.py", "all/.old/tanh.py", "all/ann/train.py":
         write(tmp_path, name, f"import numpy as np\n\n\n{tanh}" if "train" not in name else "x = 1\n")
     run = gradcheck("all")
@@ -240,7 +276,7 @@ def test_what_lies_in_folders_of_a_folder_is_told_of(gradcheck: Program, tmp_pat
     run = gradcheck("all")
     assert (run.returncode, run.stderr) == (0, f"all: {said}\n")
     assert gradcheck("all", "-q").stderr == ""
-    assert gradcheck("all", "all/ann", "all/bob/layers.py").stderr == ""
+    assert "all/*" not in gradcheck("all", "all/ann", "all/bob/layers.py").stderr
     write(tmp_path, "all/bob/tanh.py", (tmp_path / "all/ann/layers.py").read_text())
     assert gradcheck("all").stderr == "all: its folders are not searched: name them, all/*/*.py\n"
 

@@ -145,8 +145,8 @@ def test_a_worker_that_is_lost_at_the_very_end_spoils_nothing(local: Local, monk
 def test_files_and_their_helpers_are_sent_and_named_as_here(
     local: Local, layer_file: LayerFile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "helpers").mkdir()
-    (tmp_path / "helpers" / "factors.py").write_text("two = 2.0\n")
+    (tmp_path / "sub" / "helpers").mkdir(parents=True)
+    (tmp_path / "sub" / "helpers" / "factors.py").write_text("two = 2.0\n")
     wrong = layer_file(
         ("import numpy as np\n", "import numpy as np\nfrom helpers.factors import two\n"),
         ("db = dout.sum(axis=(0, 2, 3))", "db = two * dout.sum(axis=(0, 2, 3))"),
@@ -156,7 +156,8 @@ def test_files_and_their_helpers_are_sent_and_named_as_here(
     monkeypatch.chdir(tmp_path)
     specs = ["sub/wrong.py", str(wrong), str(raising)]
     files = {path: text for spec in specs for path, text in sources(spec).items()}
-    assert {str(path.relative_to(tmp_path)) for path in files} == {"sub/wrong.py", "helpers/factors.py", "raising.py"}
+    sent = {str(path.relative_to(tmp_path)) for path in files}
+    assert sent == {"sub/wrong.py", "sub/helpers/factors.py", "raising.py"}
     cases, works = [ConvCase(N=1), ConvCase(N=2)], [work(spec) for spec in specs]
     one = results(Crew(executor=InProcess()), cases, works)
     assert [result.verdict for result in one] == [Verdict.FAIL] * 4 + [Verdict.ERROR] * 2

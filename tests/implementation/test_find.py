@@ -505,7 +505,7 @@ def test_a_folder_with_several(layer_file: LayerFile) -> None:
 
 def test_a_folder_with_none() -> None:
     write("mine/notes.txt", "")
-    assert refusal("mine") == "mine is a folder without a convolution in its files; name one, FILE.py"
+    assert refusal("mine") == "mine is a folder without convolution in its files; name one, FILE.py"
 
 
 @pytest.mark.parametrize("init", [True, False], ids=["with __init__", "without"])
@@ -530,11 +530,24 @@ def test_the_package_of_a_file_can_be_imported(layer_file: LayerFile, text: str,
     assert db_of(find(place, CONV)) == [1.0]
 
 
-def test_a_folder_beside_those_above_can_be_imported(layer_file: LayerFile) -> None:
+def test_what_the_package_of_a_file_imports_can_be_imported(layer_file: LayerFile) -> None:
     layer_file(name="project/utils/im2col.py")
+    for folder in ("project/src", "project/src/nn"):
+        write(f"{folder}/__init__.py", "")
     write("project/src/nn/conv.py", "from utils.im2col import conv_backward, conv_forward\n")
     implementation = find("project/src/nn/conv.py", CONV)
     assert (db_of(implementation), implementation.warnings) == ([1.0], ())
+
+
+@pytest.mark.parametrize("name", ["project/utils.py", "utils.py", "project/utils/im2col.py"])
+def test_what_lies_above_by_chance_is_named_and_not_run(layer_file: LayerFile, name: str) -> None:
+    layer_file(("import numpy as np\n", "import numpy as np\nopen('run', 'w').close()\n"), name=name)
+    module = "utils.im2col" if name.endswith("im2col.py") else "utils"
+    write("project/src/conv.py", f"from {module} import conv_backward, conv_forward\n")
+    said = refusal("project/src/conv.py")
+    folder = "project" if name.startswith("project") else "."
+    assert f"no such module beside the file or in its package; PYTHONPATH={folder} finds it" in said
+    assert not Path("run").exists()
 
 
 def test_packages_of_one_name_are_told_apart(layer_file: LayerFile) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -10,12 +12,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 from gradcheck_cli.implementation import survey
-from gradcheck_cli.implementation.find import ImplementationNotFoundError
-from gradcheck_cli.implementation.survey import Found, files_in, take_inventory, whose
+from gradcheck_cli.implementation.find import ImplementationNotFoundError, find
+from gradcheck_cli.implementation.survey import Found, files_in, left_out_of, take_inventory, unsearched, whose
 from gradcheck_cli.layers import LAYERS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from tests.conftest import Program
 
 #: What courses call their passes, and the layer of each; nothing is computed.
 NAMED = {
@@ -273,3 +277,190 @@ def test_a_layer_without_a_reference_is_not_looked_for(monkeypatch: pytest.Monke
     assert {one and one.layer for one in found(text).values()} == {"relu"}
     monkeypatch.setattr(survey, "LAYERS", {**LAYERS, "relu": replace(LAYERS["relu"], reference=False)})
     assert set(found(text).values()) == {None}
+
+
+#: A recurrent layer, and helpers that are called after it.
+RNN = """
+def rnn_forward(x, h0, Wx, Wh, b):
+    h, hs = h0, []
+    for t in range(x.shape[1]):
+        h = np.tanh(x[:, t] @ Wx + h @ Wh + b)
+        hs.append(h)
+    return np.stack(hs, 1), None
+def rnn_backward(dh, cache): return None
+"""
+CONV = """
+def conv_forward(x, w, b, conv_param):
+    from gradcheck_cli.layers.conv_naive import conv_forward_naive
+    return conv_forward_naive(x, w, b, conv_param)
+def conv_backward(dout, cache): return None
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "helpers", "layers"),
+    [
+        (RNN + "def rnn_test_forward(x, h0, Wx, Wh, b, steps=3): return x @ Wx", {"rnn_test_forward"}, 1),
+        (RNN + "def rnn_words_forward(x, h0, Wx, Wh, b): return x[0] @ Wx, 1", {"rnn_words_forward"}, 1),
+        (CONV + "def conv_demo_forward(x=3): print(x)", {"conv_demo_forward"}, 1),
+        (CONV + "def conv_forward_plot(x, w, b, conv_param): return 1 / 0", {"conv_forward_plot"}, 1),
+        (CONV + "def conv_backward_check(): ...\ndef check_conv_forward(): ...", {"conv_backward_check"}, 1),
+        (CONV + "def conv_forward_fast(x, w, b, conv_param): return 1 / 0", set(), 2),  # a layer that raises
+        (CONV + "def conv_forward_winograd(x, w, b, conv_param): return conv_forward(x, w, b, conv_param)", set(), 2),
+        (CONV + "def conv_backward_other(dout, cache): return None", set(), 2),
+        (
+            CONV.replace("conv_f", "my_conv_f").replace("_forward(", "_forward_odd(").replace("conv_b", "my_conv_b"),
+            set(),
+            1,
+        ),
+        ("def softmax_loss_demo(): print(1)\ndef batchnorm_reference_check(x): ...", {"softmax_loss_demo"}, 0),
+    ],
+)
+def test_a_helper_is_no_layer(text: str, helpers: set[str], layers: int) -> None:
+    said = found(text)
+    assert sum(1 for one in said.values() if one and not one.reason) == layers, said
+    unknown = {name for names, one in said.items() if one is None for name in names.split(",")}
+    others = set(take_inventory("layers.py").others)
+    assert helpers <= unknown | others
+    assert all(one is None or not helpers & set(names.split(",")) for names, one in said.items())
+
+
+def test_a_helper_is_listed_and_the_layer_passes(gradcheck: Program) -> None:
+    text = RELU.format("relu_") + "def relu_test_forward(x, times): return x[times]\n"
+    Path("layers.py").write_text(f"import numpy as np\n{text}", encoding="utf-8")
+    run = gradcheck("layers.py")
+    assert run.stderr == "layers.py: not checked: relu_test_forward (no known layer)\n"
+    assert "relu_forward,relu_backward" in run.stdout
+
+
+#: What raises when it is looked at.
+HOSTILE = """
+class Meta(type):
+    def __getattr__(cls, name): raise RuntimeError(name)
+    def __dir__(cls): raise RuntimeError
+    def __eq__(cls, other): raise RuntimeError
+    def __bool__(cls): raise RuntimeError
+    __hash__ = None
+class Sealed(type):
+    def __getattribute__(cls, name): raise RuntimeError(name)
+class Odd(metaclass=Meta): ...
+class Closed(metaclass=Sealed):
+    def forward(self, x): ...
+    def backward(self, dout): ...
+class Thing:
+    def __getattribute__(self, name): raise RuntimeError(name)
+    def __eq__(self, other): raise RuntimeError
+    def __bool__(self): raise RuntimeError
+    def __repr__(self): raise RuntimeError
+    def __call__(self, x): raise RuntimeError
+    __hash__ = None
+thing = relu_thing_forward = thing_backward = Thing()
+class Unsigned:
+    def __call__(self, x): return x * (x > 0), x
+    @property
+    def __signature__(self): raise RuntimeError
+sigmoid_forward = sigmoid_backward = Unsigned()
+def __getattr__(name): raise RuntimeError(name)
+globals()[3] = thing
+class Tanh(metaclass=Meta):
+    def forward(self, x):
+        self.out = np.tanh(x)
+        return self.out
+    def backward(self, dout): return dout * (1 - self.out ** 2)
+class ReLU:
+    def __init__(self): self.kept = Thing()
+    def __getattr__(self, name): raise RuntimeError(name)
+    def forward(self, x):
+        self.mask = x > 0
+        return x * self.mask
+    def backward(self, dout): return dout * self.mask
+"""
+
+
+def test_what_cannot_be_looked_at_is_left_out() -> None:
+    said = found(RELU.format("relu_") + HOSTILE)
+    layers = {names: one.layer for names, one in said.items() if one and not one.reason}
+    assert layers == {
+        "relu_forward,relu_backward": "relu",
+        "sigmoid_forward,sigmoid_backward": "sigmoid",  # at its name: it can be called
+        "Tanh": "tanh",
+        "ReLU": "relu",
+    }
+
+
+def test_the_rest_of_a_file_is_checked(gradcheck: Program) -> None:
+    Path("layers.py").write_text(f"import numpy as np\n{RELU.format('relu_')}{HOSTILE}", encoding="utf-8")
+    run = gradcheck("layers.py")
+    assert "Traceback" not in run.stderr
+    assert [line.split()[0] for line in run.stdout.splitlines() if "7/7" in line] == ["pass"] * 3
+    for layer, name in (("tanh", "Tanh"), ("relu", "ReLU")):
+        assert gradcheck(layer, f"layers.py:{name}").returncode == 0
+    run = gradcheck("sigmoid", "layers.py:__getattr__")
+    assert (run.returncode, "Traceback" in run.stderr) == (2, False)
+
+
+@pytest.mark.parametrize(
+    ("text", "layer", "reason"),
+    [
+        ("class MatMul:\n    def __init__(self, W): self.W = W\n", "affine", "`MatMul(W)` takes W, and no b"),
+        ("class Affine:\n    def __init__(self, b): self.b = b\n", "affine", "`Affine(b)` takes b, and no w"),
+        ("class Conv:\n    def __init__(self, weights, stride=1): ...\n", "conv", "takes weights, and no b"),
+    ],
+)
+def test_a_class_that_takes_some_parameters_says_which(text: str, layer: str, reason: str) -> None:
+    methods = "    def forward(self, x): return x\n    def backward(self, dout): return dout\n"
+    Path("layers.py").write_text(text + methods, encoding="utf-8")
+    with pytest.raises(ImplementationNotFoundError, match=re.escape(reason)):
+        find(f"layers.py:{text.split()[1].strip(':')}", LAYERS[layer])
+    for offer in take_inventory("layers.py").offers:
+        whose(offer)
+
+
+@pytest.mark.parametrize("name", ["sigmoid_cross_entropy", "tanh_loss", "relu_cost", "conv_loss", "sigmoid_bce_loss"])
+def test_a_loss_that_is_called_after_a_layer_is_none_of_that_layer(name: str) -> None:
+    said = found(f"def {name}(x, t): return 1.0\n" + RELU.format("relu_"))
+    assert {names: one.layer for names, one in said.items() if one} == {"relu_forward,relu_backward": "relu"}
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (RELU.format("relu_"), "layers.py has no convolution; it has a rectified linear unit, relu_forward,relu_back"),
+        (RELU.format("") , "`gradcheck relu layers.py` checks it"),
+        (RELU.format("relu_") + CLASS.format("Tanh"), "`gradcheck layers.py` checks them"),
+        ("def warp(x, a): return a * x ** 3, x\ndef warp_back(dout, cache): return dout\n",
+         "`gradcheck function layers.py:warp,warp_back --shape x=2x3 --shape a=2x3`, with the right shapes"),
+        ("def plot(x): ...\n", "it has plot"),
+    ],
+)  # fmt: skip
+def test_another_command_is_named(text: str, said: str, convcheck: Program) -> None:
+    Path("layers.py").write_text(f"import numpy as np\n{text}", encoding="utf-8")
+    run = convcheck("layers.py")
+    assert run.returncode == 2
+    assert said in run.stderr
+    if "relu" not in said:
+        with pytest.raises(ImplementationNotFoundError, match=re.escape(said)):
+            find("layers.py", LAYERS["affine"])
+
+
+def test_a_folder_says_what_it_leaves_out() -> None:
+    Path("mine/deep").mkdir(parents=True)
+    for name, text in {
+        "a.py": "async def warp_backward(x): ...\n",
+        "b.py": "class Thing:\n    def backward(self, dout): ...\n",
+        "c.py": "def affine_forward(x, w, b:\n",
+        "d.py": "def helper(x): ...\n",
+        "test_e.py": RELU.format("relu_"),
+        "deep/f.py": "def warp_backward(x): ...\n",
+    }.items():
+        Path("mine", name).write_text(text)
+    os.mkfifo("mine/g.py")
+    assert files_in("mine") == ["mine/a.py", "mine/b.py", "mine/c.py"]
+    why = "nothing is called after a layer or a backward pass"
+    assert left_out_of("mine") == f"d.py ({why}); g.py (no regular file); test_e.py (a test)"
+    assert left_out_of("mine/a.py") is None
+    assert unsearched("mine", []) == "mine/*/f.py"
+    with pytest.raises(
+        ImplementationNotFoundError, match=r"without convolution in its files; not searched: a\.py, b\.py"
+    ):
+        find("mine", LAYERS["conv"])

@@ -25,6 +25,7 @@ from gradcheck_cli.implementation.slots import (
     cotangent_names,
     forward_slots,
     parameters_of,
+    signature_of,
     written,
 )
 from gradcheck_cli.implementation.trial import problems
@@ -127,8 +128,8 @@ def _constructions(cls: type, layer: Layer) -> list[list[Slot]]:
         return found
     unknown = [p.name for p, slot in zip(parameters, held, strict=True) if slot is None]
     if not unknown and given:
-        lacking = listed(name for name in kept if name not in given)
-        raise MisfitError(f"`{said}` takes {listed(sorted(given))}, and no {lacking}")
+        has = listed(slot.name for slot in held if slot and slot.kind is SlotKind.INPUT)
+        raise MisfitError(f"`{said}` takes {has}, and no {listed(name for name in kept if name not in given)}")
     unknown = unknown or [p.name for p, slot in zip(parameters, sized, strict=True) if slot is None]
     raise MisfitError(f"`{said}` takes `{unknown[0]}`, of which the meaning is not known")
 
@@ -139,7 +140,9 @@ def _of_method(read: Callable[..., list[Slot]], cls: type, name: str, layer: Lay
     def bound() -> None: ...
 
     method = getattr(cls, name)
-    signature = inspect.signature(method)
+    signature = signature_of(method)
+    if signature is None:
+        raise MisfitError(f"{cls.__name__}.{name} does not say what it takes")
     bound.__signature__ = signature.replace(parameters=list(signature.parameters.values())[1:])  # type: ignore[attr-defined]
     bound.__name__ = f"{cls.__name__}.{name}"
     data = tuple(name for name in layer.inputs if name not in layer.vocabulary.parameters)

@@ -33,6 +33,7 @@ from gradcheck_cli.implementation.slots import (
     cotangent_names,
     forward_slots,
     is_context,
+    signature_of,
     written,
 )
 from gradcheck_cli.layers.framework.layer import fresh
@@ -202,11 +203,9 @@ def _in_order(slots: list[Slot]) -> list[str]:
 
 def _says(function: Callable[..., Any]) -> bool:
     """Tell whether a function names its arguments; a compiled one, or one of *args, can only be called in order."""
-    try:
-        kinds = {parameter.kind for parameter in inspect.signature(function).parameters.values()}
-    except (TypeError, ValueError):
-        return False
-    return inspect.Parameter.VAR_POSITIONAL not in kinds
+    signature = signature_of(function)
+    kinds = {parameter.kind for parameter in signature.parameters.values()} if signature else set()
+    return signature is not None and inspect.Parameter.VAR_POSITIONAL not in kinds
 
 
 def _by_names(vocabulary: Vocabulary, slots: Iterable[Slot]) -> list[Arrangement]:

@@ -24,6 +24,7 @@ from gradcheck_cli.implementation.implementation import (
 )
 from gradcheck_cli.implementation.members import (
     Place,
+    attributes,
     gradient_places,
     newest,
     parameter_places,
@@ -31,6 +32,7 @@ from gradcheck_cli.implementation.members import (
     returned_order,
 )
 from gradcheck_cli.implementation.slots import Slot, SlotKind, written
+from gradcheck_cli.text import type_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -86,7 +88,7 @@ class Way:
         try:
             instance = self.make(inputs, parameters, given)
             self._put(instance, inputs, given)
-            method = getattr(instance, self.kind.forward)
+            method = _method(instance, self.kind.forward)
             context = Context(len(inputs)) if fills_context(self.kind.forward_slots, self.reading) else None
             filled = self._fill(self.kind.forward_slots, inputs, parameters, given, {SlotKind.CONTEXT: context})
             returned = filled.call(method)
@@ -106,7 +108,7 @@ class Way:
         given = self.given(inputs)
         values = {SlotKind.CACHE: cache.cache, SlotKind.COTANGENT: self.layouts["out"].give(cotangent)}
         before = {name: remembered(self._gradient_places(instance, name)) for name in names}
-        method = getattr(instance, self.kind.backward)
+        method = _method(instance, self.kind.backward)
         returned = self._fill(self.kind.backward_slots, inputs, parameters, given, values).call(method)
         gradients = self._returned(returned, names)
         for name in names:
@@ -124,7 +126,7 @@ class Way:
         """Make an instance that has its parameters, whatever values; some classes make them at the first forward."""
         instance = self._fill(self.kind.made_with, inputs, parameters, given).call(self.kind.cls)
         if any(not parameter_places(instance, *self._place(name)) for name in self.kind.owned):
-            method = getattr(instance, self.kind.forward)
+            method = _method(instance, self.kind.forward)
             self._fill(self.kind.forward_slots, inputs, parameters, given).call(method)
         return instance
 
@@ -133,7 +135,7 @@ class Way:
             places = parameter_places(instance, *self._place(name))
             if not places:
                 looked_for = ", ".join(self.kind.layer.vocabulary.inputs[name][:3])
-                has = listed(list(vars(instance))[:8]) if getattr(instance, "__dict__", None) else "nothing"
+                has = listed([*attributes(instance)][:8] or ["nothing"])
                 raise ImplementationError(
                     f"{self.kind.cls.__name__} keeps no array for {name} (looked for {looked_for}); it keeps {has}"
                 )
@@ -199,6 +201,14 @@ class Way:
         context = Context(len(inputs))  # of a constructor, and of a forward call that only makes the parameters
         known = {SlotKind.DICTIONARY: dict(parameters or {}), SlotKind.CONTEXT: context}
         return fill(slots, self.reading, vocabulary, sizes, given, {**known, **(values or {})})
+
+
+def _method(instance: object, name: str) -> Any:
+    try:
+        return getattr(instance, name)
+    except Exception as error:
+        reason = f"{type_name(instance)}.{name} cannot be looked up: it raised {type_name(error)}"
+        raise ImplementationError(reason) from error
 
 
 def _no_number(error: BaseException | None) -> bool:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gradcheck_cli.implementation.conventions.pair import by_input, signature_of, spec_of
+from gradcheck_cli.implementation.conventions.pair import by_input, spec_of, written_out
 from gradcheck_cli.implementation.implementation import Implementation, ImplementationError, call, described, name_of
 from gradcheck_cli.layers.framework.layer import fresh
 
@@ -43,7 +43,7 @@ def loss_function(function: Callable[..., Any], *, name: str | None = None, spec
     return Implementation(
         name=name or spec or name_of(function),
         spec=spec,
-        convention=signature_of(function),
+        convention=written_out(function),
         forward=forward,
         backward=backward,
     )

@@ -17,6 +17,7 @@ from gradcheck_cli.implementation.implementation import (
     listed,
     name_of,
 )
+from gradcheck_cli.implementation.slots import signature_of
 from gradcheck_cli.layers.framework.layer import fresh
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ def function_pair(
     return Implementation(
         name=name or spec or f"{name_of(forward)},{name_of(backward)}",
         spec=spec,
-        convention=f"{signature_of(forward)} and {signature_of(backward)}",
+        convention=f"{written_out(forward)} and {written_out(backward)}",
         forward=run_forward,
         backward=run_backward,
         cotangents=_first_arguments(backward, len(outputs)),
@@ -109,10 +110,8 @@ def without_nones(returned: Sequence[object], owed: int) -> Sequence[object]:
 
 def _first_arguments(function: Callable[..., Any], count: int) -> tuple[str, ...]:
     """Return the names of the first arguments, where the function has as many and says so."""
-    try:
-        parameters = [*inspect.signature(function).parameters.values()][:count]
-    except (TypeError, ValueError):
-        return ()
+    signature = signature_of(function)
+    parameters = [*signature.parameters.values()][:count] if signature else []
     named = [p.name for p in parameters if p.kind in {p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD}]
     return tuple(named) if len(named) == count else ()
 
@@ -130,9 +129,7 @@ def spec_of(*functions: Callable[..., Any]) -> str | None:
     return f"{path}:{','.join(names)}"
 
 
-def signature_of(function: Callable[..., Any]) -> str:
+def written_out(function: Callable[..., Any]) -> str:
     """Write a function with the names of its arguments."""
-    try:
-        return f"{name_of(function)}({', '.join(inspect.signature(function).parameters)})"
-    except (TypeError, ValueError):  # a compiled function may not say
-        return f"{name_of(function)}(...)"
+    signature = signature_of(function)  # a compiled function may have none
+    return f"{name_of(function)}({', '.join(signature.parameters) if signature else '...'})"

@@ -44,7 +44,7 @@ class Layer:
     #: Forward and backward, or of a loss the one function; the first is checked.
     builtin: Mapping[str, tuple[Callable[..., Any], ...]]
     vocabulary: Vocabulary  #: what people call its parts
-    trials: tuple[Case, ...]  #: with as few sizes alike as can be; on the first that it can express a reading is tried
+    trials: tuple[Case, ...]  #: with as few sizes alike as can be; a reading is tried on those that it can express
     #: What people get wrong in a case, the most common first.
     faults: Callable[[Any, Problem], Iterable[Fault]] = lambda _case, _problem: ()
     #: Guards that people write, with which forward is right as well.

@@ -1,0 +1,71 @@
+"""Files and folders that a user has typed: found whatever code has done since, and never opened unless regular."""
+
+from __future__ import annotations
+
+import os
+import stat
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+#: By the folder to which code has changed, the one in which the user typed his paths.
+_typed_in: dict[str, str] = {}
+
+
+def current_folder() -> str | None:
+    """Return the current folder; None if it was deleted."""
+    try:
+        return os.getcwd()  # noqa: PTH109  # a string, which is what chdir takes back
+    except OSError:
+        return None
+
+
+@contextmanager
+def tracking_folder() -> Iterator[None]:
+    """Keep in mind where relative paths belong, whatever folder the code within changes to."""
+    before = current_folder()
+    try:
+        yield
+    finally:
+        after = current_folder()
+        if before and after and before != after:
+            _typed_in[after] = _typed_in.get(before, before)
+
+
+def located(typed: str) -> Path:
+    """Return the path of what was typed, in the folder in which it was typed."""
+    here = current_folder()
+    return Path(_typed_in.get(here, here), typed) if here else Path(typed)
+
+
+def is_file(path: Path) -> bool:
+    """Tell whether a path is one of a regular file; a name that no file can have is none."""
+    return _has_mode(path, stat.S_ISREG)
+
+
+def is_folder(path: Path) -> bool:
+    """Tell whether a path is one of a folder."""
+    return _has_mode(path, stat.S_ISDIR)
+
+
+def why_unreadable(path: Path) -> str | None:
+    """Say what a path is instead of a file that can be read; None if it is one, or if nothing is there."""
+    try:
+        mode = path.stat().st_mode
+    except (OSError, ValueError):
+        return "a link that leads nowhere" if _has_mode(path, stat.S_ISLNK, follow=False) else None
+    if stat.S_ISDIR(mode):
+        return "a folder"
+    if not stat.S_ISREG(mode):
+        return "no regular file"
+    return None if os.access(path, os.R_OK) else "a file that cannot be read"
+
+
+def _has_mode(path: Path, is_mode: Callable[[int], bool], *, follow: bool = True) -> bool:
+    try:
+        return is_mode(path.stat(follow_symlinks=follow).st_mode)
+    except (OSError, ValueError):  # too long a name, a loop of links; a null character
+        return False

@@ -1,0 +1,241 @@
+"""Which reading is taken: fixed windows and strides, gates in another order, and parameters of either of two shapes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from gradcheck_cli.checks.check import check_case
+from gradcheck_cli.checks.settings import Settings
+from gradcheck_cli.implementation.find import find
+from gradcheck_cli.implementation.layout import Blocks
+from gradcheck_cli.layers import LAYERS
+from gradcheck_cli.result import Verdict
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from gradcheck_cli.result import CaseResult
+
+
+def results(path: Path, layer: str, text: str, most: int = 9) -> tuple[str, list[CaseResult]]:
+    path.write_text(text, encoding="utf-8")
+    implementation = find(str(path), LAYERS[layer])
+    return implementation.convention, [
+        check_case(case, implementation, Settings()) for case in LAYERS[layer].standard()
+    ]
+
+
+def counts(found: list[CaseResult]) -> dict[str, int]:
+    verdicts = [result.verdict.value for result in found]
+    return {verdict: verdicts.count(verdict) for verdict in dict.fromkeys(sorted(verdicts))}
+
+
+#: Max and average pooling by a loop; size and stride are said by the lines before.
+POOL = """
+import numpy as np
+
+
+def windows(x, size, stride):
+    kh, kw = np.broadcast_to(size, 2)
+    for i in range((x.shape[2] - kh) // stride + 1):
+        for j in range((x.shape[3] - kw) // stride + 1):
+            yield i, j, np.s_[:, :, i * stride : i * stride + kh, j * stride : j * stride + kw]
+
+
+def max_ahead(x, size, stride):
+    found = {(i, j): x[at].max((2, 3)) for i, j, at in windows(x, size, stride)}
+    rows, columns = max(found)
+    return np.stack([np.stack([found[i, j] for j in range(columns + 1)], -1) for i in range(rows + 1)], -2)
+
+
+def max_back(dout, x, size, stride):
+    dx = np.zeros_like(x)
+    for i, j, at in windows(x, size, stride):
+        mask = x[at] == x[at].max((2, 3), keepdims=True)
+        dx[at] += mask * dout[:, :, i, j][:, :, None, None]
+    return dx
+"""
+
+#: What each makes of a size and a stride, how it is understood, and in how many of the seven standard cases.
+FIXED = {
+    "pool_size|pool_size, pool_size": ("a stride of the window's size", 2),
+    "k=3|k, 2": ("a stride of 2", 2),
+    "kernel_size|kernel_size, 1": ("a stride of 1", 4),
+    "|2, 2": ("a window of 2x2", 1),
+    "|3, 2": ("a window of 3x3, a stride of 2", 1),
+    "stride|2, stride": ("a window of 2x2", 2),
+    "hh, stride=2|hh, stride": ("MaxPool(hh, stride)", 4),
+    "ph, pw|(ph, pw), 2": ("a stride of 2", 2),
+    "size, stride|size, stride": ("", 7),
+}
+CLASS = """
+class MaxPool:
+    def __init__(self, {arguments}):
+        self.size, self.stride = {made}
+
+    def forward(self, x):
+        self.x = x
+        return max_ahead(x, self.size, self.stride)
+
+    def backward(self, dout):
+        return max_back(dout, self.x, self.size, self.stride)
+"""
+
+
+@pytest.mark.parametrize(("head", "expected"), FIXED.items())
+def test_a_pooling_is_skipped_where_it_cannot_express_a_case(
+    head: str, expected: tuple[str, int], tmp_path: Path
+) -> None:
+    understood, ran = expected
+    arguments, _, made = head.partition("|")
+    text = POOL + CLASS.replace("{arguments}", arguments).replace("{made}", made)
+    convention, found = results(tmp_path / "right.py", "maxpool", text)
+    assert understood in convention
+    assert counts(found) == ({"pass": ran, "skip": 7 - ran} if ran < 7 else {"pass": 7})
+    assert all(result.reason for result in found if result.verdict is Verdict.SKIP)
+    wrong = text.replace("mask * dout", "2 * mask * dout")
+    assert counts(results(tmp_path / "wrong.py", "maxpool", wrong)[1]).get("fail") == ran
+
+
+@pytest.mark.parametrize(
+    ("signature", "ran"), [("x", 1), ("x, size", 2), ("x, stride", 2), ("x, size, stride", 7), ("x, stride=2", 2)]
+)
+def test_functions_too(signature: str, ran: int, tmp_path: Path) -> None:
+    given = "size, stride" if "size, stride" in signature else "size, size" if "size" in signature else "2, stride"
+    given = "2, 2" if signature == "x" else given
+    text = f"{POOL}\ndef max_pool_forward({signature}): return max_ahead(x, {given}), (x, {given})\n"
+    text += "def max_pool_backward(dout, cache): return max_back(dout, *cache)\n"
+    assert counts(results(tmp_path / "right.py", "maxpool", text)[1]).get("pass") == ran
+    found = counts(results(tmp_path / "wrong.py", "maxpool", text.replace("+= mask", "= mask"))[1])
+    assert found.get("pass", 0) + found.get("fail", 0) == ran
+    overlap = {"x, size, stride": 3, "x, stride": 1, "x, stride=2": 1}.get(signature, 0)
+    assert found.get("fail", 0) == overlap
+
+
+def test_a_pooling_that_is_wrong_in_some_geometry_is_still_understood(tmp_path: Path) -> None:
+    text = POOL + CLASS.replace("{arguments}", "size, stride").replace("{made}", "size, min(stride, 2)")
+    convention, found = results(tmp_path / "layers.py", "maxpool", text)
+    assert convention == "class MaxPool(size, stride).forward, .backward"
+    assert counts(found) == {"error": 1, "pass": 6}  # dout has the shape of more windows than there are
+
+
+STEP = """
+import numpy as np
+
+
+def s(z): return 1 / (1 + np.exp(-z))
+
+
+def lstm_step_forward(x, prev_h, prev_c, Wx, Wh, b):
+    {blocks} = np.split(x @ Wx + prev_h @ Wh + b, 4, axis=1)
+    i, f, o, g = s(i), s(f), s(o), np.tanh(g)
+    c = f * prev_c + i * g
+    return o * np.tanh(c), c, (x, prev_h, prev_c, Wx, Wh, i, f, o, g, c)
+
+
+def lstm_step_backward(dnext_h, dnext_c, cache):
+    x, prev_h, prev_c, Wx, Wh, i, f, o, g, c = cache
+    dc = dnext_c + dnext_h * o * (1 - np.tanh(c) ** 2)
+    i, f = dc * g * i * (1 - i), dc * prev_c * f * (1 - f)
+    dprev_c, g = dc * cache[6], dc * cache[5] * (1 - g ** 2)
+    o = dnext_h * np.tanh(c) * o * (1 - o)
+    da = np.hstack([{back}])
+    return da @ Wx.T, da @ Wh.T, dprev_c, x.T @ da, prev_h.T @ da, da.sum(0)
+"""
+SEQUENCE = """
+
+def lstm_forward(x, h0, Wx, Wh, b):
+    h, c, hs, caches = h0, np.zeros_like(h0), [], []
+    for t in range(x.shape[1]):
+        h, c, cache = lstm_step_forward(x[:, t], h, c, Wx, Wh, b)
+        hs.append(h)
+        caches.append(cache)
+    return np.stack(hs, 1), caches
+
+
+def lstm_backward(dh, caches):
+    dxs, h, c, sums = [], 0, np.zeros_like(dh[:, 0]), [0, 0, 0]
+    for t in reversed(range(dh.shape[1])):
+        dx, h, c, *more = lstm_step_backward(dh[:, t] + h, c, caches[t])
+        dxs.insert(0, dx)
+        sums = [one + other for one, other in zip(sums, more)]
+    return np.stack(dxs, 1), h, *sums
+"""
+
+
+@pytest.mark.parametrize("order", ["i, f, g, o", "f, g, i, o", "i, f, o, g"])
+def test_gates_in_another_order(order: str, tmp_path: Path) -> None:
+    for layer, more in (("lstm-step", ""), ("lstm", SEQUENCE)):
+        text = (STEP + more).replace("{blocks}", order)
+        convention, found = results(tmp_path / f"right-{layer}.py", layer, text.replace("{back}", order), 2)
+        assert set(counts(found)) == {"pass"}
+        assert convention.endswith(f", gates in the order {order}") is (order != "i, f, o, g")
+    mixed = text.replace("{back}", ", ".join(reversed(order.split(", "))))
+    assert set(counts(results(tmp_path / "mixed.py", "lstm", mixed, 1)[1])) == {"fail"}
+
+
+def test_of_no_order_that_is_usual_the_forward_is_wrong(tmp_path: Path) -> None:
+    text = STEP.replace("{blocks}", "o, g, f, i").replace("{back}", "o, g, f, i")
+    convention, found = results(tmp_path / "layers.py", "lstm-step", text, 2)
+    assert "gates" not in convention
+    assert counts(found) == {"fail": len(found)}
+
+
+def test_blocks_come_back() -> None:
+    blocks, array = Blocks((0, 2, 1)), np.arange(12.0).reshape(2, 6)
+    assert blocks.give(array)[0].tolist() == [0, 1, 4, 5, 2, 3]
+    np.testing.assert_array_equal(blocks.take(blocks.give(array)), array)
+    for other in (np.zeros(4), np.asarray(1.0), None, "text"):
+        assert blocks.take(other) is other
+
+
+#: Group normalization; gamma is shaped by the first line, and its gradient by the last.
+GROUPNORM = """
+import numpy as np
+
+
+def groupnorm_forward(x, gamma, beta, G, gn_param):
+    N, C, H, W = x.shape
+    rows = x.reshape(N * G, -1)
+    std = np.sqrt(rows.var(1, keepdims=True) + gn_param.get("eps", 1e-5))
+    normal = ((rows - rows.mean(1, keepdims=True)) / std).reshape(x.shape)
+    gamma, beta = {given}
+    return normal * gamma + beta, (normal, std, gamma, G)
+
+
+def groupnorm_backward(dout, cache):
+    normal, std, gamma, G = cache
+    g, n = (dout * gamma).reshape(len(std), -1), normal.reshape(len(std), -1)
+    dx = (g - g.mean(1, keepdims=True) - n * (g * n).mean(1, keepdims=True)) / std
+    dgamma, dbeta = (dout * normal).sum((0, 2, 3)), dout.sum((0, 2, 3))
+    return dx.reshape(dout.shape), {returned}
+"""
+EITHER = "gamma.reshape(1, C, 1, 1), beta.reshape(1, C, 1, 1)"
+FLAT = "gamma[:, None, None], beta[:, None, None]"
+FULL = "gamma, beta"
+WIDE = "dgamma.reshape(1, -1, 1, 1), dbeta.reshape(1, -1, 1, 1)"
+
+
+@pytest.mark.parametrize(
+    ("given", "returned", "verdict"),
+    [
+        (EITHER, WIDE, "pass"),
+        (EITHER, "dgamma, dbeta", "pass"),
+        (FULL, WIDE, "pass"),
+        (FLAT, "dgamma, dbeta", "pass"),
+        (FLAT, WIDE, "fail"),  # it takes (C,) only
+        (FULL, "dgamma, dbeta", "fail"),  # it takes (1, C, 1, 1) only
+        (EITHER, WIDE.replace("dbeta", "2 * dbeta", 1), "fail"),
+        (EITHER, "dgamma.reshape(1, -1, 1, 1), dbeta", "fail"),  # no one shape for both
+        (EITHER, "dgamma.reshape(-1, 1), dbeta.reshape(-1, 1)", "fail"),
+    ],
+)
+def test_a_parameter_has_the_shape_of_its_gradient(given: str, returned: str, verdict: str, tmp_path: Path) -> None:
+    text = GROUPNORM.replace("{given}", given).replace("{returned}", returned)
+    convention, found = results(tmp_path / "layers.py", "groupnorm", text)
+    assert set(counts(found)) == {verdict}
+    if verdict == "pass":
+        assert ("(1, C, 1, 1)" in convention) is (returned == WIDE)
