@@ -11,7 +11,7 @@ from gradcheck_cli.text import clean_lines
 
 if TYPE_CHECKING:
     from gradcheck_cli.checks.settings import Settings
-    from gradcheck_cli.layers.layer import Case
+    from gradcheck_cli.layers.framework.case import Case
 
 _PLAIN = frozenset(string.ascii_letters + string.digits + " _-./,:=")
 

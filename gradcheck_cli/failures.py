@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from threading import Event
 
     from gradcheck_cli.cases.fuzz import RandomCases
-    from gradcheck_cli.layers.layer import Case
+    from gradcheck_cli.layers.framework.case import Case
     from gradcheck_cli.result import CaseResult
 
     Check = Callable[[Case], CaseResult]

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from gradcheck_cli.arrays import Array
-    from gradcheck_cli.layers.layer import Case
+    from gradcheck_cli.layers.framework.case import Case
     from gradcheck_cli.numeric.sweep import Sweep
 
 

@@ -17,7 +17,7 @@ from typing import Any, Union, cast, get_args, get_origin, get_type_hints
 import numpy as np
 
 from gradcheck_cli.layers import LAYERS
-from gradcheck_cli.layers.layer import Case
+from gradcheck_cli.layers.framework.case import Case
 from gradcheck_cli.result import CaseResult
 
 _HINTED = {"Array": np.ndarray, "Case": Case, "Mapping": Mapping, "Sweep": object}

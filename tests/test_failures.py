@@ -26,7 +26,7 @@ from tests.faults.corners import CORNERS, slipped
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
 
-    from gradcheck_cli.layers.layer import Case
+    from gradcheck_cli.layers.framework.case import Case
     from tests.faults.conv import Gradients
 
     Pair = tuple[Callable[..., Any], Callable[..., Any]]

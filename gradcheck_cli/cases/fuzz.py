@@ -10,13 +10,14 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from gradcheck_cli.layers.drawing import corners
+from gradcheck_cli.layers.framework.drawing import corners
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from gradcheck_cli.layers.drawing import Draw
-    from gradcheck_cli.layers.layer import Case, Layer
+    from gradcheck_cli.layers.framework.case import Case
+    from gradcheck_cli.layers.framework.drawing import Draw
+    from gradcheck_cli.layers.framework.layer import Layer
 
 #: Draws after which the kinds of corner case that were not met are taken for such as the flags rule out. The rarest, a
 #: kernel as large as the image along both axes, is one in 35 with no flags.
@@ -95,7 +96,7 @@ class RandomCases:
         return self.drawn(lambda low, high: min(max(next(left, low), low), high))
 
     def _worth(self, case: Case) -> bool:
-        return case.impossible() is None and self.layer.shows(case)
+        return case.impossible() is None and self.layer.has_nonzero_gradient(case)
 
     def _fill(self, found: dict[Case, tuple[int, ...]], source: random.Random) -> None:
         """Draw until there are enough."""

@@ -10,15 +10,15 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from gradcheck_cli.layers.named import ByName
-from gradcheck_cli.layers.parameter import Choice, Interval, Real, Shape, Whole
+from gradcheck_cli.layers.framework.named import ByName
+from gradcheck_cli.layers.framework.parameter import Choice, Interval, Real, Shape, Whole
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from gradcheck_cli.cases.fuzz import RandomCases
-    from gradcheck_cli.layers.layer import Case
-    from gradcheck_cli.layers.parameter import Parameter
+    from gradcheck_cli.layers.framework.case import Case
+    from gradcheck_cli.layers.framework.parameter import Parameter
 
 
 def size(case: Case) -> int:

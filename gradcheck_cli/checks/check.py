@@ -13,7 +13,7 @@ import numpy as np
 from gradcheck_cli.checks.diagnosis.at_zeros import wrong_at_zeros
 from gradcheck_cli.checks.diagnosis.overflow import why_not_finite
 from gradcheck_cli.checks.duties import FirstRun, try_duties, untried_duties
-from gradcheck_cli.checks.forward import check_forward, seen
+from gradcheck_cli.checks.forward import adopt_output_shape, check_forward
 from gradcheck_cli.checks.gradients import Gradients, check_gradients, unchecked_gradients
 from gradcheck_cli.checks.guards import find_guard, judge_guarded
 from gradcheck_cli.checks.precision import accepted_dtype, kernel_dtype, kernel_reason, widest_rounding
@@ -37,7 +37,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from gradcheck_cli.arrays import Array
-    from gradcheck_cli.layers.layer import Case, Layer, Problem
+    from gradcheck_cli.layers.framework.case import Case
+    from gradcheck_cli.layers.framework.layer import Layer
+    from gradcheck_cli.layers.framework.problem import Problem
 
 Functions = Callable[..., Any] | tuple[Callable[..., Any], Callable[..., Any]]
 
@@ -141,10 +143,10 @@ def _judge_problem(
             out = out.copy() if isinstance(out, np.ndarray) else out  # it may be a buffer, in which others follow
             if blank.understood and not problem.reference and depends_on_draws(whole, problem, out):
                 blank = replace(blank, understood=f"{blank.understood}; {_SEEDED}")
-            problem = seen(out, problem, case, implementation.order)
+            problem = adopt_output_shape(out, problem, case, implementation.order)
             forward = check_forward(out, problem, case.dtype, settings)
             if problem.meaning_open and forward and forward.verdict is Verdict.FAIL:
-                raise NotExpressibleError(problem.beyond)  # noqa: TRY301  # one way out for all that is skipped
+                raise NotExpressibleError(problem.skip_reason)  # noqa: TRY301  # one way out for all that is skipped
             inside = kernel_dtype(out, {}, case.dtype)
             if inside is None and not (problem.cache_optional and _empty(cache)):
                 returned = _backward(implementation, problem, cache)
@@ -270,8 +272,8 @@ def _forward(implementation: Implementation, problem: Problem) -> tuple[object, 
     try:
         return implementation.forward(problem.inputs, problem.parameters)
     except ImplementationError as error:
-        if problem.beyond:
-            raise NotExpressibleError(problem.beyond) from error
+        if problem.skip_reason:
+            raise NotExpressibleError(problem.skip_reason) from error
         raise
 
 
@@ -280,7 +282,7 @@ def _backward(implementation: Implementation, problem: Problem, cache: object) -
         return implementation.backward(problem.cotangent, cache, problem.differentiable)
     except ImplementationError as error:
         if problem.meaning_open:
-            raise NotExpressibleError(problem.beyond) from error
+            raise NotExpressibleError(problem.skip_reason) from error
         raise
 
 

@@ -18,7 +18,7 @@ from gradcheck_cli.result import MISSING, ArrayResult, Arrays, Verdict, Worst, W
 if TYPE_CHECKING:
     from gradcheck_cli.arrays import Array
     from gradcheck_cli.checks.settings import Settings
-    from gradcheck_cli.layers.layer import Axis
+    from gradcheck_cli.layers.framework.axes import Axis
     from gradcheck_cli.result import Picture
 
 #: The scale of an element counts for at least this share of the typical one of its array. An algorithm that spreads its

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from gradcheck_cli.arrays import Array
     from gradcheck_cli.checks.settings import Settings
     from gradcheck_cli.implementation.implementation import Implementation
-    from gradcheck_cli.layers.layer import Problem
+    from gradcheck_cli.layers.framework.problem import Problem
 
 #: Beside the roundings of each of three gradients, those of their sum.
 _TOGETHER = 4
@@ -162,7 +162,7 @@ class _Calls:
         out, cache = self._forward()
         self.repeats = False
         if (difference := _difference(self._first.out, out)) > 0:
-            remedy = '; draw with the "seed" among its parameters' if self._problem.alike else ""
+            remedy = '; draw with the "seed" among its parameters' if self._problem.expected_for_draws else ""
             if not self._problem.reference:
                 remedy = "; draw from random or np.random, which are seeded before each call"
             return f"{noisy(difference)}{remedy}"

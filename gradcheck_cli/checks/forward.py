@@ -10,17 +10,18 @@ import numpy as np
 from gradcheck_cli.arrays import epsilon
 from gradcheck_cli.checks.comparison import Expected, Subject, compare, nonfinite
 from gradcheck_cli.implementation.implementation import ImplementationError
-from gradcheck_cli.layers.pose import answered
+from gradcheck_cli.layers.framework.make_problem import with_output_shape
 from gradcheck_cli.result import Verdict
 
 if TYPE_CHECKING:
     from gradcheck_cli.arrays import Array
     from gradcheck_cli.checks.settings import Settings
-    from gradcheck_cli.layers.layer import Case, Problem
+    from gradcheck_cli.layers.framework.case import Case
+    from gradcheck_cli.layers.framework.problem import Problem
     from gradcheck_cli.result import ArrayResult
 
 
-def seen(out: object, problem: Problem, case: Case, order: tuple[str, ...]) -> Problem:
+def adopt_output_shape(out: object, problem: Problem, case: Case, order: tuple[str, ...]) -> Problem:
     """Return the problem as forward has it, where no reference has said that: its output's shape, its inputs' order.
 
     Raises:
@@ -36,7 +37,7 @@ def seen(out: object, problem: Problem, case: Case, order: tuple[str, ...]) -> P
     if reason := nonfinite("out", out):
         raise ImplementationError(f"{reason}: {_ELSEWHERE}")
     inputs = {name: problem.inputs[name] for name in order if name in problem.inputs}
-    return answered(replace(problem, inputs=inputs), case, out.shape)
+    return with_output_shape(replace(problem, inputs=inputs), case, out.shape)
 
 
 #: What helps where a function is not defined for what was drawn.
@@ -91,7 +92,7 @@ def _badness(result: ArrayResult) -> float:
 def expected_output(problem: Problem, out: object) -> Expected:
     """Return what forward should return where it returned `out`."""
     return Expected(
-        value=problem.expected_beside(out),
+        value=problem.expected_for(out),
         scale=problem.expected_scale,
         # What the reference itself rounds: of a sum in the working dtype, about one eps of its scale.
         error_bound=np.asarray(epsilon(problem.expected.dtype) * problem.expected_scale),

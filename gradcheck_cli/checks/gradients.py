@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from gradcheck_cli.arrays import Array
     from gradcheck_cli.checks.settings import Settings
     from gradcheck_cli.implementation.implementation import Implementation
-    from gradcheck_cli.layers.layer import Problem
+    from gradcheck_cli.layers.framework.problem import Problem
     from gradcheck_cli.numeric.black_box import Function
     from gradcheck_cli.numeric.estimate import Estimate, Leak
 

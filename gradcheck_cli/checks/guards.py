@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from gradcheck_cli.arrays import Array
     from gradcheck_cli.checks.gradients import Gradients
     from gradcheck_cli.checks.settings import Settings
-    from gradcheck_cli.layers.layer import Guard, Layer, Problem
+    from gradcheck_cli.layers.framework.fault import Guard
+    from gradcheck_cli.layers.framework.layer import Layer
+    from gradcheck_cli.layers.framework.problem import Problem
     from gradcheck_cli.result import ArrayResult
 
 

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
     from gradcheck_cli.arrays import Array
     from gradcheck_cli.implementation.implementation import Implementation
-    from gradcheck_cli.layers.layer import Case, Layer
+    from gradcheck_cli.layers.framework.case import Case
+    from gradcheck_cli.layers.framework.layer import Layer
 
 #: Bits that values must have lost for it to be no accident that all are numbers of a narrower dtype.
 _ENOUGH_BITS = 24.0

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from gradcheck_cli.arrays import epsilon
 from gradcheck_cli.checks.comparison import dtype_name
-from gradcheck_cli.checks.forward import check_forward, seen
+from gradcheck_cli.checks.forward import adopt_output_shape, check_forward
 from gradcheck_cli.checks.gradients import along, numeric_inputs, resolution
 from gradcheck_cli.implementation.implementation import ImplementationError
 from gradcheck_cli.implementation.packing import packed
@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from gradcheck_cli.arrays import Array
     from gradcheck_cli.checks.settings import Settings
     from gradcheck_cli.implementation.implementation import Implementation
-    from gradcheck_cli.layers.layer import Case, Problem
+    from gradcheck_cli.layers.framework.case import Case
+    from gradcheck_cli.layers.framework.problem import Problem
     from gradcheck_cli.numeric.sweep import Sweep
 
 
@@ -47,7 +48,7 @@ def _sweep_problem(
 ) -> StepSweep:
     try:
         out, _ = implementation.forward(problem.inputs, problem.parameters)
-        problem = seen(out, problem, case, implementation.order)
+        problem = adopt_output_shape(out, problem, case, implementation.order)
         forward = check_forward(out, problem, case.dtype, settings)
         if forward and forward.worst is None:  # out is not of a form, or not of numbers, that could be differentiated
             return replace(blank, verdict=Verdict.FAIL, reason=forward.reason)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from gradcheck_cli.engine.runner import Work
     from gradcheck_cli.journal import Journal
-    from gradcheck_cli.layers.layer import Case
+    from gradcheck_cli.layers.framework.case import Case
     from gradcheck_cli.result import CaseResult
 
 #: Batches for each worker that may be under way while the result that is owed next is waited for. A case that takes

@@ -11,7 +11,7 @@ from gradcheck_cli.cli.flags import OUTPUT, geometry_flags, shared_flags
 from gradcheck_cli.layers import LAYERS
 
 if TYPE_CHECKING:
-    from gradcheck_cli.layers.layer import Layer
+    from gradcheck_cli.layers.framework.layer import Layer
 
 #: Flags that make sense for an implementation of a layer that is named.
 _OF_ONE_LAYER = {"step_sweep", "adapter", "plot_path"}

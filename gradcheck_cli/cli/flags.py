@@ -11,14 +11,14 @@ from gradcheck_cli.arrays import DTYPES
 from gradcheck_cli.checks.settings import DUTIES
 from gradcheck_cli.cli.types import FilePath, Jobs, Names, Part, PositiveNumber, Values, WholeNumber, Words
 from gradcheck_cli.guard.limits import LEAST_MEMORY, LONGEST, MOST_MEMORY, SHORTEST
-from gradcheck_cli.layers.named import ByName
-from gradcheck_cli.layers.parameter import Whole, Word
+from gradcheck_cli.layers.framework.named import ByName
+from gradcheck_cli.layers.framework.parameter import Whole, Word
 from gradcheck_cli.numeric.method import METHODS
 from gradcheck_cli.report.report import FORMATS
 
 if TYPE_CHECKING:
-    from gradcheck_cli.layers.layer import Layer
-    from gradcheck_cli.layers.parameter import Parameter
+    from gradcheck_cli.layers.framework.layer import Layer
+    from gradcheck_cli.layers.framework.parameter import Parameter
 
 #: More random cases than this take minutes to draw.
 _MOST_RANDOM = 100_000

@@ -14,7 +14,7 @@ from gradcheck_cli.engine.runner import SWEEP, Task, Work
 from gradcheck_cli.engine.sanitize import sanitized
 from gradcheck_cli.implementation.find import ImplementationNotFoundError
 from gradcheck_cli.layers import LAYERS, TITLES
-from gradcheck_cli.layers.layer import NoCase
+from gradcheck_cli.layers.framework.case import NoCase
 from gradcheck_cli.result import CaseResult, Verdict
 from gradcheck_cli.text import clean
 
@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from gradcheck_cli.engine.blame import Blame
     from gradcheck_cli.engine.survey import Survey
     from gradcheck_cli.guard.limits import Limits
-    from gradcheck_cli.layers.layer import Case, Layer
+    from gradcheck_cli.layers.framework.case import Case
+    from gradcheck_cli.layers.framework.layer import Layer
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -18,7 +18,7 @@ from gradcheck_cli.text import clean
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from gradcheck_cli.layers.layer import Case
+    from gradcheck_cli.layers.framework.case import Case
     from gradcheck_cli.result import CaseResult, StepSweep
 
 #: Seconds before the line is shown for the first time: most runs are over by then.

@@ -39,7 +39,8 @@ if TYPE_CHECKING:
     from gradcheck_cli.cli.outputs import Output
     from gradcheck_cli.engine.runner import Work
     from gradcheck_cli.engine.stream import Crew, Memory
-    from gradcheck_cli.layers.layer import Case, Layer
+    from gradcheck_cli.layers.framework.case import Case
+    from gradcheck_cli.layers.framework.layer import Layer
     from gradcheck_cli.result import CaseResult
 
 

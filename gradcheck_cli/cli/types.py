@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from gradcheck_cli.layers.parameter import Whole, Word
+    from gradcheck_cli.layers.framework.parameter import Whole, Word
 
 #: More values than this for one flag are taken for a slip of the finger.
 _MOST_VALUES = 1_000_000

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from gradcheck_cli.checks.settings import Settings
     from gradcheck_cli.guard.limits import Limits
     from gradcheck_cli.implementation.implementation import Implementation
-    from gradcheck_cli.layers.layer import Case
+    from gradcheck_cli.layers.framework.case import Case
 
 #: In which phase an implementation crashed whose module could be imported.
 WHEN_TRIED = " when it was tried on a small case"

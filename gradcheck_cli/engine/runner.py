@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from gradcheck_cli.guard.limits import Limits
     from gradcheck_cli.guard.process import GuardedProcess
     from gradcheck_cli.implementation.implementation import Implementation
-    from gradcheck_cli.layers.layer import Case, Layer
+    from gradcheck_cli.layers.framework.case import Case
+    from gradcheck_cli.layers.framework.layer import Layer
 
 Result = TypeVar("Result", bound=CaseResult | StepSweep)
 Result_co = TypeVar("Result_co", bound=CaseResult | StepSweep, covariant=True)

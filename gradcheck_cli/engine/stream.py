@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Executor
 
     from gradcheck_cli.engine.runner import Work
-    from gradcheck_cli.layers.layer import Case
+    from gradcheck_cli.layers.framework.case import Case
 
     #: What is to be done, and with which cases: gone through in this order.
     Plan = Sequence[tuple[Work[Result], Iterable[Case]]]

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from gradcheck_cli.arrays import Array
     from gradcheck_cli.implementation.implementation import Implementation
     from gradcheck_cli.implementation.load import Loaded
-    from gradcheck_cli.layers.layer import Layer
+    from gradcheck_cli.layers.framework.layer import Layer
     from gradcheck_cli.layers.vocabulary import BlockOrder, Meaning
 
 #: What the passes are called, as words in the names of functions.

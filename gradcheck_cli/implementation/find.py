@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from gradcheck_cli.implementation.implementation import Implementation
-    from gradcheck_cli.layers.layer import Layer
+    from gradcheck_cli.layers.framework.layer import Layer
 
 __all__ = ["ImplementationNotFoundError", "find", "load", "named", "split"]
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from gradcheck_cli.arrays import Array
     from gradcheck_cli.implementation.implementation import Implementation
-    from gradcheck_cli.layers.layer import Problem
+    from gradcheck_cli.layers.framework.problem import Problem
 
 
 def packed(implementation: Implementation, problem: Problem) -> Implementation:

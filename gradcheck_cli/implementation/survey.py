@@ -34,7 +34,7 @@ from gradcheck_cli.layers import LAYERS
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from gradcheck_cli.layers.layer import Layer
+    from gradcheck_cli.layers.framework.layer import Layer
 
 #: What a function says that is a loss, and no helper of one: `softmax_loss`, where `softmax` may return probabilities.
 _LOSSES = {"loss", "losses", "cost", "criterion", "objective"}

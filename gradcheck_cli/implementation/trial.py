@@ -22,7 +22,8 @@ from gradcheck_cli.layers import LAYERS
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from gradcheck_cli.layers.layer import Layer, Problem
+    from gradcheck_cli.layers.framework.layer import Layer
+    from gradcheck_cli.layers.framework.problem import Problem
 
 #: Of the scale of an element: far above what any way to sum rounds, in float32 as well, and far below any mistake.
 _CLOSE = 1e-3
@@ -128,5 +129,5 @@ def _quiet() -> Iterator[None]:
 def _agreement(out: object, problem: Problem) -> Fit:
     if not isinstance(out, np.ndarray) or out.shape != problem.expected.shape or out.dtype.kind != "f":
         return Fit.RUNS
-    close = np.abs(out - problem.expected_beside(out)) <= _CLOSE * problem.expected_scale
+    close = np.abs(out - problem.expected_for(out)) <= _CLOSE * problem.expected_scale
     return Fit.REPRODUCES if close.all() else Fit.SHAPE

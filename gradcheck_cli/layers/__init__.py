@@ -1,4 +1,4 @@
-"""WHAT can be checked: one file a layer, and one line here."""
+"""WHAT can be checked: one file a layer, and one line in `titles.py`."""
 
 from __future__ import annotations
 
@@ -6,37 +6,12 @@ from collections.abc import Iterator, Mapping
 from importlib import import_module
 from typing import TYPE_CHECKING, cast
 
-if TYPE_CHECKING:
-    from gradcheck_cli.layers.layer import Layer
+from gradcheck_cli.layers.titles import TITLES
 
-#: By the name on the command line, what the layer is called in a sentence; its module has the same name.
-TITLES = {
-    "conv": "convolution",
-    "conv1d": "one-dimensional convolution",
-    "conv-transpose": "transposed convolution",
-    "depthwise-conv": "depthwise convolution",
-    "affine": "affine layer",
-    "temporal-affine": "temporal affine layer",
-    "word-embedding": "word embedding",
-    "relu": "rectified linear unit",
-    "sigmoid": "logistic sigmoid",
-    "tanh": "hyperbolic tangent",
-    "dropout": "dropout",
-    "maxpool": "max pooling",
-    "avgpool": "average pooling",
-    "batchnorm": "batch normalisation",
-    "spatial-batchnorm": "spatial batch normalisation",
-    "layernorm": "layer normalisation",
-    "groupnorm": "group normalisation",
-    "softmax": "softmax loss",
-    "temporal-softmax": "temporal softmax loss",
-    "svm": "hinge loss",
-    "rnn-step": "recurrent step",
-    "rnn": "recurrent layer",
-    "lstm-step": "LSTM step",
-    "lstm": "LSTM layer",
-    "function": "function of your own",
-}
+if TYPE_CHECKING:
+    from gradcheck_cli.layers.framework.layer import Layer
+
+__all__ = ["LAYERS", "TITLES"]
 
 
 class _Layers(Mapping[str, "Layer"]):

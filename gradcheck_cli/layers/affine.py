@@ -2,29 +2,27 @@
 
 from __future__ import annotations
 
-import math
-import random
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from gradcheck_cli.arrays import signed_uniform
-from gradcheck_cli.layers.coupling import per_sample, per_unit
-from gradcheck_cli.layers.drawing import each_for_itself
-from gradcheck_cli.layers.layer import Axis, Case, Fault, Layer
+from gradcheck_cli.layers.framework.axes import FEATURE, SAMPLE, Axis, declare
+from gradcheck_cli.layers.framework.case import Case
+from gradcheck_cli.layers.framework.drawing import multiple
+from gradcheck_cli.layers.framework.fault import Fault
+from gradcheck_cli.layers.framework.layer import Layer
+from gradcheck_cli.layers.framework.make_problem import make_problem
+from gradcheck_cli.layers.framework.parameter import size
 from gradcheck_cli.layers.layouts import cotangent_layouts
-from gradcheck_cli.layers.parameter import size
-from gradcheck_cli.layers.pose import pose
 from gradcheck_cli.layers.vocabulary import Argument, simple
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from gradcheck_cli.arrays import Array
-    from gradcheck_cli.layers.drawing import Draw, Given
-    from gradcheck_cli.layers.layer import Problem
+    from gradcheck_cli.layers.framework.problem import Problem
 
     Inputs = Mapping[str, Array]
 
@@ -70,43 +68,27 @@ def affine_backward(dout: Array, cache: tuple[Array, Array]) -> tuple[Array, Arr
     return (dout @ w.T).reshape(x.shape), x.reshape(x.shape[0], -1).T @ dout, dout.sum(axis=0)
 
 
-_SAMPLE = Axis(name="sample", index="n", size="N")
-_FEATURE = Axis(name="feature", index="d", size="D")
-_UNIT = Axis(name="unit", index="m", size="M")
+AXES = declare(x="N D", w="D M", b="M", out="N M")
+
+#: Of an x of three axes, the one in the middle.
+_PART = Axis(name="row", index="i", size="split")
 
 
 def problem(case: AffineCase) -> Problem:
     """Draw a case's arrays."""
-    source = random.Random(case.seed)  # noqa: S311  # arrays to compute with, not secrets
-    shapes = {"x": case.x_shape, "w": (case.D, case.M), "b": (case.M,)}
-    flattened = "it does not flatten an x of three axes, or cannot" if case.split > 1 else None
-    x_axes = (_SAMPLE, _FEATURE) if case.split == 1 else (_SAMPLE, Axis(name="row", index="i", size="split"), _FEATURE)
-    posed = pose(
+    posed = make_problem(
         case,
-        source,
-        {name: signed_uniform(source, shape) for name, shape in shapes.items()},
+        axes=AXES if case.split == 1 else {**AXES, "x": (SAMPLE, _PART, FEATURE)},
+        shapes={"x": case.x_shape},
         reference=(affine_forward, affine_backward),
-        scale=lambda x, w, b: (affine_forward(abs(x), abs(w), abs(b))[0],),
-        axes={"x": x_axes, "w": (_FEATURE, _UNIT), "b": (_UNIT,), "out": (_SAMPLE, _UNIT)},
-        couples={"x": per_sample, "w": per_unit, "b": per_unit},
     )
-    return replace(posed, beyond=flattened)
+    return replace(posed, skip_reason="it does not flatten an x of three axes, or cannot" if case.split > 1 else None)
 
 
 def standard() -> tuple[AffineCase, ...]:
     """Sizes of which none is like another, one of each, a square w, and x of three axes."""
     rows = [(4, 6, 3, 1), (3, 4, 4, 1), (1, 5, 2, 1), (5, 1, 3, 1), (3, 4, 1, 1), (1, 1, 1, 1), (2, 6, 5, 2)]
     return tuple(AffineCase(N=N, D=D, M=M, split=split) for N, D, M, split in rows)
-
-
-def _random(case: type[AffineCase], draw: Draw, given: Given) -> dict[str, Any]:
-    """Draw a geometry in which split divides D."""
-    found = each_for_itself(case, draw, given)
-    if "D" not in given:
-        found["D"] *= found["split"]
-    elif "split" not in given:
-        found["split"] = math.gcd(found["split"], found["D"])
-    return found
 
 
 def _length(name: str, *names: str) -> Argument:
@@ -149,9 +131,6 @@ def _faults(case: AffineCase, problem: Problem) -> Iterator[Fault]:
 
 
 LAYER = Layer(
-    name="affine",
-    title="affine layer",
-    command="gradcheck affine",
     case=AffineCase,
     inputs=("x", "w", "b"),
     problem=problem,
@@ -175,5 +154,5 @@ LAYER = Layer(
     ),
     trials=(AffineCase(N=3, D=4, M=2),),
     faults=_faults,
-    random=_random,
+    random=multiple("D", of="split"),
 )

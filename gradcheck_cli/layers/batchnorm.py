@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -10,21 +9,26 @@ import numpy as np
 
 from gradcheck_cli.arrays import signed_uniform
 from gradcheck_cli.layers.batchnorm_faults import batch_faults, batch_forward_faults
-from gradcheck_cli.layers.coupling import per_channel
-from gradcheck_cli.layers.layer import Axis, Case, Layer
+from gradcheck_cli.layers.framework.axes import declare
+from gradcheck_cli.layers.framework.case import Case
+from gradcheck_cli.layers.framework.layer import Layer
+from gradcheck_cli.layers.framework.make_problem import make_problem
+from gradcheck_cli.layers.framework.parameter import choice, real, size
 from gradcheck_cli.layers.normalisation import absolute, absolute_dx, batch_mean, by_feature
-from gradcheck_cli.layers.parameter import choice, real, size
-from gradcheck_cli.layers.pose import pose
 from gradcheck_cli.layers.vocabulary import simple
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from gradcheck_cli.arrays import Array
-    from gradcheck_cli.layers.layer import Problem
+    from gradcheck_cli.layers.framework.axes import Axis
+    from gradcheck_cli.layers.framework.problem import Problem
 
     Pair = tuple[Callable[..., Any], Callable[..., Any]]
     Param = dict[str, Any]
+    Shape = tuple[int, ...]
+
+STATISTICS = ("running_mean", "running_var")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,7 +87,7 @@ def batchnorm_backward(dout: Array, cache: tuple[Any, ...]) -> tuple[Array, Arra
     return dx.reshape(shape), (dout * normal).sum(axis=0), dout.sum(axis=0)
 
 
-def batch_problem(case: Case, shape: tuple[int, ...], axes: tuple[Axis, ...], pair: Pair) -> Problem:
+def batch_problem(case: Case, shape: Shape, axes: Mapping[str, tuple[Axis, ...]], pair: Pair) -> Problem:
     """Draw the arrays of a batch normalisation whose features are the second axis of x.
 
     Running variances are positive, and neither statistic is where it would start. Courses call no backward in mode
@@ -92,34 +96,25 @@ def batch_problem(case: Case, shape: tuple[int, ...], axes: tuple[Axis, ...], pa
     Args:
         case: with mode, eps and momentum.
         shape: of x.
-        axes: of x.
+        axes: of inputs, outputs and state.
         pair: the reference.
     """
-    source = random.Random(case.seed)  # noqa: S311  # arrays to compute with, not secrets
-    one = shape[1:2]
-    inputs = {
-        "x": signed_uniform(source, shape),
-        "gamma": signed_uniform(source, one),
-        "beta": signed_uniform(source, one),
-    }
-    statistics = {
-        "running_mean": signed_uniform(source, one),
-        "running_var": abs(signed_uniform(source, one)),
-    }
-    posed = pose(
+    source, one = case.source(), shape[1:2]
+    x, gamma, beta, running_mean, running_var = (signed_uniform(source, own) for own in (shape, one, one, one, one))
+    posed = make_problem(
         case,
-        source,
-        inputs,
-        parameters={**{name: case.geometry[name] for name in ("mode", "eps", "momentum")}, **statistics},
+        axes=axes,
+        inputs={"x": x, "gamma": gamma, "beta": beta},
+        source=source,
+        parameters={
+            **{name: case.geometry[name] for name in ("mode", "eps", "momentum")},
+            "running_mean": running_mean,
+            "running_var": abs(running_var),
+        },
         reference=pair,
+        state=STATISTICS,  # which have no axes but that of features: samples, and places in them, meet there
         scale=_scale,
         gradient_scale=_gradient_scale,
-        axes={
-            **dict.fromkeys(("x", "out"), axes),
-            **dict.fromkeys(("gamma", "beta", *statistics), axes[1:2]),
-        },
-        couples=dict.fromkeys(inputs, per_channel),
-        state=tuple(statistics),
     )
     return replace(posed, cache_optional=case.geometry["mode"] == "test")
 
@@ -149,25 +144,24 @@ def _gradient_scale(dout: Array, x: Array, gamma: Array, _beta: Array, param: Pa
     return found
 
 
-SAMPLE = Axis(name="sample", index="n", size="N")
-_STEP, _FEATURE = Axis(name="step", index="t", size="T", spatial=True), Axis(name="feature", index="d", size="D")
+AXES = declare(x="N D", gamma="D", beta="D", out="N D", running_mean="D", running_var="D")
 
 
 def problem(case: BatchnormCase) -> Problem:
     """Draw a case's arrays."""
     pair = (batchnorm_forward, batchnorm_backward)
-    posed = batch_problem(case, (case.N * case.T, case.D), (SAMPLE, _FEATURE), pair)
+    posed = batch_problem(case, (case.N * case.T, case.D), AXES, pair)
     if case.T == 1:
         return posed
     # In memory steps are samples; only the shapes of x and out say otherwise.
-    shape, axes = (case.N, case.T, case.D), (SAMPLE, _STEP, _FEATURE)
+    shape = (case.N, case.T, case.D)
     return replace(
         posed,
         inputs={**posed.inputs, "x": posed.inputs["x"].reshape(shape)},
         outputs={**posed.outputs, "out": shape},
-        axes={**posed.axes, **dict.fromkeys(("x", "out"), axes)},
+        axes={**AXES, **declare(x="N T D", out="N T D")},
         gradient_scale={name: s.reshape(shape) if name == "x" else s for name, s in posed.gradient_scale.items()},
-        beyond="it does not normalise an x of three axes over samples and steps",
+        skip_reason="it does not normalise an x of three axes over samples and steps",
         meaning_open=True,
     )
 
@@ -194,9 +188,6 @@ def standard() -> tuple[BatchnormCase, ...]:
 
 
 LAYER = Layer(
-    name="batchnorm",
-    title="batch normalisation",
-    command="gradcheck batchnorm",
     case=BatchnormCase,
     inputs=("x", "gamma", "beta"),
     problem=problem,
@@ -211,7 +202,8 @@ LAYER = Layer(
     trials=(BatchnormCase(N=5, D=3),),
     faults=lambda case, problem: () if case.T > 1 else batch_faults(case, problem),
     forward_faults=lambda case, problem, out: () if case.T > 1 else batch_forward_faults(case, problem, out),
-    shows=lambda case: case.N * case.T > 1 or case.mode == "test",  # of one sample nothing but beta is left
+    # Of one sample nothing but beta is left.
+    has_nonzero_gradient=lambda case: case.N * case.T > 1 or case.mode == "test",
     param="bn_param",
-    state=("running_mean", "running_var"),
+    state=STATISTICS,
 )

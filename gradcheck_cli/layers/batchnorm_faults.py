@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gradcheck_cli.layers import normalisation_faults
-from gradcheck_cli.layers.layer import Fault, ForwardFault
+from gradcheck_cli.layers.framework.fault import Fault, ForwardFault
 from gradcheck_cli.layers.normalisation import batch_mean, by_feature
 from gradcheck_cli.layers.normalisation_faults import Normalisation, deviations, gamma_sums, scaled_outputs
 
@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from gradcheck_cli.arrays import Array
-    from gradcheck_cli.layers.layer import Case, Problem
+    from gradcheck_cli.layers.framework.case import Case
+    from gradcheck_cli.layers.framework.problem import Problem
 
 
 def batch_faults(case: Case, problem: Problem) -> Iterable[Fault]:

@@ -2,52 +2,31 @@
 
 from __future__ import annotations
 
-import random
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
-import numpy as np
-
-from gradcheck_cli.arrays import signed_uniform, with_zeros, working_dtype
 from gradcheck_cli.layers.conv_fast import conv_backward_fast, conv_forward_fast
 from gradcheck_cli.layers.conv_naive import both, conv_backward_naive, conv_forward_naive
-from gradcheck_cli.layers.conv_random import CORNERS, random_geometry, shows
+from gradcheck_cli.layers.conv_random import CORNERS, has_nonzero_gradient, random_geometry
 from gradcheck_cli.layers.conv_words import WORDS
-from gradcheck_cli.layers.coupling import Windows
-from gradcheck_cli.layers.layer import Axis, Case, Layer, Problem
-from gradcheck_cli.layers.parameter import pair, size
-from gradcheck_cli.numeric.colored import Coupling
+from gradcheck_cli.layers.framework.axes import CHANNEL, COLUMN, FILTER, OUT_COLUMN, OUT_ROW, ROW, declare
+from gradcheck_cli.layers.framework.case import Case
+from gradcheck_cli.layers.framework.coupling import group
+from gradcheck_cli.layers.framework.layer import Layer
+from gradcheck_cli.layers.framework.make_problem import make_problem
+from gradcheck_cli.layers.framework.parameter import pair, size
+from gradcheck_cli.layers.framework.windows import window
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from gradcheck_cli.arrays import Array
-    from gradcheck_cli.layers.layer import Fault, ForwardFault
+    from gradcheck_cli.layers.framework.axes import Axis
+    from gradcheck_cli.layers.framework.coupling import Relation
+    from gradcheck_cli.layers.framework.fault import Fault, ForwardFault
+    from gradcheck_cli.layers.framework.problem import Problem
 
-_SAMPLE = Axis(name="sample", index="n", size="N")
-_CHANNEL = Axis(name="channel", index="c", size="C")
-_FILTER = Axis(name="filter", index="f", size="F")
-_AXES = {
-    "x": (
-        _SAMPLE,
-        _CHANNEL,
-        Axis(name="row", index="i", size="H", spatial=True),
-        Axis(name="column", index="j", size="W", spatial=True),
-    ),
-    "w": (
-        _FILTER,
-        _CHANNEL,
-        Axis(name="kernel row", index="h", size="HH", spatial=True),
-        Axis(name="kernel column", index="k", size="WW", spatial=True),
-    ),
-    "b": (_FILTER,),
-    "out": (
-        _SAMPLE,
-        _FILTER,
-        Axis(name="row", index="i", size="H'", spatial=True),
-        Axis(name="column", index="j", size="W'", spatial=True),
-    ),
-}
+AXES = declare(x="N C H W", w="F C HH WW", b="F", out="N F H' W'")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,72 +107,29 @@ def spoken(conv_param: Mapping[str, Any]) -> str:
 
 def problem(case: ConvCase) -> Problem:
     """Draw a case's inputs and cotangent, and compute what forward should make of them."""
-    source = random.Random(case.seed)  # noqa: S311  # arrays to compute with, not secrets
-    shapes = {
-        "x": (case.N, case.C, case.H, case.W),
-        "w": (case.F, case.C // case.groups, case.HH, case.WW),
-        "b": (case.F,),
-    }
-    drawn = {name: signed_uniform(source, shape) for name, shape in shapes.items()}
-    drawn["x"] = with_zeros(drawn["x"], case.seed)
-    inputs = {name: value.astype(case.dtype) for name, value in drawn.items()}
-    cotangent = signed_uniform(source, case.out_shape).astype(case.dtype)
-    x, w, b = (value.astype(working_dtype(case.dtype)) for value in inputs.values())
-    expected, _ = conv_forward_naive(x, w, b, case.conv_param)
-    expected_scale, _ = conv_forward_fast(abs(x), abs(w), abs(b), case.conv_param)  # a scale need not be independent
-    return Problem(
-        inputs=inputs,
+    return make_problem(
+        case,
+        axes=AXES,
+        shapes={"w": (case.F, case.C // case.groups, case.HH, case.WW)},
         parameters=case.conv_param,
-        cotangent=cotangent,
-        expected=expected,
-        expected_scale=expected_scale,
-        coupling=coupling(case),
-        axes=_AXES,
+        reference=(conv_forward_naive, conv_backward_naive),
+        relations={"x": image_relations(case)},
+        scale=lambda x, w, b, param: (conv_forward_fast(abs(x), abs(w), abs(b), param)[0],),  # need not be independent
     )
 
 
-def coupling(case: ConvCase) -> dict[str, Coupling]:
-    """State which elements reach no output together: what lets a whole colour be differentiated in two evaluations.
+def image_relations(case: ConvCase) -> dict[Axis, Relation]:
+    """How channels, rows and columns of x reach the output.
 
-    A window sees HH rows of the padded image, dilation apart: rows i * stride + h * dilation. Divided by the dilation
-    and rounded down these are HH consecutive numbers, so modulo HH they are all different. Rows and columns alike,
-    and channels of one group one at a time, that makes C / groups * HH * WW colours of x, for all samples and groups
-    together. It cannot be done with fewer: so many elements reach one output. Of w, each place in the kernel is one
-    colour, for all filters together; b is one.
+    With one channel of a group at a time, that makes C / groups * HH * WW colours, for all samples and groups together.
     """
-    channels, vertical, horizontal = case.C // case.groups, _windows(case, 0), _windows(case, 1)
-    samples, filters = np.arange(case.N)[:, None, None, None], np.arange(case.F)[None, :, None, None]
-    # One group is one owner for all filters.
-    group = filters // (case.F // case.groups) if case.groups > 1 else np.zeros((1, 1, 1, 1), int)
-
-    nowhere = -case.N * case.C * case.H * case.W  # plus any index it is negative
-    rows, columns = (
-        [np.where(row >= 0, row * step, nowhere) for row in map(axis.seen, range(axis.colors))]
-        for axis, step in ((vertical, case.W), (horizontal, 1))
-    )
-    image = (samples * case.C + group * channels) * (case.H * case.W)
-
-    def owner_of_x(color: int) -> Array:
-        color, k = divmod(color, horizontal.colors)
-        c, h = divmod(color, vertical.colors)
-        element: Array = image + (rows[h][:, None] + (columns[k] + c * case.H * case.W))
-        return np.maximum(element, -1)
-
-    def owner_of_w(color: int) -> Array:
-        return filters * (channels * case.HH * case.WW) + color
-
+    (sv, sh), (pv, ph), (dv, dh) = both(case.stride), both(case.pad), both(case.dilation)
+    _, _, rows, columns = case.out_shape
     return {
-        "x": Coupling(colors=channels * vertical.colors * horizontal.colors, owner=owner_of_x),
-        "w": Coupling(colors=channels * case.HH * case.WW, owner=owner_of_w),
-        "b": Coupling(colors=1, owner=lambda _: filters),
+        CHANNEL: group(FILTER, case.groups, case.F),
+        ROW: window(OUT_ROW, rows, kernel=case.HH, stride=sv, dilation=dv, pad=pv),
+        COLUMN: window(OUT_COLUMN, columns, kernel=case.WW, stride=sh, dilation=dh, pad=ph),
     }
-
-
-def _windows(case: ConvCase, axis: int) -> Windows:
-    kernel, size = ((case.HH, case.H), (case.WW, case.W))[axis]
-    stride, dilation, pad = (both(number)[axis] for number in (case.stride, case.dilation, case.pad))
-    starts = np.arange(case.out_shape[2 + axis]) * stride
-    return Windows(starts=starts, kernel=kernel, dilation=dilation, pad=pad, size=size)
 
 
 def standard() -> tuple[ConvCase, ...]:
@@ -236,9 +172,7 @@ def _forward_faults(case: ConvCase, problem: Problem, _out: Array) -> Iterable[F
 
 
 LAYER = Layer(
-    name="conv",
-    title="convolution",
-    command="convcheck",
+    program="convcheck",
     case=ConvCase,
     inputs=("x", "w", "b"),
     problem=problem,
@@ -256,7 +190,7 @@ LAYER = Layer(
     faults=_faults,
     forward_faults=_forward_faults,
     random=random_geometry,
-    shows=shows,
+    has_nonzero_gradient=has_nonzero_gradient,
     corners=CORNERS,
     param="conv_param",
 )

@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
-import random
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from gradcheck_cli.arrays import signed_uniform
-from gradcheck_cli.layers.conv import ConvCase, coupling
+from gradcheck_cli.layers.conv import ConvCase
 from gradcheck_cli.layers.conv_fast import conv_backward_fast, conv_forward_fast
-from gradcheck_cli.layers.conv_random import random_geometry, shows
-from gradcheck_cli.layers.layer import Axis, Case, Layer
-from gradcheck_cli.layers.parameter import size
-from gradcheck_cli.layers.pose import pose
+from gradcheck_cli.layers.conv_random import has_nonzero_gradient, random_geometry
+from gradcheck_cli.layers.framework.axes import COLUMN, OUT_COLUMN, declare
+from gradcheck_cli.layers.framework.case import Case
+from gradcheck_cli.layers.framework.layer import Layer
+from gradcheck_cli.layers.framework.make_problem import make_problem
+from gradcheck_cli.layers.framework.parameter import size
+from gradcheck_cli.layers.framework.windows import window
 from gradcheck_cli.layers.vocabulary import simple
-from gradcheck_cli.numeric.colored import Coupling
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from gradcheck_cli.arrays import Array
-    from gradcheck_cli.layers.layer import Fault, ForwardFault, Problem
-    from gradcheck_cli.layers.pose import Couples
+    from gradcheck_cli.layers.framework.fault import Fault, ForwardFault
+    from gradcheck_cli.layers.framework.problem import Problem
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,34 +72,18 @@ def conv1d_backward(dout: Array, cache: Any) -> tuple[Array, Array, Array]:
     return dx[:, :, 0], dw[:, :, 0], db
 
 
-_SAMPLE, _CHANNEL = Axis(name="sample", index="n", size="N"), Axis(name="channel", index="c", size="C")
-_FILTER = Axis(name="filter", index="f", size="F")
-_AXES = {
-    "x": (_SAMPLE, _CHANNEL, Axis(name="column", index="j", size="W", spatial=True)),
-    "w": (_FILTER, _CHANNEL, Axis(name="kernel column", index="k", size="WW", spatial=True)),
-    "b": (_FILTER,),
-    "out": (_SAMPLE, _FILTER, Axis(name="column", index="j", size="W'", spatial=True)),
-}
+AXES = declare(x="N C W", w="F C WW", b="F", out="N F W'")
 
 
 def problem(case: Conv1dCase) -> Problem:
     """Draw a case's arrays."""
-    source = random.Random(case.seed)  # noqa: S311  # arrays to compute with, not secrets
-    shapes = {"x": (case.N, case.C, case.W), "w": (case.F, case.C, case.WW), "b": (case.F,)}
-
-    def of_row(found: Coupling) -> Couples:
-        return lambda _shape, _outputs: Coupling(colors=found.colors, owner=lambda color: found.owner(color)[:, :, 0])
-
-    couples = coupling(case.as_image)
-    return pose(
+    *_, columns = case.as_image.out_shape
+    return make_problem(
         case,
-        source,
-        {name: signed_uniform(source, shape) for name, shape in shapes.items()},
+        axes=AXES,
         parameters={"stride": case.stride, "pad": case.pad},
         reference=(conv1d_forward, conv1d_backward),
-        scale=lambda x, w, b, param: (conv1d_forward(abs(x), abs(w), abs(b), param)[0],),
-        axes=_AXES,
-        couples={name: of_row(found) for name, found in couples.items()},
+        relations={"x": {COLUMN: window(OUT_COLUMN, columns, kernel=case.WW, stride=case.stride, pad=case.pad)}},
     )
 
 
@@ -133,9 +117,6 @@ def _forward_faults(case: Conv1dCase, problem: Problem, _out: Array) -> Iterator
 
 
 LAYER = Layer(
-    name="conv1d",
-    title="one-dimensional convolution",
-    command="gradcheck conv1d",
     case=Conv1dCase,
     inputs=("x", "w", "b"),
     problem=problem,
@@ -155,6 +136,6 @@ LAYER = Layer(
     faults=_faults,
     forward_faults=_forward_faults,
     random=random_geometry,
-    shows=lambda case: shows(case.as_image),
+    has_nonzero_gradient=lambda case: has_nonzero_gradient(case.as_image),
     param="conv_param",
 )

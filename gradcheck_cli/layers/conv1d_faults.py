@@ -17,7 +17,7 @@ from gradcheck_cli.layers.conv_faults import (
     wrong_filters,
 )
 from gradcheck_cli.layers.conv_windows import backward, moved, of_part, uncropped, unseen
-from gradcheck_cli.layers.layer import Fault
+from gradcheck_cli.layers.framework.fault import Fault
 from gradcheck_cli.layers.layouts import cotangent_layouts
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from gradcheck_cli.arrays import Array
     from gradcheck_cli.layers.conv import ConvCase
     from gradcheck_cli.layers.conv1d import Conv1dCase
-    from gradcheck_cli.layers.layer import Problem
+    from gradcheck_cli.layers.framework.problem import Problem
 
     Inputs = Mapping[str, Array]
     Gradients = Mapping[str, Array]

@@ -11,7 +11,7 @@ import numpy as np
 from gradcheck_cli.layers import conv_windows
 from gradcheck_cli.layers.conv_naive import both, places
 from gradcheck_cli.layers.conv_windows import backward, of_part, only
-from gradcheck_cli.layers.layer import Fault
+from gradcheck_cli.layers.framework.fault import Fault
 from gradcheck_cli.layers.layouts import cotangent_layouts, mistaken
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from gradcheck_cli.arrays import Array
     from gradcheck_cli.layers.conv import ConvCase
-    from gradcheck_cli.layers.layer import Problem
+    from gradcheck_cli.layers.framework.problem import Problem
 
     Inputs = Mapping[str, Array]
     Gradients = Mapping[str, Array]

@@ -10,7 +10,7 @@ import numpy as np
 from gradcheck_cli.layers.conv_fast import conv_forward_fast
 from gradcheck_cli.layers.conv_naive import both
 from gradcheck_cli.layers.conv_windows import miscounted, only, resized
-from gradcheck_cli.layers.layer import ForwardFault
+from gradcheck_cli.layers.framework.fault import ForwardFault
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

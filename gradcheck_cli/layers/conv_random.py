@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from gradcheck_cli.layers.conv_naive import both
-from gradcheck_cli.layers.drawing import picked
+from gradcheck_cli.layers.framework.drawing import picked
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from gradcheck_cli.layers.conv import ConvCase
-    from gradcheck_cli.layers.drawing import Draw, Given
-    from gradcheck_cli.layers.layer import Case
+    from gradcheck_cli.layers.framework.case import Case
+    from gradcheck_cli.layers.framework.drawing import Draw, Given
 
 #: The largest of each that is drawn, where no flag says more. Every fault that is planted in the tests shows with less,
 #: and a case takes a few milliseconds.
@@ -91,7 +91,7 @@ def _image(draw: Draw, reach: int, stride: int, pad: int) -> int:
     return (windows - 1) * stride + reach + remainder - 2 * pad
 
 
-def shows(case: ConvCase) -> bool:
+def has_nonzero_gradient(case: ConvCase) -> bool:
     """Tell whether some window sees the image; where all see nothing but pad, every gradient of x and w is 0."""
     return all(
         any(0 <= i * stride + h * dilation - pad < size for i in range(windows) for h in range(kernel))

@@ -2,32 +2,40 @@
 
 from __future__ import annotations
 
-import random
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from gradcheck_cli.arrays import signed_uniform
 from gradcheck_cli.layers.conv import ConvCase, plain, spoken
 from gradcheck_cli.layers.conv_fast import gather
 from gradcheck_cli.layers.conv_naive import both, padded
-from gradcheck_cli.layers.conv_random import shows
-from gradcheck_cli.layers.conv_transpose_coupling import coupling
+from gradcheck_cli.layers.conv_random import has_nonzero_gradient
 from gradcheck_cli.layers.conv_words import WORDS, sizes_of
-from gradcheck_cli.layers.coupling import fixed
-from gradcheck_cli.layers.drawing import each_for_itself
-from gradcheck_cli.layers.layer import Axis, Case, Layer
-from gradcheck_cli.layers.parameter import pair, size
-from gradcheck_cli.layers.pose import pose
+from gradcheck_cli.layers.framework.axes import (
+    COLUMN,
+    KERNEL_COLUMN,
+    KERNEL_ROW,
+    OUT_COLUMN,
+    OUT_ROW,
+    ROW,
+    declare,
+)
+from gradcheck_cli.layers.framework.case import Case
+from gradcheck_cli.layers.framework.drawing import each_for_itself
+from gradcheck_cli.layers.framework.layer import Layer
+from gradcheck_cli.layers.framework.make_problem import make_problem
+from gradcheck_cli.layers.framework.parameter import pair, size
+from gradcheck_cli.layers.framework.windows import spread, spread_kernel
 from gradcheck_cli.layers.vocabulary import Arrangement
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from gradcheck_cli.arrays import Array
-    from gradcheck_cli.layers.drawing import Draw, Given
-    from gradcheck_cli.layers.layer import Fault, ForwardFault, Problem
+    from gradcheck_cli.layers.framework.drawing import Draw, Given
+    from gradcheck_cli.layers.framework.fault import Fault, ForwardFault
+    from gradcheck_cli.layers.framework.problem import Problem
 
     Param = dict[str, Any]
 
@@ -118,44 +126,27 @@ def conv_transpose_backward(dout: Array, cache: tuple[Any, ...]) -> tuple[Array,
     return dx, dw, dout.sum(axis=(0, 2, 3))
 
 
-_SAMPLE, _CHANNEL = Axis(name="sample", index="n", size="N"), Axis(name="channel", index="c", size="C")
-_FILTER = Axis(name="filter", index="f", size="F")
-
-
-def _rows_and_columns(rows: str, columns: str) -> tuple[Axis, Axis]:
-    return (
-        Axis(name="row", index="i", size=rows, spatial=True),
-        Axis(name="column", index="j", size=columns, spatial=True),
-    )
-
-
-_KERNEL_ROW = Axis(name="kernel row", index="h", size="HH", spatial=True)
-_KERNEL_COLUMN = Axis(name="kernel column", index="k", size="WW", spatial=True)
-_AXES = {
-    "x": (_SAMPLE, _CHANNEL, *_rows_and_columns("H", "W")),
-    "w": (_CHANNEL, _FILTER, _KERNEL_ROW, _KERNEL_COLUMN),
-    "b": (_FILTER,),
-    "out": (_SAMPLE, _FILTER, *_rows_and_columns("H'", "W'")),
-}
+AXES = declare(x="N C H W", w="C F HH WW", b="F", out="N F H' W'")
 
 
 def problem(case: ConvTransposeCase) -> Problem:
     """Draw a case's arrays."""
-    source = random.Random(case.seed)  # noqa: S311  # arrays to compute with, not secrets
-    shapes = {
-        "x": (case.N, case.C, case.H, case.W),
-        "w": (case.C, case.F, case.HH, case.WW),
-        "b": (case.F,),
-    }
-    return pose(
+    (sv, sh), (pv, ph), (_, _, rows, columns) = both(case.stride), both(case.pad), case.out_shape
+    return make_problem(
         case,
-        source,
-        {name: signed_uniform(source, shape) for name, shape in shapes.items()},
+        axes=AXES,
         parameters=case.conv_param,
         reference=(conv_transpose_forward, conv_transpose_backward),
-        scale=lambda x, w, b, param: (conv_transpose_forward(abs(x), abs(w), abs(b), param)[0],),
-        axes=_AXES,
-        couples={name: fixed(found) for name, found in coupling(case).items()},
+        relations={
+            "x": {
+                ROW: spread(OUT_ROW, rows, kernel=case.HH, stride=sv, pad=pv),
+                COLUMN: spread(OUT_COLUMN, columns, kernel=case.WW, stride=sh, pad=ph),
+            },
+            "w": {
+                KERNEL_ROW: spread_kernel(OUT_ROW, rows, size=case.H, stride=sv, pad=pv),
+                KERNEL_COLUMN: spread_kernel(OUT_COLUMN, columns, size=case.W, stride=sh, pad=ph),
+            },
+        },
     )
 
 
@@ -226,9 +217,6 @@ def _forward_faults(case: ConvTransposeCase, problem: Problem, _out: Array) -> I
 
 
 LAYER = Layer(
-    name="conv-transpose",
-    title="transposed convolution",
-    command="gradcheck conv-transpose",
     case=ConvTransposeCase,
     inputs=("x", "w", "b"),
     problem=problem,
@@ -255,7 +243,7 @@ LAYER = Layer(
     faults=_faults,
     forward_faults=_forward_faults,
     random=_random,
-    shows=lambda case: shows(case.transposed),
+    has_nonzero_gradient=lambda case: has_nonzero_gradient(case.transposed),
     corners=_CORNERS,
     param="conv_param",
 )

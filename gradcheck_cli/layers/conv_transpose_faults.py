@@ -12,7 +12,7 @@ from gradcheck_cli.layers.conv_faults import BY_PLACE, assigned, biases, confuse
 from gradcheck_cli.layers.conv_naive import both
 from gradcheck_cli.layers.conv_transpose import conv_transpose_backward, conv_transpose_forward
 from gradcheck_cli.layers.conv_windows import only, resized
-from gradcheck_cli.layers.layer import Fault, ForwardFault
+from gradcheck_cli.layers.framework.fault import Fault, ForwardFault
 from gradcheck_cli.layers.layouts import cotangent_layouts
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from gradcheck_cli.arrays import Array
     from gradcheck_cli.layers.conv_transpose import ConvTransposeCase
-    from gradcheck_cli.layers.layer import Problem
+    from gradcheck_cli.layers.framework.problem import Problem
 
     Inputs = Mapping[str, Array]
     Gradients = Mapping[str, Array]

@@ -9,7 +9,7 @@ import numpy as np
 
 from gradcheck_cli.layers.conv_fast import conv_backward_fast, conv_forward_fast
 from gradcheck_cli.layers.conv_naive import both
-from gradcheck_cli.layers.layer import Fault
+from gradcheck_cli.layers.framework.fault import Fault
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

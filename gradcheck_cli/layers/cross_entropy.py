@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gradcheck_cli.layers.layer import Guard, Overflow
+from gradcheck_cli.layers.framework.fault import Guard, Overflow
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

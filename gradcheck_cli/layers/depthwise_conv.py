@@ -2,27 +2,28 @@
 
 from __future__ import annotations
 
-import random
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from gradcheck_cli.arrays import signed_uniform
-from gradcheck_cli.layers.conv import ConvCase, coupling, plain, spoken
+from gradcheck_cli.layers.conv import ConvCase, image_relations, plain, spoken
 from gradcheck_cli.layers.conv import standard as convolutions
 from gradcheck_cli.layers.conv_fast import conv_backward_fast, conv_forward_fast
-from gradcheck_cli.layers.conv_random import CORNERS, random_geometry, shows
+from gradcheck_cli.layers.conv_random import CORNERS, has_nonzero_gradient, random_geometry
 from gradcheck_cli.layers.conv_words import WORDS, sizes_of
-from gradcheck_cli.layers.coupling import fixed
-from gradcheck_cli.layers.layer import Axis, Case, Layer
-from gradcheck_cli.layers.parameter import pair, size
-from gradcheck_cli.layers.pose import pose
+from gradcheck_cli.layers.framework.axes import CHANNEL, declare
+from gradcheck_cli.layers.framework.case import Case
+from gradcheck_cli.layers.framework.coupling import same
+from gradcheck_cli.layers.framework.layer import Layer
+from gradcheck_cli.layers.framework.make_problem import make_problem
+from gradcheck_cli.layers.framework.parameter import pair, size
 from gradcheck_cli.layers.vocabulary import Arrangement
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from gradcheck_cli.arrays import Array
-    from gradcheck_cli.layers.layer import Fault, ForwardFault, Problem
+    from gradcheck_cli.layers.framework.fault import Fault, ForwardFault
+    from gradcheck_cli.layers.framework.problem import Problem
 
     Param = Mapping[str, Any]
 
@@ -77,37 +78,17 @@ def depthwise_conv_backward(dout: Array, cache: Any) -> tuple[Array, Array, Arra
     return dx, dw[:, 0], db
 
 
-_SAMPLE, _CHANNEL = Axis(name="sample", index="n", size="N"), Axis(name="channel", index="c", size="C")
-
-
-def _image(rows: str, columns: str) -> tuple[Axis, ...]:
-    row = Axis(name="row", index="i", size=rows, spatial=True)
-    return _SAMPLE, _CHANNEL, row, Axis(name="column", index="j", size=columns, spatial=True)
-
-
-_KERNEL_ROW = Axis(name="kernel row", index="h", size="HH", spatial=True)
-_KERNEL_COLUMN = Axis(name="kernel column", index="k", size="WW", spatial=True)
-_AXES = {
-    "x": _image("H", "W"),
-    "w": (_CHANNEL, _KERNEL_ROW, _KERNEL_COLUMN),
-    "b": (_CHANNEL,),
-    "out": _image("H'", "W'"),
-}
+AXES = declare(x="N C H W", w="C HH WW", b="C", out="N C H' W'")
 
 
 def problem(case: DepthwiseConvCase) -> Problem:
     """Draw a case's arrays."""
-    source = random.Random(case.seed)  # noqa: S311  # arrays to compute with, not secrets
-    shapes = {"x": (case.N, case.C, case.H, case.W), "w": (case.C, case.HH, case.WW), "b": (case.C,)}
-    return pose(
+    return make_problem(
         case,
-        source,
-        {name: signed_uniform(source, shape) for name, shape in shapes.items()},
+        axes=AXES,
         parameters=case.conv_param,
         reference=(depthwise_conv_forward, depthwise_conv_backward),
-        scale=lambda x, w, b, param: (depthwise_conv_forward(abs(x), abs(w), abs(b), param)[0],),
-        axes=_AXES,
-        couples={name: fixed(found) for name, found in coupling(case.as_groups).items()},
+        relations={"x": image_relations(case.as_groups) | {CHANNEL: same(CHANNEL)}},
     )
 
 
@@ -145,9 +126,6 @@ _LAST = {"x": "N H W C", "b": "C", "out": "N H W C"}
 _FIRST = {"x": "N C H W", "b": "C", "out": "N C H W"}
 
 LAYER = Layer(
-    name="depthwise-conv",
-    title="depthwise convolution",
-    command="gradcheck depthwise-conv",
     case=DepthwiseConvCase,
     inputs=("x", "w", "b"),
     problem=problem,
@@ -181,7 +159,7 @@ LAYER = Layer(
     faults=_faults,
     forward_faults=_forward_faults,
     random=random_geometry,
-    shows=lambda case: shows(case.as_groups),
+    has_nonzero_gradient=lambda case: has_nonzero_gradient(case.as_groups),
     corners=tuple(_of_groups(corner) for corner in CORNERS),
     param="conv_param",
 )

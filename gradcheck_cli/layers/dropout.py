@@ -3,27 +3,24 @@
 from __future__ import annotations
 
 import math
-import random
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from gradcheck_cli.arrays import signed_uniform
-from gradcheck_cli.layers.coupling import elementwise
-from gradcheck_cli.layers.drawing import each_for_itself
 from gradcheck_cli.layers.dropout_faults import faults, first_faults, forward_faults
 from gradcheck_cli.layers.elementwise import ElementwiseCase, axes
-from gradcheck_cli.layers.layer import Layer
-from gradcheck_cli.layers.parameter import choice, real
-from gradcheck_cli.layers.pose import pose
+from gradcheck_cli.layers.framework.drawing import each_for_itself
+from gradcheck_cli.layers.framework.layer import Layer
+from gradcheck_cli.layers.framework.make_problem import make_problem
+from gradcheck_cli.layers.framework.parameter import choice, real
 from gradcheck_cli.layers.vocabulary import simple
 
 if TYPE_CHECKING:
     from gradcheck_cli.arrays import Array
-    from gradcheck_cli.layers.drawing import Draw, Given
-    from gradcheck_cli.layers.layer import Problem
+    from gradcheck_cli.layers.framework.drawing import Draw, Given
+    from gradcheck_cli.layers.framework.problem import Problem
 
     Param = dict[str, Any]
 
@@ -72,18 +69,15 @@ def dropout_backward(dout: Array, mask: Any) -> Array:
 
 def problem(case: DropoutCase) -> Problem:
     """Draw a case's arrays. What a layer drops is its own choice: each element is right as x / p and as 0."""
-    source = random.Random(case.seed)  # noqa: S311  # arrays to compute with, not secrets
     named = axes(len(case.shape))
     train = case.mode == "train"
-    posed = pose(
+    posed = make_problem(
         case,
-        source,
-        {"x": signed_uniform(source, case.shape)},
+        axes={"x": named, "out": named},
+        shapes={"x": case.shape},
         parameters={"mode": case.mode, "p": case.p, "seed": case.seed % 2**32},
         reference=(dropout_forward, dropout_backward),
         scale=lambda x, param: (abs(x) / param["p"] if train else abs(x),),
-        axes={"x": named, "out": named},
-        couples={"x": elementwise},
     )
     if not train or case.p == 1:  # nothing to choose
         return posed
@@ -93,7 +87,7 @@ def problem(case: DropoutCase) -> Problem:
     def kept(out: Array) -> Array:
         return np.asarray(abs(out - whole) < abs(out))
 
-    def alike(out: Array) -> Array:
+    def expected_for_draws(out: Array) -> Array:
         right = np.where(kept(out), whole, 0)
         # Elements that are dropped rightly do not count as wrong beside others whose values are.
         wrong = (abs(out - right) > _WRONG * abs(whole)).any()
@@ -106,7 +100,7 @@ def problem(case: DropoutCase) -> Problem:
         what = "everything" if dropped.any() else "nothing"
         return f"{what} was dropped, so that a wrong mask could not be seen: try more elements, or another --seed"
 
-    return replace(posed, alike=alike, vacuous=vacuous, draws=case.seed % 2**32)
+    return replace(posed, expected_for_draws=expected_for_draws, vacuous=vacuous, draws=case.seed % 2**32)
 
 
 def plausible(kept: Array, p: float) -> bool:
@@ -129,7 +123,7 @@ def standard() -> tuple[DropoutCase, ...]:
     )
 
 
-def _shows(case: DropoutCase) -> bool:
+def _has_nonzero_gradient(case: DropoutCase) -> bool:
     """Tell whether something is kept and something dropped, whatever numbers a layer draws."""
     return case.mode == "test" or case.p == 1 or max(case.p, 1 - case.p) ** math.prod(case.shape) < _CHANCE
 
@@ -145,9 +139,6 @@ def _random(case: type[DropoutCase], draw: Draw, given: Given) -> dict[str, Any]
 
 
 LAYER = Layer(
-    name="dropout",
-    title="dropout",
-    command="gradcheck dropout",
     case=DropoutCase,
     inputs=("x",),
     problem=problem,
@@ -166,6 +157,6 @@ LAYER = Layer(
     first_faults=partial(first_faults, plausible=plausible),
     forward_faults=partial(forward_faults, plausible=plausible),
     random=_random,
-    shows=_shows,
+    has_nonzero_gradient=_has_nonzero_gradient,
     param="dropout_param",
 )

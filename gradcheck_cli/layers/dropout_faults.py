@@ -6,14 +6,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gradcheck_cli.layers.layer import Fault, ForwardFault
+from gradcheck_cli.layers.framework.fault import Fault, ForwardFault
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from gradcheck_cli.arrays import Array
     from gradcheck_cli.layers.dropout import DropoutCase
-    from gradcheck_cli.layers.layer import Observed, Problem
+    from gradcheck_cli.layers.framework.fault import Observed
+    from gradcheck_cli.layers.framework.problem import Problem
 
     #: (which elements are kept, p) -> whether that can be a draw in which each is kept with probability p
     Plausible = Callable[[Array, float], bool]

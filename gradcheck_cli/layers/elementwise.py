@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-import random
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
 from gradcheck_cli.arrays import signed_uniform
-from gradcheck_cli.layers.coupling import elementwise
-from gradcheck_cli.layers.layer import Axis, Case, Layer
-from gradcheck_cli.layers.parameter import shape
-from gradcheck_cli.layers.pose import pose
+from gradcheck_cli.layers.framework.axes import Axis
+from gradcheck_cli.layers.framework.case import Case
+from gradcheck_cli.layers.framework.layer import Layer
+from gradcheck_cli.layers.framework.make_problem import make_problem
+from gradcheck_cli.layers.framework.parameter import shape
 from gradcheck_cli.layers.vocabulary import simple
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from gradcheck_cli.arrays import Array
-    from gradcheck_cli.layers.layer import Fault, Problem
+    from gradcheck_cli.layers.framework.fault import Fault
+    from gradcheck_cli.layers.framework.problem import Problem
 
     Pair = tuple[Callable[..., Any], Callable[..., Any]]
 
@@ -46,7 +47,6 @@ def axes(count: int) -> tuple[Axis, ...]:
 
 def activation(
     case: type[ElementwiseCase],
-    title: str,
     pair: Pair,
     *,
     slope: Callable[[Array], Array],
@@ -58,37 +58,31 @@ def activation(
 
     Args:
         case: the shape.
-        title: what it is called in a sentence.
         pair: its forward and backward pass.
         slope: of the output, the sum of the absolute values of the terms that its slope is computed from.
         names: what people call it.
         faults: what people get wrong in backward.
-        zeros: as `pose` has them; none where it has a kink at 0.
+        zeros: as `make_problem` has them; none where it has a kink at 0.
     """
 
     def problem(case: ElementwiseCase) -> Problem:
-        source = random.Random(case.seed)  # noqa: S311  # arrays to compute with, not secrets
+        source = case.source()
         named = axes(len(case.shape))
         x = signed_uniform(source, case.shape)
         x.flat[0] = abs(x.flat[0])  # where all are negative, a rectifier has nothing to check
-        return pose(
+        return make_problem(
             case,
-            source,
-            # Magnitudes from 0.5 to 1.5: the kink at zero is out of reach.
-            {"x": x},
+            axes={"x": named, "out": named},
+            inputs={"x": x},  # of magnitudes from 0.5 to 1.5: the kink at zero is out of reach
+            source=source,
             reference=pair,
             # None of them is steeper than 1, so that what x was rounded by counts once at most.
             scale=lambda x: (np.maximum(abs(x), abs(pair[0](x)[0])),),
             gradient_scale=lambda dout, x: {"x": abs(dout) * slope(pair[0](x)[0])},
-            axes={"x": named, "out": named},
-            couples={"x": elementwise},
             zeros=zeros,
         )
 
     return Layer(
-        name=case.layer,
-        title=title,
-        command=f"gradcheck {case.layer}",
         case=case,
         inputs=("x",),
         problem=problem,

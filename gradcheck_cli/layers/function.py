@@ -13,17 +13,19 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from gradcheck_cli.arrays import drawn
-from gradcheck_cli.layers.drawing import picked
-from gradcheck_cli.layers.layer import Case, Layer, Problem
-from gradcheck_cli.layers.named import intervals, shapes
-from gradcheck_cli.layers.pose import anonymous
+from gradcheck_cli.layers.framework.axes import anonymous
+from gradcheck_cli.layers.framework.case import Case
+from gradcheck_cli.layers.framework.drawing import picked
+from gradcheck_cli.layers.framework.layer import Layer
+from gradcheck_cli.layers.framework.named import intervals, shapes
+from gradcheck_cli.layers.framework.problem import Problem
 from gradcheck_cli.layers.vocabulary import simple
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from gradcheck_cli.arrays import Array
-    from gradcheck_cli.layers.drawing import Draw, Given
+    from gradcheck_cli.layers.framework.drawing import Draw, Given
 
 _SHAPES: tuple[tuple[int, ...], ...] = ((2, 3), (4,), (), (1, 1), (2, 2, 3))
 
@@ -94,9 +96,6 @@ def _random(_: type[FunctionCase], draw: Draw, given: Given) -> dict[str, Any]:
 
 
 LAYER = Layer(
-    name="function",
-    title="function of your own",
-    command="gradcheck function",
     case=FunctionCase,
     inputs=("signal", "gain"),
     problem=problem,

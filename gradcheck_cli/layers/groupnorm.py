@@ -2,29 +2,26 @@
 
 from __future__ import annotations
 
-import math
-import random
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from gradcheck_cli.arrays import signed_uniform
-from gradcheck_cli.layers.coupling import per_channel
-from gradcheck_cli.layers.drawing import each_for_itself
-from gradcheck_cli.layers.layer import Axis, Case, Layer
+from gradcheck_cli.layers.framework.axes import CHANNEL, COLUMN, ROW, declare
+from gradcheck_cli.layers.framework.case import Case
+from gradcheck_cli.layers.framework.coupling import EACH, group
+from gradcheck_cli.layers.framework.drawing import multiple
+from gradcheck_cli.layers.framework.layer import Layer
+from gradcheck_cli.layers.framework.make_problem import make_problem
+from gradcheck_cli.layers.framework.parameter import real, size
 from gradcheck_cli.layers.layernorm import layernorm_backward, layernorm_forward
 from gradcheck_cli.layers.normalisation import absolute, absolute_dx, batch_mean, by_feature
 from gradcheck_cli.layers.normalisation_faults import Normalisation, faults, forward_faults
-from gradcheck_cli.layers.parameter import real, size
-from gradcheck_cli.layers.pose import pose
 from gradcheck_cli.layers.vocabulary import Argument, Arrangement, Vocabulary
-from gradcheck_cli.numeric.colored import Coupling
 
 if TYPE_CHECKING:
     from gradcheck_cli.arrays import Array
-    from gradcheck_cli.layers.drawing import Draw, Given
-    from gradcheck_cli.layers.layer import Problem
+    from gradcheck_cli.layers.framework.problem import Problem
     from gradcheck_cli.layers.normalisation import Mean
     from gradcheck_cli.layers.vocabulary import Sizes
 
@@ -75,38 +72,21 @@ def groupnorm_backward(dout: Array, cache: tuple[Any, ...]) -> tuple[Array, Arra
     return dx.reshape(dout.shape), (dout * normal).sum(axis=(0, 2, 3)), dout.sum(axis=(0, 2, 3))
 
 
-_CHANNEL = Axis(name="channel", index="c", size="C")
-_AXES = (
-    Axis(name="sample", index="n", size="N"),
-    _CHANNEL,
-    Axis(name="row", index="i", size="H", spatial=True),
-    Axis(name="column", index="j", size="W", spatial=True),
-)
+AXES = declare(x="N C H W", gamma="C", beta="C", out="N C H W")
 
 
 def problem(case: GroupnormCase) -> Problem:
     """Draw a case's arrays."""
-    source = random.Random(case.seed)  # noqa: S311  # arrays to compute with, not secrets
-    shapes = {"x": (case.N, case.C, case.H, case.W), "gamma": (case.C,), "beta": (case.C,)}
-    return pose(
+    return make_problem(
         case,
-        source,
-        {name: signed_uniform(source, shape) for name, shape in shapes.items()},
+        axes=AXES,
         parameters={"G": case.G, "eps": case.eps},
         reference=(groupnorm_forward, groupnorm_backward),
+        # The elements of a group meet in its mean and variance.
+        relations={"x": {CHANNEL: group(CHANNEL, case.G, case.C), ROW: EACH, COLUMN: EACH}},
         scale=_scale,
         gradient_scale=_gradient_scale,
-        axes={**dict.fromkeys(("x", "out"), _AXES), **dict.fromkeys(("gamma", "beta"), (_CHANNEL,))},
-        couples={"x": lambda _shape, _outputs: _coupling(case), "gamma": per_channel, "beta": per_channel},
     )
-
-
-def _coupling(case: GroupnormCase) -> Coupling:
-    """State which elements share no group: those of one place in it, of all groups of all samples."""
-    within = case.C // case.G * case.H * case.W
-    first = np.arange(case.N * case.G) * within
-    groups = np.repeat(first.reshape(case.N, case.G), case.C // case.G, axis=1)[:, :, None, None]
-    return Coupling(colors=within, owner=lambda color: groups + color)
 
 
 def _mean(G: int) -> Mean:
@@ -172,20 +152,9 @@ def _argument(name: str, usual: float, *names: str, keys: tuple[str, ...] = ()) 
 _X = {"x": "N C H W", "out": "N C H W"}
 
 
-def _random(case: type[GroupnormCase], draw: Draw, given: Given) -> dict[str, Any]:
-    """Draw a geometry in which G divides C."""
-    found = each_for_itself(case, draw, given)
-    if "C" not in given:
-        found["C"] *= found["G"]
-    elif "G" not in given:
-        found["G"] = math.gcd(found["G"], found["C"])
-    return found
-
+_random = multiple("C", of="G")
 
 LAYER = Layer(
-    name="groupnorm",
-    title="group normalisation",
-    command="gradcheck groupnorm",
     case=GroupnormCase,
     inputs=("x", "gamma", "beta"),
     problem=problem,
@@ -214,6 +183,7 @@ LAYER = Layer(
     faults=lambda case, _: faults(_normalisation(case)),
     forward_faults=lambda case, problem, _: forward_faults(_normalisation(case), problem.inputs),
     random=_random,
-    shows=lambda case: case.C // case.G * case.H * case.W > 1,  # of one element nothing but beta is left
+    # Of one element nothing but beta is left.
+    has_nonzero_gradient=lambda case: case.C // case.G * case.H * case.W > 1,
     param="gn_param",
 )

@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-import random
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from gradcheck_cli.arrays import signed_uniform
-from gradcheck_cli.layers.coupling import per_row, per_unit
-from gradcheck_cli.layers.layer import Axis, Case, Layer
+from gradcheck_cli.layers.framework.axes import FEATURE, declare
+from gradcheck_cli.layers.framework.case import Case
+from gradcheck_cli.layers.framework.coupling import EACH
+from gradcheck_cli.layers.framework.layer import Layer
+from gradcheck_cli.layers.framework.make_problem import make_problem
+from gradcheck_cli.layers.framework.parameter import real, size
 from gradcheck_cli.layers.normalisation import absolute, absolute_dx
 from gradcheck_cli.layers.normalisation_faults import Normalisation, faults, forward_faults
-from gradcheck_cli.layers.parameter import real, size
-from gradcheck_cli.layers.pose import pose
 from gradcheck_cli.layers.vocabulary import simple
 
 if TYPE_CHECKING:
     from gradcheck_cli.arrays import Array
-    from gradcheck_cli.layers.layer import Problem
+    from gradcheck_cli.layers.framework.problem import Problem
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,33 +65,23 @@ def layernorm_backward(dout: Array, cache: tuple[Any, ...]) -> tuple[Array, Arra
     return dx, (dout * normal).sum(axis=rows), dout.sum(axis=rows)
 
 
-_SAMPLE = Axis(name="sample", index="n", size="N")
-_STEP = Axis(name="step", index="t", size="T", spatial=True)
-_FEATURE = Axis(name="feature", index="d", size="D")
+AXES = declare(x="N D", gamma="D", beta="D", out="N D")
 
 
 def problem(case: LayernormCase) -> Problem:
     """Draw a case's arrays."""
-    source = random.Random(case.seed)  # noqa: S311  # arrays to compute with, not secrets
-    shapes = {"x": case.x_shape, "gamma": (case.D,), "beta": (case.D,)}
-    x_axes = (_SAMPLE, _FEATURE) if case.T == 1 else (_SAMPLE, _STEP, _FEATURE)
-    posed = pose(
+    posed = make_problem(
         case,
-        source,
-        {name: signed_uniform(source, shape) for name, shape in shapes.items()},
+        axes=AXES if case.T == 1 else {**AXES, **declare(x="N T D", out="N T D")},
         parameters={"eps": case.eps},
         reference=(layernorm_forward, layernorm_backward),
+        relations={"x": {FEATURE: EACH}},  # by way of mean and variance
         scale=_scale,
         gradient_scale=_gradient_scale,
-        axes={
-            **dict.fromkeys(("x", "out"), x_axes),
-            **dict.fromkeys(("gamma", "beta"), (_FEATURE,)),
-        },
-        couples={"x": per_row, "gamma": per_unit, "beta": per_unit},
     )
     if case.T == 1:
         return posed
-    return replace(posed, beyond="it does not normalise an x of three axes over the last one", meaning_open=True)
+    return replace(posed, skip_reason="it does not normalise an x of three axes over the last one", meaning_open=True)
 
 
 def _mean(x: Array) -> Array:
@@ -133,9 +123,6 @@ def standard() -> tuple[LayernormCase, ...]:
 
 
 LAYER = Layer(
-    name="layernorm",
-    title="layer normalisation",
-    command="gradcheck layernorm",
     case=LayernormCase,
     inputs=("x", "gamma", "beta"),
     problem=problem,
@@ -150,6 +137,7 @@ LAYER = Layer(
     trials=(LayernormCase(N=3, D=5),),
     faults=lambda case, _: faults(_normalisation(case)),
     forward_faults=lambda case, problem, _: forward_faults(_normalisation(case), problem.inputs),
-    shows=lambda case: case.D > 1,  # of one feature nothing but beta is left
+    # Of one feature nothing but beta is left.
+    has_nonzero_gradient=lambda case: case.D > 1,
     param="ln_param",
 )

@@ -9,7 +9,7 @@ import numpy as np
 
 from gradcheck_cli.layers.lstm_faults import slips
 from gradcheck_cli.layers.lstm_step import GATE_ORDERS, absolute, lstm_step_backward, lstm_step_forward
-from gradcheck_cli.layers.recurrent import SequenceCase, recurrent, through_time
+from gradcheck_cli.layers.recurrent import Recurrent, SequenceCase, through_time
 from gradcheck_cli.layers.time_faults import in_each_step, time_slips
 
 if TYPE_CHECKING:
@@ -44,10 +44,10 @@ def lstm_backward(dh: Array, caches: list[Cache]) -> tuple[Array, ...]:
     return through_time(lstm_step_backward, dh, caches, (1.0, 1.0))
 
 
-LAYER = recurrent(
-    LstmCase,
-    "LSTM layer",
-    (lstm_forward, lstm_backward),
+LAYER = Recurrent(
+    case=LstmCase,
+    forward=lstm_forward,
+    backward=lstm_backward,
     states=("h0",),
     outputs=("h",),
     slips=lambda case: (*time_slips(lstm_step_backward, 2, case), *in_each_step(slips(), 2)),
@@ -56,4 +56,4 @@ LAYER = recurrent(
     absolute=lambda caches: [absolute(cache) for cache in caches],
     names=("lstm",),
     others=("step", "cell", "gru"),
-)
+).layer()

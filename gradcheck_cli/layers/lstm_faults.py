@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from gradcheck_cli.arrays import Array
     from gradcheck_cli.layers.recurrent import Slip
 
-    Cache = tuple[Array, ...]
+    Cache = Any  # that of `lstm_step`, which imports this module
     Change = Callable[["Parts"], "Parts"]
 
 _PATH = "dc = dnext_c + dnext_h o (1 - tanh(next_c)^2), and dprev_c = dc f."
@@ -55,8 +55,9 @@ class Parts:
 
 def parts_of(dnext_h: Array, dnext_c: Array, cache: Cache) -> Parts:
     """Return the parts of a right backward pass."""
-    _, prev_h, prev_c, _, _, i, f, o, g, squashed, sums, slopes, slope = cache
-    dc = dnext_c + dnext_h * o * slope
+    prev_h, prev_c, squashed = cache.prev_h, cache.prev_c, cache.squashed
+    i, f, o, g = cache.i, cache.f, cache.o, cache.g
+    dc = dnext_c + dnext_h * o * cache.slope
     return Parts(
         dnext_h=dnext_h,
         dnext_c=dnext_c,
@@ -65,8 +66,8 @@ def parts_of(dnext_h: Array, dnext_c: Array, cache: Cache) -> Parts:
         next_c=f * prev_c + i * g,
         squashed=squashed,
         gates=(i, f, o, g),
-        sums=tuple(np.split(sums, 4, axis=1)),
-        slopes=tuple(np.split(slopes, 4, axis=1)),
+        sums=tuple(np.split(cache.sums, 4, axis=1)),
+        slopes=tuple(np.split(cache.slopes, 4, axis=1)),
         dc=dc,
         dgates=(dc * g, dc * prev_c, dnext_h * squashed, dc * i),
         dprev_c=dc * f,
@@ -76,10 +77,9 @@ def parts_of(dnext_h: Array, dnext_c: Array, cache: Cache) -> Parts:
 
 def backward_with(change: Change, dnext_h: Array, dnext_c: Array, cache: Cache) -> tuple[Array, ...]:
     """Carry back with some parts changed."""
-    x, _, _, Wx, Wh, *_ = cache
     parts = change(parts_of(dnext_h, dnext_c, cache))
     da = np.hstack([gate * slope for gate, slope in zip(parts.dgates, parts.slopes, strict=True)])
-    return da @ Wx.T, da @ Wh.T, parts.dprev_c, x.T @ da, parts.state.T @ da, da.sum(axis=0)
+    return da @ cache.Wx.T, da @ cache.Wh.T, parts.dprev_c, cache.x.T @ da, parts.state.T @ da, da.sum(axis=0)
 
 
 def slips() -> Iterator[Slip]:
@@ -212,11 +212,10 @@ def _orders() -> Iterator[Slip]:
 
 def _with_gates_in_order(order: tuple[int, ...], dnext_h: Array, dnext_c: Array, cache: Cache) -> tuple[Array, ...]:
     """Carry back with the blocks of da in another order: those of Wx', of dWx, dWh and db follow."""
-    x, prev_h, prev_c, Wx, Wh, *rest = cache
     place = np.argsort(order)
     same: Change = lambda parts: parts  # noqa: E731  # nothing else is changed
     _, _, dprev_c, *found = backward_with(same, dnext_h, dnext_c, cache)
-    turned = (x, prev_h, prev_c, _blocks(Wx, place), _blocks(Wh, place), *rest)
+    turned = cache._replace(Wx=_blocks(cache.Wx, place), Wh=_blocks(cache.Wh, place))
     dx, dprev_h, *_ = backward_with(same, dnext_h, dnext_c, turned)
     return dx, dprev_h, dprev_c, *(_blocks(array, order) for array in found)
 

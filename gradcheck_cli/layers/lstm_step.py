@@ -3,19 +3,35 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 import numpy as np
 
 from gradcheck_cli.layers.lstm_faults import slips
-from gradcheck_cli.layers.recurrent import StepCase, recurrent
+from gradcheck_cli.layers.recurrent import Recurrent, StepCase
 from gradcheck_cli.layers.sigmoid import sigmoid_forward
 from gradcheck_cli.layers.vocabulary import BlockOrder
 
 if TYPE_CHECKING:
     from gradcheck_cli.arrays import Array
 
-    Cache = tuple[Array, ...]
+
+class Cache(NamedTuple):
+    """What forward keeps for backward: inputs, gates, and slopes."""
+
+    x: Array
+    prev_h: Array
+    prev_c: Array
+    Wx: Array
+    Wh: Array
+    i: Array
+    f: Array
+    o: Array
+    g: Array
+    squashed: Array  #: tanh(next_c)
+    sums: Array  #: x Wx + prev_h Wh + b, (N, 4H)
+    slopes: Array  #: of the gates, (N, 4H)
+    slope: Array  #: 1 - tanh(next_c)^2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,7 +56,7 @@ def lstm_step_forward(
     next_c = f * prev_c + i * g
     squashed = np.tanh(next_c)
     slopes = np.hstack([ifo * (1 - ifo), 1 - g * g])
-    cache = (x, prev_h, prev_c, Wx, Wh, i, f, o, g, squashed, sums, slopes, 1 - squashed * squashed)
+    cache = Cache(x, prev_h, prev_c, Wx, Wh, i, f, o, g, squashed, sums, slopes, 1 - squashed * squashed)
     return o * squashed, next_c, cache
 
 
@@ -61,10 +77,8 @@ def lstm_step_backward(dnext_h: Array, dnext_c: Array, cache: Cache) -> tuple[Ar
 
 def absolute(cache: Cache) -> Cache:
     """Of a cache the one with which backward adds up absolute values: s + s^2 of s - s^2, 1 + h^2 of 1 - h^2."""
-    *factors, _, slope = map(abs, cache)
-    i, f, o, g = factors[5:9]
-    slopes = np.hstack([i + i * i, f + f * f, o + o * o, 1 + g * g])
-    return (*factors, slopes, 2 - slope)
+    slopes = [s + s * s for s in (cache.i, cache.f, cache.o)] + [1 + cache.g * cache.g]
+    return Cache(*map(abs, cache))._replace(slopes=np.hstack(slopes), slope=2 - cache.slope)
 
 
 #: Orders of the gates that are usual elsewhere. PyTorch and Keras have i, f, g, o; TensorFlow i, g, f, o; ONNX
@@ -76,10 +90,10 @@ GATE_ORDERS = {
     for order in ("ifgo", "figo", "fgio", "igfo", "iofg", "gifo", "fiog")
 }
 
-LAYER = recurrent(
-    LstmStepCase,
-    "LSTM step",
-    (lstm_step_forward, lstm_step_backward),
+LAYER = Recurrent(
+    case=LstmStepCase,
+    forward=lstm_step_forward,
+    backward=lstm_step_backward,
     states=("prev_h", "prev_c"),
     slips=lambda _: slips(),
     outputs=("next_h", "next_c"),
@@ -88,4 +102,4 @@ LAYER = recurrent(
     gate_orders=GATE_ORDERS,
     names=("lstm_step", "lstmstep", "lstm_cell", "lstmcell"),
     others=("gru",),
-)
+).layer()

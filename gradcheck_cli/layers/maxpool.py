@@ -69,7 +69,6 @@ def _whole_windows(dout: Array, cache: tuple[Any, ...]) -> Array:
 
 LAYER = pooling(
     MaxpoolCase,
-    "max pooling",
     (max_pool_forward, max_pool_backward),
     names=("max_pool", "maxpool", "pool"),
     others=("avg", "average", "mean"),

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gradcheck_cli.layers.layer import Fault, ForwardFault
+from gradcheck_cli.layers.framework.fault import Fault, ForwardFault
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -11,19 +10,21 @@ import numpy as np
 
 from gradcheck_cli.layers.conv_fast import gather
 from gradcheck_cli.layers.conv_random import random_geometry
-from gradcheck_cli.layers.coupling import Windows, fixed
-from gradcheck_cli.layers.layer import Axis, Case, Fault, Layer
+from gradcheck_cli.layers.framework.axes import COLUMN, OUT_COLUMN, OUT_ROW, ROW, declare
+from gradcheck_cli.layers.framework.case import Case
+from gradcheck_cli.layers.framework.fault import Fault
+from gradcheck_cli.layers.framework.layer import Layer
+from gradcheck_cli.layers.framework.make_problem import make_problem
+from gradcheck_cli.layers.framework.parameter import size
+from gradcheck_cli.layers.framework.windows import window
 from gradcheck_cli.layers.layouts import cotangent_layouts
-from gradcheck_cli.layers.parameter import size
-from gradcheck_cli.layers.pose import pose
 from gradcheck_cli.layers.vocabulary import Argument, simple
-from gradcheck_cli.numeric.colored import Coupling
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from gradcheck_cli.arrays import Array
-    from gradcheck_cli.layers.layer import Problem
+    from gradcheck_cli.layers.framework.problem import Problem
     from gradcheck_cli.layers.vocabulary import Sizes
 
     Pair = tuple[Callable[..., Any], Callable[..., Any]]
@@ -80,27 +81,7 @@ def spread(dout: Array, shape: tuple[int, ...], pool_param: Param) -> Array:
     return dx
 
 
-_OUTER = (Axis(name="sample", index="n", size="N"), Axis(name="channel", index="c", size="C"))
-
-
-def _axes(rows: str, columns: str) -> tuple[Axis, ...]:
-    row = Axis(name="row", index="i", size=rows, spatial=True)
-    return (*_OUTER, row, Axis(name="column", index="j", size=columns, spatial=True))
-
-
-def _coupling(case: PoolCase) -> Coupling:
-    """State which elements share no window: those of one place modulo the window's size, of all images and channels."""
-    _, _, rows, columns = case.out_shape
-    vertical = Windows(starts=np.arange(rows) * case.stride, kernel=case.pool_height, size=case.H)
-    horizontal = Windows(starts=np.arange(columns) * case.stride, kernel=case.pool_width, size=case.W)
-    images = np.arange(case.N * case.C).reshape(case.N, case.C, 1, 1)
-
-    def owner(color: int) -> Array:
-        h, k = divmod(color, horizontal.colors)
-        i, j = vertical.seen(h)[:, None], horizontal.seen(k)
-        return np.where((i >= 0) & (j >= 0), (images * case.H + i) * case.W + j, -1)
-
-    return Coupling(colors=vertical.colors * horizontal.colors, owner=owner)
+_AXES = declare(x="N C H W", out="N C H' W'")
 
 
 #: Windows that overlap, and that leave gaps; rows that none sees; one window.
@@ -205,7 +186,6 @@ def _missed(case: PoolCase, right: Callable[[Mapping[str, Array], Array], Mappin
 
 def pooling(
     case: type[PoolCase],
-    title: str,
     pair: Pair,
     *,
     names: tuple[str, ...],
@@ -217,7 +197,6 @@ def pooling(
 
     Args:
         case: its geometry.
-        title: what it is called in a sentence.
         pair: its forward and backward pass.
         names: what people call it.
         others: what they call other poolings.
@@ -227,20 +206,25 @@ def pooling(
     """
 
     def problem(case: PoolCase) -> Problem:
-        source = random.Random(case.seed)  # noqa: S311  # arrays to compute with, not secrets
+        source = case.source()
         count = case.N * case.C * case.H * case.W
         # Every two are an eighth apart at least: no ties, and no small step makes one.
         x = (np.array(source.sample(range(count), count), float) - count // 2) / 8 + 1 / 16
         settings = ("pool_height", "pool_width", "stride")
-        return pose(
+        _, _, rows, columns = case.out_shape
+        return make_problem(
             case,
-            source,
-            {"x": x.reshape(case.N, case.C, case.H, case.W)},
+            axes=_AXES,
+            inputs={"x": x.reshape(case.N, case.C, case.H, case.W)},
+            source=source,
             parameters={name: getattr(case, name) for name in settings},
             reference=pair,
-            scale=lambda x, param: (pair[0](abs(x), param)[0],),
-            axes={"x": _axes("H", "W"), "out": _axes("H'", "W'")},
-            couples={"x": fixed(_coupling(case))},
+            relations={
+                "x": {
+                    ROW: window(OUT_ROW, rows, kernel=case.pool_height, stride=case.stride),
+                    COLUMN: window(OUT_COLUMN, columns, kernel=case.pool_width, stride=case.stride),
+                }
+            },
             zeros=() if unmasked else ("x",),  # two zeros in a window are a tie
         )
 
@@ -285,9 +269,6 @@ def pooling(
         )
 
     return Layer(
-        name=case.layer,
-        title=title,
-        command=f"gradcheck {case.layer}",
         case=case,
         inputs=("x",),
         problem=problem,

@@ -2,34 +2,33 @@
 
 from __future__ import annotations
 
-import random
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
 from gradcheck_cli.arrays import signed_uniform
-from gradcheck_cli.layers.coupling import per_sample, per_unit
-from gradcheck_cli.layers.layer import Axis, Case, Fault, Layer
-from gradcheck_cli.layers.parameter import size
-from gradcheck_cli.layers.pose import pose
+from gradcheck_cli.layers.framework.axes import FEATURE, HIDDEN, STEP, Axis, declare
+from gradcheck_cli.layers.framework.case import Case
+from gradcheck_cli.layers.framework.coupling import EACH, blocks
+from gradcheck_cli.layers.framework.fault import Fault
+from gradcheck_cli.layers.framework.layer import Layer
+from gradcheck_cli.layers.framework.make_problem import make_problem
+from gradcheck_cli.layers.framework.parameter import size
 from gradcheck_cli.layers.vocabulary import simple
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from gradcheck_cli.arrays import Array
-    from gradcheck_cli.layers.layer import Problem
-    from gradcheck_cli.layers.pose import Couples
+    from gradcheck_cli.layers.framework.coupling import Relations
+    from gradcheck_cli.layers.framework.problem import Problem
     from gradcheck_cli.layers.vocabulary import BlockOrder
 
-    Pair = tuple[Callable[..., Any], Callable[..., Any]]
     Slip = tuple[str, str, str, Callable[..., Any]]
 
-_SAMPLE = Axis(name="sample", index="n", size="N")
-_STEP = Axis(name="step", index="t", size="T", spatial=True)
-_FEATURE = Axis(name="feature", index="d", size="D")
-_UNIT = Axis(name="unit", index="h", size="H")
+#: The rows of Wh, and the columns of the weights where there are gates.
 _FROM = Axis(name="row", index="i", size="H")
 _GATE = Axis(name="gate column", index="j", size="4H")
 
@@ -61,150 +60,143 @@ class SequenceCase(StepCase):
     T: int = size(4, "steps")
 
 
-def recurrent(
-    case: type[StepCase],
-    title: str,
-    pair: Pair,
-    *,
-    states: tuple[str, ...],
-    outputs: tuple[str, ...],
-    gates: int,
-    absolute: Callable[[Any], Any],
-    names: tuple[str, ...],
-    others: tuple[str, ...],
-    slips: Callable[[Any], Iterable[Slip]],
-    gate_orders: Mapping[str, BlockOrder] | None = None,
-) -> Layer:
-    """Make a recurrent layer from its forward and backward pass.
+@dataclass(frozen=True, kw_only=True)
+class Recurrent:
+    """A recurrent layer: its forward and backward pass, and what sets it apart from the others."""
 
-    Args:
-        case: its sizes, with T where it takes a whole sequence.
-        title: what it is called in a sentence.
-        pair: forward(x, states..., Wx, Wh, b) -> (outputs..., cache) and backward.
-        states: the inputs that stand between x and Wx.
-        outputs: what forward returns.
-        gates: blocks of H columns in Wx and Wh.
-        absolute: of a cache the one with which backward adds up absolute values: those of all factors, and of a slope
-            such as 1 - tanh^2 those of its terms, which cancel where a unit is saturated.
-        names: what people call it.
-        others: what they call other layers.
-        slips: of a case, what people get wrong in backward: (code, cause, remedy, backward with the slip).
-        gate_orders: other orders of the gates, by how the header says it.
-    """
-    sequence = issubclass(case, SequenceCase)
-    columns = _UNIT if gates == 1 else _GATE
-    axes = {
-        "x": (_SAMPLE, _STEP, _FEATURE) if sequence else (_SAMPLE, _FEATURE),
-        **dict.fromkeys(states, (_SAMPLE, _UNIT)),
-        "Wx": (_FEATURE, columns),
-        "Wh": (_FROM, columns),
-        "b": (columns,),
-        **dict.fromkeys(outputs, (_SAMPLE, _STEP, _UNIT) if sequence else (_SAMPLE, _UNIT)),
-    }
-    if len(outputs) == 1:
-        axes["out"] = axes[outputs[0]]
-    # Samples do not meet. Within one step neither do units; from the second step on each weight reaches all of them.
-    couples: dict[str, Couples] = dict.fromkeys(("x", *states), per_sample)
-    couples |= {} if sequence else dict.fromkeys(("Wx", "Wh", "b"), per_unit)
+    case: type[StepCase]  #: a SequenceCase where it takes a whole sequence
+    forward: Callable[..., Any]  #: (x, states..., Wx, Wh, b) -> (outputs..., cache)
+    backward: Callable[..., Any]  #: (a cotangent for each output..., cache) -> a gradient for each input
+    states: tuple[str, ...]  #: the inputs between x and Wx
+    outputs: tuple[str, ...]
+    gates: int  #: blocks of H columns in Wx, Wh and b
+    #: From a cache to the one with which backward adds up absolute values: those of all factors, and of a slope such as
+    #: 1 - tanh^2 those of its terms, which cancel where a unit is saturated.
+    absolute: Callable[[Any], Any]
+    names: tuple[str, ...]  #: what people call it
+    others: tuple[str, ...]  #: what people call other layers
+    #: Of a case, what people get wrong in backward: (code, cause, remedy, backward with the slip).
+    slips: Callable[[Any], Iterable[Slip]]
+    gate_orders: Mapping[str, BlockOrder] | None = None  #: other orders of the gates, by how the header says it
 
-    def problem(case: StepCase) -> Problem:
-        source = random.Random(case.seed)  # noqa: S311  # arrays to compute with, not secrets
-        steps = (case.T,) if isinstance(case, SequenceCase) else ()
-        shapes = {
-            "x": (case.N, *steps, case.D),
-            **dict.fromkeys(states, (case.N, case.H)),
-            "Wx": (case.D, gates * case.H),
-            "Wh": (case.H, gates * case.H),
-            "b": (gates * case.H,),
+    @property
+    def sequence(self) -> bool:
+        """Whether it takes a whole sequence."""
+        return issubclass(self.case, SequenceCase)
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """The inputs of forward, in order."""
+        return "x", *self.states, "Wx", "Wh", "b"
+
+    @property
+    def columns(self) -> Axis:
+        """The axis of the columns of Wx and Wh."""
+        return HIDDEN if self.gates == 1 else _GATE
+
+    @cached_property
+    def axes(self) -> dict[str, tuple[Axis, ...]]:
+        """The axes of inputs and outputs."""
+        x, h = ("N T D", "N T H") if self.sequence else ("N D", "N H")
+        outputs = (*self.outputs, "out") if len(self.outputs) == 1 else self.outputs
+        return {
+            **declare(HIDDEN, x=x, **dict.fromkeys(self.states, "N H")),
+            "Wx": (FEATURE, self.columns),
+            "Wh": (_FROM, self.columns),
+            "b": (self.columns,),
+            **declare(HIDDEN, **dict.fromkeys(outputs, h)),
         }
-        inputs = {name: signed_uniform(source, shape) for name, shape in shapes.items()}
-        # As a layer is started, so that no gate is shut and none is open: their sums have a deviation below 1.
-        inputs["Wx"] *= 0.5 / case.D**0.5
+
+    @cached_property
+    def relations(self) -> Relations:
+        """How axes of inputs relate to the outputs: units of the weights do not meet until the second step."""
+        of_columns = EACH if self.sequence else blocks(HIDDEN, self.gates)
+        return {
+            "x": {STEP: EACH},
+            **{name: {HIDDEN: EACH} for name in self.states},
+            **{name: {self.columns: of_columns} for name in ("Wx", "Wh", "b")},
+        }
+
+    def problem(self, case: StepCase) -> Problem:
+        """Draw a case's arrays, the weights as a layer is started: no gate is shut, and none is open."""
+        source, sizes = case.source(), {**case.geometry, "4H": 4 * case.H}
+        inputs = {name: signed_uniform(source, [sizes[axis.size] for axis in self.axes[name]]) for name in self.inputs}
+        inputs["Wx"] *= 0.5 / case.D**0.5  # so that the sums in gates have a deviation below 1
         inputs["Wh"] *= 0.5 / case.H**0.5
-        return pose(
+        return make_problem(
             case,
-            source,
-            inputs,
-            reference=pair,
-            scale=scale,
-            gradient_scale=gradient_scale,
-            axes=axes,
-            couples=couples,
-            outputs=outputs,
+            axes=self.axes,
+            inputs=inputs,
+            source=source,
+            reference=(self.forward, self.backward),
+            outputs=self.outputs,
+            relations=self.relations,
+            scale=self.scale,
+            gradient_scale=self.gradient_scale,
         )
 
-    def scale(*arrays: Array) -> tuple[Array, ...]:
+    def scale(self, *inputs: Array) -> tuple[Array, ...]:
         """Bound what each step is off by the sums of absolute values in its gates, none steeper than 1; and by 1."""
-        x, *given, Wx, Wh, b = (abs(array) for array in arrays)
-        h, seen = given[0], []
-        for t in range(x.shape[1] if sequence else 1):
-            sums = (x[:, t] if sequence else x) @ Wx + h @ Wh + b
-            h = 1 + sums.reshape(len(x), gates, -1).mean(axis=1)
+        x, *states, Wx, Wh, b = map(abs, inputs)
+        h, seen = states[0], []
+        for x_t in x.swapaxes(0, 1) if self.sequence else [x]:
+            sums = x_t @ Wx + h @ Wh + b
+            h = 1 + sums.reshape(len(x), self.gates, -1).mean(axis=1)
             seen.append(h)
-        return (np.stack(seen, axis=1),) if sequence else (h, given[-1] + h)[: len(outputs)]
+        return (np.stack(seen, axis=1),) if self.sequence else (h, states[-1] + h)[: len(self.outputs)]
 
-    def gradient_scale(*arrays: Array) -> dict[str, Array]:
-        cotangents, inputs = arrays[: len(outputs)], arrays[len(outputs) :]
-        *_, cache = pair[0](*inputs)
-        found = pair[1](*map(abs, cotangents), absolute(cache))
-        return dict(zip(("x", *states, "Wx", "Wh", "b"), found, strict=True))
+    def gradient_scale(self, *arrays: Array) -> dict[str, Array]:
+        """Carry the absolute values of cotangents back with those of the cache."""
+        cotangents, inputs = arrays[: len(self.outputs)], arrays[len(self.outputs) :]
+        *_, cache = self.forward(*inputs)
+        found = self.backward(*map(abs, cotangents), self.absolute(cache))
+        return dict(zip(self.inputs, found, strict=True))
 
-    def faults(case: StepCase, problem: Problem) -> Iterator[Fault]:
+    def faults(self, case: StepCase, problem: Problem) -> Iterator[Fault]:
+        """Yield the slips of a case, if it is small enough to try them."""
         steps = case.T if isinstance(case, SequenceCase) else 1
-        if case.N * steps * gates * case.H * (case.D + case.H) > LARGEST_FOR_SLIPS:
+        if case.N * steps * self.gates * case.H * (case.D + case.H) > LARGEST_FOR_SLIPS:
             return
-        for code, cause, remedy, backward in slips(case):
+        for code, cause, remedy, backward in self.slips(case):
 
             def gradients(
                 inputs: Mapping[str, Array], dout: Array, backward: Callable[..., Any] = backward
             ) -> Mapping[str, Array]:
-                *_, cache = pair[0](*inputs.values())
+                *_, cache = self.forward(*inputs.values())
                 return dict(zip(inputs, backward(*problem.parts(dout).values(), cache), strict=True))
 
             yield Fault(code=code, cause=cause, remedy=remedy, gradients=gradients)
 
-    def standard() -> tuple[StepCase, ...]:
+    def standard(self) -> tuple[StepCase, ...]:
+        """Sizes of which none is like another, one of each; of a sequence, one step too."""
         rows = [(3, 4, 5, 4), (2, 3, 3, 3), (1, 2, 3, 2), (2, 1, 2, 3), (3, 2, 1, 2), (2, 3, 4, 1)]
-        if not sequence:
-            rows = rows[:-1]
-        return tuple(sized(*row) for row in rows)
+        return tuple(self.sized(*row) for row in (rows if self.sequence else rows[:-1]))
 
-    def sized(N: int, D: int, H: int, T: int) -> StepCase:
+    def sized(self, N: int, D: int, H: int, T: int) -> StepCase:
+        """Make a case of these sizes; of one step, T is left out."""
+        case = self.case
         return case(N=N, D=D, H=H, T=T) if issubclass(case, SequenceCase) else case(N=N, D=D, H=H)
 
-    return Layer(
-        name=case.layer,
-        title=title,
-        command=f"gradcheck {case.layer}",
-        case=case,
-        inputs=("x", *states, "Wx", "Wh", "b"),
-        problem=problem,
-        standard=standard,
-        builtin={"vectorised": pair},
-        vocabulary=simple(
-            names,
-            others=others,
-            inputs={
-                "x": ("x",),
-                **{name: (name.replace("_", "").lower(),) for name in states},
-                "Wx": ("wx",),
-                "Wh": ("wh",),
-                "b": ("b",),
-            },
-            axes={
-                "x": "N T D" if sequence else "N D",
-                **dict.fromkeys(states, "N H"),
-                "Wx": "D G",
-                "Wh": "H G",
-                "b": "G",
-                "out": "N T H" if sequence else "N H",
-            },
-            block_orders=gate_orders,
-        ),
-        trials=(sized(2, 3, 4, 5),),
-        outputs=outputs,
-        faults=faults,
-    )
+    def layer(self) -> Layer:
+        """Make the layer."""
+        x, h = ("N T D", "N T H") if self.sequence else ("N D", "N H")
+        return Layer(
+            case=self.case,
+            inputs=self.inputs,
+            problem=self.problem,
+            standard=self.standard,
+            builtin={"vectorised": (self.forward, self.backward)},
+            vocabulary=simple(
+                self.names,
+                others=self.others,
+                inputs={name: (name.replace("_", "").lower(),) for name in self.inputs},
+                axes={"x": x, **dict.fromkeys(self.states, "N H"), "Wx": "D G", "Wh": "H G", "b": "G", "out": h},
+                block_orders=self.gate_orders,
+            ),
+            trials=(self.sized(2, 3, 4, 5),),
+            outputs=self.outputs,
+            faults=self.faults,
+        )
 
 
 def through_time(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from gradcheck_cli.layers.elementwise import ElementwiseCase, activation
-from gradcheck_cli.layers.layer import Fault
+from gradcheck_cli.layers.framework.fault import Fault
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -59,7 +59,6 @@ def _faults() -> Iterator[Fault]:
 
 LAYER = activation(
     ReluCase,
-    "rectified linear unit",
     (relu_forward, relu_backward),
     slope=np.sign,
     names=("relu",),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from gradcheck_cli.layers.recurrent import SequenceCase, recurrent, through_time
+from gradcheck_cli.layers.recurrent import Recurrent, SequenceCase, through_time
 from gradcheck_cli.layers.rnn_faults import slips
 from gradcheck_cli.layers.rnn_step import absolute, rnn_step_backward, rnn_step_forward
 from gradcheck_cli.layers.time_faults import in_each_step, time_slips
@@ -44,10 +44,10 @@ def rnn_backward(dh: Array, caches: list[Cache]) -> tuple[Array, ...]:
     return through_time(rnn_step_backward, dh, caches)
 
 
-LAYER = recurrent(
-    RnnCase,
-    "recurrent layer",
-    (rnn_forward, rnn_backward),
+LAYER = Recurrent(
+    case=RnnCase,
+    forward=rnn_forward,
+    backward=rnn_backward,
     states=("h0",),
     outputs=("h",),
     slips=lambda case: (*time_slips(rnn_step_backward, 1, case), *in_each_step(slips(rnn_step_backward), 1)),
@@ -55,4 +55,4 @@ LAYER = recurrent(
     absolute=lambda caches: [absolute(cache) for cache in caches],
     names=("rnn",),
     others=("step", "cell", "lstm", "gru"),
-)
+).layer()

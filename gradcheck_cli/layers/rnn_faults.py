@@ -22,32 +22,32 @@ def slips(backward: Callable[..., Any]) -> Iterator[Slip]:
     for code, words, slope in tanh_slopes("a", "next_h"):
 
         def with_slope(dnext_h: Array, cache: Any, slope: Callable[[Array], Array] = slope) -> Any:
-            return backward(dnext_h, (*cache[:-1], slope(cache[4])))
+            return backward(dnext_h, cache._replace(slope=slope(cache.a)))
 
         yield code, f"In {{names}} the slope of tanh is {words}.", remedy, with_slope
     yield (
         "tanh-slope",
         "In {names} the slope of tanh is 1 - prev_h^2, that of the step before.",
         remedy,
-        lambda dnext_h, cache: backward(dnext_h, (*cache[:-1], 1 - cache[1] ** 2)),
+        lambda dnext_h, cache: backward(dnext_h, cache._replace(slope=1 - cache.prev_h**2)),
     )
     yield (
         "slope-missing",
         "In {names} the slope of tanh is left out of what is carried back to prev_h.",
         "With da = dnext_h (1 - next_h^2), dprev_h = da Wh'.",
-        lambda dnext_h, cache: _replaced(backward(dnext_h, cache), 1, dnext_h @ cache[3].T),
+        lambda dnext_h, cache: _replaced(backward(dnext_h, cache), 1, dnext_h @ cache.Wh.T),
     )
     yield (
         "weights-not-transposed",
         "In {names} Wh is not transposed on the way back to prev_h.",
         "With da = dnext_h (1 - next_h^2), dprev_h = da Wh', the product with the transpose.",
-        lambda dnext_h, cache: _replaced(backward(dnext_h, cache), 1, dnext_h * cache[-1] @ cache[3]),
+        lambda dnext_h, cache: _replaced(backward(dnext_h, cache), 1, dnext_h * cache.slope @ cache.Wh),
     )
     yield (
         "state-of-other-step",
         "In {names} next_h stands for prev_h.",
         "dWh = prev_h' da, with the state that the step was given.",
-        lambda dnext_h, cache: _replaced(backward(dnext_h, cache), 3, np.tanh(cache[4]).T @ (dnext_h * cache[-1])),
+        lambda dnext_h, cache: _replaced(backward(dnext_h, cache), 3, np.tanh(cache.a).T @ (dnext_h * cache.slope)),
     )
 
 

@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 import numpy as np
 
-from gradcheck_cli.layers.recurrent import StepCase, recurrent
+from gradcheck_cli.layers.recurrent import Recurrent, StepCase
 from gradcheck_cli.layers.rnn_faults import slips
 
 if TYPE_CHECKING:
     from gradcheck_cli.arrays import Array
 
-    Cache = tuple[Array, Array, Array, Array, Array, Array]
+
+class Cache(NamedTuple):
+    """What forward keeps for backward."""
+
+    x: Array
+    prev_h: Array
+    Wx: Array
+    Wh: Array
+    a: Array  #: x Wx + prev_h Wh + b
+    slope: Array  #: 1 - next_h^2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,7 +36,7 @@ def rnn_step_forward(x: Array, prev_h: Array, Wx: Array, Wh: Array, b: Array) ->
     """Return next_h = tanh(x Wx + prev_h Wh + b), and the cache."""
     a = x @ Wx + prev_h @ Wh + b
     next_h = np.tanh(a)
-    return next_h, (x, prev_h, Wx, Wh, a, 1 - next_h * next_h)
+    return next_h, Cache(x, prev_h, Wx, Wh, a, 1 - next_h * next_h)
 
 
 def rnn_step_backward(dnext_h: Array, cache: Cache) -> tuple[Array, Array, Array, Array, Array]:
@@ -44,14 +53,13 @@ def rnn_step_backward(dnext_h: Array, cache: Cache) -> tuple[Array, Array, Array
 
 def absolute(cache: Cache) -> Cache:
     """Of a cache the one with which backward adds up absolute values: of 1 - h^2, 1 + h^2."""
-    x, prev_h, Wx, Wh, a, slope = cache
-    return abs(x), abs(prev_h), abs(Wx), abs(Wh), abs(a), 2 - slope
+    return Cache(*map(abs, cache))._replace(slope=2 - cache.slope)
 
 
-LAYER = recurrent(
-    RnnStepCase,
-    "recurrent step",
-    (rnn_step_forward, rnn_step_backward),
+LAYER = Recurrent(
+    case=RnnStepCase,
+    forward=rnn_step_forward,
+    backward=rnn_step_backward,
     states=("prev_h",),
     slips=lambda _: slips(rnn_step_backward),
     outputs=("next_h",),
@@ -59,4 +67,4 @@ LAYER = recurrent(
     absolute=absolute,
     names=("rnn_step", "rnnstep", "rnn_cell", "rnncell"),
     others=("lstm", "gru"),
-)
+).layer()

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-import random
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from gradcheck_cli.layers.layer import Axis, Case, Layer
-from gradcheck_cli.layers.parameter import real, size
-from gradcheck_cli.layers.pose import pose
+from gradcheck_cli.layers.framework.axes import CLASS, declare
+from gradcheck_cli.layers.framework.case import Case
+from gradcheck_cli.layers.framework.layer import Layer
+from gradcheck_cli.layers.framework.make_problem import make_problem
+from gradcheck_cli.layers.framework.parameter import real, size
 from gradcheck_cli.layers.vocabulary import simple
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from gradcheck_cli.arrays import Array
-    from gradcheck_cli.layers.layer import Fault, ForwardFault, Guard, Overflow, Problem
+    from gradcheck_cli.layers.framework.fault import Fault, ForwardFault, Guard, Overflow
+    from gradcheck_cli.layers.framework.problem import Problem
 
 
 #: How near to a kink no margin is, as a share of the scale: ten roundings of the largest scores in float16.
@@ -41,7 +43,6 @@ class ScoresCase(Case):
 
 def loss(
     case: type[ScoresCase],
-    title: str,
     function: Callable[..., Any],
     *,
     names: tuple[str, ...],
@@ -57,21 +58,20 @@ def loss(
 
     Args:
         case: its sizes.
-        title: what it is called in a sentence.
         function: (x, y) -> (loss, dx).
         names: what people call it.
         scale: (x, y) -> the sum of the absolute values of the loss's terms.
         gradient_scale: (x, y) -> the same of the gradient.
-        zeros: as `pose` has them; a hinge may have its kink there.
+        zeros: as `make_problem` has them; a hinge may have its kink there.
         guards: as a `Layer` has them.
         overflows: as a `Layer` has them.
         faults: what people get wrong in the gradient.
         forward_faults: (x, y) -> what they get wrong in the loss.
     """
-    axes = (Axis(name="sample", index="n", size="N"), Axis(name="class", index="c", size="C"))
+    axes = declare(CLASS, x="N C", y="N", out="")
 
     def problem(case: ScoresCase) -> Problem:
-        source = random.Random(case.seed)  # noqa: S311  # arrays to compute with, not secrets
+        source = case.source()
         # Two scores differ by a multiple of 0.4, give or take 0.1: never by 1, where a hinge has its kink.
         x = [0.4 * source.randrange(-4, 5) + source.uniform(-0.05, 0.05) for _ in range(case.N * case.C)]
         y = [source.randrange(case.C) for _ in range(case.N)]
@@ -80,15 +80,14 @@ def loss(
         # Nor do those that are scaled up: such as differ by nearly 1 then are moved, to where the margin is missed.
         near = abs(scores - picked(scores, labels) + 1 / case.scale) < _KINK
         scores += 2 * _KINK * near * (1 - of_label(scores, labels))
-        return pose(
+        return make_problem(
             case,
-            source,
-            {"x": scores * case.scale, "y": labels},
+            axes=axes,
+            inputs={"x": scores * case.scale, "y": labels},
+            source=source,
             reference=(function,),
             scale=lambda x, y: (scale(x, y),),
             gradient_scale=lambda _, x, y: {"x": gradient_scale(x, y)},
-            axes={"x": axes, "y": axes[:1], "out": ()},
-            couples={},
             zeros=zeros,
         )
 
@@ -97,9 +96,6 @@ def loss(
         return tuple(case(N=N, C=C, scale=scale) for N, C, scale in rows)
 
     return Layer(
-        name=case.layer,
-        title=title,
-        command=f"gradcheck {case.layer}",
         case=case,
         inputs=("x", "y"),
         problem=problem,

@@ -36,7 +36,6 @@ def sigmoid_backward(dout: Array, cache: Array) -> Array:
 
 LAYER = activation(
     SigmoidCase,
-    "logistic sigmoid",
     (sigmoid_forward, sigmoid_backward),
     slope=lambda out: out + out * out,
     names=("sigmoid", "logistic"),

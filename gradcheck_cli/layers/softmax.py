@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from gradcheck_cli.arrays import Array
-    from gradcheck_cli.layers.layer import Guard, Problem
+    from gradcheck_cli.layers.framework.fault import Guard
+    from gradcheck_cli.layers.framework.problem import Problem
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,7 +58,6 @@ def _guards(problem: Problem) -> Iterable[Guard]:
 
 LAYER = loss(
     SoftmaxCase,
-    "softmax loss",
     softmax_loss,
     names=("softmax", "cross_entropy", "crossentropy"),
     scale=scale,

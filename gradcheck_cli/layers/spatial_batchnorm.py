@@ -5,16 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from gradcheck_cli.layers.batchnorm import SAMPLE, batch_problem, batchnorm_backward, batchnorm_forward
+from gradcheck_cli.layers.batchnorm import STATISTICS, batch_problem, batchnorm_backward, batchnorm_forward
 from gradcheck_cli.layers.batchnorm_faults import batch_faults, batch_forward_faults
-from gradcheck_cli.layers.layer import Axis, Case, Layer
-from gradcheck_cli.layers.parameter import choice, real, size
+from gradcheck_cli.layers.framework.axes import declare
+from gradcheck_cli.layers.framework.case import Case
+from gradcheck_cli.layers.framework.layer import Layer
+from gradcheck_cli.layers.framework.parameter import choice, real, size
 from gradcheck_cli.layers.vocabulary import simple
 
 if TYPE_CHECKING:
     from gradcheck_cli.arrays import Array
     from gradcheck_cli.layers.batchnorm import Param
-    from gradcheck_cli.layers.layer import Problem
+    from gradcheck_cli.layers.framework.problem import Problem
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,18 +56,13 @@ def spatial_batchnorm_backward(dout: Array, cache: tuple[Any, ...]) -> tuple[Arr
     return dx.reshape(N, H, W, C).transpose(0, 3, 1, 2), dgamma, dbeta
 
 
-_AXES = (
-    SAMPLE,
-    Axis(name="channel", index="c", size="C"),
-    Axis(name="row", index="i", size="H", spatial=True),
-    Axis(name="column", index="j", size="W", spatial=True),
-)
+AXES = declare(x="N C H W", gamma="C", beta="C", out="N C H W", running_mean="C", running_var="C")
 
 
 def problem(case: SpatialBatchnormCase) -> Problem:
     """Draw a case's arrays."""
     shape = (case.N, case.C, case.H, case.W)
-    return batch_problem(case, shape, _AXES, (spatial_batchnorm_forward, spatial_batchnorm_backward))
+    return batch_problem(case, shape, AXES, (spatial_batchnorm_forward, spatial_batchnorm_backward))
 
 
 def standard() -> tuple[SpatialBatchnormCase, ...]:
@@ -87,9 +84,6 @@ def standard() -> tuple[SpatialBatchnormCase, ...]:
 
 
 LAYER = Layer(
-    name="spatial-batchnorm",
-    title="spatial batch normalisation",
-    command="gradcheck spatial-batchnorm",
     case=SpatialBatchnormCase,
     inputs=("x", "gamma", "beta"),
     problem=problem,
@@ -104,7 +98,8 @@ LAYER = Layer(
     trials=(SpatialBatchnormCase(N=2, C=4, H=3, W=5),),
     faults=batch_faults,
     forward_faults=batch_forward_faults,
-    shows=lambda case: case.N * case.H * case.W > 1 or case.mode == "test",  # of one place nothing but beta is left
+    # Of one place nothing but beta is left.
+    has_nonzero_gradient=lambda case: case.N * case.H * case.W > 1 or case.mode == "test",
     param="bn_param",
-    state=("running_mean", "running_var"),
+    state=STATISTICS,
 )

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from gradcheck_cli.layers.cross_entropy_faults import loss_fault, wrong_means
-from gradcheck_cli.layers.layer import Fault
+from gradcheck_cli.layers.framework.fault import Fault
 from gradcheck_cli.layers.scores import ScoresCase, loss, of_label, picked
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from gradcheck_cli.arrays import Array
-    from gradcheck_cli.layers.layer import ForwardFault
+    from gradcheck_cli.layers.framework.fault import ForwardFault
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,7 +102,6 @@ def _loss_faults(x: Array, y: Array) -> Iterator[ForwardFault]:
 
 LAYER = loss(
     SvmCase,
-    "hinge loss",
     svm_loss,
     names=("svm", "hinge"),
     scale=_scale,

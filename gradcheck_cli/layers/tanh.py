@@ -35,7 +35,6 @@ def tanh_backward(dout: Array, cache: Array) -> Array:
 
 LAYER = activation(
     TanhCase,
-    "hyperbolic tangent",
     (tanh_forward, tanh_backward),
     slope=lambda out: 1 + out * out,
     names=("tanh",),

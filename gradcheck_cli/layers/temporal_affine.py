@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-import random
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from gradcheck_cli.arrays import signed_uniform
 from gradcheck_cli.layers.affine import affine_backward, affine_forward
-from gradcheck_cli.layers.coupling import per_row, per_unit
-from gradcheck_cli.layers.layer import Axis, Case, Fault, Layer
-from gradcheck_cli.layers.parameter import size
-from gradcheck_cli.layers.pose import pose
+from gradcheck_cli.layers.framework.axes import declare
+from gradcheck_cli.layers.framework.case import Case
+from gradcheck_cli.layers.framework.fault import Fault
+from gradcheck_cli.layers.framework.layer import Layer
+from gradcheck_cli.layers.framework.make_problem import make_problem
+from gradcheck_cli.layers.framework.parameter import size
 from gradcheck_cli.layers.vocabulary import simple
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from gradcheck_cli.arrays import Array
-    from gradcheck_cli.layers.layer import Problem
+    from gradcheck_cli.layers.framework.problem import Problem
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,28 +56,12 @@ def temporal_affine_backward(dout: Array, cache: tuple[Array, Array]) -> tuple[A
     return dx.reshape(x.shape), dw, db
 
 
-_SAMPLE, _STEP = Axis(name="sample", index="n", size="N"), Axis(name="step", index="t", size="T", spatial=True)
-_FEATURE, _UNIT = Axis(name="feature", index="d", size="D"), Axis(name="unit", index="m", size="M")
+AXES = declare(x="N T D", w="D M", b="M", out="N T M")
 
 
 def problem(case: TemporalAffineCase) -> Problem:
     """Draw a case's arrays."""
-    source = random.Random(case.seed)  # noqa: S311  # arrays to compute with, not secrets
-    shapes = {"x": (case.N, case.T, case.D), "w": (case.D, case.M), "b": (case.M,)}
-    return pose(
-        case,
-        source,
-        {name: signed_uniform(source, shape) for name, shape in shapes.items()},
-        reference=(temporal_affine_forward, temporal_affine_backward),
-        scale=lambda x, w, b: (temporal_affine_forward(abs(x), abs(w), abs(b))[0],),
-        axes={
-            "x": (_SAMPLE, _STEP, _FEATURE),
-            "w": (_FEATURE, _UNIT),
-            "b": (_UNIT,),
-            "out": (_SAMPLE, _STEP, _UNIT),
-        },
-        couples={"x": per_row, "w": per_unit, "b": per_unit},
-    )
+    return make_problem(case, axes=AXES, reference=(temporal_affine_forward, temporal_affine_backward))
 
 
 def faults(case: TemporalAffineCase, _: Problem) -> Iterator[Fault]:
@@ -111,9 +95,6 @@ def standard() -> tuple[TemporalAffineCase, ...]:
 
 
 LAYER = Layer(
-    name="temporal-affine",
-    title="temporal affine layer",
-    command="gradcheck temporal-affine",
     case=TemporalAffineCase,
     inputs=("x", "w", "b"),
     problem=problem,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -13,9 +12,12 @@ from gradcheck_cli.arrays import signed_uniform
 from gradcheck_cli.layers import softmax
 from gradcheck_cli.layers.cross_entropy import guards, overflows
 from gradcheck_cli.layers.cross_entropy_faults import loss_fault, of_rows, slips, wrong_means
-from gradcheck_cli.layers.layer import Axis, Case, Fault, Layer
-from gradcheck_cli.layers.parameter import real, size
-from gradcheck_cli.layers.pose import pose
+from gradcheck_cli.layers.framework.axes import declare
+from gradcheck_cli.layers.framework.case import Case
+from gradcheck_cli.layers.framework.fault import Fault
+from gradcheck_cli.layers.framework.layer import Layer
+from gradcheck_cli.layers.framework.make_problem import make_problem
+from gradcheck_cli.layers.framework.parameter import real, size
 from gradcheck_cli.layers.softmax import softmax_loss
 from gradcheck_cli.layers.vocabulary import simple
 
@@ -24,7 +26,8 @@ if TYPE_CHECKING:
 
     from gradcheck_cli.arrays import Array
     from gradcheck_cli.layers.cross_entropy_faults import Rows
-    from gradcheck_cli.layers.layer import ForwardFault, Guard, Observed, Overflow, Problem
+    from gradcheck_cli.layers.framework.fault import ForwardFault, Guard, Observed, Overflow
+    from gradcheck_cli.layers.framework.problem import Problem
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,13 +60,12 @@ def temporal_softmax_loss(x: Array, y: Array, mask: Array) -> tuple[Any, Array]:
     return share * loss, dx
 
 
-_SAMPLE, _STEP = Axis(name="sample", index="n", size="N"), Axis(name="step", index="t", size="T", spatial=True)
-_WORD = Axis(name="word", index="v", size="V")
+AXES = declare(x="N T V", y="N T", mask="N T", out="")
 
 
 def problem(case: TemporalSoftmaxCase) -> Problem:
     """Draw a case's arrays; one step counts at least, and wherever there are several, one does not."""
-    source = random.Random(case.seed)  # noqa: S311  # arrays to compute with, not secrets
+    source = case.source()
     steps = case.N * case.T
     x = signed_uniform(source, (steps, case.V)) * case.scale + case.shift
     y = np.array([source.randrange(case.V) for _ in range(steps)])
@@ -71,19 +73,18 @@ def problem(case: TemporalSoftmaxCase) -> Problem:
     y[first] = x[first].argmin()  # large scores leave no gradient where the word is right
     mask = np.array([source.random() < 0.7 for _ in range(steps)])
     mask[others[:1]], mask[first] = False, True
-    return pose(
+    return make_problem(
         case,
-        source,
-        {
+        axes=AXES,
+        inputs={
             "x": x.reshape(case.N, case.T, case.V),
             "y": y.reshape(case.N, case.T),
             "mask": mask.reshape(case.N, case.T),
         },
+        source=source,
         reference=(temporal_softmax_loss,),
         scale=lambda x, y, mask: (softmax.scale(x[mask], y[mask]) * mask.sum() / len(x),),
         gradient_scale=_gradient_scale,
-        axes={"x": (_SAMPLE, _STEP, _WORD), **dict.fromkeys(("y", "mask"), (_SAMPLE, _STEP)), "out": ()},
-        couples={},
     )
 
 
@@ -180,9 +181,6 @@ def standard() -> tuple[TemporalSoftmaxCase, ...]:
 
 
 LAYER = Layer(
-    name="temporal-softmax",
-    title="temporal softmax loss",
-    command="gradcheck temporal-softmax",
     case=TemporalSoftmaxCase,
     inputs=("x", "y", "mask"),
     problem=problem,

@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-import random
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
 from gradcheck_cli.arrays import signed_uniform
-from gradcheck_cli.layers.layer import Axis, Case, Fault, Layer
-from gradcheck_cli.layers.parameter import size
-from gradcheck_cli.layers.pose import pose
+from gradcheck_cli.layers.framework.axes import SAMPLE, STEP, WORD, declare
+from gradcheck_cli.layers.framework.case import Case
+from gradcheck_cli.layers.framework.coupling import lookup
+from gradcheck_cli.layers.framework.fault import Fault
+from gradcheck_cli.layers.framework.layer import Layer
+from gradcheck_cli.layers.framework.make_problem import make_problem
+from gradcheck_cli.layers.framework.parameter import size
 from gradcheck_cli.layers.vocabulary import simple
-from gradcheck_cli.numeric.colored import Coupling
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from gradcheck_cli.arrays import Array
-    from gradcheck_cli.layers.layer import Problem
+    from gradcheck_cli.layers.framework.problem import Problem
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,26 +58,22 @@ def word_embedding_backward(dout: Array, cache: tuple[Array, tuple[int, ...]]) -
     return dW
 
 
-_SAMPLE, _STEP = Axis(name="sample", index="n", size="N"), Axis(name="step", index="t", size="T", spatial=True)
-_WORD, _FEATURE = Axis(name="word", index="v", size="V"), Axis(name="feature", index="d", size="D")
+AXES = declare(x="N T", W="V D", out="N T D")
 
 
 def problem(case: WordEmbeddingCase) -> Problem:
     """Draw a case's arrays; wherever sizes allow, words repeat, and there are words that do not occur."""
-    source = random.Random(case.seed)  # noqa: S311  # arrays to compute with, not secrets
+    source = case.source()
     places = case.N * case.T
     used = source.sample(range(case.V), max(1, min(case.V - 1, places // 2)))
     x = np.array([source.choice(used) for _ in range(places)]).reshape(case.N, case.T)
-    rows = x[..., None] * case.D + np.arange(case.D)
-    return pose(
+    return make_problem(
         case,
-        source,
-        {"x": x, "W": signed_uniform(source, (case.V, case.D))},
+        axes=AXES,
+        inputs={"x": x, "W": signed_uniform(source, (case.V, case.D))},
+        source=source,
         reference=(word_embedding_forward, word_embedding_backward),
-        scale=lambda x, W: (abs(W[x]),),
-        axes={"x": (_SAMPLE, _STEP), "W": (_WORD, _FEATURE), "out": (_SAMPLE, _STEP, _FEATURE)},
-        # Each output is one element of W: no two of these share any.
-        couples={"W": lambda _shape, _outputs: Coupling(colors=1, owner=lambda _: rows)},
+        relations={"W": {WORD: lookup((SAMPLE, STEP), x)}},
     )
 
 
@@ -131,9 +129,6 @@ def standard() -> tuple[WordEmbeddingCase, ...]:
 
 
 LAYER = Layer(
-    name="word-embedding",
-    title="word embedding",
-    command="gradcheck word-embedding",
     case=WordEmbeddingCase,
     inputs=("x", "W"),
     problem=problem,

@@ -12,14 +12,14 @@ from gradcheck_cli.cases.fuzz import RandomCases
 from gradcheck_cli.cases.shrink import shrink, size
 from gradcheck_cli.failures import Failures
 from gradcheck_cli.layers import LAYERS, TITLES
-from gradcheck_cli.layers.parameter import Choice, Real, Shape, Whole
+from gradcheck_cli.layers.framework.parameter import Choice, Real, Shape, Whole
 from gradcheck_cli.way import Way
 from tests.faults.layers import FAULTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from gradcheck_cli.layers.layer import Case
+    from gradcheck_cli.layers.framework.case import Case
     from gradcheck_cli.result import CaseResult
 
 #: Numbers whose least value leaves nothing to check: a layer normalisation of one feature is beta.
@@ -48,7 +48,7 @@ def test_they_are_possible_different_and_the_same_for_a_seed(layer: str) -> None
     for seed in range(10):
         cases = list(drawn(layer, seed, 30))
         assert len(set(cases)) == len(cases) == 30
-        assert all(case.impossible() is None and LAYERS[layer].shows(case) for case in cases)
+        assert all(case.impossible() is None and LAYERS[layer].has_nonzero_gradient(case) for case in cases)
         assert list(drawn(layer, seed, 30)) == cases
     assert {case.label() for case in cases} != {case.label() for case in drawn(layer, 0, 30)}
 

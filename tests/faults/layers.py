@@ -690,7 +690,7 @@ def label_forgotten(x: Any, y: Any) -> Any:
 
 @_plant("rnn-step", rnn_step_forward, "slope-missing")
 def slope_forgotten(dnext_h: Any, cache: Any) -> Any:
-    return rnn_step_backward(dnext_h, (*cache[:-1], np.ones_like(cache[-1])))
+    return rnn_step_backward(dnext_h, cache._replace(slope=np.ones_like(cache.slope)))
 
 
 def _through_time(
@@ -762,13 +762,12 @@ def gates_mixed_up(dh: Any, caches: Any) -> Any:
 @_plant("lstm-step", lstm_step_forward, "forget-gate")
 def without_forget_gate(dnext_h: Any, dnext_c: Any, cache: Any) -> Any:
     dx, dprev_h, _, *rest = lstm_step_backward(dnext_h, dnext_c, cache)
-    o, slope = cache[7], cache[-1]
-    return dx, dprev_h, dnext_c + dnext_h * o * slope, *rest
+    return dx, dprev_h, dnext_c + dnext_h * cache.o * cache.slope, *rest
 
 
 @_plant("lstm-step", lstm_step_forward, "output-tanh")
 def without_output_tanh(dnext_h: Any, dnext_c: Any, cache: Any) -> Any:
-    return lstm_step_backward(dnext_h, dnext_c, (*cache[:-1], np.ones_like(cache[-1])))
+    return lstm_step_backward(dnext_h, dnext_c, cache._replace(slope=np.ones_like(cache.slope)))
 
 
 @_plant("lstm-step", lstm_step_forward, "gate-columns-permuted")

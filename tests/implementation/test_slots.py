@@ -33,7 +33,7 @@ from gradcheck_cli.result import Verdict
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from gradcheck_cli.layers.layer import Layer
+    from gradcheck_cli.layers.framework.layer import Layer
     from tests.conftest import Program
 
 COMMON = (*DICTIONARIES, *CACHES, *COTANGENTS, *INDIFFERENT, *BIAS_FLAGS, "state", "self_", "out", "stuff")

@@ -18,7 +18,7 @@ from tests.layers.slow import SLOW, gradients
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from gradcheck_cli.layers.layer import Case
+    from gradcheck_cli.layers.framework.case import Case
     from tests.conftest import Program
 
 #: Every stride, pad and kernel different down and across; and gaps along one axis, overlaps along the other.
@@ -44,30 +44,6 @@ def test_rectangular_geometries_are_what_the_definition_says(case: Case) -> None
     slow = gradients(case.layer, problem.inputs, problem.parameters, [problem.cotangent])
     for name, gradient in layer.gradients(problem, problem.inputs, problem.cotangent).items():
         np.testing.assert_allclose(gradient, slow[name], rtol=1e-13, atol=1e-13)
-
-
-@pytest.mark.parametrize("case", all_cases(), ids=lambda case: f"{case.layer} {case.label()}")
-def test_couplings_move_together_only_what_reaches_no_output_together(case: Case) -> None:
-    """Each output depends on no other elements than those that the coupling gives to it, one of each colour."""
-    layer = LAYERS[case.layer]
-    problem = layer.problem(case)
-    forward, _ = next(iter(layer.builtin.values()))
-    inputs = {name: np.zeros(value.shape) for name, value in problem.inputs.items()}
-    ones = {name: np.ones(value.shape) for name, value in problem.inputs.items()}
-    for name, coupling in problem.coupling.items():
-        shape, found = problem.expected.shape, np.zeros((problem.inputs[name].size, problem.expected.size), int)
-        for color in range(coupling.colors):
-            owner = np.broadcast_to(coupling.owner(color), shape).reshape(-1)
-            outputs = np.flatnonzero(owner >= 0)
-            found[owner[outputs], outputs] += 1
-        rest = {"b": "", "x": "w", "w": "x"}[name]
-        for element in range(problem.inputs[name].size):
-            moved = {key: (ones if key == rest else inputs)[key].copy() for key in inputs}
-            moved[name].flat[element] = 1
-            reached = forward(*moved.values(), dict(problem.parameters or {}))[0].reshape(-1)
-            assert (found[element] >= reached).all(), (name, element)
-        if case.geometry["pad"] == (0, 0):  # nothing that could reach an output is cut off, or is pad
-            assert coupling.colors == found.sum(axis=0).max(), "it takes no fewer colours"
 
 
 @pytest.mark.torch

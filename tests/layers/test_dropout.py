@@ -135,10 +135,10 @@ def test_a_case_in_which_the_mask_has_a_part_is_a_pass_or_a_failure() -> None:
 
 
 def test_random_cases_keep_something_and_drop_something() -> None:
-    assert not LAYER.shows(DropoutCase(shape=(5,), p=0.5))
-    assert not LAYER.shows(DropoutCase(shape=(30,), p=0.9))
-    assert LAYER.shows(DropoutCase(shape=(200,), p=0.9))
-    assert LAYER.shows(DropoutCase(shape=(1,), p=1.0))
+    assert not LAYER.has_nonzero_gradient(DropoutCase(shape=(5,), p=0.5))
+    assert not LAYER.has_nonzero_gradient(DropoutCase(shape=(30,), p=0.9))
+    assert LAYER.has_nonzero_gradient(DropoutCase(shape=(200,), p=0.9))
+    assert LAYER.has_nonzero_gradient(DropoutCase(shape=(1,), p=1.0))
 
 
 @pytest.mark.parametrize(("p", "factor"), [(0.75, 3.0), (0.25, 2.0)])

@@ -15,7 +15,6 @@ from gradcheck_cli import ConvCase
 from gradcheck_cli.arrays import signed_uniform
 from gradcheck_cli.layers.conv import problem
 from gradcheck_cli.layers.conv_naive import conv_forward_naive
-from gradcheck_cli.layers.coupling import per_sample
 from gradcheck_cli.numeric.colored import Coupling
 from gradcheck_cli.numeric.derivative import differentiate
 from tests import slow_conv
@@ -37,6 +36,11 @@ def derivative(case: ConvCase, name: str, *, colored: bool, forward: Any = conv_
 
     coupling = posed.coupling[name] if colored else None
     return differentiate(along, posed.inputs[name], posed.cotangent, resolution=0, coupling=coupling)
+
+
+def by_sample(samples: int, features: int) -> Coupling:
+    """Couple x (samples, features) with outputs of which each sample depends on all features of its own."""
+    return Coupling(colors=features, owner=lambda color: np.arange(samples)[:, None] * features + color)
 
 
 def owners(case: ConvCase) -> dict[str, dict[tuple[int, ...], set[tuple[int, ...]]]]:
@@ -192,7 +196,7 @@ def test_one_sided_differences_of_an_affine_function_lie_within_their_bound(dtyp
         def forward(x: Array, w: Array = w) -> Array:
             return np.asarray((x[:, :, None] * w).cumsum(axis=1)[:, -1])
 
-        found = differentiate(forward, x, dout, resolution=0, coupling=per_sample(x.shape, [dout.shape]))
+        found = differentiate(forward, x, dout, resolution=0, coupling=by_sample(*x.shape))
         assert found.affine
         assert found.leak is None
         assert found.evaluations == 400 + CONSTANT
@@ -210,7 +214,7 @@ def test_a_function_that_is_affine_only_where_all_elements_move_is_extrapolated(
         few = 0 < np.count_nonzero(moved != x) < x.size
         return x + np.tanh(moved - x) if few else moved
 
-    found = differentiate(forward, x, dout, resolution=0, coupling=per_sample(x.shape, [x.shape]))
+    found = differentiate(forward, x, dout, resolution=0, coupling=by_sample(*x.shape))
     assert not found.affine  # although it is along every random direction
     assert found.leak is None
     assert (abs(found.value - dout) <= found.error_bound).all()

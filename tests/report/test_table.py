@@ -575,4 +575,4 @@ def test_a_run_that_was_stopped_says_after_how_many_cases() -> None:
     report = make_report("table", run, stream, Look(quiet=True, width=100))
     report.case(WRONG_VALUE)
     report.finish(Summary(counts={Verdict.FAIL: 1}, seconds=1.0, stopped=True))
-    assert stream.getvalue() == "stopped by --max-failures after 1 of 9 cases: 1 failed in 1.00 s\n"
+    assert stream.getvalue().splitlines()[-1] == "stopped by --max-failures after 1 of 9 cases: 1 failed in 1.00 s"

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from gradcheck_cli.checks.gradients import Gradients
     from gradcheck_cli.checks.settings import Settings
-    from gradcheck_cli.layers.layer import Problem
+    from gradcheck_cli.layers.framework.problem import Problem
 
 
 def at_zero(name: str) -> Diagnosis:

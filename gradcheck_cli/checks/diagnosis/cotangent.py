@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gradcheck_cli.implementation.implementation import listed
-from gradcheck_cli.layers.layer import Fault
+from gradcheck_cli.layers.framework.fault import Fault
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from gradcheck_cli.arrays import Array
     from gradcheck_cli.checks.diagnosis.evidence import Evidence
-    from gradcheck_cli.layers.layer import Axis
+    from gradcheck_cli.layers.framework.axes import Axis
 
     #: A code, a cause, a remedy, and what was taken for dout.
     Replacement = tuple[str, str, str, Callable[[Array], Array]]

@@ -18,7 +18,7 @@ from gradcheck_cli.checks.diagnosis.precision import narrower, rounded_arrays
 from gradcheck_cli.checks.diagnosis.rearranged import rearranged, simple
 from gradcheck_cli.checks.forward import expected_output
 from gradcheck_cli.implementation.implementation import listed
-from gradcheck_cli.layers.layer import Observed
+from gradcheck_cli.layers.framework.fault import Observed
 from gradcheck_cli.result import Diagnosis, Verdict
 
 if TYPE_CHECKING:
@@ -30,7 +30,10 @@ if TYPE_CHECKING:
     from gradcheck_cli.checks.diagnosis.rearranged import Rearrangement
     from gradcheck_cli.checks.settings import Settings
     from gradcheck_cli.implementation.implementation import Implementation
-    from gradcheck_cli.layers.layer import Case, Fault, Layer, Problem
+    from gradcheck_cli.layers.framework.case import Case
+    from gradcheck_cli.layers.framework.fault import Fault
+    from gradcheck_cli.layers.framework.layer import Layer
+    from gradcheck_cli.layers.framework.problem import Problem
     from gradcheck_cli.result import ArrayResult
 
 #: Elements of all inputs and the cotangent up to which slips are tried in the reference, about a hundred evaluations of

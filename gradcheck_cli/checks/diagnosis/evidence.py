@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 
     from gradcheck_cli.arrays import Array
     from gradcheck_cli.checks.settings import Settings
-    from gradcheck_cli.layers.layer import Case, Layer, Problem
+    from gradcheck_cli.layers.framework.case import Case
+    from gradcheck_cli.layers.framework.layer import Layer
+    from gradcheck_cli.layers.framework.problem import Problem
 
     Gradients = Callable[[Mapping[str, Array], Array], Mapping[str, Array]]
     Prediction = Callable[["Evidence"], Expected | None]

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from gradcheck_cli.arrays import Array
     from gradcheck_cli.checks.diagnosis.evidence import Evidence
     from gradcheck_cli.checks.diagnosis.further import Further, FurtherCase
-    from gradcheck_cli.layers.layer import Axis, Case
+    from gradcheck_cli.layers.framework.axes import Axis
+    from gradcheck_cli.layers.framework.case import Case
 
 #: Two numbers that are this near to each other are tried for the same: float16 has 11 bits.
 _NEAR = 2.0**-6

@@ -13,7 +13,7 @@ from gradcheck_cli.checks.diagnosis.cotangent import replacements
 from gradcheck_cli.checks.diagnosis.evidence import Explanation, Hypothesis
 from gradcheck_cli.checks.gradients import along, numeric_inputs, resolution
 from gradcheck_cli.implementation.implementation import ImplementationError
-from gradcheck_cli.layers.coupling import elementwise
+from gradcheck_cli.numeric.colored import Coupling
 from gradcheck_cli.numeric.derivative import differentiate
 
 if TYPE_CHECKING:
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from gradcheck_cli.checks.diagnosis.evidence import Evidence
     from gradcheck_cli.implementation.implementation import Implementation
     from gradcheck_cli.numeric.black_box import Function
-    from gradcheck_cli.numeric.colored import Coupling
 
 #: Elements of an input up to which it is differentiated again, each element in several evaluations.
 _LARGEST = 2_000
@@ -99,7 +98,7 @@ class _Box:
             expected = (g * self._difference(one)).flat[element]
             if not abs(self._gradient.flat[element] - expected) <= _GLANCE * abs(expected):
                 return False
-        coupling = elementwise(x.shape, [x.shape])
+        coupling = Coupling(colors=1, owner=lambda _: np.arange(x.size).reshape(x.shape))
         return self._evidence.fits(self._name, self._derivative(self._diagonal, g, coupling))
 
     def _diagonal(self, value: Array) -> Array:

@@ -12,7 +12,7 @@ import numpy as np
 from gradcheck_cli.arrays import epsilon, signed_uniform, working_dtype
 from gradcheck_cli.checks.diagnosis.cotangent import replaced_cotangents
 from gradcheck_cli.checks.diagnosis.evidence import Evidence
-from gradcheck_cli.checks.forward import check_forward, seen
+from gradcheck_cli.checks.forward import adopt_output_shape, check_forward
 from gradcheck_cli.checks.gradients import along, numeric_inputs
 from gradcheck_cli.implementation.implementation import ImplementationError, NotExpressibleError
 from gradcheck_cli.implementation.packing import packed
@@ -25,7 +25,9 @@ if TYPE_CHECKING:
     from gradcheck_cli.checks.diagnosis.evidence import Hypothesis, Prediction
     from gradcheck_cli.checks.settings import Settings
     from gradcheck_cli.implementation.implementation import Implementation
-    from gradcheck_cli.layers.layer import Case, Fault, Layer
+    from gradcheck_cli.layers.framework.case import Case
+    from gradcheck_cli.layers.framework.fault import Fault
+    from gradcheck_cli.layers.framework.layer import Layer
 
 #: Elements of all inputs of a further case, at the most. Those of the standard sets have a few hundred.
 _LARGEST = 20_000
@@ -76,7 +78,7 @@ class FurtherCase:
         try:
             out, cache = self._implementation.forward(self._problem.inputs, self._problem.parameters)
             out = out.copy() if isinstance(out, np.ndarray) else out
-            self._problem = seen(out, self._problem, self.case, self._implementation.order)
+            self._problem = adopt_output_shape(out, self._problem, self.case, self._implementation.order)
             forward = check_forward(out, self._problem, self.case.dtype, self._settings)
             problem = self._problem
             found = self._implementation.backward(problem.cotangent, cache, problem.differentiable)

@@ -18,7 +18,10 @@ if TYPE_CHECKING:
     from gradcheck_cli.arrays import Array
     from gradcheck_cli.checks.diagnosis.further import Further
     from gradcheck_cli.checks.settings import Settings
-    from gradcheck_cli.layers.layer import Case, ForwardFault, Layer, Problem
+    from gradcheck_cli.layers.framework.case import Case
+    from gradcheck_cli.layers.framework.fault import ForwardFault
+    from gradcheck_cli.layers.framework.layer import Layer
+    from gradcheck_cli.layers.framework.problem import Problem
 
 #: Further cases in which forward is looked at before a mistake is believed.
 _MOST = 2
@@ -87,7 +90,7 @@ def _refuted(fault: ForwardFault, layer: Layer, further: Further) -> bool:
     """Tell whether forward is right in a case in which the mistake would show."""
     asked = 0
     for other in further:
-        if asked == _MOST or other.setting is None or other.setting.problem.alike:
+        if asked == _MOST or other.setting is None or other.setting.problem.expected_for_draws:
             break
         case, problem = other.case, other.setting.problem
         right = _parts(problem, expected_output(problem, None))

@@ -11,7 +11,8 @@ from gradcheck_cli.result import Diagnosis
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from gradcheck_cli.layers.layer import Layer, Problem
+    from gradcheck_cli.layers.framework.layer import Layer
+    from gradcheck_cli.layers.framework.problem import Problem
 
 
 def why_not_finite(out: object, returned: Mapping[str, object], layer: Layer, problem: Problem) -> Diagnosis | None:

@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 
     from gradcheck_cli.checks.settings import Settings
     from gradcheck_cli.implementation.implementation import Implementation, ImplementationError
-    from gradcheck_cli.layers.layer import Case, Layer, Problem
+    from gradcheck_cli.layers.framework.case import Case
+    from gradcheck_cli.layers.framework.layer import Layer
+    from gradcheck_cli.layers.framework.problem import Problem
 
     Shape = tuple[int, ...]
 

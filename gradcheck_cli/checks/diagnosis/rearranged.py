@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from gradcheck_cli.arrays import Array
     from gradcheck_cli.checks.comparison import Expected
-    from gradcheck_cli.layers.layer import Axis
+    from gradcheck_cli.layers.framework.axes import Axis
 
     #: An explanation, what it predicts of the gradient, and whether that can be asked of other cases.
     Rearrangement = tuple[Explanation, Callable[[Evidence], Expected], bool]

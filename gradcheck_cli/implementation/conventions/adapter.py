@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from gradcheck_cli.implementation.implementation import Implementation
-    from gradcheck_cli.layers.layer import Layer
+    from gradcheck_cli.layers.framework.layer import Layer
 
 
 def adapted(

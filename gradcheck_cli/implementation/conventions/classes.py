@@ -33,7 +33,7 @@ from gradcheck_cli.implementation.trial import problems
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from gradcheck_cli.layers.layer import Layer
+    from gradcheck_cli.layers.framework.layer import Layer
 
 #: What the passes are called, as methods.
 FORWARDS = (

@@ -36,14 +36,14 @@ from gradcheck_cli.implementation.slots import (
     signature_of,
     written,
 )
-from gradcheck_cli.layers.layer import fresh
+from gradcheck_cli.layers.framework.layer import fresh
 from gradcheck_cli.layers.vocabulary import word
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from gradcheck_cli.arrays import Array
-    from gradcheck_cli.layers.layer import Layer
+    from gradcheck_cli.layers.framework.layer import Layer
     from gradcheck_cli.layers.vocabulary import Arrangement, Vocabulary
 
 

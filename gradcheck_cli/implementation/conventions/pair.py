@@ -18,13 +18,13 @@ from gradcheck_cli.implementation.implementation import (
     name_of,
 )
 from gradcheck_cli.implementation.slots import signature_of
-from gradcheck_cli.layers.layer import fresh
+from gradcheck_cli.layers.framework.layer import fresh
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from gradcheck_cli.arrays import Array
-    from gradcheck_cli.layers.layer import Layer
+    from gradcheck_cli.layers.framework.layer import Layer
 
 
 def function_pair(

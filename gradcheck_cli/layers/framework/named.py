@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from itertools import product
 from typing import Any
 
-from gradcheck_cli.layers.parameter import Interval, Shape, Word, declared
+from gradcheck_cli.layers.framework.parameter import Interval, Shape, Word, declared
 
 
 class Named(Mapping[str, Any]):

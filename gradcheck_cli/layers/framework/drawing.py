@@ -5,15 +5,16 @@ That is all that a layer needs whose numbers do not depend on each other; anothe
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from gradcheck_cli.layers.parameter import Choice, Real, Shape, Whole
+from gradcheck_cli.layers.framework.parameter import Choice, Real, Shape, Whole
 
 if TYPE_CHECKING:
-    from gradcheck_cli.layers.layer import Case
-    from gradcheck_cli.layers.parameter import Parameter
+    from gradcheck_cli.layers.framework.case import Case
+    from gradcheck_cli.layers.framework.parameter import Parameter
 
 #: Returns a random number from the first to the second, both included. Layers need not know where it comes from.
 Draw = Callable[[int, int], int]
@@ -31,6 +32,20 @@ _MOST_AXES = 4
 def each_for_itself(case: type[Case], draw: Draw, given: Given) -> dict[str, Any]:
     """Draw each number of a geometry, whatever the others are."""
     return {p.name: picked(p.name, draw, given, partial(_drawn, p, draw)) for p in case.parameters()}
+
+
+def multiple(whole: str, *, of: str) -> Callable[[type[Case], Draw, Given], dict[str, Any]]:
+    """Make a function that draws each number for itself, but `whole` as a multiple of another."""
+
+    def draw_numbers(case: type[Case], draw: Draw, given: Given) -> dict[str, Any]:
+        found = each_for_itself(case, draw, given)
+        if whole not in given:
+            found[whole] *= found[of]
+        elif of not in given:
+            found[of] = math.gcd(found[of], found[whole])
+        return found
+
+    return draw_numbers
 
 
 def picked(name: str, draw: Draw, given: Given, otherwise: Callable[[], Any]) -> Any:

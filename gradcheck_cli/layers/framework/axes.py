@@ -1,0 +1,71 @@
+"""Named axes. A layer declares those of its arrays once, in the letters of the literature's code.
+
+So `declare(x="N C H W", w="F C HH WW", b="F", out="N F H' W'")` is convolution. Shapes, couplings and
+the words for a place in an array (`the last row`, `samples n >= 1`) follow from it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True)
+class Axis:
+    """What one axis of an array is called: in `the last row`, `samples n >= 1`, `divided by N`."""
+
+    name: str
+    index: str
+    size: str  #: as messages write it; the case's number of that name, where it has one
+    spatial: bool = False  #: its indices have neighbours: there is a first, a last and a border
+
+
+SAMPLE = Axis(name="sample", index="n", size="N")
+STEP = Axis(name="step", index="t", size="T", spatial=True)
+
+CHANNEL = Axis(name="channel", index="c", size="C")
+ROW = Axis(name="row", index="i", size="H", spatial=True)
+COLUMN = Axis(name="column", index="j", size="W", spatial=True)
+FILTER = Axis(name="filter", index="f", size="F")
+KERNEL_ROW = Axis(name="kernel row", index="h", size="HH", spatial=True)
+KERNEL_COLUMN = Axis(name="kernel column", index="k", size="WW", spatial=True)
+OUT_ROW = Axis(name="row", index="i", size="H'", spatial=True)
+OUT_COLUMN = Axis(name="column", index="j", size="W'", spatial=True)
+
+FEATURE = Axis(name="feature", index="d", size="D")
+UNIT = Axis(name="unit", index="m", size="M")
+WORD = Axis(name="word", index="v", size="V")
+
+_USUAL = (
+    *(SAMPLE, STEP, CHANNEL, ROW, COLUMN, FILTER, KERNEL_ROW, KERNEL_COLUMN, OUT_ROW, OUT_COLUMN),
+    *(FEATURE, UNIT, WORD),
+)
+
+# Letters that have another meaning in some layers, which name these axes beside them.
+CLASS = Axis(name="class", index="c", size="C")
+HIDDEN = Axis(name="unit", index="h", size="H")
+
+#: Axes of an array of any shape, and of an index along them: from the last one back, and the only one.
+_PRINTED = (("block", "l"), ("plane", "k"), ("row", "i"), ("column", "j"))
+_ONLY = (("element", "i"),)
+
+
+def declare(*others: Axis, **arrays: str) -> dict[str, tuple[Axis, ...]]:
+    """Return the axes of each array, given by their sizes, such as `x="N C H W"`; "" is a number.
+
+    Args:
+        others: axes that take the place of the usual ones of their letter.
+        arrays: inputs, outputs and state of a layer.
+
+    Raises:
+        KeyError: no axis has such a size.
+    """
+    by_letter = {axis.size: axis for axis in (*_USUAL, *others)}
+    return {name: tuple(by_letter[letter] for letter in letters.split()) for name, letters in arrays.items()}
+
+
+def anonymous(name: str, count: int) -> tuple[Axis, ...]:
+    """Name `count` axes of an array of which nothing is known, by how it is printed."""
+    named = _ONLY if count == 1 else [_PRINTED[max(k, 0)] for k in range(len(_PRINTED) - count, len(_PRINTED))]
+    return tuple(
+        Axis(name=axis, index=index, size=f"{name}.shape[{k}]", spatial=True) for k, (axis, index) in enumerate(named)
+    )

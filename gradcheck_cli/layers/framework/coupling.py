@@ -1,0 +1,140 @@
+"""Which elements of an input reach no output together, from how each of its axes relates to the output.
+
+An axis that the output has too is `same`: index i reaches the outputs at index i. Any other is `EACH`: every index
+reaches the same outputs as the others. That is index notation, in which the axes that the output lacks are summed
+over, and nearly all there is to say: a layer declares other relations only where it takes windows or groups, or where
+it mixes along an axis that it keeps, as a normalization does.
+
+Elements that share no output have one colour (Curtis, Powell and Reid, 1974). The colours of an input are the products
+of those of its axes, and the element of a colour that reaches an output is found axis by axis.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import reduce
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from gradcheck_cli.numeric.colored import Coupling
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from gradcheck_cli.arrays import Array
+    from gradcheck_cli.layers.framework.axes import Axis
+
+    Shape = tuple[int, ...]
+
+    #: By the name of an input and one of its axes, what is not as index notation has it.
+    Relations = Mapping[str, Mapping[Axis, "Relation"]]
+
+
+@dataclass(frozen=True)
+class Relation:
+    """How the indices of one axis of an input reach the output.
+
+    `owners` takes the size of the axis. It returns an array (colors, ...) with the sizes of `axes` behind: the index of
+    each colour that reaches the outputs there, -1 where none does.
+    """
+
+    axes: tuple[Axis, ...]  #: of the output, in its order; () if it makes no difference where in the output
+    owners: Callable[[int], Array]
+
+
+#: Each index reaches all outputs, as far as the other axes let it: a colour for each.
+EACH = Relation((), np.arange)
+
+
+def same(axis: Axis) -> Relation:
+    """Index i reaches the outputs at index i of `axis`: one colour."""
+    return Relation((axis,), lambda size: np.arange(size)[None])
+
+
+def group(axis: Axis, groups: int, outputs: int) -> Relation:
+    """The indices are consecutive groups, each of which reaches its own of the `outputs` along `axis`."""
+    if groups == 1:
+        return EACH
+
+    def owners(size: int) -> Array:
+        width = size // groups
+        return np.arange(outputs) // (outputs // groups) * width + np.arange(width)[:, None]
+
+    return Relation((axis,), owners)
+
+
+def blocks(axis: Axis, count: int) -> Relation:
+    """The indices are `count` blocks (gates, for example), index i of each reaches index i of `axis`."""
+    return Relation((axis,), lambda size: np.arange(size).reshape(count, -1))
+
+
+def lookup(axes: tuple[Axis, ...], index: Array) -> Relation:
+    """Of all indices, `index` (with `axes`) says which one reaches an output: one colour."""
+    return Relation(axes, lambda _: index[None])
+
+
+def derive_couplings(
+    axes: Mapping[str, tuple[Axis, ...]],
+    inputs: Mapping[str, Shape],
+    outputs: Mapping[str, Shape],
+    relations: Relations,
+) -> dict[str, Coupling]:
+    """Return the coupling of each input, if some of its elements share no output.
+
+    Args:
+        axes: of inputs and outputs.
+        inputs: shapes of those that have a gradient.
+        outputs: shapes; the coupling of several is that of all joined, each raveled.
+        relations: what is not as index notation has it. An axis is the `same` as that of the output only if all
+            outputs have it.
+    """
+    layouts = [(axes[name], shape) for name, shape in outputs.items()]
+
+    def relate(name: str, axis: Axis) -> Relation:
+        if axis in relations.get(name, {}):
+            return relations[name][axis]
+        return same(axis) if all(axis in own for own, _ in layouts) else EACH
+
+    found = {}
+    for name, shape in inputs.items():
+        by_axis = [relate(name, axis) for axis in axes[name]]
+        if any(relation.axes for relation in by_axis):
+            found[name] = _couple(shape, by_axis, layouts)
+    return found
+
+
+def _couple(shape: Shape, relations: Sequence[Relation], outputs: Sequence[tuple[tuple[Axis, ...], Shape]]) -> Coupling:
+    """Take the product of the relations of an input's axes."""
+    nowhere = -math.prod(shape)  # negative, whatever the other axes add
+    owners = [relation.owners(size) for relation, size in zip(relations, shape, strict=True)]
+    counts = tuple(len(indices) for indices in owners)
+    strides = [math.prod(shape[k + 1 :]) for k in range(len(shape))]
+    flat = [np.where(indices < 0, nowhere, indices * step) for indices, step in zip(owners, strides, strict=True)]
+    tables = [
+        [_along(indices, relation.axes, axes) for indices, relation in zip(flat, relations, strict=True)]
+        for axes, _ in outputs
+    ]
+
+    def owner(color: int) -> Array:
+        digits = np.unravel_index(color, counts)
+        found: list[Array] = [
+            np.maximum(reduce(np.add, [table[digit] for table, digit in zip(laid, digits, strict=True)]), -1)
+            for laid in tables
+        ]
+        if len(found) == 1:
+            return found[0]  # with its axes, of which those with one owner are cheap
+        return np.concatenate(
+            [np.broadcast_to(one, size).reshape(-1) for one, (_, size) in zip(found, outputs, strict=True)]
+        )
+
+    return Coupling(colors=math.prod(counts), owner=owner)
+
+
+def _along(indices: Array, axes: tuple[Axis, ...], output: tuple[Axis, ...]) -> Array:
+    """Reshape (colors, sizes of `axes`) to (colors, sizes of the output's axes), 1 for all other axes."""
+    sizes = [1] * len(output)
+    for axis, size in zip(axes, indices.shape[1:], strict=True):
+        sizes[output.index(axis)] = size
+    return indices.reshape(len(indices), *sizes)

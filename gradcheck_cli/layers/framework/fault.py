@@ -1,0 +1,62 @@
+"""What people get wrong in a layer, as hypotheses that can be held against what an implementation returned."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from gradcheck_cli.arrays import Array
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fault:
+    """A slip that people make in a backward pass, as a hypothesis that can be held against what was returned."""
+
+    code: str  #: in kebab-case; README.md lists them all
+    cause: str  #: a sentence about {names}, which {be} as they are
+    remedy: str  #: a sentence
+    #: What (inputs, cotangent) come to with the slip, by the input's name, in whatever shape that has. Every element is
+    #: a sum of products of theirs, each with the factor 1, so that of absolute values it is the scale of roundoff.
+    gradients: Callable[[Mapping[str, Array], Array], Mapping[str, Array]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ForwardFault:
+    """A mistake that people make in a forward pass, as a hypothesis that can be held against its outputs."""
+
+    code: str  #: in kebab-case; README.md lists them all
+    cause: str  #: a sentence about {names}, the outputs that it explains, which {be} as they are
+    remedy: str  #: a sentence
+    outputs: Mapping[str, Array]  #: what they come to with the mistake, by name; those that it does not reach, left out
+
+
+@dataclass(frozen=True, kw_only=True)
+class Observed:
+    """What an implementation made of a case, in the working dtype."""
+
+    out: Array
+    derivatives: Mapping[str, Array]  #: of its own forward, where they were computed, by the input's name
+    gradients: Mapping[str, Array]  #: that its backward returned, by the input's name
+
+
+@dataclass(frozen=True, kw_only=True)
+class Guard:
+    """A small number by which forward stays clear of what it is not defined for, as in log(p + 1e-12)."""
+
+    code: str  #: in kebab-case; README.md lists them all
+    cause: str  #: what forward does, a sentence without its end
+    remedy: str  #: a sentence
+    out: Array  #: what forward returns with it
+    gradients: Mapping[str, Array]  #: what backward may return beside the derivative with it, and that without it
+
+
+@dataclass(frozen=True, kw_only=True)
+class Overflow:
+    """Why an output is infinite or NaN, though the right one is finite."""
+
+    code: str  #: in kebab-case; README.md lists them all
+    cause: str  #: a sentence
+    remedy: str  #: a sentence

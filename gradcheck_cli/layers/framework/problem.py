@@ -1,0 +1,107 @@
+"""The problem that a case poses: what an implementation is given, and what is expected of it."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, TypeGuard
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from gradcheck_cli.arrays import Array
+    from gradcheck_cli.layers.framework.axes import Axis
+    from gradcheck_cli.numeric.colored import Coupling
+
+
+@dataclass(frozen=True, kw_only=True)
+class Problem:
+    """What a case asks of an implementation, as arrays.
+
+    `inputs`, `parameters` and `cotangent` are what forward and backward are given, in the case's dtype. Inputs that
+    are no floating point (labels, indices, masks) have no gradient.
+
+    `expected` is the right output for those inputs, computed in the working dtype; `expected_scale` is, for each
+    of its elements, the sum of the absolute values of its terms, to which its roundoff is proportional.
+
+    Several outputs are one array here, each raveled, one after the other; so are the cotangents, that of what is state
+    and no output being zero; and `coupling` is of that array. `outputs` says what is where.
+    """
+
+    inputs: Mapping[str, Array]  #: in the order in which forward takes them
+    parameters: Mapping[str, object] | None  #: forward's last argument, where the layer has one
+    cotangent: Array
+    expected: Array
+    expected_scale: Array
+    coupling: Mapping[str, Coupling]  #: for each input of which many elements can be moved together, which
+    axes: Mapping[str, tuple[Axis, ...]]  #: of each input and each output
+    outputs: Mapping[str, tuple[int, ...]] = field(default_factory=dict)  #: shapes of several, by name; {} for one, out
+    #: Of gradients in which terms cancel that their Jacobian does not show (what a mean takes away, say), the sum of
+    #: the absolute values of these terms: their roundoff is proportional to it.
+    gradient_scale: Mapping[str, Array] = field(default_factory=dict)
+    #: Of a layer that draws numbers of its own: from what was returned to the right output with the same draws, or to
+    #: `expected` if no right layer would have drawn so.
+    expected_for_draws: Callable[[Array], Array] | None = None
+    #: The seed of `random` and `np.random` before each forward, for a layer that may draw numbers; None for others.
+    draws: int | None = None
+    #: From what was returned to why this case could not show a fault, where that depends on what forward drew.
+    vacuous: Callable[[Array], str | None] = lambda _out: None
+    cotangents: int = 1  #: how many of the outputs have one; what follows them is state
+    #: Whether it is known what is expected. Where not, forward says of which shape its output is; until it has been
+    #: seen (`with_output_shape`), the cotangent is empty, as the expected output always is.
+    reference: bool = True
+    #: What not every right layer can do: where forward raises instead, the case is skipped for this reason.
+    skip_reason: str | None = None
+    #: Whether a right layer may also compute something else in this case, of which no meaning is agreed: where forward
+    #: does not reproduce the reference, the case is skipped for the same reason.
+    meaning_open: bool = False
+    #: Of inputs that may not lie anywhere, from where to where they do; forward need not be defined elsewhere.
+    domain: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    #: Whether a forward that leaves no cache owes no backward: nothing is learned in the mode that the case asks for.
+    cache_optional: bool = False
+
+    @property
+    def differentiable(self) -> tuple[str, ...]:
+        """The inputs that have a gradient."""
+        return tuple(name for name, value in self.inputs.items() if value.dtype.kind == "f")
+
+    @property
+    def state(self) -> tuple[str, ...]:
+        """What of the outputs is state."""
+        return tuple(self.outputs)[self.cotangents :]
+
+    @cached_property
+    def output_axes(self) -> tuple[Axis, ...]:
+        """What the axes of the output are called; () where it is several outputs in one array, or has no axes."""
+        return () if self.outputs else self.axes["out"]
+
+    def expected_for(self, out: object) -> Array:
+        """Return the right output to hold `out` against: `expected`, or of several that are right the one like it."""
+        return self.expected_for_draws(out) if self.expected_for_draws and self._comparable(out) else self.expected
+
+    def why_vacuous(self, out: object) -> str | None:
+        """Say why a case in which forward returned `out` could not show a fault, or None if it could."""
+        return self.vacuous(out) if self._comparable(out) else None
+
+    def _comparable(self, out: object) -> TypeGuard[Array]:
+        return isinstance(out, np.ndarray) and out.shape == self.expected.shape and out.dtype.kind == "f"
+
+    def parts(self, array: Array) -> dict[str, Array]:
+        """Split what is one array here into the outputs by name, each in its own shape."""
+        if not self.outputs:
+            return {"out": array}
+        found, start = {}, 0
+        for name, shape in self.outputs.items():
+            found[name] = array[start : start + math.prod(shape)].reshape(shape)
+            start += math.prod(shape)
+        return found
+
+    def located(self, flat: int) -> tuple[str, tuple[int, ...]]:
+        """Say in which output, and where in it, a flat index of the output is."""
+        for name, part in self.parts(np.arange(self.cotangent.size).reshape(self.cotangent.shape)).items():
+            if (found := np.argwhere(part == flat)).size or part.shape == ():
+                return name, tuple(int(i) for i in found[0])
+        raise IndexError(flat)

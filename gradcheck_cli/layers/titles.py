@@ -1,0 +1,30 @@
+"""The names of all layers. They are known before any of them is imported: a run needs one."""
+
+#: By the name on the command line, what the layer is called in a sentence; its module has the same name.
+TITLES = {
+    "conv": "convolution",
+    "conv1d": "one-dimensional convolution",
+    "conv-transpose": "transposed convolution",
+    "depthwise-conv": "depthwise convolution",
+    "affine": "affine layer",
+    "temporal-affine": "temporal affine layer",
+    "word-embedding": "word embedding",
+    "relu": "rectified linear unit",
+    "sigmoid": "logistic sigmoid",
+    "tanh": "hyperbolic tangent",
+    "dropout": "dropout",
+    "maxpool": "max pooling",
+    "avgpool": "average pooling",
+    "batchnorm": "batch normalisation",
+    "spatial-batchnorm": "spatial batch normalisation",
+    "layernorm": "layer normalisation",
+    "groupnorm": "group normalisation",
+    "softmax": "softmax loss",
+    "temporal-softmax": "temporal softmax loss",
+    "svm": "hinge loss",
+    "rnn-step": "recurrent step",
+    "rnn": "recurrent layer",
+    "lstm-step": "LSTM step",
+    "lstm": "LSTM layer",
+    "function": "function of your own",
+}
