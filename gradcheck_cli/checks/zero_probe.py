@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from gradcheck_cli.arrays import Array
     from gradcheck_cli.checks.gradients import Gradients
     from gradcheck_cli.implementation.implementation import Implementation
-    from gradcheck_cli.layers.layer import Problem
+    from gradcheck_cli.layers.framework.problem import Problem
 
 #: Steps by which an element is moved. What is smooth at 0 looks the same with both; a kink, a pole and a root do not.
 _STEPS = (2.0**-14, 2.0**-20)
