@@ -63,3 +63,19 @@ def test_a_range_without_zero_and_a_number_are_not_probed() -> None:
     pair = WRONG["x != 0"]
     assert check(FunctionCase(shape={"x": (4,)}, range={"x": (0.5, 2.0)}), pair).passed
     assert check(FunctionCase(shape={"x": ()}), pair).passed
+
+
+def test_a_sum_over_calls_is_no_evidence_at_another_point() -> None:
+    total: list[Any] = [0.0]
+
+    def backward(dout: Any, x: Any) -> Any:
+        total[0] = total[0] + 2 * x * dout
+        return total[0]
+
+    result = check(FunctionCase(shape={"x": (9,)}), (lambda x: x * x, backward))
+    assert result.gradients["dx"].verdict is Verdict.PASS
+    assert result.duties["deterministic"].verdict is Verdict.FAIL
+    assert result.diagnosis == ()
+    total[0] = 0.0
+    skipped = check(FunctionCase(shape={"x": (9,)}), (lambda x: x * x, backward), skipped_duties=("deterministic",))
+    assert skipped.gradients["dx"].verdict is Verdict.PASS
