@@ -172,15 +172,8 @@ def _judge_problem(
             forward=forward,
             traceback=error.traceback,
         )
-    if inside:  # by the standards of a wider dtype, all would be wrong
-        why, unjudged = kernel_reason(inside, case.dtype), _unjudged(blank, Verdict.INCONCLUSIVE, problem, settings)
-        return replace(
-            unjudged,
-            verdict=Verdict.FAIL,
-            reason=why,
-            forward=forward and replace(forward, verdict=Verdict.FAIL, reason=why),
-            duties={**unjudged.duties, "shapes": Duty(verdict=Verdict.FAIL, reason=why)},
-        )
+    if inside:
+        return _of_kernel(inside, _unjudged(blank, Verdict.INCONCLUSIVE, problem, settings), forward)
     parts = [*([forward] if forward else []), *found.results.values()]
     scales = {name: float(expected.scale.max(initial=0)) for name, expected in found.derivatives.items()}
     first = FirstRun(
@@ -213,6 +206,18 @@ def _judge_problem(
         arrays=_kept(problem, settings, out=out, **{f"d{name}": array for name, array in (returned or {}).items()}),
     )
     return replace(judged, reason="; ".join(judged.reasons) or None)
+
+
+def _of_kernel(dtype: str, unjudged: CaseResult, forward: ArrayResult | None) -> CaseResult:
+    """Say which dtype the code computes in, and judge nothing else: by the standards of a wider one all is wrong."""
+    why = kernel_reason(dtype, unjudged.case.dtype)
+    return replace(
+        unjudged,
+        verdict=Verdict.FAIL,
+        reason=why,
+        forward=forward and replace(forward, verdict=Verdict.FAIL, reason=why),
+        duties={**unjudged.duties, "shapes": Duty(verdict=Verdict.FAIL, reason=why)},
+    )
 
 
 def _unjudged(blank: CaseResult, verdict: Verdict, problem: Problem, settings: Settings) -> CaseResult:
