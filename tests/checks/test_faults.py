@@ -62,9 +62,8 @@ def test_faults_fail_where_they_matter_and_only_there(fault: str) -> None:
 
 @pytest.mark.parametrize("dtype", SMALLEST)
 @pytest.mark.parametrize("name", ["dx", "dw"])
-@pytest.mark.parametrize("seed", range(5))
-def test_one_element_slightly_off_is_found(name: str, dtype: str, seed: int) -> None:
-    cases = [replace(case, dtype=dtype, seed=seed) for case in standard()]
+def test_one_element_slightly_off_is_found(name: str, dtype: str) -> None:
+    cases = [replace(case, dtype=dtype, seed=seed) for seed, case in enumerate((*standard(), *standard()[:4]))]
     if dtype == "float16":
         cases = [case for case in cases if _outweighs_rounding(case, name)]
         assert len(cases) >= 2
