@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from threading import Event
 from typing import TYPE_CHECKING, Generic, Protocol
 
-from gradcheck_cli.engine.blame import bug
 from gradcheck_cli.engine.runner import Result, do, failed
 
 if TYPE_CHECKING:
@@ -89,6 +88,8 @@ class _Batch(Generic[Result]):
         except LostError:
             raise
         except Exception as error:  # noqa: BLE001  # a bug met in one batch must not end the run
+            from gradcheck_cli.engine.blame import bug  # only then
+
             found, blamed = (self.work.spec, self.work.spec), bug(error)
             results = [failed(self.work.task, case, found, self.work.settings, blamed) for case in self.cases]
             keep = False

@@ -45,7 +45,7 @@ class Relation:
 
 
 #: Each index reaches all outputs, as far as the other axes let it: a colour for each.
-EACH = Relation((), np.arange)
+EACH = Relation((), lambda size: np.arange(size))  # noqa: PLW0108  # `np.arange` alone would import NumPy here
 
 
 def same(axis: Axis) -> Relation:
