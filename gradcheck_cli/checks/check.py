@@ -13,7 +13,6 @@ import numpy as np
 from gradcheck_cli.checks.duties import FirstRun, try_duties, untried_duties
 from gradcheck_cli.checks.forward import adopt_output_shape, check_forward
 from gradcheck_cli.checks.gradients import Gradients, check_gradients, unchecked_gradients
-from gradcheck_cli.checks.guards import find_guard, judge_guarded
 from gradcheck_cli.checks.precision import accepted_dtype, kernel_dtype, kernel_reason, widest_rounding
 from gradcheck_cli.checks.reference import decide_by_reference
 from gradcheck_cli.checks.settings import Settings
@@ -155,9 +154,8 @@ def _judge_problem(
             found = _gradients(returned, forward, implementation, problem, case.dtype, settings)
             found = decide_by_reference(found, returned, forward, layer, problem, case.dtype, settings)
             wrong = {part.verdict for part in (forward, *found.results.values()) if part} & {Verdict.FAIL}
-            if wrong and (guarded := find_guard(out, forward, layer, problem, case.dtype, settings)):
-                found = judge_guarded(found, returned, guarded, layer, problem, case.dtype, settings)
-                forward = guarded.result
+            if wrong:
+                found, forward = _judged_with_guard(found, out, returned, forward, layer, problem, case, settings)
     except NotExpressibleError as error:
         return replace(blank, reason=str(error))
     except ImplementationError as error:
@@ -205,6 +203,25 @@ def _judge_problem(
         arrays=_kept(problem, settings, out=out, **{f"d{name}": array for name, array in (returned or {}).items()}),
     )
     return replace(judged, reason="; ".join(judged.reasons) or None)
+
+
+def _judged_with_guard(
+    found: Gradients,
+    out: object,
+    returned: Mapping[str, object],
+    forward: ArrayResult | None,
+    layer: Layer,
+    problem: Problem,
+    case: Case,
+    settings: Settings,
+) -> tuple[Gradients, ArrayResult | None]:
+    """Judge again what is wrong, if forward turns out to be the reference with a guard."""
+    from gradcheck_cli.checks.guards import find_guard, judge_guarded  # only for a case that fails
+
+    guarded = find_guard(out, forward, layer, problem, case.dtype, settings)
+    if guarded is None:
+        return found, forward
+    return judge_guarded(found, returned, guarded, layer, problem, case.dtype, settings), guarded.result
 
 
 def _probed_at_zeros(found: Gradients, implementation: Implementation, problem: Problem) -> Gradients:

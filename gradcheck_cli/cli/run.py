@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import sys
-from concurrent.futures import BrokenExecutor
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO, cast
@@ -24,7 +23,7 @@ from gradcheck_cli.cli.progress import progress
 from gradcheck_cli.cli.types import quoted
 from gradcheck_cli.engine import interrupts
 from gradcheck_cli.engine.runner import CHECK, SWEEP, do, find_out
-from gradcheck_cli.engine.stream import run
+from gradcheck_cli.engine.stream import is_broken, run
 from gradcheck_cli.guard.limits import GIGABYTE, Limits
 from gradcheck_cli.implementation.implementation import ImplementationNotFoundError
 from gradcheck_cli.report.report import Look, make_report
@@ -254,6 +253,8 @@ def _results(workers: Crew, plan: Plan, memory: Memory[Any] | None = None) -> Ge
             workers.executor.submit(find_out, plan.parts[0].work, next(iter(plan.parts[0].cases))).result()
     except ImplementationNotFoundError as error:
         raise click.UsageError(str(error)) from error
-    except (BrokenExecutor, MemoryError, OSError):  # which its first case will meet, and report
-        pass
+    except Exception as error:
+        if not (isinstance(error, MemoryError | OSError) or is_broken(error)):
+            raise
+        # Its first case will meet the same, and report it.
     yield from run(workers, [(part.work, part.cases) for part in plan.parts], memory)
