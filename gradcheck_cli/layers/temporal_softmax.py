@@ -17,7 +17,8 @@ from gradcheck_cli.layers.framework.case import Case
 from gradcheck_cli.layers.framework.fault import Fault
 from gradcheck_cli.layers.framework.layer import Layer
 from gradcheck_cli.layers.framework.make_problem import make_problem
-from gradcheck_cli.layers.framework.parameter import real, size
+from gradcheck_cli.layers.framework.parameter import size
+from gradcheck_cli.layers.framework.words import real
 from gradcheck_cli.layers.softmax import softmax_loss
 from gradcheck_cli.layers.vocabulary import simple
 

@@ -12,7 +12,8 @@ from gradcheck_cli.cases.fuzz import RandomCases
 from gradcheck_cli.cases.shrink import shrink, size
 from gradcheck_cli.failures import Failures
 from gradcheck_cli.layers import LAYERS, TITLES
-from gradcheck_cli.layers.framework.parameter import Choice, Real, Shape, Whole
+from gradcheck_cli.layers.framework.parameter import Whole
+from gradcheck_cli.layers.framework.words import Choice, Real, Shape
 from gradcheck_cli.way import Way
 from tests.faults.layers import FAULTS
 
