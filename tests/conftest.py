@@ -73,6 +73,31 @@ def conv_backward(dout, cache):
 """
 
 
+#: Modules that together run in seconds and see each package: `pytest -m quick`.
+_QUICK = {
+    *("test_journal", "test_text"),
+    *("cases.test_product", "cases.test_shard"),
+    *("checks.test_comparison", "checks.test_zero_probe"),
+    *("cli.test_debug",),
+    *("engine.test_blame", "engine.test_interrupts", "engine.test_leftovers"),
+    *("guard.test_frames",),
+    *("implementation.test_adapter", "implementation.test_gradient", "implementation.test_layout"),
+    *("implementation.test_pair", "implementation.test_seeding"),
+    *("layers.framework.test_axes", "layers.framework.test_layer"),
+    *("layers.framework.test_make_problem", "layers.test_conv_kin", "layers.test_vocabulary"),
+    *("numeric.test_estimate", "numeric.test_method", "numeric.test_richardson", "numeric.test_rounding"),
+    *("numeric.test_sweep", "numeric.test_tiles"),
+    *("report.test_grades", "report.test_json", "report.test_skipped", "report.test_sweep", "report.test_table"),
+}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        module = item.nodeid.partition("::")[0].removeprefix("tests/").removesuffix(".py").replace("/", ".")
+        if module in _QUICK:
+            item.add_marker(pytest.mark.quick)
+
+
 class LayerFile(Protocol):
     """Writes the right pair to a file, with something replaced."""
 
