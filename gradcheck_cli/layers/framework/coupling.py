@@ -12,9 +12,8 @@ of those of its axes, and the element of a colour that reaches an output is foun
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from functools import reduce
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -32,8 +31,7 @@ if TYPE_CHECKING:
     Relations = Mapping[str, Mapping[Axis, "Relation"]]
 
 
-@dataclass(frozen=True)
-class Relation:
+class Relation(NamedTuple):
     """How the indices of one axis of an input reach the output.
 
     `owners` takes the size of the axis. It returns an array (colors, ...) with the sizes of `axes` behind: the index of
