@@ -83,6 +83,7 @@ def problem(case: TemporalSoftmaxCase) -> Problem:
             "mask": mask.reshape(case.N, case.T),
         },
         source=source,
+        zeros=() if case.shift else ("x",),  # a score of 0 among those of 1000 is no shift
         reference=(temporal_softmax_loss,),
         scale=lambda x, y, mask: (softmax.scale(x[mask], y[mask]) * mask.sum() / len(x),),
         gradient_scale=_gradient_scale,
