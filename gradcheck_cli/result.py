@@ -12,7 +12,6 @@ if TYPE_CHECKING:
 
     from gradcheck_cli.arrays import Array
     from gradcheck_cli.layers.framework.case import Case
-    from gradcheck_cli.numeric.sweep import Sweep
 
 
 #: What is said of an array in whose place there is nothing.
@@ -183,22 +182,6 @@ def _once(reasons: list[str]) -> tuple[str, ...]:
 
     rest = ("; ".join(part for part in said if not part.endswith(MISSING)) for said in parts)
     return f"{listed(missing)} are missing: nothing was returned in their place", *filter(None, rest)
-
-
-@dataclass(frozen=True, kw_only=True)
-class StepSweep:
-    """What plain central differences of one implementation's forward reach in one case, step by step."""
-
-    implementation: str
-    case: Case
-    verdict: Verdict  #: a pass if there is a sweep of any gradient
-    reason: str | None  #: None only on a pass
-    sweeps: Mapping[str, Sweep] = field(default_factory=dict)  #: by the gradient's name
-    numeric_dtype: str | None = None  #: that of the derivatives by which the differences are told; None without any
-    traceback: str | None = None  #: of an error: the implementation's own frames
-    bug: str | None = None  #: of a bug in the checker that was met: its traceback
-    seconds: float = 0.0
-    output: str = field(default="", compare=False)  #: what the implementation printed, as far as it was captured
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -202,7 +202,7 @@ def _judge_problem(
         diagnosis=(*diagnosis, *causes),
         arrays=_kept(problem, settings, out=out, **{f"d{name}": array for name, array in (returned or {}).items()}),
     )
-    return replace(judged, reason="; ".join(judged.reasons) or None)
+    return judged if verdict is Verdict.PASS else replace(judged, reason="; ".join(judged.reasons) or None)
 
 
 def _judged_with_guard(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -46,8 +46,7 @@ class Subject:
             object.__setattr__(self, "array", self.array.array)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Elements:
+class Elements(NamedTuple):
     """The verdict on each of some elements, and the figures behind it."""
 
     error: Array

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import random
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -48,8 +47,7 @@ _USED_UP = (
 )
 
 
-@dataclass(frozen=True, kw_only=True)
-class FirstRun:
+class FirstRun(NamedTuple):
     """What the first calls of forward and backward left behind."""
 
     out: object

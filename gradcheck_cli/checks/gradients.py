@@ -9,13 +9,11 @@ import numpy as np
 
 from gradcheck_cli.arrays import epsilon, working_dtype
 from gradcheck_cli.checks.comparison import Subject, compare, flaw, noisy, unravel, without_numbers
-from gradcheck_cli.checks.projection import compare_projection
 from gradcheck_cli.checks.where import place
 from gradcheck_cli.implementation.implementation import ImplementationError, listed
 from gradcheck_cli.numeric.black_box import Evaluation
 from gradcheck_cli.numeric.derivative import differentiate
 from gradcheck_cli.numeric.method import choose_method
-from gradcheck_cli.numeric.projected import project
 from gradcheck_cli.result import ArrayResult, Diagnosis, Verdict
 
 if TYPE_CHECKING:
@@ -155,6 +153,9 @@ def _method(name: str, x: Array, problem: Problem, settings: Settings) -> str:
 def _check_projected(
     subject: Subject, function: Function, x: Array, center: Evaluation, problem: Problem, settings: Settings
 ) -> ArrayResult:
+    from gradcheck_cli.checks.projection import compare_projection  # only for large layers
+    from gradcheck_cli.numeric.projected import project
+
     projection = project(
         function,
         x,

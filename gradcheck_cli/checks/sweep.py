@@ -17,7 +17,8 @@ from gradcheck_cli.numeric.derivative import differentiate
 from gradcheck_cli.numeric.method import affordable, choose_method
 from gradcheck_cli.numeric.projected import sample_elements
 from gradcheck_cli.numeric.sweep import STEPS, restrict, sweep
-from gradcheck_cli.result import StepSweep, Verdict
+from gradcheck_cli.result import Verdict
+from gradcheck_cli.step_sweep import StepSweep
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import itertools
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,14 @@ _OF_ONE_LAYER = {"step_sweep", "adapter", "plot_path"}
 _EPILOG = "Exit codes: 0 passed, 1 wrong or raised, 2 usage, 3 undecided, 4 checker bug, 130 interrupted."
 
 
+def _run_checks(layer: Layer | None, flags: dict[str, Any]) -> int:
+    from gradcheck_cli.cli.run import run_checks  # it needs NumPy, which --help does not
+
+    gc.freeze()
+    gc.enable()  # `main` disabled it while all this was imported
+    return run_checks(layer, **flags)
+
+
 class LayerCommand(click.Command):
     """A command whose `--help` groups its flags."""
 
@@ -34,9 +43,7 @@ def layer_command(layer: Layer, name: str) -> LayerCommand:
     """Make the command that checks `layer`, called `name`."""
 
     def callback(**flags: Any) -> int:
-        from gradcheck_cli.cli.run import run_checks  # it needs NumPy, which --help does not
-
-        return run_checks(layer, **flags)
+        return _run_checks(layer, flags)
 
     pair, function = ("FILE.py:loss", "") if layer.loss else ("FILE.py:forward,backward", "FILE.py:Class, ")
     pair, function = (pair, function) if layer.reference else ("FILE.py:f,gradient", "")
@@ -86,9 +93,7 @@ def files_command(name: str) -> LayerCommand:
     """Make the command that checks all layers that files have, called `name`."""
 
     def callback(**flags: Any) -> int:
-        from gradcheck_cli.cli.run import run_checks  # it needs NumPy, which --help does not
-
-        return run_checks(None, **flags)
+        return _run_checks(None, flags)
 
     return _FilesCommand(
         name,

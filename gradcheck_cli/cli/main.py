@@ -10,6 +10,7 @@ from gradcheck_cli.cli import streams  # noqa: E402
 
 streams.settle()
 
+import gc  # noqa: E402
 import sys  # noqa: E402
 import traceback  # noqa: E402
 from pathlib import Path  # noqa: E402
@@ -121,6 +122,7 @@ def _run(command: click.Command) -> int:
 
     click's own handling ends a crash and Ctrl-C with 1, which here means a wrong gradient.
     """
+    gc.disable()  # until all is imported: what is made then stays, and looking through it takes a tenth of a short run
     sys.dont_write_bytecode = True  # no __pycache__ in the folders of those who are checked
     try:
         code = _exit_code(command)

@@ -15,7 +15,8 @@ from gradcheck_cli.result import Verdict
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from gradcheck_cli.result import CaseResult, StepSweep
+    from gradcheck_cli.result import CaseResult
+    from gradcheck_cli.step_sweep import StepSweep
 
 #: Columns where stdout is no terminal: the same everywhere, and a table needs no more.
 _FIXED_WIDTH = 100

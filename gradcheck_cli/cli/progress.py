@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from gradcheck_cli.layers.framework.case import Case
-    from gradcheck_cli.result import CaseResult, StepSweep
+    from gradcheck_cli.result import CaseResult
+    from gradcheck_cli.step_sweep import StepSweep
 
 #: Seconds before the line is shown for the first time: most runs are over by then.
 _PATIENCE = 0.5

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from gradcheck_cli.cli.output import Stdout
     from gradcheck_cli.cli.outputs import Output
     from gradcheck_cli.report.report import Look
-    from gradcheck_cli.result import StepSweep
+    from gradcheck_cli.step_sweep import StepSweep
 
 _PICTURES = (".png", ".svg")
 

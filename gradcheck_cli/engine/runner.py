@@ -11,7 +11,6 @@ from gradcheck_cli.checks.check import check_case, failed_case
 from gradcheck_cli.engine.sanitize import sanitized
 from gradcheck_cli.implementation.plain import plain
 from gradcheck_cli.layers import LAYERS
-from gradcheck_cli.result import CaseResult, StepSweep
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -23,9 +22,11 @@ if TYPE_CHECKING:
     from gradcheck_cli.implementation.implementation import Implementation
     from gradcheck_cli.layers.framework.case import Case
     from gradcheck_cli.layers.framework.layer import Layer
+    from gradcheck_cli.result import CaseResult
+    from gradcheck_cli.step_sweep import StepSweep
 
-Result = TypeVar("Result", bound=CaseResult | StepSweep)
-Result_co = TypeVar("Result_co", bound=CaseResult | StepSweep, covariant=True)
+Result = TypeVar("Result", bound="CaseResult | StepSweep")
+Result_co = TypeVar("Result_co", bound="CaseResult | StepSweep", covariant=True)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 
 from gradcheck_cli.arrays import DTYPES
-from gradcheck_cli.result import CaseResult, StepSweep
+from gradcheck_cli.result import CaseResult
 from gradcheck_cli.text import LONGEST_NAME, clean, clean_lines, escaped
 
 if TYPE_CHECKING:
@@ -16,8 +16,9 @@ if TYPE_CHECKING:
 
     from gradcheck_cli.arrays import Array
     from gradcheck_cli.result import ArrayResult, Duty
+    from gradcheck_cli.step_sweep import StepSweep
 
-_Result = TypeVar("_Result", bound=CaseResult | StepSweep)
+_Result = TypeVar("_Result", bound="CaseResult | StepSweep")
 
 #: A path has up to 4096 bytes, and is the longest part of a name.
 _LONGEST_PATH = 4096

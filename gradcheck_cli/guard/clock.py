@@ -9,8 +9,7 @@ from __future__ import annotations
 import os
 import time
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -55,8 +54,7 @@ class Clock:
         return Reading(since=since, running=depth > 0, imported=calls > 0)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Reading:
+class Reading(NamedTuple):
     """What the clock showed at one moment."""
 
     since: float  #: the time of the latest event

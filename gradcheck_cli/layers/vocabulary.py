@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from gradcheck_cli.arrays import Array
@@ -26,25 +27,23 @@ def word(name: str) -> str:
     return name.replace("_", "").lower()
 
 
-@dataclass(frozen=True, kw_only=True)
-class Argument:
+class Argument(NamedTuple):
     """A number, or whatever says a part of the geometry, as an argument of a function or a constructor."""
 
     names: tuple[str, ...]  #: as `word` reduces them; a name with a capital is compared as it is
-    keys: tuple[str, ...] = ()  #: what an entry of a dictionary is called besides, as it is written
     #: What may be passed, the most frequent first, by how the header says it ("" for nothing to say).
     #: One raises ValueError where it cannot express the geometry.
     forms: Mapping[str, Callable[[Sizes], object]]
+    keys: tuple[str, ...] = ()  #: what an entry of a dictionary is called besides, as it is written
     #: What can be done where there is no such argument, by how the header says it; None says that it can be done.
-    absent: Mapping[str, Callable[[Sizes], str | None]] = field(default_factory=lambda: {"": lambda _: None})
+    absent: Mapping[str, Callable[[Sizes], str | None]] = MappingProxyType({"": lambda _: None})
     unless: tuple[str, ...] = ()  #: arguments that say the same: where there is one of them, nothing is absent
     pair: bool = False  #: (vertical, horizontal), given as one number where both are the same
     shapes: bool = False  #: it alone says the shape of a parameter: without it, a class has one shape only
     optional: bool = False  #: left out where it has a default and the geometry does not need it
 
 
-@dataclass(frozen=True, kw_only=True)
-class Arrangement:
+class Arrangement(NamedTuple):
     """How arrays lie: for each input and "out" the order of its axes, such as "N H W C".
 
     A "1" is an axis of that length; axes in parentheses are merged into one.
@@ -56,8 +55,7 @@ class Arrangement:
     exact: bool = False  #: what needs it cannot do with the usual one, and owes gradients that lie so too
 
 
-@dataclass(frozen=True, kw_only=True)
-class BlockOrder:
+class BlockOrder(NamedTuple):
     """Another order of the blocks into which the last axis of some inputs is divided, such as the gates of an LSTM."""
 
     inputs: tuple[str, ...]

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -31,8 +30,7 @@ _NEAR = 1 / 128
 _DEVIATIONS = 4.0
 
 
-@dataclass(frozen=True, kw_only=True)
-class Affine:
+class Affine(NamedTuple):
     """What is known of a function that is affine along random directions."""
 
     derivatives: tuple[DirectionalDerivative, ...]  #: along those directions

@@ -6,8 +6,7 @@ output (Curtis, Powell and Reid, 1974). A `Coupling` states which those are; not
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -22,8 +21,7 @@ if TYPE_CHECKING:
     from gradcheck_cli.numeric.black_box import BlackBox
 
 
-@dataclass(frozen=True, kw_only=True)
-class Coupling:
+class Coupling(NamedTuple):
     """Which element of an input reaches which output, colour by colour.
 
     `owner(k)` returns, for every output, the element of colour k that reaches it: its flat index in the input, or -1

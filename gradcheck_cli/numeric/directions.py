@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from gradcheck_cli.arrays import signed_uniform
 
@@ -16,8 +15,7 @@ if TYPE_CHECKING:
     from gradcheck_cli.arrays import Array
 
 
-@dataclass(frozen=True, kw_only=True)
-class DirectionalDerivative:
+class DirectionalDerivative(NamedTuple):
     """<cotangent, J direction>, in the working dtype: a Python float would lose digits of a long double."""
 
     direction: Array  #: of x's shape and dtype

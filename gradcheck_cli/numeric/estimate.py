@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 
@@ -14,8 +14,7 @@ if TYPE_CHECKING:
     from gradcheck_cli.numeric.black_box import BlackBox
 
 
-@dataclass(frozen=True, kw_only=True)
-class Leak:
+class Leak(NamedTuple):
     """An output that depends on an input element which, by the coupling, should not reach it.
 
     Both are None where no single pair was located.

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from gradcheck_cli.arrays import Array
     from gradcheck_cli.numeric.sweep import Sweep
-    from gradcheck_cli.result import StepSweep
+    from gradcheck_cli.step_sweep import StepSweep
 
 #: Colours that differ in lightness too, and to those who tell red from green badly (Okabe and Ito, 2008).
 _COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")

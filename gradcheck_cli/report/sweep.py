@@ -15,7 +15,7 @@ from gradcheck_cli.result import Verdict
 if TYPE_CHECKING:
     from gradcheck_cli.numeric.sweep import StepError, Sweep
     from gradcheck_cli.report.report import Look
-    from gradcheck_cli.result import StepSweep
+    from gradcheck_cli.step_sweep import StepSweep
 
 #: The step of most notebooks, which the closing sentence is about.
 HABITUAL = 1e-5

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from gradcheck_cli.arrays import Array
-    from gradcheck_cli.result import StepSweep
+    from gradcheck_cli.step_sweep import StepSweep
 
 CASE = ConvCase(N=2, H=4, W=4)
 ROWS = len(STEPS) + 1  # and the checker's own

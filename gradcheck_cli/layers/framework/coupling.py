@@ -12,9 +12,8 @@ of those of its axes, and the element of a colour that reaches an output is foun
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from functools import reduce
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -32,8 +31,7 @@ if TYPE_CHECKING:
     Relations = Mapping[str, Mapping[Axis, "Relation"]]
 
 
-@dataclass(frozen=True)
-class Relation:
+class Relation(NamedTuple):
     """How the indices of one axis of an input reach the output.
 
     `owners` takes the size of the axis. It returns an array (colors, ...) with the sizes of `axes` behind: the index of
@@ -43,6 +41,9 @@ class Relation:
     axes: tuple[Axis, ...]  #: of the output, in its order; () if it makes no difference where in the output
     owners: Callable[[int], Array]
 
+
+#: Owners that are worked out for all colours at once, at the most: half a megabyte.
+_FEW = 2**16
 
 #: Each index reaches all outputs, as far as the other axes let it: a colour for each.
 EACH = Relation((), lambda size: np.arange(size))  # noqa: PLW0108  # `np.arange` alone would import NumPy here
@@ -117,19 +118,19 @@ def _couple(shape: Shape, relations: Sequence[Relation], outputs: Sequence[tuple
         for axes, _ in outputs
     ]
 
-    gaps = any(indices.min(initial=0) < 0 for indices in owners)
+    # Of a small case all colours together are three sums of arrays; one by one they took a twentieth of its time.
+    entries = math.prod(counts) * sum(math.prod(size) for _, size in outputs)
+    together = [_sum_of_all(laid) for laid in tables] if entries <= _FEW else None
 
     def owner(color: int) -> Array:
-        digits = []
-        for count in reversed(counts):  # as `np.unravel_index`, which takes longer for a single number
-            color, digit = divmod(color, count)
-            digits.append(digit)
-        digits.reverse()
-        found: list[Array] = [
-            reduce(np.add, [table[digit] for table, digit in zip(laid, digits, strict=True)]) for laid in tables
-        ]
-        if gaps:
-            found = [np.maximum(one, -1) for one in found]
+        if together is not None:
+            found: list[Array] = [one[color] for one in together]
+        else:
+            digits = np.unravel_index(color, counts)
+            found = [
+                np.maximum(reduce(np.add, [table[digit] for table, digit in zip(laid, digits, strict=True)]), -1)
+                for laid in tables
+            ]
         if len(found) == 1:
             return found[0]  # with its axes, of which those with one owner are cheap
         return np.concatenate(
@@ -137,6 +138,17 @@ def _couple(shape: Shape, relations: Sequence[Relation], outputs: Sequence[tuple
         )
 
     return Coupling(colors=math.prod(counts), owner=owner)
+
+
+def _sum_of_all(tables: Sequence[Array]) -> Array:
+    """Return the owners of all colours, (colors, sizes of the output's axes), from those along each axis."""
+    count = len(tables)
+    spread = [
+        table.reshape(*(len(table) if k == axis else 1 for k in range(count)), *table.shape[1:])
+        for axis, table in enumerate(tables)
+    ]
+    total: Array = reduce(np.add, spread)
+    return np.maximum(total, -1).reshape(-1, *total.shape[count:])
 
 
 def _along(indices: Array, axes: tuple[Axis, ...], output: tuple[Axis, ...]) -> Array:

@@ -1,0 +1,107 @@
+"""What a process imports: the time of a short run is the time of its imports, and they creep back one by one."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import PROGRAMS, clean_environment
+
+GEOMETRY = ("--N", "2", "--C", "3", "--stride", "2")
+
+#: Of our modules, these and all within them belong to user code, processes, failures, sweeps or other reports.
+UNUSED = (
+    "checks.diagnosis",
+    "checks.guards",
+    "checks.projection",
+    "checks.sweep",
+    "checks.zero_probe",
+    "cases.fuzz",
+    "cases.shard",
+    "cli.debug",
+    "cli.sweep",
+    "engine.blame",
+    "engine.cluster",
+    "engine.guarded",
+    "engine.leftovers",
+    "engine.pool",
+    "engine.survey",
+    "engine.worker",
+    "guard.child",
+    "guard.frames",
+    "guard.process",
+    "implementation.binding",
+    "implementation.candidates",
+    "implementation.find",
+    "implementation.layout",
+    "implementation.load",
+    "implementation.missing",
+    "implementation.slots",
+    "implementation.survey",
+    "implementation.trial",
+    "layers.conv_faults",
+    "layers.conv_forward_faults",
+    "layers.framework.named",
+    "layers.framework.words",
+    "numeric.projected",
+    "numeric.sweep",
+    "report.json",
+    "report.picture",
+    "report.rows",
+    "step_sweep",
+    "way",
+)
+
+#: Modules of the standard library that take a millisecond or more, and that neither click, rich nor NumPy imports.
+COSTLY = (
+    *("asyncio", "ast", "concurrent.futures", "hashlib", "importlib.abc", "importlib.resources", "json", "logging"),
+    *("multiprocessing", "secrets", "subprocess", "sysconfig", "tempfile"),
+)
+
+#: What --help does without beside that.
+NO_WORK = ("numpy", "rich", "gradcheck_cli.cli.run", "gradcheck_cli.result", "gradcheck_cli.checks.check")
+
+
+def imported(*args: str) -> set[str]:
+    run = subprocess.run(
+        [sys.executable, "-X", "importtime", PROGRAMS / "convcheck", *args],
+        env=clean_environment(),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        encoding="utf-8",
+        timeout=60,
+        check=True,
+    )
+    lines = (line for line in run.stderr.splitlines() if line.startswith("import time:"))
+    return {line.rpartition("|")[2].strip() for line in lines}
+
+
+def imported_by_libraries() -> set[str]:
+    program = "import sys, click, numpy, rich.console, rich.table; print(*sys.modules)"
+    return set(
+        subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout.split()
+    )
+
+
+def within(modules: set[str], packages: tuple[str, ...]) -> list[str]:
+    return sorted(name for name in modules if any(f"{name}.".startswith(f"{package}.") for package in packages))
+
+
+@pytest.mark.parametrize("args", [GEOMETRY, ("--help",)], ids=["run", "help"])
+def test_a_short_run_imports_nothing_that_it_does_not_use(args: tuple[str, ...]) -> None:
+    modules = imported(*args)
+    assert within(modules, tuple(f"gradcheck_cli.{name}" for name in UNUSED)) == []
+    assert within(modules - imported_by_libraries(), COSTLY) == []
+
+
+def test_help_imports_nothing_that_only_a_check_needs() -> None:
+    assert within(imported("--help"), NO_WORK) == []
+
+
+def test_all_modules_of_the_list_are_there() -> None:
+    package = Path(__file__).parents[2] / "gradcheck_cli"
+    homes = [package / name.replace(".", "/") for name in UNUSED]
+    assert [str(home) for home in homes if not (home.is_dir() or home.with_suffix(".py").is_file())] == []
