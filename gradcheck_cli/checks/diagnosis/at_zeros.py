@@ -32,10 +32,10 @@ def wrong_at_zeros(
     returned: Mapping[str, object], found: Gradients, problem: Problem, dtype: str, settings: Settings
 ) -> Diagnosis | None:
     """Name the one gradient that fails, if its wrong elements are those of an input of 0; else None."""
-    failing = [name for name in problem.differentiable if found.results[f"d{name}"].verdict is Verdict.FAIL]
+    failing = [name for name, result in found.results.items() if result.verdict is Verdict.FAIL]
     if len(failing) != 1:
         return None
-    (name,) = failing
+    name = failing[0][1:]
     array, zeros = returned.get(name), problem.inputs[name] == 0
     if not isinstance(array, np.ndarray) or array.shape != zeros.shape or array.dtype.kind != "f" or not zeros.any():
         return None
