@@ -7,8 +7,7 @@ import sys
 from dataclasses import dataclass
 
 from gradcheck_cli.guard.frames import bug_text, own_frames, raised_by_user
-from gradcheck_cli.implementation.find import ImplementationNotFoundError
-from gradcheck_cli.implementation.implementation import ImplementationError
+from gradcheck_cli.implementation.implementation import ImplementationError, ImplementationNotFoundError
 from gradcheck_cli.text import clean, text_of, type_name
 
 #: Modules whose functions the checker uses, and user code could replace; and what they were before it could.
