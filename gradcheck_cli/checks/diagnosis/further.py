@@ -16,7 +16,7 @@ from gradcheck_cli.checks.forward import adopt_output_shape, check_forward
 from gradcheck_cli.checks.gradients import along, numeric_inputs
 from gradcheck_cli.implementation.implementation import ImplementationError, NotExpressibleError
 from gradcheck_cli.implementation.packing import packed
-from gradcheck_cli.layers.framework.parameter import Choice
+from gradcheck_cli.layers.framework.words import Choice
 from gradcheck_cli.result import Verdict
 
 if TYPE_CHECKING:
