@@ -36,6 +36,6 @@ def test_what_forward_returned_second_is_the_cache_and_else_it_is_the_input(tmp_
     path.write_text(text, encoding="utf-8")
     layer = LAYERS["sigmoid"]
     implementation = find(str(path), layer)
-    for case in layer.standard()[:3]:
+    for case in list(layer.standard())[:3]:
         result = check_case(case, implementation, Settings())
         assert result.passed, result.summary()
