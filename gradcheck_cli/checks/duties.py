@@ -209,7 +209,10 @@ class _Calls:
         cotangent, source = self._problem.cotangent, random.Random(4)  # noqa: S311  # a direction, not a secret
         zero = _arrays(self._backward(self._any_cache(), np.zeros_like(cotangent), when="with a zero cotangent"))
         if wrong := [f"d{name}" for name, value in zero.items() if value[np.isfinite(value)].any()]:
-            return f"{listed(wrong)} of a zero cotangent {'is' if len(wrong) == 1 else 'are'} not zero"
+            be, dout = "is" if len(wrong) == 1 else "are", listed(self._implementation.cotangents or ("dout",))
+            if all(np.array_equal(zero[name[1:]], self._gradients.get(name[1:], np.nan)) for name in wrong):
+                return f"{listed(wrong)} {be} the same where {dout} is zero: {dout} is not used"
+            return f"{listed(wrong)} {be} not zero where {dout} is zero"
         # -2 or -1/2 times the cotangent makes, added to it, -1 or 1/2 times it: both without rounding.
         odd = np.frombuffer(source.randbytes(cotangent.size), np.uint8).reshape(cotangent.shape) & 1
         share = np.where(odd, -2.0, -0.5).astype(cotangent.dtype)

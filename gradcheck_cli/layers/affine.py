@@ -15,7 +15,7 @@ from gradcheck_cli.layers.framework.fault import Fault
 from gradcheck_cli.layers.framework.layer import Layer
 from gradcheck_cli.layers.framework.make_problem import make_problem
 from gradcheck_cli.layers.framework.parameter import size
-from gradcheck_cli.layers.layouts import cotangent_layouts
+from gradcheck_cli.layers.layouts import cotangent_layouts, last_missed
 from gradcheck_cli.layers.vocabulary import Argument, simple
 
 if TYPE_CHECKING:
@@ -125,7 +125,7 @@ def _faults(case: AffineCase, problem: Problem) -> Iterator[Fault]:
         )
     assigned = "{names} {be} assigned where contributions are to be summed: the last sample's share is left."
     yield fault("assigned-not-accumulated", assigned, "Write `+=`, not `=`, in the loop.", of_part(np.s_[-1:], "wb"))
-    missed = "In {names} the last sample is missed."
+    missed = last_missed("sample", case.N)
     yield fault("last-sample-missed", missed, f"Loop over all {case.N} samples.", of_part(np.s_[:-1], "xwb"))
     yield from cotangent_layouts(layer, ("N", "M"))
 

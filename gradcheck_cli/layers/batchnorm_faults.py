@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
+from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from gradcheck_cli.layers import normalisation_faults
 from gradcheck_cli.layers.framework.fault import Fault, ForwardFault
+from gradcheck_cli.layers.layouts import cotangent_layouts, mistaken
 from gradcheck_cli.layers.normalisation import batch_mean, by_feature
 from gradcheck_cli.layers.normalisation_faults import Normalisation, deviations, gamma_sums, scaled_outputs
 
@@ -23,7 +26,8 @@ if TYPE_CHECKING:
 def batch_faults(case: Case, problem: Problem) -> Iterable[Fault]:
     """List what people get wrong in backward, in the mode of the case."""
     if case.geometry["mode"] == "train":
-        return normalisation_faults.faults(_normalisation(case, problem))
+        norm = _normalisation(case, problem)
+        return itertools.chain(normalisation_faults.faults(norm), _mistaken_cotangents(norm, problem))
     return _of_constants(case, problem)
 
 
@@ -33,7 +37,9 @@ def batch_forward_faults(case: Case, problem: Problem, _out: Array) -> Iterator[
     if case.geometry["mode"] == "train":
         yield from normalisation_faults.forward_faults(norm, problem.inputs)
         yield from _running(norm, problem, x)
+        yield from _mistaken_images(norm, problem)
         return
+    yield from _mistaken_images(norm, problem)
     constants = _constants(problem, x)
     yield from scaled_outputs(norm, problem.inputs, *constants)
     gamma, beta = (by_feature(problem.inputs[name], x) for name in ("gamma", "beta"))
@@ -76,6 +82,50 @@ def _normalisation(case: Case, problem: Problem) -> Normalisation:
 
 def _mean_over(axes: tuple[int, ...], x: Array) -> Array:
     return np.asarray(x.mean(axis=axes, keepdims=True))
+
+
+def _mistaken_cotangents(norm: Normalisation, problem: Problem) -> Iterator[Fault]:
+    """Yield backward passes of images that reshape dout to rows of features without a transpose."""
+    if problem.inputs["x"].ndim < 4:
+        return
+
+    def right(inputs: Mapping[str, Array], dout: Array) -> Mapping[str, Array]:
+        centred, variance = norm.moments(inputs["x"])
+        s = np.sqrt(variance + norm.eps)
+        g, z = dout * by_feature(inputs["gamma"], inputs["x"]), centred / s
+        dx = (g - norm.mean(g) - z * norm.mean(g * z)) / s
+        return {"x": dx, "gamma": norm.summed(dout * z), "beta": norm.summed(dout)}
+
+    for fault in cotangent_layouts(right, tuple(axis.size for axis in problem.axes["x"])):
+
+        def gradients(inputs: Mapping[str, Array], cotangent: Array, fault: Fault = fault) -> Mapping[str, Array]:
+            return fault.gradients(inputs, norm.dout(cotangent))
+
+        yield replace(fault, gradients=gradients)
+
+
+def _mistaken_images(norm: Normalisation, problem: Problem) -> Iterator[ForwardFault]:
+    """Yield what is computed of images that are reshaped to rows of features without a transpose."""
+    x, axes = problem.inputs["x"], problem.axes["x"]
+    if x.ndim < 4:
+        return
+    own, gamma, beta = (0, 1, 2, 3), *(by_feature(problem.inputs[name], x) for name in ("gamma", "beta"))
+    given: dict[str, Any] = dict(problem.parameters or {})
+    momentum, trains = float(given["momentum"]), given["mode"] == "train"
+    for order in ((0, 2, 3, 1), (1, 0, 2, 3)):
+        taken = mistaken(x, own, order)
+        centred, variance = norm.moments(taken) if trains else _constants(problem, taken)
+        out = gamma * centred / np.sqrt(variance + norm.eps) + beta
+        old, found = _statistics(problem, taken)
+        running = {name: momentum * old[name] + (1 - momentum) * found[name] for name in old if trains}
+        for returned in (out, mistaken(out, order, own)):
+            yield ForwardFault(
+                code="reshaped-not-transposed",
+                cause=f"In {{names}} x is reshaped as if its axes were ({', '.join(axes[k].size for k in order)}), "
+                "without a transpose.",
+                remedy=f"Reshape `x.transpose({', '.join(map(str, order))})`: a reshape keeps the order in memory.",
+                outputs={"out": returned, **running},
+            )
 
 
 def _constants(problem: Problem, x: Array) -> tuple[Array, Array]:

@@ -12,7 +12,7 @@ from gradcheck_cli.layers import conv_windows
 from gradcheck_cli.layers.conv_naive import both, places
 from gradcheck_cli.layers.conv_windows import backward, of_part, only
 from gradcheck_cli.layers.framework.fault import Fault
-from gradcheck_cli.layers.layouts import cotangent_layouts, mistaken
+from gradcheck_cli.layers.layouts import cotangent_layouts, last_missed, mistaken
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -115,11 +115,10 @@ def _rolled(shift: int) -> Callable[[Array], Array]:
 
 def missed_parts(case: ConvCase) -> Iterator[Fault]:
     """Yield loops that end one sample, filter or channel early."""
-    cause = "In {names} the last %s is missed."
     for what, size, kept in (("sample", case.N, np.s_[: case.N - 1]), ("filter", case.F, np.s_[:, : case.F - 1])):
         yield Fault(
             code=f"last-{what}-missed",
-            cause=cause % what,
+            cause=last_missed(what, size),
             remedy=f"Loop over all {size} {what}s.",
             gradients=of_part(case, kept),
         )
@@ -130,7 +129,12 @@ def missed_parts(case: ConvCase) -> Iterator[Fault]:
         return {"x": found["x"], "w": only(found["w"], np.s_[:, :channels])}
 
     remedy = f"Loop over all {case.C} channels."
-    yield Fault(code="last-channel-missed", cause=cause % "channel", remedy=remedy, gradients=gradients)
+    yield Fault(
+        code="last-channel-missed",
+        cause=last_missed("channel", case.C // case.groups),
+        remedy=remedy,
+        gradients=gradients,
+    )
 
 
 def confused(right: Backward, order: str) -> Iterator[Fault]:

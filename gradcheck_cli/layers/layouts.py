@@ -31,6 +31,13 @@ def mistaken(array: Array, really: Sequence[int], taken_for: Sequence[int]) -> A
     return assumed.transpose(np.argsort(taken_for))
 
 
+def last_missed(what: str, size: int) -> str:
+    """Say that the last of something is missed; of two, that is the same as to use only the first."""
+    if size == 2:
+        return f"In {{names}} only the first of the two {what}s is used: the last {what} is missed."
+    return f"In {{names}} the last {what} is missed."
+
+
 def cotangent_layouts(right: Backward, axes: tuple[str, ...]) -> Iterator[Fault]:
     """Yield backward passes that reshape dout to a matrix in an order that its axes do not have.
 

@@ -273,8 +273,7 @@ def test_factors_that_nothing_tells_apart_are_all_listed() -> None:
 
     (found,) = check(case, (forward, backward)).diagnosis
     assert found.text == (
-        "dx is 3 times the derivative. The factor may be N or sqrt(F), which are equal here. "
-        "Look for one that is left out, or applied twice."
+        "dx is 3 times the derivative, a factor of N or sqrt(F). Look for a factor that is left out, or applied twice."
     )
 
 

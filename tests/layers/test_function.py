@@ -113,7 +113,7 @@ def test_a_factor_is_named_by_the_size_that_another_shape_confirms() -> None:
 
     case = FunctionCase(shape={"q": (2, 4), "k": (3, 4)})
     (root,) = check(case, (forward, unscaled)).diagnosis
-    assert root.text.startswith("dq and dk are 2 times the derivative. The factor may be sqrt(q.shape[1]) or sqrt(k.")
+    assert root.text.startswith("dq and dk are 2 times the derivative, a factor of sqrt(q.shape[1]) or sqrt(k.")
     (twice,) = check(case, (forward, doubled)).diagnosis
     assert twice.text == "dq and dk are 2 times the derivative. Look for a contribution that is added twice."
     (often,) = check(case, (forward, by_samples)).diagnosis

@@ -233,13 +233,12 @@ def _explanation(evidence: Evidence, factors: list[Factor], own: Mapping[str, in
     if len(factors) == 1:
         samples = " ".join(axis.size for axis in evidence.problem.axes[evidence.failing[0]][:1])
         return first.explanation(own, loss=evidence.layer.loss, samples=samples)
-    value = f"{first.value(own):.6g}"
+    plain = multiple(f"{first.value(own):.6g}")
     if len(factors) > _MOST_TOLD:
-        return multiple(value)
+        return plain
     *most, last = map(str, factors)
-    equal = f"The factor may be {', '.join(most)} or {last}, which are equal here."
-    remedy = f"{equal} Look for one that is left out, or applied twice."
-    return replace(multiple(value), remedy=remedy)
+    cause = f"{plain.cause[:-1]}, a factor of {', '.join(most)} or {last}."
+    return replace(plain, cause=cause, remedy="Look for a factor that is left out, or applied twice.")
 
 
 def sizes(evidence: Evidence, name: str) -> dict[str, int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +11,9 @@ import numpy as np
 from gradcheck_cli.arrays import epsilon, working_dtype
 from gradcheck_cli.checks.comparison import Expected, judge_elements
 from gradcheck_cli.checks.diagnosis.evidence import Evidence, Explanation
+from gradcheck_cli.checks.diagnosis.rearranged import transposed
 from gradcheck_cli.checks.forward import expected_output
+from gradcheck_cli.layers.framework.fault import ForwardFault
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,7 +22,6 @@ if TYPE_CHECKING:
     from gradcheck_cli.checks.diagnosis.further import Further
     from gradcheck_cli.checks.settings import Settings
     from gradcheck_cli.layers.framework.case import Case
-    from gradcheck_cli.layers.framework.fault import ForwardFault
     from gradcheck_cli.layers.framework.layer import Layer
     from gradcheck_cli.layers.framework.problem import Problem
 
@@ -58,7 +60,8 @@ def forward_causes(
     )
     found: dict[str, Explanation] = {}
     observed = out.astype(wide) if out.shape == problem.expected.shape else problem.expected
-    for fault in layer.forward_faults(case, _widened(problem, wide), observed):
+    known = layer.forward_faults(case, _widened(problem, wide), observed)
+    for fault in itertools.chain(known, _rearranged(evidence)):
         explained = [
             name for name in evidence.failing if name in fault.outputs and _fits(evidence, name, fault.outputs[name])
         ]
@@ -71,6 +74,21 @@ def forward_causes(
         found = dict.fromkeys(explained, explanation) | found
     for explanation in dict.fromkeys(found.values()):
         yield explanation, [name for name in evidence.failing if found.get(name) == explanation]
+
+
+def _rearranged(evidence: Evidence) -> Iterator[ForwardFault]:
+    """Yield the right output with its axes in another order, and reshaped from one."""
+    axes = evidence.problem.output_axes
+    right = evidence.derivatives.get("out")
+    if right is None or len(axes) != right.value.ndim:
+        return
+    for explanation, prediction, _ in transposed("out", right.value.shape, axes):
+        yield ForwardFault(
+            code=explanation.code,
+            cause=explanation.cause,
+            remedy=explanation.remedy,
+            outputs={"out": prediction(evidence).value},
+        )
 
 
 def _fits(evidence: Evidence, name: str, value: Array) -> bool:
@@ -97,7 +115,10 @@ def _refuted(fault: ForwardFault, layer: Layer, further: Further) -> bool:
         evidence = replace(other.setting, derivatives=right)
         same = [
             found
-            for found in layer.forward_faults(case, _widened(problem, problem.expected.dtype), problem.expected)
+            for found in itertools.chain(
+                layer.forward_faults(case, _widened(problem, problem.expected.dtype), problem.expected),
+                _rearranged(evidence),
+            )
             if (found.code, found.cause) == (fault.code, fault.cause)
         ]
         shown = [

@@ -44,14 +44,15 @@ def simple(evidence: Evidence, name: str) -> Iterator[Rearrangement]:
 def rearranged(evidence: Evidence, name: str) -> Iterator[Rearrangement]:
     """Yield other orders of the axes, and of the indices along each axis; and parts left at zero."""
     right, axes = evidence.right(name), evidence.problem.axes[name]
-    yield from _transposed(name, right.value.shape, axes)
+    yield from transposed(name, right.value.shape, axes)
     if evidence.returned[name].shape == right.value.shape:
         for k in range(right.value.ndim):
             yield from _permuted(name, evidence.returned[name], right, axes[k], k)
         yield from _unfinished(evidence, name, right, axes)
 
 
-def _transposed(name: str, shape: tuple[int, ...], axes: tuple[Axis, ...]) -> Iterator[Rearrangement]:
+def transposed(name: str, shape: tuple[int, ...], axes: tuple[Axis, ...]) -> Iterator[Rearrangement]:
+    """Yield other orders of the axes, and reshapes from one."""
     for order in itertools.permutations(range(len(shape))):
         if order == tuple(range(len(shape))):
             continue
@@ -59,7 +60,7 @@ def _transposed(name: str, shape: tuple[int, ...], axes: tuple[Axis, ...]) -> It
         remedy = f"Return the axes in the order ({', '.join(axis.name for axis in axes)})."
         turned = f"{{names}} {{have}} the axes in the order ({names})."
         yield Explanation(code="transposed", cause=turned, remedy=remedy), _moved(name, _transpose(order)), True
-        mixed = f"{{names}} {{be}} given the right shape by a reshape, from an array with the axes ({names})."
+        mixed = f"{{names}} {{be}} reshaped, not transposed, from an array with the axes ({names})."
         use = "Transpose before you reshape: a reshape keeps the order in memory."
         explanation = Explanation(code="reshaped-not-transposed", cause=mixed, remedy=use)
         yield explanation, _moved(name, _transpose(order, reshape=True)), True

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import inspect
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -164,10 +164,36 @@ def pair_readings(
         require(back, (*(f"d{name}" for name in layer.outputs), "cache"))
         yield function_pair(ahead, back, layer=layer, name=name, spec=name)
         return
-    plain = function_pair(forward, backward, layer=layer, name=name, spec=name)
+    forwards = forward_slots(forward, layer.vocabulary, layer.inputs)
+    for backwards in _cache_first(forwards, backward_slots(backward, layer.vocabulary, layer.inputs)):
+        yield from _slot_readings(forward, backward, forwards, backwards, layer, name)
+
+
+def _cache_first(forwards: list[Slot], backwards: list[Slot]) -> Iterator[list[Slot]]:
+    """Yield what backward's arguments may stand for, the likeliest first.
+
+    Beside the cotangent, a single one with a name of an input is the cache where forward calls that input otherwise:
+    of `sigmoid_forward(z)` and `sigmoid_backward(da, a)`, a is what forward returned second. Where it returned one
+    value, a is the input after all.
+    """
+    names = {slot.key: word(slot.name) for slot in forwards if slot.kind is SlotKind.INPUT}
+    others = [slot for slot in backwards if slot.kind is SlotKind.INPUT and word(slot.name) != names[slot.key]]
+    if len(backwards) == 2 and len(others) == 1:
+        yield [replace(slot, kind=SlotKind.CACHE, key="") if slot in others else slot for slot in backwards]
+    yield backwards
+
+
+def _slot_readings(
+    forward: Callable[..., Any],
+    backward: Callable[..., Any],
+    forwards: list[Slot],
+    backwards: list[Slot],
+    layer: Layer,
+    name: str,
+) -> Iterator[Implementation]:
+    """List the ways to fill the slots of two functions."""
     vocabulary = layer.vocabulary
-    forwards = forward_slots(forward, vocabulary, layer.inputs)
-    backwards = backward_slots(backward, vocabulary, layer.inputs)
+    plain = function_pair(forward, backward, layer=layer, name=name, spec=name)
     usual = [*layer.inputs, *(["dictionary"] if layer.param else [])]
     plainly = _in_order(forwards) == usual and _in_order(backwards) == ["cotangent", "cache"]
     keys = (False, True) if any(slot.kind is SlotKind.DICTIONARY for slot in forwards) else (False,)
