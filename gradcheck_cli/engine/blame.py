@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import re
-import sys
 from dataclasses import dataclass
 
 from gradcheck_cli.guard.frames import bug_text, own_frames, raised_by_user
+from gradcheck_cli.guard.originals import put_back
 from gradcheck_cli.implementation.find import ImplementationNotFoundError
 from gradcheck_cli.implementation.implementation import ImplementationError
 from gradcheck_cli.text import clean, text_of, type_name
-
-#: Modules whose functions the checker uses, and user code could replace; and what they were before it could.
-_USED = ("builtins", "math", "os", "random", "time", "numpy", "numpy.random", "numpy.linalg")
-_ORIGINAL: dict[str, dict[str, object]] = {}
 
 #: What NumPy says of sizes that no array can have, as a ValueError.
 _TOO_LARGE = re.compile("array is too big|Maximum allowed (dimension|size) exceeded|too large to (be )?allocate")
@@ -31,7 +27,11 @@ class Blame:
 
 
 def blame(error: BaseException) -> Blame:
-    """Say what ended a case. To be called while the exception is handled."""
+    """Say what ended a case. To be called while the exception is handled.
+
+    What user code has replaced of what the checker uses is put back, or there would be nothing to say it with.
+    """
+    replaced = put_back()
     said = clean(f"{type_name(error)}: {text_of(error)}".rstrip(": "))
     frames = own_frames(error)
     if isinstance(error, ImplementationNotFoundError):
@@ -46,10 +46,8 @@ def blame(error: BaseException) -> Blame:
         return Blame(reason="what the implementation returned is nested too deeply (RecursionError)", traceback=frames)
     if raised_by_user(error) or not isinstance(error, Exception):
         return Blame(reason=f"the implementation raised {said}", traceback=frames)
-    if replaced := _replaced():
-        return Blame(
-            reason=f"the implementation replaced {replaced}, which the checker uses ({said})", traceback=frames
-        )
+    if replaced:
+        return Blame(reason=f"the implementation replaced {replaced}, which the checker uses ({said})")
     return bug(error)
 
 
@@ -57,18 +55,3 @@ def bug(error: BaseException) -> Blame:
     """Report a bug in the checker. To be called while the exception is handled."""
     said = clean(f"{type_name(error)}: {text_of(error)}".rstrip(": "))
     return Blame(reason=f"a bug in the checker: {said}", bug=bug_text())
-
-
-def remember_originals() -> None:
-    """Note what is in the modules that the checker uses, before user code is run."""
-    _ORIGINAL.update({name: dict(vars(sys.modules[name])) for name in _USED if name in sys.modules})
-
-
-def _replaced() -> str | None:
-    """Name a function of Python's or NumPy's in whose place user code has put another."""
-    for module, original in _ORIGINAL.items():
-        now = vars(sys.modules.get(module, sys))
-        for name, value in original.items():
-            if callable(value) and now.get(name) is not value:
-                return f"{module}.{name}"
-    return None

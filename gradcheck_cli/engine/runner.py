@@ -9,7 +9,7 @@ import numpy as np
 
 from gradcheck_cli.checks.check import check_case, failed_case
 from gradcheck_cli.checks.sweep import failed_sweep, sweep_case
-from gradcheck_cli.engine.blame import blame, remember_originals
+from gradcheck_cli.engine.blame import blame
 from gradcheck_cli.engine.sanitize import sanitized
 from gradcheck_cli.implementation.find import find, split
 from gradcheck_cli.layers import LAYERS
@@ -113,6 +113,7 @@ def guarded(spec: str, limits: Limits) -> GuardedProcess:
     global _guard  # noqa: PLW0603  # one for a process
     home, _ = split(spec)
     if _guard is None or _guard[0] != (home, limits):
+        from gradcheck_cli.guard.originals import remember_originals
         from gradcheck_cli.guard.process import GuardedProcess  # 20 ms, and not for what is built in
 
         let_go()

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from gradcheck_cli.guard import clock as clocks
 from gradcheck_cli.guard.faults import ASK
 from gradcheck_cli.guard.frames import bug_text
+from gradcheck_cli.guard.originals import put_back
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
@@ -23,14 +24,18 @@ if TYPE_CHECKING:
 
 _DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG of Linux's prctl
 
+#: The exit code of a process whose connection user code has closed, so that it cannot answer.
+CUT_OFF = 121
+
 
 def serve(calls: Connection, printed: Connection, faults: Connection, clock: Clock, limits: Limits) -> None:
     """Answer calls until there are no more.
 
     A call is (function, arguments, exceptions that may be answered with); an answer is (kind, what), with kind one of
-    "returned", "expected" (one of those exceptions) and "bug" (any other, as text).
+    "returned", "expected" (one of those exceptions), "replaced" (the name of what user code replaced, for which the
+    call failed) and "bug" (any other exception, as text).
     """
-    _settle(printed, faults, limits)
+    _settle(calls, printed, faults, limits)
     clocks.install(clock)
     process_id = os.getpid  # kept, because user code may replace it
     process = process_id()
@@ -44,7 +49,10 @@ def serve(calls: Connection, printed: Connection, faults: Connection, clock: Clo
             for stream in (sys.stdout, sys.stderr, sys.__stdout__):
                 with contextlib.suppress(BaseException):  # user code may have put anything there
                     stream.flush()  # type: ignore[union-attr]
-            calls.send_bytes(answer)
+            try:
+                calls.send_bytes(answer)
+            except OSError:
+                os._exit(CUT_OFF)
 
 
 def _carry_out(function: Any, arguments: tuple[Any, ...], expected: tuple[type[Exception], ...]) -> bytes:
@@ -56,10 +64,12 @@ def _carry_out(function: Any, arguments: tuple[Any, ...], expected: tuple[type[E
             answer = "expected", error
         return pickle.dumps(answer)
     except BaseException:  # noqa: BLE001  # the last resort: the parent raises it again
+        if replaced := put_back():
+            return pickle.dumps(("replaced", replaced))
         return pickle.dumps(("bug", bug_text()))
 
 
-def _settle(printed: Connection, faults: Connection, limits: Limits) -> None:
+def _settle(calls: Connection, printed: Connection, faults: Connection, limits: Limits) -> None:
     """Take leave of the parent's terminal: own session, no stdin, prints into a pipe, limits set."""
     if hasattr(os, "setsid"):
         os.setsid()  # Ctrl-C in the terminal is the parent's to answer, and all descendants can be ended at once
@@ -68,6 +78,7 @@ def _settle(printed: Connection, faults: Connection, limits: Limits) -> None:
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     os.dup2(printed.fileno(), 1)
     os.dup2(printed.fileno(), 2)
+    _leave_descriptors({0, 1, 2, calls.fileno(), faults.fileno()})
     sys.stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115  # for good
     sys.stdout = sys.stderr = open(2, "w", encoding="utf-8", errors="replace", buffering=1, closefd=False)  # noqa: SIM115
     faulthandler.enable(file=faults.fileno())
@@ -75,6 +86,24 @@ def _settle(printed: Connection, faults: Connection, limits: Limits) -> None:
         faulthandler.register(ASK, file=faults.fileno())
     if limits.bytes is not None:
         _limit_memory(limits.bytes)
+
+
+def _leave_descriptors(kept: set[int]) -> None:
+    """Put the null device in the place of all descriptors that a fork has of its parent's: reports, results, pipes.
+
+    They are not closed: objects of the parent's still have their numbers, which user code's own files could get.
+    """
+    try:
+        inherited = [int(name) for name in os.listdir("/dev/fd")]  # noqa: PTH208  # names are enough
+    except OSError:  # as on Windows, where nothing is inherited
+        return
+    null = os.open(os.devnull, os.O_RDWR)
+    for descriptor in inherited:
+        if descriptor not in kept:
+            with contextlib.suppress(OSError):  # that of the listing
+                os.fstat(descriptor)
+                os.dup2(null, descriptor, inheritable=False)
+    os.close(null)
 
 
 def die_with_parent() -> None:

@@ -14,7 +14,7 @@ import time
 from multiprocessing import connection
 from typing import TYPE_CHECKING, Any
 
-from gradcheck_cli.guard.child import serve
+from gradcheck_cli.guard.child import CUT_OFF, serve
 from gradcheck_cli.guard.clock import Clock
 from gradcheck_cli.guard.faults import ASK, MOST, crash_stack, main_stack
 from gradcheck_cli.guard.frames import is_user_code
@@ -34,6 +34,9 @@ _GRACE = 2.0
 
 #: Seconds until the fault handler of a process that was asked for its stack begins to answer, and between two writes.
 _BEGINS, _GOES_ON = 1.0, 0.1
+
+#: Seconds between two looks at whether a process has ended.
+_PAUSE = 0.005
 
 #: How often in a row user code must be seen running outside of a call, a time limit apart each, to be called hung.
 _STRIKES = 2
@@ -96,6 +99,8 @@ class GuardedProcess:
             raise self._died("wrote into the connection to the checker") from error
         if kind == "expected":
             raise what
+        if kind == "replaced":
+            raise self._died(f"replaced {what}, which the checker uses")
         if kind == "bug":
             raise BugError(what)
         return what
@@ -203,17 +208,26 @@ class GuardedProcess:
         process, imported = self._process, self._clock.read().imported
         assert process is not None
         if reason is None and stack is None:
-            process.join(_GRACE)
+            _await_end(process)
         self._drain_all()
         code = process.exitcode
         self.close()
+        if stack is not None:
+            late = f"was stopped after {self.limits.seconds:g} s"
+            return DiedError(late, stack, late=True, imported=imported)
         if reason is not None:
             return DiedError(reason, [], imported=imported)
-        if stack is not None or code is None:
-            late = f"was stopped after {self.limits.seconds:g} s"
-            return DiedError(late, stack or [], late=True, imported=imported)
+        if code is None or code == CUT_OFF:
+            return DiedError("closed the connection to the checker", [], imported=imported)
         how = f"died of {describe_signal(-code)}" if code < 0 else f"ended the process with exit code {code}"
         return DiedError(how, crash_stack(self._report), imported=imported)
+
+
+def _await_end(process: BaseProcess) -> None:
+    """Wait some seconds for a process to end. `join` takes it for ended when user code has closed its descriptors."""
+    deadline = time.monotonic() + _GRACE
+    while process.exitcode is None and time.monotonic() < deadline:
+        time.sleep(_PAUSE)
 
 
 def _bound_waiting(end: Connection, seconds: float) -> None:

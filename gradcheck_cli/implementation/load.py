@@ -20,7 +20,7 @@ from gradcheck_cli.guard.clock import in_guarded_process
 from gradcheck_cli.guard.frames import user_stack
 from gradcheck_cli.implementation.dated import remedy
 from gradcheck_cli.implementation.missing import Missing
-from gradcheck_cli.implementation.paths import current_folder, is_file, is_folder, located, tracking_folder
+from gradcheck_cli.implementation.paths import current_folder, is_file, is_folder, located, read_source, tracking_folder
 from gradcheck_cli.text import clean, text_of, type_name
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def load_file(home: str) -> Loaded:
     with _importing(home):
         tree = parsed(file)
     top = package_of(file, tree)
-    prefix = f"{(top or file).stem}_{zlib.crc32(os.fsencode(top or file)):08x}"
+    prefix = f"{(top or file).stem.replace('.', '_')}_{zlib.crc32(os.fsencode(top or file)):08x}"
     name = ".".join([prefix, *file.relative_to(top).with_suffix("").parts]) if top else prefix
     name = name.removesuffix(".__init__")
     if name in sys.modules:
@@ -209,7 +209,7 @@ def parsed(file: Path) -> ast.Module:
         OSError: it cannot be read.
     """
     try:
-        return ast.parse(file.read_bytes(), filename=str(file))
+        return ast.parse(read_source(file), filename=str(file))
     except (RecursionError, MemoryError) as error:
         raise SyntaxError("it is nested too deeply", (str(file), 1, None, None)) from error
     except ValueError as error:  # a null character, before Python 3.12
