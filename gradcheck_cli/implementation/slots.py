@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
+from gradcheck_cli.guard.clock import pass_on_interrupt
 from gradcheck_cli.implementation.implementation import name_of
 from gradcheck_cli.layers.vocabulary import word
 
@@ -82,7 +83,8 @@ def signature_of(function: Callable[..., Any]) -> inspect.Signature | None:
     """Return the signature of a function or class; None if it does not say what it takes."""
     try:
         return inspect.signature(function)
-    except Exception:  # noqa: BLE001  # a `__signature__` or a metaclass of the user's may raise anything
+    except BaseException as error:  # noqa: BLE001  # a `__signature__` or a metaclass of the user's may raise anything
+        pass_on_interrupt(error)
         return _of_constructor(function) if isinstance(function, type) else None
 
 
