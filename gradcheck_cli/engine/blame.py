@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import re
 from dataclasses import dataclass
 
@@ -15,6 +17,10 @@ from gradcheck_cli.text import clean, text_of, type_name
 _TOO_LARGE = re.compile("array is too big|Maximum allowed (dimension|size) exceeded|too large to (be )?allocate")
 
 _NO_MEMORY = "there is not enough memory; give smaller sizes, or --memory more, up to what the machine has"
+
+
+#: Of what a machine has no more: files that are open, processes, memory for one, space on a disk.
+_EXHAUSTED = (errno.EMFILE, errno.ENFILE, errno.EAGAIN, errno.ENOMEM, errno.ENOSPC)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,6 +50,8 @@ def blame(error: BaseException) -> Blame:
         return Blame(reason=f"arrays of these sizes cannot be made ({said}); give smaller ones", traceback=frames)
     if isinstance(error, RecursionError):
         return Blame(reason="what the implementation returned is nested too deeply (RecursionError)", traceback=frames)
+    if isinstance(error, OSError) and error.errno in _EXHAUSTED and not raised_by_user(error):
+        return Blame(reason=f"the system refuses what the checker needs: {os.strerror(error.errno)}")
     if raised_by_user(error) or not isinstance(error, Exception):
         return Blame(reason=f"the implementation raised {said}", traceback=frames)
     if replaced:

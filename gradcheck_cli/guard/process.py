@@ -139,8 +139,9 @@ class GuardedProcess:
         self._clock.start()
         for stream in (sys.stdout, sys.stderr):
             stream.flush()  # or the child would print it too
-        self._process = context.Process(target=serve, args=(theirs, prints, faults, self._clock, self.limits))
-        self._process.start()
+        process = context.Process(target=serve, args=(theirs, prints, faults, self._clock, self.limits))
+        process.start()
+        self._process = process
         atexit.register(self.close)  # before multiprocessing's own, which waits for processes that nobody ends
         for end in (theirs, prints, faults):
             end.close()

@@ -36,6 +36,8 @@ THEIRS = "/home/me/layers.py"
         ("raise ValueError('v')", THEIRS, "the implementation raised ValueError: v"),
         ("raise SystemExit(3)", OURS, "the implementation raised SystemExit: 3"),
         ("raise MemoryError", OURS, "there is not enough memory"),
+        ("raise OSError(24, 'f')", OURS, "the system refuses what the checker needs: Too many open files"),
+        ("raise OSError(24, 'f')", THEIRS, "the implementation raised OSError: [Errno 24] f"),
         ("raise RecursionError", OURS, "what the implementation returned is nested too deeply"),
         ("np.zeros(2**62)", OURS, "arrays of these sizes cannot be made (ValueError: "),
         ("np.zeros((2**62, 2**62))", OURS, "arrays of these sizes cannot be made (ValueError: "),
