@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from gradcheck_cli.guard.limits import Limits
 
 _DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG of Linux's prctl
+_ADOPT_ORPHANS = 36  # PR_SET_CHILD_SUBREAPER
 
 #: The exit code of a process whose connection user code has closed, so that it cannot answer.
 CUT_OFF = 121
@@ -75,6 +76,7 @@ def _settle(calls: Connection, printed: Connection, faults: Connection, limits: 
         os.setsid()  # Ctrl-C in the terminal is the parent's to answer, and all descendants can be ended at once
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a fork of a program ignores it until here
     die_with_parent()
+    _adopt_orphans()
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     os.dup2(printed.fileno(), 1)
     os.dup2(printed.fileno(), 2)
@@ -110,6 +112,12 @@ def die_with_parent() -> None:
     """Have this process killed when its parent ends, however that ends; elsewhere than on Linux do nothing."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_DIE_WITH_PARENT, signal.SIGKILL)
+
+
+def _adopt_orphans() -> None:
+    """Stay an ancestor of whatever is started from here, also of daemons, so that it can be found and ended."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_ADOPT_ORPHANS, 1)
 
 
 def _limit_memory(limit: int) -> None:

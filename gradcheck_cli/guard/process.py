@@ -12,6 +12,7 @@ import struct
 import sys
 import time
 from multiprocessing import connection
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gradcheck_cli.guard.child import CUT_OFF, serve
@@ -34,6 +35,9 @@ _GRACE = 2.0
 
 #: Seconds until the fault handler of a process that was asked for its stack begins to answer, and between two writes.
 _BEGINS, _GOES_ON = 1.0, 0.1
+
+#: How often it is looked for what a process has started, when that is ended.
+_ROUNDS = 5
 
 #: Seconds between two looks at whether a process has ended.
 _PAUSE = 0.005
@@ -117,6 +121,7 @@ class GuardedProcess:
         process, self._process = self._process, None
         atexit.unregister(self.close)
         if process.pid is not None:
+            _end_descendants(process.pid)
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 if hasattr(os, "killpg"):
                     os.killpg(process.pid, signal.SIGKILL)
@@ -222,6 +227,29 @@ class GuardedProcess:
             return DiedError("closed the connection to the checker", [], imported=imported)
         how = f"died of {describe_signal(-code)}" if code < 0 else f"ended the process with exit code {code}"
         return DiedError(how, crash_stack(self._report), imported=imported)
+
+
+def _end_descendants(pid: int) -> None:
+    """Kill what a process has started, on Linux also what has left its session. A few rounds, for it may go on."""
+    killed: set[int] = set()
+    for _ in range(_ROUNDS):
+        new = set(_descendants(pid)) - killed
+        for one in new:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.kill(one, signal.SIGKILL)
+        if not new:
+            return
+        killed |= new
+
+
+def _descendants(pid: int) -> list[int]:
+    """List the processes that descend from one; none where the system does not say."""
+    found = [pid]
+    for one in found:
+        with contextlib.suppress(OSError):  # it has ended
+            for children in Path(f"/proc/{one}/task").glob("*/children"):
+                found += [int(child) for child in children.read_text(encoding="ascii").split()]
+    return found[1:]
 
 
 def _await_end(process: BaseProcess) -> None:

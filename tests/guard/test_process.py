@@ -388,3 +388,22 @@ def test_what_was_replaced_is_named_and_is_no_bug(process: GuardedProcess) -> No
     remember_originals()
     with pytest.raises(DiedError, match=r"replaced builtins\.\w+, which the checker uses"):
         process.call(remove_builtins)
+
+
+def leave_a_daemon(path: str) -> None:
+    if not os.fork():
+        os.setsid()
+        if not os.fork():
+            Path(path).write_text(str(os.getpid()))
+            time.sleep(HUNG)
+        os._exit(0)
+
+
+def test_daemons_end_with_the_process(process: GuardedProcess, tmp_path: Path) -> None:
+    process.call(leave_a_daemon, str(tmp_path / "pid"))
+    for _ in range(100):
+        if (tmp_path / "pid").exists() and (tmp_path / "pid").read_text():
+            break
+        time.sleep(0.05)
+    process.close()
+    assert is_gone(int((tmp_path / "pid").read_text()))
