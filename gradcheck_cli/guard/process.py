@@ -118,17 +118,18 @@ class GuardedProcess:
         """End the process and all that it started."""
         if self._process is None:
             return
-        process, self._process = self._process, None
-        atexit.unregister(self.close)
+        process = self._process
         if process.pid is not None:
             _end_descendants(process.pid)
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 if hasattr(os, "killpg"):
                     os.killpg(process.pid, signal.SIGKILL)
             process.kill()
-        process.join()
+            process.join()
         for end in (self._calls, self._printed, self._faults):
             end.close()
+        self._process = None  # only now: Ctrl-C within this leaves it to the end of the program
+        atexit.unregister(self.close)
 
     def _start(self) -> None:
         if self._process is not None and self._process.is_alive():
@@ -144,10 +145,10 @@ class GuardedProcess:
         self._clock.start()
         for stream in (sys.stdout, sys.stderr):
             stream.flush()  # or the child would print it too
-        process = context.Process(target=serve, args=(theirs, prints, faults, self._clock, self.limits))
-        process.start()
-        self._process = process
-        atexit.register(self.close)  # before multiprocessing's own, which waits for processes that nobody ends
+        self._process = context.Process(target=serve, args=(theirs, prints, faults, self._clock, self.limits))
+        # Before it is started, for Ctrl-C may come next; and before multiprocessing's own, which waits for it.
+        atexit.register(self.close)
+        self._process.start()
         for end in (theirs, prints, faults):
             end.close()
         self.starts += 1

@@ -407,3 +407,24 @@ def test_daemons_end_with_the_process(process: GuardedProcess, tmp_path: Path) -
         time.sleep(0.05)
     process.close()
     assert is_gone(int((tmp_path / "pid").read_text()))
+
+
+@pytest.mark.parametrize("moment", ["start", "join"])
+def test_ctrl_c_while_a_process_starts_or_ends_leaves_none_behind(moment: str) -> None:
+    program = f"""if True:
+        import os
+        from multiprocessing.context import ForkProcess
+        from gradcheck_cli.guard.limits import Limits
+        from gradcheck_cli.guard.process import GuardedProcess
+        process, original = GuardedProcess(Limits(seconds=9)), ForkProcess.{moment}
+        def interrupted(self, *timeout):
+            ForkProcess.{moment} = original
+            if {moment!r} == "start":
+                original(self)
+            raise KeyboardInterrupt
+        ForkProcess.{moment} = interrupted
+        process.call(os.getpid)
+        process.close()
+    """
+    run = subprocess.run([sys.executable, "-c", program], stderr=subprocess.PIPE, text=True, timeout=20, check=False)
+    assert run.stderr.endswith("KeyboardInterrupt\n")
