@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
 
+from tests.program import run_program
+
 # Tests run side by side and their arrays are small: threads of a linear algebra library only get into each other's way.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
@@ -131,10 +133,13 @@ def _no_such_number(name: str) -> float:
 
 def _program(name: str, folder: Path) -> Program:
     def run(*args: str | Path, env: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+        environment = clean_environment(**(env or {}))
+        if sys.platform == "linux" and not any(variable.startswith("PYTHON") for variable in env or ()):
+            return run_program(name, args, folder, environment)
         return subprocess.run(
             [PROGRAMS / name, *args],
             cwd=folder,
-            env=clean_environment(**(env or {})),
+            env=environment,
             stdin=subprocess.DEVNULL,
             capture_output=True,
             encoding="utf-8",

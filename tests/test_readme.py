@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import re
 import shlex
-import subprocess
-import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.conftest import clean_environment
+from tests.program import run_program
+
+if TYPE_CHECKING:
+    import subprocess
+
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-SCRIPTS = Path(sys.executable).parent
 
 
 def run(words: list[str], folder: Path = ROOT) -> subprocess.CompletedProcess[str]:
-    command = [str(SCRIPTS / words[0]), *words[1:]]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=60, check=False)
+    return run_program(words[0], words[1:], folder, clean_environment())
 
 
 def screens() -> list[tuple[str, str]]:

@@ -11,7 +11,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from gradcheck_cli.layers.framework.named import ByName
-from gradcheck_cli.layers.framework.parameter import Choice, Interval, Real, Shape, Whole
+from gradcheck_cli.layers.framework.parameter import Whole
+from gradcheck_cli.layers.framework.words import Choice, Interval, Real, Shape
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

@@ -10,18 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gradcheck_cli.checks.diagnosis.at_zeros import wrong_at_zeros
-from gradcheck_cli.checks.diagnosis.overflow import why_not_finite
 from gradcheck_cli.checks.duties import FirstRun, try_duties, untried_duties
 from gradcheck_cli.checks.forward import adopt_output_shape, check_forward
 from gradcheck_cli.checks.gradients import Gradients, check_gradients, unchecked_gradients
-from gradcheck_cli.checks.guards import find_guard, judge_guarded
 from gradcheck_cli.checks.precision import accepted_dtype, kernel_dtype, kernel_reason, widest_rounding
 from gradcheck_cli.checks.reference import decide_by_reference
 from gradcheck_cli.checks.settings import Settings
-from gradcheck_cli.checks.zero_probe import probe_zeros
 from gradcheck_cli.command import replay_command
-from gradcheck_cli.implementation.find import find, plain
 from gradcheck_cli.implementation.implementation import (
     Implementation,
     ImplementationError,
@@ -29,6 +24,7 @@ from gradcheck_cli.implementation.implementation import (
     watching,
 )
 from gradcheck_cli.implementation.packing import packed
+from gradcheck_cli.implementation.plain import plain
 from gradcheck_cli.implementation.seeding import depends_on_draws, generators_kept
 from gradcheck_cli.layers import LAYERS
 from gradcheck_cli.result import ArrayResult, CaseResult, Diagnosis, Duty, Verdict
@@ -80,6 +76,8 @@ def check(
     """
     layer = LAYERS[case.layer]
     if implementation is None or isinstance(implementation, str):
+        from gradcheck_cli.implementation.find import find  # 30 ms, and only for code that is named
+
         implementation = find(implementation or next(iter(layer.builtin)), layer)
     elif not isinstance(implementation, Implementation):
         implementation = plain(implementation if isinstance(implementation, tuple) else (implementation,), layer)
@@ -156,9 +154,8 @@ def _judge_problem(
             found = _gradients(returned, forward, implementation, problem, case.dtype, settings)
             found = decide_by_reference(found, returned, forward, layer, problem, case.dtype, settings)
             wrong = {part.verdict for part in (forward, *found.results.values()) if part} & {Verdict.FAIL}
-            if wrong and (guarded := find_guard(out, forward, layer, problem, case.dtype, settings)):
-                found = judge_guarded(found, returned, guarded, layer, problem, case.dtype, settings)
-                forward = guarded.result
+            if wrong:
+                found, forward = _judged_with_guard(found, out, returned, forward, layer, problem, case, settings)
     except NotExpressibleError as error:
         return replace(blank, reason=str(error))
     except ImplementationError as error:
@@ -190,7 +187,7 @@ def _judge_problem(
     duties, causes = try_duties(implementation, problem, first, case.dtype, settings, rounding=rounding)
     repeats = "deterministic" in duties and duties["deterministic"].verdict is Verdict.PASS
     if repeats and not problem.reference:  # what adds to its last result is no evidence at another point
-        found = probe_zeros(found, implementation, problem)
+        found = _probed_at_zeros(found, implementation, problem)
         parts = [*found.results.values()]
     verdict = Verdict.worst([*(part.verdict for part in parts), *(duty.verdict for duty in duties.values())])
     diagnosis = found.remarks if verdict is Verdict.PASS else found.leaks
@@ -206,6 +203,31 @@ def _judge_problem(
         arrays=_kept(problem, settings, out=out, **{f"d{name}": array for name, array in (returned or {}).items()}),
     )
     return replace(judged, reason="; ".join(judged.reasons) or None)
+
+
+def _judged_with_guard(
+    found: Gradients,
+    out: object,
+    returned: Mapping[str, object],
+    forward: ArrayResult | None,
+    layer: Layer,
+    problem: Problem,
+    case: Case,
+    settings: Settings,
+) -> tuple[Gradients, ArrayResult | None]:
+    """Judge again what is wrong, if forward turns out to be the reference with a guard."""
+    from gradcheck_cli.checks.guards import find_guard, judge_guarded  # only for a case that fails
+
+    guarded = find_guard(out, forward, layer, problem, case.dtype, settings)
+    if guarded is None:
+        return found, forward
+    return judge_guarded(found, returned, guarded, layer, problem, case.dtype, settings), guarded.result
+
+
+def _probed_at_zeros(found: Gradients, implementation: Implementation, problem: Problem) -> Gradients:
+    from gradcheck_cli.checks.zero_probe import probe_zeros  # only for a function of which nothing is known
+
+    return probe_zeros(found, implementation, problem)
 
 
 def _of_kernel(dtype: str, unjudged: CaseResult, forward: ArrayResult | None) -> CaseResult:
@@ -245,11 +267,14 @@ def _causes(
     """Say why something is wrong, and what is known of forward beside that."""
     if found.causes:
         return found.causes
+    from gradcheck_cli.checks.diagnosis.at_zeros import wrong_at_zeros  # only for a case that fails
+    from gradcheck_cli.checks.diagnosis.overflow import why_not_finite
+
     if not_finite := why_not_finite(out, returned, layer, problem):
         return *found.leaks, not_finite
     if zeros := wrong_at_zeros(returned, found, problem, case.dtype, settings):
         return *found.leaks, zeros
-    from gradcheck_cli.checks.diagnosis.diagnose import diagnose  # 15 ms, and only for a case that fails
+    from gradcheck_cli.checks.diagnosis.diagnose import diagnose  # 15 ms
 
     diagnosis = diagnose(
         case,

@@ -11,7 +11,7 @@ import numpy as np
 from gradcheck_cli.arrays import epsilon
 from gradcheck_cli.checks.picture import draw
 from gradcheck_cli.checks.where import place, where
-from gradcheck_cli.implementation.layout import Misshapen
+from gradcheck_cli.implementation.implementation import Misshapen
 from gradcheck_cli.numeric.estimate import Estimate
 from gradcheck_cli.result import MISSING, ArrayResult, Arrays, Verdict, Worst, Wrong
 

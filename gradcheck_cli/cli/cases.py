@@ -9,7 +9,6 @@ import click
 
 from gradcheck_cli.cases.cases import Listed
 from gradcheck_cli.cases.product import Product
-from gradcheck_cli.cases.shard import Shard
 from gradcheck_cli.engine.interrupts import interruptible
 
 if TYPE_CHECKING:
@@ -63,4 +62,8 @@ def part(cases: Cases, shard: tuple[int, int] | None) -> Cases:
 
     There may be nothing in it.
     """
-    return cases if shard is None else Shard(cases, *shard)
+    if shard is None:
+        return cases
+    from gradcheck_cli.cases.shard import Shard  # only --shard needs it
+
+    return Shard(cases, *shard)

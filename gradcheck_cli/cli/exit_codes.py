@@ -6,8 +6,6 @@ from typing import TYPE_CHECKING
 
 import click
 
-from gradcheck_cli.result import Verdict
-
 if TYPE_CHECKING:
     from gradcheck_cli.result import Summary
 
@@ -17,12 +15,13 @@ UNDECIDED = 3
 BUG = 4
 INTERRUPTED = 130
 
+#: By the value of the verdict: its class belongs to results, which --help has none of.
 _OF_VERDICT = {
-    Verdict.PASS: 0,
-    Verdict.FAIL: WRONG,
-    Verdict.ERROR: WRONG,
-    Verdict.INCONCLUSIVE: UNDECIDED,
-    Verdict.SKIP: USAGE,  # nothing ran
+    "pass": 0,
+    "fail": WRONG,
+    "error": WRONG,
+    "inconclusive": UNDECIDED,
+    "skip": USAGE,  # nothing ran
 }
 
 
@@ -38,6 +37,6 @@ def exit_code(summary: Summary) -> int:
 
 def end(summary: Summary) -> int:
     """Return the exit code of a run that came to this; say on stderr if nothing ran."""
-    if summary.verdict is Verdict.SKIP and not (summary.interrupted or summary.lost):
+    if summary.verdict == "skip" and not (summary.interrupted or summary.lost):
         click.echo("Error: No case to run: every one was skipped, for the reasons above.", err=True)
     return exit_code(summary)

@@ -11,7 +11,6 @@ from gradcheck_cli.arrays import DTYPES
 from gradcheck_cli.checks.settings import DUTIES
 from gradcheck_cli.cli.types import FilePath, Jobs, Names, Part, PositiveNumber, Values, WholeNumber, Words
 from gradcheck_cli.guard.limits import LEAST_MEMORY, LONGEST, MOST_MEMORY, SHORTEST
-from gradcheck_cli.layers.framework.named import ByName
 from gradcheck_cli.layers.framework.parameter import Whole, Word
 from gradcheck_cli.numeric.method import METHODS
 from gradcheck_cli.report.report import FORMATS
@@ -50,8 +49,8 @@ def geometry_flags(layer: Layer) -> list[click.Parameter]:
         Flag(
             [f"--{p.name}", p.name],
             type=_type(p),
-            multiple=isinstance(p, ByName),
-            callback=_joined if isinstance(p, ByName) else None,
+            multiple=p.repeated,
+            callback=_joined if p.repeated else None,
             help=f"{p.help}  [{_default(p)}]",
             section=section,
         )
@@ -66,6 +65,8 @@ def shared_flags(program: str) -> list[click.Parameter]:
 
 def _joined(ctx: click.Context, param: click.Parameter, given: tuple[Any, ...]) -> tuple[Any, ...] | None:
     """Bring together what stands after a flag that was given for several names."""
+    from gradcheck_cli.layers.framework.named import ByName  # of one layer only
+
     assert isinstance(param.type, Words)
     assert isinstance(param.type.parameter, ByName)
     try:

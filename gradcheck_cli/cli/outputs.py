@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, BinaryIO, TextIO
 import click
 
 from gradcheck_cli.cli.streams import OutputError
-from gradcheck_cli.engine.leftovers import fresh_name, remove_leftovers
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -111,6 +110,8 @@ class Output:
             self._replaced = status
         if not self._target.name:
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        from gradcheck_cli.engine.leftovers import fresh_name, remove_leftovers  # 6 ms, and only for a file
+
         remove_leftovers(self._target.parent, _MARKER)
         self._draft = self._target.with_name(fresh_name(_MARKER))
         # Never open to more people than what it replaces.

@@ -12,7 +12,7 @@ from gradcheck_cli.cli.cases import make_cases, part
 from gradcheck_cli.engine.interrupts import interruptible
 from gradcheck_cli.engine.runner import SWEEP, Task, Work
 from gradcheck_cli.engine.sanitize import sanitized
-from gradcheck_cli.implementation.find import ImplementationNotFoundError
+from gradcheck_cli.implementation.implementation import ImplementationNotFoundError
 from gradcheck_cli.layers import LAYERS, TITLES
 from gradcheck_cli.layers.framework.case import NoCase
 from gradcheck_cli.result import CaseResult, Verdict

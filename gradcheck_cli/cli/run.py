@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import sys
-from concurrent.futures import BrokenExecutor
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO, cast
@@ -13,7 +12,6 @@ import click
 
 from gradcheck_cli.checks.settings import Settings
 from gradcheck_cli.cli.bulk import cores, crew, journal
-from gradcheck_cli.cli.debug import DebugFile
 from gradcheck_cli.cli.deliver import Delivery, deliver
 from gradcheck_cli.cli.exit_codes import end
 from gradcheck_cli.cli.flags import MANY_CASES, versions
@@ -22,13 +20,12 @@ from gradcheck_cli.cli.outputs import opened, refuse_collisions
 from gradcheck_cli.cli.plan import Asked, Plan, plan_files, plan_layer
 from gradcheck_cli.cli.plan import list_cases as show_cases
 from gradcheck_cli.cli.progress import progress
-from gradcheck_cli.cli.sweep import check_picture, refuse_beside_sweep, run_sweeps
 from gradcheck_cli.cli.types import quoted
 from gradcheck_cli.engine import interrupts
 from gradcheck_cli.engine.runner import CHECK, SWEEP, do, find_out
-from gradcheck_cli.engine.stream import run
+from gradcheck_cli.engine.stream import is_broken, run
 from gradcheck_cli.guard.limits import GIGABYTE, Limits
-from gradcheck_cli.implementation.find import ImplementationNotFoundError
+from gradcheck_cli.implementation.implementation import ImplementationNotFoundError
 from gradcheck_cli.report.report import Look, make_report
 from gradcheck_cli.result import Run
 
@@ -41,6 +38,7 @@ if TYPE_CHECKING:
     from gradcheck_cli.engine.stream import Crew, Memory
     from gradcheck_cli.layers.framework.case import Case
     from gradcheck_cli.layers.framework.layer import Layer
+    from gradcheck_cli.report.report import Report
     from gradcheck_cli.result import CaseResult
 
 
@@ -82,6 +80,8 @@ def run_checks(
     """
     given = {name: values for name, values in geometry.items() if values}
     if step_sweep:
+        from gradcheck_cli.cli.sweep import refuse_beside_sweep, run_sweeps
+
         checking = {"--step": step, "--tol": tol, "--show": show, "--debug": debug_path, "--resume": resume}
         many = {"--fuzz": fuzz, "--max-failures": max_failures}
         refuse_beside_sweep({**checking, **many, "--format": format_, "--json": json_path})
@@ -122,7 +122,7 @@ def run_checks(
         works, total = plan.works, plan.count
         if layer and plan.parts[0].cases.count == 1 and (reason := next(iter(plan.parts[0].cases)).impossible()):
             raise click.UsageError(f"Impossible geometry: {reason}.")
-        check_picture(plot_path, swept=total if step_sweep else 0)
+        _check_picture(plot_path, swept=total if step_sweep else 0)
 
         stdout = Stdout()
         few = "all" if total <= MANY_CASES and not fuzz else "failed" if len(works) == 1 else "grades"
@@ -168,9 +168,24 @@ def _deliveries(stdout: Stdout, format_: str, outputs: Mapping[str, Output], run
     """Make the reports, that on stdout first."""
     deliveries = [Delivery(report=make_report(format_, run, cast("TextIO", stdout), look), target=stdout)]
     for flag, output in outputs.items():
-        report = DebugFile(output) if flag == "--debug" else make_report("json", run, output.stream, look)
-        deliveries.append(Delivery(report=report, target=output))
+        deliveries.append(Delivery(report=_report(flag, output, run, look), target=output))
     return deliveries
+
+
+def _check_picture(path: str | None, *, swept: int) -> None:
+    if path is not None:
+        from gradcheck_cli.cli.sweep import check_picture  # only --plot needs it
+
+        check_picture(path, swept=swept)
+
+
+def _report(flag: str, output: Output, run: Run, look: Look) -> Report:
+    """Make the report that is written to a file."""
+    if flag == "--debug":
+        from gradcheck_cli.cli.debug import DebugFile  # not before it is needed
+
+        return DebugFile(output)
+    return make_report("json", run, output.stream, look)
 
 
 def _refuse_names(
@@ -238,6 +253,8 @@ def _results(workers: Crew, plan: Plan, memory: Memory[Any] | None = None) -> Ge
             workers.executor.submit(find_out, plan.parts[0].work, next(iter(plan.parts[0].cases))).result()
     except ImplementationNotFoundError as error:
         raise click.UsageError(str(error)) from error
-    except (BrokenExecutor, MemoryError, OSError):  # which its first case will meet, and report
-        pass
+    except Exception as error:
+        if not (isinstance(error, MemoryError | OSError) or is_broken(error)):
+            raise
+        # Its first case will meet the same, and report it.
     yield from run(workers, [(part.work, part.cases) for part in plan.parts], memory)

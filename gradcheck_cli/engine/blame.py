@@ -9,8 +9,7 @@ from dataclasses import dataclass
 
 from gradcheck_cli.guard.frames import bug_text, own_frames, raised_by_user
 from gradcheck_cli.guard.originals import put_back
-from gradcheck_cli.implementation.find import ImplementationNotFoundError
-from gradcheck_cli.implementation.implementation import ImplementationError
+from gradcheck_cli.implementation.implementation import ImplementationError, ImplementationNotFoundError
 from gradcheck_cli.text import clean, text_of, type_name
 
 #: What NumPy says of sizes that no array can have, as a ValueError.

@@ -14,7 +14,8 @@ from gradcheck_cli.guard.clock import timed
 from gradcheck_cli.guard.frames import own_lines
 from gradcheck_cli.guard.process import BugError, DiedError
 from gradcheck_cli.guard.state import undisturbed, usable
-from gradcheck_cli.implementation.find import ImplementationNotFoundError, find
+from gradcheck_cli.implementation.find import find
+from gradcheck_cli.implementation.implementation import ImplementationNotFoundError
 from gradcheck_cli.layers import LAYERS
 from gradcheck_cli.text import MOST_CHARACTERS, clean, clean_lines
 

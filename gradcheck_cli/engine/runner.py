@@ -8,10 +8,8 @@ from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 import numpy as np
 
 from gradcheck_cli.checks.check import check_case, failed_case
-from gradcheck_cli.checks.sweep import failed_sweep, sweep_case
-from gradcheck_cli.engine.blame import blame
 from gradcheck_cli.engine.sanitize import sanitized
-from gradcheck_cli.implementation.find import find, split
+from gradcheck_cli.implementation.plain import plain
 from gradcheck_cli.layers import LAYERS
 from gradcheck_cli.result import CaseResult, StepSweep
 
@@ -39,8 +37,22 @@ class Task(Generic[Result]):
     failed: Callable[[Case, str, str | None, Settings, str, str | None], Result]
 
 
+def _sweep(case: Case, implementation: Implementation, settings: Settings) -> StepSweep:
+    from gradcheck_cli.checks.sweep import sweep_case  # only --step-sweep needs it
+
+    return sweep_case(case, implementation, settings)
+
+
+def _failed_sweep(
+    case: Case, name: str, spec: str | None, settings: Settings, reason: str, traceback: str | None
+) -> StepSweep:
+    from gradcheck_cli.checks.sweep import failed_sweep
+
+    return failed_sweep(case, name, spec, settings, reason, traceback)
+
+
 CHECK = Task(do=check_case, failed=failed_case)
-SWEEP = Task(do=sweep_case, failed=failed_sweep)
+SWEEP = Task(do=_sweep, failed=_failed_sweep)
 
 
 class Runner(Protocol[Result_co]):
@@ -91,6 +103,8 @@ def _done(work: Work[Result], case: Case) -> Result:
     try:
         return sanitized(_runner(work).run(case))
     except Exception as error:  # noqa: BLE001  # met in one case, it must not end the run
+        from gradcheck_cli.engine.blame import blame  # only where something was raised
+
         return failed(work.task, case, (work.spec, work.spec), work.settings, blame(error))
 
 
@@ -111,10 +125,12 @@ def guarded(spec: str, limits: Limits) -> GuardedProcess:
         limits: what it may take.
     """
     global _guard  # noqa: PLW0603  # one for a process
+    from gradcheck_cli.implementation.find import split  # 30 ms, and not for what is built in
+
     home, _ = split(spec)
     if _guard is None or _guard[0] != (home, limits):
         from gradcheck_cli.guard.originals import remember_originals
-        from gradcheck_cli.guard.process import GuardedProcess  # 20 ms, and not for what is built in
+        from gradcheck_cli.guard.process import GuardedProcess  # 20 ms
 
         let_go()
         _ = np.random.Generator  # loads NumPy, before the fork: once for all processes
@@ -144,7 +160,7 @@ class Here(Generic[Result]):
     def __init__(self, task: Task[Result], spec: str, layer: Layer, settings: Settings) -> None:
         self._task = task
         self._settings = settings
-        self._implementation = find(spec, layer)
+        self._implementation = plain(layer.builtin[spec], layer, name=spec, spec=spec)
 
     def open(self, case: Case) -> None:
         """Do nothing: what is built in was found."""

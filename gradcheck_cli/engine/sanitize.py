@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
+from gradcheck_cli.arrays import DTYPES
 from gradcheck_cli.result import CaseResult, StepSweep
 from gradcheck_cli.text import LONGEST_NAME, clean, clean_lines, escaped
 
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from gradcheck_cli.arrays import Array
-    from gradcheck_cli.result import ArrayResult
+    from gradcheck_cli.result import ArrayResult, Duty
 
 _Result = TypeVar("_Result", bound=CaseResult | StepSweep)
 
@@ -27,31 +28,35 @@ _LINES = 20
 
 def sanitized(result: _Result) -> _Result:
     """Clean every text of a result that user code may have had a part in, and keep none of its objects."""
-    clean_result = replace(
-        result,
-        implementation=escaped(result.implementation, _LONGEST_PATH),
-        reason=_sentence(result.reason),
-        traceback=None if result.traceback is None else clean_lines(result.traceback, _LINES + 2),
-    )
-    if not isinstance(clean_result, CaseResult):
-        return clean_result
-    return replace(
-        clean_result,
-        understood=None if clean_result.understood is None else clean(clean_result.understood),
-        warnings=tuple(clean(warning) for warning in clean_result.warnings),
-        forward=clean_result.forward and _array(clean_result.forward),
-        gradients={clean(name, LONGEST_NAME): _array(one) for name, one in clean_result.gradients.items()},
-        duties={name: replace(duty, reason=_sentence(duty.reason)) for name, duty in clean_result.duties.items()},
-        diagnosis=tuple(replace(cause, text=clean(cause.text)) for cause in clean_result.diagnosis),
-        arrays=_plain(clean_result.arrays),
-    )
+    changes: dict[str, Any] = {
+        "implementation": escaped(result.implementation, _LONGEST_PATH),
+        "reason": _sentence(result.reason),
+        "traceback": None if result.traceback is None else clean_lines(result.traceback, _LINES + 2),
+    }
+    if isinstance(result, CaseResult):
+        changes |= {
+            "understood": None if result.understood is None else clean(result.understood),
+            "warnings": tuple(clean(warning) for warning in result.warnings),
+            "forward": result.forward and _array(result.forward),
+            "gradients": {clean(name, LONGEST_NAME): _array(one) for name, one in result.gradients.items()},
+            "duties": {name: _duty(duty) for name, duty in result.duties.items()},
+            "diagnosis": tuple(replace(cause, text=clean(cause.text)) for cause in result.diagnosis),
+            "arrays": _plain(result.arrays),
+        }
+    return replace(result, **changes)
 
 
 def _sentence(text: str | None) -> str | None:
     return None if text is None else clean_lines(text, _LINES, 2000)
 
 
+def _duty(duty: Duty) -> Duty:
+    return duty if duty.reason is None else replace(duty, reason=_sentence(duty.reason))
+
+
 def _array(result: ArrayResult) -> ArrayResult:
+    if result.reason is None and (result.dtype is None or result.dtype in DTYPES):
+        return result  # its texts are our own, as on every pass
     return replace(
         result,
         reason=_sentence(result.reason),

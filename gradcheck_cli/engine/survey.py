@@ -10,7 +10,7 @@ from gradcheck_cli.engine.guarded import EXPECTED, WHEN_TRIED, UserCodeError, bu
 from gradcheck_cli.engine.runner import guarded
 from gradcheck_cli.guard.process import BugError, DiedError
 from gradcheck_cli.guard.state import undisturbed
-from gradcheck_cli.implementation.find import ImplementationNotFoundError
+from gradcheck_cli.implementation.implementation import ImplementationNotFoundError
 from gradcheck_cli.implementation.load import NothingToCheckError
 from gradcheck_cli.implementation.survey import (
     Found,

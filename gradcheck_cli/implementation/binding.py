@@ -7,7 +7,8 @@ from itertools import product
 from typing import TYPE_CHECKING, Any, assert_never
 
 from gradcheck_cli.implementation.implementation import ImplementationError, NotExpressibleError, call, name_of
-from gradcheck_cli.implementation.slots import MisfitError, SlotKind, parameters_of, signature_of, written
+from gradcheck_cli.implementation.signature import signature_of
+from gradcheck_cli.implementation.slots import MisfitError, SlotKind, parameters_of, written
 from gradcheck_cli.layers.vocabulary import word
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ import inspect
 from typing import TYPE_CHECKING, Any
 
 from gradcheck_cli.implementation.implementation import Written, name_of
-from gradcheck_cli.implementation.slots import signature_of
+from gradcheck_cli.implementation.signature import signature_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator

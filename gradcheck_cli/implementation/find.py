@@ -11,19 +11,17 @@ from typing import TYPE_CHECKING, Any
 from gradcheck_cli.guard.clock import pass_on_interrupt
 from gradcheck_cli.implementation.candidates import Candidate, candidates, functions, partner
 from gradcheck_cli.implementation.conventions.adapter import adapted
-from gradcheck_cli.implementation.conventions.gradient import own_gradient
-from gradcheck_cli.implementation.conventions.loss import loss_function
-from gradcheck_cli.implementation.conventions.pair import function_pair
 from gradcheck_cli.implementation.folder import Definitions, contents
-from gradcheck_cli.implementation.implementation import listed
-from gradcheck_cli.implementation.load import ImplementationNotFoundError, Loaded, load_file, load_module
+from gradcheck_cli.implementation.implementation import ImplementationNotFoundError, listed
+from gradcheck_cli.implementation.load import Loaded, load_file, load_module
 from gradcheck_cli.implementation.paths import is_file, is_folder, located, why_unreadable
+from gradcheck_cli.implementation.plain import plain
 from gradcheck_cli.implementation.slots import MisfitError
 from gradcheck_cli.implementation.trial import Fit, Tried, best
 from gradcheck_cli.text import escaped
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable
 
     from gradcheck_cli.implementation.implementation import Implementation
     from gradcheck_cli.layers.framework.layer import Layer
@@ -136,26 +134,6 @@ def _load_folder(home: str, layer: Layer) -> list[Loaded]:
     places = [load_file(str(Path(home, file.name))) for file in found.searched]
     said = (f"{home}: not searched: {note}",) if note else ()
     return [replace(place, warnings=(*said, *place.warnings)) for place in places]
-
-
-def plain(
-    functions: tuple[Callable[..., Any], ...], layer: Layer, *, name: str | None = None, spec: str | None = None
-) -> Implementation:
-    """Make an implementation of a forward and a backward pass, or of the one function of a loss, as the layer has it.
-
-    Raises:
-        TypeError: it is the other number of functions, or cannot be told what they take.
-    """
-    if not layer.reference and len(functions) < 3:
-        try:
-            return own_gradient(functions, name=name, spec=spec)
-        except MisfitError as miss:
-            raise TypeError(str(miss)) from miss
-    if len(functions) != (1 if layer.loss else 2):
-        raise TypeError(f"{layer.title} is {'one function' if layer.loss else 'two functions'}, not {len(functions)}")
-    if layer.loss:
-        return loss_function(functions[0], name=name, spec=spec)
-    return function_pair(*functions, layer=layer, name=name, spec=spec)
 
 
 def _named(place: Loaded, names: list[str], layer: Layer) -> Candidate:

@@ -10,9 +10,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gradcheck_cli.guard.clock import begin_call, end_call, in_guarded_process
-from gradcheck_cli.guard.frames import own_frames, user_stack
-from gradcheck_cli.implementation.dated import remedy
-from gradcheck_cli.implementation.missing import MissingImportError
 from gradcheck_cli.text import clean, object_name, text_of, type_name
 
 if TYPE_CHECKING:
@@ -36,6 +33,16 @@ class ImplementationError(Exception):
     def __init__(self, reason: str, traceback: str | None = None) -> None:
         super().__init__(reason)
         self.traceback = traceback
+
+
+class ImplementationNotFoundError(Exception):
+    """There is no such implementation, it cannot be loaded, or there are several; the message says what would do."""
+
+
+class MissingImportError(ImportError):
+    """Something was used of a module that could not be imported; the message says which, and where."""
+
+    __module__ = "builtins"  # so that a traceback of the user's code names it without our modules
 
 
 class NotExpressibleError(Exception):
@@ -63,6 +70,14 @@ class Implementation:
     refusal: Callable[[Iterable[str]], str | None] = lambda _names: None
     cotangents: tuple[str, ...] = ()  #: what its backward calls the cotangent of each output, where that is known
     warnings: tuple[str, ...] = ()  #: what went wrong on the way and was got over, a sentence each
+
+
+@dataclass(frozen=True)
+class Misshapen:
+    """An array that has not the shape that it must have in the user's code, and may have the one that it has here."""
+
+    array: Array
+    wanted: tuple[int, ...]  #: in the user's code
 
 
 class Watch:
@@ -122,10 +137,15 @@ def call(function: Callable[..., Any], *args: object, **kwargs: object) -> Any:
     except ImplementationError:
         raise
     except MissingImportError as error:
+        from gradcheck_cli.guard.frames import own_frames  # only where something was raised
+
         raise ImplementationError(text_of(error), own_frames(error)) from error
     except BaseException as error:
         if isinstance(error, KeyboardInterrupt) and not in_guarded_process():
             raise
+        from gradcheck_cli.guard.frames import own_frames, user_stack  # only where something was raised
+        from gradcheck_cli.implementation.dated import remedy
+
         said = clean(text_of(error).strip().partition("\n")[0])
         reason = f"{name_of(function)} raised {type_name(error)}" + (f": {said}" if said else "")
         frames = own_frames(error)

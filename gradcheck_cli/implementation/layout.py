@@ -78,14 +78,6 @@ class Blocks:
         return np.concatenate([blocks[number] for number in order], axis=-1)
 
 
-@dataclass(frozen=True)
-class Misshapen:
-    """An array that has not the shape that it must have over there, and may have the one that it must have here."""
-
-    array: Array
-    wanted: tuple[int, ...]  #: over there
-
-
 def layouts(usual: Mapping[str, str], axes: Mapping[str, str]) -> dict[str, Layout]:
     """Pair the usual orders of axes with those of an arrangement, by the arrays' names."""
     return {name: Layout(usual[name], order) for name, order in axes.items()}

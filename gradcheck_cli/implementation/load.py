@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 from gradcheck_cli.guard.clock import pass_on_interrupt
 from gradcheck_cli.guard.frames import user_stack
 from gradcheck_cli.implementation.dated import remedy
+from gradcheck_cli.implementation.implementation import ImplementationNotFoundError
 from gradcheck_cli.implementation.missing import Missing
 from gradcheck_cli.implementation.paths import current_folder, is_file, is_folder, located, read_source, tracking_folder
 from gradcheck_cli.text import clean, escaped, text_of, type_name
@@ -34,10 +35,6 @@ _searched: list[str] = []
 
 #: What was said when a module was loaded first, for the next who asks for it.
 _warnings: dict[str, tuple[str, ...]] = {}
-
-
-class ImplementationNotFoundError(Exception):
-    """There is no such implementation, it cannot be loaded, or there are several; the message says what would do."""
 
 
 class NothingToCheckError(ImplementationNotFoundError):

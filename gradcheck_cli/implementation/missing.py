@@ -11,18 +11,13 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, NoReturn
 
+from gradcheck_cli.implementation.implementation import MissingImportError
 from gradcheck_cli.implementation.library import in_library
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 _OWN = str(Path(__file__))
-
-
-class MissingImportError(ImportError):
-    """Something was used of a module that could not be imported; the message says which, and where."""
-
-    __module__ = "builtins"  # so that a traceback of the user's code names it without our modules
 
 
 @dataclass(kw_only=True)

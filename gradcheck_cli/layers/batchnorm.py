@@ -13,7 +13,8 @@ from gradcheck_cli.layers.framework.axes import declare
 from gradcheck_cli.layers.framework.case import Case
 from gradcheck_cli.layers.framework.layer import Layer
 from gradcheck_cli.layers.framework.make_problem import make_problem
-from gradcheck_cli.layers.framework.parameter import choice, real, size
+from gradcheck_cli.layers.framework.parameter import size
+from gradcheck_cli.layers.framework.words import choice, real
 from gradcheck_cli.layers.normalisation import absolute, absolute_dx, batch_mean, by_feature
 from gradcheck_cli.layers.vocabulary import simple
 

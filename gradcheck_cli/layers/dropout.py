@@ -14,7 +14,7 @@ from gradcheck_cli.layers.elementwise import ElementwiseCase, axes
 from gradcheck_cli.layers.framework.drawing import each_for_itself
 from gradcheck_cli.layers.framework.layer import Layer
 from gradcheck_cli.layers.framework.make_problem import make_problem
-from gradcheck_cli.layers.framework.parameter import choice, real
+from gradcheck_cli.layers.framework.words import choice, real
 from gradcheck_cli.layers.vocabulary import simple
 
 if TYPE_CHECKING:

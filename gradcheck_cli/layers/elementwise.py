@@ -12,7 +12,7 @@ from gradcheck_cli.layers.framework.axes import Axis
 from gradcheck_cli.layers.framework.case import Case
 from gradcheck_cli.layers.framework.layer import Layer
 from gradcheck_cli.layers.framework.make_problem import make_problem
-from gradcheck_cli.layers.framework.parameter import shape
+from gradcheck_cli.layers.framework.words import shape
 from gradcheck_cli.layers.vocabulary import simple
 
 if TYPE_CHECKING:

@@ -13,7 +13,8 @@ from gradcheck_cli.layers.framework.coupling import EACH, group
 from gradcheck_cli.layers.framework.drawing import multiple
 from gradcheck_cli.layers.framework.layer import Layer
 from gradcheck_cli.layers.framework.make_problem import make_problem
-from gradcheck_cli.layers.framework.parameter import real, size
+from gradcheck_cli.layers.framework.parameter import size
+from gradcheck_cli.layers.framework.words import real
 from gradcheck_cli.layers.layernorm import layernorm_backward, layernorm_forward
 from gradcheck_cli.layers.normalisation import absolute, absolute_dx, batch_mean, by_feature
 from gradcheck_cli.layers.normalisation_faults import Normalisation, faults, forward_faults

@@ -11,7 +11,8 @@ from gradcheck_cli.layers.framework.axes import CLASS, declare
 from gradcheck_cli.layers.framework.case import Case
 from gradcheck_cli.layers.framework.layer import Layer
 from gradcheck_cli.layers.framework.make_problem import make_problem
-from gradcheck_cli.layers.framework.parameter import real, size
+from gradcheck_cli.layers.framework.parameter import size
+from gradcheck_cli.layers.framework.words import real
 from gradcheck_cli.layers.vocabulary import simple
 
 if TYPE_CHECKING:

@@ -10,7 +10,8 @@ from gradcheck_cli.layers.batchnorm_faults import batch_faults, batch_forward_fa
 from gradcheck_cli.layers.framework.axes import declare
 from gradcheck_cli.layers.framework.case import Case
 from gradcheck_cli.layers.framework.layer import Layer
-from gradcheck_cli.layers.framework.parameter import choice, real, size
+from gradcheck_cli.layers.framework.parameter import size
+from gradcheck_cli.layers.framework.words import choice, real
 from gradcheck_cli.layers.vocabulary import simple
 
 if TYPE_CHECKING:

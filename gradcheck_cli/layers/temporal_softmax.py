@@ -17,7 +17,8 @@ from gradcheck_cli.layers.framework.case import Case
 from gradcheck_cli.layers.framework.fault import Fault
 from gradcheck_cli.layers.framework.layer import Layer
 from gradcheck_cli.layers.framework.make_problem import make_problem
-from gradcheck_cli.layers.framework.parameter import real, size
+from gradcheck_cli.layers.framework.parameter import size
+from gradcheck_cli.layers.framework.words import real
 from gradcheck_cli.layers.softmax import softmax_loss
 from gradcheck_cli.layers.vocabulary import simple
 
@@ -82,6 +83,7 @@ def problem(case: TemporalSoftmaxCase) -> Problem:
             "mask": mask.reshape(case.N, case.T),
         },
         source=source,
+        zeros=() if case.shift else ("x",),  # a score of 0 among those of 1000 is no shift
         reference=(temporal_softmax_loss,),
         scale=lambda x, y, mask: (softmax.scale(x[mask], y[mask]) * mask.sum() / len(x),),
         gradient_scale=_gradient_scale,

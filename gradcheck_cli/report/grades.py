@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
-from gradcheck_cli.report.rows import Row, Rows
 from gradcheck_cli.report.words import STYLES, word
 from gradcheck_cli.result import Verdict
 from gradcheck_cli.text import clean
-from gradcheck_cli.way import Way
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from gradcheck_cli.report.rows import Rows
     from gradcheck_cli.result import CaseResult
+    from gradcheck_cli.way import Way
 
 #: Characters of a reason in a row: some lines, as a terminal is wide.
 _LONGEST = 400
@@ -81,6 +81,8 @@ class Grades:
         if result.verdict is Verdict.PASS:
             grade.remarks.update(causes)
         elif reason := "; ".join(causes) or result.reason:
+            from gradcheck_cli.way import Way  # only for cases that fail
+
             grade.reasons.setdefault(Way.of(result), Counter())[reason] += 1
 
     def lines(self) -> Iterator[Text]:
@@ -94,6 +96,8 @@ class Grades:
 
     def table(self, *, layers: bool) -> Rows:
         """Make the table; with a column that says which layer it is, if that is asked for."""
+        from gradcheck_cli.report.rows import Row, Rows  # only where the table is shown
+
         short = _short([name for name, _ in self._grades])
         rows = [
             Row(

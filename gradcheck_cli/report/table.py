@@ -12,7 +12,6 @@ from rich.text import Text
 
 from gradcheck_cli.report.console import make_console
 from gradcheck_cli.report.grades import Grades
-from gradcheck_cli.report.picture import shaded
 from gradcheck_cli.report.skipped import Skipped
 from gradcheck_cli.report.words import STYLES, word
 from gradcheck_cli.result import Verdict
@@ -172,12 +171,15 @@ class TableReport:
 
     def _pictures(self, rows: list[ArrayResult]) -> None:
         """Print the pictures of what is wrong in part, side by side as far as there is room."""
+        if not any(row.picture for row in rows):
+            return
+        from rich.columns import Columns  # only pictures need it
+
+        from gradcheck_cli.report.picture import shaded
+
         ascii_only = self._console.options.ascii_only
         drawn = [shaded(row.name, row.picture, ascii_only=ascii_only) for row in rows if row.picture]
-        if drawn:
-            from rich.columns import Columns  # only pictures need it
-
-            self._console.print(Columns(drawn, padding=(0, 3)))
+        self._console.print(Columns(drawn, padding=(0, 3)))
 
     def _arrays(self, row: ArrayResult) -> None:
         if row.arrays is None:

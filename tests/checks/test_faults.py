@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -23,13 +24,20 @@ if TYPE_CHECKING:
 SMALLEST = {"float16": 1e-2, "float32": 1e-3, "float64": 1e-9, "longdouble": 1e-12}
 
 
+@cache
+def exact_gradients(case: ConvCase) -> dict[str, Any]:
+    posed = problem(case)
+    x, w, _ = posed.inputs.values()
+    return dict(zip(("dx", "dw", "db"), slow_conv.backward(case, posed.cotangent, x, w), strict=True))
+
+
 def wrong_gradients(case: ConvCase, pair: Pair) -> set[str]:
     """Work out from the definition which gradients a pair gets wrong: beyond every rounding of its dtype."""
     posed = problem(case)
     x, w, b = posed.inputs.values()
     _, cache = pair[0](x, w, b, dict(posed.parameters or {}))
     returned = dict(zip(("dx", "dw", "db"), pair[1](posed.cotangent, cache), strict=False))
-    exact = dict(zip(("dx", "dw", "db"), slow_conv.backward(case, posed.cotangent, x, w), strict=True))
+    exact = exact_gradients(case)
     return {name for name, want in exact.items() if not _equal(returned.get(name), want, case.dtype)}
 
 
@@ -62,9 +70,8 @@ def test_faults_fail_where_they_matter_and_only_there(fault: str) -> None:
 
 @pytest.mark.parametrize("dtype", SMALLEST)
 @pytest.mark.parametrize("name", ["dx", "dw"])
-@pytest.mark.parametrize("seed", range(5))
-def test_one_element_slightly_off_is_found(name: str, dtype: str, seed: int) -> None:
-    cases = [replace(case, dtype=dtype, seed=seed) for case in standard()]
+def test_one_element_slightly_off_is_found(name: str, dtype: str) -> None:
+    cases = [replace(case, dtype=dtype, seed=seed) for seed, case in enumerate((*standard(), *standard()[:4]))]
     if dtype == "float16":
         cases = [case for case in cases if _outweighs_rounding(case, name)]
         assert len(cases) >= 2

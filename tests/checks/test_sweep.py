@@ -103,7 +103,8 @@ def test_the_method_changes_the_price_alone() -> None:
     dense, colored = (swept(method=method).sweeps["dx"] for method in ("dense", "colored"))
     assert dense.evaluations == 2 + 2 * 96 * ROWS
     for one, other in zip(dense.errors, colored.errors, strict=True):
-        assert (one.step, one.source) == (other.step, other.source)
+        assert one.step == other.step
+        assert one.source == other.source or max(one.error, other.error) < 1e-15  # one of them is 0
         assert one.error == pytest.approx(other.error, rel=1e-3, abs=1e-15)
 
 

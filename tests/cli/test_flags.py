@@ -166,9 +166,10 @@ def test_quiet_is_one_line(convcheck: Program, flags: tuple[str, ...]) -> None:
 
 
 def test_quiet_is_one_line_of_a_failure_too(convcheck: Program, layer_file: LayerFile) -> None:
-    run = convcheck(layer_file(("return dx, dw, db", "return dx, 2 * dw, db")), *TINY, "--N", "1,2", "-q")
+    path = layer_file(("return dx, dw, db", "return dx, 2 * dw, db"))
+    run = convcheck(path, *TINY, "--N", "1,2", "-q")
     assert run.returncode == 1
-    assert run.stdout == "FAIL 0/2 layers.py:conv_forward,conv_backward: dw is 2 times the derivative\n"
+    assert run.stdout == f"FAIL 0/2 {path}:conv_forward,conv_backward: dw is 2 times the derivative\n"
     assert run.stdout.count("\n") == 1
 
 

@@ -124,7 +124,7 @@ def test_words_and_reals_of_other_layers_are_drawn_shrunk_and_replayed(gradcheck
     assert (run.returncode, run.stderr) == (1, "")
     assert {result["case"]["mode"] for result in report["results"] if result["verdict"] == "pass"} == {"train", "test"}
     told = [result for result in report["results"] if "smallest" in result]
-    settings = {"mode": "test", "eps": 1e-5, "momentum": 0.5, "dtype": "float64", "seed": 0}
+    settings = {"T": 1, "mode": "test", "eps": 1e-5, "momentum": 0.5, "dtype": "float64", "seed": 0}
     assert [result["case"] for result in told] == [{"N": 2, "D": 1, **settings}]
     assert_same({name: value for name, value in told[0].items() if name != "smallest"}, tmp_path)
 

@@ -331,7 +331,9 @@ def test_prints_are_shown_on_request(convcheck: Program, layer_file: LayerFile) 
     assert report_of(run)["summary"]["pass"] == 1
     title, *lines = run.stderr.splitlines()
     assert title == f"{path}:conv_forward,conv_backward printed, in 1x1x3x3 * 1x1x3x3 stride 1 pad 1:"
-    assert set(lines) == {"loaded", "print forward", "write forward", "print backward", "write backward", ""}
+    assert {line for line in lines if not line.endswith("lines left out")} == {
+        *("loaded", "print forward", "write forward", "print backward", "write backward", "")
+    }
     assert convcheck(path, *SMALL).stderr == ""
 
 

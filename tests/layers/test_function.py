@@ -15,7 +15,7 @@ from gradcheck_cli import FunctionCase, Verdict, check
 from gradcheck_cli.cases.shard import Shard
 from gradcheck_cli.checks.check import check_case
 from gradcheck_cli.checks.settings import Settings
-from gradcheck_cli.implementation.find import plain
+from gradcheck_cli.implementation.plain import plain
 from gradcheck_cli.layers.function import LAYER, damped, damped_grad, problem
 from gradcheck_cli.report.json import encode, strict
 from gradcheck_cli.report.json import schema as report_schema

@@ -92,10 +92,9 @@ def test_references_are_what_the_definition_says(name: str) -> None:
             assert (abs(gradient - slow[key]) <= 1e-13 * (1e-3 + abs(slow[key]) + known)).all(), (case, key)
 
 
-@pytest.mark.parametrize("dtype", ["float16", "float32", "float64", "longdouble"])
 @pytest.mark.parametrize("name", OTHERS)
-def test_references_pass(name: str, dtype: str) -> None:
-    for seed in range(3):
+def test_references_pass(name: str) -> None:
+    for seed, dtype in enumerate(("float16", "float32", "float64", "longdouble")):
         for case in LAYERS[name].standard():
             result = check(replace(case, dtype=dtype, seed=seed))
             assert result.passed, result.summary()
@@ -122,7 +121,7 @@ def test_kinks_near_by_fail_no_right_layer(name: str, numbers: dict[str, Any], s
 @pytest.mark.parametrize("dtype", ["float16", "float64"])
 @pytest.mark.parametrize("scale", [1.0, 10.0, 1000.0])
 def test_no_margin_is_near_its_kink_and_one_is_missed(scale: float, dtype: str) -> None:
-    for seed in range(200):
+    for seed in range(100):
         problem = LAYERS["svm"].problem(SvmCase(N=3, C=4, scale=scale, dtype=dtype, seed=seed))
         x, y = problem.inputs["x"].astype(float), problem.inputs["y"]
         margins = [x[n, c] - x[n, y[n]] + 1 for n, c in np.ndindex(x.shape) if c != y[n]]
@@ -149,7 +148,7 @@ def test_couplings_cost_what_they_promise(name: str) -> None:
 def test_faults_are_caught(fault: Any) -> None:
     layer = LAYERS[fault.layer]
     smallest_first = sorted(layer.standard(), key=lambda case: layer.problem(case).expected.size)
-    for seed in range(10):
+    for seed in range(2):
         results = (check(replace(case, seed=seed), fault.functions) for case in smallest_first)
         codes = (
             {diagnosis.code for diagnosis in result.diagnosis} for result in results if result.verdict == Verdict.FAIL

@@ -17,6 +17,10 @@ NAMES = (
 )
 
 
+#: The size of relative errors, 0 for other numbers, and the dtype; they take turns in two geometries.
+ERRORS = ((1e-9, "float64"), (0.1, "float64"), (0.0, "float64"), (1e-2, "float32"))
+
+
 def spoilt(array: Any, source: Any, size: float) -> Any:
     """Return an array with errors of a size relative to each element; with other numbers in its place if that is 0."""
     if not isinstance(array, np.ndarray | np.generic) or np.asarray(array).dtype.kind != "f":
@@ -31,7 +35,7 @@ def test_noise_and_other_numbers_have_no_cause(name: str) -> None:
     functions = next(iter(layer.builtin.values()))
     cases = [case for case in layer.standard() if layer.problem(case).inputs[layer.owed[0]].size >= 12][:2]
     for number, case in enumerate(cases):
-        for size, dtype in ((1e-9, "float64"), (0.1, "float64"), (0.0, "float64"), (1e-2, "float32")):
+        for size, dtype in ERRORS[number::2]:
             source = np.random.default_rng(number)
 
             def wrong(*given: Any, size: float = size, source: Any = source) -> Any:

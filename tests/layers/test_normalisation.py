@@ -206,11 +206,10 @@ def test_sums_over_too_few_axes_are_caught(layer: str, over: str, wrong: str) ->
         return dx, dgamma, TOO_FEW[over](dout)
 
     assert cases
-    for seed in range(3):
-        for case in cases:
-            result = check(replace(case, seed=seed), (forward, backward))
-            verdicts = {name for name, gradient in result.gradients.items() if gradient.verdict is Verdict.FAIL}
-            assert verdicts == {f"d{wrong}"}, case.label()
+    for seed, case in enumerate(cases):
+        result = check(replace(case, seed=seed), (forward, backward))
+        verdicts = {name for name, gradient in result.gradients.items() if gradient.verdict is Verdict.FAIL}
+        assert verdicts == {f"d{wrong}"}, case.label()
 
 
 @pytest.mark.parametrize("layer", ["layernorm", "groupnorm"])
@@ -265,7 +264,7 @@ def test_no_cache_in_test_mode_is_judged_by_forward_alone(layer: str, empty: Any
         calls.append(given)
         return forward(*given)
 
-    for dtype in ("float16", "float32", "float64"):
+    for dtype in ("float16", "float32", "float64") if empty is None else ("float64",):
         for case in LAYERS[layer].standard():
             calls.clear()
             result = check(replace(case, dtype=dtype), (counted, backward))
@@ -378,12 +377,11 @@ def test_wrong_statistics_are_not_another_function(layer: str, wrong: tuple[str,
 @pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
 @pytest.mark.parametrize("layer", ["batchnorm", "spatial-batchnorm"])
 def test_what_is_said_of_a_right_forward_is_said_of_its_output(layer: str, dtype: str) -> None:
-    for seed in range(3):
-        for case in LAYERS[layer].standard():
-            result = check(replace(case, dtype=dtype, seed=seed))
-            assert result.forward is not None
-            assert result.forward.name == "out"
-            assert result.forward.expected_shape == result.gradients["dx"].expected_shape
+    for seed, case in enumerate(LAYERS[layer].standard()):
+        result = check(replace(case, dtype=dtype, seed=seed))
+        assert result.forward is not None
+        assert result.forward.name == "out"
+        assert result.forward.expected_shape == result.gradients["dx"].expected_shape
 
 
 @pytest.mark.parametrize("slip", ["sample_variance", "variance_path_twice"])

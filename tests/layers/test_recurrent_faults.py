@@ -171,9 +171,9 @@ TIME_SLIPS = {
 
 
 def assert_named(layer: str, functions: Any, code: str | None) -> None:
-    """Assert that a slip has its code, and no other, in three geometries and in float32."""
+    """Assert that a slip has its code, and no other, in two geometries and in float32."""
     small = sorted(LAYERS[layer].standard(), key=lambda case: LAYERS[layer].problem(case).expected.size)
-    cases = [case for case in small if case.geometry.get("T") != 1][1:4]
+    cases = [case for case in small if case.geometry.get("T") != 1][1:3]
     named = 0
     for case in (*cases, replace(cases[-1], dtype="float32")):
         result = check(replace(case, seed=3), functions)
@@ -181,7 +181,7 @@ def assert_named(layer: str, functions: Any, code: str | None) -> None:
         assert codes <= {code}, (case.label(), case.dtype, result.diagnosis)
         assert code is not None or result.passed, result.summary()
         named += bool(codes)
-    assert code is None or named >= 3
+    assert code is None or named >= 2
 
 
 @pytest.mark.parametrize("slip", LSTM_SLIPS)

@@ -32,7 +32,7 @@ def wrong_at_zeros(
     returned: Mapping[str, object], found: Gradients, problem: Problem, dtype: str, settings: Settings
 ) -> Diagnosis | None:
     """Name the one gradient that fails, if its wrong elements are those of an input of 0; else None."""
-    failing = [name for name in problem.differentiable if found.results[f"d{name}"].verdict is Verdict.FAIL]
+    failing = [name for name in problem.differentiable if _fails(found, name)]
     if len(failing) != 1:
         return None
     (name,) = failing
@@ -44,3 +44,9 @@ def wrong_at_zeros(
         expected = found.derivatives[name]
         wrong |= judge_elements(array.astype(expected.value.dtype), expected, dtype, settings).wrong
     return at_zero(name) if wrong.any() and not (wrong & ~zeros).any() else None
+
+
+def _fails(found: Gradients, name: str) -> bool:
+    """Tell whether a gradient is wrong; none is owed where nothing is learned."""
+    result = found.results.get(f"d{name}")
+    return result is not None and result.verdict is Verdict.FAIL

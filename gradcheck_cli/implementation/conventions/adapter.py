@@ -8,8 +8,12 @@ from typing import TYPE_CHECKING
 from gradcheck_cli.implementation.conventions.gradient import own_gradient
 from gradcheck_cli.implementation.conventions.loss import loss_function
 from gradcheck_cli.implementation.conventions.pair import function_pair
-from gradcheck_cli.implementation.implementation import ImplementationError, call, described
-from gradcheck_cli.implementation.load import ImplementationNotFoundError
+from gradcheck_cli.implementation.implementation import (
+    ImplementationError,
+    ImplementationNotFoundError,
+    call,
+    described,
+)
 from gradcheck_cli.implementation.slots import MisfitError
 
 if TYPE_CHECKING:

@@ -16,6 +16,7 @@ from gradcheck_cli.implementation.implementation import (
 )
 from gradcheck_cli.implementation.layout import Layout
 from gradcheck_cli.implementation.members import parameter_places
+from gradcheck_cli.implementation.signature import signature_of
 from gradcheck_cli.implementation.slots import (
     MisfitError,
     Slot,
@@ -25,7 +26,6 @@ from gradcheck_cli.implementation.slots import (
     cotangent_names,
     forward_slots,
     parameters_of,
-    signature_of,
     written,
 )
 from gradcheck_cli.implementation.trial import problems

@@ -24,8 +24,15 @@ from gradcheck_cli.implementation.binding import (
 )
 from gradcheck_cli.implementation.context import Context, by_place, output_and_cache
 from gradcheck_cli.implementation.conventions.pair import by_input, function_pair
-from gradcheck_cli.implementation.implementation import Implementation, ImplementationError, described, name_of
-from gradcheck_cli.implementation.layout import Layout, Misshapen, layouts
+from gradcheck_cli.implementation.implementation import (
+    Implementation,
+    ImplementationError,
+    Misshapen,
+    described,
+    name_of,
+)
+from gradcheck_cli.implementation.layout import Layout, layouts
+from gradcheck_cli.implementation.signature import signature_of
 from gradcheck_cli.implementation.slots import (
     Slot,
     SlotKind,
@@ -33,7 +40,6 @@ from gradcheck_cli.implementation.slots import (
     cotangent_names,
     forward_slots,
     is_context,
-    signature_of,
     written,
 )
 from gradcheck_cli.layers.framework.layer import fresh

@@ -17,7 +17,7 @@ from gradcheck_cli.implementation.implementation import (
     listed,
     name_of,
 )
-from gradcheck_cli.implementation.slots import signature_of
+from gradcheck_cli.implementation.signature import signature_of
 from gradcheck_cli.layers.framework.layer import fresh
 
 if TYPE_CHECKING:

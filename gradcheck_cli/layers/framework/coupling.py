@@ -45,7 +45,7 @@ class Relation:
 
 
 #: Each index reaches all outputs, as far as the other axes let it: a colour for each.
-EACH = Relation((), np.arange)
+EACH = Relation((), lambda size: np.arange(size))  # noqa: PLW0108  # `np.arange` alone would import NumPy here
 
 
 def same(axis: Axis) -> Relation:
@@ -117,12 +117,19 @@ def _couple(shape: Shape, relations: Sequence[Relation], outputs: Sequence[tuple
         for axes, _ in outputs
     ]
 
+    gaps = any(indices.min(initial=0) < 0 for indices in owners)
+
     def owner(color: int) -> Array:
-        digits = np.unravel_index(color, counts)
+        digits = []
+        for count in reversed(counts):  # as `np.unravel_index`, which takes longer for a single number
+            color, digit = divmod(color, count)
+            digits.append(digit)
+        digits.reverse()
         found: list[Array] = [
-            np.maximum(reduce(np.add, [table[digit] for table, digit in zip(laid, digits, strict=True)]), -1)
-            for laid in tables
+            reduce(np.add, [table[digit] for table, digit in zip(laid, digits, strict=True)]) for laid in tables
         ]
+        if gaps:
+            found = [np.maximum(one, -1) for one in found]
         if len(found) == 1:
             return found[0]  # with its axes, of which those with one owner are cheap
         return np.concatenate(

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from gradcheck_cli.layers.framework.parameter import Choice, Real, Shape, Whole
+from gradcheck_cli.layers.framework.parameter import Whole
 
 if TYPE_CHECKING:
     from gradcheck_cli.layers.framework.case import Case
@@ -66,6 +66,8 @@ def corners(case: type[Case], given: Given) -> list[Callable[[Any], bool]]:
 
 def _drawn(parameter: Parameter, draw: Draw) -> Any:
     """Draw a value: of reals one that is known to matter, most are of no interest; a pair of two equal numbers."""
+    from gradcheck_cli.layers.framework.words import Choice, Real, Shape  # only --fuzz draws
+
     match parameter:
         case Whole():
             return draw(parameter.minimum, parameter.minimum + _SPREAD)
@@ -78,6 +80,8 @@ def _drawn(parameter: Parameter, draw: Draw) -> Any:
 
 
 def _kinds(parameter: Parameter, given: Sequence[Any] | None) -> list[Callable[[Any], bool]]:
+    from gradcheck_cli.layers.framework.words import Choice, Real, Shape
+
     match parameter:
         case Whole():
             least = parameter.normalise(parameter.minimum) if given is None else min(given)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import product
-from typing import Any
+from typing import Any, ClassVar
 
-from gradcheck_cli.layers.framework.parameter import Interval, Shape, Word, declared
+from gradcheck_cli.layers.framework.parameter import Word, declared
+from gradcheck_cli.layers.framework.words import Interval, Shape
 
 
 class Named(Mapping[str, Any]):
@@ -35,6 +36,8 @@ class Named(Mapping[str, Any]):
 @dataclass(frozen=True, kw_only=True)
 class ByName(Word):
     """Values by name, of which each has a flag for itself: `--shape x=2,3 --shape w=3x4`."""
+
+    repeated: ClassVar[bool] = True
 
     metavar: str = field(default="", init=False)
     each: Callable[[str], Word]  #: what a value may be, by what it is called

@@ -1,0 +1,118 @@
+"""The programs without an interpreter's start: a copy of this process, made when its modules are loaded, runs them.
+
+A copy has descriptors, signal handlers, module state and an exit code of its own, as a program has. What differs from a
+program is how it starts: tests of the start (`tests/cli/test_flags.py`, `test_streams.py`), of terminals and of
+signals run the installed executables.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import faulthandler
+import importlib
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import traceback
+import warnings
+from typing import TYPE_CHECKING, NoReturn
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+    from typing import IO
+
+#: What most runs import, loaded before the first copy is made. Importing `cli.main` itself starts a program.
+_LOADED = (
+    "json",
+    "multiprocessing.sharedctypes",
+    "numpy.random",
+    "rich.progress",
+    "gradcheck_cli.cli.commands",
+    "gradcheck_cli.cli.run",
+    "gradcheck_cli.engine.guarded",
+    "gradcheck_cli.layers.conv",
+    "gradcheck_cli.report.grades",
+    "gradcheck_cli.report.json",
+    "gradcheck_cli.report.table",
+)
+
+
+def run_program(
+    program: str, args: Sequence[str | Path], folder: Path, environment: Mapping[str, str], *, timeout: float = 60
+) -> subprocess.CompletedProcess[str]:
+    """Run `convcheck` or `gradcheck` in a folder, with nothing on stdin; return its exit code and what it wrote.
+
+    Raises:
+        subprocess.TimeoutExpired: it did not end within `timeout` seconds.
+    """
+    for name in _LOADED:
+        importlib.import_module(name)
+    command = [program, *map(str, args)]
+    with tempfile.TemporaryFile() as stdout, tempfile.TemporaryFile() as stderr:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        child = os.fork()
+        if child == 0:
+            _become(command, folder, environment, stdout, stderr)
+        code = _wait(child, command, timeout)
+        texts = []
+        for stream in stdout, stderr:
+            stream.seek(0)
+            texts.append(stream.read().decode().replace("\r\n", "\n"))
+    return subprocess.CompletedProcess(command, code, *texts)
+
+
+def _wait(child: int, command: list[str], timeout: float) -> int:
+    deadline, pause = time.monotonic() + timeout, 0.001
+    while True:
+        ended, status = os.waitpid(child, os.WNOHANG)
+        if ended:
+            return os.waitstatus_to_exitcode(status)
+        if time.monotonic() > deadline:
+            os.kill(child, signal.SIGKILL)
+            os.waitpid(child, 0)
+            raise subprocess.TimeoutExpired(command, timeout)
+        time.sleep(pause)
+        pause = min(2 * pause, 0.02)
+
+
+def _become(
+    command: list[str], folder: Path, environment: Mapping[str, str], stdout: IO[bytes], stderr: IO[bytes]
+) -> NoReturn:
+    """Be the program from here on, free of what the test runner has changed in this process."""
+    code = 1
+    try:
+        atexit._clear()
+        faulthandler.disable()
+        for descriptor, source in enumerate((os.open(os.devnull, os.O_RDONLY), stdout.fileno(), stderr.fileno())):
+            os.dup2(source, descriptor)
+        sys.stdin = os.fdopen(0, encoding="utf-8", closefd=False)
+        sys.stdout = os.fdopen(1, "w", encoding="utf-8", closefd=False)
+        sys.stderr = os.fdopen(2, "w", encoding="utf-8", errors="backslashreplace", closefd=False)
+        sys.excepthook = sys.__excepthook__
+        warnings.resetwarnings()
+        for category in DeprecationWarning, PendingDeprecationWarning, ImportWarning, ResourceWarning:
+            warnings.simplefilter("ignore", category)
+        sys.meta_path[:] = [finder for finder in sys.meta_path if not type(finder).__module__.startswith("_pytest")]
+        os.chdir(folder)
+        os.environ.clear()
+        os.environ.update(environment)
+        sys.argv = list(command)
+        main = importlib.import_module("gradcheck_cli.cli.main")
+        try:
+            getattr(main, command[0])()
+        except SystemExit as end:
+            code = end.code if isinstance(end.code, int) else 0 if end.code is None else 1
+        atexit._run_exitfuncs()
+    except BaseException:  # noqa: BLE001  # a traceback instead of a second run of the tests
+        traceback.print_exc()
+    finally:
+        for stream in sys.stdout, sys.stderr:
+            with contextlib.suppress(Exception):
+                stream.flush()
+        os._exit(code)
