@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import random
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeGuard
 
 import numpy as np
 
@@ -306,13 +306,17 @@ def _accumulated(names: Sequence[str], when: str) -> str:
 
 
 def _difference(one: object, other: object) -> float:
-    """The root mean square difference of two outputs, 0 where they are none."""
-    if isinstance(one, np.ndarray) and isinstance(other, np.ndarray) and one.shape == other.shape:
+    """The root mean square difference of two outputs, 0 where they are no arrays of numbers."""
+    if _is_numeric(one) and _is_numeric(other) and one.shape == other.shape:
         if (one == other).all():
             return 0.0
         with np.errstate(invalid="ignore"):  # infinities
             return root_mean_square(one.astype(working_dtype(one.dtype)) - other)
     return 0.0
+
+
+def _is_numeric(value: object) -> TypeGuard[Array]:
+    return isinstance(value, np.ndarray) and value.dtype.kind in "biufc"
 
 
 def _alike(one: Array, other: Array) -> bool:

@@ -9,6 +9,7 @@ interrupts.install()  # before imports that take a while: a Ctrl-C within them p
 from gradcheck_cli.cli import streams  # noqa: E402
 
 streams.settle()
+streams.forget_odd_sizes()
 
 import gc  # noqa: E402
 import sys  # noqa: E402

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
     from _typeshed import ReadableBuffer
 
+#: Digits of a width in columns, and a height in lines, that somebody may mean.
+_MOST_DIGITS = 4
+
 _closed: set[int] = set()  # of descriptors 0 to 2, those that a shell had closed, with `>&-`
 
 
@@ -37,6 +40,14 @@ def settle() -> None:
         sys.stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115  # for the whole run
     sys.stdout = open_stdout(1)
     sys.stderr = _text(_Lenient(2, "wb", closefd=False), sys.stderr)
+
+
+def forget_odd_sizes() -> None:
+    """Forget COLUMNS and LINES where they are no numbers that a table can be laid out in."""
+    for name in "COLUMNS", "LINES":
+        value = os.environ.get(name, "")
+        if not (value.isascii() and value.isdigit() and len(value) <= _MOST_DIGITS):
+            os.environ.pop(name, None)
 
 
 def open_stdout(descriptor: int, errors: str | None = None) -> TextIO:

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import re
-import sys
 from dataclasses import dataclass
 
 from gradcheck_cli.guard.frames import bug_text, own_frames, raised_by_user
+from gradcheck_cli.guard.originals import put_back
 from gradcheck_cli.implementation.implementation import ImplementationError, ImplementationNotFoundError
 from gradcheck_cli.text import clean, text_of, type_name
-
-#: Modules whose functions the checker uses, and user code could replace; and what they were before it could.
-_USED = ("builtins", "math", "os", "random", "time", "numpy", "numpy.random", "numpy.linalg")
-_ORIGINAL: dict[str, dict[str, object]] = {}
 
 #: What NumPy says of sizes that no array can have, as a ValueError.
 _TOO_LARGE = re.compile("array is too big|Maximum allowed (dimension|size) exceeded|too large to (be )?allocate")
 
 _NO_MEMORY = "there is not enough memory; give smaller sizes, or --memory more, up to what the machine has"
+
+
+#: Of what a machine has no more: files that are open, processes, memory for one, space on a disk.
+_EXHAUSTED = (errno.EMFILE, errno.ENFILE, errno.EAGAIN, errno.ENOMEM, errno.ENOSPC)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,7 +32,11 @@ class Blame:
 
 
 def blame(error: BaseException) -> Blame:
-    """Say what ended a case. To be called while the exception is handled."""
+    """Say what ended a case. To be called while the exception is handled.
+
+    What user code has replaced of what the checker uses is put back, or there would be nothing to say it with.
+    """
+    replaced = put_back()
     said = clean(f"{type_name(error)}: {text_of(error)}".rstrip(": "))
     frames = own_frames(error)
     if isinstance(error, ImplementationNotFoundError):
@@ -43,12 +49,12 @@ def blame(error: BaseException) -> Blame:
         return Blame(reason=f"arrays of these sizes cannot be made ({said}); give smaller ones", traceback=frames)
     if isinstance(error, RecursionError):
         return Blame(reason="what the implementation returned is nested too deeply (RecursionError)", traceback=frames)
+    if isinstance(error, OSError) and error.errno in _EXHAUSTED and not raised_by_user(error):
+        return Blame(reason=f"the system refuses what the checker needs: {os.strerror(error.errno)}")
     if raised_by_user(error) or not isinstance(error, Exception):
         return Blame(reason=f"the implementation raised {said}", traceback=frames)
-    if replaced := _replaced():
-        return Blame(
-            reason=f"the implementation replaced {replaced}, which the checker uses ({said})", traceback=frames
-        )
+    if replaced:
+        return Blame(reason=f"the implementation replaced {replaced}, which the checker uses ({said})")
     return bug(error)
 
 
@@ -56,18 +62,3 @@ def bug(error: BaseException) -> Blame:
     """Report a bug in the checker. To be called while the exception is handled."""
     said = clean(f"{type_name(error)}: {text_of(error)}".rstrip(": "))
     return Blame(reason=f"a bug in the checker: {said}", bug=bug_text())
-
-
-def remember_originals() -> None:
-    """Note what is in the modules that the checker uses, before user code is run."""
-    _ORIGINAL.update({name: dict(vars(sys.modules[name])) for name in _USED if name in sys.modules})
-
-
-def _replaced() -> str | None:
-    """Name a function of Python's or NumPy's in whose place user code has put another."""
-    for module, original in _ORIGINAL.items():
-        now = vars(sys.modules.get(module, sys))
-        for name, value in original.items():
-            if callable(value) and now.get(name) is not value:
-                return f"{module}.{name}"
-    return None

@@ -130,7 +130,7 @@ def guarded(spec: str, limits: Limits) -> GuardedProcess:
 
     home, _ = split(spec)
     if _guard is None or _guard[0] != (home, limits):
-        from gradcheck_cli.engine.blame import remember_originals
+        from gradcheck_cli.guard.originals import remember_originals
         from gradcheck_cli.guard.process import GuardedProcess  # 20 ms
 
         let_go()

@@ -76,6 +76,12 @@ def in_guarded_process() -> bool:
     return _clock is not None
 
 
+def pass_on_interrupt(error: BaseException) -> None:
+    """Raise an exception of user code again if it may be Ctrl-C; any other, even SystemExit, means that it failed."""
+    if isinstance(error, KeyboardInterrupt) and not in_guarded_process():
+        raise error
+
+
 def begin_call() -> None:
     """Note that a function or method of the user's is called; to be followed by `end_call`."""
     if _clock is not None:

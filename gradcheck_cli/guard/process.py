@@ -12,9 +12,10 @@ import struct
 import sys
 import time
 from multiprocessing import connection
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gradcheck_cli.guard.child import serve
+from gradcheck_cli.guard.child import CUT_OFF, serve
 from gradcheck_cli.guard.clock import Clock
 from gradcheck_cli.guard.faults import ASK, MOST, crash_stack, main_stack
 from gradcheck_cli.guard.frames import is_user_code
@@ -34,6 +35,12 @@ _GRACE = 2.0
 
 #: Seconds until the fault handler of a process that was asked for its stack begins to answer, and between two writes.
 _BEGINS, _GOES_ON = 1.0, 0.1
+
+#: How often it is looked for what a process has started, when that is ended.
+_ROUNDS = 5
+
+#: Seconds between two looks at whether a process has ended.
+_PAUSE = 0.005
 
 #: How often in a row user code must be seen running outside of a call, a time limit apart each, to be called hung.
 _STRIKES = 2
@@ -96,6 +103,8 @@ class GuardedProcess:
             raise self._died("wrote into the connection to the checker") from error
         if kind == "expected":
             raise what
+        if kind == "replaced":
+            raise self._died(f"replaced {what}, which the checker uses")
         if kind == "bug":
             raise BugError(what)
         return what
@@ -109,16 +118,18 @@ class GuardedProcess:
         """End the process and all that it started."""
         if self._process is None:
             return
-        process, self._process = self._process, None
-        atexit.unregister(self.close)
+        process = self._process
         if process.pid is not None:
+            _end_descendants(process.pid)
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 if hasattr(os, "killpg"):
                     os.killpg(process.pid, signal.SIGKILL)
             process.kill()
-        process.join()
+            process.join()
         for end in (self._calls, self._printed, self._faults):
             end.close()
+        self._process = None  # only now: Ctrl-C within this leaves it to the end of the program
+        atexit.unregister(self.close)
 
     def _start(self) -> None:
         if self._process is not None and self._process.is_alive():
@@ -135,8 +146,9 @@ class GuardedProcess:
         for stream in (sys.stdout, sys.stderr):
             stream.flush()  # or the child would print it too
         self._process = context.Process(target=serve, args=(theirs, prints, faults, self._clock, self.limits))
+        # Before it is started, for Ctrl-C may come next; and before multiprocessing's own, which waits for it.
+        atexit.register(self.close)
         self._process.start()
-        atexit.register(self.close)  # before multiprocessing's own, which waits for processes that nobody ends
         for end in (theirs, prints, faults):
             end.close()
         self.starts += 1
@@ -203,17 +215,49 @@ class GuardedProcess:
         process, imported = self._process, self._clock.read().imported
         assert process is not None
         if reason is None and stack is None:
-            process.join(_GRACE)
+            _await_end(process)
         self._drain_all()
         code = process.exitcode
         self.close()
+        if stack is not None:
+            late = f"was stopped after {self.limits.seconds:g} s"
+            return DiedError(late, stack, late=True, imported=imported)
         if reason is not None:
             return DiedError(reason, [], imported=imported)
-        if stack is not None or code is None:
-            late = f"was stopped after {self.limits.seconds:g} s"
-            return DiedError(late, stack or [], late=True, imported=imported)
+        if code is None or code == CUT_OFF:
+            return DiedError("closed the connection to the checker", [], imported=imported)
         how = f"died of {describe_signal(-code)}" if code < 0 else f"ended the process with exit code {code}"
         return DiedError(how, crash_stack(self._report), imported=imported)
+
+
+def _end_descendants(pid: int) -> None:
+    """Kill what a process has started, on Linux also what has left its session. A few rounds, for it may go on."""
+    killed: set[int] = set()
+    for _ in range(_ROUNDS):
+        new = set(_descendants(pid)) - killed
+        for one in new:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.kill(one, signal.SIGKILL)
+        if not new:
+            return
+        killed |= new
+
+
+def _descendants(pid: int) -> list[int]:
+    """List the processes that descend from one; none where the system does not say."""
+    found = [pid]
+    for one in found:
+        with contextlib.suppress(OSError):  # it has ended
+            for children in Path(f"/proc/{one}/task").glob("*/children"):
+                found += [int(child) for child in children.read_text(encoding="ascii").split()]
+    return found[1:]
+
+
+def _await_end(process: BaseProcess) -> None:
+    """Wait some seconds for a process to end. `join` takes it for ended when user code has closed its descriptors."""
+    deadline = time.monotonic() + _GRACE
+    while process.exitcode is None and time.monotonic() < deadline:
+        time.sleep(_PAUSE)
 
 
 def _bound_waiting(end: Connection, seconds: float) -> None:

@@ -7,6 +7,7 @@ import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from gradcheck_cli.guard.clock import pass_on_interrupt
 from gradcheck_cli.implementation.binding import require
 from gradcheck_cli.implementation.conventions.classes import BACKWARDS, FORWARDS, class_readings
 from gradcheck_cli.implementation.conventions.functions import pair_readings
@@ -154,21 +155,20 @@ def public(loaded: Loaded, *, own: bool) -> dict[str, Any]:
 
 def _is_offered(key: str, value: Any, module: str | None) -> bool:
     """Tell whether something is public and can be called, and is defined in a module where one is given."""
-    if not _is_callable(key, value) or key.startswith("_"):
-        return False
-    home = getattr(value, "__module__", None)
-    return module is None or (isinstance(home, str) and home == module)
+    return _is_callable(key, value, module) and not key.startswith("_")
 
 
-def _is_callable(key: str, value: Any) -> bool:
-    """Tell whether something under a name can be called, and be looked at without raising."""
+def _is_callable(key: str, value: Any, module: str | None = None) -> bool:
+    """Tell whether something under a name can be called, be looked at without raising, and is of the module if any."""
     try:
         key.isidentifier()
-        getattr(value, "__module__", None)
+        home = getattr(value, "__module__", None)
         if inspect.isclass(value):
             has_passes(value)
-        return callable(value) and not is_missing(value)
-    except Exception:  # noqa: BLE001  # a metaclass or an object of the user's may raise anything
+        of_it = module is None or (isinstance(home, str) and home == module)
+        return of_it and callable(value) and not is_missing(value)
+    except BaseException as error:  # noqa: BLE001  # a metaclass or an object of the user's may raise anything
+        pass_on_interrupt(error)
         return False
 
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from gradcheck_cli.guard.clock import pass_on_interrupt
 from gradcheck_cli.implementation.candidates import Candidate, candidates, functions, partner
 from gradcheck_cli.implementation.conventions.adapter import adapted
 from gradcheck_cli.implementation.folder import Definitions, contents
@@ -17,6 +18,7 @@ from gradcheck_cli.implementation.paths import is_file, is_folder, located, why_
 from gradcheck_cli.implementation.plain import plain
 from gradcheck_cli.implementation.slots import MisfitError
 from gradcheck_cli.implementation.trial import Fit, Tried, best
+from gradcheck_cli.text import escaped
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -91,11 +93,11 @@ def load(home: str, spec: str, accepted: str) -> Loaded:
     named_as_file = path.suffix == ".py" or os.sep in home
     if named_as_file or is_file(path):
         if why := why_unreadable(path):
-            raise ImplementationNotFoundError(f"{home} is {why}: {accepted}")
+            raise ImplementationNotFoundError(f"{escaped(home)} is {why}: {accepted}")
         if is_file(path) and path.suffix != ".py" and (path.suffix or os.sep in home):
-            raise ImplementationNotFoundError(f"{home} is no Python file: {_converted(home) or accepted}")
+            raise ImplementationNotFoundError(f"{escaped(home)} is no Python file: {_converted(home) or accepted}")
         if named_as_file and not is_file(path):
-            raise ImplementationNotFoundError(f"{home}: there is no such file{_nearest(home)}")
+            raise ImplementationNotFoundError(f"{escaped(home)}: there is no such file{_nearest(home)}")
         if named_as_file:
             return load_file(home)
     if not all(part.isidentifier() for part in home.split(".")):
@@ -181,7 +183,8 @@ def named(place: Loaded, names: list[str]) -> tuple[Any, ...]:
 def _attribute(place: Loaded, name: str) -> Any:
     try:
         return getattr(place.module, name, None)
-    except Exception:  # noqa: BLE001  # a module may have a `__getattr__`, which is the user's code
+    except BaseException as error:  # noqa: BLE001  # a module may have a `__getattr__`, which is the user's code
+        pass_on_interrupt(error)
         return None
 
 
@@ -265,9 +268,9 @@ def _what_else(places: list[Loaded], names: Iterable[tuple[str, ...]] = ()) -> s
 def _nearest(home: str) -> str:
     path, folder = Path(home), located(home).parent
     if not is_folder(folder):
-        return f", nor a folder {path.parent}"
+        return f", nor a folder {escaped(str(path.parent))}"
     near = _close(path.name, [file.name for file in folder.glob("*.py")])
-    return f"; there is {path.with_name(near[0])}" if near else ""
+    return f"; there is {escaped(str(path.with_name(near[0])))}" if near else ""
 
 
 def _close(word: str, words: list[str]) -> list[str]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gradcheck_cli.implementation.candidates import pass_of
-from gradcheck_cli.implementation.paths import why_unreadable
+from gradcheck_cli.implementation.paths import read_source, why_unreadable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -50,7 +50,7 @@ def definitions(file: Path) -> Definitions:
     Raises:
         OSError: it cannot be read.
     """
-    text = file.read_text(encoding="utf-8", errors="replace")
+    text = "\n".join(read_source(file).decode(errors="replace").splitlines())
     found = re.findall(r"^([ \t]*)(?:async[ \t]+)?(?:def|class)[ \t]+(\w+)", text, re.MULTILINE)
     return Definitions(
         outermost=tuple(name for indent, name in found if not indent),

@@ -16,13 +16,13 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
 
-from gradcheck_cli.guard.clock import in_guarded_process
+from gradcheck_cli.guard.clock import pass_on_interrupt
 from gradcheck_cli.guard.frames import user_stack
 from gradcheck_cli.implementation.dated import remedy
 from gradcheck_cli.implementation.implementation import ImplementationNotFoundError
 from gradcheck_cli.implementation.missing import Missing
-from gradcheck_cli.implementation.paths import current_folder, is_file, is_folder, located, tracking_folder
-from gradcheck_cli.text import clean, text_of, type_name
+from gradcheck_cli.implementation.paths import current_folder, is_file, is_folder, located, read_source, tracking_folder
+from gradcheck_cli.text import clean, escaped, text_of, type_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -61,7 +61,7 @@ def load_file(home: str) -> Loaded:
     with _importing(home):
         tree = parsed(file)
     top = package_of(file, tree)
-    prefix = f"{(top or file).stem}_{zlib.crc32(os.fsencode(top or file)):08x}"
+    prefix = f"{(top or file).stem.replace('.', '_')}_{zlib.crc32(os.fsencode(top or file)):08x}"
     name = ".".join([prefix, *file.relative_to(top).with_suffix("").parts]) if top else prefix
     name = name.removesuffix(".__init__")
     if name in sys.modules:
@@ -156,7 +156,8 @@ def _places(module: object) -> list[Path]:
     try:
         file = getattr(module, "__file__", None)
         places = [file] if file else list(getattr(module, "__path__", []))
-    except Exception:  # noqa: BLE001  # code may put anything in the place of a module
+    except BaseException as error:  # noqa: BLE001  # code may put anything in the place of a module
+        pass_on_interrupt(error)
         return []
     return [Path(place) for place in places if isinstance(place, str)]
 
@@ -206,7 +207,7 @@ def parsed(file: Path) -> ast.Module:
         OSError: it cannot be read.
     """
     try:
-        return ast.parse(file.read_bytes(), filename=str(file))
+        return ast.parse(read_source(file), filename=str(file))
     except (RecursionError, MemoryError) as error:
         raise SyntaxError("it is nested too deeply", (str(file), 1, None, None)) from error
     except ValueError as error:  # a null character, before Python 3.12
@@ -321,11 +322,10 @@ def _importing(home: str) -> Iterator[None]:
     except SyntaxError as error:
         where = f"{text_of(error.filename)}:{text_of(error.lineno)}" if error.filename else home
         hint = remedy(error, [])
-        raise ImplementationNotFoundError(f"{home} is no Python: {where}: {clean(error.msg)}{hint}") from error
+        raise ImplementationNotFoundError(f"{escaped(home)} is no Python: {where}: {clean(error.msg)}{hint}") from error
     except BaseException as error:
-        if isinstance(error, KeyboardInterrupt) and not in_guarded_process():
-            raise
-        raise ImplementationNotFoundError(f"{home} cannot be imported: {_raised(error)}") from error
+        pass_on_interrupt(error)
+        raise ImplementationNotFoundError(f"{escaped(home)} cannot be imported: {_raised(error)}") from error
     finally:
         sys.dont_write_bytecode = before
 

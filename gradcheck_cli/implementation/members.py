@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from gradcheck_cli.guard.clock import pass_on_interrupt
 from gradcheck_cli.layers.vocabulary import word
 
 if TYPE_CHECKING:
@@ -67,7 +68,8 @@ def attributes(holder: object) -> dict[str, Any]:
     """Return what an object keeps in attributes; nothing if it has none, or cannot be asked."""
     try:
         return dict(vars(holder))
-    except Exception:  # noqa: BLE001  # `__getattribute__` is the user's code
+    except BaseException as error:  # noqa: BLE001  # `__getattribute__` is the user's code
+        pass_on_interrupt(error)
         return {}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from contextlib import contextmanager
@@ -10,6 +11,9 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+#: Bytes of a file that is taken for source code.
+_LARGEST = 2**26
 
 #: By the folder to which code has changed, the one in which the user typed his paths.
 _typed_in: dict[str, str] = {}
@@ -62,6 +66,21 @@ def why_unreadable(path: Path) -> str | None:
     if not stat.S_ISREG(mode):
         return "no regular file"
     return None if os.access(path, os.R_OK) else "a file that cannot be read"
+
+
+def read_source(path: Path) -> bytes:
+    """Read a file that may be source code. Of the system's own files some have no end, and others wait for one.
+
+    Raises:
+        OSError: it cannot be read, or is too large for source code.
+    """
+    with os.fdopen(os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0)), "rb") as file:
+        text: bytes | None = file.read(_LARGEST + 1)  # None where there is nothing yet
+    if text is None:
+        raise BlockingIOError(errno.EAGAIN, "nothing can be read from it now")
+    if len(text) > _LARGEST:
+        raise OSError(errno.EFBIG, "it is too large for source code")
+    return text
 
 
 def _has_mode(path: Path, is_mode: Callable[[int], bool], *, follow: bool = True) -> bool:

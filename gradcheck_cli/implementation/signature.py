@@ -5,6 +5,8 @@ from __future__ import annotations
 import inspect
 from typing import TYPE_CHECKING, Any
 
+from gradcheck_cli.guard.clock import pass_on_interrupt
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -13,7 +15,8 @@ def signature_of(function: Callable[..., Any]) -> inspect.Signature | None:
     """Return the signature of a function or class; None if it does not say what it takes."""
     try:
         return inspect.signature(function)
-    except Exception:  # noqa: BLE001  # a `__signature__` or a metaclass of the user's may raise anything
+    except BaseException as error:  # noqa: BLE001  # a `__signature__` or a metaclass of the user's may raise anything
+        pass_on_interrupt(error)
         return _of_constructor(function) if isinstance(function, type) else None
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from gradcheck_cli.implementation.find import split
 from gradcheck_cli.implementation.load import imported_names, package_of, package_root, search_folders
-from gradcheck_cli.implementation.paths import is_file, is_folder, located
+from gradcheck_cli.implementation.paths import is_file, is_folder, located, read_source
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,7 +30,7 @@ def sources(spec: str, adapter: str | None = None) -> dict[Path, bytes]:
         file = waiting.pop()
         if file not in found and is_file(file):
             try:
-                found[file] = file.read_bytes()
+                found[file] = read_source(file)
             except OSError:  # it is said where it is loaded
                 continue
             waiting += _imported(file, found[file])

@@ -47,7 +47,7 @@ WAYS = {
     ),
     "is interrupted": ("raise KeyboardInterrupt", "conv_backward raised KeyboardInterrupt"),
     "recurs": ("return conv_backward(dout, cache)", "conv_backward raised RecursionError"),
-    "closes everything": ("os.closerange(0, 100)", "the implementation ended the process with exit code"),
+    "closes everything": ("os.closerange(0, 100)", "the implementation closed the connection to the checker"),
 }
 
 

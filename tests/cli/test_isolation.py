@@ -338,3 +338,33 @@ def test_modules_of_the_current_folder_are_not_run_by_workers(gradcheck: Program
         run = gradcheck("tanh", "right.py", "--jobs", jobs)
         assert run.returncode == 0, run.stdout + run.stderr
     assert not [*tmp_path.glob("*.was_run")]
+
+
+SHY = """
+class Meta(type):
+    def __getattribute__(cls, name): raise SystemExit(3)
+class Shy(metaclass=Meta):
+    def forward(self, x): pass
+    def backward(self, dout): pass
+class Asked:
+    def __getattribute__(self, name): raise KeyboardInterrupt
+class Called:
+    def __call__(self): pass
+    __signature__ = __name__ = property(lambda self: exit(2))
+asked, relu_forward, relu_backward = Asked(), Called(), Called()
+"""
+
+
+def test_objects_that_cannot_be_looked_at_take_nothing_else_along(gradcheck: Program, tmp_path: Path) -> None:
+    path = write(tmp_path, "shy")
+    path.write_text(path.read_text() + SHY)
+    run = gradcheck(path, "--format", "json")
+    verdicts = {one["implementation"].partition(":")[2]: one["verdict"] for one in report_of(run)["results"]}
+    assert verdicts["tanh_forward,tanh_backward"] == "pass"
+    assert run.returncode < 4
+
+
+def test_a_name_with_a_newline_is_told_in_one_line(gradcheck: Program) -> None:
+    run = gradcheck("no\nsuch.py")
+    assert run.returncode == 2
+    assert run.stderr.startswith(r"Error: no\nsuch.py: there is no such file")

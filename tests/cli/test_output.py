@@ -383,3 +383,12 @@ def test_verbose_tells_of_failed_cases_only_if_that_is_asked_for(convcheck: Prog
     run = convcheck(path, *SMALL, "--pad", "0,1", "-v", "--show", "failed")
     titles = [line.split()[0] for line in run.stdout.splitlines() if line.endswith("conv_forward,conv_backward")]
     assert titles == ["FAIL"]
+
+
+def test_sizes_that_no_terminal_has_are_ignored(convcheck: Program) -> None:
+    flags = "--N", "1", "--stride", "1"
+    usual = convcheck(*flags)
+    for columns in "9" * 5000, "\N{SUPERSCRIPT TWO}", "-1", "":
+        odd = convcheck(*flags, env={"COLUMNS": columns, "LINES": columns})
+        assert odd.returncode == 0
+        assert odd.stdout.splitlines()[:-1] == usual.stdout.splitlines()[:-1]

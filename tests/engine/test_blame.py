@@ -10,8 +10,9 @@ import pytest
 
 import gradcheck_cli
 from gradcheck_cli import ConvCase
-from gradcheck_cli.engine.blame import Blame, blame, remember_originals
+from gradcheck_cli.engine.blame import Blame, blame
 from gradcheck_cli.engine.sanitize import sanitized
+from gradcheck_cli.guard.originals import remember_originals
 from gradcheck_cli.implementation.find import ImplementationNotFoundError
 from gradcheck_cli.result import ArrayResult, CaseResult, Diagnosis, Duty, Verdict
 
@@ -35,6 +36,8 @@ THEIRS = "/home/me/layers.py"
         ("raise ValueError('v')", THEIRS, "the implementation raised ValueError: v"),
         ("raise SystemExit(3)", OURS, "the implementation raised SystemExit: 3"),
         ("raise MemoryError", OURS, "there is not enough memory"),
+        ("raise OSError(24, 'f')", OURS, "the system refuses what the checker needs: Too many open files"),
+        ("raise OSError(24, 'f')", THEIRS, "the implementation raised OSError: [Errno 24] f"),
         ("raise RecursionError", OURS, "what the implementation returned is nested too deeply"),
         ("np.zeros(2**62)", OURS, "arrays of these sizes cannot be made (ValueError: "),
         ("np.zeros((2**62, 2**62))", OURS, "arrays of these sizes cannot be made (ValueError: "),

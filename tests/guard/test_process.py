@@ -18,6 +18,7 @@ import pytest
 
 from gradcheck_cli.guard.clock import begin_call, end_call
 from gradcheck_cli.guard.limits import GIGABYTE, Limits
+from gradcheck_cli.guard.originals import remember_originals
 from gradcheck_cli.guard.process import BugError, DiedError, GuardedProcess
 from gradcheck_cli.guard.state import undisturbed
 
@@ -175,7 +176,7 @@ def test_a_flood_is_kept_at_both_ends(process: GuardedProcess) -> None:
         (leave, "ended the process with exit code 7"),
         (crash, "died of a segmentation fault"),
         (be_killed, "died of SIGKILL"),
-        (close_everything, "ended the process with exit code"),
+        (close_everything, "closed the connection to the checker"),
         (hang, "was stopped after 0.5 s"),
         (spin, "was stopped after 0.5 s"),
         (stop, "was stopped after 0.5 s"),
@@ -341,3 +342,89 @@ def test_what_is_disturbed_is_put_back() -> None:
         changed = [one != other for one, other in zip(before, state(), strict=True)]
     assert all(changed), "the test disturbs less than it says"
     assert state() == before
+
+
+def write_everywhere() -> list[str]:
+    """Write into all descriptors but the standard ones and that of the answer, and say where these lead."""
+    places: list[str] = []
+    for descriptor in range(3, 1000):
+        with contextlib.suppress(OSError):
+            place = str(Path(f"/proc/self/fd/{descriptor}").readlink())
+            if not place.startswith("socket:"):
+                places.append(place)
+                os.write(descriptor, b"forged")
+    return places
+
+
+def test_nothing_of_the_parents_can_be_written_to(process: GuardedProcess, tmp_path: Path) -> None:
+    with (tmp_path / "report").open("w"):
+        places = process.call(write_everywhere)
+    assert (tmp_path / "report").read_text() == ""
+    assert str(tmp_path / "report") not in places
+    assert len([place for place in places if place.startswith("pipe:")]) == 1  # that of the fault handler
+
+
+def close_and_go_on() -> None:
+    os.closerange(3, 1000)
+    time.sleep(HUNG)
+
+
+def test_a_process_that_closes_its_connection_and_goes_on_is_ended(process: GuardedProcess) -> None:
+    started = time.monotonic()
+    with pytest.raises(DiedError, match="closed the connection to the checker"):
+        process.call(close_and_go_on)
+    assert time.monotonic() - started < 6
+
+
+def remove_builtins() -> None:
+    import builtins
+
+    for name in "any", "isinstance", "len", "str":
+        delattr(builtins, name)
+    raise ValueError
+
+
+def test_what_was_replaced_is_named_and_is_no_bug(process: GuardedProcess) -> None:
+    remember_originals()
+    with pytest.raises(DiedError, match=r"replaced builtins\.\w+, which the checker uses"):
+        process.call(remove_builtins)
+
+
+def leave_a_daemon(path: str) -> None:
+    if not os.fork():
+        os.setsid()
+        if not os.fork():
+            Path(path).write_text(str(os.getpid()))
+            time.sleep(HUNG)
+        os._exit(0)
+
+
+def test_daemons_end_with_the_process(process: GuardedProcess, tmp_path: Path) -> None:
+    process.call(leave_a_daemon, str(tmp_path / "pid"))
+    for _ in range(100):
+        if (tmp_path / "pid").exists() and (tmp_path / "pid").read_text():
+            break
+        time.sleep(0.05)
+    process.close()
+    assert is_gone(int((tmp_path / "pid").read_text()))
+
+
+@pytest.mark.parametrize("moment", ["start", "join"])
+def test_ctrl_c_while_a_process_starts_or_ends_leaves_none_behind(moment: str) -> None:
+    program = f"""if True:
+        import os
+        from multiprocessing.context import ForkProcess
+        from gradcheck_cli.guard.limits import Limits
+        from gradcheck_cli.guard.process import GuardedProcess
+        process, original = GuardedProcess(Limits(seconds=9)), ForkProcess.{moment}
+        def interrupted(self, *timeout):
+            ForkProcess.{moment} = original
+            if {moment!r} == "start":
+                original(self)
+            raise KeyboardInterrupt
+        ForkProcess.{moment} = interrupted
+        process.call(os.getpid)
+        process.close()
+    """
+    run = subprocess.run([sys.executable, "-c", program], stderr=subprocess.PIPE, text=True, timeout=20, check=False)
+    assert run.stderr.endswith("KeyboardInterrupt\n")

@@ -8,6 +8,9 @@ from typing import Any
 
 from gradcheck_cli.layers.framework.parameter import Word, declared, index
 
+#: What an array may have in every version of NumPy.
+_MOST_AXES = 32
+
 
 @dataclass(frozen=True, kw_only=True)
 class Real(Word):
@@ -85,6 +88,8 @@ class Shape(Word):
         if not isinstance(value, tuple | list):
             raise TypeError(f"{self.name} must be a tuple of sizes, not {value!r}")
         shape = tuple(index(self.name, size) for size in value)
+        if len(shape) > _MOST_AXES:
+            raise ValueError(f"{self.name} may have up to {_MOST_AXES} axes, not {len(shape)}")
         if len(shape) < self.least or min(shape, default=1) < 1:
             raise ValueError(f"{self.name} must be {self.least} or more sizes of at least 1, not {self.written(shape)}")
         return shape
