@@ -208,8 +208,11 @@ def parsed(file: Path) -> ast.Module:
     """
     try:
         return ast.parse(read_source(file), filename=str(file))
-    except (RecursionError, MemoryError) as error:
+    except RecursionError as error:
         raise SyntaxError("it is nested too deeply", (str(file), 1, None, None)) from error
+    except MemoryError as error:  # which the parser raises for too many brackets as well
+        why = "it is nested too deeply, or --memory is too little for it"
+        raise SyntaxError(why, (str(file), 1, None, None)) from error
     except ValueError as error:  # a null character, before Python 3.12
         raise SyntaxError(str(error), (str(file), 1, None, None)) from error
 

@@ -28,7 +28,8 @@ def test_some_of_x_is_zero_where_forward_is_smooth_there(name: str) -> None:
             if x.dtype.kind != "f":
                 return  # words
             zeros = int((x == 0).sum())
-            assert zeros == (0 if name in KINKED else x.size // 8), case
+            none = name in KINKED or case.geometry.get("shift")  # a score of 0 among those of 1000 is no shift
+            assert zeros == (0 if none else x.size // 8), case
             counts.add(zeros)
     assert counts == {0} or (name not in KINKED and max(counts) >= 1)
 
