@@ -57,7 +57,13 @@ class _Grade:
         if not found:
             return ""
         texts = max(found, key=Counter.total)
-        often = [f"in {texts.total()} of {self.ran} cases"] if texts.total() < self.ran else []
+        raised = self.verdict is Verdict.ERROR and texts.total() == self.counts[Verdict.ERROR] > 1
+        which = (
+            f"all {texts.total()} that raised, of {self.ran} cases"
+            if raised
+            else f"in {texts.total()} of {self.ran} cases"
+        )
+        often = [which] if texts.total() < self.ran else []
         others = [f"{len(found) - 1} other way{'s' if len(found) > 2 else ''}"] if len(found) > 1 else []
         said = texts.most_common(1)[0][0]
         return said + (f" ({'; '.join(often + others)})" if often or others else "")

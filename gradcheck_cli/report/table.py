@@ -47,6 +47,7 @@ class TableReport:
         self._stories: list[CaseResult] = []
         self._skipped = Skipped()
         self._remarks: Counter[str] = Counter()  #: on cases that passed
+        self._raised: list[set[str]] = []  #: codes of the causes of each case that raised
         self._grades = Grades()
         self._worst: CaseResult | None = None
         self._implementation: str | None = None
@@ -60,6 +61,8 @@ class TableReport:
             self._worst = result
         if result.verdict is Verdict.SKIP and result.ran:
             self._skipped.add(result.reason or "")
+        if result.verdict is Verdict.ERROR and result.ran:
+            self._raised.append({diagnosis.code for diagnosis in result.diagnosis})
         if result.verdict is Verdict.PASS:
             self._remarks.update(diagnosis.text for diagnosis in result.diagnosis)
         if self._look.quiet or self._look.show in ("worst", "grades"):
@@ -94,6 +97,9 @@ class TableReport:
         elif self._run.cases > 1:  # of a single one it is told with its arrays
             for remark, count in self._remarks.items():
                 self._print(f"in {count} of {summary.cases} cases: {remark}", style="default")
+            if len(self._raised) > 1 and (codes := set.intersection(*self._raised)):
+                kind = ", ".join(sorted(codes))
+                self._print(f"all {len(self._raised)} cases that raised are of this kind: {kind}", style="default")
         for reason in self._skipped.lines():
             self._print(reason, style=STYLES[Verdict.SKIP])
         self._console.print(self._summary(summary), soft_wrap=True)

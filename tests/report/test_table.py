@@ -12,7 +12,7 @@ import pytest
 
 from gradcheck_cli import CaseResult, ConvCase, Verdict
 from gradcheck_cli.report.report import Look, make_report
-from gradcheck_cli.result import ArrayResult, Picture, Run, Smallest, Summary, Worst, Wrong
+from gradcheck_cli.result import ArrayResult, Diagnosis, Picture, Run, Smallest, Summary, Worst, Wrong
 
 CASE = ConvCase(N=2, C=3, H=7, W=7, F=4, stride=2)
 NO_FIGURES: dict[str, Any] = dict.fromkeys(("max_rel_error", "max_abs_error", "scaled_error", "worst", "wrong"))
@@ -576,3 +576,14 @@ def test_a_run_that_was_stopped_says_after_how_many_cases() -> None:
     report.case(WRONG_VALUE)
     report.finish(Summary(counts={Verdict.FAIL: 1}, seconds=1.0, stopped=True))
     assert stream.getvalue().splitlines()[-1] == "stopped by --max-failures after 1 of 9 cases: 1 failed in 1.00 s"
+
+
+def test_cases_that_raised_for_one_reason_are_said_to_be_of_one_kind() -> None:
+    def raised(*codes: str) -> CaseResult:
+        return replace(RAISED, diagnosis=tuple(Diagnosis(code=code, text=f"Because of {code}.") for code in codes))
+
+    of_one_kind = shown(raised("odd-stride"), PASSED, raised("odd-stride", "other")).splitlines()
+    assert "all 2 cases that raised are of this kind: odd-stride" in of_one_kind
+    for others in ([raised("odd-stride"), RAISED], [raised("odd-stride"), raised("other")], [raised("odd-stride")]):
+        assert "of this kind" not in shown(PASSED, *others)
+    assert "(all 2 that raised, of 3 cases)" in shown(raised("odd-stride"), PASSED, raised("odd-stride"), quiet=True)
