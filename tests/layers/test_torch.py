@@ -24,13 +24,15 @@ def _pool(name: str) -> Callable[..., Any]:
 
 
 def _batchnorm(torch: Any, p: Param, x: Any, gamma: Any, beta: Any) -> list[Any]:
+    steps = x.dim() == 3  # (N, T, D), where theirs has the features second
+    x = x.movedim(-1, 1) if steps else x
     mean, old = torch.tensor(p["running_mean"]), torch.tensor(p["running_var"])
     var, train, kept = old.clone(), p["mode"] == "train", p["momentum"]
     out = torch.nn.functional.batch_norm(x, mean, var, gamma, beta, train, 1 - kept, p["eps"])
     if train:  # theirs runs after the variance of a sample, divided by n - 1; ours after that of the batch
         n = x.numel() / x.shape[1]
         var = kept * old + (var - kept * old) * (n - 1) / n
-    return [out, mean, var]
+    return [out.movedim(1, -1) if steps else out, mean, var]
 
 
 def _weights(torch: Any, Wx: Any, Wh: Any, b: Any) -> list[Any]:
@@ -65,7 +67,7 @@ EQUIVALENT: dict[str, Callable[..., Any]] = {
     "avgpool": _pool("avg_pool2d"),
     "batchnorm": _batchnorm,
     "spatial-batchnorm": _batchnorm,
-    "layernorm": lambda torch, p, x, *rest: torch.nn.functional.layer_norm(x, x.shape[1:], *rest, p["eps"]),
+    "layernorm": lambda torch, p, x, *rest: torch.nn.functional.layer_norm(x, x.shape[-1:], *rest, p["eps"]),
     "groupnorm": lambda torch, p, x, *rest: torch.nn.functional.group_norm(x, p["G"], *rest, p["eps"]),
     "softmax": lambda torch, _, x, y: torch.nn.functional.cross_entropy(x, y),
     # Theirs is divided by the number of classes too.
