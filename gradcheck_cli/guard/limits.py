@@ -32,7 +32,3 @@ class Limits:
             return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2
         except (AttributeError, OSError, ValueError):
             return None
-
-    def in_words(self) -> str:
-        """The limit of memory, for a sentence."""
-        return "no limit" if self.bytes is None else f"{self.bytes / GIGABYTE:.3g} GiB"
