@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from gradcheck_cli import ConvCase
-from gradcheck_cli.layers.conv import LAYER, problem
+from gradcheck_cli.layers.conv.conv import LAYER, problem
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gradcheck_cli import ConvCase, check
-from gradcheck_cli.layers.conv import LAYER
+from gradcheck_cli.layers.conv.conv import LAYER
 
 if TYPE_CHECKING:
     from collections.abc import Callable

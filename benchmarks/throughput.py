@@ -17,10 +17,10 @@ from gradcheck_cli.engine.pool import Pool
 from gradcheck_cli.engine.runner import CHECK, Work
 from gradcheck_cli.engine.stream import Crew, run
 from gradcheck_cli.guard.limits import Limits
-from gradcheck_cli.layers.conv import LAYER, ConvCase, problem
+from gradcheck_cli.layers.conv.conv import LAYER, ConvCase, problem
 
 if TYPE_CHECKING:
-    from gradcheck_cli.result import CaseResult
+    from gradcheck_cli.results.result import CaseResult
 
 CASES = [ConvCase(seed=seed) for seed in range(600)]
 WORK: Work[CaseResult] = Work(task=CHECK, spec="fast", layer="conv", settings=Settings(), limits=Limits())

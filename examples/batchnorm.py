@@ -1,4 +1,4 @@
-"""A batch normalisation of one's own that is right, with its derivation.
+"""A batch normalization of one's own that is right, with its derivation.
 
 From this folder,
 

@@ -1,4 +1,4 @@
-"""A course's layers in one file, one of them wrong: this batch normalisation takes its variance for a constant.
+"""A course's layers in one file, one of them wrong: this batch normalization takes its variance for a constant.
 
 From this folder,
 

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gradcheck_cli.layers.conv_fast import conv_backward_fast, conv_forward_fast
-from gradcheck_cli.layers.conv_naive import conv_backward_naive, conv_forward_naive
+from gradcheck_cli.layers.conv.fast import conv_backward_fast, conv_forward_fast
+from gradcheck_cli.layers.conv.naive import conv_backward_naive, conv_forward_naive
 
 if TYPE_CHECKING:
-    from gradcheck_cli.arrays import Array
+    from gradcheck_cli.numeric.arrays import Array
 
 Pair = tuple[Callable[..., Any], Callable[..., Any]]
 

@@ -35,7 +35,7 @@ _LOADED = (
     "gradcheck_cli.cli.commands",
     "gradcheck_cli.cli.run",
     "gradcheck_cli.engine.guarded",
-    "gradcheck_cli.layers.conv",
+    "gradcheck_cli.layers.conv.conv",
     "gradcheck_cli.report.grades",
     "gradcheck_cli.report.json",
     "gradcheck_cli.report.table",

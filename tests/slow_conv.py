@@ -10,8 +10,8 @@ import numpy as np
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from gradcheck_cli.arrays import Array
-    from gradcheck_cli.layers.conv import ConvCase
+    from gradcheck_cli.layers.conv.conv import ConvCase
+    from gradcheck_cli.numeric.arrays import Array
 
     Term = tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]
 

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gradcheck_cli import ConvCase
-from gradcheck_cli.layers.conv import LAYER, problem
+from gradcheck_cli.layers.conv.conv import LAYER, problem
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from gradcheck_cli.arrays import Array
+    from gradcheck_cli.numeric.arrays import Array
 
 Backward = Callable[["Array", Any], "tuple[Array, Array, Array]"]
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from benchmarks.peers.cases import Backward, Layer
-    from gradcheck_cli.arrays import Array
+    from gradcheck_cli.numeric.arrays import Array
 
 EVERY_ELEMENT = "every element"
 ONE_DIRECTION = "one direction"

@@ -15,8 +15,8 @@ from gradcheck_cli.checks.forward import adopt_output_shape, check_forward
 from gradcheck_cli.checks.gradients import Gradients, check_gradients, unchecked_gradients
 from gradcheck_cli.checks.precision import accepted_dtype, kernel_dtype, kernel_reason, widest_rounding
 from gradcheck_cli.checks.reference import decide_by_reference
+from gradcheck_cli.checks.replay import replay_command
 from gradcheck_cli.checks.settings import Settings
-from gradcheck_cli.command import replay_command
 from gradcheck_cli.implementation.implementation import (
     Implementation,
     ImplementationError,
@@ -27,15 +27,15 @@ from gradcheck_cli.implementation.packing import packed
 from gradcheck_cli.implementation.plain import plain
 from gradcheck_cli.implementation.seeding import depends_on_draws, generators_kept
 from gradcheck_cli.layers import LAYERS
-from gradcheck_cli.result import ArrayResult, CaseResult, Diagnosis, Duty, Verdict
+from gradcheck_cli.results.result import ArrayResult, CaseResult, Diagnosis, Duty, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from gradcheck_cli.arrays import Array
     from gradcheck_cli.layers.framework.case import Case
     from gradcheck_cli.layers.framework.layer import Layer
     from gradcheck_cli.layers.framework.problem import Problem
+    from gradcheck_cli.numeric.arrays import Array
 
 Functions = Callable[..., Any] | tuple[Callable[..., Any], Callable[..., Any]]
 

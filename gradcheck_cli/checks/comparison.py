@@ -8,18 +8,18 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from gradcheck_cli.arrays import epsilon
 from gradcheck_cli.checks.picture import draw
 from gradcheck_cli.checks.where import place, where
 from gradcheck_cli.implementation.implementation import Misshapen
+from gradcheck_cli.numeric.arrays import epsilon
 from gradcheck_cli.numeric.estimate import Estimate
-from gradcheck_cli.result import MISSING, ArrayResult, Arrays, Verdict, Worst, Wrong
+from gradcheck_cli.results.result import MISSING, ArrayResult, Arrays, Verdict, Worst, Wrong
 
 if TYPE_CHECKING:
-    from gradcheck_cli.arrays import Array
     from gradcheck_cli.checks.settings import Settings
     from gradcheck_cli.layers.framework.axes import Axis
-    from gradcheck_cli.result import Picture
+    from gradcheck_cli.numeric.arrays import Array
+    from gradcheck_cli.results.result import Picture
 
 #: The scale of an element counts for at least this share of the typical one of its array. An algorithm that spreads its
 #: roundoff evenly (FFT, Winograd) is off by as much where an element has few terms, or none, as elsewhere.

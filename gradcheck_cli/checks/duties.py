@@ -8,20 +8,21 @@ from typing import TYPE_CHECKING, NamedTuple, TypeGuard
 
 import numpy as np
 
-from gradcheck_cli.arrays import drawn, epsilon, working_dtype
 from gradcheck_cli.checks.comparison import Subject, malformed, noisy, nonfinite
 from gradcheck_cli.checks.settings import DUTIES
-from gradcheck_cli.implementation.implementation import ImplementationError, listed
+from gradcheck_cli.implementation.implementation import ImplementationError
+from gradcheck_cli.numeric.arrays import drawn, epsilon, working_dtype
 from gradcheck_cli.numeric.rounding import root_mean_square
-from gradcheck_cli.result import Diagnosis, Duty, Verdict
+from gradcheck_cli.results.result import Diagnosis, Duty, Verdict
+from gradcheck_cli.text.names import join_names
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-    from gradcheck_cli.arrays import Array
     from gradcheck_cli.checks.settings import Settings
     from gradcheck_cli.implementation.implementation import Implementation
     from gradcheck_cli.layers.framework.problem import Problem
+    from gradcheck_cli.numeric.arrays import Array
 
 #: Beside the roundings of each of three gradients, those of their sum.
 _TOGETHER = 4
@@ -130,13 +131,13 @@ def _joined(reasons: Iterable[str | None]) -> str | None:
 
 
 def _changed(names: tuple[str, ...]) -> str | None:
-    return f"{listed(names)} {'was' if len(names) == 1 else 'were'} written into" if names else None
+    return f"{join_names(names)} {'was' if len(names) == 1 else 'were'} written into" if names else None
 
 
 def _vacuous(first: FirstRun) -> Duty:
     reason = first.vacuous
     if first.ignored and not reason:
-        reason = f"forward does not depend on {listed(first.ignored)}: zero is right, and little could be wrong"
+        reason = f"forward does not depend on {join_names(first.ignored)}: zero is right, and little could be wrong"
     return Duty(verdict=Verdict.INCONCLUSIVE if reason else Verdict.PASS, reason=reason)
 
 
@@ -171,7 +172,7 @@ class _Calls:
             third = _arrays(self._backward(self._forward()[1]))
             if not self._apart(self._next(second, different), third, 2 * _TOGETHER, only=different):
                 return _accumulated(different, "is called again")
-            return f"{listed(different)} came out different when backward was run again"
+            return f"{join_names(different)} came out different when backward was run again"
         self.repeats = True
         if self._first.changed:
             return None  # what is kept of an input that was written into is no longer what it was; that is told
@@ -180,7 +181,7 @@ class _Calls:
             if not self._apart({name: 2 * array for name, array in second.items()}, third, _TOGETHER, only=different):
                 return _accumulated(different, "is called again with the same cache")
             return (
-                f"{listed(different)} came out different when backward was called again with the same cache: it "
+                f"{join_names(different)} came out different when backward was called again with the same cache: it "
                 "changes what is in there"
             )
         self._cache = cache
@@ -209,10 +210,10 @@ class _Calls:
         cotangent, source = self._problem.cotangent, random.Random(4)  # noqa: S311  # a direction, not a secret
         zero = _arrays(self._backward(self._any_cache(), np.zeros_like(cotangent), when="with a zero cotangent"))
         if wrong := [f"d{name}" for name, value in zero.items() if value[np.isfinite(value)].any()]:
-            be, dout = "is" if len(wrong) == 1 else "are", listed(self._implementation.cotangents or ("dout",))
+            be, dout = "is" if len(wrong) == 1 else "are", join_names(self._implementation.cotangents or ("dout",))
             if all(np.array_equal(zero[name[1:]], self._gradients.get(name[1:], np.nan)) for name in wrong):
-                return f"{listed(wrong)} {be} the same where {dout} is zero: {dout} is not used"
-            return f"{listed(wrong)} {be} not zero where {dout} is zero"
+                return f"{join_names(wrong)} {be} the same where {dout} is zero: {dout} is not used"
+            return f"{join_names(wrong)} {be} not zero where {dout} is zero"
         # -2 or -1/2 times the cotangent makes, added to it, -1 or 1/2 times it: both without rounding.
         odd = np.frombuffer(source.randbytes(cotangent.size), np.uint8).reshape(cotangent.shape) & 1
         share = np.where(odd, -2.0, -0.5).astype(cotangent.dtype)
@@ -222,7 +223,7 @@ class _Calls:
         first = self._gradients
         together = {name: first[name] + one[name] for name in first if name in one and _alike(first[name], one[name])}
         if wrong := self._apart(together, both, _TOGETHER):
-            return f"{listed(wrong)} {'is' if len(wrong) == 1 else 'are'} not linear in the cotangent"
+            return f"{join_names(wrong)} {'is' if len(wrong) == 1 else 'are'} not linear in the cotangent"
         return None
 
     def independent_caches(self) -> str | None:
@@ -240,7 +241,7 @@ class _Calls:
             return None  # or it is not deterministic, and that was said
         if not self._apart(_arrays(gradients), _arrays(self._backward(later)), 2):
             self.causes = (Diagnosis(code="stale-cache", text=_STALE),)
-        return f"{listed(different)} came out different when forward had been called with other inputs in between"
+        return f"{join_names(different)} came out different when forward had been called with other inputs in between"
 
     def _forward(self) -> tuple[object, object]:
         with _called("again with the same inputs"):
@@ -299,8 +300,8 @@ def _called(when: str, hint: str = "") -> Iterator[None]:
 
 def _accumulated(names: Sequence[str], when: str) -> str:
     return (
-        f"{listed(names)} {'is' if len(names) == 1 else 'are'} added up when backward {when}: it accumulates into what "
-        "an earlier call left (`self.dw += ...`, or an array in the cache). "
+        f"{join_names(names)} {'is' if len(names) == 1 else 'are'} added up when backward {when}: it accumulates into "
+        "what an earlier call left (`self.dw += ...`, or an array in the cache). "
         "If that is meant, --skip-duty deterministic accepts it"
     )
 

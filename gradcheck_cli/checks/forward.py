@@ -7,18 +7,18 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gradcheck_cli.arrays import epsilon
 from gradcheck_cli.checks.comparison import Expected, Subject, compare, nonfinite
 from gradcheck_cli.implementation.implementation import ImplementationError
 from gradcheck_cli.layers.framework.make_problem import with_output_shape
-from gradcheck_cli.result import Verdict
+from gradcheck_cli.numeric.arrays import epsilon
+from gradcheck_cli.results.result import Verdict
 
 if TYPE_CHECKING:
-    from gradcheck_cli.arrays import Array
     from gradcheck_cli.checks.settings import Settings
     from gradcheck_cli.layers.framework.case import Case
     from gradcheck_cli.layers.framework.problem import Problem
-    from gradcheck_cli.result import ArrayResult
+    from gradcheck_cli.numeric.arrays import Array
+    from gradcheck_cli.results.result import ArrayResult
 
 
 def adopt_output_shape(out: object, problem: Problem, case: Case, order: tuple[str, ...]) -> Problem:

@@ -7,22 +7,23 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gradcheck_cli.arrays import epsilon, working_dtype
 from gradcheck_cli.checks.comparison import Subject, compare, flaw, noisy, unravel, without_numbers
 from gradcheck_cli.checks.where import place
-from gradcheck_cli.implementation.implementation import ImplementationError, listed
+from gradcheck_cli.implementation.implementation import ImplementationError
+from gradcheck_cli.numeric.arrays import epsilon, working_dtype
 from gradcheck_cli.numeric.black_box import Evaluation
 from gradcheck_cli.numeric.derivative import differentiate
 from gradcheck_cli.numeric.method import choose_method
-from gradcheck_cli.result import ArrayResult, Diagnosis, Verdict
+from gradcheck_cli.results.result import ArrayResult, Diagnosis, Verdict
+from gradcheck_cli.text.names import join_names
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from gradcheck_cli.arrays import Array
     from gradcheck_cli.checks.settings import Settings
     from gradcheck_cli.implementation.implementation import Implementation
     from gradcheck_cli.layers.framework.problem import Problem
+    from gradcheck_cli.numeric.arrays import Array
     from gradcheck_cli.numeric.black_box import Function
     from gradcheck_cli.numeric.estimate import Estimate, Leak
 
@@ -181,7 +182,7 @@ def _doubt(derivative: Estimate, name: str) -> str | None:
 
 def _leak(leak: Leak, name: str, problem: Problem) -> Diagnosis:
     if leak.element is None or leak.output is None:
-        outputs = listed(problem.outputs or ["out"])
+        outputs = join_names(problem.outputs or ["out"])
         text = f"forward leaks: {outputs} depends on elements of {name} that should not reach it"
     else:
         element = place(unravel(leak.element, problem.inputs[name].shape))

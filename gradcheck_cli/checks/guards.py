@@ -10,18 +10,18 @@ import numpy as np
 from gradcheck_cli.checks.comparison import Subject, compare
 from gradcheck_cli.checks.forward import expected_output
 from gradcheck_cli.checks.reference import expected_gradient, reference_gradients, subject_of
-from gradcheck_cli.result import Diagnosis, Verdict
+from gradcheck_cli.results.result import Diagnosis, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from gradcheck_cli.arrays import Array
     from gradcheck_cli.checks.gradients import Gradients
     from gradcheck_cli.checks.settings import Settings
     from gradcheck_cli.layers.framework.fault import Guard
     from gradcheck_cli.layers.framework.layer import Layer
     from gradcheck_cli.layers.framework.problem import Problem
-    from gradcheck_cli.result import ArrayResult
+    from gradcheck_cli.numeric.arrays import Array
+    from gradcheck_cli.results.result import ArrayResult
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gradcheck_cli.result import Picture
+from gradcheck_cli.results.result import Picture
 
 if TYPE_CHECKING:
     from gradcheck_cli.checks.comparison import Elements

@@ -10,13 +10,13 @@ import numpy as np
 from gradcheck_cli.checks.comparison import Subject, doubt, judge_elements, noisy, unravel, with_numbers
 from gradcheck_cli.checks.where import place
 from gradcheck_cli.numeric.rounding import root_mean_square
-from gradcheck_cli.result import Verdict, Wrong
+from gradcheck_cli.results.result import Verdict, Wrong
 
 if TYPE_CHECKING:
     from gradcheck_cli.checks.comparison import Elements
     from gradcheck_cli.checks.settings import Settings
     from gradcheck_cli.numeric.projected import Projection
-    from gradcheck_cli.result import ArrayResult
+    from gradcheck_cli.results.result import ArrayResult
 
 
 def compare_projection(subject: Subject, projection: Projection, settings: Settings) -> ArrayResult:

@@ -7,19 +7,19 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gradcheck_cli.arrays import epsilon, working_dtype
 from gradcheck_cli.checks.comparison import Expected, Subject, compare
-from gradcheck_cli.result import Verdict
+from gradcheck_cli.numeric.arrays import epsilon, working_dtype
+from gradcheck_cli.results.result import Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from gradcheck_cli.arrays import Array
     from gradcheck_cli.checks.gradients import Gradients
     from gradcheck_cli.checks.settings import Settings
     from gradcheck_cli.layers.framework.layer import Layer
     from gradcheck_cli.layers.framework.problem import Problem
-    from gradcheck_cli.result import ArrayResult
+    from gradcheck_cli.numeric.arrays import Array
+    from gradcheck_cli.results.result import ArrayResult
 
 #: Roundings of the working dtype that the reference's gradient may be off: sums measured below 2.
 _ROUNDINGS = 4.0

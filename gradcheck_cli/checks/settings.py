@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from gradcheck_cli.arrays import epsilon
+from gradcheck_cli.numeric.arrays import epsilon
 from gradcheck_cli.numeric.method import METHODS
 
 #: Roundings (eps of the dtype, times the scale of the element) that a correct layer may be off. Worst of correct ones

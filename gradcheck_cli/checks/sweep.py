@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from gradcheck_cli.arrays import epsilon
 from gradcheck_cli.checks.comparison import dtype_name
 from gradcheck_cli.checks.forward import adopt_output_shape, check_forward
 from gradcheck_cli.checks.gradients import along, numeric_inputs, resolution
@@ -13,21 +12,22 @@ from gradcheck_cli.implementation.implementation import ImplementationError
 from gradcheck_cli.implementation.packing import packed
 from gradcheck_cli.implementation.seeding import generators_kept
 from gradcheck_cli.layers import LAYERS
+from gradcheck_cli.numeric.arrays import epsilon
 from gradcheck_cli.numeric.derivative import differentiate
 from gradcheck_cli.numeric.method import affordable, choose_method
 from gradcheck_cli.numeric.projected import sample_elements
 from gradcheck_cli.numeric.sweep import STEPS, restrict, sweep
-from gradcheck_cli.result import Verdict
-from gradcheck_cli.step_sweep import StepSweep
+from gradcheck_cli.results.result import Verdict
+from gradcheck_cli.results.step_sweep import StepSweep
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from gradcheck_cli.arrays import Array
     from gradcheck_cli.checks.settings import Settings
     from gradcheck_cli.implementation.implementation import Implementation
     from gradcheck_cli.layers.framework.case import Case
     from gradcheck_cli.layers.framework.problem import Problem
+    from gradcheck_cli.numeric.arrays import Array
     from gradcheck_cli.numeric.sweep import Sweep
 
 

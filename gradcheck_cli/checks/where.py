@@ -9,8 +9,8 @@ import numpy as np
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from gradcheck_cli.arrays import Array
     from gradcheck_cli.layers.framework.axes import Axis
+    from gradcheck_cli.numeric.arrays import Array
 
 #: Share of a described set that must be wrong for "within" it to be said. A shifted or cropped gradient is right by
 #: accident in a few elements (where it owes zeros); scattered errors fill far less of any set that holds them.

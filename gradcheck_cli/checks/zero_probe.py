@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gradcheck_cli.arrays import epsilon, working_dtype
 from gradcheck_cli.checks.diagnosis.at_zeros import at_zero
 from gradcheck_cli.implementation.implementation import ImplementationError, NotExpressibleError
-from gradcheck_cli.result import Verdict, Worst, Wrong
+from gradcheck_cli.numeric.arrays import epsilon, working_dtype
+from gradcheck_cli.results.result import Verdict, Worst, Wrong
 
 if TYPE_CHECKING:
-    from gradcheck_cli.arrays import Array
     from gradcheck_cli.checks.gradients import Gradients
     from gradcheck_cli.implementation.implementation import Implementation
     from gradcheck_cli.layers.framework.problem import Problem
+    from gradcheck_cli.numeric.arrays import Array
 
 #: Steps by which an element is moved. What is smooth at 0 looks the same with both; a kink, a pole and a root do not.
 _STEPS = (2.0**-14, 2.0**-20)

@@ -18,10 +18,10 @@ from gradcheck_cli.engine.stream import Crew
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from gradcheck_cli.engine.journal import Journal
     from gradcheck_cli.engine.runner import Work
-    from gradcheck_cli.journal import Journal
     from gradcheck_cli.layers.framework.case import Case
-    from gradcheck_cli.result import CaseResult
+    from gradcheck_cli.results.result import CaseResult
 
 #: Batches for each worker that may be under way while the result that is owed next is waited for. A case that takes
 #: all of its time limit does not stop the others, and a result is some kilobytes.
@@ -101,7 +101,7 @@ def journal(path: str | None, works: Sequence[Work[Any]], versions: dict[str, st
     if path is None or not works:
         yield None
         return
-    from gradcheck_cli.journal import Journal, UnusableError  # only --resume needs it
+    from gradcheck_cli.engine.journal import Journal, UnusableError  # only --resume needs it
 
     try:
         opened = Journal(Path(path), _described(works, versions))

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 import click
 
 from gradcheck_cli.report.arrays import snippet, write_arrays
-from gradcheck_cli.result import Verdict
+from gradcheck_cli.results.result import Verdict
 
 if TYPE_CHECKING:
     from gradcheck_cli.cli.outputs import Output
-    from gradcheck_cli.result import CaseResult, Summary
+    from gradcheck_cli.results.result import CaseResult, Summary
 
 
 class DebugFile:

@@ -14,14 +14,14 @@ from gradcheck_cli.cli.output import show_printed
 from gradcheck_cli.cli.streams import OutputError
 from gradcheck_cli.engine import interrupts
 from gradcheck_cli.engine.stream import LostError
-from gradcheck_cli.result import Summary, Verdict
+from gradcheck_cli.results.result import Summary, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Generator
 
     from gradcheck_cli.cli.progress import Progress
     from gradcheck_cli.report.report import Look, Report
-    from gradcheck_cli.result import CaseResult, Run
+    from gradcheck_cli.results.result import CaseResult, Run
 
 
 class Target(Protocol):

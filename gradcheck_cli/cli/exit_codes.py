@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from gradcheck_cli.result import Summary
+    from gradcheck_cli.results.result import Summary
 
 WRONG = 1
 USAGE = 2

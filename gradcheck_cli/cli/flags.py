@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gradcheck_cli.arrays import DTYPES
 from gradcheck_cli.checks.settings import DUTIES
 from gradcheck_cli.cli.types import FilePath, Jobs, Names, Part, PositiveNumber, Values, WholeNumber, Words
 from gradcheck_cli.guard.limits import LEAST_MEMORY, LONGEST, MOST_MEMORY, SHORTEST
 from gradcheck_cli.layers.framework.parameter import Whole, Word
+from gradcheck_cli.numeric.arrays import DTYPES
 from gradcheck_cli.numeric.method import METHODS
 from gradcheck_cli.report.report import FORMATS
 
@@ -110,7 +110,7 @@ def _type(parameter: Parameter) -> click.ParamType[tuple[Any, ...]]:
 
 
 def _default(parameter: Parameter) -> str:
-    return parameter.written(parameter.normalise(parameter.default))
+    return parameter.written(parameter.normalize(parameter.default))
 
 
 def _check_flags() -> list[click.Parameter]:
@@ -277,6 +277,6 @@ def versions(program: str) -> dict[str, str]:
     """Name what a result may depend on, with versions."""
     import numpy as np  # not for --help
 
-    from gradcheck_cli import __version__
+    from gradcheck_cli.engine.version import __version__
 
     return {program: __version__, "python": sys.version.split()[0], "numpy": np.__version__}

@@ -28,7 +28,7 @@ from gradcheck_cli.cli.bugs import report_bug  # noqa: E402  # after NumPy was p
 from gradcheck_cli.cli.commands import files_command, layer_command  # noqa: E402  # after NumPy was put off
 from gradcheck_cli.cli.types import quoted  # noqa: E402
 from gradcheck_cli.layers import LAYERS, TITLES  # noqa: E402
-from gradcheck_cli.text import clean_lines  # noqa: E402
+from gradcheck_cli.text.clean import clean_lines  # noqa: E402
 
 #: Of an answer to what was typed: some list what there is to choose from.
 _MOST_LINES = 100

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, TextIO
 import click
 
 from gradcheck_cli.cli.streams import open_stdout
-from gradcheck_cli.result import Verdict
+from gradcheck_cli.results.result import Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from gradcheck_cli.result import CaseResult
-    from gradcheck_cli.step_sweep import StepSweep
+    from gradcheck_cli.results.result import CaseResult
+    from gradcheck_cli.results.step_sweep import StepSweep
 
 #: Columns where stdout is no terminal: the same everywhere, and a table needs no more.
 _FIXED_WIDTH = 100

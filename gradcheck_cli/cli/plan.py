@@ -15,8 +15,8 @@ from gradcheck_cli.engine.sanitize import sanitized
 from gradcheck_cli.implementation.implementation import ImplementationNotFoundError
 from gradcheck_cli.layers import LAYERS, TITLES
 from gradcheck_cli.layers.framework.case import NoCase
-from gradcheck_cli.result import CaseResult, Verdict
-from gradcheck_cli.text import clean
+from gradcheck_cli.results.result import CaseResult, Verdict
+from gradcheck_cli.text.clean import clean
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -12,15 +12,15 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol, TextIO
 
 from gradcheck_cli.cli.output import wants_color
-from gradcheck_cli.result import Verdict
-from gradcheck_cli.text import clean
+from gradcheck_cli.results.result import Verdict
+from gradcheck_cli.text.clean import clean
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from gradcheck_cli.layers.framework.case import Case
-    from gradcheck_cli.result import CaseResult
-    from gradcheck_cli.step_sweep import StepSweep
+    from gradcheck_cli.results.result import CaseResult
+    from gradcheck_cli.results.step_sweep import StepSweep
 
 #: Seconds before the line is shown for the first time: most runs are over by then.
 _PATIENCE = 0.5

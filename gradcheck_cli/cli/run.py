@@ -27,7 +27,7 @@ from gradcheck_cli.engine.stream import is_broken, run
 from gradcheck_cli.guard.limits import GIGABYTE, Limits
 from gradcheck_cli.implementation.implementation import ImplementationNotFoundError
 from gradcheck_cli.report.report import Look, make_report
-from gradcheck_cli.result import Run
+from gradcheck_cli.results.result import Run
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from gradcheck_cli.layers.framework.case import Case
     from gradcheck_cli.layers.framework.layer import Layer
     from gradcheck_cli.report.report import Report
-    from gradcheck_cli.result import CaseResult
+    from gradcheck_cli.results.result import CaseResult
 
 
 def run_checks(
@@ -151,7 +151,7 @@ def run_checks(
         stdout.before_write = shown.clear
         results = _results(workers, plan, kept)
         if max_failures is not None:
-            from gradcheck_cli.failures import until  # only --max-failures needs it
+            from gradcheck_cli.engine.failures import until  # only --max-failures needs it
 
             results = until(results, max_failures)
         if fuzz is not None:
@@ -230,7 +230,7 @@ def _after(known: tuple[CaseResult, ...], results: Generator[CaseResult]) -> Gen
 
 
 def _with_smallest(results: Generator[CaseResult], plan: Plan, workers: Crew) -> Generator[CaseResult]:
-    from gradcheck_cli.failures import Failures, with_smallest  # only --fuzz needs it
+    from gradcheck_cli.engine.failures import Failures, with_smallest  # only --fuzz needs it
 
     def alone(work: Work[CaseResult]) -> Callable[[Case], CaseResult]:
         return lambda case: workers.executor.submit(do, work, [case]).result()[0]

@@ -16,7 +16,7 @@ from gradcheck_cli.cli.bugs import report_bug
 from gradcheck_cli.cli.exit_codes import end
 from gradcheck_cli.cli.output import show_printed
 from gradcheck_cli.engine import interrupts
-from gradcheck_cli.result import Summary, Verdict
+from gradcheck_cli.results.result import Summary, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from gradcheck_cli.cli.output import Stdout
     from gradcheck_cli.cli.outputs import Output
     from gradcheck_cli.report.report import Look
-    from gradcheck_cli.step_sweep import StepSweep
+    from gradcheck_cli.results.step_sweep import StepSweep
 
 _PICTURES = (".png", ".svg")
 

@@ -38,7 +38,7 @@ class Values(click.ParamType[tuple[Any, ...]]):
         for word in value.split(","):
             for item in self._values(word.strip(), value, param, ctx):
                 try:
-                    found[self.parameter.normalise(item)] = None
+                    found[self.parameter.normalize(item)] = None
                 except ValueError as error:
                     self.fail(f"{quoted(value)}: {error}.", param, ctx)
         return tuple(found)

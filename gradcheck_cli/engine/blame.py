@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from gradcheck_cli.guard.frames import bug_text, own_frames, raised_by_user
 from gradcheck_cli.guard.originals import put_back
 from gradcheck_cli.implementation.implementation import ImplementationError, ImplementationNotFoundError
-from gradcheck_cli.text import clean, text_of, type_name
+from gradcheck_cli.text.clean import clean, text_of, type_name
 
 #: What NumPy says of sizes that no array can have, as a ValueError.
 _TOO_LARGE = re.compile("array is too big|Maximum allowed (dimension|size) exceeded|too large to (be )?allocate")

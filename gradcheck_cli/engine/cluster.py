@@ -23,12 +23,12 @@ from distributed import Client, KilledWorker, SchedulerPlugin, WorkerPlugin
 from distributed.comm.registry import get_backend
 from distributed.security import Security
 
-from gradcheck_cli import __version__
 from gradcheck_cli.engine.interrupts import interruptible
 from gradcheck_cli.engine.leftovers import fresh_name, remove_leftovers
 from gradcheck_cli.engine.stream import LostError
+from gradcheck_cli.engine.version import __version__
 from gradcheck_cli.engine.worker import DiedError, Worker
-from gradcheck_cli.text import clean
+from gradcheck_cli.text.clean import clean
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

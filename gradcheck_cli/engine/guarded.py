@@ -17,7 +17,7 @@ from gradcheck_cli.guard.state import undisturbed, usable
 from gradcheck_cli.implementation.find import find
 from gradcheck_cli.implementation.implementation import ImplementationNotFoundError
 from gradcheck_cli.layers import LAYERS
-from gradcheck_cli.text import MOST_CHARACTERS, clean, clean_lines
+from gradcheck_cli.text.clean import MOST_CHARACTERS, clean, clean_lines
 
 if TYPE_CHECKING:
     from collections.abc import Callable

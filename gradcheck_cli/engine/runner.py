@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from gradcheck_cli.implementation.implementation import Implementation
     from gradcheck_cli.layers.framework.case import Case
     from gradcheck_cli.layers.framework.layer import Layer
-    from gradcheck_cli.result import CaseResult
-    from gradcheck_cli.step_sweep import StepSweep
+    from gradcheck_cli.results.result import CaseResult
+    from gradcheck_cli.results.step_sweep import StepSweep
 
 Result = TypeVar("Result", bound="CaseResult | StepSweep")
 Result_co = TypeVar("Result_co", bound="CaseResult | StepSweep", covariant=True)

@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
-from gradcheck_cli.arrays import DTYPES
-from gradcheck_cli.result import CaseResult
-from gradcheck_cli.text import LONGEST_NAME, clean, clean_lines, escaped
+from gradcheck_cli.numeric.arrays import DTYPES
+from gradcheck_cli.results.result import CaseResult
+from gradcheck_cli.text.clean import LONGEST_NAME, clean, clean_lines, escaped
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from gradcheck_cli.arrays import Array
-    from gradcheck_cli.result import ArrayResult, Duty
-    from gradcheck_cli.step_sweep import StepSweep
+    from gradcheck_cli.numeric.arrays import Array
+    from gradcheck_cli.results.result import ArrayResult, Duty
+    from gradcheck_cli.results.step_sweep import StepSweep
 
 _Result = TypeVar("_Result", bound="CaseResult | StepSweep")
 

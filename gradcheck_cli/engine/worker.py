@@ -20,7 +20,6 @@ import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import gradcheck_cli
 from gradcheck_cli.engine.runner import let_go
 from gradcheck_cli.guard.child import die_with_parent
 from gradcheck_cli.guard.signals import signal_name
@@ -45,7 +44,7 @@ serve()
 
 def _search_path() -> list[str]:
     """Return where modules are found, and at last where this package is, which may have been found otherwise."""
-    return [*sys.path, str(Path(gradcheck_cli.__file__).parents[1])]
+    return [*sys.path, str(Path(__file__).parents[2])]
 
 
 #: Seconds for a worker to end what it has started, before it is killed. It takes some milliseconds.

@@ -8,8 +8,7 @@ import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import gradcheck_cli
-from gradcheck_cli.text import clean, clean_lines, type_name
+from gradcheck_cli.text.clean import clean, clean_lines, type_name
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterable
@@ -17,7 +16,7 @@ if TYPE_CHECKING:
 
     from gradcheck_cli.guard.faults import Frame
 
-_OWN_CODE = str(Path(gradcheck_cli.__file__).parent) + os.sep
+_OWN_CODE = str(Path(__file__).parents[1]) + os.sep
 _REFERENCE_CODE = _OWN_CODE + "layers" + os.sep
 _CHILD_CODE = _OWN_CODE + str(Path("guard", "child.py"))
 _STANDARD_LIBRARY = tuple({sysconfig.get_path(name) + os.sep for name in ("stdlib", "platstdlib")})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gradcheck_cli.text import clean_lines
+from gradcheck_cli.text.clean import clean_lines
 
 #: What is kept from the beginning and from the end: two screens each.
 _KEPT = 4096

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any, assert_never
 from gradcheck_cli.implementation.implementation import ImplementationError, NotExpressibleError, call, name_of
 from gradcheck_cli.implementation.signature import signature_of
 from gradcheck_cli.implementation.slots import MisfitError, SlotKind, parameters_of, written
-from gradcheck_cli.layers.vocabulary import word
+from gradcheck_cli.implementation.vocabulary.vocabulary import word
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from gradcheck_cli.implementation.slots import Slot
-    from gradcheck_cli.layers.vocabulary import Argument, Sizes, Vocabulary
+    from gradcheck_cli.implementation.vocabulary.vocabulary import Argument, Sizes, Vocabulary
 
 #: Stands for an argument that is not passed.
 _LEFT_OUT = object()

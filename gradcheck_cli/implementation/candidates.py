@@ -20,11 +20,11 @@ from gradcheck_cli.implementation.slots import MisfitError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from gradcheck_cli.arrays import Array
     from gradcheck_cli.implementation.implementation import Implementation
     from gradcheck_cli.implementation.load import Loaded
+    from gradcheck_cli.implementation.vocabulary.vocabulary import BlockOrder, Meaning
     from gradcheck_cli.layers.framework.layer import Layer
-    from gradcheck_cli.layers.vocabulary import BlockOrder, Meaning
+    from gradcheck_cli.numeric.arrays import Array
 
 #: What the passes are called, as words in the names of functions.
 _FORWARD = {"forward", "forwards", "fwd", "fprop", "feedforward", "fw", "ff"}

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gradcheck_cli.implementation.library import in_library
-from gradcheck_cli.text import clean, text_of, type_name
+from gradcheck_cli.text.clean import clean, text_of, type_name
 
 if TYPE_CHECKING:
     import traceback

@@ -12,13 +12,14 @@ from gradcheck_cli.guard.clock import pass_on_interrupt
 from gradcheck_cli.implementation.candidates import Candidate, candidates, functions, partner
 from gradcheck_cli.implementation.conventions.adapter import adapted
 from gradcheck_cli.implementation.folder import Definitions, contents
-from gradcheck_cli.implementation.implementation import ImplementationNotFoundError, listed
+from gradcheck_cli.implementation.implementation import ImplementationNotFoundError
 from gradcheck_cli.implementation.load import Loaded, load_file, load_module
 from gradcheck_cli.implementation.paths import is_file, is_folder, located, why_unreadable
 from gradcheck_cli.implementation.plain import plain
 from gradcheck_cli.implementation.slots import MisfitError
 from gradcheck_cli.implementation.trial import Fit, Tried, best
-from gradcheck_cli.text import escaped
+from gradcheck_cli.text.clean import escaped
+from gradcheck_cli.text.names import join_names
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -151,7 +152,7 @@ def _named(place: Loaded, names: list[str], layer: Layer) -> Candidate:
         if not pairs and not layer.reference:
             return Candidate(loaded=place, names=tuple(names), objects=objects)  # it may return its gradients itself
         if len(pairs) != 1:
-            why = f"it is in {listed(','.join(pair) for pair in pairs)}" if pairs else "its other half is not found"
+            why = f"it is in {join_names(','.join(pair) for pair in pairs)}" if pairs else "its other half is not found"
             raise ImplementationNotFoundError(f"{_wanted(place, layer)}, not {names[0]!r} alone: {why}")
         names = list(pairs[0])
         objects = named(place, names)
@@ -175,7 +176,7 @@ def named(place: Loaded, names: list[str]) -> tuple[Any, ...]:
     for name in names:
         if not callable(_attribute(place, name)):
             near = _close(name, functions(place))
-            hint = f"; it has {listed(near)}" if near else ""
+            hint = f"; it has {join_names(near)}" if near else ""
             raise ImplementationNotFoundError(f"{place.home} has no function or class {name!r}{hint}")
     return tuple(_attribute(place, name) for name in names)
 
@@ -243,7 +244,7 @@ def _nothing(home: str, places: list[Loaded], misses: dict[Candidate, str], laye
     if misses:
         return f"{sought}; nearest: {'; '.join([*misses.values()][:3])}"
     have = [name for place in places for name in functions(place)]
-    found = f"it has {listed(have[:8])}" + (" and more" if len(have) > 8 else "") if have else "it has no functions"
+    found = f"it has {join_names(have[:8])}" + (" and more" if len(have) > 8 else "") if have else "it has no functions"
     return f"{sought}; {found}{without}"
 
 

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gradcheck_cli.guard.clock import begin_call, end_call, in_guarded_process
-from gradcheck_cli.text import clean, object_name, text_of, type_name
+from gradcheck_cli.text.clean import clean, object_name, text_of, type_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
-    from gradcheck_cli.arrays import Array
+    from gradcheck_cli.numeric.arrays import Array
 
     #: forward(inputs, parameters) -> (out, cache)
     Forward = Callable[[Mapping[str, Array], Mapping[str, object] | None], tuple[object, object]]
@@ -192,9 +192,3 @@ def _shown(argument: object) -> str:
     except BaseException:  # noqa: BLE001, S110  # its class is the user's, and the error to report is another
         pass
     return type_name(argument)
-
-
-def listed(names: Iterable[str]) -> str:
-    """Join names as a sentence does: `dx, dw and db`."""
-    *most, last = names
-    return f"{', '.join(most)} and {last}" if most else last

@@ -22,7 +22,7 @@ from gradcheck_cli.implementation.dated import remedy
 from gradcheck_cli.implementation.implementation import ImplementationNotFoundError
 from gradcheck_cli.implementation.missing import Missing
 from gradcheck_cli.implementation.paths import current_folder, is_file, is_folder, located, read_source, tracking_folder
-from gradcheck_cli.text import clean, escaped, text_of, type_name
+from gradcheck_cli.text.clean import clean, escaped, text_of, type_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

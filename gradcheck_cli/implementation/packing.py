@@ -7,15 +7,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gradcheck_cli.implementation.implementation import ImplementationError, described, listed
+from gradcheck_cli.implementation.implementation import ImplementationError, described
 from gradcheck_cli.implementation.seeding import seeded
+from gradcheck_cli.text.names import join_names
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from gradcheck_cli.arrays import Array
     from gradcheck_cli.implementation.implementation import Implementation
     from gradcheck_cli.layers.framework.problem import Problem
+    from gradcheck_cli.numeric.arrays import Array
 
 
 def packed(implementation: Implementation, problem: Problem) -> Implementation:
@@ -41,7 +42,7 @@ def packed(implementation: Implementation, problem: Problem) -> Implementation:
 
 def _joined(out: object, problem: Problem) -> Array:
     if not isinstance(out, tuple) or len(out) != len(problem.outputs):
-        raise ImplementationError(f"forward returned {described(out)}, not {listed(problem.outputs)}")
+        raise ImplementationError(f"forward returned {described(out)}, not {join_names(problem.outputs)}")
     arrays = []
     for (name, shape), value in zip(problem.outputs.items(), out, strict=True):
         if not isinstance(value, np.ndarray) or value.dtype.kind != "f":

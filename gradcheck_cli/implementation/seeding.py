@@ -14,9 +14,9 @@ from gradcheck_cli.implementation.implementation import ImplementationError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from gradcheck_cli.arrays import Array
     from gradcheck_cli.implementation.implementation import Implementation
     from gradcheck_cli.layers.framework.problem import Problem
+    from gradcheck_cli.numeric.arrays import Array
 
 #: How many seeds NumPy's global generator has.
 _SEEDS = 2**32

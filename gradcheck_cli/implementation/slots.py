@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 from gradcheck_cli.implementation.implementation import name_of
 from gradcheck_cli.implementation.signature import signature_of
-from gradcheck_cli.layers.vocabulary import word
+from gradcheck_cli.implementation.vocabulary.vocabulary import word
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from gradcheck_cli.layers.vocabulary import Vocabulary
+    from gradcheck_cli.implementation.vocabulary.vocabulary import Vocabulary
 
 _EMPTY = inspect.Parameter.empty
 

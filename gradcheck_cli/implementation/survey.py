@@ -25,11 +25,11 @@ from gradcheck_cli.implementation.candidates import (
 )
 from gradcheck_cli.implementation.find import load, named, split
 from gradcheck_cli.implementation.folder import Contents, Definitions, contents, shortened
-from gradcheck_cli.implementation.implementation import listed
 from gradcheck_cli.implementation.paths import is_folder, located
 from gradcheck_cli.implementation.slots import MisfitError, is_context, parameters_of
 from gradcheck_cli.implementation.trial import Fit, best
 from gradcheck_cli.layers import LAYERS
+from gradcheck_cli.text.names import join_names
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -47,9 +47,9 @@ _HELPERS = {
 }
 #: Words in the names of further versions of a layer, which are layers too.
 _VERSIONS = {
-    *("naive", "fast", "slow", "vectorized", "vectorised", "vec", "loop", "loops", "im2col", "strides", "strided"),
+    *("naive", "fast", "slow", "vectorized", "vectorized", "vec", "loop", "loops", "im2col", "strides", "strided"),
     *("numba", "cython", "jit", "cuda", "gpu", "cpu", "numpy", "np", "simple", "basic", "new", "old", "alt", "my"),
-    *("optimized", "optimised", "efficient", "improved", "final", "batch", "batched", "v", "fft", "winograd", "gemm"),
+    *("optimized", "optimized", "efficient", "improved", "final", "batch", "batched", "v", "fft", "winograd", "gemm"),
 }
 
 #: How many layers are named.
@@ -206,7 +206,7 @@ def what_else(home: str, names: Iterable[tuple[str, ...]] = ()) -> str | None:
     layers = list(dict.fromkeys(known.values()))
     if not layers:
         return function_command(offer for offer, one in found.items() if one is None)
-    has = listed(f"{LAYERS[layer].indefinite}, {_first(known, layer)}" for layer in layers[:_LISTED])
+    has = join_names(f"{LAYERS[layer].indefinite}, {_first(known, layer)}" for layer in layers[:_LISTED])
     more = f" and {len(layers) - _LISTED} more layers" if len(layers) > _LISTED else ""
     command = f"gradcheck {layers[0]} {home}" if len(layers) == 1 else f"gradcheck {home}"
     return f"it has {has}{more}: `{command}` checks {'it' if len(layers) == 1 else 'them'}"

@@ -1,4 +1,4 @@
-"""WHAT can be checked: one file a layer, and one line in `titles.py`."""
+"""WHAT can be checked: one file a layer, and one line in `registry.py`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from importlib import import_module
 from typing import TYPE_CHECKING, cast
 
-from gradcheck_cli.layers.titles import TITLES
+from gradcheck_cli.layers.registry import REGISTRY, TITLES
 
 if TYPE_CHECKING:
     from gradcheck_cli.layers.framework.layer import Layer
@@ -18,15 +18,15 @@ class _Layers(Mapping[str, "Layer"]):
     """The layers by name, each imported when it is asked for: there are many, and a run needs one."""
 
     def __getitem__(self, name: str) -> Layer:
-        if name not in TITLES:
+        if name not in REGISTRY:
             raise KeyError(name)
-        return cast("Layer", import_module(f"gradcheck_cli.layers.{name.replace('-', '_')}").LAYER)
+        return cast("Layer", import_module(f"gradcheck_cli.layers.{REGISTRY[name].module}").LAYER)
 
     def __iter__(self) -> Iterator[str]:
-        return iter(TITLES)
+        return iter(REGISTRY)
 
     def __len__(self) -> int:
-        return len(TITLES)
+        return len(REGISTRY)
 
 
 LAYERS: Mapping[str, Layer] = _Layers()

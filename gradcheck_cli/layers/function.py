@@ -12,20 +12,20 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from gradcheck_cli.arrays import drawn
+from gradcheck_cli.implementation.vocabulary.vocabulary import simple
 from gradcheck_cli.layers.framework.axes import anonymous
 from gradcheck_cli.layers.framework.case import Case
 from gradcheck_cli.layers.framework.drawing import picked
 from gradcheck_cli.layers.framework.layer import Layer
 from gradcheck_cli.layers.framework.named import intervals, shapes
 from gradcheck_cli.layers.framework.problem import Problem
-from gradcheck_cli.layers.vocabulary import simple
+from gradcheck_cli.numeric.arrays import drawn
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from gradcheck_cli.arrays import Array
     from gradcheck_cli.layers.framework.drawing import Draw, Given
+    from gradcheck_cli.numeric.arrays import Array
 
 _SHAPES: tuple[tuple[int, ...], ...] = ((2, 3), (4,), (), (1, 1), (2, 2, 3))
 

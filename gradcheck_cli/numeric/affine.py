@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from gradcheck_cli.arrays import epsilon
+from gradcheck_cli.numeric.arrays import epsilon
 from gradcheck_cli.numeric.directions import DirectionalDerivative, random_directions
 from gradcheck_cli.numeric.rounding import ROUNDINGS, epsilon_of_values, is_rounding
 from gradcheck_cli.numeric.tiles import tiles
 
 if TYPE_CHECKING:
-    from gradcheck_cli.arrays import Array
+    from gradcheck_cli.numeric.arrays import Array
     from gradcheck_cli.numeric.black_box import BlackBox
 
 #: The step for affine functions, which have no truncation error: the larger, the smaller the share of roundoff.

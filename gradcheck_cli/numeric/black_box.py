@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from gradcheck_cli.arrays import epsilon, working_dtype
+from gradcheck_cli.numeric.arrays import epsilon, working_dtype
 from gradcheck_cli.numeric.rounding import root_mean_square
 from gradcheck_cli.numeric.tiles import Tile, tiles
 
 if TYPE_CHECKING:
-    from gradcheck_cli.arrays import Array
+    from gradcheck_cli.numeric.arrays import Array
 
 Function = Callable[["Array"], "Array"]
 

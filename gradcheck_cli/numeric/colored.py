@@ -16,8 +16,8 @@ from gradcheck_cli.numeric.tiles import arrays_per_batch
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from gradcheck_cli.arrays import Array
     from gradcheck_cli.numeric.affine import Affine
+    from gradcheck_cli.numeric.arrays import Array
     from gradcheck_cli.numeric.black_box import BlackBox
 
 

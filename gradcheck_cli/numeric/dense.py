@@ -9,7 +9,7 @@ import numpy as np
 from gradcheck_cli.numeric.estimate import Estimate
 
 if TYPE_CHECKING:
-    from gradcheck_cli.arrays import Array
+    from gradcheck_cli.numeric.arrays import Array
     from gradcheck_cli.numeric.black_box import BlackBox
 
 

@@ -22,7 +22,7 @@ from gradcheck_cli.numeric.method import affordable
 from gradcheck_cli.numeric.partial_derivatives import partial_derivatives
 
 if TYPE_CHECKING:
-    from gradcheck_cli.arrays import Array
+    from gradcheck_cli.numeric.arrays import Array
     from gradcheck_cli.numeric.black_box import Function
     from gradcheck_cli.numeric.colored import Coupling
     from gradcheck_cli.numeric.estimate import Estimate, Scheme

@@ -15,8 +15,8 @@ from gradcheck_cli.numeric.rounding import is_rounding
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from gradcheck_cli.arrays import Array
     from gradcheck_cli.numeric.affine import Affine
+    from gradcheck_cli.numeric.arrays import Array
     from gradcheck_cli.numeric.black_box import BlackBox
     from gradcheck_cli.numeric.colored import Coupling
     from gradcheck_cli.numeric.directions import DirectionalDerivative

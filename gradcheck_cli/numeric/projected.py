@@ -23,7 +23,7 @@ from gradcheck_cli.numeric.directions import random_directions
 from gradcheck_cli.numeric.partial_derivatives import directional_derivative, partial_derivatives
 
 if TYPE_CHECKING:
-    from gradcheck_cli.arrays import Array
+    from gradcheck_cli.numeric.arrays import Array
     from gradcheck_cli.numeric.black_box import Function
     from gradcheck_cli.numeric.estimate import Estimate
 

@@ -19,7 +19,7 @@ from gradcheck_cli.numeric.dense import DenseScheme
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from gradcheck_cli.arrays import Array
+    from gradcheck_cli.numeric.arrays import Array
     from gradcheck_cli.numeric.black_box import Function
     from gradcheck_cli.numeric.colored import Coupling
     from gradcheck_cli.numeric.estimate import Estimate, Scheme

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 import numpy as np
 
-from gradcheck_cli.result import Verdict
+from gradcheck_cli.results.result import Verdict
 
 if TYPE_CHECKING:
-    from gradcheck_cli.arrays import Array
-    from gradcheck_cli.result import CaseResult
+    from gradcheck_cli.numeric.arrays import Array
+    from gradcheck_cli.results.result import CaseResult
 
 
 def arrays_of(result: CaseResult) -> dict[str, Array]:

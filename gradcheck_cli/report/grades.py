@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING
 from rich.text import Text
 
 from gradcheck_cli.report.words import STYLES, word
-from gradcheck_cli.result import Verdict
-from gradcheck_cli.text import clean
+from gradcheck_cli.results.result import Verdict
+from gradcheck_cli.text.clean import clean
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from gradcheck_cli.report.rows import Rows
-    from gradcheck_cli.result import CaseResult
-    from gradcheck_cli.way import Way
+    from gradcheck_cli.results.result import CaseResult
+    from gradcheck_cli.results.signature import Way
 
 #: Characters of a reason in a row: some lines, as a terminal is wide.
 _LONGEST = 400
@@ -87,7 +87,7 @@ class Grades:
         if result.verdict is Verdict.PASS:
             grade.remarks.update(causes)
         elif reason := "; ".join(causes) or result.reason:
-            from gradcheck_cli.way import Way  # only for cases that fail
+            from gradcheck_cli.results.signature import Way  # only for cases that fail
 
             grade.reasons.setdefault(Way.of(result), Counter())[reason] += 1
 

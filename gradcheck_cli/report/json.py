@@ -9,11 +9,11 @@ from dataclasses import asdict
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any, TextIO
 
-from gradcheck_cli.result import Verdict
+from gradcheck_cli.results.result import Verdict
 
 if TYPE_CHECKING:
     from gradcheck_cli.report.report import Look
-    from gradcheck_cli.result import ArrayResult, CaseResult, Run, Summary
+    from gradcheck_cli.results.result import ArrayResult, CaseResult, Run, Summary
 
 SCHEMA_VERSION = 1
 

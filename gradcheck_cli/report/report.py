@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol, TextIO, cast
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from gradcheck_cli.result import CaseResult, Run, Summary
+    from gradcheck_cli.results.result import CaseResult, Run, Summary
 
 #: The module of each format. It is imported when its format is asked for.
 FORMATS = {"table": "table", "json": "json"}

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from rich.console import Console, ConsoleOptions, RenderResult
 
-    from gradcheck_cli.result import Verdict
+    from gradcheck_cli.results.result import Verdict
 
 #: Columns that a reason needs beside the name, if it is longer; where there are fewer it goes below the row. Most have
 #: 30 to 90 letters: up to three lines.

@@ -10,12 +10,12 @@ from rich.text import Text
 
 from gradcheck_cli.numeric.sweep import STEPS, ErrorSource
 from gradcheck_cli.report.console import make_console
-from gradcheck_cli.result import Verdict
+from gradcheck_cli.results.result import Verdict
 
 if TYPE_CHECKING:
     from gradcheck_cli.numeric.sweep import StepError, Sweep
     from gradcheck_cli.report.report import Look
-    from gradcheck_cli.step_sweep import StepSweep
+    from gradcheck_cli.results.step_sweep import StepSweep
 
 #: The step of most notebooks, which the closing sentence is about.
 HABITUAL = 1e-5

@@ -14,13 +14,13 @@ from gradcheck_cli.report.console import make_console
 from gradcheck_cli.report.grades import Grades
 from gradcheck_cli.report.skipped import Skipped
 from gradcheck_cli.report.words import STYLES, word
-from gradcheck_cli.result import Verdict
+from gradcheck_cli.results.result import Verdict
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from gradcheck_cli.report.report import Look
-    from gradcheck_cli.result import ArrayResult, CaseResult, Run, Smallest, Summary
+    from gradcheck_cli.results.result import ArrayResult, CaseResult, Run, Smallest, Summary
 
 _COUNTED = {
     Verdict.PASS: "passed",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gradcheck_cli.result import Verdict
+from gradcheck_cli.results.result import Verdict
 
 STYLES = {
     Verdict.PASS: "green",

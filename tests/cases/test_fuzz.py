@@ -9,7 +9,7 @@ import pytest
 
 from gradcheck_cli import ConvCase
 from gradcheck_cli.cases.fuzz import RandomCases
-from gradcheck_cli.layers.conv import LAYER
+from gradcheck_cli.layers.conv.conv import LAYER
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

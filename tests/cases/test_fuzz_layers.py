@@ -10,20 +10,20 @@ import pytest
 from gradcheck_cli import check
 from gradcheck_cli.cases.fuzz import RandomCases
 from gradcheck_cli.cases.shrink import shrink, size
-from gradcheck_cli.failures import Failures
+from gradcheck_cli.engine.failures import Failures
 from gradcheck_cli.layers import LAYERS, TITLES
 from gradcheck_cli.layers.framework.parameter import Whole
 from gradcheck_cli.layers.framework.words import Choice, Real, Shape
-from gradcheck_cli.way import Way
+from gradcheck_cli.results.signature import Way
 from tests.faults.layers import FAULTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from gradcheck_cli.layers.framework.case import Case
-    from gradcheck_cli.result import CaseResult
+    from gradcheck_cli.results.result import CaseResult
 
-#: Numbers whose least value leaves nothing to check: a layer normalisation of one feature is beta.
+#: Numbers whose least value leaves nothing to check: a layer normalization of one feature is beta.
 VACUOUS = {("layernorm", "D")}
 
 #: One or two of each layer; of forward passes, too.
@@ -61,7 +61,7 @@ def test_each_least_number_each_word_and_few_and_many_axes_are_among_the_first_5
         for parameter in LAYERS[layer].case.parameters():
             values = {getattr(case, parameter.name) for case in cases}
             if isinstance(parameter, Whole) and (layer, parameter.name) not in VACUOUS:
-                assert parameter.normalise(parameter.minimum) in values, parameter.name
+                assert parameter.normalize(parameter.minimum) in values, parameter.name
             if isinstance(parameter, Choice):
                 assert values == set(parameter.options)
             if isinstance(parameter, Real):

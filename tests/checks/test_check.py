@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 
 from gradcheck_cli import ConvCase, Verdict, check
-from gradcheck_cli.layers.conv import LAYER, standard
-from gradcheck_cli.layers.conv_naive import conv_backward_naive, conv_forward_naive
+from gradcheck_cli.layers.conv.conv import LAYER, standard
+from gradcheck_cli.layers.conv.naive import conv_backward_naive, conv_forward_naive
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from gradcheck_cli.arrays import Array
+    from gradcheck_cli.numeric.arrays import Array
 
 #: Small ones of every kind: both the standard set's and those that courses do not ask for.
 GEOMETRIES = [

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from gradcheck_cli.arrays import epsilon
 from gradcheck_cli.checks.comparison import Expected, Subject, compare
 from gradcheck_cli.checks.settings import Settings
-from gradcheck_cli.result import ArrayResult, Verdict, Worst, Wrong
+from gradcheck_cli.numeric.arrays import epsilon
+from gradcheck_cli.results.result import ArrayResult, Verdict, Worst, Wrong
 
 if TYPE_CHECKING:
-    from gradcheck_cli.arrays import Array
+    from gradcheck_cli.numeric.arrays import Array
 
 EPS = epsilon("float64")
 

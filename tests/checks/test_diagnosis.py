@@ -13,11 +13,11 @@ import pytest
 
 import gradcheck_cli
 from gradcheck_cli import CaseResult, ConvCase, Verdict, check
-from gradcheck_cli.arrays import epsilon
-from gradcheck_cli.layers.conv import problem, standard
-from gradcheck_cli.layers.conv_naive import conv_backward_naive, conv_forward_naive
-from gradcheck_cli.layers.layernorm import LayernormCase, layernorm_backward, layernorm_forward
-from gradcheck_cli.layers.softmax import SoftmaxCase, softmax_loss
+from gradcheck_cli.layers.conv.conv import problem, standard
+from gradcheck_cli.layers.conv.naive import conv_backward_naive, conv_forward_naive
+from gradcheck_cli.layers.loss.softmax import SoftmaxCase, softmax_loss
+from gradcheck_cli.layers.norm.layernorm import LayernormCase, layernorm_backward, layernorm_forward
+from gradcheck_cli.numeric.arrays import epsilon
 from tests.faults.conv import planted
 
 if TYPE_CHECKING:

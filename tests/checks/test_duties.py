@@ -10,15 +10,15 @@ import pytest
 
 from gradcheck_cli import ConvCase, Verdict, check
 from gradcheck_cli.layers import LAYERS
-from gradcheck_cli.layers.conv import standard
-from gradcheck_cli.layers.conv_fast import conv_backward_fast, conv_forward_fast
-from gradcheck_cli.layers.conv_naive import conv_backward_naive, conv_forward_naive
+from gradcheck_cli.layers.conv.conv import standard
+from gradcheck_cli.layers.conv.fast import conv_backward_fast, conv_forward_fast
+from gradcheck_cli.layers.conv.naive import conv_backward_naive, conv_forward_naive
 from tests.faults.conv import planted
 from tests.faults.duties import BREACHES
 
 if TYPE_CHECKING:
-    from gradcheck_cli.arrays import Array
-    from gradcheck_cli.result import CaseResult
+    from gradcheck_cli.numeric.arrays import Array
+    from gradcheck_cli.results.result import CaseResult
 
 NAMES = (
     "shapes",
@@ -65,11 +65,11 @@ def test_every_breach_is_found_and_named(name: str, dtype: str) -> None:
         assert str(result.duties[duty].reason) in str(result.reason)
 
 
-@pytest.mark.parametrize("name", ["applies_the_optimiser", "writes_into_x", "writes_into_the_cotangent"])
+@pytest.mark.parametrize("name", ["applies_the_optimizer", "writes_into_x", "writes_into_the_cotangent"])
 def test_gradients_of_a_layer_that_writes_into_its_inputs_are_still_judged(name: str) -> None:
     result = check(ConvCase(), BREACHES[name][0]())
     assert {gradient.verdict for gradient in result.gradients.values()} == {Verdict.PASS}
-    written = {"applies_the_optimiser": "w", "writes_into_x": "x", "writes_into_the_cotangent": "dout"}[name]
+    written = {"applies_the_optimizer": "w", "writes_into_x": "x", "writes_into_the_cotangent": "dout"}[name]
     assert result.reason == f"{written} was written into"
 
 

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from gradcheck_cli import ConvCase, Verdict, check
-from gradcheck_cli.arrays import epsilon
-from gradcheck_cli.layers.conv import problem, standard
+from gradcheck_cli.layers.conv.conv import problem, standard
+from gradcheck_cli.numeric.arrays import epsilon
 from tests import slow_conv
 from tests.faults.conv import SLIPS, off_by, planted
 

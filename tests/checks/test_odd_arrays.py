@@ -9,7 +9,7 @@ import pytest
 
 from gradcheck_cli import check
 from gradcheck_cli.layers import LAYERS
-from gradcheck_cli.result import Verdict
+from gradcheck_cli.results.result import Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from gradcheck_cli import Verdict, check
-from gradcheck_cli.layers.conv import standard
-from gradcheck_cli.layers.conv_naive import conv_backward_naive, conv_forward_naive
+from gradcheck_cli.layers.conv.conv import standard
+from gradcheck_cli.layers.conv.naive import conv_backward_naive, conv_forward_naive
 from tests.odd import ODD
 
 

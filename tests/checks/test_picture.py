@@ -14,8 +14,8 @@ from gradcheck_cli.checks.settings import Settings
 from tests.faults.conv import planted
 
 if TYPE_CHECKING:
-    from gradcheck_cli.arrays import Array
-    from gradcheck_cli.result import Picture
+    from gradcheck_cli.numeric.arrays import Array
+    from gradcheck_cli.results.result import Picture
 
 
 def drawn(error: Array) -> Picture | None:

@@ -13,7 +13,7 @@ from gradcheck_cli.layers import LAYERS
 from gradcheck_cli.layers.function import FunctionCase
 
 if TYPE_CHECKING:
-    from gradcheck_cli.result import CaseResult
+    from gradcheck_cli.results.result import CaseResult
 
 
 def _single(*arrays: Any) -> list[Any]:

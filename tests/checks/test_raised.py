@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from gradcheck_cli import CaseResult, ConvCase, Verdict, check
-from gradcheck_cli.layers.conv import standard
-from gradcheck_cli.layers.conv1d import Conv1dCase
-from gradcheck_cli.layers.conv1d import standard as sequences
-from gradcheck_cli.layers.maxpool import MaxpoolCase, max_pool_backward, max_pool_forward
+from gradcheck_cli.layers.conv.conv import standard
+from gradcheck_cli.layers.conv.conv1d import Conv1dCase
+from gradcheck_cli.layers.conv.conv1d import standard as sequences
+from gradcheck_cli.layers.pool.maxpool import MaxpoolCase, max_pool_backward, max_pool_forward
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -158,13 +158,13 @@ def test_code_that_refuses_strides_that_do_not_divide() -> None:
 
 def _of_pairs() -> Pair:
     def forward(x: Any, w: Any, b: Any, conv_param: Any) -> Any:
-        from gradcheck_cli.layers.conv_naive import conv_forward_naive
+        from gradcheck_cli.layers.conv.naive import conv_forward_naive
 
         assert (x.shape[2] - w.shape[2]) % conv_param["stride"][0] == 0
         return conv_forward_naive(x, w, b, conv_param)
 
     def backward(dout: Any, cache: Any) -> Any:
-        from gradcheck_cli.layers.conv_naive import conv_backward_naive
+        from gradcheck_cli.layers.conv.naive import conv_backward_naive
 
         return conv_backward_naive(dout, cache)
 

@@ -1,4 +1,4 @@
-"""A reshape where a transpose is due, in forward and in a normalisation of images; and what test mode tells."""
+"""A reshape where a transpose is due, in forward and in a normalization of images; and what test mode tells."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 
 from gradcheck_cli import ConvCase, check
-from gradcheck_cli.layers.batchnorm import BatchnormCase, batchnorm_backward, batchnorm_forward
-from gradcheck_cli.layers.conv_naive import conv_backward_naive, conv_forward_naive
-from gradcheck_cli.layers.spatial_batchnorm import (
+from gradcheck_cli.layers.conv.naive import conv_backward_naive, conv_forward_naive
+from gradcheck_cli.layers.norm.batchnorm import BatchnormCase, batchnorm_backward, batchnorm_forward
+from gradcheck_cli.layers.norm.spatial_batchnorm import (
     SpatialBatchnormCase,
     spatial_batchnorm_backward,
     spatial_batchnorm_forward,
 )
-from gradcheck_cli.result import Verdict
+from gradcheck_cli.results.result import Verdict
 
 
 def _images(array: Any) -> Any:

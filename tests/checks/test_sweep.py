@@ -11,14 +11,14 @@ from gradcheck_cli import ConvCase, Verdict
 from gradcheck_cli.checks.settings import Settings
 from gradcheck_cli.checks.sweep import sweep_case
 from gradcheck_cli.implementation.conventions.pair import function_pair
-from gradcheck_cli.layers.conv_fast import conv_backward_fast, conv_forward_fast
+from gradcheck_cli.layers.conv.fast import conv_backward_fast, conv_forward_fast
 from gradcheck_cli.numeric.sweep import STEPS, ErrorSource
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from gradcheck_cli.arrays import Array
-    from gradcheck_cli.step_sweep import StepSweep
+    from gradcheck_cli.numeric.arrays import Array
+    from gradcheck_cli.results.step_sweep import StepSweep
 
 CASE = ConvCase(N=2, H=4, W=4)
 ROWS = len(STEPS) + 1  # and the checker's own

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 
 from gradcheck_cli import ConvCase
 from gradcheck_cli.checks.where import where
-from gradcheck_cli.layers.conv import problem
+from gradcheck_cli.layers.conv.conv import problem
 
 if TYPE_CHECKING:
-    from gradcheck_cli.arrays import Array
+    from gradcheck_cli.numeric.arrays import Array
 
 AXES = problem(ConvCase()).axes
 SHAPE = (3, 4, 7, 6)

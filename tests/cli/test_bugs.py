@@ -144,7 +144,7 @@ def test_while_a_file_is_surveyed(
 
 
 def test_while_a_case_is_made_smaller(convcheck: Program, layer_file: LayerFile, planted: Any) -> None:
-    env = planted("gradcheck_cli.failures", "shrink")
+    env = planted("gradcheck_cli.engine.failures", "shrink")
     path = layer_file(("db = dout.sum(", "db = 2 * dout.sum("))
     run = convcheck(path, "--fuzz", "3", "--format", "json", env=env)
     report = report_of_bug(run)

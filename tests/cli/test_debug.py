@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from gradcheck_cli import ConvCase
-from gradcheck_cli.layers.conv import problem
+from gradcheck_cli.layers.conv.conv import problem
 from tests import slow_conv
 from tests.conftest import SMALL
 

@@ -313,7 +313,7 @@ def test_shared_flags_do_what_they_do_elsewhere(gradcheck: Program, tmp_path: Pa
 
 def test_random_cases_are_drawn_for_each_layer(gradcheck: Program, tmp_path: Path) -> None:
     backward = "\n\ndef conv_backward_alt(dout, cache):\n    dx, dw, db = conv_backward(dout, cache)\n"
-    conv = "from gradcheck_cli.layers.conv_fast import conv_backward_fast as _b, conv_forward_fast as _f\n\n\n"
+    conv = "from gradcheck_cli.layers.conv.fast import conv_backward_fast as _b, conv_forward_fast as _f\n\n\n"
     conv += "def conv_forward(*given): return _f(*given)\n\n\ndef conv_backward(*given): return _b(*given)\n"
     write(tmp_path, "layers.py", conv + backward + "    return dx, 2 * dw, db\n")
     report = report_of(gradcheck("layers.py", "--fuzz", "4", "--json", "-"))
@@ -344,8 +344,8 @@ def test_random_cases_are_drawn_for_each_layer(gradcheck: Program, tmp_path: Pat
         (["nosuch"], "No such command 'nosuch'.\n"),
         (["notes.txt"], "notes.txt is no Python file: give FILE.py, a package's folder or package.module\n"),
         (["my book.ipynb"], "is no Python file: `jupyter nbconvert --to script 'my book.ipynb'` makes one of it, my b"),
-        (["relu", "notes.txt"], "notes.txt is no Python file: give vectorised, FILE.py, "),
-        (["relu", "./notes"], "./notes is no Python file: give vectorised, FILE.py, "),
+        (["relu", "notes.txt"], "notes.txt is no Python file: give vectorized, FILE.py, "),
+        (["relu", "./notes"], "./notes is no Python file: give vectorized, FILE.py, "),
         (["batchnrm"], "No such command 'batchnrm'. Is it batchnorm"),
     ],
 )

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from gradcheck_cli import __version__
-from gradcheck_cli.layers.conv import standard
+from gradcheck_cli.layers.conv.conv import standard
 from tests.conftest import PROGRAMS, SMALL, clean_environment, report_of
 
 if TYPE_CHECKING:

@@ -11,8 +11,8 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from gradcheck_cli.report.json import schema
+from tests.checks.test_replay import assert_same
 from tests.conftest import SMALL, report_of
-from tests.test_replay import assert_same
 
 if TYPE_CHECKING:
     import subprocess
@@ -101,7 +101,7 @@ def test_each_fault_is_told_with_its_smallest_case_that_can_be_replayed(
 
 
 BATCHNORM = """\
-from gradcheck_cli.layers.batchnorm import batchnorm_backward, batchnorm_forward as of_all
+from gradcheck_cli.layers.norm.batchnorm import batchnorm_backward, batchnorm_forward as of_all
 
 
 def batchnorm_forward(x, gamma, beta, bn_param):
@@ -132,7 +132,7 @@ def test_words_and_reals_of_other_layers_are_drawn_shrunk_and_replayed(gradcheck
 def test_shapes_given_are_what_is_drawn_from(gradcheck: Program) -> None:
     run = gradcheck("tanh", "--shape", "2x3,4,1x1x1", "--fuzz", "20", "--list-cases")
     assert sorted(run.stdout.splitlines()) == ["1x1x1 float64", "2x3 float64", "4 float64"]
-    assert gradcheck("tanh", "--fuzz", "20", "-q").stdout == "pass 20/20 vectorised\n"
+    assert gradcheck("tanh", "--fuzz", "20", "-q").stdout == "pass 20/20 vectorized\n"
     refused = gradcheck("batchnorm", "--N", "1", "--T", "1", "--mode", "train", "--fuzz", "5")
     assert (refused.returncode, refused.stdout) == (2, "")
     assert "the other flags leave no geometry in which a fault could show" in refused.stderr

@@ -42,8 +42,8 @@ UNUSED = (
     "implementation.slots",
     "implementation.survey",
     "implementation.trial",
-    "layers.conv_faults",
-    "layers.conv_forward_faults",
+    "layers.conv.faults",
+    "layers.conv.forward_faults",
     "layers.framework.named",
     "layers.framework.words",
     "numeric.projected",
@@ -51,8 +51,8 @@ UNUSED = (
     "report.json",
     "report.picture",
     "report.rows",
-    "step_sweep",
-    "way",
+    "results.step_sweep",
+    "results.signature",
 )
 
 #: Modules of the standard library that take a millisecond or more, and that neither click, rich nor NumPy imports.
@@ -62,7 +62,7 @@ COSTLY = (
 )
 
 #: What --help does without beside that.
-NO_WORK = ("numpy", "rich", "gradcheck_cli.cli.run", "gradcheck_cli.result", "gradcheck_cli.checks.check")
+NO_WORK = ("numpy", "rich", "gradcheck_cli.cli.run", "gradcheck_cli.results.result", "gradcheck_cli.checks.check")
 
 
 def imported(*args: str) -> set[str]:

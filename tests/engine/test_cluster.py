@@ -23,8 +23,8 @@ from gradcheck_cli.engine.here import InProcess
 from gradcheck_cli.engine.leftovers import fresh_name
 from gradcheck_cli.engine.stream import Crew, LostError, run
 from gradcheck_cli.implementation.source import sources
-from gradcheck_cli.layers.conv import ConvCase
-from gradcheck_cli.result import Verdict
+from gradcheck_cli.layers.conv.conv import ConvCase
+from gradcheck_cli.results.result import Verdict
 from tests.conftest import PROGRAMS, clean_environment, report_of
 from tests.engine.test_leftovers import dead_process
 from tests.engine.test_stream import alone, results, small, work

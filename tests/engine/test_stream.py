@@ -20,8 +20,8 @@ from gradcheck_cli.engine.runner import CHECK, Task, Work, do
 from gradcheck_cli.engine.stream import Crew, run
 from gradcheck_cli.guard.limits import Limits
 from gradcheck_cli.layers import LAYERS
-from gradcheck_cli.layers.conv import ConvCase
-from gradcheck_cli.result import CaseResult, Verdict
+from gradcheck_cli.layers.conv.conv import ConvCase
+from gradcheck_cli.results.result import CaseResult, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

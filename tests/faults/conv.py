@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gradcheck_cli.layers.conv_naive import conv_backward_naive, conv_forward_naive
+from gradcheck_cli.layers.conv.naive import conv_backward_naive, conv_forward_naive
 
 if TYPE_CHECKING:
-    from gradcheck_cli.arrays import Array
+    from gradcheck_cli.numeric.arrays import Array
 
     Inputs = tuple[Array, Array, Array]
     Param = dict[str, Any]

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gradcheck_cli.layers.conv_naive import both, conv_backward_naive, conv_forward_naive
+from gradcheck_cli.layers.conv.naive import both, conv_backward_naive, conv_forward_naive
 from tests.faults.conv import SLIPS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from gradcheck_cli.arrays import Array
+    from gradcheck_cli.numeric.arrays import Array
     from tests.faults.conv import Gradients, Inputs, Param, Slip
 
 

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gradcheck_cli.layers.conv_naive import conv_backward_naive, conv_forward_naive
+from gradcheck_cli.layers.conv.naive import conv_backward_naive, conv_forward_naive
 
 if TYPE_CHECKING:
-    from gradcheck_cli.arrays import Array
+    from gradcheck_cli.numeric.arrays import Array
 
 Pair = tuple[Callable[..., Any], Callable[..., Any]]
 
@@ -84,7 +84,7 @@ def adds_weight_decay_that_is_not_seen() -> Pair:
 
 
 @breach("inputs_unchanged")
-def applies_the_optimiser() -> Pair:
+def applies_the_optimizer() -> Pair:
     def backward(dout: Array, cache: Any) -> Any:
         gradients = conv_backward_naive(dout, cache)
         cache[1][...] -= (0.1 * gradients[1]).astype(cache[1].dtype)

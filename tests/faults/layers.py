@@ -7,29 +7,29 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gradcheck_cli.layers.affine import affine_backward, affine_forward
-from gradcheck_cli.layers.avgpool import avg_pool_backward, avg_pool_forward
-from gradcheck_cli.layers.batchnorm import batchnorm_backward, batchnorm_forward
-from gradcheck_cli.layers.conv1d import conv1d_backward, conv1d_forward
-from gradcheck_cli.layers.conv_transpose import conv_transpose_backward, conv_transpose_forward
-from gradcheck_cli.layers.depthwise_conv import depthwise_conv_backward, depthwise_conv_forward
-from gradcheck_cli.layers.dropout import dropout_backward, dropout_forward
-from gradcheck_cli.layers.groupnorm import groupnorm_backward, groupnorm_forward
-from gradcheck_cli.layers.layernorm import layernorm_backward, layernorm_forward
-from gradcheck_cli.layers.lstm import lstm_forward
-from gradcheck_cli.layers.lstm_step import lstm_step_backward, lstm_step_forward
-from gradcheck_cli.layers.maxpool import max_pool_forward
-from gradcheck_cli.layers.relu import relu_forward
-from gradcheck_cli.layers.rnn import rnn_forward
-from gradcheck_cli.layers.rnn_step import rnn_step_backward, rnn_step_forward
-from gradcheck_cli.layers.sigmoid import sigmoid_forward
-from gradcheck_cli.layers.softmax import softmax_loss
-from gradcheck_cli.layers.spatial_batchnorm import spatial_batchnorm_backward, spatial_batchnorm_forward
-from gradcheck_cli.layers.svm import svm_loss
-from gradcheck_cli.layers.tanh import tanh_forward
-from gradcheck_cli.layers.temporal_affine import temporal_affine_backward, temporal_affine_forward
-from gradcheck_cli.layers.temporal_softmax import temporal_softmax_loss
-from gradcheck_cli.layers.word_embedding import word_embedding_backward, word_embedding_forward
+from gradcheck_cli.layers.conv.conv1d import conv1d_backward, conv1d_forward
+from gradcheck_cli.layers.conv.conv_transpose import conv_transpose_backward, conv_transpose_forward
+from gradcheck_cli.layers.conv.depthwise_conv import depthwise_conv_backward, depthwise_conv_forward
+from gradcheck_cli.layers.dense.affine import affine_backward, affine_forward
+from gradcheck_cli.layers.dense.temporal_affine import temporal_affine_backward, temporal_affine_forward
+from gradcheck_cli.layers.dense.word_embedding import word_embedding_backward, word_embedding_forward
+from gradcheck_cli.layers.elementwise.dropout import dropout_backward, dropout_forward
+from gradcheck_cli.layers.elementwise.relu import relu_forward
+from gradcheck_cli.layers.elementwise.sigmoid import sigmoid_forward
+from gradcheck_cli.layers.elementwise.tanh import tanh_forward
+from gradcheck_cli.layers.loss.softmax import softmax_loss
+from gradcheck_cli.layers.loss.svm import svm_loss
+from gradcheck_cli.layers.loss.temporal_softmax import temporal_softmax_loss
+from gradcheck_cli.layers.norm.batchnorm import batchnorm_backward, batchnorm_forward
+from gradcheck_cli.layers.norm.groupnorm import groupnorm_backward, groupnorm_forward
+from gradcheck_cli.layers.norm.layernorm import layernorm_backward, layernorm_forward
+from gradcheck_cli.layers.norm.spatial_batchnorm import spatial_batchnorm_backward, spatial_batchnorm_forward
+from gradcheck_cli.layers.pool.avgpool import avg_pool_backward, avg_pool_forward
+from gradcheck_cli.layers.pool.maxpool import max_pool_forward
+from gradcheck_cli.layers.recurrent.lstm import lstm_forward
+from gradcheck_cli.layers.recurrent.lstm_step import lstm_step_backward, lstm_step_forward
+from gradcheck_cli.layers.recurrent.rnn import rnn_forward
+from gradcheck_cli.layers.recurrent.rnn_step import rnn_step_backward, rnn_step_forward
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -466,7 +466,7 @@ def _without_eps(g: Any, x: Any, _: float) -> Any:
     return (g - _mean(g)) / s - (x - _mean(x)) * _mean(g * (x - _mean(x))) / s**3
 
 
-#: Of each normalisation its passes, and its x with the elements of a set in a row.
+#: Of each normalization its passes, and its x with the elements of a set in a row.
 NORMALISATIONS: dict[str, tuple[Any, Any, Callable[[Any, Any], Any]]] = {
     "batchnorm": (batchnorm_forward, batchnorm_backward, lambda x, _: x.T),
     "spatial-batchnorm": (
@@ -478,7 +478,7 @@ NORMALISATIONS: dict[str, tuple[Any, Any, Callable[[Any, Any], Any]]] = {
 }
 
 
-def _normalisation(layer: str, slip: Callable[[Any, Any, float], Any]) -> tuple[Any, Any]:
+def _normalization(layer: str, slip: Callable[[Any, Any, float], Any]) -> tuple[Any, Any]:
     right, right_backward, rows = NORMALISATIONS[layer]
 
     def forward(x: Any, gamma: Any, beta: Any, param: Any) -> Any:
@@ -499,7 +499,7 @@ def _normalisation(layer: str, slip: Callable[[Any, Any, float], Any]) -> tuple[
 
 
 FAULTS += [
-    Planted(f"{layer}-{slip.__name__.strip('_')}", layer, _normalisation(layer, slip), code)
+    Planted(f"{layer}-{slip.__name__.strip('_')}", layer, _normalization(layer, slip), code)
     for layer in NORMALISATIONS
     for code, slip in _DX_SLIPS
 ]

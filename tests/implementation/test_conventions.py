@@ -13,8 +13,8 @@ from gradcheck_cli.checks.check import check_case
 from gradcheck_cli.checks.settings import Settings
 from gradcheck_cli.implementation.find import find
 from gradcheck_cli.layers import LAYERS
-from gradcheck_cli.layers.maxpool import MaxpoolCase
-from gradcheck_cli.result import CaseResult, Verdict
+from gradcheck_cli.layers.pool.maxpool import MaxpoolCase
+from gradcheck_cli.results.result import CaseResult, Verdict
 from tests.implementation.sources import CORE, PAIRS, SOURCES, STANDARD, WRONG, WRONG_AHEAD
 
 if TYPE_CHECKING:

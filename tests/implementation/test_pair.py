@@ -14,13 +14,13 @@ from gradcheck_cli import ConvCase, Verdict, check
 from gradcheck_cli.implementation.conventions.pair import function_pair
 from gradcheck_cli.implementation.implementation import ImplementationError
 from gradcheck_cli.layers import LAYERS
-from gradcheck_cli.layers.conv_naive import conv_backward_naive, conv_forward_naive
+from gradcheck_cli.layers.conv.naive import conv_backward_naive, conv_forward_naive
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from gradcheck_cli import CaseResult
-    from gradcheck_cli.arrays import Array
+    from gradcheck_cli.numeric.arrays import Array
     from tests.conftest import LayerFile
 
 CASE = ConvCase(N=1, C=2, H=3, W=3, F=2)

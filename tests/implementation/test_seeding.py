@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from gradcheck_cli import Verdict, check
-from gradcheck_cli.layers.dropout import DropoutCase
+from gradcheck_cli.layers.elementwise.dropout import DropoutCase
 from gradcheck_cli.layers.function import FunctionCase
 
 if TYPE_CHECKING:

@@ -28,7 +28,7 @@ from gradcheck_cli.implementation.slots import (
 )
 from gradcheck_cli.implementation.trial import problems
 from gradcheck_cli.layers import LAYERS
-from gradcheck_cli.result import Verdict
+from gradcheck_cli.results.result import Verdict
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -214,7 +214,7 @@ class Affine:
 
 def test_of_several_outputs_too(tmp_path: Path) -> None:
     text = """
-from gradcheck_cli.layers.lstm_step import lstm_step_forward as ahead, lstm_step_backward as back
+from gradcheck_cli.layers.recurrent.lstm_step import lstm_step_forward as ahead, lstm_step_backward as back
 def lstm_step_forward(ctx, x, prev_h, prev_c, Wx, Wh, b):
     h, c, cache = ahead(x, prev_h, prev_c, Wx, Wh, b)
     ctx.save_for_backward(*cache)
@@ -230,7 +230,7 @@ def lstm_step_backward(ctx, dnext_h, dnext_c):
 @pytest.mark.parametrize("returned", ["dx, dw, db, None, None", "dx, dw, db"])
 def test_a_none_for_each_argument_without_a_gradient(returned: str, tmp_path: Path) -> None:
     text = """
-from gradcheck_cli.layers.conv_naive import conv_forward_naive as ahead, conv_backward_naive as back
+from gradcheck_cli.layers.conv.naive import conv_forward_naive as ahead, conv_backward_naive as back
 class Conv:
     @staticmethod
     def forward(ctx, x, w, b, stride=1, pad=0):

@@ -39,7 +39,7 @@ NAMED = {
     "rnn_forward,rnn_backward": "rnn",
     "lstm_step_forward,lstm_step_backward": "lstm-step",
     "lstm_forward,lstm_backward": "lstm",
-    "tanh_fwd_loop,tanh_bwd_vectorised": "tanh",
+    "tanh_fwd_loop,tanh_bwd_vectorized": "tanh",
     "spatial_batchnorm_forward,spatial_batchnorm_backward": "spatial-batchnorm",
     "spatial_groupnorm_forward,spatial_groupnorm_backward": "groupnorm",
     "temporal_affine_forward,temporal_affine_backward": "temporal-affine",
@@ -291,7 +291,7 @@ def rnn_backward(dh, cache): return None
 """
 CONV = """
 def conv_forward(x, w, b, conv_param):
-    from gradcheck_cli.layers.conv_naive import conv_forward_naive
+    from gradcheck_cli.layers.conv.naive import conv_forward_naive
     return conv_forward_naive(x, w, b, conv_param)
 def conv_backward(dout, cache): return None
 """

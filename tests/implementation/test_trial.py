@@ -12,12 +12,12 @@ from gradcheck_cli.checks.settings import Settings
 from gradcheck_cli.implementation.find import find
 from gradcheck_cli.implementation.layout import Blocks
 from gradcheck_cli.layers import LAYERS
-from gradcheck_cli.result import Verdict
+from gradcheck_cli.results.result import Verdict
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from gradcheck_cli.result import CaseResult
+    from gradcheck_cli.results.result import CaseResult
 
 
 def results(path: Path, layer: str, text: str, most: int = 9) -> tuple[str, list[CaseResult]]:

@@ -11,12 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gradcheck_cli import ConvCase
-from gradcheck_cli.arrays import epsilon
-from gradcheck_cli.layers.conv import LAYER, problem, standard
+from gradcheck_cli.layers.conv.conv import LAYER, problem, standard
+from gradcheck_cli.numeric.arrays import epsilon
 from tests import slow_conv
 
 if TYPE_CHECKING:
-    from gradcheck_cli.arrays import Array
+    from gradcheck_cli.numeric.arrays import Array
 
 PAIRS = pytest.mark.parametrize("name", ["naive", "fast"])
 

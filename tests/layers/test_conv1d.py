@@ -8,12 +8,12 @@ from gradcheck_cli.checks.check import check_case
 from gradcheck_cli.checks.settings import Settings
 from gradcheck_cli.implementation.find import find
 from gradcheck_cli.layers import LAYERS
-from gradcheck_cli.result import Verdict
+from gradcheck_cli.results.result import Verdict
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from gradcheck_cli.result import CaseResult
+    from gradcheck_cli.results.result import CaseResult
 
 FUNCTIONS = """
 import numpy as np

@@ -11,8 +11,8 @@ import pytest
 from gradcheck_cli import check
 from gradcheck_cli.implementation.find import find
 from gradcheck_cli.layers import LAYERS
-from gradcheck_cli.layers.conv_transpose import ConvTransposeCase
-from gradcheck_cli.layers.depthwise_conv import DepthwiseConvCase
+from gradcheck_cli.layers.conv.conv_transpose import ConvTransposeCase
+from gradcheck_cli.layers.conv.depthwise_conv import DepthwiseConvCase
 from tests.layers.slow import SLOW, gradients
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ def test_impossible_geometries_are_those_without_an_output(gradcheck: Program) -
     assert "pad 2 cuts off all of the output's height of 4" in run.stderr
 
 
-HEADER = "import numpy as np\nfrom gradcheck_cli.layers.{module} import {name}_forward, {name}_backward\n"
+HEADER = "import numpy as np\nfrom gradcheck_cli.layers.conv.{module} import {name}_forward, {name}_backward\n"
 
 #: Code of others, as a file, the layer that it is, and how it is understood.
 SOURCES = {

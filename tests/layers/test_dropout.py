@@ -11,13 +11,13 @@ import pytest
 
 from gradcheck_cli import Verdict, check
 from gradcheck_cli.implementation.find import find
-from gradcheck_cli.layers.dropout import LAYER, DropoutCase, dropout_backward, dropout_forward, standard
+from gradcheck_cli.layers.elementwise.dropout import LAYER, DropoutCase, dropout_backward, dropout_forward, standard
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from gradcheck_cli.arrays import Array
+    from gradcheck_cli.numeric.arrays import Array
 
 
 def dropping(uniform: Callable[[Any, tuple[int, ...]], Any]) -> Any:

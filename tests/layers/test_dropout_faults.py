@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from gradcheck_cli import check
-from gradcheck_cli.layers.dropout import DropoutCase
+from gradcheck_cli.layers.elementwise.dropout import DropoutCase
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -19,11 +19,11 @@ from gradcheck_cli.implementation.plain import plain
 from gradcheck_cli.layers.function import LAYER, damped, damped_grad, problem
 from gradcheck_cli.report.json import encode, strict
 from gradcheck_cli.report.json import schema as report_schema
-from gradcheck_cli.result_json import decode
-from gradcheck_cli.result_json import encode as encode_whole
+from gradcheck_cli.results.encoding import decode
+from gradcheck_cli.results.encoding import encode as encode_whole
+from tests.checks.test_replay import assert_same
 from tests.conftest import report_of
 from tests.faults.functions import DENSE, RIGHT, SAME, WRONG, Checked, dense, dense_grad, triple, triple_grad
-from tests.test_replay import assert_same
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -13,7 +13,7 @@ import pytest
 
 from gradcheck_cli import Verdict, check
 from gradcheck_cli.layers import LAYERS, TITLES
-from gradcheck_cli.layers.svm import SvmCase
+from gradcheck_cli.layers.loss.svm import SvmCase
 from tests.conftest import report_of
 from tests.faults.layers import FAULTS
 from tests.layers.slow import SLOW, gradients
@@ -64,7 +64,7 @@ def test_help_imports_neither_a_layer_nor_numpy() -> None:
         "import sys; sys.argv = ['gradcheck', '--help']; from gradcheck_cli.cli.main import gradcheck\n"
         "try: gradcheck()\n"
         "except SystemExit: pass\n"
-        "print([m for m in sys.modules if m.startswith(('numpy.', 'gradcheck_cli.layers.conv'))])"
+        "print([m for m in sys.modules if m.startswith(('numpy.', 'gradcheck_cli.layers.conv.conv'))])"
     )
     run = subprocess.run([sys.executable, "-c", program], capture_output=True, encoding="utf-8", check=True)
     assert run.stdout.splitlines()[-1] == "[]"
@@ -235,7 +235,7 @@ def test_steps_count_and_do_not() -> None:
 
 
 def _to_all_maxima(x: Any, pool_param: Any) -> Any:
-    out, _ = LAYERS["maxpool"].builtin["vectorised"][0](x, pool_param)
+    out, _ = LAYERS["maxpool"].builtin["vectorized"][0](x, pool_param)
     return out, (x, out, pool_param)
 
 
@@ -257,7 +257,7 @@ def test_to_all_maxima_is_right_where_there_is_one() -> None:
                 assert result.passed, result.summary()
 
 
-@pytest.mark.parametrize("pair", ["vectorised", (_to_all_maxima, _from_all_maxima)])
+@pytest.mark.parametrize("pair", ["vectorized", (_to_all_maxima, _from_all_maxima)])
 def test_ties_are_kinks(pair: Any) -> None:
     """10,000 multiples of an eighth are more than float16 has: some windows have two maxima."""
     layer = LAYERS["maxpool"]
@@ -276,12 +276,12 @@ def _course_file(folder: Path) -> Path:
     """Write a course's layers.py: every reference, as its author would have it in one file."""
     helpers = (
         "import numpy as np\n"
-        "from gradcheck_cli.layers.conv_fast import conv_backward_fast, conv_forward_fast, gather\n"
-        "from gradcheck_cli.layers.conv_naive import both, padded\n"
-        "from gradcheck_cli.layers.maxpool import places\n"
-        "from gradcheck_cli.layers.pooling import spread, windows\n"
-        "from gradcheck_cli.layers.recurrent import through_time\n"
-        "from gradcheck_cli.layers.scores import of_label, picked\n"
+        "from gradcheck_cli.layers.conv.fast import conv_backward_fast, conv_forward_fast, gather\n"
+        "from gradcheck_cli.layers.conv.naive import both, padded\n"
+        "from gradcheck_cli.layers.pool.maxpool import places\n"
+        "from gradcheck_cli.layers.pool.pooling import spread, windows\n"
+        "from gradcheck_cli.layers.recurrent.recurrent import through_time\n"
+        "from gradcheck_cli.layers.loss.scores import of_label, picked\n"
     )
     sources = [
         inspect.getsource(function)

@@ -37,8 +37,8 @@ SOFTMAX_SLIPS: dict[str, tuple[str, dict[str, str]]] = {
     "assigned": ("label-assigned", {"dx": "np.where(Y > 0, -1, p) / N"}),
     "divided first": ("label-not-averaged", {"dx": "p / N - Y"}),
     "p not divided": ("label-not-averaged", {"dx": "p - Y / N"}),
-    "not normalised": ("not-normalised", {"dx": "(e - Y) / N"}),
-    "over samples": ("normalised-axes", {"dx": "(e / e.sum(0) - Y) / N"}),
+    "not normalized": ("not-normalized", {"dx": "(e - Y) / N"}),
+    "over samples": ("normalized-axes", {"dx": "(e / e.sum(0) - Y) / N"}),
     "loss a sum": ("loss-wrong", {"loss": "-((z - np.log(s)) * Y).sum()", "dx": "p - Y"}),
     "loss by all": ("loss-wrong", {"loss": "-((z - np.log(s)) * Y).mean()", "dx": "(p - Y) / x.size"}),
 }
@@ -77,7 +77,7 @@ def test_slips_of_a_softmax_loss_are_named(slip: str) -> None:
     assert_loss_named("softmax", softmax(**lines), code)
 
 
-TEMPORAL = ("no label", "diagonal", "assigned", "in all rows", "not normalised")
+TEMPORAL = ("no label", "diagonal", "assigned", "in all rows", "not normalized")
 
 
 def temporal(slip: str = "") -> Callable[..., Any]:

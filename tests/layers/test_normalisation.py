@@ -1,4 +1,4 @@
-"""The normalisations as courses write them: other signatures, a second backward pass, sums over too few axes."""
+"""The normalizations as courses write them: other signatures, a second backward pass, sums over too few axes."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def batchnorm_backward_alt(dout, cache):
     return gamma / (N * std) * (N * dout - dbeta - x_hat * dgamma), dgamma, dbeta
 """
 
-#: The body of a group normalisation, for a gamma that can be broadcast; KEEP says whether sums keep their axes.
+#: The body of a group normalization, for a gamma that can be broadcast; KEEP says whether sums keep their axes.
 GROUPNORM = """\
 import numpy as np
 
@@ -108,7 +108,7 @@ def group_norm_backward(dout, cache):
 
 
 @pytest.mark.parametrize("signature", SIGNATURES)
-def test_group_normalisation_is_understood(signature: str, tmp_path: Path, gradcheck: Program) -> None:
+def test_group_normalization_is_understood(signature: str, tmp_path: Path, gradcheck: Program) -> None:
     said, text = SIGNATURES[signature]
     text = GROUPNORM.replace("KEEP", str(signature == "course")) + text
     (tmp_path / "layers.py").write_text(text, encoding="utf-8")
@@ -214,7 +214,7 @@ def test_sums_over_too_few_axes_are_caught(layer: str, over: str, wrong: str) ->
 
 @pytest.mark.parametrize("layer", ["layernorm", "groupnorm"])
 def test_statistics_of_the_wrong_set_are_no_such_layer(layer: str) -> None:
-    """Batch normalisation, forward and backward, in place of a layer that treats samples apart."""
+    """Batch normalization, forward and backward, in place of a layer that treats samples apart."""
 
     def forward(x: Any, gamma: Any, beta: Any, param: Any) -> Any:
         axes, lie = tuple(k for k in range(x.ndim) if k != 1), (-1, *[1] * (x.ndim - 2))

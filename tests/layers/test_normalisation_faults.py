@@ -1,4 +1,4 @@
-"""Slips in normalisations as students write them, term by term; each is named, and right code is told nothing."""
+"""Slips in normalizations as students write them, term by term; each is named, and right code is told nothing."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ import pytest
 
 from gradcheck_cli import check
 from gradcheck_cli.layers import LAYERS
-from gradcheck_cli.layers.groupnorm import GroupnormCase
-from gradcheck_cli.layers.layernorm import LayernormCase
-from gradcheck_cli.layers.spatial_batchnorm import SpatialBatchnormCase
+from gradcheck_cli.layers.norm.groupnorm import GroupnormCase
+from gradcheck_cli.layers.norm.layernorm import LayernormCase
+from gradcheck_cli.layers.norm.spatial_batchnorm import SpatialBatchnormCase
 from tests.faults.layers import NORMALISATIONS
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ SLIPS: dict[str, tuple[str | None, dict[str, str]]] = {
     "other eps": ("eps-fixed", FORMULA | {"s": "np.sqrt(v + 1e-8)"}),
     "no root": ("root-missing", FORMULA | {"s": "v + eps"}),
     "no division": ("scale-missing", FORMULA | {"s": "1"}),
-    "other axis": ("normalised-axes", FORMULA | {"dx": FORMULA["dx"].replace("1, keepdims", "None, keepdims")}),
+    "other axis": ("normalized-axes", FORMULA | {"dx": FORMULA["dx"].replace("1, keepdims", "None, keepdims")}),
     "constants": ("statistics-constant", STEPS | {"dx": "direct"}),
 }
 
@@ -103,7 +103,7 @@ def test_slips_in_dx_are_named(slip: str, layer: str) -> None:
         assert result.passed is (code is None)
 
 
-#: A student's forward and backward pass of batch normalisation, of which one expression is replaced.
+#: A student's forward and backward pass of batch normalization, of which one expression is replaced.
 BATCHNORM = {
     "s": "np.sqrt(v + eps)",
     "v": "x.var(0)",
@@ -149,8 +149,8 @@ PASSES: dict[str, tuple[str | None, dict[str, str], str]] = {
         "sqrt(var + eps)",
     ),
     "gamma in dgamma": ("gamma-extra", {"dgamma": "dout * gamma * (x - m) / s"}, "dgamma"),
-    "out in dgamma": ("not-normalised", {"dgamma": "dout * (gamma * (x - m) / s + beta)"}, "out, and not by z"),
-    "not divided in dgamma": ("not-normalised", {"dgamma": "dout * (x - m)"}, "x - mean"),
+    "out in dgamma": ("not-normalized", {"dgamma": "dout * (gamma * (x - m) / s + beta)"}, "out, and not by z"),
+    "not divided in dgamma": ("not-normalized", {"dgamma": "dout * (x - m)"}, "x - mean"),
 }
 
 
@@ -186,7 +186,7 @@ def batchnorm(**slip: str) -> tuple[Callable[..., Any], Callable[..., Any]]:
 
 
 @pytest.mark.parametrize("slip", PASSES)
-def test_slips_in_the_passes_of_a_batch_normalisation_are_named(slip: str) -> None:
+def test_slips_in_the_passes_of_a_batch_normalization_are_named(slip: str) -> None:
     code, lines, said = PASSES[slip]
     for number, case in enumerate(CASES["batchnorm"] for _ in range(2)):
         given = replace(case, momentum=(0.9, 0.7)[number], eps=(1e-2, 1e-3)[number], seed=number)

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from gradcheck_cli.implementation.layout import Layout
+from gradcheck_cli.implementation.vocabulary.vocabulary import word
 from gradcheck_cli.layers import LAYERS
-from gradcheck_cli.layers.vocabulary import word
 
 if TYPE_CHECKING:
-    from gradcheck_cli.layers.vocabulary import Vocabulary
+    from gradcheck_cli.implementation.vocabulary.vocabulary import Vocabulary
 
 ALL = pytest.mark.parametrize("vocabulary", [layer.vocabulary for layer in LAYERS.values()], ids=list(LAYERS))
 

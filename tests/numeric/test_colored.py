@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gradcheck_cli import ConvCase
-from gradcheck_cli.arrays import signed_uniform
-from gradcheck_cli.layers.conv import problem
-from gradcheck_cli.layers.conv_naive import conv_forward_naive
+from gradcheck_cli.layers.conv.conv import problem
+from gradcheck_cli.layers.conv.naive import conv_forward_naive
+from gradcheck_cli.numeric.arrays import signed_uniform
 from gradcheck_cli.numeric.colored import Coupling
 from gradcheck_cli.numeric.derivative import differentiate
 from tests import slow_conv
@@ -23,7 +23,7 @@ from tests.layers.test_conv import CASES, geometries
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from gradcheck_cli.arrays import Array
+    from gradcheck_cli.numeric.arrays import Array
     from gradcheck_cli.numeric.estimate import Estimate
 
 

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from gradcheck_cli.arrays import epsilon, signed_uniform
 from gradcheck_cli.numeric.affine import AFFINE_STEP
+from gradcheck_cli.numeric.arrays import epsilon, signed_uniform
 from gradcheck_cli.numeric.derivative import differentiate
 
 if TYPE_CHECKING:
-    from gradcheck_cli.arrays import Array
+    from gradcheck_cli.numeric.arrays import Array
 
 Forward = Callable[["Array"], "Array"]
 Backward = Callable[["Array", "Array"], "Array"]
@@ -33,14 +33,14 @@ def softmax_backward(x: Array, dout: Array) -> Array:
     return np.asarray(p * (dout - (p * dout).sum()))
 
 
-def normalise(x: Array) -> Array:
+def normalize(x: Array) -> Array:
     centred = x - x.mean(0)
     return np.asarray(centred / np.sqrt((centred**2).mean(0)))
 
 
-def normalise_backward(x: Array, dout: Array) -> Array:
+def normalize_backward(x: Array, dout: Array) -> Array:
     deviation = np.sqrt(((x - x.mean(0)) ** 2).mean(0))
-    y = normalise(x)
+    y = normalize(x)
     return np.asarray((dout - dout.mean(0) - y * (dout * y).mean(0)) / deviation)
 
 
@@ -56,7 +56,7 @@ def mixed_backward(x: Array, dout: Array) -> Array:
 CURVED: dict[str, tuple[Forward, Backward, float]] = {
     "tanh": (np.tanh, lambda x, dout: dout * (1 - np.tanh(x) ** 2), 1),
     "softmax": (softmax, softmax_backward, 1),
-    "normalise": (normalise, normalise_backward, 1),
+    "normalize": (normalize, normalize_backward, 1),
     "cube far from zero": (lambda x: x**3, lambda x, dout: dout * 3 * x**2, 100),
     "exp": (np.exp, lambda x, dout: dout * np.exp(x), 1),
     "steep exp": (lambda x: np.exp(5 * x), lambda x, dout: dout * 5 * np.exp(5 * x), 1),

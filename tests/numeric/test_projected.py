@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from gradcheck_cli.arrays import epsilon, signed_uniform
+from gradcheck_cli.numeric.arrays import epsilon, signed_uniform
 from gradcheck_cli.numeric.projected import DIRECTIONS, SAMPLED, Projection, project
 
 if TYPE_CHECKING:
-    from gradcheck_cli.arrays import Array
+    from gradcheck_cli.numeric.arrays import Array
 
 SHAPE = (4, 6, 8, 10)
 

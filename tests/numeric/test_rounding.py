@@ -25,7 +25,7 @@ def test_one_huge_output_does_not_excuse_the_others() -> None:
     assert is_rounding(np.array([1e-3, 0.0]), size, EPS).tolist() == [False, True]
 
 
-def test_float32_values_are_recognised_in_a_wider_array() -> None:
+def test_float32_values_are_recognized_in_a_wider_array() -> None:
     values = np.linspace(0.1, 0.9, 200)
     narrow = values.astype(np.float32).astype(float)
     assert epsilon_of_values(values) == 0

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from gradcheck_cli.arrays import signed_uniform
+from gradcheck_cli.numeric.arrays import signed_uniform
 from gradcheck_cli.numeric.colored import Coupling
 from gradcheck_cli.numeric.derivative import differentiate
 from gradcheck_cli.numeric.estimate import Estimate
@@ -19,7 +19,7 @@ from gradcheck_cli.numeric.sweep import STEPS, ErrorSource, Sweep, restrict, swe
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from gradcheck_cli.arrays import Array
+    from gradcheck_cli.numeric.arrays import Array
     from gradcheck_cli.numeric.black_box import Function
 
 X = signed_uniform(random.Random(0), (4, 3))

@@ -11,7 +11,7 @@ from gradcheck_cli import CaseResult, Verdict
 from gradcheck_cli.report.console import make_console
 from gradcheck_cli.report.grades import Grades
 from gradcheck_cli.report.report import Look
-from gradcheck_cli.result import Diagnosis
+from gradcheck_cli.results.result import Diagnosis
 from tests.report.test_table import DB, DX, PASSED, made
 
 

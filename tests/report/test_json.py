@@ -14,17 +14,17 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from gradcheck_cli import ConvCase, Verdict, __version__, check
-from gradcheck_cli.layers.conv_naive import conv_backward_naive, conv_forward_naive
+from gradcheck_cli.layers.conv.naive import conv_backward_naive, conv_forward_naive
 from gradcheck_cli.report.json import SCHEMA_VERSION, encode, schema, strict
 from gradcheck_cli.report.report import Look, make_report
-from gradcheck_cli.result import Run, Summary
+from gradcheck_cli.results.result import Run, Summary
 from tests.conftest import SMALL, report_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from gradcheck_cli import CaseResult
-    from gradcheck_cli.arrays import Array
+    from gradcheck_cli.numeric.arrays import Array
     from tests.conftest import LayerFile, Program
 
     Gradients = tuple[Any, ...]

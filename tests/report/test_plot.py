@@ -18,7 +18,7 @@ from gradcheck_cli.report.plot import draw
 from tests.report.test_sweep import CURVED, RESULT, STRAIGHT, difference
 
 if TYPE_CHECKING:
-    from gradcheck_cli.step_sweep import StepSweep
+    from gradcheck_cli.results.step_sweep import StepSweep
 
 
 def drawn(result: StepSweep, kind: str = "svg") -> bytes:

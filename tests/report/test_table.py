@@ -12,7 +12,7 @@ import pytest
 
 from gradcheck_cli import CaseResult, ConvCase, Verdict
 from gradcheck_cli.report.report import Look, make_report
-from gradcheck_cli.result import ArrayResult, Diagnosis, Picture, Run, Smallest, Summary, Worst, Wrong
+from gradcheck_cli.results.result import ArrayResult, Diagnosis, Picture, Run, Smallest, Summary, Worst, Wrong
 
 CASE = ConvCase(N=2, C=3, H=7, W=7, F=4, stride=2)
 NO_FIGURES: dict[str, Any] = dict.fromkeys(("max_rel_error", "max_abs_error", "scaled_error", "worst", "wrong"))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gradcheck_cli.checks.comparison import judge_elements
-from gradcheck_cli.result import Diagnosis, Verdict
+from gradcheck_cli.results.result import Diagnosis, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

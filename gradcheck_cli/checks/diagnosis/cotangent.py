@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gradcheck_cli.implementation.implementation import listed
 from gradcheck_cli.layers.framework.fault import Fault
+from gradcheck_cli.text.names import join_names
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from gradcheck_cli.arrays import Array
     from gradcheck_cli.checks.diagnosis.evidence import Evidence
     from gradcheck_cli.layers.framework.axes import Axis
+    from gradcheck_cli.numeric.arrays import Array
 
     #: A code, a cause, a remedy, and what was taken for dout.
     Replacement = tuple[str, str, str, Callable[[Array], Array]]
@@ -36,7 +36,9 @@ def replacements(axes: tuple[Axis, ...]) -> Iterator[Replacement]:
     yield "cotangent-first", f"{first}it stands for all of dout.", _ALL, partial(_spread, take=lambda g: g[:1])
     spatial = tuple(k for k, axis in enumerate(axes) if axis.spatial)
     for over in dict.fromkeys([tuple(range(len(axes))), *([spatial] if spatial else []), (0,)]):
-        words = "its mean" if len(over) == len(axes) else f"its mean over {listed(f'{axes[k].name}s' for k in over)}"
+        words = (
+            "its mean" if len(over) == len(axes) else f"its mean over {join_names(f'{axes[k].name}s' for k in over)}"
+        )
         mean = partial(_spread, take=partial(_mean, over=over))
         yield "cotangent-mean", f"In {{names}} dout is replaced by {words}.", _EACH, mean
     total = partial(_spread, take=np.sum)

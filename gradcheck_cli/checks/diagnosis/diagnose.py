@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gradcheck_cli.arrays import working_dtype
 from gradcheck_cli.checks.diagnosis.cotangent import replaced_cotangents
 from gradcheck_cli.checks.diagnosis.evidence import Evidence, Explanation, Hypothesis
 from gradcheck_cli.checks.diagnosis.factor import any_factor, named_factors
@@ -17,14 +16,14 @@ from gradcheck_cli.checks.diagnosis.outputs import forward_causes
 from gradcheck_cli.checks.diagnosis.precision import narrower, rounded_arrays
 from gradcheck_cli.checks.diagnosis.rearranged import rearranged, simple
 from gradcheck_cli.checks.forward import expected_output
-from gradcheck_cli.implementation.implementation import listed
 from gradcheck_cli.layers.framework.fault import Observed
-from gradcheck_cli.result import Diagnosis, Verdict
+from gradcheck_cli.numeric.arrays import working_dtype
+from gradcheck_cli.results.result import Diagnosis, Verdict
+from gradcheck_cli.text.names import join_names
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
-    from gradcheck_cli.arrays import Array
     from gradcheck_cli.checks.comparison import Expected
     from gradcheck_cli.checks.diagnosis.evidence import Prediction
     from gradcheck_cli.checks.diagnosis.rearranged import Rearrangement
@@ -34,7 +33,8 @@ if TYPE_CHECKING:
     from gradcheck_cli.layers.framework.fault import Fault
     from gradcheck_cli.layers.framework.layer import Layer
     from gradcheck_cli.layers.framework.problem import Problem
-    from gradcheck_cli.result import ArrayResult
+    from gradcheck_cli.numeric.arrays import Array
+    from gradcheck_cli.results.result import ArrayResult
 
 #: Elements of all inputs and the cotangent up to which slips are tried in the reference, about a hundred evaluations of
 #: it. Measured: 0.05 s at (4, 3, 32, 32) * (8, 3, 3, 3), which has 45,000, and 0.14 s with 16 channels, 83,000.
@@ -154,7 +154,7 @@ def _told(failing: tuple[str, ...], found: Iterable[Hypothesis], further: Furthe
 
 def _diagnosis(explanation: Explanation, names: list[str]) -> Diagnosis:
     one = len(names) == 1
-    words = {"names": listed(names), "be": "is" if one else "are", "have": "has" if one else "have"}
+    words = {"names": join_names(names), "be": "is" if one else "are", "have": "has" if one else "have"}
     return Diagnosis(code=explanation.code, text=f"{explanation.cause} {explanation.remedy}".format(**words))
 
 

@@ -14,11 +14,11 @@ from gradcheck_cli.checks.diagnosis.evidence import Explanation, Hypothesis
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from gradcheck_cli.arrays import Array
     from gradcheck_cli.checks.diagnosis.evidence import Evidence
     from gradcheck_cli.checks.diagnosis.further import Further, FurtherCase
     from gradcheck_cli.layers.framework.axes import Axis
     from gradcheck_cli.layers.framework.case import Case
+    from gradcheck_cli.numeric.arrays import Array
 
 #: Two numbers that are this near to each other are tried for the same: float16 has 11 bits.
 _NEAR = 2.0**-6

@@ -7,21 +7,21 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gradcheck_cli.arrays import epsilon, signed_uniform
 from gradcheck_cli.checks.comparison import Expected
 from gradcheck_cli.checks.diagnosis.cotangent import replacements
 from gradcheck_cli.checks.diagnosis.evidence import Explanation, Hypothesis
 from gradcheck_cli.checks.gradients import along, numeric_inputs, resolution
 from gradcheck_cli.implementation.implementation import ImplementationError
+from gradcheck_cli.numeric.arrays import epsilon, signed_uniform
 from gradcheck_cli.numeric.colored import Coupling
 from gradcheck_cli.numeric.derivative import differentiate
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from gradcheck_cli.arrays import Array
     from gradcheck_cli.checks.diagnosis.evidence import Evidence
     from gradcheck_cli.implementation.implementation import Implementation
+    from gradcheck_cli.numeric.arrays import Array
     from gradcheck_cli.numeric.black_box import Function
 
 #: Elements of an input up to which it is differentiated again, each element in several evaluations.

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gradcheck_cli.arrays import epsilon, signed_uniform, working_dtype
 from gradcheck_cli.checks.diagnosis.cotangent import replaced_cotangents
 from gradcheck_cli.checks.diagnosis.evidence import Evidence
 from gradcheck_cli.checks.forward import adopt_output_shape, check_forward
@@ -17,18 +16,19 @@ from gradcheck_cli.checks.gradients import along, numeric_inputs
 from gradcheck_cli.implementation.implementation import ImplementationError, NotExpressibleError
 from gradcheck_cli.implementation.packing import packed
 from gradcheck_cli.layers.framework.words import Choice
-from gradcheck_cli.result import Verdict
+from gradcheck_cli.numeric.arrays import epsilon, signed_uniform, working_dtype
+from gradcheck_cli.results.result import Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from gradcheck_cli.arrays import Array
     from gradcheck_cli.checks.diagnosis.evidence import Hypothesis, Prediction
     from gradcheck_cli.checks.settings import Settings
     from gradcheck_cli.implementation.implementation import Implementation
     from gradcheck_cli.layers.framework.case import Case
     from gradcheck_cli.layers.framework.fault import Fault
     from gradcheck_cli.layers.framework.layer import Layer
+    from gradcheck_cli.numeric.arrays import Array
 
 #: Elements of all inputs of a further case, at the most. Those of the standard sets have a few hundred.
 _LARGEST = 20_000

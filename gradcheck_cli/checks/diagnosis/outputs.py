@@ -8,22 +8,22 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gradcheck_cli.arrays import epsilon, working_dtype
 from gradcheck_cli.checks.comparison import Expected, judge_elements
 from gradcheck_cli.checks.diagnosis.evidence import Evidence, Explanation
 from gradcheck_cli.checks.diagnosis.rearranged import transposed
 from gradcheck_cli.checks.forward import expected_output
 from gradcheck_cli.layers.framework.fault import ForwardFault
+from gradcheck_cli.numeric.arrays import epsilon, working_dtype
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from gradcheck_cli.arrays import Array
     from gradcheck_cli.checks.diagnosis.further import Further
     from gradcheck_cli.checks.settings import Settings
     from gradcheck_cli.layers.framework.case import Case
     from gradcheck_cli.layers.framework.layer import Layer
     from gradcheck_cli.layers.framework.problem import Problem
+    from gradcheck_cli.numeric.arrays import Array
 
 #: Further cases in which forward is looked at before a mistake is believed.
 _MOST = 2

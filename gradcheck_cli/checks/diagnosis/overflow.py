@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gradcheck_cli.result import Diagnosis
+from gradcheck_cli.results.result import Diagnosis
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gradcheck_cli.arrays import DTYPES, epsilon
 from gradcheck_cli.checks.comparison import floored
 from gradcheck_cli.checks.diagnosis.evidence import ENOUGH_BITS, Explanation
+from gradcheck_cli.numeric.arrays import DTYPES, epsilon
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from gradcheck_cli.arrays import Array
     from gradcheck_cli.checks.comparison import Expected
     from gradcheck_cli.checks.diagnosis.evidence import Evidence
+    from gradcheck_cli.numeric.arrays import Array
 
 #: Roundings of the narrower dtype that a sum in it is off at the most: measured 2 for direct sums, 5 for FFT.
 _ROUNDINGS = 8.0

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from gradcheck_cli.checks.diagnosis.further import FurtherCase
-from gradcheck_cli.layers.conv_naive import both
-from gradcheck_cli.result import Diagnosis
+from gradcheck_cli.layers.conv.naive import both
+from gradcheck_cli.results.result import Diagnosis
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

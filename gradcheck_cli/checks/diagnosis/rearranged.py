@@ -16,9 +16,9 @@ from gradcheck_cli.checks.where import where
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from gradcheck_cli.arrays import Array
     from gradcheck_cli.checks.comparison import Expected
     from gradcheck_cli.layers.framework.axes import Axis
+    from gradcheck_cli.numeric.arrays import Array
 
     #: An explanation, what it predicts of the gradient, and whether that can be asked of other cases.
     Rearrangement = tuple[Explanation, Callable[[Evidence], Expected], bool]

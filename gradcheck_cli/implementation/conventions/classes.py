@@ -8,12 +8,7 @@ from typing import TYPE_CHECKING
 from gradcheck_cli.implementation.binding import Reading, readings
 from gradcheck_cli.implementation.conventions.functions import pair_readings
 from gradcheck_cli.implementation.conventions.instance import Kind, Way
-from gradcheck_cli.implementation.implementation import (
-    Implementation,
-    ImplementationError,
-    NotExpressibleError,
-    listed,
-)
+from gradcheck_cli.implementation.implementation import Implementation, ImplementationError, NotExpressibleError
 from gradcheck_cli.implementation.layout import Layout
 from gradcheck_cli.implementation.members import parameter_places
 from gradcheck_cli.implementation.signature import signature_of
@@ -29,6 +24,7 @@ from gradcheck_cli.implementation.slots import (
     written,
 )
 from gradcheck_cli.implementation.trial import problems
+from gradcheck_cli.text.names import join_names
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -128,8 +124,8 @@ def _constructions(cls: type, layer: Layer) -> list[list[Slot]]:
         return found
     unknown = [p.name for p, slot in zip(parameters, held, strict=True) if slot is None]
     if not unknown and given:
-        has = listed(slot.name for slot in held if slot and slot.kind is SlotKind.INPUT)
-        raise MisfitError(f"`{said}` takes {has}, and no {listed(name for name in kept if name not in given)}")
+        has = join_names(slot.name for slot in held if slot and slot.kind is SlotKind.INPUT)
+        raise MisfitError(f"`{said}` takes {has}, and no {join_names(name for name in kept if name not in given)}")
     unknown = unknown or [p.name for p, slot in zip(parameters, sized, strict=True) if slot is None]
     raise MisfitError(f"`{said}` takes `{unknown[0]}`, of which the meaning is not known")
 

@@ -42,15 +42,15 @@ from gradcheck_cli.implementation.slots import (
     is_context,
     written,
 )
+from gradcheck_cli.implementation.vocabulary.vocabulary import word
 from gradcheck_cli.layers.framework.layer import fresh
-from gradcheck_cli.layers.vocabulary import word
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
-    from gradcheck_cli.arrays import Array
+    from gradcheck_cli.implementation.vocabulary.vocabulary import Arrangement, Vocabulary
     from gradcheck_cli.layers.framework.layer import Layer
-    from gradcheck_cli.layers.vocabulary import Arrangement, Vocabulary
+    from gradcheck_cli.numeric.arrays import Array
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,6 @@ from gradcheck_cli.implementation.implementation import (
     ImplementationError,
     NotExpressibleError,
     described,
-    listed,
     name_of,
 )
 from gradcheck_cli.implementation.slots import (
@@ -37,12 +36,13 @@ from gradcheck_cli.implementation.slots import (
     placed,
     written,
 )
-from gradcheck_cli.layers.vocabulary import simple, word
+from gradcheck_cli.implementation.vocabulary.vocabulary import simple, word
+from gradcheck_cli.text.names import join_names
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    from gradcheck_cli.arrays import Array
+    from gradcheck_cli.numeric.arrays import Array
 
 #: What the output is called by gradients that are computed from it.
 _OUTPUT = ("out", "output", "outputs", "y")
@@ -162,9 +162,9 @@ class _Own:
         asked = [p.name for p in self.arguments if p.default is p.empty and not is_context(p.name)]
         if lacking := [name for name in asked if name not in set(inputs)]:
             flags = " ".join(f"--shape {name}=2,3" for name in lacking)
-            return f"{said} takes {listed(lacking)}, of which no shape is given; add {flags}"
+            return f"{said} takes {join_names(lacking)}, of which no shape is given; add {flags}"
         if unknown := [name for name in inputs if name not in known]:
-            return f"{said} takes no {unknown[0]}; leave out --shape {unknown[0]}: it takes {listed(known)}"
+            return f"{said} takes no {unknown[0]}; leave out --shape {unknown[0]}: it takes {join_names(known)}"
         return None
 
     def _parted(self, returned: object) -> tuple[object, ...]:

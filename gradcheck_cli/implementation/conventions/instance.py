@@ -16,12 +16,7 @@ import numpy as np
 from gradcheck_cli.implementation.binding import Filled, Reading, fill, fills_context, shares_context
 from gradcheck_cli.implementation.context import Context, output_and_cache
 from gradcheck_cli.implementation.conventions.pair import without_nones
-from gradcheck_cli.implementation.implementation import (
-    ImplementationError,
-    NotExpressibleError,
-    described,
-    listed,
-)
+from gradcheck_cli.implementation.implementation import ImplementationError, NotExpressibleError, described
 from gradcheck_cli.implementation.members import (
     Place,
     attributes,
@@ -32,14 +27,15 @@ from gradcheck_cli.implementation.members import (
     returned_order,
 )
 from gradcheck_cli.implementation.slots import Slot, SlotKind, written
-from gradcheck_cli.text import type_name
+from gradcheck_cli.text.clean import type_name
+from gradcheck_cli.text.names import join_names
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from gradcheck_cli.arrays import Array
     from gradcheck_cli.implementation.layout import Layout
     from gradcheck_cli.layers.framework.layer import Layer
+    from gradcheck_cli.numeric.arrays import Array
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -135,7 +131,7 @@ class Way:
             places = parameter_places(instance, *self._place(name))
             if not places:
                 looked_for = ", ".join(self.kind.layer.vocabulary.inputs[name][:3])
-                has = listed([*attributes(instance)][:8] or ["nothing"])
+                has = join_names([*attributes(instance)][:8] or ["nothing"])
                 raise ImplementationError(
                     f"{self.kind.cls.__name__} keeps no array for {name} (looked for {looked_for}); it keeps {has}"
                 )
@@ -164,7 +160,7 @@ class Way:
         if isinstance(returned, tuple | list):
             returned = without_nones(returned, len(names))
         if not isinstance(returned, tuple | list) or len(returned) > len(names):
-            owed = listed(f"d{name}" for name in names)
+            owed = join_names(f"d{name}" for name in names)
             who = f"{self.kind.cls.__name__}.{self.kind.backward}"
             raise ImplementationError(f"{who} returned {described(returned)}, where it owes {owed}")
         first, *rest = returned

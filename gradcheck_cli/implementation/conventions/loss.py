@@ -13,7 +13,7 @@ from gradcheck_cli.layers.framework.layer import fresh
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from gradcheck_cli.arrays import Array
+    from gradcheck_cli.numeric.arrays import Array
 
 
 def loss_function(function: Callable[..., Any], *, name: str | None = None, spec: str | None = None) -> Implementation:

@@ -14,17 +14,17 @@ from gradcheck_cli.implementation.implementation import (
     Written,
     call,
     described,
-    listed,
     name_of,
 )
 from gradcheck_cli.implementation.signature import signature_of
 from gradcheck_cli.layers.framework.layer import fresh
+from gradcheck_cli.text.names import join_names
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from gradcheck_cli.arrays import Array
     from gradcheck_cli.layers.framework.layer import Layer
+    from gradcheck_cli.numeric.arrays import Array
 
 
 def function_pair(
@@ -90,7 +90,7 @@ def by_input(returned: object, names: tuple[str, ...], who: str) -> dict[str, ob
     if isinstance(returned, tuple | list):
         returned = without_nones(returned, len(names))
     if not isinstance(returned, tuple | list) or len(returned) > len(names):
-        owed = listed(f"d{name}" for name in names)
+        owed = join_names(f"d{name}" for name in names)
         raise ImplementationError(f"{who} returned {described(returned)}, where it owes {owed}")
     return dict(zip(names, returned, strict=False))
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from gradcheck_cli.arrays import DTYPES
+from gradcheck_cli.numeric.arrays import DTYPES
 
 if TYPE_CHECKING:
     from gradcheck_cli.layers.framework.parameter import Parameter
@@ -28,7 +28,7 @@ class Case:
 
     def __post_init__(self) -> None:
         for parameter in self.parameters():
-            object.__setattr__(self, parameter.name, parameter.normalise(getattr(self, parameter.name)))
+            object.__setattr__(self, parameter.name, parameter.normalize(getattr(self, parameter.name)))
         if self.dtype not in DTYPES:
             raise ValueError(f"dtype must be one of {', '.join(DTYPES)}, not {self.dtype!r}")
         if self.seed < 0:

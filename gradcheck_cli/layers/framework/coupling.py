@@ -22,8 +22,8 @@ from gradcheck_cli.numeric.colored import Coupling
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from gradcheck_cli.arrays import Array
     from gradcheck_cli.layers.framework.axes import Axis
+    from gradcheck_cli.numeric.arrays import Array
 
     Shape = tuple[int, ...]
 

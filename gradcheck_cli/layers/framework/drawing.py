@@ -84,7 +84,7 @@ def _kinds(parameter: Parameter, given: Sequence[Any] | None) -> list[Callable[[
 
     match parameter:
         case Whole():
-            least = parameter.normalise(parameter.minimum) if given is None else min(given)
+            least = parameter.normalize(parameter.minimum) if given is None else min(given)
             return [least.__eq__]
         case Shape() if given is None:
             most = max(parameter.least, _MOST_AXES)

@@ -1,6 +1,6 @@
 """What a layer is: the sizes that make a case of it, and the problem that a case poses.
 
-A new layer is one new file that ends in a `Layer`, and one line in `layers/titles.py`. Flags, products of
+A new layer is one new file that ends in a `Layer`, and one line in `layers/registry.py`. Flags, products of
 cases, checks and reports follow from what is said there. Layers do not know whose code is checked.
 """
 
@@ -13,17 +13,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gradcheck_cli.layers.framework.drawing import each_for_itself
-from gradcheck_cli.layers.titles import TITLES
+from gradcheck_cli.layers.registry import TITLES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    from gradcheck_cli.arrays import Array
+    from gradcheck_cli.implementation.vocabulary.vocabulary import Vocabulary
     from gradcheck_cli.layers.framework.case import Case
     from gradcheck_cli.layers.framework.drawing import Draw, Given
     from gradcheck_cli.layers.framework.fault import Fault, ForwardFault, Guard, Observed, Overflow
     from gradcheck_cli.layers.framework.problem import Problem
-    from gradcheck_cli.layers.vocabulary import Vocabulary
+    from gradcheck_cli.numeric.arrays import Array
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,7 +90,7 @@ class Layer:
     @property
     def indefinite(self) -> str:
         """The title with its article, as it is spoken: an LSTM. Names of operations have none."""
-        if self.title.endswith(("convolution", "normalisation", "dropout", "pooling")):
+        if self.title.endswith(("convolution", "normalization", "dropout", "pooling")):
             return self.title
         return f"{'an' if self.title[0] in 'aeiouL' else 'a'} {self.title}"
 

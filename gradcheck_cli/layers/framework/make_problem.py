@@ -12,20 +12,20 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gradcheck_cli.arrays import signed_uniform, with_zeros, working_dtype
 from gradcheck_cli.layers.framework.axes import anonymous
 from gradcheck_cli.layers.framework.coupling import derive_couplings
 from gradcheck_cli.layers.framework.layer import fresh
 from gradcheck_cli.layers.framework.problem import Problem
+from gradcheck_cli.numeric.arrays import signed_uniform, with_zeros, working_dtype
 
 if TYPE_CHECKING:
     import random
     from collections.abc import Callable, Mapping, Sequence
 
-    from gradcheck_cli.arrays import Array
     from gradcheck_cli.layers.framework.axes import Axis
     from gradcheck_cli.layers.framework.case import Case
     from gradcheck_cli.layers.framework.coupling import Relations
+    from gradcheck_cli.numeric.arrays import Array
 
 
 def make_problem(

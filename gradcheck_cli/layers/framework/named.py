@@ -45,11 +45,11 @@ class ByName(Word):
     def __post_init__(self) -> None:
         object.__setattr__(self, "metavar", f"NAME={self.each('').metavar}")
 
-    def normalise(self, value: object) -> Named:
+    def normalize(self, value: object) -> Named:
         """Return `value` with each of its values as their kind holds it."""
         if not isinstance(value, Mapping):
             raise TypeError(f"{self.name} must be a dictionary of values by name, not {value!r}")
-        return Named({name: self._each(name).normalise(one) for name, one in value.items()})
+        return Named({name: self._each(name).normalize(one) for name, one in value.items()})
 
     def read(self, text: str) -> tuple[Named, ...]:
         """Read the values of one name: `x=2,3`, or `x=2x3,4x5`."""

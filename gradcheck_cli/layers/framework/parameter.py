@@ -19,7 +19,7 @@ class Parameter(ABC):
     help: str
 
     @abstractmethod
-    def normalise(self, value: object) -> Any:
+    def normalize(self, value: object) -> Any:
         """Return `value` as this parameter holds it.
 
         Raises:
@@ -43,7 +43,7 @@ class Whole(Parameter):
     minimum: int = 1
     pair: bool = False  #: two numbers, vertical and horizontal, of which one may stand for both
 
-    def normalise(self, value: object) -> int | tuple[int, int]:
+    def normalize(self, value: object) -> int | tuple[int, int]:
         """Return `value` as an int, or for a pair as a tuple of two."""
         if not self.pair:
             return self._whole(value)

@@ -12,8 +12,8 @@ import numpy as np
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from gradcheck_cli.arrays import Array
     from gradcheck_cli.layers.framework.axes import Axis
+    from gradcheck_cli.numeric.arrays import Array
     from gradcheck_cli.numeric.colored import Coupling
 
 

@@ -13,8 +13,8 @@ import numpy as np
 from gradcheck_cli.layers.framework.coupling import Relation
 
 if TYPE_CHECKING:
-    from gradcheck_cli.arrays import Array
     from gradcheck_cli.layers.framework.axes import Axis
+    from gradcheck_cli.numeric.arrays import Array
 
 
 def window(axis: Axis, windows: int, *, kernel: int, stride: int, dilation: int = 1, pad: int = 0) -> Relation:

@@ -26,7 +26,7 @@ class Real(Word):
         """The values that are worth a try, the default first."""
         return self.default, *self.others
 
-    def normalise(self, value: object) -> float:
+    def normalize(self, value: object) -> float:
         """Return `value` as a float."""
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise TypeError(f"{self.name} must be a number, not {value!r}")
@@ -38,7 +38,7 @@ class Real(Word):
     def read(self, text: str) -> tuple[float, ...]:
         """Read `0.9`, or `0.5,0.9`."""
         try:
-            return tuple(self.normalise(float(word)) for word in text.split(","))
+            return tuple(self.normalize(float(word)) for word in text.split(","))
         except ValueError as error:
             if "must be" in str(error):
                 raise
@@ -59,7 +59,7 @@ class Choice(Word):
     def __post_init__(self) -> None:
         object.__setattr__(self, "metavar", "|".join(self.options))
 
-    def normalise(self, value: object) -> str:
+    def normalize(self, value: object) -> str:
         """Return `value`, if it is one of the words."""
         if not isinstance(value, str):
             raise TypeError(f"{self.name} must be a word, not {value!r}")
@@ -69,7 +69,7 @@ class Choice(Word):
 
     def read(self, text: str) -> tuple[str, ...]:
         """Read `train`, or `train,test`."""
-        return tuple(self.normalise(word.strip()) for word in text.split(","))
+        return tuple(self.normalize(word.strip()) for word in text.split(","))
 
     def written(self, value: Any) -> str:
         """Write the word."""
@@ -83,7 +83,7 @@ class Shape(Word):
     metavar: str = "SHAPE"
     least: int = 1  #: axes
 
-    def normalise(self, value: object) -> tuple[int, ...]:
+    def normalize(self, value: object) -> tuple[int, ...]:
         """Return `value` as a tuple of sizes of at least 1."""
         if not isinstance(value, tuple | list):
             raise TypeError(f"{self.name} must be a tuple of sizes, not {value!r}")
@@ -102,7 +102,7 @@ class Shape(Word):
         if not all(size.strip().isdecimal() and len(size) < 9 for shape in shapes for size in shape):
             number = "" if self.least else ", or scalar for a number"
             raise ValueError(f"give a shape such as 2,3 or 2x3, or several as 2x3,4x5{number}")
-        return tuple(self.normalise([int(size) for size in shape]) for shape in shapes)
+        return tuple(self.normalize([int(size) for size in shape]) for shape in shapes)
 
     def written(self, value: Any) -> str:
         """Write `2x3`."""
@@ -115,7 +115,7 @@ class Interval(Word):
 
     metavar: str = "LOW..HIGH"
 
-    def normalise(self, value: object) -> tuple[float, float]:
+    def normalize(self, value: object) -> tuple[float, float]:
         """Return `value` as two floats."""
         ends = tuple(value) if isinstance(value, tuple | list) else ()
         if len(ends) != 2 or not all(isinstance(end, int | float) for end in ends):
@@ -133,7 +133,7 @@ class Interval(Word):
             ends = [[]]
         if any(len(pair) != 2 for pair in ends):
             raise ValueError("give two numbers such as 0.5..2")
-        return tuple(self.normalise(pair) for pair in ends)
+        return tuple(self.normalize(pair) for pair in ends)
 
     def written(self, value: Any) -> str:
         """Write all the digits that it takes."""

@@ -9,17 +9,17 @@ import pytest
 
 from gradcheck_cli import ConvCase
 from gradcheck_cli.layers import LAYERS
-from gradcheck_cli.layers.conv1d import Conv1dCase
-from gradcheck_cli.layers.conv_transpose import ConvTransposeCase
-from gradcheck_cli.layers.depthwise_conv import DepthwiseConvCase
+from gradcheck_cli.layers.conv.conv1d import Conv1dCase
+from gradcheck_cli.layers.conv.conv_transpose import ConvTransposeCase
+from gradcheck_cli.layers.conv.depthwise_conv import DepthwiseConvCase
 from gradcheck_cli.layers.framework.layer import fresh
-from gradcheck_cli.layers.groupnorm import GroupnormCase
-from gradcheck_cli.layers.maxpool import MaxpoolCase
+from gradcheck_cli.layers.norm.groupnorm import GroupnormCase
+from gradcheck_cli.layers.pool.maxpool import MaxpoolCase
 
 if TYPE_CHECKING:
-    from gradcheck_cli.arrays import Array
     from gradcheck_cli.layers.framework.case import Case
     from gradcheck_cli.layers.framework.problem import Problem
+    from gradcheck_cli.numeric.arrays import Array
 
 #: Geometries that no standard set has: unequal strides, pads, dilations, groups; kernels larger than the image.
 CASES: list[Case] = [

@@ -1,0 +1,1 @@
+"""What people call the parts of each layer in their own code."""

@@ -1,0 +1,105 @@
+"""What people call the parts of a layer in their own code, and in which forms they want them.
+
+The conventions of `implementation` know nothing of any layer: they read signatures and attributes with the words that
+the layer declares here. A layer with a vocabulary can be checked as functions and as classes; a new one (an affine
+layer, say) lists the names of its inputs, its sizes as constructors take them, and how its arrays may lie.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from gradcheck_cli.numeric.arrays import Array
+
+#: What a geometry comes to, by name; of a pair, always both numbers.
+Sizes = Mapping[str, Any]
+
+#: From the dictionary of parameters as the layer has it to the same in somebody else's sense.
+Meaning = Callable[[Mapping[str, Any]], Mapping[str, Any]]
+
+
+def word(name: str) -> str:
+    """Reduce a name to what is compared: `_in_channels` and `inChannels` are one word."""
+    return name.replace("_", "").lower()
+
+
+class Argument(NamedTuple):
+    """A number, or whatever says a part of the geometry, as an argument of a function or a constructor."""
+
+    names: tuple[str, ...]  #: as `word` reduces them; a name with a capital is compared as it is
+    #: What may be passed, the most frequent first, by how the header says it ("" for nothing to say).
+    #: One raises ValueError where it cannot express the geometry.
+    forms: Mapping[str, Callable[[Sizes], object]]
+    keys: tuple[str, ...] = ()  #: what an entry of a dictionary is called besides, as it is written
+    #: What can be done where there is no such argument, by how the header says it; None says that it can be done.
+    absent: Mapping[str, Callable[[Sizes], str | None]] = MappingProxyType({"": lambda _: None})
+    unless: tuple[str, ...] = ()  #: arguments that say the same: where there is one of them, nothing is absent
+    pair: bool = False  #: (vertical, horizontal), given as one number where both are the same
+    shapes: bool = False  #: it alone says the shape of a parameter: without it, a class has one shape only
+    optional: bool = False  #: left out where it has a default and the geometry does not need it
+
+
+class Arrangement(NamedTuple):
+    """How arrays lie: for each input and "out" the order of its axes, such as "N H W C".
+
+    A "1" is an axis of that length; axes in parentheses are merged into one.
+    """
+
+    title: str  #: how the header says it; "" for the usual one
+    axes: Mapping[str, str]
+    telling: tuple[str, ...] = ()  #: names of arguments, reduced, that tell it
+    exact: bool = False  #: what needs it cannot do with the usual one, and owes gradients that lie so too
+
+
+class BlockOrder(NamedTuple):
+    """Another order of the blocks into which the last axis of some inputs is divided, such as the gates of an LSTM."""
+
+    inputs: tuple[str, ...]
+    order: tuple[int, ...]  #: at each place there, the number of the block that it has here
+
+
+@dataclass(frozen=True, kw_only=True)
+class Vocabulary:
+    """The words for a layer."""
+
+    names: tuple[str, ...]  #: of the layer itself, in names of functions and classes
+    others: tuple[str, ...]  #: of other layers, and of this one with something more
+    inputs: Mapping[str, tuple[str, ...]]  #: what each input is called
+    arguments: Mapping[str, Argument]
+    sizes: Callable[[Mapping[str, Array], Mapping[str, object] | None], Sizes]
+    arrangements: tuple[Arrangement, ...]  #: the usual one first
+    parameters: Mapping[str, tuple[str, ...]]  #: the inputs that classes keep, and how they may lie there
+    #: What else people mean by the layer's parameters, by how the header says it.
+    meanings: Mapping[str, Meaning] = field(default_factory=dict)
+    #: Orders of blocks that are usual elsewhere, by how the header says it.
+    block_orders: Mapping[str, BlockOrder] = field(default_factory=dict)
+
+
+def simple(
+    names: tuple[str, ...],
+    *,
+    inputs: Mapping[str, tuple[str, ...]],
+    axes: Mapping[str, str],
+    others: tuple[str, ...] = (),
+    parameters: Mapping[str, tuple[str, ...]] | None = None,
+    arguments: Mapping[str, Argument] | None = None,
+    meanings: Mapping[str, Meaning] | None = None,
+    block_orders: Mapping[str, BlockOrder] | None = None,
+    sizes: Callable[[Mapping[str, Array], Mapping[str, object] | None], Sizes] = lambda _inputs, _parameters: {},
+) -> Vocabulary:
+    """Make the vocabulary of a layer whose arrays lie in one way, and that few call otherwise than the literature."""
+    return Vocabulary(
+        names=names,
+        others=others,
+        inputs=inputs,
+        arguments=arguments or {},
+        sizes=sizes,
+        arrangements=(Arrangement(title="", axes=axes),),
+        parameters=parameters or {},
+        meanings=meanings or {},
+        block_orders=block_orders or {},
+    )

@@ -1,0 +1,1 @@
+"""Convolutions: of images, of sequences, transposed, depthwise."""

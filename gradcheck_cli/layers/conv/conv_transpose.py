@@ -1,0 +1,249 @@
+"""Transposed convolution: each element of x is spread over a window of the output."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+
+from gradcheck_cli.implementation.vocabulary.conv import WORDS, sizes_of
+from gradcheck_cli.implementation.vocabulary.vocabulary import Arrangement
+from gradcheck_cli.layers.conv.conv import ConvCase, plain, spoken
+from gradcheck_cli.layers.conv.fast import gather
+from gradcheck_cli.layers.conv.naive import both, padded
+from gradcheck_cli.layers.conv.random_geometry import has_nonzero_gradient
+from gradcheck_cli.layers.framework.axes import (
+    COLUMN,
+    KERNEL_COLUMN,
+    KERNEL_ROW,
+    OUT_COLUMN,
+    OUT_ROW,
+    ROW,
+    declare,
+)
+from gradcheck_cli.layers.framework.case import Case
+from gradcheck_cli.layers.framework.drawing import each_for_itself
+from gradcheck_cli.layers.framework.layer import Layer
+from gradcheck_cli.layers.framework.make_problem import make_problem
+from gradcheck_cli.layers.framework.parameter import pair, size
+from gradcheck_cli.layers.framework.windows import spread, spread_kernel
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from gradcheck_cli.layers.framework.drawing import Draw, Given
+    from gradcheck_cli.layers.framework.fault import Fault, ForwardFault
+    from gradcheck_cli.layers.framework.problem import Problem
+    from gradcheck_cli.numeric.arrays import Array
+
+    Param = dict[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConvTransposeCase(Case):
+    """A geometry: x (N, C, H, W), w (C, F, HH, WW), b (F,), out (N, F, H', W').
+
+    H' = (H - 1) stride + HH - 2 pad, of the whole what is left after the cut.
+    """
+
+    layer: ClassVar[str] = "conv-transpose"
+
+    N: int = size(4, "samples")
+    C: int = size(3, "channels")
+    H: int = size(3, "image height")
+    W: int = size(3, "image width")
+    F: int = size(2, "filters")
+    HH: int = size(3, "kernel height")
+    WW: int = size(3, "kernel width")
+    stride: int | tuple[int, int] = pair(1, "step from window to window")
+    pad: int | tuple[int, int] = pair(1, "rows and columns cut off on each side", minimum=0)
+
+    @property
+    def out_shape(self) -> tuple[int, int, int, int]:
+        """Shape of the output, (N, F, H', W')."""
+        (sv, sh), (pv, ph) = both(self.stride), both(self.pad)
+        return self.N, self.F, (self.H - 1) * sv + self.HH - 2 * pv, (self.W - 1) * sh + self.WW - 2 * ph
+
+    @property
+    def transposed(self) -> ConvCase:
+        """The convolution whose windows those of the output are, and whose dx is the output."""
+        _, _, rows, columns = self.out_shape
+        return ConvCase(**{**self.geometry, "C": self.F, "F": self.C, "H": rows, "W": columns})
+
+    @property
+    def conv_param(self) -> dict[str, Any]:
+        """What forward takes beside arrays: one number for an even pair."""
+        return {"stride": plain(self.stride), "pad": plain(self.pad)}
+
+    def impossible(self) -> str | None:
+        """Say why no layer can have this geometry, or None if one can."""
+        for axis, length, pad in zip(("height", "width"), self.out_shape[2:], both(self.pad), strict=True):
+            if length < 1:
+                return f"pad {pad} cuts off all of the output's {axis} of {length + 2 * pad}"
+        return None
+
+    def label(self) -> str:
+        """Name the geometry: `2x3x4x4 * 3x2x4x4 stride 2 pad 1`."""
+        shapes = f"{self.N}x{self.C}x{self.H}x{self.W} * {self.C}x{self.F}x{self.HH}x{self.WW}"
+        return f"{shapes} {spoken(self.conv_param)}"
+
+
+def conv_transpose_forward(x: Array, w: Array, b: Array, conv_param: Param) -> tuple[Array, tuple[Any, ...]]:
+    """Return out, and the cache.
+
+    Each x[n, c, i, j] w[c, f, h, k] is added to row i stride + h and column j stride + k; of each side pad rows and
+    columns are cut off, and b[f] is added to what is left.
+    """
+    (sv, sh), (pv, ph) = both(conv_param["stride"]), both(conv_param["pad"])
+    (N, C, H, W), (_, F, HH, WW) = x.shape, w.shape
+    whole = np.zeros((N, F, (H - 1) * sv + HH, (W - 1) * sh + WW), x.dtype)
+    for h in range(HH):
+        for k in range(WW):
+            share = (w[:, :, h, k].T @ x.reshape(N, C, -1)).reshape(N, F, H, W)
+            whole[:, :, h : h + (H - 1) * sv + 1 : sv, k : k + (W - 1) * sh + 1 : sh] += share
+    cut = whole[:, :, pv : whole.shape[2] - pv, ph : whole.shape[3] - ph]
+    return cut + b[:, None, None], (x, w, conv_param)
+
+
+def conv_transpose_backward(dout: Array, cache: tuple[Any, ...]) -> tuple[Array, Array, Array]:
+    """Carry dout (N, F, H', W') back.
+
+    x[n, c, i, j] reaches the window of out that starts at (i, j) stride - pad, by w[c, f, h, k]. So with zeros put
+    around dout where forward cut,
+
+        dx[n, c, i, j] = sum_fhk dout_padded[n, f, i stride + h, j stride + k] w[c, f, h, k],
+
+    which is a convolution of dout; dw[c, f, h, k] is the sum of the same with x[n, c, i, j] over n, i and j, and b[f]
+    reaches all of its filter by 1. (Dumoulin and Visin, A guide to convolution arithmetic for deep learning, 2016,
+    section 4: forward is the transpose of a convolution, so that backward is one.)
+    """
+    x, w, conv_param = cache
+    (N, C, H, W), F = x.shape, w.shape[1]
+    windows = gather(padded(dout, conv_param), w.shape[2:], conv_param).reshape(N, -1, H * W)
+    dx = (w.reshape(C, -1) @ windows).reshape(x.shape)
+    dw = (x.reshape(N, C, -1) @ windows.swapaxes(1, 2)).sum(axis=0).reshape(C, F, *w.shape[2:])
+    return dx, dw, dout.sum(axis=(0, 2, 3))
+
+
+AXES = declare(x="N C H W", w="C F HH WW", b="F", out="N F H' W'")
+
+
+def problem(case: ConvTransposeCase) -> Problem:
+    """Draw a case's arrays."""
+    (sv, sh), (pv, ph), (_, _, rows, columns) = both(case.stride), both(case.pad), case.out_shape
+    return make_problem(
+        case,
+        axes=AXES,
+        parameters=case.conv_param,
+        reference=(conv_transpose_forward, conv_transpose_backward),
+        relations={
+            "x": {
+                ROW: spread(OUT_ROW, rows, kernel=case.HH, stride=sv, pad=pv),
+                COLUMN: spread(OUT_COLUMN, columns, kernel=case.WW, stride=sh, pad=ph),
+            },
+            "w": {
+                KERNEL_ROW: spread_kernel(OUT_ROW, rows, size=case.H, stride=sv, pad=pv),
+                KERNEL_COLUMN: spread_kernel(OUT_COLUMN, columns, size=case.W, stride=sh, pad=ph),
+            },
+        },
+    )
+
+
+def standard() -> tuple[ConvTransposeCase, ...]:
+    """Pads and strides as of convolution; windows that overlap, touch, and leave gaps; outputs larger and smaller."""
+    rows = [
+        # N  C  H  W  F  HH WW stride pad
+        (2, 3, 3, 3, 2, 4, 4, 2, 1),  # doubles height and width: that of most generators
+        (2, 3, 4, 4, 2, 3, 3, 1, 1),  # keeps them
+        (2, 2, 3, 4, 3, 3, 3, 1, 0),  # no pad
+        (2, 2, 5, 4, 3, 3, 3, 1, 2),  # pad 2, an output smaller than the input
+        (2, 3, 3, 4, 4, 3, 3, 2, 1),  # windows that overlap by one row
+        (2, 2, 3, 2, 2, 3, 3, 3, 1),  # and that touch
+        (1, 2, 3, 4, 3, 2, 3, 1, 0),  # one sample; kernel and image not square
+        (2, 1, 4, 3, 2, 3, 2, 1, 1),  # one channel; the other way not square
+        (2, 2, 2, 3, 1, 2, 2, 3, 0),  # one filter; gaps, where out is b
+        (1, 1, 2, 2, 1, 1, 1, 1, 0),  # nothing to sum over
+        (2, 2, 1, 1, 3, 3, 5, 1, 0),  # one element, spread
+        (2, 2, 4, 4, 3, 1, 1, 2, 1),  # elements all of which is cut off
+        (3, 2, 3, 2, 4, 4, 3, 2, 2),  # an even kernel, output not square, pad 2 at stride 2
+    ]
+    return tuple(
+        ConvTransposeCase(N=N, C=C, H=H, W=W, F=F, HH=HH, WW=WW, stride=stride, pad=pad)
+        for N, C, H, W, F, HH, WW, stride, pad in rows
+    )
+
+
+def _random(case: type[ConvTransposeCase], draw: Draw, given: Given) -> dict[str, Any]:
+    """Draw a geometry of which the cut leaves something: by a smaller pad, or else by larger sizes, if need be."""
+    found = each_for_itself(case, draw, given)
+    axes = tuple(zip((("H", "HH"), ("W", "WW")), both(found["stride"]), strict=True))
+    if "pad" not in given:
+        whole = [(found[image] - 1) * stride + found[kernel] for (image, kernel), stride in axes]
+        return found | {"pad": min(found["pad"], *((length - 1) // 2 for length in whole))}
+    for (names, stride), pad in zip(axes, both(found["pad"]), strict=True):
+        for name, step in zip(names, (stride, 1), strict=True):
+            missing = 2 * pad + 1 - ((found[names[0]] - 1) * stride + found[names[1]])
+            if name not in given and missing > 0:
+                found[name] += -(-missing // step)
+    return found
+
+
+#: A kernel and an image that are not square; windows that overlap, and that leave gaps; elements all of which is cut
+#: off.
+_CORNERS: tuple[Callable[[ConvTransposeCase], bool], ...] = (
+    lambda case: case.HH != case.WW,
+    lambda case: case.H != case.W,
+    lambda case: both(case.stride)[0] < min(case.HH, case.WW),
+    lambda case: both(case.stride)[0] > max(case.HH, case.WW),
+    lambda case: both(case.pad)[0] >= max(case.HH, case.WW),
+)
+
+
+def _faults(case: ConvTransposeCase, problem: Problem) -> Iterable[Fault]:
+    from gradcheck_cli.layers.conv.conv_transpose_faults import faults  # only a case that fails needs it
+
+    return faults(case, problem)
+
+
+_FIRST = {"x": "N C H W", "out": "N F H W"}
+_LAST = {"x": "N H W C", "out": "N H W F"}
+
+
+def _forward_faults(case: ConvTransposeCase, problem: Problem, _out: Array) -> Iterable[ForwardFault]:
+    from gradcheck_cli.layers.conv.conv_transpose_faults import forward_faults
+
+    return forward_faults(case, problem.inputs)
+
+
+LAYER = Layer(
+    case=ConvTransposeCase,
+    inputs=("x", "w", "b"),
+    problem=problem,
+    standard=standard,
+    builtin={"vectorized": (conv_transpose_forward, conv_transpose_backward)},
+    vocabulary=replace(
+        WORDS,
+        names=("conv_transpose", "transpose", "deconv", "transconv", "upconv"),
+        others=("relu", "norm", "pool", "1d", "3d", "depthwise"),
+        arguments={name: a for name, a in WORDS.arguments.items() if name not in ("groups", "dilation")},
+        sizes=lambda inputs, parameters: sizes_of({**inputs, "w": inputs["w"].swapaxes(0, 1)}, parameters),
+        arrangements=(
+            Arrangement(title="", axes={**_FIRST, "w": "C F HH WW", "b": "F"}),
+            Arrangement(title="w (F, C, HH, WW)", axes={**_FIRST, "w": "F C HH WW", "b": "F"}),
+            Arrangement(title="b (F, 1)", axes={**_FIRST, "w": "C F HH WW", "b": "F 1"}),
+            Arrangement(title="channels last, w (HH, WW, F, C)", axes={**_LAST, "w": "HH WW F C", "b": "F"}),
+        ),
+    ),
+    trials=(
+        ConvTransposeCase(N=3, C=2, H=3, W=5, F=4, HH=3, WW=3, stride=2, pad=1),
+        ConvTransposeCase(N=3, C=2, H=3, W=5, F=4, HH=3, WW=3, stride=2, pad=0),  # for those that cannot cut
+        ConvTransposeCase(N=3, C=2, H=3, W=3, F=4, HH=3, WW=3, stride=1, pad=0),  # and that know no stride
+    ),
+    faults=_faults,
+    forward_faults=_forward_faults,
+    random=_random,
+    has_nonzero_gradient=lambda case: has_nonzero_gradient(case.transposed),
+    corners=_CORNERS,
+    param="conv_param",
+)

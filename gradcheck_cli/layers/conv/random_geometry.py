@@ -1,0 +1,126 @@
+"""Random geometries of all that has windows: the output's size is drawn, and the input's follows, so that they fit."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from gradcheck_cli.layers.conv.naive import both
+from gradcheck_cli.layers.framework.drawing import picked
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from gradcheck_cli.layers.conv.conv import ConvCase
+    from gradcheck_cli.layers.framework.case import Case
+    from gradcheck_cli.layers.framework.drawing import Draw, Given
+
+#: The largest of each that is drawn, where no flag says more. Every fault that is planted in the tests shows with less,
+#: and a case takes a few milliseconds.
+_LARGEST = {"N": 3, "C": 3, "F": 3, "stride": 3, "pad": 3, "kernel": 4, "windows": 4}
+
+
+#: What is not drawn where a case has no such number.
+_ABSENT = {"pad": 0}
+
+
+def random_geometry(
+    case: type[Case], draw: Draw, given: Given, names: Mapping[str, str] | None = None
+) -> dict[str, Any]:
+    """Draw a geometry.
+
+    One that is free has an even stride and pad, no dilation and no groups: what every convolution written for a course
+    can be asked. Where flags fix the image, the kernel and the pad, or groups and channels, what is drawn of their
+    lists may be impossible together.
+
+    Args:
+        case: whose numbers are wanted; what it has not, such as groups, is 1, or of pads 0.
+        draw: returns a number from the first to the second of its arguments.
+        given: for each number that a flag fixes, the values to draw from.
+        names: of a case that calls numbers otherwise than convolution does, what convolution calls them.
+
+    Returns:
+        The numbers of the geometry, by name.
+    """
+    own = {(names or {}).get(parameter.name, parameter.name): parameter.name for parameter in case.parameters()}
+
+    def number(name: str, otherwise: Callable[[], Any]) -> Any:
+        return picked(own[name], draw, given, otherwise) if name in own else _ABSENT.get(name, 1)
+
+    groups = number("groups", lambda: 1)
+    found = {"N": number("N", lambda: draw(1, _LARGEST["N"])), "groups": groups}
+    found["C"] = number("C", lambda: groups * draw(1, _LARGEST["C"]))
+    found["F"] = number("F", lambda: groups * draw(1, _LARGEST["F"]))
+    found["stride"] = number("stride", lambda: draw(1, _LARGEST["stride"]))
+    found["dilation"] = number("dilation", lambda: 1)
+    sizes = {name: number(name, lambda: None) for name in ("H", "W", "HH", "WW")}
+    dilations = both(found["dilation"])
+    least = max(
+        _least_pad(sizes["H"], sizes["HH"], dilations[0]),
+        _least_pad(sizes["W"], sizes["WW"], dilations[1]),
+    )
+    found["pad"] = number("pad", lambda: draw(least, max(least, _LARGEST["pad"])))
+    axes = zip((("H", "HH"), ("W", "WW")), both(found["stride"]), both(found["pad"]), dilations, strict=True)
+    for (image, kernel), stride, pad, dilation in axes:
+        found |= {
+            kernel: sizes[kernel] or _kernel(draw, sizes[image], pad, dilation),
+            image: sizes[image],
+        }
+        if sizes[image] is None:
+            found[image] = _image(draw, dilation * (found[kernel] - 1) + 1, stride, pad)
+    return {name: found[called] for called, name in own.items()}
+
+
+def _least_pad(image: int | None, kernel: int | None, dilation: int) -> int:
+    """Return the least pad with which a kernel fits, where both sizes are fixed."""
+    if image is None or kernel is None:
+        return 0
+    return max(0, -((image - dilation * (kernel - 1) - 1) // 2))
+
+
+def _kernel(draw: Draw, image: int | None, pad: int, dilation: int) -> int:
+    """Draw the size of a kernel, that fits where the image is fixed."""
+    largest = _LARGEST["kernel"]
+    return draw(1, largest if image is None else min(largest, (image + 2 * pad - 1) // dilation + 1))
+
+
+def _image(draw: Draw, reach: int, stride: int, pad: int) -> int:
+    """Draw how many windows there are, and how many rows are left over that no window sees: H from H'."""
+    remainder = draw(0, stride - 1)
+    fewest = max(1, 1 - (reach + remainder - 2 * pad - 1) // stride)  # with which a row is left that is no pad
+    windows = draw(fewest, fewest + _LARGEST["windows"] - 1)
+    return (windows - 1) * stride + reach + remainder - 2 * pad
+
+
+def has_nonzero_gradient(case: ConvCase) -> bool:
+    """Tell whether some window sees the image; where all see nothing but pad, every gradient of x and w is 0."""
+    return all(
+        any(0 <= i * stride + h * dilation - pad < size for i in range(windows) for h in range(kernel))
+        for windows, kernel, size, stride, pad, dilation in zip(
+            case.out_shape[2:],
+            (case.HH, case.WW),
+            (case.H, case.W),
+            *map(both, (case.stride, case.pad, case.dilation)),
+            strict=True,
+        )
+    )
+
+
+def _uneven(case: ConvCase) -> bool:
+    return any(
+        (padded - reach) % stride
+        for padded, reach, stride in zip(case.padded_size, case.reach, both(case.stride), strict=True)
+    )
+
+
+#: What faults depend on: of each kind, one of the first cases is.
+CORNERS: tuple[Callable[[ConvCase], bool], ...] = (
+    lambda case: case.pad == (0, 0),
+    lambda case: case.N == 1,
+    lambda case: case.F == 1,
+    lambda case: case.HH != case.WW,
+    lambda case: case.H != case.W,
+    _uneven,
+    lambda case: (case.HH, case.WW) == (case.H, case.W),
+    lambda case: both(case.stride)[0] > case.HH and both(case.stride)[1] > case.WW,
+    lambda case: both(case.pad)[0] >= case.HH and both(case.pad)[1] >= case.WW,
+)

@@ -1,0 +1,158 @@
+"""The affine (fully connected) layer: out = x w + b."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+
+from gradcheck_cli.implementation.vocabulary.vocabulary import Argument, simple
+from gradcheck_cli.layers.framework.axes import FEATURE, SAMPLE, Axis, declare
+from gradcheck_cli.layers.framework.case import Case
+from gradcheck_cli.layers.framework.drawing import multiple
+from gradcheck_cli.layers.framework.fault import Fault
+from gradcheck_cli.layers.framework.layer import Layer
+from gradcheck_cli.layers.framework.layouts import cotangent_layouts, last_missed
+from gradcheck_cli.layers.framework.make_problem import make_problem
+from gradcheck_cli.layers.framework.parameter import size
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from gradcheck_cli.layers.framework.problem import Problem
+    from gradcheck_cli.numeric.arrays import Array
+
+    Inputs = Mapping[str, Array]
+
+
+@dataclass(frozen=True, kw_only=True)
+class AffineCase(Case):
+    """Sizes of an affine layer: x (N, D), w (D, M), b (M,), out (N, M)."""
+
+    layer: ClassVar[str] = "affine"
+
+    N: int = size(4, "samples")
+    D: int = size(6, "features of a sample")
+    M: int = size(3, "units")
+    split: int = size(1, "above 1, x is (N, split, D / split)")
+
+    @property
+    def x_shape(self) -> tuple[int, ...]:
+        """Shape of x."""
+        return (self.N, self.D) if self.split == 1 else (self.N, self.split, self.D // self.split)
+
+    def impossible(self) -> str | None:
+        """Say why there is no such layer, or None."""
+        return f"split {self.split} must divide D {self.D}" if self.D % self.split else None
+
+    def label(self) -> str:
+        """Name the geometry: `4x6 * 6x3`."""
+        return f"{'x'.join(map(str, self.x_shape))} * {self.D}x{self.M}"
+
+
+def affine_forward(x: Array, w: Array, b: Array) -> tuple[Array, tuple[Array, Array]]:
+    """Return out = x w + b, with each sample of x (N, ...) as one row of D features; and the cache."""
+    return x.reshape(x.shape[0], -1) @ w + b, (x, w)
+
+
+def affine_backward(dout: Array, cache: tuple[Array, Array]) -> tuple[Array, Array, Array]:
+    """Carry dout (N, M) back.
+
+    out[n, m] = b[m] + sum_d x[n, d] w[d, m]. So x[n, d] reaches out[n, m] by w[d, m], w[d, m] reaches it by x[n, d],
+    and b[m] by 1: dx = dout w', dw = x' dout, db = sum_n dout. (Any text on backpropagation; Goodfellow, Bengio and
+    Courville, Deep Learning, algorithm 6.4.)
+    """
+    x, w = cache
+    return (dout @ w.T).reshape(x.shape), x.reshape(x.shape[0], -1).T @ dout, dout.sum(axis=0)
+
+
+AXES = declare(x="N D", w="D M", b="M", out="N M")
+
+#: Of an x of three axes, the one in the middle.
+_PART = Axis(name="row", index="i", size="split")
+
+
+def problem(case: AffineCase) -> Problem:
+    """Draw a case's arrays."""
+    posed = make_problem(
+        case,
+        axes=AXES if case.split == 1 else {**AXES, "x": (SAMPLE, _PART, FEATURE)},
+        shapes={"x": case.x_shape},
+        reference=(affine_forward, affine_backward),
+    )
+    return replace(posed, skip_reason="it does not flatten an x of three axes, or cannot" if case.split > 1 else None)
+
+
+def standard() -> tuple[AffineCase, ...]:
+    """Sizes of which none is like another, one of each, a square w, and x of three axes."""
+    rows = [(4, 6, 3, 1), (3, 4, 4, 1), (1, 5, 2, 1), (5, 1, 3, 1), (3, 4, 1, 1), (1, 1, 1, 1), (2, 6, 5, 2)]
+    return tuple(AffineCase(N=N, D=D, M=M, split=split) for N, D, M, split in rows)
+
+
+def _length(name: str, *names: str) -> Argument:
+    return Argument(names=names, forms={"": lambda sizes: sizes[name]}, shapes=True)
+
+
+def _faults(case: AffineCase, problem: Problem) -> Iterator[Fault]:
+    """Yield the slips that make a difference in a case, the most common first."""
+    layer = partial(LAYER.gradients, problem)
+
+    def fault(code: str, cause: str, remedy: str, gradients: Callable[[Inputs, Array], Inputs]) -> Fault:
+        return Fault(code=code, cause=cause, remedy=remedy, gradients=gradients)
+
+    def of_part(kept: slice, names: str) -> Callable[[Inputs, Array], Inputs]:
+        def gradients(inputs: Inputs, dout: Array) -> Inputs:
+            part = np.zeros_like(dout)
+            part[kept] = dout[kept]
+            found = layer(inputs, part)
+            return {name: found[name] for name in names}
+
+        return gradients
+
+    summed, remedy = "{names} {be} summed over %s.", "Sum dout over samples: `dout.sum(axis=0)`."
+    yield fault("bias-axes", summed % "units, and not over samples", remedy, lambda _, g: {"b": g.sum(axis=1)})
+    yield fault("bias-axes", summed % "both axes", remedy, lambda _, g: {"b": np.full(case.M, g.sum())})
+    yield fault("bias-axes", "{names} {be} dout, not summed over samples.", remedy, lambda _, g: {"b": g})
+    if case.D == case.M:
+        plain = "In {names} w is not transposed."
+        yield fault(
+            "matrix-not-transposed",
+            plain,
+            "dx is `dout @ w.T`.",
+            lambda inputs, g: {"x": (g @ inputs["w"]).reshape(case.x_shape)},
+        )
+    assigned = "{names} {be} assigned where contributions are to be summed: the last sample's share is left."
+    yield fault("assigned-not-accumulated", assigned, "Write `+=`, not `=`, in the loop.", of_part(np.s_[-1:], "wb"))
+    missed = last_missed("sample", case.N)
+    yield fault("last-sample-missed", missed, f"Loop over all {case.N} samples.", of_part(np.s_[:-1], "xwb"))
+    yield from cotangent_layouts(layer, ("N", "M"))
+
+
+LAYER = Layer(
+    case=AffineCase,
+    inputs=("x", "w", "b"),
+    problem=problem,
+    standard=standard,
+    builtin={"matrix": (affine_forward, affine_backward)},
+    vocabulary=simple(
+        ("affine", "linear", "dense", "fc", "fullyconnected", "fully_connected"),
+        others=("relu", "norm", "temporal", "dropout", "softmax", "loss", "conv", "bilinear"),
+        inputs={
+            "x": ("x", "input", "inputs", "data", "a", "aprev", "inp", "features"),
+            "w": ("w", "weight", "weights", "theta"),
+            "b": ("b", "bias", "biases"),
+        },
+        axes={"x": "N D", "w": "D M", "b": "M", "out": "N M"},
+        parameters={"w": ("D M", "M D"), "b": ("M", "1 M", "M 1")},
+        arguments={
+            "D": _length("D", "D", "infeatures", "insize", "inputsize", "indim", "inputdim", "nin", "ninputs"),
+            "M": _length("M", "M", "outfeatures", "outsize", "outputsize", "outdim", "outputdim", "nout", "units"),
+        },
+        sizes=lambda inputs, _: {"D": inputs["w"].shape[0], "M": inputs["w"].shape[1]},
+    ),
+    trials=(AffineCase(N=3, D=4, M=2),),
+    faults=_faults,
+    random=multiple("D", of="split"),
+)

@@ -1,0 +1,115 @@
+"""The temporal affine layer: the same affine layer at each step of a sequence."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+
+from gradcheck_cli.implementation.vocabulary.vocabulary import simple
+from gradcheck_cli.layers.dense.affine import affine_backward, affine_forward
+from gradcheck_cli.layers.framework.axes import declare
+from gradcheck_cli.layers.framework.case import Case
+from gradcheck_cli.layers.framework.fault import Fault
+from gradcheck_cli.layers.framework.layer import Layer
+from gradcheck_cli.layers.framework.make_problem import make_problem
+from gradcheck_cli.layers.framework.parameter import size
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from gradcheck_cli.layers.framework.problem import Problem
+    from gradcheck_cli.numeric.arrays import Array
+
+
+@dataclass(frozen=True, kw_only=True)
+class TemporalAffineCase(Case):
+    """Sizes of a temporal affine layer: x (N, T, D), w (D, M), b (M,), out (N, T, M)."""
+
+    layer: ClassVar[str] = "temporal-affine"
+
+    N: int = size(3, "samples")
+    T: int = size(4, "steps")
+    D: int = size(5, "features of a step")
+    M: int = size(2, "units")
+
+    def label(self) -> str:
+        """Name the geometry: `3x4x5 * 5x2`."""
+        return f"{self.N}x{self.T}x{self.D} * {self.D}x{self.M}"
+
+
+def temporal_affine_forward(x: Array, w: Array, b: Array) -> tuple[Array, tuple[Array, Array]]:
+    """Return out = x w + b, of each step of x (N, T, D) alike, and the cache."""
+    rows, _ = affine_forward(x.reshape(-1, x.shape[2]), w, b)
+    return rows.reshape(*x.shape[:2], -1), (x, w)
+
+
+def temporal_affine_backward(dout: Array, cache: tuple[Array, Array]) -> tuple[Array, Array, Array]:
+    """Carry dout (N, T, M) back.
+
+    A step of a sample is to this layer what a sample is to an affine one: the derivation is that of `affine_backward`,
+    with N T rows, over all of which dw and db are summed.
+    """
+    x, w = cache
+    dx, dw, db = affine_backward(dout.reshape(-1, dout.shape[2]), (x.reshape(-1, x.shape[2]), w))
+    return dx.reshape(x.shape), dw, db
+
+
+AXES = declare(x="N T D", w="D M", b="M", out="N T M")
+
+
+def problem(case: TemporalAffineCase) -> Problem:
+    """Draw a case's arrays."""
+    return make_problem(case, axes=AXES, reference=(temporal_affine_forward, temporal_affine_backward))
+
+
+def faults(case: TemporalAffineCase, _: Problem) -> Iterator[Fault]:
+    """Yield loops over steps, or over samples, that keep one share of the parameters' gradients."""
+    last, first = slice(-1, None), slice(0, 1)
+    for what, count, part in (
+        ("last step", case.T, np.s_[:, last]),
+        ("first step", case.T, np.s_[:, first]),
+        ("last sample", case.N, np.s_[last]),
+        ("first sample", case.N, np.s_[first]),
+    ):
+
+        def of_part(inputs: Mapping[str, Array], dout: Array, part: Any = part) -> Mapping[str, Array]:
+            x, w, _ = inputs.values()
+            _, dw, db = temporal_affine_backward(dout[part], (x[part], w))
+            return {"w": dw, "b": db}
+
+        if count > 1:
+            yield Fault(
+                code="assigned-not-accumulated",
+                cause=f"{{names}} {{be}} assigned where contributions are to be summed: the {what}'s share is left.",
+                remedy="Write `+=`, not `=`, in the loop.",
+                gradients=of_part,
+            )
+
+
+def standard() -> tuple[TemporalAffineCase, ...]:
+    """Sizes of which none is like another, one of each, and a square w."""
+    rows = [(3, 4, 5, 2), (2, 3, 4, 4), (1, 3, 5, 2), (4, 1, 2, 3), (2, 5, 1, 3), (2, 3, 4, 1)]
+    return tuple(TemporalAffineCase(N=N, T=T, D=D, M=M) for N, T, D, M in rows)
+
+
+LAYER = Layer(
+    case=TemporalAffineCase,
+    inputs=("x", "w", "b"),
+    problem=problem,
+    standard=standard,
+    builtin={"matrix": (temporal_affine_forward, temporal_affine_backward)},
+    vocabulary=simple(
+        ("temporal_affine", "temporalaffine", "time_affine", "timeaffine", "time_distributed", "timedistributed"),
+        others=("relu", "norm", "softmax", "loss", "conv"),
+        inputs={
+            "x": ("x", "input", "inputs", "h", "data"),
+            "w": ("w", "weight", "weights"),
+            "b": ("b", "bias", "biases"),
+        },
+        axes={"x": "N T D", "w": "D M", "b": "M", "out": "N T M"},
+    ),
+    trials=(TemporalAffineCase(N=2, T=3, D=5, M=4),),
+    faults=faults,
+)

@@ -1,0 +1,162 @@
+"""Dropout, inverted: in training each element is kept with probability p, and divided by it, or else is zero."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+
+from gradcheck_cli.implementation.vocabulary.vocabulary import simple
+from gradcheck_cli.layers.elementwise.dropout_faults import faults, first_faults, forward_faults
+from gradcheck_cli.layers.elementwise.elementwise import ElementwiseCase, axes
+from gradcheck_cli.layers.framework.drawing import each_for_itself
+from gradcheck_cli.layers.framework.layer import Layer
+from gradcheck_cli.layers.framework.make_problem import make_problem
+from gradcheck_cli.layers.framework.words import choice, real
+
+if TYPE_CHECKING:
+    from gradcheck_cli.layers.framework.drawing import Draw, Given
+    from gradcheck_cli.layers.framework.problem import Problem
+    from gradcheck_cli.numeric.arrays import Array
+
+    Param = dict[str, Any]
+
+#: How seldom the share of elements that a right layer keeps may be so far from p that it is taken for a wrong one.
+#: Of 200 elements, it is when the share is off by 0.23 or more.
+_CHANCE = 1e-9
+
+#: Share of x / p by which an element that is kept is wrong, and not rounded: four roundings of float16.
+_WRONG = 2.0**-8
+
+
+@dataclass(frozen=True, kw_only=True)
+class DropoutCase(ElementwiseCase):
+    """Shape and settings of dropout: x and out of any shape."""
+
+    layer: ClassVar[str] = "dropout"
+
+    p: float = real(0.75, "probability of keeping an element", 0.25, 0.5, 1.0, low=0.01, high=1.0)
+    mode: str = choice("train", "drops, or hands x on as it is", "test")
+
+    def label(self) -> str:
+        """Name the geometry: `4x5 p 0.75 train`."""
+        return f"{super().label()} p {self.p:g} {self.mode}"
+
+
+def dropout_forward(x: Array, dropout_param: Param) -> tuple[Array, Any]:
+    """Return in mode "train" x / p where a number drawn from [0, 1) is below p, else 0; in "test" x; and the cache.
+
+    The numbers are those of `np.random.rand` after `np.random.seed(dropout_param["seed"])`.
+    """
+    if dropout_param["mode"] == "test":
+        return x, None
+    p = dropout_param["p"]
+    mask = (np.random.RandomState(dropout_param["seed"]).rand(*x.shape) < p) / x.dtype.type(p)
+    return x * mask, mask
+
+
+def dropout_backward(dout: Array, mask: Any) -> Array:
+    """Carry dout back.
+
+    Once the mask is drawn, out = x mask element by element, and it is a constant: dx = dout mask. In test mode out = x,
+    and dx = dout. (Srivastava et al., 2014; divided by p in training, so that the expectation of out is x in both.)
+    """
+    return dout if mask is None else dout * mask
+
+
+def problem(case: DropoutCase) -> Problem:
+    """Draw a case's arrays. What a layer drops is its own choice: each element is right as x / p and as 0."""
+    named = axes(len(case.shape))
+    train = case.mode == "train"
+    posed = make_problem(
+        case,
+        axes={"x": named, "out": named},
+        shapes={"x": case.shape},
+        parameters={"mode": case.mode, "p": case.p, "seed": case.seed % 2**32},
+        reference=(dropout_forward, dropout_backward),
+        scale=lambda x, param: (abs(x) / param["p"] if train else abs(x),),
+    )
+    if not train or case.p == 1:  # nothing to choose
+        return posed
+    whole = posed.inputs["x"].astype(posed.expected.dtype) / case.p
+    telling = whole != 0  # of an x of 0 nobody can tell whether it was dropped
+
+    def kept(out: Array) -> Array:
+        return np.asarray(abs(out - whole) < abs(out))
+
+    def expected_for_draws(out: Array) -> Array:
+        right = np.where(kept(out), whole, 0)
+        # Elements that are dropped rightly do not count as wrong beside others whose values are.
+        wrong = (abs(out - right) > _WRONG * abs(whole)).any()
+        return right if wrong or plausible(kept(out)[telling], case.p) else posed.expected
+
+    def vacuous(out: Array) -> str | None:
+        dropped = ~kept(out)[telling]
+        if dropped.any() and not dropped.all():
+            return None
+        what = "everything" if dropped.any() else "nothing"
+        return f"{what} was dropped, so that a wrong mask could not be seen: try more elements, or another --seed"
+
+    return replace(posed, expected_for_draws=expected_for_draws, vacuous=vacuous, draws=case.seed % 2**32)
+
+
+def plausible(kept: Array, p: float) -> bool:
+    """Tell whether a right layer, which keeps each element with probability p, would have kept these."""
+    if not kept.size:
+        return True
+    if p in {0, 1}:
+        return bool((kept == p).all())
+    # Hoeffding, 1963: the chance that a mean of n draws is off by t or more is below 2 exp(-2 n t^2).
+    return bool(abs(kept.mean() - p) <= math.sqrt(math.log(2 / _CHANCE) / (2 * kept.size)))
+
+
+def standard() -> tuple[DropoutCase, ...]:
+    """Both modes, some p, and arrays large enough to tell p from 1 - p, of any number of axes."""
+    train = [((10, 20), 0.75), ((30,), 0.5), ((4, 5, 8), 0.25), ((2, 3, 4, 5), 0.9), ((6, 7), 1.0)]
+    return (
+        *(DropoutCase(shape=shape, p=p) for shape, p in train),
+        DropoutCase(shape=(4, 5), p=0.75, mode="test"),
+        DropoutCase(shape=(2, 3, 4), p=0.5, mode="test"),
+    )
+
+
+def _has_nonzero_gradient(case: DropoutCase) -> bool:
+    """Tell whether something is kept and something dropped, whatever numbers a layer draws."""
+    return case.mode == "test" or case.p == 1 or max(case.p, 1 - case.p) ** math.prod(case.shape) < _CHANCE
+
+
+def _random(case: type[DropoutCase], draw: Draw, given: Given) -> dict[str, Any]:
+    """Draw a geometry with as long a first axis as it takes for something to be kept, and something dropped."""
+    found = each_for_itself(case, draw, given)
+    if "shape" not in given and found["mode"] == "train" and found["p"] < 1:
+        first, *others = found["shape"]
+        least = math.log(_CHANCE) / math.log(max(found["p"], 1 - found["p"]))
+        found["shape"] = (first + math.floor(least / math.prod(others)), *others)
+    return found
+
+
+LAYER = Layer(
+    case=DropoutCase,
+    inputs=("x",),
+    problem=problem,
+    standard=standard,
+    builtin={"inverted": (dropout_forward, dropout_backward)},
+    vocabulary=simple(
+        ("dropout", "drop_out"),
+        others=("affine", "conv", "norm", "relu", "spatial"),
+        inputs={"x": ("x", "z", "input", "inputs", "a", "data", "inp")},
+        axes={"x": "...", "out": "..."},
+        # In older courses p is the probability of dropping.
+        meanings={"p as the probability of dropping": lambda param: {**param, "p": 1 - param["p"]}},
+    ),
+    trials=(DropoutCase(shape=(10, 20), p=0.75),),
+    faults=faults,
+    first_faults=partial(first_faults, plausible=plausible),
+    forward_faults=partial(forward_faults, plausible=plausible),
+    random=_random,
+    has_nonzero_gradient=_has_nonzero_gradient,
+    param="dropout_param",
+)

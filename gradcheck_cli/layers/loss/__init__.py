@@ -1,0 +1,1 @@
+"""Losses: functions that return a number and its gradients."""

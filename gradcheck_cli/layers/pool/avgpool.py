@@ -1,0 +1,54 @@
+"""Average pooling: of each window the mean."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+
+from gradcheck_cli.layers.pool.pooling import PoolCase, pooling, spread, windows
+
+if TYPE_CHECKING:
+    from gradcheck_cli.layers.pool.pooling import Param
+    from gradcheck_cli.numeric.arrays import Array
+
+
+@dataclass(frozen=True, kw_only=True)
+class AvgpoolCase(PoolCase):
+    """A geometry of pooling: x (N, C, H, W), out (N, C, H', W')."""
+
+    layer: ClassVar[str] = "avgpool"
+
+
+def avg_pool_forward(x: Array, pool_param: Param) -> tuple[Array, tuple[Any, ...]]:
+    """Return of each window the mean, and the cache."""
+    return windows(x, pool_param).mean(axis=(2, 3)), (x.shape, pool_param)
+
+
+def avg_pool_backward(dout: Array, cache: tuple[Any, ...]) -> Array:
+    """Carry dout (N, C, H', W') back.
+
+    out[i, j] is the sum over its window of x / (pool_height pool_width), so each element of the window gets that share
+    of dout[i, j], and one from every other window that sees it.
+    """
+    shape, pool_param = cache
+    return spread(dout / dout.dtype.type(pool_param["pool_height"] * pool_param["pool_width"]), shape, pool_param)
+
+
+def _assigned(dout: Array, cache: tuple[Any, ...]) -> Array:
+    shape, pool_param = cache
+    height, width, stride = (pool_param[name] for name in ("pool_height", "pool_width", "stride"))
+    dx, share = np.zeros(shape, dout.dtype), dout / dout.dtype.type(height * width)
+    for i, j in np.ndindex(*dout.shape[2:]):
+        dx[:, :, i * stride : i * stride + height, j * stride : j * stride + width] = share[:, :, i : i + 1, j : j + 1]
+    return dx
+
+
+LAYER = pooling(
+    AvgpoolCase,
+    (avg_pool_forward, avg_pool_backward),
+    names=("avg_pool", "avgpool", "average_pool", "averagepool", "mean_pool", "pool"),
+    others=("max",),
+    assigned=(_assigned,),
+)

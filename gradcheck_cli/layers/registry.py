@@ -1,0 +1,44 @@
+"""The names of all layers. They are known before any of them is imported: a run needs one."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Entry(NamedTuple):
+    """What is known of a layer without importing it."""
+
+    title: str  #: what it is called in a sentence
+    module: str  #: below `gradcheck_cli.layers`, where its `LAYER` is
+
+
+#: By the name on the command line.
+REGISTRY = {
+    "conv": Entry("convolution", "conv.conv"),
+    "conv1d": Entry("one-dimensional convolution", "conv.conv1d"),
+    "conv-transpose": Entry("transposed convolution", "conv.conv_transpose"),
+    "depthwise-conv": Entry("depthwise convolution", "conv.depthwise_conv"),
+    "affine": Entry("affine layer", "dense.affine"),
+    "temporal-affine": Entry("temporal affine layer", "dense.temporal_affine"),
+    "word-embedding": Entry("word embedding", "dense.word_embedding"),
+    "relu": Entry("rectified linear unit", "elementwise.relu"),
+    "sigmoid": Entry("logistic sigmoid", "elementwise.sigmoid"),
+    "tanh": Entry("hyperbolic tangent", "elementwise.tanh"),
+    "dropout": Entry("dropout", "elementwise.dropout"),
+    "maxpool": Entry("max pooling", "pool.maxpool"),
+    "avgpool": Entry("average pooling", "pool.avgpool"),
+    "batchnorm": Entry("batch normalization", "norm.batchnorm"),
+    "spatial-batchnorm": Entry("spatial batch normalization", "norm.spatial_batchnorm"),
+    "layernorm": Entry("layer normalization", "norm.layernorm"),
+    "groupnorm": Entry("group normalization", "norm.groupnorm"),
+    "softmax": Entry("softmax loss", "loss.softmax"),
+    "temporal-softmax": Entry("temporal softmax loss", "loss.temporal_softmax"),
+    "svm": Entry("hinge loss", "loss.svm"),
+    "rnn-step": Entry("recurrent step", "recurrent.rnn_step"),
+    "rnn": Entry("recurrent layer", "recurrent.rnn"),
+    "lstm-step": Entry("LSTM step", "recurrent.lstm_step"),
+    "lstm": Entry("LSTM layer", "recurrent.lstm"),
+    "function": Entry("function of your own", "function"),
+}
+
+TITLES = {name: entry.title for name, entry in REGISTRY.items()}

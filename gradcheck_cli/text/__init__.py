@@ -1,0 +1,1 @@
+"""Text from user code, made safe to show, and how names are joined."""

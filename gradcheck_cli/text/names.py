@@ -1,0 +1,14 @@
+"""How names are joined in a sentence."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+def join_names(names: Iterable[str]) -> str:
+    """Join names as a sentence does: `dx, dw and db`."""
+    *most, last = names
+    return f"{', '.join(most)} and {last}" if most else last

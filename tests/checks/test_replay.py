@@ -1,0 +1,125 @@
+"""The command that a failure prints: pasted into a shell, it fails in the same way."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.conftest import PROGRAMS, SMALL, clean_environment, report_of
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.conftest import LayerFile, Program
+
+#: Wrong in a way that depends on every value.
+WRONG = ("return dx, dw, db", "return dx, dw * (1 + 0.01 * np.cos(1e3 * dw)), db")
+
+#: Takes pairs, dilation and groups; dw is half as large again as it should be.
+PAIRS = """\
+from gradcheck_cli.layers.conv.naive import conv_backward_naive, conv_forward_naive
+
+
+def conv_forward(x, w, b, conv_param):
+    return conv_forward_naive(x, w, b, conv_param)
+
+
+def conv_backward(dout, cache):
+    dx, dw, db = conv_backward_naive(dout, cache)
+    return dx, dw * dw.dtype.type(1.5), db
+"""
+
+
+def replayed(command: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    """Paste a command into a shell."""
+    path = f"{PROGRAMS}{os.pathsep}{os.environ.get('PATH', '')}"
+    return subprocess.run(
+        f"{command} --json -",
+        shell=True,
+        cwd=folder,
+        env=clean_environment(PATH=path),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        encoding="utf-8",
+        timeout=60,
+        check=False,
+    )
+
+
+def assert_same(result: dict[str, Any], folder: Path) -> None:
+    again = replayed(result["command"], folder)
+    assert (again.returncode, again.stderr) == (1, "")
+    (repeated,) = report_of(again)["results"]
+    assert {**repeated, "seconds": None} == {**result, "seconds": None}
+    assert repeated["verdict"] in {"fail", "error"}
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ["layers.py", "my layers.py", 'it\'s "mine".py', "$HOME `pwd` \\ !.py", "a folder/*.py", "fält.py", "a,b.py"],
+        ["-q.py"],
+        ["a:b.py"],
+    ],
+    ids=["odd for a shell", "like a flag", "with a colon"],
+)
+def test_a_failure_is_repeated(convcheck: Program, layer_file: LayerFile, tmp_path: Path, names: list[str]) -> None:
+    for name in names:
+        layer_file(WRONG, name=name)
+    run = convcheck(*SMALL, "--json", "-", "--", *names)
+    assert run.returncode == 1, run.stderr
+    results = report_of(run)["results"]
+    assert len(results) == len(names)
+    for result in results:
+        assert_same(result, tmp_path)
+
+
+def test_every_flag_is_in_the_command(convcheck: Program, tmp_path: Path) -> None:
+    (tmp_path / "pairs.py").write_text(PAIRS, encoding="utf-8")
+    flags = ("--N", "1,2", "--C", "2", "--F", "2", "--stride", "2x1", "--pad", "1x0", "--dilation", "1x2")
+    more = ("--groups", "2", "--dtype", "float32,float16", "--seed", "11", "--tol", "7.25", "--step", "0.125")
+    results = report_of(convcheck("pairs.py", *flags, *more, "--json", "-"))["results"]
+    assert [(result["case"]["N"], result["case"]["dtype"]) for result in results] == [
+        (1, "float32"),
+        (1, "float16"),
+        (2, "float32"),
+        (2, "float16"),
+    ]
+    for result in results:
+        for words in ("--stride 2x1 --pad 1x0 --dilation 1x2 --groups 2", "--seed 11", "--tol 7.25 --step 0.125"):
+            assert words in result["command"]
+    assert_same(results[1], tmp_path)
+    assert_same(results[2], tmp_path)
+
+
+def test_an_error_is_repeated(convcheck: Program, layer_file: LayerFile, tmp_path: Path) -> None:
+    layer = layer_file(("db = dout.sum(", "db = dout.summ("))
+    (result,) = report_of(convcheck(layer, *SMALL, "--json", "-"))["results"]
+    assert result["verdict"] == "error"
+    assert_same(result, tmp_path)
+
+
+@pytest.mark.parametrize("spec", ["course.layers", "course.layers:conv_forward,conv_backward"])
+def test_a_module_is_found_again(convcheck: Program, layer_file: LayerFile, tmp_path: Path, spec: str) -> None:
+    layer_file(WRONG, name="course/layers.py")
+    (result,) = report_of(convcheck(spec, *SMALL, "--json", "-"))["results"]
+    assert result["command"].startswith("convcheck course.layers:conv_forward,conv_backward ")
+    assert_same(result, tmp_path)
+
+
+def test_one_case_of_many_is_repeated_alone(convcheck: Program, layer_file: LayerFile, tmp_path: Path) -> None:
+    layer = layer_file(("pad : pad + H, pad : pad + W]", "1 : 1 + H, 1 : 1 + W]"))
+    results = report_of(convcheck(layer.name, *SMALL, "--pad", "0..2", "--stride", "1,2", "--json", "-"))["results"]
+    failed = [result for result in results if result["verdict"] == "fail"]
+    assert 0 < len(failed) < len(results)
+    assert_same(failed[-1], tmp_path)
+
+
+def test_the_table_prints_the_command_of_the_json(convcheck: Program, layer_file: LayerFile) -> None:
+    layer = layer_file(WRONG, name="my layers.py").name
+    (result,) = report_of(convcheck(layer, *SMALL, "--json", "-"))["results"]
+    lines = convcheck(layer, *SMALL).stdout.splitlines()
+    assert [line for line in lines if line.startswith("replay: ")] == [f"replay: {result['command']}"]
