@@ -14,7 +14,7 @@ from gradcheck_cli.checks.diagnosis.evidence import Evidence
 from gradcheck_cli.checks.forward import adopt_output_shape, check_forward
 from gradcheck_cli.checks.gradients import along, numeric_inputs
 from gradcheck_cli.implementation.implementation import ImplementationError, NotExpressibleError
-from gradcheck_cli.implementation.packing import packed
+from gradcheck_cli.implementation.outputs import pack_outputs
 from gradcheck_cli.layers.framework.words import Choice
 from gradcheck_cli.numeric.arrays import epsilon, signed_uniform, working_dtype
 from gradcheck_cli.results.result import Verdict
@@ -58,7 +58,7 @@ class FurtherCase:
         self.case = case
         self._layer, self._settings = layer, settings
         self._problem = layer.problem(case)
-        self._implementation = packed(implementation, self._problem)
+        self._implementation = pack_outputs(implementation, self._problem)
         self._raised: bool | None = None
 
     @cached_property
