@@ -63,6 +63,7 @@ class Sweep:
     bound: float  #: the largest error_bound / scale of the estimate, the least error that can be seen
     affine: bool  #: whether the estimate uses the one step of an affine function, so that there is no truncation
     evaluations: int  #: calls of the function for the plain differences
+    numeric_dtype: str = "float64"  #: of x where the estimate was computed
 
     def at(self, step: float) -> StepError | None:
         """Return the error with this step, or None if it was not tried."""

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from gradcheck_cli.layers.framework.case import Case
     from gradcheck_cli.numeric.arrays import Array
+    from gradcheck_cli.numeric.sweep import Sweep
 
 
 #: What is said of an array in whose place there is nothing.
@@ -137,6 +138,7 @@ class CaseResult:
     gradients: Mapping[str, ArrayResult] = field(default_factory=dict)
     duties: Mapping[str, Duty] = field(default_factory=dict)
     diagnosis: tuple[Diagnosis, ...] = ()
+    sweeps: Mapping[str, Sweep] = field(default_factory=dict)  #: of a step sweep, by the gradient's name
     traceback: str | None = None  #: of an error: the implementation's own frames
     bug: str | None = None  #: of a bug in the checker that was met: its traceback
     understood: str | None = None  #: what the implementation was taken for; None where there is nothing to say
