@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from gradcheck_cli.checks.comparison import dtype_name
 from gradcheck_cli.checks.forward import adopt_output_shape, check_forward
 from gradcheck_cli.checks.gradients import along, numeric_inputs, resolution
+from gradcheck_cli.checks.plain_differences import restrict, sweep
 from gradcheck_cli.implementation.implementation import ImplementationError
 from gradcheck_cli.implementation.packing import packed
 from gradcheck_cli.implementation.seeding import generators_kept
@@ -16,8 +17,8 @@ from gradcheck_cli.numeric.arrays import epsilon
 from gradcheck_cli.numeric.derivative import differentiate
 from gradcheck_cli.numeric.method import affordable, choose_method
 from gradcheck_cli.numeric.projected import sample_elements
-from gradcheck_cli.numeric.sweep import STEPS, restrict, sweep
 from gradcheck_cli.results.result import CaseResult, Verdict
+from gradcheck_cli.results.step_sweep import STEPS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from gradcheck_cli.layers.framework.case import Case
     from gradcheck_cli.layers.framework.problem import Problem
     from gradcheck_cli.numeric.arrays import Array
-    from gradcheck_cli.numeric.sweep import Sweep
+    from gradcheck_cli.results.step_sweep import Sweep
 
 
 def sweep_case(case: Case, implementation: Implementation, settings: Settings) -> CaseResult:

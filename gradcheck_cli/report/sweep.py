@@ -8,14 +8,14 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from rich.text import Text
 
-from gradcheck_cli.numeric.sweep import STEPS, ErrorSource
 from gradcheck_cli.report.console import make_console
 from gradcheck_cli.results.result import Verdict
+from gradcheck_cli.results.step_sweep import STEPS, ErrorSource
 
 if TYPE_CHECKING:
-    from gradcheck_cli.numeric.sweep import StepError, Sweep
     from gradcheck_cli.report.report import Look
     from gradcheck_cli.results.result import CaseResult
+    from gradcheck_cli.results.step_sweep import StepError, Sweep
 
 #: The step of most notebooks, which the closing sentence is about.
 HABITUAL = 1e-5

@@ -12,7 +12,7 @@ from gradcheck_cli.checks.settings import Settings
 from gradcheck_cli.checks.sweep import sweep_case
 from gradcheck_cli.implementation.conventions.pair import function_pair
 from gradcheck_cli.layers.conv.fast import conv_backward_fast, conv_forward_fast
-from gradcheck_cli.numeric.sweep import STEPS, ErrorSource
+from gradcheck_cli.results.step_sweep import STEPS, ErrorSource
 
 if TYPE_CHECKING:
     from collections.abc import Callable

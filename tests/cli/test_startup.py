@@ -47,7 +47,7 @@ UNUSED = (
     "layers.framework.named",
     "layers.framework.words",
     "numeric.projected",
-    "numeric.sweep",
+    "checks.plain_differences",
     "report.json",
     "report.picture",
     "report.rows",

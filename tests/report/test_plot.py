@@ -13,8 +13,8 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from gradcheck_cli.numeric.sweep import ErrorSource
 from gradcheck_cli.report.plot import draw
+from gradcheck_cli.results.step_sweep import ErrorSource
 from tests.report.test_sweep import CURVED, RESULT, STRAIGHT, difference
 
 if TYPE_CHECKING:

@@ -8,10 +8,10 @@ from dataclasses import replace
 import pytest
 
 from gradcheck_cli import ConvCase, Verdict
-from gradcheck_cli.numeric.sweep import STEPS, ErrorSource, StepError, Sweep
 from gradcheck_cli.report.report import Look
 from gradcheck_cli.report.sweep import SweepReport, figure, sentence
 from gradcheck_cli.results.result import CaseResult
+from gradcheck_cli.results.step_sweep import STEPS, ErrorSource, StepError, Sweep
 
 
 def difference(step: float, error: float, source: ErrorSource, slope: float | None = None) -> StepError:
