@@ -16,6 +16,7 @@ from gradcheck_cli.implementation.conventions.loss import loss_function
 from gradcheck_cli.implementation.layout import Blocks
 from gradcheck_cli.implementation.missing import is_missing
 from gradcheck_cli.implementation.slots import MisfitError
+from gradcheck_cli.implementation.vocabulary.lookup import vocabulary_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -62,9 +63,9 @@ class Candidate:
             MisfitError: there is none.
         """
         yield from self._readings(layer)
-        for title, meaning in layer.vocabulary.meanings.items():
+        for title, meaning in vocabulary_of(layer).meanings.items():
             yield from (_meant(reading, title, meaning) for reading in self._readings(layer))
-        for title, order in layer.vocabulary.block_orders.items():
+        for title, order in vocabulary_of(layer).block_orders.items():
             yield from (_reordered(reading, title, order) for reading in self._readings(layer))
 
     def _readings(self, layer: Layer) -> Iterator[Implementation]:
@@ -130,7 +131,7 @@ def functions(loaded: Loaded) -> list[str]:
 def _among(loaded: Loaded, offered: Mapping[str, Any], layer: Layer) -> list[Candidate]:
     names = _functions(offered)
     if layer.loss:
-        called = [name for name in names if any(word in name.lower() for word in layer.vocabulary.names)]
+        called = [name for name in names if any(word in name.lower() for word in vocabulary_of(layer).names)]
         return [_candidate(loaded, (name,), offered) for name in called]
     if not layer.reference:
         alone = [(name,) for name in names]  # each may return its gradients itself
@@ -205,7 +206,7 @@ def _without_pass(name: str, passes: set[str]) -> list[str]:
 
 def _unmatched(names: list[str], layer: Layer) -> list[tuple[str, str]]:
     """For want of names that match: every forward pass of the layer with every backward pass."""
-    of_layer = [name for name in names if any(word in name.lower() for word in layer.vocabulary.names)]
+    of_layer = [name for name in names if any(word in name.lower() for word in vocabulary_of(layer).names)]
     forwards = [name for name in of_layer if pass_of(name)[1] == "forward"]
     backwards = [name for name in of_layer if pass_of(name)[1] == "backward"]
     return [(forward, backward) for forward in forwards for backward in backwards]

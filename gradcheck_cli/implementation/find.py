@@ -18,6 +18,7 @@ from gradcheck_cli.implementation.paths import is_file, is_folder, located, why_
 from gradcheck_cli.implementation.plain import plain
 from gradcheck_cli.implementation.slots import MisfitError
 from gradcheck_cli.implementation.trial import Fit, Tried, best
+from gradcheck_cli.implementation.vocabulary.lookup import expected_signature, vocabulary_of
 from gradcheck_cli.text.clean import escaped
 from gradcheck_cli.text.names import join_names
 
@@ -125,7 +126,7 @@ def _load_folder(home: str, layer: Layer) -> list[Loaded]:
             return [package]
 
     def speaks(defined: Definitions) -> bool:
-        return any(word in name.lower() for name in defined.outermost for word in layer.vocabulary.names)
+        return any(word in name.lower() for name in defined.outermost for word in vocabulary_of(layer).names)
 
     found = contents(path, "*.py", speaks, f"nothing is called after {layer.indefinite}")
     note = found.note()
@@ -192,7 +193,7 @@ def _attribute(place: Loaded, name: str) -> Any:
 def _likeliest(offered: list[Candidate], layer: Layer) -> list[Candidate]:
     """Leave out what is called after another layer, if something is left; then what is not called after this one."""
     if len(offered) > 1:
-        words = layer.vocabulary
+        words = vocabulary_of(layer)
         offered = [candidate for candidate in offered if not candidate.speaks_of(words.others)] or offered
         offered = [candidate for candidate in offered if candidate.speaks_of(words.names)] or offered
     once = {tuple(map(id, candidate.objects)): candidate for candidate in reversed(offered)}
@@ -236,8 +237,8 @@ def _adapted(home: str, names: list[str], layer: Layer, adapter: str) -> Impleme
 def _nothing(home: str, places: list[Loaded], misses: dict[Candidate, str], layer: Layer, *, is_named: bool) -> str:
     """Say what was looked for, and what comes nearest or is there instead."""
     classes = "" if layer.loss or not layer.reference else ", and no class with these passes"
-    sought = f"{home} has no {layer.signature}{classes}"
-    meant = is_named or any(candidate.speaks_of(layer.vocabulary.names) for candidate in misses)
+    sought = f"{home} has no {expected_signature(layer)}{classes}"
+    meant = is_named or any(candidate.speaks_of(vocabulary_of(layer).names) for candidate in misses)
     without = "".join(f"; {warning}" for place in places for warning in place.warnings)
     if layer.reference and not meant and (other := _what_else(places)):
         return f"{home} has no {layer.title}; {other}{without}"
@@ -250,7 +251,7 @@ def _nothing(home: str, places: list[Loaded], misses: dict[Candidate, str], laye
 
 def _other_layers(found: dict[Candidate, Tried], places: list[Loaded], layer: Layer) -> str | None:
     """Say which layers are there, if what was found is of others, and neither called after this one nor does it."""
-    is_meant = any(candidate.speaks_of(layer.vocabulary.names) for candidate in found)
+    is_meant = any(candidate.speaks_of(vocabulary_of(layer).names) for candidate in found)
     does_some = any(one.fit >= Fit.PARTLY for one in found.values())
     return (
         None

@@ -28,6 +28,7 @@ from gradcheck_cli.implementation.folder import Contents, Definitions, contents,
 from gradcheck_cli.implementation.paths import is_folder, located
 from gradcheck_cli.implementation.slots import MisfitError, is_context, parameters_of
 from gradcheck_cli.implementation.trial import Fit, best
+from gradcheck_cli.implementation.vocabulary.lookup import vocabulary_of
 from gradcheck_cli.layers import LAYERS
 from gradcheck_cli.text.names import join_names
 
@@ -321,7 +322,7 @@ def _called(names: Iterable[str], *, loss: bool) -> tuple[str, ...]:
     lengths = {
         layer.name: max(_longest(layer, name) for name in names)
         for layer in _sought(loss=loss)
-        if not any(other in name.lower() for other in layer.vocabulary.others for name in names)
+        if not any(other in name.lower() for other in vocabulary_of(layer).others for name in names)
     }
     return tuple(sorted(filter(lengths.get, lengths), key=lambda name: -lengths[name]))
 
@@ -333,7 +334,7 @@ def _longest(layer: Layer, name: str) -> int:
     return max(
         (
             len(word.replace("_", ""))
-            for word in layer.vocabulary.names
+            for word in vocabulary_of(layer).names
             if (any(each.startswith(word) for each in words) if len(word) <= 2 else any(word in form for form in forms))
         ),
         default=0,

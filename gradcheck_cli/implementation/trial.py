@@ -17,6 +17,7 @@ from gradcheck_cli.implementation.implementation import Implementation, Implemen
 from gradcheck_cli.implementation.packing import packed
 from gradcheck_cli.implementation.paths import current_folder
 from gradcheck_cli.implementation.seeding import generators_kept
+from gradcheck_cli.implementation.vocabulary.lookup import vocabulary_of
 from gradcheck_cli.layers import LAYERS
 
 if TYPE_CHECKING:
@@ -92,7 +93,7 @@ def _tried(reading: Implementation, problem: Problem) -> Fit | None:
 
 
 def _has_exact(layer: Layer) -> bool:
-    return any(arrangement.exact for arrangement in layer.vocabulary.arrangements)
+    return any(arrangement.exact for arrangement in vocabulary_of(layer).arrangements)
 
 
 def _gradients_fit(reading: Implementation, layer: Layer) -> bool:

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from gradcheck_cli.implementation.vocabulary.vocabulary import simple
 from gradcheck_cli.layers.framework.axes import anonymous
 from gradcheck_cli.layers.framework.case import Case
 from gradcheck_cli.layers.framework.drawing import picked
@@ -101,7 +100,6 @@ LAYER = Layer(
     problem=problem,
     standard=lambda: tuple(FunctionCase(shape={"signal": shape, "gain": shape}) for shape in _SHAPES),
     builtin={"damped": (damped, damped_grad)},
-    vocabulary=simple((), inputs={}, axes={}),
     trials=(),
     random=_random,
     reference=False,

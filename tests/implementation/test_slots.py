@@ -27,6 +27,7 @@ from gradcheck_cli.implementation.slots import (
     MisfitError,
 )
 from gradcheck_cli.implementation.trial import problems
+from gradcheck_cli.implementation.vocabulary.lookup import vocabulary_of
 from gradcheck_cli.layers import LAYERS
 from gradcheck_cli.results.result import Verdict
 
@@ -41,7 +42,7 @@ COMMON = (*DICTIONARIES, *CACHES, *COTANGENTS, *INDIFFERENT, *BIAS_FLAGS, "state
 
 def words(layer: Layer) -> list[str]:
     """Every word that is known, and that can be an argument beside the inputs."""
-    vocabulary = layer.vocabulary
+    vocabulary = vocabulary_of(layer)
     known = [*COMMON, *vocabulary.arguments, *vocabulary.inputs]
     known += [name for argument in vocabulary.arguments.values() for name in argument.names]
     known += [name for names in vocabulary.inputs.values() for name in names]

@@ -24,6 +24,7 @@ from gradcheck_cli.implementation.slots import (
     written,
 )
 from gradcheck_cli.implementation.trial import problems
+from gradcheck_cli.implementation.vocabulary.lookup import vocabulary_of
 from gradcheck_cli.text.names import join_names
 
 if TYPE_CHECKING:
@@ -92,7 +93,7 @@ def class_readings(cls: type, layer: Layer, name: str) -> Iterator[Implementatio
 
 def _can_be_given(layer: Layer) -> bool:
     """Tell whether it is known how an instance gets what functions get beside the first input."""
-    words = layer.vocabulary
+    words = vocabulary_of(layer)
     return bool(words.arguments or not layer.param) and bool(words.parameters or len(layer.inputs) == 1)
 
 
@@ -114,9 +115,9 @@ def _constructions(cls: type, layer: Layer) -> list[list[Slot]]:
     """
     parameters = parameters_of(cls)
     said = written(cls.__name__, parameters)
-    kept = tuple(layer.vocabulary.parameters)
-    held = [classify_ahead(parameter, layer.vocabulary, kept) for parameter in parameters]
-    sized = [classify_ahead(parameter, layer.vocabulary, ()) for parameter in parameters]
+    kept = tuple(vocabulary_of(layer).parameters)
+    held = [classify_ahead(parameter, vocabulary_of(layer), kept) for parameter in parameters]
+    sized = [classify_ahead(parameter, vocabulary_of(layer), ()) for parameter in parameters]
     given = {slot.key for slot in held if slot and slot.kind is SlotKind.INPUT}
     complete = [slots for slots, fits in ((held, given == set(kept)), (sized, True)) if fits]
     found = [[slot for slot in slots if slot] for slots in complete if None not in slots]
@@ -141,15 +142,15 @@ def _of_method(read: Callable[..., list[Slot]], cls: type, name: str, layer: Lay
         raise MisfitError(f"{cls.__name__}.{name} does not say what it takes")
     bound.__signature__ = signature.replace(parameters=list(signature.parameters.values())[1:])  # type: ignore[attr-defined]
     bound.__name__ = f"{cls.__name__}.{name}"
-    data = tuple(name for name in layer.inputs if name not in layer.vocabulary.parameters)
+    data = tuple(name for name in layer.inputs if name not in vocabulary_of(layer).parameters)
     try:
-        return read(bound, layer.vocabulary, layer.inputs)
+        return read(bound, vocabulary_of(layer), layer.inputs)
     except MisfitError:
-        return read(bound, layer.vocabulary, data)
+        return read(bound, vocabulary_of(layer), data)
 
 
 def _ways(kind: Kind) -> Iterator[Way]:
-    vocabulary = kind.layer.vocabulary
+    vocabulary = vocabulary_of(kind.layer)
     usual = vocabulary.arrangements[0].axes
     for reading in readings((*kind.made_with, *kind.forward_slots, *kind.backward_slots), vocabulary):
         seen = set()
@@ -166,7 +167,7 @@ def _ways(kind: Kind) -> Iterator[Way]:
 
 def _own_axes(kind: Kind, reading: Reading, axes: Mapping[str, str]) -> Iterator[dict[str, str]]:
     """Recognise from their shapes how a class's own initial parameters lie; several orders may have one shape."""
-    vocabulary = kind.layer.vocabulary
+    vocabulary = vocabulary_of(kind.layer)
     usual = vocabulary.arrangements[0].axes
     if not kind.owned:
         yield {}

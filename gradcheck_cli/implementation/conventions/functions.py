@@ -42,6 +42,7 @@ from gradcheck_cli.implementation.slots import (
     is_context,
     written,
 )
+from gradcheck_cli.implementation.vocabulary.lookup import vocabulary_of
 from gradcheck_cli.implementation.vocabulary.vocabulary import word
 from gradcheck_cli.layers.framework.layer import fresh
 
@@ -120,7 +121,7 @@ class _Functions:
 
     @property
     def _layouts(self) -> dict[str, Layout]:
-        return layouts(self.layer.vocabulary.arrangements[0].axes, self.arrangement.axes)
+        return layouts(vocabulary_of(self.layer).arrangements[0].axes, self.arrangement.axes)
 
     @property
     def _has_cache(self) -> bool:
@@ -130,7 +131,7 @@ class _Functions:
         return {name: self._layouts[name].give(value) for name, value in inputs.items()}
 
     def _values(self, parameters: Mapping[str, object] | None) -> dict[SlotKind, object]:
-        arguments = self.layer.vocabulary.arguments
+        arguments = vocabulary_of(self.layer).arguments
         dictionary = fresh(parameters or {})
         if self.other_keys:
             known = [(arguments[name], value) for name, value in dictionary.items() if name in arguments]
@@ -145,7 +146,7 @@ class _Functions:
         laid: Mapping[str, object],
         values: Mapping[SlotKind, object],
     ) -> Filled:
-        vocabulary = self.layer.vocabulary
+        vocabulary = vocabulary_of(self.layer)
         return fill(slots, self.reading, vocabulary, vocabulary.sizes(inputs, parameters), laid, values)
 
 
@@ -164,8 +165,8 @@ def pair_readings(
         require(back, (*(f"d{name}" for name in layer.outputs), "cache"))
         yield function_pair(ahead, back, layer=layer, name=name, spec=name)
         return
-    forwards = forward_slots(forward, layer.vocabulary, layer.inputs)
-    for backwards in _cache_first(forwards, backward_slots(backward, layer.vocabulary, layer.inputs)):
+    forwards = forward_slots(forward, vocabulary_of(layer), layer.inputs)
+    for backwards in _cache_first(forwards, backward_slots(backward, vocabulary_of(layer), layer.inputs)):
         yield from _slot_readings(forward, backward, forwards, backwards, layer, name)
 
 
@@ -192,7 +193,7 @@ def _slot_readings(
     name: str,
 ) -> Iterator[Implementation]:
     """List the ways to fill the slots of two functions."""
-    vocabulary = layer.vocabulary
+    vocabulary = vocabulary_of(layer)
     plain = function_pair(forward, backward, layer=layer, name=name, spec=name)
     usual = [*layer.inputs, *(["dictionary"] if layer.param else [])]
     plainly = _in_order(forwards) == usual and _in_order(backwards) == ["cotangent", "cache"]

@@ -36,7 +36,7 @@ from gradcheck_cli.implementation.slots import (
     placed,
     written,
 )
-from gradcheck_cli.implementation.vocabulary.vocabulary import simple, word
+from gradcheck_cli.implementation.vocabulary.vocabulary import Vocabulary, word
 from gradcheck_cli.text.names import join_names
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ _OUTPUT = ("out", "output", "outputs", "y")
 _OUTPUT_KEY = "(output)"  #: no name of an argument
 
 #: What is passed has one form each.
-_PLAINLY, _NO_WORDS = Reading(forms={}, absent={}), simple((), inputs={}, axes={})
+_PLAINLY, _NO_WORDS = Reading(forms={}, absent={}), Vocabulary()
 _WITH_CONTEXT = replace(_PLAINLY, fills_context=True)
 
 
@@ -260,7 +260,7 @@ def _known(parameter: inspect.Parameter, arguments: list[inspect.Parameter]) -> 
     names = [p.name for p in arguments if not is_context(p.name)]
     if parameter.name in names:
         return placed(parameter, SlotKind.INPUT, parameter.name)
-    words = simple((), inputs={_OUTPUT_KEY: _OUTPUT, **{name: (word(name),) for name in names}}, axes={})
+    words = Vocabulary(inputs={_OUTPUT_KEY: _OUTPUT, **{name: (word(name),) for name in names}})
     slot = classify(parameter, words, [*names, _OUTPUT_KEY])
     if slot and slot.key == _OUTPUT_KEY:
         return placed(parameter, SlotKind.OUTPUT)

@@ -27,6 +27,7 @@ from gradcheck_cli.implementation.members import (
     returned_order,
 )
 from gradcheck_cli.implementation.slots import Slot, SlotKind, written
+from gradcheck_cli.implementation.vocabulary.lookup import vocabulary_of
 from gradcheck_cli.text.clean import type_name
 from gradcheck_cli.text.names import join_names
 
@@ -130,7 +131,7 @@ class Way:
         for name in self.kind.owned:
             places = parameter_places(instance, *self._place(name))
             if not places:
-                looked_for = ", ".join(self.kind.layer.vocabulary.inputs[name][:3])
+                looked_for = ", ".join(vocabulary_of(self.kind.layer).inputs[name][:3])
                 has = join_names([*attributes(instance)][:8] or ["nothing"])
                 raise ImplementationError(
                     f"{self.kind.cls.__name__} keeps no array for {name} (looked for {looked_for}); it keeps {has}"
@@ -144,7 +145,7 @@ class Way:
 
     def _misshapen(self, name: str, own: tuple[int, ...], wanted: tuple[int, ...]) -> NoReturn:
         said = f"{written(self.kind.cls.__name__, self.kind.made_with)} makes {name} of shape {own}, not {wanted}"
-        arguments = self.kind.layer.vocabulary.arguments
+        arguments = vocabulary_of(self.kind.layer).arguments
         if any(slot.kind is SlotKind.ARGUMENT and arguments[slot.key].shapes for slot in self.kind.made_with):
             raise ImplementationError(said)
         raise NotExpressibleError(said)  # it was never told the shape
@@ -170,20 +171,20 @@ class Way:
                 return dict(zip(names, (first, *rest[0]), strict=False))
             return {names[0]: first} | self._returned(more, names[1:])
         method = getattr(self.kind.cls, self.kind.backward)
-        order = returned_order(method, {name: self.kind.layer.vocabulary.inputs[name] for name in names})
+        order = returned_order(method, {name: vocabulary_of(self.kind.layer).inputs[name] for name in names})
         return dict(zip(order or names, returned, strict=False))
 
     def _entry(self, returned: dict[Any, Any], name: str) -> object:
         return newest(
-            gradient_places(SimpleNamespace(grads=returned), self.kind.layer.vocabulary.inputs[name], -1, 0), {}
+            gradient_places(SimpleNamespace(grads=returned), vocabulary_of(self.kind.layer).inputs[name], -1, 0), {}
         )
 
     def _gradient_places(self, instance: object, name: str) -> list[Place]:
         return gradient_places(instance, *self._place(name))
 
     def _place(self, name: str) -> tuple[tuple[str, ...], int, int]:
-        kept = list(self.kind.layer.vocabulary.parameters)
-        return self.kind.layer.vocabulary.inputs[name], kept.index(name) if name in kept else -1, len(kept)
+        kept = list(vocabulary_of(self.kind.layer).parameters)
+        return vocabulary_of(self.kind.layer).inputs[name], kept.index(name) if name in kept else -1, len(kept)
 
     def _fill(
         self,
@@ -193,7 +194,7 @@ class Way:
         given: Mapping[str, object],
         values: Mapping[SlotKind, object] | None = None,
     ) -> Filled:
-        vocabulary, sizes = self.kind.layer.vocabulary, self.kind.layer.vocabulary.sizes(inputs, parameters)
+        vocabulary, sizes = vocabulary_of(self.kind.layer), vocabulary_of(self.kind.layer).sizes(inputs, parameters)
         context = Context(len(inputs))  # of a constructor, and of a forward call that only makes the parameters
         known = {SlotKind.DICTIONARY: dict(parameters or {}), SlotKind.CONTEXT: context}
         return fill(slots, self.reading, vocabulary, sizes, given, {**known, **(values or {})})

@@ -1,7 +1,8 @@
-"""What people call the parts of a convolution, collected from course solutions and libraries."""
+"""What people call the parts of convolutions, collected from course solutions and libraries."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from gradcheck_cli.implementation.vocabulary.vocabulary import Argument, Arrangement, Vocabulary
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from gradcheck_cli.numeric.arrays import Array
 
 
-def sizes_of(inputs: Mapping[str, Array], parameters: Mapping[str, object] | None) -> Sizes:
+def _sizes(inputs: Mapping[str, Array], parameters: Mapping[str, object] | None) -> Sizes:
     """Return what a geometry comes to, from its arrays and parameters."""
     (N, C, H, W), (F, _, HH, WW) = inputs["x"].shape, inputs["w"].shape
     given = {"stride": 1, "pad": 0, "dilation": 1, "groups": 1, **(parameters or {})}
@@ -161,11 +162,11 @@ def _identity(z: object) -> object:
     return z
 
 
-_FIRST = {"x": "N C H W", "w": "F C HH WW", "out": "N F H W"}
-_LAST = {"x": "N H W C", "w": "HH WW C F", "out": "N H W F"}
+_FIRST = {"x": "N C H W", "w": "F C HH WW", "out": "N F H' W'"}
+_LAST = {"x": "N H W C", "w": "HH WW C F", "out": "N H' W' F"}
 _TELLS_LAST = ("aprev", "hparameters", "hparams", "dz")
 
-WORDS = Vocabulary(
+_CONV = Vocabulary(
     names=("conv",),
     others=(
         *("relu", "pool", "norm", "bn", "affine", "dense", "linear", "dropout", "softmax", "rnn", "lstm", "embedding"),
@@ -192,7 +193,7 @@ WORDS = Vocabulary(
         "b": ("b", "bias", "biases", "w0", "b0"),
     },
     arguments=_ARGUMENTS,
-    sizes=sizes_of,
+    sizes=_sizes,
     arrangements=(
         Arrangement(title="", axes={**_FIRST, "b": "F"}),
         Arrangement(title="b (F, 1)", axes={**_FIRST, "b": "F 1"}),
@@ -209,3 +210,75 @@ WORDS = Vocabulary(
         "b": ("F", "F 1", "1 F", "1 1 1 F", "1 F 1 1", "F 1 1", "F 1 1 1", "1 1 F", "1 F 1"),
     },
 )
+
+
+def _sizes_1d(inputs: Mapping[str, Array], parameters: Mapping[str, object] | None) -> Sizes:
+    """Return what a geometry comes to; a number is a pair of equal ones, for the words of images."""
+    (N, C, W), (F, _, WW) = inputs["x"].shape, inputs["w"].shape
+    given = {"stride": 1, "pad": 0, "dilation": 1, **(parameters or {})}
+    pairs = {name: (given[name], given[name]) for name in ("stride", "pad", "dilation")}
+    return {"N": N, "C": C, "W": W, "F": F, "WW": WW, "kernel": (WW, WW), **pairs}
+
+
+def _without(*names: str) -> dict[str, Argument]:
+    return {name: argument for name, argument in _ARGUMENTS.items() if name not in names}
+
+
+_FIRST_1D = {"x": "N C W", "w": "F C WW", "out": "N F W'"}
+_CONV1D = replace(
+    _CONV,
+    names=("conv1d", "conv_1d"),
+    others=("relu", "pool", "norm", "transpose", "2d", "3d"),
+    arguments=_without("HH", "dilation", "groups", "image", "H", "activation"),
+    sizes=_sizes_1d,
+    arrangements=(
+        Arrangement(title="", axes={**_FIRST_1D, "b": "F"}),
+        Arrangement(title="b (F, 1)", axes={**_FIRST_1D, "b": "F 1"}),
+        Arrangement(title="channels last", axes={"x": "N W C", "w": "WW C F", "b": "F", "out": "N W' F"}),
+    ),
+    parameters={"w": ("F C WW", "WW C F", "F WW C", "C F WW"), "b": ("F", "F 1", "1 F", "1 F 1", "1 1 F")},
+)
+
+_CONV_TRANSPOSE = replace(
+    _CONV,
+    names=("conv_transpose", "transpose", "deconv", "transconv", "upconv"),
+    others=("relu", "norm", "pool", "1d", "3d", "depthwise"),
+    arguments=_without("groups", "dilation"),
+    sizes=lambda inputs, parameters: _sizes({**inputs, "w": inputs["w"].swapaxes(0, 1)}, parameters),
+    arrangements=(
+        Arrangement(title="", axes={**_FIRST, "w": "C F HH WW", "b": "F"}),
+        Arrangement(title="w (F, C, HH, WW)", axes={**_FIRST, "b": "F"}),
+        Arrangement(title="b (F, 1)", axes={**_FIRST, "w": "C F HH WW", "b": "F 1"}),
+        Arrangement(title="channels last, w (HH, WW, F, C)", axes={**_LAST, "w": "HH WW F C", "b": "F"}),
+    ),
+)
+
+# Code in NumPy mostly has w (C, HH, WW); PyTorch's is (C, 1, HH, WW), Chainer's (1, C, HH, WW), and TensorFlow's,
+# where there is one filter for each channel, (HH, WW, C, 1).
+_FIRST_DEPTHWISE = {"x": "N C H W", "b": "C", "out": "N C H' W'"}
+_LAST_DEPTHWISE = {"x": "N H W C", "b": "C", "out": "N H' W' C"}
+_DEPTHWISE_CONV = replace(
+    _CONV,
+    names=("depthwise_conv", "depthwise", "depth_wise", "dwconv"),
+    others=("relu", "norm", "pool", "separable", "1d", "3d"),
+    arguments=_without("F", "groups", "dilation"),
+    sizes=lambda inputs, parameters: _sizes({**inputs, "w": inputs["w"][:, None]}, parameters),
+    arrangements=(
+        Arrangement(title="", axes={**_FIRST_DEPTHWISE, "w": "C HH WW"}),
+        Arrangement(title="w (C, 1, HH, WW)", axes={**_FIRST_DEPTHWISE, "w": "C 1 HH WW"}),
+        Arrangement(title="w (1, C, HH, WW)", axes={**_FIRST_DEPTHWISE, "w": "1 C HH WW"}),
+        Arrangement(title="channels last, w (HH, WW, C)", axes={**_LAST_DEPTHWISE, "w": "HH WW C"}),
+        Arrangement(title="channels last, w (HH, WW, C, 1)", axes={**_LAST_DEPTHWISE, "w": "HH WW C 1"}),
+    ),
+    parameters={
+        "w": ("C HH WW", "C 1 HH WW", "1 C HH WW", "HH WW C", "HH WW C 1"),
+        "b": ("C", "C 1", "1 C", "1 C 1 1", "1 1 1 C"),
+    },
+)
+
+CONVOLUTIONS = {
+    "conv": _CONV,
+    "conv1d": _CONV1D,
+    "conv-transpose": _CONV_TRANSPOSE,
+    "depthwise-conv": _DEPTHWISE_CONV,
+}

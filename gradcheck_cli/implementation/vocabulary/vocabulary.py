@@ -1,8 +1,7 @@
 """What people call the parts of a layer in their own code, and in which forms they want them.
 
-The conventions of `implementation` know nothing of any layer: they read signatures and attributes with the words that
-the layer declares here. A layer with a vocabulary can be checked as functions and as classes; a new one (an affine
-layer, say) lists the names of its inputs, its sizes as constructors take them, and how its arrays may lie.
+The conventions of `implementation` know nothing of any layer: they read signatures and attributes with these words.
+They are facts about other people's code; a layer of which none are known has those that follow from its inputs.
 """
 
 from __future__ import annotations
@@ -64,42 +63,16 @@ class BlockOrder(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Vocabulary:
-    """The words for a layer."""
+    """The words for a layer. What is empty is derived from the layer, by `vocabulary_of`."""
 
-    names: tuple[str, ...]  #: of the layer itself, in names of functions and classes
-    others: tuple[str, ...]  #: of other layers, and of this one with something more
-    inputs: Mapping[str, tuple[str, ...]]  #: what each input is called
-    arguments: Mapping[str, Argument]
-    sizes: Callable[[Mapping[str, Array], Mapping[str, object] | None], Sizes]
-    arrangements: tuple[Arrangement, ...]  #: the usual one first
-    parameters: Mapping[str, tuple[str, ...]]  #: the inputs that classes keep, and how they may lie there
+    names: tuple[str, ...] = ()  #: of the layer itself, in names of functions and classes
+    others: tuple[str, ...] = ()  #: of other layers, and of this one with something more
+    inputs: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  #: what each input is called
+    arguments: Mapping[str, Argument] = field(default_factory=dict)
+    sizes: Callable[[Mapping[str, Array], Mapping[str, object] | None], Sizes] = lambda _inputs, _parameters: {}
+    arrangements: tuple[Arrangement, ...] = ()  #: the usual one first
+    parameters: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  #: which classes keep, and how they may lie
     #: What else people mean by the layer's parameters, by how the header says it.
     meanings: Mapping[str, Meaning] = field(default_factory=dict)
     #: Orders of blocks that are usual elsewhere, by how the header says it.
     block_orders: Mapping[str, BlockOrder] = field(default_factory=dict)
-
-
-def simple(
-    names: tuple[str, ...],
-    *,
-    inputs: Mapping[str, tuple[str, ...]],
-    axes: Mapping[str, str],
-    others: tuple[str, ...] = (),
-    parameters: Mapping[str, tuple[str, ...]] | None = None,
-    arguments: Mapping[str, Argument] | None = None,
-    meanings: Mapping[str, Meaning] | None = None,
-    block_orders: Mapping[str, BlockOrder] | None = None,
-    sizes: Callable[[Mapping[str, Array], Mapping[str, object] | None], Sizes] = lambda _inputs, _parameters: {},
-) -> Vocabulary:
-    """Make the vocabulary of a layer whose arrays lie in one way, and that few call otherwise than the literature."""
-    return Vocabulary(
-        names=names,
-        others=others,
-        inputs=inputs,
-        arguments=arguments or {},
-        sizes=sizes,
-        arrangements=(Arrangement(title="", axes=axes),),
-        parameters=parameters or {},
-        meanings=meanings or {},
-        block_orders=block_orders or {},
-    )

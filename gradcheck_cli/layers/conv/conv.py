@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from gradcheck_cli.implementation.vocabulary.conv import WORDS
 from gradcheck_cli.layers.conv.fast import conv_backward_fast, conv_forward_fast
 from gradcheck_cli.layers.conv.naive import both, conv_backward_naive, conv_forward_naive
 from gradcheck_cli.layers.conv.random_geometry import CORNERS, has_nonzero_gradient, random_geometry
@@ -181,7 +180,6 @@ LAYER = Layer(
         "fast": (conv_forward_fast, conv_backward_fast),
         "naive": (conv_forward_naive, conv_backward_naive),
     },
-    vocabulary=WORDS,
     trials=(
         ConvCase(N=3, C=2, H=5, W=6, F=4, HH=3, WW=3, stride=1, pad=1),  # "same"
         ConvCase(N=3, C=2, H=5, W=6, F=4, HH=3, WW=3, stride=1, pad=0),  # for those that cannot pad

@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from gradcheck_cli.implementation.vocabulary.conv import WORDS
-from gradcheck_cli.implementation.vocabulary.vocabulary import Arrangement
 from gradcheck_cli.layers.conv.conv import ConvCase
 from gradcheck_cli.layers.conv.fast import conv_backward_fast, conv_forward_fast
 from gradcheck_cli.layers.conv.random_geometry import has_nonzero_gradient, random_geometry
@@ -18,9 +16,8 @@ from gradcheck_cli.layers.framework.parameter import size
 from gradcheck_cli.layers.framework.windows import window
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator
 
-    from gradcheck_cli.implementation.vocabulary.vocabulary import Sizes
     from gradcheck_cli.layers.framework.fault import Fault, ForwardFault
     from gradcheck_cli.layers.framework.problem import Problem
     from gradcheck_cli.numeric.arrays import Array
@@ -118,35 +115,12 @@ def _forward_faults(case: Conv1dCase, problem: Problem, _out: Array) -> Iterator
         yield replace(fault, outputs={"out": fault.outputs["out"][:, :, 0]})
 
 
-def _sizes(inputs: Mapping[str, Array], parameters: Mapping[str, object] | None) -> Sizes:
-    """Return what a geometry comes to; a number is a pair of equal ones, for the words of images."""
-    (N, C, W), (F, _, WW) = inputs["x"].shape, inputs["w"].shape
-    given = {"stride": 1, "pad": 0, "dilation": 1, **(parameters or {})}
-    pairs = {name: (given[name], given[name]) for name in ("stride", "pad", "dilation")}
-    return {"N": N, "C": C, "W": W, "F": F, "WW": WW, "kernel": (WW, WW), **pairs}
-
-
-_FIRST = {"x": "N C W", "w": "F C WW", "out": "N F W"}
-
 LAYER = Layer(
     case=Conv1dCase,
     inputs=("x", "w", "b"),
     problem=problem,
     standard=standard,
     builtin={"vectorized": (conv1d_forward, conv1d_backward)},
-    vocabulary=replace(
-        WORDS,
-        names=("conv1d", "conv_1d"),
-        others=("relu", "pool", "norm", "transpose", "2d", "3d"),
-        arguments={name: WORDS.arguments[name] for name in ("F", "C", "kernel", "WW", "stride", "pad", "N", "W")},
-        sizes=_sizes,
-        arrangements=(
-            Arrangement(title="", axes={**_FIRST, "b": "F"}),
-            Arrangement(title="b (F, 1)", axes={**_FIRST, "b": "F 1"}),
-            Arrangement(title="channels last", axes={"x": "N W C", "w": "WW C F", "b": "F", "out": "N W F"}),
-        ),
-        parameters={"w": ("F C WW", "WW C F", "F WW C", "C F WW"), "b": ("F", "F 1", "1 F", "1 F 1", "1 1 F")},
-    ),
     trials=(
         Conv1dCase(N=2, C=3, W=7, F=4, WW=3, pad=1),  # "same"
         Conv1dCase(N=2, C=3, W=7, F=4, WW=3, pad=0),  # for those that cannot pad

@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from gradcheck_cli.implementation.vocabulary.conv import WORDS, sizes_of
-from gradcheck_cli.implementation.vocabulary.vocabulary import Arrangement
 from gradcheck_cli.layers.conv.conv import ConvCase, plain, spoken
 from gradcheck_cli.layers.conv.fast import gather
 from gradcheck_cli.layers.conv.naive import both, padded
@@ -210,10 +208,6 @@ def _faults(case: ConvTransposeCase, problem: Problem) -> Iterable[Fault]:
     return faults(case, problem)
 
 
-_FIRST = {"x": "N C H W", "out": "N F H W"}
-_LAST = {"x": "N H W C", "out": "N H W F"}
-
-
 def _forward_faults(case: ConvTransposeCase, problem: Problem, _out: Array) -> Iterable[ForwardFault]:
     from gradcheck_cli.layers.conv.conv_transpose_faults import forward_faults
 
@@ -226,19 +220,6 @@ LAYER = Layer(
     problem=problem,
     standard=standard,
     builtin={"vectorized": (conv_transpose_forward, conv_transpose_backward)},
-    vocabulary=replace(
-        WORDS,
-        names=("conv_transpose", "transpose", "deconv", "transconv", "upconv"),
-        others=("relu", "norm", "pool", "1d", "3d", "depthwise"),
-        arguments={name: a for name, a in WORDS.arguments.items() if name not in ("groups", "dilation")},
-        sizes=lambda inputs, parameters: sizes_of({**inputs, "w": inputs["w"].swapaxes(0, 1)}, parameters),
-        arrangements=(
-            Arrangement(title="", axes={**_FIRST, "w": "C F HH WW", "b": "F"}),
-            Arrangement(title="w (F, C, HH, WW)", axes={**_FIRST, "w": "F C HH WW", "b": "F"}),
-            Arrangement(title="b (F, 1)", axes={**_FIRST, "w": "C F HH WW", "b": "F 1"}),
-            Arrangement(title="channels last, w (HH, WW, F, C)", axes={**_LAST, "w": "HH WW F C", "b": "F"}),
-        ),
-    ),
     trials=(
         ConvTransposeCase(N=3, C=2, H=3, W=5, F=4, HH=3, WW=3, stride=2, pad=1),
         ConvTransposeCase(N=3, C=2, H=3, W=5, F=4, HH=3, WW=3, stride=2, pad=0),  # for those that cannot cut

@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from gradcheck_cli.implementation.vocabulary.conv import WORDS, sizes_of
-from gradcheck_cli.implementation.vocabulary.vocabulary import Arrangement
 from gradcheck_cli.layers.conv.conv import ConvCase, image_relations, plain, spoken
 from gradcheck_cli.layers.conv.conv import standard as convolutions
 from gradcheck_cli.layers.conv.fast import conv_backward_fast, conv_forward_fast
@@ -122,35 +120,12 @@ def _of_groups(corner: Callable[[ConvCase], bool]) -> Callable[[DepthwiseConvCas
     return lambda case: corner(case.as_groups)
 
 
-_LAST = {"x": "N H W C", "b": "C", "out": "N H W C"}
-_FIRST = {"x": "N C H W", "b": "C", "out": "N C H W"}
-
 LAYER = Layer(
     case=DepthwiseConvCase,
     inputs=("x", "w", "b"),
     problem=problem,
     standard=standard,
     builtin={"groups": (depthwise_conv_forward, depthwise_conv_backward)},
-    # Code in NumPy mostly has w (C, HH, WW); PyTorch's is (C, 1, HH, WW), Chainer's (1, C, HH, WW), and TensorFlow's,
-    # where there is one filter for each channel, (HH, WW, C, 1).
-    vocabulary=replace(
-        WORDS,
-        names=("depthwise_conv", "depthwise", "depth_wise", "dwconv"),
-        others=("relu", "norm", "pool", "separable", "1d", "3d"),
-        arguments={name: a for name, a in WORDS.arguments.items() if name not in ("F", "groups", "dilation")},
-        sizes=lambda inputs, parameters: sizes_of({**inputs, "w": inputs["w"][:, None]}, parameters),
-        arrangements=(
-            Arrangement(title="", axes={**_FIRST, "w": "C HH WW"}),
-            Arrangement(title="w (C, 1, HH, WW)", axes={**_FIRST, "w": "C 1 HH WW"}),
-            Arrangement(title="w (1, C, HH, WW)", axes={**_FIRST, "w": "1 C HH WW"}),
-            Arrangement(title="channels last, w (HH, WW, C)", axes={**_LAST, "w": "HH WW C"}),
-            Arrangement(title="channels last, w (HH, WW, C, 1)", axes={**_LAST, "w": "HH WW C 1"}),
-        ),
-        parameters={
-            "w": ("C HH WW", "C 1 HH WW", "1 C HH WW", "HH WW C", "HH WW C 1"),
-            "b": ("C", "C 1", "1 C", "1 C 1 1", "1 1 1 C"),
-        },
-    ),
     trials=(
         DepthwiseConvCase(N=4, C=2, H=5, W=6, HH=3, WW=3, stride=1, pad=1),
         DepthwiseConvCase(N=4, C=2, H=5, W=6, HH=3, WW=3, stride=1, pad=0),

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar
 
-from gradcheck_cli.implementation.vocabulary.vocabulary import Argument, simple
 from gradcheck_cli.layers.framework.axes import FEATURE, SAMPLE, Axis, declare
 from gradcheck_cli.layers.framework.case import Case
 from gradcheck_cli.layers.framework.drawing import multiple
@@ -85,10 +84,6 @@ def standard() -> tuple[AffineCase, ...]:
     return tuple(AffineCase(N=N, D=D, M=M, split=split) for N, D, M, split in rows)
 
 
-def _length(name: str, *names: str) -> Argument:
-    return Argument(names=names, forms={"": lambda sizes: sizes[name]}, shapes=True)
-
-
 def _faults(case: AffineCase, _: Problem) -> Iterator[Fault]:
     """Yield the product with w where its transpose is due."""
     if case.D == case.M:
@@ -106,22 +101,6 @@ LAYER = Layer(
     problem=problem,
     standard=standard,
     builtin={"matrix": (affine_forward, affine_backward)},
-    vocabulary=simple(
-        ("affine", "linear", "dense", "fc", "fullyconnected", "fully_connected"),
-        others=("relu", "norm", "temporal", "dropout", "softmax", "loss", "conv", "bilinear"),
-        inputs={
-            "x": ("x", "input", "inputs", "data", "a", "aprev", "inp", "features"),
-            "w": ("w", "weight", "weights", "theta"),
-            "b": ("b", "bias", "biases"),
-        },
-        axes={"x": "N D", "w": "D M", "b": "M", "out": "N M"},
-        parameters={"w": ("D M", "M D"), "b": ("M", "1 M", "M 1")},
-        arguments={
-            "D": _length("D", "D", "infeatures", "insize", "inputsize", "indim", "inputdim", "nin", "ninputs"),
-            "M": _length("M", "M", "outfeatures", "outsize", "outputsize", "outdim", "outputdim", "nout", "units"),
-        },
-        sizes=lambda inputs, _: {"D": inputs["w"].shape[0], "M": inputs["w"].shape[1]},
-    ),
     trials=(AffineCase(N=3, D=4, M=2),),
     faults=_faults,
     random=multiple("D", of="split"),

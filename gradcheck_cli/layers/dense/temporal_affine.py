@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from gradcheck_cli.implementation.vocabulary.vocabulary import simple
 from gradcheck_cli.layers.dense.affine import affine_backward, affine_forward
 from gradcheck_cli.layers.framework.axes import declare
 from gradcheck_cli.layers.framework.case import Case
@@ -71,15 +70,5 @@ LAYER = Layer(
     problem=problem,
     standard=standard,
     builtin={"matrix": (temporal_affine_forward, temporal_affine_backward)},
-    vocabulary=simple(
-        ("temporal_affine", "temporalaffine", "time_affine", "timeaffine", "time_distributed", "timedistributed"),
-        others=("relu", "norm", "softmax", "loss", "conv"),
-        inputs={
-            "x": ("x", "input", "inputs", "h", "data"),
-            "w": ("w", "weight", "weights"),
-            "b": ("b", "bias", "biases"),
-        },
-        axes={"x": "N T D", "w": "D M", "b": "M", "out": "N T M"},
-    ),
     trials=(TemporalAffineCase(N=2, T=3, D=5, M=4),),
 )

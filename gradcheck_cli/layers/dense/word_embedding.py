@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from gradcheck_cli.implementation.vocabulary.vocabulary import simple
 from gradcheck_cli.layers.framework.axes import SAMPLE, STEP, WORD, declare
 from gradcheck_cli.layers.framework.case import Case
 from gradcheck_cli.layers.framework.coupling import lookup
@@ -134,15 +133,6 @@ LAYER = Layer(
     problem=problem,
     standard=standard,
     builtin={"vectorized": (word_embedding_forward, word_embedding_backward)},
-    vocabulary=simple(
-        ("word_embedding", "wordembedding", "embedding"),
-        others=("position", "affine", "softmax"),
-        inputs={
-            "x": ("x", "words", "indices", "index", "idx", "ids", "tokens"),
-            "W": ("w", "weight", "weights", "embedding", "embeddings", "table"),
-        },
-        axes={"x": "N T", "W": "V D", "out": "N T D"},
-    ),
     trials=(WordEmbeddingCase(N=2, T=3, V=7, D=4),),
     faults=faults,
 )

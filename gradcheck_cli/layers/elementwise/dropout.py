@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from gradcheck_cli.implementation.vocabulary.vocabulary import simple
 from gradcheck_cli.layers.elementwise.dropout_faults import faults, first_faults, forward_faults
 from gradcheck_cli.layers.elementwise.elementwise import ElementwiseCase, axes
 from gradcheck_cli.layers.framework.drawing import each_for_itself
@@ -144,14 +143,6 @@ LAYER = Layer(
     problem=problem,
     standard=standard,
     builtin={"inverted": (dropout_forward, dropout_backward)},
-    vocabulary=simple(
-        ("dropout", "drop_out"),
-        others=("affine", "conv", "norm", "relu", "spatial"),
-        inputs={"x": ("x", "z", "input", "inputs", "a", "data", "inp")},
-        axes={"x": "...", "out": "..."},
-        # In older courses p is the probability of dropping.
-        meanings={"p as the probability of dropping": lambda param: {**param, "p": 1 - param["p"]}},
-    ),
     trials=(DropoutCase(shape=(10, 20), p=0.75),),
     faults=faults,
     first_faults=partial(first_faults, plausible=plausible),

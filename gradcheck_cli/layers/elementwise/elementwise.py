@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from gradcheck_cli.implementation.vocabulary.vocabulary import simple
 from gradcheck_cli.layers.framework.axes import Axis
 from gradcheck_cli.layers.framework.case import Case
 from gradcheck_cli.layers.framework.layer import Layer
@@ -50,7 +49,6 @@ def activation(
     pair: Pair,
     *,
     slope: Callable[[Array], Array],
-    names: tuple[str, ...],
     faults: Callable[[], Iterable[Fault]],
     zeros: tuple[str, ...] = ("x",),
 ) -> Layer:
@@ -60,7 +58,6 @@ def activation(
         case: the shape.
         pair: its forward and backward pass.
         slope: of the output, the sum of the absolute values of the terms that its slope is computed from.
-        names: what people call it.
         faults: what people get wrong in backward.
         zeros: as `make_problem` has them; none where it has a kink at 0.
     """
@@ -88,12 +85,6 @@ def activation(
         problem=problem,
         standard=lambda: tuple(case(shape=shape) for shape in _SHAPES),
         builtin={"vectorized": pair},
-        vocabulary=simple(
-            names,
-            others=("affine", "conv", "linear", "leaky", "lstm", "rnn", "softmax", "norm", "dropout", "loss"),
-            inputs={"x": ("x", "z", "input", "inputs", "a", "data", "inp")},
-            axes={"x": "...", "out": "..."},
-        ),
         trials=(case(shape=(3, 4)),),
         faults=lambda _case, _problem: faults(),
     )

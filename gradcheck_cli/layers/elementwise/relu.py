@@ -61,7 +61,6 @@ LAYER = activation(
     ReluCase,
     (relu_forward, relu_backward),
     slope=np.sign,
-    names=("relu",),
     faults=_faults,
     zeros=(),
 )

@@ -38,6 +38,5 @@ LAYER = activation(
     SigmoidCase,
     (sigmoid_forward, sigmoid_backward),
     slope=lambda out: out + out * out,
-    names=("sigmoid", "logistic"),
     faults=lambda: faults("the sigmoid", sigmoid_slopes("x", "out"), "dx = dout out (1 - out), with out = sigmoid(x)."),
 )

@@ -37,6 +37,5 @@ LAYER = activation(
     TanhCase,
     (tanh_forward, tanh_backward),
     slope=lambda out: 1 + out * out,
-    names=("tanh",),
     faults=lambda: faults("tanh", tanh_slopes("x", "out"), "dx = dout (1 - out^2), with out = tanh(x)."),
 )

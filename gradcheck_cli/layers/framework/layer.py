@@ -18,7 +18,6 @@ from gradcheck_cli.layers.registry import TITLES
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    from gradcheck_cli.implementation.vocabulary.vocabulary import Vocabulary
     from gradcheck_cli.layers.framework.case import Case
     from gradcheck_cli.layers.framework.drawing import Draw, Given
     from gradcheck_cli.layers.framework.fault import Fault, ForwardFault, Guard, Observed, Overflow
@@ -43,7 +42,6 @@ class Layer:
     standard: Callable[[], Iterable[Case]]  #: small geometries, of which each kind of fault fails one
     #: Forward and backward, or of a loss the one function; the first is checked.
     builtin: Mapping[str, tuple[Callable[..., Any], ...]]
-    vocabulary: Vocabulary  #: what people call its parts
     trials: tuple[Case, ...]  #: with as few sizes alike as can be; a reading is tried on those that it can express
     #: What people get wrong in a case, the most common first.
     faults: Callable[[Any, Problem], Iterable[Fault]] = lambda _case, _problem: ()
@@ -98,22 +96,6 @@ class Layer:
     def arguments(self) -> tuple[str, ...]:
         """What forward, or the one function of a loss, is called with, in order."""
         return (*self.inputs, *([self.param] if self.param else []))
-
-    @property
-    def signature(self) -> str:
-        """What is looked for in a file, in the names of the literature."""
-        if not self.reference:
-            return "function with its gradient, such as f(x, w) and f_grad(dout, x, w)"
-        stem, called = self.vocabulary.names[0], ", ".join(self.arguments)
-        owed = ", ".join(f"d{name}" for name in self.owed)
-        if self.loss:
-            return f"function {stem}_loss({called}) -> (loss, {owed})"
-        cotangents = ", ".join(f"d{name}" for name in self.outputs)
-        gradients = f"({owed})" if len(self.owed) > 1 else owed
-        return (
-            f"pair {stem}_forward({called}) -> ({', '.join(self.outputs)}, cache) and "
-            f"{stem}_backward({cotangents}, cache) -> {gradients}"
-        )
 
     @cached_property
     def owed(self) -> tuple[str, ...]:

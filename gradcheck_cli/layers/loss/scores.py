@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from gradcheck_cli.implementation.vocabulary.vocabulary import simple
 from gradcheck_cli.layers.framework.axes import CLASS, declare
 from gradcheck_cli.layers.framework.case import Case
 from gradcheck_cli.layers.framework.layer import Layer
@@ -46,7 +45,6 @@ def loss(
     case: type[ScoresCase],
     function: Callable[..., Any],
     *,
-    names: tuple[str, ...],
     scale: Callable[[Array, Array], Array],
     gradient_scale: Callable[[Array, Array], Array],
     faults: Callable[[], Iterable[Fault]],
@@ -60,7 +58,6 @@ def loss(
     Args:
         case: its sizes.
         function: (x, y) -> (loss, dx).
-        names: what people call it.
         scale: (x, y) -> the sum of the absolute values of the loss's terms.
         gradient_scale: (x, y) -> the same of the gradient.
         zeros: as `make_problem` has them; a hinge may have its kink there.
@@ -102,12 +99,6 @@ def loss(
         problem=problem,
         standard=standard,
         builtin={"vectorized": (function,)},
-        vocabulary=simple(
-            names,
-            others=("temporal",),
-            inputs={"x": ("x", "scores", "logits"), "y": ("y", "labels", "targets")},
-            axes={"x": "N C", "y": "N", "out": ""},
-        ),
         trials=(case(N=3, C=4),),
         guards=guards,
         overflows=overflows,

@@ -59,7 +59,6 @@ def _guards(problem: Problem) -> Iterable[Guard]:
 LAYER = loss(
     SoftmaxCase,
     softmax_loss,
-    names=("softmax", "cross_entropy", "crossentropy"),
     scale=scale,
     gradient_scale=gradient_scale,
     zeros=("x",),

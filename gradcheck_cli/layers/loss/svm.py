@@ -103,7 +103,6 @@ def _loss_faults(x: Array, y: Array) -> Iterator[ForwardFault]:
 LAYER = loss(
     SvmCase,
     svm_loss,
-    names=("svm", "hinge"),
     scale=_scale,
     gradient_scale=lambda x, y: abs(svm_loss(x, y)[1]),
     faults=_faults,

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from gradcheck_cli.implementation.vocabulary.vocabulary import simple
 from gradcheck_cli.layers.framework.axes import declare
 from gradcheck_cli.layers.framework.case import Case
 from gradcheck_cli.layers.framework.fault import Fault
@@ -188,11 +187,6 @@ LAYER = Layer(
     problem=problem,
     standard=standard,
     builtin={"vectorized": (temporal_softmax_loss,)},
-    vocabulary=simple(
-        ("temporal_softmax", "temporalsoftmax", "time_softmax", "timesoftmax"),
-        inputs={"x": ("x", "scores", "logits"), "y": ("y", "labels", "targets"), "mask": ("mask",)},
-        axes={"x": "N T V", "y": "N T", "mask": "N T", "out": ""},
-    ),
     trials=(TemporalSoftmaxCase(N=2, T=3, V=4),),
     faults=faults,
     guards=_guards,

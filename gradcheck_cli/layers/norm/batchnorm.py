@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from gradcheck_cli.implementation.vocabulary.vocabulary import simple
 from gradcheck_cli.layers.framework.axes import declare
 from gradcheck_cli.layers.framework.case import Case
 from gradcheck_cli.layers.framework.layer import Layer
@@ -194,12 +193,6 @@ LAYER = Layer(
     problem=problem,
     standard=standard,
     builtin={"vectorized": (batchnorm_forward, batchnorm_backward)},
-    vocabulary=simple(
-        ("batchnorm", "batch_norm", "bn"),
-        others=("spatial", "layernorm", "layer_norm", "group", "instance", "relu", "conv", "affine"),
-        inputs={"x": ("x",), "gamma": ("gamma",), "beta": ("beta",)},
-        axes={"x": "N D", "gamma": "D", "beta": "D", "out": "N D"},
-    ),
     trials=(BatchnormCase(N=5, D=3),),
     faults=lambda case, problem: () if case.T > 1 else batch_faults(case, problem),
     forward_faults=lambda case, problem, out: () if case.T > 1 else batch_forward_faults(case, problem, out),

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from gradcheck_cli.implementation.vocabulary.vocabulary import Argument, Arrangement, Vocabulary
 from gradcheck_cli.layers.framework.axes import CHANNEL, COLUMN, ROW, declare
 from gradcheck_cli.layers.framework.case import Case
 from gradcheck_cli.layers.framework.coupling import EACH, group
@@ -21,7 +20,6 @@ from gradcheck_cli.layers.norm.normalization import absolute, absolute_dx, batch
 from gradcheck_cli.layers.norm.normalization_faults import Normalization, faults, forward_faults
 
 if TYPE_CHECKING:
-    from gradcheck_cli.implementation.vocabulary.vocabulary import Sizes
     from gradcheck_cli.layers.framework.problem import Problem
     from gradcheck_cli.layers.norm.normalization import Mean
     from gradcheck_cli.numeric.arrays import Array
@@ -143,16 +141,6 @@ def standard() -> tuple[GroupnormCase, ...]:
     return tuple(GroupnormCase(N=N, C=C, H=H, W=W, G=G, eps=eps) for N, C, H, W, G, eps in rows)
 
 
-def _argument(name: str, usual: float, *names: str, keys: tuple[str, ...] = ()) -> Argument:
-    def absent(sizes: Sizes) -> str | None:
-        return None if sizes[name] == usual else f"it takes no {name}, to say {sizes[name]:g}"
-
-    return Argument(names=names, keys=keys, forms={"": lambda sizes: sizes[name]}, absent={"": absent})
-
-
-_X = {"x": "N C H W", "out": "N C H W"}
-
-
 _random = multiple("C", of="G")
 
 LAYER = Layer(
@@ -161,25 +149,6 @@ LAYER = Layer(
     problem=problem,
     standard=standard,
     builtin={"vectorized": (groupnorm_forward, groupnorm_backward)},
-    vocabulary=Vocabulary(
-        names=("groupnorm", "group_norm"),
-        others=("batch", "layer", "instance", "relu", "conv", "affine"),
-        inputs={"x": ("x",), "gamma": ("gamma",), "beta": ("beta",)},
-        arguments={
-            "G": _argument("G", 1, "G", "g", "groups", "numgroups", "ngroups", keys=("num_groups", "n_groups")),
-            "eps": _argument("eps", 1e-5, "eps", "epsilon"),
-        },
-        sizes=lambda _, parameters: parameters or {},
-        arrangements=(
-            Arrangement(title="", axes={**_X, "gamma": "C", "beta": "C"}),
-            Arrangement(
-                title="gamma and beta (1, C, 1, 1)",
-                axes={**_X, "gamma": "1 C 1 1", "beta": "1 C 1 1"},
-                exact=True,
-            ),
-        ),
-        parameters={},
-    ),
     trials=(GroupnormCase(N=2, C=6, H=3, W=5, G=2), GroupnormCase(N=2, C=6, H=3, W=5, G=1)),
     faults=lambda case, _: faults(_normalization(case)),
     forward_faults=lambda case, problem, _: forward_faults(_normalization(case), problem.inputs),

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from gradcheck_cli.implementation.vocabulary.vocabulary import simple
 from gradcheck_cli.layers.framework.axes import FEATURE, declare
 from gradcheck_cli.layers.framework.case import Case
 from gradcheck_cli.layers.framework.coupling import EACH
@@ -129,12 +128,6 @@ LAYER = Layer(
     problem=problem,
     standard=standard,
     builtin={"vectorized": (layernorm_forward, layernorm_backward)},
-    vocabulary=simple(
-        ("layernorm", "layer_norm", "ln"),
-        others=("batch", "spatial", "group", "instance", "relu", "affine"),
-        inputs={"x": ("x",), "gamma": ("gamma",), "beta": ("beta",)},
-        axes={"x": "N D", "gamma": "D", "beta": "D", "out": "N D"},
-    ),
     trials=(LayernormCase(N=3, D=5),),
     faults=lambda case, _: faults(_normalization(case)),
     forward_faults=lambda case, problem, _: forward_faults(_normalization(case), problem.inputs),

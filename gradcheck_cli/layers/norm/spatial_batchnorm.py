@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from gradcheck_cli.implementation.vocabulary.vocabulary import simple
 from gradcheck_cli.layers.framework.axes import declare
 from gradcheck_cli.layers.framework.case import Case
 from gradcheck_cli.layers.framework.layer import Layer
@@ -90,12 +89,6 @@ LAYER = Layer(
     problem=problem,
     standard=standard,
     builtin={"vectorized": (spatial_batchnorm_forward, spatial_batchnorm_backward)},
-    vocabulary=simple(
-        ("spatial_batchnorm", "spatial_batch_norm", "spatialbatchnorm", "batchnorm2d", "batch_norm2d", "batch_norm_2d"),
-        others=("layer", "group", "instance", "relu", "conv", "affine"),
-        inputs={"x": ("x",), "gamma": ("gamma",), "beta": ("beta",)},
-        axes={"x": "N C H W", "gamma": "C", "beta": "C", "out": "N C H W"},
-    ),
     trials=(SpatialBatchnormCase(N=2, C=4, H=3, W=5),),
     faults=batch_faults,
     forward_faults=batch_forward_faults,

@@ -48,7 +48,5 @@ def _assigned(dout: Array, cache: tuple[Any, ...]) -> Array:
 LAYER = pooling(
     AvgpoolCase,
     (avg_pool_forward, avg_pool_backward),
-    names=("avg_pool", "avgpool", "average_pool", "averagepool", "mean_pool", "pool"),
-    others=("max",),
     assigned=(_assigned,),
 )

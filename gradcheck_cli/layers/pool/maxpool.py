@@ -70,8 +70,6 @@ def _whole_windows(dout: Array, cache: tuple[Any, ...]) -> Array:
 LAYER = pooling(
     MaxpoolCase,
     (max_pool_forward, max_pool_backward),
-    names=("max_pool", "maxpool", "pool"),
-    others=("avg", "average", "mean"),
     assigned=(_assigned, _whole_windows),
     unmasked=lambda dout, cache: spread(dout, cache[0], cache[2]),
 )

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from gradcheck_cli.implementation.vocabulary.vocabulary import Argument, simple
 from gradcheck_cli.layers.conv.fast import gather
 from gradcheck_cli.layers.conv.random_geometry import random_geometry
 from gradcheck_cli.layers.framework.axes import COLUMN, OUT_COLUMN, OUT_ROW, ROW, declare
@@ -22,7 +21,6 @@ from gradcheck_cli.layers.framework.windows import window
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from gradcheck_cli.implementation.vocabulary.vocabulary import Sizes
     from gradcheck_cli.layers.framework.problem import Problem
     from gradcheck_cli.numeric.arrays import Array
 
@@ -92,63 +90,6 @@ _CORNERS: tuple[Callable[[PoolCase], bool], ...] = (
     lambda case: (case.pool_height, case.pool_width) == (case.H, case.W),
 )
 
-
-def _sizes(_: Mapping[str, Array], parameters: Mapping[str, object] | None) -> dict[str, object]:
-    given = dict(parameters or {})
-    return {**given, "pool": (given["pool_height"], given["pool_width"])}
-
-
-def _value(name: str) -> Callable[[Sizes], object]:
-    return lambda sizes: sizes[name]
-
-
-def _fixed_window(side: int) -> Callable[[Sizes], str | None]:
-    return lambda sizes: None if sizes["pool"] == (side, side) else f"its window is always {side}x{side}"
-
-
-def _fixed_stride(stride: int) -> Callable[[Sizes], str | None]:
-    return lambda sizes: None if sizes["stride"] == stride else f"its stride is always {stride}"
-
-
-def _stride_of_window(sizes: Sizes) -> str | None:
-    if sizes["pool"] == (sizes["stride"], sizes["stride"]):
-        return None
-    height, width = sizes["pool"]
-    return f"its stride is the size of its window, here {sizes['stride']} and {height}x{width}"
-
-
-def _square(sizes: Sizes) -> str | None:
-    height, width = sizes["pool"]
-    return None if height == width else f"its window is always square, here {height}x{width}"
-
-
-_ARGUMENTS = {
-    "pool_height": Argument(
-        names=("poolheight", "poolh", "ph", "hp", "hh"), forms={"": _value("pool_height")}, unless=("pool",)
-    ),
-    "pool_width": Argument(
-        names=("poolwidth", "poolw", "pw", "wp", "ww"),
-        forms={"": _value("pool_width")},
-        absent={"": _square},
-        unless=("pool",),
-    ),
-    "pool": Argument(
-        names=("pool", "poolsize", "size", "kernelsize", "f", "k", "kernel", "windowsize"),
-        forms={"": _value("pool")},
-        absent={f"a window of {side}x{side}": _fixed_window(side) for side in (2, 3, 4)},
-        unless=("pool_height", "pool_width"),
-        pair=True,
-    ),
-    "stride": Argument(
-        names=("stride", "strides", "s", "step"),
-        forms={"": _value("stride")},
-        absent={
-            "a stride of the window's size": _stride_of_window,
-            **{f"a stride of {stride}": _fixed_stride(stride) for stride in (2, 1, 3)},
-        },
-    ),
-}
-
 #: H, W, pool_height, pool_width, stride: one of each fixed window and stride, beside one in which all differ.
 _TRIALS = (
     *((5, 7, 3, 2, 2), (6, 6, 2, 2, 2), (6, 9, 3, 3, 3), (7, 5, 3, 3, 2), (5, 4, 2, 2, 1), (5, 6, 3, 3, 1)),
@@ -184,8 +125,6 @@ def pooling(
     case: type[PoolCase],
     pair: Pair,
     *,
-    names: tuple[str, ...],
-    others: tuple[str, ...],
     assigned: tuple[Backward, ...],
     unmasked: Backward | None = None,
 ) -> Layer:
@@ -194,8 +133,6 @@ def pooling(
     Args:
         case: its geometry.
         pair: its forward and backward pass.
-        names: what people call it.
-        others: what they call other poolings.
         assigned: its backward pass with each window's share written over those of the windows before it, in each way in
             which that is written.
         unmasked: its backward pass with the share for every element of the window, where not all have one.
@@ -269,14 +206,6 @@ def pooling(
         problem=problem,
         standard=standard,
         builtin={"vectorized": pair},
-        vocabulary=simple(
-            names,
-            others=(*others, "conv", "relu", "unpool", "global", "norm"),
-            inputs={"x": ("x", "input", "inputs", "a", "aprev", "data", "inp", "images")},
-            axes={"x": "N C H W", "out": "N C H W"},
-            arguments=_ARGUMENTS,
-            sizes=_sizes,
-        ),
         trials=tuple(
             case(N=2, C=3, H=H, W=W, pool_height=height, pool_width=width, stride=stride)
             for H, W, height, width, stride in _TRIALS

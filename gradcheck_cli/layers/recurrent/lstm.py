@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from gradcheck_cli.layers.recurrent.lstm_faults import slips
-from gradcheck_cli.layers.recurrent.lstm_step import GATE_ORDERS, absolute, lstm_step_backward, lstm_step_forward
+from gradcheck_cli.layers.recurrent.lstm_step import absolute, lstm_step_backward, lstm_step_forward
 from gradcheck_cli.layers.recurrent.recurrent import Recurrent, SequenceCase, through_time
 from gradcheck_cli.layers.recurrent.time_faults import in_each_step, time_slips
 
@@ -52,8 +52,5 @@ LAYER = Recurrent(
     outputs=("h",),
     slips=lambda case: (*time_slips(lstm_step_backward, 2, case), *in_each_step(slips(), 2)),
     gates=4,
-    gate_orders=GATE_ORDERS,
     absolute=lambda caches: [absolute(cache) for cache in caches],
-    names=("lstm",),
-    others=("step", "cell", "gru"),
 ).layer()

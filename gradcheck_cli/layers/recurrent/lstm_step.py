@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 import numpy as np
 
-from gradcheck_cli.implementation.vocabulary.vocabulary import BlockOrder
 from gradcheck_cli.layers.elementwise.sigmoid import sigmoid_forward
 from gradcheck_cli.layers.recurrent.lstm_faults import slips
 from gradcheck_cli.layers.recurrent.recurrent import Recurrent, StepCase
@@ -81,15 +80,6 @@ def absolute(cache: Cache) -> Cache:
     return Cache(*map(abs, cache))._replace(slopes=np.hstack(slopes), slope=2 - cache.slope)
 
 
-#: Orders of the gates that are usual elsewhere. PyTorch and Keras have i, f, g, o; TensorFlow i, g, f, o; ONNX
-#: i, o, f, g; Chainer g, i, f, o; courses f, i, g, o and f, g, i, o.
-GATE_ORDERS = {
-    f"gates in the order {', '.join(order)}": BlockOrder(
-        inputs=("Wx", "Wh", "b"), order=tuple("ifog".index(gate) for gate in order)
-    )
-    for order in ("ifgo", "figo", "fgio", "igfo", "iofg", "gifo", "fiog")
-}
-
 LAYER = Recurrent(
     case=LstmStepCase,
     forward=lstm_step_forward,
@@ -99,7 +89,4 @@ LAYER = Recurrent(
     outputs=("next_h", "next_c"),
     gates=4,
     absolute=absolute,
-    gate_orders=GATE_ORDERS,
-    names=("lstm_step", "lstmstep", "lstm_cell", "lstmcell"),
-    others=("gru",),
 ).layer()

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from gradcheck_cli.implementation.vocabulary.vocabulary import simple
 from gradcheck_cli.layers.framework.axes import FEATURE, HIDDEN, STEP, Axis, declare
 from gradcheck_cli.layers.framework.case import Case
 from gradcheck_cli.layers.framework.coupling import EACH, blocks
@@ -21,7 +20,6 @@ from gradcheck_cli.numeric.arrays import signed_uniform
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-    from gradcheck_cli.implementation.vocabulary.vocabulary import BlockOrder
     from gradcheck_cli.layers.framework.coupling import Relations
     from gradcheck_cli.layers.framework.problem import Problem
     from gradcheck_cli.numeric.arrays import Array
@@ -73,11 +71,8 @@ class Recurrent:
     #: From a cache to the one with which backward adds up absolute values: those of all factors, and of a slope such as
     #: 1 - tanh^2 those of its terms, which cancel where a unit is saturated.
     absolute: Callable[[Any], Any]
-    names: tuple[str, ...]  #: what people call it
-    others: tuple[str, ...]  #: what people call other layers
     #: Of a case, what people get wrong in backward: (code, cause, remedy, backward with the slip).
     slips: Callable[[Any], Iterable[Slip]]
-    gate_orders: Mapping[str, BlockOrder] | None = None  #: other orders of the gates, by how the header says it
 
     @property
     def sequence(self) -> bool:
@@ -179,20 +174,12 @@ class Recurrent:
 
     def layer(self) -> Layer:
         """Make the layer."""
-        x, h = ("N T D", "N T H") if self.sequence else ("N D", "N H")
         return Layer(
             case=self.case,
             inputs=self.inputs,
             problem=self.problem,
             standard=self.standard,
             builtin={"vectorized": (self.forward, self.backward)},
-            vocabulary=simple(
-                self.names,
-                others=self.others,
-                inputs={name: (name.replace("_", "").lower(),) for name in self.inputs},
-                axes={"x": x, **dict.fromkeys(self.states, "N H"), "Wx": "D G", "Wh": "H G", "b": "G", "out": h},
-                block_orders=self.gate_orders,
-            ),
             trials=(self.sized(2, 3, 4, 5),),
             outputs=self.outputs,
             faults=self.faults,

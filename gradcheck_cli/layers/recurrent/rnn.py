@@ -53,6 +53,4 @@ LAYER = Recurrent(
     slips=lambda case: (*time_slips(rnn_step_backward, 1, case), *in_each_step(slips(rnn_step_backward), 1)),
     gates=1,
     absolute=lambda caches: [absolute(cache) for cache in caches],
-    names=("rnn",),
-    others=("step", "cell", "lstm", "gru"),
 ).layer()

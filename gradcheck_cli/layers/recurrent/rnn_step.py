@@ -65,6 +65,4 @@ LAYER = Recurrent(
     outputs=("next_h",),
     gates=1,
     absolute=absolute,
-    names=("rnn_step", "rnnstep", "rnn_cell", "rnncell"),
-    others=("lstm", "gru"),
 ).layer()
