@@ -33,7 +33,6 @@ UNUSED = (
     "guard.child",
     "guard.frames",
     "guard.process",
-    "implementation.calling",
     "implementation.conventions",
     "implementation.finding",
     "implementation.from_python",
