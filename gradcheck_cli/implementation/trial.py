@@ -51,7 +51,7 @@ class Tried:
 @cache
 def problems(layer: str) -> tuple[Problem, ...]:
     """Pose a layer's trials."""
-    return tuple(LAYERS[layer].problem(case) for case in LAYERS[layer].trials)
+    return tuple(LAYERS[layer].problem(case) for case in LAYERS[layer].probe_cases)
 
 
 def best(readings: Iterable[Implementation], layer: Layer) -> Tried | None:

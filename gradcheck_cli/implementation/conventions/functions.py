@@ -44,7 +44,7 @@ from gradcheck_cli.implementation.slots import (
 )
 from gradcheck_cli.implementation.vocabulary.lookup import vocabulary_of
 from gradcheck_cli.implementation.vocabulary.vocabulary import word
-from gradcheck_cli.layers.framework.layer import fresh
+from gradcheck_cli.layers.framework.problem import fresh
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping

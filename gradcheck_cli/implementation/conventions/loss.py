@@ -8,7 +8,7 @@ import numpy as np
 
 from gradcheck_cli.implementation.conventions.pair import by_input, spec_of, written_out
 from gradcheck_cli.implementation.implementation import Implementation, ImplementationError, call, described, name_of
-from gradcheck_cli.layers.framework.layer import fresh
+from gradcheck_cli.layers.framework.problem import fresh
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

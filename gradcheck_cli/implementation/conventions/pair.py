@@ -17,7 +17,7 @@ from gradcheck_cli.implementation.implementation import (
     name_of,
 )
 from gradcheck_cli.implementation.signature import signature_of
-from gradcheck_cli.layers.framework.layer import fresh
+from gradcheck_cli.layers.framework.problem import fresh
 from gradcheck_cli.text.names import join_names
 
 if TYPE_CHECKING:

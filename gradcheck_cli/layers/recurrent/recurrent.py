@@ -177,10 +177,10 @@ class Recurrent:
         return Layer(
             case=self.case,
             inputs=self.inputs,
-            problem=self.problem,
+            make_problem=self.problem,
             standard=self.standard,
             builtin={"vectorized": (self.forward, self.backward)},
-            trials=(self.sized(2, 3, 4, 5),),
+            probe_cases=(self.sized(2, 3, 4, 5),),
             outputs=self.outputs,
             faults=self.faults,
         )
