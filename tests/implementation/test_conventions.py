@@ -93,7 +93,7 @@ def test_nothing_accumulates(tmp_path: Path) -> None:
     path = tmp_path / "layers.py"
     path.write_text(CORE + SOURCES[ACCUMULATES].text, encoding="utf-8")
     implementation = find(str(path), CONV)
-    first, second = (CONV.problem(replace(CONV.trials[0], seed=seed)) for seed in (0, 1))
+    first, second = (CONV.problem(replace(CONV.probe_cases[0], seed=seed)) for seed in (0, 1))
     names = tuple(first.inputs)
     _, cache = implementation.forward(first.inputs, first.parameters)
     before = implementation.backward(first.cotangent, cache, names)

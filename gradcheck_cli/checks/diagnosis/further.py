@@ -206,7 +206,7 @@ class Further:
         if self._layer.reference:
             # In another mode other lines of the code run: what is right there refutes nothing here.
             modes = [parameter.name for parameter in self._case.parameters() if isinstance(parameter, Choice)]
-            for case in (*self._layer.standard(), *self._layer.trials):
+            for case in (*self._layer.standard(), *self._layer.probe_cases):
                 other = replace(case, dtype=self._case.dtype, seed=self._case.seed)
                 alike = all(getattr(other, mode) == getattr(self._case, mode) for mode in modes)
                 if alike and other != self._case and not other.impossible():

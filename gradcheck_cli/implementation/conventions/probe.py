@@ -14,4 +14,4 @@ if TYPE_CHECKING:
 @cache
 def probe_problems(layer: str) -> tuple[Problem, ...]:
     """Make the problems on which readings of a layer are tried."""
-    return tuple(LAYERS[layer].problem(case) for case in LAYERS[layer].trials)
+    return tuple(LAYERS[layer].problem(case) for case in LAYERS[layer].probe_cases)

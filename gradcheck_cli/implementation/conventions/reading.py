@@ -31,7 +31,7 @@ from gradcheck_cli.implementation.conventions.signature import write_call
 from gradcheck_cli.implementation.conventions.slots import Slot, SlotKind, has
 from gradcheck_cli.implementation.implementation import ImplementationError, NotExpressibleError
 from gradcheck_cli.implementation.vocabulary.vocabulary import word
-from gradcheck_cli.layers.framework.layer import fresh
+from gradcheck_cli.layers.framework.problem import fresh
 from gradcheck_cli.text.clean import type_name
 from gradcheck_cli.text.names import join_names
 

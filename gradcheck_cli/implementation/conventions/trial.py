@@ -93,7 +93,7 @@ def best_reading(readings: Iterable[Reading]) -> Tried | None:
 
 
 def _forward_fit(reading: Reading) -> Fit:
-    if not reading.layer.trials:  # there is no reference
+    if not reading.layer.probe_cases:  # there is no reference
         return Fit.REPRODUCES
     tried = [fit for problem in probe_problems(reading.layer.name) if (fit := _try(reading, problem)) is not None]
     reached = max(tried, default=Fit.FAILS)

@@ -131,10 +131,10 @@ def _load_folder(home: str, layer: Layer) -> list[Loaded]:
     def speaks(defined: Definitions) -> bool:
         return any(word in name.lower() for name in defined.outermost for word in vocabulary_of(layer).names)
 
-    found = contents(path, "*.py", speaks, f"nothing is called after {layer.indefinite}")
+    found = contents(path, "*.py", speaks, f"nothing is called after {layer.title_with_article}")
     note = found.note()
     if not found.searched:
-        lacking = f"{home} is a folder without {layer.indefinite} in its files"
+        lacking = f"{home} is a folder without {layer.title_with_article} in its files"
         raise ImplementationNotFoundError(f"{lacking}{f'; not searched: {note}' if note else ''}; name one, FILE.py")
     places = [load_file(str(Path(home, file.name))) for file in found.searched]
     said = (f"{home}: not searched: {note}",) if note else ()

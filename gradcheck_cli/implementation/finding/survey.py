@@ -208,7 +208,7 @@ def what_else(home: str, names: Iterable[tuple[str, ...]] = ()) -> str | None:
     layers = list(dict.fromkeys(known.values()))
     if not layers:
         return function_command(offer for offer, one in found.items() if one is None)
-    has = join_names(f"{LAYERS[layer].indefinite}, {_first(known, layer)}" for layer in layers[:_LISTED])
+    has = join_names(f"{LAYERS[layer].title_with_article}, {_first(known, layer)}" for layer in layers[:_LISTED])
     more = f" and {len(layers) - _LISTED} more layers" if len(layers) > _LISTED else ""
     command = f"gradcheck {layers[0]} {home}" if len(layers) == 1 else f"gradcheck {home}"
     return f"it has {has}{more}: `{command}` checks {'it' if len(layers) == 1 else 'them'}"
