@@ -15,8 +15,8 @@ from gradcheck_cli.layers import LAYERS
 from gradcheck_cli.numeric.derivative import differentiate
 from gradcheck_cli.numeric.method import affordable, choose_method
 from gradcheck_cli.numeric.projected import sample_elements
-from gradcheck_cli.results.result import Verdict
-from gradcheck_cli.results.step_sweep import STEPS, StepSweep
+from gradcheck_cli.results.result import CaseResult, Verdict
+from gradcheck_cli.results.step_sweep import STEPS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -29,12 +29,19 @@ if TYPE_CHECKING:
     from gradcheck_cli.results.step_sweep import Sweep
 
 
-def sweep_case(case: Case, implementation: Implementation, settings: Settings) -> StepSweep:
+def sweep_case(case: Case, implementation: Implementation, settings: Settings) -> CaseResult:
     """Compare plain central differences of forward, in the case's own dtype, with the checker's derivative.
 
     Backward is not called: it does not affect the error of a difference.
     """
-    blank = StepSweep(implementation=implementation.name, case=case, verdict=Verdict.SKIP, reason=case.impossible())
+    blank = CaseResult(
+        implementation=implementation.name,
+        layer=case.layer,
+        case=case,
+        verdict=Verdict.SKIP,
+        reason=case.impossible(),
+        warnings=implementation.warnings,
+    )
     if blank.reason:
         return blank
     prepared = make_run(case, LAYERS[case.layer], implementation, settings)
@@ -50,28 +57,19 @@ def sweep_case(case: Case, implementation: Implementation, settings: Settings) -
     return replace(blank, verdict=Verdict.ERROR, reason=str(error), traceback=error.traceback if error else None)
 
 
-def _sweep_inputs(blank: StepSweep, run: CaseRun) -> StepSweep:
+def _sweep_inputs(blank: CaseResult, run: CaseRun) -> CaseResult:
     if run.forward and run.forward.worst is None:  # out has a form, or values, that cannot be differentiated
         return replace(blank, verdict=Verdict.FAIL, reason=run.forward.reason)
     inputs, names = numeric_inputs(run), run.problem.differentiable
-    sweeps = {f"d{name}": _sweep_input(run, inputs, name) for name in names}
-    swept = replace(blank, sweeps=sweeps, numeric_dtype=dtype_name(inputs[names[0]].dtype))
+    sweeps = {
+        f"d{name}": replace(_sweep_input(run, inputs, name), numeric_dtype=dtype_name(inputs[name].dtype))
+        for name in names
+    }
+    swept = replace(blank, sweeps=sweeps)
     if not any(found.errors for found in sweeps.values()):
         reason = "forward is too rough, or does not depend on its inputs: no derivative to hold differences against"
         return replace(swept, verdict=Verdict.INCONCLUSIVE, reason=reason)
     return replace(swept, verdict=Verdict.PASS)
-
-
-def failed_sweep(
-    case: Case,
-    name: str,
-    spec: str | None,  # noqa: ARG001  # as of a failed check
-    settings: Settings,  # noqa: ARG001
-    reason: str,
-    traceback: str | None = None,
-) -> StepSweep:
-    """Report a case in which an implementation raised, hung or crashed."""
-    return StepSweep(implementation=name, case=case, verdict=Verdict.ERROR, reason=reason, traceback=traceback)
 
 
 def _sweep_input(run: CaseRun, inputs: Mapping[str, Array], name: str) -> Sweep:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from gradcheck_cli.layers.framework.case import Case
     from gradcheck_cli.numeric.arrays import Array
+    from gradcheck_cli.results.step_sweep import Sweep
 
 
 #: How a reason ends for an array that was not returned.
@@ -137,6 +138,7 @@ class CaseResult:
     gradients: Mapping[str, ArrayResult] = field(default_factory=dict)
     duties: Mapping[str, Duty] = field(default_factory=dict)
     diagnosis: tuple[Diagnosis, ...] = ()
+    sweeps: Mapping[str, Sweep] = field(default_factory=dict)  #: of a step sweep, by the gradient's name
     traceback: str | None = None  #: of an error: the implementation's own frames
     bug: str | None = None  #: the traceback of a bug in the checker
     understood: str | None = None  #: how the implementation's calling convention was read; None for the built-in ones

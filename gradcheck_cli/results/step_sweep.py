@@ -2,15 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from gradcheck_cli.layers.framework.case import Case
-    from gradcheck_cli.results.result import Verdict
 
 #: From 1 down to 1e-12 by half decades. Every other one is the float that a notebook's `1e-5` is.
 STEPS = tuple(float(f"1e-{k // 2}") * (10**-0.5 if k % 2 else 1) for k in range(25))
@@ -48,23 +41,8 @@ class Sweep:
     bound: float  #: the largest error_bound / scale of the estimate, the least error that can be seen
     affine: bool  #: whether the estimate uses the one step of an affine function, so that there is no truncation
     evaluations: int  #: calls of the function for the plain differences
+    numeric_dtype: str = "float64"  #: of the array where the estimate was computed
 
     def at(self, step: float) -> StepError | None:
         """Return the error with this step, or None if it was not tried."""
         return next((found for found in self.errors if found.step == step), None)
-
-
-@dataclass(frozen=True, kw_only=True)
-class StepSweep:
-    """The errors of plain central differences in one case of one implementation, step by step."""
-
-    implementation: str
-    case: Case
-    verdict: Verdict  #: a pass if any gradient was swept
-    reason: str | None  #: None only on a pass
-    sweeps: Mapping[str, Sweep] = field(default_factory=dict)  #: by the gradient's name
-    numeric_dtype: str | None = None  #: that of the derivatives with which differences are compared; None without any
-    traceback: str | None = None  #: of an error: the implementation's own frames
-    bug: str | None = None  #: the traceback of a bug in the checker
-    seconds: float = 0.0
-    output: str = field(default="", compare=False)  #: what the implementation printed, as far as it was captured

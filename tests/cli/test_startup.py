@@ -51,7 +51,6 @@ UNUSED = (
     "report.json",
     "report.picture",
     "report.rows",
-    "results.step_sweep",
     "results.signature",
 )
 

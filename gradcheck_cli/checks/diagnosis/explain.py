@@ -18,6 +18,7 @@ from gradcheck_cli.checks.diagnosis.outputs import explain_outputs
 from gradcheck_cli.checks.diagnosis.rearranged import exchanged, moved, rearrangements, reshaped
 from gradcheck_cli.checks.forward import expected_output
 from gradcheck_cli.layers.framework.fault import Observed
+from gradcheck_cli.layers.framework.faults import faults_to_try
 from gradcheck_cli.numeric.arrays import working_dtype
 from gradcheck_cli.results.result import Diagnosis, Verdict
 
@@ -151,7 +152,7 @@ def _hypotheses(evidence: Evidence, others: OtherCases, *, small: bool) -> Itera
     yield from rearrangements(evidence, reshaped)
     yield from named_factors(evidence, others)
     if in_reference:
-        yield from (_of_fault(evidence, fault, others) for fault in run.layer.faults(run.case, run.problem))
+        yield from (_of_fault(evidence, fault, others) for fault in faults_to_try(run.layer, run.case, run.problem))
     if reference:
         yield from (_of_fault(evidence, fault, others) for fault in replaced_cotangents(run))
     else:

@@ -14,6 +14,7 @@ from gradcheck_cli.checks.diagnosis.evidence import Evidence, usable
 from gradcheck_cli.checks.differentiation import as_function, numeric_inputs
 from gradcheck_cli.checks.run import RunStoppedError, call_backward, call_forward, make_run
 from gradcheck_cli.implementation.implementation import ImplementationError, NotExpressibleError
+from gradcheck_cli.layers.framework.faults import faults_to_try
 from gradcheck_cli.layers.framework.words import Choice
 from gradcheck_cli.numeric.arrays import epsilon, signed_uniform
 from gradcheck_cli.results.result import Verdict
@@ -132,7 +133,7 @@ class OtherCases:
     def faults(self, run: CaseRun) -> dict[tuple[str, str], Fault]:
         """Return the faults that can be made in a case, by their codes and causes."""
         if run.case not in self._faults:
-            found = (*run.layer.faults(run.case, run.problem), *replaced_cotangents(run))
+            found = (*faults_to_try(run.layer, run.case, run.problem), *replaced_cotangents(run))
             self._faults[run.case] = {(fault.code, fault.cause): fault for fault in reversed(found)}
         return self._faults[run.case]
 

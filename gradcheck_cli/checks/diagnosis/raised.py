@@ -11,6 +11,7 @@ from gradcheck_cli.checks.diagnosis.codes import explanation, of_fault
 from gradcheck_cli.checks.diagnosis.other_cases import OtherCase
 from gradcheck_cli.checks.precision import accepted_dtype
 from gradcheck_cli.layers.conv.naive import both
+from gradcheck_cli.layers.framework.faults import faults_to_try
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -76,7 +77,7 @@ def _crop(run: CaseRun, message: str) -> Explanation | None:
     found: dict[str, Explanation] = {}
     name = run.layer.inputs[0]
     right = run.problem.inputs[name].shape
-    for fault in run.layer.faults(run.case, run.problem):
+    for fault in faults_to_try(run.layer, run.case, run.problem):
         if not fault.code.startswith(("crop-", "unseen-")):
             continue
         cropped = fault.gradients(run.problem.inputs, run.problem.cotangent).get(name)
