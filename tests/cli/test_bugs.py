@@ -122,15 +122,15 @@ def test_wherever_it_is_met(convcheck: Program, layer_file: LayerFile, planted: 
     ("module", "name", "condition"),
     [
         ("gradcheck_cli.engine.survey", "take_inventory", "'odd' in args[0]"),
-        ("gradcheck_cli.engine.survey", "whose", "'odd' in args[0].spec"),
-        ("gradcheck_cli.engine.survey", "nothing", "'odd' in args[0]"),
+        ("gradcheck_cli.engine.survey", "identify_layer", "'odd' in args[0].spec"),
+        ("gradcheck_cli.engine.survey", "describe_nothing", "'odd' in args[0]"),
     ],
 )
 def test_while_a_file_is_surveyed(
     gradcheck: Program, tmp_path: Path, planted: Any, jobs: str, module: str, name: str, condition: str
 ) -> None:
     (tmp_path / "right.py").write_text(PASS_AND_FAIL.format(name="tanh", factor=1))
-    odd = "def helper(a): pass\n" if name == "nothing" else PASS_AND_FAIL.format(name="tanh", factor=1)
+    odd = "def helper(a): pass\n" if name == "describe_nothing" else PASS_AND_FAIL.format(name="tanh", factor=1)
     (tmp_path / "odd.py").write_text(odd)
     (tmp_path / "wrong.py").write_text(PASS_AND_FAIL.format(name="tanh", factor=2))
     env = planted(module, name, condition)
@@ -154,7 +154,7 @@ def test_while_a_case_is_made_smaller(convcheck: Program, layer_file: LayerFile,
 
 
 def test_in_a_step_sweep(convcheck: Program, planted: Any) -> None:
-    env = planted("gradcheck_cli.checks.sweep", "packed")
+    env = planted("gradcheck_cli.checks.sweep", "pack_outputs")
     run = convcheck("--step-sweep", *SMALL, env=env)
     assert run.returncode == 4
     assert "a bug in the checker: RuntimeError: planted here" in run.stdout
