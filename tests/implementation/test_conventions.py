@@ -11,7 +11,7 @@ import pytest
 from gradcheck_cli import ConvCase, check
 from gradcheck_cli.checks.check import check_case
 from gradcheck_cli.checks.settings import Settings
-from gradcheck_cli.implementation.find import find
+from gradcheck_cli.implementation.finding.find import find
 from gradcheck_cli.layers import LAYERS
 from gradcheck_cli.layers.pool.maxpool import MaxpoolCase
 from gradcheck_cli.results.result import CaseResult, Verdict

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 
-from gradcheck_cli.implementation.layout import Layout
+from gradcheck_cli.implementation.conventions.layout import Layout
 from gradcheck_cli.implementation.vocabulary.lookup import vocabulary_of
 from gradcheck_cli.implementation.vocabulary.vocabulary import word
 from gradcheck_cli.layers import LAYERS

@@ -1,0 +1,128 @@
+"""What a module has to offer: functions and classes, and the pairs among them that may be the passes of a layer."""
+
+from __future__ import annotations
+
+import inspect
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from gradcheck_cli.guard.clock import pass_on_interrupt
+from gradcheck_cli.implementation.conventions.classes import has_passes
+from gradcheck_cli.implementation.conventions.readings import readings_of
+from gradcheck_cli.implementation.conventions.trial import Tried, best_reading
+from gradcheck_cli.implementation.finding.names import matching_pairs, pass_of, speaks_of
+from gradcheck_cli.implementation.loading.missing import is_missing
+from gradcheck_cli.implementation.vocabulary.lookup import vocabulary_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from gradcheck_cli.implementation.loading.load import Loaded
+    from gradcheck_cli.layers.framework.layer import Layer
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)  # objects of the user's may have no equality and no hash
+class Candidate:
+    """Functions or a class that may be the passes of a layer."""
+
+    loaded: Loaded
+    names: tuple[str, ...]
+    objects: tuple[Any, ...]
+
+    @property
+    def spec(self) -> str:
+        """What to type to get exactly this."""
+        return f"{self.loaded.home}:{','.join(self.names)}"
+
+    @property
+    def is_class(self) -> bool:
+        """Whether this is a class."""
+        return inspect.isclass(self.objects[0])
+
+    def try_as(self, layer: Layer) -> Tried | None:
+        """Return the best way to understand it as a layer; None if there is none at all.
+
+        Raises:
+            MisfitError: it cannot be understood as this layer.
+        """
+        return best_reading(readings_of(self.objects, layer))
+
+
+def candidates(loaded: Loaded, layer: Layer) -> list[Candidate]:
+    """List what a module defines that may be a layer's passes, or for want of any what it imports."""
+    for own in (True, False):
+        offered = public(loaded, own=own)
+        if found := _among(offered, layer):
+            objects = [(names, tuple(offered[name] for name in names)) for names in found]
+            return [Candidate(loaded=loaded, names=names, objects=values) for names, values in objects]
+    return []
+
+
+def _among(offered: Mapping[str, Any], layer: Layer) -> list[tuple[str, ...]]:
+    functions, words = functions_in(offered), vocabulary_of(layer).names
+    if layer.loss:
+        return [(name,) for name in functions if speaks_of([name], words)]
+    pairs = matching_pairs(functions)
+    if not layer.reference:
+        return [*pairs] or [(name,) for name in functions]  # each may return its gradients itself
+    if not pairs:  # every forward pass of the layer with every backward pass
+        passes = {name: pass_of(name)[1] for name in functions if speaks_of([name], words)}
+        forwards = [name for name in passes if passes[name] == "forward"]
+        pairs = [(name, other) for name in forwards for other in passes if passes[other] == "backward"]
+    return [*pairs, *((name,) for name in sorted(classes_in(offered)))]
+
+
+def functions_in(offered: Mapping[str, Any]) -> list[str]:
+    """Name what is no class."""
+    return [name for name, value in offered.items() if not inspect.isclass(value)]
+
+
+def classes_in(offered: Mapping[str, Any]) -> list[str]:
+    """Name the classes with a forward or a backward method."""
+    return [name for name, value in offered.items() if inspect.isclass(value) and has_passes(value)]
+
+
+def public(loaded: Loaded, *, own: bool, private: bool = False) -> dict[str, Any]:
+    """Return what a module has that can be called: what it defines, or also what it imports.
+
+    What raises when it is looked at is left out.
+    """
+    module = loaded.module.__name__ if own else None
+    return {
+        name: value
+        for name, value in list(vars(loaded.module).items())
+        if _is_offered(name, value, module) and (private or not name.startswith("_"))
+    }
+
+
+def _is_offered(name: str, value: Any, module: str | None) -> bool:
+    try:
+        name.isidentifier()
+        home = getattr(value, "__module__", None)
+        if inspect.isclass(value):
+            has_passes(value)
+        of_module = module is None or (isinstance(home, str) and home == module)
+        return of_module and callable(value) and not is_missing(value)
+    except BaseException as error:  # noqa: BLE001  # a metaclass or an object of the user's may raise anything
+        pass_on_interrupt(error)
+        return False
+
+
+def pairs_with(name: str, loaded: Loaded) -> list[tuple[str, str]]:
+    """List the pairs of names that a function is one of."""
+    return [pair for pair in matching_pairs(functions_in(public(loaded, own=False, private=True))) if name in pair]
+
+
+def names_in(loaded: Loaded) -> list[str]:
+    """Name the functions and classes that a module defines, or for want of any those that it imports."""
+    own = public(loaded, own=True)
+    return list(own if any(pass_of(name)[1] for name in own) else public(loaded, own=False))
+
+
+def unlike(offers: Iterable[tuple[str, ...]], have: Mapping[str, Any]) -> list[tuple[str, ...]]:
+    """Put offers in the order of the file, and leave out what was there under another name."""
+    order = list(have)
+    once: dict[tuple[int, ...], tuple[str, ...]] = {}
+    for names in sorted(offers, key=lambda names: [order.index(name) for name in names]):
+        once.setdefault(tuple(id(have[name]) for name in names), names)
+    return list(once.values())

@@ -1,0 +1,212 @@
+"""From what a user types (`naive`, `FILE.py`, `package.module:forward,backward`) to an implementation of a layer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gradcheck_cli.implementation.built_in import built_in
+from gradcheck_cli.implementation.calling import call, describe
+from gradcheck_cli.implementation.conventions.signature import MisfitError
+from gradcheck_cli.implementation.conventions.trial import Fit, Tried, implementation_of
+from gradcheck_cli.implementation.finding.candidates import Candidate, candidates, names_in, pairs_with
+from gradcheck_cli.implementation.finding.folder import Definitions, contents
+from gradcheck_cli.implementation.finding.names import speaks_of
+from gradcheck_cli.implementation.finding.places import named_objects, open_place
+from gradcheck_cli.implementation.from_python import from_functions
+from gradcheck_cli.implementation.implementation import ImplementationError, ImplementationNotFoundError
+from gradcheck_cli.implementation.loading.load import Loaded, Loader
+from gradcheck_cli.implementation.loading.paths import is_file, is_folder, split_spec
+from gradcheck_cli.implementation.vocabulary.lookup import expected_signature, vocabulary_of
+from gradcheck_cli.text.names import join_names
+
+if TYPE_CHECKING:
+    from gradcheck_cli.implementation.implementation import Implementation
+    from gradcheck_cli.implementation.vocabulary.vocabulary import Vocabulary
+    from gradcheck_cli.layers.framework.layer import Layer
+
+_LISTED = 8  #: how many of the functions that are there are named
+_NEAREST = 3  #: and of those that come near
+
+
+def find(spec: str, layer: Layer, adapter: str | None = None, loader: Loader | None = None) -> Implementation:
+    """Load what `spec` names.
+
+    Args:
+        spec: a built-in name; a file, a folder or a dotted module, with or without `:forward,backward` or `:Class`.
+        layer: what is to be checked: it has the built-in pairs, and its vocabulary tells candidates apart.
+        adapter: `FILE.py:function`, which makes a pair of functions of what `spec` names.
+        loader: loads the files; by default from the current folder.
+
+    Raises:
+        ImplementationNotFoundError: nothing, or nothing that can be loaded, or several candidates are there.
+    """
+    if adapter is None and spec in layer.builtin:
+        return built_in(layer, spec)
+    home, names = split_spec(spec)
+    home = home.rstrip("/") or home
+    home = f"./{home}" if home.startswith("-") else home  # or a replay would take it for a flag
+    search = _Search(layer=layer, vocabulary=vocabulary_of(layer), home=home, loader=loader or Loader())
+    return search.adapted(names, adapter) if adapter is not None else search.found(spec, names)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Search:
+    """The search for an implementation of a layer in one place."""
+
+    layer: Layer
+    vocabulary: Vocabulary
+    home: str
+    loader: Loader
+
+    def found(self, spec: str, names: list[str]) -> Implementation:
+        """Return the one that is there; of several, the one that does as the layer does."""
+        places = self._open(spec)
+        offered = [self._named(places[0], names)] if names else [c for p in places for c in candidates(p, self.layer)]
+        tried, misfits = self._try(self._likeliest(offered))
+        best = _best(tried)
+        if not names and best and (other := self._only_other_layers(best, places)):
+            raise ImplementationNotFoundError(f"{self.home} has no {self.layer.title}; {other}")
+        if len(best) > 1:
+            choices = "\n".join(f"  {candidate.spec}" for candidate in best)
+            raise ImplementationNotFoundError(
+                f"{self.home} has several pairs or classes that fit; name one:\n{choices}"
+            )
+        for candidate, one in best.items():
+            implementation = implementation_of(one.reading, candidate.spec, candidate.spec)
+            return replace(implementation, warnings=candidate.loaded.warnings)
+        raise ImplementationNotFoundError(self._describe_nothing(places, misfits, is_named=bool(names)))
+
+    def adapted(self, names: list[str], adapter: str) -> Implementation:
+        """Call an adapter with what was named, or the module, and take the functions that it returns."""
+        where, function = split_spec(adapter)
+        if len(function) != 1 or not is_file(self.loader.path(where)):
+            raise ImplementationNotFoundError(f"--adapter {adapter}: give FILE.py:function, of a file that is there")
+        (adapt,) = named_objects(self.loader.load_file(where), function)
+        places = self._open(self.home)
+        if len(places) > 1:
+            raise ImplementationNotFoundError(f"{self.home} has several files; name the one to adapt")
+        spec = f"{self.home}:{','.join(names)}" if names else self.home
+        try:
+            returned = call(adapt, *(named_objects(places[0], names) if names else (places[0].module,)))
+            objects = (returned,) if self.layer.loss and callable(returned) else returned
+            if not isinstance(objects, tuple | list) or not all(map(callable, objects)) or len(objects) > 2:
+                wrong = f"--adapter {adapter} returned {describe(returned)}, not (forward, backward)"
+                raise ImplementationNotFoundError(wrong)
+            found = from_functions(tuple(objects), self.layer, spec)
+        except (ImplementationError, TypeError) as error:
+            raise ImplementationNotFoundError(f"--adapter {adapter}: {error}") from error
+        return replace(found, name=spec, convention=f"adapted by {adapter}", warnings=places[0].warnings)
+
+    def _open(self, spec: str) -> list[Loaded]:
+        """Load the place; of a folder the package, or if that has nothing itself, the files that speak of the layer."""
+        path = self.loader.path(self.home)
+        if not is_folder(path) or not self.home.strip("."):
+            accepted = f"give {', '.join(self.layer.builtin)}, FILE.py, FILE.py:forward,backward, FILE.py:Class, "
+            accepted += "a package's folder or package.module:forward,backward"
+            return [open_place(self.home, spec, accepted, self.loader)]
+        if is_file(path / "__init__.py"):
+            package = self.loader.load_file(self.home)
+            if candidates(package, self.layer):
+                return [package]
+
+        def is_wanted(defined: Definitions) -> bool:
+            return speaks_of(defined.outermost, self.vocabulary.names)
+
+        title = self.layer.title_with_article
+        found = contents(path, "*.py", is_wanted, f"nothing is called after {title}")
+        note = found.note()
+        if not found.searched:
+            lacking = f"{self.home} is a folder without {title} in its files"
+            raise ImplementationNotFoundError(
+                f"{lacking}{f'; not searched: {note}' if note else ''}; name one, FILE.py"
+            )
+        places = [self.loader.load_file(str(Path(self.home, file.name))) for file in found.searched]
+        warnings = (f"{self.home}: not searched: {note}",) if note else ()
+        return [replace(place, warnings=(*warnings, *place.warnings)) for place in places]
+
+    def _named(self, place: Loaded, names: list[str]) -> Candidate:
+        """Return what was named, with the other half of a function that was named alone."""
+        wanted = f"name a function and its gradient, {place.home}:f,gradient"
+        if self.layer.reference:
+            wanted = f"name two functions, {place.home}:forward,backward, or a class, {place.home}:Class"
+        shown = f"{','.join(names)!r}"
+        if len(names) > 2 or not all(names):
+            raise ImplementationNotFoundError(f"{wanted}, not {shown}")
+        objects = named_objects(place, names)
+        has_class = any(isinstance(value, type) for value in objects)
+        if not self.layer.reference and has_class:
+            raise ImplementationNotFoundError(f"{wanted}, not {shown}, which is a class")
+        if self.layer.loss and len(names) > 1:
+            raise ImplementationNotFoundError(f"name one function, {place.home}:loss, not {shown}")
+        if len(names) == 2 and has_class:
+            raise ImplementationNotFoundError(f"{wanted}, not {shown}")
+        if len(names) == 1 and not has_class and not self.layer.loss:
+            pairs = pairs_with(names[0], place)
+            if len(pairs) == 1:
+                names, objects = list(pairs[0]), named_objects(place, pairs[0])
+            elif pairs or self.layer.reference:  # any other function may return its gradients itself
+                why = (
+                    f"it is in {join_names(','.join(pair) for pair in pairs)}"
+                    if pairs
+                    else "its other half is not found"
+                )
+                raise ImplementationNotFoundError(f"{wanted}, not {shown} alone: {why}")
+        return Candidate(loaded=place, names=tuple(names), objects=objects)
+
+    def _likeliest(self, offered: list[Candidate]) -> list[Candidate]:
+        """Leave out what is called after another layer, if something is left; then what is not called after this."""
+        if len(offered) > 1:
+            offered = [one for one in offered if not speaks_of(one.names, self.vocabulary.others)] or offered
+            offered = [one for one in offered if speaks_of(one.names, self.vocabulary.names)] or offered
+        once = {tuple(map(id, candidate.objects)): candidate for candidate in reversed(offered)}
+        return list(reversed(once.values()))
+
+    def _try(self, offered: list[Candidate]) -> tuple[dict[Candidate, Tried], dict[Candidate, str]]:
+        tried, misfits = {}, {}
+        for candidate in offered:
+            try:
+                found = candidate.try_as(self.layer)
+            except MisfitError as misfit:
+                misfits[candidate] = str(misfit)
+                continue
+            if found:
+                tried[candidate] = found
+        return tried, misfits
+
+    def _describe_nothing(self, places: list[Loaded], misfits: dict[Candidate, str], *, is_named: bool) -> str:
+        """Say what was looked for, and what comes nearest or is there instead."""
+        classes = "" if self.layer.loss or not self.layer.reference else ", and no class with these passes"
+        sought = f"{self.home} has no {expected_signature(self.layer)}{classes}"
+        is_meant = is_named or any(speaks_of(candidate.names, self.vocabulary.names) for candidate in misfits)
+        without = "".join(f"; {warning}" for place in places for warning in place.warnings)
+        if self.layer.reference and not is_meant and (other := self._describe_others(places)):
+            return f"{self.home} has no {self.layer.title}; {other}{without}"
+        if misfits:
+            return f"{sought}; nearest: {'; '.join([*misfits.values()][:_NEAREST])}"
+        have = [name for place in places for name in names_in(place)]
+        more = " and more" if len(have) > _LISTED else ""
+        found = f"it has {join_names(have[:_LISTED])}{more}" if have else "it has no functions"
+        return f"{sought}; {found}{without}"
+
+    def _only_other_layers(self, found: dict[Candidate, Tried], places: list[Loaded]) -> str | None:
+        """Say which layers are there, if all that was found is of others, and neither called after this nor does it."""
+        is_meant = any(speaks_of(candidate.names, self.vocabulary.names) for candidate in found)
+        does_some = any(one.fit >= Fit.PARTLY for one in found.values())
+        if is_meant or does_some or not self.layer.reference:
+            return None
+        return self._describe_others(places, [candidate.names for candidate in found])
+
+    def _describe_others(self, places: list[Loaded], names: list[tuple[str, ...]] | None = None) -> str | None:
+        from gradcheck_cli.implementation.finding.inventory import describe_other_layers  # only a failure needs it
+
+        texts = (describe_other_layers(place.home, self.loader, names or ()) for place in places)
+        return next((text for text in texts if text), None)
+
+
+def _best(tried: dict[Candidate, Tried]) -> dict[Candidate, Tried]:
+    """Take those that reproduce the reference, or do so in part, if any does; of these functions, if there are any."""
+    right = {candidate: one for candidate, one in tried.items() if one.fit is Fit.REPRODUCES}
+    right = right or {candidate: one for candidate, one in tried.items() if one.fit is Fit.PARTLY} or tried
+    return {candidate: one for candidate, one in right.items() if not candidate.is_class} or right
