@@ -13,7 +13,7 @@ import pytest
 
 import gradcheck_cli
 from gradcheck_cli import CaseResult, ConvCase, Verdict, check
-from gradcheck_cli.layers.conv.conv import problem, standard
+from gradcheck_cli.layers.conv.conv import LAYER, standard
 from gradcheck_cli.layers.conv.naive import conv_backward_naive, conv_forward_naive
 from gradcheck_cli.layers.loss.softmax import SoftmaxCase, softmax_loss
 from gradcheck_cli.layers.norm.layernorm import LayernormCase, layernorm_backward, layernorm_forward
@@ -113,7 +113,7 @@ def code_of(slip: str, dtype: str) -> str:
 @cache
 def all_returned(case: ConvCase) -> dict[str, dict[str, Any]]:
     """Return what every slip returns in a case, by its name and the gradient's."""
-    posed = problem(case)
+    posed = LAYER.problem(case)
     x, w, b = posed.inputs.values()
     _, stored = conv_forward_naive(x, w, b, dict(posed.parameters or {}))
     return {
@@ -571,7 +571,7 @@ def test_every_code_is_in_the_table_of_the_readme() -> None:
     )
     codes |= {"last-sample-missed", "last-filter-missed"}
     codes |= {f"{dtype}-inside" for dtype in ("float16", "float32", "float64")}
-    axes = {axis.name.replace(" ", "-") for axes in problem(ConvCase()).axes.values() for axis in axes}
+    axes = {axis.name.replace(" ", "-") for axes in LAYER.problem(ConvCase()).axes.values() for axis in axes}
     codes |= {f"{axis}s-permuted" for axis in axes}
     assert len(codes) >= 35
     assert codes <= listed
