@@ -29,6 +29,7 @@ class TemporalSoftmaxCase(Case):
     """Sizes of a loss over sequences: scores x (N, T, V), words y (N, T) from 0 to V - 1, mask (N, T)."""
 
     layer: ClassVar[str] = "temporal-softmax"
+    axes = declare(x="N T V", y="N T", mask="N T", out="")
 
     N: int = size(3, "samples")
     T: int = size(4, "steps")
@@ -76,7 +77,7 @@ _FAULTS = (
 )
 
 
-def first_faults(case: TemporalSoftmaxCase, problem: Problem, _observed: Observed) -> Iterator[Fault]:
+def observed_faults(case: TemporalSoftmaxCase, problem: Problem, _observed: Observed) -> Iterator[Fault]:
     """Yield the gradient of a mean over the steps that count, which is a constant multiple of the right one."""
     counted = int(problem.inputs["mask"].sum())
     if counted % case.N:  # else it may be a size that is meant
@@ -93,8 +94,8 @@ def first_faults(case: TemporalSoftmaxCase, problem: Problem, _observed: Observe
 _LOSS = Loss(
     case=TemporalSoftmaxCase,
     function=temporal_softmax_loss,
-    axes=declare(x="N T V", y="N T", mask="N T", out=""),
-    cases=(
+    standard=TemporalSoftmaxCase.rows(
+        "N T V scale shift",
         *((3, 4, 5, 1, 0), (2, 3, 4, 1, 0), (1, 5, 3, 1, 0), (4, 1, 6, 1, 0), (2, 4, 2, 1, 0)),
         *((3, 2, 4, 10, 0), (3, 4, 5, 1, 1000), (2, 3, 5, 1000, 0)),
     ),
@@ -109,4 +110,4 @@ _LOSS = Loss(
         **LOSS_FAULTS,
     },
 )
-LAYER = replace(_LOSS.layer(), first_faults=first_faults)
+LAYER = replace(_LOSS.layer(), observed_faults=observed_faults)

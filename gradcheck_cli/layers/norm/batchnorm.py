@@ -7,13 +7,16 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from gradcheck_cli.layers.framework.axes import FEATURE, SAMPLE, STEP
+from gradcheck_cli.layers.framework.axes import declare
 from gradcheck_cli.layers.framework.case import Case
 from gradcheck_cli.layers.framework.parameter import size
 from gradcheck_cli.layers.norm.layer import NormalizationLayer, eps, mode, momentum
 from gradcheck_cli.layers.norm.normalization import Normalization, standardize_backward
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from gradcheck_cli.layers.framework.axes import Axis
     from gradcheck_cli.numeric.arrays import Array
 
     Param = dict[str, Any]
@@ -24,6 +27,7 @@ class BatchnormCase(Case):
     """Sizes and settings of batch normalization: x and out (N, D) or (N, T, D), gamma and beta (D,)."""
 
     layer: ClassVar[str] = "batchnorm"
+    axes = declare(x="N D", gamma="D", beta="D", out="N D", running_mean="D", running_var="D")
 
     N: int = size(6, "samples")
     D: int = size(4, "features")
@@ -32,10 +36,15 @@ class BatchnormCase(Case):
     eps: float = eps()
     momentum: float = momentum()
 
-    def label(self) -> str:
-        """Name the geometry: `6x4 train eps 1e-05 momentum 0.9`."""
-        sizes = "x".join(map(str, (self.N, *([self.T] if self.T > 1 else []), self.D)))
-        return f"{sizes} {self.mode} eps {self.eps:g} momentum {self.momentum:g}"
+    @property
+    def array_axes(self) -> Mapping[str, tuple[Axis, ...]]:
+        """The axes of the arrays: of x three, where there are steps."""
+        return self.axes if self.T == 1 else {**self.axes, **declare(x="N T D", out="N T D")}
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The parameters beside the running statistics."""
+        return {"mode": self.mode, "eps": self.eps, "momentum": self.momentum}
 
 
 def batchnorm_forward(x: Array, gamma: Array, beta: Array, bn_param: Param) -> tuple[Array, tuple[Any, ...]]:
@@ -70,17 +79,9 @@ def batchnorm_backward(dout: Array, cache: tuple[Any, ...]) -> tuple[Array, Arra
 
 
 def _normalization(case: BatchnormCase) -> Normalization:
-    steps, T = ((STEP,), (case.T,)) if case.T > 1 else ((), ())
-    shape = (case.N, *T, case.D)
-    return Normalization(axes=(SAMPLE, *steps, FEATURE), shape=shape, over=(SAMPLE, *steps), own=(FEATURE,))
+    axes = case.array_axes["x"]
+    return Normalization(axes=axes, shape=case.shapes["x"], over=axes[:-1], own=axes[-1:])
 
-
-#: Both modes; one feature; two samples, of which little but eps is left; eps and momentum that matter; T.
-_CASES = (
-    *((6, 4, "train", 1e-5, 0.9), (5, 3, "train", 1e-2, 0.5), (4, 1, "train", 1e-5, 0.9)),
-    *((3, 5, "train", 0.1, 0.0), (2, 3, "train", 1e-2, 0.9), (8, 2, "train", 1e-3, 1.0)),
-    *((6, 4, "test", 1e-5, 0.9), (3, 2, "test", 1e-2, 0.5), (1, 3, "test", 1e-5, 0.9)),
-)
 
 LAYER = NormalizationLayer(
     case=BatchnormCase,
@@ -88,12 +89,14 @@ LAYER = NormalizationLayer(
     backward=batchnorm_backward,
     normalization=_normalization,
     param="bn_param",
-    settings=("mode", "eps", "momentum"),
-    standard=(
-        *(BatchnormCase(N=N, D=D, mode=mode, eps=eps, momentum=share) for N, D, mode, eps, share in _CASES),
-        BatchnormCase(N=3, T=2, D=4),
+    # Both modes; one feature; two samples, of which little but eps is left; eps and momentum that matter; steps.
+    standard=BatchnormCase.rows(
+        "N D T mode eps momentum",
+        *((6, 4, 1, "train", 1e-5, 0.9), (5, 3, 1, "train", 1e-2, 0.5), (4, 1, 1, "train", 1e-5, 0.9)),
+        *((3, 5, 1, "train", 0.1, 0.0), (2, 3, 1, "train", 1e-2, 0.9), (8, 2, 1, "train", 1e-3, 1.0)),
+        *((6, 4, 1, "test", 1e-5, 0.9), (3, 2, 1, "test", 1e-2, 0.5), (1, 3, 1, "test", 1e-5, 0.9)),
+        (3, 4, 2, "train", 1e-5, 0.9),
     ),
-    trials=(BatchnormCase(N=5, D=3),),
-    x=lambda case: "N T D" if case.T > 1 else "N D",
+    probe_cases=(BatchnormCase(N=5, D=3),),
     state=("running_mean", "running_var"),
 ).layer()

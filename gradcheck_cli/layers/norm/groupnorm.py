@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from gradcheck_cli.layers.framework.axes import CHANNEL, COLUMN, ROW, SAMPLE, Axis
+from gradcheck_cli.layers.framework.axes import CHANNEL, COLUMN, ROW, SAMPLE, Axis, declare
 from gradcheck_cli.layers.framework.case import Case
 from gradcheck_cli.layers.framework.coupling import EACH, group
 from gradcheck_cli.layers.framework.drawing import multiple
@@ -27,6 +27,7 @@ class GroupnormCase(Case):
     """Sizes and settings of group normalization: x and out (N, C, H, W), gamma and beta (C,)."""
 
     layer: ClassVar[str] = "groupnorm"
+    axes = declare(x="N C H W", gamma="C", beta="C", out="N C H W")
 
     N: int = size(2, "samples")
     C: int = size(6, "channels")
@@ -39,9 +40,10 @@ class GroupnormCase(Case):
         """Say why there are no such groups, or None."""
         return f"G {self.G} must divide C {self.C}" if self.C % self.G else None
 
-    def label(self) -> str:
-        """Name the geometry: `2x6x3x2 G 2 eps 1e-05`."""
-        return f"{self.N}x{self.C}x{self.H}x{self.W} G {self.G} eps {self.eps:g}"
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The parameters."""
+        return {"G": self.G, "eps": self.eps}
 
 
 def groupnorm_forward(x: Array, gamma: Array, beta: Array, gn_param: Param) -> tuple[Array, tuple[Any, ...]]:
@@ -71,22 +73,19 @@ def _normalization(case: GroupnormCase) -> Normalization:
     )
 
 
-#: Groups of several channels, of one, and one group; one sample; two elements, of which little but eps is left.
-_CASES = (
-    *((2, 6, 3, 2, 2, 1e-5), (3, 4, 2, 3, 4, 1e-2), (2, 3, 2, 2, 1, 1e-3)),
-    *((1, 4, 3, 3, 2, 0.1), (4, 6, 1, 1, 3, 1e-2), (2, 2, 4, 1, 1, 1e-5)),
-)
-
 LAYER = NormalizationLayer(
     case=GroupnormCase,
     forward=groupnorm_forward,
     backward=groupnorm_backward,
     normalization=_normalization,
     param="gn_param",
-    settings=("G", "eps"),
-    standard=tuple(GroupnormCase(N=N, C=C, H=H, W=W, G=G, eps=eps) for N, C, H, W, G, eps in _CASES),
-    trials=(GroupnormCase(N=2, C=6, H=3, W=5, G=2), GroupnormCase(N=2, C=6, H=3, W=5, G=1)),
-    x=lambda _: "N C H W",
+    # Groups of several channels, of one, and one group; one sample; two elements, of which little but eps is left.
+    standard=GroupnormCase.rows(
+        "N C H W G eps",
+        *((2, 6, 3, 2, 2, 1e-5), (3, 4, 2, 3, 4, 1e-2), (2, 3, 2, 2, 1, 1e-3)),
+        *((1, 4, 3, 3, 2, 0.1), (4, 6, 1, 1, 3, 1e-2), (2, 2, 4, 1, 1, 1e-5)),
+    ),
+    probe_cases=(GroupnormCase(N=2, C=6, H=3, W=5, G=2), GroupnormCase(N=2, C=6, H=3, W=5, G=1)),
     # The channels of a group meet in its mean and variance.
     relations=lambda case: {CHANNEL: group(CHANNEL, case.G, case.C), ROW: EACH, COLUMN: EACH},
     random=multiple("C", of="G"),

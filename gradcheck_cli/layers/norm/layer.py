@@ -7,7 +7,6 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from gradcheck_cli.layers.framework import equations
-from gradcheck_cli.layers.framework.axes import declare
 from gradcheck_cli.layers.framework.coupling import EACH
 from gradcheck_cli.layers.framework.drawing import each_for_itself
 from gradcheck_cli.layers.framework.layer import Layer
@@ -28,6 +27,9 @@ if TYPE_CHECKING:
     from gradcheck_cli.layers.framework.problem import Problem
     from gradcheck_cli.layers.norm.normalization import Normalization
     from gradcheck_cli.numeric.arrays import Array
+
+
+_INPUTS = ("x", "gamma", "beta")
 
 
 def eps() -> Any:
@@ -54,10 +56,8 @@ class NormalizationLayer:
     backward: Callable[..., Any]  #: (dout, cache) -> (dx, dgamma, dbeta)
     normalization: Callable[[Any], Normalization]  #: of a case
     param: str  #: what the dictionary of parameters is called
-    settings: tuple[str, ...]  #: numbers of a case that are in it
     standard: tuple[Case, ...]
-    trials: tuple[Case, ...]
-    x: Callable[[Any], str]  #: the axes of x in a case
+    probe_cases: tuple[Case, ...] = ()
     state: tuple[str, ...] = ()  #: running statistics, which forward writes
     relations: Callable[[Any], Mapping[Axis, Relation]] | None = None  #: of the axes of x, if those of a set are cut
     random: Callable[[type[Any], Draw, Given], Mapping[str, Any]] = each_for_itself
@@ -68,35 +68,27 @@ class NormalizationLayer:
         Running variances are positive, and neither statistic is where it would start. Courses call no backward in test
         mode, and many of their layers leave no cache there.
         """
-        norm, source = self.normalization(case), case.source()
-        letters = self.x(case)
-        feature = "C" if "C" in letters else "D"
-        axes = declare(x=letters, out=letters, **dict.fromkeys(("gamma", "beta", *self.state), feature))
+        norm, source, numbers = self.normalization(case), case.source(), case.geometry
         drawn = {
-            name: signed_uniform(source, [getattr(case, axis.size) for axis in axes[name]])
-            for name in ("x", "gamma", "beta", *self.state)
+            name: signed_uniform(source, [numbers[axis.size] for axis in case.array_axes[name]])
+            for name in (*_INPUTS, *self.state)
         }
-        if self.state:
-            drawn["running_var"] = abs(drawn["running_var"])
-        relations = self.relations(case) if self.relations else dict.fromkeys(norm.over, EACH)
+        statistics = {name: abs(drawn[name]) if name == "running_var" else drawn[name] for name in self.state}
         problem = make_problem(
             case,
-            axes=axes,
-            inputs={name: drawn[name] for name in ("x", "gamma", "beta")},
+            axes=case.array_axes,
+            inputs={name: drawn[name] for name in _INPUTS},
             source=source,
-            parameters={
-                name: drawn[name] if name in drawn else getattr(case, name) for name in (*self.settings, *self.state)
-            },
+            parameters={**case.settings, **statistics},
             reference=(self.forward, self.backward),
             state=self.state,
-            relations={"x": relations},
+            relations={"x": self.relations(case) if self.relations else dict.fromkeys(norm.over, EACH)},
             scale=partial(self._scale, norm),
             gradient_scale=partial(self._gradient_scale, norm),
         )
-        if case.geometry.get("T", 1) > 1:
-            reason = f"it does not normalize an x of three axes over {norm.words}"
-            problem = replace(problem, skip_reason=reason, meaning_open=True)
-        return replace(problem, cache_optional=is_constant(case.geometry))
+        three = f"it does not normalize an x of three axes over {norm.words}" if len(norm.axes) == 3 else None
+        constant = is_constant(case.settings)
+        return replace(problem, skip_reason=three, meaning_open=bool(three), cache_optional=constant)
 
     def _scale(
         self, norm: Normalization, x: Array, gamma: Array, beta: Array, parameters: Mapping[str, Any]
@@ -139,17 +131,16 @@ class NormalizationLayer:
 
     def has_nonzero_gradient(self, case: Case) -> bool:
         """Tell whether more than beta is left: of a single element, z is 0."""
-        return self.normalization(case).count > 1 or is_constant(case.geometry)
+        return self.normalization(case).count > 1 or is_constant(case.settings)
 
     def layer(self) -> Layer:
         """Make the layer."""
         return Layer(
             case=self.case,
-            inputs=("x", "gamma", "beta"),
-            problem=self.problem,
+            make_problem=self.problem,
             standard=lambda: self.standard,
             builtin={"vectorized": (self.forward, self.backward)},
-            trials=self.trials,
+            probe_cases=self.probe_cases,
             faults=self.faults,
             forward_faults=self.forward_faults,
             random=self.random,

@@ -5,13 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from gradcheck_cli.layers.framework.axes import FEATURE, SAMPLE, STEP
+from gradcheck_cli.layers.framework.axes import FEATURE, declare
 from gradcheck_cli.layers.framework.case import Case
 from gradcheck_cli.layers.framework.parameter import size
 from gradcheck_cli.layers.norm.layer import NormalizationLayer, eps
 from gradcheck_cli.layers.norm.normalization import Normalization, standardize, standardize_backward
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from gradcheck_cli.layers.framework.axes import Axis
     from gradcheck_cli.numeric.arrays import Array
 
 
@@ -20,15 +23,22 @@ class LayernormCase(Case):
     """Sizes and settings of layer normalization: x and out (N, D) or (N, T, D), gamma and beta (D,)."""
 
     layer: ClassVar[str] = "layernorm"
+    axes = declare(x="N D", gamma="D", beta="D", out="N D")
 
     N: int = size(4, "samples")
     D: int = size(6, "features")
     T: int = size(1, "steps: above 1, x is (N, T, D)")
     eps: float = eps()
 
-    def label(self) -> str:
-        """Name the geometry: `4x6 eps 1e-05`."""
-        return f"{'x'.join(map(str, _normalization(self).shape))} eps {self.eps:g}"
+    @property
+    def array_axes(self) -> Mapping[str, tuple[Axis, ...]]:
+        """The axes of the arrays: of x three, where there are steps."""
+        return self.axes if self.T == 1 else {**self.axes, **declare(x="N T D", out="N T D")}
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The parameters."""
+        return {"eps": self.eps}
 
 
 def layernorm_forward(x: Array, gamma: Array, beta: Array, ln_param: dict[str, Any]) -> tuple[Array, tuple[Any, ...]]:
@@ -49,13 +59,9 @@ def layernorm_backward(dout: Array, cache: tuple[Any, ...]) -> tuple[Array, Arra
 
 
 def _normalization(case: LayernormCase) -> Normalization:
-    steps, T = ((STEP,), (case.T,)) if case.T > 1 else ((), ())
-    axes, shape = (SAMPLE, *steps, FEATURE), (case.N, *T, case.D)
-    return Normalization(axes=axes, shape=shape, over=(FEATURE,), own=(FEATURE,), of=" of a sample")
+    axes, features = case.array_axes["x"], (FEATURE,)
+    return Normalization(axes=axes, shape=case.shapes["x"], over=features, own=features, of=" of a sample")
 
-
-#: One sample, two features, of which little but eps is left, and eps that matters.
-_CASES = ((4, 6, 1e-5), (3, 5, 1e-2), (1, 4, 1e-5), (5, 3, 0.1), (3, 2, 1e-2), (2, 8, 1e-3))
 
 LAYER = NormalizationLayer(
     case=LayernormCase,
@@ -63,8 +69,11 @@ LAYER = NormalizationLayer(
     backward=layernorm_backward,
     normalization=_normalization,
     param="ln_param",
-    settings=("eps",),
-    standard=(*(LayernormCase(N=N, D=D, eps=eps) for N, D, eps in _CASES), LayernormCase(N=2, T=3, D=4)),
-    trials=(LayernormCase(N=3, D=5),),
-    x=lambda case: "N T D" if case.T > 1 else "N D",
+    # One sample; two features, of which little but eps is left; eps that matters; steps.
+    standard=LayernormCase.rows(
+        "N D T eps",
+        *((4, 6, 1, 1e-5), (3, 5, 1, 1e-2), (1, 4, 1, 1e-5), (5, 3, 1, 0.1), (3, 2, 1, 1e-2), (2, 8, 1, 1e-3)),
+        (2, 4, 3, 1e-5),
+    ),
+    probe_cases=(LayernormCase(N=3, D=5),),
 ).layer()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from gradcheck_cli.layers.framework.axes import CHANNEL, COLUMN, ROW, SAMPLE
+from gradcheck_cli.layers.framework.axes import CHANNEL, COLUMN, ROW, SAMPLE, declare
 from gradcheck_cli.layers.framework.case import Case
 from gradcheck_cli.layers.framework.parameter import size
 from gradcheck_cli.layers.norm.batchnorm import batchnorm_backward, batchnorm_forward
@@ -24,6 +24,7 @@ class SpatialBatchnormCase(Case):
     """Sizes and settings of spatial batch normalization: x and out (N, C, H, W), gamma and beta (C,)."""
 
     layer: ClassVar[str] = "spatial-batchnorm"
+    axes = declare(x="N C H W", gamma="C", beta="C", out="N C H W", running_mean="C", running_var="C")
 
     N: int = size(3, "samples")
     C: int = size(4, "channels")
@@ -33,9 +34,10 @@ class SpatialBatchnormCase(Case):
     eps: float = eps()
     momentum: float = momentum()
 
-    def label(self) -> str:
-        """Name the geometry: `3x4x3x2 train eps 1e-05 momentum 0.9`."""
-        return f"{self.N}x{self.C}x{self.H}x{self.W} {self.mode} eps {self.eps:g} momentum {self.momentum:g}"
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The parameters beside the running statistics."""
+        return {"mode": self.mode, "eps": self.eps, "momentum": self.momentum}
 
 
 def spatial_batchnorm_forward(x: Array, gamma: Array, beta: Array, bn_param: Param) -> tuple[Array, tuple[Any, ...]]:
@@ -55,16 +57,9 @@ def spatial_batchnorm_backward(dout: Array, cache: tuple[Any, ...]) -> tuple[Arr
 
 
 def _normalization(case: SpatialBatchnormCase) -> Normalization:
-    shape = (case.N, case.C, case.H, case.W)
-    return Normalization(axes=(SAMPLE, CHANNEL, ROW, COLUMN), shape=shape, over=(SAMPLE, ROW, COLUMN), own=(CHANNEL,))
+    over = (SAMPLE, ROW, COLUMN)
+    return Normalization(axes=case.axes["x"], shape=case.shapes["x"], over=over, own=(CHANNEL,))
 
-
-#: Both modes; one channel, one sample, one place; eps and momentum that matter.
-_CASES = (
-    *((3, 4, 3, 2, "train", 1e-5, 0.9), (2, 2, 2, 4, "train", 1e-2, 0.5), (2, 1, 3, 3, "train", 1e-3, 1.0)),
-    *((1, 3, 2, 3, "train", 0.1, 0.0), (5, 3, 1, 1, "train", 1e-5, 0.9)),
-    *((2, 3, 3, 2, "test", 1e-5, 0.9), (1, 2, 1, 1, "test", 1e-2, 0.5)),
-)
 
 LAYER = NormalizationLayer(
     case=SpatialBatchnormCase,
@@ -72,12 +67,12 @@ LAYER = NormalizationLayer(
     backward=spatial_batchnorm_backward,
     normalization=_normalization,
     param="bn_param",
-    settings=("mode", "eps", "momentum"),
-    standard=tuple(
-        SpatialBatchnormCase(N=N, C=C, H=H, W=W, mode=mode, eps=eps, momentum=share)
-        for N, C, H, W, mode, eps, share in _CASES
+    # Both modes; one channel, one sample, one place; eps and momentum that matter.
+    standard=SpatialBatchnormCase.rows(
+        "N C H W mode eps momentum",
+        *((3, 4, 3, 2, "train", 1e-5, 0.9), (2, 2, 2, 4, "train", 1e-2, 0.5), (2, 1, 3, 3, "train", 1e-3, 1.0)),
+        *((1, 3, 2, 3, "train", 0.1, 0.0), (5, 3, 1, 1, "train", 1e-5, 0.9)),
+        *((2, 3, 3, 2, "test", 1e-5, 0.9), (1, 2, 1, 1, "test", 1e-2, 0.5)),
     ),
-    trials=(SpatialBatchnormCase(N=2, C=4, H=3, W=5),),
-    x=lambda _: "N C H W",
     state=("running_mean", "running_var"),
 ).layer()

@@ -1,0 +1,84 @@
+"""The Python files that an implementation is made of, as its imports tell, without running it."""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+from typing import TYPE_CHECKING
+
+from gradcheck_cli.implementation.finding.find import split
+from gradcheck_cli.implementation.loading.load import imported_names, package_of, package_root, search_folders
+from gradcheck_cli.implementation.loading.paths import is_file, is_folder, located, read_source
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+def sources(spec: str, adapter: str | None = None) -> dict[Path, bytes]:
+    """Read the file, folder or package that an implementation names, what that imports from around it, and so on.
+
+    What is built in or installed has no such files.
+
+    Args:
+        spec: what a user has typed.
+        adapter: `FILE.py:function`, which is needed too.
+    """
+    found: dict[Path, bytes] = {}
+    waiting = [file for place in (spec, adapter) if place for file in _named(split(place)[0])]
+    while waiting:
+        file = waiting.pop()
+        if file not in found and is_file(file):
+            try:
+                found[file] = read_source(file)
+            except OSError:  # it is said where it is loaded
+                continue
+            waiting += _imported(file, found[file])
+    return found
+
+
+def digest(files: dict[Path, bytes]) -> str:
+    """Tell source code from what it was before it was edited."""
+    whole = hashlib.sha256()
+    for _, text in sorted(files.items()):
+        whole.update(hashlib.sha256(text).digest())
+    return whole.hexdigest()[:16]
+
+
+def _named(home: str) -> list[Path]:
+    """List the files that a name stands for: none where it is built in, installed, or not there."""
+    path = located(home)
+    if is_file(path) or is_folder(path):
+        return _python_in(path.resolve())
+    if all(part.isidentifier() for part in home.split(".")):
+        return list(_module(home.partition(".")[0], [located("")]))
+    return []
+
+
+def _imported(file: Path, text: bytes) -> Iterator[Path]:
+    try:
+        tree = ast.parse(text)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return
+    if package := package_of(file, tree):
+        yield from _python_in(package)
+    names = imported_names(tree)
+    around = search_folders(file, names)
+    around += [root] if (root := package_root(file)) else []
+    for name in names:
+        yield from _module(name, around)
+
+
+def _module(name: str, folders: list[Path]) -> Iterator[Path]:
+    """Find a module in the first of the folders that has it."""
+    for folder in folders:
+        if is_file(folder / f"{name}.py"):
+            yield (folder / f"{name}.py").resolve()
+            return
+        if is_folder(folder / name) and any((folder / name).glob("*.py")):
+            yield from _python_in((folder / name).resolve())
+            return
+
+
+def _python_in(place: Path) -> list[Path]:
+    return [place] if is_file(place) else sorted(place.rglob("*.py"))

@@ -1,0 +1,58 @@
+"""Several outputs as one array, and its cotangent as several: the checks and the numeric side know one of each."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from gradcheck_cli.implementation.calling import describe
+from gradcheck_cli.implementation.implementation import ImplementationError
+from gradcheck_cli.implementation.seeding import seeded
+from gradcheck_cli.text.names import join_names
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from gradcheck_cli.implementation.implementation import Implementation
+    from gradcheck_cli.layers.framework.problem import Problem
+    from gradcheck_cli.numeric.arrays import Array
+
+
+def pack_outputs(implementation: Implementation, problem: Problem) -> Implementation:
+    """Join the outputs of forward as the problem does, and split the cotangent for backward.
+
+    An implementation with one output is returned as it is, unless it may draw numbers: then it is `seeded`. Of several
+    outputs, one of the wrong shape cannot be joined: that is an ImplementationError.
+    """
+    if problem.draws is not None:
+        implementation = seeded(implementation, problem.draws)
+    if not problem.outputs:
+        return implementation
+
+    def forward(inputs: Mapping[str, Array], parameters: Mapping[str, object] | None) -> tuple[object, object]:
+        out, cache = implementation.forward(inputs, parameters)
+        return _joined(out, problem), cache
+
+    def backward(cotangent: Array, cache: object, names: tuple[str, ...]) -> Mapping[str, object]:
+        return implementation.backward(tuple(problem.parts(cotangent).values()), cache, names)
+
+    return replace(implementation, forward=forward, backward=backward)
+
+
+def _joined(out: object, problem: Problem) -> Array:
+    if not isinstance(out, tuple) or len(out) != len(problem.outputs):
+        raise ImplementationError(f"forward returned {describe(out)}, not {join_names(problem.outputs)}")
+    arrays = []
+    for (name, shape), value in zip(problem.outputs.items(), out, strict=True):
+        if not isinstance(value, np.ndarray) or value.dtype.kind != "f":
+            kind = f"{value.dtype} {value.shape}" if isinstance(value, np.ndarray) else type(value).__name__
+            raise ImplementationError(f"forward owes {name} as an array of floating point, not {kind}")
+        if value.shape != shape:
+            raise ImplementationError(f"forward's {name} has shape {value.shape} instead of {shape}")
+        arrays.append(value.reshape(-1))
+    # The first is an output: of state, which may be kept in another dtype, no derivative is taken. Of outputs the
+    # narrowest dtype tells how they are rounded.
+    narrowest = max((array.dtype for array in arrays[: problem.cotangents]), key=lambda dtype: np.finfo(dtype).eps)
+    return np.concatenate([array.astype(narrowest, copy=False) for array in arrays])
