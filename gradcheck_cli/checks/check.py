@@ -16,22 +16,10 @@ from gradcheck_cli.checks.precision import kernel_reason
 from gradcheck_cli.checks.replay import replay_command
 from gradcheck_cli.checks.run import RunStoppedError, call_passes, make_run
 from gradcheck_cli.checks.settings import Settings
-<<<<<<< HEAD
-from gradcheck_cli.implementation.built_in import built_in
-from gradcheck_cli.implementation.implementation import Implementation, NotExpressibleError
-from gradcheck_cli.implementation.seeding import generators_kept
-=======
 from gradcheck_cli.guard.state import keep_folder
-from gradcheck_cli.implementation.calling import watch_arguments
-from gradcheck_cli.implementation.implementation import (
-    Implementation,
-    ImplementationError,
-    NotExpressibleError,
-)
-from gradcheck_cli.implementation.outputs import pack_outputs
+from gradcheck_cli.implementation.implementation import Implementation, NotExpressibleError
 from gradcheck_cli.implementation.resolve import resolve
-from gradcheck_cli.implementation.seeding import depends_on_draws, generators_kept
->>>>>>> h-C
+from gradcheck_cli.implementation.seeding import generators_kept
 from gradcheck_cli.layers import LAYERS
 from gradcheck_cli.results.result import CaseResult, Diagnosis, Duty, Verdict
 
