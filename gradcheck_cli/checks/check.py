@@ -16,8 +16,9 @@ from gradcheck_cli.checks.precision import kernel_reason
 from gradcheck_cli.checks.replay import replay_command
 from gradcheck_cli.checks.run import RunStoppedError, call_passes, make_run
 from gradcheck_cli.checks.settings import Settings
-from gradcheck_cli.implementation.built_in import built_in
+from gradcheck_cli.guard.state import keep_folder
 from gradcheck_cli.implementation.implementation import Implementation, NotExpressibleError
+from gradcheck_cli.implementation.resolve import resolve
 from gradcheck_cli.implementation.seeding import generators_kept
 from gradcheck_cli.layers import LAYERS
 from gradcheck_cli.results.result import CaseResult, Diagnosis, Duty, Verdict
@@ -62,21 +63,9 @@ def check(
         ValueError: a setting is out of range.
         ImplementationNotFoundError: there is no such implementation, or several.
     """
-    layer = LAYERS[case.layer]
-    implementation = implementation or next(iter(layer.builtin))
-    if isinstance(implementation, str) and implementation in layer.builtin:
-        implementation = built_in(layer, implementation)
-    elif isinstance(implementation, str):
-        from gradcheck_cli.implementation.finding.find import find  # 30 ms, and only for code that is named
-
-        implementation = find(implementation, layer)
-    elif not isinstance(implementation, Implementation):
-        from gradcheck_cli.implementation.from_python import from_functions
-
-        implementation = from_functions(
-            implementation if isinstance(implementation, tuple) else (implementation,), layer
-        )
-    return check_case(case, implementation, Settings(method=method, tol=tol, step=step, skipped_duties=skipped_duties))
+    settings = Settings(method=method, tol=tol, step=step, skipped_duties=skipped_duties)
+    with keep_folder():
+        return check_case(case, resolve(implementation, LAYERS[case.layer]), settings)
 
 
 def check_case(case: Case, implementation: Implementation, settings: Settings) -> CaseResult:

@@ -139,9 +139,9 @@ class KeptResults:
 
 def _homes(works: Sequence[Work]) -> list[str]:
     """List the files and modules of which there is something to do, each once."""
-    from gradcheck_cli.implementation.finding.find import split  # not before it is needed
+    from gradcheck_cli.implementation.loading.paths import split_spec  # not before it is needed
 
-    return list(dict.fromkeys(split(work.spec)[0] for work in works))
+    return list(dict.fromkeys(split_spec(work.spec)[0] for work in works))
 
 
 def _described(works: Sequence[Work], versions: dict[str, str]) -> dict[str, Any]:

@@ -221,9 +221,9 @@ def _sources(checked: Sequence[str]) -> Iterable[Path]:
 
 def _home(name: str) -> str:
     """Return the file, folder or module in what a user has typed for an implementation."""
-    from gradcheck_cli.implementation.finding.find import split
+    from gradcheck_cli.implementation.loading.paths import split_spec
 
-    return split(name)[0]
+    return split_spec(name)[0]
 
 
 def _open_special(path: Path, mode: int) -> int:

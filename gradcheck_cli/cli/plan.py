@@ -141,7 +141,7 @@ def _files_of(specs: tuple[str, ...], *, quiet: bool) -> list[str]:
     Raises:
         click.UsageError: there are none.
     """
-    from gradcheck_cli.implementation.finding.survey import files_in, left_out_of, unsearched
+    from gradcheck_cli.implementation.finding.folder import files_in, left_out_of, unsearched
 
     files = list(dict.fromkeys(file for spec in specs for file in files_in(spec)))
     below = {spec: pattern for spec in specs if (pattern := unsearched(spec, files))}
@@ -199,10 +199,10 @@ def _error(name: str, blamed: Blame, asked: Asked) -> CaseResult:
 
 def _remark(file: str, found: Survey, *, quiet: bool, verbose: bool) -> None:
     """Say on stderr what is not checked, and on request what the file printed."""
-    from gradcheck_cli.implementation.finding.folder import shortened
+    from gradcheck_cli.implementation.finding.folder import shorten
 
     if found.printed and verbose:
         click.echo(f"{clean(file)} printed, while it was loaded:\n{found.printed}", err=True)
     if found.others and not quiet:
         hint = f"; {found.command}" if found.command else ""
-        click.echo(clean(f"{file}: not checked: {shortened(found.others)} (no known layer){hint}"), err=True)
+        click.echo(clean(f"{file}: not checked: {shorten(found.others)} (no known layer){hint}"), err=True)

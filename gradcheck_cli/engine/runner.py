@@ -99,9 +99,9 @@ def guarded(spec: str, limits: Limits) -> GuardedProcess:
         limits: what it may take.
     """
     global _guard  # noqa: PLW0603  # one for a process
-    from gradcheck_cli.implementation.finding.find import split  # 30 ms, and not for what is built in
+    from gradcheck_cli.implementation.loading.paths import split_spec  # 30 ms, and not for what is built in
 
-    home, _ = split(spec)
+    home, _ = split_spec(spec)
     if _guard is None or _guard[0] != (home, limits):
         from gradcheck_cli.guard.originals import remember_originals
         from gradcheck_cli.guard.process import GuardedProcess  # 20 ms

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import io
-import os
 import warnings
 from dataclasses import dataclass, replace
 from enum import IntEnum
@@ -12,13 +11,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from gradcheck_cli.guard.state import keep_folder
 from gradcheck_cli.implementation.conventions.probe import probe_problems
 from gradcheck_cli.implementation.implementation import (
     Implementation,
     ImplementationError,
     NotExpressibleError,
 )
-from gradcheck_cli.implementation.loading.paths import current_folder
 from gradcheck_cli.implementation.outputs import pack_outputs
 from gradcheck_cli.implementation.seeding import generators_kept
 
@@ -163,11 +162,11 @@ def _packed(reading: Reading, problem: Problem) -> Implementation:
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
     """Let nothing be heard of what is tried, which is not what the user asked for, and change no folder."""
-    folder = current_folder()
-    with warnings.catch_warnings(), np.errstate(all="ignore"), contextlib.redirect_stderr(io.StringIO()):
+    with (
+        keep_folder(),
+        warnings.catch_warnings(),
+        np.errstate(all="ignore"),
+        contextlib.redirect_stderr(io.StringIO()),
+    ):
         warnings.simplefilter("ignore")
-        try:
-            yield
-        finally:
-            if folder and folder != current_folder():
-                os.chdir(folder)
+        yield
