@@ -8,9 +8,9 @@ from gradcheck_cli.layers.conv.geometry import (
     GAPS,
     ON_THE_PAD,
     ONE_WINDOW,
-    UNEVEN,
     WindowedCase,
     has_nonzero_gradient,
+    uneven,
     window_relations,
 )
 from gradcheck_cli.layers.conv.random_geometry import random_geometry
@@ -61,5 +61,5 @@ def convolution(case: type[ConvolutionCase], *, special_cases: tuple[Any, ...] =
         **imported("conv.faults", "faults"),
         **imported("conv.forward_faults", "forward_faults"),
     }
-    kinds = (*special_cases, UNEVEN, ONE_WINDOW, GAPS, ON_THE_PAD)
+    kinds = (*special_cases, uneven, ONE_WINDOW, GAPS, ON_THE_PAD)
     return Layer(case=case, special_cases=kinds, **{**shared, **declared})

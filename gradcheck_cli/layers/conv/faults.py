@@ -13,6 +13,7 @@ from gradcheck_cli.layers.conv.crops import crops, formulas
 from gradcheck_cli.layers.conv.displaced import displaced_windows, too_few_windows
 from gradcheck_cli.layers.conv.images import Images, only
 from gradcheck_cli.layers.conv.naive import places
+from gradcheck_cli.layers.framework.axes import FILTER
 from gradcheck_cli.layers.framework.fault import Fault
 from gradcheck_cli.layers.framework.reshapes import mistaken
 
@@ -35,7 +36,7 @@ def faults(case: ConvolutionCase, problem: Problem) -> Iterator[Fault]:
     more common one comes first.
     """
     images, axes = Images(case.as_conv, case.spatial), problem.axes
-    channels_meet = case.as_conv.groups == 1
+    channels_meet = FILTER in axes["w"] and case.as_conv.groups == 1
     for fault in itertools.chain(
         crops(images),
         turned_kernels(images.backward, axes["w"], _ONCE),

@@ -73,7 +73,7 @@ def _kernels(case: ConvolutionCase, images: Images, inputs: Mapping[str, Array])
     """Yield products with another kernel, and sums without the bias."""
     for code, words, turn in kernel_turns(case.axes["w"]):
         w = turn(inputs["w"])
-        if w.shape == inputs["w"].shape:
+        if w.shape == inputs["w"].shape and (w != inputs["w"]).any():
             yield code, f"In {{names}} {words}.", _KEEP, images.forward({**inputs, "w": w})
     without = images.forward({**inputs, "b": np.zeros_like(inputs["b"])})
     yield "bias-missing", "The bias is left out of {names}.", "Add b[f] to every element of filter f.", without

@@ -92,13 +92,17 @@ def _all(kind: Callable[[Windows], bool]) -> Callable[[WindowedCase], bool]:
     return lambda case: all(map(kind, case.windows))
 
 
-#: Kinds of geometry on which faults depend: rows that no window sees; one window; windows that overlap, that leave
-#: gaps, and that lie on the pad.
-UNEVEN = _all(lambda w: w.unseen > 0)
-ONE_WINDOW = _all(lambda w: w.total == 1)
+#: Kinds of geometry on which faults depend: a window as large as the image; windows that overlap, that leave gaps, and
+#: that lie on the pad; rows or columns that no window sees.
+ONE_WINDOW = _all(lambda w: w.kernel == w.size)
 OVERLAPS = _all(lambda w: w.stride < w.kernel)
 GAPS = _all(lambda w: w.stride > w.kernel)
 ON_THE_PAD = _all(lambda w: w.pad >= w.kernel)
+
+
+def uneven(case: WindowedCase) -> bool:
+    """Tell whether some rows or columns are seen by no window."""
+    return any(w.unseen for w in case.windows)
 
 
 def different_sizes(case: WindowedCase) -> bool:

@@ -13,10 +13,10 @@ from gradcheck_cli.layers.conv.geometry import (
     GAPS,
     ONE_WINDOW,
     OVERLAPS,
-    UNEVEN,
     WindowedCase,
     Windows,
     different_kernels,
+    uneven,
     window_relations,
 )
 from gradcheck_cli.layers.conv.random_geometry import random_geometry
@@ -153,7 +153,7 @@ def pooling(
             *((3, 5, 6, 3, 3, 1), (3, 8, 12, 4, 4, 4), (3, 5, 8, 2, 2, 3)),
         ),
         random=partial(random_geometry, names={"pool_height": "HH", "pool_width": "WW"}),
-        special_cases=(different_kernels, OVERLAPS, GAPS, UNEVEN, ONE_WINDOW),
+        special_cases=(different_kernels, OVERLAPS, GAPS, uneven, ONE_WINDOW),
         faults=all_faults,
         **declared,
     )
