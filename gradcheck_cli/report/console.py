@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING, TextIO
 from rich.console import Console
 
 if TYPE_CHECKING:
-    from gradcheck_cli.report.report import Look
+    from gradcheck_cli.report.formats import DisplayOptions
 
 
-def make_console(stream: TextIO, look: Look) -> Console:
-    """Make a console in which nothing is markup, and colour is what `look` says."""
+def make_console(stream: TextIO, options: DisplayOptions) -> Console:
+    """Make a console in which nothing is markup, and colour is what `options` say."""
     return Console(
         file=stream,
-        width=look.width,
-        force_terminal=look.color,
-        no_color=not look.color,
-        color_system="standard" if look.color else None,
+        width=options.width,
+        force_terminal=options.color,
+        no_color=not options.color,
+        color_system="standard" if options.color else None,
         highlight=False,
         markup=False,
         emoji=False,

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 from gradcheck_cli.results.result import Verdict
 
 if TYPE_CHECKING:
-    from gradcheck_cli.report.report import Look
+    from gradcheck_cli.report.formats import DisplayOptions
     from gradcheck_cli.results.result import ArrayResult, CaseResult, Run, Summary
 
 SCHEMA_VERSION = 1
@@ -26,13 +26,13 @@ def schema() -> str:
 class JsonReport:
     """Collects results, and writes one object when the run is over."""
 
-    def __init__(self, run: Run, stream: TextIO) -> None:
+    def __init__(self, run: Run, stream: TextIO, options: DisplayOptions) -> None:  # noqa: ARG002
         self._run = run
         self._stream = stream
         self._results: list[dict[str, Any]] = []
 
-    def case(self, result: CaseResult) -> None:
-        """Take in one result."""
+    def add(self, result: CaseResult) -> None:
+        """Add one result."""
         self._results.append(encode(result))
 
     def finish(self, summary: Summary) -> None:
@@ -55,11 +55,6 @@ class JsonReport:
         }
         json.dump(strict(report), self._stream, indent=2, allow_nan=False)
         self._stream.write("\n")
-
-
-def make(run: Run, stream: TextIO, look: Look) -> JsonReport:  # noqa: ARG001  # data has no look
-    """Make a report that writes JSON to `stream`."""
-    return JsonReport(run, stream)
 
 
 def encode(result: CaseResult) -> dict[str, Any]:

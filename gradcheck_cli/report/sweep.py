@@ -13,8 +13,8 @@ from gradcheck_cli.results.result import Verdict
 from gradcheck_cli.results.step_sweep import STEPS, ErrorSource
 
 if TYPE_CHECKING:
-    from gradcheck_cli.report.report import Look
-    from gradcheck_cli.results.result import CaseResult
+    from gradcheck_cli.report.formats import DisplayOptions
+    from gradcheck_cli.results.result import CaseResult, Run, Summary
     from gradcheck_cli.results.step_sweep import StepError, Sweep
 
 #: The step of most notebooks, which the closing sentence is about.
@@ -44,14 +44,15 @@ _STEP_WIDTH, _WIDE, _NARROW = 8, 30, 24
 class SweepReport:
     """Prints each sweep as it comes."""
 
-    def __init__(self, stream: TextIO, look: Look) -> None:
-        self._console = make_console(stream, look)
-        self._look = look
+    def __init__(self, run: Run, stream: TextIO, options: DisplayOptions) -> None:  # noqa: ARG002
+        self._console = make_console(stream, options)
+        self._stream = stream
+        self._options = options
         self._said_something = False
 
-    def sweep(self, result: CaseResult) -> None:
+    def add(self, result: CaseResult) -> None:
         """Print a sweep: one line if quiet, else the whole of it."""
-        if self._look.quiet:
+        if self._options.quiet:
             said = sentence(result) if result.sweeps else f"{_word(result.verdict)}{result.reason}"
             self._print(f"{result.implementation} {result.case.label()} {result.case.dtype}: {said}")
             return
@@ -72,13 +73,16 @@ class SweepReport:
                 self._print(note, "dim")
             self._print(sentence(result), "bold")
 
+    def finish(self, summary: Summary) -> None:
+        """Do nothing: all is printed."""
+
     def _tables(self, result: CaseResult) -> list[Table]:
         """Make as few tables as hold all gradients side by side."""
         names, room = list(result.sweeps), self._console.width - _STEP_WIDTH
         wide = room >= _WIDE * min(len(names), 3)
         count = max(1, room // (_WIDE if wide else _NARROW))
         groups = [names[start : start + count] for start in range(0, len(names), count)]
-        shown = STEPS if self._look.verbose else STEPS[::2]
+        shown = STEPS if self._options.verbose else STEPS[::2]
         return [_table({name: result.sweeps[name] for name in group}, shown, wide=wide) for group in groups]
 
     def _print(self, line: str, style: str = "default") -> None:

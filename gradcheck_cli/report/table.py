@@ -17,9 +17,7 @@ from gradcheck_cli.report.words import STYLES, word
 from gradcheck_cli.results.result import Verdict
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
-    from gradcheck_cli.report.report import Look
+    from gradcheck_cli.report.formats import DisplayOptions
     from gradcheck_cli.results.result import ArrayResult, CaseResult, Run, SmallestFailure, Summary
 
 _COUNTED = {
@@ -40,10 +38,10 @@ _DIGITS = 6
 class TableReport:
     """Prints a line for each case as it comes; stories and the summary at the end."""
 
-    def __init__(self, run: Run, console: Console, look: Look) -> None:
+    def __init__(self, run: Run, stream: TextIO, options: DisplayOptions) -> None:
         self._run = run
-        self._console = console
-        self._look = look
+        self._console = make_console(stream, options)
+        self._options = options
         self._stories: list[CaseResult] = []
         self._skipped = Skipped()
         self._remarks: Counter[str] = Counter()  #: on cases that passed
@@ -53,7 +51,7 @@ class TableReport:
         self._implementation: str | None = None
         self._said_something = False
 
-    def case(self, result: CaseResult) -> None:
+    def add(self, result: CaseResult) -> None:
         """Print a case in one line; keep it if there is more to say."""
         if result.smallest is None:
             self._grades.add(result)
@@ -65,11 +63,11 @@ class TableReport:
             self._raised.append({diagnosis.code for diagnosis in result.diagnosis})
         if result.verdict is Verdict.PASS:
             self._remarks.update(diagnosis.text for diagnosis in result.diagnosis)
-        if self._look.quiet or self._look.show in ("worst", "grades"):
+        if self._options.quiet or self._options.show in ("worst", "grades"):
             return
         failed = result.verdict not in (Verdict.PASS, Verdict.SKIP)
-        told = self._look.show == "all" or (failed and self._run.shows(result))
-        if self._look.verbose:
+        told = self._options.show == "all" or (failed and self._run.shows(result))
+        if self._options.verbose:
             if told:
                 self._story(result)
             return
@@ -80,13 +78,13 @@ class TableReport:
 
     def finish(self, summary: Summary) -> None:
         """Print what is left to tell, and the summary; if quiet, a line for each implementation."""
-        if self._look.quiet:
+        if self._options.quiet:
             for line in self._grades.lines():
                 self._console.print(line, soft_wrap=True)
             if summary.cut_short or not len(self._grades):
                 self._console.print(self._summary(summary), soft_wrap=True)
             return
-        if self._look.show == "worst" and self._worst is not None:
+        if self._options.show == "worst" and self._worst is not None:
             self._stories = [self._worst]
         for result in self._stories:
             self._story(result)
@@ -126,7 +124,7 @@ class TableReport:
         self._gap()
         title = Text(f"{word(result.verdict)} ", style=STYLES[result.verdict])
         self._console.print(title.append(result.implementation, style="bold default"), soft_wrap=True)
-        if result.understood and (result.implementation != self._implementation or self._look.verbose):
+        if result.understood and (result.implementation != self._implementation or self._options.verbose):
             self._console.print(Text(f"understood as {result.understood}", style="dim"))
         self._implementation = result.implementation
         case = result.case
@@ -145,7 +143,7 @@ class TableReport:
         self._pictures(rows)
         if rows and result.verdict is not Verdict.ERROR:
             self._console.print(self._table(rows))
-        if self._look.verbose:
+        if self._options.verbose:
             if result.duties:
                 self._print(f"duties: {_duties(result)}", style="default")
             for row in rows:
@@ -220,11 +218,6 @@ class TableReport:
     def _print(self, line: str, style: str) -> None:
         """Print a line as it is: nothing in it is markup, and a terminal wraps it, so that it can be copied."""
         self._console.print(Text(line, style=style), soft_wrap=True)
-
-
-def make(run: Run, stream: TextIO, look: Look) -> TableReport:
-    """Make a report that prints tables to `stream`."""
-    return TableReport(run, make_console(stream, look), look)
 
 
 def _cells(row: ArrayResult, *, wide: bool) -> list[Text | str]:
