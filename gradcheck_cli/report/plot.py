@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from gradcheck_cli.numeric.arrays import epsilon
-from gradcheck_cli.report.sweep import HABITUAL, chosen, figure
+from gradcheck_cli.report.sweep import HABITUAL, chosen, step_text
 from gradcheck_cli.results.result import Verdict
 from gradcheck_cli.results.step_sweep import ErrorSource
 
@@ -107,7 +107,7 @@ def _frame(axes: Axes, result: CaseResult) -> None:
     axes.set_ylabel("largest error of a central difference,\nas a share of the gradient's scale")
     axes.axvline(HABITUAL, color=_GREY, linewidth=1, alpha=0.5)
     axes.annotate(
-        f"h = {figure(HABITUAL)}",
+        f"h = {step_text(HABITUAL)}",
         (HABITUAL, 1),
         xycoords=("data", "axes fraction"),
         xytext=(4, 0),

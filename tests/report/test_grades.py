@@ -8,9 +8,9 @@ from dataclasses import replace
 import pytest
 
 from gradcheck_cli import CaseResult, Verdict
-from gradcheck_cli.report.console import make_console
 from gradcheck_cli.report.formats import DisplayOptions
 from gradcheck_cli.report.grades import Grades
+from gradcheck_cli.report.style import make_console
 from gradcheck_cli.results.result import Diagnosis
 from tests.report.test_table import DB, DX, PASSED, made
 

@@ -9,7 +9,7 @@ import pytest
 
 from gradcheck_cli import ConvCase, Verdict
 from gradcheck_cli.report.formats import DisplayOptions
-from gradcheck_cli.report.sweep import SweepReport, figure, sentence
+from gradcheck_cli.report.sweep import SweepReport, sentence, step_text
 from gradcheck_cli.results.result import CaseResult, Run
 from gradcheck_cli.results.step_sweep import STEPS, ErrorSource, StepError, Sweep
 
@@ -172,4 +172,4 @@ def test_the_sentence_is_about_the_worst_gradient() -> None:
     ("step", "text"), [(64, "64"), (1, "1"), (1e-1, "1e-1"), (1e-12, "1e-12"), (10**-0.5, "3.2e-1"), (2**-6, "1.6e-2")]
 )
 def test_steps_are_written_as_people_do(step: float, text: str) -> None:
-    assert figure(step) == text
+    assert step_text(step) == text
