@@ -77,7 +77,7 @@ def _may_be_source(path: str, checked: Sequence[str]) -> bool:
 
 def _sources(checked: Sequence[str]) -> Iterator[Path]:
     """Yield the files of implementations: those that are named, and what they import from around them."""
-    from gradcheck_cli.implementation.source import sources  # only where an output may be one of them
+    from gradcheck_cli.implementation.loading.source import sources  # only where an output may be one of them
 
     for name in checked:
         yield Path(_home(name))
@@ -86,6 +86,6 @@ def _sources(checked: Sequence[str]) -> Iterator[Path]:
 
 def _home(name: str) -> str:
     """Return the file, folder or module in the name of an implementation."""
-    from gradcheck_cli.implementation.find import split  # 30 ms
+    from gradcheck_cli.implementation.finding.find import split  # 30 ms
 
     return split(name)[0]

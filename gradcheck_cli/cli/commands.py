@@ -30,7 +30,10 @@ _OF_CHECKS = {
 #: Flags that belong to the command `sweep`, the first of them until version 0.1.
 _OF_SWEEPS = ("--step-sweep", "--plot")
 
-_HELP = {"help_option_names": ["-h", "--help"]}
+_SETTINGS: dict[str, Any] = {
+    "epilog": "Exit codes: 0 passed, 1 wrong or raised, 2 usage, 3 undecided, 4 checker bug, 130 interrupted.",
+    "context_settings": {"help_option_names": ["-h", "--help"]},
+}
 
 
 class CheckCommand(click.Command):
@@ -73,66 +76,39 @@ class _FilesCommand(CheckCommand):
 def layer_command(name: str, layer_name: str) -> click.Command:
     """Make the command `name`, which checks a layer."""
     layer = LAYERS[layer_name]
-    return CheckCommand(
-        name,
-        callback=partial(_run, layer),
-        params=[
-            click.Argument(["implementations"], nargs=-1, metavar="[IMPLEMENTATION]..."),
-            *geometry_flags(layer),
-            *request_flags(Request, FORMATS),
-            _version_flag(layer.command.split()[0]),
-        ],
-        help=(
-            f"Check the backward pass of {layer.indefinite} against numerical derivatives of its forward pass.\n\n"
-            f"{_implementations(layer)}; several are checked one after the other.\n\n"
-            "With no geometry flag a standard set of small geometries is tried; with any, the product of what the "
-            "flags say; with --fuzz, random ones on top of what they say."
-        ),
-        epilog=_EPILOG,
-        context_settings=_HELP,
+    text = (
+        f"Check the backward pass of {layer.title_with_article} against numerical derivatives of its forward pass."
+        f"\n\n{_implementations(layer)}; several are checked one after the other.\n\n"
+        "With no geometry flag a standard set of small geometries is tried; with any, the product of what the flags "
+        "say; with --fuzz, random ones on top of what they say."
     )
+    flags = [*geometry_flags(layer), *request_flags(Request, FORMATS)]
+    return CheckCommand(name, callback=partial(_run, layer), params=_parameters(layer, flags), help=text, **_SETTINGS)
 
 
 def sweep_command(name: str, layer_name: str) -> click.Command:
     """Make the command `name`, which sweeps the step of plain differences of a layer."""
     layer = LAYERS[layer_name]
-    return CheckCommand(
-        name,
-        callback=partial(_run, layer, sweep=True),
-        params=[
-            click.Argument(["implementations"], nargs=-1, metavar="[IMPLEMENTATION]..."),
-            *geometry_flags(layer),
-            *request_flags(Request, SWEEP_FORMATS, _OF_CHECKS),
-            _version_flag("gradcheck"),
-        ],
-        help=(
-            f"Show the error of plain central differences of {layer.indefinite} for each step h from 1 to 1e-12, and "
-            "the h that the checker chooses. Nothing is checked.\n\n"
-            f"{_implementations(layer)}. With no geometry flag the default geometry alone is tried."
-        ),
-        context_settings=_HELP,
+    text = (
+        f"Show the error of plain central differences of {layer.title_with_article} for each step h from 1 to 1e-12, "
+        "and the h that the checker chooses. Nothing is checked.\n\n"
+        f"{_implementations(layer)}.\n\nWith no geometry flag the default geometry alone is tried."
     )
+    flags = [*geometry_flags(layer), *request_flags(Request, SWEEP_FORMATS, _OF_CHECKS)]
+    run = partial(_run, layer, sweep=True)
+    return CheckCommand(name, callback=run, params=_parameters(layer, flags), help=text, **_SETTINGS)
 
 
 def files_command(name: str) -> click.Command:
     """Make the command `name`, which checks all layers that files have."""
-    return _FilesCommand(
-        name,
-        callback=partial(_run, None),
-        params=[
-            click.Argument(["implementations"], nargs=-1, required=True, metavar="[FILE.py]..."),
-            *request_flags(Request, FORMATS, _OF_ONE_LAYER),
-            _version_flag("gradcheck"),
-        ],
-        help=(
-            "Find every layer in files, in the files of folders or in modules, and check each on its standard set.\n\n"
-            "Pairs of functions, classes and losses are found by their names, and where these leave open which layer "
-            "it is, by trying which one's reference they reproduce. What is of no known layer is listed on stderr.\n\n"
-            "FILE.py:forward,backward is that pair alone."
-        ),
-        epilog=_EPILOG,
-        context_settings=_HELP,
+    text = (
+        "Find every layer in files, in the files of folders or in modules, and check each on its standard set.\n\n"
+        "Pairs of functions, classes and losses are found by their names, and where these leave open which layer it "
+        "is, by trying which one's reference they reproduce. What is of no known layer is listed on stderr.\n\n"
+        "FILE.py:forward,backward is that pair alone."
     )
+    params = _parameters(None, request_flags(Request, FORMATS, _OF_ONE_LAYER))
+    return _FilesCommand(name, callback=partial(_run, None), params=params, help=text, **_SETTINGS)
 
 
 @click.command("schema", help="Print the JSON Schema of --json and --format json.")
@@ -143,7 +119,11 @@ def schema_command() -> None:
     click.echo(schema(), nl=False)
 
 
-_EPILOG = "Exit codes: 0 passed, 1 wrong or raised, 2 usage, 3 undecided, 4 checker bug, 130 interrupted."
+def _parameters(layer: Layer | None, flags: list[Flag]) -> list[click.Parameter]:
+    """Return the parameters of a command: implementations, which files must be given for, flags and --version."""
+    metavar = "[IMPLEMENTATION]..." if layer else "[FILE.py]..."
+    argument = click.Argument(["implementations"], nargs=-1, required=layer is None, metavar=metavar)
+    return [argument, *flags, _version_flag(layer.command.split()[0] if layer else "gradcheck")]
 
 
 def _implementations(layer: Layer) -> str:

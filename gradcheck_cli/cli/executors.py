@@ -63,7 +63,7 @@ def _cluster(address: str, plan: Plan) -> Crew:
     except ImportError as error:
         why = f"--dask {address} needs Dask's distributed, which is not there: pip install 'convcheck[dask]'"
         raise click.UsageError(why) from error
-    from gradcheck_cli.implementation.source import sources  # only what leaves this machine needs it
+    from gradcheck_cli.implementation.loading.source import sources  # only what leaves this machine needs it
 
     files: dict[Path, bytes] = {}
     for home in plan.homes():

@@ -11,10 +11,10 @@ from gradcheck_cli.cli.plan import Assignment, make_cases, make_plan, make_work,
 from gradcheck_cli.engine.interrupts import interruptible
 from gradcheck_cli.engine.sanitize import sanitized
 from gradcheck_cli.engine.survey import survey
-from gradcheck_cli.implementation.folder import shortened
+from gradcheck_cli.implementation.finding.folder import shortened
+from gradcheck_cli.implementation.finding.survey import files_in, left_out_of, unsearched
 from gradcheck_cli.implementation.implementation import ImplementationNotFoundError
-from gradcheck_cli.implementation.load import NothingToCheckError
-from gradcheck_cli.implementation.survey import files_in, left_out_of, unsearched
+from gradcheck_cli.implementation.loading.load import NothingToCheckError
 from gradcheck_cli.layers import LAYERS, TITLES
 from gradcheck_cli.layers.framework.case import NoCase
 from gradcheck_cli.results.result import CaseResult, Verdict

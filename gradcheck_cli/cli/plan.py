@@ -53,7 +53,7 @@ class Plan:
 
     def homes(self) -> list[str]:
         """The files and modules of the implementations, each once."""
-        from gradcheck_cli.implementation.find import split  # 30 ms
+        from gradcheck_cli.implementation.finding.find import split  # 30 ms
 
         return list(dict.fromkeys(split(work.spec)[0] for work in self.works))
 

@@ -72,7 +72,7 @@ class ResultsFile:
 
 def _description(plan: Plan, versions: Mapping[str, str]) -> dict[str, Any]:
     """Return what results depend on beside the case: a run with another description cannot be resumed."""
-    from gradcheck_cli.implementation.source import digest, sources  # only --resume asks
+    from gradcheck_cli.implementation.loading.source import digest, sources  # only --resume asks
 
     settings, limits = plan.works[0].settings, plan.works[0].limits
     code = {home: sources(home, settings.adapter) for home in plan.homes()}
