@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from gradcheck_cli.checks.picture import draw
 from gradcheck_cli.checks.where import place, where
+from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.implementation.implementation import Misshapen
 from gradcheck_cli.numeric.arrays import epsilon
 from gradcheck_cli.numeric.estimate import Estimate
@@ -30,7 +30,7 @@ SCALE_FLOOR = 0.25
 Expected = Estimate
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Subject:
     """The array under test, and what is known of it before its numbers."""
 

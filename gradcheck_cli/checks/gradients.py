@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from gradcheck_cli.checks.comparison import Subject, compare, flaw, noisy, unravel, without_numbers
 from gradcheck_cli.checks.where import place
+from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.implementation.implementation import ImplementationError
 from gradcheck_cli.numeric.arrays import epsilon, working_dtype
 from gradcheck_cli.numeric.black_box import Evaluation
@@ -41,7 +42,7 @@ def resolution(rounding: float) -> float:
     return min(_RESOLUTION * rounding, _COARSEST)
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Gradients:
     """The verdicts on the gradients of an implementation, and what differentiating its forward has shown."""
 

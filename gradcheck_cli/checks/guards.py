@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,6 +10,7 @@ import numpy as np
 from gradcheck_cli.checks.comparison import Subject, compare
 from gradcheck_cli.checks.forward import expected_output
 from gradcheck_cli.checks.reference import expected_gradient, reference_gradients, subject_of
+from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.results.result import Diagnosis, Verdict
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from gradcheck_cli.results.result import ArrayResult
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class GuardedForward:
     """A forward that is the reference with a guard."""
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from gradcheck_cli.cli.cases import make_cases, part
+from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.engine.interrupts import interruptible
 from gradcheck_cli.engine.runner import SWEEP, Task, Work
 from gradcheck_cli.engine.sanitize import sanitized
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from gradcheck_cli.layers.framework.layer import Layer
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Asked:
     """What the flags that all layers share say of each work."""
 
@@ -43,7 +44,7 @@ class Asked:
     shard: tuple[int, int] | None
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Part:
     """One implementation and its cases."""
 
@@ -52,7 +53,7 @@ class Part:
     cases: Cases  #: those that --shard leaves
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Plan:
     """What is to be done, in this order, and what is known before that."""
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 import numpy as np
 
 from gradcheck_cli.checks.check import check_case, failed_case
+from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.engine.sanitize import sanitized
 from gradcheck_cli.implementation.plain import plain
 from gradcheck_cli.layers import LAYERS
@@ -29,7 +30,7 @@ Result = TypeVar("Result", bound="CaseResult | StepSweep")
 Result_co = TypeVar("Result_co", bound="CaseResult | StepSweep", covariant=True)
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Task(Generic[Result]):
     """What is done with each case."""
 
@@ -70,7 +71,7 @@ class Runner(Protocol[Result_co]):
         """Do the task with one case. An implementation that cannot be found is an error of the case."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Work(Generic[Result]):
     """What is to be done with the cases of one implementation. It can be pickled, and sent to another process."""
 

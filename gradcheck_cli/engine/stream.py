@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import partial
 from threading import Event
 from typing import TYPE_CHECKING, Generic, Protocol
 
+from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.engine.here import Done
 from gradcheck_cli.engine.runner import Result, do, failed
 
@@ -51,7 +52,7 @@ def _nothing() -> None:
     """Have nothing to take in."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Crew:
     """Who computes, and in which portions it is asked to."""
 
@@ -62,7 +63,7 @@ class Crew:
     collect: Callable[[], None] = _nothing  #: takes in what is finished and was not asked for yet, without waiting
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class _Batch(Generic[Result]):
     """Some cases of one implementation, and what will come of them."""
 

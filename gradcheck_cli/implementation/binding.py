@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from itertools import product
 from typing import TYPE_CHECKING, Any, assert_never
 
+from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.implementation.implementation import ImplementationError, NotExpressibleError, call, name_of
 from gradcheck_cli.implementation.signature import signature_of
 from gradcheck_cli.implementation.slots import MisfitError, SlotKind, parameters_of, written
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 _LEFT_OUT = object()
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Reading:
     """One way to fill the slots: the forms of the arguments, and whether pairs are always passed as such."""
 
@@ -37,7 +38,7 @@ class Reading:
         return ", ".join(said)
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Filled:
     """Arguments for a call."""
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.implementation.candidates import pass_of
 from gradcheck_cli.implementation.paths import read_source, why_unreadable
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 _LISTED = 8
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Definitions:
     """The names of functions and classes that a file defines, even one that is no Python."""
 
@@ -30,7 +30,7 @@ class Definitions:
         return any(pass_of(name)[1] == "backward" for name in (*self.outermost, *self.inner))
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Contents:
     """What is done with the Python files of a folder."""
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.guard.clock import begin_call, end_call, in_guarded_process
 from gradcheck_cli.text.clean import clean, object_name, text_of, type_name
 
@@ -56,7 +57,7 @@ class Written(dict[str, object]):
 Written.__name__ = Written.__qualname__ = "dict"  # as errors of user code call it
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Implementation:
     """Forward and backward of a layer, in the form that the checks call."""
 

@@ -11,11 +11,11 @@ import shlex
 import sys
 import zlib
 from contextlib import contextmanager, redirect_stdout
-from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
 
+from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.guard.clock import pass_on_interrupt
 from gradcheck_cli.guard.frames import user_stack
 from gradcheck_cli.implementation.dated import remedy
@@ -41,7 +41,7 @@ class NothingToCheckError(ImplementationNotFoundError):
     """A file has nothing that can be checked without further information."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Loaded:
     """A module, and under which name the user knows it."""
 

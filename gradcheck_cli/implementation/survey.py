@@ -10,10 +10,10 @@ from __future__ import annotations
 import inspect
 import itertools
 import re
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.implementation.candidates import (
     Candidate,
     has_passes,
@@ -59,7 +59,7 @@ _LISTED = 4
 ACCEPTED = "give FILE.py, a package's folder or package.module"
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Offer:
     """A pair of functions, a loss or a class."""
 
@@ -70,7 +70,7 @@ class Offer:
     arguments: tuple[str, ...] = ()  #: what the first pass must be given, in its own names
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Inventory:
     """What a file has."""
 
@@ -79,7 +79,7 @@ class Inventory:
     others: tuple[str, ...]  #: what else can be called
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Found:
     """What an offer turned out to be."""
 

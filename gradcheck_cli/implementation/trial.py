@@ -6,13 +6,13 @@ import contextlib
 import io
 import os
 import warnings
-from dataclasses import dataclass
 from enum import IntEnum
 from functools import cache
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.implementation.implementation import Implementation, ImplementationError, NotExpressibleError
 from gradcheck_cli.implementation.packing import packed
 from gradcheck_cli.implementation.paths import current_folder
@@ -40,7 +40,7 @@ class Fit(IntEnum):
     REPRODUCES = 4  #: in all that it can express
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Tried:
     """The best reading of one piece of code."""
 

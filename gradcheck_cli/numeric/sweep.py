@@ -6,12 +6,12 @@ elements, nothing extrapolated. Its error is measured by comparison with an esti
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.numeric.black_box import BlackBox, Evaluation
 from gradcheck_cli.numeric.colored import ColoredScheme
 from gradcheck_cli.numeric.dense import DenseScheme
@@ -41,7 +41,7 @@ class ErrorSource(StrEnum):
     UNDEFINED = "undefined"  #: f is not finite there
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class StepError:
     """The error of plain central differences with one step."""
 
@@ -51,7 +51,7 @@ class StepError:
     slope: float | None  #: of log error against log h, fitted to neighbours with the same source
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Sweep:
     """The errors of plain differences in one array, step by step, and the estimate that they are measured by."""
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Protocol, TextIO, cast
+
+from gradcheck_cli.data.frozen import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 FORMATS = {"table": "table", "json": "json"}
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Look:
     """How much of a run a report for people shows, and in which dress."""
 

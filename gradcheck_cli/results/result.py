@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.text.names import join_names
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ class Verdict(StrEnum):
         return next((verdict for verdict in ranking if verdict in found), cls.SKIP)
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Worst:
     """The element furthest beyond its tolerance, or nearest to it."""
 
@@ -47,7 +48,7 @@ class Worst:
     error_bound: float  #: how far `numeric` may be from the truth, in its own units
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Wrong:
     """How many elements are wrong, and where."""
 
@@ -56,7 +57,7 @@ class Wrong:
     where: str | None  #: in the array's own terms, where there is a short way to say it
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Arrays:
     """The elements behind an `ArrayResult`, kept on request."""
 
@@ -65,7 +66,7 @@ class Arrays:
     error_bound: Array
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Picture:
     """How wrong an array is, over the last two axes of the slice that holds its worst element."""
 
@@ -74,7 +75,7 @@ class Picture:
     block: tuple[int, int]  #: elements, down and across, that each level stands for: that of the worst among them
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class ArrayResult:
     """One array held against what it should be: a gradient, or the output of forward.
 
@@ -100,7 +101,7 @@ class ArrayResult:
     picture: Picture | None = field(default=None, repr=False, compare=False)  #: where it is wrong in part
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Duty:
     """What came of one of the things that a backward pass owes beside the right numbers."""
 
@@ -108,7 +109,7 @@ class Duty:
     reason: str | None  #: None only on a pass
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Diagnosis:
     """A cause that was tried against the numbers and fits."""
 
@@ -116,7 +117,7 @@ class Diagnosis:
     text: str
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Smallest:
     """What a case stands for that was found by shrinking a random one."""
 
@@ -124,7 +125,7 @@ class Smallest:
     note: str | None  #: why there may be a smaller one
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class CaseResult:
     """One case of one implementation."""
 
@@ -184,7 +185,7 @@ def _once(reasons: list[str]) -> tuple[str, ...]:
     return f"{join_names(missing)} are missing: nothing was returned in their place", *filter(None, rest)
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Run:
     """What is about to be checked, as far as it is known before the first result."""
 
@@ -201,7 +202,7 @@ class Run:
         return not self.random or result.smallest is not None or result.verdict in (Verdict.PASS, Verdict.SKIP)
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Summary:
     """What a run came to. Smallest cases do not count: they were not drawn."""
 

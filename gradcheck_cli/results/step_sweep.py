@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
+
+from gradcheck_cli.data.frozen import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -13,7 +15,7 @@ if TYPE_CHECKING:
     from gradcheck_cli.results.result import Verdict
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class StepSweep:
     """What plain central differences of one implementation's forward reach in one case, step by step."""
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from gradcheck_cli.checks.comparison import Expected, judge_elements
+from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.numeric.arrays import epsilon, working_dtype
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ ENOUGH_BITS = 24.0
 _OWN_ROUNDINGS = 4.0
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Explanation:
     """A cause, in sentences about {names}, which {be} as they are."""
 
@@ -43,7 +44,7 @@ class Explanation:
     remedy: str
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Hypothesis:
     """An explanation, and for each failing gradient that it explains what it predicts of that gradient in other cases.
 
@@ -55,7 +56,7 @@ class Hypothesis:
     predictions: Mapping[str, Prediction | None]
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Evidence:
     """A case in which something is wrong. Arrays are named after the input, and in the working dtype."""
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from gradcheck_cli.checks.diagnosis.further import FurtherCase
+from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.layers.conv.naive import both
 from gradcheck_cli.results.result import Diagnosis
 
@@ -112,7 +113,7 @@ def _read(text: str) -> Shape:
     return tuple(int(number) for number in re.findall(r"\d+", text))
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class _Near:
     """A case that differs from another in one respect, and what it means if the code does not raise there."""
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.implementation.binding import (
     Filled,
     Reading,
@@ -63,7 +64,7 @@ class _Memory:
     parameters: Mapping[str, object] | None
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class _Functions:
     """Two functions, and one way to understand them."""
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
+from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.implementation.binding import Filled, Reading, fill, fills_context, shares_context
 from gradcheck_cli.implementation.context import Context, output_and_cache
 from gradcheck_cli.implementation.conventions.pair import without_nones
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
     from gradcheck_cli.numeric.arrays import Array
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Kind:
     """What a class's signatures say."""
 
@@ -68,7 +69,7 @@ class _Memory:
     parameters: Mapping[str, object] | None
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Way:
     """One way to understand a class: how it is made, and how its arrays lie."""
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.layers.conv.fast import conv_backward_fast, conv_forward_fast
 from gradcheck_cli.layers.conv.naive import both, conv_backward_naive, conv_forward_naive
 from gradcheck_cli.layers.conv.random_geometry import CORNERS, has_nonzero_gradient, random_geometry
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 AXES = declare(x="N C H W", w="F C HH WW", b="F", out="N F H' W'")
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class ConvCase(Case):
     """A geometry of convolution: x (N, C, H, W), w (F, C / groups, HH, WW), b (F,), out (N, F, H', W').
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.layers.conv.conv import ConvCase, plain, spoken
 from gradcheck_cli.layers.conv.fast import gather
 from gradcheck_cli.layers.conv.naive import both, padded
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     Param = dict[str, Any]
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class ConvTransposeCase(Case):
     """A geometry: x (N, C, H, W), w (C, F, HH, WW), b (F,), out (N, F, H', W').
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.layers.conv.conv import ConvCase, image_relations, plain, spoken
 from gradcheck_cli.layers.conv.conv import standard as convolutions
 from gradcheck_cli.layers.conv.fast import conv_backward_fast, conv_forward_fast
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     Param = Mapping[str, Any]
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class DepthwiseConvCase(Case):
     """A geometry: x (N, C, H, W), w (C, HH, WW), b (C,), out (N, C, H', W')."""
 

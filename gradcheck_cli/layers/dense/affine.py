@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
+from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.layers.framework.axes import FEATURE, SAMPLE, Axis, declare
 from gradcheck_cli.layers.framework.case import Case
 from gradcheck_cli.layers.framework.drawing import multiple
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     Inputs = Mapping[str, Array]
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class AffineCase(Case):
     """Sizes of an affine layer: x (N, D), w (D, M), b (M,), out (N, M)."""
 

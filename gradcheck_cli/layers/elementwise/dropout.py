@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.layers.elementwise.dropout_faults import faults, first_faults, forward_faults
 from gradcheck_cli.layers.elementwise.elementwise import ElementwiseCase, axes
 from gradcheck_cli.layers.framework.drawing import each_for_itself
@@ -31,7 +32,7 @@ _CHANCE = 1e-9
 _WRONG = 2.0**-8
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class DropoutCase(ElementwiseCase):
     """Shape and settings of dropout: x and out of any shape."""
 

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.numeric.arrays import DTYPES
 
 if TYPE_CHECKING:
     from gradcheck_cli.layers.framework.parameter import Parameter
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Case:
     """One geometry, dtype and seed: everything that decides what is computed, and nothing else.
 
@@ -59,7 +60,7 @@ class Case:
         raise NotImplementedError
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class NoCase(Case):
     """What a result has in the place of a case where it did not come as far as to one."""
 

@@ -6,12 +6,12 @@ cases, checks and reports follow from what is said there. Layers do not know who
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.layers.framework.drawing import each_for_itself
 from gradcheck_cli.layers.registry import TITLES
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from gradcheck_cli.numeric.arrays import Array
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Layer:
     """A layer that can be checked.
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.layers.framework.axes import CLASS, declare
 from gradcheck_cli.layers.framework.case import Case
 from gradcheck_cli.layers.framework.layer import Layer
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 _KINK = 0.01
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class ScoresCase(Case):
     """Sizes of a loss: scores x (N, C), labels y (N,) from 0 to C - 1."""
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.layers.loss.cross_entropy import guards, overflows
 from gradcheck_cli.layers.loss.cross_entropy_faults import faults, loss_faults
 from gradcheck_cli.layers.loss.scores import ScoresCase, loss, of_label, picked
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from gradcheck_cli.numeric.arrays import Array
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class SoftmaxCase(ScoresCase):
     """Sizes of a loss: scores x (N, C), labels y (N,) from 0 to C - 1."""
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.layers.framework.axes import CHANNEL, COLUMN, ROW, declare
 from gradcheck_cli.layers.framework.case import Case
 from gradcheck_cli.layers.framework.coupling import EACH, group
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     Param = dict[str, Any]
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class GroupnormCase(Case):
     """Sizes and settings of group normalization: x and out (N, C, H, W), gamma and beta (C,)."""
 

@@ -7,11 +7,11 @@ variance. Where mean and variance are constants, dx = g / s.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.layers.framework.fault import Fault, ForwardFault
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ _FORWARD = "out = gamma (x - mean) / sqrt(var + eps) + beta."
 _USUAL_EPS = (1e-5, 1e-8)
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Normalization:
     """What tells one normalization from another."""
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.layers.conv.fast import gather
 from gradcheck_cli.layers.conv.random_geometry import random_geometry
 from gradcheck_cli.layers.framework.axes import COLUMN, OUT_COLUMN, OUT_ROW, ROW, declare
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     Backward = Callable[[Array, Any], Array]
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class PoolCase(Case):
     """A geometry of pooling: x (N, C, H, W), out (N, C, H', W')."""
 

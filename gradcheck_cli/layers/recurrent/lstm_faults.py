@@ -7,12 +7,13 @@ do = dnext_h tanh(next_c), dg = dc i and dprev_c = dc f, each gate's gradient go
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.layers.elementwise.slope_faults import sigmoid_slopes, tanh_slopes
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ _GATES = "di = dc g, df = dc prev_c, do = dnext_h tanh(next_c) and dg = dc i, ea
 _NAMES = ("i", "f", "o", "g")
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Parts:
     """What the backward pass of a step is put together from, (N, H) each; lists are in the order i, f, o, g."""
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.layers.framework.axes import FEATURE, HIDDEN, STEP, Axis, declare
 from gradcheck_cli.layers.framework.case import Case
 from gradcheck_cli.layers.framework.coupling import EACH, blocks
@@ -36,7 +36,7 @@ _GATE = Axis(name="gate column", index="j", size="4H")
 LARGEST_FOR_SLIPS = 500_000
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class StepCase(Case):
     """Sizes of one step: x (N, D), prev_h (N, H), Wx (D, gates H), Wh (H, gates H), b (gates H,)."""
 
@@ -51,14 +51,14 @@ class StepCase(Case):
         return " ".join(f"{name} {value}" for name, value in self.geometry.items())
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class SequenceCase(StepCase):
     """Sizes of a sequence: x (N, T, D), h0 (N, H), the same weights at each step, h (N, T, H)."""
 
     T: int = size(4, "steps")
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Recurrent:
     """A recurrent layer: its forward and backward pass, and what sets it apart from the others."""
 

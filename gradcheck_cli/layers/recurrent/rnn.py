@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
+from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.layers.recurrent.recurrent import Recurrent, SequenceCase, through_time
 from gradcheck_cli.layers.recurrent.rnn_faults import slips
 from gradcheck_cli.layers.recurrent.rnn_step import absolute, rnn_step_backward, rnn_step_forward
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from gradcheck_cli.numeric.arrays import Array
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class RnnCase(SequenceCase):
     """Sizes of a sequence: x (N, T, D), h0 (N, H), Wx (D, H), Wh (H, H), b (H,), h (N, T, H)."""
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 import numpy as np
 
+from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.layers.recurrent.recurrent import Recurrent, StepCase
 from gradcheck_cli.layers.recurrent.rnn_faults import slips
 
@@ -25,7 +25,7 @@ class Cache(NamedTuple):
     slope: Array  #: 1 - next_h^2
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class RnnStepCase(StepCase):
     """Sizes of one step: x (N, D), prev_h and next_h (N, H), Wx (D, H), Wh (H, H), b (H,)."""
 
