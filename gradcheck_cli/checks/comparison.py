@@ -13,7 +13,7 @@ from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.implementation.implementation import Misshapen
 from gradcheck_cli.numeric.arrays import epsilon
 from gradcheck_cli.numeric.estimate import Estimate
-from gradcheck_cli.results.result import MISSING, ArrayResult, Arrays, Verdict, Worst, Wrong
+from gradcheck_cli.results.result import MISSING, ArrayResult, Arrays, Verdict, WorstElement, WrongElements
 
 if TYPE_CHECKING:
     from gradcheck_cli.checks.settings import Settings
@@ -113,7 +113,7 @@ def compare(subject: Subject, expected: Expected, settings: Settings) -> ArrayRe
         verdict=verdict,
         reason=reason,
         index=unravel(found.worst, array.shape),
-        wrong=Wrong(count=int(found.wrong.sum()), of=array.size, where=described),
+        wrong=WrongElements(count=int(found.wrong.sum()), of=array.size, where=described),
         floor=_largest(found.allowed),
         picture=draw(found, array.shape),
         arrays=Arrays(analytic=analytic, numeric=expected.value, error_bound=expected.error_bound)
@@ -131,7 +131,7 @@ def with_numbers(
     verdict: Verdict,
     reason: str | None,
     index: tuple[int, ...],
-    wrong: Wrong,
+    wrong: WrongElements,
     floor: float,
     picture: Picture | None = None,
     arrays: Arrays | None = None,
@@ -150,7 +150,7 @@ def with_numbers(
         scaled_error=found.roundings,
         tolerance=settings.tolerance(subject.dtype),
         floor=floor,
-        worst=Worst(
+        worst=WorstElement(
             index=index,
             analytic=float(array[index]),
             numeric=float(expected.value.reshape(-1)[found.worst]),

@@ -10,7 +10,7 @@ import numpy as np
 from gradcheck_cli.checks.comparison import Subject, doubt, judge_elements, noisy, unravel, with_numbers
 from gradcheck_cli.checks.where import place
 from gradcheck_cli.numeric.rounding import root_mean_square
-from gradcheck_cli.results.result import Verdict, Wrong
+from gradcheck_cli.results.result import Verdict, WrongElements
 
 if TYPE_CHECKING:
     from gradcheck_cli.checks.comparison import Elements
@@ -46,10 +46,10 @@ def compare_projection(subject: Subject, projection: Projection, settings: Setti
 
 def _verdict(
     subject: Subject, projection: Projection, found: Elements, size: float, doubt: str
-) -> tuple[Verdict, str | None, Wrong]:
+) -> tuple[Verdict, str | None, WrongElements]:
     name, of = subject.name, int(np.prod(subject.shape))
     drawn, count = int(found.wrong[: projection.sampled].sum()), len(set(projection.elements[found.wrong].tolist()))
-    nothing = Wrong(count=0, of=of, where=None)
+    nothing = WrongElements(count=0, of=of, where=None)
     if count:
         where = _where(subject, projection, found, drawn)
         if 2 * drawn >= projection.sampled:
@@ -57,7 +57,7 @@ def _verdict(
         else:
             share = f"{count if projection.all_located else f'at least {count}'} of {of} elements"
         reason = f"{name} is wrong in {share}" + (f": {where}" if where else "")
-        return Verdict.FAIL, reason, Wrong(count=count, of=of, where=where)
+        return Verdict.FAIL, reason, WrongElements(count=count, of=of, where=where)
     if not projection.agrees:
         reason = f"{name} disagrees with derivatives along random directions, but in no single element that was found"
         return Verdict.INCONCLUSIVE, reason, nothing

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from gradcheck_cli.checks.comparison import dtype_name
 from gradcheck_cli.checks.forward import adopt_output_shape, check_forward
 from gradcheck_cli.checks.gradients import along, numeric_inputs, resolution
+from gradcheck_cli.checks.plain_differences import restrict, sweep
 from gradcheck_cli.implementation.implementation import ImplementationError
 from gradcheck_cli.implementation.packing import packed
 from gradcheck_cli.implementation.seeding import generators_kept
@@ -16,9 +17,8 @@ from gradcheck_cli.numeric.arrays import epsilon
 from gradcheck_cli.numeric.derivative import differentiate
 from gradcheck_cli.numeric.method import affordable, choose_method
 from gradcheck_cli.numeric.projected import sample_elements
-from gradcheck_cli.numeric.sweep import STEPS, restrict, sweep
-from gradcheck_cli.results.result import Verdict
-from gradcheck_cli.results.step_sweep import StepSweep
+from gradcheck_cli.results.result import CaseResult, Verdict
+from gradcheck_cli.results.step_sweep import STEPS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -28,15 +28,22 @@ if TYPE_CHECKING:
     from gradcheck_cli.layers.framework.case import Case
     from gradcheck_cli.layers.framework.problem import Problem
     from gradcheck_cli.numeric.arrays import Array
-    from gradcheck_cli.numeric.sweep import Sweep
+    from gradcheck_cli.results.step_sweep import Sweep
 
 
-def sweep_case(case: Case, implementation: Implementation, settings: Settings) -> StepSweep:
+def sweep_case(case: Case, implementation: Implementation, settings: Settings) -> CaseResult:
     """Compare plain central differences of forward, in the case's own dtype, with the checker's derivative.
 
     Backward is not called: it does not affect the error of a difference.
     """
-    blank = StepSweep(implementation=implementation.name, case=case, verdict=Verdict.SKIP, reason=case.impossible())
+    blank = CaseResult(
+        implementation=implementation.name,
+        layer=case.layer,
+        case=case,
+        verdict=Verdict.SKIP,
+        reason=case.impossible(),
+        warnings=implementation.warnings,
+    )
     if blank.reason:
         return blank
     problem = LAYERS[case.layer].problem(case)
@@ -45,8 +52,8 @@ def sweep_case(case: Case, implementation: Implementation, settings: Settings) -
 
 
 def _sweep_problem(
-    blank: StepSweep, problem: Problem, implementation: Implementation, case: Case, settings: Settings
-) -> StepSweep:
+    blank: CaseResult, problem: Problem, implementation: Implementation, case: Case, settings: Settings
+) -> CaseResult:
     try:
         out, _ = implementation.forward(problem.inputs, problem.parameters)
         problem = adopt_output_shape(out, problem, case, implementation.order)
@@ -55,28 +62,19 @@ def _sweep_problem(
             return replace(blank, verdict=Verdict.FAIL, reason=forward.reason)
         inputs = numeric_inputs(implementation, problem)
         sweeps = {
-            f"d{name}": _sweep(name, implementation, problem, inputs, case.dtype, settings)
+            f"d{name}": replace(
+                _sweep(name, implementation, problem, inputs, case.dtype, settings),
+                numeric_dtype=dtype_name(inputs[name].dtype),
+            )
             for name in problem.differentiable
         }
     except ImplementationError as error:
         return replace(blank, verdict=Verdict.ERROR, reason=str(error), traceback=error.traceback)
-    swept = replace(blank, sweeps=sweeps, numeric_dtype=dtype_name(inputs[problem.differentiable[0]].dtype))
+    swept = replace(blank, sweeps=sweeps)
     if not any(found.errors for found in sweeps.values()):
         reason = "forward is too rough, or does not depend on its inputs: no derivative to hold differences against"
         return replace(swept, verdict=Verdict.INCONCLUSIVE, reason=reason)
     return replace(swept, verdict=Verdict.PASS)
-
-
-def failed_sweep(
-    case: Case,
-    name: str,
-    spec: str | None,  # noqa: ARG001  # told as a failed check is
-    settings: Settings,  # noqa: ARG001
-    reason: str,
-    traceback: str | None = None,
-) -> StepSweep:
-    """Return the result of a case in which an implementation raised, hung or crashed."""
-    return StepSweep(implementation=name, case=case, verdict=Verdict.ERROR, reason=reason, traceback=traceback)
 
 
 def _sweep(

@@ -10,7 +10,7 @@ import numpy as np
 from gradcheck_cli.checks.diagnosis.at_zeros import at_zero
 from gradcheck_cli.implementation.implementation import ImplementationError, NotExpressibleError
 from gradcheck_cli.numeric.arrays import epsilon, working_dtype
-from gradcheck_cli.results.result import Verdict, Worst, Wrong
+from gradcheck_cli.results.result import Verdict, WorstElement, WrongElements
 
 if TYPE_CHECKING:
     from gradcheck_cli.checks.gradients import Gradients
@@ -46,7 +46,7 @@ def probe_zeros(found: Gradients, implementation: Implementation, problem: Probl
             continue
         if wrong:
             result, size = found.results[f"d{name}"], problem.inputs[name].size
-            count = Wrong(count=len(wrong), of=size, where=f"where {name} is 0")
+            count = WrongElements(count=len(wrong), of=size, where=f"where {name} is 0")
             failed = replace(
                 result,
                 verdict=Verdict.FAIL,
@@ -59,7 +59,7 @@ def probe_zeros(found: Gradients, implementation: Implementation, problem: Probl
 
 
 @np.errstate(all="ignore")
-def _wrong(name: str, implementation: Implementation, problem: Problem) -> list[Worst]:
+def _wrong(name: str, implementation: Implementation, problem: Problem) -> list[WorstElement]:
     """List the elements of a gradient that are wrong where its input is 0."""
     x, wide = problem.inputs[name].copy(), working_dtype(problem.cotangent.dtype)
     count = min(_MOST, max(1, x.size // 8))
@@ -99,7 +99,7 @@ def _wrong(name: str, implementation: Implementation, problem: Problem) -> list[
             if abs(slopes[0] - slopes[1]) <= _SEEN * max(typical, abs(slopes[1])):
                 index = tuple(int(i) for i in np.unravel_index(place, x.shape))
                 bound = abs(slopes[0] - slopes[1])
-                wrong.append(Worst(index=index, analytic=analytic, numeric=slopes[1], error_bound=bound))
+                wrong.append(WorstElement(index=index, analytic=analytic, numeric=slopes[1], error_bound=bound))
     return wrong
 
 

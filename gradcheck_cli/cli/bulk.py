@@ -34,7 +34,7 @@ _BATCHES = 32
 
 
 @contextmanager
-def crew(jobs: int, dask: str | None, works: Sequence[Work[Any]], cases: int) -> Iterator[Crew]:
+def crew(jobs: int, dask: str | None, works: Sequence[Work], cases: int) -> Iterator[Crew]:
     """Bring together who computes, and send them home at the end, whatever they are at.
 
     Args:
@@ -68,7 +68,7 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _cluster(address: str, works: Sequence[Work[Any]]) -> Crew:
+def _cluster(address: str, works: Sequence[Work]) -> Crew:
     try:
         from gradcheck_cli.engine.cluster import Cluster, ClusterError  # half a second, and an extra
     except ImportError as error:
@@ -92,7 +92,7 @@ def _warn(what: str) -> None:
 
 
 @contextmanager
-def journal(path: str | None, works: Sequence[Work[Any]], versions: dict[str, str]) -> Iterator[KeptResults | None]:
+def journal(path: str | None, works: Sequence[Work], versions: dict[str, str]) -> Iterator[KeptResults | None]:
     """Open the file of results that `--resume` names, if it does.
 
     Raises:
@@ -137,14 +137,14 @@ class KeptResults:
             click.echo(f"Warning: {self.error}; the run goes on, and its results are not kept from here.", err=True)
 
 
-def _homes(works: Sequence[Work[Any]]) -> list[str]:
+def _homes(works: Sequence[Work]) -> list[str]:
     """List the files and modules of which there is something to do, each once."""
     from gradcheck_cli.implementation.find import split  # not before it is needed
 
     return list(dict.fromkeys(split(work.spec)[0] for work in works))
 
 
-def _described(works: Sequence[Work[Any]], versions: dict[str, str]) -> dict[str, Any]:
+def _described(works: Sequence[Work], versions: dict[str, str]) -> dict[str, Any]:
     """Say what results depend on beside the case."""
     from gradcheck_cli.implementation.source import digest, sources  # only --resume asks
 

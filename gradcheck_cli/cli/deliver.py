@@ -90,7 +90,7 @@ def deliver(
                 click.echo(f"Warning: {warning}.", err=True)
         for one in deliveries:
             one.case(result)
-        first = result.implementation not in told and run.tells(result)
+        first = result.implementation not in told and run.shows(result)
         if look.verbose or (look.show != "grades" and first):
             show_printed(result, verbose=look.verbose)
             told.update({result.implementation} if result.verdict is Verdict.ERROR else ())
@@ -119,9 +119,9 @@ def deliver(
         seconds=time.perf_counter() - started,
         interrupted=interrupted,
         stopped=not (interrupted or lost or bug) and verdicts.total() < run.cases,
-        lost=not interrupted and bool(lost or bug),
+        workers_lost=not interrupted and bool(lost or bug),
         bugs=len(bugs),
-        ways=ways or None,
+        signatures=ways or None,
     )
     for one in deliveries:
         one.finish(summary)

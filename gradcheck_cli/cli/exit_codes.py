@@ -32,11 +32,11 @@ def exit_code(summary: Summary) -> int:
     if summary.bugs:
         return BUG
     code = _OF_VERDICT[summary.verdict]
-    return UNDECIDED if summary.lost and code != WRONG else code
+    return UNDECIDED if summary.workers_lost and code != WRONG else code
 
 
 def end(summary: Summary) -> int:
     """Return the exit code of a run that came to this; say on stderr if nothing ran."""
-    if summary.verdict == "skip" and not (summary.interrupted or summary.lost):
+    if summary.verdict == "skip" and not (summary.interrupted or summary.workers_lost):
         click.echo("Error: No case to run: every one was skipped, for the reasons above.", err=True)
     return exit_code(summary)

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from gradcheck_cli.results.result import CaseResult
-    from gradcheck_cli.results.step_sweep import StepSweep
 
 #: Columns where stdout is no terminal: the same everywhere, and a table needs no more.
 _FIXED_WIDTH = 100
@@ -87,7 +86,7 @@ class Stdout:
         return 0
 
 
-def show_printed(result: CaseResult | StepSweep, *, verbose: bool) -> None:
+def show_printed(result: CaseResult, *, verbose: bool) -> None:
     """Show on stderr what an implementation printed: beside an error, and on request."""
     if result.output and (verbose or result.verdict is Verdict.ERROR):
         click.echo(f"{result.implementation} printed, in {result.case.label()}:\n{result.output}", err=True)

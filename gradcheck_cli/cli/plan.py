@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from gradcheck_cli.checks.check import check_case
 from gradcheck_cli.cli.cases import make_cases, part
 from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.engine.interrupts import interruptible
-from gradcheck_cli.engine.runner import SWEEP, Task, Work
+from gradcheck_cli.engine.runner import Work
 from gradcheck_cli.engine.sanitize import sanitized
 from gradcheck_cli.implementation.implementation import ImplementationNotFoundError
 from gradcheck_cli.layers import LAYERS, TITLES
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from gradcheck_cli.cases.cases import Cases
     from gradcheck_cli.checks.settings import Settings
     from gradcheck_cli.engine.blame import Blame
+    from gradcheck_cli.engine.runner import Check
     from gradcheck_cli.engine.survey import Survey
     from gradcheck_cli.guard.limits import Limits
     from gradcheck_cli.layers.framework.case import Case
@@ -35,7 +37,7 @@ if TYPE_CHECKING:
 class Asked:
     """What the flags that all layers share say of each work."""
 
-    task: Task[Any]
+    sweep: bool
     settings: Settings
     limits: Limits
     dtypes: tuple[str, ...]
@@ -48,7 +50,7 @@ class Asked:
 class Part:
     """One implementation and its cases."""
 
-    work: Work[Any]
+    work: Work
     drawn: Cases  #: all of them
     cases: Cases  #: those that --shard leaves
 
@@ -61,7 +63,7 @@ class Plan:
     known: tuple[CaseResult, ...] = ()  #: of what was named and cannot be checked
 
     @property
-    def works(self) -> list[Work[Any]]:
+    def works(self) -> list[Work]:
         """What is to be done."""
         return [one.work for one in self.parts]
 
@@ -82,7 +84,7 @@ def plan_layer(layer: Layer, names: tuple[str, ...], geometry: Mapping[str, tupl
     Raises:
         click.UsageError: there is no case to run.
     """
-    drawn = make_cases(layer, geometry, asked.dtypes, asked.seed, alone=asked.task is SWEEP, fuzz=asked.fuzz)
+    drawn = make_cases(layer, geometry, asked.dtypes, asked.seed, alone=asked.sweep, fuzz=asked.fuzz)
     cases = part(drawn, asked.shard)
     names = names or (next(iter(layer.builtin)),)
     return _planned([Part(work=_work(name, layer.name, asked), drawn=drawn, cases=cases) for name in names], (), asked)
@@ -169,8 +171,11 @@ def list_cases(plan: Plan, *, layers: bool) -> int:
     return 0
 
 
-def _work(spec: str, layer: str, asked: Asked) -> Work[Any]:
-    return Work(task=asked.task, spec=spec, layer=layer, settings=asked.settings, limits=asked.limits)
+def _work(spec: str, layer: str, asked: Asked) -> Work:
+    check: Check = check_case
+    if asked.sweep:
+        from gradcheck_cli.checks.sweep import sweep_case as check  # only --step-sweep needs it
+    return Work(check=check, spec=spec, layer=layer, settings=asked.settings, limits=asked.limits)
 
 
 def _planned(parts: list[Part], known: tuple[CaseResult, ...], asked: Asked) -> Plan:

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
     from gradcheck_cli.layers.framework.case import Case
     from gradcheck_cli.results.result import CaseResult
-    from gradcheck_cli.results.step_sweep import StepSweep
 
 #: Seconds before the line is shown for the first time: most runs are over by then.
 _PATIENCE = 0.5
@@ -38,7 +37,7 @@ _ERASE = "\r\x1b[K"
 class Progress(Protocol):
     """Is told of each result, and keeps out of the way of what is printed."""
 
-    def told(self, result: CaseResult | StepSweep) -> None:
+    def told(self, result: CaseResult) -> None:
         """Take in one result."""
 
     def clear(self) -> None:
@@ -48,7 +47,7 @@ class Progress(Protocol):
 class NoProgress:
     """Shows nothing."""
 
-    def told(self, result: CaseResult | StepSweep) -> None:
+    def told(self, result: CaseResult) -> None:
         """Do nothing."""
 
     def clear(self) -> None:
@@ -93,7 +92,7 @@ class Line:
         self._past = deque([(time.monotonic(), 0)])  # when how much was done
         self._shown = self._held = False
 
-    def told(self, result: CaseResult | StepSweep) -> None:
+    def told(self, result: CaseResult) -> None:
         """Count one result; what is printed of it has been printed."""
         self._done += 1
         self._failed += result.verdict in (Verdict.FAIL, Verdict.ERROR)

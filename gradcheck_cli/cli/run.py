@@ -22,7 +22,7 @@ from gradcheck_cli.cli.plan import list_cases as show_cases
 from gradcheck_cli.cli.progress import progress
 from gradcheck_cli.cli.types import quoted
 from gradcheck_cli.engine import interrupts
-from gradcheck_cli.engine.runner import CHECK, SWEEP, do, find_out
+from gradcheck_cli.engine.runner import do, find_out
 from gradcheck_cli.engine.stream import is_broken, run
 from gradcheck_cli.guard.limits import GIGABYTE, Limits
 from gradcheck_cli.implementation.implementation import ImplementationNotFoundError
@@ -101,7 +101,7 @@ def run_checks(
     )
     limits = Limits(seconds=timeout, memory=None if memory is None else int(memory * GIGABYTE))
     asked = Asked(
-        task=SWEEP if step_sweep else CHECK,
+        sweep=step_sweep,
         settings=settings,
         limits=limits,
         dtypes=dtype,
@@ -232,7 +232,7 @@ def _after(known: tuple[CaseResult, ...], results: Generator[CaseResult]) -> Gen
 def _with_smallest(results: Generator[CaseResult], plan: Plan, workers: Crew) -> Generator[CaseResult]:
     from gradcheck_cli.engine.failures import Failures, with_smallest  # only --fuzz needs it
 
-    def alone(work: Work[CaseResult]) -> Callable[[Case], CaseResult]:
+    def alone(work: Work) -> Callable[[Case], CaseResult]:
         return lambda case: workers.executor.submit(do, work, [case]).result()[0]
 
     failures = [
@@ -242,7 +242,7 @@ def _with_smallest(results: Generator[CaseResult], plan: Plan, workers: Crew) ->
     return with_smallest(results, failures, workers.ended)
 
 
-def _results(workers: Crew, plan: Plan, memory: Memory[Any] | None = None) -> Generator[Any]:
+def _results(workers: Crew, plan: Plan, memory: Memory | None = None) -> Generator[Any]:
     """Run; the implementation is found at the first result, when every file is open: finding it may try it out.
 
     Raises:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from gradcheck_cli.cli.output import Stdout
     from gradcheck_cli.cli.outputs import Output
     from gradcheck_cli.report.report import Look
-    from gradcheck_cli.results.step_sweep import StepSweep
+    from gradcheck_cli.results.result import CaseResult
 
 _PICTURES = (".png", ".svg")
 
@@ -76,7 +76,7 @@ def check_picture(path: str | None, *, swept: int) -> None:
         raise click.UsageError("--plot draws with matplotlib, which is not there: pip install 'convcheck[plot]'")
 
 
-def run_sweeps(sweeps: Generator[StepSweep], stdout: Stdout, look: Look, picture: Output | None) -> int:
+def run_sweeps(sweeps: Generator[CaseResult], stdout: Stdout, look: Look, picture: Output | None) -> int:
     """Show each sweep as it comes, draw it if that is wanted, and return the exit code.
 
     Raises:

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from gradcheck_cli.cases.shrink import shrink, size
 from gradcheck_cli.engine.blame import bug
 from gradcheck_cli.engine.stream import LostError
-from gradcheck_cli.results.result import Diagnosis, Smallest, Verdict
-from gradcheck_cli.results.signature import Way
+from gradcheck_cli.results.result import Diagnosis, SmallestFailure, Verdict
+from gradcheck_cli.results.signature import FailureSignature
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Generator
@@ -78,11 +78,13 @@ class Failures:
             seconds: the limit of time for one case: what took so long is not tried again and again.
         """
         self._cases, self._check, self._seconds = cases, check, seconds
-        self._found: dict[Way, tuple[int, CaseResult]] = {}  #: of each way how many, and the smallest that was drawn
+        self._found: dict[
+            FailureSignature, tuple[int, CaseResult]
+        ] = {}  #: of each way how many, and the smallest that was drawn
 
     def add(self, result: CaseResult) -> None:
         """Take in a result."""
-        if way := Way.of(result):
+        if way := FailureSignature.of(result):
             count, smallest = self._found.get(way, (0, result))
             self._found[way] = count + 1, min(smallest, result, key=lambda result: size(result.case))
 
@@ -91,10 +93,10 @@ class Failures:
 
         The drawn ones carry the bug, and say that they were not shrunk.
         """
-        shown: set[Way | None] = set()
+        shown: set[FailureSignature | None] = set()
         try:
             for result in self._smallest():
-                shown.add(Way.of(result))
+                shown.add(FailureSignature.of(result))
                 yield result
         except (KeyboardInterrupt, LostError):
             yield from self.unshrunk(_CUT, shown)
@@ -104,11 +106,11 @@ class Failures:
             for result in self.unshrunk(f"not shrunk: {blamed.reason}", shown):
                 yield replace(result, bug=blamed.bug)
 
-    def unshrunk(self, note: str, shown: Container[Way | None] = ()) -> Generator[CaseResult]:
+    def unshrunk(self, note: str, shown: Container[FailureSignature | None] = ()) -> Generator[CaseResult]:
         """Yield the smallest case that was drawn for each way to fail, but for those that were shown."""
         for way, (count, first) in self._found.items():
             if way not in shown:
-                yield replace(first, smallest=Smallest(alike=count, note=note))
+                yield replace(first, smallest=SmallestFailure(failures=count, note=note))
 
     def _smallest(self) -> Generator[CaseResult]:
         """Yield a smallest case for each way to fail, those first in which most cases fail.
@@ -116,12 +118,12 @@ class Failures:
         Left out are ways that are only others at once. Of those that are flaky, all together make one result.
         """
         flaky: list[CaseResult] = []
-        flaky_ways: list[Way] = []
+        flaky_ways: list[FailureSignature] = []
         for way, count in sorted(self._counts().items(), key=lambda item: -item[1]):
             _, first = self._found[way]
             tries = _Tries(way, first, self._check, self._seconds)
             case, note = self._shrunk(first.case, tries)
-            result = replace(tries.results[case], smallest=Smallest(alike=count, note=note))
+            result = replace(tries.results[case], smallest=SmallestFailure(failures=count, note=note))
             if tries.other is None:
                 yield result
             else:
@@ -129,7 +131,7 @@ class Failures:
                 flaky_ways.append(way)
         if flaky:
             alike = sum(self._found[way][0] for way in flaky_ways)
-            yield replace(flaky[0], smallest=Smallest(alike=alike, note=_NOT_TWICE))
+            yield replace(flaky[0], smallest=SmallestFailure(failures=alike, note=_NOT_TWICE))
 
     def _shrunk(self, case: Case, tries: _Tries) -> tuple[Case, str | None]:
         """Return the smallest case that was found, and why there may be a smaller one."""
@@ -144,18 +146,18 @@ class Failures:
             return smallest, _NOT_TWICE
         return smallest, None if tries.left else _NOT_TO_THE_END
 
-    def _counts(self) -> dict[Way, int]:
+    def _counts(self) -> dict[FailureSignature, int]:
         """Count for each way the cases that fail in it, those among them that fail in another way too."""
         composed = {way: count for way, (count, _) in self._found.items() if self._composed(way)}
         return {
-            way: count + sum(more for other, more in composed.items() if way.within(other))
+            way: count + sum(more for other, more in composed.items() if way.is_part_of(other))
             for way, (count, _) in self._found.items()
             if way not in composed
         }
 
-    def _composed(self, way: Way) -> bool:
+    def _composed(self, way: FailureSignature) -> bool:
         """Tell whether a way is two or more others at once: of two faults that show in the same case."""
-        others = [other for other in self._found if other.within(way)]
+        others = [other for other in self._found if other.is_part_of(way)]
         return (
             frozenset().union(*(other.parts for other in others)) == way.parts
             and frozenset().union(*(other.causes for other in others)) == way.causes
@@ -182,7 +184,7 @@ _NOT_TO_THE_END = f"not shrunk to the end, but for {MOST_CHECKS} tries"
 class _Tries:
     """Checks cases for whether they fail in the same way; each once, and not too many."""
 
-    def __init__(self, way: Way, first: CaseResult, check: Check, seconds: float) -> None:
+    def __init__(self, way: FailureSignature, first: CaseResult, check: Check, seconds: float) -> None:
         self.results = {first.case: first}
         self.other: CaseResult | None = None  #: of a case that had failed, another result
         self.left = MOST_CHECKS
@@ -195,7 +197,7 @@ class _Tries:
                 return False
             self.left -= 1
             self.results[case] = self._check(case)
-        return Way.of(self.results[case]) == self._way
+        return FailureSignature.of(self.results[case]) == self._way
 
     def hung(self) -> bool:
         """Tell whether a check took all the time that it may; it was the last."""
@@ -206,7 +208,7 @@ class _Tries:
         """Check a case that failed again, and tell whether it always fails in the same way."""
         for _ in range(_REPEATS):
             result = self._check(case)
-            if Way.of(result) != self._way:
+            if FailureSignature.of(result) != self._way:
                 self.other = result
                 return False
         return True

@@ -5,10 +5,10 @@ from __future__ import annotations
 import contextlib
 import time
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Generic, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from gradcheck_cli.engine.blame import Blame, blame
-from gradcheck_cli.engine.runner import Result, Task, failed, guarded
+from gradcheck_cli.engine.runner import failed, guarded
 from gradcheck_cli.engine.sanitize import sanitized
 from gradcheck_cli.guard.clock import timed
 from gradcheck_cli.guard.frames import own_lines
@@ -23,9 +23,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from gradcheck_cli.checks.settings import Settings
+    from gradcheck_cli.engine.runner import Check
     from gradcheck_cli.guard.limits import Limits
     from gradcheck_cli.implementation.implementation import Implementation
     from gradcheck_cli.layers.framework.case import Case
+    from gradcheck_cli.results.result import CaseResult
 
 #: In which phase an implementation crashed whose module could be imported.
 WHEN_TRIED = " when it was tried on a small case"
@@ -57,11 +59,11 @@ class UserCodeError(Exception):
 EXPECTED = (ImplementationNotFoundError, UserCodeError)
 
 
-class Guarded(Generic[Result]):
+class Guarded:
     """Works in a process of the implementation's own, in which it may hang, crash or print as it likes."""
 
-    def __init__(self, task: Task[Result], spec: str, settings: Settings, limits: Limits) -> None:
-        self._task = task
+    def __init__(self, check: Check, spec: str, settings: Settings, limits: Limits) -> None:
+        self._check = check
         self._spec, self._settings = spec, settings
         self._process = guarded(spec, limits)
         self._found: tuple[str, str | None] | None = None  # how reports call it, and what to type for it
@@ -92,24 +94,24 @@ class Guarded(Generic[Result]):
         finally:
             self._printed = self._process.output
 
-    def run(self, case: Case) -> Result:
-        """Do the task with one case."""
+    def run(self, case: Case) -> CaseResult:
+        """Check one case."""
         started = time.perf_counter()
         with contextlib.suppress(ImplementationNotFoundError):  # it is kept
             self.open(case)
         printed, self._printed = self._printed, ""
         if self._found is None:
             assert self._missing is not None
-            result = failed(self._task, case, (self._spec, self._spec), self._settings, self._missing)
+            result = failed(case, (self._spec, self._spec), self._settings, self._missing)
         else:
             try:
-                result = cast("Result", self._process.call(_do, self._task, self._spec, case, self._settings))
+                result = cast("CaseResult", self._process.call(_do, self._check, self._spec, case, self._settings))
             except DiedError as died:
                 reason, lines = describe_death(died, "the implementation", self._spec)
                 blamed = Blame(reason=reason, traceback=lines)
-                result = failed(self._task, case, self._found, self._settings, blamed)
+                result = failed(case, self._found, self._settings, blamed)
             except BugError as error:
-                result = failed(self._task, case, self._found, self._settings, bug_in_child(error))
+                result = failed(case, self._found, self._settings, bug_in_child(error))
             printed += self._process.output
         return replace(result, output=printed, seconds=time.perf_counter() - started)
 
@@ -166,17 +168,17 @@ def _describe(spec: str, case: Case, adapter: str | None) -> tuple[str, str | No
     return implementation.name, implementation.spec
 
 
-def _do(task: Task[Result], spec: str, case: Case, settings: Settings) -> Result:
-    """Do a task with a case, in the guarded process. What ends a program ends the case, no more."""
+def _do(check: Check, spec: str, case: Case, settings: Settings) -> CaseResult:
+    """Check a case, in the guarded process. What ends a program ends the case, no more."""
     name, typed = spec, cast("str | None", spec)
     try:
         with timed(), usable():  # it is loaded again after a crash
             implementation = _loaded(spec, case.layer, settings.adapter)
         name, typed = implementation.name, implementation.spec
         with undisturbed():
-            return sanitized(task.do(case, implementation, settings))
+            return sanitized(check(case, implementation, settings))
     except BaseException as error:  # noqa: BLE001  # whatever user code raises, and wherever
-        return failed(task, case, (name, typed), settings, blame(error))
+        return failed(case, (name, typed), settings, blame(error))
 
 
 _IMPLEMENTATIONS: dict[tuple[str, str, str | None], Implementation] = {}

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
@@ -14,7 +15,7 @@ from gradcheck_cli.implementation.plain import plain
 from gradcheck_cli.layers import LAYERS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable
 
     from gradcheck_cli.checks.settings import Settings
     from gradcheck_cli.engine.blame import Blame
@@ -24,41 +25,13 @@ if TYPE_CHECKING:
     from gradcheck_cli.layers.framework.case import Case
     from gradcheck_cli.layers.framework.layer import Layer
     from gradcheck_cli.results.result import CaseResult
-    from gradcheck_cli.results.step_sweep import StepSweep
 
-Result = TypeVar("Result", bound="CaseResult | StepSweep")
-Result_co = TypeVar("Result_co", bound="CaseResult | StepSweep", covariant=True)
-
-
-@frozen
-class Task(Generic[Result]):
-    """What is done with each case."""
-
-    do: Callable[[Case, Implementation, Settings], Result]
-    #: what is reported where nothing could be done: (case, name, spec, settings, reason, traceback)
-    failed: Callable[[Case, str, str | None, Settings, str, str | None], Result]
+#: What is done with a case: `check_case` or `sweep_case`.
+Check = Callable[["Case", "Implementation", "Settings"], "CaseResult"]
 
 
-def _sweep(case: Case, implementation: Implementation, settings: Settings) -> StepSweep:
-    from gradcheck_cli.checks.sweep import sweep_case  # only --step-sweep needs it
-
-    return sweep_case(case, implementation, settings)
-
-
-def _failed_sweep(
-    case: Case, name: str, spec: str | None, settings: Settings, reason: str, traceback: str | None
-) -> StepSweep:
-    from gradcheck_cli.checks.sweep import failed_sweep
-
-    return failed_sweep(case, name, spec, settings, reason, traceback)
-
-
-CHECK = Task(do=check_case, failed=failed_case)
-SWEEP = Task(do=_sweep, failed=_failed_sweep)
-
-
-class Runner(Protocol[Result_co]):
-    """Does a task with cases of one implementation."""
+class Runner(Protocol):
+    """Checks cases of one implementation."""
 
     def open(self, case: Case) -> None:
         """Find the implementation, which else is done at the first case.
@@ -67,50 +40,50 @@ class Runner(Protocol[Result_co]):
             ImplementationNotFoundError: there is none, it cannot be loaded, or it has other inputs than this case.
         """
 
-    def run(self, case: Case) -> Result_co:
-        """Do the task with one case. An implementation that cannot be found is an error of the case."""
+    def run(self, case: Case) -> CaseResult:
+        """Check one case. An implementation that cannot be found is an error of the case."""
 
 
 @frozen
-class Work(Generic[Result]):
+class Work:
     """What is to be done with the cases of one implementation. It can be pickled, and sent to another process."""
 
-    task: Task[Result]
     spec: str  #: what a user has typed
     layer: str
     settings: Settings
     limits: Limits
+    check: Check = check_case
 
 
-def make_runner(work: Work[Result]) -> Runner[Result]:
+def make_runner(work: Work) -> Runner:
     """Make what does the work: what is built in needs no guard."""
     layer = LAYERS[work.layer]
     if work.spec in layer.builtin and work.settings.adapter is None:
-        return Here(work.task, work.spec, layer, work.settings)
+        return Here(work.check, work.spec, layer, work.settings)
     from gradcheck_cli.engine.guarded import Guarded  # 20 ms, and not for what is built in
 
-    return Guarded(work.task, work.spec, work.settings, work.limits)
+    return Guarded(work.check, work.spec, work.settings, work.limits)
 
 
-_held: tuple[Work[Any], Runner[Any]] | None = None  # what this process was last busy with
+_held: tuple[Work, Runner] | None = None  # what this process was last busy with
 _guard: tuple[tuple[str, Limits], GuardedProcess] | None = None  # and the file of whose code a process was made
 
 
-def do(work: Work[Result], cases: Iterable[Case]) -> list[Result]:
+def do(work: Work, cases: Iterable[Case]) -> list[CaseResult]:
     """Do the work with some cases, in this process. A bug in the checker is an error of its case."""
     return [_done(work, case) for case in cases]
 
 
-def _done(work: Work[Result], case: Case) -> Result:
+def _done(work: Work, case: Case) -> CaseResult:
     try:
         return sanitized(_runner(work).run(case))
     except Exception as error:  # noqa: BLE001  # met in one case, it must not end the run
         from gradcheck_cli.engine.blame import blame  # only where something was raised
 
-        return failed(work.task, case, (work.spec, work.spec), work.settings, blame(error))
+        return failed(case, (work.spec, work.spec), work.settings, blame(error))
 
 
-def find_out(work: Work[Result], case: Case) -> None:
+def find_out(work: Work, case: Case) -> None:
     """Find the implementation, which else is done at its first case.
 
     Raises:
@@ -149,30 +122,30 @@ def let_go() -> None:
         guard[1].close()
 
 
-def _runner(work: Work[Result]) -> Runner[Result]:
+def _runner(work: Work) -> Runner:
     global _held  # noqa: PLW0603
     if _held is None or _held[0] != work:
         _held = work, make_runner(work)
     return _held[1]
 
 
-class Here(Generic[Result]):
+class Here:
     """Works in this process."""
 
-    def __init__(self, task: Task[Result], spec: str, layer: Layer, settings: Settings) -> None:
-        self._task = task
+    def __init__(self, check: Check, spec: str, layer: Layer, settings: Settings) -> None:
+        self._check = check
         self._settings = settings
         self._implementation = plain(layer.builtin[spec], layer, name=spec, spec=spec)
 
     def open(self, case: Case) -> None:
         """Do nothing: what is built in was found."""
 
-    def run(self, case: Case) -> Result:
-        """Do the task with one case."""
-        return self._task.do(case, self._implementation, self._settings)
+    def run(self, case: Case) -> CaseResult:
+        """Check one case."""
+        return self._check(case, self._implementation, self._settings)
 
 
-def failed(task: Task[Result], case: Case, found: tuple[str, str | None], settings: Settings, blamed: Blame) -> Result:
+def failed(case: Case, found: tuple[str, str | None], settings: Settings, blamed: Blame) -> CaseResult:
     """Report a case that came to no verdict."""
-    result = task.failed(case, *found, settings, blamed.reason, blamed.traceback)
+    result = failed_case(case, *found, settings, blamed.reason, blamed.traceback)
     return sanitized(replace(result, bug=blamed.bug))

@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from gradcheck_cli.numeric.arrays import DTYPES
-from gradcheck_cli.results.result import CaseResult
 from gradcheck_cli.text.clean import LONGEST_NAME, clean, clean_lines, escaped
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from gradcheck_cli.numeric.arrays import Array
-    from gradcheck_cli.results.result import ArrayResult, Duty
-    from gradcheck_cli.results.step_sweep import StepSweep
-
-_Result = TypeVar("_Result", bound="CaseResult | StepSweep")
+    from gradcheck_cli.results.result import ArrayResult, CaseResult, Duty
 
 #: A path has up to 4096 bytes, and is the longest part of a name.
 _LONGEST_PATH = 4096
@@ -27,24 +23,21 @@ _LONGEST_PATH = 4096
 _LINES = 20
 
 
-def sanitized(result: _Result) -> _Result:
+def sanitized(result: CaseResult) -> CaseResult:
     """Clean every text of a result that user code may have had a part in, and keep none of its objects."""
-    changes: dict[str, Any] = {
-        "implementation": escaped(result.implementation, _LONGEST_PATH),
-        "reason": _sentence(result.reason),
-        "traceback": None if result.traceback is None else clean_lines(result.traceback, _LINES + 2),
-    }
-    if isinstance(result, CaseResult):
-        changes |= {
-            "understood": None if result.understood is None else clean(result.understood),
-            "warnings": tuple(clean(warning) for warning in result.warnings),
-            "forward": result.forward and _array(result.forward),
-            "gradients": {clean(name, LONGEST_NAME): _array(one) for name, one in result.gradients.items()},
-            "duties": {name: _duty(duty) for name, duty in result.duties.items()},
-            "diagnosis": tuple(replace(cause, text=clean(cause.text)) for cause in result.diagnosis),
-            "arrays": _plain(result.arrays),
-        }
-    return replace(result, **changes)
+    return replace(
+        result,
+        implementation=escaped(result.implementation, _LONGEST_PATH),
+        reason=_sentence(result.reason),
+        traceback=None if result.traceback is None else clean_lines(result.traceback, _LINES + 2),
+        understood=None if result.understood is None else clean(result.understood),
+        warnings=tuple(clean(warning) for warning in result.warnings),
+        forward=result.forward and _array(result.forward),
+        gradients={clean(name, LONGEST_NAME): _array(one) for name, one in result.gradients.items()},
+        duties={name: _duty(duty) for name, duty in result.duties.items()},
+        diagnosis=tuple(replace(cause, text=clean(cause.text)) for cause in result.diagnosis),
+        arrays=_plain(result.arrays),
+    )
 
 
 def _sentence(text: str | None) -> str | None:

@@ -6,11 +6,12 @@ from collections import deque
 from dataclasses import field
 from functools import partial
 from threading import Event
-from typing import TYPE_CHECKING, Generic, Protocol
+from typing import TYPE_CHECKING, Protocol
 
+from gradcheck_cli.checks.check import failed_case
 from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.engine.here import Done
-from gradcheck_cli.engine.runner import Result, do, failed
+from gradcheck_cli.engine.runner import do, failed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
@@ -19,18 +20,19 @@ if TYPE_CHECKING:
     from gradcheck_cli.engine.here import InProcess
     from gradcheck_cli.engine.runner import Work
     from gradcheck_cli.layers.framework.case import Case
+    from gradcheck_cli.results.result import CaseResult
 
     #: What is to be done, and with which cases: gone through in this order.
-    Plan = Sequence[tuple[Work[Result], Iterable[Case]]]
+    Plan = Sequence[tuple[Work, Iterable[Case]]]
 
 
-class Memory(Protocol[Result]):
+class Memory(Protocol):
     """Keeps results beyond the end of a run."""
 
-    def recall(self, number: int, case: Case) -> Result | None:
+    def recall(self, number: int, case: Case) -> CaseResult | None:
         """Return what was kept of a case, for the implementation of that number."""
 
-    def keep(self, number: int, case: Case, result: Result) -> None:
+    def keep(self, number: int, case: Case, result: CaseResult) -> None:
         """Keep a result that is new."""
 
 
@@ -64,20 +66,20 @@ class Crew:
 
 
 @frozen
-class _Batch(Generic[Result]):
+class _Batch:
     """Some cases of one implementation, and what will come of them."""
 
     number: int
-    work: Work[Result]
+    work: Work
     cases: tuple[Case, ...]
-    future: Future[list[Result]] | Done[list[Result]]
+    future: Future[list[CaseResult]] | Done[list[CaseResult]]
     new: bool
 
     def finished(self) -> bool:
         """Tell whether results are there."""
         return self.future.done() and not self.future.cancelled() and self.future.exception() is None
 
-    def results(self) -> Iterator[tuple[Case, Result, bool]]:
+    def results(self) -> Iterator[tuple[Case, CaseResult, bool]]:
         """Wait for them: the case, its result, and whether that is worth keeping.
 
         Cases that nobody lived to finish are errors, but not the implementation's.
@@ -90,15 +92,15 @@ class _Batch(Generic[Result]):
             results, keep = self._failed(error), False
         return ((case, result, keep) for case, result in zip(self.cases, results, strict=True))
 
-    def _failed(self, error: Exception) -> list[Result]:
+    def _failed(self, error: Exception) -> list[CaseResult]:
         """Report a call that raised for each of its cases."""
         spec, settings = self.work.spec, self.work.settings
         if is_broken(error):
-            return [self.work.task.failed(case, spec, spec, settings, str(error), None) for case in self.cases]
+            return [failed_case(case, spec, spec, settings, str(error)) for case in self.cases]
         from gradcheck_cli.engine.blame import bug  # only here
 
         blamed = bug(error)
-        return [failed(self.work.task, case, (spec, spec), settings, blamed) for case in self.cases]
+        return [failed(case, (spec, spec), settings, blamed) for case in self.cases]
 
 
 def is_broken(error: BaseException) -> bool:
@@ -108,7 +110,7 @@ def is_broken(error: BaseException) -> bool:
     return isinstance(error, BrokenExecutor)
 
 
-def run(crew: Crew, plan: Plan[Result], memory: Memory[Result] | None = None) -> Generator[Result]:
+def run(crew: Crew, plan: Plan, memory: Memory | None = None) -> Generator[CaseResult]:
     """Do every work with each of its cases; results come in the order of the cases, each as soon as it can.
 
     Cases are made when they are about to be computed, `crew.ahead` batches before their results are asked for.
@@ -125,15 +127,15 @@ def run(crew: Crew, plan: Plan[Result], memory: Memory[Result] | None = None) ->
         LostError: the rest will not be computed.
     """
     memory = Forgetful() if memory is None else memory
-    waiting: deque[_Batch[Result]] = deque()
-    there: deque[tuple[int, Case, Result, bool]] = deque()
+    waiting: deque[_Batch] = deque()
+    there: deque[tuple[int, Case, CaseResult, bool]] = deque()
 
     def await_first() -> None:
         results = waiting[0].results()
         number = waiting.popleft().number
         there.extend((number, *rest) for rest in results)
 
-    def deliver() -> Iterator[Result]:
+    def deliver() -> Iterator[CaseResult]:
         while there:
             number, case, result, keep = there.popleft()
             if keep and result.bug is None:
@@ -164,10 +166,10 @@ def run(crew: Crew, plan: Plan[Result], memory: Memory[Result] | None = None) ->
             batch.future.cancel()
 
 
-def _batches(crew: Crew, plan: Plan[Result], memory: Memory[Result]) -> Iterator[_Batch[Result]]:
+def _batches(crew: Crew, plan: Plan, memory: Memory) -> Iterator[_Batch]:
     """Hand cases over to be computed; what is remembered is a batch that is done."""
 
-    def handed_over(some: list[Case]) -> Iterator[_Batch[Result]]:
+    def handed_over(some: list[Case]) -> Iterator[_Batch]:
         if some:
             future = crew.executor.submit(do, work, tuple(some))
             yield _Batch(number=number, work=work, cases=tuple(some), future=future, new=True)
@@ -178,7 +180,7 @@ def _batches(crew: Crew, plan: Plan[Result], memory: Memory[Result]) -> Iterator
         for case in cases:
             if (known := memory.recall(number, case)) is not None:
                 yield from handed_over(gathered)
-                done: Done[list[Result]] = Done(partial(list, [known]))
+                done: Done[list[CaseResult]] = Done(partial(list, [known]))
                 yield _Batch(number=number, work=work, cases=(case,), future=done, new=False)
                 continue
             gathered.append(case)

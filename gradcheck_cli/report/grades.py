@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from gradcheck_cli.report.rows import Rows
     from gradcheck_cli.results.result import CaseResult
-    from gradcheck_cli.results.signature import Way
+    from gradcheck_cli.results.signature import FailureSignature
 
 #: Characters of a reason in a row: some lines, as a terminal is wide.
 _LONGEST = 400
@@ -32,7 +32,7 @@ class _Grade:
 
     counts: Counter[Verdict] = field(default_factory=Counter)
     #: What was said in each way to fail, how often; of skips, which fail in none, under None.
-    reasons: dict[Way | None, Counter[str]] = field(default_factory=dict)
+    reasons: dict[FailureSignature | None, Counter[str]] = field(default_factory=dict)
     remarks: Counter[str] = field(default_factory=Counter)  #: on cases that passed
 
     @property
@@ -87,9 +87,9 @@ class Grades:
         if result.verdict is Verdict.PASS:
             grade.remarks.update(causes)
         elif reason := "; ".join(causes) or result.reason:
-            from gradcheck_cli.results.signature import Way  # only for cases that fail
+            from gradcheck_cli.results.signature import FailureSignature  # only for cases that fail
 
-            grade.reasons.setdefault(Way.of(result), Counter())[reason] += 1
+            grade.reasons.setdefault(FailureSignature.of(result), Counter())[reason] += 1
 
     def lines(self) -> Iterator[Text]:
         """Yield one line for each implementation: verdict, passed cases, name and cause; the worst last."""

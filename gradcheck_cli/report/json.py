@@ -48,7 +48,7 @@ class JsonReport:
                 "cases": summary.cases,
                 **{str(verdict): summary.counts[verdict] for verdict in Verdict},
                 "interrupted": summary.interrupted,
-                "stopped": summary.stopped or summary.lost,
+                "stopped": summary.stopped or summary.workers_lost,
                 "seconds": summary.seconds,
             },
             "results": self._results,
@@ -77,7 +77,11 @@ def encode(result: CaseResult) -> dict[str, Any]:
         "traceback": result.traceback,
         "command": result.command,
         "seconds": result.seconds,
-        **({} if result.smallest is None else {"smallest": asdict(result.smallest)}),
+        **(
+            {}
+            if result.smallest is None
+            else {"smallest": {"alike": result.smallest.failures, "note": result.smallest.note}}
+        ),
     }
 
 

@@ -10,15 +10,15 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from gradcheck_cli.numeric.arrays import epsilon
-from gradcheck_cli.numeric.sweep import ErrorSource
 from gradcheck_cli.report.sweep import HABITUAL, chosen, figure
+from gradcheck_cli.results.step_sweep import ErrorSource
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from gradcheck_cli.numeric.arrays import Array
-    from gradcheck_cli.numeric.sweep import Sweep
-    from gradcheck_cli.results.step_sweep import StepSweep
+    from gradcheck_cli.results.result import CaseResult
+    from gradcheck_cli.results.step_sweep import Sweep
 
 #: Colours that differ in lightness too, and to those who tell red from green badly (Okabe and Ito, 2008).
 _COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
@@ -46,7 +46,7 @@ _FEWEST = 3
 _LIKE = 0.5
 
 
-def draw(result: StepSweep, stream: BinaryIO, kind: str) -> None:
+def draw(result: CaseResult, stream: BinaryIO, kind: str) -> None:
     """Draw a sweep.
 
     Args:
@@ -80,7 +80,7 @@ def _line(axes: Axes, name: str, sweep: Sweep, color: str, marker: str) -> None:
     axes.plot(median, sweep.bound, "*", color=color, markersize=15, markeredgecolor="black", zorder=4)
 
 
-def _frame(axes: Axes, result: StepSweep) -> None:
+def _frame(axes: Axes, result: CaseResult) -> None:
     """Name the axes and the case, and mark the habitual step and the rounding of the dtype."""
     axes.set_title(f"{result.case.label()}, {result.case.dtype}")
     axes.set_xlabel("step h, in units of the input")

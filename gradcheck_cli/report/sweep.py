@@ -8,14 +8,14 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from rich.text import Text
 
-from gradcheck_cli.numeric.sweep import STEPS, ErrorSource
 from gradcheck_cli.report.console import make_console
 from gradcheck_cli.results.result import Verdict
+from gradcheck_cli.results.step_sweep import STEPS, ErrorSource
 
 if TYPE_CHECKING:
-    from gradcheck_cli.numeric.sweep import StepError, Sweep
     from gradcheck_cli.report.report import Look
-    from gradcheck_cli.results.step_sweep import StepSweep
+    from gradcheck_cli.results.result import CaseResult
+    from gradcheck_cli.results.step_sweep import StepError, Sweep
 
 #: The step of most notebooks, which the closing sentence is about.
 HABITUAL = 1e-5
@@ -49,7 +49,7 @@ class SweepReport:
         self._look = look
         self._said_something = False
 
-    def sweep(self, result: StepSweep) -> None:
+    def sweep(self, result: CaseResult) -> None:
         """Print a sweep: one line if quiet, else the whole of it."""
         if self._look.quiet:
             said = sentence(result) if result.sweeps else f"{_word(result.verdict)}{result.reason}"
@@ -72,7 +72,7 @@ class SweepReport:
                 self._print(note, "dim")
             self._print(sentence(result), "bold")
 
-    def _tables(self, result: StepSweep) -> list[Table]:
+    def _tables(self, result: CaseResult) -> list[Table]:
         """Make as few tables as hold all gradients side by side."""
         names, room = list(result.sweeps), self._console.width - _STEP_WIDTH
         wide = room >= _WIDE * min(len(names), 3)
@@ -85,7 +85,7 @@ class SweepReport:
         self._console.print(Text(line, style=style), soft_wrap=True)
 
 
-def sentence(result: StepSweep) -> str:
+def sentence(result: CaseResult) -> str:
     """Say in a line what the habitual step does to the worst gradient, and what the checker's does."""
     tried = {name: found for name, sweep in result.sweeps.items() if (found := sweep.at(HABITUAL))}
     if not tried:
@@ -153,17 +153,18 @@ def _error(found: StepError, sweep: Sweep) -> str:
     return f"<{sweep.bound:.1e}" if found.source is ErrorSource.UNSEEN else f"{found.error:.1e}"
 
 
-def _legend(result: StepSweep) -> list[str]:
+def _legend(result: CaseResult) -> list[str]:
     sources = {found.source for sweep in result.sweeps.values() for found in sweep.errors}
     lines = [line for source, line in _LEGEND.items() if source in sources]
     if any(sweep.affine for sweep in result.sweeps.values()):
         lines.append("*: the checker's h")
-    if result.numeric_dtype != result.case.dtype:
-        lines.append(f"checker: evaluates forward in {result.numeric_dtype}, and not in {result.case.dtype} as above")
+    numeric_dtype = next(iter(result.sweeps.values())).numeric_dtype
+    if numeric_dtype != result.case.dtype:
+        lines.append(f"checker: evaluates forward in {numeric_dtype}, and not in {result.case.dtype} as above")
     return lines
 
 
-def _notes(result: StepSweep) -> list[str]:
+def _notes(result: CaseResult) -> list[str]:
     """Say what holds of single gradients."""
     notes = []
     if straight := [name.removeprefix("d") for name, sweep in result.sweeps.items() if sweep.affine]:

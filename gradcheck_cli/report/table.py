@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from gradcheck_cli.report.report import Look
-    from gradcheck_cli.results.result import ArrayResult, CaseResult, Run, Smallest, Summary
+    from gradcheck_cli.results.result import ArrayResult, CaseResult, Run, SmallestFailure, Summary
 
 _COUNTED = {
     Verdict.PASS: "passed",
@@ -68,12 +68,12 @@ class TableReport:
         if self._look.quiet or self._look.show in ("worst", "grades"):
             return
         failed = result.verdict not in (Verdict.PASS, Verdict.SKIP)
-        told = self._look.show == "all" or (failed and self._run.tells(result))
+        told = self._look.show == "all" or (failed and self._run.shows(result))
         if self._look.verbose:
             if told:
                 self._story(result)
             return
-        if self._run.tells(result) and (failed or self._run.cases == 1):
+        if self._run.shows(result) and (failed or self._run.cases == 1):
             self._stories.append(result)
         if told and self._run.cases > 1 and result.smallest is None:
             self._line(result)
@@ -197,14 +197,20 @@ class TableReport:
         counts = {verdict: count for verdict, count in summary.counts.items() if count}
         text = Text(f"{summary.cases} {'case' if summary.cases == 1 else 'cases'}")
         if summary.cut_short:
-            how = "stopped by --max-failures" if summary.stopped else "cut short" if summary.lost else "interrupted"
+            how = (
+                "stopped by --max-failures"
+                if summary.stopped
+                else "cut short"
+                if summary.workers_lost
+                else "interrupted"
+            )
             text = Text(f"{how} after {summary.cases} of {self._run.cases} cases")
         for number, (verdict, count) in enumerate(counts.items()):
             text.append(", " if number else ": " if len(counts) > 1 or summary.cut_short else " ")
             text.append(f"{count} " if len(counts) > 1 or summary.cut_short else "")
             text.append(_COUNTED[verdict], style=STYLES[verdict])
-        if summary.ways:
-            text.append(f" (in {summary.ways} {'way' if summary.ways == 1 else 'ways'})")
+        if summary.signatures:
+            text.append(f" (in {summary.signatures} {'way' if summary.signatures == 1 else 'ways'})")
         text.append(f" in {summary.seconds:.2f} s")
         array = _worst_array(self._worst) if self._worst else None
         if summary.verdict is Verdict.PASS and array and array.scaled_error is not None:
@@ -243,9 +249,9 @@ def _duties(result: CaseResult) -> str:
     )
 
 
-def _stands_for(smallest: Smallest, verdict: Verdict) -> str:
+def _stands_for(smallest: SmallestFailure, verdict: Verdict) -> str:
     one, many = ("is undecided", "are undecided") if verdict is Verdict.INCONCLUSIVE else ("fails", "fail")
-    which = f"1 case that {one}" if smallest.alike == 1 else f"{smallest.alike} cases that {many}"
+    which = f"1 case that {one}" if smallest.failures == 1 else f"{smallest.failures} cases that {many}"
     return f"the smallest found of {which} in this way" + (f"; {smallest.note}" if smallest.note else "")
 
 

@@ -1,4 +1,4 @@
-"""Ways to fail: of several cases that do, which have the same cause."""
+"""Which of several failing cases have the same cause."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ if TYPE_CHECKING:
 
 
 @frozen
-class Way:
-    """How a case fails: two that agree in this are taken to have the same cause."""
+class FailureSignature:
+    """How a case fails. Two failures with the same signature are taken to have the same cause."""
 
     verdict: Verdict
-    parts: frozenset[str]  #: the names of arrays that are wrong, and of duties that are not done
-    causes: frozenset[str]  #: the codes of the diagnosis; of an error what was raised, without its figures
+    parts: frozenset[str]  #: names of the arrays and duties that have the verdict
+    causes: frozenset[str]  #: codes of the diagnosis; for an error what was raised, without digits
 
     @classmethod
-    def of(cls, result: CaseResult) -> Way | None:
-        """Return the way in which a case failed, or could not be decided; None if it did not."""
+    def of(cls, result: CaseResult) -> FailureSignature | None:
+        """Return the signature of a result that failed or could not be decided, None for any other."""
         if result.verdict in (Verdict.PASS, Verdict.SKIP):
             return None
         if result.verdict is Verdict.ERROR:
@@ -38,8 +38,8 @@ class Way:
             causes=frozenset(diagnosis.code for diagnosis in result.diagnosis),
         )
 
-    def within(self, other: Way) -> bool:
-        """Tell whether the other is this and more."""
+    def is_part_of(self, other: FailureSignature) -> bool:
+        """Tell whether the other failure includes this one and more."""
         return (
             self != other
             and self.verdict is other.verdict

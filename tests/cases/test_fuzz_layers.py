@@ -14,7 +14,7 @@ from gradcheck_cli.engine.failures import Failures
 from gradcheck_cli.layers import LAYERS, TITLES
 from gradcheck_cli.layers.framework.parameter import Whole
 from gradcheck_cli.layers.framework.words import Choice, Real, Shape
-from gradcheck_cli.results.signature import Way
+from gradcheck_cli.results.signature import FailureSignature
 from tests.faults.layers import FAULTS
 
 if TYPE_CHECKING:
@@ -156,9 +156,14 @@ def test_faults_are_found_and_shrunk_until_no_number_can_be_smaller(name: str) -
     for found in told:
         assert found.smallest is not None
         assert found.smallest.note is None
-        assert size(found.case) <= min(size(result.case) for result in results if Way.of(result) == Way.of(found))
+        assert size(found.case) <= min(
+            size(result.case) for result in results if FailureSignature.of(result) == FailureSignature.of(found)
+        )
         for other in smaller(found.case):
-            assert Way.of(check(other, fault.functions)) != Way.of(found), (found.case.label(), other.label())
+            assert FailureSignature.of(check(other, fault.functions)) != FailureSignature.of(found), (
+                found.case.label(),
+                other.label(),
+            )
 
 
 #: Conditions, the values that flags fix, and the only smallest case.

@@ -11,7 +11,7 @@ import pytest
 from gradcheck_cli.checks.comparison import Expected, Subject, compare
 from gradcheck_cli.checks.settings import Settings
 from gradcheck_cli.numeric.arrays import epsilon
-from gradcheck_cli.results.result import ArrayResult, Verdict, Worst, Wrong
+from gradcheck_cli.results.result import ArrayResult, Verdict, WorstElement, WrongElements
 
 if TYPE_CHECKING:
     from gradcheck_cli.numeric.arrays import Array
@@ -47,8 +47,8 @@ def test_what_is_said_of_a_right_array() -> None:
         scaled_error=3.0,
         tolerance=100.0,
         floor=200 * EPS,
-        worst=Worst(index=(1, 0), analytic=3 + 6 * EPS, numeric=3.0, error_bound=0.0),
-        wrong=Wrong(count=0, of=4, where=None),
+        worst=WorstElement(index=(1, 0), analytic=3 + 6 * EPS, numeric=3.0, error_bound=0.0),
+        wrong=WrongElements(count=0, of=4, where=None),
         method="dense",
         evaluations=7,
     )
@@ -66,7 +66,7 @@ def test_the_edge_of_the_tolerance(dtype: str) -> None:
     assert result.tolerance == tolerance
     assert result.verdict is Verdict.FAIL
     assert result.reason == "dx is wrong in 1 of 3 elements: at [1]"
-    assert result.wrong == Wrong(count=1, of=3, where="at [1]")
+    assert result.wrong == WrongElements(count=1, of=3, where="at [1]")
 
 
 def test_the_error_bound_of_the_numeric_side_is_granted() -> None:

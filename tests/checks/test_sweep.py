@@ -12,19 +12,19 @@ from gradcheck_cli.checks.settings import Settings
 from gradcheck_cli.checks.sweep import sweep_case
 from gradcheck_cli.implementation.conventions.pair import function_pair
 from gradcheck_cli.layers.conv.fast import conv_backward_fast, conv_forward_fast
-from gradcheck_cli.numeric.sweep import STEPS, ErrorSource
+from gradcheck_cli.results.step_sweep import STEPS, ErrorSource
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from gradcheck_cli.numeric.arrays import Array
-    from gradcheck_cli.results.step_sweep import StepSweep
+    from gradcheck_cli.results.result import CaseResult
 
 CASE = ConvCase(N=2, H=4, W=4)
 ROWS = len(STEPS) + 1  # and the checker's own
 
 
-def swept(case: ConvCase = CASE, forward: Callable[..., Any] = conv_forward_fast, *, method: str = "auto") -> StepSweep:
+def swept(case: ConvCase = CASE, forward: Callable[..., Any] = conv_forward_fast, method: str = "auto") -> CaseResult:
     def backward(dout: Array, cache: object) -> None:
         raise AssertionError("a sweep has no use for backward")
 
@@ -43,9 +43,9 @@ def test_a_convolution_has_roundoff_and_no_truncation(dtype: str, seed: int) -> 
     eps = float(np.finfo(dtype).eps)
     assert result.verdict is Verdict.PASS
     assert list(result.sweeps) == ["dx", "dw", "db"]
-    assert result.numeric_dtype == "float64"
     for sweep in result.sweeps.values():
         assert sweep.affine
+        assert sweep.numeric_dtype == "float64"
         assert sweep.steps == (64, 64, 64)
         assert sweep.bound < 1e-14
         assert ErrorSource.TRUNCATION not in {d.source for d in sweep.errors}
@@ -95,7 +95,7 @@ def test_a_kernel_that_takes_one_dtype_alone_is_swept_too() -> None:
         return conv_forward_fast(x, w, b, conv_param)
 
     result = swept(ConvCase(N=2, H=4, W=4, dtype="float32"), picky)
-    assert (result.verdict, result.numeric_dtype) == (Verdict.PASS, "float32")
+    assert (result.verdict, result.sweeps["dx"].numeric_dtype) == (Verdict.PASS, "float32")
     assert result.sweeps["dx"].bound > 1e-8
 
 

@@ -47,11 +47,10 @@ UNUSED = (
     "layers.framework.named",
     "layers.framework.words",
     "numeric.projected",
-    "numeric.sweep",
+    "checks.plain_differences",
     "report.json",
     "report.picture",
     "report.rows",
-    "results.step_sweep",
     "results.signature",
 )
 

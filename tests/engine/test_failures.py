@@ -19,8 +19,8 @@ from gradcheck_cli.engine.failures import MOST_CHECKS, Failures, until, with_sma
 from gradcheck_cli.implementation.conventions.pair import function_pair
 from gradcheck_cli.layers.conv.conv import LAYER
 from gradcheck_cli.layers.conv.naive import conv_backward_naive, conv_forward_naive
-from gradcheck_cli.results.result import Smallest
-from gradcheck_cli.results.signature import Way
+from gradcheck_cli.results.result import SmallestFailure
+from gradcheck_cli.results.signature import FailureSignature
 from tests.faults.corners import CORNERS, slipped
 
 if TYPE_CHECKING:
@@ -93,10 +93,10 @@ def test_200_cases_find_what_few_show_and_no_number_can_be_one_smaller(fault: st
     check = Checker(slipped(slip))
     (found,) = smallest(drawn(seed, **values), check, failures=1)
     assert found.verdict is Verdict.FAIL
-    assert found.smallest == Smallest(alike=1, note=None)
+    assert found.smallest == SmallestFailure(failures=1, note=None)
     geometry = found.case.geometry
     for case in one_smaller(found.case, values):
-        assert Way.of(check(case)) != Way.of(found), case.label()
+        assert FailureSignature.of(check(case)) != FailureSignature.of(found), case.label()
     assert max(geometry[name] for name in ("N", "C", "F")) <= 2
     assert max(geometry[name] for name in ("H", "W")) <= 4
     if fault in ONLY:
@@ -140,7 +140,7 @@ def test_each_of_several_faults_is_told_once_with_its_own_smallest_case() -> Non
         frozenset(),
     }
     # Those that show two faults at once count for both, and are no third.
-    alike = {result.case: result.smallest.alike for result in found if result.smallest}
+    alike = {result.case: result.smallest.failures for result in found if result.smallest}
     assert alike[replace(ONES, N=2)] == counted(results, lambda case: case.N > 1)
     assert alike[replace(ONES, W=3)] == counted(results, lambda case: case.W > 2)
     assert alike[replace(ONES, stride=2)] == sum(r.verdict is Verdict.ERROR for r in results)
@@ -306,5 +306,5 @@ def test_a_run_that_is_cut_short_tells_of_what_failed_as_it_was_drawn() -> None:
             found.extend(with_smallest(source, [(before, Failures(cases, interrupted, 60.0))], Event()))
         assert found[:6] == results
         (told,) = found[6:]
-        assert told.smallest == Smallest(alike=alike, note="not shrunk, because the run was cut short")
+        assert told.smallest == SmallestFailure(failures=alike, note="not shrunk, because the run was cut short")
         assert told.case in {result.case for result in results}

@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from gradcheck_cli.cases.product import Product
+from gradcheck_cli.checks.check import check_case
 from gradcheck_cli.checks.settings import Settings
 from gradcheck_cli.engine.here import InProcess
 from gradcheck_cli.engine.pool import Pool
-from gradcheck_cli.engine.runner import CHECK, Task, Work, do
+from gradcheck_cli.engine.runner import Work, do
 from gradcheck_cli.engine.stream import Crew, run
 from gradcheck_cli.guard.limits import Limits
 from gradcheck_cli.layers import LAYERS
@@ -27,13 +28,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from gradcheck_cli.engine.runner import Check
     from gradcheck_cli.implementation.implementation import Implementation
     from gradcheck_cli.layers.framework.case import Case
     from tests.conftest import LayerFile
 
 
-def work(spec: str = "fast", task: Task[CaseResult] = CHECK, **settings: Any) -> Work[CaseResult]:
-    return Work(task=task, spec=spec, layer="conv", settings=Settings(**settings), limits=Limits(seconds=20))
+def work(spec: str = "fast", check: Check = check_case, **settings: Any) -> Work:
+    return Work(check=check, spec=spec, layer="conv", settings=Settings(**settings), limits=Limits(seconds=20))
 
 
 def small(count: int) -> Product:
@@ -45,14 +47,14 @@ def small(count: int) -> Product:
     return product
 
 
-def results(crew: Crew, cases: Any, works: list[Work[CaseResult]]) -> list[CaseResult]:
+def results(crew: Crew, cases: Any, works: list[Work]) -> list[CaseResult]:
     try:
         return [replace(result, seconds=0.0) for result in run(crew, [(work, cases) for work in works])]
     finally:
         crew.executor.shutdown()
 
 
-def alone(cases: Any, works: list[Work[CaseResult]]) -> list[CaseResult]:
+def alone(cases: Any, works: list[Work]) -> list[CaseResult]:
     return results(Crew(executor=InProcess()), cases, works)
 
 
@@ -79,7 +81,7 @@ def test_files_are_shared_out_and_told_in_order(layer_file: LayerFile) -> None:
 
 def test_each_work_has_its_own_cases() -> None:
     relu = replace(work(next(iter(LAYERS["relu"].builtin))), layer="relu")
-    plan: list[tuple[Work[CaseResult], list[Any]]] = [
+    plan: list[tuple[Work, list[Any]]] = [
         (work(), seeds(1, 2)),
         (relu, list(LAYERS["relu"].standard())),
         (work("naive"), seeds(3)),
@@ -129,15 +131,12 @@ def by_seed(case: Case, implementation: Implementation, settings: Settings) -> C
     return CaseResult(implementation="x", layer="conv", case=case, verdict=Verdict.PASS, reason=str(os.getpid()))
 
 
-BY_SEED = Task(do=by_seed, failed=CHECK.failed)
-
-
 def seeds(*numbers: int) -> list[ConvCase]:
     return [ConvCase(seed=number) for number in numbers]
 
 
 def test_a_case_that_kills_its_worker_each_time_is_an_error_and_the_others_are_done() -> None:
-    found = results(Crew(executor=Pool(2), ahead=10), seeds(0, 1, 4, 5), [work(task=BY_SEED)])
+    found = results(Crew(executor=Pool(2), ahead=10), seeds(0, 1, 4, 5), [work(check=by_seed)])
     assert [result.verdict for result in found] == [Verdict.PASS, Verdict.ERROR, Verdict.PASS, Verdict.PASS]
     assert found[1].reason == "the worker process died of SIGKILL, 3 times in a row"
 
@@ -146,7 +145,7 @@ def test_a_worker_that_is_killed_loses_no_case() -> None:
     pool = Pool(2)
     cases = seeds(*range(10, 15), *[3] * 4, *range(15, 20))
     found: list[CaseResult] = []
-    for result in run(Crew(executor=pool, ahead=100), [(work(task=BY_SEED), cases)]):
+    for result in run(Crew(executor=pool, ahead=100), [(work(check=by_seed), cases)]):
         if len(found) == 4:
             os.kill(pool.pids[0], signal.SIGKILL)
         found.append(result)
@@ -178,7 +177,7 @@ def test_what_cannot_be_finished_is_not_kept() -> None:
 
 def test_one_that_hangs_holds_up_its_own_worker_only_and_an_interrupt_gives_out_the_others() -> None:
     pool = Pool(2)
-    stream = run(Crew(executor=pool, ahead=100), [(work(task=BY_SEED), seeds(4, 2, *range(5, 25)))])
+    stream = run(Crew(executor=pool, ahead=100), [(work(check=by_seed), seeds(4, 2, *range(5, 25)))])
     found = [next(stream).case.seed]
 
     def interrupt(*_: object) -> None:

@@ -13,15 +13,15 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from gradcheck_cli.numeric.sweep import ErrorSource
 from gradcheck_cli.report.plot import draw
+from gradcheck_cli.results.step_sweep import ErrorSource
 from tests.report.test_sweep import CURVED, RESULT, STRAIGHT, difference
 
 if TYPE_CHECKING:
-    from gradcheck_cli.results.step_sweep import StepSweep
+    from gradcheck_cli.results.result import CaseResult
 
 
-def drawn(result: StepSweep, kind: str = "svg") -> bytes:
+def drawn(result: CaseResult, kind: str = "svg") -> bytes:
     stream = io.BytesIO()
     draw(result, stream, kind)
     return stream.getvalue()

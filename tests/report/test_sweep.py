@@ -8,10 +8,10 @@ from dataclasses import replace
 import pytest
 
 from gradcheck_cli import ConvCase, Verdict
-from gradcheck_cli.numeric.sweep import STEPS, ErrorSource, StepError, Sweep
 from gradcheck_cli.report.report import Look
 from gradcheck_cli.report.sweep import SweepReport, figure, sentence
-from gradcheck_cli.results.step_sweep import StepSweep
+from gradcheck_cli.results.result import CaseResult
+from gradcheck_cli.results.step_sweep import STEPS, ErrorSource, StepError, Sweep
 
 
 def difference(step: float, error: float, source: ErrorSource, slope: float | None = None) -> StepError:
@@ -43,13 +43,13 @@ CURVED = replace(
     bound=2.5e-13,
     affine=False,
 )
-RESULT = StepSweep(
+RESULT = CaseResult(
     implementation="layers.py:f,g",
+    layer="conv",
     case=ConvCase(N=2, C=3, H=7, W=7, F=4, stride=2),
     verdict=Verdict.PASS,
     reason=None,
     sweeps={"dx": CURVED, "db": STRAIGHT},
-    numeric_dtype="float64",
 )
 
 SCREEN = """\
@@ -84,7 +84,7 @@ h = 1e-5: dx off by 3.0e-11 of its scale; checker's h ~ 1.6e-2: < 2.5e-13
 """
 
 
-def printed(*results: StepSweep, width: int = 100, quiet: bool = False, verbose: bool = False) -> str:
+def printed(*results: CaseResult, width: int = 100, quiet: bool = False, verbose: bool = False) -> str:
     stream = io.StringIO()
     report = SweepReport(stream, Look(width=width, quiet=quiet, verbose=verbose))
     for result in results:

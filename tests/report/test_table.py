@@ -12,7 +12,16 @@ import pytest
 
 from gradcheck_cli import CaseResult, ConvCase, Verdict
 from gradcheck_cli.report.report import Look, make_report
-from gradcheck_cli.results.result import ArrayResult, Diagnosis, Picture, Run, Smallest, Summary, Worst, Wrong
+from gradcheck_cli.results.result import (
+    ArrayResult,
+    Diagnosis,
+    Picture,
+    Run,
+    SmallestFailure,
+    Summary,
+    WorstElement,
+    WrongElements,
+)
 
 CASE = ConvCase(N=2, C=3, H=7, W=7, F=4, stride=2)
 NO_FIGURES: dict[str, Any] = dict.fromkeys(("max_rel_error", "max_abs_error", "scaled_error", "worst", "wrong"))
@@ -33,8 +42,8 @@ def array(name: str, index: tuple[int, ...], value: float, roundings: float, met
         scaled_error=roundings,
         floor=None,
         tolerance=100.0,
-        worst=Worst(index=index, analytic=value, numeric=value, error_bound=2.5e-15),
-        wrong=Wrong(count=0, of=math.prod(shape), where=None),
+        worst=WorstElement(index=index, analytic=value, numeric=value, error_bound=2.5e-15),
+        wrong=WrongElements(count=0, of=math.prod(shape), where=None),
         method=method,
         evaluations=30 if method == "dense" else 1,
     )
@@ -68,7 +77,7 @@ WRONG_VALUE = made(
         max_rel_error=1.0,
         max_abs_error=3.25,
         scaled_error=4.1e15,
-        worst=Worst(index=(0, 1, 6, 3), analytic=0.0, numeric=3.25, error_bound=1e-15),
+        worst=WorstElement(index=(0, 1, 6, 3), analytic=0.0, numeric=3.25, error_bound=1e-15),
     ),
     DW,
     DB,
@@ -109,7 +118,7 @@ UNDECIDED = made(
         max_rel_error=math.nan,
         max_abs_error=math.nan,
         scaled_error=math.nan,
-        worst=Worst(index=(0, 0, 0, 0), analytic=0.125, numeric=math.nan, error_bound=math.inf),
+        worst=WorstElement(index=(0, 0, 0, 0), analytic=0.125, numeric=math.nan, error_bound=math.inf),
     ),
     DB,
 )
@@ -459,13 +468,13 @@ def test_digits_are_added_until_two_values_differ() -> None:
         DW,
         verdict=Verdict.FAIL,
         reason="dw is wrong in 1 of 108 elements",
-        worst=Worst(index=(0, 0, 0, 0), analytic=1.23456789012, numeric=1.23456789014, error_bound=1e-15),
+        worst=WorstElement(index=(0, 0, 0, 0), analytic=1.23456789012, numeric=1.23456789014, error_bound=1e-15),
     )
     assert figures(made(Verdict.FAIL, DX, dw, DB), "dw") == ["1.23456789012", "1.23456789014"]
 
 
 def test_equal_values_get_no_more_digits_than_others() -> None:
-    worst = Worst(index=(0, 0, 0, 0), analytic=1 / 3, numeric=1 / 3, error_bound=1e-3)
+    worst = WorstElement(index=(0, 0, 0, 0), analytic=1 / 3, numeric=1 / 3, error_bound=1e-3)
     dw = replace(DW, verdict=Verdict.INCONCLUSIVE, reason="dw could not be decided", worst=worst)
     assert figures(made(Verdict.INCONCLUSIVE, DX, dw, DB), "dw") == ["0.333333", "0.333333"]
 
@@ -545,7 +554,7 @@ def test_pictures_of_right_and_of_undrawn_arrays_take_no_line() -> None:
 
 def test_random_cases_that_fail_are_told_by_their_smallest() -> None:
     def of(result: CaseResult, alike: int, note: str | None) -> CaseResult:
-        return replace(result, smallest=Smallest(alike=alike, note=note))
+        return replace(result, smallest=SmallestFailure(failures=alike, note=note))
 
     stream = io.StringIO()
     run = Run(program="convcheck", argv=(), seed=0, cases=4, random=True, versions={})
@@ -555,7 +564,7 @@ def test_random_cases_that_fail_are_told_by_their_smallest() -> None:
         report.case(result)
     report.case(of(undecided, 3, None))
     verdicts = {Verdict.PASS: 1, Verdict.FAIL: 2, Verdict.ERROR: 1}
-    report.finish(Summary(counts=verdicts, seconds=1.0, ways=2))
+    report.finish(Summary(counts=verdicts, seconds=1.0, signatures=2))
     lines = stream.getvalue().splitlines()
     assert [line for line in lines if line.startswith(("FAIL", "ERROR", "  FAIL", "  ERROR"))] == [
         "FAIL layers.py:f,g",

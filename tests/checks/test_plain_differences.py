@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
+from gradcheck_cli.checks.plain_differences import restrict, sweep
 from gradcheck_cli.numeric.arrays import signed_uniform
 from gradcheck_cli.numeric.colored import Coupling
 from gradcheck_cli.numeric.derivative import differentiate
 from gradcheck_cli.numeric.estimate import Estimate
-from gradcheck_cli.numeric.sweep import STEPS, ErrorSource, Sweep, restrict, sweep
+from gradcheck_cli.results.step_sweep import STEPS, ErrorSource, Sweep
 
 if TYPE_CHECKING:
     from collections.abc import Callable
