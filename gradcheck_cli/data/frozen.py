@@ -8,6 +8,7 @@ all classes share the same methods, and a class takes 0.4 million.
 from __future__ import annotations
 
 from dataclasses import MISSING, FrozenInstanceError, dataclass, field, fields
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, TypeVar, dataclass_transform
 
 if TYPE_CHECKING:
@@ -23,8 +24,9 @@ class _Layout(NamedTuple):
     names: frozenset[str]
     defaults: dict[str, Any]
     factories: dict[str, Callable[[], Any]]
-    compared: tuple[str, ...]
+    compared: Callable[[Any], Any]  #: the fields that make two instances equal
     shown: tuple[str, ...]
+    has_post_init: bool
 
 
 @dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(field,))
@@ -36,8 +38,9 @@ def frozen(cls: _Class) -> _Class:
         names=frozenset(f.name for f in own),
         defaults={f.name: f.default for f in own if f.default is not MISSING},
         factories={f.name: f.default_factory for f in own if f.default_factory is not MISSING},
-        compared=tuple(f.name for f in own if f.compare),
+        compared=attrgetter("__class__", *(f.name for f in own if f.compare)),
         shown=tuple(f.name for f in own if f.repr),
+        has_post_init=hasattr(cls, "__post_init__"),
     )
     for name, attribute in {"_layout": layout, **_SHARED}.items():
         if name not in vars(cls):
@@ -48,12 +51,13 @@ def frozen(cls: _Class) -> _Class:
 def _init(self: Any, **given: Any) -> None:
     layout, values = self._layout, self.__dict__
     values.update(layout.defaults)
-    for name, make in layout.factories.items():
-        values[name] = make()
     values.update(given)
+    for name, make in layout.factories.items():
+        if name not in given:
+            values[name] = make()
     if values.keys() != layout.names:
         raise TypeError(_why_refused(type(self), given))
-    if hasattr(self, "__post_init__"):
+    if layout.has_post_init:
         self.__post_init__()
 
 
@@ -65,16 +69,13 @@ def _why_refused(cls: Any, given: dict[str, Any]) -> str:
     return f"{cls.__name__}.__init__() lacks the keyword arguments {', '.join(missing)}"
 
 
-def _compared(self: Any) -> tuple[Any, ...]:
-    return tuple(getattr(self, name) for name in self._layout.compared)
-
-
-def _eq(self: Any, other: object) -> bool:
-    return _compared(self) == _compared(other) if type(other) is type(self) else NotImplemented
+def _eq(self: Any, other: Any) -> Any:
+    compared = self._layout.compared
+    return compared(self) == compared(other) if type(other) is type(self) else NotImplemented
 
 
 def _hash(self: Any) -> int:
-    return hash(_compared(self))
+    return hash(self._layout.compared(self))
 
 
 def _repr(self: Any) -> str:

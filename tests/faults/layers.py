@@ -731,7 +731,7 @@ def gate_weights_of_one_step(dh: Any, caches: Any) -> Any:
 
 @_plant("rnn", rnn_forward, "slope-missing")
 def slope_forgotten_in_each_step(dh: Any, caches: Any) -> Any:
-    return _through_time(rnn_step_backward, dh, [(*cache[:-1], np.ones_like(cache[-1])) for cache in caches])
+    return _through_time(rnn_step_backward, dh, [cache._replace(slope=np.ones_like(cache.slope)) for cache in caches])
 
 
 @_plant("lstm", lstm_forward, "not-carried-back")
@@ -762,12 +762,12 @@ def gates_mixed_up(dh: Any, caches: Any) -> Any:
 @_plant("lstm-step", lstm_step_forward, "forget-gate")
 def without_forget_gate(dnext_h: Any, dnext_c: Any, cache: Any) -> Any:
     dx, dprev_h, _, *rest = lstm_step_backward(dnext_h, dnext_c, cache)
-    return dx, dprev_h, dnext_c + dnext_h * cache.o * cache.slope, *rest
+    return dx, dprev_h, dnext_c + dnext_h * cache.o * cache.cell_slope, *rest
 
 
 @_plant("lstm-step", lstm_step_forward, "output-tanh")
 def without_output_tanh(dnext_h: Any, dnext_c: Any, cache: Any) -> Any:
-    return lstm_step_backward(dnext_h, dnext_c, cache._replace(slope=np.ones_like(cache.slope)))
+    return lstm_step_backward(dnext_h, dnext_c, cache._replace(cell_slope=np.ones_like(cache.cell_slope)))
 
 
 @_plant("lstm-step", lstm_step_forward, "gate-columns-permuted")
@@ -778,11 +778,11 @@ def gate_order(dnext_h: Any, dnext_c: Any, cache: Any) -> Any:
 
 @_plant("lstm-step", lstm_step_forward, "gate-columns-permuted")
 def gates_joined_in_another_order(dnext_h: Any, dnext_c: Any, cache: Any) -> Any:
-    x, prev_h, prev_c, Wx, Wh, i, f, o, g, squashed, _, slopes, slope = cache
-    dc = dnext_c + dnext_h * o * slope
-    di, df, do, dg = np.split(slopes, 4, axis=1)
-    da = np.hstack([di * dc * g, df * dc * prev_c, dg * dc * i, do * dnext_h * squashed])
-    return da @ Wx.T, da @ Wh.T, dc * f, x.T @ da, prev_h.T @ da, da.sum(axis=0)
+    dc = dnext_c + dnext_h * cache.o * cache.cell_slope
+    di, df, do, dg = np.split(cache.gate_slopes, 4, axis=1)
+    da = np.hstack([di * dc * cache.g, df * dc * cache.prev_c, dg * dc * cache.i, do * dnext_h * cache.tanh_c])
+    dx, dprev_h, dprev_c = da @ cache.Wx.T, da @ cache.Wh.T, dc * cache.f
+    return dx, dprev_h, dprev_c, cache.x.T @ da, cache.prev_h.T @ da, da.sum(axis=0)
 
 
 def _swapped(array: Any) -> Any:

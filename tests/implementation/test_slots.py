@@ -215,13 +215,13 @@ class Affine:
 
 def test_of_several_outputs_too(tmp_path: Path) -> None:
     text = """
-from gradcheck_cli.layers.recurrent.lstm_step import lstm_step_forward as ahead, lstm_step_backward as back
+from gradcheck_cli.layers.recurrent.lstm_step import LstmCache, lstm_step_forward as ahead, lstm_step_backward as back
 def lstm_step_forward(ctx, x, prev_h, prev_c, Wx, Wh, b):
     h, c, cache = ahead(x, prev_h, prev_c, Wx, Wh, b)
     ctx.save_for_backward(*cache)
     return h, c
 def lstm_step_backward(ctx, dnext_h, dnext_c):
-    return back(dnext_h, dnext_c, ctx.saved_tensors)
+    return back(dnext_h, dnext_c, LstmCache(*ctx.saved_tensors))
 """
     assert checked(tmp_path / "right.py", "lstm-step", text) == {Verdict.PASS}
     wrong = text.replace("back(dnext_h, dnext_c", "back(dnext_h, 2 * dnext_c")

@@ -280,15 +280,13 @@ def _course_file(folder: Path) -> Path:
         "from gradcheck_cli.layers.conv.naive import both, padded\n"
         "from gradcheck_cli.layers.pool.maxpool import places\n"
         "from gradcheck_cli.layers.pool.pooling import spread, windows\n"
-        "from gradcheck_cli.layers.recurrent.recurrent import through_time\n"
+        "from gradcheck_cli.layers.recurrent.lstm_step import LstmCache\n"
+        "from gradcheck_cli.layers.recurrent.rnn_step import RnnCache\n"
+        "from gradcheck_cli.layers.recurrent.time import over_time, through_time\n"
         "from gradcheck_cli.layers.loss.scores import of_label, picked\n"
     )
     sources = [
-        inspect.getsource(function)
-        .replace("Array", "object")
-        .replace("Param", "dict")
-        .replace(" Cache(", " (")  # a named tuple
-        .replace("Cache", "tuple")
+        inspect.getsource(function).replace("Array", "object").replace("Param", "dict")
         for name in OTHERS
         for function in next(iter(LAYERS[name].builtin.values()))
     ]

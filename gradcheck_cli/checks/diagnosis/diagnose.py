@@ -17,6 +17,7 @@ from gradcheck_cli.checks.diagnosis.precision import narrower, rounded_arrays
 from gradcheck_cli.checks.diagnosis.rearranged import rearranged, simple
 from gradcheck_cli.checks.forward import expected_output
 from gradcheck_cli.layers.framework.fault import Observed
+from gradcheck_cli.layers.framework.faults import faults_to_try
 from gradcheck_cli.numeric.arrays import working_dtype
 from gradcheck_cli.results.result import Diagnosis, Verdict
 from gradcheck_cli.text.names import join_names
@@ -178,7 +179,7 @@ def _hypotheses(
     yield from _rearranged(evidence, simple)
     yield from named_factors(evidence, further)
     if slips:
-        for fault in evidence.layer.faults(evidence.case, evidence.problem):
+        for fault in faults_to_try(evidence.layer, evidence.case, evidence.problem):
             yield _slip(evidence, fault, further)
     if evidence.problem.reference:
         for fault in replaced_cotangents(evidence):

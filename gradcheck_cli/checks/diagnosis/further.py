@@ -15,6 +15,7 @@ from gradcheck_cli.checks.forward import adopt_output_shape, check_forward
 from gradcheck_cli.checks.gradients import along, numeric_inputs
 from gradcheck_cli.implementation.implementation import ImplementationError, NotExpressibleError
 from gradcheck_cli.implementation.packing import packed
+from gradcheck_cli.layers.framework.faults import faults_to_try
 from gradcheck_cli.layers.framework.words import Choice
 from gradcheck_cli.numeric.arrays import epsilon, signed_uniform, working_dtype
 from gradcheck_cli.results.result import Verdict
@@ -164,7 +165,7 @@ class Further:
     def faults(self, evidence: Evidence) -> dict[tuple[str, str], Fault]:
         """Return the faults that can be made in a case, by their codes and causes."""
         if evidence.case not in self._faults:
-            found = (*self._layer.faults(evidence.case, evidence.problem), *replaced_cotangents(evidence))
+            found = (*faults_to_try(self._layer, evidence.case, evidence.problem), *replaced_cotangents(evidence))
             self._faults[evidence.case] = {(fault.code, fault.cause): fault for fault in reversed(found)}
         return self._faults[evidence.case]
 

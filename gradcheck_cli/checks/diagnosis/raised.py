@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from gradcheck_cli.checks.diagnosis.further import FurtherCase
 from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.layers.conv.naive import both
+from gradcheck_cli.layers.framework.faults import faults_to_try
 from gradcheck_cli.results.result import Diagnosis
 
 if TYPE_CHECKING:
@@ -81,7 +82,7 @@ def _crop(case: Case, layer: Layer, problem: Problem, message: str) -> Diagnosis
     else:
         return None
     found: dict[tuple[str, str], str] = {}
-    for fault in layer.faults(case, problem):
+    for fault in faults_to_try(layer, case, problem):
         if not fault.code.startswith(("crop-", "unseen-")):
             continue
         cropped = fault.gradients(problem.inputs, problem.cotangent).get(layer.inputs[0])

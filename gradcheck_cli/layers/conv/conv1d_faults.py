@@ -9,16 +9,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gradcheck_cli.layers.conv.faults import (
-    assigned_shares,
-    biases,
     column_layouts,
     kernel_turned,
-    missed_parts,
     wrong_filters,
 )
 from gradcheck_cli.layers.conv.windows import backward, moved, of_part, uncropped, unseen
 from gradcheck_cli.layers.framework.fault import Fault
-from gradcheck_cli.layers.framework.layouts import cotangent_layouts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -39,12 +35,8 @@ def faults(case: Conv1dCase, problem: Problem) -> Iterator[Fault]:  # noqa: ARG0
     image = case.as_image
     for fault in (*_crops(image), *_kernels(image), *_windows(image)):
         yield _of_rows(fault)
-    yield from biases(case.F, axes=3)
-    rest = (*missed_parts(image), *assigned_shares(image), *column_layouts(image, ("N", "C", "", "WW", "", "W'")))
-    for fault in rest:
+    for fault in column_layouts(image, ("N", "C", "", "WW", "", "W'")):
         yield _of_rows(fault)
-    right = _of_rows(Fault(code="", cause="", remedy="", gradients=partial(backward, image)))
-    yield from cotangent_layouts(right.gradients, ("N", "F", "W'"))
 
 
 def _of_rows(fault: Fault) -> Fault:
@@ -125,9 +117,7 @@ def _windows(image: ConvCase) -> Iterator[Fault]:
         "windows are counted over x without its pad": max(0, (image.W - image.WW) // stride + 1),
         "windows start within x, which leaves out those of the pad": -(-image.W // stride),
     }
-    last = "In {names} the last window is missed."
     kept = partial(of_part, image)
-    yield Fault(code="last-windows-missed", cause=last, remedy=every, gradients=kept(np.s_[..., : count - 1]))
     for how, columns in counted.items():
         if columns < count:
             cause = f"{{names}} {{be}} summed over the input's size instead of the output's: {how}."

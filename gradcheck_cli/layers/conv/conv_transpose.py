@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -124,7 +125,11 @@ def conv_transpose_backward(dout: Array, cache: tuple[Any, ...]) -> tuple[Array,
     return dx, dw, dout.sum(axis=(0, 2, 3))
 
 
-AXES = declare(x="N C H W", w="C F HH WW", b="F", out="N F H' W'")
+#: Rows and columns of x are those of windows here: each element is spread over one.
+_ROW, _COLUMN = replace(ROW, windows=True), replace(COLUMN, windows=True)
+_OUT_ROW, _OUT_COLUMN = replace(OUT_ROW, windows=False), replace(OUT_COLUMN, windows=False)
+
+AXES = declare(*(_ROW, _COLUMN, _OUT_ROW, _OUT_COLUMN), x="N C H W", w="C F HH WW", b="F", out="N F H' W'")
 
 
 def problem(case: ConvTransposeCase) -> Problem:
@@ -137,12 +142,12 @@ def problem(case: ConvTransposeCase) -> Problem:
         reference=(conv_transpose_forward, conv_transpose_backward),
         relations={
             "x": {
-                ROW: spread(OUT_ROW, rows, kernel=case.HH, stride=sv, pad=pv),
-                COLUMN: spread(OUT_COLUMN, columns, kernel=case.WW, stride=sh, pad=ph),
+                _ROW: spread(_OUT_ROW, rows, kernel=case.HH, stride=sv, pad=pv),
+                _COLUMN: spread(_OUT_COLUMN, columns, kernel=case.WW, stride=sh, pad=ph),
             },
             "w": {
-                KERNEL_ROW: spread_kernel(OUT_ROW, rows, size=case.H, stride=sv, pad=pv),
-                KERNEL_COLUMN: spread_kernel(OUT_COLUMN, columns, size=case.W, stride=sh, pad=ph),
+                KERNEL_ROW: spread_kernel(_OUT_ROW, rows, size=case.H, stride=sv, pad=pv),
+                KERNEL_COLUMN: spread_kernel(_OUT_COLUMN, columns, size=case.W, stride=sh, pad=ph),
             },
         },
     )

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from gradcheck_cli.layers.conv.conv_transpose import conv_transpose_backward, conv_transpose_forward
-from gradcheck_cli.layers.conv.faults import BY_PLACE, assigned, biases, confused, kernels, one_window
+from gradcheck_cli.layers.conv.faults import BY_PLACE, confused, kernels, one_window
 from gradcheck_cli.layers.conv.naive import both
-from gradcheck_cli.layers.conv.windows import only, resized
+from gradcheck_cli.layers.conv.windows import resized
 from gradcheck_cli.layers.framework.fault import Fault, ForwardFault
-from gradcheck_cli.layers.framework.layouts import cotangent_layouts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -34,11 +33,7 @@ def faults(case: ConvTransposeCase, problem: Problem) -> Iterator[Fault]:  # noq
         right, "Forward and backward both multiply by w as it is.", "(channel, filter, kernel row, kernel column)"
     )
     yield from _windows(case)
-    yield from _missed(case)
-    yield from biases(case.F)
     yield from confused(right, "(C, F, HH, WW)")
-    yield from _assigned(case)
-    yield from cotangent_layouts(right, ("N", "F", "H'", "W'"))
 
 
 def forward_faults(case: ConvTransposeCase, inputs: Inputs) -> Iterator[ForwardFault]:
@@ -123,53 +118,3 @@ def _windows(case: ConvTransposeCase) -> Iterator[Fault]:
     if pv != ph:
         swapped = "In {names} the vertical and the horizontal pad are exchanged."
         yield moved("height-width-confused", swapped, "Pad rows by the vertical pad.", pad=(ph, pv))
-
-
-def _missed(case: ConvTransposeCase) -> Iterator[Fault]:
-    """Yield loops over elements, samples, filters or channels that end early."""
-    cause, every = "In {names} the last %s is missed.", f"Loop over all of x: {case.H} rows and {case.W} columns."
-    for what, kept in (
-        ("row", np.s_[:, :, :-1]),
-        ("column", np.s_[..., :-1]),
-        ("row and the last column", np.s_[:, :, :-1, :-1]),
-    ):
-        windows = cause % f"{what} of windows"
-        yield Fault(code="last-windows-missed", cause=windows, remedy=every, gradients=_of_elements(case, kept))
-    for what, size, outputs in (("sample", case.N, np.s_[:-1]), ("filter", case.F, np.s_[:, :-1])):
-        remedy = f"Loop over all {size} {what}s."
-        part = _of_outputs(case, outputs)
-        yield Fault(code=f"last-{what}-missed", cause=cause % what, remedy=remedy, gradients=part)
-    remedy = f"Loop over all {case.C} channels."
-    part = _of_elements(case, np.s_[:, :-1])
-    yield Fault(code="last-channel-missed", cause=cause % "channel", remedy=remedy, gradients=part)
-
-
-def _of_elements(case: ConvTransposeCase, kept: Any) -> Backward:
-    """Make the slip that carries back to a part of x only, and by a part of x only to w."""
-
-    def gradients(inputs: Inputs, cotangent: Array) -> Gradients:
-        found = backward(case, {**inputs, "x": only(inputs["x"], kept)}, cotangent)
-        return {"x": only(found["x"], kept), "w": found["w"]}
-
-    return gradients
-
-
-def _of_outputs(case: ConvTransposeCase, kept: Any) -> Backward:
-    """Make the slip that carries back only a part of the cotangent."""
-    return lambda inputs, cotangent: backward(case, inputs, only(cotangent, kept))
-
-
-def _assigned(case: ConvTransposeCase) -> Iterator[Fault]:
-    """Yield loops that keep the last contribution to each element."""
-
-    def of_w(kept: Any) -> Backward:
-        return lambda inputs, g: {"w": backward(case, {**inputs, "x": only(inputs["x"], kept)}, g)["w"]}
-
-    last_filter = np.s_[:, -1:]
-    yield assigned(
-        "the last filter's share", lambda inputs, g: {"x": backward(case, inputs, only(g, last_filter))["x"]}
-    )
-    last_sample = _of_outputs(case, np.s_[-1:])
-    yield assigned("the last sample's share", lambda inputs, g: {name: last_sample(inputs, g)[name] for name in "wb"})
-    yield assigned("the last window's share", of_w(np.s_[:, :, -1:, -1:]))
-    yield assigned("the last window's share in the last sample", of_w(np.s_[-1:, :, -1:, -1:]))

@@ -10,9 +10,9 @@ import numpy as np
 
 from gradcheck_cli.layers.conv import windows
 from gradcheck_cli.layers.conv.naive import both, places
-from gradcheck_cli.layers.conv.windows import backward, of_part, only
+from gradcheck_cli.layers.conv.windows import backward, only
 from gradcheck_cli.layers.framework.fault import Fault
-from gradcheck_cli.layers.framework.layouts import cotangent_layouts, last_missed, mistaken
+from gradcheck_cli.layers.framework.reshapes import mistaken
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -55,13 +55,9 @@ def faults(
     yield from windows.strides(case)
     yield from windows.missed(case)
     yield from windows.formulas(case)
-    yield from biases(case.F)
-    yield from missed_parts(case)
     yield from confused(right, axes[1])
-    yield from assigned_shares(case)
     if axes == _AXES:  # a depthwise kernel makes no columns of several channels
         yield from column_layouts(case)  # where dx alone is wrong, dout is not
-    yield from cotangent_layouts(right, ("N", "F" if axes == _AXES else "C", "H'", "W'"))
 
 
 def kernels(right: Backward, once: str, order: str) -> Iterator[Fault]:
@@ -113,30 +109,6 @@ def _rolled(shift: int) -> Callable[[Array], Array]:
     return lambda w: np.roll(w, shift, axis=0)
 
 
-def missed_parts(case: ConvCase) -> Iterator[Fault]:
-    """Yield loops that end one sample, filter or channel early."""
-    for what, size, kept in (("sample", case.N, np.s_[: case.N - 1]), ("filter", case.F, np.s_[:, : case.F - 1])):
-        yield Fault(
-            code=f"last-{what}-missed",
-            cause=last_missed(what, size),
-            remedy=f"Loop over all {size} {what}s.",
-            gradients=of_part(case, kept),
-        )
-
-    def gradients(inputs: Inputs, cotangent: Array) -> Gradients:
-        channels = case.C // case.groups - 1
-        found = backward(case, {**inputs, "w": only(inputs["w"], np.s_[:, :channels])}, cotangent)
-        return {"x": found["x"], "w": only(found["w"], np.s_[:, :channels])}
-
-    remedy = f"Loop over all {case.C} channels."
-    yield Fault(
-        code="last-channel-missed",
-        cause=last_missed("channel", case.C // case.groups),
-        remedy=remedy,
-        gradients=gradients,
-    )
-
-
 def confused(right: Backward, order: str) -> Iterator[Fault]:
     """Yield arrays whose rows and columns are exchanged, where the axes of w have that order."""
 
@@ -163,60 +135,8 @@ def _turned(array: Array, *, reshape: bool = True) -> Array:
     return turned.reshape(array.shape) if reshape else turned
 
 
-def biases(filters: int, axes: int = 4) -> Iterator[Fault]:
-    """Yield sums of the cotangent over other axes than all but that of filters, the second.
-
-    Args:
-        filters: how many there are.
-        axes: how many dout has: 4, or 3 with columns alone.
-    """
-    right = tuple(axis for axis in range(axes) if axis != 1)
-    words = "samples, rows and columns" if axes == 4 else "samples and columns"
-
-    def summed(cause: str, gradient: Callable[[Array], Array]) -> Fault:
-        return Fault(
-            code="bias-axes",
-            cause=cause,
-            remedy=f"Sum dout over {words}: `dout.sum(axis={right})`.",
-            gradients=lambda _, g: {"b": np.asarray(gradient(g))},
-        )
-
-    yield summed("{names} {be} summed over the first sample alone.", lambda g: g[:1].sum(axis=right))
-    yield summed("{names} {be} one sum over all filters.", lambda g: np.full(filters, g.sum()))
-    for count in range(axes, -1, -1):
-        for over in itertools.combinations(range(axes), count):
-            few = "too few axes" if set(over) < set(right) else "the wrong axes"
-            if over != right:
-                yield summed(f"{{names}} {{be}} summed over {few}, {over or 'none'}.", partial(np.sum, axis=over))
-
-
-_IN_THE_LOOP = "Write `+=`, not `=`, in the loop."
-
 #: Where a loop goes over the places of the kernel, or index arrays repeat an element.
 BY_PLACE = "Write `+=`, not `=`, in the loop; with index arrays `np.add.at`, for there `+=` adds only once."
-
-
-def assigned(share: str, gradients: Backward, remedy: str = _IN_THE_LOOP) -> Fault:
-    """Make the slip that keeps the last contribution to each element, where all are to be summed."""
-    cause = f"{{names}} {{be}} assigned where contributions are to be summed: {share} is left."
-    return Fault(code="assigned-not-accumulated", cause=cause, remedy=remedy, gradients=gradients)
-
-
-def assigned_shares(case: ConvCase) -> Iterator[Fault]:
-    """Yield loops that keep the last contribution to each element."""
-    last_filter = np.s_[:, -1:]
-    for which, first, remedy in (("last", False, _IN_THE_LOOP), ("first", True, BY_PLACE)):
-        share = partial(one_window, case, first=first, kept=np.s_[:])
-        yield assigned(f"of each element the {which} window's share", share, remedy)
-        share = partial(one_window, case, first=first, kept=last_filter)
-        yield assigned(f"of each element the last filter's share in its {which} window", share, remedy)
-    yield assigned("the last filter's share", of_part(case, last_filter, ("x",)))
-    for what, kept in (
-        ("the last sample's share", np.s_[-1:]),
-        ("the last window's share", np.s_[:, :, -1:, -1:]),
-        ("the last window's share in the last sample", np.s_[-1:, :, -1:, -1:]),
-    ):
-        yield assigned(what, of_part(case, kept, ("w", "b")))
 
 
 def one_window(case: ConvCase, inputs: Inputs, cotangent: Array, *, first: bool, kept: Any) -> Gradients:

@@ -231,18 +231,6 @@ def missed(case: ConvCase) -> Iterator[Fault]:
     """Yield loops that end before all windows are taken."""
     rows, columns = case.out_shape[2:]
     every = f"Loop over all of dout: {rows} rows and {columns} columns."
-    last = "In {names} the last %s of windows is missed."
-    for kept_rows, kept_columns, what in (
-        (rows - 1, columns, "row"),
-        (rows, columns - 1, "column"),
-        (rows - 1, columns - 1, "row and the last column"),
-    ):
-        yield Fault(
-            code="last-windows-missed",
-            cause=last % what,
-            remedy=every,
-            gradients=of_part(case, np.s_[:, :, :kept_rows, :kept_columns]),
-        )
     yield from _miscounted(case)
     sv, sh = both(case.stride)
     counted = {

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import partial
 from typing import TYPE_CHECKING, ClassVar
-
-import numpy as np
 
 from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.layers.framework.axes import FEATURE, SAMPLE, Axis, declare
@@ -14,17 +11,14 @@ from gradcheck_cli.layers.framework.case import Case
 from gradcheck_cli.layers.framework.drawing import multiple
 from gradcheck_cli.layers.framework.fault import Fault
 from gradcheck_cli.layers.framework.layer import Layer
-from gradcheck_cli.layers.framework.layouts import cotangent_layouts, last_missed
 from gradcheck_cli.layers.framework.make_problem import make_problem
 from gradcheck_cli.layers.framework.parameter import size
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Iterator
 
     from gradcheck_cli.layers.framework.problem import Problem
     from gradcheck_cli.numeric.arrays import Array
-
-    Inputs = Mapping[str, Array]
 
 
 @frozen
@@ -91,39 +85,15 @@ def standard() -> tuple[AffineCase, ...]:
     return tuple(AffineCase(N=N, D=D, M=M, split=split) for N, D, M, split in rows)
 
 
-def _faults(case: AffineCase, problem: Problem) -> Iterator[Fault]:
-    """Yield the slips that make a difference in a case, the most common first."""
-    layer = partial(LAYER.gradients, problem)
-
-    def fault(code: str, cause: str, remedy: str, gradients: Callable[[Inputs, Array], Inputs]) -> Fault:
-        return Fault(code=code, cause=cause, remedy=remedy, gradients=gradients)
-
-    def of_part(kept: slice, names: str) -> Callable[[Inputs, Array], Inputs]:
-        def gradients(inputs: Inputs, dout: Array) -> Inputs:
-            part = np.zeros_like(dout)
-            part[kept] = dout[kept]
-            found = layer(inputs, part)
-            return {name: found[name] for name in names}
-
-        return gradients
-
-    summed, remedy = "{names} {be} summed over %s.", "Sum dout over samples: `dout.sum(axis=0)`."
-    yield fault("bias-axes", summed % "units, and not over samples", remedy, lambda _, g: {"b": g.sum(axis=1)})
-    yield fault("bias-axes", summed % "both axes", remedy, lambda _, g: {"b": np.full(case.M, g.sum())})
-    yield fault("bias-axes", "{names} {be} dout, not summed over samples.", remedy, lambda _, g: {"b": g})
+def _faults(case: AffineCase, _: Problem) -> Iterator[Fault]:
+    """Yield the product with w where its transpose is due."""
     if case.D == case.M:
-        plain = "In {names} w is not transposed."
-        yield fault(
-            "matrix-not-transposed",
-            plain,
-            "dx is `dout @ w.T`.",
-            lambda inputs, g: {"x": (g @ inputs["w"]).reshape(case.x_shape)},
+        yield Fault(
+            code="matrix-not-transposed",
+            cause="In {names} w is not transposed.",
+            remedy="dx is `dout @ w.T`.",
+            gradients=lambda inputs, dout: {"x": (dout @ inputs["w"]).reshape(case.x_shape)},
         )
-    assigned = "{names} {be} assigned where contributions are to be summed: the last sample's share is left."
-    yield fault("assigned-not-accumulated", assigned, "Write `+=`, not `=`, in the loop.", of_part(np.s_[-1:], "wb"))
-    missed = last_missed("sample", case.N)
-    yield fault("last-sample-missed", missed, f"Loop over all {case.N} samples.", of_part(np.s_[:-1], "xwb"))
-    yield from cotangent_layouts(layer, ("N", "M"))
 
 
 LAYER = Layer(

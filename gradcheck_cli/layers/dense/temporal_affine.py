@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
-
-import numpy as np
+from typing import TYPE_CHECKING, ClassVar
 
 from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.layers.dense.affine import affine_backward, affine_forward
 from gradcheck_cli.layers.framework.axes import declare
 from gradcheck_cli.layers.framework.case import Case
-from gradcheck_cli.layers.framework.fault import Fault
 from gradcheck_cli.layers.framework.layer import Layer
 from gradcheck_cli.layers.framework.make_problem import make_problem
 from gradcheck_cli.layers.framework.parameter import size
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
     from gradcheck_cli.layers.framework.problem import Problem
     from gradcheck_cli.numeric.arrays import Array
 
@@ -63,30 +58,6 @@ def problem(case: TemporalAffineCase) -> Problem:
     return make_problem(case, axes=AXES, reference=(temporal_affine_forward, temporal_affine_backward))
 
 
-def faults(case: TemporalAffineCase, _: Problem) -> Iterator[Fault]:
-    """Yield loops over steps, or over samples, that keep one share of the parameters' gradients."""
-    last, first = slice(-1, None), slice(0, 1)
-    for what, count, part in (
-        ("last step", case.T, np.s_[:, last]),
-        ("first step", case.T, np.s_[:, first]),
-        ("last sample", case.N, np.s_[last]),
-        ("first sample", case.N, np.s_[first]),
-    ):
-
-        def of_part(inputs: Mapping[str, Array], dout: Array, part: Any = part) -> Mapping[str, Array]:
-            x, w, _ = inputs.values()
-            _, dw, db = temporal_affine_backward(dout[part], (x[part], w))
-            return {"w": dw, "b": db}
-
-        if count > 1:
-            yield Fault(
-                code="assigned-not-accumulated",
-                cause=f"{{names}} {{be}} assigned where contributions are to be summed: the {what}'s share is left.",
-                remedy="Write `+=`, not `=`, in the loop.",
-                gradients=of_part,
-            )
-
-
 def standard() -> tuple[TemporalAffineCase, ...]:
     """Sizes of which none is like another, one of each, and a square w."""
     rows = [(3, 4, 5, 2), (2, 3, 4, 4), (1, 3, 5, 2), (4, 1, 2, 3), (2, 5, 1, 3), (2, 3, 4, 1)]
@@ -100,5 +71,4 @@ LAYER = Layer(
     standard=standard,
     builtin={"matrix": (temporal_affine_forward, temporal_affine_backward)},
     trials=(TemporalAffineCase(N=2, T=3, D=5, M=4),),
-    faults=faults,
 )

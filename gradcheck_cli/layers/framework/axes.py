@@ -17,6 +17,12 @@ class Axis:
     index: str
     size: str  #: as messages write it; the case's number of that name, where it has one
     spatial: bool = False  #: its indices have neighbours: there is a first, a last and a border
+    windows: bool = False  #: each of its indices is a row, or a column, of windows
+
+    @property
+    def plural(self) -> str:
+        """The name of several indices."""
+        return f"{self.name}es" if self.name.endswith("s") else f"{self.name}s"
 
 
 SAMPLE = Axis(name="sample", index="n", size="N")
@@ -28,8 +34,8 @@ COLUMN = Axis(name="column", index="j", size="W", spatial=True)
 FILTER = Axis(name="filter", index="f", size="F")
 KERNEL_ROW = Axis(name="kernel row", index="h", size="HH", spatial=True)
 KERNEL_COLUMN = Axis(name="kernel column", index="k", size="WW", spatial=True)
-OUT_ROW = Axis(name="row", index="i", size="H'", spatial=True)
-OUT_COLUMN = Axis(name="column", index="j", size="W'", spatial=True)
+OUT_ROW = Axis(name="row", index="i", size="H'", spatial=True, windows=True)
+OUT_COLUMN = Axis(name="column", index="j", size="W'", spatial=True, windows=True)
 
 FEATURE = Axis(name="feature", index="d", size="D")
 UNIT = Axis(name="unit", index="m", size="M")

@@ -20,7 +20,7 @@ import numpy as np
 from gradcheck_cli.numeric.colored import Coupling
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from gradcheck_cli.layers.framework.axes import Axis
     from gradcheck_cli.numeric.arrays import Array
@@ -76,6 +76,15 @@ def lookup(axes: tuple[Axis, ...], index: Array) -> Relation:
     return Relation(axes, lambda _: index[None])
 
 
+def relate(
+    axes: Mapping[str, tuple[Axis, ...]], name: str, outputs: Iterable[str], relations: Relations
+) -> list[Relation]:
+    """Return how each axis of an input relates to all outputs."""
+    layouts = [axes[output] for output in outputs]
+    usual = [same(axis) if all(axis in layout for layout in layouts) else EACH for axis in axes[name]]
+    return [relations.get(name, {}).get(axis, relation) for axis, relation in zip(axes[name], usual, strict=True)]
+
+
 def derive_couplings(
     axes: Mapping[str, tuple[Axis, ...]],
     inputs: Mapping[str, Shape],
@@ -92,15 +101,9 @@ def derive_couplings(
             outputs have it.
     """
     layouts = [(axes[name], shape) for name, shape in outputs.items()]
-
-    def relate(name: str, axis: Axis) -> Relation:
-        if axis in relations.get(name, {}):
-            return relations[name][axis]
-        return same(axis) if all(axis in own for own, _ in layouts) else EACH
-
     found = {}
     for name, shape in inputs.items():
-        by_axis = [relate(name, axis) for axis in axes[name]]
+        by_axis = relate(axes, name, outputs, relations)
         if any(relation.axes for relation in by_axis):
             found[name] = _couple(shape, by_axis, layouts)
     return found

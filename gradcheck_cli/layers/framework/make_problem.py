@@ -96,6 +96,7 @@ def make_problem(
         expected_scale=_joined([np.broadcast_to(s, out.shape) for s, out in zip(scales, found, strict=True)]),
         coupling=derive_couplings(axes, differentiable, out_shapes, relations),
         axes=axes,
+        relations=relations,
         outputs=out_shapes if len(out_shapes) > 1 else {},
         cotangents=len(outputs),
         gradient_scale=gradient_scale(*weights, *widened, *settings) if gradient_scale else {},

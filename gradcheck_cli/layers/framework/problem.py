@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from gradcheck_cli.layers.framework.axes import Axis
+    from gradcheck_cli.layers.framework.coupling import Relations
     from gradcheck_cli.numeric.arrays import Array
     from gradcheck_cli.numeric.colored import Coupling
 
@@ -40,6 +41,8 @@ class Problem:
     expected_scale: Array
     coupling: Mapping[str, Coupling]  #: for each input of which many elements can be moved together, which
     axes: Mapping[str, tuple[Axis, ...]]  #: of each input and each output
+    #: By the name of an input and one of its axes, how it relates to the output where index notation does not say so.
+    relations: Relations = field(default_factory=dict)
     outputs: Mapping[str, tuple[int, ...]] = field(default_factory=dict)  #: shapes of several, by name; {} for one, out
     #: Of gradients in which terms cancel that their Jacobian does not show (what a mean takes away, say), the sum of
     #: the absolute values of these terms: their roundoff is proportional to it.

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import itertools
-from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from gradcheck_cli.layers.framework.fault import Fault, ForwardFault
-from gradcheck_cli.layers.framework.layouts import cotangent_layouts, mistaken
+from gradcheck_cli.layers.framework.reshapes import mistaken
 from gradcheck_cli.layers.norm import normalization_faults
 from gradcheck_cli.layers.norm.normalization import batch_mean, by_feature
 from gradcheck_cli.layers.norm.normalization_faults import Normalization, deviations, gamma_sums, scaled_outputs
@@ -27,7 +25,7 @@ def batch_faults(case: Case, problem: Problem) -> Iterable[Fault]:
     """List what people get wrong in backward, in the mode of the case."""
     if case.geometry["mode"] == "train":
         norm = _normalization(case, problem)
-        return itertools.chain(normalization_faults.faults(norm), _mistaken_cotangents(norm, problem))
+        return normalization_faults.faults(norm)
     return _of_constants(case, problem)
 
 
@@ -82,26 +80,6 @@ def _normalization(case: Case, problem: Problem) -> Normalization:
 
 def _mean_over(axes: tuple[int, ...], x: Array) -> Array:
     return np.asarray(x.mean(axis=axes, keepdims=True))
-
-
-def _mistaken_cotangents(norm: Normalization, problem: Problem) -> Iterator[Fault]:
-    """Yield backward passes of images that reshape dout to rows of features without a transpose."""
-    if problem.inputs["x"].ndim < 4:
-        return
-
-    def right(inputs: Mapping[str, Array], dout: Array) -> Mapping[str, Array]:
-        centred, variance = norm.moments(inputs["x"])
-        s = np.sqrt(variance + norm.eps)
-        g, z = dout * by_feature(inputs["gamma"], inputs["x"]), centred / s
-        dx = (g - norm.mean(g) - z * norm.mean(g * z)) / s
-        return {"x": dx, "gamma": norm.summed(dout * z), "beta": norm.summed(dout)}
-
-    for fault in cotangent_layouts(right, tuple(axis.size for axis in problem.axes["x"])):
-
-        def gradients(inputs: Mapping[str, Array], cotangent: Array, fault: Fault = fault) -> Mapping[str, Array]:
-            return fault.gradients(inputs, norm.dout(cotangent))
-
-        yield replace(fault, gradients=gradients)
 
 
 def _mistaken_images(norm: Normalization, problem: Problem) -> Iterator[ForwardFault]:

@@ -14,7 +14,6 @@ from gradcheck_cli.layers.framework.axes import COLUMN, OUT_COLUMN, OUT_ROW, ROW
 from gradcheck_cli.layers.framework.case import Case
 from gradcheck_cli.layers.framework.fault import Fault
 from gradcheck_cli.layers.framework.layer import Layer
-from gradcheck_cli.layers.framework.layouts import cotangent_layouts
 from gradcheck_cli.layers.framework.make_problem import make_problem
 from gradcheck_cli.layers.framework.parameter import size
 from gradcheck_cli.layers.framework.windows import window
@@ -108,11 +107,8 @@ def _missed(case: PoolCase, right: Callable[[Mapping[str, Array], Array], Mappin
     swapped_rows = max((case.H - case.pool_width) // case.stride + 1, 0)
     swapped_columns = max((case.W - case.pool_height) // case.stride + 1, 0)
     every = f"Loop over all of dout: {rows} rows and {columns} columns."
-    last, size = "In {names} the last %s of windows is missed.", "In {names} %s: windows are missed."
+    size = "In {names} %s: windows are missed."
     for code, cause, kept in (
-        ("last-windows-missed", last % "row", (rows - 1, columns)),
-        ("last-windows-missed", last % "column", (rows, columns - 1)),
-        ("last-windows-missed", last % "row and the last column", (rows - 1, columns - 1)),
         ("size-of-wrong-axis", size % "W' is computed from the window's height", (rows, min(columns, swapped_columns))),
         ("size-of-wrong-axis", size % "H' is computed from the window's width", (min(rows, swapped_rows), columns)),
     ):
@@ -187,7 +183,6 @@ def pooling(
                 "Windows overlap: write `+=`, not `=`, in the loop.",
                 backward,
             )
-        yield from cotangent_layouts(partial(_backward, pair[1], cache), ("N", "C", "H'", "W'"))
 
     def standard() -> tuple[PoolCase, ...]:
         rows = [

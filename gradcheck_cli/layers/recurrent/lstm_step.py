@@ -1,4 +1,4 @@
-"""One step of an LSTM, its gates in the order i, f, o, g along the last axis."""
+"""One step of an LSTM, with its gates in the order i, f, o, g along the last axis."""
 
 from __future__ import annotations
 
@@ -8,29 +8,11 @@ import numpy as np
 
 from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.layers.elementwise.sigmoid import sigmoid_forward
-from gradcheck_cli.layers.recurrent.lstm_faults import slips
-from gradcheck_cli.layers.recurrent.recurrent import Recurrent, StepCase
+from gradcheck_cli.layers.recurrent.lstm_faults import EQUATIONS, FAULTS
+from gradcheck_cli.layers.recurrent.recurrent import Cell, Recurrent, StepCase
 
 if TYPE_CHECKING:
     from gradcheck_cli.numeric.arrays import Array
-
-
-class Cache(NamedTuple):
-    """What forward keeps for backward: inputs, gates, and slopes."""
-
-    x: Array
-    prev_h: Array
-    prev_c: Array
-    Wx: Array
-    Wh: Array
-    i: Array
-    f: Array
-    o: Array
-    g: Array
-    squashed: Array  #: tanh(next_c)
-    sums: Array  #: x Wx + prev_h Wh + b, (N, 4H)
-    slopes: Array  #: of the gates, (N, 4H)
-    slope: Array  #: 1 - tanh(next_c)^2
 
 
 @frozen
@@ -40,27 +22,45 @@ class LstmStepCase(StepCase):
     layer: ClassVar[str] = "lstm-step"
 
 
+class LstmCache(NamedTuple):
+    """What forward keeps for backward."""
+
+    x: Array
+    prev_h: Array
+    prev_c: Array
+    Wx: Array
+    Wh: Array
+    a: Array  #: x Wx + prev_h Wh + b, (N, 4H)
+    i: Array
+    f: Array
+    o: Array
+    g: Array
+    tanh_c: Array  #: tanh(next_c)
+    gate_slopes: Array  #: i (1 - i), f (1 - f), o (1 - o), 1 - g^2 side by side, (N, 4H)
+    cell_slope: Array  #: 1 - tanh(next_c)^2
+
+
 def lstm_step_forward(
     x: Array, prev_h: Array, prev_c: Array, Wx: Array, Wh: Array, b: Array
-) -> tuple[Array, Array, Cache]:
+) -> tuple[Array, Array, LstmCache]:
     """Return next_h and next_c (N, H), and the cache.
 
-    With the four blocks a_i, a_f, a_o, a_g of x Wx + prev_h Wh + b, and i, f, o = sigmoid of the first three, g = tanh
-    a_g: next_c = f prev_c + i g, next_h = o tanh(next_c).
+    With the four blocks a_i, a_f, a_o, a_g of x Wx + prev_h Wh + b: i, f, o = sigmoid of the first three, g = tanh a_g,
+    next_c = f prev_c + i g, next_h = o tanh(next_c).
     """
-    sums = x @ Wx + prev_h @ Wh + b
+    a = x @ Wx + prev_h @ Wh + b
     H = prev_h.shape[1]
-    ifo, g = sigmoid_forward(sums[:, : 3 * H])[0], np.tanh(sums[:, 3 * H :])
-    i, f, o = np.split(ifo, 3, axis=1)
+    sigmoids, g = sigmoid_forward(a[:, : 3 * H])[0], np.tanh(a[:, 3 * H :])
+    i, f, o = np.split(sigmoids, 3, axis=1)
     next_c = f * prev_c + i * g
-    squashed = np.tanh(next_c)
-    slopes = np.hstack([ifo * (1 - ifo), 1 - g * g])
-    cache = Cache(x, prev_h, prev_c, Wx, Wh, i, f, o, g, squashed, sums, slopes, 1 - squashed * squashed)
-    return o * squashed, next_c, cache
+    tanh_c = np.tanh(next_c)
+    gate_slopes = np.hstack([sigmoids * (1 - sigmoids), 1 - g * g])
+    cache = LstmCache(x, prev_h, prev_c, Wx, Wh, a, i, f, o, g, tanh_c, gate_slopes, 1 - tanh_c * tanh_c)
+    return o * tanh_c, next_c, cache
 
 
-def lstm_step_backward(dnext_h: Array, dnext_c: Array, cache: Cache) -> tuple[Array, ...]:
-    """Carry dnext_h and dnext_c (N, H) back.
+def lstm_step_backward(dnext_h: Array, dnext_c: Array, cache: LstmCache) -> tuple[Array, ...]:
+    """Return dx, dprev_h, dprev_c, dWx, dWh and db for dnext_h and dnext_c (N, H).
 
     next_c reaches the loss by itself and by next_h = o tanh(next_c): dc = dnext_c + dnext_h o (1 - tanh(next_c)^2).
     From next_c = f prev_c + i g: di = dc g, df = dc prev_c, dg = dc i, dprev_c = dc f; and do = dnext_h tanh(next_c).
@@ -68,25 +68,24 @@ def lstm_step_backward(dnext_h: Array, dnext_c: Array, cache: Cache) -> tuple[Ar
     affine layers that share da. (Hochreiter and Schmidhuber, 1997, with the forget gate of Gers, Schmidhuber and
     Cummins, 2000; the derivation by the chain rule, as in Greff et al., LSTM: A Search Space Odyssey, section II.)
     """
-    x, prev_h, prev_c, Wx, Wh, i, f, o, g, squashed, _, slopes, slope = cache
-    dc = dnext_c + dnext_h * o * slope
-    da = np.hstack([dc * g, dc * prev_c, dnext_h * squashed, dc * i]) * slopes
-    return da @ Wx.T, da @ Wh.T, dc * f, x.T @ da, prev_h.T @ da, da.sum(axis=0)
+    dc = dnext_c + dnext_h * cache.o * cache.cell_slope
+    da = np.hstack([dc * cache.g, dc * cache.prev_c, dnext_h * cache.tanh_c, dc * cache.i]) * cache.gate_slopes
+    dx, dprev_h, dprev_c = da @ cache.Wx.T, da @ cache.Wh.T, dc * cache.f
+    return dx, dprev_h, dprev_c, cache.x.T @ da, cache.prev_h.T @ da, da.sum(axis=0)
 
 
-def absolute(cache: Cache) -> Cache:
-    """Of a cache the one with which backward adds up absolute values: s + s^2 of s - s^2, 1 + h^2 of 1 - h^2."""
+def _absolute(cache: LstmCache) -> LstmCache:
     slopes = [s + s * s for s in (cache.i, cache.f, cache.o)] + [1 + cache.g * cache.g]
-    return Cache(*map(abs, cache))._replace(slopes=np.hstack(slopes), slope=2 - cache.slope)
+    return LstmCache(*map(abs, cache))._replace(gate_slopes=np.hstack(slopes), cell_slope=2 - cache.cell_slope)
 
 
-LAYER = Recurrent(
-    case=LstmStepCase,
+CELL = Cell(
+    states=("h", "c"),
+    gates=4,
     forward=lstm_step_forward,
     backward=lstm_step_backward,
-    states=("prev_h", "prev_c"),
-    slips=lambda _: slips(),
-    outputs=("next_h", "next_c"),
-    gates=4,
-    absolute=absolute,
-).layer()
+    absolute=_absolute,
+    equations=EQUATIONS,
+    faults=FAULTS,
+)
+LAYER = Recurrent(case=LstmStepCase, cell=CELL, forward=lstm_step_forward, backward=lstm_step_backward).layer()

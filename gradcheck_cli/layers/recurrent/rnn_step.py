@@ -7,22 +7,15 @@ from typing import TYPE_CHECKING, ClassVar, NamedTuple
 import numpy as np
 
 from gradcheck_cli.data.frozen import frozen
-from gradcheck_cli.layers.recurrent.recurrent import Recurrent, StepCase
-from gradcheck_cli.layers.recurrent.rnn_faults import slips
+from gradcheck_cli.layers.elementwise.slope_faults import tanh_slopes
+from gradcheck_cli.layers.framework.equations import EquationFault
+from gradcheck_cli.layers.recurrent.recurrent import PRODUCTS, Cell, Recurrent, StepCase
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from gradcheck_cli.layers.framework.equations import Equation
     from gradcheck_cli.numeric.arrays import Array
-
-
-class Cache(NamedTuple):
-    """What forward keeps for backward."""
-
-    x: Array
-    prev_h: Array
-    Wx: Array
-    Wh: Array
-    a: Array  #: x Wx + prev_h Wh + b
-    slope: Array  #: 1 - next_h^2
 
 
 @frozen
@@ -32,37 +25,86 @@ class RnnStepCase(StepCase):
     layer: ClassVar[str] = "rnn-step"
 
 
-def rnn_step_forward(x: Array, prev_h: Array, Wx: Array, Wh: Array, b: Array) -> tuple[Array, Cache]:
+class RnnCache(NamedTuple):
+    """What forward keeps for backward."""
+
+    x: Array
+    prev_h: Array
+    Wx: Array
+    Wh: Array
+    a: Array  #: x Wx + prev_h Wh + b
+    next_h: Array
+    slope: Array  #: 1 - next_h^2
+
+
+def rnn_step_forward(x: Array, prev_h: Array, Wx: Array, Wh: Array, b: Array) -> tuple[Array, RnnCache]:
     """Return next_h = tanh(x Wx + prev_h Wh + b), and the cache."""
     a = x @ Wx + prev_h @ Wh + b
     next_h = np.tanh(a)
-    return next_h, Cache(x, prev_h, Wx, Wh, a, 1 - next_h * next_h)
+    return next_h, RnnCache(x, prev_h, Wx, Wh, a, next_h, 1 - next_h * next_h)
 
 
-def rnn_step_backward(dnext_h: Array, cache: Cache) -> tuple[Array, Array, Array, Array, Array]:
-    """Carry dnext_h (N, H) back.
+def rnn_step_backward(dnext_h: Array, cache: RnnCache) -> tuple[Array, Array, Array, Array, Array]:
+    """Return dx, dprev_h, dWx, dWh and db for dnext_h (N, H).
 
     With a = x Wx + prev_h Wh + b, da = dnext_h (1 - next_h^2), for tanh' = 1 - tanh^2. The rest is two affine layers
     that share da: dx = da Wx', dprev_h = da Wh', dWx = x' da, dWh = prev_h' da, db = sum_n da.
     (Goodfellow, Bengio and Courville, Deep Learning, section 10.2.2.)
     """
-    x, prev_h, Wx, Wh, _, slope = cache
-    da = dnext_h * slope
-    return da @ Wx.T, da @ Wh.T, x.T @ da, prev_h.T @ da, da.sum(axis=0)
+    da = dnext_h * cache.slope
+    return da @ cache.Wx.T, da @ cache.Wh.T, cache.x.T @ da, cache.prev_h.T @ da, da.sum(axis=0)
 
 
-def absolute(cache: Cache) -> Cache:
-    """Of a cache the one with which backward adds up absolute values: of 1 - h^2, 1 + h^2."""
-    return Cache(*map(abs, cache))._replace(slope=2 - cache.slope)
+def _absolute(cache: RnnCache) -> RnnCache:
+    return RnnCache(*map(abs, cache))._replace(slope=2 - cache.slope)
 
 
-LAYER = Recurrent(
-    case=RnnStepCase,
+_SLOPE = "Multiply dnext_h by 1 - next_h^2 first: da = dnext_h (1 - next_h^2)."
+_PREVIOUS = "With da = dnext_h (1 - next_h^2), dprev_h = da Wh'"
+
+
+def _at_a(slope: Callable[[Array], Array]) -> Equation:
+    return lambda v: slope(v.a)
+
+
+FAULTS = (
+    *(
+        EquationFault(code, f"In {{names}} the slope of tanh is {words}.", _SLOPE, {"slope": _at_a(slope)})
+        for code, words, slope in tanh_slopes("a", "next_h")
+    ),
+    EquationFault(
+        "tanh-slope",
+        "In {names} the slope of tanh is 1 - prev_h^2, that of the previous step.",
+        _SLOPE,
+        {"slope": lambda v: 1 - v.prev_h**2},
+    ),
+    EquationFault(
+        "slope-missing",
+        "In {names} the slope of tanh is missing from what is carried back to prev_h.",
+        f"{_PREVIOUS}.",
+        {"dprev_h": lambda v: v.dnext_h @ v.Wh.T},
+    ),
+    EquationFault(
+        "weights-not-transposed",
+        "In {names} Wh is not transposed on the way back to prev_h.",
+        f"{_PREVIOUS}, the product with the transpose.",
+        {"dprev_h": lambda v: v.da @ v.Wh},
+    ),
+    EquationFault(
+        "state-of-other-step",
+        "In {names} next_h is used in place of prev_h.",
+        "dWh = prev_h' da, with the state that the step was given.",
+        {"dWh": lambda v: v.next_h.T @ v.da},
+    ),
+)
+
+CELL = Cell(
+    states=("h",),
+    gates=1,
     forward=rnn_step_forward,
     backward=rnn_step_backward,
-    states=("prev_h",),
-    slips=lambda _: slips(rnn_step_backward),
-    outputs=("next_h",),
-    gates=1,
-    absolute=absolute,
-).layer()
+    absolute=_absolute,
+    equations={"slope": lambda v: v.slope, "da": lambda v: v.dnext_h * v.slope, **PRODUCTS},
+    faults=FAULTS,
+)
+LAYER = Recurrent(case=RnnStepCase, cell=CELL, forward=rnn_step_forward, backward=rnn_step_backward).layer()

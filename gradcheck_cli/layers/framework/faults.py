@@ -1,0 +1,166 @@
+"""Faults that any layer can have, as hypotheses made from its named axes and the gradients of its reference."""
+
+from __future__ import annotations
+
+import itertools
+from functools import partial
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from gradcheck_cli.layers.framework.contributions import Contributions
+from gradcheck_cli.layers.framework.fault import Fault
+from gradcheck_cli.layers.framework.reshapes import reshaped_cotangents
+from gradcheck_cli.numeric.arrays import working_dtype
+from gradcheck_cli.text.names import join_names
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    from gradcheck_cli.layers.framework.axes import Axis
+    from gradcheck_cli.layers.framework.case import Case
+    from gradcheck_cli.layers.framework.contributions import Backward, Gradients
+    from gradcheck_cli.layers.framework.layer import Layer
+    from gradcheck_cli.layers.framework.problem import Problem
+    from gradcheck_cli.numeric.arrays import Array
+
+
+def faults_to_try(layer: Layer, case: Case, problem: Problem) -> Iterator[Fault]:
+    """Yield the faults of a backward pass that are held against a case, in the order in which they are tried.
+
+    Several may coincide in a small case; the simpler and more common come first. A loop that ends one step early is
+    taken for that, and not for one over another size, which only the layer knows; but whatever else the layer knows
+    says more than the general faults after it.
+    """
+    contributions = None if layer.loss else Contributions(layer, problem)  # the output of a loss has no axes
+    if contributions:
+        yield from missed_indices(contributions)
+    yield from layer.faults(case, problem)
+    if contributions and len(contributions.outputs) == 1:
+        yield from wrong_sums(contributions)
+    if contributions:
+        yield from assigned_shares(contributions)
+    if contributions and len(contributions.outputs) == 1:
+        yield from reshaped_cotangents(problem, contributions.gradients)
+
+
+def missed_indices(contributions: Contributions) -> Iterator[Fault]:
+    """Yield loops that end one index early: along one axis, or along both axes of windows."""
+    sizes = contributions.sizes
+    summed = {axis for name in contributions.problem.differentiable for axis in contributions.summed(name)}
+    loops = tuple(axis for axis in contributions.loops if axis in summed or axis.windows)
+    windows = tuple(axis for axis in loops if axis.windows)
+    both = [windows] if len(windows) > 1 else []
+    for axes in [*((axis,) for axis in (*loops, *contributions.contracted)), *both]:
+        name, size = axes[0].name, sizes[axes[0]]
+        if axes[0].windows:
+            code, every = "last-windows-missed", join_names(f"{sizes[axis]} {axis.plural}" for axis in windows)
+            cause = f"In {{names}} the last {' and the last '.join(axis.name for axis in axes)} of windows is missed."
+            remedy = f"Loop over all of {contributions.array_with(axes[0])}: {every}."
+        else:
+            code, remedy = f"last-{name.replace(' ', '-')}-missed", f"Loop over all {size} {axes[0].plural}."
+            cause = f"In {{names}} the last {name} is missed."
+            if size == 2:
+                cause = f"In {{names}} only the first of the two {axes[0].plural} is used: the last {name} is missed."
+        missed = contributions.of(dict.fromkeys(axes, _but_last))
+        yield Fault(code=code, cause=cause, remedy=remedy, gradients=missed)
+
+
+def _but_last(index: Array, size: int) -> Array:
+    return np.asarray(index < size - 1)
+
+
+def wrong_sums(contributions: Contributions) -> Iterator[Fault]:
+    """Yield sums over other axes than those that the output has and the input lacks, such as all but a bias's own."""
+    problem, (out,) = contributions.problem, contributions.outputs
+    axes = problem.axes[out]
+    for name in problem.differentiable:
+        own = problem.axes[name]
+        right = tuple(k for k, axis in enumerate(axes) if axis not in own)
+        if not (own and right and set(own) <= set(axes)):
+            continue
+        added = _is_added(contributions, name, right)
+        terms: Backward | None = partial(_cotangent, contributions, name) if added else contributions.terms(name)
+        if terms is None:
+            continue
+        over = right[0] if len(right) == 1 else right
+        for cause, change in _sums(axes, right, problem.inputs[name].shape):
+            yield Fault(
+                code="bias-axes" if added else "summed-axes",
+                cause=f"{{names}} {{be}} {cause}.",
+                remedy=f"Sum {'dout' if added else 'the products'} over {_plural(axes, right)}: `.sum(axis={over})`.",
+                gradients=partial(_changed, terms, name, change),
+            )
+
+
+def _is_added(contributions: Contributions, name: str, over: tuple[int, ...]) -> bool:
+    """Tell whether an input is added to the output, as a bias is: its gradient is a sum of dout."""
+    problem = contributions.problem
+    wide = working_dtype(str(problem.cotangent.dtype))
+    inputs = {key: value.astype(wide) if value.dtype.kind == "f" else value for key, value in problem.inputs.items()}
+    cotangent = problem.cotangent.astype(wide)
+    summed = problem.parts(cotangent)[contributions.outputs[0]].sum(axis=over)
+    return np.allclose(contributions.gradients(inputs, cotangent)[name], summed)
+
+
+def _cotangent(contributions: Contributions, name: str, _: Gradients, cotangent: Array) -> Gradients:
+    return {name: contributions.problem.parts(cotangent)[contributions.outputs[0]]}
+
+
+def _sums(
+    axes: Sequence[Axis], right: tuple[int, ...], shape: tuple[int, ...]
+) -> Iterator[tuple[str, Callable[[Array], Array]]]:
+    """Yield what is wrong with a sum, in words, and what it makes of the terms."""
+    first = f"summed over the first {axes[right[0]].name} alone"
+    yield first, lambda terms: terms.take([0], axis=right[0]).sum(axis=right)
+    own = _plural(axes, (k for k in range(len(axes)) if k not in right))
+    yield f"one sum over all {own}, too", lambda terms: np.full(shape, terms.sum())
+    for count in range(len(axes), -1, -1):
+        for wrong in itertools.combinations(range(len(axes)), count):
+            if wrong != right:
+                over = f"summed over {_plural(axes, wrong)}" if wrong else "not summed"
+                yield f"{over}, where the sum is over {_plural(axes, right)}", partial(np.sum, axis=wrong)
+
+
+def _plural(axes: Sequence[Axis], places: Iterable[int]) -> str:
+    return join_names(axes[k].plural for k in places)
+
+
+def _changed(
+    terms: Backward, name: str, change: Callable[[Array], Array], inputs: Gradients, cotangent: Array
+) -> Gradients:
+    return {name: np.asarray(change(terms(inputs, cotangent)[name]))}
+
+
+_ADD = "Write `+=`, not `=`, in the loop; with index arrays `np.add.at`, for there `+=` adds only once."
+
+
+def assigned_shares(contributions: Contributions) -> Iterator[Fault]:
+    """Yield loops, over one axis or several, that keep the last share of each element, or the first."""
+    summed = {name: set(contributions.summed(name)) for name in contributions.problem.differentiable}
+    loops = contributions.loops
+    subsets = [axes for count in range(1, len(loops) + 1) for axes in itertools.combinations(loops, count)]
+    for axes, end in itertools.product(subsets, ("last", "first")):
+        names = [name for name in summed if summed[name].issuperset(axes)]
+        if names:
+            kept = f"only that of the {_place(axes, end)} is left"
+            shares = [contributions.share(name, axes, first=end == "first") for name in names]
+            yield Fault(
+                code="assigned-not-accumulated",
+                cause=f"{{names}} {{be}} assigned where contributions are to be summed: {kept}.",
+                remedy=_ADD,
+                gradients=partial(_joined, shares),
+            )
+
+
+def _place(axes: Sequence[Axis], end: str) -> str:
+    """Write the first or the last step of loops over some axes: `last window in the last sample`."""
+    windows = [axis for axis in axes if axis.windows]
+    names = [axis.name for axis in axes if not axis.windows]
+    if windows:
+        names.append("window" if len(windows) > 1 else f"{windows[0].name} of windows")
+    return " in the ".join(f"{end} {name}" for name in reversed(names))
+
+
+def _joined(shares: Sequence[Backward], inputs: Gradients, cotangent: Array) -> Gradients:
+    return {name: value for share in shares for name, value in share(inputs, cotangent).items()}
