@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -235,6 +236,7 @@ def floored(scale: Array) -> Array:
     return np.maximum(scale, SCALE_FLOOR * positive.mean()) if positive.size else scale
 
 
+@functools.cache  # NumPy writes its name in Python: a hundredth of a small case
 def dtype_name(dtype: np.dtype[Any]) -> str:
     """Name a dtype as `--dtype` does: NumPy calls the long double float128 or float96, by its padding."""
     return "longdouble" if dtype == np.longdouble and dtype != np.float64 else str(dtype)

@@ -66,8 +66,9 @@ def function_pair(
     def run_backward(cotangent: Any, cache: object, names: tuple[str, ...]) -> Mapping[str, object]:
         cotangents = cotangent[: len(outputs)] if isinstance(cotangent, tuple) else (cotangent,)
         returned = call(backward, *cotangents, cache)
-        return by_input(returned, names, name_of(backward))
+        return by_input(returned, names, backward_name)
 
+    backward_name = name_of(backward)
     spec = spec or spec_of(forward, backward)
     return Implementation(
         name=name or spec or f"{name_of(forward)},{name_of(backward)}",
