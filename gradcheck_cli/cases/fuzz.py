@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from gradcheck_cli.data.frozen import frozen
-from gradcheck_cli.layers.framework.drawing import corners
+from gradcheck_cli.layers.framework.drawing import special_cases
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -72,7 +72,7 @@ class RandomCases:
                     return case
             return None
 
-        for kind in (*self.layer.corners, *corners(self.layer.case, self.values)):
+        for kind in (*self.layer.special_cases, *special_cases(self.layer.case, self.values)):
             if len(found) < self.wanted and not any(map(kind, found)) and (case := first(kind)):
                 found[case] = seen[case]
         return found

@@ -17,14 +17,14 @@ from gradcheck_cli.checks.precision import accepted_dtype, kernel_dtype, kernel_
 from gradcheck_cli.checks.reference import decide_by_reference
 from gradcheck_cli.checks.replay import replay_command
 from gradcheck_cli.checks.settings import Settings
+from gradcheck_cli.implementation.built_in import built_in
+from gradcheck_cli.implementation.calling import watch_arguments
 from gradcheck_cli.implementation.implementation import (
     Implementation,
     ImplementationError,
     NotExpressibleError,
-    watching,
 )
-from gradcheck_cli.implementation.packing import packed
-from gradcheck_cli.implementation.plain import plain
+from gradcheck_cli.implementation.outputs import pack_outputs
 from gradcheck_cli.implementation.seeding import depends_on_draws, generators_kept
 from gradcheck_cli.layers import LAYERS
 from gradcheck_cli.results.result import ArrayResult, CaseResult, Diagnosis, Duty, Verdict
@@ -75,12 +75,19 @@ def check(
         ImplementationNotFoundError: there is no such implementation, or several.
     """
     layer = LAYERS[case.layer]
-    if implementation is None or isinstance(implementation, str):
-        from gradcheck_cli.implementation.find import find  # 30 ms, and only for code that is named
+    implementation = implementation or next(iter(layer.builtin))
+    if isinstance(implementation, str) and implementation in layer.builtin:
+        implementation = built_in(layer, implementation)
+    elif isinstance(implementation, str):
+        from gradcheck_cli.implementation.finding.find import find  # 30 ms, and only for code that is named
 
-        implementation = find(implementation or next(iter(layer.builtin)), layer)
+        implementation = find(implementation, layer)
     elif not isinstance(implementation, Implementation):
-        implementation = plain(implementation if isinstance(implementation, tuple) else (implementation,), layer)
+        from gradcheck_cli.implementation.from_python import from_functions
+
+        implementation = from_functions(
+            implementation if isinstance(implementation, tuple) else (implementation,), layer
+        )
     return check_case(case, implementation, Settings(method=method, tol=tol, step=step, skipped_duties=skipped_duties))
 
 
@@ -129,14 +136,14 @@ def _judge(case: Case, layer: Layer, implementation: Implementation, settings: S
 def _judge_problem(
     blank: CaseResult, problem: Problem, case: Case, layer: Layer, whole: Implementation, settings: Settings
 ) -> CaseResult:
-    implementation = packed(whole, problem)
+    implementation = pack_outputs(whole, problem)
     forward: ArrayResult | None = None
     returned: Mapping[str, object] | None = None
     found = Gradients(results={}, derivatives={})
     inside: str | None = None
     out: object = None
     try:
-        with watching() as watch:
+        with watch_arguments() as watch:
             out, cache = _forward(implementation, problem)
             out = out.copy() if isinstance(out, np.ndarray) else out  # it may be a buffer, in which others follow
             if blank.understood and not problem.reference and depends_on_draws(whole, problem, out):

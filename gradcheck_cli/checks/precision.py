@@ -9,7 +9,7 @@ import numpy as np
 
 from gradcheck_cli.checks.comparison import dtype_name
 from gradcheck_cli.implementation.implementation import ImplementationError, NotExpressibleError
-from gradcheck_cli.implementation.packing import packed
+from gradcheck_cli.implementation.outputs import pack_outputs
 from gradcheck_cli.numeric.arrays import DTYPES, epsilon
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def accepted_dtype(case: Case, layer: Layer, implementation: Implementation) -> 
     for dtype in _narrower(case.dtype):
         problem = layer.problem(replace(case, dtype=dtype))
         try:
-            out, _ = packed(implementation, problem).forward(problem.inputs, problem.parameters)
+            out, _ = pack_outputs(implementation, problem).forward(problem.inputs, problem.parameters)
         except (ImplementationError, NotExpressibleError):
             continue
         if isinstance(out, np.ndarray):

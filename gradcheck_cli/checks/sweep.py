@@ -10,7 +10,7 @@ from gradcheck_cli.checks.forward import adopt_output_shape, check_forward
 from gradcheck_cli.checks.gradients import along, numeric_inputs, resolution
 from gradcheck_cli.checks.plain_differences import restrict, sweep
 from gradcheck_cli.implementation.implementation import ImplementationError
-from gradcheck_cli.implementation.packing import packed
+from gradcheck_cli.implementation.outputs import pack_outputs
 from gradcheck_cli.implementation.seeding import generators_kept
 from gradcheck_cli.layers import LAYERS
 from gradcheck_cli.numeric.arrays import epsilon
@@ -48,7 +48,7 @@ def sweep_case(case: Case, implementation: Implementation, settings: Settings) -
         return blank
     problem = LAYERS[case.layer].problem(case)
     with generators_kept(problem):
-        return _sweep_problem(blank, problem, packed(implementation, problem), case, settings)
+        return _sweep_problem(blank, problem, pack_outputs(implementation, problem), case, settings)
 
 
 def _sweep_problem(

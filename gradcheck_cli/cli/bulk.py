@@ -74,7 +74,7 @@ def _cluster(address: str, works: Sequence[Work]) -> Crew:
     except ImportError as error:
         why = f"--dask {address} needs Dask's distributed, which is not there: pip install 'convcheck[dask]'"
         raise click.UsageError(why) from error
-    from gradcheck_cli.implementation.source import sources  # only what leaves this machine needs it
+    from gradcheck_cli.implementation.loading.source import sources  # only what leaves this machine needs it
 
     files: dict[Path, bytes] = {}
     for home in _homes(works):
@@ -139,14 +139,14 @@ class KeptResults:
 
 def _homes(works: Sequence[Work]) -> list[str]:
     """List the files and modules of which there is something to do, each once."""
-    from gradcheck_cli.implementation.find import split  # not before it is needed
+    from gradcheck_cli.implementation.finding.find import split  # not before it is needed
 
     return list(dict.fromkeys(split(work.spec)[0] for work in works))
 
 
 def _described(works: Sequence[Work], versions: dict[str, str]) -> dict[str, Any]:
     """Say what results depend on beside the case."""
-    from gradcheck_cli.implementation.source import digest, sources  # only --resume asks
+    from gradcheck_cli.implementation.loading.source import digest, sources  # only --resume asks
 
     settings, limits = works[0].settings, works[0].limits
     code = {

@@ -58,7 +58,8 @@ def layer_command(layer: Layer, name: str) -> LayerCommand:
             *shared_flags(layer.command.split()[0]),
         ],
         help=(
-            f"Check the backward pass of {layer.indefinite} against numerical derivatives of its forward pass.\n\n"
+            f"Check the backward pass of {layer.title_with_article} against numerical derivatives of its forward "
+            "pass.\n\n"
             f"IMPLEMENTATION is {builtin}, FILE.py, {pair}, {function}a package's folder, or package.module with such "
             "names; several are checked one after the other.\n\n"
             "With no geometry flag a standard set of small geometries is tried; with any, the product of what the "

@@ -212,7 +212,7 @@ def _may_be_source(path: str, checked: Sequence[str]) -> bool:
 
 def _sources(checked: Sequence[str]) -> Iterable[Path]:
     """List the files that implementations are made of: what is named, and what it imports from around it."""
-    from gradcheck_cli.implementation.source import sources  # only where an output may be one of them
+    from gradcheck_cli.implementation.loading.source import sources  # only where an output may be one of them
 
     for name in checked:
         yield Path(_home(name))
@@ -221,7 +221,7 @@ def _sources(checked: Sequence[str]) -> Iterable[Path]:
 
 def _home(name: str) -> str:
     """Return the file, folder or module in what a user has typed for an implementation."""
-    from gradcheck_cli.implementation.find import split
+    from gradcheck_cli.implementation.finding.find import split
 
     return split(name)[0]
 

@@ -97,7 +97,7 @@ def plan_files(specs: tuple[str, ...], asked: Asked, *, quiet: bool, verbose: bo
         click.UsageError: there is nothing in the only one, or it cannot be imported. Of several that is a result.
     """
     from gradcheck_cli.engine.survey import survey  # only where no layer is named
-    from gradcheck_cli.implementation.load import NothingToCheckError
+    from gradcheck_cli.implementation.loading.load import NothingToCheckError
 
     parts: list[Part] = []
     known: list[CaseResult] = []
@@ -142,7 +142,7 @@ def _files_of(specs: tuple[str, ...], *, quiet: bool) -> list[str]:
     Raises:
         click.UsageError: there are none.
     """
-    from gradcheck_cli.implementation.survey import files_in, left_out_of, unsearched
+    from gradcheck_cli.implementation.finding.survey import files_in, left_out_of, unsearched
 
     files = list(dict.fromkeys(file for spec in specs for file in files_in(spec)))
     below = {spec: pattern for spec in specs if (pattern := unsearched(spec, files))}
@@ -200,7 +200,7 @@ def _error(name: str, blamed: Blame, asked: Asked) -> CaseResult:
 
 def _remark(file: str, found: Survey, *, quiet: bool, verbose: bool) -> None:
     """Say on stderr what is not checked, and on request what the file printed."""
-    from gradcheck_cli.implementation.folder import shortened
+    from gradcheck_cli.implementation.finding.folder import shortened
 
     if found.printed and verbose:
         click.echo(f"{clean(file)} printed, while it was loaded:\n{found.printed}", err=True)

@@ -14,7 +14,7 @@ from gradcheck_cli.guard.clock import timed
 from gradcheck_cli.guard.frames import own_lines
 from gradcheck_cli.guard.process import BugError, DiedError
 from gradcheck_cli.guard.state import undisturbed, usable
-from gradcheck_cli.implementation.find import find
+from gradcheck_cli.implementation.finding.find import find
 from gradcheck_cli.implementation.implementation import ImplementationNotFoundError
 from gradcheck_cli.layers import LAYERS
 from gradcheck_cli.text.clean import MOST_CHARACTERS, clean, clean_lines
@@ -132,7 +132,7 @@ def describe_death(died: DiedError, subject: str, spec: str, when: str = "") -> 
 
 def _sources(spec: str) -> set[str]:
     """List the files that an implementation is made of; none if they cannot be told."""
-    from gradcheck_cli.implementation.source import sources  # only after a crash
+    from gradcheck_cli.implementation.loading.source import sources  # only after a crash
 
     try:
         return {str(file) for file in sources(spec)}

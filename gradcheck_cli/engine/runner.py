@@ -11,7 +11,7 @@ import numpy as np
 from gradcheck_cli.checks.check import check_case, failed_case
 from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.engine.sanitize import sanitized
-from gradcheck_cli.implementation.plain import plain
+from gradcheck_cli.implementation.built_in import built_in
 from gradcheck_cli.layers import LAYERS
 
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ def guarded(spec: str, limits: Limits) -> GuardedProcess:
         limits: what it may take.
     """
     global _guard  # noqa: PLW0603  # one for a process
-    from gradcheck_cli.implementation.find import split  # 30 ms, and not for what is built in
+    from gradcheck_cli.implementation.finding.find import split  # 30 ms, and not for what is built in
 
     home, _ = split(spec)
     if _guard is None or _guard[0] != (home, limits):
@@ -135,7 +135,7 @@ class Here:
     def __init__(self, check: Check, spec: str, layer: Layer, settings: Settings) -> None:
         self._check = check
         self._settings = settings
-        self._implementation = plain(layer.builtin[spec], layer, name=spec, spec=spec)
+        self._implementation = built_in(layer, spec)
 
     def open(self, case: Case) -> None:
         """Do nothing: what is built in was found."""

@@ -11,9 +11,7 @@ from gradcheck_cli.engine.guarded import EXPECTED, WHEN_TRIED, UserCodeError, bu
 from gradcheck_cli.engine.runner import guarded
 from gradcheck_cli.guard.process import BugError, DiedError
 from gradcheck_cli.guard.state import undisturbed
-from gradcheck_cli.implementation.implementation import ImplementationNotFoundError
-from gradcheck_cli.implementation.load import NothingToCheckError
-from gradcheck_cli.implementation.survey import (
+from gradcheck_cli.implementation.finding.survey import (
     Found,
     Inventory,
     Offer,
@@ -22,6 +20,8 @@ from gradcheck_cli.implementation.survey import (
     take_inventory,
     whose,
 )
+from gradcheck_cli.implementation.implementation import ImplementationNotFoundError
+from gradcheck_cli.implementation.loading.load import NothingToCheckError
 from gradcheck_cli.layers import LAYERS
 
 if TYPE_CHECKING:

@@ -97,10 +97,10 @@ def _random(_: type[FunctionCase], draw: Draw, given: Given) -> dict[str, Any]:
 LAYER = Layer(
     case=FunctionCase,
     inputs=("signal", "gain"),
-    problem=problem,
+    make_problem=problem,
     standard=lambda: tuple(FunctionCase(shape={"signal": shape, "gain": shape}) for shape in _SHAPES),
     builtin={"damped": (damped, damped_grad)},
-    trials=(),
+    probe_cases=(),
     random=_random,
     reference=False,
 )

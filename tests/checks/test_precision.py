@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from gradcheck_cli import Verdict, check
-from gradcheck_cli.implementation.conventions.gradient import own_gradient
+from gradcheck_cli.implementation.from_python import from_functions
 from gradcheck_cli.layers import LAYERS
 from gradcheck_cli.layers.function import FunctionCase
 
@@ -87,7 +87,7 @@ def test_a_wrong_kernel_fails_in_its_own_dtype() -> None:
 
 def test_functions_of_ones_own_are_told_too() -> None:
     for dtype, verdict in (("float64", Verdict.FAIL), ("float32", Verdict.PASS)):
-        product = own_gradient((lambda p, q: np.float32(p) * np.float32(q), _back_product))
+        product = from_functions((lambda p, q: np.float32(p) * np.float32(q), _back_product), LAYERS["function"])
         result = check(FunctionCase(shape={"p": (3,), "q": (3,)}, dtype=dtype), product)
         assert result.verdict is verdict, result.summary()
         assert ("--dtype float32" in (result.reason or "")) is (verdict is Verdict.FAIL)

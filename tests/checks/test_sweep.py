@@ -10,8 +10,10 @@ import pytest
 from gradcheck_cli import ConvCase, Verdict
 from gradcheck_cli.checks.settings import Settings
 from gradcheck_cli.checks.sweep import sweep_case
-from gradcheck_cli.implementation.conventions.pair import function_pair
-from gradcheck_cli.layers.conv.fast import conv_backward_fast, conv_forward_fast
+from gradcheck_cli.implementation.built_in import built_in
+from gradcheck_cli.implementation.from_python import from_functions
+from gradcheck_cli.layers import LAYERS
+from gradcheck_cli.layers.conv.fast import conv_forward_fast
 from gradcheck_cli.results.step_sweep import STEPS, ErrorSource
 
 if TYPE_CHECKING:
@@ -28,7 +30,7 @@ def swept(case: ConvCase = CASE, forward: Callable[..., Any] = conv_forward_fast
     def backward(dout: Array, cache: object) -> None:
         raise AssertionError("a sweep has no use for backward")
 
-    return sweep_case(case, function_pair(forward, backward), Settings(method=method))
+    return sweep_case(case, from_functions((forward, backward), LAYERS[case.layer]), Settings(method=method))
 
 
 def curved(x: Array, w: Array, b: Array, conv_param: dict[str, Any]) -> tuple[Array, None]:
@@ -165,7 +167,7 @@ def test_an_impossible_geometry_is_skipped() -> None:
 
 
 def test_backward_is_for_checks() -> None:
-    assert sweep_case(CASE, function_pair(conv_forward_fast, conv_backward_fast), Settings()).sweeps.keys() == {
+    assert sweep_case(CASE, built_in(LAYERS["conv"], "fast"), Settings()).sweeps.keys() == {
         "dx",
         "dw",
         "db",

@@ -16,7 +16,8 @@ from gradcheck_cli.cases.fuzz import RandomCases
 from gradcheck_cli.checks.check import check_case, failed_case
 from gradcheck_cli.checks.settings import DUTIES, Settings
 from gradcheck_cli.engine.failures import MOST_CHECKS, Failures, until, with_smallest
-from gradcheck_cli.implementation.conventions.pair import function_pair
+from gradcheck_cli.implementation.from_python import from_functions
+from gradcheck_cli.layers import LAYERS
 from gradcheck_cli.layers.conv.conv import LAYER
 from gradcheck_cli.layers.conv.naive import conv_backward_naive, conv_forward_naive
 from gradcheck_cli.results.result import SmallestFailure
@@ -45,7 +46,7 @@ class Checker:
     """Checks cases of a pair of functions, and counts."""
 
     def __init__(self, pair: Pair) -> None:
-        self._implementation = function_pair(*pair)
+        self._implementation = from_functions(pair, LAYERS["conv"])
         self.checks = 0
 
     def __call__(self, case: Case) -> CaseResult:

@@ -8,7 +8,7 @@ import pytest
 
 from gradcheck_cli.checks.check import check_case
 from gradcheck_cli.checks.settings import Settings
-from gradcheck_cli.implementation.find import find
+from gradcheck_cli.implementation.finding.find import find
 from gradcheck_cli.layers import LAYERS
 
 if TYPE_CHECKING:

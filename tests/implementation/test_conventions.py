@@ -11,7 +11,7 @@ import pytest
 from gradcheck_cli import ConvCase, check
 from gradcheck_cli.checks.check import check_case
 from gradcheck_cli.checks.settings import Settings
-from gradcheck_cli.implementation.find import find
+from gradcheck_cli.implementation.finding.find import find
 from gradcheck_cli.layers import LAYERS
 from gradcheck_cli.layers.pool.maxpool import MaxpoolCase
 from gradcheck_cli.results.result import CaseResult, Verdict
@@ -93,7 +93,7 @@ def test_nothing_accumulates(tmp_path: Path) -> None:
     path = tmp_path / "layers.py"
     path.write_text(CORE + SOURCES[ACCUMULATES].text, encoding="utf-8")
     implementation = find(str(path), CONV)
-    first, second = (CONV.problem(replace(CONV.trials[0], seed=seed)) for seed in (0, 1))
+    first, second = (CONV.problem(replace(CONV.probe_cases[0], seed=seed)) for seed in (0, 1))
     names = tuple(first.inputs)
     _, cache = implementation.forward(first.inputs, first.parameters)
     before = implementation.backward(first.cotangent, cache, names)

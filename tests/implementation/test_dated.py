@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from gradcheck_cli import ConvCase, Verdict, check
-from gradcheck_cli.implementation.dated import remedy
-from gradcheck_cli.implementation.find import ImplementationNotFoundError, find
+from gradcheck_cli.implementation.finding.find import ImplementationNotFoundError, find
+from gradcheck_cli.implementation.loading.legacy_hints import legacy_hint
 from gradcheck_cli.layers import LAYERS
 
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ def test_an_import_of_old(layer_file: LayerFile) -> None:
 
 def test_names_that_numpy_took_and_gave_again() -> None:
     gone = AttributeError("module 'numpy' has no attribute 'bool'.\n`np.bool` was a deprecated alias")
-    assert remedy(gone, []) == " (NumPy no longer has np.bool; write bool)"
+    assert legacy_hint(gone, []) == " (NumPy no longer has np.bool; write bool)"
 
 
 @pytest.mark.parametrize(
@@ -120,4 +120,4 @@ def test_names_that_numpy_took_and_gave_again() -> None:
     ids=repr,
 )
 def test_other_mistakes_are_not_called_old(error: Exception) -> None:
-    assert remedy(error, []) == ""
+    assert legacy_hint(error, []) == ""

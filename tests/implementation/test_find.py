@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from gradcheck_cli.implementation.find import ImplementationNotFoundError, find, split
+from gradcheck_cli.implementation.finding.find import ImplementationNotFoundError, find, split
 from gradcheck_cli.layers import LAYERS
 from tests.conftest import SMALL, report_of
 from tests.implementation.sources import CLASSES, CORE, PAIRS
@@ -245,7 +245,9 @@ def test_the_nearest_misses(text: str, said: str) -> None:
 @pytest.mark.parametrize("spec", ["layers.py", "layers.py:svm_loss_naive"])
 def test_a_loss_of_other_arguments_is_no_loss_of_these(spec: str) -> None:
     write("layers.py", "def svm_loss_naive(W, X, y, reg): ...\n")
-    with pytest.raises(ImplementationNotFoundError, match=r"nearest: `svm_loss_naive.* does not take"):
+    with pytest.raises(
+        ImplementationNotFoundError, match=r"nearest: `svm_loss_naive.* takes `W`, of which the meaning is not known"
+    ):
         find(spec, LAYERS["svm"])
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from gradcheck_cli.implementation.layout import Layout
+from gradcheck_cli.implementation.conventions.layout import Layout
 
 if TYPE_CHECKING:
     from collections.abc import Callable

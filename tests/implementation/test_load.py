@@ -11,11 +11,11 @@ import pytest
 
 from gradcheck_cli.checks.check import check_case
 from gradcheck_cli.checks.settings import Settings
-from gradcheck_cli.implementation import load as loading
-from gradcheck_cli.implementation.find import ImplementationNotFoundError, find
-from gradcheck_cli.implementation.load import parsed
-from gradcheck_cli.implementation.source import sources
-from gradcheck_cli.implementation.survey import take_inventory
+from gradcheck_cli.implementation.finding.find import ImplementationNotFoundError, find
+from gradcheck_cli.implementation.finding.survey import take_inventory
+from gradcheck_cli.implementation.loading import load as loading
+from gradcheck_cli.implementation.loading.load import parsed
+from gradcheck_cli.implementation.loading.source import sources
 from gradcheck_cli.layers import LAYERS
 
 if TYPE_CHECKING:

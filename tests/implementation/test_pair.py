@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from gradcheck_cli import ConvCase, Verdict, check
-from gradcheck_cli.implementation.conventions.pair import function_pair
+from gradcheck_cli.implementation.calling import call
+from gradcheck_cli.implementation.from_python import from_functions
 from gradcheck_cli.implementation.implementation import ImplementationError
 from gradcheck_cli.layers import LAYERS
 from gradcheck_cli.layers.conv.naive import conv_backward_naive, conv_forward_naive
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 CASE = ConvCase(N=1, C=2, H=3, W=3, F=2)
 NAMES = ("x", "w", "b")
+CONV = LAYERS["conv"]
 
 
 def verdicts(result: CaseResult) -> list[Verdict]:
@@ -68,10 +70,11 @@ def test_what_is_passed_and_returned() -> None:
         seen.append(args)
         return "dx", "dw", "db"
 
-    pair = function_pair(forward, backward)
+    pair = from_functions((forward, backward), CONV)
     x, w, b, dout = np.zeros((1, 2)), np.zeros(3), np.zeros(4), np.zeros(5)
-    assert pair.forward({"x": x, "w": w, "b": b}, {"stride": 2}) == ("out", "cache")
-    assert pair.backward(dout, "cache", NAMES) == {"x": "dx", "w": "dw", "b": "db"}
+    out, cache = pair.forward({"x": x, "w": w, "b": b}, {"stride": 2})
+    assert out == "out"
+    assert pair.backward(dout, cache, NAMES) == {"x": "dx", "w": "dw", "b": "db"}
     (forward_args, backward_args) = seen
     assert [argument.shape for argument in forward_args[:3]] == [(1, 2), (3,), (4,)]
     assert forward_args[3] == {"stride": 2}
@@ -79,14 +82,14 @@ def test_what_is_passed_and_returned() -> None:
 
 
 def test_a_layer_without_parameters_is_passed_none() -> None:
-    pair = function_pair(lambda x: (x + 1, None), lambda dout, cache: dout)
+    pair = from_functions((lambda x: (x + 1, None), lambda dout, cache: dout), LAYERS["relu"])
     out, cache = pair.forward({"x": np.zeros(2)}, None)
     assert np.array_equal(np.asarray(out), [1, 1])
     assert np.array_equal(np.asarray(pair.backward(np.ones(2), cache, ("x",))["x"]), [1, 1])
 
 
 def test_arguments_are_copies() -> None:
-    pair = function_pair(greedy_forward, greedy_backward)
+    pair = from_functions((greedy_forward, greedy_backward), CONV)
     problem = LAYERS["conv"].problem(CASE)
     before = {name: value.copy() for name, value in problem.inputs.items()}, problem.cotangent.copy()
     _, cache = pair.forward(problem.inputs, problem.parameters)
@@ -161,6 +164,13 @@ def test_none_for_all_gradients() -> None:
     assert result.reason == "dx, dw and db are missing: nothing was returned in their place"
 
 
+def test_a_dictionary_of_gradients() -> None:
+    assert verdicts(returning(lambda dx, dw, db: {"db": db, "x": dx, "grad_w": dw})) == [Verdict.PASS] * 4
+    assert returning(lambda dx, dw, db: {"dx": dx, "dw": dw}).reason == (
+        "db is missing: nothing was returned in its place"
+    )
+
+
 def test_something_else_for_a_gradient() -> None:
     result = returning(lambda dx, dw, db: (dx, "dw", db.tolist()))
     assert result.reason == "dw is no array but a str; db is no array but a list"
@@ -169,11 +179,11 @@ def test_something_else_for_a_gradient() -> None:
 @pytest.mark.parametrize(
     ("spoil", "said"),
     [
-        (lambda dx, dw, db: (dx, dw, db, 1), "returned 4 values, where it owes dx, dw and db"),
-        (lambda dx, dw, db: dx, "returned one array of shape (1, 2, 3, 3), where it owes dx, dw and db"),
-        (lambda dx, dw, db: {"dx": dx}, "returned a value of type dict, where it owes dx, dw and db"),
+        (lambda dx, dw, db: (dx, dw, db, 1), "returned 4 values, where dx, dw and db must be returned"),
+        (lambda dx, dw, db: dx, "returned one array of shape (1, 2, 3, 3), where dx, dw and db must be returned"),
+        (lambda dx, dw, db: "dx", "returned a value of type str, where dx, dw and db must be returned"),
     ],
-    ids=["too many", "one array", "a dictionary"],
+    ids=["too many", "one array", "text"],
 )
 def test_what_backward_may_not_return(spoil: Callable[..., Any], said: str) -> None:
     result = returning(spoil)
@@ -262,7 +272,7 @@ def test_a_traceback_has_the_frames_of_the_implementation_only() -> None:
 
 def test_a_call_that_does_not_fit_has_no_frames() -> None:
     with pytest.raises(ImplementationError, match=r"raised TypeError: .*takes 1 positional argument") as caught:
-        function_pair(lambda x: (x, x), conv_backward_naive).forward({"x": np.zeros(1), "w": np.zeros(1)}, None)
+        call(lambda x: (x, x), np.zeros(1), np.zeros(1))
     assert caught.value.traceback is None
 
 
@@ -284,9 +294,11 @@ def test_functions_of_a_file_know_what_to_type(
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setattr(sys, "dont_write_bytecode", True)
     module = import_module("known_layers")
-    assert function_pair(module.conv_forward, module.conv_backward).spec == f"{path}:conv_forward,conv_backward"
+    assert (
+        from_functions((module.conv_forward, module.conv_backward), CONV).spec == f"{path}:conv_forward,conv_backward"
+    )
     monkeypatch.chdir(tmp_path)
-    pair = function_pair(module.conv_forward, module.conv_backward)
+    pair = from_functions((module.conv_forward, module.conv_backward), CONV)
     assert pair.name == pair.spec == "known_layers.py:conv_forward,conv_backward"
     command = check(CASE, (module.conv_forward, module.conv_backward)).command or ""
     assert command.startswith("convcheck known_layers.py:conv_forward,conv_backward --N 1 ")
@@ -303,6 +315,6 @@ def test_objects_that_can_be_called() -> None:
         def __call__(self, x: Array, w: Array, b: Array, conv_param: Mapping[str, Any]) -> Any:
             return conv_forward_naive(x, w, b, conv_param)
 
-    pair = function_pair(Forward(), conv_backward_naive)
+    pair = from_functions((Forward(), conv_backward_naive), CONV)
     assert pair.name == "Forward,conv_backward_naive"
     assert pair.convention == "Forward(x, w, b, conv_param) and conv_backward_naive(dout, cache)"

@@ -52,11 +52,11 @@ def _back_sampled(dout: Any, cache: Any) -> Any:
 
 
 def _with_cache(forward: Any) -> Any:
-    def packed(x: Any, w: Any) -> Any:
+    def cached(x: Any, w: Any) -> Any:
         out, *cache = forward(x, w)
         return out, cache
 
-    return packed
+    return cached
 
 
 def _back_noisy(dout: Any, cache: Any) -> Any:

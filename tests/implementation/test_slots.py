@@ -11,22 +11,22 @@ import pytest
 
 from gradcheck_cli.checks.check import check_case
 from gradcheck_cli.checks.settings import Settings
-from gradcheck_cli.implementation.candidates import Candidate
-from gradcheck_cli.implementation.context import Context
-from gradcheck_cli.implementation.conventions.gradient import own_gradient
-from gradcheck_cli.implementation.find import find
-from gradcheck_cli.implementation.implementation import ImplementationError, NotExpressibleError
-from gradcheck_cli.implementation.load import Loaded
-from gradcheck_cli.implementation.packing import packed
-from gradcheck_cli.implementation.slots import (
+from gradcheck_cli.implementation.conventions.context import Context
+from gradcheck_cli.implementation.conventions.probe import probe_problems
+from gradcheck_cli.implementation.conventions.readings import readings_of
+from gradcheck_cli.implementation.conventions.signature import MisfitError
+from gradcheck_cli.implementation.conventions.slots import (
     BIAS_FLAGS,
     CACHES,
     COTANGENTS,
     DICTIONARIES,
     INDIFFERENT,
-    MisfitError,
 )
-from gradcheck_cli.implementation.trial import problems
+from gradcheck_cli.implementation.conventions.trial import implementation_of
+from gradcheck_cli.implementation.finding.find import find
+from gradcheck_cli.implementation.from_python import from_functions
+from gradcheck_cli.implementation.implementation import ImplementationError, NotExpressibleError
+from gradcheck_cli.implementation.outputs import pack_outputs
 from gradcheck_cli.implementation.vocabulary.lookup import vocabulary_of
 from gradcheck_cli.layers import LAYERS
 from gradcheck_cli.results.result import Verdict
@@ -59,10 +59,9 @@ def compiled(text: str) -> dict[str, Any]:
 
 def try_first(layer: Layer, *objects: Any) -> bool:
     """Run the first reading forward and back. What it cannot do it says in exceptions of its own, and in no other."""
-    candidate = Candidate(loaded=Loaded(home="layers.py", module=np), names=("f", "b")[: len(objects)], objects=objects)
-    problem = problems(layer.name)[0]
+    problem = probe_problems(layer.name)[0]
     try:
-        reading = packed(next(candidate.readings(layer)), problem)
+        reading = pack_outputs(implementation_of(next(readings_of(objects, layer)), "", None), problem)
         _, cache = reading.forward(problem.inputs, problem.parameters)
         reading.backward(problem.cotangent, cache, problem.differentiable)
     except MisfitError:
@@ -105,14 +104,14 @@ def test_every_word_may_be_an_argument_of_a_function_of_ones_own(default: str) -
             f"def its_gradient(dout, x, {each}): return 2 * dout * {each}, 2 * dout * x\n"
         )
         try:
-            own = own_gradient((found["f"], found["g"]))
+            own = from_functions((found["f"], found["g"]), LAYERS["function"])
             _, cache = own.forward(x, None)
             own.backward(np.ones(3), cache, ("x",))
-        except (MisfitError, ImplementationError, NotExpressibleError):
+        except (TypeError, ImplementationError, NotExpressibleError):
             pass
         inputs = {"x": np.full(3, 5.0), each: np.full(3, 7.0)}
         if each != "out":  # which no argument can be called
-            own = own_gradient((found["of_an_input"], found["its_gradient"]))
+            own = from_functions((found["of_an_input"], found["its_gradient"]), LAYERS["function"])
             out, cache = own.forward(inputs, None)
             back = own.backward(np.ones(3), cache, ("x", each))
             assert [set(np.asarray(a)) for a in (out, back["x"], back[each])] == [{70.0}, {14.0}, {10.0}], each
@@ -180,7 +179,7 @@ def test_forward_fills_what_backward_gets(passes: tuple[str, str], tmp_path: Pat
         head, dout, tail = text.rpartition("return ")  # of backward
         assert checked(tmp_path / f"wrong{number}.py", "sigmoid", f"{head}{dout}1.5 * {tail}") == {Verdict.FAIL}
     found = compiled(functions)
-    own = own_gradient((found["sigmoid_forward"], found["sigmoid_backward"]))
+    own = from_functions((found["sigmoid_forward"], found["sigmoid_backward"]), LAYERS["function"])
     x = {"inp" if "inp)" in passes[0] else "x": np.zeros(3)}
     out, cache = own.forward(x, None)
     back = own.backward(np.ones(3), cache, tuple(x))
@@ -273,7 +272,7 @@ def test_what_is_left_is_the_cache(order: str) -> None:
             f"def f(x, k): return x * k, (x, k)\ndef b({arguments}): x, k = {name}; return dout * k, (dout * x).sum()"
         )
         found = compiled(text.replace("dout", arguments.replace(name, "").strip(" ,")))
-        own = own_gradient((found["f"], found["b"]))
+        own = from_functions((found["f"], found["b"]), LAYERS["function"])
         _, cache = own.forward({"x": np.full(3, 5.0), "k": np.asarray(7.0)}, None)
         back = own.backward(np.ones(3), cache, ("x", "k"))
         assert (set(np.asarray(back["x"])), back["k"]) == ({7.0}, 15.0), name
@@ -288,8 +287,8 @@ def test_a_cache_may_be_called_as_a_number_is(name: str) -> None:
             f"def forward({', '.join(layer.arguments)}): return F({', '.join(layer.arguments)})\n"
             f"def backward(dout, {each}): return B(dout, {each})\n"
         )
-        loaded = Loaded(home="layers.py", module=np)
-        candidate = Candidate(loaded=loaded, names=("f", "b"), objects=(found["forward"], found["backward"]))
-        reading, problem = next(candidate.readings(layer)), problems(name)[0]
-        _, cache = reading.forward(problem.inputs, problem.parameters)
-        assert set(reading.backward(problem.cotangent, cache, problem.differentiable)) == set(problem.differentiable)
+        reading = next(readings_of((found["forward"], found["backward"]), layer))
+        problem = probe_problems(name)[0]
+        _, cache = reading.run_forward(problem.inputs, problem.parameters)
+        gradients = reading.run_backward(problem.cotangent, cache, problem.differentiable)
+        assert set(gradients) == set(problem.differentiable)

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from gradcheck_cli.implementation import survey
-from gradcheck_cli.implementation.find import ImplementationNotFoundError, find
-from gradcheck_cli.implementation.survey import Found, files_in, left_out_of, take_inventory, unsearched, whose
+from gradcheck_cli.implementation.finding import survey
+from gradcheck_cli.implementation.finding.find import ImplementationNotFoundError, find
+from gradcheck_cli.implementation.finding.survey import Found, files_in, left_out_of, take_inventory, unsearched, whose
 from gradcheck_cli.layers import LAYERS
 
 if TYPE_CHECKING:
@@ -199,7 +199,7 @@ class Embedding:
     [
         (
             "def svm_loss_naive(W, X, y, reg): ...\n",
-            Found(layer="svm", reason="`svm_loss_naive(W, X, y, reg)` does not take (x, y)"),
+            Found(layer="svm", reason="`svm_loss_naive(W, X, y, reg)` takes `W`, of which the meaning is not known"),
         ),
         ("def svm_loss(x, y, delta=1.0): ...\n", Found(layer="svm")),
         ("svm_loss = max\n", Found(layer="svm")),  # it does not say what it takes
@@ -215,7 +215,7 @@ class Embedding:
             "def lstm_step_forward(*given): ...\ndef lstm_step_backward(dnext_h, cache): ...\n",
             Found(
                 layer="lstm-step",
-                reason="`lstm_step_backward(dnext_h, cache)` does not take (dnext_h, dnext_c, cache)",
+                reason="`lstm_step_backward(dnext_h, cache)` takes no dnext_c",
             ),
         ),
     ],

@@ -9,8 +9,8 @@ import pytest
 
 from gradcheck_cli.checks.check import check_case
 from gradcheck_cli.checks.settings import Settings
-from gradcheck_cli.implementation.find import find
-from gradcheck_cli.implementation.layout import Blocks
+from gradcheck_cli.implementation.conventions.layout import Blocks
+from gradcheck_cli.implementation.finding.find import find
 from gradcheck_cli.layers import LAYERS
 from gradcheck_cli.results.result import Verdict
 

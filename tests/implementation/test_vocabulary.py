@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 
-from gradcheck_cli.implementation.layout import Layout
+from gradcheck_cli.implementation.conventions.layout import Layout
 from gradcheck_cli.implementation.vocabulary.lookup import vocabulary_of
 from gradcheck_cli.implementation.vocabulary.vocabulary import word
 from gradcheck_cli.layers import LAYERS
@@ -40,7 +40,7 @@ def test_layer_without_words_of_its_own_is_called_as_it_calls_itself() -> None:
 
 def test_probe_cases_tell_the_arrangements_apart() -> None:
     layer = LAYERS["conv"]
-    problem, vocabulary = layer.problem(layer.trials[0]), vocabulary_of(layer)
+    problem, vocabulary = layer.problem(layer.probe_cases[0]), vocabulary_of(layer)
     usual = vocabulary.arrangements[0].axes
     for name in ("w", "b"):
         orders = [order for order in vocabulary.parameters[name] if "(" not in order]

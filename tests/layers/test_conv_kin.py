@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from gradcheck_cli import check
-from gradcheck_cli.implementation.find import find
+from gradcheck_cli.implementation.finding.find import find
 from gradcheck_cli.layers import LAYERS
 from gradcheck_cli.layers.conv.conv_transpose import ConvTransposeCase
 from gradcheck_cli.layers.conv.depthwise_conv import DepthwiseConvCase

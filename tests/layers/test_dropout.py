@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from gradcheck_cli import Verdict, check
-from gradcheck_cli.implementation.find import find
+from gradcheck_cli.implementation.finding.find import find
 from gradcheck_cli.layers.elementwise.dropout import LAYER, DropoutCase, dropout_backward, dropout_forward, standard
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from gradcheck_cli import FunctionCase, Verdict, check
 from gradcheck_cli.cases.shard import Shard
 from gradcheck_cli.checks.check import check_case
 from gradcheck_cli.checks.settings import Settings
-from gradcheck_cli.implementation.plain import plain
+from gradcheck_cli.implementation.from_python import from_functions
 from gradcheck_cli.layers.function import LAYER, damped, damped_grad, problem
 from gradcheck_cli.report.json import encode, strict
 from gradcheck_cli.report.json import schema as report_schema
@@ -235,7 +235,7 @@ def test_what_cannot_be_differentiated_is_an_error(out: Any, said: str) -> None:
 
 def test_results_survive_json_and_fit_the_schema() -> None:
     checked = next(right for right in RIGHT if right.name == "refuses what is out of its range")
-    functions = plain(checked.functions, LAYER)
+    functions = from_functions(checked.functions, LAYER)
     result = check_case(case_of(checked, "float64"), functions, Settings(keep_arrays=True))
     assert set(result.arrays) == {"x", "dout", "out", "dx"}
     again = decode(json.loads(json.dumps(encode_whole(result), allow_nan=False)))

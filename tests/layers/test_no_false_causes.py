@@ -33,7 +33,7 @@ def spoilt(array: Any, source: Any, size: float) -> Any:
 def test_noise_and_other_numbers_have_no_cause(name: str) -> None:
     layer = LAYERS[name]
     functions = next(iter(layer.builtin.values()))
-    cases = [case for case in layer.standard() if layer.problem(case).inputs[layer.owed[0]].size >= 12][:2]
+    cases = [case for case in layer.standard() if layer.problem(case).inputs[layer.differentiable[0]].size >= 12][:2]
     for number, case in enumerate(cases):
         for size, dtype in ERRORS[number::2]:
             source = np.random.default_rng(number)

@@ -12,7 +12,7 @@ import pytest
 
 from gradcheck_cli.checks.check import check_case, failed_case
 from gradcheck_cli.checks.settings import Settings
-from gradcheck_cli.implementation.conventions.pair import function_pair
+from gradcheck_cli.implementation.from_python import from_functions
 from gradcheck_cli.layers import LAYERS
 from gradcheck_cli.layers.conv.conv import ConvCase, standard
 from gradcheck_cli.layers.conv.naive import conv_backward_naive, conv_forward_naive
@@ -34,7 +34,8 @@ def spoilt(dx: float = 0.0, db: float = 1.0) -> Any:
         wrong[2] *= db
         return wrong[0], wrong[1], wrong[2] if db else None
 
-    return function_pair(conv_forward_naive, backward, name="naïve \x1b\n", spec="layers.py")
+    implementation = from_functions((conv_forward_naive, backward), LAYERS["conv"], "layers.py")
+    return replace(implementation, name="naïve \x1b\n")
 
 
 def many() -> Iterator[CaseResult]:

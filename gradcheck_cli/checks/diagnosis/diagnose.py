@@ -131,8 +131,9 @@ def diagnose(
 def _own_function(layer: Layer, forward: ArrayResult) -> Diagnosis:
     """Say that the gradients are those of forward, and that forward is that of no such layer."""
     cause = (
-        f"Forward and backward agree with each other, but forward computes something other than {layer.indefinite}: "
-        f"{forward.name} differs from the definition on the same inputs, and the gradients are right for that forward."
+        "Forward and backward agree with each other, but forward computes something other than "
+        f"{layer.title_with_article}: {forward.name} differs from the definition on the same inputs, and the gradients "
+        "are right for that forward."
     )
     return Diagnosis(code="own-function", text=f"{cause} Compare forward with the definition first.")
 
@@ -166,7 +167,7 @@ def _hypotheses(
     if not evidence.failing:
         return
     if forward_fails:
-        title = evidence.layer.indefinite
+        title = evidence.layer.title_with_article
         cause = f"{{names}} {{be}} right for {title}, but not for this forward, which computes something else."
         explanation = Explanation(code="reference-gradient", cause=cause, remedy="Correct forward.")
         yield _fact(explanation, {name for name in evidence.failing if evidence.fits(name, evidence.reference[name])})
@@ -208,7 +209,7 @@ def _first_faults(evidence: Evidence, out: object) -> Iterator[Hypothesis]:
         return
     derivatives = {name: expected.value for name, expected in evidence.derivatives.items()}
     observed = Observed(out=out.astype(wide), derivatives=derivatives, gradients=evidence.returned)
-    for fault in evidence.layer.first_faults(evidence.case, problem, observed):
+    for fault in evidence.layer.observed_faults(evidence.case, problem, observed):
         explanation = Explanation(code=fault.code, cause=fault.cause, remedy=fault.remedy)
         yield _fact(explanation, evidence.fitting(fault.gradients))
 

@@ -14,7 +14,7 @@ from gradcheck_cli.checks.diagnosis.evidence import Evidence
 from gradcheck_cli.checks.forward import adopt_output_shape, check_forward
 from gradcheck_cli.checks.gradients import along, numeric_inputs
 from gradcheck_cli.implementation.implementation import ImplementationError, NotExpressibleError
-from gradcheck_cli.implementation.packing import packed
+from gradcheck_cli.implementation.outputs import pack_outputs
 from gradcheck_cli.layers.framework.faults import faults_to_try
 from gradcheck_cli.layers.framework.words import Choice
 from gradcheck_cli.numeric.arrays import epsilon, signed_uniform, working_dtype
@@ -59,7 +59,7 @@ class FurtherCase:
         self.case = case
         self._layer, self._settings = layer, settings
         self._problem = layer.problem(case)
-        self._implementation = packed(implementation, self._problem)
+        self._implementation = pack_outputs(implementation, self._problem)
         self._raised: bool | None = None
 
     @cached_property
@@ -206,7 +206,7 @@ class Further:
         if self._layer.reference:
             # In another mode other lines of the code run: what is right there refutes nothing here.
             modes = [parameter.name for parameter in self._case.parameters() if isinstance(parameter, Choice)]
-            for case in (*self._layer.standard(), *self._layer.trials):
+            for case in (*self._layer.standard(), *self._layer.probe_cases):
                 other = replace(case, dtype=self._case.dtype, seed=self._case.seed)
                 alike = all(getattr(other, mode) == getattr(self._case, mode) for mode in modes)
                 if alike and other != self._case and not other.impossible():

@@ -40,7 +40,7 @@ def _vocabulary(name: str) -> Vocabulary:
 
 
 def _axes(layer: Layer) -> Mapping[str, tuple[Axis, ...]]:
-    return layer.problem(layer.trials[0]).axes if layer.trials else {}
+    return layer.problem(layer.probe_cases[0]).axes if layer.probe_cases else {}
 
 
 def expected_signature(layer: Layer) -> str:
@@ -48,11 +48,11 @@ def expected_signature(layer: Layer) -> str:
     if not layer.reference:
         return "function with its gradient, such as f(x, w) and f_grad(dout, x, w)"
     stem, called = vocabulary_of(layer).names[0], ", ".join(layer.arguments)
-    owed = ", ".join(f"d{name}" for name in layer.owed)
+    owed = ", ".join(f"d{name}" for name in layer.differentiable)
     if layer.loss:
         return f"function {stem}_loss({called}) -> (loss, {owed})"
     cotangents = ", ".join(f"d{name}" for name in layer.outputs)
-    gradients = f"({owed})" if len(layer.owed) > 1 else owed
+    gradients = f"({owed})" if len(layer.differentiable) > 1 else owed
     return (
         f"pair {stem}_forward({called}) -> ({', '.join(layer.outputs)}, cache) and "
         f"{stem}_backward({cotangents}, cache) -> {gradients}"

@@ -174,13 +174,13 @@ LAYER = Layer(
     program="convcheck",
     case=ConvCase,
     inputs=("x", "w", "b"),
-    problem=problem,
+    make_problem=problem,
     standard=standard,
     builtin={
         "fast": (conv_forward_fast, conv_backward_fast),
         "naive": (conv_forward_naive, conv_backward_naive),
     },
-    trials=(
+    probe_cases=(
         ConvCase(N=3, C=2, H=5, W=6, F=4, HH=3, WW=3, stride=1, pad=1),  # "same"
         ConvCase(N=3, C=2, H=5, W=6, F=4, HH=3, WW=3, stride=1, pad=0),  # for those that cannot pad
         ConvCase(N=3, C=2, H=5, W=5, F=4, HH=3, WW=3, stride=1, pad=1),  # for those that take square images only
@@ -189,6 +189,6 @@ LAYER = Layer(
     forward_faults=_forward_faults,
     random=random_geometry,
     has_nonzero_gradient=has_nonzero_gradient,
-    corners=CORNERS,
+    special_cases=CORNERS,
     param="conv_param",
 )

@@ -119,10 +119,10 @@ def _forward_faults(case: Conv1dCase, problem: Problem, _out: Array) -> Iterator
 LAYER = Layer(
     case=Conv1dCase,
     inputs=("x", "w", "b"),
-    problem=problem,
+    make_problem=problem,
     standard=standard,
     builtin={"vectorized": (conv1d_forward, conv1d_backward)},
-    trials=(
+    probe_cases=(
         Conv1dCase(N=2, C=3, W=7, F=4, WW=3, pad=1),  # "same"
         Conv1dCase(N=2, C=3, W=7, F=4, WW=3, pad=0),  # for those that cannot pad
     ),

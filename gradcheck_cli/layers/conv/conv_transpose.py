@@ -218,10 +218,10 @@ def _forward_faults(case: ConvTransposeCase, problem: Problem, _out: Array) -> I
 LAYER = Layer(
     case=ConvTransposeCase,
     inputs=("x", "w", "b"),
-    problem=problem,
+    make_problem=problem,
     standard=standard,
     builtin={"vectorized": (conv_transpose_forward, conv_transpose_backward)},
-    trials=(
+    probe_cases=(
         ConvTransposeCase(N=3, C=2, H=3, W=5, F=4, HH=3, WW=3, stride=2, pad=1),
         ConvTransposeCase(N=3, C=2, H=3, W=5, F=4, HH=3, WW=3, stride=2, pad=0),  # for those that cannot cut
         ConvTransposeCase(N=3, C=2, H=3, W=3, F=4, HH=3, WW=3, stride=1, pad=0),  # and that know no stride
@@ -230,6 +230,6 @@ LAYER = Layer(
     forward_faults=_forward_faults,
     random=_random,
     has_nonzero_gradient=lambda case: has_nonzero_gradient(case.transposed),
-    corners=_CORNERS,
+    special_cases=_CORNERS,
     param="conv_param",
 )

@@ -124,10 +124,10 @@ def _of_groups(corner: Callable[[ConvCase], bool]) -> Callable[[DepthwiseConvCas
 LAYER = Layer(
     case=DepthwiseConvCase,
     inputs=("x", "w", "b"),
-    problem=problem,
+    make_problem=problem,
     standard=standard,
     builtin={"groups": (depthwise_conv_forward, depthwise_conv_backward)},
-    trials=(
+    probe_cases=(
         DepthwiseConvCase(N=4, C=2, H=5, W=6, HH=3, WW=3, stride=1, pad=1),
         DepthwiseConvCase(N=4, C=2, H=5, W=6, HH=3, WW=3, stride=1, pad=0),
         DepthwiseConvCase(N=4, C=2, H=5, W=5, HH=3, WW=3, stride=1, pad=1),
@@ -136,6 +136,6 @@ LAYER = Layer(
     forward_faults=_forward_faults,
     random=random_geometry,
     has_nonzero_gradient=lambda case: has_nonzero_gradient(case.as_groups),
-    corners=tuple(_of_groups(corner) for corner in CORNERS),
+    special_cases=tuple(_of_groups(corner) for corner in CORNERS),
     param="conv_param",
 )

@@ -9,11 +9,9 @@ from gradcheck_cli.layers.dense.affine import affine_backward, affine_forward
 from gradcheck_cli.layers.framework.axes import declare
 from gradcheck_cli.layers.framework.case import Case
 from gradcheck_cli.layers.framework.layer import Layer
-from gradcheck_cli.layers.framework.make_problem import make_problem
 from gradcheck_cli.layers.framework.parameter import size
 
 if TYPE_CHECKING:
-    from gradcheck_cli.layers.framework.problem import Problem
     from gradcheck_cli.numeric.arrays import Array
 
 
@@ -22,25 +20,22 @@ class TemporalAffineCase(Case):
     """Sizes of a temporal affine layer: x (N, T, D), w (D, M), b (M,), out (N, T, M)."""
 
     layer: ClassVar[str] = "temporal-affine"
+    axes = declare(x="N T D", w="D M", b="M", out="N T M")
 
     N: int = size(3, "samples")
     T: int = size(4, "steps")
     D: int = size(5, "features of a step")
     M: int = size(2, "units")
 
-    def label(self) -> str:
-        """Name the geometry: `3x4x5 * 5x2`."""
-        return f"{self.N}x{self.T}x{self.D} * {self.D}x{self.M}"
-
 
 def temporal_affine_forward(x: Array, w: Array, b: Array) -> tuple[Array, tuple[Array, Array]]:
-    """Return out = x w + b, of each step of x (N, T, D) alike, and the cache."""
+    """Return out = x w + b at each step of x (N, T, D), and the cache."""
     rows, _ = affine_forward(x.reshape(-1, x.shape[2]), w, b)
     return rows.reshape(*x.shape[:2], -1), (x, w)
 
 
 def temporal_affine_backward(dout: Array, cache: tuple[Array, Array]) -> tuple[Array, Array, Array]:
-    """Carry dout (N, T, M) back.
+    """Return dx, dw and db for dout (N, T, M).
 
     A step of a sample is to this layer what a sample is to an affine one: the derivation is that of `affine_backward`,
     with N T rows, over all of which dw and db are summed.
@@ -50,25 +45,14 @@ def temporal_affine_backward(dout: Array, cache: tuple[Array, Array]) -> tuple[A
     return dx.reshape(x.shape), dw, db
 
 
-AXES = declare(x="N T D", w="D M", b="M", out="N T M")
-
-
-def problem(case: TemporalAffineCase) -> Problem:
-    """Draw a case's arrays."""
-    return make_problem(case, axes=AXES, reference=(temporal_affine_forward, temporal_affine_backward))
-
-
 def standard() -> tuple[TemporalAffineCase, ...]:
-    """Sizes of which none is like another, one of each, and a square w."""
-    rows = [(3, 4, 5, 2), (2, 3, 4, 4), (1, 3, 5, 2), (4, 1, 2, 3), (2, 5, 1, 3), (2, 3, 4, 1)]
-    return tuple(TemporalAffineCase(N=N, T=T, D=D, M=M) for N, T, D, M in rows)
+    """List sizes of which no two are equal, a size of 1 each, and a square w."""
+    rows = (3, 4, 5, 2), (2, 3, 4, 4), (1, 3, 5, 2), (4, 1, 2, 3), (2, 5, 1, 3), (2, 3, 4, 1)
+    return TemporalAffineCase.rows("N T D M", *rows)
 
 
 LAYER = Layer(
     case=TemporalAffineCase,
-    inputs=("x", "w", "b"),
-    problem=problem,
-    standard=standard,
     builtin={"matrix": (temporal_affine_forward, temporal_affine_backward)},
-    trials=(TemporalAffineCase(N=2, T=3, D=5, M=4),),
+    standard=standard,
 )

@@ -12,12 +12,12 @@ from gradcheck_cli.layers.framework.case import Case
 from gradcheck_cli.layers.framework.coupling import lookup
 from gradcheck_cli.layers.framework.fault import Fault
 from gradcheck_cli.layers.framework.layer import Layer
-from gradcheck_cli.layers.framework.make_problem import make_problem
 from gradcheck_cli.layers.framework.parameter import size
 from gradcheck_cli.numeric.arrays import signed_uniform
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from random import Random
 
     from gradcheck_cli.layers.framework.problem import Problem
     from gradcheck_cli.numeric.arrays import Array
@@ -28,6 +28,7 @@ class WordEmbeddingCase(Case):
     """Sizes of an embedding: words x (N, T) from 0 to V - 1, W (V, D), out (N, T, D)."""
 
     layer: ClassVar[str] = "word-embedding"
+    axes = declare(x="N T", W="V D", out="N T D")
 
     N: int = size(3, "samples")
     T: int = size(4, "steps")
@@ -40,12 +41,12 @@ class WordEmbeddingCase(Case):
 
 
 def word_embedding_forward(x: Array, W: Array) -> tuple[Array, tuple[Array, tuple[int, ...]]]:
-    """Return of each word in x (N, T) its row of W, (N, T, D), and the cache."""
+    """Return the row of W of each word in x (N, T), (N, T, D), and the cache."""
     return W[x], (x, W.shape)
 
 
 def word_embedding_backward(dout: Array, cache: tuple[Array, tuple[int, ...]]) -> Array:
-    """Carry dout (N, T, D) back.
+    """Return dW for dout (N, T, D).
 
     out[n, t, d] = W[x[n, t], d] = sum_v [v = x[n, t]] W[v, d]: an affine layer without a bias, of which the input is 1
     for the word and 0 for all others. So dW[v] is the sum of dout[n, t] wherever x[n, t] = v, and zero for a word that
@@ -57,42 +58,19 @@ def word_embedding_backward(dout: Array, cache: tuple[Array, tuple[int, ...]]) -
     return dW
 
 
-AXES = declare(x="N T", W="V D", out="N T D")
-
-
-def problem(case: WordEmbeddingCase) -> Problem:
-    """Draw a case's arrays; wherever sizes allow, words repeat, and there are words that do not occur."""
-    source = case.source()
-    places = case.N * case.T
-    used = source.sample(range(case.V), max(1, min(case.V - 1, places // 2)))
-    x = np.array([source.choice(used) for _ in range(places)]).reshape(case.N, case.T)
-    return make_problem(
-        case,
-        axes=AXES,
-        inputs={"x": x, "W": signed_uniform(source, (case.V, case.D))},
-        source=source,
-        reference=(word_embedding_forward, word_embedding_backward),
-        relations={"W": {WORD: lookup((SAMPLE, STEP), x)}},
-    )
+def draw(case: WordEmbeddingCase, source: Random) -> dict[str, Array]:
+    """Draw words and W; wherever sizes allow, words repeat, and some do not occur."""
+    count = case.N * case.T
+    used = source.sample(range(case.V), max(1, min(case.V - 1, count // 2)))
+    x = np.array([source.choice(used) for _ in range(count)]).reshape(case.N, case.T)
+    return {"x": x, "W": signed_uniform(source, (case.V, case.D))}
 
 
 def faults(_: WordEmbeddingCase, problem: Problem) -> Iterator[Fault]:
-    """Yield what is left of words that repeat where their shares are not added up."""
+    """Yield a mean over the places where a word occurs."""
     words = problem.inputs["x"]
     if np.unique(words).size == words.size:
         return
-    every = "`dW[x] = dout` and `dW[x] += dout` write to each row once"
-    for what, left in (
-        ("a repeated word the last is left", _last),
-        ("a word that repeats in a sample the last is left", _last_of_sample),
-        ("a word that repeats at a step the last sample's is left", _last_of_step),
-    ):
-        yield Fault(
-            code="assigned-not-accumulated",
-            cause=f"{{names}} {{be}} assigned where contributions are to be summed: of {what}.",
-            remedy=f"Write `np.add.at(dW, x, dout)`: {every}.",
-            gradients=lambda inputs, dout, left=left: {"W": left(inputs["x"], np.zeros_like(inputs["W"]), dout)},  # type: ignore[misc]
-        )
 
     def averaged(inputs: Mapping[str, Array], dout: Array) -> Mapping[str, Array]:
         counts = np.maximum(1, np.bincount(words.reshape(-1), minlength=len(inputs["W"])))
@@ -100,39 +78,23 @@ def faults(_: WordEmbeddingCase, problem: Problem) -> Iterator[Fault]:
 
     yield Fault(
         code="words-averaged",
-        cause="In {names} the shares of a word are averaged, and not summed.",
-        remedy="Add the shares up: do not divide by how often a word occurs.",
+        cause="In {names} the contributions to a word are averaged, and not summed.",
+        remedy="Add them up: do not divide by how often a word occurs.",
         gradients=averaged,
     )
 
 
-def _last(x: Array, dW: Array, dout: Array) -> Array:
-    dW[x] = dout  # of an index that repeats the last value stays
-    return dW
-
-
-def _last_of_sample(x: Array, dW: Array, dout: Array) -> Array:
-    for words, shares in zip(x, dout, strict=True):
-        dW[words] += shares  # an index that repeats is written once
-    return dW
-
-
-def _last_of_step(x: Array, dW: Array, dout: Array) -> Array:
-    return _last_of_sample(x.T, dW, dout.swapaxes(0, 1))
-
-
 def standard() -> tuple[WordEmbeddingCase, ...]:
-    """Words that repeat within a sample and between samples, one of each size, a vocabulary of one word."""
-    rows = [(3, 4, 6, 5), (2, 3, 9, 2), (1, 6, 4, 3), (5, 1, 3, 4), (3, 2, 4, 1), (2, 2, 1, 3), (1, 1, 3, 2)]
-    return tuple(WordEmbeddingCase(N=N, T=T, V=V, D=D) for N, T, V, D in rows)
+    """List words that repeat within a sample and between samples, a size of 1 each, a vocabulary of one word."""
+    rows = (3, 4, 6, 5), (2, 3, 9, 2), (1, 6, 4, 3), (5, 1, 3, 4), (3, 2, 4, 1), (2, 2, 1, 3), (1, 1, 3, 2)
+    return WordEmbeddingCase.rows("N T V D", *rows)
 
 
 LAYER = Layer(
     case=WordEmbeddingCase,
-    inputs=("x", "W"),
-    problem=problem,
-    standard=standard,
     builtin={"vectorized": (word_embedding_forward, word_embedding_backward)},
-    trials=(WordEmbeddingCase(N=2, T=3, V=7, D=4),),
+    standard=standard,
+    draw=draw,
+    relations=lambda _, inputs: {"W": {WORD: lookup((SAMPLE, STEP), inputs["x"])}},
     faults=faults,
 )

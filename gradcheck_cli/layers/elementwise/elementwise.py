@@ -82,9 +82,9 @@ def activation(
     return Layer(
         case=case,
         inputs=("x",),
-        problem=problem,
+        make_problem=problem,
         standard=lambda: tuple(case(shape=shape) for shape in _SHAPES),
         builtin={"vectorized": pair},
-        trials=(case(shape=(3, 4)),),
+        probe_cases=(case(shape=(3, 4)),),
         faults=lambda _case, _problem: faults(),
     )

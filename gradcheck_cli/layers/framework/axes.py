@@ -41,9 +41,12 @@ FEATURE = Axis(name="feature", index="d", size="D")
 UNIT = Axis(name="unit", index="m", size="M")
 WORD = Axis(name="word", index="v", size="V")
 
+#: As many axes as there are: of an array of any shape.
+ANY = Axis(name="index", index="i", size="...")
+
 _USUAL = (
     *(SAMPLE, STEP, CHANNEL, ROW, COLUMN, FILTER, KERNEL_ROW, KERNEL_COLUMN, OUT_ROW, OUT_COLUMN),
-    *(FEATURE, UNIT, WORD),
+    *(FEATURE, UNIT, WORD, ANY),
 )
 
 # Letters that have another meaning in some layers, which name these axes beside them.
@@ -56,7 +59,7 @@ _ONLY = (("element", "i"),)
 
 
 def declare(*others: Axis, **arrays: str) -> dict[str, tuple[Axis, ...]]:
-    """Return the axes of each array, given by their sizes, such as `x="N C H W"`; "" is a number.
+    """Return the axes of each array, given by their sizes, such as `x="N C H W"`; "" is a number, "..." any shape.
 
     Args:
         others: axes that take the place of the usual ones of their letter.
@@ -67,6 +70,13 @@ def declare(*others: Axis, **arrays: str) -> dict[str, tuple[Axis, ...]]:
     """
     by_letter = {axis.size: axis for axis in (*_USUAL, *others)}
     return {name: tuple(by_letter[letter] for letter in letters.split()) for name, letters in arrays.items()}
+
+
+def indexed(axes: tuple[Axis, ...], count: int) -> tuple[Axis, ...]:
+    """Number the axes of an array of any shape; return others as they are."""
+    if axes != (ANY,):
+        return axes
+    return tuple(Axis(name=f"index {k}", index=f"i{k}", size=f"shape[{k}]") for k in range(count))
 
 
 def anonymous(name: str, count: int) -> tuple[Axis, ...]:

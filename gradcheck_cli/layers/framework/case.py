@@ -5,13 +5,20 @@ from __future__ import annotations
 import random
 from dataclasses import fields
 from functools import cache
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from gradcheck_cli.data.frozen import frozen
+from gradcheck_cli.layers.framework.parameter import Whole
 from gradcheck_cli.numeric.arrays import DTYPES
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from gradcheck_cli.layers.framework.axes import Axis
     from gradcheck_cli.layers.framework.parameter import Parameter
+
+#: Sizes no two of which are equal, for arrays of up to seven axes.
+_DISTINCT = (2, 3, 5, 4, 7, 6, 8)
 
 
 @frozen
@@ -23,6 +30,8 @@ class Case:
     """
 
     layer: ClassVar[str]
+    #: Of inputs, outputs and state, in the order in which forward takes and returns them.
+    axes: ClassVar[Mapping[str, tuple[Axis, ...]]] = {}
 
     dtype: str = "float64"
     seed: int = 0
@@ -55,9 +64,45 @@ class Case:
         """Say why no layer can have this geometry, or None if one can."""
         return None
 
+    @property
+    def array_axes(self) -> Mapping[str, tuple[Axis, ...]]:
+        """The axes of the arrays of this case, where they depend on its numbers."""
+        return self.axes
+
+    @property
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """The shapes of the inputs: the sizes of their axes are the numbers of that name."""
+        numbers = self.geometry
+        inputs = {name: [axis.size for axis in axes] for name, axes in self.array_axes.items() if name != "out"}
+        return {name: tuple(numbers[size] for size in own) for name, own in inputs.items() if numbers.keys() >= {*own}}
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The dictionary of parameters that forward takes beside arrays; empty where it takes none."""
+        return {}
+
+    @property
+    def skip_reason(self) -> str | None:
+        """Why a forward that raises in this case may be right, or None."""
+        return None
+
     def label(self) -> str:
-        """Name the geometry in one short line, for tables."""
-        raise NotImplementedError
+        """Name the geometry in one short line, for tables: `2x3x7x7 * 4x3x3x3 stride 2 pad 1`."""
+        shapes = ["x".join(map(str, shape)) for shape in self.shapes.values() if len(shape) > 1]
+        numbers = [p for p in self.parameters() if p.name in self.settings]
+        return " ".join([" * ".join(shapes), *(f"{p.name} {p.written(getattr(self, p.name))}" for p in numbers)])
+
+    @classmethod
+    def rows(cls, names: str, *rows: tuple[Any, ...]) -> tuple[Self, ...]:
+        """Make a case of each row of numbers, which `names` lists: `rows("N D M", (4, 6, 3), (3, 4, 4))`."""
+        return tuple(cls(**dict(zip(names.split(), row, strict=True))) for row in rows)
+
+    @classmethod
+    def probe(cls) -> Self:
+        """Return a case of which no two sizes are equal."""
+        sizes = [p.name for p in cls.parameters() if isinstance(p, Whole) and not p.pair and p.default > 1]
+        numbers: dict[str, Any] = dict(zip(sizes, _DISTINCT, strict=False))
+        return cls(**numbers)
 
 
 @frozen

@@ -53,7 +53,7 @@ def picked(name: str, draw: Draw, given: Given, otherwise: Callable[[], Any]) ->
     return given[name][draw(0, len(given[name]) - 1)] if name in given else otherwise()
 
 
-def corners(case: type[Case], given: Given) -> list[Callable[[Any], bool]]:
+def special_cases(case: type[Case], given: Given) -> list[Callable[[Any], bool]]:
     """List kinds of case that faults depend on in any layer: the least of each number, each word, few and many axes."""
     kinds: list[Callable[[Any], bool]] = []
     for parameter in case.parameters():

@@ -1,7 +1,7 @@
-"""What a layer is: the sizes that make a case of it, and the problem that a case poses.
+"""What a layer is: the sizes that make a case of it, its reference, and what people get wrong in it.
 
-A new layer is one new file that ends in a `Layer`, and one line in `layers/registry.py`. Flags, products of
-cases, checks and reports follow from what is said there. Layers do not know whose code is checked.
+A new layer is one new file that ends in a `Layer`, and one line in `layers/registry.py`. Flags, products of cases,
+checks and reports follow from what is said there. Layers do not know whose code is checked.
 """
 
 from __future__ import annotations
@@ -13,12 +13,16 @@ import numpy as np
 
 from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.layers.framework.drawing import each_for_itself
+from gradcheck_cli.layers.framework.make_problem import make_problem
+from gradcheck_cli.layers.framework.problem import fresh
 from gradcheck_cli.layers.registry import TITLES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
+    from random import Random
 
     from gradcheck_cli.layers.framework.case import Case
+    from gradcheck_cli.layers.framework.coupling import Relations
     from gradcheck_cli.layers.framework.drawing import Draw, Given
     from gradcheck_cli.layers.framework.fault import Fault, ForwardFault, Guard, Observed, Overflow
     from gradcheck_cli.layers.framework.problem import Problem
@@ -37,38 +41,57 @@ class Layer:
     """
 
     case: type[Case]
-    inputs: tuple[str, ...]
-    problem: Callable[[Any], Problem]
-    standard: Callable[[], Iterable[Case]]  #: small geometries, of which each kind of fault fails one
-    #: Forward and backward, or of a loss the one function; the first is checked.
+    #: Forward and backward, or of a loss the one function; the first is the reference, and is checked.
     builtin: Mapping[str, tuple[Callable[..., Any], ...]]
-    trials: tuple[Case, ...]  #: with as few sizes alike as can be; a reading is tried on those that it can express
-    #: What people get wrong in a case, the most common first.
-    faults: Callable[[Any, Problem], Iterable[Fault]] = lambda _case, _problem: ()
-    #: Guards that people write, with which forward is right as well.
-    guards: Callable[[Problem], Iterable[Guard]] = lambda _problem: ()
-    #: Why forward's output may be no number, the likeliest first; `finite` says whether the gradients are.
-    overflows: Callable[[Problem, bool], Iterable[Overflow]] = lambda _problem, _finite: ()
-    #: The same for what depends on the numbers that an implementation drew, or looks like a constant factor in a single
-    #: case: tried before all else.
-    first_faults: Callable[[Any, Problem, Observed], Iterable[Fault]] = lambda _case, _problem, _observed: ()
-    #: What people get wrong in forward: (case, problem with inputs in the working dtype, the outputs as one array).
-    forward_faults: Callable[[Any, Problem, Array], Iterable[ForwardFault]] = lambda _case, _problem, _out: ()
+    standard: Callable[[], Iterable[Case]]  #: small geometries, of which each kind of fault fails one
+    inputs: tuple[str, ...] = ()  #: in the order in which forward takes them; that of the case's axes if not given
+    outputs: tuple[str, ...] = ("out",)  #: what forward returns before its cache
+    state: tuple[str, ...] = ()  #: entries of the parameters that forward writes
+    param: str | None = None  #: what the dictionary of parameters is called, where there is one
+    #: One function that returns a number and its own gradients: (inputs) -> (loss, gradients).
+    loss: bool = False
+    #: Whether it is known what forward computes. Where not, it is any function of the inputs that the case names, and
+    #: how it is to be called is read from its own arguments.
+    reference: bool = True
+    program: str | None = None  #: of a layer with a command of its own
+
+    # The steps from a case to its problem that differ from what `make_problem` does, or all of them.
+    draw: Callable[[Any, Random], Mapping[str, Array]] | None = None
+    relations: Callable[[Any, Mapping[str, Array]], Relations] = lambda _case, _inputs: {}  #: of inputs that are drawn
+    scale: Callable[..., tuple[Array, ...]] | None = None
+    gradient_scale: Callable[..., Mapping[str, Array]] | None = None
+    zeros: tuple[str, ...] = ("x",)
+    make_problem: Callable[[Any], Problem] | None = None
+
+    #: Cases with as few equal sizes as can be, on which readings of somebody's code are tried.
+    probe_cases: tuple[Case, ...] = ()
     #: Draws the numbers of a geometry, those that flags fix from the values given for them. Small ones, because a
     #: thousand of them are tried, and impossible ones only where what is given leaves no choice.
     random: Callable[[type[Any], Draw, Given], Mapping[str, Any]] = each_for_itself
     has_nonzero_gradient: Callable[[Any], bool] = lambda _case: True  #: whether gradients of a case can be other than 0
     #: Kinds of case that faults depend on, beside those of any layer: one of each is tried first.
-    corners: tuple[Callable[[Any], bool], ...] = ()
-    param: str | None = None  #: what the dictionary of parameters is called, where there is one
-    outputs: tuple[str, ...] = ("out",)  #: what forward returns before its cache
-    state: tuple[str, ...] = ()  #: entries of the parameters that forward writes
-    #: One function that returns a number and its own gradients: (inputs) -> (loss, gradients).
-    loss: bool = False
-    program: str | None = None  #: of a layer with a command of its own
-    #: Whether it is known what forward computes. Where not, it is any function of the inputs that the case names, and
-    #: how it is to be called is read from its own arguments.
-    reference: bool = True
+    special_cases: tuple[Callable[[Any], bool], ...] = ()
+
+    #: What people get wrong in backward, the most common first, beside what `faults.py` has for any layer.
+    faults: Callable[[Any, Problem], Iterable[Fault]] = lambda _case, _problem: ()
+    #: The same for what depends on the numbers that an implementation drew, or looks like a constant factor in a single
+    #: case: tried before all else.
+    observed_faults: Callable[[Any, Problem, Observed], Iterable[Fault]] = lambda _case, _problem, _observed: ()
+    #: What people get wrong in forward: (case, problem with inputs in the working dtype, the outputs as one array).
+    forward_faults: Callable[[Any, Problem, Array], Iterable[ForwardFault]] = lambda _case, _problem, _out: ()
+    #: Guards that people write, with which forward is right as well.
+    guards: Callable[[Problem], Iterable[Guard]] = lambda _problem: ()
+    #: Why forward's output may be no number, the likeliest first; `finite` says whether the gradients are.
+    overflows: Callable[[Problem, bool], Iterable[Overflow]] = lambda _problem, _finite: ()
+
+    def __post_init__(self) -> None:
+        others = {*self.outputs, *self.state}
+        derived: dict[str, Any] = {
+            "inputs": self.inputs or tuple(name for name in self.case.axes if name not in others),
+            "probe_cases": self.probe_cases or ((self.case.probe(),) if self.reference else ()),
+        }
+        for name, value in derived.items():
+            object.__setattr__(self, name, value)
 
     @property
     def name(self) -> str:
@@ -81,43 +104,65 @@ class Layer:
         return TITLES[self.name]
 
     @property
-    def command(self) -> str:
-        """What people type to check it."""
-        return self.program or f"gradcheck {self.name}"
-
-    @property
-    def indefinite(self) -> str:
-        """The title with its article, as it is spoken: an LSTM. Names of operations have none."""
+    def title_with_article(self) -> str:
+        """The title as it is spoken: an LSTM. Names of operations have no article."""
         if self.title.endswith(("convolution", "normalization", "dropout", "pooling")):
             return self.title
         return f"{'an' if self.title[0] in 'aeiouL' else 'a'} {self.title}"
+
+    @property
+    def command(self) -> str:
+        """What people type to check it."""
+        return self.program or f"gradcheck {self.name}"
 
     @property
     def arguments(self) -> tuple[str, ...]:
         """What forward, or the one function of a loss, is called with, in order."""
         return (*self.inputs, *([self.param] if self.param else []))
 
+    @property
+    def functions(self) -> tuple[Callable[..., Any], ...]:
+        """The reference: forward and backward, or of a loss the one function."""
+        return next(iter(self.builtin.values()))
+
     @cached_property
-    def owed(self) -> tuple[str, ...]:
+    def differentiable(self) -> tuple[str, ...]:
         """The inputs that have a gradient."""
-        return self.problem(self.trials[0]).differentiable
+        return self.problem(self.probe_cases[0]).differentiable
+
+    def problem(self, case: Any) -> Problem:
+        """Return what a case asks of an implementation: inputs, cotangents, and what forward should make of them."""
+        if self.make_problem:
+            return self.make_problem(case)
+        source = case.source()
+        inputs = self.draw(case, source) if self.draw else None
+        return make_problem(
+            case,
+            axes=case.array_axes,
+            reference=self.functions,
+            shapes=case.shapes,
+            inputs=inputs,
+            source=source,
+            parameters=case.settings or None,
+            outputs=self.outputs,
+            state=self.state,
+            relations=self.relations(case, inputs or {}),
+            scale=self.scale,
+            gradient_scale=self.gradient_scale,
+            zeros=self.zeros,
+            skip_reason=case.skip_reason,
+        )
 
     def gradients(self, problem: Problem, inputs: Mapping[str, Array], cotangent: Array) -> dict[str, Array]:
         """Return the reference's gradients, by the input's name."""
-        functions = next(iter(self.builtin.values()))
         parameters = [] if problem.parameters is None else [fresh(problem.parameters)]
         if self.loss:
-            _, *found = functions[0](*inputs.values(), *parameters)
+            _, *found = self.functions[0](*inputs.values(), *parameters)
             found = [gradient * cotangent for gradient in found]
         else:
-            forward, backward = functions
+            forward, backward = self.functions
             *_, cache = forward(*inputs.values(), *parameters)
             cotangents = list(problem.parts(cotangent).values())[: len(self.outputs)]
             returned = backward(*cotangents, cache)
             found = [returned] if isinstance(returned, np.ndarray) else list(returned)
         return dict(zip(problem.differentiable, found, strict=True))
-
-
-def fresh(parameters: Mapping[str, object]) -> dict[str, object]:
-    """Copy parameters with the arrays among them, for code that may write into either."""
-    return {key: value.copy() if isinstance(value, np.ndarray) else value for key, value in parameters.items()}

@@ -12,10 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gradcheck_cli.layers.framework.axes import anonymous
+from gradcheck_cli.layers.framework.axes import anonymous, indexed
 from gradcheck_cli.layers.framework.coupling import derive_couplings
-from gradcheck_cli.layers.framework.layer import fresh
-from gradcheck_cli.layers.framework.problem import Problem
+from gradcheck_cli.layers.framework.problem import Problem, fresh
 from gradcheck_cli.numeric.arrays import signed_uniform, with_zeros, working_dtype
 
 if TYPE_CHECKING:
@@ -43,6 +42,7 @@ def make_problem(
     scale: Callable[..., tuple[Array, ...]] | None = None,
     gradient_scale: Callable[..., Mapping[str, Array]] | None = None,
     zeros: tuple[str, ...] = ("x",),
+    skip_reason: str | None = None,
 ) -> Problem:
     """Make the problem of a case.
 
@@ -63,6 +63,7 @@ def make_problem(
         gradient_scale: (cotangents of the outputs, inputs, parameters) -> of gradients in which terms cancel that
             their Jacobian does not show, the sum of the absolute values of these terms.
         zeros: inputs of which some elements are made 0: those in which forward is smooth there.
+        skip_reason: why the case is skipped where forward raises, if not every right layer can do it.
     """
     wide, dtype = working_dtype(case.dtype), np.dtype(case.dtype)
     source = source or case.source()
@@ -87,6 +88,8 @@ def make_problem(
     cotangents = [cotangent.astype(dtype) for cotangent in cotangents]
     out_shapes = {name: out.shape for name, out in zip((*outputs, *state), found, strict=True)}
     weights = [_as(cotangent, wide) for cotangent in cotangents[: len(outputs)]]
+    shapes = {name: value.shape for name, value in given.items()} | out_shapes
+    axes = {name: indexed(own, len(shapes.get(name, own))) for name, own in axes.items()}
     differentiable = {name: value.shape for name, value in given.items() if value.dtype.kind == "f"}
     return Problem(
         inputs=given,
@@ -100,6 +103,7 @@ def make_problem(
         outputs=out_shapes if len(out_shapes) > 1 else {},
         cotangents=len(outputs),
         gradient_scale=gradient_scale(*weights, *widened, *settings) if gradient_scale else {},
+        skip_reason=skip_reason,
     )
 
 

@@ -110,3 +110,8 @@ class Problem:
             if (found := np.argwhere(part == flat)).size or part.shape == ():
                 return name, tuple(int(i) for i in found[0])
         raise IndexError(flat)
+
+
+def fresh(parameters: Mapping[str, object]) -> dict[str, object]:
+    """Copy parameters with the arrays among them, for code that may write into either."""
+    return {key: value.copy() if isinstance(value, np.ndarray) else value for key, value in parameters.items()}

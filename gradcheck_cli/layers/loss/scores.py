@@ -96,10 +96,10 @@ def loss(
     return Layer(
         case=case,
         inputs=("x", "y"),
-        problem=problem,
+        make_problem=problem,
         standard=standard,
         builtin={"vectorized": (function,)},
-        trials=(case(N=3, C=4),),
+        probe_cases=(case(N=3, C=4),),
         guards=guards,
         overflows=overflows,
         faults=lambda _case, _problem: faults(),

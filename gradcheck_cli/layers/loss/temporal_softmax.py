@@ -185,14 +185,14 @@ def standard() -> tuple[TemporalSoftmaxCase, ...]:
 LAYER = Layer(
     case=TemporalSoftmaxCase,
     inputs=("x", "y", "mask"),
-    problem=problem,
+    make_problem=problem,
     standard=standard,
     builtin={"vectorized": (temporal_softmax_loss,)},
-    trials=(TemporalSoftmaxCase(N=2, T=3, V=4),),
+    probe_cases=(TemporalSoftmaxCase(N=2, T=3, V=4),),
     faults=faults,
     guards=_guards,
     overflows=_overflows,
-    first_faults=first_faults,
+    observed_faults=first_faults,
     forward_faults=forward_faults,
     loss=True,
 )

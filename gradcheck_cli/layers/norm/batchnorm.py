@@ -191,10 +191,10 @@ def standard() -> tuple[BatchnormCase, ...]:
 LAYER = Layer(
     case=BatchnormCase,
     inputs=("x", "gamma", "beta"),
-    problem=problem,
+    make_problem=problem,
     standard=standard,
     builtin={"vectorized": (batchnorm_forward, batchnorm_backward)},
-    trials=(BatchnormCase(N=5, D=3),),
+    probe_cases=(BatchnormCase(N=5, D=3),),
     faults=lambda case, problem: () if case.T > 1 else batch_faults(case, problem),
     forward_faults=lambda case, problem, out: () if case.T > 1 else batch_forward_faults(case, problem, out),
     # Of one sample nothing but beta is left.

@@ -146,10 +146,10 @@ _random = multiple("C", of="G")
 LAYER = Layer(
     case=GroupnormCase,
     inputs=("x", "gamma", "beta"),
-    problem=problem,
+    make_problem=problem,
     standard=standard,
     builtin={"vectorized": (groupnorm_forward, groupnorm_backward)},
-    trials=(GroupnormCase(N=2, C=6, H=3, W=5, G=2), GroupnormCase(N=2, C=6, H=3, W=5, G=1)),
+    probe_cases=(GroupnormCase(N=2, C=6, H=3, W=5, G=2), GroupnormCase(N=2, C=6, H=3, W=5, G=1)),
     faults=lambda case, _: faults(_normalization(case)),
     forward_faults=lambda case, problem, _: forward_faults(_normalization(case), problem.inputs),
     random=_random,

@@ -126,10 +126,10 @@ def standard() -> tuple[LayernormCase, ...]:
 LAYER = Layer(
     case=LayernormCase,
     inputs=("x", "gamma", "beta"),
-    problem=problem,
+    make_problem=problem,
     standard=standard,
     builtin={"vectorized": (layernorm_forward, layernorm_backward)},
-    trials=(LayernormCase(N=3, D=5),),
+    probe_cases=(LayernormCase(N=3, D=5),),
     faults=lambda case, _: faults(_normalization(case)),
     forward_faults=lambda case, problem, _: forward_faults(_normalization(case), problem.inputs),
     # Of one feature nothing but beta is left.

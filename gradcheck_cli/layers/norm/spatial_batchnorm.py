@@ -86,10 +86,10 @@ def standard() -> tuple[SpatialBatchnormCase, ...]:
 LAYER = Layer(
     case=SpatialBatchnormCase,
     inputs=("x", "gamma", "beta"),
-    problem=problem,
+    make_problem=problem,
     standard=standard,
     builtin={"vectorized": (spatial_batchnorm_forward, spatial_batchnorm_backward)},
-    trials=(SpatialBatchnormCase(N=2, C=4, H=3, W=5),),
+    probe_cases=(SpatialBatchnormCase(N=2, C=4, H=3, W=5),),
     faults=batch_faults,
     forward_faults=batch_forward_faults,
     # Of one place nothing but beta is left.

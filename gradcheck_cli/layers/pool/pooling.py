@@ -203,15 +203,15 @@ def pooling(
     return Layer(
         case=case,
         inputs=("x",),
-        problem=problem,
+        make_problem=problem,
         standard=standard,
         builtin={"vectorized": pair},
-        trials=tuple(
+        probe_cases=tuple(
             case(N=2, C=3, H=H, W=W, pool_height=height, pool_width=width, stride=stride)
             for H, W, height, width, stride in _TRIALS
         ),
         faults=faults,
         random=partial(random_geometry, names={"pool_height": "HH", "pool_width": "WW"}),
-        corners=_CORNERS,
+        special_cases=_CORNERS,
         param="pool_param",
     )

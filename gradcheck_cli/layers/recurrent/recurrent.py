@@ -205,10 +205,10 @@ class Recurrent:
         return Layer(
             case=self.case,
             inputs=self.inputs,
-            problem=self.problem,
+            make_problem=self.problem,
             standard=self.standard,
             builtin={"vectorized": (self.forward, self.backward)},
-            trials=(self._sized(2, 3, 4, 5),),
+            probe_cases=(self._sized(2, 3, 4, 5),),
             outputs=self.outputs,
             faults=self.faults,
         )

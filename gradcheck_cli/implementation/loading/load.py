@@ -18,10 +18,17 @@ from typing import TYPE_CHECKING
 from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.guard.clock import pass_on_interrupt
 from gradcheck_cli.guard.frames import user_stack
-from gradcheck_cli.implementation.dated import remedy
 from gradcheck_cli.implementation.implementation import ImplementationNotFoundError
-from gradcheck_cli.implementation.missing import Missing
-from gradcheck_cli.implementation.paths import current_folder, is_file, is_folder, located, read_source, tracking_folder
+from gradcheck_cli.implementation.loading.legacy_hints import legacy_hint
+from gradcheck_cli.implementation.loading.missing import Missing
+from gradcheck_cli.implementation.loading.paths import (
+    current_folder,
+    is_file,
+    is_folder,
+    located,
+    read_source,
+    tracking_folder,
+)
 from gradcheck_cli.text.clean import clean, escaped, text_of, type_name
 
 if TYPE_CHECKING:
@@ -147,7 +154,9 @@ def _with_stand_ins(run: Callable[[], ModuleType], home: str, file: Path | None,
                 missing.names.append(name)
                 frames = user_stack(error)
                 where = Path(frames[-1].filename).name if frames else home
-                why = remedy(error, frames).strip(" ()") or f"no such module{_elsewhere(file, name) if file else ''}"
+                why = (
+                    legacy_hint(error, frames).strip(" ()") or f"no such module{_elsewhere(file, name) if file else ''}"
+                )
                 said.append(f"{where}: `import {_plainly(name)}` failed ({why}); it goes on without")
 
 
@@ -324,7 +333,7 @@ def _importing(home: str) -> Iterator[None]:
         raise
     except SyntaxError as error:
         where = f"{text_of(error.filename)}:{text_of(error.lineno)}" if error.filename else home
-        hint = remedy(error, [])
+        hint = legacy_hint(error, [])
         raise ImplementationNotFoundError(f"{escaped(home)} is no Python: {where}: {clean(error.msg)}{hint}") from error
     except BaseException as error:
         pass_on_interrupt(error)
@@ -339,7 +348,7 @@ def _raised(error: BaseException) -> str:
     if called := _of_a_program(error):
         return f'it calls {called} when it is imported{place}; put that under `if __name__ == "__main__":`'
     said = clean(text_of(error).strip().partition("\n")[0])
-    return f"{type_name(error)}: {said}".rstrip(": ") + remedy(error, frames) + place
+    return f"{type_name(error)}: {said}".rstrip(": ") + legacy_hint(error, frames) + place
 
 
 def _of_a_program(error: BaseException) -> str | None:

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from gradcheck_cli.implementation.library import in_library
+from gradcheck_cli.implementation.loading.library import in_library
 from gradcheck_cli.text.clean import clean, text_of, type_name
 
 if TYPE_CHECKING:
@@ -138,7 +138,7 @@ _HINTS = (
 )
 
 
-def remedy(error: BaseException, stack: Sequence[traceback.FrameSummary]) -> str:
+def legacy_hint(error: BaseException, stack: Sequence[traceback.FrameSummary]) -> str:
     """Say what a line of old code does today and what to write, to be appended to the error's message.
 
     Args:

@@ -9,15 +9,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gradcheck_cli.guard.clock import pass_on_interrupt
-from gradcheck_cli.implementation.candidates import Candidate, candidates, functions, partner
-from gradcheck_cli.implementation.conventions.adapter import adapted
-from gradcheck_cli.implementation.folder import Definitions, contents
-from gradcheck_cli.implementation.implementation import ImplementationNotFoundError
-from gradcheck_cli.implementation.load import Loaded, load_file, load_module
-from gradcheck_cli.implementation.paths import is_file, is_folder, located, why_unreadable
-from gradcheck_cli.implementation.plain import plain
-from gradcheck_cli.implementation.slots import MisfitError
-from gradcheck_cli.implementation.trial import Fit, Tried, best
+from gradcheck_cli.implementation.built_in import built_in
+from gradcheck_cli.implementation.calling import call, describe
+from gradcheck_cli.implementation.conventions.signature import MisfitError
+from gradcheck_cli.implementation.conventions.trial import Fit, Tried, implementation_of
+from gradcheck_cli.implementation.finding.candidates import Candidate, candidates, functions, partner
+from gradcheck_cli.implementation.finding.folder import Definitions, contents
+from gradcheck_cli.implementation.from_python import from_functions
+from gradcheck_cli.implementation.implementation import ImplementationError, ImplementationNotFoundError
+from gradcheck_cli.implementation.loading.load import Loaded, load_file, load_module
+from gradcheck_cli.implementation.loading.paths import is_file, is_folder, located, why_unreadable
 from gradcheck_cli.implementation.vocabulary.lookup import expected_signature, vocabulary_of
 from gradcheck_cli.text.clean import escaped
 from gradcheck_cli.text.names import join_names
@@ -43,7 +44,7 @@ def find(spec: str, layer: Layer, adapter: str | None = None) -> Implementation:
         ImplementationNotFoundError: nothing, or nothing that can be loaded, or several candidates are there.
     """
     if adapter is None and spec in layer.builtin:
-        return plain(layer.builtin[spec], layer, name=spec, spec=spec)
+        return built_in(layer, spec)
     home, names = split(spec)
     home = home.rstrip("/") or home
     home = f"./{home}" if home.startswith("-") else home  # or a replay would take it for a flag
@@ -57,7 +58,9 @@ def find(spec: str, layer: Layer, adapter: str | None = None) -> Implementation:
         raise ImplementationNotFoundError(f"{home} has no {layer.title}; {other}")
     if len(found) == 1:
         ((candidate, one),) = found.items()
-        return replace(one.implementation, warnings=candidate.loaded.warnings)
+        return replace(
+            implementation_of(one.reading, candidate.spec, candidate.spec), warnings=candidate.loaded.warnings
+        )
     if found:
         choices = "\n".join(f"  {candidate.spec}" for candidate in found)
         raise ImplementationNotFoundError(f"{home} has several pairs or classes that fit; name one:\n{choices}")
@@ -128,10 +131,10 @@ def _load_folder(home: str, layer: Layer) -> list[Loaded]:
     def speaks(defined: Definitions) -> bool:
         return any(word in name.lower() for name in defined.outermost for word in vocabulary_of(layer).names)
 
-    found = contents(path, "*.py", speaks, f"nothing is called after {layer.indefinite}")
+    found = contents(path, "*.py", speaks, f"nothing is called after {layer.title_with_article}")
     note = found.note()
     if not found.searched:
-        lacking = f"{home} is a folder without {layer.indefinite} in its files"
+        lacking = f"{home} is a folder without {layer.title_with_article} in its files"
         raise ImplementationNotFoundError(f"{lacking}{f'; not searched: {note}' if note else ''}; name one, FILE.py")
     places = [load_file(str(Path(home, file.name))) for file in found.searched]
     said = (f"{home}: not searched: {note}",) if note else ()
@@ -204,7 +207,7 @@ def _try(offered: list[Candidate], layer: Layer) -> tuple[dict[Candidate, Tried]
     tried, misses = {}, {}
     for candidate in offered:
         try:
-            found = best(candidate.readings(layer), layer)
+            found = candidate.try_readings(layer)
         except MisfitError as miss:
             misses[candidate] = str(miss)
             continue
@@ -230,8 +233,16 @@ def _adapted(home: str, names: list[str], layer: Layer, adapter: str) -> Impleme
         raise ImplementationNotFoundError(f"{home} has several files; name the one to adapt")
     (place,) = places
     spec = f"{home}:{','.join(names)}" if names else home
-    found = adapted(adapt, named(place, names) if names else (place.module,), spec, adapter, layer)
-    return replace(found, warnings=place.warnings)
+    try:
+        returned = call(adapt, *(named(place, names) if names else (place.module,)))
+        objects = (returned,) if layer.loss and callable(returned) else returned
+        if not isinstance(objects, tuple | list) or not all(map(callable, objects)) or len(objects) > 2:
+            wanted = f"returned {describe(returned)}, not (forward, backward)"
+            raise ImplementationNotFoundError(f"--adapter {adapter} {wanted}")
+        found = from_functions(tuple(objects), layer, spec)
+    except (ImplementationError, TypeError) as error:
+        raise ImplementationNotFoundError(f"--adapter {adapter}: {error}") from error
+    return replace(found, name=spec, convention=f"adapted by {adapter}", warnings=place.warnings)
 
 
 def _nothing(home: str, places: list[Loaded], misses: dict[Candidate, str], layer: Layer, *, is_named: bool) -> str:
@@ -262,7 +273,9 @@ def _other_layers(found: dict[Candidate, Tried], places: list[Loaded], layer: La
 
 def _what_else(places: list[Loaded], names: Iterable[tuple[str, ...]] = ()) -> str | None:
     """Say which other layers are there, and which command checks them."""
-    from gradcheck_cli.implementation.survey import what_else  # it needs this module, and only a failure needs it
+    from gradcheck_cli.implementation.finding.survey import (
+        what_else,  # it needs this module, and only a failure needs it
+    )
 
     return next((said for place in places if (said := what_else(place.home, names))), None)
 

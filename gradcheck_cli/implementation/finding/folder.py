@@ -6,8 +6,8 @@ import re
 from typing import TYPE_CHECKING
 
 from gradcheck_cli.data.frozen import frozen
-from gradcheck_cli.implementation.candidates import pass_of
-from gradcheck_cli.implementation.paths import read_source, why_unreadable
+from gradcheck_cli.implementation.finding.candidates import pass_of
+from gradcheck_cli.implementation.loading.paths import read_source, why_unreadable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gradcheck_cli.implementation.implementation import ImplementationError, described
+from gradcheck_cli.implementation.calling import describe
+from gradcheck_cli.implementation.implementation import ImplementationError
 from gradcheck_cli.implementation.seeding import seeded
 from gradcheck_cli.text.names import join_names
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from gradcheck_cli.numeric.arrays import Array
 
 
-def packed(implementation: Implementation, problem: Problem) -> Implementation:
+def pack_outputs(implementation: Implementation, problem: Problem) -> Implementation:
     """Join the outputs of forward as the problem does, and split the cotangent for backward.
 
     An implementation with one output is returned as it is, unless it may draw numbers: then it is `seeded`. Of several
@@ -42,7 +43,7 @@ def packed(implementation: Implementation, problem: Problem) -> Implementation:
 
 def _joined(out: object, problem: Problem) -> Array:
     if not isinstance(out, tuple) or len(out) != len(problem.outputs):
-        raise ImplementationError(f"forward returned {described(out)}, not {join_names(problem.outputs)}")
+        raise ImplementationError(f"forward returned {describe(out)}, not {join_names(problem.outputs)}")
     arrays = []
     for (name, shape), value in zip(problem.outputs.items(), out, strict=True):
         if not isinstance(value, np.ndarray) or value.dtype.kind != "f":

@@ -4,28 +4,21 @@ from __future__ import annotations
 
 import inspect
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from gradcheck_cli.guard.clock import pass_on_interrupt
-from gradcheck_cli.implementation.binding import require
-from gradcheck_cli.implementation.conventions.classes import BACKWARDS, FORWARDS, class_readings
-from gradcheck_cli.implementation.conventions.functions import pair_readings
-from gradcheck_cli.implementation.conventions.gradient import own_gradient
-from gradcheck_cli.implementation.conventions.loss import loss_function
-from gradcheck_cli.implementation.layout import Blocks
-from gradcheck_cli.implementation.missing import is_missing
-from gradcheck_cli.implementation.slots import MisfitError
+from gradcheck_cli.implementation.conventions.classes import has_passes
+from gradcheck_cli.implementation.conventions.readings import readings_of
+from gradcheck_cli.implementation.conventions.trial import Tried, best_reading
+from gradcheck_cli.implementation.loading.missing import is_missing
 from gradcheck_cli.implementation.vocabulary.lookup import vocabulary_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
-    from gradcheck_cli.implementation.implementation import Implementation
-    from gradcheck_cli.implementation.load import Loaded
-    from gradcheck_cli.implementation.vocabulary.vocabulary import BlockOrder, Meaning
+    from gradcheck_cli.implementation.loading.load import Loaded
     from gradcheck_cli.layers.framework.layer import Layer
-    from gradcheck_cli.numeric.arrays import Array
 
 #: What the passes are called, as words in the names of functions.
 _FORWARD = {"forward", "forwards", "fwd", "fprop", "feedforward", "fw", "ff"}
@@ -54,60 +47,17 @@ class Candidate:
         """Whether this is a class."""
         return inspect.isclass(self.objects[0])
 
-    def readings(self, layer: Layer) -> Iterator[Implementation]:
-        """List the ways to understand it, the likeliest first.
-
-        Those in which parameters mean something else, or blocks such as gates come in another order, are the last.
+    def try_readings(self, layer: Layer) -> Tried | None:
+        """Return the best way to understand it as a layer; None if there is none at all.
 
         Raises:
-            MisfitError: there is none.
+            MisfitError: it cannot be understood as this layer.
         """
-        yield from self._readings(layer)
-        for title, meaning in vocabulary_of(layer).meanings.items():
-            yield from (_meant(reading, title, meaning) for reading in self._readings(layer))
-        for title, order in vocabulary_of(layer).block_orders.items():
-            yield from (_reordered(reading, title, order) for reading in self._readings(layer))
-
-    def _readings(self, layer: Layer) -> Iterator[Implementation]:
-        if self.is_class:
-            return class_readings(self.objects[0], layer, self.spec)
-        if not layer.reference:
-            return iter([own_gradient(self.objects, name=self.spec, spec=self.spec)])
-        if layer.loss:
-            require(self.objects[0], layer.arguments)
-            return iter([loss_function(self.objects[0], name=self.spec, spec=self.spec)])
-        if len(self.objects) != 2:
-            raise MisfitError(f"`{self.names[0]}` is one function, not a forward and a backward pass")
-        forward, backward = self.objects
-        return pair_readings(forward, backward, layer, self.spec)
+        return best_reading(readings_of(self.objects, layer))
 
     def speaks_of(self, words: tuple[str, ...]) -> bool:
         """Tell whether its name has one of these words in it."""
         return any(word in name.lower() for word in words for name in self.names)
-
-
-def _meant(reading: Implementation, title: str, meaning: Meaning) -> Implementation:
-    """Hand parameters on in another sense than the layer's."""
-
-    def forward(inputs: Mapping[str, Array], parameters: Mapping[str, object] | None) -> tuple[object, object]:
-        return reading.forward(inputs, None if parameters is None else meaning(parameters))
-
-    return replace(reading, convention=f"{reading.convention}, {title}", forward=forward)
-
-
-def _reordered(reading: Implementation, title: str, order: BlockOrder) -> Implementation:
-    """Hand inputs on, and take gradients back, with their blocks in another order than the layer's."""
-    blocks = Blocks(order.order)
-
-    def forward(inputs: Mapping[str, Array], parameters: Mapping[str, object] | None) -> tuple[object, object]:
-        given = {name: blocks.give(value) if name in order.inputs else value for name, value in inputs.items()}
-        return reading.forward(given, parameters)
-
-    def backward(cotangent: Any, cache: object, names: tuple[str, ...]) -> Mapping[str, object]:
-        returned = reading.backward(cotangent, cache, names)
-        return {name: blocks.take(value) if name in order.inputs else value for name, value in returned.items()}
-
-    return replace(reading, convention=f"{reading.convention}, {title}", forward=forward, backward=backward)
 
 
 def candidates(loaded: Loaded, layer: Layer) -> list[Candidate]:
@@ -232,9 +182,3 @@ def words_in(name: str) -> list[str]:
     snake = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
     snake = re.sub(r"(back|for)ward", r"_\1ward_", snake)
     return [word for word in snake.split("_") if word]
-
-
-def has_passes(cls: type) -> bool:
-    """Tell whether a class has a method that is called as one of the passes is."""
-    methods = {name for base in cls.__mro__[:-1] for name in vars(base)}
-    return bool(methods & set(FORWARDS)) or bool(methods & set(BACKWARDS))

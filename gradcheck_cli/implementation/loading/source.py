@@ -6,9 +6,9 @@ import ast
 import hashlib
 from typing import TYPE_CHECKING
 
-from gradcheck_cli.implementation.find import split
-from gradcheck_cli.implementation.load import imported_names, package_of, package_root, search_folders
-from gradcheck_cli.implementation.paths import is_file, is_folder, located, read_source
+from gradcheck_cli.implementation.finding.find import split
+from gradcheck_cli.implementation.loading.load import imported_names, package_of, package_root, search_folders
+from gradcheck_cli.implementation.loading.paths import is_file, is_folder, located, read_source
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -14,20 +14,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gradcheck_cli.data.frozen import frozen
-from gradcheck_cli.implementation.candidates import (
+from gradcheck_cli.implementation.conventions.classes import has_passes
+from gradcheck_cli.implementation.conventions.signature import MisfitError, parameters_of
+from gradcheck_cli.implementation.conventions.slots import is_context
+from gradcheck_cli.implementation.conventions.trial import Fit
+from gradcheck_cli.implementation.finding.candidates import (
     Candidate,
-    has_passes,
     pairs,
     pass_of,
     public,
     stem_of,
     words_in,
 )
-from gradcheck_cli.implementation.find import load, named, split
-from gradcheck_cli.implementation.folder import Contents, Definitions, contents, shortened
-from gradcheck_cli.implementation.paths import is_folder, located
-from gradcheck_cli.implementation.slots import MisfitError, is_context, parameters_of
-from gradcheck_cli.implementation.trial import Fit, best
+from gradcheck_cli.implementation.finding.find import load, named, split
+from gradcheck_cli.implementation.finding.folder import Contents, Definitions, contents, shortened
+from gradcheck_cli.implementation.loading.paths import is_folder, located
 from gradcheck_cli.implementation.vocabulary.lookup import vocabulary_of
 from gradcheck_cli.layers import LAYERS
 from gradcheck_cli.text.names import join_names
@@ -152,7 +153,7 @@ def whose(offer: Offer) -> Found | None:
     misses: dict[str, str] = {}
     for layer in [LAYERS[name] for name in offer.layers] or _sought(loss=False):
         try:
-            tried = best(candidate.readings(layer), layer)
+            tried = candidate.try_readings(layer)
         except MisfitError as miss:
             misses[layer.name] = str(miss)
             continue
@@ -207,7 +208,7 @@ def what_else(home: str, names: Iterable[tuple[str, ...]] = ()) -> str | None:
     layers = list(dict.fromkeys(known.values()))
     if not layers:
         return function_command(offer for offer, one in found.items() if one is None)
-    has = join_names(f"{LAYERS[layer].indefinite}, {_first(known, layer)}" for layer in layers[:_LISTED])
+    has = join_names(f"{LAYERS[layer].title_with_article}, {_first(known, layer)}" for layer in layers[:_LISTED])
     more = f" and {len(layers) - _LISTED} more layers" if len(layers) > _LISTED else ""
     command = f"gradcheck {layers[0]} {home}" if len(layers) == 1 else f"gradcheck {home}"
     return f"it has {has}{more}: `{command}` checks {'it' if len(layers) == 1 else 'them'}"

@@ -1,0 +1,166 @@
+"""Where an object keeps its parameters and gradients: in attributes, in dictionaries or lists of them, or in boxes.
+
+`layer.W`, `layer.params["W"]`, `layer.params[0]`, `layer.W["val"]`, `layer.W.value`; the gradients `layer.dW`,
+`layer.grad_W`, `layer.grads["W"]`, `layer.grads[0]`, `layer.W["grad"]`, `layer.W.grad`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from gradcheck_cli.guard.clock import pass_on_interrupt
+from gradcheck_cli.implementation.vocabulary.vocabulary import word
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from gradcheck_cli.numeric.arrays import Array
+
+#: Attributes that hold all parameters, and all gradients; reduced.
+_COLLECTIONS = ("params", "parameters", "param", "weights", "p", "theta", "vars", "variables", "trainableparams")
+_GRADIENTS = (
+    *("grads", "gradients", "grad", "gradient", "dparams", "derivatives", "gradparams", "paramgrads", "g", "diff"),
+)
+
+#: What a parameter is called inside of a box that also holds its gradient, and what the gradient.
+_VALUES = ("val", "value", "data", "values", "param", "v")
+_BOXED_GRADIENTS = ("grad", "gradient", "dval", "diff", "g", "grads", "d")
+
+#: How a gradient's name is made of the input's, reduced, the likeliest first.
+_FORMS = (
+    *("d{}", "grad{}", "{}grad", "gradient{}", "{}gradient", "grads{}", "{}grads", "gradients{}", "{}gradients"),
+    *("dl{}", "dld{}", "dloss{}", "dlossd{}", "djd{}", "ded{}", "{}derivative", "nabla{}", "g{}", "{}error", "delta{}"),
+    *("{}delta", "{}d", "prev{}grad", "gradof{}"),
+)
+
+#: What an output is called that a pass leaves in an attribute.
+_OUTPUTS = ("output", "outputs", "out", "y", "z", "a", "result", "activations", "activation", "h")
+
+
+@dataclass(frozen=True)
+class Place:
+    """Somewhere that a value is kept: an attribute of an object, or an entry of a dictionary or a list."""
+
+    owner: Any
+    key: str | int
+
+    def get(self) -> Any:
+        """Return what is there."""
+        if isinstance(self.owner, dict | list):
+            return self.owner[self.key]  # type: ignore[index]  # of a list it is a number
+        return getattr(self.owner, str(self.key))
+
+    def set(self, value: object) -> None:
+        """Put something else there."""
+        if isinstance(self.owner, dict | list):
+            self.owner[self.key] = value  # type: ignore[index]
+        else:
+            setattr(self.owner, str(self.key), value)
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """An input, of which a parameter or a gradient is looked for."""
+
+    synonyms: Sequence[str]  #: what it is called
+    number: int = -1  #: its number among the parameters; -1 if it is none
+    count: int = 0  #: how many parameters there are
+
+
+def attributes(holder: object) -> dict[str, Any]:
+    """Return what an object keeps in attributes; nothing if it has none, or cannot be asked."""
+    try:
+        return dict(vars(holder))
+    except BaseException as error:  # noqa: BLE001  # `__getattribute__` is the user's code
+        pass_on_interrupt(error)
+        return {}
+
+
+def parameter_places(holder: object, wanted: Wanted) -> list[Place]:
+    """Find where an object keeps the array of a parameter."""
+    named = _named(holder, set(wanted.synonyms), _COLLECTIONS, wanted)
+    opened = (_inside(place.get(), _VALUES) or place for place in named)
+    return [place for place in opened if isinstance(place.get(), np.ndarray)]
+
+
+def gradient_places(holder: object, wanted: Wanted) -> list[Place]:
+    """Find where an object keeps the gradient of an input, the likeliest place first."""
+    ranks = {form.format(name): rank for rank, form in enumerate(_FORMS) for name in wanted.synonyms}
+    named = sorted(
+        _named(holder, set(ranks), _GRADIENTS, wanted, entries=frozenset(wanted.synonyms)),
+        key=lambda place: ranks.get(word(str(place.key)), 0),
+    )
+    boxes = [place.get() for place in _named(holder, set(wanted.synonyms), _COLLECTIONS, wanted)]
+    beside = (_inside(box, _BOXED_GRADIENTS) for box in boxes if _inside(box, _VALUES))
+    return [*named, *(place for place in beside if place)]
+
+
+def gradient_entry(returned: dict[Any, Any], name: str, wanted: Wanted) -> object:
+    """Return a gradient from a dictionary; None if there is none."""
+    for key in (f"d{name}", name):
+        if key in returned:
+            return returned[key]
+    ranks = {form.format(synonym): rank for rank, form in enumerate(("{}", *_FORMS)) for synonym in wanted.synonyms}
+    found = [key for key in returned if isinstance(key, str) and word(key) in ranks]
+    return returned[min(found, key=lambda key: ranks[word(key)])] if found else None
+
+
+def stored_output(holder: object, before: Mapping[str, Any]) -> object:
+    """Return the output that a pass without a returned value has left in an attribute; None if there is none."""
+    new = {name: value for name, value in attributes(holder).items() if value is not before.get(name)}
+    arrays = {word(name): value for name, value in new.items() if isinstance(value, np.ndarray | float)}
+    return next((arrays[name] for name in _OUTPUTS if name in arrays), None)
+
+
+def _named(
+    holder: object, words: set[str], collections: Sequence[str], wanted: Wanted, entries: frozenset[str] = frozenset()
+) -> Iterator[Place]:
+    """Yield attributes with one of these names, and entries of collections with one of these or of `entries`."""
+    for name, value in attributes(holder).items():
+        reduced = word(name)
+        if reduced in words:
+            yield Place(holder, name)
+        if reduced not in collections:
+            continue
+        if isinstance(value, dict):
+            for key in value:
+                if isinstance(key, str) and word(key) in words | entries:
+                    yield Place(value, key)
+        elif isinstance(value, list) and len(value) == wanted.count and wanted.number >= 0:
+            yield Place(value, wanted.number)
+
+
+def _inside(box: object, names: Sequence[str]) -> Place | None:
+    """Return the place of one of these names inside of a box; None if it is no box."""
+    if isinstance(box, np.ndarray) or box is None:
+        return None
+    entries = box if isinstance(box, dict) else attributes(box)
+    return next((Place(box, key) for key in entries if isinstance(key, str) and word(key) in names), None)
+
+
+#: Copies of the arrays in places, by owner and key.
+Snapshot = dict[tuple[int, str | int], "Array"]
+
+
+def snapshot(places: Sequence[Place]) -> Snapshot:
+    """Copy the arrays in places, for `newest`."""
+    held = ((place, place.get()) for place in places)
+    return {(id(place.owner), place.key): value.copy() for place, value in held if isinstance(value, np.ndarray)}
+
+
+def newest(places: Sequence[Place], before: Snapshot) -> object:
+    """Return the value of the first place that was written to since `before`, or of the first that holds any."""
+    held = [(place, place.get()) for place in places]
+    held = [(place, value) for place, value in held if value is not None]
+    for place, value in held:
+        old = before.get((id(place.owner), place.key))
+        if old is None or not _same(old, value):
+            return value
+    return held[0][1] if held else None
+
+
+def _same(old: Array, new: object) -> bool:
+    return isinstance(new, np.ndarray) and old.shape == new.shape and np.array_equal(old, new, equal_nan=True)

@@ -1,0 +1,96 @@
+"""Lists the readings of code as a layer's passes, the likeliest first; `trial` takes the first that is right."""
+
+from __future__ import annotations
+
+import inspect
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from gradcheck_cli.implementation.calling import name_of
+from gradcheck_cli.implementation.conventions.arguments import forms_of
+from gradcheck_cli.implementation.conventions.classes import class_passes, class_readings
+from gradcheck_cli.implementation.conventions.layout import Layout
+from gradcheck_cli.implementation.conventions.own_function import own_reading
+from gradcheck_cli.implementation.conventions.passes import backward_slots, forward_slots
+from gradcheck_cli.implementation.conventions.reading import Code, Reading
+from gradcheck_cli.implementation.conventions.signature import MisfitError
+from gradcheck_cli.implementation.conventions.slots import SlotKind, has
+from gradcheck_cli.implementation.vocabulary.lookup import vocabulary_of
+from gradcheck_cli.implementation.vocabulary.vocabulary import word
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from gradcheck_cli.implementation.vocabulary.vocabulary import Arrangement, Vocabulary
+    from gradcheck_cli.layers.framework.layer import Layer
+
+
+def readings_of(objects: tuple[Any, ...], layer: Layer) -> Iterator[Reading]:
+    """Yield the ways to understand a class, two functions, or the one function of a loss.
+
+    Those in which parameters mean something else, or blocks such as gates come in another order, are the last.
+
+    Raises:
+        MisfitError: there is none.
+    """
+    vocabulary = vocabulary_of(layer)
+    yield from _readings(objects, layer, vocabulary)
+    for title, meaning in vocabulary.meanings.items():
+        for reading in _readings(objects, layer, vocabulary):
+            yield replace(reading, meaning=meaning, notes=(*reading.notes, title))
+    for title, order in vocabulary.block_orders.items():
+        for reading in _readings(objects, layer, vocabulary):
+            yield replace(reading, blocks=order, notes=(*reading.notes, title))
+
+
+def _readings(objects: tuple[Any, ...], layer: Layer, vocabulary: Vocabulary) -> Iterator[Reading]:
+    first = objects[0]
+    if inspect.isclass(first):
+        forward, backward = class_passes(first)
+        if isinstance(inspect.getattr_static(first, forward), staticmethod | classmethod):
+            return _function_readings(getattr(first, forward), getattr(first, backward), layer, vocabulary)
+        return class_readings(first, forward, backward, layer, vocabulary)
+    if not layer.reference:
+        return iter([own_reading(objects, layer)])
+    if layer.loss:
+        return _function_readings(first, None, layer, vocabulary)
+    if len(objects) != 2:
+        raise MisfitError(f"`{name_of(first)}` is one function, not a forward and a backward pass")
+    return _function_readings(*objects, layer, vocabulary)
+
+
+def _function_readings(
+    forward: Callable[..., Any], backward: Callable[..., Any] | None, layer: Layer, vocabulary: Vocabulary
+) -> Iterator[Reading]:
+    """Yield the ways to understand functions: what each argument is, how arrays lie, how the geometry is passed."""
+    code = Code(forward=forward, backward=backward)
+    for ahead in forward_slots(forward, layer, vocabulary):
+        for back in backward_slots(backward, layer, vocabulary, ahead) if backward else [()]:
+            slots = (*ahead, *back)
+            for arrangement in _told_first(vocabulary, {word(slot.name) for slot in slots}):
+                for all_keys in (False, True) if has(SlotKind.DICTIONARY, ahead) else (False,):
+                    for forms in forms_of(slots, vocabulary):
+                        keys = "entries under other names" if all_keys else ""
+                        yield Reading(
+                            layer=layer,
+                            vocabulary=vocabulary,
+                            code=code,
+                            forward=ahead,
+                            backward=back,
+                            forms=forms,
+                            layouts=layouts_of(vocabulary, arrangement),
+                            exact=arrangement.exact,
+                            all_keys=all_keys,
+                            notes=(arrangement.title, keys),
+                        )
+
+
+def _told_first(vocabulary: Vocabulary, names: set[str]) -> list[Arrangement]:
+    """Order the arrangements: those first that the names of arguments tell."""
+    return sorted(vocabulary.arrangements, key=lambda arrangement: not names & set(arrangement.telling))
+
+
+def layouts_of(vocabulary: Vocabulary, arrangement: Arrangement) -> dict[str, Layout]:
+    """Return how each input and output lies in an arrangement."""
+    usual = vocabulary.arrangements[0].axes
+    return {name: Layout(usual[name], order) for name, order in arrangement.axes.items()}

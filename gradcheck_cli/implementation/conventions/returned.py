@@ -1,0 +1,97 @@
+"""What a pass has returned: which gradient is whose, in a tuple, a dictionary or nested in one."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from gradcheck_cli.implementation.calling import describe
+from gradcheck_cli.implementation.conventions.attributes import gradient_entry
+from gradcheck_cli.implementation.implementation import ImplementationError, Misshapen
+from gradcheck_cli.text.names import join_names
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from gradcheck_cli.implementation.conventions.attributes import Wanted
+    from gradcheck_cli.numeric.arrays import Array
+
+
+def gradients_in(
+    returned: object, names: Sequence[str], wanted: Callable[[str], Wanted], called: str
+) -> dict[str, object]:
+    """Tell whose gradient each returned value is.
+
+    Args:
+        returned: one gradient, several in the order of `names`, a dictionary of them, or (the first, the others).
+        names: the inputs that have a gradient.
+        wanted: says what an input is called in a dictionary.
+        called: the name of the function that returned them.
+
+    Raises:
+        ImplementationError: it is none of these.
+    """
+    returned = as_array(returned)
+    if returned is None:
+        return {}
+    if isinstance(returned, dict):
+        entries = {name: gradient_entry(returned, name, wanted(name)) for name in names}
+        return {name: as_array(value) for name, value in entries.items() if value is not None}
+    if isinstance(returned, np.ndarray) and len(names) == 1:
+        return {names[0]: returned}
+    if isinstance(returned, tuple | list):
+        kept = without_nones(returned, len(names))
+        nested = kept[1] if len(kept) == 2 else None
+        if isinstance(nested, dict) or (len(names) > 2 and isinstance(nested, tuple | list)):
+            return {names[0]: as_array(kept[0])} | gradients_in(nested, names[1:], wanted, called)
+        if len(kept) <= len(names):
+            return dict(zip(names, map(as_array, kept), strict=False))
+    expected = join_names(f"d{name}" for name in names)
+    raise ImplementationError(f"{called} returned {describe(returned)}, where {expected} must be returned")
+
+
+def without_nones(returned: Sequence[object], expected: int) -> Sequence[object]:
+    """Leave out what is None for arguments without a gradient, where more values are returned than are expected.
+
+    Static passes return a value for each argument of forward: `dx, dw, db, None, None` with a stride and a pad, or
+    `None, dW` where the first argument is labels or indices.
+    """
+    kept = list(returned)
+    while len(kept) > expected and kept[-1] is None:
+        kept.pop()
+    gradients = [value for value in kept if value is not None]
+    return gradients if len(kept) > expected == len(gradients) else kept
+
+
+def times_cotangent(gradients: Mapping[str, object], cotangent: Array, called: str) -> dict[str, object]:
+    """Multiply gradients that know no cotangent: those of a number as a whole, others element by element.
+
+    Raises:
+        ImplementationError: a gradient has neither of the shapes that this takes.
+    """
+    found: dict[str, object] = {}
+    for name, gradient in gradients.items():
+        found[name] = gradient
+        if not isinstance(gradient, np.ndarray) or gradient.dtype.kind != "f":
+            continue
+        if cotangent.size != 1 and gradient.shape != cotangent.shape:
+            raise ImplementationError(
+                f"{called} takes no cotangent, and d{name} has shape {gradient.shape}, and out {cotangent.shape}: "
+                f"give it one, {called}(dout, ...), and return the gradients of sum(dout * out)"
+            )
+        factor = cotangent.reshape(()) if cotangent.size == 1 else cotangent
+        found[name] = np.asarray(gradient * factor.astype(gradient.dtype))
+    return found
+
+
+def hold_shape(gradient: object, wanted: tuple[int, ...]) -> object:
+    """Mark a gradient that has not the shape which its input has in the user's code."""
+    if isinstance(gradient, np.ndarray) and gradient.shape != wanted:
+        return Misshapen(gradient, wanted)
+    return gradient
+
+
+def as_array(value: object) -> object:
+    """Make an array of a number in floating point."""
+    return np.asarray(value) if isinstance(value, float | np.floating) else value

@@ -1,0 +1,140 @@
+"""What an argument of a pass or a constructor stands for, as its name tells."""
+
+from __future__ import annotations
+
+import inspect
+from dataclasses import replace
+from enum import Enum
+from typing import TYPE_CHECKING, Any
+
+from gradcheck_cli.data.frozen import frozen
+from gradcheck_cli.implementation.vocabulary.vocabulary import word
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from gradcheck_cli.implementation.vocabulary.vocabulary import Vocabulary
+
+EMPTY = inspect.Parameter.empty
+
+#: Names of a dictionary of parameters, and their endings.
+DICTIONARIES = ("param", "params", "parameters", "hparams", "options", "opts", "config", "cfg", "settings", "dict")
+#: Names of what forward leaves for backward: a context that forward takes and fills, or a cache that it returns.
+CACHES = ("cache", "caches", "ctx", "context", "saved", "tmp", "memory", "tape", "mem", "savedtensors")
+#: Names of a cache that could be something else too. They decide only between arguments that nothing else tells apart.
+PROBABLE_CACHES = (
+    *("state", "states", "residuals", "residual", "stuff", "pull", "layer", "l", "m", "c", "self", "kept", "aux"),
+    *("store", "stored", "back", "info", "packed", "intermediate", "intermediates"),
+)
+#: Names of a gradient are those of the input or the output with one of these before it, or one of the second list.
+COTANGENTS = ("d", "grad", "delta", "error", "err", "upstream", "dl", "up", "prevgrad", "accumgrad", "topdiff")
+_WHOLE_COTANGENTS = ("g", "gy", "gz", "gh", "gout", "gradient", "cotangent", "ct", "vbar", "ybar")
+
+LEARNING_RATES = ("lr", "learningrate", "eta", "alpha")
+#: What may be asked for beside the geometry, and cannot change what is computed.
+INDIFFERENT: dict[str, object] = {
+    **dict.fromkeys(("name", "layername", "label", "id"), "layer"),
+    **dict.fromkeys((*LEARNING_RATES, "reg", "l2", "weightdecay", "momentum", "lambda"), 0.0),
+    **dict.fromkeys(("optimizer", "optim", "opt", "regularizer", "initializer", "init"), None),
+    **dict.fromkeys(("training", "istraining", "train", "trainable"), True),
+    **dict.fromkeys(("verbose", "debug"), False),
+    **dict.fromkeys(("seed", "randomstate"), 0),
+}
+BIAS_FLAGS = ("usebias", "withbias", "hasbias", "addbias", "bias")
+
+
+class SlotKind(Enum):
+    """What an argument stands for."""
+
+    INPUT = "input"  #: one of the layer's inputs
+    ARGUMENT = "argument"  #: a part of the geometry, by the layer's vocabulary
+    DICTIONARY = "dictionary"  #: of the layer's parameters
+    CONTEXT = "context"  #: what forward or a constructor is given to fill for backward
+    CACHE = "cache"  #: what backward gets of it, or of what forward returned
+    COTANGENT = "cotangent"
+    OUTPUT = "output"  #: what forward returned, for a gradient that is computed from it
+    CONSTANT = "constant"  #: something that cannot change what is computed
+    OMITTED = "omitted"  #: left at its default
+
+
+@frozen
+class Slot:
+    """One argument, and what it stands for."""
+
+    name: str
+    kind: SlotKind
+    #: Which input, or which argument of the vocabulary. A context or cache with a key is, failing that, this input.
+    key: str = ""
+    value: object = None  #: of a constant
+    default: Any = EMPTY
+    by_name: bool = False  #: passed by name, because it must be
+    whole: bool = False  #: annotated as a whole number, so that a pair cannot be meant
+
+    @property
+    def has_default(self) -> bool:
+        """Whether it may be left out."""
+        return self.default is not EMPTY
+
+
+def has(kind: SlotKind, slots: Iterable[Slot]) -> bool:
+    """Tell whether one of the slots is of a kind."""
+    return any(slot.kind is kind for slot in slots)
+
+
+def slot_for(parameter: inspect.Parameter, kind: SlotKind, key: str = "", value: object = None) -> Slot:
+    """Make the slot of an argument."""
+    return Slot(
+        name=parameter.name,
+        kind=kind,
+        key=key,
+        value=value,
+        default=parameter.default,
+        by_name=parameter.kind is inspect.Parameter.KEYWORD_ONLY,
+        whole=parameter.annotation in (int, "int"),
+    )
+
+
+def classify(parameter: inspect.Parameter, vocabulary: Vocabulary, inputs: Iterable[str]) -> Slot | None:
+    """Say what an argument stands for, by its name; None if the name says nothing."""
+    name, reduced = parameter.name, word(parameter.name)
+    if reduced in BIAS_FLAGS and isinstance(parameter.default, bool):
+        return slot_for(parameter, SlotKind.CONSTANT, value=True)
+    for key in inputs:
+        if reduced in vocabulary.inputs[key]:
+            return slot_for(parameter, SlotKind.INPUT, key)
+    for called in (name, reduced):  # K and k may be different numbers
+        for key, argument in vocabulary.arguments.items():
+            if called in argument.names:
+                return slot_for(parameter, SlotKind.ARGUMENT, key)
+    if reduced.endswith(DICTIONARIES):
+        return slot_for(parameter, SlotKind.DICTIONARY)
+    if reduced in CACHES:
+        return slot_for(parameter, SlotKind.CACHE)
+    if parameter.default is not EMPTY:
+        return slot_for(parameter, SlotKind.OMITTED)
+    return slot_for(parameter, SlotKind.CONSTANT, value=INDIFFERENT[reduced]) if reduced in INDIFFERENT else None
+
+
+def classify_ahead(parameter: inspect.Parameter, vocabulary: Vocabulary, inputs: Iterable[str]) -> Slot | None:
+    """Say what an argument of forward or of a constructor stands for: what is a cache in backward is filled here."""
+    slot = classify(parameter, vocabulary, inputs)
+    return replace(slot, kind=SlotKind.CONTEXT) if slot and slot.kind is SlotKind.CACHE else slot
+
+
+def is_cotangent(name: str) -> bool:
+    """Tell whether a name may be that of a gradient that comes in."""
+    return word(name).startswith(COTANGENTS) or word(name) in _WHOLE_COTANGENTS
+
+
+def is_context(name: str) -> bool:
+    """Tell whether a name is one of a cache or of a context."""
+    return word(name) in CACHES
+
+
+def choose_cotangents(free: list[inspect.Parameter], count: int) -> list[inspect.Parameter]:
+    """Choose, among arguments of backward that nothing else explains, the gradients that come in."""
+    named = [p for p in free if is_cotangent(p.name)]
+    others = [p for p in free if word(p.name) not in PROBABLE_CACHES] or free
+    chosen = named[:count]
+    chosen += [p for p in others if p not in chosen][: count - len(chosen)] if len(named) < count else []
+    return [p for p in free if p in chosen]

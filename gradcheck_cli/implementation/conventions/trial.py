@@ -1,0 +1,174 @@
+"""Tries readings on small problems: names only suggest how code is meant, and the reference tells what is right."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import warnings
+from dataclasses import replace
+from enum import IntEnum
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from gradcheck_cli.data.frozen import frozen
+from gradcheck_cli.implementation.conventions.probe import probe_problems
+from gradcheck_cli.implementation.implementation import (
+    Implementation,
+    ImplementationError,
+    NotExpressibleError,
+)
+from gradcheck_cli.implementation.loading.paths import current_folder
+from gradcheck_cli.implementation.outputs import pack_outputs
+from gradcheck_cli.implementation.seeding import generators_kept
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from gradcheck_cli.implementation.conventions.reading import Reading
+    from gradcheck_cli.layers.framework.problem import Problem
+
+#: Of the scale of an element: far above what any way to sum rounds, in float32 as well, and far below any mistake.
+_CLOSE = 1e-3
+
+
+class Fit(IntEnum):
+    """How well a reading does."""
+
+    FAILS = 0  #: forward raises, or cannot express any of the problems
+    RUNS = 1  #: forward returns something
+    SHAPE = 2  #: of the right shape
+    PARTLY = 3  #: equal to the reference in some of the problems that it can express
+    REPRODUCES = 4  #: in all of them
+
+
+@frozen
+class Tried:
+    """The best reading of one piece of code."""
+
+    reading: Reading
+    fit: Fit
+
+
+def implementation_of(reading: Reading, name: str, spec: str | None) -> Implementation:
+    """Return a reading in the form that the checks call."""
+    return Implementation(
+        name=name,
+        spec=spec,
+        convention=reading.convention,
+        forward=reading.run_forward,
+        backward=reading.run_backward,
+        order=() if reading.layer.reference else reading.order,
+        refusal=reading.refusal,
+        cotangents=reading.cotangents,
+    )
+
+
+def best_reading(readings: Iterable[Reading]) -> Tried | None:
+    """Return the first reading that reproduces the reference; where none does, the first of those that do best.
+
+    Where forward takes a parameter of either of two shapes, and where gradients may come in more than one order, the
+    shapes of the gradients tell what is meant.
+
+    Args:
+        readings: ways to call the same code, the likeliest first.
+
+    Returns:
+        None if there is no reading at all.
+    """
+    found: Tried | None = None
+    for reading in readings:
+        fit = _forward_fit(reading)
+        if found is None or fit > found.fit:
+            found = Tried(reading=reading, fit=fit)
+        if fit is Fit.REPRODUCES:
+            ordered = _ordered(reading)
+            if ordered:
+                return Tried(reading=ordered, fit=fit)
+            if not any(arrangement.exact for arrangement in reading.vocabulary.arrangements):
+                break
+    if found and found.fit is not Fit.FAILS:
+        return replace(found, reading=_ordered(found.reading) or found.reading)
+    return found
+
+
+def _forward_fit(reading: Reading) -> Fit:
+    if not reading.layer.probe_cases:  # there is no reference
+        return Fit.REPRODUCES
+    tried = [fit for problem in probe_problems(reading.layer.name) if (fit := _try(reading, problem)) is not None]
+    reached = max(tried, default=Fit.FAILS)
+    return Fit.PARTLY if reached is Fit.REPRODUCES and min(tried) is not reached else reached
+
+
+def _try(reading: Reading, problem: Problem) -> Fit | None:
+    """Return how well a reading does in one problem; None if it raises or cannot express it."""
+    with _quiet(), generators_kept(problem):
+        try:
+            out, _ = _packed(reading, problem).forward(problem.inputs, problem.parameters)
+        except (ImplementationError, NotExpressibleError):
+            return None
+    if not isinstance(out, np.ndarray) or out.shape != problem.expected.shape or out.dtype.kind != "f":
+        return Fit.RUNS
+    close = np.abs(out - problem.expected_for(out)) <= _CLOSE * problem.expected_scale
+    return Fit.REPRODUCES if close.all() else Fit.SHAPE
+
+
+def _ordered(reading: Reading) -> Reading | None:
+    """Return the reading with the order of gradients in which all have the right shapes; None if there is none.
+
+    Where several have, as of two biases of one size, it is the one in which most gradients are right.
+    """
+    orders = _gradient_orders(reading)
+    is_exact = any(arrangement.exact for arrangement in reading.vocabulary.arrangements)
+    if len(orders) == 1 and not is_exact:
+        return reading
+    counts = {order: _right_gradients(replace(reading, order=order)) for order in orders}
+    fitting = [order for order in orders if counts[order] >= 0]
+    return replace(reading, order=max(fitting, key=lambda order: counts[order])) if fitting else None
+
+
+def _gradient_orders(reading: Reading) -> list[tuple[str, ...]]:
+    """List the orders in which gradients may be returned: the layer's, that of the arguments, parameters first."""
+    inputs = reading.layer.inputs
+    own = [slot.key for slot in (*reading.constructor, *reading.forward) if slot.key in inputs]
+    kept = list(reading.kept)
+    orders = (inputs, own if len(own) == len(inputs) else [*kept, *own], [*own, *kept])
+    return list(dict.fromkeys(tuple(dict.fromkeys(order)) for order in orders))
+
+
+def _right_gradients(reading: Reading) -> int:
+    """Count the gradients that are the reference's in a problem; -1 if one has a wrong shape or backward raises."""
+    for problem in probe_problems(reading.layer.name):
+        with _quiet(), generators_kept(problem):
+            try:
+                run = _packed(reading, problem)
+                _, kept = run.forward(problem.inputs, problem.parameters)
+                returned = run.backward(problem.cotangent, kept, problem.differentiable)
+            except (ImplementationError, NotExpressibleError):
+                continue
+        arrays = {name: value for name, value in returned.items() if isinstance(value, np.ndarray)}
+        if any(arrays[name].shape != problem.inputs[name].shape for name in arrays) or len(arrays) < len(returned):
+            return -1
+        if len(arrays) < len(problem.differentiable):
+            return -1
+        right = reading.layer.gradients(problem, problem.inputs, problem.cotangent)
+        return sum(np.allclose(arrays[name], right[name], rtol=_CLOSE, atol=_CLOSE) for name in arrays)
+    return -1
+
+
+def _packed(reading: Reading, problem: Problem) -> Implementation:
+    return pack_outputs(implementation_of(reading, "", None), problem)
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Let nothing be heard of what is tried, which is not what the user asked for, and change no folder."""
+    folder = current_folder()
+    with warnings.catch_warnings(), np.errstate(all="ignore"), contextlib.redirect_stderr(io.StringIO()):
+        warnings.simplefilter("ignore")
+        try:
+            yield
+        finally:
+            if folder and folder != current_folder():
+                os.chdir(folder)

@@ -1,0 +1,77 @@
+"""From functions or a class that are handed over in Python to an implementation."""
+
+from __future__ import annotations
+
+import inspect
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from gradcheck_cli.implementation.calling import name_of
+from gradcheck_cli.implementation.conventions.passes import backward_in_order, forward_in_order
+from gradcheck_cli.implementation.conventions.reading import Code, Reading
+from gradcheck_cli.implementation.conventions.readings import readings_of
+from gradcheck_cli.implementation.conventions.signature import MisfitError
+from gradcheck_cli.implementation.conventions.trial import best_reading, implementation_of
+from gradcheck_cli.implementation.vocabulary.lookup import vocabulary_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from gradcheck_cli.implementation.implementation import Implementation
+    from gradcheck_cli.layers.framework.layer import Layer
+
+
+def from_functions(objects: tuple[Any, ...], layer: Layer, spec: str | None = None) -> Implementation:
+    """Return the implementation that a forward and a backward pass, the one function of a loss, or a class are.
+
+    Functions that take their arguments in the layer's order are called so; others are tried, as on the command line.
+
+    Args:
+        objects: the functions, or the class.
+        layer: what they compute.
+        spec: what to type to check them; by default the file and the names, if they lead back to them.
+
+    Raises:
+        TypeError: it is the other number of functions, or it cannot be told what they take.
+    """
+    expected = 1 if layer.loss or inspect.isclass(objects[0]) else 2
+    if len(objects) != expected and (layer.reference or len(objects) > 2):
+        raise TypeError(f"{layer.title} is {'one function' if layer.loss else 'two functions'}, not {len(objects)}")
+    try:
+        reading = _in_order(objects, layer) or _tried(objects, layer)
+    except MisfitError as misfit:
+        raise TypeError(str(misfit)) from misfit
+    spec = spec or spec_of(objects)
+    return implementation_of(reading, spec or ",".join(map(name_of, objects)), spec)
+
+
+def _in_order(objects: tuple[Any, ...], layer: Layer) -> Reading | None:
+    """Read functions that take what the layer's own take, in the same order; None if they do not."""
+    if not layer.reference or inspect.isclass(objects[0]):
+        return None
+    vocabulary = vocabulary_of(layer)
+    forward = forward_in_order(objects[0], layer, vocabulary)
+    backward = () if layer.loss else backward_in_order(objects[1], layer)
+    if forward is None or backward is None:
+        return None
+    code = Code(forward=objects[0], backward=None if layer.loss else objects[1])
+    return Reading(layer=layer, vocabulary=vocabulary, code=code, forward=forward, backward=backward)
+
+
+def _tried(objects: tuple[Any, ...], layer: Layer) -> Reading:
+    found = best_reading(readings_of(objects, layer))
+    assert found is not None  # where there is no reading, that is a misfit
+    return found.reading
+
+
+def spec_of(objects: tuple[Callable[..., Any], ...]) -> str | None:
+    """Name functions as the command line does, if all are found under their names at the top of one file."""
+    home = inspect.getmodule(objects[0])
+    file = getattr(home, "__file__", None)
+    names = [name_of(function) for function in objects]
+    if not file or [getattr(home, name, None) for name in names] != list(objects):
+        return None
+    path = Path(file)
+    if path.is_relative_to(Path.cwd()):
+        path = path.relative_to(Path.cwd())
+    return f"{path}:{','.join(names)}"
