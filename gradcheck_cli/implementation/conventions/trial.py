@@ -5,12 +5,13 @@ from __future__ import annotations
 import contextlib
 import io
 import warnings
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import IntEnum
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.guard.state import keep_folder
 from gradcheck_cli.implementation.conventions.probe import probe_problems
 from gradcheck_cli.implementation.implementation import (
@@ -41,7 +42,7 @@ class Fit(IntEnum):
     REPRODUCES = 4  #: in all of them
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Tried:
     """The best reading of one piece of code."""
 

@@ -7,9 +7,11 @@ They are facts about other people's code; a layer of which none are known has th
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
+
+from gradcheck_cli.data.frozen import frozen
 
 if TYPE_CHECKING:
     from gradcheck_cli.numeric.arrays import Array
@@ -61,7 +63,7 @@ class BlockOrder(NamedTuple):
     order: tuple[int, ...]  #: at each place there, the number of the block that it has here
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Vocabulary:
     """The words for a layer. What is empty is derived from the layer, by `vocabulary_of`."""
 
