@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gradcheck_cli.guard.state import keep_folder
-from gradcheck_cli.implementation.conventions.probe import probe_problems
 from gradcheck_cli.implementation.implementation import (
     Implementation,
     ImplementationError,
@@ -20,6 +19,7 @@ from gradcheck_cli.implementation.implementation import (
 )
 from gradcheck_cli.implementation.outputs import pack_outputs
 from gradcheck_cli.implementation.seeding import generators_kept
+from gradcheck_cli.implementation.vocabulary.lookup import probe_problems
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
