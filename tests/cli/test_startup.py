@@ -15,14 +15,13 @@ GEOMETRY = ("--N", "2", "--C", "3", "--stride", "2")
 #: Of our modules, these and all within them belong to user code, processes, failures, sweeps or other reports.
 UNUSED = (
     "checks.diagnosis",
-    "checks.guards",
+    "checks.reference",
     "checks.projection",
     "checks.sweep",
     "checks.zero_probe",
     "cases.fuzz",
     "cases.shard",
-    "cli.debug",
-    "cli.sweep",
+    "cli.files",
     "engine.blame",
     "engine.cluster",
     "engine.guarded",
@@ -44,9 +43,11 @@ UNUSED = (
     "layers.framework.words",
     "numeric.projected",
     "checks.plain_differences",
+    "report.debug",
     "report.json",
     "report.picture",
     "report.rows",
+    "report.sweep",
     "results.signature",
 )
 
