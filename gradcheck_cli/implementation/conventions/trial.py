@@ -13,7 +13,6 @@ import numpy as np
 
 from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.guard.state import keep_folder
-from gradcheck_cli.implementation.conventions.probe import probe_problems
 from gradcheck_cli.implementation.implementation import (
     Implementation,
     ImplementationError,
@@ -21,6 +20,7 @@ from gradcheck_cli.implementation.implementation import (
 )
 from gradcheck_cli.implementation.outputs import pack_outputs
 from gradcheck_cli.implementation.seeding import generators_kept
+from gradcheck_cli.implementation.vocabulary.lookup import probe_problems
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
