@@ -16,7 +16,8 @@ from gradcheck_cli.engine.pool import Pool
 from gradcheck_cli.engine.runner import Work
 from gradcheck_cli.engine.stream import Crew, run
 from gradcheck_cli.guard.limits import Limits
-from gradcheck_cli.layers.conv.conv import LAYER, ConvCase
+from gradcheck_cli.layers.conv.case import ConvCase
+from gradcheck_cli.layers.conv.conv import LAYER
 
 CASES = [ConvCase(seed=seed) for seed in range(600)]
 WORK = Work(spec="fast", layer="conv", settings=Settings(), limits=Limits())

@@ -23,7 +23,7 @@ from gradcheck_cli.engine.here import InProcess
 from gradcheck_cli.engine.leftovers import fresh_name
 from gradcheck_cli.engine.stream import Crew, LostError, run
 from gradcheck_cli.implementation.loading.source import sources
-from gradcheck_cli.layers.conv.conv import ConvCase
+from gradcheck_cli.layers.conv.case import ConvCase
 from gradcheck_cli.results.result import Verdict
 from tests.conftest import PROGRAMS, clean_environment, report_of
 from tests.engine.test_leftovers import dead_process
