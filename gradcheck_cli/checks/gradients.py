@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from gradcheck_cli.checks.comparison import compare, uncompared, unravel
 from gradcheck_cli.checks.form import flaw
 from gradcheck_cli.checks.where import place
+from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.results.result import Verdict
 from gradcheck_cli.text.names import join_names
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from gradcheck_cli.results.result import ArrayResult, Diagnosis
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Comparison:
     """The verdicts on the arrays of a run, and what was seen on the way."""
 

@@ -54,24 +54,23 @@ def caught(verdicts: Mapping[str, Verdict]) -> set[str]:
 
 @pytest.mark.parametrize("fault", SLIPS)
 def test_faults_fail_where_they_matter_and_only_there(fault: str) -> None:
-    mattered = 0
-    for case in standard():
-        pair = planted(fault)
-        wrong = wrong_gradients(case, pair)
+    """One geometry is checked for each set of gradients that the fault spoils, and one in which it spoils none."""
+    pair = planted(fault)
+    cases = {frozenset(wrong_gradients(case, pair)): case for case in standard()}
+    assert set(cases) - {frozenset()}, "the standard set has no geometry that shows this fault"
+    for wrong, case in cases.items():
         result = check(case, pair)
         assert caught({name: gradient.verdict for name, gradient in result.gradients.items()}) == wrong, case.label()
         assert result.verdict is (Verdict.FAIL if wrong else Verdict.PASS)
         assert result.forward is not None
         assert result.forward.verdict is Verdict.PASS
         assert all(name in (result.reason or "") for name in wrong)
-        mattered += bool(wrong)
-    assert mattered, "the standard set has no geometry that shows this fault"
 
 
 @pytest.mark.parametrize("dtype", SMALLEST)
 @pytest.mark.parametrize("name", ["dx", "dw"])
 def test_one_element_slightly_off_is_found(name: str, dtype: str) -> None:
-    cases = [replace(case, dtype=dtype, seed=seed) for seed, case in enumerate((*standard(), *standard()[:4]))]
+    cases = [replace(case, dtype=dtype, seed=seed) for seed, case in enumerate(standard()[::2])]
     if dtype == "float16":
         cases = [case for case in cases if _outweighs_rounding(case, name)]
         assert len(cases) >= 2

@@ -331,7 +331,7 @@ def test_ranges_and_sweeps_from_the_command_line(tmp_path: Path, gradcheck: Prog
     assert run.returncode == 0, run.stdout
     assert "understood as root(x), which returns (out, cache), and root_backward(dout, cache)" in run.stdout
     assert "x 4 in 0.01..2, float64, seed 0" in run.stdout
-    swept = gradcheck(*flags, "--step-sweep")
+    swept = gradcheck("sweep", *flags)
     assert swept.returncode == 0
     assert "due to" in swept.stdout
     assert "truncation" in swept.stdout

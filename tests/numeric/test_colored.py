@@ -143,15 +143,15 @@ LEAKS = {
 
 
 @pytest.mark.parametrize("name", LEAKS)
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(2))
 def test_leaks_are_located_and_the_derivative_is_redone_densely(name: str, seed: int) -> None:
-    case = ConvCase(N=3, C=2, H=8, W=7, F=2, pad=0, seed=seed)
+    case = ConvCase(N=3, C=2, H=6, W=5, F=2, pad=0, seed=seed)
     found = derivative(case, "x", colored=True, forward=LEAKS[name])
     assert found.method == "dense"
     assert found.leak is not None
     assert found.leak.element is not None
     assert found.leak.output is not None
-    element = np.unravel_index(found.leak.element, (3, 2, 8, 7))
+    element = np.unravel_index(found.leak.element, (3, 2, 6, 5))
     output = np.unravel_index(found.leak.output, case.out_shape)
     assert tuple(map(int, element)) not in owners(case)["x"][tuple(map(int, output))]
     dense = derivative(case, "x", colored=False, forward=LEAKS[name])

@@ -1,10 +1,10 @@
-"""The table of causes that any layer can have, and the list of all codes. Layers bring causes of their own."""
+"""The table of causes that any layer can have: code, cause and remedy. Layers bring causes of their own."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.results.result import Diagnosis
 from gradcheck_cli.text.names import join_names
 
@@ -18,7 +18,7 @@ _EACH_OF_DOUT = "Multiply every contribution by its own element of dout."
 
 #: For each cause a sentence about {names}, which {be} as they are, and a remedy, by its code and, after a slash, which
 #: of several with that code. Other words in braces are filled in from the case. The order is that of the documentation.
-_CAUSES = {
+CAUSES = {
     "factor": ("{names} {be} {factor} times the derivative.", "Look for a constant factor that is not in forward."),
     "factor/doubled": ("{names} {be} 2 times the derivative.", "Look for a contribution that is added twice."),
     "factor/negated": (
@@ -145,7 +145,7 @@ _CAUSES = {
 }
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Explanation:
     """A cause of a failure and a remedy, in sentences about {names}, which {be} as they are."""
 
@@ -162,7 +162,7 @@ class Explanation:
 
 def explanation(cause: str, **words: object) -> Explanation:
     """Return a cause of the table, its words filled in but for {names}."""
-    parts = (cause.partition("/")[0], *_CAUSES[cause])
+    parts = (cause.partition("/")[0], *CAUSES[cause])
     code, text, remedy = (part.format(names="{names}", be="{be}", have="{have}", **words) for part in parts)
     return Explanation(code=code, cause=text, remedy=remedy)
 

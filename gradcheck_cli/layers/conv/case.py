@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.layers.conv.geometry import WindowedCase, Windows
 from gradcheck_cli.layers.conv.naive import both
 from gradcheck_cli.layers.framework.axes import COLUMN, OUT_COLUMN, OUT_ROW, ROW, declare
@@ -42,7 +42,7 @@ def plain(value: int | tuple[int, int]) -> int | tuple[int, int]:
     return value[0] if isinstance(value, tuple) and value[0] == value[1] else value
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class ConvCase(ConvolutionCase):
     """A geometry of convolution: x (N, C, H, W), w (F, C / groups, HH, WW), b (F,), out (N, F, H', W').
 
