@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import time
 from dataclasses import replace
+from functools import cache
 from typing import TYPE_CHECKING, Any, cast
 
 from gradcheck_cli.engine.blame import Blame, blame
@@ -16,6 +17,7 @@ from gradcheck_cli.guard.process import BugError, DiedError
 from gradcheck_cli.guard.state import undisturbed, usable
 from gradcheck_cli.implementation.finding.find import find
 from gradcheck_cli.implementation.implementation import ImplementationNotFoundError
+from gradcheck_cli.implementation.loading.load import Loader
 from gradcheck_cli.layers import LAYERS
 from gradcheck_cli.text.clean import MOST_CHARACTERS, clean, clean_lines
 
@@ -181,10 +183,12 @@ def _do(check: Check, spec: str, case: Case, settings: Settings) -> CaseResult:
         return failed(case, (name, typed), settings, blame(error))
 
 
-_IMPLEMENTATIONS: dict[tuple[str, str, str | None], Implementation] = {}
+@cache
+def loader() -> Loader:
+    """Return what loads code in this process, from the folder that is the current one before any of it runs."""
+    return Loader()
 
 
+@cache
 def _loaded(spec: str, layer: str, adapter: str | None) -> Implementation:
-    if (spec, layer, adapter) not in _IMPLEMENTATIONS:
-        _IMPLEMENTATIONS[spec, layer, adapter] = find(spec, LAYERS[layer], adapter)
-    return _IMPLEMENTATIONS[spec, layer, adapter]
+    return find(spec, LAYERS[layer], adapter, loader())

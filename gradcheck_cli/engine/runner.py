@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
 from gradcheck_cli.checks.check import check_case, failed_case
+from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.engine.sanitize import sanitized
 from gradcheck_cli.implementation.built_in import built_in
 from gradcheck_cli.layers import LAYERS
@@ -43,7 +44,7 @@ class Runner(Protocol):
         """Check one case. An implementation that cannot be found is an error of the case."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Work:
     """What is to be done with the cases of one implementation. It can be pickled, and sent to another process."""
 
@@ -99,9 +100,9 @@ def guarded(spec: str, limits: Limits) -> GuardedProcess:
         limits: what it may take.
     """
     global _guard  # noqa: PLW0603  # one for a process
-    from gradcheck_cli.implementation.finding.find import split  # 30 ms, and not for what is built in
+    from gradcheck_cli.implementation.loading.paths import split_spec  # 30 ms, and not for what is built in
 
-    home, _ = split(spec)
+    home, _ = split_spec(spec)
     if _guard is None or _guard[0] != (home, limits):
         from gradcheck_cli.guard.originals import remember_originals
         from gradcheck_cli.guard.process import GuardedProcess  # 20 ms

@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, cast
 
+from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.engine.blame import Blame, blame
-from gradcheck_cli.engine.guarded import EXPECTED, WHEN_TRIED, UserCodeError, bug_in_child, describe_death, search
+from gradcheck_cli.engine.guarded import (
+    EXPECTED,
+    WHEN_TRIED,
+    UserCodeError,
+    bug_in_child,
+    describe_death,
+    loader,
+    search,
+)
 from gradcheck_cli.engine.runner import guarded
 from gradcheck_cli.guard.process import BugError, DiedError
 from gradcheck_cli.guard.state import undisturbed
-from gradcheck_cli.implementation.finding.survey import (
-    Found,
+from gradcheck_cli.implementation.finding.inventory import (
+    Identified,
     Inventory,
     Offer,
+    describe_nothing,
     function_command,
-    nothing,
+    identify_layer,
     take_inventory,
-    whose,
 )
 from gradcheck_cli.implementation.implementation import ImplementationNotFoundError
 from gradcheck_cli.implementation.loading.load import NothingToCheckError
@@ -30,12 +39,12 @@ if TYPE_CHECKING:
 _ALONE = "there is no other pass that goes with it"
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Survey:
     """What there is to check in a file, by what to type for it."""
 
     layers: dict[str, str] = field(default_factory=dict)  #: of each pair, loss and class which layer it is
-    misfits: dict[str, Found] = field(default_factory=dict)  #: what is called after a layer, and cannot be called
+    misfits: dict[str, Identified] = field(default_factory=dict)  #: what is called after a layer, and cannot be called
     errors: dict[str, Blame] = field(default_factory=dict)  #: what hung or crashed, or where the checker has a bug
     others: tuple[str, ...] = ()  #: functions and classes that are of no known layer
     command: str | None = None  #: how the first pair of these is checked
@@ -68,16 +77,16 @@ def _survey(spec: str, limits: Limits) -> Survey:
     inventory = _inventory(process, spec)
     printed = process.output
     found = {offer: _tried(process, offer) for offer in inventory.offers}
-    fitting = {offer.spec: one for offer, one in found.items() if isinstance(one, Found)}
+    fitting = {offer.spec: one for offer, one in found.items() if isinstance(one, Identified)}
     errors = {offer.spec: one for offer, one in found.items() if isinstance(one, Blame)}
     misfits = {spec: one for spec, one in fitting.items() if one.reason}
-    misfits |= {half.spec: Found(layer=half.layers[0], reason=_ALONE) for half in inventory.halves}
+    misfits |= {half.spec: Identified(layer=half.layers[0], reason=_ALONE) for half in inventory.halves}
     checked = {name for offer, one in found.items() if one for name in offer.names}
     unknown = [offer for offer, one in found.items() if not one]
     others = tuple(dict.fromkeys([*inventory.others, *(name for offer in unknown for name in offer.names)]))
     others = tuple(name for name in others if name not in checked)
     if not fitting and not misfits and not errors:
-        raise NothingToCheckError(nothing(spec, others, unknown))
+        raise NothingToCheckError(describe_nothing(spec, others, unknown))
     return Survey(
         layers={spec: one.layer for spec, one in fitting.items() if not one.reason},
         misfits=misfits,
@@ -90,17 +99,21 @@ def _survey(spec: str, limits: Limits) -> Survey:
 
 def _inventory(process: GuardedProcess, spec: str) -> Inventory:
     try:
-        return cast("Inventory", process.call(search, spec, take_inventory, spec, expected=EXPECTED))
+        return cast("Inventory", process.call(search, spec, _take_inventory, spec, expected=EXPECTED))
     except DiedError as died:
         raise ImplementationNotFoundError(f"{spec} cannot be imported: {describe_death(died, 'it', spec)[0]}") from died
 
 
-def _tried(process: GuardedProcess, offer: Offer) -> Found | Blame | None:
+def _take_inventory(spec: str) -> Inventory:
+    return take_inventory(spec, loader())
+
+
+def _tried(process: GuardedProcess, offer: Offer) -> Identified | Blame | None:
     try:
-        return cast("Found | None", process.call(search, offer.spec, _whose, offer, expected=EXPECTED))
+        return cast("Identified | None", process.call(search, offer.spec, _identify, offer, expected=EXPECTED))
     except DiedError as died:
         if offer.layers:
-            return Found(layer=offer.layers[0])
+            return Identified(layer=offer.layers[0])
         reason, lines = describe_death(died, offer.names[0], offer.spec, WHEN_TRIED)
         return Blame(reason=reason, traceback=lines)
     except ImplementationNotFoundError as error:
@@ -111,6 +124,6 @@ def _tried(process: GuardedProcess, offer: Offer) -> Found | Blame | None:
         return bug_in_child(error)
 
 
-def _whose(offer: Offer) -> Found | None:
+def _identify(offer: Offer) -> Identified | None:
     with undisturbed():
-        return whose(offer)
+        return identify_layer(offer, loader())

@@ -23,11 +23,11 @@ def undisturbed() -> Iterator[None]:
     Warning filters, the global generators of `random` and NumPy, NumPy's error state and print options, the working
     directory, the environment, the module search path, the recursion limit and the standard streams.
     """
-    folder, environment, path = _current_folder(), dict(os.environ), list(sys.path)
+    environment, path = dict(os.environ), list(sys.path)
     streams, recursion = (sys.stdin, sys.stdout, sys.stderr), sys.getrecursionlimit()
     generator, numpy_generator = random.getstate(), np.random.get_state()  # noqa: NPY002  # theirs, not ours
     try:
-        with warnings.catch_warnings(), np.errstate(), np.printoptions():
+        with keep_folder(), warnings.catch_warnings(), np.errstate(), np.printoptions():
             yield
     finally:
         random.setstate(generator)
@@ -38,9 +38,6 @@ def undisturbed() -> Iterator[None]:
         if dict(os.environ) != environment:
             os.environ.clear()
             os.environ.update(environment)
-        if folder is not None:
-            with contextlib.suppress(OSError):  # it is gone
-                os.chdir(folder)
 
 
 @contextmanager
@@ -58,8 +55,21 @@ def usable() -> Iterator[None]:
             sys.setrecursionlimit(recursion)
 
 
-def _current_folder() -> str | None:
+@contextmanager
+def keep_folder() -> Iterator[None]:
+    """Return at the end to the current folder, wherever user code has gone."""
+    folder = current_folder()
     try:
-        return os.getcwd()  # noqa: PTH109  # put back by chdir
-    except OSError:  # it was deleted
+        yield
+    finally:
+        if folder and folder != current_folder():
+            with contextlib.suppress(OSError):  # it is gone
+                os.chdir(folder)
+
+
+def current_folder() -> str | None:
+    """Return the current folder; None if it was deleted."""
+    try:
+        return os.getcwd()  # noqa: PTH109  # a string, which is what chdir takes back
+    except OSError:
         return None

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from gradcheck_cli.data.frozen import frozen
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
@@ -36,7 +38,7 @@ class NotExpressibleError(Exception):
     """The implementation has no way to be asked for this geometry; the message says what stands in the way."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Implementation:
     """Forward and backward of a layer, in the form that the checks call."""
 
@@ -45,6 +47,7 @@ class Implementation:
     convention: str  #: how it was understood, in its own terms
     forward: Forward  #: raises ImplementationError, or NotExpressibleError for a geometry that it cannot be asked for
     backward: Backward  #: raises ImplementationError
+    left_by_forward: Callable[[object], object] = lambda cache: cache  #: of what `forward` returns second, user code's
     #: Where the case names the inputs: the order in which forward takes them, and why it cannot take those of a case.
     order: tuple[str, ...] = ()
     refusal: Callable[[Iterable[str]], str | None] = lambda _names: None

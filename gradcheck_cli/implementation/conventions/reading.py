@@ -7,12 +7,13 @@ argument stands for, in which forms and layouts values are passed, and where out
 from __future__ import annotations
 
 import copy
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
+from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.implementation.calling import WrittenDict, describe, name_of
 from gradcheck_cli.implementation.conventions.arguments import Forms, Values, fill
 from gradcheck_cli.implementation.conventions.attributes import (
@@ -47,7 +48,7 @@ if TYPE_CHECKING:
 _NAMED = 8  #: attributes that are listed where a parameter is not among them
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Code:
     """The passes: functions, or names of methods of a class. Without a backward pass, forward returns the gradients."""
 
@@ -80,7 +81,7 @@ class Code:
         )
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Call:
     """What backward needs of a forward call."""
 
@@ -91,7 +92,7 @@ class Call:
     instance: object = None
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Reading:
     """One way to understand code."""
 
@@ -197,6 +198,11 @@ class Reading:
         found = [self._take(name, output) for name, output in zip(self.outputs, outputs, strict=True)]
         found += [values.dictionary.get(name) for name in self.layer.state if isinstance(values.dictionary, dict)]
         return tuple(found) if len(found) > 1 else found[0], call
+
+    def left_by_forward(self, call: object) -> object:
+        """Return the cache that user code returned, or what else forward leaves to backward: an object, the inputs."""
+        assert isinstance(call, Call)
+        return call.cache if has(SlotKind.CACHE, self.backward) and call.instance is None else call
 
     def run_backward(self, cotangent: Any, cache: object, names: tuple[str, ...]) -> Mapping[str, object]:
         """Call backward, of a class on a copy of the instance, and gather the gradients from wherever they are."""

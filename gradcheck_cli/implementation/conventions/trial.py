@@ -4,23 +4,23 @@ from __future__ import annotations
 
 import contextlib
 import io
-import os
 import warnings
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import IntEnum
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gradcheck_cli.implementation.conventions.probe import probe_problems
+from gradcheck_cli.data.frozen import frozen
+from gradcheck_cli.guard.state import keep_folder
 from gradcheck_cli.implementation.implementation import (
     Implementation,
     ImplementationError,
     NotExpressibleError,
 )
-from gradcheck_cli.implementation.loading.paths import current_folder
 from gradcheck_cli.implementation.outputs import pack_outputs
 from gradcheck_cli.implementation.seeding import generators_kept
+from gradcheck_cli.implementation.vocabulary.lookup import probe_problems
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -42,7 +42,7 @@ class Fit(IntEnum):
     REPRODUCES = 4  #: in all of them
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Tried:
     """The best reading of one piece of code."""
 
@@ -58,6 +58,7 @@ def implementation_of(reading: Reading, name: str, spec: str | None) -> Implemen
         convention=reading.convention,
         forward=reading.run_forward,
         backward=reading.run_backward,
+        left_by_forward=reading.left_by_forward,
         order=() if reading.layer.reference else reading.order,
         refusal=reading.refusal,
         cotangents=reading.cotangents,
@@ -163,11 +164,11 @@ def _packed(reading: Reading, problem: Problem) -> Implementation:
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
     """Let nothing be heard of what is tried, which is not what the user asked for, and change no folder."""
-    folder = current_folder()
-    with warnings.catch_warnings(), np.errstate(all="ignore"), contextlib.redirect_stderr(io.StringIO()):
+    with (
+        keep_folder(),
+        warnings.catch_warnings(),
+        np.errstate(all="ignore"),
+        contextlib.redirect_stderr(io.StringIO()),
+    ):
         warnings.simplefilter("ignore")
-        try:
-            yield
-        finally:
-            if folder and folder != current_folder():
-                os.chdir(folder)
+        yield
