@@ -16,7 +16,7 @@ from gradcheck_cli.engine.pool import Pool
 from gradcheck_cli.engine.runner import Work
 from gradcheck_cli.engine.stream import Crew, run
 from gradcheck_cli.guard.limits import Limits
-from gradcheck_cli.layers.conv.conv import LAYER, ConvCase, problem
+from gradcheck_cli.layers.conv.conv import LAYER, ConvCase
 
 CASES = [ConvCase(seed=seed) for seed in range(600)]
 WORK = Work(spec="fast", layer="conv", settings=Settings(), limits=Limits())
@@ -38,7 +38,7 @@ def rate(crew: Crew) -> tuple[float, int]:
 
 def forward() -> float:
     """Return the seconds of one bare forward."""
-    inputs, param = tuple(problem(CASES[0]).inputs.values()), CASES[0].conv_param
+    inputs, param = tuple(LAYER.problem(CASES[0]).inputs.values()), CASES[0].settings
     best = 1.0
     for _ in range(20):
         started = time.perf_counter()

@@ -94,7 +94,7 @@ def call_passes(prepared: CaseRun) -> CaseRun:
     with watch_arguments() as watch:
         called = call_forward(prepared)
         _stop_if_narrower(called, {})
-        if called.problem.cache_optional and _is_empty(called.cache):
+        if called.problem.cache_optional and _is_empty(called.implementation.left_by_forward(called.cache)):
             finished = called
         else:
             finished = call_backward(called)

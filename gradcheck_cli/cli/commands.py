@@ -1,114 +1,156 @@
-"""The commands that check: one for each layer, and one for all layers that files have."""
+"""The commands: a check and a step sweep for each layer, a check of all that files have, and the JSON Schema."""
 
 from __future__ import annotations
 
 import gc
 import itertools
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from gradcheck_cli.cli.flags import OUTPUT, geometry_flags, shared_flags
+from gradcheck_cli.cli.about import versions
+from gradcheck_cli.cli.flags import OUTPUT, Flag, geometry_flags, request_flags
+from gradcheck_cli.cli.request import Request, make_request
 from gradcheck_cli.layers import LAYERS
+from gradcheck_cli.report.formats import FORMATS, SWEEP_FORMATS
 
 if TYPE_CHECKING:
     from gradcheck_cli.layers.framework.layer import Layer
 
-#: Flags that make sense for an implementation of a layer that is named.
-_OF_ONE_LAYER = {"step_sweep", "adapter", "plot_path"}
+#: Fields of the request that make no sense without a layer.
+_OF_ONE_LAYER = {"adapter"}
 
-_EPILOG = "Exit codes: 0 passed, 1 wrong or raised, 2 usage, 3 undecided, 4 checker bug, 130 interrupted."
+#: Fields of the request that make no sense for a sweep: it tries all steps, judges nothing, and shows all.
+_OF_CHECKS = {
+    *("fuzz", "shard", "max_failures", "tol", "step", "skipped_duties"),
+    *("jobs", "dask", "resume", "format_", "show"),
+}
+
+#: Flags that belong to the command `sweep`, the first of them until version 0.1.
+_OF_SWEEPS = ("--step-sweep", "--plot")
+
+_SETTINGS: dict[str, Any] = {
+    "epilog": "Exit codes: 0 passed, 1 wrong or raised, 2 usage, 3 undecided, 4 checker bug, 130 interrupted.",
+    "context_settings": {"help_option_names": ["-h", "--help"]},
+}
 
 
-def _run_checks(layer: Layer | None, flags: dict[str, Any]) -> int:
-    from gradcheck_cli.cli.run import run_checks  # it needs NumPy, which --help does not
-
-    gc.freeze()
-    gc.enable()  # `main` disabled it while all this was imported
-    return run_checks(layer, **flags)
-
-
-class LayerCommand(click.Command):
-    """A command whose `--help` groups its flags."""
+class CheckCommand(click.Command):
+    """A command with a heading for each section of its flags."""
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the flags, a heading for each section."""
+        """Write the flags by section."""
         flags = [param for param in self.get_params(ctx) if isinstance(param, click.Option)]
         for section, group in itertools.groupby(flags, lambda flag: getattr(flag, "section", OUTPUT)):
             with formatter.section(section):
                 formatter.write_dl([record for flag in group if (record := flag.get_help_record(ctx))])
 
-
-def layer_command(layer: Layer, name: str) -> LayerCommand:
-    """Make the command that checks `layer`, called `name`."""
-
-    def callback(**flags: Any) -> int:
-        return _run_checks(layer, flags)
-
-    pair, function = ("FILE.py:loss", "") if layer.loss else ("FILE.py:forward,backward", "FILE.py:Class, ")
-    pair, function = (pair, function) if layer.reference else ("FILE.py:f,gradient", "")
-    default, *others = layer.builtin
-    builtin = ", ".join([f"{default} (built in, the default)", *others])
-    return LayerCommand(
-        name,
-        callback=callback,
-        params=[
-            click.Argument(["implementation"], nargs=-1),
-            *geometry_flags(layer),
-            *shared_flags(layer.command.split()[0]),
-        ],
-        help=(
-            f"Check the backward pass of {layer.title_with_article} against numerical derivatives of its forward "
-            "pass.\n\n"
-            f"IMPLEMENTATION is {builtin}, FILE.py, {pair}, {function}a package's folder, or package.module with such "
-            "names; several are checked one after the other.\n\n"
-            "With no geometry flag a standard set of small geometries is tried; with any, the product of what the "
-            "flags say; with --fuzz, random ones on top of what they say."
-        ),
-        epilog=_EPILOG,
-        context_settings={"help_option_names": ["-h", "--help"]},
-    )
-
-
-class _FilesCommand(LayerCommand):
-    """A command that says of the flags of one layer's where they belong."""
-
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Parse the flags."""
+        """Parse the arguments; of a flag of another command say where it belongs."""
         given = list(args)
         try:
             return super().parse_args(ctx, args)
         except click.NoSuchOption as error:
-            known = {
-                flag for name in LAYERS for param in layer_command(LAYERS[name], name).params for flag in param.opts
-            }
-            if error.option_name not in known:
-                raise
             place = next(i for i, word in enumerate(given) if word.partition("=")[0] == error.option_name)
-            flag = " ".join(given[place : place + 2]) if "=" not in given[place] else given[place]
-            why = f"{error.option_name} is a flag of one layer's: name the layer, gradcheck LAYER FILE.py {flag}"
-            raise click.UsageError(why, ctx) from error
+            if hint := self._hint(error.option_name, given[place:]):
+                raise click.UsageError(hint, ctx) from error
+            raise
+
+    def _hint(self, flag: str, rest: list[str]) -> str | None:  # noqa: ARG002
+        if flag not in _OF_SWEEPS:
+            return None
+        layer = "conv" if self.name == "convcheck" else self.name if self.name in LAYERS else "LAYER"
+        return f"{flag} belongs to a command of its own: gradcheck sweep {layer}. See gradcheck sweep {layer} --help."
 
 
-def files_command(name: str) -> LayerCommand:
-    """Make the command that checks all layers that files have, called `name`."""
+class _FilesCommand(CheckCommand):
+    def _hint(self, flag: str, rest: list[str]) -> str | None:
+        known = {name for layer in LAYERS for param in geometry_flags(LAYERS[layer]) for name in param.opts}
+        if flag not in {*known, "--adapter"}:
+            return super()._hint(flag, rest)
+        value = rest[0] if "=" in rest[0] else " ".join(rest[:2])
+        return f"{flag} is a flag of one layer's: name the layer, gradcheck LAYER FILE.py {value}"
 
-    def callback(**flags: Any) -> int:
-        return _run_checks(None, flags)
 
-    return _FilesCommand(
-        name,
-        callback=callback,
-        params=[
-            click.Argument(["implementation"], nargs=-1, required=True, metavar="[FILE.py]..."),
-            *(flag for flag in shared_flags("gradcheck") if flag.name not in _OF_ONE_LAYER),
-        ],
-        help=(
-            "Find every layer in files, in the files of folders or in modules, and check each on its standard set.\n\n"
-            "Pairs of functions, classes and losses are found by their names, and where these leave open which layer "
-            "it is, by trying which one's reference they reproduce. What is of no known layer is listed on stderr.\n\n"
-            "FILE.py:forward,backward is that pair alone."
-        ),
-        epilog=_EPILOG,
-        context_settings={"help_option_names": ["-h", "--help"]},
+def layer_command(name: str, layer_name: str) -> click.Command:
+    """Make the command `name`, which checks a layer."""
+    layer = LAYERS[layer_name]
+    text = (
+        f"Check the backward pass of {layer.title_with_article} against numerical derivatives of its forward pass."
+        f"\n\n{_implementations(layer)}; several are checked one after the other.\n\n"
+        "With no geometry flag a standard set of small geometries is tried; with any, the product of what the flags "
+        "say; with --fuzz, random ones on top of what they say."
     )
+    flags = [*geometry_flags(layer), *request_flags(Request, FORMATS)]
+    return CheckCommand(name, callback=partial(_run, layer), params=_parameters(layer, flags), help=text, **_SETTINGS)
+
+
+def sweep_command(name: str, layer_name: str) -> click.Command:
+    """Make the command `name`, which sweeps the step of plain differences of a layer."""
+    layer = LAYERS[layer_name]
+    text = (
+        f"Show the error of plain central differences of {layer.title_with_article} for each step h from 1 to 1e-12, "
+        "and the h that the checker chooses. Nothing is checked.\n\n"
+        f"{_implementations(layer)}.\n\nWith no geometry flag the default geometry alone is tried."
+    )
+    flags = [*geometry_flags(layer), *request_flags(Request, SWEEP_FORMATS, _OF_CHECKS)]
+    run = partial(_run, layer, sweep=True)
+    return CheckCommand(name, callback=run, params=_parameters(layer, flags), help=text, **_SETTINGS)
+
+
+def files_command(name: str) -> click.Command:
+    """Make the command `name`, which checks all layers that files have."""
+    text = (
+        "Find every layer in files, in the files of folders or in modules, and check each on its standard set.\n\n"
+        "Pairs of functions, classes and losses are found by their names, and where these leave open which layer it "
+        "is, by trying which one's reference they reproduce. What is of no known layer is listed on stderr.\n\n"
+        "FILE.py:forward,backward is that pair alone."
+    )
+    params = _parameters(None, request_flags(Request, FORMATS, _OF_ONE_LAYER))
+    return _FilesCommand(name, callback=partial(_run, None), params=params, help=text, **_SETTINGS)
+
+
+@click.command("schema", help="Print the JSON Schema of --json and --format json.")
+def schema_command() -> None:
+    """Print the JSON Schema."""
+    from gradcheck_cli.report.json import schema  # only wanted here
+
+    click.echo(schema(), nl=False)
+
+
+def _parameters(layer: Layer | None, flags: list[Flag]) -> list[click.Parameter]:
+    """Return the parameters of a command: implementations, which files must be given for, flags and --version."""
+    metavar = "[IMPLEMENTATION]..." if layer else "[FILE.py]..."
+    argument = click.Argument(["implementations"], nargs=-1, required=layer is None, metavar=metavar)
+    return [argument, *flags, _version_flag(layer.command.split()[0] if layer else "gradcheck")]
+
+
+def _implementations(layer: Layer) -> str:
+    """Say what can be given for IMPLEMENTATION."""
+    default, *others = layer.builtin
+    builtin = ", ".join([f"{default} (built in, the default)", *others])
+    named = "FILE.py:forward,backward, FILE.py:Class"
+    if layer.loss or not layer.reference:
+        named = "FILE.py:loss" if layer.reference else "FILE.py:f,gradient"
+    return f"IMPLEMENTATION is {builtin}, FILE.py, {named}, a package's folder, or package.module with such names"
+
+
+def _version_flag(program: str) -> Flag:
+    def show(ctx: click.Context, param: click.Parameter, value: bool) -> None:  # noqa: ARG001, FBT001
+        if value:
+            click.echo(", ".join(f"{name} {version}" for name, version in versions(program).items()))
+            ctx.exit()
+
+    text = "shows the versions of this program, Python and NumPy"
+    return Flag(
+        ["--version"], is_flag=True, is_eager=True, expose_value=False, callback=show, help=text, section=OUTPUT
+    )
+
+
+def _run(layer: Layer | None, /, *, sweep: bool = False, **flags: Any) -> int:
+    from gradcheck_cli.cli.run import run  # it needs NumPy, which --help does not
+
+    gc.freeze()
+    gc.enable()  # `main` disabled it while all this was imported
+    return run(make_request(layer, flags, sweep=sweep))

@@ -1,10 +1,8 @@
-"""What a shell and CI are told."""
+"""Exit codes, for shells and CI."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
-
-import click
 
 if TYPE_CHECKING:
     from gradcheck_cli.results.result import Summary
@@ -15,7 +13,7 @@ UNDECIDED = 3
 BUG = 4
 INTERRUPTED = 130
 
-#: By the value of the verdict: its class belongs to results, which --help has none of.
+#: By the value of the verdict; its class is not imported for --help.
 _OF_VERDICT = {
     "pass": 0,
     "fail": WRONG,
@@ -26,17 +24,10 @@ _OF_VERDICT = {
 
 
 def exit_code(summary: Summary) -> int:
-    """Return the exit code of a run that came to this."""
+    """Return the exit code of a run."""
     if summary.interrupted:
         return INTERRUPTED
     if summary.bugs:
         return BUG
     code = _OF_VERDICT[summary.verdict]
     return UNDECIDED if summary.workers_lost and code != WRONG else code
-
-
-def end(summary: Summary) -> int:
-    """Return the exit code of a run that came to this; say on stderr if nothing ran."""
-    if summary.verdict == "skip" and not (summary.interrupted or summary.workers_lost):
-        click.echo("Error: No case to run: every one was skipped, for the reasons above.", err=True)
-    return exit_code(summary)

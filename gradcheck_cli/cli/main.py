@@ -15,7 +15,7 @@ import gc  # noqa: E402
 import sys  # noqa: E402
 import traceback  # noqa: E402
 from pathlib import Path  # noqa: E402
-from typing import NoReturn  # noqa: E402
+from typing import TYPE_CHECKING, Any, NoReturn  # noqa: E402
 
 import click  # noqa: E402
 
@@ -24,16 +24,19 @@ from gradcheck_cli.cli.lazy import import_later  # noqa: E402
 
 import_later("numpy")
 
-from gradcheck_cli.cli.bugs import report_bug  # noqa: E402  # after NumPy was put off
-from gradcheck_cli.cli.commands import files_command, layer_command  # noqa: E402  # after NumPy was put off
-from gradcheck_cli.cli.types import quoted  # noqa: E402
-from gradcheck_cli.layers import LAYERS, TITLES  # noqa: E402
+from gradcheck_cli.cli.about import report_bug  # noqa: E402  # after NumPy was put off
+from gradcheck_cli.cli.commands import files_command, layer_command, schema_command, sweep_command  # noqa: E402
+from gradcheck_cli.cli.values import quoted  # noqa: E402
+from gradcheck_cli.layers import TITLES  # noqa: E402
 from gradcheck_cli.text.clean import clean_lines  # noqa: E402
 
-#: Of an answer to what was typed: some list what there is to choose from.
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+#: Lines of an error: some list what there is to choose from.
 _MOST_LINES = 100
 
-#: How the command that checks files is called in its usage: nobody types it, but it can be typed.
+#: The name of the command that checks files, as its usage shows it: nobody types it, but it can be typed.
 _FILES = "FILE.py"
 
 #: Characters of a line of an error: a value that is quoted may have thousands of digits.
@@ -42,13 +45,14 @@ _WIDEST = 1000
 
 def convcheck() -> NoReturn:
     """Run `convcheck`."""
-    sys.exit(_run(layer_command(LAYERS["conv"], "convcheck")))
+    sys.exit(_run(layer_command("convcheck", "conv")))
 
 
 def gradcheck() -> NoReturn:
     """Run `gradcheck`."""
-    group = _Layers(
+    group = _Gradcheck(
         "gradcheck",
+        layer_command,
         help=(
             "Check hand-written backward passes against numerical derivatives: with LAYER those of one layer; without, "
             "of every layer that is found in files, folders or modules, such as\n\n"
@@ -57,65 +61,73 @@ def gradcheck() -> NoReturn:
         context_settings={"help_option_names": ["-h", "--help"], "ignore_unknown_options": True},
         subcommand_metavar="LAYER|FILE.py [ARGS]...",
     )
-    group.add_command(_schema)
+    sweep = _LayerGroup(
+        "sweep",
+        sweep_command,
+        help="Show the error of plain differences against their step h.",
+        context_settings={"help_option_names": ["-h", "--help"]},
+        subcommand_metavar="LAYER [ARGS]...",
+    )
+    group.add_command(sweep)
+    group.add_command(schema_command)
     sys.exit(_run(group))
 
 
-class _Layers(click.Group):
+class _LayerGroup(click.Group):
     """A command for each layer, made when it is asked for: its flags are in the layer's own module."""
 
+    def __init__(self, name: str, make: Callable[[str, str], click.Command], **settings: Any) -> None:
+        super().__init__(name, **settings)
+        self._make = make
+
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """Name the layers, in their order, and then what else there is."""
+        """Name the layers, in their order, and then the other commands."""
         return [*TITLES, *super().list_commands(ctx)]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Make the command of a layer."""
-        if cmd_name in TITLES:
-            return layer_command(LAYERS[cmd_name], cmd_name)
-        return super().get_command(ctx, cmd_name)
+        return self._make(cmd_name, cmd_name) if cmd_name in TITLES else super().get_command(ctx, cmd_name)
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Take what looks like somebody's code, or is a flag, for arguments of the command that checks files."""
-        if args[0] not in self.list_commands(ctx):
-            if _may_be_code(args[0]) or args[0].startswith("-"):
-                return _FILES, files_command(_FILES), args
-            raise click.UsageError(_no_such_command(args[0], self.list_commands(ctx)), ctx)
+        """Find the command; of a name that is mistyped say which ones are like it."""
+        if (names := self.list_commands(ctx)) and args[0] not in names and not args[0].startswith("-"):
+            import difflib  # only a mistyped name needs it
+
+            near = difflib.get_close_matches(args[0], names, n=3)
+            hint = f" Is it {' or '.join(near)}?" if near else ""
+            raise click.UsageError(f"No such command {quoted(args[0])}.{hint}", ctx)
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """List the layers by their titles."""
         with formatter.section("Layers"):
             formatter.write_dl(list(TITLES.items()))
-        with formatter.section("Other commands"):
-            others = [(name, self.commands[name].get_short_help_str(limit=80)) for name in super().list_commands(ctx)]
-            formatter.write_dl(others)
+        others = [(name, self.commands[name].get_short_help_str(limit=80)) for name in super().list_commands(ctx)]
+        if others:
+            with formatter.section("Other commands"):
+                formatter.write_dl(others)
+
+
+class _Gradcheck(_LayerGroup):
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Take what looks like somebody's code, or is a flag, for arguments of the command that checks files."""
+        if args[0] not in self.list_commands(ctx) and (_may_be_code(args[0]) or args[0].startswith("-")):
+            return _FILES, files_command(_FILES), args
+        return super().resolve_command(ctx, args)
 
 
 def _may_be_code(word: str) -> bool:
     """Tell a file, a folder or a module from a layer's name that is mistyped."""
     home = word.partition(":")[0]
     try:
-        there = Path(home).exists() or Path(f"{home}.py").exists()
+        exists = Path(home).exists() or Path(f"{home}.py").exists()
     except OSError:  # such as a name of 300 characters
-        there = False
-    return there or home != word or any(sign in word for sign in "./\\")
-
-
-def _no_such_command(word: str, names: list[str]) -> str:
-    import difflib  # only a mistyped name needs it
-
-    near = difflib.get_close_matches(word, names, n=3)
-    hint = f" Is it {' or '.join(near)}?" if near else ""
-    return f"No such command {quoted(word)}.{hint}"
-
-
-@click.command("schema", help="Print the JSON Schema of --json and --format json.")
-def _schema() -> None:
-    from gradcheck_cli.report.json import schema  # only wanted here
-
-    click.echo(schema(), nl=False)
+        exists = False
+    return exists or home != word or any(sign in word for sign in "./\\")
 
 
 def _run(command: click.Command) -> int:

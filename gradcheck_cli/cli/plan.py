@@ -1,208 +1,159 @@
-"""What a run is to do: works with their cases, of one layer that is named or of all that files have."""
+"""The plan of a run: which implementations are checked, on which cases, in which order."""
 
 from __future__ import annotations
 
-import itertools
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from itertools import chain
+from typing import TYPE_CHECKING
 
 import click
 
+from gradcheck_cli.cases.cases import Listed
+from gradcheck_cli.cases.product import Product
 from gradcheck_cli.checks.check import check_case
-from gradcheck_cli.cli.cases import make_cases, part
 from gradcheck_cli.engine.interrupts import interruptible
 from gradcheck_cli.engine.runner import Work
-from gradcheck_cli.engine.sanitize import sanitized
-from gradcheck_cli.implementation.implementation import ImplementationNotFoundError
-from gradcheck_cli.layers import LAYERS, TITLES
-from gradcheck_cli.layers.framework.case import NoCase
-from gradcheck_cli.results.result import CaseResult, Verdict
-from gradcheck_cli.text.clean import clean
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
     from gradcheck_cli.cases.cases import Cases
-    from gradcheck_cli.checks.settings import Settings
-    from gradcheck_cli.engine.blame import Blame
+    from gradcheck_cli.cli.request import Request
     from gradcheck_cli.engine.runner import Check
-    from gradcheck_cli.engine.survey import Survey
-    from gradcheck_cli.guard.limits import Limits
     from gradcheck_cli.layers.framework.case import Case
     from gradcheck_cli.layers.framework.layer import Layer
+    from gradcheck_cli.results.result import CaseResult
 
 
 @dataclass(frozen=True, kw_only=True)
-class Asked:
-    """What the flags that all layers share say of each work."""
-
-    sweep: bool
-    settings: Settings
-    limits: Limits
-    dtypes: tuple[str, ...]
-    seed: int
-    fuzz: int | None
-    shard: tuple[int, int] | None
-
-
-@dataclass(frozen=True, kw_only=True)
-class Part:
+class Assignment:
     """One implementation and its cases."""
 
     work: Work
-    drawn: Cases  #: all of them
-    cases: Cases  #: those that --shard leaves
+    cases: Cases
+    unsharded: Cases  #: the cases before --shard
 
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """What is to be done, in this order, and what is known before that."""
+    """What is checked, in this order, and what is known before that."""
 
-    parts: tuple[Part, ...]
+    assignments: tuple[Assignment, ...]
     known: tuple[CaseResult, ...] = ()  #: of what was named and cannot be checked
 
     @property
     def works(self) -> list[Work]:
-        """What is to be done."""
-        return [one.work for one in self.parts]
+        """The implementations, and how they are checked."""
+        return [one.work for one in self.assignments]
 
     @property
     def count(self) -> int:
-        """How many cases there are, of what is known one each."""
-        return sum(one.cases.count for one in self.parts) + len(self.known)
+        """The number of results."""
+        return sum(one.cases.count for one in self.assignments) + len(self.known)
+
+    def homes(self) -> list[str]:
+        """The files and modules of the implementations, each once."""
+        from gradcheck_cli.implementation.loading.paths import split_spec  # 30 ms
+
+        return list(dict.fromkeys(split_spec(work.spec)[0] for work in self.works))
 
     def upcoming(self) -> Iterator[tuple[str, Case]]:
-        """Go through all cases, with whose they are."""
+        """Yield the implementation and the case of each result, in order."""
         yield from ((result.implementation, result.case) for result in self.known)
-        yield from ((one.work.spec, case) for one in self.parts for case in one.cases)
+        yield from ((one.work.spec, case) for one in self.assignments for case in one.cases)
 
 
-def plan_layer(layer: Layer, names: tuple[str, ...], geometry: Mapping[str, tuple[Any, ...]], asked: Asked) -> Plan:
-    """Plan to check implementations of one layer.
+def plan_layer(request: Request, layer: Layer) -> Plan:
+    """Plan to check the implementations of one layer.
 
     Raises:
         click.UsageError: there is no case to run.
     """
-    drawn = make_cases(layer, geometry, asked.dtypes, asked.seed, alone=asked.sweep, fuzz=asked.fuzz)
-    cases = part(drawn, asked.shard)
-    names = names or (next(iter(layer.builtin)),)
-    return _planned([Part(work=_work(name, layer.name, asked), drawn=drawn, cases=cases) for name in names], (), asked)
+    unsharded = make_cases(request, layer)
+    cases = take_shard(request, unsharded)
+    names = request.implementations or (next(iter(layer.builtin)),)
+    works = [make_work(request, name, layer.name) for name in names]
+    return make_plan(request, [Assignment(work=work, cases=cases, unsharded=unsharded) for work in works])
 
 
-def plan_files(specs: tuple[str, ...], asked: Asked, *, quiet: bool, verbose: bool) -> Plan:
-    """Plan to check all that files, folders and modules have, each on the standard set of its layer.
-
-    Raises:
-        click.UsageError: there is nothing in the only one, or it cannot be imported. Of several that is a result.
-    """
-    from gradcheck_cli.engine.survey import survey  # only where no layer is named
-    from gradcheck_cli.implementation.loading.load import NothingToCheckError
-
-    parts: list[Part] = []
-    known: list[CaseResult] = []
-    empty: list[str] = []  # what is said of files of a folder that have nothing
-    cases: dict[str, tuple[Cases, Cases]] = {}  # of each layer, those that are drawn and those that --shard leaves
-    if layers := [spec for spec in specs if spec in TITLES]:
-        raise click.UsageError(f"{layers[0]} is a layer, and comes first: gradcheck {layers[0]} FILE.py")
-    files = _files_of(specs, quiet=quiet)
-    for file in files:
-        try:
-            with interruptible():
-                found = survey(file, asked.limits)
-        except KeyboardInterrupt:  # the run will end before its first case, and report what is known
-            break
-        except ImplementationNotFoundError as error:
-            if len(files) == 1:
-                raise click.UsageError(str(error)) from error
-            if isinstance(error, NothingToCheckError) and file not in specs:  # nobody said that it has something
-                empty.append(str(error))
-                continue
-            known.append(_known(file, "", Verdict.ERROR, str(error), asked))
-            continue
-        _remark(file, found, quiet=quiet, verbose=verbose)
-        for spec, layer in found.layers.items():
-            if layer not in cases:
-                drawn = make_cases(LAYERS[layer], {}, asked.dtypes, asked.seed, alone=False, fuzz=asked.fuzz)
-                cases[layer] = drawn, part(drawn, asked.shard)
-            parts.append(Part(work=_work(spec, layer, asked), drawn=cases[layer][0], cases=cases[layer][1]))
-        misfits = found.misfits.items()
-        known += [_known(spec, one.layer, Verdict.SKIP, one.reason or "", asked) for spec, one in misfits]
-        known += [_error(spec, one, asked) for spec, one in found.errors.items()]
-    if empty and not parts and not known:
-        raise click.UsageError(clean(f"{', '.join(specs)} has nothing that can be checked: {empty[0]}"))
-    for line in empty if not quiet else ():
-        click.echo(clean(line), err=True)
-    return _planned(parts, tuple(known), asked)
-
-
-def _files_of(specs: tuple[str, ...], *, quiet: bool) -> list[str]:
-    """List the files to search, those of folders too, and say on stderr which of these are left out.
+def make_plan(request: Request, assignments: list[Assignment], known: tuple[CaseResult, ...] = ()) -> Plan:
+    """Make a plan, without the implementations of which --shard leaves no case.
 
     Raises:
-        click.UsageError: there are none.
+        click.UsageError: it leaves none of any.
     """
-    from gradcheck_cli.implementation.finding.folder import files_in, left_out_of, unsearched
-
-    files = list(dict.fromkeys(file for spec in specs for file in files_in(spec)))
-    below = {spec: pattern for spec in specs if (pattern := unsearched(spec, files))}
-    notes = {spec: note for spec in specs if (note := left_out_of(spec))}
-    if not files:
-        whose = "its" if len(specs) == 1 else "their"
-        instead = f"{whose} folders are not searched: name them, {' '.join(below.values())}"
-        why = f"{', '.join(specs)} has no file that speaks of a layer"
-        left_out = f"; not searched: {'; '.join(notes.values())}" if notes else ""
-        raise click.UsageError(clean(f"{why}{left_out}; {instead if below else 'name one, FILE.py'}."))
-    for folder, note in notes.items() if not quiet else ():
-        click.echo(clean(f"{folder}: not searched: {note}"), err=True)
-    for folder, pattern in below.items() if not quiet else ():
-        click.echo(clean(f"{folder}: its folders are not searched: name them, {pattern}"), err=True)
-    return files
-
-
-def list_cases(plan: Plan, *, layers: bool) -> int:
-    """Show the cases, each once, and which of them would be skipped; on request with their layers."""
-    once = {id(one.cases): one.cases for one in plan.parts}
-    with interruptible():
-        for case in itertools.chain.from_iterable(once.values()):
-            reason = case.impossible()
-            said = f"{case.label()} {case.dtype}" + (f"  (skipped: {reason})" if reason else "")
-            click.echo(f"{case.layer} {said}" if layers else said)
-    return 0
-
-
-def _work(spec: str, layer: str, asked: Asked) -> Work:
-    check: Check = check_case
-    if asked.sweep:
-        from gradcheck_cli.checks.sweep import sweep_case as check  # only --step-sweep needs it
-    return Work(check=check, spec=spec, layer=layer, settings=asked.settings, limits=asked.limits)
-
-
-def _planned(parts: list[Part], known: tuple[CaseResult, ...], asked: Asked) -> Plan:
-    """Leave out that of which --shard leaves no cases."""
-    left = tuple(one for one in parts if asked.shard is None or one.cases.count)
-    if parts and not left and asked.shard:
-        number, of = asked.shard
-        what = f"shard {number}/{of} has none of the {sum(one.drawn.count for one in parts)} cases"
+    left = tuple(one for one in assignments if request.shard is None or one.cases.count)
+    if assignments and not left and request.shard:
+        number, of = request.shard
+        count = sum(one.unsharded.count for one in assignments)
+        what = f"shard {number}/{of} has none of the {count} cases"
         raise click.UsageError(f"No case to run: {what}; split them into fewer.")
-    return Plan(parts=left, known=known)
+    return Plan(assignments=left, known=known)
 
 
-def _known(name: str, layer: str, verdict: Verdict, reason: str, asked: Asked) -> CaseResult:
-    case = NoCase(dtype=asked.dtypes[0], seed=asked.seed)
-    return sanitized(CaseResult(implementation=name, layer=layer, case=case, verdict=verdict, reason=reason))
+def make_work(request: Request, spec: str, layer: str) -> Work:
+    """Describe how an implementation is checked, or swept."""
+    check: Check = check_case
+    if request.sweep:
+        from gradcheck_cli.checks.sweep import sweep_case as check  # not for a check
+    return Work(check=check, spec=spec, layer=layer, settings=request.settings, limits=request.limits)
 
 
-def _error(name: str, blamed: Blame, asked: Asked) -> CaseResult:
-    known = _known(name, "", Verdict.ERROR, blamed.reason, asked)
-    return replace(known, traceback=blamed.traceback, bug=blamed.bug)
+def make_cases(request: Request, layer: Layer) -> Cases:
+    """Make the cases of a layer: random ones, the product of what is given, or the standard set.
+
+    A sweep is of the default geometry instead of the standard set.
+
+    Raises:
+        click.UsageError: no random case of this layer is possible.
+    """
+    values = {**request.geometry, "dtype": request.dtypes}
+    if request.fuzz is not None:
+        from gradcheck_cli.cases.fuzz import RandomCases  # only --fuzz needs it
+
+        cases = RandomCases(layer=layer, values=values, seed=request.seed, wanted=request.fuzz)
+        with interruptible():
+            count = cases.count
+        if not count:
+            why = "the other flags leave no geometry in which a fault could show; leave some out"
+            raise click.UsageError(f"--fuzz: {why}.")
+        return cases
+    if request.geometry or request.sweep:
+        return Product(case=layer.case, values=values, seed=request.seed)
+    standard = [replace(case, dtype=dtype, seed=request.seed) for case in layer.standard() for dtype in request.dtypes]
+    return Listed(tuple(standard))
 
 
-def _remark(file: str, found: Survey, *, quiet: bool, verbose: bool) -> None:
-    """Say on stderr what is not checked, and on request what the file printed."""
-    from gradcheck_cli.implementation.finding.folder import shorten
+def take_shard(request: Request, cases: Cases) -> Cases:
+    """Return the part of the cases that --shard means, which may be empty."""
+    if request.shard is None:
+        return cases
+    from gradcheck_cli.cases.shard import Shard  # only --shard needs it
 
-    if found.printed and verbose:
-        click.echo(f"{clean(file)} printed, while it was loaded:\n{found.printed}", err=True)
-    if found.others and not quiet:
-        hint = f"; {found.command}" if found.command else ""
-        click.echo(clean(f"{file}: not checked: {shorten(found.others)} (no known layer){hint}"), err=True)
+    return Shard(cases, *request.shard)
+
+
+def refuse_impossible(request: Request, plan: Plan) -> None:
+    """Refuse a single case that is impossible, and a report of one case where there are several.
+
+    Raises:
+        click.UsageError: there is such a case, or report.
+    """
+    if request.layer and plan.assignments[0].cases.count == 1:
+        (case,) = plan.assignments[0].cases
+        if reason := case.impossible():
+            raise click.UsageError(f"Impossible geometry: {reason}.")
+    for output, _ in request.outputs:
+        if output.one_case and plan.count > 1:
+            instead = "give one implementation and one value for each flag"
+            raise click.UsageError(f"--{output.name} shows one case, and there are {plan.count}: {instead}.")
+
+
+def list_cases(request: Request, plan: Plan) -> None:
+    """Print the cases, each once, with their layers if none is named, and say which would be skipped."""
+    distinct = {id(one.cases): one.cases for one in plan.assignments}
+    with interruptible():
+        for case in chain.from_iterable(distinct.values()):
+            reason = case.impossible()
+            layer = "" if request.layer else f"{case.layer} "
+            click.echo(f"{layer}{case.label()} {case.dtype}" + (f"  (skipped: {reason})" if reason else ""))

@@ -1,10 +1,11 @@
-"""Standard streams that are always there, and that fail in one sentence or not at all.
+"""Standard streams that are always there, and whose failures are one sentence or nothing.
 
 Imported before anything else by the programs, so that it imports little itself.
 """
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import sys
@@ -18,62 +19,71 @@ if TYPE_CHECKING:
 #: Digits of a width in columns, and a height in lines, that somebody may mean.
 _MOST_DIGITS = 4
 
-_closed: set[int] = set()  # of descriptors 0 to 2, those that a shell had closed, with `>&-`
-
 
 class OutputError(Exception):
     """An output cannot be written. The message is a sentence without its full stop: which output, and why."""
 
 
 def settle() -> None:
-    """Put something in the place of streams that are closed, and have a full disk told in one sentence.
+    """Replace streams that are closed, and let failures to write be one sentence.
 
-    A descriptor that is free would be taken by the next file that is opened, and what is printed would go there.
+    The number of a closed descriptor would be taken by the next file that is opened, and what is printed would go
+    there. Its place is taken by an input from /dev/null, to which nothing can be written.
     """
     for descriptor in range(3):
         try:
             os.fstat(descriptor)
         except OSError:
-            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)  # noqa: FBT003  # the lowest that is free
-            _closed.add(descriptor)
-    if sys.stdin is None or 0 in _closed:
+            os.set_inheritable(os.open(os.devnull, os.O_RDONLY), True)  # noqa: FBT003  # the lowest that is free
+    if sys.stdin is None:
         sys.stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115  # for the whole run
-    sys.stdout = open_stdout(1)
-    sys.stderr = _text(_Lenient(2, "wb", closefd=False), sys.stderr)
+    sys.stdout = _text(raw_stdout(1), sys.stdout)
+    sys.stderr = _text(_RawStderr(2, "wb", closefd=False), sys.stderr)
 
 
 def forget_odd_sizes() -> None:
-    """Forget COLUMNS and LINES where they are no numbers that a table can be laid out in."""
+    """Forget COLUMNS and LINES unless they are numbers in which a table can be laid out."""
     for name in "COLUMNS", "LINES":
         value = os.environ.get(name, "")
         if not (value.isascii() and value.isdigit() and len(value) <= _MOST_DIGITS):
             os.environ.pop(name, None)
 
 
-def open_stdout(descriptor: int, errors: str | None = None) -> TextIO:
-    """Open a descriptor that stands for stdout, in the encoding of stdout; `errors` as for `open`.
+def wants_color(choice: str, stream: TextIO) -> bool:
+    """Decide on colour: the flag, then NO_COLOR, then FORCE_COLOR, then whether `stream` is a terminal."""
+    if choice != "auto":
+        return choice == "always"
+    if os.environ.get("NO_COLOR"):
+        return False
+    if forced := os.environ.get("FORCE_COLOR"):
+        return forced != "0"
+    return stream.isatty() and os.environ.get("TERM") != "dumb"
 
-    What cannot be written to it is an OutputError, once; a reader that has left is a BrokenPipeError, as ever.
+
+def terminal_width(stream: TextIO, otherwise: int) -> int:
+    """Return the columns of a terminal, or what stands in for them where there is none."""
+    try:
+        return os.get_terminal_size(stream.fileno()).columns or otherwise
+    except OSError:
+        return otherwise
+
+
+def raw_stdout(descriptor: int) -> io.FileIO:
+    """Open a descriptor that stands for stdout.
+
+    A failure to write to it is an OutputError, once; a reader that has left is a BrokenPipeError, as usual.
     """
-    raw = _Stdout(descriptor, "wb", closefd=False)
-    raw.closed_by_shell = 1 in _closed
-    return _text(raw, sys.stdout, errors)
+    return _RawStdout(descriptor, "wb", closefd=False)
 
 
-def _text(raw: io.FileIO, like: TextIO | None, errors: str | None = None) -> TextIO:
-    encoding = getattr(like, "encoding", None) or "utf-8"
-    errors = errors or getattr(like, "errors", None) or "strict"
+def _text(raw: io.FileIO, like: TextIO | None) -> TextIO:
+    encoding, errors = getattr(like, "encoding", None) or "utf-8", getattr(like, "errors", None) or "strict"
     return io.TextIOWrapper(io.BufferedWriter(raw), encoding, errors, line_buffering=raw.isatty() or raw.fileno() == 2)
 
 
-class _Stdout(io.FileIO):
-    closed_by_shell = False
-
+class _RawStdout(io.FileIO):
     def write(self, data: ReadableBuffer, /) -> int:
         """Write, or say in one sentence why that cannot be."""
-        if self.closed_by_shell:
-            self.closed_by_shell = False
-            raise OutputError("cannot write to stdout: it is closed")
         try:
             return super().write(data)
         except BrokenPipeError:
@@ -81,14 +91,13 @@ class _Stdout(io.FileIO):
         except OSError as error:
             # What is buffered is written once more at the end, and the interpreter would complain.
             os.dup2(os.open(os.devnull, os.O_WRONLY), self.fileno())
-            raise OutputError(f"cannot write to stdout: {error.strerror}") from error
+            reason = "it is closed" if error.errno == errno.EBADF else error.strerror
+            raise OutputError(f"cannot write to stdout: {reason}") from error
 
 
-class _Lenient(io.FileIO):
-    """What cannot be told on stderr cannot be told: that spoils no result."""
-
+class _RawStderr(io.FileIO):
     def write(self, data: ReadableBuffer, /) -> int:
-        """Write what can be written."""
+        """Write what can be written: a message that cannot be shown spoils no result."""
         try:
             return super().write(data)
         except OSError:

@@ -5,17 +5,19 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any, TextIO
 
-from gradcheck_cli.results.result import Verdict
+from gradcheck_cli.results.result import Verdict, WorstElement, WrongElements
 
 if TYPE_CHECKING:
-    from gradcheck_cli.report.report import Look
+    from gradcheck_cli.report.formats import DisplayOptions
     from gradcheck_cli.results.result import ArrayResult, CaseResult, Run, Summary
 
 SCHEMA_VERSION = 1
+
+_NESTED = (WorstElement, WrongElements)
 
 
 def schema() -> str:
@@ -26,13 +28,13 @@ def schema() -> str:
 class JsonReport:
     """Collects results, and writes one object when the run is over."""
 
-    def __init__(self, run: Run, stream: TextIO) -> None:
+    def __init__(self, run: Run, stream: TextIO, options: DisplayOptions) -> None:  # noqa: ARG002
         self._run = run
         self._stream = stream
         self._results: list[dict[str, Any]] = []
 
-    def case(self, result: CaseResult) -> None:
-        """Take in one result."""
+    def add(self, result: CaseResult) -> None:
+        """Add one result."""
         self._results.append(encode(result))
 
     def finish(self, summary: Summary) -> None:
@@ -57,31 +59,33 @@ class JsonReport:
         self._stream.write("\n")
 
 
-def make(run: Run, stream: TextIO, look: Look) -> JsonReport:  # noqa: ARG001  # data has no look
-    """Make a report that writes JSON to `stream`."""
-    return JsonReport(run, stream)
-
-
 def encode(result: CaseResult) -> dict[str, Any]:
-    """Turn a result into what JSON can hold, its numbers still numbers."""
-    return {
+    """Turn a result into what JSON can hold, with numbers that are still numbers."""
+    encoded = {
         "implementation": result.implementation,
         "layer": result.layer,
         "case": {**result.case.geometry, "dtype": result.case.dtype, "seed": result.case.seed},
         "verdict": result.verdict,
         "reason": result.reason,
-        "forward": None if result.forward is None else _array(result.forward),
+        "forward": result.forward and _array(result.forward),
         "gradients": {name: _array(gradient) for name, gradient in result.gradients.items()},
         "duties": {name: asdict(duty) for name, duty in result.duties.items()},
         "diagnosis": [asdict(diagnosis) for diagnosis in result.diagnosis],
         "traceback": result.traceback,
         "command": result.command,
         "seconds": result.seconds,
-        **(
-            {}
-            if result.smallest is None
-            else {"smallest": {"alike": result.smallest.failures, "note": result.smallest.note}}
-        ),
+    }
+    if result.smallest is not None:
+        encoded["smallest"] = {"alike": result.smallest.failures, "note": result.smallest.note}
+    return encoded
+
+
+def _array(array: ArrayResult) -> dict[str, Any]:
+    """Encode all but the name, which is the key, and what is for other reports."""
+    return {
+        field.name: asdict(value) if isinstance(value := getattr(array, field.name), _NESTED) else value
+        for field in fields(array)
+        if field.name not in ("name", "arrays", "picture")
     }
 
 
@@ -98,22 +102,3 @@ def strict(value: Any) -> Any:
             return "inf" if value > 0 else "-inf"
         case _:
             return value
-
-
-def _array(array: ArrayResult) -> dict[str, Any]:
-    return {
-        "verdict": array.verdict,
-        "reason": array.reason,
-        "shape": array.shape,
-        "expected_shape": array.expected_shape,
-        "dtype": array.dtype,
-        "max_rel_error": array.max_rel_error,
-        "max_abs_error": array.max_abs_error,
-        "scaled_error": array.scaled_error,
-        "tolerance": array.tolerance,
-        "floor": array.floor,
-        "worst": None if array.worst is None else asdict(array.worst),
-        "wrong": None if array.wrong is None else asdict(array.wrong),
-        "method": array.method,
-        "evaluations": array.evaluations,
-    }

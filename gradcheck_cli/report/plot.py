@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, BinaryIO
+import io
+from typing import TYPE_CHECKING, BinaryIO, TextIO
 
 import matplotlib.style
 import numpy as np
@@ -10,14 +11,16 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from gradcheck_cli.numeric.arrays import epsilon
-from gradcheck_cli.report.sweep import HABITUAL, chosen, figure
+from gradcheck_cli.report.sweep import HABITUAL, chosen, step_text
+from gradcheck_cli.results.result import Verdict
 from gradcheck_cli.results.step_sweep import ErrorSource
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from gradcheck_cli.numeric.arrays import Array
-    from gradcheck_cli.results.result import CaseResult
+    from gradcheck_cli.report.formats import DisplayOptions
+    from gradcheck_cli.results.result import CaseResult, Run, Summary
     from gradcheck_cli.results.step_sweep import Sweep
 
 #: Colours that differ in lightness too, and to those who tell red from green badly (Okabe and Ito, 2008).
@@ -44,6 +47,23 @@ _ENTRIES = 5
 #: Points that make a slope worth a line, and how near their own slope must be to it: across a kink there is none.
 _FEWEST = 3
 _LIKE = 0.5
+
+
+class PlotReport:
+    """Draws a sweep, if it has any figures."""
+
+    def __init__(self, run: Run, stream: TextIO, options: DisplayOptions) -> None:  # noqa: ARG002
+        self._stream = stream
+
+    def add(self, result: CaseResult) -> None:
+        """Draw a sweep."""
+        if result.verdict is Verdict.PASS:
+            drawn = io.BytesIO()
+            draw(result, drawn, self._stream.name.lower()[-3:])
+            self._stream.buffer.write(drawn.getbuffer())
+
+    def finish(self, summary: Summary) -> None:
+        """Do nothing: the picture is drawn."""
 
 
 def draw(result: CaseResult, stream: BinaryIO, kind: str) -> None:
@@ -87,7 +107,7 @@ def _frame(axes: Axes, result: CaseResult) -> None:
     axes.set_ylabel("largest error of a central difference,\nas a share of the gradient's scale")
     axes.axvline(HABITUAL, color=_GREY, linewidth=1, alpha=0.5)
     axes.annotate(
-        f"h = {figure(HABITUAL)}",
+        f"h = {step_text(HABITUAL)}",
         (HABITUAL, 1),
         xycoords=("data", "axes fraction"),
         xytext=(4, 0),

@@ -8,13 +8,13 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from rich.text import Text
 
-from gradcheck_cli.report.console import make_console
+from gradcheck_cli.report.style import make_console, word
 from gradcheck_cli.results.result import Verdict
 from gradcheck_cli.results.step_sweep import STEPS, ErrorSource
 
 if TYPE_CHECKING:
-    from gradcheck_cli.report.report import Look
-    from gradcheck_cli.results.result import CaseResult
+    from gradcheck_cli.report.formats import DisplayOptions
+    from gradcheck_cli.results.result import CaseResult, Run, Summary
     from gradcheck_cli.results.step_sweep import StepError, Sweep
 
 #: The step of most notebooks, which the closing sentence is about.
@@ -44,22 +44,21 @@ _STEP_WIDTH, _WIDE, _NARROW = 8, 30, 24
 class SweepReport:
     """Prints each sweep as it comes."""
 
-    def __init__(self, stream: TextIO, look: Look) -> None:
-        self._console = make_console(stream, look)
-        self._look = look
-        self._said_something = False
+    def __init__(self, run: Run, stream: TextIO, options: DisplayOptions) -> None:  # noqa: ARG002
+        self._console = make_console(stream, options)
+        self._options = options
+        self._printed = False
 
-    def sweep(self, result: CaseResult) -> None:
+    def add(self, result: CaseResult) -> None:
         """Print a sweep: one line if quiet, else the whole of it."""
-        if self._look.quiet:
-            said = sentence(result) if result.sweeps else f"{_word(result.verdict)}{result.reason}"
-            self._print(f"{result.implementation} {result.case.label()} {result.case.dtype}: {said}")
-            return
-        if self._said_something:
-            self._console.print()
-        self._said_something = True
         case = result.case
-        self._print(f"{_word(result.verdict)}{result.implementation}", "bold")
+        if self._options.quiet:
+            self._print(f"{result.implementation} {case.label()} {case.dtype}: {sentence(result)}")
+            return
+        if self._printed:
+            self._console.print()
+        self._printed = True
+        self._print(f"{_verdict(result)}{result.implementation}", "bold")
         self._print(f"{case.label()}, {case.dtype}, seed {case.seed}")
         for line in (result.reason, result.traceback):
             if line:
@@ -71,6 +70,10 @@ class SweepReport:
             for note in (*_legend(result), *_notes(result)):
                 self._print(note, "dim")
             self._print(sentence(result), "bold")
+        self._console.file.flush()
+
+    def finish(self, summary: Summary) -> None:
+        """Do nothing: all is printed."""
 
     def _tables(self, result: CaseResult) -> list[Table]:
         """Make as few tables as hold all gradients side by side."""
@@ -78,7 +81,7 @@ class SweepReport:
         wide = room >= _WIDE * min(len(names), 3)
         count = max(1, room // (_WIDE if wide else _NARROW))
         groups = [names[start : start + count] for start in range(0, len(names), count)]
-        shown = STEPS if self._look.verbose else STEPS[::2]
+        shown = STEPS if self._options.verbose else STEPS[::2]
         return [_table({name: result.sweeps[name] for name in group}, shown, wide=wide) for group in groups]
 
     def _print(self, line: str, style: str = "default") -> None:
@@ -89,23 +92,19 @@ def sentence(result: CaseResult) -> str:
     """Say in a line what the habitual step does to the worst gradient, and what the checker's does."""
     tried = {name: found for name, sweep in result.sweeps.items() if (found := sweep.at(HABITUAL))}
     if not tried:
-        return f"{_word(result.verdict)}{result.reason}"
+        return f"{_verdict(result)}{result.reason}"
     name = max(tried, key=lambda name: tried[name].error)
-    sweep = result.sweeps[name]
-    off = (
-        "undefined"
-        if tried[name].source is ErrorSource.UNDEFINED
-        else f"off by {_error(tried[name], sweep)} of its scale"
-    )
-    return f"h = {figure(HABITUAL)}: {name} {off}; checker's {chosen(sweep)}: < {sweep.bound:.1e}"
+    found, sweep = tried[name], result.sweeps[name]
+    off = "undefined" if found.source is ErrorSource.UNDEFINED else f"off by {_error(found, sweep)} of its scale"
+    return f"h = {step_text(HABITUAL)}: {name} {off}; checker's {chosen(sweep)}: < {sweep.bound:.1e}"
 
 
 def chosen(sweep: Sweep) -> str:
-    """Name the step of the checker: the one, or about which."""
-    return f"h {'=' if sweep.steps[0] == sweep.steps[2] else '~'} {figure(sweep.steps[1])}"
+    """Name the step of the checker: the one, or the median."""
+    return f"h {'=' if sweep.steps[0] == sweep.steps[2] else '~'} {step_text(sweep.steps[1])}"
 
 
-def figure(step: float) -> str:
+def step_text(step: float) -> str:
     """Write a step as people do: 64, 1, 1e-5, 3.2e-1."""
     if step >= 1:
         return f"{step:g}"
@@ -114,39 +113,32 @@ def figure(step: float) -> str:
 
 
 def _table(sweeps: dict[str, Sweep], shown: tuple[float, ...], *, wide: bool) -> Table:
+    """Make the table of some gradients, column by column; with slopes if it may be wide."""
+    own = {sweep.steps[1] for sweep in sweeps.values() if sweep.affine}
+    steps = sorted({*shown, *own}, reverse=True)
     table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0), header_style="default")
     table.add_column("h", no_wrap=True)
-    for name in sweeps:
-        table.add_column(f"{name} off", justify="right", no_wrap=True)
-        if wide:
-            table.add_column("slope", justify="right", no_wrap=True)
-        table.add_column("due to", no_wrap=True)
-    own = {sweep.steps[1] for sweep in sweeps.values() if sweep.affine}
-    for step in sorted({*shown, *own}, reverse=True):
-        cells = [cell for sweep in sweeps.values() for cell in _cells(sweep.at(step), sweep, wide=wide)]
-        table.add_row(f"{figure(step)}{' *' if step in own else ''}", *cells)
+    columns: list[list[Text]] = []
+    for name, sweep in sweeps.items():
+        found = [sweep.at(step) for step in steps]
+        styles = ["" if one is None else _STYLES[one.source] for one in found]
+        texts = {
+            f"{name} off": [_error(one, sweep) if one else "" for one in found] + [f"<{sweep.bound:.1e}"],
+            "slope": ["" if one is None or one.slope is None else f"{one.slope:+.1f}" for one in found] + [""],
+            "due to": ["" if one is None or one.source is ErrorSource.UNSEEN else one.source for one in found]
+            + [chosen(sweep)],
+        }
+        for title, cells in texts.items():
+            if title != "slope" or wide:
+                last = cells[-1] if sweep.errors else "-"
+                table.add_column(title, justify="left" if title == "due to" else "right", no_wrap=True)
+                columns.append([*map(Text, cells[:-1], styles), Text(last)])
+    *rows, checker = zip(*columns, strict=True)
+    for step, row in zip(steps, rows, strict=True):
+        table.add_row(f"{step_text(step)}{' *' if step in own else ''}", *row)
     table.add_section()
-    checker = [cell for sweep in sweeps.values() for cell in _checker(sweep, wide=wide)]
     table.add_row("checker", *checker, style="bold green")
     return table
-
-
-def _cells(found: StepError | None, sweep: Sweep, *, wide: bool) -> list[Text]:
-    if found is None:
-        return [Text()] * (3 if wide else 2)
-    style = _STYLES[found.source]
-    slope = [Text("" if found.slope is None else f"{found.slope:+.1f}", style)] if wide else []
-    return [
-        Text(_error(found, sweep), style),
-        *slope,
-        Text("" if found.source is ErrorSource.UNSEEN else found.source, style),
-    ]
-
-
-def _checker(sweep: Sweep, *, wide: bool) -> list[str]:
-    if not sweep.errors:
-        return ["-"] * (3 if wide else 2)
-    return [f"<{sweep.bound:.1e}", *([""] if wide else []), chosen(sweep)]
 
 
 def _error(found: StepError, sweep: Sweep) -> str:
@@ -154,14 +146,15 @@ def _error(found: StepError, sweep: Sweep) -> str:
 
 
 def _legend(result: CaseResult) -> list[str]:
-    sources = {found.source for sweep in result.sweeps.values() for found in sweep.errors}
+    sweeps = result.sweeps.values()
+    sources = {found.source for sweep in sweeps for found in sweep.errors}
     lines = [line for source, line in _LEGEND.items() if source in sources]
-    if any(sweep.affine for sweep in result.sweeps.values()):
+    if any(sweep.affine for sweep in sweeps):
         lines.append("*: the checker's h")
-    numeric_dtype = next(iter(result.sweeps.values())).numeric_dtype
-    if numeric_dtype != result.case.dtype:
-        lines.append(f"checker: evaluates forward in {numeric_dtype}, and not in {result.case.dtype} as above")
-    return lines
+    others = dict.fromkeys(sweep.numeric_dtype for sweep in sweeps if sweep.numeric_dtype != result.case.dtype)
+    return lines + [
+        f"checker: evaluates forward in {dtype}, and not in {result.case.dtype} as above" for dtype in others
+    ]
 
 
 def _notes(result: CaseResult) -> list[str]:
@@ -173,17 +166,16 @@ def _notes(result: CaseResult) -> list[str]:
         if sweep.sampled < sweep.size:
             notes.append(f"{name}: {sweep.sampled} of {sweep.size:,} elements, drawn at random, were swept")
         if sweep.unknown:
-            notes.append(
-                f"{name}: {sweep.unknown} of {sweep.sampled:,} elements left out: no derivative was found there"
-            )
+            left_out = f"{sweep.unknown} of {sweep.sampled:,} elements left out"
+            notes.append(f"{name}: {left_out}: no derivative was found there")
         if not sweep.errors and not sweep.unknown:
             notes.append(f"{name}: no element reaches an output")
         elif sweep.errors and not sweep.affine:
-            least, largest = figure(sweep.steps[0]), figure(sweep.steps[2])
+            least, largest = step_text(sweep.steps[0]), step_text(sweep.steps[2])
             span = least if least == largest else f"{least} to {largest}, by element"
             notes.append(f"{name}: the checker extrapolates; its smallest h is {span}")
     return notes
 
 
-def _word(verdict: Verdict) -> str:
-    return "" if verdict is Verdict.PASS else f"{verdict.value if verdict is Verdict.SKIP else verdict.upper()} "
+def _verdict(result: CaseResult) -> str:
+    return "" if result.verdict is Verdict.PASS else f"{word(result.verdict)} "

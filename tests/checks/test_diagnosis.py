@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from gradcheck_cli import CaseResult, ConvCase, Verdict, check
-from gradcheck_cli.layers.conv.conv import problem, standard
+from gradcheck_cli.layers.conv.conv import LAYER, standard
 from gradcheck_cli.layers.conv.naive import conv_backward_naive, conv_forward_naive
 from gradcheck_cli.layers.loss.softmax import SoftmaxCase, softmax_loss
 from gradcheck_cli.layers.norm.layernorm import LayernormCase, layernorm_backward, layernorm_forward
@@ -111,7 +111,7 @@ def code_of(slip: str, dtype: str) -> str:
 @cache
 def all_returned(case: ConvCase) -> dict[str, dict[str, Any]]:
     """Return what every slip returns in a case, by its name and the gradient's."""
-    posed = problem(case)
+    posed = LAYER.problem(case)
     x, w, b = posed.inputs.values()
     _, stored = conv_forward_naive(x, w, b, dict(posed.parameters or {}))
     return {
@@ -121,7 +121,7 @@ def all_returned(case: ConvCase) -> dict[str, dict[str, Any]]:
 
 @cache
 def exact_gradients(case: ConvCase) -> tuple[Any, ...]:
-    posed = problem(case)
+    posed = LAYER.problem(case)
     x, w, b = posed.inputs.values()
     _, stored = conv_forward_naive(x, w, b, dict(posed.parameters or {}))
     return conv_backward_naive(posed.cotangent, stored)

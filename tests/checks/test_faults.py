@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from gradcheck_cli import ConvCase, Verdict, check
-from gradcheck_cli.layers.conv.conv import problem, standard
+from gradcheck_cli.layers.conv.conv import LAYER, standard
 from gradcheck_cli.numeric.arrays import epsilon
 from tests import slow_conv
 from tests.faults.conv import SLIPS, off_by, planted
@@ -26,14 +26,14 @@ SMALLEST = {"float16": 1e-2, "float32": 1e-3, "float64": 1e-9, "longdouble": 1e-
 
 @cache
 def exact_gradients(case: ConvCase) -> dict[str, Any]:
-    posed = problem(case)
+    posed = LAYER.problem(case)
     x, w, _ = posed.inputs.values()
     return dict(zip(("dx", "dw", "db"), slow_conv.backward(case, posed.cotangent, x, w), strict=True))
 
 
 def wrong_gradients(case: ConvCase, pair: Pair) -> set[str]:
     """Work out from the definition which gradients a pair gets wrong: beyond every rounding of its dtype."""
-    posed = problem(case)
+    posed = LAYER.problem(case)
     x, w, b = posed.inputs.values()
     _, cache = pair[0](x, w, b, dict(posed.parameters or {}))
     returned = dict(zip(("dx", "dw", "db"), pair[1](posed.cotangent, cache), strict=False))
@@ -88,7 +88,7 @@ def test_one_element_slightly_off_is_found(name: str, dtype: str) -> None:
 
 def _outweighs_rounding(case: ConvCase, name: str) -> bool:
     """Ten roundings of a float16 element are less than those of its terms, where it is a small rest of large ones."""
-    posed = problem(case)
+    posed = LAYER.problem(case)
     x, w, _ = (value.astype(np.float64) for value in posed.inputs.values())
     index = ("dx", "dw", "db").index(name)
     exact = abs(slow_conv.backward(case, posed.cotangent, x, w)[index])

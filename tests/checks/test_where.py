@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 
 from gradcheck_cli import ConvCase
 from gradcheck_cli.checks.where import where
-from gradcheck_cli.layers.conv.conv import problem
+from gradcheck_cli.layers.conv.conv import LAYER
 
 if TYPE_CHECKING:
     from gradcheck_cli.numeric.arrays import Array
 
-AXES = problem(ConvCase()).axes
+AXES = LAYER.problem(ConvCase()).axes
 SHAPE = (3, 4, 7, 6)
 
 

@@ -153,9 +153,9 @@ def test_while_a_case_is_made_smaller(convcheck: Program, layer_file: LayerFile,
     assert smallest["note"].startswith("not shrunk: a bug in the checker")
 
 
-def test_in_a_step_sweep(convcheck: Program, planted: Any) -> None:
+def test_in_a_step_sweep(gradcheck: Program, planted: Any) -> None:
     env = planted("gradcheck_cli.checks.sweep", "call_forward")
-    run = convcheck("--step-sweep", *SMALL, env=env)
+    run = gradcheck("sweep", "conv", *SMALL, env=env)
     assert run.returncode == 4
     assert "a bug in the checker: RuntimeError: planted here" in run.stdout
     assert "https://" in run.stderr.splitlines()[-1]

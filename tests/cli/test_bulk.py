@@ -105,11 +105,6 @@ def test_jobs_and_a_cluster_are_one_too_many(convcheck: Program) -> None:
     assert (run.returncode, "give one of them" in run.stderr) == (2, True)
 
 
-def test_step_sweeps_take_jobs_too(convcheck: Program) -> None:
-    one, other = (convcheck("--step-sweep", *SMALL, "--pad", "1,2", "--jobs", jobs) for jobs in "12")
-    assert (one.returncode, one.stdout) == (0, other.stdout)
-
-
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the processes are not found in /proc")
 @pytest.mark.parametrize("jobs", ["1", "2"])
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
@@ -210,7 +205,6 @@ def test_a_file_of_something_else_is_left_alone(convcheck: Program, layer_file: 
     assert "it is no file of results" in run.stderr
     assert convcheck(*SMALL, "--resume", tmp_path / "no" / "r.jsonl").returncode == 2
     assert convcheck(*SMALL, "--resume", tmp_path).returncode == 2
-    assert convcheck("--step-sweep", "--resume", tmp_path / "r.jsonl").returncode == 2
     kept = tmp_path / "r.jsonl"
     assert convcheck(*SMALL, "--resume", kept).returncode == 0
     kept.write_text(kept.read_text() + "{}\n")

@@ -37,8 +37,6 @@ REFUSED = [
     (["--fuzz", "100001"], "'100001' is more than 100,000; for others, give other seeds"),
     (["--fuzz", "9", "--H", "2", "--HH", "3", "--pad", "0"], "--fuzz: the other flags leave no geometry in which"),
     (["--fuzz", "9", "--groups", "2", "--C", "3"], "--fuzz: the other flags leave no geometry in which a"),
-    (["--fuzz", "9", "--step-sweep"], "--fuzz does not go with --step-sweep: a sweep judges nothing"),
-    (["--max-failures", "9", "--step-sweep"], "--max-failures does not go with --step-sweep: a sweep judges nothing"),
     (["--max-failures", "0"], "'0' is not a whole number of 1 or more"),
     (["--shard", "3"], "'3' is not a part of a number of parts; give it such as 2/5"),
     (["--shard", "a/b"], "'a/b' is not a part of a number of parts; give it such as 2/5"),

@@ -59,12 +59,14 @@ PAST_PYTHON = (
 )
 
 
-def on_a_terminal(folder: Path, columns: int, *args: str, env: dict[str, str] | None = None) -> tuple[int, str]:
+def on_a_terminal(
+    folder: Path, columns: int, *args: str, env: dict[str, str] | None = None, program: str = "convcheck"
+) -> tuple[int, str]:
     """Run convcheck with its stdout on a terminal of that many columns."""
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 50, columns, 0, 0))
     with subprocess.Popen(
-        [PROGRAMS / "convcheck", *args],
+        [PROGRAMS / program, *args],
         cwd=folder,
         env=clean_environment(**{"TERM": "xterm", **(env or {})}),
         stdin=subprocess.DEVNULL,

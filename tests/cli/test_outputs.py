@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING
 import click
 import pytest
 
-from gradcheck_cli.cli.outputs import Output, opened, refuse_collisions
+from gradcheck_cli.cli.collisions import refuse_collisions
+from gradcheck_cli.cli.outputs import File, open_files
 from gradcheck_cli.cli.streams import OutputError
 from tests.conftest import PROGRAMS, SMALL, clean_environment
 
@@ -46,38 +47,40 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("written", "kept", "checked", "said"),
+    ("written", "checked", "said"),
     [
-        ({"--json": "model.py"}, None, ["model.py"], "--json 'model.py' would overwrite model.py"),
-        ({"--json": "./package/../model.py"}, None, ["model.py:f,g"], "would overwrite model.py"),
-        ({"--debug": "to_model"}, None, ["model.py"], "would overwrite model.py"),
-        ({"--json": "hard.json"}, None, ["model.py"], "would overwrite helper.py"),
-        ({"--json": "package/deep.py"}, None, ["package"], "would overwrite package/deep.py"),
-        ({"--json": "package/deep.py"}, None, ["package.deep:f"], "would overwrite package/deep.py"),
-        ({"--plot": "adapter.py"}, None, ["model.py", "adapter.py:adapt"], "would overwrite adapter.py"),
-        ({"--json": "broken.py"}, None, ["broken.py"], "would overwrite broken.py"),
-        ({}, "helper.py", ["model.py"], "--resume 'helper.py' would overwrite helper.py"),
-        ({"--json": "new", "--debug": "./new"}, None, [], "--json 'new' and --debug './new' are the same file"),
-        ({"--json": "old.json", "--debug": "link.json"}, None, [], "are the same file"),
-        ({"--json": "helper.py", "--debug": "hard.json"}, None, [], "are the same file"),
-        ({"--json": "new"}, "package/../new", [], "--json 'new' and --resume 'package/../new' are the same file"),
+        ({"--json": "model.py"}, ["model.py"], "--json 'model.py' would overwrite model.py"),
+        ({"--json": "./package/../model.py"}, ["model.py:f,g"], "would overwrite model.py"),
+        ({"--debug": "to_model"}, ["model.py"], "would overwrite model.py"),
+        ({"--json": "hard.json"}, ["model.py"], "would overwrite helper.py"),
+        ({"--json": "package/deep.py"}, ["package"], "would overwrite package/deep.py"),
+        ({"--json": "package/deep.py"}, ["package.deep:f"], "would overwrite package/deep.py"),
+        ({"--plot": "adapter.py"}, ["model.py", "adapter.py:adapt"], "would overwrite adapter.py"),
+        ({"--json": "broken.py"}, ["broken.py"], "would overwrite broken.py"),
+        ({"--resume": "helper.py"}, ["model.py"], "--resume 'helper.py' would overwrite helper.py"),
+        ({"--json": "new", "--debug": "./new"}, [], "--json 'new' and --debug './new' are the same file"),
+        ({"--json": "old.json", "--debug": "link.json"}, [], "are the same file"),
+        ({"--json": "helper.py", "--debug": "hard.json"}, [], "are the same file"),
+        (
+            {"--json": "new", "--resume": "package/../new"},
+            [],
+            "--json 'new' and --resume 'package/../new' are the same file",
+        ),
     ],
 )
 @pytest.mark.usefixtures("folder")
-def test_what_would_be_overwritten_is_refused(
-    written: dict[str, str | None], kept: str | None, checked: list[str], said: str
-) -> None:
+def test_what_would_be_overwritten_is_refused(written: dict[str, str], checked: list[str], said: str) -> None:
     with pytest.raises(click.UsageError) as refused:
-        refuse_collisions(written, kept, checked)
+        refuse_collisions(written, checked)
     assert said in refused.value.format_message()
 
 
 @pytest.mark.usefixtures("folder")
 def test_what_harms_nothing_is_accepted() -> None:
-    refuse_collisions({"--json": "old.json", "--debug": "new.npz", "--plot": None}, "r.jsonl", ["model.py", "package"])
-    refuse_collisions({"--json": "other.py"}, None, ["model.py"])
-    refuse_collisions({"--json": "helper.py"}, None, ["package"])  # nobody there imports it
-    refuse_collisions({"--json": os.devnull, "--debug": os.devnull}, None, [])
+    refuse_collisions({"--json": "old.json", "--debug": "new.npz", "--resume": "r.jsonl"}, ["model.py", "package"])
+    refuse_collisions({"--json": "other.py"}, ["model.py"])
+    refuse_collisions({"--json": "helper.py"}, ["package"])  # nobody there imports it
+    refuse_collisions({"--json": os.devnull, "--debug": os.devnull}, [])
 
 
 def test_nothing_is_touched_where_it_is_refused(convcheck: Program, layer_file: LayerFile, tmp_path: Path) -> None:
@@ -109,7 +112,7 @@ def test_the_file_that_stdout_goes_to_is_refused(tmp_path: Path) -> None:
 def test_a_draft_is_no_more_open_than_what_it_replaces(tmp_path: Path) -> None:
     target = tmp_path / "report.json"
     target.touch(mode=0o600)
-    with opened({"--json": str(target)}) as outputs:
+    with open_files({"--json": str(target)}) as outputs:
         (draft,) = (path for path in tmp_path.iterdir() if path != target)
         assert stat.S_IMODE(draft.stat().st_mode) == 0o600
         target.chmod(0o640)  # while the run goes: what it was at the beginning counts
@@ -118,7 +121,7 @@ def test_a_draft_is_no_more_open_than_what_it_replaces(tmp_path: Path) -> None:
     assert (target.read_text(encoding="utf-8"), stat.S_IMODE(target.stat().st_mode)) == ("{}", 0o600)
     before = os.umask(0o027)
     try:
-        with opened({"--json": str(tmp_path / "new.json")}) as outputs:
+        with open_files({"--json": str(tmp_path / "new.json")}) as outputs:
             outputs["--json"].stream.write("{}")
             outputs["--json"].commit()
     finally:
@@ -130,7 +133,7 @@ def test_a_draft_is_no_more_open_than_what_it_replaces(tmp_path: Path) -> None:
 def test_names_of_drafts_cannot_be_foreseen(tmp_path: Path) -> None:
     names = set()
     for _ in range(3):
-        with opened({"--json": str(tmp_path / "report.json")}):
+        with open_files({"--json": str(tmp_path / "report.json")}):
             names |= {path.name for path in tmp_path.iterdir()}
     assert len(names) == 3
     assert list(tmp_path.iterdir()) == []
@@ -141,13 +144,13 @@ def test_what_nothing_was_written_to_stays_as_it_was(tmp_path: Path) -> None:
     for before in (None, b"as it was"):
         if before is not None:
             target.write_bytes(before)
-        with opened({"--debug": str(target)}) as outputs:
+        with open_files({"--debug": str(target)}) as outputs:
             outputs["--debug"].commit()
         assert [path.read_bytes() for path in tmp_path.iterdir()] == ([] if before is None else [before])
 
 
 def test_a_name_of_255_bytes_has_room_for_a_draft(tmp_path: Path) -> None:
-    output = Output(tmp_path / ("n" * 255), "--json")
+    output = File(tmp_path / ("n" * 255), "--json")
     output.stream.write("{}")
     output.commit()
     assert [path.name for path in tmp_path.iterdir()] == ["n" * 255]
@@ -180,7 +183,7 @@ def test_what_cannot_be_opened_is_said_before_anything_runs(
     Path("loop").symlink_to("loop")
     with socket.socket(socket.AF_UNIX) as bound:
         bound.bind("socket")
-        with pytest.raises(click.BadParameter) as refused, opened({"--json": name}):
+        with pytest.raises(click.BadParameter) as refused, open_files({"--json": name}):
             raise AssertionError
     assert "cannot be written" in refused.value.message
     assert why in refused.value.message
@@ -192,13 +195,13 @@ def test_a_pipe_is_written_to_as_soon_as_somebody_reads(tmp_path: Path, monkeypa
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
     with subprocess.Popen(["sh", "-c", 'sleep 0.3; cat "$0"', pipe], stdout=subprocess.PIPE, text=True) as reader:
-        output = Output(pipe, "--json")
+        output = File(pipe, "--json")
         output.stream.write("{}")
         output.commit()
         assert reader.communicate(timeout=20)[0] == "{}"
     monkeypatch.setattr("gradcheck_cli.cli.outputs._PATIENCE", 0.1)
     with pytest.raises(click.BadParameter, match="nobody reads from this pipe"):
-        Output(pipe, "--json")
+        File(pipe, "--json")
     assert stat.S_ISFIFO(pipe.stat().st_mode)
 
 
@@ -239,7 +242,7 @@ def test_a_disk_that_fills_up_leaves_what_was_there(tmp_path: Path) -> None:
 
 @full
 def test_a_failed_write_is_an_output_error() -> None:
-    output = Output(Path("/dev/full"), "--json")
+    output = File(Path("/dev/full"), "--json")
     output.stream.write("x")
     with pytest.raises(OutputError, match="--json '/dev/full' cannot be written: No space left"):
         output.commit()

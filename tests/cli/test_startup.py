@@ -21,8 +21,7 @@ UNUSED = (
     "checks.zero_probe",
     "cases.fuzz",
     "cases.shard",
-    "cli.debug",
-    "cli.sweep",
+    "cli.files",
     "engine.blame",
     "engine.cluster",
     "engine.guarded",
@@ -44,9 +43,11 @@ UNUSED = (
     "layers.framework.words",
     "numeric.projected",
     "checks.plain_differences",
+    "report.debug",
     "report.json",
     "report.picture",
     "report.rows",
+    "report.sweep",
     "results.signature",
 )
 

@@ -37,7 +37,7 @@ def redirected(folder: Path, words: Sequence[str], where: str) -> subprocess.Com
     [
         CHECK,
         (*CHECK, "--json", "-"),
-        (*CHECK, "--step-sweep"),
+        ("gradcheck", "sweep", "relu"),
         ("convcheck", "--help"),
         ("gradcheck", "--help"),
         ("gradcheck", "--version"),

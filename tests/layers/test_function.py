@@ -286,7 +286,7 @@ def test_a_case_says_what_it_takes(numbers: Any, said: str) -> None:
         (["--shape", "x=2", "--shape", "x=3"], "x is given twice; several values are a list after one flag."),
         (["--range", "x=1..2"], "there is a range of x, and no shape; add --shape x=2,3"),
         (["--shape", "x=2", "--range", "x=3"], "'x=3': give two numbers such as 0.5..2."),
-        (["--shape", "out=2"], "out is what the output is called"),
+        (["--shape", "out=2"], "out is the name of the output"),
         (["functions.py"], "name one:\n  functions.py:f,f_grad\n  functions.py:root,root_backward"),
         (["functions.py:np"], "functions.py has no function or class 'np'"),
     ],
@@ -331,7 +331,7 @@ def test_ranges_and_sweeps_from_the_command_line(tmp_path: Path, gradcheck: Prog
     assert run.returncode == 0, run.stdout
     assert "understood as root(x), which returns (out, cache), and root_backward(dout, cache)" in run.stdout
     assert "x 4 in 0.01..2, float64, seed 0" in run.stdout
-    swept = gradcheck(*flags, "--step-sweep")
+    swept = gradcheck("sweep", *flags)
     assert swept.returncode == 0
     assert "due to" in swept.stdout
     assert "truncation" in swept.stdout

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gradcheck_cli import ConvCase
-from gradcheck_cli.layers.conv.conv import problem
+from gradcheck_cli.layers.conv.conv import LAYER
 from gradcheck_cli.layers.conv.naive import conv_forward_naive
 from gradcheck_cli.numeric.arrays import signed_uniform
 from gradcheck_cli.numeric.colored import Coupling
@@ -28,11 +28,11 @@ if TYPE_CHECKING:
 
 
 def derivative(case: ConvCase, name: str, *, colored: bool, forward: Any = conv_forward_naive) -> Estimate:
-    posed = problem(case)
+    posed = LAYER.problem(case)
 
     def along(value: Array) -> Array:
         x, w, b = ({**posed.inputs, name: value}[key] for key in ("x", "w", "b"))
-        return np.asarray(forward(x, w, b, case.conv_param)[0])
+        return np.asarray(forward(x, w, b, case.settings)[0])
 
     coupling = posed.coupling[name] if colored else None
     return differentiate(along, posed.inputs[name], posed.cotangent, resolution=0, coupling=coupling)
@@ -54,7 +54,7 @@ def owners(case: ConvCase) -> dict[str, dict[tuple[int, ...], set[tuple[int, ...
 
 @pytest.mark.parametrize("case", CASES[::5], ids=ConvCase.label)
 def test_the_coupling_agrees_with_the_definition(case: ConvCase) -> None:
-    posed, reach = problem(case), owners(case)
+    posed, reach = LAYER.problem(case), owners(case)
     for name, coupling in posed.coupling.items():
         if name == "b":
             continue

@@ -15,8 +15,8 @@ from jsonschema import Draft202012Validator
 
 from gradcheck_cli import ConvCase, Verdict, __version__, check
 from gradcheck_cli.layers.conv.naive import conv_backward_naive, conv_forward_naive
-from gradcheck_cli.report.json import SCHEMA_VERSION, encode, schema, strict
-from gradcheck_cli.report.report import Look, make_report
+from gradcheck_cli.report.formats import DisplayOptions
+from gradcheck_cli.report.json import SCHEMA_VERSION, JsonReport, encode, schema, strict
 from gradcheck_cli.results.result import Run, Summary
 from tests.conftest import SMALL, report_of
 
@@ -119,9 +119,9 @@ def written(*found: CaseResult, interrupted: bool = False) -> dict[str, Any]:
         versions={"convcheck": "1.2", "python": "3.4", "numpy": "5.6"},
     )
     stream = io.StringIO()
-    report = make_report("json", run, stream, Look())
+    report = JsonReport(run, stream, DisplayOptions())
     for each in found:
-        report.case(each)
+        report.add(each)
     report.finish(Summary.of((each.verdict for each in found), seconds=0.5, interrupted=interrupted))
     read: dict[str, Any] = json.loads(stream.getvalue(), parse_constant=_refuse)
     return read

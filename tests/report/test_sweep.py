@@ -8,9 +8,9 @@ from dataclasses import replace
 import pytest
 
 from gradcheck_cli import ConvCase, Verdict
-from gradcheck_cli.report.report import Look
-from gradcheck_cli.report.sweep import SweepReport, figure, sentence
-from gradcheck_cli.results.result import CaseResult
+from gradcheck_cli.report.formats import DisplayOptions
+from gradcheck_cli.report.sweep import SweepReport, sentence, step_text
+from gradcheck_cli.results.result import CaseResult, Run
 from gradcheck_cli.results.step_sweep import STEPS, ErrorSource, StepError, Sweep
 
 
@@ -84,11 +84,14 @@ h = 1e-5: dx off by 3.0e-11 of its scale; checker's h ~ 1.6e-2: < 2.5e-13
 """
 
 
+RUN = Run(program="gradcheck", argv=(), seed=0, cases=1, versions={})
+
+
 def printed(*results: CaseResult, width: int = 100, quiet: bool = False, verbose: bool = False) -> str:
     stream = io.StringIO()
-    report = SweepReport(stream, Look(width=width, quiet=quiet, verbose=verbose))
+    report = SweepReport(RUN, stream, DisplayOptions(width=width, quiet=quiet, verbose=verbose))
     for result in results:
-        report.sweep(result)
+        report.add(result)
     return "\n".join(line.rstrip() for line in stream.getvalue().split("\n"))
 
 
@@ -169,4 +172,4 @@ def test_the_sentence_is_about_the_worst_gradient() -> None:
     ("step", "text"), [(64, "64"), (1, "1"), (1e-1, "1e-1"), (1e-12, "1e-12"), (10**-0.5, "3.2e-1"), (2**-6, "1.6e-2")]
 )
 def test_steps_are_written_as_people_do(step: float, text: str) -> None:
-    assert figure(step) == text
+    assert step_text(step) == text

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from gradcheck_cli import CaseResult, ConvCase, Verdict
-from gradcheck_cli.report.report import Look, make_report
+from gradcheck_cli.report.formats import DisplayOptions
+from gradcheck_cli.report.table import TableReport
 from gradcheck_cli.results.result import (
     ArrayResult,
     Diagnosis,
@@ -134,9 +135,9 @@ def shown(*results: CaseResult, interrupted_at: int | None = None, **look: Any) 
     """Return what is printed of these results. Blanks at the ends of lines cannot be seen, and do not count."""
     stream = io.StringIO()
     run = Run(program="convcheck", argv=(), seed=0, cases=interrupted_at or len(results), versions={})
-    report = make_report("table", run, stream, Look(**{"width": 80, **look}))
+    report = TableReport(run, stream, DisplayOptions(**{"width": 80, **look}))
     for result in results:
-        report.case(result)
+        report.add(result)
     verdicts = (result.verdict for result in results)
     report.finish(Summary.of(verdicts, seconds=1.234, interrupted=interrupted_at is not None))
     return "".join(f"{line.rstrip()}\n" for line in stream.getvalue().splitlines())
@@ -536,10 +537,10 @@ def test_pictures_stand_below_each_other_where_there_is_no_room() -> None:
 def test_pictures_are_ascii_where_the_stream_is() -> None:
     raw = io.BytesIO()
     stream = io.TextIOWrapper(raw, encoding="latin-1")
-    report = make_report(
-        "table", Run(program="convcheck", argv=(), seed=0, cases=1, versions={}), stream, Look(width=80)
+    report = TableReport(
+        Run(program="convcheck", argv=(), seed=0, cases=1, versions={}), stream, DisplayOptions(width=80)
     )
-    report.case(ILLUSTRATED)
+    report.add(ILLUSTRATED)
     report.finish(Summary.of([Verdict.FAIL], seconds=1))
     stream.flush()
     text = raw.getvalue().decode("latin-1")
@@ -558,11 +559,11 @@ def test_random_cases_that_fail_are_told_by_their_smallest() -> None:
 
     stream = io.StringIO()
     run = Run(program="convcheck", argv=(), seed=0, cases=4, random=True, versions={})
-    report = make_report("table", run, stream, Look(show="failed", width=100))
+    report = TableReport(run, stream, DisplayOptions(show="failed", width=100))
     undecided = replace(WRONG_VALUE, verdict=Verdict.INCONCLUSIVE)
     for result in (PASSED, WRONG_VALUE, RAISED, WRONG_VALUE, of(WRONG_VALUE, 2, None), of(RAISED, 1, "not shrunk")):
-        report.case(result)
-    report.case(of(undecided, 3, None))
+        report.add(result)
+    report.add(of(undecided, 3, None))
     verdicts = {Verdict.PASS: 1, Verdict.FAIL: 2, Verdict.ERROR: 1}
     report.finish(Summary(counts=verdicts, seconds=1.0, signatures=2))
     lines = stream.getvalue().splitlines()
@@ -581,8 +582,8 @@ def test_random_cases_that_fail_are_told_by_their_smallest() -> None:
 def test_a_run_that_was_stopped_says_after_how_many_cases() -> None:
     stream = io.StringIO()
     run = Run(program="convcheck", argv=(), seed=0, cases=9, versions={})
-    report = make_report("table", run, stream, Look(quiet=True, width=100))
-    report.case(WRONG_VALUE)
+    report = TableReport(run, stream, DisplayOptions(quiet=True, width=100))
+    report.add(WRONG_VALUE)
     report.finish(Summary(counts={Verdict.FAIL: 1}, seconds=1.0, stopped=True))
     assert stream.getvalue().splitlines()[-1] == "stopped by --max-failures after 1 of 9 cases: 1 failed in 1.00 s"
 

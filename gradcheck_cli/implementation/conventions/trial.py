@@ -57,6 +57,7 @@ def implementation_of(reading: Reading, name: str, spec: str | None) -> Implemen
         convention=reading.convention,
         forward=reading.run_forward,
         backward=reading.run_backward,
+        left_by_forward=reading.left_by_forward,
         order=() if reading.layer.reference else reading.order,
         refusal=reading.refusal,
         cotangents=reading.cotangents,

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
+from gradcheck_cli.layers.framework.axes import CLASS, declare
 from gradcheck_cli.layers.framework.case import Case
 from gradcheck_cli.layers.framework.equations import backward_faults, evaluate
 from gradcheck_cli.layers.framework.fault import ForwardFault
@@ -23,7 +24,6 @@ from gradcheck_cli.layers.loss.guarded import guards, overflows
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from gradcheck_cli.layers.framework.axes import Axis
     from gradcheck_cli.layers.framework.equations import Equation, EquationFault, Equations
     from gradcheck_cli.layers.framework.problem import Problem
     from gradcheck_cli.numeric.arrays import Array
@@ -37,6 +37,7 @@ class ScoresCase(Case):
     """Sizes of a loss: scores x (N, C), labels y (N,) from 0 to C - 1."""
 
     layer: ClassVar[str]
+    axes = declare(CLASS, x="N C", y="N", out="")
 
     N: int = size(5, "samples")
     C: int = size(4, "classes", minimum=2)
@@ -45,6 +46,12 @@ class ScoresCase(Case):
     def label(self) -> str:
         """Name the geometry: `5x4 scale 1`."""
         return f"{self.N}x{self.C} scale {self.scale:g}"
+
+    @classmethod
+    def standard(cls) -> tuple[Self, ...]:
+        """One sample, two classes, and scores that are far apart."""
+        rows = ((5, 4, 1), (3, 5, 1), (1, 3, 1), (4, 2, 1), (2, 6, 1), (6, 3, 10), (4, 5, 1000))
+        return cls.rows("N C scale", *rows)
 
 
 def label_scores(x: Array, y: Array) -> Array:
@@ -75,8 +82,7 @@ class Loss:
 
     case: type[Case]
     function: Callable[..., tuple[Any, Array]]  #: (x, y), and with a mask (x, y, mask) -> (loss, dx)
-    axes: Mapping[str, tuple[Axis, ...]]
-    cases: tuple[tuple[float, ...], ...]  #: the standard ones, each by its numbers in order; the first is probed
+    standard: tuple[Case, ...]  #: the first of which is probed
     equations: Equations  #: among them `losses` (R, 1) and `gradient` (R, C) of rows
     scale: Equation  #: the sum of the absolute values of the terms of each row's loss, (R, 1)
     gradient_scale: Equation  #: the same of each row's gradient, (R, C)
@@ -92,7 +98,7 @@ class Loss:
     def problem(self, case: Case) -> Problem:
         """Draw a case's arrays: scores, labels and, of a temporal loss, which steps count."""
         source, numbers = case.source(), case.geometry
-        shape = [numbers[axis.size] for axis in self.axes["x"]]
+        shape = case.shapes["x"]
         rows, scale, shift = math.prod(shape[:-1]), numbers["scale"], numbers.get("shift", 0.0)
         # Two scores differ by a multiple of 0.4, give or take 0.1: never by 1, where a hinge has its kink.
         drawn = [0.4 * source.randrange(-4, 5) + source.uniform(-0.05, 0.05) for _ in range(math.prod(shape))]
@@ -102,12 +108,12 @@ class Loss:
         near = abs(x - label_scores(x, y) + 1 / scale) < _KINK
         x = (x + 2 * _KINK * near * (1 - one_hot(x, y))) * scale + shift
         inputs = {"x": x.reshape(shape), "y": y.reshape(shape[:-1])}
-        if "mask" in self.axes:  # one step counts, and wherever there are several, one does not
+        if "mask" in case.axes:  # one step counts, and wherever there are several, one does not
             mask = [True, False, *(source.random() < 0.7 for _ in range(rows - 2))][:rows]
             inputs["mask"] = np.reshape(mask, shape[:-1])
         return make_problem(
             case,
-            axes=self.axes,
+            axes=case.axes,
             inputs=inputs,
             source=source,
             reference=(self.function,),
@@ -130,7 +136,7 @@ class Loss:
         N, sums = len(inputs["x"]), (values.losses * values.mask).sum()
         divisors = {"the number of steps that count": int(values.mask.sum())} if "mask" in inputs else {}
         for name in ("y", "x"):
-            axes = self.axes[name]
+            axes = self.case.axes[name]
             divisors[" ".join(axis.size for axis in axes)] = inputs[name].size
             divisors |= {axis.size: length for axis, length in zip(axes, inputs[name].shape, strict=True)}
         wrong = {"is a sum: it is not divided by N": sums} if N > 1 else {}
@@ -146,16 +152,12 @@ class Loss:
     def layer(self) -> Layer:
         """Make the layer."""
         equations = {**_BEFORE, **self.equations, **_AFTER}
-        numbers = [parameter.name for parameter in self.case.parameters()]
-        rows: list[dict[str, Any]] = [dict(zip(numbers, row, strict=True)) for row in self.cases]
-        cases = [self.case(**row) for row in rows]
         return Layer(
             case=self.case,
-            inputs=tuple(name for name in self.axes if name != "out"),
             make_problem=self.problem,
-            standard=lambda: cases,
+            standard=lambda: self.standard,
             builtin={"vectorized": (self.function,)},
-            probe_cases=(cases[0],),
+            probe_cases=self.standard[:1],
             faults=lambda *_: backward_faults(equations, self.faults, lambda inputs, _: _given(*inputs.values())),
             forward_faults=self.forward_faults,
             guards=lambda problem: guards(self.values(*problem.inputs.values()), problem) if self.smooth else (),

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from gradcheck_cli.layers.framework.axes import CLASS, declare
 from gradcheck_cli.layers.framework.equations import EquationFault
 from gradcheck_cli.layers.loss.loss import Loss, ScoresCase, label_scores, one_hot
 
@@ -132,8 +131,7 @@ LOSS_FAULTS: dict[str, Equation] = {
 LAYER = Loss(
     case=SoftmaxCase,
     function=softmax_loss,
-    axes=declare(CLASS, x="N C", y="N", out=""),
-    cases=((5, 4, 1), (3, 5, 1), (1, 3, 1), (4, 2, 1), (2, 6, 1), (6, 3, 10), (4, 5, 1000)),
+    standard=SoftmaxCase.standard(),
     equations=EQUATIONS,
     scale=scale,
     gradient_scale=gradient_scale,

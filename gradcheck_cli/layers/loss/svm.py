@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from gradcheck_cli.layers.framework.axes import CLASS, declare
 from gradcheck_cli.layers.framework.equations import EquationFault
 from gradcheck_cli.layers.loss.loss import Loss, ScoresCase, label_scores, one_hot
 
@@ -93,8 +92,7 @@ FAULTS = (
 LAYER = Loss(
     case=SvmCase,
     function=svm_loss,
-    axes=declare(CLASS, x="N C", y="N", out=""),
-    cases=((5, 4, 1), (3, 5, 1), (1, 3, 1), (4, 2, 1), (2, 6, 1), (6, 3, 10), (4, 5, 1000)),
+    standard=SvmCase.standard(),
     equations=EQUATIONS,
     scale=lambda v: _sum(v.active * (abs(v.x) + abs(label_scores(v.x, v.y)) + 1)),
     gradient_scale=lambda v: abs(v.gradient),

@@ -29,6 +29,7 @@ class TemporalSoftmaxCase(Case):
     """Sizes of a loss over sequences: scores x (N, T, V), words y (N, T) from 0 to V - 1, mask (N, T)."""
 
     layer: ClassVar[str] = "temporal-softmax"
+    axes = declare(x="N T V", y="N T", mask="N T", out="")
 
     N: int = size(3, "samples")
     T: int = size(4, "steps")
@@ -93,8 +94,8 @@ def observed_faults(case: TemporalSoftmaxCase, problem: Problem, _observed: Obse
 _LOSS = Loss(
     case=TemporalSoftmaxCase,
     function=temporal_softmax_loss,
-    axes=declare(x="N T V", y="N T", mask="N T", out=""),
-    cases=(
+    standard=TemporalSoftmaxCase.rows(
+        "N T V scale shift",
         *((3, 4, 5, 1, 0), (2, 3, 4, 1, 0), (1, 5, 3, 1, 0), (4, 1, 6, 1, 0), (2, 4, 2, 1, 0)),
         *((3, 2, 4, 10, 0), (3, 4, 5, 1, 1000), (2, 3, 5, 1000, 0)),
     ),

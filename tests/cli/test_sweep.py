@@ -1,4 +1,4 @@
-"""`--step-sweep` and `--plot`, as a shell sees them."""
+"""`gradcheck sweep`, as a shell sees it."""
 
 from __future__ import annotations
 
@@ -21,37 +21,35 @@ CURVED = ("    return out, (x, w, b, conv_param)", "    return np.tanh(out / 8),
 
 #: What an ill-chosen invocation is told: the flag, and what to do.
 REFUSED = [
-    (["--step-sweep", "--step", "1e-3"], "--step does not go with --step-sweep: a sweep tries many steps"),
-    (["--step-sweep", "--tol", "3"], "--tol does not go with --step-sweep: a sweep judges nothing"),
-    (["--step-sweep", "--show", "all"], "--show does not go with --step-sweep: every sweep is shown"),
-    (["--step-sweep", "--json", "out.json"], "--json does not go with --step-sweep: a sweep is no check"),
-    (["--step-sweep", "--format", "json"], "--format does not go with --step-sweep: a sweep is no check"),
-    (["--step-sweep", "-q", "-v"], "-q and -v contradict each other"),
-    (["--step-sweep", "--HH", "9"], "Impossible geometry: the kernel's height of 9 does not fit"),
-    (["--plot", "out.png"], "--plot draws a step sweep: give --step-sweep too"),
-    (["--step-sweep", "--plot", "out.pdf"], "--plot: 'out.pdf': give a name that ends in .png or .svg"),
-    (["--step-sweep", "--plot", "png"], "--plot: 'png': give a name that ends in .png or .svg"),
-    (["--step-sweep", "--plot", "nowhere/out.png"], "--plot: 'nowhere/out.png' cannot be written: No such file"),
-    (["--step-sweep", "--plot", "out.png", "--N", "1,2"], "--plot draws one sweep, and there are 2: give one"),
-    (["--step-sweep", "--plot", "out.png", "--dtype", "float32,float64"], "there are 2"),
+    (["-q", "-v"], "-q and -v contradict each other"),
+    (["--HH", "9"], "Impossible geometry: the kernel's height of 9 does not fit"),
+    (["--plot", "out.pdf"], "--plot: 'out.pdf': give a name that ends in .png or .svg"),
+    (["--plot", "png"], "--plot: 'png': give a name that ends in .png or .svg"),
+    (["--plot", "nowhere/out.png"], "--plot: 'nowhere/out.png' cannot be written: No such file"),
+    (["--plot", "out.png", "--N", "1,2"], "--plot shows one case, and there are 2: give one"),
+    (["--plot", "out.png", "--dtype", "float32,float64"], "there are 2"),
+    *(
+        [[flag, "1"], f"No such option '{flag}'"]
+        for flag in ("--step", "--tol", "--show", "--fuzz", "--json", "--resume")
+    ),
 ]
 
 
 @pytest.mark.parametrize(("flags", "said"), REFUSED)
 def test_what_cannot_be_is_2_before_anything_runs(
-    convcheck: Program, layer_file: LayerFile, tmp_path: Path, flags: list[str], said: str
+    gradcheck: Program, layer_file: LayerFile, tmp_path: Path, flags: list[str], said: str
 ) -> None:
     layer = layer_file(("    N, C, H, W = x.shape\n", "    open('ran', 'w').close()\n    N, C, H, W = x.shape\n"))
-    run = convcheck(layer, *flags)
+    run = gradcheck("sweep", "conv", layer, *flags)
     assert (run.returncode, run.stdout) == (2, "")
     assert said in run.stderr
     assert "Traceback" not in run.stderr
     assert [path.name for path in tmp_path.iterdir()] == ["layers.py"]
 
 
-def test_several_implementations_make_several_sweeps(convcheck: Program) -> None:
-    assert "there are 2" in convcheck("fast", "naive", "--step-sweep", "--plot", "out.png").stderr
-    run = convcheck("fast", "naive", *SMALL, "--dtype", "float32,float64", "--step-sweep", "-q")
+def test_several_implementations_make_several_sweeps(gradcheck: Program) -> None:
+    assert "there are 2" in gradcheck("sweep", "conv", "fast", "naive", "--plot", "out.png").stderr
+    run = gradcheck("sweep", "conv", "fast", "naive", *SMALL, "--dtype", "float32,float64", "-q")
     assert run.returncode == 0
     assert [line.split(":")[0] for line in run.stdout.splitlines()] == [
         f"{name} 1x1x3x3 * 1x1x3x3 stride 1 pad 1 {dtype}"
@@ -60,17 +58,17 @@ def test_several_implementations_make_several_sweeps(convcheck: Program) -> None
     ]
 
 
-def test_without_geometry_it_is_the_default_one_and_not_a_set(convcheck: Program) -> None:
-    run = convcheck("--step-sweep")
+def test_without_geometry_it_is_the_default_one_and_not_a_set(gradcheck: Program) -> None:
+    run = gradcheck("sweep", "conv")
     assert (run.returncode, run.stderr) == (0, "")
     assert run.stdout.splitlines()[:2] == ["fast", "4x3x5x5 * 2x3x3x3 stride 1 pad 1, float64, seed 0"]
     assert run.stdout.count("largest error") == 1
-    assert convcheck("--step-sweep", "--list-cases").stdout == "4x3x5x5 * 2x3x3x3 stride 1 pad 1 float64\n"
+    assert gradcheck("sweep", "conv", "--list-cases").stdout == "4x3x5x5 * 2x3x3x3 stride 1 pad 1 float64\n"
 
 
 @pytest.mark.parametrize(("dtype", "least", "most"), [("float64", 1e-12, 1e-9), ("float32", 1e-3, 1)])
-def test_the_last_line_quotes_the_run(convcheck: Program, dtype: str, least: float, most: float) -> None:
-    lines = convcheck("--step-sweep", "--dtype", dtype).stdout.splitlines()
+def test_the_last_line_quotes_the_run(gradcheck: Program, dtype: str, least: float, most: float) -> None:
+    lines = gradcheck("sweep", "conv", "--dtype", dtype).stdout.splitlines()
     said = re.fullmatch(r"h = 1e-5: dx off by (\S+) of its scale; checker's h = 64: < (\S+)", lines[-1])
     assert said is not None
     assert least < float(said[1]) < most
@@ -82,8 +80,8 @@ def test_the_last_line_quotes_the_run(convcheck: Program, dtype: str, least: flo
     assert ("roundoff" in own) == (dtype == "float32")
 
 
-def test_a_curved_layer_shows_both_sides(convcheck: Program, layer_file: LayerFile) -> None:
-    run = convcheck(layer_file(CURVED), "--step-sweep")
+def test_a_curved_layer_shows_both_sides(gradcheck: Program, layer_file: LayerFile) -> None:
+    run = gradcheck("sweep", "conv", layer_file(CURVED))
     assert run.returncode == 0
     lines = run.stdout.splitlines()
     assert re.search(r"^1e-2 +\S+ +\+2\.0 +truncation", run.stdout, re.MULTILINE)
@@ -93,10 +91,10 @@ def test_a_curved_layer_shows_both_sides(convcheck: Program, layer_file: LayerFi
 
 
 def test_an_implementation_that_raises_is_1_and_leaves_the_picture_alone(
-    convcheck: Program, layer_file: LayerFile, tmp_path: Path
+    gradcheck: Program, layer_file: LayerFile, tmp_path: Path
 ) -> None:
     (tmp_path / "out.png").write_bytes(b"as it was")
-    run = convcheck(layer_file(RAISES), "--step-sweep", "--plot", "out.png")
+    run = gradcheck("sweep", "conv", layer_file(RAISES), "--plot", "out.png")
     assert run.returncode == 1
     assert "conv_forward raised TypeError" in run.stdout
     assert "N, C, H, W = x.size" in run.stdout
@@ -105,35 +103,35 @@ def test_an_implementation_that_raises_is_1_and_leaves_the_picture_alone(
     assert sorted(path.name for path in tmp_path.iterdir()) == ["layers.py", "out.png"]
 
 
-def test_no_case_to_run_is_2(convcheck: Program) -> None:
-    run = convcheck("--step-sweep", "--HH", "8,9")
+def test_no_case_to_run_is_2(gradcheck: Program) -> None:
+    run = gradcheck("sweep", "conv", "--HH", "8,9")
     assert run.returncode == 2
     assert "No case to run" in run.stderr
-    assert convcheck("--step-sweep", "--HH", "3,9").returncode == 0
+    assert gradcheck("sweep", "conv", "--HH", "3,9").returncode == 0
 
 
-def test_prints_of_the_implementation_go_to_stderr(convcheck: Program, layer_file: LayerFile) -> None:
+def test_prints_of_the_implementation_go_to_stderr(gradcheck: Program, layer_file: LayerFile) -> None:
     talks = layer_file(("    N, C, H, W = x.shape\n", "    print('here')\n    N, C, H, W = x.shape\n"))
-    run = convcheck(talks, *SMALL, "--step-sweep", "-v")
+    run = gradcheck("sweep", "conv", talks, *SMALL, "-v")
     assert "here" not in run.stdout
     assert "here" in run.stderr
 
 
 @pytest.mark.parametrize(("name", "first"), [("out.png", b"\x89PNG"), ("OUT.SVG", b"<?xml")])
 def test_a_picture_is_written_whole_beside_the_table(
-    convcheck: Program, tmp_path: Path, name: str, first: bytes
+    gradcheck: Program, tmp_path: Path, name: str, first: bytes
 ) -> None:
     (tmp_path / name).write_bytes(b"as it was")
-    run = convcheck(*SMALL, "--step-sweep", "--plot", name)
+    run = gradcheck("sweep", "conv", *SMALL, "--plot", name)
     assert run.returncode == 0, run.stderr
     assert "checker" in run.stdout
     assert (tmp_path / name).read_bytes().startswith(first)
     assert [path.name for path in tmp_path.iterdir()] == [name]
 
 
-def test_the_same_command_draws_the_same_svg(convcheck: Program, tmp_path: Path) -> None:
+def test_the_same_command_draws_the_same_svg(gradcheck: Program, tmp_path: Path) -> None:
     for name in ("a.svg", "b.svg"):
-        assert convcheck(*SMALL, "--step-sweep", "--plot", name).returncode == 0
+        assert gradcheck("sweep", "conv", *SMALL, "--plot", name).returncode == 0
     assert (tmp_path / "a.svg").read_bytes() == (tmp_path / "b.svg").read_bytes()
 
 
@@ -143,21 +141,34 @@ def without_matplotlib(folder: Path) -> dict[str, str]:
 
 
 def test_without_matplotlib_the_extra_is_named_and_all_else_works(
-    convcheck: Program, tmp_path_factory: pytest.TempPathFactory
+    gradcheck: Program, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     env = without_matplotlib(tmp_path_factory.mktemp("site"))
-    run = convcheck(*SMALL, "--step-sweep", "--plot", "out.png", env=env)
+    run = gradcheck("sweep", "conv", *SMALL, "--plot", "out.png", env=env)
     assert (run.returncode, run.stdout) == (2, "")
     assert "pip install 'convcheck[plot]'" in run.stderr
-    assert convcheck(*SMALL, "--step-sweep", env=env).returncode == 0
-    assert convcheck(*SMALL, env=env).returncode == 0
+    assert gradcheck("sweep", "conv", *SMALL, env=env).returncode == 0
+    assert gradcheck("conv", *SMALL, env=env).returncode == 0
 
 
 @pytest.mark.parametrize("columns", [80, 140])
 def test_on_a_terminal_it_is_as_wide_as_that(tmp_path: Path, columns: int) -> None:
-    code, shown = on_a_terminal(tmp_path, columns, "--step-sweep", "--dtype", "float32", "--color", "never")
+    code, shown = on_a_terminal(
+        tmp_path, columns, "sweep", "conv", "--dtype", "float32", "--color", "never", program="gradcheck"
+    )
     assert code == 0
     lines = shown.splitlines()
     assert max(map(len, lines)) <= columns
     assert ("slope" in lines[3]) == (columns == 140)
     assert lines[3].count("due to") == 3
+
+
+def test_the_flags_that_it_had_before_it_was_a_command_name_the_command(convcheck: Program, gradcheck: Program) -> None:
+    for flag in (["--step-sweep"], ["--plot", "out.png"]):
+        for run, layer in (
+            (convcheck(*flag), "conv"),
+            (gradcheck("relu", *flag), "relu"),
+            (gradcheck("a.py", *flag), "LAYER"),
+        ):
+            assert run.returncode == 2
+            assert f"{flag[0]} belongs to a command of its own: gradcheck sweep {layer}" in run.stderr

@@ -1,0 +1,76 @@
+"""Where cases are computed: in this process, in worker processes, or on a Dask cluster."""
+
+from __future__ import annotations
+
+import os
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import click
+
+from gradcheck_cli.engine.here import InProcess
+from gradcheck_cli.engine.interrupts import interruptible
+from gradcheck_cli.engine.stream import Crew
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from gradcheck_cli.cli.plan import Plan
+    from gradcheck_cli.cli.request import Request
+
+#: Batches for each worker that may be in progress while the next result is waited for. A case that takes all of its
+#: time limit does not stop the others, and a result is some kilobytes.
+_AHEAD = 500
+
+#: Cases that are sent to a cluster at once, which takes about a millisecond whatever they are; and such batches for
+#: each of its threads that may be in progress.
+_BATCH = 16
+_BATCHES = 32
+
+
+@contextmanager
+def open_executor(request: Request, plan: Plan) -> Iterator[Crew]:
+    """Open what computes the cases, and close it at the end, whatever it is doing.
+
+    Raises:
+        click.UsageError: there is no such cluster, or no package to reach it with.
+    """
+    workers = min(request.jobs or available_cores(), plan.count)
+    if request.dask is not None:
+        opened = _cluster(request.dask, plan)
+    elif workers > 1:
+        from gradcheck_cli.engine.pool import Pool  # not for the one case that most people check
+
+        pool = Pool(workers)
+        opened = Crew(executor=pool, ahead=_AHEAD * workers, collect=pool.collect)
+    else:
+        opened = Crew(executor=InProcess())
+    try:
+        yield opened
+    finally:
+        opened.executor.shutdown(cancel_futures=True)
+
+
+def available_cores() -> int:
+    """The cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _cluster(address: str, plan: Plan) -> Crew:
+    try:
+        from gradcheck_cli.engine.cluster import Cluster, ClusterError  # half a second, and an extra
+    except ImportError as error:
+        why = f"--dask {address} needs Dask's distributed, which is not there: pip install 'convcheck[dask]'"
+        raise click.UsageError(why) from error
+    from gradcheck_cli.implementation.loading.source import sources  # only what leaves this machine needs it
+
+    files: dict[Path, bytes] = {}
+    for home in plan.homes():
+        files |= sources(home, plan.works[0].settings.adapter)
+    try:
+        with interruptible():
+            executor = Cluster(address, files, warn=lambda what: click.echo(f"Warning: {what}.", err=True))
+    except ClusterError as error:
+        raise click.BadParameter(f"{address!r}: {error}.", param_hint="--dask") from error
+    return Crew(executor=executor, ahead=_BATCHES * executor.threads, batch=_BATCH)

@@ -1,0 +1,114 @@
+"""What files, folders and modules have to check, where no layer is named."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import click
+
+from gradcheck_cli.cli.plan import Assignment, make_cases, make_plan, make_work, take_shard
+from gradcheck_cli.engine.interrupts import interruptible
+from gradcheck_cli.engine.sanitize import sanitized
+from gradcheck_cli.engine.survey import survey
+from gradcheck_cli.implementation.finding.folder import files_in, left_out_of, shorten, unsearched
+from gradcheck_cli.implementation.implementation import ImplementationNotFoundError
+from gradcheck_cli.implementation.loading.load import NothingToCheckError
+from gradcheck_cli.layers import LAYERS, TITLES
+from gradcheck_cli.layers.framework.case import NoCase
+from gradcheck_cli.results.result import CaseResult, Verdict
+from gradcheck_cli.text.clean import clean
+
+if TYPE_CHECKING:
+    from gradcheck_cli.cases.cases import Cases
+    from gradcheck_cli.cli.plan import Plan
+    from gradcheck_cli.cli.request import Request
+    from gradcheck_cli.engine.survey import Survey
+
+
+def plan_files(request: Request) -> Plan:
+    """Plan to check all that is found, each on the standard set of its layer. Files are loaded to find it.
+
+    Raises:
+        click.UsageError: there is nothing in the only file, or it cannot be imported. Of several that is a result.
+    """
+    specs = request.implementations
+    if layers := [spec for spec in specs if spec in TITLES]:
+        raise click.UsageError(f"{layers[0]} is a layer, and comes first: gradcheck {layers[0]} FILE.py")
+    assignments: list[Assignment] = []
+    known: list[CaseResult] = []
+    empty: list[str] = []  # for each file of a folder that has nothing, why
+    cases: dict[str, tuple[Cases, Cases]] = {}  # of each layer, before and after --shard
+    files = _list_files(request)
+    for file in files:
+        try:
+            with interruptible():
+                found = survey(file, request.limits)
+        except KeyboardInterrupt:  # the run ends before its first case, and reports what is known
+            break
+        except ImplementationNotFoundError as error:
+            if len(files) == 1:
+                raise click.UsageError(str(error)) from error
+            if isinstance(error, NothingToCheckError) and file not in specs:  # nobody said that it has something
+                empty.append(str(error))
+            else:
+                known.append(_result(request, file, "", Verdict.ERROR, str(error)))
+            continue
+        _show_rest(request, file, found)
+        for spec, layer in found.layers.items():
+            if layer not in cases:
+                unsharded = make_cases(request, LAYERS[layer])
+                cases[layer] = unsharded, take_shard(request, unsharded)
+            unsharded, sharded = cases[layer]
+            work = make_work(request, spec, layer)
+            assignments.append(Assignment(work=work, cases=sharded, unsharded=unsharded))
+        for spec, misfit in found.misfits.items():
+            known.append(_result(request, spec, misfit.layer, Verdict.SKIP, misfit.reason or ""))
+        for spec, blame in found.errors.items():
+            result = _result(request, spec, "", Verdict.ERROR, blame.reason)
+            known.append(replace(result, traceback=blame.traceback, bug=blame.bug))
+    if empty and not assignments and not known:
+        raise click.UsageError(clean(f"{', '.join(specs)} has nothing that can be checked: {empty[0]}"))
+    _remark(request, *empty)
+    return make_plan(request, assignments, tuple(known))
+
+
+def _list_files(request: Request) -> list[str]:
+    """List the files to search, those of folders too, and say on stderr which of these are left out.
+
+    Raises:
+        click.UsageError: there are none.
+    """
+    specs = request.implementations
+    files = list(dict.fromkeys(file for spec in specs for file in files_in(spec)))
+    below = {spec: pattern for spec in specs if (pattern := unsearched(spec, files))}
+    left_out = {spec: note for spec in specs if (note := left_out_of(spec))}
+    if not files:
+        whose = "its" if len(specs) == 1 else "their"
+        instead = f"{whose} folders are not searched: name them, {' '.join(below.values())}"
+        why = f"{', '.join(specs)} has no file that speaks of a layer"
+        notes = f"; not searched: {'; '.join(left_out.values())}" if left_out else ""
+        raise click.UsageError(clean(f"{why}{notes}; {instead if below else 'name one, FILE.py'}."))
+    _remark(request, *(f"{folder}: not searched: {note}" for folder, note in left_out.items()))
+    _remark(request, *(f"{folder}: its folders are not searched: name them, {p}" for folder, p in below.items()))
+    return files
+
+
+def _result(request: Request, name: str, layer: str, verdict: Verdict, reason: str) -> CaseResult:
+    """Make the result of what cannot be checked."""
+    case = NoCase(dtype=request.dtypes[0], seed=request.seed)
+    return sanitized(CaseResult(implementation=name, layer=layer, case=case, verdict=verdict, reason=reason))
+
+
+def _show_rest(request: Request, file: str, found: Survey) -> None:
+    """Say on stderr what of a file is not checked, and if verbose what it printed."""
+    if found.printed and request.verbose:
+        click.echo(f"{clean(file)} printed, while it was loaded:\n{found.printed}", err=True)
+    if found.others:
+        hint = f"; {found.command}" if found.command else ""
+        _remark(request, f"{file}: not checked: {shorten(found.others)} (no known layer){hint}")
+
+
+def _remark(request: Request, *lines: str) -> None:
+    for line in lines if not request.quiet else ():
+        click.echo(clean(line), err=True)

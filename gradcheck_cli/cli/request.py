@@ -1,0 +1,234 @@
+"""What is asked of the program: a frozen request, one field for each flag."""
+
+from __future__ import annotations
+
+import errno
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from gradcheck_cli.checks.settings import DUTIES, Settings
+from gradcheck_cli.cli.collisions import refuse_collisions
+from gradcheck_cli.cli.flags import OUTPUT, flag
+from gradcheck_cli.cli.values import Value, names, path, positive_number, quoted, read_jobs, read_shard, whole_number
+from gradcheck_cli.guard.limits import GIGABYTE, LEAST_MEMORY, LONGEST, MOST_MEMORY, SHORTEST, Limits
+from gradcheck_cli.numeric.arrays import DTYPES
+from gradcheck_cli.numeric.method import METHODS
+from gradcheck_cli.report.formats import FORMATS, SWEEP_FORMATS, Format
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from gradcheck_cli.layers.framework.layer import Layer
+
+#: More random cases than this take minutes to draw.
+_MOST_RANDOM = 100_000
+
+#: With more cases than this, only those that did not pass are shown.
+MANY_CASES = 20
+
+_CASES, _CHECK, _BULK = "Cases", "Check", "Many cases"
+_TIMEOUT = positive_number(SHORTEST, LONGEST, "give the seconds that one call of your code may take")
+_MEMORY = positive_number(LEAST_MEMORY, MOST_MEMORY, "give GiB; Python and NumPy alone hold an eighth of one")
+
+
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class Request:
+    """What to check, how, and what to report."""
+
+    layer: Layer | None  #: None to find out which layers files have
+    sweep: bool  #: whether plain differences are tried step by step, and nothing is checked
+    implementations: tuple[str, ...]
+    geometry: Mapping[str, tuple[Any, ...]]  #: the values that were given for each parameter of the layer
+
+    fuzz: int | None = flag(
+        "--fuzz", whole_number(1, _MOST_RANDOM, "K"), "K random geometries, and the smallest that fail", _CASES
+    )
+    shard: tuple[int, int] | None = flag(
+        "--shard", Value(read_shard, "I/N"), "the part I of N of the cases, the same on every machine", _CASES
+    )
+    max_failures: int | None = flag(
+        "--max-failures", whole_number(1, metavar="K"), "stops when K cases have failed", _CASES
+    )
+    dtypes: tuple[str, ...] = flag(
+        "--dtype", names(DTYPES), f"{', '.join(DTYPES)}, or a list  [float64]", _CHECK, default=("float64",)
+    )
+    seed: int = flag(
+        "--seed", whole_number(), "fixes inputs and cotangent, and what --fuzz draws  [0]", _CHECK, default=0
+    )
+    method: str = flag(
+        "--method", click.Choice(METHODS), "how derivatives are computed  [auto]", _CHECK, default="auto"
+    )
+    tol: float | None = flag(
+        "--tol",
+        positive_number(),
+        "tolerance in roundings (eps of the dtype)  [100, but at most 1/256 of the scale]",
+        _CHECK,
+    )
+    step: float | None = flag(
+        "--step", positive_number(), "fixes the step h of the differences  [chosen and bounded]", _CHECK
+    )
+    skipped_duties: tuple[str, ...] = flag(
+        "--skip-duty",
+        names(DUTIES),
+        f"duties beside the right numbers that are not tried: {', '.join(DUTIES)}",
+        _CHECK,
+        default=(),
+        metavar="DUTY",
+    )
+    adapter: str | None = flag(
+        "--adapter",
+        str,
+        "makes (forward, backward) of what IMPLEMENTATION names, for code that no convention fits",
+        _CHECK,
+        metavar="FILE.py:FUNCTION",
+    )
+    timeout: float = flag("--timeout", _TIMEOUT, "seconds for one call of your code  [60]", _CHECK, default=60.0)
+    memory: float | None = flag(
+        "--memory", _MEMORY, "GiB that one implementation may hold  [half of the machine's]", _CHECK
+    )
+    jobs: int = flag(
+        "--jobs", Value(read_jobs, "INT|auto"), "worker processes; auto is one for each core  [1]", _BULK, default=1
+    )
+    dask: str | None = flag(
+        "--dask",
+        str,
+        "sends the cases to a Dask cluster instead; needs the extra convcheck[dask]",
+        _BULK,
+        metavar="ADDRESS",
+    )
+    resume: str | None = flag(
+        "--resume",
+        path(),
+        "writes each result to a file as it comes, and resumes an interrupted run from there",
+        _BULK,
+        metavar="FILE",
+    )
+    format_: str | None = flag(
+        "--format", click.Choice([one.name for one in FORMATS if one.stdout]), "what stdout shows  [table]", OUTPUT
+    )
+    paths: Mapping[str, str]  #: by the names of formats; `-` is stdout
+    show: str | None = flag(
+        "--show",
+        click.Choice(["all", "failed", "worst", "grades"]),
+        "which cases, or only a row for each implementation  "
+        f"[all; of more than {MANY_CASES} cases failed; of several implementations grades]",
+        OUTPUT,
+    )
+    quiet: bool = flag("-q --quiet", None, "one line for each implementation, with the cause", OUTPUT, default=False)
+    verbose: bool = flag("-v --verbose", None, "everything, arrays included", OUTPUT, default=False)
+    color: str = flag(
+        "--color",
+        click.Choice(["auto", "always", "never"]),
+        "colour on stdout  [auto: on a terminal; NO_COLOR and FORCE_COLOR are honoured]",
+        OUTPUT,
+        default="auto",
+    )
+    list_cases: bool = flag("--list-cases", None, "shows the cases and checks nothing", OUTPUT, default=False)
+
+    @property
+    def program(self) -> str:
+        """The program that checks this layer."""
+        return self.layer.command.split()[0] if self.layer else "gradcheck"
+
+    @property
+    def settings(self) -> Settings:
+        """How each case is checked."""
+        return Settings(
+            method=self.method,
+            tol=self.tol,
+            step=self.step,
+            adapter=self.adapter,
+            skipped_duties=self.skipped_duties,
+            keep_arrays=self.verbose or any(output.keeps_arrays for output, _ in self.outputs),
+        )
+
+    @property
+    def limits(self) -> Limits:
+        """What user code may take."""
+        memory = None if self.memory is None else int(self.memory * GIGABYTE)
+        return Limits(seconds=self.timeout, memory=memory)
+
+    @property
+    def formats(self) -> tuple[Format, ...]:
+        """The formats that reports of this kind can have."""
+        return SWEEP_FORMATS if self.sweep else FORMATS
+
+    @property
+    def outputs(self) -> list[tuple[Format, str]]:
+        """The reports and where they are written, that on stdout first."""
+        shown = next((name for name, path in self.paths.items() if path == "-"), self.format_ or self.formats[0].name)
+        on_stdout = [(one, "-") for one in self.formats if one.name == shown]
+        return on_stdout + [(one, path) for one in self.formats if (path := self.paths.get(one.name, "-")) != "-"]
+
+    @property
+    def files(self) -> dict[str, str]:
+        """The files that are written, by the flags that name them."""
+        return {f"--{output.name}": path for output, path in self.outputs if path != "-"}
+
+
+def make_request(layer: Layer | None, flags: Mapping[str, Any], *, sweep: bool = False) -> Request:
+    """Make the request of a command line.
+
+    Args:
+        layer: the layer that is named, if one is.
+        flags: the values of all flags, by the names of the request's fields, of formats and of parameters.
+        sweep: whether plain differences are tried, and nothing is checked.
+
+    Raises:
+        click.UsageError: flags contradict each other, or cannot be satisfied here.
+    """
+    fields = {name: value for name, value in flags.items() if name in Request.__dataclass_fields__}
+    formats = {one.name for one in (SWEEP_FORMATS if sweep else FORMATS)}
+    rest = {name: value for name, value in flags.items() if name not in fields and value}
+    request = Request(
+        layer=layer,
+        sweep=sweep,
+        paths={name: rest.pop(name) for name in formats & rest.keys()},
+        geometry=rest,
+        **fields,
+    )
+    _validate(request)
+    return request
+
+
+def _validate(request: Request) -> None:
+    """Refuse what cannot be, before anything is opened or run."""
+    try:
+        Path.cwd()
+    except OSError as error:
+        why = f"The current folder cannot be used ({error.strerror}): it may have been deleted; change to another."
+        raise click.UsageError(why) from error
+    to_stdout = [f"--{name} -" for name, path in request.paths.items() if path == "-"]
+    if request.format_ and to_stdout != [f"--{request.format_} -"]:
+        to_stdout.append(f"--format {request.format_}")
+    contradictions = {
+        "-q and -v contradict each other; give one of them.": request.quiet and request.verbose,
+        f"{' and '.join(to_stdout)} both write to stdout; leave one of them out.": len(to_stdout) > 1,
+        f"--adapter {request.adapter} has nothing to adapt; name an IMPLEMENTATION, such as FILE.py.": (
+            request.adapter and not request.implementations
+        ),
+        "--jobs are processes here, and --dask computes elsewhere; give one of them.": (
+            request.dask is not None and request.jobs != 1
+        ),
+        "'' is no implementation: the name is empty; give FILE.py.": "" in request.implementations,
+    }
+    for message, contradicts in contradictions.items():
+        if contradicts:
+            raise click.UsageError(message)
+    for output, target in request.outputs:
+        if reason := output.refuse(target):
+            raise click.BadParameter(f"{reason}.", param_hint=f"--{output.name}")
+    builtin = request.layer.builtin if request.layer else ()
+    implementations = [name for name in (*request.implementations, request.adapter) if name and name not in builtin]
+    for name in implementations:
+        home = name if name.endswith(".py") else name.rpartition(":")[0] or name
+        try:
+            Path(home).stat()
+        except OSError as error:
+            if error.errno == errno.ENAMETOOLONG:
+                raise click.UsageError(f"{quoted(name)}: {error.strerror}; give FILE.py.") from error
+    resume = {} if request.resume is None else {"--resume": request.resume}
+    refuse_collisions({**request.files, **resume}, implementations)

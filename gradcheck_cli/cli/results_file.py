@@ -1,0 +1,92 @@
+"""The results file of `--resume`: each result as it comes, and what a run needs not do again."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from gradcheck_cli.cli.outputs import unwritable
+from gradcheck_cli.cli.streams import OutputError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from gradcheck_cli.cli.plan import Plan
+    from gradcheck_cli.engine.journal import Journal
+    from gradcheck_cli.layers.framework.case import Case
+    from gradcheck_cli.results.result import CaseResult
+
+
+@contextmanager
+def open_results_file(path: str | None, plan: Plan, versions: Mapping[str, str]) -> Iterator[ResultsFile | None]:
+    """Open the results file, if there is one; after the block an error of writing it is raised.
+
+    Raises:
+        click.BadParameter: it cannot be used.
+        OutputError: it could not be written to its end.
+    """
+    if path is None or not plan.works:
+        yield None
+        return
+    from gradcheck_cli.engine.journal import Journal, UnusableError  # only --resume needs it
+
+    try:
+        journal = Journal(Path(path), _description(plan, versions))
+    except UnusableError as error:
+        raise click.BadParameter(f"{path!r} cannot be resumed: {error}.", param_hint="--resume") from error
+    except OSError as error:
+        raise unwritable(path, "--resume", error) from error
+    file = ResultsFile(journal, path)
+    try:
+        yield file
+    finally:
+        journal.close()
+    if file.error is not None:
+        raise file.error
+
+
+class ResultsFile:
+    """A journal whose failure, such as on a full disk, does not end the run."""
+
+    def __init__(self, journal: Journal, path: str) -> None:
+        self._journal, self._path = journal, path
+        self.error: OutputError | None = None  #: why results are no longer kept, if they are not
+
+    def recall(self, number: int, case: Case) -> CaseResult | None:
+        """Return the result of a case for the implementation of that number, if it was kept."""
+        return self._journal.recall(number, case)
+
+    def keep(self, number: int, case: Case, result: CaseResult) -> None:
+        """Keep a new result, as long as there is room for it."""
+        if self.error is not None:
+            return
+        try:
+            self._journal.keep(number, case, result)
+        except OSError as error:
+            self.error = OutputError(f"--resume {self._path!r} cannot be written: {error.strerror}")
+            click.echo(f"Warning: {self.error}; the run goes on, and its results are not kept from here.", err=True)
+
+
+def _description(plan: Plan, versions: Mapping[str, str]) -> dict[str, Any]:
+    """Return what results depend on beside the case: a run with another description cannot be resumed."""
+    from gradcheck_cli.implementation.loading.source import digest, sources  # only --resume asks
+
+    settings, limits = plan.works[0].settings, plan.works[0].limits
+    code = {home: sources(home, settings.adapter) for home in plan.homes()}
+    return {
+        **versions,
+        "layers": [work.layer for work in plan.works],
+        "implementations": [work.spec for work in plan.works],
+        "--method": settings.method,
+        "--tol": settings.tol,
+        "--step": settings.step,
+        "--adapter": settings.adapter,
+        "--verbose": settings.keep_arrays,
+        "--timeout": limits.seconds,
+        "--memory": limits.memory,
+        "--skip-duty": list(settings.skipped_duties),
+        **{f"the code of {home}": digest(files) for home, files in code.items() if files},
+    }

@@ -1,0 +1,91 @@
+"""The report formats. A new one is a file with a class, and a row here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib import import_module
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Protocol, TextIO, cast
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from gradcheck_cli.results.result import CaseResult, Run, Summary
+
+
+@dataclass(frozen=True, kw_only=True)
+class DisplayOptions:
+    """How much of a run the reports for people show, and how."""
+
+    show: str = "all"  #: which cases: all, failed, worst; or none, only the table of implementations: grades
+    quiet: bool = False
+    verbose: bool = False
+    color: bool = False
+    width: int | None = None  #: columns; None for those of the terminal
+
+
+class Report(Protocol):
+    """One report of a run, which writes to one stream."""
+
+    def add(self, result: CaseResult) -> None:
+        """Add the result of a case, as it comes."""
+
+    def finish(self, summary: Summary) -> str | None:
+        """Write what is still to be written; return what is worth saying on stderr."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Format:
+    """A kind of report: `--format NAME` for stdout and `--NAME PATH` for a file."""
+
+    name: str
+    maker: str  #: its class, as `module:Class` below this package; imported when it is asked for
+    help: str | None = None  #: of `--NAME`; None if it is for stdout only
+    stdout: bool = True  #: whether it can be written to stdout
+    suffixes: tuple[str, ...] = ()  #: how PATH must end, where that decides what is written
+    package: str | None = None  #: what must be installed for it, by the extra of the format's name
+    keeps_arrays: bool = False  #: whether it needs the arrays of a case
+    one_case: bool = False  #: whether it shows one case only
+
+    def refuse(self, path: str) -> str | None:
+        """Say why this cannot be written to a path, if it cannot."""
+        if self.suffixes and not path.lower().endswith(self.suffixes):
+            return f"{path!r}: give a name that ends in {' or '.join(self.suffixes)}"
+        if self.package and find_spec(self.package) is None:
+            return f"it needs {self.package}, which is not installed: pip install 'convcheck[{self.name}]'"
+        return None
+
+
+#: Of checks. The first one is the default on stdout.
+FORMATS = (
+    Format(name="table", maker="table:TableReport"),
+    Format(name="json", maker="json:JsonReport", help="writes the JSON report to a file too; - is stdout"),
+    Format(
+        name="debug",
+        maker="debug:DebugReport",
+        help="writes the arrays of the first case that did not pass, as .npz",
+        stdout=False,
+        keeps_arrays=True,
+    ),
+)
+
+#: Of step sweeps.
+SWEEP_FORMATS = (
+    Format(name="table", maker="sweep:SweepReport"),
+    Format(
+        name="plot",
+        maker="plot:PlotReport",
+        help="draws the sweep, as .png or .svg; needs the extra convcheck[plot]",
+        stdout=False,
+        suffixes=(".png", ".svg"),
+        package="matplotlib",
+        one_case=True,
+    ),
+)
+
+
+def make_report(format_: Format, run: Run, stream: TextIO, options: DisplayOptions) -> Report:
+    """Make a report that writes to a stream; `stream.buffer` is for bytes, and `stream.name` where they go."""
+    module, _, name = format_.maker.partition(":")
+    maker = getattr(import_module(f"gradcheck_cli.report.{module}"), name)
+    return cast("Callable[[Run, TextIO, DisplayOptions], Report]", maker)(run, stream, options)

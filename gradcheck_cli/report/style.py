@@ -1,0 +1,52 @@
+"""The style of reports for people: words and colours of verdicts, figures, and the console."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TextIO
+
+from rich.console import Console
+
+from gradcheck_cli.results.result import Verdict
+
+if TYPE_CHECKING:
+    from gradcheck_cli.report.formats import DisplayOptions
+
+STYLES = {
+    Verdict.PASS: "green",
+    Verdict.FAIL: "bold red",
+    Verdict.ERROR: "bold magenta",
+    Verdict.INCONCLUSIVE: "bold yellow",
+    Verdict.SKIP: "dim",
+}
+
+#: From good to bad.
+RANKING = (Verdict.PASS, Verdict.SKIP, Verdict.INCONCLUSIVE, Verdict.ERROR, Verdict.FAIL)
+
+
+def word(verdict: Verdict) -> str:
+    """Write a verdict, in capitals unless all is well."""
+    return verdict.value if verdict in (Verdict.PASS, Verdict.SKIP) else verdict.value.upper()
+
+
+def sizes(shape: tuple[int, ...]) -> str:
+    """Write a shape: `2x3`."""
+    return "x".join(map(str, shape)) or "scalar"
+
+
+def figure(value: float) -> str:
+    """Write an error, in two digits: nobody reads more of one."""
+    return "0" if value == 0 else f"{value:.1f}" if 0.05 <= value < 1000 else f"{value:.1e}"
+
+
+def make_console(stream: TextIO, options: DisplayOptions) -> Console:
+    """Make a console that takes nothing for markup."""
+    return Console(
+        file=stream,
+        width=options.width,
+        force_terminal=options.color,
+        no_color=not options.color,
+        color_system="standard" if options.color else None,
+        highlight=False,
+        markup=False,
+        emoji=False,
+    )
