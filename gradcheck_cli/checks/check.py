@@ -26,7 +26,7 @@ from gradcheck_cli.results.result import CaseResult, Diagnosis, Duty, Verdict
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from gradcheck_cli.checks.gradients import Comparison
+    from gradcheck_cli.checks.comparison import Comparison
     from gradcheck_cli.checks.run import CaseRun
     from gradcheck_cli.layers.framework.case import Case
     from gradcheck_cli.numeric.arrays import Array

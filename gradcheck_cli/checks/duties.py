@@ -17,7 +17,7 @@ from gradcheck_cli.text.names import join_names
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from gradcheck_cli.checks.gradients import Comparison
+    from gradcheck_cli.checks.comparison import Comparison
     from gradcheck_cli.checks.run import CaseRun
     from gradcheck_cli.checks.settings import Settings
 
