@@ -134,13 +134,7 @@ def uncompared(
         shape=None if array is None else array.shape,
         expected_shape=subject.shape,
         dtype=None if array is None else dtype_name(array.dtype),
-        max_rel_error=None,
-        max_abs_error=None,
-        scaled_error=None,
         tolerance=settings.tolerance(subject.dtype),
-        floor=None,
-        worst=None,
-        wrong=None,
         method=expected.method if expected else "none",
         evaluations=expected.evaluations if expected else 0,
     )
