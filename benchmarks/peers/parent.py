@@ -6,15 +6,15 @@ import json
 import signal
 import subprocess
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.peers.child import Figures
+from gradcheck_cli.data.frozen import frozen
 
 ROOT = Path(__file__).parents[2]
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Outcome:
     """What became of one tool on one case: figures, or why there are none, or both if the faults took too long."""
 

@@ -6,10 +6,10 @@ Drawn with the standard library: 60 conv cases take 11 ms, and 240 ms with hypot
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.layers.framework.drawing import special_cases
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ _TRIES = 2_000
 _DRAWS_PER_CASE = 10
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class RandomCases:
     """Random cases of a layer, all different; the same ones for the same arguments.
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import itertools
 import math
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from gradcheck_cli.data.frozen import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
     from gradcheck_cli.layers.framework.case import Case
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Product:
     """All cases of a layer whose numbers come from the given lists.
 

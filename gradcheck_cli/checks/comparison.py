@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -11,6 +11,7 @@ import numpy as np
 from gradcheck_cli.checks.form import Subject, dtype_name, flaw, share_of
 from gradcheck_cli.checks.picture import draw
 from gradcheck_cli.checks.where import where
+from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.numeric.arrays import epsilon
 from gradcheck_cli.results.result import ArrayResult, Arrays, Verdict, WorstElement, WrongElements
 
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 SCALE_FLOOR = 0.25
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Comparison:
     """The verdicts on the arrays of a run, and what was seen on the way."""
 

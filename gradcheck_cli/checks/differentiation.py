@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,6 +11,7 @@ from gradcheck_cli.checks.comparison import unravel
 from gradcheck_cli.checks.form import flaw
 from gradcheck_cli.checks.run import RunStoppedError
 from gradcheck_cli.checks.where import place
+from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.implementation.implementation import ImplementationError
 from gradcheck_cli.numeric import derivative
 from gradcheck_cli.numeric.arrays import epsilon, working_dtype
@@ -35,7 +36,7 @@ _RESOLUTION = 0.5
 _COARSEST = 2.0**-20
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Derivatives:
     """The numerical derivatives of forward, by input. Those of a gradient that cannot be compared are left out."""
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from gradcheck_cli.checks.where import place
+from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.implementation.implementation import Misshapen
 from gradcheck_cli.numeric.arrays import epsilon
 from gradcheck_cli.results.result import MISSING
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from gradcheck_cli.numeric.arrays import Array
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Subject:
     """An array under test, and what is expected of its form."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,6 +10,7 @@ import numpy as np
 from gradcheck_cli.checks.comparison import compare
 from gradcheck_cli.checks.form import Subject
 from gradcheck_cli.checks.forward import expected_output
+from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.numeric.arrays import epsilon, working_dtype
 from gradcheck_cli.results.result import Diagnosis, Verdict
 
@@ -47,7 +48,7 @@ def decide_by_reference(run: CaseRun, comparison: Comparison) -> Comparison:
     return comparison.with_results({name: each for name, each in found.items() if each[0].verdict is Verdict.PASS})
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class GuardedForward:
     """A forward that is the reference with a guard, as in log(p + 1e-12): right as it is."""
 

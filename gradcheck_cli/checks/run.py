@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -11,6 +11,7 @@ import numpy as np
 from gradcheck_cli.checks.form import Subject
 from gradcheck_cli.checks.forward import adopt_output_shape, compare_output, unusable_output
 from gradcheck_cli.checks.precision import kernel_dtype
+from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.implementation.calling import watch_arguments
 from gradcheck_cli.implementation.implementation import ImplementationError, NotExpressibleError
 from gradcheck_cli.implementation.outputs import pack_outputs
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from gradcheck_cli.results.result import ArrayResult
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class CaseRun:
     """One case of one implementation. What was returned is filled in by `call_passes`."""
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
+from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.numeric.arrays import epsilon
 from gradcheck_cli.numeric.method import METHODS
 
@@ -29,7 +29,7 @@ DUTIES = (
 )
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Settings:
     """What a user may fix about a check.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import chain
 from typing import TYPE_CHECKING
 
@@ -11,6 +11,7 @@ import click
 from gradcheck_cli.cases.cases import Listed
 from gradcheck_cli.cases.product import Product
 from gradcheck_cli.checks.check import check_case
+from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.engine.interrupts import interruptible
 from gradcheck_cli.engine.runner import Work
 
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from gradcheck_cli.results.result import CaseResult
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Assignment:
     """One implementation and its cases."""
 
@@ -34,7 +35,7 @@ class Assignment:
     unsharded: Cases  #: the cases before --shard
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Plan:
     """What is checked, in this order, and what is known before that."""
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import errno
 import os
 import re
-from dataclasses import dataclass
 
+from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.guard.frames import bug_text, own_frames, raised_by_user
 from gradcheck_cli.guard.originals import put_back
 from gradcheck_cli.implementation.implementation import ImplementationError, ImplementationNotFoundError
@@ -22,7 +22,7 @@ _NO_MEMORY = "there is not enough memory; give smaller sizes, or --memory more, 
 _EXHAUSTED = (errno.EMFILE, errno.ENFILE, errno.EAGAIN, errno.ENOMEM, errno.ENOSPC)
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Blame:
     """Why a case ended without a verdict."""
 

@@ -15,7 +15,7 @@ import threading
 import time
 import uuid
 from concurrent.futures import BrokenExecutor, CancelledError, Executor, Future
-from dataclasses import dataclass, fields, replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +23,7 @@ from distributed import Client, KilledWorker, SchedulerPlugin, WorkerPlugin
 from distributed.comm.registry import get_backend
 from distributed.security import Security
 
+from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.engine.interrupts import interruptible
 from gradcheck_cli.engine.leftovers import fresh_name, remove_leftovers
 from gradcheck_cli.engine.stream import LostError
@@ -56,7 +57,7 @@ class ClusterError(Exception):
     """The cluster cannot be used; the message says why."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class _Files(WorkerPlugin):
     """Source files, laid out on a worker as they are here, below a folder of their own."""
 

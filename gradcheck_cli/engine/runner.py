@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
 from gradcheck_cli.checks.check import check_case, failed_case
+from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.engine.sanitize import sanitized
 from gradcheck_cli.implementation.built_in import built_in
 from gradcheck_cli.layers import LAYERS
@@ -43,7 +44,7 @@ class Runner(Protocol):
         """Check one case. An implementation that cannot be found is an error of the case."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Work:
     """What is to be done with the cases of one implementation. It can be pickled, and sent to another process."""
 

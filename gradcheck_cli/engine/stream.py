@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import partial
 from threading import Event
 from typing import TYPE_CHECKING, Protocol
 
 from gradcheck_cli.checks.check import failed_case
+from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.engine.here import Done
 from gradcheck_cli.engine.runner import do, failed
 
@@ -53,7 +54,7 @@ def _nothing() -> None:
     """Have nothing to take in."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Crew:
     """Who computes, and in which portions it is asked to."""
 
@@ -64,7 +65,7 @@ class Crew:
     collect: Callable[[], None] = _nothing  #: takes in what is finished and was not asked for yet, without waiting
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class _Batch:
     """Some cases of one implementation, and what will come of them."""
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, cast
 
+from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.engine.blame import Blame, blame
 from gradcheck_cli.engine.guarded import (
     EXPECTED,
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
 _ALONE = "there is no other pass that goes with it"
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Survey:
     """What there is to check in a file, by what to type for it."""
 

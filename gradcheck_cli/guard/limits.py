@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+
+from gradcheck_cli.data.frozen import frozen
 
 GIGABYTE = 2**30
 
@@ -16,7 +17,7 @@ SHORTEST, LONGEST = 1e-3, 1e6
 LEAST_MEMORY, MOST_MEMORY = 0.25, 1e6
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Limits:
     """Time for one call of user code, and memory for all of them."""
 

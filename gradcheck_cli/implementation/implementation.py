@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from gradcheck_cli.data.frozen import frozen
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
@@ -36,7 +38,7 @@ class NotExpressibleError(Exception):
     """The implementation has no way to be asked for this geometry; the message says what stands in the way."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Implementation:
     """Forward and backward of a layer, in the form that the checks call."""
 

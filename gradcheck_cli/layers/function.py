@@ -7,11 +7,11 @@ shapes that were never given for it.
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.layers.framework.axes import anonymous
 from gradcheck_cli.layers.framework.case import Case
 from gradcheck_cli.layers.framework.drawing import picked
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 _SHAPES: tuple[tuple[int, ...], ...] = ((2, 3), (4,), (), (1, 1), (2, 2, 3))
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class FunctionCase(Case):
     """Shapes of the arguments by name, and between which numbers they lie."""
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
+
+from gradcheck_cli.data.frozen import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,7 +26,7 @@ class Leak(NamedTuple):
     output: int | None  #: flat index of the output
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Estimate:
     """An array that is known up to an error bound, such as sum_o cotangent_o J[o, p] for the elements p of an input.
 

@@ -10,12 +10,13 @@ import heapq
 import itertools
 import math
 import random
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.numeric.affine import detect_affine
 from gradcheck_cli.numeric.black_box import BlackBox, Evaluation
 from gradcheck_cli.numeric.dense import DenseScheme
@@ -41,7 +42,7 @@ _SPREAD = 2.0
 MAX_LOCATED = 8
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Projection:
     """How a gradient compares with directional derivatives, and derivatives in some elements."""
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from importlib import import_module
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Protocol, TextIO, cast
+
+from gradcheck_cli.data.frozen import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
     from gradcheck_cli.results.result import CaseResult, Run, Summary
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class DisplayOptions:
     """How much of a run the reports for people show, and how."""
 
@@ -34,7 +35,7 @@ class Report(Protocol):
         """Write what is still to be written; return what is worth saying on stderr."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Format:
     """A kind of report: `--format NAME` for stdout and `--NAME PATH` for a file."""
 

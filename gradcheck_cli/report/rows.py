@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from itertools import zip_longest
 from typing import TYPE_CHECKING
 
@@ -11,6 +10,7 @@ from rich.cells import cell_len, chop_cells
 from rich.padding import Padding
 from rich.text import Text
 
+from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.report.style import STYLES, word
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ _ROOM = 30
 _GAP, _INDENT = 2, 6
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Row:
     """One row."""
 
@@ -36,7 +36,7 @@ class Row:
     why: str
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Rows:
     """A table of rows, as wide as it needs to be and may be."""
 

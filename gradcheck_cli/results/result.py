@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.text.names import join_names
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ class Verdict(StrEnum):
         return next((verdict for verdict in ranking if verdict in found), cls.SKIP)
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class WorstElement:
     """The element furthest beyond its tolerance, or nearest to it."""
 
@@ -48,7 +49,7 @@ class WorstElement:
     error_bound: float  #: how far `numeric` may be from the truth, in its own units
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class WrongElements:
     """How many elements of an array are wrong, and where."""
 
@@ -57,7 +58,7 @@ class WrongElements:
     where: str | None  #: in the words of its axes, such as `the last row`; None without a short description
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Arrays:
     """The elements behind an `ArrayResult`, kept on request."""
 
@@ -66,7 +67,7 @@ class Arrays:
     error_bound: Array
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Picture:
     """A coarse map of the errors in the slice, over the last two axes, that holds the worst element."""
 
@@ -75,7 +76,7 @@ class Picture:
     block: tuple[int, int]  #: how many elements, down and across, each level covers; it is that of the worst among them
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class ArrayResult:
     """The comparison of one array, a gradient or the output of forward, with its expected value.
 
@@ -103,7 +104,7 @@ class ArrayResult:
     picture: Picture | None = field(default=None, repr=False, compare=False)  #: if it is partly wrong
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Duty:
     """The verdict on one duty of a backward pass beside right numbers (`checks.settings.DUTIES`)."""
 
@@ -111,7 +112,7 @@ class Duty:
     reason: str | None  #: None only on a pass
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Diagnosis:
     """A cause of a failure, verified against the numbers."""
 
@@ -119,7 +120,7 @@ class Diagnosis:
     text: str
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class SmallestFailure:
     """How many random cases the smallest one that fails like them represents."""
 
@@ -127,7 +128,7 @@ class SmallestFailure:
     note: str | None  #: why there may be a smaller case
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class CaseResult:
     """One case of one implementation."""
 
@@ -188,7 +189,7 @@ def _join_missing(reasons: list[str]) -> tuple[str, ...]:
     return f"{join_names(missing)} are missing: nothing was returned in their place", *filter(None, rest)
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Run:
     """What is known of a run of the program before its first result."""
 
@@ -205,7 +206,7 @@ class Run:
         return not self.random or result.smallest is not None or result.verdict in (Verdict.PASS, Verdict.SKIP)
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Summary:
     """The result of a run. Smallest failing cases are not counted: they were not drawn."""
 

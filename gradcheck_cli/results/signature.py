@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.results.result import Verdict
 
 if TYPE_CHECKING:
     from gradcheck_cli.results.result import CaseResult
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class FailureSignature:
     """How a case fails. Two failures with the same signature are taken to have the same cause."""
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
+
+from gradcheck_cli.data.frozen import frozen
 
 #: From 1 down to 1e-12 by half decades. Every other one is the float that a notebook's `1e-5` is.
 STEPS = tuple(float(f"1e-{k // 2}") * (10**-0.5 if k % 2 else 1) for k in range(25))
@@ -19,7 +20,7 @@ class ErrorSource(StrEnum):
     UNDEFINED = "undefined"  #: f is not finite there
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class StepError:
     """The error of plain central differences with one step."""
 
@@ -29,7 +30,7 @@ class StepError:
     slope: float | None  #: of log error against log h, fitted to neighbours with the same source
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Sweep:
     """The errors of plain differences in one array, step by step, and the estimate that they are measured by."""
 

@@ -171,9 +171,9 @@ def test_what_names_leave_open_is_tried(text: str, layer: str | None) -> None:
     [
         ("AffineLayer", "affine", "`AffineLayer(secret)` takes `secret`, of which the meaning is not known"),
         ("BatchNormLayer", "batchnorm", "of this layer only functions can be checked so far"),
-        ("LayerNorm", "layernorm", "of this layer only functions can be checked so far"),
+        ("LayerNorm", "layernorm", "`LayerNorm(secret)` takes `secret`"),
         ("Dropout", "dropout", "of this layer only functions can be checked so far"),
-        ("Embedding", "word-embedding", "of this layer only functions can be checked so far"),
+        ("Embedding", "word-embedding", "`Embedding(secret)` takes `secret`"),
         ("MaxPool", "maxpool", "`MaxPool(secret)` takes `secret`"),
         ("Sigmoid", "sigmoid", "`Sigmoid(secret)` takes `secret`"),
         ("Base", None, None),

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.results.result import Diagnosis
 from gradcheck_cli.text.names import join_names
 
@@ -145,7 +145,7 @@ CAUSES = {
 }
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Explanation:
     """A cause of a failure and a remedy, in sentences about {names}, which {be} as they are."""
 

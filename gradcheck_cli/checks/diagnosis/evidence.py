@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from gradcheck_cli.checks.comparison import judge_elements
+from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.numeric.arrays import epsilon, working_dtype
 from gradcheck_cli.numeric.estimate import Estimate
 
@@ -34,7 +35,7 @@ ENOUGH_BITS = 24.0
 _OWN_ROUNDINGS = 4.0
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Hypothesis:
     """An explanation, the failing arrays that it fits, and what it predicts of them in other cases.
 
@@ -46,7 +47,7 @@ class Hypothesis:
     predict: Callable[[Evidence], Mapping[str, Estimate]] | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Evidence:
     """A run in which something is wrong. Arrays are named after the input, and in the working dtype."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
@@ -11,6 +11,7 @@ import numpy as np
 from gradcheck_cli.checks.diagnosis.codes import explanation
 from gradcheck_cli.checks.diagnosis.evidence import Hypothesis
 from gradcheck_cli.checks.diagnosis.sizes import likely_sizes
+from gradcheck_cli.data.frozen import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -43,7 +44,7 @@ _POWERS = (Fraction(1), Fraction(-1), _HALF, -_HALF, Fraction(2), Fraction(-2))
 _COMMON = {Fraction(2): "factor/doubled", Fraction(-1): "factor/negated"}
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Factor:
     """A size to a power, or a number."""
 

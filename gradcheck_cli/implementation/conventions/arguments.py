@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from itertools import product
 from typing import TYPE_CHECKING, Any, assert_never
 
+from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.implementation.calling import call, name_of
 from gradcheck_cli.implementation.conventions.slots import Slot, SlotKind, has
 from gradcheck_cli.implementation.implementation import ImplementationError, NotExpressibleError
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 _LEFT_OUT = object()
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Forms:
     """In which forms the geometry is passed, such as a pad as a number, a pair or a word."""
 
@@ -33,7 +34,7 @@ class Forms:
         return [title for title in (*self.chosen.values(), *self.absent.values()) if title]
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Values:
     """What there is to pass in one call."""
 
@@ -47,7 +48,7 @@ class Values:
     defaults: Mapping[str, object] = field(default_factory=dict)  #: of forward's own arguments
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Arguments:
     """Arguments for a call."""
 

@@ -7,12 +7,13 @@ argument stands for, in which forms and layouts values are passed, and where out
 from __future__ import annotations
 
 import copy
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
+from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.implementation.calling import WrittenDict, describe, name_of
 from gradcheck_cli.implementation.conventions.arguments import Forms, Values, fill
 from gradcheck_cli.implementation.conventions.attributes import (
@@ -47,7 +48,7 @@ if TYPE_CHECKING:
 _NAMED = 8  #: attributes that are listed where a parameter is not among them
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Code:
     """The passes: functions, or names of methods of a class. Without a backward pass, forward returns the gradients."""
 
@@ -80,7 +81,7 @@ class Code:
         )
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Call:
     """What backward needs of a forward call."""
 
@@ -91,7 +92,7 @@ class Call:
     instance: object = None
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Reading:
     """One way to understand code."""
 

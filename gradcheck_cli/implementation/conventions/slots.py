@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import inspect
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
+from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.implementation.vocabulary.vocabulary import word
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ class SlotKind(Enum):
     OMITTED = "omitted"  #: left at its default
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Slot:
     """One argument, and what it stands for."""
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.implementation.built_in import built_in
 from gradcheck_cli.implementation.calling import call, describe
 from gradcheck_cli.implementation.conventions.signature import MisfitError
@@ -51,7 +52,7 @@ def find(spec: str, layer: Layer, adapter: str | None = None, loader: Loader | N
     return search.adapted(names, adapter) if adapter is not None else search.found(spec, names)
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class _Search:
     """The search for an implementation of a layer in one place."""
 

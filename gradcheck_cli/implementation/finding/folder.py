@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.implementation.finding.names import is_backward, layers_called
 from gradcheck_cli.implementation.loading.paths import is_folder, read_source, why_unreadable
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 _LISTED = 8
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Definitions:
     """The names of functions and classes that a file defines, even one that is no Python."""
 
@@ -25,7 +25,7 @@ class Definitions:
     inner: tuple[str, ...]  #: methods, and functions inside of others
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Contents:
     """The Python files of a folder: those to search, and those to leave out."""
 

@@ -8,9 +8,9 @@ whose reference is reproduced. What is called after a layer and something more (
 from __future__ import annotations
 
 import inspect
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.implementation.conventions.signature import MisfitError, parameters_of
 from gradcheck_cli.implementation.conventions.slots import is_context
 from gradcheck_cli.implementation.conventions.trial import Fit
@@ -40,7 +40,7 @@ _LISTED = 4  #: how many layers are named
 _ACCEPTED = "give FILE.py, a package's folder or package.module"
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Offer:
     """A pair of functions, a loss or a class."""
 
@@ -51,7 +51,7 @@ class Offer:
     arguments: tuple[str, ...] = ()  #: what the first pass must be given, in its own names
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Inventory:
     """What a file has."""
 
@@ -60,7 +60,7 @@ class Inventory:
     others: tuple[str, ...]  #: what else can be called
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Identified:
     """What an offer turned out to be."""
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.guard.clock import pass_on_interrupt
 from gradcheck_cli.guard.frames import user_stack
 from gradcheck_cli.guard.state import current_folder
@@ -41,7 +42,7 @@ class NothingToCheckError(ImplementationNotFoundError):
     """A file has nothing that can be checked without further information."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Loaded:
     """A module, and under which name the user knows it."""
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.layers.conv.convolution import ConvolutionCase, convolution, plain
 from gradcheck_cli.layers.conv.fast import conv_backward_fast, conv_forward_fast
 from gradcheck_cli.layers.conv.geometry import Windows, different_kernels, different_sizes, window_relations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from gradcheck_cli.layers.framework.coupling import Relations
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class ConvCase(ConvolutionCase):
     """A geometry of convolution: x (N, C, H, W), w (F, C / groups, HH, WW), b (F,), out (N, F, H', W').
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.layers.conv.conv import ConvCase
 from gradcheck_cli.layers.conv.convolution import ConvolutionCase, convolution
 from gradcheck_cli.layers.conv.fast import conv_backward_fast, conv_forward_fast
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from gradcheck_cli.numeric.arrays import Array
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Conv1dCase(ConvolutionCase):
     """A geometry: x (N, C, W), w (F, C, WW), b (F,), out (N, F, W')."""
 

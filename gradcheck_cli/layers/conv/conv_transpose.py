@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.layers.conv.conv import ConvCase
 from gradcheck_cli.layers.conv.convolution import ConvolutionCase, convolution
 from gradcheck_cli.layers.conv.fast import gather
@@ -32,7 +33,7 @@ _ROW, _COLUMN = replace(ROW, windows=True), replace(COLUMN, windows=True)
 _OUT_ROW, _OUT_COLUMN = replace(OUT_ROW, windows=False), replace(OUT_COLUMN, windows=False)
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class ConvTransposeCase(ConvolutionCase):
     """A geometry: x (N, C, H, W), w (C, F, HH, WW), b (F,), out (N, F, H', W').
 

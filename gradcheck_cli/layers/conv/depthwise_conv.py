@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.layers.conv.conv import ConvCase
 from gradcheck_cli.layers.conv.conv import standard as convolutions
 from gradcheck_cli.layers.conv.convolution import ConvolutionCase, convolution
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from gradcheck_cli.numeric.arrays import Array
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class DepthwiseConvCase(ConvolutionCase):
     """A geometry: x (N, C, H, W), w (C, HH, WW), b (C,), out (N, C, H', W')."""
 

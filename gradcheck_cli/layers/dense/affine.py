@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
+from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.layers.framework.axes import FEATURE, SAMPLE, Axis, declare
 from gradcheck_cli.layers.framework.case import Case
 from gradcheck_cli.layers.framework.drawing import multiple
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _PART = Axis(name="row", index="i", size="split")
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class AffineCase(Case):
     """Sizes of an affine layer: x (N, D), w (D, M), b (M,), out (N, M)."""
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
+from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.layers.dense.affine import affine_backward, affine_forward
 from gradcheck_cli.layers.framework.axes import declare
 from gradcheck_cli.layers.framework.case import Case
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from gradcheck_cli.numeric.arrays import Array
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class TemporalAffineCase(Case):
     """Sizes of a temporal affine layer: x (N, T, D), w (D, M), b (M,), out (N, T, M)."""
 

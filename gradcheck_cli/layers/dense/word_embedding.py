@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
+from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.layers.framework.axes import SAMPLE, STEP, WORD, declare
 from gradcheck_cli.layers.framework.case import Case
 from gradcheck_cli.layers.framework.coupling import lookup
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from gradcheck_cli.numeric.arrays import Array
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class WordEmbeddingCase(Case):
     """Sizes of an embedding: words x (N, T) from 0 to V - 1, W (V, D), out (N, T, D)."""
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.layers.elementwise.elementwise import ElementwiseCase
 from gradcheck_cli.layers.framework.drawing import each_for_itself
 from gradcheck_cli.layers.framework.layer import Layer, imported
@@ -29,7 +30,7 @@ _CHANCE = 1e-9
 _WRONG = 2.0**-8
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class DropoutCase(ElementwiseCase):
     """Shape and settings of dropout: x and out of any shape."""
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.layers.framework.axes import declare
 from gradcheck_cli.layers.framework.case import Case
 from gradcheck_cli.layers.framework.layer import Layer
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 _SHAPES = ((4, 5), (1,), (7,), (1, 3), (3, 1), (2, 3, 4), (2, 2, 3, 3))
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class ElementwiseCase(Case):
     """The shape of x, and of out."""
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
+from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.layers.elementwise.elementwise import ElementwiseCase, activation
 from gradcheck_cli.layers.elementwise.slope_faults import faults, sigmoid_slopes
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from gradcheck_cli.numeric.arrays import Array
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class SigmoidCase(ElementwiseCase):
     """The shape of x, and of out."""
 

@@ -6,10 +6,10 @@ the words for a place in an array (`the last row`, `samples n >= 1`) follow from
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from gradcheck_cli.data.frozen import frozen
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Axis:
     """What one axis of an array is called: in `the last row`, `samples n >= 1`, `divided by N`."""
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
+from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.layers.framework.parameter import Whole
 from gradcheck_cli.numeric.arrays import DTYPES
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 _DISTINCT = (2, 3, 5, 4, 7, 6, 8)
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Case:
     """One geometry, dtype and seed: everything that decides what is computed, and nothing else.
 
@@ -104,7 +105,7 @@ class Case:
         return cls(**numbers)
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class NoCase(Case):
     """What a result has in the place of a case where it did not come as far as to one."""
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from gradcheck_cli.data.frozen import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -11,7 +12,7 @@ if TYPE_CHECKING:
     from gradcheck_cli.numeric.arrays import Array
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Fault:
     """A slip that people make in a backward pass, as a hypothesis that can be held against what was returned."""
 
@@ -23,7 +24,7 @@ class Fault:
     gradients: Callable[[Mapping[str, Array], Array], Mapping[str, Array]]
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class ForwardFault:
     """A mistake that people make in a forward pass, as a hypothesis that can be held against its outputs."""
 
@@ -33,7 +34,7 @@ class ForwardFault:
     outputs: Mapping[str, Array]  #: what they come to with the mistake, by name; those that it does not reach, left out
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Observed:
     """What an implementation made of a case, in the working dtype."""
 
@@ -42,7 +43,7 @@ class Observed:
     gradients: Mapping[str, Array]  #: that its backward returned, by the input's name
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Guard:
     """A small number by which forward stays clear of what it is not defined for, as in log(p + 1e-12)."""
 
@@ -53,7 +54,7 @@ class Guard:
     gradients: Mapping[str, Array]  #: what backward may return beside the derivative with it, and that without it
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Overflow:
     """Why an output is infinite or NaN, though the right one is finite."""
 

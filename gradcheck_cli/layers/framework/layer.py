@@ -6,13 +6,13 @@ checks and reports follow from what is said there. Layers do not know whose code
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cached_property, partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.layers.framework.drawing import each_for_itself
 from gradcheck_cli.layers.framework.make_problem import make_problem
 from gradcheck_cli.layers.framework.problem import fresh
@@ -39,7 +39,7 @@ def imported(module: str, *names: str) -> dict[str, Any]:
     return {name: partial(call, name) for name in names}
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Layer:
     """A layer that can be checked.
 

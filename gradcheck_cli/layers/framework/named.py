@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from itertools import product
 from typing import Any, ClassVar
 
+from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.layers.framework.parameter import Word, declared
 from gradcheck_cli.layers.framework.words import Interval, Shape
 
@@ -33,7 +34,7 @@ class Named(Mapping[str, Any]):
         return repr(self._values)
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class ByName(Word):
     """Values by name, of which each has a flag for itself: `--shape x=2,3 --shape w=3x4`."""
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import operator
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, ClassVar
 
+from gradcheck_cli.data.frozen import frozen
 
-@dataclass(frozen=True, kw_only=True)
+
+@frozen
 class Parameter(ABC):
     """One number of a case's geometry: the flag that sets it and the values that it may take."""
 
@@ -36,7 +38,7 @@ class Parameter(ABC):
         return [f"--{self.name}", self.written(value)]
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Whole(Parameter):
     """A whole number, or a pair of two."""
 
@@ -63,7 +65,7 @@ class Whole(Parameter):
         return number
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Word(Parameter):
     """A parameter of which several values are separated by commas, and each is a word."""
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cached_property
 from typing import TYPE_CHECKING, TypeGuard
 
 import numpy as np
+
+from gradcheck_cli.data.frozen import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
     from gradcheck_cli.numeric.colored import Coupling
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Problem:
     """What a case asks of an implementation, as arrays.
 

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
+from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.layers.framework.parameter import Word, declared, index
 
 #: What an array may have in every version of NumPy.
 _MOST_AXES = 32
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Real(Word):
     """A number in an interval, its ends included."""
 
@@ -49,7 +50,7 @@ class Real(Word):
         return repr(value)
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Choice(Word):
     """One of some words."""
 
@@ -76,7 +77,7 @@ class Choice(Word):
         return str(value)
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Shape(Word):
     """The shape of an array. One without axes, where it is allowed, is `scalar`."""
 
@@ -109,7 +110,7 @@ class Shape(Word):
         return "x".join(map(str, value)) or "scalar"
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Interval(Word):
     """Two numbers, the smaller one first, between which others lie."""
 

@@ -6,11 +6,11 @@ A row is a sample, or of a temporal loss a step of one. Everything but the formu
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
+from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.layers.framework.axes import CLASS, declare
 from gradcheck_cli.layers.framework.case import Case
 from gradcheck_cli.layers.framework.equations import backward_faults, evaluate
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 _KINK = 0.01
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class ScoresCase(Case):
     """Sizes of a loss: scores x (N, C), labels y (N,) from 0 to C - 1."""
 
@@ -73,7 +73,7 @@ _AFTER: Equations = {
 }
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Loss:
     """A loss: the mean over samples of what rows of scores contribute.
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.layers.framework.equations import EquationFault
 from gradcheck_cli.layers.loss.loss import Loss, ScoresCase, label_scores, one_hot
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from gradcheck_cli.numeric.arrays import Array
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class SvmCase(ScoresCase):
     """Sizes of a loss: scores x (N, C), labels y (N,) from 0 to C - 1."""
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.layers.framework.axes import declare
 from gradcheck_cli.layers.framework.case import Case
 from gradcheck_cli.layers.framework.parameter import size
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     Param = dict[str, Any]
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class BatchnormCase(Case):
     """Sizes and settings of batch normalization: x and out (N, D) or (N, T, D), gamma and beta (D,)."""
 

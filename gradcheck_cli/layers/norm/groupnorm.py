@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.layers.framework.axes import CHANNEL, COLUMN, ROW, SAMPLE, Axis, declare
 from gradcheck_cli.layers.framework.case import Case
 from gradcheck_cli.layers.framework.coupling import EACH, group
@@ -22,7 +22,7 @@ _GROUP = Axis(name="group", index="g", size="G")
 _IN_GROUP = Axis(name="channel", index="c", size="C/G")
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class GroupnormCase(Case):
     """Sizes and settings of group normalization: x and out (N, C, H, W), gamma and beta (C,)."""
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.layers.framework import equations
 from gradcheck_cli.layers.framework.coupling import EACH
 from gradcheck_cli.layers.framework.drawing import each_for_itself
@@ -47,7 +48,7 @@ def momentum() -> Any:
     return real(0.9, "share of the running statistics that is kept", 0.0, 0.5, 1.0, high=1.0)
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class NormalizationLayer:
     """A layer of a normalization."""
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.layers.framework.axes import FEATURE, declare
 from gradcheck_cli.layers.framework.case import Case
 from gradcheck_cli.layers.framework.parameter import size
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from gradcheck_cli.numeric.arrays import Array
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class LayernormCase(Case):
     """Sizes and settings of layer normalization: x and out (N, D) or (N, T, D), gamma and beta (D,)."""
 

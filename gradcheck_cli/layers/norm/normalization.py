@@ -7,11 +7,11 @@ out = gamma z + beta, with z = (x - mean) / s and s = sqrt(variance + eps).
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.text.names import join_names
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def standardize_backward(g: Array, z: Array, s: Array, axes: Axes) -> Array:
     return dx
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Normalization:
     """The sets of a normalization, and what shares an element of gamma and beta, by the axes of x.
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.layers.framework.axes import CHANNEL, COLUMN, ROW, SAMPLE, declare
 from gradcheck_cli.layers.framework.case import Case
 from gradcheck_cli.layers.framework.parameter import size
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from gradcheck_cli.numeric.arrays import Array
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class SpatialBatchnormCase(Case):
     """Sizes and settings of spatial batch normalization: x and out (N, C, H, W), gamma and beta (C,)."""
 

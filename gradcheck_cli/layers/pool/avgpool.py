@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.layers.pool.pooling import PoolCase, pooling, spread, windows
 
 if TYPE_CHECKING:
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from gradcheck_cli.numeric.arrays import Array
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class AvgpoolCase(PoolCase):
     """A geometry of pooling: x (N, C, H, W), out (N, C, H', W')."""
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.layers.framework.fault import Fault
 from gradcheck_cli.layers.pool.pooling import PoolCase, pooling, spread, windows
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from gradcheck_cli.numeric.arrays import Array
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class MaxpoolCase(PoolCase):
     """A geometry of pooling: x (N, C, H, W), out (N, C, H', W')."""
 

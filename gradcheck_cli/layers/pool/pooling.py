@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.layers.conv.fast import gather
 from gradcheck_cli.layers.conv.geometry import (
     GAPS,
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     Param = Mapping[str, int]
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class PoolCase(WindowedCase):
     """A geometry of pooling: x (N, C, H, W), out (N, C, H', W')."""
 

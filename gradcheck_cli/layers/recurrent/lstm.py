@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
+from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.layers.recurrent.lstm_step import CELL, lstm_step_backward, lstm_step_forward
 from gradcheck_cli.layers.recurrent.recurrent import Recurrent, SequenceCase
 from gradcheck_cli.layers.recurrent.time import over_time, through_time
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from gradcheck_cli.numeric.arrays import Array
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class LstmCase(SequenceCase):
     """Sizes of a sequence: x (N, T, D), h0 (N, H), Wx (D, 4H), Wh (H, 4H), b (4H,), h (N, T, H)."""
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 import numpy as np
 
+from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.layers.elementwise.sigmoid import sigmoid_forward
 from gradcheck_cli.layers.recurrent.lstm_faults import EQUATIONS, FAULTS
 from gradcheck_cli.layers.recurrent.recurrent import Cell, Recurrent, StepCase
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from gradcheck_cli.numeric.arrays import Array
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class LstmStepCase(StepCase):
     """Sizes of one step: x (N, D), prev_h, prev_c, next_h and next_c (N, H), Wx (D, 4H), Wh (H, 4H), b (4H,)."""
 

@@ -5,12 +5,12 @@ A layer is made of its cell. Its draws, couplings, scales of roundoff and faults
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.layers.framework.axes import HIDDEN, STEP, Axis, declare
 from gradcheck_cli.layers.framework.case import Case
 from gradcheck_cli.layers.framework.coupling import EACH, blocks
@@ -39,7 +39,7 @@ _GATE = Axis(name="gate column", index="j", size="4H")
 LARGEST_FOR_FAULTS = 500_000
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class StepCase(Case):
     """Sizes of one step: x (N, D), states (N, H), Wx (D, gates H), Wh (H, gates H), b (gates H,)."""
 
@@ -54,7 +54,7 @@ class StepCase(Case):
         return " ".join(f"{name} {value}" for name, value in self.geometry.items())
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class SequenceCase(StepCase):
     """Sizes of a sequence: x (N, T, D), h0 (N, H), the same weights at each step, h (N, T, H)."""
 
@@ -71,7 +71,7 @@ PRODUCTS: Equations = {
 }
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Cell:
     """One step: states (N, H) from x (N, D) and the states before it."""
 
@@ -97,7 +97,7 @@ class Cell:
         return backward
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Recurrent:
     """A layer of one step of a cell, or of a sequence of steps."""
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
+from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.layers.recurrent.recurrent import Recurrent, SequenceCase
 from gradcheck_cli.layers.recurrent.rnn_step import CELL, rnn_step_backward, rnn_step_forward
 from gradcheck_cli.layers.recurrent.time import over_time, through_time
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from gradcheck_cli.numeric.arrays import Array
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class RnnCase(SequenceCase):
     """Sizes of a sequence: x (N, T, D), h0 (N, H), Wx (D, H), Wh (H, H), b (H,), h (N, T, H)."""
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 import numpy as np
 
+from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.layers.elementwise.slope_faults import tanh_slopes
 from gradcheck_cli.layers.framework.equations import EquationFault
 from gradcheck_cli.layers.recurrent.recurrent import PRODUCTS, Cell, Recurrent, StepCase
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from gradcheck_cli.numeric.arrays import Array
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class RnnStepCase(StepCase):
     """Sizes of one step: x (N, D), prev_h and next_h (N, H), Wx (D, H), Wh (H, H), b (H,)."""
 

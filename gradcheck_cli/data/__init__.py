@@ -1,0 +1,1 @@
+"""How data is held: in frozen dataclasses."""

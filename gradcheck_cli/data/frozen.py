@@ -1,0 +1,112 @@
+"""`@frozen`: a dataclass that is frozen, takes its fields by keyword, and costs little to define.
+
+`@dataclass(frozen=True, kw_only=True)` compiles six methods for each class. For seven fields that takes CPython 3.11
+4.4 million instructions, and a run that checks one case defines forty such classes: a fifth of all that it did. Here
+all classes share the same methods, and a class takes 0.4 million.
+"""
+
+from __future__ import annotations
+
+from dataclasses import MISSING, FrozenInstanceError, dataclass, field, fields
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, TypeVar, dataclass_transform
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from inspect import Signature
+
+_Class = TypeVar("_Class", bound=type)
+
+
+class _Layout(NamedTuple):
+    """The fields of a class, as its methods need them."""
+
+    names: frozenset[str]
+    defaults: dict[str, Any]
+    factories: dict[str, Callable[[], Any]]
+    compared: Callable[[Any], Any]  #: the fields that make two instances equal
+    shown: tuple[str, ...]
+    has_post_init: bool
+
+
+@dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(field,))
+def frozen(cls: _Class) -> _Class:
+    """Make a class what `@dataclass(frozen=True, kw_only=True)` makes it; `fields` and `replace` work as usual."""
+    dataclass(init=False, repr=False, eq=False, kw_only=True)(cls)
+    own = fields(cls)
+    layout = _Layout(
+        names=frozenset(f.name for f in own),
+        defaults={f.name: f.default for f in own if f.default is not MISSING},
+        factories={f.name: f.default_factory for f in own if f.default_factory is not MISSING},
+        compared=attrgetter("__class__", *(f.name for f in own if f.compare)),
+        shown=tuple(f.name for f in own if f.repr),
+        has_post_init=hasattr(cls, "__post_init__"),
+    )
+    for name, attribute in {"_layout": layout, **_SHARED}.items():
+        if name not in vars(cls):
+            setattr(cls, name, attribute)
+    return cls
+
+
+def _init(self: Any, **given: Any) -> None:
+    layout, values = self._layout, self.__dict__
+    values.update(layout.defaults)
+    values.update(given)
+    for name, make in layout.factories.items():
+        if name not in given:
+            values[name] = make()
+    if values.keys() != layout.names:
+        raise TypeError(_why_refused(type(self), given))
+    if layout.has_post_init:
+        self.__post_init__()
+
+
+def _why_refused(cls: Any, given: dict[str, Any]) -> str:
+    if unknown := [name for name in given if name not in cls._layout.names]:
+        return f"{cls.__name__}.__init__() got an unexpected keyword argument {unknown[0]!r}"
+    layout = cls._layout
+    missing = [repr(f.name) for f in fields(cls) if f.name not in {*given, *layout.defaults, *layout.factories}]
+    return f"{cls.__name__}.__init__() lacks the keyword arguments {', '.join(missing)}"
+
+
+def _eq(self: Any, other: Any) -> Any:
+    compared = self._layout.compared
+    return compared(self) == compared(other) if type(other) is type(self) else NotImplemented
+
+
+def _hash(self: Any) -> int:
+    return hash(self._layout.compared(self))
+
+
+def _repr(self: Any) -> str:
+    return f"{type(self).__qualname__}({', '.join(f'{name}={getattr(self, name)!r}' for name in self._layout.shown)})"
+
+
+def _set(_self: object, name: str, _value: object) -> NoReturn:
+    raise FrozenInstanceError(f"cannot assign to field {name!r}")
+
+
+def _delete(_self: object, name: str) -> NoReturn:
+    raise FrozenInstanceError(f"cannot delete field {name!r}")
+
+
+class _Signature:
+    """The signature that `help` and `inspect` show, made when one of them asks."""
+
+    def __get__(self, instance: object, cls: type) -> Signature:
+        from inspect import Parameter, Signature  # 5 ms, and only for people
+
+        defaults = {f.name: Parameter.empty if f.default is MISSING else f.default for f in fields(cls)}
+        named = Parameter.KEYWORD_ONLY
+        return Signature([Parameter(f.name, named, default=defaults[f.name], annotation=f.type) for f in fields(cls)])
+
+
+_SHARED = {
+    "__init__": _init,
+    "__eq__": _eq,
+    "__hash__": _hash,
+    "__repr__": _repr,
+    "__setattr__": _set,
+    "__delattr__": _delete,
+    "__signature__": _Signature(),
+}
