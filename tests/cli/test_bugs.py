@@ -106,8 +106,8 @@ def test_the_table_is_shown_too(convcheck: Program, planted: Any, tmp_path: Path
     [
         ("gradcheck_cli.checks.diagnosis.diagnose", "diagnose"),
         ("gradcheck_cli.checks.check", "try_duties"),
-        ("gradcheck_cli.engine.guarded", "_describe"),
-        ("gradcheck_cli.engine.guarded", "sanitized"),
+        ("gradcheck_cli.engine.inside", "find"),
+        ("gradcheck_cli.engine.inside", "sanitize"),
     ],
 )
 def test_wherever_it_is_met(convcheck: Program, layer_file: LayerFile, planted: Any, module: str, name: str) -> None:
@@ -154,7 +154,7 @@ def test_while_a_case_is_made_smaller(convcheck: Program, layer_file: LayerFile,
 
 
 def test_in_a_step_sweep(gradcheck: Program, planted: Any) -> None:
-    env = planted("gradcheck_cli.checks.sweep", "packed")
+    env = planted("gradcheck_cli.checks.sweep", "pack_outputs")
     run = gradcheck("sweep", "conv", *SMALL, env=env)
     assert run.returncode == 4
     assert "a bug in the checker: RuntimeError: planted here" in run.stdout

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.guard.clock import pass_on_interrupt
-from gradcheck_cli.guard.frames import user_stack
+from gradcheck_cli.guard.frames import user_frames
 from gradcheck_cli.implementation.implementation import ImplementationNotFoundError
 from gradcheck_cli.implementation.loading.legacy_hints import legacy_hint
 from gradcheck_cli.implementation.loading.missing import Missing
@@ -152,7 +152,7 @@ def _with_stand_ins(run: Callable[[], ModuleType], home: str, file: Path | None,
                     search(package)
                     continue
                 missing.names.append(name)
-                frames = user_stack(error)
+                frames = user_frames(error)
                 where = Path(frames[-1].filename).name if frames else home
                 why = (
                     legacy_hint(error, frames).strip(" ()") or f"no such module{_elsewhere(file, name) if file else ''}"
@@ -343,7 +343,7 @@ def _importing(home: str) -> Iterator[None]:
 
 
 def _raised(error: BaseException) -> str:
-    frames = user_stack(error)
+    frames = user_frames(error)
     place = f" ({frames[-1].filename}:{frames[-1].lineno})" if frames else ""
     if called := _of_a_program(error):
         return f'it calls {called} when it is imported{place}; put that under `if __name__ == "__main__":`'
