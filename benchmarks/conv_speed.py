@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from gradcheck_cli import ConvCase
-from gradcheck_cli.layers.conv.conv import LAYER, problem
+from gradcheck_cli.layers.conv.conv import LAYER
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,17 +30,17 @@ ROUNDS = 31
 
 def ours(case: ConvCase) -> Callable[[], object]:
     forward, backward = LAYER.builtin["fast"]
-    posed = problem(case)
+    posed = LAYER.problem(case)
 
     def step() -> object:
-        _, cache = forward(*posed.inputs.values(), case.conv_param)
+        _, cache = forward(*posed.inputs.values(), case.settings)
         return backward(posed.cotangent, cache)
 
     return step
 
 
 def theirs(case: ConvCase) -> Callable[[], object]:
-    posed = problem(case)
+    posed = LAYER.problem(case)
     leaves = [torch.tensor(value, requires_grad=True) for value in posed.inputs.values()]
     cotangent = torch.tensor(posed.cotangent)
     geometry = case.geometry

@@ -17,7 +17,7 @@ from gradcheck_cli.engine.in_process import InProcess
 from gradcheck_cli.engine.pool import Pool
 from gradcheck_cli.engine.task import Task
 from gradcheck_cli.guard.limits import Limits
-from gradcheck_cli.layers.conv.conv import LAYER, ConvCase, problem
+from gradcheck_cli.layers.conv.conv import LAYER, ConvCase
 
 CASES = [ConvCase(seed=seed) for seed in range(600)]
 TASK = Task(spec="fast", layer="conv", settings=Settings(), limits=Limits())
@@ -39,7 +39,7 @@ def rate(engine: Engine) -> tuple[float, int]:
 
 def forward() -> float:
     """Return the seconds of one bare forward."""
-    inputs, param = tuple(problem(CASES[0]).inputs.values()), CASES[0].conv_param
+    inputs, param = tuple(LAYER.problem(CASES[0]).inputs.values()), CASES[0].settings
     best = 1.0
     for _ in range(20):
         started = time.perf_counter()

@@ -1,10 +1,10 @@
-"""An LSTM with one slip: what goes back along the cell state goes around the forget gate.
+"""An LSTM with one fault: the gradient of the cell state is not multiplied by the forget gate.
 
 From this folder,
 
     gradcheck lstm lstm.py --N 2 --D 3 --H 4 --T 3
 
-fails, and says why: the forget gate is left out. `gradcheck lstm-step lstm.py` finds it in a step alone.
+fails, and says why: the forget gate is missing. `gradcheck lstm-step lstm.py` finds it in a step alone.
 """
 
 import numpy as np

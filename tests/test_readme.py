@@ -64,7 +64,7 @@ EXAMPLES = {
     "course.py": (["gradcheck", "course.py"], 1, "through the variance"),
     "own_layer.py": (["convcheck", "own_layer.py"], 0, "13 cases passed"),
     "batchnorm.py": (["gradcheck", "batchnorm", "batchnorm.py"], 0, "9 passed, 1 skipped"),
-    "lstm.py": (shlex.split("gradcheck lstm lstm.py --N 2 --D 3 --H 4 --T 3"), 1, "the forget gate is left out"),
+    "lstm.py": (shlex.split("gradcheck lstm lstm.py --N 2 --D 3 --H 4 --T 3"), 1, "the forget gate is missing"),
     "empty_crop.py": (["convcheck", "empty_crop.py", "--pad", "0,1"], 1, "dx is empty"),
 }
 

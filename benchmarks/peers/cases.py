@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gradcheck_cli import ConvCase
-from gradcheck_cli.layers.conv.conv import LAYER, problem
+from gradcheck_cli.layers.conv.conv import LAYER
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -38,7 +38,7 @@ class Layer:
 
     def __init__(self, case: ConvCase) -> None:
         self.case = case
-        posed = problem(case)
+        posed = LAYER.problem(case)
         self.inputs: dict[str, Array] = dict(posed.inputs)
         self.cotangent = posed.cotangent
         self._forward, self._backward = LAYER.builtin["fast"]
@@ -55,7 +55,7 @@ class Layer:
     def forward(self, *inputs: Array) -> tuple[Array, Any]:
         """Convolve at the case's stride and pad."""
         x, w, b = inputs
-        return self.convolve(x, w, b, self.case.conv_param)
+        return self.convolve(x, w, b, self.case.settings)
 
     def output(self, **moved: Array) -> Array:
         """Evaluate at the case's inputs, but for those given."""

@@ -1,8 +1,7 @@
-"""One case of one implementation: from the problem to a result."""
+"""A check of one case of one implementation: from the problem to a result."""
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -10,41 +9,31 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gradcheck_cli.checks.duties import FirstRun, try_duties, untried_duties
-from gradcheck_cli.checks.forward import adopt_output_shape, check_forward
-from gradcheck_cli.checks.gradients import Gradients, check_gradients, unchecked_gradients
-from gradcheck_cli.checks.precision import accepted_dtype, kernel_dtype, kernel_reason, widest_rounding
-from gradcheck_cli.checks.reference import decide_by_reference
+from gradcheck_cli.checks.differentiation import differentiate
+from gradcheck_cli.checks.duties import try_duties, untried_duties
+from gradcheck_cli.checks.gradients import compare_gradients, unchecked_gradients
+from gradcheck_cli.checks.precision import kernel_reason
 from gradcheck_cli.checks.replay import replay_command
+from gradcheck_cli.checks.run import RunStoppedError, call_passes, make_run
 from gradcheck_cli.checks.settings import Settings
-from gradcheck_cli.implementation.built_in import built_in
-from gradcheck_cli.implementation.calling import watch_arguments
-from gradcheck_cli.implementation.implementation import (
-    Implementation,
-    ImplementationError,
-    NotExpressibleError,
-)
-from gradcheck_cli.implementation.outputs import pack_outputs
-from gradcheck_cli.implementation.seeding import depends_on_draws, generators_kept
+from gradcheck_cli.guard.state import preserve_folder
+from gradcheck_cli.implementation.implementation import Implementation, NotExpressibleError
+from gradcheck_cli.implementation.resolve import resolve
+from gradcheck_cli.implementation.seeding import generators_kept
 from gradcheck_cli.layers import LAYERS
-from gradcheck_cli.results.result import ArrayResult, CaseResult, Diagnosis, Duty, Verdict
+from gradcheck_cli.results.result import CaseResult, Diagnosis, Duty, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from gradcheck_cli.checks.gradients import Comparison
+    from gradcheck_cli.checks.run import CaseRun
     from gradcheck_cli.layers.framework.case import Case
-    from gradcheck_cli.layers.framework.layer import Layer
-    from gradcheck_cli.layers.framework.problem import Problem
     from gradcheck_cli.numeric.arrays import Array
 
 Functions = Callable[..., Any] | tuple[Callable[..., Any], Callable[..., Any]]
 
 _SEEDED = "random and np.random are seeded before each call, because the output depends on them"
-
-_TWO_AXES_ONLY = (
-    "Forward is right for an x of three axes too, and backward is not. Write axis=-1 for the last axis and "
-    "axis=tuple(range(x.ndim - 1)) for all others, or let forward refuse such an x."
-)
 
 
 def check(
@@ -56,7 +45,7 @@ def check(
     step: float | None = None,
     skipped_duties: tuple[str, ...] = (),
 ) -> CaseResult:
-    """Check one case: run forward and backward, and hold them against the reference and the numerical derivative.
+    """Check one case: run forward and backward, and compare with the reference and the numerical derivative.
 
     Args:
         case: geometry, dtype and seed, such as `ConvCase(N=2, C=3, stride=2)`.
@@ -74,29 +63,16 @@ def check(
         ValueError: a setting is out of range.
         ImplementationNotFoundError: there is no such implementation, or several.
     """
-    layer = LAYERS[case.layer]
-    implementation = implementation or next(iter(layer.builtin))
-    if isinstance(implementation, str) and implementation in layer.builtin:
-        implementation = built_in(layer, implementation)
-    elif isinstance(implementation, str):
-        from gradcheck_cli.implementation.finding.find import find  # 30 ms, and only for code that is named
-
-        implementation = find(implementation, layer)
-    elif not isinstance(implementation, Implementation):
-        from gradcheck_cli.implementation.from_python import from_functions
-
-        implementation = from_functions(
-            implementation if isinstance(implementation, tuple) else (implementation,), layer
-        )
-    return check_case(case, implementation, Settings(method=method, tol=tol, step=step, skipped_duties=skipped_duties))
+    settings = Settings(method=method, tol=tol, step=step, skipped_duties=skipped_duties)
+    with preserve_folder():
+        return check_case(case, resolve(implementation, LAYERS[case.layer]), settings)
 
 
 def check_case(case: Case, implementation: Implementation, settings: Settings) -> CaseResult:
     """Check one case of one implementation, and time it."""
     started = time.perf_counter()
-    layer = LAYERS[case.layer]
-    result = _judge(case, layer, implementation, settings)
-    command = implementation.spec and replay_command(layer.command, case, implementation.spec, settings)
+    result = _check(case, implementation, settings)
+    command = implementation.spec and replay_command(LAYERS[case.layer].command, case, implementation.spec, settings)
     return replace(result, command=command, seconds=time.perf_counter() - started)
 
 
@@ -116,8 +92,9 @@ def failed_case(
     )
 
 
-def _judge(case: Case, layer: Layer, implementation: Implementation, settings: Settings) -> CaseResult:
-    blank = CaseResult(
+def _check(case: Case, implementation: Implementation, settings: Settings) -> CaseResult:
+    layer = LAYERS[case.layer]
+    skipped = CaseResult(
         implementation=implementation.name,
         understood=None if implementation.name in layer.builtin else implementation.convention,
         warnings=implementation.warnings,
@@ -126,231 +103,91 @@ def _judge(case: Case, layer: Layer, implementation: Implementation, settings: S
         verdict=Verdict.SKIP,
         reason=case.impossible(),
     )
-    if blank.reason:
-        return blank
-    problem = layer.problem(case)
-    with generators_kept(problem):
-        return _judge_problem(blank, problem, case, layer, implementation, settings)
-
-
-def _judge_problem(
-    blank: CaseResult, problem: Problem, case: Case, layer: Layer, whole: Implementation, settings: Settings
-) -> CaseResult:
-    implementation = pack_outputs(whole, problem)
-    forward: ArrayResult | None = None
-    returned: Mapping[str, object] | None = None
-    found = Gradients(results={}, derivatives={})
-    inside: str | None = None
-    out: object = None
-    try:
-        with watch_arguments() as watch:
-            out, cache = _forward(implementation, problem)
-            out = out.copy() if isinstance(out, np.ndarray) else out  # it may be a buffer, in which others follow
-            if blank.understood and not problem.reference and depends_on_draws(whole, problem, out):
-                blank = replace(blank, understood=f"{blank.understood}; {_SEEDED}")
-            problem = adopt_output_shape(out, problem, case, implementation.order)
-            forward = check_forward(out, problem, case.dtype, settings)
-            if problem.meaning_open and forward and forward.verdict is Verdict.FAIL:
-                raise NotExpressibleError(problem.skip_reason)  # noqa: TRY301  # one way out for all that is skipped
-            inside = kernel_dtype(out, {}, case.dtype)
-            if inside is None and not (problem.cache_optional and _empty(cache)):
-                returned = _backward(implementation, problem, cache)
-                inside = kernel_dtype(out, returned, case.dtype)
-        changed = watch.changed({**problem.inputs, **_cotangents(problem, implementation.cotangents)})
-        if returned is not None and inside is None:
-            found = _gradients(returned, forward, implementation, problem, case.dtype, settings)
-            found = decide_by_reference(found, returned, forward, layer, problem, case.dtype, settings)
-            wrong = {part.verdict for part in (forward, *found.results.values()) if part} & {Verdict.FAIL}
-            if wrong:
-                found, forward = _judged_with_guard(found, out, returned, forward, layer, problem, case, settings)
-    except NotExpressibleError as error:
-        return replace(blank, reason=str(error))
-    except ImplementationError as error:
-        from gradcheck_cli.checks.diagnosis.raised import explain_error  # only for a case that raises
-
-        other = accepted_dtype(case, layer, whole) if out is None else None
-        return replace(
-            _unjudged(blank, Verdict.ERROR, problem, settings),
-            diagnosis=() if other else explain_error(case, layer, problem, whole, settings, error),
-            reason=f"{error}; it runs in {other}: check it with --dtype {other}" if other else str(error),
-            forward=forward,
-            traceback=error.traceback,
+    if skipped.reason:
+        return skipped
+    prepared = make_run(case, layer, implementation, settings)
+    with generators_kept(prepared.problem):
+        try:
+            run = call_passes(prepared)
+            derivatives = differentiate(run)
+        except NotExpressibleError as error:
+            return replace(skipped, reason=str(error))
+        except RunStoppedError as stopped:
+            return _unchecked(skipped, stopped.run)
+        compared = compare_gradients(run, derivatives)
+        duties, broken = try_duties(run, compared)
+        comparison = _probe_zeros(run, compared, duties)
+        verdict = Verdict.worst(
+            [*(array.verdict for array in comparison.arrays), *(duty.verdict for duty in duties.values())]
         )
-    if inside:
-        return _of_kernel(inside, _unjudged(blank, Verdict.INCONCLUSIVE, problem, settings), forward)
-    parts = [*([forward] if forward else []), *found.results.values()]
-    scales = {name: float(expected.scale.max(initial=0)) for name, expected in found.derivatives.items()}
-    first = FirstRun(
-        out=out,
-        gradients=returned,
-        changed=changed,
-        scales={name: scale for name, scale in scales.items() if math.isfinite(scale)},
-        ignored=found.ignored,
-        vacuous=problem.why_vacuous(out),
-    )
-    failing = [out] if forward and forward.verdict is Verdict.FAIL else []
-    failing += [(returned or {}).get(name[1:]) for name, one in found.results.items() if one.verdict is Verdict.FAIL]
-    rounding = widest_rounding(failing, case.dtype)
-    duties, causes = try_duties(implementation, problem, first, case.dtype, settings, rounding=rounding)
-    repeats = "deterministic" in duties and duties["deterministic"].verdict is Verdict.PASS
-    if repeats and not problem.reference:  # what adds to its last result is no evidence at another point
-        found = _probed_at_zeros(found, implementation, problem)
-        parts = [*found.results.values()]
-    verdict = Verdict.worst([*(part.verdict for part in parts), *(duty.verdict for duty in duties.values())])
-    diagnosis = found.remarks if verdict is Verdict.PASS else found.leaks
-    if Verdict.FAIL in {part.verdict for part in parts}:
-        diagnosis = _causes(case, layer, problem, whole, settings, out, forward, returned or {}, found)
+        causes = _explain(run, comparison, verdict)
     judged = replace(
-        blank,
+        skipped,
+        understood=f"{skipped.understood}; {_SEEDED}" if skipped.understood and run.seeded else skipped.understood,
         verdict=verdict,
-        forward=forward,
-        gradients=found.results,
+        reason=None,
+        forward=comparison.forward,
+        gradients=comparison.gradients,
         duties=duties,
-        diagnosis=(*diagnosis, *causes),
-        arrays=_kept(problem, settings, out=out, **{f"d{name}": array for name, array in (returned or {}).items()}),
+        diagnosis=(*causes, *broken),
+        arrays=_kept_arrays(run),
     )
     return judged if verdict is Verdict.PASS else replace(judged, reason="; ".join(judged.reasons) or None)
 
 
-def _judged_with_guard(
-    found: Gradients,
-    out: object,
-    returned: Mapping[str, object],
-    forward: ArrayResult | None,
-    layer: Layer,
-    problem: Problem,
-    case: Case,
-    settings: Settings,
-) -> tuple[Gradients, ArrayResult | None]:
-    """Judge again what is wrong, if forward turns out to be the reference with a guard."""
-    from gradcheck_cli.checks.guards import find_guard, judge_guarded  # only for a case that fails
+def _probe_zeros(run: CaseRun, comparison: Comparison, duties: Mapping[str, Duty]) -> Comparison:
+    """Look at a function of which nothing is known where its inputs are 0, if what is run again comes out the same."""
+    repeatable = "deterministic" in duties and duties["deterministic"].verdict is Verdict.PASS
+    if run.problem.reference or not repeatable:
+        return comparison
+    from gradcheck_cli.checks.zero_probe import probe_zeros  # only for functions
 
-    guarded = find_guard(out, forward, layer, problem, case.dtype, settings)
-    if guarded is None:
-        return found, forward
-    return judge_guarded(found, returned, guarded, layer, problem, case.dtype, settings), guarded.result
+    return probe_zeros(run, comparison)
 
 
-def _probed_at_zeros(found: Gradients, implementation: Implementation, problem: Problem) -> Gradients:
-    from gradcheck_cli.checks.zero_probe import probe_zeros  # only for a function of which nothing is known
+def _explain(run: CaseRun, comparison: Comparison, verdict: Verdict) -> tuple[Diagnosis, ...]:
+    """Say why an array is wrong, and what is known of forward beside that."""
+    if Verdict.FAIL not in {result.verdict for result in comparison.arrays}:
+        return comparison.remarks if verdict is Verdict.PASS else comparison.leaks
+    from gradcheck_cli.checks.diagnosis.explain import explain  # 15 ms, only for a case that fails
 
-    return probe_zeros(found, implementation, problem)
+    return explain(run, comparison)
 
 
-def _of_kernel(dtype: str, unjudged: CaseResult, forward: ArrayResult | None) -> CaseResult:
-    """Say which dtype the code computes in, and judge nothing else: by the standards of a wider one all is wrong."""
-    why = kernel_reason(dtype, unjudged.case.dtype)
+def _unchecked(skipped: CaseResult, run: CaseRun) -> CaseResult:
+    """Report a run that was stopped: no gradient was compared and no duty tried."""
+    if run.narrower_dtype:
+        reason = kernel_reason(run.narrower_dtype, run.dtype)
+        duties = untried_duties(run.settings, Verdict.INCONCLUSIVE)
+        return replace(
+            skipped,
+            verdict=Verdict.FAIL,
+            reason=reason,
+            forward=run.forward and replace(run.forward, verdict=Verdict.FAIL, reason=reason),
+            gradients=unchecked_gradients(run, Verdict.INCONCLUSIVE),
+            duties={**duties, "shapes": Duty(verdict=Verdict.FAIL, reason=reason)},
+            arrays=_kept_arrays(run),
+        )
+    from gradcheck_cli.checks.diagnosis.raised import explain_error  # only for a case that raises
+
+    reason, causes = explain_error(run)
     return replace(
-        unjudged,
-        verdict=Verdict.FAIL,
-        reason=why,
-        forward=forward and replace(forward, verdict=Verdict.FAIL, reason=why),
-        duties={**unjudged.duties, "shapes": Duty(verdict=Verdict.FAIL, reason=why)},
+        skipped,
+        verdict=Verdict.ERROR,
+        reason=reason,
+        forward=run.forward,
+        gradients=unchecked_gradients(run, Verdict.ERROR),
+        duties=untried_duties(run.settings, Verdict.ERROR),
+        diagnosis=causes,
+        traceback=run.error.traceback if run.error else None,
+        arrays=_kept_arrays(run),
     )
 
 
-def _unjudged(blank: CaseResult, verdict: Verdict, problem: Problem, settings: Settings) -> CaseResult:
-    """Give every gradient and duty the same verdict: none of them was looked at."""
-    return replace(
-        blank,
-        arrays=_kept(problem, settings),
-        verdict=verdict,
-        gradients=unchecked_gradients(problem, blank.case.dtype, settings, verdict, "was not checked"),
-        duties=untried_duties(settings, verdict),
-    )
-
-
-def _causes(
-    case: Case,
-    layer: Layer,
-    problem: Problem,
-    implementation: Implementation,
-    settings: Settings,
-    out: object,
-    forward: ArrayResult | None,
-    returned: Mapping[str, object],
-    found: Gradients,
-) -> tuple[Diagnosis, ...]:
-    """Say why something is wrong, and what is known of forward beside that."""
-    if found.causes:
-        return found.causes
-    from gradcheck_cli.checks.diagnosis.at_zeros import wrong_at_zeros  # only for a case that fails
-    from gradcheck_cli.checks.diagnosis.overflow import why_not_finite
-
-    if not_finite := why_not_finite(out, returned, layer, problem):
-        return *found.leaks, not_finite
-    if zeros := wrong_at_zeros(returned, found, problem, case.dtype, settings):
-        return *found.leaks, zeros
-    from gradcheck_cli.checks.diagnosis.diagnose import diagnose  # 15 ms
-
-    diagnosis = diagnose(
-        case,
-        layer,
-        problem,
-        implementation,
-        settings,
-        out=out,
-        forward=forward,
-        returned=returned,
-        gradients=found.results,
-        derivatives=found.derivatives,
-        leaks=found.leaks,
-    )
-    if problem.meaning_open and not diagnosis:
-        return (Diagnosis(code="two-axes-only", text=_TWO_AXES_ONLY),)
-    return diagnosis
-
-
-def _cotangents(problem: Problem, called: tuple[str, ...]) -> dict[str, Array]:
-    """Return the cotangent of each output under the name that backward has for it, or else under the output's."""
-    parts = [*problem.parts(problem.cotangent).items()][: problem.cotangents]
-    names = called if len(called) == len(parts) else [f"d{name}" for name, _ in parts]
-    return {name: part for name, (_, part) in zip(names, parts, strict=True)}
-
-
-def _forward(implementation: Implementation, problem: Problem) -> tuple[object, object]:
-    try:
-        return implementation.forward(problem.inputs, problem.parameters)
-    except ImplementationError as error:
-        if problem.skip_reason:
-            raise NotExpressibleError(problem.skip_reason) from error
-        raise
-
-
-def _backward(implementation: Implementation, problem: Problem, cache: object) -> Mapping[str, object]:
-    try:
-        return implementation.backward(problem.cotangent, cache, problem.differentiable)
-    except ImplementationError as error:
-        if problem.meaning_open:
-            raise NotExpressibleError(problem.skip_reason) from error
-        raise
-
-
-def _empty(cache: object) -> bool:
-    """Tell whether forward left nothing that a gradient could be computed from: at most shapes, and None."""
-    if isinstance(cache, tuple | list | dict):
-        return all(map(_empty, cache.values() if isinstance(cache, dict) else cache))
-    return cache is None or isinstance(cache, bool | int | str)
-
-
-def _kept(problem: Problem, settings: Settings, **returned: object) -> dict[str, Array]:
+def _kept_arrays(run: CaseRun) -> dict[str, Array]:
     """Gather the arrays of a case, if they are to be kept."""
-    if not settings.keep_arrays:
+    if not run.settings.keep_arrays:
         return {}
+    returned = {"out": run.out, **{f"d{name}": array for name, array in (run.gradients or {}).items()}}
     arrays = {name: array for name, array in returned.items() if isinstance(array, np.ndarray)}
-    return {**problem.inputs, "dout": problem.cotangent, **arrays}
-
-
-def _gradients(
-    returned: Mapping[str, object],
-    forward: ArrayResult | None,
-    implementation: Implementation,
-    problem: Problem,
-    dtype: str,
-    settings: Settings,
-) -> Gradients:
-    if forward and forward.worst is None:  # out is not of a form, or not of numbers, that could be differentiated
-        why = "was not checked: forward's output cannot be differentiated"
-        results = unchecked_gradients(problem, dtype, settings, Verdict.INCONCLUSIVE, why, returned)
-        return Gradients(results=results, derivatives={})
-    return check_gradients(returned, implementation, problem, dtype, settings)
+    return {**run.problem.inputs, "dout": run.problem.cotangent, **arrays}

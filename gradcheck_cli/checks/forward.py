@@ -1,4 +1,4 @@
-"""Is the output of forward what the layer's reference makes of the same inputs?"""
+"""The output of forward: its form, and whether the reference makes the same of the same inputs."""
 
 from __future__ import annotations
 
@@ -7,91 +7,62 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gradcheck_cli.checks.comparison import Expected, Subject, compare, nonfinite
-from gradcheck_cli.implementation.implementation import ImplementationError
+from gradcheck_cli.checks.comparison import compare
+from gradcheck_cli.checks.form import Subject, nonfinite
 from gradcheck_cli.layers.framework.make_problem import with_output_shape
 from gradcheck_cli.numeric.arrays import epsilon
+from gradcheck_cli.numeric.estimate import Estimate
 from gradcheck_cli.results.result import Verdict
 
 if TYPE_CHECKING:
     from gradcheck_cli.checks.settings import Settings
     from gradcheck_cli.layers.framework.case import Case
     from gradcheck_cli.layers.framework.problem import Problem
-    from gradcheck_cli.numeric.arrays import Array
     from gradcheck_cli.results.result import ArrayResult
+
+#: What to do about an output of a function that is no number for the inputs that were drawn.
+_OTHER_RANGE = "if forward is not defined for all inputs, say between which numbers, by --range x=0.5..2"
+
+
+def unusable_output(out: object) -> str | None:
+    """Say why an output cannot be differentiated, where no reference says what it should be; else None."""
+    if not isinstance(out, np.ndarray) or out.dtype.kind != "f":
+        kind = f"an array of {out.dtype}" if isinstance(out, np.ndarray) else f"a value of type {type(out).__name__}"
+        return f"forward returned {kind}; only floating point can be differentiated"
+    if not out.size:
+        return f"forward returned an empty array, of shape {out.shape}"
+    reason = nonfinite("out", out)
+    return f"{reason}: {_OTHER_RANGE}" if reason else None
 
 
 def adopt_output_shape(out: object, problem: Problem, case: Case, order: tuple[str, ...]) -> Problem:
-    """Return the problem as forward has it, where no reference has said that: its output's shape, its inputs' order.
-
-    Raises:
-        ImplementationError: the output cannot be differentiated, and there is no reference by which to say more of it.
-    """
-    if problem.reference:
+    """Return the problem with the shape of forward's output and its order of inputs, where no reference states them."""
+    if problem.reference or not isinstance(out, np.ndarray):
         return problem
-    if not isinstance(out, np.ndarray) or out.dtype.kind != "f":
-        kind = f"an array of {out.dtype}" if isinstance(out, np.ndarray) else f"a value of type {type(out).__name__}"
-        raise ImplementationError(f"forward returned {kind}; only floating point can be differentiated")
-    if not out.size:
-        raise ImplementationError(f"forward returned an empty array, of shape {out.shape}")
-    if reason := nonfinite("out", out):
-        raise ImplementationError(f"{reason}: {_ELSEWHERE}")
     inputs = {name: problem.inputs[name] for name in order if name in problem.inputs}
     return with_output_shape(replace(problem, inputs=inputs), case, out.shape)
 
 
-#: What helps where a function is not defined for what was drawn.
-_ELSEWHERE = "if forward is not defined for all inputs, say between which numbers, by --range x=0.5..2"
+def compare_output(out: object, problem: Problem, dtype: str, settings: Settings) -> ArrayResult | None:
+    """Compare forward's output with the reference, computed in the working dtype; return None without a reference.
 
-
-def check_forward(out: object, problem: Problem, dtype: str, settings: Settings) -> ArrayResult | None:
-    """Hold forward's output against the reference, computed in the working dtype; None where there is no reference.
-
-    Of several outputs, the result is that of the one that is furthest off, and its reason names every one that is. It
-    is that of state only where all outputs are better.
+    Of several outputs, the result is that of the one with the largest error, and its reason names every wrong one. It
+    is that of state only if all outputs are better.
     """
     if not problem.reference:
         return None
-    parts = problem.parts(out) if isinstance(out, np.ndarray) and problem.outputs else {}
-    whole = expected_output(problem, out)
-    if not parts:
-        return _compare(next(iter(problem.outputs or ["out"])), out, whole, problem, dtype, settings)
-    values, scales, bounds = (problem.parts(array) for array in (whole.value, whole.scale, whole.error_bound))
-    found = [
-        _compare(
-            name,
-            part,
-            replace(whole, value=values[name], scale=scales[name], error_bound=bounds[name]),
-            problem,
-            dtype,
-            settings,
-        )
-        for name, part in parts.items()
-    ]
-    verdict = Verdict.worst(one.verdict for one in found)
-    worst = max(
-        (one for one in found if one.verdict is verdict),
-        key=lambda one: (one.name not in problem.state, _badness(one)),
-    )
-    reasons = [one.reason for one in found if one.verdict is verdict and one.reason]
-    return replace(worst, reason="; ".join(reasons) or None)
+    expected = expected_outputs(problem, out)
+    outputs = problem.parts(out) if isinstance(out, np.ndarray) and problem.outputs else {"out": out}
+    results = [_compare(name, array, expected[name], problem, dtype, settings) for name, array in outputs.items()]
+    verdict = Verdict.worst(result.verdict for result in results)
+    failing = [result for result in results if result.verdict is verdict]
+    worst = max(failing, key=lambda result: (result.name not in problem.state, _severity(result)))
+    return replace(worst, reason="; ".join(result.reason for result in failing if result.reason) or None)
 
 
-def _compare(
-    name: str, out: Array | object, expected: Expected, problem: Problem, dtype: str, settings: Settings
-) -> ArrayResult:
-    subject = Subject(name=name, array=out, dtype=dtype, shape=expected.value.shape, axes=problem.axes.get(name, ()))
-    return compare(subject, expected, settings)
-
-
-def _badness(result: ArrayResult) -> float:
-    """Order results: one without numbers comes first."""
-    return float("inf") if result.scaled_error is None else result.scaled_error
-
-
-def expected_output(problem: Problem, out: object) -> Expected:
-    """Return what forward should return where it returned `out`."""
-    return Expected(
+def expected_output(problem: Problem, out: object) -> Estimate:
+    """Return what forward should return where it returned `out`: several outputs as one array."""
+    return Estimate(
         value=problem.expected_for(out),
         scale=problem.expected_scale,
         # What the reference itself rounds: of a sum in the working dtype, about one eps of its scale.
@@ -99,3 +70,22 @@ def expected_output(problem: Problem, out: object) -> Expected:
         method="reference",
         evaluations=1,
     )
+
+
+def expected_outputs(problem: Problem, out: object) -> dict[str, Estimate]:
+    """Return what each output should be where forward returned `out`, by name."""
+    whole = expected_output(problem, out)
+    values, scales, bounds = (problem.parts(array) for array in (whole.value, whole.scale, whole.error_bound))
+    return {name: replace(whole, value=values[name], scale=scales[name], error_bound=bounds[name]) for name in values}
+
+
+def _compare(
+    name: str, out: object, expected: Estimate, problem: Problem, dtype: str, settings: Settings
+) -> ArrayResult:
+    subject = Subject(name=name, array=out, dtype=dtype, shape=expected.value.shape, axes=problem.axes.get(name, ()))
+    return compare(subject, expected, settings)
+
+
+def _severity(result: ArrayResult) -> float:
+    """Order results by their error, those without numbers last."""
+    return float("inf") if result.scaled_error is None else result.scaled_error

@@ -1,4 +1,4 @@
-"""In which dtype does the code compute, whatever it is given?"""
+"""The dtype that code computes in, whatever it is given."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gradcheck_cli.checks.comparison import dtype_name
+from gradcheck_cli.checks.form import dtype_name
 from gradcheck_cli.implementation.implementation import ImplementationError, NotExpressibleError
 from gradcheck_cli.implementation.outputs import pack_outputs
 from gradcheck_cli.numeric.arrays import DTYPES, epsilon
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 _ENOUGH_BITS = 24.0
 
 
-def kernel_dtype(out: object, returned: Mapping[str, object], dtype: str) -> str | None:
+def kernel_dtype(out: object, gradients: Mapping[str, object], dtype: str) -> str | None:
     """Name the narrower dtype in which forward computes; None if it keeps the dtype under test.
 
     That is the dtype of its output; or that of all gradients, where the output is a number of that dtype in a wider
@@ -33,11 +33,11 @@ def kernel_dtype(out: object, returned: Mapping[str, object], dtype: str) -> str
     if not isinstance(out, np.ndarray) or out.dtype.kind != "f":
         return None
     own = dtype_name(out.dtype)
-    if own in _narrower(dtype):
+    if own in narrower_dtypes(dtype):
         return own
-    found = {dtype_name(array.dtype) for array in returned.values() if isinstance(array, np.ndarray)}
+    found = {dtype_name(array.dtype) for array in gradients.values() if isinstance(array, np.ndarray)}
     inside = next(iter(found)) if len(found) == 1 else own
-    return inside if inside in _narrower(dtype) and _representable(out, inside, dtype) else None
+    return inside if inside in narrower_dtypes(dtype) and consists_of(out, inside, dtype) else None
 
 
 def kernel_reason(inside: str, dtype: str) -> str:
@@ -50,7 +50,7 @@ def kernel_reason(inside: str, dtype: str) -> str:
 
 def accepted_dtype(case: Case, layer: Layer, implementation: Implementation) -> str | None:
     """Name a narrower dtype in which forward runs, where it raises in that of the case; None if there is none."""
-    for dtype in _narrower(case.dtype):
+    for dtype in narrower_dtypes(case.dtype):
         problem = layer.problem(replace(case, dtype=dtype))
         try:
             out, _ = pack_outputs(implementation, problem).forward(problem.inputs, problem.parameters)
@@ -61,22 +61,22 @@ def accepted_dtype(case: Case, layer: Layer, implementation: Implementation) -> 
     return None
 
 
-def widest_rounding(arrays: Iterable[object], dtype: str) -> str:
-    """Name the narrowest dtype of whose numbers one of the arrays consists, be they in a wider one."""
+def narrowest_rounding(arrays: Iterable[object], dtype: str) -> str:
+    """Name the narrowest dtype whose numbers all values of one of the arrays are, whatever dtype holds them."""
     found = dtype
     for array in arrays:
         if isinstance(array, np.ndarray) and array.dtype.kind == "f":
-            inside = next((name for name in _narrower(dtype) if _representable(array, name, dtype)), dtype)
+            inside = next((name for name in narrower_dtypes(dtype) if consists_of(array, name, dtype)), dtype)
             found = max(found, inside, key=epsilon)
     return found
 
 
-def _narrower(dtype: str) -> Iterator[str]:
+def narrower_dtypes(dtype: str) -> Iterator[str]:
     """List the dtypes that are narrower than this one, the widest of them first."""
     return (name for name in reversed(DTYPES) if epsilon(name) > epsilon(dtype))
 
 
-def _representable(array: Array, inside: str, dtype: str) -> bool:
+def consists_of(array: Array, inside: str, dtype: str) -> bool:
     """Tell whether all values are numbers of a narrower dtype: an accident in one of 2^(bits lost) for each."""
     values = array[np.isfinite(array) & (array != 0)]
     bits = values.size * np.log2(epsilon(inside) / epsilon(dtype))

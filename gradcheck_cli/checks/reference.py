@@ -1,4 +1,4 @@
-"""Gradients held against those of the reference, where the derivative of forward alone does not decide."""
+"""Gradients compared with those of the reference, where the derivative of forward alone does not decide."""
 
 from __future__ import annotations
 
@@ -7,33 +7,29 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gradcheck_cli.checks.comparison import Expected, Subject, compare
+from gradcheck_cli.checks.comparison import compare
+from gradcheck_cli.checks.form import Subject
+from gradcheck_cli.checks.forward import expected_output
+from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.numeric.arrays import epsilon, working_dtype
-from gradcheck_cli.results.result import Verdict
+from gradcheck_cli.results.result import Diagnosis, Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from gradcheck_cli.checks.gradients import Gradients
-    from gradcheck_cli.checks.settings import Settings
-    from gradcheck_cli.layers.framework.layer import Layer
-    from gradcheck_cli.layers.framework.problem import Problem
+    from gradcheck_cli.checks.gradients import Comparison
+    from gradcheck_cli.checks.run import CaseRun
+    from gradcheck_cli.layers.framework.fault import Guard
     from gradcheck_cli.numeric.arrays import Array
+    from gradcheck_cli.numeric.estimate import Estimate
     from gradcheck_cli.results.result import ArrayResult
 
 #: Roundings of the working dtype that the reference's gradient may be off: sums measured below 2.
 _ROUNDINGS = 4.0
 
+#: How much nearer the output must be to the reference with a guard than without, where it is near enough to both.
+_NEARER = 4.0
 
-def decide_by_reference(
-    found: Gradients,
-    returned: Mapping[str, object],
-    forward: ArrayResult | None,
-    layer: Layer,
-    problem: Problem,
-    dtype: str,
-    settings: Settings,
-) -> Gradients:
+
+def decide_by_reference(run: CaseRun, comparison: Comparison) -> Comparison:
     """Pass gradients that are undecided and equal the reference's, where forward is the reference's too.
 
     A float32 kernel of a curved layer leaves differences in which too few digits can be seen. What is undecided for
@@ -41,49 +37,88 @@ def decide_by_reference(
     """
     rough = [
         name
-        for name, expected in found.derivatives.items()
-        if found.results[f"d{name}"].verdict is Verdict.INCONCLUSIVE and not expected.doubt
+        for name, expected in comparison.expected.items()
+        if comparison.verdict_on(name) is Verdict.INCONCLUSIVE and not expected.doubt
     ]
-    known = problem.reference and not problem.expected_for_draws and settings.step is None
-    if not (rough and known and forward and forward.verdict is Verdict.PASS):
-        return found
-    results, derivatives = dict(found.results), dict(found.derivatives)
-    for name, value in reference_gradients(layer, problem, dtype).items():
-        if name in rough:
-            expected = expected_gradient(value, found.derivatives[name])
-            result = compare(subject_of(name, returned, problem, dtype), expected, settings)
-            if result.verdict is Verdict.PASS:
-                results[f"d{name}"], derivatives[name] = result, expected
-    return replace(found, results=results, derivatives=derivatives)
+    known = run.problem.reference and not run.problem.expected_for_draws and run.settings.step is None
+    if not (rough and known and run.forward and run.forward.verdict is Verdict.PASS):
+        return comparison
+    reference = _reference_gradients(run)
+    found = {name: _compare(run, name, reference[name], comparison.expected[name]) for name in rough}
+    return comparison.with_results({name: each for name, each in found.items() if each[0].verdict is Verdict.PASS})
 
 
-def reference_gradients(layer: Layer, problem: Problem, dtype: str) -> dict[str, Array]:
-    """Return the reference's gradients in the working dtype, by the input's name."""
-    wide = working_dtype(dtype)
+@frozen
+class GuardedForward:
+    """A forward that is the reference with a guard, as in log(p + 1e-12): right as it is."""
+
+    guard: Guard
+    result: ArrayResult  #: the output compared with the reference with the guard
+
+
+def judge_guarded(run: CaseRun, comparison: Comparison) -> Comparison:
+    """Judge again what is wrong, if forward turns out to be the reference with a guard.
+
+    Gradients of the forward without the guard pass beside the derivatives with it. What is neither is compared with
+    the gradient without the guard: its causes are found there.
+    """
+    if Verdict.FAIL not in {result.verdict for result in comparison.arrays} or not (guarded := _find_guard(run)):
+        return comparison
+    guard, reference = guarded.guard, _reference_gradients(run)
+    results: dict[str, tuple[ArrayResult, Estimate]] = {}
+    left_out = False
+    for name, numeric in comparison.expected.items():
+        if comparison.verdict_on(name) is Verdict.PASS:
+            continue
+        values = [reference[name], *([guard.gradients[name]] if name in guard.gradients else [])]
+        tries = [_compare(run, name, value, numeric) for value in values]
+        right = next((each for each in tries if each[0].verdict is Verdict.PASS), None)
+        left_out |= right is not None
+        if right or comparison.verdict_on(name) is Verdict.FAIL:
+            results[name] = right or tries[0]
+    gradient = ", which the gradient leaves out." if left_out else "."
+    remark = Diagnosis(code=guard.code, text=f"{guard.cause}{gradient} {guard.remedy}")
+    # Where the guard caps every loss, forward does not depend on the scores; that is in the remark.
+    return replace(comparison.with_results(results), forward=guarded.result, ignored=(), remarks=(remark,))
+
+
+def _find_guard(run: CaseRun) -> GuardedForward | None:
+    """Find the guard with which the reference reproduces forward to roundoff, and better than without; None without.
+
+    A guard of 1e-15 may disappear in the roundings of a loss, and still be seen in its derivative.
+    """
+    out, forward = run.out, run.forward
+    if forward is None or forward.worst is None or not isinstance(out, np.ndarray) or out.shape != ():
+        return None
+    expected = expected_output(run.problem, out)
+
+    def distance(value: Array) -> float:
+        return float(np.nan_to_num(abs(out - value), nan=np.inf))
+
+    guards: dict[str, list[Guard]] = {}
+    with np.errstate(all="ignore"):
+        for guard in run.layer.guards(run.problem):
+            guards.setdefault(guard.code, []).append(guard)
+        for kind in guards.values():  # the commonest kind that fits; where scores are far apart several do
+            guard = min(kind, key=lambda one: distance(one.out))
+            subject = Subject(name=forward.name, array=out, dtype=run.dtype, shape=())
+            result = compare(subject, replace(expected, value=guard.out), run.settings)
+            if result.verdict is Verdict.PASS and _NEARER * distance(guard.out) < distance(expected.value):
+                return GuardedForward(guard=guard, result=result)
+    return None
+
+
+def _compare(run: CaseRun, name: str, value: Array, numeric: Estimate) -> tuple[ArrayResult, Estimate]:
+    """Compare a gradient with one of the reference, on the scale that forward has shown."""
+    scale = np.maximum(np.where(np.isfinite(numeric.scale), numeric.scale, 0), abs(value))
+    bound = np.asarray(_ROUNDINGS * epsilon(value.dtype) * scale)
+    expected = replace(numeric, value=value, scale=scale, error_bound=bound, method="reference", doubt=None)
+    return compare(run.subject(name), expected, run.settings), expected
+
+
+def _reference_gradients(run: CaseRun) -> dict[str, Array]:
+    """Return the reference's gradients in the working dtype, by input."""
+    wide, problem = working_dtype(run.dtype), run.problem
     inputs = {**problem.inputs, **{name: problem.inputs[name].astype(wide) for name in problem.differentiable}}
     with np.errstate(all="ignore"):
-        return layer.gradients(problem, inputs, problem.cotangent.astype(wide))
-
-
-def expected_gradient(value: Array, numeric: Expected) -> Expected:
-    """Return the reference's gradient as what is expected, on the scale that forward has shown."""
-    scale = np.maximum(np.where(np.isfinite(numeric.scale), numeric.scale, 0), abs(value))
-    return replace(
-        numeric,
-        value=value,
-        scale=scale,
-        error_bound=np.asarray(_ROUNDINGS * epsilon(value.dtype) * scale),
-        method="reference",
-        doubt=None,
-    )
-
-
-def subject_of(name: str, returned: Mapping[str, object], problem: Problem, dtype: str) -> Subject:
-    """Return the gradient under test of one input."""
-    return Subject(
-        name=f"d{name}",
-        array=returned.get(name),
-        dtype=dtype,
-        shape=problem.inputs[name].shape,
-        axes=problem.axes[name],
-    )
+        return run.layer.gradients(problem, inputs, problem.cotangent.astype(wide))

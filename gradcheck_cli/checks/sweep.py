@@ -5,15 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from gradcheck_cli.checks.comparison import dtype_name
-from gradcheck_cli.checks.forward import adopt_output_shape, check_forward
-from gradcheck_cli.checks.gradients import along, numeric_inputs, resolution
+from gradcheck_cli.checks.differentiation import as_function, numeric_inputs, resolution
+from gradcheck_cli.checks.form import dtype_name
 from gradcheck_cli.checks.plain_differences import restrict, sweep
-from gradcheck_cli.implementation.implementation import ImplementationError
-from gradcheck_cli.implementation.outputs import pack_outputs
+from gradcheck_cli.checks.run import RunStoppedError, call_forward, make_run
+from gradcheck_cli.implementation.implementation import ImplementationError, NotExpressibleError
 from gradcheck_cli.implementation.seeding import generators_kept
 from gradcheck_cli.layers import LAYERS
-from gradcheck_cli.numeric.arrays import epsilon
 from gradcheck_cli.numeric.derivative import differentiate
 from gradcheck_cli.numeric.method import affordable, choose_method
 from gradcheck_cli.numeric.projected import sample_elements
@@ -23,10 +21,10 @@ from gradcheck_cli.results.step_sweep import STEPS
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from gradcheck_cli.checks.run import CaseRun
     from gradcheck_cli.checks.settings import Settings
     from gradcheck_cli.implementation.implementation import Implementation
     from gradcheck_cli.layers.framework.case import Case
-    from gradcheck_cli.layers.framework.problem import Problem
     from gradcheck_cli.numeric.arrays import Array
     from gradcheck_cli.results.step_sweep import Sweep
 
@@ -46,30 +44,27 @@ def sweep_case(case: Case, implementation: Implementation, settings: Settings) -
     )
     if blank.reason:
         return blank
-    problem = LAYERS[case.layer].problem(case)
-    with generators_kept(problem):
-        return _sweep_problem(blank, problem, pack_outputs(implementation, problem), case, settings)
+    prepared = make_run(case, LAYERS[case.layer], implementation, settings)
+    with generators_kept(prepared.problem):
+        try:
+            return _sweep_inputs(blank, call_forward(prepared))
+        except NotExpressibleError as skipped:
+            return replace(blank, reason=str(skipped))
+        except RunStoppedError as stopped:
+            error = stopped.run.error
+        except ImplementationError as raised:
+            error = raised
+    return replace(blank, verdict=Verdict.ERROR, reason=str(error), traceback=error.traceback if error else None)
 
 
-def _sweep_problem(
-    blank: CaseResult, problem: Problem, implementation: Implementation, case: Case, settings: Settings
-) -> CaseResult:
-    try:
-        out, _ = implementation.forward(problem.inputs, problem.parameters)
-        problem = adopt_output_shape(out, problem, case, implementation.order)
-        forward = check_forward(out, problem, case.dtype, settings)
-        if forward and forward.worst is None:  # out is not of a form, or not of numbers, that could be differentiated
-            return replace(blank, verdict=Verdict.FAIL, reason=forward.reason)
-        inputs = numeric_inputs(implementation, problem)
-        sweeps = {
-            f"d{name}": replace(
-                _sweep(name, implementation, problem, inputs, case.dtype, settings),
-                numeric_dtype=dtype_name(inputs[name].dtype),
-            )
-            for name in problem.differentiable
-        }
-    except ImplementationError as error:
-        return replace(blank, verdict=Verdict.ERROR, reason=str(error), traceback=error.traceback)
+def _sweep_inputs(blank: CaseResult, run: CaseRun) -> CaseResult:
+    if run.forward and run.forward.worst is None:  # out has a form, or values, that cannot be differentiated
+        return replace(blank, verdict=Verdict.FAIL, reason=run.forward.reason)
+    inputs, names = numeric_inputs(run), run.problem.differentiable
+    sweeps = {
+        f"d{name}": replace(_sweep_input(run, inputs, name), numeric_dtype=dtype_name(inputs[name].dtype))
+        for name in names
+    }
     swept = replace(blank, sweeps=sweeps)
     if not any(found.errors for found in sweeps.values()):
         reason = "forward is too rough, or does not depend on its inputs: no derivative to hold differences against"
@@ -77,31 +72,20 @@ def _sweep_problem(
     return replace(swept, verdict=Verdict.PASS)
 
 
-def _sweep(
-    name: str,
-    implementation: Implementation,
-    problem: Problem,
-    inputs: Mapping[str, Array],
-    dtype: str,
-    settings: Settings,
-) -> Sweep:
-    plain, exact = (along(implementation, problem, values, name) for values in (problem.inputs, inputs))
-    x, coupling, cotangent = inputs[name], problem.coupling.get(name), problem.cotangent
+def _sweep_input(run: CaseRun, inputs: Mapping[str, Array], name: str) -> Sweep:
+    problem, method = run.problem, run.settings.method
+    plain, exact = as_function(run, problem.inputs, name), as_function(run, inputs, name)
+    x, narrow, cotangent, coupling = inputs[name], problem.inputs[name], problem.cotangent, problem.coupling.get(name)
     colors = coupling.colors if coupling else None
-    method = choose_method(settings.method, x.size, cotangent.size, colors)
-    # What differentiates an array once in a second takes half a minute to sweep it.
-    evaluations = 2 * len(STEPS) * (colors if colors and method == "colored" else x.size)
-    if method == "projected" or (settings.method == "auto" and not affordable(evaluations, x.size, cotangent.size)):
+    chosen = choose_method(method, x.size, cotangent.size, colors)
+    # An array that is differentiated in a second would take half a minute to sweep.
+    evaluations = 2 * len(STEPS) * (colors if colors and chosen == "colored" else x.size)
+    if chosen == "projected" or (method == "auto" and not affordable(evaluations, x.size, cotangent.size)):
         elements = sample_elements(x.size)
         point, function = x.reshape(-1)[elements], restrict(exact, x, elements)
-        estimate = differentiate(function, point, cotangent, resolution=resolution(epsilon(dtype)))
-        return sweep(plain, problem.inputs[name], cotangent, estimate, elements=elements)
-    estimate = differentiate(
-        exact,
-        x,
-        cotangent,
-        resolution=resolution(epsilon(dtype)),
-        coupling=coupling if method == "colored" else None,
-    )
+        estimate = differentiate(function, point, cotangent, resolution=resolution(run.dtype))
+        return sweep(plain, narrow, cotangent, estimate, elements=elements)
+    used = coupling if chosen == "colored" else None
+    estimate = differentiate(exact, x, cotangent, resolution=resolution(run.dtype), coupling=used)
     verified = coupling if estimate.method == "colored" else None  # not used where forward was found to leak
-    return sweep(plain, problem.inputs[name], cotangent, estimate, coupling=verified)
+    return sweep(plain, narrow, cotangent, estimate, coupling=verified)

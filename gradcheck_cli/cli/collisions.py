@@ -86,6 +86,6 @@ def _sources(checked: Sequence[str]) -> Iterator[Path]:
 
 def _home(name: str) -> str:
     """Return the file, folder or module in the name of an implementation."""
-    from gradcheck_cli.implementation.finding.find import split  # 30 ms
+    from gradcheck_cli.implementation.loading.paths import split_spec  # 30 ms
 
-    return split(name)[0]
+    return split_spec(name)[0]

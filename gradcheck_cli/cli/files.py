@@ -10,8 +10,7 @@ import click
 from gradcheck_cli.cli.plan import Assignment, make_cases, make_plan, make_task, take_shard
 from gradcheck_cli.engine.interrupts import interruptible
 from gradcheck_cli.engine.sanitize import sanitize
-from gradcheck_cli.implementation.finding.folder import shortened
-from gradcheck_cli.implementation.finding.survey import files_in, left_out_of, unsearched
+from gradcheck_cli.implementation.finding.folder import files_in, left_out_of, shorten, unsearched
 from gradcheck_cli.implementation.implementation import ImplementationNotFoundError
 from gradcheck_cli.implementation.loading.load import NothingToCheckError
 from gradcheck_cli.layers import LAYERS, TITLES
@@ -107,7 +106,7 @@ def _show_rest(request: Request, file: str, found: Survey) -> None:
         click.echo(f"{clean(file)} printed, while it was loaded:\n{found.printed}", err=True)
     if found.others:
         hint = f"; {found.command}" if found.command else ""
-        _remark(request, f"{file}: not checked: {shortened(found.others)} (no known layer){hint}")
+        _remark(request, f"{file}: not checked: {shorten(found.others)} (no known layer){hint}")
 
 
 def _remark(request: Request, *lines: str) -> None:

@@ -54,9 +54,9 @@ class Plan:
 
     def homes(self) -> list[str]:
         """The files and modules of the implementations, each once."""
-        from gradcheck_cli.implementation.finding.find import split  # 30 ms
+        from gradcheck_cli.implementation.loading.paths import split_spec  # 30 ms
 
-        return list(dict.fromkeys(split(task.spec)[0] for task in self.tasks))
+        return list(dict.fromkeys(split_spec(task.spec)[0] for task in self.tasks))
 
     def upcoming(self) -> Iterator[tuple[str, Case]]:
         """Yield the implementation and the case of each result, in order."""

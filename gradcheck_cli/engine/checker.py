@@ -88,9 +88,9 @@ class Checker:
     def _process_for(self, spec: str, limits: Limits) -> GuardedProcess:
         """Return the process in which the file of an implementation is loaded, or a new one."""
         from gradcheck_cli.guard.process import GuardedProcess  # 20 ms, and not for built-in layers
-        from gradcheck_cli.implementation.finding.find import split  # 30 ms
+        from gradcheck_cli.implementation.loading.paths import split_spec  # 30 ms
 
-        home, _ = split(spec)
+        home, _ = split_spec(spec)
         if self._process is None or self._process[0] != home or self._process[1].limits != limits:
             self.close()
             self._process = home, GuardedProcess(limits)

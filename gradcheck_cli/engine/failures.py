@@ -8,9 +8,10 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from gradcheck_cli.cases.shrink import shrink, size
+from gradcheck_cli.checks.diagnosis.codes import explanation
 from gradcheck_cli.engine.engine import WorkersLostError
 from gradcheck_cli.engine.errors import describe_bug
-from gradcheck_cli.results.result import Diagnosis, SmallestFailure, Verdict
+from gradcheck_cli.results.result import SmallestFailure, Verdict
 from gradcheck_cli.results.signature import FailureSignature
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
     from gradcheck_cli.cases.fuzz import RandomCases
     from gradcheck_cli.layers.framework.case import Case
-    from gradcheck_cli.results.result import CaseResult
+    from gradcheck_cli.results.result import CaseResult, Diagnosis
 
     Check = Callable[[Case], CaseResult]
 
@@ -30,10 +31,6 @@ MOST_CHECKS = 500
 #: found to be flaky with a probability of 63 in 64.
 _REPEATS = 3
 
-_FLAKY = (
-    "Flaky: checked again, this case {outcome}. The same arguments do not give the same result twice: "
-    "look for random numbers, and for state that one call leaves to the next."
-)
 _NOT_TWICE = "not shrunk, because it does not fail each time"
 _CUT = "not shrunk, because the run was cut short"
 _HUNG = "not shrunk, because each try would take as long as --timeout allows"
@@ -206,5 +203,5 @@ class _Tries:
 
 
 def _flaky(other: CaseResult) -> Diagnosis:
-    outcome = "passed" if other.verdict is Verdict.PASS else "failed in another way"
-    return Diagnosis(code="flaky", text=_FLAKY.format(outcome=outcome))
+    result = "passed" if other.verdict is Verdict.PASS else "failed in another way"
+    return explanation("flaky", result=result).diagnosis()

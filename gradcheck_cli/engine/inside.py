@@ -12,6 +12,7 @@ from gradcheck_cli.guard.clock import timed
 from gradcheck_cli.guard.state import preserve_basics, preserve_state
 from gradcheck_cli.implementation.finding.find import find
 from gradcheck_cli.implementation.implementation import ImplementationNotFoundError
+from gradcheck_cli.implementation.loading.load import Loader
 from gradcheck_cli.layers import LAYERS
 from gradcheck_cli.text.clean import MOST_CHARACTERS, clean_lines
 
@@ -86,6 +87,12 @@ def check(task: Task, case: Case) -> CaseResult:
         return task.error_result(case, describe_error(error), names)
 
 
-@cache  # for the life of the process, which is that of the file
+@cache  # for the life of the process, as below
+def loader() -> Loader:
+    """Return what loads code in this process, from the folder that is the current one before any of it runs."""
+    return Loader()
+
+
+@cache
 def _load_implementation(spec: str, layer: str, adapter: str | None) -> Implementation:
-    return find(spec, LAYERS[layer], adapter)
+    return find(spec, LAYERS[layer], adapter, loader())

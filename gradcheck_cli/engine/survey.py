@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING
 from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.engine.errors import ErrorReport, describe_error
 from gradcheck_cli.engine.guarded import WHEN_TRIED, call_loader, describe_child_bug, describe_death
-from gradcheck_cli.engine.inside import UserCodeError
+from gradcheck_cli.engine.inside import UserCodeError, loader
 from gradcheck_cli.guard.process import BugError, ProcessDiedError
 from gradcheck_cli.guard.state import preserve_state
-from gradcheck_cli.implementation.finding.survey import (
-    Found,
+from gradcheck_cli.implementation.finding.inventory import (
+    Identified,
     Inventory,
     Offer,
+    describe_nothing,
     function_command,
-    nothing,
+    identify_layer,
     take_inventory,
-    whose,
 )
 from gradcheck_cli.implementation.implementation import ImplementationNotFoundError
 from gradcheck_cli.implementation.loading.load import NothingToCheckError
@@ -37,7 +37,7 @@ class Survey:
     """What there is to check in a file, by what to type for it."""
 
     layers: dict[str, str] = field(default_factory=dict)  #: the layer of each pair, loss and class
-    misfits: dict[str, Found] = field(default_factory=dict)  #: what is named after a layer, and cannot be called
+    misfits: dict[str, Identified] = field(default_factory=dict)  #: what is named after a layer, and cannot be called
     errors: dict[str, ErrorReport] = field(default_factory=dict)  #: what hung or crashed, or met a bug in the checker
     others: tuple[str, ...] = ()  #: functions and classes of no known layer
     command: str | None = None  #: how the first pair of these is checked
@@ -73,16 +73,16 @@ def _survey(spec: str, process: GuardedProcess) -> Survey:
     inventory = _take_inventory(process, spec)
     printed = process.output
     found = {offer: _try(process, offer) for offer in inventory.offers}
-    fitting = {offer.spec: one for offer, one in found.items() if isinstance(one, Found)}
+    fitting = {offer.spec: one for offer, one in found.items() if isinstance(one, Identified)}
     errors = {offer.spec: one for offer, one in found.items() if isinstance(one, ErrorReport)}
     misfits = {spec: one for spec, one in fitting.items() if one.reason}
-    misfits |= {half.spec: Found(layer=half.layers[0], reason=_ALONE) for half in inventory.halves}
+    misfits |= {half.spec: Identified(layer=half.layers[0], reason=_ALONE) for half in inventory.halves}
     checked = {name for offer, one in found.items() if one for name in offer.names}
     unknown = [offer for offer, one in found.items() if not one]
     others = dict.fromkeys([*inventory.others, *(name for offer in unknown for name in offer.names)])
     unchecked = tuple(name for name in others if name not in checked)
     if not fitting and not misfits and not errors:
-        raise NothingToCheckError(nothing(spec, unchecked, unknown))
+        raise NothingToCheckError(describe_nothing(spec, unchecked, unknown))
     return Survey(
         layers={spec: one.layer for spec, one in fitting.items() if not one.reason},
         misfits=misfits,
@@ -95,19 +95,19 @@ def _survey(spec: str, process: GuardedProcess) -> Survey:
 
 def _take_inventory(process: GuardedProcess, spec: str) -> Inventory:
     try:
-        inventory: Inventory = call_loader(process, spec, take_inventory, spec)
+        inventory: Inventory = call_loader(process, spec, _load_inventory, spec)
     except ProcessDiedError as death:
         reason = describe_death(death, "it", spec).reason
         raise ImplementationNotFoundError(f"{spec} cannot be imported: {reason}") from death
     return inventory
 
 
-def _try(process: GuardedProcess, offer: Offer) -> Found | ErrorReport | None:
+def _try(process: GuardedProcess, offer: Offer) -> Identified | ErrorReport | None:
     try:
-        found: Found | None = call_loader(process, offer.spec, _identify, offer)
+        found: Identified | None = call_loader(process, offer.spec, _identify, offer)
     except ProcessDiedError as death:
         if offer.layers:
-            return Found(layer=offer.layers[0])
+            return Identified(layer=offer.layers[0])
         return describe_death(death, offer.names[0], offer.spec, WHEN_TRIED)
     except ImplementationNotFoundError as error:
         return ErrorReport(reason=str(error))
@@ -118,6 +118,10 @@ def _try(process: GuardedProcess, offer: Offer) -> Found | ErrorReport | None:
     return found
 
 
-def _identify(offer: Offer) -> Found | None:
+def _load_inventory(spec: str) -> Inventory:
+    return take_inventory(spec, loader())
+
+
+def _identify(offer: Offer) -> Identified | None:
     with preserve_state():
-        return whose(offer)
+        return identify_layer(offer, loader())

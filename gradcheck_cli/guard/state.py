@@ -23,11 +23,11 @@ def preserve_state() -> Iterator[None]:
     Warning filters, the global generators of `random` and NumPy, NumPy's error state and print options, the current
     folder, the environment, the module search path, the recursion limit and the standard streams.
     """
-    folder, environment, path = _current_folder(), dict(os.environ), list(sys.path)
+    environment, path = dict(os.environ), list(sys.path)
     recursion_limit = sys.getrecursionlimit()
     generator, numpy_generator = random.getstate(), np.random.get_state()  # noqa: NPY002  # the user's, not ours
     try:
-        with preserve_basics(), warnings.catch_warnings(), np.errstate(), np.printoptions():
+        with preserve_basics(), preserve_folder(), warnings.catch_warnings(), np.errstate(), np.printoptions():
             yield
     finally:
         random.setstate(generator)
@@ -37,9 +37,6 @@ def preserve_state() -> Iterator[None]:
         if dict(os.environ) != environment:
             os.environ.clear()
             os.environ.update(environment)
-        if folder is not None:
-            with contextlib.suppress(OSError):  # it is gone
-                os.chdir(folder)
 
 
 @contextmanager
@@ -57,8 +54,21 @@ def preserve_basics() -> Iterator[None]:
             sys.setrecursionlimit(recursion_limit)
 
 
-def _current_folder() -> str | None:
+@contextmanager
+def preserve_folder() -> Iterator[None]:
+    """Return after a block to the current folder, wherever user code has gone."""
+    folder = current_folder()
     try:
-        return os.getcwd()  # noqa: PTH109  # restored by chdir
-    except OSError:  # it was deleted
+        yield
+    finally:
+        if folder and folder != current_folder():
+            with contextlib.suppress(OSError):  # it is gone
+                os.chdir(folder)
+
+
+def current_folder() -> str | None:
+    """Return the current folder; None if it was deleted."""
+    try:
+        return os.getcwd()  # noqa: PTH109  # a string, which is what chdir takes back
+    except OSError:
         return None

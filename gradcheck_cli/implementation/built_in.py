@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from gradcheck_cli.implementation.implementation import Implementation
 
 if TYPE_CHECKING:
@@ -29,7 +31,7 @@ def built_in(layer: Layer, name: str) -> Implementation:
         written = dict(parameters or {})
         out, *rest = forward(*inputs.values(), *([] if parameters is None else [written]))
         if not others:
-            return out, rest
+            return np.asarray(out), rest
         *more, cache = rest
         outputs = (out, *more, *(written.get(key) for key in layer.state))
         return outputs if len(outputs) > 1 else out, cache

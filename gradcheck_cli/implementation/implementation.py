@@ -47,6 +47,7 @@ class Implementation:
     convention: str  #: how it was understood, in its own terms
     forward: Forward  #: raises ImplementationError, or NotExpressibleError for a geometry that it cannot be asked for
     backward: Backward  #: raises ImplementationError
+    left_by_forward: Callable[[object], object] = lambda cache: cache  #: of what `forward` returns second, user code's
     #: Where the case names the inputs: the order in which forward takes them, and why it cannot take those of a case.
     order: tuple[str, ...] = ()
     refusal: Callable[[Iterable[str]], str | None] = lambda _names: None

@@ -1,7 +1,7 @@
 """Any function of arrays, and its gradient: nothing is known of it but the shapes of its arguments.
 
-Built in is an example, signal * tanh(gain): its arguments have names that are seldom met, so that no function of
-somebody's is checked on shapes that were never given for it.
+Built in is an example, signal * tanh(gain), whose arguments have rare names: so no function of a user's is checked on
+shapes that were never given for it.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class FunctionCase(Case):
     def impossible(self) -> str | None:
         """Say why there is no such function, or None."""
         if "out" in self.shape:
-            return "out is what the output is called, and no argument can be"
+            return "out is the name of the output, and no argument can have it"
         lacking = [name for name in self.range if name not in self.shape]
         return f"there is a range of {lacking[0]}, and no shape; add --shape {lacking[0]}=2,3" if lacking else None
 
@@ -61,7 +61,7 @@ def damped(signal: Array, gain: Array) -> Array:
 
 
 def damped_grad(dout: Array, signal: Array, gain: Array) -> tuple[Array, Array]:
-    """Carry dout back: the slope along signal is tanh(gain), that along gain is signal / cosh(gain)^2."""
+    """Return dsignal and dgain: the slope along signal is tanh(gain), that along gain is signal / cosh(gain)^2."""
     return np.asarray(dout * np.tanh(gain)), np.asarray(dout * signal / np.cosh(gain) ** 2)
 
 
@@ -85,13 +85,13 @@ def problem(case: FunctionCase) -> Problem:
 
 
 def _random(_: type[FunctionCase], draw: Draw, given: Given) -> dict[str, Any]:
-    """Draw of the shapes that are given; else one of any axes, for both arguments of the example."""
+    """Draw one of the shapes that are given; else any shape, the same for both arguments of the example."""
 
-    def alike() -> dict[str, tuple[int, ...]]:
+    def equal() -> dict[str, tuple[int, ...]]:
         shape = tuple(draw(1, 5) for _ in range(draw(0, 3)))
         return {"signal": shape, "gain": shape}
 
-    return {"shape": picked("shape", draw, given, alike), "range": picked("range", draw, given, dict)}
+    return {"shape": picked("shape", draw, given, equal), "range": picked("range", draw, given, dict)}
 
 
 LAYER = Layer(
@@ -100,7 +100,6 @@ LAYER = Layer(
     make_problem=problem,
     standard=lambda: tuple(FunctionCase(shape={"signal": shape, "gain": shape}) for shape in _SHAPES),
     builtin={"damped": (damped, damped_grad)},
-    probe_cases=(),
     random=_random,
     reference=False,
 )

@@ -70,7 +70,7 @@ def test_more_cases_of_a_seed_are_as_small() -> None:
     cases = drawn(0, 500)
     assert len(cases) == 500
     assert max(max(case.H, case.W, case.HH, case.WW) for case in cases) <= 16  # some milliseconds each
-    assert {tuple(case.conv_param) for case in cases} == {("stride", "pad")}
+    assert {tuple(case.settings) for case in cases} == {("stride", "pad")}
     assert all(sv == sh and pv == ph for case in cases for (sv, sh), (pv, ph) in [(case.stride, case.pad)])
 
 

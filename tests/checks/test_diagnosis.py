@@ -5,15 +5,13 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 
-import gradcheck_cli
 from gradcheck_cli import CaseResult, ConvCase, Verdict, check
-from gradcheck_cli.layers.conv.conv import problem, standard
+from gradcheck_cli.layers.conv.conv import LAYER, standard
 from gradcheck_cli.layers.conv.naive import conv_backward_naive, conv_forward_naive
 from gradcheck_cli.layers.loss.softmax import SoftmaxCase, softmax_loss
 from gradcheck_cli.layers.norm.layernorm import LayernormCase, layernorm_backward, layernorm_forward
@@ -113,12 +111,20 @@ def code_of(slip: str, dtype: str) -> str:
 @cache
 def all_returned(case: ConvCase) -> dict[str, dict[str, Any]]:
     """Return what every slip returns in a case, by its name and the gradient's."""
-    posed = problem(case)
+    posed = LAYER.problem(case)
     x, w, b = posed.inputs.values()
     _, stored = conv_forward_naive(x, w, b, dict(posed.parameters or {}))
     return {
         name: dict(zip(("dx", "dw", "db"), planted(name)[1](posed.cotangent, stored), strict=False)) for name in CODES
     }
+
+
+@cache
+def exact_gradients(case: ConvCase) -> tuple[Any, ...]:
+    posed = LAYER.problem(case)
+    x, w, b = posed.inputs.values()
+    _, stored = conv_forward_naive(x, w, b, dict(posed.parameters or {}))
+    return conv_backward_naive(posed.cotangent, stored)
 
 
 def same(a: Any, b: Any) -> bool:
@@ -148,39 +154,50 @@ def right_names(case: ConvCase, name: str, array: Any) -> set[str]:
 
 
 #: Most in float64; in the other dtypes, of which float16 can tell the least, enough to show that none is misled.
-CASES_OF = {
-    "float64": (*standard()[1::2], *CASES[-3:]),
-    "float32": CASES[1::3],
-    "longdouble": CASES[3::8],
-    "float16": CASES[::6],
-}
+MOST = {"float64": 3, "float32": 2, "longdouble": 1, "float16": 1}
+
+#: Elements of a gradient, or wrong ones, that may be too few to be sure of a cause.
+FEW = {"float64": 1, "longdouble": 1, "float32": 2, "float16": 6}
 
 
-@pytest.mark.parametrize("dtype", CASES_OF)
+def telling_cases(slip: str, dtype: str) -> list[ConvCase]:
+    """Choose the cases in which a slip can be told from the others first, of those in which it is wrong at all."""
+    cases = [replace(case, dtype=dtype) for case in CASES]
+    returned = {case: all_returned(case)[slip] for case in cases}
+    exact = {case: dict(zip(("dx", "dw", "db"), exact_gradients(case), strict=True)) for case in cases}
+    wrong = [case for case in cases if any(not same(a, exact[case][name]) for name, a in returned[case].items())]
+    own = {code_of(slip, dtype)}
+    clear = [case for case in wrong if any(right_names(case, name, a) == own for name, a in returned[case].items())]
+    assert clear or dtype != "float64"
+    return [*clear[: MOST[dtype]], *(case for case in wrong if case not in clear)][: MOST[dtype] + 1]
+
+
 @pytest.mark.parametrize("slip", CODES)
-def test_each_fault_has_its_code_wherever_it_can_be_told_from_the_others(slip: str, dtype: str) -> None:
-    told_apart = failed = explained = 0
-    for case in (replace(case, dtype=dtype) for case in CASES_OF[dtype]):
-        result = check(case, planted(slip))
-        failed += not result.passed
-        explained += bool(result.diagnosis)
-        for name, gradient in result.gradients.items():
-            code = told(result, name)
-            if gradient.verdict is not Verdict.FAIL:
-                assert code is None
-                continue
-            array = all_returned(case)[slip][name]
-            alike = right_names(case, name, array)
-            if code is None:  # too few numbers to be sure
-                assert array.size <= {"float64": 1, "longdouble": 1, "float32": 2, "float16": 6}[dtype] or (
-                    gradient.wrong and gradient.wrong.count <= {"float32": 2, "float16": 6}.get(dtype, 0)
-                )
-                continue
-            assert code in alike, f"{case.label()}: {result.diagnosis}"
-            told_apart += alike == {code_of(slip, dtype)}
-    if dtype == "float64":
-        assert told_apart
-        assert explained >= failed - 1  # a single element that is off by no simple factor
+def test_each_fault_has_its_code_wherever_it_can_be_told_from_the_others(slip: str) -> None:
+    for dtype in MOST:
+        results = {case: check(case, planted(slip)) for case in telling_cases(slip, dtype)}
+        told_apart = 0
+        for case, result in results.items():
+            for name, gradient in result.gradients.items():
+                code = told(result, name)
+                if gradient.verdict is not Verdict.FAIL:
+                    assert code is None
+                    continue
+                array = all_returned(case)[slip][name]
+                alike = right_names(case, name, array)
+                if code is None:  # too few numbers to be sure
+                    assert array.size <= FEW[dtype] or (
+                        gradient.wrong and dtype in ("float32", "float16") and gradient.wrong.count <= FEW[dtype]
+                    )
+                    continue
+                assert code in alike, f"{case.label()}: {result.diagnosis}"
+                told_apart += alike == {code_of(slip, dtype)}
+        if dtype == "float64":
+            failed = sum(not result.passed for result in results.values())
+            assert told_apart
+            assert (
+                sum(bool(result.diagnosis) for result in results.values()) >= failed - 1
+            )  # an element off by no factor
 
 
 #: Factors as functions of x, w and dout, and how they are told at N = 5, C = 3, H = 6, W = 7, F = 4.
@@ -371,7 +388,7 @@ def test_two_causes_are_told_apart() -> None:
 @pytest.mark.parametrize("size", [1, 1e-3, 1e-6, 1e-12])
 def test_noise_is_not_explained(dtype: str, size: float) -> None:
     """Random errors of any size, in all elements or in a few, have no cause that could be named."""
-    for seed, case in enumerate(CASES[::3]):
+    for seed, case in enumerate(CASES[::5]):
         source = np.random.default_rng(seed)
 
         def noisy(array: Any, source: Any = source) -> Any:
@@ -386,7 +403,7 @@ def test_noise_is_not_explained(dtype: str, size: float) -> None:
 
 
 def test_unrelated_numbers_are_not_explained() -> None:
-    for seed, case in enumerate(CASES):
+    for seed, case in enumerate(CASES[::2]):
         for dtype in ("float16", "float32", "float64"):
             source = np.random.default_rng(seed)
 
@@ -398,9 +415,9 @@ def test_unrelated_numbers_are_not_explained() -> None:
 
 @pytest.mark.parametrize("pair", ["fast", "naive"])
 def test_right_layers_are_told_nothing(pair: str) -> None:
-    for case in CASES:
-        for dtype in ("float16", "float32", "float64", "longdouble"):
-            assert check(replace(case, dtype=dtype), pair).diagnosis == ()
+    for number, case in enumerate(CASES):
+        dtype = ("float16", "float32", "float64", "longdouble")[number % 4]
+        assert check(replace(case, dtype=dtype), pair).diagnosis == ()
 
 
 RECTANGULAR = ConvCase(N=2, C=4, H=8, W=6, F=4, HH=3, WW=2, stride=(2, 1), pad=(1, 2), dilation=(1, 2), groups=2)
@@ -555,24 +572,3 @@ def test_a_cause_costs_a_call_or_two_of_forward() -> None:
 def test_what_is_too_large_to_be_differentiated_in_full_is_explained_by_the_reference() -> None:
     (found,) = check(ConvCase(N=5, H=6, W=7, F=4), planted("dx_doubled"), method="projected").diagnosis
     assert found.text.startswith("dx is 2 times the derivative.")
-
-
-README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
-
-
-def test_every_code_is_in_the_table_of_the_readme() -> None:
-    listed = set(re.findall(r"`([a-z0-9-]+)`", "".join(re.findall(r"^\| `.*?\|", README, re.MULTILINE))))
-    source = "".join(path.read_text(encoding="utf-8") for path in Path(gradcheck_cli.__file__).parent.rglob("*.py"))
-    codes = set(
-        re.findall(
-            r'(?:code=|_crop\(case, |crop\(|kernel_turned\(right, |moved\(\w+, |_fault\(|_of\(case, )"([a-z0-9-]+)"',
-            source,
-        )
-    )
-    codes |= {"last-sample-missed", "last-filter-missed"}
-    codes |= {f"{dtype}-inside" for dtype in ("float16", "float32", "float64")}
-    axes = {axis.name.replace(" ", "-") for axes in problem(ConvCase()).axes.values() for axis in axes}
-    codes |= {f"{axis}s-permuted" for axis in axes}
-    assert len(codes) >= 35
-    assert codes <= listed
-    assert set(CODES.values()) - {"narrower"} <= listed

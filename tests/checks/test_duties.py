@@ -43,19 +43,17 @@ def broken(result: CaseResult) -> set[str]:
     "pair", [(conv_forward_naive, conv_backward_naive), (conv_forward_fast, conv_backward_fast)], ids=["naive", "fast"]
 )
 def test_correct_layers_do_all_their_duties(pair: Any, dtype: str) -> None:
-    for seed in range(3):
-        for case in standard():
-            result = check(replace(case, dtype=dtype, seed=seed), pair)
-            assert broken(result) == set(), case.label()
-            assert result.passed
+    for seed, case in enumerate(standard()):
+        result = check(replace(case, dtype=dtype, seed=seed), pair)
+        assert broken(result) == set(), case.label()
+        assert result.passed
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("name", BREACHES)
-def test_every_breach_is_found_and_named(name: str, dtype: str) -> None:
+def test_every_breach_is_found_and_named(name: str) -> None:
     make, duty = BREACHES[name]
-    for case in standard()[:8]:
-        result = check(replace(case, dtype=dtype), make())
+    for number, case in enumerate(standard()[:6]):
+        result = check(replace(case, dtype=("float32", "float64")[number % 2]), make())
         if duty == "not_vacuous":
             assert result.verdict is Verdict.FAIL  # forward is not the reference's
             assert result.duties[duty].verdict is Verdict.INCONCLUSIVE

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from gradcheck_cli import ConvCase, Verdict, check
-from gradcheck_cli.layers.conv.conv import problem, standard
+from gradcheck_cli.layers.conv.conv import LAYER, standard
 from gradcheck_cli.numeric.arrays import epsilon
 from tests import slow_conv
 from tests.faults.conv import SLIPS, off_by, planted
@@ -26,14 +26,14 @@ SMALLEST = {"float16": 1e-2, "float32": 1e-3, "float64": 1e-9, "longdouble": 1e-
 
 @cache
 def exact_gradients(case: ConvCase) -> dict[str, Any]:
-    posed = problem(case)
+    posed = LAYER.problem(case)
     x, w, _ = posed.inputs.values()
     return dict(zip(("dx", "dw", "db"), slow_conv.backward(case, posed.cotangent, x, w), strict=True))
 
 
 def wrong_gradients(case: ConvCase, pair: Pair) -> set[str]:
     """Work out from the definition which gradients a pair gets wrong: beyond every rounding of its dtype."""
-    posed = problem(case)
+    posed = LAYER.problem(case)
     x, w, b = posed.inputs.values()
     _, cache = pair[0](x, w, b, dict(posed.parameters or {}))
     returned = dict(zip(("dx", "dw", "db"), pair[1](posed.cotangent, cache), strict=False))
@@ -54,24 +54,23 @@ def caught(verdicts: Mapping[str, Verdict]) -> set[str]:
 
 @pytest.mark.parametrize("fault", SLIPS)
 def test_faults_fail_where_they_matter_and_only_there(fault: str) -> None:
-    mattered = 0
-    for case in standard():
-        pair = planted(fault)
-        wrong = wrong_gradients(case, pair)
+    """One geometry is checked for each set of gradients that the fault spoils, and one in which it spoils none."""
+    pair = planted(fault)
+    cases = {frozenset(wrong_gradients(case, pair)): case for case in standard()}
+    assert set(cases) - {frozenset()}, "the standard set has no geometry that shows this fault"
+    for wrong, case in cases.items():
         result = check(case, pair)
         assert caught({name: gradient.verdict for name, gradient in result.gradients.items()}) == wrong, case.label()
         assert result.verdict is (Verdict.FAIL if wrong else Verdict.PASS)
         assert result.forward is not None
         assert result.forward.verdict is Verdict.PASS
         assert all(name in (result.reason or "") for name in wrong)
-        mattered += bool(wrong)
-    assert mattered, "the standard set has no geometry that shows this fault"
 
 
 @pytest.mark.parametrize("dtype", SMALLEST)
 @pytest.mark.parametrize("name", ["dx", "dw"])
 def test_one_element_slightly_off_is_found(name: str, dtype: str) -> None:
-    cases = [replace(case, dtype=dtype, seed=seed) for seed, case in enumerate((*standard(), *standard()[:4]))]
+    cases = [replace(case, dtype=dtype, seed=seed) for seed, case in enumerate(standard()[::2])]
     if dtype == "float16":
         cases = [case for case in cases if _outweighs_rounding(case, name)]
         assert len(cases) >= 2
@@ -89,7 +88,7 @@ def test_one_element_slightly_off_is_found(name: str, dtype: str) -> None:
 
 def _outweighs_rounding(case: ConvCase, name: str) -> bool:
     """Ten roundings of a float16 element are less than those of its terms, where it is a small rest of large ones."""
-    posed = problem(case)
+    posed = LAYER.problem(case)
     x, w, _ = (value.astype(np.float64) for value in posed.inputs.values())
     index = ("dx", "dw", "db").index(name)
     exact = abs(slow_conv.backward(case, posed.cotangent, x, w)[index])

@@ -15,12 +15,11 @@ from tests.odd import ODD
 
 
 @pytest.mark.filterwarnings("ignore:a warning of the layer's")
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("name", ODD)
-def test_odd_layers_pass(name: str, dtype: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_odd_layers_pass(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ODD_LAYER", "0")
     for seed, case in enumerate(standard()):
-        result = check(replace(case, dtype=dtype, seed=seed), ODD[name]())
+        result = check(replace(case, dtype=("float32", "float64")[seed % 2], seed=seed), ODD[name]())
         assert result.passed, result.summary()
         assert {duty.verdict for duty in result.duties.values()} == {Verdict.PASS}
         assert result.diagnosis == ()

@@ -18,7 +18,7 @@ Pair = tuple[int, int]
 
 def convolved(x: Any, w: Any, b: Any, stride: Pair, pad: Pair, shape: Pair) -> Any:
     """Convolve by the definition; outside of x there are zeros."""
-    around, out = 16, np.zeros((len(x), len(w), *shape))
+    around, out = 8, np.zeros((len(x), len(w), *shape))
     wide = np.pad(x, ((0, 0), (0, 0), (around, around), (around, around)))
     for i, j in np.ndindex(*shape):
         row, column = around + i * stride[0] - pad[0], around + j * stride[1] - pad[1]
@@ -58,7 +58,7 @@ SLIPS: dict[str, tuple[Any, str]] = {
 }
 
 CASES = (
-    *standard()[:9],
+    *standard()[:9:2],
     ConvCase(N=2, C=2, H=9, W=8, HH=5, WW=2, pad=(2, 1)),
     ConvCase(H=7, W=9, pad=3, stride=(2, 1)),
 )

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 from gradcheck_cli import ConvCase, check
-from gradcheck_cli.checks.comparison import Expected, judge_elements
+from gradcheck_cli.checks.comparison import judge_elements
 from gradcheck_cli.checks.picture import draw
 from gradcheck_cli.checks.settings import Settings
+from gradcheck_cli.numeric.estimate import Estimate
 from tests.faults.conv import planted
 
 if TYPE_CHECKING:
@@ -20,8 +21,9 @@ if TYPE_CHECKING:
 
 def drawn(error: Array) -> Picture | None:
     ones = np.ones(error.shape)
-    expected = Expected(value=ones, scale=ones, error_bound=0 * ones, method="dense", evaluations=0)
-    return draw(judge_elements(ones + error, expected, "float64", Settings()), error.shape)
+    expected = Estimate(value=ones, scale=ones, error_bound=0 * ones, method="dense", evaluations=0)
+    elements = judge_elements(ones + error, expected, "float64", Settings())
+    return draw(elements.wrong, elements.error, elements.worst)
 
 
 def test_levels_are_tenths_of_the_largest_error() -> None:

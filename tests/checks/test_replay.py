@@ -1,14 +1,14 @@
-"""The command that a failure prints: pasted into a shell, it fails in the same way."""
+"""The command that a failure prints: as a shell splits it, it fails in the same way."""
 
 from __future__ import annotations
 
-import os
 import subprocess
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.conftest import PROGRAMS, SMALL, clean_environment, report_of
+from tests.conftest import SMALL, clean_environment, report_of
+from tests.program import run_program
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -34,19 +34,11 @@ def conv_backward(dout, cache):
 
 
 def replayed(command: str, folder: Path) -> subprocess.CompletedProcess[str]:
-    """Paste a command into a shell."""
-    path = f"{PROGRAMS}{os.pathsep}{os.environ.get('PATH', '')}"
-    return subprocess.run(
-        f"{command} --json -",
-        shell=True,
-        cwd=folder,
-        env=clean_environment(PATH=path),
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        encoding="utf-8",
-        timeout=60,
-        check=False,
-    )
+    """Run what a shell makes of a command: one that prints the words, separated by zeros."""
+    script = f"printf '%s\\0' {command}"
+    printed = subprocess.run(["/bin/sh", "-c", script], cwd=folder, capture_output=True, check=True, encoding="utf-8")
+    program, *words = printed.stdout.removesuffix("\0").split("\0")
+    return run_program(program, [*words, "--json", "-"], folder, clean_environment())
 
 
 def assert_same(result: dict[str, Any], folder: Path) -> None:

@@ -40,7 +40,8 @@ def test_an_output_reshaped_without_a_transpose_is_named() -> None:
 def test_images_reshaped_to_rows_of_features_are_named(mode: str) -> None:
     def forward(x: Any, gamma: Any, beta: Any, bn_param: Any) -> Any:
         N, C, H, W = x.shape
-        out, cache = batchnorm_forward(x.reshape(-1, C), gamma, beta, bn_param)
+        out, _ = batchnorm_forward(x.reshape(-1, C), gamma, beta, bn_param)
+        _, cache = spatial_batchnorm_forward(x, gamma, beta, dict(bn_param))
         return out.reshape(N, C, H, W), cache if mode == "train" else None
 
     result = check(SpatialBatchnormCase(N=2, C=3, H=2, W=4, mode=mode), (forward, spatial_batchnorm_backward))

@@ -82,7 +82,7 @@ def report_of_bug(run: subprocess.CompletedProcess[str]) -> dict[str, Any]:
 @pytest.mark.parametrize("jobs", ["1", "2"])
 @pytest.mark.parametrize("built_in", [True, False])
 def test_in_a_check(convcheck: Program, layer_file: LayerFile, planted: Any, jobs: str, built_in: bool) -> None:
-    env = planted("gradcheck_cli.checks.check", "check_gradients", "args[2].inputs['x'].shape[2] == 4")
+    env = planted("gradcheck_cli.checks.check", "differentiate", "args[0].problem.inputs['x'].shape[2] == 4")
     what = "naive" if built_in else layer_file(("db = dout.sum(", "db = 2 * dout.sum("))
     run = convcheck(what, *SMALL, "--H", "3,4,5", "--jobs", jobs, "--format", "json", env=env)
     results = report_of_bug(run)["results"]
@@ -93,7 +93,7 @@ def test_in_a_check(convcheck: Program, layer_file: LayerFile, planted: Any, job
 
 
 def test_the_table_is_shown_too(convcheck: Program, planted: Any, tmp_path: Path) -> None:
-    env = planted("gradcheck_cli.checks.check", "check_gradients", "args[2].inputs['x'].shape[2] == 4")
+    env = planted("gradcheck_cli.checks.check", "differentiate", "args[0].problem.inputs['x'].shape[2] == 4")
     run = convcheck(*SMALL, "--H", "3,4", "--json", "report.json", env=env)
     assert run.returncode == 4
     assert "2 cases: 1 passed, 1 raised" in run.stdout
@@ -104,7 +104,7 @@ def test_the_table_is_shown_too(convcheck: Program, planted: Any, tmp_path: Path
 @pytest.mark.parametrize(
     ("module", "name"),
     [
-        ("gradcheck_cli.checks.diagnosis.diagnose", "diagnose"),
+        ("gradcheck_cli.checks.diagnosis.explain", "explain"),
         ("gradcheck_cli.checks.check", "try_duties"),
         ("gradcheck_cli.engine.inside", "find"),
         ("gradcheck_cli.engine.inside", "sanitize"),
@@ -122,15 +122,15 @@ def test_wherever_it_is_met(convcheck: Program, layer_file: LayerFile, planted: 
     ("module", "name", "condition"),
     [
         ("gradcheck_cli.engine.survey", "take_inventory", "'odd' in args[0]"),
-        ("gradcheck_cli.engine.survey", "whose", "'odd' in args[0].spec"),
-        ("gradcheck_cli.engine.survey", "nothing", "'odd' in args[0]"),
+        ("gradcheck_cli.engine.survey", "identify_layer", "'odd' in args[0].spec"),
+        ("gradcheck_cli.engine.survey", "describe_nothing", "'odd' in args[0]"),
     ],
 )
 def test_while_a_file_is_surveyed(
     gradcheck: Program, tmp_path: Path, planted: Any, jobs: str, module: str, name: str, condition: str
 ) -> None:
     (tmp_path / "right.py").write_text(PASS_AND_FAIL.format(name="tanh", factor=1))
-    odd = "def helper(a): pass\n" if name == "nothing" else PASS_AND_FAIL.format(name="tanh", factor=1)
+    odd = "def helper(a): pass\n" if name == "describe_nothing" else PASS_AND_FAIL.format(name="tanh", factor=1)
     (tmp_path / "odd.py").write_text(odd)
     (tmp_path / "wrong.py").write_text(PASS_AND_FAIL.format(name="tanh", factor=2))
     env = planted(module, name, condition)
@@ -154,7 +154,7 @@ def test_while_a_case_is_made_smaller(convcheck: Program, layer_file: LayerFile,
 
 
 def test_in_a_step_sweep(gradcheck: Program, planted: Any) -> None:
-    env = planted("gradcheck_cli.checks.sweep", "pack_outputs")
+    env = planted("gradcheck_cli.checks.sweep", "call_forward")
     run = gradcheck("sweep", "conv", *SMALL, env=env)
     assert run.returncode == 4
     assert "a bug in the checker: RuntimeError: planted here" in run.stdout
@@ -162,7 +162,7 @@ def test_in_a_step_sweep(gradcheck: Program, planted: Any) -> None:
 
 
 def test_results_with_a_bug_are_not_kept(convcheck: Program, planted: Any, tmp_path: Path) -> None:
-    env = planted("gradcheck_cli.checks.check", "check_gradients", "args[2].inputs['x'].shape[2] == 4")
+    env = planted("gradcheck_cli.checks.check", "differentiate", "args[0].problem.inputs['x'].shape[2] == 4")
     flags = (*SMALL, "--H", "3,4", "--resume", "kept.jsonl", "--format", "json")
     report_of_bug(convcheck(*flags, env=env))
     (tmp_path / "planted" / "sitecustomize.py").unlink()

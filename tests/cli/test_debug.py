@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from gradcheck_cli import ConvCase
-from gradcheck_cli.layers.conv.conv import problem
+from gradcheck_cli.layers.conv.conv import LAYER
 from tests import slow_conv
 from tests.conftest import SMALL
 
@@ -29,7 +29,7 @@ def test_the_arrays_are_those_of_the_first_failing_case(
     run = convcheck(layer_file(DOUBLED), "--N", "1", "--pad", "0,1", "--debug", "case.npz", "--json", "-")
     assert run.returncode == 1
     case = ConvCase(N=1, pad=0)
-    posed = problem(case)
+    posed = LAYER.problem(case)
     dx, dw, db = slow_conv.backward(case, posed.cotangent, posed.inputs["x"], posed.inputs["w"])
     with np.load(tmp_path / "case.npz") as kept:
         for name, array in posed.inputs.items():

@@ -15,7 +15,7 @@ GEOMETRY = ("--N", "2", "--C", "3", "--stride", "2")
 #: Of our modules, these and all within them belong to user code, processes, failures, sweeps or other reports.
 UNUSED = (
     "checks.diagnosis",
-    "checks.guards",
+    "checks.reference",
     "checks.projection",
     "checks.sweep",
     "checks.zero_probe",

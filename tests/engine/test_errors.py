@@ -13,7 +13,7 @@ from gradcheck_cli import ConvCase
 from gradcheck_cli.engine.errors import ErrorReport, describe_error
 from gradcheck_cli.engine.sanitize import sanitize
 from gradcheck_cli.guard.originals import remember_originals
-from gradcheck_cli.implementation.finding.find import ImplementationNotFoundError
+from gradcheck_cli.implementation.implementation import ImplementationNotFoundError
 from gradcheck_cli.results.result import ArrayResult, CaseResult, Diagnosis, Duty, Verdict
 
 

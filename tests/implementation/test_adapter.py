@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from gradcheck_cli import ConvCase, check
-from gradcheck_cli.implementation.finding.find import ImplementationNotFoundError, find
+from gradcheck_cli.implementation.finding.find import find
+from gradcheck_cli.implementation.implementation import ImplementationNotFoundError
 from gradcheck_cli.layers import LAYERS
 from tests.conftest import SMALL, report_of
 

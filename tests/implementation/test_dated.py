@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from gradcheck_cli import ConvCase, Verdict, check
-from gradcheck_cli.implementation.finding.find import ImplementationNotFoundError, find
+from gradcheck_cli.implementation.finding.find import find
+from gradcheck_cli.implementation.implementation import ImplementationNotFoundError
 from gradcheck_cli.implementation.loading.legacy_hints import legacy_hint
 from gradcheck_cli.layers import LAYERS
 

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from gradcheck_cli.implementation.finding.find import ImplementationNotFoundError, find, split
+from gradcheck_cli.implementation.finding.find import find
+from gradcheck_cli.implementation.implementation import ImplementationNotFoundError
+from gradcheck_cli.implementation.loading.paths import split_spec
 from gradcheck_cli.layers import LAYERS
 from tests.conftest import SMALL, report_of
 from tests.implementation.sources import CLASSES, CORE, PAIRS
@@ -158,7 +160,7 @@ def test_names_decide_which_functions_are_called(layer_file: LayerFile) -> None:
     ],
 )
 def test_split(spec: str, parts: tuple[str, list[str]]) -> None:
-    assert split(spec) == parts
+    assert split_spec(spec) == parts
 
 
 @pytest.mark.parametrize(

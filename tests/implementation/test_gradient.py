@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from gradcheck_cli import FunctionCase, Verdict, check
-from gradcheck_cli.implementation.finding.find import ImplementationNotFoundError, find
+from gradcheck_cli.implementation.finding.find import find
 from gradcheck_cli.implementation.from_python import from_functions
-from gradcheck_cli.implementation.implementation import NotExpressibleError
+from gradcheck_cli.implementation.implementation import ImplementationNotFoundError, NotExpressibleError
 from gradcheck_cli.layers import LAYERS
 from gradcheck_cli.layers.function import problem
 

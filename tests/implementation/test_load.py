@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from gradcheck_cli.checks.check import check_case
+from gradcheck_cli.checks.check import check, check_case
 from gradcheck_cli.checks.settings import Settings
-from gradcheck_cli.implementation.finding.find import ImplementationNotFoundError, find
-from gradcheck_cli.implementation.finding.survey import take_inventory
-from gradcheck_cli.implementation.loading import load as loading
-from gradcheck_cli.implementation.loading.load import parsed
+from gradcheck_cli.implementation.finding.find import find
+from gradcheck_cli.implementation.finding.inventory import take_inventory
+from gradcheck_cli.implementation.implementation import ImplementationNotFoundError
+from gradcheck_cli.implementation.loading.load import Loader
+from gradcheck_cli.implementation.loading.packages import package_root, parse_file
 from gradcheck_cli.implementation.loading.source import sources
 from gradcheck_cli.layers import LAYERS
 
@@ -87,7 +88,7 @@ def odd_files() -> dict[str, str]:
 
 def test_odd_files_are_refused_in_a_sentence() -> None:
     for spec, said in odd_files().items():
-        for search in (lambda spec: find(spec, RELU), take_inventory):
+        for search in (lambda spec: find(spec, RELU), lambda spec: take_inventory(spec, Loader())):
             with pytest.raises(ImplementationNotFoundError) as refused:
                 search(spec)
             assert said in str(refused.value), spec
@@ -102,7 +103,7 @@ def test_a_folder_that_is_called_as_a_file_is_a_folder() -> None:
 
 def test_what_is_nested_too_deeply_is_no_python(tmp_path: Path) -> None:
     with pytest.raises(SyntaxError, match="nested too deeply"):
-        parsed(write("deep.py", "not " * 100_000 + "1"))
+        parse_file(write("deep.py", "not " * 100_000 + "1"))
 
 
 def test_odd_files_end_no_program(gradcheck: Program, tmp_path: Path) -> None:
@@ -127,13 +128,22 @@ def test_a_file_may_change_the_folder(text: str) -> None:
     write("mine/other.py", PAIR)
     start = Path.cwd()
     try:
-        assert verdicts("mine/layers.py") == {"pass"}
-        assert verdicts("mine/layers.py:relu_forward,relu_backward") == {"pass"}
-        assert verdicts("mine/other.py") == {"pass"}
+        loader = Loader()
+        for spec in ("mine/layers.py", "mine/layers.py:relu_forward,relu_backward", "mine/other.py"):
+            implementation = find(spec, RELU, loader=loader)
+            assert {check_case(case, implementation, Settings()).verdict.value for case in RELU.standard()} == {"pass"}
         with pytest.raises(ImplementationNotFoundError, match="no such file"):
-            find("mine/another.py", RELU)
+            find("mine/another.py", RELU, loader=loader)
     finally:
         os.chdir(start)
+
+
+@pytest.mark.parametrize("text", CHANGES.values(), ids=list(CHANGES))
+def test_a_check_in_python_returns_to_its_folder(text: str) -> None:
+    write("mine/layers.py", text)
+    start = Path.cwd()
+    assert all(check(case, "mine/layers.py").passed for case in RELU.standard())
+    assert Path.cwd() == start
 
 
 def test_where_the_user_goes_paths_follow() -> None:
@@ -205,4 +215,4 @@ def test_folders_that_are_searched_for_sources() -> None:
     assert {"layers.py", "beside.py", "tools.py", "chance.py"} <= found  # the last is in the folder of the package
     write("plain/deep/layers.py", "import chance\n")
     assert {path.name for path in sources("plain/deep/layers.py")} == {"layers.py"}
-    assert loading.package_root(Path("plain/deep/layers.py").resolve()) is None
+    assert package_root(Path("plain/deep/layers.py").resolve()) is None

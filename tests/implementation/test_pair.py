@@ -96,7 +96,7 @@ def test_arguments_are_copies() -> None:
     pair.backward(problem.cotangent, cache, NAMES)
     assert all(np.array_equal(problem.inputs[name], value) for name, value in before[0].items())
     assert np.array_equal(problem.cotangent, before[1])
-    assert problem.parameters == CASE.conv_param
+    assert problem.parameters == CASE.settings
 
 
 def test_a_layer_that_writes_into_its_arguments_spoils_no_derivative() -> None:

@@ -12,7 +12,6 @@ import pytest
 from gradcheck_cli.checks.check import check_case
 from gradcheck_cli.checks.settings import Settings
 from gradcheck_cli.implementation.conventions.context import Context
-from gradcheck_cli.implementation.conventions.probe import probe_problems
 from gradcheck_cli.implementation.conventions.readings import readings_of
 from gradcheck_cli.implementation.conventions.signature import MisfitError
 from gradcheck_cli.implementation.conventions.slots import (
@@ -27,7 +26,7 @@ from gradcheck_cli.implementation.finding.find import find
 from gradcheck_cli.implementation.from_python import from_functions
 from gradcheck_cli.implementation.implementation import ImplementationError, NotExpressibleError
 from gradcheck_cli.implementation.outputs import pack_outputs
-from gradcheck_cli.implementation.vocabulary.lookup import vocabulary_of
+from gradcheck_cli.implementation.vocabulary.lookup import probe_problems, vocabulary_of
 from gradcheck_cli.layers import LAYERS
 from gradcheck_cli.results.result import Verdict
 

@@ -11,9 +11,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from gradcheck_cli.implementation.finding import survey
-from gradcheck_cli.implementation.finding.find import ImplementationNotFoundError, find
-from gradcheck_cli.implementation.finding.survey import Found, files_in, left_out_of, take_inventory, unsearched, whose
+from gradcheck_cli.implementation.finding import names
+from gradcheck_cli.implementation.finding.find import find
+from gradcheck_cli.implementation.finding.folder import files_in, left_out_of, unsearched
+from gradcheck_cli.implementation.finding.inventory import Identified, identify_layer, take_inventory
+from gradcheck_cli.implementation.implementation import ImplementationNotFoundError
+from gradcheck_cli.implementation.loading.load import Loader
 from gradcheck_cli.layers import LAYERS
 
 if TYPE_CHECKING:
@@ -114,9 +117,9 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
             del sys.modules[name]
 
 
-def found(text: str, spec: str = "layers.py") -> dict[str, Found | None]:
+def found(text: str, spec: str = "layers.py") -> dict[str, Identified | None]:
     Path(spec.partition(":")[0]).write_text(f"import numpy as np\n{text}", encoding="utf-8")
-    return {",".join(offer.names): whose(offer) for offer in take_inventory(spec).offers}
+    return {",".join(offer.names): identify_layer(offer, Loader()) for offer in take_inventory(spec, Loader()).offers}
 
 
 def stubs(names: tuple[str, ...]) -> str:
@@ -126,14 +129,14 @@ def stubs(names: tuple[str, ...]) -> str:
 def test_names_tell_layers_apart() -> None:
     text = stubs(tuple(name for names in NAMED for name in names.split(",")))
     assert {names: one.layer if one else None for names, one in found(text).items()} == NAMED
-    assert take_inventory("layers.py").halves == ()
-    assert take_inventory("layers.py").others == ()
+    assert take_inventory("layers.py", Loader()).halves == ()
+    assert take_inventory("layers.py", Loader()).others == ()
 
 
 def test_what_is_of_no_layer_is_no_layer() -> None:
     text = stubs(UNNAMED).replace("def softmax(*given): ...", "def softmax(x): return np.exp(x)")
     assert {one for one in found(text).values() if one} == set()
-    inventory = take_inventory("layers.py")
+    inventory = take_inventory("layers.py", Loader())
     told = {name for offer in inventory.offers for name in offer.names} | set(inventory.others)
     assert told == set(UNNAMED)
     assert inventory.halves == ()
@@ -168,9 +171,9 @@ def test_what_names_leave_open_is_tried(text: str, layer: str | None) -> None:
     [
         ("AffineLayer", "affine", "`AffineLayer(secret)` takes `secret`, of which the meaning is not known"),
         ("BatchNormLayer", "batchnorm", "of this layer only functions can be checked so far"),
-        ("LayerNorm", "layernorm", "of this layer only functions can be checked so far"),
+        ("LayerNorm", "layernorm", "`LayerNorm(secret)` takes `secret`"),
         ("Dropout", "dropout", "of this layer only functions can be checked so far"),
-        ("Embedding", "word-embedding", "of this layer only functions can be checked so far"),
+        ("Embedding", "word-embedding", "`Embedding(secret)` takes `secret`"),
         ("MaxPool", "maxpool", "`MaxPool(secret)` takes `secret`"),
         ("Sigmoid", "sigmoid", "`Sigmoid(secret)` takes `secret`"),
         ("Base", None, None),
@@ -191,7 +194,7 @@ class Embedding:
     @staticmethod
     def backward(dout, cache): ...
 """
-    assert found(text) == {"Embedding": Found(layer="word-embedding")}
+    assert found(text) == {"Embedding": Identified(layer="word-embedding")}
 
 
 @pytest.mark.parametrize(
@@ -199,35 +202,37 @@ class Embedding:
     [
         (
             "def svm_loss_naive(W, X, y, reg): ...\n",
-            Found(layer="svm", reason="`svm_loss_naive(W, X, y, reg)` takes `W`, of which the meaning is not known"),
+            Identified(
+                layer="svm", reason="`svm_loss_naive(W, X, y, reg)` takes `W`, of which the meaning is not known"
+            ),
         ),
-        ("def svm_loss(x, y, delta=1.0): ...\n", Found(layer="svm")),
-        ("svm_loss = max\n", Found(layer="svm")),  # it does not say what it takes
+        ("def svm_loss(x, y, delta=1.0): ...\n", Identified(layer="svm")),
+        ("svm_loss = max\n", Identified(layer="svm")),  # it does not say what it takes
         ("def softmax(x): ...\n", None),
         (
             "def batchnorm_forward(x, gamma, beta): ...\ndef batchnorm_backward(dout, cache): ...\n",
-            Found(
+            Identified(
                 layer="batchnorm",
                 reason="`batchnorm_forward(x, gamma, beta)` does not take (x, gamma, beta, bn_param)",
             ),
         ),
         (
             "def lstm_step_forward(*given): ...\ndef lstm_step_backward(dnext_h, cache): ...\n",
-            Found(
+            Identified(
                 layer="lstm-step",
                 reason="`lstm_step_backward(dnext_h, cache)` takes no dnext_c",
             ),
         ),
     ],
 )
-def test_what_does_not_take_the_arguments_is_not_called(text: str, expected: Found | None) -> None:
+def test_what_does_not_take_the_arguments_is_not_called(text: str, expected: Identified | None) -> None:
     assert list(found(text).values()) == [expected]
 
 
 def test_a_pass_without_its_counterpart_is_a_half() -> None:
     text = stubs(("conv_forward", "rnn_forward", "rnn_step_backward", "batchnorm_backward", "relu_forward"))
     assert found(text) == {}
-    halves = {half.names: half.layers[0] for half in take_inventory("layers.py").halves}
+    halves = {half.names: half.layers[0] for half in take_inventory("layers.py", Loader()).halves}
     assert halves == {
         ("conv_forward",): "conv",
         ("rnn_forward",): "rnn",
@@ -241,16 +246,16 @@ def test_the_same_under_another_name_is_once() -> None:
     text = stubs(("conv_forward_im2col", "conv_backward_im2col"))
     again = "conv_forward_fast, conv_backward_fast = conv_forward_im2col, conv_backward_im2col\n"
     assert list(found(text + again)) == ["conv_forward_im2col,conv_backward_im2col"]
-    assert take_inventory("layers.py").others == ()
+    assert take_inventory("layers.py", Loader()).others == ()
 
 
 def test_names_after_a_colon_are_all() -> None:
     text = RELU.format("relu_") + stubs(("affine_forward", "affine_backward", "helper", "conv_forward"))
     assert list(found(text, "layers.py:relu_forward,relu_backward")) == ["relu_forward,relu_backward"]
-    assert take_inventory("layers.py:relu_forward").others == ()
-    assert [half.names for half in take_inventory("layers.py:conv_forward").halves] == [("conv_forward",)]
+    assert take_inventory("layers.py:relu_forward", Loader()).others == ()
+    assert [half.names for half in take_inventory("layers.py:conv_forward", Loader()).halves] == [("conv_forward",)]
     with pytest.raises(ImplementationNotFoundError, match="no function or class 'relu_forwards'; it has relu_f"):
-        take_inventory("layers.py:relu_forwards")
+        take_inventory("layers.py:relu_forwards", Loader())
 
 
 def test_a_file_that_imports_all_has_what_it_imports() -> None:
@@ -275,7 +280,7 @@ def test_of_a_folder_only_files_that_speak_of_layers_are_run() -> None:
 def test_a_layer_without_a_reference_is_not_looked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     text = RELU.format("relu_") + RELU.format("")
     assert {one and one.layer for one in found(text).values()} == {"relu"}
-    monkeypatch.setattr(survey, "LAYERS", {**LAYERS, "relu": replace(LAYERS["relu"], reference=False)})
+    monkeypatch.setattr(names, "LAYERS", {**LAYERS, "relu": replace(LAYERS["relu"], reference=False)})
     assert set(found(text).values()) == {None}
 
 
@@ -320,7 +325,7 @@ def test_a_helper_is_no_layer(text: str, helpers: set[str], layers: int) -> None
     said = found(text)
     assert sum(1 for one in said.values() if one and not one.reason) == layers, said
     unknown = {name for names, one in said.items() if one is None for name in names.split(",")}
-    others = set(take_inventory("layers.py").others)
+    others = set(take_inventory("layers.py", Loader()).others)
     assert helpers <= unknown | others
     assert all(one is None or not helpers & set(names.split(",")) for names, one in said.items())
 
@@ -412,8 +417,8 @@ def test_a_class_that_takes_some_parameters_says_which(text: str, layer: str, re
     Path("layers.py").write_text(text + methods, encoding="utf-8")
     with pytest.raises(ImplementationNotFoundError, match=re.escape(reason)):
         find(f"layers.py:{text.split()[1].strip(':')}", LAYERS[layer])
-    for offer in take_inventory("layers.py").offers:
-        whose(offer)
+    for offer in take_inventory("layers.py", Loader()).offers:
+        identify_layer(offer, Loader())
 
 
 @pytest.mark.parametrize("name", ["sigmoid_cross_entropy", "tanh_loss", "relu_cost", "conv_loss", "sigmoid_bce_loss"])

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import itertools
 
-from gradcheck_cli.implementation.conventions.layout import Layout
+from gradcheck_cli.implementation.conventions.layout import orders_with_shape
 from gradcheck_cli.implementation.vocabulary.lookup import vocabulary_of
-from gradcheck_cli.implementation.vocabulary.vocabulary import word
+from gradcheck_cli.implementation.vocabulary.vocabulary import word, words
 from gradcheck_cli.layers import LAYERS
 
 
@@ -35,14 +35,23 @@ def test_layer_without_words_of_its_own_is_called_as_it_calls_itself() -> None:
         assert all(vocabulary.inputs.values()), layer.name
         if layer.reference:
             assert vocabulary.names, layer.name
-            assert set(vocabulary.arrangements[0].axes) >= {*layer.inputs, *layer.outputs}, layer.name
+            assert set(vocabulary.axes) >= {*layer.inputs, *layer.outputs}, layer.name
 
 
-def test_probe_cases_tell_the_arrangements_apart() -> None:
-    layer = LAYERS["conv"]
-    problem, vocabulary = layer.problem(layer.probe_cases[0]), vocabulary_of(layer)
-    usual = vocabulary.arrangements[0].axes
-    for name in ("w", "b"):
-        orders = [order for order in vocabulary.parameters[name] if "(" not in order]
-        shapes = {Layout(usual[name], order).shape(problem.inputs[name].shape) for order in orders}
-        assert len(shapes) == len(orders)
+def test_alternatives_are_written_out() -> None:
+    assert words("n{in,out} k{,s}") == ("nin", "nout", "k", "ks")
+    assert words("{a,b}{1,2}") == ("a1", "a2", "b1", "b2")
+
+
+def test_orders_of_axes_are_told_by_a_shape() -> None:
+    here = (4, 2, 3, 5)
+    for shape, orders in {
+        (4, 2, 3, 5): ["F C HH WW"],
+        (3, 5, 2, 4): ["HH WW C F"],
+        (4, 30): ["F (C HH WW)", "F (HH C WW)", "F (HH WW C)"],
+        (1, 30, 4): ["1 (C HH WW) F", "1 (HH C WW) F", "1 (HH WW C) F"],
+        (5, 3, 2, 4): [],  # a kernel on its side
+    }.items():
+        assert orders_with_shape("F C HH WW", here, shape) == orders
+    assert orders_with_shape("F", (4,), (1, 4, 1)) == ["1 F 1"]
+    assert orders_with_shape("D M", (3, 3), (3, 3)) == ["D M", "M D"]

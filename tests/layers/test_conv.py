@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gradcheck_cli import ConvCase
-from gradcheck_cli.layers.conv.conv import LAYER, problem, standard
+from gradcheck_cli.layers.conv.conv import LAYER, standard
 from gradcheck_cli.numeric.arrays import epsilon
 from tests import slow_conv
 
@@ -37,8 +37,8 @@ CASES = list(dict.fromkeys(case for case in (*GRID, *standard()) if not case.imp
 
 def run(name: str, case: ConvCase) -> tuple[Array, tuple[Array, ...], Any]:
     forward, backward = LAYER.builtin[name]
-    posed = problem(case)
-    out, cache = forward(*posed.inputs.values(), case.conv_param)
+    posed = LAYER.problem(case)
+    out, cache = forward(*posed.inputs.values(), case.settings)
     return out, backward(posed.cotangent, cache), posed
 
 
@@ -132,8 +132,8 @@ def test_impossible_geometries_are_those_without_an_output(name: str) -> None:
 
 
 def test_parameters_are_plain_where_they_can_be() -> None:
-    assert ConvCase(stride=2, pad=0).conv_param == {"stride": 2, "pad": 0}
-    assert ConvCase(stride=(2, 1), dilation=2, groups=2, C=2).conv_param == {
+    assert ConvCase(stride=2, pad=0).settings == {"stride": 2, "pad": 0}
+    assert ConvCase(stride=(2, 1), dilation=2, groups=2, C=2).settings == {
         "stride": (2, 1),
         "pad": 1,
         "dilation": 2,

@@ -286,7 +286,7 @@ def test_a_case_says_what_it_takes(numbers: Any, said: str) -> None:
         (["--shape", "x=2", "--shape", "x=3"], "x is given twice; several values are a list after one flag."),
         (["--range", "x=1..2"], "there is a range of x, and no shape; add --shape x=2,3"),
         (["--shape", "x=2", "--range", "x=3"], "'x=3': give two numbers such as 0.5..2."),
-        (["--shape", "out=2"], "out is what the output is called"),
+        (["--shape", "out=2"], "out is the name of the output"),
         (["functions.py"], "name one:\n  functions.py:f,f_grad\n  functions.py:root,root_backward"),
         (["functions.py:np"], "functions.py has no function or class 'np'"),
     ],

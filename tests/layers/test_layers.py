@@ -283,7 +283,8 @@ def _course_file(folder: Path) -> Path:
         "from gradcheck_cli.layers.recurrent.lstm_step import LstmCache\n"
         "from gradcheck_cli.layers.recurrent.rnn_step import RnnCache\n"
         "from gradcheck_cli.layers.recurrent.time import over_time, through_time\n"
-        "from gradcheck_cli.layers.loss.scores import of_label, picked\n"
+        "from gradcheck_cli.layers.loss.loss import label_scores, one_hot\n"
+        "from gradcheck_cli.layers.norm.normalization import standardize, standardize_backward\n"
     )
     sources = [
         inspect.getsource(function).replace("Array", "object").replace("Param", "dict")

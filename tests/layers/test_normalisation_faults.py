@@ -149,7 +149,7 @@ PASSES: dict[str, tuple[str | None, dict[str, str], str]] = {
         "sqrt(var + eps)",
     ),
     "gamma in dgamma": ("gamma-extra", {"dgamma": "dout * gamma * (x - m) / s"}, "dgamma"),
-    "out in dgamma": ("not-normalized", {"dgamma": "dout * (gamma * (x - m) / s + beta)"}, "out, and not by z"),
+    "out in dgamma": ("not-normalized", {"dgamma": "dout * (gamma * (x - m) / s + beta)"}, "out, not by z"),
     "not divided in dgamma": ("not-normalized", {"dgamma": "dout * (x - m)"}, "x - mean"),
 }
 

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gradcheck_cli import ConvCase
-from gradcheck_cli.layers.conv.conv import problem
+from gradcheck_cli.layers.conv.conv import LAYER
 from gradcheck_cli.layers.conv.naive import conv_forward_naive
 from gradcheck_cli.numeric.arrays import signed_uniform
 from gradcheck_cli.numeric.colored import Coupling
@@ -28,11 +28,11 @@ if TYPE_CHECKING:
 
 
 def derivative(case: ConvCase, name: str, *, colored: bool, forward: Any = conv_forward_naive) -> Estimate:
-    posed = problem(case)
+    posed = LAYER.problem(case)
 
     def along(value: Array) -> Array:
         x, w, b = ({**posed.inputs, name: value}[key] for key in ("x", "w", "b"))
-        return np.asarray(forward(x, w, b, case.conv_param)[0])
+        return np.asarray(forward(x, w, b, case.settings)[0])
 
     coupling = posed.coupling[name] if colored else None
     return differentiate(along, posed.inputs[name], posed.cotangent, resolution=0, coupling=coupling)
@@ -54,7 +54,7 @@ def owners(case: ConvCase) -> dict[str, dict[tuple[int, ...], set[tuple[int, ...
 
 @pytest.mark.parametrize("case", CASES[::5], ids=ConvCase.label)
 def test_the_coupling_agrees_with_the_definition(case: ConvCase) -> None:
-    posed, reach = problem(case), owners(case)
+    posed, reach = LAYER.problem(case), owners(case)
     for name, coupling in posed.coupling.items():
         if name == "b":
             continue
@@ -143,15 +143,15 @@ LEAKS = {
 
 
 @pytest.mark.parametrize("name", LEAKS)
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(2))
 def test_leaks_are_located_and_the_derivative_is_redone_densely(name: str, seed: int) -> None:
-    case = ConvCase(N=3, C=2, H=8, W=7, F=2, pad=0, seed=seed)
+    case = ConvCase(N=3, C=2, H=6, W=5, F=2, pad=0, seed=seed)
     found = derivative(case, "x", colored=True, forward=LEAKS[name])
     assert found.method == "dense"
     assert found.leak is not None
     assert found.leak.element is not None
     assert found.leak.output is not None
-    element = np.unravel_index(found.leak.element, (3, 2, 8, 7))
+    element = np.unravel_index(found.leak.element, (3, 2, 6, 5))
     output = np.unravel_index(found.leak.output, case.out_shape)
     assert tuple(map(int, element)) not in owners(case)["x"][tuple(map(int, output))]
     dense = derivative(case, "x", colored=False, forward=LEAKS[name])

@@ -3,27 +3,27 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
+from dataclasses import field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gradcheck_cli.checks.comparison import Expected, judge_elements
+from gradcheck_cli.checks.comparison import judge_elements
 from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.numeric.arrays import epsilon, working_dtype
+from gradcheck_cli.numeric.estimate import Estimate
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from gradcheck_cli.checks.settings import Settings
-    from gradcheck_cli.layers.framework.case import Case
-    from gradcheck_cli.layers.framework.layer import Layer
+    from gradcheck_cli.checks.diagnosis.codes import Explanation
+    from gradcheck_cli.checks.run import CaseRun
     from gradcheck_cli.layers.framework.problem import Problem
     from gradcheck_cli.numeric.arrays import Array
 
-    Gradients = Callable[[Mapping[str, Array], Array], Mapping[str, Array]]
-    Prediction = Callable[["Evidence"], Expected | None]
+    #: (inputs, cotangent) -> gradients, by input.
+    Backward = Callable[[Mapping[str, Array], Array], Mapping[str, Array]]
 
 #: A hypothesis that fits must do so by more than luck. An element tells it from the right one by log2(difference /
 #: tolerance) bits: how unlikely it is that an error of that size lands within the tolerance. In float64 that comes to
@@ -36,95 +36,93 @@ _OWN_ROUNDINGS = 4.0
 
 
 @frozen
-class Explanation:
-    """A cause, in sentences about {names}, which {be} as they are."""
-
-    code: str
-    cause: str
-    remedy: str
-
-
-@frozen
 class Hypothesis:
-    """An explanation, and for each failing gradient that it explains what it predicts of that gradient in other cases.
+    """An explanation, the failing arrays that it fits, and what it predicts of them in other cases.
 
-    A prediction is a function of the evidence of another case: None, or a function that returns None, where the
-    explanation says nothing of that case.
+    `predict` takes the evidence of another case. What it leaves out, or if it is None, the explanation says nothing of.
     """
 
     explanation: Explanation
-    predictions: Mapping[str, Prediction | None]
+    names: frozenset[str]
+    predict: Callable[[Evidence], Mapping[str, Estimate]] | None = None
 
 
 @frozen
 class Evidence:
-    """A case in which something is wrong. Arrays are named after the input, and in the working dtype."""
+    """A run in which something is wrong. Arrays are named after the input, and in the working dtype."""
 
-    case: Case
-    layer: Layer
-    problem: Problem
-    settings: Settings
-    returned: Mapping[str, Array]  #: of the gradients that came, those that are finite numbers
-    failing: tuple[str, ...]  #: which of them are wrong
-    derivatives: Mapping[str, Expected]  #: of those that were differentiated element by element
+    run: CaseRun
+    returned: Mapping[str, Array] = field(default_factory=dict)  #: the gradients that are finite numbers
+    failing: tuple[str, ...] = ()  #: which of them are wrong
+    expected: Mapping[str, Estimate] = field(default_factory=dict)  #: derivatives of forward, as far as computed
+
+    @property
+    def problem(self) -> Problem:
+        """The problem of the case."""
+        return self.run.problem
+
+    @property
+    def dtype(self) -> str:
+        """The dtype under test."""
+        return self.run.dtype
 
     @cached_property
     def inputs(self) -> dict[str, Array]:
         """The problem's inputs, as the reference takes them."""
-        wide = {name: self._wide(self.problem.inputs[name]) for name in self.problem.differentiable}
+        wide = {name: self._widen(self.problem.inputs[name]) for name in self.problem.differentiable}
         return {**self.problem.inputs, **wide}
 
     @cached_property
     def cotangent(self) -> Array:
         """The problem's cotangent, as the reference takes it."""
-        return self._wide(self.problem.cotangent)
+        return self._widen(self.problem.cotangent)
 
     @cached_property
-    def reference(self) -> dict[str, Expected]:
+    def reference(self) -> dict[str, Estimate]:
         """The reference's gradients."""
-        return self.all_of(lambda inputs, cotangent: self.layer.gradients(self.problem, inputs, cotangent))
+        return self.estimate(lambda inputs, cotangent: self.run.layer.gradients(self.problem, inputs, cotangent))
 
-    def right(self, name: str) -> Expected:
-        """Return what a gradient should be: the derivative of the layer's own forward, else the reference's."""
-        return self.derivatives.get(name) or self.reference[name]
+    def right(self, name: str) -> Estimate:
+        """Return what an array should be: the derivative of the layer's own forward, else the reference's."""
+        return self.expected.get(name) or self.reference[name]
 
-    def all_of(self, gradients: Gradients) -> dict[str, Expected]:
-        """Compute what (inputs, cotangent) come to with a slip in the reference, with the scale of its roundoff."""
-        values = gradients(self.inputs, self.cotangent)
-        return {name: self._expected(name, value, gradients) for name, value in values.items()}
+    def estimate(self, backward: Backward) -> dict[str, Estimate]:
+        """Return what a backward pass with a fault comes to, with the scale of its roundoff."""
+        values = backward(self.inputs, self.cotangent)
+        return {name: self._estimate(name, value, backward) for name, value in values.items()}
 
-    def fitting(self, gradients: Gradients) -> set[str]:
-        """Tell which failing gradients a slip explains."""
-        values = gradients(self.inputs, self.cotangent)
-        near = {name: value for name, value in values.items() if name in self.failing and self._near(name, value)}
-        return {name for name, value in near.items() if self.fits(name, self._expected(name, value, gradients))}
+    def explained_by(self, backward: Backward) -> frozenset[str]:
+        """Return the failing gradients that a backward pass with a fault reproduces."""
+        values = backward(self.inputs, self.cotangent)
+        near = {name: value for name, value in values.items() if name in self.failing and self._is_near(name, value)}
+        return frozenset(name for name, value in near.items() if self.fits(name, self._estimate(name, value, backward)))
 
-    def fits(self, name: str, hypothesis: Expected, *, spent: int = 0) -> bool:
-        """Tell whether a gradient is what it would be under a hypothesis, and that by no accident.
+    def fits(self, name: str, predicted: Estimate, *, spent: int = 0) -> bool:
+        """Tell whether an array is what a hypothesis predicts, and that by no accident.
 
         Args:
-            name: which gradient.
-            hypothesis: what it would be.
+            name: which array.
+            predicted: what it would be.
             spent: how many of its elements were used to make the hypothesis, and are no evidence for it.
         """
-        if not self.matches(name, hypothesis):
+        if not self.matches(name, predicted):
             return False
-        # An array without elements is told by its shape.
-        return not self.returned[name].size or self.differs(name, hypothesis, spent=spent)
+        # An array without elements is known by its shape.
+        return not self.returned[name].size or self.differs(name, predicted, spent=spent)
 
-    def matches(self, name: str, expected: Expected) -> bool:
-        """Tell whether a gradient is as expected, be it by accident."""
+    def matches(self, name: str, expected: Estimate) -> bool:
+        """Tell whether an array is as expected, be it by accident."""
         returned = self.returned[name]
         if returned.shape != expected.value.shape:
             return False
         if not returned.size:
             return True
-        found = judge_elements(returned, expected, self.case.dtype, self.settings)
-        return not (found.wrong.any() or found.undecided.any())
+        elements = judge_elements(returned, expected, self.dtype, self.run.settings)
+        return not (elements.wrong.any() or elements.undecided.any())
 
-    def differs(self, name: str, hypothesis: Expected, *, spent: int = 0) -> bool:
-        """Tell whether a hypothesis differs from what is right in enough elements that no luck explains a fit."""
-        bits = np.sort(self._bits(hypothesis, self.right(name)).reshape(-1))
+    def differs(self, name: str, predicted: Estimate, *, spent: int = 0) -> bool:
+        """Tell whether a prediction differs from what is right in enough elements that no luck explains a fit."""
+        bits = np.sort(self._bits(predicted, self.right(name)).reshape(-1))
         return bool(bits[: bits.size - spent].sum() >= ENOUGH_BITS)
 
     def ratio(self, name: str) -> np.floating[Any] | None:
@@ -135,7 +133,7 @@ class Evidence:
         ratio: np.floating[Any] = (right.value * returned).sum() / np.square(right.value).sum()
         return ratio if np.isfinite(ratio) and ratio else None
 
-    def multiple(self, name: str, factor: np.floating[Any] | float) -> Expected:
+    def multiple(self, name: str, factor: np.floating[Any] | float) -> Estimate:
         """Return that multiple of what is right."""
         right = self.right(name)
         return replace(
@@ -145,33 +143,42 @@ class Evidence:
             error_bound=right.error_bound * abs(factor),
         )
 
-    def _bits(self, hypothesis: Expected, right: Expected) -> Array:
-        """Measure by how much each element tells a hypothesis from what is right."""
-        most = -math.log2(self.settings.tolerance(self.case.dtype) * epsilon(self.case.dtype))
-        if right.value.shape != hypothesis.value.shape:
-            return np.full(hypothesis.value.shape, most)
-        found = judge_elements(hypothesis.value, right, self.case.dtype, self.settings)
-        bits = np.where(found.wrong, np.log2(found.error / found.allowed), 0)
+    def _bits(self, predicted: Estimate, right: Estimate) -> Array:
+        """Measure by how much each element tells a prediction from what is right."""
+        most = -math.log2(self.run.settings.tolerance(self.dtype) * epsilon(self.dtype))
+        if right.value.shape != predicted.value.shape:
+            return np.full(predicted.value.shape, most)
+        elements = judge_elements(predicted.value, right, self.dtype, self.run.settings)
+        bits = np.where(elements.wrong, np.log2(elements.error / elements.allowed), 0)
         return np.minimum(bits, most)
 
-    def _expected(self, name: str, value: Array, gradients: Gradients) -> Expected:
+    def _estimate(self, name: str, value: Array, backward: Backward) -> Estimate:
+        """Return a value of a backward pass with its scale, which is what that pass makes of absolute values."""
         absolute = {**self.inputs, **{key: abs(self.inputs[key]) for key in self.problem.differentiable}}
-        scale = np.maximum(abs(gradients(absolute, abs(self.cotangent))[name]), self._known_scale(name, value.shape))
-        bound = _OWN_ROUNDINGS * epsilon(value.dtype) * scale
-        return Expected(value=value, scale=scale, error_bound=bound, method="reference", evaluations=0)
+        known = self.problem.gradient_scale.get(name)  # terms that cancel do so in a wrong gradient too
+        least = known if known is not None and known.shape == value.shape else 0.0
+        scale = np.maximum(abs(backward(absolute, abs(self.cotangent))[name]), least)
+        return Estimate(
+            value=value, scale=scale, error_bound=_OWN_ROUNDINGS * epsilon(value.dtype) * scale, method="reference"
+        )
 
-    def _known_scale(self, name: str, shape: tuple[int, ...]) -> Array | float:
-        """Return what the layer says of the terms that cancel in the right gradient: they do in a wrong one too."""
-        known = self.problem.gradient_scale.get(name)
-        return known if known is not None and known.shape == shape else 0.0
-
-    def _near(self, name: str, value: Array) -> bool:
-        """Tell in one glance whether it is worth to compute the scale of a hypothesis."""
+    def _is_near(self, name: str, value: Array) -> bool:
+        """Tell at a glance whether it is worth computing the scale of a prediction."""
         returned = self.returned[name]
         if returned.shape != value.shape:
             return False
         # Roundings, even those of float16 in sums that cancel, are below a tenth of the whole.
         return bool(np.linalg.norm((returned - value).ravel()) <= np.linalg.norm(value.ravel()) / 4)
 
-    def _wide(self, value: Array) -> Array:
-        return value.astype(working_dtype(self.case.dtype))
+    def _widen(self, value: Array) -> Array:
+        return value.astype(working_dtype(self.dtype))
+
+
+def usable(arrays: Mapping[str, object], dtype: str) -> dict[str, Array]:
+    """Return the gradients that can be compared with numbers, in the working dtype; the form of others is at fault."""
+    kept = {name: np.asarray(array) for name, array in arrays.items() if isinstance(array, np.ndarray | np.generic)}
+    return {
+        name: array.astype(working_dtype(dtype))
+        for name, array in kept.items()
+        if array.dtype.kind == "f" and epsilon(array.dtype) <= epsilon(dtype) and np.isfinite(array).all()
+    }

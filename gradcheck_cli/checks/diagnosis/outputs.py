@@ -1,140 +1,111 @@
-"""Why an output of forward is wrong: the mistakes that a layer knows, held against what was returned."""
+"""Why an output of forward is wrong: the faults that a layer knows, compared with what was returned."""
 
 from __future__ import annotations
 
-import itertools
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gradcheck_cli.checks.comparison import Expected, judge_elements
-from gradcheck_cli.checks.diagnosis.evidence import Evidence, Explanation
+from gradcheck_cli.checks.comparison import judge_elements
+from gradcheck_cli.checks.diagnosis.codes import of_fault
+from gradcheck_cli.checks.diagnosis.evidence import Evidence
 from gradcheck_cli.checks.diagnosis.rearranged import transposed
-from gradcheck_cli.checks.forward import expected_output
+from gradcheck_cli.checks.forward import expected_outputs
 from gradcheck_cli.layers.framework.fault import ForwardFault
 from gradcheck_cli.numeric.arrays import epsilon, working_dtype
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from gradcheck_cli.checks.diagnosis.further import Further
-    from gradcheck_cli.checks.settings import Settings
-    from gradcheck_cli.layers.framework.case import Case
-    from gradcheck_cli.layers.framework.layer import Layer
+    from gradcheck_cli.checks.diagnosis.codes import Explanation
+    from gradcheck_cli.checks.diagnosis.other_cases import OtherCases
+    from gradcheck_cli.checks.run import CaseRun
     from gradcheck_cli.layers.framework.problem import Problem
     from gradcheck_cli.numeric.arrays import Array
+    from gradcheck_cli.numeric.estimate import Estimate
 
-#: Further cases in which forward is looked at before a mistake is believed.
+#: Other cases in which forward is looked at before a fault is believed.
 _MOST = 2
 
 
-def forward_causes(
-    case: Case, layer: Layer, problem: Problem, settings: Settings, out: object, further: Further
-) -> Iterator[tuple[Explanation, list[str]]]:
-    """Yield mistakes in forward that explain outputs to roundoff, with the names of these; each output has one at most.
+def explain_outputs(run: CaseRun, others: OtherCases) -> dict[Explanation, list[str]]:
+    """Return faults of forward that explain outputs to roundoff, with the names of these; each output has one at most.
 
-    A mistake that explains all wrong outputs comes before those that explain one each. None is yielded that is refuted
-    by another case, where it would show and forward is right. A single output may be of another shape than it should.
+    A fault that explains all wrong outputs comes before those that explain one each. None is given that is refuted by
+    another case, where it would show and forward is right. A single output may be of another shape than it should.
     """
-    wide = working_dtype(case.dtype)
+    out, problem, wide = run.out, run.problem, working_dtype(run.dtype)
     if not isinstance(out, np.ndarray) or out.dtype.kind != "f" or not np.isfinite(out).all():
-        return
+        return {}
     if problem.outputs and out.shape != problem.expected.shape:
-        return
-    right = _parts(problem, expected_output(problem, out))
-    returned = problem.parts(out.astype(wide))
-    evidence = Evidence(
-        case=case,
-        layer=layer,
-        problem=problem,
-        settings=settings,
-        returned=returned,
-        failing=tuple(
-            name
-            for name, array in returned.items()
-            if array.shape != right[name].value.shape
-            or judge_elements(array, right[name], case.dtype, settings).wrong.any()
-        ),
-        derivatives=right,
+        return {}
+    returned, right = problem.parts(out.astype(wide)), expected_outputs(problem, out)
+    failing = tuple(
+        name
+        for name, array in returned.items()
+        if array.shape != right[name].value.shape
+        or judge_elements(array, right[name], run.dtype, run.settings).wrong.any()
     )
+    evidence = Evidence(run=run, returned=returned, failing=failing, expected=right)
     found: dict[str, Explanation] = {}
-    observed = out.astype(wide) if out.shape == problem.expected.shape else problem.expected
-    known = layer.forward_faults(case, _widened(problem, wide), observed)
-    for fault in itertools.chain(known, _rearranged(evidence)):
-        explained = [
-            name for name in evidence.failing if name in fault.outputs and _fits(evidence, name, fault.outputs[name])
-        ]
-        if not explained or _refuted(fault, layer, further):
+    for fault in _faults(evidence, out.astype(wide) if out.shape == problem.expected.shape else problem.expected):
+        names = [name for name in failing if name in fault.outputs and _fits(evidence, name, fault.outputs[name])]
+        if not names or _is_refuted(fault, others):
             continue
-        explanation = Explanation(code=fault.code, cause=fault.cause, remedy=fault.remedy)
-        if explained == [*evidence.failing]:
-            found = dict.fromkeys(explained, explanation)
+        explained = dict.fromkeys(names, of_fault(fault))
+        if names == [*failing]:
+            found = explained
             break
-        found = dict.fromkeys(explained, explanation) | found
-    for explanation in dict.fromkeys(found.values()):
-        yield explanation, [name for name in evidence.failing if found.get(name) == explanation]
+        found = explained | found
+    return {cause: [name for name in failing if found.get(name) == cause] for cause in found.values()}
 
 
-def _rearranged(evidence: Evidence) -> Iterator[ForwardFault]:
-    """Yield the right output with its axes in another order, and reshaped from one."""
-    axes = evidence.problem.output_axes
-    right = evidence.derivatives.get("out")
-    if right is None or len(axes) != right.value.ndim:
-        return
-    for explanation, prediction, _ in transposed("out", right.value.shape, axes):
-        yield ForwardFault(
-            code=explanation.code,
-            cause=explanation.cause,
-            remedy=explanation.remedy,
-            outputs={"out": prediction(evidence).value},
-        )
+def _faults(evidence: Evidence, out: Array) -> Iterator[ForwardFault]:
+    """Yield the faults of forward that the layer knows, and the right output with its axes in another order."""
+    run, axes = evidence.run, evidence.problem.output_axes
+    yield from run.layer.forward_faults(run.case, _widened(run.problem, out.dtype), out)
+    right = evidence.expected.get("out")
+    if right is not None and len(axes) == right.value.ndim:
+        for each in transposed(right.value.shape, axes):
+            yield ForwardFault(**vars(each.explanation), outputs={"out": each.change(right.value)})
 
 
 def _fits(evidence: Evidence, name: str, value: Array) -> bool:
-    right = evidence.right(name)
-    return bool(np.isfinite(value).all()) and evidence.fits(name, _hypothesis(right, value))
+    return bool(np.isfinite(value).all()) and evidence.fits(name, _estimate(value, evidence.right(name)))
 
 
-def _hypothesis(right: Expected, value: Array) -> Expected:
-    """Return what an output would be, with the roundoff of the right one."""
-    alike = value.shape == right.value.shape
-    scale = np.maximum(right.scale if alike else right.scale.mean(), abs(value))
-    bound = right.error_bound if alike else epsilon(value.dtype) * scale
+def _estimate(value: Array, right: Estimate) -> Estimate:
+    """Return an output with the roundoff of the right one."""
+    same_shape = value.shape == right.value.shape
+    scale = np.maximum(right.scale if same_shape else right.scale.mean(), abs(value))
+    bound = right.error_bound if same_shape else epsilon(value.dtype) * scale
     return replace(right, value=value, scale=scale, error_bound=bound)
 
 
-def _refuted(fault: ForwardFault, layer: Layer, further: Further) -> bool:
-    """Tell whether forward is right in a case in which the mistake would show."""
+def _is_refuted(fault: ForwardFault, others: OtherCases) -> bool:
+    """Tell whether forward is right in a case in which the fault would show."""
     asked = 0
-    for other in further:
-        if asked == _MOST or other.setting is None or other.setting.problem.expected_for_draws:
+    for other in others:
+        setting = other.setting
+        if asked == _MOST or setting is None or setting.problem.expected_for_draws:
             break
-        case, problem = other.case, other.setting.problem
-        right = _parts(problem, expected_output(problem, None))
-        evidence = replace(other.setting, derivatives=right)
+        right = expected_outputs(setting.problem, None)
+        evidence = replace(setting, expected=right)
         same = [
             found
-            for found in itertools.chain(
-                layer.forward_faults(case, _widened(problem, problem.expected.dtype), problem.expected),
-                _rearranged(evidence),
-            )
+            for found in _faults(evidence, setting.problem.expected)
             if (found.code, found.cause) == (fault.code, fault.cause)
         ]
-        shown = [
-            any(evidence.differs(name, _hypothesis(right[name], value)) for name, value in found.outputs.items())
+        shows = [
+            any(evidence.differs(name, _estimate(value, right[name])) for name, value in found.outputs.items())
             for found in same
         ]
-        if shown and all(shown):
-            if other.run is not None:
+        if shows and all(shows):
+            if other.result is not None:
                 return True
             asked += 1
     return False
-
-
-def _parts(problem: Problem, whole: Expected) -> dict[str, Expected]:
-    values, scales, bounds = (problem.parts(array) for array in (whole.value, whole.scale, whole.error_bound))
-    return {name: replace(whole, value=values[name], scale=scales[name], error_bound=bounds[name]) for name in values}
 
 
 def _widened(problem: Problem, wide: np.dtype[Any]) -> Problem:

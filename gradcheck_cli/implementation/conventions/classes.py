@@ -7,13 +7,13 @@ from itertools import product
 from typing import TYPE_CHECKING
 
 from gradcheck_cli.implementation.conventions.arguments import forms_of
-from gradcheck_cli.implementation.conventions.layout import Layout
+from gradcheck_cli.implementation.conventions.layout import Layout, orders_with_shape
 from gradcheck_cli.implementation.conventions.passes import backward_method_slots, method_slots
-from gradcheck_cli.implementation.conventions.probe import probe_problems
 from gradcheck_cli.implementation.conventions.reading import Code, Reading
 from gradcheck_cli.implementation.conventions.signature import MisfitError, parameters_of, write_call
 from gradcheck_cli.implementation.conventions.slots import Slot, SlotKind, classify_ahead
 from gradcheck_cli.implementation.implementation import ImplementationError, NotExpressibleError
+from gradcheck_cli.implementation.vocabulary.lookup import probe_problems
 from gradcheck_cli.text.names import join_names
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ def class_readings(cls: type, forward: str, backward: str, layer: Layer, vocabul
     Raises:
         MisfitError: it cannot be understood as this layer.
     """
-    if len(layer.outputs) > 1 or layer.state or layer.loss or not _can_be_given(layer, vocabulary):
+    if len(layer.outputs) > 1 or layer.state or layer.loss or vocabulary.needs_dictionary:
         raise MisfitError(f"class {cls.__name__}: of this layer only functions can be checked so far")
     for constructor in _constructors(cls, vocabulary):
         reading = Reading(
@@ -82,11 +82,6 @@ def class_readings(cls: type, forward: str, backward: str, layer: Layer, vocabul
         )
         for forms in forms_of((*reading.constructor, *reading.forward, *reading.backward), vocabulary):
             yield from _arranged(replace(reading, forms=forms))
-
-
-def _can_be_given(layer: Layer, vocabulary: Vocabulary) -> bool:
-    """Tell whether it is known how an instance gets what functions get beside the first input."""
-    return bool(vocabulary.arguments or not layer.param) and bool(vocabulary.parameters or len(layer.inputs) == 1)
 
 
 def _constructors(cls: type, vocabulary: Vocabulary) -> list[tuple[Slot, ...]]:
@@ -115,38 +110,38 @@ def _constructors(cls: type, vocabulary: Vocabulary) -> list[tuple[Slot, ...]]:
 def _arranged(reading: Reading) -> Iterator[Reading]:
     """Yield the orders of axes in which a class may keep and take its arrays."""
     vocabulary, seen = reading.vocabulary, set()
-    usual = vocabulary.arrangements[0].axes
     for arrangement in vocabulary.arrangements:
-        axes = {name: order for name, order in arrangement.axes.items() if name not in reading.kept}
-        if tuple(axes.items()) in seen:
+        axes = {**vocabulary.axes, **arrangement.axes}
+        passed = tuple(axes[name] for name in axes if name not in reading.kept)
+        if passed in seen:
             continue
-        seen.add(tuple(axes.items()))
+        seen.add(passed)
         title = arrangement.title.partition(",")[0] if reading.kept else arrangement.title
         for kept in _kept_axes(reading, axes):
-            odd = [f"{name} ({', '.join(order.split())})" for name, order in kept.items() if order != usual[name]]
-            layouts = {name: Layout(usual[name], order) for name, order in {**axes, **kept}.items()}
+            odd = [f"{name} ({', '.join(kept[name].split())})" for name in kept if kept[name] != vocabulary.axes[name]]
+            layouts = {name: Layout(vocabulary.axes[name], order) for name, order in {**axes, **kept}.items()}
             yield replace(reading, layouts=layouts, notes=(title, *odd))
 
 
 def _kept_axes(reading: Reading, axes: Mapping[str, str]) -> Iterator[dict[str, str]]:
     """Recognize from their shapes how a class's own initial parameters lie; several orders may have one shape."""
-    vocabulary, usual = reading.vocabulary, reading.vocabulary.arrangements[0].axes
-    layouts = {name: Layout(usual[name], order) for name, order in {**usual, **axes}.items()}
+    usual = {name: reading.vocabulary.axes[name] for name in reading.kept}
+    layouts = {name: Layout(reading.vocabulary.axes[name], order) for name, order in axes.items()}
     for problem in probe_problems(reading.layer.name) if reading.kept else ():
         made = replace(reading, layouts=layouts)
         try:
             shapes = {name: made.kept_shapes(name, problem.inputs, problem.parameters) for name in reading.kept}
         except (ImplementationError, NotExpressibleError):
             continue
-        orders = {
-            name: [
+        orders = [
+            [
                 order
-                for order in vocabulary.parameters.get(name, ())
-                if Layout(usual[name], order).shape(problem.inputs[name].shape) in shapes[name]
+                for shape in shapes[name]
+                for order in orders_with_shape(usual[name], problem.inputs[name].shape, shape)
             ]
             or [usual[name]]
             for name in reading.kept
-        }
-        yield from (dict(zip(orders, chosen, strict=True)) for chosen in product(*orders.values()))
+        ]
+        yield from (dict(zip(reading.kept, chosen, strict=True)) for chosen in product(*orders))
         return
-    yield {name: usual[name] for name in reading.kept}
+    yield usual

@@ -6,9 +6,12 @@ import math
 import re
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import permutations
 from typing import TYPE_CHECKING
 
 import numpy as np
+
+from gradcheck_cli.implementation.implementation import NotExpressibleError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -39,9 +42,15 @@ class Layout:
         return tuple(math.prod(lengths[axis] for axis in group) for group in self._groups)
 
     def give(self, array: Array) -> Array:
-        """Lay an array as it lies over there; contiguous, as one that was made there would be."""
+        """Lay an array as it lies over there; contiguous, as one that was made there would be.
+
+        Raises:
+            NotExpressibleError: it has another number of axes, of which the order there is not known.
+        """
         if self.is_usual:
             return array
+        if array.ndim != len(self.here.split()):
+            raise NotExpressibleError(f"it takes axes in the order {self.there}, and here there are {array.ndim}")
         return np.ascontiguousarray(array.transpose(self._order)).reshape(self.shape(array.shape))
 
     def take(self, array: object, here: tuple[int, ...] | None = None) -> object:
@@ -67,6 +76,28 @@ class Layout:
     @cached_property
     def _order(self) -> list[int]:
         return [self.here.split().index(axis) for group in self._groups for axis in group if axis != "1"]
+
+
+#: Of these axes the first comes first, whatever else is permuted.
+_NEIGHBOURS = (("H", "W"), ("HH", "WW"))
+
+
+def orders_with_shape(usual: str, here: tuple[int, ...], there: tuple[int, ...]) -> list[str]:
+    """List the orders of axes in which an array that has the shape `here` in the usual order has the shape `there`.
+
+    Axes of length 1 may be anywhere; of three axes and more, all but the first or all but the last may be merged.
+    """
+    lengths, found = dict(zip(usual.split(), here, strict=True)), []
+    for order in permutations(lengths):
+        if any(a in order and b in order and order.index(a) > order.index(b) for a, b in _NEIGHBOURS):
+            continue
+        groups = [[[axis] for axis in order]]
+        groups += [[[order[0]], list(order[1:])], [list(order[:-1]), [order[-1]]]] if len(order) > 2 else []
+        for grouped in groups:
+            if [math.prod(lengths[axis] for axis in group) for group in grouped] == [n for n in there if n != 1]:
+                left = [f"({' '.join(group)})" if len(group) > 1 else group[0] for group in grouped]
+                found.append(" ".join("1" if n == 1 else left.pop(0) for n in there))
+    return sorted(found, key=lambda order: order != usual)
 
 
 @dataclass(frozen=True)

@@ -140,7 +140,7 @@ def _forward_by_name(
         named[unknown[0].name] = slot_for(unknown[0], SlotKind.DICTIONARY)
     elif unknown:
         raise MisfitError(f"`{called}` takes `{unknown[0].name}`, of which the meaning is not known")
-    elif layer.param and not vocabulary.arguments and SlotKind.DICTIONARY not in kinds:
+    elif vocabulary.needs_dictionary and SlotKind.DICTIONARY not in kinds:
         raise MisfitError(f"`{called}` does not take ({', '.join(layer.arguments)})")
     return tuple(slot for slot in named.values() if slot)
 

@@ -199,6 +199,11 @@ class Reading:
         found += [values.dictionary.get(name) for name in self.layer.state if isinstance(values.dictionary, dict)]
         return tuple(found) if len(found) > 1 else found[0], call
 
+    def left_by_forward(self, call: object) -> object:
+        """Return the cache that user code returned, or what else forward leaves to backward: an object, the inputs."""
+        assert isinstance(call, Call)
+        return call.cache if has(SlotKind.CACHE, self.backward) and call.instance is None else call
+
     def run_backward(self, cotangent: Any, cache: object, names: tuple[str, ...]) -> Mapping[str, object]:
         """Call backward, of a class on a copy of the instance, and gather the gradients from wherever they are."""
         assert isinstance(cache, Call)

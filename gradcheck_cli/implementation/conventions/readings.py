@@ -92,5 +92,4 @@ def _told_first(vocabulary: Vocabulary, names: set[str]) -> list[Arrangement]:
 
 def layouts_of(vocabulary: Vocabulary, arrangement: Arrangement) -> dict[str, Layout]:
     """Return how each input and output lies in an arrangement."""
-    usual = vocabulary.arrangements[0].axes
-    return {name: Layout(usual[name], order) for name, order in arrangement.axes.items()}
+    return {name: Layout(usual, arrangement.axes.get(name, usual)) for name, usual in vocabulary.axes.items()}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import io
-import os
 import warnings
 from dataclasses import replace
 from enum import IntEnum
@@ -13,15 +12,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gradcheck_cli.data.frozen import frozen
-from gradcheck_cli.implementation.conventions.probe import probe_problems
+from gradcheck_cli.guard.state import preserve_folder
 from gradcheck_cli.implementation.implementation import (
     Implementation,
     ImplementationError,
     NotExpressibleError,
 )
-from gradcheck_cli.implementation.loading.paths import current_folder
 from gradcheck_cli.implementation.outputs import pack_outputs
 from gradcheck_cli.implementation.seeding import generators_kept
+from gradcheck_cli.implementation.vocabulary.lookup import probe_problems
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -59,6 +58,7 @@ def implementation_of(reading: Reading, name: str, spec: str | None) -> Implemen
         convention=reading.convention,
         forward=reading.run_forward,
         backward=reading.run_backward,
+        left_by_forward=reading.left_by_forward,
         order=() if reading.layer.reference else reading.order,
         refusal=reading.refusal,
         cotangents=reading.cotangents,
@@ -164,11 +164,11 @@ def _packed(reading: Reading, problem: Problem) -> Implementation:
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
     """Let nothing be heard of what is tried, which is not what the user asked for, and change no folder."""
-    folder = current_folder()
-    with warnings.catch_warnings(), np.errstate(all="ignore"), contextlib.redirect_stderr(io.StringIO()):
+    with (
+        preserve_folder(),
+        warnings.catch_warnings(),
+        np.errstate(all="ignore"),
+        contextlib.redirect_stderr(io.StringIO()),
+    ):
         warnings.simplefilter("ignore")
-        try:
-            yield
-        finally:
-            if folder and folder != current_folder():
-                os.chdir(folder)
+        yield

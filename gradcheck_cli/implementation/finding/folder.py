@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gradcheck_cli.data.frozen import frozen
-from gradcheck_cli.implementation.finding.candidates import pass_of
-from gradcheck_cli.implementation.loading.paths import read_source, why_unreadable
+from gradcheck_cli.implementation.finding.names import is_backward, layers_called
+from gradcheck_cli.implementation.loading.paths import is_folder, read_source, why_unreadable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
-    from pathlib import Path
 
 #: How many names are listed before the rest is counted.
 _LISTED = 8
@@ -24,15 +24,10 @@ class Definitions:
     outermost: tuple[str, ...]
     inner: tuple[str, ...]  #: methods, and functions inside of others
 
-    @property
-    def has_backward(self) -> bool:
-        """Whether one of them is called as a backward pass is."""
-        return any(pass_of(name)[1] == "backward" for name in (*self.outermost, *self.inner))
-
 
 @frozen
 class Contents:
-    """What is done with the Python files of a folder."""
+    """The Python files of a folder: those to search, and those to leave out."""
 
     searched: tuple[Path, ...]
     left_out: tuple[tuple[str, str], ...]  #: names of files, each with the reason
@@ -41,21 +36,7 @@ class Contents:
         """Name the files that are left out, by reason: `data.py, utils.py (no backward pass); x.py (a folder)`."""
         reasons = dict.fromkeys(reason for _, reason in self.left_out)
         by_reason = {why: [name for name, reason in self.left_out if reason == why] for why in reasons}
-        return "; ".join(f"{shortened(names)} ({why})" for why, names in by_reason.items()) or None
-
-
-def definitions(file: Path) -> Definitions:
-    """Read which names a file defines.
-
-    Raises:
-        OSError: it cannot be read.
-    """
-    text = "\n".join(read_source(file).decode(errors="replace").splitlines())
-    found = re.findall(r"^([ \t]*)(?:async[ \t]+)?(?:def|class)[ \t]+(\w+)", text, re.MULTILINE)
-    return Definitions(
-        outermost=tuple(name for indent, name in found if not indent),
-        inner=tuple(name for indent, name in found if indent),
-    )
+        return "; ".join(f"{shorten(names)} ({why})" for why, names in by_reason.items()) or None
 
 
 def contents(folder: Path, pattern: str, is_wanted: Callable[[Definitions], bool], otherwise: str) -> Contents:
@@ -70,12 +51,10 @@ def contents(folder: Path, pattern: str, is_wanted: Callable[[Definitions], bool
     searched: list[Path] = []
     left_out: list[tuple[str, str]] = []
     for file in sorted(folder.glob(pattern)):
-        reason = why_unreadable(file)
-        if reason is None and file.name.startswith("test"):
-            reason = "a test"
+        reason = why_unreadable(file) or ("a test" if file.name.startswith("test") else None)
         if reason is None:
             try:
-                reason = None if is_wanted(definitions(file)) else otherwise
+                reason = None if is_wanted(_definitions(file)) else otherwise
             except OSError:
                 reason = "a file that cannot be read"
         if reason is None:
@@ -85,8 +64,46 @@ def contents(folder: Path, pattern: str, is_wanted: Callable[[Definitions], bool
     return Contents(searched=tuple(searched), left_out=tuple(left_out))
 
 
-def shortened(names: Iterable[str]) -> str:
+def _definitions(file: Path) -> Definitions:
+    text = "\n".join(read_source(file).decode(errors="replace").splitlines())
+    found = re.findall(r"^([ \t]*)(?:async[ \t]+)?(?:def|class)[ \t]+(\w+)", text, re.MULTILINE)
+    outermost, inner = ([name for indent, name in found if bool(indent) is within] for within in (False, True))
+    return Definitions(outermost=tuple(outermost), inner=tuple(inner))
+
+
+def shorten(names: Iterable[str]) -> str:
     """List names, and count those that would be too many."""
     names = list(names)
     more = len(names) - _LISTED
     return ", ".join(names[:_LISTED]) + (f" and {more} more" if more > 0 else "") if names else "nothing"
+
+
+def files_in(spec: str) -> list[str]:
+    """List the files of a folder that may have passes, without running any; of anything else, itself."""
+    if not is_folder(Path(spec)):
+        return [spec]
+    files = [Path(spec, file.name) for file in _with_passes(spec).searched]
+    return [f"./{file}" if str(file).startswith("-") else str(file) for file in files]
+
+
+def left_out_of(spec: str) -> str | None:
+    """Name the Python files of a folder that are not searched, each with the reason; None if there are none."""
+    return _with_passes(spec).note() if is_folder(Path(spec)) else None
+
+
+def unsearched(spec: str, searched: Iterable[str]) -> str | None:
+    """Return a pattern for files that may have passes, are in the folders of a folder and were not searched, if any."""
+    if not is_folder(Path(spec)):
+        return None
+    known = {Path(file) for file in searched}
+    names = {file.name for file in _with_passes(spec, "[!.]*/*.py").searched if file not in known}
+    return str(Path(spec, "*", names.pop() if len(names) == 1 else "*.py")) if names else None
+
+
+def _with_passes(folder: str, pattern: str = "*.py") -> Contents:
+    def may_have_passes(defined: Definitions) -> bool:
+        return any(map(is_backward, (*defined.outermost, *defined.inner))) or any(
+            layers_called([name], loss=loss) for name in defined.outermost for loss in (False, True)
+        )
+
+    return contents(Path(folder), pattern, may_have_passes, "nothing is called after a layer or a backward pass")

@@ -1,48 +1,28 @@
-"""Files and folders that a user has typed: found whatever code has done since, and never opened unless regular."""
+"""Files and folders that a user has typed, which are never opened unless they are regular."""
 
 from __future__ import annotations
 
 import errno
 import os
 import stat
-from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
+    from pathlib import Path
 
 #: Bytes of a file that is taken for source code.
 _LARGEST = 2**26
 
-#: By the folder to which code has changed, the one in which the user typed his paths.
-_typed_in: dict[str, str] = {}
 
-
-def current_folder() -> str | None:
-    """Return the current folder; None if it was deleted."""
-    try:
-        return os.getcwd()  # noqa: PTH109  # a string, which is what chdir takes back
-    except OSError:
-        return None
-
-
-@contextmanager
-def tracking_folder() -> Iterator[None]:
-    """Keep in mind where relative paths belong, whatever folder the code within changes to."""
-    before = current_folder()
-    try:
-        yield
-    finally:
-        after = current_folder()
-        if before and after and before != after:
-            _typed_in[after] = _typed_in.get(before, before)
-
-
-def located(typed: str) -> Path:
-    """Return the path of what was typed, in the folder in which it was typed."""
-    here = current_folder()
-    return Path(_typed_in.get(here, here), typed) if here else Path(typed)
+def split_spec(spec: str) -> tuple[str, list[str]]:
+    """Split `layers.py:forward,backward` into the file and the names; `C:/layers.py` has none."""
+    if spec.endswith(".py"):
+        return spec, []
+    home, colon, names = spec.rpartition(":")
+    if not colon or "/" in names or "\\" in names:
+        return spec, []
+    return home, [name.strip() for name in names.split(",")]
 
 
 def is_file(path: Path) -> bool:

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import ast
 import hashlib
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gradcheck_cli.implementation.finding.find import split
-from gradcheck_cli.implementation.loading.load import imported_names, package_of, package_root, search_folders
-from gradcheck_cli.implementation.loading.paths import is_file, is_folder, located, read_source
+from gradcheck_cli.implementation.loading.packages import imported_names, package_root, relative_top, search_folders
+from gradcheck_cli.implementation.loading.paths import is_file, is_folder, read_source, split_spec
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 
 def sources(spec: str, adapter: str | None = None) -> dict[Path, bytes]:
@@ -25,7 +24,7 @@ def sources(spec: str, adapter: str | None = None) -> dict[Path, bytes]:
         adapter: `FILE.py:function`, which is needed too.
     """
     found: dict[Path, bytes] = {}
-    waiting = [file for place in (spec, adapter) if place for file in _named(split(place)[0])]
+    waiting = [file for place in (spec, adapter) if place for file in _named(split_spec(place)[0])]
     while waiting:
         file = waiting.pop()
         if file not in found and is_file(file):
@@ -47,11 +46,11 @@ def digest(files: dict[Path, bytes]) -> str:
 
 def _named(home: str) -> list[Path]:
     """List the files that a name stands for: none where it is built in, installed, or not there."""
-    path = located(home)
+    path = Path(home)
     if is_file(path) or is_folder(path):
         return _python_in(path.resolve())
     if all(part.isidentifier() for part in home.split(".")):
-        return list(_module(home.partition(".")[0], [located("")]))
+        return list(_module(home.partition(".")[0], [Path()]))
     return []
 
 
@@ -60,7 +59,7 @@ def _imported(file: Path, text: bytes) -> Iterator[Path]:
         tree = ast.parse(text)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return
-    if package := package_of(file, tree):
+    if package := relative_top(file, tree):
         yield from _python_in(package)
     names = imported_names(tree)
     around = search_folders(file, names)

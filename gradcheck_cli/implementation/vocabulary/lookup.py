@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import cache
+from functools import cache, partial
 from typing import TYPE_CHECKING
 
-from gradcheck_cli.implementation.vocabulary.conv import CONVOLUTIONS
-from gradcheck_cli.implementation.vocabulary.layers import INPUTS, SMALL_LAYERS
-from gradcheck_cli.implementation.vocabulary.pool import POOLINGS
-from gradcheck_cli.implementation.vocabulary.vocabulary import Arrangement, Vocabulary, word
+from gradcheck_cli.implementation.vocabulary.geometry import sizes_from
+from gradcheck_cli.implementation.vocabulary.known import INPUTS, KNOWN
+from gradcheck_cli.implementation.vocabulary.vocabulary import Vocabulary, word
 from gradcheck_cli.layers import LAYERS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from gradcheck_cli.layers.framework.axes import Axis
     from gradcheck_cli.layers.framework.layer import Layer
+    from gradcheck_cli.layers.framework.problem import Problem
 
-_KNOWN = {**CONVOLUTIONS, **POOLINGS, **SMALL_LAYERS}
+
+@cache
+def probe_problems(layer: str) -> tuple[Problem, ...]:
+    """Make the small problems on which readings of a layer are tried."""
+    return tuple(LAYERS[layer].problem(case) for case in LAYERS[layer].probe_cases)
 
 
 def vocabulary_of(layer: Layer) -> Vocabulary:
@@ -28,19 +31,25 @@ def vocabulary_of(layer: Layer) -> Vocabulary:
 
 @cache
 def _vocabulary(name: str) -> Vocabulary:
-    layer, known = LAYERS[name], _KNOWN.get(name, Vocabulary())
+    layer, known, problems = LAYERS[name], KNOWN.get(name, Vocabulary()), probe_problems(name)
     named = name.replace("-", "_")
-    axes = {key: " ".join(axis.size for axis in axes) for key, axes in _axes(layer).items()}
+    axes = {key: " ".join(axis.size for axis in axes) for key, axes in problems[0].axes.items()} if problems else {}
+    settings = (problems[0].parameters or {}) if problems else {}
     return replace(
         known,
         names=known.names or tuple(dict.fromkeys((named, named.replace("_", "")))),
         inputs={key: known.inputs.get(key) or INPUTS.get(key) or (word(key),) for key in layer.inputs},
-        arrangements=known.arrangements or (Arrangement(title="", axes=axes),),
+        parameters=tuple(key for key in layer.inputs[1:] if axes and "N" not in axes[key].split()),
+        axes=axes,
+        sizes=partial(sizes_from, axes),
+        needs_dictionary=not _covered(settings) <= set(known.arguments),
     )
 
 
-def _axes(layer: Layer) -> Mapping[str, tuple[Axis, ...]]:
-    return layer.problem(layer.probe_cases[0]).axes if layer.probe_cases else {}
+def _covered(settings: Mapping[str, object]) -> set[str]:
+    """Name the arguments in which parameters of a layer are passed."""
+    windows = {"pool_height": "HH", "pool_width": "WW"}
+    return {windows.get(name, name) for name in settings}
 
 
 def expected_signature(layer: Layer) -> str:
@@ -48,11 +57,11 @@ def expected_signature(layer: Layer) -> str:
     if not layer.reference:
         return "function with its gradient, such as f(x, w) and f_grad(dout, x, w)"
     stem, called = vocabulary_of(layer).names[0], ", ".join(layer.arguments)
-    owed = ", ".join(f"d{name}" for name in layer.differentiable)
+    gradients = ", ".join(f"d{name}" for name in layer.differentiable)
     if layer.loss:
-        return f"function {stem}_loss({called}) -> (loss, {owed})"
+        return f"function {stem}_loss({called}) -> (loss, {gradients})"
     cotangents = ", ".join(f"d{name}" for name in layer.outputs)
-    gradients = f"({owed})" if len(layer.differentiable) > 1 else owed
+    gradients = f"({gradients})" if len(layer.differentiable) > 1 else gradients
     return (
         f"pair {stem}_forward({called}) -> ({', '.join(layer.outputs)}, cache) and "
         f"{stem}_backward({cotangents}, cache) -> {gradients}"

@@ -1,13 +1,15 @@
 """What people call the parts of a layer in their own code, and in which forms they want them.
 
-The conventions of `implementation` know nothing of any layer: they read signatures and attributes with these words.
-They are facts about other people's code; a layer of which none are known has those that follow from its inputs.
+The conventions know nothing of any layer: they read signatures and attributes with these words. They are facts about
+other people's code; a layer of which none are known has those that follow from its inputs and axes.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import field
+from itertools import product
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -16,7 +18,7 @@ from gradcheck_cli.data.frozen import frozen
 if TYPE_CHECKING:
     from gradcheck_cli.numeric.arrays import Array
 
-#: What a geometry comes to, by name; of a pair, always both numbers.
+#: The numbers of a geometry by name; of a pair, always both.
 Sizes = Mapping[str, Any]
 
 #: From the dictionary of parameters as the layer has it to the same in somebody else's sense.
@@ -28,6 +30,15 @@ def word(name: str) -> str:
     return name.replace("_", "").lower()
 
 
+def words(text: str) -> tuple[str, ...]:
+    """Split a text into words, and write out their alternatives: "n{in,out} k" is nin, nout and k."""
+    found = []
+    for pattern in text.split():
+        parts = [part.split(",") for part in re.split(r"[{}]", pattern)]
+        found += ["".join(chosen) for chosen in product(*parts)]
+    return tuple(dict.fromkeys(found))
+
+
 class Argument(NamedTuple):
     """A number, or whatever says a part of the geometry, as an argument of a function or a constructor."""
 
@@ -35,9 +46,9 @@ class Argument(NamedTuple):
     #: What may be passed, the most frequent first, by how the header says it ("" for nothing to say).
     #: One raises ValueError where it cannot express the geometry.
     forms: Mapping[str, Callable[[Sizes], object]]
-    keys: tuple[str, ...] = ()  #: what an entry of a dictionary is called besides, as it is written
     #: What can be done where there is no such argument, by how the header says it; None says that it can be done.
     absent: Mapping[str, Callable[[Sizes], str | None]] = MappingProxyType({"": lambda _: None})
+    keys: tuple[str, ...] = ()  #: what an entry of a dictionary is called besides, as it is written
     unless: tuple[str, ...] = ()  #: arguments that say the same: where there is one of them, nothing is absent
     pair: bool = False  #: (vertical, horizontal), given as one number where both are the same
     shapes: bool = False  #: it alone says the shape of a parameter: without it, a class has one shape only
@@ -45,15 +56,12 @@ class Argument(NamedTuple):
 
 
 class Arrangement(NamedTuple):
-    """How arrays lie: for each input and "out" the order of its axes, such as "N H W C".
-
-    A "1" is an axis of that length; axes in parentheses are merged into one.
-    """
+    """How arrays lie: of each that does not lie as the layer has it, the order of its axes, such as "N H W C"."""
 
     title: str  #: how the header says it; "" for the usual one
     axes: Mapping[str, str]
     telling: tuple[str, ...] = ()  #: names of arguments, reduced, that tell it
-    exact: bool = False  #: what needs it cannot do with the usual one, and owes gradients that lie so too
+    exact: bool = False  #: what needs it cannot do with the usual one, and its gradients must lie so too
 
 
 class BlockOrder(NamedTuple):
@@ -65,16 +73,19 @@ class BlockOrder(NamedTuple):
 
 @frozen
 class Vocabulary:
-    """The words for a layer. What is empty is derived from the layer, by `vocabulary_of`."""
+    """The words for a layer."""
 
     names: tuple[str, ...] = ()  #: of the layer itself, in names of functions and classes
     others: tuple[str, ...] = ()  #: of other layers, and of this one with something more
     inputs: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  #: what each input is called
+    parameters: tuple[str, ...] = ()  #: the inputs that classes keep
+    axes: Mapping[str, str] = field(default_factory=dict)  #: of each input and output, as the layer has them
     arguments: Mapping[str, Argument] = field(default_factory=dict)
     sizes: Callable[[Mapping[str, Array], Mapping[str, object] | None], Sizes] = lambda _inputs, _parameters: {}
-    arrangements: tuple[Arrangement, ...] = ()  #: the usual one first
-    parameters: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  #: which classes keep, and how they may lie
+    arrangements: tuple[Arrangement, ...] = (Arrangement("", {}),)  #: the usual one first
     #: What else people mean by the layer's parameters, by how the header says it.
     meanings: Mapping[str, Meaning] = field(default_factory=dict)
     #: Orders of blocks that are usual elsewhere, by how the header says it.
     block_orders: Mapping[str, BlockOrder] = field(default_factory=dict)
+    #: Whether some of the layer's parameters can only be passed in its dictionary.
+    needs_dictionary: bool = False

@@ -8,45 +8,40 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from gradcheck_cli.data.frozen import frozen
-from gradcheck_cli.layers.conv.conv import ConvCase, plain, spoken
+from gradcheck_cli.layers.conv.conv import ConvCase
+from gradcheck_cli.layers.conv.convolution import ConvolutionCase, convolution
 from gradcheck_cli.layers.conv.fast import gather
+from gradcheck_cli.layers.conv.geometry import OVERLAPS, different_kernels, different_sizes
 from gradcheck_cli.layers.conv.naive import both, padded
-from gradcheck_cli.layers.conv.random_geometry import has_nonzero_gradient
-from gradcheck_cli.layers.framework.axes import (
-    COLUMN,
-    KERNEL_COLUMN,
-    KERNEL_ROW,
-    OUT_COLUMN,
-    OUT_ROW,
-    ROW,
-    declare,
-)
-from gradcheck_cli.layers.framework.case import Case
+from gradcheck_cli.layers.framework.axes import COLUMN, KERNEL_COLUMN, KERNEL_ROW, OUT_COLUMN, OUT_ROW, ROW, declare
 from gradcheck_cli.layers.framework.drawing import each_for_itself
-from gradcheck_cli.layers.framework.layer import Layer
-from gradcheck_cli.layers.framework.make_problem import make_problem
+from gradcheck_cli.layers.framework.layer import imported
 from gradcheck_cli.layers.framework.parameter import pair, size
 from gradcheck_cli.layers.framework.windows import spread, spread_kernel
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Mapping
 
+    from gradcheck_cli.layers.framework.coupling import Relations
     from gradcheck_cli.layers.framework.drawing import Draw, Given
-    from gradcheck_cli.layers.framework.fault import Fault, ForwardFault
-    from gradcheck_cli.layers.framework.problem import Problem
     from gradcheck_cli.numeric.arrays import Array
 
     Param = dict[str, Any]
 
+#: Rows and columns of x are those of windows here: each element is spread over one.
+_ROW, _COLUMN = replace(ROW, windows=True), replace(COLUMN, windows=True)
+_OUT_ROW, _OUT_COLUMN = replace(OUT_ROW, windows=False), replace(OUT_COLUMN, windows=False)
+
 
 @frozen
-class ConvTransposeCase(Case):
+class ConvTransposeCase(ConvolutionCase):
     """A geometry: x (N, C, H, W), w (C, F, HH, WW), b (F,), out (N, F, H', W').
 
     H' = (H - 1) stride + HH - 2 pad, of the whole what is left after the cut.
     """
 
     layer: ClassVar[str] = "conv-transpose"
+    axes = declare(_ROW, _COLUMN, _OUT_ROW, _OUT_COLUMN, x="N C H W", w="C F HH WW", b="F", out="N F H' W'")
 
     N: int = size(4, "samples")
     C: int = size(3, "channels")
@@ -65,15 +60,10 @@ class ConvTransposeCase(Case):
         return self.N, self.F, (self.H - 1) * sv + self.HH - 2 * pv, (self.W - 1) * sh + self.WW - 2 * ph
 
     @property
-    def transposed(self) -> ConvCase:
-        """The convolution whose windows those of the output are, and whose dx is the output."""
+    def as_conv(self) -> ConvCase:
+        """The convolution whose dx is the output: its windows are those over which elements are spread."""
         _, _, rows, columns = self.out_shape
         return ConvCase(**{**self.geometry, "C": self.F, "F": self.C, "H": rows, "W": columns})
-
-    @property
-    def conv_param(self) -> dict[str, Any]:
-        """What forward takes beside arrays: one number for an even pair."""
-        return {"stride": plain(self.stride), "pad": plain(self.pad)}
 
     def impossible(self) -> str | None:
         """Say why no layer can have this geometry, or None if one can."""
@@ -81,11 +71,6 @@ class ConvTransposeCase(Case):
             if length < 1:
                 return f"pad {pad} cuts off all of the output's {axis} of {length + 2 * pad}"
         return None
-
-    def label(self) -> str:
-        """Name the geometry: `2x3x4x4 * 3x2x4x4 stride 2 pad 1`."""
-        shapes = f"{self.N}x{self.C}x{self.H}x{self.W} * {self.C}x{self.F}x{self.HH}x{self.WW}"
-        return f"{shapes} {spoken(self.conv_param)}"
 
 
 def conv_transpose_forward(x: Array, w: Array, b: Array, conv_param: Param) -> tuple[Array, tuple[Any, ...]]:
@@ -106,7 +91,7 @@ def conv_transpose_forward(x: Array, w: Array, b: Array, conv_param: Param) -> t
 
 
 def conv_transpose_backward(dout: Array, cache: tuple[Any, ...]) -> tuple[Array, Array, Array]:
-    """Carry dout (N, F, H', W') back.
+    """Return dx, dw and db for dout (N, F, H', W').
 
     x[n, c, i, j] reaches the window of out that starts at (i, j) stride - pad, by w[c, f, h, k]. So with zeros put
     around dout where forward cut,
@@ -125,38 +110,10 @@ def conv_transpose_backward(dout: Array, cache: tuple[Any, ...]) -> tuple[Array,
     return dx, dw, dout.sum(axis=(0, 2, 3))
 
 
-#: Rows and columns of x are those of windows here: each element is spread over one.
-_ROW, _COLUMN = replace(ROW, windows=True), replace(COLUMN, windows=True)
-_OUT_ROW, _OUT_COLUMN = replace(OUT_ROW, windows=False), replace(OUT_COLUMN, windows=False)
-
-AXES = declare(*(_ROW, _COLUMN, _OUT_ROW, _OUT_COLUMN), x="N C H W", w="C F HH WW", b="F", out="N F H' W'")
-
-
-def problem(case: ConvTransposeCase) -> Problem:
-    """Draw a case's arrays."""
-    (sv, sh), (pv, ph), (_, _, rows, columns) = both(case.stride), both(case.pad), case.out_shape
-    return make_problem(
-        case,
-        axes=AXES,
-        parameters=case.conv_param,
-        reference=(conv_transpose_forward, conv_transpose_backward),
-        relations={
-            "x": {
-                _ROW: spread(_OUT_ROW, rows, kernel=case.HH, stride=sv, pad=pv),
-                _COLUMN: spread(_OUT_COLUMN, columns, kernel=case.WW, stride=sh, pad=ph),
-            },
-            "w": {
-                KERNEL_ROW: spread_kernel(_OUT_ROW, rows, size=case.H, stride=sv, pad=pv),
-                KERNEL_COLUMN: spread_kernel(_OUT_COLUMN, columns, size=case.W, stride=sh, pad=ph),
-            },
-        },
-    )
-
-
 def standard() -> tuple[ConvTransposeCase, ...]:
-    """Pads and strides as of convolution; windows that overlap, touch, and leave gaps; outputs larger and smaller."""
-    rows = [
-        # N  C  H  W  F  HH WW stride pad
+    """List pads and strides as of convolution; windows that overlap, touch, and leave gaps; outputs of any size."""
+    return ConvTransposeCase.rows(
+        "N C H W F HH WW stride pad",
         (2, 3, 3, 3, 2, 4, 4, 2, 1),  # doubles height and width: that of most generators
         (2, 3, 4, 4, 2, 3, 3, 1, 1),  # keeps them
         (2, 2, 3, 4, 3, 3, 3, 1, 0),  # no pad
@@ -170,66 +127,49 @@ def standard() -> tuple[ConvTransposeCase, ...]:
         (2, 2, 1, 1, 3, 3, 5, 1, 0),  # one element, spread
         (2, 2, 4, 4, 3, 1, 1, 2, 1),  # elements all of which is cut off
         (3, 2, 3, 2, 4, 4, 3, 2, 2),  # an even kernel, output not square, pad 2 at stride 2
-    ]
-    return tuple(
-        ConvTransposeCase(N=N, C=C, H=H, W=W, F=F, HH=HH, WW=WW, stride=stride, pad=pad)
-        for N, C, H, W, F, HH, WW, stride, pad in rows
     )
+
+
+def _relations(case: ConvTransposeCase, _inputs: Mapping[str, object]) -> Relations:
+    (sv, sh), (pv, ph), (_, _, rows, columns) = both(case.stride), both(case.pad), case.out_shape
+    return {
+        "x": {
+            _ROW: spread(_OUT_ROW, rows, kernel=case.HH, stride=sv, pad=pv),
+            _COLUMN: spread(_OUT_COLUMN, columns, kernel=case.WW, stride=sh, pad=ph),
+        },
+        "w": {
+            KERNEL_ROW: spread_kernel(_OUT_ROW, rows, size=case.H, stride=sv, pad=pv),
+            KERNEL_COLUMN: spread_kernel(_OUT_COLUMN, columns, size=case.W, stride=sh, pad=ph),
+        },
+    }
 
 
 def _random(case: type[ConvTransposeCase], draw: Draw, given: Given) -> dict[str, Any]:
     """Draw a geometry of which the cut leaves something: by a smaller pad, or else by larger sizes, if need be."""
     found = each_for_itself(case, draw, given)
-    axes = tuple(zip((("H", "HH"), ("W", "WW")), both(found["stride"]), strict=True))
+    axes = tuple(zip(("H", "W"), ("HH", "WW"), both(found["stride"]), strict=True))
     if "pad" not in given:
-        whole = [(found[image] - 1) * stride + found[kernel] for (image, kernel), stride in axes]
+        whole = [(found[image] - 1) * stride + found[kernel] for image, kernel, stride in axes]
         return found | {"pad": min(found["pad"], *((length - 1) // 2 for length in whole))}
-    for (names, stride), pad in zip(axes, both(found["pad"]), strict=True):
-        for name, step in zip(names, (stride, 1), strict=True):
-            missing = 2 * pad + 1 - ((found[names[0]] - 1) * stride + found[names[1]])
-            if name not in given and missing > 0:
-                found[name] += -(-missing // step)
+    for (image, kernel, stride), pad in zip(axes, both(found["pad"]), strict=True):
+        for name, step in ((image, stride), (kernel, 1)):
+            lacking = 2 * pad + 1 - ((found[image] - 1) * stride + found[kernel])
+            if name not in given and lacking > 0:
+                found[name] += -(-lacking // step)
     return found
 
 
-#: A kernel and an image that are not square; windows that overlap, and that leave gaps; elements all of which is cut
-#: off.
-_CORNERS: tuple[Callable[[ConvTransposeCase], bool], ...] = (
-    lambda case: case.HH != case.WW,
-    lambda case: case.H != case.W,
-    lambda case: both(case.stride)[0] < min(case.HH, case.WW),
-    lambda case: both(case.stride)[0] > max(case.HH, case.WW),
-    lambda case: both(case.pad)[0] >= max(case.HH, case.WW),
-)
-
-
-def _faults(case: ConvTransposeCase, problem: Problem) -> Iterable[Fault]:
-    from gradcheck_cli.layers.conv.conv_transpose_faults import faults  # only a case that fails needs it
-
-    return faults(case, problem)
-
-
-def _forward_faults(case: ConvTransposeCase, problem: Problem, _out: Array) -> Iterable[ForwardFault]:
-    from gradcheck_cli.layers.conv.conv_transpose_faults import forward_faults
-
-    return forward_faults(case, problem.inputs)
-
-
-LAYER = Layer(
-    case=ConvTransposeCase,
-    inputs=("x", "w", "b"),
-    make_problem=problem,
-    standard=standard,
+LAYER = convolution(
+    ConvTransposeCase,
     builtin={"vectorized": (conv_transpose_forward, conv_transpose_backward)},
+    standard=standard,
+    relations=_relations,
+    random=_random,
+    special_cases=(different_kernels, different_sizes, OVERLAPS),
     probe_cases=(
         ConvTransposeCase(N=3, C=2, H=3, W=5, F=4, HH=3, WW=3, stride=2, pad=1),
         ConvTransposeCase(N=3, C=2, H=3, W=5, F=4, HH=3, WW=3, stride=2, pad=0),  # for those that cannot cut
         ConvTransposeCase(N=3, C=2, H=3, W=3, F=4, HH=3, WW=3, stride=1, pad=0),  # and that know no stride
     ),
-    faults=_faults,
-    forward_faults=_forward_faults,
-    random=_random,
-    has_nonzero_gradient=lambda case: has_nonzero_gradient(case.transposed),
-    special_cases=_CORNERS,
-    param="conv_param",
+    **imported("conv.conv_transpose_faults", "faults", "forward_faults"),
 )

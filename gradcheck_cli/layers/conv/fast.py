@@ -33,15 +33,7 @@ def gather(x_padded: Array, kernel: tuple[int, int], conv_param: Mapping[str, An
 def conv_forward_fast(x: Array, w: Array, b: Array, conv_param: Mapping[str, Any]) -> tuple[Array, Cache]:
     """Convolve as `conv_forward_naive` does, by one matrix product for each sample and group, all in one call.
 
-    Args:
-        x: images, (N, C, H, W).
-        w: filters, (F, C / groups, HH, WW).
-        b: one bias for each filter, (F,).
-        conv_param: as for `conv_forward_naive`.
-
-    Returns:
-        The output (N, F, H', W') in the dtype of x, and the cache that `conv_backward_fast` needs: the gathered
-        windows, HH * WW / stride**2 times as large as x.
+    The cache holds the gathered windows, HH * WW / stride**2 times as large as x.
     """
     groups = conv_param.get("groups", 1)
     view = gather(padded(x, conv_param), w.shape[2:], conv_param)
@@ -54,17 +46,10 @@ def conv_forward_fast(x: Array, w: Array, b: Array, conv_param: Mapping[str, Any
 
 
 def conv_backward_fast(dout: Array, cache: Cache) -> tuple[Array, Array, Array]:
-    """Carry a cotangent back through `conv_forward_fast`.
+    """Return dx, dw and db, of the shapes of x, w and b, for dout (N, F, H', W') and the cache of forward.
 
     With out = w patches + b for each sample, dw = sum_n dout patches^T and dpatches = w^T dout; dx gathers from
     dpatches, for each place (h, k) in the kernel, the strided image of all windows' elements at that place.
-
-    Args:
-        dout: the cotangent of the output, (N, F, H', W').
-        cache: what `conv_forward_fast` returned beside the output.
-
-    Returns:
-        dx, dw and db, of the shapes of x, w and b.
     """
     patches, w, x_shape, conv_param = cache
     (sv, sh), (dv, dh) = both(conv_param["stride"]), both(conv_param.get("dilation", 1))

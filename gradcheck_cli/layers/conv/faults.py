@@ -1,194 +1,196 @@
-"""What people get wrong in the backward pass of a convolution, as hypotheses, the most common first."""
+"""What people get wrong in the backward pass of a convolution, beside what `framework/faults.py` has for any layer."""
 
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gradcheck_cli.layers.conv import windows
-from gradcheck_cli.layers.conv.naive import both, places
-from gradcheck_cli.layers.conv.windows import backward, only
+from gradcheck_cli.layers.conv.crops import crops, formulas
+from gradcheck_cli.layers.conv.displaced import displaced_windows, too_few_windows
+from gradcheck_cli.layers.conv.images import Images, only
+from gradcheck_cli.layers.conv.naive import places
+from gradcheck_cli.layers.framework.axes import FILTER
 from gradcheck_cli.layers.framework.fault import Fault
 from gradcheck_cli.layers.framework.reshapes import mistaken
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from gradcheck_cli.layers.conv.conv import ConvCase
+    from gradcheck_cli.layers.conv.convolution import ConvolutionCase
+    from gradcheck_cli.layers.framework.axes import Axis
     from gradcheck_cli.layers.framework.problem import Problem
     from gradcheck_cli.numeric.arrays import Array
 
-    Inputs = Mapping[str, Array]
     Gradients = Mapping[str, Array]
-    Backward = Callable[[Inputs, Array], Gradients]
+    Backward = Callable[[Gradients, Array], Gradients]
 
 
-#: The axes of w, in words and as sizes.
-_AXES = ("(filter, channel, kernel row, kernel column)", "(F, C, HH, WW)")
-
-
-def faults(
-    case: ConvCase,
-    problem: Problem,  # noqa: ARG001  # the case says it all
-    axes: tuple[str, str] = _AXES,
-) -> Iterator[Fault]:
-    """Yield the slips that make a difference in a case, each with what it would have returned.
+def faults(case: ConvolutionCase, problem: Problem) -> Iterator[Fault]:
+    """Yield the faults that make a difference in a case, each with what it would have returned.
 
     Most were found in published solutions of course assignments; where two come to the same in a case, the simpler and
     more common one comes first.
-
-    Args:
-        case: the case.
-        problem: its arrays.
-        axes: those of w, in words and as sizes, for a layer that has others and computes the same.
     """
-    right = partial(backward, case)
-    once = (
-        "Forward multiplies windows by w as it is; backward rotates it once if it is written as a convolution of dout."
-    )
-    yield from windows.crops(case)
-    yield from kernels(right, once, axes[0])
-    yield from wrong_filters(case)
-    yield from windows.strides(case)
-    yield from windows.missed(case)
-    yield from windows.formulas(case)
-    yield from confused(right, axes[1])
-    if axes == _AXES:  # a depthwise kernel makes no columns of several channels
-        yield from column_layouts(case)  # where dx alone is wrong, dout is not
+    images, axes = Images(case.as_conv, case.spatial), problem.axes
+    channels_meet = FILTER in axes["w"] and case.as_conv.groups == 1
+    for fault in itertools.chain(
+        crops(images),
+        turned_kernels(images.backward, axes["w"], _ONCE),
+        wrong_filters(images),
+        moved_windows(images),
+        missed_windows(case, images.backward),
+        formulas(images),
+        confused_rows(images.backward, axes["w"]) if len(case.spatial) == 2 else (),
+        mistaken_columns(images) if channels_meet else (),
+    ):
+        yield replace(fault, gradients=partial(_of_images, case, fault.gradients))
 
 
-def kernels(right: Backward, once: str, order: str) -> Iterator[Fault]:
+def _of_images(case: ConvolutionCase, backward: Backward, inputs: Gradients, cotangent: Array) -> Gradients:
+    """Compute the gradients of a layer as those of a convolution of images."""
+    places = {name: (*[slice(None)] * axis, None) for name, axis in case.inserted.items()}
+    images = {name: value[places[name]] if name in places else value for name, value in inputs.items()}
+    found = backward(images, cotangent[places["out"]] if "out" in places else cotangent)
+    return {name: value.take(0, case.inserted[name]) if name in places else value for name, value in found.items()}
+
+
+_ONCE = "Forward multiplies windows by w as it is; backward rotates it once if it is written as a convolution of dout."
+
+
+def kernel_turns(axes: Sequence[Axis]) -> list[tuple[str, str, Callable[[Array], Array]]]:
+    """List wrong orders of a kernel of images, whose axes are these with rows: code, words and function."""
+    exchanged = "the kernel's filters and channels are exchanged"
+    if not any(axis.size == "HH" for axis in axes):
+        return [
+            ("kernel-flipped", "the kernel is reversed", lambda w: w[..., ::-1]),
+            ("kernel-transposed", exchanged, lambda w: w.swapaxes(0, 1)),
+        ]
+    transposed = "the kernel is transposed: its rows and columns are exchanged"
+    return [
+        ("kernel-rotated", "the kernel is rotated by 180 degrees", lambda w: w[..., ::-1, ::-1]),
+        ("kernel-transposed", transposed, lambda w: w.swapaxes(-1, -2)),
+        ("kernel-transposed", exchanged, lambda w: w.swapaxes(0, 1)),
+        ("kernel-flipped", "the kernel is upside down", lambda w: w[..., ::-1, :]),
+        ("kernel-flipped", "the kernel is mirrored left to right", lambda w: w[..., ::-1]),
+    ]
+
+
+def turned_kernels(right: Backward, axes: Sequence[Axis], once: str) -> Iterator[Fault]:
     """Yield products with the kernel turned, or with its axes exchanged.
 
     Args:
-        right: the backward pass, of inputs by name.
+        right: the backward pass.
+        axes: of w.
         once: how often it is turned where nothing is wrong.
-        order: that of its axes.
     """
-    rotated = "In {names} the kernel is rotated by 180 degrees."
-    yield kernel_turned(right, "kernel-rotated", rotated, once, lambda w: w[:, :, ::-1, ::-1])
-    transposed = "In {names} the kernel is transposed: its rows and columns are exchanged."
-    keep = f"Keep the axes in the order {order}."
-    yield kernel_turned(right, "kernel-transposed", transposed, keep, lambda w: w.swapaxes(2, 3))
-    exchanged = "In {names} the kernel's filters and channels are exchanged."
-    yield kernel_turned(right, "kernel-transposed", exchanged, keep, lambda w: w.swapaxes(0, 1))
-    upside_down, mirrored = "In {names} the kernel is upside down.", "In {names} the kernel is mirrored left to right."
-    yield kernel_turned(right, "kernel-flipped", upside_down, once, lambda w: w[:, :, ::-1])
-    yield kernel_turned(right, "kernel-flipped", mirrored, once, lambda w: w[..., ::-1])
+    order = f"Keep the axes in the order ({', '.join(axis.name for axis in axes)})."
+    for code, words, turn in kernel_turns(axes):
+        yield _turned(right, code, f"In {{names}} {words}.", order if code == "kernel-transposed" else once, turn)
 
 
-def wrong_filters(case: ConvCase) -> Iterator[Fault]:
+def wrong_filters(images: Images) -> Iterator[Fault]:
     """Yield products with the wrong filter."""
-    right, permuted = partial(backward, case), "In {names} the filters are %s."
-    same = "Pair each filter of w with its own channel of dout."
-    yield kernel_turned(right, "filters-permuted", permuted % "in reverse order", same, lambda w: w[::-1])
-    shifts = {1: "rolled by one", -1: "rolled back by one"}
+    case, remedy = images.case, "Pair each filter of w with its own channel of dout."
+    orders: dict[str, Callable[[Array], Array]] = {
+        "in reverse order": lambda w: w[::-1],
+        "rolled by one": partial(np.roll, shift=1, axis=0),
+        "rolled back by one": partial(np.roll, shift=-1, axis=0),
+    }
     if case.groups > 1:
-        shifts[case.F // case.groups] = "those of the next group"
-    for shift, how in shifts.items():
-        yield kernel_turned(right, "filters-permuted", permuted % how, same, _rolled(shift))
+        orders["those of the next group"] = partial(np.roll, shift=case.F // case.groups, axis=0)
+    for words, turn in orders.items():
+        yield _turned(images.backward, "filters-permuted", f"In {{names}} the filters are {words}.", remedy, turn)
 
 
-def kernel_turned(right: Backward, code: str, cause: str, remedy: str, turned: Callable[[Array], Array]) -> Fault:
-    """Make the slip that multiplies by another arrangement of w, or returns dw so."""
+def _turned(right: Backward, code: str, cause: str, remedy: str, turn: Callable[[Array], Array]) -> Fault:
+    """Make the fault that multiplies by another arrangement of w, or returns dw so."""
 
-    def gradients(inputs: Inputs, cotangent: Array) -> Gradients:
-        dw = right(inputs, cotangent)["w"]
-        w = turned(inputs["w"])
+    def gradients(inputs: Gradients, cotangent: Array) -> Gradients:
+        dw, w = right(inputs, cotangent)["w"], turn(inputs["w"])
         if w.shape != dw.shape:
-            return {"w": turned(dw)}
-        return {"x": right({**inputs, "w": w}, cotangent)["x"], "w": turned(dw)}
+            return {"w": turn(dw)}
+        return {"x": right({**inputs, "w": w}, cotangent)["x"], "w": turn(dw)}
 
     return Fault(code=code, cause=cause, remedy=remedy, gradients=gradients)
 
 
-def _rolled(shift: int) -> Callable[[Array], Array]:
-    return lambda w: np.roll(w, shift, axis=0)
+def moved_windows(images: Images) -> Iterator[Fault]:
+    """Yield windows that start at the wrong places."""
+    for code, cause, remedy, stride, pad in displaced_windows(images):
+        gradients = partial(images.backward, stride=stride, pad=pad)
+        yield Fault(code=code, cause=cause, remedy=remedy, gradients=gradients)
+    right = images.stride[images.spatial[0]]
+    for wrong in sorted({2, right - 1, right + 1} - {0, 1, right}) if right > 1 else ():
+        apart = f"In {{names}} windows are taken {wrong} elements apart, where the stride is {right}."
+        between = "Put stride - 1 zeros between two elements of dout, or let windows start at i * stride."
+        gradients = partial(images.backward, stride=images.with_value(images.stride, wrong))
+        yield Fault(code="stride-misdilated", cause=apart, remedy=between, gradients=gradients)
 
 
-def confused(right: Backward, order: str) -> Iterator[Fault]:
-    """Yield arrays whose rows and columns are exchanged, where the axes of w have that order."""
+def missed_windows(case: ConvolutionCase, right: Backward) -> Iterator[Fault]:
+    """Yield loops over fewer windows than there are."""
+    for code, cause, remedy, kept in too_few_windows(case):
+        index = kept if len(case.spatial) == 2 else (*kept[:2], slice(None), *kept[2:])
+        gradients = partial(_of_part, right, index)
+        yield Fault(code=code, cause=cause, remedy=remedy, gradients=gradients)
 
-    def exchanged(what: str, gradients: Backward) -> Fault:
-        cause = f"In {{names}} height and width are confused: the rows and columns of {what} are exchanged."
-        keep = f"Keep rows before columns: (N, C, H, W), {order}."
-        return Fault(code="height-width-confused", cause=cause, remedy=keep, gradients=gradients)
 
-    def result(inputs: Inputs, cotangent: Array, *, reshape: bool = False) -> Gradients:
+def _of_part(right: Backward, kept: tuple[slice, ...], inputs: Gradients, cotangent: Array) -> Gradients:
+    return right(inputs, only(cotangent, kept))
+
+
+def confused_rows(right: Backward, axes: Sequence[Axis]) -> Iterator[Fault]:
+    """Yield arrays whose rows and columns are exchanged, where w has these axes."""
+
+    def turned(array: Array, *, reshape: bool = True) -> Array:
+        other = array.swapaxes(-1, -2)
+        return other.reshape(array.shape) if reshape else other
+
+    def result(inputs: Gradients, cotangent: Array, *, reshape: bool) -> Gradients:
         found = right(inputs, cotangent)
-        return {name: _turned(found[name], reshape=reshape) for name in ("x", "w")}
+        return {name: turned(found[name], reshape=reshape) for name in ("x", "w")}
 
-    def image(inputs: Inputs, cotangent: Array) -> Gradients:
-        return {"w": right({**inputs, "x": _turned(inputs["x"])}, cotangent)["w"]}
+    exchanged: list[tuple[str, Backward]] = [
+        ("the result", partial(result, reshape=False)),
+        ("the result", partial(result, reshape=True)),
+        ("dout", lambda inputs, g: right(inputs, turned(g))),
+        ("x", lambda inputs, g: {"w": right({**inputs, "x": turned(inputs["x"])}, g)["w"]}),
+    ]
+    for what, gradients in exchanged:
+        cause = f"In {{names}} height and width are confused: the rows and columns of {what} are exchanged."
+        remedy = f"Keep rows before columns: (N, C, H, W), ({', '.join(axis.size for axis in axes)})."
+        yield Fault(code="height-width-confused", cause=cause, remedy=remedy, gradients=gradients)
 
-    yield exchanged("the result", partial(result, reshape=False))
-    yield exchanged("the result", partial(result, reshape=True))
-    yield exchanged("dout", lambda inputs, g: right(inputs, _turned(g)))
-    yield exchanged("x", image)
-
-
-def _turned(array: Array, *, reshape: bool = True) -> Array:
-    turned = array.swapaxes(-1, -2)
-    return turned.reshape(array.shape) if reshape else turned
-
-
-#: Where a loop goes over the places of the kernel, or index arrays repeat an element.
-BY_PLACE = "Write `+=`, not `=`, in the loop; with index arrays `np.add.at`, for there `+=` adds only once."
-
-
-def one_window(case: ConvCase, inputs: Inputs, cotangent: Array, *, first: bool, kept: Any) -> Gradients:
-    """Compute for each element of x what the first or the last window that sees it contributes."""
-    w, groups = inputs["w"], case.groups
-    grouped = only(cotangent, kept).reshape(case.N, groups, -1, *cotangent.shape[2:])
-    kernels = w.reshape(groups, -1, *w.shape[1:])
-    (i, h, row), (j, k, column) = (_window_seen(case, axis, first=first) for axis in (0, 1))
-    dx = np.einsum("ngfrq,gfcrq->ngcrq", grouped[..., i[:, None], j], kernels[..., h[:, None], k], optimize=True)
-    out: Array = dx * (row[:, None] & column)
-    return {"x": out.reshape(case.N, case.C, case.H, case.W)}
-
-
-def _window_seen(case: ConvCase, axis: int, *, first: bool) -> tuple[Array, Array, Array]:
-    """Return of each row of x the first or last window that sees it, at which place, and whether any does."""
-    stride, pad, dilation = (both(pair)[axis] for pair in (case.stride, case.pad, case.dilation))
-    size, kernel, count = (case.H, case.W)[axis], (case.HH, case.WW)[axis], case.out_shape[2 + axis]
-    offset = np.arange(size)[:, None] + pad - stride * np.arange(count)
-    sees = (offset >= 0) & (offset % dilation == 0) & (offset < dilation * kernel)
-    window = sees.argmax(axis=1) if first else count - 1 - sees[:, ::-1].argmax(axis=1)
-    seen = sees.any(axis=1)
-    return window, np.where(seen, offset[np.arange(size), window] // dilation, 0), seen
-
-
-_SIZES = ("N", "C", "HH", "WW", "H'", "W'")
 
 #: The orders in which columns (samples, channels, places of the kernel, rows and columns of windows) are kept as a
 #: matrix: as axes of (N, C, HH, WW, H', W').
 _COLUMNS = ((0, 4, 5, 1, 2, 3), (1, 2, 3, 0, 4, 5), (1, 2, 3, 4, 5, 0), (0, 1, 2, 3, 4, 5), (0, 4, 5, 2, 3, 1))
 
 
-def column_layouts(case: ConvCase, sizes: tuple[str, ...] = _SIZES) -> Iterator[Fault]:
+def mistaken_columns(images: Images) -> Iterator[Fault]:
     """Yield gradients of the columns (im2col) that are reshaped in an order that they do not have."""
-    if case.groups > 1:
-        return
+    sizes = ("N", "C", "HH", "WW", "H'", "W'") if len(images.spatial) == 2 else ("N", "C", "", "WW", "", "W'")
     for really, other in itertools.permutations(_COLUMNS, 2):
         have, names = (", ".join(sizes[k] for k in order if sizes[k]) for order in (really, other))
         yield Fault(
             code="reshaped-not-transposed",
             cause=f"In {{names}} the gradient of the columns, ({have}), is reshaped as if its axes were ({names}).",
             remedy="Transpose it before the reshape, which keeps the order in memory.",
-            gradients=partial(_of_columns, case, really, other),
+            gradients=partial(_of_columns, images, really, other),
         )
 
 
 def _of_columns(
-    case: ConvCase, really: tuple[int, ...], other: tuple[int, ...], inputs: Inputs, cotangent: Array
+    images: Images, really: tuple[int, ...], other: tuple[int, ...], inputs: Gradients, cotangent: Array
 ) -> Gradients:
     columns = np.einsum("nfij,fchk->nchkij", cotangent, inputs["w"], optimize=True)
-    columns = mistaken(columns, really, other)
-    (pv, ph), param = both(case.pad), {**case.conv_param, "pad": 0}
-    dx = np.zeros((case.N, case.C, *case.padded_size), cotangent.dtype)
-    for h, k, place in places(dx, inputs["w"], param):
+    columns, case = mistaken(columns, really, other), images.case
+    dx = np.zeros((case.N, case.C, *(w.padded for w in case.windows)), cotangent.dtype)
+    for h, k, place in places(dx, inputs["w"].shape[2:], {**case.settings, "pad": 0}):
         dx[place] += columns[:, :, h, k]
+    (pv, ph) = images.pad
     return {"x": dx[:, :, pv : pv + case.H, ph : ph + case.W]}

@@ -11,7 +11,9 @@ if TYPE_CHECKING:
 
     from gradcheck_cli.numeric.arrays import Array
 
-Cache = tuple["Array", "Array", "Array", "Mapping[str, Any]"]
+    Param = Mapping[str, Any]
+
+Cache = tuple["Array", "Array", "Array", "Param"]
 
 
 def both(value: int | tuple[int, int]) -> tuple[int, int]:
@@ -19,7 +21,7 @@ def both(value: int | tuple[int, int]) -> tuple[int, int]:
     return value if isinstance(value, tuple) else (value, value)
 
 
-def padded(x: Array, conv_param: Mapping[str, Any]) -> Array:
+def padded(x: Array, conv_param: Param) -> Array:
     """Copy x (N, C, H, W) into the middle of zeros (N, C, H + 2 pad, W + 2 pad)."""
     pv, ph = both(conv_param["pad"])
     N, C, H, W = x.shape
@@ -33,10 +35,10 @@ def by_group(array: Array, groups: int, axis: int) -> Array:
     return array.reshape(*array.shape[:axis], groups, -1, *array.shape[axis + 1 :])
 
 
-def places(x_padded: Array, w: Array, conv_param: Mapping[str, Any]) -> Iterator[tuple[int, int, Any]]:
+def places(x_padded: Array, kernel: tuple[int, ...], conv_param: Param) -> Iterator[tuple[int, int, Any]]:
     """Yield each place (h, k) of the kernel with the index of what all windows see there: (..., H', W')."""
     (sv, sh), (dv, dh) = both(conv_param["stride"]), both(conv_param.get("dilation", 1))
-    (height, width), (HH, WW) = x_padded.shape[-2:], w.shape[-2:]
+    (height, width), (HH, WW) = x_padded.shape[-2:], kernel
     rows, columns = (height - dv * (HH - 1) - 1) // sv + 1, (width - dh * (WW - 1) - 1) // sh + 1
     for h, k in np.ndindex(HH, WW):
         vertical = slice(h * dv, h * dv + sv * (rows - 1) + 1, sv)
@@ -44,7 +46,7 @@ def places(x_padded: Array, w: Array, conv_param: Mapping[str, Any]) -> Iterator
         yield h, k, (..., vertical, horizontal)
 
 
-def conv_forward_naive(x: Array, w: Array, b: Array, conv_param: Mapping[str, Any]) -> tuple[Array, Cache]:
+def conv_forward_naive(x: Array, w: Array, b: Array, conv_param: Param) -> tuple[Array, Cache]:
     """Convolve (in the field's sense: correlate) images with filters.
 
     Each output is the sum over a window,
@@ -65,31 +67,24 @@ def conv_forward_naive(x: Array, w: Array, b: Array, conv_param: Mapping[str, An
     groups = conv_param.get("groups", 1)
     images, filters = by_group(padded(x, conv_param), groups, 1), by_group(w, groups, 0)
     out = by_group(b, groups, 0)[:, :, np.newaxis]
-    for h, k, place in places(images, w, conv_param):
+    for h, k, place in places(images, w.shape[2:], conv_param):
         seen = images[place]
         out = out + filters[..., h, k] @ seen.reshape(*seen.shape[:3], -1)
     return out.reshape(len(x), len(w), *seen.shape[3:]), (x, w, b, conv_param)
 
 
 def conv_backward_naive(dout: Array, cache: Cache) -> tuple[Array, Array, Array]:
-    """Carry a cotangent back through `conv_forward_naive`.
+    """Return dx, dw and db, of the shapes of x, w and b, for dout (N, F, H', W') and the cache of forward.
 
     The transpose of each product of the forward pass: at each place of the kernel, the cotangent goes to the weights by
     way of what the windows saw there, and to what they saw by way of the weights. Windows overlap, so that is a sum.
-
-    Args:
-        dout: the cotangent of the output, (N, F, H', W').
-        cache: what `conv_forward_naive` returned beside the output.
-
-    Returns:
-        dx, dw and db, of the shapes of x, w and b.
     """
     x, w, _, conv_param = cache
     groups = conv_param.get("groups", 1)
     images, filters = by_group(padded(x, conv_param), groups, 1), by_group(w, groups, 0)
     g = dout.reshape(len(dout), groups, len(w) // groups, -1)
     dimages, dfilters = np.zeros_like(images), np.empty_like(filters)
-    for h, k, place in places(images, w, conv_param):
+    for h, k, place in places(images, w.shape[2:], conv_param):
         seen = images[place]
         dfilters[..., h, k] = (g @ seen.reshape(*seen.shape[:3], -1).swapaxes(2, 3)).sum(axis=0)
         dimages[place] += (filters[..., h, k].swapaxes(1, 2) @ g).reshape(seen.shape)

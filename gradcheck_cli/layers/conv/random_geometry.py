@@ -10,7 +10,6 @@ from gradcheck_cli.layers.framework.drawing import picked
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from gradcheck_cli.layers.conv.conv import ConvCase
     from gradcheck_cli.layers.framework.case import Case
     from gradcheck_cli.layers.framework.drawing import Draw, Given
 
@@ -89,38 +88,3 @@ def _image(draw: Draw, reach: int, stride: int, pad: int) -> int:
     fewest = max(1, 1 - (reach + remainder - 2 * pad - 1) // stride)  # with which a row is left that is no pad
     windows = draw(fewest, fewest + _LARGEST["windows"] - 1)
     return (windows - 1) * stride + reach + remainder - 2 * pad
-
-
-def has_nonzero_gradient(case: ConvCase) -> bool:
-    """Tell whether some window sees the image; where all see nothing but pad, every gradient of x and w is 0."""
-    return all(
-        any(0 <= i * stride + h * dilation - pad < size for i in range(windows) for h in range(kernel))
-        for windows, kernel, size, stride, pad, dilation in zip(
-            case.out_shape[2:],
-            (case.HH, case.WW),
-            (case.H, case.W),
-            *map(both, (case.stride, case.pad, case.dilation)),
-            strict=True,
-        )
-    )
-
-
-def _uneven(case: ConvCase) -> bool:
-    return any(
-        (padded - reach) % stride
-        for padded, reach, stride in zip(case.padded_size, case.reach, both(case.stride), strict=True)
-    )
-
-
-#: What faults depend on: of each kind, one of the first cases is.
-CORNERS: tuple[Callable[[ConvCase], bool], ...] = (
-    lambda case: case.pad == (0, 0),
-    lambda case: case.N == 1,
-    lambda case: case.F == 1,
-    lambda case: case.HH != case.WW,
-    lambda case: case.H != case.W,
-    _uneven,
-    lambda case: (case.HH, case.WW) == (case.H, case.W),
-    lambda case: both(case.stride)[0] > case.HH and both(case.stride)[1] > case.WW,
-    lambda case: both(case.pad)[0] >= case.HH and both(case.pad)[1] >= case.WW,
-)

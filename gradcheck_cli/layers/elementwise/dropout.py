@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
 from gradcheck_cli.data.frozen import frozen
-from gradcheck_cli.layers.elementwise.dropout_faults import faults, first_faults, forward_faults
-from gradcheck_cli.layers.elementwise.elementwise import ElementwiseCase, axes
+from gradcheck_cli.layers.elementwise.elementwise import ElementwiseCase
 from gradcheck_cli.layers.framework.drawing import each_for_itself
-from gradcheck_cli.layers.framework.layer import Layer
+from gradcheck_cli.layers.framework.layer import Layer, imported
 from gradcheck_cli.layers.framework.make_problem import make_problem
 from gradcheck_cli.layers.framework.words import choice, real
 
@@ -41,6 +39,11 @@ class DropoutCase(ElementwiseCase):
     p: float = real(0.75, "probability of keeping an element", 0.25, 0.5, 1.0, low=0.01, high=1.0)
     mode: str = choice("train", "drops, or hands x on as it is", "test")
 
+    @property
+    def settings(self) -> Param:
+        """The dictionary of parameters that forward takes."""
+        return {"mode": self.mode, "p": self.p, "seed": self.seed % 2**32}
+
     def label(self) -> str:
         """Name the geometry: `4x5 p 0.75 train`."""
         return f"{super().label()} p {self.p:g} {self.mode}"
@@ -59,7 +62,7 @@ def dropout_forward(x: Array, dropout_param: Param) -> tuple[Array, Any]:
 
 
 def dropout_backward(dout: Array, mask: Any) -> Array:
-    """Carry dout back.
+    """Return dx.
 
     Once the mask is drawn, out = x mask element by element, and it is a constant: dx = dout mask. In test mode out = x,
     and dx = dout. (Srivastava et al., 2014; divided by p in training, so that the expectation of out is x in both.)
@@ -69,19 +72,18 @@ def dropout_backward(dout: Array, mask: Any) -> Array:
 
 def problem(case: DropoutCase) -> Problem:
     """Draw a case's arrays. What a layer drops is its own choice: each element is right as x / p and as 0."""
-    named = axes(len(case.shape))
     train = case.mode == "train"
-    posed = make_problem(
+    drawn = make_problem(
         case,
-        axes={"x": named, "out": named},
-        shapes={"x": case.shape},
-        parameters={"mode": case.mode, "p": case.p, "seed": case.seed % 2**32},
+        axes=case.axes,
+        shapes=case.shapes,
+        parameters=case.settings,
         reference=(dropout_forward, dropout_backward),
         scale=lambda x, param: (abs(x) / param["p"] if train else abs(x),),
     )
     if not train or case.p == 1:  # nothing to choose
-        return posed
-    whole = posed.inputs["x"].astype(posed.expected.dtype) / case.p
+        return drawn
+    whole = drawn.inputs["x"].astype(drawn.expected.dtype) / case.p
     telling = whole != 0  # of an x of 0 nobody can tell whether it was dropped
 
     def kept(out: Array) -> Array:
@@ -91,7 +93,7 @@ def problem(case: DropoutCase) -> Problem:
         right = np.where(kept(out), whole, 0)
         # Elements that are dropped rightly do not count as wrong beside others whose values are.
         wrong = (abs(out - right) > _WRONG * abs(whole)).any()
-        return right if wrong or plausible(kept(out)[telling], case.p) else posed.expected
+        return right if wrong or plausible(kept(out)[telling], case.p) else drawn.expected
 
     def vacuous(out: Array) -> str | None:
         dropped = ~kept(out)[telling]
@@ -100,7 +102,7 @@ def problem(case: DropoutCase) -> Problem:
         what = "everything" if dropped.any() else "nothing"
         return f"{what} was dropped, so that a wrong mask could not be seen: try more elements, or another --seed"
 
-    return replace(posed, expected_for_draws=expected_for_draws, vacuous=vacuous, draws=case.seed % 2**32)
+    return replace(drawn, expected_for_draws=expected_for_draws, vacuous=vacuous, draws=case.settings["seed"])
 
 
 def plausible(kept: Array, p: float) -> bool:
@@ -114,13 +116,10 @@ def plausible(kept: Array, p: float) -> bool:
 
 
 def standard() -> tuple[DropoutCase, ...]:
-    """Both modes, some p, and arrays large enough to tell p from 1 - p, of any number of axes."""
+    """List both modes, some p, and arrays large enough to tell p from 1 - p, of any number of axes."""
     train = [((10, 20), 0.75), ((30,), 0.5), ((4, 5, 8), 0.25), ((2, 3, 4, 5), 0.9), ((6, 7), 1.0)]
-    return (
-        *(DropoutCase(shape=shape, p=p) for shape, p in train),
-        DropoutCase(shape=(4, 5), p=0.75, mode="test"),
-        DropoutCase(shape=(2, 3, 4), p=0.5, mode="test"),
-    )
+    rows = [*((shape, p, "train") for shape, p in train), ((4, 5), 0.75, "test"), ((2, 3, 4), 0.5, "test")]
+    return DropoutCase.rows("shape p mode", *rows)
 
 
 def _has_nonzero_gradient(case: DropoutCase) -> bool:
@@ -140,15 +139,12 @@ def _random(case: type[DropoutCase], draw: Draw, given: Given) -> dict[str, Any]
 
 LAYER = Layer(
     case=DropoutCase,
-    inputs=("x",),
-    make_problem=problem,
-    standard=standard,
     builtin={"inverted": (dropout_forward, dropout_backward)},
+    standard=standard,
+    make_problem=problem,
+    param="dropout_param",
     probe_cases=(DropoutCase(shape=(10, 20), p=0.75),),
-    faults=faults,
-    observed_faults=partial(first_faults, plausible=plausible),
-    forward_faults=partial(forward_faults, plausible=plausible),
+    **imported("elementwise.dropout_faults", "faults", "observed_faults", "forward_faults"),
     random=_random,
     has_nonzero_gradient=_has_nonzero_gradient,
-    param="dropout_param",
 )

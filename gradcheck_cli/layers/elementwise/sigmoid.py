@@ -29,7 +29,7 @@ def sigmoid_forward(x: Array) -> tuple[Array, Array]:
 
 
 def sigmoid_backward(dout: Array, cache: Array) -> Array:
-    """Carry dout back: with s = 1 / (1 + exp(-x)), ds/dx = exp(-x) s^2 = s (1 - s)."""
+    """Return dx: with s = 1 / (1 + exp(-x)), ds/dx = exp(-x) s^2 = s (1 - s)."""
     dx: Array = dout * cache * (1 - cache)
     return dx
 

@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gradcheck_cli.layers.framework.fault import Fault
+from gradcheck_cli.layers.elementwise.elementwise import slope_fault
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
+    from gradcheck_cli.layers.framework.fault import Fault
     from gradcheck_cli.numeric.arrays import Array
 
     #: A code, what the slope is, and the function that gives it
@@ -18,20 +19,10 @@ if TYPE_CHECKING:
 
 
 def faults(function: str, slopes: Iterable[Slope], remedy: str) -> Iterator[Fault]:
-    """Yield an activation's dx = dout times each of these slopes of x.
-
-    Args:
-        function: what the activation is called in words.
-        slopes: wrong ones.
-        remedy: what is right.
-    """
+    """Yield the gradients of an activation, called `function`, with each of these wrong slopes."""
     for code, words, slope in slopes:
-        yield Fault(
-            code=code,
-            cause=f"In {{names}} the slope of {function} is {words}.",
-            remedy=remedy,
-            gradients=lambda inputs, dout, slope=slope: {"x": dout * slope(inputs["x"])},  # type: ignore[misc]
-        )
+        cause = f"In {{names}} the slope of {function} is {words}."
+        yield slope_fault(code, cause, remedy, lambda x, dout, slope=slope: dout * slope(x))  # type: ignore[misc]
 
 
 def sigmoid(a: Array) -> Array:
@@ -43,7 +34,7 @@ def tanh_slopes(a: str, out: str) -> Iterator[Slope]:
     """Yield what people take for 1 - tanh(a)^2, as (code, words, function of a).
 
     Args:
-        a: what tanh is applied to, as it is called in words.
+        a: what tanh is applied to, in words.
         out: what tanh of it is called.
     """
     right = f", not 1 - {out}^2"
@@ -57,13 +48,10 @@ def tanh_slopes(a: str, out: str) -> Iterator[Slope]:
 def sigmoid_slopes(a: str, out: str) -> Iterator[Slope]:
     """Yield what people take for s (1 - s), with s = sigmoid(a), as `tanh_slopes` does."""
     right = f", not {out} (1 - {out})"
+    twice = f"sigmoid({out}) (1 - sigmoid({out})){right}: the sigmoid is applied twice"
     yield "slope-missing", "left out", np.ones_like
     yield "sigmoid-slope", f"{a} (1 - {a}){right}", lambda a: a * (1 - a)
-    yield (
-        "sigmoid-slope",
-        f"sigmoid({out}) (1 - sigmoid({out})){right}: the sigmoid is applied twice",
-        lambda a: sigmoid(sigmoid(a)) * (1 - sigmoid(sigmoid(a))),
-    )
+    yield "sigmoid-slope", twice, lambda a: sigmoid(sigmoid(a)) * (1 - sigmoid(sigmoid(a)))
     yield "sigmoid-slope", f"1 - {out}{right}", lambda a: 1 - sigmoid(a)
     yield "sigmoid-slope", f"{out}{right}", sigmoid
     yield "sigmoid-slope", f"1 - {out}^2, that of tanh{right}", lambda a: 1 - sigmoid(a) ** 2

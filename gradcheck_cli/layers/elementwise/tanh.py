@@ -28,7 +28,7 @@ def tanh_forward(x: Array) -> tuple[Array, Array]:
 
 
 def tanh_backward(dout: Array, cache: Array) -> Array:
-    """Carry dout back: d tanh(x)/dx = 1 - tanh(x)^2, from sinh/cosh and cosh^2 - sinh^2 = 1."""
+    """Return dx: d tanh(x)/dx = 1 - tanh(x)^2, from sinh/cosh and cosh^2 - sinh^2 = 1."""
     dx: Array = dout * (1 - cache * cache)
     return dx
 

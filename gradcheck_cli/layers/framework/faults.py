@@ -132,7 +132,7 @@ def _changed(
     return {name: np.asarray(change(terms(inputs, cotangent)[name]))}
 
 
-_ADD = "Write `+=`, not `=`, in the loop; with index arrays `np.add.at`, for there `+=` adds only once."
+ADD = "Write `+=`, not `=`, in the loop; with index arrays `np.add.at`, for there `+=` adds only once."
 
 
 def assigned_shares(contributions: Contributions) -> Iterator[Fault]:
@@ -148,7 +148,7 @@ def assigned_shares(contributions: Contributions) -> Iterator[Fault]:
             yield Fault(
                 code="assigned-not-accumulated",
                 cause=f"{{names}} {{be}} assigned where contributions are to be summed: {kept}.",
-                remedy=_ADD,
+                remedy=ADD,
                 gradients=partial(_joined, shares),
             )
 

@@ -6,7 +6,8 @@ checks and reports follow from what is said there. Layers do not know whose code
 
 from __future__ import annotations
 
-from functools import cached_property
+from functools import cached_property, partial
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -27,6 +28,15 @@ if TYPE_CHECKING:
     from gradcheck_cli.layers.framework.fault import Fault, ForwardFault, Guard, Observed, Overflow
     from gradcheck_cli.layers.framework.problem import Problem
     from gradcheck_cli.numeric.arrays import Array
+
+
+def imported(module: str, *names: str) -> dict[str, Any]:
+    """Return the functions of a module below `layers`, by name, which import it when they are called."""
+
+    def call(name: str, *args: Any) -> Any:
+        return getattr(import_module(f"gradcheck_cli.layers.{module}"), name)(*args)
+
+    return {name: partial(call, name) for name in names}
 
 
 @frozen

@@ -7,15 +7,11 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from gradcheck_cli.data.frozen import frozen
-from gradcheck_cli.layers.loss.cross_entropy import guards, overflows
-from gradcheck_cli.layers.loss.cross_entropy_faults import faults, loss_faults
-from gradcheck_cli.layers.loss.scores import ScoresCase, loss, of_label, picked
+from gradcheck_cli.layers.framework.equations import EquationFault
+from gradcheck_cli.layers.loss.loss import Loss, ScoresCase, label_scores, one_hot
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from gradcheck_cli.layers.framework.fault import Guard
-    from gradcheck_cli.layers.framework.problem import Problem
+    from gradcheck_cli.layers.framework.equations import Equation, Equations
     from gradcheck_cli.numeric.arrays import Array
 
 
@@ -30,40 +26,116 @@ def softmax_loss(x: Array, y: Array) -> tuple[Any, Array]:
     """Return the loss, -1/N sum_n log p[n, y_n] with p = exp(x) / sum_c exp(x), and its gradient.
 
     -log p[n, y] = log sum_c exp(x[n, c]) - x[n, y]. The derivative of the first term in x[n, c] is p[n, c], that of the
-    second 1 for the label: dx = (p - [c = y_n]) / N. Scores are lowered by their largest, which changes neither p nor
-    the loss, so that exp cannot overflow. (Bishop, Pattern Recognition and Machine Learning, equation 4.109.)
+    second 1 for the label: dx = (p - [c = y_n]) / N. The largest score is subtracted, which changes neither p nor the
+    loss, so that exp cannot overflow. (Bishop, Pattern Recognition and Machine Learning, equation 4.109.)
     """
     lowered = x - x.max(axis=1, keepdims=True)
     exps = np.exp(lowered)
     total = exps.sum(axis=1, keepdims=True)
-    return (np.log(total) - picked(lowered, y)).mean(), (exps / total - of_label(x, y)) / x.dtype.type(len(y))
+    return (np.log(total) - label_scores(lowered, y)).mean(), (exps / total - one_hot(x, y)) / x.dtype.type(len(y))
 
 
-def scale(x: Array, y: Array) -> Array:
-    """Sum the absolute values of the loss's terms."""
-    largest = abs(x).max(axis=1, keepdims=True)
-    return np.asarray((2 * largest + abs(picked(x, y)) + np.log(x.shape[1])).mean())
+def _sum(array: Array, axis: int = 1) -> Array:
+    return np.asarray(array.sum(axis=axis, keepdims=True))
 
 
-def gradient_scale(x: Array, y: Array) -> Array:
+def _lowered_by_largest(v: Any) -> Array:
+    return np.asarray(np.exp(v.x - v.x.max()))
+
+
+#: Of rows of scores, with dx = gradient / N.
+EQUATIONS: Equations = {
+    "lowered": lambda v: v.x - v.x.max(axis=1, keepdims=True),
+    "exps": lambda v: np.exp(v.lowered),
+    "p": lambda v: v.exps / _sum(v.exps),
+    "losses": lambda v: np.log(_sum(np.exp(v.lowered))) - _sum(v.label * v.lowered),
+    "gradient": lambda v: v.p - v.label,
+}
+
+
+def _fault(code: str, words: str, **equations: Equation) -> EquationFault:
+    remedy = "dx = p / N, less 1 / N for the label of each sample: `dx = p; dx[np.arange(N), y] -= 1; dx /= N`."
+    return EquationFault(code, f"In {{names}} {words}.", remedy, equations)
+
+
+_DIAGONAL = "the diagonal of the softmax's Jacobian"
+_OVER = "exp(x) is divided by its sum over %s, not over classes"
+
+FAULTS = (
+    _fault("label-missing", "the 1 of the label is not subtracted: only p / N remains", gradient=lambda v: v.p),
+    _fault("label-sign", "the 1 of the label is added, not subtracted", gradient=lambda v: v.p + v.label),
+    _fault("label-sign", "the label has 1 - p, not p - 1", gradient=lambda v: v.p + v.label * (1 - 2 * v.p)),
+    _fault(
+        "softmax-diagonal",
+        f"only {_DIAGONAL} is used: all classes but the label have 0",
+        gradient=lambda v: (v.p - 1) * v.label,
+    ),
+    _fault(
+        "softmax-diagonal",
+        f"p less the label is multiplied by p (1 - p), {_DIAGONAL}, which it contains already",
+        gradient=lambda v: (v.p - v.label) * v.p * (1 - v.p),
+    ),
+    _fault(
+        "softmax-diagonal",
+        f"there is only p (1 - p), {_DIAGONAL}, without the loss",
+        gradient=lambda v: v.p * (1 - v.p),
+    ),
+    _fault(
+        "label-in-all-rows",
+        "1 is subtracted in every sample for the labels of all samples",
+        gradient=lambda v: v.p - v.label.any(axis=0),
+    ),
+    _fault(
+        "label-shifted",
+        "the label is one too low, as if classes were counted from 1",
+        gradient=lambda v: v.p - np.roll(v.label, -1, axis=1),
+    ),
+    _fault("label-shifted", "the label is one too high", gradient=lambda v: v.p - np.roll(v.label, 1, axis=1)),
+    _fault("label-assigned", "the label has -1, not p - 1", gradient=lambda v: np.where(v.label != 0, -1, v.p)),
+    _fault(
+        "label-not-averaged",
+        "p is divided by N, and the 1 of the label is not",
+        weighted=lambda v: v.p * v.weights - v.label * v.mask,
+    ),
+    _fault(
+        "label-not-averaged",
+        "the 1 of the label is divided by N, and p is not",
+        weighted=lambda v: v.p * v.mask - v.label * v.weights,
+    ),
+    _fault("not-normalized", "exp(x) is not divided by its sum over classes", p=lambda v: v.exps),
+    _fault("not-normalized", "exp(x) is not divided by its sum over classes", p=lambda v: np.exp(v.x)),
+    _fault("normalized-axes", _OVER % "samples", p=lambda v: v.exps / _sum(v.exps, 0)),
+    _fault("normalized-axes", _OVER % "samples", exps=_lowered_by_largest, p=lambda v: v.exps / _sum(v.exps, 0)),
+    _fault("normalized-axes", _OVER % "all elements", p=lambda v: v.exps / v.exps.sum()),
+    _fault("normalized-axes", _OVER % "all elements", exps=_lowered_by_largest, p=lambda v: v.exps / v.exps.sum()),
+)
+
+
+def scale(v: Any) -> Array:
+    """Sum the absolute values of the terms of each row's loss."""
+    largest = abs(v.x).max(axis=1, keepdims=True)
+    return np.asarray(2 * largest + _sum(v.label * abs(v.x)) + np.log(v.x.shape[1]))
+
+
+def gradient_scale(v: Any) -> Array:
     """Sum p and the label's 1: where p is near it, they cancel. What x is rounded by moves log p by as much."""
-    label = of_label(x, y)
-    p = softmax_loss(x, y)[1] * len(y) + label
-    return np.asarray((p * (1 + abs(x - x.max(axis=1, keepdims=True))) + label) / len(y))
+    return np.asarray(v.p * (1 + abs(v.lowered)) + v.label)
 
 
-def _guards(problem: Problem) -> Iterable[Guard]:
-    return guards(problem.inputs["x"], problem.inputs["y"], len(problem.inputs["y"]), problem.expected.dtype)
+LOSS_FAULTS: dict[str, Equation] = {
+    "has the wrong sign": lambda v: -v.out,
+    "has no logarithm: it is -1/N times the sum of p of the labels": lambda v: -(v.p * v.label * v.weights).sum(),
+    "has a logarithm to the base 2": lambda v: v.out / np.log(2),
+}
 
-
-LAYER = loss(
-    SoftmaxCase,
-    softmax_loss,
+LAYER = Loss(
+    case=SoftmaxCase,
+    function=softmax_loss,
+    standard=SoftmaxCase.standard(),
+    equations=EQUATIONS,
     scale=scale,
     gradient_scale=gradient_scale,
-    zeros=("x",),
-    guards=_guards,
-    overflows=lambda problem, finite: overflows(problem.inputs["x"], problem.inputs["y"], finite=finite),
-    faults=faults,
-    forward_faults=loss_faults,
-)
+    faults=FAULTS,
+    definition="The loss is -1/N times the sum of log p of the labels.",
+    loss_faults=LOSS_FAULTS,
+).layer()

@@ -7,14 +7,11 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from gradcheck_cli.data.frozen import frozen
-from gradcheck_cli.layers.framework.fault import Fault
-from gradcheck_cli.layers.loss.cross_entropy_faults import loss_fault, wrong_means
-from gradcheck_cli.layers.loss.scores import ScoresCase, loss, of_label, picked
+from gradcheck_cli.layers.framework.equations import EquationFault
+from gradcheck_cli.layers.loss.loss import Loss, ScoresCase, label_scores, one_hot
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
-
-    from gradcheck_cli.layers.framework.fault import ForwardFault
+    from gradcheck_cli.layers.framework.equations import Equation, Equations
     from gradcheck_cli.numeric.arrays import Array
 
 
@@ -31,80 +28,80 @@ def svm_loss(x: Array, y: Array) -> tuple[Any, Array]:
     A class whose margin x[n, c] - x[n, y_n] + 1 is positive adds 1/N to dx[n, c] and takes 1/N from dx[n, y_n]; the
     others have no part. At a margin of 0 there is no derivative, and none is drawn. (Weston and Watkins, 1999.)
     """
-    label, count = of_label(x, y), x.dtype.type(len(y))
-    margins = np.maximum(0, x - picked(x, y) + 1) * (1 - label)
+    label, count = one_hot(x, y), x.dtype.type(len(y))
+    margins = np.maximum(0, x - label_scores(x, y) + 1) * (1 - label)
     active = (margins > 0).astype(x.dtype)
     return margins.sum() / count, (active - label * active.sum(axis=1, keepdims=True)) / count
 
 
-def _scale(x: Array, y: Array) -> Array:
-    active = (x - picked(x, y) + 1 > 0) & (of_label(x, y) == 0)
-    return np.asarray((active * (abs(x) + abs(picked(x, y)) + 1)).sum() / len(y))
+def _sum(array: Array) -> Array:
+    return np.asarray(array.sum(axis=1, keepdims=True))
 
 
-def _faults() -> Iterator[Fault]:
-    """Yield what people take for the gradient."""
-    # Each from the margins, 1 where one of them is missed, 1 for the label, and the scores less that of the label.
-    slips: dict[tuple[str, str], Callable[[Array, Array, Array, Array], Array]] = {
-        ("label-missing", "the label has no gradient"): lambda _, a, __, ___: a,
-        ("label-missing", "the label has -1 / N, and not -1 / N for each class whose margin is missed"): (
-            lambda _, a, y, __: a - y
-        ),
-        ("label-missing", "only the label has a gradient"): lambda _, a, y, __: -y * _count(a),
-        ("label-sign", "the label has the wrong sign"): lambda _, a, y, __: a + y * _count(a),
-        ("label-counted", "the label is counted among the classes: it has 1 / N too much"): (
-            lambda _, a, y, __: a + y - y * _count(a)
-        ),
-        ("label-counted", "the label is counted among the classes: it has 1 / N too little"): (
-            lambda _, a, y, __: a - y * (_count(a) + 1)
-        ),
-        ("margins-not-counted", "margins are added up, where each that is missed counts as 1"): (
-            lambda m, _, y, __: m - y * _count(m)
-        ),
-        ("margins-not-counted", "margins are added up twice, as for the squared hinge loss"): (
-            lambda m, _, y, __: 2 * (m - y * _count(m))
-        ),
-        ("margin-missing", "a margin is missed where it is below 0, and not below 1"): (
-            lambda _, __, y, ahead: (ahead > 0) - y * _count((ahead > 0).astype(y.dtype))
-        ),
-    }
-    for (code, words), slip in slips.items():
-
-        def gradients(
-            inputs: Mapping[str, Array], _: Array, slip: Callable[[Array, Array, Array, Array], Array] = slip
-        ) -> Mapping[str, Array]:
-            x, y = inputs["x"], inputs["y"]
-            label, ahead = of_label(x, y), x - picked(x, y)
-            margins = np.maximum(0, ahead + 1) * (1 - label)
-            return {"x": slip(margins, (margins > 0).astype(x.dtype), label, ahead) / x.dtype.type(len(y))}
-
-        yield Fault(
-            code=code,
-            cause=f"In {{names}} {words}.",
-            remedy="A class whose margin is missed has 1 / N more, and the label 1 / N less for each of these.",
-            gradients=gradients,
-        )
+EQUATIONS: Equations = {
+    "ahead": lambda v: v.x - label_scores(v.x, v.y),
+    "margins": lambda v: np.maximum(0, v.ahead + 1) * (1 - v.label),
+    "active": lambda v: (v.margins > 0).astype(v.x.dtype),
+    "count": lambda v: _sum(v.active),
+    "losses": lambda v: _sum(v.margins),
+    "gradient": lambda v: v.active - v.label * v.count,
+}
 
 
-def _count(active: Array) -> Array:
-    return np.asarray(active.sum(axis=1, keepdims=True))
+def _fault(code: str, words: str, **equations: Equation) -> EquationFault:
+    remedy = "A class whose margin is missed has 1 / N more, and the label 1 / N less for each of these."
+    return EquationFault(code, f"In {{names}} {words}.", remedy, equations)
 
 
-def _loss_faults(x: Array, y: Array) -> Iterator[ForwardFault]:
-    """Yield what people take for the loss."""
-    label, ahead, count = of_label(x, y), x - picked(x, y), len(y)
-    margins = np.maximum(0, ahead + 1) * (1 - label)
-    yield from wrong_means(margins.sum(), {"N": count}, {"N C": x.size, "C": x.shape[1], "1": 1})
-    yield loss_fault("counts the label among the classes: it is 1 too large", margins.sum() / count + 1)
-    yield loss_fault("has no margin of 1", (np.maximum(0, ahead) * (1 - label)).sum() / count)
-    yield loss_fault("has squared margins", (margins**2).sum() / count)
-
-
-LAYER = loss(
-    SvmCase,
-    svm_loss,
-    scale=_scale,
-    gradient_scale=lambda x, y: abs(svm_loss(x, y)[1]),
-    faults=_faults,
-    forward_faults=_loss_faults,
+FAULTS = (
+    _fault("label-missing", "the label has no gradient", gradient=lambda v: v.active),
+    _fault(
+        "label-missing",
+        "the label has -1 / N, and not -1 / N for each class whose margin is missed",
+        gradient=lambda v: v.active - v.label,
+    ),
+    _fault("label-missing", "only the label has a gradient", gradient=lambda v: -v.label * v.count),
+    _fault("label-sign", "the label has the wrong sign", gradient=lambda v: v.active + v.label * v.count),
+    _fault(
+        "label-counted",
+        "the label is counted among the classes: it has 1 / N too much",
+        gradient=lambda v: v.active + v.label * (1 - v.count),
+    ),
+    _fault(
+        "label-counted",
+        "the label is counted among the classes: it has 1 / N too little",
+        gradient=lambda v: v.active - v.label * (v.count + 1),
+    ),
+    _fault(
+        "margins-not-counted",
+        "margins are added up, where each that is missed counts as 1",
+        active=lambda v: v.margins,
+    ),
+    _fault(
+        "margins-not-counted",
+        "margins are added up twice, as for the squared hinge loss",
+        active=lambda v: 2 * v.margins,
+    ),
+    _fault(
+        "margin-missing",
+        "a margin is missed where it is below 0, and not below 1",
+        active=lambda v: (v.ahead > 0).astype(v.x.dtype),
+    ),
 )
+
+LAYER = Loss(
+    case=SvmCase,
+    function=svm_loss,
+    standard=SvmCase.standard(),
+    equations=EQUATIONS,
+    scale=lambda v: _sum(v.active * (abs(v.x) + abs(label_scores(v.x, v.y)) + 1)),
+    gradient_scale=lambda v: abs(v.gradient),
+    faults=FAULTS,
+    definition="The loss is 1/N times the sum of max(0, x - x[y] + 1) over all classes but the label.",
+    loss_faults={
+        "counts the label among the classes: it is 1 too large": lambda v: v.out + 1,
+        "has no margin of 1": lambda v: (np.maximum(0, v.ahead) * (1 - v.label) * v.weights).sum(),
+        "has squared margins": lambda v: (v.margins**2 * v.weights).sum(),
+    },
+    smooth=False,
+).layer()

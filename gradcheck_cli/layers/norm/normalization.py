@@ -1,42 +1,157 @@
-"""What the normalizations have in common: sets of elements, each shifted and scaled to mean 0 and variance 1.
+"""Normalization: each set of elements is shifted and scaled to mean 0 and variance 1, then by gamma and beta.
 
-They differ in what a set is: a feature of all samples, the features of a sample, and so on. A function says it that
-puts the mean of its set in the place of each element, or what can be broadcast to that. With it, m = mean(x) and
-s = sqrt(mean((x - m)^2) + eps), each has z = (x - m) / s and out = gamma z + beta.
+Batch, spatial batch, layer and group normalization are one formula, in which a set extends over different axes:
+out = gamma z + beta, with z = (x - mean) / s and s = sqrt(variance + eps).
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import math
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from gradcheck_cli.data.frozen import frozen
+from gradcheck_cli.text.names import join_names
 
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from gradcheck_cli.layers.framework.axes import Axis
+    from gradcheck_cli.layers.framework.equations import Equations
     from gradcheck_cli.numeric.arrays import Array
 
-    Mean = Callable[[Array], Array]
+    Axes = int | tuple[int, ...]
 
 
-def absolute(x: Array, mean: Mean, eps: float) -> tuple[Array, Array]:
-    """Return (|x| + mean |x|) / s, whose difference z is, and s."""
-    deviation = np.sqrt(mean((x - mean(x)) ** 2) + eps)
-    return (abs(x) + mean(abs(x))) / deviation, deviation
+def standardize(x: Array, axes: Axes, eps: float) -> tuple[Array, Array]:
+    """Return z = (x - mean) / s and s = sqrt(variance + eps), of which the variance is divided by the number N."""
+    s = np.sqrt(x.var(axis=axes, keepdims=True) + eps)
+    return (x - x.mean(axis=axes, keepdims=True)) / s, s
 
 
-def absolute_dx(g: Array, x: Array, mean: Mean, eps: float) -> Array:
-    """Sum the absolute values of the three terms of dx, with g = gamma dout: with x - m, digits are lost in each."""
-    normal, deviation = absolute(x, mean, eps)
-    g = abs(g)
-    return np.asarray((g + mean(g) + normal * mean(g * normal)) / deviation)
+def standardize_backward(g: Array, z: Array, s: Array, axes: Axes) -> Array:
+    """Return the gradient of x for the cotangent g of z.
+
+    Within a set of N elements, dmean/dx_i = 1/N and dvariance/dx_i = 2 (x_i - mean) / N, so
+    dz_j/dx_i = (delta_ij - 1/N - z_i z_j / N) / s: the second term goes through the mean, the third through the
+    variance. Summed over j with g_j: dx = (g - mean(g) - z mean(g z)) / s. (Ioffe and Szegedy, 2015, section 3,
+    simplified as in Kevin Zakka's note.)
+    """
+    through_variance = z * (g * z).mean(axis=axes, keepdims=True)
+    dx: Array = (g - g.mean(axis=axes, keepdims=True) - through_variance) / s
+    return dx
 
 
-def batch_mean(x: Array) -> Array:
-    """Average each feature over the batch, and over the image where it is a channel of one."""
-    return np.asarray(x.mean(axis=(0, *range(2, x.ndim)), keepdims=True))
+@frozen
+class Normalization:
+    """The sets of a normalization, and what shares an element of gamma and beta, by the axes of x.
+
+    Arrays are those of a layer, whose x is reshaped so that groups of channels have an axis of their own.
+    """
+
+    axes: tuple[Axis, ...]
+    shape: tuple[int, ...]  #: the sizes of `axes`
+    over: tuple[Axis, ...]  #: those of a set
+    own: tuple[Axis, ...]  #: those of gamma and beta
+    of: str = ""  #: what a set belongs to, " of a sample"
+
+    @property
+    def size(self) -> str:
+        """How the number of elements of a set is written, N H W."""
+        return " ".join(axis.size for axis in self.over)
+
+    @property
+    def count(self) -> int:
+        """The number of elements of a set."""
+        return math.prod(self.shape[self.axes.index(axis)] for axis in self.over)
+
+    @property
+    def words(self) -> str:
+        """What a set extends over: `features of a sample`."""
+        return f"{join_names(axis.plural for axis in self.over)}{self.of}"
+
+    def mean(self, x: Array, over: Iterable[Axis] | None = None) -> Array:
+        """Average over the axes of a set, or over others, which are kept with size 1."""
+        axes = tuple(self.axes.index(axis) for axis in (self.over if over is None else over))
+        return np.asarray(x.mean(axis=axes, keepdims=True))
+
+    def total(self, terms: Array) -> Array:
+        """Sum all that shares an element of gamma."""
+        return np.asarray(terms.sum(axis=tuple(k for k, axis in enumerate(self.axes) if axis not in self.own)).ravel())
+
+    def spread(self, values: Array) -> Array:
+        """Lay an array like gamma along its axes."""
+        return values.reshape(
+            [size if axis in self.own else 1 for axis, size in zip(self.axes, self.shape, strict=True)]
+        )
+
+    def given(
+        self, inputs: Mapping[str, Array], parameters: Mapping[str, Any], dout: Array | None = None
+    ) -> dict[str, Any]:
+        """Return the values that the equations below start from."""
+        x = inputs["x"]
+        found = {"norm": self, "shape": x.shape, "x": x.reshape(self.shape), **parameters}
+        found |= {name: self.spread(inputs[name]) for name in ("gamma", "beta")}
+        if "running_mean" in parameters:
+            found |= {f"old_{name}": np.asarray(parameters[f"running_{name}"], x.dtype) for name in ("mean", "var")}
+        return found if dout is None else found | {"dout": dout.reshape(self.shape)}
 
 
-def by_feature(values: Array, x: Array) -> Array:
-    """Lay values (D,) along the second axis of x."""
-    return values.reshape(-1, *[1] * (x.ndim - 2))
+#: Of forward, and of the running statistics in train mode.
+_FORWARD: Equations = {
+    "x": lambda v: v.x,
+    "mean": lambda v: v.norm.mean(v.x),
+    "centred": lambda v: v.x - v.mean,
+    "variance": lambda v: v.norm.mean(v.centred**2),
+    "s": lambda v: np.sqrt(v.variance + v.eps),
+    "z": lambda v: v.centred / v.s,
+    "scaled": lambda v: v.gamma * v.z + v.beta,
+    "out": lambda v: v.scaled.reshape(v.shape),
+}
+_RUNNING: Equations = {
+    "kept": lambda v: v.momentum,
+    "added": lambda v: 1 - v.momentum,
+    "batch_mean": lambda v: v.mean.ravel(),
+    "batch_var": lambda v: v.variance.ravel(),
+    "running_mean": lambda v: v.kept * v.old_mean + v.added * v.batch_mean,
+    "running_var": lambda v: v.kept * v.old_var + v.added * v.batch_var,
+}
+#: In test mode mean and variance are constants.
+_CONSTANT: Equations = {
+    "mean": lambda v: v.norm.spread(v.old_mean),
+    "variance": lambda v: v.norm.spread(v.old_var),
+    "kept": lambda _: 1,
+    "added": lambda _: 0,
+}
+_BACKWARD: Equations = {
+    "g": lambda v: v.gamma * v.dout,
+    "direct": lambda v: v.g,
+    "through_mean": lambda v: v.norm.mean(v.g),
+    "through_variance": lambda v: v.z * v.norm.mean(v.g * v.z),
+    "divisor": lambda v: v.s,
+    "dx": lambda v: ((v.direct - v.through_mean - v.through_variance) / v.divisor).reshape(v.shape),
+    "dgamma": lambda v: v.norm.total(v.dout * v.z),
+    "dbeta": lambda v: v.norm.total(v.dout),
+}
+
+
+def is_constant(parameters: Mapping[str, Any]) -> bool:
+    """Tell whether mean and variance are constants, as in test mode."""
+    return parameters.get("mode") == "test"
+
+
+def forward_equations(parameters: Mapping[str, Any]) -> Equations:
+    """Return the equations of forward; those of `standardize` one by one, so that a fault can replace some."""
+    found = {**_FORWARD, **(_RUNNING if "momentum" in parameters else {})}
+    return {**found, **_CONSTANT} if is_constant(parameters) else found
+
+
+def backward_equations(parameters: Mapping[str, Any]) -> Equations:
+    """Return the equations of forward and backward, where `given` has a dout."""
+    found = {**forward_equations(parameters), **_BACKWARD}
+    return {**found, "through_mean": _zero, "through_variance": _zero} if is_constant(parameters) else found
+
+
+def _zero(_: Any) -> float:
+    return 0.0

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
-import numpy as np
-
 from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.layers.pool.pooling import PoolCase, pooling, spread, windows
 
@@ -22,12 +20,12 @@ class AvgpoolCase(PoolCase):
 
 
 def avg_pool_forward(x: Array, pool_param: Param) -> tuple[Array, tuple[Any, ...]]:
-    """Return of each window the mean, and the cache."""
+    """Return the mean of each window, and the cache."""
     return windows(x, pool_param).mean(axis=(2, 3)), (x.shape, pool_param)
 
 
 def avg_pool_backward(dout: Array, cache: tuple[Any, ...]) -> Array:
-    """Carry dout (N, C, H', W') back.
+    """Return dx for dout (N, C, H', W').
 
     out[i, j] is the sum over its window of x / (pool_height pool_width), so each element of the window gets that share
     of dout[i, j], and one from every other window that sees it.
@@ -36,17 +34,4 @@ def avg_pool_backward(dout: Array, cache: tuple[Any, ...]) -> Array:
     return spread(dout / dout.dtype.type(pool_param["pool_height"] * pool_param["pool_width"]), shape, pool_param)
 
 
-def _assigned(dout: Array, cache: tuple[Any, ...]) -> Array:
-    shape, pool_param = cache
-    height, width, stride = (pool_param[name] for name in ("pool_height", "pool_width", "stride"))
-    dx, share = np.zeros(shape, dout.dtype), dout / dout.dtype.type(height * width)
-    for i, j in np.ndindex(*dout.shape[2:]):
-        dx[:, :, i * stride : i * stride + height, j * stride : j * stride + width] = share[:, :, i : i + 1, j : j + 1]
-    return dx
-
-
-LAYER = pooling(
-    AvgpoolCase,
-    (avg_pool_forward, avg_pool_backward),
-    assigned=(_assigned,),
-)
+LAYER = pooling(AvgpoolCase, (avg_pool_forward, avg_pool_backward))

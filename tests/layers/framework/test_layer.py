@@ -11,7 +11,7 @@ import pytest
 
 from gradcheck_cli import ConvCase
 from gradcheck_cli.layers import LAYERS
-from gradcheck_cli.layers.conv.conv import problem
+from gradcheck_cli.layers.conv.conv import LAYER
 from gradcheck_cli.numeric.arrays import signed_uniform
 
 
@@ -72,9 +72,9 @@ def test_a_seed_gives_the_same_values_for_ever() -> None:
 
 
 def test_dtypes_share_the_values_and_seeds_do_not() -> None:
-    wide, narrow = problem(ConvCase()), problem(ConvCase(dtype="float16"))
+    wide, narrow = LAYER.problem(ConvCase()), LAYER.problem(ConvCase(dtype="float16"))
     assert (wide.inputs["x"].astype(np.float16) == narrow.inputs["x"]).all()
     assert narrow.cotangent.dtype == np.float16
     assert narrow.expected.dtype == np.float64
-    other = problem(replace(ConvCase(), seed=1))
+    other = LAYER.problem(replace(ConvCase(), seed=1))
     assert (wide.inputs["w"] != other.inputs["w"]).any()

@@ -1,0 +1,232 @@
+"""The duties for which forward and backward are called again."""
+
+from __future__ import annotations
+
+import contextlib
+import random
+from typing import TYPE_CHECKING, TypeGuard
+
+import numpy as np
+
+from gradcheck_cli.checks.differentiation import noisy
+from gradcheck_cli.implementation.implementation import ImplementationError
+from gradcheck_cli.numeric.arrays import drawn, epsilon, working_dtype
+from gradcheck_cli.numeric.rounding import root_mean_square
+from gradcheck_cli.text.names import join_names
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Mapping
+
+    from gradcheck_cli.checks.run import CaseRun
+    from gradcheck_cli.numeric.arrays import Array
+    from gradcheck_cli.numeric.estimate import Estimate
+    from gradcheck_cli.results.result import Diagnosis
+
+    #: Gradients by input, in float64 or wider.
+    Gradients = dict[str, Array]
+
+#: Roundings by which the same gradient may differ between two calls, and a sum of gradients from another one.
+_TWO, _SUM = 2, 4
+
+_SAME_CACHE = "a second time with the same cache"
+_USED_UP = (
+    " (the first call used up what forward had left in the cache: "
+    "backward must not pop from it, clear it or overwrite it)"
+)
+
+
+class RepeatedCalls:
+    """Calls forward and backward again, and compares what they return."""
+
+    def __init__(self, run: CaseRun, expected: Mapping[str, Estimate], rounding_dtype: str) -> None:
+        """Call nothing yet.
+
+        Args:
+            run: the first calls.
+            expected: derivatives, of which the largest scale is the unit of a gradient's roundings.
+            rounding_dtype: the dtype by whose roundings results may differ.
+        """
+        self._run, self._problem = run, run.problem
+        self._rounding = run.settings.tolerance(rounding_dtype) * epsilon(rounding_dtype)
+        self._scales = {name: float(each.scale.max(initial=0)) for name, each in expected.items()}
+        self._gradients = _arrays(run.gradients or {})
+        self._cache: object = None  # one that serves more than once, if there is one
+        #: Gradients that are added up from call to call, and may be: what the last call returned.
+        self._sums: Gradients = {}
+        self.repeatable = True  #: whether the same call gives the same result again
+        self.causes: tuple[Diagnosis, ...] = ()
+
+    def deterministic(self) -> str | None:
+        """Forward and backward run again give the same, and so does backward with a cache that has served before."""
+        out, cache = self._forward()
+        self.repeatable = False
+        if (difference := _difference(self._run.out, out)) > 0:
+            return f"{noisy(difference)}{self._how_to_seed()}"
+        if self._run.gradients is None:
+            return None
+        second = _arrays(self._backward(cache, when="again, with the cache of another forward"))
+        if different := self._apart(self._gradients, second):
+            third = _arrays(self._backward(self._forward()[1]))
+            if not self._apart(self._next_sums(second, different), third, 2 * _SUM):
+                return _accumulates(different, "is called again")
+            return f"{_join(different)} came out different when backward was run again"
+        self.repeatable = True
+        if self._run.overwritten:
+            return None  # what is kept of an input that was written into is no longer what it was; that is reported
+        third = _arrays(self._backward(cache, when=_SAME_CACHE, hint=_USED_UP))
+        if different := self._apart(self._gradients, third):
+            doubled = {name: 2 * array for name, array in second.items() if name in different}
+            if not self._apart(doubled, third, _SUM):
+                return _accumulates(different, "is called again with the same cache")
+            return (
+                f"{_join(different)} came out different when backward was called again with the same cache: it "
+                "changes what is in there"
+            )
+        self._cache = cache
+        return None
+
+    def allow_sums(self) -> None:
+        """Learn which gradients are added up from call to call, and from now on look only at what each call adds."""
+        with contextlib.suppress(ImplementationError):  # the duty that calls it again will report that
+            second = _arrays(self._backward(self._forward()[1]))
+            different = self._apart(self._gradients, second)
+            third = _arrays(self._backward(self._forward()[1]))
+            if different and not self._apart(self._next_sums(second, different), third, 2 * _SUM):
+                self._sums = {name: third[name] for name in different if name in third}
+                self._gradients |= {name: third[name] - second[name] for name in self._sums}
+
+    def linear_in_cotangent(self) -> str | None:
+        """Backward of zero is zero, and of a sum of two cotangents the sum of those of each."""
+        cotangent, source = self._problem.cotangent, random.Random(4)  # noqa: S311  # a direction, not a secret
+        zero = _arrays(self._backward(self._any_cache(), np.zeros_like(cotangent), when="with a zero cotangent"))
+        if wrong := [name for name, value in zero.items() if value[np.isfinite(value)].any()]:
+            be, dout = _be(wrong), join_names(self._run.implementation.cotangents or ("dout",))
+            if all(np.array_equal(zero[name], self._gradients.get(name, np.nan)) for name in wrong):
+                return f"{_join(wrong)} {be} the same where {dout} is zero: {dout} is not used"
+            return f"{_join(wrong)} {be} not zero where {dout} is zero"
+        # -2 or -1/2 times the cotangent makes, added to it, -1 or 1/2 times it: both without rounding.
+        odd = np.frombuffer(source.randbytes(cotangent.size), np.uint8).reshape(cotangent.shape) & 1
+        share = np.where(odd, -2.0, -0.5).astype(cotangent.dtype)
+        another = "with another cotangent"
+        one = _arrays(self._backward(self._any_cache(), share * cotangent, when=another))
+        both = _arrays(self._backward(self._any_cache(), (1 + share) * cotangent, when=another))
+        together = {
+            n: first + one[n] for n, first in self._gradients.items() if n in one and first.shape == one[n].shape
+        }
+        if wrong := self._apart(together, both, _SUM):
+            return f"{_join(wrong)} {_be(wrong)} not linear in the cotangent"
+        return None
+
+    def independent_caches(self) -> str | None:
+        """Backward of the first of two forwards gives the gradients of the first."""
+        _, cache = self._forward()
+        source = random.Random(5)  # noqa: S311  # other inputs, not secrets
+        others = dict(self._problem.inputs)
+        for name in self._problem.differentiable:
+            within = self._problem.domain.get(name)
+            others[name] = drawn(source, others[name].shape, within).astype(others[name].dtype)
+        with _called("with other inputs"):
+            _, later = self._run.calls.forward(others, self._problem.parameters)
+        gradients = _arrays(self._backward(cache, when="after forward had been called with other inputs"))
+        different = self._apart(self._gradients, gradients)
+        if not different or self._apart(self._gradients, _arrays(self._backward(self._forward()[1]))):
+            return None  # or it is not deterministic, which is reported
+        if not self._apart(gradients, _arrays(self._backward(later))):
+            from gradcheck_cli.checks.diagnosis.codes import explanation  # only for a case that fails
+
+            self.causes = (explanation("stale-cache").diagnosis(),)
+        return f"{_join(different)} came out different when forward had been called with other inputs in between"
+
+    def _how_to_seed(self) -> str:
+        if not self._problem.reference:
+            return "; draw from random or np.random, which are seeded before each call"
+        return '; draw with the "seed" among its parameters' if self._problem.expected_for_draws else ""
+
+    def _forward(self) -> tuple[object, object]:
+        with _called("again with the same inputs"):
+            return self._run.calls.forward(self._problem.inputs, self._problem.parameters)
+
+    def _backward(
+        self, cache: object, cotangent: Array | None = None, *, when: str = "again", hint: str = ""
+    ) -> Mapping[str, object]:
+        """Call backward; of gradients that are sums of all calls, return what this call has added."""
+        cotangent = self._problem.cotangent if cotangent is None else cotangent
+        with _called(when, hint):
+            returned = self._run.calls.backward(cotangent, cache, self._problem.differentiable)
+        before = self._sums
+        arrays = _arrays({name: returned[name] for name in before if name in returned})
+        added = {n: array - before[n] for n, array in arrays.items() if array.shape == before[n].shape}
+        self._sums = before | arrays
+        return {**returned, **added}
+
+    def _any_cache(self) -> object:
+        return self._forward()[1] if self._cache is None else self._cache
+
+    def _next_sums(self, second: Gradients, names: Collection[str]) -> Gradients:
+        """Return what a third call returns where each adds the same to what was there."""
+        return {
+            name: 2 * second[name] - first
+            for name, first in self._gradients.items()
+            if name in names and name in second and first.shape == second[name].shape
+        }
+
+    def _apart(self, one: Gradients, other: Gradients, times: float = _TWO) -> list[str]:
+        """List the gradients in `one` that are further from the other than `times` their rounding."""
+        return [name for name in one if name not in other or not self._close(name, one[name], other[name], times)]
+
+    def _close(self, name: str, one: Array, other: Array, times: float) -> bool:
+        if one.shape != other.shape:
+            return False
+        if (one == other).all():
+            return True
+        scale = self._scales.get(name, np.nan)
+        if not np.isfinite(scale):
+            scale = float(abs(one[np.isfinite(one)]).max(initial=0))
+        with np.errstate(all="ignore"):
+            same = (abs(one - other) <= times * self._rounding * scale) | (one == other)
+        return bool((same | (np.isnan(one) & np.isnan(other))).all())
+
+
+@contextlib.contextmanager
+def _called(when: str, hint: str = "") -> Iterator[None]:
+    """Say in an error of user code in which of several calls it was raised."""
+    try:
+        yield
+    except ImplementationError as error:
+        raise ImplementationError(f"called {when}, {error}{hint}", error.traceback) from error
+
+
+def _accumulates(names: list[str], when: str) -> str:
+    return (
+        f"{_join(names)} {_be(names)} added up when backward {when}: it accumulates into "
+        "what an earlier call left (`self.dw += ...`, or an array in the cache). "
+        "If that is meant, --skip-duty deterministic accepts it"
+    )
+
+
+def _join(names: list[str]) -> str:
+    return join_names(f"d{name}" for name in names)
+
+
+def _be(names: list[str]) -> str:
+    return "is" if len(names) == 1 else "are"
+
+
+def _difference(one: object, other: object) -> float:
+    """Return the root mean square difference of two outputs, 0 where they are no arrays of numbers."""
+    if _is_numeric(one) and _is_numeric(other) and one.shape == other.shape:
+        if (one == other).all():
+            return 0.0
+        with np.errstate(invalid="ignore"):  # infinities
+            return root_mean_square(one.astype(working_dtype(one.dtype)) - other)
+    return 0.0
+
+
+def _is_numeric(value: object) -> TypeGuard[Array]:
+    return isinstance(value, np.ndarray) and value.dtype.kind in "biufc"
+
+
+def _arrays(gradients: Mapping[str, object]) -> Gradients:
+    """Pick the gradients that are arrays of numbers, in float64 or wider."""
+    arrays = {name: np.asarray(value) for name, value in gradients.items() if isinstance(value, np.ndarray | float)}
+    return {name: array.astype(working_dtype(array.dtype)) for name, array in arrays.items() if array.dtype.kind == "f"}

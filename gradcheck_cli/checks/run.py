@@ -1,0 +1,165 @@
+"""One case of one implementation: what it is given, and what one call of forward and one of backward returned."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from gradcheck_cli.checks.form import Subject
+from gradcheck_cli.checks.forward import adopt_output_shape, compare_output, unusable_output
+from gradcheck_cli.checks.precision import kernel_dtype
+from gradcheck_cli.data.frozen import frozen
+from gradcheck_cli.implementation.calling import watch_arguments
+from gradcheck_cli.implementation.implementation import ImplementationError, NotExpressibleError
+from gradcheck_cli.implementation.outputs import pack_outputs
+from gradcheck_cli.implementation.seeding import depends_on_draws
+from gradcheck_cli.results.result import Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from gradcheck_cli.checks.settings import Settings
+    from gradcheck_cli.implementation.implementation import Implementation
+    from gradcheck_cli.layers.framework.case import Case
+    from gradcheck_cli.layers.framework.layer import Layer
+    from gradcheck_cli.layers.framework.problem import Problem
+    from gradcheck_cli.numeric.arrays import Array
+    from gradcheck_cli.results.result import ArrayResult
+
+
+@frozen
+class CaseRun:
+    """One case of one implementation. What was returned is filled in by `call_passes`."""
+
+    case: Case
+    layer: Layer
+    implementation: Implementation  #: as its author wrote it
+    settings: Settings
+    problem: Problem
+    out: object = None  #: what forward returned
+    cache: object = None
+    forward: ArrayResult | None = None  #: `out` compared with the reference; None without a reference
+    gradients: Mapping[str, object] | None = None  #: what backward returned, by input; None where none is expected
+    overwritten: tuple[str, ...] = ()  #: the inputs and cotangents that were written into
+    seeded: bool = False  #: whether the output depends on numbers drawn from the seeded global generators
+    narrower_dtype: str | None = None  #: the dtype that forward computes in, if it is narrower than the case's
+    error: ImplementationError | None = None  #: why the run was stopped
+
+    @property
+    def dtype(self) -> str:
+        """The dtype under test."""
+        return self.case.dtype
+
+    @cached_property
+    def calls(self) -> Implementation:
+        """The implementation with several outputs, and their cotangents, as one array."""
+        return pack_outputs(self.implementation, self.problem)
+
+    def subject(self, name: str) -> Subject:
+        """Return the gradient of one input, to compare it."""
+        return Subject(
+            name=f"d{name}",
+            array=(self.gradients or {}).get(name),
+            dtype=self.dtype,
+            shape=self.problem.inputs[name].shape,
+            axes=self.problem.axes[name],
+        )
+
+
+class RunStoppedError(Exception):
+    """A run that cannot be checked: user code raised, or computes in a narrower dtype. `run` says which."""
+
+    def __init__(self, run: CaseRun) -> None:
+        super().__init__(str(run.error))
+        self.run = run
+
+
+def make_run(case: Case, layer: Layer, implementation: Implementation, settings: Settings) -> CaseRun:
+    """Make the problem that a case poses to an implementation, of which nothing has been called yet."""
+    return CaseRun(
+        case=case, layer=layer, implementation=implementation, settings=settings, problem=layer.problem(case)
+    )
+
+
+def call_passes(prepared: CaseRun) -> CaseRun:
+    """Call forward and backward once.
+
+    Raises:
+        RunStoppedError: one of them raised, or forward computes in a narrower dtype: by the standards of the dtype
+            under test everything would be wrong.
+        NotExpressibleError: the implementation cannot be asked for this case.
+    """
+    with watch_arguments() as watch:
+        called = call_forward(prepared)
+        _stop_if_narrower(called, {})
+        if called.problem.cache_optional and _is_empty(called.implementation.left_by_forward(called.cache)):
+            finished = called
+        else:
+            finished = call_backward(called)
+            _stop_if_narrower(finished, finished.gradients or {})
+    given = {**called.problem.inputs, **_cotangents(called.problem, called.implementation.cotangents)}
+    return replace(finished, overwritten=watch.changed(given))
+
+
+def call_forward(prepared: CaseRun) -> CaseRun:
+    """Call forward, and compare its output with the reference.
+
+    Raises:
+        RunStoppedError: it raised, or returned something that cannot be differentiated.
+        NotExpressibleError: see `call_passes`.
+    """
+    problem = prepared.problem
+    try:
+        returned, cache = prepared.calls.forward(problem.inputs, problem.parameters)
+    except ImplementationError as error:
+        if problem.skip_reason:
+            raise NotExpressibleError(problem.skip_reason) from error
+        raise RunStoppedError(replace(prepared, error=error)) from error
+    out = returned.copy() if isinstance(returned, np.ndarray) else returned  # later calls may reuse the buffer
+    if not problem.reference and (reason := unusable_output(out)):
+        raise RunStoppedError(replace(prepared, out=out, error=ImplementationError(reason)))
+    seeded = not problem.reference and depends_on_draws(prepared.implementation, problem, out)
+    adopted = adopt_output_shape(out, problem, prepared.case, prepared.implementation.order)
+    forward = compare_output(out, adopted, prepared.case.dtype, prepared.settings)
+    if problem.meaning_open and forward and forward.verdict is Verdict.FAIL:
+        raise NotExpressibleError(problem.skip_reason)
+    return replace(prepared, problem=adopted, out=out, cache=cache, forward=forward, seeded=seeded)
+
+
+def call_backward(called: CaseRun) -> CaseRun:
+    """Call backward with the cache of forward.
+
+    Raises:
+        RunStoppedError: it raised.
+        NotExpressibleError: see `call_passes`.
+    """
+    problem = called.problem
+    try:
+        gradients = called.calls.backward(problem.cotangent, called.cache, problem.differentiable)
+    except ImplementationError as error:
+        if problem.meaning_open:
+            raise NotExpressibleError(problem.skip_reason) from error
+        raise RunStoppedError(replace(called, error=error)) from error
+    return replace(called, gradients=gradients)
+
+
+def _stop_if_narrower(run: CaseRun, gradients: Mapping[str, object]) -> None:
+    if narrower := kernel_dtype(run.out, gradients, run.dtype):
+        raise RunStoppedError(replace(run, narrower_dtype=narrower))
+
+
+def _cotangents(problem: Problem, names: tuple[str, ...]) -> dict[str, Array]:
+    """Return the cotangent of each output, by the name that backward has for it, or else by the output's."""
+    parts = [*problem.parts(problem.cotangent).items()][: problem.cotangents]
+    called = names if len(names) == len(parts) else [f"d{name}" for name, _ in parts]
+    return {name: part for name, (_, part) in zip(called, parts, strict=True)}
+
+
+def _is_empty(cache: object) -> bool:
+    """Tell whether forward left nothing from which a gradient could be computed: at most shapes, and None."""
+    if isinstance(cache, tuple | list | dict):
+        return all(map(_is_empty, cache.values() if isinstance(cache, dict) else cache))
+    return cache is None or isinstance(cache, bool | int | str)

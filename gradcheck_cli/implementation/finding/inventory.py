@@ -1,0 +1,194 @@
+"""What a file has of all layers: pairs of functions, losses and classes, and of which layer each is.
+
+Names come first: what is called after one layer alone is taken for it, right or wrong. Where a name leaves open which
+it is (`pool_forward`), and where it says nothing (`forward`), all that may be meant are tried, and the first is taken
+whose reference is reproduced. What is called after a layer and something more (`affine_relu_forward`) is none.
+"""
+
+from __future__ import annotations
+
+import inspect
+from typing import TYPE_CHECKING, Any
+
+from gradcheck_cli.data.frozen import frozen
+from gradcheck_cli.implementation.conventions.signature import MisfitError, parameters_of
+from gradcheck_cli.implementation.conventions.slots import is_context
+from gradcheck_cli.implementation.conventions.trial import Fit
+from gradcheck_cli.implementation.finding.candidates import Candidate, classes_in, functions_in, public, unlike
+from gradcheck_cli.implementation.finding.folder import shorten
+from gradcheck_cli.implementation.finding.names import (
+    all_pairs,
+    known_layers,
+    layers_called,
+    may_be_helper,
+    mentions_layer,
+    pass_of,
+    says_loss,
+)
+from gradcheck_cli.implementation.finding.places import named_objects, open_place
+from gradcheck_cli.implementation.loading.paths import split_spec
+from gradcheck_cli.layers import LAYERS
+from gradcheck_cli.text.names import join_names
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from gradcheck_cli.implementation.loading.load import Loader
+
+_LISTED = 4  #: how many layers are named
+
+_ACCEPTED = "give FILE.py, a package's folder or package.module"
+
+
+@frozen
+class Offer:
+    """A pair of functions, a loss or a class."""
+
+    spec: str  #: what to type to get exactly this
+    names: tuple[str, ...]
+    layers: tuple[str, ...]  #: which it is called after, the likeliest first; () for none
+    doubtful: bool = False  #: whether it may be a helper by its name: it is a layer only if it does as one
+    arguments: tuple[str, ...] = ()  #: what the first pass must be given, in its own names
+
+
+@frozen
+class Inventory:
+    """What a file has."""
+
+    offers: tuple[Offer, ...]
+    halves: tuple[Offer, ...]  #: passes of a layer to which there is no other pass
+    others: tuple[str, ...]  #: what else can be called
+
+
+@frozen
+class Identified:
+    """What an offer turned out to be."""
+
+    layer: str
+    reason: str | None = None  #: why it cannot be called, if it cannot
+
+
+def take_inventory(spec: str, loader: Loader) -> Inventory:
+    """Load a file or module, and list what it defines, or for want of anything what it imports.
+
+    Raises:
+        ImplementationNotFoundError: it cannot be loaded, or has nothing of the names in `spec`.
+    """
+    home, names = split_spec(spec)
+    loaded = open_place(home, spec, _ACCEPTED, loader)
+    have = public(loaded, own=True) or public(loaded, own=False)
+    have |= dict(zip(names, named_objects(loaded, names), strict=True))
+    functions = functions_in(have)
+    losses = [(name,) for name in functions if pass_of(name)[1] != "forward" and layers_called([name], loss=True)]
+    classes = [(name,) for name in classes_in(have) if layers_called([name]) or not mentions_layer([name])]
+    offers = unlike([*all_pairs(functions), *losses, *classes], have)
+    if names:
+        offers = [one for one in offers if set(names) <= set(one)]
+    offered = {name for one in offers for name in one}
+    halves = [name for name in functions if pass_of(name)[1] and layers_called([name]) and name not in offered]
+    aliases = {name for name, value in have.items() if any(value is have[other] for other in offered)}
+    callable_ = {*functions, *classes_in(have)}
+    rest = [name for name in have if name in callable_ and name not in {*offered, *halves, *aliases}]
+    return Inventory(
+        offers=tuple(_offer(home, one, have, offers) for one in offers),
+        halves=tuple(_offer(home, (name,), have, [], half=True) for name in halves if not names or name in names),
+        others=() if names else tuple(rest),
+    )
+
+
+def _offer(
+    home: str, names: tuple[str, ...], have: Mapping[str, Any], offers: list[tuple[str, ...]], *, half: bool = False
+) -> Offer:
+    """Make an offer; one function alone can only be a loss, whatever else it is called after."""
+    alone = len(names) == 1 and not half and not inspect.isclass(have[names[0]])
+    layers = () if alone else layers_called(names)
+    return Offer(
+        spec=f"{home}:{','.join(names)}",
+        names=names,
+        layers=layers or layers_called(names, loss=True),
+        doubtful=may_be_helper(names, offers),
+        arguments=_required(have[names[0]]),
+    )
+
+
+def _required(function: Any) -> tuple[str, ...]:
+    """Name what must be passed to a function."""
+    try:
+        parameters = parameters_of(function)
+    except MisfitError:
+        return ()
+    return tuple(p.name for p in parameters if p.default is p.empty and not is_context(p.name))
+
+
+def identify_layer(offer: Offer, loader: Loader) -> Identified | None:
+    """Find out which layer's passes an offer has, by trying; None if it is of none that is known."""
+    home, _ = split_spec(offer.spec)
+    loaded = open_place(home, offer.spec, _ACCEPTED, loader)
+    candidate = Candidate(loaded=loaded, names=offer.names, objects=named_objects(loaded, offer.names))
+    fits: dict[str, Fit] = {}
+    misfits: dict[str, str] = {}
+    for layer in [LAYERS[name] for name in offer.layers] or known_layers(loss=False):
+        try:
+            tried = candidate.try_as(layer)
+        except MisfitError as misfit:
+            misfits[layer.name] = str(misfit)
+            continue
+        fits[layer.name] = tried.fit if tried else Fit.FAILS
+        if fits[layer.name] is Fit.REPRODUCES:
+            return Identified(layer=layer.name)
+    reached = max(fits.values(), default=Fit.FAILS)
+    is_loss = any(LAYERS[name].loss for name in offer.layers) and not says_loss(offer.names)
+    least = Fit.PARTLY if not offer.layers else Fit.RUNS if is_loss else Fit.FAILS
+    if offer.doubtful:
+        least = max(least, Fit.SHAPE if offer.layers else Fit.RUNS)
+    if reached < least:
+        return None
+    if fits:
+        return Identified(layer=max(fits, key=lambda name: fits[name]))
+    name, reason = next(iter(misfits.items()))
+    return Identified(layer=name, reason=reason)
+
+
+def describe_nothing(home: str, have: Iterable[str], unknown: Iterable[Offer] = ()) -> str:
+    """Say what was looked for where only other things are, and how to check functions that are of no known layer."""
+    known = ", ".join(layer.name for loss in (False, True) for layer in known_layers(loss=loss))
+    sought = "pair such as affine_forward and affine_backward, no class and no loss of a known layer"
+    reason = f"{home} has no {sought} ({known}); it has {shorten(have)}"
+    command = function_command(unknown)
+    return f"{reason}; {command}" if command else reason
+
+
+def function_command(unknown: Iterable[Offer]) -> str | None:
+    """Write how the first pair of functions of no known layer is checked; None if there is none."""
+    for offer in unknown:
+        if len(offer.names) == 2 and offer.arguments and not (offer.layers or offer.doubtful):
+            shapes = " ".join(f"--shape {name}=2x3" for name in offer.arguments)
+            return f"`gradcheck function {offer.spec} {shapes}`, with the right shapes, checks any function"
+    return None
+
+
+def describe_other_layers(home: str, loader: Loader, names: Iterable[tuple[str, ...]] = ()) -> str | None:
+    """Say which layers a file has, and which command checks them; None if it has nothing that can be checked.
+
+    Args:
+        home: the file.
+        loader: loads it.
+        names: of pairs or classes; unless each of them is of a known layer, the answer is None.
+
+    Raises:
+        ImplementationNotFoundError: it cannot be loaded.
+    """
+    found = {offer: identify_layer(offer, loader) for offer in take_inventory(home, loader).offers}
+    known = {offer: one.layer for offer, one in found.items() if one and not one.reason}
+    if not set(names) <= {offer.names for offer in known}:
+        return None
+    layers = list(dict.fromkeys(known.values()))
+    if not layers:
+        return function_command(offer for offer, one in found.items() if one is None)
+    first = {layer: next(offer for offer, name in known.items() if name == layer) for layer in layers}
+    has = join_names(
+        f"{LAYERS[layer].title_with_article}, {','.join(first[layer].names)}" for layer in layers[:_LISTED]
+    )
+    more = f" and {len(layers) - _LISTED} more layers" if len(layers) > _LISTED else ""
+    command = f"gradcheck {layers[0]} {home}" if len(layers) == 1 else f"gradcheck {home}"
+    return f"it has {has}{more}: `{command}` checks {'it' if len(layers) == 1 else 'them'}"

@@ -1,0 +1,185 @@
+"""What names of functions and classes say: which pass, which function goes with which, and of which layer they are."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from typing import TYPE_CHECKING
+
+from gradcheck_cli.implementation.vocabulary.lookup import vocabulary_of
+from gradcheck_cli.layers import LAYERS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from gradcheck_cli.layers.framework.layer import Layer
+
+#: What the passes are called, as words in the names of functions.
+_FORWARD = {"forward", "forwards", "fwd", "fprop", "feedforward", "fw", "ff"}
+_BACKWARD = {
+    *("backward", "backwards", "bwd", "bprop", "backprop", "backpropagation", "back", "bw", "bp"),
+    *("grad", "gradient", "gradients", "vjp", "derivative", "prime"),
+}
+_NOISE = {"pass", "prop", "propagation", "propagate", "step"}
+
+#: What a function says that is a loss, and no helper of one: `softmax_loss`, where `softmax` may return probabilities.
+_LOSSES = {"loss", "losses", "cost", "criterion", "objective"}
+
+#: Words in the names of helpers, which try a layer out and are none.
+_HELPERS = {
+    *("test", "tests", "testing", "check", "checks", "checker", "demo", "example", "examples", "sample", "sampling"),
+    *("debug", "compare", "comparison", "reference", "benchmark", "bench", "timing", "time", "profile", "plot"),
+    *("visualize", "viz", "show", "print", "generate", "predict", "inference", "eval", "evaluate", "run", "try"),
+}
+#: Words in the names of further versions of a layer, which are layers too.
+_VERSIONS = {
+    *("naive", "fast", "slow", "vectorized", "vectorised", "vec", "loop", "loops", "im2col", "strides", "strided"),
+    *("numba", "cython", "jit", "cuda", "gpu", "cpu", "numpy", "np", "simple", "basic", "new", "old", "alt", "my"),
+    *("optimized", "optimised", "efficient", "improved", "final", "batch", "batched", "v", "fft", "winograd", "gemm"),
+}
+
+Names = tuple[str, ...]
+
+
+def words_in(name: str) -> list[str]:
+    """Split a name into its words, in small letters: `convForward` and `conv_forward` have the same."""
+    snake = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
+    snake = re.sub(r"(back|for)ward", r"_\1ward_", snake)
+    return [word for word in snake.split("_") if word]
+
+
+def pass_of(name: str) -> tuple[str, str]:
+    """Split a name into what is left without its pass, and "forward", "backward" or "" for none."""
+    words = [word for word in words_in(name) if word not in _NOISE]
+    for which, known in (("backward", _BACKWARD), ("forward", _FORWARD)):
+        if found := [word for word in words if word in known]:
+            words.remove(found[0])
+            return "_".join(words), which
+    return "_".join(words), ""
+
+
+def is_backward(name: str) -> bool:
+    """Tell whether a name is that of a backward pass."""
+    return pass_of(name)[1] == "backward"
+
+
+def _without(name: str, passes: set[str]) -> list[str]:
+    return [word for word in words_in(name) if word not in passes]
+
+
+def _stem(name: str) -> list[str]:
+    return _without(name, _FORWARD | _BACKWARD)
+
+
+def matching_pairs(names: Iterable[str]) -> list[tuple[str, str]]:
+    """Match functions whose names differ only in which pass they name: `conv_forward_naive`, `conv_backward_naive`.
+
+    A forward pass may name none: `conv2d`, `conv2d_backward`. The derivative of `f` may be `df`.
+    """
+    names, stems = list(names), dict[str, dict[str, list[str]]]()
+    for name in names:
+        stem, which = (name[1:], "backward") if name[:1] == "d" and name[1:] in names else pass_of(name)
+        stems.setdefault(stem, {}).setdefault(which, []).append(name)
+    return sorted(
+        (forward, backward)
+        for found in stems.values()
+        for backward in found.get("backward", [])
+        for forward in _nearest(found.get("forward", found.get("", [])), backward)
+    )
+
+
+def _nearest(forwards: list[str], backward: str) -> list[str]:
+    """Prefer a name that differs in nothing but the pass: `rnn_step_backward` is no pass of `rnn_forward`."""
+    wanted = _without(backward, _BACKWARD)
+    return [name for name in forwards if _without(name, _FORWARD) == wanted] or forwards
+
+
+def all_pairs(functions: list[str]) -> list[tuple[str, str]]:
+    """Pair passes of all layers: by equal names, then what is left with a name that says less, then by the layer."""
+    found = [pair for pair in matching_pairs(functions) if _may_belong(*pair)]
+    for left in _left_over(functions, found):
+        fuller = [pair for name in functions if (pair := _in_order(left, name)) and _begins(_stem(name), _stem(left))]
+        fuller = [pair for pair in fuller if _may_belong(*pair) and layers_called(pair)]
+        found += sorted(fuller, key=lambda pair: sum(map(len, map(_stem, pair))))[-1:]
+    for one, other in itertools.combinations(_left_over(functions, found), 2):
+        if set(layers_called([one])) & set(layers_called([other])) and (pair := _in_order(one, other)):
+            found.append(pair)
+    return [pair for pair in found if layers_called(pair) or not mentions_layer(pair)]
+
+
+def _left_over(functions: list[str], pairs: list[tuple[str, str]]) -> list[str]:
+    return [name for name in functions if pass_of(name)[1] and not any(name in pair for pair in pairs)]
+
+
+def _in_order(one: str, other: str) -> tuple[str, str] | None:
+    """Return two passes, the backward one last, if just one of them is that; a forward pass may not say so."""
+    if is_backward(one) == is_backward(other):
+        return None
+    return (other, one) if is_backward(one) else (one, other)
+
+
+def _begins(short: list[str], long: list[str]) -> bool:
+    return bool(short) and len(short) < len(long) and long[: len(short)] == short
+
+
+def _may_belong(forward: str, backward: str) -> bool:
+    """Tell whether two passes can be of one layer by their names: `rnn_step_backward` is none of `rnn_forward`."""
+    ours, theirs = layers_called([forward]), layers_called([backward])
+    return bool(set(ours) & set(theirs)) or not (ours and theirs)
+
+
+def may_be_helper(names: Names, offers: Iterable[Names]) -> bool:
+    """Tell whether names have a word for a helper, or are those of a backward pass and of one forward pass too many."""
+    words = {re.sub(r"\d+$", "", word) for name in names for word in words_in(name)}
+    if words & _HELPERS:
+        return True
+    if len(names) != 2 or not _begins(_stem(names[1]), _stem(names[0])):
+        return False
+    others = [other for other in offers if other != names and len(other) == 2 and set(other) & set(names)]
+    return any(_stem(one) == _stem(two) for one, two in others) and not words & _VERSIONS
+
+
+def says_loss(names: Names) -> bool:
+    """Tell whether a name has a word for a loss, and is not that of a pass."""
+    return any(word in _LOSSES for name in names for word in words_in(name) if not pass_of(name)[1])
+
+
+def known_layers(*, loss: bool) -> list[Layer]:
+    """List the layers of which it is known what they compute: those that are losses, or the others."""
+    return [layer for layer in LAYERS.values() if layer.reference and layer.loss == loss]
+
+
+def speaks_of(names: Iterable[str], words: Iterable[str]) -> bool:
+    """Tell whether one of the names has one of these words in it."""
+    return any(word in name.lower() for name in names for word in words)
+
+
+def layers_called(names: Iterable[str], *, loss: bool = False) -> Names:
+    """List the layers that names speak of, and of nothing more; those with the longest word first."""
+    names = list(names)
+    lengths = {
+        layer.name: max(_longest_word(layer, name) for name in names)
+        for layer in known_layers(loss=loss)
+        if not speaks_of(names, vocabulary_of(layer).others)
+    }
+    return tuple(sorted(filter(lengths.get, lengths), key=lambda name: -lengths[name]))
+
+
+def mentions_layer(names: Iterable[str]) -> bool:
+    """Tell whether names have the word for any layer in them."""
+    layers = [layer for loss in (False, True) for layer in known_layers(loss=loss)]
+    return any(_longest_word(layer, name) for name in names for layer in layers)
+
+
+def _longest_word(layer: Layer, name: str) -> int:
+    """Return the length of the longest word for a layer in a name; one of two letters must begin a word of the name."""
+    words = words_in(name)
+    forms = name.lower(), "_".join(words)
+    return max(
+        (
+            len(word.replace("_", ""))
+            for word in vocabulary_of(layer).names
+            if (any(each.startswith(word) for each in words) if len(word) <= 2 else any(word in form for form in forms))
+        ),
+        default=0,
+    )

@@ -1,0 +1,180 @@
+"""Numbers that describe a geometry, as arguments: sizes, kernels, strides and pads, and settings such as eps."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from gradcheck_cli.implementation.vocabulary.vocabulary import Argument, words
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from gradcheck_cli.implementation.vocabulary.vocabulary import Sizes
+    from gradcheck_cli.numeric.arrays import Array
+
+    Refusal = Callable[[Sizes], str | None]
+
+
+def sizes_from(
+    axes: Mapping[str, str], inputs: Mapping[str, Array], parameters: Mapping[str, object] | None
+) -> dict[str, Any]:
+    """Return the numbers of a geometry: the lengths of axes, and the parameters; of a pair always both numbers."""
+    found: dict[str, Any] = {"stride": 1, "pad": 0, "dilation": 1, "groups": 1, **(parameters or {})}
+    for name, value in inputs.items():
+        letters = axes[name].split()
+        if value.ndim == len(letters):  # of x it may be another
+            found = dict(zip(letters, value.shape, strict=True)) | found
+    for name in ("stride", "pad", "dilation"):
+        found[name] = found[name] if isinstance(found[name], tuple) else (found[name], found[name])
+    height, width = (
+        found.get(f"pool_{side}", found.get(letter)) for side, letter in (("height", "HH"), ("width", "WW"))
+    )
+    return {**found, "HH": height, "WW": width, "kernel": (width if height is None else height, width)}
+
+
+def short(value: object) -> str:
+    """Write a number, or a pair of numbers as `2x3`."""
+    if isinstance(value, tuple):
+        return str(value[0]) if value[0] == value[1] else "x".join(map(str, value))
+    return str(value)
+
+
+def _argument(key: str, names: str, *absent: Refusal, **more: Any) -> Argument:
+    more = {"absent": {"": absent[0]}, **more} if absent else more
+    return Argument(names=words(names), forms={"": lambda sizes: sizes[key]}, **more)
+
+
+def _only(name: str, value: object) -> Refusal:
+    return lambda sizes: None if sizes[name] == value else f"it has no argument for {name}, here {short(sizes[name])}"
+
+
+def setting(name: str, usual: object, names: str, keys: str = "") -> Argument:
+    """Return an argument that has the usual value where there is none."""
+
+    def absent(sizes: Sizes) -> str | None:
+        return None if sizes[name] == usual else f"it takes no {name}, to say {sizes[name]:g}"
+
+    return _argument(name, names, absent, keys=words(keys))
+
+
+def _padding_word(sizes: Sizes) -> str:
+    """Say the pad as "same" or "valid", where all who use these words mean the same by them.
+
+    At a stride above 1 they do not: some keep the input's size, some the size divided by the stride, some pad by
+    (kernel - 1) // 2; and for an even kernel the two sides differ.
+    """
+    if sizes["pad"] == (0, 0):
+        return "valid"
+    reach = tuple(d * (k - 1) + 1 for d, k in zip(sizes["dilation"], sizes["kernel"], strict=True))
+    if sizes["stride"] == (1, 1) and all(2 * p == r - 1 for p, r in zip(sizes["pad"], reach, strict=True)):
+        return "same"
+    raise ValueError('"same" and "valid" can only say pad 0 and, at stride 1, pad (kernel - 1) / 2')
+
+
+def _always_same(sizes: Sizes) -> str | None:
+    try:
+        fits = _padding_word(sizes) == "same" or sizes["kernel"] == (1, 1)
+    except ValueError:
+        fits = False
+    return None if fits else 'it always pads as "same" does: at stride 1, by (kernel - 1) / 2'
+
+
+def _identity(z: object) -> object:
+    return z
+
+
+def _shape(*axes: str) -> Callable[[Sizes], object]:
+    return lambda sizes: tuple(sizes[axis] for axis in axes)
+
+
+_CHANNELS = "{channels,channel,ch,depth,planes,maps,features,c,dim}"
+_COUNT = "{n,nb,num,no,numberof,numof}"
+_IMAGE_SHAPES = (("C", "H", "W"), ("H", "W", "C"), ("N", "C", "H", "W"), ("N", "H", "W", "C"), ("H", "W"))
+
+#: By axis, its length as an argument; `H` of images, and of hidden units.
+SIZES = {
+    "N": _argument("N", "N batchsize batch nbatch nsamples"),
+    "C": _argument(
+        "C",
+        "channels channel c cin nin channelnumber nc "
+        f"{{n,nb,num,no,numberof,numof,in,input,nin,numin,ninput,numinput,prev}}{_CHANNELS}",
+    ),
+    "F": _argument(
+        "F",
+        f"F filters filter{{number,num,count}} depth cout nout nf {_COUNT}{{filters,filter,kernels,kernel}} "
+        f"{{out,output,nout,numout,noutput,numoutput,next}}{_CHANNELS}",
+    ),
+    "H": _argument("H", "H {,in,input,image}height inh hin"),
+    "W": _argument("W", "{,in,input,image}width inw win"),
+    "D": _argument("D", "D {in,input}{features,size,dim} nin ninputs", shapes=True),
+    "M": _argument("M", "M {out,output}{features,size,dim} nout units", shapes=True),
+}
+
+KERNELS = {
+    "kernel": _argument(
+        "kernel",
+        "f k kernel ksize size hw field receptivefield windowsize filterhw "
+        "{kernel,filter,kernels,filters}{size,shape,dim,dims}",
+        pair=True,
+        shapes=True,
+    ),
+    "HH": _argument("HH", "HH hh kh fh hf {kernel,filter}{height,h}", shapes=True),
+    "WW": _argument("WW", "WW ww kw fw wf {kernel,filter}{width,w}", shapes=True),
+    "stride": _argument("stride", "stride{,s,size,length} s step{,s}", _only("stride", (1, 1)), pair=True),
+    "pad": Argument(
+        names=words("pad{,s,size,width,ding,dings,dingsize} p zeropad{,ding}"),
+        forms={"": lambda sizes: sizes["pad"], 'pad as "same" or "valid"': _padding_word},
+        absent={"": _only("pad", (0, 0)), 'pad always "same"': _always_same},
+        pair=True,
+    ),
+    "dilation": _argument("dilation", "dilation{,s,rate}", _only("dilation", (1, 1)), pair=True, optional=True),
+    "groups": _argument("groups", "group{,s} ngroups", _only("groups", 1), optional=True),
+    "image": Argument(
+        names=words("xshape input{size,dims,dimensions} {input,in,image,img,inputs,prev}shape"),
+        forms={f"input shape ({', '.join(axes)})": _shape(*axes) for axes in _IMAGE_SHAPES},
+    ),
+    "activation": Argument(
+        names=words("activation{,fn,function} act{,fn} nonlinearity activator"),
+        forms={"": lambda _: _identity, "activation None": lambda _: None, 'activation "linear"': lambda _: "linear"},
+        optional=True,
+    ),
+}
+
+
+def _fixed_window(side: int) -> Refusal:
+    return lambda sizes: None if sizes["kernel"] == (side, side) else f"its window is always {side}x{side}"
+
+
+def _fixed_stride(stride: int) -> Refusal:
+    return lambda sizes: None if sizes["stride"] == (stride, stride) else f"its stride is always {stride}"
+
+
+def _stride_of_window(sizes: Sizes) -> str | None:
+    if sizes["kernel"] == sizes["stride"]:
+        return None
+    height, width = sizes["kernel"]
+    return f"its stride is the size of its window, here {short(sizes['stride'])} and {height}x{width}"
+
+
+def _square(sizes: Sizes) -> str | None:
+    height, width = sizes["kernel"]
+    return None if height == width else f"its window is always square, here {height}x{width}"
+
+
+POOLING = {
+    "HH": _argument("HH", "pool{height,h} ph hp hh", unless=("kernel",)),
+    "WW": _argument("WW", "pool{width,w} pw wp ww", _square, unless=("kernel",)),
+    "kernel": _argument(
+        "kernel",
+        "pool{,size} size kernel{,size} f k windowsize",
+        absent={f"a window of {side}x{side}": _fixed_window(side) for side in (2, 3, 4)},
+        unless=("HH", "WW"),
+        pair=True,
+    ),
+    "stride": KERNELS["stride"]._replace(
+        absent={
+            "a stride of the window's size": _stride_of_window,
+            **{f"a stride of {stride}": _fixed_stride(stride) for stride in (2, 1, 3)},
+        }
+    ),
+}

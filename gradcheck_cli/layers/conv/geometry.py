@@ -1,0 +1,148 @@
+"""Windows over rows and columns: the geometry that convolutions and poolings share."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from gradcheck_cli.layers.framework.case import Case
+from gradcheck_cli.layers.framework.windows import window
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from gradcheck_cli.layers.framework.axes import Axis
+    from gradcheck_cli.layers.framework.coupling import Relations
+
+
+class Windows(NamedTuple):
+    """The windows along one axis: each sees `kernel` places, `dilation` apart, and starts `stride` after the last."""
+
+    length: str  #: what the size of the axis is called: its height, width or length
+    axis: Axis
+    out: Axis  #: that of the output along which the windows lie
+    size: int
+    kernel: int
+    stride: int
+    pad: int = 0
+    dilation: int = 1
+
+    @property
+    def reach(self) -> int:
+        """The places from the first to the last that a window sees."""
+        return self.dilation * (self.kernel - 1) + 1
+
+    @property
+    def padded(self) -> int:
+        """The size with the pad on both sides."""
+        return self.size + 2 * self.pad
+
+    @property
+    def total(self) -> int:
+        """How many windows there are."""
+        return (self.padded - self.reach) // self.stride + 1
+
+    @property
+    def unseen(self) -> int:
+        """The places at the end that no window reaches."""
+        return (self.padded - self.reach) % self.stride
+
+    @property
+    def sees_image(self) -> bool:
+        """Whether some window sees a place that is not pad."""
+        return any(
+            0 <= i * self.stride + k * self.dilation - self.pad < self.size
+            for i in range(self.total)
+            for k in range(self.kernel)
+        )
+
+
+class WindowedCase(Case):
+    """A geometry with windows."""
+
+    @property
+    def windows(self) -> tuple[Windows, ...]:
+        """The windows along each spatial axis of x, in its order."""
+        raise NotImplementedError
+
+    def impossible(self) -> str | None:
+        """Say why no layer can have this geometry, or None if one can."""
+        for w in self.windows:
+            if w.reach > w.padded:
+                image = f"{'padded ' if w.pad else ''}{w.length} of {w.padded}"
+                return f"the kernel's {w.length} of {w.reach} does not fit into the {image}"
+        return None
+
+
+def window_relations(case: WindowedCase, _: Mapping[str, object]) -> Relations:
+    """Relate the rows and columns of x to the windows that see them."""
+    return {
+        "x": {
+            w.axis: window(w.out, w.total, kernel=w.kernel, stride=w.stride, dilation=w.dilation, pad=w.pad)
+            for w in case.windows
+        }
+    }
+
+
+def has_nonzero_gradient(case: WindowedCase) -> bool:
+    """Tell whether some window sees the image; where all see nothing but pad, every gradient of x and w is 0."""
+    return all(w.sees_image for w in case.windows)
+
+
+def _all(kind: Callable[[Windows], bool]) -> Callable[[WindowedCase], bool]:
+    return lambda case: all(map(kind, case.windows))
+
+
+#: Kinds of geometry on which faults depend: a window as large as the image; windows that overlap, that leave gaps, and
+#: that lie on the pad; rows or columns that no window sees.
+ONE_WINDOW = _all(lambda w: w.kernel == w.size)
+OVERLAPS = _all(lambda w: w.stride < w.kernel)
+GAPS = _all(lambda w: w.stride > w.kernel)
+ON_THE_PAD = _all(lambda w: w.pad >= w.kernel)
+
+
+def uneven(case: WindowedCase) -> bool:
+    """Tell whether some rows or columns are seen by no window."""
+    return any(w.unseen for w in case.windows)
+
+
+def different_sizes(case: WindowedCase) -> bool:
+    """Tell whether height and width of x differ."""
+    return len({w.size for w in case.windows}) > 1
+
+
+def different_kernels(case: WindowedCase) -> bool:
+    """Tell whether height and width of a window differ."""
+    return len({w.kernel for w in case.windows}) > 1
+
+
+#: Sizes that are taken for others when windows are counted: of which axis the size and the kernel are, for rows and for
+#: columns.
+_CONFUSED = {
+    "W' is computed from {HH}": ((0, 0), (1, 0)),
+    "H' is computed from {WW}": ((0, 1), (1, 1)),
+    "H' is computed from {WW}, and W' from {HH}": ((0, 1), (1, 0)),
+    "W' is computed from H": ((0, 0), (0, 1)),
+    "H' is computed from W": ((1, 0), (1, 1)),
+    "W' is computed from H and {HH}, as H' is": ((0, 0), (0, 0)),
+    "H' is computed from W and {WW}, as W' is": ((1, 1), (1, 1)),
+    "H' and W' are exchanged": ((1, 1), (0, 0)),
+}
+
+
+def confused_counts(case: WindowedCase, kernels: tuple[str, str]) -> Iterator[tuple[str, int, int]]:
+    """Yield which sizes are taken for others, and the rows and columns of windows that are counted so.
+
+    Args:
+        case: of two spatial axes, else nothing is yielded.
+        kernels: what the height and the width of a window are called.
+    """
+    windows = case.windows
+    right = tuple(w.total for w in windows)
+    for words, sources in _CONFUSED.items() if len(windows) == 2 else ():
+        counted = [
+            w._replace(size=windows[size].size, kernel=windows[kernel].kernel).total
+            for w, (size, kernel) in zip(windows, sources, strict=True)
+        ]
+        rows, columns = (max(count, 0) for count in counted)
+        if (rows, columns) != right:
+            yield words.format(HH=kernels[0], WW=kernels[1]), rows, columns

@@ -1,0 +1,161 @@
+"""What the layers of a normalization share: draws, scales of roundoff, and faults."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from gradcheck_cli.data.frozen import frozen
+from gradcheck_cli.layers.framework import equations
+from gradcheck_cli.layers.framework.coupling import EACH
+from gradcheck_cli.layers.framework.drawing import each_for_itself
+from gradcheck_cli.layers.framework.layer import Layer
+from gradcheck_cli.layers.framework.make_problem import make_problem
+from gradcheck_cli.layers.framework.words import choice, real
+from gradcheck_cli.layers.norm.faults import backward_faults, forward_faults
+from gradcheck_cli.layers.norm.normalization import backward_equations, forward_equations, is_constant
+from gradcheck_cli.numeric.arrays import signed_uniform
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from gradcheck_cli.layers.framework.axes import Axis
+    from gradcheck_cli.layers.framework.case import Case
+    from gradcheck_cli.layers.framework.coupling import Relation
+    from gradcheck_cli.layers.framework.drawing import Draw, Given
+    from gradcheck_cli.layers.framework.fault import Fault, ForwardFault
+    from gradcheck_cli.layers.framework.problem import Problem
+    from gradcheck_cli.layers.norm.normalization import Normalization
+    from gradcheck_cli.numeric.arrays import Array
+
+
+_INPUTS = ("x", "gamma", "beta")
+
+
+def eps() -> Any:
+    """Declare the eps of a case."""
+    return real(1e-5, "added to the variance", 1e-2, 0.1, low=1e-12)
+
+
+def mode() -> Any:
+    """Declare the mode of a case."""
+    return choice("train", "normalizes by the batch, or by the running statistics", "test")
+
+
+def momentum() -> Any:
+    """Declare the momentum of a case."""
+    return real(0.9, "share of the running statistics that is kept", 0.0, 0.5, 1.0, high=1.0)
+
+
+@frozen
+class NormalizationLayer:
+    """A layer of a normalization."""
+
+    case: type[Case]
+    forward: Callable[..., Any]  #: (x, gamma, beta, parameters) -> (out, cache)
+    backward: Callable[..., Any]  #: (dout, cache) -> (dx, dgamma, dbeta)
+    normalization: Callable[[Any], Normalization]  #: of a case
+    param: str  #: what the dictionary of parameters is called
+    standard: tuple[Case, ...]
+    probe_cases: tuple[Case, ...] = ()
+    state: tuple[str, ...] = ()  #: running statistics, which forward writes
+    relations: Callable[[Any], Mapping[Axis, Relation]] | None = None  #: of the axes of x, if those of a set are cut
+    random: Callable[[type[Any], Draw, Given], Mapping[str, Any]] = each_for_itself
+
+    def problem(self, case: Case) -> Problem:
+        """Draw a case's arrays.
+
+        Running variances are positive, and neither statistic is where it would start. Courses call no backward in test
+        mode, and many of their layers leave no cache there.
+        """
+        norm, source, numbers = self.normalization(case), case.source(), case.geometry
+        drawn = {
+            name: signed_uniform(source, [numbers[axis.size] for axis in case.array_axes[name]])
+            for name in (*_INPUTS, *self.state)
+        }
+        statistics = {name: abs(drawn[name]) if name == "running_var" else drawn[name] for name in self.state}
+        problem = make_problem(
+            case,
+            axes=case.array_axes,
+            inputs={name: drawn[name] for name in _INPUTS},
+            source=source,
+            parameters={**case.settings, **statistics},
+            reference=(self.forward, self.backward),
+            state=self.state,
+            relations={"x": self.relations(case) if self.relations else dict.fromkeys(norm.over, EACH)},
+            scale=partial(self._scale, norm),
+            gradient_scale=partial(self._gradient_scale, norm),
+        )
+        three = f"it does not normalize an x of three axes over {norm.words}" if len(norm.axes) == 3 else None
+        constant = is_constant(case.settings)
+        return replace(problem, skip_reason=three, meaning_open=bool(three), cache_optional=constant)
+
+    def _scale(
+        self, norm: Normalization, x: Array, gamma: Array, beta: Array, parameters: Mapping[str, Any]
+    ) -> tuple[Array, ...]:
+        v, normal = _evaluated(norm, x, gamma, beta, parameters)
+        out = (abs(v.gamma) * normal + abs(v.beta)).reshape(x.shape)
+        if not self.state:
+            return (out,)
+        batch = (norm.mean(abs(v.x)).ravel(), norm.mean(v.x**2).ravel())
+        old = (abs(v.old_mean), v.old_var)
+        return out, *(v.kept * statistic + v.added * seen for statistic, seen in zip(old, batch, strict=True))
+
+    def _gradient_scale(
+        self, norm: Normalization, dout: Array, x: Array, gamma: Array, beta: Array, parameters: Mapping[str, Any]
+    ) -> dict[str, Array]:
+        """Sum the absolute values of the terms of dgamma, and of those of dx that cancel."""
+        v, normal = _evaluated(norm, x, gamma, beta, parameters)
+        dout = abs(dout.reshape(norm.shape))
+        found = {"gamma": norm.total(dout * normal)}
+        if not is_constant(parameters):
+            g = dout * abs(v.gamma)
+            found["x"] = ((g + norm.mean(g) + normal * norm.mean(g * normal)) / v.s).reshape(x.shape)
+        return found
+
+    def faults(self, case: Case, problem: Problem) -> Iterator[Fault]:
+        """Yield the faults of backward in a case."""
+        norm, parameters = self.normalization(case), problem.parameters or {}
+
+        def given(inputs: Mapping[str, Array], cotangent: Array) -> dict[str, Any]:
+            return norm.given(inputs, parameters, problem.parts(cotangent)["out"])
+
+        return equations.backward_faults(backward_equations(parameters), backward_faults(norm, parameters), given)
+
+    def forward_faults(self, case: Case, problem: Problem, _out: Array) -> Iterator[ForwardFault]:
+        """Yield the faults of forward in a case, of its output and of running statistics."""
+        norm, parameters = self.normalization(case), problem.parameters or {}
+        faults, outputs = forward_faults(norm, parameters), ("out", *self.state)
+        given = norm.given(problem.inputs, parameters)
+        return equations.forward_faults(forward_equations(parameters), faults, given, outputs)
+
+    def has_nonzero_gradient(self, case: Case) -> bool:
+        """Tell whether more than beta is left: of a single element, z is 0."""
+        return self.normalization(case).count > 1 or is_constant(case.settings)
+
+    def layer(self) -> Layer:
+        """Make the layer."""
+        return Layer(
+            case=self.case,
+            make_problem=self.problem,
+            standard=lambda: self.standard,
+            builtin={"vectorized": (self.forward, self.backward)},
+            probe_cases=self.probe_cases,
+            faults=self.faults,
+            forward_faults=self.forward_faults,
+            random=self.random,
+            has_nonzero_gradient=self.has_nonzero_gradient,
+            param=self.param,
+            state=self.state,
+        )
+
+
+def _evaluated(
+    norm: Normalization, x: Array, gamma: Array, beta: Array, parameters: Mapping[str, Any]
+) -> tuple[Any, Array]:
+    """Return the values of forward, and (|x| + mean |x|) / s, whose difference z is."""
+    given = norm.given({"x": x, "gamma": gamma, "beta": beta}, parameters)
+    v = equations.evaluate(forward_equations(parameters), given)
+    mean = abs(v.mean) if is_constant(parameters) else norm.mean(abs(v.x))
+    return v, (abs(v.x) + mean) / v.s

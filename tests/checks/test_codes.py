@@ -1,0 +1,93 @@
+"""The codes of diagnoses: README's table lists those that there are, and no others."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+
+from gradcheck_cli import ConvCase
+from gradcheck_cli.checks.diagnosis.codes import CAUSES, explanation
+from gradcheck_cli.layers import LAYERS
+from gradcheck_cli.layers.framework.fault import Observed
+from gradcheck_cli.layers.framework.faults import faults_to_try
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from gradcheck_cli.layers.framework.layer import Layer
+
+README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+
+
+def codes_of_readme() -> list[str]:
+    table = README.partition("| code | what was found |\n")[2].partition("\n\n")[0]
+    return re.findall(r"`([a-z0-9-]+)`", "".join(re.findall(r"^\| `.*?\|", table, re.MULTILINE)))
+
+
+def codes_of_table() -> set[str]:
+    """Write out what is in braces: the axes of a convolution, and the dtypes narrower than another."""
+    axes = {axis.name.replace(" ", "-") for axes in LAYERS["conv"].problem(ConvCase()).axes.values() for axis in axes}
+    words = {"{kind}": axes, "{dtype}": {"float16", "float32", "float64"}}
+    found: set[str] = set()
+    for code in {cause.partition("/")[0] for cause in CAUSES}:
+        name = re.search(r"{\w+}|$", code)[0]  # type: ignore[index]  # an empty match at least
+        found |= {code.replace(name, word) for word in words[name]} if name else {code}
+    return found
+
+
+@np.errstate(all="ignore")
+def codes_of_layer(layer: Layer) -> set[str]:
+    """Return the codes that a layer brings.
+
+    Some depend on what was observed: so each case is also looked at as if all were zero where it is not, and the other
+    way round, as by a layer that draws another mask.
+    """
+    found: set[str] = set()
+    for case in (*layer.standard(), *layer.probe_cases):
+        problem = layer.problem(case)
+        right = layer.gradients(problem, problem.inputs, problem.cotangent)
+        other = {name: np.where(array == 0, problem.cotangent.max(), 0) for name, array in right.items()}
+        for out, gradients in (
+            (problem.expected, right),
+            (np.where(problem.expected == 0, problem.cotangent.max(), 0), other),
+        ):
+            observed = Observed(out=out, derivatives=right, gradients=gradients)
+            explanations: Iterator[Any] = itertools.chain(
+                faults_to_try(layer, case, problem),
+                layer.forward_faults(case, problem, out),
+                layer.observed_faults(case, problem, observed),
+                layer.guards(problem),
+                *(layer.overflows(problem, finite) for finite in (True, False)),
+            )
+            found |= {each.code for each in explanations}
+    return found
+
+
+def test_the_readme_lists_every_code_and_no_other() -> None:
+    layers = [layer for layer in LAYERS.values() if layer.reference]
+    codes = codes_of_table().union(*map(codes_of_layer, layers))
+    assert len(codes) > 100
+    assert set(codes_of_readme()) == codes
+    assert len(codes_of_readme()) == len(codes)
+
+
+def test_every_cause_is_a_sentence_and_has_a_remedy() -> None:
+    for cause, (text, remedy) in CAUSES.items():
+        words = dict.fromkeys(re.findall(r"{(\w+)}", cause + text + remedy), "5") | {"kind": "row", "dtype": "float32"}
+        said = explanation(cause, **{key: word for key, word in words.items() if key not in ("names", "be", "have")})
+        one, several = said.diagnosis(["dx"]), said.diagnosis(["dx", "dw"])
+        assert "{" not in one.text + several.text
+        assert one.code == several.code == said.code
+        assert (one.text != several.text) == ("{names}" in text)
+        assert one.text.endswith(".") or cause == "leak"
+        assert remedy or cause == "leak"
+
+
+def test_a_word_that_is_missing_is_an_error() -> None:
+    with pytest.raises(KeyError):
+        explanation("wrong-order")
