@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gradcheck_cli.data.frozen import frozen
-from gradcheck_cli.guard.state import keep_folder
+from gradcheck_cli.guard.state import preserve_folder
 from gradcheck_cli.implementation.conventions.running import implementation_of
 from gradcheck_cli.implementation.implementation import (
     Implementation,
@@ -151,7 +151,7 @@ def _packed(reading: Reading, problem: Problem) -> Implementation:
 def _quiet() -> Iterator[None]:
     """Let nothing be heard of what is tried, which is not what the user asked for, and change no folder."""
     with (
-        keep_folder(),
+        preserve_folder(),
         warnings.catch_warnings(),
         np.errstate(all="ignore"),
         contextlib.redirect_stderr(io.StringIO()),
