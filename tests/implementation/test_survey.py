@@ -407,9 +407,8 @@ def test_the_rest_of_a_file_is_checked(gradcheck: Program) -> None:
 @pytest.mark.parametrize(
     ("text", "layer", "reason"),
     [
-        ("class MatMul:\n    def __init__(self, W): self.W = W\n", "affine", "`MatMul(W)` takes W, and no b"),
         ("class Affine:\n    def __init__(self, b): self.b = b\n", "affine", "`Affine(b)` takes b, and no w"),
-        ("class Conv:\n    def __init__(self, weights, stride=1): ...\n", "conv", "takes weights, and no b"),
+        ("class Conv:\n    def __init__(self, bias, stride=1): ...\n", "conv", "takes bias, and no w"),
     ],
 )
 def test_a_class_that_takes_some_parameters_says_which(text: str, layer: str, reason: str) -> None:

@@ -259,3 +259,42 @@ def test_samples_may_be_columns(tmp_path: Path) -> None:
     assert counts(found) == {"pass": 6, "skip": 1}
     wrong = results(tmp_path / "wrong.py", "affine", COLUMNS.replace("dZ @ A.T", "2 * dZ @ A.T"))[1]
     assert counts(wrong) == {"fail": 6, "skip": 1}
+
+
+#: Layers without a bias, as functions and as a class.
+UNBIASED = {
+    "functions": """
+def matmul_forward(x, w):
+    return x @ w, (x, w)
+
+
+def matmul_backward(dout, cache):
+    x, w = cache
+    return dout @ w.T, x.T @ dout
+""",
+    "a class": """
+class MatMul:
+    def __init__(self, W):
+        self.W = W
+
+    def forward(self, x):
+        self.x = x
+        return x @ self.W
+
+    def backward(self, dout):
+        self.dW = self.x.T @ dout
+        return dout @ self.W.T
+""",
+}
+
+
+def test_a_bias_may_be_absent(tmp_path: Path) -> None:
+    for name, text in UNBIASED.items():
+        convention, found = results(tmp_path / f"right-{name}.py", "affine", text)
+        assert convention.endswith("without b"), name
+        assert counts(found) == {"pass": 6, "skip": 1}, name
+        assert all(list(result.gradients) == ["dx", "dw"] for result in found[:6])
+        wrong = text.replace("return dout @", "return 2 * dout @")
+        assert counts(results(tmp_path / f"wrong-{name}.py", "affine", wrong)[1]) == {"fail": 6, "skip": 1}, name
+        ahead = text.replace("return x @", "return 2 * x @")
+        assert counts(results(tmp_path / f"ahead-{name}.py", "affine", ahead)[1]).get("pass") is None, name

@@ -58,6 +58,7 @@ def implementation_of(reading: Reading, name: str, spec: str | None) -> Implemen
         left_by_forward=run.left_by_forward,
         order=() if reading.layer.reference else reading.order,
         refusal=reading.refusal,
+        absent=reading.absent,
         cotangents=reading.cotangents,
     )
 

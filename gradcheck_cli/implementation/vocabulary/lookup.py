@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
 
 @cache
-def probe_problems(layer: str) -> tuple[Problem, ...]:
-    """Make the small problems on which readings of a layer are tried."""
-    return tuple(LAYERS[layer].problem(case) for case in LAYERS[layer].probe_cases)
+def probe_problems(layer: str, absent: tuple[str, ...] = ()) -> tuple[Problem, ...]:
+    """Make the small problems on which readings of a layer are tried, for code that lacks some inputs."""
+    return tuple(LAYERS[layer].problem_without(case, absent) for case in LAYERS[layer].probe_cases)
 
 
 def vocabulary_of(layer: Layer) -> Vocabulary:
