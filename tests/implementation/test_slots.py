@@ -70,7 +70,7 @@ def try_first(layer: Layer, *objects: Any) -> bool:
     return True
 
 
-@pytest.mark.parametrize("name", [name for name, layer in LAYERS.items() if layer.reference and not layer.loss])
+@pytest.mark.parametrize("name", ["conv", "maxpool", "affine", "groupnorm", "word-embedding", "dropout", "lstm-step"])
 def test_every_word_may_be_an_argument(name: str) -> None:
     layer = LAYERS[name]
     x, inputs, understood = layer.inputs[0], ", ".join(layer.arguments), 0
