@@ -95,9 +95,11 @@ def test_references_are_what_the_definition_says(name: str) -> None:
 
 @pytest.mark.parametrize("name", OTHERS)
 def test_references_pass(name: str) -> None:
-    for seed, dtype in enumerate(("float16", "float32", "float64", "longdouble")):
-        for case in LAYERS[name].standard():
-            result = check(replace(case, dtype=dtype, seed=seed))
+    """Each case in two dtypes that follow each other, so that of all four there is one in every second case."""
+    dtypes = ("float16", "float32", "float64", "longdouble")
+    for number, case in enumerate(LAYERS[name].standard()):
+        for seed in range(2):
+            result = check(replace(case, dtype=dtypes[(2 * number + seed) % 4], seed=seed))
             assert result.passed, result.summary()
 
 
@@ -252,7 +254,7 @@ def _from_all_maxima(dout: Any, cache: Any) -> Any:
 
 def test_to_all_maxima_is_right_where_there_is_one() -> None:
     for dtype in ("float16", "float64"):
-        for seed in range(5):
+        for seed in range(2):
             for case in LAYERS["maxpool"].standard():
                 result = check(replace(case, dtype=dtype, seed=seed), (_to_all_maxima, _from_all_maxima))
                 assert result.passed, result.summary()
