@@ -42,7 +42,7 @@ def _vocabulary(name: str) -> Vocabulary:
         parameters=tuple(key for key in layer.inputs[1:] if axes and "N" not in axes[key].split()),
         axes=axes,
         sizes=partial(sizes_from, axes),
-        needs_dictionary=not _covered(settings) <= set(known.arguments),
+        needs_dictionary=not _covered(settings) <= {*known.arguments, *layer.state},
     )
 
 

@@ -181,8 +181,8 @@ class Layer:
 
     def problem_without(self, case: Any, absent: Iterable[str]) -> Problem:
         """Return a case's problem for an implementation that lacks some inputs: they are zero, without a gradient."""
-        problem, absent = self.problem(case), set(absent)
-        if not absent:
+        problem = self.problem(case)
+        if not (absent := set(absent) & set(problem.inputs)):
             return problem
         inputs = {name: value.astype(int) * 0 if name in absent else value for name, value in problem.inputs.items()}
         wide = [value if name in absent else value.astype(problem.expected.dtype) for name, value in inputs.items()]
