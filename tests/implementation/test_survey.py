@@ -177,7 +177,7 @@ def test_what_names_leave_open_is_tried(text: str, layer: str | None) -> None:
         ("MaxPool", "maxpool", "`MaxPool(secret)` takes `secret`"),
         ("Sigmoid", "sigmoid", "`Sigmoid(secret)` takes `secret`"),
         ("Base", None, None),
-        ("SoftmaxWithLoss", None, None),
+        ("SoftmaxWithLoss", "softmax", "`SoftmaxWithLoss(secret)` takes `secret`"),
     ],
 )
 def test_what_cannot_be_called_says_why(name: str, layer: str | None, reason: str | None) -> None:

@@ -77,7 +77,7 @@ def class_readings(cls: type, forward: str, backward: str, layer: Layer, vocabul
     Raises:
         MisfitError: it cannot be understood as this layer.
     """
-    if len(layer.outputs) > 1 or layer.state or layer.loss or vocabulary.needs_dictionary:
+    if layer.state or vocabulary.needs_dictionary:
         raise MisfitError(f"class {cls.__name__}: of this layer only functions can be checked so far")
     for constructor in _constructors(cls, vocabulary):
         reading = Reading(

@@ -158,11 +158,11 @@ def _backward_by_name(parameters: list[inspect.Parameter], name: str, vocabulary
                 named[p.name] = None
     free = [p for p in parameters if named[p.name] is None]
     chosen = choose_cotangents(free, len(layer.outputs)) or parameters[:1]
-    if not chosen:
+    if not chosen and not layer.loss:
         raise MisfitError(f"`{called}` takes no arguments, not (dout, cache)")
     for parameter, output in zip(chosen, layer.outputs, strict=False):
         named[parameter.name] = slot_for(parameter, SlotKind.COTANGENT, output)
-    if len(chosen) < len(layer.outputs):
+    if len(chosen) < len(layer.outputs) and not layer.loss:
         raise MisfitError(f"`{called}` takes no d{layer.outputs[len(chosen)]}")
     unknown = [p for p in parameters if named[p.name] is None]
     if unknown and not has(SlotKind.CACHE, (slot for slot in named.values() if slot)):

@@ -173,7 +173,8 @@ class _Run:
             self._refuse_returned(returned)
         if len(several) < count or (not reading.layer.reference and len(several) > count):
             self._refuse_returned(returned)
-        return (several[:count] if reading.layer.reference else list(map(as_array, several))), cache
+        number = reading.layer.loss or not reading.layer.reference
+        return list(map(as_array, several[:count])) if number else several[:count], cache
 
     def _refuse_returned(self, returned: object) -> NoReturn:
         both, known = self.reading.code.backward is None, self.reading.layer.reference

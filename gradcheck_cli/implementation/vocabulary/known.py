@@ -207,11 +207,17 @@ KNOWN = {
     "temporal-affine": _named(
         "{temporal,time}{_,}affine time{_,}distributed", "relu norm softmax loss conv", x="x input{,s} h data"
     ),
-    "word-embedding": _named(
-        "word{_,}embedding embedding",
-        "position affine softmax",
-        x="x words indices index idx ids tokens",
-        W="w weight{,s} embedding{,s} table",
+    "word-embedding": replace(
+        _named(
+            "word{_,}embedding embedding",
+            "position affine softmax",
+            x="x words indices index idx ids tokens",
+            W="w weight{,s} embedding{,s} table",
+        ),
+        arguments={
+            "V": SIZES["V"],
+            "D": SIZES["D"]._replace(names=words("D dim {,embedding,embed}{dim,size} outputdim")),
+        },
     ),
     "relu": _activation("relu"),
     "sigmoid": _activation("sigmoid logistic"),
