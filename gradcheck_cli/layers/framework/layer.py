@@ -6,6 +6,7 @@ checks and reports follow from what is said there. Layers do not know whose code
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cached_property, partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -174,4 +175,15 @@ class Layer:
             cotangents = list(problem.parts(cotangent).values())[: len(self.outputs)]
             returned = backward(*cotangents, cache)
             found = [returned] if isinstance(returned, np.ndarray) else list(returned)
-        return dict(zip(problem.differentiable, found, strict=True))
+        gradients = dict(zip(self.differentiable, found, strict=True))
+        return {name: gradients[name] for name in problem.differentiable}
+
+    def problem_without(self, case: Any, absent: Iterable[str]) -> Problem:
+        """Return a case's problem for an implementation that lacks some inputs: they are zero, without a gradient."""
+        problem = self.problem(case)
+        if not (absent := set(absent) & set(problem.inputs)):
+            return problem
+        inputs = {name: value.astype(int) * 0 if name in absent else value for name, value in problem.inputs.items()}
+        wide = [value if name in absent else value.astype(problem.expected.dtype) for name, value in inputs.items()]
+        parameters = [] if problem.parameters is None else [fresh(problem.parameters)]
+        return replace(problem, inputs=inputs, expected=np.asarray(self.functions[0](*wide, *parameters)[0]))
