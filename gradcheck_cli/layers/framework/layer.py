@@ -15,7 +15,7 @@ import numpy as np
 
 from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.layers.framework.drawing import each_for_itself
-from gradcheck_cli.layers.framework.make_problem import make_problem
+from gradcheck_cli.layers.framework.make_problem import draw_inputs, make_problem
 from gradcheck_cli.layers.framework.problem import fresh
 from gradcheck_cli.layers.registry import TITLES
 
@@ -67,7 +67,7 @@ class Layer:
     program: str | None = None  #: of a layer with a command of its own
 
     # The steps from a case to its problem that differ from what `make_problem` does, or all of them.
-    draw: Callable[[Any, Random], Mapping[str, Array]] | None = None
+    draw: Callable[[Any, Random], Mapping[str, Array]] = draw_inputs
     relations: Callable[[Any, Mapping[str, Array]], Relations] = lambda _case, _inputs: {}  #: of inputs that are drawn
     scale: Callable[..., tuple[Array, ...]] | None = None
     gradient_scale: Callable[..., Mapping[str, Array]] | None = None
@@ -146,18 +146,17 @@ class Layer:
         if self.make_problem:
             return self.make_problem(case)
         source = case.source()
-        inputs = self.draw(case, source) if self.draw else None
+        inputs = self.draw(case, source)
         return make_problem(
             case,
             axes=case.array_axes,
             reference=self.functions,
-            shapes=case.shapes,
             inputs=inputs,
             source=source,
             parameters=case.settings or None,
             outputs=self.outputs,
             state=self.state,
-            relations=self.relations(case, inputs or {}),
+            relations=self.relations(case, inputs),
             scale=self.scale,
             gradient_scale=self.gradient_scale,
             zeros=self.zeros,
