@@ -132,7 +132,7 @@ def test_what_is_missing_says_so_however_it_is_used(tmp_path: Path, gradcheck: P
         run = gradcheck("relu", "mine.py", "--shape", "3")
         assert run.returncode == 1
         assert "mine.py needs absent_module, which is not installed" in run.stdout
-        assert "_Thing" not in run.stdout + run.stderr
+        assert "_StandIn" not in run.stdout + run.stderr
 
 
 def test_the_dictionary_of_parameters_is_called_dict(tmp_path: Path, gradcheck: Program) -> None:
