@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from gradcheck_cli.numeric.estimate import Estimate
     from gradcheck_cli.numeric.projected import Projection
 
-#: The error bound of a derivative that is good enough, in roundings: less would not show beside the tolerance.
+#: The error bound of a derivative that is good enough, in roundings: a smaller one would not change a verdict.
 _RESOLUTION = 0.5
 
 #: The same as a share of the scale, where roundings are large: to within half of one in float16, differences agree by

@@ -1,4 +1,4 @@
-"""The duties of a backward pass beside right numbers: each is tried, and has a name and a verdict."""
+"""The duties of a backward pass besides right numbers: each is tried, and has a name and a verdict."""
 
 from __future__ import annotations
 
@@ -26,7 +26,9 @@ _OF_FORWARD = ("deterministic", "inputs_unchanged")
 
 #: Duties for which results of several calls are compared.
 _COMPARED = ("linear_in_cotangent", "independent_caches")
-_CANNOT_TELL = Duty(verdict=Verdict.INCONCLUSIVE, reason="could not be told: what is run again comes out different")
+_CANNOT_TELL = Duty(
+    verdict=Verdict.INCONCLUSIVE, reason="could not be decided: the same call gives another result each time"
+)
 
 
 class TriedDuties(NamedTuple):
@@ -39,7 +41,7 @@ class TriedDuties(NamedTuple):
 def try_duties(run: CaseRun, comparison: Comparison) -> TriedDuties:
     """Try every duty that is not to be skipped; each has a verdict and, unless it passed, a sentence.
 
-    That takes 3 calls of forward and 6 of backward beside the first ones, and a few more where something is wrong.
+    That takes 3 more calls of forward and 6 of backward, and a few more where something is wrong.
     Where no backward is expected, the duties of forward are tried alone.
     """
     skipped, owes_backward = run.settings.skipped_duties, run.gradients is not None
@@ -80,7 +82,7 @@ def _try(test: Callable[[], str | None]) -> Duty:
 
 
 def _rounding_dtype(run: CaseRun, comparison: Comparison) -> str:
-    """Name the dtype by whose roundings two results may differ: a narrower one if that is what is wrong with them."""
+    """Name the dtype whose roundings two results may differ by: a narrower one if they were computed in it."""
     failing = [run.out] if run.forward and run.forward.verdict is Verdict.FAIL else []
     failing += [
         (run.gradients or {}).get(name)
