@@ -79,7 +79,7 @@ _QUICK = {
     *("cases.test_product", "cases.test_shard"),
     *("checks.test_comparison", "checks.test_zero_probe"),
     *("cli.test_debug",),
-    *("engine.test_blame", "engine.test_interrupts", "engine.test_leftovers"),
+    *("engine.test_errors", "engine.test_interrupts", "engine.test_leftovers"),
     *("guard.test_frames",),
     *("implementation.test_adapter", "implementation.test_gradient", "implementation.test_layout"),
     *("implementation.test_pair", "implementation.test_seeding"),
@@ -159,7 +159,8 @@ def _no_such_number(name: str) -> float:
 def _program(name: str, folder: Path) -> Program:
     def run(*args: str | Path, env: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
         environment = clean_environment(**(env or {}))
-        if sys.platform == "linux" and not any(variable.startswith("PYTHON") for variable in env or ()):
+        of_python = {variable for variable in env or () if variable.startswith("PYTHON")}
+        if sys.platform == "linux" and of_python <= {"PYTHONPATH"}:
             return run_program(name, args, folder, environment)
         return subprocess.run(
             [PROGRAMS / name, *args],

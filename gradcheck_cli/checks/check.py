@@ -14,7 +14,7 @@ from gradcheck_cli.checks.outcome import explained_result, skipped_result, stopp
 from gradcheck_cli.checks.replay import replay_command
 from gradcheck_cli.checks.run import RunStoppedError, call_passes, make_run
 from gradcheck_cli.checks.settings import Settings
-from gradcheck_cli.guard.state import keep_folder
+from gradcheck_cli.guard.state import preserve_folder
 from gradcheck_cli.implementation.implementation import Implementation, NotExpressibleError
 from gradcheck_cli.implementation.resolve import resolve
 from gradcheck_cli.implementation.seeding import generators_kept
@@ -55,7 +55,7 @@ def check(
         ImplementationNotFoundError: there is no such implementation, or several.
     """
     settings = Settings(method=method, tol=tol, step=step, skipped_duties=skipped_duties)
-    with keep_folder():
+    with preserve_folder():
         return check_case(case, resolve(implementation, LAYERS[case.layer]), settings)
 
 
