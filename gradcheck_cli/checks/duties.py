@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-import numpy as np
-
-from gradcheck_cli.checks.form import malformed, nonfinite
 from gradcheck_cli.checks.precision import narrowest_rounding
 from gradcheck_cli.checks.repeated_calls import RepeatedCalls
 from gradcheck_cli.checks.settings import DUTIES
@@ -45,14 +42,13 @@ def try_duties(run: CaseRun, comparison: Comparison) -> TriedDuties:
     Where no backward is expected, the duties of forward are tried alone.
     """
     skipped, owes_backward = run.settings.skipped_duties, run.gradients is not None
-    subjects = [run.subject(name) for name in run.problem.differentiable]
-    well_formed = [subject for subject in subjects if not malformed(subject)]
+    subjects = run.subjects.values()
     calls = RepeatedCalls(run, comparison.expected, _rounding_dtype(run, comparison))
     if "deterministic" in skipped and owes_backward:
         calls.allow_sums()
     tests: dict[str, Callable[[], str | None]] = {
-        "shapes": lambda: _join(malformed(subject) for subject in subjects),
-        "finite": lambda: _join(nonfinite(subject.name, np.asarray(subject.array)) for subject in well_formed),
+        "shapes": lambda: _join(subject.malformed for subject in subjects),
+        "finite": lambda: _join(subject.nonfinite for subject in subjects),
         "deterministic": calls.deterministic,
         "linear_in_cotangent": calls.linear_in_cotangent,
         "inputs_unchanged": lambda: _overwritten(run.overwritten),

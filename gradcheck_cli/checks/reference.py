@@ -113,7 +113,7 @@ def _compare(run: CaseRun, name: str, value: Array, numeric: Estimate) -> tuple[
     scale = np.maximum(np.where(np.isfinite(numeric.scale), numeric.scale, 0), abs(value))
     bound = np.asarray(_ROUNDINGS * epsilon(value.dtype) * scale)
     expected = replace(numeric, value=value, scale=scale, error_bound=bound, method="reference", doubt=None)
-    return compare(run.subject(name), expected, run.settings), expected
+    return compare(run.subjects[name], expected, run.settings), expected
 
 
 def _reference_gradients(run: CaseRun) -> dict[str, Array]:
