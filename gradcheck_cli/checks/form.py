@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -75,6 +76,7 @@ def share_of(mask: Array) -> str:
     return f" in {int(mask.sum())} of {mask.size} elements" if mask.ndim else ""
 
 
+@functools.cache  # NumPy makes the name in Python, which is 2 % of a small case
 def dtype_name(dtype: np.dtype[Any]) -> str:
     """Name a dtype as `--dtype` does: NumPy calls the long double float128 or float96, by its padding."""
     return "longdouble" if dtype == np.longdouble and dtype != np.float64 else str(dtype)
