@@ -159,7 +159,8 @@ def _no_such_number(name: str) -> float:
 def _program(name: str, folder: Path) -> Program:
     def run(*args: str | Path, env: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
         environment = clean_environment(**(env or {}))
-        if sys.platform == "linux" and not any(variable.startswith("PYTHON") for variable in env or ()):
+        of_python = {variable for variable in env or () if variable.startswith("PYTHON")}
+        if sys.platform == "linux" and of_python <= {"PYTHONPATH"}:
             return run_program(name, args, folder, environment)
         return subprocess.run(
             [PROGRAMS / name, *args],

@@ -19,11 +19,11 @@ import tempfile
 import time
 import traceback
 import warnings
+from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from pathlib import Path
     from typing import IO
 
 #: What most runs import, loaded before the first copy is made. Importing `cli.main` itself starts a program.
@@ -102,6 +102,11 @@ def _become(
         os.chdir(folder)
         os.environ.clear()
         os.environ.update(environment)
+        for path in filter(None, environment.get("PYTHONPATH", "").split(os.pathsep)):
+            sys.path.insert(0, path)
+            if Path(path, "sitecustomize.py").exists():  # as an interpreter does when it starts
+                sys.modules.pop("sitecustomize", None)
+                importlib.import_module("sitecustomize")
         sys.argv = list(command)
         main = importlib.import_module("gradcheck_cli.cli.main")
         try:

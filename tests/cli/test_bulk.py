@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 
     from tests.conftest import LayerFile, Program
 
-MANY = ("--N", "1,2", "--C", "1", "--F", "1", "--H", "2..6", "--W", "3..5")  # 30 cases, of which 3 are impossible
+MANY = ("--N", "1,2", "--C", "1", "--F", "1", "--H", "2..4", "--W", "3,4")  # 12 cases
 
-#: Writes down each case that is asked for, and the process; in a folder with a file "hang", three rows hang.
+#: Writes down each case that is asked for, and the process; in a folder with a file "hang", those of three rows hang.
 NOTING = """
 import os, time
 def note(x):
@@ -73,12 +73,12 @@ def started(folder: Path, *args: str | Path) -> subprocess.Popen[str]:
 def test_jobs_change_no_result(convcheck: Program, layer_file: LayerFile) -> None:
     files: list[str | Path] = [layer_file(), layer_file(("+ b", "- b"), name="wrong.py"), "naive"]
     one = report_of(convcheck(*files, *MANY, "--format", "json"))
-    assert one["summary"]["cases"] == 90
+    assert one["summary"]["cases"] == 36
     assert one["summary"]["fail"] == one["summary"]["pass"] / 2 > 0
     expected = without_seconds(one)
-    for jobs in "2", "auto":
-        other = report_of(convcheck(*files, *MANY, "--format", "json", "--jobs", jobs))
-        assert without_seconds(other) == expected
+    other = report_of(convcheck(*files, *MANY, "--format", "json", "--jobs", "2"))
+    assert without_seconds(other) == expected
+    assert convcheck(*SMALL, "--N", "1,2", "--jobs", "auto").returncode == 0
 
 
 def test_with_jobs_a_mistake_is_told_as_without(convcheck: Program) -> None:
@@ -125,10 +125,10 @@ def test_interrupted_and_killed_runs_go_on(
         report = json.loads((tmp_path / "report.json").read_text())
         assert report["summary"]["interrupted"]
         assert len(report["results"]) == len(written)
-        assert f"interrupted after {len(written)} of 30 cases" in out
+        assert f"interrupted after {len(written)} of 12 cases" in out
     # All that came before the first case that hangs, and of two workers' what one could do beside it.
     done = [tuple(json.loads(line)["result"]["case"][name] for name in ("N", "H", "W")) for line in written]
-    assert done[:3] == [(1, 2, 3), (1, 2, 4), (1, 2, 5)]
+    assert done[:2] == [(1, 2, 3), (1, 2, 4)]
     assert all(H != 3 for _, H, _ in done)
 
     with (tmp_path / "results.jsonl").open("a") as file:
@@ -138,7 +138,7 @@ def test_interrupted_and_killed_runs_go_on(
     again = convcheck(*arguments, "--format", "json")
     asked_again = asked.read_text()
     assert without_seconds(report_of(again)) == without_seconds(report_of(convcheck(path, *MANY, "--format", "json")))
-    assert len((tmp_path / "results.jsonl").read_text().splitlines()) == 1 + 30
+    assert len((tmp_path / "results.jsonl").read_text().splitlines()) == 1 + 12
     assert "(1, 1, 3, 3)" in asked_again
     assert "(1, 1, 2, 3)" in text
     assert "(1, 1, 2, 3)" not in asked_again, "a case was done twice"
@@ -154,7 +154,7 @@ def test_what_was_done_is_not_done_again_and_told_as_if_it_were(
     assert without_seconds(report_of(first)) == (expected := without_seconds(report_of(whole)))
     lines = kept.read_bytes().splitlines(keepends=True)
     assert len(lines) == 1 + 2 * 9
-    for cut, torn, jobs in ((0, 5, 1), (1, 0, 1), (2, -1, 2), (12, 40, 1), (19, 0, 1)):  # lines kept, bytes of the next
+    for cut, torn, jobs in ((0, 5, 1), (2, -1, 2), (12, 40, 1), (19, 0, 1)):  # lines kept, bytes of the next
         kept.write_bytes(b"".join(lines[:cut]) + (lines[cut][:torn] if torn else b""))
         asked.unlink(missing_ok=True)
         again = convcheck(*arguments, "--resume", kept, "--jobs", str(jobs))

@@ -129,12 +129,6 @@ def test_a_picture_is_written_whole_beside_the_table(
     assert [path.name for path in tmp_path.iterdir()] == [name]
 
 
-def test_the_same_command_draws_the_same_svg(gradcheck: Program, tmp_path: Path) -> None:
-    for name in ("a.svg", "b.svg"):
-        assert gradcheck("sweep", "conv", *SMALL, "--plot", name).returncode == 0
-    assert (tmp_path / "a.svg").read_bytes() == (tmp_path / "b.svg").read_bytes()
-
-
 def without_matplotlib(folder: Path) -> dict[str, str]:
     (folder / "sitecustomize.py").write_text("import sys\nsys.modules['matplotlib'] = None\n", encoding="utf-8")
     return {"PYTHONPATH": os.pathsep.join([str(folder), os.environ.get("PYTHONPATH", "")])}

@@ -13,8 +13,7 @@ from gradcheck_cli.implementation.conventions.layout import Layout
 from gradcheck_cli.implementation.conventions.own_function import own_reading
 from gradcheck_cli.implementation.conventions.passes import backward_slots, forward_slots
 from gradcheck_cli.implementation.conventions.reading import Code, Reading
-from gradcheck_cli.implementation.conventions.signature import MisfitError
-from gradcheck_cli.implementation.conventions.slots import SlotKind, has
+from gradcheck_cli.implementation.conventions.slots import MisfitError, SlotKind, has
 from gradcheck_cli.implementation.vocabulary.lookup import vocabulary_of
 from gradcheck_cli.implementation.vocabulary.vocabulary import word
 
@@ -38,6 +37,9 @@ def readings_of(objects: tuple[Any, ...], layer: Layer) -> Iterator[Reading]:
     for title, meaning in vocabulary.meanings.items():
         for reading in _readings(objects, layer, vocabulary):
             yield replace(reading, meaning=meaning, notes=(*reading.notes, title))
+    for title, encoding in vocabulary.encodings.items():
+        for reading in _readings(objects, layer, vocabulary):
+            yield replace(reading, encoding=encoding, notes=(*reading.notes, title))
     for title, order in vocabulary.block_orders.items():
         for reading in _readings(objects, layer, vocabulary):
             yield replace(reading, blocks=order, notes=(*reading.notes, title))

@@ -13,6 +13,7 @@ import numpy as np
 
 from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.guard.state import preserve_folder
+from gradcheck_cli.implementation.conventions.running import implementation_of
 from gradcheck_cli.implementation.implementation import (
     Implementation,
     ImplementationError,
@@ -50,21 +51,6 @@ class Tried:
     fit: Fit
 
 
-def implementation_of(reading: Reading, name: str, spec: str | None) -> Implementation:
-    """Return a reading in the form that the checks call."""
-    return Implementation(
-        name=name,
-        spec=spec,
-        convention=reading.convention,
-        forward=reading.run_forward,
-        backward=reading.run_backward,
-        left_by_forward=reading.left_by_forward,
-        order=() if reading.layer.reference else reading.order,
-        refusal=reading.refusal,
-        cotangents=reading.cotangents,
-    )
-
-
 def best_reading(readings: Iterable[Reading]) -> Tried | None:
     """Return the first reading that reproduces the reference; where none does, the first of those that do best.
 
@@ -96,7 +82,11 @@ def best_reading(readings: Iterable[Reading]) -> Tried | None:
 def _forward_fit(reading: Reading) -> Fit:
     if not reading.layer.probe_cases:  # there is no reference
         return Fit.REPRODUCES
-    tried = [fit for problem in probe_problems(reading.layer.name) if (fit := _try(reading, problem)) is not None]
+    tried = [
+        fit
+        for problem in probe_problems(reading.layer.name, reading.absent)
+        if (fit := _try(reading, problem)) is not None
+    ]
     reached = max(tried, default=Fit.FAILS)
     return Fit.PARTLY if reached is Fit.REPRODUCES and min(tried) is not reached else reached
 
@@ -139,7 +129,7 @@ def _gradient_orders(reading: Reading) -> list[tuple[str, ...]]:
 
 def _right_gradients(reading: Reading) -> int:
     """Count the gradients that are the reference's in a problem; -1 if one has a wrong shape or backward raises."""
-    for problem in probe_problems(reading.layer.name):
+    for problem in probe_problems(reading.layer.name, reading.absent):
         with _quiet(), generators_kept(problem):
             try:
                 run = _packed(reading, problem)
