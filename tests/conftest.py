@@ -85,7 +85,7 @@ _QUICK = {
     *("implementation.conventions.test_own_function", "implementation.finding.test_adapter"),
     *("implementation.test_seeding", "implementation.vocabulary.test_vocabulary"),
     *("layers.framework.test_axes", "layers.framework.test_layer"),
-    *("layers.framework.test_make_problem", "layers.test_conv_kin"),
+    *("layers.framework.test_make_problem", "layers.conv.test_transposed_and_depthwise"),
     *("numeric.test_estimate", "numeric.test_method", "numeric.test_richardson", "numeric.test_rounding"),
     *("numeric.test_sweep", "numeric.test_tiles"),
     *("report.test_grades", "report.test_json", "report.test_skipped", "report.test_sweep", "report.test_table"),
