@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gradcheck_cli.layers.framework.equations import EquationFault
-from gradcheck_cli.layers.framework.reshapes import mistaken
+from gradcheck_cli.layers.framework.reshapes import misread
 from gradcheck_cli.layers.norm.normalization import backward_equations, forward_equations, is_constant
 from gradcheck_cli.text.names import join_names
 
@@ -258,7 +258,7 @@ def _reshaped(norm: Normalization) -> Iterator[EquationFault]:
 
 
 def _mistaken(name: str, really: tuple[int, ...], taken_for: tuple[int, ...]) -> Equation:
-    return lambda v: mistaken(getattr(v, name), really, taken_for)
+    return lambda v: misread(getattr(v, name), really, taken_for)
 
 
 def _running_statistics(norm: Normalization, momentum: float) -> Iterator[EquationFault]:
