@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from gradcheck_cli.numeric.arrays import Array
 
 #: From the values that are given, and those of the equations before it, to a value.
-Equation = Callable[[Any], Any]
+Formula = Callable[[Any], Any]
+Equation = Formula | float | tuple[Any, ...]
 Equations = Mapping[str, Equation]
 
 #: From inputs by name and a cotangent to the values that the equations of a backward pass start from.
@@ -29,14 +30,14 @@ class EquationFault:
     code: str
     cause: str  #: a sentence, as in `Fault` and `ForwardFault`
     remedy: str  #: a sentence
-    equations: Equations  #: each in the place of the right one of its name
+    equations: Equations  #: each replaces the right one of its name
 
 
 def evaluate(equations: Equations, given: Mapping[str, Any]) -> Any:
     """Evaluate equations in their order, and return all values as attributes."""
     values = SimpleNamespace(**given)
     for name, equation in equations.items():
-        setattr(values, name, equation(values))
+        setattr(values, name, equation(values) if callable(equation) else equation)
     return values
 
 
