@@ -51,7 +51,7 @@ def kernel_reason(inside: str, dtype: str) -> str:
 def accepted_dtype(case: Case, layer: Layer, implementation: Implementation) -> str | None:
     """Name a narrower dtype in which forward runs, where it raises in that of the case; None if there is none."""
     for dtype in narrower_dtypes(case.dtype):
-        problem = layer.problem(replace(case, dtype=dtype))
+        problem = layer.problem_without(replace(case, dtype=dtype), implementation.absent)
         try:
             out, _ = pack_outputs(implementation, problem).forward(problem.inputs, problem.parameters)
         except (ImplementationError, NotExpressibleError):

@@ -83,9 +83,8 @@ class RunStoppedError(Exception):
 
 def make_run(case: Case, layer: Layer, implementation: Implementation, settings: Settings) -> CaseRun:
     """Make the problem that a case poses to an implementation, of which nothing has been called yet."""
-    return CaseRun(
-        case=case, layer=layer, implementation=implementation, settings=settings, problem=layer.problem(case)
-    )
+    problem = layer.problem_without(case, implementation.absent)
+    return CaseRun(case=case, layer=layer, implementation=implementation, settings=settings, problem=problem)
 
 
 def call_passes(prepared: CaseRun) -> CaseRun:

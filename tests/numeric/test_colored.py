@@ -18,7 +18,7 @@ from gradcheck_cli.numeric.arrays import signed_uniform
 from gradcheck_cli.numeric.colored import Coupling
 from gradcheck_cli.numeric.derivative import differentiate
 from tests import slow_conv
-from tests.layers.test_conv import CASES, geometries
+from tests.layers.conv.test_conv import CASES, geometries
 
 if TYPE_CHECKING:
     from collections.abc import Callable
