@@ -62,7 +62,7 @@ def accepted_dtype(case: Case, layer: Layer, implementation: Implementation) -> 
 
 
 def narrowest_rounding(arrays: Iterable[object], dtype: str) -> str:
-    """Name the narrowest dtype whose numbers all values of one of the arrays are, whatever dtype holds them."""
+    """Name the narrowest dtype that can represent all values of one of the arrays, whatever dtype holds them."""
     found = dtype
     for array in arrays:
         if isinstance(array, np.ndarray) and array.dtype.kind == "f":
