@@ -11,28 +11,30 @@ from __future__ import annotations
 import time
 
 from gradcheck_cli.checks.settings import Settings
-from gradcheck_cli.engine.here import InProcess
+from gradcheck_cli.engine.checker import Checker
+from gradcheck_cli.engine.engine import Engine
+from gradcheck_cli.engine.in_process import InProcess
 from gradcheck_cli.engine.pool import Pool
-from gradcheck_cli.engine.runner import Work
-from gradcheck_cli.engine.stream import Crew, run
+from gradcheck_cli.engine.task import Task
 from gradcheck_cli.guard.limits import Limits
-from gradcheck_cli.layers.conv.conv import LAYER, ConvCase
+from gradcheck_cli.layers.conv.case import ConvCase
+from gradcheck_cli.layers.conv.conv import LAYER
 
 CASES = [ConvCase(seed=seed) for seed in range(600)]
-WORK = Work(spec="fast", layer="conv", settings=Settings(), limits=Limits())
+TASK = Task(spec="fast", layer="conv", settings=Settings(), limits=Limits())
 ROUNDS = 3  #: the best counts: what else the machine does only takes away
 
 
-def rate(crew: Crew) -> tuple[float, int]:
+def rate(engine: Engine) -> tuple[float, int]:
     """Return cases a second, the start of processes left out, and the forwards that a case takes."""
     best, forwards = 0.0, 0
-    for result in run(crew, [(WORK, CASES[:20])]):
+    for result in engine.results([(TASK, CASES[:20])]):
         forwards = sum(gradient.evaluations for gradient in result.gradients.values())
     for _ in range(ROUNDS):
         started = time.perf_counter()
-        assert all(result.passed for result in run(crew, [(WORK, CASES)]))
+        assert all(result.passed for result in engine.results([(TASK, CASES)]))
         best = max(best, len(CASES) / (time.perf_counter() - started))
-    crew.executor.shutdown()
+    engine.executor.close()
     return best, forwards
 
 
@@ -54,8 +56,8 @@ def main() -> None:
         f"{'jobs':>4} {'cases/s':>8} {'per core':>9} {'forwards':>9} {'ratio':>6}   one forward: {single * 1e6:.1f} us"
     )
     for jobs in (1, 2):
-        crew = Crew(executor=InProcess()) if jobs == 1 else Crew(executor=Pool(jobs), ahead=500)
-        cases, forwards = rate(crew)
+        engine = Engine(executor=InProcess(Checker()) if jobs == 1 else Pool(jobs), ahead=0 if jobs == 1 else 500)
+        cases, forwards = rate(engine)
         print(f"{jobs:4} {cases:8.0f} {cases / jobs:9.0f} {forwards:9} {jobs / cases / (forwards * single):6.2f}")
 
 

@@ -6,7 +6,7 @@ TYPE_CHECKING = False  # type checkers take it for typing's, whose import takes 
 if TYPE_CHECKING:
     from gradcheck_cli.checks.check import check as check
     from gradcheck_cli.engine.version import __version__ as __version__
-    from gradcheck_cli.layers.conv.conv import ConvCase as ConvCase
+    from gradcheck_cli.layers.conv.case import ConvCase as ConvCase
     from gradcheck_cli.layers.function import FunctionCase as FunctionCase
     from gradcheck_cli.results.result import CaseResult as CaseResult
     from gradcheck_cli.results.result import Verdict as Verdict

@@ -79,7 +79,7 @@ _QUICK = {
     *("cases.test_product", "cases.test_shard"),
     *("checks.test_comparison", "checks.test_zero_probe"),
     *("cli.test_debug",),
-    *("engine.test_blame", "engine.test_interrupts", "engine.test_leftovers"),
+    *("engine.test_errors", "engine.test_interrupts", "engine.test_leftovers"),
     *("guard.test_frames",),
     *("implementation.test_adapter", "implementation.test_gradient", "implementation.test_layout"),
     *("implementation.test_pair", "implementation.test_seeding"),

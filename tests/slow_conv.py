@@ -10,7 +10,7 @@ import numpy as np
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from gradcheck_cli.layers.conv.conv import ConvCase
+    from gradcheck_cli.layers.conv.case import ConvCase
     from gradcheck_cli.numeric.arrays import Array
 
     Term = tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]

@@ -11,17 +11,49 @@ import numpy as np
 from gradcheck_cli.checks.form import Subject, dtype_name, flaw, share_of
 from gradcheck_cli.checks.picture import draw
 from gradcheck_cli.checks.where import where
+from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.numeric.arrays import epsilon
 from gradcheck_cli.results.result import ArrayResult, Arrays, Verdict, WorstElement, WrongElements
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from gradcheck_cli.checks.settings import Settings
     from gradcheck_cli.numeric.arrays import Array
     from gradcheck_cli.numeric.estimate import Estimate
+    from gradcheck_cli.results.result import Diagnosis
 
 #: The scale of an element counts for at least this share of the typical one of its array. An algorithm that spreads its
 #: roundoff evenly (FFT, Winograd) is off by as much where an element has few terms, or none, as elsewhere.
 SCALE_FLOOR = 0.25
+
+
+@frozen
+class Comparison:
+    """The verdicts on the arrays of a run, and what was seen on the way."""
+
+    forward: ArrayResult | None
+    gradients: Mapping[str, ArrayResult]  #: by the gradient's name
+    expected: Mapping[str, Estimate]  #: what gradients were compared with element by element, by input
+    leaks: tuple[Diagnosis, ...] = ()  #: where forward is less local than the layer
+    ignored: tuple[str, ...] = ()  #: inputs on which forward does not depend
+    remarks: tuple[Diagnosis, ...] = ()  #: what a pass should mention
+    causes: tuple[Diagnosis, ...] = ()  #: causes of a failure that are known already
+
+    @property
+    def arrays(self) -> tuple[ArrayResult, ...]:
+        """All results."""
+        return (*([self.forward] if self.forward else []), *self.gradients.values())
+
+    def verdict_on(self, name: str) -> Verdict | None:
+        """Return the verdict on the gradient of an input; None if none is expected."""
+        return self.gradients[f"d{name}"].verdict if f"d{name}" in self.gradients else None
+
+    def with_results(self, results: Mapping[str, tuple[ArrayResult, Estimate]]) -> Comparison:
+        """Return the comparison with other results for some gradients, and what they were compared with, by input."""
+        gradients = {f"d{name}": result for name, (result, _) in results.items()}
+        expected = {name: estimate for name, (_, estimate) in results.items()}
+        return replace(self, gradients={**self.gradients, **gradients}, expected={**self.expected, **expected})
 
 
 class Elements(NamedTuple):
@@ -103,13 +135,7 @@ def uncompared(
         shape=None if array is None else array.shape,
         expected_shape=subject.shape,
         dtype=None if array is None else dtype_name(array.dtype),
-        max_rel_error=None,
-        max_abs_error=None,
-        scaled_error=None,
         tolerance=settings.tolerance(subject.dtype),
-        floor=None,
-        worst=None,
-        wrong=None,
         method=expected.method if expected else "none",
         evaluations=expected.evaluations if expected else 0,
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -17,7 +17,7 @@ from gradcheck_cli.text.names import join_names
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from gradcheck_cli.checks.gradients import Comparison
+    from gradcheck_cli.checks.comparison import Comparison
     from gradcheck_cli.checks.run import CaseRun
     from gradcheck_cli.checks.settings import Settings
 
@@ -29,14 +29,18 @@ _COMPARED = ("linear_in_cotangent", "independent_caches")
 _CANNOT_TELL = Duty(verdict=Verdict.INCONCLUSIVE, reason="could not be told: what is run again comes out different")
 
 
-def try_duties(run: CaseRun, comparison: Comparison) -> tuple[dict[str, Duty], tuple[Diagnosis, ...]]:
+class TriedDuties(NamedTuple):
+    """The duties by name, and the causes that were found on the way."""
+
+    verdicts: dict[str, Duty]
+    causes: tuple[Diagnosis, ...]
+
+
+def try_duties(run: CaseRun, comparison: Comparison) -> TriedDuties:
     """Try every duty that is not to be skipped; each has a verdict and, unless it passed, a sentence.
 
     That takes 3 calls of forward and 6 of backward beside the first ones, and a few more where something is wrong.
     Where no backward is expected, the duties of forward are tried alone.
-
-    Returns:
-        The duties by name, and the causes found on the way.
     """
     skipped, owes_backward = run.settings.skipped_duties, run.gradients is not None
     subjects = [run.subject(name) for name in run.problem.differentiable]
@@ -58,7 +62,7 @@ def try_duties(run: CaseRun, comparison: Comparison) -> tuple[dict[str, Duty], t
             duties[name] = _CANNOT_TELL if name in _COMPARED and not calls.repeatable else _try(test)
     if owes_backward and "not_vacuous" not in skipped:
         duties["not_vacuous"] = _vacuous(run.problem.why_vacuous(run.out), comparison.ignored)
-    return duties, calls.causes
+    return TriedDuties(duties, calls.causes)
 
 
 def untried_duties(settings: Settings, verdict: Verdict = Verdict.ERROR) -> dict[str, Duty]:

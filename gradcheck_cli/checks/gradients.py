@@ -5,49 +5,18 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from gradcheck_cli.checks.comparison import compare, uncompared, unravel
+from gradcheck_cli.checks.comparison import Comparison, compare, uncompared, unravel
 from gradcheck_cli.checks.form import flaw
 from gradcheck_cli.checks.where import place
-from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.results.result import Verdict
 from gradcheck_cli.text.names import join_names
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from gradcheck_cli.checks.differentiation import Derivatives
     from gradcheck_cli.checks.run import CaseRun
     from gradcheck_cli.layers.framework.problem import Problem
-    from gradcheck_cli.numeric.estimate import Estimate, Leak
+    from gradcheck_cli.numeric.estimate import Leak
     from gradcheck_cli.results.result import ArrayResult, Diagnosis
-
-
-@frozen
-class Comparison:
-    """The verdicts on the arrays of a run, and what was seen on the way."""
-
-    forward: ArrayResult | None
-    gradients: Mapping[str, ArrayResult]  #: by the gradient's name
-    expected: Mapping[str, Estimate]  #: what gradients were compared with element by element, by input
-    leaks: tuple[Diagnosis, ...] = ()  #: where forward is less local than the layer
-    ignored: tuple[str, ...] = ()  #: inputs on which forward does not depend
-    remarks: tuple[Diagnosis, ...] = ()  #: what a pass should mention
-    causes: tuple[Diagnosis, ...] = ()  #: causes of a failure that are known already
-
-    @property
-    def arrays(self) -> tuple[ArrayResult, ...]:
-        """All results."""
-        return (*([self.forward] if self.forward else []), *self.gradients.values())
-
-    def verdict_on(self, name: str) -> Verdict | None:
-        """Return the verdict on the gradient of an input; None if none is expected."""
-        return self.gradients[f"d{name}"].verdict if f"d{name}" in self.gradients else None
-
-    def with_results(self, results: Mapping[str, tuple[ArrayResult, Estimate]]) -> Comparison:
-        """Return the comparison with other results for some gradients, and what they were compared with, by input."""
-        gradients = {f"d{name}": result for name, (result, _) in results.items()}
-        expected = {name: estimate for name, (_, estimate) in results.items()}
-        return replace(self, gradients={**self.gradients, **gradients}, expected={**self.expected, **expected})
 
 
 def compare_gradients(run: CaseRun, derivatives: Derivatives) -> Comparison:

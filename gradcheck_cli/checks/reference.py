@@ -15,7 +15,7 @@ from gradcheck_cli.numeric.arrays import epsilon, working_dtype
 from gradcheck_cli.results.result import Diagnosis, Verdict
 
 if TYPE_CHECKING:
-    from gradcheck_cli.checks.gradients import Comparison
+    from gradcheck_cli.checks.comparison import Comparison
     from gradcheck_cli.checks.run import CaseRun
     from gradcheck_cli.layers.framework.fault import Guard
     from gradcheck_cli.numeric.arrays import Array

@@ -12,7 +12,7 @@ import click
 from gradcheck_cli.cli.about import report_bug
 from gradcheck_cli.cli.streams import OutputError
 from gradcheck_cli.engine import interrupts
-from gradcheck_cli.engine.stream import LostError
+from gradcheck_cli.engine.engine import WorkersLostError
 from gradcheck_cli.results.result import Summary, Verdict
 
 if TYPE_CHECKING:
@@ -107,7 +107,7 @@ def deliver(
             line.add(result)
     except KeyboardInterrupt:  # it comes after what was finished
         interrupted = True
-    except LostError as error:
+    except WorkersLostError as error:
         lost = error
     except click.ClickException:  # the only implementation cannot be found: nothing is written
         raise

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from gradcheck_cli.engine.here import InProcess
+from gradcheck_cli.engine.engine import Engine
+from gradcheck_cli.engine.in_process import InProcess
 from gradcheck_cli.engine.interrupts import interruptible
-from gradcheck_cli.engine.stream import Crew
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from gradcheck_cli.cli.plan import Plan
     from gradcheck_cli.cli.request import Request
+    from gradcheck_cli.engine.checker import Checker
 
 #: Batches for each worker that may be in progress while the next result is waited for. A case that takes all of its
 #: time limit does not stop the others, and a result is some kilobytes.
@@ -30,8 +31,8 @@ _BATCHES = 32
 
 
 @contextmanager
-def open_executor(request: Request, plan: Plan) -> Iterator[Crew]:
-    """Open what computes the cases, and close it at the end, whatever it is doing.
+def open_engine(request: Request, plan: Plan, checker: Checker) -> Iterator[Engine]:
+    """Open what computes the cases, the checker or others, and close the others at the end, whatever they are doing.
 
     Raises:
         click.UsageError: there is no such cluster, or no package to reach it with.
@@ -42,14 +43,13 @@ def open_executor(request: Request, plan: Plan) -> Iterator[Crew]:
     elif workers > 1:
         from gradcheck_cli.engine.pool import Pool  # not for the one case that most people check
 
-        pool = Pool(workers)
-        opened = Crew(executor=pool, ahead=_AHEAD * workers, collect=pool.collect)
+        opened = Engine(executor=Pool(workers), ahead=_AHEAD * workers)
     else:
-        opened = Crew(executor=InProcess())
+        opened = Engine(executor=InProcess(checker))
     try:
         yield opened
     finally:
-        opened.executor.shutdown(cancel_futures=True)
+        opened.executor.close()
 
 
 def available_cores() -> int:
@@ -57,7 +57,7 @@ def available_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _cluster(address: str, plan: Plan) -> Crew:
+def _cluster(address: str, plan: Plan) -> Engine:
     try:
         from gradcheck_cli.engine.cluster import Cluster, ClusterError  # half a second, and an extra
     except ImportError as error:
@@ -67,10 +67,10 @@ def _cluster(address: str, plan: Plan) -> Crew:
 
     files: dict[Path, bytes] = {}
     for home in plan.homes():
-        files |= sources(home, plan.works[0].settings.adapter)
+        files |= sources(home, plan.tasks[0].settings.adapter)
     try:
         with interruptible():
             executor = Cluster(address, files, warn=lambda what: click.echo(f"Warning: {what}.", err=True))
     except ClusterError as error:
         raise click.BadParameter(f"{address!r}: {error}.", param_hint="--dask") from error
-    return Crew(executor=executor, ahead=_BATCHES * executor.threads, batch=_BATCH)
+    return Engine(executor=executor, ahead=_BATCHES * executor.threads, batch=_BATCH)

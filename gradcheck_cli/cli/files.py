@@ -9,8 +9,7 @@ import click
 
 from gradcheck_cli.cli.plan import Assignment, assign, make_cases, make_plan
 from gradcheck_cli.engine.interrupts import interruptible
-from gradcheck_cli.engine.sanitize import sanitized
-from gradcheck_cli.engine.survey import survey
+from gradcheck_cli.engine.sanitize import sanitize
 from gradcheck_cli.implementation.finding.folder import files_in, left_out_of, shorten, unsearched
 from gradcheck_cli.implementation.implementation import ImplementationNotFoundError
 from gradcheck_cli.implementation.loading.load import NothingToCheckError
@@ -23,10 +22,11 @@ if TYPE_CHECKING:
     from gradcheck_cli.cases.cases import Cases
     from gradcheck_cli.cli.plan import Plan
     from gradcheck_cli.cli.request import Request
+    from gradcheck_cli.engine.checker import Checker
     from gradcheck_cli.engine.survey import Survey
 
 
-def plan_files(request: Request) -> Plan:
+def plan_files(request: Request, checker: Checker) -> Plan:
     """Plan to check all that is found, each on the standard set of its layer. Files are loaded to find it.
 
     Raises:
@@ -43,7 +43,7 @@ def plan_files(request: Request) -> Plan:
     for file in files:
         try:
             with interruptible():
-                found = survey(file, request.limits)
+                found = checker.survey(file, request.limits)
         except KeyboardInterrupt:  # the run ends before its first case, and reports what is known
             break
         except ImplementationNotFoundError as error:
@@ -61,9 +61,9 @@ def plan_files(request: Request) -> Plan:
             assignments.append(assign(request, spec, layer, cases[layer]))
         for spec, misfit in found.misfits.items():
             known.append(_result(request, spec, misfit.layer, Verdict.SKIP, misfit.reason or ""))
-        for spec, blame in found.errors.items():
-            result = _result(request, spec, "", Verdict.ERROR, blame.reason)
-            known.append(replace(result, traceback=blame.traceback, bug=blame.bug))
+        for spec, report in found.errors.items():
+            result = _result(request, spec, "", Verdict.ERROR, report.reason)
+            known.append(replace(result, traceback=report.traceback, bug=report.bug))
     if empty and not assignments and not known:
         raise click.UsageError(clean(f"{', '.join(specs)} has nothing that can be checked: {empty[0]}"))
     _remark(request, *empty)
@@ -94,7 +94,7 @@ def _list_files(request: Request) -> list[str]:
 def _result(request: Request, name: str, layer: str, verdict: Verdict, reason: str) -> CaseResult:
     """Make the result of what cannot be checked."""
     case = NoCase(dtype=request.dtypes[0], seed=request.seed)
-    return sanitized(CaseResult(implementation=name, layer=layer, case=case, verdict=verdict, reason=reason))
+    return sanitize(CaseResult(implementation=name, layer=layer, case=case, verdict=verdict, reason=reason))
 
 
 def _show_rest(request: Request, file: str, found: Survey) -> None:

@@ -13,14 +13,14 @@ from gradcheck_cli.cases.product import Product
 from gradcheck_cli.checks.check import check_case
 from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.engine.interrupts import interruptible
-from gradcheck_cli.engine.runner import Work
+from gradcheck_cli.engine.task import Task
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from gradcheck_cli.cases.cases import Cases
     from gradcheck_cli.cli.request import Request
-    from gradcheck_cli.engine.runner import Check
+    from gradcheck_cli.engine.task import Check
     from gradcheck_cli.layers.framework.case import Case
     from gradcheck_cli.layers.framework.layer import Layer
     from gradcheck_cli.results.result import CaseResult
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 class Assignment:
     """One implementation and its cases."""
 
-    work: Work
+    task: Task
     cases: Cases
     unsharded: Cases  #: the cases before --shard
 
@@ -43,9 +43,9 @@ class Plan:
     known: tuple[CaseResult, ...] = ()  #: of what was named and cannot be checked
 
     @property
-    def works(self) -> list[Work]:
+    def tasks(self) -> list[Task]:
         """The implementations, and how they are checked."""
-        return [one.work for one in self.assignments]
+        return [one.task for one in self.assignments]
 
     @property
     def count(self) -> int:
@@ -56,12 +56,12 @@ class Plan:
         """The files and modules of the implementations, each once."""
         from gradcheck_cli.implementation.loading.paths import split_spec  # 30 ms
 
-        return list(dict.fromkeys(split_spec(work.spec)[0] for work in self.works))
+        return list(dict.fromkeys(split_spec(task.spec)[0] for task in self.tasks))
 
     def upcoming(self) -> Iterator[tuple[str, Case]]:
         """Yield the implementation and the case of each result, in order."""
         yield from ((result.implementation, result.case) for result in self.known)
-        yield from ((one.work.spec, case) for one in self.assignments for case in one.cases)
+        yield from ((one.task.spec, case) for one in self.assignments for case in one.cases)
 
 
 def plan_layer(request: Request, layer: Layer) -> Plan:
@@ -85,8 +85,8 @@ def assign(request: Request, spec: str, layer: str, cases: Cases) -> Assignment:
         from gradcheck_cli.cases.shard import Shard  # only --shard needs it
 
         sharded = Shard(cases, *request.shard)
-    work = Work(check=check, spec=spec, layer=layer, settings=request.settings, limits=request.limits)
-    return Assignment(work=work, cases=sharded, unsharded=cases)
+    task = Task(check=check, spec=spec, layer=layer, settings=request.settings, limits=request.limits)
+    return Assignment(task=task, cases=sharded, unsharded=cases)
 
 
 def make_plan(request: Request, assignments: list[Assignment], known: tuple[CaseResult, ...] = ()) -> Plan:

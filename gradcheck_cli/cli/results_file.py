@@ -28,7 +28,7 @@ def open_results_file(path: str | None, plan: Plan, versions: Mapping[str, str])
         click.BadParameter: it cannot be used.
         OutputError: it could not be written to its end.
     """
-    if path is None or not plan.works:
+    if path is None or not plan.tasks:
         yield None
         return
     from gradcheck_cli.engine.journal import Journal, UnusableError  # only --resume needs it
@@ -70,12 +70,12 @@ def _description(plan: Plan, versions: Mapping[str, str]) -> dict[str, Any]:
     """Return what results depend on beside the case: a run with another description cannot be resumed."""
     from gradcheck_cli.implementation.loading.source import digest, sources  # only --resume asks
 
-    settings, limits = plan.works[0].settings, plan.works[0].limits
+    settings, limits = plan.tasks[0].settings, plan.tasks[0].limits
     code = {home: sources(home, settings.adapter) for home in plan.homes()}
     return {
         **versions,
-        "layers": [work.layer for work in plan.works],
-        "implementations": [work.spec for work in plan.works],
+        "layers": [task.layer for task in plan.tasks],
+        "implementations": [task.spec for task in plan.tasks],
         "--method": settings.method,
         "--tol": settings.tol,
         "--step": settings.step,

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import sys
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from typing import TYPE_CHECKING, cast
 
 import click
 
 from gradcheck_cli.cli.about import versions
 from gradcheck_cli.cli.deliver import Delivery, deliver
-from gradcheck_cli.cli.executors import open_executor
+from gradcheck_cli.cli.executors import open_engine
 from gradcheck_cli.cli.exit_codes import exit_code
 from gradcheck_cli.cli.outputs import open_files, reserved_stdout
 from gradcheck_cli.cli.plan import list_cases, plan_layer, refuse_impossible
@@ -19,8 +19,8 @@ from gradcheck_cli.cli.request import MANY_CASES
 from gradcheck_cli.cli.results_file import open_results_file
 from gradcheck_cli.cli.streams import terminal_width, wants_color
 from gradcheck_cli.engine import interrupts
-from gradcheck_cli.engine import stream as engine
-from gradcheck_cli.engine.runner import do, find_out
+from gradcheck_cli.engine.checker import Checker
+from gradcheck_cli.engine.engine import WorkerDiedError
 from gradcheck_cli.implementation.implementation import ImplementationNotFoundError
 from gradcheck_cli.report.formats import DisplayOptions, make_report
 from gradcheck_cli.results.result import Run
@@ -34,9 +34,9 @@ if TYPE_CHECKING:
     from gradcheck_cli.cli.plan import Plan
     from gradcheck_cli.cli.request import Request
     from gradcheck_cli.cli.results_file import ResultsFile
+    from gradcheck_cli.engine.engine import Engine
     from gradcheck_cli.engine.failures import Failures
-    from gradcheck_cli.engine.runner import Work
-    from gradcheck_cli.engine.stream import Crew
+    from gradcheck_cli.engine.task import Task
     from gradcheck_cli.layers.framework.case import Case
     from gradcheck_cli.results.result import CaseResult
 
@@ -54,11 +54,12 @@ def run(request: Request) -> int:
     plan = plan_layer(request, request.layer) if request.layer else None
     interrupts.defer()  # from here on there is something to lose
     with ExitStack() as stack:
+        checker = stack.enter_context(closing(Checker()))
         files = stack.enter_context(open_files({} if request.list_cases else request.files))
         if plan is None:
             from gradcheck_cli.cli.files import plan_files  # it loads what the files need
 
-            plan = plan_files(request)
+            plan = plan_files(request, checker)
         if request.list_cases:
             list_cases(request, plan)
             return 0
@@ -72,10 +73,10 @@ def run(request: Request) -> int:
             for (format_, _), output in zip(request.outputs, outputs, strict=True)
         ]
         results_file = stack.enter_context(open_results_file(request.resume, plan, described.versions))
-        crew = stack.enter_context(open_executor(request, plan))
+        engine = stack.enter_context(open_engine(request, plan, checker))
         line = stack.enter_context(progress(plan.count, plan.upcoming()))
         stdout.before_write = line.clear
-        summary = deliver(_results(request, plan, crew, results_file), deliveries, line, options, described)
+        summary = deliver(_results(request, plan, engine, results_file), deliveries, line, options, described)
     if summary.verdict == "skip" and not (summary.interrupted or summary.workers_lost):
         click.echo("Error: No case to run: every one was skipped, for the reasons above.", err=True)
     return exit_code(summary)
@@ -87,7 +88,7 @@ def _display_options(request: Request, plan: Plan, stdout: TextIO) -> DisplayOpt
     elif plan.count <= MANY_CASES and not request.fuzz:
         show = "all"
     else:
-        show = "failed" if len(plan.works) == 1 else "grades"
+        show = "failed" if len(plan.tasks) == 1 else "grades"
     return DisplayOptions(
         show=request.show or show,
         quiet=request.quiet,
@@ -109,9 +110,9 @@ def _describe(request: Request, plan: Plan) -> Run:
     )
 
 
-def _results(request: Request, plan: Plan, crew: Crew, memory: ResultsFile | None) -> Generator[CaseResult]:
+def _results(request: Request, plan: Plan, engine: Engine, memory: ResultsFile | None) -> Generator[CaseResult]:
     """Yield what is known, then the result of each case; random ones with the smallest that fail."""
-    results = _computed(plan, crew, memory)
+    results = _computed(plan, engine, memory)
     if request.max_failures is not None:
         from gradcheck_cli.engine.failures import until  # only --max-failures needs it
 
@@ -119,12 +120,12 @@ def _results(request: Request, plan: Plan, crew: Crew, memory: ResultsFile | Non
     if request.fuzz is not None:
         from gradcheck_cli.engine.failures import with_smallest  # only --fuzz needs it
 
-        results = with_smallest(results, _failures(plan, crew), crew.ended)
+        results = with_smallest(results, _failures(plan, engine), engine.stopped)
     yield from plan.known
     yield from results
 
 
-def _computed(plan: Plan, crew: Crew, memory: ResultsFile | None) -> Generator[CaseResult]:
+def _computed(plan: Plan, engine: Engine, memory: ResultsFile | None) -> Generator[CaseResult]:
     """Compute the results; the implementation is found at the first, when every file is open: that may try it out.
 
     Raises:
@@ -132,26 +133,26 @@ def _computed(plan: Plan, crew: Crew, memory: ResultsFile | None) -> Generator[C
     """
     try:
         if len(plan.assignments) == 1 and not plan.known:
-            crew.executor.submit(find_out, plan.works[0], next(iter(plan.assignments[0].cases))).result()
+            engine.find(plan.tasks[0], next(iter(plan.assignments[0].cases)))
     except ImplementationNotFoundError as error:
         raise click.UsageError(str(error)) from error
     except Exception as error:
-        if not (isinstance(error, MemoryError | OSError) or engine.is_broken(error)):
+        if not isinstance(error, MemoryError | OSError | WorkerDiedError):
             raise
         # Its first case will meet the same, and report it.
-    yield from engine.run(crew, [(one.work, one.cases) for one in plan.assignments], memory)
+    yield from engine.results([(one.task, one.cases) for one in plan.assignments], memory)
 
 
-def _failures(plan: Plan, crew: Crew) -> list[tuple[int, Failures]]:
+def _failures(plan: Plan, engine: Engine) -> list[tuple[int, Failures]]:
     """Return for each implementation the number of its results, and what collects those that failed."""
     from gradcheck_cli.engine.failures import Failures
 
     failures = []
     for one in plan.assignments:
 
-        def check(case: Case, work: Work = one.work) -> CaseResult:
-            return crew.executor.submit(do, work, [case]).result()[0]
+        def check(case: Case, task: Task = one.task) -> CaseResult:
+            return engine.check(task, case)
 
         unsharded = cast("RandomCases", one.unsharded)
-        failures.append((one.cases.count, Failures(unsharded, check, one.work.limits.seconds)))
+        failures.append((one.cases.count, Failures(unsharded, check, one.task.limits.seconds)))
     return failures

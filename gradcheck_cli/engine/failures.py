@@ -1,4 +1,4 @@
-"""Results of random cases told apart by the way in which they fail, and for each way a smallest case."""
+"""The failures of random cases, told apart by their signature; for each signature the smallest case that has it."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from gradcheck_cli.cases.shrink import shrink, size
 from gradcheck_cli.checks.diagnosis.codes import explanation
-from gradcheck_cli.engine.blame import bug
-from gradcheck_cli.engine.stream import LostError
+from gradcheck_cli.engine.engine import WorkersLostError
+from gradcheck_cli.engine.errors import describe_bug
 from gradcheck_cli.results.result import SmallestFailure, Verdict
 from gradcheck_cli.results.signature import FailureSignature
 
@@ -24,16 +24,22 @@ if TYPE_CHECKING:
 
     Check = Callable[[Case], CaseResult]
 
-#: Checks that are made to find a smallest case, at the most. The faults planted in the tests take 3 to 120.
+#: Checks that are made to find one smallest case, at most. The faults in the tests take 3 to 120.
 MOST_CHECKS = 500
 
-#: How often a case that failed is checked again, before it is shrunk and after. What fails in every other run is found
-#: out with all but one in 64.
+#: How often a failed case is checked again, before and after it is shrunk. A fault that shows in every other call is
+#: found to be flaky with a probability of 63 in 64.
 _REPEATS = 3
+
+_NOT_TWICE = "not shrunk, because it does not fail each time"
+_CUT = "not shrunk, because the run was cut short"
+_HUNG = "not shrunk, because each try would take as long as --timeout allows"
+_HUNG_WHILE_SHRUNK = "not shrunk to the end, because a smaller one took longer than --timeout allows"
+_NOT_TO_THE_END = f"not shrunk to the end, but for {MOST_CHECKS} tries"
 
 
 def until(results: Generator[CaseResult], failures: int) -> Generator[CaseResult]:
-    """Pass on results up to that many that failed."""
+    """Yield results up to a number of failures."""
     with closing(results):
         for result in results:
             yield result
@@ -43,169 +49,159 @@ def until(results: Generator[CaseResult], failures: int) -> Generator[CaseResult
 
 
 def with_smallest(
-    results: Generator[CaseResult], failures: list[tuple[int, Failures]], ended: Event
+    results: Generator[CaseResult], failures: list[tuple[int, Failures]], stopped: Event
 ) -> Generator[CaseResult]:
-    """Pass on the results of random cases, and after those of each implementation its smallest failing ones.
+    """Yield the results of random cases, and after those of each implementation its smallest failing cases.
 
     Args:
         results: of one implementation after the other.
-        failures: for each of them how many results it has, and where those that failed are gathered.
-        ended: set when results come to an end before their time: then those that were drawn are told as they are.
+        failures: for each implementation, the number of its results, and what collects those that failed.
+        stopped: set when the run ends early; then no case is shrunk.
 
     Raises:
-        KeyboardInterrupt, LostError: as `results`, or a check while a case was made smaller.
+        KeyboardInterrupt, WorkersLostError: as `results` does, or a check while a case was shrunk.
     """
     with closing(results):
-        for count, found in failures:
+        for count, collected in failures:
             try:
                 for result in islice(results, count):
-                    found.add(result)
+                    collected.add(result)
                     yield result
-            except (KeyboardInterrupt, LostError):
-                yield from found.unshrunk(_CUT)
+            except (KeyboardInterrupt, WorkersLostError):
+                yield from collected.unshrunk(_CUT)
                 raise
-            yield from found.unshrunk(_CUT) if ended.is_set() else found.smallest()
+            yield from collected.unshrunk(_CUT) if stopped.is_set() else collected.smallest()
 
 
 class Failures:
-    """What failed of the random cases of one implementation."""
+    """The failures among the random cases of one implementation."""
 
     def __init__(self, cases: RandomCases, check: Check, seconds: float) -> None:
-        """Take note of nothing as yet.
+        """Start without any.
 
         Args:
-            cases: where the cases were drawn.
+            cases: where the cases are drawn.
             check: checks a case of the implementation.
-            seconds: the limit of time for one case: what took so long is not tried again and again.
+            seconds: the time limit. A case that takes as long is not tried again and again.
         """
         self._cases, self._check, self._seconds = cases, check, seconds
-        self._found: dict[
-            FailureSignature, tuple[int, CaseResult]
-        ] = {}  #: of each way how many, and the smallest that was drawn
+        #: For each signature, the number of its cases, and the result of the smallest of them.
+        self._found: dict[FailureSignature, tuple[int, CaseResult]] = {}
 
     def add(self, result: CaseResult) -> None:
-        """Take in a result."""
-        if way := FailureSignature.of(result):
-            count, smallest = self._found.get(way, (0, result))
-            self._found[way] = count + 1, min(smallest, result, key=lambda result: size(result.case))
+        """Add a result."""
+        if signature := FailureSignature.of(result):
+            count, smallest = self._found.get(signature, (0, result))
+            self._found[signature] = count + 1, min(smallest, result, key=lambda one: size(one.case))
 
     def smallest(self) -> Generator[CaseResult]:
-        """Yield smallest failing cases; after a bug in the checker, which must not end the run, those that were drawn.
+        """Yield the smallest failing cases, shrunk.
 
-        The drawn ones carry the bug, and say that they were not shrunk.
+        A bug in the checker must not end the run: after it the smallest drawn cases follow, with the bug.
         """
         shown: set[FailureSignature | None] = set()
         try:
             for result in self._smallest():
                 shown.add(FailureSignature.of(result))
                 yield result
-        except (KeyboardInterrupt, LostError):
+        except (KeyboardInterrupt, WorkersLostError):
             yield from self.unshrunk(_CUT, shown)
             raise
         except Exception as error:  # noqa: BLE001  # any bug
-            blamed = bug(error)
-            for result in self.unshrunk(f"not shrunk: {blamed.reason}", shown):
-                yield replace(result, bug=blamed.bug)
+            report = describe_bug(error)
+            for result in self.unshrunk(f"not shrunk: {report.reason}", shown):
+                yield replace(result, bug=report.bug)
 
     def unshrunk(self, note: str, shown: Container[FailureSignature | None] = ()) -> Generator[CaseResult]:
-        """Yield the smallest case that was drawn for each way to fail, but for those that were shown."""
-        for way, (count, first) in self._found.items():
-            if way not in shown:
+        """Yield the smallest drawn case for each signature that was not shown."""
+        for signature, (count, first) in self._found.items():
+            if signature not in shown:
                 yield replace(first, smallest=SmallestFailure(failures=count, note=note))
 
     def _smallest(self) -> Generator[CaseResult]:
-        """Yield a smallest case for each way to fail, those first in which most cases fail.
+        """Yield a smallest case for each signature, the most frequent first.
 
-        Left out are ways that are only others at once. Of those that are flaky, all together make one result.
+        Signatures that combine others are left out. All flaky failures together make one result.
         """
-        flaky: list[CaseResult] = []
-        flaky_ways: list[FailureSignature] = []
-        for way, count in sorted(self._counts().items(), key=lambda item: -item[1]):
-            _, first = self._found[way]
-            tries = _Tries(way, first, self._check, self._seconds)
-            case, note = self._shrunk(first.case, tries)
+        flaky: list[tuple[FailureSignature, CaseResult]] = []
+        for signature, count in sorted(self._counts().items(), key=lambda item: -item[1]):
+            _, first = self._found[signature]
+            tries = _Tries(signature, first, self._check, self._seconds)
+            case, note = self._shrink(first.case, tries)
             result = replace(tries.results[case], smallest=SmallestFailure(failures=count, note=note))
             if tries.other is None:
                 yield result
             else:
-                flaky.append(replace(result, diagnosis=(_flaky(tries.other),)))
-                flaky_ways.append(way)
+                flaky.append((signature, replace(result, diagnosis=(_flaky(tries.other),))))
         if flaky:
-            alike = sum(self._found[way][0] for way in flaky_ways)
-            yield replace(flaky[0], smallest=SmallestFailure(failures=alike, note=_NOT_TWICE))
+            count = sum(self._found[signature][0] for signature, _ in flaky)
+            yield replace(flaky[0][1], smallest=SmallestFailure(failures=count, note=_NOT_TWICE))
 
-    def _shrunk(self, case: Case, tries: _Tries) -> tuple[Case, str | None]:
+    def _shrink(self, case: Case, tries: _Tries) -> tuple[Case, str | None]:
         """Return the smallest case that was found, and why there may be a smaller one."""
         if tries.hung():
             return case, _HUNG
-        if not tries.same_again(case):
+        if not tries.fails_again(case):
             return case, _NOT_TWICE
         smallest = shrink(case, self._cases, tries)
         if tries.hung():
-            return smallest, _HUNG_ON_THE_WAY
-        if smallest != case and not tries.same_again(smallest):
+            return smallest, _HUNG_WHILE_SHRUNK
+        if smallest != case and not tries.fails_again(smallest):
             return smallest, _NOT_TWICE
         return smallest, None if tries.left else _NOT_TO_THE_END
 
     def _counts(self) -> dict[FailureSignature, int]:
-        """Count for each way the cases that fail in it, those among them that fail in another way too."""
-        composed = {way: count for way, (count, _) in self._found.items() if self._composed(way)}
+        """Count the cases that have each signature, alone or combined with others."""
+        combined = {signature: count for signature, (count, _) in self._found.items() if self._is_combined(signature)}
         return {
-            way: count + sum(more for other, more in composed.items() if way.is_part_of(other))
-            for way, (count, _) in self._found.items()
-            if way not in composed
+            signature: count + sum(more for other, more in combined.items() if signature.is_part_of(other))
+            for signature, (count, _) in self._found.items()
+            if signature not in combined
         }
 
-    def _composed(self, way: FailureSignature) -> bool:
-        """Tell whether a way is two or more others at once: of two faults that show in the same case."""
-        others = [other for other in self._found if other.is_part_of(way)]
+    def _is_combined(self, signature: FailureSignature) -> bool:
+        """Tell whether a signature is a combination of others: of two faults that show in the same case."""
+        others = [other for other in self._found if other.is_part_of(signature)]
         return (
-            frozenset().union(*(other.parts for other in others)) == way.parts
-            and frozenset().union(*(other.causes for other in others)) == way.causes
-            and not any(other.parts == way.parts for other in others)
+            frozenset().union(*(other.parts for other in others)) == signature.parts
+            and frozenset().union(*(other.causes for other in others)) == signature.causes
+            and not any(other.parts == signature.parts for other in others)
         )
 
 
-def _flaky(other: CaseResult) -> Diagnosis:
-    result = "passed" if other.verdict is Verdict.PASS else "failed in another way"
-    return explanation("flaky", result=result).diagnosis()
-
-
-_NOT_TWICE = "not shrunk, because it does not fail each time"
-_CUT = "not shrunk, because the run was cut short"
-_HUNG = "not shrunk, because each try would take as long as --timeout allows"
-_HUNG_ON_THE_WAY = "not shrunk to the end, because a smaller one took longer than --timeout allows"
-_NOT_TO_THE_END = f"not shrunk to the end, but for {MOST_CHECKS} tries"
-
-
 class _Tries:
-    """Checks cases for whether they fail in the same way; each once, and not too many."""
+    """Checks whether cases have a signature; each case once, and not too many."""
 
-    def __init__(self, way: FailureSignature, first: CaseResult, check: Check, seconds: float) -> None:
+    def __init__(self, signature: FailureSignature, first: CaseResult, check: Check, seconds: float) -> None:
         self.results = {first.case: first}
-        self.other: CaseResult | None = None  #: of a case that had failed, another result
+        self.other: CaseResult | None = None  #: of a case that had failed, a result with another signature
         self.left = MOST_CHECKS
-        self._way, self._check, self._seconds = way, check, seconds
+        self._signature, self._check, self._seconds = signature, check, seconds
 
     def __call__(self, case: Case) -> bool:
-        """Tell whether a case fails in the same way; none does when it is enough."""
+        """Tell whether a case has the signature; none has when there were enough tries."""
         if case not in self.results:
             if self.hung() or not self.left:
                 return False
             self.left -= 1
             self.results[case] = self._check(case)
-        return FailureSignature.of(self.results[case]) == self._way
+        return FailureSignature.of(self.results[case]) == self._signature
 
     def hung(self) -> bool:
-        """Tell whether a check took all the time that it may; it was the last."""
-        last = next(reversed(self.results.values()))
-        return last.verdict is Verdict.ERROR and last.seconds >= self._seconds
+        """Tell whether the latest check took all of its time; no other follows it."""
+        latest = next(reversed(self.results.values()))
+        return latest.verdict is Verdict.ERROR and latest.seconds >= self._seconds
 
-    def same_again(self, case: Case) -> bool:
-        """Check a case that failed again, and tell whether it always fails in the same way."""
+    def fails_again(self, case: Case) -> bool:
+        """Check a case that failed again, and tell whether it has the signature each time."""
         for _ in range(_REPEATS):
             result = self._check(case)
-            if FailureSignature.of(result) != self._way:
+            if FailureSignature.of(result) != self._signature:
                 self.other = result
                 return False
         return True
+
+
+def _flaky(other: CaseResult) -> Diagnosis:
+    result = "passed" if other.verdict is Verdict.PASS else "failed in another way"
+    return explanation("flaky", result=result).diagnosis()

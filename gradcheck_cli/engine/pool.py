@@ -3,135 +3,117 @@
 from __future__ import annotations
 
 from collections import deque
-from concurrent.futures import BrokenExecutor, Executor, Future
 from multiprocessing import connection
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
+from typing import TYPE_CHECKING, Any, cast
 
+from gradcheck_cli.engine.call import Call
+from gradcheck_cli.engine.engine import WorkerDiedError
 from gradcheck_cli.engine.interrupts import interruptible
-from gradcheck_cli.engine.worker import DiedError, Worker
+from gradcheck_cli.engine.worker import Worker, WorkerEndedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-P = ParamSpec("P")
-T = TypeVar("T")
-
 #: Workers that a call may cost. One dies when a machine runs out of memory; a call that kills three kills any.
-_MOST_DEATHS = 3
+MOST_DEATHS = 3
 
 
-class Pool(Executor):
-    """Worker processes, each carrying out one call at a time; started when there is something to do.
+class Pool:
+    """Worker processes, each with one call at a time; started when there is a call to carry out.
 
-    No threads: answers are taken in while somebody waits for one. Calls with the same first argument go to the same
-    worker as far as that leaves none idle, because what is made for it is kept there (a guarded process).
+    There are no threads: outcomes are taken in while one of them is waited for. Calls with the same first argument go
+    to the same worker as far as that leaves no worker idle, because a worker keeps the process of its user code.
     """
 
     def __init__(self, workers: int) -> None:
+        """Make a pool of at most so many workers."""
         self._most = workers
-        self._calls: deque[_Call] = deque()
-        self._busy: dict[Worker, _Call] = {}
+        self._queue: deque[_PoolCall] = deque()
+        self._busy: dict[Worker, _PoolCall] = {}
         self._idle: list[Worker] = []
-        self._subjects: dict[Worker, object] = {}  # what each worker was last busy with
+        self._subjects: dict[Worker, object] = {}  # of all workers, the first argument of the latest call
 
     @property
     def pids(self) -> list[int]:
-        """The process ids of all workers that were started and not closed."""
+        """The process ids of the workers."""
         return [worker.pid for worker in self._subjects]
 
-    def submit(self, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
-        """Have a function of a module called in a worker. The result's time comes while some result is waited for."""
-        assert not kwargs
-        call = _Call(self, function, args)
-        self._calls.append(call)
+    def submit(self, function: Callable[..., Any], /, *args: Any) -> Call:
+        """Have a function called in a worker, with the checker of the worker and these arguments."""
+        call = _PoolCall(self._pump, function, args)
+        self._queue.append(call)
         self._hand_out()
         return call
 
-    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:  # noqa: ARG002, FBT001, FBT002
-        """End all workers, whatever they are at."""
-        for worker in self._subjects:
-            worker.end()
-        for worker in self._subjects:
-            worker.close()
-        for call in (*self._busy.values(), *self._calls):
-            call.cancel()
-        self._calls.clear()
-        self._busy, self._idle, self._subjects = {}, [], {}
-
-    def pump(self) -> None:
-        """Wait until a worker has answered or died, and give it, and all that are idle, something to do."""
-        with interruptible():
-            connection.wait([worker.fileno() for worker in self._busy])
-        self._take_in()
-        self._hand_out()
-
     def collect(self) -> None:
-        """Take in the answers that are there, without waiting and without handing out more."""
-        self._take_in()
-
-    def _take_in(self) -> None:
+        """Take in the outcomes that there are, without waiting and without handing out more calls."""
         answering = {worker.fileno(): worker for worker in self._busy}
         for worker in (answering[cast("int", fileno)] for fileno in connection.wait(list(answering), timeout=0)):
             call = self._busy.pop(worker)
             try:
-                answer = worker.receive()
-            except DiedError as error:
-                self._lost(worker, call, error)
+                call.finish(worker.receive())
+            except WorkerEndedError as error:
+                self._replace(worker, call, error)
                 continue
-            except Exception as error:  # noqa: BLE001  # it is what the call came to
-                if not call.cancelled():
-                    call.set_exception(error)
-            else:
-                if not call.cancelled():
-                    call.set_result(answer)
+            except Exception as error:  # noqa: BLE001  # raised where the result is asked for
+                call.finish(error=error)
             self._idle.append(worker)
 
+    def close(self) -> None:
+        """End all workers, whatever they are doing, and cancel all calls."""
+        for worker in self._subjects:
+            worker.end()
+        for worker in self._subjects:
+            worker.close()
+        for call in (*self._busy.values(), *self._queue):
+            call.cancel()
+        self._queue.clear()
+        self._busy, self._idle, self._subjects = {}, [], {}
+
+    def _pump(self) -> None:
+        """Wait until a worker has answered or died, and give idle ones something to do."""
+        with interruptible():
+            connection.wait([worker.fileno() for worker in self._busy])
+        self.collect()
+        self._hand_out()
+
     def _hand_out(self) -> None:
-        self._calls = deque(call for call in self._calls if not call.cancelled())
-        while self._calls and (self._idle or len(self._subjects) < self._most):
+        self._queue = deque(call for call in self._queue if not call.done)
+        while self._queue and (self._idle or len(self._subjects) < self._most):
             worker = self._idle.pop() if self._idle else Worker()
             call = self._next_for(worker)
             self._subjects[worker] = call.subject
             try:
                 worker.send(call.function, call.arguments)
-            except DiedError as error:
-                self._lost(worker, call, error)
+            except WorkerEndedError as error:
+                self._replace(worker, call, error)
             else:
                 self._busy[worker] = call
 
-    def _next_for(self, worker: Worker) -> _Call:
-        """Take the first call about what the worker knows, else about what no worker knows, else any."""
-        taken = self._calls[0]
-        if worker not in self._subjects or taken.subject is not self._subjects[worker]:
-            own = (call for call in self._calls if worker in self._subjects and call.subject is self._subjects[worker])
-            known = [subject for other, subject in self._subjects.items() if other is not worker]
-            new = (call for call in self._calls if not any(call.subject is subject for subject in known))
-            taken = next(own, None) or next(new, taken)
-        self._calls.remove(taken)
-        return taken
+    def _next_for(self, worker: Worker) -> _PoolCall:
+        """Take the first call with the subject of the worker, else with that of no worker, else any."""
+        own = (call for call in self._queue if call.subject is self._subjects.get(worker, self))
+        others = [subject for other, subject in self._subjects.items() if other is not worker]
+        new = (call for call in self._queue if not any(call.subject is subject for subject in others))
+        chosen = next(own, None) or next(new, None) or self._queue[0]
+        self._queue.remove(chosen)
+        return chosen
 
-    def _lost(self, worker: Worker, call: _Call, error: DiedError) -> None:
-        """Carry out a call again whose worker is gone."""
+    def _replace(self, worker: Worker, call: _PoolCall, error: WorkerEndedError) -> None:
+        """Forget a worker that is gone, and queue its call again."""
         del self._subjects[worker]
         call.deaths += 1
-        if call.deaths < _MOST_DEATHS:
-            self._calls.appendleft(call)
-        elif not call.cancelled():
-            call.set_exception(BrokenExecutor(f"the worker process {error}, {call.deaths} times in a row"))
+        if call.deaths < MOST_DEATHS:
+            self._queue.appendleft(call)
+        else:
+            call.finish(error=WorkerDiedError(f"the worker process {error}, {call.deaths} times in a row"))
 
 
-class _Call(Future[Any]):
-    """A call that is made, and will have a result."""
+class _PoolCall(Call):
+    """A call, with what a worker needs for it."""
 
-    def __init__(self, pool: Pool, function: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
-        super().__init__()
-        self._pool = pool
+    def __init__(self, wait: Callable[[], None], function: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
+        super().__init__(wait)
         self.function, self.arguments = function, arguments
         self.subject = arguments[0] if arguments else None
         self.deaths = 0
-
-    def result(self, timeout: float | None = None) -> Any:
-        """Wait for the result."""
-        while not self.done():
-            self._pool.pump()
-        return super().result(timeout)

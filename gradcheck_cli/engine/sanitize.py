@@ -23,7 +23,7 @@ _LONGEST_PATH = 4096
 _LINES = 20
 
 
-def sanitized(result: CaseResult) -> CaseResult:
+def sanitize(result: CaseResult) -> CaseResult:
     """Clean every text of a result that user code may have had a part in, and keep none of its objects."""
     return replace(
         result,

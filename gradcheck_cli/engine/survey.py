@@ -1,24 +1,16 @@
-"""What there is to check in a file, found in the guarded process in which it is checked then."""
+"""What there is to check in a file: found in the guarded process in which it is checked afterwards."""
 
 from __future__ import annotations
 
 from dataclasses import field
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from gradcheck_cli.data.frozen import frozen
-from gradcheck_cli.engine.blame import Blame, blame
-from gradcheck_cli.engine.guarded import (
-    EXPECTED,
-    WHEN_TRIED,
-    UserCodeError,
-    bug_in_child,
-    describe_death,
-    loader,
-    search,
-)
-from gradcheck_cli.engine.runner import guarded
-from gradcheck_cli.guard.process import BugError, DiedError
-from gradcheck_cli.guard.state import undisturbed
+from gradcheck_cli.engine.errors import ErrorReport, describe_error
+from gradcheck_cli.engine.guarded import WHEN_TRIED, call_loader, describe_child_bug, describe_death
+from gradcheck_cli.engine.inside import UserCodeError, loader
+from gradcheck_cli.guard.process import BugError, ProcessDiedError
+from gradcheck_cli.guard.state import preserve_state
 from gradcheck_cli.implementation.finding.inventory import (
     Identified,
     Inventory,
@@ -33,7 +25,8 @@ from gradcheck_cli.implementation.loading.load import NothingToCheckError
 from gradcheck_cli.layers import LAYERS
 
 if TYPE_CHECKING:
-    from gradcheck_cli.guard.limits import Limits
+    from collections.abc import Callable
+
     from gradcheck_cli.guard.process import GuardedProcess
 
 _ALONE = "there is no other pass that goes with it"
@@ -43,87 +36,92 @@ _ALONE = "there is no other pass that goes with it"
 class Survey:
     """What there is to check in a file, by what to type for it."""
 
-    layers: dict[str, str] = field(default_factory=dict)  #: of each pair, loss and class which layer it is
-    misfits: dict[str, Identified] = field(default_factory=dict)  #: what is called after a layer, and cannot be called
-    errors: dict[str, Blame] = field(default_factory=dict)  #: what hung or crashed, or where the checker has a bug
-    others: tuple[str, ...] = ()  #: functions and classes that are of no known layer
+    layers: dict[str, str] = field(default_factory=dict)  #: the layer of each pair, loss and class
+    misfits: dict[str, Identified] = field(default_factory=dict)  #: what is named after a layer, and cannot be called
+    errors: dict[str, ErrorReport] = field(default_factory=dict)  #: what hung or crashed, or met a bug in the checker
+    others: tuple[str, ...] = ()  #: functions and classes of no known layer
     command: str | None = None  #: how the first pair of these is checked
     printed: str = ""  #: while the file was loaded
 
 
-def survey(spec: str, limits: Limits) -> Survey:
+def survey(spec: str, process: Callable[[], GuardedProcess]) -> Survey:
     """Find all that can be checked in a file or module. A bug in the checker is an error of the file.
 
-    What is called after a layer, and hangs or crashes when it is tried, is taken at its name.
+    What is named after a layer, and hangs or crashes when it is tried, is taken for that layer.
+
+    Args:
+        spec: the file or module.
+        process: returns the process in which it is loaded.
 
     Raises:
-        ImplementationNotFoundError: it cannot be loaded, or there is nothing.
+        ImplementationNotFoundError: it cannot be loaded, or has nothing that can be checked.
     """
     try:
-        return _survey(spec, limits)
+        return _survey(spec, process())
     except ImplementationNotFoundError:
         raise
     except UserCodeError as error:
-        return Survey(errors={spec: error.blame})
+        return Survey(errors={spec: error.report})
     except BugError as error:
-        return Survey(errors={spec: bug_in_child(error)})
-    except Exception as error:  # noqa: BLE001  # met in one file, it must not end the run
-        return Survey(errors={spec: blame(error)})
+        return Survey(errors={spec: describe_child_bug(error)})
+    except Exception as error:  # noqa: BLE001  # a bug in one file must not end the run
+        return Survey(errors={spec: describe_error(error)})
 
 
-def _survey(spec: str, limits: Limits) -> Survey:
-    _ = len([*LAYERS.values()])  # before the fork: a process that is started anew has them too
-    process = guarded(spec, limits)
-    inventory = _inventory(process, spec)
+def _survey(spec: str, process: GuardedProcess) -> Survey:
+    _ = len([*LAYERS.values()])  # imports them before the fork: a process that is started anew has them too
+    inventory = _take_inventory(process, spec)
     printed = process.output
-    found = {offer: _tried(process, offer) for offer in inventory.offers}
+    found = {offer: _try(process, offer) for offer in inventory.offers}
     fitting = {offer.spec: one for offer, one in found.items() if isinstance(one, Identified)}
-    errors = {offer.spec: one for offer, one in found.items() if isinstance(one, Blame)}
+    errors = {offer.spec: one for offer, one in found.items() if isinstance(one, ErrorReport)}
     misfits = {spec: one for spec, one in fitting.items() if one.reason}
     misfits |= {half.spec: Identified(layer=half.layers[0], reason=_ALONE) for half in inventory.halves}
     checked = {name for offer, one in found.items() if one for name in offer.names}
     unknown = [offer for offer, one in found.items() if not one]
-    others = tuple(dict.fromkeys([*inventory.others, *(name for offer in unknown for name in offer.names)]))
-    others = tuple(name for name in others if name not in checked)
+    others = dict.fromkeys([*inventory.others, *(name for offer in unknown for name in offer.names)])
+    unchecked = tuple(name for name in others if name not in checked)
     if not fitting and not misfits and not errors:
-        raise NothingToCheckError(describe_nothing(spec, others, unknown))
+        raise NothingToCheckError(describe_nothing(spec, unchecked, unknown))
     return Survey(
         layers={spec: one.layer for spec, one in fitting.items() if not one.reason},
         misfits=misfits,
         errors=errors,
-        others=others,
+        others=unchecked,
         command=function_command(unknown),
         printed=printed,
     )
 
 
-def _inventory(process: GuardedProcess, spec: str) -> Inventory:
+def _take_inventory(process: GuardedProcess, spec: str) -> Inventory:
     try:
-        return cast("Inventory", process.call(search, spec, _take_inventory, spec, expected=EXPECTED))
-    except DiedError as died:
-        raise ImplementationNotFoundError(f"{spec} cannot be imported: {describe_death(died, 'it', spec)[0]}") from died
+        inventory: Inventory = call_loader(process, spec, _load_inventory, spec)
+    except ProcessDiedError as death:
+        reason = describe_death(death, "it", spec).reason
+        raise ImplementationNotFoundError(f"{spec} cannot be imported: {reason}") from death
+    return inventory
 
 
-def _take_inventory(spec: str) -> Inventory:
+def _try(process: GuardedProcess, offer: Offer) -> Identified | ErrorReport | None:
+    try:
+        found: Identified | None = call_loader(process, offer.spec, _identify, offer)
+    except ProcessDiedError as death:
+        if offer.layers:
+            return Identified(layer=offer.layers[0])
+        return describe_death(death, offer.names[0], offer.spec, WHEN_TRIED)
+    except ImplementationNotFoundError as error:
+        return ErrorReport(reason=str(error))
+    except UserCodeError as error:
+        return error.report
+    except BugError as error:
+        return describe_child_bug(error)
+    return found
+
+
+def _load_inventory(spec: str) -> Inventory:
     return take_inventory(spec, loader())
 
 
-def _tried(process: GuardedProcess, offer: Offer) -> Identified | Blame | None:
-    try:
-        return cast("Identified | None", process.call(search, offer.spec, _identify, offer, expected=EXPECTED))
-    except DiedError as died:
-        if offer.layers:
-            return Identified(layer=offer.layers[0])
-        reason, lines = describe_death(died, offer.names[0], offer.spec, WHEN_TRIED)
-        return Blame(reason=reason, traceback=lines)
-    except ImplementationNotFoundError as error:
-        return Blame(reason=str(error))
-    except UserCodeError as error:
-        return error.blame
-    except BugError as error:
-        return bug_in_child(error)
-
-
 def _identify(offer: Offer) -> Identified | None:
-    with undisturbed():
+    with preserve_state():
         return identify_layer(offer, loader())

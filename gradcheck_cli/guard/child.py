@@ -1,4 +1,4 @@
-"""Inside the guarded process: calls are taken in, carried out under watch, and answered."""
+"""Inside the guarded process: calls are received, carried out with the clock running, and answered."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from gradcheck_cli.guard import clock as clocks
-from gradcheck_cli.guard.faults import ASK
-from gradcheck_cli.guard.frames import bug_text
-from gradcheck_cli.guard.originals import put_back
+from gradcheck_cli.guard.crash import STACK_SIGNAL
+from gradcheck_cli.guard.frames import format_bug
+from gradcheck_cli.guard.originals import remember_originals, restore_originals
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
@@ -25,18 +25,19 @@ if TYPE_CHECKING:
 _DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG of Linux's prctl
 _ADOPT_ORPHANS = 36  # PR_SET_CHILD_SUBREAPER
 
-#: The exit code of a process whose connection user code has closed, so that it cannot answer.
-CUT_OFF = 121
+#: The exit code of a process that cannot answer because user code has closed its connection.
+DISCONNECTED = 121
 
 
-def serve(calls: Connection, printed: Connection, faults: Connection, clock: Clock, limits: Limits) -> None:
+def serve(calls: Connection, output: Connection, stacks: Connection, clock: Clock, limits: Limits) -> None:
     """Answer calls until there are no more.
 
-    A call is (function, arguments, exceptions that may be answered with); an answer is (kind, what), with kind one of
-    "returned", "expected" (one of those exceptions), "replaced" (the name of what user code replaced, for which the
-    call failed) and "bug" (any other exception, as text).
+    A call is (function, arguments, exceptions that may be answered with). An answer is (kind, value); the kinds are
+    "returned", "expected" (one of those exceptions), "replaced" (the name of what user code replaced, which made the
+    call fail) and "bug" (any other exception, as text).
     """
-    _settle(calls, printed, faults, limits)
+    _isolate(calls, output, stacks, limits)
+    remember_originals()
     clocks.install(clock)
     process_id = os.getpid  # kept, because user code may replace it
     process = process_id()
@@ -45,7 +46,7 @@ def serve(calls: Connection, printed: Connection, faults: Connection, clock: Clo
             function, arguments, expected = calls.recv()
             clock.start()
             answer = _carry_out(function, arguments, expected)
-            if process_id() != process:  # a copy that user code made by `os.fork`: the parent wants one answer
+            if process_id() != process:  # a copy that user code made by `os.fork`: the parent expects one answer
                 os._exit(0)
             for stream in (sys.stdout, sys.stderr, sys.__stdout__):
                 with contextlib.suppress(BaseException):  # user code may have put anything there
@@ -53,11 +54,11 @@ def serve(calls: Connection, printed: Connection, faults: Connection, clock: Clo
             try:
                 calls.send_bytes(answer)
             except OSError:
-                os._exit(CUT_OFF)
+                os._exit(DISCONNECTED)
 
 
 def _carry_out(function: Any, arguments: tuple[Any, ...], expected: tuple[type[Exception], ...]) -> bytes:
-    """Call a function, and pickle what it comes to."""
+    """Call a function, and pickle the outcome."""
     try:
         try:
             answer = "returned", function(*arguments)
@@ -65,35 +66,35 @@ def _carry_out(function: Any, arguments: tuple[Any, ...], expected: tuple[type[E
             answer = "expected", error
         return pickle.dumps(answer)
     except BaseException:  # noqa: BLE001  # the last resort: the parent raises it again
-        if replaced := put_back():
+        if replaced := restore_originals():
             return pickle.dumps(("replaced", replaced))
-        return pickle.dumps(("bug", bug_text()))
+        return pickle.dumps(("bug", format_bug()))
 
 
-def _settle(calls: Connection, printed: Connection, faults: Connection, limits: Limits) -> None:
-    """Take leave of the parent's terminal: own session, no stdin, prints into a pipe, limits set."""
+def _isolate(calls: Connection, output: Connection, stacks: Connection, limits: Limits) -> None:
+    """Separate the process from the parent's terminal: own session, no stdin, output to a pipe; and set limits."""
     if hasattr(os, "setsid"):
-        os.setsid()  # Ctrl-C in the terminal is the parent's to answer, and all descendants can be ended at once
+        os.setsid()  # Ctrl-C in the terminal is for the parent, and all descendants can be ended at once
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a fork of a program ignores it until here
     die_with_parent()
     _adopt_orphans()
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-    os.dup2(printed.fileno(), 1)
-    os.dup2(printed.fileno(), 2)
-    _leave_descriptors({0, 1, 2, calls.fileno(), faults.fileno()})
-    sys.stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115  # for good
+    os.dup2(output.fileno(), 1)
+    os.dup2(output.fileno(), 2)
+    _disable_inherited({0, 1, 2, calls.fileno(), stacks.fileno()})
+    sys.stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115  # for the life of the process
     sys.stdout = sys.stderr = open(2, "w", encoding="utf-8", errors="replace", buffering=1, closefd=False)  # noqa: SIM115
-    faulthandler.enable(file=faults.fileno())
-    if ASK is not None:
-        faulthandler.register(ASK, file=faults.fileno())
+    faulthandler.enable(file=stacks.fileno())
+    if STACK_SIGNAL is not None:
+        faulthandler.register(STACK_SIGNAL, file=stacks.fileno())
     if limits.bytes is not None:
         _limit_memory(limits.bytes)
 
 
-def _leave_descriptors(kept: set[int]) -> None:
-    """Put the null device in the place of all descriptors that a fork has of its parent's: reports, results, pipes.
+def _disable_inherited(kept: set[int]) -> None:
+    """Replace all other descriptors that a fork has of its parent (reports, results, pipes) by the null device.
 
-    They are not closed: objects of the parent's still have their numbers, which user code's own files could get.
+    They are not closed: objects of the parent still have their numbers, which files of user code could then get.
     """
     try:
         inherited = [int(name) for name in os.listdir("/dev/fd")]  # noqa: PTH208  # names are enough
@@ -109,13 +110,13 @@ def _leave_descriptors(kept: set[int]) -> None:
 
 
 def die_with_parent() -> None:
-    """Have this process killed when its parent ends, however that ends; elsewhere than on Linux do nothing."""
+    """Have this process killed when its parent ends, however that ends. Without effect elsewhere than on Linux."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_DIE_WITH_PARENT, signal.SIGKILL)
 
 
 def _adopt_orphans() -> None:
-    """Stay an ancestor of whatever is started from here, also of daemons, so that it can be found and ended."""
+    """Stay an ancestor of all that is started from here, daemons included, so that it can be found and ended."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_ADOPT_ORPHANS, 1)
 

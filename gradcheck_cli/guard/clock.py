@@ -1,7 +1,7 @@
-"""When the running call of user code began: written in the guarded process, read by its parent.
+"""The time at which the running call of user code began: written in the guarded process, read by its parent.
 
 The time limit holds for one call, and there are a hundred in a case of 3 ms. Writing the time to shared memory takes
-0.2 us; setting an alarm of the fault handler for each call takes 23 us.
+0.2 us; setting an alarm of the fault handler for each call would take 23 us.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ class Clock:
     """The time of the latest event: a call of user code that began or ended."""
 
     def __init__(self, context: Any) -> None:
-        """Share it with the processes that are started in this context of `multiprocessing`."""
+        """Make a clock for processes that are started in this context of `multiprocessing`."""
         self._shared = context.RawArray("d", 3)
         self._owner = 0  # the process that may write
 
     def start(self) -> None:
-        """Begin a request, in this process: no call has begun."""
+        """Note, in this process, that a request begins, and that no call has begun."""
         self._owner = _process_id()
         self._shared[:] = (_now(), 0.0, 0.0)
 
@@ -38,7 +38,7 @@ class Clock:
         self._shared[_SINCE] = _now()
 
     def end(self) -> None:
-        """Note that it ended. A copy of the process that user code made by `os.fork` goes no further."""
+        """Note that a call ends. A copy of the process that user code made by `os.fork` ends here."""
         if _process_id() != self._owner:
             os._exit(0)
         self._shared[_DEPTH] -= 1
@@ -49,55 +49,55 @@ class Clock:
         self._shared[_CALLS] += 1
 
     def read(self) -> Reading:
-        """Read it, in the parent."""
+        """Return what the clock shows, in the parent."""
         since, depth, calls = self._shared
         return Reading(since=since, running=depth > 0, imported=calls > 0)
 
 
 class Reading(NamedTuple):
-    """What the clock showed at one moment."""
+    """What the clock shows at one moment."""
 
     since: float  #: the time of the latest event
-    running: bool  #: whether user code is running that was called
-    imported: bool  #: whether a function was called, for which the module must have been imported
+    running: bool  #: whether a call of user code is in progress
+    imported: bool  #: whether a function was called, hence the module imported
 
 
-_clock: Clock | None = None
+_clock: Clock | None = None  # of this process, as its only thread is
 
 
 def install(clock: Clock) -> None:
-    """Let all calls of user code in this process be timed by this clock."""
-    global _clock  # noqa: PLW0603  # one for a process
+    """Have this clock time all calls of user code in this process."""
+    global _clock  # noqa: PLW0603  # set once, at the start of a guarded process
     _clock = clock
 
 
 def in_guarded_process() -> bool:
-    """Tell whether this process runs nothing but user code and what checks it: nobody presses Ctrl-C here."""
+    """Tell whether this is a guarded process, in which nobody presses Ctrl-C."""
     return _clock is not None
 
 
 def pass_on_interrupt(error: BaseException) -> None:
-    """Raise an exception of user code again if it may be Ctrl-C; any other, even SystemExit, means that it failed."""
+    """Raise an exception of user code again if it may be Ctrl-C. Any other, even SystemExit, means that it failed."""
     if isinstance(error, KeyboardInterrupt) and not in_guarded_process():
         raise error
 
 
 def begin_call() -> None:
-    """Note that a function or method of the user's is called; to be followed by `end_call`."""
+    """Note that a function or method of the user is called; `end_call` must follow."""
     if _clock is not None:
         _clock.begin()
         _clock.count()
 
 
 def end_call() -> None:
-    """Note that the call ended."""
+    """Note that the call has ended."""
     if _clock is not None:
         _clock.end()
 
 
 @contextmanager
 def timed() -> Iterator[None]:
-    """Hold the time limit for a block that imports user code, from the latest call within it."""
+    """Apply the time limit to a block that imports user code, counted from the latest call in it."""
     if _clock is None:
         yield
         return

@@ -1,4 +1,4 @@
-"""Whose code a frame of a stack is: the checker's, a library's or the user's; and the user's part of a traceback."""
+"""Whose code a frame of a stack is, that of the checker, a library or the user; and the user's part of a traceback."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Container, Iterable
     from types import TracebackType
 
-    from gradcheck_cli.guard.faults import Frame
+    from gradcheck_cli.guard.crash import Frame
 
 _OWN_CODE = str(Path(__file__).parents[1]) + os.sep
 _REFERENCE_CODE = _OWN_CODE + "layers" + os.sep
@@ -23,10 +23,10 @@ _STANDARD_LIBRARY = tuple({sysconfig.get_path(name) + os.sep for name in ("stdli
 _INSTALLED = tuple(f"{os.sep}{name}{os.sep}" for name in ("site-packages", "dist-packages"))
 _NUMPY = tuple(f"{folder}numpy{os.sep}" for folder in _INSTALLED)
 
-#: Lines and their width of the traceback of a bug.
+#: Lines of the traceback of a bug, and their width.
 _BUG = 60, 300
 
-#: A larger file is no source code, and is not read for the sake of a line.
+#: Bytes. A larger file is not source code, and is not read to quote a line.
 _LARGEST_SOURCE = 2**23
 
 
@@ -45,57 +45,58 @@ def is_basic(file: str) -> bool:
 
 
 def is_user_code(stack: list[Frame]) -> bool:
-    """Tell whether user code is running in a stack of a guarded process. What is installed is not taken for that."""
+    """Tell whether user code is running in a stack of a guarded process. Installed packages do not count as such."""
     called = max((number for number, (file, _, _) in enumerate(stack) if file == _CHILD_CODE), default=-1)
     files = [file for file, _, _ in stack[called + 1 :]]
     return any(not (is_own(file) or is_basic(file) or any(part in file for part in _INSTALLED)) for file in files)
 
 
 def raised_by_user(error: BaseException) -> bool:
-    """Tell whether an exception was raised by user code, perhaps through Python or NumPy, or by what it installed."""
+    """Tell whether user code raised an exception, perhaps through Python or NumPy, or an installed package did."""
     files = (frame.filename for frame in reversed(_summaries(error.__traceback__)))
     innermost = next((file for file in files if not is_basic(file)), None)
     return innermost is not None and not is_own(innermost)
 
 
-def user_stack(error: BaseException) -> list[traceback.FrameSummary]:
-    """List the user's frames of a traceback, the innermost last, up to where the user's code called a library.
+def user_frames(error: BaseException) -> list[traceback.FrameSummary]:
+    """Return the user's frames of a traceback, the innermost last, up to where user code called a library.
 
-    Frames of built-in layers are included: they stand in for the user's code.
+    Frames of built-in layers are included: they stand in for user code.
     """
-    return [_quotable(frame) for frame in _users(_summaries(error.__traceback__))]
+    return [_without_odd_source(frame) for frame in _keep_user_frames(_summaries(error.__traceback__))]
 
 
-def own_frames(error: BaseException) -> str | None:
-    """Format the user's part of a traceback, and what was raised; None where no frame is the user's."""
-    theirs = user_stack(error)
-    if not theirs:
+def format_user_frames(error: BaseException) -> str | None:
+    """Format the user's part of a traceback, and what was raised; None if no frame is the user's."""
+    frames = user_frames(error)
+    if not frames:
         return None
-    said = clean(error, 1000)
-    raised = type_name(error) + (f": {said}" if said else "")
-    return _formatted("Traceback (your code only):", theirs, raised)
+    message = clean(error, 1000)
+    raised = type_name(error) + (f": {message}" if message else "")
+    return _format("Traceback (your code only):", frames, raised)
 
 
-def own_lines(stack: list[Frame], sources: Container[str] = ()) -> tuple[str | None, str | None]:
-    """Format the user's part of a stack of (file, line, function), the innermost last; and name what we called.
+def format_user_stack(stack: list[Frame], sources: Container[str] = ()) -> tuple[str | None, str | None]:
+    """Format the user's part of a stack, and return the name of its outermost function too, which we called.
 
     Args:
-        stack: from the fault handler of a process in which user code ran: its file names may be anything.
-        sources: the files that the implementation is made of. Lines of others are not quoted.
+        stack: the innermost frame last, from the fault handler of a process in which user code ran: its file names
+            may be anything.
+        sources: the files of the implementation. Lines of other files are not quoted.
     """
     ours = max((number for number, (file, _, _) in enumerate(stack) if _is_checker(file)), default=-1)
     quoted = [
         traceback.FrameSummary(file, line, name, lookup_line=False, line=None if file in sources else "")
         for file, line, name in stack[ours + 1 :]
     ]
-    theirs = _users(quoted)
-    if not theirs:
+    frames = _keep_user_frames(quoted)
+    if not frames:
         return None, None
-    return _formatted("Where it was (your code only):", theirs), clean(theirs[0].name)
+    return _format("Where it was (your code only):", frames), clean(frames[0].name)
 
 
-def bug_text() -> str:
-    """Format the exception that is being handled, with the checker's frames: for a report of a bug."""
+def format_bug() -> str:
+    """Format the exception that is handled, with the frames of the checker, for the report of a bug."""
     return clean_lines(traceback.format_exc().rstrip(), *_BUG)
 
 
@@ -104,22 +105,22 @@ def _is_checker(file: str) -> bool:
 
 
 def _summaries(tb: TracebackType | None) -> list[traceback.FrameSummary]:
-    """List the frames of a traceback without reading a file, and without asking the exception anything."""
+    """Return the frames of a traceback without reading a file and without calling methods of the exception."""
     return traceback.TracebackException(Exception, Exception(), tb, lookup_lines=False, compact=True).stack
 
 
-def _users(frames: Iterable[traceback.FrameSummary]) -> list[traceback.FrameSummary]:
+def _keep_user_frames(frames: Iterable[traceback.FrameSummary]) -> list[traceback.FrameSummary]:
     """Leave out the checker's frames and those of libraries, unless all that are left are of installed packages."""
     others = [frame for frame in frames if not (_is_checker(frame.filename) or is_basic(frame.filename))]
     return [frame for frame in others if not any(part in frame.filename for part in _INSTALLED)] or others
 
 
-def _formatted(title: str, frames: list[traceback.FrameSummary], *more: str) -> str:
+def _format(title: str, frames: list[traceback.FrameSummary], *more: str) -> str:
     return clean_lines("\n".join([title, "".join(traceback.format_list(frames)).rstrip(), *more]))
 
 
-def _quotable(frame: traceback.FrameSummary) -> traceback.FrameSummary:
-    """Leave out the line of what is no source file: compiled code can claim to come from any file, or from a pipe."""
+def _without_odd_source(frame: traceback.FrameSummary) -> traceback.FrameSummary:
+    """Leave out the line if the file is not source code: compiled code can claim to come from any file, or a pipe."""
     file = Path(frame.filename)
     try:
         if file.suffix == ".py" and file.is_file() and file.stat().st_size <= _LARGEST_SOURCE:

@@ -1,15 +1,15 @@
-"""What the checker uses, as it was before user code could replace it; and put back, to report what came of that.
+"""The functions that the checker uses, as they were before user code could replace them.
 
-Builtins may be gone when something is put back, so that this does with methods of dictionaries.
+They are restored to report what user code has done. Builtins may be missing then, so that this is done by methods of
+dictionaries.
 """
 
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
-from typing import cast
+from typing import NamedTuple, cast
 
-#: Modules whose functions the checker uses, beside its own.
+#: Modules whose functions the checker uses, besides its own.
 _USED = {
     *("builtins", "math", "os", "random", "time", "numpy", "numpy.random", "numpy.linalg"),
     *("contextlib", "copyreg", "inspect", "json", "linecache", "pickle", "re", "traceback", "types"),
@@ -18,20 +18,19 @@ _USED = {
 _OWN = "gradcheck_cli."
 
 
-@dataclass(frozen=True)
-class _Original:
-    """What a module has that can be called, or the table of modules."""
+class _Original(NamedTuple):
+    """The functions and classes of a module, or the table of modules."""
 
     name: str
-    now: dict[str, object]
+    current: dict[str, object]
     before: dict[str, object]
 
 
-_originals: list[_Original] = []
+_originals: list[_Original] = []  # of this process, as its modules are
 
 
 def remember_originals() -> None:
-    """Note what is in the modules that the checker uses, before user code is run."""
+    """Note the functions of the modules that the checker uses, before user code runs in this process."""
     used = {name: module for name, module in sys.modules.items() if name in _USED or f"{name}.".startswith(_OWN)}
     _originals[:] = [
         _Original(name, vars(module), {key: value for key, value in vars(module).items() if callable(value)})
@@ -40,12 +39,12 @@ def remember_originals() -> None:
     _originals.append(_Original("sys.modules", cast("dict[str, object]", sys.modules), {**sys.modules}))
 
 
-def put_back() -> str | None:
-    """Put back what user code has replaced or removed, and name the first of it; None if it is all there."""
-    found = None
-    for one in _originals:
-        for name in one.before:
-            if found is None and one.now.get(name) is not one.before[name]:
-                found = f"{one.name}.{name}"
-        one.now.update(one.before)
-    return found
+def restore_originals() -> str | None:
+    """Restore what user code has replaced or removed; return the name of the first such function, if there is one."""
+    replaced = None
+    for module in _originals:
+        for name in module.before:
+            if replaced is None and module.current.get(name) is not module.before[name]:
+                replaced = f"{module.name}.{name}"
+        module.current.update(module.before)
+    return replaced

@@ -1,4 +1,4 @@
-"""What code can change in its process, put back: so that one case does not reach the next."""
+"""What code can change in its process, preserved: so that one case does not influence the next."""
 
 from __future__ import annotations
 
@@ -17,23 +17,22 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def undisturbed() -> Iterator[None]:
-    """Put back, at the end, what a block may have changed.
+def preserve_state() -> Iterator[None]:
+    """Restore after a block what it may have changed.
 
-    Warning filters, the global generators of `random` and NumPy, NumPy's error state and print options, the working
-    directory, the environment, the module search path, the recursion limit and the standard streams.
+    Warning filters, the global generators of `random` and NumPy, NumPy's error state and print options, the current
+    folder, the environment, the module search path, the recursion limit and the standard streams.
     """
     environment, path = dict(os.environ), list(sys.path)
-    streams, recursion = (sys.stdin, sys.stdout, sys.stderr), sys.getrecursionlimit()
-    generator, numpy_generator = random.getstate(), np.random.get_state()  # noqa: NPY002  # theirs, not ours
+    recursion_limit = sys.getrecursionlimit()
+    generator, numpy_generator = random.getstate(), np.random.get_state()  # noqa: NPY002  # the user's, not ours
     try:
-        with keep_folder(), warnings.catch_warnings(), np.errstate(), np.printoptions():
+        with preserve_basics(), preserve_folder(), warnings.catch_warnings(), np.errstate(), np.printoptions():
             yield
     finally:
         random.setstate(generator)
         np.random.set_state(numpy_generator)  # noqa: NPY002
-        sys.stdin, sys.stdout, sys.stderr = streams
-        sys.setrecursionlimit(recursion)
+        sys.setrecursionlimit(recursion_limit)
         sys.path[:] = path
         if dict(os.environ) != environment:
             os.environ.clear()
@@ -41,23 +40,23 @@ def undisturbed() -> Iterator[None]:
 
 
 @contextmanager
-def usable() -> Iterator[None]:
-    """Put back, at the end, what the checker itself needs: the standard streams, and room on the stack.
+def preserve_basics() -> Iterator[None]:
+    """Restore after a block what the checker itself needs: the standard streams, and room on the stack.
 
-    For a block that loads user code, whose other changes are to stay: a higher recursion limit, too.
+    For a block that loads user code, whose other changes should persist, a higher recursion limit among them.
     """
-    streams, recursion = (sys.stdin, sys.stdout, sys.stderr), sys.getrecursionlimit()
+    streams, recursion_limit = (sys.stdin, sys.stdout, sys.stderr), sys.getrecursionlimit()
     try:
         yield
     finally:
         sys.stdin, sys.stdout, sys.stderr = streams
-        if sys.getrecursionlimit() < recursion:
-            sys.setrecursionlimit(recursion)
+        if sys.getrecursionlimit() < recursion_limit:
+            sys.setrecursionlimit(recursion_limit)
 
 
 @contextmanager
-def keep_folder() -> Iterator[None]:
-    """Return at the end to the current folder, wherever user code has gone."""
+def preserve_folder() -> Iterator[None]:
+    """Return after a block to the current folder, wherever user code has gone."""
     folder = current_folder()
     try:
         yield

@@ -100,16 +100,16 @@ def call(function: Callable[..., Any], *args: object, **kwargs: object) -> Any:
 
 
 def _as_result(error: BaseException, name: str, arguments: str) -> ImplementationError:
-    from gradcheck_cli.guard.frames import own_frames, user_stack  # only where something was raised
+    from gradcheck_cli.guard.frames import format_user_frames, user_frames  # only where something was raised
     from gradcheck_cli.implementation.loading.legacy_hints import legacy_hint
 
-    frames = own_frames(error)
+    frames = format_user_frames(error)
     if isinstance(error, MissingImportError):
         return ImplementationError(text_of(error), frames)
     message = clean(text_of(error).strip().partition("\n")[0])
     reason = f"{name} raised {type_name(error)}" + (f": {message}" if message else "")
     return ImplementationError(
-        reason + legacy_hint(error, user_stack(error)), frames and f"{frames}\nIt was called as {name}({arguments})"
+        reason + legacy_hint(error, user_frames(error)), frames and f"{frames}\nIt was called as {name}({arguments})"
     )
 
 

@@ -10,8 +10,9 @@ from gradcheck_cli.implementation.calling import name_of
 from gradcheck_cli.implementation.conventions.passes import backward_in_order, forward_in_order
 from gradcheck_cli.implementation.conventions.reading import Code, Reading
 from gradcheck_cli.implementation.conventions.readings import readings_of
-from gradcheck_cli.implementation.conventions.signature import MisfitError
-from gradcheck_cli.implementation.conventions.trial import best_reading, implementation_of
+from gradcheck_cli.implementation.conventions.running import implementation_of
+from gradcheck_cli.implementation.conventions.slots import MisfitError
+from gradcheck_cli.implementation.conventions.trial import best_reading
 from gradcheck_cli.implementation.vocabulary.lookup import vocabulary_of
 
 if TYPE_CHECKING:

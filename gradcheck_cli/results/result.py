@@ -89,15 +89,17 @@ class ArrayResult:
     shape: tuple[int, ...] | None  #: None if it was not returned
     expected_shape: tuple[int, ...]
     dtype: str | None
-    max_rel_error: float | None  #: the field's usual measure, max |a - n| / max(1e-8, |a| + |n|)
-    max_abs_error: float | None
-    scaled_error: float | None  #: |a - n| of the worst element in roundings: eps * scale + error_bound / tolerance
+    max_rel_error: float | None = None  #: the field's usual measure, max |a - n| / max(1e-8, |a| + |n|)
+    max_abs_error: float | None = None
+    scaled_error: float | None = (
+        None  #: |a - n| of the worst element in roundings: eps * scale + error_bound / tolerance
+    )
     tolerance: float  #: how many roundings are allowed beyond the error bound of the numeric side
-    floor: float | None  #: the smallest absolute error that is certain to be found in any element
-    worst: WorstElement | None
-    wrong: WrongElements | None
-    method: str  #: how the numeric side was computed
-    evaluations: int  #: calls of forward for it
+    floor: float | None = None  #: the smallest absolute error that is certain to be found in any element
+    worst: WorstElement | None = None
+    wrong: WrongElements | None = None
+    method: str = "none"  #: how the numeric side was computed
+    evaluations: int = 0  #: calls of forward for it
     arrays: Arrays | None = field(default=None, repr=False, compare=False)
     picture: Picture | None = field(default=None, repr=False, compare=False)  #: if it is partly wrong
 

@@ -16,7 +16,7 @@ from gradcheck_cli.layers.conv.naive import conv_backward_naive, conv_forward_na
 from gradcheck_cli.layers.loss.softmax import SoftmaxCase, softmax_loss
 from gradcheck_cli.layers.norm.layernorm import LayernormCase, layernorm_backward, layernorm_forward
 from gradcheck_cli.numeric.arrays import epsilon
-from tests.faults.conv import planted
+from tests.faults.conv import faulty_pair
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -114,9 +114,9 @@ def all_returned(case: ConvCase) -> dict[str, dict[str, Any]]:
     posed = LAYER.problem(case)
     x, w, b = posed.inputs.values()
     _, stored = conv_forward_naive(x, w, b, dict(posed.parameters or {}))
-    return {
-        name: dict(zip(("dx", "dw", "db"), planted(name)[1](posed.cotangent, stored), strict=False)) for name in CODES
-    }
+    backwards = {name: faulty_pair(name)[1] for name in CODES}
+    names = ("dx", "dw", "db")
+    return {name: dict(zip(names, back(posed.cotangent, stored), strict=False)) for name, back in backwards.items()}
 
 
 @cache
@@ -175,7 +175,7 @@ def telling_cases(slip: str, dtype: str) -> list[ConvCase]:
 @pytest.mark.parametrize("slip", CODES)
 def test_each_fault_has_its_code_wherever_it_can_be_told_from_the_others(slip: str) -> None:
     for dtype in MOST:
-        results = {case: check(case, planted(slip)) for case in telling_cases(slip, dtype)}
+        results = {case: check(case, faulty_pair(slip)) for case in telling_cases(slip, dtype)}
         told_apart = 0
         for case, result in results.items():
             for name, gradient in result.gradients.items():
@@ -360,18 +360,18 @@ def spoilt(name: str, change: Callable[[Any], Any]) -> Pair:
 
 def test_one_cause_of_several_wrong_gradients_is_told_once() -> None:
     case = ConvCase(N=2, H=6, W=7, stride=2)
-    (found,) = check(case, planted("last_row_of_windows_missed")).diagnosis
+    (found,) = check(case, faulty_pair("last_row_of_windows_missed")).diagnosis
     assert found.text == "In dx and dw the last row of windows is missed. Loop over all of dout: 3 rows and 4 columns."
-    (found,) = check(case, planted("cotangent_taken_for_ones")).diagnosis
+    (found,) = check(case, faulty_pair("cotangent_taken_for_ones")).diagnosis
     assert found.text.startswith("In dx, dw and db dout is ignored: it is replaced by ones.")
 
 
 def test_a_reshape_is_told_of_the_array_that_is_reshaped() -> None:
     """The gradient of the columns alone is mixed up where dw is right; else it is dout, as it is transposed in code."""
     case = ConvCase(N=3, C=2, H=6, W=7, F=4)
-    (found,) = check(case, planted("columns_reshaped_in_dx")).diagnosis
+    (found,) = check(case, faulty_pair("columns_reshaped_in_dx")).diagnosis
     assert found.text.startswith("In dx the gradient of the columns, (C, HH, WW, N, H', W'), is reshaped as if")
-    (found,) = check(case, planted("dout_transposed_with_samples_before_positions")).diagnosis
+    (found,) = check(case, faulty_pair("dout_transposed_with_samples_before_positions")).diagnosis
     assert "dout is transposed to the axes (F, N, H', W'), and reshaped as if they were (F, H', W', N)" in found.text
 
 
@@ -563,12 +563,12 @@ def test_a_cause_costs_a_call_or_two_of_forward() -> None:
 
     for slip, further in {"left_at_zero": 0, "assigned_instead_of_accumulated": 1, "not_cropped": 1}.items():
         calls = 0
-        result = check(ConvCase(), (forward, planted(slip)[1]))
+        result = check(ConvCase(), (forward, faulty_pair(slip)[1]))
         assert result.diagnosis
         without = sum(gradient.evaluations for gradient in result.gradients.values()) + 7
         assert calls == without + further
 
 
 def test_what_is_too_large_to_be_differentiated_in_full_is_explained_by_the_reference() -> None:
-    (found,) = check(ConvCase(N=5, H=6, W=7, F=4), planted("dx_doubled"), method="projected").diagnosis
+    (found,) = check(ConvCase(N=5, H=6, W=7, F=4), faulty_pair("dx_doubled"), method="projected").diagnosis
     assert found.text.startswith("dx is 2 times the derivative.")

@@ -13,7 +13,7 @@ from gradcheck_cli.layers import LAYERS
 from gradcheck_cli.layers.conv.conv import standard
 from gradcheck_cli.layers.conv.fast import conv_backward_fast, conv_forward_fast
 from gradcheck_cli.layers.conv.naive import conv_backward_naive, conv_forward_naive
-from tests.faults.conv import planted
+from tests.faults.conv import faulty_pair
 from tests.faults.duties import BREACHES
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ def test_gradients_of_a_layer_that_writes_into_its_inputs_are_still_judged(name:
     ("fault", "duty"), [("flattened", "shapes"), ("db_left_out", "shapes"), ("nan_in_one_element", "finite")]
 )
 def test_form_and_finiteness_are_duties_too(fault: str, duty: str) -> None:
-    result = check(ConvCase(), planted(fault))
+    result = check(ConvCase(), faulty_pair(fault))
     assert broken(result) == {duty}
     assert result.reason is not None
     assert result.reason.count(result.duties[duty].reason or "-") == 1

@@ -13,7 +13,7 @@ from gradcheck_cli import ConvCase, Verdict, check
 from gradcheck_cli.layers.conv.conv import LAYER, standard
 from gradcheck_cli.numeric.arrays import epsilon
 from tests import slow_conv
-from tests.faults.conv import SLIPS, off_by, planted
+from tests.faults.conv import FAULTS, faulty_pair, off_by
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -52,10 +52,10 @@ def caught(verdicts: Mapping[str, Verdict]) -> set[str]:
     return {name for name, verdict in verdicts.items() if verdict is Verdict.FAIL}
 
 
-@pytest.mark.parametrize("fault", SLIPS)
+@pytest.mark.parametrize("fault", FAULTS)
 def test_faults_fail_where_they_matter_and_only_there(fault: str) -> None:
     """One geometry is checked for each set of gradients that the fault spoils, and one in which it spoils none."""
-    pair = planted(fault)
+    pair = faulty_pair(fault)
     cases = {frozenset(wrong_gradients(case, pair)): case for case in standard()}
     assert set(cases) - {frozenset()}, "the standard set has no geometry that shows this fault"
     for wrong, case in cases.items():

@@ -12,7 +12,7 @@ from gradcheck_cli.checks.comparison import judge_elements
 from gradcheck_cli.checks.picture import draw
 from gradcheck_cli.checks.settings import Settings
 from gradcheck_cli.numeric.estimate import Estimate
-from tests.faults.conv import planted
+from tests.faults.conv import faulty_pair
 
 if TYPE_CHECKING:
     from gradcheck_cli.numeric.arrays import Array
@@ -70,7 +70,7 @@ def test_a_slice_that_is_wrong_throughout_is_not_drawn() -> None:
 
 
 def test_failing_cases_carry_pictures_of_what_is_wrong_in_part() -> None:
-    result = check(ConvCase(N=2, H=7, W=7, stride=2), planted("last_row_of_windows_missed"))
+    result = check(ConvCase(N=2, H=7, W=7, stride=2), faulty_pair("last_row_of_windows_missed"))
     dx, dw, db = result.gradients.values()
     assert dx.picture is not None
     assert [max(row) > 0 for row in dx.picture.levels] == [False] * 5 + [True] * 2

@@ -20,6 +20,7 @@ RIGHT: dict[str, Any] = {
     "power": (lambda x: abs(x) ** 1.5, lambda dout, x: 1.5 * dout * np.sign(x) * abs(x) ** 0.5),
     "guarded sign": (lambda x: x / (abs(x) + 1e-10), lambda dout, x: dout * 1e-10 / (abs(x) + 1e-10) ** 2),
     "smooth": (np.tanh, lambda dout, x: dout / np.cosh(x) ** 2),
+    "dead zone": (lambda x: np.where(abs(x) > 1e-3, x, 0), lambda dout, x: dout * (abs(x) > 1e-3)),
     "smooth once": (lambda x: x * abs(x), lambda dout, x: 2 * dout * abs(x)),
 }
 WRONG: dict[str, Any] = {

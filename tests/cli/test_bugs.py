@@ -106,8 +106,8 @@ def test_the_table_is_shown_too(convcheck: Program, planted: Any, tmp_path: Path
     [
         ("gradcheck_cli.checks.diagnosis.explain", "explain"),
         ("gradcheck_cli.checks.check", "try_duties"),
-        ("gradcheck_cli.engine.guarded", "_describe"),
-        ("gradcheck_cli.engine.guarded", "sanitized"),
+        ("gradcheck_cli.engine.inside", "find"),
+        ("gradcheck_cli.engine.inside", "sanitize"),
     ],
 )
 def test_wherever_it_is_met(convcheck: Program, layer_file: LayerFile, planted: Any, module: str, name: str) -> None:

@@ -243,10 +243,11 @@ def test_a_bug_of_the_checker_is_4_and_what_was_finished_is_reported(convcheck: 
     plant = tmp_path / "planted"
     plant.mkdir()
     (plant / "sitecustomize.py").write_text(
-        "from gradcheck_cli.engine.stream import Forgetful\n\n\n"
-        "def recall(self, number, case):\n"
-        "    if case.N == 2:\n        raise RuntimeError('planted here')\n\n\n"
-        "Forgetful.recall = recall\n",
+        "from gradcheck_cli.engine.engine import Engine\n\nsubmit = Engine._submit\n\n\n"
+        "def planted(self, number, task, cases):\n"
+        "    if cases[0].N == 2:\n        raise RuntimeError('planted here')\n"
+        "    return submit(self, number, task, cases)\n\n\n"
+        "Engine._submit = planted\n",
         encoding="utf-8",
     )
     path = os.pathsep.join([str(plant), *filter(None, [os.environ.get("PYTHONPATH")])])

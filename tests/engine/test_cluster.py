@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from distributed import Client
@@ -19,15 +19,14 @@ from distributed.comm.core import CommClosedError
 pytest.importorskip("distributed")
 
 from gradcheck_cli.engine.cluster import Cluster, ClusterError
-from gradcheck_cli.engine.here import InProcess
+from gradcheck_cli.engine.engine import Engine, WorkersLostError
 from gradcheck_cli.engine.leftovers import fresh_name
-from gradcheck_cli.engine.stream import Crew, LostError, run
 from gradcheck_cli.implementation.loading.source import sources
-from gradcheck_cli.layers.conv.conv import ConvCase
+from gradcheck_cli.layers.conv.case import ConvCase
 from gradcheck_cli.results.result import Verdict
 from tests.conftest import PROGRAMS, clean_environment, report_of
+from tests.engine.test_engine import alone, results, small, task
 from tests.engine.test_leftovers import dead_process
-from tests.engine.test_stream import alone, results, small, work
 from tests.guard.test_process import is_gone
 
 if TYPE_CHECKING:
@@ -91,40 +90,40 @@ def local(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Local]:
 
 def test_a_cluster_gives_what_this_process_does_though_a_worker_is_killed(local: Local) -> None:
     cases = list(small(4))[:600]
-    one = alone(cases, [work()])
-    assert results(Crew(executor=Cluster(local.address, {}), ahead=20, batch=16), cases, [work()]) == one
+    one = alone(cases, [task()])
+    assert results(Engine(executor=Cluster(local.address, {}), ahead=20, batch=16), cases, [task()]) == one
 
     local.add_worker()
     victim = local.workers.pop(0)
-    crew, found = Crew(executor=Cluster(local.address, {}), ahead=100, batch=4), []
-    for result in run(crew, [(work(), cases)]):
+    engine, found = Engine(executor=Cluster(local.address, {}), ahead=100, batch=4), []
+    for result in engine.results([(task(), cases)]):
         found.append(replace(result, seconds=0.0))
         if len(found) == 300:
             victim.kill()
-    crew.executor.shutdown()
+    engine.executor.close()
     assert found == one
     assert victim.wait() == -signal.SIGKILL
 
 
-def _folders_there() -> int:
-    from gradcheck_cli.engine import cluster
+def _deployments(dask_worker: Any) -> int:
+    from gradcheck_cli.engine.cluster_worker import Deployment
 
-    return len(cluster._folders)
+    return sum(isinstance(plugin, Deployment) for plugin in dask_worker.plugins.values())
 
 
 def test_a_client_that_is_gone_without_a_word_leaves_nothing_behind(local: Local) -> None:
     with Client(local.address, set_as_default=False) as looking:
         executor = Cluster(local.address, {})
-        assert set(looking.run(_folders_there).values()) == {1}
+        assert set(looking.run(_deployments).values()) == {1}
         executor._client.close()
         for _ in range(100):
-            if set(left := looking.run(_folders_there).values()) == {0}:
+            if set(left := looking.run(_deployments).values()) == {0}:
                 break
             time.sleep(0.05)
         assert set(left) == {0}
         in_order = Cluster(local.address, {})
-        in_order.shutdown()
-        assert set(looking.run(_folders_there).values()) == {0}
+        in_order.close()
+        assert set(looking.run(_deployments).values()) == {0}
 
 
 def test_a_worker_that_is_lost_at_the_very_end_spoils_nothing(local: Local, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -138,7 +137,7 @@ def test_a_worker_that_is_lost_at_the_very_end_spoils_nothing(local: Local, monk
         return unregister(name)
 
     monkeypatch.setattr(executor._client, "unregister_worker_plugin", lost_at_first)
-    executor.shutdown()
+    executor.close()
     assert len(asked) == 2
 
 
@@ -158,11 +157,11 @@ def test_files_and_their_helpers_are_sent_and_named_as_here(
     files = {path: text for spec in specs for path, text in sources(spec).items()}
     sent = {str(path.relative_to(tmp_path)) for path in files}
     assert sent == {"sub/wrong.py", "sub/helpers/factors.py", "raising.py"}
-    cases, works = [ConvCase(N=1), ConvCase(N=2)], [work(spec) for spec in specs]
-    one = results(Crew(executor=InProcess()), cases, works)
+    cases, tasks = [ConvCase(N=1), ConvCase(N=2)], [task(spec) for spec in specs]
+    one = alone(cases, tasks)
     assert [result.verdict for result in one] == [Verdict.FAIL] * 4 + [Verdict.ERROR] * 2
     assert str(raising) in (one[-1].traceback or "")
-    assert results(Crew(executor=Cluster(local.address, files), ahead=20, batch=2), cases, works) == one
+    assert results(Engine(executor=Cluster(local.address, files), ahead=20, batch=2), cases, tasks) == one
 
 
 def test_from_the_command_line(local: Local, convcheck: Program, layer_file: LayerFile, tmp_path: Path) -> None:
@@ -274,21 +273,21 @@ def test_workers_that_are_lost_are_told_of_and_given_up(
     executor = Cluster(cluster.address, {}, told.append)
     for worker in cluster.workers:
         worker.kill()
-    with pytest.raises(LostError, match=r"has had no workers for 3 s"):
-        list(run(Crew(executor=executor, ahead=1), [(work(), list(small(3))[:4])]))
-    executor.shutdown()
+    with pytest.raises(WorkersLostError, match=r"has had no workers for 3 s"):
+        list(Engine(executor=executor, ahead=1).results([(task(), list(small(3))[:4])]))
+    executor.close()
     (warning,) = told
     assert "has no workers left; waiting" in warning
     cluster.close()
 
 
 def test_a_worker_removes_what_killed_ones_have_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from gradcheck_cli.engine.cluster import _MARKER, _Files
+    from gradcheck_cli.engine.cluster_worker import MARKER, Deployment
 
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    left = tmp_path / fresh_name(_MARKER).replace(f"-{os.getpid()}-", f"-{dead_process()}-")
+    left = tmp_path / fresh_name(MARKER).replace(f"-{os.getpid()}-", f"-{dead_process()}-")
     (left / "inner").mkdir(parents=True)
-    files = _Files(name="this run", here="/", files={"/layers.py": b"x = 1"})
+    files = Deployment("this run", "/", {"/layers.py": b"x = 1"})
     files.setup(None)
     (there,) = tmp_path.iterdir()
     assert there != left

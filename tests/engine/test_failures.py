@@ -22,7 +22,7 @@ from gradcheck_cli.layers.conv.conv import LAYER
 from gradcheck_cli.layers.conv.naive import conv_backward_naive, conv_forward_naive
 from gradcheck_cli.results.result import SmallestFailure
 from gradcheck_cli.results.signature import FailureSignature
-from tests.faults.corners import CORNERS, slipped
+from tests.faults.corners import CORNERS, with_change
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
@@ -91,7 +91,7 @@ ONLY: dict[str, dict[str, Any]] = {"pad 0": {}, "last filter": {"F": 2}, "groups
 @pytest.mark.parametrize("fault", CORNERS)
 def test_200_cases_find_what_few_show_and_no_number_can_be_one_smaller(fault: str, seed: int) -> None:
     slip, values = CORNERS[fault]
-    check = Checker(slipped(slip))
+    check = Checker(with_change(slip))
     (found,) = smallest(drawn(seed, **values), check, failures=1)
     assert found.verdict is Verdict.FAIL
     assert found.smallest == SmallestFailure(failures=1, note=None)
@@ -171,7 +171,7 @@ def test_nothing_is_told_and_nothing_more_checked_where_all_pass() -> None:
 def test_the_same_seed_finds_the_same() -> None:
     slip, _ = CORNERS["stride"]
     first, again = (
-        [replace(result, seconds=0) for result in smallest(drawn(1, 20), Checker(slipped(slip)))] for _ in range(2)
+        [replace(result, seconds=0) for result in smallest(drawn(1, 20), Checker(with_change(slip)))] for _ in range(2)
     )
     assert len(first) >= 1
     assert [(r.case, r.smallest, r.reason) for r in first] == [(r.case, r.smallest, r.reason) for r in again]

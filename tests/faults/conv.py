@@ -1,6 +1,6 @@
 """Convolutions with one fault each, as people make them.
 
-Each fault is the textbook pair with one slip. Where it matters, and in which gradient, is not written down here: the
+Each fault is the textbook pair with one fault. Where it matters, and in which gradient, is not written down here: the
 tests work it out from the definition of a convolution.
 """
 
@@ -21,23 +21,23 @@ if TYPE_CHECKING:
 
 Gradients = dict[str, Any]
 #: Spoils gradients: (dx, dw, db by name; dout; x, w, b; conv_param) -> gradients as they are returned.
-Slip = Callable[[Gradients, "Array", "Inputs", "Param"], Any]
+Change = Callable[[Gradients, "Array", "Inputs", "Param"], Any]
 
-SLIPS: dict[str, Slip] = {}
+FAULTS: dict[str, Change] = {}
 
 
-def slip(function: Slip) -> Slip:
-    SLIPS[function.__name__] = function
+def fault(function: Change) -> Change:
+    FAULTS[function.__name__] = function
     return function
 
 
-def planted(name: str) -> tuple[Callable[..., Any], Callable[..., Any]]:
-    """Return forward, and a backward with the slip of that name."""
+def faulty_pair(name: str) -> tuple[Callable[..., Any], Callable[..., Any]]:
+    """Return forward, and a backward with the fault of that name."""
 
     def backward(dout: Array, cache: Any) -> Any:
         x, w, b, conv_param = cache
         dx, dw, db = conv_backward_naive(dout, cache)
-        return SLIPS[name]({"dx": dx, "dw": dw, "db": db}, dout, (x, w, b), conv_param)
+        return FAULTS[name]({"dx": dx, "dw": dw, "db": db}, dout, (x, w, b), conv_param)
 
     return conv_forward_naive, backward
 
@@ -84,61 +84,61 @@ def _backward(dout: Array, x: Array, w: Array, conv_param: dict[str, Any], **cha
     return conv_backward_naive(dout, (x, w, w[:, 0, 0, 0], {**conv_param, **changed}))
 
 
-@slip
+@fault
 def dx_doubled(grads: Gradients, dout: Array, inputs: Inputs, conv_param: Param) -> Any:
     return 2 * grads["dx"], grads["dw"], grads["db"]
 
 
-@slip
+@fault
 def dw_negated(grads: Gradients, dout: Array, inputs: Inputs, conv_param: Param) -> Any:
     return grads["dx"], -grads["dw"], grads["db"]
 
 
-@slip
+@fault
 def dw_divided_by_samples(grads: Gradients, dout: Array, inputs: Inputs, conv_param: Param) -> Any:
     return grads["dx"], grads["dw"] / dout.dtype.type(len(dout)), grads["db"]
 
 
-@slip
+@fault
 def db_averaged(grads: Gradients, dout: Array, inputs: Inputs, conv_param: Param) -> Any:
     return grads["dx"], grads["dw"], dout.mean(axis=(0, 2, 3))
 
 
-@slip
+@fault
 def db_of_first_sample(grads: Gradients, dout: Array, inputs: Inputs, conv_param: Param) -> Any:
     return grads["dx"], grads["dw"], dout[0].sum(axis=(1, 2))
 
 
-@slip
+@fault
 def db_over_too_few_axes(grads: Gradients, dout: Array, inputs: Inputs, conv_param: Param) -> Any:
     return grads["dx"], grads["dw"], dout.sum(axis=(0, 3))
 
 
-@slip
+@fault
 def kernel_rotated_in_dx(grads: Gradients, dout: Array, inputs: Inputs, conv_param: Param) -> Any:
     x, w, _ = inputs
     return _backward(dout, x, w[:, :, ::-1, ::-1], conv_param)[0], grads["dw"], grads["db"]
 
 
-@slip
+@fault
 def kernel_transposed_in_dw(grads: Gradients, dout: Array, inputs: Inputs, conv_param: Param) -> Any:
     dw = grads["dw"]
     return grads["dx"], dw.swapaxes(2, 3) if dw.shape[2] == dw.shape[3] else dw, grads["db"]
 
 
-@slip
+@fault
 def filters_reversed_in_dx(grads: Gradients, dout: Array, inputs: Inputs, conv_param: Param) -> Any:
     x, w, _ = inputs
     return _backward(dout, x, w[::-1], conv_param)[0], grads["dw"], grads["db"]
 
 
-@slip
+@fault
 def empty_crop(grads: Gradients, dout: Array, inputs: Inputs, conv_param: Param) -> Any:
     pad = conv_param["pad"]
     return _padded(grads["dx"], pad)[:, :, pad:-pad, pad:-pad], grads["dw"], grads["db"]
 
 
-@slip
+@fault
 def crop_fixed_at_one(grads: Gradients, dout: Array, inputs: Inputs, conv_param: Param) -> Any:
     x, w, _ = inputs
     pad = conv_param["pad"]
@@ -146,19 +146,19 @@ def crop_fixed_at_one(grads: Gradients, dout: Array, inputs: Inputs, conv_param:
     return dx_padded[:, :, 1:-1, 1:-1], grads["dw"], grads["db"]
 
 
-@slip
+@fault
 def not_cropped(grads: Gradients, dout: Array, inputs: Inputs, conv_param: Param) -> Any:
     return _uncropped(dout, inputs, conv_param), grads["dw"], grads["db"]
 
 
-@slip
+@fault
 def cropped_on_the_wrong_side(grads: Gradients, dout: Array, inputs: Inputs, conv_param: Param) -> Any:
     x, w, _ = inputs
     dx_padded = _backward(dout, _padded(x, conv_param["pad"]), w, conv_param, pad=0)[0]
     return dx_padded[:, :, : x.shape[2], : x.shape[3]], grads["dw"], grads["db"]
 
 
-@slip
+@fault
 def stride_ignored_in_dx(grads: Gradients, dout: Array, inputs: Inputs, conv_param: Param) -> Any:
     x, w, _ = inputs
     pad = conv_param["pad"]
@@ -170,7 +170,7 @@ def stride_ignored_in_dx(grads: Gradients, dout: Array, inputs: Inputs, conv_par
     return dx_padded[:, :, pad : pad + x.shape[2], pad : pad + x.shape[3]], grads["dw"], grads["db"]
 
 
-@slip
+@fault
 def assigned_instead_of_accumulated(grads: Gradients, dout: Array, inputs: Inputs, conv_param: Param) -> Any:
     x, w, _ = inputs
     stride, pad = conv_param["stride"], conv_param["pad"]
@@ -183,7 +183,7 @@ def assigned_instead_of_accumulated(grads: Gradients, dout: Array, inputs: Input
     return dx_padded[:, :, pad : pad + x.shape[2], pad : pad + x.shape[3]], grads["dw"], grads["db"]
 
 
-@slip
+@fault
 def last_row_of_windows_missed(grads: Gradients, dout: Array, inputs: Inputs, conv_param: Param) -> Any:
     x, w, _ = inputs
     fewer = dout.copy()
@@ -192,7 +192,7 @@ def last_row_of_windows_missed(grads: Gradients, dout: Array, inputs: Inputs, co
     return dx, dw, grads["db"]
 
 
-@slip
+@fault
 def last_sample_missed_in_dw(grads: Gradients, dout: Array, inputs: Inputs, conv_param: Param) -> Any:
     x, w, _ = inputs
     fewer = dout.copy()
@@ -200,116 +200,116 @@ def last_sample_missed_in_dw(grads: Gradients, dout: Array, inputs: Inputs, conv
     return grads["dx"], _backward(fewer, x, w, conv_param)[1], grads["db"]
 
 
-@slip
+@fault
 def last_filter_missed_in_dw(grads: Gradients, dout: Array, inputs: Inputs, conv_param: Param) -> Any:
     dw = grads["dw"].copy()
     dw[-1] = 0
     return grads["dx"], dw, grads["db"]
 
 
-@slip
+@fault
 def height_and_width_confused(grads: Gradients, dout: Array, inputs: Inputs, conv_param: Param) -> Any:
     dx = grads["dx"]
     return dx.swapaxes(2, 3).reshape(dx.shape), grads["dw"], grads["db"]
 
 
-@slip
+@fault
 def cotangent_taken_for_ones(grads: Gradients, dout: Array, inputs: Inputs, conv_param: Param) -> Any:
     x, w, _ = inputs
     return _backward(np.ones_like(dout), x, w, conv_param)
 
 
-@slip
+@fault
 def nan_in_one_element(grads: Gradients, dout: Array, inputs: Inputs, conv_param: Param) -> Any:
     dw = grads["dw"].copy()
     dw[-1, -1, -1, -1] = np.nan
     return grads["dx"], dw, grads["db"]
 
 
-@slip
+@fault
 def infinite_in_one_element(grads: Gradients, dout: Array, inputs: Inputs, conv_param: Param) -> Any:
     dx = grads["dx"].copy()
     dx[0, 0, 0, 0] = np.inf
     return dx, grads["dw"], grads["db"]
 
 
-@slip
+@fault
 def flattened(grads: Gradients, dout: Array, inputs: Inputs, conv_param: Param) -> Any:
     return grads["dx"].reshape(len(dout), -1), grads["dw"], grads["db"]
 
 
-@slip
+@fault
 def column_for_db(grads: Gradients, dout: Array, inputs: Inputs, conv_param: Param) -> Any:
     return grads["dx"], grads["dw"], grads["db"][:, None]
 
 
-@slip
+@fault
 def in_the_wrong_order(grads: Gradients, dout: Array, inputs: Inputs, conv_param: Param) -> Any:
     return grads["dw"], grads["dx"], grads["db"]
 
 
-@slip
+@fault
 def none_for_dw(grads: Gradients, dout: Array, inputs: Inputs, conv_param: Param) -> Any:
     return grads["dx"], None, grads["db"]
 
 
-@slip
+@fault
 def db_left_out(grads: Gradients, dout: Array, inputs: Inputs, conv_param: Param) -> Any:
     return grads["dx"], grads["dw"]
 
 
-@slip
+@fault
 def left_at_zero(grads: Gradients, dout: Array, inputs: Inputs, conv_param: Param) -> Any:
     return grads["dx"], np.zeros_like(grads["dw"]), grads["db"]
 
 
-@slip
+@fault
 def narrower_dtype(grads: Gradients, dout: Array, inputs: Inputs, conv_param: Param) -> Any:
     return grads["dx"].astype(np.float16), grads["dw"], grads["db"]
 
 
-@slip
+@fault
 def float32_inside_float64(grads: Gradients, dout: Array, inputs: Inputs, conv_param: Param) -> Any:
     dx, _, _ = _backward(dout.astype(np.float32), inputs[0], inputs[1].astype(np.float32), conv_param)
     return dx.astype(dout.dtype), grads["dw"], grads["db"]
 
 
-@slip
+@fault
 def dw_times_a_constant(grads: Gradients, dout: Array, inputs: Inputs, conv_param: Param) -> Any:
     return grads["dx"], grads["dw"] * dout.dtype.type(1.37), grads["db"]
 
 
-@slip
+@fault
 def dx_added_for_each_position(grads: Gradients, dout: Array, inputs: Inputs, conv_param: Param) -> Any:
     return grads["dx"] * dout.dtype.type(dout[0, 0].size), grads["dw"], grads["db"]
 
 
-@slip
+@fault
 def cropped_square(grads: Gradients, dout: Array, inputs: Inputs, conv_param: Param) -> Any:
     pad, height = conv_param["pad"], inputs[0].shape[2]
     dx_padded = _uncropped(dout, inputs, conv_param)
     return dx_padded[:, :, pad : pad + height, pad : pad + height], grads["dw"], grads["db"]
 
 
-@slip
+@fault
 def pad_fixed_at_one(grads: Gradients, dout: Array, inputs: Inputs, conv_param: Param) -> Any:
     return *_windows(dout, *inputs[:2], conv_param["stride"], 1), grads["db"]
 
 
-@slip
+@fault
 def dilated_for_stride_two(grads: Gradients, dout: Array, inputs: Inputs, conv_param: Param) -> Any:
     stride = min(conv_param["stride"], 2)
     return _windows(dout, *inputs[:2], stride, conv_param["pad"])[0], grads["dw"], grads["db"]
 
 
-@slip
+@fault
 def looped_over_the_input(grads: Gradients, dout: Array, inputs: Inputs, conv_param: Param) -> Any:
     height, width = inputs[0].shape[2:]
     dx, dw, _ = _backward(_part(dout, np.s_[:, :, :height, :width]), *inputs[:2], conv_param)
     return dx, dw, grads["db"]
 
 
-@slip
+@fault
 def windows_counted_without_pad(grads: Gradients, dout: Array, inputs: Inputs, conv_param: Param) -> Any:
     x, w, _ = inputs
     rows, columns = (
@@ -320,7 +320,7 @@ def windows_counted_without_pad(grads: Gradients, dout: Array, inputs: Inputs, c
     return dx, dw, grads["db"]
 
 
-@slip
+@fault
 def formula_for_same_size(grads: Gradients, dout: Array, inputs: Inputs, conv_param: Param) -> Any:
     _, w, _ = inputs
     HH, WW = w.shape[2:]
@@ -333,119 +333,119 @@ def formula_for_same_size(grads: Gradients, dout: Array, inputs: Inputs, conv_pa
     return dx, grads["dw"], grads["db"]
 
 
-@slip
+@fault
 def first_channel_left_out(grads: Gradients, dout: Array, inputs: Inputs, conv_param: Param) -> Any:
     dx = grads["dx"].copy()
     dx[:, 0] = 0
     return dx, grads["dw"], grads["db"]
 
 
-@slip
+@fault
 def filters_rolled_in_dw(grads: Gradients, dout: Array, inputs: Inputs, conv_param: Param) -> Any:
     return grads["dx"], np.roll(grads["dw"], 1, axis=0), grads["db"]
 
 
-@slip
+@fault
 def channels_reversed_in_dx(grads: Gradients, dout: Array, inputs: Inputs, conv_param: Param) -> Any:
     return grads["dx"][:, ::-1], grads["dw"], grads["db"]
 
 
-@slip
+@fault
 def samples_reversed_in_dx(grads: Gradients, dout: Array, inputs: Inputs, conv_param: Param) -> Any:
     return grads["dx"][::-1], grads["dw"], grads["db"]
 
 
-@slip
+@fault
 def kernel_upside_down_in_dx(grads: Gradients, dout: Array, inputs: Inputs, conv_param: Param) -> Any:
     x, w, _ = inputs
     return _backward(dout, x, w[:, :, ::-1], conv_param)[0], grads["dw"], grads["db"]
 
 
-@slip
+@fault
 def kernel_transposed_in_dx(grads: Gradients, dout: Array, inputs: Inputs, conv_param: Param) -> Any:
     x, w, _ = inputs
     turned = w.swapaxes(2, 3) if w.shape[2] == w.shape[3] else w
     return _backward(dout, x, turned, conv_param)[0], grads["dw"], grads["db"]
 
 
-@slip
+@fault
 def last_column_of_windows_missed(grads: Gradients, dout: Array, inputs: Inputs, conv_param: Param) -> Any:
     return _backward(_part(dout, np.s_[..., :-1]), *inputs[:2], conv_param)
 
 
-@slip
+@fault
 def last_row_and_column_of_windows_missed(grads: Gradients, dout: Array, inputs: Inputs, conv_param: Param) -> Any:
     return _backward(_part(dout, np.s_[:, :, :-1, :-1]), *inputs[:2], conv_param)
 
 
-@slip
+@fault
 def last_sample_missed(grads: Gradients, dout: Array, inputs: Inputs, conv_param: Param) -> Any:
     return _backward(_part(dout, np.s_[:-1]), *inputs[:2], conv_param)
 
 
-@slip
+@fault
 def last_filter_missed_in_dx(grads: Gradients, dout: Array, inputs: Inputs, conv_param: Param) -> Any:
     return _backward(_part(dout, np.s_[:, :-1]), *inputs[:2], conv_param)[0], grads["dw"], grads["db"]
 
 
-@slip
+@fault
 def last_channel_missed(grads: Gradients, dout: Array, inputs: Inputs, conv_param: Param) -> Any:
     dx, dw = grads["dx"].copy(), grads["dw"].copy()
     dx[:, -1], dw[:, -1] = 0, 0
     return dx, dw, grads["db"]
 
 
-@slip
+@fault
 def assigned_over_filters_in_dx(grads: Gradients, dout: Array, inputs: Inputs, conv_param: Param) -> Any:
     return _backward(_part(dout, np.s_[:, -1:]), *inputs[:2], conv_param)[0], grads["dw"], grads["db"]
 
 
-@slip
+@fault
 def assigned_in_dw_and_db(grads: Gradients, dout: Array, inputs: Inputs, conv_param: Param) -> Any:
     _, dw, db = _backward(_part(dout, np.s_[-1:, :, -1:, -1:]), *inputs[:2], conv_param)
     return grads["dx"], dw, db
 
 
-@slip
+@fault
 def assigned_over_samples_in_dw(grads: Gradients, dout: Array, inputs: Inputs, conv_param: Param) -> Any:
     return grads["dx"], _backward(_part(dout, np.s_[-1:]), *inputs[:2], conv_param)[1], grads["db"]
 
 
-@slip
+@fault
 def cotangent_taken_for_its_mean(grads: Gradients, dout: Array, inputs: Inputs, conv_param: Param) -> Any:
     dx, dw, _ = _backward(np.full_like(dout, dout.mean()), *inputs[:2], conv_param)
     return dx, dw, grads["db"]
 
 
-@slip
+@fault
 def db_over_filters_too(grads: Gradients, dout: Array, inputs: Inputs, conv_param: Param) -> Any:
     return grads["dx"], grads["dw"], np.full_like(grads["db"], dout.sum())
 
 
-@slip
+@fault
 def channels_last_in_dx(grads: Gradients, dout: Array, inputs: Inputs, conv_param: Param) -> Any:
     return grads["dx"].transpose(0, 2, 3, 1), grads["dw"], grads["db"]
 
 
-@slip
+@fault
 def samples_and_channels_exchanged_in_dx(grads: Gradients, dout: Array, inputs: Inputs, conv_param: Param) -> Any:
     return grads["dx"].swapaxes(0, 1), grads["dw"], grads["db"]
 
 
-@slip
+@fault
 def reshaped_instead_of_transposed(grads: Gradients, dout: Array, inputs: Inputs, conv_param: Param) -> Any:
     dx = grads["dx"]
     return dx.transpose(1, 0, 2, 3).reshape(dx.shape), grads["dw"], grads["db"]
 
 
-@slip
+@fault
 def narrower_inside(grads: Gradients, dout: Array, inputs: Inputs, conv_param: Param) -> Any:
     narrow = np.dtype({"float32": "float16"}.get(dout.dtype.name, "float32"))
     _, dw, _ = _backward(dout.astype(narrow), inputs[0].astype(narrow), inputs[1].astype(narrow), conv_param)
     return grads["dx"], dw.astype(dout.dtype), grads["db"]
 
 
-@slip
+@fault
 def assigned_by_place_in_dx(grads: Gradients, dout: Array, inputs: Inputs, conv_param: Param) -> Any:
     """Writes the columns of each place of the kernel over those of the places before it."""
     x, w, _ = inputs
@@ -457,21 +457,21 @@ def assigned_by_place_in_dx(grads: Gradients, dout: Array, inputs: Inputs, conv_
     return dx[:, :, pad : pad + x.shape[2], pad : pad + x.shape[3]], grads["dw"], grads["db"]
 
 
-@slip
+@fault
 def dout_reshaped_to_rows(grads: Gradients, dout: Array, inputs: Inputs, conv_param: Param) -> Any:
     N, F, rows, columns = dout.shape
     mixed = dout.reshape(-1, F).reshape(N, rows, columns, F).transpose(0, 3, 1, 2)
     return _backward(mixed, *inputs[:2], conv_param)
 
 
-@slip
+@fault
 def dout_reshaped_to_filters(grads: Gradients, dout: Array, inputs: Inputs, conv_param: Param) -> Any:
     N, F, rows, columns = dout.shape
     mixed = dout.reshape(F, -1).reshape(F, N, rows, columns).transpose(1, 0, 2, 3)
     return _backward(mixed, *inputs[:2], conv_param)
 
 
-@slip
+@fault
 def dout_transposed_with_samples_before_positions(
     grads: Gradients, dout: Array, inputs: Inputs, conv_param: Param
 ) -> Any:
@@ -480,7 +480,7 @@ def dout_transposed_with_samples_before_positions(
     return _backward(mixed, *inputs[:2], conv_param)
 
 
-@slip
+@fault
 def columns_reshaped_in_dx(grads: Gradients, dout: Array, inputs: Inputs, conv_param: Param) -> Any:
     """Takes (C HH WW, N H' W') for (C HH WW, H' W' N)."""
     x, w, _ = inputs
@@ -494,14 +494,14 @@ def columns_reshaped_in_dx(grads: Gradients, dout: Array, inputs: Inputs, conv_p
     return dx[:, :, pad : pad + x.shape[2], pad : pad + x.shape[3]], grads["dw"], grads["db"]
 
 
-@slip
+@fault
 def cropped_along_channels_and_rows(grads: Gradients, dout: Array, inputs: Inputs, conv_param: Param) -> Any:
     pad = conv_param["pad"]
     kept = slice(pad, -pad) if pad else slice(None)
     return _uncropped(dout, inputs, conv_param)[:, kept, kept], grads["dw"], grads["db"]
 
 
-@slip
+@fault
 def rows_that_no_window_reaches_lost(grads: Gradients, dout: Array, inputs: Inputs, conv_param: Param) -> Any:
     """Takes the size of the padded image back from dout."""
     stride, pad, (HH, WW) = conv_param["stride"], conv_param["pad"], inputs[1].shape[2:]
@@ -510,7 +510,7 @@ def rows_that_no_window_reaches_lost(grads: Gradients, dout: Array, inputs: Inpu
     return dx, grads["dw"], grads["db"]
 
 
-@slip
+@fault
 def kernel_gradient_of_the_whole_image(grads: Gradients, dout: Array, inputs: Inputs, conv_param: Param) -> Any:
     """Convolves the padded image with dout, and keeps all that comes out."""
     x, w, _ = inputs
@@ -524,7 +524,7 @@ def kernel_gradient_of_the_whole_image(grads: Gradients, dout: Array, inputs: In
     return grads["dx"], dw, grads["db"]
 
 
-@slip
+@fault
 def columns_counted_by_the_kernels_height(grads: Gradients, dout: Array, inputs: Inputs, conv_param: Param) -> Any:
     x, w, _ = inputs
     columns = (x.shape[3] + 2 * conv_param["pad"] - w.shape[2]) // conv_param["stride"] + 1
@@ -532,19 +532,19 @@ def columns_counted_by_the_kernels_height(grads: Gradients, dout: Array, inputs:
     return dx, dw, grads["db"]
 
 
-@slip
+@fault
 def pad_left_out_of_dw(grads: Gradients, dout: Array, inputs: Inputs, conv_param: Param) -> Any:
     """Takes the windows from x, at the end of which there is nothing."""
     x, w, _ = inputs
     return grads["dx"], _windows(dout, x, w, conv_param["stride"], 0)[1], grads["db"]
 
 
-@slip
+@fault
 def first_of_dout_for_all(grads: Gradients, dout: Array, inputs: Inputs, conv_param: Param) -> Any:
     return _backward(np.broadcast_to(dout[:1], dout.shape), *inputs[:2], conv_param)
 
 
-@slip
+@fault
 def first_of_dout_alone(grads: Gradients, dout: Array, inputs: Inputs, conv_param: Param) -> Any:
     dx, dw, _ = _backward(_part(dout, np.s_[:1]), *inputs[:2], conv_param)
     return dx, dw, grads["db"]

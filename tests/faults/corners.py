@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gradcheck_cli.layers.conv.naive import both, conv_backward_naive, conv_forward_naive
-from tests.faults.conv import SLIPS
+from tests.faults.conv import FAULTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from gradcheck_cli.numeric.arrays import Array
-    from tests.faults.conv import Gradients, Inputs, Param, Slip
+    from tests.faults.conv import Change, Gradients, Inputs, Param
 
 
 def unseen_rows_left_out(grads: Gradients, dout: Array, inputs: Inputs, conv_param: Param) -> Any:
@@ -59,14 +59,14 @@ def groups_ignored(grads: Gradients, dout: Array, inputs: Inputs, conv_param: Pa
     return dx, grads["dw"], grads["db"]
 
 
-#: By what it takes to show them: the slip, and the values that flags give.
-CORNERS: dict[str, tuple[Slip, dict[str, tuple[Any, ...]]]] = {
-    "pad 0": (SLIPS["empty_crop"], {}),
-    "stride": (SLIPS["stride_ignored_in_dx"], {}),
-    "not square": (SLIPS["cropped_square"], {}),
+#: By what it takes to show them: the fault, and the values that flags give.
+CORNERS: dict[str, tuple[Change, dict[str, tuple[Any, ...]]]] = {
+    "pad 0": (FAULTS["empty_crop"], {}),
+    "stride": (FAULTS["stride_ignored_in_dx"], {}),
+    "not square": (FAULTS["cropped_square"], {}),
     "not dividing evenly": (unseen_rows_left_out, {}),
-    "kernel larger than the stride": (SLIPS["assigned_instead_of_accumulated"], {}),
-    "last filter": (SLIPS["assigned_over_filters_in_dx"], {}),
+    "kernel larger than the stride": (FAULTS["assigned_instead_of_accumulated"], {}),
+    "last filter": (FAULTS["assigned_over_filters_in_dx"], {}),
     "one sample": (batch_of_one_squeezed, {}),
     "pad above the kernel": (cropped_by_the_kernel_at_most, {}),
     "dilation": (dilation_ignored, {"dilation": ((1, 1), (2, 2))}),
@@ -74,12 +74,12 @@ CORNERS: dict[str, tuple[Slip, dict[str, tuple[Any, ...]]]] = {
 }
 
 
-def slipped(slip: Slip) -> tuple[Callable[..., Any], Callable[..., Any]]:
-    """Return forward, and a backward with that slip."""
+def with_change(fault: Change) -> tuple[Callable[..., Any], Callable[..., Any]]:
+    """Return forward, and a backward with that fault."""
 
     def backward(dout: Array, cache: Any) -> Any:
         x, w, b, conv_param = cache
-        return slip(
+        return fault(
             dict(zip(("dx", "dw", "db"), conv_backward_naive(dout, cache), strict=True)), dout, (x, w, b), conv_param
         )
 

@@ -36,65 +36,65 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Planted:
+class LayerFault:
     name: str
     layer: str
     functions: Any
     code: str | None = None  #: of the diagnosis that names it
 
 
-FAULTS: list[Planted] = []
+FAULTS: list[LayerFault] = []
 
 
-def _plant(layer: str, forward: Callable[..., Any] | None = None, code: str | None = None) -> Callable[..., Any]:
+def _in_backward(layer: str, forward: Callable[..., Any] | None = None, code: str | None = None) -> Callable[..., Any]:
     def add(function: Callable[..., Any]) -> Callable[..., Any]:
         functions = (forward, function) if forward else function
-        FAULTS.append(Planted(f"{layer}-{function.__name__}", layer, functions, code))
+        FAULTS.append(LayerFault(f"{layer}-{function.__name__}", layer, functions, code))
         return function
 
     return add
 
 
-def _plant_forward(layer: str, backward: Callable[..., Any], code: str | None = None) -> Callable[..., Any]:
+def _in_forward(layer: str, backward: Callable[..., Any], code: str | None = None) -> Callable[..., Any]:
     def add(function: Callable[..., Any]) -> Callable[..., Any]:
-        FAULTS.append(Planted(f"{layer}-{function.__name__}", layer, (function, backward), code))
+        FAULTS.append(LayerFault(f"{layer}-{function.__name__}", layer, (function, backward), code))
         return function
 
     return add
 
 
-@_plant("affine", affine_forward, "factor")
+@_in_backward("affine", affine_forward, "factor")
 def bias_mean(dout: Any, cache: Any) -> Any:
     dx, dw, _ = affine_backward(dout, cache)
     return dx, dw, dout.mean(axis=0)
 
 
-@_plant("affine", affine_forward)
+@_in_backward("affine", affine_forward)
 def flat_dx(dout: Any, cache: Any) -> Any:
     dx, dw, db = affine_backward(dout, cache)
     return dx.reshape(len(dx), -1), dw, db
 
 
-@_plant("conv1d", conv1d_forward, "columns-permuted")
+@_in_backward("conv1d", conv1d_forward, "columns-permuted")
 def mirrored(dout: Any, cache: Any) -> Any:
     dx, dw, db = conv1d_backward(dout, cache)
     return dx[:, :, ::-1], dw, db
 
 
-@_plant("conv1d", conv1d_forward)
+@_in_backward("conv1d", conv1d_forward)
 def bias_of_first_sample(dout: Any, cache: Any) -> Any:
     dx, dw, _ = conv1d_backward(dout, cache)
     return dx, dw, dout[0].sum(axis=1)
 
 
-@_plant("affine", affine_forward, "matrix-not-transposed")
+@_in_backward("affine", affine_forward, "matrix-not-transposed")
 def plain_matrix_where_square(dout: Any, cache: Any) -> Any:
     _, w = cache
     dx, dw, db = affine_backward(dout, cache)
     return dout @ w if w.shape[0] == w.shape[1] else dx, dw, db
 
 
-@_plant("affine", affine_forward, "assigned-not-accumulated")
+@_in_backward("affine", affine_forward, "assigned-not-accumulated")
 def samples_assigned(dout: Any, cache: Any) -> Any:
     x, w = cache
     dw, rows = np.zeros_like(w), x.reshape(len(x), -1)
@@ -103,7 +103,7 @@ def samples_assigned(dout: Any, cache: Any) -> Any:
     return affine_backward(dout, cache)[0], dw, dout.sum(axis=0)
 
 
-@_plant("affine", affine_forward, "bias-axes")
+@_in_backward("affine", affine_forward, "bias-axes")
 def bias_over_both_axes(dout: Any, cache: Any) -> Any:
     dx, dw, db = affine_backward(dout, cache)
     return dx, dw, np.full_like(db, dout.sum())
@@ -117,13 +117,13 @@ def _sequence(dout: Any, cache: Any) -> Any:
     return wide, w[:, :, 0], stride, pad, shape[3]
 
 
-@_plant("conv1d", conv1d_forward, "crop-empty")
+@_in_backward("conv1d", conv1d_forward, "crop-empty")
 def sequence_cropped_to_nothing(dout: Any, cache: Any) -> Any:
     dx, dw, db = conv1d_backward(dout, cache)
     return dx if cache[3]["pad"][1] else dx[:, :, 0:-0], dw, db
 
 
-@_plant("conv1d", conv1d_forward, "assigned-not-accumulated")
+@_in_backward("conv1d", conv1d_forward, "assigned-not-accumulated")
 def places_assigned(dout: Any, cache: Any) -> Any:
     wide, w, stride, pad, size = _sequence(dout, cache)
     for k in range(w.shape[2]):
@@ -132,7 +132,7 @@ def places_assigned(dout: Any, cache: Any) -> Any:
     return wide[:, :, pad : pad + size], *conv1d_backward(dout, cache)[1:]
 
 
-@_plant("conv1d", conv1d_forward, "crop-wrong-axes")
+@_in_backward("conv1d", conv1d_forward, "crop-wrong-axes")
 def channels_cropped(dout: Any, cache: Any) -> Any:
     wide, w, stride, pad, _ = _sequence(dout, cache)
     for j in range(dout.shape[2]):
@@ -140,7 +140,7 @@ def channels_cropped(dout: Any, cache: Any) -> Any:
     return wide[:, pad:-pad], *conv1d_backward(dout, cache)[1:]
 
 
-@_plant("conv1d", conv1d_forward, "unseen-left-out")
+@_in_backward("conv1d", conv1d_forward, "unseen-left-out")
 def end_of_sequence_lost(dout: Any, cache: Any) -> Any:
     _, w, stride, pad, _ = _sequence(dout, cache)
     reached = stride * (dout.shape[2] - 1) + w.shape[2] - 2 * pad  # the pad is cut off what windows reach
@@ -148,13 +148,13 @@ def end_of_sequence_lost(dout: Any, cache: Any) -> Any:
     return dx[:, :, :reached], dw, db
 
 
-@_plant("conv1d", conv1d_forward, "reshaped-not-transposed")
+@_in_backward("conv1d", conv1d_forward, "reshaped-not-transposed")
 def sequence_reshaped(dout: Any, cache: Any) -> Any:
     N, F, columns = dout.shape
     return conv1d_backward(dout.reshape(-1, F).reshape(N, columns, F).transpose(0, 2, 1), cache)
 
 
-@_plant("conv1d", conv1d_forward, "stride-ignored")
+@_in_backward("conv1d", conv1d_forward, "stride-ignored")
 def sequence_without_stride(dout: Any, cache: Any) -> Any:
     wide, w, _, pad, size = _sequence(dout, cache)
     for j in range(dout.shape[2]):
@@ -162,7 +162,7 @@ def sequence_without_stride(dout: Any, cache: Any) -> Any:
     return wide[:, :, pad : pad + size], *conv1d_backward(dout, cache)[1:]
 
 
-@_plant_forward("conv1d", conv1d_backward, "pad-ignored")
+@_in_forward("conv1d", conv1d_backward, "pad-ignored")
 def sequence_not_padded(x: Any, w: Any, b: Any, conv_param: Any) -> Any:
     _, cache = conv1d_forward(x, w, b, conv_param)
     count = (x.shape[2] - w.shape[2]) // conv_param["stride"] + 1
@@ -172,13 +172,13 @@ def sequence_not_padded(x: Any, w: Any, b: Any, conv_param: Any) -> Any:
     return out, cache
 
 
-@_plant("conv-transpose", conv_transpose_forward, "reshaped-not-transposed")
+@_in_backward("conv-transpose", conv_transpose_forward, "reshaped-not-transposed")
 def image_reshaped(dout: Any, cache: Any) -> Any:
     N, F, rows, columns = dout.shape
     return conv_transpose_backward(dout.reshape(F, N, rows, columns).swapaxes(0, 1), cache)
 
 
-@_plant("depthwise-conv", depthwise_conv_forward, "reshaped-not-transposed")
+@_in_backward("depthwise-conv", depthwise_conv_forward, "reshaped-not-transposed")
 def channels_reshaped(dout: Any, cache: Any) -> Any:
     N, C, rows, columns = dout.shape
     return depthwise_conv_backward(dout.reshape(N, rows, columns, C).transpose(0, 3, 1, 2), cache)
@@ -201,29 +201,29 @@ def _spread_back(dout: Any, cache: Any, *, stride: int, pad: int) -> Any:
     return dx, dw, dout.sum(axis=(0, 2, 3))
 
 
-@_plant("conv-transpose", conv_transpose_forward, "stride-ignored")
+@_in_backward("conv-transpose", conv_transpose_forward, "stride-ignored")
 def stride_forgotten(dout: Any, cache: Any) -> Any:
     return _spread_back(dout, cache, stride=1, pad=cache[2]["pad"])
 
 
-@_plant("conv-transpose", conv_transpose_forward, "pad-ignored")
+@_in_backward("conv-transpose", conv_transpose_forward, "pad-ignored")
 def pad_forgotten(dout: Any, cache: Any) -> Any:
     return _spread_back(dout, cache, stride=cache[2]["stride"], pad=0)
 
 
-@_plant("conv-transpose", conv_transpose_forward, "pad-fixed-at-1")
+@_in_backward("conv-transpose", conv_transpose_forward, "pad-fixed-at-1")
 def pad_one(dout: Any, cache: Any) -> Any:
     return _spread_back(dout, cache, stride=cache[2]["stride"], pad=1)
 
 
-@_plant("conv-transpose", conv_transpose_forward, "kernel-rotated")
+@_in_backward("conv-transpose", conv_transpose_forward, "kernel-rotated")
 def kernel_rotated(dout: Any, cache: Any) -> Any:
     x, w, param = cache
     _, dw, db = conv_transpose_backward(dout, cache)
     return conv_transpose_backward(dout, (x, w[:, :, ::-1, ::-1], param))[0], dw, db
 
 
-@_plant("conv-transpose", conv_transpose_forward, "last-windows-missed")
+@_in_backward("conv-transpose", conv_transpose_forward, "last-windows-missed")
 def last_row_of_windows_missed(dout: Any, cache: Any) -> Any:
     x, w, param = cache
     seen, kept = x.copy(), np.s_[:, :, -1]
@@ -233,14 +233,14 @@ def last_row_of_windows_missed(dout: Any, cache: Any) -> Any:
     return dx, dw, db
 
 
-@_plant("conv-transpose", conv_transpose_forward, "last-channel-missed")
+@_in_backward("conv-transpose", conv_transpose_forward, "last-channel-missed")
 def last_channel_missed(dout: Any, cache: Any) -> Any:
     dx, dw, db = (gradient.copy() for gradient in conv_transpose_backward(dout, cache))
     dx[:, -1], dw[-1] = 0, 0
     return dx, dw, db
 
 
-@_plant("conv-transpose", conv_transpose_forward, "assigned-not-accumulated")
+@_in_backward("conv-transpose", conv_transpose_forward, "assigned-not-accumulated")
 def of_last_window(dout: Any, cache: Any) -> Any:
     x, w, param = cache
     dx, _, db = conv_transpose_backward(dout, cache)
@@ -252,19 +252,19 @@ def of_last_window(dout: Any, cache: Any) -> Any:
     return dx, dw, db
 
 
-@_plant("conv-transpose", conv_transpose_forward, "bias-axes")
+@_in_backward("conv-transpose", conv_transpose_forward, "bias-axes")
 def bias_of_samples(dout: Any, cache: Any) -> Any:
     dx, dw, _ = conv_transpose_backward(dout, cache)
     return dx, dw, dout.sum(axis=(2, 3))
 
 
-@_plant("conv-transpose", conv_transpose_forward, "height-width-confused")
+@_in_backward("conv-transpose", conv_transpose_forward, "height-width-confused")
 def dx_turned(dout: Any, cache: Any) -> Any:
     dx, dw, db = conv_transpose_backward(dout, cache)
     return dx.swapaxes(2, 3).reshape(dx.shape), dw, db
 
 
-@_plant_forward("conv-transpose", conv_transpose_backward, "assigned-not-accumulated")
+@_in_forward("conv-transpose", conv_transpose_backward, "assigned-not-accumulated")
 def overlaps_assigned(x: Any, w: Any, b: Any, conv_param: Any) -> Any:
     out, cache = conv_transpose_forward(x, w, b, conv_param)
     whole, s = np.zeros_like(_around(out, conv_param)), conv_param["stride"]
@@ -275,27 +275,27 @@ def overlaps_assigned(x: Any, w: Any, b: Any, conv_param: Any) -> Any:
     return whole[kept][:, :, : out.shape[2], : out.shape[3]] + b[:, None, None], cache
 
 
-@_plant("depthwise-conv", depthwise_conv_forward, "crop-empty")
+@_in_backward("depthwise-conv", depthwise_conv_forward, "crop-empty")
 def cropped_to_nothing(dout: Any, cache: Any) -> Any:
     dx, dw, db = depthwise_conv_backward(dout, cache)
     pad = cache[3]["pad"]
     return _around(dx, cache[3])[:, :, pad:-pad, pad:-pad], dw, db
 
 
-@_plant("depthwise-conv", depthwise_conv_forward, "kernel-rotated")
+@_in_backward("depthwise-conv", depthwise_conv_forward, "kernel-rotated")
 def each_kernel_rotated(dout: Any, cache: Any) -> Any:
     dx, dw, db = depthwise_conv_backward(dout, cache)
     return dx, dw[:, ::-1, ::-1], db
 
 
-@_plant("depthwise-conv", depthwise_conv_forward, "filters-permuted")
+@_in_backward("depthwise-conv", depthwise_conv_forward, "filters-permuted")
 def kernel_of_next_channel(dout: Any, cache: Any) -> Any:
     patches, w, *rest = cache
     _, dw, db = depthwise_conv_backward(dout, cache)
     return depthwise_conv_backward(dout, (patches, np.roll(w, -1, axis=0), *rest))[0], dw, db
 
 
-@_plant("depthwise-conv", depthwise_conv_forward, "assigned-not-accumulated")
+@_in_backward("depthwise-conv", depthwise_conv_forward, "assigned-not-accumulated")
 def of_last_sample(dout: Any, cache: Any) -> Any:
     dx, _, _ = depthwise_conv_backward(dout, cache)
     last = np.zeros_like(dout)
@@ -303,13 +303,13 @@ def of_last_sample(dout: Any, cache: Any) -> Any:
     return dx, *depthwise_conv_backward(last, cache)[1:]
 
 
-@_plant("depthwise-conv", depthwise_conv_forward, "bias-axes")
+@_in_backward("depthwise-conv", depthwise_conv_forward, "bias-axes")
 def bias_of_all_channels(dout: Any, cache: Any) -> Any:
     dx, dw, _ = depthwise_conv_backward(dout, cache)
     return dx, dw, dout.sum()
 
 
-@_plant("depthwise-conv", depthwise_conv_forward, "last-windows-missed")
+@_in_backward("depthwise-conv", depthwise_conv_forward, "last-windows-missed")
 def last_column_of_windows_missed(dout: Any, cache: Any) -> Any:
     _, _, db = depthwise_conv_backward(dout, cache)
     kept = np.zeros_like(dout)
@@ -317,40 +317,40 @@ def last_column_of_windows_missed(dout: Any, cache: Any) -> Any:
     return *depthwise_conv_backward(kept, cache)[:2], db
 
 
-@_plant("relu", relu_forward)
+@_in_backward("relu", relu_forward)
 def slope_of_dout(dout: Any, x: Any) -> Any:
     return dout * (dout > 0)
 
 
-@_plant("relu", relu_forward)
+@_in_backward("relu", relu_forward)
 def slope_one(dout: Any, x: Any) -> Any:
     return dout
 
 
-@_plant("sigmoid", sigmoid_forward)
+@_in_backward("sigmoid", sigmoid_forward)
 def not_squared(dout: Any, out: Any) -> Any:
     return dout * (1 - out)
 
 
-@_plant("tanh", tanh_forward)
+@_in_backward("tanh", tanh_forward)
 def once(dout: Any, out: Any) -> Any:
     return dout * (1 - out)
 
 
-@_plant("avgpool", avg_pool_forward, "last-windows-missed")
+@_in_backward("avgpool", avg_pool_forward, "last-windows-missed")
 def last_row_of_pools_missed(dout: Any, cache: Any) -> Any:
     part = dout.copy()
     part[:, :, -1] = 0
     return avg_pool_backward(part, cache)
 
 
-@_plant("avgpool", avg_pool_forward, "reshaped-not-transposed")
+@_in_backward("avgpool", avg_pool_forward, "reshaped-not-transposed")
 def pools_reshaped(dout: Any, cache: Any) -> Any:
     N, C, rows, columns = dout.shape
     return avg_pool_backward(dout.reshape(N, rows, columns, C).transpose(0, 3, 1, 2), cache)
 
 
-@_plant("maxpool", max_pool_forward, "assigned-not-accumulated")
+@_in_backward("maxpool", max_pool_forward, "assigned-not-accumulated")
 def assigned(dout: Any, cache: Any) -> Any:
     shape, chosen, param = cache
     dx = np.zeros(shape, dout.dtype)
@@ -372,7 +372,7 @@ def _to_windows(dout: Any, cache: Any, give: Callable[[Any, Any, Any, Any], None
     return dx
 
 
-@_plant("maxpool", max_pool_forward, "assigned-not-accumulated")
+@_in_backward("maxpool", max_pool_forward, "assigned-not-accumulated")
 def windows_assigned(dout: Any, cache: Any) -> Any:
     def give(dx: Any, window: Any, mask: Any, share: Any) -> None:
         dx[window] = mask * share
@@ -380,7 +380,7 @@ def windows_assigned(dout: Any, cache: Any) -> Any:
     return _to_windows(dout, cache, give)
 
 
-@_plant("maxpool", max_pool_forward, "mask-ignored")
+@_in_backward("maxpool", max_pool_forward, "mask-ignored")
 def maxima_forgotten(dout: Any, cache: Any) -> Any:
     def give(dx: Any, window: Any, _: Any, share: Any) -> None:
         dx[window] += share
@@ -388,7 +388,7 @@ def maxima_forgotten(dout: Any, cache: Any) -> Any:
     return _to_windows(dout, cache, give)
 
 
-@_plant("avgpool", avg_pool_forward, "assigned-not-accumulated")
+@_in_backward("avgpool", avg_pool_forward, "assigned-not-accumulated")
 def share_assigned(dout: Any, cache: Any) -> Any:
     shape, param = cache
     height, width, stride = param["pool_height"], param["pool_width"], param["stride"]
@@ -399,7 +399,7 @@ def share_assigned(dout: Any, cache: Any) -> Any:
     return dx
 
 
-@_plant("avgpool", avg_pool_forward, "factor")
+@_in_backward("avgpool", avg_pool_forward, "factor")
 def not_divided(dout: Any, cache: Any) -> Any:
     return avg_pool_backward(dout, cache) * (cache[1]["pool_height"] * cache[1]["pool_width"])
 
@@ -499,13 +499,13 @@ def _normalization(layer: str, slip: Callable[[Any, Any, float], Any]) -> tuple[
 
 
 FAULTS += [
-    Planted(f"{layer}-{slip.__name__.strip('_')}", layer, _normalization(layer, slip), code)
+    LayerFault(f"{layer}-{slip.__name__.strip('_')}", layer, _normalization(layer, slip), code)
     for layer in NORMALISATIONS
     for code, slip in _DX_SLIPS
 ]
 
 
-@_plant_forward("batchnorm", batchnorm_backward)
+@_in_forward("batchnorm", batchnorm_backward)
 def statistics_in_test_mode(x: Any, gamma: Any, beta: Any, bn_param: Any) -> Any:
     found = batchnorm_forward(x, gamma, beta, bn_param)
     if bn_param["mode"] == "test":
@@ -513,7 +513,7 @@ def statistics_in_test_mode(x: Any, gamma: Any, beta: Any, bn_param: Any) -> Any
     return found
 
 
-@_plant_forward("batchnorm", batchnorm_backward)
+@_in_forward("batchnorm", batchnorm_backward)
 def statistics_not_updated(x: Any, gamma: Any, beta: Any, bn_param: Any) -> Any:
     return batchnorm_forward(x, gamma, beta, dict(bn_param))
 
@@ -532,23 +532,25 @@ def _without_gamma(layer: str) -> tuple[Any, Any]:
     return forward, backward
 
 
-FAULTS += [Planted(f"{layer}-without_gamma", layer, _without_gamma(layer), "gamma-missing") for layer in NORMALISATIONS]
+FAULTS += [
+    LayerFault(f"{layer}-without_gamma", layer, _without_gamma(layer), "gamma-missing") for layer in NORMALISATIONS
+]
 
 
-@_plant("batchnorm", batchnorm_forward, "mode-ignored")
-@_plant("spatial-batchnorm", spatial_batchnorm_forward, "mode-ignored")
+@_in_backward("batchnorm", batchnorm_forward, "mode-ignored")
+@_in_backward("spatial-batchnorm", spatial_batchnorm_forward, "mode-ignored")
 def mode_forgotten(dout: Any, cache: Any) -> Any:
     right = spatial_batchnorm_backward if dout.ndim == 4 else batchnorm_backward
     return right(dout, (*cache[:-1], True))
 
 
-@_plant("batchnorm", lambda x, *rest: (batchnorm_forward(x, *rest)[0], (x, *rest)), "mode-ignored")
+@_in_backward("batchnorm", lambda x, *rest: (batchnorm_forward(x, *rest)[0], (x, *rest)), "mode-ignored")
 def statistics_of_the_batch_again(dout: Any, given: Any) -> Any:
     x, gamma, beta, param = given
     return batchnorm_backward(dout, batchnorm_forward(x, gamma, beta, {**param, "mode": "train"})[1])
 
 
-@_plant("layernorm", layernorm_forward)
+@_in_backward("layernorm", layernorm_forward)
 def over_samples(dout: Any, cache: Any) -> Any:
     normal, gamma, deviation = cache
     _, dgamma, dbeta = layernorm_backward(dout, cache)
@@ -556,13 +558,13 @@ def over_samples(dout: Any, cache: Any) -> Any:
     return (g - g.mean(axis=0) - normal * (g * normal).mean(axis=0)) / deviation, dgamma, dbeta
 
 
-@_plant("softmax", code="factor")
+@_in_backward("softmax", code="factor")
 def not_averaged(x: Any, y: Any) -> Any:
     loss, dx = softmax_loss(x, y)
     return loss, dx * len(y)
 
 
-@_plant("softmax")
+@_in_backward("softmax")
 def overflowing(x: Any, y: Any) -> Any:
     n = np.arange(len(y))
     with np.errstate(all="ignore"):
@@ -572,19 +574,19 @@ def overflowing(x: Any, y: Any) -> Any:
     return loss, dx / len(y)
 
 
-@_plant("temporal-softmax", code="factor")
+@_in_backward("temporal-softmax", code="factor")
 def not_averaged_over_samples(x: Any, y: Any, mask: Any) -> Any:
     loss, dx = temporal_softmax_loss(x, y, mask)
     return loss, dx * len(x)
 
 
-@_plant("temporal-softmax", code="factor")
+@_in_backward("temporal-softmax", code="factor")
 def averaged_over_steps(x: Any, y: Any, mask: Any) -> Any:
     loss, dx = temporal_softmax_loss(x, y, mask)
     return loss, dx / x.shape[1]
 
 
-@_plant("temporal-softmax", code="mask-ignored")
+@_in_backward("temporal-softmax", code="mask-ignored")
 def mask_ignored(x: Any, y: Any, mask: Any) -> Any:
     n, t = np.indices(y.shape)
     dx = np.exp(x - x.max(axis=2, keepdims=True))
@@ -593,7 +595,7 @@ def mask_ignored(x: Any, y: Any, mask: Any) -> Any:
     return temporal_softmax_loss(x, y, mask)[0], dx / len(x)
 
 
-@_plant("temporal-softmax")
+@_in_backward("temporal-softmax")
 def scores_not_lowered(x: Any, y: Any, mask: Any) -> Any:
     n, t = np.indices(y.shape)
     with np.errstate(all="ignore"):
@@ -603,7 +605,7 @@ def scores_not_lowered(x: Any, y: Any, mask: Any) -> Any:
     return loss, dx * mask[..., None] / len(x)
 
 
-@_plant("word-embedding", word_embedding_forward, "assigned-not-accumulated")
+@_in_backward("word-embedding", word_embedding_forward, "assigned-not-accumulated")
 def rows_overwritten(dout: Any, cache: Any) -> Any:
     x, shape = cache
     dW = np.zeros(shape, dout.dtype)
@@ -612,7 +614,7 @@ def rows_overwritten(dout: Any, cache: Any) -> Any:
     return dW
 
 
-@_plant("word-embedding", word_embedding_forward, "assigned-not-accumulated")
+@_in_backward("word-embedding", word_embedding_forward, "assigned-not-accumulated")
 def rows_added_at_once(dout: Any, cache: Any) -> Any:
     x, shape = cache
     dW = np.zeros(shape, dout.dtype)
@@ -620,14 +622,14 @@ def rows_added_at_once(dout: Any, cache: Any) -> Any:
     return dW
 
 
-@_plant("word-embedding", word_embedding_forward)
+@_in_backward("word-embedding", word_embedding_forward)
 def rows_averaged(dout: Any, cache: Any) -> Any:
     x, shape = cache
     counts = np.bincount(x.reshape(-1), minlength=shape[0])
     return word_embedding_backward(dout, cache) / np.maximum(counts, 1)[:, None].astype(dout.dtype)
 
 
-@_plant("temporal-affine", temporal_affine_forward, "assigned-not-accumulated")
+@_in_backward("temporal-affine", temporal_affine_forward, "assigned-not-accumulated")
 def last_step_left(dout: Any, cache: Any) -> Any:
     x, w = cache
     dx, dw, db = np.zeros_like(x), np.zeros_like(w), np.zeros_like(w[0])
@@ -636,39 +638,39 @@ def last_step_left(dout: Any, cache: Any) -> Any:
     return dx, dw, db
 
 
-@_plant("temporal-affine", temporal_affine_forward)
+@_in_backward("temporal-affine", temporal_affine_forward)
 def bias_of_each_step(dout: Any, cache: Any) -> Any:
     dx, dw, _ = temporal_affine_backward(dout, cache)
     return dx, dw, dout.sum(axis=0)
 
 
-@_plant("dropout", dropout_forward, "mask-ignored")
+@_in_backward("dropout", dropout_forward, "mask-ignored")
 def mask_forgotten(dout: Any, mask: Any) -> Any:
     return dout
 
 
-@_plant("dropout", dropout_forward, "dropout-scale")
+@_in_backward("dropout", dropout_forward, "dropout-scale")
 def not_scaled(dout: Any, mask: Any) -> Any:
     return dout if mask is None else dout * (mask > 0)
 
 
-@_plant("dropout", lambda x, param: (dropout_forward(x, param)[0], param))
+@_in_backward("dropout", lambda x, param: (dropout_forward(x, param)[0], param))
 def mask_drawn_again(dout: Any, param: Any) -> Any:
     return dropout_forward(dout, {**param, "seed": param["seed"] + 1})[0]
 
 
-@_plant_forward("dropout", dropout_backward)
+@_in_forward("dropout", dropout_backward)
 def dropped_in_test_mode(x: Any, param: Any) -> Any:
     return dropout_forward(x, {**param, "mode": "train"})
 
 
-@_plant_forward("dropout", dropout_backward)
+@_in_forward("dropout", dropout_backward)
 def not_inverted(x: Any, param: Any) -> Any:
     _, mask = dropout_forward(x, param)
     return (param["p"] * x, None) if mask is None else (x * (mask > 0), mask * param["p"])
 
 
-@_plant_forward("dropout", dropout_backward)
+@_in_forward("dropout", dropout_backward)
 def kept_where_dropped(x: Any, param: Any) -> Any:
     if param["mode"] == "test":
         return x, None
@@ -676,19 +678,19 @@ def kept_where_dropped(x: Any, param: Any) -> Any:
     return x * mask, mask
 
 
-@_plant_forward("dropout", dropout_backward)
+@_in_forward("dropout", dropout_backward)
 def nothing_dropped(x: Any, param: Any) -> Any:
     mask = None if param["mode"] == "test" else np.full(x.shape, 1 / param["p"], x.dtype)
     return x if mask is None else x * mask, mask
 
 
-@_plant("svm")
+@_in_backward("svm")
 def label_forgotten(x: Any, y: Any) -> Any:
     loss, dx = svm_loss(x, y)
     return loss, np.maximum(dx, 0)
 
 
-@_plant("rnn-step", rnn_step_forward, "slope-missing")
+@_in_backward("rnn-step", rnn_step_forward, "slope-missing")
 def slope_forgotten(dnext_h: Any, cache: Any) -> Any:
     return rnn_step_backward(dnext_h, cache._replace(slope=np.ones_like(cache.slope)))
 
@@ -709,74 +711,74 @@ def _through_time(
     return np.stack(dxs[::-1], axis=1), states[0], *totals
 
 
-@_plant("rnn", rnn_forward, "not-carried-back")
+@_in_backward("rnn", rnn_forward, "not-carried-back")
 def not_carried_back(dh: Any, caches: Any) -> Any:
     return _through_time(rnn_step_backward, dh, caches, carry=False)
 
 
-@_plant("rnn", rnn_forward, "upstream-missing")
+@_in_backward("rnn", rnn_forward, "upstream-missing")
 def upstream_not_added(dh: Any, caches: Any) -> Any:
     return _through_time(rnn_step_backward, dh, caches, upstream=False)
 
 
-@_plant("rnn", rnn_forward, "assigned-not-accumulated")
+@_in_backward("rnn", rnn_forward, "assigned-not-accumulated")
 def weights_of_one_step(dh: Any, caches: Any) -> Any:
     return _through_time(rnn_step_backward, dh, caches, add=False)
 
 
-@_plant("lstm", lstm_forward, "assigned-not-accumulated")
+@_in_backward("lstm", lstm_forward, "assigned-not-accumulated")
 def gate_weights_of_one_step(dh: Any, caches: Any) -> Any:
     return _through_time(lstm_step_backward, dh, caches, add=False)
 
 
-@_plant("rnn", rnn_forward, "slope-missing")
+@_in_backward("rnn", rnn_forward, "slope-missing")
 def slope_forgotten_in_each_step(dh: Any, caches: Any) -> Any:
     return _through_time(rnn_step_backward, dh, [cache._replace(slope=np.ones_like(cache.slope)) for cache in caches])
 
 
-@_plant("lstm", lstm_forward, "not-carried-back")
+@_in_backward("lstm", lstm_forward, "not-carried-back")
 def hidden_not_carried_back(dh: Any, caches: Any) -> Any:
     return _through_time(lstm_step_backward, dh, caches, carry=False)
 
 
-@_plant("lstm", lstm_forward, "cell-not-carried-back")
+@_in_backward("lstm", lstm_forward, "cell-not-carried-back")
 def cell_not_carried_back(dh: Any, caches: Any) -> Any:
     return _through_time(lstm_step_backward, dh, caches, cell=False)
 
 
-@_plant("lstm", lstm_forward, "forget-gate")
+@_in_backward("lstm", lstm_forward, "forget-gate")
 def forget_gate_left_out(dh: Any, caches: Any) -> Any:
     return _through_time(without_forget_gate, dh, caches)
 
 
-@_plant("lstm", lstm_forward, "output-tanh")
+@_in_backward("lstm", lstm_forward, "output-tanh")
 def output_tanh_left_out(dh: Any, caches: Any) -> Any:
     return _through_time(without_output_tanh, dh, caches)
 
 
-@_plant("lstm", lstm_forward, "gate-columns-permuted")
+@_in_backward("lstm", lstm_forward, "gate-columns-permuted")
 def gates_mixed_up(dh: Any, caches: Any) -> Any:
     return _through_time(gates_joined_in_another_order, dh, caches)
 
 
-@_plant("lstm-step", lstm_step_forward, "forget-gate")
+@_in_backward("lstm-step", lstm_step_forward, "forget-gate")
 def without_forget_gate(dnext_h: Any, dnext_c: Any, cache: Any) -> Any:
     dx, dprev_h, _, *rest = lstm_step_backward(dnext_h, dnext_c, cache)
     return dx, dprev_h, dnext_c + dnext_h * cache.o * cache.cell_slope, *rest
 
 
-@_plant("lstm-step", lstm_step_forward, "output-tanh")
+@_in_backward("lstm-step", lstm_step_forward, "output-tanh")
 def without_output_tanh(dnext_h: Any, dnext_c: Any, cache: Any) -> Any:
     return lstm_step_backward(dnext_h, dnext_c, cache._replace(cell_slope=np.ones_like(cache.cell_slope)))
 
 
-@_plant("lstm-step", lstm_step_forward, "gate-columns-permuted")
+@_in_backward("lstm-step", lstm_step_forward, "gate-columns-permuted")
 def gate_order(dnext_h: Any, dnext_c: Any, cache: Any) -> Any:
     dx, dprev_h, dprev_c, *rest = lstm_step_backward(dnext_h, dnext_c, cache)
     return dx, dprev_h, dprev_c, *(_swapped(array) for array in rest)
 
 
-@_plant("lstm-step", lstm_step_forward, "gate-columns-permuted")
+@_in_backward("lstm-step", lstm_step_forward, "gate-columns-permuted")
 def gates_joined_in_another_order(dnext_h: Any, dnext_c: Any, cache: Any) -> Any:
     dc = dnext_c + dnext_h * cache.o * cache.cell_slope
     di, df, do, dg = np.split(cache.gate_slopes, 4, axis=1)

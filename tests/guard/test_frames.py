@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 import gradcheck_cli
-from gradcheck_cli.guard.faults import crash_stack, main_stack
-from gradcheck_cli.guard.frames import is_user_code, own_frames, own_lines, raised_by_user
+from gradcheck_cli.guard.crash import crash_stack, main_stack
+from gradcheck_cli.guard.frames import format_user_frames, format_user_stack, is_user_code, raised_by_user
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,7 +32,7 @@ def caught(function: Callable[[], object]) -> BaseException:
 
 def test_library_frames_are_left_out_and_the_message_stays() -> None:
     for function in (lambda: np.linalg.inv(np.zeros((2, 2))), lambda: json.loads("nope")):
-        shown = own_frames(caught(function)) or ""
+        shown = format_user_frames(caught(function)) or ""
         assert "linalg" not in "".join(line for line in shown.splitlines() if line.startswith("  File"))
         assert "decoder.py" not in shown
         assert shown.splitlines()[-1].startswith(("LinAlgError: Singular matrix", "JSONDecodeError: Expecting value"))
@@ -47,7 +47,7 @@ def test_long_messages_and_deep_stacks_are_cut() -> None:
     def deep_again(count: int) -> None:
         deep(count)
 
-    shown = own_frames(caught(lambda: deep(100))) or ""
+    shown = format_user_frames(caught(lambda: deep(100))) or ""
     assert len(shown.splitlines()) <= 22
     assert max(map(len, shown.splitlines())) < 300
     assert "left out" in shown
@@ -76,13 +76,13 @@ def test_lines_are_quoted_of_the_implementation_alone(tmp_path: Path) -> None:
     for file in (ours, other):
         file.write_text(f"line of {file.name}\n")
     stack = [CHECK, (str(ours), 1, "f"), (str(other), 1, "g"), NUMPY]
-    lines, innermost = own_lines(stack, {str(ours)})
+    lines, innermost = format_user_stack(stack, {str(ours)})
     assert innermost == "f"
     assert lines is not None
     assert "line of layers.py" in lines
     assert "line of secret" not in lines
     assert f'"{other}", line 1, in g' in lines
-    assert own_lines([CHECK]) == (None, None)
+    assert format_user_stack([CHECK]) == (None, None)
 
 
 CRASH = b"""Fatal Python error: Segmentation fault

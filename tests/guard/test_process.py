@@ -18,9 +18,8 @@ import pytest
 
 from gradcheck_cli.guard.clock import begin_call, end_call
 from gradcheck_cli.guard.limits import GIGABYTE, Limits
-from gradcheck_cli.guard.originals import remember_originals
-from gradcheck_cli.guard.process import BugError, DiedError, GuardedProcess
-from gradcheck_cli.guard.state import undisturbed
+from gradcheck_cli.guard.process import BugError, GuardedProcess, ProcessDiedError
+from gradcheck_cli.guard.state import preserve_state
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -185,7 +184,7 @@ def test_a_flood_is_kept_at_both_ends(process: GuardedProcess) -> None:
 def test_every_way_to_die_is_told_and_the_next_call_is_answered(function: Callable[[], None], reason: str) -> None:
     process = GuardedProcess(Limits(seconds=0.5))
     pid = process.call(os.getpid)
-    with pytest.raises(DiedError) as died:
+    with pytest.raises(ProcessDiedError) as died:
         process.call(function)
     assert str(died.value).startswith(reason)
     assert died.value.late is ("stopped" in reason)
@@ -201,7 +200,7 @@ def test_every_way_to_die_is_told_and_the_next_call_is_answered(function: Callab
 def test_a_signal_without_a_name_is_told_by_its_number(process: GuardedProcess) -> None:
     number = signal.SIGRTMIN + 3
     assert number not in set(signal.Signals)
-    with pytest.raises(DiedError, match=f"^died of signal {int(number)}$"):
+    with pytest.raises(ProcessDiedError, match=f"^died of signal {int(number)}$"):
         process.call(die_of, int(number))
 
 
@@ -209,7 +208,7 @@ def test_the_time_limit_is_for_each_call_of_user_code() -> None:
     process = GuardedProcess(Limits(seconds=0.6))
     assert process.call(call_for, *[0.2] * 5) == 5
     assert process.starts == 1
-    with pytest.raises(DiedError) as died:
+    with pytest.raises(ProcessDiedError) as died:
         process.call(call_for, 0.1, HUNG)
     assert (died.value.late, died.value.imported) == (True, True)
     assert died.value.stack[-1][2] == "call_for"
@@ -220,7 +219,7 @@ def test_the_checkers_own_time_is_not_limited() -> None:
     process = GuardedProcess(Limits(seconds=0.4))
     process.call(time.sleep, 1.5)  # no user code is on the stack
     assert process.starts == 1
-    with pytest.raises(DiedError) as died:
+    with pytest.raises(ProcessDiedError) as died:
         process.call(hang)  # user code, though not called as such
     assert (died.value.late, died.value.imported) == (True, False)
     process.close()
@@ -235,14 +234,14 @@ def test_a_copy_of_the_process_gives_no_second_answer(process: GuardedProcess) -
 
 
 def test_what_is_no_answer_ends_the_process_alone(process: GuardedProcess) -> None:
-    with pytest.raises(DiedError, match="wrote into the connection"):
+    with pytest.raises(ProcessDiedError, match="wrote into the connection"):
         process.call(forge)
     assert process.call(max, 3, 4) == 4
 
 
 def test_an_answer_that_is_begun_and_not_ended_is_not_waited_for() -> None:
     process = GuardedProcess(Limits(seconds=0.5))
-    with pytest.raises(DiedError):
+    with pytest.raises(ProcessDiedError):
         process.call(begin_an_answer)
     assert process.call(max, 3, 4) == 4
     process.close()
@@ -255,7 +254,7 @@ def test_what_cannot_be_sent_is_a_bug(process: GuardedProcess) -> None:
 
 
 def test_what_is_printed_is_no_report_of_the_fault_handler(process: GuardedProcess) -> None:
-    with pytest.raises(DiedError, match=r"^ended the process with exit code 3$") as died:
+    with pytest.raises(ProcessDiedError, match=r"^ended the process with exit code 3$") as died:
         process.call(print_a_report)
     assert (died.value.stack, died.value.late) == ([], False)
     assert "/etc/passwd" in process.output
@@ -269,7 +268,7 @@ def test_output_has_no_control_characters(process: GuardedProcess) -> None:
 
 def test_what_died_leaves_no_children(tmp_path: Path) -> None:
     process = GuardedProcess(Limits(seconds=0.5))
-    with pytest.raises(DiedError):
+    with pytest.raises(ProcessDiedError):
         process.call(hang_with_a_child, str(tmp_path / "pids"))
     pids = [int(pid) for pid in (tmp_path / "pids").read_text().split()]
     assert len(pids) == 2
@@ -337,7 +336,7 @@ def state() -> list[Any]:
 
 def test_what_is_disturbed_is_put_back() -> None:
     before = state()
-    with undisturbed():
+    with preserve_state():
         disturb()
         changed = [one != other for one, other in zip(before, state(), strict=True)]
     assert all(changed), "the test disturbs less than it says"
@@ -371,7 +370,7 @@ def close_and_go_on() -> None:
 
 def test_a_process_that_closes_its_connection_and_goes_on_is_ended(process: GuardedProcess) -> None:
     started = time.monotonic()
-    with pytest.raises(DiedError, match="closed the connection to the checker"):
+    with pytest.raises(ProcessDiedError, match="closed the connection to the checker"):
         process.call(close_and_go_on)
     assert time.monotonic() - started < 6
 
@@ -385,8 +384,7 @@ def remove_builtins() -> None:
 
 
 def test_what_was_replaced_is_named_and_is_no_bug(process: GuardedProcess) -> None:
-    remember_originals()
-    with pytest.raises(DiedError, match=r"replaced builtins\.\w+, which the checker uses"):
+    with pytest.raises(ProcessDiedError, match=r"replaced builtins\.\w+, which the checker uses"):
         process.call(remove_builtins)
 
 

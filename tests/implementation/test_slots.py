@@ -13,15 +13,15 @@ from gradcheck_cli.checks.check import check_case
 from gradcheck_cli.checks.settings import Settings
 from gradcheck_cli.implementation.conventions.context import Context
 from gradcheck_cli.implementation.conventions.readings import readings_of
-from gradcheck_cli.implementation.conventions.signature import MisfitError
+from gradcheck_cli.implementation.conventions.running import implementation_of
 from gradcheck_cli.implementation.conventions.slots import (
     BIAS_FLAGS,
     CACHES,
     COTANGENTS,
     DICTIONARIES,
     INDIFFERENT,
+    MisfitError,
 )
-from gradcheck_cli.implementation.conventions.trial import implementation_of
 from gradcheck_cli.implementation.finding.find import find
 from gradcheck_cli.implementation.from_python import from_functions
 from gradcheck_cli.implementation.implementation import ImplementationError, NotExpressibleError
@@ -70,7 +70,7 @@ def try_first(layer: Layer, *objects: Any) -> bool:
     return True
 
 
-@pytest.mark.parametrize("name", [name for name, layer in LAYERS.items() if layer.reference and not layer.loss])
+@pytest.mark.parametrize("name", ["conv", "maxpool", "affine", "groupnorm", "word-embedding", "dropout", "lstm-step"])
 def test_every_word_may_be_an_argument(name: str) -> None:
     layer = LAYERS[name]
     x, inputs, understood = layer.inputs[0], ", ".join(layer.arguments), 0
@@ -286,8 +286,8 @@ def test_a_cache_may_be_called_as_a_number_is(name: str) -> None:
             f"def forward({', '.join(layer.arguments)}): return F({', '.join(layer.arguments)})\n"
             f"def backward(dout, {each}): return B(dout, {each})\n"
         )
-        reading = next(readings_of((found["forward"], found["backward"]), layer))
+        reading = implementation_of(next(readings_of((found["forward"], found["backward"]), layer)), "", None)
         problem = probe_problems(name)[0]
-        _, cache = reading.run_forward(problem.inputs, problem.parameters)
-        gradients = reading.run_backward(problem.cotangent, cache, problem.differentiable)
+        _, cache = reading.forward(problem.inputs, problem.parameters)
+        gradients = reading.backward(problem.cotangent, cache, problem.differentiable)
         assert set(gradients) == set(problem.differentiable)

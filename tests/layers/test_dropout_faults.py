@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 CASES = (DropoutCase(shape=(12, 15), p=0.8), DropoutCase(shape=(7, 4, 9), p=0.3), DropoutCase(shape=(9, 16), p=0.5))
 
 #: keep(draw, p), the scale of forward, and backward's factor from the mask and p.
-Slip = tuple["Callable[[Any, float], Any]", "Callable[[float], float]", "Callable[[Any, float], Any]"]
+Parts = tuple["Callable[[Any, float], Any]", "Callable[[float], float]", "Callable[[Any, float], Any]"]
 
 
 def _kept(draw: Any, p: float) -> Any:
@@ -52,7 +52,7 @@ def _again(mask: Any, p: float) -> Any:
     return (np.random.default_rng(99).random(mask.shape) < p) / p
 
 
-SLIPS: dict[str, tuple[Slip, str | None]] = {
+FAULTS: dict[str, tuple[Parts, str | None]] = {
     "right": ((_kept, _inverse, lambda m, p: m / p), None),
     "right with the upper draws": ((lambda draw, p: draw >= 1 - p, _inverse, lambda m, p: m / p), None),
     "inverted": ((_kept, _inverse, lambda m, p: ~m / p), "mask-inverted"),
@@ -76,14 +76,14 @@ ALSO = {"without 1/p in forward": {"reference-gradient", "factor"}, "dropped wit
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("slip", SLIPS)
-def test_slips_of_dropout_are_named(slip: str, dtype: str) -> None:
-    functions, code = SLIPS[slip]
+@pytest.mark.parametrize("fault", FAULTS)
+def test_slips_of_dropout_are_named(fault: str, dtype: str) -> None:
+    functions, code = FAULTS[fault]
     named = 0
     for seed, case in enumerate(CASES):
         result = check(replace(case, dtype=dtype, seed=seed), pair(*functions))
         codes = {found.code for found in result.diagnosis}
-        assert codes <= {code} | ALSO.get(slip, set()), (case.label(), result.diagnosis)
+        assert codes <= {code} | ALSO.get(fault, set()), (case.label(), result.diagnosis)
         assert result.passed or code is not None, result.summary()
         assert bool(codes) is not result.passed, result.summary()
         named += code in codes

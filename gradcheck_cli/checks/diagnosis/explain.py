@@ -25,8 +25,8 @@ from gradcheck_cli.results.result import Diagnosis, Verdict
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
+    from gradcheck_cli.checks.comparison import Comparison
     from gradcheck_cli.checks.diagnosis.codes import Explanation
-    from gradcheck_cli.checks.gradients import Comparison
     from gradcheck_cli.checks.run import CaseRun
     from gradcheck_cli.layers.framework.fault import Fault
     from gradcheck_cli.numeric.estimate import Estimate

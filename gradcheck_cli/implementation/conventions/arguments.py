@@ -40,7 +40,7 @@ class Values:
 
     inputs: Mapping[str, object]
     sizes: Sizes = field(default_factory=dict)
-    dictionary: object = None
+    dictionary: Mapping[str, object] = field(default_factory=dict)
     context: Context | None = None  #: passed even where an argument for it has a default
     cache: object = None
     cotangents: Mapping[str, object] = field(default_factory=dict)

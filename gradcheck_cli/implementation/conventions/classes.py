@@ -7,11 +7,19 @@ from itertools import product
 from typing import TYPE_CHECKING
 
 from gradcheck_cli.implementation.conventions.arguments import forms_of
+from gradcheck_cli.implementation.conventions.attributes import parameter_places
 from gradcheck_cli.implementation.conventions.layout import Layout, orders_with_shape
 from gradcheck_cli.implementation.conventions.passes import backward_method_slots, method_slots
 from gradcheck_cli.implementation.conventions.reading import Code, Reading
-from gradcheck_cli.implementation.conventions.signature import MisfitError, parameters_of, write_call
-from gradcheck_cli.implementation.conventions.slots import Slot, SlotKind, classify_ahead
+from gradcheck_cli.implementation.conventions.running import make_instance
+from gradcheck_cli.implementation.conventions.slots import (
+    MisfitError,
+    Slot,
+    SlotKind,
+    classify_ahead,
+    parameters_of,
+    write_call,
+)
 from gradcheck_cli.implementation.implementation import ImplementationError, NotExpressibleError
 from gradcheck_cli.implementation.vocabulary.lookup import probe_problems
 from gradcheck_cli.text.names import join_names
@@ -130,18 +138,15 @@ def _kept_axes(reading: Reading, axes: Mapping[str, str]) -> Iterator[dict[str, 
     for problem in probe_problems(reading.layer.name) if reading.kept else ():
         made = replace(reading, layouts=layouts)
         try:
-            shapes = {name: made.kept_shapes(name, problem.inputs, problem.parameters) for name in reading.kept}
+            instance = make_instance(made, made.values(problem.inputs, problem.parameters))
         except (ImplementationError, NotExpressibleError):
             continue
-        orders = [
-            [
-                order
-                for shape in shapes[name]
-                for order in orders_with_shape(usual[name], problem.inputs[name].shape, shape)
-            ]
-            or [usual[name]]
-            for name in reading.kept
-        ]
+        orders = []
+        for name in reading.kept:
+            here = problem.inputs[name].shape
+            shapes = {place.get().shape for place in parameter_places(instance, reading.wanted(name))}
+            found = [order for shape in shapes for order in orders_with_shape(usual[name], here, shape)]
+            orders.append(found or [usual[name]])
         yield from (dict(zip(reading.kept, chosen, strict=True)) for chosen in product(*orders))
         return
     yield usual

@@ -39,19 +39,12 @@ class Context(WrittenDict):
         """The old name of `saved_tensors`."""
         return self.saved_tensors
 
-    @property
-    def saved_values(self) -> tuple[object, ...]:
-        """The name of `saved_tensors` in small engines made for teaching."""
-        return self.saved_tensors
+    saved_values = saved_variables  #: the name in small engines made for teaching
 
-    def mark_dirty(self, *_: object) -> None:
-        """Do nothing: PyTorch's note on inputs that are written into."""
+    def ignore(self, *_: object) -> None:
+        """Do nothing: PyTorch's notes on inputs and outputs, which change no gradient."""
 
-    def mark_non_differentiable(self, *_: object) -> None:
-        """Do nothing: PyTorch's note on outputs without a gradient."""
-
-    def set_materialize_grads(self, _: object) -> None:
-        """Do nothing: PyTorch's setting for gradients that are None."""
+    mark_dirty = mark_non_differentiable = set_materialize_grads = ignore
 
     def append(self, value: object) -> None:
         """Add an item at the end."""

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from gradcheck_cli.implementation.calling import name_of
 from gradcheck_cli.implementation.conventions.reading import Code, Reading
-from gradcheck_cli.implementation.conventions.signature import MisfitError, names_arguments, parameters_of, write_call
 from gradcheck_cli.implementation.conventions.slots import (
+    MisfitError,
     Slot,
     SlotKind,
     choose_cotangents,
@@ -20,7 +20,10 @@ from gradcheck_cli.implementation.conventions.slots import (
     has,
     is_context,
     is_cotangent,
+    names_arguments,
+    parameters_of,
     slot_for,
+    write_call,
 )
 from gradcheck_cli.implementation.vocabulary.vocabulary import Vocabulary, word
 

@@ -7,16 +7,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from gradcheck_cli.implementation.calling import name_of
-from gradcheck_cli.implementation.conventions.signature import (
-    MisfitError,
-    names_arguments,
-    parameters_of,
-    signature_of,
-    takes,
-    write_call,
-)
 from gradcheck_cli.implementation.conventions.slots import (
     PROBABLE_CACHES,
+    MisfitError,
     Slot,
     SlotKind,
     choose_cotangents,
@@ -24,7 +17,12 @@ from gradcheck_cli.implementation.conventions.slots import (
     classify_ahead,
     has,
     is_context,
+    names_arguments,
+    parameters_of,
+    signature_of,
     slot_for,
+    takes,
+    write_call,
 )
 from gradcheck_cli.implementation.vocabulary.vocabulary import word
 

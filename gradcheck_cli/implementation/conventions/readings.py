@@ -13,8 +13,7 @@ from gradcheck_cli.implementation.conventions.layout import Layout
 from gradcheck_cli.implementation.conventions.own_function import own_reading
 from gradcheck_cli.implementation.conventions.passes import backward_slots, forward_slots
 from gradcheck_cli.implementation.conventions.reading import Code, Reading
-from gradcheck_cli.implementation.conventions.signature import MisfitError
-from gradcheck_cli.implementation.conventions.slots import SlotKind, has
+from gradcheck_cli.implementation.conventions.slots import MisfitError, SlotKind, has
 from gradcheck_cli.implementation.vocabulary.lookup import vocabulary_of
 from gradcheck_cli.implementation.vocabulary.vocabulary import word
 

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gradcheck_cli.data.frozen import frozen
-from gradcheck_cli.guard.state import keep_folder
+from gradcheck_cli.guard.state import preserve_folder
+from gradcheck_cli.implementation.conventions.running import implementation_of
 from gradcheck_cli.implementation.implementation import (
     Implementation,
     ImplementationError,
@@ -48,21 +49,6 @@ class Tried:
 
     reading: Reading
     fit: Fit
-
-
-def implementation_of(reading: Reading, name: str, spec: str | None) -> Implementation:
-    """Return a reading in the form that the checks call."""
-    return Implementation(
-        name=name,
-        spec=spec,
-        convention=reading.convention,
-        forward=reading.run_forward,
-        backward=reading.run_backward,
-        left_by_forward=reading.left_by_forward,
-        order=() if reading.layer.reference else reading.order,
-        refusal=reading.refusal,
-        cotangents=reading.cotangents,
-    )
 
 
 def best_reading(readings: Iterable[Reading]) -> Tried | None:
@@ -165,7 +151,7 @@ def _packed(reading: Reading, problem: Problem) -> Implementation:
 def _quiet() -> Iterator[None]:
     """Let nothing be heard of what is tried, which is not what the user asked for, and change no folder."""
     with (
-        keep_folder(),
+        preserve_folder(),
         warnings.catch_warnings(),
         np.errstate(all="ignore"),
         contextlib.redirect_stderr(io.StringIO()),

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.implementation.built_in import built_in
 from gradcheck_cli.implementation.calling import call, describe
-from gradcheck_cli.implementation.conventions.signature import MisfitError
-from gradcheck_cli.implementation.conventions.trial import Fit, Tried, implementation_of
+from gradcheck_cli.implementation.conventions.running import implementation_of
+from gradcheck_cli.implementation.conventions.slots import MisfitError
+from gradcheck_cli.implementation.conventions.trial import Fit, Tried
 from gradcheck_cli.implementation.finding.candidates import Candidate, candidates, names_in, pairs_with
 from gradcheck_cli.implementation.finding.folder import Definitions, contents
 from gradcheck_cli.implementation.finding.names import speaks_of

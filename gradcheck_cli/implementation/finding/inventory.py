@@ -11,8 +11,7 @@ import inspect
 from typing import TYPE_CHECKING, Any
 
 from gradcheck_cli.data.frozen import frozen
-from gradcheck_cli.implementation.conventions.signature import MisfitError, parameters_of
-from gradcheck_cli.implementation.conventions.slots import is_context
+from gradcheck_cli.implementation.conventions.slots import MisfitError, is_context, parameters_of
 from gradcheck_cli.implementation.conventions.trial import Fit
 from gradcheck_cli.implementation.finding.candidates import Candidate, classes_in, functions_in, public, unlike
 from gradcheck_cli.implementation.finding.folder import shorten

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from gradcheck_cli.implementation.loading.library import in_library
 from gradcheck_cli.text.clean import clean, text_of, type_name
@@ -14,8 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
-@dataclass(frozen=True)
-class _Hint:
+class _Hint(NamedTuple):
     """Applies where all three patterns are found; `{0}` in the text is what the message's group matched."""
 
     error: str
@@ -24,61 +22,33 @@ class _Hint:
     text: str
 
 
+def _table(text: str) -> dict[str, str]:
+    return dict(pair.split(":", 1) for pair in text.split())
+
+
 #: The names of modules that Python 3 renamed.
-_MODULES = {
-    "cPickle": "pickle",
-    "cStringIO": "io",
-    "StringIO": "io",
-    "Queue": "queue",
-    "ConfigParser": "configparser",
-    "Tkinter": "tkinter",
-    "__builtin__": "builtins",
-    "urllib2": "urllib.request",
-    "urlparse": "urllib.parse",
-    "commands": "subprocess",
-    "copy_reg": "copyreg",
-    "SocketServer": "socketserver",
-}
+_MODULES = _table(
+    "cPickle:pickle cStringIO:io StringIO:io Queue:queue ConfigParser:configparser Tkinter:tkinter "
+    "__builtin__:builtins urllib2:urllib.request urlparse:urllib.parse commands:subprocess copy_reg:copyreg "
+    "SocketServer:socketserver"
+)
 #: The names of Python 2's built-in functions and types.
-_NAMES = {
-    "xrange": "range",
-    "raw_input": "input",
-    "unicode": "str",
-    "basestring": "str",
-    "long": "int",
-    "unichr": "chr",
-    "reduce": "functools.reduce",
-    "izip": "zip",
-    "reload": "importlib.reload",
-    "execfile": "exec(open(...).read())",
-}
-#: What NumPy 1.24 and 2.0 took away.
-_NUMPY = {
-    "int": "int",
-    "float": "float",
-    "bool": "bool",
-    "complex": "complex",
-    "object": "object",
-    "str": "str",
-    "long": "int",
-    "float_": "np.float64",
-    "complex_": "np.complex128",
-    "Inf": "np.inf",
-    "infty": "np.inf",
-    "NaN": "np.nan",
-    "product": "np.prod",
-    "cumproduct": "np.cumprod",
-    "sometrue": "np.any",
-    "alltrue": "np.all",
-    "asscalar": "array.item()",
-    "row_stack": "np.vstack",
-    "in1d": "np.isin",
-    "trapz": "np.trapezoid",
-    "rank": "np.ndim",
-    "msort": "np.sort(a, axis=0)",
-}
+_NAMES = _table(
+    "xrange:range raw_input:input unicode:str basestring:str long:int unichr:chr reduce:functools.reduce izip:zip "
+    "reload:importlib.reload execfile:exec(open(...).read())"
+)
+#: What NumPy 1.24 and 2.0 removed.
+_NUMPY = _table(
+    "int:int float:float bool:bool complex:complex object:object str:str long:int float_:np.float64 "
+    "complex_:np.complex128 Inf:np.inf infty:np.inf NaN:np.nan product:np.prod cumproduct:np.cumprod sometrue:np.any "
+    "alltrue:np.all asscalar:array.item() row_stack:np.vstack in1d:np.isin trapz:np.trapezoid rank:np.ndim"
+) | {"msort": "np.sort(a, axis=0)"}
 
 _DIVISION = "Python 2's `/` made an integer of two integers, today it makes a float; write `//`"
+_FLOAT_SIZE = (
+    "a size is a float, mostly because of a `/` before this line, which in Python 2 made an integer; write `//`"
+)
+_FLOAT_INDEX = "indices or counts are floats; write `//` where they come from a `/`, and compare where they are a mask"
 _FLOAT_FOR_INTEGER = (
     r"'(?:numpy\.)?float\d*' object cannot be interpreted as an integer|slice indices must be integers|"
     r"integer argument expected, got float|only integers, slices|`pad_width` must be of integral type|"
@@ -103,19 +73,9 @@ _HINTS = (
     _Hint("SyntaxError", "", r"`[^`]+`", "Python 2's backquotes; write repr(...)"),
     _Hint("TabError", "", "", "Python 2 took a tab for eight blanks; indent with blanks only"),
     _Hint("TypeError|IndexError|ValueError", _FLOAT_FOR_INTEGER, r"(?<!/)/(?!/)", _DIVISION),
-    _Hint(
-        "TypeError|IndexError|ValueError",
-        _FLOAT_FOR_INTEGER,
-        "",
-        "a size is a float, mostly because of a `/` before this line, which in Python 2 made an integer; write `//`",
-    ),
+    _Hint("TypeError|IndexError|ValueError", _FLOAT_FOR_INTEGER, "", _FLOAT_SIZE),
     _Hint("TypeError|IndexError|ValueError", _FLOAT_INDICES, r"(?<!/)/(?!/)", _DIVISION),
-    _Hint(
-        "TypeError|IndexError|ValueError",
-        _FLOAT_INDICES,
-        "",
-        "indices or counts are floats; write `//` where they come from a `/`, and compare where they are a mask",
-    ),
+    _Hint("TypeError|IndexError|ValueError", _FLOAT_INDICES, "", _FLOAT_INDEX),
     _Hint("TypeError", r"'(dict_\w+|map|filter|zip)' object is not subscriptable", "", "write list(...) around it"),
     _Hint("TypeError", r"object of type '(map|filter|zip)' has no len", "", "lazy since Python 3; write list(...)"),
     _Hint("TypeError", r"'(range)' object does not support item assignment", "", "write list(range(...))"),

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.guard.clock import pass_on_interrupt
-from gradcheck_cli.guard.frames import user_stack
+from gradcheck_cli.guard.frames import user_frames
 from gradcheck_cli.guard.state import current_folder
 from gradcheck_cli.implementation.implementation import ImplementationNotFoundError
 from gradcheck_cli.implementation.loading.importing import FileModule, importable
@@ -123,7 +123,7 @@ class Loader:
                     return Loaded(home=home, module=module, warnings=tuple(warnings))
 
     def _warning(self, error: ModuleNotFoundError, name: str, home: str, file: Path | None) -> str:
-        frames = user_stack(error)
+        frames = user_frames(error)
         where = Path(frames[-1].filename).name if frames else home
         why = legacy_hint(error, frames).strip(" ()") or f"no such module{self._elsewhere(file, name) if file else ''}"
         within = "_" in name and name.partition(".")[0] in sys.modules  # its package has a name of ours here
@@ -185,7 +185,7 @@ def _explain_failure(home: str) -> Iterator[None]:
 
 
 def _reason(error: BaseException) -> str:
-    frames = user_stack(error)
+    frames = user_frames(error)
     place = f" ({frames[-1].filename}:{frames[-1].lineno})" if frames else ""
     if call := _call_of_program(error):
         return f'it calls {call} when it is imported{place}; put that under `if __name__ == "__main__":`'

@@ -1,82 +1,46 @@
-"""Convolution of images: its geometry, and the geometries that are tried by default."""
+"""Convolution of images: the geometries that are tried by default, and what all convolutions declare."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
-from gradcheck_cli.data.frozen import frozen
-from gradcheck_cli.layers.conv.convolution import ConvolutionCase, convolution, plain
+from gradcheck_cli.layers.conv.case import ConvCase
 from gradcheck_cli.layers.conv.fast import conv_backward_fast, conv_forward_fast
-from gradcheck_cli.layers.conv.geometry import Windows, different_kernels, different_sizes, window_relations
-from gradcheck_cli.layers.conv.naive import both, conv_backward_naive, conv_forward_naive
-from gradcheck_cli.layers.framework.axes import CHANNEL, COLUMN, FILTER, OUT_COLUMN, OUT_ROW, ROW, declare
+from gradcheck_cli.layers.conv.geometry import (
+    GAPS,
+    ON_THE_PAD,
+    ONE_WINDOW,
+    different_kernels,
+    different_sizes,
+    has_nonzero_gradient,
+    uneven,
+    window_relations,
+)
+from gradcheck_cli.layers.conv.naive import conv_backward_naive, conv_forward_naive
+from gradcheck_cli.layers.conv.random_geometry import random_geometry
+from gradcheck_cli.layers.framework.axes import CHANNEL, FILTER
 from gradcheck_cli.layers.framework.coupling import group
-from gradcheck_cli.layers.framework.parameter import pair, size
+from gradcheck_cli.layers.framework.layer import Layer, imported
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from gradcheck_cli.layers.conv.case import ConvolutionCase
     from gradcheck_cli.layers.framework.coupling import Relations
 
 
-@frozen
-class ConvCase(ConvolutionCase):
-    """A geometry of convolution: x (N, C, H, W), w (F, C / groups, HH, WW), b (F,), out (N, F, H', W').
-
-    `stride`, `pad` and `dilation` take one number or a pair (vertical, horizontal), and are kept as pairs.
-    """
-
-    layer: ClassVar[str] = "conv"
-    axes = declare(x="N C H W", w="F C HH WW", b="F", out="N F H' W'")
-
-    N: int = size(4, "samples")
-    C: int = size(3, "channels")
-    H: int = size(5, "image height")
-    W: int = size(5, "image width")
-    F: int = size(2, "filters")
-    HH: int = size(3, "kernel height")
-    WW: int = size(3, "kernel width")
-    stride: int | tuple[int, int] = pair(1, "step from window to window")
-    pad: int | tuple[int, int] = pair(1, "zeros added on each side", minimum=0)
-    dilation: int | tuple[int, int] = pair(1, "step within a window")
-    groups: int = size(1, "groups of channels")
-
-    @property
-    def as_conv(self) -> ConvCase:
-        """The case itself."""
-        return self
-
-    @property
-    def windows(self) -> tuple[Windows, ...]:
-        """The windows along rows and columns."""
-        (sv, sh), (pv, ph), (dv, dh) = both(self.stride), both(self.pad), both(self.dilation)
-        return (
-            Windows("height", ROW, OUT_ROW, self.H, self.HH, sv, pv, dv),
-            Windows("width", COLUMN, OUT_COLUMN, self.W, self.WW, sh, ph, dh),
-        )
-
-    @property
-    def shapes(self) -> dict[str, tuple[int, ...]]:
-        """The shapes of the inputs."""
-        return {**super().shapes, "w": (self.F, self.C // self.groups, self.HH, self.WW)}
-
-    @property
-    def out_shape(self) -> tuple[int, int, int, int]:
-        """Shape of the output, (N, F, H', W')."""
-        rows, columns = (w.total for w in self.windows)
-        return self.N, self.F, rows, columns
-
-    @property
-    def settings(self) -> dict[str, Any]:
-        """What forward takes beside arrays: one number for an even pair; dilation and groups unless 1."""
-        names = ["stride", "pad", *(name for name in ("dilation", "groups") if self.geometry[name] not in (1, (1, 1)))]
-        return {name: plain(self.geometry[name]) for name in names}
-
-    def impossible(self) -> str | None:
-        """Say why no convolution can have this geometry, or None if one can."""
-        if self.C % self.groups or self.F % self.groups:
-            return f"groups {self.groups} must divide both C {self.C} and F {self.F}"
-        return super().impossible()
+def convolution(case: type[ConvolutionCase], *, special_cases: tuple[Any, ...] = (), **declared: Any) -> Layer:
+    """Declare a layer that is a convolution; `special_cases` are kinds beside those that all have."""
+    shared: dict[str, Any] = {
+        "relations": window_relations,
+        "param": "conv_param",
+        "random": random_geometry,
+        "has_nonzero_gradient": has_nonzero_gradient,
+        **imported("conv.faults", "faults"),
+        **imported("conv.forward_faults", "forward_faults"),
+    }
+    kinds = (*special_cases, uneven, ONE_WINDOW, GAPS, ON_THE_PAD)
+    return Layer(case=case, special_cases=kinds, **{**shared, **declared})
 
 
 def standard() -> tuple[ConvCase, ...]:

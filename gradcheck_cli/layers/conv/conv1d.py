@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from gradcheck_cli.data.frozen import frozen
-from gradcheck_cli.layers.conv.conv import ConvCase
-from gradcheck_cli.layers.conv.convolution import ConvolutionCase, convolution
+from gradcheck_cli.layers.conv.case import ConvCase, ConvolutionCase
+from gradcheck_cli.layers.conv.conv import convolution
 from gradcheck_cli.layers.conv.fast import conv_backward_fast, conv_forward_fast
 from gradcheck_cli.layers.framework.axes import declare
 from gradcheck_cli.layers.framework.parameter import size

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from gradcheck_cli.data.frozen import frozen
-from gradcheck_cli.layers.conv.conv import ConvCase
-from gradcheck_cli.layers.conv.convolution import ConvolutionCase, convolution
+from gradcheck_cli.layers.conv.case import ConvCase, ConvolutionCase
+from gradcheck_cli.layers.conv.conv import convolution
 from gradcheck_cli.layers.conv.fast import gather
 from gradcheck_cli.layers.conv.geometry import OVERLAPS, different_kernels, different_sizes
 from gradcheck_cli.layers.conv.naive import both, padded

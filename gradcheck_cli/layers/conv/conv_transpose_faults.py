@@ -10,9 +10,8 @@ import numpy as np
 
 from gradcheck_cli.layers.conv import conv
 from gradcheck_cli.layers.conv.conv_transpose import conv_transpose_backward, conv_transpose_forward
-from gradcheck_cli.layers.conv.displaced import displaced_windows
 from gradcheck_cli.layers.conv.faults import confused_rows, turned_kernels
-from gradcheck_cli.layers.conv.images import Images, resized
+from gradcheck_cli.layers.conv.images import Images, displaced_windows, resized
 from gradcheck_cli.layers.conv.naive import both
 from gradcheck_cli.layers.framework.axes import OUT_COLUMN, OUT_ROW
 from gradcheck_cli.layers.framework.contributions import Contributions

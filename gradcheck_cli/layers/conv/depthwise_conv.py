@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from gradcheck_cli.data.frozen import frozen
-from gradcheck_cli.layers.conv.conv import ConvCase
+from gradcheck_cli.layers.conv.case import ConvCase, ConvolutionCase
+from gradcheck_cli.layers.conv.conv import convolution
 from gradcheck_cli.layers.conv.conv import standard as convolutions
-from gradcheck_cli.layers.conv.convolution import ConvolutionCase, convolution
 from gradcheck_cli.layers.conv.fast import conv_backward_fast, conv_forward_fast
 from gradcheck_cli.layers.conv.geometry import different_kernels, different_sizes
 from gradcheck_cli.layers.framework.axes import declare

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gradcheck_cli.layers.conv.crops import crops, formulas
-from gradcheck_cli.layers.conv.displaced import displaced_windows, too_few_windows
-from gradcheck_cli.layers.conv.images import Images, only
+from gradcheck_cli.layers.conv.images import Images, displaced_windows, only, too_few_windows
 from gradcheck_cli.layers.conv.naive import places
 from gradcheck_cli.layers.framework.axes import FILTER
 from gradcheck_cli.layers.framework.fault import Fault
@@ -20,7 +19,7 @@ from gradcheck_cli.layers.framework.reshapes import mistaken
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from gradcheck_cli.layers.conv.convolution import ConvolutionCase
+    from gradcheck_cli.layers.conv.case import ConvolutionCase
     from gradcheck_cli.layers.framework.axes import Axis
     from gradcheck_cli.layers.framework.problem import Problem
     from gradcheck_cli.numeric.arrays import Array

@@ -6,16 +6,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gradcheck_cli.layers.conv.displaced import displaced_windows
 from gradcheck_cli.layers.conv.faults import kernel_turns
 from gradcheck_cli.layers.conv.geometry import confused_counts
-from gradcheck_cli.layers.conv.images import Images, only
+from gradcheck_cli.layers.conv.images import Images, displaced_windows, only
 from gradcheck_cli.layers.framework.fault import ForwardFault
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from gradcheck_cli.layers.conv.convolution import ConvolutionCase
+    from gradcheck_cli.layers.conv.case import ConvolutionCase
     from gradcheck_cli.layers.framework.problem import Problem
     from gradcheck_cli.numeric.arrays import Array
 

@@ -13,73 +13,61 @@ if TYPE_CHECKING:
     from gradcheck_cli.layers.framework.case import Case
     from gradcheck_cli.layers.framework.drawing import Draw, Given
 
-#: The largest of each that is drawn, where no flag says more. Every fault that is planted in the tests shows with less,
-#: and a case takes a few milliseconds.
+#: The largest of each that is drawn, where no flag says more. Every fault that the tests make shows with less, and a
+#: case takes a few milliseconds.
 _LARGEST = {"N": 3, "C": 3, "F": 3, "stride": 3, "pad": 3, "kernel": 4, "windows": 4}
-
-
-#: What is not drawn where a case has no such number.
-_ABSENT = {"pad": 0}
 
 
 def random_geometry(
     case: type[Case], draw: Draw, given: Given, names: Mapping[str, str] | None = None
 ) -> dict[str, Any]:
-    """Draw a geometry.
+    """Draw the numbers of a geometry, by name.
 
     One that is free has an even stride and pad, no dilation and no groups: what every convolution written for a course
     can be asked. Where flags fix the image, the kernel and the pad, or groups and channels, what is drawn of their
     lists may be impossible together.
 
     Args:
-        case: whose numbers are wanted; what it has not, such as groups, is 1, or of pads 0.
+        case: whose numbers are wanted; those that it lacks, such as groups, are 1, or of pads 0.
         draw: returns a number from the first to the second of its arguments.
         given: for each number that a flag fixes, the values to draw from.
         names: of a case that calls numbers otherwise than convolution does, what convolution calls them.
-
-    Returns:
-        The numbers of the geometry, by name.
     """
     own = {(names or {}).get(parameter.name, parameter.name): parameter.name for parameter in case.parameters()}
 
     def number(name: str, otherwise: Callable[[], Any]) -> Any:
-        return picked(own[name], draw, given, otherwise) if name in own else _ABSENT.get(name, 1)
+        return picked(own[name], draw, given, otherwise) if name in own else int(name != "pad")
+
+    def up_to(name: str, least: int = 1) -> Callable[[], int]:
+        return lambda: draw(least, max(least, _LARGEST[name]))
 
     groups = number("groups", lambda: 1)
-    found = {"N": number("N", lambda: draw(1, _LARGEST["N"])), "groups": groups}
-    found["C"] = number("C", lambda: groups * draw(1, _LARGEST["C"]))
-    found["F"] = number("F", lambda: groups * draw(1, _LARGEST["F"]))
-    found["stride"] = number("stride", lambda: draw(1, _LARGEST["stride"]))
-    found["dilation"] = number("dilation", lambda: 1)
-    sizes = {name: number(name, lambda: None) for name in ("H", "W", "HH", "WW")}
-    dilations = both(found["dilation"])
-    least = max(
-        _least_pad(sizes["H"], sizes["HH"], dilations[0]),
-        _least_pad(sizes["W"], sizes["WW"], dilations[1]),
-    )
-    found["pad"] = number("pad", lambda: draw(least, max(least, _LARGEST["pad"])))
-    axes = zip((("H", "HH"), ("W", "WW")), both(found["stride"]), both(found["pad"]), dilations, strict=True)
-    for (image, kernel), stride, pad, dilation in axes:
-        found |= {
-            kernel: sizes[kernel] or _kernel(draw, sizes[image], pad, dilation),
-            image: sizes[image],
-        }
-        if sizes[image] is None:
-            found[image] = _image(draw, dilation * (found[kernel] - 1) + 1, stride, pad)
+    found = {"N": number("N", up_to("N")), "groups": groups}
+    found["C"] = number("C", lambda: groups * up_to("C")())
+    found["F"] = number("F", lambda: groups * up_to("F")())
+    found |= {"stride": number("stride", up_to("stride")), "dilation": number("dilation", lambda: 1)}
+    fixed = {name: number(name, lambda: None) for name in ("H", "W", "HH", "WW")}
+    axes = [(image, kernel, step) for (image, kernel), step in zip(_AXES, both(found["dilation"]), strict=True)]
+    least = max(_least_pad(fixed[image], fixed[kernel], step) for image, kernel, step in axes)
+    found["pad"] = number("pad", up_to("pad", least))
+    for (image, kernel, step), stride, pad in zip(axes, both(found["stride"]), both(found["pad"]), strict=True):
+        found[kernel] = fixed[kernel] or draw(1, _largest_kernel(fixed[image], pad, step))
+        found[image] = fixed[image] or _image(draw, step * (found[kernel] - 1) + 1, stride, pad)
     return {name: found[called] for called, name in own.items()}
+
+
+_AXES = (("H", "HH"), ("W", "WW"))
 
 
 def _least_pad(image: int | None, kernel: int | None, dilation: int) -> int:
     """Return the least pad with which a kernel fits, where both sizes are fixed."""
-    if image is None or kernel is None:
-        return 0
-    return max(0, -((image - dilation * (kernel - 1) - 1) // 2))
+    return 0 if image is None or kernel is None else max(0, -((image - dilation * (kernel - 1) - 1) // 2))
 
 
-def _kernel(draw: Draw, image: int | None, pad: int, dilation: int) -> int:
-    """Draw the size of a kernel, that fits where the image is fixed."""
+def _largest_kernel(image: int | None, pad: int, dilation: int) -> int:
+    """Return the largest kernel to draw; one that fits, where the image is fixed."""
     largest = _LARGEST["kernel"]
-    return draw(1, largest if image is None else min(largest, (image + 2 * pad - 1) // dilation + 1))
+    return largest if image is None else min(largest, (image + 2 * pad - 1) // dilation + 1)
 
 
 def _image(draw: Draw, reach: int, stride: int, pad: int) -> int:

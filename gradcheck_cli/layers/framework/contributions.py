@@ -115,18 +115,26 @@ class Contributions:
 
         return gradients
 
+    def end(self, axes: tuple[Axis, ...], *, first: bool) -> Backward:
+        """Make the backward pass of the first index of each of these axes, or of the last."""
+        return self.of(dict.fromkeys(axes, _first if first else _last))
+
+    def linked(self, name: str, axes: tuple[Axis, ...]) -> list[int]:
+        """List the axes of an input of which each index reaches some indices of the output's axes, and not others."""
+        return [k for k, relation in enumerate(self._relations(name)) if set(relation.axes) & set(axes)]
+
     def share(self, name: str, axes: tuple[Axis, ...], *, first: bool) -> Backward:
-        """Make the backward pass that keeps in each element of a gradient one of the shares that are added up.
+        """Make the backward pass that keeps in each element of a gradient the first or last share that it has.
 
         Args:
-            name: the input.
-            axes: over which they are added up, in `summed`.
+            name: the input; some of its axes are linked to `axes`.
+            axes: over which shares are added up, in `summed`.
             first: whether the first share is kept, or the last.
         """
         relations, shape = self._relations(name), self.problem.inputs[name].shape
-        linked = [k for k, relation in enumerate(relations) if set(relation.axes) & set(axes)]
-        elsewhere = set(axes) - {axis for k in linked for axis in relations[k].axes}
-        of_end = self.of(dict.fromkeys(elsewhere, _first if first else _last))
+        linked = self.linked(name, axes)
+        elsewhere = tuple(set(axes) - {axis for k in linked for axis in relations[k].axes})
+        of_end = self.end(elsewhere, first=first)
         output = self.problem.axes[self.outputs[0]]
         choices = [list(_chosen(relations[k], shape[k], axes, first=first)) for k in linked]
 

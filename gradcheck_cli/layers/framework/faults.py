@@ -141,16 +141,22 @@ def assigned_shares(contributions: Contributions) -> Iterator[Fault]:
     loops = contributions.loops
     subsets = [axes for count in range(1, len(loops) + 1) for axes in itertools.combinations(loops, count)]
     for axes, end in itertools.product(subsets, ("last", "first")):
-        names = [name for name in summed if summed[name].issuperset(axes)]
-        if names:
-            kept = f"only that of the {_place(axes, end)} is left"
-            shares = [contributions.share(name, axes, first=end == "first") for name in names]
-            yield Fault(
-                code="assigned-not-accumulated",
-                cause=f"{{names}} {{be}} assigned where contributions are to be summed: {kept}.",
-                remedy=ADD,
-                gradients=partial(_joined, shares),
-            )
+        names, first = [name for name in summed if summed[name].issuperset(axes)], end == "first"
+        each = [contributions.share(name, axes, first=first) for name in names if contributions.linked(name, axes)]
+        whole = partial(_of_names, names, contributions.end(axes, first=first))
+        assigned = "{names} {be} assigned where contributions are to be summed:"
+        for what, shares in (("of each element only", each), ("only", [whole] if names else [])):
+            if shares:
+                yield Fault(
+                    code="assigned-not-accumulated",
+                    cause=f"{assigned} {what} that of the {_place(axes, end)} is left.",
+                    remedy=ADD,
+                    gradients=partial(_joined, shares),
+                )
+
+
+def _of_names(names: Sequence[str], backward: Backward, inputs: Gradients, cotangent: Array) -> Gradients:
+    return {name: value for name, value in backward(inputs, cotangent).items() if name in names}
 
 
 def _place(axes: Sequence[Axis], end: str) -> str:

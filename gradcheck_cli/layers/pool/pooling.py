@@ -108,8 +108,7 @@ def draw(case: PoolCase, source: Any) -> dict[str, Array]:
 
 def _faults(own: Iterable[Fault], case: PoolCase, backward: Callable[[Array], Array]) -> Iterator[Fault]:
     """Yield those of a pooling alone, then loops over fewer windows than there are."""
-    from gradcheck_cli.layers.conv.displaced import too_few_windows  # only a case that fails needs it
-    from gradcheck_cli.layers.conv.images import only
+    from gradcheck_cli.layers.conv.images import only, too_few_windows  # only a case that fails needs it
 
     yield from own
     for code, cause, remedy, kept in too_few_windows(case, ("pool_height", "pool_width")):

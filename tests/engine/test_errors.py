@@ -10,19 +10,19 @@ import pytest
 
 import gradcheck_cli
 from gradcheck_cli import ConvCase
-from gradcheck_cli.engine.blame import Blame, blame
-from gradcheck_cli.engine.sanitize import sanitized
+from gradcheck_cli.engine.errors import ErrorReport, describe_error
+from gradcheck_cli.engine.sanitize import sanitize
 from gradcheck_cli.guard.originals import remember_originals
 from gradcheck_cli.implementation.implementation import ImplementationNotFoundError
 from gradcheck_cli.results.result import ArrayResult, CaseResult, Diagnosis, Duty, Verdict
 
 
-def blamed(code: str, file: str, **values: Any) -> Blame:
-    """Run code as if it came from a file, and say whose fault it is."""
+def report_of(code: str, file: str, **values: Any) -> ErrorReport:
+    """Run code as if it came from a file, and report what it raises."""
     try:
         exec(compile(code, file, "exec"), values)
     except BaseException as error:  # noqa: BLE001  # any
-        return blame(error)
+        return describe_error(error)
     raise AssertionError("nothing was raised")
 
 
@@ -45,13 +45,13 @@ THEIRS = "/home/me/layers.py"
     ],
 )
 def test_what_is_no_bug(code: str, file: str, reason: str) -> None:
-    found = blamed(code, file, np=np, Missing=ImplementationNotFoundError)
+    found = report_of(code, file, np=np, Missing=ImplementationNotFoundError)
     assert found.reason.startswith(reason)
     assert found.bug is None
 
 
 def test_a_bug() -> None:
-    found = blamed("raise ValueError('\x1b[2Jv')", OURS)
+    found = report_of("raise ValueError('\x1b[2Jv')", OURS)
     assert found.reason == "a bug in the checker: ValueError: v"
     assert found.bug is not None
     assert OURS in found.bug
@@ -61,7 +61,7 @@ def test_a_bug() -> None:
 def test_a_function_that_was_replaced_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     remember_originals()
     monkeypatch.setattr(np, "isfinite", len)
-    found = blamed("np.isfinite(1.0)", OURS, np=np)
+    found = report_of("np.isfinite(1.0)", OURS, np=np)
     assert found.reason.startswith("the implementation replaced numpy.isfinite, which the checker uses (TypeError")
     assert found.bug is None
 
@@ -103,7 +103,7 @@ def test_a_result_is_cleaned_in_every_text() -> None:
         warnings=(odd,),
         arrays={"x": np.zeros(2).view(Own), "out": np.array([None])},
     )
-    cleaned = sanitized(result)
+    cleaned = sanitize(result)
     (gradient,) = cleaned.gradients.values()
     assert cleaned.forward is not None
     texts = [
@@ -125,4 +125,4 @@ def test_a_result_is_cleaned_in_every_text() -> None:
         assert len(text) < 2100
     assert type(cleaned.arrays["x"]) is np.ndarray
     assert list(cleaned.arrays) == ["x"]
-    assert sanitized(cleaned) == cleaned
+    assert sanitize(cleaned) == cleaned

@@ -1,6 +1,6 @@
-"""Stacks that the fault handler writes: when a process crashes, and when its parent asks where it is.
+"""Stacks that Python's fault handler writes: when a process crashes, and when its parent asks for one.
 
-They come through a pipe of their own: what user code prints cannot be taken for one.
+They come through a pipe of their own, so that the output of user code cannot be mistaken for one.
 """
 
 from __future__ import annotations
@@ -9,11 +9,11 @@ import itertools
 import re
 import signal
 
-#: Asks a process for its stack, by the fault handler's C code: even while Python code does not get to run.
-ASK = getattr(signal, "SIGUSR2", None)
+#: Asks a process for its stack. The fault handler answers in C code, even while Python code does not get to run.
+STACK_SIGNAL = getattr(signal, "SIGUSR2", None)
 
-#: Longest report that is kept: a hundred frames of each of some threads.
-MOST = 2**16
+#: Bytes of a report that are kept: a hundred frames of each of several threads.
+MAX_REPORT = 2**16
 
 #: A frame of a stack: file, line, function.
 Frame = tuple[str, int, str]
@@ -22,10 +22,10 @@ Frame = tuple[str, int, str]
 def crash_stack(report: bytes) -> list[Frame]:
     """Return the stack of the thread that crashed, the innermost frame last; nothing if none did."""
     text = report.decode(errors="replace")
-    begun = text.rfind("Fatal Python error: ")
-    if begun < 0:
+    start = text.rfind("Fatal Python error: ")
+    if start < 0:
         return []
-    blocks = text[begun:].split("hread 0x")
+    blocks = text[start:].split("hread 0x")
     crashed = [block for before, block in itertools.pairwise(blocks) if before.endswith("Current t")]
     return _frames((crashed or blocks)[-1])
 
@@ -36,6 +36,6 @@ def main_stack(report: bytes) -> list[Frame]:
 
 
 def _frames(block: str) -> list[Frame]:
-    """Read one thread's block, which begins with the innermost frame."""
+    """Parse the block of one thread, which begins with the innermost frame."""
     frames = re.findall(r'^  File "([^"\n]*)", line (\d{1,9}) in (.*)$', block, re.MULTILINE)
     return [(file, int(line), name) for file, line, name in reversed(frames)]

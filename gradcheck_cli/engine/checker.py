@@ -1,0 +1,112 @@
+"""Checks the cases of tasks in this process; user code runs in a process that the checker starts."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Protocol
+
+from gradcheck_cli.engine.sanitize import sanitize
+from gradcheck_cli.implementation.built_in import built_in
+from gradcheck_cli.layers import LAYERS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from gradcheck_cli.engine.survey import Survey
+    from gradcheck_cli.engine.task import Task
+    from gradcheck_cli.guard.limits import Limits
+    from gradcheck_cli.guard.process import GuardedProcess
+    from gradcheck_cli.layers.framework.case import Case
+    from gradcheck_cli.results.result import CaseResult
+
+
+class TaskRunner(Protocol):
+    """Checks the cases of one task."""
+
+    def find(self, case: Case) -> None:
+        """Find the implementation, which otherwise happens at the first case.
+
+        Raises:
+            ImplementationNotFoundError: there is none, it cannot be loaded, or its inputs are not those of the case.
+        """
+
+    def check(self, case: Case) -> CaseResult:
+        """Check one case. An implementation that cannot be found is an error of the case."""
+
+
+class Checker:
+    """Checks cases, for one task after the other.
+
+    The latest implementation is kept, and so is the process in which the latest file of user code is loaded: several
+    tasks of one file load it once. Whoever makes a checker closes it.
+    """
+
+    def __init__(self) -> None:
+        self._runner: tuple[Task, TaskRunner] | None = None
+        self._process: tuple[str, GuardedProcess] | None = None  # and the file that is loaded there
+
+    def find(self, task: Task, case: Case) -> None:
+        """Find the implementation of a task. It raises what `TaskRunner.find` does."""
+        self._runner_of(task).find(case)
+
+    def check(self, task: Task, cases: Iterable[Case]) -> list[CaseResult]:
+        """Check some cases. A bug in the checker is an error of its case."""
+        return [self._check(task, case) for case in cases]
+
+    def survey(self, spec: str, limits: Limits) -> Survey:
+        """Find all that can be checked in a file or module. It raises what `survey.survey` does."""
+        from gradcheck_cli.engine.survey import survey  # only where no layer is named
+
+        return survey(spec, partial(self._process_for, spec, limits))
+
+    def close(self) -> None:
+        """End the process of user code, if there is one."""
+        process, self._runner, self._process = self._process, None, None
+        if process is not None:
+            process[1].close()
+
+    def _check(self, task: Task, case: Case) -> CaseResult:
+        try:
+            return sanitize(self._runner_of(task).check(case))
+        except Exception as error:  # noqa: BLE001  # a bug in one case must not end the run
+            from gradcheck_cli.engine.errors import describe_error  # only where something was raised
+
+            return task.error_result(case, describe_error(error))
+
+    def _runner_of(self, task: Task) -> TaskRunner:
+        if self._runner is None or self._runner[0] != task:
+            self._runner = task, self._make_runner(task)
+        return self._runner[1]
+
+    def _make_runner(self, task: Task) -> TaskRunner:
+        if task.spec in LAYERS[task.layer].builtin and task.settings.adapter is None:
+            return _BuiltInRunner(task)
+        from gradcheck_cli.engine.guarded import GuardedRunner  # 20 ms, and not for built-in layers
+
+        return GuardedRunner(task, self._process_for(task.spec, task.limits))
+
+    def _process_for(self, spec: str, limits: Limits) -> GuardedProcess:
+        """Return the process in which the file of an implementation is loaded, or a new one."""
+        from gradcheck_cli.guard.process import GuardedProcess  # 20 ms, and not for built-in layers
+        from gradcheck_cli.implementation.loading.paths import split_spec  # 30 ms
+
+        home, _ = split_spec(spec)
+        if self._process is None or self._process[0] != home or self._process[1].limits != limits:
+            self.close()
+            self._process = home, GuardedProcess(limits)
+        return self._process[1]
+
+
+class _BuiltInRunner:
+    """Runs in this process: what is built in needs no guard."""
+
+    def __init__(self, task: Task) -> None:
+        self._task = task
+        self._implementation = built_in(LAYERS[task.layer], task.spec)
+
+    def find(self, case: Case) -> None:
+        """Do nothing: it is here."""
+
+    def check(self, case: Case) -> CaseResult:
+        """Check one case."""
+        return self._task.check(case, self._implementation, self._task.settings)

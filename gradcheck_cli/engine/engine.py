@@ -1,0 +1,182 @@
+"""Tasks with their cases, to a stream of results in the order of the cases, whatever computes them."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import field
+from threading import Event
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+
+from gradcheck_cli.checks.check import failed_case
+from gradcheck_cli.data.frozen import frozen
+from gradcheck_cli.engine.call import Call
+from gradcheck_cli.engine.checker import Checker
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+
+    from gradcheck_cli.engine.task import Task
+    from gradcheck_cli.layers.framework.case import Case
+    from gradcheck_cli.results.result import CaseResult
+
+    #: Tasks with their cases, in the order of the results.
+    Plan = Sequence[tuple[Task, Iterable[Case]]]
+
+
+class Memory(Protocol):
+    """Keeps results beyond the end of a run."""
+
+    def recall(self, number: int, case: Case) -> CaseResult | None:
+        """Return the result of a case of the task with this number, if it was kept."""
+
+    def keep(self, number: int, case: Case, result: CaseResult) -> None:
+        """Keep a new result."""
+
+
+class WorkersLostError(Exception):
+    """Nothing computes any more, and not because of the cases. The message names what is gone, without a full stop."""
+
+
+class WorkerDiedError(Exception):
+    """The process that carried out a call died each time. The message is a sentence without a full stop."""
+
+
+class Executor(Protocol):
+    """Carries out calls of functions whose first argument is the checker of the process in which they are called."""
+
+    def submit(self, function: Callable[..., Any], /, *args: Any) -> Call:
+        """Have a function of a module called with these further arguments."""
+
+    def collect(self) -> None:
+        """Take in the outcomes that there are, without waiting."""
+
+    def close(self) -> None:
+        """Cancel what is not finished, and end all that was started."""
+
+
+class _Batch(NamedTuple):
+    """Some cases of one task, and the call that computes their results."""
+
+    number: int
+    task: Task
+    cases: tuple[Case, ...]
+    call: Call
+    new: bool  # not recalled
+
+    def results(self) -> Iterator[_Item]:
+        """Wait for the results. Cases whose worker died are errors, but not of the implementation."""
+        keep = self.new
+        try:
+            results = self.call.result()
+        except WorkersLostError:
+            raise
+        except Exception as error:  # noqa: BLE001  # a bug in one batch must not end the run
+            results, keep = self._errors(error), False
+        for case, result in zip(self.cases, results, strict=True):
+            yield _Item(self.number, case, result, keep and result.bug is None)
+
+    def _errors(self, error: Exception) -> list[CaseResult]:
+        spec = self.task.spec
+        if isinstance(error, WorkerDiedError):
+            return [failed_case(case, spec, spec, self.task.settings, str(error)) for case in self.cases]
+        from gradcheck_cli.engine.errors import describe_bug  # only here
+
+        report = describe_bug(error)
+        return [self.task.error_result(case, report) for case in self.cases]
+
+
+class _Item(NamedTuple):
+    number: int
+    case: Case
+    result: CaseResult
+    keep: bool  # whether the memory should have it
+
+
+@frozen
+class Engine:
+    """An executor, and how many cases it is given at a time."""
+
+    executor: Executor
+    ahead: int = 0  #: batches that may be in progress besides the one whose results come next
+    batch: int = 1  #: cases that are submitted together
+    stopped: Event = field(default_factory=Event)  #: set when a run is interrupted or its workers are lost
+
+    def find(self, task: Task, case: Case) -> None:
+        """Find the implementation of a task. It raises what `Checker.find` does."""
+        self.executor.submit(Checker.find, task, case).result()
+
+    def check(self, task: Task, case: Case) -> CaseResult:
+        """Check a single case."""
+        results: list[CaseResult] = self.executor.submit(Checker.check, task, (case,)).result()
+        return results[0]
+
+    def results(self, plan: Plan, memory: Memory | None = None) -> Generator[CaseResult]:
+        """Yield the results of all tasks in the order of their cases, each as soon as it can be.
+
+        Cases are made when they are about to be submitted, `ahead` batches before their results are wanted. After an
+        interruption all finished results are yielded, also those behind an unfinished one; only then it is raised.
+
+        Args:
+            plan: the tasks with their cases.
+            memory: has results of an earlier run, and is given each new one.
+
+        Raises:
+            KeyboardInterrupt: a signal came while a result was waited for.
+            WorkersLostError: the rest will not be computed.
+        """
+        waiting: deque[_Batch] = deque()
+        finished: deque[_Item] = deque()
+
+        def await_first() -> None:
+            finished.extend(waiting[0].results())
+            waiting.popleft()
+
+        def deliver() -> Iterator[CaseResult]:
+            while finished:
+                item = finished.popleft()
+                if item.keep and memory is not None:
+                    memory.keep(item.number, item.case, item.result)
+                yield item.result
+
+        try:
+            for batch in self._batches(plan, memory):
+                waiting.append(batch)
+                while len(waiting) > self.ahead:
+                    await_first()
+                    yield from deliver()
+            while waiting:
+                await_first()
+                yield from deliver()
+        except (KeyboardInterrupt, WorkersLostError):
+            self.stopped.set()
+            self.executor.collect()
+            while waiting:
+                if waiting[0].call.succeeded:
+                    await_first()
+                else:
+                    waiting.popleft().call.cancel()
+            yield from deliver()
+            raise
+        finally:
+            for batch in waiting:
+                batch.call.cancel()
+
+    def _batches(self, plan: Plan, memory: Memory | None) -> Iterator[_Batch]:
+        """Submit the cases, batch by batch; a recalled result is a batch that is finished."""
+        for number, (task, cases) in enumerate(plan):
+            gathered: list[Case] = []
+            for case in cases:
+                known = memory.recall(number, case) if memory is not None else None
+                if known is None:
+                    gathered.append(case)
+                if gathered and (known is not None or len(gathered) == self.batch):
+                    yield self._submit(number, task, gathered)
+                    gathered = []
+                if known is not None:
+                    yield _Batch(number, task, (case,), Call.returned([known]), new=False)
+            if gathered:
+                yield self._submit(number, task, gathered)
+
+    def _submit(self, number: int, task: Task, cases: list[Case]) -> _Batch:
+        some = tuple(cases)
+        return _Batch(number, task, some, self.executor.submit(Checker.check, task, some), new=True)

@@ -1,0 +1,46 @@
+"""A task: one implementation to check, in a form that can be sent to another process."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING, NamedTuple
+
+from gradcheck_cli.checks.check import check_case, failed_case
+from gradcheck_cli.data.frozen import frozen
+from gradcheck_cli.engine.sanitize import sanitize
+
+if TYPE_CHECKING:
+    from gradcheck_cli.checks.settings import Settings
+    from gradcheck_cli.engine.errors import ErrorReport
+    from gradcheck_cli.guard.limits import Limits
+    from gradcheck_cli.implementation.implementation import Implementation
+    from gradcheck_cli.layers.framework.case import Case
+    from gradcheck_cli.results.result import CaseResult
+
+#: What is done with a case: `check_case` or `sweep_case`.
+Check = Callable[["Case", "Implementation", "Settings"], "CaseResult"]
+
+
+class Names(NamedTuple):
+    """The names of an implementation."""
+
+    shown: str  #: in reports
+    typed: str | None  #: on a command line; None if there is no such name
+
+
+@frozen
+class Task:
+    """An implementation to check, and how."""
+
+    spec: str  #: as the user typed it
+    layer: str
+    settings: Settings
+    limits: Limits
+    check: Check = check_case
+
+    def error_result(self, case: Case, error: ErrorReport, names: Names | None = None) -> CaseResult:
+        """Return the result of a case that came to no verdict."""
+        shown, typed = names or (self.spec, self.spec)
+        result = failed_case(case, shown, typed, self.settings, error.reason, error.traceback)
+        return sanitize(replace(result, bug=error.bug))

@@ -1,0 +1,232 @@
+"""Runs code as a reading says: forward leaves a `Call`, which its backward is given."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import numpy as np
+
+from gradcheck_cli.data.frozen import frozen
+from gradcheck_cli.implementation.calling import describe
+from gradcheck_cli.implementation.conventions.arguments import Values, fill
+from gradcheck_cli.implementation.conventions.attributes import (
+    attributes,
+    gradient_places,
+    newest,
+    parameter_places,
+    snapshot,
+    stored_output,
+)
+from gradcheck_cli.implementation.conventions.context import Context
+from gradcheck_cli.implementation.conventions.returned import as_array, gradients_in, times_cotangent
+from gradcheck_cli.implementation.conventions.slots import SlotKind, has, write_call
+from gradcheck_cli.implementation.implementation import Implementation, ImplementationError, NotExpressibleError
+from gradcheck_cli.text.names import join_names
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from gradcheck_cli.implementation.conventions.reading import Reading
+    from gradcheck_cli.implementation.conventions.slots import Slot
+    from gradcheck_cli.numeric.arrays import Array
+
+_LISTED = 8  #: attributes that are listed where a parameter is not among them
+
+
+@frozen
+class Call:
+    """What backward needs of a forward call."""
+
+    inputs: Mapping[str, Array]
+    parameters: Mapping[str, object] | None
+    output: object
+    cache: object  #: None where there is none; of one function that returns both, the gradients
+    instance: object = None
+
+
+def implementation_of(reading: Reading, name: str, spec: str | None) -> Implementation:
+    """Return a reading in the form that the checks call."""
+    run = _Run(reading)
+    return Implementation(
+        name=name,
+        spec=spec,
+        convention=reading.convention,
+        forward=run.forward,
+        backward=run.backward,
+        left_by_forward=run.left_by_forward,
+        order=() if reading.layer.reference else reading.order,
+        refusal=reading.refusal,
+        cotangents=reading.cotangents,
+    )
+
+
+@dataclass(frozen=True)
+class _Run:
+    """The passes of a reading."""
+
+    reading: Reading
+
+    def forward(self, inputs: Mapping[str, Array], parameters: Mapping[str, object] | None) -> tuple[object, object]:
+        """Call forward; of a class, that of a new instance, so that nothing of one call reaches another."""
+        reading = self.reading
+        if why := reading.refusal(inputs):
+            raise NotExpressibleError(why)
+        values = reading.values(inputs, parameters)
+        try:
+            instance = make_instance(reading, values) if reading.code.cls is not None else None
+            _set_parameters(reading, instance, values, inputs)
+            before = attributes(instance)
+            values = replace(values, context=Context(len(inputs))) if self._needs_context(values) else values
+            returned = self._call_forward(instance, values)
+            if self._may_fill_context(values) and not self._has_cache(returned):
+                values = replace(values, context=Context(len(inputs)))
+                returned = self._call_forward(instance, values)
+        except ImplementationError as error:
+            if reading.code.cls is not None and _no_number(error.__cause__):  # forward computes with what was kept
+                made_with = fill(reading.constructor, reading.forms, reading.vocabulary, values)
+                made_with.blame_pair(reading.code.cls.__name__, error)
+            raise
+        if returned is None and instance is not None:
+            returned = stored_output(instance, before)
+        outputs, cache = self._outputs(returned, values.context)
+        call = Call(inputs=inputs, parameters=parameters, output=outputs[0], cache=cache, instance=instance)
+        found = [reading.take(name, output) for name, output in zip(reading.outputs, outputs, strict=True)]
+        found += [values.dictionary.get(name) for name in reading.layer.state]
+        return tuple(found) if len(found) > 1 else found[0], call
+
+    def left_by_forward(self, call: object) -> object:
+        """Return the cache that user code returned, or what else forward leaves to backward: an object, the inputs."""
+        assert isinstance(call, Call)
+        return call.cache if has(SlotKind.CACHE, self.reading.backward) and call.instance is None else call
+
+    def backward(self, cotangent: Any, cache: object, names: tuple[str, ...]) -> Mapping[str, object]:
+        """Call backward, of a class on a copy of the instance, and gather the gradients from wherever they are."""
+        assert isinstance(cache, Call)
+        reading, code = self.reading, self.reading.code
+        order = [name for name in reading.order or tuple(cache.inputs) if name in names]
+        if code.backward is None:
+            found = gradients_in(cache.cache, order, reading.wanted, code.name("forward"))
+            return times_cotangent(found, cotangent, code.name("forward"))
+        with_cache = cache.cache is not None and reading.backward_with_cache
+        slots = reading.backward_with_cache if with_cache else reading.backward
+        parts = zip(reading.outputs, cotangent if isinstance(cotangent, tuple) else (cotangent,), strict=False)
+        values = replace(
+            reading.values(cache.inputs, cache.parameters),
+            cache=cache.cache,
+            cotangents={name: reading.give(name, part) for name, part in parts},
+            output=cache.output,
+        )
+        instance = _copied(cache.instance)
+        holder = cache.cache if instance is None and isinstance(cache.cache, Context) else instance
+        before = {name: snapshot(gradient_places(holder, reading.wanted(name))) for name in names}
+        function = code.function("backward", instance)
+        returned = fill(slots, reading.forms, reading.vocabulary, values).call(function)
+        if isinstance(returned, np.ndarray) and holder is not None:
+            found = {next((name for name in names if name not in reading.kept), names[0]): returned}
+        else:
+            found = gradients_in(returned, order, reading.wanted, code.name("backward"))
+        for name in names if holder is not None else ():
+            if name not in found:
+                found[name] = newest(gradient_places(holder, reading.wanted(name)), before[name])
+        if not has(SlotKind.COTANGENT, slots):
+            return times_cotangent(found, cotangent, code.name("backward"))
+        return {name: reading.take(name, value, cache.inputs[name].shape) for name, value in found.items()}
+
+    def _call_forward(self, instance: object, values: Values) -> object:
+        function = self.reading.code.function("forward", instance)
+        return fill(self.reading.forward, self.reading.forms, self.reading.vocabulary, values).call(function)
+
+    def _contexts(self, values: Values) -> list[Slot]:
+        return [s for s in self.reading.forward if s.kind is SlotKind.CONTEXT and s.key not in values.inputs]
+
+    def _needs_context(self, values: Values) -> bool:
+        """Tell whether forward must be given a context. A class is not called twice to find out."""
+        by_class = self.reading.code.cls is not None and has(SlotKind.CACHE, self.reading.backward)
+        return any(by_class or not slot.has_default for slot in self._contexts(values))
+
+    def _may_fill_context(self, values: Values) -> bool:
+        """Tell whether forward can be given a context that it was not given, of which backward needs what is in it."""
+        return values.context is None and bool(self._contexts(values)) and has(SlotKind.CACHE, self.reading.backward)
+
+    def _has_cache(self, returned: object) -> bool:
+        return isinstance(returned, tuple | list) and len(returned) == len(self.reading.outputs) + 1
+
+    def _outputs(self, returned: object, context: Context | None) -> tuple[list[object], object]:
+        """Tell the outputs of forward from its cache."""
+        reading, count = self.reading, len(self.reading.outputs)
+        several = list(returned) if isinstance(returned, tuple | list) else [returned]
+        if reading.code.backward is None:
+            if len(several) < 2:
+                self._refuse_returned(returned)
+            gradients = several[1:]
+            nested = len(gradients) == 1 and isinstance(gradients[0], tuple | list | dict)
+            return [as_array(several[0])], gradients[0] if nested else gradients
+        caches = [slot for slot in reading.backward if slot.kind is SlotKind.CACHE]
+        cache: object = context
+        if self._has_cache(returned):
+            cache = several.pop()
+            cache = context if context is not None and context.is_filled and reading.shares_context else cache
+        elif context is None and caches and not (any(slot.key for slot in caches) or reading.code.cls is not None):
+            self._refuse_returned(returned)
+        if len(several) < count or (not reading.layer.reference and len(several) > count):
+            self._refuse_returned(returned)
+        return (several[:count] if reading.layer.reference else list(map(as_array, several))), cache
+
+    def _refuse_returned(self, returned: object) -> NoReturn:
+        both, known = self.reading.code.backward is None, self.reading.layer.reference
+        expected = "loss, gradient" if both and known else "number, gradients" if both else ""
+        expected = expected or ", ".join([*self.reading.outputs, "cache"])
+        hint = "; of two functions name both, FILE.py:f,gradient" if both and not known else ""
+        name = self.reading.code.name("forward")
+        raise ImplementationError(f"{name} returned {describe(returned)}, not ({expected}){hint}")
+
+
+def make_instance(reading: Reading, values: Values) -> object:
+    """Make an instance that has its parameters, of any values; some classes make them at the first forward.
+
+    Raises:
+        ImplementationError: it raised.
+    """
+    values = replace(values, context=Context(len(values.inputs)))
+    cls: Callable[..., Any] | None = reading.code.cls
+    assert cls is not None
+    instance = fill(reading.constructor, reading.forms, reading.vocabulary, values).call(cls)
+    if any(not parameter_places(instance, reading.wanted(name)) for name in reading.kept):
+        function = reading.code.function("forward", instance)
+        fill(reading.forward, reading.forms, reading.vocabulary, values).call(function)
+    return instance
+
+
+def _set_parameters(reading: Reading, instance: object, values: Values, inputs: Mapping[str, Array]) -> None:
+    for name in reading.kept:
+        assert reading.code.cls is not None
+        called = reading.code.cls.__name__
+        places = parameter_places(instance, reading.wanted(name))
+        if not places:
+            looked_for = ", ".join(reading.wanted(name).synonyms[:3])
+            keeps = join_names([*attributes(instance)][:_LISTED] or ["nothing"])
+            raise ImplementationError(f"{called} keeps no array for {name} (looked for {looked_for}); it keeps {keeps}")
+        wanted = reading.layouts[name].shape(inputs[name].shape)
+        fitting = [place for place in places if place.get().shape == wanted]
+        if not fitting:
+            made = f"{write_call(called, reading.constructor)} makes {name} of shape {places[0].get().shape}"
+            arguments = reading.vocabulary.arguments
+            told = [slot for slot in reading.constructor if slot.kind is SlotKind.ARGUMENT]
+            was_told = any(arguments[slot.key].shapes for slot in told)
+            raise (ImplementationError if was_told else NotExpressibleError)(f"{made}, not {wanted}")
+        for place in fitting:
+            place.set(np.array(values.inputs[name]))
+
+
+def _no_number(error: BaseException | None) -> bool:
+    """Tell whether an error says that a tuple stood where a number was wanted; a wrong shape is another mistake."""
+    return isinstance(error, TypeError) or (isinstance(error, ValueError) and "a sequence" in str(error))
+
+
+def _copied(instance: object) -> object:
+    try:
+        return copy.deepcopy(instance)
+    except Exception:  # noqa: BLE001  # it holds something that has no copies: an open file, a generator
+        return instance
