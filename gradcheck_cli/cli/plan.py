@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from gradcheck_cli.cases.cases import Listed
-from gradcheck_cli.cases.product import Product
+from gradcheck_cli.cases.cases import Listed, Product, Shard
 from gradcheck_cli.checks.check import check_case
 from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.engine.interrupts import interruptible
@@ -82,8 +81,6 @@ def assign(request: Request, spec: str, layer: str, cases: Cases) -> Assignment:
         from gradcheck_cli.checks.sweep import sweep_case as check  # not for a check
     sharded = cases
     if request.shard is not None:
-        from gradcheck_cli.cases.shard import Shard  # only --shard needs it
-
         sharded = Shard(cases, *request.shard)
     task = Task(check=check, spec=spec, layer=layer, settings=request.settings, limits=request.limits)
     return Assignment(task=task, cases=sharded, unsharded=cases)
