@@ -9,7 +9,7 @@ import numpy as np
 from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.layers.elementwise.slope_faults import tanh_slopes
 from gradcheck_cli.layers.framework.equations import EquationFault
-from gradcheck_cli.layers.recurrent.recurrent import PRODUCTS, Cell, Recurrent, StepCase
+from gradcheck_cli.layers.recurrent.recurrent import PRODUCTS, Cell, Recurrent, StepCase, declare_axes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,6 +23,7 @@ class RnnStepCase(StepCase):
     """Sizes of one step: x (N, D), prev_h and next_h (N, H), Wx (D, H), Wh (H, H), b (H,)."""
 
     layer: ClassVar[str] = "rnn-step"
+    axes = declare_axes("N D", ("prev_h",), ("next_h",), gates=1)
 
 
 class RnnCache(NamedTuple):
