@@ -84,7 +84,11 @@ _QUICK = {
     *("implementation.test_adapter", "implementation.test_gradient", "implementation.test_layout"),
     *("implementation.test_pair", "implementation.test_seeding"),
     *("layers.framework.test_axes", "layers.framework.test_layer"),
-    *("layers.framework.test_make_problem", "layers.test_conv_kin", "implementation.test_vocabulary"),
+    *(
+        "layers.framework.test_make_problem",
+        "layers.conv.test_transposed_and_depthwise",
+        "implementation.test_vocabulary",
+    ),
     *("numeric.test_estimate", "numeric.test_method", "numeric.test_richardson", "numeric.test_rounding"),
     *("numeric.test_sweep", "numeric.test_tiles"),
     *("report.test_grades", "report.test_json", "report.test_skipped", "report.test_sweep", "report.test_table"),

@@ -49,7 +49,7 @@ class FunctionCase(Case):
 
     def label(self) -> str:
         """Name the geometry: `x 2x3, a scalar in 0.5..2`."""
-        shape, interval = (parameter.written for parameter in self.parameters())
+        shape, interval = (parameter.format for parameter in self.parameters())
         sizes = {name: shape({name: self.shape[name]}).replace("=", " ") for name in self.shape}
         within = {name: interval({name: self.range[name]}).replace(f"{name}=", " in ") for name in self.range}
         return ", ".join(sizes[name] + within.get(name, "") for name in sizes)

@@ -133,7 +133,7 @@ class ColoredScheme:
         return np.where(width > 0, figures, [[np.nan], [np.nan], [np.inf], [np.inf]])
 
     def _constants(self, shared: tuple[int, ...]) -> list[Array]:
-        """Return what is credited alike for each colour, summed along shared axes: rounding scale, and squared weights.
+        """Return what each colour is credited, summed along shared axes: the rounding scale, and squared weights.
 
         The squared weights, for the effect of noise, are left out of a deterministic function.
         """

@@ -35,6 +35,9 @@ if TYPE_CHECKING:
     Function = Callable[..., Any]
     Slots = tuple[Slot, ...]
 
+#: Inputs that code may lack; they are zero then.
+BIASES = ("b",)
+
 
 def forward_slots(function: Function, layer: Layer, vocabulary: Vocabulary) -> Iterator[Slots]:
     """Yield what the arguments of a forward pass may stand for, the likeliest first.
@@ -130,8 +133,8 @@ def _forward_by_name(
             named[parameter.name] = slot_for(parameter, SlotKind.INPUT, left.pop(0))
         elif left and slot and slot.kind is not SlotKind.INPUT:
             break
-    if left:
-        raise MisfitError(f"`{called}` takes no {left[0]}")
+    if lacking := [name for name in left if name not in BIASES]:
+        raise MisfitError(f"`{called}` takes no {lacking[0]}")
     unknown = [p for p in parameters if named[p.name] is None]
     kinds = {slot.kind for slot in named.values() if slot}
     if layer.param and len(unknown) == 1 and not kinds & {SlotKind.DICTIONARY, SlotKind.ARGUMENT}:
@@ -155,11 +158,11 @@ def _backward_by_name(parameters: list[inspect.Parameter], name: str, vocabulary
                 named[p.name] = None
     free = [p for p in parameters if named[p.name] is None]
     chosen = choose_cotangents(free, len(layer.outputs)) or parameters[:1]
-    if not chosen:
+    if not chosen and not layer.loss:
         raise MisfitError(f"`{called}` takes no arguments, not (dout, cache)")
     for parameter, output in zip(chosen, layer.outputs, strict=False):
         named[parameter.name] = slot_for(parameter, SlotKind.COTANGENT, output)
-    if len(chosen) < len(layer.outputs):
+    if len(chosen) < len(layer.outputs) and not layer.loss:
         raise MisfitError(f"`{called}` takes no d{layer.outputs[len(chosen)]}")
     unknown = [p for p in parameters if named[p.name] is None]
     if unknown and not has(SlotKind.CACHE, (slot for slot in named.values() if slot)):

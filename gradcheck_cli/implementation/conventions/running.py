@@ -58,6 +58,7 @@ def implementation_of(reading: Reading, name: str, spec: str | None) -> Implemen
         left_by_forward=run.left_by_forward,
         order=() if reading.layer.reference else reading.order,
         refusal=reading.refusal,
+        absent=reading.absent,
         cotangents=reading.cotangents,
     )
 
@@ -172,7 +173,8 @@ class _Run:
             self._refuse_returned(returned)
         if len(several) < count or (not reading.layer.reference and len(several) > count):
             self._refuse_returned(returned)
-        return (several[:count] if reading.layer.reference else list(map(as_array, several))), cache
+        number = reading.layer.loss or not reading.layer.reference
+        return list(map(as_array, several[:count])) if number else several[:count], cache
 
     def _refuse_returned(self, returned: object) -> NoReturn:
         both, known = self.reading.code.backward is None, self.reading.layer.reference

@@ -36,7 +36,7 @@ def faults(case: ConvTransposeCase, problem: Problem) -> Iterator[Fault]:
     yield from turned_kernels(right, axes, "Forward and backward both multiply by w as it is.")
     for code, cause, remedy, stride, pad in displaced_windows(images):
         gradients = partial(_without_bias, case, stride, pad)
-        yield Fault(code=code, cause=cause, remedy=remedy, gradients=gradients)
+        yield Fault(code, cause, remedy, gradients)
     yield from confused_rows(right, axes)
 
 
@@ -61,7 +61,7 @@ def forward_faults(case: ConvTransposeCase, problem: Problem, _: Array) -> Itera
     inputs = problem.inputs
 
     def fault(code: str, cause: str, remedy: str, out: Array) -> ForwardFault:
-        return ForwardFault(code=code, cause=cause, remedy=remedy, outputs={"out": out})
+        return ForwardFault(code, cause, remedy, {"out": out})
 
     for end in ("last", "first"):
         left = f"only that of the {end} window is left"

@@ -32,7 +32,7 @@ def forward_faults(case: ConvolutionCase, problem: Problem, _: Array) -> Iterato
     for rows in (_displaced, _miscounted, _kernels):
         for code, cause, remedy, out in rows(case, images, wide):
             found = out.take(0, case.inserted["out"]) if "out" in places else out
-            yield ForwardFault(code=code, cause=cause, remedy=remedy, outputs={"out": found})
+            yield ForwardFault(code, cause, remedy, {"out": found})
 
 
 def _displaced(_: ConvolutionCase, images: Images, inputs: Mapping[str, Array]) -> Iterator[Row]:

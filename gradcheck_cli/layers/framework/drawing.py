@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from gradcheck_cli.layers.framework.parameter import Whole
+from gradcheck_cli.layers.framework.parameter import Integer
 
 if TYPE_CHECKING:
     from gradcheck_cli.layers.framework.case import Case
@@ -69,7 +69,7 @@ def _drawn(parameter: Parameter, draw: Draw) -> Any:
     from gradcheck_cli.layers.framework.words import Choice, Real, Shape  # only --fuzz draws
 
     match parameter:
-        case Whole():
+        case Integer():
             return draw(parameter.minimum, parameter.minimum + _SPREAD)
         case Choice() | Real():
             return parameter.options[draw(0, len(parameter.options) - 1)]
@@ -83,7 +83,7 @@ def _kinds(parameter: Parameter, given: Sequence[Any] | None) -> list[Callable[[
     from gradcheck_cli.layers.framework.words import Choice, Real, Shape
 
     match parameter:
-        case Whole():
+        case Integer():
             least = parameter.normalize(parameter.minimum) if given is None else min(given)
             return [least.__eq__]
         case Shape() if given is None:

@@ -51,7 +51,7 @@ def backward_faults(equations: Equations, faults: Iterable[EquationFault], given
             values = evaluate({**equations, **changed}, given(inputs, cotangent))
             return {name: getattr(values, f"d{name}") for name in inputs if hasattr(values, f"d{name}")}
 
-        yield Fault(code=fault.code, cause=fault.cause, remedy=fault.remedy, gradients=gradients)
+        yield Fault(fault.code, fault.cause, fault.remedy, gradients)
 
 
 def forward_faults(
@@ -61,4 +61,4 @@ def forward_faults(
     for fault in faults:
         values = evaluate({**equations, **fault.equations}, given)
         found = {name: getattr(values, name) for name in outputs}
-        yield ForwardFault(code=fault.code, cause=fault.cause, remedy=fault.remedy, outputs=found)
+        yield ForwardFault(fault.code, fault.cause, fault.remedy, found)

@@ -6,6 +6,7 @@ checks and reports follow from what is said there. Layers do not know whose code
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cached_property, partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -14,7 +15,7 @@ import numpy as np
 
 from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.layers.framework.drawing import each_for_itself
-from gradcheck_cli.layers.framework.make_problem import make_problem
+from gradcheck_cli.layers.framework.make_problem import draw_inputs, make_problem
 from gradcheck_cli.layers.framework.problem import fresh
 from gradcheck_cli.layers.registry import TITLES
 
@@ -66,7 +67,7 @@ class Layer:
     program: str | None = None  #: of a layer with a command of its own
 
     # The steps from a case to its problem that differ from what `make_problem` does, or all of them.
-    draw: Callable[[Any, Random], Mapping[str, Array]] | None = None
+    draw: Callable[[Any, Random], Mapping[str, Array]] = draw_inputs
     relations: Callable[[Any, Mapping[str, Array]], Relations] = lambda _case, _inputs: {}  #: of inputs that are drawn
     scale: Callable[..., tuple[Array, ...]] | None = None
     gradient_scale: Callable[..., Mapping[str, Array]] | None = None
@@ -145,18 +146,17 @@ class Layer:
         if self.make_problem:
             return self.make_problem(case)
         source = case.source()
-        inputs = self.draw(case, source) if self.draw else None
+        inputs = self.draw(case, source)
         return make_problem(
             case,
             axes=case.array_axes,
             reference=self.functions,
-            shapes=case.shapes,
             inputs=inputs,
             source=source,
             parameters=case.settings or None,
             outputs=self.outputs,
             state=self.state,
-            relations=self.relations(case, inputs or {}),
+            relations=self.relations(case, inputs),
             scale=self.scale,
             gradient_scale=self.gradient_scale,
             zeros=self.zeros,
@@ -175,4 +175,15 @@ class Layer:
             cotangents = list(problem.parts(cotangent).values())[: len(self.outputs)]
             returned = backward(*cotangents, cache)
             found = [returned] if isinstance(returned, np.ndarray) else list(returned)
-        return dict(zip(problem.differentiable, found, strict=True))
+        gradients = dict(zip(self.differentiable, found, strict=True))
+        return {name: gradients[name] for name in problem.differentiable}
+
+    def problem_without(self, case: Any, absent: Iterable[str]) -> Problem:
+        """Return a case's problem for an implementation that lacks some inputs: they are zero, without a gradient."""
+        problem = self.problem(case)
+        if not (absent := set(absent) & set(problem.inputs)):
+            return problem
+        inputs = {name: value.astype(int) * 0 if name in absent else value for name, value in problem.inputs.items()}
+        wide = [value if name in absent else value.astype(problem.expected.dtype) for name, value in inputs.items()]
+        parameters = [] if problem.parameters is None else [fresh(problem.parameters)]
+        return replace(problem, inputs=inputs, expected=np.asarray(self.functions[0](*wide, *parameters)[0]))

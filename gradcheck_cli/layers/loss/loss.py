@@ -152,7 +152,7 @@ class Loss:
         wrong |= {words: equation(values) for words, equation in self.loss_faults.items()}
         for words, out in wrong.items():
             cause = f"The loss {words}."
-            yield ForwardFault(code="loss-wrong", cause=cause, remedy=self.definition, outputs={"out": np.asarray(out)})
+            yield ForwardFault("loss-wrong", cause, self.definition, {"out": np.asarray(out)})
 
     def layer(self) -> Layer:
         """Make the layer."""

@@ -169,7 +169,7 @@ class Recurrent:
                 *_, cache = self.forward(*inputs.values())
                 return dict(zip(inputs, backward(*problem.parts(cotangent).values(), cache), strict=True))
 
-            return Fault(code=code, cause=cause, remedy=remedy, gradients=gradients)
+            return Fault(code, cause, remedy, gradients)
 
         if steps > 1:
             for between in time_faults(cell.backward, len(cell.states), steps):
