@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -81,6 +82,7 @@ def share_of(mask: Array) -> str:
     return f" in {int(mask.sum())} of {mask.size} elements" if mask.ndim else ""
 
 
+@functools.cache  # NumPy makes the name in Python, which is 2 % of a small case
 def dtype_name(dtype: np.dtype[Any]) -> str:
     """Name a dtype as `--dtype` does: NumPy calls the long double float128 or float96, by its padding."""
     return "longdouble" if dtype == np.longdouble and dtype != np.float64 else str(dtype)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, assert_never
 
 from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.implementation.calling import call, name_of
-from gradcheck_cli.implementation.conventions.slots import Slot, SlotKind, has
+from gradcheck_cli.implementation.conventions.slots import LEARNING_RATE, Slot, SlotKind, has
 from gradcheck_cli.implementation.implementation import ImplementationError, NotExpressibleError
 
 if TYPE_CHECKING:
@@ -144,6 +144,8 @@ def _value(slot: Slot, values: Values) -> object:
     match slot.kind:
         case SlotKind.OMITTED:
             return _LEFT_OUT
+        case SlotKind.LEARNING_RATE:
+            return LEARNING_RATE
         case SlotKind.CONSTANT:
             return slot.value
         case SlotKind.INPUT:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from gradcheck_cli.implementation.calling import name_of
 from gradcheck_cli.implementation.conventions.slots import (
+    LEARNING_RATES,
     PROBABLE_CACHES,
     MisfitError,
     Slot,
@@ -150,6 +151,8 @@ def _backward_by_name(parameters: list[inspect.Parameter], name: str, vocabulary
     """Read a backward pass: a cotangent for each output, and then the cache or what else it needs."""
     called = write_call(name, parameters)
     named = {p.name: classify(p, vocabulary, layer.inputs) for p in parameters}
+    rates = {p.name: slot_for(p, SlotKind.LEARNING_RATE) for p in parameters if word(p.name) in LEARNING_RATES}
+    named |= rates if len(parameters) > len(rates) else {}
     required = [p for p in parameters if p.default is p.empty]
     if len(required) == 2:  # one is the cotangent, and of nothing but it and a number no gradient can be computed
         for p in required:

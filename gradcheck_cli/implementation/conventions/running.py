@@ -21,7 +21,7 @@ from gradcheck_cli.implementation.conventions.attributes import (
 )
 from gradcheck_cli.implementation.conventions.context import Context
 from gradcheck_cli.implementation.conventions.returned import as_array, gradients_in, times_cotangent
-from gradcheck_cli.implementation.conventions.slots import SlotKind, has, write_call
+from gradcheck_cli.implementation.conventions.slots import LEARNING_RATE, SlotKind, has, write_call
 from gradcheck_cli.implementation.implementation import Implementation, ImplementationError, NotExpressibleError
 from gradcheck_cli.text.names import join_names
 
@@ -122,6 +122,7 @@ class _Run:
         instance = _copied(cache.instance)
         holder = cache.cache if instance is None and isinstance(cache.cache, Context) else instance
         before = {name: snapshot(gradient_places(holder, reading.wanted(name))) for name in names}
+        updated = _parameters(reading, instance, names) if has(SlotKind.LEARNING_RATE, slots) else {}
         function = code.function("backward", instance)
         returned = fill(slots, reading.forms, reading.vocabulary, values).call(function)
         if isinstance(returned, np.ndarray) and holder is not None:
@@ -131,6 +132,10 @@ class _Run:
         for name in names if holder is not None else ():
             if name not in found:
                 found[name] = newest(gradient_places(holder, reading.wanted(name)), before[name])
+        after = _parameters(reading, instance, names) if updated else {}
+        for name in updated.keys() & after.keys():
+            if found.get(name) is None:
+                found[name] = (updated[name] - after[name]) / updated[name].dtype.type(LEARNING_RATE)
         if not has(SlotKind.COTANGENT, slots):
             return times_cotangent(found, cotangent, code.name("backward"))
         return {name: reading.take(name, value, cache.inputs[name].shape) for name, value in found.items()}
@@ -220,6 +225,12 @@ def _set_parameters(reading: Reading, instance: object, values: Values, inputs: 
             raise (ImplementationError if was_told else NotExpressibleError)(f"{made}, not {wanted}")
         for place in fitting:
             place.set(np.array(values.inputs[name]))
+
+
+def _parameters(reading: Reading, instance: object, names: tuple[str, ...]) -> dict[str, Array]:
+    """Copy the parameters that an instance keeps."""
+    places = {name: parameter_places(instance, reading.wanted(name)) for name in names if name in reading.kept}
+    return {name: found[0].get().copy() for name, found in places.items() if found}
 
 
 def _no_number(error: BaseException | None) -> bool:

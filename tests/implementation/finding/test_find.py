@@ -14,7 +14,7 @@ from gradcheck_cli.implementation.implementation import ImplementationNotFoundEr
 from gradcheck_cli.implementation.loading.paths import split_spec
 from gradcheck_cli.layers import LAYERS
 from tests.conftest import SMALL, report_of
-from tests.implementation.sources import CLASSES, CORE, PAIRS
+from tests.implementation.conventions.sources import CLASSES, CORE, PAIRS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

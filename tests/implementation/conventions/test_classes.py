@@ -107,6 +107,26 @@ class RNNCell:
         "class RNNCell(Wx, Wh, b).forward, .backward",
         ("h_prev.T @ a", "-h_prev.T @ a"),
     ),
+    "affine": (
+        """
+class Dense:
+    def __init__(self, input_size, output_size):
+        self.weights = np.random.randn(output_size, input_size)
+        self.bias = np.random.randn(output_size, 1)
+
+    def forward(self, input):
+        self.input = input
+        return self.weights @ input + self.bias
+
+    def backward(self, output_gradient, learning_rate):
+        input_gradient = self.weights.T @ output_gradient
+        self.weights -= learning_rate * output_gradient @ self.input.T
+        self.bias -= learning_rate * output_gradient.sum(axis=1, keepdims=True)
+        return input_gradient
+""",
+        "class Dense(input_size, output_size).forward, .backward, samples as columns, w (M, D), b (M, 1)",
+        ("self.weights -= learning_rate", "self.weights += learning_rate"),
+    ),
     "relu": (
         """
 class ReLU:
