@@ -95,7 +95,7 @@ class Layer:
     overflows: Callable[[Problem, bool], Iterable[Overflow]] = lambda _problem, _finite: ()
 
     def __post_init__(self) -> None:
-        others = {*self.outputs, *self.state}
+        others = {"out", *self.outputs, *self.state}
         derived: dict[str, Any] = {
             "inputs": self.inputs or tuple(name for name in self.case.axes if name not in others),
             "probe_cases": self.probe_cases or ((self.case.probe(),) if self.reference else ()),
