@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gradcheck_cli.layers.framework.equations import EquationFault, fault
-from gradcheck_cli.layers.framework.reshapes import mistaken
+from gradcheck_cli.layers.framework.reshapes import misread
 from gradcheck_cli.layers.norm.normalization import backward_equations, forward_equations, is_constant
 from gradcheck_cli.text.names import join_names
 
@@ -182,7 +182,7 @@ def _reshaped(norm: Normalization) -> Iterator[EquationFault]:
 
 
 def _mistaken(name: str, really: tuple[int, ...], taken_for: tuple[int, ...], v: Any) -> Array:
-    return mistaken(getattr(v, name), really, taken_for)
+    return misread(getattr(v, name), really, taken_for)
 
 
 def _running_statistics(norm: Normalization, momentum: float) -> Iterator[EquationFault]:

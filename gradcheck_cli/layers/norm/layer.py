@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.layers.framework import equations
 from gradcheck_cli.layers.framework.coupling import EACH
-from gradcheck_cli.layers.framework.drawing import each_for_itself
+from gradcheck_cli.layers.framework.drawing import draw_independently
 from gradcheck_cli.layers.framework.layer import Layer
 from gradcheck_cli.layers.framework.make_problem import make_problem
 from gradcheck_cli.layers.framework.words import choice, real
@@ -61,7 +61,7 @@ class NormalizationLayer:
     probe_cases: tuple[Case, ...] = ()
     state: tuple[str, ...] = ()  #: running statistics, which forward writes
     relations: Callable[[Any], Mapping[Axis, Relation]] | None = None  #: of the axes of x, if those of a set are cut
-    random: Callable[[type[Any], Draw, Given], Mapping[str, Any]] = each_for_itself
+    random: Callable[[type[Any], Draw, Given], Mapping[str, Any]] = draw_independently
 
     def problem(self, case: Case) -> Problem:
         """Draw a case's arrays.
