@@ -36,7 +36,7 @@ def forward_faults(case: ConvolutionCase, problem: Problem, _: Array) -> Iterato
 
 
 def _displaced(_: ConvolutionCase, images: Images, inputs: Mapping[str, Array]) -> Iterator[Row]:
-    """Yield windows elsewhere: in an output of the right size, and of that which it comes to so."""
+    """Yield windows elsewhere: in an output of the right size, and of the size that follows from the wrong numbers."""
     for code, cause, remedy, stride, pad in displaced_windows(images):
         windows = [w._replace(stride=s, pad=p) for w, s, p in zip(images.case.windows, stride, pad, strict=True)]
         rows, columns = (w.total for w in windows)

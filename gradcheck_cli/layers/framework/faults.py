@@ -28,9 +28,9 @@ if TYPE_CHECKING:
 def faults_to_try(layer: Layer, case: Case, problem: Problem) -> Iterator[Fault]:
     """Yield the faults of a backward pass that are held against a case, in the order in which they are tried.
 
-    Several may coincide in a small case; the simpler and more common come first. A loop that ends one step early is
-    taken for that, and not for one over another size, which only the layer knows; but whatever else the layer knows
-    says more than the general faults after it.
+    Several may coincide in a small case; the simpler and more common come first. A loop that ends one step early comes
+    before the layer's own faults, some of which are loops over another size; these say more than the general faults
+    after them.
     """
     contributions = None if layer.loss else Contributions(layer, problem)  # the output of a loss has no axes
     if contributions:
