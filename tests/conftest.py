@@ -75,23 +75,25 @@ def conv_backward(dout, cache):
 
 #: Modules that together run in seconds and see each package: `pytest -m quick`.
 _QUICK = {
-    *("test_journal", "test_text"),
+    *("engine.test_journal", "text.test_clean"),
     *("cases.test_product", "cases.test_shard"),
     *("checks.test_comparison", "checks.test_zero_probe"),
     *("cli.test_debug",),
     *("engine.test_errors", "engine.test_interrupts", "engine.test_leftovers"),
     *("guard.test_frames",),
     *("implementation.test_adapter", "implementation.test_gradient", "implementation.test_layout"),
-    *("implementation.test_pair", "implementation.test_seeding"),
+    *("implementation.test_pair",),
     *("layers.framework.test_axes", "layers.framework.test_layer"),
-    *("layers.framework.test_make_problem", "layers.test_conv_kin", "implementation.test_vocabulary"),
+    *("layers.framework.test_make_problem", "implementation.test_vocabulary"),
     *("numeric.test_estimate", "numeric.test_method", "numeric.test_richardson", "numeric.test_rounding"),
-    *("numeric.test_sweep", "numeric.test_tiles"),
+    *("numeric.test_tiles",),
     *("report.test_grades", "report.test_json", "report.test_skipped", "report.test_sweep", "report.test_table"),
 }
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    folder = Path(__file__).parent
+    assert all((folder / f"{name.replace('.', '/')}.py").exists() for name in _QUICK), "a quick module was renamed"
     for item in items:
         module = item.nodeid.partition("::")[0].removeprefix("tests/").removesuffix(".py").replace("/", ".")
         if module in _QUICK:
