@@ -12,7 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from gradcheck_cli.layers.framework.named import ByName
-from gradcheck_cli.layers.framework.parameter import Whole
+from gradcheck_cli.layers.framework.parameter import Integer
 from gradcheck_cli.layers.framework.words import Choice, Interval, Real, Shape
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def size(case: Case) -> int:
 def _size(parameter: Parameter, value: Any) -> int:
     """Measure a value: words and reals by their place among those that are drawn, shapes by sizes and axes."""
     match parameter:
-        case Whole():
+        case Integer():
             return int(sum(value)) if isinstance(value, tuple) else int(value)
         case Shape():
             return len(value) + int(sum(value))
@@ -90,7 +90,7 @@ def _by_numbers(case: Case, cases: RandomCases) -> Iterator[Case]:
 
 def _allowed(parameter: Parameter, value: Any) -> Iterator[Any]:
     match parameter:
-        case Whole():
+        case Integer():
             return _numbers(parameter, value)
         case Shape():
             return _shapes(parameter, value)
@@ -110,7 +110,7 @@ def _shapes(parameter: Shape, shape: tuple[int, ...]) -> Iterator[tuple[int, ...
         yield from ((*shape[:axis], 1 + lower, *shape[axis + 1 :]) for lower in _below(length - 1))
 
 
-def _numbers(parameter: Whole, value: Any) -> Iterator[Any]:
+def _numbers(parameter: Integer, value: Any) -> Iterator[Any]:
     least = parameter.minimum
     if not parameter.pair:
         yield from (least + lower for lower in _below(value - least))
@@ -124,7 +124,7 @@ def _numbers(parameter: Whole, value: Any) -> Iterator[Any]:
 
 def _given(parameter: Parameter, given: Sequence[Any], value: Any) -> Iterator[Any]:
     """Yield the given values that are smaller, ever nearer; of pairs all that are not larger in either part."""
-    if isinstance(parameter, Whole) and parameter.pair:
+    if isinstance(parameter, Integer) and parameter.pair:
         return (other for other in sorted(given) if other != value and other[0] <= value[0] and other[1] <= value[1])
     lower = sorted((o for o in given if _size(parameter, o) < _size(parameter, value)), key=partial(_size, parameter))
     return (lower[place] for place in _below(len(lower)))

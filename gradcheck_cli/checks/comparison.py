@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from gradcheck_cli.checks.form import Subject, dtype_name, flaw, share_of
+from gradcheck_cli.checks.form import Subject, dtype_name, share_of
 from gradcheck_cli.checks.picture import draw
 from gradcheck_cli.checks.where import where
 from gradcheck_cli.data.frozen import frozen
@@ -104,7 +104,7 @@ def judge_elements(analytic: Array, expected: Estimate, dtype: str, settings: Se
 
 def compare(subject: Subject, expected: Estimate, settings: Settings) -> ArrayResult:
     """Judge an array: its form first, and if that is right each element."""
-    if reason := flaw(subject):
+    if reason := subject.flaw:
         return uncompared(subject, settings, Verdict.FAIL, reason, expected)
     array = np.asarray(subject.array)
     analytic = array.astype(expected.value.dtype)

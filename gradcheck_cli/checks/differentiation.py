@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gradcheck_cli.checks.comparison import unravel
-from gradcheck_cli.checks.form import flaw
 from gradcheck_cli.checks.run import RunStoppedError
 from gradcheck_cli.checks.where import place
 from gradcheck_cli.data.frozen import frozen
@@ -27,7 +26,7 @@ if TYPE_CHECKING:
     from gradcheck_cli.numeric.estimate import Estimate
     from gradcheck_cli.numeric.projected import Projection
 
-#: The error bound of a derivative that is good enough, in roundings: less would not show beside the tolerance.
+#: The error bound of a derivative that is good enough, in roundings: a smaller one would not change a verdict.
 _RESOLUTION = 0.5
 
 #: The same as a share of the scale, where roundings are large: to within half of one in float16, differences agree by
@@ -52,7 +51,7 @@ def differentiate(run: CaseRun) -> Derivatives:
         RunStoppedError: forward raised on perturbed inputs.
     """
     comparable = not (run.forward and run.forward.worst is None)
-    names = [name for name in run.problem.differentiable if not flaw(run.subject(name))] if comparable else []
+    names = [name for name in run.problem.differentiable if not run.subjects[name].flaw] if comparable else []
     if run.gradients is None or not names:
         return Derivatives()
     try:
@@ -97,7 +96,7 @@ def _project(run: CaseRun, name: str, function: Function, x: Array, center: Eval
         function,
         x,
         run.problem.cotangent,
-        np.asarray(run.subject(name).array),
+        np.asarray(run.subjects[name].array),
         epsilon=epsilon(run.dtype),
         tolerance=run.settings.tolerance(run.dtype),
         step=run.settings.step,

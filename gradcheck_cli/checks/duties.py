@@ -1,12 +1,9 @@
-"""The duties of a backward pass beside right numbers: each is tried, and has a name and a verdict."""
+"""The duties of a backward pass besides right numbers: each is tried, and has a name and a verdict."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-import numpy as np
-
-from gradcheck_cli.checks.form import malformed, nonfinite
 from gradcheck_cli.checks.precision import narrowest_rounding
 from gradcheck_cli.checks.repeated_calls import RepeatedCalls
 from gradcheck_cli.checks.settings import DUTIES
@@ -26,7 +23,9 @@ _OF_FORWARD = ("deterministic", "inputs_unchanged")
 
 #: Duties for which results of several calls are compared.
 _COMPARED = ("linear_in_cotangent", "independent_caches")
-_CANNOT_TELL = Duty(verdict=Verdict.INCONCLUSIVE, reason="could not be told: what is run again comes out different")
+_CANNOT_TELL = Duty(
+    verdict=Verdict.INCONCLUSIVE, reason="could not be decided: the same call gives another result each time"
+)
 
 
 class TriedDuties(NamedTuple):
@@ -39,18 +38,17 @@ class TriedDuties(NamedTuple):
 def try_duties(run: CaseRun, comparison: Comparison) -> TriedDuties:
     """Try every duty that is not to be skipped; each has a verdict and, unless it passed, a sentence.
 
-    That takes 3 calls of forward and 6 of backward beside the first ones, and a few more where something is wrong.
+    That takes 3 more calls of forward and 6 of backward, and a few more where something is wrong.
     Where no backward is expected, the duties of forward are tried alone.
     """
     skipped, owes_backward = run.settings.skipped_duties, run.gradients is not None
-    subjects = [run.subject(name) for name in run.problem.differentiable]
-    well_formed = [subject for subject in subjects if not malformed(subject)]
+    subjects = run.subjects.values()
     calls = RepeatedCalls(run, comparison.expected, _rounding_dtype(run, comparison))
     if "deterministic" in skipped and owes_backward:
         calls.allow_sums()
     tests: dict[str, Callable[[], str | None]] = {
-        "shapes": lambda: _join(malformed(subject) for subject in subjects),
-        "finite": lambda: _join(nonfinite(subject.name, np.asarray(subject.array)) for subject in well_formed),
+        "shapes": lambda: _join(subject.malformed for subject in subjects),
+        "finite": lambda: _join(subject.nonfinite for subject in subjects),
         "deterministic": calls.deterministic,
         "linear_in_cotangent": calls.linear_in_cotangent,
         "inputs_unchanged": lambda: _overwritten(run.overwritten),
@@ -80,7 +78,7 @@ def _try(test: Callable[[], str | None]) -> Duty:
 
 
 def _rounding_dtype(run: CaseRun, comparison: Comparison) -> str:
-    """Name the dtype by whose roundings two results may differ: a narrower one if that is what is wrong with them."""
+    """Name the dtype whose roundings two results may differ by: a narrower one if they were computed in it."""
     failing = [run.out] if run.forward and run.forward.verdict is Verdict.FAIL else []
     failing += [
         (run.gradients or {}).get(name)

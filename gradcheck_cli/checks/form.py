@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -32,30 +34,35 @@ class Subject:
             object.__setattr__(self, "shape", self.array.wanted)
             object.__setattr__(self, "array", self.array.array)
 
+    @property
+    def flaw(self) -> str | None:
+        """Why the array cannot be compared element by element: its form, or values that are no numbers."""
+        return self.malformed or self.nonfinite
 
-def flaw(subject: Subject) -> str | None:
-    """Say why an array cannot be compared element by element (its form, or values that are no numbers), or None."""
-    return malformed(subject) or nonfinite(subject.name, np.asarray(subject.array))
+    @cached_property
+    def malformed(self) -> str | None:
+        """What is wrong with the form of the array: missing, no array, its shape or dtype."""
+        name, array = self.name, self.array
+        if array is None:
+            return f"{name}{MISSING}"
+        if not isinstance(array, np.ndarray | np.generic | float | int):
+            noun = type(array).__name__
+            return f"{name} is no array but {'an' if noun[0] in 'aeiou' else 'a'} {noun}"
+        array = np.asarray(array)
+        if array.shape != self.shape:
+            if array.size == 0:
+                return f"{name} is empty: shape {array.shape} instead of {self.shape}"
+            return f"{name} has shape {array.shape} instead of {self.shape}"
+        if array.dtype.kind != "f":
+            return f"{name} has dtype {array.dtype}, which is not floating point"
+        if epsilon(array.dtype) > epsilon(self.dtype):
+            return f"{name} has dtype {dtype_name(array.dtype)}, narrower than the {self.dtype} of the inputs"
+        return None
 
-
-def malformed(subject: Subject) -> str | None:
-    """Say what is wrong with the form of an array (missing, no array, shape, dtype), or None."""
-    name, array = subject.name, subject.array
-    if array is None:
-        return f"{name}{MISSING}"
-    if not isinstance(array, np.ndarray | np.generic | float | int):
-        noun = type(array).__name__
-        return f"{name} is no array but {'an' if noun[0] in 'aeiou' else 'a'} {noun}"
-    array = np.asarray(array)
-    if array.shape != subject.shape:
-        if array.size == 0:
-            return f"{name} is empty: shape {array.shape} instead of {subject.shape}"
-        return f"{name} has shape {array.shape} instead of {subject.shape}"
-    if array.dtype.kind != "f":
-        return f"{name} has dtype {array.dtype}, which is not floating point"
-    if epsilon(array.dtype) > epsilon(subject.dtype):
-        return f"{name} has dtype {dtype_name(array.dtype)}, narrower than the {subject.dtype} of the inputs"
-    return None
+    @cached_property
+    def nonfinite(self) -> str | None:
+        """How many elements are NaN or infinite, of an array of the right form."""
+        return None if self.malformed else nonfinite(self.name, np.asarray(self.array))
 
 
 def nonfinite(name: str, array: Array) -> str | None:
@@ -75,6 +82,7 @@ def share_of(mask: Array) -> str:
     return f" in {int(mask.sum())} of {mask.size} elements" if mask.ndim else ""
 
 
+@functools.cache  # NumPy makes the name in Python, which is 2 % of a small case
 def dtype_name(dtype: np.dtype[Any]) -> str:
     """Name a dtype as `--dtype` does: NumPy calls the long double float128 or float96, by its padding."""
     return "longdouble" if dtype == np.longdouble and dtype != np.float64 else str(dtype)

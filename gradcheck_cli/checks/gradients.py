@@ -6,7 +6,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from gradcheck_cli.checks.comparison import Comparison, compare, uncompared, unravel
-from gradcheck_cli.checks.form import flaw
 from gradcheck_cli.checks.where import place
 from gradcheck_cli.results.result import Verdict
 from gradcheck_cli.text.names import join_names
@@ -39,7 +38,7 @@ def compare_gradients(run: CaseRun, derivatives: Derivatives) -> Comparison:
 
 
 def _compare(run: CaseRun, name: str, derivatives: Derivatives) -> ArrayResult:
-    subject, settings = run.subject(name), run.settings
+    subject, settings = run.subjects[name], run.settings
     if name in derivatives.estimates:
         return compare(subject, derivatives.estimates[name], settings)
     if name in derivatives.projections:
@@ -49,12 +48,12 @@ def _compare(run: CaseRun, name: str, derivatives: Derivatives) -> ArrayResult:
     if run.forward and run.forward.worst is None:
         reason = f"{subject.name} was not checked: forward's output cannot be differentiated"
         return uncompared(subject, settings, Verdict.INCONCLUSIVE, reason)
-    return uncompared(subject, settings, Verdict.FAIL, flaw(subject))
+    return uncompared(subject, settings, Verdict.FAIL, subject.flaw)
 
 
 def unchecked_gradients(run: CaseRun, verdict: Verdict) -> dict[str, ArrayResult]:
     """Give every expected gradient the same verdict, as nothing was compared."""
-    subjects = (replace(run, gradients=None).subject(name) for name in run.problem.differentiable)
+    subjects = replace(run, gradients=None).subjects.values()
     return {s.name: uncompared(s, run.settings, verdict, f"{s.name} was not checked") for s in subjects}
 
 

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 #: Rows and columns of a picture. In a terminal of 80 columns two of them fit side by side.
 LARGEST = (16, 32)
 
-#: Errors of at least this share of the largest one are of the level above: tenths, by which a shifted row (as wrong as
-#: its neighbours) is told from what leaks past it.
+#: Errors of at least this share of the largest one are of the level above: tenths, so that a shifted row (as wrong as
+#: its neighbours) differs from what leaks past it.
 _LEVELS = (1e-3, 1e-2, 1e-1)
 
 

@@ -51,7 +51,7 @@ def kernel_reason(inside: str, dtype: str) -> str:
 def accepted_dtype(case: Case, layer: Layer, implementation: Implementation) -> str | None:
     """Name a narrower dtype in which forward runs, where it raises in that of the case; None if there is none."""
     for dtype in narrower_dtypes(case.dtype):
-        problem = layer.problem(replace(case, dtype=dtype))
+        problem = layer.problem_without(replace(case, dtype=dtype), implementation.absent)
         try:
             out, _ = pack_outputs(implementation, problem).forward(problem.inputs, problem.parameters)
         except (ImplementationError, NotExpressibleError):
@@ -62,7 +62,7 @@ def accepted_dtype(case: Case, layer: Layer, implementation: Implementation) -> 
 
 
 def narrowest_rounding(arrays: Iterable[object], dtype: str) -> str:
-    """Name the narrowest dtype whose numbers all values of one of the arrays are, whatever dtype holds them."""
+    """Name the narrowest dtype that can represent all values of one of the arrays, whatever dtype holds them."""
     found = dtype
     for array in arrays:
         if isinstance(array, np.ndarray) and array.dtype.kind == "f":

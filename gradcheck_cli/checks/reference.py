@@ -59,7 +59,7 @@ class GuardedForward:
 def judge_guarded(run: CaseRun, comparison: Comparison) -> Comparison:
     """Judge again what is wrong, if forward turns out to be the reference with a guard.
 
-    Gradients of the forward without the guard pass beside the derivatives with it. What is neither is compared with
+    Gradients of the forward without the guard pass, as do the derivatives with it. What is neither is compared with
     the gradient without the guard: its causes are found there.
     """
     if Verdict.FAIL not in {result.verdict for result in comparison.arrays} or not (guarded := _find_guard(run)):
@@ -113,7 +113,7 @@ def _compare(run: CaseRun, name: str, value: Array, numeric: Estimate) -> tuple[
     scale = np.maximum(np.where(np.isfinite(numeric.scale), numeric.scale, 0), abs(value))
     bound = np.asarray(_ROUNDINGS * epsilon(value.dtype) * scale)
     expected = replace(numeric, value=value, scale=scale, error_bound=bound, method="reference", doubt=None)
-    return compare(run.subject(name), expected, run.settings), expected
+    return compare(run.subjects[name], expected, run.settings), expected
 
 
 def _reference_gradients(run: CaseRun) -> dict[str, Array]:

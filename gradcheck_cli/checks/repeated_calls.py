@@ -44,7 +44,7 @@ class RepeatedCalls:
         Args:
             run: the first calls.
             expected: derivatives, of which the largest scale is the unit of a gradient's roundings.
-            rounding_dtype: the dtype by whose roundings results may differ.
+            rounding_dtype: the dtype whose roundings results may differ by.
         """
         self._run, self._problem = run, run.problem
         self._rounding = run.settings.tolerance(rounding_dtype) * epsilon(rounding_dtype)

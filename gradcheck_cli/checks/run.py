@@ -58,15 +58,19 @@ class CaseRun:
         """The implementation with several outputs, and their cotangents, as one array."""
         return pack_outputs(self.implementation, self.problem)
 
-    def subject(self, name: str) -> Subject:
-        """Return the gradient of one input, to compare it."""
-        return Subject(
-            name=f"d{name}",
-            array=(self.gradients or {}).get(name),
-            dtype=self.dtype,
-            shape=self.problem.inputs[name].shape,
-            axes=self.problem.axes[name],
-        )
+    @cached_property
+    def subjects(self) -> dict[str, Subject]:
+        """The gradients under test, by input."""
+        return {
+            name: Subject(
+                name=f"d{name}",
+                array=(self.gradients or {}).get(name),
+                dtype=self.dtype,
+                shape=self.problem.inputs[name].shape,
+                axes=self.problem.axes[name],
+            )
+            for name in self.problem.differentiable
+        }
 
 
 class RunStoppedError(Exception):
@@ -79,9 +83,8 @@ class RunStoppedError(Exception):
 
 def make_run(case: Case, layer: Layer, implementation: Implementation, settings: Settings) -> CaseRun:
     """Make the problem that a case poses to an implementation, of which nothing has been called yet."""
-    return CaseRun(
-        case=case, layer=layer, implementation=implementation, settings=settings, problem=layer.problem(case)
-    )
+    problem = layer.problem_without(case, implementation.absent)
+    return CaseRun(case=case, layer=layer, implementation=implementation, settings=settings, problem=problem)
 
 
 def call_passes(prepared: CaseRun) -> CaseRun:

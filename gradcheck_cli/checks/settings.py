@@ -17,7 +17,7 @@ TOLERANCE = 100.0
 LARGEST_SHARE = 2.0**-8
 
 
-#: What a backward pass owes beside the right numbers, in the order in which it is told.
+#: The duties of a backward pass besides right numbers, in the order in which they are reported.
 DUTIES = (
     "shapes",
     "finite",

@@ -67,7 +67,7 @@ def _sweep_inputs(blank: CaseResult, run: CaseRun) -> CaseResult:
     }
     swept = replace(blank, sweeps=sweeps)
     if not any(found.errors for found in sweeps.values()):
-        reason = "forward is too rough, or does not depend on its inputs: no derivative to hold differences against"
+        reason = "forward is too rough, or does not depend on its inputs: no derivative to compare differences with"
         return replace(swept, verdict=Verdict.INCONCLUSIVE, reason=reason)
     return replace(swept, verdict=Verdict.PASS)
 

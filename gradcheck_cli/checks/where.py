@@ -1,4 +1,4 @@
-"""Where the wrong elements of an array are, in the array's own terms: the shortest description that is true."""
+"""Where the wrong elements of an array are, in the words of its axes: the shortest true description."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from gradcheck_cli.numeric.arrays import Array
 
 #: Share of a described set that must be wrong for "within" it to be said. A shifted or cropped gradient is right by
-#: accident in a few elements (where it owes zeros); scattered errors fill far less of any set that holds them.
+#: accident in a few elements (where zeros are right); scattered errors fill far less of any set that holds them.
 NEARLY_ALL = 0.75
 
 #: A list of more indices than this is no description.

@@ -27,7 +27,7 @@ _SEEN = 1e-3
 #: same with twice the step; a kink, a pole and a root do not.
 _STEP = 2.0**-14
 
-#: Elements of an input that are made 0 at the most.
+#: The most elements of an input that are made 0.
 _MOST = 8
 
 

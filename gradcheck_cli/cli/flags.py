@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gradcheck_cli.cli.values import parameter_values, path
-from gradcheck_cli.layers.framework.parameter import Whole
+from gradcheck_cli.layers.framework.parameter import Integer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable
@@ -55,14 +55,14 @@ def request_flags(request: type, formats: Iterable[Format], leave_out: Collectio
 def geometry_flags(layer: Layer) -> list[Flag]:
     """Make the flags of a layer's own parameters."""
     parameters = layer.case.parameters()
-    section = _NUMBERS if all(isinstance(parameter, Whole) for parameter in parameters) else _SETTINGS
+    section = _NUMBERS if all(isinstance(parameter, Integer) for parameter in parameters) else _SETTINGS
     return [
         Flag(
             [f"--{parameter.name}", parameter.name],
             type=parameter_values(parameter),
             multiple=parameter.repeated,
             callback=_joining(parameter) if parameter.repeated else None,
-            help=f"{parameter.help}  [{parameter.written(parameter.normalize(parameter.default))}]",
+            help=f"{parameter.help}  [{parameter.format(parameter.normalize(parameter.default))}]",
             section=section,
         )
         for parameter in parameters
@@ -77,7 +77,7 @@ def _joining(parameter: Parameter) -> Callable[[click.Context, click.Parameter, 
 
     def join(ctx: click.Context, param: click.Parameter, given: tuple[Any, ...]) -> tuple[Any, ...] | None:
         try:
-            return parameter.joined(given) if given else None
+            return parameter.combine(given) if given else None
         except ValueError as error:
             raise click.BadParameter(f"{error}.", ctx, param) from error
 

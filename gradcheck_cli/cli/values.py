@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gradcheck_cli.layers.framework.parameter import Whole, Word
+from gradcheck_cli.layers.framework.parameter import Integer, TextParameter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -47,21 +47,21 @@ def parameter_values(parameter: Parameter) -> Value:
 
     def read(text: str) -> tuple[Any, ...]:
         try:
-            if isinstance(parameter, Word):
-                return tuple(dict.fromkeys(parameter.read(text)))
+            if isinstance(parameter, TextParameter):
+                return tuple(dict.fromkeys(parameter.parse(text)))
             return tuple(dict.fromkeys(map(parameter.normalize, _whole_values(parameter, text))))
         except ValueError as error:
             raise ValueError(f"{quoted(text)}: {error}") from error
 
-    if isinstance(parameter, Word):
+    if isinstance(parameter, TextParameter):
         return Value(read, parameter.metavar)
-    assert isinstance(parameter, Whole), parameter
+    assert isinstance(parameter, Integer), parameter
     return Value(read, "INT|VxH" if parameter.pair else "INT")
 
 
 def _whole_values(parameter: Parameter, text: str) -> Iterator[Any]:
     """Read whole numbers, ranges of them and pairs, separated by commas."""
-    assert isinstance(parameter, Whole)
+    assert isinstance(parameter, Integer)
     for word in map(str.strip, text.split(",")):
         first, range_, last = word.partition("..")
         vertical, by, horizontal = word.partition("x") if parameter.pair else (word, "", "")

@@ -21,7 +21,8 @@ _Class = TypeVar("_Class", bound=type)
 class _Layout(NamedTuple):
     """The fields of a class, as its methods need them."""
 
-    names: frozenset[str]
+    size: int
+    required: frozenset[str]
     defaults: dict[str, Any]
     factories: dict[str, Callable[[], Any]]
     compared: Callable[[Any], Any]  #: the fields that make two instances equal
@@ -34,10 +35,13 @@ def frozen(cls: _Class) -> _Class:
     """Make a class what `@dataclass(frozen=True, kw_only=True)` makes it; `fields` and `replace` work as usual."""
     dataclass(init=False, repr=False, eq=False, kw_only=True)(cls)
     own = fields(cls)
+    defaults = {f.name: f.default for f in own if f.default is not MISSING}
+    factories = {f.name: f.default_factory for f in own if f.default_factory is not MISSING}
     layout = _Layout(
-        names=frozenset(f.name for f in own),
-        defaults={f.name: f.default for f in own if f.default is not MISSING},
-        factories={f.name: f.default_factory for f in own if f.default_factory is not MISSING},
+        size=len(own),
+        required=frozenset(f.name for f in own if f.name not in {*defaults, *factories}),
+        defaults=defaults,
+        factories=factories,
         compared=attrgetter("__class__", *(f.name for f in own if f.compare)),
         shown=tuple(f.name for f in own if f.repr),
         has_post_init=hasattr(cls, "__post_init__"),
@@ -55,18 +59,18 @@ def _init(self: Any, **given: Any) -> None:
     for name, make in layout.factories.items():
         if name not in given:
             values[name] = make()
-    if values.keys() != layout.names:
+    if len(values) != layout.size or not layout.required <= given.keys():
         raise TypeError(_why_refused(type(self), given))
     if layout.has_post_init:
         self.__post_init__()
 
 
 def _why_refused(cls: Any, given: dict[str, Any]) -> str:
-    if unknown := [name for name in given if name not in cls._layout.names]:
+    names = {f.name for f in fields(cls)}
+    if unknown := [name for name in given if name not in names]:
         return f"{cls.__name__}.__init__() got an unexpected keyword argument {unknown[0]!r}"
-    layout = cls._layout
-    missing = [repr(f.name) for f in fields(cls) if f.name not in {*given, *layout.defaults, *layout.factories}]
-    return f"{cls.__name__}.__init__() lacks the keyword arguments {', '.join(missing)}"
+    missing = ", ".join(sorted(cls._layout.required - given.keys()))
+    return f"{cls.__name__}.__init__() lacks the keyword arguments {missing}"
 
 
 def _eq(self: Any, other: Any) -> Any:

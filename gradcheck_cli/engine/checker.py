@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from gradcheck_cli.engine.sanitize import sanitize
 from gradcheck_cli.implementation.built_in import built_in
@@ -12,26 +12,13 @@ from gradcheck_cli.layers import LAYERS
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from gradcheck_cli.engine.guarded import GuardedRunner
     from gradcheck_cli.engine.survey import Survey
     from gradcheck_cli.engine.task import Task
     from gradcheck_cli.guard.limits import Limits
     from gradcheck_cli.guard.process import GuardedProcess
     from gradcheck_cli.layers.framework.case import Case
     from gradcheck_cli.results.result import CaseResult
-
-
-class TaskRunner(Protocol):
-    """Checks the cases of one task."""
-
-    def find(self, case: Case) -> None:
-        """Find the implementation, which otherwise happens at the first case.
-
-        Raises:
-            ImplementationNotFoundError: there is none, it cannot be loaded, or its inputs are not those of the case.
-        """
-
-    def check(self, case: Case) -> CaseResult:
-        """Check one case. An implementation that cannot be found is an error of the case."""
 
 
 class Checker:
@@ -42,11 +29,15 @@ class Checker:
     """
 
     def __init__(self) -> None:
-        self._runner: tuple[Task, TaskRunner] | None = None
+        self._runner: tuple[Task, GuardedRunner | BuiltInRunner] | None = None
         self._process: tuple[str, GuardedProcess] | None = None  # and the file that is loaded there
 
     def find(self, task: Task, case: Case) -> None:
-        """Find the implementation of a task. It raises what `TaskRunner.find` does."""
+        """Find the implementation of a task, which otherwise happens at its first case.
+
+        Raises:
+            ImplementationNotFoundError: there is none, it cannot be loaded, or its inputs are not those of the case.
+        """
         self._runner_of(task).find(case)
 
     def check(self, task: Task, cases: Iterable[Case]) -> list[CaseResult]:
@@ -73,17 +64,15 @@ class Checker:
 
             return task.error_result(case, describe_error(error))
 
-    def _runner_of(self, task: Task) -> TaskRunner:
+    def _runner_of(self, task: Task) -> GuardedRunner | BuiltInRunner:
         if self._runner is None or self._runner[0] != task:
-            self._runner = task, self._make_runner(task)
+            if task.spec in LAYERS[task.layer].builtin and task.settings.adapter is None:
+                self._runner = task, BuiltInRunner(task)
+            else:
+                from gradcheck_cli.engine.guarded import GuardedRunner  # 20 ms, and not for built-in layers
+
+                self._runner = task, GuardedRunner(task, self._process_for(task.spec, task.limits))
         return self._runner[1]
-
-    def _make_runner(self, task: Task) -> TaskRunner:
-        if task.spec in LAYERS[task.layer].builtin and task.settings.adapter is None:
-            return _BuiltInRunner(task)
-        from gradcheck_cli.engine.guarded import GuardedRunner  # 20 ms, and not for built-in layers
-
-        return GuardedRunner(task, self._process_for(task.spec, task.limits))
 
     def _process_for(self, spec: str, limits: Limits) -> GuardedProcess:
         """Return the process in which the file of an implementation is loaded, or a new one."""
@@ -97,8 +86,8 @@ class Checker:
         return self._process[1]
 
 
-class _BuiltInRunner:
-    """Runs in this process: what is built in needs no guard."""
+class BuiltInRunner:
+    """Checks the cases of a task of a built-in implementation, in this process."""
 
     def __init__(self, task: Task) -> None:
         self._task = task

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from gradcheck_cli.engine import inside
 from gradcheck_cli.engine.errors import ErrorReport
-from gradcheck_cli.engine.inside import LOADING_ERRORS, UserCodeError, find_names, load
+from gradcheck_cli.engine.inside import LOADING_ERRORS, LoadingError, find_names, load
 from gradcheck_cli.guard.frames import format_user_stack
 from gradcheck_cli.guard.process import BugError, ProcessDiedError
 from gradcheck_cli.implementation.implementation import ImplementationNotFoundError
@@ -46,7 +46,7 @@ class GuardedRunner:
         except ImplementationNotFoundError as error:
             self._missing = ErrorReport(reason=str(error))
             raise
-        except UserCodeError as error:
+        except LoadingError as error:
             self._missing = error.report
         except ProcessDiedError as death:
             if not death.imported:
@@ -54,8 +54,6 @@ class GuardedRunner:
                 self._missing = ErrorReport(reason=reason)
                 raise ImplementationNotFoundError(reason) from death
             self._missing = describe_death(death, "the implementation", spec, WHEN_TRIED)
-        except BugError as error:
-            self._missing = describe_child_bug(error)
         finally:
             self._loading_output = self._process.output
 
@@ -78,18 +76,27 @@ class GuardedRunner:
         except ProcessDiedError as death:
             error = describe_death(death, "the implementation", self._task.spec)
         except BugError as bug:
-            error = describe_child_bug(bug)
+            error = _describe_bug(bug)
         else:
             return result
         return self._task.error_result(case, error, self._names)
 
 
 def call_loader(process: GuardedProcess, spec: str, function: Callable[..., Any], *arguments: Any) -> Any:
-    """Call a function that loads or tries user code in a guarded process. It raises what `load` and the call do."""
-    return process.call(load, spec, function, *arguments, expected=LOADING_ERRORS)
+    """Call a function that loads or tries user code in a guarded process.
+
+    Raises:
+        ImplementationNotFoundError: there is no implementation, or it cannot be imported.
+        LoadingError: user code raised, or there is a bug in the checker.
+        ProcessDiedError: the process died.
+    """
+    try:
+        return process.call(load, spec, function, *arguments, expected=LOADING_ERRORS)
+    except BugError as bug:
+        raise LoadingError(_describe_bug(bug)) from bug
 
 
-def describe_child_bug(error: BugError) -> ErrorReport:
+def _describe_bug(error: BugError) -> ErrorReport:
     """Report a bug in the checker that was met in a guarded process."""
     text = str(error)
     last_line = text.rpartition("\n")[2]

@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 _MOST_CHOICES = 60
 
 
-class UserCodeError(Exception):
-    """User code raised while it was loaded or tried."""
+class LoadingError(Exception):
+    """An implementation could not be loaded or tried, other than because it is not there."""
 
     def __init__(self, report: ErrorReport) -> None:
         super().__init__(report)  # as it is pickled
@@ -37,7 +37,7 @@ class UserCodeError(Exception):
 
 
 #: What `load` raises other than bugs.
-LOADING_ERRORS = (ImplementationNotFoundError, UserCodeError)
+LOADING_ERRORS = (ImplementationNotFoundError, LoadingError)
 
 
 def load(spec: str, function: Callable[..., Any], *arguments: Any) -> Any:
@@ -45,7 +45,7 @@ def load(spec: str, function: Callable[..., Any], *arguments: Any) -> Any:
 
     Raises:
         ImplementationNotFoundError: there is no implementation, or it cannot be imported.
-        UserCodeError: user code raised.
+        LoadingError: user code raised.
         Exception: there is a bug in the checker.
     """
     try:
@@ -59,7 +59,7 @@ def load(spec: str, function: Callable[..., Any], *arguments: Any) -> Any:
         if isinstance(error, ImplementationNotFoundError):
             raise ImplementationNotFoundError(reason) from None  # its cause may not be picklable
         reason = f"{reason} when {spec} was loaded and tried"
-        raise UserCodeError(ErrorReport(reason=reason, traceback=report.traceback)) from None
+        raise LoadingError(ErrorReport(reason=reason, traceback=report.traceback)) from None
 
 
 def find_names(task: Task, case: Case) -> Names:

@@ -1,10 +1,10 @@
-"""Ctrl-C, SIGTERM and SIGHUP: noted whenever they come, and raised only where nothing that is finished can be lost.
+"""Ctrl-C, SIGTERM and SIGHUP: noted whenever they come, and raised only where nothing finished can be lost.
 
-A program goes through three phases. Until its first output is open a signal ends it at once: there is nothing to lose.
-From `defer()` on a signal is only noted, except while work in progress is waited for, inside `interruptible()`: there
-it raises KeyboardInterrupt. After `ignore()` everything is written, and signals no longer matter.
+A program has three phases. Until its first output is open, a signal ends it at once: there is nothing to lose. After
+`defer()` a signal is only noted, except inside `interruptible()`, where unfinished work is waited for: there it raises
+KeyboardInterrupt. After `ignore()` everything is written, and signals no longer matter.
 
-Imported before anything else by the programs, so that it imports little itself.
+The programs import this before anything else, so it imports little itself.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import FrameType
 
-#: SIGHUP is not there on Windows.
+#: Windows has no SIGHUP.
 _SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
 
 _EXIT, _DEFER, _RAISE = "exit", "defer", "raise"
 
 
 class _Process:
-    """What signals mean to this process: there is one, because signal handlers are the process's too."""
+    """What signals do in this process. There is one, as the process has one set of signal handlers."""
 
     def __init__(self) -> None:
-        self.phase: str | None = None  #: None in a process that is none of the programs: nothing here has an effect
+        self.phase: str | None = None  #: None in a process that is not one of the programs, where nothing here acts
         self.received: int | None = None  #: the first signal that came
         self.handled: list[int] = []
 
@@ -38,7 +38,7 @@ _process = _Process()
 
 
 def install() -> None:
-    """Take over the signals that end a program; those that are ignored, as under nohup, stay so."""
+    """Handle the signals that end a program, other than those that are ignored, as under nohup."""
     for number in _SIGNALS:
         with contextlib.suppress(ValueError):  # not in the main thread
             if signal.getsignal(number) is not signal.SIG_IGN:
@@ -68,23 +68,28 @@ def received() -> int | None:
 
 @contextmanager
 def interruptible() -> Iterator[None]:
-    """Let signals raise KeyboardInterrupt inside the block, those too that came before it.
+    """Let signals raise KeyboardInterrupt inside the block, also those that came before it.
 
-    Where code in the block catches every exception, it is raised at the end: such a block has not done what it should.
-    A signal that comes while that is handled is only noted, so that a second Ctrl-C does no harm.
+    If code in the block catches it, it is raised at the end, because the block may not have done its work. A signal
+    that comes while the exception is handled is only noted, so that a second Ctrl-C does no harm.
     """
     if _process.phase != _DEFER:
         yield
         return
-    _process.phase = _RAISE  # before the look at what came: a signal between the two would be missed
+    _process.phase = _RAISE  # before `received` is read: a signal between the two would be missed
     try:
         if _process.received is not None:
             raise KeyboardInterrupt
         yield
-        if _process.received is not None:  # what caught it went on with something else than was asked for
+        if _process.received is not None:
             raise KeyboardInterrupt
     finally:
         _process.phase = _DEFER
+
+
+def exit_code(number: int) -> int:
+    """Return the exit code of a program that a signal ended."""
+    return 128 + number
 
 
 def _handle(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
@@ -96,15 +101,10 @@ def _handle(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
         raise KeyboardInterrupt
 
 
-def exit_code(number: int) -> int:
-    """Return the exit code of a program that a signal ended."""
-    return 128 + number
-
-
 def _reset_in_child() -> None:
-    """Leave signals to the process that was forked.
+    """Leave signals to the parent of a fork.
 
-    Until it has a session of its own, Ctrl-C in the terminal reaches it too, and is the parent's to answer.
+    Until the fork has a session of its own, Ctrl-C in the terminal reaches it too, and is for its parent.
     """
     _process.phase, _process.received = None, None
     while _process.handled:

@@ -1,4 +1,4 @@
-"""Names for temporary files and folders that tell whether who made them is still there, and removal of what is left.
+"""Names of temporary files and folders that identify the process that made them, and removal of what is left over.
 
 A run that is killed cannot remove anything. The next one that makes a temporary file in the same folder does.
 """
@@ -16,16 +16,16 @@ from pathlib import Path
 
 
 def fresh_name(marker: str) -> str:
-    """Return a new name: the marker, the machine, the process and a random part.
+    """Return a new name, of the marker, the machine, the process and a random part.
 
-    It is short whatever it stands for: there is room for 255 bytes in a name.
+    It is short: a file system allows 255 bytes.
     """
     return f"{marker}-{_machine()}-{os.getpid()}-{secrets.token_hex(8)}"
 
 
 def remove_leftovers(folder: Path, marker: str) -> None:
-    """Remove what processes of this machine and user that are no more have left in a folder under such names."""
-    if os.name != "posix":  # elsewhere there is no harmless way to ask whether a process is there
+    """Remove what ended processes of this machine and user have left in a folder under such names."""
+    if os.name != "posix":  # elsewhere there is no harmless way to ask whether a process is running
         return
     ours = re.compile(rf"{re.escape(marker)}-{_machine()}-(\d{{1,9}})-[0-9a-f]{{16}}")
     with contextlib.suppress(OSError), os.scandir(folder) as entries:
@@ -50,12 +50,12 @@ def _is_running(pid: int) -> bool:
         os.kill(pid, 0)
     except ProcessLookupError:
         return False
-    except OSError:  # it is somebody else's
+    except OSError:  # it is another user's
         return True
     return True
 
 
 def _machine() -> str:
-    """Tell this machine from others that share a folder: the same process id is another process there."""
+    """Identify this machine among those that share a folder: elsewhere the same process id is another process."""
     name = os.uname().nodename if hasattr(os, "uname") else ""
     return f"{zlib.crc32(name.encode()):08x}"

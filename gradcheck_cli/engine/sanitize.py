@@ -1,4 +1,4 @@
-"""Results as they leave the process in which they came about: plain arrays, and text that is safe to show."""
+"""Results as they leave the process that computed them: plain arrays, and text that is safe to show."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _LINES = 20
 
 
 def sanitize(result: CaseResult) -> CaseResult:
-    """Clean every text of a result that user code may have had a part in, and keep none of its objects."""
+    """Clean all text of a result that may come from user code, and drop all of its objects."""
     return replace(
         result,
         implementation=escaped(result.implementation, _LONGEST_PATH),
@@ -50,7 +50,7 @@ def _duty(duty: Duty) -> Duty:
 
 def _array(result: ArrayResult) -> ArrayResult:
     if result.reason is None and (result.dtype is None or result.dtype in DTYPES):
-        return result  # its texts are our own, as on every pass
+        return result  # no text is of user code, as on every pass
     return replace(
         result,
         reason=_sentence(result.reason),
@@ -59,5 +59,5 @@ def _array(result: ArrayResult) -> ArrayResult:
 
 
 def _plain(arrays: Mapping[str, Array]) -> dict[str, Array]:
-    """Keep arrays of numbers, as arrays of NumPy's own class: another class is not known elsewhere."""
+    """Keep arrays of numbers, as arrays of NumPy's own class: other processes do not know another class."""
     return {name: np.array(array, subok=False) for name, array in arrays.items() if array.dtype.kind in "biufc"}

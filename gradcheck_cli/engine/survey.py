@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.engine.errors import ErrorReport, describe_error
-from gradcheck_cli.engine.guarded import WHEN_TRIED, call_loader, describe_child_bug, describe_death
-from gradcheck_cli.engine.inside import UserCodeError, loader
-from gradcheck_cli.guard.process import BugError, ProcessDiedError
+from gradcheck_cli.engine.guarded import WHEN_TRIED, call_loader, describe_death
+from gradcheck_cli.engine.inside import LoadingError, loader
+from gradcheck_cli.guard.process import ProcessDiedError
 from gradcheck_cli.guard.state import preserve_state
 from gradcheck_cli.implementation.finding.inventory import (
     Identified,
@@ -60,10 +60,8 @@ def survey(spec: str, process: Callable[[], GuardedProcess]) -> Survey:
         return _survey(spec, process())
     except ImplementationNotFoundError:
         raise
-    except UserCodeError as error:
+    except LoadingError as error:
         return Survey(errors={spec: error.report})
-    except BugError as error:
-        return Survey(errors={spec: describe_child_bug(error)})
     except Exception as error:  # noqa: BLE001  # a bug in one file must not end the run
         return Survey(errors={spec: describe_error(error)})
 
@@ -111,10 +109,8 @@ def _try(process: GuardedProcess, offer: Offer) -> Identified | ErrorReport | No
         return describe_death(death, offer.names[0], offer.spec, WHEN_TRIED)
     except ImplementationNotFoundError as error:
         return ErrorReport(reason=str(error))
-    except UserCodeError as error:
+    except LoadingError as error:
         return error.report
-    except BugError as error:
-        return describe_child_bug(error)
     return found
 
 

@@ -33,7 +33,7 @@ def built_in(layer: Layer, name: str) -> Implementation:
         if not others:
             return np.asarray(out), rest
         *more, cache = rest
-        outputs = (out, *more, *(written.get(key) for key in layer.state))
+        outputs = (out, *more, *map(written.get, layer.state))
         return outputs if len(outputs) > 1 else out, cache
 
     def run_backward(cotangent: Any, cache: Any, names: tuple[str, ...]) -> Mapping[str, object]:

@@ -48,6 +48,7 @@ class Implementation:
     forward: Forward  #: raises ImplementationError, or NotExpressibleError for a geometry that it cannot be asked for
     backward: Backward  #: raises ImplementationError
     left_by_forward: Callable[[object], object] = lambda cache: cache  #: of what `forward` returns second, user code's
+    absent: tuple[str, ...] = ()  #: inputs of the layer that it does not have, such as a bias
     #: Where the case names the inputs: the order in which forward takes them, and why it cannot take those of a case.
     order: tuple[str, ...] = ()
     refusal: Callable[[Iterable[str]], str | None] = lambda _names: None

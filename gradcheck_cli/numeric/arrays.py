@@ -41,10 +41,8 @@ def signed_uniform(source: random.Random, shape: Sequence[int]) -> Array:
     machine, and NumPy's `Generator` promises that only within one version of NumPy (NEP 19).
     """
     words = _words(source, shape)
-    values = (words >> 1) * 2.0**-31
-    values += 0.5
-    np.negative(values, out=values, where=(words & 1) == 0)
-    return values.reshape(shape)
+    sizes, signs = (words >> 1) * 2.0**-31 + 0.5, 2.0 * (words & 1) - 1.0
+    return (sizes * signs).reshape(shape)
 
 
 def with_zeros(values: Array, seed: int) -> Array:

@@ -137,7 +137,8 @@ class BlackBox:
         """Evaluate; the result may be the function's own buffer, valid until the next evaluation."""
         self.evaluations += 1
         value = self._function(x)
-        self.epsilon = max(self.epsilon, epsilon(value.dtype))
+        if value.dtype is not self.dtype:  # of which the epsilon is the least
+            self.epsilon = max(self.epsilon, epsilon(value.dtype))
         return np.asarray(value, dtype=self.dtype).reshape(self.shape)
 
     def _evaluate_pairwise(self, sides: Sequence[Sequence[Array]]) -> list[Array]:

@@ -6,6 +6,7 @@ output (Curtis, Powell and Reid, 1974). A `Coupling` states which those are; not
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -50,7 +51,7 @@ class ColoredScheme:
         self.box = box
         self._affine = affine
         self._coupling = coupling
-        self._batch = arrays_per_batch(int(np.prod(box.shape)))  # colours that are credited at once
+        self._batch = arrays_per_batch(math.prod(box.shape))  # colours that are credited at once
         self._color = np.full(box.x.size + 1, -1, np.int32)  # the last entry is for an owner of -1
         self._owners: Array | None = None  # of each colour, if there are so few that they fit one batch
         if coupling.colors <= self._batch:
@@ -82,7 +83,7 @@ class ColoredScheme:
         order = np.argsort(self._color[elements], kind="stable")
         color = self._color[elements][order]
         # Where each colour starts; elements that reach no output have colour -1 and keep their zeros.
-        starts = [*np.flatnonzero(np.diff(color, prepend=-1)), order.size]
+        starts = [*np.flatnonzero(color != np.concatenate(([-1], color[:-1]))), order.size]
         for first in range(0, len(starts) - 1, self._batch):
             bounds = np.array(starts[first : first + self._batch + 1])
             chosen = order[bounds[0] : bounds[-1]]
@@ -129,11 +130,11 @@ class ColoredScheme:
         rounding = box.epsilon * (magnitude + scale) * ((scale != 0) | (second != 0))
         if not both and self._affine is not None:
             second = self._affine.roundings * rounding
-        figures = np.stack([value, scale, rounding + 4 * box.noise * np.sqrt(variance), second]) / width
+        figures = np.array([value, scale, rounding + 4 * box.noise * np.sqrt(variance), second]) / width
         return np.where(width > 0, figures, [[np.nan], [np.nan], [np.inf], [np.inf]])
 
     def _constants(self, shared: tuple[int, ...]) -> list[Array]:
-        """Return what is credited alike for each colour, summed along shared axes: rounding scale, and squared weights.
+        """Return what each colour is credited, summed along shared axes: the rounding scale, and squared weights.
 
         The squared weights, for the effect of noise, are left out of a deterministic function.
         """

@@ -106,7 +106,7 @@ class ArrayResult:
 
 @frozen
 class Duty:
-    """The verdict on one duty of a backward pass beside right numbers (`checks.settings.DUTIES`)."""
+    """The verdict on one duty of a backward pass besides right numbers (`checks.settings.DUTIES`)."""
 
     verdict: Verdict
     reason: str | None  #: None only on a pass

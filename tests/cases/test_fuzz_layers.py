@@ -12,7 +12,7 @@ from gradcheck_cli.cases.fuzz import RandomCases
 from gradcheck_cli.cases.shrink import shrink, size
 from gradcheck_cli.engine.failures import Failures
 from gradcheck_cli.layers import LAYERS, TITLES
-from gradcheck_cli.layers.framework.parameter import Whole
+from gradcheck_cli.layers.framework.parameter import Integer
 from gradcheck_cli.layers.framework.words import Choice, Real, Shape
 from gradcheck_cli.results.signature import FailureSignature
 from tests.faults.layers import FAULTS
@@ -60,7 +60,7 @@ def test_each_least_number_each_word_and_few_and_many_axes_are_among_the_first_5
         cases = list(drawn(layer, seed, 50))
         for parameter in LAYERS[layer].case.parameters():
             values = {getattr(case, parameter.name) for case in cases}
-            if isinstance(parameter, Whole) and (layer, parameter.name) not in VACUOUS:
+            if isinstance(parameter, Integer) and (layer, parameter.name) not in VACUOUS:
                 assert parameter.normalize(parameter.minimum) in values, parameter.name
             if isinstance(parameter, Choice):
                 assert values == set(parameter.options)
@@ -117,9 +117,9 @@ def smaller(case: Case) -> Iterator[Case]:
     for parameter in case.parameters():
         name, value = parameter.name, getattr(case, parameter.name)
         lower: list[Any] = []
-        if isinstance(parameter, Whole) and not parameter.pair:
+        if isinstance(parameter, Integer) and not parameter.pair:
             lower = [value - 1]
-        elif isinstance(parameter, Whole):
+        elif isinstance(parameter, Integer):
             lower = [(value[0] - 1, value[1]), (value[0], value[1] - 1), (value[0] - 1, value[1] - 1)]
         elif isinstance(parameter, Shape):
             lower = [(*value[:axis], *value[axis + 1 :]) for axis in range(len(value)) if len(value) > 1]

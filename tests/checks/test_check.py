@@ -66,7 +66,7 @@ def test_a_kernel_for_one_dtype_alone_is_judged_in_that_dtype() -> None:
     assert check(ConvCase(dtype="float32"), (forward, wrong)).verdict is Verdict.FAIL
 
 
-def test_a_wrong_forward_is_told_apart_from_a_wrong_gradient() -> None:
+def test_a_wrong_forward_is_distinguished_from_a_wrong_gradient() -> None:
     def forward(x: Array, w: Array, b: Array, conv_param: dict[str, int]) -> tuple[Array, Any]:
         return conv_forward_naive(x, w[:, :, ::-1], b, conv_param)
 

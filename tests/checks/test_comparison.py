@@ -34,7 +34,7 @@ def judge(array: object, value: Array, bound: float = 0.0, *, dtype: str = "floa
     return compare(Subject(name="dx", array=array, dtype=dtype, shape=value.shape), expected, Settings(**settings))
 
 
-def test_what_is_said_of_a_right_array() -> None:
+def test_the_result_of_a_right_array() -> None:
     value = np.array([[1.0, -2.0], [3.0, 0.0]])
     result = judge(value + np.array([[0, 0], [6 * EPS, 0]]), value)
     assert result == ArrayResult(
@@ -116,7 +116,7 @@ def test_evenly_spread_roundoff_is_allowed_where_an_element_has_no_terms() -> No
     assert compare(subject, expected, Settings()).verdict is Verdict.FAIL
 
 
-def test_where_zero_is_owed_anything_else_is_wrong() -> None:
+def test_where_zero_is_right_anything_else_is_wrong() -> None:
     expected = Estimate(value=np.zeros(2), scale=np.zeros(2), error_bound=np.zeros(2), method="dense", evaluations=1)
     result = compare(Subject(name="dx", array=np.array([0, 1e-300]), dtype="float64", shape=(2,)), expected, Settings())
     assert result.verdict is Verdict.FAIL

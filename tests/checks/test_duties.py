@@ -98,7 +98,7 @@ def test_a_breach_costs_little() -> None:
     assert calls == {"forward": differences + 2 + 2 + 3, "backward": 1 + 6}
 
 
-def test_a_cotangent_of_zero_may_raise_and_is_told() -> None:
+def test_an_error_for_a_cotangent_of_zero_is_reported() -> None:
     def backward(dout: Array, cache: Any) -> Any:
         if not dout.any():
             raise ValueError("nothing to do")
@@ -109,7 +109,7 @@ def test_a_cotangent_of_zero_may_raise_and_is_told() -> None:
     assert "ValueError: nothing to do" in (result.reason or "")
 
 
-def test_a_geometry_in_which_nothing_is_seen_is_said_to_be_so() -> None:
+def test_a_geometry_that_can_show_no_fault_is_reported() -> None:
     only_pad = ConvCase(H=1, W=1, HH=1, WW=1, stride=2, pad=1)
     result = check(only_pad)
     assert result.verdict is Verdict.INCONCLUSIVE
@@ -152,7 +152,7 @@ def _from_emptied(dout: Any, cache: Any) -> Any:
     ],
     ids=["pops", "clears"],
 )
-def test_a_cache_that_serves_once_is_told_and_the_first_gradients_are_judged(pair: Any, error: str) -> None:
+def test_a_cache_that_serves_once_is_reported_and_the_first_gradients_are_judged(pair: Any, error: str) -> None:
     result = check(ConvCase(), pair)
     assert broken(result) == {"deterministic"}
     assert {gradient.verdict for gradient in result.gradients.values()} == {Verdict.PASS}
@@ -202,7 +202,7 @@ def _accumulating(kept: dict[str, Any], *, in_cache: bool) -> Any:
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("in_cache", [False, True])
-def test_gradients_that_are_added_up_are_told_and_can_be_accepted(in_cache: bool, dtype: str) -> None:
+def test_gradients_that_are_added_up_are_reported_and_can_be_accepted(in_cache: bool, dtype: str) -> None:
     for case in (replace(case, dtype=dtype) for case in standard()[:4]):
         result = check(case, _accumulating({}, in_cache=in_cache))
         assert broken(result) == {"deterministic"}

@@ -26,17 +26,17 @@ SMALLEST = {"float16": 1e-2, "float32": 1e-3, "float64": 1e-9, "longdouble": 1e-
 
 @cache
 def exact_gradients(case: ConvCase) -> dict[str, Any]:
-    posed = LAYER.problem(case)
-    x, w, _ = posed.inputs.values()
-    return dict(zip(("dx", "dw", "db"), slow_conv.backward(case, posed.cotangent, x, w), strict=True))
+    problem = LAYER.problem(case)
+    x, w, _ = problem.inputs.values()
+    return dict(zip(("dx", "dw", "db"), slow_conv.backward(case, problem.cotangent, x, w), strict=True))
 
 
 def wrong_gradients(case: ConvCase, pair: Pair) -> set[str]:
     """Work out from the definition which gradients a pair gets wrong: beyond every rounding of its dtype."""
-    posed = LAYER.problem(case)
-    x, w, b = posed.inputs.values()
-    _, cache = pair[0](x, w, b, dict(posed.parameters or {}))
-    returned = dict(zip(("dx", "dw", "db"), pair[1](posed.cotangent, cache), strict=False))
+    problem = LAYER.problem(case)
+    x, w, b = problem.inputs.values()
+    _, cache = pair[0](x, w, b, dict(problem.parameters or {}))
+    returned = dict(zip(("dx", "dw", "db"), pair[1](problem.cotangent, cache), strict=False))
     exact = exact_gradients(case)
     return {name for name, want in exact.items() if not _equal(returned.get(name), want, case.dtype)}
 
@@ -88,11 +88,11 @@ def test_one_element_slightly_off_is_found(name: str, dtype: str) -> None:
 
 def _outweighs_rounding(case: ConvCase, name: str) -> bool:
     """Ten roundings of a float16 element are less than those of its terms, where it is a small rest of large ones."""
-    posed = LAYER.problem(case)
-    x, w, _ = (value.astype(np.float64) for value in posed.inputs.values())
+    problem = LAYER.problem(case)
+    x, w, _ = (value.astype(np.float64) for value in problem.inputs.values())
     index = ("dx", "dw", "db").index(name)
-    exact = abs(slow_conv.backward(case, posed.cotangent, x, w)[index])
-    scale = slow_conv.backward(case, abs(posed.cotangent), abs(x), abs(w))[index]
+    exact = abs(slow_conv.backward(case, problem.cotangent, x, w)[index])
+    scale = slow_conv.backward(case, abs(problem.cotangent), abs(x), abs(w))[index]
     where = exact.argmax()
     return bool(1e-2 * exact.flat[where] > 6 * epsilon("float16") * scale.flat[where])
 

@@ -1,4 +1,4 @@
-"""Losses with a guarded logarithm are right, and said to be guarded; and those that need one are told why."""
+"""Losses with a guarded logarithm pass with a remark, and those that need a guard have a named cause."""
 
 from __future__ import annotations
 
@@ -154,7 +154,7 @@ def _unlowered(x: Any, y: Any) -> tuple[Any, Any]:
     [(partial(loss_of, log=np.log), "log-underflow"), (_unlowered, "exp-overflow")],
     ids=["log", "exp"],
 )
-def test_what_overflows_at_large_scores_is_named_in_all_losses_alike(layer: str, loss: Any, code: str) -> None:
+def test_what_overflows_at_large_scores_is_named_in_all_losses(layer: str, loss: Any, code: str) -> None:
     function = loss if layer == "softmax" else partial(over_time, loss=loss)
     seen = {}
     for case in LAYERS[layer].standard():

@@ -1,4 +1,4 @@
-"""What is told of the kin of convolution: nothing of right layers, nor of errors without a cause."""
+"""No cause is named for errors without one, in the layers related to convolution."""
 
 from __future__ import annotations
 
@@ -47,20 +47,20 @@ def test_an_output_that_is_wrong_without_a_cause_is_not_explained(name: str) -> 
 
 
 @pytest.mark.parametrize("name", KIN)
-def test_every_slip_makes_a_difference_that_is_told_by_numbers(name: str) -> None:
-    """A slip that never differed from what is right would be a cause that cannot be refuted."""
+def test_every_fault_makes_a_difference(name: str) -> None:
+    """A fault that never differed from what is right would be a cause that cannot be refuted."""
     layer = LAYERS[name]
     differ: dict[tuple[str, str], bool] = {}
     for case in layer.standard():
         problem = layer.problem(case)
         right = {**layer.gradients(problem, problem.inputs, problem.cotangent), "out": problem.expected}
-        slips: list[tuple[str, str, Mapping[str, Any]]] = [
+        faults: list[tuple[str, str, Mapping[str, Any]]] = [
             (fault.code, fault.cause, fault.gradients(problem.inputs, problem.cotangent))
             for fault in faults_to_try(layer, case, problem)
         ]
         mistakes = layer.forward_faults(case, problem, problem.expected)
-        slips += [(mistake.code, mistake.cause, mistake.outputs) for mistake in mistakes]
-        for code, cause, found in slips:
+        faults += [(mistake.code, mistake.cause, mistake.outputs) for mistake in mistakes]
+        for code, cause, found in faults:
             other = any(
                 array.shape != right[key].shape or not np.allclose(array, right[key]) for key, array in found.items()
             )

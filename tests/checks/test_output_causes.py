@@ -32,8 +32,8 @@ def counts(x: Any, kernel: Pair, stride: Pair, pad: Pair) -> Pair:
     return rows, columns
 
 
-#: Slips of forward: (x, w, b, stride, pad, the right size of the output) -> out.
-SLIPS: dict[str, tuple[Any, str]] = {
+#: Faults of forward: (x, w, b, stride, pad, the right size of the output) -> out.
+FAULTS: dict[str, tuple[Any, str]] = {
     "pad 1": (lambda x, w, b, s, p, shape: convolved(x, w, b, s, (1, 1), shape), "pad-fixed-at-1"),
     "pad 1 and its size": (
         lambda x, w, b, s, p, _: convolved(x, w, b, s, (1, 1), counts(x, w.shape[2:], s, (1, 1))),
@@ -64,15 +64,15 @@ CASES = (
 )
 
 
-@pytest.mark.parametrize("name", [name for name, (_, code) in SLIPS.items() if code])
-def test_slips_of_forward_are_named(name: str) -> None:
-    slip, code = SLIPS[name]
+@pytest.mark.parametrize("name", [name for name, (_, code) in FAULTS.items() if code])
+def test_faults_of_forward_are_named(name: str) -> None:
+    fault, code = FAULTS[name]
 
     def forward(x: Any, w: Any, b: Any, conv_param: Any) -> Any:
         stride, pad = _pair(conv_param["stride"]), _pair(conv_param["pad"])
-        return slip(x, w, b, stride, pad, counts(x, w.shape[2:], stride, pad)), (x, w, b, conv_param)
+        return fault(x, w, b, stride, pad, counts(x, w.shape[2:], stride, pad)), (x, w, b, conv_param)
 
-    told = 0
+    named = 0
     for case in CASES:
         result = check(case, (forward, conv_backward_naive))
         if result.verdict in (Verdict.PASS, Verdict.ERROR):
@@ -80,25 +80,25 @@ def test_slips_of_forward_are_named(name: str) -> None:
             continue
         codes = [found.code for found in result.diagnosis]
         assert codes, result.summary()
-        # An output of one size may be that of another slip as well.
-        told += codes[0] == code
-        assert codes[0] in {slip_code for _, slip_code in SLIPS.values()} | {"last-windows-missed"}, result.summary()
-    assert told
+        # An output of one size may be that of another fault as well.
+        named += codes[0] == code
+        assert codes[0] in {fault_code for _, fault_code in FAULTS.values()} | {"last-windows-missed"}, result.summary()
+    assert named
 
 
-def test_what_is_no_known_slip_of_forward_is_not_named() -> None:
-    slip, _ = SLIPS["a bias of another size"]
+def test_what_is_no_known_fault_of_forward_is_not_named() -> None:
+    fault, _ = FAULTS["a bias of another size"]
 
     def forward(x: Any, w: Any, b: Any, conv_param: Any) -> Any:
         stride, pad = _pair(conv_param["stride"]), _pair(conv_param["pad"])
-        return slip(x, w, b, stride, pad, counts(x, w.shape[2:], stride, pad)), (x, w, b, conv_param)
+        return fault(x, w, b, stride, pad, counts(x, w.shape[2:], stride, pad)), (x, w, b, conv_param)
 
     for case in CASES:
         codes = {found.code for found in check(case, (forward, conv_backward_naive)).diagnosis}
         assert codes <= {"reference-gradient", "own-function", "factor"}
 
 
-def test_a_slip_of_forward_that_other_cases_do_not_have_is_not_named() -> None:
+def test_a_fault_of_forward_that_other_cases_do_not_have_is_not_named() -> None:
     def forward(x: Any, w: Any, b: Any, conv_param: Any) -> Any:
         stride, pad = _pair(conv_param["stride"]), _pair(conv_param["pad"])
         bias = 0 * b if x.shape[2] == 11 else b

@@ -1,4 +1,4 @@
-"""Code that computes in a narrower dtype than it is given is told so in one sentence, and judged in its own dtype."""
+"""Code that computes in a narrower dtype than its inputs is reported in one sentence, and judged in its own dtype."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def _results(layer: str, functions: tuple[Any, ...], dtype: str) -> list[CaseRes
 
 
 @pytest.mark.parametrize("name", KERNELS)
-def test_a_kernel_is_told_its_own_dtype_and_passes_there(name: str) -> None:
+def test_a_kernel_is_referred_to_its_own_dtype_and_passes_there(name: str) -> None:
     layer, functions = KERNELS[name]
     for result in _results(layer, functions, "float32"):
         assert result.passed, result.summary()
@@ -85,7 +85,7 @@ def test_a_wrong_kernel_fails_in_its_own_dtype() -> None:
         assert [name for name, one in result.gradients.items() if one.verdict is Verdict.FAIL] == ["dw"]
 
 
-def test_functions_of_ones_own_are_told_too() -> None:
+def test_functions_are_referred_to_their_own_dtype_too() -> None:
     for dtype, verdict in (("float64", Verdict.FAIL), ("float32", Verdict.PASS)):
         product = from_functions((lambda p, q: np.float32(p) * np.float32(q), _back_product), LAYERS["function"])
         result = check(FunctionCase(shape={"p": (3,), "q": (3,)}, dtype=dtype), product)
@@ -98,7 +98,7 @@ def _back_product(dout: Any, p: Any, q: Any) -> Any:
     return dout * np.float32(q), dout * np.float32(p)
 
 
-def test_what_raises_in_every_dtype_is_not_told_to_use_another() -> None:
+def test_what_raises_in_every_dtype_is_not_referred_to_another() -> None:
     def forward(_x: Any) -> Any:
         raise TypeError("no")
 

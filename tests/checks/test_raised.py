@@ -1,4 +1,4 @@
-"""Code that raises in some geometries: what they have in common is told, and nothing where they have nothing."""
+"""Code that raises in some geometries: what these have in common is named."""
 
 from __future__ import annotations
 
@@ -208,5 +208,5 @@ def test_what_raises_whatever_the_geometry_has_no_such_cause() -> None:
         assert calls <= 12
 
 
-def test_right_code_is_told_nothing() -> None:
+def test_right_code_has_no_diagnosis() -> None:
     assert not any(check(case, convolution()).diagnosis for case in standard())

@@ -1,4 +1,4 @@
-"""What is said of a mask is true of it: every description is read back into a set of elements and compared."""
+"""Descriptions of masks are true: each is read back into a set of elements and compared."""
 
 from __future__ import annotations
 

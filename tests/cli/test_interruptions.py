@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals are others there")
 
 
-@pytest.mark.parametrize(("jobs", "how"), [("1", "Ctrl-C"), ("1", "SIGTERM"), ("2", "thrice Ctrl-C"), ("2", "kill -9")])
-def test_what_was_finished_is_not_lost_and_a_resumed_run_is_as_if_nothing_had_been(
+@pytest.mark.parametrize(("jobs", "how"), [("1", "SIGTERM"), ("2", "thrice Ctrl-C"), ("2", "kill -9")])
+def test_no_finished_result_is_lost_and_a_resumed_run_equals_an_uninterrupted_one(
     jobs: str, how: str, tmp_path: Path
 ) -> None:
     bench = Bench(tmp_path, "--jobs", jobs)

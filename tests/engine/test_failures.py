@@ -87,9 +87,9 @@ def one_smaller(case: Any, values: dict[str, tuple[Any, ...]]) -> Iterator[Case]
 ONLY: dict[str, dict[str, Any]] = {"pad 0": {}, "last filter": {"F": 2}, "groups": {"C": 2, "F": 2, "groups": 2}}
 
 
-@pytest.mark.parametrize("seed", range(2))
 @pytest.mark.parametrize("fault", CORNERS)
-def test_200_cases_find_what_few_show_and_no_number_can_be_one_smaller(fault: str, seed: int) -> None:
+def test_200_cases_find_what_few_show_and_no_number_can_be_one_smaller(fault: str) -> None:
+    seed = list(CORNERS).index(fault) % 2
     slip, values = CORNERS[fault]
     check = Checker(with_change(slip))
     (found,) = smallest(drawn(seed, **values), check, failures=1)
@@ -125,9 +125,9 @@ def test_each_of_several_faults_is_told_once_with_its_own_smallest_case() -> Non
             raise ArithmeticError(f"of {x.shape}")
 
     check = Checker(spoilt(spoil))
-    cases = drawn(0, 60)
-    results = [check(case) for case in cases]
-    found = smallest(cases, check)
+    cases = drawn(0, 40)
+    results = {case: check(case) for case in cases}
+    found = smallest(cases, lambda case: results.get(case) or check(case))
     assert {result.case for result in found} == {
         replace(ONES, N=2),
         replace(ONES, W=3),
@@ -142,9 +142,9 @@ def test_each_of_several_faults_is_told_once_with_its_own_smallest_case() -> Non
     }
     # Those that show two faults at once count for both, and are no third.
     alike = {result.case: result.smallest.failures for result in found if result.smallest}
-    assert alike[replace(ONES, N=2)] == counted(results, lambda case: case.N > 1)
-    assert alike[replace(ONES, W=3)] == counted(results, lambda case: case.W > 2)
-    assert alike[replace(ONES, stride=2)] == sum(r.verdict is Verdict.ERROR for r in results)
+    assert alike[replace(ONES, N=2)] == counted([*results.values()], lambda case: case.N > 1)
+    assert alike[replace(ONES, W=3)] == counted([*results.values()], lambda case: case.W > 2)
+    assert alike[replace(ONES, stride=2)] == sum(r.verdict is Verdict.ERROR for r in results.values())
     assert list(alike.values()) == sorted(alike.values(), reverse=True)
 
 
@@ -155,7 +155,7 @@ def test_errors_differ_by_what_was_raised_not_by_its_figures() -> None:
         if x.shape[0] == 3:
             raise IndexError(len(x))
 
-    found = smallest(drawn(0, 60), Checker(spoilt(spoil)))
+    found = smallest(drawn(0, 30), Checker(spoilt(spoil)))
     assert [(result.verdict, result.case) for result in found] == [
         (Verdict.ERROR, replace(ONES, H=4)),
         (Verdict.ERROR, replace(ONES, N=3)),
@@ -164,22 +164,21 @@ def test_errors_differ_by_what_was_raised_not_by_its_figures() -> None:
 
 def test_nothing_is_told_and_nothing_more_checked_where_all_pass() -> None:
     check = Checker((conv_forward_naive, conv_backward_naive))
-    assert smallest(drawn(0, 60), check) == []
-    assert check.checks == 60
+    assert smallest(drawn(0, 30), check) == []
+    assert check.checks == 30
 
 
 def test_the_same_seed_finds_the_same() -> None:
     slip, _ = CORNERS["stride"]
     first, again = (
-        [replace(result, seconds=0) for result in smallest(drawn(1, 20), Checker(with_change(slip)))] for _ in range(2)
+        [replace(result, seconds=0) for result in smallest(drawn(1, 8), Checker(with_change(slip)))] for _ in range(2)
     )
     assert len(first) >= 1
     assert [(r.case, r.smallest, r.reason) for r in first] == [(r.case, r.smallest, r.reason) for r in again]
 
 
-@pytest.mark.parametrize("seed", range(2))
-def test_what_does_not_fail_each_time_is_called_flaky_and_not_shrunk(seed: int) -> None:
-    source = random.Random(seed)
+def test_what_does_not_fail_each_time_is_called_flaky_and_not_shrunk() -> None:
+    source = random.Random(0)
 
     def spoil(grads: Gradients, x: Any, conv_param: dict[str, Any]) -> None:
         if source.random() < 0.5:
@@ -188,13 +187,13 @@ def test_what_does_not_fail_each_time_is_called_flaky_and_not_shrunk(seed: int) 
             grads["db"] = -grads["db"]
 
     check = Checker(spoilt(spoil))
-    (found,) = smallest(drawn(0, 40), check)
+    (found,) = smallest(drawn(0, 20), check)
     assert [diagnosis.code for diagnosis in found.diagnosis] == ["flaky"]
     assert "checked again, this case" in found.diagnosis[0].text
     assert found.smallest is not None
     assert found.smallest.note is not None
-    assert found.case in set(drawn(0, 40))
-    assert check.checks <= 40 + 3 * 3  # two or three ways to fail, each seen again or not
+    assert found.case in set(drawn(0, 20))
+    assert check.checks <= 20 + 3 * 3  # two or three ways to fail, each seen again or not
 
 
 def test_a_right_layer_with_a_state_that_turns_later_is_flaky() -> None:

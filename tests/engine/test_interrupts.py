@@ -49,7 +49,7 @@ def test_at_first_a_signal_ends_the_program_at_once(name: str, code: int) -> Non
     assert (done.returncode, done.stdout, done.stderr) == (code, "", "")
 
 
-def test_later_it_is_raised_only_while_work_is_waited_for() -> None:
+def test_a_deferred_signal_is_raised_only_while_work_is_waited_for() -> None:
     done = run("""
 interrupts.defer()
 try:
@@ -65,7 +65,7 @@ say(interrupts.received() == signal.SIGTERM)
     assert (done.returncode, done.stdout.split(), done.stderr) == (0, ["working", "reported", "True"], "")
 
 
-def test_what_came_before_is_raised_as_soon_as_it_can() -> None:
+def test_an_earlier_signal_is_raised_as_soon_as_it_can_be() -> None:
     done = run("""
 interrupts.defer()
 kill("SIGINT")
@@ -79,7 +79,7 @@ except KeyboardInterrupt:
     assert (done.stdout.split(), done.stderr) == (["written", "raised"], "")
 
 
-def test_what_was_caught_on_the_way_is_raised_at_the_end_of_the_block() -> None:
+def test_a_caught_interrupt_is_raised_again_at_the_end_of_the_block() -> None:
     done = run("""
 interrupts.defer()
 try:
@@ -95,12 +95,12 @@ except KeyboardInterrupt:
     assert (done.stdout.split(), done.stderr) == (["caught", "raised"], "")
 
 
-def test_after_the_end_nothing_matters() -> None:
+def test_after_the_end_signals_are_ignored() -> None:
     done = run("interrupts.defer(); interrupts.ignore(); kill('SIGINT', 'SIGTERM'); say(interrupts.received())")
     assert (done.returncode, done.stdout, done.stderr) == (0, "None\n", "")
 
 
-def test_what_is_ignored_by_whoever_started_it_stays_ignored() -> None:
+def test_a_signal_that_the_parent_ignores_stays_ignored() -> None:
     done = run("kill('SIGHUP'); say('goes on'); kill('SIGTERM')", ignored=[signal.SIGHUP])
     assert (done.returncode, done.stdout) == (143, "goes on\n")
 
@@ -119,7 +119,7 @@ say(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), interrupts.received())
     assert (done.stdout, done.stderr) == ("child goes on\n-15 None\n", "")
 
 
-def test_elsewhere_than_in_the_programs_signals_are_left_alone() -> None:
+def test_only_the_programs_handle_signals() -> None:
     done = run("""
 interrupts._reset_in_child()
 signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -467,7 +467,7 @@ def _without_eps(g: Any, x: Any, _: float) -> Any:
 
 
 #: Of each normalization its passes, and its x with the elements of a set in a row.
-NORMALISATIONS: dict[str, tuple[Any, Any, Callable[[Any, Any], Any]]] = {
+NORMALIZATIONS: dict[str, tuple[Any, Any, Callable[[Any, Any], Any]]] = {
     "batchnorm": (batchnorm_forward, batchnorm_backward, lambda x, _: x.T),
     "spatial-batchnorm": (
         *(spatial_batchnorm_forward, spatial_batchnorm_backward),
@@ -479,7 +479,7 @@ NORMALISATIONS: dict[str, tuple[Any, Any, Callable[[Any, Any], Any]]] = {
 
 
 def _normalization(layer: str, slip: Callable[[Any, Any, float], Any]) -> tuple[Any, Any]:
-    right, right_backward, rows = NORMALISATIONS[layer]
+    right, right_backward, rows = NORMALIZATIONS[layer]
 
     def forward(x: Any, gamma: Any, beta: Any, param: Any) -> Any:
         out, cache = right(x, gamma, beta, param)
@@ -500,7 +500,7 @@ def _normalization(layer: str, slip: Callable[[Any, Any, float], Any]) -> tuple[
 
 FAULTS += [
     LayerFault(f"{layer}-{slip.__name__.strip('_')}", layer, _normalization(layer, slip), code)
-    for layer in NORMALISATIONS
+    for layer in NORMALIZATIONS
     for code, slip in _DX_SLIPS
 ]
 
@@ -519,7 +519,7 @@ def statistics_not_updated(x: Any, gamma: Any, beta: Any, bn_param: Any) -> Any:
 
 
 def _without_gamma(layer: str) -> tuple[Any, Any]:
-    right, right_backward, _ = NORMALISATIONS[layer]
+    right, right_backward, _ = NORMALIZATIONS[layer]
 
     def forward(x: Any, gamma: Any, beta: Any, param: Any) -> Any:
         out, cache = right(x, gamma, beta, param)
@@ -533,7 +533,7 @@ def _without_gamma(layer: str) -> tuple[Any, Any]:
 
 
 FAULTS += [
-    LayerFault(f"{layer}-without_gamma", layer, _without_gamma(layer), "gamma-missing") for layer in NORMALISATIONS
+    LayerFault(f"{layer}-without_gamma", layer, _without_gamma(layer), "gamma-missing") for layer in NORMALIZATIONS
 ]
 
 

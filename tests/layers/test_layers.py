@@ -5,7 +5,6 @@ from __future__ import annotations
 import inspect
 import sys
 from dataclasses import replace
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,7 +13,6 @@ import pytest
 from gradcheck_cli import Verdict, check
 from gradcheck_cli.implementation.finding.find import find
 from gradcheck_cli.layers import LAYERS, TITLES
-from gradcheck_cli.layers.loss.svm import SvmCase
 from tests.conftest import report_of
 from tests.faults.layers import FAULTS
 from tests.layers.slow import SLOW, gradients
@@ -121,17 +119,6 @@ def test_kinks_near_by_fail_no_right_layer(name: str, numbers: dict[str, Any], s
         assert result.passed, result.summary()
 
 
-@pytest.mark.parametrize("dtype", ["float16", "float64"])
-@pytest.mark.parametrize("scale", [1.0, 10.0, 1000.0])
-def test_no_margin_is_near_its_kink_and_one_is_missed(scale: float, dtype: str) -> None:
-    for seed in range(100):
-        problem = LAYERS["svm"].problem(SvmCase(N=3, C=4, scale=scale, dtype=dtype, seed=seed))
-        x, y = problem.inputs["x"].astype(float), problem.inputs["y"]
-        margins = [x[n, c] - x[n, y[n]] + 1 for n, c in np.ndindex(x.shape) if c != y[n]]
-        assert min(map(abs, margins)) >= 0.008 * scale
-        assert max(margins[:3]) > 0
-
-
 @pytest.mark.parametrize("name", OTHERS)
 def test_couplings_cost_what_they_promise(name: str) -> None:
     case = next(iter(LAYERS[name].standard()))
@@ -157,122 +144,6 @@ def test_faults_are_caught(fault: Any) -> None:
             {diagnosis.code for diagnosis in result.diagnosis} for result in results if result.verdict == Verdict.FAIL
         )
         assert any(fault.code is None or fault.code in told for told in codes), seed
-
-
-def _one_hot(x: Any, W: Any) -> Any:
-    words = (x[..., None] == np.arange(len(W))).astype(W.dtype)
-    return words @ W, words
-
-
-def _step_by_step(x: Any, w: Any, b: Any) -> Any:
-    return np.stack([x[:, t] @ w + b for t in range(x.shape[1])], axis=1), (x, w, b)
-
-
-def _back_step_by_step(dout: Any, cache: Any) -> Any:
-    x, w, b = cache
-    dx, dw, db = np.zeros_like(x), np.zeros_like(w), np.zeros_like(b)
-    for n, t in np.ndindex(x.shape[:2]):
-        dx[n, t] = w @ dout[n, t]
-        dw += np.outer(x[n, t], dout[n, t])
-        db += dout[n, t]
-    return dx, dw, db
-
-
-def _flat_with_weights(x: Any, y: Any, mask: Any) -> Any:
-    rows, labels, weights = x.reshape(-1, x.shape[2]), y.reshape(-1), mask.reshape(-1) / x.dtype.type(len(x))
-    lowered = rows - rows.max(axis=1, keepdims=True)
-    logs = lowered - np.log(np.exp(lowered).sum(axis=1, keepdims=True))
-    dx = np.exp(logs)
-    dx[np.arange(len(rows)), labels] -= 1
-    return -(weights * logs[np.arange(len(rows)), labels]).sum(), (dx * weights[:, None]).reshape(x.shape)
-
-
-RIGHT: dict[str, Any] = {
-    "word-embedding": (_one_hot, lambda dout, words: np.einsum("ntv,ntd->vd", words, dout)),
-    "temporal-affine": (_step_by_step, _back_step_by_step),
-    "temporal-softmax": _flat_with_weights,
-}
-
-
-@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
-@pytest.mark.parametrize("layer", RIGHT)
-def test_right_layers_that_are_written_otherwise_pass(layer: str, dtype: str) -> None:
-    for seed in range(3):
-        for case in LAYERS[layer].standard():
-            result = check(replace(case, dtype=dtype, seed=seed), RIGHT[layer])
-            assert result.passed, result.summary()
-            assert result.diagnosis == ()
-
-
-@pytest.mark.parametrize(("layer", "fault"), [("softmax", "overflowing"), ("temporal-softmax", "scores_not_lowered")])
-def test_what_overflows_fails_at_large_scores_alone(layer: str, fault: str) -> None:
-    (function,) = [other.functions for other in FAULTS if other.name == f"{layer}-{fault}"]
-    case = next(iter(LAYERS[layer].standard()))
-    large = partial(LAYERS[layer].case, **{**case.geometry, "scale": 1000.0})
-    for seed in range(10):
-        assert check(replace(case, seed=seed), function).passed
-        result = check(large(seed=seed), function)
-        assert result.verdict is Verdict.FAIL
-        assert result.forward is not None
-        assert result.forward.verdict is Verdict.FAIL
-
-
-def test_words_repeat_and_some_do_not_occur() -> None:
-    layer = LAYERS["word-embedding"]
-    for case in list(layer.standard())[:5]:
-        for seed in range(10):
-            words = layer.problem(replace(case, seed=seed)).inputs["x"]
-            seen, counts = np.unique(words, return_counts=True)
-            assert counts.max() > 1
-            assert len(seen) < case.geometry["V"]
-            assert 0 <= seen.min() <= seen.max() < case.geometry["V"]
-
-
-def test_steps_count_and_do_not() -> None:
-    layer = LAYERS["temporal-softmax"]
-    for case in layer.standard():
-        for seed in range(10):
-            mask = layer.problem(replace(case, seed=seed)).inputs["mask"]
-            assert mask.dtype == bool
-            assert 0 < mask.sum() < mask.size
-
-
-def _to_all_maxima(x: Any, pool_param: Any) -> Any:
-    out, _ = LAYERS["maxpool"].builtin["vectorized"][0](x, pool_param)
-    return out, (x, out, pool_param)
-
-
-def _from_all_maxima(dout: Any, cache: Any) -> Any:
-    x, out, param = cache
-    height, width, stride = param["pool_height"], param["pool_width"], param["stride"]
-    dx = np.zeros_like(x)
-    for n, c, i, j in np.ndindex(dout.shape):
-        window = np.s_[n, c, i * stride : i * stride + height, j * stride : j * stride + width]
-        dx[window] += (x[window] == out[n, c, i, j]) * dout[n, c, i, j]
-    return dx
-
-
-def test_to_all_maxima_is_right_where_there_is_one() -> None:
-    for dtype in ("float16", "float64"):
-        for seed in range(2):
-            for case in LAYERS["maxpool"].standard():
-                result = check(replace(case, dtype=dtype, seed=seed), (_to_all_maxima, _from_all_maxima))
-                assert result.passed, result.summary()
-
-
-@pytest.mark.parametrize("pair", ["vectorized", (_to_all_maxima, _from_all_maxima)])
-def test_ties_are_kinks(pair: Any) -> None:
-    """10,000 multiples of an eighth are more than float16 has: some windows have two maxima."""
-    layer = LAYERS["maxpool"]
-    case = layer.case(N=1, C=1, H=100, W=100, pool_height=5, pool_width=5, stride=5, dtype="float16")  # type: ignore[call-arg]
-    x = layer.problem(case).inputs["x"].reshape(20, 5, 20, 5)
-    largest = x == x.max(axis=(1, 3), keepdims=True)
-    tied = int((largest & (largest.sum(axis=(1, 3), keepdims=True) > 1)).sum())
-    assert tied >= 2
-    result = check(case, pair)
-    assert result.verdict is Verdict.INCONCLUSIVE
-    assert (result.reason or "").startswith(f"dx could not be decided in {tied} of 10000 elements")
-    assert "forward is not differentiable at x[" in (result.reason or "")
 
 
 def _course_file(folder: Path) -> Path:
@@ -316,22 +187,6 @@ def test_a_course_file_has_each_layer_under_its_own_name(tmp_path: Path, gradche
     assert report_of(replayed)["results"][0]["case"] == report["results"][0]["case"]
 
 
-def test_an_affine_layer_need_not_flatten() -> None:
-    _, backward = next(iter(LAYERS["affine"].builtin.values()))
-
-    def plain(x: Any, w: Any, b: Any) -> Any:
-        return x.dot(w) + b, (x, w)
-
-    results = [check(case, (plain, backward)) for case in LAYERS["affine"].standard()]
-    assert [result.verdict for result in results] == [*["pass"] * 6, "skip"]
-    assert results[-1].reason == "it does not flatten an x of three axes, or cannot"
-
-    def wrongly(x: Any, w: Any, b: Any) -> Any:
-        return x.reshape(-1, len(x)).T @ w + b, (x, w)
-
-    assert check(list(LAYERS["affine"].standard())[-1], (wrongly, backward)).verdict == "fail"
-
-
 def test_several_outputs_are_named() -> None:
     forward, backward = next(iter(LAYERS["lstm-step"].builtin.values()))
     case = next(iter(LAYERS["lstm-step"].standard()))
@@ -352,15 +207,6 @@ def test_several_outputs_are_named() -> None:
 
     assert check(case, (turned, backward)).reason == "forward's next_c has shape (5, 3) instead of (3, 5)"
     assert check(case, (lambda *x: forward(*x)[1:], backward)).verdict == "error"
-
-
-def test_a_loss_is_one_function() -> None:
-    case = next(iter(LAYERS["softmax"].standard()))
-    (function,) = next(iter(LAYERS["softmax"].builtin.values()))
-    assert check(case, function).passed
-    with pytest.raises(TypeError, match="softmax loss is one function, not 2"):
-        check(case, (function, function))
-    assert "not (loss, gradient)" in str(check(case, lambda x, y: function(x, y)[0]).reason)
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from gradcheck_cli.numeric.arrays import signed_uniform
 from gradcheck_cli.numeric.colored import Coupling
 from gradcheck_cli.numeric.derivative import differentiate
 from tests import slow_conv
-from tests.layers.test_conv import CASES, geometries
+from tests.layers.conv.test_conv import CASES, geometries
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,14 +28,14 @@ if TYPE_CHECKING:
 
 
 def derivative(case: ConvCase, name: str, *, colored: bool, forward: Any = conv_forward_naive) -> Estimate:
-    posed = LAYER.problem(case)
+    problem = LAYER.problem(case)
 
     def along(value: Array) -> Array:
-        x, w, b = ({**posed.inputs, name: value}[key] for key in ("x", "w", "b"))
+        x, w, b = ({**problem.inputs, name: value}[key] for key in ("x", "w", "b"))
         return np.asarray(forward(x, w, b, case.settings)[0])
 
-    coupling = posed.coupling[name] if colored else None
-    return differentiate(along, posed.inputs[name], posed.cotangent, resolution=0, coupling=coupling)
+    coupling = problem.coupling[name] if colored else None
+    return differentiate(along, problem.inputs[name], problem.cotangent, resolution=0, coupling=coupling)
 
 
 def by_sample(samples: int, features: int) -> Coupling:
@@ -54,15 +54,15 @@ def owners(case: ConvCase) -> dict[str, dict[tuple[int, ...], set[tuple[int, ...
 
 @pytest.mark.parametrize("case", CASES[::5], ids=ConvCase.label)
 def test_the_coupling_agrees_with_the_definition(case: ConvCase) -> None:
-    posed, reach = LAYER.problem(case), owners(case)
-    for name, coupling in posed.coupling.items():
+    problem, reach = LAYER.problem(case), owners(case)
+    for name, coupling in problem.coupling.items():
         if name == "b":
             continue
         stated: dict[tuple[int, ...], list[tuple[int, ...]]] = {}
         for color in range(coupling.colors):
             owner = np.broadcast_to(coupling.owner(color), case.out_shape)
             for o in zip(*np.nonzero(owner >= 0), strict=True):
-                index = np.unravel_index(owner[o], posed.inputs[name].shape)
+                index = np.unravel_index(owner[o], problem.inputs[name].shape)
                 stated.setdefault(tuple(map(int, o)), []).append(tuple(map(int, index)))
         for o, elements in stated.items():
             assert len(elements) == len(set(elements))

@@ -15,7 +15,7 @@ from gradcheck_cli.numeric.arrays import epsilon, working_dtype
 from gradcheck_cli.numeric.estimate import Estimate
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from gradcheck_cli.checks.diagnosis.codes import Explanation
     from gradcheck_cli.checks.run import CaseRun
@@ -25,10 +25,10 @@ if TYPE_CHECKING:
     #: (inputs, cotangent) -> gradients, by input.
     Backward = Callable[[Mapping[str, Array], Array], Mapping[str, Array]]
 
-#: A hypothesis that fits must do so by more than luck. An element tells it from the right one by log2(difference /
-#: tolerance) bits: how unlikely it is that an error of that size lands within the tolerance. In float64 that comes to
-#: 45 at the most, in float32 to 16, in float16 to 8. With 24 bits, and about a hundred hypotheses tried, luck explains
-#: fewer than one wrong gradient in 100,000.
+#: A hypothesis that fits must do so by more than luck. An element is evidence of log2(difference / tolerance) bits,
+#: with its difference from the right value: how unlikely it is that an error of that size lands within the tolerance.
+#: In float64 that is at most 45, in float32 16, in float16 8. With 24 bits, and about a hundred hypotheses tried, luck
+#: explains fewer than one wrong gradient in 100,000.
 ENOUGH_BITS = 24.0
 
 #: Roundings of the working dtype that a sum computed here may be off: pairwise and blocked sums measured below 2.
@@ -45,6 +45,30 @@ class Hypothesis:
     explanation: Explanation
     names: frozenset[str]
     predict: Callable[[Evidence], Mapping[str, Estimate]] | None = None
+
+
+def choose(
+    failing: Sequence[str], hypotheses: Iterable[Hypothesis], refute: Callable[[Hypothesis], frozenset[str]]
+) -> dict[Explanation, list[str]]:
+    """Return what explains all failing arrays at once, or else the first that explains each, with their names.
+
+    Args:
+        failing: names of arrays.
+        hypotheses: in the order in which they are tried.
+        refute: returns the names of which a hypothesis turns out not to hold.
+    """
+    found: dict[str, Explanation] = {}
+    for hypothesis in hypotheses:
+        if hypothesis.names <= found.keys() and not hypothesis.names.issuperset(failing):
+            continue
+        names = hypothesis.names - refute(hypothesis)
+        explained = dict.fromkeys(names, hypothesis.explanation)
+        if names.issuperset(failing):
+            found = explained
+            break
+        found = explained | found
+    causes = dict.fromkeys(found[name] for name in failing if name in found)
+    return {cause: [name for name in failing if found.get(name) == cause] for cause in causes}
 
 
 @frozen
@@ -87,7 +111,7 @@ class Evidence:
         return self.expected.get(name) or self.reference[name]
 
     def estimate(self, backward: Backward) -> dict[str, Estimate]:
-        """Return what a backward pass with a fault comes to, with the scale of its roundoff."""
+        """Return the gradients of a backward pass with a fault, with the scale of their roundoff."""
         values = backward(self.inputs, self.cotangent)
         return {name: self._estimate(name, value, backward) for name, value in values.items()}
 
@@ -144,7 +168,7 @@ class Evidence:
         )
 
     def _bits(self, predicted: Estimate, right: Estimate) -> Array:
-        """Measure by how much each element tells a prediction from what is right."""
+        """Return the bits of evidence in each element that a prediction is not what is right."""
         most = -math.log2(self.run.settings.tolerance(self.dtype) * epsilon(self.dtype))
         if right.value.shape != predicted.value.shape:
             return np.full(predicted.value.shape, most)
@@ -153,7 +177,7 @@ class Evidence:
         return np.minimum(bits, most)
 
     def _estimate(self, name: str, value: Array, backward: Backward) -> Estimate:
-        """Return a value of a backward pass with its scale, which is what that pass makes of absolute values."""
+        """Return a gradient with its scale, which is what the same backward pass computes from absolute values."""
         absolute = {**self.inputs, **{key: abs(self.inputs[key]) for key in self.problem.differentiable}}
         known = self.problem.gradient_scale.get(name)  # terms that cancel do so in a wrong gradient too
         least = known if known is not None and known.shape == value.shape else 0.0

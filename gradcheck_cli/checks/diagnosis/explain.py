@@ -9,7 +9,7 @@ import numpy as np
 from gradcheck_cli.checks.comparison import judge_elements
 from gradcheck_cli.checks.diagnosis.codes import explanation, of_fault
 from gradcheck_cli.checks.diagnosis.cotangent import replaced_cotangents
-from gradcheck_cli.checks.diagnosis.evidence import Evidence, Hypothesis, usable
+from gradcheck_cli.checks.diagnosis.evidence import Evidence, Hypothesis, choose, usable
 from gradcheck_cli.checks.diagnosis.factor import any_factor, named_factors
 from gradcheck_cli.checks.diagnosis.function import faults_of_functions
 from gradcheck_cli.checks.diagnosis.narrow_rounding import narrower, narrower_gradients, rounded_inputs
@@ -23,7 +23,7 @@ from gradcheck_cli.numeric.arrays import working_dtype
 from gradcheck_cli.results.result import Diagnosis, Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
 
     from gradcheck_cli.checks.comparison import Comparison
     from gradcheck_cli.checks.diagnosis.codes import Explanation
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 #: of it. Measured: 0.05 s at (4, 3, 32, 32) * (8, 3, 3, 3), which has 45,000, and 0.14 s with 16 channels, 83,000.
 LARGEST_FOR_REFERENCE = 200_000
 
-#: And up to which anything is tried. Transpositions of so many take half a second.
+#: Elements up to which anything is tried. Transpositions of that many take half a second.
 LARGEST = 2_000_000
 
 
@@ -93,7 +93,7 @@ def _try_hypotheses(run: CaseRun, comparison: Comparison) -> tuple[Diagnosis, ..
     small, others = size <= LARGEST_FOR_REFERENCE, OtherCases(run)
     forward_fails = forward is not None and forward.verdict is Verdict.FAIL
     faults = explain_outputs(run, others) if forward_fails and small else {}
-    # What forward depends on beside follows from its fault.
+    # Leaks follow from a fault of forward.
     found = tuple(cause.diagnosis(names) for cause, names in faults.items()) or comparison.leaks
     if forward and forward_fails and forward.name not in run.problem.state:  # state alone leaves the function as it is
         if not found and (rounding := _rounding_of_forward(run)):
@@ -104,7 +104,8 @@ def _try_hypotheses(run: CaseRun, comparison: Comparison) -> tuple[Diagnosis, ..
             return found if explained else (*found, own)
     evidence = _gather(run, comparison)
     hypotheses = _hypotheses(evidence, others, small=small) if evidence.failing else ()
-    return *found, *_first_that_fit(evidence.failing, hypotheses, others)
+    causes = choose(evidence.failing, hypotheses, others.refute)
+    return *found, *(cause.diagnosis([f"d{name}" for name in names]) for cause, names in causes.items())
 
 
 def _rounding_of_forward(run: CaseRun) -> Explanation | None:
@@ -120,25 +121,6 @@ def _gather(run: CaseRun, comparison: Comparison) -> Evidence:
     known = run.problem.differentiable if run.problem.reference else comparison.expected
     failing = tuple(n for n in returned if comparison.verdict_on(n) is Verdict.FAIL and n in known)
     return Evidence(run=run, returned=returned, failing=failing, expected=comparison.expected)
-
-
-def _first_that_fit(
-    failing: tuple[str, ...], hypotheses: Iterable[Hypothesis], others: OtherCases
-) -> Iterator[Diagnosis]:
-    """Yield what explains all failing gradients at once, or else the first that explains each."""
-    found: dict[str, Explanation] = {}
-    for hypothesis in hypotheses:
-        if hypothesis.names <= found.keys() and not hypothesis.names.issuperset(failing):
-            continue
-        names = hypothesis.names - others.refute(hypothesis)
-        explained = dict.fromkeys(names, hypothesis.explanation)
-        if names.issuperset(failing):
-            found = explained
-            break
-        found = explained | found
-    causes = dict.fromkeys(found[name] for name in failing if name in found)
-    for cause in causes:
-        yield cause.diagnosis([f"d{name}" for name in failing if found.get(name) == cause])
 
 
 def _hypotheses(evidence: Evidence, others: OtherCases, *, small: bool) -> Iterator[Hypothesis]:
@@ -187,7 +169,7 @@ def _first_faults(evidence: Evidence) -> Iterator[Hypothesis]:
 
 
 def _of_fault(evidence: Evidence, fault: Fault, others: OtherCases) -> Hypothesis:
-    """Return the hypothesis of a fault; what it predicts elsewhere is what the fault of that name comes to there."""
+    """Return the hypothesis of a fault; in other cases it predicts what the fault with the same cause does there."""
 
     def predict(elsewhere: Evidence) -> Mapping[str, Estimate]:
         same = others.faults(elsewhere.run).get((fault.code, fault.cause))

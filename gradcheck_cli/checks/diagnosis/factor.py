@@ -133,7 +133,7 @@ def any_factor(evidence: Evidence, others: OtherCases) -> Iterator[Hypothesis]:
 
 
 def _numbers(case: Case) -> dict[str, float]:
-    """Return what people make of the numbers of a case that are no sizes, such as a dropout's p."""
+    """Return likely factors from the numbers of a case that are no sizes, such as a dropout's p."""
     found: dict[str, float] = {}
     for name, value in case.geometry.items():
         if isinstance(value, float) and 0 < value < 1:

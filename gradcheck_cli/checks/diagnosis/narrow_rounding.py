@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from gradcheck_cli.numeric.arrays import Array
     from gradcheck_cli.numeric.estimate import Estimate
 
-#: Roundings of the narrower dtype that a sum in it is off at the most: measured 2 for direct sums, 5 for FFT.
+#: The largest error of a sum in the narrower dtype, in its roundings: measured 2 for direct sums, 5 for FFT.
 _ROUNDINGS = 8.0
 
 #: Where values are not themselves of float32, because its sums were added up in float64, roundings show in the errors:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from gradcheck_cli.layers.framework.case import Case
     from gradcheck_cli.layers.framework.fault import Fault
 
-#: Elements of all inputs of another case, at the most. Those of the standard sets have a few hundred.
+#: The most elements that the inputs of another case may have. Those of the standard sets have a few hundred.
 _LARGEST = 20_000
 
 #: Cases in which a cause is looked for before it is believed, if the first ones tell nothing.
@@ -51,7 +51,7 @@ class OtherCase:
 
     @cached_property
     def setting(self) -> Evidence | None:
-        """The case without what the code makes of it, if that is known before it is run."""
+        """The case before the code is run in it; where no reference states its output, after."""
         return Evidence(run=self._prepared) if self._prepared.problem.reference else self.result
 
     @property
@@ -75,7 +75,7 @@ class OtherCase:
         return Evidence(run=run, returned=usable(run.gradients or {}, run.dtype))
 
     def ratio(self, name: str) -> float | None:
-        """Return the factor by which a gradient is off here; None where that cannot be told, or it is no multiple."""
+        """Return the factor by which a gradient is off here; None if that is unknown, or it is no multiple."""
         evidence = self.result
         if evidence is None or name not in evidence.returned:
             return None
@@ -137,11 +137,11 @@ class OtherCases:
             self._faults[run.case] = {(fault.code, fault.cause): fault for fault in reversed(found)}
         return self._faults[run.case]
 
-    def refute(self, hypothesis: Hypothesis) -> set[str]:
+    def refute(self, hypothesis: Hypothesis) -> frozenset[str]:
         """Return the gradients that are right in another case in which the hypothesis would make them wrong."""
         if hypothesis.predict is None or not self._run.layer.reference:
-            return set()
-        return {name for name in hypothesis.names if self._is_refuted(name, hypothesis)}
+            return frozenset()
+        return frozenset(name for name in hypothesis.names if self._is_refuted(name, hypothesis))
 
     def _is_refuted(self, name: str, hypothesis: Hypothesis) -> bool:
         asked = 0
@@ -188,7 +188,7 @@ def _reshaped(case: Case) -> Iterator[Case]:
 
 
 def other_shapes(shapes: Mapping[str, tuple[int, ...]]) -> Iterator[dict[str, tuple[int, ...]]]:
-    """Yield other shapes for the inputs of a function: first with every size changed, equal ones alike; then with one.
+    """Yield other shapes for the inputs of a function: first with every size changed (equal ones alike), then with one.
 
     An axis of one element is left as it is: it may be there to be repeated.
     """

@@ -9,7 +9,7 @@ import numpy as np
 
 from gradcheck_cli.checks.comparison import judge_elements
 from gradcheck_cli.checks.diagnosis.codes import of_fault
-from gradcheck_cli.checks.diagnosis.evidence import Evidence
+from gradcheck_cli.checks.diagnosis.evidence import Evidence, Hypothesis, choose
 from gradcheck_cli.checks.diagnosis.rearranged import transposed
 from gradcheck_cli.checks.forward import expected_outputs
 from gradcheck_cli.layers.framework.fault import ForwardFault
@@ -48,17 +48,18 @@ def explain_outputs(run: CaseRun, others: OtherCases) -> dict[Explanation, list[
         or judge_elements(array, right[name], run.dtype, run.settings).wrong.any()
     )
     evidence = Evidence(run=run, returned=returned, failing=failing, expected=right)
-    found: dict[str, Explanation] = {}
-    for fault in _faults(evidence, out.astype(wide) if out.shape == problem.expected.shape else problem.expected):
-        names = [name for name in failing if name in fault.outputs and _fits(evidence, name, fault.outputs[name])]
-        if not names or _is_refuted(fault, others):
-            continue
-        explained = dict.fromkeys(names, of_fault(fault))
-        if names == [*failing]:
-            found = explained
-            break
-        found = explained | found
-    return {cause: [name for name in failing if found.get(name) == cause] for cause in found.values()}
+    hypotheses = (
+        Hypothesis(
+            explanation=of_fault(fault),
+            names=frozenset(n for n in failing if n in fault.outputs and _fits(evidence, n, fault.outputs[n])),
+        )
+        for fault in _faults(evidence, out.astype(wide) if out.shape == problem.expected.shape else problem.expected)
+    )
+
+    def refute(hypothesis: Hypothesis) -> frozenset[str]:
+        return hypothesis.names if _is_refuted(hypothesis.explanation, others) else frozenset()
+
+    return choose(failing, hypotheses, refute)
 
 
 def _faults(evidence: Evidence, out: Array) -> Iterator[ForwardFault]:
@@ -83,7 +84,7 @@ def _estimate(value: Array, right: Estimate) -> Estimate:
     return replace(right, value=value, scale=scale, error_bound=bound)
 
 
-def _is_refuted(fault: ForwardFault, others: OtherCases) -> bool:
+def _is_refuted(fault: Explanation, others: OtherCases) -> bool:
     """Tell whether forward is right in a case in which the fault would show."""
     asked = 0
     for other in others:
@@ -92,14 +93,10 @@ def _is_refuted(fault: ForwardFault, others: OtherCases) -> bool:
             break
         right = expected_outputs(setting.problem, None)
         evidence = replace(setting, expected=right)
-        same = [
-            found
-            for found in _faults(evidence, setting.problem.expected)
-            if (found.code, found.cause) == (fault.code, fault.cause)
-        ]
         shows = [
-            any(evidence.differs(name, _estimate(value, right[name])) for name, value in found.outputs.items())
-            for found in same
+            any(evidence.differs(name, _estimate(value, right[name])) for name, value in same.outputs.items())
+            for same in _faults(evidence, setting.problem.expected)
+            if (same.code, same.cause) == (fault.code, fault.cause)
         ]
         if shows and all(shows):
             if other.result is not None:

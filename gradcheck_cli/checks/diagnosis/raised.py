@@ -65,7 +65,7 @@ def explain_error(run: CaseRun) -> tuple[str, tuple[Diagnosis, ...]]:
 
 
 def _crop(run: CaseRun, message: str) -> Explanation | None:
-    """Name the crop of dx whose shape is in the error, if there is just one such."""
+    """Name the crop of dx whose shape is in the error, if there is only one."""
     shapes, size = _SHAPES.search(message), _SIZE.search(message)
     if shapes:
         one, other = (_read(text) for text in shapes.groups() if text)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class Rearrangement(NamedTuple):
-    """An explanation, and what it makes of the right array."""
+    """An explanation, and the change of the right array that it describes."""
 
     explanation: Explanation
     change: Callable[[Array], Array]

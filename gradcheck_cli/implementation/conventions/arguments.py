@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, assert_never
 
 from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.implementation.calling import call, name_of
-from gradcheck_cli.implementation.conventions.slots import Slot, SlotKind, has
+from gradcheck_cli.implementation.conventions.slots import LEARNING_RATE, Slot, SlotKind, has
 from gradcheck_cli.implementation.implementation import ImplementationError, NotExpressibleError
 
 if TYPE_CHECKING:
@@ -103,9 +103,9 @@ def forms_of(slots: Iterable[Slot], vocabulary: Vocabulary) -> Iterator[Forms]:
 
 def _pairs(slots: Mapping[str, Slot]) -> list[frozenset[str]]:
     """List which arguments may be wanted as pairs, the likeliest first: as their defaults and names tell."""
-    told = {key for key, slot in slots.items() if isinstance(slot.default, tuple | list) or "shape" in slot.name}
+    likely = {key for key, slot in slots.items() if isinstance(slot.default, tuple | list) or "shape" in slot.name}
     open_ = {key for key, slot in slots.items() if not isinstance(slot.default, int)}
-    found: tuple[set[str], ...] = (told, told | open_, set(slots), set(), open_ - told)
+    found: tuple[set[str], ...] = (likely, likely | open_, set(slots), set(), open_ - likely)
     return list(dict.fromkeys(map(frozenset, found)))
 
 
@@ -144,6 +144,8 @@ def _value(slot: Slot, values: Values) -> object:
     match slot.kind:
         case SlotKind.OMITTED:
             return _LEFT_OUT
+        case SlotKind.LEARNING_RATE:
+            return LEARNING_RATE
         case SlotKind.CONSTANT:
             return slot.value
         case SlotKind.INPUT:

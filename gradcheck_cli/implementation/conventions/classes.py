@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from gradcheck_cli.implementation.conventions.arguments import forms_of
 from gradcheck_cli.implementation.conventions.attributes import parameter_places
 from gradcheck_cli.implementation.conventions.layout import Layout, orders_with_shape
-from gradcheck_cli.implementation.conventions.passes import backward_method_slots, method_slots
+from gradcheck_cli.implementation.conventions.passes import BIASES, method_slots
 from gradcheck_cli.implementation.conventions.reading import Code, Reading
 from gradcheck_cli.implementation.conventions.running import make_instance
 from gradcheck_cli.implementation.conventions.slots import (
@@ -77,16 +77,19 @@ def class_readings(cls: type, forward: str, backward: str, layer: Layer, vocabul
     Raises:
         MisfitError: it cannot be understood as this layer.
     """
-    if len(layer.outputs) > 1 or layer.state or layer.loss or vocabulary.needs_dictionary:
+    if layer.state or vocabulary.needs_dictionary:
         raise MisfitError(f"class {cls.__name__}: of this layer only functions can be checked so far")
-    for constructor in _constructors(cls, vocabulary):
+    constructors = _constructors(cls, vocabulary)
+    ahead, back = method_slots(cls, forward, backward, layer, vocabulary)
+    for constructor in constructors:
         reading = Reading(
             layer=layer,
             vocabulary=vocabulary,
             code=Code(cls=cls, forward=forward, backward=backward),
             constructor=constructor,
-            forward=method_slots(cls, forward, layer, vocabulary),
-            backward=backward_method_slots(cls, backward, layer, vocabulary),
+            given_parameters=any(slot.kind is SlotKind.INPUT for slot in constructor),
+            forward=ahead,
+            backward=back,
         )
         for forms in forms_of((*reading.constructor, *reading.forward, *reading.backward), vocabulary):
             yield from _arranged(replace(reading, forms=forms))
@@ -103,7 +106,7 @@ def _constructors(cls: type, vocabulary: Vocabulary) -> list[tuple[Slot, ...]]:
     held = [classify_ahead(parameter, vocabulary, kept) for parameter in parameters]
     sized = [classify_ahead(parameter, vocabulary, ()) for parameter in parameters]
     given = {slot.key for slot in held if slot and slot.kind is SlotKind.INPUT}
-    complete = [slots for slots, fits in ((held, given == set(kept)), (sized, True)) if fits]
+    complete = [slots for slots, fits in ((held, {*given, *BIASES} >= set(kept) and given), (sized, True)) if fits]
     found = [tuple(slot for slot in slots if slot) for slots in complete if None not in slots]
     if found:
         return found

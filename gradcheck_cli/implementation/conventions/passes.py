@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from gradcheck_cli.implementation.calling import name_of
 from gradcheck_cli.implementation.conventions.slots import (
+    LEARNING_RATES,
     PROBABLE_CACHES,
     MisfitError,
     Slot,
@@ -34,6 +35,9 @@ if TYPE_CHECKING:
 
     Function = Callable[..., Any]
     Slots = tuple[Slot, ...]
+
+#: Inputs that code may lack; they are zero then.
+BIASES = ("b",)
 
 
 def forward_slots(function: Function, layer: Layer, vocabulary: Vocabulary) -> Iterator[Slots]:
@@ -84,34 +88,19 @@ def backward_slots(function: Function, layer: Layer, vocabulary: Vocabulary, for
     return iter(found)
 
 
-def method_slots(cls: type, name: str, layer: Layer, vocabulary: Vocabulary) -> Slots:
-    """Return what the arguments of a forward method stand for; parameters that the class keeps are none of them.
+def method_slots(cls: type, forward: str, backward: str, layer: Layer, vocabulary: Vocabulary) -> tuple[Slots, Slots]:
+    """Return what the arguments of two methods stand for; parameters that the class keeps are none of them.
 
     Raises:
         MisfitError: they cannot be those of this layer.
     """
-    parameters, called = _of_method(cls, name)
+    ahead, back = (parameters_of(getattr(cls, name), skip=1) for name in (forward, backward))
+    data = tuple(key for key in layer.inputs if key not in vocabulary.parameters)
     try:
-        return _forward_by_name(parameters, called, vocabulary, layer, layer.inputs)
+        slots = _forward_by_name(ahead, f"{cls.__name__}.{forward}", vocabulary, layer, layer.inputs)
     except MisfitError:
-        data = tuple(key for key in layer.inputs if key not in vocabulary.parameters)
-        return _forward_by_name(parameters, called, vocabulary, layer, data)
-
-
-def backward_method_slots(cls: type, name: str, layer: Layer, vocabulary: Vocabulary) -> Slots:
-    """Return what the arguments of a backward method stand for.
-
-    Raises:
-        MisfitError: they cannot be those of this layer.
-    """
-    return _backward_by_name(*_of_method(cls, name), vocabulary, layer)
-
-
-def _of_method(cls: type, name: str) -> tuple[list[inspect.Parameter], str]:
-    method = getattr(cls, name)
-    if signature_of(method) is None:
-        raise MisfitError(f"{cls.__name__}.{name} does not say what it takes")
-    return parameters_of(method, skip=1), f"{cls.__name__}.{name}"
+        slots = _forward_by_name(ahead, f"{cls.__name__}.{forward}", vocabulary, layer, data)
+    return slots, _backward_by_name(back, f"{cls.__name__}.{backward}", vocabulary, layer)
 
 
 def _forward_by_name(
@@ -130,8 +119,8 @@ def _forward_by_name(
             named[parameter.name] = slot_for(parameter, SlotKind.INPUT, left.pop(0))
         elif left and slot and slot.kind is not SlotKind.INPUT:
             break
-    if left:
-        raise MisfitError(f"`{called}` takes no {left[0]}")
+    if lacking := [name for name in left if name not in BIASES]:
+        raise MisfitError(f"`{called}` takes no {lacking[0]}")
     unknown = [p for p in parameters if named[p.name] is None]
     kinds = {slot.kind for slot in named.values() if slot}
     if layer.param and len(unknown) == 1 and not kinds & {SlotKind.DICTIONARY, SlotKind.ARGUMENT}:
@@ -147,6 +136,8 @@ def _backward_by_name(parameters: list[inspect.Parameter], name: str, vocabulary
     """Read a backward pass: a cotangent for each output, and then the cache or what else it needs."""
     called = write_call(name, parameters)
     named = {p.name: classify(p, vocabulary, layer.inputs) for p in parameters}
+    rates = {p.name: slot_for(p, SlotKind.LEARNING_RATE) for p in parameters if word(p.name) in LEARNING_RATES}
+    named |= rates if len(parameters) > len(rates) else {}
     required = [p for p in parameters if p.default is p.empty]
     if len(required) == 2:  # one is the cotangent, and of nothing but it and a number no gradient can be computed
         for p in required:
@@ -155,11 +146,11 @@ def _backward_by_name(parameters: list[inspect.Parameter], name: str, vocabulary
                 named[p.name] = None
     free = [p for p in parameters if named[p.name] is None]
     chosen = choose_cotangents(free, len(layer.outputs)) or parameters[:1]
-    if not chosen:
+    if not chosen and not layer.loss:
         raise MisfitError(f"`{called}` takes no arguments, not (dout, cache)")
     for parameter, output in zip(chosen, layer.outputs, strict=False):
         named[parameter.name] = slot_for(parameter, SlotKind.COTANGENT, output)
-    if len(chosen) < len(layer.outputs):
+    if len(chosen) < len(layer.outputs) and not layer.loss:
         raise MisfitError(f"`{called}` takes no d{layer.outputs[len(chosen)]}")
     unknown = [p for p in parameters if named[p.name] is None]
     if unknown and not has(SlotKind.CACHE, (slot for slot in named.values() if slot)):

@@ -28,7 +28,7 @@ from gradcheck_cli.text.names import join_names
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    from gradcheck_cli.implementation.vocabulary.vocabulary import BlockOrder, Meaning, Vocabulary
+    from gradcheck_cli.implementation.vocabulary.vocabulary import BlockOrder, Encoding, Meaning, Vocabulary
     from gradcheck_cli.layers.framework.layer import Layer
     from gradcheck_cli.numeric.arrays import Array
 
@@ -80,6 +80,8 @@ class Reading:
     exact: bool = False  #: whether gradients must lie as their inputs do
     blocks: BlockOrder | None = None
     meaning: Meaning | None = None
+    encoding: Encoding | None = None
+    given_parameters: bool = False  #: whether a class is given its parameters, and makes none
     all_keys: bool = False  #: whether the dictionary also has every other name that people use for its entries
     order: tuple[str, ...] = ()  #: of the gradients in a tuple; () for that of the layer's inputs
     notes: tuple[str, ...] = ()  #: what is not usual about it, beside the forms
@@ -87,7 +89,8 @@ class Reading:
     @property
     def convention(self) -> str:
         """The reading in words, for the header of a report."""
-        return ", ".join(text for text in (self._signatures, *self.forms.titles, *self.notes) if text)
+        without = [f"without {name}" for name in self.absent]
+        return ", ".join(text for text in (self._signatures, *self.forms.titles, *self.notes, *without) if text)
 
     @property
     def _signatures(self) -> str:
@@ -118,8 +121,19 @@ class Reading:
     @cached_property
     def kept(self) -> tuple[str, ...]:
         """The inputs that are passed neither to the constructor nor to forward: parameters that a class keeps."""
+        return self._not_passed if self.code.cls is not None and not self.given_parameters else ()
+
+    @property
+    def absent(self) -> tuple[str, ...]:
+        """The inputs that the code does not have, and the state for which it has no place."""
+        has_reference = self.layer.reference and (self.code.cls is None or self.given_parameters)
+        state = self.layer.state if not has(SlotKind.DICTIONARY, self.forward) else ()
+        return (*self._not_passed, *state) if has_reference else ()
+
+    @cached_property
+    def _not_passed(self) -> tuple[str, ...]:
         passed = {slot.key for slot in (*self.constructor, *self.forward) if slot.kind is SlotKind.INPUT}
-        return tuple(name for name in self.layer.inputs if name not in passed) if self.code.cls is not None else ()
+        return tuple(name for name in self.layer.inputs if name not in passed)
 
     @cached_property
     def _says_geometry(self) -> bool:
@@ -152,8 +166,9 @@ class Reading:
             NotExpressibleError: an input has axes of which the order there is not known.
         """
         own = self.meaning(parameters) if self.meaning and parameters is not None else parameters
+        encoded = self.encoding(inputs) if self.encoding else inputs
         return Values(
-            inputs={name: self.give(name, np.asarray(value)) for name, value in inputs.items()},
+            inputs={name: self.give(name, np.asarray(value)) for name, value in encoded.items()},
             sizes=self.vocabulary.sizes(inputs, own) if self._says_geometry else {},
             dictionary=self._dictionary(own),
             defaults={slot.key: slot.default for slot in self.forward if slot.has_default},

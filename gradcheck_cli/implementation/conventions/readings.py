@@ -37,6 +37,9 @@ def readings_of(objects: tuple[Any, ...], layer: Layer) -> Iterator[Reading]:
     for title, meaning in vocabulary.meanings.items():
         for reading in _readings(objects, layer, vocabulary):
             yield replace(reading, meaning=meaning, notes=(*reading.notes, title))
+    for title, encoding in vocabulary.encodings.items():
+        for reading in _readings(objects, layer, vocabulary):
+            yield replace(reading, encoding=encoding, notes=(*reading.notes, title))
     for title, order in vocabulary.block_orders.items():
         for reading in _readings(objects, layer, vocabulary):
             yield replace(reading, blocks=order, notes=(*reading.notes, title))

@@ -21,7 +21,7 @@ from gradcheck_cli.implementation.conventions.attributes import (
 )
 from gradcheck_cli.implementation.conventions.context import Context
 from gradcheck_cli.implementation.conventions.returned import as_array, gradients_in, times_cotangent
-from gradcheck_cli.implementation.conventions.slots import SlotKind, has, write_call
+from gradcheck_cli.implementation.conventions.slots import LEARNING_RATE, SlotKind, has, write_call
 from gradcheck_cli.implementation.implementation import Implementation, ImplementationError, NotExpressibleError
 from gradcheck_cli.text.names import join_names
 
@@ -58,6 +58,7 @@ def implementation_of(reading: Reading, name: str, spec: str | None) -> Implemen
         left_by_forward=run.left_by_forward,
         order=() if reading.layer.reference else reading.order,
         refusal=reading.refusal,
+        absent=reading.absent,
         cotangents=reading.cotangents,
     )
 
@@ -121,6 +122,7 @@ class _Run:
         instance = _copied(cache.instance)
         holder = cache.cache if instance is None and isinstance(cache.cache, Context) else instance
         before = {name: snapshot(gradient_places(holder, reading.wanted(name))) for name in names}
+        updated = _parameters(reading, instance, names) if has(SlotKind.LEARNING_RATE, slots) else {}
         function = code.function("backward", instance)
         returned = fill(slots, reading.forms, reading.vocabulary, values).call(function)
         if isinstance(returned, np.ndarray) and holder is not None:
@@ -130,6 +132,10 @@ class _Run:
         for name in names if holder is not None else ():
             if name not in found:
                 found[name] = newest(gradient_places(holder, reading.wanted(name)), before[name])
+        after = _parameters(reading, instance, names) if updated else {}
+        for name in updated.keys() & after.keys():
+            if found.get(name) is None:
+                found[name] = (updated[name] - after[name]) / updated[name].dtype.type(LEARNING_RATE)
         if not has(SlotKind.COTANGENT, slots):
             return times_cotangent(found, cotangent, code.name("backward"))
         return {name: reading.take(name, value, cache.inputs[name].shape) for name, value in found.items()}
@@ -172,7 +178,8 @@ class _Run:
             self._refuse_returned(returned)
         if len(several) < count or (not reading.layer.reference and len(several) > count):
             self._refuse_returned(returned)
-        return (several[:count] if reading.layer.reference else list(map(as_array, several))), cache
+        number = reading.layer.loss or not reading.layer.reference
+        return list(map(as_array, several[:count])) if number else several[:count], cache
 
     def _refuse_returned(self, returned: object) -> NoReturn:
         both, known = self.reading.code.backward is None, self.reading.layer.reference
@@ -213,11 +220,17 @@ def _set_parameters(reading: Reading, instance: object, values: Values, inputs: 
         if not fitting:
             made = f"{write_call(called, reading.constructor)} makes {name} of shape {places[0].get().shape}"
             arguments = reading.vocabulary.arguments
-            told = [slot for slot in reading.constructor if slot.kind is SlotKind.ARGUMENT]
-            was_told = any(arguments[slot.key].shapes for slot in told)
-            raise (ImplementationError if was_told else NotExpressibleError)(f"{made}, not {wanted}")
+            passed = [arguments[slot.key] for slot in reading.constructor if slot.kind is SlotKind.ARGUMENT]
+            knows_shape = any(argument.shapes for argument in passed)
+            raise (ImplementationError if knows_shape else NotExpressibleError)(f"{made}, not {wanted}")
         for place in fitting:
             place.set(np.array(values.inputs[name]))
+
+
+def _parameters(reading: Reading, instance: object, names: tuple[str, ...]) -> dict[str, Array]:
+    """Copy the parameters that an instance keeps."""
+    places = {name: parameter_places(instance, reading.wanted(name)) for name in names if name in reading.kept}
+    return {name: found[0].get().copy() for name, found in places.items() if found}
 
 
 def _no_number(error: BaseException | None) -> bool:

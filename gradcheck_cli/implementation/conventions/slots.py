@@ -33,6 +33,9 @@ COTANGENTS = ("d", "grad", "delta", "error", "err", "upstream", "dl", "up", "pre
 _WHOLE_COTANGENTS = ("g", "gy", "gz", "gh", "gout", "gradient", "cotangent", "ct", "vbar", "ybar")
 
 LEARNING_RATES = ("lr", "learningrate", "eta", "alpha")
+#: The rate of backward passes that update the parameters themselves. So large, the update is the gradient to the last
+#: digit, whatever the parameter was; a power of two, it can be divided out exactly.
+LEARNING_RATE = 2.0**20
 #: What may be asked for beside the geometry, and cannot change what is computed.
 INDIFFERENT: dict[str, object] = {
     **dict.fromkeys(("name", "layername", "label", "id"), "layer"),
@@ -59,6 +62,7 @@ class SlotKind(Enum):
     CACHE = "cache"  #: what backward gets of it, or of what forward returned
     COTANGENT = "cotangent"
     OUTPUT = "output"  #: what forward returned, for a gradient that is computed from it
+    LEARNING_RATE = "learning rate"  #: of a backward pass that updates the parameters
     CONSTANT = "constant"  #: something that cannot change what is computed
     OMITTED = "omitted"  #: left at its default
 

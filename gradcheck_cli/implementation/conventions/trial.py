@@ -82,7 +82,11 @@ def best_reading(readings: Iterable[Reading]) -> Tried | None:
 def _forward_fit(reading: Reading) -> Fit:
     if not reading.layer.probe_cases:  # there is no reference
         return Fit.REPRODUCES
-    tried = [fit for problem in probe_problems(reading.layer.name) if (fit := _try(reading, problem)) is not None]
+    tried = [
+        fit
+        for problem in probe_problems(reading.layer.name, reading.absent)
+        if (fit := _try(reading, problem)) is not None
+    ]
     reached = max(tried, default=Fit.FAILS)
     return Fit.PARTLY if reached is Fit.REPRODUCES and min(tried) is not reached else reached
 
@@ -125,7 +129,7 @@ def _gradient_orders(reading: Reading) -> list[tuple[str, ...]]:
 
 def _right_gradients(reading: Reading) -> int:
     """Count the gradients that are the reference's in a problem; -1 if one has a wrong shape or backward raises."""
-    for problem in probe_problems(reading.layer.name):
+    for problem in probe_problems(reading.layer.name, reading.absent):
         with _quiet(), generators_kept(problem):
             try:
                 run = _packed(reading, problem)

@@ -61,7 +61,7 @@ def candidates(loaded: Loaded, layer: Layer) -> list[Candidate]:
 def _among(offered: Mapping[str, Any], layer: Layer) -> list[tuple[str, ...]]:
     functions, words = functions_in(offered), vocabulary_of(layer).names
     if layer.loss:
-        return [(name,) for name in functions if speaks_of([name], words)]
+        return [(name,) for name in (*functions, *classes_in(offered)) if speaks_of([name], words)]
     pairs = matching_pairs(functions)
     if not layer.reference:
         return [*pairs] or [(name,) for name in functions]  # each may return its gradients itself

@@ -15,7 +15,7 @@ from gradcheck_cli.implementation.calling import MissingImportError
 from gradcheck_cli.implementation.loading.library import in_library
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
 _OWN = str(Path(__file__))
 
@@ -51,7 +51,7 @@ class Missing:
         finally:
             self.loading = False
             sys.meta_path.remove(finder)
-            for name in [name for name, module in sys.modules.items() if isinstance(module, _Absent)]:
+            for name in [name for name, module in sys.modules.items() if isinstance(module, _MissingModule)]:
                 del sys.modules[name]
 
 
@@ -61,23 +61,18 @@ class _Finder(MetaPathFinder, Loader):
     def __init__(self, missing: Missing) -> None:
         self._missing = missing
 
-    def find_spec(
-        self,
-        fullname: str,
-        path: Sequence[str] | None,  # noqa: ARG002
-        target: ModuleType | None = None,  # noqa: ARG002
-    ) -> ModuleSpec | None:
+    def find_spec(self, fullname: str, *_: object) -> ModuleSpec | None:
         listed = any(f"{fullname}.".startswith(f"{missing}.") for missing in self._missing.names)
         return ModuleSpec(fullname, self, is_package=True) if listed else None
 
     def create_module(self, spec: ModuleSpec) -> ModuleType:
-        return _Absent(spec.name, self._missing)
+        return _MissingModule(spec.name, self._missing)
 
     def exec_module(self, module: ModuleType) -> None:
         module.__path__ = []
 
 
-class _Absent(ModuleType):
+class _MissingModule(ModuleType):
     """A module that is not there."""
 
     def __init__(self, name: str, missing: Missing) -> None:
@@ -86,26 +81,35 @@ class _Absent(ModuleType):
 
     def __getattr__(self, name: str) -> object:
         missing = self.__dict__["_missing"]
-        if name == "__version__":
-            if not missing.loading:
-                raise missing.error(self.__name__)
-            return "0"  # text in which a number can be looked for: older than any that is asked for
-        if name.startswith("__"):
+        if name.startswith("__") and name != "__version__":
             raise AttributeError(name)
-        return _Thing(self.__name__, missing)
+        if name != "__version__":
+            return _StandIn(self.__name__, missing)
+        if not missing.loading:
+            raise missing.error(self.__name__)
+        return "0"  # text in which a number can be looked for: older than any that is asked for
 
 
-class _Thing:
+class _StandIn:
     """Something of a module that is not there: a function, a class, a constant."""
 
     def __init__(self, module: str, missing: Missing) -> None:
         object.__setattr__(self, "_origin", (module, missing))
 
-    def _use(self) -> _Thing:
+    def _use(self, *_: object, **__: object) -> _StandIn:
         module, missing = object.__getattribute__(self, "_origin")
         if not missing.loading:
             raise missing.error(module)
-        return _Thing(module, missing)
+        return _StandIn(module, missing)
+
+    def _refuse(self, *_: object) -> NoReturn:
+        module, missing = object.__getattribute__(self, "_origin")
+        raise missing.error(module)
+
+    def _deny(self, *_: object) -> bool:
+        """Answer a condition at the top of a file as if nothing of the module were there."""
+        self._use()
+        return False
 
     def __getattr__(self, name: str) -> object:
         if name.startswith("__"):
@@ -115,56 +119,36 @@ class _Thing:
     def __setattr__(self, name: str, value: object) -> None:
         self._use()
 
-    def __call__(self, *_: object, **__: object) -> _Thing:
-        return self._use()
-
-    def __getitem__(self, key: object) -> _Thing:
-        return self._use()
-
     def __setitem__(self, key: object, value: object) -> None:
         self._use()
 
     def __mro_entries__(self, bases: tuple[object, ...]) -> tuple[type, ...]:
         return ()  # `class Net(nn.Module)` may stand in the same file
 
-    def __enter__(self) -> _Thing:  # noqa: PYI034  # what `with` gives is something else that is not there
-        return self._use()
-
     def __exit__(self, *exception: object) -> None:
         self._use()
 
-    def _refuse(self, *_: object) -> NoReturn:
-        module, missing = object.__getattribute__(self, "_origin")
-        raise missing.error(module)
+    def __repr__(self) -> str:
+        module, _ = object.__getattribute__(self, "_origin")
+        return f"<something of {module}, which is missing>"
 
-    def _compute(self, *_: object) -> _Thing:
-        return self._use()
-
-    def _deny(self, *_: object) -> bool:
-        """Answer a condition at the top of a file as if nothing of the module were there."""
-        self._use()
-        return False
-
+    __call__ = __getitem__ = __enter__ = _use
     # In annotations and constants: `int | nt.Tensor`, `EPS = 2 * nt.eps`.
-    __or__ = __ror__ = __and__ = __rand__ = __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = _compute
-    __truediv__ = __rtruediv__ = __floordiv__ = __rfloordiv__ = __mod__ = __rmod__ = __pow__ = __rpow__ = _compute
-    __matmul__ = __rmatmul__ = __neg__ = __pos__ = __abs__ = __invert__ = __xor__ = __rxor__ = _compute
-    __lshift__ = __rlshift__ = __rshift__ = __rrshift__ = _compute
+    __or__ = __ror__ = __and__ = __rand__ = __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = _use
+    __truediv__ = __rtruediv__ = __floordiv__ = __rfloordiv__ = __mod__ = __rmod__ = __pow__ = __rpow__ = _use
+    __matmul__ = __rmatmul__ = __neg__ = __pos__ = __abs__ = __invert__ = __xor__ = __rxor__ = _use
+    __lshift__ = __rlshift__ = __rshift__ = __rrshift__ = _use
     # In conditions: `if nt.available():`, `if nt.version >= (2, 0):`, `isinstance(x, nt.Tensor)`.
     __bool__ = __lt__ = __le__ = __gt__ = __ge__ = __contains__ = __instancecheck__ = __subclasscheck__ = _deny
     # What must be a number, an array or so many values cannot be made up.
     __iter__ = __next__ = __reversed__ = __len__ = __divmod__ = __rdivmod__ = _refuse
     __int__ = __float__ = __complex__ = __round__ = __index__ = __array__ = _refuse
 
-    def __repr__(self) -> str:
-        module, _ = object.__getattribute__(self, "_origin")
-        return f"<something of {module}, which is missing>"
-
 
 #: In an error of Python's own, such as that of a function that wants another type.
-_Thing.__name__ = _Thing.__qualname__ = "missing import"
+_StandIn.__name__ = _StandIn.__qualname__ = "missing import"
 
 
 def is_missing(value: object) -> bool:
     """Tell whether a value stands in for something of a module that is not there."""
-    return issubclass(type(value), _Thing)
+    return issubclass(type(value), _StandIn)

@@ -39,12 +39,14 @@ def short(value: object) -> str:
     return str(value)
 
 
-def _argument(key: str, names: str, *absent: Refusal, **more: Any) -> Argument:
+def number(key: str, names: str, *absent: Refusal, **more: Any) -> Argument:
+    """Return an argument that is one of the numbers of a geometry; without a refusal it may be absent."""
     more = {"absent": {"": absent[0]}, **more} if absent else more
     return Argument(names=words(names), forms={"": lambda sizes: sizes[key]}, **more)
 
 
-def _only(name: str, value: object) -> Refusal:
+def only(name: str, value: object) -> Refusal:
+    """Return what refuses all but one value of a number."""
     return lambda sizes: None if sizes[name] == value else f"it has no argument for {name}, here {short(sizes[name])}"
 
 
@@ -54,7 +56,7 @@ def setting(name: str, usual: object, names: str, keys: str = "") -> Argument:
     def absent(sizes: Sizes) -> str | None:
         return None if sizes[name] == usual else f"it takes no {name}, to say {sizes[name]:g}"
 
-    return _argument(name, names, absent, keys=words(keys))
+    return number(name, names, absent, keys=words(keys))
 
 
 def _padding_word(sizes: Sizes) -> str:
@@ -93,42 +95,43 @@ _IMAGE_SHAPES = (("C", "H", "W"), ("H", "W", "C"), ("N", "C", "H", "W"), ("N", "
 
 #: By axis, its length as an argument; `H` of images, and of hidden units.
 SIZES = {
-    "N": _argument("N", "N batchsize batch nbatch nsamples"),
-    "C": _argument(
+    "N": number("N", "N batchsize batch nbatch nsamples"),
+    "C": number(
         "C",
         "channels channel c cin nin channelnumber nc "
         f"{{n,nb,num,no,numberof,numof,in,input,nin,numin,ninput,numinput,prev}}{_CHANNELS}",
     ),
-    "F": _argument(
+    "F": number(
         "F",
         f"F filters filter{{number,num,count}} depth cout nout nf {_COUNT}{{filters,filter,kernels,kernel}} "
         f"{{out,output,nout,numout,noutput,numoutput,next}}{_CHANNELS}",
     ),
-    "H": _argument("H", "H {,in,input,image}height inh hin"),
-    "W": _argument("W", "{,in,input,image}width inw win"),
-    "D": _argument("D", "D {in,input}{features,size,dim} nin ninputs", shapes=True),
-    "M": _argument("M", "M {out,output}{features,size,dim} nout units", shapes=True),
+    "H": number("H", "H {,in,input,image}height inh hin"),
+    "W": number("W", "{,in,input,image}width inw win"),
+    "V": number("V", "V vocab{,size} numembeddings numwords nwords inputdim", shapes=True),
+    "D": number("D", "D dim {n,num,in,input}features {in,input}{size,dim} nin ninputs", shapes=True),
+    "M": number("M", "M {out,output}{features,size,dim} nout units", shapes=True),
 }
 
 KERNELS = {
-    "kernel": _argument(
+    "kernel": number(
         "kernel",
         "f k kernel ksize size hw field receptivefield windowsize filterhw "
         "{kernel,filter,kernels,filters}{size,shape,dim,dims}",
         pair=True,
         shapes=True,
     ),
-    "HH": _argument("HH", "HH hh kh fh hf {kernel,filter}{height,h}", shapes=True),
-    "WW": _argument("WW", "WW ww kw fw wf {kernel,filter}{width,w}", shapes=True),
-    "stride": _argument("stride", "stride{,s,size,length} s step{,s}", _only("stride", (1, 1)), pair=True),
+    "HH": number("HH", "HH hh kh fh hf {kernel,filter}{height,h}", shapes=True),
+    "WW": number("WW", "WW ww kw fw wf {kernel,filter}{width,w}", shapes=True),
+    "stride": number("stride", "stride{,s,size,length} s step{,s}", only("stride", (1, 1)), pair=True),
     "pad": Argument(
         names=words("pad{,s,size,width,ding,dings,dingsize} p zeropad{,ding}"),
         forms={"": lambda sizes: sizes["pad"], 'pad as "same" or "valid"': _padding_word},
-        absent={"": _only("pad", (0, 0)), 'pad always "same"': _always_same},
+        absent={"": only("pad", (0, 0)), 'pad always "same"': _always_same},
         pair=True,
     ),
-    "dilation": _argument("dilation", "dilation{,s,rate}", _only("dilation", (1, 1)), pair=True, optional=True),
-    "groups": _argument("groups", "group{,s} ngroups", _only("groups", 1), optional=True),
+    "dilation": number("dilation", "dilation{,s,rate}", only("dilation", (1, 1)), pair=True, optional=True),
+    "groups": number("groups", "group{,s} ngroups", only("groups", 1), optional=True),
     "image": Argument(
         names=words("xshape input{size,dims,dimensions} {input,in,image,img,inputs,prev}shape"),
         forms={f"input shape ({', '.join(axes)})": _shape(*axes) for axes in _IMAGE_SHAPES},
@@ -162,9 +165,9 @@ def _square(sizes: Sizes) -> str | None:
 
 
 POOLING = {
-    "HH": _argument("HH", "pool{height,h} ph hp hh", unless=("kernel",)),
-    "WW": _argument("WW", "pool{width,w} pw wp ww", _square, unless=("kernel",)),
-    "kernel": _argument(
+    "HH": number("HH", "pool{height,h} ph hp hh", unless=("kernel",)),
+    "WW": number("WW", "pool{width,w} pw wp ww", _square, unless=("kernel",)),
+    "kernel": number(
         "kernel",
         "pool{,size} size kernel{,size} f k windowsize",
         absent={f"a window of {side}x{side}": _fixed_window(side) for side in (2, 3, 4)},

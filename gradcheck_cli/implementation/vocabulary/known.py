@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from gradcheck_cli.implementation.vocabulary.geometry import KERNELS, POOLING, SIZES, setting
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from gradcheck_cli.implementation.vocabulary.geometry import KERNELS, POOLING, SIZES, number, only, setting
 from gradcheck_cli.implementation.vocabulary.vocabulary import (
     Argument,
     Arrangement,
@@ -10,6 +15,18 @@ from gradcheck_cli.implementation.vocabulary.vocabulary import (
     Vocabulary,
     words,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from gradcheck_cli.numeric.arrays import Array
+
+
+def _one_hot(inputs: Mapping[str, Array]) -> Mapping[str, Array]:
+    """Return labels y as rows that are 1 in the place of the label, and else 0."""
+    x, y = inputs["x"], inputs["y"]
+    return {**inputs, "y": (y[..., None] == np.arange(x.shape[-1])).astype(x.dtype)}
+
 
 #: What inputs are called, by the layer's own name for them, where a layer has no words of its own.
 INPUTS = {
@@ -132,6 +149,10 @@ def _named(names: str, others: str = "", **inputs: str) -> Vocabulary:
     return Vocabulary(names=words(names), others=words(others), inputs=inputs_)
 
 
+def _scores(names: str, others: str = "") -> Vocabulary:
+    return replace(_named(names, others, x="x scores logits"), encodings={"y as one-hot rows": _one_hot})
+
+
 def _normalization(names: str, others: str, **arguments: Argument) -> Vocabulary:
     return Vocabulary(
         names=words(names), others=words(f"{others} instance relu affine"), inputs={"x": ("x",)}, arguments=arguments
@@ -139,6 +160,14 @@ def _normalization(names: str, others: str, **arguments: Argument) -> Vocabulary
 
 
 _EPS = setting("eps", 1e-5, "eps epsilon")
+_MODE = {
+    "eps": _EPS,
+    "momentum": number("momentum", "momentum"),
+    "mode": number("mode", "mode", only("mode", "train"), unless=("training",)),
+    "training": Argument(
+        names=words("{is,}training train{,able}"), forms={"": lambda sizes: sizes["mode"] == "train"}, unless=("mode",)
+    ),
+}
 _GROUPNORM = Vocabulary(
     names=words("group{,_}norm"),
     others=words("batch layer instance relu conv affine"),
@@ -178,11 +207,17 @@ KNOWN = {
     "temporal-affine": _named(
         "{temporal,time}{_,}affine time{_,}distributed", "relu norm softmax loss conv", x="x input{,s} h data"
     ),
-    "word-embedding": _named(
-        "word{_,}embedding embedding",
-        "position affine softmax",
-        x="x words indices index idx ids tokens",
-        W="w weight{,s} embedding{,s} table",
+    "word-embedding": replace(
+        _named(
+            "word{_,}embedding embedding",
+            "position affine softmax",
+            x="x words indices index idx ids tokens",
+            W="w weight{,s} embedding{,s} table",
+        ),
+        arguments={
+            "V": SIZES["V"],
+            "D": SIZES["D"]._replace(names=words("D dim {,embedding,embed}{dim,size} outputdim")),
+        },
     ),
     "relu": _activation("relu"),
     "sigmoid": _activation("sigmoid logistic"),
@@ -194,13 +229,13 @@ KNOWN = {
         # In older courses p is the probability of dropping.
         meanings={"p as the probability of dropping": lambda param: {**param, "p": 1 - param["p"]}},
     ),
-    "batchnorm": _normalization("batch{,_}norm bn", "spatial layer{,_}norm group conv"),
-    "spatial-batchnorm": _normalization("spatial{_,}batch{,_}norm batch{,_}norm{,_}2d", "layer group conv"),
+    "batchnorm": _normalization("batch{,_}norm bn", "spatial layer{,_}norm group conv", **_MODE),
+    "spatial-batchnorm": _normalization("spatial{_,}batch{,_}norm batch{,_}norm{,_}2d", "layer group conv", **_MODE),
     "layernorm": _normalization("layer{,_}norm ln", "batch spatial group", D=SIZES["D"], eps=_EPS),
     "groupnorm": _GROUPNORM,
-    "softmax": _named("softmax cross{_,}entropy", "temporal", x="x scores logits"),
-    "temporal-softmax": _named("{temporal,time}{_,}softmax", x="x scores logits"),
-    "svm": _named("svm hinge", "temporal", x="x scores logits"),
+    "softmax": _scores("softmax cross{_,}entropy", "temporal"),
+    "temporal-softmax": _scores("{temporal,time}{_,}softmax"),
+    "svm": _scores("svm hinge", "temporal"),
     "rnn-step": _recurrent("rnn{_,}{step,cell}", "lstm gru"),
     "rnn": _recurrent("rnn", "step cell lstm gru"),
     "lstm-step": _recurrent("lstm{_,}{step,cell}", "gru", *_GATES),

@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
 
 @cache
-def probe_problems(layer: str) -> tuple[Problem, ...]:
-    """Make the small problems on which readings of a layer are tried."""
-    return tuple(LAYERS[layer].problem(case) for case in LAYERS[layer].probe_cases)
+def probe_problems(layer: str, absent: tuple[str, ...] = ()) -> tuple[Problem, ...]:
+    """Make the small problems on which readings of a layer are tried, for code that lacks some inputs."""
+    return tuple(LAYERS[layer].problem_without(case, absent) for case in LAYERS[layer].probe_cases)
 
 
 def vocabulary_of(layer: Layer) -> Vocabulary:
@@ -42,7 +42,7 @@ def _vocabulary(name: str) -> Vocabulary:
         parameters=tuple(key for key in layer.inputs[1:] if axes and "N" not in axes[key].split()),
         axes=axes,
         sizes=partial(sizes_from, axes),
-        needs_dictionary=not _covered(settings) <= set(known.arguments),
+        needs_dictionary=not _covered(settings) <= {*known.arguments, *layer.state},
     )
 
 

@@ -24,6 +24,9 @@ Sizes = Mapping[str, Any]
 #: From the dictionary of parameters as the layer has it to the same in somebody else's sense.
 Meaning = Callable[[Mapping[str, Any]], Mapping[str, Any]]
 
+#: From the inputs as the layer has them to the same in another form, such as labels as one-hot rows.
+Encoding = Callable[[Mapping[str, "Array"]], Mapping[str, "Array"]]
+
 
 def word(name: str) -> str:
     """Reduce a name to what is compared: `_in_channels` and `inChannels` are one word."""
@@ -85,6 +88,8 @@ class Vocabulary:
     arrangements: tuple[Arrangement, ...] = (Arrangement("", {}),)  #: the usual one first
     #: What else people mean by the layer's parameters, by how the header says it.
     meanings: Mapping[str, Meaning] = field(default_factory=dict)
+    #: Other forms of inputs, by how the header says it.
+    encodings: Mapping[str, Encoding] = field(default_factory=dict)
     #: Orders of blocks that are usual elsewhere, by how the header says it.
     block_orders: Mapping[str, BlockOrder] = field(default_factory=dict)
     #: Whether some of the layer's parameters can only be passed in its dictionary.

@@ -30,13 +30,13 @@ if TYPE_CHECKING:
 
 
 def faults(case: ConvTransposeCase, problem: Problem) -> Iterator[Fault]:
-    """Yield the faults that make a difference in a case; where two come to the same, the simpler one comes first."""
+    """Yield the faults that make a difference in a case; where two are equal, the simpler one comes first."""
     images, axes = Images(case.as_conv), problem.axes["w"]
     right = partial(_backward, case, stride=images.stride, pad=images.pad)
     yield from turned_kernels(right, axes, "Forward and backward both multiply by w as it is.")
     for code, cause, remedy, stride, pad in displaced_windows(images):
         gradients = partial(_without_bias, case, stride, pad)
-        yield Fault(code=code, cause=cause, remedy=remedy, gradients=gradients)
+        yield Fault(code, cause, remedy, gradients)
     yield from confused_rows(right, axes)
 
 
@@ -61,7 +61,7 @@ def forward_faults(case: ConvTransposeCase, problem: Problem, _: Array) -> Itera
     inputs = problem.inputs
 
     def fault(code: str, cause: str, remedy: str, out: Array) -> ForwardFault:
-        return ForwardFault(code=code, cause=cause, remedy=remedy, outputs={"out": out})
+        return ForwardFault(code, cause, remedy, {"out": out})
 
     for end in ("last", "first"):
         left = f"only that of the {end} window is left"

@@ -99,7 +99,7 @@ def cropped(images: Images, code: str, cause: str, remedy: str, index: Index) ->
     def gradients(inputs: Gradients, cotangent: Array) -> Gradients:
         return {"x": images.uncropped(inputs, cotangent)[index]}
 
-    return Fault(code=code, cause=cause, remedy=remedy, gradients=gradients)
+    return Fault(code, cause, remedy, gradients)
 
 
 def unseen(images: Images) -> Iterator[Fault]:
@@ -118,7 +118,7 @@ def unseen(images: Images) -> Iterator[Fault]:
         places = [slice(w.pad, max(end, w.pad)) for w, end in zip(windows, ends, strict=True)]
         kept = (slice(None), slice(None), *places)
         yield cropped(images, "unseen-left-out", cause, remedy, kept)
-        yield Fault(code="unseen-left-out", cause=cause, remedy=remedy, gradients=partial(_filled, images, kept))
+        yield Fault("unseen-left-out", cause, remedy, partial(_filled, images, kept))
     if images.case.dilation == (1, 1):
         yield Fault(
             code="unseen-left-out",

@@ -1,9 +1,8 @@
-"""What people get wrong in the backward pass of a convolution, beside what `framework/faults.py` has for any layer."""
+"""What people get wrong in the backward pass of a convolution; `framework/faults.py` has what holds for any layer."""
 
 from __future__ import annotations
 
 import itertools
-from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -14,7 +13,7 @@ from gradcheck_cli.layers.conv.images import Images, displaced_windows, only, to
 from gradcheck_cli.layers.conv.naive import places
 from gradcheck_cli.layers.framework.axes import FILTER
 from gradcheck_cli.layers.framework.fault import Fault
-from gradcheck_cli.layers.framework.reshapes import mistaken
+from gradcheck_cli.layers.framework.reshapes import misread
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -31,8 +30,8 @@ if TYPE_CHECKING:
 def faults(case: ConvolutionCase, problem: Problem) -> Iterator[Fault]:
     """Yield the faults that make a difference in a case, each with what it would have returned.
 
-    Most were found in published solutions of course assignments; where two come to the same in a case, the simpler and
-    more common one comes first.
+    Most were found in published solutions of course assignments. Where two are equal in a case, the simpler and more
+    common one comes first.
     """
     images, axes = Images(case.as_conv, case.spatial), problem.axes
     channels_meet = FILTER in axes["w"] and case.as_conv.groups == 1
@@ -46,7 +45,7 @@ def faults(case: ConvolutionCase, problem: Problem) -> Iterator[Fault]:
         confused_rows(images.backward, axes["w"]) if len(case.spatial) == 2 else (),
         mistaken_columns(images) if channels_meet else (),
     ):
-        yield replace(fault, gradients=partial(_of_images, case, fault.gradients))
+        yield fault._replace(gradients=partial(_of_images, case, fault.gradients))
 
 
 def _of_images(case: ConvolutionCase, backward: Backward, inputs: Gradients, cotangent: Array) -> Gradients:
@@ -114,20 +113,20 @@ def _turned(right: Backward, code: str, cause: str, remedy: str, turn: Callable[
             return {"w": turn(dw)}
         return {"x": right({**inputs, "w": w}, cotangent)["x"], "w": turn(dw)}
 
-    return Fault(code=code, cause=cause, remedy=remedy, gradients=gradients)
+    return Fault(code, cause, remedy, gradients)
 
 
 def moved_windows(images: Images) -> Iterator[Fault]:
     """Yield windows that start at the wrong places."""
     for code, cause, remedy, stride, pad in displaced_windows(images):
         gradients = partial(images.backward, stride=stride, pad=pad)
-        yield Fault(code=code, cause=cause, remedy=remedy, gradients=gradients)
+        yield Fault(code, cause, remedy, gradients)
     right = images.stride[images.spatial[0]]
     for wrong in sorted({2, right - 1, right + 1} - {0, 1, right}) if right > 1 else ():
         apart = f"In {{names}} windows are taken {wrong} elements apart, where the stride is {right}."
         between = "Put stride - 1 zeros between two elements of dout, or let windows start at i * stride."
         gradients = partial(images.backward, stride=images.with_value(images.stride, wrong))
-        yield Fault(code="stride-misdilated", cause=apart, remedy=between, gradients=gradients)
+        yield Fault("stride-misdilated", apart, between, gradients)
 
 
 def missed_windows(case: ConvolutionCase, right: Backward) -> Iterator[Fault]:
@@ -135,7 +134,7 @@ def missed_windows(case: ConvolutionCase, right: Backward) -> Iterator[Fault]:
     for code, cause, remedy, kept in too_few_windows(case):
         index = kept if len(case.spatial) == 2 else (*kept[:2], slice(None), *kept[2:])
         gradients = partial(_of_part, right, index)
-        yield Fault(code=code, cause=cause, remedy=remedy, gradients=gradients)
+        yield Fault(code, cause, remedy, gradients)
 
 
 def _of_part(right: Backward, kept: tuple[slice, ...], inputs: Gradients, cotangent: Array) -> Gradients:
@@ -162,7 +161,7 @@ def confused_rows(right: Backward, axes: Sequence[Axis]) -> Iterator[Fault]:
     for what, gradients in exchanged:
         cause = f"In {{names}} height and width are confused: the rows and columns of {what} are exchanged."
         remedy = f"Keep rows before columns: (N, C, H, W), ({', '.join(axis.size for axis in axes)})."
-        yield Fault(code="height-width-confused", cause=cause, remedy=remedy, gradients=gradients)
+        yield Fault("height-width-confused", cause, remedy, gradients)
 
 
 #: The orders in which columns (samples, channels, places of the kernel, rows and columns of windows) are kept as a
@@ -187,7 +186,7 @@ def _of_columns(
     images: Images, really: tuple[int, ...], other: tuple[int, ...], inputs: Gradients, cotangent: Array
 ) -> Gradients:
     columns = np.einsum("nfij,fchk->nchkij", cotangent, inputs["w"], optimize=True)
-    columns, case = mistaken(columns, really, other), images.case
+    columns, case = misread(columns, really, other), images.case
     dx = np.zeros((case.N, case.C, *(w.padded for w in case.windows)), cotangent.dtype)
     for h, k, place in places(dx, inputs["w"].shape[2:], {**case.settings, "pad": 0}):
         dx[place] += columns[:, :, h, k]

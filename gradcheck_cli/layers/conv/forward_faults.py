@@ -32,11 +32,11 @@ def forward_faults(case: ConvolutionCase, problem: Problem, _: Array) -> Iterato
     for rows in (_displaced, _miscounted, _kernels):
         for code, cause, remedy, out in rows(case, images, wide):
             found = out.take(0, case.inserted["out"]) if "out" in places else out
-            yield ForwardFault(code=code, cause=cause, remedy=remedy, outputs={"out": found})
+            yield ForwardFault(code, cause, remedy, {"out": found})
 
 
 def _displaced(_: ConvolutionCase, images: Images, inputs: Mapping[str, Array]) -> Iterator[Row]:
-    """Yield windows elsewhere: in an output of the right size, and of that which it comes to so."""
+    """Yield windows elsewhere: in an output of the right size, and of the size that follows from the wrong numbers."""
     for code, cause, remedy, stride, pad in displaced_windows(images):
         windows = [w._replace(stride=s, pad=p) for w, s, p in zip(images.case.windows, stride, pad, strict=True)]
         rows, columns = (w.total for w in windows)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from gradcheck_cli.layers.framework.case import Case
-from gradcheck_cli.layers.framework.windows import window
+from gradcheck_cli.layers.framework.coupling import window
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

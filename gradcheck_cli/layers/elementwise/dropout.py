@@ -10,9 +10,9 @@ import numpy as np
 
 from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.layers.elementwise.elementwise import ElementwiseCase
-from gradcheck_cli.layers.framework.drawing import each_for_itself
+from gradcheck_cli.layers.framework.drawing import draw_independently
 from gradcheck_cli.layers.framework.layer import Layer, imported
-from gradcheck_cli.layers.framework.make_problem import make_problem
+from gradcheck_cli.layers.framework.make_problem import draw_inputs, make_problem
 from gradcheck_cli.layers.framework.words import choice, real
 
 if TYPE_CHECKING:
@@ -73,10 +73,12 @@ def dropout_backward(dout: Array, mask: Any) -> Array:
 def problem(case: DropoutCase) -> Problem:
     """Draw a case's arrays. What a layer drops is its own choice: each element is right as x / p and as 0."""
     train = case.mode == "train"
+    source = case.source()
     drawn = make_problem(
         case,
         axes=case.axes,
-        shapes=case.shapes,
+        inputs=draw_inputs(case, source),
+        source=source,
         parameters=case.settings,
         reference=(dropout_forward, dropout_backward),
         scale=lambda x, param: (abs(x) / param["p"] if train else abs(x),),
@@ -129,7 +131,7 @@ def _has_nonzero_gradient(case: DropoutCase) -> bool:
 
 def _random(case: type[DropoutCase], draw: Draw, given: Given) -> dict[str, Any]:
     """Draw a geometry with as long a first axis as it takes for something to be kept, and something dropped."""
-    found = each_for_itself(case, draw, given)
+    found = draw_independently(case, draw, given)
     if "shape" not in given and found["mode"] == "train" and found["p"] < 1:
         first, *others = found["shape"]
         least = math.log(_CHANCE) / math.log(max(found["p"], 1 - found["p"]))

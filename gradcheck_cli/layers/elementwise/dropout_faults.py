@@ -56,12 +56,7 @@ def observed_faults(case: DropoutCase, problem: Problem, observed: Observed) -> 
 
 def _masked(code: str, cause: str, remedy: str, kept: Array, scale: float) -> Fault:
     """Make the fault whose dx is dout times a scale where an element is kept."""
-    return Fault(
-        code=code,
-        cause=cause,
-        remedy=remedy,
-        gradients=lambda _, dout: {"x": dout * kept * dout.dtype.type(scale)},
-    )
+    return Fault(code, cause, remedy, lambda _, dout: {"x": dout * kept * dout.dtype.type(scale)})
 
 
 def wrong_scales(p: float) -> Iterator[tuple[float, str]]:
@@ -87,7 +82,7 @@ def forward_faults(case: DropoutCase, problem: Problem, out: Array) -> Iterator[
     """Yield outputs with another scale than 1 / p, or whose elements are kept with another probability than p."""
     rows = _in_test_mode if case.mode == "test" else _in_training
     for code, cause, remedy, output in rows(case.p, problem.inputs["x"], out):
-        yield ForwardFault(code=code, cause=cause, remedy=remedy, outputs={"out": output})
+        yield ForwardFault(code, cause, remedy, {"out": output})
 
 
 def _in_test_mode(p: float, x: Array, out: Array) -> Iterator[tuple[str, str, str, Array]]:

@@ -83,4 +83,4 @@ def slope_fault(code: str, cause: str, remedy: str, dx: Callable[[Array, Array],
     """Make the fault of an activation whose gradient is a function of (x, dout)."""
     from gradcheck_cli.layers.framework.fault import Fault
 
-    return Fault(code=code, cause=cause, remedy=remedy, gradients=lambda inputs, dout: {"x": dx(inputs["x"], dout)})
+    return Fault(code, cause, remedy, lambda inputs, dout: {"x": dx(inputs["x"], dout)})

@@ -8,7 +8,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from gradcheck_cli.data.frozen import frozen
-from gradcheck_cli.layers.framework.parameter import Whole
+from gradcheck_cli.layers.framework.parameter import Integer
 from gradcheck_cli.numeric.arrays import DTYPES
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ class Case:
         """Name the geometry in one short line, for tables: `2x3x7x7 * 4x3x3x3 stride 2 pad 1`."""
         shapes = ["x".join(map(str, shape)) for shape in self.shapes.values() if len(shape) > 1]
         numbers = [p for p in self.parameters() if p.name in self.settings]
-        return " ".join([" * ".join(shapes), *(f"{p.name} {p.written(getattr(self, p.name))}" for p in numbers)])
+        return " ".join([" * ".join(shapes), *(f"{p.name} {p.format(getattr(self, p.name))}" for p in numbers)])
 
     @classmethod
     def rows(cls, names: str, *rows: tuple[Any, ...]) -> tuple[Self, ...]:
@@ -100,7 +100,7 @@ class Case:
     @classmethod
     def probe(cls) -> Self:
         """Return a case of which no two sizes are equal."""
-        sizes = [p.name for p in cls.parameters() if isinstance(p, Whole) and not p.pair and p.default > 1]
+        sizes = [p.name for p in cls.parameters() if isinstance(p, Integer) and not p.pair and p.default > 1]
         numbers: dict[str, Any] = dict(zip(sizes, _DISTINCT, strict=False))
         return cls(**numbers)
 

@@ -1,12 +1,11 @@
 """Which elements of an input reach no output together, from how each of its axes relates to the output.
 
 An axis that the output has too is `same`: index i reaches the outputs at index i. Any other is `EACH`: every index
-reaches the same outputs as the others. That is index notation, in which the axes that the output lacks are summed
-over, and nearly all there is to say: a layer declares other relations only where it takes windows or groups, or where
-it mixes along an axis that it keeps, as a normalization does.
+reaches all outputs. That is index notation, in which the axes that the output lacks are summed over. A layer declares
+other relations only for windows and groups, or where it mixes along an axis that it keeps, as a normalization does.
 
 Elements that share no output have one colour (Curtis, Powell and Reid, 1974). The colours of an input are the products
-of those of its axes, and the element of a colour that reaches an output is found axis by axis.
+of those of its axes; the element of a colour that reaches an output follows axis by axis.
 """
 
 from __future__ import annotations
@@ -72,8 +71,73 @@ def blocks(axis: Axis, count: int) -> Relation:
 
 
 def lookup(axes: tuple[Axis, ...], index: Array) -> Relation:
-    """Of all indices, `index` (with `axes`) says which one reaches an output: one colour."""
+    """Each output is reached by one index, that in `index` (with `axes`): one colour."""
     return Relation(axes, lambda _: index[None])
+
+
+# Windows see `kernel` places each, `dilation` apart, and start `stride` apart; the first starts `pad` places before the
+# image. A place is a row or a column.
+
+
+def window(axis: Axis, windows: int, *, kernel: int, stride: int, dilation: int = 1, pad: int = 0) -> Relation:
+    """A place reaches the windows that see it, which lie along `axis` of the output.
+
+    The places that a window sees, divided by the dilation and rounded down, are consecutive numbers, all different
+    modulo `kernel`: so there are as many colours as a window sees places, the fewest possible.
+    """
+
+    def owners(size: int) -> Array:
+        starts = np.arange(windows) * stride
+        color = np.arange(min(kernel, size))[:, None]
+        if size < kernel:  # a colour for each place
+            h, between = np.divmod(color + pad - starts, dilation)
+            return np.where((between == 0) & (h >= 0) & (h < kernel), color, -1)
+        place = starts + (color - starts // dilation) % kernel * dilation - pad
+        return np.where((place >= 0) & (place < size), place, -1)
+
+    return Relation((axis,), owners)
+
+
+def spread(axis: Axis, outputs: int, *, kernel: int, stride: int, pad: int) -> Relation:
+    """A place is spread over a window of the `outputs` along `axis`, as by a transposed convolution.
+
+    At most ceil(kernel / stride) places reach an output, one after the other: modulo that number they are all
+    different.
+    """
+
+    def owners(size: int) -> Array:
+        _, _, first, last = _reach(outputs, size, kernel, stride, pad)
+        color = np.arange(min(-(-kernel // stride), size))[:, None]
+        place = first + (color - first) % len(color)
+        return np.where(place <= last, place, -1)
+
+    return Relation((axis,), owners)
+
+
+def spread_kernel(axis: Axis, outputs: int, *, size: int, stride: int, pad: int) -> Relation:
+    """A place in the kernel by which `size` places of an image are spread over the `outputs` along `axis`.
+
+    Those that reach one output lie a stride apart, and each belongs to one place of the image.
+    """
+
+    def owners(kernel: int) -> Array:
+        quotient, rest, first, last = _reach(outputs, size, kernel, stride, pad)
+        color = np.arange(min(-(-kernel // stride), size))[:, None]
+        m = quotient - last + (color - quotient + last) % len(color)
+        return np.where(m <= quotient - first, m * stride + rest, -1)
+
+    return Relation((axis,), owners)
+
+
+def _reach(outputs: int, size: int, kernel: int, stride: int, pad: int) -> tuple[Array, Array, Array, Array]:
+    """Return quotient, rest, and the first and the last place of the image that reaches each output.
+
+    Output i is place i + pad = quotient * stride + rest of the whole, before it is cut. Place a of the image reaches it
+    by place m * stride + rest of the kernel, with m = quotient - a.
+    """
+    quotient, rest = np.divmod(np.arange(outputs) + pad, stride)
+    most = (kernel - 1 - rest) // stride  # the last m; -1 where the kernel is narrower than the stride
+    return quotient, rest, np.maximum(quotient - most, 0), np.minimum(quotient, size - 1)
 
 
 def relate(

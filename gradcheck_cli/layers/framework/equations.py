@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from gradcheck_cli.numeric.arrays import Array
 
 #: From the values that are given, and those of the equations before it, to a value.
-Equation = Callable[[Any], Any]
+Formula = Callable[[Any], Any]
+Equation = Formula | float | tuple[Any, ...]
 Equations = Mapping[str, Equation]
 
 #: From inputs by name and a cotangent to the values that the equations of a backward pass start from.
@@ -29,14 +30,19 @@ class EquationFault:
     code: str
     cause: str  #: a sentence, as in `Fault` and `ForwardFault`
     remedy: str  #: a sentence
-    equations: Equations  #: each in the place of the right one of its name
+    equations: Equations  #: each replaces the right one of its name
+
+
+def fault(code: str, words: str, remedy: str, **equations: Equation) -> EquationFault:
+    """Return a fault whose cause begins with the gradients, or outputs, in which `words` are wrong: "In dx ..."."""
+    return EquationFault(code, f"In {{names}} {words}.", remedy, equations)
 
 
 def evaluate(equations: Equations, given: Mapping[str, Any]) -> Any:
     """Evaluate equations in their order, and return all values as attributes."""
     values = SimpleNamespace(**given)
     for name, equation in equations.items():
-        setattr(values, name, equation(values))
+        setattr(values, name, equation(values) if callable(equation) else equation)
     return values
 
 
@@ -50,7 +56,7 @@ def backward_faults(equations: Equations, faults: Iterable[EquationFault], given
             values = evaluate({**equations, **changed}, given(inputs, cotangent))
             return {name: getattr(values, f"d{name}") for name in inputs if hasattr(values, f"d{name}")}
 
-        yield Fault(code=fault.code, cause=fault.cause, remedy=fault.remedy, gradients=gradients)
+        yield Fault(fault.code, fault.cause, fault.remedy, gradients)
 
 
 def forward_faults(
@@ -60,4 +66,4 @@ def forward_faults(
     for fault in faults:
         values = evaluate({**equations, **fault.equations}, given)
         found = {name: getattr(values, name) for name in outputs}
-        yield ForwardFault(code=fault.code, cause=fault.cause, remedy=fault.remedy, outputs=found)
+        yield ForwardFault(fault.code, fault.cause, fault.remedy, found)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from gradcheck_cli.data.frozen import frozen
 
@@ -12,26 +12,24 @@ if TYPE_CHECKING:
     from gradcheck_cli.numeric.arrays import Array
 
 
-@frozen
-class Fault:
-    """A slip that people make in a backward pass, as a hypothesis that can be held against what was returned."""
+class Fault(NamedTuple):
+    """What people get wrong in a backward pass."""
 
     code: str  #: in kebab-case; README.md lists them all
     cause: str  #: a sentence about {names}, which {be} as they are
     remedy: str  #: a sentence
-    #: What (inputs, cotangent) come to with the slip, by the input's name, in whatever shape that has. Every element is
-    #: a sum of products of theirs, each with the factor 1, so that of absolute values it is the scale of roundoff.
+    #: (inputs, cotangent) -> the gradients with the fault, by the input's name, in whatever shape they have. Every
+    #: element is a sum of products, each with the factor 1, so that of absolute values it is the scale of roundoff.
     gradients: Callable[[Mapping[str, Array], Array], Mapping[str, Array]]
 
 
-@frozen
-class ForwardFault:
-    """A mistake that people make in a forward pass, as a hypothesis that can be held against its outputs."""
+class ForwardFault(NamedTuple):
+    """What people get wrong in a forward pass."""
 
     code: str  #: in kebab-case; README.md lists them all
     cause: str  #: a sentence about {names}, the outputs that it explains, which {be} as they are
     remedy: str  #: a sentence
-    outputs: Mapping[str, Array]  #: what they come to with the mistake, by name; those that it does not reach, left out
+    outputs: Mapping[str, Array]  #: with the fault, by name; those that it does not reach are left out
 
 
 @frozen
@@ -45,13 +43,13 @@ class Observed:
 
 @frozen
 class Guard:
-    """A small number by which forward stays clear of what it is not defined for, as in log(p + 1e-12)."""
+    """A small number that keeps forward where it is defined, as in log(p + 1e-12)."""
 
     code: str  #: in kebab-case; README.md lists them all
     cause: str  #: what forward does, a sentence without its end
     remedy: str  #: a sentence
     out: Array  #: what forward returns with it
-    gradients: Mapping[str, Array]  #: what backward may return beside the derivative with it, and that without it
+    gradients: Mapping[str, Array]  #: what backward may also return, beside the derivatives with it and without it
 
 
 @frozen

@@ -28,9 +28,9 @@ if TYPE_CHECKING:
 def faults_to_try(layer: Layer, case: Case, problem: Problem) -> Iterator[Fault]:
     """Yield the faults of a backward pass that are held against a case, in the order in which they are tried.
 
-    Several may coincide in a small case; the simpler and more common come first. A loop that ends one step early is
-    taken for that, and not for one over another size, which only the layer knows; but whatever else the layer knows
-    says more than the general faults after it.
+    Several may coincide in a small case; the simpler and more common come first. A loop that ends one step early comes
+    before the layer's own faults, some of which are loops over another size; these say more than the general faults
+    after them.
     """
     contributions = None if layer.loss else Contributions(layer, problem)  # the output of a loss has no axes
     if contributions:
@@ -63,7 +63,7 @@ def missed_indices(contributions: Contributions) -> Iterator[Fault]:
             if size == 2:
                 cause = f"In {{names}} only the first of the two {axes[0].plural} is used: the last {name} is missed."
         missed = contributions.of(dict.fromkeys(axes, _but_last))
-        yield Fault(code=code, cause=cause, remedy=remedy, gradients=missed)
+        yield Fault(code, cause, remedy, missed)
 
 
 def _but_last(index: Array, size: int) -> Array:
@@ -145,14 +145,15 @@ def assigned_shares(contributions: Contributions) -> Iterator[Fault]:
         each = [contributions.share(name, axes, first=first) for name in names if contributions.linked(name, axes)]
         whole = partial(_of_names, names, contributions.end(axes, first=first))
         assigned = "{names} {be} assigned where contributions are to be summed:"
-        for what, shares in (("of each element only", each), ("only", [whole] if names else [])):
-            if shares:
-                yield Fault(
-                    code="assigned-not-accumulated",
-                    cause=f"{assigned} {what} that of the {_place(axes, end)} is left.",
-                    remedy=ADD,
-                    gradients=partial(_joined, shares),
-                )
+        that = f"that of the {_place(axes, end)} is left."
+        if each:
+            yield Fault(
+                "assigned-not-accumulated", f"{assigned} of each element only {that}", ADD, partial(_joined, each)
+            )
+        if names:
+            yield Fault(
+                "assigned-not-accumulated", f"{assigned} only {that}", "Write `+=`, not `=`, in the loop.", whole
+            )
 
 
 def _of_names(names: Sequence[str], backward: Backward, inputs: Gradients, cotangent: Array) -> Gradients:

@@ -1,11 +1,12 @@
 """What a layer is: the sizes that make a case of it, its reference, and what people get wrong in it.
 
 A new layer is one new file that ends in a `Layer`, and one line in `layers/registry.py`. Flags, products of cases,
-checks and reports follow from what is said there. Layers do not know whose code is checked.
+checks and reports follow from it. Layers know nothing of the code that is checked.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cached_property, partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -13,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gradcheck_cli.data.frozen import frozen
-from gradcheck_cli.layers.framework.drawing import each_for_itself
-from gradcheck_cli.layers.framework.make_problem import make_problem
+from gradcheck_cli.layers.framework.drawing import draw_independently
+from gradcheck_cli.layers.framework.make_problem import draw_inputs, make_problem
 from gradcheck_cli.layers.framework.problem import fresh
 from gradcheck_cli.layers.registry import TITLES
 
@@ -43,11 +44,10 @@ def imported(module: str, *names: str) -> dict[str, Any]:
 class Layer:
     """A layer that can be checked.
 
-    Most are forward(inputs, parameters) -> (out, cache) and backward(dout, cache) -> gradients. What differs is said by
-    `outputs` (several, each with a cotangent), `state` (entries of the parameters that forward writes, and that are
-    checked as outputs are), `loss` (one function) and by the problem: parameters that are None, inputs without a
-    gradient. Randomness of a layer's own comes from "seed" in its parameters; where that leaves the draws to whoever
-    implements it, `Problem.expected_for_draws` says which outputs are right.
+    Most are forward(inputs, parameters) -> (out, cache) and backward(dout, cache) -> gradients. Others have several
+    `outputs`, each with a cotangent, or `state`, entries of the parameters that forward writes and that are checked as
+    outputs are; a `loss` is one function. Random numbers come from "seed" in the parameters; where implementations may
+    draw others, `Problem.expected_for_draws` says which outputs are right.
     """
 
     case: type[Case]
@@ -60,13 +60,13 @@ class Layer:
     param: str | None = None  #: what the dictionary of parameters is called, where there is one
     #: One function that returns a number and its own gradients: (inputs) -> (loss, gradients).
     loss: bool = False
-    #: Whether it is known what forward computes. Where not, it is any function of the inputs that the case names, and
-    #: how it is to be called is read from its own arguments.
+    #: Whether it is known what forward computes. If not, it is any function of the inputs that the case names, called
+    #: as its own arguments say.
     reference: bool = True
     program: str | None = None  #: of a layer with a command of its own
 
     # The steps from a case to its problem that differ from what `make_problem` does, or all of them.
-    draw: Callable[[Any, Random], Mapping[str, Array]] | None = None
+    draw: Callable[[Any, Random], Mapping[str, Array]] = draw_inputs
     relations: Callable[[Any, Mapping[str, Array]], Relations] = lambda _case, _inputs: {}  #: of inputs that are drawn
     scale: Callable[..., tuple[Array, ...]] | None = None
     gradient_scale: Callable[..., Mapping[str, Array]] | None = None
@@ -75,17 +75,17 @@ class Layer:
 
     #: Cases with as few equal sizes as can be, on which readings of somebody's code are tried.
     probe_cases: tuple[Case, ...] = ()
-    #: Draws the numbers of a geometry, those that flags fix from the values given for them. Small ones, because a
-    #: thousand of them are tried, and impossible ones only where what is given leaves no choice.
-    random: Callable[[type[Any], Draw, Given], Mapping[str, Any]] = each_for_itself
+    #: Draws the numbers of a geometry, those that flags fix from the values given for them. Small numbers, because a
+    #: thousand geometries are tried; impossible ones only where the flags leave no choice.
+    random: Callable[[type[Any], Draw, Given], Mapping[str, Any]] = draw_independently
     has_nonzero_gradient: Callable[[Any], bool] = lambda _case: True  #: whether gradients of a case can be other than 0
     #: Kinds of case that faults depend on, beside those of any layer: one of each is tried first.
     special_cases: tuple[Callable[[Any], bool], ...] = ()
 
     #: What people get wrong in backward, the most common first, beside what `faults.py` has for any layer.
     faults: Callable[[Any, Problem], Iterable[Fault]] = lambda _case, _problem: ()
-    #: The same for what depends on the numbers that an implementation drew, or looks like a constant factor in a single
-    #: case: tried before all else.
+    #: Those that depend on the numbers that an implementation drew, or that look like a constant factor in a single
+    #: case: tried before all others.
     observed_faults: Callable[[Any, Problem, Observed], Iterable[Fault]] = lambda _case, _problem, _observed: ()
     #: What people get wrong in forward: (case, problem with inputs in the working dtype, the outputs as one array).
     forward_faults: Callable[[Any, Problem, Array], Iterable[ForwardFault]] = lambda _case, _problem, _out: ()
@@ -95,7 +95,7 @@ class Layer:
     overflows: Callable[[Problem, bool], Iterable[Overflow]] = lambda _problem, _finite: ()
 
     def __post_init__(self) -> None:
-        others = {*self.outputs, *self.state}
+        others = {"out", *self.outputs, *self.state}
         derived: dict[str, Any] = {
             "inputs": self.inputs or tuple(name for name in self.case.axes if name not in others),
             "probe_cases": self.probe_cases or ((self.case.probe(),) if self.reference else ()),
@@ -145,18 +145,17 @@ class Layer:
         if self.make_problem:
             return self.make_problem(case)
         source = case.source()
-        inputs = self.draw(case, source) if self.draw else None
+        inputs = self.draw(case, source)
         return make_problem(
             case,
             axes=case.array_axes,
             reference=self.functions,
-            shapes=case.shapes,
             inputs=inputs,
             source=source,
             parameters=case.settings or None,
             outputs=self.outputs,
             state=self.state,
-            relations=self.relations(case, inputs or {}),
+            relations=self.relations(case, inputs),
             scale=self.scale,
             gradient_scale=self.gradient_scale,
             zeros=self.zeros,
@@ -175,4 +174,15 @@ class Layer:
             cotangents = list(problem.parts(cotangent).values())[: len(self.outputs)]
             returned = backward(*cotangents, cache)
             found = [returned] if isinstance(returned, np.ndarray) else list(returned)
-        return dict(zip(problem.differentiable, found, strict=True))
+        gradients = dict(zip(self.differentiable, found, strict=True))
+        return {name: gradients[name] for name in problem.differentiable}
+
+    def problem_without(self, case: Any, absent: Iterable[str]) -> Problem:
+        """Return a case's problem for an implementation that lacks some inputs: they are zero, without a gradient."""
+        problem = self.problem(case)
+        if not (absent := set(absent) & set(problem.inputs)):
+            return problem
+        inputs = {name: value.astype(int) * 0 if name in absent else value for name, value in problem.inputs.items()}
+        wide = [value if name in absent else value.astype(problem.expected.dtype) for name, value in inputs.items()]
+        parameters = [] if problem.parameters is None else [fresh(problem.parameters)]
+        return replace(problem, inputs=inputs, expected=np.asarray(self.functions[0](*wide, *parameters)[0]))

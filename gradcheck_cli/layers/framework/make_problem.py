@@ -27,14 +27,18 @@ if TYPE_CHECKING:
     from gradcheck_cli.numeric.arrays import Array
 
 
+def draw_inputs(case: Case, source: random.Random) -> dict[str, Array]:
+    """Draw each input: signs are random, and magnitudes uniform in [0.5, 1.5)."""
+    return {name: signed_uniform(source, shape) for name, shape in case.shapes.items()}
+
+
 def make_problem(
     case: Case,
     *,
     axes: Mapping[str, tuple[Axis, ...]],
     reference: tuple[Callable[..., Any], ...],
-    shapes: Mapping[str, tuple[int, ...]] = MappingProxyType({}),
-    inputs: Mapping[str, Array] | None = None,
-    source: random.Random | None = None,
+    inputs: Mapping[str, Array],
+    source: random.Random,
     parameters: Mapping[str, object] | None = None,
     outputs: tuple[str, ...] = ("out",),
     state: tuple[str, ...] = (),
@@ -47,12 +51,10 @@ def make_problem(
     """Make the problem of a case.
 
     Args:
-        case: whose seed draws what is not given, and whose dtype inputs and cotangents have.
+        case: its dtype is that of inputs and cotangents, its seed says which elements are zeros.
         axes: of inputs, outputs and state.
         reference: forward and backward, or of a loss the one function.
-        shapes: of inputs, where the sizes of their axes are not the case's numbers of that name.
-        inputs: float64 arrays, rounded here to the case's dtype, or of other kinds. If none are given, each is drawn:
-            signs are random, and magnitudes uniform in [0.5, 1.5).
+        inputs: float64 arrays, rounded here to the case's dtype, or of other kinds.
         source: of random numbers, from which `inputs` have been drawn, and cotangents are.
         parameters: the dictionary that forward takes, its arrays in float64.
         outputs: what forward returns before its cache; a loss has one, and 1 is its cotangent.
@@ -66,41 +68,34 @@ def make_problem(
         skip_reason: why the case is skipped where forward raises, if not every right layer can do it.
     """
     wide, dtype = working_dtype(case.dtype), np.dtype(case.dtype)
-    source = source or case.source()
-    if inputs is None:
-        names = [name for name in axes if name not in ("out", *outputs, *state)]
-        sizes = {name: tuple(getattr(case, axis.size) for axis in axes[name]) for name in names if name not in shapes}
-        inputs = {name: signed_uniform(source, {**sizes, **shapes}[name]) for name in names}
-    drawn = {  # indices are left as they are
-        name: with_zeros(value, case.seed) if name in zeros and value.dtype.kind == "f" else value
-        for name, value in inputs.items()
-    }
+    drawn = {name: with_zeros(a, case.seed) if name in zeros and _is_real(a) else a for name, a in inputs.items()}
     given = {name: _as(value, dtype) for name, value in drawn.items()}
     typed = None if parameters is None else {key: _as(value, dtype) for key, value in parameters.items()}
     widened = [_as(value, wide) for value in given.values()]
     settings = [] if typed is None else [{key: _as(value, wide) for key, value in typed.items()}]
+
     written: list[Any] = [fresh(settings[0])] if settings else []
     returned = reference[0](*widened, *written)
     found = [np.asarray(out) for out in returned[: len(outputs)]] + [written[0][name] for name in state]
     scales = scale(*widened, *settings) if scale else reference[0](*map(abs, widened), *settings)[: len(outputs)]
     cotangents = [np.ones(()) if len(reference) == 1 else signed_uniform(source, out.shape) for out in found]
-    cotangents[len(outputs) :] = [np.zeros(out.shape) for out in found[len(outputs) :]]
-    cotangents = [cotangent.astype(dtype) for cotangent in cotangents]
-    out_shapes = {name: out.shape for name, out in zip((*outputs, *state), found, strict=True)}
-    weights = [_as(cotangent, wide) for cotangent in cotangents[: len(outputs)]]
-    shapes = {name: value.shape for name, value in given.items()} | out_shapes
-    axes = {name: indexed(own, len(shapes.get(name, own))) for name, own in axes.items()}
-    differentiable = {name: value.shape for name, value in given.items() if value.dtype.kind == "f"}
+    cotangents = [cotangent.astype(dtype) for cotangent in cotangents[: len(outputs)]]
+    weights = [_as(cotangent, wide) for cotangent in cotangents]
+
+    output_shapes = {name: out.shape for name, out in zip((*outputs, *state), found, strict=True)}
+    shapes = {name: value.shape for name, value in given.items()}
+    axes = {name: indexed(own, len((shapes | output_shapes).get(name, own))) for name, own in axes.items()}
+    differentiable = {name: shape for name, shape in shapes.items() if _is_real(given[name])}
     return Problem(
         inputs=given,
         parameters=typed,
-        cotangent=_joined(cotangents),
+        cotangent=_joined([*cotangents, *(np.zeros(out.shape, dtype) for out in found[len(outputs) :])]),
         expected=_joined(found),
         expected_scale=_joined([np.broadcast_to(s, out.shape) for s, out in zip(scales, found, strict=True)]),
-        coupling=derive_couplings(axes, differentiable, out_shapes, relations),
+        coupling=derive_couplings(axes, differentiable, output_shapes, relations),
         axes=axes,
         relations=relations,
-        outputs=out_shapes if len(out_shapes) > 1 else {},
+        outputs=output_shapes if len(output_shapes) > 1 else {},
         cotangents=len(outputs),
         gradient_scale=gradient_scale(*weights, *widened, *settings) if gradient_scale else {},
         skip_reason=skip_reason,
@@ -108,18 +103,23 @@ def make_problem(
 
 
 def with_output_shape(problem: Problem, case: Case, shape: tuple[int, ...]) -> Problem:
-    """Return the problem with a cotangent for an output of this shape, which no reference has said before.
+    """Return the problem of a layer without a reference, with a cotangent for an output of this shape.
 
-    That of a number is 1: gradients are then those that people know, and what is linear in one number is right for
-    all if it is right for one.
+    That of a number is 1: gradients are then those that people know, and a function that is linear in one number is
+    right for all numbers if it is right for one.
     """
     cotangent = signed_uniform(case.source(), shape) if math.prod(shape) > 1 else np.ones(shape)
     axes = {**problem.axes, "out": anonymous("out", len(shape))}
     return replace(problem, cotangent=cotangent.astype(case.dtype), axes=axes)
 
 
+def _is_real(value: object) -> bool:
+    """Tell whether a value is an array of floating point: labels, indices and masks are left as they are."""
+    return isinstance(value, np.ndarray) and value.dtype.kind == "f"
+
+
 def _as(value: Any, dtype: np.dtype[Any]) -> Any:
-    return value.astype(dtype) if isinstance(value, np.ndarray) and value.dtype.kind == "f" else value
+    return value.astype(dtype) if _is_real(value) else value
 
 
 def _joined(arrays: Sequence[Array]) -> Array:

@@ -1,4 +1,4 @@
-"""Parameters of which there are several of a kind, by name: the shapes of a function's arguments."""
+"""Parameters that hold several values by name: the shapes of a function's arguments."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from itertools import product
 from typing import Any, ClassVar
 
 from gradcheck_cli.data.frozen import frozen
-from gradcheck_cli.layers.framework.parameter import Word, declared
+from gradcheck_cli.layers.framework.parameter import TextParameter, declare_parameter
 from gradcheck_cli.layers.framework.words import Interval, Shape
 
 
-class Named(Mapping[str, Any]):
-    """Values by name, in an order. It can be hashed, as everything can of which a case is made."""
+class FrozenMapping(Mapping[str, Any]):
+    """Values by name, in an order; it can be hashed, as all that a case is made of."""
 
     def __init__(self, values: Mapping[str, Any]) -> None:
         self._values = dict(values)
@@ -35,62 +35,69 @@ class Named(Mapping[str, Any]):
 
 
 @frozen
-class ByName(Word):
-    """Values by name, of which each has a flag for itself: `--shape x=2,3 --shape w=3x4`."""
+class ByName(TextParameter):
+    """Values by name, each with a flag of its own: `--shape x=2,3 --shape w=3x4`."""
 
     repeated: ClassVar[bool] = True
 
     metavar: str = field(default="", init=False)
-    each: Callable[[str], Word]  #: what a value may be, by what it is called
+    each: Callable[[str], TextParameter]  #: from what a value is called to the parameter that it is one of
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "metavar", f"NAME={self.each('').metavar}")
 
-    def normalize(self, value: object) -> Named:
-        """Return `value` with each of its values as their kind holds it."""
+    def normalize(self, value: object) -> FrozenMapping:
+        """Return each value as its parameter holds it."""
         if not isinstance(value, Mapping):
             raise TypeError(f"{self.name} must be a dictionary of values by name, not {value!r}")
-        return Named({name: self._each(name).normalize(one) for name, one in value.items()})
+        return FrozenMapping({name: self._of(name).normalize(one) for name, one in value.items()})
 
-    def read(self, text: str) -> tuple[Named, ...]:
-        """Read the values of one name: `x=2,3`, or `x=2x3,4x5`."""
+    def parse(self, text: str) -> tuple[FrozenMapping, ...]:
+        """Parse the values of one name: `x=2,3`, or `x=2x3,4x5`."""
         name, equals, values = (part.strip() for part in text.partition("="))
         if not (equals and name.isidentifier()):
             raise ValueError(f"say of what, such as x={values or name}")
-        return tuple(Named({name: value}) for value in self._each(name).read(values))
+        return tuple(FrozenMapping({name: value}) for value in self._of(name).parse(values))
 
-    def joined(self, given: Iterable[tuple[Named, ...]]) -> tuple[Named, ...]:
-        """Make every combination of what stands after several flags.
+    def combine(self, given: Iterable[tuple[FrozenMapping, ...]]) -> tuple[FrozenMapping, ...]:
+        """Return every combination of the values of several flags.
 
         Raises:
-            ValueError: two are of the same name.
+            ValueError: two flags are of the same name.
         """
-        found: list[Named] = []
+        found: list[FrozenMapping] = []
         for values in product(*given):
-            found.append(Named({name: value for one in values for name, value in one.items()}))
-            if len(found[-1]) < len(values):
-                names = [name for one in values for name in one]
-                twice = next(name for name in names if names.count(name) > 1)
-                raise ValueError(f"{twice} is given twice; several values are a list after one flag")
+            names = [name for one in values for name in one]
+            if twice := [name for name in names if names.count(name) > 1]:
+                raise ValueError(f"{twice[0]} is given twice; several values are a list after one flag")
+            found.append(FrozenMapping({name: value for one in values for name, value in one.items()}))
         return tuple(found)
 
-    def written(self, value: Any) -> str:
+    def format(self, value: Any) -> str:
         """Write `x=2x3 w=3x4`."""
-        return " ".join(f"{name}={self._each(name).written(one)}" for name, one in value.items()) or "none"
+        return " ".join(f"{name}={self._of(name).format(one)}" for name, one in value.items()) or "none"
 
     def flags(self, value: Any) -> list[str]:
         """Write a flag for each name."""
-        return [word for name in value for word in (f"--{self.name}", self.written({name: value[name]}))]
+        return [word for name in value for word in (f"--{self.name}", self.format({name: value[name]}))]
 
-    def _each(self, name: str) -> Word:
+    def _of(self, name: str) -> TextParameter:
         return self.each(f"{self.name} of {name}")
 
 
 def shapes(default: Mapping[str, tuple[int, ...]], help: str) -> Any:  # noqa: A002
     """Declare a dataclass field that holds shapes by name, of numbers too."""
-    return declared(Named(default), ByName, help=help, each=lambda name: Shape(name=name, default=(), help="", least=0))
+
+    def shape_of(name: str) -> Shape:
+        return Shape(name=name, default=(), help="", least=0)
+
+    return declare_parameter(FrozenMapping(default), ByName, help=help, each=shape_of)
 
 
 def intervals(help: str) -> Any:  # noqa: A002
     """Declare a dataclass field that holds intervals by name; there need be none."""
-    return declared(Named({}), ByName, help=help, each=lambda name: Interval(name=name, default=None, help=""))
+
+    def interval_of(name: str) -> Interval:
+        return Interval(name=name, default=None, help="")
+
+    return declare_parameter(FrozenMapping({}), ByName, help=help, each=interval_of)

@@ -1,4 +1,4 @@
-"""The numbers of a case that are no whole numbers, and words: what each may be, and how it is typed and written."""
+"""Parameters of a case that are not whole numbers: numbers, words, shapes and intervals."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from dataclasses import field
 from typing import Any
 
 from gradcheck_cli.data.frozen import frozen
-from gradcheck_cli.layers.framework.parameter import Word, declared, index
+from gradcheck_cli.layers.framework.parameter import TextParameter, as_integer, declare_parameter
 
 #: What an array may have in every version of NumPy.
 _MOST_AXES = 32
 
 
 @frozen
-class Real(Word):
+class Real(TextParameter):
     """A number in an interval, its ends included."""
 
     metavar: str = "NUMBER"
@@ -28,7 +28,7 @@ class Real(Word):
         return self.default, *self.others
 
     def normalize(self, value: object) -> float:
-        """Return `value` as a float."""
+        """Return a float."""
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise TypeError(f"{self.name} must be a number, not {value!r}")
         if not (self.low <= value <= self.high and math.isfinite(value)):
@@ -36,22 +36,21 @@ class Real(Word):
             raise ValueError(f"{self.name} must be {within}, not {value:g}")
         return float(value)
 
-    def read(self, text: str) -> tuple[float, ...]:
-        """Read `0.9`, or `0.5,0.9`."""
+    def parse(self, text: str) -> tuple[float, ...]:
+        """Parse `0.9`, or `0.5,0.9`."""
         try:
-            return tuple(self.normalize(float(word)) for word in text.split(","))
-        except ValueError as error:
-            if "must be" in str(error):
-                raise
-            raise ValueError("give a number such as 0.9, or a list such as 0.5,0.9") from error
+            numbers = [float(word) for word in text.split(",")]
+        except ValueError:
+            raise ValueError("give a number such as 0.9, or a list such as 0.5,0.9") from None
+        return tuple(map(self.normalize, numbers))
 
-    def written(self, value: Any) -> str:
+    def format(self, value: Any) -> str:
         """Write all the digits that it takes."""
         return repr(value)
 
 
 @frozen
-class Choice(Word):
+class Choice(TextParameter):
     """One of some words."""
 
     metavar: str = field(default="", init=False)
@@ -61,42 +60,42 @@ class Choice(Word):
         object.__setattr__(self, "metavar", "|".join(self.options))
 
     def normalize(self, value: object) -> str:
-        """Return `value`, if it is one of the words."""
+        """Return the word, if it is one of them."""
         if not isinstance(value, str):
             raise TypeError(f"{self.name} must be a word, not {value!r}")
         if value not in self.options:
             raise ValueError(f"{self.name} must be {' or '.join(self.options)}, not {value!r}")
         return value
 
-    def read(self, text: str) -> tuple[str, ...]:
-        """Read `train`, or `train,test`."""
+    def parse(self, text: str) -> tuple[str, ...]:
+        """Parse `train`, or `train,test`."""
         return tuple(self.normalize(word.strip()) for word in text.split(","))
 
-    def written(self, value: Any) -> str:
+    def format(self, value: Any) -> str:
         """Write the word."""
         return str(value)
 
 
 @frozen
-class Shape(Word):
+class Shape(TextParameter):
     """The shape of an array. One without axes, where it is allowed, is `scalar`."""
 
     metavar: str = "SHAPE"
     least: int = 1  #: axes
 
     def normalize(self, value: object) -> tuple[int, ...]:
-        """Return `value` as a tuple of sizes of at least 1."""
+        """Return a tuple of sizes of at least 1."""
         if not isinstance(value, tuple | list):
             raise TypeError(f"{self.name} must be a tuple of sizes, not {value!r}")
-        shape = tuple(index(self.name, size) for size in value)
+        shape = tuple(as_integer(self.name, size) for size in value)
         if len(shape) > _MOST_AXES:
             raise ValueError(f"{self.name} may have up to {_MOST_AXES} axes, not {len(shape)}")
         if len(shape) < self.least or min(shape, default=1) < 1:
-            raise ValueError(f"{self.name} must be {self.least} or more sizes of at least 1, not {self.written(shape)}")
+            raise ValueError(f"{self.name} must be {self.least} or more sizes of at least 1, not {self.format(shape)}")
         return shape
 
-    def read(self, text: str) -> tuple[tuple[int, ...], ...]:
-        """Read one shape, `2,3` or `2x3`; or several, `2x3,4x5`."""
+    def parse(self, text: str) -> tuple[tuple[int, ...], ...]:
+        """Parse one shape, `2,3` or `2x3`; or several, `2x3,4x5`."""
         if self.least == 0 and text == "scalar":
             return ((),)
         shapes = [text.split(",")] if "x" not in text else [word.split("x") for word in text.split(",")]
@@ -105,52 +104,50 @@ class Shape(Word):
             raise ValueError(f"give a shape such as 2,3 or 2x3, or several as 2x3,4x5{number}")
         return tuple(self.normalize([int(size) for size in shape]) for shape in shapes)
 
-    def written(self, value: Any) -> str:
+    def format(self, value: Any) -> str:
         """Write `2x3`."""
         return "x".join(map(str, value)) or "scalar"
 
 
 @frozen
-class Interval(Word):
-    """Two numbers, the smaller one first, between which others lie."""
+class Interval(TextParameter):
+    """Two numbers, the smaller one first."""
 
     metavar: str = "LOW..HIGH"
 
     def normalize(self, value: object) -> tuple[float, float]:
-        """Return `value` as two floats."""
+        """Return two floats."""
         ends = tuple(value) if isinstance(value, tuple | list) else ()
         if len(ends) != 2 or not all(isinstance(end, int | float) for end in ends):
             raise TypeError(f"{self.name} must be two numbers, not {value!r}")
         low, high = map(float, ends)
         if not -math.inf < low < high < math.inf:
-            raise ValueError(f"{self.name} must be from a number to a larger one, not {self.written((low, high))}")
+            raise ValueError(f"{self.name} must be from a number to a larger one, not {self.format((low, high))}")
         return low, high
 
-    def read(self, text: str) -> tuple[tuple[float, float], ...]:
-        """Read `0.5..2`, or several, `0.5..2,10..20`."""
+    def parse(self, text: str) -> tuple[tuple[float, float], ...]:
+        """Parse `0.5..2`, or several, `0.5..2,10..20`."""
         try:
-            ends = [[float(end) for end in word.split("..")] for word in text.split(",")]
+            pairs = [(float(low), float(high)) for low, high in (word.split("..") for word in text.split(","))]
         except ValueError:
-            ends = [[]]
-        if any(len(pair) != 2 for pair in ends):
-            raise ValueError("give two numbers such as 0.5..2")
-        return tuple(self.normalize(pair) for pair in ends)
+            raise ValueError("give two numbers such as 0.5..2") from None
+        return tuple(map(self.normalize, pairs))
 
-    def written(self, value: Any) -> str:
+    def format(self, value: Any) -> str:
         """Write all the digits that it takes."""
         return "..".join(repr(end).removesuffix(".0") for end in value)
 
 
 def real(default: float, help: str, *others: float, low: float = 0.0, high: float = math.inf) -> Any:  # noqa: A002
     """Declare a dataclass field that holds a number in an interval, of which some others make a difference."""
-    return declared(default, Real, help=help, low=low, high=high, others=others)
+    return declare_parameter(default, Real, help=help, low=low, high=high, others=others)
 
 
 def choice(default: str, help: str, *others: str) -> Any:  # noqa: A002
     """Declare a dataclass field that holds one of some words."""
-    return declared(default, Choice, help=help, options=(default, *others))
+    return declare_parameter(default, Choice, help=help, options=(default, *others))
 
 
 def shape(default: tuple[int, ...], help: str, *, least: int = 1) -> Any:  # noqa: A002
     """Declare a dataclass field that holds the shape of an array."""
-    return declared(default, Shape, help=help, least=least)
+    return declare_parameter(default, Shape, help=help, least=least)

@@ -45,22 +45,15 @@ def guards(values: Any, problem: Problem) -> Iterator[Guard]:
         with np.errstate(divide="ignore"):
             in_logarithm = [-np.log(guarded) for guarded in (p + e, np.maximum(p, e), np.clip(p, e, 1 - e))]
             in_sum = [np.log(total + e) - np.log(exp_of_label), -np.log(exp_of_label / (total + e) + e)]
-        for losses in in_logarithm:
-            yield Guard(
-                code="guarded-logarithm",
-                cause=f"Forward guards its logarithm by {guard:g}",
-                remedy=f"The loss of a sample is at most {-np.log(e):.3g}; log(sum(exp(x))) - x[y] needs no guard.",
-                out=np.asarray((losses * weights).sum()),
-                gradients=gradients,
-            )
-        for losses in in_sum:
-            yield Guard(
-                code="guarded-sum",
-                cause=f"Forward adds {guard:g} to the sum of exponentials",
-                remedy="With the largest score subtracted, that sum is at least 1 and needs no guard.",
-                out=np.asarray((losses * weights).sum()),
-                gradients=gradients,
-            )
+        small = f"The loss of a sample is at most {-np.log(e):.3g}; log(sum(exp(x))) - x[y] needs no guard."
+        sum_of_one = "With the largest score subtracted, that sum is at least 1 and needs no guard."
+        for code, cause, remedy, several in (
+            ("guarded-logarithm", f"Forward guards its logarithm by {guard:g}", small, in_logarithm),
+            ("guarded-sum", f"Forward adds {guard:g} to the sum of exponentials", sum_of_one, in_sum),
+        ):
+            for losses in several:
+                out = np.asarray((losses * weights).sum())
+                yield Guard(code=code, cause=cause, remedy=remedy, out=out, gradients=gradients)
 
 
 def overflows(values: Any, *, finite: bool) -> Iterator[Overflow]:

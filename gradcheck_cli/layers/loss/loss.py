@@ -24,7 +24,7 @@ from gradcheck_cli.layers.loss.guarded import guards, overflows
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from gradcheck_cli.layers.framework.equations import Equation, EquationFault, Equations
+    from gradcheck_cli.layers.framework.equations import EquationFault, Equations, Formula
     from gradcheck_cli.layers.framework.problem import Problem
     from gradcheck_cli.numeric.arrays import Array
 
@@ -59,6 +59,11 @@ def label_scores(x: Array, y: Array) -> Array:
     return np.asarray(x[np.arange(len(y)), y][:, None])
 
 
+def row_sum(array: Array) -> Array:
+    """Sum each row of an array (R, C), (R, 1)."""
+    return np.asarray(array.sum(axis=1, keepdims=True))
+
+
 def one_hot(x: Array, y: Array) -> Array:
     """Return 1 where a score is that of its row's label, else 0: (R, C)."""
     return np.asarray(np.arange(x.shape[1]) == y[:, None], x.dtype)
@@ -84,11 +89,11 @@ class Loss:
     function: Callable[..., tuple[Any, Array]]  #: (x, y), and with a mask (x, y, mask) -> (loss, dx)
     standard: tuple[Case, ...]  #: the first of which is probed
     equations: Equations  #: among them `losses` (R, 1) and `gradient` (R, C) of rows
-    scale: Equation  #: the sum of the absolute values of the terms of each row's loss, (R, 1)
-    gradient_scale: Equation  #: the same of each row's gradient, (R, C)
+    scale: Formula  #: the sum of the absolute values of the terms of each row's loss, (R, 1)
+    gradient_scale: Formula  #: the same of each row's gradient, (R, C)
     faults: tuple[EquationFault, ...]
     definition: str  #: of the loss, a sentence
-    loss_faults: Mapping[str, Equation]  #: wrong losses, by what "the loss" does, a verb first
+    loss_faults: Mapping[str, Formula]  #: wrong losses, by what "the loss" does, a verb first
     smooth: bool = True  #: cross-entropy, not a hinge: it takes scores of 0, and a logarithm that may be guarded
 
     def values(self, x: Array, y: Array, mask: Array | None = None) -> Any:
@@ -147,7 +152,7 @@ class Loss:
         wrong |= {words: equation(values) for words, equation in self.loss_faults.items()}
         for words, out in wrong.items():
             cause = f"The loss {words}."
-            yield ForwardFault(code="loss-wrong", cause=cause, remedy=self.definition, outputs={"out": np.asarray(out)})
+            yield ForwardFault("loss-wrong", cause, self.definition, {"out": np.asarray(out)})
 
     def layer(self) -> Layer:
         """Make the layer."""

@@ -8,10 +8,10 @@ import numpy as np
 
 from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.layers.framework.equations import EquationFault
-from gradcheck_cli.layers.loss.loss import Loss, ScoresCase, label_scores, one_hot
+from gradcheck_cli.layers.loss.loss import Loss, ScoresCase, label_scores, one_hot, row_sum
 
 if TYPE_CHECKING:
-    from gradcheck_cli.layers.framework.equations import Equation, Equations
+    from gradcheck_cli.layers.framework.equations import Equation, Equations, Formula
     from gradcheck_cli.numeric.arrays import Array
 
 
@@ -35,10 +35,6 @@ def softmax_loss(x: Array, y: Array) -> tuple[Any, Array]:
     return (np.log(total) - label_scores(lowered, y)).mean(), (exps / total - one_hot(x, y)) / x.dtype.type(len(y))
 
 
-def _sum(array: Array, axis: int = 1) -> Array:
-    return np.asarray(array.sum(axis=axis, keepdims=True))
-
-
 def _lowered_by_largest(v: Any) -> Array:
     return np.asarray(np.exp(v.x - v.x.max()))
 
@@ -47,8 +43,8 @@ def _lowered_by_largest(v: Any) -> Array:
 EQUATIONS: Equations = {
     "lowered": lambda v: v.x - v.x.max(axis=1, keepdims=True),
     "exps": lambda v: np.exp(v.lowered),
-    "p": lambda v: v.exps / _sum(v.exps),
-    "losses": lambda v: np.log(_sum(np.exp(v.lowered))) - _sum(v.label * v.lowered),
+    "p": lambda v: v.exps / row_sum(v.exps),
+    "losses": lambda v: np.log(row_sum(np.exp(v.lowered))) - row_sum(v.label * v.lowered),
     "gradient": lambda v: v.p - v.label,
 }
 
@@ -104,8 +100,8 @@ FAULTS = (
     ),
     _fault("not-normalized", "exp(x) is not divided by its sum over classes", p=lambda v: v.exps),
     _fault("not-normalized", "exp(x) is not divided by its sum over classes", p=lambda v: np.exp(v.x)),
-    _fault("normalized-axes", _OVER % "samples", p=lambda v: v.exps / _sum(v.exps, 0)),
-    _fault("normalized-axes", _OVER % "samples", exps=_lowered_by_largest, p=lambda v: v.exps / _sum(v.exps, 0)),
+    _fault("normalized-axes", _OVER % "samples", p=lambda v: v.exps / v.exps.sum(axis=0)),
+    _fault("normalized-axes", _OVER % "samples", exps=_lowered_by_largest, p=lambda v: v.exps / v.exps.sum(axis=0)),
     _fault("normalized-axes", _OVER % "all elements", p=lambda v: v.exps / v.exps.sum()),
     _fault("normalized-axes", _OVER % "all elements", exps=_lowered_by_largest, p=lambda v: v.exps / v.exps.sum()),
 )
@@ -114,7 +110,7 @@ FAULTS = (
 def scale(v: Any) -> Array:
     """Sum the absolute values of the terms of each row's loss."""
     largest = abs(v.x).max(axis=1, keepdims=True)
-    return np.asarray(2 * largest + _sum(v.label * abs(v.x)) + np.log(v.x.shape[1]))
+    return np.asarray(2 * largest + row_sum(v.label * abs(v.x)) + np.log(v.x.shape[1]))
 
 
 def gradient_scale(v: Any) -> Array:
@@ -122,7 +118,7 @@ def gradient_scale(v: Any) -> Array:
     return np.asarray(v.p * (1 + abs(v.lowered)) + v.label)
 
 
-LOSS_FAULTS: dict[str, Equation] = {
+LOSS_FAULTS: dict[str, Formula] = {
     "has the wrong sign": lambda v: -v.out,
     "has no logarithm: it is -1/N times the sum of p of the labels": lambda v: -(v.p * v.label * v.weights).sum(),
     "has a logarithm to the base 2": lambda v: v.out / np.log(2),

@@ -8,7 +8,7 @@ import numpy as np
 
 from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.layers.framework.equations import EquationFault
-from gradcheck_cli.layers.loss.loss import Loss, ScoresCase, label_scores, one_hot
+from gradcheck_cli.layers.loss.loss import Loss, ScoresCase, label_scores, one_hot, row_sum
 
 if TYPE_CHECKING:
     from gradcheck_cli.layers.framework.equations import Equation, Equations
@@ -34,16 +34,12 @@ def svm_loss(x: Array, y: Array) -> tuple[Any, Array]:
     return margins.sum() / count, (active - label * active.sum(axis=1, keepdims=True)) / count
 
 
-def _sum(array: Array) -> Array:
-    return np.asarray(array.sum(axis=1, keepdims=True))
-
-
 EQUATIONS: Equations = {
     "ahead": lambda v: v.x - label_scores(v.x, v.y),
     "margins": lambda v: np.maximum(0, v.ahead + 1) * (1 - v.label),
     "active": lambda v: (v.margins > 0).astype(v.x.dtype),
-    "count": lambda v: _sum(v.active),
-    "losses": lambda v: _sum(v.margins),
+    "count": lambda v: row_sum(v.active),
+    "losses": lambda v: row_sum(v.margins),
     "gradient": lambda v: v.active - v.label * v.count,
 }
 
@@ -94,7 +90,7 @@ LAYER = Loss(
     function=svm_loss,
     standard=SvmCase.standard(),
     equations=EQUATIONS,
-    scale=lambda v: _sum(v.active * (abs(v.x) + abs(label_scores(v.x, v.y)) + 1)),
+    scale=lambda v: row_sum(v.active * (abs(v.x) + abs(label_scores(v.x, v.y)) + 1)),
     gradient_scale=lambda v: abs(v.gradient),
     faults=FAULTS,
     definition="The loss is 1/N times the sum of max(0, x - x[y] + 1) over all classes but the label.",

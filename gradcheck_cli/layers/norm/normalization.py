@@ -98,13 +98,15 @@ class Normalization:
         return found if dout is None else found | {"dout": dout.reshape(self.shape)}
 
 
-#: Of forward, and of the running statistics in train mode.
+#: Of forward, and of the running statistics in train mode. Constants are there for faults to replace.
 _FORWARD: Equations = {
     "x": lambda v: v.x,
-    "mean": lambda v: v.norm.mean(v.x),
+    "over_in_forward": lambda v: v.norm.over,
+    "mean": lambda v: v.norm.mean(v.x, v.over_in_forward),
     "centred": lambda v: v.x - v.mean,
-    "variance": lambda v: v.norm.mean(v.centred**2),
-    "s": lambda v: np.sqrt(v.variance + v.eps),
+    "variance": lambda v: v.norm.mean(v.centred**2, v.over_in_forward),
+    "correction": 1.0,
+    "s": lambda v: np.sqrt(v.variance * v.correction + v.eps),
     "z": lambda v: v.centred / v.s,
     "scaled": lambda v: v.gamma * v.z + v.beta,
     "out": lambda v: v.scaled.reshape(v.shape),
@@ -112,27 +114,36 @@ _FORWARD: Equations = {
 _RUNNING: Equations = {
     "kept": lambda v: v.momentum,
     "added": lambda v: 1 - v.momentum,
-    "batch_mean": lambda v: v.mean.ravel(),
-    "batch_var": lambda v: v.variance.ravel(),
+    "batch_mean": lambda v: v.norm.mean(v.x).ravel(),
+    "batch_var": lambda v: v.norm.mean((v.x - v.norm.mean(v.x)) ** 2).ravel(),
     "running_mean": lambda v: v.kept * v.old_mean + v.added * v.batch_mean,
     "running_var": lambda v: v.kept * v.old_var + v.added * v.batch_var,
+}
+#: Of the terms of dx, the factors and what they are divided by; and of what dgamma and dbeta are sums.
+_BACKWARD: Equations = {
+    "g": lambda v: v.gamma * v.dout,
+    "over": lambda v: v.norm.over,
+    "direct": 1.0,
+    "through_mean": 1.0,
+    "through_variance": 1.0,
+    "r": lambda v: v.s,
+    "s1": lambda v: v.s,
+    "power": 3,
+    "s2": lambda v: v.s ** (v.power - 2),
+    "first": lambda v: (v.direct * v.g - v.through_mean * v.norm.mean(v.g, v.over)) / v.s1,
+    "second": lambda v: v.through_variance * v.z * v.norm.mean(v.g * v.z, v.over) / v.s2,
+    "dx": lambda v: (v.first - v.second).reshape(v.shape),
+    "cotangent": lambda v: v.dout,
+    "factor": lambda v: v.z,
+    "dgamma": lambda v: v.norm.total(v.cotangent * v.factor),
+    "dbeta": lambda v: v.norm.total(v.cotangent),
 }
 #: In test mode mean and variance are constants.
 _CONSTANT: Equations = {
     "mean": lambda v: v.norm.spread(v.old_mean),
     "variance": lambda v: v.norm.spread(v.old_var),
-    "kept": lambda _: 1,
-    "added": lambda _: 0,
-}
-_BACKWARD: Equations = {
-    "g": lambda v: v.gamma * v.dout,
-    "direct": lambda v: v.g,
-    "through_mean": lambda v: v.norm.mean(v.g),
-    "through_variance": lambda v: v.z * v.norm.mean(v.g * v.z),
-    "divisor": lambda v: v.s,
-    "dx": lambda v: ((v.direct - v.through_mean - v.through_variance) / v.divisor).reshape(v.shape),
-    "dgamma": lambda v: v.norm.total(v.dout * v.z),
-    "dbeta": lambda v: v.norm.total(v.dout),
+    "kept": 1.0,
+    "added": 0.0,
 }
 
 
@@ -142,16 +153,14 @@ def is_constant(parameters: Mapping[str, Any]) -> bool:
 
 
 def forward_equations(parameters: Mapping[str, Any]) -> Equations:
-    """Return the equations of forward; those of `standardize` one by one, so that a fault can replace some."""
+    """Return the equations of forward, those of `standardize` one by one."""
     found = {**_FORWARD, **(_RUNNING if "momentum" in parameters else {})}
     return {**found, **_CONSTANT} if is_constant(parameters) else found
 
 
 def backward_equations(parameters: Mapping[str, Any]) -> Equations:
-    """Return the equations of forward and backward, where `given` has a dout."""
-    found = {**forward_equations(parameters), **_BACKWARD}
-    return {**found, "through_mean": _zero, "through_variance": _zero} if is_constant(parameters) else found
-
-
-def _zero(_: Any) -> float:
-    return 0.0
+    """Return the equations of backward after those of forward that it needs, where `given` has a dout."""
+    forward = {name: forward_equations(parameters)[name] for name in _FORWARD if name != "out"}
+    if is_constant(parameters):
+        return {**forward, **_BACKWARD, "through_mean": 0.0, "through_variance": 0.0}
+    return {**forward, **_BACKWARD}

@@ -112,12 +112,7 @@ def _faults(own: Iterable[Fault], case: PoolCase, backward: Callable[[Array], Ar
 
     yield from own
     for code, cause, remedy, kept in too_few_windows(case, ("pool_height", "pool_width")):
-        yield Fault(
-            code=code,
-            cause=cause,
-            remedy=remedy,
-            gradients=lambda _, dout, kept=kept: {"x": backward(only(dout, kept))},  # type: ignore[misc]
-        )
+        yield Fault(code, cause, remedy, lambda _, dout, kept=kept: {"x": backward(only(dout, kept))})  # type: ignore[misc]
 
 
 def pooling(

@@ -12,8 +12,10 @@ from gradcheck_cli.layers.framework.case import Case
 from gradcheck_cli.layers.framework.coupling import EACH
 from gradcheck_cli.layers.framework.make_problem import make_problem
 from gradcheck_cli.layers.framework.parameter import size
+from gradcheck_cli.numeric.arrays import signed_uniform
 
 if TYPE_CHECKING:
+    from gradcheck_cli.layers.framework.problem import Problem
     from gradcheck_cli.numeric.arrays import Array
 
 
@@ -30,6 +32,12 @@ class ToyCase(Case):
 AXES = declare(x="N D", w="D", out="N D", total="D")
 
 
+def problem_of(case: ToyCase, axes: Any = AXES, w: tuple[int, ...] | None = None, **steps: Any) -> Problem:
+    source = case.source()
+    inputs = {"x": signed_uniform(source, (case.N, case.D)), "w": signed_uniform(source, w or (case.D,))}
+    return make_problem(case, axes=axes, reference=(forward, backward), inputs=inputs, source=source, **steps)
+
+
 def forward(x: Array, w: Array, param: dict[str, Any] | None = None) -> tuple[Array, None]:
     if param is not None:
         param["total"] = param["total"] + x.sum(axis=0)
@@ -43,7 +51,7 @@ def backward(dout: Array, _: None) -> Array:
 def test_inputs_are_drawn_and_scaled_by_absolute_values() -> None:
     axes = {name: AXES[name] for name in ("x", "w", "out")}
     for dtype in ("float16", "float64"):
-        problem = make_problem(ToyCase(dtype=dtype, seed=3), axes=axes, reference=(forward, backward))
+        problem = problem_of(ToyCase(dtype=dtype, seed=3), axes)
         x, w = (problem.inputs[name] for name in ("x", "w"))
         assert (x.shape, w.shape, x.dtype.name, w.dtype.name) == ((3, 4), (4,), dtype, dtype)
         assert (np.abs(x[x != 0]) >= 0.5).all()
@@ -59,13 +67,8 @@ def test_inputs_are_drawn_and_scaled_by_absolute_values() -> None:
 
 def test_shapes_and_relations_that_a_layer_states_take_precedence() -> None:
     axes = {name: AXES[name] for name in ("x", "w", "out")}
-    problem = make_problem(
-        ToyCase(D=6),
-        axes=axes,
-        shapes={"w": (1,)},
-        reference=(forward, backward),
-        relations={"x": {FEATURE: EACH}, "w": {FEATURE: EACH}},
-    )
+    relations = {"x": {FEATURE: EACH}, "w": {FEATURE: EACH}}
+    problem = problem_of(ToyCase(D=6), axes, w=(1,), relations=relations)
     assert problem.inputs["w"].shape == (1,)
     assert problem.coupling["x"].colors == 6
     np.testing.assert_array_equal(problem.coupling["x"].owner(2), [[2], [8], [14]])
@@ -73,11 +76,9 @@ def test_shapes_and_relations_that_a_layer_states_take_precedence() -> None:
 
 
 def test_state_is_an_output_without_a_cotangent() -> None:
-    problem = make_problem(
+    problem = problem_of(
         ToyCase(),
-        axes=AXES,
         parameters={"total": np.arange(4.0)},
-        reference=(forward, backward),
         state=("total",),
         scale=lambda x, w, param: (abs(x * w), abs(param["total"]) + abs(x).sum(axis=0)),
     )

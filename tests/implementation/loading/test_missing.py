@@ -120,3 +120,26 @@ def test_the_warning_goes_to_stderr(convcheck: Program, layer_file: LayerFile) -
     assert run.stdout == "pass 1/1 layers.py:conv_forward,conv_backward\n"
     said = "Warning: layers.py: `import no_such_module` failed (no such module); it goes on without."
     assert [line for line in run.stderr.splitlines() if line != "loading"] == [said]
+
+
+USES = ("x * F.zero", "x + F.zero // 2", "x + (F.zero & 1)", "x + abs(F.zero)", "x + np.asarray(F.zero)", "F.zero % 2")
+
+
+def test_what_is_missing_says_so_however_it_is_used(tmp_path: Path, gradcheck: Program) -> None:
+    for use in USES:
+        text = f"import numpy as np\nimport absent_module as F\ndef relu_forward(x):\n    return {use}, x\n"
+        (tmp_path / "mine.py").write_text(f"{text}def relu_backward(dout, cache):\n    return dout\n", encoding="utf-8")
+        run = gradcheck("relu", "mine.py", "--shape", "3")
+        assert run.returncode == 1
+        assert "mine.py needs absent_module, which is not installed" in run.stdout
+        assert "_StandIn" not in run.stdout + run.stderr
+
+
+def test_the_dictionary_of_parameters_is_called_dict(tmp_path: Path, gradcheck: Program) -> None:
+    text = "def batchnorm_forward(x, gamma, beta, bn_param):\n    return x * bn_param.eps, None\n"
+    text += "def batchnorm_backward(dout, cache):\n    return dout, None, None\n"
+    (tmp_path / "mine.py").write_text(text, encoding="utf-8")
+    run = gradcheck("batchnorm", "mine.py", "--N", "3")
+    assert run.returncode == 1
+    assert "AttributeError: 'dict' object has no attribute 'eps'" in run.stdout
+    assert "Written" not in run.stdout + run.stderr

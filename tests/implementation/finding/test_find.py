@@ -14,7 +14,7 @@ from gradcheck_cli.implementation.implementation import ImplementationNotFoundEr
 from gradcheck_cli.implementation.loading.paths import split_spec
 from gradcheck_cli.layers import LAYERS
 from tests.conftest import SMALL, report_of
-from tests.implementation.sources import CLASSES, CORE, PAIRS
+from tests.implementation.conventions.sources import CLASSES, CORE, PAIRS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -193,6 +193,8 @@ def test_the_only_pair_that_can_be_called_so() -> None:
     "signature",
     [
         "x, w, b, conv_param",
+        "x, w",
+        "x, w, stride, pad",
         "this, that, more, b",
         "this, that, stride, b",
         "x, w, b, conv_param, verbose=False",
@@ -209,9 +211,9 @@ def test_signatures_that_fit(signature: str) -> None:
 @pytest.mark.parametrize(
     ("signature", "said"),
     [
-        ("x, w", "`conv_forward(x, w)` takes no b"),
+        ("x, b", "`conv_forward(x, b)` takes no w"),
         ("", "`conv_forward()` takes no x"),
-        ("x, w, stride, pad", "`conv_forward(x, w, stride, pad)` takes no b"),
+        ("x, b, stride, pad", "`conv_forward(x, b, stride, pad)` takes no w"),
         (
             "x, w, b, stride, rate",
             "`conv_forward(x, w, b, stride, rate)` takes `rate`, of which the meaning is not known",

@@ -1,4 +1,4 @@
-"""Slips in normalizations as students write them, term by term; each is named, and right code is told nothing."""
+"""Faults of normalizations as students write them, term by term; each is named, and right code is told nothing."""
 
 from __future__ import annotations
 
@@ -13,12 +13,13 @@ from gradcheck_cli.layers import LAYERS
 from gradcheck_cli.layers.norm.groupnorm import GroupnormCase
 from gradcheck_cli.layers.norm.layernorm import LayernormCase
 from gradcheck_cli.layers.norm.spatial_batchnorm import SpatialBatchnormCase
-from tests.faults.layers import NORMALISATIONS
+from tests.faults.layers import NORMALIZATIONS
+from tests.layers.lines import assert_named, run_lines
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-#: dx in steps, of sets in rows, with v the variance; a slip replaces one of these lines.
+#: dx in steps, of sets in rows, with v the variance; a fault replaces one of these lines.
 STEPS = {
     "r": "np.sqrt(v + eps)",
     "dvar": "-0.5 * (g * c).sum(1, keepdims=True) * (v + eps) ** -1.5",
@@ -33,7 +34,7 @@ FORMULA = {"s": "np.sqrt(v + eps)", "z": "c / np.sqrt(v + eps)"} | {
     "dx": "(g - g.mean(1, keepdims=True) - z * (g * z).mean(1, keepdims=True)) / s"
 }
 
-SLIPS: dict[str, tuple[str | None, dict[str, str]]] = {
+FAULTS: dict[str, tuple[str | None, dict[str, str]]] = {
     "right": (None, STEPS),
     "right formula": (None, FORMULA),
     "sign of dvar": ("variance-sign", STEPS | {"dvar": STEPS["dvar"][1:]}),
@@ -67,18 +68,17 @@ CASES: dict[str, Any] = {
 }
 
 
-def planted(layer: str, lines: dict[str, str]) -> tuple[Callable[..., Any], Callable[..., Any]]:
-    forward, right, rows = NORMALISATIONS[layer]
+def with_lines(layer: str, lines: dict[str, str]) -> tuple[Callable[..., Any], Callable[..., Any]]:
+    """Return a layer whose dx is what some lines make of its sets, in rows."""
+    forward, right, rows = NORMALIZATIONS[layer]
 
     def backward(dout: Any, kept: Any) -> Any:
         cache, x, gamma, param = kept
         _, dgamma, dbeta = right(dout, cache)
         g = rows(dout * gamma.reshape(-1, *[1] * (x.ndim - 2)), param)
         sets, kind = rows(x, param), x.dtype.type
-        found = {"np": np, "g": g, "n": kind(sets.shape[1]), "eps": kind(param["eps"])}
-        found |= {"c": sets - sets.mean(1, keepdims=True), "v": sets.var(1, keepdims=True)}
-        for name, line in lines.items():
-            found[name] = eval(line, found)
+        centred, variance = sets - sets.mean(1, keepdims=True), sets.var(1, keepdims=True)
+        found = run_lines(lines, g=g, n=kind(sets.shape[1]), eps=kind(param["eps"]), c=centred, v=variance)
         dx = np.zeros_like(x)
         dx.reshape(-1)[rows(np.arange(x.size).reshape(x.shape), param)] = found["dx"]
         return dx, dgamma, dbeta
@@ -90,30 +90,30 @@ def planted(layer: str, lines: dict[str, str]) -> tuple[Callable[..., Any], Call
     return remembering, backward
 
 
-@pytest.mark.parametrize("layer", NORMALISATIONS)
-@pytest.mark.parametrize("slip", SLIPS)
-def test_slips_in_dx_are_named(slip: str, layer: str) -> None:
-    code, lines = SLIPS[slip]
-    for dtype in ("float64", "float32"):
-        result = check(replace(CASES[layer], dtype=dtype, seed=4), planted(layer, lines))
-        codes = [found.code for found in result.diagnosis]
-        # In float32 an eps of 1e-8 is none.
-        also = ["eps-missing"] if (code, dtype) == ("eps-fixed", "float32") else [code]
-        assert codes == ([] if code is None else also), result.diagnosis
-        assert result.passed is (code is None)
+@pytest.mark.parametrize("layer", NORMALIZATIONS)
+def test_faults_in_dx_are_named(layer: str) -> None:
+    """Each in float64; in float32, where an eps of 1e-8 is none, those of one in three."""
+    for number, (fault, (code, lines)) in enumerate(FAULTS.items()):
+        case = replace(CASES[layer], seed=4)
+        assert_named(fault, [case], with_lines(layer, lines), code)
+        if number % 3 == 0:
+            also = ["eps-missing"] if code == "eps-fixed" else []
+            assert_named(fault, [replace(case, dtype="float32")], with_lines(layer, lines), code, also)
 
 
-#: A student's forward and backward pass of batch normalization, of which one expression is replaced.
+#: A student's batch normalization in train mode; a fault replaces some lines.
 BATCHNORM = {
-    "s": "np.sqrt(v + eps)",
+    "m": "x.mean(0)",
     "v": "x.var(0)",
+    "s": "np.sqrt(v + eps)",
     "out": "gamma * (x - m) / s + beta",
     "mean": "momentum * running_mean + (1 - momentum) * x.mean(0)",
     "var": "momentum * running_var + (1 - momentum) * x.var(0)",
-    "test_m": "running_mean",
     "dgamma": "dout * (x - m) / s",
     "dbeta": "dout",
 }
+
+FORWARD = ("m", "v", "s", "out", "mean", "var")
 
 PASSES: dict[str, tuple[str | None, dict[str, str], str]] = {
     "right": (None, {}, ""),
@@ -154,51 +154,38 @@ PASSES: dict[str, tuple[str | None, dict[str, str], str]] = {
 }
 
 
-def batchnorm(**slip: str) -> tuple[Callable[..., Any], Callable[..., Any]]:
-    lines = {**BATCHNORM, **slip}
+def batchnorm(**fault: str) -> tuple[Callable[..., Any], Callable[..., Any]]:
+    lines = {**BATCHNORM, **fault}
 
     def forward(x: Any, gamma: Any, beta: Any, bn_param: Any) -> Any:
-        given = {"x": x, "gamma": gamma, "beta": beta, "np": np, **bn_param}
-        train = bn_param["mode"] == "train"
-        for name, line in (
-            ("m", "x.mean(0)" if train else "running_mean"),
-            ("v", lines["v"] if train else "running_var"),
-        ):
-            given[name] = eval(line, given)
-        given["s"] = eval(lines["s"], given)
-        if train:
-            bn_param["running_mean"], bn_param["running_var"] = eval(lines["mean"], given), eval(lines["var"], given)
-        return eval(lines["out"], given), given
+        found = run_lines({name: lines[name] for name in FORWARD}, x=x, gamma=gamma, beta=beta, **bn_param)
+        bn_param["running_mean"], bn_param["running_var"] = found["mean"], found["var"]
+        return found["out"], found
 
-    def backward(dout: Any, given: Any) -> Any:
-        given = {**given, "dout": dout}
-        scale = 1 if "gamma" not in lines["out"] else given["gamma"]
-        g, c, s, n = dout * scale, given["x"] - given["m"], given["s"], len(dout)
-        dx = g / s
-        if given["mode"] == "train":
-            # The slope of s in the variance is 1 / (2 (s - what is outside of the root)), over the divisor of v.
-            root = s - given["eps"] if lines["s"].endswith("+ eps") else s
-            divisor = n - 1 if "ddof" in lines["v"] else n
-            dx = dx - dx.mean(0) - c * (g * c).sum(0) / (divisor * s * s * root)
-        return dx, eval(lines["dgamma"], given).sum(0), eval(lines["dbeta"], given).sum(0)
+    def backward(dout: Any, found: Any) -> Any:
+        g, c, s, n = dout * found["gamma"], found["x"] - found["m"], found["s"], len(dout)
+        # The slope of s in the variance is 1 / (2 (s - what is outside of the root)), over the divisor of v.
+        root = s - found["eps"] if lines["s"].endswith("+ eps") else s
+        divisor = n - 1 if "ddof" in lines["v"] else n
+        dx = g / s - (g / s).mean(0) - c * (g * c).sum(0) / (divisor * s * s * root)
+        sums = run_lines({name: lines[name] for name in ("dgamma", "dbeta")}, **found | {"dout": dout})
+        return dx, sums["dgamma"].sum(0), sums["dbeta"].sum(0)
 
     return forward, backward
 
 
-@pytest.mark.parametrize("slip", PASSES)
-def test_slips_in_the_passes_of_a_batch_normalization_are_named(slip: str) -> None:
-    code, lines, said = PASSES[slip]
-    for number, case in enumerate(CASES["batchnorm"] for _ in range(2)):
-        given = replace(case, momentum=(0.9, 0.7)[number], eps=(1e-2, 1e-3)[number], seed=number)
-        result = check(given, batchnorm(**lines))
-        assert [found.code for found in result.diagnosis] == ([code] if code else []), result.diagnosis
-        assert result.passed is (code is None), result.summary()
-        assert said in "".join(found.text for found in result.diagnosis)
+def test_faults_in_the_passes_of_a_batch_normalization_are_named() -> None:
+    for code, lines, text in PASSES.values():
+        for momentum, eps in ((0.9, 1e-2), (0.7, 1e-3)):
+            result = check(replace(CASES["batchnorm"], momentum=momentum, eps=eps), batchnorm(**lines))
+            assert [cause.code for cause in result.diagnosis] == ([code] if code else []), result.diagnosis
+            assert result.passed is (code is None), result.summary()
+            assert text in "".join(cause.text for cause in result.diagnosis)
 
 
 @pytest.mark.parametrize("momentum", [0.0, 1.0])
-def test_what_momentum_cannot_tell_apart_is_listed(momentum: float) -> None:
-    """Where momentum is 0 or 1, one of two mistakes is not told without the other."""
+def test_faults_that_momentum_cannot_tell_apart_are_both_named(momentum: float) -> None:
+    """Where momentum is 0 or 1, one of two faults is not named without the other."""
     exchanged = dict(PASSES["momentum"][1])
     for lines in (exchanged, {"mean": "running_mean", "var": "running_var"} if momentum == 0 else exchanged):
         result = check(replace(CASES["batchnorm"], momentum=momentum), batchnorm(**lines))

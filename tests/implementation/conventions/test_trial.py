@@ -259,3 +259,90 @@ def test_samples_may_be_columns(tmp_path: Path) -> None:
     assert counts(found) == {"pass": 6, "skip": 1}
     wrong = results(tmp_path / "wrong.py", "affine", COLUMNS.replace("dZ @ A.T", "2 * dZ @ A.T"))[1]
     assert counts(wrong) == {"fail": 6, "skip": 1}
+
+
+#: Layers without a bias, as functions and as a class.
+UNBIASED = {
+    "functions": """
+def matmul_forward(x, w):
+    return x @ w, (x, w)
+
+
+def matmul_backward(dout, cache):
+    x, w = cache
+    return dout @ w.T, x.T @ dout
+""",
+    "a class": """
+class MatMul:
+    def __init__(self, W):
+        self.W = W
+
+    def forward(self, x):
+        self.x = x
+        return x @ self.W
+
+    def backward(self, dout):
+        self.dW = self.x.T @ dout
+        return dout @ self.W.T
+""",
+}
+
+
+def test_a_bias_may_be_absent(tmp_path: Path) -> None:
+    for name, text in UNBIASED.items():
+        convention, found = results(tmp_path / f"right-{name}.py", "affine", text)
+        assert convention.endswith("without b"), name
+        assert counts(found) == {"pass": 6, "skip": 1}, name
+        assert all(list(result.gradients) == ["dx", "dw"] for result in found[:6])
+        wrong = text.replace("return dout @", "return 2 * dout @")
+        assert counts(results(tmp_path / f"wrong-{name}.py", "affine", wrong)[1]) == {"fail": 6, "skip": 1}, name
+        ahead = text.replace("return x @", "return 2 * x @")
+        assert counts(results(tmp_path / f"ahead-{name}.py", "affine", ahead)[1]).get("pass") is None, name
+
+
+BATCHNORM = """
+import numpy as np
+
+
+def bn_fwd(x, gamma, beta, eps=1e-5):
+    xc = x - x.mean(axis=0)
+    std = np.sqrt((xc**2).mean(axis=0) + eps)
+    return gamma * xc / std + beta, (xc / std, std, gamma)
+
+
+def bn_bwd(dout, cache):
+    xhat, std, gamma = cache
+    d = dout * gamma
+    dx = (d - d.mean(axis=0) - xhat * (d * xhat).mean(axis=0)) / std
+    return dx, (dout * xhat).sum(axis=0), dout.sum(axis=0)
+"""
+
+
+def test_a_normalization_without_running_averages_is_asked_to_train(tmp_path: Path) -> None:
+    convention, found = results(tmp_path / "right.py", "batchnorm", BATCHNORM, 10)
+    assert convention.endswith("without running_mean, without running_var")
+    assert counts(found) == {"pass": 6, "skip": 4}
+    assert "it has no argument for mode, here test" in {result.reason for result in found}
+    wrong = BATCHNORM.replace("dout.sum(axis=0)\n", "2 * dout.sum(axis=0)\n")
+    assert counts(results(tmp_path / "wrong.py", "batchnorm", wrong, 10)[1]) == {"fail": 6, "skip": 4}
+    fixed = BATCHNORM.replace(", eps=1e-5", "").replace("+ eps", "+ 1e-5")
+    assert counts(results(tmp_path / "fixed.py", "batchnorm", fixed, 10)[1]) == {"pass": 2, "skip": 8}
+
+
+ONE_HOT = """
+import numpy as np
+
+
+def softmax_loss(x, y):
+    p = np.exp(x - x.max(1, keepdims=True))
+    p /= p.sum(1, keepdims=True)
+    return -np.sum(y * np.log(p)) / len(x), (p - y) / len(x)
+"""
+
+
+def test_labels_may_be_one_hot_rows(tmp_path: Path) -> None:
+    convention, found = results(tmp_path / "right.py", "softmax", ONE_HOT, 6)
+    assert convention == "softmax_loss(x, y), y as one-hot rows"
+    assert counts(found) == {"pass": 6}
+    wrong = ONE_HOT.replace("(p - y) / len(x)", "p - y")
+    assert counts(results(tmp_path / "wrong.py", "softmax", wrong, 6)[1]).get("fail") == 5  # of one sample it is right

@@ -291,3 +291,17 @@ def test_a_cache_may_be_called_as_a_number_is(name: str) -> None:
         _, cache = reading.forward(problem.inputs, problem.parameters)
         gradients = reading.backward(problem.cotangent, cache, problem.differentiable)
         assert set(gradients) == set(problem.differentiable)
+
+
+#: Sigmoids whose backward has an argument that is called as an input may be: what forward returned second, or z.
+SAME_NAME = {
+    "cached": "def sigmoid_forward(z): a = 1 / (1 + np.exp(-z)); return a, a\n"
+    "def sigmoid_backward(da, a): return da * a * (1 - a)",
+    "computed again": "def sigmoid_forward(z): a = 1 / (1 + np.exp(-z)); return a\n"
+    "def sigmoid_backward(da, a): s = 1 / (1 + np.exp(-a)); return da * s * (1 - s)",
+}
+
+
+def test_what_forward_returned_second_is_the_cache_and_else_it_is_the_input(tmp_path: Path) -> None:
+    for number, text in enumerate(SAME_NAME.values()):
+        assert checked(tmp_path / f"activations{number}.py", "sigmoid", f"import numpy as np\n{text}") == {Verdict.PASS}

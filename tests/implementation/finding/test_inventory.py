@@ -177,7 +177,7 @@ def test_what_names_leave_open_is_tried(text: str, layer: str | None) -> None:
         ("MaxPool", "maxpool", "`MaxPool(secret)` takes `secret`"),
         ("Sigmoid", "sigmoid", "`Sigmoid(secret)` takes `secret`"),
         ("Base", None, None),
-        ("SoftmaxWithLoss", None, None),
+        ("SoftmaxWithLoss", "softmax", "`SoftmaxWithLoss(secret)` takes `secret`"),
     ],
 )
 def test_what_cannot_be_called_says_why(name: str, layer: str | None, reason: str | None) -> None:
@@ -210,11 +210,8 @@ class Embedding:
         ("svm_loss = max\n", Identified(layer="svm")),  # it does not say what it takes
         ("def softmax(x): ...\n", None),
         (
-            "def batchnorm_forward(x, gamma, beta): ...\ndef batchnorm_backward(dout, cache): ...\n",
-            Identified(
-                layer="batchnorm",
-                reason="`batchnorm_forward(x, gamma, beta)` does not take (x, gamma, beta, bn_param)",
-            ),
+            "def dropout_forward(x): ...\ndef dropout_backward(dout, cache): ...\n",
+            Identified(layer="dropout", reason="`dropout_forward(x)` does not take (x, dropout_param)"),
         ),
         (
             "def lstm_step_forward(*given): ...\ndef lstm_step_backward(dnext_h, cache): ...\n",
@@ -407,9 +404,8 @@ def test_the_rest_of_a_file_is_checked(gradcheck: Program) -> None:
 @pytest.mark.parametrize(
     ("text", "layer", "reason"),
     [
-        ("class MatMul:\n    def __init__(self, W): self.W = W\n", "affine", "`MatMul(W)` takes W, and no b"),
         ("class Affine:\n    def __init__(self, b): self.b = b\n", "affine", "`Affine(b)` takes b, and no w"),
-        ("class Conv:\n    def __init__(self, weights, stride=1): ...\n", "conv", "takes weights, and no b"),
+        ("class Conv:\n    def __init__(self, bias, stride=1): ...\n", "conv", "takes bias, and no w"),
     ],
 )
 def test_a_class_that_takes_some_parameters_says_which(text: str, layer: str, reason: str) -> None:

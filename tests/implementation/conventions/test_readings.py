@@ -17,7 +17,7 @@ from gradcheck_cli.implementation.implementation import NotExpressibleError
 from gradcheck_cli.layers import LAYERS
 from gradcheck_cli.layers.pool.maxpool import MaxpoolCase
 from gradcheck_cli.results.result import Verdict
-from tests.implementation.sources import CORE, PAIRS, SOURCES, WRONG, WRONG_AHEAD
+from tests.implementation.conventions.sources import CORE, PAIRS, SOURCES, WRONG, WRONG_AHEAD
 
 if TYPE_CHECKING:
     from pathlib import Path
