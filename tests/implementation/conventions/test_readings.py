@@ -59,12 +59,12 @@ def test_each_is_found_and_what_is_right_passes(tmp_path: Path) -> None:
         again = find(implementation.name, CONV)
         assert (again.name, again.convention) == (implementation.name, implementation.convention), name
         assert expressible(implementation) == source.ran, name
-        tried = [*cases(0, 1, 6, 12), *cases(0, 6, dtype="float32")]
+        tried = [*cases(0, 1, 6), *cases(0, dtype="float32")]
         results = [check_case(case, implementation, Settings()) for case in tried]
         said = [f"{name}: {result.case.label()}: {result.verdict}: {result.reason}" for result in results]
         assert {result.verdict for result in results} <= {Verdict.PASS, Verdict.SKIP}, said
         assert results[0].passed or results[1].passed, said
-        assert [result.verdict for result in results[4:]] == [results[0].verdict, results[2].verdict], said
+        assert results[3].verdict is results[0].verdict, said
 
 
 def test_a_wrong_forward_is_understood_as_the_right_one(tmp_path: Path) -> None:
