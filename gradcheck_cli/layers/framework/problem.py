@@ -68,7 +68,7 @@ class Problem:
     #: Whether a forward that leaves no cache owes no backward: nothing is learned in the mode that the case asks for.
     cache_optional: bool = False
 
-    @property
+    @cached_property  # asked for a dozen times in a case
     def differentiable(self) -> tuple[str, ...]:
         """The inputs that have a gradient."""
         return tuple(name for name, value in self.inputs.items() if value.dtype.kind == "f")
