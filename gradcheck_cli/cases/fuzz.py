@@ -19,12 +19,12 @@ if TYPE_CHECKING:
     from gradcheck_cli.layers.framework.drawing import Draw
     from gradcheck_cli.layers.framework.layer import Layer
 
-#: Draws after which the kinds of corner case that were not met are taken for such as the flags rule out. The rarest, a
+#: Draws after which a kind of corner case that was not drawn is taken to be ruled out by the flags. The rarest, a
 #: kernel as large as the image along both axes, is one in 35 with no flags.
 _TRIES = 2_000
 
-#: Draws for each case that is wanted, after which there are taken to be no more: a few repeat what was drawn before, or
-#: are impossible with what the flags fix.
+#: Draws for each case that is wanted, after which there are taken to be no more: a few repeat earlier ones, or are
+#: impossible with what the flags fix.
 _DRAWS_PER_CASE = 10
 
 
@@ -32,7 +32,7 @@ _DRAWS_PER_CASE = 10
 class RandomCases:
     """Random cases of a layer, all different; the same ones for the same arguments.
 
-    They are fewer than wanted where what is given leaves no more.
+    There are fewer than wanted if the given values leave no more.
     """
 
     layer: Layer
@@ -42,7 +42,7 @@ class RandomCases:
 
     @property
     def count(self) -> int:
-        """How many there are."""
+        """The number of cases."""
         return len(self.choices)
 
     def __iter__(self) -> Iterator[Case]:
@@ -50,7 +50,7 @@ class RandomCases:
 
     @cached_property
     def choices(self) -> dict[Case, tuple[int, ...]]:
-        """The cases, each with the numbers drawn that led to it: from them it is shrunk."""
+        """The cases, each with the drawn numbers that led to it, from which it is shrunk."""
         source = random.Random(self.seed)  # noqa: S311  # no secret
         found = self._of_each_kind(source)
         self._fill(found, source)
@@ -58,8 +58,8 @@ class RandomCases:
 
     def _of_each_kind(self, source: random.Random) -> dict[Case, tuple[int, ...]]:
         """Draw until there is one of each kind of corner case, or until there are enough."""
-        tries = (self.drawn(source.randint) for _ in range(_TRIES))
-        fresh = ((case, choices) for case, choices in tries if self._worth(case))
+        tries = (self.draw(source.randint) for _ in range(_TRIES))
+        fresh = ((case, choices) for case, choices in tries if self._is_useful(case))
         seen: dict[Case, tuple[int, ...]] = {}
         found: dict[Case, tuple[int, ...]] = {}
 
@@ -77,25 +77,25 @@ class RandomCases:
                 found[case] = seen[case]
         return found
 
-    def drawn(self, draw: Draw) -> tuple[Case, tuple[int, ...]]:
-        """Draw one case, and note what was drawn."""
+    def draw(self, source: Draw) -> tuple[Case, tuple[int, ...]]:
+        """Draw one case; return it with the numbers that were drawn."""
         choices: list[int] = []
 
-        def noted(low: int, high: int) -> int:
-            choices.append(draw(low, high))
+        def record(low: int, high: int) -> int:
+            choices.append(source(low, high))
             return choices[-1]
 
         dtypes = self.values["dtype"]
-        dtype = dtypes[noted(0, len(dtypes) - 1)]
-        geometry = self.layer.random(self.layer.case, noted, self.values)
+        dtype = dtypes[record(0, len(dtypes) - 1)]
+        geometry = self.layer.random(self.layer.case, record, self.values)
         return self.layer.case(**geometry, dtype=dtype, seed=self.seed), tuple(choices)
 
-    def replayed(self, choices: Sequence[int]) -> tuple[Case, tuple[int, ...]]:
-        """Draw the case that these choices lead to: one that is out of its bounds is the nearest within them."""
+    def replay(self, choices: Sequence[int]) -> tuple[Case, tuple[int, ...]]:
+        """Make the case that drawn numbers lead to; one out of its bounds is replaced by the nearest within them."""
         left = iter(choices)
-        return self.drawn(lambda low, high: min(max(next(left, low), low), high))
+        return self.draw(lambda low, high: min(max(next(left, low), low), high))
 
-    def _worth(self, case: Case) -> bool:
+    def _is_useful(self, case: Case) -> bool:
         return case.impossible() is None and self.layer.has_nonzero_gradient(case)
 
     def _fill(self, found: dict[Case, tuple[int, ...]], source: random.Random) -> None:
@@ -103,6 +103,6 @@ class RandomCases:
         for _ in range(self.wanted * _DRAWS_PER_CASE):
             if len(found) >= self.wanted:
                 return
-            case, choices = self.drawn(source.randint)
-            if self._worth(case):
+            case, choices = self.draw(source.randint)
+            if self._is_useful(case):
                 found.setdefault(case, choices)

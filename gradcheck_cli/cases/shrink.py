@@ -1,6 +1,7 @@
-"""From a random case that fails to a smallest one.
+"""Shrinks a random case that fails to a smallest one.
 
-What is made smaller is what was drawn, so that an image shrinks with its kernel, and channels with their groups.
+The drawn numbers are made smaller, so that an image shrinks with its kernel, and channels with their groups; then the
+parameters of the case, one at a time.
 """
 
 from __future__ import annotations
@@ -23,12 +24,12 @@ if TYPE_CHECKING:
 
 
 def size(case: Case) -> int:
-    """Return the sum of all numbers of a case: what is to become small."""
+    """Return the sum of all numbers of a case, which shrinking minimizes."""
     return sum(_size(parameter, getattr(case, parameter.name)) for parameter in case.parameters())
 
 
 def _size(parameter: Parameter, value: Any) -> int:
-    """Measure a value: a word and a real by its place among those that are drawn, and axes of a shape count too."""
+    """Measure a value: words and reals by their place among those that are drawn, shapes by sizes and axes."""
     match parameter:
         case Integer():
             return int(sum(value)) if isinstance(value, tuple) else int(value)
@@ -49,11 +50,11 @@ def shrink(case: Case, cases: RandomCases, fails: Callable[[Case], bool]) -> Cas
     Args:
         case: one of `cases`, which fails.
         cases: where it was drawn.
-        fails: tells whether another case fails in the same way; one that was asked for before is asked for again.
+        fails: tells whether another case fails in the same way; it is asked about a case more than once.
 
     Returns:
-        A case of which no number can be made one smaller, no axis left out, and no word or real be an earlier one,
-        within what the flags fix, so that it still fails.
+        A case that no longer fails, within what the flags fix, if any number is made one smaller, an axis is left out,
+        or a word or real is replaced by an earlier one.
     """
     choices = cases.choices[case]
     while smaller := _next(_by_choices(choices, cases), size(case), fails):
@@ -66,20 +67,20 @@ def shrink(case: Case, cases: RandomCases, fails: Callable[[Case], bool]) -> Cas
 def _next(
     candidates: Iterator[tuple[Case, tuple[int, ...]]], below: int, fails: Callable[[Case], bool]
 ) -> tuple[Case, tuple[int, ...]] | None:
-    """Return the first that is smaller, possible, and fails."""
+    """Return the first candidate that is smaller, possible, and fails."""
     wanted = (found for found in candidates if size(found[0]) < below and found[0].impossible() is None)
     return next((found for found in wanted if fails(found[0])), None)
 
 
 def _by_choices(choices: Sequence[int], cases: RandomCases) -> Iterator[tuple[Case, tuple[int, ...]]]:
-    """Yield what comes of a smaller number somewhere among those drawn."""
+    """Yield the cases that come from a smaller number somewhere among those drawn."""
     for place, value in enumerate(choices):
         for lower in _below(value):
-            yield cases.replayed([*choices[:place], lower, *choices[place + 1 :]])
+            yield cases.replay([*choices[:place], lower, *choices[place + 1 :]])
 
 
 def _by_numbers(case: Case, cases: RandomCases) -> Iterator[Case]:
-    """Yield the cases of which one number is smaller, and as the flags allow."""
+    """Yield the cases of which one parameter is smaller, as far as the flags allow."""
     for parameter in case.parameters():
         value = getattr(case, parameter.name)
         given = cases.values.get(parameter.name)
@@ -95,13 +96,13 @@ def _allowed(parameter: Parameter, value: Any) -> Iterator[Any]:
             return _shapes(parameter, value)
         case Choice() | Real():
             return _given(parameter, parameter.options, value)
-        case ByName():  # what goes with what is not known
+        case ByName():  # which of them go together is not known
             return iter(())
     raise AssertionError(parameter)
 
 
 def _shapes(parameter: Shape, shape: tuple[int, ...]) -> Iterator[tuple[int, ...]]:
-    """Yield the smallest of as few axes as can be, then those without one axis, and those with a smaller size."""
+    """Yield the smallest shape, then those with one axis less, and those with a smaller size."""
     yield (1,) * parameter.least
     for axis, length in enumerate(shape):
         if len(shape) > parameter.least:
@@ -122,7 +123,7 @@ def _numbers(parameter: Integer, value: Any) -> Iterator[Any]:
 
 
 def _given(parameter: Parameter, given: Sequence[Any], value: Any) -> Iterator[Any]:
-    """Yield those of the given values that are smaller, ever nearer; of a pair all that are in no part larger."""
+    """Yield the given values that are smaller, ever nearer; of pairs all that are not larger in either part."""
     if isinstance(parameter, Integer) and parameter.pair:
         return (other for other in sorted(given) if other != value and other[0] <= value[0] and other[1] <= value[1])
     lower = sorted((o for o in given if _size(parameter, o) < _size(parameter, value)), key=partial(_size, parameter))

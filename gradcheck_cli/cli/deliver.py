@@ -18,7 +18,7 @@ from gradcheck_cli.results.result import Summary, Verdict
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
-    from gradcheck_cli.cli.outputs import Output
+    from gradcheck_cli.cli.outputs import File, Stdout
     from gradcheck_cli.cli.progress import ProgressLine
     from gradcheck_cli.report.formats import DisplayOptions, Report
     from gradcheck_cli.results.result import CaseResult, Run
@@ -29,7 +29,7 @@ class Delivery:
     """A report and where it is written. What it raises is kept, so that the other reports are written."""
 
     report: Report
-    output: Output
+    output: File | Stdout
     error: Exception | None = field(default=None, init=False)
 
     def add(self, result: CaseResult) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from gradcheck_cli.cli.plan import Assignment, make_cases, make_plan, make_task, take_shard
+from gradcheck_cli.cli.plan import Assignment, assign, make_cases, make_plan
 from gradcheck_cli.engine.interrupts import interruptible
 from gradcheck_cli.engine.sanitize import sanitize
 from gradcheck_cli.implementation.finding.folder import files_in, left_out_of, shorten, unsearched
@@ -38,7 +38,7 @@ def plan_files(request: Request, checker: Checker) -> Plan:
     assignments: list[Assignment] = []
     known: list[CaseResult] = []
     empty: list[str] = []  # for each file of a folder that has nothing, why
-    cases: dict[str, tuple[Cases, Cases]] = {}  # of each layer, before and after --shard
+    cases: dict[str, Cases] = {}  # of each layer
     files = _list_files(request)
     for file in files:
         try:
@@ -57,11 +57,8 @@ def plan_files(request: Request, checker: Checker) -> Plan:
         _show_rest(request, file, found)
         for spec, layer in found.layers.items():
             if layer not in cases:
-                unsharded = make_cases(request, LAYERS[layer])
-                cases[layer] = unsharded, take_shard(request, unsharded)
-            unsharded, sharded = cases[layer]
-            task = make_task(request, spec, layer)
-            assignments.append(Assignment(task=task, cases=sharded, unsharded=unsharded))
+                cases[layer] = make_cases(request, LAYERS[layer])
+            assignments.append(assign(request, spec, layer, cases[layer]))
         for spec, misfit in found.misfits.items():
             known.append(_result(request, spec, misfit.layer, Verdict.SKIP, misfit.reason or ""))
         for spec, report in found.errors.items():

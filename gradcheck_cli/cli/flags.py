@@ -30,14 +30,11 @@ class Flag(click.Option):
         self.section = section
 
 
-def flag(name: str, type_: Any, help_: str, section: str, *, default: Any = None, **option: Any) -> Any:
-    """Declare a field of the request that a flag sets; `option` is what else `click.Option` takes.
-
-    Without a type it is a switch.
-    """
-    switch = {"is_flag": True} if type_ is None else {"type": type_}
-    more = {"default": default, "help": help_, "section": section, **switch, **option}
-    return field(default=default, metadata={"names": name.split(), "option": more})
+def flag(section: str, name: str, type_: Any, help_: str, default: Any = None, **option: Any) -> Any:
+    """Declare a field of the request that a flag sets; without a type a switch. `option` is for `click.Option`."""
+    option |= {"is_flag": True} if type_ is None else {"type": type_}
+    option |= {"section": section, "help": help_, "default": default}
+    return field(default=default, metadata={"names": name.split(), "option": option})
 
 
 def request_flags(request: type, formats: Iterable[Format], leave_out: Collection[str] = ()) -> list[Flag]:

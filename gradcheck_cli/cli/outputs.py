@@ -12,7 +12,7 @@ import sys
 import time
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, TextIO
+from typing import TYPE_CHECKING, TextIO
 
 import click
 
@@ -34,21 +34,6 @@ _O_NONBLOCK: int = getattr(os, "O_NONBLOCK", 0)
 
 #: Blanks at the end of a line, where a table pads its last column.
 _PADDING = re.compile(r" +((?:\x1b\[[0-9;]*m)*)(?=\n)")
-
-
-class Output(Protocol):
-    """Where one report is written."""
-
-    @property
-    def stream(self) -> TextIO:
-        """What the report writes to."""
-
-    def commit(self) -> None:
-        """Make what was written final.
-
-        Raises:
-            OutputError: it cannot be.
-        """
 
 
 class File:

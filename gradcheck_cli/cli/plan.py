@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from gradcheck_cli.cases.cases import Listed
-from gradcheck_cli.cases.product import Product
+from gradcheck_cli.cases.cases import Listed, Product, Shard
 from gradcheck_cli.checks.check import check_case
 from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.engine.interrupts import interruptible
@@ -70,11 +69,21 @@ def plan_layer(request: Request, layer: Layer) -> Plan:
     Raises:
         click.UsageError: there is no case to run.
     """
-    unsharded = make_cases(request, layer)
-    cases = take_shard(request, unsharded)
+    cases = make_cases(request, layer)
     names = request.implementations or (next(iter(layer.builtin)),)
-    tasks = [make_task(request, name, layer.name) for name in names]
-    return make_plan(request, [Assignment(task=task, cases=cases, unsharded=unsharded) for task in tasks])
+    return make_plan(request, [assign(request, name, layer.name, cases) for name in names])
+
+
+def assign(request: Request, spec: str, layer: str, cases: Cases) -> Assignment:
+    """Assign the cases of its layer, or the part of them that --shard means, to an implementation."""
+    check: Check = check_case
+    if request.sweep:
+        from gradcheck_cli.checks.sweep import sweep_case as check  # not for a check
+    sharded = cases
+    if request.shard is not None:
+        sharded = Shard(cases, *request.shard)
+    task = Task(check=check, spec=spec, layer=layer, settings=request.settings, limits=request.limits)
+    return Assignment(task=task, cases=sharded, unsharded=cases)
 
 
 def make_plan(request: Request, assignments: list[Assignment], known: tuple[CaseResult, ...] = ()) -> Plan:
@@ -90,14 +99,6 @@ def make_plan(request: Request, assignments: list[Assignment], known: tuple[Case
         what = f"shard {number}/{of} has none of the {count} cases"
         raise click.UsageError(f"No case to run: {what}; split them into fewer.")
     return Plan(assignments=left, known=known)
-
-
-def make_task(request: Request, spec: str, layer: str) -> Task:
-    """Describe how an implementation is checked, or swept."""
-    check: Check = check_case
-    if request.sweep:
-        from gradcheck_cli.checks.sweep import sweep_case as check  # not for a check
-    return Task(check=check, spec=spec, layer=layer, settings=request.settings, limits=request.limits)
 
 
 def make_cases(request: Request, layer: Layer) -> Cases:
@@ -125,15 +126,6 @@ def make_cases(request: Request, layer: Layer) -> Cases:
     return Listed(tuple(standard))
 
 
-def take_shard(request: Request, cases: Cases) -> Cases:
-    """Return the part of the cases that --shard means, which may be empty."""
-    if request.shard is None:
-        return cases
-    from gradcheck_cli.cases.shard import Shard  # only --shard needs it
-
-    return Shard(cases, *request.shard)
-
-
 def refuse_impossible(request: Request, plan: Plan) -> None:
     """Refuse a single case that is impossible, and a report of one case where there are several.
 
@@ -152,7 +144,7 @@ def refuse_impossible(request: Request, plan: Plan) -> None:
 
 def list_cases(request: Request, plan: Plan) -> None:
     """Print the cases, each once, with their layers if none is named, and say which would be skipped."""
-    distinct = {id(one.cases): one.cases for one in plan.assignments}
+    distinct = {id(one.unsharded): one.cases for one in plan.assignments}
     with interruptible():
         for case in chain.from_iterable(distinct.values()):
             reason = case.impossible()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import errno
-from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +12,8 @@ import click
 from gradcheck_cli.checks.settings import DUTIES, Settings
 from gradcheck_cli.cli.collisions import refuse_collisions
 from gradcheck_cli.cli.flags import OUTPUT, flag
-from gradcheck_cli.cli.values import Value, names, path, positive_number, quoted, read_jobs, read_shard, whole_number
+from gradcheck_cli.cli.values import JOBS, SHARD, names, path, positive_number, quoted, whole_number
+from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.guard.limits import GIGABYTE, LEAST_MEMORY, LONGEST, MOST_MEMORY, SHORTEST, Limits
 from gradcheck_cli.numeric.arrays import DTYPES
 from gradcheck_cli.numeric.method import METHODS
@@ -29,104 +30,78 @@ _MOST_RANDOM = 100_000
 #: With more cases than this, only those that did not pass are shown.
 MANY_CASES = 20
 
-_CASES, _CHECK, _BULK = "Cases", "Check", "Many cases"
 _TIMEOUT = positive_number(SHORTEST, LONGEST, "give the seconds that one call of your code may take")
 _MEMORY = positive_number(LEAST_MEMORY, MOST_MEMORY, "give GiB; Python and NumPy alone hold an eighth of one")
+_ON_STDOUT = [one.name for one in FORMATS if one.stdout]
+_TOLERANCE = "100, but at most 1/256 of the scale"
+_COLOR = "auto: on a terminal; NO_COLOR and FORCE_COLOR are honoured"
+_SHOWN = f"all; of more than {MANY_CASES} cases failed; of several implementations grades"
+
+_case, _check, _bulk, _output = (partial(flag, section) for section in ("Cases", "Check", "Many cases", OUTPUT))
 
 
-@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+@frozen
 class Request:
-    """What to check, how, and what to report."""
+    """What to check, how, and what to report: what stands before the flags, and a field for each of them."""
 
     layer: Layer | None  #: None to find out which layers files have
     sweep: bool  #: whether plain differences are tried step by step, and nothing is checked
     implementations: tuple[str, ...]
     geometry: Mapping[str, tuple[Any, ...]]  #: the values that were given for each parameter of the layer
 
-    fuzz: int | None = flag(
-        "--fuzz", whole_number(1, _MOST_RANDOM, "K"), "K random geometries, and the smallest that fail", _CASES
+    fuzz: int | None = _case(
+        "--fuzz", whole_number(1, _MOST_RANDOM, "K"), "K random geometries, and the smallest that fail"
     )
-    shard: tuple[int, int] | None = flag(
-        "--shard", Value(read_shard, "I/N"), "the part I of N of the cases, the same on every machine", _CASES
+    shard: tuple[int, int] | None = _case("--shard", SHARD, "the part I of N of the cases, the same on every machine")
+    max_failures: int | None = _case("--max-failures", whole_number(1, metavar="K"), "stops when K cases have failed")
+
+    dtypes: tuple[str, ...] = _check(
+        "--dtype", names(DTYPES), f"{', '.join(DTYPES)}, or a list  [float64]", ("float64",)
     )
-    max_failures: int | None = flag(
-        "--max-failures", whole_number(1, metavar="K"), "stops when K cases have failed", _CASES
+    seed: int = _check("--seed", whole_number(), "fixes inputs and cotangent, and what --fuzz draws  [0]", 0)
+    method: str = _check("--method", click.Choice(METHODS), "how derivatives are computed  [auto]", "auto")
+    tol: float | None = _check("--tol", positive_number(), f"tolerance in roundings (eps of the dtype)  [{_TOLERANCE}]")
+    step: float | None = _check(
+        "--step", positive_number(), "fixes the step h of the differences  [chosen and bounded]"
     )
-    dtypes: tuple[str, ...] = flag(
-        "--dtype", names(DTYPES), f"{', '.join(DTYPES)}, or a list  [float64]", _CHECK, default=("float64",)
-    )
-    seed: int = flag(
-        "--seed", whole_number(), "fixes inputs and cotangent, and what --fuzz draws  [0]", _CHECK, default=0
-    )
-    method: str = flag(
-        "--method", click.Choice(METHODS), "how derivatives are computed  [auto]", _CHECK, default="auto"
-    )
-    tol: float | None = flag(
-        "--tol",
-        positive_number(),
-        "tolerance in roundings (eps of the dtype)  [100, but at most 1/256 of the scale]",
-        _CHECK,
-    )
-    step: float | None = flag(
-        "--step", positive_number(), "fixes the step h of the differences  [chosen and bounded]", _CHECK
-    )
-    skipped_duties: tuple[str, ...] = flag(
+    skipped_duties: tuple[str, ...] = _check(
         "--skip-duty",
         names(DUTIES),
         f"duties beside the right numbers that are not tried: {', '.join(DUTIES)}",
-        _CHECK,
-        default=(),
+        (),
         metavar="DUTY",
     )
-    adapter: str | None = flag(
+    adapter: str | None = _check(
         "--adapter",
         str,
         "makes (forward, backward) of what IMPLEMENTATION names, for code that no convention fits",
-        _CHECK,
         metavar="FILE.py:FUNCTION",
     )
-    timeout: float = flag("--timeout", _TIMEOUT, "seconds for one call of your code  [60]", _CHECK, default=60.0)
-    memory: float | None = flag(
-        "--memory", _MEMORY, "GiB that one implementation may hold  [half of the machine's]", _CHECK
+    timeout: float = _check("--timeout", _TIMEOUT, "seconds for one call of your code  [60]", 60.0)
+    memory: float | None = _check("--memory", _MEMORY, "GiB that one implementation may hold  [half of the machine's]")
+
+    jobs: int = _bulk("--jobs", JOBS, "worker processes; auto is one for each core  [1]", 1)
+    dask: str | None = _bulk(
+        "--dask", str, "sends the cases to a Dask cluster instead; needs the extra convcheck[dask]", metavar="ADDRESS"
     )
-    jobs: int = flag(
-        "--jobs", Value(read_jobs, "INT|auto"), "worker processes; auto is one for each core  [1]", _BULK, default=1
-    )
-    dask: str | None = flag(
-        "--dask",
-        str,
-        "sends the cases to a Dask cluster instead; needs the extra convcheck[dask]",
-        _BULK,
-        metavar="ADDRESS",
-    )
-    resume: str | None = flag(
+    resume: str | None = _bulk(
         "--resume",
         path(),
         "writes each result to a file as it comes, and resumes an interrupted run from there",
-        _BULK,
         metavar="FILE",
     )
-    format_: str | None = flag(
-        "--format", click.Choice([one.name for one in FORMATS if one.stdout]), "what stdout shows  [table]", OUTPUT
-    )
-    paths: Mapping[str, str]  #: by the names of formats; `-` is stdout
-    show: str | None = flag(
+
+    format_: str | None = _output("--format", click.Choice(_ON_STDOUT), "what stdout shows  [table]")
+    paths: Mapping[str, str]  #: by the names of formats, each of which has a flag; `-` is stdout
+    show: str | None = _output(
         "--show",
         click.Choice(["all", "failed", "worst", "grades"]),
-        "which cases, or only a row for each implementation  "
-        f"[all; of more than {MANY_CASES} cases failed; of several implementations grades]",
-        OUTPUT,
+        f"which cases, or only a row for each implementation  [{_SHOWN}]",
     )
-    quiet: bool = flag("-q --quiet", None, "one line for each implementation, with the cause", OUTPUT, default=False)
-    verbose: bool = flag("-v --verbose", None, "everything, arrays included", OUTPUT, default=False)
-    color: str = flag(
-        "--color",
-        click.Choice(["auto", "always", "never"]),
-        "colour on stdout  [auto: on a terminal; NO_COLOR and FORCE_COLOR are honoured]",
-        OUTPUT,
-        default="auto",
-    )
-    list_cases: bool = flag("--list-cases", None, "shows the cases and checks nothing", OUTPUT, default=False)
+    quiet: bool = _output("-q --quiet", None, "one line for each implementation, with the cause", default=False)
+    verbose: bool = _output("-v --verbose", None, "everything, arrays included", default=False)
+    color: str = _output("--color", click.Choice(["auto", "always", "never"]), f"colour on stdout  [{_COLOR}]", "auto")
+    list_cases: bool = _output("--list-cases", None, "shows the cases and checks nothing", default=False)
 
     @property
     def program(self) -> str:
@@ -230,5 +205,6 @@ def _validate(request: Request) -> None:
         except OSError as error:
             if error.errno == errno.ENAMETOOLONG:
                 raise click.UsageError(f"{quoted(name)}: {error.strerror}; give FILE.py.") from error
-    resume = {} if request.resume is None else {"--resume": request.resume}
-    refuse_collisions({**request.files, **resume}, implementations)
+    written = request.files | ({} if request.resume is None else {"--resume": request.resume})
+    if written:
+        refuse_collisions(written, implementations)

@@ -34,16 +34,15 @@ def open_results_file(path: str | None, plan: Plan, versions: Mapping[str, str])
     from gradcheck_cli.engine.journal import Journal, UnusableError  # only --resume needs it
 
     try:
-        journal = Journal(Path(path), _description(plan, versions))
+        file = ResultsFile(Journal(Path(path), _description(plan, versions)), path)
     except UnusableError as error:
         raise click.BadParameter(f"{path!r} cannot be resumed: {error}.", param_hint="--resume") from error
     except OSError as error:
         raise unwritable(path, "--resume", error) from error
-    file = ResultsFile(journal, path)
     try:
         yield file
     finally:
-        journal.close()
+        file.journal.close()
     if file.error is not None:
         raise file.error
 
@@ -52,19 +51,16 @@ class ResultsFile:
     """A journal whose failure, such as on a full disk, does not end the run."""
 
     def __init__(self, journal: Journal, path: str) -> None:
-        self._journal, self._path = journal, path
+        self.journal, self._path = journal, path
+        self.recall = journal.recall
         self.error: OutputError | None = None  #: why results are no longer kept, if they are not
-
-    def recall(self, number: int, case: Case) -> CaseResult | None:
-        """Return the result of a case for the implementation of that number, if it was kept."""
-        return self._journal.recall(number, case)
 
     def keep(self, number: int, case: Case, result: CaseResult) -> None:
         """Keep a new result, as long as there is room for it."""
         if self.error is not None:
             return
         try:
-            self._journal.keep(number, case, result)
+            self.journal.keep(number, case, result)
         except OSError as error:
             self.error = OutputError(f"--resume {self._path!r} cannot be written: {error.strerror}")
             click.echo(f"Warning: {self.error}; the run goes on, and its results are not kept from here.", err=True)

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from typing import TextIO
 
     from gradcheck_cli.cases.fuzz import RandomCases
-    from gradcheck_cli.cli.outputs import Output
+    from gradcheck_cli.cli.outputs import File, Stdout
     from gradcheck_cli.cli.plan import Plan
     from gradcheck_cli.cli.request import Request
     from gradcheck_cli.cli.results_file import ResultsFile
@@ -67,7 +67,7 @@ def run(request: Request) -> int:
         stdout = stack.enter_context(reserved_stdout())
         options = _display_options(request, plan, stdout)
         described = _describe(request, plan)
-        outputs: list[Output] = [stdout, *files.values()]
+        outputs: list[File | Stdout] = [stdout, *files.values()]
         deliveries = [
             Delivery(report=make_report(format_, described, output.stream, options), output=output)
             for (format_, _), output in zip(request.outputs, outputs, strict=True)

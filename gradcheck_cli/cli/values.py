@@ -126,7 +126,7 @@ def positive_number(least: float = 0.0, most: float = math.inf, why: str = "") -
     return Value(read, "NUMBER")
 
 
-def read_jobs(text: str) -> int:
+def _read_jobs(text: str) -> int:
     """Read a number of processes; 0 stands for `auto`."""
     if text == "auto":
         return 0
@@ -136,7 +136,7 @@ def read_jobs(text: str) -> int:
     return int(text)
 
 
-def read_shard(text: str) -> tuple[int, int]:
+def _read_shard(text: str) -> tuple[int, int]:
     """Read one of several parts: `2/5`."""
     number, slash, of = text.partition("/")
     if not (slash and _is_number(number) and _is_number(of)):
@@ -146,6 +146,9 @@ def read_shard(text: str) -> tuple[int, int]:
     if not 1 <= int(number) <= int(of):
         raise ValueError(f"{quoted(text)}: there is no part {int(number)} of {int(of)}; give 1/{of} to {of}/{of}")
     return int(number), int(of)
+
+
+JOBS, SHARD = Value(_read_jobs, "INT|auto"), Value(_read_shard, "I/N")
 
 
 def path(*, stdout: bool = False) -> Value:

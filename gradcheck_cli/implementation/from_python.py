@@ -33,7 +33,7 @@ def from_functions(objects: tuple[Any, ...], layer: Layer, spec: str | None = No
         spec: what to type to check them; by default the file and the names, if they lead back to them.
 
     Raises:
-        TypeError: it is the other number of functions, or it cannot be told what they take.
+        TypeError: there are too many or too few functions, or they do not say what they take.
     """
     expected = 1 if layer.loss or inspect.isclass(objects[0]) else 2
     if len(objects) != expected and (layer.reference or len(objects) > 2):

@@ -1,4 +1,4 @@
-"""WHAT can be checked: one file a layer, and one line in `registry.py`."""
+"""WHAT can be checked: one file for each layer, and one line in `registry.py`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["LAYERS", "TITLES"]
 
 
 class _Layers(Mapping[str, "Layer"]):
-    """The layers by name, each imported when it is asked for: there are many, and a run needs one."""
+    """The layers by name, each imported when it is looked up: a run needs one of many."""
 
     def __getitem__(self, name: str) -> Layer:
         if name not in REGISTRY:

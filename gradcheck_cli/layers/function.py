@@ -14,7 +14,7 @@ import numpy as np
 from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.layers.framework.axes import anonymous
 from gradcheck_cli.layers.framework.case import Case
-from gradcheck_cli.layers.framework.drawing import picked
+from gradcheck_cli.layers.framework.drawing import pick
 from gradcheck_cli.layers.framework.layer import Layer
 from gradcheck_cli.layers.framework.named import intervals, shapes
 from gradcheck_cli.layers.framework.problem import Problem
@@ -91,7 +91,7 @@ def _random(_: type[FunctionCase], draw: Draw, given: Given) -> dict[str, Any]:
         shape = tuple(draw(1, 5) for _ in range(draw(0, 3)))
         return {"signal": shape, "gain": shape}
 
-    return {"shape": picked("shape", draw, given, equal), "range": picked("range", draw, given, dict)}
+    return {"shape": pick("shape", draw, given, equal), "range": pick("range", draw, given, dict)}
 
 
 LAYER = Layer(

@@ -18,6 +18,17 @@ if TYPE_CHECKING:
 Function = Callable[["Array"], "Array"]
 
 
+def restrict(function: Function, x: Array, elements: Array) -> Function:
+    """Return the function of some elements of x (flat indices), with all others fixed."""
+
+    def restricted(values: Array) -> Array:
+        moved = x.copy()
+        moved.reshape(-1)[elements] = values
+        return function(moved)
+
+    return restricted
+
+
 class Evaluation:
     """A function's value at x, with its noise and precision, and the cotangent that weights its outputs.
 

@@ -99,7 +99,7 @@ class Grades:
     def lines(self) -> Iterator[Text]:
         """Yield one line for each implementation: verdict, passed cases, name and cause; the worst last."""
         often = Counter(name for name, _ in self._grades)
-        for (name, layer), grade in self._sorted():
+        for (name, layer), grade in self.items():
             rest = f" {grade.passed} {name}" + (f" ({layer})" if often[name] > 1 else "")
             rest += f": {clean(grade.reason, _LONGEST)}" if grade.reason else ""
             yield Text(word(grade.verdict), style=STYLES[grade.verdict]).append(rest, style="default")
@@ -116,11 +116,12 @@ class Grades:
                 name=short[name],
                 why=clean(grade.reason, _LONGEST),
             )
-            for (name, layer), grade in self._sorted()
+            for (name, layer), grade in self.items()
         ]
         return Rows(heads=("passed", *(["layer"] if layers else []), "implementation", "why"), rows=rows)
 
-    def _sorted(self) -> list[tuple[tuple[str, str], Grade]]:
+    def items(self) -> list[tuple[tuple[str, str], Grade]]:
+        """Return the grades by implementation and layer, the worst last."""
         return sorted(self._grades.items(), key=lambda item: item[1].badness)
 
 

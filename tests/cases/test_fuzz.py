@@ -109,4 +109,4 @@ def test_they_are_fewer_where_flags_leave_no_more() -> None:
 
 def test_what_was_drawn_leads_to_its_case_again() -> None:
     cases = RandomCases(layer=LAYER, values={"dtype": ("float64", "float32")}, seed=0, wanted=100)
-    assert all(cases.replayed(choices) == (case, choices) for case, choices in cases.choices.items())
+    assert all(cases.replay(choices) == (case, choices) for case, choices in cases.choices.items())

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from gradcheck_cli import ConvCase
-from gradcheck_cli.cases.product import Product
+from gradcheck_cli.cases.cases import Product
 
 
 def product(seed: int = 0, **values: Any) -> Product:

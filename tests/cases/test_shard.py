@@ -9,9 +9,7 @@ from typing import Any
 import pytest
 
 from gradcheck_cli import ConvCase
-from gradcheck_cli.cases.cases import Listed
-from gradcheck_cli.cases.product import Product
-from gradcheck_cli.cases.shard import Shard
+from gradcheck_cli.cases.cases import Listed, Product, Shard
 from gradcheck_cli.layers.conv.conv import standard
 
 VALUES: dict[str, Any] = {"N": range(1, 9), "stride": (1, 2, 3), "pad": (0, 1, 2), "dtype": ("float32", "float64")}

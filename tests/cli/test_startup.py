@@ -20,7 +20,6 @@ UNUSED = (
     "checks.sweep",
     "checks.zero_probe",
     "cases.fuzz",
-    "cases.shard",
     "cli.files",
     "engine.errors",
     "engine.cluster",

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from gradcheck_cli.cases.product import Product
+from gradcheck_cli.cases.cases import Product
 from gradcheck_cli.checks.check import check_case
 from gradcheck_cli.checks.settings import Settings
 from gradcheck_cli.engine.call import Call, CallCancelledError

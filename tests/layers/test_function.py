@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from gradcheck_cli import FunctionCase, Verdict, check
-from gradcheck_cli.cases.shard import Shard
+from gradcheck_cli.cases.cases import Shard
 from gradcheck_cli.checks.check import check_case
 from gradcheck_cli.checks.settings import Settings
 from gradcheck_cli.implementation.from_python import from_functions

@@ -103,9 +103,9 @@ def forms_of(slots: Iterable[Slot], vocabulary: Vocabulary) -> Iterator[Forms]:
 
 def _pairs(slots: Mapping[str, Slot]) -> list[frozenset[str]]:
     """List which arguments may be wanted as pairs, the likeliest first: as their defaults and names tell."""
-    told = {key for key, slot in slots.items() if isinstance(slot.default, tuple | list) or "shape" in slot.name}
+    likely = {key for key, slot in slots.items() if isinstance(slot.default, tuple | list) or "shape" in slot.name}
     open_ = {key for key, slot in slots.items() if not isinstance(slot.default, int)}
-    found: tuple[set[str], ...] = (told, told | open_, set(slots), set(), open_ - told)
+    found: tuple[set[str], ...] = (likely, likely | open_, set(slots), set(), open_ - likely)
     return list(dict.fromkeys(map(frozenset, found)))
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from gradcheck_cli.implementation.conventions.arguments import forms_of
 from gradcheck_cli.implementation.conventions.attributes import parameter_places
 from gradcheck_cli.implementation.conventions.layout import Layout, orders_with_shape
-from gradcheck_cli.implementation.conventions.passes import BIASES, backward_method_slots, method_slots
+from gradcheck_cli.implementation.conventions.passes import BIASES, method_slots
 from gradcheck_cli.implementation.conventions.reading import Code, Reading
 from gradcheck_cli.implementation.conventions.running import make_instance
 from gradcheck_cli.implementation.conventions.slots import (
@@ -79,15 +79,17 @@ def class_readings(cls: type, forward: str, backward: str, layer: Layer, vocabul
     """
     if layer.state or vocabulary.needs_dictionary:
         raise MisfitError(f"class {cls.__name__}: of this layer only functions can be checked so far")
-    for constructor in _constructors(cls, vocabulary):
+    constructors = _constructors(cls, vocabulary)
+    ahead, back = method_slots(cls, forward, backward, layer, vocabulary)
+    for constructor in constructors:
         reading = Reading(
             layer=layer,
             vocabulary=vocabulary,
             code=Code(cls=cls, forward=forward, backward=backward),
             constructor=constructor,
             given_parameters=any(slot.kind is SlotKind.INPUT for slot in constructor),
-            forward=method_slots(cls, forward, layer, vocabulary),
-            backward=backward_method_slots(cls, backward, layer, vocabulary),
+            forward=ahead,
+            backward=back,
         )
         for forms in forms_of((*reading.constructor, *reading.forward, *reading.backward), vocabulary):
             yield from _arranged(replace(reading, forms=forms))

@@ -1,4 +1,4 @@
-"""How an array lies in somebody's code: the way there, and back if it has the shape that it must have there."""
+"""Layouts of arrays in somebody's code: conversion to them, and back if an array has the shape required there."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Layout:
-    """Two orders of the same axes: `Layout("F C HH WW", "(C HH WW) F")`.
+    """The layer's order of axes and the code's: `Layout("F C HH WW", "(C HH WW) F")`.
 
     A "1" is an axis of that length; axes in parentheses are merged into one.
     """
@@ -35,14 +35,14 @@ class Layout:
         return self.here == self.there
 
     def shape(self, here: tuple[int, ...]) -> tuple[int, ...]:
-        """Return the shape over there of an array that has the shape `here` here."""
+        """Return the shape in the code's order of an array that has the shape `here` in the layer's."""
         if self.is_usual:
             return here
         lengths = dict(zip(self.here.split(), here, strict=True)) | {"1": 1}
         return tuple(math.prod(lengths[axis] for axis in group) for group in self._groups)
 
     def give(self, array: Array) -> Array:
-        """Lay an array as it lies over there; contiguous, as one that was made there would be.
+        """Convert an array to the code's order; contiguous, as one that was made there would be.
 
         Raises:
             NotExpressibleError: it has another number of axes, of which the order there is not known.
@@ -54,11 +54,11 @@ class Layout:
         return np.ascontiguousarray(array.transpose(self._order)).reshape(self.shape(array.shape))
 
     def take(self, array: object, here: tuple[int, ...] | None = None) -> object:
-        """Bring an array back; one that does not have the shape of over there is left as it is.
+        """Convert an array back to the layer's order; one without the shape required there is left as it is.
 
         Args:
             array: whatever was returned.
-            here: the shape that it must have here; None if only its axes are known, of which none are merged.
+            here: its shape in the layer's order; None if only its axes are known, of which none are merged.
         """
         if self.is_usual or not isinstance(array, np.ndarray):
             return array
@@ -107,11 +107,11 @@ class Blocks:
     order: tuple[int, ...]
 
     def give(self, array: Array) -> Array:
-        """Put the blocks in the order of over there."""
+        """Put the blocks in the code's order."""
         return self._arranged(array, self.order)
 
     def take(self, array: object) -> object:
-        """Put them back; what cannot be divided so is left as it is."""
+        """Put the blocks back in the layer's order; what cannot be divided so is left as it is."""
         is_array = isinstance(array, np.ndarray) and array.ndim > 0 and array.shape[-1] % len(self.order) == 0
         return self._arranged(array, np.argsort(self.order)) if is_array else array  # type: ignore[arg-type]
 

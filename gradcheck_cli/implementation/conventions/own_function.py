@@ -44,7 +44,7 @@ def own_reading(functions: tuple[Callable[..., Any], ...], layer: Layer) -> Read
     """Read a function and its gradient, or one that returns both.
 
     Raises:
-        MisfitError: what they take cannot be told.
+        MisfitError: they do not say what they take.
     """
     function, *others = functions
     forward = tuple(

@@ -88,34 +88,19 @@ def backward_slots(function: Function, layer: Layer, vocabulary: Vocabulary, for
     return iter(found)
 
 
-def method_slots(cls: type, name: str, layer: Layer, vocabulary: Vocabulary) -> Slots:
-    """Return what the arguments of a forward method stand for; parameters that the class keeps are none of them.
+def method_slots(cls: type, forward: str, backward: str, layer: Layer, vocabulary: Vocabulary) -> tuple[Slots, Slots]:
+    """Return what the arguments of two methods stand for; parameters that the class keeps are none of them.
 
     Raises:
         MisfitError: they cannot be those of this layer.
     """
-    parameters, called = _of_method(cls, name)
+    ahead, back = (parameters_of(getattr(cls, name), skip=1) for name in (forward, backward))
+    data = tuple(key for key in layer.inputs if key not in vocabulary.parameters)
     try:
-        return _forward_by_name(parameters, called, vocabulary, layer, layer.inputs)
+        slots = _forward_by_name(ahead, f"{cls.__name__}.{forward}", vocabulary, layer, layer.inputs)
     except MisfitError:
-        data = tuple(key for key in layer.inputs if key not in vocabulary.parameters)
-        return _forward_by_name(parameters, called, vocabulary, layer, data)
-
-
-def backward_method_slots(cls: type, name: str, layer: Layer, vocabulary: Vocabulary) -> Slots:
-    """Return what the arguments of a backward method stand for.
-
-    Raises:
-        MisfitError: they cannot be those of this layer.
-    """
-    return _backward_by_name(*_of_method(cls, name), vocabulary, layer)
-
-
-def _of_method(cls: type, name: str) -> tuple[list[inspect.Parameter], str]:
-    method = getattr(cls, name)
-    if signature_of(method) is None:
-        raise MisfitError(f"{cls.__name__}.{name} does not say what it takes")
-    return parameters_of(method, skip=1), f"{cls.__name__}.{name}"
+        slots = _forward_by_name(ahead, f"{cls.__name__}.{forward}", vocabulary, layer, data)
+    return slots, _backward_by_name(back, f"{cls.__name__}.{backward}", vocabulary, layer)
 
 
 def _forward_by_name(
@@ -181,9 +166,10 @@ def forward_in_order(function: Function, layer: Layer, vocabulary: Vocabulary) -
     keys = [(name, SlotKind.INPUT) for name in layer.inputs]
     keys += [(layer.param, SlotKind.DICTIONARY)] if layer.param else []
     slots = _in_order(function, keys, SlotKind.CONTEXT)
-    names = {slot.name for slot in slots or () if slot.kind is SlotKind.INPUT and slot.name != slot.key}
-    known = (classify(p, vocabulary, ()) for p in parameters_of(function) if p.name in names) if names else ()
-    return None if any(slot and slot.kind is SlotKind.ARGUMENT for slot in known) else slots
+    keyed = {slot.name: slot.key for slot in slots or () if slot.kind is SlotKind.INPUT and slot.name != slot.key}
+    named = (classify(p, vocabulary, layer.inputs) for p in parameters_of(function) if p.name in keyed) if keyed else ()
+    geometry = SlotKind.ARGUMENT, SlotKind.INPUT
+    return None if any(slot and slot.kind in geometry and slot.key != keyed[slot.name] for slot in named) else slots
 
 
 def backward_in_order(function: Function, layer: Layer) -> Slots | None:

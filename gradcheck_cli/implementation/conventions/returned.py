@@ -1,4 +1,4 @@
-"""What a pass has returned: which gradient is whose, in a tuple, a dictionary or nested in one."""
+"""Identifies returned values: of which input each is the gradient, in a tuple, a dictionary or nested in one."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 def gradients_in(
     returned: object, names: Sequence[str], wanted: Callable[[str], Wanted], called: str
 ) -> dict[str, object]:
-    """Tell whose gradient each returned value is.
+    """Identify the input of which each returned value is the gradient.
 
     Args:
         returned: one gradient, several in the order of `names`, a dictionary of them, or (the first, the others).

@@ -220,9 +220,9 @@ def _set_parameters(reading: Reading, instance: object, values: Values, inputs: 
         if not fitting:
             made = f"{write_call(called, reading.constructor)} makes {name} of shape {places[0].get().shape}"
             arguments = reading.vocabulary.arguments
-            told = [slot for slot in reading.constructor if slot.kind is SlotKind.ARGUMENT]
-            was_told = any(arguments[slot.key].shapes for slot in told)
-            raise (ImplementationError if was_told else NotExpressibleError)(f"{made}, not {wanted}")
+            passed = [arguments[slot.key] for slot in reading.constructor if slot.kind is SlotKind.ARGUMENT]
+            knows_shape = any(argument.shapes for argument in passed)
+            raise (ImplementationError if knows_shape else NotExpressibleError)(f"{made}, not {wanted}")
         for place in fitting:
             place.set(np.array(values.inputs[name]))
 

@@ -187,9 +187,9 @@ class _Search:
             return f"{self.home} has no {self.layer.title}; {other}{without}"
         if misfits:
             return f"{sought}; nearest: {'; '.join([*misfits.values()][:_NEAREST])}"
-        have = [name for place in places for name in names_in(place)]
-        more = " and more" if len(have) > _LISTED else ""
-        found = f"it has {join_names(have[:_LISTED])}{more}" if have else "it has no functions"
+        names = [name for place in places for name in names_in(place)]
+        more = " and more" if len(names) > _LISTED else ""
+        found = f"it has {join_names(names[:_LISTED])}{more}" if names else "it has no functions"
         return f"{sought}; {found}{without}"
 
     def _only_other_layers(self, found: dict[Candidate, Tried], places: list[Loaded]) -> str | None:

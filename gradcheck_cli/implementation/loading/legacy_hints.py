@@ -130,7 +130,7 @@ def _renamed(error: BaseException) -> str | None:
 def _found(error: BaseException, source: str) -> str | None:
     message = clean(error)
     for hint in _HINTS:
-        said = re.search(hint.message, message)
-        if said and re.fullmatch(hint.error, type_name(error)) and re.search(hint.line, source):
-            return hint.text.format(*said.groups())
+        matched = re.search(hint.message, message)
+        if matched and re.fullmatch(hint.error, type_name(error)) and re.search(hint.line, source):
+            return hint.text.format(*matched.groups())
     return None

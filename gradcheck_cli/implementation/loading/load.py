@@ -144,7 +144,7 @@ class _NoSuchModuleError(Exception):
 
 
 def _keep_warnings(module: ModuleType, warnings: list[str]) -> None:
-    """Keep with a module what was said when it was loaded first, for the next who asks for it."""
+    """Keep the warnings of the first load with the module, for later loads."""
     spec = getattr(module, "__spec__", None)
     if spec is not None and warnings:
         spec.loader_state = tuple(warnings)

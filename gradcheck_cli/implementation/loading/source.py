@@ -30,7 +30,7 @@ def sources(spec: str, adapter: str | None = None) -> dict[Path, bytes]:
         if file not in found and is_file(file):
             try:
                 found[file] = read_source(file)
-            except OSError:  # it is said where it is loaded
+            except OSError:  # reported where it is loaded
                 continue
             waiting += _imported(file, found[file])
     return found

@@ -15,7 +15,7 @@ from gradcheck_cli.layers.conv.geometry import OVERLAPS, different_kernels, diff
 from gradcheck_cli.layers.conv.naive import both, padded
 from gradcheck_cli.layers.framework.axes import COLUMN, KERNEL_COLUMN, KERNEL_ROW, OUT_COLUMN, OUT_ROW, ROW, declare
 from gradcheck_cli.layers.framework.coupling import spread, spread_kernel
-from gradcheck_cli.layers.framework.drawing import each_for_itself
+from gradcheck_cli.layers.framework.drawing import draw_independently
 from gradcheck_cli.layers.framework.layer import imported
 from gradcheck_cli.layers.framework.parameter import pair, size
 
@@ -146,7 +146,7 @@ def _relations(case: ConvTransposeCase, _inputs: Mapping[str, object]) -> Relati
 
 def _random(case: type[ConvTransposeCase], draw: Draw, given: Given) -> dict[str, Any]:
     """Draw a geometry of which the cut leaves something: by a smaller pad, or else by larger sizes, if need be."""
-    found = each_for_itself(case, draw, given)
+    found = draw_independently(case, draw, given)
     axes = tuple(zip(("H", "W"), ("HH", "WW"), both(found["stride"]), strict=True))
     if "pad" not in given:
         whole = [(found[image] - 1) * stride + found[kernel] for image, kernel, stride in axes]

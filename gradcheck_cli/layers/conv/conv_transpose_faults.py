@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 
 def faults(case: ConvTransposeCase, problem: Problem) -> Iterator[Fault]:
-    """Yield the faults that make a difference in a case; where two come to the same, the simpler one comes first."""
+    """Yield the faults that make a difference in a case; where two are equal, the simpler one comes first."""
     images, axes = Images(case.as_conv), problem.axes["w"]
     right = partial(_backward, case, stride=images.stride, pad=images.pad)
     yield from turned_kernels(right, axes, "Forward and backward both multiply by w as it is.")

@@ -1,4 +1,4 @@
-"""What people get wrong in the backward pass of a convolution, beside what `framework/faults.py` has for any layer."""
+"""What people get wrong in the backward pass of a convolution; `framework/faults.py` has what holds for any layer."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from gradcheck_cli.layers.conv.images import Images, displaced_windows, only, to
 from gradcheck_cli.layers.conv.naive import places
 from gradcheck_cli.layers.framework.axes import FILTER
 from gradcheck_cli.layers.framework.fault import Fault
-from gradcheck_cli.layers.framework.reshapes import mistaken
+from gradcheck_cli.layers.framework.reshapes import misread
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 def faults(case: ConvolutionCase, problem: Problem) -> Iterator[Fault]:
     """Yield the faults that make a difference in a case, each with what it would have returned.
 
-    Most were found in published solutions of course assignments; where two come to the same in a case, the simpler and
-    more common one comes first.
+    Most were found in published solutions of course assignments. Where two are equal in a case, the simpler and more
+    common one comes first.
     """
     images, axes = Images(case.as_conv, case.spatial), problem.axes
     channels_meet = FILTER in axes["w"] and case.as_conv.groups == 1
@@ -186,7 +186,7 @@ def _of_columns(
     images: Images, really: tuple[int, ...], other: tuple[int, ...], inputs: Gradients, cotangent: Array
 ) -> Gradients:
     columns = np.einsum("nfij,fchk->nchkij", cotangent, inputs["w"], optimize=True)
-    columns, case = mistaken(columns, really, other), images.case
+    columns, case = misread(columns, really, other), images.case
     dx = np.zeros((case.N, case.C, *(w.padded for w in case.windows)), cotangent.dtype)
     for h, k, place in places(dx, inputs["w"].shape[2:], {**case.settings, "pad": 0}):
         dx[place] += columns[:, :, h, k]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from gradcheck_cli.layers.conv.naive import both
-from gradcheck_cli.layers.framework.drawing import picked
+from gradcheck_cli.layers.framework.drawing import pick
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -36,7 +36,7 @@ def random_geometry(
     own = {(names or {}).get(parameter.name, parameter.name): parameter.name for parameter in case.parameters()}
 
     def number(name: str, otherwise: Callable[[], Any]) -> Any:
-        return picked(own[name], draw, given, otherwise) if name in own else int(name != "pad")
+        return pick(own[name], draw, given, otherwise) if name in own else int(name != "pad")
 
     def up_to(name: str, least: int = 1) -> Callable[[], int]:
         return lambda: draw(least, max(least, _LARGEST[name]))

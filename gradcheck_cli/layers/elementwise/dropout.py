@@ -10,7 +10,7 @@ import numpy as np
 
 from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.layers.elementwise.elementwise import ElementwiseCase
-from gradcheck_cli.layers.framework.drawing import each_for_itself
+from gradcheck_cli.layers.framework.drawing import draw_independently
 from gradcheck_cli.layers.framework.layer import Layer, imported
 from gradcheck_cli.layers.framework.make_problem import draw_inputs, make_problem
 from gradcheck_cli.layers.framework.words import choice, real
@@ -131,7 +131,7 @@ def _has_nonzero_gradient(case: DropoutCase) -> bool:
 
 def _random(case: type[DropoutCase], draw: Draw, given: Given) -> dict[str, Any]:
     """Draw a geometry with as long a first axis as it takes for something to be kept, and something dropped."""
-    found = each_for_itself(case, draw, given)
+    found = draw_independently(case, draw, given)
     if "shape" not in given and found["mode"] == "train" and found["p"] < 1:
         first, *others = found["shape"]
         least = math.log(_CHANCE) / math.log(max(found["p"], 1 - found["p"]))

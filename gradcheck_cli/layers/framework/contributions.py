@@ -1,4 +1,4 @@
-"""What each index of an axis contributes to the gradients of a layer, told from its reference.
+"""What each index of an axis contributes to the gradients of a layer, computed by its reference.
 
 A backward pass is linear in the cotangent: the gradients of a cotangent that is zero outside of some indices are what
 these indices contribute. Along an axis that the output lacks, the gradients themselves are cut.
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     #: (all indices of an axis, how many there are) -> which of them are kept.
     Kept = Callable[[Array, int], Array]
 
-#: Evaluations of the reference by which the terms of a sum are told apart, at the most.
+#: Terms of a sum that are computed one by one, at the most; each takes an evaluation of the reference.
 _MOST_TERMS = 64
 
 
@@ -154,7 +154,7 @@ class Contributions:
     def terms(self, name: str) -> Backward | None:
         """Make the backward pass that leaves the terms of a gradient apart, in the shape of the only output.
 
-        None where they are too many to be told apart.
+        None where there are too many.
         """
         (out,), own = self.outputs, self.problem.axes[name]
         shape = self.problem.parts(self.problem.cotangent)[out].shape

@@ -1,12 +1,11 @@
 """Which elements of an input reach no output together, from how each of its axes relates to the output.
 
 An axis that the output has too is `same`: index i reaches the outputs at index i. Any other is `EACH`: every index
-reaches the same outputs as the others. That is index notation, in which the axes that the output lacks are summed
-over, and nearly all there is to say: a layer declares other relations only where it takes windows or groups, or where
-it mixes along an axis that it keeps, as a normalization does.
+reaches all outputs. That is index notation, in which the axes that the output lacks are summed over. A layer declares
+other relations only for windows and groups, or where it mixes along an axis that it keeps, as a normalization does.
 
 Elements that share no output have one colour (Curtis, Powell and Reid, 1974). The colours of an input are the products
-of those of its axes, and the element of a colour that reaches an output is found axis by axis.
+of those of its axes; the element of a colour that reaches an output follows axis by axis.
 """
 
 from __future__ import annotations
@@ -72,19 +71,19 @@ def blocks(axis: Axis, count: int) -> Relation:
 
 
 def lookup(axes: tuple[Axis, ...], index: Array) -> Relation:
-    """Of all indices, `index` (with `axes`) says which one reaches an output: one colour."""
+    """Each output is reached by one index, that in `index` (with `axes`): one colour."""
     return Relation(axes, lambda _: index[None])
 
 
-# Through windows: each sees `kernel` places, `dilation` apart, and starts `stride` after the one before it; the first
-# starts `pad` places before the image. Rows and columns are alike, so a place stands for either here.
+# Windows see `kernel` places each, `dilation` apart, and start `stride` apart; the first starts `pad` places before the
+# image. A place is a row or a column.
 
 
 def window(axis: Axis, windows: int, *, kernel: int, stride: int, dilation: int = 1, pad: int = 0) -> Relation:
     """A place reaches the windows that see it, which lie along `axis` of the output.
 
-    The places that a window sees, divided by the dilation and rounded down, are consecutive numbers: modulo `kernel`
-    they are all different, so that there are as many colours as a window sees places. Fewer cannot be.
+    The places that a window sees, divided by the dilation and rounded down, are consecutive numbers, all different
+    modulo `kernel`: so there are as many colours as a window sees places, the fewest possible.
     """
 
     def owners(size: int) -> Array:

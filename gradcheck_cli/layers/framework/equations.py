@@ -33,6 +33,11 @@ class EquationFault:
     equations: Equations  #: each replaces the right one of its name
 
 
+def fault(code: str, words: str, remedy: str, **equations: Equation) -> EquationFault:
+    """Return a fault whose cause begins with the gradients, or outputs, in which `words` are wrong: "In dx ..."."""
+    return EquationFault(code, f"In {{names}} {words}.", remedy, equations)
+
+
 def evaluate(equations: Equations, given: Mapping[str, Any]) -> Any:
     """Evaluate equations in their order, and return all values as attributes."""
     values = SimpleNamespace(**given)

@@ -43,13 +43,13 @@ class Observed:
 
 @frozen
 class Guard:
-    """A small number by which forward stays clear of what it is not defined for, as in log(p + 1e-12)."""
+    """A small number that keeps forward where it is defined, as in log(p + 1e-12)."""
 
     code: str  #: in kebab-case; README.md lists them all
     cause: str  #: what forward does, a sentence without its end
     remedy: str  #: a sentence
     out: Array  #: what forward returns with it
-    gradients: Mapping[str, Array]  #: what backward may return beside the derivative with it, and that without it
+    gradients: Mapping[str, Array]  #: what backward may also return, beside the derivatives with it and without it
 
 
 @frozen

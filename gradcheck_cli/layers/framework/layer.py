@@ -1,7 +1,7 @@
 """What a layer is: the sizes that make a case of it, its reference, and what people get wrong in it.
 
 A new layer is one new file that ends in a `Layer`, and one line in `layers/registry.py`. Flags, products of cases,
-checks and reports follow from what is said there. Layers do not know whose code is checked.
+checks and reports follow from it. Layers know nothing of the code that is checked.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gradcheck_cli.data.frozen import frozen
-from gradcheck_cli.layers.framework.drawing import each_for_itself
+from gradcheck_cli.layers.framework.drawing import draw_independently
 from gradcheck_cli.layers.framework.make_problem import draw_inputs, make_problem
 from gradcheck_cli.layers.framework.problem import fresh
 from gradcheck_cli.layers.registry import TITLES
@@ -44,11 +44,10 @@ def imported(module: str, *names: str) -> dict[str, Any]:
 class Layer:
     """A layer that can be checked.
 
-    Most are forward(inputs, parameters) -> (out, cache) and backward(dout, cache) -> gradients. What differs is said by
-    `outputs` (several, each with a cotangent), `state` (entries of the parameters that forward writes, and that are
-    checked as outputs are), `loss` (one function) and by the problem: parameters that are None, inputs without a
-    gradient. Randomness of a layer's own comes from "seed" in its parameters; where that leaves the draws to whoever
-    implements it, `Problem.expected_for_draws` says which outputs are right.
+    Most are forward(inputs, parameters) -> (out, cache) and backward(dout, cache) -> gradients. Others have several
+    `outputs`, each with a cotangent, or `state`, entries of the parameters that forward writes and that are checked as
+    outputs are; a `loss` is one function. Random numbers come from "seed" in the parameters; where implementations may
+    draw others, `Problem.expected_for_draws` says which outputs are right.
     """
 
     case: type[Case]
@@ -61,8 +60,8 @@ class Layer:
     param: str | None = None  #: what the dictionary of parameters is called, where there is one
     #: One function that returns a number and its own gradients: (inputs) -> (loss, gradients).
     loss: bool = False
-    #: Whether it is known what forward computes. Where not, it is any function of the inputs that the case names, and
-    #: how it is to be called is read from its own arguments.
+    #: Whether it is known what forward computes. If not, it is any function of the inputs that the case names, called
+    #: as its own arguments say.
     reference: bool = True
     program: str | None = None  #: of a layer with a command of its own
 
@@ -76,17 +75,17 @@ class Layer:
 
     #: Cases with as few equal sizes as can be, on which readings of somebody's code are tried.
     probe_cases: tuple[Case, ...] = ()
-    #: Draws the numbers of a geometry, those that flags fix from the values given for them. Small ones, because a
-    #: thousand of them are tried, and impossible ones only where what is given leaves no choice.
-    random: Callable[[type[Any], Draw, Given], Mapping[str, Any]] = each_for_itself
+    #: Draws the numbers of a geometry, those that flags fix from the values given for them. Small numbers, because a
+    #: thousand geometries are tried; impossible ones only where the flags leave no choice.
+    random: Callable[[type[Any], Draw, Given], Mapping[str, Any]] = draw_independently
     has_nonzero_gradient: Callable[[Any], bool] = lambda _case: True  #: whether gradients of a case can be other than 0
     #: Kinds of case that faults depend on, beside those of any layer: one of each is tried first.
     special_cases: tuple[Callable[[Any], bool], ...] = ()
 
     #: What people get wrong in backward, the most common first, beside what `faults.py` has for any layer.
     faults: Callable[[Any, Problem], Iterable[Fault]] = lambda _case, _problem: ()
-    #: The same for what depends on the numbers that an implementation drew, or looks like a constant factor in a single
-    #: case: tried before all else.
+    #: Those that depend on the numbers that an implementation drew, or that look like a constant factor in a single
+    #: case: tried before all others.
     observed_faults: Callable[[Any, Problem, Observed], Iterable[Fault]] = lambda _case, _problem, _observed: ()
     #: What people get wrong in forward: (case, problem with inputs in the working dtype, the outputs as one array).
     forward_faults: Callable[[Any, Problem, Array], Iterable[ForwardFault]] = lambda _case, _problem, _out: ()
@@ -96,7 +95,7 @@ class Layer:
     overflows: Callable[[Problem, bool], Iterable[Overflow]] = lambda _problem, _finite: ()
 
     def __post_init__(self) -> None:
-        others = {*self.outputs, *self.state}
+        others = {"out", *self.outputs, *self.state}
         derived: dict[str, Any] = {
             "inputs": self.inputs or tuple(name for name in self.case.axes if name not in others),
             "probe_cases": self.probe_cases or ((self.case.probe(),) if self.reference else ()),

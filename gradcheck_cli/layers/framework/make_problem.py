@@ -103,10 +103,10 @@ def make_problem(
 
 
 def with_output_shape(problem: Problem, case: Case, shape: tuple[int, ...]) -> Problem:
-    """Return the problem with a cotangent for an output of this shape, which no reference has said before.
+    """Return the problem of a layer without a reference, with a cotangent for an output of this shape.
 
-    That of a number is 1: gradients are then those that people know, and what is linear in one number is right for
-    all if it is right for one.
+    That of a number is 1: gradients are then those that people know, and a function that is linear in one number is
+    right for all numbers if it is right for one.
     """
     cotangent = signed_uniform(case.source(), shape) if math.prod(shape) > 1 else np.ones(shape)
     axes = {**problem.axes, "out": anonymous("out", len(shape))}

@@ -24,14 +24,14 @@ if TYPE_CHECKING:
 class Problem:
     """What a case asks of an implementation, as arrays.
 
-    `inputs`, `parameters` and `cotangent` are what forward and backward are given, in the case's dtype. Inputs that
-    are no floating point (labels, indices, masks) have no gradient.
+    `inputs`, `parameters` and `cotangent` are passed to forward and backward, in the case's dtype. Inputs that are not
+    floating point (labels, indices, masks) have no gradient.
 
-    `expected` is the right output for those inputs, computed in the working dtype; `expected_scale` is, for each
-    of its elements, the sum of the absolute values of its terms, to which its roundoff is proportional.
+    `expected` is the right output, computed in the working dtype; `expected_scale` is, for each of its elements, the
+    sum of the absolute values of its terms, to which its roundoff is proportional.
 
-    Several outputs are one array here, each raveled, one after the other; so are the cotangents, that of what is state
-    and no output being zero; and `coupling` is of that array. `outputs` says what is where.
+    Several outputs are joined here in one array, each raveled, and so are their cotangents; that of state is zero.
+    `coupling` is of that array. `outputs` says where in it each output is.
     """
 
     inputs: Mapping[str, Array]  #: in the order in which forward takes them
@@ -44,28 +44,28 @@ class Problem:
     #: By the name of an input and one of its axes, how it relates to the output where index notation does not say so.
     relations: Relations = field(default_factory=dict)
     outputs: Mapping[str, tuple[int, ...]] = field(default_factory=dict)  #: shapes of several, by name; {} for one, out
-    #: Of gradients in which terms cancel that their Jacobian does not show (what a mean takes away, say), the sum of
-    #: the absolute values of these terms: their roundoff is proportional to it.
+    #: Of gradients in which terms cancel that their Jacobian does not show (such as those of a mean), the sum of the
+    #: absolute values of these terms, to which their roundoff is proportional.
     gradient_scale: Mapping[str, Array] = field(default_factory=dict)
-    #: Of a layer that draws numbers of its own: from what was returned to the right output with the same draws, or to
-    #: `expected` if no right layer would have drawn so.
+    #: Of a layer that draws random numbers: from the output to the right one for the same draws, or to `expected` if no
+    #: right layer would have drawn them.
     expected_for_draws: Callable[[Array], Array] | None = None
     #: The seed of `random` and `np.random` before each forward, for a layer that may draw numbers; None for others.
     draws: int | None = None
-    #: From what was returned to why this case could not show a fault, where that depends on what forward drew.
+    #: From the output to why this case cannot show a fault, where that depends on what forward drew.
     vacuous: Callable[[Array], str | None] = lambda _out: None
     cotangents: int = 1  #: how many of the outputs have one; what follows them is state
-    #: Whether it is known what is expected. Where not, forward says of which shape its output is; until it has been
-    #: seen (`with_output_shape`), the cotangent is empty, as the expected output always is.
+    #: Whether the right output is known. If not, the shape of the output is that which forward returns; before that
+    #: (`with_output_shape`) the cotangent is empty, as the expected output always is.
     reference: bool = True
-    #: What not every right layer can do: where forward raises instead, the case is skipped for this reason.
+    #: Why the case is skipped where forward raises: not every right layer can do it.
     skip_reason: str | None = None
-    #: Whether a right layer may also compute something else in this case, of which no meaning is agreed: where forward
-    #: does not reproduce the reference, the case is skipped for the same reason.
+    #: Whether right layers differ in what they compute in this case: where forward does not reproduce the reference,
+    #: the case is skipped for the same reason.
     meaning_open: bool = False
-    #: Of inputs that may not lie anywhere, from where to where they do; forward need not be defined elsewhere.
+    #: The interval of each input that is restricted to one; forward need not be defined outside of it.
     domain: Mapping[str, tuple[float, float]] = field(default_factory=dict)
-    #: Whether a forward that leaves no cache owes no backward: nothing is learned in the mode that the case asks for.
+    #: Whether no backward is expected of a forward that returns no cache, as in a mode in which nothing is learned.
     cache_optional: bool = False
 
     @cached_property  # asked for a dozen times in a case

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     Backward = Callable[[Gradients, Array], Gradients]
 
 
-def mistaken(array: Array, really: Sequence[int], taken_for: Sequence[int]) -> Array:
-    """Return an array as it comes out if its axes are transposed to one order and taken for another.
+def misread(array: Array, really: Sequence[int], taken_for: Sequence[int]) -> Array:
+    """Return an array whose axes are transposed to one order, and reshaped as if they were in another.
 
     Args:
         array: of any axes.
@@ -63,11 +63,11 @@ def reshaped_cotangents(problem: Problem, right: Backward) -> Iterator[Fault]:
             code="reshaped-not-transposed",
             cause=cause,
             remedy=f"Reshape `dout.transpose({', '.join(map(str, taken_for))})`: a reshape keeps the order in memory.",
-            gradients=partial(_of_mistaken, problem, out, right, really, taken_for),
+            gradients=partial(_of_misread, problem, out, right, really, taken_for),
         )
 
 
-def _of_mistaken(
+def _of_misread(
     problem: Problem,
     out: str,
     right: Backward,
@@ -78,7 +78,7 @@ def _of_mistaken(
 ) -> Gradients:
     changed = cotangent.copy()
     found = problem.parts(changed)[out]
-    found[...] = mistaken(problem.parts(cotangent)[out], really, taken_for)
+    found[...] = misread(problem.parts(cotangent)[out], really, taken_for)
     return right(inputs, changed)
 
 

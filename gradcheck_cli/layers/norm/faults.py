@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gradcheck_cli.layers.framework.equations import EquationFault
-from gradcheck_cli.layers.framework.reshapes import mistaken
+from gradcheck_cli.layers.framework.equations import EquationFault, fault
+from gradcheck_cli.layers.framework.reshapes import misread
 from gradcheck_cli.layers.norm.normalization import backward_equations, forward_equations, is_constant
 from gradcheck_cli.text.names import join_names
 
@@ -32,32 +32,28 @@ _OUT = "out = gamma (x - mean) / sqrt(var + eps) + beta."
 _USUAL_EPS = (1e-5, 1e-8)
 
 
-def _fault(code: str, words: str, remedy: str, **equations: Equation) -> EquationFault:
-    return EquationFault(code, f"In {{names}} {words}.", remedy, equations)
-
-
 def backward_faults(norm: Normalization, parameters: Parameters) -> Iterator[EquationFault]:
     """Yield faults in dx, in its terms, roots and axes; and in dgamma and dbeta."""
     constant = is_constant(parameters)
     remedy, root = (_CONSTANT, _CONSTANT) if constant else (_DX, _S)
     yield from _mode_ignored() if constant else _terms(norm)
-    yield _fault("gamma-missing", "gamma is missing", remedy, g=lambda v: v.dout)
-    yield _fault("scale-missing", "the division by s is missing", remedy, s1=1.0, s2=1.0)
+    yield fault("gamma-missing", "gamma is missing", remedy, g=lambda v: v.dout)
+    yield fault("scale-missing", "the division by s is missing", remedy, s1=1.0, s2=1.0)
     for code, words, r in _wrong_roots(parameters["eps"]):
-        yield _fault(code, words, root, s=r)
+        yield fault(code, words, root, s=r)
         if not constant:
-            yield _fault(code, words, root, s1=r, s2=r)
-            yield _fault(code, f"in the term through the variance {words}", root, r=r, s2=lambda v: v.r**3 / v.s**2)
-            yield _fault(code, f"in all but the term through the variance {words}", root, s1=r)
+            yield fault(code, words, root, s1=r, s2=r)
+            yield fault(code, f"in the term through the variance {words}", root, r=r, s2=lambda v: v.r**3 / v.s**2)
+            yield fault(code, f"in all but the term through the variance {words}", root, s1=r)
     for words, over in () if constant else _wrong_axes(norm):
         wrong = f"the means are taken over {words}, not over the {norm.words}"
         right = f"Take every mean in dx over the {norm.words}, as forward does."
-        yield _fault("normalized-axes", wrong, right, over=over)
+        yield fault("normalized-axes", wrong, right, over=over)
     sums, instead = "dgamma = sum(dout z) and dbeta = sum(dout), with z = (x - mean) / s.", "dout is multiplied by"
-    yield _fault("gamma-extra", f"{instead} gamma", sums, cotangent=lambda v: v.g)
-    yield _fault("not-normalized", f"{instead} x - mean, not by z", sums, factor=lambda v: v.centred)
-    yield _fault("not-normalized", f"{instead} x, not by z", sums, factor=lambda v: v.x)
-    yield _fault("not-normalized", f"{instead} out, not by z", sums, factor=lambda v: v.scaled)
+    yield fault("gamma-extra", f"{instead} gamma", sums, cotangent=lambda v: v.g)
+    yield fault("not-normalized", f"{instead} x - mean, not by z", sums, factor=lambda v: v.centred)
+    yield fault("not-normalized", f"{instead} x, not by z", sums, factor=lambda v: v.x)
+    yield fault("not-normalized", f"{instead} out, not by z", sums, factor=lambda v: v.scaled)
 
 
 def _mode_ignored() -> Iterator[EquationFault]:
@@ -66,7 +62,7 @@ def _mode_ignored() -> Iterator[EquationFault]:
     terms: Equations = {"through_mean": 1.0, "through_variance": 1.0}
     train = backward_equations({})
     for moments in ({}, {name: train[name] for name in ("mean", "variance")}):
-        yield _fault("mode-ignored", words, _CONSTANT, **terms, **moments)
+        yield fault("mode-ignored", words, _CONSTANT, **terms, **moments)
 
 
 def _terms(norm: Normalization) -> Iterator[EquationFault]:
@@ -99,11 +95,11 @@ def _terms(norm: Normalization) -> Iterator[EquationFault]:
     halves = f"(x - mean)^2 has the derivative 2 (x - mean), and sqrt(v) has 1 / (2 sqrt(v)). {_DX}"
     for code, words, a, b, c in rows:
         remedy = halves if c in {2, 0.5} else _DX
-        yield _fault(code, words, remedy, direct=a, through_mean=b, through_variance=c)
+        yield fault(code, words, remedy, direct=a, through_mean=b, through_variance=c)
     powers = f"sqrt(v) has the derivative v^(-1/2) / 2, and 1 / sqrt(v) has -v^(-3/2) / 2. {_DX}"
     for power in (1, 2, 4, 6):
         words = f"{variance} has (var + eps)^(-{power / 2:g}), not (var + eps)^(-1.5)"
-        yield _fault("variance-power", words, powers, power=power)
+        yield fault("variance-power", words, powers, power=power)
 
 
 def _wrong_roots(eps: float) -> Iterator[tuple[str, str, Formula]]:
@@ -133,12 +129,12 @@ def _wrong_axes(norm: Normalization) -> Iterator[tuple[str, tuple[Axis, ...]]]:
 def forward_faults(norm: Normalization, parameters: Parameters) -> Iterator[EquationFault]:
     """Yield outputs of another formula, and where there are running statistics, wrong ones of these."""
     for code, words, r in _wrong_roots(parameters["eps"]):
-        yield _fault(code, words, _OUT, s=r)
-    yield _fault("mean-path", "the mean is not subtracted", _OUT, z=lambda v: v.x / v.s)
-    yield _fault("gamma-missing", "gamma is missing", _OUT, scaled=lambda v: v.z + v.beta)
-    yield _fault("gamma-missing", "gamma and beta are missing", _OUT, scaled=lambda v: v.z)
-    yield _fault("beta-missing", "beta is missing", _OUT, scaled=lambda v: v.gamma * v.z)
-    yield _fault("gamma-extra", "gamma and beta are exchanged", _OUT, scaled=lambda v: v.beta * v.z + v.gamma)
+        yield fault(code, words, _OUT, s=r)
+    yield fault("mean-path", "the mean is not subtracted", _OUT, z=lambda v: v.x / v.s)
+    yield fault("gamma-missing", "gamma is missing", _OUT, scaled=lambda v: v.z + v.beta)
+    yield fault("gamma-missing", "gamma and beta are missing", _OUT, scaled=lambda v: v.z)
+    yield fault("beta-missing", "beta is missing", _OUT, scaled=lambda v: v.gamma * v.z)
+    yield fault("gamma-extra", "gamma and beta are exchanged", _OUT, scaled=lambda v: v.beta * v.z + v.gamma)
     yield from _statistics_of_the_batch() if is_constant(parameters) else _other_moments(norm)
     if "momentum" in parameters:
         yield from _reshaped(norm)
@@ -150,10 +146,10 @@ def _other_moments(norm: Normalization) -> Iterator[EquationFault]:
     if (n := norm.count) > 1:
         less = f"the variance is divided by {norm.size} - 1, not by {norm.size}"
         biased = "Take the biased variance, as `x.var(axis=...)` does: it is `ddof=1` that divides by N - 1."
-        yield _fault("divided-by-n-minus-1", less, biased, correction=n / (n - 1))
+        yield fault("divided-by-n-minus-1", less, biased, correction=n / (n - 1))
     for words, over in _wrong_axes(norm):
         wrong = f"x is normalized over {words}, not over the {norm.words}"
-        yield _fault("normalized-axes", wrong, f"Take mean and variance over the {norm.words}.", over_in_forward=over)
+        yield fault("normalized-axes", wrong, f"Take mean and variance over the {norm.words}.", over_in_forward=over)
 
 
 def _statistics_of_the_batch() -> Iterator[EquationFault]:
@@ -181,12 +177,12 @@ def _reshaped(norm: Normalization) -> Iterator[EquationFault]:
         )
         remedy = f"Reshape `x.transpose({', '.join(map(str, order))})`: a reshape keeps the order in memory."
         taken, back = partial(_mistaken, "x", own, order), partial(_mistaken, "scaled", order, own)
-        yield _fault("reshaped-not-transposed", words, remedy, x=taken)
-        yield _fault("reshaped-not-transposed", words, remedy, x=taken, out=back)
+        yield fault("reshaped-not-transposed", words, remedy, x=taken)
+        yield fault("reshaped-not-transposed", words, remedy, x=taken, out=back)
 
 
 def _mistaken(name: str, really: tuple[int, ...], taken_for: tuple[int, ...], v: Any) -> Array:
-    return mistaken(getattr(v, name), really, taken_for)
+    return misread(getattr(v, name), really, taken_for)
 
 
 def _running_statistics(norm: Normalization, momentum: float) -> Iterator[EquationFault]:

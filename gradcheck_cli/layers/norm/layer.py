@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.layers.framework import equations
 from gradcheck_cli.layers.framework.coupling import EACH
-from gradcheck_cli.layers.framework.drawing import each_for_itself
+from gradcheck_cli.layers.framework.drawing import draw_independently
 from gradcheck_cli.layers.framework.layer import Layer
 from gradcheck_cli.layers.framework.make_problem import make_problem
 from gradcheck_cli.layers.framework.words import choice, real
@@ -61,7 +61,7 @@ class NormalizationLayer:
     probe_cases: tuple[Case, ...] = ()
     state: tuple[str, ...] = ()  #: running statistics, which forward writes
     relations: Callable[[Any], Mapping[Axis, Relation]] | None = None  #: of the axes of x, if those of a set are cut
-    random: Callable[[type[Any], Draw, Given], Mapping[str, Any]] = each_for_itself
+    random: Callable[[type[Any], Draw, Given], Mapping[str, Any]] = draw_independently
 
     def problem(self, case: Case) -> Problem:
         """Draw a case's arrays.
@@ -91,28 +91,23 @@ class NormalizationLayer:
         constant = is_constant(case.settings)
         return replace(problem, skip_reason=three, meaning_open=bool(three), cache_optional=constant)
 
-    def _scale(
-        self, norm: Normalization, x: Array, gamma: Array, beta: Array, parameters: Mapping[str, Any]
-    ) -> tuple[Array, ...]:
-        v, normal = _evaluated(norm, x, gamma, beta, parameters)
-        out = (abs(v.gamma) * normal + abs(v.beta)).reshape(x.shape)
+    def _scale(self, norm: Normalization, *given: Any) -> tuple[Array, ...]:
+        v, normal = _evaluated(norm, *given)
+        out = (abs(v.gamma) * normal + abs(v.beta)).reshape(v.shape)
         if not self.state:
             return (out,)
         batch = (norm.mean(abs(v.x)).ravel(), norm.mean(v.x**2).ravel())
         old = (abs(v.old_mean), v.old_var)
         return out, *(v.kept * statistic + v.added * seen for statistic, seen in zip(old, batch, strict=True))
 
-    def _gradient_scale(
-        self, norm: Normalization, dout: Array, x: Array, gamma: Array, beta: Array, parameters: Mapping[str, Any]
-    ) -> dict[str, Array]:
+    def _gradient_scale(self, norm: Normalization, dout: Array, *given: Any) -> dict[str, Array]:
         """Sum the absolute values of the terms of dgamma, and of those of dx that cancel."""
-        v, normal = _evaluated(norm, x, gamma, beta, parameters)
+        v, normal = _evaluated(norm, *given)
         dout = abs(dout.reshape(norm.shape))
+        g = dout * abs(v.gamma)
+        dx = (g + norm.mean(g) + normal * norm.mean(g * normal)) / v.s
         found = {"gamma": norm.total(dout * normal)}
-        if not is_constant(parameters):
-            g = dout * abs(v.gamma)
-            found["x"] = ((g + norm.mean(g) + normal * norm.mean(g * normal)) / v.s).reshape(x.shape)
-        return found
+        return found if is_constant(given[-1]) else {**found, "x": dx.reshape(v.shape)}
 
     def faults(self, case: Case, problem: Problem) -> Iterator[Fault]:
         """Yield the faults of backward in a case."""

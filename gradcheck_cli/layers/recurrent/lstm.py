@@ -8,7 +8,7 @@ import numpy as np
 
 from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.layers.recurrent.lstm_step import CELL, lstm_step_backward, lstm_step_forward
-from gradcheck_cli.layers.recurrent.recurrent import Recurrent, SequenceCase
+from gradcheck_cli.layers.recurrent.recurrent import Recurrent, SequenceCase, declare_axes
 from gradcheck_cli.layers.recurrent.time import over_time, through_time
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ class LstmCase(SequenceCase):
     """Sizes of a sequence: x (N, T, D), h0 (N, H), Wx (D, 4H), Wh (H, 4H), b (4H,), h (N, T, H)."""
 
     layer: ClassVar[str] = "lstm"
+    axes = declare_axes("N T D", ("h0",), ("h",), gates=4)
 
 
 def lstm_forward(x: Array, h0: Array, Wx: Array, Wh: Array, b: Array) -> tuple[Array, list[LstmCache]]:

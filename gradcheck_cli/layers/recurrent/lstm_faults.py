@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gradcheck_cli.layers.elementwise.slope_faults import sigmoid_slopes, tanh_slopes
-from gradcheck_cli.layers.framework.equations import EquationFault
+from gradcheck_cli.layers.framework.equations import EquationFault, fault
 from gradcheck_cli.layers.recurrent.recurrent import PRODUCTS
 
 if TYPE_CHECKING:
@@ -45,14 +45,10 @@ _ORDER = "Join the gradients of the gates in the order in which forward splits t
 _STATE = "dWh = prev_h' da, with the state that the step was given."
 
 
-def _fault(code: str, words: str, remedy: str, **equations: Equation) -> EquationFault:
-    return EquationFault(code, f"In {{names}} {words}.", remedy, equations)
-
-
 def _in_dc(code: str, words: str, dc: Equation) -> Iterator[EquationFault]:
     """Yield a wrong dc, everywhere or in one of the places where it is used."""
     for place, name in (("", "dc"), (" in dprev_c alone", "dc_in_dprev_c"), (" in the gates alone", "dc_in_gates")):
-        yield _fault(code, f"{words}{place}", _PATH, **{name: dc})
+        yield fault(code, f"{words}{place}", _PATH, **{name: dc})
 
 
 def _cell_slopes() -> Iterator[EquationFault]:
@@ -78,7 +74,7 @@ def _gate_slopes() -> Iterator[EquationFault]:
     wrong += [("gate g", (3,), words, slope) for _, words, slope in tanh_slopes("a_g", "g")]
     wrong.append(("all four gates", (0, 1, 2, 3), "left out", np.ones_like))
     for name, gates, words, slope in wrong:
-        yield _fault("gate-slope", f"the slope of {name} is {words}", _GATE, slopes=partial(_slopes, gates, slope))
+        yield fault("gate-slope", f"the slope of {name} is {words}", _GATE, slopes=partial(_slopes, gates, slope))
 
 
 def _slopes(gates: tuple[int, ...], slope: Callable[[Array], Array], v: Any) -> list[Array]:
@@ -91,18 +87,18 @@ def _orders() -> Iterator[EquationFault]:
     """Yield da with its blocks in another order."""
     for order in [*itertools.permutations(range(4))][1:]:
         words = f"the gates are in the order {', '.join(_GATES[k] for k in order)}"
-        yield _fault("gate-columns-permuted", words, _ORDER, order=order)
+        yield fault("gate-columns-permuted", words, _ORDER, order=order)
 
 
 FAULTS = (
-    _fault("forget-gate", "the forget gate is missing", _PATH, dprev_c=lambda v: v.dc),
+    fault("forget-gate", "the forget gate is missing", _PATH, dprev_c=lambda v: v.dc),
     *_in_dc("cell-path", "dnext_c is missing from dc", lambda v: v.dnext_h * v.o * v.cell_slope),
     *_in_dc("hidden-path", "the term through next_h is missing from dc", lambda v: v.dnext_c),
     *_in_dc("output-gate", "the output gate is missing from dc", lambda v: v.dnext_c + v.dnext_h * v.cell_slope),
-    _fault("output-tanh", "do is dnext_h next_c, not dnext_h tanh(next_c)", _GATE, do=lambda v: v.dnext_h * v.next_c),
-    _fault("cell-state", "df is dc next_c, not dc prev_c", _GATE, df=lambda v: v.dc * v.next_c),
-    _fault("gates-exchanged", "di is dc i, and dg is dc g", _GATE, di=lambda v: v.dc * v.i, dg=lambda v: v.dc * v.g),
-    _fault("state-of-other-step", "next_h is used in place of prev_h", _STATE, dWh=lambda v: v.next_h.T @ v.da),
+    fault("output-tanh", "do is dnext_h next_c, not dnext_h tanh(next_c)", _GATE, do=lambda v: v.dnext_h * v.next_c),
+    fault("cell-state", "df is dc next_c, not dc prev_c", _GATE, df=lambda v: v.dc * v.next_c),
+    fault("gates-exchanged", "di is dc i, and dg is dc g", _GATE, di=lambda v: v.dc * v.i, dg=lambda v: v.dc * v.g),
+    fault("state-of-other-step", "next_h is used in place of prev_h", _STATE, dWh=lambda v: v.next_h.T @ v.da),
     *_cell_slopes(),
     *_gate_slopes(),
     *_orders(),

@@ -9,7 +9,7 @@ import numpy as np
 from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.layers.elementwise.sigmoid import sigmoid_forward
 from gradcheck_cli.layers.recurrent.lstm_faults import EQUATIONS, FAULTS
-from gradcheck_cli.layers.recurrent.recurrent import Cell, Recurrent, StepCase
+from gradcheck_cli.layers.recurrent.recurrent import Cell, Recurrent, StepCase, declare_axes
 
 if TYPE_CHECKING:
     from gradcheck_cli.numeric.arrays import Array
@@ -20,6 +20,7 @@ class LstmStepCase(StepCase):
     """Sizes of one step: x (N, D), prev_h, prev_c, next_h and next_c (N, H), Wx (D, 4H), Wh (H, 4H), b (4H,)."""
 
     layer: ClassVar[str] = "lstm-step"
+    axes = declare_axes("N D", ("prev_h", "prev_c"), ("next_h", "next_c"), gates=4)
 
 
 class LstmCache(NamedTuple):

@@ -5,25 +5,25 @@ A layer is made of its cell. Its draws, couplings, scales of roundoff and faults
 
 from __future__ import annotations
 
-from functools import cached_property, partial
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
 from gradcheck_cli.data.frozen import frozen
-from gradcheck_cli.layers.framework.axes import HIDDEN, STEP, Axis, declare
+from gradcheck_cli.layers.framework.axes import HIDDEN, SAMPLE, STEP, Axis, declare
 from gradcheck_cli.layers.framework.case import Case
 from gradcheck_cli.layers.framework.coupling import EACH, blocks
 from gradcheck_cli.layers.framework.equations import evaluate
 from gradcheck_cli.layers.framework.fault import Fault
 from gradcheck_cli.layers.framework.layer import Layer
-from gradcheck_cli.layers.framework.make_problem import make_problem
 from gradcheck_cli.layers.framework.parameter import size
 from gradcheck_cli.layers.recurrent.time import through_time, time_faults
 from gradcheck_cli.numeric.arrays import signed_uniform
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
+    from random import Random
 
     from gradcheck_cli.layers.framework.coupling import Relations
     from gradcheck_cli.layers.framework.equations import EquationFault, Equations
@@ -37,6 +37,17 @@ _GATE = Axis(name="gate column", index="j", size="4H")
 #: Multiplications of a forward pass up to which faults are tried: there are about a hundred. Measured: 1.2 s at
 #: 160,000, in sequences of 10 steps, and 20 s at 8,000,000.
 LARGEST_FOR_FAULTS = 500_000
+
+
+def declare_axes(
+    x: str, states: tuple[str, ...], outputs: tuple[str, ...], *, gates: int
+) -> dict[str, tuple[Axis, ...]]:
+    """Declare the axes of a layer: of x and the outputs "N D" and "N H", or of a sequence "N T D" and "N T H"."""
+    columns, h = "H" if gates == 1 else f"{gates}H", x.replace("D", "H")
+    before, after = dict.fromkeys(states, "N H"), dict.fromkeys(outputs, h)
+    weights = {"Wx": f"D {columns}", "Wh": f"H {columns}", "b": columns}
+    axes = declare(HIDDEN, _GATE, x=x, **before, **weights, **after)
+    return {**axes, "Wh": (_ROW, *axes["b"]), "out": axes[outputs[0]]}
 
 
 @frozen
@@ -112,51 +123,24 @@ class Recurrent:
         return issubclass(self.case, SequenceCase)
 
     @property
-    def inputs(self) -> tuple[str, ...]:
-        """What forward takes, in order. Of a sequence all states but the first are zero at its start."""
-        states = ("h0",) if self.sequence else tuple(f"prev_{state}" for state in self.cell.states)
-        return "x", *states, "Wx", "Wh", "b"
-
-    @property
     def outputs(self) -> tuple[str, ...]:
         """What forward returns before its cache."""
         return ("h",) if self.sequence else tuple(f"next_{state}" for state in self.cell.states)
 
-    @cached_property
-    def axes(self) -> dict[str, tuple[Axis, ...]]:
-        """The axes of inputs and outputs."""
-        x, h = ("N T D", "N T H") if self.sequence else ("N D", "N H")
-        columns = "H" if self.cell.gates == 1 else "4H"
-        states = dict.fromkeys(self.inputs[1:-3], "N H")
-        outputs = dict.fromkeys((*self.outputs, "out") if len(self.outputs) == 1 else self.outputs, h)
-        weights = {"Wx": f"D {columns}", "Wh": f"H {columns}", "b": columns}
-        axes = declare(HIDDEN, _GATE, x=x, **states, **weights, **outputs)
-        return {**axes, "Wh": (_ROW, *axes["b"])}
-
-    @cached_property
-    def relations(self) -> Relations:
+    def relations(self, case: StepCase, _inputs: Mapping[str, Array]) -> Relations:
         """How axes of inputs relate to the outputs: the units of the weights meet in the second step."""
-        columns = {self.axes["b"][0]: EACH if self.sequence else blocks(HIDDEN, self.cell.gates)}
-        states = {name: {HIDDEN: EACH} for name in self.inputs[1:-3]}
+        columns = {case.axes["b"][0]: EACH if self.sequence else blocks(HIDDEN, self.cell.gates)}
+        states = {name: {HIDDEN: EACH} for name, axes in case.axes.items() if axes == (SAMPLE, HIDDEN)}
         return {"x": {STEP: EACH}, **states, "Wx": columns, "Wh": columns, "b": columns}
 
-    def problem(self, case: StepCase) -> Problem:
-        """Draw a case's arrays, with weights as at the start of training: no gate is shut, and none is open."""
-        source, sizes = case.source(), {**case.geometry, "4H": 4 * case.H}
-        inputs = {name: signed_uniform(source, [sizes[axis.size] for axis in self.axes[name]]) for name in self.inputs}
+    def draw(self, case: StepCase, source: Random) -> dict[str, Array]:
+        """Draw the inputs, with weights as at the start of training: no gate is shut, and none is open."""
+        sizes = {**case.geometry, "4H": 4 * case.H}
+        names = [name for name in case.axes if name not in ("out", *self.outputs)]
+        inputs = {name: signed_uniform(source, [sizes[axis.size] for axis in case.axes[name]]) for name in names}
         inputs["Wx"] *= 0.5 / case.D**0.5  # so that the sums in gates have a deviation below 1
         inputs["Wh"] *= 0.5 / case.H**0.5
-        return make_problem(
-            case,
-            axes=self.axes,
-            inputs=inputs,
-            source=source,
-            reference=(self.forward, self.backward),
-            outputs=self.outputs,
-            relations=self.relations,
-            scale=self.scale,
-            gradient_scale=self.gradient_scale,
-        )
+        return inputs
 
     def scale(self, *inputs: Array) -> tuple[Array, ...]:
         """Bound each state by 1 and the mean over gates of the sums of absolute values: no gate is steeper than 1."""
@@ -172,7 +156,7 @@ class Recurrent:
         cotangents, inputs = arrays[: len(self.outputs)], arrays[len(self.outputs) :]
         *_, cache = self.forward(*inputs)
         absolute = [*map(self.cell.absolute, cache)] if self.sequence else self.cell.absolute(cache)
-        return dict(zip(self.inputs, self.backward(*map(abs, cotangents), absolute), strict=True))
+        return dict(zip(self.case.axes, self.backward(*map(abs, cotangents), absolute), strict=False))
 
     def faults(self, case: StepCase, problem: Problem) -> Iterator[Fault]:
         """Yield the faults of a case that is small enough to try them: between the steps first, then in each."""
@@ -198,22 +182,20 @@ class Recurrent:
     def standard(self) -> tuple[StepCase, ...]:
         """Sizes that all differ, then each size 1 or equal to another; of a sequence, one step too."""
         rows = [(3, 4, 5, 4), (2, 3, 3, 3), (1, 2, 3, 2), (2, 1, 2, 3), (3, 2, 1, 2), (2, 3, 4, 1)]
-        return tuple(self._sized(*row) for row in (rows if self.sequence else rows[:-1]))
+        if self.sequence:
+            return self.case.rows("N D H T", *rows)
+        return self.case.rows("N D H", *(row[:3] for row in rows[:-1]))
 
     def layer(self) -> Layer:
         """Make the layer."""
         return Layer(
             case=self.case,
-            inputs=self.inputs,
-            make_problem=self.problem,
-            standard=self.standard,
             builtin={"vectorized": (self.forward, self.backward)},
-            probe_cases=(self._sized(2, 3, 4, 5),),
+            standard=self.standard,
             outputs=self.outputs,
+            draw=self.draw,
+            relations=self.relations,
+            scale=self.scale,
+            gradient_scale=self.gradient_scale,
             faults=self.faults,
         )
-
-    def _sized(self, *sizes: int) -> StepCase:
-        """Make a case of sizes N, D, H and T, of which a step has no T."""
-        geometry: dict[str, Any] = dict(zip((number.name for number in self.case.parameters()), sizes, strict=False))
-        return self.case(**geometry)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar
 
 from gradcheck_cli.data.frozen import frozen
-from gradcheck_cli.layers.recurrent.recurrent import Recurrent, SequenceCase
+from gradcheck_cli.layers.recurrent.recurrent import Recurrent, SequenceCase, declare_axes
 from gradcheck_cli.layers.recurrent.rnn_step import CELL, rnn_step_backward, rnn_step_forward
 from gradcheck_cli.layers.recurrent.time import over_time, through_time
 
@@ -19,6 +19,7 @@ class RnnCase(SequenceCase):
     """Sizes of a sequence: x (N, T, D), h0 (N, H), Wx (D, H), Wh (H, H), b (H,), h (N, T, H)."""
 
     layer: ClassVar[str] = "rnn"
+    axes = declare_axes("N T D", ("h0",), ("h",), gates=1)
 
 
 def rnn_forward(x: Array, h0: Array, Wx: Array, Wh: Array, b: Array) -> tuple[Array, list[RnnCache]]:

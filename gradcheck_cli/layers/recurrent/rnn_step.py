@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, NamedTuple
+from functools import partial
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import numpy as np
 
 from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.layers.elementwise.slope_faults import tanh_slopes
-from gradcheck_cli.layers.framework.equations import EquationFault
-from gradcheck_cli.layers.recurrent.recurrent import PRODUCTS, Cell, Recurrent, StepCase
+from gradcheck_cli.layers.framework.equations import fault
+from gradcheck_cli.layers.recurrent.recurrent import PRODUCTS, Cell, Recurrent, StepCase, declare_axes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
-    from gradcheck_cli.layers.framework.equations import Equation
+    from gradcheck_cli.layers.framework.equations import EquationFault
     from gradcheck_cli.numeric.arrays import Array
 
 
@@ -23,6 +24,7 @@ class RnnStepCase(StepCase):
     """Sizes of one step: x (N, D), prev_h and next_h (N, H), Wx (D, H), Wh (H, H), b (H,)."""
 
     layer: ClassVar[str] = "rnn-step"
+    axes = declare_axes("N D", ("prev_h",), ("next_h",), gates=1)
 
 
 class RnnCache(NamedTuple):
@@ -61,41 +63,35 @@ def _absolute(cache: RnnCache) -> RnnCache:
 
 _SLOPE = "Multiply dnext_h by 1 - next_h^2 first: da = dnext_h (1 - next_h^2)."
 _PREVIOUS = "With da = dnext_h (1 - next_h^2), dprev_h = da Wh'"
+_OTHER_STATE = "dWh = prev_h' da, with the state that the step was given."
 
 
-def _at_a(slope: Callable[[Array], Array]) -> Equation:
-    return lambda v: slope(v.a)
+def _slopes() -> Iterator[EquationFault]:
+    for code, words, slope in tanh_slopes("a", "next_h"):
+        yield fault(code, f"the slope of tanh is {words}", _SLOPE, slope=partial(_at_a, slope))
+    previous = "the slope of tanh is 1 - prev_h^2, that of the previous step"
+    yield fault("tanh-slope", previous, _SLOPE, slope=lambda v: 1 - v.prev_h**2)
+
+
+def _at_a(slope: Callable[[Array], Array], v: Any) -> Array:
+    return slope(v.a)
 
 
 FAULTS = (
-    *(
-        EquationFault(code, f"In {{names}} the slope of tanh is {words}.", _SLOPE, {"slope": _at_a(slope)})
-        for code, words, slope in tanh_slopes("a", "next_h")
-    ),
-    EquationFault(
-        "tanh-slope",
-        "In {names} the slope of tanh is 1 - prev_h^2, that of the previous step.",
-        _SLOPE,
-        {"slope": lambda v: 1 - v.prev_h**2},
-    ),
-    EquationFault(
+    *_slopes(),
+    fault(
         "slope-missing",
-        "In {names} the slope of tanh is missing from what is carried back to prev_h.",
+        "the slope of tanh is missing from what is carried back to prev_h",
         f"{_PREVIOUS}.",
-        {"dprev_h": lambda v: v.dnext_h @ v.Wh.T},
+        dprev_h=lambda v: v.dnext_h @ v.Wh.T,
     ),
-    EquationFault(
+    fault(
         "weights-not-transposed",
-        "In {names} Wh is not transposed on the way back to prev_h.",
+        "Wh is not transposed on the way back to prev_h",
         f"{_PREVIOUS}, the product with the transpose.",
-        {"dprev_h": lambda v: v.da @ v.Wh},
+        dprev_h=lambda v: v.da @ v.Wh,
     ),
-    EquationFault(
-        "state-of-other-step",
-        "In {names} next_h is used in place of prev_h.",
-        "dWh = prev_h' da, with the state that the step was given.",
-        {"dWh": lambda v: v.next_h.T @ v.da},
-    ),
+    fault("state-of-other-step", "next_h is used in place of prev_h", _OTHER_STATE, dWh=lambda v: v.next_h.T @ v.da),
 )
 
 CELL = Cell(
