@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -11,7 +10,7 @@ import numpy as np
 from gradcheck_cli.checks.form import Subject
 from gradcheck_cli.checks.forward import adopt_output_shape, compare_output, unusable_output
 from gradcheck_cli.checks.precision import kernel_dtype
-from gradcheck_cli.data.frozen import frozen
+from gradcheck_cli.data.frozen import frozen, replace
 from gradcheck_cli.implementation.calling import watch_arguments
 from gradcheck_cli.implementation.implementation import ImplementationError, NotExpressibleError
 from gradcheck_cli.implementation.outputs import pack_outputs

@@ -150,7 +150,7 @@ class BlackBox:
         value = self._function(x)
         if value.dtype is not self.dtype:  # of which the epsilon is the least
             self.epsilon = max(self.epsilon, epsilon(value.dtype))
-        return np.asarray(value, dtype=self.dtype).reshape(self.shape)
+        return np.asarray(value, self.dtype).reshape(self.shape)
 
     def _evaluate_pairwise(self, sides: Sequence[Sequence[Array]]) -> list[Array]:
         """Evaluate both sides of a pair in succession, so that drift from call to call cancels best.
