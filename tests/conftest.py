@@ -77,7 +77,7 @@ def conv_backward(dout, cache):
 _QUICK = {
     *("engine.test_journal", "text.test_clean"),
     *("cases.test_product", "cases.test_shard"),
-    *("checks.test_comparison", "checks.test_zero_probe"),
+    *("checks.test_comparison", "checks.test_plain_differences", "checks.test_zero_probe"),
     *("cli.test_debug",),
     *("engine.test_errors", "engine.test_interrupts", "engine.test_leftovers"),
     *("guard.test_frames",),
