@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from gradcheck_cli.checks.differentiation import differentiate
@@ -14,6 +13,7 @@ from gradcheck_cli.checks.outcome import explained_result, skipped_result, stopp
 from gradcheck_cli.checks.replay import replay_command
 from gradcheck_cli.checks.run import RunStoppedError, call_passes, make_run
 from gradcheck_cli.checks.settings import Settings
+from gradcheck_cli.data.frozen import replace
 from gradcheck_cli.guard.state import preserve_folder
 from gradcheck_cli.implementation.implementation import Implementation, NotExpressibleError
 from gradcheck_cli.implementation.resolve import resolve

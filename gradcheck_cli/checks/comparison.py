@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -11,7 +10,7 @@ import numpy as np
 from gradcheck_cli.checks.form import Subject, dtype_name, share_of
 from gradcheck_cli.checks.picture import draw
 from gradcheck_cli.checks.where import where
-from gradcheck_cli.data.frozen import frozen
+from gradcheck_cli.data.frozen import frozen, replace
 from gradcheck_cli.numeric.arrays import epsilon
 from gradcheck_cli.results.result import ArrayResult, Arrays, Verdict, WorstElement, WrongElements
 

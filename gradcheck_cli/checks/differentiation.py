@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import field, replace
+from dataclasses import field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,7 +10,7 @@ import numpy as np
 from gradcheck_cli.checks.comparison import unravel
 from gradcheck_cli.checks.run import RunStoppedError
 from gradcheck_cli.checks.where import place
-from gradcheck_cli.data.frozen import frozen
+from gradcheck_cli.data.frozen import frozen, replace
 from gradcheck_cli.implementation.implementation import ImplementationError
 from gradcheck_cli.numeric import derivative
 from gradcheck_cli.numeric.arrays import epsilon, working_dtype

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from gradcheck_cli.checks.comparison import Comparison, compare, uncompared, unravel
 from gradcheck_cli.checks.where import place
+from gradcheck_cli.data.frozen import replace
 from gradcheck_cli.results.result import Verdict
 from gradcheck_cli.text.names import join_names
 

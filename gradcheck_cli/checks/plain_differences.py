@@ -83,17 +83,6 @@ def sweep(
     )
 
 
-def restrict(function: Function, x: Array, elements: Array) -> Function:
-    """Return the function of some elements of x (flat indices), with all others fixed."""
-
-    def restricted(values: Array) -> Array:
-        moved = x.copy()
-        moved.reshape(-1)[elements] = values
-        return function(moved)
-
-    return restricted
-
-
 def _plain_differences(scheme: Scheme, elements: Array, step: float) -> tuple[Array, bool]:
     """Return (f(x + h) - f(x - h)) / 2h of each element, and whether for any of them x + h and x - h are equal."""
     box = scheme.box

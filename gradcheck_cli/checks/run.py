@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -11,7 +10,7 @@ import numpy as np
 from gradcheck_cli.checks.form import Subject
 from gradcheck_cli.checks.forward import adopt_output_shape, compare_output, unusable_output
 from gradcheck_cli.checks.precision import kernel_dtype
-from gradcheck_cli.data.frozen import frozen
+from gradcheck_cli.data.frozen import frozen, replace
 from gradcheck_cli.implementation.calling import watch_arguments
 from gradcheck_cli.implementation.implementation import ImplementationError, NotExpressibleError
 from gradcheck_cli.implementation.outputs import pack_outputs
@@ -52,6 +51,12 @@ class CaseRun:
     def dtype(self) -> str:
         """The dtype under test."""
         return self.case.dtype
+
+    @property
+    def output_fails(self) -> bool:
+        """Whether an output is wrong; state alone leaves the function that is differentiated as it should be."""
+        forward = self.forward
+        return bool(forward and forward.verdict is Verdict.FAIL and forward.name not in self.problem.state)
 
     @cached_property
     def calls(self) -> Implementation:

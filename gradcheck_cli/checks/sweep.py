@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 
 from gradcheck_cli.checks.differentiation import as_function, numeric_inputs, resolution
 from gradcheck_cli.checks.form import dtype_name
-from gradcheck_cli.checks.plain_differences import restrict, sweep
+from gradcheck_cli.checks.plain_differences import sweep
 from gradcheck_cli.checks.run import RunStoppedError, call_forward, make_run
 from gradcheck_cli.implementation.implementation import ImplementationError, NotExpressibleError
 from gradcheck_cli.implementation.seeding import generators_kept
 from gradcheck_cli.layers import LAYERS
+from gradcheck_cli.numeric.black_box import restrict
 from gradcheck_cli.numeric.derivative import differentiate
 from gradcheck_cli.numeric.method import affordable, choose_method
 from gradcheck_cli.numeric.projected import sample_elements

@@ -10,9 +10,9 @@ import numpy as np
 from gradcheck_cli.checks.comparison import unravel
 from gradcheck_cli.checks.diagnosis.codes import explanation
 from gradcheck_cli.checks.differentiation import as_function
-from gradcheck_cli.checks.plain_differences import restrict
 from gradcheck_cli.implementation.implementation import ImplementationError, NotExpressibleError
 from gradcheck_cli.numeric.arrays import working_dtype
+from gradcheck_cli.numeric.black_box import restrict
 from gradcheck_cli.numeric.derivative import differentiate
 from gradcheck_cli.results.result import Verdict, WorstElement, WrongElements
 

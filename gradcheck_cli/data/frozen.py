@@ -13,7 +13,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, TypeVar, dataclass_
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from dataclasses import replace
     from inspect import Signature
+
+__all__ = ["frozen", "replace"]
 
 _Class = TypeVar("_Class", bound=type)
 
@@ -22,6 +25,7 @@ class _Layout(NamedTuple):
     """The fields of a class, as its methods need them."""
 
     size: int
+    names: tuple[str, ...]
     required: frozenset[str]
     defaults: dict[str, Any]
     factories: dict[str, Callable[[], Any]]
@@ -39,6 +43,7 @@ def frozen(cls: _Class) -> _Class:
     factories = {f.name: f.default_factory for f in own if f.default_factory is not MISSING}
     layout = _Layout(
         size=len(own),
+        names=tuple(f.name for f in own),
         required=frozenset(f.name for f in own if f.name not in {*defaults, *factories}),
         defaults=defaults,
         factories=factories,
@@ -50,6 +55,19 @@ def frozen(cls: _Class) -> _Class:
         if name not in vars(cls):
             setattr(cls, name, attribute)
     return cls
+
+
+if not TYPE_CHECKING:
+
+    def replace(instance: Any, /, **changes: Any) -> Any:
+        """Return what `dataclasses.replace` does for an instance of a `@frozen` class, in a third of the time.
+
+        It is called forty times in a case of 3 ms.
+        """
+        values, layout = instance.__dict__, instance._layout  # noqa: SLF001  # of this module
+        if len(values) > layout.size:  # cached properties are not copied
+            values = {name: values[name] for name in layout.names}
+        return type(instance)(**{**values, **changes})
 
 
 def _init(self: Any, **given: Any) -> None:

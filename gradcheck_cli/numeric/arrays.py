@@ -26,6 +26,7 @@ def epsilon(dtype: DTypeLike) -> float:
     return float(np.finfo(np.dtype(dtype)).eps)
 
 
+@functools.cache
 def working_dtype(dtype: DTypeLike) -> np.dtype[Any]:
     """The dtype in which `dtype` is judged: float64, or longdouble where that is under test."""
     return np.promote_types(dtype, np.float64)

@@ -18,6 +18,17 @@ if TYPE_CHECKING:
 Function = Callable[["Array"], "Array"]
 
 
+def restrict(function: Function, x: Array, elements: Array) -> Function:
+    """Return the function of some elements of x (flat indices), with all others fixed."""
+
+    def restricted(values: Array) -> Array:
+        moved = x.copy()
+        moved.reshape(-1)[elements] = values
+        return function(moved)
+
+    return restricted
+
+
 class Evaluation:
     """A function's value at x, with its noise and precision, and the cotangent that weights its outputs.
 
@@ -139,7 +150,7 @@ class BlackBox:
         value = self._function(x)
         if value.dtype is not self.dtype:  # of which the epsilon is the least
             self.epsilon = max(self.epsilon, epsilon(value.dtype))
-        return np.asarray(value, dtype=self.dtype).reshape(self.shape)
+        return np.asarray(value, self.dtype).reshape(self.shape)
 
     def _evaluate_pairwise(self, sides: Sequence[Sequence[Array]]) -> list[Array]:
         """Evaluate both sides of a pair in succession, so that drift from call to call cancels best.

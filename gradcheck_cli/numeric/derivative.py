@@ -7,12 +7,12 @@ is good enough or stops improving.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from gradcheck_cli.data.frozen import replace
 from gradcheck_cli.numeric.affine import detect_affine
 from gradcheck_cli.numeric.black_box import BlackBox, Evaluation
 from gradcheck_cli.numeric.colored import ColoredScheme

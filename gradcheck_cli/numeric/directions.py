@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from gradcheck_cli.numeric.arrays import signed_uniform
@@ -13,6 +14,10 @@ if TYPE_CHECKING:
     import numpy as np
 
     from gradcheck_cli.numeric.arrays import Array
+
+
+#: Elements of arrays whose directions are remembered: all together take 8 MB at most.
+_FEW = 2**12
 
 
 class DirectionalDerivative(NamedTuple):
@@ -28,6 +33,21 @@ def random_directions(x: Array, count: int, *, seed: int = 0) -> Iterator[Array]
 
     Components have random signs and magnitudes in [0.5, 1.5), so that none escapes notice.
     """
+    if x.size <= _FEW:
+        yield from _draw_few(x.shape, x.dtype, count, seed)
+    else:
+        yield from _draw(x.shape, x.dtype, count, seed)
+
+
+def _draw(shape: tuple[int, ...], dtype: np.dtype[Any], count: int, seed: int) -> Iterator[Array]:
     source = random.Random(seed)  # noqa: S311  # directions, not secrets
     for _ in range(count):
-        yield signed_uniform(source, x.shape).astype(x.dtype)
+        yield signed_uniform(source, shape).astype(dtype)
+
+
+@lru_cache(maxsize=64)  # drawing them for each small case anew takes 2 % of its time
+def _draw_few(shape: tuple[int, ...], dtype: np.dtype[Any], count: int, seed: int) -> tuple[Array, ...]:
+    directions = tuple(_draw(shape, dtype, count, seed))
+    for direction in directions:
+        direction.setflags(write=False)
+    return directions

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from gradcheck_cli.data.frozen import replace
 from gradcheck_cli.numeric.affine import AFFINE_STEP
 from gradcheck_cli.numeric.arrays import epsilon
 from gradcheck_cli.numeric.dense import DenseScheme

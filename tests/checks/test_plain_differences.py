@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from gradcheck_cli.checks.plain_differences import restrict, sweep
+from gradcheck_cli.checks.plain_differences import sweep
 from gradcheck_cli.numeric.arrays import signed_uniform
+from gradcheck_cli.numeric.black_box import restrict
 from gradcheck_cli.numeric.colored import Coupling
 from gradcheck_cli.numeric.derivative import differentiate
 from gradcheck_cli.numeric.estimate import Estimate

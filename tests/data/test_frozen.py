@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 import inspect
 import pickle
-from dataclasses import FrozenInstanceError, asdict, dataclass, field, fields, replace
+from dataclasses import FrozenInstanceError, asdict, dataclass, field, fields
+from functools import cached_property
 from typing import Any
 
 import pytest
 
-from gradcheck_cli.data.frozen import frozen
+from gradcheck_cli.data.frozen import frozen, replace
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,6 +85,20 @@ def test_equality_and_hash_are_those_of_the_compared_fields() -> None:
     assert Frozen(x=1) != Standard(x=1)  # type: ignore[comparison-overlap]
 
 
+def test_cached_properties_are_not_copied() -> None:
+    @frozen
+    class Cached:
+        x: int
+
+        @cached_property
+        def double(self) -> int:
+            return 2 * self.x
+
+    one = Cached(x=1)
+    assert (one.double, replace(one, x=2).double, replace(one).double) == (2, 4, 2)
+    assert one == replace(one)
+
+
 def test_nothing_can_be_set_or_deleted() -> None:
     point = Frozen(x=1)
     with pytest.raises(FrozenInstanceError):
@@ -96,7 +112,10 @@ def test_instances_are_copied_pickled_and_replaced() -> None:
     point = Derived(x=1, z=-2.0)
     assert (point.z, point.y, repr(point)) == (2.0, 3, "own")
     assert copy.deepcopy(point) == pickle.loads(pickle.dumps(point)) == point
-    assert replace(point, z=-5.0).z == 5.0
+    for changed in dataclasses.replace(point, z=-5.0), replace(point, z=-5.0):
+        assert (changed.z, changed.x, changed.y) == (5.0, 1, 3)
+    with pytest.raises(TypeError, match="unexpected keyword argument 'w'"):
+        replace(point, w=2)  # type: ignore[call-arg]
     assert Frozen(x=1).seen is not Frozen(x=1).seen
     with pytest.raises(TypeError, match="unexpected keyword argument 'w'"):
         Frozen(x=1, w=2)  # type: ignore[call-arg]

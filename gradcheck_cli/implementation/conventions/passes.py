@@ -166,9 +166,10 @@ def forward_in_order(function: Function, layer: Layer, vocabulary: Vocabulary) -
     keys = [(name, SlotKind.INPUT) for name in layer.inputs]
     keys += [(layer.param, SlotKind.DICTIONARY)] if layer.param else []
     slots = _in_order(function, keys, SlotKind.CONTEXT)
-    names = {slot.name for slot in slots or () if slot.kind is SlotKind.INPUT and slot.name != slot.key}
-    known = (classify(p, vocabulary, ()) for p in parameters_of(function) if p.name in names) if names else ()
-    return None if any(slot and slot.kind is SlotKind.ARGUMENT for slot in known) else slots
+    keyed = {slot.name: slot.key for slot in slots or () if slot.kind is SlotKind.INPUT and slot.name != slot.key}
+    named = (classify(p, vocabulary, layer.inputs) for p in parameters_of(function) if p.name in keyed) if keyed else ()
+    geometry = SlotKind.ARGUMENT, SlotKind.INPUT
+    return None if any(slot and slot.kind in geometry and slot.key != keyed[slot.name] for slot in named) else slots
 
 
 def backward_in_order(function: Function, layer: Layer) -> Slots | None:

@@ -34,7 +34,7 @@ class ConvolutionCase(WindowedCase):
     @property
     def settings(self) -> dict[str, Any]:
         """What forward takes beside arrays: one number for an even pair."""
-        return {name: plain(self.geometry[name]) for name in ("stride", "pad")}
+        return {name: plain(getattr(self, name)) for name in ("stride", "pad")}
 
 
 def plain(value: int | tuple[int, int]) -> int | tuple[int, int]:
@@ -92,8 +92,8 @@ class ConvCase(ConvolutionCase):
     @property
     def settings(self) -> dict[str, Any]:
         """What forward takes beside arrays: one number for an even pair; dilation and groups unless 1."""
-        names = ["stride", "pad", *(name for name in ("dilation", "groups") if self.geometry[name] not in (1, (1, 1)))]
-        return {name: plain(self.geometry[name]) for name in names}
+        names = ["stride", "pad", *(name for name in ("dilation", "groups") if getattr(self, name) not in (1, (1, 1)))]
+        return {name: plain(getattr(self, name)) for name in names}
 
     def impossible(self) -> str | None:
         """Say why no convolution can have this geometry, or None if one can."""

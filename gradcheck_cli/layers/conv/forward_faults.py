@@ -56,7 +56,7 @@ def _miscounted(case: ConvolutionCase, images: Images, inputs: Mapping[str, Arra
     remedy, spatial = "H' is 1 + (H + 2 pad - HH) // stride.", images.spatial
     for missed in dict.fromkeys([*((axis,) for axis in spatial), spatial]):
         what = " and the last ".join(("row", "column")[axis] for axis in missed)
-        cause = f"In {{names}} the last {what} of windows is missed."
+        cause = f"In {{names}} the last {what} of windows {'are' if len(missed) > 1 else 'is'} missed."
         rows, columns = (right[axis] - (axis in missed) for axis in (0, 1))
         counted.append(("last-windows-missed", cause, remedy, (rows, columns)))
     for code, cause, remedy, (rows, columns) in counted:

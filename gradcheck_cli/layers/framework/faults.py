@@ -55,13 +55,15 @@ def missed_indices(contributions: Contributions) -> Iterator[Fault]:
         name, size = axes[0].name, sizes[axes[0]]
         if axes[0].windows:
             code, every = "last-windows-missed", join_names(f"{sizes[axis]} {axis.plural}" for axis in windows)
-            cause = f"In {{names}} the last {' and the last '.join(axis.name for axis in axes)} of windows is missed."
+            what = " and the last ".join(axis.name for axis in axes)
+            cause = f"In {{names}} the last {what} of windows {'are' if len(axes) > 1 else 'is'} missed."
             remedy = f"Loop over all of {contributions.array_with(axes[0])}: {every}."
         else:
             code, remedy = f"last-{name.replace(' ', '-')}-missed", f"Loop over all {size} {axes[0].plural}."
             cause = f"In {{names}} the last {name} is missed."
             if size == 2:
                 cause = f"In {{names}} only the first of the two {axes[0].plural} is used: the last {name} is missed."
+                remedy = f"Loop over both {axes[0].plural}."
         missed = contributions.of(dict.fromkeys(axes, _but_last))
         yield Fault(code, cause, remedy, missed)
 
@@ -114,12 +116,13 @@ def _sums(
     first = f"summed over the first {axes[right[0]].name} alone"
     yield first, lambda terms: terms.take([0], axis=right[0]).sum(axis=right)
     own = _plural(axes, (k for k in range(len(axes)) if k not in right))
-    yield f"one sum over all {own}, too", lambda terms: np.full(shape, terms.sum())
+    yield f"one sum over all of dout, the same for all {own}", lambda terms: np.full(shape, terms.sum())
     for count in range(len(axes), -1, -1):
         for wrong in itertools.combinations(range(len(axes)), count):
             if wrong != right:
-                over = f"summed over {_plural(axes, wrong)}" if wrong else "not summed"
-                yield f"{over}, where the sum is over {_plural(axes, right)}", partial(np.sum, axis=wrong)
+                few = "too few axes" if set(wrong) < set(right) else "the wrong axes"
+                over = f"summed over {few}: {_plural(axes, wrong)}" if wrong else "not summed"
+                yield over, partial(np.sum, axis=wrong)
 
 
 def _plural(axes: Sequence[Axis], places: Iterable[int]) -> str:

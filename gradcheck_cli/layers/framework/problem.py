@@ -68,7 +68,7 @@ class Problem:
     #: Whether no backward is expected of a forward that returns no cache, as in a mode in which nothing is learned.
     cache_optional: bool = False
 
-    @property
+    @cached_property  # asked for a dozen times in a case
     def differentiable(self) -> tuple[str, ...]:
         """The inputs that have a gradient."""
         return tuple(name for name, value in self.inputs.items() if value.dtype.kind == "f")

@@ -119,7 +119,7 @@ _RUNNING: Equations = {
     "running_mean": lambda v: v.kept * v.old_mean + v.added * v.batch_mean,
     "running_var": lambda v: v.kept * v.old_var + v.added * v.batch_var,
 }
-#: Of the terms of dx, the factors and what they are divided by; and of what dgamma and dbeta are sums.
+#: Of dx = (direct g - through_mean mean(g)) / s1 - through_variance z mean(g z) / s2, dgamma and dbeta.
 _BACKWARD: Equations = {
     "g": lambda v: v.gamma * v.dout,
     "over": lambda v: v.norm.over,
@@ -130,9 +130,9 @@ _BACKWARD: Equations = {
     "s1": lambda v: v.s,
     "power": 3,
     "s2": lambda v: v.s ** (v.power - 2),
-    "first": lambda v: (v.direct * v.g - v.through_mean * v.norm.mean(v.g, v.over)) / v.s1,
-    "second": lambda v: v.through_variance * v.z * v.norm.mean(v.g * v.z, v.over) / v.s2,
-    "dx": lambda v: (v.first - v.second).reshape(v.shape),
+    "without_variance": lambda v: (v.direct * v.g - v.through_mean * v.norm.mean(v.g, v.over)) / v.s1,
+    "of_variance": lambda v: v.through_variance * v.z * v.norm.mean(v.g * v.z, v.over) / v.s2,
+    "dx": lambda v: (v.without_variance - v.of_variance).reshape(v.shape),
     "cotangent": lambda v: v.dout,
     "factor": lambda v: v.z,
     "dgamma": lambda v: v.norm.total(v.cotangent * v.factor),

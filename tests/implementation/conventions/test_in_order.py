@@ -318,3 +318,32 @@ def test_objects_that_can_be_called() -> None:
     pair = from_functions((Forward(), conv_backward_naive), CONV)
     assert pair.name == "Forward,conv_backward_naive"
     assert pair.convention == "Forward(x, w, b, conv_param) and conv_backward_naive(dout, cache)"
+
+
+def test_functions_in_another_order_are_read_by_name() -> None:
+    def forward(weights: Array, bias: Array, image: Array, stride: int = 1, pad: int = 0) -> Any:
+        return conv_forward_naive(image, weights, bias, {"stride": stride, "pad": pad})
+
+    def backward(dout: Array, cache: Any) -> tuple[Array, ...]:
+        dx, dw, db = conv_backward_naive(dout, cache)
+        return dw, db, dx
+
+    result = check(CASE, (forward, backward))
+    assert verdicts(result) == [Verdict.PASS] * 4
+    assert result.understood == "forward(weights, bias, image, stride, pad) and backward(dout, cache)"
+
+
+def test_a_class_may_be_handed_over() -> None:
+    class Convolution:
+        def __init__(self, W: Array, b: Array, stride: int = 1, pad: int = 0) -> None:
+            self.W, self.b, self.param = W, b, {"stride": stride, "pad": pad}
+
+        def forward(self, x: Array) -> Array:
+            out, self.cache = conv_forward_naive(x, self.W, self.b, self.param)
+            return out
+
+        def backward(self, dout: Array) -> Array:
+            dx, self.dW, self.db = conv_backward_naive(dout, self.cache)
+            return dx
+
+    assert verdicts(check(CASE, Convolution)) == [Verdict.PASS] * 4

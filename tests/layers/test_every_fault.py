@@ -1,0 +1,53 @@
+"""Every fault of a layer is wrong somewhere: one that is right in all cases explains nothing."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+
+from gradcheck_cli.layers import LAYERS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from gradcheck_cli.layers.framework.layer import Layer
+
+LAYERS_WITH_EQUATIONS = (
+    *("batchnorm", "spatial-batchnorm", "layernorm", "groupnorm", "softmax", "temporal-softmax", "svm"),
+    *("rnn-step", "rnn", "lstm-step", "lstm"),
+)
+
+
+def differs(found: Mapping[str, Any], right: Mapping[str, Any]) -> bool:
+    """Tell whether some array is another than the right one of its name."""
+    return any(
+        found[name].shape != right[name].shape or not np.allclose(found[name], right[name], rtol=1e-6, atol=0)
+        for name in found
+    )
+
+
+def wrong_somewhere(layer: Layer) -> dict[tuple[str, str], bool]:
+    """Tell of each fault, in backward and in forward, whether it makes a difference in some standard case."""
+    seen: dict[tuple[str, str], bool] = {}
+    for case in layer.standard():
+        problem = layer.problem(case)
+        right = layer.gradients(problem, problem.inputs, problem.cotangent)
+        for fault in layer.faults(case, problem):
+            key = fault.code, fault.cause
+            wrong = differs(fault.gradients(problem.inputs, problem.cotangent), right)
+            seen[key] = seen.get(key, False) or wrong
+        outputs = problem.parts(problem.expected)
+        for forward_fault in layer.forward_faults(case, problem, problem.expected):
+            key = forward_fault.code, forward_fault.cause
+            seen[key] = seen.get(key, False) or differs(forward_fault.outputs, outputs)
+    return seen
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")  # a wrong formula may divide by 0
+@pytest.mark.parametrize("name", LAYERS_WITH_EQUATIONS)
+def test_every_fault_makes_a_difference(name: str) -> None:
+    seen = wrong_somewhere(LAYERS[name])
+    assert len(seen) >= 8
+    assert [key for key, wrong in seen.items() if not wrong] == []
