@@ -15,7 +15,7 @@ import gc  # noqa: E402
 import sys  # noqa: E402
 import traceback  # noqa: E402
 from pathlib import Path  # noqa: E402
-from typing import TYPE_CHECKING, Any, NoReturn  # noqa: E402
+from typing import TYPE_CHECKING, NoReturn  # noqa: E402
 
 import click  # noqa: E402
 
@@ -50,25 +50,15 @@ def convcheck() -> NoReturn:
 
 def gradcheck() -> NoReturn:
     """Run `gradcheck`."""
-    group = _Gradcheck(
-        "gradcheck",
-        layer_command,
-        help=(
-            "Check hand-written backward passes against numerical derivatives: with LAYER those of one layer; without, "
-            "of every layer that is found in files, folders or modules, such as\n\n"
-            "    gradcheck submissions/*/layers.py"
-        ),
-        context_settings={"help_option_names": ["-h", "--help"], "ignore_unknown_options": True},
-        subcommand_metavar="LAYER|FILE.py [ARGS]...",
+    text = (
+        "Check hand-written backward passes against numerical derivatives: with LAYER those of one layer; without, of "
+        "every layer that is found in files, folders or modules, such as\n\n    gradcheck submissions/*/layers.py"
     )
-    sweep = _LayerGroup(
-        "sweep",
-        sweep_command,
-        help="Show the error of plain differences against their step h.",
-        context_settings={"help_option_names": ["-h", "--help"]},
-        subcommand_metavar="LAYER [ARGS]...",
+    group = _Gradcheck("gradcheck", layer_command, text, "LAYER|FILE.py [ARGS]...")
+    group.context_settings["ignore_unknown_options"] = True  # they may be of the command that checks files
+    group.add_command(
+        _LayerGroup("sweep", sweep_command, "Show the error of plain differences for each step h.", "LAYER [ARGS]...")
     )
-    group.add_command(sweep)
     group.add_command(schema_command)
     sys.exit(_run(group))
 
@@ -76,8 +66,9 @@ def gradcheck() -> NoReturn:
 class _LayerGroup(click.Group):
     """A command for each layer, made when it is asked for: its flags are in the layer's own module."""
 
-    def __init__(self, name: str, make: Callable[[str, str], click.Command], **settings: Any) -> None:
-        super().__init__(name, **settings)
+    def __init__(self, name: str, make: Callable[[str, str], click.Command], text: str, usage: str) -> None:
+        settings = {"help_option_names": ["-h", "--help"]}
+        super().__init__(name, help=text, subcommand_metavar=usage, context_settings=settings)
         self._make = make
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -97,6 +88,8 @@ class _LayerGroup(click.Group):
 
             near = difflib.get_close_matches(args[0], names, n=3)
             hint = f" Is it {' or '.join(near)}?" if near else ""
+            if _may_be_code(args[0]):
+                hint = f" Name the layer first: {ctx.command_path} LAYER {quoted(args[0])}"
             raise click.UsageError(f"No such command {quoted(args[0])}.{hint}", ctx)
         return super().resolve_command(ctx, args)
 

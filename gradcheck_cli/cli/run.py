@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from contextlib import ExitStack, closing
+from functools import partial
 from typing import TYPE_CHECKING, cast
 
 import click
@@ -31,13 +32,10 @@ if TYPE_CHECKING:
 
     from gradcheck_cli.cases.fuzz import RandomCases
     from gradcheck_cli.cli.outputs import File, Stdout
-    from gradcheck_cli.cli.plan import Plan
+    from gradcheck_cli.cli.plan import Assignment, Plan
     from gradcheck_cli.cli.request import Request
     from gradcheck_cli.cli.results_file import ResultsFile
     from gradcheck_cli.engine.engine import Engine
-    from gradcheck_cli.engine.failures import Failures
-    from gradcheck_cli.engine.task import Task
-    from gradcheck_cli.layers.framework.case import Case
     from gradcheck_cli.results.result import CaseResult
 
 #: Columns where stdout is no terminal: the same everywhere, and a table needs no more.
@@ -118,9 +116,14 @@ def _results(request: Request, plan: Plan, engine: Engine, memory: ResultsFile |
 
         results = until(results, request.max_failures)
     if request.fuzz is not None:
-        from gradcheck_cli.engine.failures import with_smallest  # only --fuzz needs it
+        from gradcheck_cli.engine.failures import Failures, with_smallest  # only --fuzz needs it
 
-        results = with_smallest(results, _failures(plan, engine), engine.stopped)
+        def collect(one: Assignment) -> Failures:
+            drawn = cast("RandomCases", one.unsharded)
+            return Failures(drawn, partial(engine.check, one.task), one.task.limits.seconds)
+
+        failures = [(one.cases.count, collect(one)) for one in plan.assignments]
+        results = with_smallest(results, failures, engine.stopped)
     yield from plan.known
     yield from results
 
@@ -141,18 +144,3 @@ def _computed(plan: Plan, engine: Engine, memory: ResultsFile | None) -> Generat
             raise
         # Its first case will meet the same, and report it.
     yield from engine.results([(one.task, one.cases) for one in plan.assignments], memory)
-
-
-def _failures(plan: Plan, engine: Engine) -> list[tuple[int, Failures]]:
-    """Return for each implementation the number of its results, and what collects those that failed."""
-    from gradcheck_cli.engine.failures import Failures
-
-    failures = []
-    for one in plan.assignments:
-
-        def check(case: Case, task: Task = one.task) -> CaseResult:
-            return engine.check(task, case)
-
-        unsharded = cast("RandomCases", one.unsharded)
-        failures.append((one.cases.count, Failures(unsharded, check, one.task.limits.seconds)))
-    return failures

@@ -120,7 +120,9 @@ def batchnorm_backward_test(dout, cache):
 def test_words_and_reals_of_other_layers_are_drawn_shrunk_and_replayed(gradcheck: Program, tmp_path: Path) -> None:
     (tmp_path / "layers.py").write_text(BATCHNORM, encoding="utf-8")
     spec = "layers.py:batchnorm_forward,batchnorm_backward_test"
-    run = gradcheck("batchnorm", spec, "--fuzz", "40", "--N", "2..5", "--momentum", "0,0.5,1", "--json", "-")
+    run = gradcheck(
+        "batchnorm", spec, "--fuzz", "40", "--N", "2..5", "--T", "1", "--momentum", "0,0.5,1", "--json", "-"
+    )
     report = report_of(run)
     assert (run.returncode, run.stderr) == (1, "")
     assert {result["case"]["mode"] for result in report["results"] if result["verdict"] == "pass"} == {"train", "test"}

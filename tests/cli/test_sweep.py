@@ -166,3 +166,13 @@ def test_the_flags_that_it_had_before_it_was_a_command_name_the_command(convchec
         ):
             assert run.returncode == 2
             assert f"{flag[0]} belongs to a command of its own: gradcheck sweep {layer}" in run.stderr
+
+
+def test_the_layer_must_be_named(gradcheck: Program) -> None:
+    for name, hint in (
+        ("layers.py", "Name the layer first: gradcheck sweep LAYER 'layers.py'"),
+        ("cnov", "Is it conv"),
+    ):
+        run = gradcheck("sweep", name)
+        assert (run.returncode, run.stdout) == (2, "")
+        assert hint in run.stderr
