@@ -52,6 +52,12 @@ class CaseRun:
         """The dtype under test."""
         return self.case.dtype
 
+    @property
+    def output_fails(self) -> bool:
+        """Whether an output is wrong; state alone leaves the function that is differentiated as it should be."""
+        forward = self.forward
+        return bool(forward and forward.verdict is Verdict.FAIL and forward.name not in self.problem.state)
+
     @cached_property
     def calls(self) -> Implementation:
         """The implementation with several outputs, and their cotangents, as one array."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from typing import TYPE_CHECKING, BinaryIO, TextIO
+from typing import TYPE_CHECKING, Any, BinaryIO, TextIO
 
 import matplotlib.style
 import numpy as np
@@ -106,37 +106,27 @@ def _frame(axes: Axes, result: CaseResult) -> None:
     axes.set_xlabel("step h, in units of the input")
     axes.set_ylabel("largest error of a central difference,\nas a share of the gradient's scale")
     axes.axvline(HABITUAL, color=_GREY, linewidth=1, alpha=0.5)
-    axes.annotate(
-        f"h = {step_text(HABITUAL)}",
-        (HABITUAL, 1),
-        xycoords=("data", "axes fraction"),
-        xytext=(4, 0),
-        textcoords="offset points",
-        va="top",
-        color=_GREY,
-    )
+    _write(axes, f"h = {step_text(HABITUAL)}", (HABITUAL, 1), (4, 0), xycoords=("data", "axes fraction"), va="top")
     eps = epsilon(result.case.dtype)
     axes.axhline(eps, color=_GREY, linewidth=1, linestyle=":")
-    axes.annotate(
-        f"eps of {result.case.dtype}, {eps:.1e}",
-        (0, eps),
-        xycoords=("axes fraction", "data"),
-        xytext=(4, 3),
-        textcoords="offset points",
-        color=_GREY,
-    )
+    _write(axes, f"eps of {result.case.dtype}, {eps:.1e}", (0, eps), (4, 3), xycoords=("axes fraction", "data"))
 
 
 def _name_steps(axes: Axes, sweeps: list[Sweep]) -> None:
     """Write the checker's step beside its worst star, and above the steps that are lost why they are."""
     worst = max(sweeps, key=lambda sweep: sweep.bound)
-    here = (worst.steps[1], worst.bound)
-    clear = {"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1}  # the line of eps may run there
-    axes.annotate(chosen(worst), here, xytext=(-9, 7), textcoords="offset points", ha="right", bbox=clear)
+    background = {"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1}  # the line of eps may run there
+    star = (worst.steps[1], worst.bound)
+    _write(axes, chosen(worst), star, (-9, 7), color="black", ha="right", bbox=background)
     lost = np.array([(f.step, f.error) for sweep in sweeps for f in sweep.errors if f.source is ErrorSource.LOST])
     if lost.size and np.isfinite(lost).all():
         middle = np.sqrt(lost[:, 0].min() * lost[:, 0].max()), lost[:, 1].max()
-        axes.annotate("x + h rounds to x", middle, xytext=(0, 6), textcoords="offset points", color=_GREY, ha="center")
+        _write(axes, "x + h rounds to x", middle, (0, 6), ha="center")
+
+
+def _write(axes: Axes, text: str, point: tuple[float, float], offset: tuple[int, int], **how: Any) -> None:
+    """Write a text beside a point, so many points on paper from it."""
+    axes.annotate(text, point, xytext=offset, textcoords="offset points", **{"color": _GREY, **how})
 
 
 def _key(chart: Figure, axes: Axes, sweeps: list[Sweep]) -> None:
@@ -175,5 +165,4 @@ def _write_along(axes: Axes, steps: Array, errors: Array, text: str) -> None:
     (left, low), (right, high) = axes.transData.transform(np.stack([steps, errors], axis=1))
     angle = np.degrees(np.arctan2(high - low, right - left))
     middle = np.sqrt(steps.prod()), np.sqrt(errors.prod())
-    along = {"rotation": angle, "rotation_mode": "anchor", "ha": "center", "va": "bottom"}
-    axes.annotate(text, middle, xytext=(0, 4), textcoords="offset points", color=_GREY, **along)
+    _write(axes, text, middle, (0, 4), rotation=angle, rotation_mode="anchor", ha="center", va="bottom")

@@ -87,15 +87,14 @@ def _wrong_at_zeros(run: CaseRun, comparison: Comparison) -> Diagnosis | None:
 @np.errstate(all="ignore")  # what was returned may be as large as it likes
 def _try_hypotheses(run: CaseRun, comparison: Comparison) -> tuple[Diagnosis, ...]:
     """Explain forward first, and then the gradients."""
-    forward, size = run.forward, run.problem.cotangent.size + sum(value.size for value in run.problem.inputs.values())
+    size = run.problem.cotangent.size + sum(value.size for value in run.problem.inputs.values())
     if size > LARGEST:
         return comparison.leaks
-    small, others = size <= LARGEST_FOR_REFERENCE, OtherCases(run)
-    forward_fails = forward is not None and forward.verdict is Verdict.FAIL
-    faults = explain_outputs(run, others) if forward_fails and small else {}
+    small, others, forward = size <= LARGEST_FOR_REFERENCE, OtherCases(run), run.forward
+    faults = explain_outputs(run, others) if forward and forward.verdict is Verdict.FAIL and small else {}
     # Leaks follow from a fault of forward.
     found = tuple(cause.diagnosis(names) for cause, names in faults.items()) or comparison.leaks
-    if forward and forward_fails and forward.name not in run.problem.state:  # state alone leaves the function as it is
+    if forward and run.output_fails:
         if not found and (rounding := _rounding_of_forward(run)):
             return (rounding.diagnosis(["out"]),)  # what else is seen, in leaks and gradients, is its roundings
         if forward.worst and {result.verdict for result in comparison.gradients.values()} == {Verdict.PASS}:
@@ -149,7 +148,7 @@ def _hypotheses(evidence: Evidence, others: OtherCases, *, small: bool) -> Itera
 def _at_a_glance(evidence: Evidence) -> Iterator[Hypothesis]:
     """Yield gradients that are right for the layer, but not for this forward; and zeros."""
     run, failing = evidence.run, evidence.failing
-    if run.forward and run.forward.verdict is Verdict.FAIL and run.forward.name not in run.problem.state:
+    if run.output_fails:
         right = frozenset(name for name in failing if evidence.fits(name, evidence.reference[name]))
         yield Hypothesis(explanation=explanation("reference-gradient", layer=run.layer.title_with_article), names=right)
     zero = frozenset(name for name in failing if evidence.returned[name].size and not evidence.returned[name].any())

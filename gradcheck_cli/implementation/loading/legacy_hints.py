@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
-from gradcheck_cli.implementation.loading.library import in_library
+from gradcheck_cli.implementation.loading.packages import in_library
 from gradcheck_cli.text.clean import clean, text_of, type_name
 
 if TYPE_CHECKING:

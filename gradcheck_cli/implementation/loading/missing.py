@@ -12,7 +12,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, NoReturn
 
 from gradcheck_cli.implementation.calling import MissingImportError
-from gradcheck_cli.implementation.loading.library import in_library
+from gradcheck_cli.implementation.loading.packages import in_library
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

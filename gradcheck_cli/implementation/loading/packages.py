@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import ast
+import sysconfig
 from typing import TYPE_CHECKING
 
 from gradcheck_cli.implementation.loading.paths import is_file, is_folder, read_source
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+_INSTALLED = tuple({sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")})
 
 
 def parse_file(file: Path) -> ast.Module:
@@ -80,3 +83,8 @@ def has_module(folder: Path, name: str) -> bool:
     """Tell whether a module, or its package, is in a folder."""
     top = name.partition(".")[0]
     return is_file(folder / f"{top}.py") or (is_folder(folder / top) and any((folder / top).glob("*.py")))
+
+
+def in_library(filename: str) -> bool:
+    """Tell whether a file belongs to Python or to an installed package."""
+    return filename.startswith(_INSTALLED) or filename.startswith("<frozen")

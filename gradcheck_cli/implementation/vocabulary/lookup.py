@@ -31,10 +31,10 @@ def vocabulary_of(layer: Layer) -> Vocabulary:
 
 @cache
 def _vocabulary(name: str) -> Vocabulary:
-    layer, known, problems = LAYERS[name], KNOWN.get(name, Vocabulary()), probe_problems(name)
-    named = name.replace("-", "_")
-    axes = {key: " ".join(axis.size for axis in axes) for key, axes in problems[0].axes.items()} if problems else {}
-    settings = (problems[0].parameters or {}) if problems else {}
+    layer, known, named = LAYERS[name], KNOWN.get(name, Vocabulary()), name.replace("-", "_")
+    problem = layer.problem(layer.probe_cases[0]) if layer.probe_cases else None
+    axes = {key: " ".join(axis.size for axis in axes) for key, axes in problem.axes.items()} if problem else {}
+    settings = (problem.parameters if problem else None) or {}
     return replace(
         known,
         names=known.names or tuple(dict.fromkeys((named, named.replace("_", "")))),
