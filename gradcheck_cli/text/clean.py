@@ -16,10 +16,10 @@ LONGEST_LINE = 200
 #: Longest name of a function, class, module or file: a file system allows 255 bytes.
 LONGEST_NAME = 256
 
-#: Of a longer text only so many times the limit are looked at, for runs of blanks that shrink to one.
+#: A longer text is read up to this many times the limit, because runs of blanks shrink to one.
 _LOOKED_AT = 64
 
-#: Characters of the note on up to ten billion that are left out.
+#: Characters of the note that up to ten billion characters are left out.
 _NOTE = len(" ... 9,999,999,999 characters left out")
 
 #: Whole escape sequences of a terminal: colours and cursor movements, then titles and links.
@@ -27,7 +27,7 @@ _SEQUENCES = re.compile(r"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]|(?:\x1b\]|\x9d)[^\x07
 
 _CONTROLS = [*range(0x20), 0x7F, *range(0x80, 0xA0)]  # C0, DEL and C1
 _SEPARATORS = [0x2028, 0x2029]  # of lines and paragraphs
-#: Marks that reorder text: what is read is then not what is there (Unicode Technical Report 36).
+#: Marks that reorder text, so that it reads differently from what is there (Unicode Technical Report 36).
 _BIDIRECTIONAL = [0x061C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A)]
 _BLANKS = dict.fromkeys([*_CONTROLS, *_SEPARATORS], " ") | dict.fromkeys(_BIDIRECTIONAL)
 #: Lone surrogates, such as the undecodable bytes of a file name, cannot be encoded.
@@ -35,13 +35,13 @@ _SURROGATES = re.compile("[\ud800-\udfff]")
 
 
 def clean(text: object, limit: int = MOST_CHARACTERS) -> str:
-    """Return one line of at most `limit` characters, of which a note says how many are left out.
+    """Return a text as one line, in which runs of white space are one blank.
 
-    What is returned stays as it is when it is cleaned again.
+    Cleaning the line again does not change it.
 
     Args:
-        text: any object; `text_of` it is taken. Runs of white space become one blank.
-        limit: of the line, with the note.
+        text: any object, of which `text_of` is used.
+        limit: characters of the line, with a note on how many are left out.
     """
     whole = text_of(text)
     looked_at = whole[: _LOOKED_AT * limit]
@@ -49,17 +49,17 @@ def clean(text: object, limit: int = MOST_CHARACTERS) -> str:
 
 
 def escaped(text: str, limit: int = MOST_CHARACTERS) -> str:
-    """Return a name in one line, with control characters as a programmer writes them: two names stay two."""
+    """Return a name as one line, with control characters escaped: different names stay different."""
     if _printable(text) != text:
         text = "".join(c if _printable(c) == c else repr(c)[1:-1] for c in text[: limit + 1])
     return _cut(text, limit)
 
 
 def clean_lines(text: object, lines: int = MOST_LINES, width: int = LONGEST_LINE) -> str:
-    """Return at most `lines` lines (two or more) of at most `width` characters, with notes of what is left out.
+    """Return at most `lines` lines (two or more) of at most `width` characters, with notes on what is left out.
 
-    Indentation is kept. Of too many lines the first quarter and the last three are kept: a traceback ends with what
-    happened. What is returned stays as it is when it is cleaned again.
+    Indentation is kept. If there are too many lines, the first quarter and the last three quarters of the limit are
+    kept: a traceback ends with what happened. Cleaning the lines again does not change them.
     """
     whole = text_of(text).replace("\r\n", "\n").replace("\r", "\n").split("\n")
     if len(whole) > lines:
@@ -70,7 +70,7 @@ def clean_lines(text: object, lines: int = MOST_LINES, width: int = LONGEST_LINE
 
 
 def text_of(value: object) -> str:
-    """Return `str(value)`, or what went wrong in parentheses if its `__str__` does not return one."""
+    """Return `str(value)`, or in parentheses the exception that its `__str__` raised."""
     try:
         return str.__str__(str(value))  # an instance of `str` itself: a subclass brings its own methods
     except BaseException as error:  # noqa: BLE001  # user code, of which no exception may pass
@@ -78,12 +78,12 @@ def text_of(value: object) -> str:
 
 
 def type_name(value: object) -> str:
-    """Return the name of an object's class, whatever the class says when it is asked."""
+    """Return the name of the class of an object, without calling methods of the class."""
     return _of_class(type(value))
 
 
 def object_name(value: object) -> str:
-    """Return the name of a function or class, or of the class of an object that has none."""
+    """Return the name of a function or class; for another object that of its class."""
     if issubclass(type(value), type):
         return _of_class(value)
     try:
@@ -103,7 +103,7 @@ def _clean_line(line: str, width: int) -> str:
 
 
 def _cut(line: str, limit: int, left_out: int = 0) -> str:
-    """Shorten a line to a limit, and note how much is left out, with what was left out before."""
+    """Shorten a line to a limit, and note how much is left out, including what was left out before."""
     if not left_out and len(line) <= limit:
         return line
     kept = line[: max(0, limit - _NOTE)].rstrip()

@@ -1,4 +1,4 @@
-"""How names are joined in a sentence."""
+"""Names in sentences."""
 
 from __future__ import annotations
 
@@ -9,6 +9,6 @@ if TYPE_CHECKING:
 
 
 def join_names(names: Iterable[str]) -> str:
-    """Join names as a sentence does: `dx, dw and db`."""
+    """Join names as in a sentence: `dx, dw and db`."""
     *most, last = names
     return f"{', '.join(most)} and {last}" if most else last
