@@ -41,7 +41,7 @@ class Subject:
 
     @cached_property
     def malformed(self) -> str | None:
-        """What is wrong with the form of the array: missing, no array, its shape or dtype."""
+        """The faults in the form of the array: missing, no array, its shape or dtype."""
         name, array = self.name, self.array
         if array is None:
             return f"{name}{MISSING}"

@@ -31,7 +31,7 @@ DUTIES = (
 
 @frozen
 class Settings:
-    """What a user may fix about a check.
+    """The settings of a check that a user can choose.
 
     Raises:
         ValueError: a number is not positive and finite, or the method unknown.

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from gradcheck_cli.layers.framework.axes import Axis
     from gradcheck_cli.numeric.arrays import Array
 
-#: Share of a described set that must be wrong for "within" it to be said. A shifted or cropped gradient is right by
+#: Share of a described set that must be wrong to report "within" it. A shifted or cropped gradient is right by
 #: accident in a few elements (where zeros are right); scattered errors fill far less of any set that holds them.
 NEARLY_ALL = 0.75
 
@@ -25,7 +25,7 @@ _ORDINALS = {2: "second", 3: "third", 4: "fourth"}
 def where(wrong: Array, axes: Sequence[Axis]) -> str | None:
     """Describe the set of wrong elements, or return None where there is no short way to.
 
-    What is said without "within" is exact: no element outside of the set described is wrong, and none inside is right.
+    A place without "within" is exact: no element outside of the set described is wrong, and none inside is right.
 
     Args:
         wrong: which elements are wrong: bool, at least one of them true.

@@ -35,7 +35,7 @@ def probe_zeros(run: CaseRun, comparison: Comparison) -> Comparison:
     """Fail the gradient that is wrong where its input is 0, though right elsewhere.
 
     Each input has some zeros in turn. Only what forward shows to be smooth there counts: elsewhere, as in |x|, at 1 / x
-    or where it raises, nothing is said.
+    or where it raises, nothing is reported.
     """
     if any(result.verdict is not Verdict.PASS for result in comparison.gradients.values()):
         return comparison

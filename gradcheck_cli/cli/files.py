@@ -49,7 +49,7 @@ def plan_files(request: Request, checker: Checker) -> Plan:
         except ImplementationNotFoundError as error:
             if len(files) == 1:
                 raise click.UsageError(str(error)) from error
-            if isinstance(error, NothingToCheckError) and file not in specs:  # nobody said that it has something
+            if isinstance(error, NothingToCheckError) and file not in specs:  # it was not named
                 empty.append(str(error))
             else:
                 known.append(_result(request, file, "", Verdict.ERROR, str(error)))

@@ -1,4 +1,4 @@
-"""What runs on the workers of a Dask cluster: a plugin that has the files of a run, and the processes that check them.
+"""The plugin that runs on the workers of a Dask cluster: it has the files of a run and the processes that check them.
 
 A Dask worker has threads and may have no children of multiprocessing's, so that guarded processes cannot be forked
 there. Each of its threads has a worker process of ours do the work instead.

@@ -1,4 +1,4 @@
-"""The failures of random cases, told apart by their signature; for each signature the smallest case that has it."""
+"""The failures of random cases by signature, and for each signature the smallest case that has it."""
 
 from __future__ import annotations
 

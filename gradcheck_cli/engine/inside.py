@@ -1,4 +1,4 @@
-"""What a guarded process does for the engine: load an implementation, name it, and check its cases."""
+"""The work of a guarded process for the engine: load an implementation, name it, and check its cases."""
 
 from __future__ import annotations
 

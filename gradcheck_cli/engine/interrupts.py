@@ -26,7 +26,7 @@ _EXIT, _DEFER, _RAISE = "exit", "defer", "raise"
 
 
 class _Process:
-    """What signals do in this process. There is one, as the process has one set of signal handlers."""
+    """The signal handling of this process. There is one, because a process has one set of handlers."""
 
     def __init__(self) -> None:
         self.phase: str | None = None  #: None in a process that is not one of the programs, where nothing here acts

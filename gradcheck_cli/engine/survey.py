@@ -1,4 +1,4 @@
-"""What there is to check in a file: found in the guarded process in which it is checked afterwards."""
+"""Finds what can be checked in a file, in the guarded process in which it is checked afterwards."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _ALONE = "there is no other pass that goes with it"
 
 @frozen
 class Survey:
-    """What there is to check in a file, by what to type for it."""
+    """The layers of a file, by the words that select each."""
 
     layers: dict[str, str] = field(default_factory=dict)  #: the layer of each pair, loss and class
     misfits: dict[str, Identified] = field(default_factory=dict)  #: what is named after a layer, and cannot be called

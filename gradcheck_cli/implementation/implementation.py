@@ -1,4 +1,4 @@
-"""What is checked: a forward and a backward pass, in the one form in which the checks call them."""
+"""The code under test: a forward and a backward pass in the form in which the checks call them."""
 
 from __future__ import annotations
 

@@ -52,7 +52,7 @@ def _joined(out: object, problem: Problem, absent: tuple[str, ...]) -> Array:
             continue
         if not isinstance(value, np.ndarray) or value.dtype.kind != "f":
             kind = f"{value.dtype} {value.shape}" if isinstance(value, np.ndarray) else type(value).__name__
-            raise ImplementationError(f"forward owes {name} as an array of floating point, not {kind}")
+            raise ImplementationError(f"forward must return {name} as an array of floating point, not {kind}")
         if value.shape != shape:
             raise ImplementationError(f"forward's {name} has shape {value.shape} instead of {shape}")
         arrays.append(value.reshape(-1))

@@ -1,4 +1,4 @@
-"""What is handed over in Python to be checked, as an implementation."""
+"""Turn whatever `check` is given in Python into an implementation."""
 
 from __future__ import annotations
 

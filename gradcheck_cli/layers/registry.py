@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 
 class Entry(NamedTuple):
-    """What is known of a layer without importing it."""
+    """The facts about a layer that are known without importing it."""
 
     title: str  #: what it is called in a sentence
     module: str  #: below `gradcheck_cli.layers`, where its `LAYER` is

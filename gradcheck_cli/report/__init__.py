@@ -1,1 +1,1 @@
-"""HOW it is told: one file a format, each a function of the results alone."""
+"""HOW results are shown: one file for each format, each a function of the results alone."""

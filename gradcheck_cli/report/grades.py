@@ -25,7 +25,7 @@ _LONGEST = 400
 
 @dataclass
 class Grade:
-    """What the cases of one implementation came to."""
+    """The verdicts on the cases of one implementation."""
 
     counts: Counter[Verdict] = field(default_factory=Counter)
     #: How often each reason was given, by failure signature; those of skips, which have none, under None.
@@ -35,7 +35,7 @@ class Grade:
     def add(self, result: CaseResult) -> None:
         """Count a result."""
         self.counts[result.verdict] += 1
-        # A cause says more than its effects, and the same cause reads alike in cases of different sizes.
+        # A cause says more than its effects, and the same cause reads the same in cases of different sizes.
         causes = [diagnosis.text.partition(". ")[0] for diagnosis in result.diagnosis]
         if result.verdict is Verdict.PASS:
             self.remarks.update(causes)
@@ -56,7 +56,7 @@ class Grade:
 
     @property
     def badness(self) -> tuple[int, float]:
-        """What rows are ordered by: the verdict, and then the share of cases that did not pass."""
+        """The sort key of rows: the verdict, then the share of cases that did not pass."""
         return RANKING.index(self.verdict), 1 - self.counts[Verdict.PASS] / max(1, self._ran)
 
     @property

@@ -75,7 +75,7 @@ class TableReport:
         if len(self._grades) > 1 or self._run.surveyed:
             self._console.print(self._grades.table(layers=self._run.surveyed))
             self._gap()
-        elif self._run.cases > 1:  # of a single one it is said with its arrays
+        elif self._run.cases > 1:  # of a single case, its arrays show it
             for remark, count in self._remarks.items():
                 self._print(Text(f"in {count} of {summary.cases} cases: {remark}"))
             if len(self._raised) > 1 and (codes := set.intersection(*self._raised)):

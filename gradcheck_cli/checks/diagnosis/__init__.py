@@ -1,1 +1,1 @@
-"""Why a gradient is wrong: hypotheses that are said only if they fit what was returned to roundoff."""
+"""Why a gradient is wrong: hypotheses, reported only if they fit what was returned to roundoff."""

@@ -1,4 +1,4 @@
-"""What is known about a failing case, and whether a hypothesis fits it."""
+"""The evidence of a failing case, and whether a hypothesis fits it."""
 
 from __future__ import annotations
 

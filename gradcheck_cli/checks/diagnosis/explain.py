@@ -42,8 +42,9 @@ LARGEST = 2_000_000
 def explain(run: CaseRun, comparison: Comparison) -> tuple[Diagnosis, ...]:
     """Find what would have led to the output and the gradients that were returned, where one of them is wrong.
 
-    Whatever is said fits to roundoff, would not by accident, and is not refuted by other cases. The implementation is
-    run again only to tell hypotheses apart that fit: in a few small cases, and of a function at points near by.
+    A cause is reported only if it fits to roundoff in too many elements for coincidence, and no other case refutes it.
+    The implementation is run again only to choose between hypotheses that fit: in a few small cases, and for a function
+    at points near by.
 
     Returns:
         One diagnosis for each cause, leaks among them; none where nothing fits.

@@ -45,7 +45,7 @@ def explain_error(run: CaseRun) -> tuple[str, tuple[Diagnosis, ...]]:
 
     A crop is known by the shapes in the error. Else the code is run in geometries that differ from the case in one
     respect, at most a dozen: if it does not raise in one of them, that respect is the cause. Where forward runs in a
-    narrower dtype, that is all that is said.
+    narrower dtype, that is all that is reported.
 
     Returns:
         The reason, and one diagnosis or none.

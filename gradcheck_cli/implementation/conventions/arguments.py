@@ -30,13 +30,13 @@ class Forms:
 
     @property
     def titles(self) -> list[str]:
-        """What is not usual about them."""
+        """The unusual ones, in words."""
         return [title for title in (*self.chosen.values(), *self.absent.values()) if title]
 
 
 @frozen
 class Values:
-    """What there is to pass in one call."""
+    """The values that one call can pass."""
 
     inputs: Mapping[str, object]
     sizes: Sizes = field(default_factory=dict)

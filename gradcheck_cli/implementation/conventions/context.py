@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class Context(WrittenDict):
-    """What one forward call leaves for its backward: attributes, entries, or items in order.
+    """Storage that one forward call fills for its backward: attributes, entries, or items in order.
 
     It is used as PyTorch's context (`save_for_backward`, `saved_tensors`, `needs_input_grad`), as a dictionary, or as a
     list: `append`, `pop`, numbers as keys, and iteration over the items.

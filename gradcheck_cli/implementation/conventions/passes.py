@@ -1,4 +1,4 @@
-"""What the arguments of a forward and a backward pass may stand for: by their names, or else by their places."""
+"""The possible meanings of the arguments of a forward and a backward pass, by their names or else by their places."""
 
 from __future__ import annotations
 

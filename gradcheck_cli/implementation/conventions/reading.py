@@ -110,7 +110,7 @@ class Reading:
 
     @property
     def cotangents(self) -> tuple[str, ...]:
-        """What backward calls its cotangents."""
+        """The names of the cotangents in backward."""
         return tuple(slot.name for slot in self.backward if slot.kind is SlotKind.COTANGENT)
 
     @property

@@ -37,7 +37,7 @@ _LISTED = 8  #: attributes that are listed where a parameter is not among them
 
 @frozen
 class Call:
-    """What backward needs of a forward call."""
+    """A forward call, as far as backward needs it."""
 
     inputs: Mapping[str, Array]
     parameters: Mapping[str, object] | None

@@ -1,4 +1,4 @@
-"""What functions say that they take, and what each argument stands for, as its name tells."""
+"""The arguments of functions, and what each stands for according to its name."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class MisfitError(Exception):
 
 
 class SlotKind(Enum):
-    """What an argument stands for."""
+    """The meaning of an argument."""
 
     INPUT = "input"  #: one of the layer's inputs
     ARGUMENT = "argument"  #: a part of the geometry, by the layer's vocabulary

@@ -1,4 +1,4 @@
-"""What a module has to offer: functions and classes, and the pairs among them that may be the passes of a layer."""
+"""The candidates in a module: functions and classes, and the pairs among them that may be the passes of a layer."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Candidate:
 
     @property
     def spec(self) -> str:
-        """What to type to get exactly this."""
+        """The words to type on the command line to select exactly this."""
         return f"{self.loaded.home}:{','.join(self.names)}"
 
     @property

@@ -1,4 +1,4 @@
-"""The Python files of a folder, told apart by what they define, without running any."""
+"""The Python files of a folder, classified by what they define, without running any."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a file has of all layers: pairs of functions, losses and classes, and of which layer each is.
+"""The layers of a file: pairs of functions, losses and classes, and which layer each of them is.
 
 Names come first: what is called after one layer alone is taken for it, right or wrong. Where a name leaves open which
 it is (`pool_forward`), and where it says nothing (`forward`), all that may be meant are tried, and the first is taken
@@ -52,7 +52,7 @@ class Offer:
 
 @frozen
 class Inventory:
-    """What a file has."""
+    """The content of a file."""
 
     offers: tuple[Offer, ...]
     halves: tuple[Offer, ...]  #: passes of a layer to which there is no other pass
@@ -61,7 +61,7 @@ class Inventory:
 
 @frozen
 class Identified:
-    """What an offer turned out to be."""
+    """An offer and the layer that it is."""
 
     layer: str
     reason: str | None = None  #: why it cannot be called, if it cannot

@@ -1,4 +1,4 @@
-"""What names of functions and classes say: which pass, which function goes with which, and of which layer they are."""
+"""The meaning of names of functions and classes: which pass, which pair and which layer they are."""
 
 from __future__ import annotations
 

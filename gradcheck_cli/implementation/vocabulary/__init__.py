@@ -1,1 +1,1 @@
-"""What people call the parts of each layer in their own code."""
+"""The names that people use for the parts of each layer."""

@@ -1,4 +1,4 @@
-"""What is known of how people call layers and lay out their arrays, from course solutions and libraries."""
+"""How people name layers and lay out their arrays, known from course solutions and libraries."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What people call the parts of a layer in their own code, and in which forms they want them.
+"""The names that people use for the parts of a layer, and the forms in which they take them.
 
 The conventions know nothing of any layer: they read signatures and attributes with these words. They are facts about
 other people's code; a layer of which none are known has those that follow from its inputs and axes.

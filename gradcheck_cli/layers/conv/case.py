@@ -33,7 +33,7 @@ class ConvolutionCase(WindowedCase):
 
     @property
     def settings(self) -> dict[str, Any]:
-        """What forward takes beside arrays: one number for an even pair."""
+        """The parameters of forward: one number for an even pair."""
         return {name: plain(getattr(self, name)) for name in ("stride", "pad")}
 
 
@@ -91,7 +91,7 @@ class ConvCase(ConvolutionCase):
 
     @property
     def settings(self) -> dict[str, Any]:
-        """What forward takes beside arrays: one number for an even pair; dilation and groups unless 1."""
+        """The parameters of forward: one number for an even pair; dilation and groups unless 1."""
         names = ["stride", "pad", *(name for name in ("dilation", "groups") if getattr(self, name) not in (1, (1, 1)))]
         return {name: plain(getattr(self, name)) for name in names}
 

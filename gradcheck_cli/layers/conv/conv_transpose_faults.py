@@ -1,4 +1,4 @@
-"""What people get wrong in a transposed convolution: in backward what they do in a convolution, of dout."""
+"""Faults of a transposed convolution: its backward has those of a convolution of dout."""
 
 from __future__ import annotations
 

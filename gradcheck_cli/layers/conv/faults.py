@@ -1,4 +1,4 @@
-"""What people get wrong in the backward pass of a convolution; `framework/faults.py` has what holds for any layer."""
+"""Faults of the backward pass of a convolution; `framework/faults.py` has those of any layer."""
 
 from __future__ import annotations
 

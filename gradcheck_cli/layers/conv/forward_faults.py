@@ -1,4 +1,4 @@
-"""What people get wrong in the forward pass of a convolution, as hypotheses of its output."""
+"""Faults of the forward pass of a convolution, as hypotheses of its output."""
 
 from __future__ import annotations
 

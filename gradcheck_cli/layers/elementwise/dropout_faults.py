@@ -1,4 +1,4 @@
-"""What people get wrong in dropout: the mask, the division by p, and which of p and 1 - p is the probability."""
+"""Faults of dropout: the mask, the division by p, and which of p and 1 - p is the probability."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What people take for the slope of tanh and of the logistic sigmoid: each is a function of what it is applied to."""
+"""Wrong slopes of tanh and of the logistic sigmoid: each is a function of what it is applied to."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""What a layer is: its case, the axes of its arrays, and the problem and the coupling that follow from them."""
+"""What layers are made of: cases, axes of arrays, and the problem, coupling and faults that follow from them."""

@@ -11,7 +11,7 @@ from gradcheck_cli.data.frozen import frozen
 
 @frozen
 class Axis:
-    """What one axis of an array is called: in `the last row`, `samples n >= 1`, `divided by N`."""
+    """The names of one axis of an array, as in `the last row`, `samples n >= 1`, `divided by N`."""
 
     name: str
     index: str

@@ -107,7 +107,7 @@ class Case:
 
 @frozen
 class NoCase(Case):
-    """What a result has in the place of a case where it did not come as far as to one."""
+    """The case of a result that ended before any case was made."""
 
     layer: ClassVar[str] = ""
 

@@ -1,4 +1,4 @@
-"""What each index of an axis contributes to the gradients of a layer, computed by its reference.
+"""The contribution of each index of an axis to the gradients of a layer, computed by its reference.
 
 A backward pass is linear in the cotangent: the gradients of a cotangent that is zero outside of some indices are what
 these indices contribute. Along an axis that the output lacks, the gradients themselves are cut.

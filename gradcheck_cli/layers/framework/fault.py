@@ -1,4 +1,4 @@
-"""What people get wrong in a layer, as hypotheses that can be held against what an implementation returned."""
+"""Faults of a layer, as hypotheses to compare with what an implementation returned."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class Fault(NamedTuple):
-    """What people get wrong in a backward pass."""
+    """A fault of a backward pass."""
 
     code: str  #: in kebab-case; README.md lists them all
     cause: str  #: a sentence about {names}, which {be} as they are
@@ -24,7 +24,7 @@ class Fault(NamedTuple):
 
 
 class ForwardFault(NamedTuple):
-    """What people get wrong in a forward pass."""
+    """A fault of a forward pass."""
 
     code: str  #: in kebab-case; README.md lists them all
     cause: str  #: a sentence about {names}, the outputs that it explains, which {be} as they are
@@ -34,7 +34,7 @@ class ForwardFault(NamedTuple):
 
 @frozen
 class Observed:
-    """What an implementation made of a case, in the working dtype."""
+    """The outputs and gradients of an implementation in a case, in the working dtype."""
 
     out: Array
     derivatives: Mapping[str, Array]  #: of its own forward, where they were computed, by the input's name

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 def faults_to_try(layer: Layer, case: Case, problem: Problem) -> Iterator[Fault]:
-    """Yield the faults of a backward pass that are held against a case, in the order in which they are tried.
+    """Yield the faults of a backward pass that are tried on a case, in that order.
 
     Several may coincide in a small case; the simpler and more common come first. A loop that ends one step early comes
     before the layer's own faults, some of which are loops over another size; these say more than the general faults
@@ -112,7 +112,7 @@ def _cotangent(contributions: Contributions, name: str, _: Gradients, cotangent:
 def _sums(
     axes: Sequence[Axis], right: tuple[int, ...], shape: tuple[int, ...]
 ) -> Iterator[tuple[str, Callable[[Array], Array]]]:
-    """Yield what is wrong with a sum, in words, and what it makes of the terms."""
+    """Yield each wrong sum of terms, in words and as a function of the terms."""
     first = f"summed over the first {axes[right[0]].name} alone"
     yield first, lambda terms: terms.take([0], axis=right[0]).sum(axis=right)
     own = _plural(axes, (k for k in range(len(axes)) if k not in right))

@@ -1,4 +1,4 @@
-"""What a layer is: the sizes that make a case of it, its reference, and what people get wrong in it.
+"""The definition of a layer: the sizes that make a case of it, its reference, and its known faults.
 
 A new layer is one new file that ends in a `Layer`, and one line in `layers/registry.py`. Flags, products of cases,
 checks and reports follow from it. Layers know nothing of the code that is checked.
@@ -110,7 +110,7 @@ class Layer:
 
     @property
     def title(self) -> str:
-        """What it is called in a sentence."""
+        """The name of the layer in a sentence."""
         return TITLES[self.name]
 
     @property
@@ -122,12 +122,12 @@ class Layer:
 
     @property
     def command(self) -> str:
-        """What people type to check it."""
+        """The command that checks the layer."""
         return self.program or f"gradcheck {self.name}"
 
     @property
     def arguments(self) -> tuple[str, ...]:
-        """What forward, or the one function of a loss, is called with, in order."""
+        """The arguments of forward, or of the one function of a loss, in order."""
         return (*self.inputs, *([self.param] if self.param else []))
 
     @property

@@ -61,7 +61,7 @@ def make_problem(
         state: entries of the parameters that forward writes.
         relations: how axes of inputs relate to the outputs, where that is not as index notation has it.
         scale: (inputs, parameters) -> for each output and state the sum of the absolute values of its terms; what
-            forward makes of absolute values, if not given.
+            forward returns for absolute values, if not given.
         gradient_scale: (cotangents of the outputs, inputs, parameters) -> of gradients in which terms cancel that
             their Jacobian does not show, the sum of the absolute values of these terms.
         zeros: inputs of which some elements are made 0: those in which forward is smooth there.

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @frozen
 class Problem:
-    """What a case asks of an implementation, as arrays.
+    """The arrays that a case passes to an implementation, and those that it expects.
 
     `inputs`, `parameters` and `cotangent` are passed to forward and backward, in the case's dtype. Inputs that are not
     floating point (labels, indices, masks) have no gradient.
@@ -75,12 +75,12 @@ class Problem:
 
     @property
     def state(self) -> tuple[str, ...]:
-        """What of the outputs is state."""
+        """The outputs that are state."""
         return tuple(self.outputs)[self.cotangents :]
 
     @cached_property
     def output_axes(self) -> tuple[Axis, ...]:
-        """What the axes of the output are called; () where it is several outputs in one array, or has no axes."""
+        """The axes of the output; () for several outputs in one array, or no axes."""
         return () if self.outputs else self.axes["out"]
 
     def expected_for(self, out: object) -> Array:

@@ -1,4 +1,4 @@
-"""What losses over scores share: each row of scores has a label, a weight in the mean over samples, and a loss.
+"""Shared by losses over scores: each row of scores has a label, a weight in the mean over samples, and a loss.
 
 A row is a sample, or of a temporal loss a step of one. Everything but the formulas of a row follows from that.
 """

@@ -1,4 +1,4 @@
-"""What the layers of a normalization share: draws, scales of roundoff, and faults."""
+"""Shared by normalization layers: draws, scales of roundoff, and faults."""
 
 from __future__ import annotations
 

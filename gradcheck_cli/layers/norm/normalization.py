@@ -68,7 +68,7 @@ class Normalization:
 
     @property
     def words(self) -> str:
-        """What a set extends over: `features of a sample`."""
+        """The axes that a set extends over, in words: `features of a sample`."""
         return f"{join_names(axis.plural for axis in self.over)}{self.of}"
 
     def mean(self, x: Array, over: Iterable[Axis] | None = None) -> Array:

@@ -1,4 +1,4 @@
-"""What max and average pooling have in common: windows over each channel of an image."""
+"""Shared by max and average pooling: windows over each channel of an image."""
 
 from __future__ import annotations
 

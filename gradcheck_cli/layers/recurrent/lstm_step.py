@@ -24,7 +24,7 @@ class LstmStepCase(StepCase):
 
 
 class LstmCache(NamedTuple):
-    """What forward keeps for backward."""
+    """The arrays that forward keeps for backward."""
 
     x: Array
     prev_h: Array

@@ -1,4 +1,4 @@
-"""What recurrent layers share: a cell is one step, and a sequence repeats it with the same weights.
+"""Shared by recurrent layers: a cell is one step, and a sequence repeats it with the same weights.
 
 A layer is made of its cell. Its draws, couplings, scales of roundoff and faults follow from it.
 """
@@ -124,7 +124,7 @@ class Recurrent:
 
     @property
     def outputs(self) -> tuple[str, ...]:
-        """What forward returns before its cache."""
+        """The outputs that forward returns before its cache."""
         return ("h",) if self.sequence else tuple(f"next_{state}" for state in self.cell.states)
 
     def relations(self, case: StepCase, _inputs: Mapping[str, Array]) -> Relations:

@@ -28,7 +28,7 @@ class RnnStepCase(StepCase):
 
 
 class RnnCache(NamedTuple):
-    """What forward keeps for backward."""
+    """The arrays that forward keeps for backward."""
 
     x: Array
     prev_h: Array
