@@ -58,7 +58,7 @@ class Request:
     dtypes: tuple[str, ...] = _check(
         "--dtype", names(DTYPES), f"{', '.join(DTYPES)}, or a list  [float64]", ("float64",)
     )
-    seed: int = _check("--seed", whole_number(), "fixes inputs and cotangent, and what --fuzz draws  [0]", 0)
+    seed: int = _check("--seed", whole_number(), "fixes the inputs, the cotangent and random cases  [0]", 0)
     method: str = _check("--method", click.Choice(METHODS), "how derivatives are computed  [auto]", "auto")
     tol: float | None = _check("--tol", positive_number(), f"tolerance in roundings (eps of the dtype)  [{_TOLERANCE}]")
     step: float | None = _check(

@@ -33,16 +33,17 @@ def working_dtype(dtype: DTypeLike) -> np.dtype[Any]:
 
 
 def signed_uniform(source: random.Random, shape: Sequence[int]) -> Array:
-    """Draw float64 values of random sign and of magnitude uniform in [0.5, 1.5).
+    """Draw float64 values of random sign and of magnitude uniform in (0.5, 1.5).
 
     Both signs, so that a check cannot pass by cancellation alone; never near zero, so that no element escapes
-    notice and none lies on a kink by accident.
+    notice and none lies on a kink by accident. All are odd multiples of 2**-32, so that none is a float32 number: a
+    float64 output that is a float32 number then shows a float32 computation, even where it is a copy of one input.
 
     The standard library's generator is used, not NumPy's: the same seed must give the same arrays on every
     machine, and NumPy's `Generator` promises that only within one version of NumPy (NEP 19).
     """
     words = _words(source, shape)
-    sizes, signs = (words >> 1) * 2.0**-31 + 0.5, 2.0 * (words & 1) - 1.0
+    sizes, signs = ((words >> 1) + 0.5) * 2.0**-31 + 0.5, 2.0 * (words & 1) - 1.0
     return (sizes * signs).reshape(shape)
 
 

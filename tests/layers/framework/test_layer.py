@@ -62,12 +62,13 @@ def test_values_are_signed_and_never_near_zero() -> None:
     assert 0.5 <= abs(values).min() < 0.51
     assert 1.49 < abs(values).max() < 1.5
     assert 0.48 < (values > 0).mean() < 0.52
+    assert (values.astype(np.float32) != values).all()  # a copy of one is no sign of a float32 computation
 
 
 def test_a_seed_gives_the_same_values_for_ever() -> None:
-    # Worked out by hand from the first words of the Mersenne Twister: (-1)**(even) * (0.5 + (word >> 1) / 2**31).
+    # Worked out by hand from the first words of the Mersenne Twister: (-1)**(even) * (0.5 + ((word >> 1) + 0.5) / 2**31).
     words = [random.Random(7).getrandbits(32)]
-    first = (0.5 + (words[0] >> 1) / 2**31) * (1 if words[0] & 1 else -1)
+    first = (0.5 + ((words[0] >> 1) + 0.5) / 2**31) * (1 if words[0] & 1 else -1)
     assert signed_uniform(random.Random(7), (1,))[0] == first
 
 
