@@ -66,7 +66,7 @@ def test_values_are_signed_and_never_near_zero() -> None:
 
 
 def test_a_seed_gives_the_same_values_for_ever() -> None:
-    # Worked out by hand from the first words of the Mersenne Twister: (-1)**(even) * (0.5 + ((word >> 1) + 0.5) / 2**31).
+    # Worked out by hand from the first word of the Mersenne Twister: its last bit is the sign, the rest the magnitude.
     words = [random.Random(7).getrandbits(32)]
     first = (0.5 + ((words[0] >> 1) + 0.5) / 2**31) * (1 if words[0] & 1 else -1)
     assert signed_uniform(random.Random(7), (1,))[0] == first
