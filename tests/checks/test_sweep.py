@@ -59,6 +59,8 @@ def test_a_convolution_has_roundoff_and_no_truncation(dtype: str, seed: int) -> 
 def test_a_curved_layer_has_both(dtype: str) -> None:
     for sweep in swept(ConvCase(N=2, dtype=dtype), curved).sweeps.values():
         sources = [found.source for found in sweep.errors]
+        assert sources.count(ErrorSource.UNSEEN) <= 1  # where the two meet, the error may be too small to be measured
+        sources = [source for source in sources if source is not ErrorSource.UNSEEN]
         assert not sweep.affine
         assert sources[0] is ErrorSource.TRUNCATION
         assert sources.index(ErrorSource.ROUNDOFF) == sources.count(ErrorSource.TRUNCATION)
