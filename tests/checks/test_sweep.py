@@ -57,7 +57,7 @@ def test_a_convolution_has_roundoff_and_no_truncation(dtype: str, seed: int) -> 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_a_curved_layer_has_both(dtype: str) -> None:
-    for sweep in swept(ConvCase(N=2, dtype=dtype), curved).sweeps.values():
+    for name, sweep in swept(ConvCase(N=2, dtype=dtype), curved).sweeps.items():
         sources = [found.source for found in sweep.errors]
         assert sources.count(ErrorSource.UNSEEN) <= 1  # where the two meet, the error may be too small to be measured
         sources = [source for source in sources if source is not ErrorSource.UNSEEN]
@@ -66,7 +66,8 @@ def test_a_curved_layer_has_both(dtype: str) -> None:
         assert sources.index(ErrorSource.ROUNDOFF) == sources.count(ErrorSource.TRUNCATION)
         assert sweep.errors[1].slope == pytest.approx(2, abs=0.3)
         least = min(found.error for found in sweep.errors)
-        assert sweep.bound < least / 2  # what extrapolation is for
+        if name != "db":  # its two elements can be right by luck
+            assert sweep.bound < least / 5  # what extrapolation is for
         assert 2**-8 < sweep.steps[1] < 1
 
 
