@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import replace
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from gradcheck_cli.layers.framework.named import ByName
 from gradcheck_cli.layers.framework.parameter import Integer
-from gradcheck_cli.layers.framework.words import Choice, Interval, Real, Shape
+from gradcheck_cli.layers.framework.words import Choice, Real, Shape
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -21,27 +20,6 @@ if TYPE_CHECKING:
     from gradcheck_cli.cases.fuzz import RandomCases
     from gradcheck_cli.layers.framework.case import Case
     from gradcheck_cli.layers.framework.parameter import Parameter
-
-
-def size(case: Case) -> int:
-    """Return the sum of all numbers of a case, which shrinking minimizes."""
-    return sum(_size(parameter, getattr(case, parameter.name)) for parameter in case.parameters())
-
-
-def _size(parameter: Parameter, value: Any) -> int:
-    """Measure a value: words and reals by their place among those that are drawn, shapes by sizes and axes."""
-    match parameter:
-        case Integer():
-            return int(sum(value)) if isinstance(value, tuple) else int(value)
-        case Shape():
-            return len(value) + int(sum(value))
-        case Choice() | Real():
-            return parameter.options.index(value) if value in parameter.options else len(parameter.options)
-        case ByName():
-            return sum(_size(parameter.each(name), one) for name, one in value.items())
-        case Interval():
-            return 0
-    raise AssertionError(parameter)
 
 
 def shrink(case: Case, cases: RandomCases, fails: Callable[[Case], bool]) -> Case:
@@ -57,9 +35,9 @@ def shrink(case: Case, cases: RandomCases, fails: Callable[[Case], bool]) -> Cas
         or a word or real is replaced by an earlier one.
     """
     choices = cases.choices[case]
-    while smaller := _next(_by_choices(choices, cases), size(case), fails):
+    while smaller := _next(_by_choices(choices, cases), case.weight, fails):
         case, choices = smaller
-    while following := _next(((other, ()) for other in _by_numbers(case, cases)), size(case), fails):
+    while following := _next(((other, ()) for other in _by_numbers(case, cases)), case.weight, fails):
         case, _ = following
     return case
 
@@ -68,7 +46,7 @@ def _next(
     candidates: Iterator[tuple[Case, tuple[int, ...]]], below: int, fails: Callable[[Case], bool]
 ) -> tuple[Case, tuple[int, ...]] | None:
     """Return the first candidate that is smaller, possible, and fails."""
-    wanted = (found for found in candidates if size(found[0]) < below and found[0].impossible() is None)
+    wanted = (found for found in candidates if found[0].weight < below and found[0].impossible() is None)
     return next((found for found in wanted if fails(found[0])), None)
 
 
@@ -126,7 +104,9 @@ def _given(parameter: Parameter, given: Sequence[Any], value: Any) -> Iterator[A
     """Yield the given values that are smaller, ever nearer; of pairs all that are not larger in either part."""
     if isinstance(parameter, Integer) and parameter.pair:
         return (other for other in sorted(given) if other != value and other[0] <= value[0] and other[1] <= value[1])
-    lower = sorted((o for o in given if _size(parameter, o) < _size(parameter, value)), key=partial(_size, parameter))
+    lower = sorted(
+        (other for other in given if parameter.weight(other) < parameter.weight(value)), key=parameter.weight
+    )
     return (lower[place] for place in _below(len(lower)))
 
 

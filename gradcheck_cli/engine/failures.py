@@ -7,10 +7,11 @@ from dataclasses import replace
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from gradcheck_cli.cases.shrink import shrink, size
+from gradcheck_cli.cases.shrink import shrink
 from gradcheck_cli.checks.diagnosis.codes import explanation
 from gradcheck_cli.engine.engine import WorkersLostError
 from gradcheck_cli.engine.errors import describe_bug
+from gradcheck_cli.results.findings import Findings
 from gradcheck_cli.results.result import SmallestFailure, Verdict
 from gradcheck_cli.results.signature import FailureSignature
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
     from gradcheck_cli.cases.fuzz import RandomCases
     from gradcheck_cli.layers.framework.case import Case
+    from gradcheck_cli.results.findings import Finding
     from gradcheck_cli.results.result import CaseResult, Diagnosis
 
     Check = Callable[[Case], CaseResult]
@@ -85,14 +87,11 @@ class Failures:
             seconds: the time limit. A case that takes as long is not tried again and again.
         """
         self._cases, self._check, self._seconds = cases, check, seconds
-        #: For each signature, the number of its cases, and the result of the smallest of them.
-        self._found: dict[FailureSignature, tuple[int, CaseResult]] = {}
+        self._findings = Findings()
 
     def add(self, result: CaseResult) -> None:
         """Add a result."""
-        if signature := FailureSignature.of(result):
-            count, smallest = self._found.get(signature, (0, result))
-            self._found[signature] = count + 1, min(smallest, result, key=lambda one: size(one.case))
+        self._findings.add(result)
 
     def smallest(self) -> Generator[CaseResult]:
         """Yield the smallest failing cases, shrunk.
@@ -114,28 +113,27 @@ class Failures:
 
     def unshrunk(self, note: str, shown: Container[FailureSignature | None] = ()) -> Generator[CaseResult]:
         """Yield the smallest drawn case for each signature that was not shown."""
-        for signature, (count, first) in self._found.items():
-            if signature not in shown:
-                yield replace(first, smallest=SmallestFailure(failures=count, note=note))
+        for finding in self._most_frequent_first():
+            if finding.signature not in shown:
+                yield replace(finding.result, smallest=SmallestFailure(failures=finding.cases, note=note))
 
     def _smallest(self) -> Generator[CaseResult]:
-        """Yield a smallest case for each signature, the most frequent first.
-
-        Signatures that combine others are left out. All flaky failures together make one result.
-        """
-        flaky: list[tuple[FailureSignature, CaseResult]] = []
-        for signature, count in sorted(self._counts().items(), key=lambda item: -item[1]):
-            _, first = self._found[signature]
-            tries = _Tries(signature, first, self._check, self._seconds)
-            case, note = self._shrink(first.case, tries)
-            result = replace(tries.results[case], smallest=SmallestFailure(failures=count, note=note))
+        """Yield a smallest case for each finding. All flaky ones together make one result."""
+        flaky: list[tuple[int, CaseResult]] = []
+        for finding in self._most_frequent_first():
+            tries = _Tries(finding.signature, finding.result, self._check, self._seconds)
+            case, note = self._shrink(finding.result.case, tries)
+            result = replace(tries.results[case], smallest=SmallestFailure(failures=finding.cases, note=note))
             if tries.other is None:
                 yield result
             else:
-                flaky.append((signature, replace(result, diagnosis=(_flaky(tries.other),))))
+                flaky.append((finding.cases, replace(result, diagnosis=(_flaky(tries.other),))))
         if flaky:
-            count = sum(self._found[signature][0] for signature, _ in flaky)
+            count = sum(cases for cases, _ in flaky)
             yield replace(flaky[0][1], smallest=SmallestFailure(failures=count, note=_NOT_TWICE))
+
+    def _most_frequent_first(self) -> list[Finding]:
+        return self._findings.all()[::-1]
 
     def _shrink(self, case: Case, tries: _Tries) -> tuple[Case, str | None]:
         """Return the smallest case that was found, and why there may be a smaller one."""
@@ -149,24 +147,6 @@ class Failures:
         if smallest != case and not tries.fails_again(smallest):
             return smallest, _NOT_TWICE
         return smallest, None if tries.left else _NOT_TO_THE_END
-
-    def _counts(self) -> dict[FailureSignature, int]:
-        """Count the cases that have each signature, alone or combined with others."""
-        combined = {signature: count for signature, (count, _) in self._found.items() if self._is_combined(signature)}
-        return {
-            signature: count + sum(more for other, more in combined.items() if signature.is_part_of(other))
-            for signature, (count, _) in self._found.items()
-            if signature not in combined
-        }
-
-    def _is_combined(self, signature: FailureSignature) -> bool:
-        """Tell whether a signature is a combination of others: of two faults that show in the same case."""
-        others = [other for other in self._found if other.is_part_of(signature)]
-        return (
-            frozenset().union(*(other.parts for other in others)) == signature.parts
-            and frozenset().union(*(other.causes for other in others)) == signature.causes
-            and not any(other.parts == signature.parts for other in others)
-        )
 
 
 class _Tries:

@@ -121,6 +121,16 @@ class Diagnosis:
 
 
 @frozen
+class Place:
+    """Where in the user's code a failure comes from."""
+
+    file: str  #: as the user named it, or relative to the current folder
+    line: int  #: of the statement if the cause tells, else of the function
+    function: str  #: the backward pass, or the forward pass if that is wrong
+    statement: str | None = None  #: the statement's own text, where exactly one fits the cause
+
+
+@frozen
 class SmallestFailure:
     """How many random cases the smallest one that fails like them represents."""
 
@@ -141,6 +151,7 @@ class CaseResult:
     gradients: Mapping[str, ArrayResult] = field(default_factory=dict)
     duties: Mapping[str, Duty] = field(default_factory=dict)
     diagnosis: tuple[Diagnosis, ...] = ()
+    place: Place | None = None  #: of what is wrong; None if the source is unknown
     sweeps: Mapping[str, Sweep] = field(default_factory=dict)  #: of a step sweep, by the gradient's name
     traceback: str | None = None  #: of an error: the implementation's own frames
     bug: str | None = None  #: the traceback of a bug in the checker

@@ -9,7 +9,7 @@ import pytest
 
 from gradcheck_cli import check
 from gradcheck_cli.cases.fuzz import RandomCases
-from gradcheck_cli.cases.shrink import shrink, size
+from gradcheck_cli.cases.shrink import shrink
 from gradcheck_cli.engine.failures import Failures
 from gradcheck_cli.layers import LAYERS, TITLES
 from gradcheck_cli.layers.framework.parameter import Integer
@@ -156,8 +156,8 @@ def test_faults_are_found_and_shrunk_until_no_number_can_be_smaller(name: str) -
     for found in told:
         assert found.smallest is not None
         assert found.smallest.note is None
-        assert size(found.case) <= min(
-            size(result.case) for result in results if FailureSignature.of(result) == FailureSignature.of(found)
+        assert found.case.weight <= min(
+            result.case.weight for result in results if FailureSignature.of(result) == FailureSignature.of(found)
         )
         for other in smaller(found.case):
             assert FailureSignature.of(check(other, fault.functions)) != FailureSignature.of(found), (

@@ -8,7 +8,7 @@ import pytest
 
 from gradcheck_cli import ConvCase
 from gradcheck_cli.cases.fuzz import RandomCases
-from gradcheck_cli.cases.shrink import shrink, size
+from gradcheck_cli.cases.shrink import shrink
 from gradcheck_cli.layers.conv.conv import LAYER
 
 if TYPE_CHECKING:
@@ -87,6 +87,6 @@ def test_the_dtype_is_kept() -> None:
         assert shrink(case, cases, lambda other, dtype=case.dtype: other.dtype == dtype).dtype == case.dtype  # type: ignore[misc]
 
 
-def test_the_size_of_a_case_is_the_sum_of_its_numbers() -> None:
-    assert size(ConvCase(**ONES)) == 7 + 2 + 0 + 2 + 1
-    assert size(ConvCase(**{**ONES, "stride": (2, 5), "N": 4})) == 10 + 7 + 0 + 2 + 1
+def test_the_weight_of_a_case_is_the_sum_of_its_numbers() -> None:
+    assert ConvCase(**ONES).weight == 7 + 2 + 0 + 2 + 1
+    assert ConvCase(**{**ONES, "stride": (2, 5), "N": 4}).weight == 10 + 7 + 0 + 2 + 1

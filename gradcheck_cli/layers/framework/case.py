@@ -56,6 +56,11 @@ class Case:
         """The numbers of the geometry by name: ints, floats and words, and tuples for pairs and shapes."""
         return {parameter.name: getattr(self, parameter.name) for parameter in self.parameters()}
 
+    @property
+    def weight(self) -> int:
+        """The sum of all numbers of the geometry: of cases that fail in the same way, the lightest is shown."""
+        return sum(parameter.weight(getattr(self, parameter.name)) for parameter in self.parameters())
+
     def source(self) -> random.Random:
         """Return the source of the case's random numbers, at its start."""
         return random.Random(self.seed)  # noqa: S311  # arrays to compute with, not secrets

@@ -77,6 +77,10 @@ class ByName(TextParameter):
         """Write `x=2x3 w=3x4`."""
         return " ".join(f"{name}={self._of(name).format(one)}" for name, one in value.items()) or "none"
 
+    def weight(self, value: Any) -> int:
+        """Return the sum of the weights of all values."""
+        return sum(self._of(name).weight(one) for name, one in value.items())
+
     def flags(self, value: Any) -> list[str]:
         """Write a flag for each name."""
         return [word for name in value for word in (f"--{self.name}", self.format({name: value[name]}))]

@@ -33,6 +33,10 @@ class Parameter(ABC):
     def format(self, value: Any) -> str:
         """Write a value as it is typed after the flag."""
 
+    def weight(self, value: Any) -> int:  # noqa: ARG002
+        """Return how much a value adds to the weight of a case: the simpler it is, the less."""
+        return 0
+
     def flags(self, value: Any) -> list[str]:
         """Write the flag and the value, as they are typed."""
         return [f"--{self.name}", self.format(value)]
@@ -57,6 +61,10 @@ class Integer(Parameter):
         if not self.pair:
             return str(value)
         return str(value[0]) if value[0] == value[1] else f"{value[0]}x{value[1]}"
+
+    def weight(self, value: Any) -> int:
+        """Return the number, or the sum of two."""
+        return int(sum(value)) if self.pair else int(value)
 
     def _checked(self, value: object) -> int:
         number = as_integer(self.name, value)

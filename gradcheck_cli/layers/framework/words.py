@@ -48,6 +48,10 @@ class Real(TextParameter):
         """Write all the digits that it takes."""
         return repr(value)
 
+    def weight(self, value: Any) -> int:
+        """Return the place among the values that are worth a try."""
+        return _place(value, self.options)
+
 
 @frozen
 class Choice(TextParameter):
@@ -74,6 +78,10 @@ class Choice(TextParameter):
     def format(self, value: Any) -> str:
         """Write the word."""
         return str(value)
+
+    def weight(self, value: Any) -> int:
+        """Return the place among the words."""
+        return _place(value, self.options)
 
 
 @frozen
@@ -108,6 +116,10 @@ class Shape(TextParameter):
         """Write `2x3`."""
         return "x".join(map(str, value)) or "scalar"
 
+    def weight(self, value: Any) -> int:
+        """Return the sum of the sizes and the number of axes."""
+        return len(value) + int(sum(value))
+
 
 @frozen
 class Interval(TextParameter):
@@ -136,6 +148,10 @@ class Interval(TextParameter):
     def format(self, value: Any) -> str:
         """Write all the digits that it takes."""
         return "..".join(repr(end).removesuffix(".0") for end in value)
+
+
+def _place(value: object, options: tuple[Any, ...]) -> int:
+    return options.index(value) if value in options else len(options)
 
 
 def real(default: float, help: str, *others: float, low: float = 0.0, high: float = math.inf) -> Any:  # noqa: A002
