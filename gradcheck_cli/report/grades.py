@@ -3,126 +3,47 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from rich.text import Text
 
-from gradcheck_cli.report.style import RANKING, STYLES, word
-from gradcheck_cli.results.result import Verdict
+from gradcheck_cli.report.style import STYLES, word
 from gradcheck_cli.text.clean import clean
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from gradcheck_cli.report.rows import Rows
-    from gradcheck_cli.results.result import CaseResult
-    from gradcheck_cli.results.signature import FailureSignature
+    from gradcheck_cli.results.grades import Grades
 
 #: Characters of a reason in a row: some lines, as a terminal is wide.
 _LONGEST = 400
 
 
-@dataclass
-class Grade:
-    """The verdicts on the cases of one implementation."""
-
-    counts: Counter[Verdict] = field(default_factory=Counter)
-    #: How often each reason was given, by failure signature; those of skips, which have none, under None.
-    reasons: dict[FailureSignature | None, Counter[str]] = field(default_factory=dict)
-    remarks: Counter[str] = field(default_factory=Counter)  #: on cases that passed
-
-    def add(self, result: CaseResult) -> None:
-        """Count a result."""
-        self.counts[result.verdict] += 1
-        # A cause says more than its effects, and the same cause reads the same in cases of different sizes.
-        causes = [diagnosis.text.partition(". ")[0] for diagnosis in result.diagnosis]
-        if result.verdict is Verdict.PASS:
-            self.remarks.update(causes)
-        elif reason := "; ".join(causes) or result.reason:
-            from gradcheck_cli.results.signature import FailureSignature  # only for cases that fail
-
-            self.reasons.setdefault(FailureSignature.of(result), Counter())[reason] += 1
-
-    @property
-    def verdict(self) -> Verdict:
-        """The verdict on the implementation."""
-        return Verdict.worst(self.counts)
-
-    @property
-    def passed(self) -> str:
-        """How many cases passed, of those that ran: `3/9`."""
-        return f"{self.counts[Verdict.PASS]}/{self._ran}"
-
-    @property
-    def badness(self) -> tuple[int, float]:
-        """The sort key of rows: the verdict, then the share of cases that did not pass."""
-        return RANKING.index(self.verdict), 1 - self.counts[Verdict.PASS] / max(1, self._ran)
-
-    @property
-    def reason(self) -> str:
-        """The most frequent reason of the most frequent failure that has the verdict, and how frequent that is."""
-        ran, verdict = self._ran, self.verdict
-        if verdict is Verdict.PASS:
-            remarks = self.remarks.most_common()
-            return "; ".join(text + (f" (in {count} of {ran} cases)" if count < ran else "") for text, count in remarks)
-        failures = [texts for key, texts in self.reasons.items() if (key.verdict if key else Verdict.SKIP) is verdict]
-        if not failures:
-            return ""
-        texts = max(failures, key=Counter.total)
-        count, notes = texts.total(), []
-        if count < ran:
-            all_raised = verdict is Verdict.ERROR and count == self.counts[Verdict.ERROR] > 1
-            notes.append(f"all {count} that raised, of {ran} cases" if all_raised else f"in {count} of {ran} cases")
-        if len(failures) > 1:
-            notes.append(f"{len(failures) - 1} other way{'s' if len(failures) > 2 else ''}")
-        return texts.most_common(1)[0][0] + (f" ({'; '.join(notes)})" if notes else "")
-
-    @property
-    def _ran(self) -> int:
-        return self.counts.total() - self.counts[Verdict.SKIP]
+def grade_lines(grades: Grades) -> Iterator[Text]:
+    """Yield one line for each implementation: verdict, passed cases, name and cause; the worst last."""
+    often = Counter(name for (name, _), _ in grades.items())
+    for (name, layer), grade in grades.items():
+        rest = f" {grade.passed} {name}" + (f" ({layer})" if often[name] > 1 else "")
+        rest += f": {clean(grade.reason, _LONGEST)}" if grade.reason else ""
+        yield Text(word(grade.verdict), style=STYLES[grade.verdict]).append(rest, style="default")
 
 
-class Grades:
-    """Collects results by implementation."""
+def grade_table(grades: Grades, *, layers: bool) -> Rows:
+    """Make the table, on request with a column for the layer."""
+    from gradcheck_cli.report.rows import Row, Rows  # only where the table is shown
 
-    def __init__(self) -> None:
-        self._grades: dict[tuple[str, str], Grade] = {}  # by the implementation and its layer
-
-    def __len__(self) -> int:
-        return len(self._grades)
-
-    def add(self, result: CaseResult) -> None:
-        """Count a result."""
-        self._grades.setdefault((result.implementation, result.layer), Grade()).add(result)
-
-    def lines(self) -> Iterator[Text]:
-        """Yield one line for each implementation: verdict, passed cases, name and cause; the worst last."""
-        often = Counter(name for name, _ in self._grades)
-        for (name, layer), grade in self.items():
-            rest = f" {grade.passed} {name}" + (f" ({layer})" if often[name] > 1 else "")
-            rest += f": {clean(grade.reason, _LONGEST)}" if grade.reason else ""
-            yield Text(word(grade.verdict), style=STYLES[grade.verdict]).append(rest, style="default")
-
-    def table(self, *, layers: bool) -> Rows:
-        """Make the table, on request with a column for the layer."""
-        from gradcheck_cli.report.rows import Row, Rows  # only where the table is shown
-
-        short = _shorten([name for name, _ in self._grades])
-        rows = [
-            Row(
-                verdict=grade.verdict,
-                cells=(grade.passed, *([layer] if layers else [])),
-                name=short[name],
-                why=clean(grade.reason, _LONGEST),
-            )
-            for (name, layer), grade in self.items()
-        ]
-        return Rows(heads=("passed", *(["layer"] if layers else []), "implementation", "why"), rows=rows)
-
-    def items(self) -> list[tuple[tuple[str, str], Grade]]:
-        """Return the grades by implementation and layer, the worst last."""
-        return sorted(self._grades.items(), key=lambda item: item[1].badness)
+    short = _shorten([name for (name, _), _ in grades.items()])
+    rows = [
+        Row(
+            verdict=grade.verdict,
+            cells=(grade.passed, *([layer] if layers else [])),
+            name=short[name],
+            why=clean(grade.reason, _LONGEST),
+        )
+        for (name, layer), grade in grades.items()
+    ]
+    return Rows(heads=("passed", *(["layer"] if layers else []), "implementation", "why"), rows=rows)
 
 
 def _shorten(names: list[str]) -> dict[str, str]:

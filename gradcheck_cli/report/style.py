@@ -19,9 +19,6 @@ STYLES = {
     Verdict.SKIP: "dim",
 }
 
-#: From good to bad.
-RANKING = (Verdict.PASS, Verdict.SKIP, Verdict.INCONCLUSIVE, Verdict.ERROR, Verdict.FAIL)
-
 
 def word(verdict: Verdict) -> str:
     """Write a verdict, in capitals unless all is well."""

@@ -9,9 +9,10 @@ from rich.padding import Padding
 from rich.text import Text
 
 from gradcheck_cli.report.details import describe
-from gradcheck_cli.report.grades import Grades
+from gradcheck_cli.report.grades import grade_lines, grade_table
 from gradcheck_cli.report.skipped import Skipped
-from gradcheck_cli.report.style import RANKING, STYLES, figure, make_console, word
+from gradcheck_cli.report.style import STYLES, figure, make_console, word
+from gradcheck_cli.results.grades import Grades
 from gradcheck_cli.results.result import Verdict
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ class TableReport:
     def finish(self, summary: Summary) -> None:
         """Print details and the summary; if quiet, a line for each implementation."""
         if self._options.quiet:
-            for line in self._grades.lines():
+            for line in grade_lines(self._grades):
                 self._console.print(line, soft_wrap=True)
             if summary.cut_short or not len(self._grades):
                 self._console.print(self._summary(summary), soft_wrap=True)
@@ -73,7 +74,7 @@ class TableReport:
             self._details(result)
         self._gap()
         if len(self._grades) > 1 or self._run.surveyed:
-            self._console.print(self._grades.table(layers=self._run.surveyed))
+            self._console.print(grade_table(self._grades, layers=self._run.surveyed))
             self._gap()
         elif self._run.cases > 1:  # of a single case, its arrays show it
             for remark, count in self._remarks.items():
@@ -154,7 +155,7 @@ class TableReport:
 def _badness(result: CaseResult) -> tuple[bool, int, float]:
     """Order results: skips, then by verdict, then by the error of the worst array."""
     array = _worst_array(result)
-    return result.verdict is not Verdict.SKIP, RANKING.index(result.verdict), _share(array) if array else 0.0
+    return result.verdict is not Verdict.SKIP, result.verdict.rank, _share(array) if array else 0.0
 
 
 def _worst_array(result: CaseResult) -> ArrayResult | None:

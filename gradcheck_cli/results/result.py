@@ -35,8 +35,15 @@ class Verdict(StrEnum):
     def worst(cls, verdicts: Iterable[Verdict]) -> Verdict:
         """Return the verdict on a whole from those on its parts; SKIP if there are none."""
         found = set(verdicts)
-        ranking = (cls.FAIL, cls.ERROR, cls.INCONCLUSIVE, cls.PASS)
-        return next((verdict for verdict in ranking if verdict in found), cls.SKIP)
+        return max(found - {cls.SKIP}, key=lambda verdict: verdict.rank, default=cls.SKIP)
+
+    @property
+    def rank(self) -> int:
+        """The place from good, 0, to bad."""
+        return _RANKING.index(self)
+
+
+_RANKING = (Verdict.PASS, Verdict.SKIP, Verdict.INCONCLUSIVE, Verdict.ERROR, Verdict.FAIL)
 
 
 @frozen
@@ -177,6 +184,19 @@ class CaseResult:
         duties = [duty.reason for duty in self.duties.values() if duty.verdict is self.verdict and duty.reason]
         # A gradient of the wrong form fails a duty for the same reason, which is given once.
         return _join_missing(found + [reason for reason in duties if not set(reason.split("; ")) <= set(found)])
+
+    @property
+    def causes(self) -> tuple[str, ...]:
+        """The causes without their remedies, a sentence each; of a case that passed, remarks."""
+        return tuple(diagnosis.text.partition(". ")[0] for diagnosis in self.diagnosis)
+
+    @property
+    def headline(self) -> str:
+        """What is wrong, in one line: the causes, or else the reason; empty on a pass.
+
+        A cause says more than its effects, and the same cause reads the same in cases of different sizes.
+        """
+        return "" if self.verdict is Verdict.PASS else "; ".join(self.causes) or self.reason or ""
 
     @property
     def passed(self) -> bool:

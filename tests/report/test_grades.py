@@ -9,8 +9,9 @@ import pytest
 
 from gradcheck_cli import CaseResult, Verdict
 from gradcheck_cli.report.formats import DisplayOptions
-from gradcheck_cli.report.grades import Grades
+from gradcheck_cli.report.grades import grade_table
 from gradcheck_cli.report.style import make_console
+from gradcheck_cli.results.grades import Grades
 from gradcheck_cli.results.result import Diagnosis
 from tests.report.test_table import DB, DX, PASSED, made
 
@@ -28,7 +29,7 @@ def lines(*results: CaseResult, width: int = 200, layers: bool = False) -> list[
     for result in results:
         grades.add(result)
     stream = io.StringIO()
-    make_console(stream, DisplayOptions(width=width)).print(grades.table(layers=layers))
+    make_console(stream, DisplayOptions(width=width)).print(grade_table(grades, layers=layers))
     return [line.rstrip() for line in stream.getvalue().splitlines()[2:]]
 
 
