@@ -65,14 +65,14 @@ class Findings:
             found[signature] = replace(before, result=simplest, cases=before.cases + count)
 
     def of(self, implementation: str, layer: str) -> list[Finding]:
-        """Return the findings of an implementation, the most frequent last.
+        """Return the findings of an implementation, the worst and most frequent last.
 
         Cases that fail in several ways, each of which other cases show alone, count for those and are no finding.
         Failures that differ among geometries, but that one fault explains, are one finding.
         """
         alone, combined = self._split(implementation, layer)
         found = [_join(group, combined) for group in _group(alone)]
-        return sorted(found, key=lambda finding: finding.cases)
+        return sorted(found, key=lambda finding: (finding.signature.verdict.rank, finding.cases))
 
     def all(self) -> list[Finding]:
         """Return the findings of all implementations, in the order in which these first failed."""
@@ -101,6 +101,8 @@ class Findings:
 def _is_combined(signature: FailureSignature, found: Iterable[FailureSignature]) -> bool:
     """Tell whether a signature is a combination of others: of two faults that show in the same case."""
     others = [other for other in found if other.is_part_of(signature)]
+    if not others:
+        return False
     if signature.is_specific and all(other.causes == signature.causes for other in others):
         return False  # one cause explains all of its arrays
     return (

@@ -10,6 +10,8 @@ from gradcheck_cli.results.findings import Findings
 from gradcheck_cli.results.result import Verdict
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from gradcheck_cli.results.findings import Finding
     from gradcheck_cli.results.result import CaseResult
 
@@ -35,7 +37,7 @@ class Grade:
     @property
     def findings(self) -> list[Finding]:
         """The distinct failures, the worst and most frequent last."""
-        return sorted(self._failures.all(), key=lambda one: (one.signature.verdict.rank, one.cases))
+        return self._failures.all()
 
     @property
     def verdict(self) -> Verdict:
@@ -45,17 +47,17 @@ class Grade:
     @property
     def passed(self) -> str:
         """How many cases passed, of those that ran: `3/9`."""
-        return f"{self.counts[Verdict.PASS]}/{self._ran}"
+        return f"{self.counts[Verdict.PASS]}/{self.ran}"
 
     @property
     def badness(self) -> tuple[int, float]:
         """The sort key of rows: the verdict, then the share of cases that did not pass."""
-        return self.verdict.rank, 1 - self.counts[Verdict.PASS] / max(1, self._ran)
+        return self.verdict.rank, 1 - self.counts[Verdict.PASS] / max(1, self.ran)
 
     @property
     def reason(self) -> str:
         """What is wrong in the worst and most frequent failure, and how frequent that is; of a pass, the remarks."""
-        ran, verdict = self._ran, self.verdict
+        ran, verdict = self.ran, self.verdict
         if verdict is Verdict.PASS:
             remarks = self.remarks.most_common()
             return "; ".join(text + (f" (in {count} of {ran} cases)" if count < ran else "") for text, count in remarks)
@@ -71,7 +73,8 @@ class Grade:
         return worst.result.headline + (f" ({'; '.join(notes)})" if notes else "")
 
     @property
-    def _ran(self) -> int:
+    def ran(self) -> int:
+        """How many cases ran."""
         return self.counts.total() - self.counts[Verdict.SKIP]
 
 
@@ -87,6 +90,9 @@ class Grades:
     def add(self, result: CaseResult) -> None:
         """Count a result."""
         self._grades.setdefault((result.implementation, result.layer), Grade()).add(result)
+
+    def __iter__(self) -> Iterator[tuple[str, str]]:
+        return (key for key, _ in self.items())
 
     def items(self) -> list[tuple[tuple[str, str], Grade]]:
         """Return the grades by implementation and layer, the worst last."""
