@@ -228,6 +228,7 @@ class Run:
     argv: tuple[str, ...]
     seed: int
     cases: int  #: for all implementations together, skipped ones included
+    implementations: int = 1
     surveyed: bool = False  #: whether layers and implementations were found by looking through files
     random: bool = False  #: whether cases are random; smallest ones are shown in place of those that fail
     versions: Mapping[str, str]  #: of the program, Python and NumPy
