@@ -61,6 +61,8 @@ class Format:
 FORMATS = (
     Format(name="table", maker="table:TableReport"),
     Format(name="json", maker="json:JsonReport", help="writes the JSON report to a file too; - is stdout"),
+    Format(name="junit", maker="junit:JUnitReport", help="writes JUnit XML, a test case for each case"),
+    Format(name="csv", maker="csv:CsvReport", help="writes a table for spreadsheets, a row for each implementation"),
     Format(
         name="debug",
         maker="debug:DebugReport",
