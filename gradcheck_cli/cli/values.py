@@ -24,7 +24,13 @@ _MOST_JOBS = 1000
 _QUOTED = 60
 
 
-class Value(click.ParamType[Any]):
+if TYPE_CHECKING:
+    _Type = click.ParamType[Any]
+else:  # click 8.2 cannot subscript it
+    _Type = click.ParamType
+
+
+class Value(_Type):
     """A value that a function reads; what the function raises is the error."""
 
     def __init__(self, read: Callable[[str], Any], name: str) -> None:
