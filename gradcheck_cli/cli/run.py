@@ -25,6 +25,7 @@ from gradcheck_cli.engine.engine import WorkerDiedError
 from gradcheck_cli.implementation.implementation import ImplementationNotFoundError
 from gradcheck_cli.report.formats import DisplayOptions, make_report
 from gradcheck_cli.results.result import Run
+from gradcheck_cli.text.workflow_commands import in_actions
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -70,6 +71,10 @@ def run(request: Request) -> int:
             Delivery(report=make_report(format_, described, output.stream, options), output=output)
             for (format_, _), output in zip(request.outputs, outputs, strict=True)
         ]
+        if request.outputs[0][0].name == "github":
+            from gradcheck_cli.cli.step_summary import step_summary  # only in GitHub Actions
+
+            deliveries += step_summary(described, options, request.files.values())
         results_file = stack.enter_context(open_results_file(request.resume, plan, described.versions))
         engine = stack.enter_context(open_engine(request, plan, checker))
         line = stack.enter_context(progress(plan.count, plan.upcoming()))
@@ -92,6 +97,7 @@ def _display_options(request: Request, plan: Plan, stdout: TextIO) -> DisplayOpt
         quiet=request.quiet,
         verbose=request.verbose,
         color=wants_color(request.color, stdout),
+        defused=in_actions(),
         width=terminal_width(stdout, _VERBOSE_WIDTH if request.verbose else _WIDTH),
     )
 

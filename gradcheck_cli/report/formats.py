@@ -22,6 +22,7 @@ class DisplayOptions:
     quiet: bool = False
     verbose: bool = False
     color: bool = False
+    defused: bool = False  #: whether nothing may be taken for a command of GitHub Actions
     width: int | None = None  #: columns; None for those of the terminal
 
 
@@ -61,6 +62,7 @@ class Format:
 #: Of checks. The first one is the default on stdout.
 FORMATS = (
     Format(name="table", maker="table:TableReport"),
+    Format(name="github", maker="github:GitHubReport"),
     Format(name="json", maker="json:JsonReport", help="writes the JSON report to a file too; - is stdout"),
     Format(name="junit", maker="junit:JUnitReport", help="writes JUnit XML, a test case for each case"),
     Format(name="markdown", maker="markdown:MarkdownReport", help="writes Markdown, for a pull request"),
