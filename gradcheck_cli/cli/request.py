@@ -141,8 +141,13 @@ class Request:
 
     @property
     def files(self) -> dict[str, str]:
-        """The files that are written, by the flags that name them."""
+        """The files and folders that are written, by the flags that name them."""
         return {f"--{output.name}": path for output, path in self.outputs if path != "-"}
+
+    @property
+    def folders(self) -> set[str]:
+        """Those of these flags that name a folder."""
+        return {f"--{output.name}" for output, _ in self.outputs if output.folder}
 
 
 def make_request(layer: Layer | None, flags: Mapping[str, Any], *, sweep: bool = False) -> Request:

@@ -32,7 +32,9 @@ if TYPE_CHECKING:
     from typing import TextIO
 
     from gradcheck_cli.cases.fuzz import RandomCases
-    from gradcheck_cli.cli.outputs import File, Stdout
+    from gradcheck_cli.cli.output_file import File
+    from gradcheck_cli.cli.output_folder import OutputFolder
+    from gradcheck_cli.cli.outputs import Stdout
     from gradcheck_cli.cli.plan import Assignment, Plan
     from gradcheck_cli.cli.request import Request
     from gradcheck_cli.cli.results_file import ResultsFile
@@ -54,7 +56,7 @@ def run(request: Request) -> int:
     interrupts.defer()  # from here on there is something to lose
     with ExitStack() as stack:
         checker = stack.enter_context(closing(Checker()))
-        files = stack.enter_context(open_files({} if request.list_cases else request.files))
+        files = stack.enter_context(open_files({} if request.list_cases else request.files, request.folders))
         if plan is None:
             from gradcheck_cli.cli.files import plan_files  # it loads what the files need
 
@@ -66,7 +68,7 @@ def run(request: Request) -> int:
         stdout = stack.enter_context(reserved_stdout())
         options = _display_options(request, plan, stdout)
         described = _describe(request, plan)
-        outputs: list[File | Stdout] = [stdout, *files.values()]
+        outputs: list[File | OutputFolder | Stdout] = [stdout, *files.values()]
         deliveries = [
             Delivery(report=make_report(format_, described, output.stream, options), output=output)
             for (format_, _), output in zip(request.outputs, outputs, strict=True)
