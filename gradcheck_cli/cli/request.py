@@ -115,6 +115,7 @@ class Request:
             adapter=self.adapter,
             skipped_duties=self.skipped_duties,
             keep_arrays=self.verbose or any(output.keeps_arrays for output, _ in self.outputs),
+            keep_evidence=any(output.keeps_evidence for output, _ in self.outputs),
         )
 
     @property
