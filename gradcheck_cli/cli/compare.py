@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -42,6 +41,8 @@ def compare_command(old: str, new: str, format_: str, quiet: bool, color: str) -
     changes = compare(before.results, after.results)
     _remark(old, before, new, after, changes)
     if format_ == "json":
+        import json  # not for --help
+
         click.echo(json.dumps([_encoded(change) for change in changes], indent=1))
     else:
         from gradcheck_cli.cli.streams import terminal_width, wants_color
