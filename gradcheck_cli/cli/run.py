@@ -102,6 +102,7 @@ def _describe(request: Request, plan: Plan) -> Run:
         argv=tuple(sys.argv[1:]),
         seed=request.seed,
         cases=plan.count,
+        implementations=len(plan.tasks) + len(plan.known),
         surveyed=request.layer is None,
         random=request.fuzz is not None,
         versions=versions(request.program),

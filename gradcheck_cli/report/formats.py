@@ -46,6 +46,7 @@ class Format:
     suffixes: tuple[str, ...] = ()  #: how PATH must end, where that decides what is written
     package: str | None = None  #: what must be installed for it
     keeps_arrays: bool = False  #: whether it needs the arrays of a case
+    keeps_evidence: bool = False  #: whether it needs the arrays of what is wrong, and plain differences
     one_case: bool = False  #: whether it shows one case only
 
     def refuse(self, path: str) -> str | None:
@@ -63,6 +64,9 @@ class Format:
 FORMATS = (
     Format(name="table", maker="table:TableReport"),
     Format(name="json", maker="json:JsonReport", help="writes the JSON report to a file too; - is stdout"),
+    Format(name="junit", maker="junit:JUnitReport", help="writes JUnit XML, a test case for each case"),
+    Format(name="markdown", maker="markdown:MarkdownReport", help="writes Markdown, for a pull request"),
+    Format(name="csv", maker="csv:CsvReport", help="writes a table for spreadsheets, a row for each implementation"),
     Format(
         name="debug",
         maker="debug:DebugReport",

@@ -19,8 +19,9 @@ import numpy as np
 from gradcheck_cli.layers import LAYERS
 from gradcheck_cli.layers.framework.case import Case
 from gradcheck_cli.results.result import CaseResult
+from gradcheck_cli.results.step_sweep import Sweep
 
-_HINTED = {"Array": np.ndarray, "Case": Case, "Mapping": Mapping, "Sweep": object}
+_HINTED = {"Array": np.ndarray, "Case": Case, "Mapping": Mapping, "Sweep": Sweep}
 
 
 def encode(value: CaseResult | Case) -> dict[str, Any]:

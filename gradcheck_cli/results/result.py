@@ -72,6 +72,7 @@ class Arrays:
     analytic: Array
     numeric: Array
     error_bound: Array
+    wrong: Array  #: which elements are, bool
 
 
 @frozen
@@ -159,7 +160,8 @@ class CaseResult:
     duties: Mapping[str, Duty] = field(default_factory=dict)
     diagnosis: tuple[Diagnosis, ...] = ()
     place: Place | None = None  #: of what is wrong; None if the source is unknown
-    sweeps: Mapping[str, Sweep] = field(default_factory=dict)  #: of a step sweep, by the gradient's name
+    #: By the gradient's name: of a step sweep, or on request of the worst element of each wrong gradient.
+    sweeps: Mapping[str, Sweep] = field(default_factory=dict)
     traceback: str | None = None  #: of an error: the implementation's own frames
     bug: str | None = None  #: the traceback of a bug in the checker
     understood: str | None = None  #: how the implementation's calling convention was read; None for the built-in ones
@@ -232,6 +234,7 @@ class Run:
     argv: tuple[str, ...]
     seed: int
     cases: int  #: for all implementations together, skipped ones included
+    implementations: int = 1
     surveyed: bool = False  #: whether layers and implementations were found by looking through files
     random: bool = False  #: whether cases are random; smallest ones are shown in place of those that fail
     versions: Mapping[str, str]  #: of the program, Python and NumPy
