@@ -26,7 +26,14 @@ from gradcheck_cli.cli.lazy import import_later  # noqa: E402
 import_later("numpy")
 
 from gradcheck_cli.cli.about import report_bug  # noqa: E402  # after NumPy was put off
-from gradcheck_cli.cli.commands import completion_command, files_command, layer_command, schema_command, sweep_command  # noqa: E402
+from gradcheck_cli.cli.commands import (  # noqa: E402
+    completion_command,
+    files_command,
+    layer_command,
+    man_command,
+    schema_command,
+    sweep_command,
+)
 from gradcheck_cli.cli.values import quoted  # noqa: E402
 from gradcheck_cli.layers import TITLES  # noqa: E402
 from gradcheck_cli.text.clean import clean_lines  # noqa: E402
@@ -64,6 +71,7 @@ def gradcheck() -> NoReturn:
     )
     group.add_command(schema_command)
     group.add_command(completion_command)
+    group.add_command(man_command)
     sys.exit(_run(group))
 
 
