@@ -60,9 +60,9 @@ def _page(command: click.Command, sections: Iterable[tuple[str, Rows]]) -> str:
     lines = [f'.TH {name.upper()} 1 "" "convcheck {__version__}" "User Commands"', ".SH NAME"]
     lines += [rf"{name} \- check hand-written backward passes against numerical derivatives"]
     lines += [".SH SYNOPSIS", f".B {name}", _escape(usage), ".SH DESCRIPTION"]
-    for paragraph in (command.help or "").split("\n\n"):
-        example = paragraph.startswith("    ")
-        lines += [".PP", *([".nf"] if example else []), _escape(paragraph.strip()), *([".fi"] if example else [])]
+    for number, paragraph in enumerate((command.help or "").split("\n\n")):
+        before, after = ([".nf"], [".fi"]) if paragraph.startswith("    ") else ([], [])
+        lines += [*([".PP"] if number else []), *before, _escape(paragraph.strip()), *after]
     for title, rows in (*sections, ("Exit status", _EXIT_CODES), ("Environment", _VARIABLES)):
         lines += [f".SH {_escape(title.upper())}", *_definitions(rows)]
     return "\n".join([*lines, ".SH SEE ALSO", f".BR {other} (1)", ""])

@@ -42,4 +42,5 @@ def test_the_page_has_all_flags_and_is_valid(convcheck: Program, gradcheck: Prog
             done = subprocess.run(
                 [checker, *options, DOCS / f"{program}.1"], capture_output=True, text=True, check=False
             )
-            assert (done.stdout, done.stderr) == ("", "")
+            remarks = [line for line in (done.stdout + done.stderr).splitlines() if "missing date" not in line]
+            assert remarks == []  # a page with the day on which it was made would never be the same twice
