@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tests.layers.slow_activations import ACTIVATIONS
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
@@ -247,4 +249,4 @@ SLOW: dict[str, Callable[..., list[Any]]] = {
         *(softmax, svm, rnn_step, rnn, lstm_step, lstm),
         *(word_embedding, temporal_affine, temporal_softmax, dropout),
     )
-}
+} | ACTIVATIONS
