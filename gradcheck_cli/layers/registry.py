@@ -36,6 +36,8 @@ REGISTRY = {
     "spatial-batchnorm": Entry("spatial batch normalization", "norm.spatial_batchnorm"),
     "layernorm": Entry("layer normalization", "norm.layernorm"),
     "groupnorm": Entry("group normalization", "norm.groupnorm"),
+    "instancenorm": Entry("instance normalization", "norm.instancenorm"),
+    "rmsnorm": Entry("RMS normalization", "norm.rmsnorm"),
     "softmax": Entry("softmax loss", "loss.softmax"),
     "temporal-softmax": Entry("temporal softmax loss", "loss.temporal_softmax"),
     "svm": Entry("hinge loss", "loss.svm"),

@@ -15,7 +15,17 @@ if TYPE_CHECKING:
     from gradcheck_cli.layers.framework.layer import Layer
 
 LAYERS_WITH_EQUATIONS = (
-    *("batchnorm", "spatial-batchnorm", "layernorm", "groupnorm", "softmax", "temporal-softmax", "svm"),
+    *(
+        "batchnorm",
+        "spatial-batchnorm",
+        "layernorm",
+        "groupnorm",
+        "instancenorm",
+        "rmsnorm",
+        "softmax",
+        "temporal-softmax",
+        "svm",
+    ),
     *("rnn-step", "rnn", "lstm-step", "lstm"),
 )
 OTHER_LAYERS = (*("leaky-relu", "elu", "gelu", "silu", "softplus"),)

@@ -36,6 +36,8 @@ PAIRS: dict[str, dict[str, int]] = {
     "spatial-batchnorm": {"dx": 3 * 3 * 2, "dgamma": 1, "dbeta": 1},  # over channels
     "layernorm": {"dx": 6, "dgamma": 1, "dbeta": 1},  # over samples; over features
     "groupnorm": {"dx": 6 // 2 * 3 * 2, "dgamma": 1, "dbeta": 1},  # over groups of samples; over channels
+    "instancenorm": {"dx": 3 * 5, "dgamma": 1, "dbeta": 1},  # over channels of samples; over channels
+    "rmsnorm": {"dx": 6, "dgamma": 1},
     "softmax": {"dx": 5 * 4},  # one number depends on all
     "svm": {"dx": 5 * 4},
     "rnn-step": {"dx": 4, "dprev_h": 5, "dWx": 4, "dWh": 5, "db": 1},

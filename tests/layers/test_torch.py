@@ -80,6 +80,8 @@ EQUIVALENT: dict[str, Callable[..., Any]] = {
     "spatial-batchnorm": _batchnorm,
     "layernorm": lambda torch, p, x, *rest: torch.nn.functional.layer_norm(x, x.shape[-1:], *rest, p["eps"]),
     "groupnorm": lambda torch, p, x, *rest: torch.nn.functional.group_norm(x, p["G"], *rest, p["eps"]),
+    "instancenorm": lambda torch, p, x, *rest: torch.nn.functional.instance_norm(x, None, None, *rest, eps=p["eps"]),
+    "rmsnorm": lambda torch, p, x, gamma: torch.nn.functional.rms_norm(x, x.shape[-1:], gamma, p["eps"]),
     "softmax": lambda torch, _, x, y: torch.nn.functional.cross_entropy(x, y),
     # Theirs is divided by the number of classes too.
     "svm": lambda torch, _, x, y: torch.nn.functional.multi_margin_loss(x, y) * x.shape[1],

@@ -54,7 +54,7 @@ def _scores(names: str, others: str = "") -> Vocabulary:
 
 def _normalization(names: str, others: str, **arguments: Argument) -> Vocabulary:
     return Vocabulary(
-        names=words(names), others=words(f"{others} instance relu affine"), inputs={"x": ("x",)}, arguments=arguments
+        names=words(names), others=words(f"{others} relu affine"), inputs={"x": ("x",)}, arguments=arguments
     )
 
 
@@ -125,10 +125,17 @@ KNOWN = {
         # In older courses p is the probability of dropping.
         meanings={"p as the probability of dropping": lambda param: {**param, "p": 1 - param["p"]}},
     ),
-    "batchnorm": _normalization("batch{,_}norm bn", "spatial layer{,_}norm group conv", **_MODE),
-    "spatial-batchnorm": _normalization("spatial{_,}batch{,_}norm batch{,_}norm{,_}2d", "layer group conv", **_MODE),
-    "layernorm": _normalization("layer{,_}norm ln", "batch spatial group", D=SIZES["D"], eps=_EPS),
+    "batchnorm": _normalization("batch{,_}norm bn", "spatial layer{,_}norm group instance conv", **_MODE),
+    "spatial-batchnorm": _normalization(
+        "spatial{_,}batch{,_}norm batch{,_}norm{,_}2d", "layer group instance conv", **_MODE
+    ),
+    "layernorm": _normalization("layer{,_}norm ln", "batch spatial group instance rms", D=SIZES["D"], eps=_EPS),
     "groupnorm": _GROUPNORM,
+    "instancenorm": _normalization("instance{,_}norm", "batch layer group conv conditional adaptive", eps=_EPS),
+    "rmsnorm": replace(
+        _normalization("rms{,_}norm", "batch group instance conv", D=SIZES["D"], eps=_EPS),
+        inputs={"x": words("x h inp input hidden"), "gamma": words("gamma g w weight scale gain")},
+    ),
     "softmax": _scores("softmax cross{_,}entropy", "temporal"),
     "temporal-softmax": _scores("{temporal,time}{_,}softmax"),
     "svm": _scores("svm hinge", "temporal"),
