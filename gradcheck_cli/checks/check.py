@@ -86,7 +86,12 @@ def _check(case: Case, implementation: Implementation, settings: Settings) -> Ca
             return stopped_result(stopped.run)
         comparison = compare_gradients(run, derivatives)
         duties = try_duties(run, comparison)
-        return explained_result(run, comparison, duties)
+        result = explained_result(run, comparison, duties)
+        if not settings.keep_evidence or result.verdict is not Verdict.FAIL:
+            return result
+        from gradcheck_cli.checks.worst_element import sweep_worst  # only for a report that shows it
+
+        return replace(result, sweeps=sweep_worst(run, comparison))
 
 
 def failed_case(
