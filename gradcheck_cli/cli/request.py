@@ -81,7 +81,7 @@ class Request:
 
     jobs: int = _bulk("--jobs", JOBS, "worker processes; auto is one for each core  [1]", 1)
     dask: str | None = _bulk(
-        "--dask", str, "sends the cases to a Dask cluster instead; needs the extra convcheck[dask]", metavar="ADDRESS"
+        "--dask", str, "sends the cases to a Dask cluster instead; needs distributed", metavar="ADDRESS"
     )
     resume: str | None = _bulk(
         "--resume",

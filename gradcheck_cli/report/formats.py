@@ -53,7 +53,7 @@ class Format:
     stdout: bool = True  #: whether it can be written to stdout
     folder: bool = False  #: whether it writes files to a folder
     suffixes: tuple[str, ...] = ()  #: how PATH must end, where that decides what is written
-    package: str | None = None  #: what must be installed for it, by the extra of the format's name
+    package: str | None = None  #: what must be installed for it
     keeps_arrays: bool = False  #: whether it needs the arrays of a case
     keeps_evidence: bool = False  #: whether it needs the arrays of what is wrong, and plain differences
     one_case: bool = False  #: whether it shows one case only
@@ -63,7 +63,9 @@ class Format:
         if self.suffixes and not path.lower().endswith(self.suffixes):
             return f"{path!r}: give a name that ends in {' or '.join(self.suffixes)}"
         if self.package and find_spec(self.package) is None:
-            return f"it needs {self.package}, which is not installed: pip install 'convcheck[{self.name}]'"
+            from gradcheck_cli.text.install import install_command  # only here
+
+            return f"it needs {self.package}, which is not installed: {install_command(self.package)}"
         return None
 
 
@@ -97,7 +99,7 @@ SWEEP_FORMATS = (
     Format(
         name="plot",
         maker="plot:PlotReport",
-        help="draws the sweep, as .png or .svg; needs the extra convcheck[plot]",
+        help="draws the sweep, as .png or .svg; needs matplotlib",
         stdout=False,
         suffixes=(".png", ".svg"),
         package="matplotlib",

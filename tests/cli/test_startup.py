@@ -22,6 +22,7 @@ UNUSED = (
     "cases.fuzz",
     "cli.defaults",
     "cli.files",
+    "cli.recorded",
     "cli.show_config",
     "engine.errors",
     "engine.cluster",
