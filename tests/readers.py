@@ -82,7 +82,7 @@ def _counts_of_junit(text: str) -> dict[Key, Counter[str]]:
 
 
 def _rows_of_csv(text: str) -> dict[Key, tuple[str, ...]]:
-    rows = {}
+    rows: dict[Key, tuple[str, ...]] = {}
     for row in csv.DictReader(io.StringIO(text, newline=""), strict=True):
         assert None not in row
         assert not [cell for cell in row.values() if cell.startswith(("=", "+", "-", "@"))]
