@@ -32,6 +32,8 @@ REGISTRY = {
     "dropout": Entry("dropout", "elementwise.dropout"),
     "maxpool": Entry("max pooling", "pool.maxpool"),
     "avgpool": Entry("average pooling", "pool.avgpool"),
+    "maxpool1d": Entry("one-dimensional max pooling", "pool.maxpool1d"),
+    "avgpool1d": Entry("one-dimensional average pooling", "pool.avgpool1d"),
     "batchnorm": Entry("batch normalization", "norm.batchnorm"),
     "spatial-batchnorm": Entry("spatial batch normalization", "norm.spatial_batchnorm"),
     "layernorm": Entry("layer normalization", "norm.layernorm"),

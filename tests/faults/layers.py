@@ -26,7 +26,9 @@ from gradcheck_cli.layers.norm.instancenorm import instancenorm_backward, instan
 from gradcheck_cli.layers.norm.layernorm import layernorm_backward, layernorm_forward
 from gradcheck_cli.layers.norm.spatial_batchnorm import spatial_batchnorm_backward, spatial_batchnorm_forward
 from gradcheck_cli.layers.pool.avgpool import avg_pool_backward, avg_pool_forward
+from gradcheck_cli.layers.pool.avgpool1d import avg_pool1d_backward, avg_pool1d_forward
 from gradcheck_cli.layers.pool.maxpool import max_pool_forward
+from gradcheck_cli.layers.pool.maxpool1d import max_pool1d_forward
 from gradcheck_cli.layers.recurrent.lstm import lstm_forward
 from gradcheck_cli.layers.recurrent.lstm_step import lstm_step_backward, lstm_step_forward
 from gradcheck_cli.layers.recurrent.rnn import rnn_forward
@@ -349,6 +351,36 @@ def last_row_of_pools_missed(dout: Any, cache: Any) -> Any:
 def pools_reshaped(dout: Any, cache: Any) -> Any:
     N, C, rows, columns = dout.shape
     return avg_pool_backward(dout.reshape(N, rows, columns, C).transpose(0, 3, 1, 2), cache)
+
+
+@_in_backward("avgpool1d", avg_pool1d_forward, "last-windows-missed")
+def last_pool_missed(dout: Any, cache: Any) -> Any:
+    part = dout.copy()
+    part[:, :, -1] = 0
+    return avg_pool1d_backward(part, cache)
+
+
+@_in_backward("avgpool1d", avg_pool1d_forward, "factor")
+def pool_not_divided(dout: Any, cache: Any) -> Any:
+    return avg_pool1d_backward(dout * cache[1]["pool_width"], cache)
+
+
+@_in_backward("maxpool1d", max_pool1d_forward, "mask-ignored")
+def whole_window(dout: Any, cache: Any) -> Any:
+    (N, C, _, W), _, param = cache
+    dx = np.zeros((N, C, W), dout.dtype)
+    for n, c, j in np.ndindex(dout.shape):
+        dx[n, c, j * param["stride"] : j * param["stride"] + param["pool_width"]] += dout[n, c, j]
+    return dx
+
+
+@_in_backward("maxpool1d", max_pool1d_forward, "assigned-not-accumulated")
+def maximum_assigned(dout: Any, cache: Any) -> Any:
+    (N, C, _, W), chosen, param = cache
+    dx = np.zeros((N, C, W), dout.dtype)
+    for n, c, j in np.ndindex(dout.shape):
+        dx[n, c, j * param["stride"] + chosen[n, c, 0, j]] = dout[n, c, j]
+    return dx
 
 
 @_in_backward("maxpool", max_pool_forward, "assigned-not-accumulated")

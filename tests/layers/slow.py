@@ -131,6 +131,14 @@ def avgpool(x: Array, p: Param) -> list[Any]:
     return _windows(x, p, lambda seen: sum(seen) / len(seen))
 
 
+def maxpool1d(x: Array, p: Param) -> list[Any]:
+    return [maxpool(x[:, :, None], {**p, "pool_height": 1})[0][:, :, 0]]
+
+
+def avgpool1d(x: Array, p: Param) -> list[Any]:
+    return [avgpool(x[:, :, None], {**p, "pool_height": 1})[0][:, :, 0]]
+
+
 def _moments(values: list[Any]) -> tuple[Any, Any]:
     mean = sum(values) / len(values)
     return mean, sum((v - mean) ** 2 for v in values) / len(values)
@@ -258,6 +266,7 @@ SLOW: dict[str, Callable[..., list[Any]]] = {
     function.__name__.replace("_", "-"): function
     for function in (
         *(conv1d, conv_transpose, depthwise_conv, affine, relu, sigmoid, tanh, maxpool, avgpool, batchnorm),
+        *(maxpool1d, avgpool1d),
         *(spatial_batchnorm, layernorm, groupnorm, instancenorm, rmsnorm),
         *(softmax, svm, rnn_step, rnn, lstm_step, lstm),
         *(word_embedding, temporal_affine, temporal_softmax, dropout),

@@ -76,6 +76,8 @@ EQUIVALENT: dict[str, Callable[..., Any]] = {
     "softplus": lambda torch, _, x: torch.nn.functional.softplus(x, threshold=1000),
     "maxpool": _pool("max_pool2d"),
     "avgpool": _pool("avg_pool2d"),
+    "maxpool1d": lambda torch, p, x: torch.nn.functional.max_pool1d(x, p["pool_width"], p["stride"]),
+    "avgpool1d": lambda torch, p, x: torch.nn.functional.avg_pool1d(x, p["pool_width"], p["stride"]),
     "batchnorm": _batchnorm,
     "spatial-batchnorm": _batchnorm,
     "layernorm": lambda torch, p, x, *rest: torch.nn.functional.layer_norm(x, x.shape[-1:], *rest, p["eps"]),

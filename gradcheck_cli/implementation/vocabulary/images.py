@@ -79,16 +79,18 @@ CONVOLUTIONS = {
 }
 
 
-def _pooling(names: str, others: str) -> Vocabulary:
+def _pooling(names: str, others: str, arguments: str = "HH WW kernel stride") -> Vocabulary:
     return Vocabulary(
         names=words(names),
         others=words(f"{others} conv relu unpool global norm"),
         inputs={"x": words("x input{,s} a{,prev} data inp images")},
-        arguments=POOLING,
+        arguments=pick(POOLING, arguments),
     )
 
 
 POOLINGS = {
-    "maxpool": _pooling("max{_,}pool pool", "avg average mean"),
-    "avgpool": _pooling("{avg,average}{_,}pool mean_pool pool", "max"),
+    "maxpool": _pooling("max{_,}pool pool", "avg average mean 1d 3d"),
+    "avgpool": _pooling("{avg,average}{_,}pool mean_pool pool", "max 1d 3d"),
+    "maxpool1d": _pooling("max{_,}pool{_,}1d max{_,}pooling{_,}1d", "avg average mean 3d", "WW kernel stride"),
+    "avgpool1d": _pooling("{avg,average}{_,}pool{_,}1d {avg,average}{_,}pooling{_,}1d", "max 3d", "WW kernel stride"),
 }

@@ -38,6 +38,8 @@ NAMED = {
     "conv1d_forward,conv1d_backward": "conv1d",
     "maxPoolForward,maxPoolBackward": "maxpool",
     "avg_pool_forward_im2col,avg_pool_backward": "avgpool",
+    "max_pool_1d_forward,max_pool_1d_backward": "maxpool1d",
+    "avgpool1d,avgpool1d_backward": "avgpool1d",
     "rnn_step_forward,rnn_step_backward": "rnn-step",
     "rnn_forward,rnn_backward": "rnn",
     "lstm_step_forward,lstm_step_backward": "lstm-step",
