@@ -16,6 +16,7 @@ class Entry(NamedTuple):
 REGISTRY = {
     "conv": Entry("convolution", "conv.conv"),
     "conv1d": Entry("one-dimensional convolution", "conv.conv1d"),
+    "conv3d": Entry("three-dimensional convolution", "conv.conv3d"),
     "conv-transpose": Entry("transposed convolution", "conv.conv_transpose"),
     "depthwise-conv": Entry("depthwise convolution", "conv.depthwise_conv"),
     "affine": Entry("affine layer", "dense.affine"),

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gradcheck_cli.layers.conv.conv1d import conv1d_backward, conv1d_forward
+from gradcheck_cli.layers.conv.conv3d import conv3d_forward
 from gradcheck_cli.layers.conv.conv_transpose import conv_transpose_backward, conv_transpose_forward
 from gradcheck_cli.layers.conv.depthwise_conv import depthwise_conv_backward, depthwise_conv_forward
 from gradcheck_cli.layers.dense.affine import affine_backward, affine_forward
@@ -179,6 +180,51 @@ def sequence_not_padded(x: Any, w: Any, b: Any, conv_param: Any) -> Any:
 def image_reshaped(dout: Any, cache: Any) -> Any:
     N, F, rows, columns = dout.shape
     return conv_transpose_backward(dout.reshape(F, N, rows, columns).swapaxes(0, 1), cache)
+
+
+def _conv3d(
+    changed: Callable[[Any], Any] = lambda w: w, padded: Callable[[Any, int], Any] | None = None, **param: int
+) -> tuple[Any, Any]:
+    """Return a convolution in loops: backward has another kernel, another stride or pad, or another crop."""
+
+    def forward(x: Any, w: Any, b: Any, conv_param: Any) -> Any:
+        return conv3d_forward(x, w, b, conv_param)[0], (x, w, conv_param)
+
+    def backward(dout: Any, cache: Any) -> Any:
+        x, w, given = cache
+        used, turned = {**given, **param}, changed(w)
+        p, s, kernel = used["pad"], used["stride"], w.shape[2:]
+        wide = np.pad(x, ((0, 0), (0, 0), *[(p, p + 3 * s * max(dout.shape))] * 3))
+        dwide, dw = np.zeros_like(wide), np.zeros_like(w)
+        for window in np.ndindex(dout.shape[2:]):
+            place = np.s_[:, :, *(slice(a * s, a * s + k) for a, k in zip(window, kernel, strict=True))]
+            dwide[place] += np.einsum("nf,fcqhk->ncqhk", dout[:, :, *window], turned)
+            dw += np.einsum("nf,ncqhk->fcqhk", dout[:, :, *window], wide[place])
+        if padded:
+            dx = padded(dwide[:, :, *(slice(size + 2 * p) for size in x.shape[2:])], p)
+        else:
+            dx = dwide[:, :, *(slice(p, p + size) for size in x.shape[2:])]
+        return dx, changed(dw), dout.sum((0, 2, 3, 4))
+
+    return forward, backward
+
+
+FAULTS += [
+    LayerFault("conv3d-kernel_reversed", "conv3d", _conv3d(lambda w: w[:, :, ::-1, ::-1, ::-1]), "kernel-rotated"),
+    LayerFault("conv3d-planes_reversed", "conv3d", _conv3d(lambda w: w[:, :, ::-1]), "kernel-flipped"),
+    LayerFault("conv3d-stride_forgotten", "conv3d", _conv3d(stride=1), "stride-ignored"),
+    LayerFault("conv3d-pad_forgotten", "conv3d", _conv3d(pad=0), "pad-ignored"),
+    LayerFault("conv3d-not_cropped", "conv3d", _conv3d(padded=lambda x, p: x), "crop-missing"),
+    LayerFault(
+        "conv3d-cropped_to_nothing", "conv3d", _conv3d(padded=lambda x, p: x[:, :, p:-p, p:-p, p:-p]), "crop-empty"
+    ),
+    LayerFault(
+        "conv3d-crop_at_the_end",
+        "conv3d",
+        _conv3d(padded=lambda x, p: x[:, :, : -2 * p or None, : -2 * p or None, : -2 * p or None]),
+        "crop-wrong-side",
+    ),
+]
 
 
 @_in_backward("depthwise-conv", depthwise_conv_forward, "reshaped-not-transposed")

@@ -47,6 +47,7 @@ PAIRS: dict[str, dict[str, int]] = {
     "lstm-step": {"dx": 4, "dprev_h": 5, "dprev_c": 5, "dWx": 4 * 4, "dWh": 4 * 5, "db": 4},
     "lstm": {"dx": 4 * 4, "dh0": 5, "dWx": 4 * 20, "dWh": 5 * 20, "db": 20},
     "conv1d": {"dx": 3 * 3, "dw": 3 * 3, "db": 1},
+    "conv3d": {"dx": 2 * 3**3, "dw": 2 * 3**3, "db": 1},
     "conv-transpose": {"dx": 3 * 2 * 2, "dw": 3 * 2 * 2, "db": 1},  # of a 4 x 4 kernel each second row and column
     "depthwise-conv": {"dx": 3 * 3, "dw": 3 * 3, "db": 1},  # channels do not meet
     "word-embedding": {"dW": 1},  # each output is one element

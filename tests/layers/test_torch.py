@@ -92,6 +92,7 @@ EQUIVALENT: dict[str, Callable[..., Any]] = {
     "lstm-step": lambda torch, _, x, h, c, *rest: torch.lstm_cell(x, [h, c], *_weights(torch, *rest)),
     "lstm": _lstm,
     "conv1d": lambda torch, p, *x: torch.nn.functional.conv1d(*x, stride=p["stride"], padding=p["pad"]),
+    "conv3d": lambda torch, p, *x: torch.nn.functional.conv3d(*x, stride=p["stride"], padding=p["pad"]),
     "word-embedding": lambda torch, _, x, W: torch.nn.functional.embedding(x, W),
     "temporal-affine": lambda torch, _, x, w, b: torch.nn.functional.linear(x, w.T, b),
     "temporal-softmax": _temporal_softmax,

@@ -36,6 +36,7 @@ NAMED = {
     "conv2d,conv2d_backward": "conv",
     "conv2d,conv2d_backward_fft": "conv",
     "conv1d_forward,conv1d_backward": "conv1d",
+    "conv3d_forward,conv3d_backward": "conv3d",
     "maxPoolForward,maxPoolBackward": "maxpool",
     "avg_pool_forward_im2col,avg_pool_backward": "avgpool",
     "max_pool_1d_forward,max_pool_1d_backward": "maxpool1d",
