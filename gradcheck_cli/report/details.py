@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from rich.text import Text
 
 from gradcheck_cli.report.arrays import array_table, term
+from gradcheck_cli.report.plain import describe_place
 from gradcheck_cli.report.style import STYLES, sizes, word
 from gradcheck_cli.results.result import Verdict
 from gradcheck_cli.text.names import join_names
@@ -77,9 +78,8 @@ def describe(
         yield Text(_represented(result.smallest, result.verdict))
     for diagnosis in result.diagnosis:
         yield Text(f"{diagnosis.text} [{diagnosis.code}]", style="bold")
-    if place := result.place:
-        statement = f": {place.statement}" if place.statement else ""
-        yield Text(f"at {place.file}:{place.line}, in {place.function}{statement}", style="bold")
+    if result.place:
+        yield Text(f"at {describe_place(result.place)}", style="bold")
     if result.ran:
         yield from (Text(reason, style=style) for reason in _reasons(result))
     if result.traceback:

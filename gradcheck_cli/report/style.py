@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, TextIO, cast
 
 from rich.console import Console
 from rich.text import Text
 
 from gradcheck_cli.results.result import Verdict
+from gradcheck_cli.text.workflow_commands import DefusedStream
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -41,7 +42,7 @@ def figure(value: float) -> str:
 def make_console(stream: TextIO, options: DisplayOptions) -> Console:
     """Make a console that takes nothing for markup."""
     return Console(
-        file=stream,
+        file=cast("TextIO", DefusedStream(stream)) if options.defused else stream,
         width=options.width,
         force_terminal=options.color,
         no_color=not options.color,

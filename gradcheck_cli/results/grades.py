@@ -45,6 +45,11 @@ class Grade:
         return Verdict.worst(self.counts)
 
     @property
+    def ran(self) -> int:
+        """How many cases ran: all but those that were skipped."""
+        return self.counts.total() - self.counts[Verdict.SKIP]
+
+    @property
     def passed(self) -> str:
         """How many cases passed, of those that ran: `3/9`."""
         return f"{self.counts[Verdict.PASS]}/{self.ran}"
@@ -72,11 +77,6 @@ class Grade:
             notes.append(f"{len(others)} other way{'s' if len(others) > 1 else ''}")
         return worst.result.headline + (f" ({'; '.join(notes)})" if notes else "")
 
-    @property
-    def ran(self) -> int:
-        """How many cases ran."""
-        return self.counts.total() - self.counts[Verdict.SKIP]
-
 
 class Grades:
     """Collects results by implementation."""
@@ -93,6 +93,10 @@ class Grades:
 
     def __iter__(self) -> Iterator[tuple[str, str]]:
         return (key for key, _ in self.items())
+
+    def in_order(self) -> list[tuple[tuple[str, str], Grade]]:
+        """Return the grades by implementation and layer, in the order of the run."""
+        return list(self._grades.items())
 
     def items(self) -> list[tuple[tuple[str, str], Grade]]:
         """Return the grades by implementation and layer, the worst last."""
