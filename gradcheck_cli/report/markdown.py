@@ -119,8 +119,11 @@ def _code(name: str) -> str:
 
 
 def _inline(text: str) -> str:
-    """Write text so that nothing in it is markup or a link, in a cell of a table as in HTML."""
-    return _escape(_LINKED.sub("\\g<0>\N{ZERO WIDTH SPACE}", text))
+    """Write text so that nothing in it is markup or a link, in a cell of a table as in HTML; `this` becomes code."""
+    parts = re.split("`([^`]+)`", text)
+    parts[::2] = [_escape(_LINKED.sub("\\g<0>\N{ZERO WIDTH SPACE}", part)) for part in parts[::2]]
+    parts[1::2] = map(_code, parts[1::2])
+    return "".join(parts)
 
 
 def _escape(text: str) -> str:
