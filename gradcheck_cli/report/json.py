@@ -91,7 +91,6 @@ def encode(result: CaseResult) -> dict[str, Any]:
         "duties": {name: asdict(duty) for name, duty in result.duties.items()},
         "diagnosis": [asdict(diagnosis) for diagnosis in result.diagnosis],
         "traceback": result.traceback,
-        "place": result.place and asdict(result.place),
         "command": result.command,
         "seconds": result.seconds,
     }
