@@ -63,6 +63,12 @@ FORMATS = (
     Format(name="table", maker="table:TableReport"),
     Format(name="json", maker="json:JsonReport", help="writes the JSON report to a file too; - is stdout"),
     Format(
+        name="html",
+        maker="html.report:HtmlReport",
+        help="writes one HTML file, with maps of the errors; - is stdout",
+        keeps_evidence=True,
+    ),
+    Format(
         name="debug",
         maker="debug:DebugReport",
         help="writes the arrays of the first case that did not pass, as .npz",

@@ -1,0 +1,208 @@
+"""The report as one HTML file: what failed and why, with pictures, and a table of everything."""
+
+from __future__ import annotations
+
+import shlex
+from typing import TYPE_CHECKING, TextIO
+
+from gradcheck_cli.data.frozen import replace
+from gradcheck_cli.report.html.elements import Html, el, join
+from gradcheck_cli.report.html.finding import describe
+from gradcheck_cli.report.html.page import page
+from gradcheck_cli.report.html.tables import anchor, badge, case_row, case_table, implementation_table, matrix
+from gradcheck_cli.results.findings import Findings
+from gradcheck_cli.results.grades import Grades
+from gradcheck_cli.results.result import Verdict
+from gradcheck_cli.results.signature import FailureSignature
+
+if TYPE_CHECKING:
+    from gradcheck_cli.report.formats import DisplayOptions
+    from gradcheck_cli.results.findings import Finding
+    from gradcheck_cli.results.result import ArrayResult, CaseResult, Run, Summary
+
+#: Elements in the maps of a report whose values are written out for a script to show. Each takes 25 bytes.
+_MOST_VALUES = 80_000
+
+#: Cases that are listed. The others are counted.
+_MOST_ROWS = 5000
+
+_COUNTED = {
+    Verdict.PASS: "passed",
+    Verdict.FAIL: "failed",
+    Verdict.ERROR: "raised",
+    Verdict.INCONCLUSIVE: "inconclusive",
+    Verdict.SKIP: "skipped",
+}
+
+
+class HtmlReport:
+    """Collects what the report needs of each result, and writes the file when the run is over."""
+
+    def __init__(self, run: Run, stream: TextIO, options: DisplayOptions) -> None:  # noqa: ARG002
+        self._run, self._stream = run, stream
+        self._grades = Grades()
+        self._findings = Findings(random=run.random)
+        self._rows: list[CaseResult] = []
+        self._unlisted = 0
+        self._bugs: list[str] = []
+
+    def add(self, result: CaseResult) -> None:
+        """Add one result. Of its arrays only those of a finding are kept."""
+        self._findings.add(result)
+        if result.bug:
+            self._bugs.append(result.bug)
+        if result.smallest is not None:
+            return
+        self._grades.add(result)
+        if len(self._grades) == 1 and len(self._rows) < _MOST_ROWS:
+            self._rows.append(_without_arrays(result))
+        else:
+            self._unlisted += 1
+
+    def finish(self, summary: Summary) -> None:
+        """Write the document."""
+        findings = self._sorted_findings()
+        failures: dict[tuple[str, str], list[int]] = {}
+        for number, one in enumerate(findings, 1):
+            failures.setdefault(_key(one.result), []).append(number)
+        several = len(self._grades) > 1 or self._run.surveyed
+        worst_first = self._grades.items()[::-1]
+        body = [
+            _header(self._run, summary),
+            matrix(worst_first, failures) if several else None,
+            implementation_table(worst_first, failures) if several else None,
+            self._findings_section(findings, folded=several),
+            None if several else self._case_section(findings),
+            _bugs(self._bugs),
+            _help(),
+        ]
+        title = f"{word_of(summary)} - {self._run.program}"
+        self._stream.write(page(title, body, good=summary.verdict is Verdict.PASS))
+
+    def _sorted_findings(self) -> list[Finding]:
+        """Return the findings, the worst implementation and the most frequent failure first."""
+        order = {key: number for number, (key, _) in enumerate(self._grades.items()[::-1])}
+        frequent_first = self._findings.all()
+        frequent_first.reverse()
+        return sorted(frequent_first, key=lambda one: order.get(_key(one.result), 0))
+
+    def _findings_section(self, findings: list[Finding], *, folded: bool) -> Html | None:
+        if not findings:
+            return None
+        shown, left = [], _MOST_VALUES
+        for number, one in enumerate(findings, 1):
+            needed = sum(array.arrays.wrong.size for array in _arrays(one.result) if array.arrays is not None)
+            left -= needed
+            about = describe(one.result, heading="h3", cases=one.cases, numbers=left >= 0)
+            if folded:
+                name = el("b", one.result.implementation)
+                title = join([badge(one.result.verdict), " ", name, f": {one.result.headline}"])
+                about = el("details", el("summary", title), about, class_="folded")
+            label = el("span", str(number), class_="ordinal", aria_hidden="true")
+            shown.append(el("article", label, about, id=anchor(number)[1:], class_="finding"))
+        count = f"{len(findings)} distinct failure{'s' if len(findings) > 1 else ''}"
+        note = el("p", "The numbers behind some maps are left out, to keep this file small.") if left < 0 else None
+        return el("section", el("h2", count), note, *shown)
+
+    def _case_section(self, findings: list[Finding]) -> Html | None:
+        if not self._rows:
+            return None
+        numbers = {one.signature: number for number, one in enumerate(findings, 1)}
+        rows = [case_row(result, _failures(result, numbers)) for result in self._rows]
+        note = el("p", f"{self._unlisted} more cases are not listed.") if self._unlisted else None
+        return el("section", el("h2", "All cases"), case_table(rows), note)
+
+
+def word_of(summary: Summary) -> str:
+    """Say how the run ended, in a few words: `3 of 12 cases failed`."""
+    count = summary.counts
+    ran = summary.cases - count.get(Verdict.SKIP, 0)
+    bad = {verdict: count[verdict] for verdict in _COUNTED if verdict is not Verdict.PASS and count.get(verdict)}
+    bad.pop(Verdict.SKIP, None)
+    if not ran:
+        return "No case was run"
+    if not bad:
+        return "The only case passed" if ran == 1 else f"All {ran} cases passed"
+    if len(bad) == 1:
+        ((verdict, number),) = bad.items()
+        what = "was inconclusive" if verdict is Verdict.INCONCLUSIVE and number == 1 else _COUNTED[verdict]
+        what = "were inconclusive" if what == "inconclusive" else what
+        which = f"All {ran}" if number == ran else f"{number} of {ran}"
+        return f"The only case {what}" if ran == 1 else f"{which} cases {what}"
+    return f"{sum(bad.values())} of {ran} cases did not pass"
+
+
+def _header(run: Run, summary: Summary) -> Html:
+    counts = [
+        el("li", el("b", str(summary.counts[verdict])), f" {words}", class_=str(verdict))
+        for verdict, words in _COUNTED.items()
+        if summary.counts.get(verdict)
+    ]
+    facts = {
+        "Command": el("code", shlex.join([*run.program.split(), *run.argv])),
+        "Seed": str(run.seed),
+        "Time": f"{summary.seconds:.2f} s",
+        "Versions": ", ".join(f"{name} {version}" for name, version in run.versions.items()),
+    }
+    cut_short = None
+    if summary.cut_short:
+        how = "was cut short" if summary.workers_lost else "was interrupted"
+        how = "was stopped by --max-failures" if summary.stopped else how
+        cut_short = el("p", f"The run {how} after {summary.cases} of {run.cases} cases.", class_="warning")
+    return el(
+        "header",
+        el("p", run.program, class_="program"),
+        el("h1", badge(summary.verdict), " ", word_of(summary)),
+        el("ul", *counts, class_="counts"),
+        cut_short,
+        el("dl", *(join([el("dt", name), el("dd", value)]) for name, value in facts.items()), class_="facts"),
+        class_=str(summary.verdict),
+    )
+
+
+def _bugs(bugs: list[str]) -> Html | None:
+    if not bugs:
+        return None
+    explained = el("p", "The checker itself failed in these cases. Their verdict says nothing about the code.")
+    return el("section", el("h2", "Bugs in the checker"), explained, *(el("pre", bug, tabindex=0) for bug in bugs[:3]))
+
+
+def _help() -> Html:
+    terms = {
+        "relative error": "max |a - n| / max(1e-8, |a| + |n|), the usual measure. The verdict does not use it, because "
+        "a correct float32 gradient exceeds any threshold wherever terms cancel.",
+        "eps off": "The error of the worst element in roundings: multiples of the dtype's machine epsilon times the "
+        "sum of the absolute values of the terms that make up the element. A correct layer is off by a few.",
+        "allowed": "How many roundings an element may be off, beyond the error bound of the numeric side.",
+        "analytic, numeric": "What the backward pass returned, and the derivative of its own forward pass; for the "
+        "output of forward, what the textbook's returns.",
+        "heat map": "The error of each element, by decades of the largest one. Point at a cell, or move to the map "
+        "with Tab and within it with the arrow keys, to read its values.",
+    }
+    rows = [join([el("dt", term), el("dd", meaning)]) for term, meaning in terms.items()]
+    return el("details", el("summary", "How to read this report"), el("dl", *rows, class_="facts"), class_="help")
+
+
+def _key(result: CaseResult) -> tuple[str, str]:
+    return result.implementation, result.layer
+
+
+def _arrays(result: CaseResult) -> list[ArrayResult]:
+    return [*([result.forward] if result.forward else []), *result.gradients.values()]
+
+
+def _without_arrays(result: CaseResult) -> CaseResult:
+    """Drop the arrays of a result that is only listed."""
+    gradients = {name: replace(gradient, arrays=None) for name, gradient in result.gradients.items()}
+    forward = result.forward and replace(result.forward, arrays=None)
+    return replace(result, forward=forward, gradients=gradients, sweeps={}, arrays={})
+
+
+def _failures(result: CaseResult, numbers: dict[FailureSignature, int]) -> list[int]:
+    """Return the numbers of the failures that a case shows: its own, or those that are parts of it."""
+    signature = FailureSignature.of(result)
+    if signature is None:
+        return []
+    if signature in numbers:
+        return [numbers[signature]]
+    return [number for other, number in numbers.items() if other.is_part_of(signature)]
