@@ -46,7 +46,7 @@ class Format:
     suffixes: tuple[str, ...] = ()  #: how PATH must end, where that decides what is written
     package: str | None = None  #: what must be installed for it, by the extra of the format's name
     keeps_arrays: bool = False  #: whether it needs the arrays of a case
-    keeps_evidence: bool = False  #: whether it needs the arrays of what is wrong, and plain differences
+    shows_evidence: bool = False  #: whether it needs arrays that are wrong, and plain differences
     one_case: bool = False  #: whether it shows one case only
 
     def refuse(self, path: str) -> str | None:
@@ -66,7 +66,7 @@ FORMATS = (
         name="html",
         maker="html.report:HtmlReport",
         help="writes one HTML file, with maps of the errors; - is stdout",
-        keeps_evidence=True,
+        shows_evidence=True,
     ),
     Format(
         name="debug",

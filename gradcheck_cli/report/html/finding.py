@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from gradcheck_cli.report.html.chart import charts
@@ -16,23 +17,25 @@ if TYPE_CHECKING:
     from gradcheck_cli.results.result import ArrayResult, CaseResult, Diagnosis, Place
 
 
-def describe(result: CaseResult, *, heading: str, cases: int = 1, numbers: bool = True) -> Html:
-    """Describe a case.
+def title_of(result: CaseResult) -> str:
+    """Say what is wrong, or what was checked."""
+    return result.headline or f"{result.layer} {result.case.label()}"
+
+
+def describe(result: CaseResult, *, cases: int = 1, numbers: bool = True) -> Html:
+    """Describe a case, below a title.
 
     Args:
         result: the case.
-        heading: the element that names what is wrong, such as `h3`.
         cases: how many cases fail like this one.
         numbers: whether heat maps have the values of their cells.
     """
     arrays = [*([result.forward] if result.forward else []), *result.gradients.values()]
-    title = result.headline or f"{result.layer} {result.case.label()}"
     drawn = [found for array in arrays if (found := heat_map(array, _axes(result, array), numbers=numbers))]
     return join(
         [
-            el(heading, badge(result.verdict), " ", title, class_="title"),
             _place(result.place) if result.place else None,
-            _effects(result, title),
+            _effects(result),
             *(_cause(one, named=len(result.diagnosis) == 1) for one in result.diagnosis),
             el("pre", result.traceback, class_="traceback", tabindex=0) if result.traceback else None,
             _facts(result, cases),
@@ -57,13 +60,13 @@ def _place(place: Place) -> Html:
     return join([where, el("pre", el("code", place.statement), class_="statement")]) if place.statement else where
 
 
-def _effects(result: CaseResult, title: str) -> Html | None:
+def _effects(result: CaseResult) -> Html | None:
     """List what is wrong, unless the title says just that."""
     if result.verdict in (Verdict.PASS, Verdict.ERROR):
         reasons: tuple[str, ...] = (result.reason,) if result.reason else ()
     else:
         reasons = result.reasons or ((result.reason,) if result.reason else ())
-    if "; ".join(reasons) == title or not reasons:
+    if "; ".join(reasons) == title_of(result) or not reasons:
         return None
     return el("ul", *(el("li", reason) for reason in reasons), class_="effects")
 
@@ -105,9 +108,9 @@ def _duties(result: CaseResult) -> Html | None:
         )
         for name, duty in result.duties.items()
     ]
-    others = [word(duty.verdict) for duty in result.duties.values() if duty.verdict is not Verdict.PASS]
-    note = f": {len(others)} of {len(rows)} not fulfilled" if others else f": all {len(rows)} fulfilled"
-    return el("details", el("summary", f"Duties beside right numbers{note}"), el("dl", *rows, class_="facts"))
+    counts = Counter(duty.verdict for duty in result.duties.values())
+    note = ", ".join(f"{count} {word(verdict)}" for verdict, count in counts.items())
+    return el("details", el("summary", f"Duties beside right numbers: {note}"), el("dl", *rows, class_="facts"))
 
 
 def _replay(result: CaseResult) -> Html | None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import shlex
+from collections import Counter
 from typing import TYPE_CHECKING, TextIO
 
 from gradcheck_cli.data.frozen import replace
-from gradcheck_cli.report.html.elements import Html, el, join
-from gradcheck_cli.report.html.finding import describe
+from gradcheck_cli.report.html.elements import Html, el, join, text
+from gradcheck_cli.report.html.finding import describe, title_of
 from gradcheck_cli.report.html.page import page
 from gradcheck_cli.report.html.tables import anchor, badge, case_row, case_table, implementation_table, matrix
 from gradcheck_cli.results.findings import Findings
@@ -16,6 +17,8 @@ from gradcheck_cli.results.result import Verdict
 from gradcheck_cli.results.signature import FailureSignature
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from gradcheck_cli.report.formats import DisplayOptions
     from gradcheck_cli.results.findings import Finding
     from gradcheck_cli.results.result import ArrayResult, CaseResult, Run, Summary
@@ -25,6 +28,9 @@ _MOST_VALUES = 80_000
 
 #: Cases that are listed. The others are counted.
 _MOST_ROWS = 5000
+
+#: Characters of a command beyond which it is scrolled.
+_LONG = 600
 
 _COUNTED = {
     Verdict.PASS: "passed",
@@ -67,17 +73,18 @@ class HtmlReport:
             failures.setdefault(_key(one.result), []).append(number)
         several = len(self._grades) > 1 or self._run.surveyed
         worst_first = self._grades.items()[::-1]
+        verdicts = Counter(grade.verdict for _, grade in worst_first) if several else summary.counts
+        title = outcome("implementation" if several else "case", verdicts)
         body = [
-            _header(self._run, summary),
-            matrix(worst_first, failures) if several else None,
+            _header(self._run, summary, title),
             implementation_table(worst_first, failures) if several else None,
+            matrix(worst_first, failures) if several else None,
             self._findings_section(findings, folded=several),
             None if several else self._case_section(findings),
             _bugs(self._bugs),
             _help(),
         ]
-        title = f"{word_of(summary)} - {self._run.program}"
-        self._stream.write(page(title, body, good=summary.verdict is Verdict.PASS))
+        self._stream.write(page(f"{title} - {self._run.program}", body, good=summary.verdict is Verdict.PASS))
 
     def _sorted_findings(self) -> list[Finding]:
         """Return the findings, the worst implementation and the most frequent failure first."""
@@ -93,13 +100,12 @@ class HtmlReport:
         for number, one in enumerate(findings, 1):
             needed = sum(array.arrays.wrong.size for array in _arrays(one.result) if array.arrays is not None)
             left -= needed
-            about = describe(one.result, heading="h3", cases=one.cases, numbers=left >= 0)
-            if folded:
-                name = el("b", one.result.implementation)
-                title = join([badge(one.result.verdict), " ", name, f": {one.result.headline}"])
-                about = el("details", el("summary", title), about, class_="folded")
+            about = describe(one.result, cases=one.cases, numbers=left >= 0)
+            name = f"{one.result.implementation}: " if folded else None
+            title = el("h3", badge(one.result.verdict), " ", name, title_of(one.result), class_="title")
+            whole = el("details", el("summary", title), about, class_="folded") if folded else join([title, about])
             label = el("span", str(number), class_="ordinal", aria_hidden="true")
-            shown.append(el("article", label, about, id=anchor(number)[1:], class_="finding"))
+            shown.append(el("article", label, whole, id=anchor(number)[1:], class_="finding"))
         count = f"{len(findings)} distinct failure{'s' if len(findings) > 1 else ''}"
         note = el("p", "The numbers behind some maps are left out, to keep this file small.") if left < 0 else None
         return el("section", el("h2", count), note, *shown)
@@ -113,33 +119,37 @@ class HtmlReport:
         return el("section", el("h2", "All cases"), case_table(rows), note)
 
 
-def word_of(summary: Summary) -> str:
-    """Say how the run ended, in a few words: `3 of 12 cases failed`."""
-    count = summary.counts
-    ran = summary.cases - count.get(Verdict.SKIP, 0)
-    bad = {verdict: count[verdict] for verdict in _COUNTED if verdict is not Verdict.PASS and count.get(verdict)}
-    bad.pop(Verdict.SKIP, None)
+def outcome(noun: str, counts: Mapping[Verdict, int]) -> str:
+    """Say how many of what passed, in a few words: `3 of 12 cases failed`."""
+    found = {verdict: counts[verdict] for verdict in _COUNTED if counts.get(verdict) and verdict is not Verdict.SKIP}
+    ran, bad = sum(found.values()), {verdict for verdict in found if verdict is not Verdict.PASS}
     if not ran:
-        return "No case was run"
-    if not bad:
-        return "The only case passed" if ran == 1 else f"All {ran} cases passed"
-    if len(bad) == 1:
-        ((verdict, number),) = bad.items()
-        what = "was inconclusive" if verdict is Verdict.INCONCLUSIVE and number == 1 else _COUNTED[verdict]
-        what = "were inconclusive" if what == "inconclusive" else what
-        which = f"All {ran}" if number == ran else f"{number} of {ran}"
-        return f"The only case {what}" if ran == 1 else f"{which} cases {what}"
-    return f"{sum(bad.values())} of {ran} cases did not pass"
+        return f"No {noun} was checked"
+    number = sum(found[verdict] for verdict in bad) or ran
+    words = _COUNTED[next(iter(bad), Verdict.PASS)] if len(bad) < 2 else "did not pass"
+    if words == "inconclusive":
+        words = "is inconclusive" if number == 1 else "are inconclusive"
+    if ran == 1:
+        return f"The only {noun} {words}"
+    return f"All {ran} {noun}s {words}" if number == ran else f"{number} of {ran} {noun}s {words}"
 
 
-def _header(run: Run, summary: Summary) -> Html:
+def _header(run: Run, summary: Summary, title: str) -> Html:
+    found = [verdict for verdict in _COUNTED if summary.counts.get(verdict)]
     counts = [
-        el("li", el("b", str(summary.counts[verdict])), f" {words}", class_=str(verdict))
-        for verdict, words in _COUNTED.items()
-        if summary.counts.get(verdict)
+        el(
+            "li",
+            el("b", str(summary.counts[one])),
+            " cases " if one is found[0] else " ",
+            _COUNTED[one],
+            class_=str(one),
+        )
+        for one in found
     ]
+    command = text(shlex.join([*run.program.split(), *run.argv]), limit=None)
+    long = len(command) > _LONG
     facts = {
-        "Command": el("code", shlex.join([*run.program.split(), *run.argv])),
+        "Command": el("code", command, class_="long" if long else None, tabindex=0 if long else None),
         "Seed": str(run.seed),
         "Time": f"{summary.seconds:.2f} s",
         "Versions": ", ".join(f"{name} {version}" for name, version in run.versions.items()),
@@ -152,7 +162,7 @@ def _header(run: Run, summary: Summary) -> Html:
     return el(
         "header",
         el("p", run.program, class_="program"),
-        el("h1", badge(summary.verdict), " ", word_of(summary)),
+        el("h1", badge(summary.verdict), " ", title),
         el("ul", *counts, class_="counts"),
         cut_short,
         el("dl", *(join([el("dt", name), el("dd", value)]) for name, value in facts.items()), class_="facts"),

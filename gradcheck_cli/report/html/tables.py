@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
@@ -119,7 +120,7 @@ def case_row(result: CaseResult, failures: Sequence[int] = ()) -> Html:
         el("td", worst.name if worst else "-"),
         _number(figure(worst.scaled_error or 0), worst.scaled_error) if worst else _number("-", -1),
         _number(f"{result.seconds:.3f}", result.seconds),
-        el("td", reason),
+        el("td", reason, class_="reason"),
         _links(failures),
     )
 
@@ -138,9 +139,9 @@ def implementation_table(grades: Grades, failures: Mapping[Key, Sequence[int]]) 
             "tr",
             el("td", badge(grade.verdict), data_value=grade.verdict.rank),
             _number(grade.passed, int(passed) / max(1, int(ran))),
-            el("th", name, scope="row"),
+            el("th", _breakable(name), scope="row"),
             el("td", layer),
-            el("td", grade.reason),
+            el("td", grade.reason, class_="reason"),
             _links(failures.get((name, layer), ())),
         )
         rows.append(row)
@@ -176,6 +177,11 @@ def _matrix_cell(found: list[tuple[Verdict, list[int]]]) -> Html:
 def anchor(failure: int) -> str:
     """Return the link to a failure by its number."""
     return f"#failure-{failure}"
+
+
+def _breakable(name: str) -> Html:
+    """Let a name be broken after a colon, a comma or a slash."""
+    return join(re.split("(?<=[:,/])(?=.)", name), "<wbr>")
 
 
 def _links(failures: Sequence[int]) -> Html:
