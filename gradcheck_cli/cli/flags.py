@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 _NUMBERS = "Geometry (each takes one value, a list 1,2,5 or a range 5..9)"
 _SETTINGS = "Geometry (each takes one value or a list; of shapes, 2x3,4x5)"
 OUTPUT = "Output"
+CONFIGURATION = "Configuration (flags can be set in pyproject.toml or as GRADCHECK_*)"
 
 
 class Flag(click.Option):

@@ -12,7 +12,7 @@ import click
 from gradcheck_cli.checks.settings import DUTIES, Settings
 from gradcheck_cli.cli.collisions import refuse_collisions
 from gradcheck_cli.cli.flags import OUTPUT, flag
-from gradcheck_cli.cli.values import JOBS, SHARD, names, path, positive_number, quoted, whole_number
+from gradcheck_cli.cli.values import ADAPTER, JOBS, SHARD, names, path, positive_number, quoted, whole_number
 from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.guard.limits import GIGABYTE, LEAST_MEMORY, LONGEST, MOST_MEMORY, SHORTEST, Limits
 from gradcheck_cli.numeric.arrays import DTYPES
@@ -72,10 +72,7 @@ class Request:
         metavar="DUTY",
     )
     adapter: str | None = _check(
-        "--adapter",
-        str,
-        "makes (forward, backward) of what IMPLEMENTATION names, for code that no convention fits",
-        metavar="FILE.py:FUNCTION",
+        "--adapter", ADAPTER, "makes (forward, backward) of what IMPLEMENTATION names, for code that no convention fits"
     )
     timeout: float = _check("--timeout", _TIMEOUT, "seconds for one call of your code  [60]", 60.0)
     memory: float | None = _check("--memory", _MEMORY, "GiB that one implementation may hold  [half of the machine's]")

@@ -74,7 +74,7 @@ def run(request: Request) -> int:
         engine = stack.enter_context(open_engine(request, plan, checker))
         line = stack.enter_context(progress(plan.count, plan.upcoming()))
         stdout.before_write = line.clear
-        summary = deliver(_results(request, plan, engine, results_file), deliveries, line, options, described)
+        summary = deliver(compute_results(request, plan, engine, results_file), deliveries, line, options, described)
     if summary.verdict == "skip" and not (summary.interrupted or summary.workers_lost):
         click.echo("Error: No case to run: every one was skipped, for the reasons above.", err=True)
     return exit_code(summary)
@@ -102,13 +102,14 @@ def _describe(request: Request, plan: Plan) -> Run:
         argv=tuple(sys.argv[1:]),
         seed=request.seed,
         cases=plan.count,
+        implementations=len(plan.tasks) + len(plan.known),
         surveyed=request.layer is None,
         random=request.fuzz is not None,
         versions=versions(request.program),
     )
 
 
-def _results(request: Request, plan: Plan, engine: Engine, memory: ResultsFile | None) -> Generator[CaseResult]:
+def compute_results(request: Request, plan: Plan, engine: Engine, memory: ResultsFile | None) -> Generator[CaseResult]:
     """Yield what is known, then the result of each case; random ones with the smallest that fail."""
     results = _computed(plan, engine, memory)
     if request.max_failures is not None:

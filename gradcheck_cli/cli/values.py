@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -23,7 +24,13 @@ _MOST_JOBS = 1000
 _QUOTED = 60
 
 
-class Value(click.ParamType[Any]):
+if TYPE_CHECKING:
+    _Type = click.ParamType[Any]
+else:  # click 8.2 cannot subscript it
+    _Type = click.ParamType
+
+
+class Value(_Type):
     """A value that a function reads; what the function raises is the error."""
 
     def __init__(self, read: Callable[[str], Any], name: str) -> None:
@@ -40,6 +47,23 @@ class Value(click.ParamType[Any]):
             return self.read(value) if isinstance(value, str) else value
         except ValueError as error:
             self.fail(f"{error}.", param, ctx)
+
+
+class FileName(Value):
+    """The name of a file. In a configuration file it is relative to that file."""
+
+    def moved(self, text: str, move: Callable[[str], str]) -> str:
+        """Apply a function to the file that a text names, if it names one by a relative path."""
+        return text if text in ("", "-") or Path(text).is_absolute() else move(text)
+
+
+class FileOfFunction(FileName):
+    """The name of a function in a file, `FILE.py:FUNCTION`, or in a module."""
+
+    def moved(self, text: str, move: Callable[[str], str]) -> str:
+        """Apply a function to the file, if it is one."""
+        home, colon, name = text.rpartition(":")
+        return f"{super().moved(home, move)}{colon}{name}" if home.endswith(".py") else text
 
 
 def parameter_values(parameter: Parameter) -> Value:
@@ -163,7 +187,10 @@ def path(*, stdout: bool = False) -> Value:
             raise ValueError("'-' cannot be written: this does not go to stdout; give a file")
         return text
 
-    return Value(read, "PATH")
+    return FileName(read, "PATH")
+
+
+ADAPTER = FileOfFunction(str, "FILE.py:FUNCTION")
 
 
 def _is_number(word: str) -> bool:

@@ -62,6 +62,9 @@ class Format:
 FORMATS = (
     Format(name="table", maker="table:TableReport"),
     Format(name="json", maker="json:JsonReport", help="writes the JSON report to a file too; - is stdout"),
+    Format(name="junit", maker="junit:JUnitReport", help="writes JUnit XML, a test case for each case"),
+    Format(name="markdown", maker="markdown:MarkdownReport", help="writes Markdown, for a pull request"),
+    Format(name="csv", maker="csv:CsvReport", help="writes a table for spreadsheets, a row for each implementation"),
     Format(
         name="html",
         maker="html.report:HtmlReport",

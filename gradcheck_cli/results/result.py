@@ -206,9 +206,13 @@ class CaseResult:
         return self.verdict is Verdict.PASS
 
     def summary(self) -> str:
-        """Return the message of a failed assertion: what was checked, the verdict, its reason, the replay command."""
+        """Return the message of a failed assertion: case, verdict, reason, causes and replay command, a line each."""
         lines = [f"{self.implementation}: {self.layer} {self.case.label()} {self.case.dtype}: {self.verdict.upper()}"]
-        lines += [line for line in (self.reason, self.traceback, self.command) if line]
+        if self.place:
+            lines.append(f"{self.place.file}:{self.place.line}, in {self.place.function}")
+        lines += filter(None, [self.reason])
+        lines += [f"{cause.text} [{cause.code}]" for cause in self.diagnosis]
+        lines += filter(None, [self.traceback, self.command and f"replay: {self.command}"])
         return "\n".join(lines)
 
     def _repr_html_(self) -> str:
@@ -236,6 +240,7 @@ class Run:
     argv: tuple[str, ...]
     seed: int
     cases: int  #: for all implementations together, skipped ones included
+    implementations: int = 1
     surveyed: bool = False  #: whether layers and implementations were found by looking through files
     random: bool = False  #: whether cases are random; smallest ones are shown in place of those that fail
     versions: Mapping[str, str]  #: of the program, Python and NumPy

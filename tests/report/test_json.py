@@ -6,6 +6,7 @@ import io
 import json
 import math
 import platform
+from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -16,8 +17,8 @@ from jsonschema import Draft202012Validator
 from gradcheck_cli import ConvCase, Verdict, __version__, check
 from gradcheck_cli.layers.conv.naive import conv_backward_naive, conv_forward_naive
 from gradcheck_cli.report.formats import DisplayOptions
-from gradcheck_cli.report.json import SCHEMA_VERSION, JsonReport, encode, schema, strict
-from gradcheck_cli.results.result import Run, Summary
+from gradcheck_cli.report.json import MANY_CASES, SCHEMA_VERSION, JsonReport, encode, schema, strict
+from gradcheck_cli.results.result import Place, Run, Summary
 from tests.conftest import SMALL, report_of
 
 if TYPE_CHECKING:
@@ -109,17 +110,20 @@ def result(kind: str) -> CaseResult:
     return KINDS[kind]()
 
 
-def written(*found: CaseResult, interrupted: bool = False) -> dict[str, Any]:
+def written(
+    *found: CaseResult, interrupted: bool = False, cases: int | None = None, verbose: bool = False
+) -> dict[str, Any]:
     """Write a report of these results, and read it as strictly as can be."""
     run = Run(
         program="convcheck",
         argv=("layers.py", "--N", "2"),
         seed=3,
-        cases=len(found),
+        cases=cases or len(found),
+        implementations=2,
         versions={"convcheck": "1.2", "python": "3.4", "numpy": "5.6"},
     )
     stream = io.StringIO()
-    report = JsonReport(run, stream, DisplayOptions())
+    report = JsonReport(run, stream, DisplayOptions(verbose=verbose))
     for each in found:
         report.add(each)
     report.finish(Summary.of((each.verdict for each in found), seconds=0.5, interrupted=interrupted))
@@ -251,6 +255,30 @@ def test_an_error_has_the_traceback_of_the_implementation() -> None:
     assert "in raising" in entry["traceback"]
     assert entry["forward"]["verdict"] == "pass"
     assert {gradient["verdict"] for gradient in entry["gradients"].values()} == {"error"}
+
+
+def test_a_place_is_written_where_one_is_known() -> None:
+    place = Place(file="layers.py", line=7, function="backward", statement="dw = 2 * dw")
+    report = written(replace(result("wrong values"), place=place), result("pass"))
+    validate(report)
+    assert [one["place"] for one in report["results"]] == [
+        {"file": "layers.py", "line": 7, "function": "backward", "statement": "dw = 2 * dw"},
+        None,
+    ]
+
+
+def test_of_very_many_cases_the_first_of_each_failure_has_its_figures() -> None:
+    found = [result(name) for name in ("pass", "wrong values", "wrong values", "raised", "raised", "missing", "skip")]
+    found.append(replace(result("wrong values"), implementation="other.py"))
+    all_figures, many = written(*found, cases=MANY_CASES), written(*found, cases=MANY_CASES + 1)
+    validate(many)
+    left_out: dict[str, Any] = {"forward": None, "gradients": {}, "duties": {}, "traceback": None}
+    in_full = [0, 1, 0, 1, 0, 1, 0, 1]  # those that are the first to fail in their way
+    for full, kept, shown in zip(in_full, many["results"], all_figures["results"], strict=True):
+        commanded = {} if kept["verdict"] not in ("pass", "skip") else {"command": None}
+        assert kept == (shown if full else shown | left_out | commanded)
+    assert many["summary"] == all_figures["summary"]
+    assert written(*found, cases=MANY_CASES + 1, verbose=True) == all_figures
 
 
 def test_a_skip_has_nothing_but_its_reason() -> None:

@@ -100,10 +100,19 @@ def unsearched(spec: str, searched: Iterable[str]) -> str | None:
     return str(Path(spec, "*", names.pop() if len(names) == 1 else "*.py")) if names else None
 
 
-def _with_passes(folder: str, pattern: str = "*.py") -> Contents:
-    def may_have_passes(defined: Definitions) -> bool:
-        return any(map(is_backward, (*defined.outermost, *defined.inner))) or any(
-            layers_called([name], loss=loss) for name in defined.outermost for loss in (False, True)
-        )
+def may_have_passes(file: Path) -> bool:
+    """Tell whether something in a file is called like a layer or a backward pass, without running it."""
+    try:
+        return why_unreadable(file) is None and _names_passes(_definitions(file))
+    except OSError:
+        return False
 
-    return contents(Path(folder), pattern, may_have_passes, "nothing is called after a layer or a backward pass")
+
+def _names_passes(defined: Definitions) -> bool:
+    return any(map(is_backward, (*defined.outermost, *defined.inner))) or any(
+        layers_called([name], loss=loss) for name in defined.outermost for loss in (False, True)
+    )
+
+
+def _with_passes(folder: str, pattern: str = "*.py") -> Contents:
+    return contents(Path(folder), pattern, _names_passes, "nothing is called after a layer or a backward pass")
