@@ -68,7 +68,7 @@ FORMATS = (
     Format(
         name="html",
         maker="html.report:HtmlReport",
-        help="writes one HTML file, with maps of the errors; - is stdout",
+        help="writes one HTML file, with heat maps of the errors",
         shows_evidence=True,
     ),
     Format(

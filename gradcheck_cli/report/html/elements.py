@@ -37,7 +37,8 @@ def el(name: str, /, *children: str | None, **attributes: str | float | bool | N
         if value is None or value is False:
             continue
         attribute = key.rstrip("_").replace("_", "-")
-        words.append(attribute if value is True else f'{attribute}="{text(str(value), limit=None)}"')
+        escaped_value = value if isinstance(value, Html | int | float) else text(value, limit=None)
+        words.append(attribute if value is True else f'{attribute}="{escaped_value}"')
     start = f"<{' '.join(words)}>"
     return Html(start if name in _VOID else f"{start}{join(children)}</{name}>")
 
@@ -54,6 +55,8 @@ def text(value: str, *, limit: int | None = MOST_CHARACTERS) -> Html:
         value: any text; its lines stay lines.
         limit: characters of a line; None for any number.
     """
+    if value.isprintable() and (limit is None or len(value) <= limit):  # as nearly all are; it saves half of the time
+        return Html(html.escape(value))
     lines = (line.expandtabs(4) for line in value.split("\n"))
     return Html(
         html.escape("\n".join(escaped(line, _WIDEST * len(line) if limit is None else limit) for line in lines))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from enum import IntEnum
 from typing import TYPE_CHECKING
 
 from gradcheck_cli.report.html.chart import charts
@@ -17,21 +18,30 @@ if TYPE_CHECKING:
     from gradcheck_cli.results.result import ArrayResult, CaseResult, Diagnosis, Place
 
 
+class Detail(IntEnum):
+    """How much of a case is drawn."""
+
+    NONE = 0
+    PICTURES = 1
+    ALL = 2  #: maps have the values of their cells, for a script to show
+
+
 def title_of(result: CaseResult) -> str:
     """Say what is wrong, or what was checked."""
     return result.headline or f"{result.layer} {result.case.label()}"
 
 
-def describe(result: CaseResult, *, cases: int = 1, numbers: bool = True) -> Html:
+def describe(result: CaseResult, *, cases: int = 1, detail: Detail = Detail.ALL) -> Html:
     """Describe a case, below a title.
 
     Args:
         result: the case.
         cases: how many cases fail like this one.
-        numbers: whether heat maps have the values of their cells.
+        detail: how much is drawn.
     """
     arrays = [*([result.forward] if result.forward else []), *result.gradients.values()]
-    drawn = [found for array in arrays if (found := heat_map(array, _axes(result, array), numbers=numbers))]
+    found = [heat_map(array, _axes(result, array), numbers=detail is Detail.ALL) for array in arrays if detail]
+    drawn = [one for one in found if one]
     return join(
         [
             _place(result.place) if result.place else None,
@@ -41,7 +51,7 @@ def describe(result: CaseResult, *, cases: int = 1, numbers: bool = True) -> Htm
             _facts(result, cases),
             maps(drawn),
             array_table(arrays) if arrays and result.verdict is not Verdict.ERROR else None,
-            _sweeps(result),
+            _sweeps(result) if detail else None,
             _duties(result),
             _replay(result),
         ]

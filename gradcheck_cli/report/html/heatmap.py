@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -105,20 +106,15 @@ def _values(array: ArrayResult, cells: Cells) -> dict[str, str | None]:
     }
 
 
-def _written(values: Array, flat: Array, digits: int) -> str:
-    return " ".join(f"{value:.{digits}g}" for value in values[flat[flat >= 0]].tolist())
+def _written(values: Array, flat: Array, digits: int) -> Html:
+    return Html(" ".join(f"{value:.{digits}g}" for value in values[flat[flat >= 0]].tolist()))
 
 
 def _svg(cells: Cells, label: str, values: dict[str, str | None]) -> Html:
     down, across, rows, columns = cells.at.shape
     width, height = across * (columns + _GAP) - _GAP, down * (rows + _GAP) - _GAP
     cell = min(_CELL, _WIDTH / width)
-    levels = np.where(cells.at < 0, -1, cells.level)
-    paths = [
-        el("path", class_=f"level-{level}", d="".join(_runs(levels, level)))
-        for level in range(NOT_FINITE + 1)
-        if (levels == level).any()
-    ]
+    paths = [el("path", class_=f"level-{level}", d=d) for level, d in sorted(_outlines(cells).items())]
     return el(
         "svg",
         *paths,
@@ -134,20 +130,23 @@ def _svg(cells: Cells, label: str, values: dict[str, str | None]) -> Html:
     )
 
 
-def _runs(levels: Array, level: int) -> list[str]:
-    """Return the outline of each run of cells of a level in a row."""
-    found = []
-    down, across, rows, columns = levels.shape
-    for a, b, i in np.ndindex(down, across, rows):
-        at = np.concatenate([[0], (levels[a, b, i] == level).astype(int), [0]])
-        edges = np.flatnonzero(np.diff(at))
-        y = a * (rows + _GAP) + i
-        for start, end in zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True):
-            found.append(f"M{b * (columns + _GAP) + start:g} {y:g}h{end - start}v1h-{end - start}z")
-    return found
+def _outlines(cells: Cells) -> dict[int, Html]:
+    """Return the outline of all cells of each level: of one run of cells in a row after the other."""
+    found: dict[int, list[str]] = {}
+    levels = np.where(cells.at < 0, -1, cells.level).tolist()
+    for a, slices in enumerate(levels):
+        for b, rows in enumerate(slices):
+            for i, row in enumerate(rows):
+                x = b * (len(row) + _GAP)
+                for level, run in groupby(row):
+                    length = len([*run])
+                    found.setdefault(level, []).append(f"M{x:g} {a * (len(rows) + _GAP) + i:g}h{length}v1h-{length}z")
+                    x += length
+    found.pop(-1, None)
+    return {level: Html("".join(runs)) for level, runs in found.items()}
 
 
-def _lines(shape: tuple[int, ...]) -> str:
+def _lines(shape: tuple[int, ...]) -> Html:
     """Return the lines between the cells of each slice."""
     down, across, rows, columns = shape
     found = []
@@ -155,7 +154,7 @@ def _lines(shape: tuple[int, ...]) -> str:
         y, x = a * (rows + _GAP), b * (columns + _GAP)
         found += [f"M{x:g} {y + i:g}h{columns}" for i in range(1, rows)]
         found += [f"M{x + j:g} {y:g}v{rows}" for j in range(1, columns)]
-    return "".join(found)
+    return Html("".join(found))
 
 
 def maps(drawn: list[Html]) -> Html | None:

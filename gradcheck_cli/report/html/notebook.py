@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gradcheck_cli.report.html.elements import Html, el
-from gradcheck_cli.report.html.finding import describe, title_of
+from gradcheck_cli.report.html.finding import Detail, describe, title_of
 from gradcheck_cli.report.html.page import style
 from gradcheck_cli.report.html.tables import badge
 
@@ -16,4 +16,4 @@ if TYPE_CHECKING:
 def fragment(result: CaseResult) -> Html:
     """Describe a result in HTML that can stand anywhere: its styles apply to nothing else."""
     title = el("p", badge(result.verdict), " ", title_of(result), class_="title")
-    return el("div", el("style", style()), title, describe(result, numbers=False), class_="gradcheck notebook")
+    return el("div", el("style", style()), title, describe(result, detail=Detail.PICTURES), class_="gradcheck notebook")

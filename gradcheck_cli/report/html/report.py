@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TextIO
 
 from gradcheck_cli.data.frozen import replace
 from gradcheck_cli.report.html.elements import Html, el, join, text
-from gradcheck_cli.report.html.finding import describe, title_of
+from gradcheck_cli.report.html.finding import Detail, describe, title_of
 from gradcheck_cli.report.html.page import page
 from gradcheck_cli.report.html.tables import anchor, badge, case_row, case_table, implementation_table, matrix
 from gradcheck_cli.results.findings import Findings
@@ -23,8 +23,9 @@ if TYPE_CHECKING:
     from gradcheck_cli.results.findings import Finding
     from gradcheck_cli.results.result import ArrayResult, CaseResult, Run, Summary
 
-#: Elements in the maps of a report whose values are written out for a script to show. Each takes 25 bytes.
-_MOST_VALUES = 80_000
+#: Characters of all failures so far up to which one has maps with numbers, and up to which it has pictures at all.
+#: One with three maps of a hundred cells takes 15,000, of which the numbers are half; without pictures it takes 3,000.
+_DETAILS = {Detail.ALL: 1_500_000, Detail.PICTURES: 2_500_000}
 
 #: Cases that are listed. The others are counted.
 _MOST_ROWS = 5000
@@ -96,18 +97,23 @@ class HtmlReport:
     def _findings_section(self, findings: list[Finding], *, folded: bool) -> Html | None:
         if not findings:
             return None
-        shown, left = [], _MOST_VALUES
+        shown, written, detail = [], 0, Detail.ALL
         for number, one in enumerate(findings, 1):
-            needed = sum(array.arrays.wrong.size for array in _arrays(one.result) if array.arrays is not None)
-            left -= needed
-            about = describe(one.result, cases=one.cases, numbers=left >= 0)
+            detail = next((each for each, most in _DETAILS.items() if written < most), Detail.NONE)
+            about = describe(one.result, cases=one.cases, detail=detail)
+            written += len(about)
             name = f"{one.result.implementation}: " if folded else None
             title = el("h3", badge(one.result.verdict), " ", name, title_of(one.result), class_="title")
             whole = el("details", el("summary", title), about, class_="folded") if folded else join([title, about])
             label = el("span", str(number), class_="ordinal", aria_hidden="true")
             shown.append(el("article", label, whole, id=anchor(number)[1:], class_="finding"))
         count = f"{len(findings)} distinct failure{'s' if len(findings) > 1 else ''}"
-        note = el("p", "The numbers behind some maps are left out, to keep this file small.") if left < 0 else None
+        note = None
+        if detail is not Detail.ALL:
+            what = (
+                "Pictures of the last failures are" if detail is Detail.NONE else "The numbers behind the last maps are"
+            )
+            note = el("p", f"{what} left out, to keep this file small.", class_="note")
         return el("section", el("h2", count), note, *shown)
 
     def _case_section(self, findings: list[Finding]) -> Html | None:

@@ -22,20 +22,12 @@ Grades = Iterable[tuple[Key, "Grade"]]
 #: Digits of values, and the most that it may take to tell two of them apart.
 _DIGITS, _MOST_DIGITS = 6, 17
 
-_OF_ARRAYS = (
-    ("", "array"),
-    ("", "shape"),
-    ("", "verdict"),
-    ("number", "relative error"),
-    ("number", "eps off"),
-    ("number", "allowed"),
-    ("number", "absolute error"),
-    ("", "worst at"),
-    ("number", "analytic"),
-    ("number", "numeric"),
-    ("number", "error bound"),
-    ("", "method"),
-    ("number", "calls"),
+_OF_ARRAYS = tuple(
+    ("", title)
+    for title in (
+        *("array", "shape", "verdict", "relative error", "eps off", "allowed", "absolute error", "worst at"),
+        *("analytic", "numeric", "error bound", "method", "calls"),
+    )
 )
 _OF_CASES = (
     ("", "verdict"),
@@ -83,20 +75,21 @@ def array_table(arrays: Iterable[ArrayResult]) -> Html:
 def _figures(array: ArrayResult) -> list[Html]:
     worst = array.worst
     if worst is None:
-        return [el("td", "-", class_="number") for _ in _OF_ARRAYS[3:]]
+        return [el("td", "-") for _ in _OF_ARRAYS[3:]]
     analytic, numeric = told_apart(worst.analytic, worst.numeric, differ=array.verdict is not Verdict.PASS)
-    return [
-        _number(figure(array.max_rel_error or 0), array.max_rel_error),
-        _number(figure(array.scaled_error or 0), array.scaled_error),
-        _number(f"{array.tolerance:g}", array.tolerance),
-        _number(figure(array.max_abs_error or 0), array.max_abs_error),
-        el("td", f"[{', '.join(map(str, worst.index))}]" if worst.index else "", class_="index"),
-        _number(analytic, worst.analytic),
-        _number(numeric, worst.numeric),
-        _number(figure(worst.error_bound), worst.error_bound),
-        el("td", array.method),
-        _number(str(array.evaluations), array.evaluations),
+    cells = [
+        figure(array.max_rel_error or 0),
+        figure(array.scaled_error or 0),
+        f"{array.tolerance:g}",
+        figure(array.max_abs_error or 0),
+        f"[{', '.join(map(str, worst.index))}]" if worst.index else "",
+        analytic,
+        numeric,
+        figure(worst.error_bound),
+        array.method,
+        str(array.evaluations),
     ]
+    return [el("td", cell) for cell in cells]
 
 
 def told_apart(one: float, other: float, *, differ: bool) -> tuple[str, str]:
