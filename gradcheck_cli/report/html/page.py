@@ -51,7 +51,7 @@ def page(title: str, body: Iterable[Html | None], *, good: bool) -> Html:
         el("style", sheet),
     )
     content = el("body", el("main", *body, class_="gradcheck"), el("script", script))
-    return join([Html("<!DOCTYPE html>\n"), el("html", head, "\n", content, lang="en"), "\n"])
+    return join([Html("<!DOCTYPE html>\n"), el("html", head, "\n", content, lang="en", class_="gradcheck-page"), "\n"])
 
 
 def _asset(name: str) -> Html:
