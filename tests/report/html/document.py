@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_VOID = {"meta", "link", "wbr"}
+_VOID = {"meta", "link", "wbr", "input"}
 
 
 @dataclass
