@@ -110,7 +110,7 @@ def _sweeps(result: CaseResult) -> Html | None:
 
 
 def _duties(result: CaseResult) -> Html | None:
-    if not result.duties:
+    if not result.duties or result.verdict is Verdict.ERROR:  # then none was tried
         return None
     rows = [
         join(

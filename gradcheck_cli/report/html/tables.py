@@ -33,7 +33,7 @@ _OF_CASES = (
     ("", "verdict"),
     ("", "case"),
     ("", "dtype"),
-    ("", "worst"),
+    ("", "worst array"),
     ("number", "eps off"),
     ("number", "seconds"),
     ("", "reason"),
