@@ -110,6 +110,7 @@ class Request:
     @property
     def settings(self) -> Settings:
         """How each case is checked."""
+        evidence = any(output.shows_evidence for output, _ in self.outputs)
         return Settings(
             method=self.method,
             tol=self.tol,
@@ -117,7 +118,8 @@ class Request:
             adapter=self.adapter,
             skipped_duties=self.skipped_duties,
             keep_arrays=self.verbose or any(output.keeps_arrays for output, _ in self.outputs),
-            keep_evidence=any(output.keeps_evidence for output, _ in self.outputs),
+            keep_wrong=evidence,
+            sweep_wrong=evidence,
         )
 
     @property
