@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, NoReturn  # noqa: E402
 
 import click  # noqa: E402
 
+from gradcheck_cli.cli.compare import compare_command  # noqa: E402
 from gradcheck_cli.cli.exit_codes import BUG, USAGE  # noqa: E402
 from gradcheck_cli.cli.lazy import import_later  # noqa: E402
 
@@ -69,6 +70,7 @@ def gradcheck() -> NoReturn:
     group.add_command(
         _LayerGroup("sweep", sweep_command, "Show the error of plain differences for each step h.", "LAYER [ARGS]...")
     )
+    group.add_command(compare_command)
     group.add_command(schema_command)
     group.add_command(completion_command)
     group.add_command(man_command)

@@ -223,6 +223,15 @@ def path(*, stdout: bool = False) -> Value:
 ADAPTER = FileOfFunction(str, "FILE.py:FUNCTION")
 
 
+def _read_folder(text: str) -> str:
+    if text in ("", "-"):
+        raise ValueError(f"{text!r} is no folder; give one, which is made if it is not there")
+    return text
+
+
+FOLDER = Value(_read_folder, "FOLDER")
+
+
 def _is_number(word: str) -> bool:
     return word.removeprefix("-").isdecimal() and len(word) < _MOST_DIGITS // 2
 
