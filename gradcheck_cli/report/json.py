@@ -91,7 +91,6 @@ def encode(result: CaseResult) -> dict[str, Any]:
         "diagnosis": [asdict(diagnosis) for diagnosis in result.diagnosis],
         "place": result.place and asdict(result.place),
         "traceback": result.traceback,
-        "place": result.place and asdict(result.place),
         "command": result.command,
         "seconds": result.seconds,
     }
