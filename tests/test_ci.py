@@ -14,6 +14,8 @@ import yaml
 from tests.conftest import PROGRAMS, clean_environment
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from tests.conftest import LayerFile
 
 ROOT = Path(__file__).parent.parent
@@ -25,12 +27,17 @@ HOOKS: list[dict[str, Any]] = yaml.safe_load((ROOT / ".pre-commit-hooks.yaml").r
 HOSTILE = ("$(touch ran)", "`touch ran`", "; touch ran;", "'; touch ran; '", "| tee ran")
 
 
-def run_step(name: str, folder: Path, **inputs: str) -> subprocess.CompletedProcess[str]:
+def run_step(
+    name: str, folder: Path, variables: Mapping[str, str] | None = None, /, **inputs: str
+) -> subprocess.CompletedProcess[str]:
     """Run the script of a step, as GitHub does, with the inputs that are not given at their defaults."""
     values = {f"inputs.{key}": inputs.get(key, one.get("default", "")) for key, one in ACTION["inputs"].items()}
     values["github.action_path"] = str(ROOT)
     step = STEPS[name]
-    environment = {key: re.sub(r"\$\{\{ (\S+) \}\}", lambda m: values[m[1]], text) for key, text in step["env"].items()}
+    environment = dict(variables or {})
+    environment |= {
+        key: re.sub(r"\$\{\{ (\S+) \}\}", lambda m: values[m[1]], text) for key, text in step["env"].items()
+    }
     path = f"{folder / 'bin'}{os.pathsep}{PROGRAMS}{os.pathsep}{os.environ['PATH']}"
     return subprocess.run(
         ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", step["run"]],
@@ -70,6 +77,15 @@ def test_the_action_checks(layer_file: LayerFile, tmp_path: Path) -> None:
     assert "dw is 2 times the derivative" in both.stdout
     assert "|" in both.stdout
     assert run_step("Check", tmp_path, files="none.py").returncode == 2
+
+
+def test_without_a_format_the_action_annotates_and_writes_a_summary(layer_file: LayerFile, tmp_path: Path) -> None:
+    layer_file(("dw += np", "dw += 2 * np"))
+    github = {"GITHUB_ACTIONS": "true", "GITHUB_STEP_SUMMARY": str(tmp_path / "summary.md")}
+    run = run_step("Check", tmp_path, github, files="layers.py")
+    assert run.returncode == 1
+    assert re.search("^::error .*dw is 2 times the derivative", run.stdout, re.MULTILINE)
+    assert "dw is 2 times the derivative" in (tmp_path / "summary.md").read_text(encoding="utf-8")
 
 
 def test_inputs_are_never_code(layer_file: LayerFile, tmp_path: Path) -> None:
