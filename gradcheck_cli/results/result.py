@@ -204,9 +204,10 @@ class CaseResult:
         return self.verdict is Verdict.PASS
 
     def summary(self) -> str:
-        """Return the message of a failed assertion: what was checked, the verdict, its reason, the replay command."""
+        """Return the message of a failed assertion: what was checked, the verdict, reason, causes and replay."""
         lines = [f"{self.implementation}: {self.layer} {self.case.label()} {self.case.dtype}: {self.verdict.upper()}"]
-        lines += [line for line in (self.reason, self.traceback, self.command) if line]
+        causes = [diagnosis.text for diagnosis in self.diagnosis]
+        lines += [line for line in (self.reason, *causes, self.traceback, self.command) if line]
         return "\n".join(lines)
 
 

@@ -133,7 +133,12 @@ _AFFINE = Vocabulary(
     others=words("relu norm temporal dropout softmax loss conv bilinear"),
     inputs={"x": words("x input{,s} data a{,prev} inp features"), "w": words("w weight{,s} theta")},
     arguments=_pick(SIZES, "D M"),
-    arrangements=(_USUAL, _arranged("samples as columns", x="D N", w="M D", b="M 1", out="M N")),
+    arrangements=(
+        _USUAL,
+        _arranged("samples as columns", x="D N", w="M D", b="M 1", out="M N"),
+        _arranged("w (M, D)", w="M D"),
+        _arranged("w (M, D), b (1, M)", w="M D", b="1 M"),
+    ),
 )
 
 _ELEMENTWISE_X = {"x": words("x z input{,s} a data inp")}
@@ -155,7 +160,11 @@ def _scores(names: str, others: str = "") -> Vocabulary:
 
 def _normalization(names: str, others: str, **arguments: Argument) -> Vocabulary:
     return Vocabulary(
-        names=words(names), others=words(f"{others} instance relu affine"), inputs={"x": ("x",)}, arguments=arguments
+        names=words(names),
+        others=words(f"{others} instance relu affine"),
+        inputs={"x": ("x",)},
+        arguments=arguments,
+        mixes_samples="mode" in arguments,
     )
 
 
