@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import gc
-import itertools
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from gradcheck_cli.cli.about import versions
-from gradcheck_cli.cli.flags import OUTPUT, Flag, geometry_flags, request_flags
+from gradcheck_cli.cli.flags import CONFIGURATION, OUTPUT, Flag, geometry_flags, request_flags
 from gradcheck_cli.cli.request import Request, make_request
 from gradcheck_cli.layers import LAYERS
 from gradcheck_cli.report.formats import FORMATS, SWEEP_FORMATS
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from click.shell_completion import CompletionItem
+
+    from gradcheck_cli.cli.defaults import Configured
     from gradcheck_cli.layers.framework.layer import Layer
 
 #: Fields of the request that make no sense without a layer.
@@ -30,6 +34,9 @@ _OF_CHECKS = {
 #: Flags that belong to the command `sweep`, the first of them until version 0.1.
 _OF_SWEEPS = ("--step-sweep", "--plot")
 
+#: Where the context of a command keeps its configuration.
+_CONFIGURED = "gradcheck_cli.configured"
+
 _SETTINGS: dict[str, Any] = {
     "epilog": "Exit codes: 0 passed, 1 wrong or raised, 2 usage, 3 undecided, 4 checker bug, 130 interrupted.",
     "context_settings": {"help_option_names": ["-h", "--help"]},
@@ -41,10 +48,13 @@ class CheckCommand(click.Command):
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the flags by section."""
-        flags = [param for param in self.get_params(ctx) if isinstance(param, click.Option)]
-        for section, group in itertools.groupby(flags, lambda flag: getattr(flag, "section", OUTPUT)):
+        sections: dict[str, list[tuple[str, str]]] = {}
+        for param in self.get_params(ctx):
+            if isinstance(param, click.Option) and (record := param.get_help_record(ctx)):
+                sections.setdefault(getattr(param, "section", OUTPUT), []).append(record)
+        for section, records in sections.items():
             with formatter.section(section):
-                formatter.write_dl([record for flag in group if (record := flag.get_help_record(ctx))])
+                formatter.write_dl(records)
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Parse the arguments; of a flag of another command say where it belongs."""
@@ -111,6 +121,32 @@ def files_command(name: str) -> click.Command:
     return _FilesCommand(name, callback=partial(_run, None), params=params, help=text, **_SETTINGS)
 
 
+@click.command("completion", help="Print the script that completes arguments of both programs in a shell.")
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+def completion_command(shell: str) -> None:
+    """Print the script."""
+    from gradcheck_cli.cli.completion import script  # only wanted here
+
+    click.echo(script(shell, ("convcheck", "gradcheck")), nl=False)
+
+
+@click.command("man", help="Print the manual page of a program, as man reads it.")
+@click.argument("program", type=click.Choice(["convcheck", "gradcheck"]))
+@click.pass_context
+def man_command(ctx: click.Context, program: str) -> None:
+    """Print the page."""
+    from gradcheck_cli.cli.manual import group_page, layer_page  # only wanted here
+
+    if program == "convcheck":
+        page = layer_page(layer_command("convcheck", "conv"))
+    else:
+        group = ctx.find_root().command
+        assert isinstance(group, click.Group)
+        others = [(name, command.get_short_help_str(limit=100)) for name, command in group.commands.items()]
+        page = group_page(group, files_command("gradcheck"), others)
+    click.echo(page, nl=False)
+
+
 @click.command("schema", help="Print the JSON Schema of --json and --format json.")
 def schema_command() -> None:
     """Print the JSON Schema."""
@@ -122,8 +158,20 @@ def schema_command() -> None:
 def _parameters(layer: Layer | None, flags: list[Flag]) -> list[click.Parameter]:
     """Return the parameters of a command: implementations, which files must be given for, flags and --version."""
     metavar = "[IMPLEMENTATION]..." if layer else "[FILE.py]..."
-    argument = click.Argument(["implementations"], nargs=-1, required=layer is None, metavar=metavar)
-    return [argument, *flags, _version_flag(layer.command.split()[0] if layer else "gradcheck")]
+    argument = click.Argument(["implementations"], nargs=-1, metavar=metavar, shell_complete=_completing(layer))
+    version = _version_flag(layer.command.split()[0] if layer else "gradcheck")
+    return [argument, *flags, version, *_configuration_flags(layer)]
+
+
+def _completing(layer: Layer | None) -> Callable[[click.Context, click.Parameter, str], list[CompletionItem]]:
+    """Make the function that offers implementations to a shell."""
+
+    def complete(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:  # noqa: ARG001
+        from gradcheck_cli.cli.candidates import complete_code  # only a shell asks
+
+        return complete_code(incomplete, builtin=layer.builtin if layer else ())
+
+    return complete
 
 
 def _implementations(layer: Layer) -> str:
@@ -148,9 +196,54 @@ def _version_flag(program: str) -> Flag:
     )
 
 
-def _run(layer: Layer | None, /, *, sweep: bool = False, **flags: Any) -> int:
+def _configuration_flags(layer: Layer | None) -> list[Flag]:
+    def read(ctx: click.Context, param: click.Parameter, ignored: bool) -> None:  # noqa: ARG001, FBT001
+        from gradcheck_cli.cli.configuration import may_be_configured  # not for --help
+
+        if not (ignored or ctx.resilient_parsing) and may_be_configured():
+            from gradcheck_cli.cli.defaults import configure  # only where there is a configuration
+
+            ctx.meta[_CONFIGURED] = configure(ctx, layer.name if layer else None)
+
+    shown = "shows the value of every flag and where it comes from, and checks nothing"
+    ignored = "ignores [tool.gradcheck] of pyproject.toml, and the variables GRADCHECK_*"
+    return [
+        Flag(["--show-config"], is_flag=True, help=shown, section=CONFIGURATION),
+        # Eager, so that the defaults of all other flags are known when these are read.
+        Flag(
+            ["--no-config"],
+            is_flag=True,
+            is_eager=True,
+            expose_value=False,
+            callback=read,
+            help=ignored,
+            section=CONFIGURATION,
+        ),
+    ]
+
+
+def _run(layer: Layer | None, /, *, show_config: bool, sweep: bool = False, **flags: Any) -> int:
+    ctx = click.get_current_context()
+    configured: Configured | None = ctx.meta.get(_CONFIGURED)
+    if configured:
+        from gradcheck_cli.cli.defaults import drop_overridden  # only where there is a configuration
+
+        drop_overridden(ctx, flags, configured)
+    if show_config:
+        from gradcheck_cli.cli.show_config import show  # only where it is asked for
+
+        show(ctx, flags, configured)
+        return 0
+    if layer is None and not flags["implementations"]:
+        raise click.MissingParameter(ctx=ctx, param=ctx.command.params[0])
     from gradcheck_cli.cli.run import run  # it needs NumPy, which --help does not
 
     gc.freeze()
     gc.enable()  # `main` disabled it while all this was imported
-    return run(make_request(layer, flags, sweep=sweep))
+    try:
+        return run(make_request(layer, flags, sweep=sweep))
+    except click.UsageError as error:
+        message = error.format_message()
+        if configured and (origins := configured.origins(ctx, message)):
+            raise click.UsageError(message + origins, error.ctx) from error
+        raise

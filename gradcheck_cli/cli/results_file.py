@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gradcheck_cli.cli.outputs import unwritable
+from gradcheck_cli.cli.output_file import unwritable
 from gradcheck_cli.cli.streams import OutputError
 
 if TYPE_CHECKING:
@@ -81,6 +81,7 @@ def _description(plan: Plan, versions: Mapping[str, str]) -> dict[str, Any]:
         "--step": settings.step,
         "--adapter": settings.adapter,
         "--verbose": settings.keep_arrays,
+        "--html": settings.keep_evidence,
         "--timeout": limits.seconds,
         "--memory": limits.memory,
         "--skip-duty": list(settings.skipped_duties),

@@ -25,13 +25,16 @@ from gradcheck_cli.engine.engine import WorkerDiedError
 from gradcheck_cli.implementation.implementation import ImplementationNotFoundError
 from gradcheck_cli.report.formats import DisplayOptions, make_report
 from gradcheck_cli.results.result import Run
+from gradcheck_cli.text.workflow_commands import in_actions
 
 if TYPE_CHECKING:
     from collections.abc import Generator
     from typing import TextIO
 
     from gradcheck_cli.cases.fuzz import RandomCases
-    from gradcheck_cli.cli.outputs import File, Stdout
+    from gradcheck_cli.cli.output_file import File
+    from gradcheck_cli.cli.output_folder import OutputFolder
+    from gradcheck_cli.cli.outputs import Stdout
     from gradcheck_cli.cli.plan import Assignment, Plan
     from gradcheck_cli.cli.request import Request
     from gradcheck_cli.cli.results_file import ResultsFile
@@ -53,7 +56,7 @@ def run(request: Request) -> int:
     interrupts.defer()  # from here on there is something to lose
     with ExitStack() as stack:
         checker = stack.enter_context(closing(Checker()))
-        files = stack.enter_context(open_files({} if request.list_cases else request.files))
+        files = stack.enter_context(open_files({} if request.list_cases else request.files, request.folders))
         if plan is None:
             from gradcheck_cli.cli.files import plan_files  # it loads what the files need
 
@@ -65,16 +68,20 @@ def run(request: Request) -> int:
         stdout = stack.enter_context(reserved_stdout())
         options = _display_options(request, plan, stdout)
         described = _describe(request, plan)
-        outputs: list[File | Stdout] = [stdout, *files.values()]
+        outputs: list[File | OutputFolder | Stdout] = [stdout, *files.values()]
         deliveries = [
             Delivery(report=make_report(format_, described, output.stream, options), output=output)
             for (format_, _), output in zip(request.outputs, outputs, strict=True)
         ]
+        if request.outputs[0][0].name == "github":
+            from gradcheck_cli.cli.step_summary import step_summary  # only in GitHub Actions
+
+            deliveries += step_summary(described, options, request.files.values())
         results_file = stack.enter_context(open_results_file(request.resume, plan, described.versions))
         engine = stack.enter_context(open_engine(request, plan, checker))
         line = stack.enter_context(progress(plan.count, plan.upcoming()))
         stdout.before_write = line.clear
-        summary = deliver(_results(request, plan, engine, results_file), deliveries, line, options, described)
+        summary = deliver(compute_results(request, plan, engine, results_file), deliveries, line, options, described)
     if summary.verdict == "skip" and not (summary.interrupted or summary.workers_lost):
         click.echo("Error: No case to run: every one was skipped, for the reasons above.", err=True)
     return exit_code(summary)
@@ -92,6 +99,7 @@ def _display_options(request: Request, plan: Plan, stdout: TextIO) -> DisplayOpt
         quiet=request.quiet,
         verbose=request.verbose,
         color=wants_color(request.color, stdout),
+        defused=in_actions(),
         width=terminal_width(stdout, _VERBOSE_WIDTH if request.verbose else _WIDTH),
     )
 
@@ -102,13 +110,14 @@ def _describe(request: Request, plan: Plan) -> Run:
         argv=tuple(sys.argv[1:]),
         seed=request.seed,
         cases=plan.count,
+        implementations=len(plan.tasks) + len(plan.known),
         surveyed=request.layer is None,
         random=request.fuzz is not None,
         versions=versions(request.program),
     )
 
 
-def _results(request: Request, plan: Plan, engine: Engine, memory: ResultsFile | None) -> Generator[CaseResult]:
+def compute_results(request: Request, plan: Plan, engine: Engine, memory: ResultsFile | None) -> Generator[CaseResult]:
     """Yield what is known, then the result of each case; random ones with the smallest that fail."""
     results = _computed(plan, engine, memory)
     if request.max_failures is not None:

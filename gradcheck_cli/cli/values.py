@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -11,6 +12,8 @@ from gradcheck_cli.layers.framework.parameter import Integer, TextParameter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from click.shell_completion import CompletionItem
 
     from gradcheck_cli.layers.framework.parameter import Parameter
 
@@ -23,12 +26,27 @@ _MOST_JOBS = 1000
 _QUOTED = 60
 
 
-class Value(click.ParamType[Any]):
+if TYPE_CHECKING:
+    _Type = click.ParamType[Any]
+else:  # click 8.2 cannot subscript it
+    _Type = click.ParamType
+
+
+class Value(_Type):
     """A value that a function reads; what the function raises is the error."""
 
-    def __init__(self, read: Callable[[str], Any], name: str) -> None:
-        """Take the function, which raises ValueError for what it cannot read, and the word for the value in help."""
-        self.read, self.name = read, name
+    def __init__(
+        self, read: Callable[[str], Any], name: str, words: tuple[str, ...] = (), *, listed: bool = False
+    ) -> None:
+        """Take the function and what is said of the value.
+
+        Args:
+            read: raises ValueError for what it cannot read.
+            name: stands for the value in help.
+            words: a shell completes it from these.
+            listed: whether it may be several of these words, separated by commas.
+        """
+        self.read, self.name, self.words, self.listed = read, name, words, listed
 
     def get_metavar(self, param: click.Parameter, ctx: click.Context) -> str:  # noqa: ARG002
         """Return what help shows after the flag."""
@@ -40,6 +58,41 @@ class Value(click.ParamType[Any]):
             return self.read(value) if isinstance(value, str) else value
         except ValueError as error:
             self.fail(f"{error}.", param, ctx)
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:  # noqa: ARG002
+        """Offer what may come next."""
+        from gradcheck_cli.cli.candidates import complete_words  # only a shell asks
+
+        return complete_words(incomplete, self.words, listed=self.listed)
+
+
+class FileName(Value):
+    """The name of a file. In a configuration file it is relative to that file."""
+
+    def moved(self, text: str, move: Callable[[str], str]) -> str:
+        """Apply a function to the file that a text names, if it names one by a relative path."""
+        return text if text in ("", "-") or Path(text).is_absolute() else move(text)
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:  # noqa: ARG002
+        """Offer files."""
+        from gradcheck_cli.cli.candidates import complete_files  # only a shell asks
+
+        return complete_files(incomplete)
+
+
+class FileOfFunction(FileName):
+    """The name of a function in a file, `FILE.py:FUNCTION`, or in a module."""
+
+    def moved(self, text: str, move: Callable[[str], str]) -> str:
+        """Apply a function to the file, if it is one."""
+        home, colon, name = text.rpartition(":")
+        return f"{super().moved(home, move)}{colon}{name}" if home.endswith(".py") else text
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:  # noqa: ARG002
+        """Offer Python files, and after the colon functions."""
+        from gradcheck_cli.cli.candidates import complete_code  # only a shell asks
+
+        return complete_code(incomplete, pairs=False)
 
 
 def parameter_values(parameter: Parameter) -> Value:
@@ -54,7 +107,8 @@ def parameter_values(parameter: Parameter) -> Value:
             raise ValueError(f"{quoted(text)}: {error}") from error
 
     if isinstance(parameter, TextParameter):
-        return Value(read, parameter.metavar)
+        words = tuple(map(str, getattr(parameter, "options", ())))
+        return Value(read, parameter.metavar, words, listed=True)
     assert isinstance(parameter, Integer), parameter
     return Value(read, "INT|VxH" if parameter.pair else "INT")
 
@@ -92,7 +146,7 @@ def names(known: tuple[str, ...]) -> Value:
                 raise ValueError(f"{quoted(word)} is not one of {', '.join(known)}")
         return tuple(dict.fromkeys(words))
 
-    return Value(read, "NAMES")
+    return Value(read, "NAMES", known, listed=True)
 
 
 def whole_number(least: int = 0, most: int = 10**_MOST_DIGITS, metavar: str = "INT") -> Value:
@@ -148,7 +202,7 @@ def _read_shard(text: str) -> tuple[int, int]:
     return int(number), int(of)
 
 
-JOBS, SHARD = Value(_read_jobs, "INT|auto"), Value(_read_shard, "I/N")
+JOBS, SHARD = Value(_read_jobs, "INT|auto", ("auto",)), Value(_read_shard, "I/N")
 
 
 def path(*, stdout: bool = False) -> Value:
@@ -163,7 +217,19 @@ def path(*, stdout: bool = False) -> Value:
             raise ValueError("'-' cannot be written: this does not go to stdout; give a file")
         return text
 
-    return Value(read, "PATH")
+    return FileName(read, "PATH")
+
+
+ADAPTER = FileOfFunction(str, "FILE.py:FUNCTION")
+
+
+def _read_folder(text: str) -> str:
+    if text in ("", "-"):
+        raise ValueError(f"{text!r} is no folder; give one, which is made if it is not there")
+    return text
+
+
+FOLDER = Value(_read_folder, "FOLDER")
 
 
 def _is_number(word: str) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from gradcheck_cli.data.frozen import replace
 from gradcheck_cli.engine.errors import ErrorReport, describe_error
 from gradcheck_cli.engine.sanitize import sanitize
 from gradcheck_cli.engine.task import Names
@@ -57,9 +58,9 @@ def load(spec: str, function: Callable[..., Any], *arguments: Any) -> Any:
             raise
         reason = clean_lines(report.reason, _MOST_CHOICES, MOST_CHARACTERS)
         if isinstance(error, ImplementationNotFoundError):
-            raise ImplementationNotFoundError(reason) from None  # its cause may not be picklable
+            raise ImplementationNotFoundError(reason, error.frame) from None  # its cause may not be picklable
         reason = f"{reason} when {spec} was loaded and tried"
-        raise LoadingError(ErrorReport(reason=reason, traceback=report.traceback)) from None
+        raise LoadingError(replace(report, reason=reason)) from None
 
 
 def find_names(task: Task, case: Case) -> Names:

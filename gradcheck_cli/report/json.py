@@ -10,12 +10,18 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Any, TextIO
 
 from gradcheck_cli.results.result import Verdict, WorstElement, WrongElements
+from gradcheck_cli.results.signature import FailureSignature
 
 if TYPE_CHECKING:
     from gradcheck_cli.report.formats import DisplayOptions
     from gradcheck_cli.results.result import ArrayResult, CaseResult, Run, Summary
 
 SCHEMA_VERSION = 1
+
+#: With more cases than this, of several implementations, only the first case of each failure has all figures, and the
+#: others those of what is wrong.
+#: They take 2 to 3 kB for a case, and 8 MB for a course of 120 files with 30 cases each.
+MANY_CASES = 1000
 
 _NESTED = (WorstElement, WrongElements)
 
@@ -26,21 +32,26 @@ def schema() -> str:
 
 
 class JsonReport:
-    """Collects results, and writes one object when the run is over."""
+    """Collects results, and writes one object when the run is over: each result is a line."""
 
-    def __init__(self, run: Run, stream: TextIO, options: DisplayOptions) -> None:  # noqa: ARG002
+    def __init__(self, run: Run, stream: TextIO, options: DisplayOptions) -> None:
         self._run = run
         self._stream = stream
-        self._results: list[dict[str, Any]] = []
+        self._brief = run.cases > MANY_CASES and run.implementations > 1 and not options.verbose
+        self._written: set[tuple[str, str, FailureSignature]] = set()  # failures with a case in full
+        self._results: list[str] = []
 
     def add(self, result: CaseResult) -> None:
-        """Add one result."""
-        self._results.append(encode(result))
+        """Add one result; of very many, only the first that fails in its way in full."""
+        encoded = encode(result)
+        if self._brief and not self._is_first(result):
+            encoded |= _shortened(encoded, result)
+        self._results.append(_line(encoded))
 
     def finish(self, summary: Summary) -> None:
         """Write the whole report."""
         versions = {name: version for name, version in self._run.versions.items() if name != self._run.program}
-        report = {
+        head = {
             "schema_version": SCHEMA_VERSION,
             "tool": {"name": self._run.program, "version": self._run.versions[self._run.program], **versions},
             "argv": list(self._run.argv),
@@ -53,10 +64,18 @@ class JsonReport:
                 "stopped": summary.stopped or summary.workers_lost,
                 "seconds": summary.seconds,
             },
-            "results": self._results,
         }
-        json.dump(strict(report), self._stream, indent=2, allow_nan=False)
-        self._stream.write("\n")
+        self._stream.write("{\n" + "".join(f'"{key}": {_line(value)},\n' for key, value in head.items()))
+        self._stream.write('"results": [' + ",".join(f"\n{result}" for result in self._results) + "\n]}\n")
+
+    def _is_first(self, result: CaseResult) -> bool:
+        signature = FailureSignature.of(result)
+        if signature is None:
+            return False
+        failure = (result.implementation, result.layer, signature)
+        known = failure in self._written
+        self._written.add(failure)
+        return not known or result.smallest is not None
 
 
 def encode(result: CaseResult) -> dict[str, Any]:
@@ -78,6 +97,23 @@ def encode(result: CaseResult) -> dict[str, Any]:
     if result.smallest is not None:
         encoded["smallest"] = {"alike": result.smallest.failures, "note": result.smallest.note}
     return encoded
+
+
+def _shortened(encoded: dict[str, Any], result: CaseResult) -> dict[str, Any]:
+    """Return the entries that are shorter where figures are left out: only what is wrong stays."""
+    if result.verdict in (Verdict.FAIL, Verdict.INCONCLUSIVE):
+        wrong = {
+            key: {name: part for name, part in encoded[key].items() if part["verdict"] == result.verdict}
+            for key in ("gradients", "duties")
+        }
+        forward = encoded["forward"]
+        return wrong | ({} if forward and forward["verdict"] == result.verdict else {"forward": None})
+    shorter: dict[str, Any] = {"forward": None, "gradients": {}, "duties": {}, "traceback": None}
+    return shorter if result.verdict is Verdict.ERROR else shorter | {"command": None}
+
+
+def _line(value: object) -> str:
+    return json.dumps(strict(value), separators=(",", ":"), allow_nan=False)
 
 
 def _array(array: ArrayResult) -> dict[str, Any]:

@@ -17,10 +17,11 @@ from typing import Any, Union, cast, get_args, get_origin, get_type_hints
 import numpy as np
 
 from gradcheck_cli.layers import LAYERS
-from gradcheck_cli.layers.framework.case import Case
+from gradcheck_cli.layers.framework.case import Case, NoCase
 from gradcheck_cli.results.result import CaseResult
+from gradcheck_cli.results.step_sweep import Sweep
 
-_HINTED = {"Array": np.ndarray, "Case": Case, "Mapping": Mapping, "Sweep": object}
+_HINTED = {"Array": np.ndarray, "Case": Case, "Mapping": Mapping, "Sweep": Sweep}
 
 
 def encode(value: CaseResult | Case) -> dict[str, Any]:
@@ -80,7 +81,7 @@ def _read(hint: Any, data: Any) -> Any:
 
 
 def _case(*, layer: str, **numbers: Any) -> Case:
-    return LAYERS[layer].case(**numbers)
+    return LAYERS[layer].case(**numbers) if layer else NoCase(**numbers)
 
 
 @functools.cache

@@ -38,19 +38,24 @@ class Grade:
         return Verdict.worst(self.counts)
 
     @property
+    def ran(self) -> int:
+        """How many cases ran: all but those that were skipped."""
+        return self.counts.total() - self.counts[Verdict.SKIP]
+
+    @property
     def passed(self) -> str:
         """How many cases passed, of those that ran: `3/9`."""
-        return f"{self.counts[Verdict.PASS]}/{self._ran}"
+        return f"{self.counts[Verdict.PASS]}/{self.ran}"
 
     @property
     def badness(self) -> tuple[int, float]:
         """The sort key of rows: the verdict, then the share of cases that did not pass."""
-        return self.verdict.rank, 1 - self.counts[Verdict.PASS] / max(1, self._ran)
+        return self.verdict.rank, 1 - self.counts[Verdict.PASS] / max(1, self.ran)
 
     @property
     def reason(self) -> str:
         """The most frequent reason of the most frequent failure that has the verdict, and how frequent that is."""
-        ran, verdict = self._ran, self.verdict
+        ran, verdict = self.ran, self.verdict
         if verdict is Verdict.PASS:
             remarks = self.remarks.most_common()
             return "; ".join(text + (f" (in {count} of {ran} cases)" if count < ran else "") for text, count in remarks)
@@ -66,10 +71,6 @@ class Grade:
             notes.append(f"{len(failures) - 1} other way{'s' if len(failures) > 2 else ''}")
         return texts.most_common(1)[0][0] + (f" ({'; '.join(notes)})" if notes else "")
 
-    @property
-    def _ran(self) -> int:
-        return self.counts.total() - self.counts[Verdict.SKIP]
-
 
 class Grades:
     """Collects results by implementation."""
@@ -83,6 +84,10 @@ class Grades:
     def add(self, result: CaseResult) -> None:
         """Count a result."""
         self._grades.setdefault((result.implementation, result.layer), Grade()).add(result)
+
+    def in_order(self) -> list[tuple[tuple[str, str], Grade]]:
+        """Return the grades by implementation and layer, in the order of the run."""
+        return list(self._grades.items())
 
     def items(self) -> list[tuple[tuple[str, str], Grade]]:
         """Return the grades by implementation and layer, the worst last."""

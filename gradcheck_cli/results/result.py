@@ -72,6 +72,7 @@ class Arrays:
     analytic: Array
     numeric: Array
     error_bound: Array
+    wrong: Array  #: which elements are, bool
 
 
 @frozen
@@ -159,7 +160,8 @@ class CaseResult:
     duties: Mapping[str, Duty] = field(default_factory=dict)
     diagnosis: tuple[Diagnosis, ...] = ()
     place: Place | None = None  #: of what is wrong; None if the source is unknown
-    sweeps: Mapping[str, Sweep] = field(default_factory=dict)  #: of a step sweep, by the gradient's name
+    #: By the gradient's name: of a step sweep, or on request of the worst element of each wrong gradient.
+    sweeps: Mapping[str, Sweep] = field(default_factory=dict)
     traceback: str | None = None  #: of an error: the implementation's own frames
     bug: str | None = None  #: the traceback of a bug in the checker
     understood: str | None = None  #: how the implementation's calling convention was read; None for the built-in ones
@@ -204,10 +206,13 @@ class CaseResult:
         return self.verdict is Verdict.PASS
 
     def summary(self) -> str:
-        """Return the message of a failed assertion: what was checked, the verdict, reason, causes and replay."""
+        """Return the message of a failed assertion: case, verdict, reason, causes and replay command, a line each."""
         lines = [f"{self.implementation}: {self.layer} {self.case.label()} {self.case.dtype}: {self.verdict.upper()}"]
-        causes = [diagnosis.text for diagnosis in self.diagnosis]
-        lines += [line for line in (self.reason, *causes, self.traceback, self.command) if line]
+        if self.place:
+            lines.append(f"{self.place.file}:{self.place.line}, in {self.place.function}")
+        lines += filter(None, [self.reason])
+        lines += [f"{cause.text} [{cause.code}]" for cause in self.diagnosis]
+        lines += filter(None, [self.traceback, self.command and f"replay: {self.command}"])
         return "\n".join(lines)
 
 
@@ -229,6 +234,7 @@ class Run:
     argv: tuple[str, ...]
     seed: int
     cases: int  #: for all implementations together, skipped ones included
+    implementations: int = 1
     surveyed: bool = False  #: whether layers and implementations were found by looking through files
     random: bool = False  #: whether cases are random; smallest ones are shown in place of those that fail
     versions: Mapping[str, str]  #: of the program, Python and NumPy

@@ -11,6 +11,7 @@ import pytest
 from gradcheck_cli import ConvCase, Verdict, check
 from gradcheck_cli.layers.conv.conv import LAYER, standard
 from gradcheck_cli.layers.conv.naive import conv_backward_naive, conv_forward_naive
+from gradcheck_cli.results.result import Place
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -122,6 +123,23 @@ def test_the_first_lines_of_the_documentation() -> None:
     assert not failed.passed
     assert failed.summary().splitlines()[0].endswith("4x3x5x5 * 2x3x3x3 stride 1 pad 1 float64: FAIL")
     assert "dx, dw and db are missing" in failed.summary()
+
+
+def test_the_message_of_a_failed_assertion_has_the_cause_its_place_and_the_replay_command() -> None:
+    forward, backward = LAYER.builtin["fast"]
+
+    def doubled(dout: Array, cache: Any) -> tuple[Array, ...]:
+        dx, dw, db = backward(dout, cache)
+        return 2 * dx, dw, db
+
+    result = check(ConvCase(), (forward, doubled))
+    assert result.command is None  # nobody can type the name of a function within a function
+    place = Place(file="layers.py", line=7, function="doubled")
+    lines = replace(result, place=place, command="convcheck layers.py").summary().splitlines()
+    assert lines[1:3] == ["layers.py:7, in doubled", "dx is wrong in 300 of 300 elements: everywhere"]
+    assert lines[3].startswith("dx is 2 times the derivative. ")
+    assert lines[3].endswith(" [factor]")
+    assert lines[4] == "replay: convcheck layers.py"
 
 
 def test_evaluations_of_forward_are_counted() -> None:

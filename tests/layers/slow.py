@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tests.layers.slow_activations import ACTIVATIONS
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
@@ -65,6 +67,17 @@ def conv1d(x: Array, w: Array, b: Array, p: Param) -> list[Any]:
         for c, k in itertools.product(range(C), range(WW)):
             if 0 <= j * p["stride"] + k - p["pad"] < W:
                 out[n, f, j] += x[n, c, j * p["stride"] + k - p["pad"]] * w[f, c, k]
+    return [out]
+
+
+def conv3d(x: Array, w: Array, b: Array, p: Param) -> list[Any]:
+    wide, kernel = np.pad(x, ((0, 0), (0, 0), *[(p["pad"], p["pad"])] * 3)), w.shape[2:]
+    counts = [(size - k) // p["stride"] + 1 for size, k in zip(wide.shape[2:], kernel, strict=True)]
+    out = np.zeros((len(x), len(w), *counts), complex)
+    for window in np.ndindex(*counts):
+        seen = wide[:, :, *(slice(i * p["stride"], i * p["stride"] + k) for i, k in zip(window, kernel, strict=True))]
+        for n, f in np.ndindex(out.shape[:2]):
+            out[(n, f, *window)] = (seen[n] * w[f]).sum() + b[f]
     return [out]
 
 
@@ -129,6 +142,14 @@ def avgpool(x: Array, p: Param) -> list[Any]:
     return _windows(x, p, lambda seen: sum(seen) / len(seen))
 
 
+def maxpool1d(x: Array, p: Param) -> list[Any]:
+    return [maxpool(x[:, :, None], {**p, "pool_height": 1})[0][:, :, 0]]
+
+
+def avgpool1d(x: Array, p: Param) -> list[Any]:
+    return [avgpool(x[:, :, None], {**p, "pool_height": 1})[0][:, :, 0]]
+
+
 def _moments(values: list[Any]) -> tuple[Any, Any]:
     mean = sum(values) / len(values)
     return mean, sum((v - mean) ** 2 for v in values) / len(values)
@@ -180,6 +201,19 @@ def groupnorm(x: Array, gamma: Array, beta: Array, p: Param) -> list[Any]:
         mean, variance = _moments([x[n, c, i, j] for c, i, j in own])
         for c, i, j in own:
             out[n, c, i, j] = gamma[c] * (x[n, c, i, j] - mean) / cmath.sqrt(variance + p["eps"]) + beta[c]
+    return [out]
+
+
+def instancenorm(x: Array, gamma: Array, beta: Array, p: Param) -> list[Any]:
+    return groupnorm(x, gamma, beta, {**p, "G": x.shape[1]})
+
+
+def rmsnorm(x: Array, gamma: Array, p: Param) -> list[Any]:
+    out = np.zeros(x.shape, complex)
+    for place in np.ndindex(x.shape[:-1]):
+        square = sum(v * v for v in x[place]) / x.shape[-1]
+        for d in range(x.shape[-1]):
+            out[(*place, d)] = gamma[d] * x[(*place, d)] / cmath.sqrt(square + p["eps"])
     return [out]
 
 
@@ -242,9 +276,10 @@ def lstm(x: Array, h: Array, Wx: Array, Wh: Array, b: Array) -> list[Any]:
 SLOW: dict[str, Callable[..., list[Any]]] = {
     function.__name__.replace("_", "-"): function
     for function in (
-        *(conv1d, conv_transpose, depthwise_conv, affine, relu, sigmoid, tanh, maxpool, avgpool, batchnorm),
-        *(spatial_batchnorm, layernorm, groupnorm),
+        *(conv1d, conv3d, conv_transpose, depthwise_conv, affine, relu, sigmoid, tanh, maxpool, avgpool, batchnorm),
+        *(maxpool1d, avgpool1d),
+        *(spatial_batchnorm, layernorm, groupnorm, instancenorm, rmsnorm),
         *(softmax, svm, rnn_step, rnn, lstm_step, lstm),
         *(word_embedding, temporal_affine, temporal_softmax, dropout),
     )
-}
+} | ACTIVATIONS

@@ -6,6 +6,7 @@ import io
 import json
 import math
 import platform
+from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -14,14 +15,17 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from gradcheck_cli import ConvCase, Verdict, __version__, check
+from gradcheck_cli.cli.recorded import read_report
 from gradcheck_cli.layers.conv.naive import conv_backward_naive, conv_forward_naive
 from gradcheck_cli.report.formats import DisplayOptions
-from gradcheck_cli.report.json import SCHEMA_VERSION, JsonReport, encode, schema, strict
-from gradcheck_cli.results.result import Run, Summary
+from gradcheck_cli.report.json import MANY_CASES, SCHEMA_VERSION, JsonReport, encode, schema, strict
+from gradcheck_cli.results.result import Place, Run, Summary
+from gradcheck_cli.results.signature import FailureSignature
 from tests.conftest import SMALL, report_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from pathlib import Path
 
     from gradcheck_cli import CaseResult
     from gradcheck_cli.numeric.arrays import Array
@@ -109,17 +113,20 @@ def result(kind: str) -> CaseResult:
     return KINDS[kind]()
 
 
-def written(*found: CaseResult, interrupted: bool = False) -> dict[str, Any]:
+def written(
+    *found: CaseResult, interrupted: bool = False, cases: int | None = None, verbose: bool = False
+) -> dict[str, Any]:
     """Write a report of these results, and read it as strictly as can be."""
     run = Run(
         program="convcheck",
         argv=("layers.py", "--N", "2"),
         seed=3,
-        cases=len(found),
+        cases=cases or len(found),
+        implementations=2,
         versions={"convcheck": "1.2", "python": "3.4", "numpy": "5.6"},
     )
     stream = io.StringIO()
-    report = JsonReport(run, stream, DisplayOptions())
+    report = JsonReport(run, stream, DisplayOptions(verbose=verbose))
     for each in found:
         report.add(each)
     report.finish(Summary.of((each.verdict for each in found), seconds=0.5, interrupted=interrupted))
@@ -251,6 +258,44 @@ def test_an_error_has_the_traceback_of_the_implementation() -> None:
     assert "in raising" in entry["traceback"]
     assert entry["forward"]["verdict"] == "pass"
     assert {gradient["verdict"] for gradient in entry["gradients"].values()} == {"error"}
+
+
+def test_a_place_is_written_where_one_is_known() -> None:
+    place = Place(file="layers.py", line=7, function="backward", statement="dw = 2 * dw")
+    report = written(replace(result("wrong values"), place=place), result("pass"))
+    validate(report)
+    assert [one["place"] for one in report["results"]] == [
+        {"file": "layers.py", "line": 7, "function": "backward", "statement": "dw = 2 * dw"},
+        None,
+    ]
+
+
+def test_of_very_many_cases_the_first_of_each_failure_has_all_figures() -> None:
+    found = [result(name) for name in ("pass", "wrong values", "wrong values", "raised", "raised", "missing", "skip")]
+    found.append(replace(result("wrong values"), implementation="other.py"))
+    in_full, many = written(*found, cases=MANY_CASES)["results"], written(*found, cases=MANY_CASES + 1)["results"]
+    validate(written(*found, cases=MANY_CASES + 1))
+    none: dict[str, Any] = {"forward": None, "gradients": {}, "duties": {}, "traceback": None}
+    shorter = {
+        0: none | {"command": None},
+        2: {"forward": None, "gradients": {"dw": in_full[2]["gradients"]["dw"]}, "duties": {}},
+        4: none,
+        6: none | {"command": None},
+    }
+    assert many == [one | shorter.get(number, {}) for number, one in enumerate(in_full)]
+    assert written(*found, cases=MANY_CASES + 1, verbose=True)["results"] == in_full
+
+
+def test_a_failure_is_known_again_whatever_is_left_out(tmp_path: Path) -> None:
+    found = [result("wrong values"), result("wrong values"), result("missing"), result("missing"), result("raised")]
+    forward = result("wrong values").forward
+    assert forward
+    wrong_too = replace(result("wrong values"), forward=replace(forward, verdict=Verdict.FAIL, reason="out is wrong"))
+    found += [result("raised"), result("inconclusive"), wrong_too] * 2
+    path = tmp_path / "report.json"
+    path.write_text(json.dumps(written(*found, cases=MANY_CASES + 1)), encoding="utf-8")
+    read = read_report(str(path)).results
+    assert list(map(FailureSignature.of, read)) == list(map(FailureSignature.of, found))
 
 
 def test_a_skip_has_nothing_but_its_reason() -> None:

@@ -68,6 +68,11 @@ class Arrangement(NamedTuple):
     single: bool = False  #: code takes one sample, and is called for each of a batch
 
 
+def arranged(title: str, telling: str = "", **axes: str) -> Arrangement:
+    """Return an arrangement; `telling` are words, separated by spaces."""
+    return Arrangement(title=title, axes=axes, telling=words(telling))
+
+
 class BlockOrder(NamedTuple):
     """Another order of the blocks into which the last axis of some inputs is divided, such as the gates of an LSTM."""
 

@@ -1,0 +1,85 @@
+"""What a statement with a certain fault looks like, by the code of the cause."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import TYPE_CHECKING, NamedTuple
+
+from gradcheck_cli.checks.diagnosis.place import formulas, loops
+from gradcheck_cli.checks.diagnosis.place.formulas import calls
+
+if TYPE_CHECKING:
+    from gradcheck_cli.checks.diagnosis.place.flow import Definition
+    from gradcheck_cli.results.result import Diagnosis
+
+#: Tells whether a statement looks like the fault.
+Pattern = Callable[["Definition"], bool]
+
+
+class Look(NamedTuple):
+    """Where to look for a fault, and for what."""
+
+    pattern: Pattern
+    everywhere: bool = False  #: in all statements of the pass, not only in those on which the wrong arrays depend
+    last: bool = False  #: only where the wrong arrays themselves are computed, not what they are computed from
+
+
+def look_for(cause: Diagnosis) -> Look | None:
+    """Return what a fault looks like; None if its statement can only be told by what depends on it."""
+    if cause.code == "factor":
+        return next((look for words, look in _FACTORS.items() if words in cause.text), None)
+    return next((look for codes, look in _LOOKS.items() if re.fullmatch(codes, cause.code)), None)
+
+
+_SUMS = calls("sum", "mean", "einsum", "reduce", "nansum", "average")
+
+#: A statement that draws random numbers.
+DRAWS = calls("rand", "random", "randn", "binomial", "uniform", "normal", "choice", "permutation", "random_sample")
+
+_LAST = Look(loops.ends_early, everywhere=True)
+
+#: Of a factor, by words of the cause. One that is left out is in no statement.
+_FACTORS = {
+    "divided by": Look(formulas.divides),
+    "wrong sign": Look(formulas.negates),
+    "Look for a constant factor": Look(formulas.multiplies),
+    " 2 times the derivative": Look(formulas.multiplies),
+}
+
+#: By regular expressions for codes.
+_LOOKS = {
+    "assigned-not-accumulated": Look(loops.is_overwriting),
+    "crop-empty": Look(loops.is_empty_crop, everywhere=True),
+    "crop-fixed": Look(loops.is_fixed_crop, everywhere=True),
+    "pad-fixed-at-1": Look(loops.has_fixed_pad, everywhere=True),
+    "crop-(wrong-side|square|wrong-axes)": Look(loops.is_crop),
+    "bias-axes|summed-axes|normalized-axes": Look(_SUMS, last=True),
+    "last-(windows|row|column|kernel-row|kernel-column)-missed": Look(loops.lacks_a_window, everywhere=True),
+    "last-.*-missed|unfinished": _LAST,
+    "size-of-wrong-axis": Look(loops.is_size_of_other_axis, everywhere=True),
+    "bias-missing": Look(lambda found: found.computes, last=True),
+    "reshaped-not-transposed": Look(formulas.only_reshapes),
+    "reshaped": Look(calls("reshape", "ravel", "flatten", "squeeze", "expand_dims", "sum", "mean"), last=True),
+    "transposed": Look(formulas.moves_axes, last=True),
+    "kernel-rotated|kernel-flipped|.*s-permuted": Look(formulas.reverses),
+    "single-axis-dropped": Look(calls("squeeze"), everywhere=True),
+    "mean-over-steps|words-averaged": Look(formulas.divides),
+    "divided-by-n-minus-1": Look(formulas.divides_by_one_less, everywhere=True),
+    "mask-inverted|mask-of-dout": Look(formulas.compares),
+    "mask-redrawn": Look(DRAWS, everywhere=True),
+    "drop-probability": Look(formulas.compares),
+    "cotangent-ones": Look(calls("ones", "ones_like", "full", "full_like")),
+    "cotangent-(mean|sum)": Look(_SUMS),
+    "cotangent-first": Look(formulas.takes_first),
+    "label-(sign|counted|shifted|assigned|in-all-rows)": Look(formulas.at_labels),
+    "eps-missing|eps-outside-root|root-missing": Look(formulas.takes_root, everywhere=True),
+    "eps-fixed": Look(formulas.has_small_number, everywhere=True),
+    "exp-overflow": Look(calls("exp", "exp2")),
+    "log-underflow|guarded-logarithm": Look(calls("log", "log2", "log10")),
+    "float16-inside": Look(formulas.names_dtype("float16"), everywhere=True),
+    "float32-inside": Look(formulas.names_dtype("float32"), everywhere=True),
+    "float64-inside": Look(formulas.names_dtype("float64"), everywhere=True),
+    "time-not-reversed": Look(loops.is_loop, everywhere=True),
+    "wrong-order": Look(loops.is_return, everywhere=True),
+}

@@ -1,0 +1,156 @@
+"""What pyproject.toml and variables set, as it stands there; `cli/defaults.py` says what it means.
+
+The file is the first `pyproject.toml`, from the current folder upwards, that has a table `[tool.gradcheck]`; those
+without are passed over. Folders of the files that are checked do not count: their authors have no say in the check.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+from gradcheck_cli.data.frozen import frozen
+
+#: How the names of variables begin.
+PREFIX = "GRADCHECK_"
+
+_FILE = "pyproject.toml"
+_TABLE = "tool.gradcheck"
+
+#: Bytes of a file that is taken for a configuration.
+_LARGEST = 2**24
+
+
+class ConfigurationError(Exception):
+    """The configuration cannot be used. The message says where and why, without a full stop."""
+
+
+@frozen
+class Entry:
+    """One value of the configuration."""
+
+    layer: str  #: of `[tool.gradcheck.LAYER]`; empty in `[tool.gradcheck]`
+    key: str
+    value: Any  #: of one of TOML's types
+    where: str  #: file, line, table and key
+
+
+@frozen
+class File:
+    """A configuration file."""
+
+    path: Path
+    entries: tuple[Entry, ...]
+
+
+def may_be_configured() -> bool:
+    """Tell whether there is anything to read, without parsing it."""
+    if variables():
+        return True
+    try:
+        folder = Path.cwd()
+        return any(b"gradcheck" in _read(around / _FILE) for around in (folder, *folder.parents))
+    except (OSError, ConfigurationError):  # reported when it is read; a deleted folder when it is used
+        return True
+
+
+def find_file(folder: Path) -> File | None:
+    """Find and read the configuration of a folder.
+
+    Raises:
+        ConfigurationError: there is one that cannot be read.
+    """
+    for around in (folder, *folder.parents):
+        path = around / _FILE
+        text = _read(path)
+        if b"gradcheck" in text and (table := _table(path, text)) is not None:
+            return File(path=path, entries=tuple(_entries(path, table, text.decode())))
+    return None
+
+
+def shown_path(path: Path) -> str:
+    """Write the name of a file as seen from the current folder."""
+    try:
+        return os.path.relpath(path)
+    except ValueError:  # on another drive
+        return str(path)
+
+
+def variables() -> dict[str, str]:
+    """Return the variables that may set something; one that is empty is not set."""
+    return {name: value for name, value in sorted(os.environ.items()) if name.startswith(PREFIX) and value}
+
+
+def _read(path: Path) -> bytes:
+    try:
+        if not path.is_file() or path.stat().st_size > _LARGEST:
+            return b""
+    except OSError:  # in a folder of somebody else
+        return b""
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise ConfigurationError(f"{shown_path(path)} cannot be read: {error.strerror}") from error
+
+
+def _table(path: Path, text: bytes) -> dict[str, Any] | None:
+    """Return the table of this program, or None without one."""
+    import tomllib  # 4 ms, and few folders have such a table
+
+    try:
+        tool = tomllib.loads(text.decode()).get("tool")
+    except (ValueError, RecursionError) as error:  # no TOML, no UTF-8, or a number of thousands of digits
+        raise ConfigurationError(f"{shown_path(path)} is not valid TOML: {error}") from error
+    table = tool.get("gradcheck") if isinstance(tool, dict) else None
+    if table is not None and not isinstance(table, dict):
+        raise ConfigurationError(f"{shown_path(path)}: {_TABLE} is not a table; write [{_TABLE}], with keys below it")
+    return table
+
+
+def _entries(path: Path, table: dict[str, Any], text: str) -> list[Entry]:
+    from gradcheck_cli.layers import TITLES
+
+    entries = []
+    lines = text.splitlines()
+    for key, value in table.items():
+        layer = key.replace("_", "-")
+        if layer in TITLES and not isinstance(value, dict):
+            where = _where(path, lines, _TABLE, key)
+            raise ConfigurationError(f"{where}: a layer has a table; write [{_TABLE}.{key}], with keys below it")
+        inner, name = (value, f"{_TABLE}.{key}") if layer in TITLES else ({key: value}, _TABLE)
+        entries += [
+            Entry(
+                layer=layer if layer in TITLES else "",
+                key=one.replace("_", "-"),
+                value=given,
+                where=_where(path, lines, name, one),
+            )
+            for one, given in inner.items()
+        ]
+    return entries
+
+
+def _where(path: Path, lines: list[str], table: str, key: str) -> str:
+    line = _line_of(lines, table, key)
+    return f"{shown_path(path)}{f':{line}' if line else ''} [{table}] {key}"
+
+
+def _line_of(lines: list[str], table: str, key: str) -> int | None:
+    """Find the line of a key, which the parser does not tell; None if it is not clear."""
+    current, found = "", []
+    for number, line in enumerate(lines, 1):
+        if header := re.match(r"\s*\[([^\[\]]+)\]\s*(#.*)?$", line):
+            name = current = _plain(header[1])
+        elif assigned := re.match(r"\s*([\w.\"' -]+?)\s*=", line):
+            name = _plain(f"{current}.{assigned[1]}")
+        else:
+            continue
+        if name == f"{table}.{key}":
+            found.append(number)
+    return found[0] if len(found) == 1 else None
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[\s\"']", "", name)

@@ -1,0 +1,256 @@
+"""The configuration as defaults of a command: which flags it sets, and what it may not."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+from click.core import ParameterSource
+
+from gradcheck_cli.cli.configuration import (
+    PREFIX,
+    ConfigurationError,
+    Entry,
+    File,
+    find_file,
+    shown_path,
+    variables,
+)
+from gradcheck_cli.cli.flags import Flag, geometry_flags, request_flags
+from gradcheck_cli.cli.request import Request
+from gradcheck_cli.cli.values import FileName
+from gradcheck_cli.data.frozen import frozen
+from gradcheck_cli.layers import LAYERS, TITLES
+from gradcheck_cli.report.formats import FORMATS, SWEEP_FORMATS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+#: The strength of what was typed.
+_TYPED = 9
+
+#: Flags that ask for something other than a check, or are about the configuration itself.
+_TYPED_ONLY = ("list-cases", "show-config", "no-config", "version", "help")
+
+#: Fields of the request of which one excludes the other, and their defaults.
+_EXCLUSIVE = (("quiet", "verbose"), ("jobs", "dask"))
+_DEFAULTS = {
+    name: Request.__dataclass_fields__[name].default for name in ("quiet", "verbose", "jobs", "dask", "format_")
+}
+
+
+@frozen
+class Setting:
+    """A value of the configuration that a command uses."""
+
+    text: str | tuple[str, ...]  #: as it would be typed; several texts for a flag that is given several times
+    flags: tuple[str, ...]
+    where: str
+    strength: int  #: a variable is stronger than a file, what is for one layer stronger than what is for all
+
+
+@frozen
+class Configured:
+    """What the configuration sets."""
+
+    settings: Mapping[str, Setting]  #: by the names of the command's parameters
+    unused: tuple[str, ...]  #: where values stand that are for other commands
+    file: Path | None
+
+    def strength(self, ctx: click.Context, name: str) -> int:
+        """Return how strong the source of a parameter's value is: what was typed is strongest, a default weakest."""
+        if ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE:
+            return _TYPED
+        return self.settings[name].strength if name in self.settings else 0
+
+    def origins(self, ctx: click.Context, message: str) -> str:
+        """Say of the flags that an error names where those come from that were not typed; empty if all were."""
+        words = set(re.findall(r"(?<![\w-])--?[a-zA-Z][\w-]*", message))
+        untyped = [one for name, one in self.settings.items() if self.strength(ctx, name) < _TYPED]
+        named = [f"{one.flags[0]} is set by {one.where}" for one in untyped if words & {*one.flags}]
+        return f"\n{', '.join(named)}." if named else ""
+
+
+def configure(ctx: click.Context, layer: str | None) -> Configured:
+    """Make the configuration the defaults of a command.
+
+    Raises:
+        click.ClickException: the configuration is wrong.
+    """
+    try:
+        file = _file()
+        configured = _Reader(ctx, layer).read(file)
+    except ConfigurationError as error:
+        raise click.ClickException(f"{error}.") from error
+    ctx.default_map = {name: setting.text for name, setting in configured.settings.items()}
+    return configured
+
+
+def drop_overridden(ctx: click.Context, flags: dict[str, Any], configured: Configured) -> None:
+    """Of values in `flags` that exclude each other, reset those that are from a weaker source than the strongest."""
+    to_stdout = [one.name for one in (*FORMATS, *SWEEP_FORMATS) if flags.get(one.name) == "-"]
+    for names in (*_EXCLUSIVE, ("format_", *dict.fromkeys(to_stdout))):
+        given = [
+            name for name in names if name in flags and ctx.get_parameter_source(name) is not ParameterSource.DEFAULT
+        ]
+        strongest = max((configured.strength(ctx, name) for name in given), default=0)
+        for name in given:
+            if configured.strength(ctx, name) < strongest:
+                flags[name] = None if name in to_stdout else _DEFAULTS[name]
+    if "adapter" in configured.settings and not flags["implementations"]:
+        flags["adapter"] = None  # it is for what is named
+
+
+def _file() -> File | None:
+    try:
+        folder = Path.cwd()
+    except OSError:  # it was deleted, which is refused later
+        return None
+    return find_file(folder)
+
+
+class _Reader:
+    """Reads the values for one command, and judges those for others too."""
+
+    def __init__(self, ctx: click.Context, layer: str | None) -> None:
+        self._ctx, self._layer = ctx, layer
+        self._own = _by_key(ctx.command.params)
+        self._common = _by_key(request_flags(Request, dict.fromkeys((*FORMATS, *SWEEP_FORMATS))))
+
+    def read(self, file: File | None) -> Configured:
+        entries = [(entry, 0) for entry in (file.entries if file else ())]
+        entries += [(self._variable(name, value), 2) for name, value in variables().items()]
+        settings: dict[str, Setting] = {}
+        unused: list[str] = []
+        for entry, source in sorted(entries, key=lambda one: one[1] + bool(one[0].layer)):
+            flag = self._flag(entry)
+            if flag is None:
+                unused.append(entry.where)
+                continue
+            folder = file.path.parent if file and not source else None
+            text = self._text(entry, flag, folder)
+            used = flag is self._own.get(entry.key) and entry.layer in ("", self._layer)
+            if used and flag.name:
+                settings[flag.name] = Setting(
+                    text=text, flags=tuple(flag.opts), where=entry.where, strength=1 + source + bool(entry.layer)
+                )
+            else:
+                unused.append(entry.where)
+        return Configured(settings=settings, unused=tuple(unused), file=file.path if file else None)
+
+    def _flag(self, entry: Entry) -> Flag | None:
+        """Find the flag of a key; None if it is one of other layers only, which may understand its value differently.
+
+        Raises:
+            ConfigurationError: there is none, or it can only be typed.
+        """
+        if entry.key in _TYPED_ONLY:
+            raise ConfigurationError(f"{entry.where}: --{entry.key} can only be typed; remove it")
+        flags = self._flags(entry.layer or self._layer)
+        if flag := flags.get(entry.key):
+            return flag
+        if not entry.layer and entry.key in _keys_of(TITLES):
+            return None
+        near = _near(entry.key, (*flags, *TITLES))
+        raise ConfigurationError(f"{entry.where}: {_no_such(entry.layer)}{near}; a key is a flag without its dashes")
+
+    def _flags(self, layer: str | None) -> dict[str, Flag]:
+        if layer == self._layer:
+            return self._common | self._own
+        return self._common | _layer_flags(layer or "")
+
+    def _text(self, entry: Entry, flag: Flag, folder: Path | None) -> str | tuple[str, ...]:
+        """Write a value as it would be typed.
+
+        Raises:
+            ConfigurationError: the flag does not take it.
+        """
+        try:
+            text = _several(entry.value) if flag.multiple else _typed(entry.value)
+            if isinstance(text, str) and isinstance(flag.type, FileName) and folder is not None:
+                text = flag.type.moved(text, lambda path: shown_path(folder / path))
+            flag.process_value(self._ctx, text)
+        except (ValueError, click.BadParameter) as error:
+            why = error.message if isinstance(error, click.BadParameter) else str(error)
+            raise ConfigurationError(f"{entry.where}: {why.rstrip('.')}") from error
+        return text
+
+    def _variable(self, name: str, value: str) -> Entry:
+        """Find what a variable sets: GRADCHECK_SEED, GRADCHECK_STRIDE or GRADCHECK_CONV_STRIDE.
+
+        Raises:
+            ConfigurationError: nothing.
+        """
+        rest = name.removeprefix(PREFIX)
+        own = {_upper(key): ("", key) for key in (*_TYPED_ONLY, *self._flags(self._layer))}
+        layers = [layer for layer in TITLES if rest.startswith(f"{_upper(layer)}_")]
+        for layer in layers:
+            own |= {f"{_upper(layer)}_{_upper(key)}": (layer, key) for key in self._flags(layer)}
+        if rest not in own:
+            own = {_upper(key): ("", key) for key in _keys_of(TITLES)} | own
+        if rest not in own:
+            near = _near(rest, own, PREFIX)
+            raise ConfigurationError(f"{name}: there is no such variable{near}; unset it, or give --no-config")
+        layer, key = own[rest]
+        return Entry(layer=layer, key=key, value=value, where=name)
+
+
+def _by_key(params: Iterable[click.Parameter]) -> dict[str, Flag]:
+    flags = [one for one in params if isinstance(one, Flag) and one.expose_value]
+    return {opt.removeprefix("--").replace("_", "-"): one for one in flags for opt in one.opts if opt.startswith("--")}
+
+
+def _layer_flags(layer: str) -> dict[str, Flag]:
+    return _by_key(geometry_flags(LAYERS[layer])) if layer else {}
+
+
+def _keys_of(layers: Iterable[str]) -> list[str]:
+    """List the keys of the layers' own flags."""
+    return list(dict.fromkeys(key for layer in layers for key in _layer_flags(layer)))
+
+
+def _upper(name: str) -> str:
+    return name.replace("-", "_").upper()
+
+
+def _no_such(layer: str) -> str:
+    return f"{layer} has no such key" if layer else "there is no such key"
+
+
+def _near(name: str, known: Iterable[str], prefix: str = "") -> str:
+    near = difflib.get_close_matches(name, known, n=3)
+    return f"; is it {' or '.join(prefix + one for one in near)}?" if near else ""
+
+
+def _typed(value: Any) -> str:
+    """Write a value of TOML as it would be typed: lists with commas, and lists in them with `x`."""
+    if isinstance(value, list):
+        return ",".join("x".join(map(_word, one)) if isinstance(one, list) else _word(one) for one in value)
+    return _word(value)
+
+
+def _word(value: Any) -> str:
+    match value:
+        case bool():
+            return "true" if value else "false"
+        case str():
+            return value
+        case int() | float():
+            return str(value)
+    kind = {"dict": "a table", "list": "a list in a list in a list"}.get(type(value).__name__, "a date or a time")
+    raise ValueError(f"{kind} is no value here; give a string, a number, a boolean or a list of these")
+
+
+def _several(value: Any) -> tuple[str, ...]:
+    """Write the values of a flag that is given for each of several names: `x=2,3 w=3x4`, or a table."""
+    match value:
+        case dict():
+            return tuple(f"{name}={_typed(one)}" for name, one in value.items())
+        case str():
+            return tuple(value.split())
+        case list():
+            return tuple(map(_typed, value))
+    return (_word(value),)

@@ -1,0 +1,104 @@
+"""The differences between two runs, for people: a line for each implementation and kind of change, the worst last."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, TextIO
+
+from rich.text import Text
+
+from gradcheck_cli.report.style import STYLES, make_console
+from gradcheck_cli.results.changes import Kind
+from gradcheck_cli.results.result import Verdict
+from gradcheck_cli.text.clean import clean, escaped
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from gradcheck_cli.report.formats import DisplayOptions
+    from gradcheck_cli.results.changes import Change
+
+#: Characters of a cause, and of a name.
+_LONGEST, _LONGEST_NAME = 400, 200
+
+#: Columns before the text, and at least for it.
+_INDENT, _LEAST = 9, 20
+
+_STYLES = {
+    Kind.GONE: "dim",
+    Kind.BETTER: STYLES[Verdict.PASS],
+    Kind.CHANGED: STYLES[Verdict.INCONCLUSIVE],
+    Kind.NEW: "default",
+    Kind.WORSE: STYLES[Verdict.FAIL],
+}
+
+
+def write_changes(changes: Sequence[Change], stream: TextIO, options: DisplayOptions) -> None:
+    """Write what has changed, and how many cases in each way; if quiet, only that."""
+    console = make_console(stream, options)
+    if not options.quiet:
+        for group in _groups(changes):
+            word = Text(f"{_word(group):<{_INDENT}}", style=_style(group))
+            for line in Text(_describe(group)).wrap(console, max(_LEAST, console.width - _INDENT)):
+                line.rstrip()
+                console.print(Text.assemble(word, line), soft_wrap=True)
+                word = Text(" " * _INDENT)
+            if group[0].is_regression and (command := _simplest(group).result.command):
+                console.print(Text(f"{word}replay: {command}"), soft_wrap=True)
+    console.print(Text(count(changes)), soft_wrap=True)
+
+
+def count(changes: Iterable[Change]) -> str:
+    """Say how many cases have changed in which way, in one line."""
+    changes = list(changes)
+    kinds = Counter(change.kind for change in changes)
+    wrong = sum(change.is_regression for change in changes if change.kind is Kind.NEW)
+    both = len(changes) - kinds[Kind.NEW] - kinds[Kind.GONE]
+    parts = [f"{kinds[kind]} {kind}" for kind in (Kind.WORSE, Kind.BETTER, Kind.CHANGED, Kind.UNCHANGED) if kinds[kind]]
+    line = f"{both} {'case' if both == 1 else 'cases'} in both" + (f": {', '.join(parts)}" if parts else "")
+    new = f"; {kinds[Kind.NEW]} new" + (f", of which {wrong} wrong" if wrong else "") if kinds[Kind.NEW] else ""
+    return line + new + (f"; {kinds[Kind.GONE]} gone" if kinds[Kind.GONE] else "")
+
+
+def _groups(changes: Iterable[Change]) -> list[list[Change]]:
+    """Group what has changed by implementation and kind, the worst last."""
+    groups: dict[tuple[object, ...], list[Change]] = {}
+    for change in changes:
+        if change.kind is not Kind.UNCHANGED:
+            key = change.result.implementation, change.result.layer, change.kind, change.is_regression
+            groups.setdefault(key, []).append(change)
+    order = list(Kind)
+    return sorted(groups.values(), key=lambda group: (group[0].is_regression, order.index(group[0].kind)))
+
+
+def _describe(group: list[Change]) -> str:
+    """Say of how many cases the group is, and what is wrong in most of them."""
+    first = group[0]
+    cases = f"{len(group)} {'case' if len(group) == 1 else 'cases'}"
+    layer = f" ({first.result.layer})" if first.result.layer else ""
+    text = f"{escaped(first.result.implementation, _LONGEST_NAME)}{layer}: {cases}"
+    before, after = _headline([one.old for one in group]), _headline([one.new for one in group])
+    if first.kind is Kind.BETTER:
+        return f"{text}, before: {before}" + (f"; now: {after}" if after else "")
+    if first.kind in (Kind.WORSE, Kind.CHANGED):
+        return f"{text}: {after}" + (f"; before: {before}" if before else "")
+    if first.kind is Kind.NEW:
+        return f"{text}" + (f": {after}" if after else ", passed")
+    return text
+
+
+def _headline(results: Iterable[object]) -> str:
+    headlines = Counter(clean(getattr(one, "headline", ""), _LONGEST) for one in results)
+    return headlines.most_common(1)[0][0]
+
+
+def _word(group: list[Change]) -> str:
+    return group[0].kind.upper() if group[0].is_regression else group[0].kind
+
+
+def _style(group: list[Change]) -> str:
+    return _STYLES[Kind.WORSE if group[0].is_regression else group[0].kind]
+
+
+def _simplest(group: list[Change]) -> Change:
+    return min(group, key=lambda change: change.result.case.weight)

@@ -1,0 +1,59 @@
+"""Results in plain text: what the reports that draw no tables say of a run and of a case."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gradcheck_cli.report.style import word
+from gradcheck_cli.results.result import Verdict
+
+if TYPE_CHECKING:
+    from gradcheck_cli.results.result import CaseResult, Place, Run, Summary
+
+_COUNTED = {
+    Verdict.PASS: "passed",
+    Verdict.FAIL: "failed",
+    Verdict.INCONCLUSIVE: "inconclusive",
+    Verdict.ERROR: "raised",
+    Verdict.SKIP: "skipped",
+}
+
+
+def explain(result: CaseResult) -> list[str]:
+    """Return why a case has its verdict, a sentence each: the causes with their codes, the place, the reasons."""
+    lines = [f"{diagnosis.text} [{diagnosis.code}]" for diagnosis in result.diagnosis]
+    if result.place is not None:
+        lines.append(describe_place(result.place))
+    as_whole = result.verdict in (Verdict.ERROR, Verdict.SKIP)
+    reasons = () if as_whole else result.reasons
+    return [*lines, *(reasons or filter(None, [result.reason]))]
+
+
+def describe_place(place: Place) -> str:
+    """Name the place of a failure: `layers.py:12, in conv_backward: dw = ...`."""
+    return f"{place.file}:{place.line}, in {place.function}" + (f": {place.statement}" if place.statement else "")
+
+
+def describe_case(result: CaseResult) -> str:
+    """Name a case in a line: geometry, dtype and seed; empty where none was run."""
+    case = result.case
+    return f"{case.label()}, {case.dtype}, seed {case.seed}" if result.ran else ""
+
+
+def describe_run(run: Run, summary: Summary) -> str:
+    """Count the cases of a run by verdict: `31 cases: 24 passed, 6 failed, 1 skipped`."""
+    counts = [f"{count} {counted}" for verdict, counted in _COUNTED.items() if (count := summary.counts[verdict])]
+    text = f"{summary.cases} {'case' if summary.cases == 1 else 'cases'}: {', '.join(counts) or 'none'}"
+    if summary.cut_short:
+        text = f"{'stopped' if summary.stopped else 'interrupted'} after {summary.cases} of {run.cases} cases; {text}"
+    return text
+
+
+def describe_versions(run: Run) -> str:
+    """Name the seed and what the numbers depend on: `seed 0, convcheck 0.1.0, python 3.11.7, numpy 2.4.6`."""
+    return ", ".join([f"seed {run.seed}", *(f"{name} {version}" for name, version in run.versions.items())])
+
+
+def heading(result: CaseResult) -> str:
+    """Say in a line what is wrong: `FAIL dx is 2 times the derivative`."""
+    return f"{word(result.verdict)} {' '.join(result.headline.split())}".rstrip()
