@@ -81,12 +81,12 @@ def _check(case: Case, implementation: Implementation, settings: Settings) -> Ca
         try:
             run = call_passes(prepared)
             derivatives = differentiate(run)
+            comparison = compare_gradients(run, derivatives)
+            duties = try_duties(run, comparison)
         except NotExpressibleError as error:
             return skipped_result(case, implementation, str(error))
         except RunStoppedError as stopped:
             return stopped_result(stopped.run)
-        comparison = compare_gradients(run, derivatives)
-        duties = try_duties(run, comparison)
         result = explained_result(run, comparison, duties)
         if not settings.sweep_wrong or result.verdict is not Verdict.FAIL:
             return result
