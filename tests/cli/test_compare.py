@@ -138,14 +138,14 @@ def test_compare_exits_with_1_on_a_regression(
     layer_file((right, doubled), name="added.py")
     assert convcheck(*names, "added.py", *SMALL, "--json", "worse.json").returncode == 1
 
-    better = gradcheck("compare", "old.json", "better.json")
+    better = gradcheck("compare", "old.json", "better.json", env={"COLUMNS": "120"})
     assert (better.returncode, better.stderr) == (0, "")
     rows = better.stdout.splitlines()
     assert [row.split()[0] for row in rows[:2]] == ["gone", "better"]
     assert "mended.py:conv_forward,conv_backward (conv): 1 case, before: dw is 2 times the derivative" in rows[1]
     assert rows[2:] == ["3 cases in both: 1 better, 2 unchanged; 1 gone"]
 
-    worse = gradcheck("compare", "old.json", "worse.json")
+    worse = gradcheck("compare", "old.json", "worse.json", env={"COLUMNS": "120"})
     assert (worse.returncode, worse.stderr) == (1, "")
     words = [row.split()[0] for row in worse.stdout.splitlines()]
     assert words == ["gone", "better", "NEW", "replay:", "WORSE", "replay:", "3"]
