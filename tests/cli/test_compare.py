@@ -160,7 +160,7 @@ def test_compare_exits_with_1_on_a_regression(
         ("gone", False),
         ("new", True),
     ]
-    assert all(len(row) <= 100 for row in worse.stdout.splitlines() if "replay" not in row)
+    assert all(len(row) <= 120 for row in worse.stdout.splitlines() if "replay" not in row)
 
     (tmp_path / "odd.json").write_text("{}")
     refused = gradcheck("compare", "old.json", "odd.json")
