@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
-def sources(spec: str, adapter: str | None = None) -> dict[Path, bytes]:
+def sources(spec: str, adapter: str | None = None, most: int | None = None) -> dict[Path, bytes]:
     """Read the file, folder or package that an implementation names, what that imports from around it, and so on.
 
     What is built in or installed has no such files.
@@ -22,10 +22,11 @@ def sources(spec: str, adapter: str | None = None) -> dict[Path, bytes]:
     Args:
         spec: what a user has typed.
         adapter: `FILE.py:function`, which is needed too.
+        most: if there are more files than this, one more is read and the rest left out.
     """
     found: dict[Path, bytes] = {}
     waiting = [file for place in (spec, adapter) if place for file in _named(split_spec(place)[0])]
-    while waiting:
+    while waiting and (most is None or len(found) <= most):
         file = waiting.pop()
         if file not in found and is_file(file):
             try:
@@ -62,10 +63,18 @@ def _imported(file: Path, text: bytes) -> Iterator[Path]:
     if package := relative_top(file, tree):
         yield from _python_in(package)
     names = imported_names(tree)
-    around = search_folders(file, names)
-    around += [root] if (root := package_root(file)) else []
+    around = _around(file, names)
     for name in names:
         yield from _module(name, around)
+
+
+def imported_files(file: Path, name: str) -> list[Path]:
+    """List the files of a module, or its package, that a file imports from around it; none if it is from elsewhere."""
+    return list(_module(name, _around(file, {name})))
+
+
+def _around(file: Path, names: set[str]) -> list[Path]:
+    return [*search_folders(file, names), *([root] if (root := package_root(file)) else [])]
 
 
 def _module(name: str, folders: list[Path]) -> Iterator[Path]:
