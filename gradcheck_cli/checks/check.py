@@ -14,7 +14,7 @@ from gradcheck_cli.checks.replay import replay_command
 from gradcheck_cli.checks.run import RunStoppedError, call_passes, make_run
 from gradcheck_cli.checks.settings import Settings
 from gradcheck_cli.data.frozen import replace
-from gradcheck_cli.guard.state import preserve_folder
+from gradcheck_cli.guard.state import current_folder, preserve_folder
 from gradcheck_cli.implementation.implementation import Implementation, NotExpressibleError
 from gradcheck_cli.implementation.resolve import resolve
 from gradcheck_cli.implementation.seeding import generators_kept
@@ -23,6 +23,7 @@ from gradcheck_cli.results.result import CaseResult, Verdict
 
 if TYPE_CHECKING:
     from gradcheck_cli.layers.framework.case import Case
+    from gradcheck_cli.results.result import Place
 
 Functions = Callable[..., Any] | tuple[Callable[..., Any], Callable[..., Any]]
 
@@ -61,8 +62,12 @@ def check(
 
 def check_case(case: Case, implementation: Implementation, settings: Settings) -> CaseResult:
     """Check one case of one implementation, and time it."""
-    started = time.perf_counter()
+    started, folder = time.perf_counter(), current_folder()
     result = _check(case, implementation, settings)
+    if result.verdict in (Verdict.FAIL, Verdict.ERROR):
+        from gradcheck_cli.checks.diagnosis.place.locate import with_place  # 10 ms, only for a case that fails
+
+        result = with_place(result, implementation, folder)
     command = implementation.spec and replay_command(LAYERS[case.layer].command, case, implementation.spec, settings)
     return replace(result, command=command, seconds=time.perf_counter() - started)
 
@@ -90,7 +95,13 @@ def _check(case: Case, implementation: Implementation, settings: Settings) -> Ca
 
 
 def failed_case(
-    case: Case, name: str, spec: str | None, settings: Settings, reason: str, traceback: str | None = None
+    case: Case,
+    name: str,
+    spec: str | None,
+    settings: Settings,
+    reason: str,
+    traceback: str | None = None,
+    place: Place | None = None,
 ) -> CaseResult:
     """Report a case of which an implementation left nothing to judge: it raised, hung or crashed."""
     layer = LAYERS[case.layer]
@@ -101,5 +112,6 @@ def failed_case(
         verdict=Verdict.ERROR,
         reason=reason,
         traceback=traceback,
+        place=place,
         command=spec and replay_command(layer.command, case, spec, settings),
     )

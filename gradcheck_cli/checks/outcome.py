@@ -52,10 +52,12 @@ def stopped_result(run: CaseRun) -> CaseResult:
         arrays=_kept_arrays(run),
     )
     if not run.narrower_dtype:
-        from gradcheck_cli.checks.diagnosis.raised import explain_error  # only for a case that raises
+        from gradcheck_cli.checks.diagnosis.place.locate import place_of_frame  # only for a case that raises
+        from gradcheck_cli.checks.diagnosis.raised import explain_error
 
         reason, causes = explain_error(run)
-        return replace(result, reason=reason, diagnosis=causes)
+        place = place_of_frame(run.error.frame) if run.error and run.error.frame else None
+        return replace(result, reason=reason, diagnosis=causes, place=place)
     reason = kernel_reason(run.narrower_dtype, run.dtype)
     return replace(
         result,

@@ -193,7 +193,7 @@ def _called(when: str, hint: str = "") -> Iterator[None]:
     try:
         yield
     except ImplementationError as error:
-        raise ImplementationError(f"called {when}, {error}{hint}", error.traceback) from error
+        raise ImplementationError(f"called {when}, {error}{hint}", error.traceback, error.frame) from error
 
 
 def _accumulates(names: list[str], when: str) -> str:

@@ -15,6 +15,10 @@ from gradcheck_cli.layers import LAYERS
 from gradcheck_cli.report.formats import FORMATS, SWEEP_FORMATS
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from click.shell_completion import CompletionItem
+
     from gradcheck_cli.cli.defaults import Configured
     from gradcheck_cli.layers.framework.layer import Layer
 
@@ -117,6 +121,32 @@ def files_command(name: str) -> click.Command:
     return _FilesCommand(name, callback=partial(_run, None), params=params, help=text, **_SETTINGS)
 
 
+@click.command("completion", help="Print the script that completes arguments of both programs in a shell.")
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+def completion_command(shell: str) -> None:
+    """Print the script."""
+    from gradcheck_cli.cli.completion import script  # only wanted here
+
+    click.echo(script(shell, ("convcheck", "gradcheck")), nl=False)
+
+
+@click.command("man", help="Print the manual page of a program, as man reads it.")
+@click.argument("program", type=click.Choice(["convcheck", "gradcheck"]))
+@click.pass_context
+def man_command(ctx: click.Context, program: str) -> None:
+    """Print the page."""
+    from gradcheck_cli.cli.manual import group_page, layer_page  # only wanted here
+
+    if program == "convcheck":
+        page = layer_page(layer_command("convcheck", "conv"))
+    else:
+        group = ctx.find_root().command
+        assert isinstance(group, click.Group)
+        others = [(name, command.get_short_help_str(limit=100)) for name, command in group.commands.items()]
+        page = group_page(group, files_command("gradcheck"), others)
+    click.echo(page, nl=False)
+
+
 @click.command("schema", help="Print the JSON Schema of --json and --format json.")
 def schema_command() -> None:
     """Print the JSON Schema."""
@@ -128,9 +158,20 @@ def schema_command() -> None:
 def _parameters(layer: Layer | None, flags: list[Flag]) -> list[click.Parameter]:
     """Return the parameters of a command: implementations, which files must be given for, flags and --version."""
     metavar = "[IMPLEMENTATION]..." if layer else "[FILE.py]..."
-    argument = click.Argument(["implementations"], nargs=-1, metavar=metavar)
+    argument = click.Argument(["implementations"], nargs=-1, metavar=metavar, shell_complete=_completing(layer))
     version = _version_flag(layer.command.split()[0] if layer else "gradcheck")
     return [argument, *flags, version, *_configuration_flags(layer)]
+
+
+def _completing(layer: Layer | None) -> Callable[[click.Context, click.Parameter, str], list[CompletionItem]]:
+    """Make the function that offers implementations to a shell."""
+
+    def complete(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:  # noqa: ARG001
+        from gradcheck_cli.cli.candidates import complete_code  # only a shell asks
+
+        return complete_code(incomplete, builtin=layer.builtin if layer else ())
+
+    return complete
 
 
 def _implementations(layer: Layer) -> str:

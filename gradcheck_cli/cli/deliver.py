@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import click
 
@@ -18,10 +18,20 @@ from gradcheck_cli.results.result import Summary, Verdict
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
-    from gradcheck_cli.cli.outputs import File, Stdout
     from gradcheck_cli.cli.progress import ProgressLine
     from gradcheck_cli.report.formats import DisplayOptions, Report
     from gradcheck_cli.results.result import CaseResult, Origin, Run
+
+
+class Output(Protocol):
+    """Where a report is written."""
+
+    def commit(self) -> None:
+        """Put what was written in its place.
+
+        Raises:
+            OutputError: it cannot be.
+        """
 
 
 @dataclass(kw_only=True)
@@ -29,7 +39,7 @@ class Delivery:
     """A report and where it is written. What it raises is kept, so that the other reports are written."""
 
     report: Report
-    output: File | Stdout
+    output: Output
     error: Exception | None = field(default=None, init=False)
 
     def add(self, result: CaseResult) -> None:

@@ -61,7 +61,9 @@ def _cluster(address: str, plan: Plan) -> Engine:
     try:
         from gradcheck_cli.engine.cluster import Cluster, ClusterError  # half a second, and an extra
     except ImportError as error:
-        why = f"--dask {address} needs Dask's distributed, which is not there: pip install 'convcheck[dask]'"
+        from gradcheck_cli.text.install import install_command  # only here
+
+        why = f"--dask {address} needs Dask's distributed, which is not installed: {install_command('distributed')}"
         raise click.UsageError(why) from error
     from gradcheck_cli.implementation.loading.source import sources  # only what leaves this machine needs it
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gradcheck_cli.cli.values import parameter_values, path
+from gradcheck_cli.cli.values import FOLDER, Value, parameter_values, path
 from gradcheck_cli.layers.framework.parameter import Integer
 
 if TYPE_CHECKING:
@@ -44,13 +44,15 @@ def request_flags(request: type, formats: Iterable[Format], leave_out: Collectio
     for one in fields(request):
         if one.name == "paths":
             flags += [
-                Flag([f"--{f.name}", f.name], type=path(stdout=f.stdout), metavar="PATH", help=f.help, section=OUTPUT)
-                for f in formats
-                if f.help
+                Flag([f"--{f.name}", f.name], type=_target(f), help=f.help, section=OUTPUT) for f in formats if f.help
             ]
         elif one.metadata and one.name not in leave_out:
             flags.append(Flag([*one.metadata["names"], one.name], **one.metadata["option"]))
     return flags
+
+
+def _target(format_: Format) -> Value:
+    return FOLDER if format_.folder else path(stdout=format_.stdout)
 
 
 def geometry_flags(layer: Layer) -> list[Flag]:

@@ -12,6 +12,7 @@ streams.settle()
 streams.forget_odd_sizes()
 
 import gc  # noqa: E402
+import os  # noqa: E402
 import sys  # noqa: E402
 import traceback  # noqa: E402
 from pathlib import Path  # noqa: E402
@@ -26,13 +27,22 @@ from gradcheck_cli.cli.lazy import import_later  # noqa: E402
 import_later("numpy")
 
 from gradcheck_cli.cli.about import report_bug  # noqa: E402  # after NumPy was put off
-from gradcheck_cli.cli.commands import files_command, layer_command, schema_command, sweep_command  # noqa: E402
+from gradcheck_cli.cli.commands import (  # noqa: E402
+    completion_command,
+    files_command,
+    layer_command,
+    man_command,
+    schema_command,
+    sweep_command,
+)
 from gradcheck_cli.cli.values import quoted  # noqa: E402
 from gradcheck_cli.layers import TITLES  # noqa: E402
 from gradcheck_cli.text.clean import clean_lines  # noqa: E402
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from click.shell_completion import CompletionItem
 
 #: Lines of an error: some list what there is to choose from.
 _MOST_LINES = 100
@@ -62,6 +72,8 @@ def gradcheck() -> NoReturn:
     )
     group.add_command(compare_command)
     group.add_command(schema_command)
+    group.add_command(completion_command)
+    group.add_command(man_command)
     sys.exit(_run(group))
 
 
@@ -85,6 +97,8 @@ class _LayerGroup(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Find the command; of a name that is mistyped say which ones are like it."""
+        if ctx.resilient_parsing and args[0] not in self.list_commands(ctx):
+            return None, None, []
         if (names := self.list_commands(ctx)) and args[0] not in names and not args[0].startswith("-"):
             import difflib  # only a mistyped name needs it
 
@@ -94,6 +108,15 @@ class _LayerGroup(click.Group):
                 hint = f" Name the layer first: {ctx.command_path} LAYER {quoted(args[0])}"
             raise click.UsageError(f"No such command {quoted(args[0])}.{hint}", ctx)
         return super().resolve_command(ctx, args)
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Offer the commands, of which none is made for it."""
+        from gradcheck_cli.cli.candidates import complete_commands  # only a shell asks
+
+        if incomplete.startswith("-"):
+            return click.Command.shell_complete(self, ctx, incomplete)
+        others = {name: self.commands[name].get_short_help_str(limit=80) for name in super().list_commands(ctx)}
+        return complete_commands(incomplete, {**TITLES, **others})
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """List the layers by their titles."""
@@ -113,6 +136,14 @@ class _Gradcheck(_LayerGroup):
         if args[0] not in self.list_commands(ctx) and (_may_be_code(args[0]) or args[0].startswith("-")):
             return _FILES, files_command(_FILES), args
         return super().resolve_command(ctx, args)
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Offer files and the flags of the command that checks files, too."""
+        from gradcheck_cli.cli.candidates import complete_code  # only a shell asks
+
+        if incomplete.startswith("-"):
+            return files_command(_FILES).shell_complete(ctx, incomplete)
+        return [*super().shell_complete(ctx, incomplete), *complete_code(incomplete)]
 
 
 def _may_be_code(word: str) -> bool:
@@ -146,6 +177,11 @@ def _run(command: click.Command) -> int:
 
 def _exit_code(command: click.Command) -> int:
     try:
+        if "_GRADCHECK_COMPLETE" in os.environ:  # a shell asks what may come next
+            from gradcheck_cli.cli.completion import answer
+
+            click.echo(answer(command), nl=False)
+            return 0
         return command.main(prog_name=command.name, standalone_mode=False) or 0
     except click.exceptions.NoArgsIsHelpError as error:
         error.show()

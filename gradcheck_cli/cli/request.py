@@ -18,6 +18,7 @@ from gradcheck_cli.guard.limits import GIGABYTE, LEAST_MEMORY, LONGEST, MOST_MEM
 from gradcheck_cli.numeric.arrays import DTYPES
 from gradcheck_cli.numeric.method import METHODS
 from gradcheck_cli.report.formats import FORMATS, SWEEP_FORMATS, Format
+from gradcheck_cli.text.workflow_commands import in_actions
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -33,6 +34,7 @@ MANY_CASES = 20
 _TIMEOUT = positive_number(SHORTEST, LONGEST, "give the seconds that one call of your code may take")
 _MEMORY = positive_number(LEAST_MEMORY, MOST_MEMORY, "give GiB; Python and NumPy alone hold an eighth of one")
 _ON_STDOUT = [one.name for one in FORMATS if one.stdout]
+_FORMAT = "table; in GitHub Actions github"
 _TOLERANCE = "100, but at most 1/256 of the scale"
 _COLOR = "auto: on a terminal; NO_COLOR and FORCE_COLOR are honoured"
 _SHOWN = f"all; of more than {MANY_CASES} cases failed; of several implementations grades"
@@ -79,7 +81,7 @@ class Request:
 
     jobs: int = _bulk("--jobs", JOBS, "worker processes; auto is one for each core  [1]", 1)
     dask: str | None = _bulk(
-        "--dask", str, "sends the cases to a Dask cluster instead; needs the extra convcheck[dask]", metavar="ADDRESS"
+        "--dask", str, "sends the cases to a Dask cluster instead; needs distributed", metavar="ADDRESS"
     )
     resume: str | None = _bulk(
         "--resume",
@@ -93,7 +95,7 @@ class Request:
         "a JSON report: files that have not changed since are not checked again, and their results carried over",
     )
 
-    format_: str | None = _output("--format", click.Choice(_ON_STDOUT), "what stdout shows  [table]")
+    format_: str | None = _output("--format", click.Choice(_ON_STDOUT), f"what stdout shows  [{_FORMAT}]")
     paths: Mapping[str, str]  #: by the names of formats, each of which has a flag; `-` is stdout
     show: str | None = _output(
         "--show",
@@ -137,14 +139,20 @@ class Request:
     @property
     def outputs(self) -> list[tuple[Format, str]]:
         """The reports and where they are written, that on stdout first."""
-        shown = next((name for name, path in self.paths.items() if path == "-"), self.format_ or self.formats[0].name)
+        default = "github" if in_actions() and not self.sweep else self.formats[0].name
+        shown = next((name for name, path in self.paths.items() if path == "-"), self.format_ or default)
         on_stdout = [(one, "-") for one in self.formats if one.name == shown]
         return on_stdout + [(one, path) for one in self.formats if (path := self.paths.get(one.name, "-")) != "-"]
 
     @property
     def files(self) -> dict[str, str]:
-        """The files that are written, by the flags that name them."""
+        """The files and folders that are written, by the flags that name them."""
         return {f"--{output.name}": path for output, path in self.outputs if path != "-"}
+
+    @property
+    def folders(self) -> set[str]:
+        """Those of these flags that name a folder."""
+        return {f"--{output.name}" for output, _ in self.outputs if output.folder}
 
 
 def make_request(layer: Layer | None, flags: Mapping[str, Any], *, sweep: bool = False) -> Request:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gradcheck_cli.cli.outputs import unwritable
+from gradcheck_cli.cli.output_file import unwritable
 from gradcheck_cli.cli.streams import OutputError
 
 if TYPE_CHECKING:

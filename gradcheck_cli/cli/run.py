@@ -25,6 +25,7 @@ from gradcheck_cli.engine.engine import Memories, WorkerDiedError
 from gradcheck_cli.implementation.implementation import ImplementationNotFoundError
 from gradcheck_cli.report.formats import DisplayOptions, make_report
 from gradcheck_cli.results.result import Run
+from gradcheck_cli.text.workflow_commands import in_actions
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -32,7 +33,9 @@ if TYPE_CHECKING:
 
     from gradcheck_cli.cases.fuzz import RandomCases
     from gradcheck_cli.cli.origin import Sources
-    from gradcheck_cli.cli.outputs import File, Stdout
+    from gradcheck_cli.cli.output_file import File
+    from gradcheck_cli.cli.output_folder import OutputFolder
+    from gradcheck_cli.cli.outputs import Stdout
     from gradcheck_cli.cli.plan import Assignment, Plan
     from gradcheck_cli.cli.request import Request
     from gradcheck_cli.cli.since import Since
@@ -54,7 +57,7 @@ def run(request: Request) -> int:
     interrupts.defer()  # from here on there is something to lose
     with ExitStack() as stack:
         checker = stack.enter_context(closing(Checker()))
-        files = stack.enter_context(open_files({} if request.list_cases else request.files))
+        files = stack.enter_context(open_files({} if request.list_cases else request.files, request.folders))
         sources, since = _sources(request)
         if plan is None:
             from gradcheck_cli.cli.files import plan_files  # it loads what the files need
@@ -71,11 +74,15 @@ def run(request: Request) -> int:
         stdout = stack.enter_context(reserved_stdout())
         options = _display_options(request, plan, stdout)
         described = _describe(request, plan)
-        outputs: list[File | Stdout] = [stdout, *files.values()]
+        outputs: list[File | OutputFolder | Stdout] = [stdout, *files.values()]
         deliveries = [
             Delivery(report=make_report(format_, described, output.stream, options), output=output)
             for (format_, _), output in zip(request.outputs, outputs, strict=True)
         ]
+        if request.outputs[0][0].name == "github":
+            from gradcheck_cli.cli.step_summary import step_summary  # only in GitHub Actions
+
+            deliveries += step_summary(described, options, request.files.values())
         results_file = stack.enter_context(open_results_file(request.resume, plan, described.versions))
         memories = Memories(memories=[one for one in (results_file, since) if one])
         engine = stack.enter_context(open_engine(request, plan, checker))
@@ -117,6 +124,7 @@ def _display_options(request: Request, plan: Plan, stdout: TextIO) -> DisplayOpt
         quiet=request.quiet,
         verbose=request.verbose,
         color=wants_color(request.color, stdout),
+        defused=in_actions(),
         width=terminal_width(stdout, _VERBOSE_WIDTH if request.verbose else _WIDTH),
     )
 

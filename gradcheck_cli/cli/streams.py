@@ -9,7 +9,9 @@ import errno
 import io
 import os
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
+
+from gradcheck_cli.text.workflow_commands import DefusedStream, in_actions
 
 if TYPE_CHECKING:
     from typing import TextIO
@@ -39,6 +41,8 @@ def settle() -> None:
         sys.stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115  # for the whole run
     sys.stdout = _text(raw_stdout(1), sys.stdout)
     sys.stderr = _text(_RawStderr(2, "wb", closefd=False), sys.stderr)
+    if in_actions():
+        sys.stderr = cast("TextIO", DefusedStream(sys.stderr))
 
 
 def forget_odd_sizes() -> None:

@@ -13,6 +13,8 @@ from gradcheck_cli.layers.framework.parameter import Integer, TextParameter
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from click.shell_completion import CompletionItem
+
     from gradcheck_cli.layers.framework.parameter import Parameter
 
 #: More values than this for one flag are taken for a typing error.
@@ -33,9 +35,18 @@ else:  # click 8.2 cannot subscript it
 class Value(_Type):
     """A value that a function reads; what the function raises is the error."""
 
-    def __init__(self, read: Callable[[str], Any], name: str) -> None:
-        """Take the function, which raises ValueError for what it cannot read, and the word for the value in help."""
-        self.read, self.name = read, name
+    def __init__(
+        self, read: Callable[[str], Any], name: str, words: tuple[str, ...] = (), *, listed: bool = False
+    ) -> None:
+        """Take the function and what is said of the value.
+
+        Args:
+            read: raises ValueError for what it cannot read.
+            name: stands for the value in help.
+            words: a shell completes it from these.
+            listed: whether it may be several of these words, separated by commas.
+        """
+        self.read, self.name, self.words, self.listed = read, name, words, listed
 
     def get_metavar(self, param: click.Parameter, ctx: click.Context) -> str:  # noqa: ARG002
         """Return what help shows after the flag."""
@@ -48,6 +59,12 @@ class Value(_Type):
         except ValueError as error:
             self.fail(f"{error}.", param, ctx)
 
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:  # noqa: ARG002
+        """Offer what may come next."""
+        from gradcheck_cli.cli.candidates import complete_words  # only a shell asks
+
+        return complete_words(incomplete, self.words, listed=self.listed)
+
 
 class FileName(Value):
     """The name of a file. In a configuration file it is relative to that file."""
@@ -55,6 +72,12 @@ class FileName(Value):
     def moved(self, text: str, move: Callable[[str], str]) -> str:
         """Apply a function to the file that a text names, if it names one by a relative path."""
         return text if text in ("", "-") or Path(text).is_absolute() else move(text)
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:  # noqa: ARG002
+        """Offer files."""
+        from gradcheck_cli.cli.candidates import complete_files  # only a shell asks
+
+        return complete_files(incomplete)
 
 
 class FileOfFunction(FileName):
@@ -64,6 +87,12 @@ class FileOfFunction(FileName):
         """Apply a function to the file, if it is one."""
         home, colon, name = text.rpartition(":")
         return f"{super().moved(home, move)}{colon}{name}" if home.endswith(".py") else text
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:  # noqa: ARG002
+        """Offer Python files, and after the colon functions."""
+        from gradcheck_cli.cli.candidates import complete_code  # only a shell asks
+
+        return complete_code(incomplete, pairs=False)
 
 
 def parameter_values(parameter: Parameter) -> Value:
@@ -78,7 +107,8 @@ def parameter_values(parameter: Parameter) -> Value:
             raise ValueError(f"{quoted(text)}: {error}") from error
 
     if isinstance(parameter, TextParameter):
-        return Value(read, parameter.metavar)
+        words = tuple(map(str, getattr(parameter, "options", ())))
+        return Value(read, parameter.metavar, words, listed=True)
     assert isinstance(parameter, Integer), parameter
     return Value(read, "INT|VxH" if parameter.pair else "INT")
 
@@ -116,7 +146,7 @@ def names(known: tuple[str, ...]) -> Value:
                 raise ValueError(f"{quoted(word)} is not one of {', '.join(known)}")
         return tuple(dict.fromkeys(words))
 
-    return Value(read, "NAMES")
+    return Value(read, "NAMES", known, listed=True)
 
 
 def whole_number(least: int = 0, most: int = 10**_MOST_DIGITS, metavar: str = "INT") -> Value:
@@ -172,7 +202,7 @@ def _read_shard(text: str) -> tuple[int, int]:
     return int(number), int(of)
 
 
-JOBS, SHARD = Value(_read_jobs, "INT|auto"), Value(_read_shard, "I/N")
+JOBS, SHARD = Value(_read_jobs, "INT|auto", ("auto",)), Value(_read_shard, "I/N")
 
 
 def path(*, stdout: bool = False) -> Value:
@@ -191,6 +221,15 @@ def path(*, stdout: bool = False) -> Value:
 
 
 ADAPTER = FileOfFunction(str, "FILE.py:FUNCTION")
+
+
+def _read_folder(text: str) -> str:
+    if text in ("", "-"):
+        raise ValueError(f"{text!r} is no folder; give one, which is made if it is not there")
+    return text
+
+
+FOLDER = FileName(_read_folder, "FOLDER")
 
 
 def _is_number(word: str) -> bool:

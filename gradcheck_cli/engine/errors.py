@@ -5,12 +5,17 @@ from __future__ import annotations
 import errno
 import os
 import re
+from typing import TYPE_CHECKING
 
-from gradcheck_cli.data.frozen import frozen
-from gradcheck_cli.guard.frames import format_bug, format_user_frames, raised_by_user
+from gradcheck_cli.checks.diagnosis.place.locate import place_of_frame
+from gradcheck_cli.data.frozen import frozen, replace
+from gradcheck_cli.guard.frames import format_bug, format_user_frames, raised_by_user, user_frames
 from gradcheck_cli.guard.originals import restore_originals
 from gradcheck_cli.implementation.implementation import ImplementationError, ImplementationNotFoundError
 from gradcheck_cli.text.clean import clean, text_of, type_name
+
+if TYPE_CHECKING:
+    from gradcheck_cli.results.result import Place
 
 #: NumPy's messages for sizes that no array can have, which are ValueErrors.
 _TOO_LARGE = re.compile("array is too big|Maximum allowed (dimension|size) exceeded|too large to (be )?allocate")
@@ -28,6 +33,7 @@ class ErrorReport:
     reason: str
     traceback: str | None = None  #: the user's frames
     bug: str | None = None  #: the whole traceback of a bug in the checker
+    place: Place | None = None  #: of the innermost of the user's frames
 
 
 def describe_error(error: BaseException) -> ErrorReport:
@@ -36,6 +42,16 @@ def describe_error(error: BaseException) -> ErrorReport:
     What user code replaced in the modules that the checker uses is restored first: the report needs these modules.
     """
     replaced = restore_originals()
+    report = _describe(error, replaced)
+    frames = user_frames(error) if report.bug is None else []
+    if isinstance(error, ImplementationError) and error.frame:
+        return replace(report, place=place_of_frame(error.frame))
+    if not frames:
+        return report
+    return replace(report, place=place_of_frame((frames[-1].filename, frames[-1].lineno or 0, frames[-1].name)))
+
+
+def _describe(error: BaseException, replaced: str | None) -> ErrorReport:
     raised = _one_line(error)
     frames = format_user_frames(error)
     if isinstance(error, ImplementationNotFoundError):

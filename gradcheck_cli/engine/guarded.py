@@ -6,11 +6,12 @@ import contextlib
 import time
 from typing import TYPE_CHECKING, Any
 
+from gradcheck_cli.checks.diagnosis.place.locate import place_of_frame
 from gradcheck_cli.data.frozen import replace
 from gradcheck_cli.engine import inside
 from gradcheck_cli.engine.errors import ErrorReport
 from gradcheck_cli.engine.inside import LOADING_ERRORS, LoadingError, find_names, load
-from gradcheck_cli.guard.frames import format_user_stack
+from gradcheck_cli.guard.frames import format_user_stack, innermost_of_user
 from gradcheck_cli.guard.process import BugError, ProcessDiedError
 from gradcheck_cli.implementation.implementation import ImplementationNotFoundError
 from gradcheck_cli.text.clean import clean
@@ -105,10 +106,14 @@ def _describe_bug(error: BugError) -> ErrorReport:
 
 def describe_death(death: ProcessDiedError, subject: str, spec: str, when: str = "") -> ErrorReport:
     """Report how a process died: in which function of the user, and when; the subject stands in for that function."""
-    lines, function = format_user_stack(death.stack, _sources(spec) if death.stack else ())
+    sources = _sources(spec) if death.stack else set()
+    lines, function = format_user_stack(death.stack, sources)
+    frame = innermost_of_user(death.stack)
     hint = "; --timeout allows more" if death.late else ""
     called = subject if function in (None, "<module>") else function
-    return ErrorReport(reason=f"{called} {death}{when}{hint}", traceback=lines)
+    return ErrorReport(
+        reason=f"{called} {death}{when}{hint}", traceback=lines, place=frame and place_of_frame(frame, sources)
+    )
 
 
 def _sources(spec: str) -> set[str]:

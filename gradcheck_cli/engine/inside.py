@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from gradcheck_cli.data.frozen import replace
 from gradcheck_cli.engine.errors import ErrorReport, describe_error
 from gradcheck_cli.engine.sanitize import sanitize
 from gradcheck_cli.engine.task import Names
@@ -59,7 +60,7 @@ def load(spec: str, function: Callable[..., Any], *arguments: Any) -> Any:
         if isinstance(error, ImplementationNotFoundError):
             raise ImplementationNotFoundError(reason) from None  # its cause may not be picklable
         reason = f"{reason} when {spec} was loaded and tried"
-        raise LoadingError(ErrorReport(reason=reason, traceback=report.traceback)) from None
+        raise LoadingError(replace(report, reason=reason)) from None
 
 
 def find_names(task: Task, case: Case) -> Names:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from gradcheck_cli.numeric.arrays import Array
-    from gradcheck_cli.results.result import ArrayResult, CaseResult, Duty
+    from gradcheck_cli.results.result import ArrayResult, CaseResult, Duty, Place
 
 #: A path has up to 4096 bytes, and is the longest part of a name.
 _LONGEST_PATH = 4096
@@ -36,6 +36,7 @@ def sanitize(result: CaseResult) -> CaseResult:
         gradients={clean(name, LONGEST_NAME): _array(one) for name, one in result.gradients.items()},
         duties={name: _duty(duty) for name, duty in result.duties.items()},
         diagnosis=tuple(replace(cause, text=clean(cause.text)) for cause in result.diagnosis),
+        place=result.place and _place(result.place),
         arrays=_plain(result.arrays),
     )
 
@@ -55,6 +56,15 @@ def _array(result: ArrayResult) -> ArrayResult:
         result,
         reason=_sentence(result.reason),
         dtype=None if result.dtype is None else clean(result.dtype, LONGEST_NAME),
+    )
+
+
+def _place(place: Place) -> Place:
+    return replace(
+        place,
+        file=escaped(place.file, _LONGEST_PATH),
+        function=clean(place.function, LONGEST_NAME),
+        statement=None if place.statement is None else clean(place.statement),
     )
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from gradcheck_cli.checks.check import check_case, failed_case
 from gradcheck_cli.data.frozen import frozen, replace
 from gradcheck_cli.engine.sanitize import sanitize
+from gradcheck_cli.guard.state import current_folder
 
 if TYPE_CHECKING:
     from gradcheck_cli.checks.settings import Settings
@@ -40,6 +41,9 @@ class Task:
 
     def error_result(self, case: Case, error: ErrorReport, names: Names | None = None) -> CaseResult:
         """Return the result of a case that came to no verdict."""
+        from gradcheck_cli.checks.diagnosis.place.locate import shown_place  # only after an error
+
         shown, typed = names or (self.spec, self.spec)
-        result = failed_case(case, shown, typed, self.settings, error.reason, error.traceback)
+        place = error.place and shown_place(error.place, current_folder(), typed)
+        result = failed_case(case, shown, typed, self.settings, error.reason, error.traceback, place)
         return sanitize(replace(result, bug=error.bug))

@@ -84,20 +84,30 @@ def format_user_stack(stack: list[Frame], sources: Container[str] = ()) -> tuple
             may be anything.
         sources: the files of the implementation. Lines of other files are not quoted.
     """
-    ours = max((number for number, (file, _, _) in enumerate(stack) if _is_checker(file)), default=-1)
-    quoted = [
-        traceback.FrameSummary(file, line, name, lookup_line=False, line=None if file in sources else "")
-        for file, line, name in stack[ours + 1 :]
-    ]
-    frames = _keep_user_frames(quoted)
+    frames = _user_frames_of(stack, sources)
     if not frames:
         return None, None
     return _format("Where it was (your code only):", frames), clean(frames[0].name)
 
 
+def innermost_of_user(stack: list[Frame]) -> Frame | None:
+    """Return the innermost of the user's frames in a stack from the fault handler; None if there is none."""
+    frames = _user_frames_of(stack)
+    return (frames[-1].filename, frames[-1].lineno or 0, frames[-1].name) if frames else None
+
+
 def format_bug() -> str:
     """Format the exception that is handled, with the frames of the checker, for the report of a bug."""
     return clean_lines(traceback.format_exc().rstrip(), *_BUG)
+
+
+def _user_frames_of(stack: list[Frame], sources: Container[str] = ()) -> list[traceback.FrameSummary]:
+    ours = max((number for number, (file, _, _) in enumerate(stack) if _is_checker(file)), default=-1)
+    quoted = [
+        traceback.FrameSummary(file, line, name, lookup_line=False, line=None if file in sources else "")
+        for file, line, name in stack[ours + 1 :]
+    ]
+    return _keep_user_frames(quoted)
 
 
 def _is_checker(file: str) -> bool:

@@ -103,14 +103,14 @@ def _as_result(error: BaseException, name: str, arguments: str) -> Implementatio
     from gradcheck_cli.guard.frames import format_user_frames, user_frames  # only where something was raised
     from gradcheck_cli.implementation.loading.legacy_hints import legacy_hint
 
-    frames = format_user_frames(error)
+    frames, users = format_user_frames(error), user_frames(error)
+    innermost = (users[-1].filename, users[-1].lineno or 0, users[-1].name) if users else None
     if isinstance(error, MissingImportError):
-        return ImplementationError(text_of(error), frames)
+        return ImplementationError(text_of(error), frames, innermost)
     message = clean(text_of(error).strip().partition("\n")[0])
     reason = f"{name} raised {type_name(error)}" + (f": {message}" if message else "")
-    return ImplementationError(
-        reason + legacy_hint(error, user_frames(error)), frames and f"{frames}\nIt was called as {name}({arguments})"
-    )
+    called = frames and f"{frames}\nIt was called as {name}({arguments})"
+    return ImplementationError(reason + legacy_hint(error, users), called, innermost)
 
 
 def name_of(function: Callable[..., Any]) -> str:

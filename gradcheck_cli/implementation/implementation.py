@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from gradcheck_cli.data.frozen import frozen
@@ -10,6 +10,7 @@ from gradcheck_cli.data.frozen import frozen
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
+    from gradcheck_cli.guard.crash import Frame
     from gradcheck_cli.numeric.arrays import Array
 
     #: forward(inputs, parameters) -> (out, cache)
@@ -22,12 +23,13 @@ if TYPE_CHECKING:
 class ImplementationError(Exception):
     """The implementation raised, or broke its convention.
 
-    `traceback` holds its own frames, as Python prints them; None if there are none.
+    `traceback` holds its own frames, as Python prints them, and `frame` the innermost of them; None if there are none.
     """
 
-    def __init__(self, reason: str, traceback: str | None = None) -> None:
+    def __init__(self, reason: str, traceback: str | None = None, frame: Frame | None = None) -> None:
         super().__init__(reason)
         self.traceback = traceback
+        self.frame = frame
 
 
 class ImplementationNotFoundError(Exception):
@@ -54,6 +56,8 @@ class Implementation:
     refusal: Callable[[Iterable[str]], str | None] = lambda _names: None
     cotangents: tuple[str, ...] = ()  #: what backward calls the cotangent of each output, where that is known
     warnings: tuple[str, ...] = ()  #: what went wrong when it was loaded and was worked around, a sentence each
+    passes: tuple[object, object] = (None, None)  #: forward and backward as their author wrote them, if that is known
+    words: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  #: what people call the inputs
 
 
 @dataclass(frozen=True)

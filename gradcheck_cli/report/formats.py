@@ -22,6 +22,7 @@ class DisplayOptions:
     quiet: bool = False
     verbose: bool = False
     color: bool = False
+    defused: bool = False  #: whether nothing may be taken for a command of GitHub Actions
     width: int | None = None  #: columns; None for those of the terminal
 
 
@@ -35,16 +36,24 @@ class Report(Protocol):
         """Write what is still to be written; return what is worth saying on stderr."""
 
 
+class Folder(Protocol):
+    """What a report of several files writes to."""
+
+    def write(self, name: str, text: str, mark: str) -> None:
+        """Write a file in place of an earlier one, if that begins with the mark."""
+
+
 @frozen
 class Format:
-    """A kind of report: `--format NAME` for stdout and `--NAME PATH` for a file."""
+    """A kind of report: `--format NAME` for stdout and `--NAME PATH` for a file or a folder."""
 
     name: str
     maker: str  #: its class, as `module:Class` below this package; imported when it is asked for
     help: str | None = None  #: of `--NAME`; None if it is for stdout only
     stdout: bool = True  #: whether it can be written to stdout
+    folder: bool = False  #: whether it writes files to a folder
     suffixes: tuple[str, ...] = ()  #: how PATH must end, where that decides what is written
-    package: str | None = None  #: what must be installed for it, by the extra of the format's name
+    package: str | None = None  #: what must be installed for it
     keeps_arrays: bool = False  #: whether it needs the arrays of a case
     keeps_evidence: bool = False  #: whether it needs the arrays of what is wrong, and plain differences
     tells_origin: bool = False  #: whether it says what the results depend on
@@ -55,13 +64,16 @@ class Format:
         if self.suffixes and not path.lower().endswith(self.suffixes):
             return f"{path!r}: give a name that ends in {' or '.join(self.suffixes)}"
         if self.package and find_spec(self.package) is None:
-            return f"it needs {self.package}, which is not installed: pip install 'convcheck[{self.name}]'"
+            from gradcheck_cli.text.install import install_command  # only here
+
+            return f"it needs {self.package}, which is not installed: {install_command(self.package)}"
         return None
 
 
 #: Of checks. The first one is the default on stdout.
 FORMATS = (
     Format(name="table", maker="table:TableReport"),
+    Format(name="github", maker="github:GitHubReport"),
     Format(
         name="json",
         maker="json:JsonReport",
@@ -71,6 +83,13 @@ FORMATS = (
     Format(name="junit", maker="junit:JUnitReport", help="writes JUnit XML, a test case for each case"),
     Format(name="markdown", maker="markdown:MarkdownReport", help="writes Markdown, for a pull request"),
     Format(name="csv", maker="csv:CsvReport", help="writes a table for spreadsheets, a row for each implementation"),
+    Format(
+        name="feedback",
+        maker="feedback:FeedbackReport",
+        help="writes a text for the author of each file",
+        stdout=False,
+        folder=True,
+    ),
     Format(
         name="debug",
         maker="debug:DebugReport",
@@ -86,7 +105,7 @@ SWEEP_FORMATS = (
     Format(
         name="plot",
         maker="plot:PlotReport",
-        help="draws the sweep, as .png or .svg; needs the extra convcheck[plot]",
+        help="draws the sweep, as .png or .svg; needs matplotlib",
         stdout=False,
         suffixes=(".png", ".svg"),
         package="matplotlib",
@@ -95,8 +114,8 @@ SWEEP_FORMATS = (
 )
 
 
-def make_report(format_: Format, run: Run, stream: TextIO, options: DisplayOptions) -> Report:
-    """Make a report that writes to a stream; `stream.buffer` is for bytes, and `stream.name` where they go."""
+def make_report(format_: Format, run: Run, stream: TextIO | Folder, options: DisplayOptions) -> Report:
+    """Make a report that writes to a folder, or a stream; `stream.buffer` is for bytes, `stream.name` where they go."""
     module, _, name = format_.maker.partition(":")
     maker = getattr(import_module(f"gradcheck_cli.report.{module}"), name)
-    return cast("Callable[[Run, TextIO, DisplayOptions], Report]", maker)(run, stream, options)
+    return cast("Callable[[Run, TextIO | Folder, DisplayOptions], Report]", maker)(run, stream, options)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, TextIO, cast
 
 from rich.console import Console
 
 from gradcheck_cli.results.result import Verdict
+from gradcheck_cli.text.workflow_commands import DefusedStream
 
 if TYPE_CHECKING:
     from gradcheck_cli.report.formats import DisplayOptions
@@ -38,7 +39,7 @@ def figure(value: float) -> str:
 def make_console(stream: TextIO, options: DisplayOptions) -> Console:
     """Make a console that takes nothing for markup."""
     return Console(
-        file=stream,
+        file=cast("TextIO", DefusedStream(stream)) if options.defused else stream,
         width=options.width,
         force_terminal=options.color,
         no_color=not options.color,

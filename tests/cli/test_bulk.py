@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.cli.test_sweep import without
 from tests.conftest import PROGRAMS, SMALL, clean_environment, report_of
 from tests.guard.test_process import is_gone
 
@@ -103,6 +104,15 @@ def test_a_number_of_jobs_that_cannot_be_is_refused(convcheck: Program, jobs: st
 def test_jobs_and_a_cluster_are_one_too_many(convcheck: Program) -> None:
     run = convcheck("--jobs", "2", "--dask", "tcp://127.0.0.1:1")
     assert (run.returncode, "give one of them" in run.stderr) == (2, True)
+
+
+def test_without_distributed_the_command_that_installs_it_is_shown(
+    convcheck: Program, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    run = convcheck(*SMALL, "--dask", "tcp://127.0.0.1:1", env=without("distributed", tmp_path_factory.mktemp("site")))
+    assert (run.returncode, run.stdout) == (2, "")
+    assert "--dask tcp://127.0.0.1:1 needs Dask's distributed, which is not installed: " in run.stderr
+    assert "-m pip install distributed" in run.stderr
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the processes are not found in /proc")

@@ -17,7 +17,8 @@ import click
 import pytest
 
 from gradcheck_cli.cli.collisions import refuse_collisions
-from gradcheck_cli.cli.outputs import File, open_files
+from gradcheck_cli.cli.output_file import File
+from gradcheck_cli.cli.outputs import open_files
 from gradcheck_cli.cli.streams import OutputError
 from tests.conftest import PROGRAMS, SMALL, clean_environment
 
@@ -108,6 +109,12 @@ def test_the_file_that_stdout_goes_to_is_refused(tmp_path: Path) -> None:
     assert "is the file to which stderr goes" in (tmp_path / "log").read_text(encoding="utf-8")
 
 
+def write(output: object) -> None:
+    assert isinstance(output, File)
+    output.stream.write("{}")
+    output.commit()
+
+
 @posix
 def test_a_draft_is_no_more_open_than_what_it_replaces(tmp_path: Path) -> None:
     target = tmp_path / "report.json"
@@ -116,14 +123,12 @@ def test_a_draft_is_no_more_open_than_what_it_replaces(tmp_path: Path) -> None:
         (draft,) = (path for path in tmp_path.iterdir() if path != target)
         assert stat.S_IMODE(draft.stat().st_mode) == 0o600
         target.chmod(0o640)  # while the run goes: what it was at the beginning counts
-        outputs["--json"].stream.write("{}")
-        outputs["--json"].commit()
+        write(outputs["--json"])
     assert (target.read_text(encoding="utf-8"), stat.S_IMODE(target.stat().st_mode)) == ("{}", 0o600)
     before = os.umask(0o027)
     try:
         with open_files({"--json": str(tmp_path / "new.json")}) as outputs:
-            outputs["--json"].stream.write("{}")
-            outputs["--json"].commit()
+            write(outputs["--json"])
     finally:
         os.umask(before)
     assert stat.S_IMODE((tmp_path / "new.json").stat().st_mode) == 0o640
@@ -199,7 +204,7 @@ def test_a_pipe_is_written_to_as_soon_as_somebody_reads(tmp_path: Path, monkeypa
         output.stream.write("{}")
         output.commit()
         assert reader.communicate(timeout=20)[0] == "{}"
-    monkeypatch.setattr("gradcheck_cli.cli.outputs._PATIENCE", 0.1)
+    monkeypatch.setattr("gradcheck_cli.cli.output_file._PATIENCE", 0.1)
     with pytest.raises(click.BadParameter, match="nobody reads from this pipe"):
         File(pipe, "--json")
     assert stat.S_ISFIFO(pipe.stat().st_mode)
@@ -269,3 +274,46 @@ def test_a_later_run_removes_what_a_killed_one_left(layer_file: LayerFile, convc
     assert len(drafts) == 2
     assert convcheck(*SMALL, "--json", "other.json").returncode == 0
     assert {path.name for path in tmp_path.iterdir()} == {"layers.py", "waiting", "other.json"}
+
+
+def test_feedback_goes_to_a_folder_that_is_made(convcheck: Program, layer_file: LayerFile, tmp_path: Path) -> None:
+    for name in "ada", "bob":
+        layer_file(("return dx, dw, db", "return dx, 2 * dw, db"), name=f"{name}/layers.py")
+    flags = ("ada/layers.py", "bob/layers.py", *SMALL, "--feedback", "to/them")
+    for _ in range(2):  # what was written is replaced
+        run = convcheck(*flags)
+        assert (run.returncode, run.stderr) == (1, "")
+        texts = {path.name: path.read_text(encoding="utf-8") for path in (tmp_path / "to/them").iterdir()}
+        assert set(texts) == {"ada__layers.py.txt", "bob__layers.py.txt"}
+        assert "    convcheck layers.py:conv_forward,conv_backward --N 1" in texts["ada__layers.py.txt"]
+    (tmp_path / "to/them/ada__layers.py.txt").write_text("notes of my own", encoding="utf-8")
+    (tmp_path / "to/them/bob__layers.py.txt").unlink()
+    run = convcheck(*flags, "--json", "report.json")
+    assert run.returncode == 2
+    assert run.stderr == (
+        "Error: --feedback 'to/them/ada__layers.py.txt' cannot be written: it is there, and begins otherwise than "
+        "'Feedback of'; move it, or give another folder.\n"
+    )
+    assert (tmp_path / "to/them/ada__layers.py.txt").read_text(encoding="utf-8") == "notes of my own"
+    assert (tmp_path / "to/them/bob__layers.py.txt").exists()
+    assert json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))["summary"]["fail"] == 2
+
+
+def test_feedback_that_cannot_be_written_is_refused(convcheck: Program, layer_file: LayerFile, tmp_path: Path) -> None:
+    layer_file()
+    (tmp_path / "notes").touch()
+    for folder, said in (
+        ("notes", "'notes' cannot be written: it is a file; give a folder."),
+        ("layers.py", "'layers.py' would overwrite layers.py, which is being checked"),
+        ("layers.py/x", "'layers.py/x' cannot be written: Not a directory; give a file in a folder that is there."),
+        ("-", "'-' is no folder; give one, which is made if it is not there."),
+        ("", "'' is no folder; give one, which is made if it is not there."),
+    ):
+        run = convcheck("layers.py", *SMALL, "--feedback", folder)
+        assert run.returncode == 2
+        assert said in run.stderr
+        assert run.stdout == ""
+    run = convcheck("layers.py", *SMALL, "--feedback", "new", "--json", "new")
+    assert "--json 'new' and --feedback 'new' are the same file" in run.stderr
+    assert convcheck("nothing.py", *SMALL, "--feedback", "new").returncode == 2
+    assert {path.name for path in tmp_path.iterdir()} == {"layers.py", "notes"}

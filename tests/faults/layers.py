@@ -22,6 +22,7 @@ from gradcheck_cli.layers.loss.svm import svm_loss
 from gradcheck_cli.layers.loss.temporal_softmax import temporal_softmax_loss
 from gradcheck_cli.layers.norm.batchnorm import batchnorm_backward, batchnorm_forward
 from gradcheck_cli.layers.norm.groupnorm import groupnorm_backward, groupnorm_forward
+from gradcheck_cli.layers.norm.instancenorm import instancenorm_backward, instancenorm_forward
 from gradcheck_cli.layers.norm.layernorm import layernorm_backward, layernorm_forward
 from gradcheck_cli.layers.norm.spatial_batchnorm import spatial_batchnorm_backward, spatial_batchnorm_forward
 from gradcheck_cli.layers.pool.avgpool import avg_pool_backward, avg_pool_forward
@@ -474,6 +475,10 @@ NORMALIZATIONS: dict[str, tuple[Any, Any, Callable[[Any, Any], Any]]] = {
         lambda x, _: x.swapaxes(0, 1).reshape(x.shape[1], -1),
     ),
     "layernorm": (layernorm_forward, layernorm_backward, lambda x, _: x),
+    "instancenorm": (
+        *(instancenorm_forward, instancenorm_backward),
+        lambda x, _: x.reshape(x.shape[0] * x.shape[1], -1),
+    ),
     "groupnorm": (groupnorm_forward, groupnorm_backward, lambda x, p: x.reshape(len(x) * p["G"], -1)),
 }
 

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tests.layers.slow_activations import ACTIVATIONS
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
@@ -183,6 +185,19 @@ def groupnorm(x: Array, gamma: Array, beta: Array, p: Param) -> list[Any]:
     return [out]
 
 
+def instancenorm(x: Array, gamma: Array, beta: Array, p: Param) -> list[Any]:
+    return groupnorm(x, gamma, beta, {**p, "G": x.shape[1]})
+
+
+def rmsnorm(x: Array, gamma: Array, p: Param) -> list[Any]:
+    out = np.zeros(x.shape, complex)
+    for place in np.ndindex(x.shape[:-1]):
+        square = sum(v * v for v in x[place]) / x.shape[-1]
+        for d in range(x.shape[-1]):
+            out[(*place, d)] = gamma[d] * x[(*place, d)] / cmath.sqrt(square + p["eps"])
+    return [out]
+
+
 def softmax(x: Array, y: Array) -> list[Any]:
     losses = []
     for row, label in zip(x, y, strict=True):
@@ -243,8 +258,8 @@ SLOW: dict[str, Callable[..., list[Any]]] = {
     function.__name__.replace("_", "-"): function
     for function in (
         *(conv1d, conv_transpose, depthwise_conv, affine, relu, sigmoid, tanh, maxpool, avgpool, batchnorm),
-        *(spatial_batchnorm, layernorm, groupnorm),
+        *(spatial_batchnorm, layernorm, groupnorm, instancenorm, rmsnorm),
         *(softmax, svm, rnn_step, rnn, lstm_step, lstm),
         *(word_embedding, temporal_affine, temporal_softmax, dropout),
     )
-}
+} | ACTIVATIONS

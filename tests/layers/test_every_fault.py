@@ -15,9 +15,20 @@ if TYPE_CHECKING:
     from gradcheck_cli.layers.framework.layer import Layer
 
 LAYERS_WITH_EQUATIONS = (
-    *("batchnorm", "spatial-batchnorm", "layernorm", "groupnorm", "softmax", "temporal-softmax", "svm"),
+    *(
+        "batchnorm",
+        "spatial-batchnorm",
+        "layernorm",
+        "groupnorm",
+        "instancenorm",
+        "rmsnorm",
+        "softmax",
+        "temporal-softmax",
+        "svm",
+    ),
     *("rnn-step", "rnn", "lstm-step", "lstm"),
 )
+OTHER_LAYERS = (*("leaky-relu", "elu", "gelu", "silu", "softplus"),)
 
 
 def differs(found: Mapping[str, Any], right: Mapping[str, Any]) -> bool:
@@ -46,8 +57,8 @@ def wrong_somewhere(layer: Layer) -> dict[tuple[str, str], bool]:
 
 
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")  # a wrong formula may divide by 0
-@pytest.mark.parametrize("name", LAYERS_WITH_EQUATIONS)
+@pytest.mark.parametrize("name", LAYERS_WITH_EQUATIONS + OTHER_LAYERS)
 def test_every_fault_makes_a_difference(name: str) -> None:
     seen = wrong_somewhere(LAYERS[name])
-    assert len(seen) >= 8
+    assert len(seen) >= (8 if name in LAYERS_WITH_EQUATIONS else 4)
     assert [key for key, wrong in seen.items() if not wrong] == []

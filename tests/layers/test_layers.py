@@ -29,12 +29,15 @@ PAIRS: dict[str, dict[str, int]] = {
     "relu": {"dx": 1},
     "sigmoid": {"dx": 1},
     "tanh": {"dx": 1},
+    **{name: {"dx": 1} for name in ("leaky-relu", "elu", "gelu", "silu", "softplus")},
     "maxpool": {"dx": 2 * 2},  # places in a window
     "avgpool": {"dx": 2 * 2},
     "batchnorm": {"dx": 6, "dgamma": 1, "dbeta": 1},  # over features
     "spatial-batchnorm": {"dx": 3 * 3 * 2, "dgamma": 1, "dbeta": 1},  # over channels
     "layernorm": {"dx": 6, "dgamma": 1, "dbeta": 1},  # over samples; over features
     "groupnorm": {"dx": 6 // 2 * 3 * 2, "dgamma": 1, "dbeta": 1},  # over groups of samples; over channels
+    "instancenorm": {"dx": 3 * 5, "dgamma": 1, "dbeta": 1},  # over channels of samples; over channels
+    "rmsnorm": {"dx": 6, "dgamma": 1},
     "softmax": {"dx": 5 * 4},  # one number depends on all
     "svm": {"dx": 5 * 4},
     "rnn-step": {"dx": 4, "dprev_h": 5, "dWx": 4, "dWh": 5, "db": 1},
@@ -153,6 +156,7 @@ def _course_file(folder: Path) -> Path:
         "from gradcheck_cli.layers.conv.fast import conv_backward_fast, conv_forward_fast, gather\n"
         "from gradcheck_cli.layers.conv.naive import both, padded\n"
         "from gradcheck_cli.layers.pool.maxpool import places\n"
+        "from gradcheck_cli.layers.elementwise.gelu import phi_and_density\n"
         "from gradcheck_cli.layers.pool.pooling import spread, windows\n"
         "from gradcheck_cli.layers.recurrent.lstm_step import LstmCache\n"
         "from gradcheck_cli.layers.recurrent.rnn_step import RnnCache\n"

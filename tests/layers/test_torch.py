@@ -23,6 +23,12 @@ def _pool(name: str) -> Callable[..., Any]:
     return pool
 
 
+def _gelu(torch: Any, p: Param, x: Any) -> Any:
+    if p["approximate"] == "sigmoid":
+        return x * torch.sigmoid(1.702 * x)
+    return torch.nn.functional.gelu(x, approximate=p["approximate"])
+
+
 def _batchnorm(torch: Any, p: Param, x: Any, gamma: Any, beta: Any) -> list[Any]:
     steps = x.dim() == 3  # (N, T, D), where theirs has the features second
     x = x.movedim(-1, 1) if steps else x
@@ -63,12 +69,19 @@ EQUIVALENT: dict[str, Callable[..., Any]] = {
     "relu": lambda torch, _, x: torch.relu(x),
     "sigmoid": lambda torch, _, x: torch.sigmoid(x),
     "tanh": lambda torch, _, x: torch.tanh(x),
+    "leaky-relu": lambda torch, p, x: torch.nn.functional.leaky_relu(x, p["alpha"]),
+    "elu": lambda torch, p, x: torch.nn.functional.elu(x, p["alpha"]),
+    "gelu": _gelu,
+    "silu": lambda torch, _, x: torch.nn.functional.silu(x),
+    "softplus": lambda torch, _, x: torch.nn.functional.softplus(x, threshold=1000),
     "maxpool": _pool("max_pool2d"),
     "avgpool": _pool("avg_pool2d"),
     "batchnorm": _batchnorm,
     "spatial-batchnorm": _batchnorm,
     "layernorm": lambda torch, p, x, *rest: torch.nn.functional.layer_norm(x, x.shape[-1:], *rest, p["eps"]),
     "groupnorm": lambda torch, p, x, *rest: torch.nn.functional.group_norm(x, p["G"], *rest, p["eps"]),
+    "instancenorm": lambda torch, p, x, *rest: torch.nn.functional.instance_norm(x, None, None, *rest, eps=p["eps"]),
+    "rmsnorm": lambda torch, p, x, gamma: torch.nn.functional.rms_norm(x, x.shape[-1:], gamma, p["eps"]),
     "softmax": lambda torch, _, x, y: torch.nn.functional.cross_entropy(x, y),
     # Theirs is divided by the number of classes too.
     "svm": lambda torch, _, x, y: torch.nn.functional.multi_margin_loss(x, y) * x.shape[1],

@@ -6,6 +6,7 @@ argument stands for, in which forms and layouts values are passed, and where out
 
 from __future__ import annotations
 
+import inspect
 from dataclasses import field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -57,6 +58,11 @@ class Code:
         except Exception as error:
             reason = f"{type_name(instance)}.{function} cannot be looked up: it raised {type_name(error)}"
             raise ImplementationError(reason) from error
+
+    def written(self, which: str) -> object:
+        """Return a pass as its author wrote it, of a class the function that is its method; None if there is none."""
+        function = getattr(self, which)
+        return inspect.getattr_static(self.cls, function, None) if isinstance(function, str) else function
 
     def name(self, which: str) -> str:
         """Return what messages call the forward or backward pass."""

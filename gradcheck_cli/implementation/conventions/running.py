@@ -60,6 +60,8 @@ def implementation_of(reading: Reading, name: str, spec: str | None) -> Implemen
         refusal=reading.refusal,
         absent=reading.absent,
         cotangents=reading.cotangents,
+        passes=(reading.code.written("forward"), reading.code.written("backward")),
+        words=reading.vocabulary.inputs,
     )
 
 

@@ -99,7 +99,9 @@ class _Search:
             found = from_functions(tuple(objects), self.layer, spec)
         except (ImplementationError, TypeError) as error:
             raise ImplementationNotFoundError(f"--adapter {adapter}: {error}") from error
-        return replace(found, name=spec, convention=f"adapted by {adapter}", warnings=places[0].warnings)
+        adapted = f"adapted by {adapter}"
+        # What the adapter made says nothing of where the code is that it calls.
+        return replace(found, name=spec, convention=adapted, warnings=places[0].warnings, passes=(None, None))
 
     def _open(self, spec: str) -> list[Loaded]:
         """Load the place; of a folder the package, or if that has nothing itself, the files that speak of the layer."""

@@ -54,7 +54,7 @@ def contents(folder: Path, pattern: str, is_wanted: Callable[[Definitions], bool
         reason = why_unreadable(file) or ("a test" if file.name.startswith("test") else None)
         if reason is None:
             try:
-                reason = None if is_wanted(_definitions(file)) else otherwise
+                reason = None if is_wanted(definitions(file)) else otherwise
             except OSError:
                 reason = "a file that cannot be read"
         if reason is None:
@@ -64,7 +64,12 @@ def contents(folder: Path, pattern: str, is_wanted: Callable[[Definitions], bool
     return Contents(searched=tuple(searched), left_out=tuple(left_out))
 
 
-def _definitions(file: Path) -> Definitions:
+def definitions(file: Path) -> Definitions:
+    """Read the names of what a file defines.
+
+    Raises:
+        OSError: it cannot be read.
+    """
     text = "\n".join(read_source(file).decode(errors="replace").splitlines())
     found = re.findall(r"^([ \t]*)(?:async[ \t]+)?(?:def|class)[ \t]+(\w+)", text, re.MULTILINE)
     outermost, inner = ([name for indent, name in found if bool(indent) is within] for within in (False, True))
@@ -103,7 +108,7 @@ def unsearched(spec: str, searched: Iterable[str]) -> str | None:
 def may_have_passes(file: Path) -> bool:
     """Tell whether something in a file is called like a layer or a backward pass, without running it."""
     try:
-        return why_unreadable(file) is None and _names_passes(_definitions(file))
+        return why_unreadable(file) is None and _names_passes(definitions(file))
     except OSError:
         return False
 

@@ -172,14 +172,17 @@ def mentions_layer(names: Iterable[str]) -> bool:
 
 
 def _longest_word(layer: Layer, name: str) -> int:
-    """Return the length of the longest word for a layer in a name; one of two letters must begin a word of the name."""
+    """Return the length of the longest word for a layer in a name.
+
+    One of up to three letters must begin a word of the name: SELU is no ELU, nor RMSE an MSE.
+    """
     words = words_in(name)
     forms = name.lower(), "_".join(words)
     return max(
         (
             len(word.replace("_", ""))
             for word in vocabulary_of(layer).names
-            if (any(each.startswith(word) for each in words) if len(word) <= 2 else any(word in form for form in forms))
+            if (any(each.startswith(word) for each in words) if len(word) <= 3 else any(word in form for form in forms))
         ),
         default=0,
     )

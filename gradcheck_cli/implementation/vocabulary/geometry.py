@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from gradcheck_cli.implementation.vocabulary.vocabulary import Argument, words
@@ -57,6 +58,34 @@ def setting(name: str, usual: object, names: str, keys: str = "") -> Argument:
         return None if sizes[name] == usual else f"it takes no {name}, to say {sizes[name]:g}"
 
     return number(name, names, absent, keys=words(keys))
+
+
+def one_of(
+    name: str,
+    choices: Mapping[Any, str],
+    names: str,
+    keys: str = "",
+    forms: Mapping[str, Callable[[Any], object]] = MappingProxyType({}),
+) -> Argument:
+    """Return an argument that has one of some values where there is none: which, is found by trying.
+
+    Args:
+        name: what the layer calls it.
+        choices: by each value what the header says of code that always has it.
+        names: what it is called as an argument.
+        keys: what it is called in a dictionary.
+        forms: what may be passed in place of the value, a function of it, by how the header says it.
+    """
+
+    def formed(form: Callable[[Any], object]) -> Callable[[Sizes], object]:
+        return lambda sizes: form(sizes[name])
+
+    return Argument(
+        names=words(names),
+        forms={"": lambda sizes: sizes[name], **{said: formed(form) for said, form in forms.items()}},
+        absent={said: only(name, value) for value, said in choices.items()},
+        keys=words(keys),
+    )
 
 
 def _padding_word(sizes: Sizes) -> str:
@@ -181,3 +210,8 @@ POOLING = {
         }
     ),
 }
+
+
+def pick(arguments: Mapping[str, Argument], names: str) -> dict[str, Argument]:
+    """Return some arguments, in the order in which their names are given."""
+    return {name: arguments[name] for name in names.split()}

@@ -7,14 +7,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gradcheck_cli.implementation.vocabulary.geometry import KERNELS, POOLING, SIZES, number, only, setting
-from gradcheck_cli.implementation.vocabulary.vocabulary import (
-    Argument,
-    Arrangement,
-    BlockOrder,
-    Vocabulary,
-    words,
-)
+from gradcheck_cli.implementation.vocabulary.activations import ACTIVATIONS, ELEMENTWISE_X
+from gradcheck_cli.implementation.vocabulary.geometry import SIZES, number, only, pick, setting
+from gradcheck_cli.implementation.vocabulary.images import CONVOLUTIONS, POOLINGS
+from gradcheck_cli.implementation.vocabulary.vocabulary import Argument, BlockOrder, Vocabulary, arranged, words
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -36,112 +32,15 @@ INPUTS = {
     "y": words("y labels targets"),
 }
 
-_IMAGE_INPUTS = {
-    "x": words(
-        "x{,prev} aprev input{,s,data,tensor,features,array} data indata a image{,s} im imgs bottom featuremap prev inp"
-    ),
-    "w": words("w weight{,s} kernel{,s} filter{,s} filt theta wt"),
-    "b": words("b bias{,es} w0 b0"),
-}
-
-
-def _arranged(title: str, telling: str = "", **axes: str) -> Arrangement:
-    return Arrangement(title=title, axes=axes, telling=words(telling))
-
-
-def _pick(arguments: dict[str, Argument], names: str) -> dict[str, Argument]:
-    return {name: arguments[name] for name in names.split()}
-
-
-_USUAL = _arranged("")
-_LAST = {"x": "N H W C", "out": "N H' W' F"}
-_TELLS_LAST = "aprev hparameters hparams dz"
-_IMAGES = {**_pick(SIZES, "F C"), **KERNELS, **_pick(SIZES, "N H W")}
-
-_CONVOLUTIONS = {
-    "conv": Vocabulary(
-        names=words("conv"),
-        others=words(
-            "relu pool norm bn affine dense linear dropout softmax rnn lstm embedding transpose deconv depthwise "
-            "separable 1d 3d sigmoid tanh flatten attention loss"
-        ),
-        inputs=_IMAGE_INPUTS,
-        arguments=_IMAGES,
-        arrangements=(
-            _USUAL,
-            _arranged("b (F, 1)", b="F 1"),
-            _arranged("b (1, F, 1, 1)", b="1 F 1 1"),
-            _arranged("channels last, b (1, 1, 1, F)", _TELLS_LAST, **_LAST, w="HH WW C F", b="1 1 1 F"),
-            _arranged("channels last", _TELLS_LAST, **_LAST, w="HH WW C F"),
-            _arranged("channels last, w (F, HH, WW, C)", **_LAST, w="F HH WW C"),
-        ),
-    ),
-    "conv1d": Vocabulary(
-        names=words("conv{,_}1d"),
-        others=words("relu pool norm transpose 2d 3d"),
-        inputs=_IMAGE_INPUTS,
-        arguments=_pick(_IMAGES, "F C kernel WW stride pad N W"),
-        arrangements=(
-            _USUAL,
-            _arranged("b (F, 1)", b="F 1"),
-            _arranged("channels last", x="N W C", w="WW C F", out="N W' F"),
-        ),
-    ),
-    "conv-transpose": Vocabulary(
-        names=words("conv_transpose transpose deconv transconv upconv"),
-        others=words("relu norm pool 1d 3d depthwise"),
-        inputs=_IMAGE_INPUTS,
-        arguments=_pick(_IMAGES, "F C kernel HH WW stride pad image N H W activation"),
-        arrangements=(
-            _USUAL,
-            _arranged("w (F, C, HH, WW)", w="F C HH WW"),
-            _arranged("b (F, 1)", b="F 1"),
-            _arranged("channels last, w (HH, WW, F, C)", **_LAST, w="HH WW F C"),
-        ),
-    ),
-    # Code in NumPy mostly has w (C, HH, WW); PyTorch's is (C, 1, HH, WW), Chainer's (1, C, HH, WW), and TensorFlow's,
-    # where there is one filter for each channel, (HH, WW, C, 1).
-    "depthwise-conv": Vocabulary(
-        names=words("depthwise_conv depthwise depth_wise dwconv"),
-        others=words("relu norm pool separable 1d 3d"),
-        inputs=_IMAGE_INPUTS,
-        arguments=_pick(_IMAGES, "C kernel HH WW stride pad image N H W activation"),
-        arrangements=(
-            _USUAL,
-            _arranged("w (C, 1, HH, WW)", w="C 1 HH WW"),
-            _arranged("w (1, C, HH, WW)", w="1 C HH WW"),
-            *(
-                _arranged(f"channels last, w ({', '.join(w.split())})", x="N H W C", out="N H' W' C", w=w)
-                for w in ("HH WW C", "HH WW C 1")
-            ),
-        ),
-    ),
-}
-
-
-def _pooling(names: str, others: str) -> Vocabulary:
-    return Vocabulary(
-        names=words(names),
-        others=words(f"{others} conv relu unpool global norm"),
-        inputs={"x": words("x input{,s} a{,prev} data inp images")},
-        arguments=POOLING,
-    )
-
+_USUAL = arranged("")
 
 _AFFINE = Vocabulary(
     names=words("affine linear dense fc fully{,_}connected"),
     others=words("relu norm temporal dropout softmax loss conv bilinear"),
     inputs={"x": words("x input{,s} data a{,prev} inp features"), "w": words("w weight{,s} theta")},
-    arguments=_pick(SIZES, "D M"),
-    arrangements=(_USUAL, _arranged("samples as columns", x="D N", w="M D", b="M 1", out="M N")),
+    arguments=pick(SIZES, "D M"),
+    arrangements=(_USUAL, arranged("samples as columns", x="D N", w="M D", b="M 1", out="M N")),
 )
-
-_ELEMENTWISE_X = {"x": words("x z input{,s} a data inp")}
-
-
-def _activation(names: str) -> Vocabulary:
-    others = "affine conv linear leaky lstm rnn softmax norm dropout loss"
-    return Vocabulary(names=words(names), others=words(others), inputs=_ELEMENTWISE_X)
 
 
 def _named(names: str, others: str = "", **inputs: str) -> Vocabulary:
@@ -155,7 +54,7 @@ def _scores(names: str, others: str = "") -> Vocabulary:
 
 def _normalization(names: str, others: str, **arguments: Argument) -> Vocabulary:
     return Vocabulary(
-        names=words(names), others=words(f"{others} instance relu affine"), inputs={"x": ("x",)}, arguments=arguments
+        names=words(names), others=words(f"{others} relu affine"), inputs={"x": ("x",)}, arguments=arguments
     )
 
 
@@ -175,7 +74,7 @@ _GROUPNORM = Vocabulary(
     arguments={"G": setting("G", 1, "G g groups {num,n}groups", "{num,n}_groups"), "eps": _EPS},
     arrangements=(
         _USUAL,
-        _arranged("gamma and beta (1, C, 1, 1)", gamma="1 C 1 1", beta="1 C 1 1")._replace(exact=True),
+        arranged("gamma and beta (1, C, 1, 1)", gamma="1 C 1 1", beta="1 C 1 1")._replace(exact=True),
     ),
 )
 
@@ -200,9 +99,8 @@ def _recurrent(names: str, others: str, *gates: str) -> Vocabulary:
 _GATES = ("ifgo", "figo", "fgio", "igfo", "iofg", "gifo", "fiog")
 
 KNOWN = {
-    **_CONVOLUTIONS,
-    "maxpool": _pooling("max{_,}pool pool", "avg average mean"),
-    "avgpool": _pooling("{avg,average}{_,}pool mean_pool pool", "max"),
+    **CONVOLUTIONS,
+    **POOLINGS,
     "affine": _AFFINE,
     "temporal-affine": _named(
         "{temporal,time}{_,}affine time{_,}distributed", "relu norm softmax loss conv", x="x input{,s} h data"
@@ -219,20 +117,25 @@ KNOWN = {
             "D": SIZES["D"]._replace(names=words("D dim {,embedding,embed}{dim,size} outputdim")),
         },
     ),
-    "relu": _activation("relu"),
-    "sigmoid": _activation("sigmoid logistic"),
-    "tanh": _activation("tanh"),
+    **ACTIVATIONS,
     "dropout": Vocabulary(
         names=words("dropout drop_out"),
         others=words("affine conv norm relu spatial"),
-        inputs=_ELEMENTWISE_X,
+        inputs=ELEMENTWISE_X,
         # In older courses p is the probability of dropping.
         meanings={"p as the probability of dropping": lambda param: {**param, "p": 1 - param["p"]}},
     ),
-    "batchnorm": _normalization("batch{,_}norm bn", "spatial layer{,_}norm group conv", **_MODE),
-    "spatial-batchnorm": _normalization("spatial{_,}batch{,_}norm batch{,_}norm{,_}2d", "layer group conv", **_MODE),
-    "layernorm": _normalization("layer{,_}norm ln", "batch spatial group", D=SIZES["D"], eps=_EPS),
+    "batchnorm": _normalization("batch{,_}norm bn", "spatial layer{,_}norm group instance conv", **_MODE),
+    "spatial-batchnorm": _normalization(
+        "spatial{_,}batch{,_}norm batch{,_}norm{,_}2d", "layer group instance conv", **_MODE
+    ),
+    "layernorm": _normalization("layer{,_}norm ln", "batch spatial group instance rms", D=SIZES["D"], eps=_EPS),
     "groupnorm": _GROUPNORM,
+    "instancenorm": _normalization("instance{,_}norm", "batch layer group conv conditional adaptive", eps=_EPS),
+    "rmsnorm": replace(
+        _normalization("rms{,_}norm", "batch group instance conv", D=SIZES["D"], eps=_EPS),
+        inputs={"x": words("x h inp input hidden"), "gamma": words("gamma g w weight scale gain")},
+    ),
     "softmax": _scores("softmax cross{_,}entropy", "temporal"),
     "temporal-softmax": _scores("{temporal,time}{_,}softmax"),
     "svm": _scores("svm hinge", "temporal"),

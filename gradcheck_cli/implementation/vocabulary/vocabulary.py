@@ -67,6 +67,11 @@ class Arrangement(NamedTuple):
     exact: bool = False  #: what needs it cannot do with the usual one, and its gradients must lie so too
 
 
+def arranged(title: str, telling: str = "", **axes: str) -> Arrangement:
+    """Return an arrangement; `telling` are words, separated by spaces."""
+    return Arrangement(title=title, axes=axes, telling=words(telling))
+
+
 class BlockOrder(NamedTuple):
     """Another order of the blocks into which the last axis of some inputs is divided, such as the gates of an LSTM."""
 

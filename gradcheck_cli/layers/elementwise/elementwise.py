@@ -53,29 +53,39 @@ def activation(
     case: type[ElementwiseCase],
     pair: tuple[Callable[..., Any], Callable[..., Any]],
     *,
-    slope: Callable[[Array], Array],
-    faults: Callable[[], Iterable[Fault]],
+    slope: Callable[..., Array],
+    faults: Callable[[Any], Iterable[Fault]],
     zeros: tuple[str, ...] = ("x",),
+    param: str | None = None,
+    special: tuple[ElementwiseCase, ...] = (),
 ) -> Layer:
     """Declare the layer of an activation.
 
     Args:
         case: the shape.
         pair: its forward and backward pass.
-        slope: of the output, the sum of the absolute values of the terms that its slope is computed from.
-        faults: what people get wrong in backward.
+        slope: (x, the output, parameters) -> the sum of the absolute values of the terms of the slope.
+        faults: of a case, what people get wrong in backward.
         zeros: as `make_problem` has them; none where it has a kink at 0.
+        param: what the dictionary of parameters is called, where there is one.
+        special: standard cases beside those of all activations, with other parameters.
     """
+
+    def out(*given: Any) -> Array:
+        return np.asarray(pair[0](*given)[0])
+
     return Layer(
         case=case,
         builtin={"vectorized": pair},
-        standard=lambda: tuple(case(shape=shape) for shape in _SHAPES),
+        standard=lambda: (*(case(shape=shape) for shape in _SHAPES), *special),
+        probe_cases=(case(shape=(3, 4)), *special),
         draw=draw,
-        # None of them is steeper than 1, so that what x was rounded by counts once at most.
-        scale=lambda x: (np.maximum(abs(x), abs(pair[0](x)[0])),),
-        gradient_scale=lambda dout, x: {"x": abs(dout) * slope(pair[0](x)[0])},
+        param=param,
+        # None of them is much steeper than 1, so that what x was rounded by counts once at most.
+        scale=lambda x, *given: (np.maximum(abs(x), abs(out(x, *given))),),
+        gradient_scale=lambda dout, x, *given: {"x": abs(dout) * slope(x, out(x, *given), *given)},
         zeros=zeros,
-        faults=lambda _case, _problem: faults(),
+        faults=lambda case, _problem: faults(case),
     )
 
 

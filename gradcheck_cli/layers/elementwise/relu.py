@@ -33,7 +33,7 @@ def relu_backward(dout: Array, cache: Array) -> Array:
     return dout * (cache > 0)
 
 
-def _faults() -> Iterator[Fault]:
+def _faults(_: ReluCase) -> Iterator[Fault]:
     """Yield other masks than x > 0."""
     remedy = "Return dout where x > 0, and 0 elsewhere."
     for code, cause, dx in (
@@ -50,4 +50,4 @@ def _faults() -> Iterator[Fault]:
         yield slope_fault(code, cause, remedy, dx)
 
 
-LAYER = activation(ReluCase, (relu_forward, relu_backward), slope=np.sign, faults=_faults, zeros=())
+LAYER = activation(ReluCase, (relu_forward, relu_backward), slope=lambda _, out: np.sign(out), faults=_faults, zeros=())

@@ -37,6 +37,8 @@ def sigmoid_backward(dout: Array, cache: Array) -> Array:
 LAYER = activation(
     SigmoidCase,
     (sigmoid_forward, sigmoid_backward),
-    slope=lambda out: out + out * out,
-    faults=lambda: faults("the sigmoid", sigmoid_slopes("x", "out"), "dx = dout out (1 - out), with out = sigmoid(x)."),
+    slope=lambda _, out: out + out * out,
+    faults=lambda _: faults(
+        "the sigmoid", sigmoid_slopes("x", "out"), "dx = dout out (1 - out), with out = sigmoid(x)."
+    ),
 )

@@ -36,6 +36,6 @@ def tanh_backward(dout: Array, cache: Array) -> Array:
 LAYER = activation(
     TanhCase,
     (tanh_forward, tanh_backward),
-    slope=lambda out: 1 + out * out,
-    faults=lambda: faults("tanh", tanh_slopes("x", "out"), "dx = dout (1 - out^2), with out = tanh(x)."),
+    slope=lambda _, out: 1 + out * out,
+    faults=lambda _: faults("tanh", tanh_slopes("x", "out"), "dx = dout (1 - out^2), with out = tanh(x)."),
 )

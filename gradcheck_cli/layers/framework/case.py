@@ -91,6 +91,11 @@ class Case:
         """Why a forward that raises in this case may be right, or None."""
         return None
 
+    @property
+    def meaning_open(self) -> bool:
+        """Whether right layers differ in what they compute in this case; then there is a `skip_reason`."""
+        return False
+
     def label(self) -> str:
         """Name the geometry in one short line, for tables: `2x3x7x7 * 4x3x3x3 stride 2 pad 1`."""
         shapes = ["x".join(map(str, shape)) for shape in self.shapes.values() if len(shape) > 1]

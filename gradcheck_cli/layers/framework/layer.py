@@ -160,6 +160,7 @@ class Layer:
             gradient_scale=self.gradient_scale,
             zeros=self.zeros,
             skip_reason=case.skip_reason,
+            meaning_open=case.meaning_open,
         )
 
     def gradients(self, problem: Problem, inputs: Mapping[str, Array], cotangent: Array) -> dict[str, Array]:

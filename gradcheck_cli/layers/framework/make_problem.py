@@ -47,6 +47,7 @@ def make_problem(
     gradient_scale: Callable[..., Mapping[str, Array]] | None = None,
     zeros: tuple[str, ...] = ("x",),
     skip_reason: str | None = None,
+    meaning_open: bool = False,
 ) -> Problem:
     """Make the problem of a case.
 
@@ -66,6 +67,7 @@ def make_problem(
             their Jacobian does not show, the sum of the absolute values of these terms.
         zeros: inputs of which some elements are made 0: those in which forward is smooth there.
         skip_reason: why the case is skipped where forward raises, if not every right layer can do it.
+        meaning_open: whether it is skipped too where forward does not reproduce the reference.
     """
     wide, dtype = working_dtype(case.dtype), np.dtype(case.dtype)
     drawn = {name: with_zeros(a, case.seed) if name in zeros and _is_real(a) else a for name, a in inputs.items()}
@@ -99,6 +101,7 @@ def make_problem(
         cotangents=len(outputs),
         gradient_scale=gradient_scale(*weights, *widened, *settings) if gradient_scale else {},
         skip_reason=skip_reason,
+        meaning_open=meaning_open,
     )
 
 

@@ -43,7 +43,16 @@ NAMED = {
     "lstm_step_forward,lstm_step_backward": "lstm-step",
     "lstm_forward,lstm_backward": "lstm",
     "tanh_fwd_loop,tanh_bwd_vectorized": "tanh",
+    "gelu_forward,gelu_backward": "gelu",
+    "leaky_relu_forward,leaky_relu_backward": "leaky-relu",
+    "elu_forward,elu_backward": "elu",
+    "swish,swish_backward": "silu",
+    "softplus_forward,softplus_backward": "softplus",
     "spatial_batchnorm_forward,spatial_batchnorm_backward": "spatial-batchnorm",
+    "instancenorm_forward,instancenorm_backward": "instancenorm",
+    "instance_norm,instance_norm_backward": "instancenorm",
+    "rms_norm_forward,rms_norm_backward": "rmsnorm",
+    "rmsnorm_fwd,rmsnorm_bwd": "rmsnorm",
     "spatial_groupnorm_forward,spatial_groupnorm_backward": "groupnorm",
     "temporal_affine_forward,temporal_affine_backward": "temporal-affine",
     "word_embedding_forward,word_embedding_backward": "word-embedding",
@@ -56,7 +65,7 @@ NAMED = {
 #: What combines layers, helps, or is a layer of another kind.
 UNNAMED = (
     *("affine_relu_forward", "affine_relu_backward", "conv_bn_relu_forward", "conv_bn_relu_backward"),
-    *("conv_relu_pool_forward", "conv_relu_pool_backward", "leaky_relu_forward", "leaky_relu_backward"),
+    *("conv_relu_pool_forward", "conv_relu_pool_backward", "selu_forward", "selu_backward"),
     *(
         "softmax_loss_forward",
         "softmax_loss_backward",
@@ -85,7 +94,7 @@ def {0}backward(dout, cache): ...
 )
 AFFINE = "def {0}forward(x, w, b): return x.reshape(len(x), -1) @ w + b, (x, w)\ndef {0}backward(dout, cache): ...\n"
 RELU = "def {0}forward(x): return np.maximum(x, 0), x\ndef {0}backward(dout, x): return dout * (x > 0)\n"
-GELU = "def {0}forward(x): return x / (1 + np.exp(-1.702 * x)), x\ndef {0}backward(dout, x): ...\n"
+SELU = "def {0}forward(x): return 1.05 * np.where(x > 0, x, 1.67 * np.expm1(x)), x\ndef {0}backward(dout, x): ...\n"
 SOFTMAX = """
 def softmax_loss_and_gradient(x, y):
     p = np.exp(x) / np.exp(x).sum(axis=1, keepdims=True)
@@ -152,8 +161,8 @@ def test_what_is_of_no_layer_is_no_layer() -> None:
         (MEAN.format(""), "avgpool"),
         (RELU.format(""), "relu"),
         (RELU.format("rectify_"), "relu"),
-        (GELU.format("gelu_"), None),
-        (GELU.format("relu_"), "relu"),
+        (SELU.format("selu_"), None),
+        (SELU.format("relu_"), "relu"),
         (SOFTMAX, "softmax"),
         (CLASS.format("Tanh"), "tanh"),
         (CLASS.format("Squash"), "tanh"),

@@ -11,6 +11,7 @@ import pytest
 from gradcheck_cli import check
 from gradcheck_cli.layers import LAYERS
 from gradcheck_cli.layers.norm.groupnorm import GroupnormCase
+from gradcheck_cli.layers.norm.instancenorm import InstancenormCase
 from gradcheck_cli.layers.norm.layernorm import LayernormCase
 from gradcheck_cli.layers.norm.spatial_batchnorm import SpatialBatchnormCase
 from tests.faults.layers import NORMALIZATIONS
@@ -64,6 +65,7 @@ CASES: dict[str, Any] = {
     "batchnorm": LAYERS["batchnorm"].case(N=7, D=3, eps=1e-2),  # type: ignore[call-arg]
     "spatial-batchnorm": SpatialBatchnormCase(N=2, C=3, H=3, W=2, eps=1e-2),
     "layernorm": LayernormCase(N=3, D=7, eps=1e-2),
+    "instancenorm": InstancenormCase(N=2, C=3, H=3, W=2, eps=1e-2),
     "groupnorm": GroupnormCase(N=2, C=6, H=2, W=3, G=3, eps=1e-2),
 }
 

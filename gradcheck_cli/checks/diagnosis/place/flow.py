@@ -1,0 +1,314 @@
+"""Which statements of a function compute which of its variables, as far as its text tells."""
+
+from __future__ import annotations
+
+import ast
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from gradcheck_cli.checks.diagnosis.place.source import Function, Source
+
+    Loop = ast.For | ast.AsyncFor | ast.While
+
+#: Calls that make an array of which only the shape matters, or read a number.
+_NOTHING_COMPUTED = {
+    *("zeros", "zeros_like", "empty", "empty_like", "int", "len", "range", "slice", "copy", "get", "items"),
+    *("asarray", "ascontiguousarray", "array", "dict", "list", "tuple", "enumerate", "zip", "ndindex"),
+}
+
+#: Calls of which the arguments are only sizes, and methods whose arguments are.
+_ONLY_SHAPES = {"zeros", "zeros_like", "empty", "empty_like", "ones", "ones_like", "range", "len"}
+_WITH_SHAPES = {"reshape", "transpose", "sum", "mean", "astype", "swapaxes"}
+
+#: What changes an array in place: `np.add.at(dx, index, values)`, `steps.append(dx)`.
+_CHANGES_FIRST_ARGUMENT, _CHANGES_OBJECT = (
+    {"at", "copyto", "put", "place", "fill_diagonal"},
+    {"append", "fill", "insert"},
+)
+
+#: Calls within calls that are followed: backward, a helper, and what the helper calls.
+_DEEPEST = 2
+
+
+@dataclass(frozen=True, eq=False)
+class Definition:
+    """A statement that gives a variable a value, or a part of one."""
+
+    flow: Flow
+    variable: str
+    statement: ast.stmt
+    value: ast.expr | None = None
+    target: ast.expr | None = None  #: what is assigned to; None for what a return statement returns
+    augmented: bool = False  #: whether it adds to what was there
+    loops: tuple[Loop, ...] = ()  #: around it, the outermost first
+
+    @property
+    def computes(self) -> bool:
+        """Whether it computes anything, or only names, unpacks or copies what there is."""
+        return self.augmented or not (self.value is None or _is_plain(self.value))
+
+
+class Flow:
+    """The definitions in one function."""
+
+    def __init__(self, source: Source, function: Function | ast.Lambda) -> None:
+        self.source, self.function = source, function
+        arguments = function.args
+        self.parameters = [one.arg for one in (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs)]
+        self.definitions: defaultdict[str, list[Definition]] = defaultdict(list)
+        self.returned: list[tuple[ast.Return, list[ast.expr]]] = []
+        self.statements: list[tuple[ast.stmt, tuple[Loop, ...]]] = []
+        self.inner = {node.name: node for node in ast.walk(function) if isinstance(node, ast.FunctionDef)}
+        if isinstance(function, ast.Lambda):
+            self._read([ast.copy_location(ast.Return(function.body), function)], ())
+        else:
+            self._read(function.body, ())
+
+    def _read(self, body: list[ast.stmt], loops: tuple[Loop, ...]) -> None:
+        for statement in body:
+            if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+                continue
+            self.statements.append((statement, loops))
+            self._define(statement, loops)
+            inside = loops
+            if isinstance(statement, ast.For | ast.AsyncFor | ast.While):
+                inside = (*loops, statement)
+            for name in ("body", "orelse", "finalbody"):
+                self._read(getattr(statement, name, []), inside)
+            for part in (*getattr(statement, "handlers", []), *getattr(statement, "cases", [])):
+                self._read(part.body, inside)
+
+    def _define(self, statement: ast.stmt, loops: tuple[Loop, ...]) -> None:
+        match statement:
+            case ast.Assign(targets=targets, value=value):
+                for target in targets:
+                    self._assign(statement, target, value, loops)
+            case ast.AnnAssign(target=target, value=ast.expr() as value):
+                self._assign(statement, target, value, loops)
+            case ast.AugAssign(target=target, value=value):
+                self._add(Definition(self, variable(target), statement, value, target, augmented=True, loops=loops))
+            case ast.For(target=target, iter=value):
+                self._assign(statement, target, value, loops)
+            case ast.With(items=items):
+                for item in items:
+                    if item.optional_vars is not None:
+                        self._assign(statement, item.optional_vars, item.context_expr, loops)
+            case ast.Return(value=ast.expr() as value):
+                values = list(value.elts) if isinstance(value, ast.Tuple | ast.List) else [value]
+                self.returned.append((statement, values))
+                for number, one in enumerate(values):
+                    self._add(Definition(self, returned(number), statement, one, loops=loops))
+            case ast.Expr(value=ast.Call() as call):
+                self._change(statement, call, loops)
+            case _:
+                pass
+
+    def _assign(self, statement: ast.stmt, target: ast.expr, value: ast.expr, loops: tuple[Loop, ...]) -> None:
+        if isinstance(target, ast.Tuple | ast.List):
+            values = value.elts if isinstance(value, ast.Tuple | ast.List) else []
+            paired = len(values) == len(target.elts)
+            for number, one in enumerate(target.elts):
+                self._assign(statement, one, values[number] if paired else value, loops)
+            return
+        self._add(Definition(self, variable(target), statement, value, target, loops=loops))
+
+    def _change(self, statement: ast.stmt, call: ast.Call, loops: tuple[Loop, ...]) -> None:
+        """Define what a call changes in place."""
+        called = call.func.attr if isinstance(call.func, ast.Attribute) else ""
+        changed = [keyword.value for keyword in call.keywords if keyword.arg == "out"]
+        if called in _CHANGES_FIRST_ARGUMENT or (isinstance(call.func, ast.Name) and call.args):
+            changed += call.args[:1]
+        if called in _CHANGES_OBJECT and isinstance(call.func, ast.Attribute):
+            changed.append(call.func.value)
+        for one in changed:
+            self._add(Definition(self, variable(one), statement, call, one, augmented=True, loops=loops))
+
+    def _add(self, definition: Definition) -> None:
+        if definition.variable:
+            self.definitions[definition.variable].append(definition)
+
+
+class Pass:
+    """A forward or backward pass, with the functions of the same file that it calls."""
+
+    def __init__(self, source: Source, function: Function | ast.Lambda) -> None:
+        self._source = source
+        self._flows: dict[ast.AST, Flow] = {}
+        self.main = self._flow(function)
+        self._methods = {
+            node.name: node
+            for cls in source.tree.body
+            if isinstance(cls, ast.ClassDef) and function in cls.body
+            for node in cls.body
+            if isinstance(node, ast.FunctionDef)
+        }
+        self._functions = {node.name: node for node in source.tree.body if isinstance(node, ast.FunctionDef)}
+
+    def helper(self, call: ast.expr | None, flow: Flow) -> Flow | None:
+        """Return the function of this file that an expression calls, if it is such a call."""
+        found: Function | None = None
+        match call:
+            case ast.Call(func=ast.Name(id=name)):
+                found = flow.inner.get(name) or self.main.inner.get(name) or self._functions.get(name)
+            case ast.Call(func=ast.Attribute(value=ast.Name(id="self" | "cls"), attr=name)):
+                found = self._methods.get(name)
+            case _:
+                pass
+        return self._flow(found) if found and found is not flow.function else None
+
+    def flows(self) -> list[Flow]:
+        """Return the pass itself and the functions that it calls."""
+        found, new = [self.main], [self.main]
+        for _ in range(_DEEPEST):
+            called = [self.helper(node, flow) for flow in new for s, _ in flow.statements for node in expressions(s)]
+            new = [flow for flow in dict.fromkeys(called) if flow and flow not in found]
+            found += new
+        return found
+
+    def slice(self, flow: Flow, variables: set[str]) -> list[Definition]:
+        """Return all definitions on which the values of variables depend; those of indices and shapes are left out."""
+        found: dict[int, Definition] = {}
+        self._collect(flow, variables, found, 0)
+        return list(found.values())
+
+    def _collect(self, flow: Flow, variables: set[str], found: dict[int, Definition], depth: int) -> None:
+        for name in sorted(variables):
+            for definition in flow.definitions.get(name, []):
+                if id(definition) in found:
+                    continue
+                found[id(definition)] = definition
+                if definition.value is None:
+                    continue
+                self._collect(flow, set(values_in(definition.value)), found, depth)
+                for node in ast.walk(definition.value) if depth < _DEEPEST else ():
+                    if isinstance(node, ast.Call) and (helper := self.helper(node, flow)):
+                        self._collect(helper, self._results(helper, definition, node), found, depth + 1)
+
+    def _results(self, helper: Flow, definition: Definition, call: ast.Call) -> set[str]:
+        """Name the variables of a helper that reach a definition: what it returns, or its argument that it changes."""
+        if isinstance(definition.statement, ast.Expr):
+            return set(helper.parameters[:1])
+        numbers = {number for _, values in helper.returned for number in range(len(values))}
+        match definition.statement:
+            case ast.Assign(targets=[ast.Tuple(elts=elements)], value=value) if value is call:
+                numbers &= {k for k, one in enumerate(elements) if one is definition.target}
+            case _:
+                pass
+        return {returned(number) for number in numbers}
+
+    def _flow(self, function: Function | ast.Lambda) -> Flow:
+        if function not in self._flows:
+            self._flows[function] = Flow(self._source, function)
+        return self._flows[function]
+
+
+def returned(number: int) -> str:
+    """Name what a function returns in that place, like a variable."""
+    return f"return {number}"
+
+
+def variable(target: ast.expr) -> str:
+    """Name the variable, the attribute of self or the entry of a dictionary that an expression is, or is a part of."""
+    match target:
+        case ast.Name(id=name):
+            return name
+        case ast.Attribute(value=ast.Name(id="self" | "ctx"), attr=attribute):
+            return f"self.{attribute}"
+        case ast.Subscript(value=value, slice=ast.Constant(value=str(key))):
+            return f"{variable(value)}[{key}]"
+        case ast.Attribute(value=value) | ast.Subscript(value=value) | ast.Starred(value=value):
+            return variable(value)
+        case ast.Call(func=ast.Attribute(value=value)):  # dx.reshape(...)
+            return variable(value)
+        case _:
+            return ""
+
+
+def values_in(expression: ast.expr) -> Iterator[str]:
+    """Yield the variables of which the values, and not only the shapes, go into an expression."""
+    match expression:
+        case ast.Name(id=name):
+            yield name
+        case ast.Attribute(attr="shape" | "ndim" | "dtype" | "size"):
+            return
+        case ast.Attribute(value=ast.Name(id="self" | "ctx")):
+            yield variable(expression)
+        case ast.Subscript(value=value, slice=ast.Constant(value=str())):
+            yield variable(expression)
+            yield from values_in(value)
+        case ast.Subscript(value=value):
+            yield from values_in(value)
+        case ast.Call():
+            yield from _values_in_call(expression)
+        case _:
+            for child in ast.iter_child_nodes(expression):
+                if isinstance(child, ast.expr):
+                    yield from values_in(child)
+                elif isinstance(child, ast.comprehension):
+                    yield from values_in(child.iter)
+
+
+def _values_in_call(call: ast.Call) -> Iterator[str]:
+    called = called_name(call)
+    if called in _ONLY_SHAPES:
+        return
+    is_method = isinstance(call.func, ast.Attribute) and not _is_module(call.func)
+    if isinstance(call.func, ast.Attribute):
+        yield from values_in(call.func.value)
+    for one in () if is_method and called in _WITH_SHAPES else call.args:
+        yield from values_in(one)
+    for keyword in call.keywords:
+        if keyword.arg not in ("axis", "axes", "dtype", "shape", "keepdims"):
+            yield from values_in(keyword.value)
+
+
+def expressions(statement: ast.stmt) -> Iterator[ast.expr]:
+    """Yield all expressions of a statement, without those of the statements within it."""
+    pending: list[ast.AST] = [statement]
+    while pending:
+        node = pending.pop()
+        if isinstance(node, ast.expr):
+            yield node
+        pending += [
+            child
+            for child in ast.iter_child_nodes(node)
+            if not isinstance(child, ast.stmt | ast.excepthandler | ast.match_case)
+        ]
+
+
+def called_name(call: ast.expr | None) -> str:
+    """Return the last part of the name of what is called, such as `sum`; empty for what is no call."""
+    match call:
+        case ast.Call(func=ast.Attribute(attr=name)) | ast.Call(func=ast.Name(id=name)):
+            return name
+        case _:
+            return ""
+
+
+def _is_module(func: ast.Attribute) -> bool:
+    return isinstance(func.value, ast.Name) and func.value.id in ("np", "numpy", "jnp", "torch", "cp", "onp", "xp")
+
+
+def _is_plain(value: ast.expr) -> bool:
+    """Tell whether an expression only names, unpacks or copies, or makes an empty array."""
+    match value:
+        case ast.Name() | ast.Constant():
+            return True
+        case ast.Attribute(value=inner, attr=attribute):
+            return attribute != "T" and _is_plain(inner)
+        case ast.Subscript(value=inner) | ast.Starred(value=inner):
+            return _is_plain(inner)
+        case ast.Tuple(elts=elements) | ast.List(elts=elements):
+            return all(map(_is_plain, elements))
+        case ast.Dict(values=values):
+            return all(map(_is_plain, values))
+        case ast.IfExp(body=one, orelse=other):
+            return _is_plain(one) and _is_plain(other)
+        case ast.Call():
+            return called_name(value) in _NOTHING_COMPUTED
+        case _:
+            return False

@@ -1,0 +1,197 @@
+"""The place of a failure: from the cause to the function, and to the statement if exactly one fits."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gradcheck_cli.checks.diagnosis.place.code import code_of
+from gradcheck_cli.checks.diagnosis.place.duties import accumulates, draws, writes_into_inputs
+from gradcheck_cli.checks.diagnosis.place.flow import Definition, Pass, returned
+from gradcheck_cli.checks.diagnosis.place.patterns import look_for
+from gradcheck_cli.checks.diagnosis.place.roots import names_of_gradient, variables_of
+from gradcheck_cli.checks.diagnosis.place.source import read
+from gradcheck_cli.data.frozen import replace
+from gradcheck_cli.results.result import Place, Verdict
+from gradcheck_cli.text.clean import LONGEST_NAME, clean, escaped
+
+if TYPE_CHECKING:
+    import ast
+    from collections.abc import Container, Iterable, Mapping
+
+    from gradcheck_cli.checks.diagnosis.place.flow import Flow
+    from gradcheck_cli.guard.crash import Frame
+    from gradcheck_cli.implementation.implementation import Implementation
+    from gradcheck_cli.results.result import CaseResult, Diagnosis
+
+#: A path has up to 4096 bytes.
+_LONGEST_PATH = 4096
+
+#: Causes that lie in what is not there, or in no single statement.
+_NO_STATEMENT = (
+    r"stale-cache|flaky|leak|own-function|reference-gradient|mode-ignored|two-axes-only|running-statistics|"
+    r"wrong-at-zero|(cell-)?not-carried-back|upstream-missing|crop-missing|unseen-left-out|.*-permuted|"
+    r"stride-.*|pad-.*|crop-.*|size-.*|same-size-only|loop-over-input-size|last-.*|unfinished|wrong-order|zero"
+)
+
+
+def with_place(result: CaseResult, implementation: Implementation, folder: str | None) -> CaseResult:
+    """Return a result that failed with the place of its failure, as far as it is known.
+
+    Args:
+        result: that failed; where code raised, it has the place already.
+        implementation: of it.
+        folder: the current one, before user code ran.
+    """
+    try:
+        place = result.place or place_of(result, implementation)
+        return replace(result, place=place and shown_place(place, folder, implementation.spec))
+    except Exception:  # noqa: BLE001  # the verdict is worth more than its place, in whatever files and objects there are
+        return replace(result, place=None)
+
+
+def place_of(result: CaseResult, implementation: Implementation) -> Place | None:
+    """Return where in the user's file the cause of a failure is; None if the source is not known.
+
+    It is the forward pass if that is wrong, else the backward pass; and of it the one statement that fits a cause.
+    """
+    names = (implementation.spec or "").rpartition(":")[2].split(",")
+    passes = [
+        _read_pass(function, names[number] if len(names) == 2 else "")
+        for number, function in enumerate(implementation.passes)
+    ]
+    is_forward = implementation.passes[1] is None or _is_in_forward(result)
+    where: Definition | None = None
+    own = passes[not is_forward]
+    if own and result.verdict is Verdict.FAIL:
+        words = {f"d{name}": names_of_gradient(name, words) for name, words in implementation.words.items()}
+        for cause in result.diagnosis:
+            where = where or _statement(own, cause, result, words, is_forward=is_forward)
+    breaking = [] if where else _breaking([one for one in passes if one], result)
+    if len(breaking) == 1:
+        (where,) = breaking
+    if where:
+        return _place(where.flow, where.statement)
+    return _place(own.main) if own else None
+
+
+def place_of_frame(frame: Frame, sources: Container[str] | None = None) -> Place | None:
+    """Return the place of a frame of a stack, with the statement that was carried out.
+
+    Args:
+        frame: file, line and function.
+        sources: the files that may be read; None for all. A stack of a process that crashed can name any file.
+    """
+    file, line, name = frame
+    source = read(file) if sources is None or file in sources else None
+    if not file or file.startswith("<"):
+        return None
+    place = Place(file=escaped(file, _LONGEST_PATH), line=line, function=clean(name, LONGEST_NAME))
+    if source is None:
+        return place
+    function, statement = source.around(line)
+    named = function if function.rpartition(".")[2] == name else place.function
+    return Place(
+        file=place.file,
+        line=line,
+        function=clean(named, LONGEST_NAME),
+        statement=source.statement(statement) if statement is not None else None,
+    )
+
+
+def shown_place(place: Place, folder: str | None, spec: str | None) -> Place:
+    """Return a place with its file as the user knows it: below the current folder, or as it was typed.
+
+    Args:
+        place: with an absolute path.
+        folder: the current one, in which paths were typed.
+        spec: of the implementation, as it was typed.
+    """
+    home = re.sub(r":[^:/\\]*$", "", spec or "")
+    if folder is not None and Path(place.file).is_relative_to(folder):
+        file = os.path.relpath(place.file, folder)
+    elif folder is not None and home and os.path.realpath(Path(folder, home)) == place.file:
+        file = home
+    else:
+        file = place.file
+    return Place(file=file, line=place.line, function=place.function, statement=place.statement)
+
+
+def _is_in_forward(result: CaseResult) -> bool:
+    if result.verdict is Verdict.ERROR:  # a gradient is not there, and forward has been judged unless it raised
+        return result.forward is None or result.forward.verdict is not Verdict.PASS
+    return result.forward is not None and result.forward.verdict is Verdict.FAIL
+
+
+def _read_pass(function: object, name: str) -> Pass | None:
+    code = code_of(function, name)
+    source = code and read(code.co_filename)
+    definition = source and code and source.function(code)
+    return Pass(source, definition) if source and definition else None
+
+
+def _breaking(passes: list[Pass], result: CaseResult) -> list[Definition]:
+    """Return the statements that may break a duty, where no array is wrong."""
+    broken = {name: duty.reason or "" for name, duty in result.duties.items() if duty.verdict is Verdict.FAIL}
+    arrays = [result.forward, *result.gradients.values()] if result.forward else [*result.gradients.values()]
+    if any(array.verdict is Verdict.FAIL for array in arrays):
+        return []
+    if "inputs_unchanged" in broken:
+        return _distinct(one for each in passes for one in writes_into_inputs(each))
+    if "added up when" in broken.get("deterministic", ""):
+        return _distinct(one for each in passes for one in accumulates(each))
+    if "deterministic" in broken:
+        return _distinct(one for each in passes for one in draws(each))
+    return []
+
+
+def _place(flow: Flow, statement: ast.stmt | None = None) -> Place:
+    return Place(
+        file=escaped(flow.source.file, _LONGEST_PATH),
+        line=flow.function.lineno if statement is None else statement.lineno,
+        function=clean(flow.source.name(flow.function), LONGEST_NAME),
+        statement=None if statement is None else flow.source.statement(statement),
+    )
+
+
+def _statement(
+    own: Pass, cause: Diagnosis, result: CaseResult, words: Mapping[str, frozenset[str]], *, is_forward: bool
+) -> Definition | None:
+    """Return the one statement that fits a cause, if there is one."""
+    order, wrong = list(result.gradients), _named(cause, result)
+    roots = [(own.main, {returned(0)})]
+    if not is_forward:
+        roots = [variables_of(name, own, own.main, words, order) for name in wrong]
+    needed = [definition for flow, variables in roots for definition in own.slice(flow, variables)]
+    look = look_for(cause.code)
+    if look is not None:
+        offered = needed
+        if look.everywhere:
+            offered = [Definition(flow, "", s, loops=loops) for flow in own.flows() for s, loops in flow.statements]
+            offered = [one for d in offered for one in _with_values(d)]
+        if fitting := _distinct(one for one in offered if look.pattern(one)):
+            return fitting[0] if len(fitting) == 1 else None
+    if re.fullmatch(_NO_STATEMENT, cause.code):
+        return None
+    computing = _distinct(definition for definition in needed if definition.computes)
+    return computing[0] if len(computing) == 1 else None
+
+
+def _with_values(bare: Definition) -> list[Definition]:
+    """Return the definitions that a statement makes, or if there are none the statement."""
+    found = [one for several in bare.flow.definitions.values() for one in several if one.statement is bare.statement]
+    return found or [bare]
+
+
+def _distinct(found: Iterable[Definition]) -> list[Definition]:
+    """Leave one definition for each statement."""
+    return list({id(definition.statement): definition for definition in found}.values())
+
+
+def _named(cause: Diagnosis, result: CaseResult) -> list[str]:
+    """Return the gradients of which a cause speaks, by default all that are wrong."""
+    said = set(re.findall(r"\w+", cause.text.partition(". ")[0]))
+    wrong = [name for name, gradient in result.gradients.items() if gradient.verdict is Verdict.FAIL]
+    return [name for name in wrong if name in said] or wrong

@@ -1,0 +1,101 @@
+"""A source file as its syntax tree: which function is where, and the text of a statement."""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib.util import decode_source
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gradcheck_cli.implementation.loading.paths import read_source
+from gradcheck_cli.text.clean import clean
+
+if TYPE_CHECKING:
+    from types import CodeType
+
+    Function = ast.FunctionDef | ast.AsyncFunctionDef
+
+#: Characters of a file in which a place is looked for. Generated code of this size takes a second to parse.
+_LARGEST = 2_000_000
+
+#: Characters of a statement.
+_LONGEST_STATEMENT = 200
+
+
+@dataclass(frozen=True, eq=False)
+class Source:
+    """A file that was read."""
+
+    file: str
+    text: str
+    tree: ast.Module
+
+    def function(self, code: CodeType) -> Function | ast.Lambda | None:
+        """Return the definition from which code was compiled; None if there is none, or if the file has changed."""
+        names = code.co_varnames[: code.co_argcount]
+        found = [
+            node
+            for node in ast.walk(self.tree)
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
+            and _first_line(node) == code.co_firstlineno
+            and code.co_name == getattr(node, "name", "<lambda>")
+            and names == tuple(one.arg for one in (*node.args.posonlyargs, *node.args.args))
+        ]
+        return found[0] if len(found) == 1 else None
+
+    def around(self, line: int) -> tuple[str, ast.stmt | None]:
+        """Return the name of the innermost function around a line, and the innermost statement on it."""
+        name, statement = "<module>", None
+        inside = [node for node in ast.walk(self.tree) if isinstance(node, ast.stmt) and _covers(node, line)]
+        for node in inside:  # from the outermost on
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                name = self.name(node)
+            statement = node
+        return name, statement
+
+    def name(self, function: ast.AST) -> str:
+        """Return the name of a function, after that of its class if it is a method."""
+        own = getattr(function, "name", "<lambda>")
+        for node in ast.walk(self.tree):
+            if isinstance(node, ast.ClassDef) and function in node.body:
+                return f"{node.name}.{own}"
+        return own
+
+    def statement(self, node: ast.stmt) -> str:
+        """Return the text of a statement as one line; of a loop or another block its head."""
+        lines = self.text.splitlines(keepends=True)
+        segment = ast.get_source_segment(self.text, node) or ""
+        body = getattr(node, "body", None)
+        if body and isinstance(body, list):
+            segment = "".join(lines[node.lineno - 1 : body[0].lineno - 1]) or segment.partition("\n")[0]
+        return clean(segment, _LONGEST_STATEMENT)
+
+
+def read(file: str) -> Source | None:
+    """Read and parse a source file; None if that cannot be done, whatever the reason."""
+    path = Path(file)
+    try:
+        if path.suffix != ".py" or not path.is_file():
+            return None
+        status = path.stat()
+        return _parse(file, status.st_mtime_ns, status.st_size) if status.st_size <= _LARGEST else None
+    except Exception:  # noqa: BLE001  # a file that is no Python, not readable, nested too deeply: any of a dozen
+        return None
+
+
+@lru_cache(maxsize=4)  # the cases of an implementation come one after the other
+def _parse(file: str, _modified: int, _size: int) -> Source:
+    text = decode_source(read_source(Path(file)))
+    return Source(file=file, text=text, tree=ast.parse(text))
+
+
+def _first_line(node: Function | ast.Lambda) -> int:
+    """Return the line at which Python says that a function begins: that of its first decorator."""
+    decorators = [] if isinstance(node, ast.Lambda) else node.decorator_list
+    return min([node.lineno, *(one.lineno for one in decorators)])
+
+
+def _covers(node: ast.stmt, line: int) -> bool:
+    return node.lineno <= line <= (node.end_lineno or node.lineno)

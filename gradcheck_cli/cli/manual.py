@@ -1,0 +1,95 @@
+"""Manual pages, written from the commands and their flags."""
+
+from __future__ import annotations
+
+import re
+from itertools import groupby
+from typing import TYPE_CHECKING
+
+import click
+
+from gradcheck_cli.cli.flags import geometry_flags
+from gradcheck_cli.engine.version import __version__
+from gradcheck_cli.layers import LAYERS, TITLES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    Rows = Iterable[tuple[str, str]]
+
+_EXIT_CODES = (
+    ("0", "every case that ran passed, and at least one ran"),
+    ("1", "a gradient or the forward pass is wrong, or the implementation raised, hung or crashed"),
+    (
+        "2",
+        "usage: a bad flag, an implementation that cannot be found, an output that cannot be written, no case to run",
+    ),
+    ("3", "nothing is wrong, but something could not be decided"),
+    ("4", "a bug in the checker"),
+    ("130", "interrupted by Ctrl-C; what was finished is reported. 143 by SIGTERM, 129 by SIGHUP, likewise"),
+)
+
+_VARIABLES = (
+    ("COLUMNS", "the width of what is written to stdout, if it is no terminal"),
+    ("NO_COLOR, FORCE_COLOR", "no colour, or colour even where stdout is no terminal"),
+    ("GRADCHECK_*", "defaults of flags: GRADCHECK_SEED=7, or GRADCHECK_CONV_STRIDE=2 for one layer"),
+)
+
+
+def layer_page(command: click.Command) -> str:
+    """Write the page of a program that checks one layer."""
+    return _page(command, [*_options(command)])
+
+
+def group_page(group: click.Command, files: click.Command, commands: Rows) -> str:
+    """Write the page of the program with a command for each layer.
+
+    Args:
+        group: the program.
+        files: its command that checks files, which has the flags that all layers share.
+        commands: the names of its commands other than layers, with what each does.
+    """
+    layers = [(name, f"{title}: {_geometry(name)}") for name, title in TITLES.items()]
+    return _page(group, [("Layers", layers), ("Other commands", commands), *_options(files)])
+
+
+def _page(command: click.Command, sections: Iterable[tuple[str, Rows]]) -> str:
+    name = str(command.name)
+    other = "convcheck" if name == "gradcheck" else "gradcheck"
+    usage = " ".join(command.collect_usage_pieces(_context(command)))
+    lines = [f'.TH {name.upper()} 1 "" "convcheck {__version__}" "User Commands"', ".SH NAME"]
+    lines += [rf"{name} \- check hand-written backward passes against numerical derivatives"]
+    lines += [".SH SYNOPSIS", f".B {name}", _escape(usage), ".SH DESCRIPTION"]
+    for number, paragraph in enumerate((command.help or "").split("\n\n")):
+        before, after = ([".nf"], [".fi"]) if paragraph.startswith("    ") else ([], [])
+        lines += [*([".PP"] if number else []), *before, _escape(paragraph.strip()), *after]
+    for title, rows in (*sections, ("Exit status", _EXIT_CODES), ("Environment", _VARIABLES)):
+        lines += [f".SH {_escape(title.upper())}", *_definitions(rows)]
+    return "\n".join([*lines, ".SH SEE ALSO", f".BR {other} (1)", ""])
+
+
+def _options(command: click.Command) -> Iterator[tuple[str, Rows]]:
+    ctx = _context(command)
+    flags = [param for param in command.get_params(ctx) if isinstance(param, click.Option)]
+    for section, group in groupby(flags, lambda flag: str(getattr(flag, "section", "Output"))):
+        title, _, remark = section.partition(" (")
+        records = [record for flag in group if (record := flag.get_help_record(ctx))]
+        yield title, [("", remark.removesuffix(")")), *records] if remark else records
+
+
+def _context(command: click.Command) -> click.Context:
+    return command.make_context(command.name, [], resilient_parsing=True)
+
+
+def _geometry(layer: str) -> str:
+    return " ".join(flag.opts[0] for flag in geometry_flags(LAYERS[layer]))
+
+
+def _definitions(rows: Rows) -> Iterator[str]:
+    for term, text in rows:
+        yield from (".TP", f".B {_escape(term)}", _escape(text)) if term else (_escape(text),)
+
+
+def _escape(text: str) -> str:
+    """Escape text for roff, in which a line that begins with a full stop or a quote is a request."""
+    return re.sub(r"^([.'])", r"\\&\1", text.replace("\\", r"\e").replace("-", r"\-"), flags=re.MULTILINE)

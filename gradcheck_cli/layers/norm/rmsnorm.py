@@ -1,0 +1,102 @@
+"""Root-mean-square normalization: each sample is scaled to mean square 1 over its features, and not shifted."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+
+from gradcheck_cli.data.frozen import frozen
+from gradcheck_cli.layers.framework.axes import FEATURE, declare
+from gradcheck_cli.layers.framework.case import Case
+from gradcheck_cli.layers.framework.coupling import EACH
+from gradcheck_cli.layers.framework.layer import Layer, imported
+from gradcheck_cli.layers.framework.parameter import size
+from gradcheck_cli.layers.norm.layer import eps
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from gradcheck_cli.layers.framework.axes import Axis
+    from gradcheck_cli.numeric.arrays import Array
+
+    Param = dict[str, Any]
+
+
+@frozen
+class RmsnormCase(Case):
+    """Sizes and settings of RMS normalization: x and out (N, D) or (N, T, D), gamma (D,)."""
+
+    layer: ClassVar[str] = "rmsnorm"
+    axes = declare(x="N D", gamma="D", out="N D")
+
+    N: int = size(4, "samples")
+    D: int = size(6, "features")
+    T: int = size(1, "steps: above 1, x is (N, T, D)")
+    eps: float = eps()
+
+    @property
+    def array_axes(self) -> Mapping[str, tuple[Axis, ...]]:
+        """The axes of the arrays: of x three, where there are steps."""
+        return self.axes if self.T == 1 else {**self.axes, **declare(x="N T D", out="N T D")}
+
+    @property
+    def settings(self) -> Param:
+        """The parameters."""
+        return {"eps": self.eps}
+
+    @property
+    def skip_reason(self) -> str | None:
+        """Why a forward that raises may be right, or None."""
+        return "it does not normalize an x of three axes over features of a sample" if self.meaning_open else None
+
+    @property
+    def meaning_open(self) -> bool:
+        """Whether right layers differ in what they compute: one for x (N, D) may normalize steps."""
+        return self.T > 1
+
+
+def rmsnorm_forward(x: Array, gamma: Array, rms_param: Param) -> tuple[Array, tuple[Array, Array, Array]]:
+    """Return out = gamma x / sqrt(mean(x^2) + eps), the mean over the last axis; and the cache."""
+    s = np.sqrt((x * x).mean(axis=-1, keepdims=True) + rms_param["eps"])
+    z = x / s
+    return gamma * z, (z, gamma, s)
+
+
+def rmsnorm_backward(dout: Array, cache: tuple[Array, Array, Array]) -> tuple[Array, Array]:
+    """Return dx and dgamma for dout (N, D) or (N, T, D).
+
+    With z = x / s, s = sqrt(mean(x^2) + eps) and D features, ds/dx_i = x_i / (D s), so that
+    dz_j/dx_i = (delta_ij - z_i z_j / D) / s. Summed over j with g_j = gamma_j dout_j: dx = (g - z mean(g z)) / s.
+    (Zhang and Sennrich, Root mean square layer normalization, 2019, section 4.)
+    """
+    z, gamma, s = cache
+    g = dout * gamma
+    dx = (g - z * (g * z).mean(axis=-1, keepdims=True)) / s
+    return dx, (dout * z).sum(axis=tuple(range(dout.ndim - 1)))
+
+
+def _gradient_scale(dout: Array, x: Array, gamma: Array, rms_param: Param) -> dict[str, Array]:
+    z, _, s = rmsnorm_forward(abs(x), gamma, rms_param)[1]
+    g = abs(dout * gamma)
+    return {
+        "x": (g + z * (g * z).mean(axis=-1, keepdims=True)) / s,
+        "gamma": (abs(dout) * z).sum(axis=tuple(range(dout.ndim - 1))),
+    }
+
+
+LAYER = Layer(
+    case=RmsnormCase,
+    builtin={"vectorized": (rmsnorm_forward, rmsnorm_backward)},
+    # One sample, one and two features, eps that matters, steps.
+    standard=lambda: RmsnormCase.rows(
+        "N D T eps",
+        *((4, 6, 1, 1e-5), (3, 5, 1, 1e-2), (1, 4, 1, 1e-5), (5, 3, 1, 0.1), (3, 2, 1, 1e-2), (2, 8, 1, 1e-3)),
+        *((3, 1, 1, 0.1), (2, 4, 3, 1e-5)),
+    ),
+    param="rms_param",
+    relations=lambda _case, _inputs: {"x": {FEATURE: EACH}},
+    gradient_scale=_gradient_scale,
+    probe_cases=(RmsnormCase(N=3, D=5),),
+    **imported("norm.rmsnorm_faults", "faults", "forward_faults"),
+)

@@ -1,0 +1,131 @@
+"""Feedback for the authors of the files that were checked: a text for each file, with what its author needs to know.
+
+A text says nothing of other files, and names its own without the folder that it was checked in.
+"""
+
+from __future__ import annotations
+
+import re
+import textwrap
+import zlib
+from typing import TYPE_CHECKING
+
+from gradcheck_cli.checks.replay import quote
+from gradcheck_cli.implementation.loading.paths import split_spec
+from gradcheck_cli.report.plain import describe_case, describe_versions, explain
+from gradcheck_cli.report.style import word
+from gradcheck_cli.results.findings import Findings
+from gradcheck_cli.results.grades import Grades
+from gradcheck_cli.results.result import Verdict
+from gradcheck_cli.text.clean import clean, clean_lines, escaped
+from gradcheck_cli.text.names import join_names
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from gradcheck_cli.report.formats import DisplayOptions, Folder
+    from gradcheck_cli.results.findings import Finding
+    from gradcheck_cli.results.grades import Grade
+    from gradcheck_cli.results.result import CaseResult, Run, Summary
+
+#: How each text begins. A file that begins otherwise is not replaced.
+MARK = "Feedback of "
+
+#: Columns of a text, characters of a command, and bytes of the name of a file: a file system allows 255.
+_WIDTH, _LONGEST_COMMAND, _LONGEST_NAME = 80, 10_000, 200
+
+
+class FeedbackReport:
+    """Collects grades and failures, and writes the texts when the run is over."""
+
+    def __init__(self, run: Run, stream: Folder, options: DisplayOptions) -> None:  # noqa: ARG002
+        self._run, self._folder = run, stream
+        self._grades, self._findings = Grades(), Findings(random=run.random)
+
+    def add(self, result: CaseResult) -> None:
+        """Count one result."""
+        if result.smallest is None:
+            self._grades.add(result)
+        self._findings.add(result)
+
+    def finish(self, summary: Summary) -> None:
+        """Write a text for each file."""
+        files: dict[str, list[tuple[tuple[str, str], Grade]]] = {}
+        for key, grade in self._grades.in_order():
+            files.setdefault(split_spec(key[0])[0], []).append((key, grade))
+        taken: set[str] = set()
+        for file, grades in files.items():
+            own = escaped(re.split(r"[\\/]", file.rstrip("\\/"))[-1])
+            blocks = [f"{MARK}{self._run.program} on {own}"]
+            for key, grade in sorted(grades, key=lambda item: item[1].badness, reverse=True):
+                blocks += self._describe(key, grade, file, own)
+            if summary.cut_short:
+                blocks.append("The run ended early: not every case was checked.")
+            blocks.append(f"({describe_versions(self._run)})")
+            self._folder.write(file_name(file, taken), "\n\n".join(blocks) + "\n", MARK)
+
+    def _describe(self, key: tuple[str, str], grade: Grade, file: str, own: str) -> Iterator[str]:
+        """Yield the paragraphs on one implementation."""
+        implementation, layer = key
+        names = split_spec(implementation)[1]
+        what = f"{join_names(names) if names else own}" + (f" ({layer})" if layer else "")
+        cases = f", {grade.counts[Verdict.PASS]} of {grade.ran} cases passed" if grade.ran and layer else ""
+        yield clean(f"{word(grade.verdict)}: {what}{cases}")
+        found = self._findings.of(implementation, layer)[::-1]
+        if grade.reason and not found:  # a skip, or a remark on a pass
+            yield _indented(grade.reason.replace(file, own))
+        for finding in found:
+            yield from _explain(finding, file, own)
+
+
+def _explain(finding: Finding, file: str, own: str) -> Iterator[str]:
+    """Yield the paragraphs on one failure."""
+    result = finding.result
+    yield "\n".join(_indented(line.replace(file, own)) for line in explain(result))
+    if result.traceback:
+        yield textwrap.indent(clean_lines(result.traceback.replace(file, own)), "    ")
+    if result.ran:
+        others = finding.cases - 1
+        more = f", and in {others} more {'case' if others == 1 else 'cases'}" if others else ""
+        yield _indented(f"This is so with {describe_case(result)}{more}.")
+    if result.command:
+        yield _indented(f"To see it again, in the folder of {own}:") + f"\n    {_own_command(result, file, own)}"
+
+
+def _own_command(result: CaseResult, file: str, own: str) -> str:
+    """Return the command with the file's own name; quoted or not, the name is replaced as the command has it."""
+    name, command = escaped(result.implementation), escaped(result.command or "", _LONGEST_COMMAND)
+    return command.replace(quote(name), quote(own + name.removeprefix(escaped(file))))
+
+
+def _indented(text: str) -> str:
+    return textwrap.fill(
+        clean(text),
+        _WIDTH,
+        initial_indent="    ",
+        subsequent_indent="    ",
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+
+
+def file_name(file: str, taken: set[str]) -> str:
+    """Return the name of the text for a file: `ada__layers.py.txt` for `ada/layers.py`, whatever else is checked.
+
+    If that could be the name for another file as well, a checksum of the path is added.
+
+    Args:
+        file: the path, as it was given.
+        taken: the names that are taken, in lower case; the name is added.
+    """
+    parts = [part for part in re.split(r"[\\/]+", file) if part not in ("", ".", "..")]
+    safe = [re.sub(r"[^\w.+-]", "_", part.lstrip(".-")) for part in parts]
+    stem = "__".join(safe).encode()[:_LONGEST_NAME].decode(errors="ignore")
+    unclear = safe != parts or any("__" in part for part in parts) or stem != "__".join(safe)
+    stem = stem or "this_folder"
+    name, number = f"{stem}.txt", 0
+    while unclear or name.lower() in taken:
+        path = f"{file}{number or ''}".encode(errors="surrogatepass")
+        name, number, unclear = f"{stem}-{zlib.crc32(path):08x}.txt", number + 1, False
+    taken.add(name.lower())
+    return name

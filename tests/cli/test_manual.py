@@ -1,0 +1,46 @@
+"""The manual pages say what the programs do, and are pages that man can show."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from gradcheck_cli.layers import TITLES
+
+if TYPE_CHECKING:
+    from tests.conftest import Program
+
+DOCS = Path(__file__).parents[2] / "docs"
+
+PROGRAMS = ("convcheck", "gradcheck")
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_the_page_that_is_shipped_is_the_one_that_is_made(gradcheck: Program, program: str) -> None:
+    made = gradcheck("man", program)
+    assert (made.returncode, made.stderr) == (0, "")
+    shipped = (DOCS / f"{program}.1").read_text(encoding="utf-8")
+    assert made.stdout == shipped, f"flags were changed: gradcheck man {program} > docs/{program}.1"
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_the_page_has_all_flags_and_is_valid(convcheck: Program, gradcheck: Program, program: str) -> None:
+    flags = "(?<![\\w-])--?[A-Za-z][\\w-]*"
+    page = (DOCS / f"{program}.1").read_text(encoding="utf-8")
+    shown = convcheck("--help") if program == "convcheck" else gradcheck("FILE.py", "--help")
+    assert set(re.findall(flags, shown.stdout)) <= set(re.findall(flags, page.replace("\\-", "-")))
+    if program == "gradcheck":
+        assert all(f"\n.B {name}\n" in page.replace("\\-", "-") for name in TITLES)
+    checkers = {"mandoc": ["-T", "lint", "-W", "warning"], "groff": ["-man", "-ww", "-z", "-K", "utf8"]}
+    for checker, options in checkers.items():
+        if shutil.which(checker):
+            done = subprocess.run(
+                [checker, *options, DOCS / f"{program}.1"], capture_output=True, text=True, check=False
+            )
+            remarks = [line for line in (done.stdout + done.stderr).splitlines() if "missing date" not in line]
+            assert remarks == []  # a page with the day on which it was made would never be the same twice
