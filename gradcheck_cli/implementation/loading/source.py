@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
+#: How the names of compiled modules end.
+_COMPILED = {".so", ".pyd", ".pyc", ".dll", ".dylib"}
+
+
 def sources(spec: str, adapter: str | None = None, most: int | None = None) -> dict[Path, bytes]:
     """Read the file, folder or package that an implementation names, what that imports from around it, and so on.
 
@@ -71,6 +75,12 @@ def _imported(file: Path, text: bytes) -> Iterator[Path]:
 def imported_files(file: Path, name: str) -> list[Path]:
     """List the files of a module, or its package, that a file imports from around it; none if it is from elsewhere."""
     return list(_module(name, _around(file, {name})))
+
+
+def imports_binary(file: Path, name: str) -> bool:
+    """Tell whether around a file that imports a module there is one of this name that is compiled."""
+    folders = _around(file, {name})
+    return any(found.suffix in _COMPILED for folder in folders for found in folder.glob(f"{name}.*"))
 
 
 def _around(file: Path, names: set[str]) -> list[Path]:

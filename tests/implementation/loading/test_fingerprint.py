@@ -125,6 +125,13 @@ def test_ordinary_code_has_one(folder: Path, line: str) -> None:
     assert digest(folder) is not None
 
 
+def test_a_compiled_module_beside_the_file_has_none(folder: Path) -> None:
+    (folder / "layers.py").write_text("import kernels\n")
+    assert digest(folder) is not None
+    (folder / "kernels.cpython-311-x86_64-linux-gnu.so").write_bytes(b"")
+    assert digest(folder) is None
+
+
 def test_what_is_no_file_or_too_many_has_none(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert Fingerprint("fast").digest is None
     assert Fingerprint("numpy").digest is None
