@@ -201,6 +201,9 @@ def test_what_is_typed_replaces_what_it_excludes(convcheck: Program, configure: 
     configure.write_text('[tool.gradcheck]\nquiet = true\njson = "-"\ndask = "tcp://127.0.0.1:1"\n')
     assert "rel error" in convcheck("-v", "--format", "table", "--jobs", "2", "--N", "1").stdout
     assert report_of(convcheck("--jobs", "2", "--N", "1"))["summary"]["verdict"] == "pass"
+    assert (
+        "rel error" in convcheck("--format", "table", "--jobs", "2", "--N", "1", env={"GRADCHECK_VERBOSE": "1"}).stdout
+    )
     configure.write_text("[tool.gradcheck]\nquiet = true\nverbose = true\n")
     error = refusal(convcheck())
     assert "-q and -v contradict each other" in error

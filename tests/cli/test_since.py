@@ -119,6 +119,17 @@ def test_other_settings_and_versions_carry_nothing_over(
     assert "does not say what its results depend on" in convcheck("layers.py", *SMALL, "--since", "other.json").stderr
 
 
+def test_what_is_unchanged_is_not_even_loaded(
+    convcheck: Program, gradcheck: Program, layer_file: LayerFile, tmp_path: Path
+) -> None:
+    layer_file(("import numpy as np", 'import numpy as np\n\nnp.asarray(3).tofile("loaded")'))
+    for program, flags in (convcheck, SMALL), (gradcheck, ()):
+        assert program("layers.py", *flags, "--json", "old.json").returncode == 0
+        (tmp_path / "loaded").unlink()
+        assert program("layers.py", *flags, "--since", "old.json").returncode == 0
+        assert not (tmp_path / "loaded").exists()
+
+
 def test_each_case_is_carried_over_alone(convcheck: Program, layer_file: LayerFile) -> None:
     layer_file((RIGHT, DOUBLED))
     convcheck("layers.py", *SMALL, "--pad", "0,1", "--dtype", "float32", "--json", "old.json")
