@@ -16,6 +16,7 @@ class Entry(NamedTuple):
 REGISTRY = {
     "conv": Entry("convolution", "conv.conv"),
     "conv1d": Entry("one-dimensional convolution", "conv.conv1d"),
+    "conv3d": Entry("three-dimensional convolution", "conv.conv3d"),
     "conv-transpose": Entry("transposed convolution", "conv.conv_transpose"),
     "depthwise-conv": Entry("depthwise convolution", "conv.depthwise_conv"),
     "affine": Entry("affine layer", "dense.affine"),
@@ -32,6 +33,8 @@ REGISTRY = {
     "dropout": Entry("dropout", "elementwise.dropout"),
     "maxpool": Entry("max pooling", "pool.maxpool"),
     "avgpool": Entry("average pooling", "pool.avgpool"),
+    "maxpool1d": Entry("one-dimensional max pooling", "pool.maxpool1d"),
+    "avgpool1d": Entry("one-dimensional average pooling", "pool.avgpool1d"),
     "batchnorm": Entry("batch normalization", "norm.batchnorm"),
     "spatial-batchnorm": Entry("spatial batch normalization", "norm.spatial_batchnorm"),
     "layernorm": Entry("layer normalization", "norm.layernorm"),

@@ -284,18 +284,18 @@ def test_feedback_goes_to_a_folder_that_is_made(convcheck: Program, layer_file: 
         run = convcheck(*flags)
         assert (run.returncode, run.stderr) == (1, "")
         texts = {path.name: path.read_text(encoding="utf-8") for path in (tmp_path / "to/them").iterdir()}
-        assert set(texts) == {"ada__layers.py.txt", "bob__layers.py.txt"}
-        assert "    convcheck layers.py:conv_forward,conv_backward --N 1" in texts["ada__layers.py.txt"]
-    (tmp_path / "to/them/ada__layers.py.txt").write_text("notes of my own", encoding="utf-8")
-    (tmp_path / "to/them/bob__layers.py.txt").unlink()
+        assert set(texts) == {"ada--layers.py.txt", "bob--layers.py.txt"}
+        assert "    convcheck layers.py:conv_forward,conv_backward --N 1" in texts["ada--layers.py.txt"]
+    (tmp_path / "to/them/ada--layers.py.txt").write_text("notes of my own", encoding="utf-8")
+    (tmp_path / "to/them/bob--layers.py.txt").unlink()
     run = convcheck(*flags, "--json", "report.json")
     assert run.returncode == 2
     assert run.stderr == (
-        "Error: --feedback 'to/them/ada__layers.py.txt' cannot be written: it is there, and begins otherwise than "
+        "Error: --feedback 'to/them/ada--layers.py.txt' cannot be written: it is there, and begins otherwise than "
         "'Feedback of'; move it, or give another folder.\n"
     )
-    assert (tmp_path / "to/them/ada__layers.py.txt").read_text(encoding="utf-8") == "notes of my own"
-    assert (tmp_path / "to/them/bob__layers.py.txt").exists()
+    assert (tmp_path / "to/them/ada--layers.py.txt").read_text(encoding="utf-8") == "notes of my own"
+    assert (tmp_path / "to/them/bob--layers.py.txt").exists()
     assert json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))["summary"]["fail"] == 2
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gradcheck_cli.layers.conv.conv1d import conv1d_backward, conv1d_forward
+from gradcheck_cli.layers.conv.conv3d import conv3d_forward
 from gradcheck_cli.layers.conv.conv_transpose import conv_transpose_backward, conv_transpose_forward
 from gradcheck_cli.layers.conv.depthwise_conv import depthwise_conv_backward, depthwise_conv_forward
 from gradcheck_cli.layers.dense.affine import affine_backward, affine_forward
@@ -26,7 +27,9 @@ from gradcheck_cli.layers.norm.instancenorm import instancenorm_backward, instan
 from gradcheck_cli.layers.norm.layernorm import layernorm_backward, layernorm_forward
 from gradcheck_cli.layers.norm.spatial_batchnorm import spatial_batchnorm_backward, spatial_batchnorm_forward
 from gradcheck_cli.layers.pool.avgpool import avg_pool_backward, avg_pool_forward
+from gradcheck_cli.layers.pool.avgpool1d import avg_pool1d_backward, avg_pool1d_forward
 from gradcheck_cli.layers.pool.maxpool import max_pool_forward
+from gradcheck_cli.layers.pool.maxpool1d import max_pool1d_forward
 from gradcheck_cli.layers.recurrent.lstm import lstm_forward
 from gradcheck_cli.layers.recurrent.lstm_step import lstm_step_backward, lstm_step_forward
 from gradcheck_cli.layers.recurrent.rnn import rnn_forward
@@ -177,6 +180,51 @@ def sequence_not_padded(x: Any, w: Any, b: Any, conv_param: Any) -> Any:
 def image_reshaped(dout: Any, cache: Any) -> Any:
     N, F, rows, columns = dout.shape
     return conv_transpose_backward(dout.reshape(F, N, rows, columns).swapaxes(0, 1), cache)
+
+
+def _conv3d(
+    changed: Callable[[Any], Any] = lambda w: w, padded: Callable[[Any, int], Any] | None = None, **param: int
+) -> tuple[Any, Any]:
+    """Return a convolution in loops: backward has another kernel, another stride or pad, or another crop."""
+
+    def forward(x: Any, w: Any, b: Any, conv_param: Any) -> Any:
+        return conv3d_forward(x, w, b, conv_param)[0], (x, w, conv_param)
+
+    def backward(dout: Any, cache: Any) -> Any:
+        x, w, given = cache
+        used, turned = {**given, **param}, changed(w)
+        p, s, kernel = used["pad"], used["stride"], w.shape[2:]
+        wide = np.pad(x, ((0, 0), (0, 0), *[(p, p + 3 * s * max(dout.shape))] * 3))
+        dwide, dw = np.zeros_like(wide), np.zeros_like(w)
+        for window in np.ndindex(dout.shape[2:]):
+            place = np.s_[:, :, *(slice(a * s, a * s + k) for a, k in zip(window, kernel, strict=True))]
+            dwide[place] += np.einsum("nf,fcqhk->ncqhk", dout[:, :, *window], turned)
+            dw += np.einsum("nf,ncqhk->fcqhk", dout[:, :, *window], wide[place])
+        if padded:
+            dx = padded(dwide[:, :, *(slice(size + 2 * p) for size in x.shape[2:])], p)
+        else:
+            dx = dwide[:, :, *(slice(p, p + size) for size in x.shape[2:])]
+        return dx, changed(dw), dout.sum((0, 2, 3, 4))
+
+    return forward, backward
+
+
+FAULTS += [
+    LayerFault("conv3d-kernel_reversed", "conv3d", _conv3d(lambda w: w[:, :, ::-1, ::-1, ::-1]), "kernel-rotated"),
+    LayerFault("conv3d-planes_reversed", "conv3d", _conv3d(lambda w: w[:, :, ::-1]), "kernel-flipped"),
+    LayerFault("conv3d-stride_forgotten", "conv3d", _conv3d(stride=1), "stride-ignored"),
+    LayerFault("conv3d-pad_forgotten", "conv3d", _conv3d(pad=0), "pad-ignored"),
+    LayerFault("conv3d-not_cropped", "conv3d", _conv3d(padded=lambda x, p: x), "crop-missing"),
+    LayerFault(
+        "conv3d-cropped_to_nothing", "conv3d", _conv3d(padded=lambda x, p: x[:, :, p:-p, p:-p, p:-p]), "crop-empty"
+    ),
+    LayerFault(
+        "conv3d-crop_at_the_end",
+        "conv3d",
+        _conv3d(padded=lambda x, p: x[:, :, : -2 * p or None, : -2 * p or None, : -2 * p or None]),
+        "crop-wrong-side",
+    ),
+]
 
 
 @_in_backward("depthwise-conv", depthwise_conv_forward, "reshaped-not-transposed")
@@ -349,6 +397,36 @@ def last_row_of_pools_missed(dout: Any, cache: Any) -> Any:
 def pools_reshaped(dout: Any, cache: Any) -> Any:
     N, C, rows, columns = dout.shape
     return avg_pool_backward(dout.reshape(N, rows, columns, C).transpose(0, 3, 1, 2), cache)
+
+
+@_in_backward("avgpool1d", avg_pool1d_forward, "last-windows-missed")
+def last_pool_missed(dout: Any, cache: Any) -> Any:
+    part = dout.copy()
+    part[:, :, -1] = 0
+    return avg_pool1d_backward(part, cache)
+
+
+@_in_backward("avgpool1d", avg_pool1d_forward, "factor")
+def pool_not_divided(dout: Any, cache: Any) -> Any:
+    return avg_pool1d_backward(dout * cache[1]["pool_width"], cache)
+
+
+@_in_backward("maxpool1d", max_pool1d_forward, "mask-ignored")
+def whole_window(dout: Any, cache: Any) -> Any:
+    (N, C, _, W), _, param = cache
+    dx = np.zeros((N, C, W), dout.dtype)
+    for n, c, j in np.ndindex(dout.shape):
+        dx[n, c, j * param["stride"] : j * param["stride"] + param["pool_width"]] += dout[n, c, j]
+    return dx
+
+
+@_in_backward("maxpool1d", max_pool1d_forward, "assigned-not-accumulated")
+def maximum_assigned(dout: Any, cache: Any) -> Any:
+    (N, C, _, W), chosen, param = cache
+    dx = np.zeros((N, C, W), dout.dtype)
+    for n, c, j in np.ndindex(dout.shape):
+        dx[n, c, j * param["stride"] + chosen[n, c, 0, j]] = dout[n, c, j]
+    return dx
 
 
 @_in_backward("maxpool", max_pool_forward, "assigned-not-accumulated")

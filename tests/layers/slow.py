@@ -70,6 +70,17 @@ def conv1d(x: Array, w: Array, b: Array, p: Param) -> list[Any]:
     return [out]
 
 
+def conv3d(x: Array, w: Array, b: Array, p: Param) -> list[Any]:
+    wide, kernel = np.pad(x, ((0, 0), (0, 0), *[(p["pad"], p["pad"])] * 3)), w.shape[2:]
+    counts = [(size - k) // p["stride"] + 1 for size, k in zip(wide.shape[2:], kernel, strict=True)]
+    out = np.zeros((len(x), len(w), *counts), complex)
+    for window in np.ndindex(*counts):
+        seen = wide[:, :, *(slice(i * p["stride"], i * p["stride"] + k) for i, k in zip(window, kernel, strict=True))]
+        for n, f in np.ndindex(out.shape[:2]):
+            out[(n, f, *window)] = (seen[n] * w[f]).sum() + b[f]
+    return [out]
+
+
 def conv_transpose(x: Array, w: Array, b: Array, p: Param) -> list[Any]:
     (N, C, H, W), (_, F, HH, WW) = x.shape, w.shape
     (sv, sh), (pv, ph) = (v if isinstance(v, tuple) else (v, v) for v in (p["stride"], p["pad"]))
@@ -129,6 +140,14 @@ def maxpool(x: Array, p: Param) -> list[Any]:
 
 def avgpool(x: Array, p: Param) -> list[Any]:
     return _windows(x, p, lambda seen: sum(seen) / len(seen))
+
+
+def maxpool1d(x: Array, p: Param) -> list[Any]:
+    return [maxpool(x[:, :, None], {**p, "pool_height": 1})[0][:, :, 0]]
+
+
+def avgpool1d(x: Array, p: Param) -> list[Any]:
+    return [avgpool(x[:, :, None], {**p, "pool_height": 1})[0][:, :, 0]]
 
 
 def _moments(values: list[Any]) -> tuple[Any, Any]:
@@ -257,7 +276,8 @@ def lstm(x: Array, h: Array, Wx: Array, Wh: Array, b: Array) -> list[Any]:
 SLOW: dict[str, Callable[..., list[Any]]] = {
     function.__name__.replace("_", "-"): function
     for function in (
-        *(conv1d, conv_transpose, depthwise_conv, affine, relu, sigmoid, tanh, maxpool, avgpool, batchnorm),
+        *(conv1d, conv3d, conv_transpose, depthwise_conv, affine, relu, sigmoid, tanh, maxpool, avgpool, batchnorm),
+        *(maxpool1d, avgpool1d),
         *(spatial_batchnorm, layernorm, groupnorm, instancenorm, rmsnorm),
         *(softmax, svm, rnn_step, rnn, lstm_step, lstm),
         *(word_embedding, temporal_affine, temporal_softmax, dropout),

@@ -32,6 +32,8 @@ PAIRS: dict[str, dict[str, int]] = {
     **{name: {"dx": 1} for name in ("leaky-relu", "elu", "gelu", "silu", "softplus")},
     "maxpool": {"dx": 2 * 2},  # places in a window
     "avgpool": {"dx": 2 * 2},
+    "maxpool1d": {"dx": 2},
+    "avgpool1d": {"dx": 2},
     "batchnorm": {"dx": 6, "dgamma": 1, "dbeta": 1},  # over features
     "spatial-batchnorm": {"dx": 3 * 3 * 2, "dgamma": 1, "dbeta": 1},  # over channels
     "layernorm": {"dx": 6, "dgamma": 1, "dbeta": 1},  # over samples; over features
@@ -45,6 +47,7 @@ PAIRS: dict[str, dict[str, int]] = {
     "lstm-step": {"dx": 4, "dprev_h": 5, "dprev_c": 5, "dWx": 4 * 4, "dWh": 4 * 5, "db": 4},
     "lstm": {"dx": 4 * 4, "dh0": 5, "dWx": 4 * 20, "dWh": 5 * 20, "db": 20},
     "conv1d": {"dx": 3 * 3, "dw": 3 * 3, "db": 1},
+    "conv3d": {"dx": 2 * 3**3, "dw": 2 * 3**3, "db": 1},
     "conv-transpose": {"dx": 3 * 2 * 2, "dw": 3 * 2 * 2, "db": 1},  # of a 4 x 4 kernel each second row and column
     "depthwise-conv": {"dx": 3 * 3, "dw": 3 * 3, "db": 1},  # channels do not meet
     "word-embedding": {"dW": 1},  # each output is one element
@@ -157,6 +160,7 @@ def _course_file(folder: Path) -> Path:
         "from gradcheck_cli.layers.conv.naive import both, padded\n"
         "from gradcheck_cli.layers.pool.maxpool import places\n"
         "from gradcheck_cli.layers.elementwise.gelu import phi_and_density\n"
+        "from gradcheck_cli.layers.pool.pool1d import as_rows\n"
         "from gradcheck_cli.layers.pool.pooling import spread, windows\n"
         "from gradcheck_cli.layers.recurrent.lstm_step import LstmCache\n"
         "from gradcheck_cli.layers.recurrent.rnn_step import RnnCache\n"

@@ -15,7 +15,7 @@ NAMES = (
     *("conv", "conv1d", "conv-transpose", "depthwise-conv", "affine", "maxpool", "avgpool"),
     *("batchnorm", "spatial-batchnorm", "layernorm", "groupnorm", "softmax", "svm", "temporal-softmax", "dropout"),
     *("rnn-step", "rnn", "lstm-step", "lstm", "word-embedding", "temporal-affine", "relu", "sigmoid", "tanh"),
-    *("leaky-relu", "elu", "gelu", "silu", "softplus", "instancenorm", "rmsnorm"),
+    *("leaky-relu", "elu", "gelu", "silu", "softplus", "instancenorm", "rmsnorm", "maxpool1d", "avgpool1d", "conv3d"),
 )
 
 

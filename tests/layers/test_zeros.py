@@ -16,7 +16,7 @@ from gradcheck_cli.layers.elementwise.tanh import tanh_backward, tanh_forward
 from gradcheck_cli.numeric.arrays import with_zeros
 
 #: Forward has a kink at 0, or compares its inputs with each other.
-KINKED = {"relu", "leaky-relu", "elu", "maxpool", "svm"}
+KINKED = {"relu", "leaky-relu", "elu", "maxpool", "maxpool1d", "svm"}
 
 
 @pytest.mark.parametrize("name", [name for name in LAYERS if name != "function"])

@@ -233,4 +233,8 @@ def likely_sizes(evidence: Evidence, name: str) -> dict[str, int]:
         symbols = tuple(dict.fromkeys(axis.size for axis in choice))
         if symbols and all(symbol in known for symbol in symbols):
             found.setdefault(" ".join(symbols), math.prod(known[symbol] for symbol in symbols))
+    windows = [(name, size) for name, size in (problem.parameters or {}).items() if name.startswith("pool_")]
+    pool = {name: size for name, size in windows if isinstance(size, int)}
+    if pool:  # a mean over windows is divided by it
+        found.setdefault(" ".join(pool), math.prod(pool.values()))
     return found

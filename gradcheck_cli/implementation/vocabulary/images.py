@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from gradcheck_cli.implementation.vocabulary.geometry import KERNELS, POOLING, SIZES, pick
 from gradcheck_cli.implementation.vocabulary.vocabulary import Vocabulary, arranged, words
+
+if TYPE_CHECKING:
+    from gradcheck_cli.implementation.vocabulary.vocabulary import Sizes
 
 _IMAGE_INPUTS = {
     "x": words(
@@ -17,6 +22,18 @@ _USUAL = arranged("")
 _LAST = {"x": "N H W C", "out": "N H' W' F"}
 _TELLS_LAST = "aprev hparameters hparams dz"
 _IMAGES = {**pick(SIZES, "F C"), **KERNELS, **pick(SIZES, "N H W")}
+
+
+def _side(sizes: Sizes) -> int:
+    """Return the size of a kernel that is as deep as it is high and wide."""
+    if len({sizes[name] for name in ("DD", "HH", "WW")}) > 1:
+        raise ValueError("its kernel is one number, and here depth, height and width differ")
+    return int(sizes["DD"])
+
+
+_CUBE = KERNELS["kernel"]._replace(
+    forms={"": _side, "three numbers": lambda sizes: tuple(sizes[name] for name in ("DD", "HH", "WW"))}, pair=False
+)
 
 CONVOLUTIONS = {
     "conv": Vocabulary(
@@ -45,6 +62,17 @@ CONVOLUTIONS = {
             _USUAL,
             arranged("b (F, 1)", b="F 1"),
             arranged("channels last", x="N W C", w="WW C F", out="N W' F"),
+        ),
+    ),
+    "conv3d": Vocabulary(
+        names=words("conv{,_}3d"),
+        others=words("relu pool norm transpose 1d 2d"),
+        inputs=_IMAGE_INPUTS,
+        arguments={**pick(_IMAGES, "F C"), "kernel": _CUBE, **pick(_IMAGES, "HH WW stride pad N H W")},
+        arrangements=(
+            _USUAL,
+            arranged("b (F, 1)", b="F 1"),
+            arranged("channels last", x="N D H W C", w="DD HH WW C F", out="N D' H' W' F"),
         ),
     ),
     "conv-transpose": Vocabulary(
@@ -79,16 +107,18 @@ CONVOLUTIONS = {
 }
 
 
-def _pooling(names: str, others: str) -> Vocabulary:
+def _pooling(names: str, others: str, arguments: str = "HH WW kernel stride") -> Vocabulary:
     return Vocabulary(
         names=words(names),
         others=words(f"{others} conv relu unpool global norm"),
         inputs={"x": words("x input{,s} a{,prev} data inp images")},
-        arguments=POOLING,
+        arguments=pick(POOLING, arguments),
     )
 
 
 POOLINGS = {
-    "maxpool": _pooling("max{_,}pool pool", "avg average mean"),
-    "avgpool": _pooling("{avg,average}{_,}pool mean_pool pool", "max"),
+    "maxpool": _pooling("max{_,}pool pool", "avg average mean 1d 3d"),
+    "avgpool": _pooling("{avg,average}{_,}pool mean_pool pool", "max 1d 3d"),
+    "maxpool1d": _pooling("max{_,}pool{_,}1d max{_,}pooling{_,}1d", "avg average mean 3d", "WW kernel stride"),
+    "avgpool1d": _pooling("{avg,average}{_,}pool{_,}1d {avg,average}{_,}pooling{_,}1d", "max 3d", "WW kernel stride"),
 }

@@ -10,6 +10,7 @@ from gradcheck_cli.layers.conv.geometry import (
     GAPS,
     ON_THE_PAD,
     ONE_WINDOW,
+    WindowedCase,
     different_kernels,
     different_sizes,
     has_nonzero_gradient,
@@ -25,11 +26,10 @@ from gradcheck_cli.layers.framework.layer import Layer, imported
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from gradcheck_cli.layers.conv.case import ConvolutionCase
     from gradcheck_cli.layers.framework.coupling import Relations
 
 
-def convolution(case: type[ConvolutionCase], *, special_cases: tuple[Any, ...] = (), **declared: Any) -> Layer:
+def convolution(case: type[WindowedCase], *, special_cases: tuple[Any, ...] = (), **declared: Any) -> Layer:
     """Declare a layer that is a convolution; `special_cases` are kinds beside those that all have."""
     shared: dict[str, Any] = {
         "relations": window_relations,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from gradcheck_cli.data.frozen import frozen
-from gradcheck_cli.layers.pool.pooling import PoolCase, pooling, spread, windows
+from gradcheck_cli.layers.pool.pooling import PoolCase, image_pooling, spread, windows
 
 if TYPE_CHECKING:
     from gradcheck_cli.layers.pool.pooling import Param
@@ -34,4 +34,4 @@ def avg_pool_backward(dout: Array, cache: tuple[Any, ...]) -> Array:
     return spread(dout / dout.dtype.type(pool_param["pool_height"] * pool_param["pool_width"]), shape, pool_param)
 
 
-LAYER = pooling(AvgpoolCase, (avg_pool_forward, avg_pool_backward))
+LAYER = image_pooling(AvgpoolCase, (avg_pool_forward, avg_pool_backward))

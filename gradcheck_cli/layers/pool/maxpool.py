@@ -8,7 +8,7 @@ import numpy as np
 
 from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.layers.framework.fault import Fault
-from gradcheck_cli.layers.pool.pooling import PoolCase, pooling, spread, windows
+from gradcheck_cli.layers.pool.pooling import PoolCase, image_pooling, spread, windows
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -52,7 +52,7 @@ def places(cache: tuple[Any, ...]) -> tuple[Array, ...]:
     return n, c, row + i * pool_param["stride"], column + j * pool_param["stride"]
 
 
-def _faults(cache: tuple[Any, ...]) -> Iterator[Fault]:
+def faults(cache: tuple[Any, ...]) -> Iterator[Fault]:
     """Yield dx without the mask of the largest elements, and assigned at their places."""
     yield Fault(
         code="mask-ignored",
@@ -74,9 +74,9 @@ def _faults(cache: tuple[Any, ...]) -> Iterator[Fault]:
     )
 
 
-LAYER = pooling(
+LAYER = image_pooling(
     MaxpoolCase,
     (max_pool_forward, max_pool_backward),
-    faults=_faults,
+    faults=faults,
     zeros=(),  # two zeros in a window are a tie
 )

@@ -98,7 +98,7 @@ def standard(case: type[PoolCase]) -> tuple[PoolCase, ...]:
     )
 
 
-def draw(case: PoolCase, source: Any) -> dict[str, Array]:
+def draw(case: WindowedCase, source: Any) -> dict[str, Array]:
     """Draw x of which every two elements are an eighth apart at least: no ties, and no small step makes one."""
     shape = case.shapes["x"]
     count = int(np.prod(shape))
@@ -106,7 +106,7 @@ def draw(case: PoolCase, source: Any) -> dict[str, Array]:
     return {"x": x.reshape(shape)}
 
 
-def _faults(own: Iterable[Fault], case: PoolCase, backward: Callable[[Array], Array]) -> Iterator[Fault]:
+def _faults(own: Iterable[Fault], case: WindowedCase, backward: Callable[[Array], Array]) -> Iterator[Fault]:
     """Yield those of a pooling alone, then loops over fewer windows than there are."""
     from gradcheck_cli.layers.conv.images import only, too_few_windows  # only a case that fails needs it
 
@@ -116,7 +116,7 @@ def _faults(own: Iterable[Fault], case: PoolCase, backward: Callable[[Array], Ar
 
 
 def pooling(
-    case: type[PoolCase], pair: Pair, *, faults: Callable[[Any], Iterable[Fault]] = lambda _: (), **declared: Any
+    case: type[WindowedCase], pair: Pair, *, faults: Callable[[Any], Iterable[Fault]] = lambda _: (), **declared: Any
 ) -> Layer:
     """Declare the layer of a pooling.
 
@@ -127,27 +127,36 @@ def pooling(
         declared: further fields of the layer.
     """
 
-    def all_faults(given: PoolCase, problem: Problem) -> Iterator[Fault]:
+    def all_faults(given: WindowedCase, problem: Problem) -> Iterator[Fault]:
         _, cache = pair[0](problem.inputs["x"], problem.parameters)  # absolute values have their maxima elsewhere
         return _faults(faults(cache), given, lambda dout: pair[1](dout, cache))
 
     return Layer(
         case=case,
         builtin={"vectorized": pair},
-        standard=partial(standard, case),
         param="pool_param",
         draw=draw,
         relations=window_relations,
         # The sum of absolute values does not follow from absolute values of x either.
         gradient_scale=lambda dout, x, param: {"x": pair[1](abs(dout), pair[0](x, param)[1])},
+        random=partial(random_geometry, names={"pool_height": "HH", "pool_width": "WW"}),
+        faults=all_faults,
+        **declared,
+    )
+
+
+def image_pooling(case: type[PoolCase], pair: Pair, **declared: Any) -> Layer:
+    """Declare the layer of a pooling of images, as `pooling` does."""
+    return pooling(
+        case,
+        pair,
+        standard=partial(standard, case),
         # One of each fixed window and stride that people have, beside one in which all numbers differ.
         probe_cases=case.rows(
             "C H W pool_height pool_width stride",
             *((3, 5, 7, 3, 2, 2), (3, 6, 6, 2, 2, 2), (3, 6, 9, 3, 3, 3), (3, 7, 5, 3, 3, 2), (3, 5, 4, 2, 2, 1)),
             *((3, 5, 6, 3, 3, 1), (3, 8, 12, 4, 4, 4), (3, 5, 8, 2, 2, 3)),
         ),
-        random=partial(random_geometry, names={"pool_height": "HH", "pool_width": "WW"}),
         special_cases=(different_kernels, OVERLAPS, GAPS, uneven, ONE_WINDOW),
-        faults=all_faults,
         **declared,
     )

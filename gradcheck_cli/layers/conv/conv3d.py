@@ -1,0 +1,119 @@
+"""Convolution along three axes: that of images whose channels are the planes that a window sees."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+
+from gradcheck_cli.data.frozen import frozen
+from gradcheck_cli.layers.conv.conv import convolution
+from gradcheck_cli.layers.conv.fast import conv_backward_fast, conv_forward_fast
+from gradcheck_cli.layers.conv.geometry import WindowedCase, Windows
+from gradcheck_cli.layers.framework.axes import COLUMN, OUT_COLUMN, OUT_ROW, ROW, Axis, declare
+from gradcheck_cli.layers.framework.layer import imported
+from gradcheck_cli.layers.framework.parameter import size
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from gradcheck_cli.numeric.arrays import Array
+
+    Param = Mapping[str, Any]
+
+PLANE = Axis(name="plane", index="l", size="D", spatial=True)
+_KERNEL_PLANE = Axis(name="kernel plane", index="q", size="DD", spatial=True)
+OUT_PLANE = Axis(name="plane", index="l", size="D'", spatial=True, windows=True)
+
+
+@frozen
+class Conv3dCase(WindowedCase):
+    """A geometry: x (N, C, D, H, W), w (F, C, DD, HH, WW), b (F,), out (N, F, D', H', W')."""
+
+    layer: ClassVar[str] = "conv3d"
+    axes = declare(*(PLANE, _KERNEL_PLANE, OUT_PLANE), x="N C D H W", w="F C DD HH WW", b="F", out="N F D' H' W'")
+
+    N: int = size(2, "samples")
+    C: int = size(2, "channels")
+    D: int = size(4, "depth")
+    H: int = size(4, "height")
+    W: int = size(4, "width")
+    F: int = size(2, "filters")
+    DD: int = size(2, "kernel depth")
+    HH: int = size(3, "kernel height")
+    WW: int = size(3, "kernel width")
+    stride: int = size(1, "step from window to window")
+    pad: int = size(1, "zeros added on each side", minimum=0)
+
+    @property
+    def windows(self) -> tuple[Windows, ...]:
+        """The windows along planes, rows and columns."""
+        return (
+            Windows("depth", PLANE, OUT_PLANE, self.D, self.DD, self.stride, self.pad),
+            Windows("height", ROW, OUT_ROW, self.H, self.HH, self.stride, self.pad),
+            Windows("width", COLUMN, OUT_COLUMN, self.W, self.WW, self.stride, self.pad),
+        )
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The parameters of forward."""
+        return {"stride": self.stride, "pad": self.pad}
+
+
+def conv3d_forward(x: Array, w: Array, b: Array, conv_param: Param) -> tuple[Array, tuple[Any, ...]]:
+    """Return out, with s the stride, and the cache that backward needs.
+
+    out[n, f, l, i, j] = b[f] + sum_cqhk x_padded[n, c, l s + q, i s + h, j s + k] w[f, c, q, h, k].
+
+    Plane l of the output of a sample is a convolution of images, whose channels are the C channels of the DD planes
+    that its windows see.
+    """
+    stride, pad = conv_param["stride"], conv_param["pad"]
+    (N, C, D, H, W), (F, _, DD, HH, WW) = x.shape, w.shape
+    padded = np.pad(x, ((0, 0), (0, 0), (pad, pad), (0, 0), (0, 0)))
+    planes = stride * np.arange((D + 2 * pad - DD) // stride + 1)[:, None] + np.arange(DD)  # (D', DD)
+    images = padded[:, :, planes].transpose(0, 2, 1, 3, 4, 5).reshape(-1, C * DD, H, W)
+    out, cache = conv_forward_fast(images, w.reshape(F, C * DD, HH, WW), b, conv_param)
+    return out.reshape(N, -1, *out.shape[1:]).swapaxes(1, 2), (x.shape, w.shape, planes, pad, cache)
+
+
+def conv3d_backward(dout: Array, cache: tuple[Any, ...]) -> tuple[Array, Array, Array]:
+    """Return dx, dw and db for dout (N, F, D', H', W').
+
+    `conv_backward_naive` has the derivation for the images of which forward is a convolution; dw and db are summed over
+    all of them there. A plane of x is seen by several of them, and its gradient is the sum of theirs. (Ji, Xu, Yang and
+    Yu, 3D convolutional neural networks for human action recognition, 2013, equation 2.)
+    """
+    (N, C, D, H, W), w_shape, planes, pad, images = cache
+    dimages, dw, db = conv_backward_fast(dout.swapaxes(1, 2).reshape(-1, w_shape[0], *dout.shape[3:]), images)
+    shares = dimages.reshape(N, len(planes), C, -1, H, W).transpose(0, 2, 1, 3, 4, 5)
+    dpadded = np.zeros((N, C, D + 2 * pad, H, W), dout.dtype)
+    for q, seen in enumerate(planes.T):
+        dpadded[:, :, seen] += shares[:, :, :, q]
+    return dpadded[:, :, pad : pad + D], dw.reshape(w_shape), db
+
+
+def standard() -> tuple[Conv3dCase, ...]:
+    """List pads and strides as of images, sizes of which no two are equal, a size of 1 each, and one window."""
+    return Conv3dCase.rows(
+        "N C D H W F DD HH WW stride pad",
+        (2, 2, 3, 4, 3, 2, 3, 3, 3, 1, 1),  # that of most notebooks
+        (1, 2, 3, 4, 5, 3, 2, 3, 2, 1, 0),  # no two sizes equal, no pad
+        (2, 1, 2, 3, 3, 2, 2, 2, 3, 1, 2),  # pad 2
+        (2, 2, 4, 5, 4, 1, 3, 3, 2, 2, 1),  # stride 2, planes and rows even, columns not
+        (1, 1, 3, 2, 3, 1, 1, 1, 1, 1, 0),  # nothing to sum over
+        (2, 2, 2, 3, 4, 2, 2, 3, 4, 1, 0),  # a kernel as large as x
+        (1, 2, 5, 4, 5, 2, 2, 1, 2, 3, 0),  # a stride larger than the kernel
+    )
+
+
+LAYER = convolution(
+    Conv3dCase,
+    builtin={"planes": (conv3d_forward, conv3d_backward)},
+    standard=standard,
+    **imported("conv.conv3d_faults", "faults", "forward_faults"),
+    probe_cases=(
+        Conv3dCase(N=2, C=3, D=4, H=5, W=6, F=4, DD=3, HH=3, WW=3, pad=1),  # "same"
+        Conv3dCase(N=2, C=3, D=4, H=5, W=6, F=4, DD=2, HH=3, WW=3, pad=0),  # for those that cannot pad
+    ),
+)

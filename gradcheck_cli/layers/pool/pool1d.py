@@ -1,0 +1,83 @@
+"""Shared by one-dimensional poolings: a sequence is an image of one row."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from gradcheck_cli.data.frozen import frozen
+from gradcheck_cli.layers.conv.geometry import GAPS, ONE_WINDOW, OVERLAPS, WindowedCase, Windows, uneven
+from gradcheck_cli.layers.framework.axes import COLUMN, OUT_COLUMN, declare
+from gradcheck_cli.layers.framework.parameter import size
+from gradcheck_cli.layers.pool.pooling import pooling
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from gradcheck_cli.layers.framework.fault import Fault
+    from gradcheck_cli.layers.framework.layer import Layer
+    from gradcheck_cli.layers.pool.pooling import Pair, Param
+    from gradcheck_cli.numeric.arrays import Array
+
+
+@frozen
+class Pool1dCase(WindowedCase):
+    """A geometry of pooling: x (N, C, W), out (N, C, W')."""
+
+    layer: ClassVar[str]
+    axes = declare(x="N C W", out="N C W'")
+
+    N: int = size(2, "samples")
+    C: int = size(3, "channels")
+    W: int = size(6, "length")
+    pool_width: int = size(2, "length of a window")
+    stride: int = size(2, "step from window to window")
+
+    @property
+    def windows(self) -> tuple[Windows, ...]:
+        """The windows along the sequence."""
+        return (Windows("length", COLUMN, OUT_COLUMN, self.W, self.pool_width, self.stride),)
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The dictionary of parameters that forward takes."""
+        return {"pool_width": self.pool_width, "stride": self.stride}
+
+    def label(self) -> str:
+        """Name the geometry: `2x3x6 by 2 stride 2`."""
+        return f"{self.N}x{self.C}x{self.W} by {self.pool_width} stride {self.stride}"
+
+
+def as_rows(pool_param: Param) -> dict[str, int]:
+    """Return the parameters of the same pooling of images of one row."""
+    return {**pool_param, "pool_height": 1}
+
+
+def pooling1d(
+    case: type[Pool1dCase], pair: Pair, *, faults: Callable[[Any], Iterable[Fault]] = lambda _: (), **declared: Any
+) -> Layer:
+    """Declare the layer of a one-dimensional pooling; `faults` are those of images."""
+
+    def of_rows(cache: Any) -> Iterator[Fault]:
+        for fault in faults(cache):
+            yield fault._replace(gradients=partial(_of_row, fault))
+
+    return pooling(
+        case,
+        pair,
+        faults=of_rows,
+        # Windows that touch, overlap and leave gaps; one window; windows of one element.
+        standard=lambda: case.rows(
+            "N C W pool_width stride",
+            *((2, 3, 6, 2, 2), (2, 2, 7, 3, 1), (1, 2, 7, 3, 2), (2, 1, 8, 2, 3), (1, 1, 4, 4, 1), (2, 2, 3, 1, 1)),
+        ),
+        probe_cases=case.rows(
+            "C W pool_width stride", *((3, 7, 3, 2), (3, 6, 2, 2), (3, 9, 3, 3), (3, 5, 2, 1), (3, 8, 4, 4))
+        ),
+        special_cases=(OVERLAPS, GAPS, uneven, ONE_WINDOW),
+        **declared,
+    )
+
+
+def _of_row(fault: Fault, inputs: Any, dout: Array) -> dict[str, Array]:
+    return {"x": fault.gradients(inputs, dout[:, :, None])["x"][:, :, 0]}
