@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from gradcheck_cli.implementation.loading.packages import imported_names, in_library
 from gradcheck_cli.implementation.loading.paths import read_source, split_spec
-from gradcheck_cli.implementation.loading.source import imported_files, imports_binary, sources
+from gradcheck_cli.implementation.loading.source import imports_binary, is_around, sources
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -71,7 +71,7 @@ class Fingerprint:
                 continue  # it cannot be loaded either, whatever else there is
             if any(map(_reaches, ast.walk(tree))):
                 return None
-            elsewhere = {name for name in imported_names(tree) if not imported_files(file, name)}
+            elsewhere = {name for name in imported_names(tree) if not is_around(file, name)}
             if any(imports_binary(file, name) for name in elsewhere):
                 return None
             packages |= elsewhere
