@@ -117,7 +117,7 @@ class Since:
             return True
         settings = self._request.settings
         in_full = bool(result.gradients) or result.forward is not None
-        return in_full and not (settings.keep_arrays or settings.keep_evidence)
+        return in_full and not (settings.keep_arrays or settings.keep_wrong or settings.sweep_wrong)
 
 
 def _is_its_own(result: CaseResult) -> bool:

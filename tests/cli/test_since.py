@@ -164,9 +164,10 @@ def test_a_report_that_needs_arrays_has_them(convcheck: Program, layer_file: Lay
     layer_file((RIGHT, DOUBLED), name="wrong.py")
     names = ("right.py", "wrong.py", *SMALL)
     convcheck(*names, "--json", "old.json")
-    run = convcheck(*names, "--since", "old.json", "--json", "-", "--debug", "case.npz")
-    assert carried(report_of(run)) == {"right.py": True, "wrong.py": False}
-    assert (tmp_path / "case.npz").exists()
+    for flags in ("--debug", "case.npz"), ("--html", "report.html"):
+        run = convcheck(*names, "--since", "old.json", "--json", "-", *flags)
+        assert carried(report_of(run)) == {"right.py": True, "wrong.py": False}
+        assert (tmp_path / flags[1]).exists()
 
 
 def test_code_that_may_read_other_files_is_always_checked(convcheck: Program, layer_file: LayerFile) -> None:
