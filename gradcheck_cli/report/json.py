@@ -93,8 +93,8 @@ def encode(result: CaseResult) -> dict[str, Any]:
         "gradients": {name: _array(gradient) for name, gradient in result.gradients.items()},
         "duties": {name: asdict(duty) for name, duty in result.duties.items()},
         "diagnosis": [asdict(diagnosis) for diagnosis in result.diagnosis],
-        "traceback": result.traceback,
         "place": result.place and asdict(result.place),
+        "traceback": result.traceback,
         "command": result.command,
         "seconds": result.seconds,
     }
