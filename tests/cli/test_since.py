@@ -9,8 +9,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from gradcheck_cli.cli.since import _NOT_ITS_OWN
+from gradcheck_cli.cli.about import versions
+from gradcheck_cli.cli.origin import Sources
+from gradcheck_cli.cli.recorded import read_report
+from gradcheck_cli.cli.request import make_request
+from gradcheck_cli.cli.since import _NOT_ITS_OWN, _difference
 from gradcheck_cli.engine.errors import describe_bug
+from gradcheck_cli.layers import LAYERS
 from gradcheck_cli.report.json import schema
 from tests.conftest import SMALL, report_of
 
@@ -93,30 +98,33 @@ def test_what_has_changed_is_checked_again(gradcheck: Program, course: list[str]
 
 
 def test_other_settings_and_versions_carry_nothing_over(
-    convcheck: Program, layer_file: LayerFile, tmp_path: Path
+    convcheck: Program, layer_file: LayerFile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     layer_file()
     convcheck("layers.py", *SMALL, "--json", "old.json")
-    for flags, why in {
-        ("--tol", "50"): "--tol was not given, now 50.0",
-        ("--method", "dense"): "--method was auto, now dense",
-        ("--step", "0.1"): "--step was not given",
-        ("--skip-duty", "deterministic"): "--skip-duty was not given, now deterministic",
-        ("--timeout", "50"): "--timeout was 60.0, now 50.0",
-        ("--shard", "1/1"): "--shard was not given, now 1,1",
-    }.items():
-        run = convcheck("layers.py", *SMALL, *flags, "--since", "old.json", "--json", "-")
-        assert f"Warning: --since old.json: all is checked again: {why}" in run.stderr
-        assert carried(report_of(run)) == {"layers.py": False}
-    old = json.loads((tmp_path / "old.json").read_text())
-    for name, value in {"version": "0.0.9", "numpy": "1.0", "python": "3.0"}.items():
-        (tmp_path / "other.json").write_text(json.dumps(old | {"tool": old["tool"] | {name: value}}))
-        run = convcheck("layers.py", *SMALL, "--since", "other.json", "--json", "-")
-        assert f"was {value}, now" in run.stderr
-        assert carried(report_of(run)) == {"layers.py": False}
+    monkeypatch.chdir(tmp_path)
+    old, now = json.loads((tmp_path / "old.json").read_text()), versions("convcheck")
+
+    def difference(report: dict[str, Any], **flags: Any) -> str | None:
+        (tmp_path / "other.json").write_text(json.dumps(report))
+        request = make_request(LAYERS["conv"], {"implementations": ("layers.py",), **flags})
+        return _difference(read_report("other.json"), request, Sources(request), now)
+
+    assert difference(old) is None
+    assert difference(old, tol=50.0) == "--tol was not given, now 50.0"
+    assert difference(old, method="dense") == "--method was auto, now dense"
+    assert difference(old, step=0.1, shard=(1, 2)) == "--step was not given, now 0.1; --shard was not given, now 1,2"
+    assert difference(old, skipped_duties=("finite",)) == "--skip-duty was not given, now finite"
+    assert difference(old, timeout=50.0, memory=2.0) == "--timeout was 60.0, now 50.0; --memory was not given, now 2.0"
+    for name, shown in {"version": "the checker", "numpy": "numpy", "python": "python"}.items():
+        assert (difference(old | {"tool": old["tool"] | {name: "0.0.9"}}) or "").startswith(f"{shown} was 0.0.9, now")
+    for name in ("layer", "platform"):
+        assert f"the {name} was x" in (difference(old | {"origin": old["origin"] | {name: "x"}}) or "")
     del old["origin"]
-    (tmp_path / "other.json").write_text(json.dumps(old))
-    assert "does not say what its results depend on" in convcheck("layers.py", *SMALL, "--since", "other.json").stderr
+    assert difference(old) == "the report does not say what its results depend on"
+    run = convcheck("layers.py", *SMALL, "--tol", "50", "--since", "old.json", "--json", "-")
+    assert "Warning: --since old.json: all is checked again: --tol was not given, now 50.0." in run.stderr
+    assert carried(report_of(run)) == {"layers.py": False}
 
 
 def test_what_is_unchanged_is_not_even_loaded(
@@ -222,11 +230,11 @@ def test_the_report_that_is_read_is_not_written(convcheck: Program, layer_file: 
         assert f"--since: {name!r} cannot be read" in run.stderr
 
 
-def test_together_with_workers_and_random_cases(convcheck: Program, layer_file: LayerFile) -> None:
-    layer_file((RIGHT, DOUBLED))
-    flags = ("layers.py", *SMALL, "--stride", "1", "--fuzz", "4", "--jobs", "2", "--json")
-    convcheck(*flags, "old.json")
-    old, new = report_of(convcheck(*flags, "-")), report_of(convcheck(*flags, "-", "--since", "old.json"))
+def test_together_with_random_cases(gradcheck: Program, course: list[str]) -> None:
+    flags = ("relu", "wrong.py", "--fuzz", "4", "--json")
+    assert "wrong.py" in course
+    gradcheck(*flags, "old.json")
+    old, new = report_of(gradcheck(*flags, "-")), report_of(gradcheck(*flags, "-", "--since", "old.json"))
     drawn = [one for one in new["results"] if "smallest" not in one]
     assert all("carried_over" in one for one in drawn)
     assert [one["verdict"] for one in new["results"]] == [one["verdict"] for one in old["results"]]
