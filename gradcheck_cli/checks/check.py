@@ -57,7 +57,7 @@ def check(
     """
     settings = Settings(method=method, tol=tol, step=step, skipped_duties=skipped_duties)
     with preserve_folder():
-        return check_case(case, resolve(implementation, LAYERS[case.layer]), settings)
+        return check_case(case, resolve(implementation, LAYERS[case.layer], case), settings)
 
 
 def check_case(case: Case, implementation: Implementation, settings: Settings) -> CaseResult:

@@ -19,10 +19,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from gradcheck_cli.implementation.implementation import Implementation
+    from gradcheck_cli.layers.framework.case import Case
     from gradcheck_cli.layers.framework.layer import Layer
 
 
-def from_functions(objects: tuple[Any, ...], layer: Layer, spec: str | None = None) -> Implementation:
+def from_functions(
+    objects: tuple[Any, ...], layer: Layer, spec: str | None = None, case: Case | None = None
+) -> Implementation:
     """Return the implementation that a forward and a backward pass, the one function of a loss, or a class are.
 
     Functions that take their arguments in the layer's order are called so, unless values may be meant in another form
@@ -31,6 +34,7 @@ def from_functions(objects: tuple[Any, ...], layer: Layer, spec: str | None = No
     Args:
         objects: the functions, or the class.
         layer: what they compute.
+        case: of a layer without a reference, the case on which readings are tried.
         spec: what to type to check them; by default the file and the names, if they lead back to them.
 
     Raises:
@@ -40,7 +44,7 @@ def from_functions(objects: tuple[Any, ...], layer: Layer, spec: str | None = No
     if len(objects) != expected and (layer.reference or len(objects) > 2):
         raise TypeError(f"{layer.title} is {'one function' if layer.loss else 'two functions'}, not {len(objects)}")
     try:
-        reading = _in_order(objects, layer) or _tried(objects, layer)
+        reading = _in_order(objects, layer) or _tried(objects, layer, case)
     except MisfitError as misfit:
         raise TypeError(str(misfit)) from misfit
     spec = spec or spec_of(objects)
@@ -62,8 +66,8 @@ def _in_order(objects: tuple[Any, ...], layer: Layer) -> Reading | None:
     return reading if not has_others or forward_fit(reading) is Fit.REPRODUCES else None
 
 
-def _tried(objects: tuple[Any, ...], layer: Layer) -> Reading:
-    found = best_reading(readings_of(objects, layer))
+def _tried(objects: tuple[Any, ...], layer: Layer, case: Case | None) -> Reading:
+    found = best_reading(readings_of(objects, layer), case)
     assert found is not None  # where there is no reading, that is a misfit
     return found.reading
 

@@ -61,6 +61,7 @@ class Implementation:
     #: Where the case names the inputs: the order in which forward takes them, and why it cannot take those of a case.
     order: tuple[str, ...] = ()
     refusal: Callable[[Iterable[str]], str | None] = lambda _names: None
+    outputs: tuple[str, ...] = ("out",)  #: of a function, the names of what forward returns before its cache
     cotangents: tuple[str, ...] = ()  #: what backward calls the cotangent of each output, where that is known
     warnings: tuple[str, ...] = ()  #: what went wrong when it was loaded and was worked around, a sentence each
     passes: tuple[object, object] = (None, None)  #: forward and backward as their author wrote them, if that is known

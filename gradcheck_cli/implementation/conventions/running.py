@@ -70,6 +70,7 @@ def implementation_of(reading: Reading, name: str, spec: str | None) -> Implemen
         left_by_forward=(lambda cache: cache) if reading.single else whole.left_by_forward,
         order=() if reading.layer.reference else reading.order,
         refusal=reading.refusal,
+        outputs=reading.outputs,
         absent=reading.absent,
         cotangents=reading.cotangents,
         passes=(reading.code.written("forward"), reading.code.written("backward")),
@@ -86,7 +87,7 @@ class _Run:
     def forward(self, inputs: Mapping[str, Array], parameters: Mapping[str, object] | None) -> tuple[object, object]:
         """Call forward; of a class, that of a new instance, so that nothing of one call reaches another."""
         reading = self.reading
-        if why := reading.refusal(inputs):
+        if why := reading.refusal({**inputs, **(parameters or {})}):
             raise NotExpressibleError(why)
         values = reading.values(inputs, parameters)
         try:

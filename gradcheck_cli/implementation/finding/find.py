@@ -26,13 +26,16 @@ from gradcheck_cli.text.names import join_names
 if TYPE_CHECKING:
     from gradcheck_cli.implementation.implementation import Implementation
     from gradcheck_cli.implementation.vocabulary.vocabulary import Vocabulary
+    from gradcheck_cli.layers.framework.case import Case
     from gradcheck_cli.layers.framework.layer import Layer
 
 _LISTED = 8  #: how many of the functions that are there are named
 _NEAREST = 3  #: and of those that come near
 
 
-def find(spec: str, layer: Layer, adapter: str | None = None, loader: Loader | None = None) -> Implementation:
+def find(
+    spec: str, layer: Layer, adapter: str | None = None, loader: Loader | None = None, case: Case | None = None
+) -> Implementation:
     """Load what `spec` names.
 
     Args:
@@ -40,6 +43,7 @@ def find(spec: str, layer: Layer, adapter: str | None = None, loader: Loader | N
         layer: what is to be checked: it has the built-in pairs, and its vocabulary tells candidates apart.
         adapter: `FILE.py:function`, which makes a pair of functions of what `spec` names.
         loader: loads the files; by default from the current folder.
+        case: of a layer without a reference, the case on which readings are tried.
 
     Raises:
         ImplementationNotFoundError: nothing, or nothing that can be loaded, or several candidates are there.
@@ -49,7 +53,7 @@ def find(spec: str, layer: Layer, adapter: str | None = None, loader: Loader | N
     home, names = split_spec(spec)
     home = home.rstrip("/") or home
     home = f"./{home}" if home.startswith("-") else home  # or a replay would take it for a flag
-    search = _Search(layer=layer, vocabulary=vocabulary_of(layer), home=home, loader=loader or Loader())
+    search = _Search(layer=layer, vocabulary=vocabulary_of(layer), home=home, loader=loader or Loader(), case=case)
     return search.adapted(names, adapter) if adapter is not None else search.found(spec, names)
 
 
@@ -61,6 +65,7 @@ class _Search:
     vocabulary: Vocabulary
     home: str
     loader: Loader
+    case: Case | None
 
     def found(self, spec: str, names: list[str]) -> Implementation:
         """Return the one that is there; of several, the one that does as the layer does."""
@@ -96,7 +101,7 @@ class _Search:
             if not isinstance(objects, tuple | list) or not all(map(callable, objects)) or len(objects) > 2:
                 wrong = f"--adapter {adapter} returned {describe(returned)}, not (forward, backward)"
                 raise ImplementationNotFoundError(wrong)
-            found = from_functions(tuple(objects), self.layer, spec)
+            found = from_functions(tuple(objects), self.layer, spec, self.case)
         except (ImplementationError, TypeError) as error:
             raise ImplementationNotFoundError(f"--adapter {adapter}: {error}") from error
         adapted = f"adapted by {adapter}"
@@ -171,7 +176,7 @@ class _Search:
         tried, misfits = {}, {}
         for candidate in offered:
             try:
-                found = candidate.try_as(self.layer)
+                found = candidate.try_as(self.layer, self.case)
             except MisfitError as misfit:
                 misfits[candidate] = str(misfit)
                 continue
