@@ -42,7 +42,9 @@ def adopt_output_shape(out: object, problem: Problem, case: Case, implementation
     """Return the problem with the shapes of forward's outputs and its order of inputs, if no reference states them."""
     if problem.reference:
         return problem
-    inputs = {name: problem.inputs[name] for name in implementation.order if name in problem.inputs}
+    order = {name: place for place, name in enumerate(implementation.order)}
+    known = [name for name in problem.inputs if name.partition(".")[0] in order]
+    inputs = {name: problem.inputs[name] for name in sorted(known, key=lambda name: order[name.partition(".")[0]])}
     return with_outputs(replace(problem, inputs=inputs or problem.inputs), case, out, implementation.outputs)
 
 

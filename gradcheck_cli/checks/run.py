@@ -89,6 +89,7 @@ class RunStoppedError(Exception):
 def make_run(case: Case, layer: Layer, implementation: Implementation, settings: Settings) -> CaseRun:
     """Make the problem that a case poses to an implementation, of which nothing has been called yet."""
     problem = layer.problem_without(case, implementation.absent)
+    problem = implementation.given(problem) if implementation.given else problem
     return CaseRun(case=case, layer=layer, implementation=implementation, settings=settings, problem=problem)
 
 

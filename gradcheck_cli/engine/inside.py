@@ -72,6 +72,7 @@ def find_names(task: Task, case: Case) -> Names:
     implementation, layer = _load_implementation(task, case), LAYERS[case.layer]
     if not (layer.reference or case.impossible()):
         problem = layer.problem(case)
+        problem = implementation.given(problem) if implementation.given else problem
         if why := implementation.refusal({**problem.inputs, **(problem.parameters or {})}):
             raise ImplementationNotFoundError(why)
     return Names(implementation.name, implementation.spec)

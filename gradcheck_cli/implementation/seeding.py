@@ -45,7 +45,15 @@ def generators_kept(problem: Problem) -> Iterator[None]:
     if problem.draws is None:
         yield
         return
+    with seeds_from(problem.draws):
+        yield
+
+
+@contextlib.contextmanager
+def seeds_from(seed: int) -> Iterator[None]:
+    """Seed both generators for a block, and put them back at its end."""
     state, numpy_state = random.getstate(), np.random.get_state()  # noqa: NPY002  # theirs, not ours
+    _seed(seed)
     try:
         yield
     finally:

@@ -17,8 +17,9 @@ from gradcheck_cli.layers.framework.axes import anonymous
 from gradcheck_cli.layers.framework.case import Case
 from gradcheck_cli.layers.framework.drawing import pick
 from gradcheck_cli.layers.framework.layer import Layer
-from gradcheck_cli.layers.framework.named import constants, intervals, labels, shapes
+from gradcheck_cli.layers.framework.named import FrozenMapping, constants, intervals, labels, shapes
 from gradcheck_cli.layers.framework.problem import Problem
+from gradcheck_cli.layers.framework.words import text
 from gradcheck_cli.numeric.arrays import drawn
 from gradcheck_cli.text.names import join_names
 
@@ -31,6 +32,9 @@ if TYPE_CHECKING:
 _SHAPES: tuple[tuple[int, ...], ...] = ((2, 3), (4,), (), (1, 1), (2, 2, 3))
 
 
+_EXAMPLE = {"signal": (2, 3), "gain": (2, 3)}
+
+
 @frozen
 class FunctionCase(Case):
     """Shapes of the arguments by name, between which numbers they lie, and arguments that have no gradient."""
@@ -38,7 +42,7 @@ class FunctionCase(Case):
     layer: ClassVar[str] = "function"
 
     shape: Mapping[str, tuple[int, ...]] = shapes(
-        {"signal": (2, 3), "gain": (2, 3)}, "of an argument, and one flag for each: x=2,3, w=3x4, or a=scalar"
+        _EXAMPLE, "of an argument, and one flag for each: x=2,3, w=3x4, or a=scalar"
     )
     range: Mapping[str, tuple[float, float]] = intervals("in which an argument lies, where it may not lie anywhere")
     value: Mapping[str, float] = constants("an argument that is one number, without a gradient: target=2")
@@ -46,10 +50,19 @@ class FunctionCase(Case):
         "an argument of whole numbers below a number of classes, without a gradient: y=6:10"
     )
 
+    example: str = text("a function that returns the arguments of one call, instead of all these", "FILE.py:MAKE")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.example and self.shape == _EXAMPLE:
+            object.__setattr__(self, "shape", FrozenMapping({}))
+
     def impossible(self) -> str | None:
         """Say why there is no such function, or None."""
         if "out" in {*self.shape, *self.value, *self.labels}:
             return "out is the name of the output, and no argument can have it"
+        if self.example and (self.shape or self.range or self.value or self.labels):
+            return "--example returns all arguments; leave --shape, --range, --value and --labels out"
         flags = {"shape": self.shape, "value": self.value, "labels": self.labels}
         names = [name for values in flags.values() for name in values]
         if twice := next((name for name in names if names.count(name) > 1), None):
@@ -60,7 +73,9 @@ class FunctionCase(Case):
 
     def label(self) -> str:
         """Name the geometry: `x 2x3, a scalar in 0.5..2`."""
-        shape, interval, value, labels = (parameter.format for parameter in self.parameters())
+        if self.example:
+            return f"the arguments of {self.example}"
+        shape, interval, value, labels, _ = (parameter.format for parameter in self.parameters())
         sizes = {name: shape({name: self.shape[name]}).replace("=", " ") for name in self.shape}
         within = {name: interval({name: self.range[name]}).replace(f"{name}=", " in ") for name in self.range}
         found = [sizes[name] + within.get(name, "") for name in sizes]
@@ -112,6 +127,7 @@ def _random(_: type[FunctionCase], draw: Draw, given: Given) -> dict[str, Any]:
         return {"signal": shape, "gain": shape}
 
     others = {name: pick(name, draw, given, dict) for name in ("range", "value", "labels")}
+    others["example"] = pick("example", draw, given, str)
     return {"shape": pick("shape", draw, given, equal), **others}
 
 

@@ -18,6 +18,7 @@ from gradcheck_cli.implementation.calling import WrittenDict, name_of
 from gradcheck_cli.implementation.conventions.arguments import Forms, Values
 from gradcheck_cli.implementation.conventions.attributes import Wanted
 from gradcheck_cli.implementation.conventions.layout import Blocks, Layout
+from gradcheck_cli.implementation.conventions.own_arguments import Container
 from gradcheck_cli.implementation.conventions.returned import hold_shape
 from gradcheck_cli.implementation.conventions.slots import Slot, SlotKind, has, write_call
 from gradcheck_cli.implementation.implementation import ImplementationError
@@ -165,11 +166,11 @@ class Reading:
             return None
         called, names = write_call(self.code.name("forward"), self.forward), [slot.key for slot in self.forward]
         required = [slot.key for slot in self.forward if not slot.has_default and slot.kind is SlotKind.INPUT]
-        if lacking := [name for name in required if name not in set(given)]:
+        if lacking := [name for name in required if name not in {one.partition(".")[0] for one in given}]:
             flags = " ".join(f"--shape {name}=2,3" for name in lacking)
             others = f"for labels --labels {lacking[0]}=6:10, for a number --value {lacking[0]}=2"
             return f"{called} takes {join_names(lacking)}, of which no shape is given; add {flags}; {others}"
-        if unknown := [name for name in given if name not in names]:
+        if unknown := [name for name in given if name.partition(".")[0] not in names]:
             return f"{called} takes no {unknown[0]}; leave it out: it takes {join_names(names)}"
         return None
 
@@ -181,13 +182,17 @@ class Reading:
         """
         own = self.meaning(parameters) if self.meaning and parameters is not None else parameters
         encoded = self.encoding(inputs) if self.encoding else inputs
-        constants = {} if self.layer.reference else parameters or {}
+        passed = {name: self.give(name, np.asarray(value)) for name, value in encoded.items()}
         return Values(
-            inputs={**{name: self.give(name, np.asarray(value)) for name, value in encoded.items()}, **constants},
+            inputs={**passed, **({} if self.layer.reference else self._others(parameters or {}, passed))},
             sizes=self.vocabulary.sizes(inputs, own) if self._says_geometry else {},
             dictionary=self._dictionary(own),
             defaults={slot.key: slot.default for slot in self.forward if slot.has_default},
         )
+
+    def _others(self, parameters: Mapping[str, object], inputs: Mapping[str, Array]) -> dict[str, object]:
+        """Return the arguments of a function that are no array: constants, and containers of arrays."""
+        return {n: v.filled(inputs) if isinstance(v, Container) else v for n, v in parameters.items()}
 
     def _dictionary(self, parameters: Mapping[str, object] | None) -> WrittenDict:
         dictionary, arguments = WrittenDict(fresh(parameters or {})), self.vocabulary.arguments

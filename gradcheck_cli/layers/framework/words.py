@@ -88,6 +88,29 @@ class Choice(TextParameter):
 
 
 @frozen
+class Text(TextParameter):
+    """Any words, or none."""
+
+    def normalize(self, value: object) -> str:
+        """Return a str."""
+        if not isinstance(value, str):
+            raise TypeError(f"{self.name} must be words, not {value!r}")
+        return value
+
+    def parse(self, text: str) -> tuple[str, ...]:
+        """Return what is there."""
+        return (text,)
+
+    def format(self, value: Any) -> str:
+        """Write it as it is."""
+        return str(value) or "none"
+
+    def flags(self, value: Any) -> list[str]:
+        """Write the flag and the words, if there are any."""
+        return super().flags(value) if value else []
+
+
+@frozen
 class Shape(TextParameter):
     """The shape of an array. One without axes, where it is allowed, is `scalar`."""
 
@@ -235,3 +258,8 @@ def choice(default: str, help: str, *others: str) -> Any:  # noqa: A002
 def shape(default: tuple[int, ...], help: str, *, least: int = 1) -> Any:  # noqa: A002
     """Declare a dataclass field that holds the shape of an array."""
     return declare_parameter(default, Shape, help=help, least=least)
+
+
+def text(help: str, metavar: str) -> Any:  # noqa: A002
+    """Declare a dataclass field that holds any words, or none."""
+    return declare_parameter("", Text, help=help, metavar=metavar)
