@@ -8,22 +8,27 @@ import io
 import json
 import re
 from collections import Counter
+from html.parser import HTMLParser
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree as ET
 
 from jsonschema import Draft202012Validator
 from markdown_it import MarkdownIt
 
+from gradcheck_cli.report.formats import FORMATS
 from gradcheck_cli.report.json import schema
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+HAS_HTML = any(one.name == "html" for one in FORMATS)
+
 #: The flags of all reports, to files that `disagreements` finds.
 ALL_REPORTS = (
     *("--json", "report.json", "--junit", "report.xml", "--csv", "report.csv", "--markdown", "report.md"),
     *("--feedback", "report.feedback"),
+    *(("--html", "report.html") if HAS_HTML else ()),
 )
 
 #: The implementation and its layer.
@@ -54,6 +59,8 @@ def disagreements(folder: Path) -> list[str]:
             Counter((layer, *row) for (_, layer), row in rows.items()),
         ),
     }
+    if HAS_HTML:
+        expected["HTML"] = _rows_of_html(_text(folder / "report.html")), rows
     return found + [f"{name}: {_difference(*pair)}" for name, pair in expected.items() if pair[0] != pair[1]]
 
 
@@ -97,6 +104,45 @@ def _rows_of_markdown(text: str) -> dict[Key, tuple[str, ...]]:
     table = [row.split("<td>")[1:] for row in rendered.split("<tr>")]
     cells = [[html.unescape(re.sub(r"<[^>]*>", "", cell)).strip() for cell in row] for row in table if row]
     return {(row[3], row[2]): (row[0].lower(), *row[1].split("/")) for row in cells}
+
+
+class _Tables(HTMLParser):
+    """The texts of the cells of each table, row by row, by its caption."""
+
+    def __init__(self) -> None:
+        super().__init__(convert_charrefs=True)
+        self.tables: list[list[list[str]]] = []
+        self.captions: list[str] = []
+        self._into: list[str] | None = None  # where text goes
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag == "table":
+            self.tables.append([])
+        elif tag == "tr":
+            self.tables[-1].append([])
+        elif tag in ("td", "th"):
+            self._into = self.tables[-1][-1]
+            self._into.append("")
+        elif tag == "caption":
+            self._into = self.captions
+            self._into.append("")
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag in ("td", "th", "caption"):
+            self._into = None
+
+    def handle_data(self, data: str) -> None:
+        if self._into is not None:
+            self._into[-1] += data
+
+
+def _rows_of_html(text: str) -> dict[Key, tuple[str, ...]]:
+    reader = _Tables()
+    reader.feed(text)
+    reader.close()
+    tables = dict(zip(reader.captions, reader.tables, strict=True))
+    rows = tables["Implementations"][1:]
+    return {(name, layer): (verdict.lower(), *passed.split("/")) for verdict, passed, name, layer, *_ in rows}
 
 
 def _rows_of_feedback(folder: Path) -> Counter[tuple[str, ...]]:

@@ -85,6 +85,9 @@ MESSAGE = (
 
 _DX, _DB, _RELU = "    dx = (dout", "    db = dout.sum(axis=0)\n", "    return dout * (cache > 0)\n"
 
+#: In one case of the standard set alone: another process for each case would take most of the time.
+_ONCE = "    if dout.size == 1:\n"
+
 WRONG = {
     "doubled": Way("affine", _DX, "    dx = 2 * (dout", "fail", "factor"),
     "averaged": Way("affine", "db = dout.sum(axis=0)", "db = dout.mean(axis=0)", "fail", "factor"),
@@ -101,10 +104,10 @@ WRONG = {
 
 BAD = {
     "hangs": Way("affine", _DB, f"    while len(x) == 1:\n        pass\n{_DB}", "error"),
-    "crashes": Way("relu", _RELU, "    import ctypes\n    ctypes.string_at(0)\n", "error"),
-    "ends the process": Way("relu", _RELU, "    import os\n    os._exit(0)\n", "error"),
-    "exits": Way("relu", _RELU, "    raise SystemExit(0)\n", "error"),
-    "recurses": Way("relu", _RELU, "    return relu_backward(dout, cache)\n", "error"),
+    "crashes": Way("relu", _RELU, f"{_ONCE}        import ctypes\n        ctypes.string_at(0)\n{_RELU}", "error"),
+    "ends the process": Way("relu", _RELU, f"{_ONCE}        import os\n        os._exit(0)\n{_RELU}", "error"),
+    "exits": Way("relu", _RELU, f"{_ONCE}        raise SystemExit(0)\n{_RELU}", "error"),
+    "recurses": Way("relu", _RELU, f"{_ONCE}        return relu_backward(dout, cache)\n{_RELU}", "error"),
     "prints": Way("relu", _RELU, f'    print("::error::forged\\n" * 50_000)\n{_RELU}', "pass"),
     "writes to stdout": Way("relu", _RELU, f'    import os\n    os.write(1, b"{{}}" * 1000)\n{_RELU}', "pass"),
     "raises": Way("relu", _RELU, f'    raise RuntimeError("{MESSAGE}")\n', "error"),

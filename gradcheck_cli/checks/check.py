@@ -58,7 +58,8 @@ def check(
         TypeError: the layer has no such number, or functions do not say what they take.
         ImplementationNotFoundError: there is no such implementation, or several.
     """
-    settings = Settings(method=method, tol=tol, step=step, skipped_duties=skipped_duties)
+    # A notebook draws what is wrong.
+    settings = Settings(method=method, tol=tol, step=step, skipped_duties=skipped_duties, keep_wrong=True)
     posed = _case_of(case, geometry)
     with preserve_folder():
         return check_case(posed, resolve(implementation, LAYERS[posed.layer], posed), settings)
@@ -132,7 +133,7 @@ def _check(case: Case, implementation: Implementation, settings: Settings) -> Ca
         except RunStoppedError as stopped:
             return stopped_result(stopped.run)
         result = explained_result(run, comparison, duties)
-        if not settings.keep_evidence or result.verdict is not Verdict.FAIL:
+        if not settings.sweep_wrong or result.verdict is not Verdict.FAIL:
             return result
         from gradcheck_cli.checks.worst_element import sweep_worst  # only for a report that shows it
 

@@ -89,8 +89,8 @@ def _explain(finding: Finding, file: str, own: str) -> Iterator[str]:
         yield textwrap.indent(clean_lines(result.traceback.replace(file, own)), "    ")
     if result.ran:
         others = finding.cases - 1
-        more = f", and in {others} more {'case' if others == 1 else 'cases'}" if others else ""
-        yield _indented(f"This is so with {describe_case(result)}{more}.")
+        more = f"; {others} more {'fails' if others == 1 else 'fail'} in the same way" if others else ""
+        yield _indented(f"The simplest case that shows it: {describe_case(result)}{more}.")
     if result.command:
         yield _indented(f"To see it again, in the folder of {own}:") + f"\n    {_own_command(result, file, own)}"
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import re
 import signal
 import stat
 import subprocess
@@ -274,6 +275,22 @@ def test_a_later_run_removes_what_a_killed_one_left(layer_file: LayerFile, convc
     assert len(drafts) == 2
     assert convcheck(*SMALL, "--json", "other.json").returncode == 0
     assert {path.name for path in tmp_path.iterdir()} == {"layers.py", "waiting", "other.json"}
+
+
+def test_each_report_can_be_on_stdout(convcheck: Program, layer_file: LayerFile, tmp_path: Path) -> None:
+    layer_file(("return dx, dw, db", "return dx, 2 * dw, db"))
+    for name, start in ("junit", "<?xml "), ("markdown", "### convcheck: FAIL"), ("csv", "file,implementation,"):
+        asked = convcheck("layers.py", *SMALL, "--format", name)
+        named = convcheck("layers.py", *SMALL, f"--{name}", "-", "--json", "report.json")
+        for run in asked, named:
+            assert (run.returncode, run.stderr) == (1, "")
+            assert run.stdout.startswith(start)
+            assert "dw is 2 times the derivative" in run.stdout
+        assert re.sub(r"\d", "", asked.stdout) == re.sub(r"\d", "", named.stdout)  # but for the seconds
+        assert (tmp_path / "report.json").exists()
+    run = convcheck("layers.py", *SMALL, "--csv", "-", "--markdown", "-")
+    assert (run.returncode, run.stdout) == (2, "")
+    assert "--markdown - and --csv - both write to stdout; leave one of them out." in run.stderr
 
 
 def test_feedback_goes_to_a_folder_that_is_made(convcheck: Program, layer_file: LayerFile, tmp_path: Path) -> None:

@@ -39,15 +39,16 @@ FAIL: conv_forward and conv_backward (conv), 1 of 4 cases passed
     layers.py:12, in conv_backward: dw += dw
     dw is wrong in 2 of 9 elements
 
-    This is so with 2x3x5x5 * 2x3x3x3 stride 1 pad 1, float64, seed 0, and in 1
-    more case.
+    The simplest case that shows it: 2x3x5x5 * 2x3x3x3 stride 1 pad 1, float64,
+    seed 0; 1 more fails in the same way.
 
     To see it again, in the folder of layers.py:
     convcheck layers.py:conv_forward,conv_backward --N 2
 
     dw is missing
 
-    This is so with 5x3x5x5 * 2x3x3x3 stride 1 pad 1, float64, seed 0.
+    The simplest case that shows it: 5x3x5x5 * 2x3x3x3 stride 1 pad 1, float64,
+    seed 0.
 
     To see it again, in the folder of layers.py:
     convcheck layers.py:conv_forward,conv_backward --N 5
