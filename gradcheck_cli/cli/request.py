@@ -212,7 +212,7 @@ def _validate(request: Request) -> None:
     builtin = request.layer.builtin if request.layer else ()
     implementations = [name for name in (*request.implementations, request.adapter) if name and name not in builtin]
     for name in implementations:
-        home = name if name.endswith(".py") else name.rpartition(":")[0] or name
+        home = name if name.endswith((".py", ".ipynb")) else name.rpartition(":")[0] or name
         try:
             Path(home).stat()
         except OSError as error:
