@@ -107,6 +107,26 @@ def test_the_head_of_a_loop_is_shown_without_its_body(checked: Any) -> None:
     assert place.statement == "for n in range( N - 1 ):"
 
 
+def test_an_index_array_adds_only_once(checked: Any) -> None:
+    text = """\
+import numpy as np
+
+
+def word_embedding_forward(x, W):
+    return W[x], (x, W.shape)
+
+
+def word_embedding_backward(dout, cache):
+    x, shape = cache
+    dW = np.zeros(shape)
+    dW[x] += dout
+    return dW
+"""
+    place = first(checked(text, "word-embedding"), "assigned-not-accumulated")
+    assert place is not None
+    assert (place.line, place.statement) == (11, "dW[x] += dout")
+
+
 def test_an_error_is_where_it_was_raised(checked: Any) -> None:
     inside = replaced(
         COLUMNS,
