@@ -95,12 +95,13 @@ def _stream(format_: Format, output: File | OutputFolder | Stdout) -> TextIO | O
 
 
 def _display_options(request: Request, plan: Plan, stdout: TextIO) -> DisplayOptions:
-    if request.layer is None:
-        show = "all" if request.verbose else "grades"
-    elif plan.count <= MANY_CASES and not request.fuzz:
-        show = "all"
+    names = [*(one.task.spec for one in plan.assignments), *(result.implementation for result in plan.known)]
+    if request.geometry and plan.count <= MANY_CASES and not request.fuzz:
+        show = "all"  # which of them pass is what was asked
+    elif len({name.rpartition(":")[0] or name for name in names}) > 1:
+        show = "grades"
     else:
-        show = "failed" if len(plan.tasks) == 1 else "grades"
+        show = "findings"
     return DisplayOptions(
         show=request.show or show,
         quiet=request.quiet,
