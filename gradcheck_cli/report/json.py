@@ -109,7 +109,7 @@ def _shortened(encoded: dict[str, Any], result: CaseResult) -> dict[str, Any]:
         }
         forward = encoded["forward"]
         return wrong | ({} if forward and forward["verdict"] == result.verdict else {"forward": None})
-    shorter: dict[str, Any] = {"forward": None, "gradients": {}, "duties": {}, "traceback": None}
+    shorter: dict[str, Any] = {"forward": None, "gradients": {}, "duties": {}}
     return shorter if result.verdict is Verdict.ERROR else shorter | {"command": None}
 
 
