@@ -32,7 +32,7 @@ def test_a_row_for_each_implementation_the_worst_first() -> None:
     assert rows(text) == [
         [
             *("FAIL", "1/4", "conv", "bob/layers.py:conv_forward,conv_backward"),
-            "dw is 2 times the derivative (in 2 of 4 cases; 1 other way)",
+            "dw is 2 times the derivative [factor] (in 2 of 4 cases; 1 other way)",
         ],
         ["ERROR", "0/1", "conv", "cyd.py:f,g", "g raised IndexError: 7 is out of bounds"],
         ["ERROR", "0/1", "", "eve.py", "eve.py is no Python: line 1"],
@@ -45,9 +45,8 @@ def test_a_row_for_each_implementation_the_worst_first() -> None:
 def test_each_failure_is_folded_with_its_simplest_case() -> None:
     text = report("markdown", course())
     shown = re.findall(r"<summary>(.*?)</summary>", RENDERER.render(text))
-    assert shown[0] == (
-        "FAIL <code>bob/layers.py:conv_forward,conv_backward</code> (conv): dw is 2 times the derivative (2 cases)"
-    )
+    what = "dw is 2 times the derivative &#91;factor&#93;"
+    assert shown[0] == f"FAIL <code>bob/layers.py:conv_forward,conv_backward</code> (conv): {what} (2 cases)"
     assert len(shown) == text.count("<details>") == text.count("</details>") == 5
     (why, command, *_) = blocks(text)
     assert why[1].splitlines()[1:] == [
