@@ -22,11 +22,11 @@ PLACE = Place(file="bob/layers.py", line=12, function="conv_backward", statement
 
 
 def made(verdict: Verdict, implementation: str, size: int = 2, **more: Any) -> CaseResult:
-    """Make a result in which dw, or another array, has the verdict."""
-    name = more.pop("name", "dw")
-    reason = None if verdict is Verdict.PASS else more.pop("reason", f"{name} is wrong in {size} of 9 elements")
+    """Make a result in which dw has the verdict."""
+    reason = None if verdict is Verdict.PASS else more.pop("reason", f"dw is wrong in {size} of 9 elements")
+    shape = None if reason == "dw is missing" else (9,)
     array = ArrayResult(
-        name=name, verdict=verdict, reason=reason, shape=(9,), expected_shape=(9,), dtype="float64", tolerance=100.0
+        name="dw", verdict=verdict, reason=reason, shape=shape, expected_shape=(9,), dtype="float64", tolerance=100.0
     )
     known: dict[str, Any] = {
         "layer": "conv",
@@ -35,7 +35,7 @@ def made(verdict: Verdict, implementation: str, size: int = 2, **more: Any) -> C
         "seconds": 0.25,
     }
     return CaseResult(
-        implementation=implementation, verdict=verdict, reason=reason, gradients={name: array}, **{**known, **more}
+        implementation=implementation, verdict=verdict, reason=reason, gradients={"dw": array}, **{**known, **more}
     )
 
 
@@ -52,7 +52,7 @@ def course() -> list[CaseResult]:
         made(Verdict.PASS, "ada/layers.py:affine_forward,affine_backward", layer="affine", case=affine),
         made(Verdict.FAIL, bob, 3, diagnosis=(DOUBLED,), place=PLACE),
         made(Verdict.FAIL, bob, 2, diagnosis=(DOUBLED,), place=PLACE),
-        made(Verdict.FAIL, bob, 5, name="db", reason="db is missing"),
+        made(Verdict.FAIL, bob, 5, reason="dw is missing"),
         made(Verdict.PASS, bob, 6),
         made(Verdict.ERROR, "cyd.py:f,g", **raised, output="printed"),
         made(Verdict.INCONCLUSIVE, "dan.py:f,g", reason="dw could not be judged"),

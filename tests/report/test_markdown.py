@@ -45,8 +45,10 @@ def test_a_row_for_each_implementation_the_worst_first() -> None:
 def test_each_failure_is_folded_with_its_simplest_case() -> None:
     text = report("markdown", course())
     shown = re.findall(r"<summary>(.*?)</summary>", RENDERER.render(text))
-    what = "dw is 2 times the derivative &#91;factor&#93;"
-    assert shown[0] == f"FAIL <code>bob/layers.py:conv_forward,conv_backward</code> (conv): {what} (2 cases)"
+    assert shown[0] == (
+        "FAIL <code>bob/layers.py:conv_forward,conv_backward</code> (conv): "
+        "dw is 2 times the derivative &#91;factor&#93; (2 cases)"
+    )
     assert len(shown) == text.count("<details>") == text.count("</details>") == 5
     (why, command, *_) = blocks(text)
     assert why[1].splitlines()[1:] == [
