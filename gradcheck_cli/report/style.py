@@ -23,6 +23,15 @@ STYLES = {
     Verdict.SKIP: "dim",
 }
 
+#: How a summary counts verdicts, in this order.
+COUNTED = {
+    Verdict.PASS: "passed",
+    Verdict.FAIL: "failed",
+    Verdict.INCONCLUSIVE: "inconclusive",
+    Verdict.ERROR: "raised",
+    Verdict.SKIP: "skipped",
+}
+
 
 def word(verdict: Verdict) -> str:
     """Write a verdict, in capitals unless all is well."""
