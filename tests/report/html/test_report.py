@@ -17,7 +17,8 @@ import pytest
 
 from gradcheck_cli import ConvCase, Verdict
 from gradcheck_cli.report.formats import DisplayOptions
-from gradcheck_cli.report.html.report import HtmlReport, outcome
+from gradcheck_cli.report.html.heading import outcome
+from gradcheck_cli.report.html.report import HtmlReport
 from gradcheck_cli.results.result import Arrays, SmallestFailure, WorstElement
 from tests.conftest import report_of
 from tests.report.course import DOUBLED, HOSTILE, course, hostile, made, report, run_of
