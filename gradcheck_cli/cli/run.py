@@ -13,7 +13,7 @@ from gradcheck_cli.cli.about import versions
 from gradcheck_cli.cli.deliver import Delivery, deliver
 from gradcheck_cli.cli.executors import open_engine
 from gradcheck_cli.cli.exit_codes import exit_code
-from gradcheck_cli.cli.outputs import open_files, reserved_stdout
+from gradcheck_cli.cli.outputs import Stdout, open_files, reserved_stdout
 from gradcheck_cli.cli.plan import list_cases, plan_layer, refuse_impossible
 from gradcheck_cli.cli.progress import progress
 from gradcheck_cli.cli.request import MANY_CASES
@@ -25,7 +25,7 @@ from gradcheck_cli.engine.engine import WorkerDiedError
 from gradcheck_cli.implementation.implementation import ImplementationNotFoundError
 from gradcheck_cli.report.formats import DisplayOptions, make_report
 from gradcheck_cli.results.result import Run
-from gradcheck_cli.text.workflow_commands import in_actions
+from gradcheck_cli.text.workflow_commands import DefusedStream, in_actions
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -34,11 +34,11 @@ if TYPE_CHECKING:
     from gradcheck_cli.cases.fuzz import RandomCases
     from gradcheck_cli.cli.output_file import File
     from gradcheck_cli.cli.output_folder import OutputFolder
-    from gradcheck_cli.cli.outputs import Stdout
     from gradcheck_cli.cli.plan import Assignment, Plan
     from gradcheck_cli.cli.request import Request
     from gradcheck_cli.cli.results_file import ResultsFile
     from gradcheck_cli.engine.engine import Engine
+    from gradcheck_cli.report.formats import Format
     from gradcheck_cli.results.result import CaseResult
 
 #: Columns where stdout is no terminal: the same everywhere, and a table needs no more.
@@ -70,7 +70,7 @@ def run(request: Request) -> int:
         described = _describe(request, plan)
         outputs: list[File | OutputFolder | Stdout] = [stdout, *files.values()]
         deliveries = [
-            Delivery(report=make_report(format_, described, output.stream, options), output=output)
+            Delivery(report=make_report(format_, described, _stream(format_, output), options), output=output)
             for (format_, _), output in zip(request.outputs, outputs, strict=True)
         ]
         if request.outputs[0][0].name == "github":
@@ -87,19 +87,26 @@ def run(request: Request) -> int:
     return exit_code(summary)
 
 
+def _stream(format_: Format, output: File | OutputFolder | Stdout) -> TextIO | OutputFolder:
+    """Return what a report writes to. On stdout in GitHub Actions, only the report made for it writes commands."""
+    if in_actions() and isinstance(output, Stdout) and format_.name != "github":
+        return cast("TextIO", DefusedStream(output))
+    return output.stream
+
+
 def _display_options(request: Request, plan: Plan, stdout: TextIO) -> DisplayOptions:
-    if request.layer is None:
-        show = "all" if request.verbose else "grades"
-    elif plan.count <= MANY_CASES and not request.fuzz:
-        show = "all"
+    names = [*(one.task.spec for one in plan.assignments), *(result.implementation for result in plan.known)]
+    if request.geometry and plan.count <= MANY_CASES and not request.fuzz:
+        show = "all"  # which of them pass is what was asked
+    elif len({name.rpartition(":")[0] or name for name in names}) > 1:
+        show = "grades"
     else:
-        show = "failed" if len(plan.tasks) == 1 else "grades"
+        show = "findings"
     return DisplayOptions(
         show=request.show or show,
         quiet=request.quiet,
         verbose=request.verbose,
         color=wants_color(request.color, stdout),
-        defused=in_actions(),
         width=terminal_width(stdout, _VERBOSE_WIDTH if request.verbose else _WIDTH),
     )
 

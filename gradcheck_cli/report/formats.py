@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 class DisplayOptions:
     """How much of a run the reports for people show, and how."""
 
-    show: str = "all"  #: which cases: all, failed, worst; or none, only the table of implementations: grades
+    #: Which cases: all or failed, listed one by one; worst; none, but each failure once: findings; or only the table of
+    #: implementations: grades.
+    show: str = "all"
+    by: str = "file"  #: how the table of implementations is sorted: file or verdict
     quiet: bool = False
     verbose: bool = False
     color: bool = False

@@ -190,15 +190,18 @@ class CaseResult:
     @property
     def causes(self) -> tuple[str, ...]:
         """The causes without their remedies, a sentence each; of a case that passed, remarks."""
-        return tuple(diagnosis.text.partition(". ")[0] for diagnosis in self.diagnosis)
+        return tuple(diagnosis.text.partition(". ")[0].removesuffix(".") for diagnosis in self.diagnosis)
 
     @property
     def headline(self) -> str:
-        """What is wrong, in one line: the causes, or else the reason; empty on a pass.
+        """What is wrong, in one line: the causes with their codes, or else the reason; empty on a pass.
 
         A cause says more than its effects, and the same cause reads the same in cases of different sizes.
         """
-        return "" if self.verdict is Verdict.PASS else "; ".join(self.causes) or self.reason or ""
+        if self.verdict is Verdict.PASS:
+            return ""
+        causes = (f"{text} [{one.code}]" for text, one in zip(self.causes, self.diagnosis, strict=True))
+        return "; ".join(causes) or self.reason or ""
 
     @property
     def passed(self) -> bool:
