@@ -86,7 +86,6 @@ def encode(result: CaseResult) -> dict[str, Any]:
         "case": {**result.case.geometry, "dtype": result.case.dtype, "seed": result.case.seed},
         "verdict": result.verdict,
         "reason": result.reason,
-        "place": result.place and asdict(result.place),
         "forward": result.forward and _array(result.forward),
         "gradients": {name: _array(gradient) for name, gradient in result.gradients.items()},
         "duties": {name: asdict(duty) for name, duty in result.duties.items()},
