@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TextIO
 
 from gradcheck_cli.data.frozen import replace
 from gradcheck_cli.report.html.elements import Html, el, join
-from gradcheck_cli.report.html.finding import Detail, describe, title_of
+from gradcheck_cli.report.html.finding import Detail, describe_finding, title_of
 from gradcheck_cli.report.html.heading import explain_terms, header, outcome
 from gradcheck_cli.report.html.page import page
 from gradcheck_cli.report.html.tables import anchor, badge, case_row, case_table, implementation_table, matrix
@@ -87,7 +87,7 @@ class HtmlReport:
         shown, written, detail = [], 0, Detail.ALL
         for number, one in enumerate(findings, 1):
             detail = next((each for each, most in _DETAILS.items() if written < most), Detail.NONE)
-            about = describe(one.result, cases=one.cases, detail=detail)
+            about = describe_finding(one, detail)
             written += len(about)
             name = f"{one.result.implementation}: " if folded else None
             title = el("h3", badge(one.result.verdict), " ", name, title_of(one.result), class_="title")
@@ -106,7 +106,7 @@ class HtmlReport:
     def _case_section(self, findings: list[Finding]) -> Html | None:
         if not self._rows:
             return None
-        numbers = {one.signature: number for number, one in enumerate(findings, 1)}
+        numbers = {signature: number for number, one in enumerate(findings, 1) for signature in one.signatures}
         rows = [case_row(result, _failures(result, numbers)) for result in self._rows]
         note = el("p", f"{self._unlisted} more cases are not listed.") if self._unlisted else None
         return _section("All cases", case_table(rows), note)
@@ -142,4 +142,4 @@ def _failures(result: CaseResult, numbers: dict[FailureSignature, int]) -> list[
         return []
     if signature in numbers:
         return [numbers[signature]]
-    return [number for other, number in numbers.items() if other.is_part_of(signature)]
+    return sorted({number for other, number in numbers.items() if other.is_part_of(signature)})
