@@ -78,7 +78,7 @@ def describe(
         yield Text(_represented(result.smallest, result.verdict))
     for diagnosis in result.diagnosis:
         yield Text(f"{diagnosis.text} [{diagnosis.code}]", style="bold")
-    if result.place:
+    if result.place and f"line {result.place.line}, in" not in (result.traceback or ""):
         yield Text(f"at {describe_place(result.place)}", style="bold")
     if result.ran:
         yield from (Text(reason, style=style) for reason in _reasons(result))

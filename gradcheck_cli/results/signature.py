@@ -25,9 +25,6 @@ _FAMILIES = {
 #: A cause that follows from another one.
 _CONSEQUENCE = "reference-gradient"
 
-#: The frame that raised, in a traceback of the user's own frames.
-_FRAME = re.compile(r'^  File ".*?", line \d+, in .*$', re.MULTILINE)
-
 
 @frozen
 class FailureSignature:
@@ -88,8 +85,9 @@ class FailureSignature:
 
 
 def _wrong(result: CaseResult) -> frozenset[str]:
-    """Return the arrays with the verdict of the whole, or else the duties."""
-    verdicts = {name: gradient.verdict for name, gradient in result.gradients.items()}
+    """Return the arrays with the verdict of the whole, apart those that are missing, or else the duties."""
+    found = {name if array.shape is not None else f"no {name}": array for name, array in result.gradients.items()}
+    verdicts = {name: gradient.verdict for name, gradient in found.items()}
     if result.forward:
         verdicts["out"] = result.forward.verdict
     arrays = frozenset(name for name, verdict in verdicts.items() if verdict is result.verdict)
@@ -102,5 +100,5 @@ def _raised(result: CaseResult) -> frozenset[str]:
     What hangs is interrupted at any line.
     """
     what = re.sub(r"\d+", "", (result.reason or "").partition(": ")[0])
-    frames = _FRAME.findall(result.traceback or "") if " raised " in what else []
-    return frozenset({what + frames[-1] if frames else what})
+    place = result.place if " raised " in what else None
+    return frozenset({f"{what} at {place.file}:{place.line}" if place else what})

@@ -8,7 +8,7 @@ from gradcheck_cli import check
 from gradcheck_cli.layers.conv.case import ConvCase
 from gradcheck_cli.layers.conv.conv import standard
 from gradcheck_cli.results.findings import Findings
-from gradcheck_cli.results.result import ArrayResult, CaseResult, Diagnosis, SmallestFailure, Verdict
+from gradcheck_cli.results.result import ArrayResult, CaseResult, Diagnosis, Place, SmallestFailure, Verdict
 from tests.faults.conv import faulty_pair
 
 
@@ -104,8 +104,8 @@ def test_what_may_be_another_fault_is_no_variant() -> None:
 def test_what_a_case_raises_is_told_apart_by_the_line_unless_the_cause_is_known() -> None:
     def raised(what: str, line: int, cause: str | None = None) -> CaseResult:
         failed = result("dx", cause=cause, verdict=Verdict.ERROR)
-        traceback = f'Traceback (your code only):\n  File "a.py", line {line}, in b\n    code\n{what}: message'
-        return replace(failed, reason=f"b raised {what}: shapes (2,3) (4,)", traceback=traceback)
+        place = Place(file="a.py", line=line, function="b")
+        return replace(failed, reason=f"b raised {what}: shapes (2,3) (4,)", place=place)
 
     def count(*results: CaseResult) -> int:
         return len(findings(*results))

@@ -88,7 +88,10 @@ def test_wrong_functions_fail_with_the_report_and_without_our_frames(
     done = run("-k", "standard", test=ON_LAYERS)
     done.assert_outcomes(failed=1, deselected=1)
     text = done.stdout.str()
-    assert "E       AssertionError: dx is empty: `[pad:-pad]` is an empty slice at pad 0 (in 5 of 13 cases)" in text
+    assert (
+        "E       AssertionError: dx is empty: `[pad:-pad]` is an empty slice at pad 0 [crop-empty] (in 5 of 13 cases)"
+        in text
+    )
     assert "convcheck layers.py:conv_forward,conv_backward --N" in text  # the replay
     assert "8 passed, 5 failed" in text
     assert 'assert len(gradcheck("conv", (conv_forward, conv_backward))) == 13' in text  # where in the test
