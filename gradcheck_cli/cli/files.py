@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from gradcheck_cli.cases.cases import Listed
 from gradcheck_cli.checks.diagnosis.place.locate import place_of_frame, shown_place
 from gradcheck_cli.cli.plan import Assignment, assign, make_cases, make_plan
 from gradcheck_cli.engine.interrupts import interruptible
@@ -22,11 +23,14 @@ from gradcheck_cli.results.result import CaseResult, Verdict
 from gradcheck_cli.text.clean import clean
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from gradcheck_cli.cases.cases import Cases
     from gradcheck_cli.cli.plan import Plan
     from gradcheck_cli.cli.request import Request
     from gradcheck_cli.engine.checker import Checker
     from gradcheck_cli.engine.survey import Survey
+    from gradcheck_cli.layers.framework.case import Case
     from gradcheck_cli.results.result import Place
 
 
@@ -63,16 +67,32 @@ def plan_files(request: Request, checker: Checker) -> Plan:
             if layer not in cases:
                 cases[layer] = make_cases(request, LAYERS[layer])
             assignments.append(assign(request, spec, layer, cases[layer]))
-        for spec, misfit in found.misfits.items():
-            known.append(_result(request, spec, misfit.layer, Verdict.SKIP, misfit.reason or ""))
-        for spec, report in found.errors.items():
-            result = _result(request, spec, "", Verdict.ERROR, report.reason)
-            place = report.place and shown_place(report.place, current_folder(), file)
-            known.append(replace(result, traceback=report.traceback, bug=report.bug, place=place))
+        for spec, tried in found.functions.items():
+            if tried.cases:
+                assignments.append(assign(request, spec, "function", _function_cases(request, tried.cases)))
+        known += _unchecked(request, file, found)
     if empty and not assignments and not known:
         raise click.UsageError(clean(f"{', '.join(specs)} has nothing that can be checked: {empty[0]}"))
     _remark(request, *empty)
     return make_plan(request, assignments, tuple(known))
+
+
+def _function_cases(request: Request, cases: tuple[Case, ...]) -> Cases:
+    """Return cases of a function in the dtypes and with the seed that are requested."""
+    return Listed(tuple(replace(case, dtype=dtype, seed=request.seed) for case in cases for dtype in request.dtypes))
+
+
+def _unchecked(request: Request, file: str, found: Survey) -> Iterator[CaseResult]:
+    """Yield the results of what cannot be checked, and why."""
+    for spec, misfit in found.misfits.items():
+        yield _result(request, spec, misfit.layer, Verdict.SKIP, misfit.reason or "")
+    for spec, tried in found.functions.items():
+        if tried.reason:
+            yield _result(request, spec, "function", Verdict.SKIP, tried.reason)
+    for spec, report in found.errors.items():
+        result = _result(request, spec, "", Verdict.ERROR, report.reason)
+        place = report.place and shown_place(report.place, current_folder(), file)
+        yield replace(result, traceback=report.traceback, bug=report.bug, place=place)
 
 
 def _list_files(request: Request) -> list[str]:
@@ -117,8 +137,7 @@ def _show_rest(request: Request, file: str, found: Survey) -> None:
     if found.printed and request.verbose:
         click.echo(f"{clean(file)} printed, while it was loaded:\n{found.printed}", err=True)
     if found.others:
-        hint = f"; {found.command}" if found.command else ""
-        _remark(request, f"{file}: not checked: {shorten(found.others)} (no known layer){hint}")
+        _remark(request, f"{file}: not checked: {shorten(found.others)} (no known layer)")
 
 
 def _remark(request: Request, *lines: str) -> None:
