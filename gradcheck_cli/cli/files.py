@@ -13,8 +13,10 @@ from gradcheck_cli.checks.diagnosis.place.locate import place_of_frame, shown_pl
 from gradcheck_cli.cli.plan import Assignment, assign, make_cases, make_plan
 from gradcheck_cli.engine.interrupts import interruptible
 from gradcheck_cli.engine.sanitize import sanitize
+from gradcheck_cli.engine.survey import Survey
 from gradcheck_cli.guard.state import current_folder
 from gradcheck_cli.implementation.finding.folder import files_in, left_out_of, shorten, unsearched
+from gradcheck_cli.implementation.finding.inventory import Tried
 from gradcheck_cli.implementation.implementation import ImplementationNotFoundError
 from gradcheck_cli.implementation.loading.load import NothingToCheckError
 from gradcheck_cli.layers import LAYERS, TITLES
@@ -26,16 +28,23 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from gradcheck_cli.cases.cases import Cases
+    from gradcheck_cli.cli.origin import Sources
     from gradcheck_cli.cli.plan import Plan
     from gradcheck_cli.cli.request import Request
+    from gradcheck_cli.cli.since import Since
     from gradcheck_cli.engine.checker import Checker
-    from gradcheck_cli.engine.survey import Survey
     from gradcheck_cli.layers.framework.case import Case
     from gradcheck_cli.results.result import Place
 
 
-def plan_files(request: Request, checker: Checker) -> Plan:
+def plan_files(request: Request, checker: Checker, sources: Sources | None = None, since: Since | None = None) -> Plan:
     """Plan to check all that is found, each on the standard set of its layer. Files are loaded to find it.
+
+    Args:
+        request: what is asked.
+        checker: looks through the files.
+        sources: takes the fingerprint of each file before it is loaded, if a report tells it.
+        since: has the results of files that need not be looked through again.
 
     Raises:
         click.UsageError: there is nothing in the only file, or it cannot be imported. Of several that is a result.
@@ -49,9 +58,10 @@ def plan_files(request: Request, checker: Checker) -> Plan:
     cases: dict[str, Cases] = {}  # of each layer
     files = _list_files(request)
     for file in files:
+        kept = _earlier_results(file, sources, since)
         try:
             with interruptible():
-                found = checker.survey(file, request.limits)
+                found = _survey_of(kept) if kept else checker.survey(file, request.limits)
         except KeyboardInterrupt:  # the run ends before its first case, and reports what is known
             break
         except ImplementationNotFoundError as error:
@@ -70,6 +80,7 @@ def plan_files(request: Request, checker: Checker) -> Plan:
         for spec, tried in found.functions.items():
             if tried.cases:
                 assignments.append(assign(request, spec, "function", _function_cases(request, tried.cases)))
+        known += [one for one in kept if not one.ran]
         known += _unchecked(request, file, found)
     if empty and not assignments and not known:
         raise click.UsageError(clean(f"{', '.join(specs)} has nothing that can be checked: {empty[0]}"))
@@ -93,6 +104,26 @@ def _unchecked(request: Request, file: str, found: Survey) -> Iterator[CaseResul
         result = _result(request, spec, "", Verdict.ERROR, report.reason)
         place = report.place and shown_place(report.place, current_folder(), file)
         yield replace(result, traceback=report.traceback, bug=report.bug, place=place)
+
+
+def _earlier_results(file: str, sources: Sources | None, since: Since | None) -> list[CaseResult]:
+    """Take the fingerprint of a file before it is loaded, and return its earlier results, if these still hold."""
+    if sources:
+        sources.take(file)
+    return since.survey(file) if since else []
+
+
+def _survey_of(results: list[CaseResult]) -> Survey:
+    """Return what earlier results were of: functions with the shapes that were found."""
+    layers = {one.implementation: one.layer for one in results if one.ran}
+    functions: dict[str, Tried] = {}
+    for one in results:
+        if one.ran and one.layer == "function":
+            cases = dict.fromkeys(
+                (*functions.get(one.implementation, Tried()).cases, replace(one.case, dtype="float64"))
+            )
+            functions[one.implementation] = Tried(cases=tuple(cases))
+    return Survey(layers={spec: name for spec, name in layers.items() if name != "function"}, functions=functions)
 
 
 def _list_files(request: Request) -> list[str]:

@@ -84,7 +84,7 @@ def _survey(spec: str, process: GuardedProcess) -> Survey:
     unknown = [offer for offer, one in found.items() if not one]
     others = dict.fromkeys([*inventory.others, *(name for offer in unknown for name in offer.names)])
     unchecked = tuple(name for name in others if name not in checked)
-    if not fitting and not misfits and not errors and not any(one.cases for one in shapes.values()):
+    if not fitting and not misfits and not errors and not shapes:
         raise NothingToCheckError(describe_nothing(spec, unchecked, unknown))
     return Survey(
         layers={spec: one.layer for spec, one in fitting.items() if not one.reason},

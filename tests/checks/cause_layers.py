@@ -243,27 +243,6 @@ def rnn_step_backward(dnext_h, cache):
     return da @ Wx.T, dprev_h, x.T @ da, dWh, da.sum(axis=0)
 
 
-def rnn_forward(x, h0, Wx, Wh, b):
-    h, prev_h, cache = np.zeros((len(x), x.shape[1], len(b))), h0, []
-    for t in range(x.shape[1]):
-        prev_h, step = rnn_step_forward(x[:, t], prev_h, Wx, Wh, b)
-        h[:, t] = prev_h
-        cache.append(step)
-    return h, cache
-
-
-def rnn_backward(dh, cache):
-    (N, T, H), D = dh.shape, cache[0][0].shape[1]
-    dx, dprev_h = np.zeros((N, T, D)), np.zeros((N, H))
-    dWx, dWh, db = np.zeros((D, H)), np.zeros((H, H)), np.zeros(H)
-    for t in range(T - 1, -1, -1):
-        dx[:, t], dprev_h, dWx_t, dWh_t, db_t = rnn_step_backward(dh[:, t] + dprev_h, cache[t])
-        dWx += dWx_t
-        dWh += dWh_t
-        db += db_t
-    return dx, dprev_h, dWx, dWh, db
-
-
 def lstm_step_forward(x, prev_h, prev_c, Wx, Wh, b):
     ai, af, ao, ag = np.split(x @ Wx + prev_h @ Wh + b, 4, axis=1)
     i, f, o, g = sigmoid(ai), sigmoid(af), sigmoid(ao), np.tanh(ag)
@@ -296,6 +275,27 @@ def lstm_backward(dh, cache):
     dWx, dWh, db = np.zeros((D, 4 * H)), np.zeros((H, 4 * H)), np.zeros(4 * H)
     for t in range(T - 1, -1, -1):
         dx[:, t], dprev_h, dprev_c, dWx_t, dWh_t, db_t = lstm_step_backward(dh[:, t] + dprev_h, dprev_c, cache[t])
+        dWx += dWx_t
+        dWh += dWh_t
+        db += db_t
+    return dx, dprev_h, dWx, dWh, db
+
+
+def rnn_forward(x, h0, Wx, Wh, b):
+    h, prev_h, cache = np.zeros((len(x), x.shape[1], len(b))), h0, []
+    for t in range(x.shape[1]):
+        prev_h, step = rnn_step_forward(x[:, t], prev_h, Wx, Wh, b)
+        h[:, t] = prev_h
+        cache.append(step)
+    return h, cache
+
+
+def rnn_backward(dh, cache):
+    (N, T, H), D = dh.shape, cache[0][0].shape[1]
+    dx, dprev_h = np.zeros((N, T, D)), np.zeros((N, H))
+    dWx, dWh, db = np.zeros((D, H)), np.zeros((H, H)), np.zeros(H)
+    for t in range(T - 1, -1, -1):
+        dx[:, t], dprev_h, dWx_t, dWh_t, db_t = rnn_step_backward(dh[:, t] + dprev_h, cache[t])
         dWx += dWx_t
         dWh += dWh_t
         db += db_t

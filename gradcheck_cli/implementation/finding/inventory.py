@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from gradcheck_cli.implementation.loading.load import Loader
-    from gradcheck_cli.layers.function import FunctionCase
+    from gradcheck_cli.layers.framework.case import Case
 
 _LISTED = 4  #: how many layers are named
 
@@ -73,7 +73,7 @@ class Identified:
 class Tried:
     """An offer of no known layer: the shapes that were found by trying, or why there are none."""
 
-    cases: tuple[FunctionCase, ...] = ()
+    cases: tuple[Case, ...] = ()
     reason: str | None = None
 
 
