@@ -10,6 +10,7 @@ import click
 
 from gradcheck_cli.checks.diagnosis.place.locate import place_of_frame, shown_place
 from gradcheck_cli.cli.plan import Assignment, assign, make_cases, make_plan
+from gradcheck_cli.cli.progress import searching
 from gradcheck_cli.engine.interrupts import interruptible
 from gradcheck_cli.engine.sanitize import sanitize
 from gradcheck_cli.guard.state import current_folder
@@ -44,31 +45,32 @@ def plan_files(request: Request, checker: Checker) -> Plan:
     empty: list[str] = []  # for each file of a folder that has nothing, why
     cases: dict[str, Cases] = {}  # of each layer
     files = _list_files(request)
-    for file in files:
-        try:
-            with interruptible():
-                found = checker.survey(file, request.limits)
-        except KeyboardInterrupt:  # the run ends before its first case, and reports what is known
-            break
-        except ImplementationNotFoundError as error:
-            if len(files) == 1:
-                raise click.UsageError(str(error)) from error
-            if isinstance(error, NothingToCheckError) and file not in specs:  # it was not named
-                empty.append(str(error))
-            else:
-                known.append(_result(request, file, "", Verdict.ERROR, str(error), _place(error, file)))
-            continue
-        _show_rest(request, file, found)
-        for spec, layer in found.layers.items():
-            if layer not in cases:
-                cases[layer] = make_cases(request, LAYERS[layer])
-            assignments.append(assign(request, spec, layer, cases[layer]))
-        for spec, misfit in found.misfits.items():
-            known.append(_result(request, spec, misfit.layer, Verdict.SKIP, misfit.reason or ""))
-        for spec, report in found.errors.items():
-            result = _result(request, spec, "", Verdict.ERROR, report.reason)
-            place = report.place and shown_place(report.place, current_folder(), file)
-            known.append(replace(result, traceback=report.traceback, bug=report.bug, place=place))
+    with searching(len(files)) as line:
+        for file in files:
+            try:
+                with line.showing(file), interruptible():
+                    found = checker.survey(file, request.limits)
+            except KeyboardInterrupt:  # the run ends before its first case, and reports what is known
+                break
+            except ImplementationNotFoundError as error:
+                if len(files) == 1:
+                    raise click.UsageError(str(error)) from error
+                if isinstance(error, NothingToCheckError) and file not in specs:  # it was not named
+                    empty.append(str(error))
+                else:
+                    known.append(_result(request, file, "", Verdict.ERROR, str(error), _place(error, file)))
+                continue
+            _show_rest(request, file, found)
+            for spec, layer in found.layers.items():
+                if layer not in cases:
+                    cases[layer] = make_cases(request, LAYERS[layer])
+                assignments.append(assign(request, spec, layer, cases[layer]))
+            for spec, misfit in found.misfits.items():
+                known.append(_result(request, spec, misfit.layer, Verdict.SKIP, misfit.reason or ""))
+            for spec, report in found.errors.items():
+                result = _result(request, spec, "", Verdict.ERROR, report.reason)
+                place = report.place and shown_place(report.place, current_folder(), file)
+                known.append(replace(result, traceback=report.traceback, bug=report.bug, place=place))
     if empty and not assignments and not known:
         raise click.UsageError(clean(f"{', '.join(specs)} has nothing that can be checked: {empty[0]}"))
     _remark(request, *empty)
