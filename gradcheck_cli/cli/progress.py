@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 #: Seconds before the line is shown for the first time: most runs are over by then.
 _PATIENCE = 0.5
 
+#: Seconds before the line for the next file is shown: a timer of none would never ring.
+_SOON = 0.001
+
 #: Seconds from one drawing to the next.
 _INTERVAL = 0.1
 
@@ -48,23 +51,15 @@ def progress(total: int, upcoming: Iterator[tuple[str, Case]]) -> Iterator[Progr
 
 
 @contextmanager
-def searching(files: int) -> Iterator[SearchLine]:
-    """Show which of several files is searched while the block runs, if stderr is such a terminal."""
-    line = SearchLine(sys.stderr, files)
-    with _drawn(line, unless=files == 1):
-        yield line
-
-
-@contextmanager
-def _drawn(line: _Line, *, unless: bool) -> Iterator[None]:
-    """Draw a line again and again while the block runs, and erase it."""
+def _drawn(line: _Line, *, unless: bool, patience: float = _PATIENCE) -> Iterator[None]:
+    """Draw a line again and again while the block runs, and erase it, if stderr is such a terminal."""
     able = sys.stderr.isatty() and os.environ.get("TERM", "dumb") != "dumb" and hasattr(signal, "setitimer")
     if unless or not able:
         yield
         return
     # A timer of this process, which forks do not inherit; a thread that draws would not survive them.
     before = signal.signal(signal.SIGALRM, lambda *_: line.draw())
-    signal.setitimer(signal.ITIMER_REAL, _PATIENCE, _INTERVAL)
+    signal.setitimer(signal.ITIMER_REAL, patience, _INTERVAL)
     try:
         yield
     finally:
@@ -111,15 +106,15 @@ class SearchLine(_Line):
     def __init__(self, stream: TextIO, files: int) -> None:
         super().__init__(stream)
         self._files, self._number, self._file = files, 0, ""
+        self._started = time.monotonic()
 
     @contextmanager
     def showing(self, file: str) -> Iterator[None]:
-        """Show that a file is searched while the block runs."""
+        """Show that a file is searched while the block runs, if there are several and stderr is such a terminal."""
         self._number, self._file, self._hidden = self._number + 1, clean(file), False
-        try:
+        patience = max(_SOON, _PATIENCE - (time.monotonic() - self._started))
+        with _drawn(self, unless=self._files == 1, patience=patience):
             yield
-        finally:
-            self.clear()
 
     def text(self, columns: int) -> str:
         """Return the line: `searching 3/120  ada/layers.py`."""

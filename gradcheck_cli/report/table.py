@@ -165,6 +165,7 @@ class TableReport:
             text.append(f"{count:,} " if several else "")
             text.append(_COUNTED[verdict], style=STYLES[verdict])
         text.append(f" in {summary.seconds:.2f} s")
+        text.append(f", {summary.carried_over} carried over" if summary.carried_over else "")
         if summary.verdict is Verdict.PASS and self._worst and (array := _worst_array(self._worst)):
             text.append(
                 f"; at worst {figure(array.scaled_error or 0)} eps off ({array.name}), {array.tolerance:g} allowed"
