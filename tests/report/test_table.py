@@ -447,6 +447,7 @@ def test_arrays_that_are_wrong_everywhere_are_named_in_one_line() -> None:
 def test_the_term_of_the_table_is_explained_where_something_is_wrong_and_shown() -> None:
     (said,) = (line for line in shown(WRONG_VALUE).splitlines() if line.startswith("eps off: "))
     assert "100" in said
+    assert shown(PASSED, WRONG_VALUE, WRONG_VALUE, verbose=True).count("eps off: ") == 1
     for text in (shown(PASSED), shown(WRONG_VALUE, width=50), shown(RAISED)):
         assert "eps off:" not in text
 
