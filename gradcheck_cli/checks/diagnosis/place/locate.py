@@ -184,6 +184,8 @@ def _statement(
         offered = [one for each in bare for one in _with_values(each)] if look.everywhere else needed
         if fitting := _distinct(one for one in offered if look.pattern(one)):
             return fitting[0] if len(fitting) == 1 else None
+        if look.only:
+            return None
     if result.verdict is Verdict.ERROR or re.fullmatch(_NO_STATEMENT, cause.code):
         return None
     computing = _distinct(one for one in needed if one.computes or _renames(one, cotangents))
