@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from gradcheck_cli.cases.cases import Listed
 from gradcheck_cli.checks.diagnosis.place.locate import place_of_frame, shown_place
 from gradcheck_cli.cli.plan import Assignment, assign, make_cases, make_plan
 from gradcheck_cli.engine.interrupts import interruptible
@@ -15,6 +16,7 @@ from gradcheck_cli.engine.sanitize import sanitize
 from gradcheck_cli.engine.survey import Survey
 from gradcheck_cli.guard.state import current_folder
 from gradcheck_cli.implementation.finding.folder import files_in, left_out_of, shorten, unsearched
+from gradcheck_cli.implementation.finding.inventory import Tried
 from gradcheck_cli.implementation.implementation import ImplementationNotFoundError
 from gradcheck_cli.implementation.loading.load import NothingToCheckError
 from gradcheck_cli.layers import LAYERS, TITLES
@@ -23,12 +25,15 @@ from gradcheck_cli.results.result import CaseResult, Verdict
 from gradcheck_cli.text.clean import clean
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from gradcheck_cli.cases.cases import Cases
     from gradcheck_cli.cli.origin import Sources
     from gradcheck_cli.cli.plan import Plan
     from gradcheck_cli.cli.request import Request
     from gradcheck_cli.cli.since import Since
     from gradcheck_cli.engine.checker import Checker
+    from gradcheck_cli.layers.framework.case import Case
     from gradcheck_cli.results.result import Place
 
 
@@ -56,7 +61,7 @@ def plan_files(request: Request, checker: Checker, sources: Sources | None = Non
         kept = _earlier_results(file, sources, since)
         try:
             with interruptible():
-                found = Survey(layers=_layers(kept)) if kept else checker.survey(file, request.limits)
+                found = _survey_of(kept) if kept else checker.survey(file, request.limits)
         except KeyboardInterrupt:  # the run ends before its first case, and reports what is known
             break
         except ImplementationNotFoundError as error:
@@ -72,17 +77,33 @@ def plan_files(request: Request, checker: Checker, sources: Sources | None = Non
             if layer not in cases:
                 cases[layer] = make_cases(request, LAYERS[layer])
             assignments.append(assign(request, spec, layer, cases[layer]))
+        for spec, tried in found.functions.items():
+            if tried.cases:
+                assignments.append(assign(request, spec, "function", _function_cases(request, tried.cases)))
         known += [one for one in kept if not one.ran]
-        for spec, misfit in found.misfits.items():
-            known.append(_result(request, spec, misfit.layer, Verdict.SKIP, misfit.reason or ""))
-        for spec, report in found.errors.items():
-            result = _result(request, spec, "", Verdict.ERROR, report.reason)
-            place = report.place and shown_place(report.place, current_folder(), file)
-            known.append(replace(result, traceback=report.traceback, bug=report.bug, place=place))
+        known += _unchecked(request, file, found)
     if empty and not assignments and not known:
         raise click.UsageError(clean(f"{', '.join(specs)} has nothing that can be checked: {empty[0]}"))
     _remark(request, *empty)
     return make_plan(request, assignments, tuple(known))
+
+
+def _function_cases(request: Request, cases: tuple[Case, ...]) -> Cases:
+    """Return cases of a function in the dtypes and with the seed that are requested."""
+    return Listed(tuple(replace(case, dtype=dtype, seed=request.seed) for case in cases for dtype in request.dtypes))
+
+
+def _unchecked(request: Request, file: str, found: Survey) -> Iterator[CaseResult]:
+    """Yield the results of what cannot be checked, and why."""
+    for spec, misfit in found.misfits.items():
+        yield _result(request, spec, misfit.layer, Verdict.SKIP, misfit.reason or "")
+    for spec, tried in found.functions.items():
+        if tried.reason:
+            yield _result(request, spec, "function", Verdict.SKIP, tried.reason)
+    for spec, report in found.errors.items():
+        result = _result(request, spec, "", Verdict.ERROR, report.reason)
+        place = report.place and shown_place(report.place, current_folder(), file)
+        yield replace(result, traceback=report.traceback, bug=report.bug, place=place)
 
 
 def _earlier_results(file: str, sources: Sources | None, since: Since | None) -> list[CaseResult]:
@@ -92,8 +113,17 @@ def _earlier_results(file: str, sources: Sources | None, since: Since | None) ->
     return since.survey(file) if since else []
 
 
-def _layers(results: list[CaseResult]) -> dict[str, str]:
-    return {one.implementation: one.layer for one in results if one.ran}
+def _survey_of(results: list[CaseResult]) -> Survey:
+    """Return what earlier results were of: functions with the shapes that were found."""
+    layers = {one.implementation: one.layer for one in results if one.ran}
+    functions: dict[str, Tried] = {}
+    for one in results:
+        if one.ran and one.layer == "function":
+            cases = dict.fromkeys(
+                (*functions.get(one.implementation, Tried()).cases, replace(one.case, dtype="float64"))
+            )
+            functions[one.implementation] = Tried(cases=tuple(cases))
+    return Survey(layers={spec: name for spec, name in layers.items() if name != "function"}, functions=functions)
 
 
 def _list_files(request: Request) -> list[str]:
@@ -138,8 +168,7 @@ def _show_rest(request: Request, file: str, found: Survey) -> None:
     if found.printed and request.verbose:
         click.echo(f"{clean(file)} printed, while it was loaded:\n{found.printed}", err=True)
     if found.others:
-        hint = f"; {found.command}" if found.command else ""
-        _remark(request, f"{file}: not checked: {shorten(found.others)} (no known layer){hint}")
+        _remark(request, f"{file}: not checked: {shorten(found.others)} (no known layer)")
 
 
 def _remark(request: Request, *lines: str) -> None:

@@ -15,10 +15,11 @@ from gradcheck_cli.implementation.finding.inventory import (
     Identified,
     Inventory,
     Offer,
+    Tried,
     describe_nothing,
-    function_command,
     identify_layer,
     take_inventory,
+    try_shapes,
 )
 from gradcheck_cli.implementation.implementation import ImplementationNotFoundError
 from gradcheck_cli.implementation.loading.load import NothingToCheckError
@@ -38,9 +39,10 @@ class Survey:
 
     layers: dict[str, str] = field(default_factory=dict)  #: the layer of each pair, loss and class
     misfits: dict[str, Identified] = field(default_factory=dict)  #: what is named after a layer, and cannot be called
+    #: Shapes that were found by trying for functions of no known layer, or why there are none.
+    functions: dict[str, Tried] = field(default_factory=dict)
     errors: dict[str, ErrorReport] = field(default_factory=dict)  #: what hung or crashed, or met a bug in the checker
-    others: tuple[str, ...] = ()  #: functions and classes of no known layer
-    command: str | None = None  #: how the first pair of these is checked
+    others: tuple[str, ...] = ()  #: functions and classes that are not checked
     printed: str = ""  #: while the file was loaded
 
 
@@ -75,18 +77,21 @@ def _survey(spec: str, process: GuardedProcess) -> Survey:
     errors = {offer.spec: one for offer, one in found.items() if isinstance(one, ErrorReport)}
     misfits = {spec: one for spec, one in fitting.items() if one.reason}
     misfits |= {half.spec: Identified(layer=half.layers[0], reason=_ALONE) for half in inventory.halves}
-    checked = {name for offer, one in found.items() if one for name in offer.names}
+    functions = {offer.spec: tried for offer, one in found.items() if not one and (tried := _shapes(process, offer))}
+    errors |= {spec: one for spec, one in functions.items() if isinstance(one, ErrorReport)}
+    shapes = {spec: one for spec, one in functions.items() if isinstance(one, Tried)}
+    checked = {name for offer, one in found.items() if one or offer.spec in functions for name in offer.names}
     unknown = [offer for offer, one in found.items() if not one]
     others = dict.fromkeys([*inventory.others, *(name for offer in unknown for name in offer.names)])
     unchecked = tuple(name for name in others if name not in checked)
-    if not fitting and not misfits and not errors:
+    if not fitting and not misfits and not errors and not shapes:
         raise NothingToCheckError(describe_nothing(spec, unchecked, unknown))
     return Survey(
         layers={spec: one.layer for spec, one in fitting.items() if not one.reason},
         misfits=misfits,
+        functions=shapes,
         errors=errors,
         others=unchecked,
-        command=function_command(unknown),
         printed=printed,
     )
 
@@ -112,6 +117,26 @@ def _try(process: GuardedProcess, offer: Offer) -> Identified | ErrorReport | No
     except LoadingError as error:
         return error.report
     return found
+
+
+def _shapes(process: GuardedProcess, offer: Offer) -> Tried | ErrorReport | None:
+    """Find shapes for what is of no known layer; None for what nobody would expect to be checked."""
+    if offer.doubtful:
+        return None
+    try:
+        found: Tried | None = call_loader(process, offer.spec, _try_shapes, offer)
+    except ProcessDiedError as death:
+        return describe_death(death, offer.names[0], offer.spec, WHEN_TRIED)
+    except ImplementationNotFoundError as error:
+        return ErrorReport(reason=str(error))
+    except LoadingError as error:
+        return error.report
+    return found
+
+
+def _try_shapes(offer: Offer) -> Tried | None:
+    with preserve_state():
+        return try_shapes(offer, loader())
 
 
 def _load_inventory(spec: str) -> Inventory:

@@ -52,6 +52,8 @@ class FunctionCase(Case):
 
     example: str = text("a function that returns the arguments of one call, instead of all these", "FILE.py:MAKE")
 
+    tried: str = ""  #: flags of the shapes that were found by trying, for a case that was made of them
+
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.example and self.shape == _EXAMPLE:

@@ -262,11 +262,11 @@ def net_backward(dout, kept):
     assert [line.split()[:3] for line in run.stdout.splitlines() if "net.py" in line] == [["FAIL", "2/7", "affine"]]
     assert "broken.py is no Python" in " ".join(run.stdout.split())
     command = "gradcheck function all/gelu.py:warp,warp_backward --shape x=2x3 --shape a=2x3"
-    assert f"it has warp, warp_backward; `{command}`, with the right shapes, checks any function\n" in run.stderr
+    assert command.replace(" ", "") in "".join(run.stdout.split())
     (tmp_path / "all" / "net.py").unlink()
     (tmp_path / "all" / "broken.py").unlink()
     run = gradcheck("all")
-    assert (run.returncode, command in run.stderr) == (2, True)
+    assert (run.returncode, command.replace(" ", "") in "".join(run.stdout.split())) == (2, True)
 
 
 def test_what_lies_in_folders_of_a_folder_is_told_of(gradcheck: Program, tmp_path: Path) -> None:
@@ -349,7 +349,7 @@ def test_random_cases_are_drawn_for_each_layer(gradcheck: Program, tmp_path: Pat
         (["perceptron"], "No such command 'perceptron'."),
         (["nosuch"], "No such command 'nosuch'.\n"),
         (["notes.txt"], "notes.txt is no Python file: give FILE.py, a package's folder or package.module\n"),
-        (["my book.ipynb"], "is no Python file: `jupyter nbconvert --to script 'my book.ipynb'` makes one of it, my b"),
+        (["my book.ipynb"], "it is no notebook of version 4"),
         (["relu", "notes.txt"], "notes.txt is no Python file: give vectorized, FILE.py, "),
         (["relu", "./notes"], "./notes is no Python file: give vectorized, FILE.py, "),
         (["batchnrm"], "No such command 'batchnrm'. Is it batchnorm"),

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 _STEP, _CLOSE = 1e-5, 1e-3
 
 
-def shapes_fit(reading: Reading, case: Case, problem: Problem) -> tuple[bool, bool, bool]:
+def fit_of(reading: Reading, case: Case, problem: Problem, *, slope: bool = True) -> tuple[bool, bool, bool]:
     """Tell whether forward runs, whether backward returns gradients of the right shapes, and whether they are right."""
     inputs = {n: v.astype(float) if v.dtype.kind == "f" else v for n, v in problem.inputs.items()}
     plain = pack_outputs(implementation_of(reading, "", None), problem)
@@ -41,7 +41,7 @@ def shapes_fit(reading: Reading, case: Case, problem: Problem) -> tuple[bool, bo
         runs = joined.dtype.kind == "f" and joined.size > 0
         gradients = run.backward(adopted.cotangent, cache, adopted.differentiable)
         fits = runs and all(_fits(gradients.get(name), inputs[name]) for name in adopted.differentiable)
-        return runs, fits, fits and _slope_agrees(run, adopted, gradients)
+        return runs, fits, fits and slope and _slope_agrees(run, adopted, gradients)
     except (ImplementationError, NotExpressibleError, ValueError, TypeError):
         return runs, fits, False
 

@@ -18,6 +18,7 @@ from gradcheck_cli.implementation.conventions.slots import (
     classify_ahead,
     has,
     is_context,
+    is_cotangent,
     names_arguments,
     parameters_of,
     signature_of,
@@ -71,7 +72,7 @@ def backward_slots(function: Function, layer: Layer, vocabulary: Vocabulary, for
     by_place = backward_in_order(function, layer)
     if not names_arguments(function):
         return iter([by_place]) if by_place else _refuse(function, (*(f"d{name}" for name in layer.outputs), "cache"))
-    found: list[Slots] = []
+    found = _slopes(function, layer)
     try:
         by_name = _backward_by_name(parameters_of(function), name_of(function), vocabulary, layer)
     except MisfitError:
@@ -86,6 +87,16 @@ def backward_slots(function: Function, layer: Layer, vocabulary: Vocabulary, for
     if by_place and not any(_same(by_place, other) for other in found):
         found.append(by_place)
     return iter(found)
+
+
+def _slopes(function: Function, layer: Layer) -> list[Slots]:
+    """Read a backward pass of one argument as the slope at the input, or as a function of the output."""
+    required = [p for p in parameters_of(function) if p.default is p.empty]
+    if len(required) != 1 or len(layer.inputs) != 1 or layer.param or is_cotangent(required[0].name):
+        return []
+    others = [slot_for(p, SlotKind.OMITTED) for p in parameters_of(function) if p is not required[0]]
+    at_input = slot_for(required[0], SlotKind.INPUT, layer.inputs[0])
+    return [(at_input, *others), (slot_for(required[0], SlotKind.OUTPUT), *others)]
 
 
 def method_slots(cls: type, forward: str, backward: str, layer: Layer, vocabulary: Vocabulary) -> tuple[Slots, Slots]:

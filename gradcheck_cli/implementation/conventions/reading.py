@@ -111,11 +111,16 @@ class Reading:
             return forward if self.layer.reference else f"{forward}, which returns (number, gradients)"
         backward = write_call(self.code.name("backward"), self.backward)
         if self.layer.reference:
-            return f"{forward} and {backward}"
+            return f"{forward} and {backward}" + ("" if self.has_cotangent else ", without a cotangent")
         cached = has(SlotKind.CACHE, self.backward) and not has(SlotKind.CONTEXT, self.forward)
-        cotangent = has(SlotKind.COTANGENT, self.backward) or self.backward_with_cache
+        cotangent = self.has_cotangent or self.backward_with_cache
         returns = f", which returns ({', '.join([*self.outputs, 'cache'])})," if cached else ""
         return f"{forward}{returns} and {backward}" + ("" if cotangent else ", without a cotangent")
+
+    @property
+    def has_cotangent(self) -> bool:
+        """Whether backward takes a cotangent; without one, its gradients are slopes."""
+        return has(SlotKind.COTANGENT, self.backward)
 
     @property
     def cotangents(self) -> tuple[str, ...]:

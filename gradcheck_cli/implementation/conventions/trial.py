@@ -14,7 +14,7 @@ import numpy as np
 from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.guard.state import preserve_folder
 from gradcheck_cli.implementation.conventions.one_by_one import SAMPLES
-from gradcheck_cli.implementation.conventions.own_trial import shapes_fit
+from gradcheck_cli.implementation.conventions.own_trial import fit_of
 from gradcheck_cli.implementation.conventions.running import implementation_of
 from gradcheck_cli.implementation.implementation import (
     Implementation,
@@ -82,7 +82,8 @@ def best_reading(readings: Iterable[Reading], case: Case | None = None, given: G
         fit = forward_fit(reading)
         if found is None or fit > found.fit:
             found = Tried(reading=reading, fit=fit)
-        if fit is Fit.REPRODUCES and (ordered := _ordered(reading)):
+        ordered = _ordered(reading) if fit is Fit.REPRODUCES else None
+        if ordered and not (_is_slope(reading) and _right_gradients(reading) == 0):
             return Tried(reading=ordered, fit=fit)
     if found and found.fit is not Fit.FAILS:
         return replace(found, reading=_ordered(found.reading) or found.reading)
@@ -93,13 +94,19 @@ def own_fit(reading: Reading, case: Case, given: Given | None) -> Fit:
     """Return how well a reading of a function does, of which nothing is known."""
     drawn = reading.layer.problem(case)
     problem = given(drawn) if given else drawn
-    with _quiet(), generators_kept(problem):
-        runs, fits, agrees = shapes_fit(reading, case, problem)
+    with quiet(), generators_kept(problem):
+        runs, fits, agrees = fit_of(reading, case, problem)
     return Fit.REPRODUCES if agrees else Fit.SHAPE if fits else Fit.RUNS if runs else Fit.FAILS
+
+
+def _is_slope(reading: Reading) -> bool:
+    return bool(reading.backward) and not reading.has_cotangent and not reading.layer.loss
 
 
 def _may_be_better(reading: Reading, best: Tried) -> bool:
     """Tell whether a reading is worth a try: where forward is right already, only if layouts depend on gradients."""
+    if _is_slope(reading) or _is_slope(best.reading):
+        return True
     return best.fit is not Fit.REPRODUCES or any(one.exact for one in reading.vocabulary.arrangements)
 
 
@@ -134,7 +141,7 @@ def forward_fit(reading: Reading) -> Fit:
 
 def _try(reading: Reading, problem: Problem) -> Fit | None:
     """Return how well a reading does in one problem; None if it raises or cannot express it."""
-    with _quiet(), generators_kept(problem):
+    with quiet(), generators_kept(problem):
         try:
             out, _ = _packed(reading, problem).forward(problem.inputs, problem.parameters)
         except (ImplementationError, NotExpressibleError):
@@ -168,7 +175,7 @@ def _gradient_orders(reading: Reading) -> list[tuple[str, ...]]:
 def _right_gradients(reading: Reading) -> int:
     """Count the gradients that are the reference's in a problem; -1 if one has a wrong shape or backward raises."""
     for problem in probe_problems(reading.layer.name, reading.absent):
-        with _quiet(), generators_kept(problem):
+        with quiet(), generators_kept(problem):
             try:
                 run = _packed(reading, problem)
                 _, kept = run.forward(problem.inputs, problem.parameters)
@@ -192,7 +199,7 @@ def _packed(reading: Reading, problem: Problem) -> Implementation:
 
 
 @contextlib.contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Let nothing be heard of what is tried, which is not what the user asked for, and change no folder."""
     with (
         preserve_folder(),

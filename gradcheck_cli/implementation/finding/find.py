@@ -87,7 +87,15 @@ class _Search:
             )
         for candidate, one in best.items():
             implementation = implementation_of(one.reading, candidate.spec, candidate.spec)
-            return replace(implementation, given=self._given(candidate), warnings=candidate.loaded.warnings)
+            convention = implementation.convention
+            if flags := getattr(self.case, "tried", ""):
+                convention += f"; shapes found by trying, which `gradcheck function {candidate.spec} {flags}` fixes"
+            return replace(
+                implementation,
+                convention=convention,
+                given=self._given(candidate),
+                warnings=candidate.loaded.warnings,
+            )
         raise ImplementationNotFoundError(self._describe_nothing(places, misfits, is_named=bool(names)))
 
     def adapted(self, names: list[str], adapter: str) -> Implementation:

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from gradcheck_cli.implementation.loading.load import Loader
+    from gradcheck_cli.layers.framework.case import Case
 
 _LISTED = 4  #: how many layers are named
 
@@ -46,6 +47,7 @@ class Offer:
     spec: str  #: what to type to get exactly this
     names: tuple[str, ...]
     layers: tuple[str, ...]  #: which it is called after, the likeliest first; () for none
+    composed: bool = False  #: whether it is called after a layer and something more: it is none that is known
     doubtful: bool = False  #: whether it may be a helper by its name: it is a layer only if it does as one
     arguments: tuple[str, ...] = ()  #: what the first pass must be given, in its own names
 
@@ -67,6 +69,14 @@ class Identified:
     reason: str | None = None  #: why it cannot be called, if it cannot
 
 
+@frozen
+class Tried:
+    """An offer of no known layer: the shapes that were found by trying, or why there are none."""
+
+    cases: tuple[Case, ...] = ()
+    reason: str | None = None
+
+
 def take_inventory(spec: str, loader: Loader) -> Inventory:
     """Load a file or module, and list what it defines, or for want of anything what it imports.
 
@@ -80,6 +90,7 @@ def take_inventory(spec: str, loader: Loader) -> Inventory:
     functions = functions_in(have)
     losses = [(name,) for name in functions if pass_of(name)[1] != "forward" and layers_called([name], loss=True)]
     called = {name for name in classes_in(have) if layers_called([name]) or layers_called([name], loss=True)}
+    losses += [(name,) for name in functions if says_loss((name,)) and (name,) not in losses]
     classes = [(name,) for name in classes_in(have) if name in called or not mentions_layer([name])]
     offers = unlike([*all_pairs(functions), *losses, *classes], have)
     if names:
@@ -106,6 +117,7 @@ def _offer(
         spec=f"{home}:{','.join(names)}",
         names=names,
         layers=layers or layers_called(names, loss=True),
+        composed=not layers and mentions_layer(names) and not layers_called(names, loss=True),
         doubtful=may_be_helper(names, offers),
         arguments=_required(have[names[0]]),
     )
@@ -125,6 +137,8 @@ def identify_layer(offer: Offer, loader: Loader) -> Identified | None:
     home, _ = split_spec(offer.spec)
     loaded = open_place(home, offer.spec, _ACCEPTED, loader)
     candidate = Candidate(loaded=loaded, names=offer.names, objects=named_objects(loaded, offer.names))
+    if offer.composed:
+        return None
     fits: dict[str, Fit] = {}
     misfits: dict[str, str] = {}
     for layer in [LAYERS[name] for name in offer.layers] or known_layers(loss=False):
@@ -149,6 +163,35 @@ def identify_layer(offer: Offer, loader: Loader) -> Identified | None:
     return Identified(layer=name, reason=reason)
 
 
+def try_shapes(offer: Offer, loader: Loader) -> Tried | None:
+    """Find shapes for what is of no known layer, by trying.
+
+    Returns:
+        None for a function that may return no gradients, and for a class.
+    """
+    from gradcheck_cli.implementation.finding.shapes import find_shapes  # only for functions of no known layer
+
+    home, _ = split_spec(offer.spec)
+    loaded = open_place(home, offer.spec, _ACCEPTED, loader)
+    objects = named_objects(loaded, offer.names)
+    if inspect.isclass(objects[0]):
+        return None
+    try:
+        cases = find_shapes(objects)
+    except MisfitError as misfit:
+        return Tried(reason=str(misfit)) if len(objects) == 2 else None
+    if cases:
+        return Tried(cases=cases)
+    command = _function_command(offer)
+    why = f"of no known layer, and no shapes were found by trying; give them: {command}, or --example FILE.py:make"
+    return Tried(reason=why) if len(objects) == 2 else None
+
+
+def _function_command(offer: Offer) -> str:
+    shapes = " ".join(f"--shape {name}=2x3" for name in offer.arguments)
+    return f"gradcheck function {offer.spec} {shapes}".rstrip()
+
+
 def describe_nothing(home: str, have: Iterable[str], unknown: Iterable[Offer] = ()) -> str:
     """Say what was looked for where only other things are, and how to check functions that are of no known layer."""
     known = ", ".join(layer.name for loss in (False, True) for layer in known_layers(loss=loss))
@@ -162,8 +205,7 @@ def function_command(unknown: Iterable[Offer]) -> str | None:
     """Write how the first pair of functions of no known layer is checked; None if there is none."""
     for offer in unknown:
         if len(offer.names) == 2 and offer.arguments and not (offer.layers or offer.doubtful):
-            shapes = " ".join(f"--shape {name}=2x3" for name in offer.arguments)
-            return f"`gradcheck function {offer.spec} {shapes}`, with the right shapes, checks any function"
+            return f"`{_function_command(offer)}`, with the right shapes, checks any function"
     return None
 
 

@@ -104,7 +104,7 @@ def all_pairs(functions: list[str]) -> list[tuple[str, str]]:
     for one, other in itertools.combinations(_left_over(functions, found), 2):
         if set(layers_called([one])) & set(layers_called([other])) and (pair := _in_order(one, other)):
             found.append(pair)
-    return [pair for pair in found if layers_called(pair) or not mentions_layer(pair)]
+    return found
 
 
 def _left_over(functions: list[str], pairs: list[tuple[str, str]]) -> list[str]:

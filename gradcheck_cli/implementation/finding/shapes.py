@@ -1,0 +1,270 @@
+"""Shapes for a function of which nothing is known, found by trying: its gradient must fit them.
+
+First all axes have the same length, and the kinds of arguments are tried, the likeliest first: arrays of some number of
+axes, labels, numbers. Where forward runs and backward returns gradients of the right shapes, axes are given lengths
+of their own, alone or in groups, as long as that goes on. So as few lengths are equal as can be.
+"""
+
+from __future__ import annotations
+
+import itertools
+import random
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from gradcheck_cli.guard.clock import pass_on_interrupt
+from gradcheck_cli.implementation.conventions.own_trial import fit_of
+from gradcheck_cli.implementation.conventions.readings import readings_of
+from gradcheck_cli.implementation.conventions.slots import MisfitError, SlotKind
+from gradcheck_cli.implementation.conventions.trial import quiet
+from gradcheck_cli.implementation.seeding import seeds_from
+from gradcheck_cli.implementation.vocabulary.vocabulary import word
+from gradcheck_cli.layers.function import LAYER, FunctionCase
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from gradcheck_cli.implementation.conventions.reading import Reading
+    from gradcheck_cli.implementation.conventions.slots import Slot
+
+#: Calls of forward until the search is given up: a bilinear form takes 40, an LSTM cell thousands.
+_MOST_CALLS = 12_500
+_CASES = 4  #: that are checked
+_RAN = 10  #: calls that one counts for that did not raise, after which backward is tried as well
+
+#: The length of all axes at first, which is also the number of classes, and lengths for axes of their own.
+_EQUAL, _OWN = 3, (4, 5, 6, 7, 8, 9)
+
+#: Where a last axis holds several blocks, such as gates: how many.
+_BLOCKS = (1, 4, 3, 2)
+
+_LABELS = {"y", "label", "labels", "target", "targets", "t", "idx", "index", "indices", "words", "ids", "tokens", "ys"}
+_NUMBERS = {
+    *(
+        "stride",
+        "pad",
+        "padding",
+        "axis",
+        "k",
+        "n",
+        "size",
+        "kernel",
+        "kernelsize",
+        "groups",
+        "eps",
+        "epsilon",
+        "alpha",
+    ),
+    *(
+        "p",
+        "momentum",
+        "scale",
+        "temperature",
+        "dim",
+        "numheads",
+        "heads",
+        "nheads",
+        "reg",
+        "slope",
+        "dilation",
+        "margin",
+    ),
+}
+
+
+class Kind(NamedTuple):
+    """What an argument may be."""
+
+    name: str  #: array, labels or value
+    rank: int = 0
+    value: float = 0
+
+
+_ARRAYS = [Kind("array", rank) for rank in (2, 1, 3, 0, 4)]
+_KINDS = {
+    "labels": [Kind("labels", 1), Kind("labels", 2), Kind("labels", 0), *_ARRAYS],
+    "numbers": [Kind("value", value=1), Kind("value", value=2), *_ARRAYS],
+    "arrays": [*_ARRAYS, Kind("labels", 1)],  # no number: with 1 in its place much that is wrong would be right
+}
+
+
+def find_shapes(objects: tuple[Any, ...]) -> tuple[FunctionCase, ...]:
+    """Find shapes for a function and its gradient, or for one that returns both; () if none fit.
+
+    The first case has as few equal lengths as can be, and others vary it.
+
+    Raises:
+        MisfitError: they do not say what they take.
+    """
+    readings = list(readings_of(objects, LAYER))
+    slots = [s for s in readings[0].forward if s.kind is SlotKind.INPUT and not s.has_default]
+    if not slots:
+        raise MisfitError(f"{readings[0].code.name('forward')} must be given nothing, and so has no gradient")
+    with quiet(), seeds_from(0):
+        return _Search(readings, slots).found()
+
+
+Sizes = dict[tuple[int, int], int]
+
+
+class _Search:
+    """The search for the shapes of one function."""
+
+    def __init__(self, readings: list[Reading], slots: list[Slot]) -> None:
+        self._readings, self._slots, self._calls = readings, slots, 0
+        self._positive = False  # whether forward is defined for positive numbers only
+
+    def found(self) -> tuple[FunctionCase, ...]:
+        """Try what is likely: two likely kinds for each argument, and axes of several blocks; then all kinds."""
+        for kinds, blocks in itertools.chain(self._likely(), ((kinds, 1) for kinds in self._kinds(7))):
+            for subset in _subsets(len(kinds)) if blocks > 1 else [()]:
+                if any(kinds[i].rank == 0 for i in subset):
+                    continue
+                if self._calls > _MOST_CALLS:
+                    return ()
+                scale = {(i, kinds[i].rank - 1): blocks for i in subset}
+                equal = {(i, k): _EQUAL for i, kind in enumerate(kinds) for k in range(kind.rank)}
+                if self._fits(kinds, equal, scale) and self._is_meant(kinds, equal, scale):
+                    return self._vary(kinds, self._untied(kinds, equal, scale), scale)
+        return ()
+
+    def _likely(self) -> Iterator[tuple[tuple[Kind, ...], int]]:
+        return ((kinds, blocks) for blocks in _BLOCKS for kinds in self._kinds(2 if blocks > 1 else 3))
+
+    def _kinds(self, most: int) -> Iterator[tuple[Kind, ...]]:
+        """Yield the kinds of all arguments out of so many for each, the likeliest first."""
+        choices = [_kinds_of(slot)[:most] for slot in self._slots]
+        numbered: Iterator[tuple[int, ...]] = itertools.product(*(range(len(choice)) for choice in choices))
+        if np.prod([float(len(choice)) for choice in choices]) <= 10 * _MOST_CALLS:
+            numbered = iter(sorted(numbered, key=lambda places: (sum(place > 1 for place in places), sum(places))))
+        for places in numbered:
+            yield tuple(choice[place] for choice, place in zip(choices, places, strict=True))
+
+    def _untied(self, kinds: tuple[Kind, ...], sizes: Sizes, scale: Sizes) -> Sizes:
+        """Give axes lengths of their own, alone or as few together as possible."""
+        left, own = list(sizes), iter(_OWN)
+        length = next(own)
+        for width in (1, 2, 3, 4):
+            for group in itertools.combinations(list(left), width):
+                if set(group) <= set(left) and self._fits(
+                    kinds, trial := {**sizes, **dict.fromkeys(group, length)}, scale
+                ):
+                    sizes, left = trial, [axis for axis in left if axis not in group]
+                    if (length := next(own, 0)) == 0:
+                        return sizes
+        return sizes
+
+    def _vary(self, kinds: tuple[Kind, ...], sizes: Sizes, scale: Sizes) -> tuple[FunctionCase, ...]:
+        """List cases: the lengths that were found, the same exchanged, and a length of 1 for each in turn."""
+        lengths = sorted(set(sizes.values()))
+        exchanged = dict(zip(lengths, [length + 1 for length in reversed(lengths)], strict=True))
+        varied = [{axis: exchanged[length] for axis, length in sizes.items()}]
+        if not any(kind.name == "labels" for kind in kinds):
+            varied += [{axis: 1 if length == one else length for axis, length in sizes.items()} for one in lengths]
+        more = tuple(kind._replace(value=kind.value + 1) if kind.name == "value" else kind for kind in kinds)
+        tries = [(kinds, sizes), *([(more, sizes)] if more != kinds else []), *((kinds, trial) for trial in varied)]
+        fitting = [one for one in tries if self._fits(*one, scale)]
+        cases = [self._case(own, each, scale) for own, each in fitting[:_CASES]]
+        flags = " ".join(
+            word for parameter in cases[0].parameters() for word in parameter.flags(cases[0].geometry[parameter.name])
+        )
+        return tuple(replace(case, tried=flags) for case in cases)
+
+    def _case(self, kinds: tuple[Kind, ...], sizes: Sizes, scale: Sizes) -> FunctionCase:
+        shapes, values, labels = {}, {}, {}
+        for i, (slot, kind) in enumerate(zip(self._slots, kinds, strict=True)):
+            shape = tuple(sizes[i, k] * scale.get((i, k), 1) for k in range(kind.rank))
+            if kind.name == "array":
+                shapes[slot.key] = shape
+            elif kind.name == "labels":
+                labels[slot.key] = (shape, _EQUAL)
+            else:
+                values[slot.key] = kind.value
+        ranges = dict.fromkeys(shapes, (0.5, 1.5)) if self._positive else {}
+        return FunctionCase(shape=shapes, range=ranges, value=values, labels=labels)
+
+    def _fits(self, kinds: tuple[Kind, ...], sizes: Sizes, scale: Sizes) -> bool:
+        """Tell whether forward runs, and backward returns gradients of the right shapes, as some reading has it."""
+        self._calls += 1
+        for positive in (self._positive, True) if not self._positive else (True,):
+            out = self._forward(kinds, sizes, scale, positive=positive)
+            if out is None:
+                return False
+            if all(np.isfinite(array).all() for array in out):
+                break
+        else:
+            return False
+        self._calls += _RAN
+        before, self._positive = self._positive, positive
+        case = self._case(kinds, sizes, scale)
+        if not case.shape or case.impossible():
+            self._positive = before
+            return False
+        problem = LAYER.problem(case)
+        fits = any(fit_of(reading, case, problem, slope=False)[1] for reading in self._readings)
+        self._positive = positive if fits else before
+        return fits
+
+    def _forward(
+        self, kinds: tuple[Kind, ...], sizes: Sizes, scale: Sizes, *, positive: bool = False, moved: int = -1
+    ) -> list[np.ndarray[Any, Any]] | None:
+        """Call forward as it is, which takes a tenth of the time that all the care would; None if it raises."""
+        source = random.Random(0)  # noqa: S311  # arrays to compute with, not secrets
+        numbers = np.random.default_rng(source.randrange(2**31))
+        args, named = [], {}
+        for i, (slot, kind) in enumerate(zip(self._slots, kinds, strict=True)):
+            shape = tuple(sizes[i, k] * scale.get((i, k), 1) for k in range(kind.rank))
+            value: Any = kind.value
+            if kind.name == "labels":
+                value = numbers.integers(0, _EQUAL, shape)
+            elif kind.name == "array":
+                value = np.asarray(numbers.uniform(0.5, 1.5, shape))
+                value = value if positive else np.asarray(value * numbers.choice([-1.0, 1.0], shape))
+                value = np.asarray(value * numbers.uniform(1, 1.1, shape)) if i == moved else value
+            if slot.by_name:
+                named[slot.name] = value
+            else:
+                args.append(value)
+        reading = self._readings[0]
+        function: Any = reading.code.function("forward", None)
+        try:
+            returned = function(*args, **named)
+        except BaseException as error:  # noqa: BLE001  # user code may raise anything
+            pass_on_interrupt(error)
+            return None
+        several = returned if isinstance(returned, tuple | list) else [returned]
+        found = [np.asarray(one) for one in several[:1] if isinstance(one, np.ndarray | float | np.floating)]
+        return found if found and all(one.dtype.kind == "f" and one.size for one in found) else None
+
+    def _is_meant(self, kinds: tuple[Kind, ...], sizes: Sizes, scale: Sizes) -> bool:
+        """Tell whether the output depends on every array; where an argument is of an odd kind, the slope must agree."""
+        if not self._depends(kinds, sizes, scale):
+            return False
+        if all(
+            kind.name == "array" or kind in _kinds_of(slot)[:2] for slot, kind in zip(self._slots, kinds, strict=True)
+        ):
+            return True
+        case = self._case(kinds, sizes, scale)
+        return any(fit_of(reading, case, LAYER.problem(case))[2] for reading in self._readings)
+
+    def _depends(self, kinds: tuple[Kind, ...], sizes: Sizes, scale: Sizes) -> bool:
+        """Tell whether the output depends on every array."""
+        arrays = [i for i, kind in enumerate(kinds) if kind.name == "array"]
+        at = self._forward(kinds, sizes, scale, positive=self._positive)
+        beside = [self._forward(kinds, sizes, scale, positive=self._positive, moved=i) for i in arrays]
+        return at is not None and all(other is not None and _differ(at, other) for other in beside)
+
+
+def _differ(one: list[np.ndarray[Any, Any]], other: list[np.ndarray[Any, Any]]) -> bool:
+    return any(a.shape != b.shape or not np.array_equal(a, b) for a, b in zip(one, other, strict=False))
+
+
+def _kinds_of(slot: Slot) -> list[Kind]:
+    name = slot.name if len(slot.name) == 1 else word(slot.name)  # K and V may be arrays where k is a number
+    return _KINDS["labels" if name in _LABELS else "numbers" if name in _NUMBERS or slot.whole else "arrays"]
+
+
+def _subsets(count: int) -> Iterable[tuple[int, ...]]:
+    return itertools.chain.from_iterable(itertools.combinations(range(count), k) for k in range(1, count + 1))
