@@ -24,11 +24,17 @@ if TYPE_CHECKING:
 _H = 1e-30
 
 
-def gradients(name: str, inputs: Mapping[str, Array], param: Param | None, cotangents: list[Array]) -> dict[str, Array]:
-    """Differentiate sum of cotangent * output in each element of each floating input."""
+def gradients(
+    name: str,
+    inputs: Mapping[str, Array],
+    param: Param | None,
+    cotangents: list[Array],
+    constants: tuple[str, ...] = (),
+) -> dict[str, Array]:
+    """Differentiate sum of cotangent * output in each element of each floating input that is no constant."""
     found = {}
     for key, value in inputs.items():
-        if value.dtype.kind != "f":
+        if value.dtype.kind != "f" or key in constants:
             continue
         gradient = np.zeros(value.shape)
         for index in np.ndindex(value.shape):
@@ -235,6 +241,29 @@ def svm(x: Array, y: Array) -> list[Any]:
     return [sum((m for m in margins if m.real > 0), start=0j) / len(y)]
 
 
+def _divided(terms: list[Any], rows: int, p: Param) -> list[Any]:
+    divisors = {"ND": len(terms), "NC": len(terms), "N": rows, "2N": 2 * rows, "1": 1, "2": 2}
+    return [sum(terms) / divisors[p["divisor"]]]
+
+
+def mse(x: Array, y: Array, p: Param) -> list[Any]:
+    return _divided([(v - t) * (v - t) for v, t in zip(x.flat, y.flat, strict=True)], len(x), p)
+
+
+def bce(x: Array, y: Array, p: Param) -> list[Any]:
+    terms = [-cmath.log(v) if t == 1 else -cmath.log(1 - v) for v, t in zip(x.flat, y.real.flat, strict=True)]
+    return _divided(terms, len(x), p)
+
+
+def cross_entropy(x: Array, y: Array, p: Param) -> list[Any]:
+    return _divided([-cmath.log(row[label]) for row, label in zip(x, y, strict=True)], len(x), p)
+
+
+def kl_divergence(x: Array, y: Array, p: Param) -> list[Any]:
+    q = x if p["input"] == "probabilities" else _each(x, cmath.exp)[0]
+    return _divided([t * cmath.log(t / v) for v, t in zip(q.flat, y.flat, strict=True)], len(x), p)
+
+
 def _sums(x: Array, h: Array, Wx: Array, Wh: Array, b: Array) -> Array:
     out = np.zeros((x.shape[0], b.size), complex)
     for n, j in np.ndindex(out.shape):
@@ -279,6 +308,7 @@ SLOW: dict[str, Callable[..., list[Any]]] = {
         *(conv1d, conv3d, conv_transpose, depthwise_conv, affine, relu, sigmoid, tanh, maxpool, avgpool, batchnorm),
         *(maxpool1d, avgpool1d),
         *(spatial_batchnorm, layernorm, groupnorm, instancenorm, rmsnorm),
+        *(mse, bce, cross_entropy, kl_divergence),
         *(softmax, svm, rnn_step, rnn, lstm_step, lstm),
         *(word_embedding, temporal_affine, temporal_softmax, dropout),
     )

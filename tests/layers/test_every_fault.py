@@ -28,7 +28,7 @@ LAYERS_WITH_EQUATIONS = (
     ),
     *("rnn-step", "rnn", "lstm-step", "lstm"),
 )
-OTHER_LAYERS = (*("leaky-relu", "elu", "gelu", "silu", "softplus"),)
+OTHER_LAYERS = (*("leaky-relu", "elu", "gelu", "silu", "softplus"), *("mse", "bce", "cross-entropy", "kl-divergence"))
 
 
 def differs(found: Mapping[str, Any], right: Mapping[str, Any]) -> bool:

@@ -42,6 +42,10 @@ PAIRS: dict[str, dict[str, int]] = {
     "rmsnorm": {"dx": 6, "dgamma": 1},
     "softmax": {"dx": 5 * 4},  # one number depends on all
     "svm": {"dx": 5 * 4},
+    "mse": {"dx": 4 * 3},
+    "bce": {"dx": 4 * 3},
+    "cross-entropy": {"dx": 4 * 3},
+    "kl-divergence": {"dx": 4 * 3},
     "rnn-step": {"dx": 4, "dprev_h": 5, "dWx": 4, "dWh": 5, "db": 1},
     "rnn": {"dx": 4 * 4, "dh0": 5, "dWx": 4 * 5, "dWh": 5 * 5, "db": 5},
     "lstm-step": {"dx": 4, "dprev_h": 5, "dprev_c": 5, "dWx": 4 * 4, "dWh": 4 * 5, "db": 4},
@@ -88,7 +92,7 @@ def test_references_are_what_the_definition_says(name: str) -> None:
         for key, out in zip(parts, outs, strict=True):
             assert (abs(parts[key] - np.real(out)) <= 1e-14 * (scales[key] + 1e-300)).all(), (case, key)
         cotangents = list(problem.parts(problem.cotangent).values())
-        slow = gradients(name, problem.inputs, problem.parameters, cotangents)
+        slow = gradients(name, problem.inputs, problem.parameters, cotangents, problem.constants)
         fast = layer.gradients(problem, problem.inputs, problem.cotangent)
         assert list(fast) == list(slow) == list(problem.differentiable)
         for key, gradient in fast.items():
@@ -166,6 +170,7 @@ def _course_file(folder: Path) -> Path:
         "from gradcheck_cli.layers.recurrent.rnn_step import RnnCache\n"
         "from gradcheck_cli.layers.recurrent.time import over_time, through_time\n"
         "from gradcheck_cli.layers.loss.loss import label_scores, one_hot\n"
+        "from gradcheck_cli.layers.loss.targets import divisor_of\n"
         "from gradcheck_cli.layers.norm.normalization import standardize, standardize_backward\n"
     )
     sources = [

@@ -63,6 +63,11 @@ def _temporal_softmax(torch: Any, _: Param, x: Any, y: Any, mask: Any) -> Any:
     return torch.nn.functional.cross_entropy(x.flatten(0, 1), ignored, ignore_index=-1, reduction="sum") / len(x)
 
 
+def _divided(total: Any, x: Any, p: Param) -> Any:
+    divisors = {"ND": x.numel(), "NC": x.numel(), "N": len(x), "2N": 2 * len(x), "1": 1, "2": 2}
+    return total / divisors[p["divisor"]]
+
+
 #: (torch, parameters, inputs) -> the outputs, and the state.
 EQUIVALENT: dict[str, Callable[..., Any]] = {
     "affine": lambda torch, _, x, w, b: torch.nn.functional.linear(x.flatten(1), w.T, b),
@@ -85,6 +90,12 @@ EQUIVALENT: dict[str, Callable[..., Any]] = {
     "instancenorm": lambda torch, p, x, *rest: torch.nn.functional.instance_norm(x, None, None, *rest, eps=p["eps"]),
     "rmsnorm": lambda torch, p, x, gamma: torch.nn.functional.rms_norm(x, x.shape[-1:], gamma, p["eps"]),
     "softmax": lambda torch, _, x, y: torch.nn.functional.cross_entropy(x, y),
+    "mse": lambda torch, p, x, y: _divided(torch.nn.functional.mse_loss(x, y, reduction="sum"), x, p),
+    "bce": lambda torch, p, x, y: _divided(torch.nn.functional.binary_cross_entropy(x, y, reduction="sum"), x, p),
+    "cross-entropy": lambda torch, p, x, y: _divided(torch.nn.functional.nll_loss(x.log(), y, reduction="sum"), x, p),
+    "kl-divergence": lambda torch, p, x, y: _divided(
+        torch.nn.functional.kl_div(x.log() if p["input"] == "probabilities" else x, y, reduction="sum"), x, p
+    ),
     # Theirs is divided by the number of classes too.
     "svm": lambda torch, _, x, y: torch.nn.functional.multi_margin_loss(x, y) * x.shape[1],
     "rnn-step": lambda torch, _, x, h, *rest: torch.rnn_tanh_cell(x, h, *_weights(torch, *rest)),

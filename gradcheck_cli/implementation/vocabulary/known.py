@@ -3,26 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
-
-import numpy as np
 
 from gradcheck_cli.implementation.vocabulary.activations import ACTIVATIONS, ELEMENTWISE_X
 from gradcheck_cli.implementation.vocabulary.geometry import SIZES, number, only, pick, setting
 from gradcheck_cli.implementation.vocabulary.images import CONVOLUTIONS, POOLINGS
+from gradcheck_cli.implementation.vocabulary.losses import LOSSES
 from gradcheck_cli.implementation.vocabulary.vocabulary import Argument, BlockOrder, Vocabulary, arranged, words
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from gradcheck_cli.numeric.arrays import Array
-
-
-def _one_hot(inputs: Mapping[str, Array]) -> Mapping[str, Array]:
-    """Return labels y as rows that are 1 in the place of the label, and else 0."""
-    x, y = inputs["x"], inputs["y"]
-    return {**inputs, "y": (y[..., None] == np.arange(x.shape[-1])).astype(x.dtype)}
-
 
 #: What inputs are called, by the layer's own name for them, where a layer has no words of its own.
 INPUTS = {
@@ -46,10 +32,6 @@ _AFFINE = Vocabulary(
 def _named(names: str, others: str = "", **inputs: str) -> Vocabulary:
     inputs_ = {name: words(called) for name, called in inputs.items()}
     return Vocabulary(names=words(names), others=words(others), inputs=inputs_)
-
-
-def _scores(names: str, others: str = "") -> Vocabulary:
-    return replace(_named(names, others, x="x scores logits"), encodings={"y as one-hot rows": _one_hot})
 
 
 def _normalization(names: str, others: str, **arguments: Argument) -> Vocabulary:
@@ -136,9 +118,7 @@ KNOWN = {
         _normalization("rms{,_}norm", "batch group instance conv", D=SIZES["D"], eps=_EPS),
         inputs={"x": words("x h inp input hidden"), "gamma": words("gamma g w weight scale gain")},
     ),
-    "softmax": _scores("softmax cross{_,}entropy", "temporal"),
-    "temporal-softmax": _scores("{temporal,time}{_,}softmax"),
-    "svm": _scores("svm hinge", "temporal"),
+    **LOSSES,
     "rnn-step": _recurrent("rnn{_,}{step,cell}", "lstm gru"),
     "rnn": _recurrent("rnn", "step cell lstm gru"),
     "lstm-step": _recurrent("lstm{_,}{step,cell}", "gru", *_GATES),

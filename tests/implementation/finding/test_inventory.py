@@ -63,6 +63,10 @@ NAMED = {
     "temporal_softmax_loss": "temporal-softmax",
     "softmax_loss": "softmax",
     "svm_loss_vectorized": "svm",
+    "mse_loss": "mse",
+    "binary_cross_entropy_loss": "bce",
+    "kl_divergence_loss": "kl-divergence",
+    "cross_entropy_loss": "softmax",
 }
 
 #: What combines layers, helps, or is a layer of another kind.
