@@ -55,7 +55,8 @@ def check(
         ValueError: a setting is out of range.
         ImplementationNotFoundError: there is no such implementation, or several.
     """
-    settings = Settings(method=method, tol=tol, step=step, skipped_duties=skipped_duties)
+    # A notebook draws what is wrong.
+    settings = Settings(method=method, tol=tol, step=step, skipped_duties=skipped_duties, keep_wrong=True)
     with preserve_folder():
         return check_case(case, resolve(implementation, LAYERS[case.layer]), settings)
 
@@ -80,14 +81,14 @@ def _check(case: Case, implementation: Implementation, settings: Settings) -> Ca
         try:
             run = call_passes(prepared)
             derivatives = differentiate(run)
+            comparison = compare_gradients(run, derivatives)
+            duties = try_duties(run, comparison)
         except NotExpressibleError as error:
             return skipped_result(case, implementation, str(error))
         except RunStoppedError as stopped:
             return stopped_result(stopped.run)
-        comparison = compare_gradients(run, derivatives)
-        duties = try_duties(run, comparison)
         result = explained_result(run, comparison, duties)
-        if not settings.keep_evidence or result.verdict is not Verdict.FAIL:
+        if not settings.sweep_wrong or result.verdict is not Verdict.FAIL:
             return result
         from gradcheck_cli.checks.worst_element import sweep_worst  # only for a report that shows it
 

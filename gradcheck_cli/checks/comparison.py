@@ -117,7 +117,7 @@ def compare(subject: Subject, expected: Estimate, settings: Settings) -> ArrayRe
         wrong=WrongElements(count=int(elements.wrong.sum()), of=array.size, where=place),
         picture=draw(elements.wrong, elements.error, elements.worst),
         arrays=Arrays(analytic=analytic, numeric=expected.value, error_bound=expected.error_bound, wrong=elements.wrong)
-        if settings.keep_arrays or (settings.keep_evidence and verdict is Verdict.FAIL)
+        if settings.keep_arrays or (settings.keep_wrong and verdict is Verdict.FAIL)
         else None,
     )
 

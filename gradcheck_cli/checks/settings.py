@@ -43,8 +43,8 @@ class Settings:
     adapter: str | None = None  #: what made the implementation callable; a replay needs it
     skipped_duties: tuple[str, ...] = ()  #: names of `DUTIES` that are not tried
     keep_arrays: bool = False  #: whether results hold the arrays that were compared
-    #: Whether results hold the arrays of what is wrong, and plain differences of the worst element of each.
-    keep_evidence: bool = False
+    keep_wrong: bool = False  #: whether they hold those that are wrong
+    sweep_wrong: bool = False  #: whether they hold plain differences of the worst element of each wrong gradient
 
     def __post_init__(self) -> None:
         for name in ("tol", "step"):

@@ -10,8 +10,13 @@ from typing import TYPE_CHECKING
 
 import click
 
+from gradcheck_cli.report.formats import FORMATS
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+#: The flags to which - is stdout.
+_TO_STDOUT = {f"--{one.name}" for one in FORMATS if one.stdout}
 
 
 def refuse_collisions(written: Mapping[str, str], checked: Sequence[str]) -> None:
@@ -37,7 +42,7 @@ def refuse_collisions(written: Mapping[str, str], checked: Sequence[str]) -> Non
                 raise click.UsageError(f"{why}; give another file.")
         for descriptor, stream in (1, "stdout"), (2, "stderr"):
             if _is_stream(path, descriptor):
-                instead = "; give - for stdout" if (flag, stream) == ("--json", "stdout") else ""
+                instead = "; give - for stdout" if flag in _TO_STDOUT and stream == "stdout" else ""
                 raise click.UsageError(f"{flag} {path!r} is the file to which {stream} goes{instead}.")
 
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from gradcheck_cli.checks.diagnosis.place.locate import place_of_frame, shown_place
 from gradcheck_cli.cli.plan import Assignment, assign, make_cases, make_plan
 from gradcheck_cli.engine.interrupts import interruptible
 from gradcheck_cli.engine.sanitize import sanitize
+from gradcheck_cli.guard.state import current_folder
 from gradcheck_cli.implementation.finding.folder import files_in, left_out_of, shorten, unsearched
 from gradcheck_cli.implementation.implementation import ImplementationNotFoundError
 from gradcheck_cli.implementation.loading.load import NothingToCheckError
@@ -24,6 +27,7 @@ if TYPE_CHECKING:
     from gradcheck_cli.cli.request import Request
     from gradcheck_cli.engine.checker import Checker
     from gradcheck_cli.engine.survey import Survey
+    from gradcheck_cli.results.result import Place
 
 
 def plan_files(request: Request, checker: Checker) -> Plan:
@@ -52,7 +56,7 @@ def plan_files(request: Request, checker: Checker) -> Plan:
             if isinstance(error, NothingToCheckError) and file not in specs:  # it was not named
                 empty.append(str(error))
             else:
-                known.append(_result(request, file, "", Verdict.ERROR, str(error)))
+                known.append(_result(request, file, "", Verdict.ERROR, str(error), _place(error, file)))
             continue
         _show_rest(request, file, found)
         for spec, layer in found.layers.items():
@@ -63,7 +67,8 @@ def plan_files(request: Request, checker: Checker) -> Plan:
             known.append(_result(request, spec, misfit.layer, Verdict.SKIP, misfit.reason or ""))
         for spec, report in found.errors.items():
             result = _result(request, spec, "", Verdict.ERROR, report.reason)
-            known.append(replace(result, traceback=report.traceback, bug=report.bug))
+            place = report.place and shown_place(report.place, current_folder(), file)
+            known.append(replace(result, traceback=report.traceback, bug=report.bug, place=place))
     if empty and not assignments and not known:
         raise click.UsageError(clean(f"{', '.join(specs)} has nothing that can be checked: {empty[0]}"))
     _remark(request, *empty)
@@ -91,10 +96,20 @@ def _list_files(request: Request) -> list[str]:
     return files
 
 
-def _result(request: Request, name: str, layer: str, verdict: Verdict, reason: str) -> CaseResult:
+def _result(
+    request: Request, name: str, layer: str, verdict: Verdict, reason: str, place: Place | None = None
+) -> CaseResult:
     """Make the result of what cannot be checked."""
     case = NoCase(dtype=request.dtypes[0], seed=request.seed)
-    return sanitize(CaseResult(implementation=name, layer=layer, case=case, verdict=verdict, reason=reason))
+    return sanitize(
+        CaseResult(implementation=name, layer=layer, case=case, verdict=verdict, reason=reason, place=place)
+    )
+
+
+def _place(error: ImplementationNotFoundError, file: str) -> Place | None:
+    """Return where in a file it cannot be imported; the file itself is quoted, and no other that it names."""
+    place = error.frame and place_of_frame(error.frame, {str(Path(file).resolve())})
+    return place and shown_place(place, current_folder(), file)
 
 
 def _show_rest(request: Request, file: str, found: Survey) -> None:

@@ -35,6 +35,7 @@ from gradcheck_cli.cli.commands import (  # noqa: E402
     schema_command,
     sweep_command,
 )
+from gradcheck_cli.cli.explain import explain_command  # noqa: E402
 from gradcheck_cli.cli.values import quoted  # noqa: E402
 from gradcheck_cli.layers import TITLES  # noqa: E402
 from gradcheck_cli.text.clean import clean_lines  # noqa: E402
@@ -71,6 +72,7 @@ def gradcheck() -> NoReturn:
         _LayerGroup("sweep", sweep_command, "Show the error of plain differences for each step h.", "LAYER [ARGS]...")
     )
     group.add_command(compare_command)
+    group.add_command(explain_command)
     group.add_command(schema_command)
     group.add_command(completion_command)
     group.add_command(man_command)

@@ -110,6 +110,7 @@ class Request:
     @property
     def settings(self) -> Settings:
         """How each case is checked."""
+        evidence = any(output.shows_evidence for output, _ in self.outputs)
         return Settings(
             method=self.method,
             tol=self.tol,
@@ -117,7 +118,8 @@ class Request:
             adapter=self.adapter,
             skipped_duties=self.skipped_duties,
             keep_arrays=self.verbose or any(output.keeps_arrays for output, _ in self.outputs),
-            keep_evidence=any(output.keeps_evidence for output, _ in self.outputs),
+            keep_wrong=evidence,
+            sweep_wrong=evidence,
         )
 
     @property
@@ -162,12 +164,12 @@ def make_request(layer: Layer | None, flags: Mapping[str, Any], *, sweep: bool =
         click.UsageError: flags contradict each other, or cannot be satisfied here.
     """
     fields = {name: value for name, value in flags.items() if name in Request.__dataclass_fields__}
-    formats = {one.name for one in (SWEEP_FORMATS if sweep else FORMATS)}
+    formats = [one.name for one in (SWEEP_FORMATS if sweep else FORMATS)]
     rest = {name: value for name, value in flags.items() if name not in fields and value}
     request = Request(
         layer=layer,
         sweep=sweep,
-        paths={name: rest.pop(name) for name in formats & rest.keys()},
+        paths={name: rest.pop(name) for name in formats if name in rest},
         geometry=rest,
         **fields,
     )

@@ -81,7 +81,7 @@ def _description(plan: Plan, versions: Mapping[str, str]) -> dict[str, Any]:
         "--step": settings.step,
         "--adapter": settings.adapter,
         "--verbose": settings.keep_arrays,
-        "--html": settings.keep_evidence,
+        "--html": settings.sweep_wrong,
         "--timeout": limits.seconds,
         "--memory": limits.memory,
         "--skip-duty": list(settings.skipped_duties),

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from gradcheck_cli.checks.diagnosis.place.locate import place_of_frame
 from gradcheck_cli.data.frozen import frozen, replace
-from gradcheck_cli.guard.frames import format_bug, format_user_frames, raised_by_user, user_frames
+from gradcheck_cli.guard.frames import format_bug, format_user_frames, innermost_frame, raised_by_user
 from gradcheck_cli.guard.originals import restore_originals
 from gradcheck_cli.implementation.implementation import ImplementationError, ImplementationNotFoundError
 from gradcheck_cli.text.clean import clean, text_of, type_name
@@ -43,12 +43,9 @@ def describe_error(error: BaseException) -> ErrorReport:
     """
     replaced = restore_originals()
     report = _describe(error, replaced)
-    frames = user_frames(error) if report.bug is None else []
-    if isinstance(error, ImplementationError) and error.frame:
-        return replace(report, place=place_of_frame(error.frame))
-    if not frames:
-        return report
-    return replace(report, place=place_of_frame((frames[-1].filename, frames[-1].lineno or 0, frames[-1].name)))
+    known = error.frame if isinstance(error, ImplementationError | ImplementationNotFoundError) else None
+    frame = None if report.bug is not None else known or innermost_frame(error)
+    return replace(report, place=frame and place_of_frame(frame))
 
 
 def _describe(error: BaseException, replaced: str | None) -> ErrorReport:

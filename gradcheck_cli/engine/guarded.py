@@ -45,7 +45,9 @@ class GuardedRunner:
         try:
             self._names = call_loader(self._process, spec, find_names, self._task, case)
         except ImplementationNotFoundError as error:
-            self._missing = ErrorReport(reason=str(error))
+            self._missing = ErrorReport(
+                reason=str(error), place=error.frame and place_of_frame(error.frame, _sources(spec))
+            )
             raise
         except LoadingError as error:
             self._missing = error.report

@@ -58,7 +58,7 @@ def load(spec: str, function: Callable[..., Any], *arguments: Any) -> Any:
             raise
         reason = clean_lines(report.reason, _MOST_CHOICES, MOST_CHARACTERS)
         if isinstance(error, ImplementationNotFoundError):
-            raise ImplementationNotFoundError(reason) from None  # its cause may not be picklable
+            raise ImplementationNotFoundError(reason, error.frame) from None  # its cause may not be picklable
         reason = f"{reason} when {spec} was loaded and tried"
         raise LoadingError(replace(report, reason=reason)) from None
 

@@ -66,6 +66,12 @@ def user_frames(error: BaseException) -> list[traceback.FrameSummary]:
     return [_without_odd_source(frame) for frame in _keep_user_frames(_summaries(error.__traceback__))]
 
 
+def innermost_frame(error: BaseException) -> Frame | None:
+    """Return the innermost of the user's frames of a traceback; None if there is none."""
+    frames = user_frames(error)
+    return (frames[-1].filename, frames[-1].lineno or 1, frames[-1].name) if frames else None
+
+
 def format_user_frames(error: BaseException) -> str | None:
     """Format the user's part of a traceback, and what was raised; None if no frame is the user's."""
     frames = user_frames(error)
@@ -93,7 +99,7 @@ def format_user_stack(stack: list[Frame], sources: Container[str] = ()) -> tuple
 def innermost_of_user(stack: list[Frame]) -> Frame | None:
     """Return the innermost of the user's frames in a stack from the fault handler; None if there is none."""
     frames = _user_frames_of(stack)
-    return (frames[-1].filename, frames[-1].lineno or 0, frames[-1].name) if frames else None
+    return (frames[-1].filename, frames[-1].lineno or 1, frames[-1].name) if frames else None
 
 
 def format_bug() -> str:

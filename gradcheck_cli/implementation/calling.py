@@ -100,17 +100,17 @@ def call(function: Callable[..., Any], *args: object, **kwargs: object) -> Any:
 
 
 def _as_result(error: BaseException, name: str, arguments: str) -> ImplementationError:
-    from gradcheck_cli.guard.frames import format_user_frames, user_frames  # only where something was raised
+    # only where something was raised
+    from gradcheck_cli.guard.frames import format_user_frames, innermost_frame, user_frames
     from gradcheck_cli.implementation.loading.legacy_hints import legacy_hint
 
-    frames, users = format_user_frames(error), user_frames(error)
-    innermost = (users[-1].filename, users[-1].lineno or 0, users[-1].name) if users else None
+    frames, innermost = format_user_frames(error), innermost_frame(error)
     if isinstance(error, MissingImportError):
         return ImplementationError(text_of(error), frames, innermost)
     message = clean(text_of(error).strip().partition("\n")[0])
     reason = f"{name} raised {type_name(error)}" + (f": {message}" if message else "")
     called = frames and f"{frames}\nIt was called as {name}({arguments})"
-    return ImplementationError(reason + legacy_hint(error, users), called, innermost)
+    return ImplementationError(reason + legacy_hint(error, user_frames(error)), called, innermost)
 
 
 def name_of(function: Callable[..., Any]) -> str:

@@ -12,7 +12,7 @@ from gradcheck_cli.implementation.conventions.reading import Code, Reading
 from gradcheck_cli.implementation.conventions.readings import readings_of
 from gradcheck_cli.implementation.conventions.running import implementation_of
 from gradcheck_cli.implementation.conventions.slots import MisfitError
-from gradcheck_cli.implementation.conventions.trial import best_reading
+from gradcheck_cli.implementation.conventions.trial import Fit, best_reading, forward_fit
 from gradcheck_cli.implementation.vocabulary.lookup import vocabulary_of
 
 if TYPE_CHECKING:
@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 def from_functions(objects: tuple[Any, ...], layer: Layer, spec: str | None = None) -> Implementation:
     """Return the implementation that a forward and a backward pass, the one function of a loss, or a class are.
 
-    Functions that take their arguments in the layer's order are called so; others are tried, as on the command line.
+    Functions that take their arguments in the layer's order are called so, unless values may be meant in another form
+    and that reproduces the layer's reference; others are tried, as on the command line.
 
     Args:
         objects: the functions, or the class.
@@ -56,7 +57,9 @@ def _in_order(objects: tuple[Any, ...], layer: Layer) -> Reading | None:
     if forward is None or backward is None:
         return None
     code = Code(forward=objects[0], backward=None if layer.loss else objects[1])
-    return Reading(layer=layer, vocabulary=vocabulary, code=code, forward=forward, backward=backward)
+    reading = Reading(layer=layer, vocabulary=vocabulary, code=code, forward=forward, backward=backward)
+    has_others = vocabulary.encodings or vocabulary.meanings or vocabulary.block_orders
+    return reading if not has_others or forward_fit(reading) is Fit.REPRODUCES else None
 
 
 def _tried(objects: tuple[Any, ...], layer: Layer) -> Reading:

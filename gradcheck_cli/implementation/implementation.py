@@ -33,7 +33,14 @@ class ImplementationError(Exception):
 
 
 class ImplementationNotFoundError(Exception):
-    """There is no such implementation, it cannot be loaded, or there are several; the message says what would do."""
+    """There is no such implementation, it cannot be loaded, or there are several; the message says what would do.
+
+    `frame` is the innermost of the user's frames if its code raised, or where it is no Python.
+    """
+
+    def __init__(self, reason: str, frame: Frame | None = None) -> None:
+        super().__init__(reason)
+        self.frame = frame
 
 
 class NotExpressibleError(Exception):

@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 #: How each text begins. A file that begins otherwise is not replaced.
 MARK = "Feedback of "
 
+#: Stands for the slash of a path in the name of a file.
+_SEPARATOR = "--"
+
 #: Columns of a text, characters of a command, and bytes of the name of a file: a file system allows 255.
 _WIDTH, _LONGEST_COMMAND, _LONGEST_NAME = 80, 10_000, 200
 
@@ -86,8 +89,8 @@ def _explain(finding: Finding, file: str, own: str) -> Iterator[str]:
         yield textwrap.indent(clean_lines(result.traceback.replace(file, own)), "    ")
     if result.ran:
         others = finding.cases - 1
-        more = f", and in {others} more {'case' if others == 1 else 'cases'}" if others else ""
-        yield _indented(f"This is so with {describe_case(result)}{more}.")
+        more = f"; {others} more {'fails' if others == 1 else 'fail'} in the same way" if others else ""
+        yield _indented(f"The simplest case that shows it: {describe_case(result)}{more}.")
     if result.command:
         yield _indented(f"To see it again, in the folder of {own}:") + f"\n    {_own_command(result, file, own)}"
 
@@ -110,7 +113,7 @@ def _indented(text: str) -> str:
 
 
 def file_name(file: str, taken: set[str]) -> str:
-    """Return the name of the text for a file: `ada__layers.py.txt` for `ada/layers.py`, whatever else is checked.
+    """Return the name of the text for a file: `ada--layers.py.txt` for `ada/layers.py`, whatever else is checked.
 
     If that could be the name for another file as well, a checksum of the path is added.
 
@@ -119,10 +122,10 @@ def file_name(file: str, taken: set[str]) -> str:
         taken: the names that are taken, in lower case; the name is added.
     """
     parts = [part for part in re.split(r"[\\/]+", file) if part not in ("", ".", "..")]
-    safe = [re.sub(r"[^\w.+-]", "_", part.lstrip(".-")) for part in parts]
-    stem = "__".join(safe).encode()[:_LONGEST_NAME].decode(errors="ignore")
-    unclear = safe != parts or any("__" in part for part in parts) or stem != "__".join(safe)
-    stem = stem or "this_folder"
+    safe = [re.sub(r"[^\w .,+()-]", "_", part.strip().lstrip(".-")) for part in parts]
+    whole = _SEPARATOR.join(safe)
+    stem = whole.encode()[:_LONGEST_NAME].decode(errors="ignore") or "this folder"
+    unclear = stem.split(_SEPARATOR) != parts
     name, number = f"{stem}.txt", 0
     while unclear or name.lower() in taken:
         path = f"{file}{number or ''}".encode(errors="surrogatepass")

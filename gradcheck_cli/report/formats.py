@@ -55,7 +55,7 @@ class Format:
     suffixes: tuple[str, ...] = ()  #: how PATH must end, where that decides what is written
     package: str | None = None  #: what must be installed for it
     keeps_arrays: bool = False  #: whether it needs the arrays of a case
-    keeps_evidence: bool = False  #: whether it needs the arrays of what is wrong, and plain differences
+    shows_evidence: bool = False  #: whether it needs arrays that are wrong, and plain differences
     one_case: bool = False  #: whether it shows one case only
 
     def refuse(self, path: str) -> str | None:
@@ -77,6 +77,12 @@ FORMATS = (
     Format(name="junit", maker="junit:JUnitReport", help="writes JUnit XML, a test case for each case"),
     Format(name="markdown", maker="markdown:MarkdownReport", help="writes Markdown, for a pull request"),
     Format(name="csv", maker="csv:CsvReport", help="writes a table for spreadsheets, a row for each implementation"),
+    Format(
+        name="html",
+        maker="html.report:HtmlReport",
+        help="writes one HTML file, with heat maps of the errors",
+        shows_evidence=True,
+    ),
     Format(
         name="feedback",
         maker="feedback:FeedbackReport",

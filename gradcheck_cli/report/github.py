@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+import os
 from typing import TYPE_CHECKING, TextIO
 
 from gradcheck_cli.data.frozen import replace
@@ -57,7 +57,8 @@ def _badness(finding: Finding) -> tuple[int, int]:
 def _annotation(finding: Finding) -> str:
     result, place = finding.result, {}
     if result.place is not None:  # absolute, because the step may not run in the repository's own folder
-        place = {"file": str(Path(result.place.file).absolute()), "line": str(result.place.line)}
+        file = os.path.abspath(result.place.file)  # noqa: PTH100  # links stay as they are
+        place = {"file": file, "line": str(result.place.line)}
     cases = "1 case" if finding.cases == 1 else f"{finding.cases} cases"
     lines = [
         clean_lines("\n".join(explain(result)), _LINES, _WIDTH),

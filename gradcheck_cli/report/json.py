@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
 SCHEMA_VERSION = 1
 
-#: With more cases than this, of several implementations, only the first case of each failure has all of its figures.
+#: With more cases than this, of several implementations, only the first case of each failure has all figures, and the
+#: others those of what is wrong.
 #: They take 2 to 3 kB for a case, and 8 MB for a course of 120 files with 30 cases each.
 MANY_CASES = 1000
 
@@ -44,7 +45,7 @@ class JsonReport:
         """Add one result; of very many, only the first that fails in its way in full."""
         encoded = encode(result)
         if self._brief and not self._is_first(result):
-            encoded |= _without_figures(result)
+            encoded |= _shortened(encoded, result)
         self._results.append(_line(encoded))
 
     def finish(self, summary: Summary) -> None:
@@ -89,9 +90,7 @@ def encode(result: CaseResult) -> dict[str, Any]:
         "gradients": {name: _array(gradient) for name, gradient in result.gradients.items()},
         "duties": {name: asdict(duty) for name, duty in result.duties.items()},
         "diagnosis": [asdict(diagnosis) for diagnosis in result.diagnosis],
-        "place": result.place and asdict(result.place),
         "traceback": result.traceback,
-        "place": result.place and asdict(result.place),
         "command": result.command,
         "seconds": result.seconds,
     }
@@ -100,10 +99,17 @@ def encode(result: CaseResult) -> dict[str, Any]:
     return encoded
 
 
-def _without_figures(result: CaseResult) -> dict[str, Any]:
-    """Return the entries of a result that are empty where its figures are left out."""
-    empty: dict[str, Any] = {"forward": None, "gradients": {}, "duties": {}, "traceback": None}
-    return empty | ({"command": None} if result.verdict in (Verdict.PASS, Verdict.SKIP) else {})
+def _shortened(encoded: dict[str, Any], result: CaseResult) -> dict[str, Any]:
+    """Return the entries that are shorter where figures are left out: only what is wrong stays."""
+    if result.verdict in (Verdict.FAIL, Verdict.INCONCLUSIVE):
+        wrong = {
+            key: {name: part for name, part in encoded[key].items() if part["verdict"] == result.verdict}
+            for key in ("gradients", "duties")
+        }
+        forward = encoded["forward"]
+        return wrong | ({} if forward and forward["verdict"] == result.verdict else {"forward": None})
+    shorter: dict[str, Any] = {"forward": None, "gradients": {}, "duties": {}, "traceback": None}
+    return shorter if result.verdict is Verdict.ERROR else shorter | {"command": None}
 
 
 def _line(value: object) -> str:

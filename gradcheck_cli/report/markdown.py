@@ -7,6 +7,7 @@ references for whatever Markdown or HTML would act on. Nothing in it is taken fo
 from __future__ import annotations
 
 import re
+import textwrap
 from typing import TYPE_CHECKING, TextIO
 
 from gradcheck_cli.report.plain import describe_case, describe_run, describe_versions, explain
@@ -28,8 +29,8 @@ if TYPE_CHECKING:
 #: the summary of a step 1 MiB.
 _MOST_WITH_DETAILS, _MOST_OF_ROWS = 60_000, 900_000
 
-#: Characters of a reason in a row, and lines of a code block.
-_LONGEST, _MOST_LINES = 400, 60
+#: Characters of a reason in a row, and lines and columns of a code block.
+_LONGEST, _MOST_LINES, _WIDTH = 400, 60, 100
 
 _HEAD = "| verdict | passed | layer | implementation | why |\n|---|---|---|---|---|"
 
@@ -98,7 +99,7 @@ def _details(finding: Finding) -> str:
     layer = f" ({result.layer})" if result.layer else ""
     why = _inline(clean(result.headline, _LONGEST))
     cases = "1 case" if finding.cases == 1 else f"{finding.cases} cases"
-    lines = [describe_case(result), *explain(result), result.traceback]
+    lines = [*map(_wrapped, [describe_case(result), *explain(result)]), result.traceback]
     blocks = [
         f"<details><summary>{word(result.verdict)} {_code(result.implementation)}{layer}: {why} ({cases})</summary>",
         _code_block("text", "\n".join(filter(None, lines))),
@@ -106,6 +107,11 @@ def _details(finding: Finding) -> str:
         "</details>",
     ]
     return "\n\n".join(blocks)
+
+
+def _wrapped(text: str) -> str:
+    """Break a sentence into lines: a code block is not wrapped, but scrolled."""
+    return textwrap.fill(clean(text), _WIDTH, break_long_words=False, break_on_hyphens=False)
 
 
 def _code_block(language: str, text: str) -> str:
@@ -119,8 +125,11 @@ def _code(name: str) -> str:
 
 
 def _inline(text: str) -> str:
-    """Write text so that nothing in it is markup or a link, in a cell of a table as in HTML."""
-    return _escape(_LINKED.sub("\\g<0>\N{ZERO WIDTH SPACE}", text))
+    """Write text so that nothing in it is markup or a link, in a cell of a table as in HTML; `this` becomes code."""
+    parts = re.split("`([^`]+)`", text)
+    parts[::2] = [_escape(_LINKED.sub("\\g<0>\N{ZERO WIDTH SPACE}", part)) for part in parts[::2]]
+    parts[1::2] = map(_code, parts[1::2])
+    return "".join(parts)
 
 
 def _escape(text: str) -> str:

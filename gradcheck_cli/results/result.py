@@ -215,6 +215,12 @@ class CaseResult:
         lines += filter(None, [self.traceback, self.command and f"replay: {self.command}"])
         return "\n".join(lines)
 
+    def _repr_html_(self) -> str:
+        """Return what a notebook shows of it."""
+        from gradcheck_cli.report.html.notebook import fragment  # a report imports results; only notebooks ask for this
+
+        return fragment(self)
+
 
 def _join_missing(reasons: list[str]) -> tuple[str, ...]:
     """Name several missing arrays in one sentence."""

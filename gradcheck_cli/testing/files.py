@@ -6,18 +6,18 @@ import os
 import re
 import shlex
 import warnings
-from dataclasses import fields
 from fnmatch import fnmatch
 from functools import partial
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 import pytest
+from click.core import ParameterSource
 
+from gradcheck_cli.cli.commands import files_command
 from gradcheck_cli.cli.files import plan_files
-from gradcheck_cli.cli.flags import request_flags
 from gradcheck_cli.cli.plan import Plan
-from gradcheck_cli.cli.request import Request, make_request
+from gradcheck_cli.cli.request import make_request
 from gradcheck_cli.cli.run import compute_results
 from gradcheck_cli.data.frozen import replace
 from gradcheck_cli.engine.checker import Checker
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
-    from gradcheck_cli.cli.flags import Flag
+    from gradcheck_cli.cli.request import Request
     from gradcheck_cli.results.result import CaseResult
 
 #: Fields of the request that `--gradcheck-args` may set: which cases there are, and how each is checked.
@@ -41,31 +41,47 @@ _SETTABLE = {"fuzz", "dtypes", "seed", "method", "tol", "step", "skipped_duties"
 #: What stands for a file that cannot be loaded, or has nothing to check.
 _LOADING = "load"
 
-_REQUEST = pytest.StashKey[Request]()
+_REQUEST = pytest.StashKey["Request"]()
 _CHECKER = pytest.StashKey[Checker]()
 
 
-def flags() -> list[Flag]:
-    """Make the flags that `--gradcheck-args` takes."""
-    return request_flags(Request, (), {field.name for field in fields(Request)} - _SETTABLE)
+def settable_flags(command: click.Command) -> list[click.Parameter]:
+    """Return the flags of the command that checks files that `--gradcheck-args` takes."""
+    return [param for param in command.params if param.name in _SETTABLE]
 
 
 def read_flags(config: pytest.Config) -> None:
-    """Make the request that all files have in common.
+    """Make the request that all files have in common, from the flags and the configuration.
 
     Raises:
-        pytest.UsageError: a flag is wrong.
+        pytest.UsageError: a flag or the configuration is wrong.
     """
-    command = click.Command("gradcheck", params=[*flags()], add_help_option=False)
+    command = files_command("gradcheck")
     try:
         context = command.make_context("gradcheck", shlex.split(config.getoption("gradcheck_args")))
-        request = make_request(None, {"implementations": (), **context.params})
-    except click.UsageError as error:
+        _refuse_others(context)
+        values = {name: value for name, value in context.params.items() if name in _SETTABLE}
+        config.stash[_REQUEST] = make_request(None, {"implementations": (), **values})
+    except click.ClickException as error:
         raise pytest.UsageError(f"--gradcheck-args: {error.format_message()}") from error
     except ValueError as error:  # of `shlex`
         raise pytest.UsageError(f"--gradcheck-args: {error}") from error
-    config.stash[_REQUEST] = request
     config.stash[_CHECKER] = Checker()
+
+
+def _refuse_others(context: click.Context) -> None:
+    """Refuse flags that have no meaning within pytest.
+
+    Raises:
+        click.UsageError: one was typed.
+    """
+    for param in context.command.params:
+        typed = context.get_parameter_source(param.name or "") is ParameterSource.COMMANDLINE
+        if typed and param.name == "implementations":
+            raise click.UsageError("it takes flags; name files in pytest's own arguments")
+        if typed and param.expose_value and param.name not in _SETTABLE:
+            known = " ".join(flag.opts[0] for flag in settable_flags(context.command))
+            raise click.UsageError(f"{param.opts[0]} has no meaning here; give some of {known}")
 
 
 def close(config: pytest.Config) -> None:

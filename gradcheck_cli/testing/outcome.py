@@ -9,6 +9,7 @@ from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.report.formats import FORMATS, DisplayOptions, make_report
 from gradcheck_cli.results.grades import Grades
 from gradcheck_cli.results.result import Run, Summary, Verdict
+from gradcheck_cli.text.workflow_commands import defuse, in_actions
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,7 +29,8 @@ class Outcome:
     def message(self) -> str:
         """What a failed test shows: pytest repeats the first line in its summary."""
         word = "" if self.verdict is Verdict.FAIL else f"{self.verdict.value}: "
-        return f"{word}{self.reason}\n\n{self.report}"
+        text = f"{word}{self.reason}\n\n{self.report}"
+        return defuse(text) if in_actions() else text
 
 
 def make_outcome(results: Sequence[CaseResult], *, program: str, width: int, random: bool = False) -> Outcome:

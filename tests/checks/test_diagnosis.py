@@ -211,7 +211,7 @@ def test_each_fault_has_its_code_wherever_it_differs_from_the_others(fault: str)
 FACTORS: dict[str, tuple[Callable[..., Any], str]] = {
     "2": (lambda _x, _w, _g: 2.0, "dx is 2 times the derivative."),
     "-1": (lambda _x, _w, _g: -1.0, "dx has the wrong sign: every element is negated."),
-    "1/N": (lambda x, _w, _g: 1 / len(x), "dx is the derivative divided by N = 5."),
+    "1/N": (lambda x, _w, _g: 1 / len(x), "dx is the derivative divided by N = 5, the number of samples."),
     "N": (lambda x, _w, _g: len(x), "dx is N = 5 times the derivative."),
     "1/(H' W')": (lambda _x, _w, g: 1 / g[0, 0].size, "dx is the derivative divided by H' W' = 42."),
     "1/(N H' W')": (lambda x, _w, g: 1 / (len(x) * g[0, 0].size), "dx is the derivative divided by N H' W' = 210."),
@@ -249,7 +249,7 @@ def test_factors_are_named(name: str) -> None:
             ["dw and db are N = 2 times the derivative.", "dx is 2 times the derivative."],
         ),
         ({"dx": "N", "dw": "N", "db": "N"}, ["dx, dw and db are N = 2 times the derivative."]),
-        ({"dw": "1/N"}, ["dw is the derivative divided by N = 2."]),
+        ({"dw": "1/N"}, ["dw is the derivative divided by N = 2, the number of samples."]),
         ({"db": "N"}, ["db is N = 2 times the derivative."]),
         ({"db": 42}, []),  # it is H' W' here, but not elsewhere
         ({"db": -1}, ["db has the wrong sign: every element is negated."]),

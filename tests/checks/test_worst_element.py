@@ -42,7 +42,7 @@ class Counted:
             return dx, dw, db
 
         implementation = from_functions((forward, backward), LAYERS["conv"])
-        return check_case(case, implementation, Settings(keep_evidence=evidence))
+        return check_case(case, implementation, Settings(keep_wrong=evidence, sweep_wrong=evidence))
 
 
 def one_wrong(dx: Array) -> None:
@@ -84,7 +84,7 @@ def test_the_errors_are_those_of_differences_taken_by_hand() -> None:
         return 2 * dout * x**2
 
     case = FunctionCase(shape={"x": (3,)})
-    result = check_case(case, from_functions((cube, backward), LAYERS["function"]), Settings(keep_evidence=True))
+    result = check_case(case, from_functions((cube, backward), LAYERS["function"]), Settings(sweep_wrong=True))
     assert result.verdict is Verdict.FAIL
     kept = check_case(case, from_functions((cube, backward), LAYERS["function"]), Settings(keep_arrays=True)).arrays
     worst = result.gradients["dx"].worst
@@ -114,7 +114,7 @@ def test_where_forward_is_not_defined_the_error_is_infinite() -> None:
 
     functions = from_functions((root, lambda dout, x: dout), LAYERS["function"])
     case = FunctionCase(shape={"x": (2,)}, range={"x": (0.5, 0.9)})
-    result = check_case(case, functions, Settings(keep_evidence=True))
+    result = check_case(case, functions, Settings(sweep_wrong=True))
     errors = {each.step: each.error for each in result.sweeps["dx"].errors}
     assert errors[1] == np.inf
     assert errors[1e-4] < 1e-7

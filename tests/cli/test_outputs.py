@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import re
 import signal
 import stat
 import subprocess
@@ -276,6 +277,22 @@ def test_a_later_run_removes_what_a_killed_one_left(layer_file: LayerFile, convc
     assert {path.name for path in tmp_path.iterdir()} == {"layers.py", "waiting", "other.json"}
 
 
+def test_each_report_can_be_on_stdout(convcheck: Program, layer_file: LayerFile, tmp_path: Path) -> None:
+    layer_file(("return dx, dw, db", "return dx, 2 * dw, db"))
+    for name, start in ("junit", "<?xml "), ("markdown", "### convcheck: FAIL"), ("csv", "file,implementation,"):
+        asked = convcheck("layers.py", *SMALL, "--format", name)
+        named = convcheck("layers.py", *SMALL, f"--{name}", "-", "--json", "report.json")
+        for run in asked, named:
+            assert (run.returncode, run.stderr) == (1, "")
+            assert run.stdout.startswith(start)
+            assert "dw is 2 times the derivative" in run.stdout
+        assert re.sub(r"\d", "", asked.stdout) == re.sub(r"\d", "", named.stdout)  # but for the seconds
+        assert (tmp_path / "report.json").exists()
+    run = convcheck("layers.py", *SMALL, "--csv", "-", "--markdown", "-")
+    assert (run.returncode, run.stdout) == (2, "")
+    assert "--markdown - and --csv - both write to stdout; leave one of them out." in run.stderr
+
+
 def test_feedback_goes_to_a_folder_that_is_made(convcheck: Program, layer_file: LayerFile, tmp_path: Path) -> None:
     for name in "ada", "bob":
         layer_file(("return dx, dw, db", "return dx, 2 * dw, db"), name=f"{name}/layers.py")
@@ -284,18 +301,18 @@ def test_feedback_goes_to_a_folder_that_is_made(convcheck: Program, layer_file: 
         run = convcheck(*flags)
         assert (run.returncode, run.stderr) == (1, "")
         texts = {path.name: path.read_text(encoding="utf-8") for path in (tmp_path / "to/them").iterdir()}
-        assert set(texts) == {"ada__layers.py.txt", "bob__layers.py.txt"}
-        assert "    convcheck layers.py:conv_forward,conv_backward --N 1" in texts["ada__layers.py.txt"]
-    (tmp_path / "to/them/ada__layers.py.txt").write_text("notes of my own", encoding="utf-8")
-    (tmp_path / "to/them/bob__layers.py.txt").unlink()
+        assert set(texts) == {"ada--layers.py.txt", "bob--layers.py.txt"}
+        assert "    convcheck layers.py:conv_forward,conv_backward --N 1" in texts["ada--layers.py.txt"]
+    (tmp_path / "to/them/ada--layers.py.txt").write_text("notes of my own", encoding="utf-8")
+    (tmp_path / "to/them/bob--layers.py.txt").unlink()
     run = convcheck(*flags, "--json", "report.json")
     assert run.returncode == 2
     assert run.stderr == (
-        "Error: --feedback 'to/them/ada__layers.py.txt' cannot be written: it is there, and begins otherwise than "
+        "Error: --feedback 'to/them/ada--layers.py.txt' cannot be written: it is there, and begins otherwise than "
         "'Feedback of'; move it, or give another folder.\n"
     )
-    assert (tmp_path / "to/them/ada__layers.py.txt").read_text(encoding="utf-8") == "notes of my own"
-    assert (tmp_path / "to/them/bob__layers.py.txt").exists()
+    assert (tmp_path / "to/them/ada--layers.py.txt").read_text(encoding="utf-8") == "notes of my own"
+    assert (tmp_path / "to/them/bob--layers.py.txt").exists()
     assert json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))["summary"]["fail"] == 2
 
 

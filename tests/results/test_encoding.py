@@ -47,7 +47,7 @@ def many() -> Iterator[CaseResult]:
         for implementation in (spoilt(1.0), spoilt(math.nan), spoilt(math.inf), spoilt(db=2.0), spoilt(db=0.0)):
             yield check_case(ConvCase(N=2, dtype=dtype, pad=(0, 1)), implementation, settings)
     yield check_case(ConvCase(H=1, pad=0), spoilt(), settings)
-    yield check_case(ConvCase(N=2), spoilt(1.0), Settings(keep_evidence=True))
+    yield check_case(ConvCase(N=2), spoilt(1.0), Settings(keep_wrong=True, sweep_wrong=True))
     yield check_case(ConvCase(C=8, F=8, seed=2**60), spoilt(), Settings(method="projected"))
     yield failed_case(ConvCase(), "a", None, settings, "hung", "Traceback")
     yield replace(failed_case(ConvCase(), "a", None, settings, "hung"), output="\udcff\n", warnings=("one", "two"))

@@ -48,9 +48,12 @@ def test_the_examples_pass(layer_file: LayerFile, tmp_path: Path) -> None:
 
 
 def test_all_flags_for_files_are_named() -> None:
-    from gradcheck_cli.testing.files import flags
+    from gradcheck_cli.cli.commands import files_command
+    from gradcheck_cli.testing.files import settable_flags
 
     text = DOCS.read_text(encoding="utf-8")
     sentence = re.search(r"The flags in `--gradcheck-args`.*?`(.*?)`\.", text, re.DOTALL)
     assert sentence
-    assert sorted(sentence[1].split()) == sorted(name for flag in flags() for name in flag.opts)
+    assert sorted(sentence[1].split()) == sorted(
+        name for flag in settable_flags(files_command("gradcheck")) for name in flag.opts
+    )

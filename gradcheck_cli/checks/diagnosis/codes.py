@@ -37,6 +37,10 @@ CAUSES = {
         "{names} {be} the derivative divided by {size} = {value}.",
         "Sum, and do not average: a mean, where the loss is one, comes with dout.",
     ),
+    "factor/averaged-over-samples": (
+        "{names} {be} the derivative divided by {size} = {value}, the number of samples.",
+        "Sum, and do not average: a mean, where the loss is one, comes with dout; some courses average here instead.",
+    ),
     "factor/repeated": (
         "{names} {be} {size} = {value} times the derivative.",
         "Look for a contribution that is added as often, or a division that backward leaves out.",

@@ -12,6 +12,7 @@ import numpy as np
 from gradcheck_cli.checks.diagnosis.codes import explanation
 from gradcheck_cli.checks.diagnosis.evidence import Hypothesis
 from gradcheck_cli.data.frozen import frozen
+from gradcheck_cli.layers.framework.axes import SAMPLE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -84,7 +85,8 @@ class Factor:
         if not self.symbol:
             return explanation(_COMMON.get(self.number, "factor"), factor=self.number)
         if self.power < 0:
-            cause = "factor/averaged" if self.power == -1 and not loss else "factor/divided"
+            averaged = "factor/averaged-over-samples" if self.symbol == SAMPLE.size else "factor/averaged"
+            cause = averaged if self.power == -1 and not loss else "factor/divided"
         elif self.power == 1:
             cause = "factor/not-averaged" if loss and self.symbol == samples else "factor/repeated"
         else:

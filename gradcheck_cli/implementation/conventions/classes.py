@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from gradcheck_cli.implementation.conventions.arguments import forms_of
 from gradcheck_cli.implementation.conventions.attributes import parameter_places
 from gradcheck_cli.implementation.conventions.layout import Layout, orders_with_shape
+from gradcheck_cli.implementation.conventions.one_by_one import sample
 from gradcheck_cli.implementation.conventions.passes import BIASES, method_slots
 from gradcheck_cli.implementation.conventions.reading import Code, Reading
 from gradcheck_cli.implementation.conventions.running import make_instance
@@ -124,14 +125,16 @@ def _arranged(reading: Reading) -> Iterator[Reading]:
     for arrangement in vocabulary.arrangements:
         axes = {**vocabulary.axes, **arrangement.axes}
         passed = tuple(axes[name] for name in axes if name not in reading.kept)
-        if passed in seen:
+        if (passed, arrangement.single) in seen:
             continue
-        seen.add(passed)
-        title = arrangement.title.partition(",")[0] if reading.kept else arrangement.title
-        for kept in _kept_axes(reading, axes):
+        seen.add((passed, arrangement.single))
+        title = arrangement.title
+        if reading.kept and not arrangement.single:
+            title = title.partition(",")[0]
+        for kept in _kept_axes(replace(reading, single=arrangement.single), axes):
             odd = [f"{name} ({', '.join(kept[name].split())})" for name in kept if kept[name] != vocabulary.axes[name]]
             layouts = {name: Layout(vocabulary.axes[name], order) for name, order in {**axes, **kept}.items()}
-            yield replace(reading, layouts=layouts, notes=(title, *odd))
+            yield replace(reading, layouts=layouts, single=arrangement.single, notes=(title, *odd))
 
 
 def _kept_axes(reading: Reading, axes: Mapping[str, str]) -> Iterator[dict[str, str]]:
@@ -139,9 +142,11 @@ def _kept_axes(reading: Reading, axes: Mapping[str, str]) -> Iterator[dict[str, 
     usual = {name: reading.vocabulary.axes[name] for name in reading.kept}
     layouts = {name: Layout(reading.vocabulary.axes[name], order) for name, order in axes.items()}
     for problem in probe_problems(reading.layer.name) if reading.kept else ():
-        made = replace(reading, layouts=layouts)
+        made, inputs = replace(reading, layouts=layouts), problem.inputs
+        if reading.single:
+            inputs = {name: sample(reading.vocabulary.axes, name, value, 0) for name, value in inputs.items()}
         try:
-            instance = make_instance(made, made.values(problem.inputs, problem.parameters))
+            instance = make_instance(made, made.values(inputs, problem.parameters))
         except (ImplementationError, NotExpressibleError):
             continue
         orders = []

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 class Layout:
     """The layer's order of axes and the code's: `Layout("F C HH WW", "(C HH WW) F")`.
 
-    A "1" is an axis of that length; axes in parentheses are merged into one.
+    A "1" is an axis of that length; axes in parentheses are merged into one. An axis that the code lacks has the
+    length 1 in the layer.
     """
 
     here: str
@@ -63,7 +64,11 @@ class Layout:
         if self.is_usual or not isinstance(array, np.ndarray):
             return array
         if here is None:
-            return array.transpose(np.argsort(self._order)) if array.ndim == len(self._order) else array
+            lengths = zip(array.shape, self._groups, strict=False)
+            kept = [length for length, group in lengths if group != ["1"]]
+            if array.ndim != len(self._groups) or math.prod(kept) != array.size:
+                return array
+            return array.reshape([1] * (len(self._order) - len(kept)) + kept).transpose(np.argsort(self._order))
         if array.shape != self.shape(here):
             return array
         unmerged = array.reshape([here[axis] for axis in self._order])
@@ -75,7 +80,9 @@ class Layout:
 
     @cached_property
     def _order(self) -> list[int]:
-        return [self.here.split().index(axis) for group in self._groups for axis in group if axis != "1"]
+        here = self.here.split()
+        named = [here.index(axis) for group in self._groups for axis in group if axis != "1"]
+        return [*(place for place in range(len(here)) if place not in named), *named]
 
 
 #: Of these axes the first comes first, whatever else is permuted.

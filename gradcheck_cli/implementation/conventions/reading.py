@@ -89,6 +89,7 @@ class Reading:
     encoding: Encoding | None = None
     given_parameters: bool = False  #: whether a class is given its parameters, and makes none
     all_keys: bool = False  #: whether the dictionary also has every other name that people use for its entries
+    single: bool = False  #: whether it takes one sample, and is called for each of a batch
     order: tuple[str, ...] = ()  #: of the gradients in a tuple; () for that of the layer's inputs
     notes: tuple[str, ...] = ()  #: what is not usual about it, beside the forms
 
@@ -135,6 +136,11 @@ class Reading:
         has_reference = self.layer.reference and (self.code.cls is None or self.given_parameters)
         state = self.layer.state if not has(SlotKind.DICTIONARY, self.forward) else ()
         return (*self._not_passed, *state) if has_reference else ()
+
+    @property
+    def updates(self) -> bool:
+        """Whether backward is given a learning rate, and so may update the parameters that a class keeps."""
+        return bool(self.kept) and has(SlotKind.LEARNING_RATE, self.backward)
 
     @cached_property
     def _not_passed(self) -> tuple[str, ...]:

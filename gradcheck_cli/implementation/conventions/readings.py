@@ -10,6 +10,7 @@ from gradcheck_cli.implementation.calling import name_of
 from gradcheck_cli.implementation.conventions.arguments import forms_of
 from gradcheck_cli.implementation.conventions.classes import class_passes, class_readings
 from gradcheck_cli.implementation.conventions.layout import Layout
+from gradcheck_cli.implementation.conventions.one_by_one import SAMPLES
 from gradcheck_cli.implementation.conventions.own_function import own_reading
 from gradcheck_cli.implementation.conventions.passes import backward_slots, forward_slots
 from gradcheck_cli.implementation.conventions.reading import Code, Reading
@@ -43,6 +44,23 @@ def readings_of(objects: tuple[Any, ...], layer: Layer) -> Iterator[Reading]:
     for title, order in vocabulary.block_orders.items():
         for reading in _readings(objects, layer, vocabulary):
             yield replace(reading, blocks=order, notes=(*reading.notes, title))
+    if singles := _of_one_sample(vocabulary):
+        yield from _readings(objects, layer, replace(vocabulary, arrangements=singles))
+
+
+def _of_one_sample(vocabulary: Vocabulary) -> tuple[Arrangement, ...]:
+    """List the arrangements of code that takes one sample: without their axis, or with one of length 1."""
+    found = []
+    for arrangement in vocabulary.arrangements if not vocabulary.mixes_samples else ():
+        axes = {**vocabulary.axes, **arrangement.axes}
+        without = {
+            name: " ".join(axis for axis in order.split() if axis not in (SAMPLES, "1")) for name, order in axes.items()
+        }
+        if without != axes:
+            title = ", ".join(filter(None, (arrangement.title, "one sample at a time")))
+            found.append(arrangement._replace(title=f"{title}, without an axis for it", axes=without, single=True))
+            found.append(arrangement._replace(title=title, single=True))
+    return tuple(found)
 
 
 def _readings(objects: tuple[Any, ...], layer: Layer, vocabulary: Vocabulary) -> Iterator[Reading]:
@@ -82,6 +100,7 @@ def _function_readings(
                             forms=forms,
                             layouts=layouts_of(vocabulary, arrangement),
                             exact=arrangement.exact,
+                            single=arrangement.single,
                             all_keys=all_keys,
                             notes=(arrangement.title, keys),
                         )

@@ -16,22 +16,30 @@ from gradcheck_cli.implementation.conventions.attributes import (
     gradient_places,
     newest,
     parameter_places,
+    rate_places,
     snapshot,
     stored_output,
 )
 from gradcheck_cli.implementation.conventions.context import Context
+from gradcheck_cli.implementation.conventions.one_by_one import OneByOne
 from gradcheck_cli.implementation.conventions.returned import as_array, gradients_in, times_cotangent
 from gradcheck_cli.implementation.conventions.slots import LEARNING_RATE, SlotKind, has, write_call
 from gradcheck_cli.implementation.implementation import Implementation, ImplementationError, NotExpressibleError
 from gradcheck_cli.text.names import join_names
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from gradcheck_cli.implementation.conventions.reading import Reading
     from gradcheck_cli.implementation.conventions.slots import Slot
     from gradcheck_cli.numeric.arrays import Array
 
+#: Why a loss of one-hot labels is not checked where it is NaN and its gradient is not.
+_UNDERFLOW = (
+    "one-hot labels are multiplied by log(p), and 0 * log(0) is NaN: a probability underflows to 0; "
+    "take the logarithm of the label's probability alone, or log(sum(exp(x - max))) - (x[y] - max)"
+)
+_SAME = 1e-3  #: what the doubled update may differ by from that for twice the cotangent
 _LISTED = 8  #: attributes that are listed where a parameter is not among them
 
 
@@ -48,14 +56,18 @@ class Call:
 
 def implementation_of(reading: Reading, name: str, spec: str | None) -> Implementation:
     """Return a reading in the form that the checks call."""
-    run = _Run(reading)
+    whole = _Run(reading)
+    run: _Run | OneByOne = whole
+    if reading.single:
+        outputs = (*reading.outputs, *reading.layer.state)
+        run = OneByOne(whole.forward, whole.backward, reading.vocabulary.axes, outputs, average=reading.layer.loss)
     return Implementation(
         name=name,
         spec=spec,
         convention=reading.convention,
         forward=run.forward,
         backward=run.backward,
-        left_by_forward=run.left_by_forward,
+        left_by_forward=(lambda cache: cache) if reading.single else whole.left_by_forward,
         order=() if reading.layer.reference else reading.order,
         refusal=reading.refusal,
         absent=reading.absent,
@@ -95,6 +107,8 @@ class _Run:
             returned = stored_output(instance, before)
         outputs, cache = self._outputs(returned, values.context)
         call = Call(inputs=inputs, parameters=parameters, output=outputs[0], cache=cache, instance=instance)
+        if reading.encoding and self._is_nan_with_finite_gradients(call):
+            raise NotExpressibleError(_UNDERFLOW)
         found = [reading.take(name, output) for name, output in zip(reading.outputs, outputs, strict=True)]
         found += [values.dictionary.get(name) for name in reading.layer.state]
         return tuple(found) if len(found) > 1 else found[0], call
@@ -111,7 +125,7 @@ class _Run:
         order = [name for name in reading.order or tuple(cache.inputs) if name in names]
         if code.backward is None:
             found = gradients_in(cache.cache, order, reading.wanted, code.name("forward"))
-            return times_cotangent(found, cotangent, code.name("forward"))
+            return self._taken(times_cotangent(found, cotangent, code.name("forward")), cache)
         with_cache = cache.cache is not None and reading.backward_with_cache
         slots = reading.backward_with_cache if with_cache else reading.backward
         parts = zip(reading.outputs, cotangent if isinstance(cotangent, tuple) else (cotangent,), strict=False)
@@ -124,7 +138,6 @@ class _Run:
         instance = _copied(cache.instance)
         holder = cache.cache if instance is None and isinstance(cache.cache, Context) else instance
         before = {name: snapshot(gradient_places(holder, reading.wanted(name))) for name in names}
-        updated = _parameters(reading, instance, names) if has(SlotKind.LEARNING_RATE, slots) else {}
         function = code.function("backward", instance)
         returned = fill(slots, reading.forms, reading.vocabulary, values).call(function)
         if isinstance(returned, np.ndarray) and holder is not None:
@@ -134,13 +147,58 @@ class _Run:
         for name in names if holder is not None else ():
             if name not in found:
                 found[name] = newest(gradient_places(holder, reading.wanted(name)), before[name])
-        after = _parameters(reading, instance, names) if updated else {}
-        for name in updated.keys() & after.keys():
-            if found.get(name) is None:
-                found[name] = (updated[name] - after[name]) / updated[name].dtype.type(LEARNING_RATE)
+        if unread := [name for name in names if name in reading.kept and found.get(name) is None]:
+            found |= self._read_updates(cache.instance, slots, values, unread)
         if not has(SlotKind.COTANGENT, slots):
-            return times_cotangent(found, cotangent, code.name("backward"))
-        return {name: reading.take(name, value, cache.inputs[name].shape) for name, value in found.items()}
+            found = times_cotangent(found, cotangent, code.name("backward"))
+        return self._taken(found, cache)
+
+    def _taken(self, found: Mapping[str, object], call: Call) -> dict[str, object]:
+        """Bring gradients back into the layer's order of axes."""
+        return {name: self.reading.take(name, value, call.inputs[name].shape) for name, value in found.items()}
+
+    def _read_updates(
+        self, instance: object, slots: Iterable[Slot], values: Values, names: list[str]
+    ) -> dict[str, object]:
+        """Read the gradients of parameters off what backward itself subtracts from them, times a learning rate.
+
+        Raises:
+            NotExpressibleError: it does not subtract a multiple of the gradient, or the rate is not known.
+        """
+        called = self.reading.code.name("backward")
+
+        def updates(factor: int) -> dict[str, Array]:
+            copied = _copied(instance)
+            rates = [*rate_places(copied)]
+            for place in rates:
+                place.set(LEARNING_RATE)
+            before = _parameters(self.reading, copied, names)
+            cotangents = {name: factor * np.asarray(part) for name, part in values.cotangents.items()}
+            given = fill(slots, self.reading.forms, self.reading.vocabulary, replace(values, cotangents=cotangents))
+            given.call(self.reading.code.function("backward", copied))
+            after = _parameters(self.reading, copied, names)
+            found = {n: before[n] - after[n] for n in before.keys() & after.keys() if before[n].shape == after[n].shape}
+            found = {name: update for name, update in found.items() if update.any()}
+            if found and not (rates or has(SlotKind.LEARNING_RATE, slots)):
+                why = f"{called} changes {join_names(found)} at a rate that is not known"
+                raise NotExpressibleError(f"{why}; let it take learning_rate, or keep it as self.learning_rate")
+            return {name: update / update.dtype.type(LEARNING_RATE) for name, update in found.items()}
+
+        if not (once := updates(1)):
+            return {}
+        twice = updates(2)
+        for name, update in once.items():
+            if not np.allclose(2 * update, twice.get(name, update), rtol=_SAME, atol=_SAME * abs(update).max()):
+                why = f"{called} changes {name} by a rule from which its gradient cannot be read"
+                raise NotExpressibleError(f"{why}; return the gradient, or keep it as self.d{name}")
+        return dict(once)
+
+    def _is_nan_with_finite_gradients(self, call: Call) -> bool:
+        out = call.output
+        if not isinstance(out, np.ndarray) or out.dtype.kind != "f" or not np.isnan(out).any():
+            return False
+        found = gradients_in(call.cache, list(call.inputs), self.reading.wanted, "")
+        return any(isinstance(value, np.ndarray) and bool(np.isfinite(value).all()) for value in found.values())
 
     def _call_forward(self, instance: object, values: Values) -> object:
         function = self.reading.code.function("forward", instance)
@@ -229,7 +287,7 @@ def _set_parameters(reading: Reading, instance: object, values: Values, inputs: 
             place.set(np.array(values.inputs[name]))
 
 
-def _parameters(reading: Reading, instance: object, names: tuple[str, ...]) -> dict[str, Array]:
+def _parameters(reading: Reading, instance: object, names: Iterable[str]) -> dict[str, Array]:
     """Copy the parameters that an instance keeps."""
     places = {name: parameter_places(instance, reading.wanted(name)) for name in names if name in reading.kept}
     return {name: found[0].get().copy() for name, found in places.items() if found}

@@ -32,7 +32,7 @@ PROBABLE_CACHES = (
 COTANGENTS = ("d", "grad", "delta", "error", "err", "upstream", "dl", "up", "prevgrad", "accumgrad", "topdiff")
 _WHOLE_COTANGENTS = ("g", "gy", "gz", "gh", "gout", "gradient", "cotangent", "ct", "vbar", "ybar")
 
-LEARNING_RATES = ("lr", "learningrate", "eta", "alpha")
+LEARNING_RATES = ("lr", "learningrate", "eta", "alpha", "learnrate", "lrate", "stepsize")
 #: The rate of backward passes that update the parameters themselves. So large, the update is the gradient to the last
 #: digit, whatever the parameter was; a power of two, it can be divided out exactly.
 LEARNING_RATE = 2.0**20

@@ -13,6 +13,7 @@ import numpy as np
 
 from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.guard.state import preserve_folder
+from gradcheck_cli.implementation.conventions.one_by_one import SAMPLES
 from gradcheck_cli.implementation.conventions.running import implementation_of
 from gradcheck_cli.implementation.implementation import (
     Implementation,
@@ -66,21 +67,41 @@ def best_reading(readings: Iterable[Reading]) -> Tried | None:
     """
     found: Tried | None = None
     for reading in readings:
-        fit = _forward_fit(reading)
+        if found and not (_may_take_one_sample(reading, found) if reading.single else _may_be_better(reading, found)):
+            continue
+        fit = forward_fit(reading)
         if found is None or fit > found.fit:
             found = Tried(reading=reading, fit=fit)
-        if fit is Fit.REPRODUCES:
-            ordered = _ordered(reading)
-            if ordered:
-                return Tried(reading=ordered, fit=fit)
-            if not any(arrangement.exact for arrangement in reading.vocabulary.arrangements):
-                break
+        if fit is Fit.REPRODUCES and (ordered := _ordered(reading)):
+            return Tried(reading=ordered, fit=fit)
     if found and found.fit is not Fit.FAILS:
         return replace(found, reading=_ordered(found.reading) or found.reading)
     return found
 
 
-def _forward_fit(reading: Reading) -> Fit:
+def _may_be_better(reading: Reading, best: Tried) -> bool:
+    """Tell whether a reading is worth a try: where forward is right already, only if layouts depend on gradients."""
+    return best.fit is not Fit.REPRODUCES or any(one.exact for one in reading.vocabulary.arrangements)
+
+
+def _may_take_one_sample(reading: Reading, best: Tried) -> bool:
+    """Tell whether code that does as `best` with a batch may be meant for one sample.
+
+    What runs with a batch and is wrong may be right for a batch of one: a softmax that is normalized over all elements,
+    a db that is not summed. So there must be no axis of samples at all, unless a batch makes the code raise.
+    """
+    if best.fit is Fit.FAILS:
+        return True
+    has_axis = all(
+        SAMPLES in layout.there.split() for layout in reading.layouts.values() if SAMPLES in layout.here.split()
+    )
+    if has_axis:
+        return best.fit is Fit.REPRODUCES and best.reading.updates
+    return best.fit is not Fit.SHAPE
+
+
+def forward_fit(reading: Reading) -> Fit:
+    """Return how well forward does, as a reading understands it."""
     if not reading.layer.probe_cases:  # there is no reference
         return Fit.REPRODUCES
     tried = [
@@ -111,9 +132,6 @@ def _ordered(reading: Reading) -> Reading | None:
     Where several have, as of two biases of one size, it is the one in which most gradients are right.
     """
     orders = _gradient_orders(reading)
-    is_exact = any(arrangement.exact for arrangement in reading.vocabulary.arrangements)
-    if len(orders) == 1 and not is_exact:
-        return reading
     counts = {order: _right_gradients(replace(reading, order=order)) for order in orders}
     fitting = [order for order in orders if counts[order] >= 0]
     return replace(reading, order=max(fitting, key=lambda order: counts[order])) if fitting else None
@@ -138,7 +156,9 @@ def _right_gradients(reading: Reading) -> int:
                 returned = run.backward(problem.cotangent, kept, problem.differentiable)
             except (ImplementationError, NotExpressibleError):
                 continue
-        arrays = {name: value for name, value in returned.items() if isinstance(value, np.ndarray)}
+        arrays = {
+            n: value for n, value in returned.items() if isinstance(value, np.ndarray) and value.dtype.kind == "f"
+        }
         if any(arrays[name].shape != problem.inputs[name].shape for name in arrays) or len(arrays) < len(returned):
             return -1
         if len(arrays) < len(problem.differentiable):

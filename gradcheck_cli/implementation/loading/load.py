@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.guard.clock import pass_on_interrupt
-from gradcheck_cli.guard.frames import user_frames
+from gradcheck_cli.guard.frames import innermost_frame, user_frames
 from gradcheck_cli.guard.state import current_folder
 from gradcheck_cli.implementation.implementation import ImplementationNotFoundError
 from gradcheck_cli.implementation.loading.importing import FileModule, importable
@@ -176,10 +176,13 @@ def _explain_failure(home: str) -> Iterator[None]:
     except SyntaxError as error:
         where = f"{text_of(error.filename)}:{text_of(error.lineno)}" if error.filename else home
         reason = f"is no Python: {where}: {clean(error.msg)}{legacy_hint(error, [])}"
-        raise ImplementationNotFoundError(f"{escaped(home)} {reason}") from error
+        file = error.filename if isinstance(error.filename, str) else ""
+        line = error.lineno if isinstance(error.lineno, int) else 1
+        raise ImplementationNotFoundError(f"{escaped(home)} {reason}", (file, line, "<module>")) from error
     except BaseException as error:
         pass_on_interrupt(error)
-        raise ImplementationNotFoundError(f"{escaped(home)} cannot be imported: {_reason(error)}") from error
+        reason = f"{escaped(home)} cannot be imported: {_reason(error)}"
+        raise ImplementationNotFoundError(reason, innermost_frame(error)) from error
     finally:
         sys.dont_write_bytecode = before
 

@@ -25,7 +25,12 @@ _AFFINE = Vocabulary(
     others=words("relu norm temporal dropout softmax loss conv bilinear"),
     inputs={"x": words("x input{,s} data a{,prev} inp features"), "w": words("w weight{,s} theta")},
     arguments=pick(SIZES, "D M"),
-    arrangements=(_USUAL, arranged("samples as columns", x="D N", w="M D", b="M 1", out="M N")),
+    arrangements=(
+        _USUAL,
+        arranged("samples as columns", x="D N", w="M D", b="M 1", out="M N"),
+        arranged("w (M, D)", w="M D"),
+        arranged("w (M, D), b (1, M)", w="M D", b="1 M"),
+    ),
 )
 
 
@@ -36,7 +41,11 @@ def _named(names: str, others: str = "", **inputs: str) -> Vocabulary:
 
 def _normalization(names: str, others: str, **arguments: Argument) -> Vocabulary:
     return Vocabulary(
-        names=words(names), others=words(f"{others} relu affine"), inputs={"x": ("x",)}, arguments=arguments
+        names=words(names),
+        others=words(f"{others} relu affine"),
+        inputs={"x": ("x",)},
+        arguments=arguments,
+        mixes_samples="mode" in arguments,
     )
 
 

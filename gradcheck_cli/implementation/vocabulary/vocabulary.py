@@ -65,6 +65,7 @@ class Arrangement(NamedTuple):
     axes: Mapping[str, str]
     telling: tuple[str, ...] = ()  #: names of arguments, reduced, that tell it
     exact: bool = False  #: what needs it cannot do with the usual one, and its gradients must lie so too
+    single: bool = False  #: code takes one sample, and is called for each of a batch
 
 
 def arranged(title: str, telling: str = "", **axes: str) -> Arrangement:
@@ -97,5 +98,7 @@ class Vocabulary:
     encodings: Mapping[str, Encoding] = field(default_factory=dict)
     #: Orders of blocks that are usual elsewhere, by how the header says it.
     block_orders: Mapping[str, BlockOrder] = field(default_factory=dict)
+    #: Whether samples depend on each other, so that code cannot take one at a time.
+    mixes_samples: bool = False
     #: Whether some of the layer's parameters can only be passed in its dictionary.
     needs_dictionary: bool = False

@@ -5,8 +5,9 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING
 
-from gradcheck_cli.checks.diagnosis.place.flow import Definition, called_name
+from gradcheck_cli.checks.diagnosis.place.flow import Definition
 from gradcheck_cli.checks.diagnosis.place.patterns import DRAWS
+from gradcheck_cli.checks.diagnosis.place.syntax import called_name
 
 if TYPE_CHECKING:
     from gradcheck_cli.checks.diagnosis.place.flow import Flow, Pass

@@ -7,22 +7,13 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from gradcheck_cli.checks.diagnosis.place.syntax import expressions, is_plain, values_in, variable
 
+if TYPE_CHECKING:
     from gradcheck_cli.checks.diagnosis.place.source import Function, Source
 
     Loop = ast.For | ast.AsyncFor | ast.While
 
-#: Calls that make an array of which only the shape matters, or read a number.
-_NOTHING_COMPUTED = {
-    *("zeros", "zeros_like", "empty", "empty_like", "int", "len", "range", "slice", "copy", "get", "items"),
-    *("asarray", "ascontiguousarray", "array", "dict", "list", "tuple", "enumerate", "zip", "ndindex"),
-}
-
-#: Calls of which the arguments are only sizes, and methods whose arguments are.
-_ONLY_SHAPES = {"zeros", "zeros_like", "empty", "empty_like", "ones", "ones_like", "range", "len"}
-_WITH_SHAPES = {"reshape", "transpose", "sum", "mean", "astype", "swapaxes"}
 
 #: What changes an array in place: `np.add.at(dx, index, values)`, `steps.append(dx)`.
 _CHANGES_FIRST_ARGUMENT, _CHANGES_OBJECT = (
@@ -49,7 +40,7 @@ class Definition:
     @property
     def computes(self) -> bool:
         """Whether it computes anything, or only names, unpacks or copies what there is."""
-        return self.augmented or not (self.value is None or _is_plain(self.value))
+        return self.augmented or not (self.value is None or is_plain(self.value))
 
 
 class Flow:
@@ -169,13 +160,21 @@ class Pass:
             found += new
         return found
 
-    def slice(self, flow: Flow, variables: set[str]) -> list[Definition]:
-        """Return all definitions on which the values of variables depend; those of indices and shapes are left out."""
+    def slice(self, flow: Flow, variables: set[str], *, copies: bool = False) -> list[Definition]:
+        """Return all definitions on which the values of variables depend; those of indices and shapes are left out.
+
+        Args:
+            flow: the function of the variables.
+            variables: their names.
+            copies: whether to follow only what names, copies or reshapes another variable, and nothing that computes.
+        """
         found: dict[int, Definition] = {}
-        self._collect(flow, variables, found, 0)
+        self._collect(flow, variables, found, 0, copies=copies)
         return list(found.values())
 
-    def _collect(self, flow: Flow, variables: set[str], found: dict[int, Definition], depth: int) -> None:
+    def _collect(
+        self, flow: Flow, variables: set[str], found: dict[int, Definition], depth: int, *, copies: bool
+    ) -> None:
         for name in sorted(variables):
             for definition in flow.definitions.get(name, []):
                 if id(definition) in found:
@@ -183,10 +182,11 @@ class Pass:
                 found[id(definition)] = definition
                 if definition.value is None:
                     continue
-                self._collect(flow, set(values_in(definition.value)), found, depth)
+                follow = {variable(definition.value)} if copies else set(values_in(definition.value))
+                self._collect(flow, follow, found, depth, copies=copies)
                 for node in ast.walk(definition.value) if depth < _DEEPEST else ():
                     if isinstance(node, ast.Call) and (helper := self.helper(node, flow)):
-                        self._collect(helper, self._results(helper, definition, node), found, depth + 1)
+                        self._collect(helper, self._results(helper, definition, node), found, depth + 1, copies=copies)
 
     def _results(self, helper: Flow, definition: Definition, call: ast.Call) -> set[str]:
         """Name the variables of a helper that reach a definition: what it returns, or its argument that it changes."""
@@ -209,106 +209,3 @@ class Pass:
 def returned(number: int) -> str:
     """Name what a function returns in that place, like a variable."""
     return f"return {number}"
-
-
-def variable(target: ast.expr) -> str:
-    """Name the variable, the attribute of self or the entry of a dictionary that an expression is, or is a part of."""
-    match target:
-        case ast.Name(id=name):
-            return name
-        case ast.Attribute(value=ast.Name(id="self" | "ctx"), attr=attribute):
-            return f"self.{attribute}"
-        case ast.Subscript(value=value, slice=ast.Constant(value=str(key))):
-            return f"{variable(value)}[{key}]"
-        case ast.Attribute(value=value) | ast.Subscript(value=value) | ast.Starred(value=value):
-            return variable(value)
-        case ast.Call(func=ast.Attribute(value=value)):  # dx.reshape(...)
-            return variable(value)
-        case _:
-            return ""
-
-
-def values_in(expression: ast.expr) -> Iterator[str]:
-    """Yield the variables of which the values, and not only the shapes, go into an expression."""
-    match expression:
-        case ast.Name(id=name):
-            yield name
-        case ast.Attribute(attr="shape" | "ndim" | "dtype" | "size"):
-            return
-        case ast.Attribute(value=ast.Name(id="self" | "ctx")):
-            yield variable(expression)
-        case ast.Subscript(value=value, slice=ast.Constant(value=str())):
-            yield variable(expression)
-            yield from values_in(value)
-        case ast.Subscript(value=value):
-            yield from values_in(value)
-        case ast.Call():
-            yield from _values_in_call(expression)
-        case _:
-            for child in ast.iter_child_nodes(expression):
-                if isinstance(child, ast.expr):
-                    yield from values_in(child)
-                elif isinstance(child, ast.comprehension):
-                    yield from values_in(child.iter)
-
-
-def _values_in_call(call: ast.Call) -> Iterator[str]:
-    called = called_name(call)
-    if called in _ONLY_SHAPES:
-        return
-    is_method = isinstance(call.func, ast.Attribute) and not _is_module(call.func)
-    if isinstance(call.func, ast.Attribute):
-        yield from values_in(call.func.value)
-    for one in () if is_method and called in _WITH_SHAPES else call.args:
-        yield from values_in(one)
-    for keyword in call.keywords:
-        if keyword.arg not in ("axis", "axes", "dtype", "shape", "keepdims"):
-            yield from values_in(keyword.value)
-
-
-def expressions(statement: ast.stmt) -> Iterator[ast.expr]:
-    """Yield all expressions of a statement, without those of the statements within it."""
-    pending: list[ast.AST] = [statement]
-    while pending:
-        node = pending.pop()
-        if isinstance(node, ast.expr):
-            yield node
-        pending += [
-            child
-            for child in ast.iter_child_nodes(node)
-            if not isinstance(child, ast.stmt | ast.excepthandler | ast.match_case)
-        ]
-
-
-def called_name(call: ast.expr | None) -> str:
-    """Return the last part of the name of what is called, such as `sum`; empty for what is no call."""
-    match call:
-        case ast.Call(func=ast.Attribute(attr=name)) | ast.Call(func=ast.Name(id=name)):
-            return name
-        case _:
-            return ""
-
-
-def _is_module(func: ast.Attribute) -> bool:
-    return isinstance(func.value, ast.Name) and func.value.id in ("np", "numpy", "jnp", "torch", "cp", "onp", "xp")
-
-
-def _is_plain(value: ast.expr) -> bool:
-    """Tell whether an expression only names, unpacks or copies, or makes an empty array."""
-    match value:
-        case ast.Name() | ast.Constant():
-            return True
-        case ast.Attribute(value=inner, attr=attribute):
-            return attribute != "T" and _is_plain(inner)
-        case ast.Subscript(value=inner) | ast.Starred(value=inner):
-            return _is_plain(inner)
-        case ast.Tuple(elts=elements) | ast.List(elts=elements):
-            return all(map(_is_plain, elements))
-        case ast.Dict(values=values):
-            return all(map(_is_plain, values))
-        case ast.IfExp(body=one, orelse=other):
-            return _is_plain(one) and _is_plain(other)
-        case ast.Call():
-            return called_name(value) in _NOTHING_COMPUTED
-        case _:
-            return False

@@ -68,7 +68,7 @@ def place_of(result: CaseResult, implementation: Implementation) -> Place | None
     if own and result.verdict is Verdict.FAIL:
         words = {f"d{name}": names_of_gradient(name, words) for name, words in implementation.words.items()}
         for cause in result.diagnosis:
-            where = where or _statement(own, cause, result, words, is_forward=is_forward)
+            where = where or _statement(own, cause, result, words)
     breaking = [] if where else _breaking([one for one in passes if one], result)
     if len(breaking) == 1:
         (where,) = breaking
@@ -133,10 +133,9 @@ def _read_pass(function: object, name: str) -> Pass | None:
 
 
 def _breaking(passes: list[Pass], result: CaseResult) -> list[Definition]:
-    """Return the statements that may break a duty, where no array is wrong."""
+    """Return the statements that may break a duty, and by that make arrays wrong, where nothing else explains these."""
     broken = {name: duty.reason or "" for name, duty in result.duties.items() if duty.verdict is Verdict.FAIL}
-    arrays = [result.forward, *result.gradients.values()] if result.forward else [*result.gradients.values()]
-    if any(array.verdict is Verdict.FAIL for array in arrays):
+    if result.diagnosis:
         return []
     if "inputs_unchanged" in broken:
         return _distinct(one for each in passes for one in writes_into_inputs(each))
@@ -157,20 +156,19 @@ def _place(flow: Flow, statement: ast.stmt | None = None) -> Place:
 
 
 def _statement(
-    own: Pass, cause: Diagnosis, result: CaseResult, words: Mapping[str, frozenset[str]], *, is_forward: bool
+    own: Pass, cause: Diagnosis, result: CaseResult, words: Mapping[str, frozenset[str]]
 ) -> Definition | None:
     """Return the one statement that fits a cause, if there is one."""
-    order, wrong = list(result.gradients), _named(cause, result)
+    order, look = list(result.gradients), look_for(cause)
     roots = [(own.main, {returned(0)})]
-    if not is_forward:
-        roots = [variables_of(name, own, own.main, words, order) for name in wrong]
+    if not _is_in_forward(result):
+        roots = [variables_of(name, own, own.main, words, order) for name in _named(cause, result)]
     needed = [definition for flow, variables in roots for definition in own.slice(flow, variables)]
-    look = look_for(cause.code)
+    if look is not None and look.last:
+        needed = [definition for flow, names in roots for definition in own.slice(flow, names, copies=True)]
     if look is not None:
-        offered = needed
-        if look.everywhere:
-            offered = [Definition(flow, "", s, loops=loops) for flow in own.flows() for s, loops in flow.statements]
-            offered = [one for d in offered for one in _with_values(d)]
+        bare = [Definition(flow, "", s, loops=loops) for flow in own.flows() for s, loops in flow.statements]
+        offered = [one for each in bare for one in _with_values(each)] if look.everywhere else needed
         if fitting := _distinct(one for one in offered if look.pattern(one)):
             return fitting[0] if len(fitting) == 1 else None
     if re.fullmatch(_NO_STATEMENT, cause.code):

@@ -6,7 +6,8 @@ import ast
 import re
 from typing import TYPE_CHECKING
 
-from gradcheck_cli.checks.diagnosis.place.flow import returned, variable
+from gradcheck_cli.checks.diagnosis.place.flow import returned
+from gradcheck_cli.checks.diagnosis.place.syntax import variable
 from gradcheck_cli.implementation.vocabulary.vocabulary import word
 
 if TYPE_CHECKING:
@@ -37,16 +38,23 @@ def variables_of(
         words: what people call each gradient, as `word` reduces it.
         order: of the gradients.
     """
-    known = words.get(name, frozenset()) | {word(name)}
+
+    def is_held(variable: str, gradient: str) -> bool:
+        return ("." in variable or "[" in variable) and _last(variable) in words.get(gradient, {word(gradient)})
+
+    kept = {one for one in flow.definitions if is_held(one, name)}
+    if kept:
+        return flow, kept
+    left = [one for one in order if not any(is_held(variable, one) for variable in flow.definitions)]
     found: set[str] = set()
     for _, values in flow.returned:
-        if len(values) == 1 and len(order) > 1 and (helper := _helper_behind(own, flow, values[0])):
+        if len(values) == 1 and len(left) > 1 and (helper := _helper_behind(own, flow, values[0])):
             return variables_of(name, own, helper, words, order)
-        named = {returned(number) for number, one in enumerate(values) if _label(one) in known}
-        positions = range(len(values)) if len(values) == len(order) or len(order) == 1 else range(0)
-        found |= named or {returned(number) for number in positions if order[min(number, len(order) - 1)] == name}
-    kept = {one for one in flow.definitions if ("." in one or "[" in one) and _last(one) in known}
-    return flow, kept or found
+        named = {n for n, one in enumerate(values) if _label(one) in words.get(name, {word(name)})}
+        before = len(values) - len(left)  # the loss, of a function that returns it and its gradients
+        placed = {left.index(name) + before} if before in (0, 1) else set()
+        found |= {returned(number) for number in named or placed}
+    return flow, found
 
 
 def _helper_behind(own: Pass, flow: Flow, value: ast.expr) -> Flow | None:

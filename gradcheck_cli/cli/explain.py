@@ -1,0 +1,66 @@
+"""The command `gradcheck explain`: what a code means."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from gradcheck_cli.cli.streams import terminal_width, wants_color
+from gradcheck_cli.cli.values import quoted
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
+#: Columns where stdout is no terminal: enough for a code and its line, so that `grep` finds both.
+_WIDTH = 200
+
+
+def _complete(_ctx: click.Context, _param: click.Parameter, start: str) -> list[CompletionItem]:
+    from click.shell_completion import CompletionItem  # only in a shell that completes
+
+    from gradcheck_cli.checks.diagnosis.reference import by_code
+
+    return [CompletionItem(code, help=entry.brief) for code, entry in by_code().items() if code.startswith(start)]
+
+
+@click.command(
+    "explain",
+    help="Describe the code of a cause, a duty or a verdict, with a wrong and a right example; without CODE, list all.",
+    short_help="Describe the code of a cause, with an example.",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+@click.argument("code", required=False, shell_complete=_complete)
+@click.option("--markdown", is_flag=True, help="print all of them as one page of Markdown")
+def explain_command(code: str | None, *, markdown: bool) -> None:
+    """Describe a code, or list all."""
+    from rich.console import Console  # these are needed here alone
+
+    from gradcheck_cli.checks.diagnosis.reference import by_code, near
+    from gradcheck_cli.report import reference
+
+    if markdown:
+        click.echo(reference.markdown(), nl=False)
+        return
+    color = wants_color("auto", sys.stdout)
+    console = Console(
+        width=terminal_width(sys.stdout, _WIDTH),
+        force_terminal=color,
+        no_color=not color,
+        color_system="standard" if color else None,
+        highlight=False,
+        markup=False,
+        emoji=False,
+    )
+    if code is None:
+        console.print(reference.list_codes(console.width), soft_wrap=True)
+        return
+    known = code.strip("[]").lower()
+    if known not in by_code():
+        others = near(known)
+        hint = f"Is it {' or '.join(others)}?" if others else "`gradcheck explain` lists all."
+        raise click.UsageError(
+            f"No cause, duty or verdict has the code {quoted(code)}. {hint}", click.get_current_context()
+        )
+    console.print(reference.describe(known, by_code()[known], console.width), soft_wrap=True)

@@ -1,0 +1,193 @@
+"""The tables of the HTML report: of arrays, of cases, of implementations, and of files by layers."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from gradcheck_cli.report.html.elements import Html, el, join
+from gradcheck_cli.report.style import figure, sizes, word
+from gradcheck_cli.results.result import Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from gradcheck_cli.results.grades import Grade
+    from gradcheck_cli.results.result import ArrayResult, CaseResult
+
+Key = tuple[str, str]  #: an implementation and its layer
+Grades = Iterable[tuple[Key, "Grade"]]
+
+#: Digits of values, and the most that it may take to tell two of them apart.
+_DIGITS, _MOST_DIGITS = 6, 17
+
+_OF_ARRAYS = tuple(
+    ("", title)
+    for title in (
+        *("array", "shape", "verdict", "relative error", "eps off", "allowed", "absolute error", "worst at"),
+        *("analytic", "numeric", "error bound", "method", "calls"),
+    )
+)
+_OF_CASES = (
+    ("", "verdict"),
+    ("", "case"),
+    ("", "dtype"),
+    ("", "worst array"),
+    ("number", "eps off"),
+    ("number", "seconds"),
+    ("", "reason"),
+    ("", "failure"),
+)
+_OF_IMPLEMENTATIONS = (
+    ("", "verdict"),
+    ("number", "passed"),
+    ("", "implementation"),
+    ("", "layer"),
+    ("", "reason"),
+    ("", "failures"),
+)
+
+#: Links to failures in a row.
+_MOST_LINKS = 9
+
+
+def badge(verdict: Verdict) -> Html:
+    """Write a verdict, in its colour."""
+    return el("span", word(verdict), class_=f"badge {verdict}")
+
+
+def array_table(arrays: Iterable[ArrayResult]) -> Html:
+    """Make the table of the arrays of a case."""
+    rows = [
+        el(
+            "tr",
+            el("th", array.name, scope="row"),
+            el("td", "none" if array.shape is None else sizes(array.shape)),
+            el("td", badge(array.verdict)),
+            *_figures(array),
+        )
+        for array in arrays
+    ]
+    return _table("Arrays", _OF_ARRAYS, rows, class_="arrays")
+
+
+def _figures(array: ArrayResult) -> list[Html]:
+    worst = array.worst
+    if worst is None:
+        return [el("td", "-") for _ in _OF_ARRAYS[3:]]
+    analytic, numeric = told_apart(worst.analytic, worst.numeric, differ=array.verdict is not Verdict.PASS)
+    cells = [
+        figure(array.max_rel_error or 0),
+        figure(array.scaled_error or 0),
+        f"{array.tolerance:g}",
+        figure(array.max_abs_error or 0),
+        f"[{', '.join(map(str, worst.index))}]" if worst.index else "",
+        analytic,
+        numeric,
+        figure(worst.error_bound),
+        array.method,
+        str(array.evaluations),
+    ]
+    return [el("td", cell) for cell in cells]
+
+
+def told_apart(one: float, other: float, *, differ: bool) -> tuple[str, str]:
+    """Write two values with as many digits as it takes to tell them apart, if they are not taken for the same."""
+    digits = _DIGITS
+    while differ and one != other and digits < _MOST_DIGITS and f"{one:.{digits}g}" == f"{other:.{digits}g}":
+        digits += 1
+    return f"{one:.{digits}g}", f"{other:.{digits}g}"
+
+
+def case_row(result: CaseResult, failures: Sequence[int] = ()) -> Html:
+    """Make the row of a case, with links to the failures by number."""
+    arrays = [a for a in (result.forward, *result.gradients.values()) if a and a.scaled_error is not None]
+    worst = max(arrays, key=lambda array: (array.scaled_error or 0) / array.tolerance, default=None)
+    reason = "" if result.verdict is Verdict.PASS else result.reason or ""
+    return el(
+        "tr",
+        el("td", badge(result.verdict), data_value=result.verdict.rank),
+        el("td", result.case.label(), class_="case"),
+        el("td", result.case.dtype),
+        el("td", worst.name if worst else "-"),
+        _number(figure(worst.scaled_error or 0), worst.scaled_error) if worst else _number("-", -1),
+        _number(f"{result.seconds:.3f}", result.seconds),
+        el("td", reason, class_="reason"),
+        _links(failures),
+    )
+
+
+def case_table(rows: Sequence[Html]) -> Html:
+    """Make the table of cases."""
+    return _table("Cases", _OF_CASES, rows, class_="sortable")
+
+
+def implementation_table(grades: Grades, failures: Mapping[Key, Sequence[int]]) -> Html:
+    """Make the table of implementations, with links to their failures by number."""
+    rows = []
+    for (name, layer), grade in grades:
+        passed, _, ran = grade.passed.partition("/")
+        row = el(
+            "tr",
+            el("td", badge(grade.verdict), data_value=grade.verdict.rank),
+            _number(grade.passed, int(passed) / max(1, int(ran))),
+            el("th", _breakable(name), scope="row"),
+            el("td", layer),
+            el("td", grade.reason, class_="reason"),
+            _links(failures.get((name, layer), ())),
+        )
+        rows.append(row)
+    return _table("Implementations", _OF_IMPLEMENTATIONS, rows, class_="sortable")
+
+
+def matrix(grades: Grades, failures: Mapping[Key, Sequence[int]]) -> Html | None:
+    """Make the table of files by layers, with links to failures; None if there are not several of both."""
+    cells: dict[tuple[str, str], list[tuple[Verdict, list[int]]]] = {}
+    for (name, layer), grade in grades:
+        home = name.rpartition(":")[0] or name
+        cells.setdefault((home, layer), []).append((grade.verdict, [*failures.get((name, layer), ())]))
+    files, layers = sorted({file for file, _ in cells}), sorted({layer for _, layer in cells})
+    if len(files) < 2 or len(layers) < 2:
+        return None
+    heads = (("", "file"), *(("", layer or "not loaded") for layer in layers))
+    rows = [
+        el("tr", el("th", file, scope="row"), *(_matrix_cell(cells.get((file, layer), [])) for layer in layers))
+        for file in files
+    ]
+    return _table("Files and layers", heads, rows, class_="sortable matrix")
+
+
+def _matrix_cell(found: list[tuple[Verdict, list[int]]]) -> Html:
+    """Show the worst verdict of the implementations of a layer in a file."""
+    if not found:
+        return el("td", data_value=-1)
+    verdict, failures = max(found, key=lambda one: one[0].rank)
+    words = join([badge(verdict), f" 1 of {len(found)}" if len(found) > 1 else None])
+    return el("td", el("a", words, href=anchor(failures[0])) if failures else words, data_value=verdict.rank)
+
+
+def anchor(failure: int) -> str:
+    """Return the link to a failure by its number."""
+    return f"#failure-{failure}"
+
+
+def _breakable(name: str) -> Html:
+    """Let a name be broken after a colon, a comma or a slash."""
+    return join(re.split("(?<=[:,/])(?=.)", name), "<wbr>")
+
+
+def _links(failures: Sequence[int]) -> Html:
+    more = " ..." if len(failures) > _MOST_LINKS else None
+    return el("td", join([el("a", str(one), href=anchor(one)) for one in failures[:_MOST_LINKS]], " "), more)
+
+
+def _number(words: str, value: float | None) -> Html:
+    return el("td", words, class_="number", data_value=value)
+
+
+def _table(caption: str, heads: Iterable[tuple[str, str]], rows: Sequence[Html], *, class_: str) -> Html:
+    """Make a table that can be scrolled sideways where it is too wide."""
+    head = el("tr", *(el("th", title, scope="col", class_=kind or None) for kind, title in heads))
+    table = el("table", el("caption", caption), el("thead", head), el("tbody", *rows), class_=class_)
+    return el("div", table, class_="scroll")

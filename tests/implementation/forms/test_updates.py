@@ -1,0 +1,113 @@
+"""Backward passes that update the parameters themselves, at a learning rate."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from gradcheck_cli.results.result import Verdict
+from tests.implementation.forms.checked import Form
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_COLUMNS = """\
+class Dense:
+    def __init__(self, input_size, output_size):
+        self.weights = np.random.randn(output_size, input_size)
+        self.bias = np.random.randn(output_size, 1)
+
+    def forward(self, input):
+        self.input = input
+        return self.weights @ input + self.bias
+
+    def backward(self, output_gradient, learning_rate):
+        dx, dw = self.weights.T @ output_gradient, output_gradient @ self.input.T
+        self.weights -= learning_rate * dw
+        self.bias -= learning_rate * output_gradient{summed}
+        return dx
+"""
+_ROWS = """\
+class Linear:
+    def __init__(self, n_in, n_out{taken}):
+        self.W, self.b = np.random.randn(n_in, n_out), np.zeros(n_out)
+        {kept}
+
+    def forward(self, x):
+        self.x = x
+        return x @ self.W + self.b
+
+    def backward(self, grad{given}):
+        dx = grad @ self.W.T
+        dW, db = self.x.T @ grad, grad.sum(0)
+        self.W = self.W - {rate} * dW
+        self.b = self.b - {rate} * db
+        return dx
+"""
+
+
+def _rows(taken: str = "", kept: str = "pass", given: str = "", rate: str = "lr") -> str:
+    return _ROWS.format(taken=taken, kept=kept, given=given, rate=rate)
+
+
+FORMS = {
+    "one sample": Form(
+        layer="affine",
+        text=_COLUMNS.format(summed=""),
+        understood=("samples as columns", "one sample at a time"),
+        wrong=("learning_rate * dw", "learning_rate * 2 * dw"),
+    ),
+    "batch": Form(
+        layer="affine",
+        text=_COLUMNS.format(summed=".sum(1, keepdims=True)"),
+        understood=("samples as columns",),
+        wrong=("learning_rate * dw", "learning_rate * dw / 7"),
+    ),
+    "rows": Form(layer="affine", text=_rows(given=", lr"), wrong=("- lr * dW", "+ lr * dW")),
+    "default": Form(layer="affine", text=_rows(given=", lr=0.1"), wrong=("grad.sum(0)", "grad.mean(0)")),
+    "kept": Form(
+        layer="affine",
+        text=_rows(", learning_rate=0.01", "self.learning_rate = learning_rate", rate="self.learning_rate"),
+        wrong=("grad @ self.W.T", "2 * grad @ self.W.T"),
+    ),
+    "kept and required": Form(
+        layer="affine", text=_rows(", eta", "self.eta = eta", rate="self.eta"), wrong=("self.x.T @", "-self.x.T @")
+    ),
+    "constant": Form(
+        layer="affine", text=_rows(kept="self.lr = 1e-3", rate="self.lr"), wrong=("self.x.T @", "-self.x.T @")
+    ),
+    "updated before dx": Form(
+        layer="affine",
+        text=_rows(given=", lr")
+        .replace("dx = grad @ self.W.T", "W = self.W")
+        .replace("return dx", "return grad @ W.T"),
+        wrong=("grad @ W.T", "grad @ self.W.T"),
+    ),
+}
+
+#: Rules by which a parameter is changed, and no gradient can be told from the change.
+UNREADABLE = {
+    "rate unknown": (_rows(rate="0.01"), "at a rate that is not known"),
+    "decay": (
+        _rows(given=", lr", rate="lr").replace("* dW", "* (dW + 0.1 * self.W)"),
+        "from which its gradient cannot be read",
+    ),
+    "sign": (_rows(given=", lr", rate="lr").replace("* dW", "* np.sign(dW)"), "from which its gradient cannot be read"),
+    "adaptive": (
+        _rows(given=", lr").replace("* dW", "* dW / (np.sqrt(dW**2) + 1e-8)"),
+        "from which its gradient cannot be read",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", FORMS)
+def test_gradients_are_read_off_the_update(name: str, tmp_path: Path) -> None:
+    FORMS[name].assert_understood(tmp_path)
+
+
+def test_a_change_that_is_no_multiple_of_the_gradient_is_not_judged(tmp_path: Path) -> None:
+    for name, (text, why) in UNREADABLE.items():
+        _, found = Form(layer="affine", text=text).results(tmp_path / f"{name}.py", text)
+        assert {result.verdict for result in found} == {Verdict.SKIP}
+        assert all(result.reason and why in result.reason for result in found)
