@@ -30,6 +30,8 @@ REGISTRY = {
     "gelu": Entry("Gaussian error linear unit", "elementwise.gelu"),
     "silu": Entry("sigmoid linear unit", "elementwise.silu"),
     "softplus": Entry("softplus", "elementwise.softplus"),
+    "softmax-activation": Entry("softmax activation", "rowwise.softmax_activation"),
+    "log-softmax": Entry("log-softmax activation", "rowwise.log_softmax"),
     "dropout": Entry("dropout", "elementwise.dropout"),
     "maxpool": Entry("max pooling", "pool.maxpool"),
     "avgpool": Entry("average pooling", "pool.avgpool"),

@@ -28,7 +28,10 @@ LAYERS_WITH_EQUATIONS = (
     ),
     *("rnn-step", "rnn", "lstm-step", "lstm"),
 )
-OTHER_LAYERS = (*("leaky-relu", "elu", "gelu", "silu", "softplus"), *("mse", "bce", "cross-entropy", "kl-divergence"))
+OTHER_LAYERS = (
+    *("leaky-relu", "elu", "gelu", "silu", "softplus"),
+    *("mse", "bce", "cross-entropy", "kl-divergence", "softmax-activation", "log-softmax"),
+)
 
 
 def differs(found: Mapping[str, Any], right: Mapping[str, Any]) -> bool:

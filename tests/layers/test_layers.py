@@ -30,6 +30,8 @@ PAIRS: dict[str, dict[str, int]] = {
     "sigmoid": {"dx": 1},
     "tanh": {"dx": 1},
     **{name: {"dx": 1} for name in ("leaky-relu", "elu", "gelu", "silu", "softplus")},
+    "softmax-activation": {"dx": 5},  # over classes
+    "log-softmax": {"dx": 5},
     "maxpool": {"dx": 2 * 2},  # places in a window
     "avgpool": {"dx": 2 * 2},
     "maxpool1d": {"dx": 2},

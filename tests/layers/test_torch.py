@@ -79,6 +79,8 @@ EQUIVALENT: dict[str, Callable[..., Any]] = {
     "gelu": _gelu,
     "silu": lambda torch, _, x: torch.nn.functional.silu(x),
     "softplus": lambda torch, _, x: torch.nn.functional.softplus(x, threshold=1000),
+    "softmax-activation": lambda torch, _, x: torch.softmax(x, 1),
+    "log-softmax": lambda torch, _, x: torch.log_softmax(x, 1),
     "maxpool": _pool("max_pool2d"),
     "avgpool": _pool("avg_pool2d"),
     "maxpool1d": lambda torch, p, x: torch.nn.functional.max_pool1d(x, p["pool_width"], p["stride"]),

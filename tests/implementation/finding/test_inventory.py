@@ -47,6 +47,8 @@ NAMED = {
     "lstm_forward,lstm_backward": "lstm",
     "tanh_fwd_loop,tanh_bwd_vectorized": "tanh",
     "gelu_forward,gelu_backward": "gelu",
+    "softmax_forward,softmax_backward": "softmax-activation",
+    "log_softmax_forward,log_softmax_backward": "log-softmax",
     "leaky_relu_forward,leaky_relu_backward": "leaky-relu",
     "elu_forward,elu_backward": "elu",
     "swish,swish_backward": "silu",
