@@ -54,6 +54,8 @@ REGISTRY = {
     "rnn": Entry("recurrent layer", "recurrent.rnn"),
     "lstm-step": Entry("LSTM step", "recurrent.lstm_step"),
     "lstm": Entry("LSTM layer", "recurrent.lstm"),
+    "gru-step": Entry("GRU step", "recurrent.gru_step"),
+    "gru": Entry("GRU layer", "recurrent.gru"),
     "function": Entry("function of your own", "function"),
 }
 

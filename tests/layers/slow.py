@@ -302,6 +302,31 @@ def lstm(x: Array, h: Array, Wx: Array, Wh: Array, b: Array) -> list[Any]:
     return [np.stack(seen, axis=1)]
 
 
+def gru_step(x: Array, h: Array, Wx: Array, Wh: Array, b: Array, p: Param) -> list[Any]:
+    sums, none, H = _sums(x, h, Wx, Wh, b), _sums(x, 0 * h, Wx, Wh, b), h.shape[1]
+    r, z = (_each(sums[:, k * H : (k + 1) * H], _sigmoid)[0] for k in range(2))
+    out = np.zeros(h.shape, complex)
+    for n, j in np.ndindex(h.shape):
+        products = [h[n, i] * Wh[i, 2 * H + j] for i in range(H)]
+        if p["reset"] == "before":
+            through = sum(r[n, i] * product for i, product in enumerate(products))
+        else:
+            through = r[n, j] * sum(products)
+        new, keep = cmath.tanh(none[n, 2 * H + j] + through), z[n, j]
+        if p["update"] == "replace":
+            keep = 1 - keep
+        out[n, j] = keep * h[n, j] + (1 - keep) * new
+    return [out]
+
+
+def gru(x: Array, h: Array, Wx: Array, Wh: Array, b: Array, p: Param) -> list[Any]:
+    seen = []
+    for t in range(x.shape[1]):
+        (h,) = gru_step(x[:, t], h, Wx, Wh, b, p)
+        seen.append(h)
+    return [np.stack(seen, axis=1)]
+
+
 SLOW: dict[str, Callable[..., list[Any]]] = {
     function.__name__.replace("_", "-"): function
     for function in (
@@ -309,7 +334,7 @@ SLOW: dict[str, Callable[..., list[Any]]] = {
         *(maxpool1d, avgpool1d),
         *(spatial_batchnorm, layernorm, groupnorm, instancenorm, rmsnorm),
         *(mse, bce, cross_entropy, kl_divergence),
-        *(softmax, svm, rnn_step, rnn, lstm_step, lstm),
+        *(softmax, svm, rnn_step, rnn, lstm_step, lstm, gru_step, gru),
         *(word_embedding, temporal_affine, temporal_softmax, dropout),
     )
 } | ACTIVATIONS

@@ -26,7 +26,7 @@ LAYERS_WITH_EQUATIONS = (
         "temporal-softmax",
         "svm",
     ),
-    *("rnn-step", "rnn", "lstm-step", "lstm"),
+    *("rnn-step", "rnn", "lstm-step", "lstm", "gru-step"),
 )
 OTHER_LAYERS = (
     *("leaky-relu", "elu", "gelu", "silu", "softplus"),

@@ -52,6 +52,9 @@ PAIRS: dict[str, dict[str, int]] = {
     "rnn": {"dx": 4 * 4, "dh0": 5, "dWx": 4 * 5, "dWh": 5 * 5, "db": 5},
     "lstm-step": {"dx": 4, "dprev_h": 5, "dprev_c": 5, "dWx": 4 * 4, "dWh": 4 * 5, "db": 4},
     "lstm": {"dx": 4 * 4, "dh0": 5, "dWx": 4 * 20, "dWh": 5 * 20, "db": 20},
+    # The reset gate is before the product, so that all units meet.
+    "gru-step": {"dx": 4, "dprev_h": 5, "dWx": 4 * 15, "dWh": 5 * 15, "db": 15},
+    "gru": {"dx": 4 * 4, "dh0": 5, "dWx": 4 * 15, "dWh": 5 * 15, "db": 15},
     "conv1d": {"dx": 3 * 3, "dw": 3 * 3, "db": 1},
     "conv3d": {"dx": 2 * 3**3, "dw": 2 * 3**3, "db": 1},
     "conv-transpose": {"dx": 3 * 2 * 2, "dw": 3 * 2 * 2, "db": 1},  # of a 4 x 4 kernel each second row and column
@@ -170,6 +173,8 @@ def _course_file(folder: Path) -> Path:
         "from gradcheck_cli.layers.pool.pooling import spread, windows\n"
         "from gradcheck_cli.layers.recurrent.lstm_step import LstmCache\n"
         "from gradcheck_cli.layers.recurrent.rnn_step import RnnCache\n"
+        "from gradcheck_cli.layers.recurrent.gru_step import GruCache\n"
+        "from gradcheck_cli.layers.elementwise.sigmoid import sigmoid_forward\n"
         "from gradcheck_cli.layers.recurrent.time import over_time, through_time\n"
         "from gradcheck_cli.layers.loss.loss import label_scores, one_hot\n"
         "from gradcheck_cli.layers.loss.targets import divisor_of\n"

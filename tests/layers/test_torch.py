@@ -58,6 +58,27 @@ def _lstm(torch: Any, _: Param, x: Any, h0: Any, *weights: Any) -> Any:
     return torch.lstm(x, states, _weights(torch, *weights), True, 1, 0.0, False, False, True)[0]
 
 
+def _gru_step(torch: Any, p: Param, x: Any, h: Any, Wx: Any, Wh: Any, b: Any) -> Any:
+    H = h.shape[1]
+    if p["update"] == "replace":  # 1 - sigmoid(a) = sigmoid(-a)
+        sign = torch.ones_like(b)
+        sign[H : 2 * H] = -1
+        Wx, Wh, b = Wx * sign, Wh * sign, b * sign
+    if p["reset"] == "after":
+        return torch.gru_cell(x, h, *_weights(torch, Wx, Wh, b))
+    of_x, gates = x @ Wx + b, torch.sigmoid(x @ Wx[:, : 2 * H] + h @ Wh[:, : 2 * H] + b[: 2 * H])
+    r, z = gates[:, :H], gates[:, H:]
+    return z * h + (1 - z) * torch.tanh(of_x[:, 2 * H :] + (r * h) @ Wh[:, 2 * H :])
+
+
+def _gru(torch: Any, p: Param, x: Any, h: Any, *weights: Any) -> Any:
+    seen = []
+    for step in x.unbind(1):
+        h = _gru_step(torch, p, step, h, *weights)
+        seen.append(h)
+    return torch.stack(seen, 1)
+
+
 def _temporal_softmax(torch: Any, _: Param, x: Any, y: Any, mask: Any) -> Any:
     ignored = torch.where(mask, y, -1).flatten()
     return torch.nn.functional.cross_entropy(x.flatten(0, 1), ignored, ignore_index=-1, reduction="sum") / len(x)
@@ -104,6 +125,8 @@ EQUIVALENT: dict[str, Callable[..., Any]] = {
     "rnn": _rnn,
     "lstm-step": lambda torch, _, x, h, c, *rest: torch.lstm_cell(x, [h, c], *_weights(torch, *rest)),
     "lstm": _lstm,
+    "gru-step": _gru_step,
+    "gru": _gru,
     "conv1d": lambda torch, p, *x: torch.nn.functional.conv1d(*x, stride=p["stride"], padding=p["pad"]),
     "conv3d": lambda torch, p, *x: torch.nn.functional.conv3d(*x, stride=p["stride"], padding=p["pad"]),
     "word-embedding": lambda torch, _, x, W: torch.nn.functional.embedding(x, W),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from gradcheck_cli.implementation.vocabulary.activations import ACTIVATIONS, ELEMENTWISE_X
-from gradcheck_cli.implementation.vocabulary.geometry import SIZES, number, only, pick, setting
+from gradcheck_cli.implementation.vocabulary.geometry import SIZES, number, one_of, only, pick, setting
 from gradcheck_cli.implementation.vocabulary.images import CONVOLUTIONS, POOLINGS
 from gradcheck_cli.implementation.vocabulary.losses import LOSSES
 from gradcheck_cli.implementation.vocabulary.vocabulary import Argument, BlockOrder, Vocabulary, arranged, words
@@ -70,24 +70,41 @@ _GROUPNORM = Vocabulary(
 )
 
 
-def _recurrent(names: str, others: str, *gates: str) -> Vocabulary:
+def _recurrent(names: str, others: str, *gates: str, own: str = "ifog", **arguments: Argument) -> Vocabulary:
     """Return the words for a recurrent layer.
 
     Args:
         names: of the layer.
         others: words that tell other layers from it.
-        gates: orders of the gates that are usual elsewhere, each a letter; the layer's own is i, f, o, g.
+        gates: orders of the gates that are usual elsewhere, each a letter.
+        own: the layer's own order.
+        arguments: what says its parameters.
     """
     orders = {
-        f"gates in the order {', '.join(order)}": BlockOrder(("Wx", "Wh", "b"), tuple(map("ifog".index, order)))
+        f"gates in the order {', '.join(order)}": BlockOrder(("Wx", "Wh", "b"), tuple(map(own.index, order)))
         for order in gates
     }
-    return Vocabulary(names=words(names), others=words(others), inputs={"x": ("x",), "b": ("b",)}, block_orders=orders)
+    return Vocabulary(
+        names=words(names),
+        others=words(others),
+        inputs={"x": ("x",), "b": ("b",)},
+        arguments=arguments,
+        block_orders=orders,
+    )
 
 
 #: PyTorch and Keras have i, f, g, o; TensorFlow i, g, f, o; ONNX i, o, f, g; Chainer g, i, f, o; courses f, i, g, o and
 #: f, g, i, o.
 _GATES = ("ifgo", "figo", "fgio", "igfo", "iofg", "gifo", "fiog")
+
+_GRU = {
+    "reset": one_of(
+        "reset", {"before": "the reset gate before the product", "after": "the reset gate after the product"}, "reset"
+    ),
+    "update": one_of(
+        "update", {"keep": "z as the share that is kept", "replace": "z as the share that is new"}, "update"
+    ),
+}
 
 KNOWN = {
     **CONVOLUTIONS,
@@ -132,4 +149,7 @@ KNOWN = {
     "rnn": _recurrent("rnn", "step cell lstm gru"),
     "lstm-step": _recurrent("lstm{_,}{step,cell}", "gru", *_GATES),
     "lstm": _recurrent("lstm", "step cell gru", *_GATES),
+    # PyTorch has r, z, n, and the reset gate after the product; Keras and ONNX z, r, h.
+    "gru-step": _recurrent("gru{_,}{step,cell}", "lstm mgru", "zrn", own="rzn", **_GRU),
+    "gru": _recurrent("gru", "step cell lstm mgru", "zrn", own="rzn", **_GRU),
 }

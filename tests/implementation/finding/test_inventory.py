@@ -45,6 +45,8 @@ NAMED = {
     "rnn_forward,rnn_backward": "rnn",
     "lstm_step_forward,lstm_step_backward": "lstm-step",
     "lstm_forward,lstm_backward": "lstm",
+    "gru_step_forward,gru_step_backward": "gru-step",
+    "gru_forward,gru_backward": "gru",
     "tanh_fwd_loop,tanh_bwd_vectorized": "tanh",
     "gelu_forward,gelu_backward": "gelu",
     "softmax_forward,softmax_backward": "softmax-activation",
