@@ -56,6 +56,8 @@ REGISTRY = {
     "lstm": Entry("LSTM layer", "recurrent.lstm"),
     "gru-step": Entry("GRU step", "recurrent.gru_step"),
     "gru": Entry("GRU layer", "recurrent.gru"),
+    "attention": Entry("scaled dot-product attention", "attention.attention"),
+    "multihead-attention": Entry("multi-head attention", "attention.multihead_attention"),
     "function": Entry("function of your own", "function"),
 }
 

@@ -327,6 +327,26 @@ def gru(x: Array, h: Array, Wx: Array, Wh: Array, b: Array, p: Param) -> list[An
     return [np.stack(seen, axis=1)]
 
 
+def attention(q: Array, k: Array, v: Array, p: Param) -> list[Any]:
+    out = np.zeros((*q.shape[:2], v.shape[2]), complex)
+    for n, t in np.ndindex(q.shape[:2]):
+        seen = [s for s in range(k.shape[1]) if p["mask"] is None or p["mask"][t, s]]
+        scores = [sum(a * b for a, b in zip(q[n, t], k[n, s], strict=True)) / q.shape[2] ** 0.5 for s in seen]
+        weights = [cmath.exp(score) for score in scores]
+        for s, weight in zip(seen, weights, strict=True):
+            out[n, t] += weight / sum(weights) * v[n, s]
+    return [out]
+
+
+def multihead_attention(
+    query: Array, key: Array, value: Array, Wq: Array, Wk: Array, Wv: Array, Wo: Array, p: Param
+) -> list[Any]:
+    q, k, v, heads = query @ Wq, key @ Wk, value @ Wv, []
+    for columns in np.split(np.arange(q.shape[2]), p["H"]):
+        heads += attention(q[..., columns], k[..., columns], v[..., columns], p)
+    return [np.concatenate(heads, axis=2) @ Wo]
+
+
 SLOW: dict[str, Callable[..., list[Any]]] = {
     function.__name__.replace("_", "-"): function
     for function in (
@@ -335,6 +355,7 @@ SLOW: dict[str, Callable[..., list[Any]]] = {
         *(spatial_batchnorm, layernorm, groupnorm, instancenorm, rmsnorm),
         *(mse, bce, cross_entropy, kl_divergence),
         *(softmax, svm, rnn_step, rnn, lstm_step, lstm, gru_step, gru),
+        *(attention, multihead_attention),
         *(word_embedding, temporal_affine, temporal_softmax, dropout),
     )
 } | ACTIVATIONS

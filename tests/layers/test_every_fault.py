@@ -26,7 +26,7 @@ LAYERS_WITH_EQUATIONS = (
         "temporal-softmax",
         "svm",
     ),
-    *("rnn-step", "rnn", "lstm-step", "lstm", "gru-step"),
+    *("rnn-step", "rnn", "lstm-step", "lstm", "gru-step", "attention", "multihead-attention"),
 )
 OTHER_LAYERS = (
     *("leaky-relu", "elu", "gelu", "silu", "softplus"),

@@ -55,6 +55,14 @@ PAIRS: dict[str, dict[str, int]] = {
     # The reset gate is before the product, so that all units meet.
     "gru-step": {"dx": 4, "dprev_h": 5, "dWx": 4 * 15, "dWh": 5 * 15, "db": 15},
     "gru": {"dx": 4 * 4, "dh0": 5, "dWx": 4 * 15, "dWh": 5 * 15, "db": 15},
+    "attention": {"dq": 5, "dk": 4 * 5, "dv": 4},  # over features; over keys
+    "multihead-attention": {
+        "dquery": 4,
+        "dkey": 5 * 4,
+        "dvalue": 5 * 4,
+        **dict.fromkeys(("dWq", "dWk", "dWv"), 16),
+        "dWo": 4,
+    },
     "conv1d": {"dx": 3 * 3, "dw": 3 * 3, "db": 1},
     "conv3d": {"dx": 2 * 3**3, "dw": 2 * 3**3, "db": 1},
     "conv-transpose": {"dx": 3 * 2 * 2, "dw": 3 * 2 * 2, "db": 1},  # of a 4 x 4 kernel each second row and column
@@ -173,6 +181,9 @@ def _course_file(folder: Path) -> Path:
         "from gradcheck_cli.layers.pool.pooling import spread, windows\n"
         "from gradcheck_cli.layers.recurrent.lstm_step import LstmCache\n"
         "from gradcheck_cli.layers.recurrent.rnn_step import RnnCache\n"
+        "from gradcheck_cli.layers.attention.core import attend, attend_backward\n"
+        "from gradcheck_cli.layers.attention.multihead_attention import MultiheadCache, _product\n"
+        "from gradcheck_cli.layers.attention.multihead_attention import join_heads, split_heads\n"
         "from gradcheck_cli.layers.recurrent.gru_step import GruCache\n"
         "from gradcheck_cli.layers.elementwise.sigmoid import sigmoid_forward\n"
         "from gradcheck_cli.layers.recurrent.time import over_time, through_time\n"

@@ -79,6 +79,32 @@ def _gru(torch: Any, p: Param, x: Any, h: Any, *weights: Any) -> Any:
     return torch.stack(seen, 1)
 
 
+def _attention(torch: Any, p: Param, q: Any, k: Any, v: Any) -> Any:
+    mask = None if p["mask"] is None else torch.tensor(p["mask"])
+    return torch.nn.functional.scaled_dot_product_attention(q, k, v, attn_mask=mask)
+
+
+def _multihead(torch: Any, p: Param, query: Any, key: Any, value: Any, Wq: Any, Wk: Any, Wv: Any, Wo: Any) -> Any:
+    """Theirs has steps first, transposed weights, and a mask that hides."""
+    out, _ = torch.nn.functional.multi_head_attention_forward(
+        *(x.swapaxes(0, 1) for x in (query, key, value)),
+        embed_dim_to_check=query.shape[2],
+        num_heads=p["H"],
+        in_proj_weight=None,
+        in_proj_bias=None,
+        bias_k=None,
+        bias_v=None,
+        add_zero_attn=False,
+        dropout_p=0.0,
+        out_proj_weight=Wo.T,
+        out_proj_bias=None,
+        attn_mask=None if p["mask"] is None else ~torch.tensor(p["mask"]),
+        use_separate_proj_weight=True,
+        **{f"{name}_proj_weight": W.T for name, W in zip("qkv", (Wq, Wk, Wv), strict=True)},
+    )
+    return out.swapaxes(0, 1)
+
+
 def _temporal_softmax(torch: Any, _: Param, x: Any, y: Any, mask: Any) -> Any:
     ignored = torch.where(mask, y, -1).flatten()
     return torch.nn.functional.cross_entropy(x.flatten(0, 1), ignored, ignore_index=-1, reduction="sum") / len(x)
@@ -124,6 +150,8 @@ EQUIVALENT: dict[str, Callable[..., Any]] = {
     "rnn-step": lambda torch, _, x, h, *rest: torch.rnn_tanh_cell(x, h, *_weights(torch, *rest)),
     "rnn": _rnn,
     "lstm-step": lambda torch, _, x, h, c, *rest: torch.lstm_cell(x, [h, c], *_weights(torch, *rest)),
+    "attention": _attention,
+    "multihead-attention": _multihead,
     "lstm": _lstm,
     "gru-step": _gru_step,
     "gru": _gru,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from gradcheck_cli.implementation.vocabulary.activations import ACTIVATIONS, ELEMENTWISE_X
+from gradcheck_cli.implementation.vocabulary.attention import ATTENTIONS
 from gradcheck_cli.implementation.vocabulary.geometry import SIZES, number, one_of, only, pick, setting
 from gradcheck_cli.implementation.vocabulary.images import CONVOLUTIONS, POOLINGS
 from gradcheck_cli.implementation.vocabulary.losses import LOSSES
@@ -145,6 +146,7 @@ KNOWN = {
         inputs={"x": words("x h inp input hidden"), "gamma": words("gamma g w weight scale gain")},
     ),
     **LOSSES,
+    **ATTENTIONS,
     "rnn-step": _recurrent("rnn{_,}{step,cell}", "lstm gru"),
     "rnn": _recurrent("rnn", "step cell lstm gru"),
     "lstm-step": _recurrent("lstm{_,}{step,cell}", "gru", *_GATES),
