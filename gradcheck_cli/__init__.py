@@ -5,17 +5,19 @@ from __future__ import annotations
 TYPE_CHECKING = False  # type checkers take it for typing's, whose import takes a program longer than all else here
 if TYPE_CHECKING:
     from gradcheck_cli.checks.check import check as check
+    from gradcheck_cli.checks.check import check_function as check_function
     from gradcheck_cli.engine.version import __version__ as __version__
     from gradcheck_cli.layers.conv.case import ConvCase as ConvCase
     from gradcheck_cli.layers.function import FunctionCase as FunctionCase
     from gradcheck_cli.results.result import CaseResult as CaseResult
     from gradcheck_cli.results.result import Verdict as Verdict
 
-__all__ = ["CaseResult", "ConvCase", "FunctionCase", "Verdict", "__version__", "check"]
+__all__ = ["CaseResult", "ConvCase", "FunctionCase", "Verdict", "__version__", "check", "check_function"]
 
 _HOME = {
     "__version__": "engine.version",
     "check": "checks.check",
+    "check_function": "checks.check",
     "ConvCase": "layers.conv.conv",
     "FunctionCase": "layers.function",
     "CaseResult": "results.result",

@@ -29,36 +29,81 @@ Functions = Callable[..., Any] | tuple[Callable[..., Any], Callable[..., Any]]
 
 
 def check(
-    case: Case,
+    case: Case | str,
     implementation: str | Functions | Implementation | None = None,
     *,
     method: str = "auto",
     tol: float | None = None,
     step: float | None = None,
     skipped_duties: tuple[str, ...] = (),
+    **geometry: Any,
 ) -> CaseResult:
     """Check one case: run forward and backward, and compare with the reference and the numerical derivative.
 
     Args:
-        case: geometry, dtype and seed, such as `ConvCase(N=2, C=3, stride=2)`.
+        case: geometry, dtype and seed, such as `ConvCase(N=2, C=3, stride=2)`; or the name of a layer.
         implementation: (forward, backward), or the one function of a loss; or what the command line takes, such as
             "naive" or "layers.py". By default the built-in one.
         method: how derivatives are computed: "auto" (by the sizes), "dense", "colored" or "projected".
         tol: tolerance in roundings (eps of the dtype); by default 100, and never over 1/256 of an element's scale.
         step: a fixed step for the differences, instead of one chosen and bounded by the checker.
         skipped_duties: names of duties (`checks.settings.DUTIES`) that are not tried.
+        geometry: of a layer that is named, its numbers, and the dtype and seed: `check("lstm", N=2, T=3)`.
 
     Returns:
         The result. A geometry that no layer can have is a skip; code that raises is an error with its traceback.
 
     Raises:
-        ValueError: a setting is out of range.
+        ValueError: a setting is out of range, or there is no such layer.
+        TypeError: the layer has no such number, or functions do not say what they take.
         ImplementationNotFoundError: there is no such implementation, or several.
     """
     # A notebook draws what is wrong.
     settings = Settings(method=method, tol=tol, step=step, skipped_duties=skipped_duties, keep_wrong=True)
+    posed = _case_of(case, geometry)
     with preserve_folder():
-        return check_case(case, resolve(implementation, LAYERS[case.layer]), settings)
+        return check_case(posed, resolve(implementation, LAYERS[posed.layer], posed), settings)
+
+
+def check_function(
+    function: Callable[..., Any], backward: Callable[..., Any] | None, /, *args: Any, **kwargs: Any
+) -> CaseResult:
+    """Check a function and its gradient with the arguments of one call.
+
+    Arrays of floating point are differentiated, those in dictionaries and lists by their path, such as `params.W`.
+    All other arguments are passed as they are.
+
+    Args:
+        function: returns the output, or (outputs, cache); without a backward, (number, gradients).
+        backward: the gradient, understood as on the command line; or None.
+        args: arguments of the function.
+        kwargs: arguments of the function by name.
+
+    Raises:
+        TypeError: the function cannot be called so, or has nothing to differentiate.
+    """
+    from gradcheck_cli.implementation.conventions.own_arguments import bind_arguments  # only for functions
+    from gradcheck_cli.implementation.from_python import from_functions
+
+    arguments = bind_arguments(function, args, kwargs)
+    case, functions = arguments.case(), (function,) if backward is None else (function, backward)
+    with preserve_folder():
+        found = from_functions(functions, LAYERS["function"], case=case, given=arguments.given_to)
+        return check_case(case, replace(found, spec=None), Settings())
+
+
+def _case_of(case: Case | str, geometry: dict[str, Any]) -> Case:
+    """Return a case, or make that of a layer that is named."""
+    if not isinstance(case, str):
+        if geometry:
+            raise TypeError(f"{next(iter(geometry))!r} goes with the name of a layer; a case has its own numbers")
+        return case
+    if case not in LAYERS:
+        raise ValueError(f"there is no layer {case!r}; there are {', '.join(LAYERS)}")
+    known = {parameter.name for parameter in LAYERS[case].case.parameters()} | {"dtype", "seed"}
+    if unknown := [name for name in geometry if name not in known]:
+        raise TypeError(f"{case} has no {unknown[0]!r}; it has {', '.join(sorted(known))}")
+    return LAYERS[case].case(**geometry)
 
 
 def check_case(case: Case, implementation: Implementation, settings: Settings) -> CaseResult:

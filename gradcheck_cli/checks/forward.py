@@ -9,13 +9,14 @@ import numpy as np
 
 from gradcheck_cli.checks.comparison import compare
 from gradcheck_cli.checks.form import Subject, nonfinite
-from gradcheck_cli.layers.framework.make_problem import with_output_shape
+from gradcheck_cli.implementation.outputs import with_outputs
 from gradcheck_cli.numeric.arrays import epsilon
 from gradcheck_cli.numeric.estimate import Estimate
 from gradcheck_cli.results.result import Verdict
 
 if TYPE_CHECKING:
     from gradcheck_cli.checks.settings import Settings
+    from gradcheck_cli.implementation.implementation import Implementation
     from gradcheck_cli.layers.framework.case import Case
     from gradcheck_cli.layers.framework.problem import Problem
     from gradcheck_cli.results.result import ArrayResult
@@ -26,6 +27,8 @@ _OTHER_RANGE = "if forward is not defined for all inputs, say between which numb
 
 def unusable_output(out: object) -> str | None:
     """Say why an output cannot be differentiated, where no reference says what it should be; else None."""
+    if isinstance(out, tuple):
+        return next((reason for each in out if (reason := unusable_output(each))), None)
     if not isinstance(out, np.ndarray) or out.dtype.kind != "f":
         kind = f"an array of {out.dtype}" if isinstance(out, np.ndarray) else f"a value of type {type(out).__name__}"
         return f"forward returned {kind}; only floating point can be differentiated"
@@ -35,12 +38,14 @@ def unusable_output(out: object) -> str | None:
     return f"{reason}: {_OTHER_RANGE}" if reason else None
 
 
-def adopt_output_shape(out: object, problem: Problem, case: Case, order: tuple[str, ...]) -> Problem:
-    """Return the problem with the shape of forward's output and its order of inputs, where no reference states them."""
-    if problem.reference or not isinstance(out, np.ndarray):
+def adopt_output_shape(out: object, problem: Problem, case: Case, implementation: Implementation) -> Problem:
+    """Return the problem with the shapes of forward's outputs and its order of inputs, if no reference states them."""
+    if problem.reference:
         return problem
-    inputs = {name: problem.inputs[name] for name in order if name in problem.inputs}
-    return with_output_shape(replace(problem, inputs=inputs), case, out.shape)
+    order = {name: place for place, name in enumerate(implementation.order)}
+    known = [name for name in problem.inputs if name.partition(".")[0] in order]
+    inputs = {name: problem.inputs[name] for name in sorted(known, key=lambda name: order[name.partition(".")[0]])}
+    return with_outputs(replace(problem, inputs=inputs or problem.inputs), case, out, implementation.outputs)
 
 
 def compare_output(out: object, problem: Problem, dtype: str, settings: Settings) -> ArrayResult | None:

@@ -13,7 +13,7 @@ from gradcheck_cli.checks.precision import kernel_dtype
 from gradcheck_cli.data.frozen import frozen, replace
 from gradcheck_cli.implementation.calling import watch_arguments
 from gradcheck_cli.implementation.implementation import ImplementationError, NotExpressibleError
-from gradcheck_cli.implementation.outputs import pack_outputs
+from gradcheck_cli.implementation.outputs import join_outputs, pack_outputs
 from gradcheck_cli.implementation.seeding import depends_on_draws
 from gradcheck_cli.results.result import Verdict
 
@@ -89,6 +89,7 @@ class RunStoppedError(Exception):
 def make_run(case: Case, layer: Layer, implementation: Implementation, settings: Settings) -> CaseRun:
     """Make the problem that a case poses to an implementation, of which nothing has been called yet."""
     problem = layer.problem_without(case, implementation.absent)
+    problem = implementation.given(problem) if implementation.given else problem
     return CaseRun(case=case, layer=layer, implementation=implementation, settings=settings, problem=problem)
 
 
@@ -130,7 +131,8 @@ def call_forward(prepared: CaseRun) -> CaseRun:
     if not problem.reference and (reason := unusable_output(out)):
         raise RunStoppedError(replace(prepared, out=out, error=ImplementationError(reason)))
     seeded = not problem.reference and depends_on_draws(prepared.implementation, problem, out)
-    adopted = adopt_output_shape(out, problem, prepared.case, prepared.implementation.order)
+    adopted = adopt_output_shape(out, problem, prepared.case, prepared.implementation)
+    out = join_outputs(out, adopted) if adopted.outputs and not problem.outputs else out
     forward = compare_output(out, adopted, prepared.case.dtype, prepared.settings)
     if problem.meaning_open and forward and forward.verdict is Verdict.FAIL:
         raise NotExpressibleError(problem.skip_reason)

@@ -19,18 +19,21 @@ if TYPE_CHECKING:
 _TO_STDOUT = {f"--{one.name}" for one in FORMATS if one.stdout}
 
 
-def refuse_collisions(written: Mapping[str, str], checked: Sequence[str]) -> None:
+def refuse_collisions(
+    written: Mapping[str, str], checked: Sequence[str], read: Mapping[str, str] | None = None
+) -> None:
     """Refuse files that are written and are also something else: by their names, by a link or by several names.
 
     Args:
         written: the files that are written, by the flags that name them.
         checked: the implementations and adapters that are named.
+        read: the files that are read, by the flags that name them.
 
     Raises:
         click.UsageError: a file is named by two flags, is stdout or stderr, or is being checked.
     """
     sources = _sources(written, checked)
-    owners: dict[object, tuple[str, str]] = {}
+    owners = {identity: one for one in (read or {}).items() for identity in _identities(one[1])}
     for flag, path in written.items():
         for identity in _identities(path):
             other, theirs = owners.setdefault(identity, (flag, path))

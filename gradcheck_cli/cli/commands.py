@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gradcheck_cli.cli.about import versions
-from gradcheck_cli.cli.flags import CONFIGURATION, OUTPUT, Flag, geometry_flags, request_flags
+from gradcheck_cli.cli.flags import CONFIGURATION, OUTPUT, Flag, geometry_flags, help_by_section, request_flags
 from gradcheck_cli.cli.request import Request, make_request
 from gradcheck_cli.layers import LAYERS
 from gradcheck_cli.report.formats import FORMATS, SWEEP_FORMATS
@@ -28,7 +28,7 @@ _OF_ONE_LAYER = {"adapter"}
 #: Fields of the request that make no sense for a sweep: it tries all steps, judges nothing, and shows all.
 _OF_CHECKS = {
     *("fuzz", "shard", "max_failures", "tol", "step", "skipped_duties"),
-    *("jobs", "dask", "resume", "format_", "show"),
+    *("jobs", "dask", "resume", "since", "format_", "show"),
 }
 
 #: Flags that belong to the command `sweep`, the first of them until version 0.1.
@@ -48,11 +48,7 @@ class CheckCommand(click.Command):
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the flags by section."""
-        sections: dict[str, list[tuple[str, str]]] = {}
-        for param in self.get_params(ctx):
-            if isinstance(param, click.Option) and (record := param.get_help_record(ctx)):
-                sections.setdefault(getattr(param, "section", OUTPUT), []).append(record)
-        for section, records in sections.items():
+        for section, records in help_by_section(self, ctx).items():
             with formatter.section(section):
                 formatter.write_dl(records)
 

@@ -18,8 +18,8 @@ _WIDTH = 100
 
 
 @click.command("compare", short_help="Compare two JSON reports: exit code 1 if something is worse.")
-@click.argument("old", metavar="OLD.json")
-@click.argument("new", metavar="NEW.json")
+@click.argument("old", type=click.Path(), metavar="OLD.json")
+@click.argument("new", type=click.Path(), metavar="NEW.json")
 @click.option(
     "--format", "format_", type=click.Choice(["table", "json"]), default="table", help="what stdout shows  [table]"
 )

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from gradcheck_cli.cli.progress import ProgressLine
     from gradcheck_cli.report.formats import DisplayOptions, Report
-    from gradcheck_cli.results.result import CaseResult, Run
+    from gradcheck_cli.results.result import CaseResult, Origin, Run
 
 
 class Output(Protocol):
@@ -93,8 +93,17 @@ def deliver(
     line: ProgressLine,
     options: DisplayOptions,
     run: Run,
+    origin: Callable[[], Origin] | None = None,
 ) -> Summary:
     """Deliver every result to every report, finish the reports, and summarize the run.
+
+    Args:
+        results: of all cases.
+        deliveries: the reports.
+        line: shows progress.
+        options: how much is shown.
+        run: what was known before.
+        origin: says at the end of the run what the results depend on, if a report has that.
 
     Raises:
         OutputError: a report could not be written; all others are.
@@ -102,7 +111,7 @@ def deliver(
     """
     started = time.perf_counter()
     counts: Counter[Verdict] = Counter()
-    smallest, bugs, notes = 0, [], Notes(options, run)
+    smallest, carried_over, bugs, notes = 0, 0, [], Notes(options, run)
     interrupted, lost, bug = False, None, None
     try:
         for result in results:
@@ -113,6 +122,7 @@ def deliver(
                 one.add(result)
             counts[result.verdict] += result.smallest is None
             smallest += result.smallest is not None
+            carried_over += result.carried_over
             bugs += [result.bug] if result.bug else []
             line.add(result)
     except KeyboardInterrupt:  # it comes after what was finished
@@ -135,6 +145,8 @@ def deliver(
         workers_lost=not interrupted and bool(lost or bug),
         bugs=len(bugs),
         signatures=smallest or None,
+        carried_over=carried_over,
+        origin=origin() if origin else None,
     )
     for one in deliveries:
         one.finish(summary)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import TYPE_CHECKING
 
@@ -45,7 +46,7 @@ def explain_command(code: str | None, *, markdown: bool) -> None:
         return
     color = wants_color("auto", sys.stdout)
     console = Console(
-        width=terminal_width(sys.stdout, _WIDTH),
+        width=terminal_width(sys.stdout, int(os.environ.get("COLUMNS") or _WIDTH)),
         force_terminal=color,
         no_color=not color,
         color_system="standard" if color else None,

@@ -12,6 +12,7 @@ from gradcheck_cli.checks.diagnosis.place.locate import place_of_frame, shown_pl
 from gradcheck_cli.cli.plan import Assignment, assign, make_cases, make_plan
 from gradcheck_cli.engine.interrupts import interruptible
 from gradcheck_cli.engine.sanitize import sanitize
+from gradcheck_cli.engine.survey import Survey
 from gradcheck_cli.guard.state import current_folder
 from gradcheck_cli.implementation.finding.folder import files_in, left_out_of, shorten, unsearched
 from gradcheck_cli.implementation.implementation import ImplementationNotFoundError
@@ -23,15 +24,22 @@ from gradcheck_cli.text.clean import clean
 
 if TYPE_CHECKING:
     from gradcheck_cli.cases.cases import Cases
+    from gradcheck_cli.cli.origin import Sources
     from gradcheck_cli.cli.plan import Plan
     from gradcheck_cli.cli.request import Request
+    from gradcheck_cli.cli.since import Since
     from gradcheck_cli.engine.checker import Checker
-    from gradcheck_cli.engine.survey import Survey
     from gradcheck_cli.results.result import Place
 
 
-def plan_files(request: Request, checker: Checker) -> Plan:
+def plan_files(request: Request, checker: Checker, sources: Sources | None = None, since: Since | None = None) -> Plan:
     """Plan to check all that is found, each on the standard set of its layer. Files are loaded to find it.
+
+    Args:
+        request: what is asked.
+        checker: looks through the files.
+        sources: takes the fingerprint of each file before it is loaded, if a report tells it.
+        since: has the results of files that need not be looked through again.
 
     Raises:
         click.UsageError: there is nothing in the only file, or it cannot be imported. Of several that is a result.
@@ -45,9 +53,10 @@ def plan_files(request: Request, checker: Checker) -> Plan:
     cases: dict[str, Cases] = {}  # of each layer
     files = _list_files(request)
     for file in files:
+        kept = _earlier_results(file, sources, since)
         try:
             with interruptible():
-                found = checker.survey(file, request.limits)
+                found = Survey(layers=_layers(kept)) if kept else checker.survey(file, request.limits)
         except KeyboardInterrupt:  # the run ends before its first case, and reports what is known
             break
         except ImplementationNotFoundError as error:
@@ -63,6 +72,7 @@ def plan_files(request: Request, checker: Checker) -> Plan:
             if layer not in cases:
                 cases[layer] = make_cases(request, LAYERS[layer])
             assignments.append(assign(request, spec, layer, cases[layer]))
+        known += [one for one in kept if not one.ran]
         for spec, misfit in found.misfits.items():
             known.append(_result(request, spec, misfit.layer, Verdict.SKIP, misfit.reason or ""))
         for spec, report in found.errors.items():
@@ -73,6 +83,17 @@ def plan_files(request: Request, checker: Checker) -> Plan:
         raise click.UsageError(clean(f"{', '.join(specs)} has nothing that can be checked: {empty[0]}"))
     _remark(request, *empty)
     return make_plan(request, assignments, tuple(known))
+
+
+def _earlier_results(file: str, sources: Sources | None, since: Since | None) -> list[CaseResult]:
+    """Take the fingerprint of a file before it is loaded, and return its earlier results, if these still hold."""
+    if sources:
+        sources.take(file)
+    return since.survey(file) if since else []
+
+
+def _layers(results: list[CaseResult]) -> dict[str, str]:
+    return {one.implementation: one.layer for one in results if one.ran}
 
 
 def _list_files(request: Request) -> list[str]:

@@ -31,6 +31,15 @@ class Flag(click.Option):
         self.section = section
 
 
+def help_by_section(command: click.Command, ctx: click.Context) -> dict[str, list[tuple[str, str]]]:
+    """Return the flags of a command and their help by headings, in the order in which these first occur."""
+    sections: dict[str, list[tuple[str, str]]] = {}
+    for param in command.get_params(ctx):
+        if isinstance(param, click.Option) and (record := param.get_help_record(ctx)):
+            sections.setdefault(getattr(param, "section", OUTPUT), []).append(record)
+    return sections
+
+
 def flag(section: str, name: str, type_: Any, help_: str, default: Any = None, **option: Any) -> Any:
     """Declare a field of the request that a flag sets; without a type a switch. `option` is for `click.Option`."""
     option |= {"is_flag": True} if type_ is None else {"type": type_}

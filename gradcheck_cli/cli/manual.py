@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import re
-from itertools import groupby
 from typing import TYPE_CHECKING
 
-import click
-
-from gradcheck_cli.cli.flags import geometry_flags
+from gradcheck_cli.cli.flags import geometry_flags, help_by_section
 from gradcheck_cli.engine.version import __version__
 from gradcheck_cli.layers import LAYERS, TITLES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+
+    import click
 
     Rows = Iterable[tuple[str, str]]
 
@@ -69,11 +68,8 @@ def _page(command: click.Command, sections: Iterable[tuple[str, Rows]]) -> str:
 
 
 def _options(command: click.Command) -> Iterator[tuple[str, Rows]]:
-    ctx = _context(command)
-    flags = [param for param in command.get_params(ctx) if isinstance(param, click.Option)]
-    for section, group in groupby(flags, lambda flag: str(getattr(flag, "section", "Output"))):
+    for section, records in help_by_section(command, _context(command)).items():
         title, _, remark = section.partition(" (")
-        records = [record for flag in group if (record := flag.get_help_record(ctx))]
         yield title, [("", remark.removesuffix(")")), *records] if remark else records
 
 

@@ -11,7 +11,7 @@ from gradcheck_cli.engine.sanitize import sanitize
 from gradcheck_cli.layers import TITLES
 from gradcheck_cli.report.json import SCHEMA_VERSION
 from gradcheck_cli.results.encoding import decode
-from gradcheck_cli.results.result import ArrayResult, CaseResult
+from gradcheck_cli.results.result import ArrayResult, CaseResult, Origin
 from gradcheck_cli.text.clean import clean, escaped
 
 if TYPE_CHECKING:
@@ -31,8 +31,9 @@ class UnreadableError(Exception):
 class Recorded:
     """A run as its JSON report tells it."""
 
-    versions: Mapping[str, str]  #: of the program, under its name, of Python and NumPy
+    versions: Mapping[str, str]  #: of the checker, under "the checker", of Python and NumPy
     complete: bool  #: whether the run came to its end
+    origin: Origin | None  #: None in reports of older versions
     results: tuple[CaseResult, ...]
 
 
@@ -49,9 +50,10 @@ def read_report(path: str) -> Recorded:
         its = clean(version, 20)
         raise UnreadableError(f"its format is version {its}, and this program reads {SCHEMA_VERSION}; write it anew")
     try:
-        summary, tool = dict(report["summary"]), dict(report["tool"])
+        summary, tool, origin = dict(report["summary"]), dict(report["tool"]), report.get("origin")
         return Recorded(
-            versions={str(tool.pop("name")): str(tool.pop("version"))} | {name: str(one) for name, one in tool.items()},
+            versions={"the checker": tool["version"], "python": tool["python"], "numpy": tool["numpy"]},
+            origin=None if origin is None else _origin(origin),
             complete=not (summary["interrupted"] or summary.get("stopped")),
             results=tuple(_result(number, data) for number, data in enumerate(report["results"], 1)),
         )
@@ -75,6 +77,11 @@ def _parse(path: str) -> Any:
         raise UnreadableError(f"it is not JSON ({clean(error, 200)}); {_HOW}") from error
 
 
+def _origin(data: Any) -> Origin:
+    known = {name: data[name] for name in Origin.__dataclass_fields__}
+    return Origin(**known | {"settings": dict(data["settings"]), "sources": dict(data["sources"])})
+
+
 def _result(number: int, data: Any) -> CaseResult:
     try:
         return _decoded(data)
@@ -90,7 +97,9 @@ def _decoded(data: Any) -> CaseResult:
     texts = [known.get(name) for name in ("reason", "traceback", "command")]
     if not isinstance(data["implementation"], str) or not all(text is None or isinstance(text, str) for text in texts):
         raise TypeError("a text is not one")
-    known["case"] = {"layer": layer, **data["case"]}
+    geometry = data["case"].keys() - {"dtype", "seed"}
+    known["case"] = {"layer": layer if geometry else "", **data["case"]}
+    known["carried_over"] = False
     known["gradients"] = {name: _array(name, one) for name, one in data["gradients"].items()}
     known["forward"] = data["forward"] and _array("out", data["forward"])
     known["smallest"] = None

@@ -12,7 +12,7 @@ import click
 from gradcheck_cli.checks.settings import DUTIES, Settings
 from gradcheck_cli.cli.collisions import refuse_collisions
 from gradcheck_cli.cli.flags import OUTPUT, flag
-from gradcheck_cli.cli.values import ADAPTER, JOBS, SHARD, names, path, positive_number, quoted, whole_number
+from gradcheck_cli.cli.values import ADAPTER, JOBS, SHARD, FileName, names, path, positive_number, quoted, whole_number
 from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.guard.limits import GIGABYTE, LEAST_MEMORY, LONGEST, MOST_MEMORY, SHORTEST, Limits
 from gradcheck_cli.numeric.arrays import DTYPES
@@ -88,6 +88,11 @@ class Request:
         path(),
         "writes each result to a file as it comes, and resumes an interrupted run from there",
         metavar="FILE",
+    )
+    since: str | None = _bulk(
+        "--since",
+        FileName(str, "FILE"),
+        "a JSON report: files that have not changed since are not checked again, and their results carried over",
     )
 
     format_: str | None = _output("--format", click.Choice(_ON_STDOUT), f"what stdout shows  [{_FORMAT}]")
@@ -207,7 +212,7 @@ def _validate(request: Request) -> None:
     builtin = request.layer.builtin if request.layer else ()
     implementations = [name for name in (*request.implementations, request.adapter) if name and name not in builtin]
     for name in implementations:
-        home = name if name.endswith(".py") else name.rpartition(":")[0] or name
+        home = name if name.endswith((".py", ".ipynb")) else name.rpartition(":")[0] or name
         try:
             Path(home).stat()
         except OSError as error:
@@ -215,4 +220,5 @@ def _validate(request: Request) -> None:
                 raise click.UsageError(f"{quoted(name)}: {error.strerror}; give FILE.py.") from error
     written = request.files | ({} if request.resume is None else {"--resume": request.resume})
     if written:
-        refuse_collisions(written, implementations)
+        read = {} if request.since is None else {"--since": request.since}
+        refuse_collisions(written, implementations, read)

@@ -13,7 +13,7 @@ from gradcheck_cli.cli.about import versions
 from gradcheck_cli.cli.deliver import Delivery, deliver
 from gradcheck_cli.cli.executors import open_engine
 from gradcheck_cli.cli.exit_codes import exit_code
-from gradcheck_cli.cli.outputs import open_files, reserved_stdout
+from gradcheck_cli.cli.outputs import Stdout, open_files, reserved_stdout
 from gradcheck_cli.cli.plan import list_cases, plan_layer, refuse_impossible
 from gradcheck_cli.cli.progress import progress
 from gradcheck_cli.cli.request import MANY_CASES
@@ -21,24 +21,25 @@ from gradcheck_cli.cli.results_file import open_results_file
 from gradcheck_cli.cli.streams import terminal_width, wants_color
 from gradcheck_cli.engine import interrupts
 from gradcheck_cli.engine.checker import Checker
-from gradcheck_cli.engine.engine import WorkerDiedError
+from gradcheck_cli.engine.engine import Memories, WorkerDiedError
 from gradcheck_cli.implementation.implementation import ImplementationNotFoundError
 from gradcheck_cli.report.formats import DisplayOptions, make_report
 from gradcheck_cli.results.result import Run
-from gradcheck_cli.text.workflow_commands import in_actions
+from gradcheck_cli.text.workflow_commands import DefusedStream, in_actions
 
 if TYPE_CHECKING:
     from collections.abc import Generator
     from typing import TextIO
 
     from gradcheck_cli.cases.fuzz import RandomCases
+    from gradcheck_cli.cli.origin import Sources
     from gradcheck_cli.cli.output_file import File
     from gradcheck_cli.cli.output_folder import OutputFolder
-    from gradcheck_cli.cli.outputs import Stdout
     from gradcheck_cli.cli.plan import Assignment, Plan
     from gradcheck_cli.cli.request import Request
-    from gradcheck_cli.cli.results_file import ResultsFile
-    from gradcheck_cli.engine.engine import Engine
+    from gradcheck_cli.cli.since import Since
+    from gradcheck_cli.engine.engine import Engine, Memory
+    from gradcheck_cli.report.formats import Format
     from gradcheck_cli.results.result import CaseResult
 
 #: Columns where stdout is no terminal: the same everywhere, and a table needs no more.
@@ -57,20 +58,25 @@ def run(request: Request) -> int:
     with ExitStack() as stack:
         checker = stack.enter_context(closing(Checker()))
         files = stack.enter_context(open_files({} if request.list_cases else request.files, request.folders))
+        sources, since = _sources(request)
         if plan is None:
             from gradcheck_cli.cli.files import plan_files  # it loads what the files need
 
-            plan = plan_files(request, checker)
+            plan = plan_files(request, checker, sources, since)
         if request.list_cases:
             list_cases(request, plan)
             return 0
         refuse_impossible(request, plan)
+        if since:
+            since.set_plan(plan)
+            if not request.quiet and (remark := since.remark()):
+                click.echo(remark, err=True)
         stdout = stack.enter_context(reserved_stdout())
         options = _display_options(request, plan, stdout)
         described = _describe(request, plan)
         outputs: list[File | OutputFolder | Stdout] = [stdout, *files.values()]
         deliveries = [
-            Delivery(report=make_report(format_, described, output.stream, options), output=output)
+            Delivery(report=make_report(format_, described, _stream(format_, output), options), output=output)
             for (format_, _), output in zip(request.outputs, outputs, strict=True)
         ]
         if request.outputs[0][0].name == "github":
@@ -78,28 +84,54 @@ def run(request: Request) -> int:
 
             deliveries += step_summary(described, options, request.files.values())
         results_file = stack.enter_context(open_results_file(request.resume, plan, described.versions))
+        memories = Memories(memories=[one for one in (results_file, since) if one])
         engine = stack.enter_context(open_engine(request, plan, checker))
         line = stack.enter_context(progress(plan.count, plan.upcoming()))
         stdout.before_write = line.clear
-        summary = deliver(compute_results(request, plan, engine, results_file), deliveries, line, options, described)
+        results = compute_results(request, plan, engine, memories)
+        summary = deliver(results, deliveries, line, options, described, sources.origin if sources else None)
     if summary.verdict == "skip" and not (summary.interrupted or summary.workers_lost):
         click.echo("Error: No case to run: every one was skipped, for the reasons above.", err=True)
     return exit_code(summary)
 
 
+def _sources(request: Request) -> tuple[Sources | None, Since | None]:
+    """Take the fingerprints of what is named, if a report or --since asks for them, and read the latter's report."""
+    if request.list_cases or not (request.since or any(output.tells_origin for output, _ in request.outputs)):
+        return None, None
+    from gradcheck_cli.cli.origin import Sources  # only here
+
+    sources = Sources(request)
+    if request.layer:
+        for name in request.implementations:
+            sources.take(name)
+    if request.since is None:
+        return sources, None
+    from gradcheck_cli.cli.since import Since  # only --since needs it
+
+    return sources, Since(request, sources, versions(request.program))
+
+
+def _stream(format_: Format, output: File | OutputFolder | Stdout) -> TextIO | OutputFolder:
+    """Return what a report writes to. On stdout in GitHub Actions, only the report made for it writes commands."""
+    if in_actions() and isinstance(output, Stdout) and format_.name != "github":
+        return cast("TextIO", DefusedStream(output))
+    return output.stream
+
+
 def _display_options(request: Request, plan: Plan, stdout: TextIO) -> DisplayOptions:
-    if request.layer is None:
-        show = "all" if request.verbose else "grades"
-    elif plan.count <= MANY_CASES and not request.fuzz:
-        show = "all"
+    names = [*(one.task.spec for one in plan.assignments), *(result.implementation for result in plan.known)]
+    if request.geometry and plan.count <= MANY_CASES and not request.fuzz:
+        show = "all"  # which of them pass is what was asked
+    elif len({name.rpartition(":")[0] or name for name in names}) > 1:
+        show = "grades"
     else:
-        show = "failed" if len(plan.tasks) == 1 else "grades"
+        show = "findings"
     return DisplayOptions(
         show=request.show or show,
         quiet=request.quiet,
         verbose=request.verbose,
         color=wants_color(request.color, stdout),
-        defused=in_actions(),
         width=terminal_width(stdout, _VERBOSE_WIDTH if request.verbose else _WIDTH),
     )
 
@@ -117,7 +149,7 @@ def _describe(request: Request, plan: Plan) -> Run:
     )
 
 
-def compute_results(request: Request, plan: Plan, engine: Engine, memory: ResultsFile | None) -> Generator[CaseResult]:
+def compute_results(request: Request, plan: Plan, engine: Engine, memory: Memory | None) -> Generator[CaseResult]:
     """Yield what is known, then the result of each case; random ones with the smallest that fail."""
     results = _computed(plan, engine, memory)
     if request.max_failures is not None:
@@ -137,7 +169,7 @@ def compute_results(request: Request, plan: Plan, engine: Engine, memory: Result
     yield from results
 
 
-def _computed(plan: Plan, engine: Engine, memory: ResultsFile | None) -> Generator[CaseResult]:
+def _computed(plan: Plan, engine: Engine, memory: Memory | None) -> Generator[CaseResult]:
     """Compute the results; the implementation is found at the first, when every file is open: that may try it out.
 
     Raises:
@@ -145,7 +177,9 @@ def _computed(plan: Plan, engine: Engine, memory: ResultsFile | None) -> Generat
     """
     try:
         if len(plan.assignments) == 1 and not plan.known:
-            engine.find(plan.tasks[0], next(iter(plan.assignments[0].cases)))
+            first = next(iter(plan.assignments[0].cases))
+            if memory is None or memory.recall(0, first) is None:
+                engine.find(plan.tasks[0], first)
     except ImplementationNotFoundError as error:
         raise click.UsageError(str(error)) from error
     except Exception as error:

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 #: Digits of a width in columns, and a height in lines, that somebody may mean.
 _MOST_DIGITS = 4
 
+#: Columns with which words still fit.
+_LEAST_WIDTH = 20
+
 
 class OutputError(Exception):
     """An output cannot be written. The message is a sentence without its full stop: which output, and why."""
@@ -65,11 +68,13 @@ def wants_color(choice: str, stream: TextIO) -> bool:
 
 
 def terminal_width(stream: TextIO, otherwise: int) -> int:
-    """Return the columns of a terminal, or what stands in for them where there is none."""
+    """Return the columns of a terminal; where there is none COLUMNS, if that is set, or what stands in for it."""
     try:
-        return os.get_terminal_size(stream.fileno()).columns or otherwise
+        columns = os.get_terminal_size(stream.fileno()).columns
     except OSError:
-        return otherwise
+        columns = 0
+    asked_for = int(os.environ.get("COLUMNS") or 0)
+    return columns or (max(_LEAST_WIDTH, asked_for) if asked_for else otherwise)
 
 
 def raw_stdout(descriptor: int) -> io.FileIO:

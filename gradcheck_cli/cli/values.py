@@ -229,7 +229,7 @@ def _read_folder(text: str) -> str:
     return text
 
 
-FOLDER = Value(_read_folder, "FOLDER")
+FOLDER = FileName(_read_folder, "FOLDER")
 
 
 def _is_number(word: str) -> bool:

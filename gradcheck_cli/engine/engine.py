@@ -33,6 +33,22 @@ class Memory(Protocol):
         """Keep a new result."""
 
 
+@frozen
+class Memories:
+    """Several memories, asked one after the other; each new result is kept in all."""
+
+    memories: Sequence[Memory]
+
+    def recall(self, number: int, case: Case) -> CaseResult | None:
+        """Return the result that the first of them has."""
+        return next((found for one in self.memories if (found := one.recall(number, case))), None)
+
+    def keep(self, number: int, case: Case, result: CaseResult) -> None:
+        """Keep a new result."""
+        for one in self.memories:
+            one.keep(number, case, result)
+
+
 class WorkersLostError(Exception):
     """Nothing computes any more, and not because of the cases. The message names what is gone, without a full stop."""
 

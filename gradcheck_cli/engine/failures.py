@@ -133,7 +133,7 @@ class Failures:
             yield replace(flaky[0][1], smallest=SmallestFailure(failures=count, note=_NOT_TWICE))
 
     def _most_frequent_first(self) -> list[Finding]:
-        return self._findings.all()[::-1]
+        return self._findings.by_signature()[::-1]
 
     def _shrink(self, case: Case, tries: _Tries) -> tuple[Case, str | None]:
         """Return the smallest case that was found, and why there may be a smaller one."""

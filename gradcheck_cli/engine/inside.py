@@ -69,9 +69,12 @@ def find_names(task: Task, case: Case) -> Names:
     Raises:
         ImplementationNotFoundError: there is none, or it has other inputs than the case.
     """
-    implementation, layer = _load_implementation(task.spec, case.layer, task.settings.adapter), LAYERS[case.layer]
-    if not (layer.reference or case.impossible()) and (why := implementation.refusal(layer.problem(case).inputs)):
-        raise ImplementationNotFoundError(why)
+    implementation, layer = _load_implementation(task, case), LAYERS[case.layer]
+    if not (layer.reference or case.impossible()):
+        problem = layer.problem(case)
+        problem = implementation.given(problem) if implementation.given else problem
+        if why := implementation.refusal({**problem.inputs, **(problem.parameters or {})}):
+            raise ImplementationNotFoundError(why)
     return Names(implementation.name, implementation.spec)
 
 
@@ -80,7 +83,7 @@ def check(task: Task, case: Case) -> CaseResult:
     names = None
     try:
         with timed(), preserve_basics():  # it is loaded again after a crash
-            implementation = _load_implementation(task.spec, case.layer, task.settings.adapter)
+            implementation = _load_implementation(task, case)
         names = Names(implementation.name, implementation.spec)
         with preserve_state():
             return sanitize(task.check(case, implementation, task.settings))
@@ -94,6 +97,12 @@ def loader() -> Loader:
     return Loader()
 
 
+def _load_implementation(task: Task, case: Case) -> Implementation:
+    """Load the implementation of a task; what is read by trying it on the shapes of the case is read for each case."""
+    layer = LAYERS[case.layer]
+    return _load(task.spec, layer.name, task.settings.adapter, None if layer.reference else case)
+
+
 @cache
-def _load_implementation(spec: str, layer: str, adapter: str | None) -> Implementation:
-    return find(spec, LAYERS[layer], adapter, loader())
+def _load(spec: str, layer: str, adapter: str | None, case: Case | None) -> Implementation:
+    return find(spec, LAYERS[layer], adapter, loader(), case)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import linecache
 import os
 import sysconfig
 import traceback
@@ -140,6 +141,8 @@ def _without_odd_source(frame: traceback.FrameSummary) -> traceback.FrameSummary
     file = Path(frame.filename)
     try:
         if file.suffix == ".py" and file.is_file() and file.stat().st_size <= _LARGEST_SOURCE:
+            return frame
+        if ".ipynb, cell " in file.name and frame.filename in linecache.cache:  # whose text is there already
             return frame
     except (OSError, ValueError):
         pass

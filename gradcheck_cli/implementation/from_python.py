@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,10 +20,18 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from gradcheck_cli.implementation.implementation import Implementation
+    from gradcheck_cli.layers.framework.case import Case
     from gradcheck_cli.layers.framework.layer import Layer
+    from gradcheck_cli.layers.framework.problem import Problem
 
 
-def from_functions(objects: tuple[Any, ...], layer: Layer, spec: str | None = None) -> Implementation:
+def from_functions(
+    objects: tuple[Any, ...],
+    layer: Layer,
+    spec: str | None = None,
+    case: Case | None = None,
+    given: Callable[[Problem], Problem] | None = None,
+) -> Implementation:
     """Return the implementation that a forward and a backward pass, the one function of a loss, or a class are.
 
     Functions that take their arguments in the layer's order are called so, unless values may be meant in another form
@@ -31,6 +40,8 @@ def from_functions(objects: tuple[Any, ...], layer: Layer, spec: str | None = No
     Args:
         objects: the functions, or the class.
         layer: what they compute.
+        case: of a layer without a reference, the case on which readings are tried.
+        given: puts arguments that were given in place of those that are drawn.
         spec: what to type to check them; by default the file and the names, if they lead back to them.
 
     Raises:
@@ -40,11 +51,11 @@ def from_functions(objects: tuple[Any, ...], layer: Layer, spec: str | None = No
     if len(objects) != expected and (layer.reference or len(objects) > 2):
         raise TypeError(f"{layer.title} is {'one function' if layer.loss else 'two functions'}, not {len(objects)}")
     try:
-        reading = _in_order(objects, layer) or _tried(objects, layer)
+        reading = _in_order(objects, layer) or _tried(objects, layer, case, given)
     except MisfitError as misfit:
         raise TypeError(str(misfit)) from misfit
     spec = spec or spec_of(objects)
-    return implementation_of(reading, spec or ",".join(map(name_of, objects)), spec)
+    return replace(implementation_of(reading, spec or ",".join(map(name_of, objects)), spec), given=given)
 
 
 def _in_order(objects: tuple[Any, ...], layer: Layer) -> Reading | None:
@@ -62,8 +73,10 @@ def _in_order(objects: tuple[Any, ...], layer: Layer) -> Reading | None:
     return reading if not has_others or forward_fit(reading) is Fit.REPRODUCES else None
 
 
-def _tried(objects: tuple[Any, ...], layer: Layer) -> Reading:
-    found = best_reading(readings_of(objects, layer))
+def _tried(
+    objects: tuple[Any, ...], layer: Layer, case: Case | None, given: Callable[[Problem], Problem] | None
+) -> Reading:
+    found = best_reading(readings_of(objects, layer), case, given)
     assert found is not None  # where there is no reading, that is a misfit
     return found.reading
 

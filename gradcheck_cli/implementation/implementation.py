@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from gradcheck_cli.guard.crash import Frame
+    from gradcheck_cli.layers.framework.problem import Problem
     from gradcheck_cli.numeric.arrays import Array
 
     #: forward(inputs, parameters) -> (out, cache)
@@ -61,6 +62,9 @@ class Implementation:
     #: Where the case names the inputs: the order in which forward takes them, and why it cannot take those of a case.
     order: tuple[str, ...] = ()
     refusal: Callable[[Iterable[str]], str | None] = lambda _names: None
+    #: Of a function that is called with given arguments: from a problem to the same with these.
+    given: Callable[[Problem], Problem] | None = None
+    outputs: tuple[str, ...] = ("out",)  #: of a function, the names of what forward returns before its cache
     cotangents: tuple[str, ...] = ()  #: what backward calls the cotangent of each output, where that is known
     warnings: tuple[str, ...] = ()  #: what went wrong when it was loaded and was worked around, a sentence each
     passes: tuple[object, object] = (None, None)  #: forward and backward as their author wrote them, if that is known

@@ -10,12 +10,15 @@ import numpy as np
 from gradcheck_cli.implementation.calling import describe
 from gradcheck_cli.implementation.implementation import ImplementationError
 from gradcheck_cli.implementation.seeding import seeded
+from gradcheck_cli.layers.framework.axes import anonymous
+from gradcheck_cli.layers.framework.make_problem import with_output_shape
 from gradcheck_cli.text.names import join_names
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from gradcheck_cli.implementation.implementation import Implementation
+    from gradcheck_cli.layers.framework.case import Case
     from gradcheck_cli.layers.framework.problem import Problem
     from gradcheck_cli.numeric.arrays import Array
 
@@ -33,7 +36,7 @@ def pack_outputs(implementation: Implementation, problem: Problem) -> Implementa
 
     def forward(inputs: Mapping[str, Array], parameters: Mapping[str, object] | None) -> tuple[object, object]:
         out, cache = implementation.forward(inputs, parameters)
-        return _joined(out, problem, implementation.absent), cache
+        return join_outputs(out, problem, implementation.absent), cache
 
     def backward(cotangent: Array, cache: object, names: tuple[str, ...]) -> Mapping[str, object]:
         return implementation.backward(tuple(problem.parts(cotangent).values()), cache, names)
@@ -41,8 +44,28 @@ def pack_outputs(implementation: Implementation, problem: Problem) -> Implementa
     return replace(implementation, forward=forward, backward=backward)
 
 
-def _joined(out: object, problem: Problem, absent: tuple[str, ...]) -> Array:
+def with_outputs(problem: Problem, case: Case, out: object, names: tuple[str, ...]) -> Problem:
+    """Return a problem without a reference, with cotangents for its outputs; as it is if these are no arrays.
+
+    Of several outputs, each has a cotangent.
+    """
+    outputs = out if isinstance(out, tuple) else (out,)
+    arrays = [value for value in outputs if isinstance(value, np.ndarray)]
+    if len(arrays) < len(outputs) or len(outputs) != len(names):
+        return problem
+    if len(arrays) == 1:
+        return with_output_shape(problem, case, arrays[0].shape)
+    shapes = {name: value.shape for name, value in zip(names, arrays, strict=True)}
+    whole = with_output_shape(problem, case, (sum(value.size for value in arrays),))
+    axes = {name: anonymous(name, len(shape)) for name, shape in shapes.items()}
+    unknown = np.zeros(whole.cotangent.shape)
+    return replace(whole, outputs=shapes, cotangents=len(shapes), axes={**problem.axes, **axes}, expected=unknown)
+
+
+def join_outputs(out: object, problem: Problem, absent: tuple[str, ...] = ()) -> Array:
     """Join outputs; what the implementation has no place for is taken as it is expected."""
+    if not problem.outputs and isinstance(out, np.ndarray):
+        return out
     if not isinstance(out, tuple) or len(out) != len(problem.outputs):
         raise ImplementationError(f"forward returned {describe(out)}, not {join_names(problem.outputs)}")
     arrays, expected = [], problem.parts(problem.expected)

@@ -8,15 +8,17 @@ from gradcheck_cli.implementation.built_in import built_in
 from gradcheck_cli.implementation.implementation import Implementation
 
 if TYPE_CHECKING:
+    from gradcheck_cli.layers.framework.case import Case
     from gradcheck_cli.layers.framework.layer import Layer
 
 
-def resolve(given: object, layer: Layer) -> Implementation:
+def resolve(given: object, layer: Layer, case: Case | None = None) -> Implementation:
     """Return the implementation that is meant in Python.
 
     Args:
         given: an implementation, what the command line takes, or functions or a class; None for the built-in one.
         layer: what it computes.
+        case: of a layer without a reference, the case on which readings are tried.
 
     Raises:
         ImplementationNotFoundError: there is none, or several.
@@ -30,7 +32,7 @@ def resolve(given: object, layer: Layer) -> Implementation:
     if isinstance(given, str):
         from gradcheck_cli.implementation.finding.find import find  # 30 ms, and only for code that is named
 
-        return find(given, layer)
+        return find(given, layer, case=case)
     from gradcheck_cli.implementation.from_python import from_functions
 
-    return from_functions(given if isinstance(given, tuple) else (given,), layer)
+    return from_functions(given if isinstance(given, tuple) else (given,), layer, case=case)

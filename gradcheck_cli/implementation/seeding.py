@@ -45,7 +45,15 @@ def generators_kept(problem: Problem) -> Iterator[None]:
     if problem.draws is None:
         yield
         return
+    with seeds_from(problem.draws):
+        yield
+
+
+@contextlib.contextmanager
+def seeds_from(seed: int) -> Iterator[None]:
+    """Seed both generators for a block, and put them back at its end."""
     state, numpy_state = random.getstate(), np.random.get_state()  # noqa: NPY002  # theirs, not ours
+    _seed(seed)
     try:
         yield
     finally:
@@ -72,8 +80,13 @@ def depends_on_draws(implementation: Implementation, problem: Problem, out: obje
         other, _ = implementation.forward(problem.inputs, problem.parameters)
     except ImplementationError:
         return True
-    comparable = isinstance(other, np.ndarray) and isinstance(out, np.ndarray)
-    return not (comparable and np.array_equal(np.asarray(out), np.asarray(other), equal_nan=True))
+    pairs = zip(*(value if isinstance(value, tuple) else (value,) for value in (out, other)), strict=False)
+    return not all(_are_equal(*pair) for pair in pairs)
+
+
+def _are_equal(one: object, two: object) -> bool:
+    is_array = isinstance(one, np.ndarray) and isinstance(two, np.ndarray)
+    return is_array and np.array_equal(np.asarray(one), np.asarray(two), equal_nan=True)
 
 
 def _seed(seed: int) -> None:

@@ -6,6 +6,7 @@ shapes that were never given for it.
 
 from __future__ import annotations
 
+import math
 import random
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -16,9 +17,11 @@ from gradcheck_cli.layers.framework.axes import anonymous
 from gradcheck_cli.layers.framework.case import Case
 from gradcheck_cli.layers.framework.drawing import pick
 from gradcheck_cli.layers.framework.layer import Layer
-from gradcheck_cli.layers.framework.named import intervals, shapes
+from gradcheck_cli.layers.framework.named import FrozenMapping, constants, intervals, labels, shapes
 from gradcheck_cli.layers.framework.problem import Problem
+from gradcheck_cli.layers.framework.words import text
 from gradcheck_cli.numeric.arrays import drawn
+from gradcheck_cli.text.names import join_names
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -29,30 +32,55 @@ if TYPE_CHECKING:
 _SHAPES: tuple[tuple[int, ...], ...] = ((2, 3), (4,), (), (1, 1), (2, 2, 3))
 
 
+_EXAMPLE = {"signal": (2, 3), "gain": (2, 3)}
+
+
 @frozen
 class FunctionCase(Case):
-    """Shapes of the arguments by name, and between which numbers they lie."""
+    """Shapes of the arguments by name, between which numbers they lie, and arguments that have no gradient."""
 
     layer: ClassVar[str] = "function"
 
     shape: Mapping[str, tuple[int, ...]] = shapes(
-        {"signal": (2, 3), "gain": (2, 3)}, "of an argument, and one flag for each: x=2,3, w=3x4, or a=scalar"
+        _EXAMPLE, "of an argument, and one flag for each: x=2,3, w=3x4, or a=scalar"
     )
     range: Mapping[str, tuple[float, float]] = intervals("in which an argument lies, where it may not lie anywhere")
+    value: Mapping[str, float] = constants("an argument that is one number, without a gradient: target=2")
+    labels: Mapping[str, tuple[tuple[int, ...], int]] = labels(
+        "an argument of whole numbers below a number of classes, without a gradient: y=6:10"
+    )
+
+    example: str = text("a function that returns the arguments of one call, instead of all these", "FILE.py:MAKE")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.example and self.shape == _EXAMPLE:
+            object.__setattr__(self, "shape", FrozenMapping({}))
 
     def impossible(self) -> str | None:
         """Say why there is no such function, or None."""
-        if "out" in self.shape:
+        if "out" in {*self.shape, *self.value, *self.labels}:
             return "out is the name of the output, and no argument can have it"
+        if self.example and (self.shape or self.range or self.value or self.labels):
+            return "--example returns all arguments; leave --shape, --range, --value and --labels out"
+        flags = {"shape": self.shape, "value": self.value, "labels": self.labels}
+        names = [name for values in flags.values() for name in values]
+        if twice := next((name for name in names if names.count(name) > 1), None):
+            given = join_names(f"--{flag}" for flag, values in flags.items() if twice in values)
+            return f"{twice} is given by {given}; leave one of them out"
         lacking = [name for name in self.range if name not in self.shape]
         return f"there is a range of {lacking[0]}, and no shape; add --shape {lacking[0]}=2,3" if lacking else None
 
     def label(self) -> str:
         """Name the geometry: `x 2x3, a scalar in 0.5..2`."""
-        shape, interval = (parameter.format for parameter in self.parameters())
+        if self.example:
+            return f"the arguments of {self.example}"
+        shape, interval, value, labels, _ = (parameter.format for parameter in self.parameters())
         sizes = {name: shape({name: self.shape[name]}).replace("=", " ") for name in self.shape}
         within = {name: interval({name: self.range[name]}).replace(f"{name}=", " in ") for name in self.range}
-        return ", ".join(sizes[name] + within.get(name, "") for name in sizes)
+        found = [sizes[name] + within.get(name, "") for name in sizes]
+        found += [labels({name: self.labels[name]}).replace("=", " ").replace(":", " of ") for name in self.labels]
+        return ", ".join([*found, *(value({name: self.value[name]}).replace("=", " ") for name in self.value)])
 
 
 def damped(signal: Array, gain: Array) -> Array:
@@ -67,17 +95,24 @@ def damped_grad(dout: Array, signal: Array, gain: Array) -> tuple[Array, Array]:
 
 def problem(case: FunctionCase) -> Problem:
     """Draw a case's arrays, each from a source of its own: in whatever order they are named, they are the same."""
-    sources = {name: random.Random(f"{case.seed} {name}") for name in case.shape}  # noqa: S311  # no secrets
-    inputs = {name: drawn(sources[name], shape, case.range.get(name)) for name, shape in case.shape.items()}
+
+    def source(name: str) -> random.Random:
+        return random.Random(f"{case.seed} {name}")  # noqa: S311  # no secrets
+
+    dtype = np.dtype(case.dtype)
+    inputs = {name: drawn(source(name), shape, case.range.get(name)) for name, shape in case.shape.items()}
+    inputs = {name: np.asarray(value.astype(dtype)) for name, value in inputs.items()}
+    for name, (shape, classes) in case.labels.items():
+        inputs[name] = np.reshape([source(f"{name} {k}").randrange(classes) for k in range(math.prod(shape))], shape)
     unknown = np.zeros(0)
     return Problem(
-        inputs={name: np.asarray(value.astype(case.dtype)) for name, value in inputs.items()},
-        parameters=None,
+        inputs=inputs,
+        parameters=dict(case.value) or None,
         cotangent=unknown,
         expected=unknown,
         expected_scale=unknown,
         coupling={},
-        axes={name: anonymous(name, len(shape)) for name, shape in case.shape.items()},
+        axes={name: anonymous(name, value.ndim) for name, value in inputs.items()},
         reference=False,
         domain=case.range,
         draws=case.seed,
@@ -91,7 +126,9 @@ def _random(_: type[FunctionCase], draw: Draw, given: Given) -> dict[str, Any]:
         shape = tuple(draw(1, 5) for _ in range(draw(0, 3)))
         return {"signal": shape, "gain": shape}
 
-    return {"shape": pick("shape", draw, given, equal), "range": pick("range", draw, given, dict)}
+    others = {name: pick(name, draw, given, dict) for name in ("range", "value", "labels")}
+    others["example"] = pick("example", draw, given, str)
+    return {"shape": pick("shape", draw, given, equal), **others}
 
 
 LAYER = Layer(

@@ -1,112 +1,122 @@
-"""All about one case: what is wrong and why, pictures of the errors, and a table of its arrays."""
+"""All about one case: what is wrong and why, where, pictures of the errors, and a table of its arrays."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+import re
+from typing import TYPE_CHECKING
 
-from rich.box import SIMPLE_HEAD
-from rich.padding import Padding
-from rich.table import Table
 from rich.text import Text
 
-from gradcheck_cli.report.style import STYLES, figure, sizes, word
+from gradcheck_cli.report.arrays import array_table, term
+from gradcheck_cli.report.plain import describe_place
+from gradcheck_cli.report.style import STYLES, sizes, word
 from gradcheck_cli.results.result import Verdict
+from gradcheck_cli.text.names import join_names
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from rich.console import Console, RenderableType
 
-    from gradcheck_cli.results.result import ArrayResult, CaseResult, SmallestFailure, WorstElement
+    from gradcheck_cli.results.findings import Finding
+    from gradcheck_cli.results.result import ArrayResult, CaseResult, SmallestFailure
 
-#: From this width on there is room for the columns that few people need.
-_WIDE = 130
+#: What one case does, and what several do.
+_HAPPENS = {
+    Verdict.FAIL: ("fails", "fail"),
+    Verdict.ERROR: ("fails", "fail"),
+    Verdict.INCONCLUSIVE: ("is undecided", "are undecided"),
+}
 
-#: The least digits of two values that are compared.
-_DIGITS = 6
-
-
-class _Column(NamedTuple):
-    """A column of figures: `-` where an array could not be compared."""
-
-    title: str
-    cell: Callable[[ArrayResult, WorstElement], str]
-    right: bool = True
-    width: int = 0  #: of the console, at least
+_EVERYWHERE = re.compile(r"(\w+) is wrong in (\d+) of \2 elements: everywhere")
 
 
-_COLUMNS = (
-    _Column("rel error", lambda array, _: figure(array.max_rel_error or 0)),
-    _Column("eps off", lambda array, _: figure(array.scaled_error or 0)),
-    _Column("of", lambda array, _: f"{array.tolerance:g}", width=_WIDE),
-    _Column("abs error", lambda array, _: figure(array.max_abs_error or 0), width=_WIDE),
-    _Column("worst at", lambda _, worst: ",".join(map(str, worst.index)), right=False),
-    _Column("analytic", lambda array, worst: _values(array, worst)[0]),
-    _Column("numeric", lambda array, worst: _values(array, worst)[1]),
-    _Column("bound", lambda _, worst: figure(worst.error_bound), width=_WIDE),
-    _Column("method", lambda array, _: array.method, right=False, width=_WIDE),
-    _Column("forwards", lambda array, _: str(array.evaluations), width=_WIDE),
-)
+def introduce(result: CaseResult, *, layer: bool) -> Iterator[Text]:
+    """Yield the name of an implementation, and how it was read."""
+    name = f"{result.implementation} ({result.layer})" if layer and result.layer else result.implementation
+    text = Text(name, style="bold", no_wrap=True)
+    yield text.append(f", seed {result.case.seed}" if result.ran else "")
+    if result.understood:
+        yield Text(f"understood as {result.understood}", style="dim")
 
 
-def describe(result: CaseResult, console: Console, *, named: bool, verbose: bool) -> Iterator[RenderableType]:
-    """Yield what there is to say of a case, block by block; a `Text` is to be printed unbroken.
+def describe_finding(finding: Finding, console: Console, *, explained: bool) -> Iterator[RenderableType]:
+    """Yield what there is to say of a failure, block by block: all about its simplest case, and how many are like it.
+
+    Args:
+        finding: the failure.
+        console: where it is printed.
+        explained: whether the terms of the table have been explained.
+    """
+    yield from describe(finding.result, console, explained=explained)
+    if (more := finding.cases - 1) and not finding.result.smallest:
+        one, many = _HAPPENS[finding.result.verdict]
+        yield Text(f"and 1 more case {one} this way" if more == 1 else f"and {more:,} more cases {many} this way")
+    for variant in finding.variants:
+        said = variant.result.headline if variant.result.diagnosis else "no cause was found"
+        yield Text(f"in {variant.cases:,} of them: {said}")
+
+
+def describe(
+    result: CaseResult, console: Console, *, verbose: bool = False, explained: bool = True
+) -> Iterator[RenderableType]:
+    """Yield what there is to say of a case, block by block.
+
+    A `Text` that must not be wrapped, because it is copied or has lines of its own, has `no_wrap` set.
 
     Args:
         result: the case.
         console: where it is printed.
-        named: whether its implementation has been introduced.
         verbose: whether duties and whole arrays are shown, too.
+        explained: whether the terms of the table have been explained.
     """
-    case, style = result.case, STYLES[result.verdict]
-    yield Text(f"{word(result.verdict)} ", style=style).append(result.implementation, style="bold default")
-    if result.understood and (verbose or not named):
-        yield Padding(Text(f"understood as {result.understood}", style="dim"), 0)  # wrapped at words
+    style = STYLES[result.verdict]
     shape = f" -> {sizes(result.forward.expected_shape)}" if result.forward else ""
-    yield Text(f"{case.label()}{shape}, {case.dtype}, seed {case.seed}")
+    title = f"{result.case.label()}{shape}, {result.case.dtype}" if result.ran else result.reason or ""
+    yield Text(f"{word(result.verdict)} ", style=style).append(title, style="bold default")
     if result.smallest:
         yield Text(_represented(result.smallest, result.verdict))
-    arrays = [*([result.forward] if result.forward else []), *result.gradients.values()]
-    # The one reason of an error or a skip, of which the arrays know nothing, or those of the arrays.
-    as_whole = result.verdict in (Verdict.ERROR, Verdict.SKIP)
-    yield from (Text(reason, style=style) for reason in ([result.reason or ""] if as_whole else result.reasons))
-    yield from (Text(diagnosis.text, style="bold") for diagnosis in result.diagnosis)
+    for diagnosis in result.diagnosis:
+        yield Text(f"{diagnosis.text} [{diagnosis.code}]", style="bold")
+    if result.place and f"line {result.place.line}, in" not in (result.traceback or ""):
+        yield Text(f"at {describe_place(result.place)}", style="bold")
+    if result.ran:
+        yield from (Text(reason, style=style) for reason in _reasons(result))
     if result.traceback:
-        yield Text(result.traceback)
+        yield Text(result.traceback, no_wrap=True)
+    arrays = _arrays(result)
     if any(array.picture for array in arrays):
         yield _pictures(arrays, ascii_only=console.options.ascii_only)
     if arrays and result.verdict is not Verdict.ERROR:
-        yield _table(arrays, console.width)
+        table, titles = array_table(arrays, console.width)
+        yield table
+        if not explained and has_figures(result) and (sentence := term(arrays, titles, result.case.dtype)):
+            yield Text(sentence, style="dim")
     if verbose:
         yield from _more(result, arrays)
     if result.command and result.verdict is not Verdict.PASS:
-        yield Text(f"replay: {result.command}")
+        yield Text(f"replay: {result.command}", no_wrap=True)
 
 
-def _table(arrays: list[ArrayResult], width: int) -> Table:
-    table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0), header_style="default")
-    columns = [column for column in _COLUMNS if column.width <= width]
-    table.add_column("")
-    table.add_column("shape")
-    for column in columns:
-        is_value = column.title in ("analytic", "numeric")
-        table.add_column(column.title, justify="right" if column.right else "left", no_wrap=is_value)
-    table.add_column("verdict")
-    for array in arrays:
-        figures = ["-" if array.worst is None else column.cell(array, array.worst) for column in columns]
-        shape = "none" if array.shape is None else sizes(array.shape)
-        table.add_row(array.name, shape, *figures, Text(word(array.verdict), style=STYLES[array.verdict]))
-    return table
+def has_figures(result: CaseResult) -> bool:
+    """Tell whether something is wrong in a case of which the table is shown, with figures in it."""
+    unfit = (Verdict.ERROR, Verdict.PASS)
+    return result.verdict not in unfit and any(array.worst for array in _arrays(result))
 
 
-def _values(array: ArrayResult, worst: WorstElement) -> tuple[str, str]:
-    """Write two values with as many digits as it takes to tell them apart, if they are not taken for the same."""
-    digits, analytic, numeric = _DIGITS, worst.analytic, worst.numeric
-    while array.verdict is not Verdict.PASS and analytic != numeric and digits < 17:
-        if f"{analytic:.{digits}g}" != f"{numeric:.{digits}g}":
-            break
-        digits += 1
-    return f"{analytic:.{digits}g}", f"{numeric:.{digits}g}"
+def _arrays(result: CaseResult) -> list[ArrayResult]:
+    return [*([result.forward] if result.forward else []), *result.gradients.values()]
+
+
+def _reasons(result: CaseResult) -> list[str]:
+    """Return the one reason of an error or a skip, of which the arrays know nothing, or those of the arrays."""
+    if result.verdict in (Verdict.ERROR, Verdict.SKIP):
+        return [result.reason or ""]
+    everywhere = [match[1] for reason in result.reasons if (match := _EVERYWHERE.fullmatch(reason))]
+    if len(everywhere) < 2:
+        return [*result.reasons]
+    rest = [reason for reason in result.reasons if not _EVERYWHERE.fullmatch(reason)]
+    return [f"{join_names(everywhere)} are wrong everywhere", *rest]
 
 
 def _pictures(arrays: list[ArrayResult], *, ascii_only: bool) -> RenderableType:
@@ -129,10 +139,10 @@ def _more(result: CaseResult, arrays: list[ArrayResult]) -> Iterator[Text]:
     for array in arrays:
         if array.arrays is not None:
             for name in ("analytic", "numeric", "error_bound"):
-                yield Text(f"{array.name} {name.replace('_', ' ')}:\n{getattr(array.arrays, name)}")
+                yield Text(f"{array.name} {name.replace('_', ' ')}:\n{getattr(array.arrays, name)}", no_wrap=True)
 
 
 def _represented(smallest: SmallestFailure, verdict: Verdict) -> str:
-    one, many = ("is undecided", "are undecided") if verdict is Verdict.INCONCLUSIVE else ("fails", "fail")
-    which = f"1 case that {one}" if smallest.failures == 1 else f"{smallest.failures} cases that {many}"
-    return f"the smallest found of {which} in this way" + (f"; {smallest.note}" if smallest.note else "")
+    one, many = _HAPPENS[verdict]
+    which = f"1 case that {one}" if smallest.failures == 1 else f"{smallest.failures:,} cases that {many}"
+    return f"the smallest found of {which} this way" + (f"; {smallest.note}" if smallest.note else "")

@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 class DisplayOptions:
     """How much of a run the reports for people show, and how."""
 
-    show: str = "all"  #: which cases: all, failed, worst; or none, only the table of implementations: grades
+    #: Which cases: all or failed, listed one by one; worst; none, but each failure once: findings; or only the table of
+    #: implementations: grades.
+    show: str = "all"
+    by: str = "file"  #: how the table of implementations is sorted: file or verdict
     quiet: bool = False
     verbose: bool = False
     color: bool = False
@@ -56,6 +59,7 @@ class Format:
     package: str | None = None  #: what must be installed for it
     keeps_arrays: bool = False  #: whether it needs the arrays of a case
     shows_evidence: bool = False  #: whether it needs arrays that are wrong, and plain differences
+    tells_origin: bool = False  #: whether it says what the results depend on
     one_case: bool = False  #: whether it shows one case only
 
     def refuse(self, path: str) -> str | None:
@@ -73,7 +77,12 @@ class Format:
 FORMATS = (
     Format(name="table", maker="table:TableReport"),
     Format(name="github", maker="github:GitHubReport"),
-    Format(name="json", maker="json:JsonReport", help="writes the JSON report to a file too; - is stdout"),
+    Format(
+        name="json",
+        maker="json:JsonReport",
+        help="writes the JSON report to a file too; - is stdout",
+        tells_origin=True,
+    ),
     Format(name="junit", maker="junit:JUnitReport", help="writes JUnit XML, a test case for each case"),
     Format(name="markdown", maker="markdown:MarkdownReport", help="writes Markdown, for a pull request"),
     Format(name="csv", maker="csv:CsvReport", help="writes a table for spreadsheets, a row for each implementation"),

@@ -1,4 +1,4 @@
-"""Several implementations in one table: a row each, the worst last."""
+"""What is said of each implementation: in a table, and line by line; the worst last."""
 
 from __future__ import annotations
 
@@ -29,11 +29,31 @@ def grade_lines(grades: Grades) -> Iterator[Text]:
         yield Text(word(grade.verdict), style=STYLES[grade.verdict]).append(rest, style="default")
 
 
-def grade_table(grades: Grades, *, layers: bool) -> Rows:
-    """Make the table, on request with a column for the layer."""
+def cause_lines(grades: Grades) -> Iterator[Text]:
+    """Yield one line for each distinct failure: verdict, cause, and in how many cases; the worst last."""
+    for _, grade in grades.items():  # noqa: PERF102  # no dictionary
+        for finding in grade.findings:
+            verdict, ran = finding.result.verdict, grade.ran
+            rest = f" {clean(finding.result.headline, _LONGEST)}"
+            rest += f" ({finding.cases:,} of {ran:,} cases)" if ran > 1 else ""
+            yield Text(word(verdict), style=STYLES[verdict]).append(rest, style="default")
+
+
+def grade_table(grades: Grades, *, layers: bool, by: str = "file") -> Rows:
+    """Make the table.
+
+    Args:
+        grades: of all implementations.
+        layers: whether there is a column for the layer.
+        by: "file" to keep the rows of one file together, "verdict" not to.
+    """
     from gradcheck_cli.report.rows import Row, Rows  # only where the table is shown
 
-    short = _shorten([name for (name, _), _ in grades.items()])
+    items = grades.items()
+    if by == "file":
+        last = {_home(name): place for place, ((name, _), _) in enumerate(items)}  # where the worst of the file stands
+        items = sorted(items, key=lambda item: last[_home(item[0][0])])
+    short = _shorten([name for (name, _), _ in items])
     rows = [
         Row(
             verdict=grade.verdict,
@@ -41,15 +61,20 @@ def grade_table(grades: Grades, *, layers: bool) -> Rows:
             name=short[name],
             why=clean(grade.reason, _LONGEST),
         )
-        for (name, layer), grade in grades.items()
+        for (name, layer), grade in items
     ]
     return Rows(heads=("passed", *(["layer"] if layers else []), "implementation", "why"), rows=rows)
 
 
 def _shorten(names: list[str]) -> dict[str, str]:
     """Shorten `layers.py:forward,backward` to what differs: the file, or what is within one file."""
-    homes = {name: name.rpartition(":")[0] or name for name in names}
+    homes = {name: _home(name) for name in names}
     often = Counter(homes.values())
     if len(often) == 1:
         return {name: name.removeprefix(f"{homes[name]}:") for name in names}
     return {name: home if often[home] == 1 and home.endswith(".py") else name for name, home in homes.items()}
+
+
+def _home(name: str) -> str:
+    """Return the file or module of an implementation."""
+    return name.rpartition(":")[0] or name

@@ -62,9 +62,12 @@ class JsonReport:
                 **{str(verdict): summary.counts[verdict] for verdict in Verdict},
                 "interrupted": summary.interrupted,
                 "stopped": summary.stopped or summary.workers_lost,
+                "carried_over": summary.carried_over,
                 "seconds": summary.seconds,
             },
         }
+        if summary.origin:
+            head["origin"] = asdict(summary.origin)
         self._stream.write("{\n" + "".join(f'"{key}": {_line(value)},\n' for key, value in head.items()))
         self._stream.write('"results": [' + ",".join(f"\n{result}" for result in self._results) + "\n]}\n")
 
@@ -90,10 +93,13 @@ def encode(result: CaseResult) -> dict[str, Any]:
         "gradients": {name: _array(gradient) for name, gradient in result.gradients.items()},
         "duties": {name: asdict(duty) for name, duty in result.duties.items()},
         "diagnosis": [asdict(diagnosis) for diagnosis in result.diagnosis],
+        "place": result.place and asdict(result.place),
         "traceback": result.traceback,
         "command": result.command,
         "seconds": result.seconds,
     }
+    if result.carried_over:
+        encoded["carried_over"] = True
     if result.smallest is not None:
         encoded["smallest"] = {"alike": result.smallest.failures, "note": result.smallest.note}
     return encoded
@@ -108,7 +114,8 @@ def _shortened(encoded: dict[str, Any], result: CaseResult) -> dict[str, Any]:
         }
         forward = encoded["forward"]
         return wrong | ({} if forward and forward["verdict"] == result.verdict else {"forward": None})
-    shorter: dict[str, Any] = {"forward": None, "gradients": {}, "duties": {}, "traceback": None}
+    shorter: dict[str, Any] = {"forward": None, "gradients": {}, "duties": {}}
+    # Of an error its last frame is part of its signature.
     return shorter if result.verdict is Verdict.ERROR else shorter | {"command": None}
 
 

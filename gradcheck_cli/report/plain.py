@@ -44,6 +44,7 @@ def describe_run(run: Run, summary: Summary) -> str:
     """Count the cases of a run by verdict: `31 cases: 24 passed, 6 failed, 1 skipped`."""
     counts = [f"{count} {counted}" for verdict, counted in _COUNTED.items() if (count := summary.counts[verdict])]
     text = f"{summary.cases} {'case' if summary.cases == 1 else 'cases'}: {', '.join(counts) or 'none'}"
+    text += f" ({summary.carried_over} carried over from an earlier run)" if summary.carried_over else ""
     if summary.cut_short:
         text = f"{'stopped' if summary.stopped else 'interrupted'} after {summary.cases} of {run.cases} cases; {text}"
     return text

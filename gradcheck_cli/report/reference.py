@@ -45,7 +45,7 @@ def describe(code: str, entry: Entry, width: int) -> Text:
         paragraphs.append(_wrapped(f"{_SHOWS} {entry.shows}", width, bold=len(_SHOWS)))
     for name, colour in _EXAMPLES.items() if entry.wrong else ():
         example = textwrap.indent(getattr(entry, name), "    ")  # as it is: wrapped, it would be another program
-        paragraphs.append(Text(f"{name.capitalize()}\n", style="bold").append(example, style=f"not bold {colour}"))
+        paragraphs.append(Text(f"{name.capitalize()}\n\n", style="bold").append(example, style=f"not bold {colour}"))
     if others := [other for other in entry.codes if other != code]:
         paragraphs.append(_wrapped(f"The same holds for {join_names(others)}.", width))
     return Text("\n\n").join(paragraphs)
@@ -62,7 +62,7 @@ def list_codes(width: int) -> Text:
             for code, brief in own.items()
         ]
         paragraphs.append(Text("\n").join([Text(title, style="underline"), *lines]))
-    paragraphs.append(Text("gradcheck explain CODE describes one of them, with an example."))
+    paragraphs.append(_wrapped("gradcheck explain CODE describes one of them, with an example.", width))
     return Text("\n\n").join(paragraphs)
 
 

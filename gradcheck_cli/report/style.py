@@ -5,11 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, TextIO, cast
 
 from rich.console import Console
+from rich.text import Text
 
 from gradcheck_cli.results.result import Verdict
 from gradcheck_cli.text.workflow_commands import DefusedStream
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from gradcheck_cli.report.formats import DisplayOptions
 
 STYLES = {
@@ -48,3 +51,11 @@ def make_console(stream: TextIO, options: DisplayOptions) -> Console:
         markup=False,
         emoji=False,
     )
+
+
+def hang(text: Text, console: Console, indent: int) -> Iterator[Text]:
+    """Yield the lines of a text wrapped at words, all but the first indented; for want of room, not indented."""
+    indent = indent if console.width >= 4 * indent else 0
+    for number, line in enumerate(text.wrap(console, console.width - indent)):
+        line.rstrip()
+        yield Text(" " * indent).append_text(line) if number else line

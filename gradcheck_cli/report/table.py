@@ -1,21 +1,24 @@
-"""The report for people: a line for each case, details of those that did not pass, and a summary."""
+"""The report for people: each failure once, a table of several implementations, and a summary."""
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import TYPE_CHECKING, TextIO
 
-from rich.padding import Padding
 from rich.text import Text
 
-from gradcheck_cli.report.details import describe
-from gradcheck_cli.report.grades import grade_lines, grade_table
+from gradcheck_cli.report.details import describe, describe_finding, has_figures, introduce
+from gradcheck_cli.report.grades import cause_lines, grade_lines, grade_table
 from gradcheck_cli.report.skipped import Skipped
-from gradcheck_cli.report.style import STYLES, figure, make_console, word
+from gradcheck_cli.report.style import STYLES, figure, hang, make_console, word
+from gradcheck_cli.results.findings import Findings
 from gradcheck_cli.results.grades import Grades
 from gradcheck_cli.results.result import Verdict
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from rich.console import RenderableType
+
     from gradcheck_cli.report.formats import DisplayOptions
     from gradcheck_cli.results.result import ArrayResult, CaseResult, Run, Summary
 
@@ -28,128 +31,169 @@ _COUNTED = {
     Verdict.SKIP: "skipped",
 }
 
+#: Columns of the longest usual label of a case, and of what stands beside it.
+_LABEL, _BESIDE = 42, 20
+
+#: Columns before the label in a line, and before the cause in a line of the summary.
+_INDENT, _HANGING = 8, 5
+
 
 class TableReport:
-    """Prints a line for each case as it comes; details and the summary at the end."""
+    """Prints cases as they come, as far as they are shown one by one; failures and the summary at the end."""
 
     def __init__(self, run: Run, stream: TextIO, options: DisplayOptions) -> None:
         self._run, self._options = run, options
         self._console = make_console(stream, options)
         self._grades, self._skipped = Grades(), Skipped()
-        self._remarks: Counter[str] = Counter()  # on cases that passed
-        self._raised: list[set[str]] = []  # codes of the causes of each case that raised
-        self._detailed: list[CaseResult] = []  # cases to describe at the end
+        self._findings = Findings(random=run.random)
         self._worst: CaseResult | None = None
-        self._implementation: str | None = None  # the one introduced last
-        self._printed = False
+        self._first: dict[tuple[str, str], CaseResult] = {}  # of each implementation, to introduce it
+        self._introduced: CaseResult | None = None  # of the implementation introduced last
+        self._fresh = False  # whether nothing followed the introduction
+        self._printed = self._explained = False
 
     def add(self, result: CaseResult) -> None:
-        """Print a case in one line, and keep it if there is more to say."""
+        """Print a case, if cases are listed."""
         self._count(result)
-        options, run = self._options, self._run
+        options, shown = self._options, self._run.shows(result)
         if options.quiet or options.show in ("worst", "grades"):
             return
         failed = result.verdict not in (Verdict.PASS, Verdict.SKIP)
-        shown = options.show == "all" or (failed and run.shows(result))
-        if options.verbose:
-            if shown:
-                self._details(result)
-            return
-        if run.shows(result) and (failed or run.cases == 1):
-            self._detailed.append(result)
-        if shown and run.cases > 1 and result.smallest is None:
+        listed = options.show == "all" or (failed and shown and options.show == "failed")
+        if options.verbose and (listed or (shown and options.show == "findings")):
+            self._introduce(result)
+            self._details(describe(result, self._console, verbose=True))
+        elif listed and not options.verbose and self._run.cases > 1 and result.smallest is None:
+            self._introduce(result)
             self._line(result)
 
     def finish(self, summary: Summary) -> None:
-        """Print details and the summary; if quiet, a line for each implementation."""
+        """Print the failures and the summary; if quiet, a line for each implementation."""
         if self._options.quiet:
             for line in grade_lines(self._grades):
                 self._console.print(line, soft_wrap=True)
             if summary.cut_short or not len(self._grades):
                 self._console.print(self._summary(summary), soft_wrap=True)
             return
-        if self._options.show == "worst" and self._worst is not None:
-            self._detailed = [self._worst]
-        for result in self._detailed:
-            self._details(result)
-        self._gap()
-        if len(self._grades) > 1 or self._run.surveyed:
-            self._console.print(grade_table(self._grades, layers=self._run.surveyed))
+        self._failures()
+        several = len(self._grades) > 1
+        if several:
             self._gap()
-        elif self._run.cases > 1:  # of a single case, its arrays show it
-            for remark, count in self._remarks.items():
-                self._print(Text(f"in {count} of {summary.cases} cases: {remark}"))
-            if len(self._raised) > 1 and (codes := set.intersection(*self._raised)):
-                kind = ", ".join(sorted(codes))
-                self._print(Text(f"all {len(self._raised)} cases that raised are of this kind: {kind}"))
-        for reason in self._skipped.lines():
-            self._print(Text(reason, style=STYLES[Verdict.SKIP]))
-        self._print(self._summary(summary))
+            self._console.print(grade_table(self._grades, layers=self._run.surveyed, by=self._options.by))
+        elif not self._introduced:
+            for result in self._first.values():
+                self._introduce(result)
+        self._end(summary, several=several)
 
     def _count(self, result: CaseResult) -> None:
+        self._first.setdefault((result.implementation, result.layer), result)
+        self._findings.add(result)
         if result.smallest is None:
             self._grades.add(result)
         if self._worst is None or _badness(result) > _badness(self._worst):
             self._worst = result
         if result.verdict is Verdict.SKIP and result.ran:
             self._skipped.add(result.reason or "")
-        if result.verdict is Verdict.ERROR and result.ran:
-            self._raised.append({diagnosis.code for diagnosis in result.diagnosis})
-        if result.verdict is Verdict.PASS:
-            self._remarks.update(diagnosis.text for diagnosis in result.diagnosis)
+
+    def _failures(self) -> None:
+        """Print each failure once, unless only the table is shown or all cases were printed."""
+        options = self._options
+        if options.show == "worst" and self._worst is not None:
+            self._introduce(self._worst)
+            self._details(describe(self._worst, self._console, verbose=options.verbose, explained=False))
+        elif options.show not in ("worst", "grades") and not options.verbose:
+            (alone,) = self._first.values() if self._run.cases == 1 and self._first else (None,)
+            if alone and alone.verdict in (Verdict.PASS, Verdict.SKIP):
+                self._introduce(alone)
+                self._details(describe(alone, self._console))
+            for name, layer in self._grades:
+                for finding in self._findings.of(name, layer):
+                    self._introduce(finding.result)
+                    self._details(describe_finding(finding, self._console, explained=self._explained))
+                    self._explained = self._explained or has_figures(finding.result)
+
+    def _end(self, summary: Summary, *, several: bool) -> None:
+        """Print what else there is to say of all cases, each cause again in a line, and the counts."""
+        failed = summary.verdict not in (Verdict.PASS, Verdict.SKIP)
+        listed = self._options.show == "all" or self._options.verbose
+        self._gap(unless=not (failed or several or listed or self._run.cases == 1))
+        for _, grade in [] if several or self._run.cases == 1 else self._grades.items():
+            for remark, count in grade.remarks.items():
+                self._print(Text(f"in {count} of {summary.cases} cases: {remark}"))
+        for reason in self._skipped.lines() if self._run.cases > 1 else ():
+            self._print(Text(reason, style=STYLES[Verdict.SKIP]))
+        for line in [] if several else cause_lines(self._grades):
+            for part in hang(line, self._console, _HANGING):
+                self._console.print(part)
+        self._print(self._summary(summary))
+
+    def _introduce(self, result: CaseResult) -> None:
+        """Print the name of an implementation, unless it is the one whose cases are being printed."""
+        before, self._introduced = self._introduced, result
+        if before and (before.implementation, before.layer) == (result.implementation, result.layer):
+            return
+        self._gap()
+        for line in introduce(result, layer=self._run.surveyed):
+            self._print(line)
+        self._fresh = True
 
     def _line(self, result: CaseResult) -> None:
-        if result.implementation != self._implementation:
-            self._implementation = result.implementation
-            self._gap()
-            self._print(Text(f"{result.implementation}, seed {result.case.seed}", style="bold"))
-            if result.understood:
-                self._console.print(Padding(Text(f"understood as {result.understood}", style="dim"), (0, 0, 0, 2)))
-        outcome = result.reason or ""
-        if result.verdict is Verdict.PASS and (array := _worst_array(result)):
-            outcome = f"{figure(array.scaled_error or 0)} eps"
-        line = Text(f"  {word(result.verdict):<5}", style=STYLES[result.verdict])
-        rest = f" {result.case.label():<42} {result.case.dtype:<9} {outcome}"
-        line.append(rest, style="dim" if result.verdict is Verdict.SKIP else "default")
-        self._console.print(line, overflow="ellipsis", no_wrap=True)
+        self._fresh = False
+        line = Text(f"  {word(result.verdict):<{_INDENT - 3}} ", style=STYLES[result.verdict])
+        label = f"{result.case.label():<{min(_LABEL, max(0, self._console.width - _INDENT - _BESIDE))}}"
+        rest = f"{label} {result.case.dtype:<9} {_outcome(result)}"
+        line.append(rest.rstrip(), style="dim" if result.verdict is Verdict.SKIP else "default")
+        for part in hang(line, self._console, _INDENT):
+            self._console.print(part)
 
-    def _details(self, result: CaseResult) -> None:
-        self._gap()
-        named = result.implementation == self._implementation
-        self._implementation = result.implementation
-        for block in describe(result, self._console, named=named, verbose=self._options.verbose):
-            self._console.print(block, soft_wrap=isinstance(block, Text))
+    def _details(self, blocks: Iterable[RenderableType]) -> None:
+        self._gap(unless=self._fresh)
+        self._fresh = False
+        for block in blocks:
+            self._print(block)
 
     def _summary(self, summary: Summary) -> Text:
         counts = {verdict: summary.counts[verdict] for verdict in _COUNTED if summary.counts.get(verdict)}
-        text = Text(f"{summary.cases} {'case' if summary.cases == 1 else 'cases'}")
+        text = Text(f"{summary.cases:,} {'case' if summary.cases == 1 else 'cases'}")
         if summary.cut_short:
             how = "cut short" if summary.workers_lost else "interrupted"
             how = "stopped by --max-failures" if summary.stopped else how
-            text = Text(f"{how} after {summary.cases} of {self._run.cases} cases")
+            text = Text(f"{how} after {summary.cases:,} of {self._run.cases:,} cases")
         several = len(counts) > 1 or summary.cut_short
         for number, (verdict, count) in enumerate(counts.items()):
             text.append(", " if number else ": " if several else " ")
-            text.append(f"{count} " if several else "")
+            text.append(f"{count:,} " if several else "")
             text.append(_COUNTED[verdict], style=STYLES[verdict])
-        if summary.signatures:
-            text.append(f" (in {summary.signatures} {'way' if summary.signatures == 1 else 'ways'})")
         text.append(f" in {summary.seconds:.2f} s")
+        text.append(f", {summary.carried_over} carried over" if summary.carried_over else "")
         if summary.verdict is Verdict.PASS and self._worst and (array := _worst_array(self._worst)):
             text.append(
                 f"; at worst {figure(array.scaled_error or 0)} eps off ({array.name}), {array.tolerance:g} allowed"
             )
         return text
 
-    def _gap(self) -> None:
+    def _gap(self, *, unless: bool = False) -> None:
         """Leave a line free between two blocks."""
-        if self._printed:
+        if self._printed and not unless:
             self._console.print()
         self._printed = True
 
-    def _print(self, line: Text) -> None:
-        """Print a line unbroken, so that it can be copied; a terminal wraps it."""
-        self._console.print(line, soft_wrap=True)
+    def _print(self, block: RenderableType) -> None:
+        """Print a block; what must not be wrapped is left to the terminal."""
+        self._console.print(block, soft_wrap=isinstance(block, Text) and bool(block.no_wrap))
+
+
+def _outcome(result: CaseResult) -> str:
+    """Say in a few words which arrays are wrong, or what was raised, with the codes of the causes.
+
+    The reasons of skips come at the end.
+    """
+    if result.verdict in (Verdict.PASS, Verdict.SKIP):
+        return ""
+    arrays = [a for a in (result.forward, *result.gradients.values()) if a and a.verdict is result.verdict]
+    raised = (result.reason or "").partition(": ")[0]
+    what = raised if result.verdict is Verdict.ERROR else ", ".join(a.name for a in arrays) or raised
+    return " ".join([what, *(f"[{diagnosis.code}]" for diagnosis in result.diagnosis)])
 
 
 def _badness(result: CaseResult) -> tuple[bool, int, float]:

@@ -79,7 +79,9 @@ def _kind(old: CaseResult | None, new: CaseResult | None) -> Kind:
     step = _BADNESS[new.verdict] - _BADNESS[old.verdict]
     if not step:  # some of its parts may be better or worse
         before, after = _parts(old), _parts(new)
-        steps = [after[name] - before[name] for name in before.keys() & after.keys()]
+        # Of a shortened result only what is wrong is known; of one that raised, nothing.
+        names = before.keys() | after.keys() if before and after else ()
+        steps = [after.get(name, 0) - before.get(name, 0) for name in names]
         step = max(steps, default=0) or min(steps, default=0)
     if step:
         return Kind.WORSE if step > 0 else Kind.BETTER

@@ -6,11 +6,14 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from gradcheck_cli.results.findings import Findings
 from gradcheck_cli.results.result import Verdict
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from gradcheck_cli.results.findings import Finding
     from gradcheck_cli.results.result import CaseResult
-    from gradcheck_cli.results.signature import FailureSignature
 
 
 @dataclass
@@ -18,19 +21,23 @@ class Grade:
     """The verdicts on the cases of one implementation."""
 
     counts: Counter[Verdict] = field(default_factory=Counter)
-    #: How often each reason was given, by failure signature; those of skips, which have none, under None.
-    reasons: dict[FailureSignature | None, Counter[str]] = field(default_factory=dict)
+    skips: Counter[str] = field(default_factory=Counter)  #: how often each reason for a skip was given
     remarks: Counter[str] = field(default_factory=Counter)  #: on cases that passed
+    _failures: Findings = field(default_factory=Findings)
 
     def add(self, result: CaseResult) -> None:
         """Count a result."""
         self.counts[result.verdict] += 1
+        self._failures.add(result)
         if result.verdict is Verdict.PASS:
             self.remarks.update(result.causes)
-        elif reason := result.headline:
-            from gradcheck_cli.results.signature import FailureSignature  # only for cases that fail
+        elif result.verdict is Verdict.SKIP and result.reason:
+            self.skips[result.reason] += 1
 
-            self.reasons.setdefault(FailureSignature.of(result), Counter())[reason] += 1
+    @property
+    def findings(self) -> list[Finding]:
+        """The distinct failures, the worst and most frequent last."""
+        return self._failures.all()
 
     @property
     def verdict(self) -> Verdict:
@@ -54,22 +61,21 @@ class Grade:
 
     @property
     def reason(self) -> str:
-        """The most frequent reason of the most frequent failure that has the verdict, and how frequent that is."""
+        """What is wrong in the worst and most frequent failure, and how frequent that is; of a pass, the remarks."""
         ran, verdict = self.ran, self.verdict
         if verdict is Verdict.PASS:
             remarks = self.remarks.most_common()
             return "; ".join(text + (f" (in {count} of {ran} cases)" if count < ran else "") for text, count in remarks)
-        failures = [texts for key, texts in self.reasons.items() if (key.verdict if key else Verdict.SKIP) is verdict]
-        if not failures:
-            return ""
-        texts = max(failures, key=Counter.total)
-        count, notes = texts.total(), []
+        if verdict is Verdict.SKIP:
+            return self.skips.most_common(1)[0][0] if self.skips else ""
+        *others, worst = self.findings
+        count, notes = worst.cases, []
         if count < ran:
             all_raised = verdict is Verdict.ERROR and count == self.counts[Verdict.ERROR] > 1
             notes.append(f"all {count} that raised, of {ran} cases" if all_raised else f"in {count} of {ran} cases")
-        if len(failures) > 1:
-            notes.append(f"{len(failures) - 1} other way{'s' if len(failures) > 2 else ''}")
-        return texts.most_common(1)[0][0] + (f" ({'; '.join(notes)})" if notes else "")
+        if others:
+            notes.append(f"{len(others)} other way{'s' if len(others) > 1 else ''}")
+        return worst.result.headline + (f" ({'; '.join(notes)})" if notes else "")
 
 
 class Grades:
@@ -84,6 +90,9 @@ class Grades:
     def add(self, result: CaseResult) -> None:
         """Count a result."""
         self._grades.setdefault((result.implementation, result.layer), Grade()).add(result)
+
+    def __iter__(self) -> Iterator[tuple[str, str]]:
+        return (key for key, _ in self.items())
 
     def in_order(self) -> list[tuple[tuple[str, str], Grade]]:
         """Return the grades by implementation and layer, in the order of the run."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import field
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.text.names import join_names
@@ -169,6 +169,7 @@ class CaseResult:
     command: str | None = None  #: reproduces this case; None if the implementation has no name to type
     smallest: SmallestFailure | None = None  #: set on a case that is shown in place of random ones that failed
     seconds: float = 0.0
+    carried_over: bool = False  #: from an earlier run, in which nothing that it depends on was different
     output: str = field(default="", compare=False)  #: what the implementation printed, as far as it was captured
     #: On request: the inputs, "dout", "out" and the gradients ("dx") as they were returned.
     arrays: Mapping[str, Array] = field(default_factory=dict, repr=False, compare=False)
@@ -190,15 +191,18 @@ class CaseResult:
     @property
     def causes(self) -> tuple[str, ...]:
         """The causes without their remedies, a sentence each; of a case that passed, remarks."""
-        return tuple(diagnosis.text.partition(". ")[0] for diagnosis in self.diagnosis)
+        return tuple(diagnosis.text.partition(". ")[0].removesuffix(".") for diagnosis in self.diagnosis)
 
     @property
     def headline(self) -> str:
-        """What is wrong, in one line: the causes, or else the reason; empty on a pass.
+        """What is wrong, in one line: the causes with their codes, or else the reason; empty on a pass.
 
         A cause says more than its effects, and the same cause reads the same in cases of different sizes.
         """
-        return "" if self.verdict is Verdict.PASS else "; ".join(self.causes) or self.reason or ""
+        if self.verdict is Verdict.PASS:
+            return ""
+        causes = (f"{text} [{one.code}]" for text, one in zip(self.causes, self.diagnosis, strict=True))
+        return "; ".join(causes) or self.reason or ""
 
     @property
     def passed(self) -> bool:
@@ -251,6 +255,18 @@ class Run:
 
 
 @frozen
+class Origin:
+    """What the results of a run depend on besides the cases, as far as it is known."""
+
+    layer: str | None  #: None if layers were found by looking through files
+    platform: str
+    settings: Mapping[str, Any]  #: by the flags that set them
+    sources: Mapping[
+        str, str | None
+    ]  #: the fingerprint of each file or implementation, as it was named, if there is one
+
+
+@frozen
 class Summary:
     """The result of a run. Smallest failing cases are not counted: they were not drawn."""
 
@@ -261,6 +277,8 @@ class Summary:
     workers_lost: bool = False  #: ended early because of that
     bugs: int = 0  #: results with a bug in the checker
     signatures: int | None = None  #: distinct failures among random cases
+    carried_over: int = 0  #: cases whose results are those of an earlier run
+    origin: Origin | None = None  #: if a report has it
 
     @classmethod
     def of(cls, verdicts: Iterable[Verdict], *, seconds: float, interrupted: bool = False) -> Summary:

@@ -75,7 +75,7 @@ class Gradcheck:
         cases = _make_cases(LAYERS[layer], geometry, dtypes, seed)
         settings = Settings(method=method, tol=tol, step=step, skipped_duties=skipped_duties)
         with preserve_folder():
-            found = resolve(implementation, LAYERS[layer])
+            found = resolve(implementation, LAYERS[layer], next(iter(cases), None))
             results = tuple(sanitize(check_case(case, found, settings)) for case in cases)
         outcome = make_outcome(results, program=LAYERS[layer].command.split()[0], width=self._width)
         if outcome.verdict is Verdict.SKIP:

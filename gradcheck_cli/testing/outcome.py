@@ -38,7 +38,7 @@ def make_outcome(results: Sequence[CaseResult], *, program: str, width: int, ran
     drawn = [result for result in results if result.smallest is None]
     run = Run(program=program, argv=(), seed=drawn[0].case.seed, cases=len(drawn), random=random, versions={})
     grades, stream = Grades(), io.StringIO()
-    report = make_report(FORMATS[0], run, stream, DisplayOptions(show="failed", width=width))
+    report = make_report(FORMATS[0], run, stream, DisplayOptions(show="findings", width=width))
     for result in results:
         report.add(result)
     for result in drawn:

@@ -65,7 +65,7 @@ def test_what_cannot_be_is_2_before_anything_runs(
 def test_a_right_layer_passes_and_nothing_is_written(convcheck: Program, layer_file: LayerFile, tmp_path: Path) -> None:
     run = convcheck(layer_file(), "--fuzz", "20")
     assert (run.returncode, run.stderr) == (0, "")
-    assert re.fullmatch(r"20 cases passed in .*\n", run.stdout)
+    assert re.fullmatch(r"\S+, seed 0\nunderstood as .*\n20 cases passed in .*\n", run.stdout)
     assert [path.name for path in tmp_path.iterdir()] == ["layers.py"]
 
 
@@ -83,15 +83,15 @@ def test_each_fault_is_told_with_its_smallest_case_that_can_be_replayed(
     layer_file(EMPTY_CROP, ONE_SAMPLE)
     run = convcheck("layers.py", "--fuzz", "30", "--json", "report.json")
     assert (run.returncode, run.stderr) == (1, "")
-    smallest = re.findall(r"^the smallest found of (\d+) cases that fail in this way$", run.stdout, re.MULTILINE)
+    smallest = re.findall(r"^the smallest found of (\d+) cases that fail this way$", run.stdout, re.MULTILINE)
     assert len(smallest) == 2
     assert run.stdout.count("replay: ") == 2
-    assert re.search(r"^30 cases: \d+ passed, \d+ failed \(in 2 ways\) in .* s$", run.stdout, re.MULTILINE)
+    assert re.search(r"^30 cases: \d+ passed, \d+ failed in .* s$", run.stdout, re.MULTILINE)
     report = read(tmp_path / "report.json")
     drawn = [result for result in report["results"] if "smallest" not in result]
     told = [result for result in report["results"] if "smallest" in result]
     assert report["results"] == drawn + told
-    assert [str(result["smallest"]["alike"]) for result in told] == smallest
+    assert [str(result["smallest"]["alike"]) for result in told[::-1]] == smallest  # the most frequent last
     assert len(drawn) == report["summary"]["cases"] == 30
     assert report["summary"]["fail"] == sum(result["verdict"] == "fail" for result in drawn)
     (crop, bias) = sorted(told, key=lambda result: result["gradients"]["dx"]["verdict"])
@@ -265,7 +265,7 @@ def test_show_all_has_a_line_for_each_case_and_one_story_for_each_way(
     layer_file(EMPTY_CROP)
     lines = convcheck("layers.py", "--fuzz", "10", *FEW, "--show", "all").stdout.splitlines()
     assert sum(line.startswith(("  pass ", "  FAIL ")) for line in lines) == 10
-    assert sum(line.startswith("FAIL ") for line in lines) == 1
+    assert sum(line.startswith("replay: ") for line in lines) == 1
     assert convcheck("layers.py", "--fuzz", "10", *FEW, "-q").stdout.count("\n") == 1
 
 

@@ -244,7 +244,14 @@ def test_results_survive_json_and_fit_the_schema() -> None:
     report = strict(encode(result))
     schema = json.loads(report_schema())
     jsonschema.validate(report, {**schema["$defs"]["result"], "$defs": schema["$defs"]})
-    assert report["case"] == {"shape": {"x": [4]}, "range": {"x": [0.01, 2.0]}, "dtype": "float64", "seed": 0}
+    assert report["case"] == {
+        "shape": {"x": [4]},
+        "range": {"x": [0.01, 2.0]},
+        "value": {},
+        "labels": {},
+        "dtype": "float64",
+        "seed": 0,
+    }
     assert report["forward"] is None
 
 
@@ -275,11 +282,17 @@ def test_a_case_says_what_it_takes(numbers: Any, said: str) -> None:
 @pytest.mark.parametrize(
     ("args", "said"),
     [
-        (["functions.py:f"], "f(x, w) takes x and w, of which no shape is given; add --shape x=2,3 --shape w=2,3"),
-        (["functions.py:f", "--shape", "x=2,3"], "f(x, w) takes w, of which no shape is given; add --shape w=2,3"),
+        (
+            ["functions.py:f"],
+            "f(x, w) takes x and w, of which no shape is given; add --shape x=2,3 --shape w=2,3; for labels --labels",
+        ),
+        (
+            ["functions.py:f", "--shape", "x=2,3"],
+            "f(x, w) takes w, of which no shape is given; add --shape w=2,3; for labels --labels w=6:10",
+        ),
         (
             ["functions.py:f", "--shape", "x=2", "--shape", "w=2", "--shape", "v=2"],
-            "f(x, w) takes no v; leave out --shape v: it takes x and w",
+            "f(x, w) takes no v; leave it out: it takes x and w",
         ),
         (["--shape", "2,3"], "'2,3': say of what, such as x=2,3."),
         (["--shape", "x="], "'x=': give a shape such as 2,3 or 2x3, or several as 2x3,4x5, or scalar for a number."),
@@ -345,7 +358,13 @@ def test_several_files_are_told_apart(tmp_path: Path, gradcheck: Program) -> Non
     verdicts = [(result["verdict"], result["reason"]) for result in report_of(run)["results"]]
     assert verdicts == [
         ("pass", None),
-        ("error", "f(y) takes y, of which no shape is given; add --shape y=2,3"),
+        (
+            "error",
+            (
+                "f(y) takes y, of which no shape is given; add --shape y=2,3; for labels --labels y=6:10, "
+                "for a number --value y=2"
+            ),
+        ),
     ]
 
 

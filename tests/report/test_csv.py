@@ -24,7 +24,7 @@ def test_a_row_for_each_implementation_in_the_order_of_the_run() -> None:
         ["ada/layers.py", "affine_forward,affine_backward", "affine", "pass", "1", "1", ""],
         [
             *("bob/layers.py", "conv_forward,conv_backward", "conv", "fail", "1", "4"),
-            "dw is 2 times the derivative (in 2 of 4 cases; 1 other way)",
+            "dw is 2 times the derivative [factor] (in 2 of 4 cases; 1 other way)",
         ],
         ["cyd.py", "f,g", "conv", "error", "0", "1", "g raised IndexError: 7 is out of bounds"],
         ["dan.py", "f,g", "conv", "inconclusive", "0", "1", "dw could not be judged"],

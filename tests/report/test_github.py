@@ -34,7 +34,7 @@ def test_each_failure_is_annotated_once_the_worst_first() -> None:
     found = commands(report("github", course()))
     assert [name for name, _, _ in found] == ["error", "error", "error", "error", "warning", "notice"]
     assert [properties["title"] for _, properties, _ in found] == [
-        "dw is 2 times the derivative",
+        "dw is 2 times the derivative [factor]",
         "dw is missing",
         "g raised IndexError: 7 is out of bounds",
         "eve.py is no Python: line 1",

@@ -39,14 +39,15 @@ FACTORS = [failed(("factor", f"dx is N = {n} times the derivative. Look for it."
 @pytest.mark.parametrize(
     ("results", "said"),
     [
-        (FACTORS, "dx is N = 6 times the derivative"),
-        ([*FACTORS, PASSED], "dx is N = 6 times the derivative (in 4 of 5 cases)"),
+        (FACTORS, "dx is N = 6 times the derivative [factor]"),
+        ([*FACTORS, PASSED], "dx is N = 6 times the derivative [factor] (in 4 of 5 cases)"),
         ([failed(dx=f"dx is wrong in {n} of {n} elements") for n in (3, 4)], "dx is wrong in 3 of 3 elements"),
         (
             [failed(db="db is wrong"), *FACTORS, failed(("zero", "dx is zero. Add."))],
-            "dx is N = 6 times the derivative (in 4 of 6 cases; 2 other ways)",
+            "dx is N = 6 times the derivative [factor] (in 4 of 6 cases; 2 other ways)",
         ),
-        ([failed(), failed(db="db is wrong")], "dx is wrong (in 1 of 2 cases; 1 other way)"),
+        ([failed(), failed(db="db is wrong")], "dx is wrong; db is wrong"),
+        ([failed(("one", "1. A.")), failed(("two", "2. B."))], "2 [two] (in 1 of 2 cases; 1 other way)"),
         (
             [made(Verdict.ERROR, reason=f"f raised IndexError: {n} is out of bounds") for n in (3, 4)],
             "f raised IndexError: 3 is out of bounds",
@@ -60,8 +61,9 @@ def test_cases_that_fail_in_the_same_way_are_told_once(results: list[CaseResult]
 
 
 PAIR = replace(PASSED, implementation="one.py:layernorm_forward,layernorm_backward", layer="layernorm")
-LONG = replace(FACTORS[0], implementation="one.py:a_spatial_groupnorm_of_mine_forward,f")
-SHORT = replace(FACTORS[0], implementation="one.py:f,g")
+ONE = failed(dx="dx is N = 6 times the derivative")
+LONG = replace(ONE, implementation="one.py:a_spatial_groupnorm_of_mine_forward,f")
+SHORT = replace(ONE, implementation="one.py:f,g")
 
 
 @pytest.mark.parametrize(

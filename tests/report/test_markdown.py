@@ -32,7 +32,7 @@ def test_a_row_for_each_implementation_the_worst_first() -> None:
     assert rows(text) == [
         [
             *("FAIL", "1/4", "conv", "bob/layers.py:conv_forward,conv_backward"),
-            "dw is 2 times the derivative (in 2 of 4 cases; 1 other way)",
+            "dw is 2 times the derivative [factor] (in 2 of 4 cases; 1 other way)",
         ],
         ["ERROR", "0/1", "conv", "cyd.py:f,g", "g raised IndexError: 7 is out of bounds"],
         ["ERROR", "0/1", "", "eve.py", "eve.py is no Python: line 1"],
@@ -46,7 +46,8 @@ def test_each_failure_is_folded_with_its_simplest_case() -> None:
     text = report("markdown", course())
     shown = re.findall(r"<summary>(.*?)</summary>", RENDERER.render(text))
     assert shown[0] == (
-        "FAIL <code>bob/layers.py:conv_forward,conv_backward</code> (conv): dw is 2 times the derivative (2 cases)"
+        "FAIL <code>bob/layers.py:conv_forward,conv_backward</code> (conv): "
+        "dw is 2 times the derivative &#91;factor&#93; (2 cases)"
     )
     assert len(shown) == text.count("<details>") == text.count("</details>") == 5
     (why, command, *_) = blocks(text)

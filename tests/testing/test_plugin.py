@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import gradcheck_cli
+from tests.conftest import RELU
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,7 +24,12 @@ if TYPE_CHECKING:
 pytest_plugins = ["pytester"]
 
 #: These start a program, or need an extra.
-_NOT_IMPORTED = {"gradcheck_cli.__main__", "gradcheck_cli.cli.main", "gradcheck_cli.engine.cluster_worker"}
+_NOT_IMPORTED = {
+    "gradcheck_cli.__main__",
+    "gradcheck_cli.cli.main",
+    "gradcheck_cli.engine.cluster",
+    "gradcheck_cli.engine.cluster_worker",
+}
 
 CROP = ("dx_padded[:, :, pad : pad + H, pad : pad + W]", "dx_padded[:, :, pad:-pad, pad:-pad]")
 
@@ -82,7 +88,10 @@ def test_wrong_functions_fail_with_the_report_and_without_our_frames(
     done = run("-k", "standard", test=ON_LAYERS)
     done.assert_outcomes(failed=1, deselected=1)
     text = done.stdout.str()
-    assert "E       AssertionError: dx is empty: `[pad:-pad]` is an empty slice at pad 0 (in 5 of 13 cases)" in text
+    assert (
+        "E       AssertionError: dx is empty: `[pad:-pad]` is an empty slice at pad 0 [crop-empty] (in 5 of 13 cases)"
+        in text
+    )
     assert "convcheck layers.py:conv_forward,conv_backward --N" in text  # the replay
     assert "8 passed, 5 failed" in text
     assert 'assert len(gradcheck("conv", (conv_forward, conv_backward))) == 13' in text  # where in the test
@@ -178,25 +187,24 @@ def test_files_become_a_test_for_each_pair(
     assert "Traceback" not in text
 
 
-def test_named_files_are_not_imported_by_pytest(
-    run: Run, layer_file: LayerFile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_named_files_are_not_imported_by_pytest(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    layer_file(("import numpy as np", "import os, numpy as np\n\nprint(os.getpid())\nos.environ['LOADED'] = '1'"))
+    loaded = "import os\n\nos.environ['LOADED'] = '1'\n"
+    (tmp_path / "layers.py").write_text(loaded + RELU, encoding="utf-8")
     (tmp_path / "plain.py").write_text("x = 1", encoding="utf-8")
     monkeypatch.delenv("LOADED", raising=False)
-    done = run("--gradcheck", "layers.py::conv_forward,conv_backward", "plain.py", "-s")
+    done = run("--gradcheck", "layers.py::relu_forward,relu_backward", "plain.py")
     done.assert_outcomes(passed=1, failed=1)
     assert "plain.py has no pair such as affine_forward and affine_backward" in done.stdout.str()
     assert "LOADED" not in os.environ
 
 
-def test_code_that_hangs_or_exits_fails_its_own_test(
-    run: Run, layer_file: LayerFile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_code_that_ends_its_process_fails_its_own_test(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    layer_file(("    x, w, b, conv_param = cache", "    import os\n    os._exit(3)"), name="a.py")
-    layer_file(name="b.py")
+    (tmp_path / "a.py").write_text(RELU.replace("return dout", "__import__('os')._exit(3)  #"), encoding="utf-8")
+    (tmp_path / "b.py").write_text(RELU, encoding="utf-8")
     done = run("--gradcheck", "-v", "a.py", "b.py")
     done.assert_outcomes(passed=1, failed=1)
     assert "error: the implementation ended the process with exit code 3" in done.stdout.str()
@@ -217,11 +225,9 @@ def test_wrong_flags_end_the_run(run: Run, tmp_path: Path, monkeypatch: pytest.M
         assert words in done.stderr.str()
 
 
-def test_the_configuration_counts_for_files(
-    run: Run, layer_file: LayerFile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_configuration_counts_for_files(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    layer_file(CROP)
+    (tmp_path / "layers.py").write_text(RELU.replace("> 0", ">= 1"), encoding="utf-8")
     config = '[tool.gradcheck]\ndtype = "float32"\nseed = 5\nquiet = true\njson = "report.json"\n'
     (tmp_path / "pyproject.toml").write_text(config, encoding="utf-8")
     text = run("--gradcheck", "layers.py", "--gradcheck-args=--seed 6").stdout.str()
@@ -233,11 +239,9 @@ def test_the_configuration_counts_for_files(
     assert "pyproject.toml" in done.stderr.str()
 
 
-def test_workers_collect_the_same(
-    run: Run, layer_file: LayerFile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_workers_collect_the_same(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    layer_file()
+    (tmp_path / "layers.py").write_text(RELU, encoding="utf-8")
     run("--gradcheck", "-n1", "layers.py").assert_outcomes(passed=1)
 
 

@@ -41,6 +41,8 @@ def faults_of_functions(evidence: Evidence) -> Iterator[Hypothesis]:
             for name in evidence.failing
             if evidence.returned[name].shape == inputs[name].shape and inputs[name].size <= _LARGEST
         ]
+        if evidence.problem.outputs:  # joined in one array, of which no axis means anything
+            return
         if evidence.cotangent.size > 1:
             for cause, replace in replacements(evidence.problem.output_axes):
                 cotangent = replace(evidence.cotangent)

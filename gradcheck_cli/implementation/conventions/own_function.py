@@ -7,11 +7,14 @@ Arguments that have a default are left at it, unless the case names them.
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from gradcheck_cli.implementation.calling import name_of
 from gradcheck_cli.implementation.conventions.reading import Code, Reading
 from gradcheck_cli.implementation.conventions.slots import (
+    PROBABLE_CACHES,
     MisfitError,
     Slot,
     SlotKind,
@@ -29,7 +32,7 @@ from gradcheck_cli.implementation.vocabulary.vocabulary import Vocabulary, word
 
 if TYPE_CHECKING:
     import inspect
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from gradcheck_cli.layers.framework.layer import Layer
 
@@ -40,18 +43,80 @@ _OUTPUT = ("out", "output", "outputs", "y")
 _OUTPUT_KEY = "(output)"  #: no name of an argument
 
 
-def own_reading(functions: tuple[Callable[..., Any], ...], layer: Layer) -> Reading:
-    """Read a function and its gradient, or one that returns both.
+def own_readings(functions: tuple[Callable[..., Any], ...], layer: Layer) -> Iterator[Reading]:
+    """Yield the ways to read a function and its gradient, or one that returns both.
+
+    Of arguments of the gradient without another meaning, all may be cotangents of as many outputs, or all but one that
+    is the cache. That is likeliest where they are called so.
 
     Raises:
         MisfitError: they do not say what they take.
     """
-    function, *others = functions
-    forward = tuple(
+    forward = _forward_slots(functions[0])
+    several = list(_several_outputs(functions[1], forward)) if len(functions) > 1 else []
+    named = [slots for slots in several if all(is_cotangent(s.name) for s in slots if s.kind is SlotKind.COTANGENT)]
+    try:
+        readings = [
+            _reading(functions, layer, forward, *_gradient_slots(functions[1], forward) if len(functions) > 1 else ())
+        ]
+    except MisfitError:
+        if not named:
+            raise
+        readings = []
+    for reading in [one for one in readings if one.backward_with_cache]:
+        kinds = {SlotKind.CACHE: (SlotKind.COTANGENT, "out"), SlotKind.COTANGENT: (SlotKind.CACHE, "")}
+        changed = ((slot, *kinds[slot.kind]) for slot in reading.backward_with_cache)
+        swapped = tuple(replace(slot, kind=kind, key=key) for slot, kind, key in changed)
+        readings.append(replace(reading, backward=swapped, backward_with_cache=()))
+    for slots in several:
+        outputs = tuple(slot.key for slot in slots if slot.kind is SlotKind.COTANGENT)
+        reading = replace(_reading(functions, layer, forward, slots), own_outputs=outputs)
+        readings.insert(0 if slots in named[:1] else len(readings), reading)
+    return iter(readings)
+
+
+def _several_outputs(gradient: Callable[..., Any], forward: Slots) -> Iterator[Slots]:
+    """Yield what the arguments of a gradient stand for if some of them are cotangents of several outputs."""
+    parameters = _arguments(gradient)
+    known = {p.name: _known(p, forward) for p in parameters}
+    caches = [p.name for p in parameters if (slot := known[p.name]) and slot.kind is SlotKind.CACHE]
+    free = [p for p in parameters if known[p.name] is None and p.default is p.empty]
+    last = [*(p for p in free if word(p.name) in PROBABLE_CACHES or not is_cotangent(p.name)), *free[-1:], *free[:1]]
+    for cache in [None, *([] if caches else dict.fromkeys(last))]:
+        cotangents = [p.name for p in free if p is not cache]
+        if len(cotangents) > 1:
+            yield tuple(
+                slot_for(p, SlotKind.COTANGENT, _output_name(p.name, cotangents, forward))
+                if p.name in cotangents
+                else slot_for(p, SlotKind.CACHE)
+                if p is cache
+                else known[p.name] or slot_for(p, SlotKind.OMITTED)
+                for p in parameters
+            )
+
+
+def _output_name(cotangent: str, all_: list[str], forward: Slots) -> str:
+    """Name an output after its cotangent: `left` for `dleft`, unless that is an input's name."""
+    name = re.sub(r"^(grad_?|d_?|delta_?)(?=\w)", "", cotangent)
+    taken = {slot.name for slot in forward} | {"out"}
+    return name if name.isidentifier() and name not in taken else f"out{all_.index(cotangent)}"
+
+
+def _forward_slots(function: Callable[..., Any]) -> Slots:
+    return tuple(
         slot_for(p, SlotKind.CONTEXT if is_context(p.name) else SlotKind.INPUT, p.name) for p in _arguments(function)
     )
+
+
+def _reading(
+    functions: tuple[Callable[..., Any], ...],
+    layer: Layer,
+    forward: Slots,
+    backward: Slots = (),
+    with_cache: Slots = (),
+) -> Reading:
+    function, *others = functions
     names = tuple(slot.key for slot in forward)
-    backward, with_cache = _gradient_slots(others[0], forward) if others else ((), ())
     return Reading(
         layer=layer,
         vocabulary=Vocabulary(inputs={name: (word(name),) for name in names}),

@@ -18,6 +18,7 @@ from gradcheck_cli.implementation.calling import WrittenDict, name_of
 from gradcheck_cli.implementation.conventions.arguments import Forms, Values
 from gradcheck_cli.implementation.conventions.attributes import Wanted
 from gradcheck_cli.implementation.conventions.layout import Blocks, Layout
+from gradcheck_cli.implementation.conventions.own_arguments import Container
 from gradcheck_cli.implementation.conventions.returned import hold_shape
 from gradcheck_cli.implementation.conventions.slots import Slot, SlotKind, has, write_call
 from gradcheck_cli.implementation.implementation import ImplementationError
@@ -90,6 +91,7 @@ class Reading:
     given_parameters: bool = False  #: whether a class is given its parameters, and makes none
     all_keys: bool = False  #: whether the dictionary also has every other name that people use for its entries
     single: bool = False  #: whether it takes one sample, and is called for each of a batch
+    own_outputs: tuple[str, ...] = ("out",)  #: of a function, each with a cotangent
     order: tuple[str, ...] = ()  #: of the gradients in a tuple; () for that of the layer's inputs
     notes: tuple[str, ...] = ()  #: what is not usual about it, beside the forms
 
@@ -112,7 +114,7 @@ class Reading:
             return f"{forward} and {backward}"
         cached = has(SlotKind.CACHE, self.backward) and not has(SlotKind.CONTEXT, self.forward)
         cotangent = has(SlotKind.COTANGENT, self.backward) or self.backward_with_cache
-        returns = ", which returns (out, cache)," if cached else ""
+        returns = f", which returns ({', '.join([*self.outputs, 'cache'])})," if cached else ""
         return f"{forward}{returns} and {backward}" + ("" if cotangent else ", without a cotangent")
 
     @property
@@ -123,7 +125,7 @@ class Reading:
     @property
     def outputs(self) -> tuple[str, ...]:
         """The outputs of forward."""
-        return self.layer.outputs if self.layer.reference else ("out",)
+        return self.layer.outputs if self.layer.reference else self.own_outputs
 
     @cached_property
     def kept(self) -> tuple[str, ...]:
@@ -158,17 +160,18 @@ class Reading:
         names = {word(slot.name) for slot in self.forward if slot.kind is SlotKind.CONTEXT}
         return any(word(slot.name) in names for slot in self.backward if slot.kind is SlotKind.CACHE)
 
-    def refusal(self, inputs: Iterable[str]) -> str | None:
-        """Say which argument of a function has no shape, or which shape no argument; None if all fit."""
+    def refusal(self, given: Iterable[str]) -> str | None:
+        """Say which argument of a function is not given, or what is given and is no argument; None if all fit."""
         if self.layer.reference:
             return None
         called, names = write_call(self.code.name("forward"), self.forward), [slot.key for slot in self.forward]
         required = [slot.key for slot in self.forward if not slot.has_default and slot.kind is SlotKind.INPUT]
-        if lacking := [name for name in required if name not in set(inputs)]:
+        if lacking := [name for name in required if name not in {one.partition(".")[0] for one in given}]:
             flags = " ".join(f"--shape {name}=2,3" for name in lacking)
-            return f"{called} takes {join_names(lacking)}, of which no shape is given; add {flags}"
-        if unknown := [name for name in inputs if name not in names]:
-            return f"{called} takes no {unknown[0]}; leave out --shape {unknown[0]}: it takes {join_names(names)}"
+            others = f"for labels --labels {lacking[0]}=6:10, for a number --value {lacking[0]}=2"
+            return f"{called} takes {join_names(lacking)}, of which no shape is given; add {flags}; {others}"
+        if unknown := [name for name in given if name.partition(".")[0] not in names]:
+            return f"{called} takes no {unknown[0]}; leave it out: it takes {join_names(names)}"
         return None
 
     def values(self, inputs: Mapping[str, Array], parameters: Mapping[str, object] | None) -> Values:
@@ -179,12 +182,17 @@ class Reading:
         """
         own = self.meaning(parameters) if self.meaning and parameters is not None else parameters
         encoded = self.encoding(inputs) if self.encoding else inputs
+        passed = {name: self.give(name, np.asarray(value)) for name, value in encoded.items()}
         return Values(
-            inputs={name: self.give(name, np.asarray(value)) for name, value in encoded.items()},
+            inputs={**passed, **({} if self.layer.reference else self._others(parameters or {}, passed))},
             sizes=self.vocabulary.sizes(inputs, own) if self._says_geometry else {},
             dictionary=self._dictionary(own),
             defaults={slot.key: slot.default for slot in self.forward if slot.has_default},
         )
+
+    def _others(self, parameters: Mapping[str, object], inputs: Mapping[str, Array]) -> dict[str, object]:
+        """Return the arguments of a function that are no array: constants, and containers of arrays."""
+        return {n: v.filled(inputs) if isinstance(v, Container) else v for n, v in parameters.items()}
 
     def _dictionary(self, parameters: Mapping[str, object] | None) -> WrittenDict:
         dictionary, arguments = WrittenDict(fresh(parameters or {})), self.vocabulary.arguments

@@ -11,7 +11,7 @@ from gradcheck_cli.implementation.conventions.arguments import forms_of
 from gradcheck_cli.implementation.conventions.classes import class_passes, class_readings
 from gradcheck_cli.implementation.conventions.layout import Layout
 from gradcheck_cli.implementation.conventions.one_by_one import SAMPLES
-from gradcheck_cli.implementation.conventions.own_function import own_reading
+from gradcheck_cli.implementation.conventions.own_function import own_readings
 from gradcheck_cli.implementation.conventions.passes import backward_slots, forward_slots
 from gradcheck_cli.implementation.conventions.reading import Code, Reading
 from gradcheck_cli.implementation.conventions.slots import MisfitError, SlotKind, has
@@ -71,7 +71,7 @@ def _readings(objects: tuple[Any, ...], layer: Layer, vocabulary: Vocabulary) ->
             return _function_readings(getattr(first, forward), getattr(first, backward), layer, vocabulary)
         return class_readings(first, forward, backward, layer, vocabulary)
     if not layer.reference:
-        return iter([own_reading(objects, layer)])
+        return own_readings(objects, layer)
     if layer.loss:
         return _function_readings(first, None, layer, vocabulary)
     if len(objects) != 2:

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gradcheck_cli.implementation.calling import describe
-from gradcheck_cli.implementation.conventions.attributes import gradient_entry
+from gradcheck_cli.implementation.conventions.attributes import Wanted, gradient_entry
 from gradcheck_cli.implementation.implementation import ImplementationError, Misshapen
+from gradcheck_cli.implementation.vocabulary.vocabulary import word
 from gradcheck_cli.text.names import join_names
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from gradcheck_cli.implementation.conventions.attributes import Wanted
     from gradcheck_cli.numeric.arrays import Array
 
 
@@ -49,6 +49,24 @@ def gradients_in(
             return dict(zip(names, map(as_array, kept), strict=False))
     expected = join_names(f"d{name}" for name in names)
     raise ImplementationError(f"{called} returned {describe(returned)}, where {expected} must be returned")
+
+
+def entry_at(path: str, found: Mapping[str, object]) -> object:
+    """Return the gradient of an array in a container from a container of gradients; None if there is none."""
+    top, *keys = path.split(".")
+    value: object = found.get(top)
+    for key in keys:
+        if isinstance(value, dict):
+            value = (
+                value[int(key)]
+                if key.isdecimal() and int(key) in value
+                else gradient_entry(value, key, Wanted((word(key),)))
+            )
+        elif isinstance(value, list | tuple) and key.isdecimal() and int(key) < len(value):
+            value = value[int(key)]
+        else:
+            return None
+    return as_array(value)
 
 
 def without_nones(returned: Sequence[object], expected: int) -> Sequence[object]:

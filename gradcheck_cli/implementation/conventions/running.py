@@ -22,7 +22,7 @@ from gradcheck_cli.implementation.conventions.attributes import (
 )
 from gradcheck_cli.implementation.conventions.context import Context
 from gradcheck_cli.implementation.conventions.one_by_one import OneByOne
-from gradcheck_cli.implementation.conventions.returned import as_array, gradients_in, times_cotangent
+from gradcheck_cli.implementation.conventions.returned import as_array, entry_at, gradients_in, times_cotangent
 from gradcheck_cli.implementation.conventions.slots import LEARNING_RATE, SlotKind, has, write_call
 from gradcheck_cli.implementation.implementation import Implementation, ImplementationError, NotExpressibleError
 from gradcheck_cli.text.names import join_names
@@ -70,6 +70,7 @@ def implementation_of(reading: Reading, name: str, spec: str | None) -> Implemen
         left_by_forward=(lambda cache: cache) if reading.single else whole.left_by_forward,
         order=() if reading.layer.reference else reading.order,
         refusal=reading.refusal,
+        outputs=reading.outputs,
         absent=reading.absent,
         cotangents=reading.cotangents,
         passes=(reading.code.written("forward"), reading.code.written("backward")),
@@ -86,7 +87,7 @@ class _Run:
     def forward(self, inputs: Mapping[str, Array], parameters: Mapping[str, object] | None) -> tuple[object, object]:
         """Call forward; of a class, that of a new instance, so that nothing of one call reaches another."""
         reading = self.reading
-        if why := reading.refusal(inputs):
+        if why := reading.refusal({**inputs, **(parameters or {})}):
             raise NotExpressibleError(why)
         values = reading.values(inputs, parameters)
         try:
@@ -122,9 +123,10 @@ class _Run:
         """Call backward, of a class on a copy of the instance, and gather the gradients from wherever they are."""
         assert isinstance(cache, Call)
         reading, code = self.reading, self.reading.code
-        order = [name for name in reading.order or tuple(cache.inputs) if name in names]
+        tops = {name.partition(".")[0]: None for name in names} if not reading.layer.reference else names
+        order = [name for name in reading.order or tuple(cache.inputs) if name in tops]
         if code.backward is None:
-            found = gradients_in(cache.cache, order, reading.wanted, code.name("forward"))
+            found = self._opened(gradients_in(cache.cache, order, reading.wanted, code.name("forward")), names)
             return self._taken(times_cotangent(found, cotangent, code.name("forward")), cache)
         with_cache = cache.cache is not None and reading.backward_with_cache
         slots = reading.backward_with_cache if with_cache else reading.backward
@@ -143,7 +145,7 @@ class _Run:
         if isinstance(returned, np.ndarray) and holder is not None:
             found = {next((name for name in names if name not in reading.kept), names[0]): returned}
         else:
-            found = gradients_in(returned, order, reading.wanted, code.name("backward"))
+            found = self._opened(gradients_in(returned, order, reading.wanted, code.name("backward")), names)
         for name in names if holder is not None else ():
             if name not in found:
                 found[name] = newest(gradient_places(holder, reading.wanted(name)), before[name])
@@ -152,6 +154,12 @@ class _Run:
         if not has(SlotKind.COTANGENT, slots):
             found = times_cotangent(found, cotangent, code.name("backward"))
         return self._taken(found, cache)
+
+    def _opened(self, found: Mapping[str, object], names: tuple[str, ...]) -> dict[str, object]:
+        """Find the gradients of arrays in containers, by their paths."""
+        opened = {path: entry_at(path, found) for path in names if path not in found}
+        whole = {name: value for name, value in found.items() if name in names}
+        return {**whole, **{path: value for path, value in opened.items() if value is not None}}
 
     def _taken(self, found: Mapping[str, object], call: Call) -> dict[str, object]:
         """Bring gradients back into the layer's order of axes."""

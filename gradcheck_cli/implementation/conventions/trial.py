@@ -14,6 +14,7 @@ import numpy as np
 from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.guard.state import preserve_folder
 from gradcheck_cli.implementation.conventions.one_by_one import SAMPLES
+from gradcheck_cli.implementation.conventions.own_trial import shapes_fit
 from gradcheck_cli.implementation.conventions.running import implementation_of
 from gradcheck_cli.implementation.implementation import (
     Implementation,
@@ -25,10 +26,13 @@ from gradcheck_cli.implementation.seeding import generators_kept
 from gradcheck_cli.implementation.vocabulary.lookup import probe_problems
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from gradcheck_cli.implementation.conventions.reading import Reading
+    from gradcheck_cli.layers.framework.case import Case
     from gradcheck_cli.layers.framework.problem import Problem
+
+    Given = Callable[[Problem], Problem]
 
 #: Of the scale of an element: above what any way to sum rounds, 200 roundings of float32; and below any mistake, and
 #: the difference of 2e-4 between a GELU and its approximation by tanh.
@@ -53,7 +57,7 @@ class Tried:
     fit: Fit
 
 
-def best_reading(readings: Iterable[Reading]) -> Tried | None:
+def best_reading(readings: Iterable[Reading], case: Case | None = None, given: Given | None = None) -> Tried | None:
     """Return the first reading that reproduces the reference; where none does, the first of those that do best.
 
     Where forward takes a parameter of either of two shapes, and where gradients may come in more than one order, the
@@ -61,10 +65,16 @@ def best_reading(readings: Iterable[Reading]) -> Tried | None:
 
     Args:
         readings: ways to call the same code, the likeliest first.
+        case: of a layer without a reference, on which they are tried if there are several.
+        given: puts the arguments that were given in place of those that are drawn.
 
     Returns:
         None if there is no reading at all.
     """
+    readings = list(readings) if case else readings
+    if case and isinstance(readings, list) and not readings[0].layer.reference:
+        fits = [own_fit(reading, case, given) for reading in readings] if len(readings) > 1 else [Fit.REPRODUCES]
+        return Tried(reading=readings[fits.index(max(fits))], fit=Fit.REPRODUCES)
     found: Tried | None = None
     for reading in readings:
         if found and not (_may_take_one_sample(reading, found) if reading.single else _may_be_better(reading, found)):
@@ -77,6 +87,15 @@ def best_reading(readings: Iterable[Reading]) -> Tried | None:
     if found and found.fit is not Fit.FAILS:
         return replace(found, reading=_ordered(found.reading) or found.reading)
     return found
+
+
+def own_fit(reading: Reading, case: Case, given: Given | None) -> Fit:
+    """Return how well a reading of a function does, of which nothing is known."""
+    drawn = reading.layer.problem(case)
+    problem = given(drawn) if given else drawn
+    with _quiet(), generators_kept(problem):
+        runs, fits, agrees = shapes_fit(reading, case, problem)
+    return Fit.REPRODUCES if agrees else Fit.SHAPE if fits else Fit.RUNS if runs else Fit.FAILS
 
 
 def _may_be_better(reading: Reading, best: Tried) -> bool:

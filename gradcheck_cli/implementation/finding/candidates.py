@@ -17,7 +17,9 @@ from gradcheck_cli.implementation.vocabulary.lookup import vocabulary_of
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from gradcheck_cli.implementation.conventions.trial import Given
     from gradcheck_cli.implementation.loading.load import Loaded
+    from gradcheck_cli.layers.framework.case import Case
     from gradcheck_cli.layers.framework.layer import Layer
 
 
@@ -39,13 +41,13 @@ class Candidate:
         """Whether this is a class."""
         return inspect.isclass(self.objects[0])
 
-    def try_as(self, layer: Layer) -> Tried | None:
-        """Return the best way to understand it as a layer; None if there is none at all.
+    def try_as(self, layer: Layer, case: Case | None = None, given: Given | None = None) -> Tried | None:
+        """Return the best way to understand it as a layer, tried on a case; None if there is none at all.
 
         Raises:
             MisfitError: it cannot be understood as this layer.
         """
-        return best_reading(readings_of(self.objects, layer))
+        return best_reading(readings_of(self.objects, layer), case, given)
 
 
 def candidates(loaded: Loaded, layer: Layer) -> list[Candidate]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.implementation.built_in import built_in
 from gradcheck_cli.implementation.calling import call, describe
+from gradcheck_cli.implementation.conventions.own_arguments import bind_arguments, call_arguments
 from gradcheck_cli.implementation.conventions.running import implementation_of
 from gradcheck_cli.implementation.conventions.slots import MisfitError
 from gradcheck_cli.implementation.conventions.trial import Fit, Tried
@@ -20,19 +21,26 @@ from gradcheck_cli.implementation.from_python import from_functions
 from gradcheck_cli.implementation.implementation import ImplementationError, ImplementationNotFoundError
 from gradcheck_cli.implementation.loading.load import Loaded, Loader
 from gradcheck_cli.implementation.loading.paths import is_file, is_folder, split_spec
+from gradcheck_cli.implementation.seeding import seeds_from
 from gradcheck_cli.implementation.vocabulary.lookup import expected_signature, vocabulary_of
 from gradcheck_cli.text.names import join_names
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from gradcheck_cli.implementation.implementation import Implementation
     from gradcheck_cli.implementation.vocabulary.vocabulary import Vocabulary
+    from gradcheck_cli.layers.framework.case import Case
     from gradcheck_cli.layers.framework.layer import Layer
+    from gradcheck_cli.layers.framework.problem import Problem
 
 _LISTED = 8  #: how many of the functions that are there are named
 _NEAREST = 3  #: and of those that come near
 
 
-def find(spec: str, layer: Layer, adapter: str | None = None, loader: Loader | None = None) -> Implementation:
+def find(
+    spec: str, layer: Layer, adapter: str | None = None, loader: Loader | None = None, case: Case | None = None
+) -> Implementation:
     """Load what `spec` names.
 
     Args:
@@ -40,6 +48,7 @@ def find(spec: str, layer: Layer, adapter: str | None = None, loader: Loader | N
         layer: what is to be checked: it has the built-in pairs, and its vocabulary tells candidates apart.
         adapter: `FILE.py:function`, which makes a pair of functions of what `spec` names.
         loader: loads the files; by default from the current folder.
+        case: of a layer without a reference, the case on which readings are tried.
 
     Raises:
         ImplementationNotFoundError: nothing, or nothing that can be loaded, or several candidates are there.
@@ -49,7 +58,7 @@ def find(spec: str, layer: Layer, adapter: str | None = None, loader: Loader | N
     home, names = split_spec(spec)
     home = home.rstrip("/") or home
     home = f"./{home}" if home.startswith("-") else home  # or a replay would take it for a flag
-    search = _Search(layer=layer, vocabulary=vocabulary_of(layer), home=home, loader=loader or Loader())
+    search = _Search(layer=layer, vocabulary=vocabulary_of(layer), home=home, loader=loader or Loader(), case=case)
     return search.adapted(names, adapter) if adapter is not None else search.found(spec, names)
 
 
@@ -61,6 +70,7 @@ class _Search:
     vocabulary: Vocabulary
     home: str
     loader: Loader
+    case: Case | None
 
     def found(self, spec: str, names: list[str]) -> Implementation:
         """Return the one that is there; of several, the one that does as the layer does."""
@@ -77,7 +87,7 @@ class _Search:
             )
         for candidate, one in best.items():
             implementation = implementation_of(one.reading, candidate.spec, candidate.spec)
-            return replace(implementation, warnings=candidate.loaded.warnings)
+            return replace(implementation, given=self._given(candidate), warnings=candidate.loaded.warnings)
         raise ImplementationNotFoundError(self._describe_nothing(places, misfits, is_named=bool(names)))
 
     def adapted(self, names: list[str], adapter: str) -> Implementation:
@@ -96,7 +106,7 @@ class _Search:
             if not isinstance(objects, tuple | list) or not all(map(callable, objects)) or len(objects) > 2:
                 wrong = f"--adapter {adapter} returned {describe(returned)}, not (forward, backward)"
                 raise ImplementationNotFoundError(wrong)
-            found = from_functions(tuple(objects), self.layer, spec)
+            found = from_functions(tuple(objects), self.layer, spec, self.case)
         except (ImplementationError, TypeError) as error:
             raise ImplementationNotFoundError(f"--adapter {adapter}: {error}") from error
         adapted = f"adapted by {adapter}"
@@ -171,13 +181,33 @@ class _Search:
         tried, misfits = {}, {}
         for candidate in offered:
             try:
-                found = candidate.try_as(self.layer)
+                found = candidate.try_as(self.layer, self.case, self._given(candidate))
             except MisfitError as misfit:
                 misfits[candidate] = str(misfit)
                 continue
             if found:
                 tried[candidate] = found
         return tried, misfits
+
+    def _given(self, candidate: Candidate) -> Callable[[Problem], Problem] | None:
+        """Return what puts the arguments of --example in place of those that are drawn; None without it.
+
+        Raises:
+            ImplementationNotFoundError: it returns none, or not those of the function.
+        """
+        example = getattr(self.case, "example", "")
+        if not example:
+            return None
+        where, names = split_spec(example)
+        if len(names) != 1 or not is_file(self.loader.path(where)):
+            raise ImplementationNotFoundError(f"--example {example}: give FILE.py:function, of a file that is there")
+        (make,) = named_objects(self.loader.load_file(where), names)
+        try:
+            with seeds_from(0):
+                args, kwargs = call_arguments(call(make))
+            return bind_arguments(candidate.objects[0], args, kwargs).given_to
+        except (ImplementationError, TypeError) as error:
+            raise ImplementationNotFoundError(f"--example {example}: {error}") from error
 
     def _describe_nothing(self, places: list[Loaded], misfits: dict[Candidate, str], *, is_named: bool) -> str:
         """Say what was looked for, and what comes nearest or is there instead."""

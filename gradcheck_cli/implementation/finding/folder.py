@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.implementation.finding.names import is_backward, layers_called
-from gradcheck_cli.implementation.loading.paths import is_folder, read_source, why_unreadable
+from gradcheck_cli.implementation.loading.notebook import python_source
+from gradcheck_cli.implementation.loading.paths import SUFFIXES, is_folder, why_unreadable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -50,12 +51,12 @@ def contents(folder: Path, pattern: str, is_wanted: Callable[[Definitions], bool
     """
     searched: list[Path] = []
     left_out: list[tuple[str, str]] = []
-    for file in sorted(folder.glob(pattern)):
+    for file in sorted(file for suffix in SUFFIXES for file in folder.glob(pattern.removesuffix(".py") + suffix)):
         reason = why_unreadable(file) or ("a test" if file.name.startswith("test") else None)
         if reason is None:
             try:
                 reason = None if is_wanted(definitions(file)) else otherwise
-            except OSError:
+            except (OSError, SyntaxError):
                 reason = "a file that cannot be read"
         if reason is None:
             searched.append(file)
@@ -70,7 +71,7 @@ def definitions(file: Path) -> Definitions:
     Raises:
         OSError: it cannot be read.
     """
-    text = "\n".join(read_source(file).decode(errors="replace").splitlines())
+    text = "\n".join(python_source(file).decode(errors="replace").splitlines())
     found = re.findall(r"^([ \t]*)(?:async[ \t]+)?(?:def|class)[ \t]+(\w+)", text, re.MULTILINE)
     outermost, inner = ([name for indent, name in found if bool(indent) is within] for within in (False, True))
     return Definitions(outermost=tuple(outermost), inner=tuple(inner))

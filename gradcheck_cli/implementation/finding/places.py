@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gradcheck_cli.guard.clock import pass_on_interrupt
 from gradcheck_cli.implementation.finding.candidates import names_in
 from gradcheck_cli.implementation.implementation import ImplementationNotFoundError
-from gradcheck_cli.implementation.loading.paths import is_file, is_folder, why_unreadable
+from gradcheck_cli.implementation.loading.paths import SUFFIXES, is_file, is_folder, why_unreadable
 from gradcheck_cli.text.clean import escaped
 from gradcheck_cli.text.names import join_names
 
@@ -31,12 +30,12 @@ def open_place(home: str, spec: str, accepted: str, loader: Loader) -> Loaded:
         ImplementationNotFoundError: there is none, or it cannot be loaded.
     """
     path = loader.path(home)
-    named_as_file = path.suffix == ".py" or os.sep in home
+    named_as_file = path.suffix in SUFFIXES or os.sep in home
     if named_as_file or is_file(path):
         if why := why_unreadable(path):
             raise ImplementationNotFoundError(f"{escaped(home)} is {why}: {accepted}")
-        if is_file(path) and path.suffix != ".py" and (path.suffix or os.sep in home):
-            raise ImplementationNotFoundError(f"{escaped(home)} is no Python file: {_conversion(home) or accepted}")
+        if is_file(path) and path.suffix not in SUFFIXES and (path.suffix or os.sep in home):
+            raise ImplementationNotFoundError(f"{escaped(home)} is no Python file and no notebook: {accepted}")
         if named_as_file and not is_file(path):
             raise ImplementationNotFoundError(f"{escaped(home)}: there is no such file{_similar(home, path.parent)}")
         if named_as_file:
@@ -46,14 +45,6 @@ def open_place(home: str, spec: str, accepted: str, loader: Loader) -> Loaded:
     if loaded := loader.load_module(home):
         return loaded
     raise ImplementationNotFoundError(f"no module {home!r}: {accepted}")
-
-
-def _conversion(home: str) -> str | None:
-    """Say how a notebook becomes a Python file; None of anything else."""
-    path = Path(home)
-    if path.suffix != ".ipynb":
-        return None
-    return f"`jupyter nbconvert --to script {shlex.quote(str(path))}` makes one of it, {path.with_suffix('.py')}"
 
 
 def _similar(home: str, folder: Path) -> str:

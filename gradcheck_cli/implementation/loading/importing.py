@@ -14,6 +14,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 from gradcheck_cli.guard.clock import pass_on_interrupt
+from gradcheck_cli.implementation.loading.notebook import NotebookLoader, is_notebook
 from gradcheck_cli.implementation.loading.packages import name_within
 
 if TYPE_CHECKING:
@@ -127,7 +128,8 @@ def _execute(name: str, file: Path) -> ModuleType:
     if name in sys.modules:  # the package has imported it already
         return sys.modules[name]
     search = [str(file.parent)] if file.name == "__init__.py" else None
-    spec = importlib.util.spec_from_file_location(name, file, submodule_search_locations=search)
+    loader = NotebookLoader(file) if is_notebook(file) else None
+    spec = importlib.util.spec_from_file_location(name, file, loader=loader, submodule_search_locations=search)
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)

@@ -20,6 +20,7 @@ from gradcheck_cli.implementation.implementation import ImplementationNotFoundEr
 from gradcheck_cli.implementation.loading.importing import FileModule, importable
 from gradcheck_cli.implementation.loading.legacy_hints import legacy_hint
 from gradcheck_cli.implementation.loading.missing import Missing
+from gradcheck_cli.implementation.loading.notebook import WARNINGS
 from gradcheck_cli.implementation.loading.packages import (
     has_module,
     imported_names,
@@ -119,6 +120,7 @@ class Loader:
                     missing.names.append(name)
                     warnings.append(self._warning(error, name, home, file))
                 else:
+                    warnings += vars(module).get(WARNINGS, [])
                     _keep_warnings(module, warnings)
                     return Loaded(home=home, module=module, warnings=tuple(warnings))
 

@@ -6,7 +6,8 @@ import ast
 import sysconfig
 from typing import TYPE_CHECKING
 
-from gradcheck_cli.implementation.loading.paths import is_file, is_folder, read_source
+from gradcheck_cli.implementation.loading.notebook import python_source
+from gradcheck_cli.implementation.loading.paths import is_file, is_folder
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,7 +23,7 @@ def parse_file(file: Path) -> ast.Module:
         OSError: it cannot be read.
     """
     try:
-        return ast.parse(read_source(file), filename=str(file))
+        return ast.parse(python_source(file), filename=str(file))
     except RecursionError as error:
         raise SyntaxError("it is nested too deeply", (str(file), 1, None, None)) from error
     except MemoryError as error:  # which the parser raises for too many brackets as well

@@ -11,13 +11,16 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+#: Of files of Python, and notebooks.
+SUFFIXES = (".py", ".ipynb")
+
 #: Bytes of a file that is taken for source code.
 _LARGEST = 2**26
 
 
 def split_spec(spec: str) -> tuple[str, list[str]]:
     """Split `layers.py:forward,backward` into the file and the names; `C:/layers.py` has none."""
-    if spec.endswith(".py"):
+    if spec.endswith(SUFFIXES):
         return spec, []
     home, colon, names = spec.rpartition(":")
     if not colon or "/" in names or "\\" in names:

@@ -14,7 +14,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
-def sources(spec: str, adapter: str | None = None) -> dict[Path, bytes]:
+#: How the names of compiled modules end.
+_COMPILED = {".so", ".pyd", ".pyc", ".dll", ".dylib"}
+
+
+def sources(spec: str, adapter: str | None = None, most: int | None = None) -> dict[Path, bytes]:
     """Read the file, folder or package that an implementation names, what that imports from around it, and so on.
 
     What is built in or installed has no such files.
@@ -22,17 +26,24 @@ def sources(spec: str, adapter: str | None = None) -> dict[Path, bytes]:
     Args:
         spec: what a user has typed.
         adapter: `FILE.py:function`, which is needed too.
+        most: if there are more files than this, one more is read and the rest left out.
     """
     found: dict[Path, bytes] = {}
-    waiting = [file for place in (spec, adapter) if place for file in _named(split_spec(place)[0])]
-    while waiting:
-        file = waiting.pop()
-        if file not in found and is_file(file):
+    waiting = [named for place in (spec, adapter) if place for named in _named(split_spec(place)[0])]
+    seen: set[Path] = set()
+    while waiting and (most is None or len(found) <= most):
+        place = waiting.pop()
+        if place in seen:
+            continue
+        seen.add(place)
+        if is_folder(place):
+            waiting += sorted(place.rglob("*.py"))
+        elif is_file(place):
             try:
-                found[file] = read_source(file)
+                found[place] = read_source(place)
             except OSError:  # reported where it is loaded
                 continue
-            waiting += _imported(file, found[file])
+            waiting += _imported(place, found[place])
     return found
 
 
@@ -45,39 +56,50 @@ def digest(files: dict[Path, bytes]) -> str:
 
 
 def _named(home: str) -> list[Path]:
-    """List the files that a name stands for: none where it is built in, installed, or not there."""
+    """Find the file or folder that a name stands for: none where it is built in, installed, or not there."""
     path = Path(home)
     if is_file(path) or is_folder(path):
-        return _python_in(path.resolve())
+        return [path.resolve()]
     if all(part.isidentifier() for part in home.split(".")):
         return list(_module(home.partition(".")[0], [Path()]))
     return []
 
 
 def _imported(file: Path, text: bytes) -> Iterator[Path]:
+    """Yield the files, and the folders of packages, that a file imports from around it."""
     try:
         tree = ast.parse(text)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return
     if package := relative_top(file, tree):
-        yield from _python_in(package)
+        yield package
     names = imported_names(tree)
-    around = search_folders(file, names)
-    around += [root] if (root := package_root(file)) else []
+    around = _around(file, names)
     for name in names:
         yield from _module(name, around)
 
 
+def is_around(file: Path, name: str) -> bool:
+    """Tell whether a module that a file imports, or its package, is around it."""
+    return any(True for _ in _module(name, _around(file, {name})))
+
+
+def imports_binary(file: Path, name: str) -> bool:
+    """Tell whether around a file that imports a module there is one of this name that is compiled."""
+    folders = _around(file, {name})
+    return any(found.suffix in _COMPILED for folder in folders for found in folder.glob(f"{name}.*"))
+
+
+def _around(file: Path, names: set[str]) -> list[Path]:
+    return [*search_folders(file, names), *([root] if (root := package_root(file)) else [])]
+
+
 def _module(name: str, folders: list[Path]) -> Iterator[Path]:
-    """Find a module in the first of the folders that has it."""
+    """Find a module, or the folder of a package, in the first of the folders that has it."""
     for folder in folders:
         if is_file(folder / f"{name}.py"):
             yield (folder / f"{name}.py").resolve()
             return
         if is_folder(folder / name) and any((folder / name).glob("*.py")):
-            yield from _python_in((folder / name).resolve())
+            yield (folder / name).resolve()
             return
-
-
-def _python_in(place: Path) -> list[Path]:
-    return [place] if is_file(place) else sorted(place.rglob("*.py"))

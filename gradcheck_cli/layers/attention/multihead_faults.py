@@ -147,12 +147,4 @@ def forward_faults(case: MultiheadAttentionCase, problem: Problem, _: Array) -> 
                 join=lambda _: _join_reshaped,
             )
         )
-    rows.append(
-        fault(
-            "projection-missing",
-            "the projection by Wo is missing",
-            "out is (heads side by side) Wo.",
-            out=lambda v: v.joined,
-        )
-    )
     return equations.forward_faults(_FORWARD, rows, {**problem.inputs, **case.settings}, ["out"])

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 class Fault(NamedTuple):
     """A fault of a backward pass."""
 
-    code: str  #: in kebab-case; README.md lists them all
+    code: str  #: in kebab-case; `causes.toml` describes them all
     cause: str  #: a sentence about {names}, which {be} as they are
     remedy: str  #: a sentence
     #: (inputs, cotangent) -> the gradients with the fault, by the input's name, in whatever shape they have. Every
@@ -26,7 +26,7 @@ class Fault(NamedTuple):
 class ForwardFault(NamedTuple):
     """A fault of a forward pass."""
 
-    code: str  #: in kebab-case; README.md lists them all
+    code: str  #: in kebab-case; `causes.toml` describes them all
     cause: str  #: a sentence about {names}, the outputs that it explains, which {be} as they are
     remedy: str  #: a sentence
     outputs: Mapping[str, Array]  #: with the fault, by name; those that it does not reach are left out
@@ -45,7 +45,7 @@ class Observed:
 class Guard:
     """A small number that keeps forward where it is defined, as in log(p + 1e-12)."""
 
-    code: str  #: in kebab-case; README.md lists them all
+    code: str  #: in kebab-case; `causes.toml` describes them all
     cause: str  #: what forward does, a sentence without its end
     remedy: str  #: a sentence
     out: Array  #: what forward returns with it
@@ -56,6 +56,6 @@ class Guard:
 class Overflow:
     """Why an output is infinite or NaN, though the right one is finite."""
 
-    code: str  #: in kebab-case; README.md lists them all
+    code: str  #: in kebab-case; `causes.toml` describes them all
     cause: str  #: a sentence
     remedy: str  #: a sentence

@@ -12,6 +12,9 @@ from gradcheck_cli.layers.framework.parameter import TextParameter, as_integer, 
 #: What an array may have in every version of NumPy.
 _MOST_AXES = 32
 
+#: Digits of a number of classes.
+_MOST_DIGITS = 9
+
 
 @frozen
 class Real(TextParameter):
@@ -85,6 +88,29 @@ class Choice(TextParameter):
 
 
 @frozen
+class Text(TextParameter):
+    """Any words, or none."""
+
+    def normalize(self, value: object) -> str:
+        """Return a str."""
+        if not isinstance(value, str):
+            raise TypeError(f"{self.name} must be words, not {value!r}")
+        return value
+
+    def parse(self, text: str) -> tuple[str, ...]:
+        """Return what is there."""
+        return (text,)
+
+    def format(self, value: Any) -> str:
+        """Write it as it is."""
+        return str(value) or "none"
+
+    def flags(self, value: Any) -> list[str]:
+        """Write the flag and the words, if there are any."""
+        return super().flags(value) if value else []
+
+
+@frozen
 class Shape(TextParameter):
     """The shape of an array. One without axes, where it is allowed, is `scalar`."""
 
@@ -119,6 +145,71 @@ class Shape(TextParameter):
     def weight(self, value: Any) -> int:
         """Return the sum of the sizes and the number of axes."""
         return len(value) + int(sum(value))
+
+
+@frozen
+class Constant(TextParameter):
+    """Any number, True or False."""
+
+    metavar: str = "NUMBER"
+
+    def normalize(self, value: object) -> bool | float:
+        """Return a bool, an int or a float."""
+        if isinstance(value, bool | int) or (isinstance(value, float) and math.isfinite(value)):
+            return value
+        raise TypeError(f"{self.name} must be a finite number, True or False, not {value!r}")
+
+    def parse(self, text: str) -> tuple[bool | float, ...]:
+        """Parse `2`, `0.5`, `True`, or several, `1,2`."""
+        return tuple(self._one(word.strip()) for word in text.split(","))
+
+    def format(self, value: Any) -> str:
+        """Write `2`, `0.5` or `True`."""
+        return repr(value)
+
+    def _one(self, word: str) -> bool | float:
+        if word in ("True", "False"):
+            return word == "True"
+        try:
+            return int(word) if word.removeprefix("-").isdecimal() else self.normalize(float(word))
+        except (ValueError, TypeError):
+            raise ValueError("give a number such as 2 or 0.5, True or False") from None
+
+
+@frozen
+class Labels(TextParameter):
+    """The shape of an array of whole numbers from 0, and how many there are to choose from."""
+
+    metavar: str = "SHAPE:CLASSES"
+
+    def normalize(self, value: object) -> tuple[tuple[int, ...], int]:
+        """Return a shape and a number."""
+        parts = tuple(value) if isinstance(value, tuple | list) else ()
+        if len(parts) != 2:
+            raise TypeError(f"{self.name} must be a shape and a number of classes, not {value!r}")
+        classes = as_integer(self.name, parts[1])
+        if classes < 1:
+            raise ValueError(f"{self.name} must be of at least 1 class, not {classes}")
+        return self._shape.normalize(parts[0]), classes
+
+    def parse(self, text: str) -> tuple[tuple[tuple[int, ...], int], ...]:
+        """Parse `6:10`, `2x3:10`, or `scalar:10` for one whole number."""
+        shape, colon, classes = text.rpartition(":")
+        if not colon or not classes.strip().isdecimal() or len(classes) > _MOST_DIGITS:
+            raise ValueError("give a shape and a number of classes such as 6:10, or scalar:10 for one label")
+        return tuple(self.normalize((one, int(classes))) for one in self._shape.parse(shape))
+
+    def format(self, value: Any) -> str:
+        """Write `6:10`."""
+        return f"{self._shape.format(value[0])}:{value[1]}"
+
+    def weight(self, value: Any) -> int:
+        """Return the weight of the shape, and the number of classes."""
+        return self._shape.weight(value[0]) + int(value[1])
+
+    @property
+    def _shape(self) -> Shape:
+        return Shape(name=self.name, default=(), help="", least=0)
 
 
 @frozen
@@ -167,3 +258,8 @@ def choice(default: str, help: str, *others: str) -> Any:  # noqa: A002
 def shape(default: tuple[int, ...], help: str, *, least: int = 1) -> Any:  # noqa: A002
     """Declare a dataclass field that holds the shape of an array."""
     return declare_parameter(default, Shape, help=help, least=least)
+
+
+def text(help: str, metavar: str) -> Any:  # noqa: A002
+    """Declare a dataclass field that holds any words, or none."""
+    return declare_parameter("", Text, help=help, metavar=metavar)

@@ -96,7 +96,6 @@ LAYER = Rows(
             **WRONG_TOTALS["all elements"],
             out=lambda v: v.x - v.x.max() - np.log(v.total),
         ),
-        fault("log-missing", "the logarithm is missing", "out = log p.", out=lambda v: v.p),
     ),
     scale=_scale,
     gradient_scale=_gradient_scale,

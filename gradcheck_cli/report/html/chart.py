@@ -42,7 +42,7 @@ def _figure(array: ArrayResult, sweep: Sweep, eps: float) -> Html:
     if usable:
         best = min(usable, key=lambda each: each.error)
         about = (
-            f"With h = {best.step:.2g} the difference is off by {figure(max(best.error, sweep.bound))} of the "
+            f"With h = {_short(best.step)} the difference is off by {figure(max(best.error, sweep.bound))} of the "
             f"element's scale; {array.name} as it was returned is off by {figure(lines['returned'])}."
         )
     return el(
@@ -51,6 +51,10 @@ def _figure(array: ArrayResult, sweep: Sweep, eps: float) -> Html:
         _svg(array.name, sweep, lines, f"Error of plain differences against the step h. {about}"),
         class_="chart",
     )
+
+
+def _short(step: float) -> str:
+    return f"{step:.2g}".replace("e-0", "e-")
 
 
 def _svg(name: str, sweep: Sweep, lines: dict[str, float], label: str) -> Html:

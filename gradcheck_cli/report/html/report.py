@@ -78,8 +78,8 @@ class HtmlReport:
         title = outcome("implementation" if several else "case", verdicts)
         body = [
             _header(self._run, summary, title),
-            implementation_table(worst_first, failures) if several else None,
-            matrix(worst_first, failures) if several else None,
+            _section("Implementations", implementation_table(worst_first, failures)) if several else None,
+            _section("Files and layers", matrix(worst_first, failures)) if several else None,
             self._findings_section(findings, folded=several),
             None if several else self._case_section(findings),
             _bugs(self._bugs),
@@ -114,7 +114,7 @@ class HtmlReport:
                 "Pictures of the last failures are" if detail is Detail.NONE else "The numbers behind the last maps are"
             )
             note = el("p", f"{what} left out, to keep this file small.", class_="note")
-        return el("section", el("h2", count), note, *shown)
+        return _section(count, note, *shown)
 
     def _case_section(self, findings: list[Finding]) -> Html | None:
         if not self._rows:
@@ -122,7 +122,7 @@ class HtmlReport:
         numbers = {one.signature: number for number, one in enumerate(findings, 1)}
         rows = [case_row(result, _failures(result, numbers)) for result in self._rows]
         note = el("p", f"{self._unlisted} more cases are not listed.") if self._unlisted else None
-        return el("section", el("h2", "All cases"), case_table(rows), note)
+        return _section("All cases", case_table(rows), note)
 
 
 def outcome(noun: str, counts: Mapping[Verdict, int]) -> str:
@@ -138,6 +138,11 @@ def outcome(noun: str, counts: Mapping[Verdict, int]) -> str:
     if ran == 1:
         return f"The only {noun} {words}"
     return f"All {ran} {noun}s {words}" if number == ran else f"{number} of {ran} {noun}s {words}"
+
+
+def _section(title: str, *content: Html | None) -> Html | None:
+    """Put a title above something, if there is something."""
+    return el("section", el("h2", title), *content) if any(content) else None
 
 
 def _header(run: Run, summary: Summary, title: str) -> Html:
@@ -180,7 +185,7 @@ def _bugs(bugs: list[str]) -> Html | None:
     if not bugs:
         return None
     explained = el("p", "The checker itself failed in these cases. Their verdict says nothing about the code.")
-    return el("section", el("h2", "Bugs in the checker"), explained, *(el("pre", bug, tabindex=0) for bug in bugs[:3]))
+    return _section("Bugs in the checker", explained, *(el("pre", bug, tabindex=0) for bug in bugs[:3]))
 
 
 def _help() -> Html:

@@ -23,7 +23,7 @@ def doubled(dout: Array, cache: object) -> tuple[Array, ...]:
 
 def test_a_failure_has_its_cause_its_picture_and_its_figures() -> None:
     shown = parse(check(ConvCase(N=1), (conv_forward_naive, doubled))._repr_html_())
-    assert shown.one("p", "title").text == "FAIL dw is 2 times the derivative"
+    assert shown.one("p", "title").text == "FAIL dw is 2 times the derivative [factor]"
     assert len(shown.all("figure", "map")) == 1
     assert [row[:1] for row in shown.one("table", "arrays").rows()] == [["out"], ["dx"], ["dw"], ["db"]]
     assert not shown.all("script")

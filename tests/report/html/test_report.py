@@ -134,7 +134,7 @@ def test_each_distinct_failure_is_described_once_by_its_simplest_case() -> None:
     page = written(course())
     articles = page.all("article")
     titles = [article.one("h3").text for article in articles]
-    assert f"FAIL {ONE}: dw is 2 times the derivative" in titles
+    assert f"FAIL {ONE}: dw is 2 times the derivative [factor]" in titles
     assert len(titles) == len(set(titles)) == 5
     (doubled,) = [one for one in articles if "2 times" in one.one("h3").text]
     assert doubled.one("div", "command").one("code").text == f"convcheck {ONE} --N 2"

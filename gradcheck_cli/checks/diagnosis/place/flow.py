@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from gradcheck_cli.checks.diagnosis.place.syntax import expressions, is_plain, values_in, variable
@@ -36,6 +36,7 @@ class Definition:
     target: ast.expr | None = None  #: what is assigned to; None for what a return statement returns
     augmented: bool = False  #: whether it adds to what was there
     loops: tuple[Loop, ...] = ()  #: around it, the outermost first
+    mode: str = ""  #: "train" or "test", if it is carried out in that mode alone
 
     @property
     def computes(self) -> bool:
@@ -53,25 +54,29 @@ class Flow:
         self.definitions: defaultdict[str, list[Definition]] = defaultdict(list)
         self.returned: list[tuple[ast.Return, list[ast.expr]]] = []
         self.statements: list[tuple[ast.stmt, tuple[Loop, ...]]] = []
+        self._mode = ""  # of the statement that is read
         self.inner = {node.name: node for node in ast.walk(function) if isinstance(node, ast.FunctionDef)}
         if isinstance(function, ast.Lambda):
             self._read([ast.copy_location(ast.Return(function.body), function)], ())
         else:
             self._read(function.body, ())
 
-    def _read(self, body: list[ast.stmt], loops: tuple[Loop, ...]) -> None:
+    def _read(self, body: list[ast.stmt], loops: tuple[Loop, ...], mode: str = "") -> None:
         for statement in body:
             if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
                 continue
             self.statements.append((statement, loops))
+            self._mode = mode
             self._define(statement, loops)
             inside = loops
             if isinstance(statement, ast.For | ast.AsyncFor | ast.While):
                 inside = (*loops, statement)
-            for name in ("body", "orelse", "finalbody"):
-                self._read(getattr(statement, name, []), inside)
+            then, otherwise = _modes(statement)
+            self._read(getattr(statement, "body", []), inside, then or mode)
+            self._read(getattr(statement, "orelse", []), inside, otherwise or mode)
+            self._read(getattr(statement, "finalbody", []), inside, mode)
             for part in (*getattr(statement, "handlers", []), *getattr(statement, "cases", [])):
-                self._read(part.body, inside)
+                self._read(part.body, inside, mode)
 
     def _define(self, statement: ast.stmt, loops: tuple[Loop, ...]) -> None:
         match statement:
@@ -120,7 +125,7 @@ class Flow:
 
     def _add(self, definition: Definition) -> None:
         if definition.variable:
-            self.definitions[definition.variable].append(definition)
+            self.definitions[definition.variable].append(replace(definition, mode=self._mode))
 
 
 class Pass:
@@ -204,6 +209,15 @@ class Pass:
         if function not in self._flows:
             self._flows[function] = Flow(self._source, function)
         return self._flows[function]
+
+
+def _modes(statement: ast.stmt) -> tuple[str, str]:
+    """Return the modes in which the branches of `if mode == "train":` are taken; empty if it asks something else."""
+    match statement:
+        case ast.If(test=ast.Compare(ops=[ast.Eq()], comparators=[ast.Constant(value="train" | "test" as mode)])):
+            return str(mode), "test" if mode == "train" else "train"
+        case _:
+            return "", ""
 
 
 def returned(number: int) -> str:

@@ -41,6 +41,13 @@ def divides(found: Definition) -> bool:
     )
 
 
+def divides_by_anything(found: Definition) -> bool:
+    """A division."""
+    if isinstance(found.statement, ast.AugAssign) and isinstance(found.statement.op, ast.Div):
+        return True
+    return any(isinstance(one, ast.BinOp) and isinstance(one.op, ast.Div) for one in _outside_of_indices(found))
+
+
 def multiplies(found: Definition) -> bool:
     """A product with a number."""
     if isinstance(found.statement, ast.AugAssign) and isinstance(found.statement.op, ast.Mult | ast.Div):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import re
 from pathlib import Path
@@ -18,7 +19,6 @@ from gradcheck_cli.results.result import Place, Verdict
 from gradcheck_cli.text.clean import LONGEST_NAME, clean, escaped
 
 if TYPE_CHECKING:
-    import ast
     from collections.abc import Container, Iterable, Mapping
 
     from gradcheck_cli.checks.diagnosis.place.flow import Flow
@@ -41,12 +41,13 @@ def with_place(result: CaseResult, implementation: Implementation, folder: str |
     """Return a result that failed with the place of its failure, as far as it is known.
 
     Args:
-        result: that failed; where code raised, it has the place already.
+        result: that failed; if code raised, with the place where it did, which a cause can tell better.
         implementation: of it.
         folder: the current one, before user code ran.
     """
     try:
-        place = result.place or place_of(result, implementation)
+        found = place_of(result, implementation)
+        place = found if found and (found.statement or not result.place) else result.place  # where it raised
         return replace(result, place=place and shown_place(place, folder, implementation.spec))
     except Exception:  # noqa: BLE001  # the verdict is worth more than its place, in whatever files and objects there are
         return replace(result, place=None)
@@ -65,10 +66,10 @@ def place_of(result: CaseResult, implementation: Implementation) -> Place | None
     is_forward = implementation.passes[1] is None or _is_in_forward(result)
     where: Definition | None = None
     own = passes[not is_forward]
-    if own and result.verdict is Verdict.FAIL:
-        words = {f"d{name}": names_of_gradient(name, words) for name, words in implementation.words.items()}
-        for cause in result.diagnosis:
-            where = where or _statement(own, cause, result, words)
+    words = {f"d{name}": names_of_gradient(name, words) for name, words in implementation.words.items()}
+    for cause in result.diagnosis:
+        if own and not where:
+            where = _statement(own, cause, result, words, implementation.cotangents)
     breaking = [] if where else _breaking([one for one in passes if one], result)
     if len(breaking) == 1:
         (where,) = breaking
@@ -135,7 +136,7 @@ def _read_pass(function: object, name: str) -> Pass | None:
 def _breaking(passes: list[Pass], result: CaseResult) -> list[Definition]:
     """Return the statements that may break a duty, and by that make arrays wrong, where nothing else explains these."""
     broken = {name: duty.reason or "" for name, duty in result.duties.items() if duty.verdict is Verdict.FAIL}
-    if result.diagnosis:
+    if result.diagnosis or result.verdict is Verdict.ERROR:
         return []
     if "inputs_unchanged" in broken:
         return _distinct(one for each in passes for one in writes_into_inputs(each))
@@ -156,25 +157,37 @@ def _place(flow: Flow, statement: ast.stmt | None = None) -> Place:
 
 
 def _statement(
-    own: Pass, cause: Diagnosis, result: CaseResult, words: Mapping[str, frozenset[str]]
+    own: Pass,
+    cause: Diagnosis,
+    result: CaseResult,
+    words: Mapping[str, frozenset[str]],
+    cotangents: tuple[str, ...],
 ) -> Definition | None:
     """Return the one statement that fits a cause, if there is one."""
     order, look = list(result.gradients), look_for(cause)
     roots = [(own.main, {returned(0)})]
     if not _is_in_forward(result):
         roots = [variables_of(name, own, own.main, words, order) for name in _named(cause, result)]
-    needed = [definition for flow, variables in roots for definition in own.slice(flow, variables)]
-    if look is not None and look.last:
-        needed = [definition for flow, names in roots for definition in own.slice(flow, names, copies=True)]
+    last = look is not None and look.last
+    needed = [one for flow, variables in roots for one in own.slice(flow, variables, copies=last)]
+    needed = [one for one in needed if one.mode in ("", result.case.geometry.get("mode", one.mode))]
     if look is not None:
         bare = [Definition(flow, "", s, loops=loops) for flow in own.flows() for s, loops in flow.statements]
         offered = [one for each in bare for one in _with_values(each)] if look.everywhere else needed
         if fitting := _distinct(one for one in offered if look.pattern(one)):
             return fitting[0] if len(fitting) == 1 else None
-    if re.fullmatch(_NO_STATEMENT, cause.code):
+    if result.verdict is Verdict.ERROR or re.fullmatch(_NO_STATEMENT, cause.code):
         return None
-    computing = _distinct(definition for definition in needed if definition.computes)
-    return computing[0] if len(computing) == 1 else None
+    computing = _distinct(one for one in needed if one.computes or _renames(one, cotangents))
+    return computing[0] if len(computing) == 1 and computing[0].computes else None
+
+
+def _renames(found: Definition, cotangents: tuple[str, ...]) -> bool:
+    """Tell whether a variable is only another name for dout, or for what was computed: a factor may be missing."""
+    if not isinstance(found.value, ast.Name) or not isinstance(found.target, ast.Name):
+        return False
+    others = found.flow.definitions.get(found.value.id, [])
+    return found.value.id in cotangents or any(one.computes for one in others)
 
 
 def _with_values(bare: Definition) -> list[Definition]:

@@ -43,6 +43,12 @@ def _is_part_of_gradient(found: Definition) -> bool:
     return bool(whole) and any(other.augmented for other in others)
 
 
+def is_never_filled(found: Definition) -> bool:
+    """`db = np.zeros_like(b)`, to which nothing is added."""
+    made = called_name(found.value) in ("zeros", "zeros_like")
+    return made and len(found.flow.definitions[found.variable]) == 1
+
+
 def is_crop(found: Definition) -> bool:
     """A slice of an array whose bounds do not depend on a loop."""
     return any(

@@ -37,6 +37,9 @@ _SUMS = calls("sum", "mean", "einsum", "reduce", "nansum", "average")
 #: A statement that draws random numbers.
 DRAWS = calls("rand", "random", "randn", "binomial", "uniform", "normal", "choice", "permutation", "random_sample")
 
+#: The one statement that computes what is wrong, whatever it computes that from.
+_DEFINING = Look(lambda found: found.computes, last=True)
+
 _LAST = Look(loops.ends_early, everywhere=True)
 
 #: Of a factor, by words of the cause. One that is left out is in no statement.
@@ -54,17 +57,22 @@ _LOOKS = {
     "crop-fixed": Look(loops.is_fixed_crop, everywhere=True),
     "pad-fixed-at-1": Look(loops.has_fixed_pad, everywhere=True),
     "crop-(wrong-side|square|wrong-axes)": Look(loops.is_crop),
-    "bias-axes|summed-axes|normalized-axes": Look(_SUMS, last=True),
+    "bias-axes|summed-axes": Look(_SUMS, last=True),
+    "normalized-axes": Look(_SUMS),
+    "zero": Look(loops.is_never_filled, last=True),
     "last-(windows|row|column|kernel-row|kernel-column)-missed": Look(loops.lacks_a_window, everywhere=True),
     "last-.*-missed|unfinished": _LAST,
     "size-of-wrong-axis": Look(loops.is_size_of_other_axis, everywhere=True),
-    "bias-missing": Look(lambda found: found.computes, last=True),
+    "bias-missing|beta-missing|loss-wrong": _DEFINING,
+    "matrix-not-transposed|weights-not-transposed|state-of-other-step|not-normalized|gamma-extra": _DEFINING,
+    "statistics-constant|mean-path": _DEFINING,
+    "gate-columns-permuted": Look(calls("hstack", "concatenate", "column_stack", "stack")),
     "reshaped-not-transposed": Look(formulas.only_reshapes),
     "reshaped": Look(calls("reshape", "ravel", "flatten", "squeeze", "expand_dims", "sum", "mean"), last=True),
     "transposed": Look(formulas.moves_axes, last=True),
     "kernel-rotated|kernel-flipped|.*s-permuted": Look(formulas.reverses),
     "single-axis-dropped": Look(calls("squeeze"), everywhere=True),
-    "mean-over-steps|words-averaged": Look(formulas.divides),
+    "mean-over-steps|words-averaged": Look(formulas.divides_by_anything),
     "divided-by-n-minus-1": Look(formulas.divides_by_one_less, everywhere=True),
     "mask-inverted|mask-of-dout": Look(formulas.compares),
     "mask-redrawn": Look(DRAWS, everywhere=True),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from importlib.util import decode_source
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -32,14 +32,24 @@ class Source:
     text: str
     tree: ast.Module
 
+    # Each case that fails asks; walking through a file of 600 lines takes longer than most checks.
+
+    @cached_property
+    def _functions(self) -> list[Function | ast.Lambda]:
+        kinds = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
+        return [node for node in ast.walk(self.tree) if isinstance(node, kinds)]
+
+    @cached_property
+    def _classes(self) -> list[ast.ClassDef]:
+        return [node for node in ast.walk(self.tree) if isinstance(node, ast.ClassDef)]
+
     def function(self, code: CodeType) -> Function | ast.Lambda | None:
         """Return the definition from which code was compiled; None if there is none, or if the file has changed."""
         names = code.co_varnames[: code.co_argcount]
         found = [
             node
-            for node in ast.walk(self.tree)
-            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
-            and _first_line(node) == code.co_firstlineno
+            for node in self._functions
+            if _first_line(node) == code.co_firstlineno
             and code.co_name == getattr(node, "name", "<lambda>")
             and names == tuple(one.arg for one in (*node.args.posonlyargs, *node.args.args))
         ]
@@ -58,10 +68,8 @@ class Source:
     def name(self, function: ast.AST) -> str:
         """Return the name of a function, after that of its class if it is a method."""
         own = getattr(function, "name", "<lambda>")
-        for node in ast.walk(self.tree):
-            if isinstance(node, ast.ClassDef) and function in node.body:
-                return f"{node.name}.{own}"
-        return own
+        homes = (node.name for node in self._classes if function in node.body)
+        return next((f"{home}.{own}" for home in homes), own)
 
     def statement(self, node: ast.stmt) -> str:
         """Return the text of a statement as one line; of a loop or another block its head."""

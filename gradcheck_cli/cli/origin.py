@@ -1,0 +1,48 @@
+"""What the results of a run depend on besides the cases: fingerprints are taken before it and verified after it."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING
+
+from gradcheck_cli.results.result import Origin
+
+if TYPE_CHECKING:
+    from gradcheck_cli.cli.request import Request
+    from gradcheck_cli.implementation.loading.fingerprint import Fingerprint
+
+
+class Sources:
+    """The fingerprints of what is checked."""
+
+    def __init__(self, request: Request) -> None:
+        self._request = request
+        self._taken: dict[str, Fingerprint] = {}
+
+    def take(self, name: str) -> str | None:
+        """Return the fingerprint of a file or an implementation, as it was named; None if there is none."""
+        if name not in self._taken:
+            from gradcheck_cli.implementation.loading.fingerprint import Fingerprint  # 20 ms
+
+            self._taken[name] = Fingerprint(name, self._request.adapter)
+        return self._taken[name].digest
+
+    def origin(self) -> Origin:
+        """Say what the results depend on; files that are not what they were have no fingerprint."""
+        request = self._request
+        return Origin(
+            layer=request.layer.name if request.layer else None,
+            platform=f"{sys.platform} {os.uname().machine}" if hasattr(os, "uname") else sys.platform,
+            settings={
+                "--method": request.method,
+                "--tol": request.tol,
+                "--step": request.step,
+                "--skip-duty": list(request.skipped_duties),
+                "--adapter": request.adapter,
+                "--timeout": request.timeout,
+                "--memory": request.memory,
+                "--shard": list(request.shard or ()),
+            },
+            sources={name: taken.digest if taken.still_holds() else None for name, taken in self._taken.items()},
+        )

@@ -1,0 +1,64 @@
+"""Tries a reading of a function of which nothing is known: its gradient tells by its shapes and its slope."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from gradcheck_cli.implementation.conventions.running import implementation_of
+from gradcheck_cli.implementation.implementation import ImplementationError, NotExpressibleError
+from gradcheck_cli.implementation.outputs import join_outputs, pack_outputs, with_outputs
+from gradcheck_cli.numeric.arrays import signed_uniform
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from gradcheck_cli.implementation.conventions.reading import Reading
+    from gradcheck_cli.implementation.implementation import Implementation
+    from gradcheck_cli.layers.framework.case import Case
+    from gradcheck_cli.layers.framework.problem import Problem
+    from gradcheck_cli.numeric.arrays import Array
+
+#: A step, and what two slopes may differ by: wide enough for a kink near by, and far below any wrong reading.
+_STEP, _CLOSE = 1e-5, 1e-3
+
+
+def shapes_fit(reading: Reading, case: Case, problem: Problem) -> tuple[bool, bool, bool]:
+    """Tell whether forward runs, whether backward returns gradients of the right shapes, and whether they are right."""
+    inputs = {n: v.astype(float) if v.dtype.kind == "f" else v for n, v in problem.inputs.items()}
+    plain = pack_outputs(implementation_of(reading, "", None), problem)
+    runs = fits = False
+    try:
+        if reading.refusal({**inputs, **(problem.parameters or {})}):
+            return False, False, False
+        out, cache = plain.forward(inputs, problem.parameters)
+        adopted = with_outputs(replace(problem, inputs=inputs), case, out, reading.outputs)
+        run = pack_outputs(implementation_of(reading, "", None), adopted)
+        joined = join_outputs(out, adopted)
+        runs = joined.dtype.kind == "f" and joined.size > 0
+        gradients = run.backward(adopted.cotangent, cache, adopted.differentiable)
+        fits = runs and all(_fits(gradients.get(name), inputs[name]) for name in adopted.differentiable)
+        return runs, fits, fits and _slope_agrees(run, adopted, gradients)
+    except (ImplementationError, NotExpressibleError, ValueError, TypeError):
+        return runs, fits, False
+
+
+def _fits(gradient: object, value: Array) -> bool:
+    return isinstance(gradient, np.ndarray) and gradient.shape == value.shape and gradient.dtype.kind == "f"
+
+
+def _slope_agrees(run: Implementation, problem: Problem, gradients: Mapping[str, object]) -> bool:
+    """Compare the derivative along one direction with the difference of two outputs."""
+    source = random.Random(0)  # noqa: S311  # a direction, not a secret
+    directions = {name: signed_uniform(source, problem.inputs[name].shape) for name in problem.differentiable}
+
+    def out(step: float) -> Array:
+        moved = {name: problem.inputs[name] + step * directions[name] for name in directions}
+        return np.asarray(run.forward({**problem.inputs, **moved}, problem.parameters)[0])
+
+    terms = problem.cotangent * (out(_STEP) - out(-_STEP)) / (2 * _STEP)
+    slope = sum(float((np.asarray(gradients[name]) * directions[name]).sum()) for name in directions)
+    return bool(abs(float(terms.sum()) - slope) <= _CLOSE * float(abs(terms).sum()))

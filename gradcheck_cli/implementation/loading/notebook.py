@@ -1,0 +1,164 @@
+"""Notebooks as modules: the code cells in order, without magics and shell lines, each with its number in tracebacks."""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import json
+import linecache
+import re
+from importlib.abc import Loader
+from typing import TYPE_CHECKING, Any
+
+from gradcheck_cli.guard.clock import pass_on_interrupt
+from gradcheck_cli.implementation.loading.paths import read_source
+from gradcheck_cli.text.clean import clean, type_name
+
+if TYPE_CHECKING:
+    from pathlib import Path
+    from types import ModuleType
+
+SUFFIX = ".ipynb"
+
+#: Where a module keeps the warnings of its cells.
+WARNINGS = "__cell_warnings__"
+
+_DEFINITIONS = ast.FunctionDef | ast.ClassDef | ast.Import | ast.ImportFrom
+
+#: Magics of a whole cell after which Python follows; what follows others is another language, or a file.
+_AROUND_PYTHON = re.compile(r"%%(time|timeit|capture|prun)\b")
+_ASSIGNED = re.compile(r"^(\s*)([\w.,\s]+?)\s*=\s*[!%].*")
+_MAGIC = re.compile(r"^(\s*)([%!?].*|[\w.]+\?\??\s*)$")
+
+
+def is_notebook(file: Path) -> bool:
+    """Tell whether a file is a notebook by its name."""
+    return file.suffix == SUFFIX
+
+
+def python_source(file: Path) -> bytes:
+    """Read a file of Python, or the cells of a notebook that are Python.
+
+    Raises:
+        OSError: it cannot be read.
+        SyntaxError: it is no notebook.
+    """
+    text = read_source(file)
+    if not is_notebook(file):
+        return text
+    return "\n\n".join(cell for _, cell in python_cells(text, str(file)) if _parsed(cell)).encode()
+
+
+def python_cells(text: bytes, name: str) -> list[tuple[int, str]]:
+    """Return the code cells of a notebook with their numbers, which count all code cells from 1.
+
+    Magics and shell lines are replaced by lines that do nothing.
+
+    Raises:
+        SyntaxError: it is no notebook of Python.
+    """
+    try:
+        notebook = json.loads(text)
+        cells = [cell for cell in notebook["cells"] if cell["cell_type"] == "code"]
+        sources = ["".join(cell["source"]) for cell in cells]
+        language = notebook.get("metadata", {}).get("language_info", {}).get("name", "python")
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise SyntaxError("it is no notebook of version 4 of the format", (name, None, None, None)) from error
+    if language not in ("python", "python3", "ipython"):
+        raise SyntaxError(f"its language is {clean(language)}", (name, None, None, None))
+    return [(number, _without_magics(source)) for number, source in enumerate(sources, 1)]
+
+
+class NotebookLoader(Loader):
+    """Runs the cells of a notebook. A statement that raises is passed over, and the module says so."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+
+    def exec_module(self, module: ModuleType) -> None:
+        """Run the cells, statement by statement.
+
+        Raises:
+            ModuleNotFoundError: something is imported that is not there.
+            SyntaxError: it is no notebook.
+        """
+        space, failed = vars(module), list[str]()
+        space["__builtins__"] = {**vars(builtins), "display": _ignore, "get_ipython": _Shell}
+        for number, cell in python_cells(read_source(self._file), str(self._file)):
+            name = f"{self._file}, cell {number}"
+            linecache.cache[name] = (len(cell), None, cell.splitlines(keepends=True), name)
+            if why := _run(cell, name, space):
+                failed.append(f"{self._file.name}, cell {number} raised {why}; it goes on without")
+        space[WARNINGS] = failed
+
+
+def _run(cell: str, name: str, space: dict[str, Any]) -> str | None:
+    """Run a cell; after a statement that raises only definitions and imports. Return what was raised first."""
+    why: str | None = None
+    try:
+        nodes = ast.parse(cell, name).body
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        return _describe(error)
+    for node in nodes:
+        if why and not isinstance(node, _DEFINITIONS):
+            continue
+        try:
+            exec(compile(ast.Module([node], []), name, "exec", dont_inherit=True), space)  # noqa: S102  # as a kernel does
+        except ModuleNotFoundError:
+            raise
+        except BaseException as error:  # noqa: BLE001  # user code may raise anything
+            pass_on_interrupt(error)
+            why = why or _describe(error)
+    return why
+
+
+def _describe(error: BaseException) -> str:
+    return f"{type_name(error)}: {clean(error)}".rstrip(": ")
+
+
+def _without_magics(cell: str) -> str:
+    """Replace what is no Python: of each line the magic, or of a cell in another language all lines."""
+    if _parsed(cell):
+        return cell
+    lines = cell.splitlines()
+    first = next((number for number, line in enumerate(lines) if line.strip()), 0)
+    if lines and lines[first].startswith("%%"):
+        if not _AROUND_PYTHON.match(lines[first]):
+            return ""
+        lines[first] = ""
+        if _parsed("\n".join(lines)):
+            return "\n".join(lines)
+    goes_on, found = False, []
+    for line in lines:
+        python = "" if goes_on else _as_python(line)
+        goes_on = python != line and line.rstrip().endswith("\\")
+        found.append(python)
+    return "\n".join(found)
+
+
+def _as_python(line: str) -> str:
+    if timed := re.match(r"^(\s*)%time\s+(.*)", line):
+        return timed[1] + timed[2]
+    if assigned := _ASSIGNED.match(line):
+        return f"{assigned[1]}{assigned[2]} = None"
+    magic = _MAGIC.match(line)
+    return f"{magic[1]}pass" if magic else line
+
+
+def _parsed(text: str) -> bool:
+    try:
+        ast.parse(text)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return False
+    return True
+
+
+def _ignore(*_: object, **__: object) -> None:
+    """Display nothing."""
+
+
+class _Shell:
+    """Stands in for IPython's shell: whatever is asked of it does nothing."""
+
+    def __getattr__(self, name: str) -> object:
+        return _ignore

@@ -1,0 +1,102 @@
+"""The table of a case: a row for each array, and as many columns as there is room for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from rich.box import SIMPLE_HEAD
+from rich.table import Table
+from rich.text import Text
+
+from gradcheck_cli.report.style import STYLES, figure, sizes, word
+from gradcheck_cli.results.result import Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable
+
+    from gradcheck_cli.results.result import ArrayResult, WorstElement
+
+#: From this width on there is room for the columns that few people need.
+_WIDE = 130
+
+#: The least digits of two values that are compared.
+_DIGITS = 6
+
+_ROUNDINGS = "eps off"
+
+
+class _Column(NamedTuple):
+    """A column of figures: `-` where an array could not be compared."""
+
+    title: str
+    cell: Callable[[ArrayResult, WorstElement], str]
+    right: bool = True
+    width: int = 0  #: of the console, at least
+    dropped: int = 0  #: the place in the order in which columns are left out for want of room; 0 for never
+
+
+_COLUMNS = (
+    _Column("rel error", lambda array, _: figure(array.max_rel_error or 0), dropped=2),
+    _Column(_ROUNDINGS, lambda array, _: figure(array.scaled_error or 0), dropped=1),
+    _Column("of", lambda array, _: f"{array.tolerance:g}", width=_WIDE),
+    _Column("abs error", lambda array, _: figure(array.max_abs_error or 0), width=_WIDE),
+    _Column("worst at", lambda _, worst: ",".join(map(str, worst.index)), right=False, dropped=4),
+    _Column("analytic", lambda array, worst: _values(array, worst)[0]),
+    _Column("numeric", lambda array, worst: _values(array, worst)[1]),
+    _Column("bound", lambda _, worst: figure(worst.error_bound), width=_WIDE),
+    _Column("method", lambda array, _: array.method, right=False, width=_WIDE),
+    _Column("forwards", lambda array, _: str(array.evaluations), width=_WIDE),
+)
+_SHAPE = _Column(
+    "shape", lambda array, _: "none" if array.shape is None else sizes(array.shape), right=False, dropped=3
+)
+
+
+def array_table(arrays: list[ArrayResult], width: int) -> tuple[Table, list[str]]:
+    """Make the table, without the columns that do not fit; return it with the titles of its columns."""
+    columns = [_SHAPE, *(column for column in _COLUMNS if column.width <= width)]
+    cells = {column.title: [column.title, *(_cell(column, array) for array in arrays)] for column in columns}
+    verdicts = [word(array.verdict) for array in arrays]
+    fixed = _widest(array.name for array in arrays) + 2 + _widest([*verdicts, "verdict"])
+    for column in sorted((column for column in columns if column.dropped), key=lambda column: column.dropped):
+        if fixed + sum(_widest(column) + 2 for column in cells.values()) <= width:
+            break
+        del cells[column.title]
+    table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0), header_style="default")
+    table.add_column("")
+    shown = [column for column in columns if column.title in cells]
+    for column in shown:
+        table.add_column(column.title, justify="right" if column.right else "left", no_wrap=True)
+    table.add_column("verdict")
+    for number, array in enumerate(arrays, start=1):
+        row = (cells[column.title][number] for column in shown)
+        table.add_row(array.name, *row, Text(word(array.verdict), style=STYLES[array.verdict]))
+    return table, [*cells]
+
+
+def term(arrays: list[ArrayResult], titles: Collection[str], dtype: str) -> str | None:
+    """Explain the column of roundings in a sentence, if the table has it."""
+    if _ROUNDINGS not in titles:
+        return None
+    allowed = max(array.tolerance for array in arrays)
+    return f"{_ROUNDINGS}: error / (eps * sum of |terms|) with the eps of {dtype}; {allowed:g} are allowed"
+
+
+def _cell(column: _Column, array: ArrayResult) -> str:
+    if column is _SHAPE:
+        return "none" if array.shape is None else sizes(array.shape)
+    return "-" if array.worst is None else column.cell(array, array.worst)
+
+
+def _widest(cells: Iterable[str]) -> int:
+    return max(map(len, cells))
+
+
+def _values(array: ArrayResult, worst: WorstElement) -> tuple[str, str]:
+    """Write two values with as many digits as it takes to tell them apart, if they are not taken for the same."""
+    digits, analytic, numeric = _DIGITS, worst.analytic, worst.numeric
+    while array.verdict is not Verdict.PASS and analytic != numeric and digits < 17:
+        if f"{analytic:.{digits}g}" != f"{numeric:.{digits}g}":
+            break
+        digits += 1
+    return f"{analytic:.{digits}g}", f"{numeric:.{digits}g}"
