@@ -53,8 +53,8 @@ PAIRS: dict[str, dict[str, int]] = {
     "lstm-step": {"dx": 4, "dprev_h": 5, "dprev_c": 5, "dWx": 4 * 4, "dWh": 4 * 5, "db": 4},
     "lstm": {"dx": 4 * 4, "dh0": 5, "dWx": 4 * 20, "dWh": 5 * 20, "db": 20},
     # The reset gate is before the product, so that all units meet.
-    "gru-step": {"dx": 4, "dprev_h": 5, "dWx": 4 * 15, "dWh": 5 * 15, "db": 15},
-    "gru": {"dx": 4 * 4, "dh0": 5, "dWx": 4 * 15, "dWh": 5 * 15, "db": 15},
+    "gru-step": {"dx": 3, "dprev_h": 4, "dWx": 3 * 12, "dWh": 4 * 12, "db": 12},
+    "gru": {"dx": 3 * 3, "dh0": 4, "dWx": 3 * 12, "dWh": 4 * 12, "db": 12},
     "attention": {"dq": 5, "dk": 4 * 5, "dv": 4},  # over features; over keys
     "multihead-attention": {
         "dquery": 4,

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from random import Random
 
+    from gradcheck_cli.layers.framework.drawing import Draw, Given
     from gradcheck_cli.numeric.arrays import Array
 
     Param = Mapping[str, Any]
@@ -148,6 +149,14 @@ def _gradient_scale(dout: Array, *given: Any) -> dict[str, Array]:
     return dict(zip(MultiheadAttentionCase.axes, [*dx, *dW, _product(joined, abs(dout))], strict=False))
 
 
+def _random(case: type[Case], draw: Draw, given: Given) -> dict[str, Any]:
+    """Draw a geometry whose heads have one feature or two: weights (D, D) are many numbers soon."""
+    found = multiple("D", of="H")(case, draw, given)
+    if "D" not in given:
+        found["D"] = found["H"] * min(found["D"] // found["H"], 2)
+    return found
+
+
 LAYER = Layer(
     case=MultiheadAttentionCase,
     builtin={"matrix": (multihead_attention_forward, multihead_attention_backward)},
@@ -165,7 +174,7 @@ LAYER = Layer(
     probe_cases=MultiheadAttentionCase.rows(
         "N T S D H mask", (2, 3, 5, 4, 2, "none"), (2, 4, 3, 6, 2, "drawn"), (2, 4, 4, 6, 3, "causal")
     ),
-    random=multiple("D", of="H"),
+    random=_random,
     has_nonzero_gradient=some_query_sees_several,
     **imported("attention.multihead_faults", "faults", "observed_faults", "forward_faults"),
 )

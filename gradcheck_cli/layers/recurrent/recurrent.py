@@ -196,8 +196,10 @@ class Recurrent:
         rows = [(3, 4, 5, 4), (2, 3, 3, 3), (1, 2, 3, 2), (2, 1, 2, 3), (3, 2, 1, 2), (2, 3, 4, 1)]
         names = "N D H T" if self.sequence else "N D H"
         sizes = [row[: len(names.split())] for row in (rows if self.sequence else rows[:-1])]
-        # Each variant has one of the first two sizes, and takes its turn at the others.
+        # Each variant has one of the first two sizes, which are smaller then, and takes its turn at the others.
         first, *more = self.cell.variants
+        if more:
+            sizes[0] = (2, 3, 4, 3)[: len(sizes[0])]
         chosen = [(sizes[0], first), *((sizes[1], variant) for variant in more)]
         chosen += zip(sizes[1 + bool(more) :], itertools.cycle(self.cell.variants), strict=False)
         words = list(first)
