@@ -89,7 +89,7 @@ def check_function(
     case, functions = arguments.case(), (function,) if backward is None else (function, backward)
     with preserve_folder():
         found = from_functions(functions, LAYERS["function"], case=case, given=arguments.given_to)
-        return check_case(case, replace(found, spec=None), Settings())
+        return check_case(case, replace(found, spec=None), Settings(keep_wrong=True))
 
 
 def _case_of(case: Case | str, geometry: dict[str, Any]) -> Case:

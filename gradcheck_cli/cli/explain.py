@@ -28,7 +28,10 @@ def _complete(_ctx: click.Context, _param: click.Parameter, start: str) -> list[
 
 @click.command(
     "explain",
-    help="Describe the code of a cause, a duty or a verdict, with a wrong and a right example; without CODE, list all.",
+    help=(
+        "Describe the code of a cause, a duty or a verdict, with a wrong and a right example; without CODE, list all. "
+        "The codes of convcheck are the same; it has no commands of its own."
+    ),
     short_help="Describe the code of a cause, with an example.",
     context_settings={"help_option_names": ["-h", "--help"]},
 )

@@ -111,7 +111,9 @@ def _decoded(data: Any) -> CaseResult:
 
 
 def _array(name: str, data: Mapping[str, Any]) -> dict[str, Any]:
-    return {"name": name} | {key: value for key, value in data.items() if key in ArrayResult.__dataclass_fields__}
+    """Return the fields of an array; of one that is right and of many, only the errors were written."""
+    known = {key: value for key, value in data.items() if key in ArrayResult.__dataclass_fields__}
+    return {"name": name, "reason": None, "expected_shape": data["shape"], "dtype": None} | known
 
 
 def _why(error: Exception) -> str:

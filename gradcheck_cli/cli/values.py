@@ -67,7 +67,7 @@ class Value(_Type):
 
 
 class FileName(Value):
-    """The name of a file. In a configuration file it is relative to that file."""
+    """The name of a file or folder. In a configuration file it is relative to that file."""
 
     def moved(self, text: str, move: Callable[[str], str]) -> str:
         """Apply a function to the file that a text names, if it names one by a relative path."""

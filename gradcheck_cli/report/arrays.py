@@ -8,7 +8,7 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from rich.text import Text
 
-from gradcheck_cli.report.style import STYLES, figure, sizes, word
+from gradcheck_cli.report.style import STYLES, figure, sizes, told_apart, word
 from gradcheck_cli.results.result import Verdict
 
 if TYPE_CHECKING:
@@ -18,9 +18,6 @@ if TYPE_CHECKING:
 
 #: From this width on there is room for the columns that few people need.
 _WIDE = 130
-
-#: The least digits of two values that are compared.
-_DIGITS = 6
 
 _ROUNDINGS = "eps off"
 
@@ -93,10 +90,4 @@ def _widest(cells: Iterable[str]) -> int:
 
 
 def _values(array: ArrayResult, worst: WorstElement) -> tuple[str, str]:
-    """Write two values with as many digits as it takes to tell them apart, if they are not taken for the same."""
-    digits, analytic, numeric = _DIGITS, worst.analytic, worst.numeric
-    while array.verdict is not Verdict.PASS and analytic != numeric and digits < 17:
-        if f"{analytic:.{digits}g}" != f"{numeric:.{digits}g}":
-            break
-        digits += 1
-    return f"{analytic:.{digits}g}", f"{numeric:.{digits}g}"
+    return told_apart(worst.analytic, worst.numeric, differ=array.verdict is not Verdict.PASS)

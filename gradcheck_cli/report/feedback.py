@@ -93,6 +93,9 @@ def _explain(finding: Finding, file: str, own: str) -> Iterator[str]:
         yield _indented(f"The simplest case that shows it: {describe_case(result)}{more}.")
     if result.command:
         yield _indented(f"To see it again, in the folder of {own}:") + f"\n    {_own_command(result, file, own)}"
+    if result.diagnosis:
+        commands = dict.fromkeys(f"    gradcheck explain {diagnosis.code}" for diagnosis in result.diagnosis)
+        yield "\n".join(["    The cause, with a wrong and a right example:", *commands])
 
 
 def _own_command(result: CaseResult, file: str, own: str) -> str:

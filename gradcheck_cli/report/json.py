@@ -19,9 +19,12 @@ if TYPE_CHECKING:
 SCHEMA_VERSION = 1
 
 #: With more cases than this, of several implementations, only the first case of each failure has all figures, and the
-#: others those of what is wrong.
+#: others those of what is wrong; of an array that is right they have its errors.
 #: They take 2 to 3 kB for a case, and 8 MB for a course of 120 files with 30 cases each.
 MANY_CASES = 1000
+
+#: What such a run says of an array that is right.
+_BRIEF = ("verdict", "shape", "max_rel_error", "scaled_error", "tolerance")
 
 _NESTED = (WorstElement, WrongElements)
 
@@ -106,17 +109,18 @@ def encode(result: CaseResult) -> dict[str, Any]:
 
 
 def _shortened(encoded: dict[str, Any], result: CaseResult) -> dict[str, Any]:
-    """Return the entries that are shorter where figures are left out: only what is wrong stays."""
-    if result.verdict in (Verdict.FAIL, Verdict.INCONCLUSIVE):
-        wrong = {
-            key: {name: part for name, part in encoded[key].items() if part["verdict"] == result.verdict}
-            for key in ("gradients", "duties")
-        }
-        forward = encoded["forward"]
-        return wrong | ({} if forward and forward["verdict"] == result.verdict else {"forward": None})
-    shorter: dict[str, Any] = {"forward": None, "gradients": {}, "duties": {}}
-    # Of an error its last frame is part of its signature.
-    return shorter if result.verdict is Verdict.ERROR else shorter | {"command": None}
+    """Return the entries that are shorter where figures are left out: in full stays what is wrong."""
+    forward, gradients, duties = encoded["forward"], encoded["gradients"], encoded["duties"]
+    shorter = {
+        "forward": forward and _brief(forward),
+        "gradients": {name: _brief(gradient) for name, gradient in gradients.items()},
+        "duties": {name: duty for name, duty in duties.items() if duty["verdict"] != Verdict.PASS},
+    }
+    return shorter | ({"command": None} if result.verdict in (Verdict.PASS, Verdict.SKIP) else {})
+
+
+def _brief(array: dict[str, Any]) -> dict[str, Any]:
+    return array if array["verdict"] != Verdict.PASS else {name: array[name] for name in _BRIEF}
 
 
 def _line(value: object) -> str:

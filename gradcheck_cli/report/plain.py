@@ -4,19 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gradcheck_cli.report.style import word
+from gradcheck_cli.report.style import COUNTED
 from gradcheck_cli.results.result import Verdict
 
 if TYPE_CHECKING:
     from gradcheck_cli.results.result import CaseResult, Place, Run, Summary
-
-_COUNTED = {
-    Verdict.PASS: "passed",
-    Verdict.FAIL: "failed",
-    Verdict.INCONCLUSIVE: "inconclusive",
-    Verdict.ERROR: "raised",
-    Verdict.SKIP: "skipped",
-}
 
 
 def explain(result: CaseResult) -> list[str]:
@@ -42,7 +34,7 @@ def describe_case(result: CaseResult) -> str:
 
 def describe_run(run: Run, summary: Summary) -> str:
     """Count the cases of a run by verdict: `31 cases: 24 passed, 6 failed, 1 skipped`."""
-    counts = [f"{count} {counted}" for verdict, counted in _COUNTED.items() if (count := summary.counts[verdict])]
+    counts = [f"{count} {counted}" for verdict, counted in COUNTED.items() if (count := summary.counts[verdict])]
     text = f"{summary.cases} {'case' if summary.cases == 1 else 'cases'}: {', '.join(counts) or 'none'}"
     text += f" ({summary.carried_over} carried over from an earlier run)" if summary.carried_over else ""
     if summary.cut_short:
@@ -53,8 +45,3 @@ def describe_run(run: Run, summary: Summary) -> str:
 def describe_versions(run: Run) -> str:
     """Name the seed and what the numbers depend on: `seed 0, convcheck 0.1.0, python 3.11.7, numpy 2.4.6`."""
     return ", ".join([f"seed {run.seed}", *(f"{name} {version}" for name, version in run.versions.items())])
-
-
-def heading(result: CaseResult) -> str:
-    """Say in a line what is wrong: `FAIL dx is 2 times the derivative`."""
-    return f"{word(result.verdict)} {' '.join(result.headline.split())}".rstrip()

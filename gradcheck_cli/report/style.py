@@ -15,12 +15,24 @@ if TYPE_CHECKING:
 
     from gradcheck_cli.report.formats import DisplayOptions
 
+#: Digits of two values that are compared, and the most that it may take to tell them apart.
+_DIGITS, _MOST_DIGITS = 6, 17
+
 STYLES = {
     Verdict.PASS: "green",
     Verdict.FAIL: "bold red",
     Verdict.ERROR: "bold magenta",
     Verdict.INCONCLUSIVE: "bold yellow",
     Verdict.SKIP: "dim",
+}
+
+#: How a summary counts verdicts, in this order.
+COUNTED = {
+    Verdict.PASS: "passed",
+    Verdict.FAIL: "failed",
+    Verdict.INCONCLUSIVE: "inconclusive",
+    Verdict.ERROR: "raised",
+    Verdict.SKIP: "skipped",
 }
 
 
@@ -37,6 +49,14 @@ def sizes(shape: tuple[int, ...]) -> str:
 def figure(value: float) -> str:
     """Write an error, in two digits: nobody reads more of one."""
     return "0" if value == 0 else f"{value:.1f}" if 0.05 <= value < 1000 else f"{value:.1e}"
+
+
+def told_apart(one: float, other: float, *, differ: bool) -> tuple[str, str]:
+    """Write two values with as many digits as it takes to tell them apart, if they are not taken for the same."""
+    digits = _DIGITS
+    while differ and one != other and digits < _MOST_DIGITS and f"{one:.{digits}g}" == f"{other:.{digits}g}":
+        digits += 1
+    return f"{one:.{digits}g}", f"{other:.{digits}g}"
 
 
 def make_console(stream: TextIO, options: DisplayOptions) -> Console:

@@ -9,7 +9,7 @@ from rich.text import Text
 from gradcheck_cli.report.details import describe, describe_finding, has_figures, introduce
 from gradcheck_cli.report.grades import cause_lines, grade_lines, grade_table
 from gradcheck_cli.report.skipped import Skipped
-from gradcheck_cli.report.style import STYLES, figure, hang, make_console, word
+from gradcheck_cli.report.style import COUNTED, STYLES, figure, hang, make_console, word
 from gradcheck_cli.results.findings import Findings
 from gradcheck_cli.results.grades import Grades
 from gradcheck_cli.results.result import Verdict
@@ -21,15 +21,6 @@ if TYPE_CHECKING:
 
     from gradcheck_cli.report.formats import DisplayOptions
     from gradcheck_cli.results.result import ArrayResult, CaseResult, Run, Summary
-
-#: How the summary counts verdicts, in this order.
-_COUNTED = {
-    Verdict.PASS: "passed",
-    Verdict.FAIL: "failed",
-    Verdict.INCONCLUSIVE: "inconclusive",
-    Verdict.ERROR: "raised",
-    Verdict.SKIP: "skipped",
-}
 
 #: Columns of the longest usual label of a case, and of what stands beside it.
 _LABEL, _BESIDE = 42, 20
@@ -153,7 +144,7 @@ class TableReport:
             self._print(block)
 
     def _summary(self, summary: Summary) -> Text:
-        counts = {verdict: summary.counts[verdict] for verdict in _COUNTED if summary.counts.get(verdict)}
+        counts = {verdict: summary.counts[verdict] for verdict in COUNTED if summary.counts.get(verdict)}
         text = Text(f"{summary.cases:,} {'case' if summary.cases == 1 else 'cases'}")
         if summary.cut_short:
             how = "cut short" if summary.workers_lost else "interrupted"
@@ -163,7 +154,7 @@ class TableReport:
         for number, (verdict, count) in enumerate(counts.items()):
             text.append(", " if number else ": " if several else " ")
             text.append(f"{count:,} " if several else "")
-            text.append(_COUNTED[verdict], style=STYLES[verdict])
+            text.append(COUNTED[verdict], style=STYLES[verdict])
         text.append(f" in {summary.seconds:.2f} s")
         text.append(f", {summary.carried_over} carried over" if summary.carried_over else "")
         if summary.verdict is Verdict.PASS and self._worst and (array := _worst_array(self._worst)):

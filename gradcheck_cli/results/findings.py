@@ -32,6 +32,7 @@ class Finding:
     #: Of these, cases in which the same arrays are wrong, but the diagnosis says less, or what does not hold in the
     #: others; the most frequent first.
     variants: tuple[Finding, ...] = ()
+    signatures: frozenset[FailureSignature] = frozenset()  #: of all that it stands for
 
 
 class Findings:
@@ -145,4 +146,6 @@ def _join(group: list[Finding], combined: Iterable[Finding]) -> Finding:
     signatures = [one.signature for one in group]
     more = sum(one.cases for one in combined if any(part.is_part_of(one.signature) for part in signatures))
     others = sorted((one for one in group if one not in same), key=lambda one: -one.cases)
-    return replace(shown, cases=sum(one.cases for one in group) + more, variants=tuple(others))
+    return replace(
+        shown, cases=sum(one.cases for one in group) + more, variants=tuple(others), signatures=frozenset(signatures)
+    )

@@ -85,7 +85,7 @@ BAD_VALUES = [
     ("--step", "-1e-3", "finite number above 0"),
     ("--method", "magic", "'auto', 'dense'"),
     ("--show", "some", "'all', 'failed', 'worst'"),
-    ("--format", "xml", "'table', 'json'"),
+    ("--format", "xml", "'table', 'github', 'json'"),
     ("--color", "red", "'auto', 'always', 'never'"),
     ("--json", "nowhere/report.json", "cannot be written"),
     ("--json", "notes.txt/report.json", "cannot be written"),

@@ -227,7 +227,7 @@ def test_from_the_command_line_an_address_that_cannot_be_used_is_two_lines(convc
 
 
 SLOW = (
-    "import time\nimport numpy as np\n\n\ndef relu_forward(x):\n    time.sleep(0.02)\n    return np.maximum(x, 0), x\n"
+    "import time\nimport numpy as np\n\n\ndef relu_forward(x):\n    time.sleep(0.004)\n    return np.maximum(x, 0), x\n"
 )
 SLOW += "\n\ndef relu_backward(dout, x):\n    return dout * (x > 0)\n"
 

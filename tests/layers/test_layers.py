@@ -140,16 +140,13 @@ def test_couplings_cost_what_they_promise(name: str) -> None:
         assert gradient.evaluations <= max(dense.gradients[key].evaluations, 2 * 8 * pairs + 60)
 
 
-@pytest.mark.parametrize("fault", FAULTS, ids=[fault.name for fault in FAULTS])
-def test_faults_are_caught(fault: Any) -> None:
-    layer = LAYERS[fault.layer]
+@pytest.mark.parametrize(("number", "fault"), [*enumerate(FAULTS)], ids=[fault.name for fault in FAULTS])
+def test_faults_are_caught(number: int, fault: Any) -> None:
+    layer, seed = LAYERS[fault.layer], number % 3
     smallest_first = sorted(layer.standard(), key=lambda case: layer.problem(case).expected.size)
-    for seed in range(2):
-        results = (check(replace(case, seed=seed), fault.functions) for case in smallest_first)
-        codes = (
-            {diagnosis.code for diagnosis in result.diagnosis} for result in results if result.verdict == Verdict.FAIL
-        )
-        assert any(fault.code is None or fault.code in told for told in codes), seed
+    results = (check(replace(case, seed=seed), fault.functions) for case in smallest_first)
+    codes = ({diagnosis.code for diagnosis in result.diagnosis} for result in results if result.verdict == Verdict.FAIL)
+    assert any(fault.code is None or fault.code in told for told in codes)
 
 
 def _course_file(folder: Path) -> Path:
@@ -183,9 +180,9 @@ def test_a_course_file_has_each_layer_under_its_own_name(tmp_path: Path, gradche
     for name in OTHERS:
         implementation = find(str(path), LAYERS[name])
         assert implementation.name.endswith(",".join(function.__name__ for function in LAYERS[name].functions))
-        for case in LAYERS[name].standard():
-            result = check(case, implementation)
-            assert result.passed, result.summary()
+        case, *_ = LAYERS[name].standard()  # `test_references_pass` has the others
+        result = check(case, implementation)
+        assert result.passed, result.summary()
     run = gradcheck("affine", path.name, "--json", "-")
     assert run.returncode == 0, run.stderr
     report = report_of(run)

@@ -45,6 +45,9 @@ FAIL: conv_forward and conv_backward (conv), 1 of 4 cases passed
     To see it again, in the folder of layers.py:
     convcheck layers.py:conv_forward,conv_backward --N 2
 
+    The cause, with a wrong and a right example:
+    gradcheck explain factor
+
     dw is missing
 
     The simplest case that shows it: 5x3x5x5 * 2x3x3x3 stride 1 pad 1, float64,

@@ -14,7 +14,10 @@ from gradcheck_cli.report.style import sizes, word
 from gradcheck_cli.results.result import Verdict
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from gradcheck_cli.layers.framework.axes import Axis
+    from gradcheck_cli.results.findings import Finding
     from gradcheck_cli.results.result import ArrayResult, CaseResult, Diagnosis, Place
 
 
@@ -28,16 +31,29 @@ class Detail(IntEnum):
 
 def title_of(result: CaseResult) -> str:
     """Say what is wrong, or what was checked."""
-    return result.headline or f"{result.layer} {result.case.label()}"
+    if result.verdict is Verdict.PASS:
+        return f"{result.layer} {result.case.label()}"
+    return "; ".join(result.causes) or result.reason or ""
 
 
-def describe(result: CaseResult, *, cases: int = 1, detail: Detail = Detail.ALL) -> Html:
+def describe_finding(finding: Finding, detail: Detail) -> Html:
+    """Describe a failure, below a title: its simplest case, and how many are like it."""
+    more = []
+    if finding.cases > 1:
+        more.append(f"{finding.cases:,} cases fail this way, of which this is the simplest")
+    for one in finding.variants:
+        said = one.result.headline if one.result.diagnosis else "no cause was found"
+        more.append(f"in {one.cases:,} of them: {said}")
+    return describe(finding.result, detail, more)
+
+
+def describe(result: CaseResult, detail: Detail, more: Sequence[str] = ()) -> Html:
     """Describe a case, below a title.
 
     Args:
         result: the case.
-        cases: how many cases fail like this one.
         detail: how much is drawn.
+        more: what is known of other cases like it.
     """
     arrays = [*([result.forward] if result.forward else []), *result.gradients.values()]
     found = [heat_map(array, _axes(result, array), numbers=detail is Detail.ALL) for array in arrays if detail]
@@ -46,9 +62,9 @@ def describe(result: CaseResult, *, cases: int = 1, detail: Detail = Detail.ALL)
         [
             _place(result.place) if result.place else None,
             _effects(result),
-            *(_cause(one, named=len(result.diagnosis) == 1) for one in result.diagnosis),
+            *(_cause(one, named=title_of(result) == result.causes[0]) for one in result.diagnosis),
             el("pre", result.traceback, class_="traceback", tabindex=0) if result.traceback else None,
-            _facts(result, cases),
+            _facts(result, more),
             maps(drawn),
             array_table(arrays) if arrays and result.verdict is not Verdict.ERROR else None,
             _sweeps(result) if detail else None,
@@ -88,16 +104,14 @@ def _cause(diagnosis: Diagnosis, *, named: bool) -> Html:
     return el("p", None if named else el("strong", cause + stop), remedy, " ", code, class_="cause")
 
 
-def _facts(result: CaseResult, cases: int) -> Html:
+def _facts(result: CaseResult, more: Sequence[str]) -> Html:
     case = result.case
     shape = f" -> {sizes(result.forward.expected_shape)}" if result.forward else ""
     facts = {"Implementation": result.implementation, "Understood as": result.understood}
     if result.ran:
         facts["Case"] = f"{case.label()}{shape}, {case.dtype}, seed {case.seed}"
-        many = f"; {cases} cases fail this way" if cases > 1 else ""
-        facts["Shown"] = f"the simplest of its kind{many}" if many else None
-    if result.smallest and result.smallest.note:
-        facts["Note"] = result.smallest.note
+        notes = [*more, *([result.smallest.note] if result.smallest and result.smallest.note else [])]
+        facts["Others"] = "; ".join(notes)
     rows = [join([el("dt", name), el("dd", value)]) for name, value in facts.items() if value]
     return el("dl", *rows, class_="facts")
 

@@ -16,4 +16,4 @@ if TYPE_CHECKING:
 def fragment(result: CaseResult) -> Html:
     """Describe a result in HTML that can stand anywhere: its styles apply to nothing else."""
     title = el("p", badge(result.verdict), " ", title_of(result), class_="title")
-    return el("div", el("style", style()), title, describe(result, detail=Detail.PICTURES), class_="gradcheck notebook")
+    return el("div", el("style", style()), title, describe(result, Detail.PICTURES), class_="gradcheck notebook")

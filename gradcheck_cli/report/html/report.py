@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import shlex
 from collections import Counter
 from typing import TYPE_CHECKING, TextIO
 
 from gradcheck_cli.data.frozen import replace
-from gradcheck_cli.report.html.elements import Html, el, join, text
-from gradcheck_cli.report.html.finding import Detail, describe, title_of
+from gradcheck_cli.report.html.elements import Html, el, join
+from gradcheck_cli.report.html.finding import Detail, describe_finding, title_of
+from gradcheck_cli.report.html.heading import explain_terms, header, outcome
 from gradcheck_cli.report.html.page import page
 from gradcheck_cli.report.html.tables import anchor, badge, case_row, case_table, implementation_table, matrix
 from gradcheck_cli.results.findings import Findings
@@ -17,29 +17,16 @@ from gradcheck_cli.results.result import Verdict
 from gradcheck_cli.results.signature import FailureSignature
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from gradcheck_cli.report.formats import DisplayOptions
     from gradcheck_cli.results.findings import Finding
-    from gradcheck_cli.results.result import ArrayResult, CaseResult, Run, Summary
+    from gradcheck_cli.results.result import CaseResult, Run, Summary
 
 #: Characters of all failures so far up to which one has maps with numbers, and up to which it has pictures at all.
 #: One with three maps of a hundred cells takes 15,000, of which the numbers are half; without pictures it takes 3,000.
 _DETAILS = {Detail.ALL: 1_500_000, Detail.PICTURES: 2_500_000}
 
-#: Cases that are listed. The others are counted.
-_MOST_ROWS = 5000
-
-#: Characters of a command beyond which it is scrolled.
-_LONG = 600
-
-_COUNTED = {
-    Verdict.PASS: "passed",
-    Verdict.FAIL: "failed",
-    Verdict.ERROR: "raised",
-    Verdict.INCONCLUSIVE: "inconclusive",
-    Verdict.SKIP: "skipped",
-}
+#: Cases that are listed, the others are counted; and bugs in the checker that are shown.
+_MOST_ROWS, _MOST_BUGS = 5000, 3
 
 
 class HtmlReport:
@@ -56,7 +43,7 @@ class HtmlReport:
     def add(self, result: CaseResult) -> None:
         """Add one result. Of its arrays only those of a finding are kept."""
         self._findings.add(result)
-        if result.bug:
+        if result.bug and len(self._bugs) < _MOST_BUGS:
             self._bugs.append(result.bug)
         if result.smallest is not None:
             return
@@ -77,13 +64,13 @@ class HtmlReport:
         verdicts = Counter(grade.verdict for _, grade in worst_first) if several else summary.counts
         title = outcome("implementation" if several else "case", verdicts)
         body = [
-            _header(self._run, summary, title),
+            header(self._run, summary, title),
             _section("Implementations", implementation_table(worst_first, failures)) if several else None,
             _section("Files and layers", matrix(worst_first, failures)) if several else None,
             self._findings_section(findings, folded=several),
             None if several else self._case_section(findings),
             _bugs(self._bugs),
-            _help(),
+            explain_terms(),
         ]
         self._stream.write(page(f"{title} - {self._run.program}", body, good=summary.verdict is Verdict.PASS))
 
@@ -100,7 +87,7 @@ class HtmlReport:
         shown, written, detail = [], 0, Detail.ALL
         for number, one in enumerate(findings, 1):
             detail = next((each for each, most in _DETAILS.items() if written < most), Detail.NONE)
-            about = describe(one.result, cases=one.cases, detail=detail)
+            about = describe_finding(one, detail)
             written += len(about)
             name = f"{one.result.implementation}: " if folded else None
             title = el("h3", badge(one.result.verdict), " ", name, title_of(one.result), class_="title")
@@ -119,25 +106,10 @@ class HtmlReport:
     def _case_section(self, findings: list[Finding]) -> Html | None:
         if not self._rows:
             return None
-        numbers = {one.signature: number for number, one in enumerate(findings, 1)}
+        numbers = {signature: number for number, one in enumerate(findings, 1) for signature in one.signatures}
         rows = [case_row(result, _failures(result, numbers)) for result in self._rows]
         note = el("p", f"{self._unlisted} more cases are not listed.") if self._unlisted else None
         return _section("All cases", case_table(rows), note)
-
-
-def outcome(noun: str, counts: Mapping[Verdict, int]) -> str:
-    """Say how many of what passed, in a few words: `3 of 12 cases failed`."""
-    found = {verdict: counts[verdict] for verdict in _COUNTED if counts.get(verdict) and verdict is not Verdict.SKIP}
-    ran, bad = sum(found.values()), {verdict for verdict in found if verdict is not Verdict.PASS}
-    if not ran:
-        return f"No {noun} was checked"
-    number = sum(found[verdict] for verdict in bad) or ran
-    words = _COUNTED[next(iter(bad), Verdict.PASS)] if len(bad) < 2 else "did not pass"
-    if words == "inconclusive":
-        words = "is inconclusive" if number == 1 else "are inconclusive"
-    if ran == 1:
-        return f"The only {noun} {words}"
-    return f"All {ran} {noun}s {words}" if number == ran else f"{number} of {ran} {noun}s {words}"
 
 
 def _section(title: str, *content: Html | None) -> Html | None:
@@ -145,73 +117,15 @@ def _section(title: str, *content: Html | None) -> Html | None:
     return el("section", el("h2", title), *content) if any(content) else None
 
 
-def _header(run: Run, summary: Summary, title: str) -> Html:
-    found = [verdict for verdict in _COUNTED if summary.counts.get(verdict)]
-    counts = [
-        el(
-            "li",
-            el("b", str(summary.counts[one])),
-            " cases " if one is found[0] else " ",
-            _COUNTED[one],
-            class_=str(one),
-        )
-        for one in found
-    ]
-    command = text(shlex.join([*run.program.split(), *run.argv]), limit=None)
-    long = len(command) > _LONG
-    facts = {
-        "Command": el("code", command, class_="long" if long else None, tabindex=0 if long else None),
-        "Seed": str(run.seed),
-        "Time": f"{summary.seconds:.2f} s",
-        "Versions": ", ".join(f"{name} {version}" for name, version in run.versions.items()),
-    }
-    cut_short = None
-    if summary.cut_short:
-        how = "was cut short" if summary.workers_lost else "was interrupted"
-        how = "was stopped by --max-failures" if summary.stopped else how
-        cut_short = el("p", f"The run {how} after {summary.cases} of {run.cases} cases.", class_="warning")
-    return el(
-        "header",
-        el("p", run.program, class_="program"),
-        el("h1", badge(summary.verdict), " ", title),
-        el("ul", *counts, class_="counts") if len(counts) > 1 else None,
-        cut_short,
-        el("dl", *(join([el("dt", name), el("dd", value)]) for name, value in facts.items()), class_="facts"),
-        class_=str(summary.verdict),
-    )
-
-
 def _bugs(bugs: list[str]) -> Html | None:
     if not bugs:
         return None
     explained = el("p", "The checker itself failed in these cases. Their verdict says nothing about the code.")
-    return _section("Bugs in the checker", explained, *(el("pre", bug, tabindex=0) for bug in bugs[:3]))
-
-
-def _help() -> Html:
-    terms = {
-        "relative error": "max |a - n| / max(1e-8, |a| + |n|), the usual measure. The verdict does not use it, because "
-        "a correct float32 gradient exceeds any threshold wherever terms cancel.",
-        "eps off": "The error of the worst element in roundings: multiples of the dtype's machine epsilon times the "
-        "sum of the absolute values of the terms that make up the element. A correct layer is off by a few.",
-        "allowed": "How many roundings an element may be off, beyond the error bound of the numeric side.",
-        "analytic, numeric": "What the backward pass returned, and the derivative of its own forward pass; for the "
-        "output of forward, what the textbook's returns.",
-        "heat map": "The error of each element, by decades of the largest one. Point at a cell, or move to the map "
-        "with Tab and within it with the arrow keys, to read its values.",
-        "plain differences": "(f(x + h) - f(x - h)) / 2h of the worst element of an array, for steps from 1 to 1e-12, "
-        "as the loop of a course takes them. Where no h comes near the returned value, the fault is not the step's.",
-    }
-    rows = [join([el("dt", term), el("dd", meaning)]) for term, meaning in terms.items()]
-    return el("details", el("summary", "How to read this report"), el("dl", *rows, class_="facts"), class_="help")
+    return _section("Bugs in the checker", explained, *(el("pre", bug, tabindex=0) for bug in bugs))
 
 
 def _key(result: CaseResult) -> tuple[str, str]:
     return result.implementation, result.layer
-
-
-def _arrays(result: CaseResult) -> list[ArrayResult]:
-    return [*([result.forward] if result.forward else []), *result.gradients.values()]
 
 
 def _without_arrays(result: CaseResult) -> CaseResult:
@@ -228,4 +142,4 @@ def _failures(result: CaseResult, numbers: dict[FailureSignature, int]) -> list[
         return []
     if signature in numbers:
         return [numbers[signature]]
-    return [number for other, number in numbers.items() if other.is_part_of(signature)]
+    return sorted({number for other, number in numbers.items() if other.is_part_of(signature)})

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from gradcheck_cli.report.html.elements import Html, el, join
-from gradcheck_cli.report.style import figure, sizes, word
+from gradcheck_cli.report.style import figure, sizes, told_apart, word
 from gradcheck_cli.results.result import Verdict
 
 if TYPE_CHECKING:
@@ -18,9 +18,6 @@ if TYPE_CHECKING:
 
 Key = tuple[str, str]  #: an implementation and its layer
 Grades = Iterable[tuple[Key, "Grade"]]
-
-#: Digits of values, and the most that it may take to tell two of them apart.
-_DIGITS, _MOST_DIGITS = 6, 17
 
 _OF_ARRAYS = tuple(
     ("", title)
@@ -90,14 +87,6 @@ def _figures(array: ArrayResult) -> list[Html]:
         str(array.evaluations),
     ]
     return [el("td", cell) for cell in cells]
-
-
-def told_apart(one: float, other: float, *, differ: bool) -> tuple[str, str]:
-    """Write two values with as many digits as it takes to tell them apart, if they are not taken for the same."""
-    digits = _DIGITS
-    while differ and one != other and digits < _MOST_DIGITS and f"{one:.{digits}g}" == f"{other:.{digits}g}":
-        digits += 1
-    return f"{one:.{digits}g}", f"{other:.{digits}g}"
 
 
 def case_row(result: CaseResult, failures: Sequence[int] = ()) -> Html:

@@ -100,6 +100,33 @@ def test_a_statement_that_looks_like_the_fault_is_not_blamed_for_another(checked
         assert (place.function, place.statement) == ("conv_backward_naive", None)
 
 
+def test_the_head_of_a_loop_is_shown_without_its_body(checked: Any) -> None:
+    loop = LOOP.replace("for n in range(N):\n", "for n in range(\n        N - 1\n    ):\n        # of all samples\n")
+    place = first(checked(replaced(LOOPS, (LOOP, loop)), "conv"), "last-sample-missed")
+    assert place is not None
+    assert place.statement == "for n in range( N - 1 ):"
+
+
+def test_an_index_array_adds_only_once(checked: Any) -> None:
+    text = """\
+import numpy as np
+
+
+def word_embedding_forward(x, W):
+    return W[x], (x, W.shape)
+
+
+def word_embedding_backward(dout, cache):
+    x, shape = cache
+    dW = np.zeros(shape)
+    dW[x] += dout
+    return dW
+"""
+    place = first(checked(text, "word-embedding"), "assigned-not-accumulated")
+    assert place is not None
+    assert (place.line, place.statement) == (11, "dW[x] += dout")
+
+
 def test_an_error_is_where_it_was_raised(checked: Any) -> None:
     inside = replaced(
         COLUMNS,

@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from gradcheck_cli import ConvCase, check
+import numpy as np
+
+from gradcheck_cli import ConvCase, check, check_function
 from gradcheck_cli.layers.conv.naive import conv_backward_naive, conv_forward_naive
 from tests.report.course import HOSTILE, hostile
 from tests.report.html.document import parse
@@ -23,11 +25,23 @@ def doubled(dout: Array, cache: object) -> tuple[Array, ...]:
 
 def test_a_failure_has_its_cause_its_picture_and_its_figures() -> None:
     shown = parse(check(ConvCase(N=1), (conv_forward_naive, doubled))._repr_html_())
-    assert shown.one("p", "title").text == "FAIL dw is 2 times the derivative [factor]"
+    assert shown.one("p", "title").text == "FAIL dw is 2 times the derivative"
     assert len(shown.all("figure", "map")) == 1
     assert [row[:1] for row in shown.one("table", "arrays").rows()] == [["out"], ["dx"], ["dw"], ["db"]]
     assert not shown.all("script")
     assert not [one for one in shown if re.fullmatch(r"h\d", one.name)]
+
+
+def test_so_has_a_function_with_arrays_of_your_own() -> None:
+    def square(x: Array) -> tuple[Array, Array]:
+        return x**2, x
+
+    def backward(dout: Array, x: Array) -> Any:
+        return dout * x
+
+    shown = parse(check_function(square, backward, x=np.arange(1.0, 5.0))._repr_html_())
+    assert shown.one("p", "title").text.startswith("FAIL dx is 0.5 times the derivative")
+    assert len(shown.all("figure", "map")) == 1
 
 
 def test_a_pass_has_its_figures() -> None:

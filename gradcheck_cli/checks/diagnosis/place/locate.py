@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import os
 import re
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,8 +21,10 @@ from gradcheck_cli.text.clean import LONGEST_NAME, clean, escaped
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterable, Mapping
+    from types import CodeType
 
     from gradcheck_cli.checks.diagnosis.place.flow import Flow
+    from gradcheck_cli.checks.diagnosis.place.source import Source
     from gradcheck_cli.guard.crash import Frame
     from gradcheck_cli.implementation.implementation import Implementation
     from gradcheck_cli.results.result import CaseResult, Diagnosis
@@ -129,8 +132,13 @@ def _is_in_forward(result: CaseResult) -> bool:
 def _read_pass(function: object, name: str) -> Pass | None:
     code = code_of(function, name)
     source = code and read(code.co_filename)
-    definition = source and code and source.function(code)
-    return Pass(source, definition) if source and definition else None
+    return _pass(source, code) if source and code else None
+
+
+@lru_cache(maxsize=8)  # the cases of an implementation come one after the other
+def _pass(source: Source, code: CodeType) -> Pass | None:
+    definition = source.function(code)
+    return Pass(source, definition) if definition else None
 
 
 def _breaking(passes: list[Pass], result: CaseResult) -> list[Definition]:

@@ -36,6 +36,18 @@ def is_overwriting(found: Definition) -> bool:
     return not own <= fixed
 
 
+def adds_only_once(found: Definition) -> bool:
+    """`=` in a loop, or `dW[x] += dout`, which adds only one of several contributions to the same row."""
+    return is_overwriting(found) or _is_added_at_array(found)
+
+
+def _is_added_at_array(found: Definition) -> bool:
+    if found.loops or not isinstance(found.statement, ast.AugAssign) or not isinstance(found.target, ast.Subscript):
+        return False
+    index = found.target.slice
+    return any(isinstance(one, ast.Name) for one in (index.elts if isinstance(index, ast.Tuple) else [index]))
+
+
 def _is_part_of_gradient(found: Definition) -> bool:
     """Tell whether what is assigned is a part of an array that is added to elsewhere, as by a crop."""
     whole = _base(found.value)

@@ -52,7 +52,7 @@ _FACTORS = {
 
 #: By regular expressions for codes.
 _LOOKS = {
-    "assigned-not-accumulated": Look(loops.is_overwriting),
+    "assigned-not-accumulated": Look(loops.adds_only_once),
     "crop-empty": Look(loops.is_empty_crop, everywhere=True),
     "crop-fixed": Look(loops.is_fixed_crop, everywhere=True),
     "pad-fixed-at-1": Look(loops.has_fixed_pad, everywhere=True),

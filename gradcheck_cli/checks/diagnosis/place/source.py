@@ -13,6 +13,7 @@ from gradcheck_cli.implementation.loading.paths import read_source
 from gradcheck_cli.text.clean import clean
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from types import CodeType
 
     Function = ast.FunctionDef | ast.AsyncFunctionDef
@@ -32,53 +33,61 @@ class Source:
     text: str
     tree: ast.Module
 
-    # Each case that fails asks; walking through a file of 600 lines takes longer than most checks.
+    @cached_property
+    def _functions(self) -> dict[int, list[Function | ast.Lambda]]:
+        """All definitions, by the line at which Python says that they begin."""
+        found: dict[int, list[Function | ast.Lambda]] = {}
+        for node in ast.walk(self.tree):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+                found.setdefault(_first_line(node), []).append(node)
+        return found
 
     @cached_property
-    def _functions(self) -> list[Function | ast.Lambda]:
-        kinds = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
-        return [node for node in ast.walk(self.tree) if isinstance(node, kinds)]
-
-    @cached_property
-    def _classes(self) -> list[ast.ClassDef]:
-        return [node for node in ast.walk(self.tree) if isinstance(node, ast.ClassDef)]
+    def _classes(self) -> dict[ast.AST, str]:
+        """The name of the class of each method."""
+        classes = [node for node in ast.walk(self.tree) if isinstance(node, ast.ClassDef)]
+        return {method: node.name for node in classes for method in node.body}
 
     def function(self, code: CodeType) -> Function | ast.Lambda | None:
         """Return the definition from which code was compiled; None if there is none, or if the file has changed."""
         names = code.co_varnames[: code.co_argcount]
         found = [
             node
-            for node in self._functions
-            if _first_line(node) == code.co_firstlineno
-            and code.co_name == getattr(node, "name", "<lambda>")
+            for node in self._functions.get(code.co_firstlineno, [])
+            if code.co_name == getattr(node, "name", "<lambda>")
             and names == tuple(one.arg for one in (*node.args.posonlyargs, *node.args.args))
         ]
         return found[0] if len(found) == 1 else None
 
     def around(self, line: int) -> tuple[str, ast.stmt | None]:
         """Return the name of the innermost function around a line, and the innermost statement on it."""
-        name, statement = "<module>", None
-        inside = [node for node in ast.walk(self.tree) if isinstance(node, ast.stmt) and _covers(node, line)]
-        for node in inside:  # from the outermost on
-            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-                name = self.name(node)
-            statement = node
+        name, statement, pending = "<module>", None, list(self.tree.body)
+        while inside := [node for node in pending if _covers(node, line)]:
+            statement = inside[-1]
+            if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef):
+                name = self.name(statement)
+            pending = list(statements_in(statement))
         return name, statement
 
     def name(self, function: ast.AST) -> str:
         """Return the name of a function, after that of its class if it is a method."""
         own = getattr(function, "name", "<lambda>")
-        homes = (node.name for node in self._classes if function in node.body)
-        return next((f"{home}.{own}" for home in homes), own)
+        return f"{self._classes[function]}.{own}" if function in self._classes else own
+
+    @cached_property
+    def _lines(self) -> list[str]:
+        return self.text.split("\n")
 
     def statement(self, node: ast.stmt) -> str:
         """Return the text of a statement as one line; of a loop or another block its head."""
-        lines = self.text.splitlines(keepends=True)
-        segment = ast.get_source_segment(self.text, node) or ""
         body = getattr(node, "body", None)
-        if body and isinstance(body, list):
-            segment = "".join(lines[node.lineno - 1 : body[0].lineno - 1]) or segment.partition("\n")[0]
-        return clean(segment, _LONGEST_STATEMENT)
+        if isinstance(body, list) and body and body[0].lineno > node.lineno:
+            lines = self._lines[node.lineno - 1 : body[0].lineno - 1]
+        else:
+            lines = self._lines[node.lineno - 1 : node.end_lineno]
+            lines[-1] = lines[-1].encode()[: node.end_col_offset].decode(errors="replace")  # offsets count bytes
+            lines[0] = lines[0].encode()[node.col_offset :].decode(errors="replace")
+        return clean("\n".join(line for line in lines if not line.lstrip().startswith("#")), _LONGEST_STATEMENT)
 
 
 def read(file: str) -> Source | None:
@@ -97,6 +106,14 @@ def read(file: str) -> Source | None:
 def _parse(file: str, _modified: int, _size: int) -> Source:
     text = decode_source(read_source(Path(file)))
     return Source(file=file, text=text, tree=ast.parse(text))
+
+
+def statements_in(statement: ast.stmt) -> Iterator[ast.stmt]:
+    """Yield the statements within another one, those of its branches and handlers too, but not those within these."""
+    for name in ("body", "orelse", "finalbody"):
+        yield from getattr(statement, name, [])
+    for part in (*getattr(statement, "handlers", []), *getattr(statement, "cases", [])):
+        yield from part.body
 
 
 def _first_line(node: Function | ast.Lambda) -> int:
