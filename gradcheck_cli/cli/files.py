@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 import click
 
 from gradcheck_cli.cases.cases import Listed
-from gradcheck_cli.checks.diagnosis.place.locate import place_of_frame, shown_place
 from gradcheck_cli.cli.plan import Assignment, assign, make_cases, make_plan
 from gradcheck_cli.engine.interrupts import interruptible
 from gradcheck_cli.engine.sanitize import sanitize
@@ -102,7 +101,7 @@ def _unchecked(request: Request, file: str, found: Survey) -> Iterator[CaseResul
             yield _result(request, spec, "function", Verdict.SKIP, tried.reason)
     for spec, report in found.errors.items():
         result = _result(request, spec, "", Verdict.ERROR, report.reason)
-        place = report.place and shown_place(report.place, current_folder(), file)
+        place = report.place and _shown(report.place, file)
         yield replace(result, traceback=report.traceback, bug=report.bug, place=place)
 
 
@@ -159,8 +158,18 @@ def _result(
 
 def _place(error: ImplementationNotFoundError, file: str) -> Place | None:
     """Return where in a file it cannot be imported; the file itself is quoted, and no other that it names."""
-    place = error.frame and place_of_frame(error.frame, {str(Path(file).resolve())})
-    return place and shown_place(place, current_folder(), file)
+    if error.frame is None:
+        return None
+    from gradcheck_cli.checks.diagnosis.place.frame import place_of_frame  # only after an error
+
+    place = place_of_frame(error.frame, {str(Path(file).resolve())})
+    return place and _shown(place, file)
+
+
+def _shown(place: Place, file: str) -> Place:
+    from gradcheck_cli.checks.diagnosis.place.frame import shown_place  # only after an error
+
+    return shown_place(place, current_folder(), file)
 
 
 def _show_rest(request: Request, file: str, found: Survey) -> None:

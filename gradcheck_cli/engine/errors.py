@@ -7,7 +7,6 @@ import os
 import re
 from typing import TYPE_CHECKING
 
-from gradcheck_cli.checks.diagnosis.place.locate import place_of_frame
 from gradcheck_cli.data.frozen import frozen, replace
 from gradcheck_cli.guard.frames import format_bug, format_user_frames, innermost_frame, raised_by_user
 from gradcheck_cli.guard.originals import restore_originals
@@ -45,7 +44,11 @@ def describe_error(error: BaseException) -> ErrorReport:
     report = _describe(error, replaced)
     known = error.frame if isinstance(error, ImplementationError | ImplementationNotFoundError) else None
     frame = None if report.bug is not None else known or innermost_frame(error)
-    return replace(report, place=frame and place_of_frame(frame))
+    if frame is None:
+        return report
+    from gradcheck_cli.checks.diagnosis.place.frame import place_of_frame  # only after an error
+
+    return replace(report, place=place_of_frame(frame))
 
 
 def _describe(error: BaseException, replaced: str | None) -> ErrorReport:

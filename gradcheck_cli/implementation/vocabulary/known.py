@@ -3,26 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
-
-import numpy as np
 
 from gradcheck_cli.implementation.vocabulary.activations import ACTIVATIONS, ELEMENTWISE_X
-from gradcheck_cli.implementation.vocabulary.geometry import SIZES, number, only, pick, setting
+from gradcheck_cli.implementation.vocabulary.attention import ATTENTIONS
+from gradcheck_cli.implementation.vocabulary.geometry import SIZES, number, one_of, only, pick, setting
 from gradcheck_cli.implementation.vocabulary.images import CONVOLUTIONS, POOLINGS
+from gradcheck_cli.implementation.vocabulary.losses import LOSSES
 from gradcheck_cli.implementation.vocabulary.vocabulary import Argument, BlockOrder, Vocabulary, arranged, words
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from gradcheck_cli.numeric.arrays import Array
-
-
-def _one_hot(inputs: Mapping[str, Array]) -> Mapping[str, Array]:
-    """Return labels y as rows that are 1 in the place of the label, and else 0."""
-    x, y = inputs["x"], inputs["y"]
-    return {**inputs, "y": (y[..., None] == np.arange(x.shape[-1])).astype(x.dtype)}
-
 
 #: What inputs are called, by the layer's own name for them, where a layer has no words of its own.
 INPUTS = {
@@ -51,10 +38,6 @@ _AFFINE = Vocabulary(
 def _named(names: str, others: str = "", **inputs: str) -> Vocabulary:
     inputs_ = {name: words(called) for name, called in inputs.items()}
     return Vocabulary(names=words(names), others=words(others), inputs=inputs_)
-
-
-def _scores(names: str, others: str = "") -> Vocabulary:
-    return replace(_named(names, others, x="x scores logits"), encodings={"y as one-hot rows": _one_hot})
 
 
 def _normalization(names: str, others: str, **arguments: Argument) -> Vocabulary:
@@ -102,23 +85,25 @@ _UNITS = {
 }
 
 
-def _recurrent(names: str, others: str, *gates: str) -> Vocabulary:
+def _recurrent(names: str, others: str, *gates: str, own: str = "ifog", **arguments: Argument) -> Vocabulary:
     """Return the words for a recurrent layer.
 
     Args:
         names: of the layer.
         others: words that tell other layers from it.
-        gates: orders of the gates that are usual elsewhere, each a letter; the layer's own is i, f, o, g.
+        gates: orders of the gates that are usual elsewhere, each a letter.
+        own: the layer's own order.
+        arguments: what says its parameters.
     """
     orders = {
-        f"gates in the order {', '.join(order)}": BlockOrder(("Wx", "Wh", "b"), tuple(map("ifog".index, order)))
+        f"gates in the order {', '.join(order)}": BlockOrder(("Wx", "Wh", "b"), tuple(map(own.index, order)))
         for order in gates
     }
     return Vocabulary(
         names=words(names),
         others=words(others),
         inputs={"x": ("x",), "b": words("b bias{,es}")},
-        arguments=_UNITS,
+        arguments={**_UNITS, **arguments},
         block_orders=orders,
     )
 
@@ -126,6 +111,15 @@ def _recurrent(names: str, others: str, *gates: str) -> Vocabulary:
 #: PyTorch and Keras have i, f, g, o; TensorFlow i, g, f, o; ONNX i, o, f, g; Chainer g, i, f, o; courses f, i, g, o and
 #: f, g, i, o.
 _GATES = ("ifgo", "figo", "fgio", "igfo", "iofg", "gifo", "fiog")
+
+_GRU = {
+    "reset": one_of(
+        "reset", {"before": "the reset gate before the product", "after": "the reset gate after the product"}, "reset"
+    ),
+    "update": one_of(
+        "update", {"keep": "z as the share that is kept", "replace": "z as the share that is new"}, "update"
+    ),
+}
 
 KNOWN = {
     **CONVOLUTIONS,
@@ -166,11 +160,13 @@ KNOWN = {
         _normalization("rms{,_}norm", "batch group instance conv", D=SIZES["D"], eps=_EPS),
         inputs={"x": words("x h inp input hidden"), "gamma": words("gamma g w weight scale gain")},
     ),
-    "softmax": _scores("softmax cross{_,}entropy", "temporal"),
-    "temporal-softmax": _scores("{temporal,time}{_,}softmax"),
-    "svm": _scores("svm hinge", "temporal"),
+    **LOSSES,
+    **ATTENTIONS,
     "rnn-step": _recurrent("rnn{_,}{step,cell}", "lstm gru"),
     "rnn": _recurrent("rnn", "step cell lstm gru"),
     "lstm-step": _recurrent("lstm{_,}{step,cell}", "gru", *_GATES),
     "lstm": _recurrent("lstm", "step cell gru", *_GATES),
+    # PyTorch has r, z, n, and the reset gate after the product; Keras and ONNX z, r, h.
+    "gru-step": _recurrent("gru{_,}{step,cell}", "lstm mgru", "zrn", own="rzn", **_GRU),
+    "gru": _recurrent("gru", "step cell lstm mgru", "zrn", own="rzn", **_GRU),
 }
