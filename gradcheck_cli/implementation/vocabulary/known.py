@@ -51,13 +51,19 @@ def _normalization(names: str, others: str, **arguments: Argument) -> Vocabulary
 
 
 _EPS = setting("eps", 1e-5, "eps epsilon")
-_MODE = {
-    "eps": _EPS,
-    "momentum": number("momentum", "momentum"),
+_MODES = {
     "mode": number("mode", "mode", only("mode", "train"), unless=("training",)),
     "training": Argument(
-        names=words("{is,}training train{,able}"), forms={"": lambda sizes: sizes["mode"] == "train"}, unless=("mode",)
+        names=words("{is,}train{,ing} train{able,flg,flag,mode}"),
+        forms={"": lambda sizes: sizes["mode"] == "train"},
+        unless=("mode",),
     ),
+}
+_MODE = {"eps": _EPS, "momentum": number("momentum", "momentum"), **_MODES}
+_DROPOUT = {
+    "p": setting("p", 0.5, "p {keep,drop,dropout,}{p,prob,rate,ratio,probability} prob{keep,drop} pkeep pdrop keep"),
+    "seed": number("seed", "seed randomstate"),
+    **_MODES,
 }
 _GROUPNORM = Vocabulary(
     names=words("group{,_}norm"),
@@ -69,6 +75,14 @@ _GROUPNORM = Vocabulary(
         arranged("gamma and beta (1, C, 1, 1)", gamma="1 C 1 1", beta="1 C 1 1")._replace(exact=True),
     ),
 )
+
+
+_UNITS = {
+    "D": SIZES["D"]._replace(
+        names=words("D dim {n,num,in,input}features {in,input}{size,dim,s} nin ninput{,s} nx wordvecdim")
+    ),
+    "H": number("H", "H hidden{,size,dim,units} {n,num}hidden {n,num}units units hid nh hdim", shapes=True),
+}
 
 
 def _recurrent(names: str, others: str, *gates: str, own: str = "ifog", **arguments: Argument) -> Vocabulary:
@@ -88,8 +102,8 @@ def _recurrent(names: str, others: str, *gates: str, own: str = "ifog", **argume
     return Vocabulary(
         names=words(names),
         others=words(others),
-        inputs={"x": ("x",), "b": ("b",)},
-        arguments=arguments,
+        inputs={"x": ("x",), "b": words("b bias{,es}")},
+        arguments={**_UNITS, **arguments},
         block_orders=orders,
     )
 
@@ -131,12 +145,13 @@ KNOWN = {
         names=words("dropout drop_out"),
         others=words("affine conv norm relu spatial"),
         inputs=ELEMENTWISE_X,
+        arguments=_DROPOUT,
         # In older courses p is the probability of dropping.
         meanings={"p as the probability of dropping": lambda param: {**param, "p": 1 - param["p"]}},
     ),
-    "batchnorm": _normalization("batch{,_}norm bn", "spatial layer{,_}norm group instance conv", **_MODE),
+    "batchnorm": _normalization("batch{,_}norm bn", "spatial layer{,_}norm group instance conv", D=SIZES["D"], **_MODE),
     "spatial-batchnorm": _normalization(
-        "spatial{_,}batch{,_}norm batch{,_}norm{,_}2d", "layer group instance conv", **_MODE
+        "spatial{_,}batch{,_}norm batch{,_}norm{,_}2d", "layer group instance conv", C=SIZES["C"], **_MODE
     ),
     "layernorm": _normalization("layer{,_}norm ln", "batch spatial group instance rms", D=SIZES["D"], eps=_EPS),
     "groupnorm": _GROUPNORM,
