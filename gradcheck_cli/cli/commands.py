@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -13,9 +14,10 @@ from gradcheck_cli.cli.flags import CONFIGURATION, OUTPUT, Flag, geometry_flags,
 from gradcheck_cli.cli.request import Request, make_request
 from gradcheck_cli.layers import LAYERS
 from gradcheck_cli.report.formats import FORMATS, SWEEP_FORMATS
+from gradcheck_cli.text.clean import escaped
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from click.shell_completion import CompletionItem
 
@@ -43,6 +45,13 @@ _SETTINGS: dict[str, Any] = {
 }
 
 
+def _path_with_dash(error: click.NoSuchOption, given: Sequence[str]) -> str | None:
+    """Say how a path that begins with a dash is given, if one was taken for flags; a shell's `*` may have found it."""
+    words = (word for word in given if word.startswith(error.option_name) and os.path.lexists(word.partition(":")[0]))
+    word = next(words, None)
+    return word and f"{escaped(word)} begins with a dash, and is taken for flags: write ./{escaped(word)}"
+
+
 class CheckCommand(click.Command):
     """A command with a heading for each section of its flags."""
 
@@ -58,8 +67,11 @@ class CheckCommand(click.Command):
         try:
             return super().parse_args(ctx, args)
         except click.NoSuchOption as error:
-            place = next(i for i, word in enumerate(given) if word.partition("=")[0] == error.option_name)
-            if hint := self._hint(error.option_name, given[place:]):
+            if path := _path_with_dash(error, given):
+                raise click.UsageError(path, ctx) from error
+            # -x in -xy is named alone, and is no flag of another command.
+            place = next((i for i, word in enumerate(given) if word.partition("=")[0] == error.option_name), None)
+            if place is not None and (hint := self._hint(error.option_name, given[place:])):
                 raise click.UsageError(hint, ctx) from error
             raise
 
