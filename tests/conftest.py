@@ -159,6 +159,12 @@ def gradcheck(tmp_path: Path) -> Program:
     return _program("gradcheck", tmp_path)
 
 
+def notebook_of(source: str) -> str:
+    """Make a notebook of one cell."""
+    cell: dict[str, Any] = {"cell_type": "code", "metadata": {}, "outputs": [], "execution_count": None}
+    return json.dumps({"cells": [{**cell, "source": source}], "metadata": {}, "nbformat": 4, "nbformat_minor": 5})
+
+
 def clean_environment(**more: str) -> dict[str, str]:
     """Return the environment of this process without what would change what a program prints."""
     kept = {name: value for name, value in os.environ.items() if name not in _MEDDLING}

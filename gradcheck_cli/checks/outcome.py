@@ -52,7 +52,7 @@ def stopped_result(run: CaseRun) -> CaseResult:
         arrays=_kept_arrays(run),
     )
     if not run.narrower_dtype:
-        from gradcheck_cli.checks.diagnosis.place.locate import place_of_frame  # only for a case that raises
+        from gradcheck_cli.checks.diagnosis.place.frame import place_of_frame  # only for a case that raises
         from gradcheck_cli.checks.diagnosis.raised import explain_error
 
         reason, causes = explain_error(run)

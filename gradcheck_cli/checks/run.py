@@ -12,7 +12,7 @@ from gradcheck_cli.checks.forward import adopt_output_shape, compare_output, unu
 from gradcheck_cli.checks.precision import kernel_dtype
 from gradcheck_cli.data.frozen import frozen, replace
 from gradcheck_cli.implementation.calling import watch_arguments
-from gradcheck_cli.implementation.implementation import ImplementationError, NotExpressibleError
+from gradcheck_cli.implementation.implementation import NO_BACKWARD, ImplementationError, NotExpressibleError
 from gradcheck_cli.implementation.outputs import join_outputs, pack_outputs
 from gradcheck_cli.implementation.seeding import depends_on_draws
 from gradcheck_cli.results.result import Verdict
@@ -104,7 +104,8 @@ def call_passes(prepared: CaseRun) -> CaseRun:
     with watch_arguments() as watch:
         called = call_forward(prepared)
         _stop_if_narrower(called, {})
-        if called.problem.cache_optional and _is_empty(called.implementation.left_by_forward(called.cache)):
+        left = called.implementation.left_by_forward(called.cache)
+        if left is NO_BACKWARD or (called.problem.cache_optional and _is_empty(left)):
             finished = called
         else:
             finished = call_backward(called)

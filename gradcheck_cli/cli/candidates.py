@@ -10,7 +10,7 @@ from click.shell_completion import CompletionItem
 
 from gradcheck_cli.implementation.finding.folder import definitions
 from gradcheck_cli.implementation.finding.names import matching_pairs
-from gradcheck_cli.implementation.loading.paths import is_file
+from gradcheck_cli.implementation.loading.paths import SUFFIXES, is_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -53,14 +53,14 @@ def complete_files(incomplete: str, suffixes: tuple[str, ...] = ()) -> Items:
 
 
 def complete_code(incomplete: str, *, builtin: Iterable[str] = (), pairs: bool = True) -> Items:
-    """Offer built-in implementations, Python files and folders; after `FILE.py:` what the file defines."""
+    """Offer built-in implementations, Python files, notebooks and folders; after `FILE.py:` what the file defines."""
     home, colon, names = incomplete.rpartition(":")
     path = Path(home).expanduser()
     if not (colon and is_file(path)):
-        return [*complete_words(incomplete, builtin), *complete_files(incomplete, (".py",))]
+        return [*complete_words(incomplete, builtin), *complete_files(incomplete, SUFFIXES)]
     try:
         defined = dict.fromkeys(name for name in definitions(path).outermost if not name.startswith("__"))
-    except OSError:
+    except (OSError, SyntaxError):
         return []
     return [CompletionItem(f"{home}:{name}") for name in _functions(names, list(defined), pairs=pairs)]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,8 +10,8 @@ from typing import TYPE_CHECKING
 import click
 
 from gradcheck_cli.cases.cases import Listed
-from gradcheck_cli.checks.diagnosis.place.locate import place_of_frame, shown_place
 from gradcheck_cli.cli.plan import Assignment, assign, make_cases, make_plan
+from gradcheck_cli.cli.progress import SearchLine
 from gradcheck_cli.engine.interrupts import interruptible
 from gradcheck_cli.engine.sanitize import sanitize
 from gradcheck_cli.engine.survey import Survey
@@ -57,10 +58,11 @@ def plan_files(request: Request, checker: Checker, sources: Sources | None = Non
     empty: list[str] = []  # for each file of a folder that has nothing, why
     cases: dict[str, Cases] = {}  # of each layer
     files = _list_files(request)
+    search = SearchLine(sys.stderr, len(files))
     for file in files:
         kept = _earlier_results(file, sources, since)
         try:
-            with interruptible():
+            with search.showing(file), interruptible():
                 found = _survey_of(kept) if kept else checker.survey(file, request.limits)
         except KeyboardInterrupt:  # the run ends before its first case, and reports what is known
             break
@@ -102,7 +104,7 @@ def _unchecked(request: Request, file: str, found: Survey) -> Iterator[CaseResul
             yield _result(request, spec, "function", Verdict.SKIP, tried.reason)
     for spec, report in found.errors.items():
         result = _result(request, spec, "", Verdict.ERROR, report.reason)
-        place = report.place and shown_place(report.place, current_folder(), file)
+        place = report.place and _shown(report.place, file)
         yield replace(result, traceback=report.traceback, bug=report.bug, place=place)
 
 
@@ -159,8 +161,18 @@ def _result(
 
 def _place(error: ImplementationNotFoundError, file: str) -> Place | None:
     """Return where in a file it cannot be imported; the file itself is quoted, and no other that it names."""
-    place = error.frame and place_of_frame(error.frame, {str(Path(file).resolve())})
-    return place and shown_place(place, current_folder(), file)
+    if error.frame is None:
+        return None
+    from gradcheck_cli.checks.diagnosis.place.frame import place_of_frame  # only after an error
+
+    place = place_of_frame(error.frame, {str(Path(file).resolve())})
+    return place and _shown(place, file)
+
+
+def _shown(place: Place, file: str) -> Place:
+    from gradcheck_cli.checks.diagnosis.place.frame import shown_place  # only after an error
+
+    return shown_place(place, current_folder(), file)
 
 
 def _show_rest(request: Request, file: str, found: Survey) -> None:

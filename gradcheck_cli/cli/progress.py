@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 #: Seconds before the line is shown for the first time: most runs are over by then.
 _PATIENCE = 0.5
 
+#: Seconds before the line for the next file is shown: a timer of none would never ring.
+_SOON = 0.001
+
 #: Seconds from one drawing to the next.
 _INTERVAL = 0.1
 
@@ -43,45 +46,37 @@ def progress(total: int, upcoming: Iterator[tuple[str, Case]]) -> Iterator[Progr
         upcoming: the implementation and the case of each result, in order.
     """
     line = ProgressLine(sys.stderr, total, upcoming)
-    able = sys.stderr.isatty() and os.environ.get("TERM", "dumb") != "dumb" and hasattr(signal, "setitimer")
-    if total == 1 or not able:
+    with _drawn(line, unless=total == 1):
         yield line
+
+
+@contextmanager
+def _drawn(line: _Line, *, unless: bool, patience: float = _PATIENCE) -> Iterator[None]:
+    """Draw a line again and again while the block runs, and erase it, if stderr is such a terminal."""
+    able = sys.stderr.isatty() and os.environ.get("TERM", "dumb") != "dumb" and hasattr(signal, "setitimer")
+    if unless or not able:
+        yield
         return
     # A timer of this process, which forks do not inherit; a thread that draws would not survive them.
     before = signal.signal(signal.SIGALRM, lambda *_: line.draw())
-    signal.setitimer(signal.ITIMER_REAL, _PATIENCE, _INTERVAL)
+    signal.setitimer(signal.ITIMER_REAL, patience, _INTERVAL)
     try:
-        yield line
+        yield
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
         line.clear()
 
 
-class ProgressLine:
-    """The line; it appears when it is drawn."""
+class _Line:
+    """A line at the bottom of a terminal; it appears when it is drawn."""
 
-    def __init__(self, stream: TextIO, total: int, upcoming: Iterator[tuple[str, Case]]) -> None:
+    def __init__(self, stream: TextIO) -> None:
         self._stream = stream
-        self._color = wants_color("auto", stream)
-        self._filled, self._empty = ("━", "─") if "utf" in (stream.encoding or "").lower() else ("#", "-")
-        self._total = total
-        self._upcoming = upcoming
-        self._next = next(upcoming, None)
-        self._done = self._failed = 0
-        self._history = deque([(time.monotonic(), 0)])  # times, and the number of results by then
         self._shown = self._hidden = False
 
-    def add(self, result: CaseResult) -> None:
-        """Count a result that has been reported, and let the line come back."""
-        if result.smallest is None:
-            self._done += 1
-            self._failed += result.verdict in (Verdict.FAIL, Verdict.ERROR)
-            self._next = next(self._upcoming, None)
-        self._hidden = False
-
     def clear(self) -> None:
-        """Erase the line until the next result is counted: something else is printed."""
+        """Erase the line until there is something new: something else is printed."""
         self._hidden = True
         if self._shown:
             self._shown = False
@@ -91,18 +86,71 @@ class ProgressLine:
         """Write the line over itself, unless something else is being printed."""
         if self._hidden:
             return
-        now = time.monotonic()
-        self._history.append((now, self._done))
-        while len(self._history) > 2 and self._history[0][0] < now - _RATED:
-            self._history.popleft()
         self._shown = True
         # In the last column some terminals go on to the next line, and before that there must be room for a ^C.
         self._send(_ERASE + self.text(terminal_width(self._stream, 80) - 3))
+
+    def text(self, columns: int) -> str:
+        """Return the line, of which what does not fit into the columns is left out from the right."""
+        raise NotImplementedError
 
     def _send(self, text: str) -> None:
         # Straight to the terminal: this may come in the midst of a write to the stream. A terminal may be gone.
         with contextlib.suppress(OSError):
             os.write(self._stream.fileno(), text.encode(self._stream.encoding or "ascii", "replace"))
+
+
+class SearchLine(_Line):
+    """The file that is searched, and how many were."""
+
+    def __init__(self, stream: TextIO, files: int) -> None:
+        super().__init__(stream)
+        self._files, self._number, self._file = files, 0, ""
+        self._started = time.monotonic()
+
+    @contextmanager
+    def showing(self, file: str) -> Iterator[None]:
+        """Show that a file is searched while the block runs, if there are several and stderr is such a terminal."""
+        self._number, self._file, self._hidden = self._number + 1, clean(file), False
+        patience = max(_SOON, _PATIENCE - (time.monotonic() - self._started))
+        with _drawn(self, unless=self._files == 1, patience=patience):
+            yield
+
+    def text(self, columns: int) -> str:
+        """Return the line: `searching 3/120  ada/layers.py`."""
+        return f"searching {self._number:,}/{self._files:,}  {self._file}"[: max(0, columns)]
+
+
+class ProgressLine(_Line):
+    """The results so far, and the pace."""
+
+    def __init__(self, stream: TextIO, total: int, upcoming: Iterator[tuple[str, Case]]) -> None:
+        super().__init__(stream)
+        self._color = wants_color("auto", stream)
+        self._filled, self._empty = ("━", "─") if "utf" in (stream.encoding or "").lower() else ("#", "-")
+        self._total = total
+        self._upcoming = upcoming
+        self._next = next(upcoming, None)
+        self._done = self._failed = 0
+        self._history = deque([(time.monotonic(), 0)])  # times, and the number of results by then
+
+    def add(self, result: CaseResult) -> None:
+        """Count a result that has been reported, and let the line come back."""
+        if result.smallest is None:
+            self._done += 1
+            self._failed += result.verdict in (Verdict.FAIL, Verdict.ERROR)
+            self._next = next(self._upcoming, None)
+        self._hidden = False
+
+    def draw(self) -> None:
+        """Write the line over itself, and note the pace."""
+        if self._hidden:
+            return
+        now = time.monotonic()
+        self._history.append((now, self._done))
+        while len(self._history) > 2 and self._history[0][0] < now - _RATED:
+            self._history.popleft()
+        super().draw()
 
     def text(self, columns: int) -> str:
         """Return the line, of which what does not fit into the columns is left out from the right."""

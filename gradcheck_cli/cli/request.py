@@ -37,7 +37,7 @@ _ON_STDOUT = [one.name for one in FORMATS if one.stdout]
 _FORMAT = "table; in GitHub Actions github"
 _TOLERANCE = "100, but at most 1/256 of the scale"
 _COLOR = "auto: on a terminal; NO_COLOR and FORCE_COLOR are honoured"
-_SHOWN = f"all; of more than {MANY_CASES} cases failed; of several implementations grades"
+_SHOWN = f"each failure once; up to {MANY_CASES} cases that you ask for all; of several files grades"
 
 _case, _check, _bulk, _output = (partial(flag, section) for section in ("Cases", "Check", "Many cases", OUTPUT))
 
@@ -101,6 +101,12 @@ class Request:
         "--show",
         click.Choice(["all", "failed", "worst", "grades"]),
         f"which cases, or only a row for each implementation  [{_SHOWN}]",
+    )
+    by: str = _output(
+        "--by",
+        click.Choice(["file", "verdict"]),
+        "the order of the table of implementations: each file by its worst, or each row by its own verdict  [file]",
+        "file",
     )
     quiet: bool = _output("-q --quiet", None, "one line for each implementation, with the cause", default=False)
     verbose: bool = _output("-v --verbose", None, "everything, arrays included", default=False)

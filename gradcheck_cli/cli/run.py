@@ -129,6 +129,7 @@ def _display_options(request: Request, plan: Plan, stdout: TextIO) -> DisplayOpt
         show = "findings"
     return DisplayOptions(
         show=request.show or show,
+        by=request.by,
         quiet=request.quiet,
         verbose=request.verbose,
         color=wants_color(request.color, stdout),

@@ -7,7 +7,6 @@ import os
 import re
 from typing import TYPE_CHECKING
 
-from gradcheck_cli.checks.diagnosis.place.locate import place_of_frame
 from gradcheck_cli.data.frozen import frozen, replace
 from gradcheck_cli.guard.frames import format_bug, format_user_frames, innermost_frame, raised_by_user
 from gradcheck_cli.guard.originals import restore_originals
@@ -46,7 +45,11 @@ def describe_error(error: BaseException) -> ErrorReport:
     known = error.frame if isinstance(error, ImplementationError | ImplementationNotFoundError) else None
     # Where no frame is shown, the user's code is not what raised: the innermost may be of the reference.
     frame = known or (innermost_frame(error) if report.traceback is not None else None)
-    return replace(report, place=frame and place_of_frame(frame))
+    if frame is None:
+        return report
+    from gradcheck_cli.checks.diagnosis.place.frame import place_of_frame  # only after an error
+
+    return replace(report, place=place_of_frame(frame))
 
 
 def _describe(error: BaseException, replaced: str | None) -> ErrorReport:

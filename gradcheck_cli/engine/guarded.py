@@ -6,7 +6,6 @@ import contextlib
 import time
 from typing import TYPE_CHECKING, Any
 
-from gradcheck_cli.checks.diagnosis.place.locate import place_of_frame
 from gradcheck_cli.data.frozen import replace
 from gradcheck_cli.engine import inside
 from gradcheck_cli.engine.errors import ErrorReport
@@ -20,9 +19,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from gradcheck_cli.engine.task import Names, Task
+    from gradcheck_cli.guard.crash import Frame
     from gradcheck_cli.guard.process import GuardedProcess
     from gradcheck_cli.layers.framework.case import Case
-    from gradcheck_cli.results.result import CaseResult
+    from gradcheck_cli.results.result import CaseResult, Place
 
 #: The phase in which an implementation crashed whose module could be imported.
 WHEN_TRIED = " when it was tried on a small case"
@@ -45,9 +45,7 @@ class GuardedRunner:
         try:
             self._names = call_loader(self._process, spec, find_names, self._task, case)
         except ImplementationNotFoundError as error:
-            self._missing = ErrorReport(
-                reason=str(error), place=error.frame and place_of_frame(error.frame, _sources(spec))
-            )
+            self._missing = ErrorReport(reason=str(error), place=error.frame and _place(error.frame, _sources(spec)))
             raise
         except LoadingError as error:
             self._missing = error.report
@@ -113,9 +111,13 @@ def describe_death(death: ProcessDiedError, subject: str, spec: str, when: str =
     frame = innermost_of_user(death.stack)
     hint = "; --timeout allows more" if death.late else ""
     called = subject if function in (None, "<module>") else function
-    return ErrorReport(
-        reason=f"{called} {death}{when}{hint}", traceback=lines, place=frame and place_of_frame(frame, sources)
-    )
+    return ErrorReport(reason=f"{called} {death}{when}{hint}", traceback=lines, place=frame and _place(frame, sources))
+
+
+def _place(frame: Frame, sources: set[str]) -> Place | None:
+    from gradcheck_cli.checks.diagnosis.place.frame import place_of_frame  # only after an error
+
+    return place_of_frame(frame, sources)
 
 
 def _sources(spec: str) -> set[str]:

@@ -41,7 +41,7 @@ class Task:
 
     def error_result(self, case: Case, error: ErrorReport, names: Names | None = None) -> CaseResult:
         """Return the result of a case that came to no verdict."""
-        from gradcheck_cli.checks.diagnosis.place.locate import shown_place  # only after an error
+        from gradcheck_cli.checks.diagnosis.place.frame import shown_place  # only after an error
 
         shown, typed = names or (self.spec, self.spec)
         place = error.place and shown_place(error.place, current_folder(), typed)

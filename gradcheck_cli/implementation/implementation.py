@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     Backward = Callable[[Any, object, tuple[str, ...]], Mapping[str, object]]
 
 
+#: What forward leaves in a mode in which nothing is learned, of a class: in that mode its backward is never called.
+NO_BACKWARD = object()
+
+
 class ImplementationError(Exception):
     """The implementation raised, or broke its convention.
 

@@ -8,16 +8,22 @@ from typing import TYPE_CHECKING
 from rich.text import Text
 
 from gradcheck_cli.report.style import STYLES, word
+from gradcheck_cli.results.result import Verdict
 from gradcheck_cli.text.clean import clean
+from gradcheck_cli.text.names import join_names
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from gradcheck_cli.report.rows import Rows
     from gradcheck_cli.results.grades import Grades
+    from gradcheck_cli.results.result import CaseResult
 
 #: Characters of a reason in a row: some lines, as a terminal is wide.
 _LONGEST = 400
+
+#: Characters that fit into a line of the summary.
+_LINE = 90
 
 
 def grade_lines(grades: Grades) -> Iterator[Text]:
@@ -34,9 +40,19 @@ def cause_lines(grades: Grades) -> Iterator[Text]:
     for _, grade in grades.items():  # noqa: PERF102  # no dictionary
         for finding in grade.findings:
             verdict, ran = finding.result.verdict, grade.ran
-            rest = f" {clean(finding.result.headline, _LONGEST)}"
+            rest = f" {clean(_in_short(finding.result), _LONGEST)}"
             rest += f" ({finding.cases:,} of {ran:,} cases)" if ran > 1 else ""
             yield Text(word(verdict), style=STYLES[verdict]).append(rest, style="default")
+
+
+def _in_short(result: CaseResult) -> str:
+    """Name the causes, or without any what is wrong: of several arrays only their names, where all takes too long."""
+    arrays = [*([result.forward] if result.forward else []), *result.gradients.values()]
+    names = [array.name for array in arrays if array.verdict is result.verdict]
+    as_whole = result.diagnosis or result.verdict is Verdict.ERROR or len(names) < 2
+    if as_whole or len(result.headline) <= _LINE:
+        return result.headline
+    return f"{join_names(names)} {'are wrong' if result.verdict is Verdict.FAIL else 'could not be decided'}"
 
 
 def grade_table(grades: Grades, *, layers: bool, by: str = "file") -> Rows:

@@ -53,7 +53,8 @@ class TableReport:
         listed = options.show == "all" or (failed and shown and options.show == "failed")
         if options.verbose and (listed or (shown and options.show == "findings")):
             self._introduce(result)
-            self._details(describe(result, self._console, verbose=True))
+            self._details(describe(result, self._console, verbose=True, explained=self._explained))
+            self._explained = self._explained or has_figures(result)
         elif listed and not options.verbose and self._run.cases > 1 and result.smallest is None:
             self._introduce(result)
             self._line(result)

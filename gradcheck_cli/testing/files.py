@@ -24,7 +24,7 @@ from gradcheck_cli.engine.checker import Checker
 from gradcheck_cli.engine.engine import Engine
 from gradcheck_cli.engine.in_process import InProcess
 from gradcheck_cli.implementation.finding.folder import may_have_passes
-from gradcheck_cli.implementation.loading.paths import read_source, split_spec
+from gradcheck_cli.implementation.loading.paths import SUFFIXES, read_source, split_spec
 from gradcheck_cli.results.result import Verdict
 from gradcheck_cli.testing.outcome import make_outcome
 
@@ -93,7 +93,9 @@ def close(config: pytest.Config) -> None:
 def is_user_code(path: Path, session: pytest.Session) -> bool:
     """Tell whether a file is checked: no test, and named, or one in which something is called like a layer."""
     tests = [*session.config.getini("python_files"), "conftest.py"]
-    if path.suffix != ".py" or any(fnmatch(str(path) if "/" in pattern else path.name, pattern) for pattern in tests):
+    if path.suffix not in SUFFIXES or any(
+        fnmatch(str(path) if "/" in pattern else path.name, pattern) for pattern in tests
+    ):
         return False
     return session.isinitpath(path) or may_have_passes(path)
 

@@ -314,13 +314,87 @@ def word_embedding_backward(dout, cache):
 """
 
 #: The files in which the layers of examples are.
+TARGETS = """\
+def mse_loss(x, y, loss_param):
+    count = {"ND": x.size, "N": len(x), "2N": 2 * len(x), "1": 1, "2": 2}[loss_param["divisor"]]
+    dx = 2 * (x - y) / x.size
+    return ((x - y) ** 2).sum() / count, dx * (x.size / count)
+
+
+def bce_loss(x, y, loss_param):
+    count = {"ND": x.size, "N": len(x), "1": 1}[loss_param["divisor"]]
+    dx = (x - y) / (x * (1 - x)) / x.size
+    return -(y * np.log(x) + (1 - y) * np.log(1 - x)).sum() / count, dx * (x.size / count)
+
+
+def kl_divergence_loss(x, y, loss_param):
+    dx = -y / x / len(x)
+    return (y * np.log(y / x)).sum() / len(x), dx
+"""
+
+ATTENTION = """\
+def softmax_activation_forward(x):
+    e = np.exp(x - x.max(axis=1, keepdims=True))
+    return e / e.sum(axis=1, keepdims=True), e / e.sum(axis=1, keepdims=True)
+
+
+def softmax_activation_backward(dout, p):
+    dx = p * (dout - (dout * p).sum(axis=1, keepdims=True))
+    return dx
+
+
+def attention_forward(q, k, v, attn_param):
+    scores = q @ k.transpose(0, 2, 1) / np.sqrt(q.shape[2])
+    if attn_param["mask"] is not None:
+        scores = np.where(attn_param["mask"], scores, -1e9)
+    e = np.exp(scores - scores.max(axis=2, keepdims=True))
+    p = e / e.sum(axis=2, keepdims=True)
+    return p @ v, (q, k, v, scores, p)
+
+
+def attention_backward(dout, cache):
+    q, k, v, scores, p = cache
+    dv = p.transpose(0, 2, 1) @ dout
+    dp = dout @ v.transpose(0, 2, 1)
+    ds = p * (dp - (dp * p).sum(axis=2, keepdims=True)) / np.sqrt(q.shape[2])
+    return ds @ k, ds.transpose(0, 2, 1) @ q, dv
+"""
+
+GRU = """\
+def gru_step_forward(x, prev_h, Wx, Wh, b, gru_param):
+    H = prev_h.shape[1]
+    a = x @ Wx + b
+    gates = 1 / (1 + np.exp(-(a[:, : 2 * H] + prev_h @ Wh[:, : 2 * H])))
+    r, z = gates[:, :H], gates[:, H:]
+    n = np.tanh(a[:, 2 * H :] + (r * prev_h) @ Wh[:, 2 * H :])
+    if gru_param["reset"] == "after" or gru_param["update"] == "replace":
+        raise NotImplementedError
+    return z * prev_h + (1 - z) * n, (x, prev_h, Wx, Wh, r, z, n)
+
+
+def gru_step_backward(dnext_h, cache):
+    x, prev_h, Wx, Wh, r, kept, n = cache
+    H = prev_h.shape[1]
+    dn = dnext_h * (1 - kept)
+    da_n = dn * (1 - n**2)
+    dq = da_n @ Wh[:, 2 * H :].T
+    dr = dq * prev_h
+    dz = dnext_h * (prev_h - n)
+    da = np.hstack([dr * r * (1 - r), dz * kept * (1 - kept)])
+    dprev_h = dnext_h * kept + dq * r + da @ Wh[:, : 2 * H].T
+    all_three = np.hstack([da, da_n])
+    dWh = np.hstack([prev_h.T @ da, (r * prev_h).T @ da_n])
+    return all_three @ Wx.T, dprev_h, x.T @ all_three, dWh, all_three.sum(axis=0)
+"""
+
 FILES = [
     LOOPS,
     COLUMNS,
     *(
         _START + text
         for text in (
-            AFFINE, AFFINE_LOOP, BATCHNORM, BATCHNORM_STEPS, LAYERNORM, ELEMENTWISE, DROPOUT, LOSSES, RECURRENT
+            AFFINE, AFFINE_LOOP, BATCHNORM, BATCHNORM_STEPS, LAYERNORM, ELEMENTWISE, DROPOUT, LOSSES, RECURRENT,
+            *(TARGETS, ATTENTION, GRU),
         )
     ),
 ]  # fmt: skip

@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
+import itertools
+import shlex
 import subprocess
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from gradcheck_cli.cases.cases import Product
+from gradcheck_cli.checks.replay import replay_command
+from gradcheck_cli.checks.settings import Settings
+from gradcheck_cli.cli.values import parameter_values
+from gradcheck_cli.layers import LAYERS
+from gradcheck_cli.layers.conv.case import ConvCase
+from gradcheck_cli.layers.framework.named import ByName
 from tests.conftest import SMALL, clean_environment, report_of
 from tests.program import run_program
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from gradcheck_cli.layers.framework.layer import Layer
     from tests.conftest import LayerFile, Program
 
 #: Wrong in a way that depends on every value.
@@ -85,6 +96,44 @@ def test_every_flag_is_in_the_command(convcheck: Program, tmp_path: Path) -> Non
             assert words in result["command"]
     assert_same(results[1], tmp_path)
     assert_same(results[2], tmp_path)
+
+
+def geometry_of(command: str, layer: Layer) -> dict[str, Any]:
+    """Read the flags of a command as the program reads them: what is not given is at its default."""
+    words = shlex.split(command)
+    assert words[-1] == "--no-config"
+    given: dict[str, Any] = {}
+    for parameter in layer.case.parameters():
+        flag = f"--{parameter.name}"
+        texts = [text for word, text in itertools.pairwise(words) if word == flag]
+        values = [parameter_values(parameter).convert(text, None, None) for text in texts]
+        if values:
+            given[parameter.name] = parameter.combine(values) if isinstance(parameter, ByName) else values[0]
+    return given
+
+
+def test_what_is_at_its_default_is_left_out_and_what_is_not_is_there() -> None:
+    for layer in LAYERS.values():
+        for case in layer.standard():
+            command = replay_command(layer.command, case, "f", Settings())
+            given = geometry_of(command, layer)
+            assert given  # else the whole standard set would run
+            assert list(Product(case=layer.case, values=given, seed=0)) == [case], command
+    least = replay_command("convcheck", ConvCase(), "f", Settings())
+    assert least == "convcheck f --N 4 --no-config"
+    odd = replace(ConvCase(dilation=(1, 2)), dtype="float32", seed=3)
+    assert replay_command("convcheck", odd, "f", Settings(method="dense", tol=50.0, step=1e-3)) == (
+        "convcheck f --dilation 1x2 --dtype float32 --seed 3 --method dense --tol 50 --step 0.001 --no-config"
+    )
+
+
+def test_a_configuration_has_no_say(convcheck: Program, layer_file: LayerFile, tmp_path: Path) -> None:
+    layer = layer_file(WRONG).name
+    (result,) = report_of(convcheck(layer, *SMALL, "--json", "-"))["results"]
+    general = "[tool.gradcheck]\nseed = 7\ndtype = 'float32'\ntol = 1e9\nfuzz = 3\n"
+    geometry = "[tool.gradcheck.conv]\npad = 2\nstride = 3\n"
+    (tmp_path / "pyproject.toml").write_text(general + geometry, encoding="utf-8")
+    assert_same(result, tmp_path)
 
 
 def test_an_error_is_repeated(convcheck: Program, layer_file: LayerFile, tmp_path: Path) -> None:

@@ -222,13 +222,13 @@ def test_a_file_of_something_else_is_left_alone(convcheck: Program, layer_file: 
     assert (run.returncode, "line 3 is no result" in run.stderr) == (2, True)
 
 
-def on_a_terminal(folder: Path, *args: str | Path, columns: int = 80, **more: str) -> str:
+def on_a_terminal(folder: Path, *args: str | Path, columns: int = 80, program: str = "convcheck", **more: str) -> str:
     """Run a program whose stdout and stderr are one terminal, and return what that was sent."""
     parent, child = pty.openpty()
     environment = clean_environment(TERM="xterm", PYTHONIOENCODING="utf-8") | more
     subprocess.run(["stty", "cols", str(columns), "rows", "24"], stdin=child, check=True)
     with subprocess.Popen(
-        [PROGRAMS / "convcheck", *args], cwd=folder, env=environment, stdin=child, stdout=child, stderr=child
+        [PROGRAMS / program, *args], cwd=folder, env=environment, stdin=child, stdout=child, stderr=child
     ):
         os.close(child)
         sent = b""
@@ -270,6 +270,17 @@ def test_a_terminal_shows_how_far_it_is_and_keeps_only_results(
     assert [re.sub(r"[\d.]+ s;", "s;", line) for line in screen(sent)] == [
         re.sub(r"[\d.]+ s;", "s;", line) for line in screen(quiet)
     ]
+
+
+def test_a_terminal_shows_which_of_several_files_is_searched(tmp_path: Path) -> None:
+    relu = (
+        "def relu_forward(x):\n    return x * (x > 0), x\n\n\ndef relu_backward(dout, x):\n    return dout * (x > 0)\n"
+    )
+    for name in ("a.py", "b.py"):
+        (tmp_path / name).write_text(f"import time\n\ntime.sleep(0.7)\n\n\n{relu}", encoding="utf-8")
+    sent = on_a_terminal(tmp_path, "a.py", "b.py", "-q", program="gradcheck")
+    assert re.search(r"\r\x1b\[Ksearching [12]/2  [ab]\.py", sent)
+    assert screen(sent)[:2] == ["pass 7/7 a.py:relu_forward,relu_backward", "pass 7/7 b.py:relu_forward,relu_backward"]
 
 
 def test_a_quick_run_shows_no_progress(tmp_path: Path) -> None:

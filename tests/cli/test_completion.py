@@ -15,7 +15,7 @@ import pytest
 
 from gradcheck_cli.cli.candidates import complete_code, complete_files, complete_words
 from gradcheck_cli.layers import TITLES
-from tests.conftest import PROGRAMS, clean_environment
+from tests.conftest import PROGRAMS, clean_environment, notebook_of
 from tests.program import run_program
 
 if TYPE_CHECKING:
@@ -42,8 +42,9 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "layers.py").write_text(CODE, encoding="utf-8")
     (tmp_path / "two words.py").write_text(CODE, encoding="utf-8")
     (tmp_path / "notes.txt").touch()
-    (tmp_path / ".hidden.py").touch()
     (tmp_path / "sub").mkdir()
+    (tmp_path / "sub" / "book.ipynb").write_text(notebook_of(CODE), encoding="utf-8")
+    (tmp_path / ".hidden.py").touch()
     (tmp_path / "sub" / "deep.py").write_text(CODE, encoding="utf-8")
     return tmp_path
 
@@ -96,6 +97,8 @@ def test_names_in_files_are_read_without_running_them(folder: Path) -> None:
         ("absent.py:", []),
     ):
         assert values(complete_code(incomplete)) == [f"{incomplete.partition(':')[0]}:{name}" for name in expected]
+    assert values(complete_code("sub/")) == ["sub/book.ipynb", "sub/deep.py"]
+    assert values(complete_code("sub/book.ipynb:P")) == ["sub/book.ipynb:Pool"]
     assert "conv_forward,conv_backward" not in str(values(complete_code("layers.py:", pairs=False)))
     assert values(complete_code("n", builtin=("fast", "naive"))) == ["naive"]
 
@@ -145,7 +148,7 @@ TYPED = {
     "convcheck lay": ["convcheck", "layers.py"],
     "convcheck layers.py:conv_forward,conv": ["convcheck", "layers.py:conv_forward,conv_backward"],
     "gradcheck relu two": ["gradcheck", "relu", "two words.py"],
-    "gradcheck sub/": ["gradcheck", "sub/deep.py"],
+    "gradcheck sub/d": ["gradcheck", "sub/deep.py"],
     "convcheck --dtype=float16,long": ["convcheck", "--dtype=float16,longdouble"],
     "gradcheck completion fi": ["gradcheck", "completion", "fish"],
 }

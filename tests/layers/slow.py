@@ -24,11 +24,17 @@ if TYPE_CHECKING:
 _H = 1e-30
 
 
-def gradients(name: str, inputs: Mapping[str, Array], param: Param | None, cotangents: list[Array]) -> dict[str, Array]:
-    """Differentiate sum of cotangent * output in each element of each floating input."""
+def gradients(
+    name: str,
+    inputs: Mapping[str, Array],
+    param: Param | None,
+    cotangents: list[Array],
+    constants: tuple[str, ...] = (),
+) -> dict[str, Array]:
+    """Differentiate sum of cotangent * output in each element of each floating input that is no constant."""
     found = {}
     for key, value in inputs.items():
-        if value.dtype.kind != "f":
+        if value.dtype.kind != "f" or key in constants:
             continue
         gradient = np.zeros(value.shape)
         for index in np.ndindex(value.shape):
@@ -235,6 +241,29 @@ def svm(x: Array, y: Array) -> list[Any]:
     return [sum((m for m in margins if m.real > 0), start=0j) / len(y)]
 
 
+def _divided(terms: list[Any], rows: int, p: Param) -> list[Any]:
+    divisors = {"ND": len(terms), "NC": len(terms), "N": rows, "2N": 2 * rows, "1": 1, "2": 2}
+    return [sum(terms) / divisors[p["divisor"]]]
+
+
+def mse(x: Array, y: Array, p: Param) -> list[Any]:
+    return _divided([(v - t) * (v - t) for v, t in zip(x.flat, y.flat, strict=True)], len(x), p)
+
+
+def bce(x: Array, y: Array, p: Param) -> list[Any]:
+    terms = [-cmath.log(v) if t == 1 else -cmath.log(1 - v) for v, t in zip(x.flat, y.real.flat, strict=True)]
+    return _divided(terms, len(x), p)
+
+
+def cross_entropy(x: Array, y: Array, p: Param) -> list[Any]:
+    return _divided([-cmath.log(row[label]) for row, label in zip(x, y, strict=True)], len(x), p)
+
+
+def kl_divergence(x: Array, y: Array, p: Param) -> list[Any]:
+    q = x if p["input"] == "probabilities" else _each(x, cmath.exp)[0]
+    return _divided([t * cmath.log(t / v) for v, t in zip(q.flat, y.flat, strict=True)], len(x), p)
+
+
 def _sums(x: Array, h: Array, Wx: Array, Wh: Array, b: Array) -> Array:
     out = np.zeros((x.shape[0], b.size), complex)
     for n, j in np.ndindex(out.shape):
@@ -273,13 +302,60 @@ def lstm(x: Array, h: Array, Wx: Array, Wh: Array, b: Array) -> list[Any]:
     return [np.stack(seen, axis=1)]
 
 
+def gru_step(x: Array, h: Array, Wx: Array, Wh: Array, b: Array, p: Param) -> list[Any]:
+    sums, none, H = _sums(x, h, Wx, Wh, b), _sums(x, 0 * h, Wx, Wh, b), h.shape[1]
+    r, z = (_each(sums[:, k * H : (k + 1) * H], _sigmoid)[0] for k in range(2))
+    out = np.zeros(h.shape, complex)
+    for n, j in np.ndindex(h.shape):
+        products = [h[n, i] * Wh[i, 2 * H + j] for i in range(H)]
+        if p["reset"] == "before":
+            through = sum(r[n, i] * product for i, product in enumerate(products))
+        else:
+            through = r[n, j] * sum(products)
+        new, keep = cmath.tanh(none[n, 2 * H + j] + through), z[n, j]
+        if p["update"] == "replace":
+            keep = 1 - keep
+        out[n, j] = keep * h[n, j] + (1 - keep) * new
+    return [out]
+
+
+def gru(x: Array, h: Array, Wx: Array, Wh: Array, b: Array, p: Param) -> list[Any]:
+    seen = []
+    for t in range(x.shape[1]):
+        (h,) = gru_step(x[:, t], h, Wx, Wh, b, p)
+        seen.append(h)
+    return [np.stack(seen, axis=1)]
+
+
+def attention(q: Array, k: Array, v: Array, p: Param) -> list[Any]:
+    out = np.zeros((*q.shape[:2], v.shape[2]), complex)
+    for n, t in np.ndindex(q.shape[:2]):
+        seen = [s for s in range(k.shape[1]) if p["mask"] is None or p["mask"][t, s]]
+        scores = [sum(a * b for a, b in zip(q[n, t], k[n, s], strict=True)) / q.shape[2] ** 0.5 for s in seen]
+        weights = [cmath.exp(score) for score in scores]
+        for s, weight in zip(seen, weights, strict=True):
+            out[n, t] += weight / sum(weights) * v[n, s]
+    return [out]
+
+
+def multihead_attention(
+    query: Array, key: Array, value: Array, Wq: Array, Wk: Array, Wv: Array, Wo: Array, p: Param
+) -> list[Any]:
+    q, k, v, heads = query @ Wq, key @ Wk, value @ Wv, []
+    for columns in np.split(np.arange(q.shape[2]), p["H"]):
+        heads += attention(q[..., columns], k[..., columns], v[..., columns], p)
+    return [np.concatenate(heads, axis=2) @ Wo]
+
+
 SLOW: dict[str, Callable[..., list[Any]]] = {
     function.__name__.replace("_", "-"): function
     for function in (
         *(conv1d, conv3d, conv_transpose, depthwise_conv, affine, relu, sigmoid, tanh, maxpool, avgpool, batchnorm),
         *(maxpool1d, avgpool1d),
         *(spatial_batchnorm, layernorm, groupnorm, instancenorm, rmsnorm),
-        *(softmax, svm, rnn_step, rnn, lstm_step, lstm),
+        *(mse, bce, cross_entropy, kl_divergence),
+        *(softmax, svm, rnn_step, rnn, lstm_step, lstm, gru_step, gru),
+        *(attention, multihead_attention),
         *(word_embedding, temporal_affine, temporal_softmax, dropout),
     )
 } | ACTIVATIONS

@@ -45,4 +45,16 @@ def _each(function: Callable[..., complex]) -> Callable[..., list[Any]]:
     return layer
 
 
-ACTIVATIONS = {name: _each(function) for name, function in _FUNCTIONS.items()}
+def _softmax(x: Array, *, logarithm: bool) -> list[Any]:
+    out = np.zeros(x.shape, complex)
+    for n, c in np.ndindex(x.shape):
+        total = sum(cmath.exp(v - x[n, c]) for v in x[n])
+        out[n, c] = -cmath.log(total) if logarithm else 1 / total
+    return [out]
+
+
+ACTIVATIONS = {
+    "softmax-activation": lambda x: _softmax(x, logarithm=False),
+    "log-softmax": lambda x: _softmax(x, logarithm=True),
+    **{name: _each(function) for name, function in _FUNCTIONS.items()},
+}

@@ -26,9 +26,12 @@ LAYERS_WITH_EQUATIONS = (
         "temporal-softmax",
         "svm",
     ),
-    *("rnn-step", "rnn", "lstm-step", "lstm"),
+    *("rnn-step", "rnn", "lstm-step", "lstm", "gru-step", "attention", "multihead-attention"),
 )
-OTHER_LAYERS = (*("leaky-relu", "elu", "gelu", "silu", "softplus"),)
+OTHER_LAYERS = (
+    *("leaky-relu", "elu", "gelu", "silu", "softplus"),
+    *("mse", "bce", "cross-entropy", "kl-divergence", "softmax-activation", "log-softmax"),
+)
 
 
 def differs(found: Mapping[str, Any], right: Mapping[str, Any]) -> bool:

@@ -30,6 +30,8 @@ PAIRS: dict[str, dict[str, int]] = {
     "sigmoid": {"dx": 1},
     "tanh": {"dx": 1},
     **{name: {"dx": 1} for name in ("leaky-relu", "elu", "gelu", "silu", "softplus")},
+    "softmax-activation": {"dx": 5},  # over classes
+    "log-softmax": {"dx": 5},
     "maxpool": {"dx": 2 * 2},  # places in a window
     "avgpool": {"dx": 2 * 2},
     "maxpool1d": {"dx": 2},
@@ -42,10 +44,25 @@ PAIRS: dict[str, dict[str, int]] = {
     "rmsnorm": {"dx": 6, "dgamma": 1},
     "softmax": {"dx": 5 * 4},  # one number depends on all
     "svm": {"dx": 5 * 4},
+    "mse": {"dx": 4 * 3},
+    "bce": {"dx": 4 * 3},
+    "cross-entropy": {"dx": 4 * 3},
+    "kl-divergence": {"dx": 4 * 3},
     "rnn-step": {"dx": 4, "dprev_h": 5, "dWx": 4, "dWh": 5, "db": 1},
     "rnn": {"dx": 4 * 4, "dh0": 5, "dWx": 4 * 5, "dWh": 5 * 5, "db": 5},
     "lstm-step": {"dx": 4, "dprev_h": 5, "dprev_c": 5, "dWx": 4 * 4, "dWh": 4 * 5, "db": 4},
     "lstm": {"dx": 4 * 4, "dh0": 5, "dWx": 4 * 20, "dWh": 5 * 20, "db": 20},
+    # The reset gate is before the product, so that all units meet.
+    "gru-step": {"dx": 3, "dprev_h": 4, "dWx": 3 * 12, "dWh": 4 * 12, "db": 12},
+    "gru": {"dx": 3 * 3, "dh0": 4, "dWx": 3 * 12, "dWh": 4 * 12, "db": 12},
+    "attention": {"dq": 5, "dk": 4 * 5, "dv": 4},  # over features; over keys
+    "multihead-attention": {
+        "dquery": 4,
+        "dkey": 5 * 4,
+        "dvalue": 5 * 4,
+        **dict.fromkeys(("dWq", "dWk", "dWv"), 16),
+        "dWo": 4,
+    },
     "conv1d": {"dx": 3 * 3, "dw": 3 * 3, "db": 1},
     "conv3d": {"dx": 2 * 3**3, "dw": 2 * 3**3, "db": 1},
     "conv-transpose": {"dx": 3 * 2 * 2, "dw": 3 * 2 * 2, "db": 1},  # of a 4 x 4 kernel each second row and column
@@ -88,7 +105,7 @@ def test_references_are_what_the_definition_says(name: str) -> None:
         for key, out in zip(parts, outs, strict=True):
             assert (abs(parts[key] - np.real(out)) <= 1e-14 * (scales[key] + 1e-300)).all(), (case, key)
         cotangents = list(problem.parts(problem.cotangent).values())
-        slow = gradients(name, problem.inputs, problem.parameters, cotangents)
+        slow = gradients(name, problem.inputs, problem.parameters, cotangents, problem.constants)
         fast = layer.gradients(problem, problem.inputs, problem.cotangent)
         assert list(fast) == list(slow) == list(problem.differentiable)
         for key, gradient in fast.items():
@@ -161,8 +178,14 @@ def _course_file(folder: Path) -> Path:
         "from gradcheck_cli.layers.pool.pooling import spread, windows\n"
         "from gradcheck_cli.layers.recurrent.lstm_step import LstmCache\n"
         "from gradcheck_cli.layers.recurrent.rnn_step import RnnCache\n"
+        "from gradcheck_cli.layers.attention.core import attend, attend_backward\n"
+        "from gradcheck_cli.layers.attention.multihead_attention import MultiheadCache, _product\n"
+        "from gradcheck_cli.layers.attention.multihead_attention import join_heads, split_heads\n"
+        "from gradcheck_cli.layers.recurrent.gru_step import GruCache\n"
+        "from gradcheck_cli.layers.elementwise.sigmoid import sigmoid_forward\n"
         "from gradcheck_cli.layers.recurrent.time import over_time, through_time\n"
         "from gradcheck_cli.layers.loss.loss import label_scores, one_hot\n"
+        "from gradcheck_cli.layers.loss.targets import divisor_of\n"
         "from gradcheck_cli.layers.norm.normalization import standardize, standardize_backward\n"
     )
     sources = [

@@ -16,6 +16,8 @@ NAMES = (
     *("batchnorm", "spatial-batchnorm", "layernorm", "groupnorm", "softmax", "svm", "temporal-softmax", "dropout"),
     *("rnn-step", "rnn", "lstm-step", "lstm", "word-embedding", "temporal-affine", "relu", "sigmoid", "tanh"),
     *("leaky-relu", "elu", "gelu", "silu", "softplus", "instancenorm", "rmsnorm", "maxpool1d", "avgpool1d", "conv3d"),
+    *("mse", "bce", "cross-entropy", "kl-divergence", "softmax-activation", "log-softmax", "gru-step", "gru"),
+    *("attention", "multihead-attention"),
 )
 
 

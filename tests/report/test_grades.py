@@ -132,6 +132,26 @@ def test_names_break_where_they_are_read_and_reasons_go_below_for_want_of_room(
     assert "".join(f"{line}\n" for line in lines(*results, width=width, layers=layers)) == table
 
 
+def test_rows_of_one_file_stay_together_unless_they_are_sorted_by_verdict() -> None:
+    passed, wrong, half = (replace(one, layer="relu") for one in (PASSED, ONE, ONE))
+    results = [
+        replace(wrong, implementation="ada.py:f,g"),
+        replace(passed, implementation="bob.py:f,g"),
+        replace(passed, implementation="ada.py:h,i"),
+        *(replace(one, implementation="bob.py:h,i") for one in (half, passed)),
+        replace(passed, implementation="cyd.py:f,g"),
+    ]
+    grades = Grades()
+    for result in results:
+        grades.add(result)
+
+    def names(by: str) -> list[str]:
+        return [row.name for row in grade_table(grades, layers=False, by=by).rows]
+
+    assert names("file") == ["cyd.py", "bob.py:f,g", "bob.py:h,i", "ada.py:h,i", "ada.py:f,g"]
+    assert names("verdict") == ["bob.py:f,g", "ada.py:h,i", "cyd.py", "bob.py:h,i", "ada.py:f,g"]
+
+
 def test_no_line_is_wider_than_there_is_room() -> None:
     for width in range(40, 140):
         for layers in (False, True):

@@ -20,6 +20,7 @@ from gradcheck_cli.report.skipped import Skipped
             ["the height of 9", "the width of 9", "the height of 8", "no"],
             ["skipped 2: the height of 8..9", "skipped 1: the width of 9", "skipped 1: no"],
         ),
+        (["no eps 1e-05", "no eps 0.1", "no eps 0.01"], ["skipped 3: no eps 1e-05..0.1"]),
         (["ends in 3", "ends in 3 of 4"], ["skipped 1: ends in 3", "skipped 1: ends in 3 of 4"]),
     ],
 )

@@ -444,9 +444,17 @@ def test_arrays_that_are_wrong_everywhere_are_named_in_one_line() -> None:
     ]
 
 
+def test_of_several_arrays_without_a_cause_the_summary_has_the_names() -> None:
+    wrong = [replace(one, verdict=Verdict.FAIL, reason=f"{one.name} is off{' and off' * 9}") for one in (DX, DB)]
+    assert shown(made(Verdict.FAIL, *wrong)).splitlines()[-2] == "FAIL dx and db are wrong"
+    caused = causes(made(Verdict.FAIL, *wrong), "zero")
+    assert shown(caused).splitlines()[-2] == "FAIL Because of zero [zero]"
+
+
 def test_the_term_of_the_table_is_explained_where_something_is_wrong_and_shown() -> None:
     (said,) = (line for line in shown(WRONG_VALUE).splitlines() if line.startswith("eps off: "))
     assert "100" in said
+    assert shown(PASSED, WRONG_VALUE, WRONG_VALUE, verbose=True).count("eps off: ") == 1
     for text in (shown(PASSED), shown(WRONG_VALUE, width=50), shown(RAISED)):
         assert "eps off:" not in text
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import gradcheck_cli
-from tests.conftest import RELU
+from tests.conftest import RELU, notebook_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -192,9 +192,10 @@ def test_named_files_are_not_imported_by_pytest(run: Run, tmp_path: Path, monkey
     loaded = "import os\n\nos.environ['LOADED'] = '1'\n"
     (tmp_path / "layers.py").write_text(loaded + RELU, encoding="utf-8")
     (tmp_path / "plain.py").write_text("x = 1", encoding="utf-8")
+    (tmp_path / "book.ipynb").write_text(notebook_of(RELU), encoding="utf-8")
     monkeypatch.delenv("LOADED", raising=False)
-    done = run("--gradcheck", "layers.py::relu_forward,relu_backward", "plain.py")
-    done.assert_outcomes(passed=1, failed=1)
+    done = run("--gradcheck", "layers.py::relu_forward,relu_backward", "plain.py", "book.ipynb")
+    done.assert_outcomes(passed=2, failed=1)
     assert "plain.py has no pair such as affine_forward and affine_backward" in done.stdout.str()
     assert "LOADED" not in os.environ
 

@@ -78,7 +78,7 @@ def class_readings(cls: type, forward: str, backward: str, layer: Layer, vocabul
     Raises:
         MisfitError: it cannot be understood as this layer.
     """
-    if layer.state or vocabulary.needs_dictionary:
+    if vocabulary.needs_dictionary:
         raise MisfitError(f"class {cls.__name__}: of this layer only functions can be checked so far")
     constructors = _constructors(cls, vocabulary)
     ahead, back = method_slots(cls, forward, backward, layer, vocabulary)

@@ -140,9 +140,11 @@ class Reading:
     @property
     def absent(self) -> tuple[str, ...]:
         """The inputs that the code does not have, and the state for which it has no place."""
-        has_reference = self.layer.reference and (self.code.cls is None or self.given_parameters)
+        if not self.layer.reference:
+            return ()
+        has_reference = self.code.cls is None or self.given_parameters
         state = self.layer.state if not has(SlotKind.DICTIONARY, self.forward) else ()
-        return (*self._not_passed, *state) if has_reference else ()
+        return (*(self._not_passed if has_reference else ()), *state)
 
     @property
     def updates(self) -> bool:

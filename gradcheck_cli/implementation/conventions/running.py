@@ -12,6 +12,7 @@ from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.implementation.calling import describe
 from gradcheck_cli.implementation.conventions.arguments import Values, fill
 from gradcheck_cli.implementation.conventions.attributes import (
+    Wanted,
     attributes,
     gradient_places,
     newest,
@@ -24,7 +25,14 @@ from gradcheck_cli.implementation.conventions.context import Context
 from gradcheck_cli.implementation.conventions.one_by_one import OneByOne
 from gradcheck_cli.implementation.conventions.returned import as_array, entry_at, gradients_in, times_cotangent
 from gradcheck_cli.implementation.conventions.slots import LEARNING_RATE, SlotKind, has, write_call
-from gradcheck_cli.implementation.implementation import Implementation, ImplementationError, NotExpressibleError
+from gradcheck_cli.implementation.implementation import (
+    NO_BACKWARD,
+    Implementation,
+    ImplementationError,
+    NotExpressibleError,
+)
+from gradcheck_cli.implementation.vocabulary.vocabulary import word
+from gradcheck_cli.text.clean import type_name
 from gradcheck_cli.text.names import join_names
 
 if TYPE_CHECKING:
@@ -40,6 +48,7 @@ _UNDERFLOW = (
     "take the logarithm of the label's probability alone, or log(sum(exp(x - max))) - (x[y] - max)"
 )
 _SAME = 1e-3  #: what the doubled update may differ by from that for twice the cotangent
+_RUNNING = ("moving", "run", "pop", "ema", "avg", "average", "global")  #: what people say for "running"
 _LISTED = 8  #: attributes that are listed where a parameter is not among them
 
 
@@ -93,6 +102,7 @@ class _Run:
         try:
             instance = make_instance(reading, values) if reading.code.cls is not None else None
             _set_parameters(reading, instance, values, inputs)
+            _set_state(reading, instance, values)
             before = attributes(instance)
             values = replace(values, context=Context(len(inputs))) if self._needs_context(values) else values
             returned = self._call_forward(instance, values)
@@ -117,6 +127,8 @@ class _Run:
     def left_by_forward(self, call: object) -> object:
         """Return the cache that user code returned, or what else forward leaves to backward: an object, the inputs."""
         assert isinstance(call, Call)
+        if self.reading.code.cls is not None and (call.parameters or {}).get("mode") == "test":
+            return NO_BACKWARD
         return call.cache if has(SlotKind.CACHE, self.reading.backward) and call.instance is None else call
 
     def backward(self, cotangent: Any, cache: object, names: tuple[str, ...]) -> Mapping[str, object]:
@@ -293,6 +305,23 @@ def _set_parameters(reading: Reading, instance: object, values: Values, inputs: 
             raise (ImplementationError if knows_shape else NotExpressibleError)(f"{made}, not {wanted}")
         for place in fitting:
             place.set(np.array(values.inputs[name]))
+
+
+def _set_state(reading: Reading, instance: object, values: Values) -> None:
+    """Give an instance the state that forward reads where nothing is learned, such as running means.
+
+    Raises:
+        NotExpressibleError: it keeps none.
+    """
+    for name in reading.layer.state if instance is not None and values.dictionary.get("mode") == "test" else ():
+        given = np.asarray(values.dictionary[name])
+        synonyms = [word(name), *(word(name).replace("running", other) for other in _RUNNING)]
+        places = parameter_places(instance, Wanted(synonyms))
+        fitting = [place for place in places if place.get().size == given.size]
+        if not fitting:
+            raise NotExpressibleError(f"{type_name(instance)} keeps no {name} before its first forward")
+        for place in fitting:
+            place.set(given.reshape(place.get().shape).copy())
 
 
 def _parameters(reading: Reading, instance: object, names: Iterable[str]) -> dict[str, Array]:

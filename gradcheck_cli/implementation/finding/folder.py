@@ -70,6 +70,7 @@ def definitions(file: Path) -> Definitions:
 
     Raises:
         OSError: it cannot be read.
+        SyntaxError: it is no notebook.
     """
     text = "\n".join(python_source(file).decode(errors="replace").splitlines())
     found = re.findall(r"^([ \t]*)(?:async[ \t]+)?(?:def|class)[ \t]+(\w+)", text, re.MULTILINE)
@@ -110,7 +111,7 @@ def may_have_passes(file: Path) -> bool:
     """Tell whether something in a file is called like a layer or a backward pass, without running it."""
     try:
         return why_unreadable(file) is None and _names_passes(definitions(file))
-    except OSError:
+    except (OSError, SyntaxError):
         return False
 
 

@@ -88,11 +88,13 @@ def take_inventory(spec: str, loader: Loader) -> Inventory:
     have = public(loaded, own=True) or public(loaded, own=False)
     have |= dict(zip(names, named_objects(loaded, names), strict=True))
     functions = functions_in(have)
-    losses = [(name,) for name in functions if pass_of(name)[1] != "forward" and layers_called([name], loss=True)]
+    pairs = all_pairs(functions)
+    passes = {name for pair in pairs for name in pair} | {name for name in functions if pass_of(name)[1] == "forward"}
+    losses = [(name,) for name in functions if name not in passes and layers_called([name], loss=True)]
     called = {name for name in classes_in(have) if layers_called([name]) or layers_called([name], loss=True)}
     losses += [(name,) for name in functions if says_loss((name,)) and (name,) not in losses]
     classes = [(name,) for name in classes_in(have) if name in called or not mentions_layer([name])]
-    offers = unlike([*all_pairs(functions), *losses, *classes], have)
+    offers = unlike([*pairs, *losses, *classes], have)
     if names:
         offers = [one for one in offers if set(names) <= set(one)]
     offered = {name for one in offers for name in one}

@@ -17,7 +17,7 @@ import numpy as np
 from gradcheck_cli.guard.clock import pass_on_interrupt
 from gradcheck_cli.implementation.conventions.own_trial import fit_of
 from gradcheck_cli.implementation.conventions.readings import readings_of
-from gradcheck_cli.implementation.conventions.slots import MisfitError, SlotKind
+from gradcheck_cli.implementation.conventions.slots import MisfitError, SlotKind, is_cotangent
 from gradcheck_cli.implementation.conventions.trial import quiet
 from gradcheck_cli.implementation.seeding import seeds_from
 from gradcheck_cli.implementation.vocabulary.vocabulary import word
@@ -239,12 +239,17 @@ class _Search:
         return found if found and all(one.dtype.kind == "f" and one.size for one in found) else None
 
     def _is_meant(self, kinds: tuple[Kind, ...], sizes: Sizes, scale: Sizes) -> bool:
-        """Tell whether the output depends on every array; where an argument is of an odd kind, the slope must agree."""
+        """Tell whether the output depends on every array.
+
+        The slope must agree too where an argument is of an odd kind, and where nothing is called a cotangent:
+        `move_forward(x)` and `move_backward(x)` may be no gradient of each other.
+        """
         if not self._depends(kinds, sizes, scale):
             return False
-        if all(
-            kind.name == "array" or kind in _kinds_of(slot)[:2] for slot, kind in zip(self._slots, kinds, strict=True)
-        ):
+        usual = all(
+            kind.name == "array" or kind in _kinds_of(s)[:2] for s, kind in zip(self._slots, kinds, strict=True)
+        )
+        if usual and _says_cotangent(self._readings[0]):
             return True
         case = self._case(kinds, sizes, scale)
         return any(fit_of(reading, case, LAYER.problem(case))[2] for reading in self._readings)
@@ -259,6 +264,11 @@ class _Search:
 
 def _differ(one: list[np.ndarray[Any, Any]], other: list[np.ndarray[Any, Any]]) -> bool:
     return any(a.shape != b.shape or not np.array_equal(a, b) for a, b in zip(one, other, strict=False))
+
+
+def _says_cotangent(reading: Reading) -> bool:
+    slots = [slot for slot in (*reading.backward, *reading.backward_with_cache) if slot.kind is SlotKind.COTANGENT]
+    return reading.code.backward is None or any(is_cotangent(slot.name) for slot in slots)
 
 
 def _kinds_of(slot: Slot) -> list[Kind]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gradcheck_cli.implementation.vocabulary.geometry import one_of, setting
-from gradcheck_cli.implementation.vocabulary.vocabulary import Argument, Vocabulary, words
+from gradcheck_cli.implementation.vocabulary.vocabulary import Argument, Vocabulary, arranged, words
 
 ELEMENTWISE_X = {"x": words("x z input{,s} a data inp")}
 
@@ -11,6 +11,17 @@ ELEMENTWISE_X = {"x": words("x z input{,s} a data inp")}
 def _activation(names: str, others: str = "", **arguments: Argument) -> Vocabulary:
     more = "affine conv linear lstm rnn gru attention softmax norm dropout loss"
     return Vocabulary(names=words(names), others=words(f"{others} {more}"), inputs=ELEMENTWISE_X, arguments=arguments)
+
+
+def _rows(names: str, others: str = "") -> Vocabulary:
+    more = "affine conv linear relu lstm rnn gru attention norm dropout loss"
+    inputs = {"x": words("x z scores logits input{,s} a data inp s")}
+    return Vocabulary(
+        names=words(names),
+        others=words(f"{others} {more}"),
+        inputs=inputs,
+        arrangements=(arranged(""), arranged("samples as columns", x="C N", out="C N")),
+    )
 
 
 #: PReLU and RReLU are other functions than ReLU.
@@ -38,5 +49,7 @@ ACTIVATIONS = {
         ),
     ),
     "silu": _activation("silu swish", "hard"),
+    "softmax-activation": _rows("softmax", "log cross_entropy crossentropy temporal sampled"),
+    "log-softmax": _rows("log{,_}softmax"),
     "softplus": _activation("softplus soft_plus"),
 }

@@ -3,26 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
-
-import numpy as np
 
 from gradcheck_cli.implementation.vocabulary.activations import ACTIVATIONS, ELEMENTWISE_X
-from gradcheck_cli.implementation.vocabulary.geometry import SIZES, number, only, pick, setting
+from gradcheck_cli.implementation.vocabulary.attention import ATTENTIONS
+from gradcheck_cli.implementation.vocabulary.geometry import SIZES, number, one_of, only, pick, setting
 from gradcheck_cli.implementation.vocabulary.images import CONVOLUTIONS, POOLINGS
+from gradcheck_cli.implementation.vocabulary.losses import LOSSES
 from gradcheck_cli.implementation.vocabulary.vocabulary import Argument, BlockOrder, Vocabulary, arranged, words
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from gradcheck_cli.numeric.arrays import Array
-
-
-def _one_hot(inputs: Mapping[str, Array]) -> Mapping[str, Array]:
-    """Return labels y as rows that are 1 in the place of the label, and else 0."""
-    x, y = inputs["x"], inputs["y"]
-    return {**inputs, "y": (y[..., None] == np.arange(x.shape[-1])).astype(x.dtype)}
-
 
 #: What inputs are called, by the layer's own name for them, where a layer has no words of its own.
 INPUTS = {
@@ -53,10 +40,6 @@ def _named(names: str, others: str = "", **inputs: str) -> Vocabulary:
     return Vocabulary(names=words(names), others=words(others), inputs=inputs_)
 
 
-def _scores(names: str, others: str = "") -> Vocabulary:
-    return replace(_named(names, others, x="x scores logits"), encodings={"y as one-hot rows": _one_hot})
-
-
 def _normalization(names: str, others: str, **arguments: Argument) -> Vocabulary:
     return Vocabulary(
         names=words(names),
@@ -68,13 +51,19 @@ def _normalization(names: str, others: str, **arguments: Argument) -> Vocabulary
 
 
 _EPS = setting("eps", 1e-5, "eps epsilon")
-_MODE = {
-    "eps": _EPS,
-    "momentum": number("momentum", "momentum"),
+_MODES = {
     "mode": number("mode", "mode", only("mode", "train"), unless=("training",)),
     "training": Argument(
-        names=words("{is,}training train{,able}"), forms={"": lambda sizes: sizes["mode"] == "train"}, unless=("mode",)
+        names=words("{is,}train{,ing} train{able,flg,flag,mode}"),
+        forms={"": lambda sizes: sizes["mode"] == "train"},
+        unless=("mode",),
     ),
+}
+_MODE = {"eps": _EPS, "momentum": number("momentum", "momentum"), **_MODES}
+_DROPOUT = {
+    "p": setting("p", 0.5, "p {keep,drop,dropout,}{p,prob,rate,ratio,probability} prob{keep,drop} pkeep pdrop keep"),
+    "seed": number("seed", "seed randomstate"),
+    **_MODES,
 }
 _GROUPNORM = Vocabulary(
     names=words("group{,_}norm"),
@@ -88,24 +77,49 @@ _GROUPNORM = Vocabulary(
 )
 
 
-def _recurrent(names: str, others: str, *gates: str) -> Vocabulary:
+_UNITS = {
+    "D": SIZES["D"]._replace(
+        names=words("D dim {n,num,in,input}features {in,input}{size,dim,s} nin ninput{,s} nx wordvecdim")
+    ),
+    "H": number("H", "H hidden{,size,dim,units} {n,num}hidden {n,num}units units hid nh hdim", shapes=True),
+}
+
+
+def _recurrent(names: str, others: str, *gates: str, own: str = "ifog", **arguments: Argument) -> Vocabulary:
     """Return the words for a recurrent layer.
 
     Args:
         names: of the layer.
         others: words that tell other layers from it.
-        gates: orders of the gates that are usual elsewhere, each a letter; the layer's own is i, f, o, g.
+        gates: orders of the gates that are usual elsewhere, each a letter.
+        own: the layer's own order.
+        arguments: what says its parameters.
     """
     orders = {
-        f"gates in the order {', '.join(order)}": BlockOrder(("Wx", "Wh", "b"), tuple(map("ifog".index, order)))
+        f"gates in the order {', '.join(order)}": BlockOrder(("Wx", "Wh", "b"), tuple(map(own.index, order)))
         for order in gates
     }
-    return Vocabulary(names=words(names), others=words(others), inputs={"x": ("x",), "b": ("b",)}, block_orders=orders)
+    return Vocabulary(
+        names=words(names),
+        others=words(others),
+        inputs={"x": ("x",), "b": words("b bias{,es}")},
+        arguments={**_UNITS, **arguments},
+        block_orders=orders,
+    )
 
 
 #: PyTorch and Keras have i, f, g, o; TensorFlow i, g, f, o; ONNX i, o, f, g; Chainer g, i, f, o; courses f, i, g, o and
 #: f, g, i, o.
 _GATES = ("ifgo", "figo", "fgio", "igfo", "iofg", "gifo", "fiog")
+
+_GRU = {
+    "reset": one_of(
+        "reset", {"before": "the reset gate before the product", "after": "the reset gate after the product"}, "reset"
+    ),
+    "update": one_of(
+        "update", {"keep": "z as the share that is kept", "replace": "z as the share that is new"}, "update"
+    ),
+}
 
 KNOWN = {
     **CONVOLUTIONS,
@@ -131,12 +145,13 @@ KNOWN = {
         names=words("dropout drop_out"),
         others=words("affine conv norm relu spatial"),
         inputs=ELEMENTWISE_X,
+        arguments=_DROPOUT,
         # In older courses p is the probability of dropping.
         meanings={"p as the probability of dropping": lambda param: {**param, "p": 1 - param["p"]}},
     ),
-    "batchnorm": _normalization("batch{,_}norm bn", "spatial layer{,_}norm group instance conv", **_MODE),
+    "batchnorm": _normalization("batch{,_}norm bn", "spatial layer{,_}norm group instance conv", D=SIZES["D"], **_MODE),
     "spatial-batchnorm": _normalization(
-        "spatial{_,}batch{,_}norm batch{,_}norm{,_}2d", "layer group instance conv", **_MODE
+        "spatial{_,}batch{,_}norm batch{,_}norm{,_}2d", "layer group instance conv", C=SIZES["C"], **_MODE
     ),
     "layernorm": _normalization("layer{,_}norm ln", "batch spatial group instance rms", D=SIZES["D"], eps=_EPS),
     "groupnorm": _GROUPNORM,
@@ -145,11 +160,13 @@ KNOWN = {
         _normalization("rms{,_}norm", "batch group instance conv", D=SIZES["D"], eps=_EPS),
         inputs={"x": words("x h inp input hidden"), "gamma": words("gamma g w weight scale gain")},
     ),
-    "softmax": _scores("softmax cross{_,}entropy", "temporal"),
-    "temporal-softmax": _scores("{temporal,time}{_,}softmax"),
-    "svm": _scores("svm hinge", "temporal"),
+    **LOSSES,
+    **ATTENTIONS,
     "rnn-step": _recurrent("rnn{_,}{step,cell}", "lstm gru"),
     "rnn": _recurrent("rnn", "step cell lstm gru"),
     "lstm-step": _recurrent("lstm{_,}{step,cell}", "gru", *_GATES),
     "lstm": _recurrent("lstm", "step cell gru", *_GATES),
+    # PyTorch has r, z, n, and the reset gate after the product; Keras and ONNX z, r, h.
+    "gru-step": _recurrent("gru{_,}{step,cell}", "lstm mgru", "zrn", own="rzn", **_GRU),
+    "gru": _recurrent("gru", "step cell lstm mgru", "zrn", own="rzn", **_GRU),
 }

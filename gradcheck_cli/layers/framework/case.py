@@ -96,6 +96,11 @@ class Case:
         """Whether right layers differ in what they compute in this case; then there is a `skip_reason`."""
         return False
 
+    @property
+    def domain(self) -> Mapping[str, tuple[float, float]]:
+        """The interval of each input outside of which forward need not be defined."""
+        return {}
+
     def label(self) -> str:
         """Name the geometry in one short line, for tables: `2x3x7x7 * 4x3x3x3 stride 2 pad 1`."""
         shapes = ["x".join(map(str, shape)) for shape in self.shapes.values() if len(shape) > 1]

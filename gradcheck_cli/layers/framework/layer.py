@@ -71,6 +71,7 @@ class Layer:
     scale: Callable[..., tuple[Array, ...]] | None = None
     gradient_scale: Callable[..., Mapping[str, Array]] | None = None
     zeros: tuple[str, ...] = ("x",)
+    constants: tuple[str, ...] = ()  #: inputs of floating point that have no gradient, such as the targets of a loss
     make_problem: Callable[[Any], Problem] | None = None
 
     #: Cases with as few equal sizes as can be, on which readings of somebody's code are tried.
@@ -161,6 +162,8 @@ class Layer:
             zeros=self.zeros,
             skip_reason=case.skip_reason,
             meaning_open=case.meaning_open,
+            constants=self.constants,
+            domain=case.domain,
         )
 
     def gradients(self, problem: Problem, inputs: Mapping[str, Array], cotangent: Array) -> dict[str, Array]:

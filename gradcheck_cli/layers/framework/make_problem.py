@@ -48,6 +48,8 @@ def make_problem(
     zeros: tuple[str, ...] = ("x",),
     skip_reason: str | None = None,
     meaning_open: bool = False,
+    constants: tuple[str, ...] = (),
+    domain: Mapping[str, tuple[float, float]] = MappingProxyType({}),
 ) -> Problem:
     """Make the problem of a case.
 
@@ -68,6 +70,8 @@ def make_problem(
         zeros: inputs of which some elements are made 0: those in which forward is smooth there.
         skip_reason: why the case is skipped where forward raises, if not every right layer can do it.
         meaning_open: whether it is skipped too where forward does not reproduce the reference.
+        constants: inputs of floating point that have no gradient.
+        domain: the interval of each input outside of which forward need not be defined.
     """
     wide, dtype = working_dtype(case.dtype), np.dtype(case.dtype)
     drawn = {name: with_zeros(a, case.seed) if name in zeros and _is_real(a) else a for name, a in inputs.items()}
@@ -87,7 +91,7 @@ def make_problem(
     output_shapes = {name: out.shape for name, out in zip((*outputs, *state), found, strict=True)}
     shapes = {name: value.shape for name, value in given.items()}
     axes = {name: indexed(own, len((shapes | output_shapes).get(name, own))) for name, own in axes.items()}
-    differentiable = {name: shape for name, shape in shapes.items() if _is_real(given[name])}
+    differentiable = {name: shape for name, shape in shapes.items() if _is_real(given[name]) and name not in constants}
     return Problem(
         inputs=given,
         parameters=typed,
@@ -102,6 +106,8 @@ def make_problem(
         gradient_scale=gradient_scale(*weights, *widened, *settings) if gradient_scale else {},
         skip_reason=skip_reason,
         meaning_open=meaning_open,
+        constants=constants,
+        domain=domain,
     )
 
 

@@ -25,7 +25,7 @@ class Problem:
     """The arrays that a case passes to an implementation, and those that it expects.
 
     `inputs`, `parameters` and `cotangent` are passed to forward and backward, in the case's dtype. Inputs that are not
-    floating point (labels, indices, masks) have no gradient.
+    floating point (labels, indices, masks) have no gradient, nor have `constants`.
 
     `expected` is the right output, computed in the working dtype; `expected_scale` is, for each of its elements, the
     sum of the absolute values of its terms, to which its roundoff is proportional.
@@ -65,13 +65,16 @@ class Problem:
     meaning_open: bool = False
     #: The interval of each input that is restricted to one; forward need not be defined outside of it.
     domain: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    #: Inputs of floating point that have no gradient, such as the targets of a loss.
+    constants: tuple[str, ...] = ()
     #: Whether no backward is expected of a forward that returns no cache, as in a mode in which nothing is learned.
     cache_optional: bool = False
 
     @cached_property  # asked for a dozen times in a case
     def differentiable(self) -> tuple[str, ...]:
         """The inputs that have a gradient."""
-        return tuple(name for name, value in self.inputs.items() if value.dtype.kind == "f")
+        real = (name for name, value in self.inputs.items() if value.dtype.kind == "f")
+        return tuple(name for name in real if name not in self.constants)
 
     @property
     def state(self) -> tuple[str, ...]:

@@ -5,6 +5,8 @@ A layer is made of its cell. Its draws, couplings, scales of roundoff and faults
 
 from __future__ import annotations
 
+import itertools
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -30,9 +32,8 @@ if TYPE_CHECKING:
     from gradcheck_cli.layers.framework.problem import Problem
     from gradcheck_cli.numeric.arrays import Array
 
-#: The rows of Wh, and the columns of the weights where there are gates.
+#: The rows of Wh.
 _ROW = Axis(name="row", index="i", size="H")
-_GATE = Axis(name="gate column", index="j", size="4H")
 
 #: Multiplications of a forward pass up to which faults are tried: there are about a hundred. Measured: 1.2 s at
 #: 160,000, in sequences of 10 steps, and 20 s at 8,000,000.
@@ -46,7 +47,8 @@ def declare_axes(
     columns, h = "H" if gates == 1 else f"{gates}H", x.replace("D", "H")
     before, after = dict.fromkeys(states, "N H"), dict.fromkeys(outputs, h)
     weights = {"Wx": f"D {columns}", "Wh": f"H {columns}", "b": columns}
-    axes = declare(HIDDEN, _GATE, x=x, **before, **weights, **after)
+    gate = Axis(name="gate column", index="j", size=f"{gates}H")  # the columns of the weights, if there are gates
+    axes = declare(HIDDEN, gate, x=x, **before, **weights, **after)
     return {**axes, "Wh": (_ROW, *axes["b"]), "out": axes[outputs[0]]}
 
 
@@ -95,6 +97,9 @@ class Cell:
     absolute: Callable[[Any], Any]
     equations: Equations  #: of backward: of the values of a cache, which is a named tuple, and of dnext_h
     faults: tuple[EquationFault, ...]
+    keeps_state: bool = False  #: whether the state before is itself a term of the state
+    param: str | None = None  #: what the dictionary of parameters is called, which forward takes last
+    variants: tuple[Mapping[str, Any], ...] = ({},)  #: of these parameters
 
     def backward_with(self, fault: EquationFault) -> Callable[..., tuple[Array, ...]]:
         """Return the backward pass with a fault."""
@@ -129,29 +134,34 @@ class Recurrent:
 
     def relations(self, case: StepCase, _inputs: Mapping[str, Array]) -> Relations:
         """How axes of inputs relate to the outputs: the units of the weights meet in the second step."""
-        columns = {case.axes["b"][0]: EACH if self.sequence else blocks(HIDDEN, self.cell.gates)}
+        meet = self.sequence or case.settings.get("reset") == "before"  # such a gate is followed by a product
+        columns = {case.axes["b"][0]: EACH if meet else blocks(HIDDEN, self.cell.gates)}
         states = {name: {HIDDEN: EACH} for name, axes in case.axes.items() if axes == (SAMPLE, HIDDEN)}
         return {"x": {STEP: EACH}, **states, "Wx": columns, "Wh": columns, "b": columns}
 
     def draw(self, case: StepCase, source: Random) -> dict[str, Array]:
         """Draw the inputs, with weights as at the start of training: no gate is shut, and none is open."""
-        sizes = {**case.geometry, "4H": 4 * case.H}
+        sizes = {**case.geometry, f"{self.cell.gates}H": self.cell.gates * case.H}
         names = [name for name in case.axes if name not in ("out", *self.outputs)]
         inputs = {name: signed_uniform(source, [sizes[axis.size] for axis in case.axes[name]]) for name in names}
         inputs["Wx"] *= 0.5 / case.D**0.5  # so that the sums in gates have a deviation below 1
         inputs["Wh"] *= 0.5 / case.H**0.5
         return inputs
 
-    def scale(self, *inputs: Array) -> tuple[Array, ...]:
+    def scale(self, *given: Any) -> tuple[Array, ...]:
         """Bound each state by 1 and the mean over gates of the sums of absolute values: no gate is steeper than 1."""
-        x, *states, Wx, Wh, b = map(abs, inputs)
+        x, *states, Wx, Wh, b = map(abs, given[:-1] if self.cell.param else given)
         h, bounds = states[0], []
         for x_t in x.swapaxes(0, 1) if self.sequence else [x]:
-            h = 1 + (x_t @ Wx + h @ Wh + b).reshape(len(x), self.cell.gates, -1).mean(axis=1)
+            h = (
+                1
+                + h * self.cell.keeps_state
+                + (x_t @ Wx + h @ Wh + b).reshape(len(x), self.cell.gates, -1).mean(axis=1)
+            )
             bounds.append(h)
         return (np.stack(bounds, axis=1),) if self.sequence else (h, states[-1] + h)[: len(self.outputs)]
 
-    def gradient_scale(self, *arrays: Array) -> dict[str, Array]:
+    def gradient_scale(self, *arrays: Any) -> dict[str, Array]:
         """Carry the absolute values of cotangents back with those of the cache."""
         cotangents, inputs = arrays[: len(self.outputs)], arrays[len(self.outputs) :]
         *_, cache = self.forward(*inputs)
@@ -164,9 +174,11 @@ class Recurrent:
         if case.N * steps * cell.gates * case.H * (case.D + case.H) > LARGEST_FOR_FAULTS:
             return
 
+        settings = [case.settings] if cell.param else []
+
         def fault(code: str, cause: str, remedy: str, backward: Callable[..., Any]) -> Fault:
             def gradients(inputs: Mapping[str, Array], cotangent: Array) -> Mapping[str, Array]:
-                *_, cache = self.forward(*inputs.values())
+                *_, cache = self.forward(*inputs.values(), *settings)
                 return dict(zip(inputs, backward(*problem.parts(cotangent).values(), cache), strict=True))
 
             return Fault(code, cause, remedy, gradients)
@@ -182,9 +194,16 @@ class Recurrent:
     def standard(self) -> tuple[StepCase, ...]:
         """Sizes that all differ, then each size 1 or equal to another; of a sequence, one step too."""
         rows = [(3, 4, 5, 4), (2, 3, 3, 3), (1, 2, 3, 2), (2, 1, 2, 3), (3, 2, 1, 2), (2, 3, 4, 1)]
-        if self.sequence:
-            return self.case.rows("N D H T", *rows)
-        return self.case.rows("N D H", *(row[:3] for row in rows[:-1]))
+        names = "N D H T" if self.sequence else "N D H"
+        sizes = [row[: len(names.split())] for row in (rows if self.sequence else rows[:-1])]
+        # Each variant has one of the first two sizes, which are smaller then, and takes its turn at the others.
+        first, *more = self.cell.variants
+        if more:
+            sizes[0] = (2, 3, 4, 3)[: len(sizes[0])]
+        chosen = [(sizes[0], first), *((sizes[1], variant) for variant in more)]
+        chosen += zip(sizes[1 + bool(more) :], itertools.cycle(self.cell.variants), strict=False)
+        words = list(first)
+        return self.case.rows(" ".join([names, *words]), *((*row, *variant.values()) for row, variant in chosen))
 
     def layer(self) -> Layer:
         """Make the layer."""
@@ -192,6 +211,8 @@ class Recurrent:
             case=self.case,
             builtin={"vectorized": (self.forward, self.backward)},
             standard=self.standard,
+            param=self.cell.param,
+            probe_cases=tuple(replace(self.case.probe(), **variant) for variant in self.cell.variants),
             outputs=self.outputs,
             draw=self.draw,
             relations=self.relations,

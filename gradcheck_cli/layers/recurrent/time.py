@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     Backward = Callable[..., Any]
 
 
-def over_time(step: Callable[..., Any], x: Array, states: Sequence[Array], *weights: Array) -> tuple[Array, list[Any]]:
-    """Repeat a step for each x[:, t], with x (N, T, D), from given states (N, H).
+def over_time(step: Callable[..., Any], x: Array, states: Sequence[Array], *weights: Any) -> tuple[Array, list[Any]]:
+    """Repeat a step for each x[:, t], with x (N, T, D), from given states (N, H), with the same weights.
 
     Returns:
         The first state after each step, (N, T, H), and the cache of each step.

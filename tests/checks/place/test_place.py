@@ -107,6 +107,21 @@ def test_the_head_of_a_loop_is_shown_without_its_body(checked: Any) -> None:
     assert place.statement == "for n in range( N - 1 ):"
 
 
+def test_what_else_a_return_statement_returns_is_not_looked_at(checked: Any) -> None:
+    steps = """\
+    dvar = (dxhat * xhat).sum(axis=0) * 0.5 / std**2
+    dmu = -dxhat.sum(axis=0) / std
+    if mode == "test":
+        return dxhat / std, (dout * xhat).sum(axis=0), dout.sum(axis=0)
+    return dxhat / std + dvar * 2 * xhat * std / N + dmu / N, (dout * xhat).sum(axis=0), dout.sum(axis=0)
+"""
+    head, _, rest = COURSE.partition('    if mode == "train":\n        dx = (N')
+    text = f"{head}{steps}{rest.partition('    return dx, dgamma, dbeta')[2]}"
+    place = first(checked(text, "batchnorm"), "variance-sign")
+    assert place is not None
+    assert (place.function, place.statement) == ("batchnorm_backward", None)
+
+
 def test_an_index_array_adds_only_once(checked: Any) -> None:
     text = """\
 import numpy as np

@@ -39,6 +39,12 @@ class Definition:
     mode: str = ""  #: "train" or "test", if it is carried out in that mode alone
 
     @property
+    def expressions(self) -> list[ast.expr]:
+        """The expressions of what is assigned or returned here; of a statement that does neither, all of its own."""
+        parts = [part for part in (self.value, self.target) if part is not None]
+        return [one for part in parts for one in expressions(part)] if parts else list(expressions(self.statement))
+
+    @property
     def computes(self) -> bool:
         """Whether it computes anything, or only names, unpacks or copies what there is."""
         return self.augmented or not (self.value is None or is_plain(self.value))

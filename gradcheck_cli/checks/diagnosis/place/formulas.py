@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING
 
-from gradcheck_cli.checks.diagnosis.place.syntax import called_name, expressions, has_number, is_number, variable
+from gradcheck_cli.checks.diagnosis.place.syntax import called_name, has_number, is_number, variable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -14,10 +14,13 @@ if TYPE_CHECKING:
 
 _TRANSPOSES = ("transpose", "swapaxes", "moveaxis", "rollaxis", "permute")
 
+#: Parts of the names of a cell state.
+_CELLS = {"c", "cell", "ct", "cn"}
+
 
 def calls(*names: str) -> Callable[[Definition], bool]:
     """Return the pattern of a call of one of these functions or methods."""
-    return lambda found: any(called_name(one) in names for one in expressions(found.statement))
+    return lambda found: any(called_name(one) in names for one in found.expressions)
 
 
 def names_dtype(code: str) -> Callable[[Definition], bool]:
@@ -26,7 +29,7 @@ def names_dtype(code: str) -> Callable[[Definition], bool]:
         (isinstance(one, ast.Attribute) and one.attr == code)
         or (isinstance(one, ast.Constant) and one.value == code)
         or (isinstance(one, ast.Name) and one.id == code)
-        for one in expressions(found.statement)
+        for one in found.expressions
     )
 
 
@@ -78,27 +81,27 @@ def compares(found: Definition) -> bool:
         (isinstance(one, ast.Compare) and isinstance(one.ops[0], ast.Lt | ast.Gt | ast.LtE | ast.GtE))
         or (isinstance(one, ast.UnaryOp) and isinstance(one.op, ast.Invert))
         or (isinstance(one, ast.BinOp) and isinstance(one.op, ast.Sub) and is_number(one.left, 1))
-        for one in expressions(found.statement)
+        for one in found.expressions
     )
 
 
 def reverses(found: Definition) -> bool:
     """`[::-1]`, a flip, a roll or an index in another order."""
     return calls("flip", "fliplr", "flipud", "rot90", "roll", "argsort", "permutation", "reversed")(found) or any(
-        isinstance(one, ast.Slice) and is_number(one.step, -1) for one in expressions(found.statement)
+        isinstance(one, ast.Slice) and is_number(one.step, -1) for one in found.expressions
     )
 
 
 def moves_axes(found: Definition) -> bool:
     """A transpose."""
     return calls(*_TRANSPOSES)(found) or any(
-        isinstance(one, ast.Attribute) and one.attr == "T" for one in expressions(found.statement)
+        isinstance(one, ast.Attribute) and one.attr == "T" for one in found.expressions
     )
 
 
 def only_reshapes(found: Definition) -> bool:
     """A reshape that mixes axes: without a transpose before or after it, and not by the first axis of the array."""
-    parts = list(expressions(found.statement))
+    parts = list(found.expressions)
     transposed = [one.func for one in parts if isinstance(one, ast.Call) and called_name(one) in _TRANSPOSES]
     transposed += [one for one in parts if isinstance(one, ast.Attribute) and one.attr == "T"]
     transposed_after = {id(one.value) for one in transposed if isinstance(one, ast.Attribute)}
@@ -117,7 +120,7 @@ def takes_root(found: Definition) -> bool:
     """`np.sqrt(var + eps)`, or a power of it."""
     return calls("sqrt", "rsqrt")(found) or any(
         isinstance(one, ast.BinOp) and isinstance(one.op, ast.Pow) and _is_fraction(one.right)
-        for one in expressions(found.statement)
+        for one in found.expressions
     )
 
 
@@ -125,7 +128,7 @@ def has_small_number(found: Definition) -> bool:
     """`1e-5`, whatever eps is."""
     return any(
         isinstance(one, ast.Constant) and isinstance(one.value, float) and 0 < one.value < 1e-2
-        for one in expressions(found.statement)
+        for one in found.expressions
     )
 
 
@@ -136,7 +139,7 @@ def takes_first(found: Definition) -> bool:
         and isinstance(one.ctx, ast.Load)
         and (is_number(one.slice, 0) or (isinstance(one.slice, ast.Tuple) and is_number(one.slice.elts[0], 0)))
         and not (isinstance(one.value, ast.Attribute) and one.value.attr == "shape")
-        for one in expressions(found.statement)
+        for one in found.expressions
     )
 
 
@@ -150,6 +153,32 @@ def at_labels(found: Definition) -> bool:
     )
 
 
+def reduces(least: int) -> Callable[[Definition], bool]:
+    """Return the pattern of a formula that has at least so many means or sums in it, and not only their names."""
+    return lambda found: sum(called_name(one) in ("sum", "mean") for one in found.expressions) >= least
+
+
+def takes_from_one(found: Definition) -> bool:
+    """`1 - p`."""
+    return any(
+        isinstance(one, ast.BinOp) and isinstance(one.op, ast.Sub) and is_number(one.left, 1)
+        for one in found.expressions
+    )
+
+
+def squares_cell(found: Definition) -> bool:
+    """`1 - next_c**2`, of the cell state and not of its tanh."""
+    return any(
+        isinstance(one, ast.BinOp)
+        and isinstance(one.op, ast.Sub)
+        and is_number(one.left, 1)
+        and isinstance(one.right, ast.BinOp)
+        and isinstance(one.right.left, ast.Name)
+        and bool(_CELLS & set(one.right.left.id.lower().split("_")))
+        for one in found.expressions
+    )
+
+
 def divides_by_one_less(found: Definition) -> bool:
     """`/ (N - 1)`, or `ddof=1`."""
     return any(
@@ -158,12 +187,9 @@ def divides_by_one_less(found: Definition) -> bool:
         and isinstance(one.right, ast.BinOp)
         and isinstance(one.right.op, ast.Sub)
         and is_number(one.right.right, 1)
-        for one in expressions(found.statement)
+        for one in found.expressions
     ) or any(
-        keyword.arg == "ddof"
-        for one in expressions(found.statement)
-        if isinstance(one, ast.Call)
-        for keyword in one.keywords
+        keyword.arg == "ddof" for one in found.expressions if isinstance(one, ast.Call) for keyword in one.keywords
     )
 
 

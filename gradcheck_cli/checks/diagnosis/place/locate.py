@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import ast
-import os
 import re
 from functools import lru_cache
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gradcheck_cli.checks.diagnosis.place.code import code_of
 from gradcheck_cli.checks.diagnosis.place.duties import accumulates, draws, writes_into_inputs
 from gradcheck_cli.checks.diagnosis.place.flow import Definition, Pass, returned
+from gradcheck_cli.checks.diagnosis.place.frame import LONGEST_PATH, shown_place
 from gradcheck_cli.checks.diagnosis.place.patterns import look_for
 from gradcheck_cli.checks.diagnosis.place.roots import names_of_gradient, variables_of
 from gradcheck_cli.checks.diagnosis.place.source import read
@@ -20,17 +19,13 @@ from gradcheck_cli.results.result import Place, Verdict
 from gradcheck_cli.text.clean import LONGEST_NAME, clean, escaped
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterable, Mapping
+    from collections.abc import Iterable, Mapping
     from types import CodeType
 
     from gradcheck_cli.checks.diagnosis.place.flow import Flow
     from gradcheck_cli.checks.diagnosis.place.source import Source
-    from gradcheck_cli.guard.crash import Frame
     from gradcheck_cli.implementation.implementation import Implementation
     from gradcheck_cli.results.result import CaseResult, Diagnosis
-
-#: A path has up to 4096 bytes.
-_LONGEST_PATH = 4096
 
 #: Causes that lie in what is not there, or in no single statement.
 _NO_STATEMENT = (
@@ -81,48 +76,6 @@ def place_of(result: CaseResult, implementation: Implementation) -> Place | None
     return _place(own.main) if own else None
 
 
-def place_of_frame(frame: Frame, sources: Container[str] | None = None) -> Place | None:
-    """Return the place of a frame of a stack, with the statement that was carried out.
-
-    Args:
-        frame: file, line and function.
-        sources: the files that may be read; None for all. A stack of a process that crashed can name any file.
-    """
-    file, line, name = frame
-    source = read(file) if sources is None or file in sources else None
-    if not file or file.startswith("<"):
-        return None
-    place = Place(file=escaped(file, _LONGEST_PATH), line=line, function=clean(name, LONGEST_NAME))
-    if source is None:
-        return place
-    function, statement = source.around(line)
-    named = function if function.rpartition(".")[2] == name else place.function
-    return Place(
-        file=place.file,
-        line=line,
-        function=clean(named, LONGEST_NAME),
-        statement=source.statement(statement) if statement is not None else None,
-    )
-
-
-def shown_place(place: Place, folder: str | None, spec: str | None) -> Place:
-    """Return a place with its file as the user knows it: below the current folder, or as it was typed.
-
-    Args:
-        place: with an absolute path.
-        folder: the current one, in which paths were typed.
-        spec: of the implementation, as it was typed.
-    """
-    home = re.sub(r":[^:/\\]*$", "", spec or "")
-    if folder is not None and Path(place.file).is_relative_to(folder):
-        file = os.path.relpath(place.file, folder)
-    elif folder is not None and home and os.path.realpath(Path(folder, home)) == place.file:
-        file = home
-    else:
-        file = place.file
-    return Place(file=file, line=place.line, function=place.function, statement=place.statement)
-
-
 def _is_in_forward(result: CaseResult) -> bool:
     if result.verdict is Verdict.ERROR:  # a gradient is not there, and forward has been judged unless it raised
         return result.forward is None or result.forward.verdict is not Verdict.PASS
@@ -157,7 +110,7 @@ def _breaking(passes: list[Pass], result: CaseResult) -> list[Definition]:
 
 def _place(flow: Flow, statement: ast.stmt | None = None) -> Place:
     return Place(
-        file=escaped(flow.source.file, _LONGEST_PATH),
+        file=escaped(flow.source.file, LONGEST_PATH),
         line=flow.function.lineno if statement is None else statement.lineno,
         function=clean(flow.source.name(flow.function), LONGEST_NAME),
         statement=None if statement is None else flow.source.statement(statement),
@@ -184,6 +137,8 @@ def _statement(
         offered = [one for each in bare for one in _with_values(each)] if look.everywhere else needed
         if fitting := _distinct(one for one in offered if look.pattern(one)):
             return fitting[0] if len(fitting) == 1 else None
+        if look.only:
+            return None
     if result.verdict is Verdict.ERROR or re.fullmatch(_NO_STATEMENT, cause.code):
         return None
     computing = _distinct(one for one in needed if one.computes or _renames(one, cotangents))

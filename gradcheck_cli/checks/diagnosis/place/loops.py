@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from gradcheck_cli.checks.diagnosis.place.syntax import (
     called_name,
-    expressions,
     is_number,
     names_in,
     values_in,
@@ -96,7 +95,7 @@ def has_fixed_pad(found: Definition) -> bool:
     """`np.pad(x, ((0, 0), (0, 0), (1, 1), (1, 1)))`, or a crop by `[1:-1]`."""
     return is_fixed_crop(found) or any(
         called_name(one) == "pad" and any(isinstance(part, ast.expr) and is_number(part, 1) for part in ast.walk(one))
-        for one in expressions(found.statement)
+        for one in found.expressions
     )
 
 
@@ -105,7 +104,7 @@ def ends_early(found: Definition) -> bool:
     return any(
         (called_name(one) in ("range", "arange", "ndindex") and _leaves_out_last(one))
         or (isinstance(one, ast.Slice) and one.lower is None and one.step is None and is_number(one.upper, -1))
-        for one in expressions(found.statement)
+        for one in found.expressions
     )
 
 
@@ -113,7 +112,7 @@ def lacks_a_window(found: Definition) -> bool:
     """A loop that ends early, or an output size without its `+ 1`."""
     if ends_early(found):
         return True
-    parts = list(expressions(found.statement))
+    parts = list(found.expressions)
     divides = any(isinstance(one, ast.BinOp) and isinstance(one.op, ast.FloorDiv) for one in parts)
     adds = any(
         isinstance(one, ast.BinOp)

@@ -23,6 +23,7 @@ class Look(NamedTuple):
     pattern: Pattern
     everywhere: bool = False  #: in all statements of the pass, not only in those on which the wrong arrays depend
     last: bool = False  #: only where the wrong arrays themselves are computed, not what they are computed from
+    only: bool = False  #: whether no statement is blamed that does not look so, be it the only one
 
 
 def look_for(cause: Diagnosis) -> Look | None:
@@ -39,6 +40,9 @@ DRAWS = calls("rand", "random", "randn", "binomial", "uniform", "normal", "choic
 
 #: The one statement that computes what is wrong, whatever it computes that from.
 _DEFINING = Look(lambda found: found.computes, last=True)
+
+#: A formula in one statement: of one in steps, the fault may be in any.
+_BOTH_TERMS = Look(formulas.reduces(2), last=True, only=True)
 
 _LAST = Look(loops.ends_early, everywhere=True)
 
@@ -66,6 +70,11 @@ _LOOKS = {
     "bias-missing|beta-missing|loss-wrong": _DEFINING,
     "matrix-not-transposed|weights-not-transposed|state-of-other-step|not-normalized|gamma-extra": _DEFINING,
     "statistics-constant|mean-path": _DEFINING,
+    "variance-path": Look(formulas.reduces(1), last=True, only=True),
+    "(mean|variance)-(sign|power)|scale-missing|sum-not-mean|divided-twice|direct-term": _BOTH_TERMS,
+    "softmax-diagonal": Look(formulas.takes_from_one),
+    "margin-missing": Look(formulas.compares),
+    "output-tanh": Look(formulas.squares_cell),
     "gate-columns-permuted": Look(calls("hstack", "concatenate", "column_stack", "stack")),
     "reshaped-not-transposed": Look(formulas.only_reshapes),
     "reshaped": Look(calls("reshape", "ravel", "flatten", "squeeze", "expand_dims", "sum", "mean"), last=True),

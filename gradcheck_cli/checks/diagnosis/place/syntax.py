@@ -76,9 +76,9 @@ def _values_in_call(call: ast.Call) -> Iterator[str]:
             yield from values_in(keyword.value)
 
 
-def expressions(statement: ast.stmt) -> Iterator[ast.expr]:
-    """Yield all expressions of a statement, without those of the statements within it."""
-    pending: list[ast.AST] = [statement]
+def expressions(whole: ast.stmt | ast.expr) -> Iterator[ast.expr]:
+    """Yield all expressions within another one, or of a statement without those of the statements within it."""
+    pending: list[ast.AST] = [whole]
     while pending:
         node = pending.pop()
         if isinstance(node, ast.expr):

@@ -1,0 +1,79 @@
+"""How people name attention, its queries, keys and values, and how they pass a mask."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from gradcheck_cli.implementation.vocabulary.geometry import number, only
+from gradcheck_cli.implementation.vocabulary.vocabulary import Argument, Vocabulary, words
+
+if TYPE_CHECKING:
+    from gradcheck_cli.implementation.vocabulary.vocabulary import Sizes
+    from gradcheck_cli.numeric.arrays import Array
+
+
+def _seen(sizes: Sizes) -> Array:
+    """Return a mask that is True where a query sees a key, in any case."""
+    return np.ones((sizes["T"], sizes["S"]), bool) if sizes["mask"] is None else np.asarray(sizes["mask"])
+
+
+def _is_causal(sizes: Sizes) -> bool:
+    if sizes["mask"] is None:
+        return False
+    if (sizes["mask"] == np.tril(np.ones((sizes["T"], sizes["S"]), bool))).all():
+        return True
+    raise ValueError("it can only say whether the mask is causal")
+
+
+def _hides_nothing(sizes: Sizes) -> str | None:
+    return None if sizes["mask"] is None else "it takes no mask"
+
+
+def _causal(sizes: Sizes) -> str | None:
+    return None if sizes["mask"] is not None and _fits(sizes) else "its mask is always causal"
+
+
+def _fits(sizes: Sizes) -> bool:
+    try:
+        return _is_causal(sizes)
+    except ValueError:
+        return False
+
+
+_MASK = {
+    "mask": Argument(
+        names=words("mask{,s} {attn,attention}mask"),
+        forms={
+            "": _seen,
+            "a mask that is True where a key is hidden": lambda sizes: ~_seen(sizes),
+            "a mask that is added, 0 or -inf": lambda sizes: np.where(_seen(sizes), 0.0, -np.inf),
+        },
+        absent={"": _hides_nothing, "always causal": _causal},
+        unless=("causal",),
+    ),
+    "causal": Argument(
+        names=words("causal iscausal usecausalmask"),
+        forms={"": _is_causal},
+        unless=("mask",),
+    ),
+}
+
+ATTENTIONS = {
+    "attention": Vocabulary(
+        names=words("attention sdpa attend"),
+        others=words("multi mha head cross block self additive bahdanau linear conv norm layer"),
+        inputs={"q": words("q quer{y,ies}"), "k": words("k key{,s}"), "v": words("v value{,s}")},
+        arguments=_MASK,
+    ),
+    "multihead-attention": Vocabulary(
+        names=words("multi{_,}head{_,}attention mha multi{_,}head multi_headed_attention"),
+        others=words("self cross block norm ffn"),
+        inputs={
+            **{name: words(f"{name} {name[0]} x{name[0]}") for name in ("query", "key", "value")},
+            **{f"W{name}": words(f"w{name} {name}w w{name}weight") for name in "qkvo"},
+        },
+        arguments={"H": number("H", "H h heads nhead{,s} numheads", only("H", 1)), **_MASK},
+    ),
+}

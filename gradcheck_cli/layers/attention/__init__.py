@@ -1,0 +1,1 @@
+"""Attention: outputs are means of values, weighted by how queries match keys."""

@@ -1,0 +1,55 @@
+"""Scaled dot-product attention of batches of queries, keys and values, and the scale of its roundoff."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from gradcheck_cli.numeric.arrays import Array
+
+
+class AttentionCache(NamedTuple):
+    """The arrays that forward keeps for backward."""
+
+    q: Array
+    k: Array
+    v: Array
+    p: Array  #: the weight of each key for each query, (N, T, S)
+
+
+def attend(q: Array, k: Array, v: Array, mask: Array | None) -> tuple[Array, AttentionCache]:
+    """Return p v, with p the softmax of q k' / sqrt(D) over the keys that a query sees; and the cache."""
+    scores = q @ k.swapaxes(1, 2) / np.sqrt(q.dtype.type(q.shape[2]))
+    if mask is not None:
+        scores = np.where(mask, scores, q.dtype.type(-np.inf))
+    exps = np.exp(scores - scores.max(axis=2, keepdims=True))
+    p = exps / exps.sum(axis=2, keepdims=True)
+    return p @ v, AttentionCache(q, k, v, p)
+
+
+def attend_backward(dout: Array, cache: AttentionCache) -> tuple[Array, Array, Array]:
+    """Return dq, dk and dv for dout (N, T, E).
+
+    out = p v is a matrix product: dp = dout v' and dv = p' dout. Through the softmax of each query,
+    ds = p (dp - sum_s dp p), and through s = q k' / sqrt(D), another product, dq = ds k / sqrt(D) and
+    dk = ds' q / sqrt(D). A key that a query does not see has p = 0, and so ds = 0.
+    """
+    q, k, v, p = cache
+    dp = dout @ v.swapaxes(1, 2)
+    ds = p * (dp - (dp * p).sum(axis=2, keepdims=True)) / np.sqrt(q.dtype.type(q.shape[2]))
+    return ds @ k, ds.swapaxes(1, 2) @ q, p.swapaxes(1, 2) @ dout
+
+
+def bounds(q: Array, k: Array, p: Array) -> Array:
+    """Bound the weights p, each by itself and what its scores are rounded by: q and k are sums of absolute values."""
+    scores = q @ k.swapaxes(1, 2) / np.sqrt(q.dtype.type(q.shape[2]))
+    return np.asarray(p * (1 + scores + scores.max(axis=2, keepdims=True)))
+
+
+def absolute_backward(dout: Array, q: Array, k: Array, v: Array, p: Array) -> tuple[Array, Array, Array]:
+    """Return what `attend_backward` does, with sums of absolute values: of arguments that are such sums themselves."""
+    dp = dout @ v.swapaxes(1, 2)
+    ds = p * (dp + (dp * p).sum(axis=2, keepdims=True)) / np.sqrt(q.dtype.type(q.shape[2]))
+    return ds @ k, ds.swapaxes(1, 2) @ q, p.swapaxes(1, 2) @ dout

@@ -1,0 +1,180 @@
+"""Multi-head attention: several attentions, each of its own projections, joined and projected again."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+
+from gradcheck_cli.data.frozen import frozen
+from gradcheck_cli.layers.attention.attention import KEY, QUERY
+from gradcheck_cli.layers.attention.core import AttentionCache, absolute_backward, attend, attend_backward, bounds
+from gradcheck_cli.layers.attention.masks import mask, mask_of, some_query_sees_several
+from gradcheck_cli.layers.framework.axes import FEATURE, SAMPLE, Axis
+from gradcheck_cli.layers.framework.case import Case
+from gradcheck_cli.layers.framework.drawing import multiple
+from gradcheck_cli.layers.framework.layer import Layer, imported
+from gradcheck_cli.layers.framework.parameter import size
+from gradcheck_cli.numeric.arrays import signed_uniform
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from random import Random
+
+    from gradcheck_cli.layers.framework.drawing import Draw, Given
+    from gradcheck_cli.numeric.arrays import Array
+
+    Param = Mapping[str, Any]
+
+#: The columns of projections, which the heads share out, and the features of the output.
+_COLUMN = Axis(name="column", index="j", size="D")
+_OUT = Axis(name="output feature", index="e", size="D")
+
+
+@frozen
+class MultiheadAttentionCase(Case):
+    """Sizes: query and out (N, T, D), key and value (N, S, D), the weights Wq, Wk, Wv and Wo (D, D)."""
+
+    layer: ClassVar[str] = "multihead-attention"
+    axes: ClassVar = {
+        "query": (SAMPLE, QUERY, FEATURE),
+        "key": (SAMPLE, KEY, FEATURE),
+        "value": (SAMPLE, KEY, FEATURE),
+        **dict.fromkeys(("Wq", "Wk", "Wv"), (FEATURE, _COLUMN)),
+        "Wo": (_COLUMN, _OUT),
+        "out": (SAMPLE, QUERY, _OUT),
+    }
+
+    N: int = size(2, "samples")
+    T: int = size(3, "queries")
+    S: int = size(4, "keys, and values", minimum=2)
+    D: int = size(4, "features")
+    H: int = size(2, "heads, each of D / H features")
+    mask: str = mask()
+
+    def impossible(self) -> str | None:
+        """Say why there are no such heads, or None."""
+        return f"H {self.H} must divide D {self.D}" if self.D % self.H else None
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The dictionary of parameters that forward takes."""
+        return {"H": self.H, "mask": mask_of(self.mask, self.T, self.S, self.seed)}
+
+    def label(self) -> str:
+        """Name the geometry: `N 2 T 3 S 4 D 4 H 2 mask none`."""
+        return " ".join(f"{name} {value}" for name, value in self.geometry.items())
+
+
+class MultiheadCache(NamedTuple):
+    """The arrays that forward keeps for backward."""
+
+    inputs: tuple[Array, Array, Array]  #: query, key and value
+    weights: tuple[Array, Array, Array, Array]
+    heads: AttentionCache  #: of the attention of N H samples
+    joined: Array  #: the outputs of the heads side by side, (N, T, D)
+
+
+def split_heads(x: Array, heads: int) -> Array:
+    """Make of (N, T, D) arrays (N H, T, D / H), the heads of one sample after another."""
+    N, T, D = x.shape
+    return x.reshape(N, T, heads, D // heads).swapaxes(1, 2).reshape(N * heads, T, D // heads)
+
+
+def join_heads(x: Array, heads: int) -> Array:
+    """Undo `split_heads`."""
+    _, T, d = x.shape
+    return x.reshape(-1, heads, T, d).swapaxes(1, 2).reshape(-1, T, heads * d)
+
+
+def multihead_attention_forward(
+    query: Array, key: Array, value: Array, Wq: Array, Wk: Array, Wv: Array, Wo: Array, mha_param: Param
+) -> tuple[Array, MultiheadCache]:
+    """Return out = (heads side by side) Wo, and the cache.
+
+    Head h is the attention of the columns h D / H to (h + 1) D / H of query Wq, key Wk and value Wv.
+    """
+    q, k, v = (split_heads(x @ W, mha_param["H"]) for x, W in ((query, Wq), (key, Wk), (value, Wv)))
+    out, heads = attend(q, k, v, mha_param["mask"])
+    joined = join_heads(out, mha_param["H"])
+    return joined @ Wo, MultiheadCache((query, key, value), (Wq, Wk, Wv, Wo), heads, joined)
+
+
+def multihead_attention_backward(dout: Array, cache: MultiheadCache) -> tuple[Array, ...]:
+    """Return dquery, dkey, dvalue, dWq, dWk, dWv and dWo for dout (N, T, D).
+
+    Four affine layers without a bias, over all samples and steps, and between them the attention of N H samples:
+    `attend_backward` has its derivation. (Vaswani et al., Attention is all you need, 2017, section 3.2.2.)
+    """
+    *W, Wo = cache.weights
+    heads = len(cache.heads.q) // len(dout)
+    gradients = attend_backward(split_heads(dout @ Wo.T, heads), cache.heads)
+    columns = [join_heads(gradient, heads) for gradient in gradients]
+    dx = [d @ w.T for d, w in zip(columns, W, strict=True)]
+    dW = [_product(x, d) for x, d in zip(cache.inputs, columns, strict=True)]
+    return *dx, *dW, _product(cache.joined, dout)
+
+
+def _product(x: Array, dout: Array) -> Array:
+    """Return x' dout, over samples and steps."""
+    return x.reshape(-1, x.shape[-1]).T @ dout.reshape(-1, dout.shape[-1])
+
+
+def draw(case: MultiheadAttentionCase, source: Random) -> dict[str, Array]:
+    """Draw the inputs, with weights as at the start of training: no key has all the weight."""
+    inputs = {name: signed_uniform(source, shape) for name, shape in case.shapes.items()}
+    return {name: array / case.D**0.5 if name.startswith("W") else array for name, array in inputs.items()}
+
+
+def _absolute(*given: Any) -> tuple[list[Array], Array, Array]:
+    """Return the projections as sums of absolute values, bounds of the weights, and the heads side by side."""
+    *arrays, mha_param = given
+    _, cache = multihead_attention_forward(*given)
+    inputs, W = [*map(abs, arrays[:3])], [*map(abs, arrays[3:6])]
+    projected = [split_heads(x @ w, mha_param["H"]) for x, w in zip(inputs, W, strict=True)]
+    p = bounds(projected[0], projected[1], cache.heads.p)
+    return projected, p, join_heads(p @ projected[2], mha_param["H"])
+
+
+def _scale(*given: Any) -> tuple[Array]:
+    return (_absolute(*given)[2] @ abs(given[6]),)
+
+
+def _gradient_scale(dout: Array, *given: Any) -> dict[str, Array]:
+    """Carry the absolute value of dout back."""
+    *arrays, mha_param = given
+    (q, k, v), p, joined = _absolute(*given)
+    into = split_heads(abs(dout) @ abs(arrays[6]).T, mha_param["H"])
+    columns = [join_heads(array, mha_param["H"]) for array in absolute_backward(into, q, k, v, p)]
+    dx = [d @ abs(w).T for d, w in zip(columns, arrays[3:6], strict=True)]
+    dW = [_product(abs(x), d) for x, d in zip(arrays[:3], columns, strict=True)]
+    return dict(zip(MultiheadAttentionCase.axes, [*dx, *dW, _product(joined, abs(dout))], strict=False))
+
+
+def _random(case: type[Case], draw: Draw, given: Given) -> dict[str, Any]:
+    """Draw a geometry whose heads have one feature or two: weights (D, D) are many numbers soon."""
+    found = multiple("D", of="H")(case, draw, given)
+    if "D" not in given:
+        found["D"] = found["H"] * min(found["D"] // found["H"], 2)
+    return found
+
+
+LAYER = Layer(
+    case=MultiheadAttentionCase,
+    builtin={"matrix": (multihead_attention_forward, multihead_attention_backward)},
+    # Heads of several features, of one, and one head; as many queries as keys, with each mask; a size of 1 each.
+    standard=lambda: MultiheadAttentionCase.rows(
+        "N T S D H mask",
+        *((2, 3, 5, 4, 2, "none"), (2, 3, 3, 4, 2, "causal"), (1, 2, 4, 3, 3, "drawn"), (2, 4, 2, 3, 1, "none")),
+        *((3, 1, 2, 4, 2, "none"), (2, 3, 3, 6, 3, "none")),
+    ),
+    param="mha_param",
+    draw=draw,
+    scale=_scale,
+    gradient_scale=_gradient_scale,
+    zeros=("query", "value"),
+    probe_cases=MultiheadAttentionCase.rows(
+        "N T S D H mask", (2, 3, 5, 4, 2, "none"), (2, 4, 3, 6, 2, "drawn"), (2, 4, 4, 6, 3, "causal")
+    ),
+    random=_random,
+    has_nonzero_gradient=some_query_sees_several,
+    **imported("attention.multihead_faults", "faults", "observed_faults", "forward_faults"),
+)

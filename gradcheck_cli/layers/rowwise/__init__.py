@@ -1,0 +1,1 @@
+"""Softmax and its logarithm: functions of each row of scores by itself."""

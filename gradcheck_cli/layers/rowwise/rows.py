@@ -1,0 +1,132 @@
+"""Shared by softmax and its logarithm: scores x (N, C), each row of which is mapped to a row."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+import numpy as np
+
+from gradcheck_cli.data.frozen import frozen
+from gradcheck_cli.layers.framework.axes import CLASS, declare
+from gradcheck_cli.layers.framework.case import Case
+from gradcheck_cli.layers.framework.coupling import EACH
+from gradcheck_cli.layers.framework.equations import backward_faults, forward_faults
+from gradcheck_cli.layers.framework.fault import Overflow
+from gradcheck_cli.layers.framework.layer import Layer
+from gradcheck_cli.layers.framework.make_problem import draw_inputs
+from gradcheck_cli.layers.framework.parameter import size
+from gradcheck_cli.layers.framework.words import real
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+    from random import Random
+
+    from gradcheck_cli.layers.framework.equations import EquationFault, Equations
+    from gradcheck_cli.layers.framework.problem import Problem
+    from gradcheck_cli.numeric.arrays import Array
+
+
+@frozen
+class RowsCase(Case):
+    """Sizes of scores x (N, C), and of out."""
+
+    layer: ClassVar[str]
+    axes = declare(CLASS, x="N C", out="N C")
+
+    N: int = size(4, "samples")
+    C: int = size(5, "classes", minimum=2)
+    shift: float = real(0.0, "added to the scores: 1000 shows what overflows", 1000.0)
+
+    def label(self) -> str:
+        """Name the geometry: `4x5 shift 0`."""
+        return f"{self.N}x{self.C} shift {self.shift:g}"
+
+    @classmethod
+    def standard(cls) -> tuple[Self, ...]:
+        """One sample, two classes, as many samples as classes, and scores whose exponentials overflow."""
+        return cls.rows("N C shift", (4, 5, 0), (3, 4, 0), (1, 3, 0), (5, 2, 0), (3, 3, 0), (2, 4, 1000))
+
+
+def draw(case: RowsCase, source: Random) -> dict[str, Array]:
+    """Draw scores."""
+    return {"x": draw_inputs(case, source)["x"] + case.shift}
+
+
+def lowered(x: Array) -> Array:
+    """Subtract the largest score of each row: it changes no share, and exp cannot overflow."""
+    return np.asarray(x - x.max(axis=1, keepdims=True))
+
+
+def row_sum(array: Array) -> Array:
+    """Sum each row, (N, 1)."""
+    return np.asarray(array.sum(axis=1, keepdims=True))
+
+
+#: Of the shares of forward, p.
+SHARES: Equations = {
+    "exps": lambda v: np.exp(lowered(v.x)),
+    "total": lambda v: row_sum(v.exps),
+    "p": lambda v: v.exps / v.total,
+}
+
+#: Sums over other axes than classes, with what they are over.
+WRONG_TOTALS = {
+    "samples": {"exps": lambda v: np.exp(v.x - v.x.max()), "total": lambda v: v.exps.sum(axis=0)},
+    "all elements": {"exps": lambda v: np.exp(v.x - v.x.max()), "total": lambda v: v.exps.sum()},
+}
+
+
+@frozen
+class Rows:
+    """A function of rows of scores."""
+
+    case: type[RowsCase]
+    pair: tuple[Callable[..., Any], Callable[..., Any]]
+    equations: Equations  #: of `out`, and with `dout` of `dx`
+    faults: tuple[EquationFault, ...]
+    forward_faults: tuple[EquationFault, ...]
+    scale: Callable[[Array], Array]  #: of x, the sum of the absolute values of the terms of the output
+    gradient_scale: Callable[[Array, Array], Array]  #: of |dout| and x, the same of dx
+
+    def problem(self, case: RowsCase) -> Problem:
+        """Return the problem; a score of 0 among those of 1000 is no shift."""
+        layer = self._layer()
+        return (replace(layer, zeros=()) if case.shift else layer).problem(case)
+
+    def overflows(self, problem: Problem, _finite: bool) -> Iterator[Overflow]:  # noqa: FBT001  # a field of `Layer`
+        """Yield why the output is no number."""
+        x = problem.inputs["x"]
+        with np.errstate(all="ignore"):
+            exps = np.exp(x)
+        if np.isinf(exps).any() or (exps.sum(axis=1) == 0).any():
+            yield Overflow(
+                code="exp-overflow",
+                cause=f"exp overflows or underflows in {x.dtype}: the largest score is not subtracted.",
+                remedy="Subtract the largest score of each sample before exp: it does not change the output.",
+            )
+
+    def _layer(self) -> Layer:
+        ahead = {name: self.equations[name] for name in (*SHARES, "out")}
+
+        def given(inputs: Mapping[str, Array], cotangent: Array) -> dict[str, Any]:
+            return {**inputs, "dout": cotangent}
+
+        return Layer(
+            case=self.case,
+            builtin={"vectorized": self.pair},
+            standard=self.case.standard,
+            draw=draw,
+            relations=lambda _case, _inputs: {"x": {CLASS: EACH}},
+            scale=lambda x: (self.scale(x),),
+            gradient_scale=lambda dout, x: {"x": self.gradient_scale(abs(dout), x)},
+            faults=lambda _case, _problem: backward_faults(self.equations, self.faults, given),
+            forward_faults=lambda _case, problem, _out: forward_faults(
+                ahead, self.forward_faults, problem.inputs, ["out"]
+            ),
+            overflows=self.overflows,
+        )
+
+    def layer(self) -> Layer:
+        """Make the layer."""
+        return replace(self._layer(), make_problem=self.problem)
