@@ -43,7 +43,8 @@ def describe_error(error: BaseException) -> ErrorReport:
     replaced = restore_originals()
     report = _describe(error, replaced)
     known = error.frame if isinstance(error, ImplementationError | ImplementationNotFoundError) else None
-    frame = None if report.bug is not None else known or innermost_frame(error)
+    # Where no frame is shown, the user's code is not what raised: the innermost may be of the reference.
+    frame = known or (innermost_frame(error) if report.traceback is not None else None)
     if frame is None:
         return report
     from gradcheck_cli.checks.diagnosis.place.frame import place_of_frame  # only after an error

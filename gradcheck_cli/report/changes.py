@@ -7,16 +7,17 @@ from typing import TYPE_CHECKING, TextIO
 
 from rich.text import Text
 
-from gradcheck_cli.report.style import STYLES, make_console
+from gradcheck_cli.report.style import COUNTED, STYLES, make_console
 from gradcheck_cli.results.changes import Kind
 from gradcheck_cli.results.result import Verdict
 from gradcheck_cli.text.clean import clean, escaped
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Hashable, Iterable, Sequence
 
     from gradcheck_cli.report.formats import DisplayOptions
     from gradcheck_cli.results.changes import Change
+    from gradcheck_cli.results.result import CaseResult
 
 #: Characters of a cause, and of a name.
 _LONGEST, _LONGEST_NAME = 400, 200
@@ -43,7 +44,8 @@ def write_changes(changes: Sequence[Change], stream: TextIO, options: DisplayOpt
                 line.rstrip()
                 console.print(Text.assemble(word, line), soft_wrap=True)
                 word = Text(" " * _INDENT)
-            if group[0].is_regression and (command := _simplest(group).result.command):
+            shown = _most_telling([change.new or change.old for change in group])
+            if group[0].is_regression and shown and (command := shown.command):
                 console.print(Text(f"{word}replay: {command}"), soft_wrap=True)
     console.print(Text(count(changes)), soft_wrap=True)
 
@@ -82,14 +84,38 @@ def _describe(group: list[Change]) -> str:
         return f"{text}, before: {before}" + (f"; now: {after}" if after else "")
     if first.kind in (Kind.WORSE, Kind.CHANGED):
         return f"{text}: {after}" + (f"; before: {before}" if before else "")
-    if first.kind is Kind.NEW:
-        return f"{text}" + (f": {after}" if after else ", passed")
-    return text
+    if first.kind is Kind.NEW and not first.is_regression:
+        text = f"{text}{_counts(group)}"
+    if first.kind is Kind.GONE and not first.result.layer:  # a file that could not be loaded
+        return f"{text}, before: {before}"
+    return text + (f": {after}" if after else "")
 
 
-def _headline(results: Iterable[object]) -> str:
-    headlines = Counter(clean(getattr(one, "headline", ""), _LONGEST) for one in results)
-    return headlines.most_common(1)[0][0]
+def _counts(group: list[Change]) -> str:
+    """Say how new cases ended of which none is wrong: `, passed`, or `: 9 passed, 1 skipped`."""
+    verdicts = Counter(change.result.verdict for change in group)
+    if len(verdicts) == 1:
+        return f", {COUNTED[group[0].result.verdict]}"
+    return ": " + ", ".join(f"{verdicts[one]} {counted}" for one, counted in COUNTED.items() if verdicts[one])
+
+
+def _headline(results: Iterable[CaseResult | None]) -> str:
+    shown = _most_telling(results)
+    return clean(shown.headline, _LONGEST) if shown else ""
+
+
+def _most_telling(results: Iterable[CaseResult | None]) -> CaseResult | None:
+    """Return the simplest of the cases that fail in the most frequent way; None if all passed."""
+    others = [one for one in results if one and one.verdict is not Verdict.PASS]
+    ways = Counter(map(_way, others))
+    return max(
+        others, key=lambda one: (one.verdict is not Verdict.SKIP, ways[_way(one)], -one.case.weight), default=None
+    )
+
+
+def _way(result: CaseResult) -> Hashable:
+    """Return what tells one failure from another: the causes, whose numbers differ with the sizes, or the reason."""
+    return frozenset(cause.code for cause in result.diagnosis) or result.headline
 
 
 def _word(group: list[Change]) -> str:
@@ -98,7 +124,3 @@ def _word(group: list[Change]) -> str:
 
 def _style(group: list[Change]) -> str:
     return _STYLES[Kind.WORSE if group[0].is_regression else group[0].kind]
-
-
-def _simplest(group: list[Change]) -> Change:
-    return min(group, key=lambda change: change.result.case.weight)

@@ -5,9 +5,12 @@ A text says nothing of other files, and names its own without the folder that it
 
 from __future__ import annotations
 
+import contextlib
+import os
 import re
 import textwrap
 import zlib
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gradcheck_cli.checks.replay import quote
@@ -59,7 +62,7 @@ class FeedbackReport:
         taken: set[str] = set()
         for file, grades in files.items():
             own = escaped(re.split(r"[\\/]", file.rstrip("\\/"))[-1])
-            blocks = [f"{MARK}{self._run.program} on {own}"]
+            blocks = [f"{MARK}{self._run.program} on {own}{_count([grade for _, grade in grades])}"]
             for key, grade in sorted(grades, key=lambda item: item[1].badness, reverse=True):
                 blocks += self._describe(key, grade, file, own)
             if summary.cut_short:
@@ -76,7 +79,7 @@ class FeedbackReport:
         yield clean(f"{word(grade.verdict)}: {what}{cases}")
         found = self._findings.of(implementation, layer)[::-1]
         if grade.reason and not found:  # a skip, or a remark on a pass
-            yield _indented(grade.reason.replace(file, own))
+            yield _indented(_without_folder(grade.reason, file, own))
         for finding in found:
             yield from _explain(finding, file, own)
 
@@ -84,9 +87,9 @@ class FeedbackReport:
 def _explain(finding: Finding, file: str, own: str) -> Iterator[str]:
     """Yield the paragraphs on one failure."""
     result = finding.result
-    yield "\n".join(_indented(line.replace(file, own)) for line in explain(result))
+    yield "\n".join(_indented(_without_folder(line, file, own)) for line in explain(result))
     if result.traceback:
-        yield textwrap.indent(clean_lines(result.traceback.replace(file, own)), "    ")
+        yield textwrap.indent(clean_lines(_without_folder(result.traceback, file, own)), "    ")
     if result.ran:
         others = finding.cases - 1
         more = f"; {others} more {'fails' if others == 1 else 'fail'} in the same way" if others else ""
@@ -96,6 +99,22 @@ def _explain(finding: Finding, file: str, own: str) -> Iterator[str]:
     if result.diagnosis:
         commands = dict.fromkeys(f"    gradcheck explain {diagnosis.code}" for diagnosis in result.diagnosis)
         yield "\n".join(["    The cause, with a wrong and a right example:", *commands])
+
+
+def _count(grades: list[Grade]) -> str:
+    """Say how many of several functions are right."""
+    right = sum(grade.verdict is Verdict.PASS for grade in grades)
+    return f": {right} of {len(grades)} passed" if len(grades) > 1 else ""
+
+
+def _without_folder(text: str, file: str, own: str) -> str:
+    """Replace the path of a file by its name: as it was typed, as a place has it, and as a traceback has it."""
+    with contextlib.suppress(ValueError):  # a path with a null character
+        paths = {os.path.normpath(file), str(Path.cwd() / file), os.path.realpath(file)}
+        for path in sorted({*paths, *map(escaped, paths)}, key=len, reverse=True):
+            if os.sep in path.strip(os.sep):
+                text = text.replace(path, own)
+    return text.replace(file, own)
 
 
 def _own_command(result: CaseResult, file: str, own: str) -> str:

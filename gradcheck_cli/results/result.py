@@ -186,7 +186,11 @@ class CaseResult:
         found = [part.reason for part in parts if part.verdict is self.verdict and part.reason]
         duties = [duty.reason for duty in self.duties.values() if duty.verdict is self.verdict and duty.reason]
         # A gradient of the wrong form fails a duty for the same reason, which is given once.
-        return _join_missing(found + [reason for reason in duties if not set(reason.split("; ")) <= set(found)])
+        reasons = found + [reason for reason in duties if not set(reason.split("; ")) <= set(found)]
+        # What differs from call to call is bound to be wrong: that it differs comes first.
+        unsteady = self.duties.get("deterministic")
+        first = unsteady.reason if unsteady and unsteady.verdict is self.verdict else None
+        return _join_missing(sorted(reasons, key=lambda reason: reason != first))
 
     @property
     def causes(self) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -10,8 +11,13 @@ import pytest
 
 from gradcheck_cli.cli.recorded import UnreadableError, read_report
 from gradcheck_cli.layers import LAYERS
-from gradcheck_cli.results.result import CaseResult, Verdict
+from gradcheck_cli.layers.framework.case import NoCase
+from gradcheck_cli.report.changes import write_changes
+from gradcheck_cli.report.formats import DisplayOptions
+from gradcheck_cli.results.changes import compare
+from gradcheck_cli.results.result import CaseResult, Diagnosis, Verdict
 from tests.conftest import SMALL
+from tests.report.course import made
 from tests.report.test_json import KINDS, result, written
 
 if TYPE_CHECKING:
@@ -120,6 +126,32 @@ def test_a_report_of_an_older_version_is_read(tmp_path: Path) -> None:
     report["summary"].pop("stopped", None)
     one["later"] = report["later"] = {"x": 1}
     assert recorded(tmp_path, report)[0].verdict is Verdict.FAIL
+
+
+def test_the_lines_of_a_comparison_agree_with_each_other_and_with_the_cases() -> None:
+    """The cause, the case that is replayed and the counts are of the same cases; causes name sizes."""
+    skip = made(Verdict.SKIP, "new.py:f,g", 9, reason="x has three axes")
+    good = [made(Verdict.PASS, "new.py:f,g", size) for size in (2, 3)]
+    fine = [made(Verdict.PASS, "old.py:f,g", size) for size in (5, 4, 6)]
+    broken = made(Verdict.ERROR, "gone.py", layer="", case=NoCase(), reason="gone.py is no Python", command=None)
+
+    def times(size: int) -> CaseResult:
+        cause = Diagnosis(code="factor", text=f"dw is {size} times the derivative. Divide.")
+        return made(Verdict.FAIL, "old.py:f,g", size, diagnosis=(cause,))
+
+    stream = io.StringIO()
+    changes = compare([*fine, broken], [times(5), times(4), times(6), *good, skip])
+    write_changes(changes, stream, DisplayOptions(width=100))
+    assert (
+        stream.getvalue()
+        == """\
+gone     gone.py: 1 case, before: gone.py is no Python
+new      new.py:f,g (conv): 3 cases: 2 passed, 1 skipped: x has three axes
+WORSE    old.py:f,g (conv): 3 cases: dw is 4 times the derivative [factor]
+         replay: convcheck old.py:f,g --N 4
+3 cases in both: 3 worse; 3 new; 1 gone
+"""
+    )
 
 
 def test_compare_exits_with_1_on_a_regression(

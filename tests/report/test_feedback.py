@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 from gradcheck_cli.report.feedback import file_name
-from gradcheck_cli.results.result import Verdict
+from gradcheck_cli.results.result import Place, Verdict
 from tests.report.course import HOSTILE, course, hostile, made, report
 
 
@@ -71,6 +74,35 @@ def test_no_text_speaks_of_another_file_or_of_the_folder() -> None:
         others = [other.split("--")[0].split(".")[0] for other in written if other != name]
         assert not [other for other in others if other in text]
         assert "/" not in text
+
+
+def test_the_folder_is_left_out_however_the_path_is_written() -> None:
+    """A place is relative to the current folder, a traceback has the whole path."""
+    for typed, placed in (
+        ("./ada/it's.py", "ada/it's.py"),
+        ("ada//it's.py", "ada/it's.py"),
+        ("../a/it's.py", "/a/it's.py"),
+    ):
+        whole = Path(os.path.realpath(typed))
+        shown = str(whole) if placed.startswith("/") else placed
+        place = Place(file=shown, line=3, function="f", statement="x")
+        more: dict[str, Any] = {
+            "reason": f"f raised ({whole}:3)",
+            "traceback": f'File "{whole}", line 3',
+            "place": place,
+        }
+        folder = Texts()
+        report("feedback", [made(Verdict.ERROR, f"{typed}:f,g", command=None, **more)], folder)
+        (text,) = folder.values()
+        assert "/" not in text
+        assert "    it's.py:3, in f: x\n    f raised (it's.py:3)\n\n    File \"it's.py\", line 3" in text
+
+
+def test_the_first_line_counts_what_passed() -> None:
+    assert texts()["ada--layers.py.txt"].startswith("Feedback of gradcheck on layers.py: 2 of 2 passed\n")
+    folder = Texts()
+    report("feedback", [made(Verdict.PASS, "a.py:f,g"), made(Verdict.FAIL, "a.py:h,i")], folder)
+    assert folder["a.py.txt"].startswith("Feedback of gradcheck on a.py: 1 of 2 passed\n\nFAIL: h and i")
 
 
 def test_a_quoted_name_is_replaced_in_the_command() -> None:

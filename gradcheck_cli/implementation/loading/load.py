@@ -70,7 +70,7 @@ class Loader:
         """
         path = self.path(home).resolve()
         file = path / "__init__.py" if path.is_dir() else path
-        with _explain_failure(home):
+        with _explain_failure(home, file):
             tree = parse_file(file)
         wanted = FileModule(file, relative_top(file, tree), search_folders(file, imported_names(tree)))
         if wanted.name in sys.modules:
@@ -100,7 +100,7 @@ class Loader:
     def _load(self, run: Callable[[], ModuleType], home: str, file: Path | None, roots: list[Path]) -> Loaded:
         """Load; where an import fails look in the folder of the package, then put something in its place; try again."""
         missing, warnings = Missing(file=home), list[str]()
-        with _explain_failure(home), _stdout_to_stderr() as printed, importable(roots) as add_folder:
+        with _explain_failure(home, file), _stdout_to_stderr() as printed, importable(roots) as add_folder:
             while True:
                 printed.truncate(printed.seek(0))  # what a try prints that fails is printed again by the next
                 try:
@@ -126,7 +126,8 @@ class Loader:
 
     def _warning(self, error: ModuleNotFoundError, name: str, home: str, file: Path | None) -> str:
         frames = user_frames(error)
-        where = Path(frames[-1].filename).name if frames else home
+        where = frames[-1].filename if frames else home
+        where = escaped(home) if where == str(file) else Path(where).name
         why = legacy_hint(error, frames).strip(" ()") or f"no such module{self._elsewhere(file, name) if file else ''}"
         within = "_" in name and name.partition(".")[0] in sys.modules  # its package has a name of ours here
         shown = f".{name.partition('.')[2]}" if within else name
@@ -168,7 +169,7 @@ def _stdout_to_stderr() -> Iterator[io.StringIO]:
 
 
 @contextmanager
-def _explain_failure(home: str) -> Iterator[None]:
+def _explain_failure(home: str, path: Path | None) -> Iterator[None]:
     """Make an import that fails one sentence, and write no bytecode."""
     before, sys.dont_write_bytecode = sys.dont_write_bytecode, True
     try:
@@ -176,8 +177,7 @@ def _explain_failure(home: str) -> Iterator[None]:
     except (ImplementationNotFoundError, _NoSuchModuleError):
         raise
     except SyntaxError as error:
-        where = f"{text_of(error.filename)}:{text_of(error.lineno)}" if error.filename else home
-        reason = f"is no Python: {where}: {clean(error.msg)}{legacy_hint(error, [])}"
+        reason = f"is no Python: {_place_of_syntax(error, path)}{clean(error.msg)}{legacy_hint(error, [])}"
         file = error.filename if isinstance(error.filename, str) else ""
         line = error.lineno if isinstance(error.lineno, int) else 1
         raise ImplementationNotFoundError(f"{escaped(home)} {reason}", (file, line, "<module>")) from error
@@ -187,6 +187,14 @@ def _explain_failure(home: str) -> Iterator[None]:
         raise ImplementationNotFoundError(reason, innermost_frame(error)) from error
     finally:
         sys.dont_write_bytecode = before
+
+
+def _place_of_syntax(error: SyntaxError, path: Path | None) -> str:
+    """Name the line in the file that was asked for, and of what that imports the file too."""
+    if not error.filename or error.lineno is None:
+        return ""
+    own = path is not None and error.filename == str(path)
+    return f"line {text_of(error.lineno)}: " if own else f"{text_of(error.filename)}:{text_of(error.lineno)}: "
 
 
 def _reason(error: BaseException) -> str:

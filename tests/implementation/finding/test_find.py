@@ -327,7 +327,7 @@ def test_what_is_accepted_is_said(spec: str) -> None:
     ("text", "said"),
     [
         ("x = (\n", "layers.py is no Python: "),
-        ("def f():\nreturn 1\n", "layers.py:2: "),
+        ("def f():\nreturn 1\n", "layers.py is no Python: line 2: "),
         ("from math import no_such_name\n", "ImportError: cannot import name 'no_such_name' from 'math'"),
         ("import sys\n\nsys.exit('done')\n", "cannot be imported: it calls exit('done') when it is imported ("),
         ("exit()\n", 'layers.py:1); put that under `if __name__ == "__main__":`'),

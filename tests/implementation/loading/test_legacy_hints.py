@@ -94,8 +94,8 @@ def test_a_line_that_raises(layer_file: LayerFile, line: str, said: str) -> None
 def test_an_import_of_old(layer_file: LayerFile) -> None:
     path = layer_file((HEAD, f"{HEAD}import cPickle\nimport urllib2\n"))
     assert find(str(path), LAYERS["conv"]).warnings == (
-        "layers.py: `import cPickle` failed (Python 2's cPickle; write import pickle); it goes on without",
-        "layers.py: `import urllib2` failed (Python 2's urllib2; write import urllib.request); it goes on without",
+        f"{path}: `import cPickle` failed (Python 2's cPickle; write import pickle); it goes on without",
+        f"{path}: `import urllib2` failed (Python 2's urllib2; write import urllib.request); it goes on without",
     )
 
 

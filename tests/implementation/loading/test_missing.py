@@ -51,7 +51,7 @@ def test_what_is_not_used_is_not_missed(layer_file: LayerFile, text: str) -> Non
     path = layer_file((HEAD, HEAD + text))
     implementation = find(str(path), CONV)
     name = ".no_such_module" if "from ." in text else "no_such_module"
-    assert implementation.warnings == (f"layers.py: `import {name}` failed (no such module); it goes on without",)
+    assert implementation.warnings == (f"{path}: `import {name}` failed (no such module); it goes on without",)
     assert check(CASE, implementation).passed
     assert find(str(path), CONV).warnings == implementation.warnings
     assert "no_such_module" not in sys.modules
