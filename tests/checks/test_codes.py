@@ -55,7 +55,7 @@ def codes_of_layer(layer: Layer) -> set[str]:
                 layer.forward_faults(case, problem, out),
                 layer.observed_faults(case, problem, observed),
                 layer.guards(problem),
-                *(layer.overflows(problem, finite) for finite in (True, False)),
+                *(layer.overflows(problem, gradients) for gradients in (right, {})),
             )
             found |= {each.code for each in explanations}
     return found

@@ -440,6 +440,7 @@ RECTANGULAR = ConvCase(N=2, C=4, H=8, W=6, F=4, HH=3, WW=2, stride=(2, 1), pad=(
         ("crop-square", slice(1, 9), slice(1, 7)),
         ("crop-square", slice(2, -2), slice(2, -2)),
         ("crop-square", slice(1, 9), slice(2, 10)),
+        ("crop-square", slice(1, 7), slice(2, 10)),
     ],
 )
 def test_crops_of_a_rectangle(code: str, rows: slice, columns: slice) -> None:

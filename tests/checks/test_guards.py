@@ -147,6 +147,28 @@ def _unlowered(x: Any, y: Any) -> tuple[Any, Any]:
     return -np.log(p[rows, y]).mean(), d / len(y)
 
 
+def _unlowered_logarithms(x: Any, y: Any) -> tuple[Any, Any]:
+    """Divide by an infinite sum: the probabilities are 0, and the gradient is finite."""
+    logarithms, rows = x - np.log(np.exp(x).sum(axis=1, keepdims=True)), np.arange(len(y))
+    d = np.exp(logarithms)
+    d[rows, y] -= 1
+    return -logarithms[rows, y].mean(), d / len(y)
+
+
+def _logarithm_and_wrong_sign(x: Any, y: Any) -> tuple[Any, Any]:
+    loss, dx = loss_of(x, y, log=np.log)
+    return loss, -dx
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+@pytest.mark.parametrize(
+    ("loss", "code"), [(_unlowered_logarithms, "exp-overflow"), (_logarithm_and_wrong_sign, "log-underflow")]
+)
+def test_an_infinite_loss_is_told_from_the_probabilities_in_its_gradient(loss: Any, code: str) -> None:
+    result = check("softmax", loss, scale=1000.0)
+    assert code in [cause.code for cause in result.diagnosis]
+
+
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
 @pytest.mark.parametrize("layer", ["softmax", "temporal-softmax"])
 @pytest.mark.parametrize(

@@ -192,6 +192,25 @@ def test_other_causes_of_what_raises_are_known_by_geometries_near_by() -> None:
     assert found.code == "pad-ignored"
 
 
+def test_a_number_of_samples_is_not_taken_for_that_of_channels() -> None:
+    """Both are equal in some cases: what raises there is run with different ones."""
+    for size, other, count in (("N", "C", lambda x, _: len(x)), ("C", "N", lambda x, _: x.shape[1])):
+
+        def backward(dout: Any, cache: Any, count: Any = count) -> Any:
+            x, w, _ = cache
+            db = np.zeros(count(x, w))
+            for f in range(len(w)):
+                db[f] += dout[:, f].sum()
+            return *convolution()[1](dout, cache)[:2], db
+
+        found = {}
+        for case in (ConvCase(N=2, C=2, F=3), ConvCase(N=4, C=3, F=5), ConvCase(N=3, C=4, F=5)):
+            (cause,) = check(case, (convolution()[0], backward)).diagnosis
+            found[cause.code] = cause.text
+        assert list(found) == ["size-of-wrong-axis"]
+        assert f"F and {size} differ" in found["size-of-wrong-axis"], other
+
+
 def test_what_raises_whatever_the_geometry_has_no_such_cause() -> None:
     calls = 0
 

@@ -77,8 +77,8 @@ CAUSES = {
         "Take rows from {rows}, and columns from {columns}.",
     ),
     "size-of-wrong-axis/filters": (
-        "It raises where F and C differ, and not where they are equal.",
-        "Look for a number of channels that is taken for the number of filters, or the other way round.",
+        "It raises where F and {other} differ, and not where they are equal.",
+        "Look for a number of {words} that is taken for the number of filters, or the other way round.",
     ),
     "stride-must-divide": (
         "It raises because the stride of {stride} does not divide {rest}; it does not at {even}.",
@@ -95,7 +95,7 @@ CAUSES = {
     "pad-fixed-at-1": ("It raises at pad {pad}, and not at pad 1.", "Use the pad that forward was given, everywhere."),
     "pad-ignored": ("It raises at pad {pad}, and not at pad 0.", "Look for sizes or windows that leave out the pad."),
     "single-axis-dropped": (
-        "It raises at {size} = 1, and not at {size} = 2.",
+        "It raises at {size} = 1, and not at {size} = {count}.",
         "Look for a `squeeze`, or an axis that is dropped.",
     ),
     "cotangent-ones": ("In {names} dout is ignored: it is replaced by ones.", _EACH_OF_DOUT),

@@ -63,10 +63,8 @@ def _why_not_finite(run: CaseRun) -> Diagnosis | None:
     """Name the likeliest reason why the output is infinite or NaN; None where it is finite, or none is known."""
     if not isinstance(run.out, np.ndarray) or run.out.dtype.kind != "f" or np.isfinite(run.out).all():
         return None
-    returned = (run.gradients or {}).values()
-    arrays = [array for array in returned if isinstance(array, np.ndarray) and array.dtype.kind == "f"]
-    finite = bool(arrays) and all(np.isfinite(array).all() for array in arrays)
-    cause = next(iter(run.layer.overflows(run.problem, finite)), None)
+    returned = usable(run.gradients or {}, run.dtype)
+    cause = next(iter(run.layer.overflows(run.problem, returned)), None)
     return of_fault(cause).diagnosis() if cause else None
 
 

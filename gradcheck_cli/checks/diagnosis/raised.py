@@ -119,11 +119,11 @@ def _changes(case: Case, message: str) -> Iterator[Change]:
     if "stride" in geometry:
         yield explanation("stride-ignored", stride=_written(geometry["stride"])), {"stride": 1}
     if geometry.get("groups", 1) == 1:
-        if {"F", "C"} <= geometry.keys():
-            yield explanation("size-of-wrong-axis/filters"), {"F": geometry["C"]}
+        yield from _filters(geometry)
         for size in ("N", "C", "F"):
             if geometry.get(size) == 1:
-                yield explanation("single-axis-dropped", size=size), {size: 2}
+                count = next(k for k in (2, 3, 4) if k not in (geometry.get(other) for other in ("N", "C", "F")))
+                yield explanation("single-axis-dropped", size=size, count=count), {size: count}
 
 
 def _dividing(geometry: dict[str, Any], axes: list[tuple[str, str]]) -> Iterator[Change]:
@@ -159,6 +159,18 @@ def _squares(geometry: dict[str, Any], axes: list[tuple[str, str]]) -> Iterator[
     words = {"rows": f"{height} and {vertical}", "columns": f"{width} and {horizontal}"}
     for one, other, changed in ((vertical, horizontal, square), (height, width, {height: image, width: image})):
         yield explanation("size-of-wrong-axis", one=one, other=other, size=changed[one], **words), changed
+
+
+def _filters(geometry: dict[str, Any]) -> Iterator[Change]:
+    """Yield as many filters as channels, and as samples. The third size is smaller: an index might fit into it.
+
+    Where there is one of something, that may be why it raises.
+    """
+    if min(geometry.get(size, 1) for size in ("N", "C", "F")) > 1:
+        for other, third, words in (("C", "N", "channels"), ("N", "C", "samples")):
+            count = geometry[other]
+            cause = explanation("size-of-wrong-axis/filters", other=other, words=words)
+            yield cause, {"F": count, third: count - 1}
 
 
 def _written(value: Any) -> str:

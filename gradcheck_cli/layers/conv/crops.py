@@ -70,15 +70,21 @@ def crops(images: Images) -> Iterator[Fault]:
             cause = f"{{names}} {{be}} cropped by `[pad:-pad]` along the wrong axes: {words}."
             index = tuple(slice(pads[0], -pads[0]) if axis in axes else slice(None) for axis in range(4))
             yield cropped(images, "crop-wrong-axes", cause, remedy, index)
-    for wrong, what in zip(windows, ("vertical", "horizontal"), strict=False):
+    for wrong, what, other in zip(windows, ("vertical", "horizontal"), reversed(windows), strict=False):
         square = f"cropped by the {what} pad along both axes"
         each = "Crop rows by the vertical pad, and columns by the horizontal one."
         if len(set(pads)) > 1:
             yield crop("crop-square", square, partial(_of_pad, wrong.pad), each)
             yield crop("crop-square", square, partial(_inside, wrong.pad), each)
         if len({w.size for w in windows}) > 1:
-            size = f"cropped to the image's {wrong.length} along both axes"
+            # Without pad, a slice of rows by the larger width keeps them all: what is said is true of both.
+            size = f"cropped to the image's {wrong.length} along the {other.axis.plural}"
             yield crop("crop-square", size, partial(_of_size, wrong.size))
+    if len({w.size for w in windows}) > 1:
+        sizes = {w.axis: other.size for w, other in zip(windows, reversed(windows), strict=True)}
+        yield crop(
+            "crop-square", "cropped to height and width in the wrong order", lambda w: _of_size(sizes[w.axis], w)
+        )
 
 
 def _of_pad(pad: int, w: Windows) -> slice:

@@ -6,7 +6,7 @@ the words for a place in an array (`the last row`, `samples n >= 1`) follow from
 
 from __future__ import annotations
 
-from gradcheck_cli.data.frozen import frozen
+from gradcheck_cli.data.frozen import frozen, replace
 
 
 @frozen
@@ -73,10 +73,10 @@ def declare(*others: Axis, **arrays: str) -> dict[str, tuple[Axis, ...]]:
 
 
 def indexed(axes: tuple[Axis, ...], count: int) -> tuple[Axis, ...]:
-    """Number the axes of an array of any shape; return others as they are."""
+    """Name the axes of an array of any shape, by how it is printed; return others as they are."""
     if axes != (ANY,):
         return axes
-    return tuple(Axis(name=f"index {k}", index=f"i{k}", size=f"shape[{k}]") for k in range(count))
+    return tuple(replace(axis, size=f"shape[{k}]") for k, axis in enumerate(anonymous("", count)))
 
 
 def anonymous(name: str, count: int) -> tuple[Axis, ...]:

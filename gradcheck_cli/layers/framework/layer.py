@@ -92,8 +92,8 @@ class Layer:
     forward_faults: Callable[[Any, Problem, Array], Iterable[ForwardFault]] = lambda _case, _problem, _out: ()
     #: Guards that people write, with which forward is right as well.
     guards: Callable[[Problem], Iterable[Guard]] = lambda _problem: ()
-    #: Why forward's output may be no number, the likeliest first; `finite` says whether the gradients are.
-    overflows: Callable[[Problem, bool], Iterable[Overflow]] = lambda _problem, _finite: ()
+    #: Why forward's output may be no number, the likeliest first, seen from the gradients that are finite.
+    overflows: Callable[[Problem, Mapping[str, Array]], Iterable[Overflow]] = lambda _problem, _gradients: ()
 
     def __post_init__(self) -> None:
         others = {"out", *self.outputs, *self.state}

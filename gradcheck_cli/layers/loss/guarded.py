@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from gradcheck_cli.layers.framework.problem import Problem
+    from gradcheck_cli.numeric.arrays import Array
 
 #: Numbers that people add to a probability, or replace smaller ones by. Larger ones make another loss.
 GUARDS = (
@@ -56,19 +57,22 @@ def guards(values: Any, problem: Problem) -> Iterator[Guard]:
                 yield Guard(code=code, cause=cause, remedy=remedy, out=out, gradients=gradients)
 
 
-def overflows(values: Any, *, finite: bool) -> Iterator[Overflow]:
+def overflows(values: Any, dx: Array | None) -> Iterator[Overflow]:
     """Yield why a softmax loss is infinite or NaN, though the right one is finite. A mask of 0 makes NaN of infinity.
 
     Args:
         values: the scores x (R, C) of all rows in the dtype under test, with their labels y.
-        finite: whether the gradient is finite: then its probabilities are right.
+        dx: the gradient that was returned; None if it is not finite. From it one sees whether probabilities are right.
     """
     x, y = values.x, values.y
     with np.errstate(all="ignore"):
         exps = np.exp(x - x.max(axis=1, keepdims=True))
         p = exps / exps.sum(axis=1, keepdims=True)
         overflow = bool(np.isinf(np.exp(x)).any() or (np.exp(x).sum(axis=1) == 0).any())
-    if finite and (p[np.arange(len(y)), y] == 0).any():
+    # Divided by a sum that is infinite, all probabilities of a sample are 0.
+    likely = (p > 0.5) & (np.arange(x.shape[1]) != y[:, None]) & values.mask
+    lost = dx is None or dx.size != x.size or (overflow and (dx.reshape(x.shape)[likely] == 0).any())
+    if not lost and (p[np.arange(len(y)), y] == 0).any():
         yield Overflow(
             code="log-underflow",
             cause=f"Forward takes the logarithm of a probability that underflows to 0 in {x.dtype}.",

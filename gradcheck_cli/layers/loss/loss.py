@@ -166,8 +166,8 @@ class Loss:
             faults=lambda *_: backward_faults(equations, self.faults, lambda inputs, _: _given(*inputs.values())),
             forward_faults=self.forward_faults,
             guards=lambda problem: guards(self.values(*problem.inputs.values()), problem) if self.smooth else (),
-            overflows=lambda problem, finite: (
-                overflows(self.values(*problem.inputs.values()), finite=finite) if self.smooth else ()
+            overflows=lambda problem, gradients: (
+                overflows(self.values(*problem.inputs.values()), gradients.get("x")) if self.smooth else ()
             ),
             loss=True,
         )

@@ -51,6 +51,7 @@ def backward_faults(norm: Normalization, parameters: Parameters) -> Iterator[Equ
         yield fault("normalized-axes", wrong, right, over=over)
     sums, instead = "dgamma = sum(dout z) and dbeta = sum(dout), with z = (x - mean) / s.", "dout is multiplied by"
     yield fault("gamma-extra", f"{instead} gamma", sums, cotangent=lambda v: v.g)
+    yield fault("not-normalized", "dout is not multiplied by z", sums, factor=1.0)
     yield fault("not-normalized", f"{instead} x - mean, not by z", sums, factor=lambda v: v.centred)
     yield fault("not-normalized", f"{instead} x, not by z", sums, factor=lambda v: v.x)
     yield fault("not-normalized", f"{instead} out, not by z", sums, factor=lambda v: v.scaled)

@@ -329,3 +329,66 @@ def test_what_passes_has_no_place(checked: Any) -> None:
 def test_slips_are_planted_once() -> None:
     assert len({(slip.source, slip.new) for slip in SLIPS}) == len(SLIPS)
     assert all(re.fullmatch(r"[a-z0-9-]+", slip.code) for slip in SLIPS)
+
+
+SVM = """import numpy as np
+
+def svm_loss(x, y):
+    rows = np.arange(len(x))
+    margins = np.maximum(0, x - x[rows, y][:, None] + 1)
+    margins[rows, y] = 0
+    loss = margins.sum() / len(x)
+    dx = (margins > 0).astype(x.dtype)
+    dx[rows, y] -= dx.sum(axis=1)
+    return loss, dx / len(x)
+"""
+
+LOSS = """import numpy as np
+
+class SoftmaxLoss:
+    def forward(self, x, y):
+        z = x - x.max(axis=1, keepdims=True)
+        logp = z - np.log(np.exp(z).sum(axis=1, keepdims=True))
+        self.p, self.y = np.exp(logp), y
+        return -logp[np.arange(len(y)), y].mean()
+
+    def backward(self):
+        d = self.p.copy()
+        d[np.arange(len(self.y)), self.y] -= 1
+        return d / len(self.y)
+"""
+
+
+def test_what_is_left_out_of_a_loss_is_in_no_statement(checked: Any) -> None:
+    for text, layer, old, new, found in (
+        (SVM, "svm", "margins[rows, y] = 0", "pass", ""),
+        (SVM, "svm", "[:, None] + 1", "[:, None]", "np.maximum"),
+        (LOSS, "softmax", "return d / len(self.y)", "return d", ""),
+    ):
+        place = first(checked(text.replace(old, new), layer))
+        assert place is not None
+        assert (place.statement is not None) is bool(found), place
+        assert found in (place.statement or ""), place
+
+
+def test_a_reshape_of_the_output_without_a_transpose_is_the_one_that_is_blamed(checked: Any) -> None:
+    text = """import numpy as np
+
+def conv_forward(x, w, b, conv_param):
+    N, C, H, W = x.shape
+    F, _, HH, WW = w.shape
+    s, p = conv_param["stride"], conv_param["pad"]
+    wide = np.pad(x, ((0, 0), (0, 0), (p, p), (p, p)))
+    seen = np.lib.stride_tricks.sliding_window_view(wide, (HH, WW), axis=(2, 3))[:, :, ::s, ::s]
+    rows, columns = seen.shape[2:4]
+    cols = seen.transpose(1, 4, 5, 2, 3, 0).reshape(C * HH * WW, -1)
+    out = w.reshape(F, -1) @ cols + b.reshape(-1, 1)
+    out = out.reshape(N, F, rows, columns)
+    return out, None
+
+def conv_backward(dout, cache):
+    return None, None, None
+"""
+    place = first(checked(text, "conv"), "reshaped-not-transposed")
+    assert place is not None
+    assert place.statement == "out = out.reshape(N, F, rows, columns)"

@@ -152,6 +152,7 @@ PASSES: dict[str, tuple[str | None, dict[str, str], str]] = {
     ),
     "gamma in dgamma": ("gamma-extra", {"dgamma": "dout * gamma * (x - m) / s"}, "dgamma"),
     "out in dgamma": ("not-normalized", {"dgamma": "dout * (gamma * (x - m) / s + beta)"}, "out, not by z"),
+    "nothing in dgamma": ("not-normalized", {"dgamma": "dout"}, "not multiplied by z"),
     "not divided in dgamma": ("not-normalized", {"dgamma": "dout * (x - m)"}, "x - mean"),
 }
 

@@ -85,6 +85,18 @@ def compares(found: Definition) -> bool:
     )
 
 
+def squares(found: Definition) -> bool:
+    """`m ** 2`, `m * m` or `np.square(m)`."""
+    return calls("square")(found) or any(
+        isinstance(one, ast.BinOp)
+        and (
+            (isinstance(one.op, ast.Pow) and is_number(one.right, 2))
+            or (isinstance(one.op, ast.Mult) and ast.dump(one.left) == ast.dump(one.right))
+        )
+        for one in expressions(found.statement)
+    )
+
+
 def reverses(found: Definition) -> bool:
     """`[::-1]`, a flip, a roll or an index in another order."""
     return calls("flip", "fliplr", "flipud", "rot90", "roll", "argsort", "permutation", "reversed")(found) or any(
@@ -110,6 +122,7 @@ def only_reshapes(found: Definition) -> bool:
         and called_name(one) in ("reshape", "view", "resize")
         and id(one) not in transposed_after
         and not _is_transposed(one)
+        and not _adds_axes(one)
         and not any(isinstance(part, ast.Attribute) and part.attr == "shape" for part in one.args)
         and not _keeps_first_axis(one, found)
         for one in parts
@@ -201,6 +214,12 @@ def _is_transposed(call: ast.Call) -> bool:
     return called_name(whole) in _TRANSPOSES or (isinstance(whole, ast.Attribute) and whole.attr == "T")
 
 
+def _adds_axes(call: ast.Call) -> bool:
+    """Tell whether all elements stay along one axis, as in `b.reshape(-1, 1)`."""
+    sizes = call.args[0].elts if len(call.args) == 1 and isinstance(call.args[0], ast.Tuple) else call.args
+    return sum(not is_number(size, 1) for size in sizes) == 1
+
+
 def _keeps_first_axis(call: ast.Call, found: Definition) -> bool:
     """Tell whether a reshape is `x.reshape(len(x), -1)`, which keeps the order of the axes whatever they are."""
     sizes = call.args[0].elts if len(call.args) == 1 and isinstance(call.args[0], ast.Tuple) else call.args
@@ -211,7 +230,8 @@ def _keeps_first_axis(call: ast.Call, found: Definition) -> bool:
             return True
         case ast.Name(id=name):
             whole = variable(call.func) if isinstance(call.func, ast.Attribute) else ""
-            return name in ("N", "n", "m", "batch_size", "B") or any(
+            flattens = name in ("N", "n", "m", "batch_size", "B") and any(is_number(size, -1) for size in sizes[1:])
+            return flattens or any(
                 isinstance(one.value, ast.Attribute)
                 and one.value.attr == "shape"
                 and variable(one.value) == whole

@@ -28,8 +28,8 @@ class Look(NamedTuple):
 
 def look_for(cause: Diagnosis) -> Look | None:
     """Return what a fault looks like; None if its statement can only be told by what depends on it."""
-    if cause.code == "factor":
-        return next((look for words, look in _FACTORS.items() if words in cause.text), None)
+    if by_words := _BY_WORDS.get(cause.code):
+        return next((look for words, look in by_words.items() if words in cause.text), None)
     return next((look for codes, look in _LOOKS.items() if re.fullmatch(codes, cause.code)), None)
 
 
@@ -46,12 +46,19 @@ _BOTH_TERMS = Look(formulas.reduces(2), last=True, only=True)
 
 _LAST = Look(loops.ends_early, everywhere=True)
 
-#: Of a factor, by words of the cause. One that is left out is in no statement.
-_FACTORS = {
-    "divided by": Look(formulas.divides),
-    "wrong sign": Look(formulas.negates),
-    "Look for a constant factor": Look(formulas.multiplies),
-    " 2 times the derivative": Look(formulas.multiplies),
+#: By words of the cause. A factor, or another part, that is left out is in no statement.
+_BY_WORDS = {
+    "factor": {
+        "divided by": Look(formulas.divides),
+        "wrong sign": Look(formulas.negates),
+        "Look for a constant factor": Look(formulas.multiplies),
+        " 2 times the derivative": Look(formulas.multiplies),
+    },
+    "loss-wrong": {
+        "no margin": Look(calls("maximum", "clip", "where", "max", "relu")),
+        "squared margins": Look(formulas.squares),
+        "divided by": _DEFINING,
+    },
 }
 
 #: By regular expressions for codes.
@@ -67,7 +74,7 @@ _LOOKS = {
     "last-(windows|row|column|kernel-row|kernel-column)-missed": Look(loops.lacks_a_window, everywhere=True),
     "last-.*-missed|unfinished": _LAST,
     "size-of-wrong-axis": Look(loops.is_size_of_other_axis, everywhere=True),
-    "bias-missing|beta-missing|loss-wrong": _DEFINING,
+    "bias-missing|beta-missing": _DEFINING,
     "matrix-not-transposed|weights-not-transposed|state-of-other-step|not-normalized|gamma-extra": _DEFINING,
     "statistics-constant|mean-path": _DEFINING,
     "variance-path": Look(formulas.reduces(1), last=True, only=True),
