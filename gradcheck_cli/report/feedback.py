@@ -110,7 +110,7 @@ def _count(grades: list[Grade]) -> str:
 def _without_folder(text: str, file: str, own: str) -> str:
     """Replace the path of a file by its name: as it was typed, as a place has it, and as a traceback has it."""
     with contextlib.suppress(ValueError):  # a path with a null character
-        paths = {os.path.normpath(file), str(Path.cwd() / file), os.path.realpath(file)}
+        paths = {file, os.path.normpath(file), str(Path.cwd() / file), os.path.realpath(file)}
         for path in sorted({*paths, *map(escaped, paths)}, key=len, reverse=True):
             if os.sep in path.strip(os.sep):
                 text = text.replace(path, own)

@@ -87,7 +87,7 @@ def test_the_folder_is_left_out_however_the_path_is_written() -> None:
         shown = str(whole) if placed.startswith("/") else placed
         place = Place(file=shown, line=3, function="f", statement="x")
         more: dict[str, Any] = {
-            "reason": f"f raised ({whole}:3)",
+            "reason": f"{typed}: f raised ({whole}:3)",
             "traceback": f'File "{whole}", line 3',
             "place": place,
         }
@@ -95,7 +95,7 @@ def test_the_folder_is_left_out_however_the_path_is_written() -> None:
         report("feedback", [made(Verdict.ERROR, f"{typed}:f,g", command=None, **more)], folder)
         (text,) = folder.values()
         assert "/" not in text
-        assert "    it's.py:3, in f: x\n    f raised (it's.py:3)\n\n    File \"it's.py\", line 3" in text
+        assert "    it's.py:3, in f: x\n    it's.py: f raised (it's.py:3)\n\n    File \"it's.py\", line 3" in text
 
 
 def test_the_first_line_counts_what_passed() -> None:
