@@ -93,7 +93,7 @@ def squares(found: Definition) -> bool:
             (isinstance(one.op, ast.Pow) and is_number(one.right, 2))
             or (isinstance(one.op, ast.Mult) and ast.dump(one.left) == ast.dump(one.right))
         )
-        for one in expressions(found.statement)
+        for one in found.expressions
     )
 
 
