@@ -61,6 +61,8 @@ class Layout:
             array: whatever was returned.
             here: its shape in the layer's order; None if only its axes are known, of which none are merged.
         """
+        if isinstance(array, list) and self.there.startswith("T "):
+            array = _stacked(array)
         if self.is_usual or not isinstance(array, np.ndarray):
             return array
         if here is None:
@@ -83,6 +85,13 @@ class Layout:
         here = self.here.split()
         named = [here.index(axis) for group in self._groups for axis in group if axis != "1"]
         return [*(place for place in range(len(here)) if place not in named), *named]
+
+
+def _stacked(steps: list[object]) -> object:
+    """Return the arrays of all steps as one; a list of anything else as it is."""
+    arrays = [step for step in steps if isinstance(step, np.ndarray)]
+    alike = len({(array.shape, array.dtype) for array in arrays}) == 1
+    return np.stack(arrays) if alike and len(arrays) == len(steps) else steps
 
 
 #: Of these axes the first comes first, whatever else is permuted.

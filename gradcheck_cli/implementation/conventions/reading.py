@@ -17,11 +17,12 @@ from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.implementation.calling import WrittenDict, name_of
 from gradcheck_cli.implementation.conventions.arguments import Forms, Values
 from gradcheck_cli.implementation.conventions.attributes import Wanted
+from gradcheck_cli.implementation.conventions.equal_sizes import equal_sizes
 from gradcheck_cli.implementation.conventions.layout import Blocks, Layout
 from gradcheck_cli.implementation.conventions.own_arguments import Container
 from gradcheck_cli.implementation.conventions.returned import hold_shape
 from gradcheck_cli.implementation.conventions.slots import Slot, SlotKind, has, write_call
-from gradcheck_cli.implementation.implementation import ImplementationError
+from gradcheck_cli.implementation.implementation import ImplementationError, NotExpressibleError
 from gradcheck_cli.implementation.vocabulary.vocabulary import word
 from gradcheck_cli.layers.framework.problem import fresh
 from gradcheck_cli.text.clean import type_name
@@ -190,12 +191,22 @@ class Reading:
         own = self.meaning(parameters) if self.meaning and parameters is not None else parameters
         encoded = self.encoding(inputs) if self.encoding else inputs
         passed = {name: self.give(name, np.asarray(value)) for name, value in encoded.items()}
+        self._refuse_unequal(passed)
         return Values(
             inputs={**passed, **({} if self.layer.reference else self._others(parameters or {}, passed))},
             sizes=self.vocabulary.sizes(inputs, own) if self._says_geometry else {},
             dictionary=self._dictionary(own),
             defaults={slot.key: slot.default for slot in self.forward if slot.has_default},
         )
+
+    def _refuse_unequal(self, passed: Mapping[str, Array]) -> None:
+        if isinstance(self.code.forward, str):
+            return  # a class is given sizes before it is given arrays
+        names = {slot.name: slot.key for slot in self.forward}
+        for argument, places, statement in equal_sizes(self.code.forward):
+            array = passed.get(names.get(argument, ""))
+            if array is not None and array.ndim > max(places) and len({array.shape[k] for k in places}) > 1:
+                raise NotExpressibleError(f"{self.code.name('forward')} is written for equal sizes: `{statement}`")
 
     def _others(self, parameters: Mapping[str, object], inputs: Mapping[str, Array]) -> dict[str, object]:
         """Return the arguments of a function that are no array: constants, and containers of arrays."""

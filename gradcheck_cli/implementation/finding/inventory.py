@@ -23,9 +23,11 @@ from gradcheck_cli.implementation.finding.names import (
     mentions_layer,
     pass_of,
     says_loss,
+    speaks_of,
 )
 from gradcheck_cli.implementation.finding.places import named_objects, open_place
 from gradcheck_cli.implementation.loading.paths import split_spec
+from gradcheck_cli.implementation.vocabulary.lookup import vocabulary_of
 from gradcheck_cli.layers import LAYERS
 from gradcheck_cli.text.names import join_names
 
@@ -114,14 +116,16 @@ def _offer(
 ) -> Offer:
     """Make an offer; one function alone can only be a loss, whatever else it is called after."""
     alone = len(names) == 1 and not half and not inspect.isclass(have[names[0]])
-    layers = () if alone else layers_called(names)
+    layers, losses = () if alone else layers_called(names), layers_called(names, loss=True)
+    arguments = _required(have[names[0]])
+    meant = [loss for loss in losses if not speaks_of(arguments[:1], vocabulary_of(LAYERS[loss]).others)]
     return Offer(
         spec=f"{home}:{','.join(names)}",
         names=names,
-        layers=layers or layers_called(names, loss=True),
-        composed=not layers and mentions_layer(names) and not layers_called(names, loss=True),
+        layers=layers or tuple(meant),
+        composed=not layers and mentions_layer(names) and not losses,
         doubtful=may_be_helper(names, offers),
-        arguments=_required(have[names[0]]),
+        arguments=arguments,
     )
 
 

@@ -127,8 +127,23 @@ class _Search:
                 scale = {(i, kinds[i].rank - 1): blocks for i in subset}
                 equal = {(i, k): _EQUAL for i, kind in enumerate(kinds) for k in range(kind.rank)}
                 if self._fits(kinds, equal, scale) and self._is_meant(kinds, equal, scale):
-                    return self._vary(kinds, self._untied(kinds, equal, scale), scale)
+                    meant, sizes = self._labels_that_agree(kinds, equal, scale)
+                    return self._vary(meant, self._untied(meant, sizes, scale), scale)
         return ()
+
+    def _labels_that_agree(self, kinds: tuple[Kind, ...], sizes: Sizes, scale: Sizes) -> tuple[tuple[Kind, ...], Sizes]:
+        """Return labels of another number of axes if the slope agrees with these alone.
+
+        What is no index but a target for each element, as in a binary loss, is repeated where it has fewer axes.
+        """
+        if not any(kind.name == "labels" for kind in kinds):
+            return kinds, sizes
+        ranks = [[kind, *_KINDS["labels"][:3]] if kind.name == "labels" else [kind] for kind in kinds]
+        for others in itertools.product(*ranks):
+            equal = {(i, k): _EQUAL for i, kind in enumerate(others) for k in range(kind.rank)}
+            if self._fits(others, equal, scale) and self._slope_agrees(others, equal, scale):
+                return others, equal
+        return kinds, sizes
 
     def _likely(self) -> Iterator[tuple[tuple[Kind, ...], int]]:
         return ((kinds, blocks) for blocks in _BLOCKS for kinds in self._kinds(2 if blocks > 1 else 3))
@@ -251,6 +266,9 @@ class _Search:
         )
         if usual and _says_cotangent(self._readings[0]):
             return True
+        return self._slope_agrees(kinds, sizes, scale)
+
+    def _slope_agrees(self, kinds: tuple[Kind, ...], sizes: Sizes, scale: Sizes) -> bool:
         case = self._case(kinds, sizes, scale)
         return any(fit_of(reading, case, LAYER.problem(case))[2] for reading in self._readings)
 

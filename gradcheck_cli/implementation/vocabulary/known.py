@@ -85,6 +85,9 @@ _UNITS = {
 }
 
 
+_STEPS_FIRST = arranged("steps first", x="T N D", h="T N H", out="T N H")
+
+
 def _recurrent(names: str, others: str, *gates: str, own: str = "ifog", **arguments: Argument) -> Vocabulary:
     """Return the words for a recurrent layer.
 
@@ -104,6 +107,7 @@ def _recurrent(names: str, others: str, *gates: str, own: str = "ifog", **argume
         others=words(others),
         inputs={"x": ("x",), "b": words("b bias{,es}")},
         arguments={**_UNITS, **arguments},
+        arrangements=(_USUAL,) if "step" in names else (_USUAL, _STEPS_FIRST),
         block_orders=orders,
     )
 

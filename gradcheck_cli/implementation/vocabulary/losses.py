@@ -68,7 +68,7 @@ LOSSES = {
         f"x p prob{{,s}} probabilities a al {_PREDICTIONS}",
         _TARGETS,
         "ND N 1",
-        "logits softmax sigmoid",
+        "logits scores softmax sigmoid",
     ),
     "kl-divergence": _divided(
         "kl kld kullback",

@@ -94,7 +94,7 @@ class Rows:
         layer = self._layer()
         return (replace(layer, zeros=()) if case.shift else layer).problem(case)
 
-    def overflows(self, problem: Problem, _finite: bool) -> Iterator[Overflow]:  # noqa: FBT001  # a field of `Layer`
+    def overflows(self, problem: Problem, _gradients: Mapping[str, Array]) -> Iterator[Overflow]:
         """Yield why the output is no number."""
         x = problem.inputs["x"]
         with np.errstate(all="ignore"):
