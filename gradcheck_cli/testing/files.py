@@ -63,7 +63,7 @@ def read_flags(config: pytest.Config) -> None:
         values = {name: value for name, value in context.params.items() if name in _SETTABLE}
         config.stash[_REQUEST] = make_request(None, {"implementations": (), **values})
     except click.ClickException as error:
-        source = "--gradcheck-args" if config.getoption("gradcheck_args") else "--gradcheck"  # or it is the configuration
+        source = "--gradcheck-args" if config.getoption("gradcheck_args") else "--gradcheck"  # or the file
         raise pytest.UsageError(f"{source}: {error.format_message()}") from error
     except ValueError as error:  # of `shlex`
         raise pytest.UsageError(f"--gradcheck-args: {error}") from error
