@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from numbers import Real
 
 from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.numeric.arrays import epsilon
@@ -49,7 +50,11 @@ class Settings:
     def __post_init__(self) -> None:
         for name in ("tol", "step"):
             value = getattr(self, name)
-            if value is not None and not 0 < value < math.inf:
+            if value is None:
+                continue
+            if not isinstance(value, Real):
+                raise TypeError(f"{name} must be a number, not {value!r}")
+            if not 0 < float(value) < math.inf:
                 raise ValueError(f"{name} must be positive and finite, not {value}")
         if self.method not in METHODS:
             raise ValueError(f"method must be one of {', '.join(METHODS)}, not {self.method!r}")

@@ -10,6 +10,8 @@ import click
 from gradcheck_cli.cli.exit_codes import WRONG
 
 if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
     from gradcheck_cli.cli.recorded import Recorded
     from gradcheck_cli.results.changes import Change
 
@@ -17,9 +19,15 @@ if TYPE_CHECKING:
 _WIDTH = 100
 
 
+def _complete(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    from gradcheck_cli.cli.candidates import complete_files  # only a shell asks
+
+    return complete_files(incomplete, (".json",))
+
+
 @click.command("compare", short_help="Compare two JSON reports: exit code 1 if something is worse.")
-@click.argument("old", type=click.Path(), metavar="OLD.json")
-@click.argument("new", type=click.Path(), metavar="NEW.json")
+@click.argument("old", type=click.Path(), metavar="OLD.json", shell_complete=_complete)
+@click.argument("new", type=click.Path(), metavar="NEW.json", shell_complete=_complete)
 @click.option(
     "--format", "format_", type=click.Choice(["table", "json"]), default="table", help="what stdout shows  [table]"
 )

@@ -25,7 +25,7 @@ _PROGRAM_completion() {
     local type value
     COMPREPLY=()
     while IFS=$'\t' read -r type value; do
-        [[ $type == path ]] && compopt -o filenames
+        [[ $type == path ]] && compopt -o filenames && value=${value%/}  # bash adds the slash itself
         COMPREPLY+=("$value")
     done < <(_GRADCHECK_COMPLETE=bash _GRADCHECK_LINE="${COMP_LINE:0:COMP_POINT}" \
         _GRADCHECK_BREAKS="$COMP_WORDBREAKS" "$1" 2>/dev/null)

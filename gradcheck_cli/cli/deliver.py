@@ -13,14 +13,16 @@ from gradcheck_cli.cli.about import report_bug
 from gradcheck_cli.cli.streams import OutputError
 from gradcheck_cli.engine import interrupts
 from gradcheck_cli.engine.engine import WorkersLostError
-from gradcheck_cli.results.result import Summary, Verdict
+from gradcheck_cli.results.result import Verdict
+from gradcheck_cli.results.run import Summary
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
     from gradcheck_cli.cli.progress import ProgressLine
     from gradcheck_cli.report.formats import DisplayOptions, Report
-    from gradcheck_cli.results.result import CaseResult, Origin, Run
+    from gradcheck_cli.results.result import CaseResult
+    from gradcheck_cli.results.run import Origin, Run
 
 
 class Output(Protocol):

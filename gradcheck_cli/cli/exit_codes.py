@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from gradcheck_cli.results.result import Summary
+    from gradcheck_cli.results.run import Summary
 
 WRONG = 1
 USAGE = 2

@@ -6,7 +6,7 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from gradcheck_cli.results.result import Origin
+from gradcheck_cli.results.run import Origin
 
 if TYPE_CHECKING:
     from gradcheck_cli.cli.request import Request

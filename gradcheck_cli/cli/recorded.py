@@ -11,7 +11,8 @@ from gradcheck_cli.engine.sanitize import sanitize
 from gradcheck_cli.layers import TITLES
 from gradcheck_cli.report.json import SCHEMA_VERSION
 from gradcheck_cli.results.encoding import decode
-from gradcheck_cli.results.result import ArrayResult, CaseResult, Origin
+from gradcheck_cli.results.result import ArrayResult, CaseResult
+from gradcheck_cli.results.run import Origin
 from gradcheck_cli.text.clean import clean, escaped
 
 if TYPE_CHECKING:

@@ -24,7 +24,7 @@ from gradcheck_cli.engine.checker import Checker
 from gradcheck_cli.engine.engine import Memories, WorkerDiedError
 from gradcheck_cli.implementation.implementation import ImplementationNotFoundError
 from gradcheck_cli.report.formats import DisplayOptions, make_report
-from gradcheck_cli.results.result import Run
+from gradcheck_cli.results.run import Run
 from gradcheck_cli.text.workflow_commands import DefusedStream, in_actions
 
 if TYPE_CHECKING:

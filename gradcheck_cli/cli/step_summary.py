@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from gradcheck_cli.report.formats import DisplayOptions
-    from gradcheck_cli.results.result import Run
+    from gradcheck_cli.results.run import Run
 
 
 class StepSummary:

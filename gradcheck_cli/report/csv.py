@@ -15,7 +15,8 @@ from gradcheck_cli.text.clean import clean
 
 if TYPE_CHECKING:
     from gradcheck_cli.report.formats import DisplayOptions
-    from gradcheck_cli.results.result import CaseResult, Run, Summary
+    from gradcheck_cli.results.result import CaseResult
+    from gradcheck_cli.results.run import Run, Summary
 
 _COLUMNS = ("file", "implementation", "layer", "verdict", "passed", "cases", "cause")
 

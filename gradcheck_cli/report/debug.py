@@ -12,7 +12,8 @@ from gradcheck_cli.results.result import Verdict
 if TYPE_CHECKING:
     from gradcheck_cli.numeric.arrays import Array
     from gradcheck_cli.report.formats import DisplayOptions
-    from gradcheck_cli.results.result import CaseResult, Run, Summary
+    from gradcheck_cli.results.result import CaseResult
+    from gradcheck_cli.results.run import Run, Summary
 
 
 class DebugReport:

@@ -29,7 +29,8 @@ if TYPE_CHECKING:
     from gradcheck_cli.report.formats import DisplayOptions, Folder
     from gradcheck_cli.results.findings import Finding
     from gradcheck_cli.results.grades import Grade
-    from gradcheck_cli.results.result import CaseResult, Run, Summary
+    from gradcheck_cli.results.result import CaseResult
+    from gradcheck_cli.results.run import Run, Summary
 
 #: How each text begins. A file that begins otherwise is not replaced.
 MARK = "Feedback of "

@@ -11,7 +11,8 @@ from gradcheck_cli.data.frozen import frozen
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from gradcheck_cli.results.result import CaseResult, Run, Summary
+    from gradcheck_cli.results.result import CaseResult
+    from gradcheck_cli.results.run import Run, Summary
 
 
 @frozen

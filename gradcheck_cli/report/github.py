@@ -16,7 +16,8 @@ from gradcheck_cli.text.workflow_commands import command
 if TYPE_CHECKING:
     from gradcheck_cli.report.formats import DisplayOptions
     from gradcheck_cli.results.findings import Finding
-    from gradcheck_cli.results.result import CaseResult, Run, Summary
+    from gradcheck_cli.results.result import CaseResult
+    from gradcheck_cli.results.run import Run, Summary
 
 #: GitHub shows ten errors and ten warnings of a step, and drops the others (actions/toolkit issue 734).
 _MOST = 10

@@ -14,7 +14,8 @@ from gradcheck_cli.results.signature import FailureSignature
 
 if TYPE_CHECKING:
     from gradcheck_cli.report.formats import DisplayOptions
-    from gradcheck_cli.results.result import ArrayResult, CaseResult, Run, Summary
+    from gradcheck_cli.results.result import ArrayResult, CaseResult
+    from gradcheck_cli.results.run import Run, Summary
 
 SCHEMA_VERSION = 1
 

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from gradcheck_cli.report.formats import DisplayOptions
-    from gradcheck_cli.results.result import CaseResult, Run, Summary
+    from gradcheck_cli.results.result import CaseResult
+    from gradcheck_cli.results.run import Run, Summary
 
 #: Characters that XML 1.0 does not have, even escaped.
 _ILLEGAL = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from gradcheck_cli.report.formats import DisplayOptions
     from gradcheck_cli.results.findings import Finding
     from gradcheck_cli.results.grades import Grade
-    from gradcheck_cli.results.result import CaseResult, Run, Summary
+    from gradcheck_cli.results.result import CaseResult
+    from gradcheck_cli.results.run import Run, Summary
 
 #: Bytes up to which details are added, and those that rows may take: a comment on GitHub holds 65,536 characters, and
 #: the summary of a step 1 MiB.

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
     from gradcheck_cli.numeric.arrays import Array
     from gradcheck_cli.report.formats import DisplayOptions
-    from gradcheck_cli.results.result import CaseResult, Run, Summary
+    from gradcheck_cli.results.result import CaseResult
+    from gradcheck_cli.results.run import Run, Summary
     from gradcheck_cli.results.step_sweep import Sweep
 
 #: Colours that differ in lightness too, and to those who tell red from green badly (Okabe and Ito, 2008).

@@ -14,7 +14,8 @@ from gradcheck_cli.results.step_sweep import STEPS, ErrorSource
 
 if TYPE_CHECKING:
     from gradcheck_cli.report.formats import DisplayOptions
-    from gradcheck_cli.results.result import CaseResult, Run, Summary
+    from gradcheck_cli.results.result import CaseResult
+    from gradcheck_cli.results.run import Run, Summary
     from gradcheck_cli.results.step_sweep import StepError, Sweep
 
 #: The step of most notebooks, which the closing sentence is about.

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from gradcheck_cli.report.formats import DisplayOptions
-    from gradcheck_cli.results.result import ArrayResult, CaseResult, Run, Summary
+    from gradcheck_cli.results.result import ArrayResult, CaseResult
+    from gradcheck_cli.results.run import Run, Summary
 
 #: Columns of the longest usual label of a case, and of what stands beside it.
 _LABEL, _BESIDE = 42, 20

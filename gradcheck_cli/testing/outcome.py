@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.report.formats import FORMATS, DisplayOptions, make_report
 from gradcheck_cli.results.grades import Grades
-from gradcheck_cli.results.result import Run, Summary, Verdict
+from gradcheck_cli.results.result import Verdict
+from gradcheck_cli.results.run import Run, Summary
 from gradcheck_cli.text.workflow_commands import defuse, in_actions
 
 if TYPE_CHECKING:

@@ -116,6 +116,8 @@ def test_programs_offer_layers_flags_values_and_files(folder: Path) -> None:
     first = set(offered(folder, "gradcheck s", "zsh"))
     assert layers | {"schema\tPrint the JSON Schema of --json and --format json.", "sub/\t"} <= first
     assert offered(folder, "gradcheck sweep conv --plo") == ["--plot"]
+    (folder / "old.json").touch()
+    assert offered(folder, "gradcheck compare old.json ") == ["old.json", "sub/"]
     assert "--timeout" in offered(folder, "gradcheck --")
     assert offered(folder, "gradcheck layers.py --timeo") == ["--timeout"]
     assert offered(folder, "gradcheck no-such-command ")[0] == "conv"
@@ -167,6 +169,11 @@ def test_real_shells_complete(folder: Path, shell: str) -> None:
     try:
         os.write(terminal, f"{setup}\nprintf '(%s)' rea''dy\n".encode())
         read_until(terminal, "(ready)")
+        if shell == "bash":  # the slash of a folder is shown once
+            (folder / "slow").mkdir()
+            os.write(terminal, b"gradcheck conv s\t\t")
+            assert "slow//" not in read_until(terminal, "sub/")
+            os.write(terminal, b"\x15")
         for typed, words in TYPED.items():
             # Tab, to the start of the line, and print its words instead of running it.
             os.write(terminal, f"{typed}\t\x01printf '(%s)' \x05 e''nd\n".encode())

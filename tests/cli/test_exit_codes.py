@@ -15,7 +15,8 @@ import pytest
 
 from gradcheck_cli.cli.exit_codes import exit_code
 from gradcheck_cli.report.json import schema
-from gradcheck_cli.results.result import Summary, Verdict
+from gradcheck_cli.results.result import Verdict
+from gradcheck_cli.results.run import Summary
 from tests.conftest import PROGRAMS, SMALL, clean_environment, report_of
 
 if TYPE_CHECKING:

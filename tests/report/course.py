@@ -10,7 +10,8 @@ from gradcheck_cli.layers.conv.case import ConvCase
 from gradcheck_cli.layers.dense.affine import AffineCase
 from gradcheck_cli.layers.framework.case import NoCase
 from gradcheck_cli.report.formats import FORMATS, DisplayOptions, make_report
-from gradcheck_cli.results.result import ArrayResult, CaseResult, Diagnosis, Place, Run, Summary, Verdict
+from gradcheck_cli.results.result import ArrayResult, CaseResult, Diagnosis, Place, Verdict
+from gradcheck_cli.results.run import Run, Summary
 
 #: What a name or a message may hold that one of the formats takes for its own.
 HOSTILE = (

@@ -19,7 +19,8 @@ from gradcheck_cli.cli.recorded import read_report
 from gradcheck_cli.layers.conv.naive import conv_backward_naive, conv_forward_naive
 from gradcheck_cli.report.formats import DisplayOptions
 from gradcheck_cli.report.json import MANY_CASES, SCHEMA_VERSION, JsonReport, encode, schema, strict
-from gradcheck_cli.results.result import Place, Run, Summary
+from gradcheck_cli.results.result import Place
+from gradcheck_cli.results.run import Run, Summary
 from gradcheck_cli.results.signature import FailureSignature
 from tests.conftest import SMALL, report_of
 

@@ -10,7 +10,8 @@ import pytest
 from gradcheck_cli import ConvCase, Verdict
 from gradcheck_cli.report.formats import DisplayOptions
 from gradcheck_cli.report.sweep import SweepReport, sentence, step_text
-from gradcheck_cli.results.result import CaseResult, Run
+from gradcheck_cli.results.result import CaseResult
+from gradcheck_cli.results.run import Run
 from gradcheck_cli.results.step_sweep import STEPS, ErrorSource, StepError, Sweep
 
 

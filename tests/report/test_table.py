@@ -18,12 +18,11 @@ from gradcheck_cli.results.result import (
     Diagnosis,
     Picture,
     Place,
-    Run,
     SmallestFailure,
-    Summary,
     WorstElement,
     WrongElements,
 )
+from gradcheck_cli.results.run import Run, Summary
 
 if TYPE_CHECKING:
     from syrupy.assertion import SnapshotAssertion

@@ -108,6 +108,7 @@ import pytest
     (TypeError, "conv has no 'padd'; it has N, C", "conv", {"padd": 1}),
     (ValueError, "impossible geometry: ", "conv", {"HH": 9, "pad": 0}),
     (ValueError, "N must be at least 1, not 0", "conv", {"N": 0}),
+    (TypeError, "tol must be a number, not 'x'", "conv", {"N": 1, "tol": "x"}),
 ])
 def test_misuse(gradcheck, error, words, layer, geometry):
     with pytest.raises(error, match=words):
@@ -135,14 +136,30 @@ def test_undecided(gradcheck):
 
 def test_skipped(gradcheck):
     gradcheck("conv", H=[3, 4], HH=9, pad=0)
+
+
+def test_no_tolerance(gradcheck):
+    gradcheck("conv", stride=[1, 2], tol=-1)
+
+
+def test_no_stride(gradcheck):
+    gradcheck("conv", stride=0)
 """
 
 
 def test_misuse_and_other_verdicts(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     done = run("-rs", test=MISUSED)
-    done.assert_outcomes(passed=7, skipped=1)
-    assert "SKIPPED" in done.stdout.str()
+    done.assert_outcomes(passed=8, skipped=1, failed=2)
+    text = done.stdout.str()
+    assert "SKIPPED" in text
+    # What is shown of a mistake is the call and the message, and none of our frames.
+    for line, said in (
+        ('gradcheck("conv", stride=[1, 2], tol=-1)', "ValueError: tol must be positive and finite, not -1"),
+        ('gradcheck("conv", stride=0)', "ValueError: stride must be at least 1, not 0"),
+    ):
+        assert re.search(rf">       {re.escape(line)}\nE       {re.escape(said)}\n", text)
+    assert "gradcheck_cli/" not in text
 
 
 SEVERAL = """

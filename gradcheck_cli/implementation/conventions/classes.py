@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 from gradcheck_cli.implementation.conventions.arguments import forms_of
 from gradcheck_cli.implementation.conventions.attributes import parameter_places
+from gradcheck_cli.implementation.conventions.instances import make_instance
 from gradcheck_cli.implementation.conventions.layout import Layout, orders_with_shape
 from gradcheck_cli.implementation.conventions.one_by_one import sample
 from gradcheck_cli.implementation.conventions.passes import BIASES, method_slots
 from gradcheck_cli.implementation.conventions.reading import Code, Reading
-from gradcheck_cli.implementation.conventions.running import make_instance
 from gradcheck_cli.implementation.conventions.slots import (
     MisfitError,
     Slot,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -12,31 +11,34 @@ from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.implementation.calling import describe
 from gradcheck_cli.implementation.conventions.arguments import Values, fill
 from gradcheck_cli.implementation.conventions.attributes import (
-    Wanted,
     attributes,
     gradient_places,
     newest,
-    parameter_places,
     rate_places,
     snapshot,
     stored_output,
 )
 from gradcheck_cli.implementation.conventions.context import Context
+from gradcheck_cli.implementation.conventions.instances import (
+    copied,
+    kept_parameters,
+    make_instance,
+    set_parameters,
+    set_state,
+)
 from gradcheck_cli.implementation.conventions.one_by_one import OneByOne
 from gradcheck_cli.implementation.conventions.returned import as_array, entry_at, gradients_in, times_cotangent
-from gradcheck_cli.implementation.conventions.slots import LEARNING_RATE, SlotKind, has, write_call
+from gradcheck_cli.implementation.conventions.slots import LEARNING_RATE, SlotKind, has
 from gradcheck_cli.implementation.implementation import (
     NO_BACKWARD,
     Implementation,
     ImplementationError,
     NotExpressibleError,
 )
-from gradcheck_cli.implementation.vocabulary.vocabulary import word
-from gradcheck_cli.text.clean import type_name
 from gradcheck_cli.text.names import join_names
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Iterable, Mapping
 
     from gradcheck_cli.implementation.conventions.reading import Reading
     from gradcheck_cli.implementation.conventions.slots import Slot
@@ -48,8 +50,6 @@ _UNDERFLOW = (
     "take the logarithm of the label's probability alone, or log(sum(exp(x - max))) - (x[y] - max)"
 )
 _SAME = 1e-3  #: what the doubled update may differ by from that for twice the cotangent
-_RUNNING = ("moving", "run", "pop", "ema", "avg", "average", "global")  #: what people say for "running"
-_LISTED = 8  #: attributes that are listed where a parameter is not among them
 
 
 @frozen
@@ -101,8 +101,8 @@ class _Run:
         values = reading.values(inputs, parameters)
         try:
             instance = make_instance(reading, values) if reading.code.cls is not None else None
-            _set_parameters(reading, instance, values, inputs)
-            _set_state(reading, instance, values)
+            set_parameters(reading, instance, values, inputs)
+            set_state(reading, instance, values)
             before = attributes(instance)
             values = replace(values, context=Context(len(inputs))) if self._needs_context(values) else values
             returned = self._call_forward(instance, values)
@@ -149,7 +149,7 @@ class _Run:
             cotangents={name: reading.give(name, part) for name, part in parts},
             output=cache.output,
         )
-        instance = _copied(cache.instance)
+        instance = copied(cache.instance)
         holder = cache.cache if instance is None and isinstance(cache.cache, Context) else instance
         before = {name: snapshot(gradient_places(holder, reading.wanted(name))) for name in names}
         function = code.function("backward", instance)
@@ -188,15 +188,15 @@ class _Run:
         called = self.reading.code.name("backward")
 
         def updates(factor: int) -> dict[str, Array]:
-            copied = _copied(instance)
-            rates = [*rate_places(copied)]
+            twin = copied(instance)
+            rates = [*rate_places(twin)]
             for place in rates:
                 place.set(LEARNING_RATE)
-            before = _parameters(self.reading, copied, names)
+            before = kept_parameters(self.reading, twin, names)
             cotangents = {name: factor * np.asarray(part) for name, part in values.cotangents.items()}
             given = fill(slots, self.reading.forms, self.reading.vocabulary, replace(values, cotangents=cotangents))
-            given.call(self.reading.code.function("backward", copied))
-            after = _parameters(self.reading, copied, names)
+            given.call(self.reading.code.function("backward", twin))
+            after = kept_parameters(self.reading, twin, names)
             found = {n: before[n] - after[n] for n in before.keys() & after.keys() if before[n].shape == after[n].shape}
             found = {name: update for name, update in found.items() if update.any()}
             if found and not (rates or has(SlotKind.LEARNING_RATE, slots)):
@@ -270,73 +270,6 @@ class _Run:
         raise ImplementationError(f"{name} returned {describe(returned)}, not ({expected}){hint}")
 
 
-def make_instance(reading: Reading, values: Values) -> object:
-    """Make an instance that has its parameters, of any values; some classes make them at the first forward.
-
-    Raises:
-        ImplementationError: it raised.
-    """
-    values = replace(values, context=Context(len(values.inputs)))
-    cls: Callable[..., Any] | None = reading.code.cls
-    assert cls is not None
-    instance = fill(reading.constructor, reading.forms, reading.vocabulary, values).call(cls)
-    if any(not parameter_places(instance, reading.wanted(name)) for name in reading.kept):
-        function = reading.code.function("forward", instance)
-        fill(reading.forward, reading.forms, reading.vocabulary, values).call(function)
-    return instance
-
-
-def _set_parameters(reading: Reading, instance: object, values: Values, inputs: Mapping[str, Array]) -> None:
-    for name in reading.kept:
-        assert reading.code.cls is not None
-        called = reading.code.cls.__name__
-        places = parameter_places(instance, reading.wanted(name))
-        if not places:
-            looked_for = ", ".join(reading.wanted(name).synonyms[:3])
-            keeps = join_names([*attributes(instance)][:_LISTED] or ["nothing"])
-            raise ImplementationError(f"{called} keeps no array for {name} (looked for {looked_for}); it keeps {keeps}")
-        wanted = reading.layouts[name].shape(inputs[name].shape)
-        fitting = [place for place in places if place.get().shape == wanted]
-        if not fitting:
-            made = f"{write_call(called, reading.constructor)} makes {name} of shape {places[0].get().shape}"
-            arguments = reading.vocabulary.arguments
-            passed = [arguments[slot.key] for slot in reading.constructor if slot.kind is SlotKind.ARGUMENT]
-            knows_shape = any(argument.shapes for argument in passed)
-            raise (ImplementationError if knows_shape else NotExpressibleError)(f"{made}, not {wanted}")
-        for place in fitting:
-            place.set(np.array(values.inputs[name]))
-
-
-def _set_state(reading: Reading, instance: object, values: Values) -> None:
-    """Give an instance the state that forward reads where nothing is learned, such as running means.
-
-    Raises:
-        NotExpressibleError: it keeps none.
-    """
-    for name in reading.layer.state if instance is not None and values.dictionary.get("mode") == "test" else ():
-        given = np.asarray(values.dictionary[name])
-        synonyms = [word(name), *(word(name).replace("running", other) for other in _RUNNING)]
-        places = parameter_places(instance, Wanted(synonyms))
-        fitting = [place for place in places if place.get().size == given.size]
-        if not fitting:
-            raise NotExpressibleError(f"{type_name(instance)} keeps no {name} before its first forward")
-        for place in fitting:
-            place.set(given.reshape(place.get().shape).copy())
-
-
-def _parameters(reading: Reading, instance: object, names: Iterable[str]) -> dict[str, Array]:
-    """Copy the parameters that an instance keeps."""
-    places = {name: parameter_places(instance, reading.wanted(name)) for name in names if name in reading.kept}
-    return {name: found[0].get().copy() for name, found in places.items() if found}
-
-
 def _no_number(error: BaseException | None) -> bool:
     """Tell whether an error says that a tuple stood where a number was wanted; a wrong shape is another mistake."""
     return isinstance(error, TypeError) or (isinstance(error, ValueError) and "a sequence" in str(error))
-
-
-def _copied(instance: object) -> object:
-    try:
-        return copy.deepcopy(instance)
-    except Exception:  # noqa: BLE001  # it holds something that has no copies: an open file, a generator
-        return instance

@@ -200,9 +200,8 @@ def _function_command(offer: Offer) -> str:
 
 def describe_nothing(home: str, have: Iterable[str], unknown: Iterable[Offer] = ()) -> str:
     """Say what was looked for where only other things are, and how to check functions that are of no known layer."""
-    known = ", ".join(layer.name for loss in (False, True) for layer in known_layers(loss=loss))
     sought = "pair such as affine_forward and affine_backward, no class and no loss of a known layer"
-    reason = f"{home} has no {sought} ({known}); it has {shorten(have)}"
+    reason = f"{home} has no {sought} (`gradcheck --help` lists them); it has {shorten(have)}"
     command = function_command(unknown)
     return f"{reason}; {command}" if command else reason
 

@@ -12,7 +12,7 @@ from gradcheck_cli.results.result import Verdict
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from gradcheck_cli.results.result import Run, Summary
+    from gradcheck_cli.results.run import Run, Summary
 
 #: Characters of a command beyond which it is scrolled.
 _LONG = 600

@@ -19,7 +19,8 @@ from gradcheck_cli.results.signature import FailureSignature
 if TYPE_CHECKING:
     from gradcheck_cli.report.formats import DisplayOptions
     from gradcheck_cli.results.findings import Finding
-    from gradcheck_cli.results.result import CaseResult, Run, Summary
+    from gradcheck_cli.results.result import CaseResult
+    from gradcheck_cli.results.run import Run, Summary
 
 #: Characters of all failures so far up to which one has maps with numbers, and up to which it has pictures at all.
 #: One with three maps of a hundred cells takes 15,000, of which the numbers are half; without pictures it takes 3,000.

@@ -1,0 +1,101 @@
+"""Instances of classes: they are made, and given the parameters and the state of a case."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from gradcheck_cli.implementation.conventions.arguments import Values, fill
+from gradcheck_cli.implementation.conventions.attributes import Wanted, attributes, parameter_places
+from gradcheck_cli.implementation.conventions.context import Context
+from gradcheck_cli.implementation.conventions.slots import SlotKind, write_call
+from gradcheck_cli.implementation.implementation import ImplementationError, NotExpressibleError
+from gradcheck_cli.implementation.vocabulary.vocabulary import word
+from gradcheck_cli.text.clean import type_name
+from gradcheck_cli.text.names import join_names
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from gradcheck_cli.implementation.conventions.reading import Reading
+    from gradcheck_cli.numeric.arrays import Array
+
+_RUNNING = ("moving", "run", "pop", "ema", "avg", "average", "global")  #: what people say for "running"
+_LISTED = 8  #: attributes that are listed where a parameter is not among them
+
+
+def make_instance(reading: Reading, values: Values) -> object:
+    """Make an instance that has its parameters, of any values; some classes make them at the first forward.
+
+    Raises:
+        ImplementationError: it raised.
+    """
+    values = replace(values, context=Context(len(values.inputs)))
+    cls: Callable[..., Any] | None = reading.code.cls
+    assert cls is not None
+    instance = fill(reading.constructor, reading.forms, reading.vocabulary, values).call(cls)
+    if any(not parameter_places(instance, reading.wanted(name)) for name in reading.kept):
+        function = reading.code.function("forward", instance)
+        fill(reading.forward, reading.forms, reading.vocabulary, values).call(function)
+    return instance
+
+
+def set_parameters(reading: Reading, instance: object, values: Values, inputs: Mapping[str, Array]) -> None:
+    """Give an instance the parameters of a case.
+
+    Raises:
+        ImplementationError: it keeps no such parameter, or one of another shape.
+        NotExpressibleError: it makes one of another shape, which the reading cannot tell it.
+    """
+    for name in reading.kept:
+        assert reading.code.cls is not None
+        called = reading.code.cls.__name__
+        places = parameter_places(instance, reading.wanted(name))
+        if not places:
+            looked_for = ", ".join(reading.wanted(name).synonyms[:3])
+            keeps = join_names([*attributes(instance)][:_LISTED] or ["nothing"])
+            raise ImplementationError(f"{called} keeps no array for {name} (looked for {looked_for}); it keeps {keeps}")
+        wanted = reading.layouts[name].shape(inputs[name].shape)
+        fitting = [place for place in places if place.get().shape == wanted]
+        if not fitting:
+            made = f"{write_call(called, reading.constructor)} makes {name} of shape {places[0].get().shape}"
+            arguments = reading.vocabulary.arguments
+            passed = [arguments[slot.key] for slot in reading.constructor if slot.kind is SlotKind.ARGUMENT]
+            knows_shape = any(argument.shapes for argument in passed)
+            raise (ImplementationError if knows_shape else NotExpressibleError)(f"{made}, not {wanted}")
+        for place in fitting:
+            place.set(np.array(values.inputs[name]))
+
+
+def set_state(reading: Reading, instance: object, values: Values) -> None:
+    """Give an instance the state that forward reads where nothing is learned, such as running means.
+
+    Raises:
+        NotExpressibleError: it keeps none.
+    """
+    for name in reading.layer.state if instance is not None and values.dictionary.get("mode") == "test" else ():
+        given = np.asarray(values.dictionary[name])
+        synonyms = [word(name), *(word(name).replace("running", other) for other in _RUNNING)]
+        places = parameter_places(instance, Wanted(synonyms))
+        fitting = [place for place in places if place.get().size == given.size]
+        if not fitting:
+            raise NotExpressibleError(f"{type_name(instance)} keeps no {name} before its first forward")
+        for place in fitting:
+            place.set(given.reshape(place.get().shape).copy())
+
+
+def kept_parameters(reading: Reading, instance: object, names: Iterable[str]) -> dict[str, Array]:
+    """Copy the parameters that an instance keeps."""
+    places = {name: parameter_places(instance, reading.wanted(name)) for name in names if name in reading.kept}
+    return {name: found[0].get().copy() for name, found in places.items() if found}
+
+
+def copied(instance: object) -> object:
+    """Return a copy of an instance, or the instance where there is none."""
+    try:
+        return copy.deepcopy(instance)
+    except Exception:  # noqa: BLE001  # it holds something that has no copies: an open file, a generator
+        return instance
