@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from gradcheck_cli import CaseResult, ConvCase, Verdict, check
+from gradcheck_cli.layers import LAYERS
 from gradcheck_cli.layers.conv.conv import LAYER, standard
 from gradcheck_cli.layers.conv.naive import conv_backward_naive, conv_forward_naive
 from gradcheck_cli.layers.loss.softmax import SoftmaxCase, softmax_loss
@@ -580,3 +581,33 @@ def test_a_cause_costs_a_call_or_two_of_forward() -> None:
 def test_what_is_too_large_to_be_differentiated_in_full_is_explained_by_the_reference() -> None:
     (found,) = check(ConvCase(N=5, H=6, W=7, F=4), faulty_pair("dx_doubled"), method="projected").diagnosis
     assert found.text.startswith("dx is 2 times the derivative.")
+
+
+def test_a_case_in_which_a_fault_makes_zeros_has_its_cause() -> None:
+    """A mask inverted, where all of x is above 0; and what is zero everywhere."""
+    for wrong, code in (
+        (lambda dout, x: dout * (x < 0), "mask-inverted"),
+        (lambda dout, x: dout * (dout > 0), "mask-of-dout"),
+        (lambda dout, _: 0 * dout, "zero"),
+    ):
+        found = set()
+        for case in LAYERS["relu"].standard():
+            result = check(case, (lambda x: (np.maximum(x, 0), x), wrong))
+            found |= {cause.code for cause in result.diagnosis}
+        assert found == {code}, found
+
+
+def test_a_fault_that_forward_hands_on_is_told_once() -> None:
+    def forward(x: Any, gamma: Any, beta: Any, bn_param: Any) -> Any:
+        s = np.sqrt(x.var(0)) + bn_param["eps"]
+        z = (x - x.mean(0)) / s
+        bn_param["running_mean"], bn_param["running_var"] = 0.1 * x.mean(0), 0.1 * x.var(0)
+        return gamma * z + beta, (z, gamma, s)
+
+    def backward(dout: Any, cache: Any) -> Any:
+        z, gamma, s = cache
+        g = dout * gamma
+        return (g - g.mean(0) - z * (g * z).mean(0)) / s, (dout * z).sum(0), dout.sum(0)
+
+    causes = [one for one in check("batchnorm", (forward, backward)).diagnosis if one.code == "eps-outside-root"]
+    assert [cause.text.partition(" eps")[0] for cause in causes] == ["In out and dx"]

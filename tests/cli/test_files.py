@@ -354,10 +354,10 @@ def test_random_cases_are_drawn_for_each_layer(gradcheck: Program, tmp_path: Pat
         (["layers.py:Tanh", "--shard", "1/1000"], "No case to run: shard 1/1000 has none of the 7 cases"),
         (["perceptron"], "No such command 'perceptron'."),
         (["nosuch"], "No such command 'nosuch'.\n"),
-        (["notes.txt"], "notes.txt is no Python file: give FILE.py, a package's folder or package.module\n"),
+        (["notes.txt"], "notes.txt is not a Python file: give FILE.py, a package's folder or package.module\n"),
         (["my book.ipynb"], "it is no notebook of version 4"),
-        (["relu", "notes.txt"], "notes.txt is no Python file: give vectorized, FILE.py, "),
-        (["relu", "./notes"], "./notes is no Python file: give vectorized, FILE.py, "),
+        (["relu", "notes.txt"], "notes.txt is not a Python file: give vectorized, FILE.py, "),
+        (["relu", "./notes"], "./notes is not a Python file: give vectorized, FILE.py, "),
         (["batchnrm"], "No such command 'batchnrm'. Is it batchnorm"),
     ],
 )

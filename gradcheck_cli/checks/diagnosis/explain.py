@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from gradcheck_cli.layers.framework.fault import Fault
     from gradcheck_cli.numeric.estimate import Estimate
 
+    Diagnoses = tuple[Diagnosis, ...]
+
 #: Elements of all inputs and the cotangent up to which faults are tried in the reference, about a hundred evaluations
 #: of it. Measured: 0.3 s at (4, 3, 32, 32) * (8, 3, 3, 3), which has 45,000, and 0.8 s with 16 channels, 99,000.
 LARGEST_FOR_REFERENCE = 200_000
@@ -103,7 +105,18 @@ def _try_hypotheses(run: CaseRun, comparison: Comparison) -> tuple[Diagnosis, ..
     evidence = _gather(run, comparison)
     hypotheses = _hypotheses(evidence, others, small=small) if evidence.failing else ()
     causes = choose(evidence.failing, hypotheses, others.refute)
-    return *found, *(cause.diagnosis([f"d{name}" for name in names]) for cause, names in causes.items())
+    in_gradients = {cause: [f"d{name}" for name in names] for cause, names in causes.items()}
+    if not faults:
+        return *found, *(cause.diagnosis(names) for cause, names in in_gradients.items())
+    return _told_once(faults, in_gradients)
+
+
+def _told_once(forward: Mapping[Explanation, list[str]], backward: Mapping[Explanation, list[str]]) -> Diagnoses:
+    """Join what is said of outputs and of gradients alike: one fault of forward, which its cache hands on."""
+    alike = {(cause.code, cause.cause): names for cause, names in backward.items()}
+    first = [cause.diagnosis([*names, *alike.pop((cause.code, cause.cause), [])]) for cause, names in forward.items()]
+    rest = [cause.diagnosis(names) for cause, names in backward.items() if (cause.code, cause.cause) in alike]
+    return *first, *rest
 
 
 def _rounding_of_forward(run: CaseRun) -> Explanation | None:
@@ -127,7 +140,8 @@ def _hypotheses(evidence: Evidence, others: OtherCases, *, small: bool) -> Itera
     reference, in_reference = run.problem.reference, run.problem.reference and small
     if in_reference:
         yield from _first_faults(evidence)
-    yield from _at_a_glance(evidence)
+    zero = frozenset(name for name in evidence.failing if not evidence.returned[name].any())
+    yield from _at_a_glance(evidence, zero - others.nonzero(zero))
     yield from exchanged(evidence)
     yield from rearrangements(evidence, reshaped)
     yield from named_factors(evidence, others)
@@ -142,16 +156,20 @@ def _hypotheses(evidence: Evidence, others: OtherCases, *, small: bool) -> Itera
     if in_reference:
         yield from rounded_inputs(evidence)
     yield from narrower_gradients(evidence)
+    yield Hypothesis(explanation=explanation("zero"), names=_with_elements(evidence, zero))
 
 
-def _at_a_glance(evidence: Evidence) -> Iterator[Hypothesis]:
-    """Yield gradients that are right for the layer, but not for this forward; and zeros."""
+def _at_a_glance(evidence: Evidence, zero: frozenset[str]) -> Iterator[Hypothesis]:
+    """Yield gradients that are right for the layer, but not for this forward; and those that are zero in all cases."""
     run, failing = evidence.run, evidence.failing
     if run.output_fails:
         right = frozenset(name for name in failing if evidence.fits(name, evidence.reference[name]))
         yield Hypothesis(explanation=explanation("reference-gradient", layer=run.layer.title_with_article), names=right)
-    zero = frozenset(name for name in failing if evidence.returned[name].size and not evidence.returned[name].any())
-    yield Hypothesis(explanation=explanation("zero"), names=zero)
+    yield Hypothesis(explanation=explanation("zero"), names=_with_elements(evidence, zero))
+
+
+def _with_elements(evidence: Evidence, names: frozenset[str]) -> frozenset[str]:
+    return frozenset(name for name in names if evidence.returned[name].size)
 
 
 def _first_faults(evidence: Evidence) -> Iterator[Hypothesis]:

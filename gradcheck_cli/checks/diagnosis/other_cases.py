@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 from dataclasses import replace
 from functools import cached_property
@@ -137,6 +138,15 @@ class OtherCases:
             self._faults[run.case] = {(fault.code, fault.cause): fault for fault in reversed(found)}
         return self._faults[run.case]
 
+    def nonzero(self, names: frozenset[str]) -> frozenset[str]:
+        """Return the gradients that are not zero everywhere in another case."""
+        if not names or not self._run.layer.reference:
+            return frozenset()
+        results = [other.result for other in itertools.islice(self, _MOST)]
+        return frozenset(
+            n for n in names if any(one and n in one.returned and one.returned[n].any() for one in results)
+        )
+
     def refute(self, hypothesis: Hypothesis) -> frozenset[str]:
         """Return the gradients that are right in another case in which the hypothesis would make them wrong."""
         if hypothesis.predict is None or not self._run.layer.reference:
@@ -161,7 +171,8 @@ class OtherCases:
             asked += 1
             if asked == _MOST:
                 break
-        return False
+        # Many faults make zeros in some case; so one is believed only if it fits another case as well.
+        return bool(asked) and not np.asarray((self._run.gradients or {}).get(name)).any()
 
     def _case(self, case: Case) -> OtherCase:
         if case not in self._made:

@@ -35,7 +35,7 @@ def open_place(home: str, spec: str, accepted: str, loader: Loader) -> Loaded:
         if why := why_unreadable(path):
             raise ImplementationNotFoundError(f"{escaped(home)} is {why}: {accepted}")
         if is_file(path) and path.suffix not in SUFFIXES and (path.suffix or os.sep in home):
-            raise ImplementationNotFoundError(f"{escaped(home)} is no Python file: {accepted}")
+            raise ImplementationNotFoundError(f"{escaped(home)} is not a Python file: {accepted}")
         if named_as_file and not is_file(path):
             raise ImplementationNotFoundError(f"{escaped(home)}: there is no such file{_similar(home, path.parent)}")
         if named_as_file:

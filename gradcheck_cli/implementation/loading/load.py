@@ -177,7 +177,7 @@ def _explain_failure(home: str, path: Path | None) -> Iterator[None]:
     except (ImplementationNotFoundError, _NoSuchModuleError):
         raise
     except SyntaxError as error:
-        reason = f"is no Python: {_place_of_syntax(error, path)}{clean(error.msg)}{legacy_hint(error, [])}"
+        reason = f"has a syntax error{_place_of_syntax(error, path)}: {clean(error.msg)}{legacy_hint(error, [])}"
         file = error.filename if isinstance(error.filename, str) else ""
         line = error.lineno if isinstance(error.lineno, int) else 1
         raise ImplementationNotFoundError(f"{escaped(home)} {reason}", (file, line, "<module>")) from error
@@ -193,8 +193,8 @@ def _place_of_syntax(error: SyntaxError, path: Path | None) -> str:
     """Name the line in the file that was asked for, and of what that imports the file too."""
     if not error.filename or error.lineno is None:
         return ""
-    own = path is not None and error.filename == str(path)
-    return f"line {text_of(error.lineno)}: " if own else f"{text_of(error.filename)}:{text_of(error.lineno)}: "
+    own = path is not None and os.path.realpath(error.filename) == os.path.realpath(path)
+    return f" in line {text_of(error.lineno)}" if own else f": {text_of(error.filename)}:{text_of(error.lineno)}"
 
 
 def _reason(error: BaseException) -> str:

@@ -64,7 +64,7 @@ def forward_faults(case: Conv3dCase, problem: Problem, _: Array) -> Iterator[For
             yield ForwardFault(_code(axes), f"In {{names}} {words}.", _AS_IT_IS, {"out": out})
     without = conv3d_forward(x, w, np.zeros_like(b), case.settings)[0]
     remedy = "Add b[f] to every element of filter f."
-    yield ForwardFault("bias-missing", "The bias is left out of {names}.", remedy, {"out": without})
+    yield ForwardFault("bias-missing", "In {names} the bias is left out.", remedy, {"out": without})
 
 
 def _crops(case: Conv3dCase) -> Iterator[Fault]:

@@ -76,7 +76,7 @@ def forward_faults(case: ConvTransposeCase, problem: Problem, _: Array) -> Itera
         cause, remedy = "{names} {be} cropped by 1, whatever the pad.", "Crop by the pad that forward is given."
         yield fault("crop-fixed", cause, remedy, _output(replace(case, pad=1), inputs))
     without = _output(case, {**inputs, "b": np.zeros_like(inputs["b"])})
-    yield fault("bias-missing", "The bias is left out of {names}.", "Add b[f] to every element of filter f.", without)
+    yield fault("bias-missing", "In {names} the bias is left out.", "Add b[f] to every element of filter f.", without)
 
 
 def _output(case: ConvTransposeCase, inputs: Gradients) -> Array:

@@ -75,4 +75,4 @@ def _kernels(case: ConvolutionCase, images: Images, inputs: Mapping[str, Array])
         if w.shape == inputs["w"].shape and (w != inputs["w"]).any():
             yield code, f"In {{names}} {words}.", _KEEP, images.forward({**inputs, "w": w})
     without = images.forward({**inputs, "b": np.zeros_like(inputs["b"])})
-    yield "bias-missing", "The bias is left out of {names}.", "Add b[f] to every element of filter f.", without
+    yield "bias-missing", "In {names} the bias is left out.", "Add b[f] to every element of filter f.", without

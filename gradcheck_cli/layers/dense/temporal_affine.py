@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar
 
 from gradcheck_cli.data.frozen import frozen
-from gradcheck_cli.layers.dense.affine import affine_backward, affine_forward
+from gradcheck_cli.layers.dense.affine import affine_backward, affine_forward, without_bias
 from gradcheck_cli.layers.framework.axes import declare
 from gradcheck_cli.layers.framework.case import Case
 from gradcheck_cli.layers.framework.layer import Layer
@@ -55,4 +55,5 @@ LAYER = Layer(
     case=TemporalAffineCase,
     builtin={"matrix": (temporal_affine_forward, temporal_affine_backward)},
     standard=standard,
+    forward_faults=without_bias,
 )

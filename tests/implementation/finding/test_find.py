@@ -326,8 +326,8 @@ def test_what_is_accepted_is_said(spec: str) -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("x = (\n", "layers.py is no Python: "),
-        ("def f():\nreturn 1\n", "layers.py is no Python: line 2: "),
+        ("x = (\n", "layers.py has a syntax error in line 1: "),
+        ("def f():\nreturn 1\n", "layers.py has a syntax error in line 2: "),
         ("from math import no_such_name\n", "ImportError: cannot import name 'no_such_name' from 'math'"),
         ("import sys\n\nsys.exit('done')\n", "cannot be imported: it calls exit('done') when it is imported ("),
         ("exit()\n", 'layers.py:1); put that under `if __name__ == "__main__":`'),

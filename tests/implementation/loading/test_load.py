@@ -79,9 +79,9 @@ def odd_files() -> dict[str, str]:
         f"./{'n' * 300}/layers.py": "there is no such file",
         "deep.py": "nested too deeply",
         "sum.py": "nested too deeply",
-        "brackets.py": "is no Python: ",
+        "brackets.py": "has a syntax error",
         "null.py": "null",
-        "latin.py": "is no Python: ",
+        "latin.py": "has a syntax error",
         "coded.py": "no-such-code",
     }
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from gradcheck_cli import check
 from gradcheck_cli.layers import LAYERS
 from tests.layers.lines import assert_named
 
@@ -74,3 +75,16 @@ def test_faults_of_a_temporal_affine_layer_are_named() -> None:
 
         cases = [case for case in LAYERS["temporal-affine"].standard() if case.geometry["T"] > 1][:3]
         assert_named(f"steps {steps}", cases, (lambda x, w, b: (x @ w + b, (x, w)), backward), code)
+
+
+def test_a_forward_without_its_bias_is_named() -> None:
+    for layer in ("affine", "temporal-affine"):
+        _, backward = next(iter(LAYERS[layer].builtin.values()))
+
+        def forward(x: Any, w: Any, b: Any, layer: str = layer) -> Any:
+            rows = x if layer == "temporal-affine" else x.reshape(len(x), -1)
+            return rows @ w + 0 * b, (x, w)
+
+        for case in list(LAYERS[layer].standard())[:2]:
+            result = check(case, (forward, backward))
+            assert "bias-missing" in [cause.code for cause in result.diagnosis], result.summary()
