@@ -153,6 +153,9 @@ def _rows_of_feedback(folder: Path) -> Counter[tuple[str, ...]]:
         headings = [_HEADING.fullmatch(block) for block in blocks if not block.startswith((" ", "("))]
         rows.update((h[2] or "", h[1].lower(), h[3] or "0", h[4] or "1") for h in headings if h)
         assert all(headings)
+        verdicts = [h[1].lower() for h in headings if h and h[1] != "skip"]
+        counted = f": {verdicts.count('pass')} of {len(verdicts)} passed" if len(verdicts) > 1 else ".py"
+        assert title.endswith(counted), title
     return rows
 
 

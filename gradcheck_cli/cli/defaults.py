@@ -168,6 +168,7 @@ class _Reader:
         Raises:
             ConfigurationError: the flag does not take it.
         """
+        text: str | tuple[str, ...] = ""
         try:
             text = _several(entry.value) if flag.multiple else _typed(entry.value)
             if isinstance(text, str) and isinstance(flag.type, FileName) and folder is not None:
@@ -175,6 +176,7 @@ class _Reader:
             flag.process_value(self._ctx, text)
         except (ValueError, click.BadParameter) as error:
             why = error.message if isinstance(error, click.BadParameter) else str(error)
+            why = f"{text!r} is neither true nor false" if flag.is_flag and text else why
             raise ConfigurationError(f"{entry.where}: {why.rstrip('.')}") from error
         return text
 
@@ -222,7 +224,7 @@ def _no_such(layer: str) -> str:
 
 def _near(name: str, known: Iterable[str], prefix: str = "") -> str:
     near = difflib.get_close_matches(name, known, n=3)
-    return f"; is it {' or '.join(prefix + one for one in near)}?" if near else ""
+    return f" (is it {' or '.join(prefix + one for one in near)}?)" if near else ""
 
 
 def _typed(value: Any) -> str:

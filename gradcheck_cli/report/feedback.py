@@ -21,6 +21,7 @@ from gradcheck_cli.results.findings import Findings
 from gradcheck_cli.results.grades import Grades
 from gradcheck_cli.results.result import Verdict
 from gradcheck_cli.text.clean import clean, clean_lines, escaped
+from gradcheck_cli.text.install import INSTALL
 from gradcheck_cli.text.names import join_names
 
 if TYPE_CHECKING:
@@ -69,6 +70,8 @@ class FeedbackReport:
             if summary.cut_short:
                 blocks.append("The run ended early: not every case was checked.")
             blocks.append(f"({describe_versions(self._run)})")
+            if not all(grade.verdict in (Verdict.PASS, Verdict.SKIP) for _, grade in grades):
+                blocks[-1] += f"\n(to install {self._run.program}: {INSTALL})"
             self._folder.write(file_name(file, taken), "\n\n".join(blocks) + "\n", MARK)
 
     def _describe(self, key: tuple[str, str], grade: Grade, file: str, own: str) -> Iterator[str]:
@@ -103,15 +106,16 @@ def _explain(finding: Finding, file: str, own: str) -> Iterator[str]:
 
 
 def _count(grades: list[Grade]) -> str:
-    """Say how many of several functions are right."""
+    """Say how many of several functions are right; what was skipped does not count."""
     right = sum(grade.verdict is Verdict.PASS for grade in grades)
-    return f": {right} of {len(grades)} passed" if len(grades) > 1 else ""
+    ran = sum(grade.verdict is not Verdict.SKIP for grade in grades)
+    return f": {right} of {ran} passed" if ran > 1 else ""
 
 
 def _without_folder(text: str, file: str, own: str) -> str:
     """Replace the path of a file by its name: as it was typed, as a place has it, and as a traceback has it."""
     with contextlib.suppress(ValueError):  # a path with a null character
-        paths = {os.path.normpath(file), str(Path.cwd() / file), os.path.realpath(file)}
+        paths = {file, os.path.normpath(file), str(Path.cwd() / file), os.path.realpath(file)}
         for path in sorted({*paths, *map(escaped, paths)}, key=len, reverse=True):
             if os.sep in path.strip(os.sep):
                 text = text.replace(path, own)

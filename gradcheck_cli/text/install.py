@@ -5,6 +5,9 @@ from __future__ import annotations
 import shlex
 import sys
 
+#: Installs this program, which is on no package index.
+INSTALL = "pip install git+https://github.com/convcheck/convcheck"
+
 
 def install_command(package: str) -> str:
     """Return the command that installs a package where this program runs, whatever environment is active.

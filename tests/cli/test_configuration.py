@@ -117,11 +117,11 @@ def test_what_is_wrong_is_named_with_its_place(
 ) -> None:
     monkeypatch.chdir(configure.parent)
     wrong = {
-        "[tool.gradcheck]\nsed = 1": "pyproject.toml:2 [tool.gradcheck] sed: there is no such key; is it seed",
+        "[tool.gradcheck]\nsed = 1": "pyproject.toml:2 [tool.gradcheck] sed: there is no such key (is it seed",
         "[tool.gradcheck.conv]\n\nstrid = 1": "pyproject.toml:3 [tool.gradcheck.conv] strid: conv has no such key",
         "[tool.gradcheck.lstm]\nstride = 1": "lstm has no such key",
         "[tool.gradcheck.lstm]\nN = 0": "pyproject.toml:2 [tool.gradcheck.lstm] N: '0': N must be at least 1",
-        "[tool.gradcheck.cnov]\npad = 1": "pyproject.toml:1 [tool.gradcheck] cnov: there is no such key; is it conv",
+        "[tool.gradcheck.cnov]\npad = 1": "pyproject.toml:1 [tool.gradcheck] cnov: there is no such key (is it conv",
         "[tool.gradcheck]\nconv = 1": "[tool.gradcheck] conv: a layer has a table",
         "[tool]\ngradcheck = 1": "tool.gradcheck is not a table",
         "[tool.gradcheck]\nseed = true": "[tool.gradcheck] seed: 'true' is not a whole number",
@@ -130,7 +130,8 @@ def test_what_is_wrong_is_named_with_its_place(
         "[tool.gradcheck]\ntol = nan": "[tool.gradcheck] tol: 'nan' is not a finite number above 0",
         "[tool.gradcheck]\ntol = -1": "[tool.gradcheck] tol: '-1' is not",
         "[tool.gradcheck]\nmethod = 'quick'": "[tool.gradcheck] method: 'quick' is not one of",
-        "[tool.gradcheck]\nquiet = 3": "[tool.gradcheck] quiet: '3' is not a valid boolean",
+        "[tool.gradcheck]\nquiet = 3": "[tool.gradcheck] quiet: '3' is neither true nor false",
+        "[tool.gradcheck]\nquiet = 2026-11-27": "[tool.gradcheck] quiet: a date or a time is no value here",
         "[tool.gradcheck]\nlist-cases = true": "--list-cases can only be typed",
         "[tool.gradcheck]\nno_config = true": "--no-config can only be typed",
         "[tool.gradcheck]\nseed = 1\nseed = 2": "pyproject.toml is not valid TOML",
@@ -154,7 +155,7 @@ def test_a_wrong_variable_is_named(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     for name, said in {
-        "GRADCHECK_SED": "GRADCHECK_SED: there is no such variable; is it GRADCHECK_SEED",
+        "GRADCHECK_SED": "GRADCHECK_SED: there is no such variable (is it GRADCHECK_SEED",
         "GRADCHECK_CONV_STRID": "is it GRADCHECK_CONV_STRIDE",
         "GRADCHECK_LSTM_STRIDE": "there is no such variable",
         "GRADCHECK_STRIDE": "GRADCHECK_STRIDE: '-1': stride must be at least 1",
