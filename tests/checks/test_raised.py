@@ -209,6 +209,9 @@ def test_a_number_of_samples_is_not_taken_for_that_of_channels() -> None:
             found[cause.code] = cause.text
         assert list(found) == ["size-of-wrong-axis"]
         assert f"F and {size} differ" in found["size-of-wrong-axis"], other
+        sizes = {"N": 2, "C": 2, "F": 2, size: 1}
+        for cause in check(ConvCase(**sizes), (convolution()[0], backward)).diagnosis:  # type: ignore[arg-type]
+            assert cause.code != "single-axis-dropped"
 
 
 def test_what_raises_whatever_the_geometry_has_no_such_cause() -> None:

@@ -95,7 +95,7 @@ CAUSES = {
     "pad-fixed-at-1": ("It raises at pad {pad}, and not at pad 1.", "Use the pad that forward was given, everywhere."),
     "pad-ignored": ("It raises at pad {pad}, and not at pad 0.", "Look for sizes or windows that leave out the pad."),
     "single-axis-dropped": (
-        "It raises at {size} = 1, and not at {size} = {count}.",
+        "It raises at {size} = 1, and not at {size} = 2.",
         "Look for a `squeeze`, or an axis that is dropped.",
     ),
     "cotangent-ones": ("In {names} dout is ignored: it is replaced by ones.", _EACH_OF_DOUT),

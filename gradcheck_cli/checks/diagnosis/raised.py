@@ -122,8 +122,9 @@ def _changes(case: Case, message: str) -> Iterator[Change]:
         yield from _filters(geometry)
         for size in ("N", "C", "F"):
             if geometry.get(size) == 1:
-                count = next(k for k in (2, 3, 4) if k not in (geometry.get(other) for other in ("N", "C", "F")))
-                yield explanation("single-axis-dropped", size=size, count=count), {size: count}
+                apart = (other for other in ("N", "C", "F") if geometry.get(other) == 2)
+                others = dict(zip(apart, (3, 4), strict=False))  # what is of another size by mistake still raises
+                yield explanation("single-axis-dropped", size=size), {**others, size: 2}
 
 
 def _dividing(geometry: dict[str, Any], axes: list[tuple[str, str]]) -> Iterator[Change]:

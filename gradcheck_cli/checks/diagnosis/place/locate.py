@@ -141,7 +141,7 @@ def _statement(
             return None
     if result.verdict is Verdict.ERROR or re.fullmatch(_NO_STATEMENT, cause.code):
         return None
-    if look is None and cause.code == "factor":  # one that is left out is in no statement that changes a part
+    if cause.code == "factor":  # one that is left out is in no statement that changes a part
         needed = [one for one in needed if not isinstance(one.target, ast.Subscript)]
     computing = _distinct(one for one in needed if one.computes or _renames(one, cotangents))
     return computing[0] if len(computing) == 1 and computing[0].computes else None

@@ -52,7 +52,8 @@ _BY_WORDS = {
         "divided by": Look(formulas.divides),
         "wrong sign": Look(formulas.negates),
         "Look for a constant factor": Look(formulas.multiplies),
-        " 2 times the derivative": Look(formulas.multiplies),
+        " is 2 times the derivative": Look(formulas.multiplies),
+        " are 2 times the derivative": Look(formulas.multiplies),
     },
     "loss-wrong": {
         "no margin": Look(calls("maximum", "clip", "where", "max", "relu")),
