@@ -249,6 +249,7 @@ def test_results_survive_json_and_fit_the_schema() -> None:
         "range": {"x": [0.01, 2.0]},
         "value": {},
         "labels": {},
+        "example": "",
         "dtype": "float64",
         "seed": 0,
     }

@@ -23,8 +23,9 @@ if TYPE_CHECKING:
 
     Shape = tuple[int, ...]
 
-    #: What a case near by shows if the code does not raise there, and how its geometry differs.
-    Change = tuple[Explanation, dict[str, Any]]
+    #: What a case near by shows if the code does not raise there, how its geometry differs, and what differs beside
+    #: that; with the latter alone it must still raise.
+    Change = tuple[Explanation, dict[str, Any], dict[str, Any]]
 
 #: Two shapes that do not go together, in NumPy's words.
 _SHAPES = re.compile(
@@ -57,11 +58,16 @@ def explain_error(run: CaseRun) -> tuple[str, tuple[Diagnosis, ...]]:
         return reason, ()
     if found := _crop(run, reason):
         return reason, (found.diagnosis(["dx"]),)
-    for cause, changes in _changes(case, reason):
-        near = replace(case, **changes)
-        if near != case and not near.impossible() and OtherCase(run, near).raises is False:
+    for cause, changes, beside in _changes(case, reason):
+        if _raises(run, changes | beside) is False and (not beside or _raises(run, beside)):
             return reason, (cause.diagnosis(),)
     return reason, ()
+
+
+def _raises(run: CaseRun, changes: dict[str, Any]) -> bool | None:
+    """Tell whether the code raises in a geometry that differs from the case; None if it is the same or impossible."""
+    near = replace(run.case, **changes)
+    return None if near == run.case or near.impossible() else OtherCase(run, near).raises
 
 
 def _crop(run: CaseRun, message: str) -> Explanation | None:
@@ -117,14 +123,14 @@ def _changes(case: Case, message: str) -> Iterator[Change]:
     if len(axes) == 2:
         yield from _squares(geometry, axes)
     if "stride" in geometry:
-        yield explanation("stride-ignored", stride=_written(geometry["stride"])), {"stride": 1}
+        yield explanation("stride-ignored", stride=_written(geometry["stride"])), {"stride": 1}, {}
     if geometry.get("groups", 1) == 1:
         yield from _filters(geometry)
         for size in ("N", "C", "F"):
             if geometry.get(size) == 1:
                 apart = (other for other in ("N", "C", "F") if geometry.get(other) == 2)
                 others = dict(zip(apart, (3, 4), strict=False))  # what is of another size by mistake still raises
-                yield explanation("single-axis-dropped", size=size), {**others, size: 2}
+                yield explanation("single-axis-dropped", size=size), {size: 2}, others
 
 
 def _dividing(geometry: dict[str, Any], axes: list[tuple[str, str]]) -> Iterator[Change]:
@@ -140,14 +146,14 @@ def _dividing(geometry: dict[str, Any], axes: list[tuple[str, str]]) -> Iterator
     if larger:
         even = ", ".join(f"{name} = {size}" for name, size in larger.items())
         step = _written(geometry["stride"])
-        yield explanation("stride-must-divide", stride=step, rest=" and ".join(rests), even=even), larger
+        yield explanation("stride-must-divide", stride=step, rest=" and ".join(rests), even=even), larger, {}
 
 
 def _pads(geometry: dict[str, Any], *, empty: bool) -> Iterator[Change]:
     pad = geometry["pad"]
     cause = "crop-empty" if empty and 0 in both(pad) else "pad-fixed-at-1"
-    yield explanation(cause, pad=_written(pad)), {"pad": 1}
-    yield explanation("pad-ignored", pad=_written(pad)), {"pad": 0}
+    yield explanation(cause, pad=_written(pad)), {"pad": 1}, {}
+    yield explanation("pad-ignored", pad=_written(pad)), {"pad": 0}, {}
 
 
 def _squares(geometry: dict[str, Any], axes: list[tuple[str, str]]) -> Iterator[Change]:
@@ -159,7 +165,7 @@ def _squares(geometry: dict[str, Any], axes: list[tuple[str, str]]) -> Iterator[
     square |= {width: geometry[width] + kernel - geometry[horizontal]}
     words = {"rows": f"{height} and {vertical}", "columns": f"{width} and {horizontal}"}
     for one, other, changed in ((vertical, horizontal, square), (height, width, {height: image, width: image})):
-        yield explanation("size-of-wrong-axis", one=one, other=other, size=changed[one], **words), changed
+        yield explanation("size-of-wrong-axis", one=one, other=other, size=changed[one], **words), changed, {}
 
 
 def _filters(geometry: dict[str, Any]) -> Iterator[Change]:
@@ -170,8 +176,9 @@ def _filters(geometry: dict[str, Any]) -> Iterator[Change]:
     if min(geometry.get(size, 1) for size in ("N", "C", "F")) > 1:
         for other, third, words in (("C", "N", "channels"), ("N", "C", "samples")):
             count = geometry[other]
-            cause = explanation("size-of-wrong-axis/filters", other=other, words=words)
-            yield cause, {"F": count, third: count - 1}
+            if geometry["F"] != count:
+                cause = explanation("size-of-wrong-axis/filters", other=other, words=words)
+                yield cause, {"F": count}, {third: count - 1} if geometry[third] >= count else {}
 
 
 def _written(value: Any) -> str:

@@ -175,10 +175,8 @@ def _fits_one_sample_too(reading: Reading) -> bool:
 
     Code for one image raises where it is given several.
     """
-    axes = reading.vocabulary.axes.values()
-    return max(len(letters.split()) for letters in axes) < _OF_IMAGES and any(
-        SAMPLES in letters.split() for letters in axes
-    )
+    axes = [letters.split() for letters in reading.vocabulary.axes.values()]
+    return any(SAMPLES in own for own in axes) and max(map(len, axes)) < _OF_IMAGES
 
 
 def _gradient_orders(reading: Reading) -> list[tuple[str, ...]]:
