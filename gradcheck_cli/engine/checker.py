@@ -42,7 +42,7 @@ class Checker:
 
     def check(self, task: Task, cases: Iterable[Case]) -> list[CaseResult]:
         """Check some cases. A bug in the checker is an error of its case."""
-        return [self._check(task, case) for case in cases]
+        return list(map(partial(self._check, task), cases))
 
     def survey(self, spec: str, limits: Limits) -> Survey:
         """Find all that can be checked in a file or module. It raises what `survey.survey` does."""
