@@ -175,7 +175,8 @@ def try_shapes(offer: Offer, loader: Loader) -> Tried | None:
     Returns:
         None for a function that may return no gradients, and for a class.
     """
-    from gradcheck_cli.implementation.finding.shapes import find_shapes  # only for functions of no known layer
+    # only for functions of no known layer
+    from gradcheck_cli.implementation.finding.shapes import AmbiguousShapesError, find_shapes
 
     home, _ = split_spec(offer.spec)
     loaded = open_place(home, offer.spec, _ACCEPTED, loader)
@@ -186,11 +187,19 @@ def try_shapes(offer: Offer, loader: Loader) -> Tried | None:
         cases = find_shapes(objects)
     except MisfitError as misfit:
         return Tried(reason=str(misfit)) if len(objects) == 2 else None
+    except AmbiguousShapesError as error:
+        right, wrong = (" and ".join(_shape_words(case)) for case in (error.right, error.wrong))
+        command = f"gradcheck function {offer.spec} {' '.join(f'--shape {one}' for one in _shape_words(error.right))}"
+        return Tried(reason=f"the gradient is right for {right}, and wrong for {wrong}; give what is meant: {command}")
     if cases:
         return Tried(cases=cases)
     command = _function_command(offer)
     why = f"of no known layer, and no shapes were found by trying; give them: {command}, or --example FILE.py:make"
     return Tried(reason=why) if len(objects) == 2 else None
+
+
+def _shape_words(case: Case) -> list[str]:
+    return [f"{name}={'x'.join(map(str, shape)) or 'scalar'}" for name, shape in case.geometry["shape"].items()]
 
 
 def _function_command(offer: Offer) -> str:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import itertools
 import random
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -19,8 +19,8 @@ from gradcheck_cli.implementation.conventions.own_trial import fit_of
 from gradcheck_cli.implementation.conventions.readings import readings_of
 from gradcheck_cli.implementation.conventions.slots import MisfitError, SlotKind, is_cotangent
 from gradcheck_cli.implementation.conventions.trial import quiet
+from gradcheck_cli.implementation.finding.kinds import ARRAYS, LABELS, Kind, kinds_of
 from gradcheck_cli.implementation.seeding import seeds_from
-from gradcheck_cli.implementation.vocabulary.vocabulary import word
 from gradcheck_cli.layers.function import LAYER, FunctionCase
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 #: Calls of forward until the search is given up: a bilinear form takes 40, an LSTM cell thousands.
 _MOST_CALLS = 12_500
 _CASES = 4  #: that are checked
+_MOST_RANKS = 81  #: combinations of numbers of axes, those of four arrays, in which a gradient may be right
 _RAN = 10  #: calls that one counts for that did not raise, after which backward is tried as well
 
 #: The length of all axes at first, which is also the number of classes, and lengths for axes of their own.
@@ -40,54 +41,16 @@ _EQUAL, _OWN = 3, (4, 5, 6, 7, 8, 9)
 #: Where a last axis holds several blocks, such as gates: how many.
 _BLOCKS = (1, 4, 3, 2)
 
-_LABELS = {"y", "label", "labels", "target", "targets", "t", "idx", "index", "indices", "words", "ids", "tokens", "ys"}
-_NUMBERS = {
-    *(
-        "stride",
-        "pad",
-        "padding",
-        "axis",
-        "k",
-        "n",
-        "size",
-        "kernel",
-        "kernelsize",
-        "groups",
-        "eps",
-        "epsilon",
-        "alpha",
-    ),
-    *(
-        "p",
-        "momentum",
-        "scale",
-        "temperature",
-        "dim",
-        "numheads",
-        "heads",
-        "nheads",
-        "reg",
-        "slope",
-        "dilation",
-        "margin",
-    ),
-}
 
+class AmbiguousShapesError(Exception):
+    """The gradient has the right shapes for several numbers of axes, and is right for some of them only.
 
-class Kind(NamedTuple):
-    """What an argument may be."""
+    What is meant for vectors may run on matrices too. `right` and `wrong` are a case of each.
+    """
 
-    name: str  #: array, labels or value
-    rank: int = 0
-    value: float = 0
-
-
-_ARRAYS = [Kind("array", rank) for rank in (2, 1, 3, 0, 4)]
-_KINDS = {
-    "labels": [Kind("labels", 1), Kind("labels", 2), Kind("labels", 0), *_ARRAYS],
-    "numbers": [Kind("value", value=1), Kind("value", value=2), *_ARRAYS],
-    "arrays": [*_ARRAYS, Kind("labels", 1)],  # no number: with 1 in its place much that is wrong would be right
-}
+    def __init__(self, right: FunctionCase, wrong: FunctionCase) -> None:
+        super().__init__()
+        self.right, self.wrong = right, wrong
 
 
 def find_shapes(objects: tuple[Any, ...]) -> tuple[FunctionCase, ...]:
@@ -97,6 +60,7 @@ def find_shapes(objects: tuple[Any, ...]) -> tuple[FunctionCase, ...]:
 
     Raises:
         MisfitError: they do not say what they take.
+        AmbiguousShapesError: the gradient is wrong for the likeliest shapes, and right for other numbers of axes.
     """
     readings = list(readings_of(objects, LAYER))
     slots = [s for s in readings[0].forward if s.kind is SlotKind.INPUT and not s.has_default]
@@ -128,8 +92,22 @@ class _Search:
                 equal = {(i, k): _EQUAL for i, kind in enumerate(kinds) for k in range(kind.rank)}
                 if self._fits(kinds, equal, scale) and self._is_meant(kinds, equal, scale):
                     meant, sizes = self._labels_that_agree(kinds, equal, scale)
+                    self._refuse_ambiguous(meant, sizes, scale)
                     return self._vary(meant, self._untied(meant, sizes, scale), scale)
         return ()
+
+    def _refuse_ambiguous(self, kinds: tuple[Kind, ...], sizes: Sizes, scale: Sizes) -> None:
+        """Raise `AmbiguousShapesError` if the slope agrees only where all arrays have other numbers of axes."""
+        if scale or self._slope_agrees(kinds, sizes, scale):
+            return
+        ranks = [ARRAYS[:3] if kind.name == "array" else [kind] for kind in kinds]
+        if np.prod([float(len(one)) for one in ranks]) > _MOST_RANKS:
+            return
+        for others in itertools.product(*ranks):
+            if all(other != kind for other, kind in zip(others, kinds, strict=True) if kind.name == "array"):
+                equal = {(i, k): _EQUAL for i, kind in enumerate(others) for k in range(kind.rank)}
+                if self._fits(others, equal, scale) and self._slope_agrees(others, equal, scale):
+                    raise AmbiguousShapesError(self._case(others, equal, scale), self._case(kinds, sizes, scale))
 
     def _labels_that_agree(self, kinds: tuple[Kind, ...], sizes: Sizes, scale: Sizes) -> tuple[tuple[Kind, ...], Sizes]:
         """Return labels of another number of axes if the slope agrees with these alone.
@@ -138,7 +116,7 @@ class _Search:
         """
         if not any(kind.name == "labels" for kind in kinds):
             return kinds, sizes
-        ranks = [[kind, *_KINDS["labels"][:3]] if kind.name == "labels" else [kind] for kind in kinds]
+        ranks = [[kind, *LABELS] if kind.name == "labels" else [kind] for kind in kinds]
         for others in itertools.product(*ranks):
             equal = {(i, k): _EQUAL for i, kind in enumerate(others) for k in range(kind.rank)}
             if self._fits(others, equal, scale) and self._slope_agrees(others, equal, scale):
@@ -150,7 +128,7 @@ class _Search:
 
     def _kinds(self, most: int) -> Iterator[tuple[Kind, ...]]:
         """Yield the kinds of all arguments out of so many for each, the likeliest first."""
-        choices = [_kinds_of(slot)[:most] for slot in self._slots]
+        choices = [kinds_of(slot)[:most] for slot in self._slots]
         numbered: Iterator[tuple[int, ...]] = itertools.product(*(range(len(choice)) for choice in choices))
         if np.prod([float(len(choice)) for choice in choices]) <= 10 * _MOST_CALLS:
             numbered = iter(sorted(numbered, key=lambda places: (sum(place > 1 for place in places), sum(places))))
@@ -261,9 +239,7 @@ class _Search:
         """
         if not self._depends(kinds, sizes, scale):
             return False
-        usual = all(
-            kind.name == "array" or kind in _kinds_of(s)[:2] for s, kind in zip(self._slots, kinds, strict=True)
-        )
+        usual = all(kind.name == "array" or kind in kinds_of(s)[:2] for s, kind in zip(self._slots, kinds, strict=True))
         if usual and _says_cotangent(self._readings[0]):
             return True
         return self._slope_agrees(kinds, sizes, scale)
@@ -287,11 +263,6 @@ def _differ(one: list[np.ndarray[Any, Any]], other: list[np.ndarray[Any, Any]]) 
 def _says_cotangent(reading: Reading) -> bool:
     slots = [slot for slot in (*reading.backward, *reading.backward_with_cache) if slot.kind is SlotKind.COTANGENT]
     return reading.code.backward is None or any(is_cotangent(slot.name) for slot in slots)
-
-
-def _kinds_of(slot: Slot) -> list[Kind]:
-    name = slot.name if len(slot.name) == 1 else word(slot.name)  # K and V may be arrays where k is a number
-    return _KINDS["labels" if name in _LABELS else "numbers" if name in _NUMBERS or slot.whole else "arrays"]
 
 
 def _subsets(count: int) -> Iterable[tuple[int, ...]]:
