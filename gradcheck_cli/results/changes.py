@@ -12,8 +12,9 @@ from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.results.result import Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Iterable, Mapping
+    from collections.abc import Container, Iterable, Mapping
 
+    from gradcheck_cli.layers.framework.case import Case
     from gradcheck_cli.results.result import CaseResult
 
 #: How bad a verdict is. To raise is as bad as to return something wrong: neither is an improvement on the other.
@@ -55,27 +56,31 @@ class Change:
 def compare(old: Iterable[CaseResult], new: Iterable[CaseResult]) -> list[Change]:
     """Compare two runs, case by case: of the same implementation, layer, geometry, dtype and seed.
 
-    The smallest of random cases, which were not drawn, are left out.
+    The smallest of random cases, which were not drawn, are left out. Whatever is found in a file that could not be
+    loaded before is better.
     """
     before, after = _by_case(old), _by_case(new)
+    unloaded = {implementation for implementation, layer, _ in before if not layer}
     return [
-        Change(kind=_kind(first, second), old=first, new=second)
+        Change(kind=_kind(first, second, unloaded), old=first, new=second)
         for key in dict.fromkeys([*before, *after])
         for first, second in zip_longest(before.get(key, []), after.get(key, []))
     ]
 
 
-def _by_case(results: Iterable[CaseResult]) -> Mapping[Hashable, list[CaseResult]]:
-    found: dict[Hashable, list[CaseResult]] = defaultdict(list)
+def _by_case(results: Iterable[CaseResult]) -> Mapping[tuple[str, str, Case], list[CaseResult]]:
+    found: dict[tuple[str, str, Case], list[CaseResult]] = defaultdict(list)
     for result in results:
         if result.smallest is None:
             found[result.implementation, result.layer, result.case].append(result)
     return found
 
 
-def _kind(old: CaseResult | None, new: CaseResult | None) -> Kind:
-    if old is None or new is None:
-        return Kind.NEW if old is None else Kind.GONE
+def _kind(old: CaseResult | None, new: CaseResult | None, unloaded: Container[str]) -> Kind:
+    if new is None:
+        return Kind.GONE
+    if old is None:
+        return Kind.BETTER if new.implementation.partition(":")[0] in unloaded else Kind.NEW
     step = _BADNESS[new.verdict] - _BADNESS[old.verdict]
     if not step:  # some of its parts may be better or worse
         before, after = _parts(old), _parts(new)

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from gradcheck_cli import CaseResult, ConvCase, Verdict, check
+from gradcheck_cli.layers.framework.case import NoCase
 from gradcheck_cli.results.changes import Kind, compare
 from gradcheck_cli.results.result import Diagnosis, Duty, SmallestFailure
 
@@ -96,6 +97,18 @@ def test_new_and_gone() -> None:
     assert [one.is_regression for one in compare([PASSED], [PASSED, other])] == [False, False]
     assert [one.is_regression for one in compare([PASSED], [PASSED, wrong])] == [False, True]
     assert [one.is_regression for one in compare([PASSED, wrong], [PASSED])] == [False, False]
+
+
+def test_what_is_found_in_a_file_that_could_not_be_loaded_is_better() -> None:
+    broken = replace(raised("a syntax error"), implementation="a.py", layer="", case=NoCase())
+    wrong = replace(failed("dx"), implementation="a.py:f,b")
+    kinds = {change.result.implementation: change.kind for change in compare([broken], [wrong])}
+    assert kinds == {"a.py": Kind.GONE, "a.py:f,b": Kind.BETTER}
+    (new,) = [change for change in compare([broken], [wrong]) if change.new]
+    assert not new.is_regression
+    other = replace(failed("dx"), implementation="b.py:f,b")
+    (new,) = [change for change in compare([broken], [other]) if change.new]
+    assert new.is_regression
 
 
 def test_a_case_is_the_same_if_all_that_decides_it_is() -> None:
