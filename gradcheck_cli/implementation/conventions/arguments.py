@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import field
 from itertools import product
 from typing import TYPE_CHECKING, Any, assert_never
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
     from gradcheck_cli.implementation.vocabulary.vocabulary import Argument, Sizes, Vocabulary
 
 _LEFT_OUT = object()
+
+#: What Python and NumPy say of a tuple where a number is wanted. Code may take the rest of a dictionary wrongly, too.
+_WANTED_A_NUMBER = re.compile(r"tuple|sequence|integer")
 
 
 @frozen
@@ -55,6 +59,7 @@ class Arguments:
     args: list[object] = field(default_factory=list)
     kwargs: dict[str, object] = field(default_factory=dict)
     uneven: list[str] = field(default_factory=list)  #: which were passed a pair of two different numbers
+    entries: list[str] = field(default_factory=list)  #: keys of a dictionary that have such a pair
 
     def call(self, function: Callable[..., Any]) -> Any:
         """Call a function so.
@@ -76,8 +81,9 @@ class Arguments:
         Raises:
             NotExpressibleError: there was.
         """
-        if self.uneven:
-            raise NotExpressibleError(f"{name} takes no pair of numbers as {self.uneven[0]}: {error}") from error
+        entries = self.entries if _WANTED_A_NUMBER.search(str(error.__cause__)) else []
+        if names := self.uneven or entries:
+            raise NotExpressibleError(f"{name} takes no pair of numbers as {names[0]}: {error}") from error
 
 
 def forms_of(slots: Iterable[Slot], vocabulary: Vocabulary) -> Iterator[Forms]:
@@ -131,6 +137,8 @@ def fill(slots: Iterable[Slot], forms: Forms, vocabulary: Vocabulary, values: Va
             value = _geometry(slot, vocabulary.arguments[slot.key], forms, values.sizes, arguments)
         else:
             value = _value(slot, values)
+        if slot.kind is SlotKind.DICTIONARY:
+            arguments.entries.extend(key for key, entry in values.dictionary.items() if _is_uneven(entry))
         if value is _LEFT_OUT:
             by_name = True
         elif by_name or slot.by_name:
@@ -138,6 +146,10 @@ def fill(slots: Iterable[Slot], forms: Forms, vocabulary: Vocabulary, values: Va
         else:
             arguments.args.append(value)
     return arguments
+
+
+def _is_uneven(value: object) -> bool:
+    return isinstance(value, tuple) and len(value) == 2 and value[0] != value[1]
 
 
 def _value(slot: Slot, values: Values) -> object:
