@@ -132,7 +132,10 @@ def test_a_picture_is_written_whole_beside_the_table(
 
 
 def without(package: str, folder: Path) -> dict[str, str]:
-    (folder / "sitecustomize.py").write_text(f"import sys\nsys.modules['{package}'] = None\n", encoding="utf-8")
+    """Return the environment of a program that cannot import a package; what has imported it here is forgotten."""
+    users = ("gradcheck_cli.engine.cluster", "gradcheck_cli.report.plot")
+    text = f"import sys\nsys.modules['{package}'] = None\nfor name in {users}:\n    sys.modules.pop(name, None)\n"
+    (folder / "sitecustomize.py").write_text(text, encoding="utf-8")
     return {"PYTHONPATH": os.pathsep.join([str(folder), os.environ.get("PYTHONPATH", "")])}
 
 
