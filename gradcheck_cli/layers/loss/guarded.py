@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gradcheck_cli.layers.framework.fault import Guard, Overflow
+from gradcheck_cli.layers.framework.overflow import exp_overflow
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -68,7 +69,7 @@ def overflows(values: Any, dx: Array | None) -> Iterator[Overflow]:
     with np.errstate(all="ignore"):
         exps = np.exp(x - x.max(axis=1, keepdims=True))
         p = exps / exps.sum(axis=1, keepdims=True)
-        overflow = bool(np.isinf(np.exp(x)).any() or (np.exp(x).sum(axis=1) == 0).any())
+    overflow = [*exp_overflow(x, "it changes neither p nor the loss")]
     # Divided by a sum that is infinite, all probabilities of a sample are 0.
     likely = (p > 0.5) & (np.arange(x.shape[1]) != y[:, None]) & values.mask
     lost = dx is None or dx.size != x.size or (overflow and (dx.reshape(x.shape)[likely] == 0).any())
@@ -78,9 +79,4 @@ def overflows(values: Any, dx: Array | None) -> Iterator[Overflow]:
             cause=f"Forward takes the logarithm of a probability that underflows to 0 in {x.dtype}.",
             remedy="Compute the loss from the scores: log(sum(exp(x - max))) - (x[y] - max), max the largest score.",
         )
-    if overflow:
-        yield Overflow(
-            code="exp-overflow",
-            cause=f"exp overflows or underflows in {x.dtype}: the largest score is not subtracted.",
-            remedy="Subtract the largest score of each sample before exp: it changes neither p nor the loss.",
-        )
+    yield from overflow

@@ -12,9 +12,9 @@ from gradcheck_cli.layers.framework.axes import CLASS, declare
 from gradcheck_cli.layers.framework.case import Case
 from gradcheck_cli.layers.framework.coupling import EACH
 from gradcheck_cli.layers.framework.equations import backward_faults, forward_faults
-from gradcheck_cli.layers.framework.fault import Overflow
 from gradcheck_cli.layers.framework.layer import Layer
 from gradcheck_cli.layers.framework.make_problem import draw_inputs
+from gradcheck_cli.layers.framework.overflow import exp_overflow
 from gradcheck_cli.layers.framework.parameter import size
 from gradcheck_cli.layers.framework.words import real
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from random import Random
 
     from gradcheck_cli.layers.framework.equations import EquationFault, Equations
+    from gradcheck_cli.layers.framework.fault import Overflow
     from gradcheck_cli.layers.framework.problem import Problem
     from gradcheck_cli.numeric.arrays import Array
 
@@ -95,16 +96,8 @@ class Rows:
         return (replace(layer, zeros=()) if case.shift else layer).problem(case)
 
     def overflows(self, problem: Problem, _gradients: Mapping[str, Array]) -> Iterator[Overflow]:
-        """Yield why the output is no number."""
-        x = problem.inputs["x"]
-        with np.errstate(all="ignore"):
-            exps = np.exp(x)
-        if np.isinf(exps).any() or (exps.sum(axis=1) == 0).any():
-            yield Overflow(
-                code="exp-overflow",
-                cause=f"exp overflows or underflows in {x.dtype}: the largest score is not subtracted.",
-                remedy="Subtract the largest score of each sample before exp: it does not change the output.",
-            )
+        """Return why the output is not finite."""
+        return exp_overflow(problem.inputs["x"], "it does not change the output")
 
     def _layer(self) -> Layer:
         ahead = {name: self.equations[name] for name in (*SHARES, "out")}
