@@ -12,6 +12,7 @@ from gradcheck_cli.checks.differentiation import noisy
 from gradcheck_cli.implementation.implementation import ImplementationError
 from gradcheck_cli.numeric.arrays import drawn, epsilon, working_dtype
 from gradcheck_cli.numeric.rounding import root_mean_square
+from gradcheck_cli.results.result import Verdict
 from gradcheck_cli.text.names import join_names
 
 if TYPE_CHECKING:
@@ -118,7 +119,7 @@ class RepeatedCalls:
         return None
 
     def independent_caches(self) -> str | None:
-        """Backward of the first of two forwards gives the gradients of the first."""
+        """Backward of the first of two forwards gives the gradients of the first, and the second is right too."""
         _, cache = self._forward()
         source = random.Random(5)  # noqa: S311  # other inputs, not secrets
         others = dict(self._problem.inputs)
@@ -126,7 +127,9 @@ class RepeatedCalls:
             within = self._problem.domain.get(name)
             others[name] = drawn(source, others[name].shape, within).astype(others[name].dtype)
         with _called("with other inputs"):
-            _, later = self._run.calls.forward(others, self._problem.parameters)
+            out, later = self._run.calls.forward(others, self._problem.parameters)
+        if self._is_wrong(out, others):
+            return "forward came out wrong when it was called with other inputs of the same shapes"
         gradients = _arrays(self._backward(cache, when="after forward had been called with other inputs"))
         different = self._apart(self._gradients, gradients)
         if not different or self._apart(self._gradients, _arrays(self._backward(self._forward()[1]))):
@@ -136,6 +139,17 @@ class RepeatedCalls:
 
             self.causes = (explanation("stale-cache").diagnosis(),)
         return f"{_join(different)} came out different when forward had been called with other inputs in between"
+
+    def _is_wrong(self, out: object, inputs: Mapping[str, Array]) -> bool:
+        """Tell whether an output at other inputs is far from the reference, where that of the case is right."""
+        problem, forward = self._problem, self._run.forward
+        known = problem.reference and not problem.expected_for_draws and forward and forward.verdict is Verdict.PASS
+        if not known or not isinstance(out, np.ndarray) or out.shape != problem.expected.shape:
+            return False
+        expected = self._run.layer.outputs_for(problem, inputs)
+        with np.errstate(all="ignore"):
+            error = abs(out.reshape(-1)[: expected.size] - expected)
+            return bool((error > epsilon(self._run.dtype) ** 0.5 * abs(expected).max(initial=0)).any())
 
     def _how_to_seed(self) -> str:
         if not self._problem.reference:

@@ -43,20 +43,28 @@ class Watch:
 
     def __init__(self) -> None:
         self.copies: list[tuple[Array, Any]] = []  #: the array to pass, and the copy that was passed
+        #: Of code in other processes: what says which of the arrays that it was given it has written into.
+        self.elsewhere: list[Callable[[], list[Array]]] = []
 
     def changed(self, arrays: Mapping[str, Array]) -> tuple[str, ...]:
         """Name those of `arrays` of which a copy, or a copy of a view, was written into."""
         written = [array for array, copy in self.copies if not np.array_equal(array, copy, equal_nan=True)]
+        written += [array for ask in self.elsewhere for array in ask()]
         return tuple(name for name, array in arrays.items() if any(np.may_share_memory(array, w) for w in written))
 
 
 _WATCH: ContextVar[Watch | None] = ContextVar("watch", default=None)
 
 
+def current_watch() -> Watch | None:
+    """Return what watches the arrays of calls now."""
+    return _WATCH.get()
+
+
 @contextlib.contextmanager
-def watch_arguments() -> Iterator[Watch]:
+def watch_arguments(watch: Watch | None = None) -> Iterator[Watch]:
     """Watch all arrays that calls within the block are given."""
-    watch = Watch()
+    watch = watch or Watch()
     token = _WATCH.set(watch)
     try:
         yield watch

@@ -15,7 +15,7 @@ from gradcheck_cli.layers.framework.make_problem import with_output_shape
 from gradcheck_cli.text.names import join_names
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from gradcheck_cli.implementation.implementation import Implementation
     from gradcheck_cli.layers.framework.case import Case
@@ -41,7 +41,28 @@ def pack_outputs(implementation: Implementation, problem: Problem) -> Implementa
     def backward(cotangent: Array, cache: object, names: tuple[str, ...]) -> Mapping[str, object]:
         return implementation.backward(tuple(problem.parts(cotangent).values()), cache, names)
 
-    return replace(implementation, forward=forward, backward=backward)
+    def outputs_at(
+        inputs: Mapping[str, Array], parameters: Mapping[str, object] | None, name: str, points: Sequence[Array]
+    ) -> list[object]:
+        assert implementation.outputs_at is not None
+        found = implementation.outputs_at(inputs, parameters, name, points)
+        return [one if isinstance(one, ImplementationError) else joined(one) for one in found]
+
+    def joined(out: object) -> object:
+        try:
+            return join_outputs(out, problem, implementation.absent)
+        except ImplementationError as error:
+            return error
+
+    at = outputs_at if implementation.outputs_at else None
+    return replace(implementation, forward=forward, backward=backward, outputs_at=at)
+
+
+def is_empty(cache: object) -> bool:
+    """Tell whether forward left nothing from which a gradient could be computed: at most shapes, and None."""
+    if isinstance(cache, tuple | list | dict):
+        return all(map(is_empty, cache.values() if isinstance(cache, dict) else cache))
+    return cache is None or isinstance(cache, bool | int | str)
 
 
 def with_outputs(problem: Problem, case: Case, out: object, names: tuple[str, ...]) -> Problem:

@@ -50,8 +50,10 @@ def detect_affine(box: BlackBox) -> Affine | None:
     """
     x, center, lines, residues, sizes = box.x, box.center, [], 0.0, 0.0
     for direction in random_directions(x, _DIRECTIONS):
+        points = [x + x.dtype.type(AFFINE_STEP * t) * direction for t in (1, -1, _NEAR)]
         try:
-            ahead, behind, near = (box.at(x + x.dtype.type(AFFINE_STEP * t) * direction) for t in (1, -1, _NEAR))
+            box.prepare(points)
+            ahead, behind, near = map(box.at, points)
         except Exception:  # noqa: BLE001  # a function may refuse an x so far away; then it is not affine there
             return None
         # Far from x a loss may be infinite or zero, which is a number of any dtype.

@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from gradcheck_cli.numeric.black_box import BlackBox
 
 
+#: Bytes of inputs and outputs of evaluations that are asked for together.
+_TOGETHER = 2**22
+
+
 class DenseScheme:
     """Perturbs one element at a time. It assumes nothing of the function."""
 
@@ -26,13 +30,29 @@ class DenseScheme:
 
     def central_differences(self, elements: Array, steps: Array) -> Estimate:
         """Return (f(x + h) - f(x - h)) / 2h in some elements, as `Scheme` describes."""
-        rows = [self._difference(int(p), h) for p, h in zip(elements, steps, strict=True)]
+        box, rows = self.box, []
+        together = max(1, _TOGETHER // (2 * (box.x.nbytes + box.center.value.nbytes)))
+        for first in range(0, elements.size, together):
+            part = slice(first, first + together)
+            if box.many:
+                box.prepare([x for p, h in zip(elements[part], steps[part], strict=True) for x in self._sides(p, h)])
+            rows += [self._difference(int(p), h) for p, h in zip(elements[part], steps[part], strict=True)]
         value, scale, roundoff, second = np.array(rows, dtype=self.box.dtype).reshape(-1, 4).T
         return Estimate(value=value, scale=scale, error_bound=roundoff, step=steps, second_difference=second)
 
     def affine_differences(self, elements: Array, steps: Array) -> Estimate:
         """Return central differences too: that the function is affine in each single element is not yet known."""
         return self.central_differences(elements, steps)
+
+    def _sides(self, p: Any, h: Any) -> list[Array]:
+        """Return where `_difference` evaluates."""
+        x = self.box.x
+        at, step = x.reshape(-1)[p], x.dtype.type(h)
+        if not at + step > at - step:
+            return []
+        ahead, behind = x.copy(), x.copy()
+        ahead.reshape(-1)[p], behind.reshape(-1)[p] = at + step, at - step
+        return [ahead, behind]
 
     def _difference(self, p: int, h: Any) -> tuple[Any, Any, Any, Any]:
         """Return value, scale, bound on the roundoff, and second difference in element p."""
