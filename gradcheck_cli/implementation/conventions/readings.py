@@ -11,6 +11,7 @@ from gradcheck_cli.implementation.conventions.arguments import forms_of
 from gradcheck_cli.implementation.conventions.classes import class_passes, class_readings
 from gradcheck_cli.implementation.conventions.layout import Layout
 from gradcheck_cli.implementation.conventions.one_by_one import SAMPLES
+from gradcheck_cli.implementation.conventions.own_class import own_class_readings
 from gradcheck_cli.implementation.conventions.own_function import own_readings
 from gradcheck_cli.implementation.conventions.passes import backward_slots, forward_slots
 from gradcheck_cli.implementation.conventions.reading import Code, Reading
@@ -69,6 +70,8 @@ def _readings(objects: tuple[Any, ...], layer: Layer, vocabulary: Vocabulary) ->
         forward, backward = class_passes(first)
         if isinstance(inspect.getattr_static(first, forward), staticmethod | classmethod):
             return _function_readings(getattr(first, forward), getattr(first, backward), layer, vocabulary)
+        if not layer.reference:
+            return own_class_readings(first, forward, backward, layer)
         return class_readings(first, forward, backward, layer, vocabulary)
     if not layer.reference:
         return own_readings(objects, layer)
