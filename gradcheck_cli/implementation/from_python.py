@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gradcheck_cli.implementation.calling import name_of
+from gradcheck_cli.implementation.conventions.closures import with_backward
 from gradcheck_cli.implementation.conventions.passes import backward_in_order, forward_in_order
 from gradcheck_cli.implementation.conventions.reading import Code, Reading
 from gradcheck_cli.implementation.conventions.readings import readings_of
@@ -47,6 +48,7 @@ def from_functions(
     Raises:
         TypeError: there are too many or too few functions, or they do not say what they take.
     """
+    objects = with_backward(objects)
     expected = 1 if layer.loss or inspect.isclass(objects[0]) else 2
     if len(objects) != expected and (layer.reference or len(objects) > 2):
         raise TypeError(f"{layer.title} is {'one function' if layer.loss else 'two functions'}, not {len(objects)}")

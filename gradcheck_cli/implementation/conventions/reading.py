@@ -64,7 +64,9 @@ class Code:
     def written(self, which: str) -> object:
         """Return a pass as its author wrote it, of a class the function that is its method; None if there is none."""
         function = getattr(self, which)
-        return inspect.getattr_static(self.cls, function, None) if isinstance(function, str) else function
+        if isinstance(function, str):
+            return inspect.getattr_static(self.cls, function, None)
+        return inspect.unwrap(function) if function else None
 
     def name(self, which: str) -> str:
         """Return what messages call the forward or backward pass."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from gradcheck_cli.implementation.calling import name_of
 from gradcheck_cli.implementation.conventions.arguments import forms_of
 from gradcheck_cli.implementation.conventions.classes import class_passes, class_readings
+from gradcheck_cli.implementation.conventions.closures import with_backward
 from gradcheck_cli.implementation.conventions.layout import Layout
 from gradcheck_cli.implementation.conventions.one_by_one import SAMPLES
 from gradcheck_cli.implementation.conventions.own_function import own_readings
@@ -33,7 +34,7 @@ def readings_of(objects: tuple[Any, ...], layer: Layer) -> Iterator[Reading]:
     Raises:
         MisfitError: there is none.
     """
-    vocabulary = vocabulary_of(layer)
+    vocabulary, objects = vocabulary_of(layer), with_backward(objects)
     yield from _readings(objects, layer, vocabulary)
     for title, meaning in vocabulary.meanings.items():
         for reading in _readings(objects, layer, vocabulary):

@@ -19,6 +19,7 @@ from gradcheck_cli.implementation.conventions.readings import readings_of
 from gradcheck_cli.implementation.conventions.slots import MisfitError, SlotKind, is_cotangent
 from gradcheck_cli.implementation.conventions.trial import quiet
 from gradcheck_cli.implementation.finding.kinds import ARRAYS, LABELS, Kind, kinds_of
+from gradcheck_cli.implementation.finding.names import GRADIENTS, words_in
 from gradcheck_cli.implementation.seeding import seeds_from
 from gradcheck_cli.layers.function import LAYER, FunctionCase
 
@@ -83,20 +84,32 @@ class _Search:
         self._positive = False  # whether forward is defined for positive numbers only
 
     def found(self) -> tuple[FunctionCase, ...]:
-        """Try what is likely: two likely kinds for each argument, and axes of several blocks; then all kinds."""
+        """Try what is likely: two likely kinds for each argument, and axes of several blocks; then all kinds.
+
+        What is called a gradient is one, and wrong, where forward depends on its arrays and no slope agrees.
+        """
+        wrong: tuple[tuple[Kind, ...], Sizes, Sizes] | None = None
         for kinds, blocks in itertools.chain(self._likely(), ((kinds, 1) for kinds in self._kinds(7))):
             for subset in _subsets(len(kinds)) if blocks > 1 else [()]:
                 if any(kinds[i].rank == 0 for i in subset):
                     continue
                 if self._calls > _MOST_CALLS:
-                    return ()
+                    return self._checked(*wrong) if wrong else ()
                 scale = {(i, kinds[i].rank - 1): blocks for i in subset}
                 equal = {(i, k): _EQUAL for i, kind in enumerate(kinds) for k in range(kind.rank)}
-                if self._fits(kinds, equal, scale) and self._is_meant(kinds, equal, scale):
-                    meant, sizes = self._labels_that_agree(kinds, equal, scale)
-                    self._refuse_ambiguous(meant, sizes, scale)
-                    return self._vary(meant, self._untied(meant, sizes, scale), scale)
-        return ()
+                if not self._fits(kinds, equal, scale) or not self._depends(kinds, equal, scale):
+                    continue
+                if self._is_meant(kinds, equal, scale):
+                    return self._checked(kinds, equal, scale)
+                if wrong is None and self._is_usual(kinds) and _says_gradient(self._readings[0]):
+                    wrong = kinds, equal, scale
+        return self._checked(*wrong) if wrong else ()
+
+    def _checked(self, kinds: tuple[Kind, ...], equal: Sizes, scale: Sizes) -> tuple[FunctionCase, ...]:
+        """List the cases for these kinds of arguments."""
+        meant, sizes = self._labels_that_agree(kinds, equal, scale)
+        self._refuse_ambiguous(meant, sizes, scale)
+        return self._vary(meant, self._untied(meant, sizes, scale), scale)
 
     def _refuse_ambiguous(self, kinds: tuple[Kind, ...], sizes: Sizes, scale: Sizes) -> None:
         """Raise `AmbiguousShapesError` if the slope agrees only where all arrays have other numbers of axes."""
@@ -233,17 +246,16 @@ class _Search:
         return found if found and all(one.dtype.kind == "f" and one.size for one in found) else None
 
     def _is_meant(self, kinds: tuple[Kind, ...], sizes: Sizes, scale: Sizes) -> bool:
-        """Tell whether the output depends on every array.
+        """Tell whether the slope agrees where an argument is of an odd kind, and where nothing is called a cotangent.
 
-        The slope must agree too where an argument is of an odd kind, and where nothing is called a cotangent:
         `move_forward(x)` and `move_backward(x)` may be no gradient of each other.
         """
-        if not self._depends(kinds, sizes, scale):
-            return False
-        usual = all(kind.name == "array" or kind in kinds_of(s)[:2] for s, kind in zip(self._slots, kinds, strict=True))
-        if usual and _says_cotangent(self._readings[0]):
-            return True
-        return self._slope_agrees(kinds, sizes, scale)
+        usual = self._is_usual(kinds) and _says_cotangent(self._readings[0])
+        return usual or self._slope_agrees(kinds, sizes, scale)
+
+    def _is_usual(self, kinds: tuple[Kind, ...]) -> bool:
+        likely = zip(self._slots, kinds, strict=True)
+        return all(kind.name == "array" or kind in kinds_of(slot)[:2] for slot, kind in likely)
 
     def _slope_agrees(self, kinds: tuple[Kind, ...], sizes: Sizes, scale: Sizes) -> bool:
         case = self._case(kinds, sizes, scale)
@@ -268,6 +280,13 @@ def _differ(one: list[np.ndarray[Any, Any]], other: list[np.ndarray[Any, Any]]) 
 def _says_cotangent(reading: Reading) -> bool:
     slots = [slot for slot in (*reading.backward, *reading.backward_with_cache) if slot.kind is SlotKind.COTANGENT]
     return reading.code.backward is None or any(is_cotangent(slot.name) for slot in slots)
+
+
+def _says_gradient(reading: Reading) -> bool:
+    if reading.code.backward is None:
+        return False
+    forward, backward = reading.code.name("forward"), reading.code.name("backward")
+    return bool({*words_in(backward)} & GRADIENTS) or backward in (f"d{forward}", f"d_{forward}")
 
 
 def _subsets(count: int) -> Iterable[tuple[int, ...]]:
