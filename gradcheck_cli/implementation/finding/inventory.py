@@ -11,7 +11,7 @@ import inspect
 from typing import TYPE_CHECKING, Any
 
 from gradcheck_cli.data.frozen import frozen
-from gradcheck_cli.implementation.conventions.closures import makes_backward, with_backward
+from gradcheck_cli.implementation.conventions.expand import expanded, makes_backward
 from gradcheck_cli.implementation.conventions.slots import MisfitError, is_context, parameters_of
 from gradcheck_cli.implementation.conventions.trial import Fit
 from gradcheck_cli.implementation.finding.candidates import Candidate, classes_in, functions_in, public, unlike
@@ -182,7 +182,7 @@ def try_shapes(offer: Offer, loader: Loader) -> Tried | None:
 
     home, _ = split_spec(offer.spec)
     loaded = open_place(home, offer.spec, _ACCEPTED, loader)
-    objects = with_backward(named_objects(loaded, offer.names))
+    objects = expanded(named_objects(loaded, offer.names))
     if inspect.isclass(objects[0]):
         return None
     try:

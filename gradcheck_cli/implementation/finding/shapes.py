@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gradcheck_cli.guard.clock import pass_on_interrupt
+from gradcheck_cli.implementation.conventions.context import Context
 from gradcheck_cli.implementation.conventions.own_trial import fit_of
 from gradcheck_cli.implementation.conventions.readings import readings_of
-from gradcheck_cli.implementation.conventions.slots import MisfitError, SlotKind, is_cotangent
+from gradcheck_cli.implementation.conventions.slots import MisfitError, SlotKind, has, is_cotangent
 from gradcheck_cli.implementation.conventions.trial import quiet
-from gradcheck_cli.implementation.finding.kinds import ARRAYS, LABELS, Kind, kinds_of
+from gradcheck_cli.implementation.finding.kinds import ARRAYS, LABELS, NUMBERS, Kind, kinds_of
 from gradcheck_cli.implementation.finding.names import GRADIENTS, words_in
 from gradcheck_cli.implementation.seeding import seeds_from
 from gradcheck_cli.layers.function import LAYER, FunctionCase
@@ -66,11 +67,12 @@ def find_shapes(objects: tuple[Any, ...]) -> tuple[FunctionCase, ...]:
         AmbiguousShapesError: the gradient is wrong for the likeliest shapes, and right for other numbers of axes.
     """
     readings = list(readings_of(objects, LAYER))
+    by_code = [[one for one in readings if one.code == code] for code in dict.fromkeys(one.code for one in readings)]
     slots = [s for s in readings[0].forward if s.kind is SlotKind.INPUT and not s.has_default]
     if not slots:
         raise MisfitError(f"{readings[0].code.name('forward')} must be given nothing, and so has no gradient")
     with quiet(), seeds_from(0):
-        return _Search(readings, slots).found()
+        return next(filter(None, (_Search(own, slots).found() for own in by_code)), ())
 
 
 Sizes = dict[tuple[int, int], int]
@@ -82,6 +84,8 @@ class _Search:
     def __init__(self, readings: list[Reading], slots: list[Slot]) -> None:
         self._readings, self._slots, self._calls = readings, slots, 0
         self._positive = False  # whether forward is defined for positive numbers only
+        # Then backward returns None for what has no gradient, so that any argument may be a number.
+        self._has_context = has(SlotKind.CONTEXT, readings[0].forward)
 
     def found(self) -> tuple[FunctionCase, ...]:
         """Try what is likely: two likely kinds for each argument, and axes of several blocks; then all kinds.
@@ -144,6 +148,8 @@ class _Search:
     def _kinds(self, most: int) -> Iterator[tuple[Kind, ...]]:
         """Yield the kinds of all arguments out of so many for each, the likeliest first."""
         choices = [kinds_of(slot)[:most] for slot in self._slots]
+        if most > len(ARRAYS) and self._has_context:
+            choices = [[*choice, *NUMBERS] for choice in choices]
         numbered: Iterator[tuple[int, ...]] = itertools.product(*(range(len(choice)) for choice in choices))
         if np.prod([float(len(choice)) for choice in choices]) <= 10 * _MOST_CALLS:
             numbered = iter(sorted(numbered, key=lambda places: (sum(place > 1 for place in places), sum(places))))
@@ -219,7 +225,8 @@ class _Search:
         self, kinds: tuple[Kind, ...], sizes: Sizes, scale: Sizes, *, positive: bool = False, moved: int = -1
     ) -> list[np.ndarray[Any, Any]] | None:
         """Call forward as it is, which takes a tenth of the time that all the care would; None if it raises."""
-        args, named = [], {}
+        args: list[Any] = [Context() for slot in self._readings[0].forward if slot.kind is SlotKind.CONTEXT]
+        named = {}
         for i, (slot, kind) in enumerate(zip(self._slots, kinds, strict=True)):
             numbers = np.random.default_rng(i)  # one argument is moved, and the others stay
             shape = tuple(sizes[i, k] * scale.get((i, k), 1) for k in range(kind.rank))
@@ -255,7 +262,8 @@ class _Search:
 
     def _is_usual(self, kinds: tuple[Kind, ...]) -> bool:
         likely = zip(self._slots, kinds, strict=True)
-        return all(kind.name == "array" or kind in kinds_of(slot)[:2] for slot, kind in likely)
+        numbers = NUMBERS if self._has_context else ()
+        return all(kind.name == "array" or kind in (*kinds_of(slot)[:2], *numbers) for slot, kind in likely)
 
     def _slope_agrees(self, kinds: tuple[Kind, ...], sizes: Sizes, scale: Sizes) -> bool:
         case = self._case(kinds, sizes, scale)

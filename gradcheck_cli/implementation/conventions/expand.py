@@ -1,13 +1,15 @@
-"""Functions that return their backward pass: `def f(x): ...; return out, backward`."""
+"""Both passes of what makes or holds them: functions that return their backward pass, classes of static passes."""
 
 from __future__ import annotations
 
+import functools
 import inspect
 from types import CodeType
 from typing import TYPE_CHECKING, Any
 
 from gradcheck_cli.implementation.calling import call
 from gradcheck_cli.implementation.conventions.slots import is_cotangent
+from gradcheck_cli.implementation.conventions.tensors import is_of_torch
 from gradcheck_cli.implementation.vocabulary.vocabulary import word
 
 if TYPE_CHECKING:
@@ -17,12 +19,45 @@ if TYPE_CHECKING:
 _INNER = ("backward", "back", "bwd", "bw", "bprop", "backprop", "vjp", "vjpfun", "pullback", "pb", "grad", "gradient")
 
 
-def with_backward(objects: tuple[Any, ...]) -> tuple[Any, ...]:
-    """Return a forward and a backward pass for one function that makes its backward pass; anything else as it is.
+def expanded(objects: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Return a forward and a backward pass for what makes or holds them: closures, and classes of static passes."""
+    if inspect.isclass(objects[0]):
+        return static_passes(objects[0]) or objects
+    return _with_backward(objects) if len(objects) == 1 else objects
+
+
+def static_passes(cls: type) -> tuple[Any, ...] | None:
+    """Return the passes of a class that are called without an instance, as those of `autograd.Function`; or None.
+
+    Where forward takes no context, `setup_context(ctx, inputs, output)` fills it.
+    """
+    static = staticmethod, classmethod
+    passes = ("forward", "backward")
+    if not all(isinstance(inspect.getattr_static(cls, name, None), static) for name in passes):
+        return None
+    forward, backward = (getattr(cls, name) for name in passes)
+    fills = next((vars(base)["setup_context"] for base in cls.__mro__ if "setup_context" in vars(base)), None)
+    if not isinstance(fills, static) or is_of_torch(fills.__func__):
+        return forward, backward
+
+    def with_context(ctx: Any, *arguments: Any) -> Any:
+        output = forward(*arguments)
+        cls.setup_context(ctx, arguments, output)  # type: ignore[attr-defined]
+        return output
+
+    functools.update_wrapper(with_context, forward)
+    context = inspect.Parameter("ctx", inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    taken = inspect.signature(forward).parameters.values()
+    with_context.__signature__ = inspect.Signature([context, *taken])  # type: ignore[attr-defined]
+    return with_context, backward
+
+
+def _with_backward(objects: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Return a forward and a backward pass for a function that makes its backward pass, or the function as it is.
 
     What it returns beside its output is the cache, and backward calls that.
     """
-    inner = _inner_backward(objects[0]) if len(objects) == 1 else None
+    inner = _inner_backward(objects[0])
     if inner is None:
         return objects
 
