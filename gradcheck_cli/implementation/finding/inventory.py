@@ -64,6 +64,10 @@ class Inventory:
     halves: tuple[Offer, ...]  #: passes of a layer to which there is no other pass
     others: tuple[str, ...]  #: what else can be called
 
+    def loose(self) -> tuple[str, ...]:
+        """Name the functions that may belong to one in another file."""
+        return (*(name for half in self.halves for name in half.names), *self.others)
+
 
 @frozen
 class Identified:

@@ -10,7 +10,7 @@ from gradcheck_cli.implementation.vocabulary.lookup import vocabulary_of
 from gradcheck_cli.layers import LAYERS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from gradcheck_cli.layers.framework.layer import Layer
 
@@ -107,6 +107,24 @@ def all_pairs(functions: list[str]) -> list[tuple[str, str]]:
         if set(layers_called([one])) & set(layers_called([other])) and (pair := _in_order(one, other)):
             found.append(pair)
     return found
+
+
+def pairs_between(names: Mapping[str, Iterable[str]]) -> list[tuple[tuple[str, str], tuple[list[str], list[str]]]]:
+    """Match passes that are in different files.
+
+    Args:
+        names: of the functions in each file that are in no pair of their own.
+
+    Returns:
+        The pairs, and for each function the files in which it is: several if it cannot be told which is meant.
+    """
+    files: dict[str, list[str]] = {}
+    for file, own in names.items():
+        for name in own:
+            files.setdefault(name, []).append(file)
+    found = [pair for pair in all_pairs(list(files)) if any(map(is_backward, pair))]
+    where = [(pair, (files[pair[0]], files[pair[1]])) for pair in found]
+    return [(pair, (one, other)) for pair, (one, other) in where if not set(one) & set(other)]
 
 
 def _left_over(functions: list[str], pairs: list[tuple[str, str]]) -> list[str]:
