@@ -40,7 +40,7 @@ def make_instance(reading: Reading, values: Values) -> object:
     """
     if reading.code.made is not None:
         return copied(reading.code.made)
-    values = replace(values, context=Context(len(values.inputs)))
+    values = replace(values, context=Context())
     cls: Callable[..., Any] | None = reading.code.cls
     assert cls is not None
     instance = fill(reading.constructor, reading.forms, reading.vocabulary, values).call(cls)

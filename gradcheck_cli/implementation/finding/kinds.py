@@ -57,12 +57,12 @@ class Kind(NamedTuple):
 
 
 ARRAYS = [Kind("array", rank) for rank in (2, 1, 3, 0, 4)]
+NUMBERS = [Kind("value", value=1), Kind("value", value=2)]
 LABELS = [Kind("labels", 1), Kind("labels", 2), Kind("labels", 0)]
-_SIZE = Kind("size", 1)
-_HALF, _ONE, _TWO = (Kind("value", value=value) for value in (0.5, 1, 2))
+_SIZE, _HALF = Kind("size", 1), Kind("value", value=0.5)
 _KINDS = {
     "labels": [*LABELS, *ARRAYS],
-    "numbers": [_ONE, _TWO, *ARRAYS],
+    "numbers": [*NUMBERS, *ARRAYS],
     "arrays": [*ARRAYS, Kind("labels", 1)],  # no number: with 1 in its place much that is wrong would be right
 }
 
@@ -83,5 +83,5 @@ def kinds_to_make(slot: Slot) -> list[Kind]:
     """List the kinds of an argument of a constructor, the likeliest first: the length of an axis, or a number."""
     name = word(slot.name)
     if name in _FRACTIONS:
-        return [_HALF, _ONE, _SIZE]
-    return [_ONE, _TWO, _SIZE, _HALF] if name in _NUMBERS else [_SIZE, _HALF, _ONE, _TWO]
+        return [_HALF, NUMBERS[0], _SIZE]
+    return [*NUMBERS, _SIZE, _HALF] if name in _NUMBERS else [_SIZE, _HALF, *NUMBERS]
