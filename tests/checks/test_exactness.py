@@ -117,7 +117,7 @@ def test_it_costs_a_forward_a_backward_and_a_forward_for_each_input() -> None:
 
 
 def test_a_large_kernel_for_float32_alone_passes_by_its_integers() -> None:
-    def single(x: Array, w: Array, b: Array, conv_param: dict[str, int]) -> tuple[Array, Any]:
+    def single(x: Array, w: Array, b: Array, conv_param: dict[str, int]) -> Any:
         assert {x.dtype, w.dtype, b.dtype} == {np.dtype(np.float32)}, "float32 only"
         return forward(x, w, b, conv_param)
 
