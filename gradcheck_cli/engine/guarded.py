@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import time
+from collections import deque
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -19,10 +20,11 @@ from gradcheck_cli.engine.errors import ErrorReport
 from gradcheck_cli.engine.wire import value_of
 from gradcheck_cli.guard.frames import format_user_stack, innermost_of_user
 from gradcheck_cli.guard.process import ProcessDiedError, RequestFailedError
-from gradcheck_cli.guard.protocol import ProtocolError
+from gradcheck_cli.guard.protocol import Answer, ProtocolError
 from gradcheck_cli.implementation.calling import current_watch
 from gradcheck_cli.implementation.implementation import (
     NO_BACKWARD,
+    ForwardStep,
     Implementation,
     ImplementationError,
     ImplementationNotFoundError,
@@ -39,7 +41,7 @@ if TYPE_CHECKING:
     from gradcheck_cli.engine.task import Names, Task
     from gradcheck_cli.guard.crash import Frame
     from gradcheck_cli.guard.process import GuardedProcess
-    from gradcheck_cli.guard.protocol import Answer
+    from gradcheck_cli.implementation.implementation import Step
     from gradcheck_cli.layers.framework.case import Case
     from gradcheck_cli.layers.framework.problem import Problem
     from gradcheck_cli.numeric.arrays import Array
@@ -84,16 +86,9 @@ class UserCode:
         except RequestFailedError as error:
             raise ReportedError(_doubtful_bug(str(error))) from error
         with self.reading():
-            match answer.value:
-                case {"raised": raised}:
-                    raise _raised(raised)
-                case {"inexpressible": reason}:
-                    raise NotExpressibleError(str(reason))
-                case {"missing": [reason, frame]}:
-                    raise ImplementationNotFoundError(str(reason), _frame(frame))
-                case {"error": written}:
-                    report = read(ErrorReport, written)
-                    raise ReportedError(_doubtful_bug(report.bug) if report.bug else report)
+            raised = _error_in(answer.value)
+        if raised is not None:
+            raise raised
         return answer
 
     def read(self, cls: type[_Class], function: Callable[..., Answer], *arguments: Any) -> _Class:
@@ -133,6 +128,7 @@ class UserCode:
             forward=calls.forward,
             backward=calls.backward,
             outputs_at=calls.outputs_at,
+            expect=calls.expect,
             seed=calls.seed,
             has_drawn=calls.has_drawn,
             locate=calls.locate,
@@ -159,6 +155,8 @@ class _Calls:
         self._seed: int | None = None  # for the next call
         self._dropped: list[int] = []  # caches that are not needed any more
         self._watched: dict[str, Array] = {}  # what the latest calls that were watched were given
+        self._written: list[Array] = []  # of these, what was written into
+        self._expected: deque[Answer] = deque()  # answers to calls that come next
         self._around: object = None  # the inputs with which outputs were last asked for, which the process keeps
         self._size = 0  # bytes of the latest output
 
@@ -167,9 +165,10 @@ class _Calls:
         watch = current_watch()
         if watch is not None:
             self._watched = dict(inputs)
-            watch.elsewhere = [self._written_into]
-        answer = self._ask(inside.forward, dict(inputs), parameters)
+            watch.elsewhere = [lambda: self._written]
+        answer = self._take_expected("out") or self._ask(inside.forward, dict(inputs), parameters)
         with self._code.reading():
+            self._note_written(answer)
             out = value_of(answer.value["out"], answer.arrays)
             left = {"none": NO_BACKWARD, "empty": None, "kept": _KEPT}[answer.value["left"]]
             cache = _Cache(int(answer.value["cache"]), left, self._dropped)
@@ -180,8 +179,9 @@ class _Calls:
         assert isinstance(cache, _Cache)
         if current_watch() is not None:
             self._watched |= inside.cotangents(cotangent)
-        answer = self._ask(inside.backward, cotangent, cache.number, names)
+        answer = self._take_expected("gradients") or self._ask(inside.backward, cotangent, cache.number, names)
         with self._code.reading():
+            self._note_written(answer)
             found = answer.value["gradients"]
             return {name: value_of(found[name], answer.arrays) for name in names if name in found}
 
@@ -212,6 +212,23 @@ class _Calls:
         self._seed = None
         return found
 
+    def expect(self, steps: Sequence[Step]) -> None:
+        """Have calls made that come next, in one request. If one raises, those after it are left to requests."""
+        self._expected.clear()
+        if not steps:
+            return
+        written = [
+            (dict(step.inputs), step.parameters)
+            if isinstance(step, ForwardStep)
+            else (step.cotangent, _number(step.cache), step.names)
+            for step in steps
+        ]
+        answer = self._ask(inside.several, written, calls=len(written))
+        with self._code.reading():
+            if len(answer.value) > len(written):
+                raise ProtocolError("answers to other calls")
+            self._expected = deque(Answer(value, answer.arrays) for value in answer.value)
+
     def seed(self, seed: int) -> None:
         """Have the generators there seeded before the next call."""
         self._seed = seed
@@ -241,10 +258,27 @@ class _Calls:
         del self._dropped[: len(manner.dropped)]
         return self._code.ask(function, *arguments, tuple(manner), calls=calls)
 
-    def _written_into(self) -> list[Array]:
-        answer = self._code.ask(inside.written_into)
+    def _take_expected(self, key: str) -> Answer | None:
+        """Return the answer to the call that comes next, if it was expected. It has an entry of this name.
+
+        Raises:
+            Exception: the call did.
+        """
+        if not self._expected:
+            return None
+        answer = self._expected.popleft()
         with self._code.reading():
-            return [self._watched[name] for name in answer.value]
+            raised = _error_in(answer.value)
+        if raised is not None:
+            raise raised
+        if key in answer.value:
+            return answer
+        self._expected.clear()
+        return None
+
+    def _note_written(self, answer: Answer) -> None:
+        if answer.value["written"]:
+            self._written = [self._watched[name] for name in answer.value["written"]]
 
 
 class GuardedRunner:
@@ -335,6 +369,26 @@ def _doubtful_bug(text: str) -> ErrorReport:
     raised = text.rstrip().rpartition("\n")[2]
     reason = f"the checker failed beside this code, which may have changed what both use ({raised})"
     return ErrorReport(reason=clean(reason), traceback=text)
+
+
+def _number(cache: object) -> int:
+    """Return the number of a cache, or of the step that makes it, counted from -1 downward."""
+    return cache.number if isinstance(cache, _Cache) else -1 - cache  # type: ignore[operator]
+
+
+def _error_in(value: Any) -> Exception | None:
+    """Return the error that a request was answered with, if it was."""
+    match value:
+        case {"raised": raised}:
+            return _raised(raised)
+        case {"inexpressible": reason}:
+            return NotExpressibleError(str(reason))
+        case {"missing": [reason, frame]}:
+            return ImplementationNotFoundError(str(reason), _frame(frame))
+        case {"error": written}:
+            report = read(ErrorReport, written)
+            return ReportedError(_doubtful_bug(report.bug) if report.bug else report)
+    return None
 
 
 def _raised(written: Any) -> ImplementationError:

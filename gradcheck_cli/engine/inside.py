@@ -180,6 +180,11 @@ def begin(task: Task, case: Case) -> Answer:
 @_answering
 def forward(inputs: Inputs, parameters: Parameters, manner: tuple[Any, ...]) -> Answer:
     """Call forward, and keep its cache under a number."""
+    arrays: list[Array] = []
+    return Answer(_forward(inputs, parameters, manner, arrays), arrays)
+
+
+def _forward(inputs: Inputs, parameters: Parameters, manner: tuple[Any, ...], arrays: list[Array]) -> dict[str, Any]:
     code = _session.code
     if Manner(*manner).watched:
         _session.watch, _session.watched = Watch(), {**inputs}
@@ -189,10 +194,8 @@ def forward(inputs: Inputs, parameters: Parameters, manner: tuple[Any, ...]) -> 
     left = code.left_by_forward(cache)
     _session.latest += 1
     _session.caches[_session.latest] = cache
-    arrays: list[Array] = []
-    value = describe_value(out, arrays)
     state = "none" if left is NO_BACKWARD else "empty" if is_empty(left) else "kept"
-    return Answer({"out": value, "cache": _session.latest, "left": state}, arrays)
+    return {"out": describe_value(out, arrays), "cache": _session.latest, "left": state, "written": _written(manner)}
 
 
 @_answering
@@ -235,20 +238,51 @@ def backward(
     cotangent: Array | tuple[Array, ...], number: int, names: tuple[str, ...], manner: tuple[Any, ...]
 ) -> Answer:
     """Call backward with the cache of a forward."""
+    arrays: list[Array] = []
+    return Answer(_backward(cotangent, number, names, manner, arrays), arrays)
+
+
+def _backward(
+    cotangent: Array | tuple[Array, ...],
+    number: int,
+    names: tuple[str, ...],
+    manner: tuple[Any, ...],
+    arrays: list[Array],
+) -> dict[str, Any]:
     if Manner(*manner).watched:
         _session.watched |= cotangents(cotangent)
     with _calls(manner) as seed:
         seed()
         returned = _session.code.backward(cotangent, _session.caches[number], names)
-    arrays: list[Array] = []
     values = {name: describe_value(value, arrays) for name, value in returned.items() if name in names}
-    return Answer({"gradients": values}, arrays)
+    return {"gradients": values, "written": _written(manner)}
 
 
-@_answering
-def written_into() -> Answer:
+def _written(manner: tuple[Any, ...]) -> list[str]:
     """Name the inputs and cotangents that were written into while calls were watched."""
-    return Answer(list(_session.watch.changed(_session.watched)))
+    return list(_session.watch.changed(_session.watched)) if Manner(*manner).watched else []
+
+
+def several(steps: Sequence[tuple[Any, ...]], manner: tuple[Any, ...]) -> Answer:
+    """Make calls one after the other until one raises: (inputs, parameters) of forward, or what `backward` takes.
+
+    A cache may be that of an earlier step, by its number counted from -1 downward.
+    """
+    found: list[dict[str, Any]] = []
+    arrays: list[Array] = []
+
+    def make(step: tuple[Any, ...]) -> Answer:
+        if len(step) == 2:
+            return Answer(_forward(*step, manner, arrays))
+        cotangent, number, names = step
+        number = number if number >= 0 else found[-1 - number]["cache"]
+        return Answer(_backward(cotangent, number, names, manner, arrays))
+
+    for step in steps:
+        found.append(_answering(make)(step).value)
+        if "written" not in found[-1]:
+            break
+    return Answer(found, arrays)
 
 
 @_answering

@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 _now, _process_id = time.monotonic, os.getpid  # kept, because user code may replace them
 
 _SINCE, _DEPTH, _CALLS = range(3)
-_BYTES = 24
+
+#: The size of a clock in memory.
+BYTES = 24
 
 
 class Clock:
@@ -29,7 +31,7 @@ class Clock:
 
     def __init__(self, descriptor: int = -1) -> None:
         """Make a clock for processes that are forked from this one, or that are given the descriptor of a file."""
-        self._shared = memoryview(mmap.mmap(descriptor, _BYTES)).cast("d")
+        self._shared = memoryview(mmap.mmap(descriptor, BYTES)).cast("d")
         self._owner = 0  # the process that may write
 
     def start(self) -> None:

@@ -11,6 +11,7 @@ import signal
 import socket
 import struct
 import sys
+import tempfile
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gradcheck_cli.guard.child import DISCONNECTED, FAILED, Wires, serve
-from gradcheck_cli.guard.clock import Clock
+from gradcheck_cli.guard.clock import BYTES, Clock
 from gradcheck_cli.guard.crash import MAX_REPORT, STACK_SIGNAL, crash_stack, main_stack
 from gradcheck_cli.guard.descendants import children, end_descendants
 from gradcheck_cli.guard.output import Output
@@ -36,7 +37,7 @@ from gradcheck_cli.guard.protocol import (
     write_parts,
 )
 from gradcheck_cli.guard.signals import describe_signal
-from gradcheck_cli.guard.supervisor import adopt_orphans, start_supervised
+from gradcheck_cli.guard.supervisor import adopt_orphans, end_group, start_fresh, start_supervised
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -59,6 +60,9 @@ _MOST_LIMITS, _MOST_SECONDS = 10, 5.0
 #: Bytes of address space that are shared for large arrays, half for each direction. Memory is taken as it is used.
 _AREA = 2**33
 _NO_RESERVE = 0x4000  # MAP_NORESERVE of Linux
+
+#: Whether a process is forked from this one. Tests change it.
+FORKS = sys.platform == "linux"
 
 _WROTE = "wrote into the connection to the checker"
 
@@ -83,7 +87,7 @@ class RequestFailedError(Exception):
 class GuardedProcess:
     """A process in which functions are called one after the other.
 
-    It is forked, in milliseconds. One that died is replaced at the next call. Whatever it has started ends with it.
+    On Linux it is forked, in milliseconds. One that died is replaced at the next call. What it has started ends too.
     """
 
     def __init__(self, limits: Limits) -> None:
@@ -149,6 +153,7 @@ class GuardedProcess:
         if self._supervisor is None:
             return
         end_descendants(self._supervisor)
+        end_group(self._pid)
         with contextlib.suppress(ChildProcessError):  # it was waited for before Ctrl-C
             if os.waitpid(self._supervisor, os.WNOHANG)[0]:  # user code has ended it: its orphans are ours
                 end_descendants(os.getpid(), spared=self._others)
@@ -169,9 +174,12 @@ class GuardedProcess:
         _bound_waiting(self._channel, max(self.limits.seconds, _GRACE))
         self._prints, output = os.pipe()
         self._stacks, stacks = os.pipe()
-        self._clock = Clock()
+        file = None if FORKS else tempfile.TemporaryFile()  # noqa: SIM115  # closed below
+        if file is not None:
+            file.truncate(BYTES)
+        self._clock = Clock() if file is None else Clock(file.fileno())
         self._clock.start()
-        self._area = self._area or _shared_area()
+        self._area = self._area or (_shared_area() if FORKS else None)
         self._received, self._has_ended, self._report = bytearray(), False, b""
         for stream in (sys.stdout, sys.stderr):
             stream.flush()  # or the child would print it too
@@ -180,7 +188,12 @@ class GuardedProcess:
         self._others = children(os.getpid())
         # Before it is started, for Ctrl-C may come next.
         atexit.register(self.close)
-        supervised = start_supervised(lambda: serve(wires, self._clock, self.limits))
+        if file is None:
+            supervised = start_supervised(lambda: serve(wires, self._clock, self.limits))
+        else:
+            limits = self.limits.seconds, self.limits.memory
+            supervised = start_fresh(theirs.fileno(), output, stacks, file.fileno(), limits)
+            file.close()
         self._supervisor, self._pid, self._alive, self._ended = supervised
         theirs.close()
         os.close(output)
@@ -318,8 +331,6 @@ def _is_ready(descriptor: int, patience: float = 0) -> bool:
 
 def _shared_area() -> memoryview | None:
     """Return memory that is shared with processes that are forked later; None where there is none."""
-    if sys.platform != "linux":
-        return None
     try:
         return memoryview(mmap.mmap(-1, _AREA, flags=mmap.MAP_SHARED | mmap.MAP_ANONYMOUS | _NO_RESERVE))
     except OSError:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.implementation.generators import has_drawn, seed_generators
@@ -55,6 +55,24 @@ class NotExpressibleError(Exception):
     """The implementation has no way to be asked for this geometry; the message says what stands in the way."""
 
 
+class ForwardStep(NamedTuple):
+    """A call of forward that comes next."""
+
+    inputs: Mapping[str, Array]
+    parameters: Mapping[str, object] | None
+
+
+class BackwardStep(NamedTuple):
+    """A call of backward that comes next."""
+
+    cotangent: Any
+    cache: object  #: or the number of the step that makes it
+    names: tuple[str, ...]
+
+
+Step = ForwardStep | BackwardStep
+
+
 @frozen
 class Implementation:
     """Forward and backward of a layer, in the form that the checks call."""
@@ -66,6 +84,8 @@ class Implementation:
     backward: Backward  #: raises ImplementationError
     #: Forward at several values of one input: an output or an ImplementationError for each. None to call `forward`.
     outputs_at: OutputsAt | None = None
+    #: Have calls made that come next, in one request to another process; None where that makes no difference.
+    expect: Callable[[Sequence[Step]], None] | None = None
     seed: Callable[[int], None] = seed_generators  #: the global generators, before each call
     has_drawn: Callable[[int], bool] = has_drawn  #: whether numbers were drawn since they were seeded so
     #: Where code is in another process: from a result that failed to one with its place, given the current folder.

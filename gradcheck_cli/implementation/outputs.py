@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gradcheck_cli.implementation.calling import describe
-from gradcheck_cli.implementation.implementation import ImplementationError
+from gradcheck_cli.implementation.implementation import BackwardStep, ImplementationError
 from gradcheck_cli.implementation.seeding import seeded
 from gradcheck_cli.layers.framework.axes import anonymous
 from gradcheck_cli.layers.framework.make_problem import with_output_shape
@@ -17,7 +17,7 @@ from gradcheck_cli.text.names import join_names
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from gradcheck_cli.implementation.implementation import Implementation
+    from gradcheck_cli.implementation.implementation import Implementation, Step
     from gradcheck_cli.layers.framework.case import Case
     from gradcheck_cli.layers.framework.problem import Problem
     from gradcheck_cli.numeric.arrays import Array
@@ -54,8 +54,23 @@ def pack_outputs(implementation: Implementation, problem: Problem) -> Implementa
         except ImplementationError as error:
             return error
 
-    at = outputs_at if implementation.outputs_at else None
-    return replace(implementation, forward=forward, backward=backward, outputs_at=at)
+    def expect(steps: Sequence[Step]) -> None:
+        assert implementation.expect is not None
+        parts = [
+            step._replace(cotangent=tuple(problem.parts(step.cotangent).values()))
+            if isinstance(step, BackwardStep)
+            else step
+            for step in steps
+        ]
+        implementation.expect(parts)
+
+    return replace(
+        implementation,
+        forward=forward,
+        backward=backward,
+        outputs_at=outputs_at if implementation.outputs_at else None,
+        expect=expect if implementation.expect else None,
+    )
 
 
 def is_empty(cache: object) -> bool:

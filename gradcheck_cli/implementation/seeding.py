@@ -42,7 +42,7 @@ def seeded(implementation: Implementation, seed: int) -> Implementation:
         return implementation.outputs_at(inputs, parameters, name, points)
 
     at = outputs_at if implementation.outputs_at else None
-    return replace(implementation, forward=forward, backward=backward, outputs_at=at)
+    return replace(implementation, forward=forward, backward=backward, outputs_at=at, expect=None)
 
 
 @contextlib.contextmanager

@@ -16,6 +16,9 @@ from gradcheck_cli.numeric.tiles import Tile, tiles
 if TYPE_CHECKING:
     from gradcheck_cli.numeric.arrays import Array
 
+#: Bytes of inputs and outputs of evaluations that are made at once.
+TOGETHER = 2**22
+
 Function = Callable[["Array"], "Array"]
 
 
@@ -119,13 +122,24 @@ class BlackBox:
         self.shape, self.dtype, self.noise = center.shape, center.dtype, center.noise
         self.epsilon = max(center.epsilon, epsilon(x.dtype))  # x + h is rounded in the dtype of x
         self.evaluations = 0
-        self.many = hasattr(function, "many")  #: whether the function can be evaluated at several points at once
+        self.many = bool(getattr(function, "many", False))  #: whether the function takes several points
         self._prepared: deque[Array] = deque()
 
     def prepare(self, points: Sequence[Array]) -> None:
         """Evaluate at all points that come next, in their order, if the function can do so at once."""
-        if self.many:
-            self._prepared = deque(values_at(self._function, points))
+        if isinstance(self._function, _Line):
+            self._function.prepare(points)
+        elif self.many:
+            self._prepared = deque(values_at(self._function, points) if points else ())
+
+    @property
+    def is_prepared(self) -> bool:
+        """Whether the next evaluation has been made."""
+        return self._function.is_prepared if isinstance(self._function, _Line) else bool(self._prepared)
+
+    def can_prepare(self, points: int) -> bool:
+        """Tell whether the function can be evaluated at so many points at once, and they take little memory."""
+        return self.many and points * (self.x.nbytes + self.center.value.nbytes) <= TOGETHER
 
     def at(self, x: Array) -> Array:
         """Evaluate at any x of the same shape; return the flat value."""
@@ -189,7 +203,7 @@ class BlackBox:
         Returns:
             For each side an array of shape (number of inputs, *outputs).
         """
-        if self.many and not self._prepared:
+        if self.many and not self.is_prepared:
             self.prepare([x for pair in zip(*sides, strict=True) for x in pair])
         if len(sides[0]) == 1 and not self.center.reuses_buffer:
             return [self._evaluate(x)[np.newaxis] for (x,) in sides]
@@ -205,15 +219,19 @@ class _Line:
 
     def __init__(self, box: BlackBox, direction: Array) -> None:
         self._box, self._direction = box, direction
-        if box.many:
-            self.many = self._many
+        self.many = box.many
 
     def __call__(self, t: Array) -> Array:
         return self._box.at(self._at(t))
 
-    def _many(self, points: Sequence[Array]) -> list[Array]:
+    @property
+    def is_prepared(self) -> bool:
+        """Whether the next evaluation has been made."""
+        return self._box.is_prepared
+
+    def prepare(self, points: Sequence[Array]) -> None:
+        """Evaluate at all points that come next."""
         self._box.prepare([self._at(t) for t in points])
-        return [self(t) for t in points]
 
     def _at(self, t: Array) -> Array:
         return np.asarray(self._box.x + t[0] * self._direction)

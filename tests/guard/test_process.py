@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
+from gradcheck_cli.guard import process as process_module
 from gradcheck_cli.guard.clock import begin_call, end_call
 from gradcheck_cli.guard.limits import GIGABYTE, Limits
 from gradcheck_cli.guard.process import GuardedProcess, ProcessDiedError, RequestFailedError
@@ -413,3 +414,21 @@ def test_ctrl_c_while_a_process_starts_or_ends_leaves_none_behind(moment: str) -
     run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=20, check=False)
     assert run.stderr.endswith("KeyboardInterrupt\n")
     assert is_gone(int(run.stdout))
+
+
+def test_where_nothing_is_forked_a_fresh_process_does_the_same(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(process_module, "FORKS", False)
+    process = GuardedProcess(Limits(seconds=1))
+    assert ask(process, say, "one") is None
+    assert "past Python" in process.take_output()
+    large = np.arange(10.0**5)
+    np.testing.assert_array_equal(ask(process, np.negative, large), -large)
+    with pytest.raises(ProcessDiedError, match="exit code 7"):
+        ask(process, leave)
+    with pytest.raises(ProcessDiedError, match="was stopped after 1 s"):
+        ask(process, call_for, HUNG)
+    ask(process, leave_a_daemon, str(tmp_path / "pid"))
+    while not (tmp_path / "pid").exists() or not (tmp_path / "pid").read_text():
+        time.sleep(0.05)
+    process.close()
+    assert is_gone(int((tmp_path / "pid").read_text()))
