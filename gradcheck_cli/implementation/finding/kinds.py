@@ -10,7 +10,10 @@ from gradcheck_cli.implementation.vocabulary.vocabulary import word
 if TYPE_CHECKING:
     from gradcheck_cli.implementation.conventions.slots import Slot
 
-_LABELS = {"y", "label", "labels", "target", "targets", "t", "idx", "index", "indices", "words", "ids", "tokens", "ys"}
+_LABELS = {
+    *("y", "ys", "ytrue", "label", "labels", "truelabels", "target", "targets", "t"),
+    *("idx", "index", "indices", "words", "ids", "tokens"),
+}
 _NUMBERS = {
     *(
         "stride",
@@ -44,6 +47,8 @@ _NUMBERS = {
 }
 
 
+#: Parameters that a constructor is given.
+_PARAMETERS = {"w", "weight", "weights", "wx", "wh", "wo", "b", "bias", "biases", "gamma", "beta"}
 #: Numbers between 0 and 1.
 _FRACTIONS = {"p", "rate", "ratio", "prob", "keepprob", "droprate", "dropoutrate", "alpha", "momentum", "slope", "eps"}
 
@@ -82,6 +87,8 @@ def is_size(slot: Slot) -> bool:
 def kinds_to_make(slot: Slot) -> list[Kind]:
     """List the kinds of an argument of a constructor, the likeliest first: the length of an axis, or a number."""
     name = word(slot.name)
+    if name in _PARAMETERS and not slot.whole:
+        return [ARRAYS[0], ARRAYS[1]] if name.startswith("w") else [ARRAYS[1], ARRAYS[0]]
     if "shape" in name or isinstance(slot.default, tuple):
         return [Kind("tuple", 3), Kind("tuple", 2), Kind("tuple", 1), _SIZE]
     if name in _FRACTIONS:
