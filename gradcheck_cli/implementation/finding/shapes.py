@@ -350,7 +350,8 @@ def _differ(one: list[np.ndarray[Any, Any]], other: list[np.ndarray[Any, Any]]) 
 
 def _says_cotangent(reading: Reading) -> bool:
     slots = [slot for slot in (*reading.backward, *reading.backward_with_cache) if slot.kind is SlotKind.COTANGENT]
-    return reading.code.backward is None or any(is_cotangent(slot.name) for slot in slots)
+    said = reading.code.backward is None or any(is_cotangent(slot.name) for slot in slots)
+    return said or (reading.code.cls is not None and bool(slots))
 
 
 def _says_gradient(reading: Reading) -> bool:
