@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 
     from gradcheck_cli.implementation.loading.load import Loader
     from gradcheck_cli.layers.framework.case import Case
+    from gradcheck_cli.layers.framework.layer import Layer
 
 _LISTED = 4  #: how many layers are named
 
@@ -164,12 +165,12 @@ def identify_layer(offer: Offer, loader: Loader) -> Identified | None:
     home, _ = split_spec(offer.spec)
     loaded = open_place(home, offer.spec, _ACCEPTED, loader)
     candidate = Candidate(loaded=loaded, names=offer.names, objects=named_objects(loaded, offer.names))
-    if offer.composed or (candidate.is_class and not offer.layers):
-        return None  # that a class computes what a layer does would take a second, for each class, to find out
+    if offer.composed:
+        return None
     fits: dict[str, Fit] = {}
     found: dict[str, TriedReading | None] = {}
     misfits: dict[str, str] = {}
-    for layer in [LAYERS[name] for name in offer.layers] or known_layers(loss=False):
+    for layer in [LAYERS[name] for name in offer.layers] or _open_to(candidate):
         try:
             tried = candidate.try_as(layer)
         except MisfitError as misfit:
@@ -177,9 +178,10 @@ def identify_layer(offer: Offer, loader: Loader) -> Identified | None:
             continue
         fits[layer.name], found[layer.name] = tried.fit if tried else Fit.FAILS, tried
         if fits[layer.name] is Fit.REPRODUCES:
-            may_vary = candidate.is_class and vocabulary_of(layer).varies
+            may_vary = candidate.makes_instances and vocabulary_of(layer).varies
             varies = may_vary and tried is not None and forward_fit(tried.reading, EXACT) is not Fit.REPRODUCES
-            return Identified(layer=layer.name, open=candidate.is_class and _lacks_gradients(tried), varies=varies)
+            is_open = candidate.makes_instances and _lacks_gradients(tried)
+            return Identified(layer=layer.name, open=is_open, varies=varies)
     reached = max(fits.values(), default=Fit.FAILS)
     is_loss = any(LAYERS[name].loss for name in offer.layers) and not says_loss(offer.names)
     least = Fit.PARTLY if not offer.layers else Fit.RUNS if is_loss else Fit.FAILS
@@ -189,12 +191,24 @@ def identify_layer(offer: Offer, loader: Loader) -> Identified | None:
         return None
     if fits:
         best = max(fits, key=lambda name: fits[name])
+        if not candidate.makes_instances:
+            return Identified(layer=best)
         is_open, varies = _lacks_gradients(found[best]), vocabulary_of(LAYERS[best]).varies
-        if candidate.is_class and is_open and _is_base(candidate):
-            return None
-        return Identified(layer=best, open=candidate.is_class and is_open, varies=candidate.is_class and varies)
+        return None if is_open and _is_base(candidate) else Identified(layer=best, open=is_open, varies=varies)
     name, reason = next(iter(misfits.items()))
-    return Identified(layer=name, reason=reason, open=candidate.is_class)
+    return Identified(layer=name, reason=reason, open=candidate.makes_instances)
+
+
+def _open_to(candidate: Candidate) -> list[Layer]:
+    """List the layers that code may be of which the name says nothing.
+
+    For a class to try them all would take a second: it is tried as those without parameters and sizes.
+    """
+    layers = known_layers(loss=False)
+    if not candidate.makes_instances:
+        return layers
+    words = {layer.name: vocabulary_of(layer) for layer in layers}
+    return [layer for layer in layers if not (words[layer.name].parameters or len(words[layer.name].arguments) > 1)]
 
 
 def _lacks_gradients(tried: TriedReading | None) -> bool:
@@ -234,7 +248,7 @@ def try_shapes(offer: Offer, loader: Loader) -> Tried | None:
             right=inspect.isclass(objects[0]) and fits_slope(readings_of(objects, LAYERS["function"]), cases[0]),
         )
     candidate = Candidate(loaded=loaded, names=offer.names, objects=objects)
-    if candidate.is_class and _is_base(candidate):
+    if candidate.makes_instances and _is_base(candidate):
         return None
     if len(objects) == 1 and not (inspect.isclass(objects[0]) and is_written(objects[0])):
         return None

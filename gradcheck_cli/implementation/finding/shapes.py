@@ -147,7 +147,8 @@ class _Search:
     def _checked(self, kinds: tuple[Kind, ...], equal: Sizes, scale: Sizes) -> tuple[FunctionCase, ...]:
         """List the cases for these kinds of arguments."""
         meant, sizes = self._labels_that_agree(kinds, equal, scale)
-        if not self._slope_agrees(meant, sizes, scale):
+        has_labels = any(kind.name == "labels" for kind in meant)
+        if (self._positive or has_labels) and not self._slope_agrees(meant, sizes, scale):
             self._takes_probabilities(meant, sizes, scale)
         self._refuse_ambiguous(meant, sizes, scale)
         return self._vary(meant, self._untied(meant, sizes, scale), scale)
