@@ -8,9 +8,10 @@ from itertools import product
 from typing import TYPE_CHECKING, Any, assert_never
 
 from gradcheck_cli.data.frozen import frozen
-from gradcheck_cli.implementation.calling import call, name_of
+from gradcheck_cli.implementation.calling import WrittenDict, call, name_of
 from gradcheck_cli.implementation.conventions.slots import LEARNING_RATE, Slot, SlotKind, has
 from gradcheck_cli.implementation.implementation import ImplementationError, NotExpressibleError
+from gradcheck_cli.layers.framework.problem import fresh
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -162,8 +163,8 @@ def _value(slot: Slot, values: Values) -> object:
             return slot.value
         case SlotKind.INPUT:
             return values.inputs.get(slot.key, _LEFT_OUT if slot.has_default else values.defaults.get(slot.key))
-        case SlotKind.DICTIONARY:
-            return values.dictionary
+        case SlotKind.DICTIONARY | SlotKind.CONTAINER:
+            return _with_entries(slot, values) if slot.entries else values.dictionary
         case SlotKind.CONTEXT if slot.key in values.inputs:
             return values.inputs[slot.key]
         case SlotKind.CONTEXT:
@@ -178,6 +179,18 @@ def _value(slot: Slot, values: Values) -> object:
             raise AssertionError(slot)
         case _:
             assert_never(slot.kind)
+
+
+def _with_entries(slot: Slot, values: Values) -> object:
+    """Return a list of inputs, or a dictionary of them, with the layer's parameters or without; or an object."""
+    inputs = fresh(values.inputs)
+    held = {key: inputs[name] for key, name in slot.entries if name in inputs}
+    if all(isinstance(key, int) for key in held):
+        return [*held.values()]
+    named = {str(key): value for key, value in held.items()}
+    found = WrittenDict({**(values.dictionary if slot.kind is SlotKind.DICTIONARY else {}), **named})
+    vars(found).update(found)
+    return found
 
 
 def _geometry(slot: Slot, argument: Argument, forms: Forms, sizes: Sizes, arguments: Arguments) -> object:

@@ -26,6 +26,7 @@ from gradcheck_cli.implementation.conventions.slots import (
     takes,
     write_call,
 )
+from gradcheck_cli.implementation.conventions.source import entries_of
 from gradcheck_cli.implementation.vocabulary.vocabulary import word
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ def forward_slots(function: Function, layer: Layer, vocabulary: Vocabulary) -> I
     if not names_arguments(function):
         return iter([by_place]) if by_place else _refuse(function, layer.arguments)
     try:
-        by_name = _forward_by_name(parameters_of(function), name_of(function), vocabulary, layer, layer.inputs)
+        by_name = _forward_by_name(function, name_of(function), vocabulary, layer, layer.inputs)
     except MisfitError:
         if by_place is None:
             raise
@@ -86,7 +87,7 @@ def backward_slots(function: Function, layer: Layer, vocabulary: Vocabulary, for
         found.append(by_name)
     if by_place and not any(_same(by_place, other) for other in found):
         found.append(by_place)
-    return iter(found)
+    return iter([_with_entries_of(forward, slots) for slots in found])
 
 
 def _slopes(function: Function, layer: Layer) -> list[Slots]:
@@ -105,23 +106,30 @@ def method_slots(cls: type, forward: str, backward: str, layer: Layer, vocabular
     Raises:
         MisfitError: they cannot be those of this layer.
     """
-    ahead, back = (parameters_of(getattr(cls, name), skip=1) for name in (forward, backward))
+    method, back = getattr(cls, forward), parameters_of(getattr(cls, backward), skip=1)
     data = tuple(key for key in layer.inputs if key not in vocabulary.parameters)
     try:
-        slots = _forward_by_name(ahead, f"{cls.__name__}.{forward}", vocabulary, layer, layer.inputs)
+        slots = _forward_by_name(method, f"{cls.__name__}.{forward}", vocabulary, layer, layer.inputs, skip=1)
     except MisfitError:
-        slots = _forward_by_name(ahead, f"{cls.__name__}.{forward}", vocabulary, layer, data)
+        slots = _forward_by_name(method, f"{cls.__name__}.{forward}", vocabulary, layer, data, skip=1)
     return slots, _backward_by_name(back, f"{cls.__name__}.{backward}", vocabulary, layer)
 
 
 def _forward_by_name(
-    parameters: list[inspect.Parameter], name: str, vocabulary: Vocabulary, layer: Layer, inputs: tuple[str, ...]
+    function: Function, name: str, vocabulary: Vocabulary, layer: Layer, inputs: tuple[str, ...], skip: int = 0
 ) -> Slots:
     """Read a forward pass: the inputs by name, or else in their order; then the geometry."""
+    parameters = parameters_of(function, skip=skip)
     named = {p.name: classify_ahead(p, vocabulary, inputs) for p in parameters}
     found = {slot.key for slot in named.values() if slot and slot.kind is SlotKind.INPUT}
     called = write_call(name, parameters)
     left = [key for key in inputs if key not in found]
+    for parameter in parameters if left else ():
+        keys = entries_of(function, parameter.name)
+        if entries := _entries(keys, left, named[parameter.name], vocabulary):
+            kind = SlotKind.CONTAINER if len(keys) == len(entries) else SlotKind.DICTIONARY
+            named[parameter.name] = replace(slot_for(parameter, kind), entries=entries)
+            left = [key for key in left if key not in dict(entries).values()]
     contexts = [name for name, slot in named.items() if slot and slot.kind is SlotKind.CONTEXT]
     in_order = [p for p in parameters if p.kind is not inspect.Parameter.KEYWORD_ONLY and p.name not in contexts]
     for parameter in in_order[: len(inputs)] if left else []:
@@ -141,6 +149,31 @@ def _forward_by_name(
     elif vocabulary.needs_dictionary and SlotKind.DICTIONARY not in kinds:
         raise MisfitError(f"`{called}` does not take ({', '.join(layer.arguments)})")
     return tuple(slot for slot in named.values() if slot)
+
+
+def _entries(
+    keys: tuple[str | int, ...], left: list[str], slot: Slot | None, vocabulary: Vocabulary
+) -> tuple[tuple[str | int, str], ...]:
+    """Say which inputs are looked up in an argument, by key or place; () if none that is left is."""
+    own = [slot.key] if slot and slot.kind is SlotKind.INPUT else []
+    open_ = [name for name in vocabulary.inputs if name in (*own, *left)]
+    if all(isinstance(key, int) for key in keys):
+        return tuple(zip(keys, open_, strict=True)) if len(keys) == len(open_) > len(own) else ()
+    reduced = {key: (word(key), word(key).rstrip("0123456789")) for key in keys if isinstance(key, str)}
+    found = {key: name for name in open_ for key, forms in reduced.items() if {*forms} & {*vocabulary.inputs[name]}}
+    return tuple(found.items()) if {*own} < {*found.values()} else ()
+
+
+def _with_entries_of(forward: Slots, backward: Slots) -> Slots:
+    """Let backward be given the container that forward is given, which it calls the same, or a dictionary."""
+    containers = {slot.name: slot for slot in forward if slot.entries}
+    first = next(iter(containers.values()), None)
+
+    def shared(slot: Slot) -> Slot:
+        found = containers.get(slot.name, first if slot.kind is SlotKind.DICTIONARY else None)
+        return replace(slot, kind=found.kind, entries=found.entries) if found else slot
+
+    return tuple(map(shared, backward))
 
 
 def _backward_by_name(parameters: list[inspect.Parameter], name: str, vocabulary: Vocabulary, layer: Layer) -> Slots:

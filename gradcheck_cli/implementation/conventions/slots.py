@@ -58,6 +58,7 @@ class SlotKind(Enum):
     INPUT = "input"  #: one of the layer's inputs
     ARGUMENT = "argument"  #: a part of the geometry, by the layer's vocabulary
     DICTIONARY = "dictionary"  #: of the layer's parameters
+    CONTAINER = "container"  #: a dictionary or list of inputs
     CONTEXT = "context"  #: what forward or a constructor is given to fill for backward
     CACHE = "cache"  #: what backward gets of it, or of what forward returned
     COTANGENT = "cotangent"
@@ -79,6 +80,12 @@ class Slot:
     default: Any = EMPTY
     by_name: bool = False  #: passed by name, because it must be
     whole: bool = False  #: annotated as a whole number, so that a pair cannot be meant
+    entries: tuple[tuple[str | int, str], ...] = ()  #: of a dictionary or list, by key or place the input that is there
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """The inputs that are passed as this argument."""
+        return (self.key,) if self.kind is SlotKind.INPUT else tuple(name for _, name in self.entries)
 
     @property
     def has_default(self) -> bool:

@@ -182,7 +182,7 @@ def _fits_one_sample_too(reading: Reading) -> bool:
 def _gradient_orders(reading: Reading) -> list[tuple[str, ...]]:
     """List the orders in which gradients may be returned: the layer's, that of the arguments, parameters first."""
     inputs = reading.layer.inputs
-    own = [slot.key for slot in (*reading.constructor, *reading.forward) if slot.key in inputs]
+    own = [name for slot in (*reading.constructor, *reading.forward) for name in slot.inputs]
     kept = list(reading.kept)
     orders = (inputs, own if len(own) == len(inputs) else [*kept, *own], [*own, *kept])
     return list(dict.fromkeys(tuple(dict.fromkeys(order)) for order in orders))
