@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any, assert_never
 
 from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.implementation.calling import WrittenDict, call, name_of
-from gradcheck_cli.implementation.conventions.slots import LEARNING_RATE, Slot, SlotKind, has
+from gradcheck_cli.implementation.conventions.slots import LEARNING_RATE, Slot, SlotKind
 from gradcheck_cli.implementation.implementation import ImplementationError, NotExpressibleError
+from gradcheck_cli.implementation.vocabulary.vocabulary import word
 from gradcheck_cli.layers.framework.problem import fresh
 
 if TYPE_CHECKING:
@@ -93,8 +94,9 @@ def forms_of(slots: Iterable[Slot], vocabulary: Vocabulary) -> Iterator[Forms]:
     arguments = {slot.key: slot for slot in slots if slot.kind is SlotKind.ARGUMENT}
     replaced = {key for key, argument in vocabulary.arguments.items() if arguments.keys() & set(argument.unless)}
     lacking = [key for key in vocabulary.arguments if key not in arguments and key not in replaced]
-    if has(SlotKind.DICTIONARY, slots):
-        lacking = []
+    if dictionary := next((slot for slot in slots if slot.kind is SlotKind.DICTIONARY), None):
+        looked_up = {word(str(key)) for key, name in dictionary.entries if not name}
+        lacking = [key for key in lacking if looked_up and not looked_up & {*vocabulary.arguments[key].names}]
     titles = [_titles(slot, vocabulary.arguments[key]) for key, slot in arguments.items()]
     absents = [list(vocabulary.arguments[key].absent) for key in lacking]
     in_pairs = {key: slot for key, slot in arguments.items() if vocabulary.arguments[key].pair and not slot.whole}

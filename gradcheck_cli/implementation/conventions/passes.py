@@ -127,7 +127,7 @@ def _forward_by_name(
     for parameter in parameters if left else ():
         keys = entries_of(function, parameter.name)
         if entries := _entries(keys, left, named[parameter.name], vocabulary):
-            kind = SlotKind.CONTAINER if len(keys) == len(entries) else SlotKind.DICTIONARY
+            kind = SlotKind.CONTAINER if all(held for _, held in entries) else SlotKind.DICTIONARY
             named[parameter.name] = replace(slot_for(parameter, kind), entries=entries)
             left = [key for key in left if key not in dict(entries).values()]
     contexts = [name for name, slot in named.items() if slot and slot.kind is SlotKind.CONTEXT]
@@ -161,7 +161,7 @@ def _entries(
         return tuple(zip(keys, open_, strict=True)) if len(keys) == len(open_) > len(own) else ()
     reduced = {key: (word(key), word(key).rstrip("0123456789")) for key in keys if isinstance(key, str)}
     found = {key: name for name in open_ for key, forms in reduced.items() if {*forms} & {*vocabulary.inputs[name]}}
-    return tuple(found.items()) if {*own} < {*found.values()} else ()
+    return tuple((key, found.get(str(key), "")) for key in keys) if {*own} < {*found.values()} else ()
 
 
 def _with_entries_of(forward: Slots, backward: Slots) -> Slots:

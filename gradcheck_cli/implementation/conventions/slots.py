@@ -80,12 +80,13 @@ class Slot:
     default: Any = EMPTY
     by_name: bool = False  #: passed by name, because it must be
     whole: bool = False  #: annotated as a whole number, so that a pair cannot be meant
-    entries: tuple[tuple[str | int, str], ...] = ()  #: of a dictionary or list, by key or place the input that is there
+    #: What is looked up in a dictionary or list: by key or place the input that is there, "" for anything else.
+    entries: tuple[tuple[str | int, str], ...] = ()
 
     @property
     def inputs(self) -> tuple[str, ...]:
         """The inputs that are passed as this argument."""
-        return (self.key,) if self.kind is SlotKind.INPUT else tuple(name for _, name in self.entries)
+        return (self.key,) if self.kind is SlotKind.INPUT else tuple(name for _, name in self.entries if name)
 
     @property
     def has_default(self) -> bool:
