@@ -51,6 +51,7 @@ class Values:
     cache: object = None
     cotangents: Mapping[str, object] = field(default_factory=dict)
     output: object = None
+    filled: Mapping[str, object] = field(default_factory=dict)  #: by the name of the argument
     defaults: Mapping[str, object] = field(default_factory=dict)  #: of forward's own arguments
 
 
@@ -142,7 +143,10 @@ def fill(slots: Iterable[Slot], forms: Forms, vocabulary: Vocabulary, values: Va
             value = _value(slot, values)
         if slot.kind is SlotKind.DICTIONARY:
             arguments.entries.extend(key for key, entry in values.dictionary.items() if _is_uneven(entry))
-        if value is _LEFT_OUT:
+        if slot.spread:
+            arguments.args.extend(value if isinstance(value, tuple | list) else ())
+            arguments.kwargs.update(value if isinstance(value, dict) else {})
+        elif value is _LEFT_OUT:
             by_name = True
         elif by_name or slot.by_name:
             arguments.kwargs[slot.name] = value
@@ -155,7 +159,7 @@ def _is_uneven(value: object) -> bool:
     return isinstance(value, tuple) and len(value) == 2 and value[0] != value[1]
 
 
-def _value(slot: Slot, values: Values) -> object:
+def _value(slot: Slot, values: Values) -> object:  # noqa: PLR0912  # one for each kind
     match slot.kind:
         case SlotKind.OMITTED:
             return _LEFT_OUT
@@ -177,6 +181,10 @@ def _value(slot: Slot, values: Values) -> object:
             return values.cotangents[slot.key]
         case SlotKind.OUTPUT:
             return values.output
+        case SlotKind.SHAPE:
+            return getattr(values.inputs.get(slot.key), "shape", None)
+        case SlotKind.FILLED:
+            return values.filled[slot.name]
         case SlotKind.ARGUMENT:
             raise AssertionError(slot)
         case _:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from gradcheck_cli.implementation.calling import name_of
 from gradcheck_cli.implementation.conventions.slots import (
+    FILLED_GRADIENTS,
+    FILLED_OUTPUTS,
     LEARNING_RATES,
     PROBABLE_CACHES,
     MisfitError,
@@ -71,8 +73,11 @@ def backward_slots(function: Function, layer: Layer, vocabulary: Vocabulary, for
         MisfitError: they cannot be those of this layer.
     """
     by_place = backward_in_order(function, layer)
+    spread = _spread(function, layer)
     if not names_arguments(function):
-        return iter([by_place]) if by_place else _refuse(function, (*(f"d{name}" for name in layer.outputs), "cache"))
+        if by_place or spread:
+            return iter([slots for slots in (*spread, by_place) if slots])
+        return _refuse(function, (*(f"d{name}" for name in layer.outputs), "cache"))
     found = _slopes(function, layer)
     try:
         by_name = _backward_by_name(parameters_of(function), name_of(function), vocabulary, layer)
@@ -87,7 +92,30 @@ def backward_slots(function: Function, layer: Layer, vocabulary: Vocabulary, for
         found.append(by_name)
     if by_place and not any(_same(by_place, other) for other in found):
         found.append(by_place)
-    return iter([_with_entries_of(forward, slots) for slots in found])
+    found += [slots for slots in map(_with_input(layer), found) if slots]
+    return iter([_with_entries_of(forward, slots) for slots in (*spread, *found)])
+
+
+def _spread(function: Function, layer: Layer) -> list[Slots]:
+    """Read a backward pass that takes cotangents, and the parts of a cache as *args or **kwargs."""
+    signature = signature_of(function)
+    *first, last = [*signature.parameters.values()] if signature and signature.parameters else [None]
+    if last is None or last.kind not in (last.VAR_POSITIONAL, last.VAR_KEYWORD) or len(first) != len(layer.outputs):
+        return []
+    cotangents = (slot_for(p, SlotKind.COTANGENT, key) for p, key in zip(first, layer.outputs, strict=True) if p)
+    return [(*cotangents, replace(slot_for(last, SlotKind.CACHE), spread=True))]
+
+
+def _with_input(layer: Layer) -> Callable[[Slots], Slots | None]:
+    """Put the input in place of a cache that is not called one; None where there is none, or several inputs."""
+
+    def changed(slots: Slots) -> Slots | None:
+        caches = [slot for slot in slots if slot.kind is SlotKind.CACHE and not is_context(slot.name)]
+        if len(layer.inputs) > 1 or len(caches) != 1:
+            return None
+        return tuple(replace(s, kind=SlotKind.INPUT, key=layer.inputs[0]) if s is caches[0] else s for s in slots)
+
+    return changed
 
 
 def _slopes(function: Function, layer: Layer) -> list[Slots]:
@@ -138,6 +166,9 @@ def _forward_by_name(
             named[parameter.name] = slot_for(parameter, SlotKind.INPUT, left.pop(0))
         elif left and slot and slot.kind is not SlotKind.INPUT:
             break
+    for parameter in parameters:
+        if named[parameter.name] is None and word(parameter.name) in FILLED_OUTPUTS and len(layer.outputs) == 1:
+            named[parameter.name] = slot_for(parameter, SlotKind.FILLED, layer.outputs[0])
     if lacking := [name for name in left if name not in BIASES]:
         raise MisfitError(f"`{called}` takes no {lacking[0]}")
     unknown = [p for p in parameters if named[p.name] is None]
@@ -180,6 +211,7 @@ def _backward_by_name(parameters: list[inspect.Parameter], name: str, vocabulary
     """Read a backward pass: a cotangent for each output, and then the cache or what else it needs."""
     called = write_call(name, parameters)
     named = {p.name: classify(p, vocabulary, layer.inputs) for p in parameters}
+    named |= _filled(parameters, layer, vocabulary) or _shapes(parameters, vocabulary)
     rates = {p.name: slot_for(p, SlotKind.LEARNING_RATE) for p in parameters if word(p.name) in LEARNING_RATES}
     named |= rates if len(parameters) > len(rates) else {}
     required = [p for p in parameters if p.default is p.empty]
@@ -203,6 +235,22 @@ def _backward_by_name(parameters: list[inspect.Parameter], name: str, vocabulary
     if unknown:
         raise MisfitError(f"`{called}` takes `{unknown[0].name}`, of which the meaning is not known")
     return tuple(slot for slot in named.values() if slot)
+
+
+def _filled(parameters: list[inspect.Parameter], layer: Layer, vocabulary: Vocabulary) -> dict[str, Slot]:
+    """Find what backward is given to fill: a dictionary, or an array for each gradient beside the cotangents."""
+    names = {f"{d}{called}": key for key, all_ in vocabulary.inputs.items() for called in all_ for d in ("d", "grad")}
+    arrays = {p.name: slot_for(p, SlotKind.FILLED, names[word(p.name)]) for p in parameters if word(p.name) in names}
+    found = {p.name: slot_for(p, SlotKind.FILLED) for p in parameters if word(p.name) in FILLED_GRADIENTS}
+    found |= arrays if {slot.key for slot in arrays.values()} >= {*layer.inputs} - {*BIASES} else {}
+    others = [p for p in parameters if p.name not in found and is_cotangent(p.name) and p.default is p.empty]
+    return found if len(others) >= len(layer.outputs) else {}
+
+
+def _shapes(parameters: list[inspect.Parameter], vocabulary: Vocabulary) -> dict[str, Slot]:
+    """Find what backward is given as the shape of an input: `x_shape`."""
+    names = {f"{called}shape": key for key, all_ in vocabulary.inputs.items() for called in all_}
+    return {p.name: slot_for(p, SlotKind.SHAPE, names[word(p.name)]) for p in parameters if word(p.name) in names}
 
 
 def forward_in_order(function: Function, layer: Layer, vocabulary: Vocabulary) -> Slots | None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import numpy as np
 
 from gradcheck_cli.data.frozen import frozen
-from gradcheck_cli.implementation.calling import describe
+from gradcheck_cli.implementation.calling import WrittenArray, WrittenDict, describe
 from gradcheck_cli.implementation.conventions.arguments import Values, fill
 from gradcheck_cli.implementation.conventions.attributes import (
     attributes,
@@ -28,13 +28,14 @@ from gradcheck_cli.implementation.conventions.instances import (
 )
 from gradcheck_cli.implementation.conventions.one_by_one import OneByOne
 from gradcheck_cli.implementation.conventions.returned import as_array, entry_at, gradients_in, times_cotangent
-from gradcheck_cli.implementation.conventions.slots import LEARNING_RATE, SlotKind, has
+from gradcheck_cli.implementation.conventions.slots import LEARNING_RATE, SlotKind, has, is_context
 from gradcheck_cli.implementation.implementation import (
     NO_BACKWARD,
     Implementation,
     ImplementationError,
     NotExpressibleError,
 )
+from gradcheck_cli.layers.framework.problem import fresh
 from gradcheck_cli.text.names import join_names
 
 if TYPE_CHECKING:
@@ -57,9 +58,9 @@ class Call:
     """A forward call, as far as backward needs it."""
 
     inputs: Mapping[str, Array]
-    parameters: Mapping[str, object] | None
-    output: object
-    cache: object  #: None where there is none; of one function that returns both, the gradients
+    parameters: Mapping[str, object] | None = None
+    output: object = None
+    cache: object = None  #: None where there is none; of one function that returns both, the gradients
     instance: object = None
 
 
@@ -104,6 +105,9 @@ class _Run:
             set_parameters(reading, instance, values, inputs)
             set_state(reading, instance, values)
             before = attributes(instance)
+            values = replace(
+                values, filled=self._buffers(reading.forward, values, Call(inputs=inputs, parameters=parameters))
+            )
             values = replace(values, context=Context(len(inputs))) if self._needs_context(values) else values
             returned = self._call_forward(instance, values)
             if self._may_fill_context(values) and not self._has_cache(returned):
@@ -116,6 +120,8 @@ class _Run:
             raise
         if returned is None and instance is not None:
             returned = stored_output(instance, before)
+        if returned is None and values.filled:
+            returned = np.array(next(iter(values.filled.values())))
         outputs, cache = self._outputs(returned, values.context)
         call = Call(inputs=inputs, parameters=parameters, output=outputs[0], cache=cache, instance=instance)
         if reading.encoding and self._is_nan_with_finite_gradients(call):
@@ -153,11 +159,16 @@ class _Run:
         holder = cache.cache if instance is None and isinstance(cache.cache, Context) else instance
         before = {name: snapshot(gradient_places(holder, reading.wanted(name))) for name in names}
         function = code.function("backward", instance)
+        values = replace(values, filled=self._buffers(slots, values, cache))
         returned = fill(slots, reading.forms, reading.vocabulary, values).call(function)
         if isinstance(returned, np.ndarray) and holder is not None:
             found = {next((name for name in names if name not in reading.kept), names[0]): returned}
         else:
             found = self._opened(gradients_in(returned, order, reading.wanted, code.name("backward")), names)
+        for slot in (slot for slot in slots if slot.kind is SlotKind.FILLED):
+            filled = values.filled[slot.name]
+            own = {slot.key: np.array(filled)} if slot.key else gradients_in(filled, order, reading.wanted, "")
+            found = {**own, **found}
         for name in names if holder is not None else ():
             if name not in found:
                 found[name] = newest(gradient_places(holder, reading.wanted(name)), before[name])
@@ -166,6 +177,19 @@ class _Run:
         if not has(SlotKind.COTANGENT, slots):
             found = times_cotangent(found, cotangent, code.name("backward"))
         return self._taken(found, cache)
+
+    def _buffers(self, slots: Iterable[Slot], values: Values, call: Call) -> dict[str, object]:
+        """Make what a pass is given to fill: arrays of zeros, as its outputs or gradients will be, or a dictionary."""
+        found: dict[str, object] = {}
+        for slot in (slot for slot in slots if slot.kind is SlotKind.FILLED):
+            like = values.inputs.get(slot.key)
+            if slot.key in self.reading.outputs:
+                layer = self.reading.layer
+                given = [fresh(call.parameters or {})] if layer.param else []
+                like = self.reading.give(slot.key, layer.functions[0](*call.inputs.values(), *given)[0])
+            zeros = np.zeros_like(np.asarray(like)).view(WrittenArray)
+            found[slot.name] = zeros if slot.key else WrittenDict()
+        return found
 
     def _opened(self, found: Mapping[str, object], names: tuple[str, ...]) -> dict[str, object]:
         """Find the gradients of arrays in containers, by their paths."""
@@ -255,7 +279,9 @@ class _Run:
             cache = several.pop()
             cache = context if context is not None and context.is_filled and reading.shares_context else cache
         elif context is None and caches and not (any(slot.key for slot in caches) or reading.code.cls is not None):
-            self._refuse_returned(returned)
+            if count > 1 or len(several) > 1 or any(is_context(slot.name) for slot in caches):
+                self._refuse_returned(returned)
+            cache = returned  # what backward takes may be the output
         if len(several) < count or (not reading.layer.reference and len(several) > count):
             self._refuse_returned(returned)
         number = reading.layer.loss or not reading.layer.reference

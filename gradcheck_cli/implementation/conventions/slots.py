@@ -32,6 +32,10 @@ PROBABLE_CACHES = (
 COTANGENTS = ("d", "grad", "delta", "error", "err", "upstream", "dl", "up", "prevgrad", "accumgrad", "topdiff")
 _WHOLE_COTANGENTS = ("g", "gy", "gz", "gh", "gout", "gradient", "cotangent", "ct", "vbar", "ybar")
 
+#: Names of an array that forward fills, and of a dictionary that backward does.
+FILLED_OUTPUTS = ("out", "output", "y", "z", "dst", "result", "res")
+FILLED_GRADIENTS = ("grads", "gradients", "dparams", "gradparams", "paramgrads", "derivatives")
+
 LEARNING_RATES = ("lr", "learningrate", "eta", "alpha", "learnrate", "lrate", "stepsize")
 #: The rate of backward passes that update the parameters themselves. So large, the update is the gradient to the last
 #: digit, whatever the parameter was; a power of two, it can be divided out exactly.
@@ -63,6 +67,8 @@ class SlotKind(Enum):
     CACHE = "cache"  #: what backward gets of it, or of what forward returned
     COTANGENT = "cotangent"
     OUTPUT = "output"  #: what forward returned, for a gradient that is computed from it
+    SHAPE = "shape"  #: of an input
+    FILLED = "filled"  #: an array of zeros for an output or the gradient of an input, or a dictionary for all gradients
     LEARNING_RATE = "learning rate"  #: of a backward pass that updates the parameters
     CONSTANT = "constant"  #: something that cannot change what is computed
     OMITTED = "omitted"  #: left at its default
@@ -80,6 +86,7 @@ class Slot:
     default: Any = EMPTY
     by_name: bool = False  #: passed by name, because it must be
     whole: bool = False  #: annotated as a whole number, so that a pair cannot be meant
+    spread: bool = False  #: passed as *args or **kwargs
     #: What is looked up in a dictionary or list: by key or place the input that is there, "" for anything else.
     entries: tuple[tuple[str | int, str], ...] = ()
 

@@ -16,6 +16,7 @@ from gradcheck_cli.guard.state import preserve_state
 from gradcheck_cli.implementation.conventions.one_by_one import SAMPLES
 from gradcheck_cli.implementation.conventions.own_trial import fit_of
 from gradcheck_cli.implementation.conventions.running import implementation_of
+from gradcheck_cli.implementation.conventions.slots import SlotKind, is_context
 from gradcheck_cli.implementation.implementation import (
     Implementation,
     ImplementationError,
@@ -87,7 +88,7 @@ def best_reading(readings: Iterable[Reading], case: Case | None = None, given: G
         if found is None or fit > found.fit:
             found = Tried(reading=reading, fit=fit)
         ordered = _ordered(reading) if fit is Fit.REPRODUCES else None
-        if ordered and not (_is_slope(reading) and _right_gradients(reading) == 0):
+        if ordered and not (_is_doubtful(reading) and _right_gradients(reading) == 0):
             return Tried(reading=ordered, fit=fit)
     if found and found.fit is not Fit.FAILS:
         return replace(found, reading=_ordered(found.reading) or found.reading)
@@ -107,9 +108,15 @@ def _is_slope(reading: Reading) -> bool:
     return bool(reading.backward) and not reading.has_cotangent and not reading.layer.loss
 
 
+def _is_doubtful(reading: Reading) -> bool:
+    """Tell whether backward is taken for a slope, or may be given the input or the output in place of a cache."""
+    caches = [slot for slot in reading.backward if slot.kind is SlotKind.CACHE and not is_context(slot.name)]
+    return _is_slope(reading) or (bool(caches) and len(reading.layer.inputs) == 1)
+
+
 def _may_be_better(reading: Reading, best: Tried) -> bool:
-    """Tell whether a reading is worth a try: where forward is right already, only if layouts depend on gradients."""
-    if _is_slope(reading) or _is_slope(best.reading):
+    """Tell whether a reading is worth a try: where forward is right already, only if gradients can be better."""
+    if _is_slope(reading) or _is_slope(best.reading) or reading.backward != best.reading.backward:
         return True
     return best.fit is not Fit.REPRODUCES or any(one.exact for one in reading.vocabulary.arrangements)
 

@@ -78,4 +78,72 @@ SAMPLES = [
         ),
         wrong=("dx[at] +=", "dx[at] ="),
     ),
+    Form(
+        shows="returns-none",
+        layer="affine",
+        text=(
+            "def linear_forward(out, x, w, b):\n    out[...] = x @ w + b\n\n\n"
+            "def linear_backward(dx, dw, db, dout, x, w):\n"
+            "    dx += dout @ w.T\n    dw += x.T @ dout\n    db += dout.sum(0)\n"
+        ),
+        wrong=("db += dout.sum(0)", "pass"),
+    ),
+    Form(
+        shows="returns-none no-cache",
+        layer="relu",
+        text=(
+            "def relu_forward(x, y):\n    np.maximum(x, 0, out=y)\n\n\n"
+            "def relu_backward(dy, x, dx):\n    np.multiply(dy, x > 0, out=dx)\n"
+        ),
+        wrong=("x > 0", "x < 0"),
+    ),
+    Form(
+        shows="returns-none dictionaries context",
+        layer="affine",
+        text=(
+            "def affine_forward(x, params, cache):\n    cache['x'] = x\n    return x @ params['W'] + params['b']\n\n\n"
+            "def affine_backward(dout, params, cache, grads):\n    grads['W'] = cache['x'].T @ dout\n"
+            "    grads['b'] = dout.sum(0)\n    return dout @ params['W'].T\n"
+        ),
+        wrong=("grads['b'] = dout.sum(0)", "grads['b'] = dout.sum(1)"),
+    ),
+    Form(
+        shows="named-only cache-name",
+        layer="affine",
+        text=(
+            "def fc_forward(*args):\n    x, w, b = args\n    return x @ w + b, args\n\n\n"
+            "def fc_backward(dout, *kept):\n    x, w, b = kept\n"
+            "    return dout @ w.T, x.T @ dout, dout.sum(0)\n"
+        ),
+        wrong=("dout @ w.T", "dout @ abs(w).T"),
+    ),
+    Form(
+        shows="named-only",
+        layer="sigmoid",
+        text=(
+            "def sigmoid_forward(x, **options):\n    s = 1 / (1 + np.exp(-x))\n    return s, {'s': s}\n\n\n"
+            "def sigmoid_backward(dout, **cache):\n    return dout * cache['s'] * (1 - cache['s'])\n"
+        ),
+        wrong=("(1 - cache['s'])", "(1 + cache['s'])"),
+    ),
+    Form(
+        shows="cache-name",
+        layer="softmax-activation",
+        text=(
+            "def softmax(x, axis=-1):\n    e = np.exp(x - x.max(axis, keepdims=True))\n"
+            "    return e / e.sum(axis, keepdims=True)\n\n\n"
+            "def softmax_backward(upstream, l):\n"
+            "    return l * (upstream - (upstream * l).sum(-1, keepdims=True))\n"
+        ),
+        wrong=("(upstream * l).sum(-1, keepdims=True)", "upstream * l"),
+    ),
+    Form(
+        shows="no-cache",
+        layer="tanh",
+        text=(
+            "def tanh(x):\n    return np.tanh(x)\n\n\n"
+            "def tanh_backward(dout, pre):\n    return dout * (1 - np.tanh(pre) ** 2)\n"
+        ),
+        wrong=("- np.tanh(pre) ** 2", "- np.tanh(pre)"),
+    ),
 ]
