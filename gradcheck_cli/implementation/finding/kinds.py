@@ -52,10 +52,11 @@ class Kind(NamedTuple):
 
 
 ARRAYS = [Kind("array", rank) for rank in (2, 1, 3, 0, 4)]
+NUMBERS = [Kind("value", value=1), Kind("value", value=2)]
 LABELS = [Kind("labels", 1), Kind("labels", 2), Kind("labels", 0)]
 _KINDS = {
     "labels": [*LABELS, *ARRAYS],
-    "numbers": [Kind("value", value=1), Kind("value", value=2), *ARRAYS],
+    "numbers": [*NUMBERS, *ARRAYS],
     "arrays": [*ARRAYS, Kind("labels", 1)],  # no number: with 1 in its place much that is wrong would be right
 }
 
