@@ -171,6 +171,8 @@ def _value(slot: Slot, values: Values) -> object:  # noqa: PLR0912  # one for ea
             return values.inputs.get(slot.key, _LEFT_OUT if slot.has_default else values.defaults.get(slot.key))
         case SlotKind.DICTIONARY | SlotKind.CONTAINER:
             return _with_entries(slot, values) if slot.entries else values.dictionary
+        case SlotKind.ENTRY:
+            return values.dictionary.get(slot.key)
         case SlotKind.CONTEXT if slot.key in values.inputs:
             return values.inputs[slot.key]
         case SlotKind.CONTEXT:

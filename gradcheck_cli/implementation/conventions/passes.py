@@ -25,6 +25,7 @@ from gradcheck_cli.implementation.conventions.slots import (
     parameters_of,
     signature_of,
     slot_for,
+    state_names,
     takes,
     write_call,
 )
@@ -166,9 +167,12 @@ def _forward_by_name(
             named[parameter.name] = slot_for(parameter, SlotKind.INPUT, left.pop(0))
         elif left and slot and slot.kind is not SlotKind.INPUT:
             break
-    for parameter in parameters:
-        if named[parameter.name] is None and word(parameter.name) in FILLED_OUTPUTS and len(layer.outputs) == 1:
+    for parameter in (p for p in parameters if named[p.name] is None):
+        reduced = word(parameter.name)
+        if reduced in FILLED_OUTPUTS and len(layer.outputs) == 1:
             named[parameter.name] = slot_for(parameter, SlotKind.FILLED, layer.outputs[0])
+        for key in (key for key in layer.state if reduced in state_names(key)):
+            named[parameter.name] = slot_for(parameter, SlotKind.ENTRY, key)
     if lacking := [name for name in left if name not in BIASES]:
         raise MisfitError(f"`{called}` takes no {lacking[0]}")
     unknown = [p for p in parameters if named[p.name] is None]

@@ -134,7 +134,8 @@ class _Run:
     def left_by_forward(self, call: object) -> object:
         """Return the cache that user code returned, or what else forward leaves to backward: an object, the inputs."""
         assert isinstance(call, Call)
-        if self.reading.code.cls is not None and (call.parameters or {}).get("mode") == "test":
+        keeps_state = self.reading.code.cls is not None or has(SlotKind.ENTRY, self.reading.forward)
+        if keeps_state and (call.parameters or {}).get("mode") == "test":
             return NO_BACKWARD
         return call.cache if has(SlotKind.CACHE, self.reading.backward) and call.instance is None else call
 
@@ -281,6 +282,10 @@ class _Run:
             nested = len(gradients) == 1 and isinstance(gradients[0], tuple | list | dict)
             return [as_array(several[0])], gradients[0] if nested else gradients
         caches = [slot for slot in reading.backward if slot.kind is SlotKind.CACHE]
+        state = sum(slot.kind is SlotKind.ENTRY for slot in reading.forward)
+        if state and len(several) == count + 1 + state:  # running means, after the cache or before it
+            last = all(isinstance(value, np.ndarray) for value in several[-state:])
+            returned = several = several[:-state] if last else [*several[:count], several[-1]]
         cache: object = context
         if self._has_cache(returned):
             cache = several.pop()

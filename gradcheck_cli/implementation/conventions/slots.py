@@ -36,6 +36,8 @@ _WHOLE_COTANGENTS = ("g", "gy", "gz", "gh", "gout", "gradient", "cotangent", "ct
 FILLED_OUTPUTS = ("out", "output", "y", "z", "dst", "result", "res")
 FILLED_GRADIENTS = ("grads", "gradients", "dparams", "gradparams", "paramgrads", "derivatives")
 
+_RUNNING = ("moving", "run", "pop", "ema", "avg", "average", "global")  #: what people say for "running"
+
 LEARNING_RATES = ("lr", "learningrate", "eta", "alpha", "learnrate", "lrate", "stepsize")
 #: The rate of backward passes that update the parameters themselves. So large, the update is the gradient to the last
 #: digit, whatever the parameter was; a power of two, it can be divided out exactly.
@@ -62,6 +64,7 @@ class SlotKind(Enum):
     INPUT = "input"  #: one of the layer's inputs
     ARGUMENT = "argument"  #: a part of the geometry, by the layer's vocabulary
     DICTIONARY = "dictionary"  #: of the layer's parameters
+    ENTRY = "entry"  #: of that dictionary, such as a running mean
     CONTAINER = "container"  #: a dictionary or list of inputs
     CONTEXT = "context"  #: what forward or a constructor is given to fill for backward
     CACHE = "cache"  #: what backward gets of it, or of what forward returned
@@ -144,6 +147,11 @@ def classify_ahead(parameter: inspect.Parameter, vocabulary: Vocabulary, inputs:
     """Say what an argument of forward or of a constructor stands for: what is a cache in backward is filled here."""
     slot = classify(parameter, vocabulary, inputs)
     return replace(slot, kind=SlotKind.CONTEXT) if slot and slot.kind is SlotKind.CACHE else slot
+
+
+def state_names(name: str) -> list[str]:
+    """List what an entry of the layer's state is called, reduced."""
+    return [word(name), *(word(name).replace("running", other) for other in _RUNNING)]
 
 
 def is_cotangent(name: str) -> bool:

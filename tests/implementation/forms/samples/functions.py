@@ -146,4 +146,96 @@ SAMPLES = [
         ),
         wrong=("- np.tanh(pre) ** 2", "- np.tanh(pre)"),
     ),
+    Form(
+        shows="one-by-one no-bias pairs",
+        layer="conv",
+        text=(
+            "def conv(x, w, stride=(1, 1)):\n    s, r = stride\n    F, _, h, k = w.shape\n"
+            "    out = np.zeros((len(x), F, (x.shape[2] - h) // s + 1, (x.shape[3] - k) // r + 1))\n"
+            "    for i, j in np.ndindex(*out.shape[2:]):\n"
+            "        seen = x[:, :, i * s:i * s + h, j * r:j * r + k]\n"
+            "        out[:, :, i, j] = np.tensordot(seen, w, ([1, 2, 3], [1, 2, 3]))\n    return out\n\n\n"
+            "def conv_dx(dout, w, x_shape, stride=(1, 1)):\n    s, r = stride\n    h, k = w.shape[2:]\n"
+            "    dx = np.zeros(x_shape)\n    for i, j in np.ndindex(*dout.shape[2:]):\n"
+            "        dx[:, :, i * s:i * s + h, j * r:j * r + k] += np.tensordot(dout[:, :, i, j], w, 1)\n"
+            "    return dx\n\n\n"
+            "def conv_dw(dout, x, w_shape, stride=(1, 1)):\n    s, r = stride\n    h, k = w_shape[2:]\n"
+            "    dw = np.zeros(w_shape)\n    for i, j in np.ndindex(*dout.shape[2:]):\n"
+            "        dw += np.tensordot(dout[:, :, i, j], x[:, :, i * s:i * s + h, j * r:j * r + k], (0, 0))\n"
+            "    return dw\n"
+        ),
+        wrong=("dw += np.tensordot", "dw = np.tensordot"),
+    ),
+    Form(
+        shows="one-by-one",
+        layer="affine",
+        text=(
+            "def linear_forward(x, w, b):\n    return x @ w + b\n\n\n"
+            "def linear_backward_input(grad, w):\n    return grad @ w.T\n\n\n"
+            "def linear_backward_weight(grad, x):\n    return x.T @ grad\n\n\n"
+            "def linear_backward_bias(grad):\n    return grad.sum(axis=0)\n"
+        ),
+        wrong=("return x.T @ grad", "return x.T @ grad * 2"),
+    ),
+    Form(
+        shows="one-by-one unknown",
+        layer="function",
+        text=(
+            "def outer(x, w):\n    return x[:, None] * w[None] ** 2\n\n\n"
+            "def outer_grad_x(dout, x, w):\n    return dout @ w**2\n\n\n"
+            "def outer_grad_w(dout, x, w):\n    return 2 * w * (x @ dout)\n"
+        ),
+        wrong=("2 * w * (x @ dout)", "w * (x @ dout)"),
+    ),
+    Form(
+        shows="heads masks settings",
+        layer="attention",
+        text=(
+            "def attention_forward(q, k, v, mask=None, scale=None):\n"
+            "    B, H, T, D = q.shape\n    scale = scale or D**-0.5\n"
+            "    s = np.einsum('bhtd,bhsd->bhts', q, k) * scale\n"
+            "    s = s if mask is None else np.where(mask, s, -1e30)\n"
+            "    p = np.exp(s - s.max(-1, keepdims=True))\n    p /= p.sum(-1, keepdims=True)\n"
+            "    return np.einsum('bhts,bhsd->bhtd', p, v), (q, k, v, p, scale)\n\n\n"
+            "def attention_backward(do, cache):\n    q, k, v, p, scale = cache\n"
+            "    dp = np.einsum('bhtd,bhsd->bhts', do, v)\n"
+            "    ds = p * (dp - (dp * p).sum(-1, keepdims=True)) * scale\n"
+            "    dq, dk = np.einsum('bhts,bhsd->bhtd', ds, k), np.einsum('bhts,bhtd->bhsd', ds, q)\n"
+            "    return dq, dk, np.einsum('bhts,bhtd->bhsd', p, do)\n"
+        ),
+        understood=("samples as heads",),
+        wrong=("(dp * p).sum(-1", "(dp * p).sum(-2"),
+    ),
+    Form(
+        shows="heads masks",
+        layer="attention",
+        text=(
+            "def causal_attention_forward(query, key, value):\n    _, T, _, D = query.shape\n"
+            "    s = np.einsum('nthd,nshd->nhts', query, key) / np.sqrt(D) + np.triu(np.full((T, T), -1e30), 1)\n"
+            "    p = np.exp(s - s.max(-1, keepdims=True))\n    p /= p.sum(-1, keepdims=True)\n"
+            "    return np.einsum('nhts,nshd->nthd', p, value), (query, key, value, p)\n\n\n"
+            "def causal_attention_backward(grad, cache):\n    q, k, v, p = cache\n"
+            "    dp = np.einsum('nthd,nshd->nhts', grad, v)\n"
+            "    ds = p * (dp - (dp * p).sum(-1, keepdims=True)) / np.sqrt(q.shape[-1])\n"
+            "    dq, dk = np.einsum('nhts,nshd->nthd', ds, k), np.einsum('nhts,nthd->nshd', ds, q)\n"
+            "    return dq, dk, np.einsum('nhts,nthd->nshd', p, grad)\n"
+        ),
+        understood=("always causal",),
+        wrong=("/ np.sqrt(q.shape[-1])", "/ np.sqrt(q.shape[1])"),
+    ),
+    Form(
+        shows="settings",
+        layer="spatial-batchnorm",
+        text=(
+            "def batchnorm2d_forward(x, gamma, beta, moving_mean, moving_var, momentum=0.1, eps=1e-5, training=True):\n"
+            "    C = x.shape[1]\n    at = np.s_[None, :, None, None]\n"
+            "    mean, var = (x.mean((0, 2, 3)), x.var((0, 2, 3))) if training else (moving_mean, moving_var)\n"
+            "    s = np.sqrt(var + eps)[at]\n    n = (x - mean[at]) / s\n"
+            "    return gamma[at] * n + beta[at], (n, gamma[at], s), moving_mean, moving_var\n\n\n"
+            "def batchnorm2d_backward(dout, cache):\n    n, gamma, s = cache\n    g = dout * gamma\n"
+            "    mean = lambda a: a.mean((0, 2, 3), keepdims=True)\n"
+            "    return (g - mean(g) - n * mean(g * n)) / s, (dout * n).sum((0, 2, 3)), dout.sum((0, 2, 3))\n"
+        ),
+        wrong=("- n * mean(g * n)", "+ n * mean(g * n)"),
+    ),
 ]
