@@ -7,6 +7,7 @@ import io
 import warnings
 from dataclasses import replace
 from enum import IntEnum
+from itertools import chain
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -26,6 +27,7 @@ from gradcheck_cli.implementation.implementation import (
 from gradcheck_cli.implementation.outputs import pack_outputs
 from gradcheck_cli.implementation.seeding import generators_kept
 from gradcheck_cli.implementation.vocabulary.lookup import probe_problems
+from gradcheck_cli.implementation.vocabulary.vocabulary import word
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -120,8 +122,14 @@ def _is_slope(reading: Reading) -> bool:
 
 def _is_doubtful(reading: Reading) -> bool:
     """Tell whether backward is taken for a slope, or may be given the input or the output in place of a cache."""
-    caches = [slot for slot in reading.backward if slot.kind is SlotKind.CACHE and not is_context(slot.name)]
-    return _is_slope(reading) or (bool(caches) and len(reading.layer.inputs) == 1)
+    called = {*(slot.name for slot in reading.forward), *chain(*reading.vocabulary.inputs.values())}
+    guessed = [
+        slot
+        for slot in reading.backward
+        if (slot.kind is SlotKind.CACHE and not is_context(slot.name))
+        or (slot.kind is SlotKind.INPUT and not {slot.name, word(slot.name)} & called)
+    ]
+    return _is_slope(reading) or (bool(guessed) and len(reading.layer.inputs) == 1)
 
 
 def _may_be_better(reading: Reading, best: Tried) -> bool:

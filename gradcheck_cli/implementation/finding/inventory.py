@@ -167,6 +167,7 @@ def identify_layer(offer: Offer, loader: Loader) -> Identified | None:
         return None
     fits: dict[str, Fit] = {}
     misfits: dict[str, str] = {}
+    odd: dict[str, bool] = {}  # whether it runs only in an unusual form
     for layer in [LAYERS[name] for name in offer.layers] or known_layers(loss=False):
         try:
             tried = candidate.try_as(layer)
@@ -174,6 +175,7 @@ def identify_layer(offer: Offer, loader: Loader) -> Identified | None:
             misfits[layer.name] = str(misfit)
             continue
         fits[layer.name] = tried.fit if tried else Fit.FAILS
+        odd[layer.name] = bool(tried and any(tried.reading.notes))
         if fits[layer.name] is Fit.REPRODUCES:
             return Identified(layer=layer.name)
     reached = max(fits.values(), default=Fit.FAILS)
@@ -184,11 +186,10 @@ def identify_layer(offer: Offer, loader: Loader) -> Identified | None:
     if reached < least:
         return None
     if fits:
-        return Identified(
-            layer=max(fits, key=lambda name: fits[name]), open=candidate.is_class and reached is Fit.FAILS
-        )
+        runs = reached > Fit.RUNS or (reached is Fit.RUNS and not any(odd.values()))
+        return Identified(layer=max(fits, key=lambda name: fits[name]), open=not runs)
     name, reason = next(iter(misfits.items()))
-    return Identified(layer=name, reason=reason, open=candidate.is_class)
+    return Identified(layer=name, reason=reason, open=True)
 
 
 def try_shapes(offer: Offer, loader: Loader) -> Tried | None:

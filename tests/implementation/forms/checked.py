@@ -84,12 +84,14 @@ class Form:
             return
         loader = Loader()
         for offer in take_inventory(spec, loader).offers:
-            if identified := identify_layer(offer, loader):
+            identified = identify_layer(offer, loader)
+            tried = try_shapes(offer, loader) if not identified or identified.open else None
+            if identified and not (tried and tried.cases):
                 assert not identified.reason, identified.reason
                 assert identified.layer == self.layer or not self.layer, f"it is taken for {identified.layer}"
                 layer = LAYERS[identified.layer]
                 yield find(offer.spec, layer, loader=loader), layer.standard()
-            elif tried := try_shapes(offer, loader):
+            elif tried:
                 assert not tried.reason, tried.reason
                 assert self.layer in ("", "function"), "it is taken for no known layer"
                 yield find(offer.spec, LAYERS["function"], loader=loader, case=tried.cases[0]), tried.cases

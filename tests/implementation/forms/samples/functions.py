@@ -238,4 +238,45 @@ SAMPLES = [
         ),
         wrong=("- n * mean(g * n)", "+ n * mean(g * n)"),
     ),
+    Form(
+        shows="cache-name unseeded settings",
+        layer="dropout",
+        text=(
+            "def dropout_forward(x, p=0.5, training=True):\n"
+            "    mask = (np.random.rand(*x.shape) > p) / (1 - p) if training else np.ones(x.shape)\n"
+            "    return x * mask, mask\n\n\n"
+            "def dropout_backward(dout, mask):\n    return dout * mask\n"
+        ),
+        wrong=("dout * mask", "dout * (mask > 0)"),
+    ),
+    Form(
+        shows="unknown one-matrix",
+        layer="function",
+        text=(
+            "def self_attention_forward(x, Wqkv):\n    q, k, v = np.split(x @ Wqkv, 3, -1)\n"
+            "    s = q @ k.swapaxes(1, 2) / np.sqrt(q.shape[-1])\n    p = np.exp(s - s.max(-1, keepdims=True))\n"
+            "    p /= p.sum(-1, keepdims=True)\n    return p @ v, (x, Wqkv, q, k, v, p)\n\n\n"
+            "def self_attention_backward(d, cache):\n    x, Wqkv, q, k, v, p = cache\n    dp = d @ v.swapaxes(1, 2)\n"
+            "    ds = p * (dp - (dp * p).sum(-1, keepdims=True)) / np.sqrt(q.shape[-1])\n"
+            "    dqkv = np.concatenate([ds @ k, ds.swapaxes(1, 2) @ q, p.swapaxes(1, 2) @ d], -1)\n"
+            "    return dqkv @ Wqkv.T, np.einsum('btc,btd->cd', x, dqkv)\n"
+        ),
+        wrong=("/ np.sqrt(q.shape[-1])", "/ np.sqrt(x.shape[1])"),
+    ),
+    Form(
+        shows="unknown channels-last same",
+        layer="function",
+        text=(
+            "def temporal_conv(x, kernel, bias):\n    p = len(kernel) // 2\n"
+            "    wide = np.pad(x, ((0, 0), (p, len(kernel) - 1 - p), (0, 0)))\n"
+            "    return sum(wide[:, k:k + x.shape[1]] @ kernel[k] for k in range(len(kernel))) + bias\n\n\n"
+            "def temporal_conv_grad(dy, x, kernel, bias):\n    p, T = len(kernel) // 2, x.shape[1]\n"
+            "    wide = np.pad(x, ((0, 0), (p, len(kernel) - 1 - p), (0, 0)))\n"
+            "    dwide, dkernel = np.zeros_like(wide), np.zeros_like(kernel)\n    for k in range(len(kernel)):\n"
+            "        dwide[:, k:k + T] += dy @ kernel[k].T\n"
+            "        dkernel[k] = np.tensordot(wide[:, k:k + T], dy, ([0, 1], [0, 1]))\n"
+            "    return dwide[:, p:p + T], dkernel, dy.sum((0, 1))\n"
+        ),
+        wrong=("dwide[:, p:p + T]", "dwide[:, :T]"),
+    ),
 ]
