@@ -261,7 +261,7 @@ SAMPLES = [
             "    dqkv = np.concatenate([ds @ k, ds.swapaxes(1, 2) @ q, p.swapaxes(1, 2) @ d], -1)\n"
             "    return dqkv @ Wqkv.T, np.einsum('btc,btd->cd', x, dqkv)\n"
         ),
-        wrong=("/ np.sqrt(q.shape[-1])", "/ np.sqrt(x.shape[1])"),
+        wrong=("ds = p * (dp", "ds = (dp"),
     ),
     Form(
         shows="unknown channels-last same",
