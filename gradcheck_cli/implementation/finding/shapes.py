@@ -195,7 +195,9 @@ class _Search:
         if not any(kind.name == "labels" for kind in kinds):
             varied += [{axis: 1 if length == one else length for axis, length in sizes.items()} for one in lengths]
         more = tuple(kind._replace(value=kind.value + 1) if kind.name == "value" else kind for kind in kinds)
-        tries = [(kinds, sizes), *([(more, sizes)] if more != kinds else []), *((kinds, trial) for trial in varied)]
+        doubled = {axis: 2 * length for axis, length in sizes.items()}  # such as features of two heads
+        tries = [(kinds, sizes), *([(more, sizes), (more, doubled)] if more != kinds else [])]
+        tries += [(kinds, trial) for trial in varied]
         fitting = [tries[0], *(one for one in tries[1:] if self._fits(*one, scale) and self._depends(*one, scale))]
         cases = [self._case(own, each, scale) for own, each in fitting[:_CASES]]
         flags = " ".join(

@@ -107,6 +107,6 @@ def test_a_batch_is_passed_one_sample_at_a_time(name: str, tmp_path: Path) -> No
 
 def test_what_is_wrong_with_a_batch_is_not_right_because_it_is_with_one_sample(tmp_path: Path) -> None:
     for layer, text in WRONG.items():
-        convention, found = Form(layer=layer, text=text).results(tmp_path / f"{layer}.py", text)
+        convention, found = Form(layer=layer, text=text).results(tmp_path / f"{layer}.py")
         assert "one sample" not in convention
         assert Verdict.FAIL in {result.verdict for result in found}

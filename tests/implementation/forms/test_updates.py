@@ -108,6 +108,6 @@ def test_gradients_are_read_off_the_update(name: str, tmp_path: Path) -> None:
 
 def test_a_change_that_is_no_multiple_of_the_gradient_is_not_judged(tmp_path: Path) -> None:
     for name, (text, why) in UNREADABLE.items():
-        _, found = Form(layer="affine", text=text).results(tmp_path / f"{name}.py", text)
+        _, found = Form(layer="affine", text=text).results(tmp_path / f"{name}.py")
         assert {result.verdict for result in found} == {Verdict.SKIP}
         assert all(result.reason and why in result.reason for result in found)
