@@ -137,6 +137,8 @@ class _Run:
             raise
         if returned is None and instance is not None:
             returned = stored_output(instance, before)
+        if reading.averages and isinstance(returned, np.ndarray):
+            returned = returned.mean()
         if returned is None and values.filled:
             returned = np.array(next(iter(values.filled.values())))
         outputs, cache = self._outputs(returned, values.context)
@@ -183,7 +185,7 @@ class _Run:
             found = {**own, **found}
         for name in names if holder is not None else ():
             if name not in found:
-                found[name] = newest(gradient_places(holder, reading.wanted(name)), before[name])
+                found[name] = as_array(newest(gradient_places(holder, reading.wanted(name)), before[name]))
         if unread := [name for name in names if name in reading.kept and found.get(name) is None]:
             found |= self._read_updates(cache.instance, slots, values, unread)
         if not has(SlotKind.COTANGENT, slots):
