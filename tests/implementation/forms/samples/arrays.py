@@ -262,12 +262,8 @@ SAMPLES = [
     Form(
         shows="slopes loss-pair unknown",
         layer="function",
-        text=(
-            "def energy(x, w):\n    return (np.sin(x) @ w).sum()\n\n\n"
-            "def energy_grad(x, w):\n    s = np.ones(w.shape[1])\n"
-            "    return np.cos(x) * (w @ s), np.outer(np.sin(x).sum(0), s)\n"
-        ),
-        wrong=("np.cos(x)", "np.sin(x)"),
+        text=("def energy(x):\n    return np.sin(x).sum()\n\n\ndef energy_grad(x):\n    return np.cos(x)\n"),
+        wrong=("np.cos(x)", "-np.cos(x)"),
     ),
     Form(
         shows="unseeded",
