@@ -177,10 +177,15 @@ class _Search:
         """Give axes lengths of their own, alone or as few together as possible."""
         left, own = list(sizes), iter(_OWN)
         length = next(own)
+        # Of more rows than labels, code may read as many as there are labels; then both axes are meant to be one.
+        by_labels = any(kind.name == "labels" for kind in kinds) and self._slope_agrees(kinds, sizes, scale)
         for width in (1, 2, 3, 4):
             for group in itertools.combinations(list(left), width):
-                if set(group) <= set(left) and self._fits(
-                    kinds, trial := {**sizes, **dict.fromkeys(group, length)}, scale
+                if not set(group) <= set(left):
+                    continue
+                trial = {**sizes, **dict.fromkeys(group, length)}
+                if self._fits(kinds, trial, scale) and (
+                    width > 1 or not by_labels or self._slope_agrees(kinds, trial, scale)
                 ):
                     sizes, left = trial, [axis for axis in left if axis not in group]
                     if (length := next(own, 0)) == 0:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import os
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from gradcheck_cli.checks.check import check_case
 from gradcheck_cli.checks.settings import Settings
@@ -13,6 +15,7 @@ from gradcheck_cli.implementation.finding.inventory import identify_layer, take_
 from gradcheck_cli.implementation.loading.load import Loader
 from gradcheck_cli.layers import LAYERS
 from gradcheck_cli.results.result import Verdict
+from tests.program import run_program
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -20,10 +23,16 @@ if TYPE_CHECKING:
 
     from gradcheck_cli.implementation.implementation import Implementation
     from gradcheck_cli.layers.framework.case import Case
-    from gradcheck_cli.results.result import CaseResult
 
 #: Cases that are checked of what is found: a form that fits some fits all.
-_MOST = 4
+_MOST = 3
+
+
+class Outcome(NamedTuple):
+    """The verdict on a case, and why."""
+
+    verdict: Verdict
+    reason: str | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,7 +45,7 @@ class Form:
     layer: str = ""  #: "function" for what is of no known layer; "" for any, found as `gradcheck FILE.py` finds it
     asked: bool = False  #: whether the layer is named, as in `gradcheck LAYER FILE.py`
     understood: tuple[str, ...] = ()  #: words of the header
-    spec: str = ""  #: what is checked of the folder with the files; by default the one file
+    folder: bool = False  #: whether `gradcheck FOLDER` checks the files together
     names: str = ""  #: what is checked in the file; by default what is found
     passed: int = 0  #: how many of the first cases pass, while the others are skipped; 0 for any number but none
     wrong_verdicts: frozenset[Verdict] = field(default_factory=lambda: frozenset({Verdict.FAIL}))
@@ -53,7 +62,7 @@ class Form:
         convention, found = self.results(folder / "wrong.py", *self.wrong)
         assert {result.verdict for result in found} & self.wrong_verdicts, convention
 
-    def results(self, path: Path, old: str = "", new: str = "") -> tuple[str, list[CaseResult]]:
+    def results(self, path: Path, old: str = "", new: str = "") -> tuple[str, list[Outcome]]:
         """Return how code is understood, and the results of the first cases of all that is found.
 
         Args:
@@ -68,15 +77,24 @@ class Form:
         for name, text in texts.items():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             (folder / name).write_text(text.replace(old, new) if old else text, encoding="utf-8")
-        spec = str(folder / (self.spec or (path.name if not several else next(iter(texts)))))
+        if self.folder:
+            return "", self._of_folder(folder)
+        spec = str(folder / (next(iter(texts)) if several else path.name))
         found = [*self._implementations(f"{spec}:{self.names}" if self.names else spec)]
         assert found, f"nothing is found in {spec}"
         checked = [
-            check_case(case, implementation, Settings())
+            Outcome((result := check_case(case, implementation, Settings())).verdict, result.reason)
             for implementation, cases in found
             for case in islice(cases, _MOST)
         ]
         return "; ".join(implementation.convention for implementation, _ in found), checked
+
+    def _of_folder(self, folder: Path) -> list[Outcome]:
+        """Return the results of the program."""
+        run = run_program("gradcheck", [folder.name, "--json", "-"], folder.parent, dict(os.environ))
+        results = json.loads(run.stdout)["results"]
+        assert {result["layer"] for result in results} == {self.layer}
+        return [Outcome(Verdict(result["verdict"]), result["reason"]) for result in results]
 
     def _implementations(self, spec: str) -> Iterator[tuple[Implementation, Iterable[Case]]]:
         if self.layer and self.asked:

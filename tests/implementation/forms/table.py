@@ -10,7 +10,7 @@ import importlib
 import pkgutil
 from typing import TYPE_CHECKING
 
-from tests.implementation.forms import samples
+from tests.implementation.forms import samples, test_single_samples, test_updates
 
 if TYPE_CHECKING:
     from tests.implementation.forms.checked import Form
@@ -58,7 +58,6 @@ FORMS = {
     "param-lists": "`params` and `grads` of a class",
     "updates": "a backward pass that updates the parameters, at a learning rate",
     "callables": "bound methods, objects and callables",
-    "networks": "a network with its loss",
     # places
     "unknown": "layers that are not known, whose shapes are found by trying",
     "halves": "passes in two files of a folder",
@@ -68,11 +67,6 @@ FORMS = {
 }
 
 
-def samples_of(key: str) -> list[Form]:
-    """List the samples of a form."""
-    return [sample for sample in all_samples().values() if key in sample.shows.split()]
-
-
 def all_samples() -> dict[str, Form]:
     """Return every sample by its module and its number there."""
     found: dict[str, Form] = {}
@@ -80,3 +74,9 @@ def all_samples() -> dict[str, Form]:
         listed = importlib.import_module(f"{samples.__name__}.{module}").SAMPLES
         found |= {f"{module}-{sample.shows.replace(' ', '-')}-{number}": sample for number, sample in enumerate(listed)}
     return found
+
+
+def shown(key: str) -> int:
+    """Count the samples of a form, those of the other tests of forms too."""
+    others = (*test_single_samples.FORMS.values(), *test_updates.FORMS.values())
+    return sum(key in sample.shows.split() for sample in (*all_samples().values(), *others))

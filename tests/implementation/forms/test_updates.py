@@ -53,12 +53,14 @@ def _rows(taken: str = "", kept: str = "pass", given: str = "", rate: str = "lr"
 
 FORMS = {
     "one sample": Form(
+        shows="updates classes one-sample columns",
         layer="affine",
         text=_COLUMNS.format(summed=""),
         understood=("samples as columns", "one sample at a time"),
         wrong=("learning_rate * dw", "learning_rate * 2 * dw"),
     ),
     "batch": Form(
+        shows="updates classes columns",
         layer="affine",
         text=_COLUMNS.format(summed=".sum(1, keepdims=True)"),
         understood=("samples as columns",),
