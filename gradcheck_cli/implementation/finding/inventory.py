@@ -21,6 +21,7 @@ from gradcheck_cli.implementation.finding.candidates import Candidate, classes_i
 from gradcheck_cli.implementation.finding.folder import shorten
 from gradcheck_cli.implementation.finding.names import (
     all_pairs,
+    gradient_groups,
     known_layers,
     layers_called,
     may_be_helper,
@@ -105,7 +106,9 @@ def take_inventory(spec: str, loader: Loader) -> Inventory:
     have |= dict(zip(names, named_objects(loaded, names), strict=True))
     makers = [(name,) for name in functions_in(have) if makes_backward(have[name])]
     functions = [name for name in functions_in(have) if (name,) not in makers]
-    pairs = all_pairs(functions)
+    groups = gradient_groups(functions)
+    grouped = {name for group in groups for name in group}
+    pairs = [*groups, *all_pairs([name for name in functions if name not in grouped])]
     passes = {name for pair in pairs for name in pair} | {name for name in functions if pass_of(name)[1] == "forward"}
     losses = [(name,) for name in functions if name not in passes and returns_both(name)]
     classes = [(name,) for name in classes_in(have)]
@@ -170,6 +173,7 @@ def identify_layer(offer: Offer, loader: Loader) -> Identified | None:
     fits: dict[str, Fit] = {}
     found: dict[str, TriedReading | None] = {}
     misfits: dict[str, str] = {}
+    odd: dict[str, bool] = {}  # whether it runs only in an unusual form
     for layer in [LAYERS[name] for name in offer.layers] or _open_to(candidate):
         try:
             tried = candidate.try_as(layer)
@@ -177,6 +181,7 @@ def identify_layer(offer: Offer, loader: Loader) -> Identified | None:
             misfits[layer.name] = str(misfit)
             continue
         fits[layer.name], found[layer.name] = tried.fit if tried else Fit.FAILS, tried
+        odd[layer.name] = bool(tried and any(tried.reading.notes))
         if fits[layer.name] is Fit.REPRODUCES:
             may_vary = candidate.makes_instances and vocabulary_of(layer).varies
             varies = may_vary and tried is not None and forward_fit(tried.reading, EXACT) is not Fit.REPRODUCES
@@ -191,12 +196,13 @@ def identify_layer(offer: Offer, loader: Loader) -> Identified | None:
         return None
     if fits:
         best = max(fits, key=lambda name: fits[name])
+        runs = reached > Fit.RUNS or (reached is Fit.RUNS and not any(odd.values()))
         if not candidate.makes_instances:
-            return Identified(layer=best)
+            return Identified(layer=best, open=not runs)
         is_open, varies = _lacks_gradients(found[best]), vocabulary_of(LAYERS[best]).varies
         return None if is_open and _is_base(candidate) else Identified(layer=best, open=is_open, varies=varies)
     name, reason = next(iter(misfits.items()))
-    return Identified(layer=name, reason=reason, open=candidate.makes_instances)
+    return Identified(layer=name, reason=reason, open=True)
 
 
 def _open_to(candidate: Candidate) -> list[Layer]:
