@@ -7,16 +7,19 @@ import io
 import warnings
 from dataclasses import replace
 from enum import IntEnum
+from itertools import chain
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.guard.state import preserve_state
+from gradcheck_cli.implementation.calling import errors_in_brief
 from gradcheck_cli.implementation.conventions.one_by_one import SAMPLES
 from gradcheck_cli.implementation.conventions.own_class import studied_of
 from gradcheck_cli.implementation.conventions.own_trial import fit_of
 from gradcheck_cli.implementation.conventions.running import implementation_of
+from gradcheck_cli.implementation.conventions.slots import SlotKind, is_context
 from gradcheck_cli.implementation.implementation import (
     Implementation,
     ImplementationError,
@@ -25,6 +28,7 @@ from gradcheck_cli.implementation.implementation import (
 from gradcheck_cli.implementation.outputs import pack_outputs
 from gradcheck_cli.implementation.seeding import generators_kept
 from gradcheck_cli.implementation.vocabulary.lookup import probe_problems
+from gradcheck_cli.implementation.vocabulary.vocabulary import word
 from gradcheck_cli.layers import LAYERS
 
 if TYPE_CHECKING:
@@ -41,6 +45,8 @@ if TYPE_CHECKING:
 #: the difference of 2e-4 between a GELU and its approximation by tanh.
 _CLOSE = 2e-5
 
+#: Between what any way to sum rounds in float64 and the difference that another eps makes.
+EXACT = 1e-9
 
 #: Axes of a batch of images.
 _OF_IMAGES = 4
@@ -93,7 +99,7 @@ def best_reading(readings: Iterable[Reading], case: Case | None = None, given: G
         if found is None or fit > found.fit:
             found = Tried(reading=reading, fit=fit)
         ordered = _ordered(reading) if fit is Fit.REPRODUCES else None
-        if ordered and not (_is_slope(reading) and right_gradients(reading) == 0):
+        if ordered and not (_is_doubtful(reading) and right_gradients(reading) == 0):
             return Tried(reading=ordered, fit=fit)
     if found and found.fit is not Fit.FAILS:
         return replace(found, reading=_ordered(found.reading) or found.reading)
@@ -125,9 +131,21 @@ def _is_slope(reading: Reading) -> bool:
     return bool(reading.backward) and not reading.has_cotangent and not reading.layer.loss
 
 
+def _is_doubtful(reading: Reading) -> bool:
+    """Tell whether backward is taken for a slope, or may be given the input or the output in place of a cache."""
+    called = {*(slot.name for slot in reading.forward), *chain(*reading.vocabulary.inputs.values())}
+    guessed = [
+        slot
+        for slot in reading.backward
+        if (slot.kind is SlotKind.CACHE and not is_context(slot.name))
+        or (slot.kind is SlotKind.INPUT and not {slot.name, word(slot.name)} & called)
+    ]
+    return _is_slope(reading) or (bool(guessed) and len(reading.layer.inputs) == 1)
+
+
 def _may_be_better(reading: Reading, best: Tried) -> bool:
-    """Tell whether a reading is worth a try: where forward is right already, only if layouts depend on gradients."""
-    if _is_slope(reading) or _is_slope(best.reading):
+    """Tell whether a reading is worth a try: where forward is right already, only if gradients can be better."""
+    if _is_slope(reading) or _is_slope(best.reading) or reading.backward != best.reading.backward:
         return True
     return best.fit is not Fit.REPRODUCES or any(one.exact for one in reading.vocabulary.arrangements)
 
@@ -148,20 +166,20 @@ def _may_take_one_sample(reading: Reading, best: Tried) -> bool:
     return best.fit is not Fit.SHAPE
 
 
-def forward_fit(reading: Reading) -> Fit:
-    """Return how well forward does, as a reading understands it."""
+def forward_fit(reading: Reading, close: float = _CLOSE) -> Fit:
+    """Return how well forward does, as a reading understands it; what is that close is equal."""
     if not reading.layer.probe_cases:  # there is no reference
         return Fit.REPRODUCES
     tried = [
         fit
         for problem in probe_problems(reading.layer.name, reading.absent)
-        if (fit := _try(reading, problem)) is not None
+        if (fit := _try(reading, problem, close)) is not None
     ]
     reached = max(tried, default=Fit.FAILS)
     return Fit.PARTLY if reached is Fit.REPRODUCES and min(tried) is not reached else reached
 
 
-def _try(reading: Reading, problem: Problem) -> Fit | None:
+def _try(reading: Reading, problem: Problem, near: float) -> Fit | None:
     """Return how well a reading does in one problem; None if it raises or cannot express it."""
     with quiet(), generators_kept(problem):
         try:
@@ -170,7 +188,7 @@ def _try(reading: Reading, problem: Problem) -> Fit | None:
             return None
     if not isinstance(out, np.ndarray) or out.shape != problem.expected.shape or out.dtype.kind != "f":
         return Fit.RUNS
-    close = np.abs(out - problem.expected_for(out)) <= _CLOSE * problem.expected_scale
+    close = np.abs(out - problem.expected_for(out)) <= near * problem.expected_scale
     return Fit.REPRODUCES if close.all() else Fit.SHAPE
 
 
@@ -200,7 +218,7 @@ def _fits_one_sample_too(reading: Reading) -> bool:
 def _gradient_orders(reading: Reading) -> list[tuple[str, ...]]:
     """List the orders in which gradients may be returned: the layer's, that of the arguments, parameters first."""
     inputs = reading.layer.inputs
-    own = [slot.key for slot in (*reading.constructor, *reading.forward) if slot.key in inputs]
+    own = [name for slot in (*reading.constructor, *reading.forward) for name in slot.inputs]
     kept = list(reading.kept)
     orders = (inputs, own if len(own) == len(inputs) else [*kept, *own], [*own, *kept])
     return list(dict.fromkeys(tuple(dict.fromkeys(order)) for order in orders))
@@ -237,6 +255,7 @@ def quiet() -> Iterator[None]:
     """Let nothing be heard of what is tried, which is not what the user asked for, and change nothing."""
     with (
         preserve_state(),
+        errors_in_brief(),
         warnings.catch_warnings(),
         np.errstate(all="ignore"),
         contextlib.redirect_stderr(io.StringIO()),

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from gradcheck_cli.guard.clock import pass_on_interrupt
 from gradcheck_cli.implementation.conventions.classes import has_passes
-from gradcheck_cli.implementation.conventions.expand import makes_backward
+from gradcheck_cli.implementation.conventions.expand import makes_backward, static_passes
 from gradcheck_cli.implementation.conventions.readings import readings_of
 from gradcheck_cli.implementation.conventions.trial import Tried, best_reading
-from gradcheck_cli.implementation.finding.names import matching_pairs, pass_of, speaks_of
+from gradcheck_cli.implementation.finding.names import gradient_groups, matching_pairs, pass_of, speaks_of
 from gradcheck_cli.implementation.loading.missing import is_missing
 from gradcheck_cli.implementation.vocabulary.lookup import vocabulary_of
 
@@ -42,6 +42,11 @@ class Candidate:
         """Whether this is a class."""
         return inspect.isclass(self.objects[0])
 
+    @property
+    def makes_instances(self) -> bool:
+        """Whether this is a class, of which the passes are not static."""
+        return self.is_class and not static_passes(self.objects[0])
+
     def try_as(self, layer: Layer, case: Case | None = None, given: Given | None = None) -> Tried | None:
         """Return the best way to understand it as a layer, tried on a case; None if there is none at all.
 
@@ -65,7 +70,9 @@ def _among(offered: Mapping[str, Any], layer: Layer) -> list[tuple[str, ...]]:
     functions, words = functions_in(offered), vocabulary_of(layer).names
     if layer.loss:
         return [(name,) for name in (*functions, *classes_in(offered)) if speaks_of([name], words)]
-    pairs, makers = matching_pairs(functions), [(name,) for name in functions if makes_backward(offered[name])]
+    groups = gradient_groups(functions)
+    pairs = [*groups, *matching_pairs(name for name in functions if not any(name in group for group in groups))]
+    makers = [(name,) for name in functions if makes_backward(offered[name])]
     if not layer.reference:
         return [*pairs, *makers] or [(name,) for name in functions]  # each may return its gradients itself
     if not pairs:  # every forward pass of the layer with every backward pass
