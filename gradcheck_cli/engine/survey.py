@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.engine import inside
 from gradcheck_cli.engine.errors import ErrorReport, describe_error
-from gradcheck_cli.engine.guarded import WHEN_TRIED, ReportedError, UserCode, describe_death
+from gradcheck_cli.engine.user_code import WHEN_TRIED, ReportedError, UserCode, describe_death
 from gradcheck_cli.guard.process import ProcessDiedError
 from gradcheck_cli.implementation.finding.inventory import (
     Identified,

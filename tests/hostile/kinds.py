@@ -228,8 +228,9 @@ VALUES = {
 
 def hostile_files() -> Iterator[Hostile]:
     """Yield all files."""
-    for name, deed in {**PATCHES, **DEEDS}.items():
-        for moment in ("at_import", "in_forward", "in_backward"):
+    moments = ("at_import", "in_forward", "in_backward")
+    for number, (name, deed) in enumerate({**PATCHES, **DEEDS}.items()):
+        for moment in {moments[number % 3], moments[-1] if name in DEEDS else moments[number % 3]}:
             yield Hostile(f"{name} {moment}", _text(**{moment: _indented(deed, moment)}))
     for name, deed in ENDLESS.items():
         yield Hostile(f"{name} in_backward", _text(in_backward=deed), 0.3)
