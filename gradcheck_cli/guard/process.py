@@ -102,7 +102,7 @@ class GuardedProcess:
         self._alive = self._ended = self._prints = self._stacks = -1
         self._events: select.poll
         self._area: memoryview | None = None
-        self._area_used = 0
+        self._inherited = self._unlimited = 0  # bytes that the process has of this one, also with the area
         self._clock: Clock
         self._received = bytearray()
         self._output = Output()
@@ -198,6 +198,7 @@ class GuardedProcess:
         theirs.close()
         os.close(output)
         os.close(stacks)
+        self._inherited = self._unlimited = _memory(self._pid)
         self._events = select.poll()
         for end in (self._channel.fileno(), self._ended, self._prints, self._stacks):
             self._events.register(end, select.POLLIN)
@@ -207,7 +208,7 @@ class GuardedProcess:
         text, parts, size = encode_request(request)
         if self._area is not None and LARGE < size <= len(self._area) // 2:
             write_parts(parts, self._area)
-            self._area_used = max(self._area_used, size)
+            self._unlimited = max(self._unlimited, self._inherited + size)
             self._channel.sendall(HEADER.pack(SHARED, len(text), size) + text)
             return
         self._channel.sendall(inline(text, parts, size))
@@ -237,7 +238,7 @@ class GuardedProcess:
             raise ProtocolError("more than one answer")
         text = bytes(received[HEADER.size : start])
         if kind == SHARED and self._area is not None:
-            self._area_used = max(self._area_used, 2 * payload_size)
+            self._unlimited = max(self._unlimited, self._inherited + 2 * payload_size)
             payload = np.frombuffer(self._area[half : half + payload_size], np.uint8).copy()
         else:
             payload = np.frombuffer(received, np.uint8)[start:].copy()
@@ -268,7 +269,7 @@ class GuardedProcess:
             patience = self.limits.seconds if clock.running else 2 * self.limits.seconds + _GRACE
             if now > min(since + patience, deadline):
                 raise self._death(stack=self._ask_for_stack())
-            if self.limits.bytes is not None and _shared_memory(self._pid) > self.limits.bytes + self._area_used:
+            if self.limits.bytes is not None and _memory(self._pid) > self.limits.bytes + self._unlimited:
                 raise self._death("took more memory than --memory allows")
 
     def _ask_for_stack(self) -> list[Frame]:
@@ -337,11 +338,12 @@ def _shared_area() -> memoryview | None:
         return None
 
 
-def _shared_memory(pid: int) -> int:
-    """Return the bytes of shared memory that a process has, which no limit of the system counts."""
+def _memory(pid: int) -> int:
+    """Return the bytes that a process holds; memory that it shares with others is not counted by the system's limit."""
     try:
         status = Path(f"/proc/{pid}/status").read_text(encoding="ascii", errors="replace")
-        return 1024 * int(status.partition("RssShmem:")[2].split(None, 1)[0])
+        found = (status.partition(f"{kind}:")[2].split(None, 1)[0] for kind in ("RssAnon", "RssShmem"))
+        return 1024 * sum(map(int, found))
     except (OSError, ValueError, IndexError):
         return 0
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import gc
+import mmap
 import os
 import random
 import signal
@@ -17,7 +19,7 @@ import numpy as np
 import pytest
 
 from gradcheck_cli.guard import process as process_module
-from gradcheck_cli.guard.clock import begin_call, end_call
+from gradcheck_cli.guard.clock import Clock, begin_call, end_call
 from gradcheck_cli.guard.limits import GIGABYTE, Limits
 from gradcheck_cli.guard.process import GuardedProcess, ProcessDiedError, RequestFailedError
 from gradcheck_cli.guard.protocol import HEADER, INLINE, Answer
@@ -285,6 +287,65 @@ def test_memory_is_limited() -> None:
         ask(process, take, 2 * GIGABYTE)
     assert process.starts == 1
     process.close()
+
+
+def take_shared(size: int) -> None:
+    shared = mmap.mmap(-1, size)
+    begin_call()
+    for page in range(0, size, 4096):
+        shared[page] = 1
+    time.sleep(HUNG)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the limit may be without effect")
+def test_shared_memory_is_limited_too(process: GuardedProcess) -> None:
+    process.limits = Limits(memory=GIGABYTE // 4)
+    with pytest.raises(ProcessDiedError, match="took more memory than --memory allows"):
+        ask(process, take_shared, GIGABYTE // 2)
+
+
+def forge_the_clock() -> None:
+    begin_call()
+    clock = next(one for one in gc.get_objects() if isinstance(one, Clock) and one.read().running)
+    while True:
+        clock.begin()
+
+
+def test_a_forged_clock_gives_no_unlimited_time() -> None:
+    process = GuardedProcess(Limits(seconds=0.1))
+    started = time.monotonic()
+    with pytest.raises(ProcessDiedError, match="was stopped"):
+        ask(process, forge_the_clock)
+    assert time.monotonic() - started < 20
+    process.close()
+
+
+def fork_and_leave() -> None:
+    if not os.fork():
+        time.sleep(HUNG)
+    os._exit(3)
+
+
+def end_the_parent(path: str) -> None:
+    leave_a_daemon(path)
+    while not Path(path).exists() or not Path(path).read_text():
+        time.sleep(0.01)
+    os.kill(os.getppid(), signal.SIGKILL)
+    time.sleep(HUNG)
+
+
+def test_a_child_that_holds_the_pipes_delays_nothing(process: GuardedProcess) -> None:
+    started = time.monotonic()
+    with pytest.raises(ProcessDiedError, match=r"^ended the process with exit code 3$"):
+        ask(process, fork_and_leave)
+    assert time.monotonic() - started < 5
+
+
+def test_a_daemon_ends_even_if_its_file_has_ended_the_supervisor(process: GuardedProcess, tmp_path: Path) -> None:
+    with pytest.raises(ProcessDiedError, match="died of SIGKILL"):
+        ask(process, end_the_parent, str(tmp_path / "pid"))
+    assert is_gone(int((tmp_path / "pid").read_text()))
+    assert ask(process, max, 3, 4) == 4
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere it ends with its call")

@@ -230,7 +230,8 @@ def hostile_files() -> Iterator[Hostile]:
     """Yield all files."""
     moments = ("at_import", "in_forward", "in_backward")
     for number, (name, deed) in enumerate({**PATCHES, **DEEDS}.items()):
-        for moment in {moments[number % 3], moments[-1] if name in DEEDS else moments[number % 3]}:
+        several = moments[number % 3], moments[-1] if name in DEEDS else moments[number % 3]
+        for moment in dict.fromkeys(several):
             yield Hostile(f"{name} {moment}", _text(**{moment: _indented(deed, moment)}))
     for name, deed in ENDLESS.items():
         yield Hostile(f"{name} in_backward", _text(in_backward=deed), 0.3)
