@@ -30,10 +30,8 @@ def test_arrays_and_numbers_stay_what_they_are() -> None:
 
 
 def test_subclasses_become_arrays() -> None:
-    for value in (
-        np.ma.masked_array([1.0], [True]),
-        np.ones(2).view(type("Odd", (np.ndarray,), {})),
-    ):
+    values: list[Any] = [np.ma.masked_array([1.0], [True]), np.ones(2).view(type("Odd", (np.ndarray,), {}))]
+    for value in values:
         assert type(crossed(value)) is np.ndarray
 
 
