@@ -20,6 +20,7 @@ from gradcheck_cli.guard.crash import STACK_SIGNAL
 from gradcheck_cli.guard.frames import format_bug
 from gradcheck_cli.guard.protocol import (
     HEADER,
+    INLINE,
     LARGE,
     SHARED,
     Answer,
@@ -63,13 +64,15 @@ class Wires:
         Raises:
             EOFError: the checker is gone.
         """
-        kind, size, payload_size = HEADER.unpack(self._read(HEADER.size))
-        text = bytes(self._read(size))
+        message = self._read_into(bytearray(), HEADER.size)
+        kind, size, payload_size = HEADER.unpack_from(message)
+        start = HEADER.size + size
+        message = self._read_into(message, start + (payload_size if kind == INLINE else 0))
         if kind == SHARED and self._area is not None:
             payload = np.frombuffer(self._area[:payload_size], np.uint8).copy().data
         else:
-            payload = self._read(payload_size)
-        return decode_request(text, payload)
+            payload = memoryview(message[start:])
+        return decode_request(bytes(message[HEADER.size : start]), payload)
 
     def send(self, answer: Answer) -> None:
         """Send an answer."""
@@ -80,15 +83,14 @@ class Wires:
         else:
             self.channel.sendall(inline(text, parts, size))
 
-    def _read(self, size: int) -> memoryview:
-        view = np.empty(size, np.uint8).data
-        start = 0
-        while start < size:
-            count = self.channel.recv_into(view[start:])
-            if not count:
+    def _read_into(self, message: bytearray, size: int) -> bytearray:
+        """Read until a message has a size; the checker sends no other before this one is answered."""
+        while len(message) < size:
+            text = self.channel.recv(max(size - len(message), 2**16))
+            if not text:
                 raise EOFError
-            start += count
-        return view
+            message += text
+        return message
 
 
 def serve(wires: Wires, clock: Clock, limits: Limits) -> None:
