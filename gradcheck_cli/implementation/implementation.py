@@ -52,6 +52,10 @@ class NotExpressibleError(Exception):
     """The implementation has no way to be asked for this geometry; the message says what stands in the way."""
 
 
+class UnknownEntryError(NotExpressibleError):
+    """The implementation asks a dictionary of parameters for one of which the meaning is not known."""
+
+
 @frozen
 class Implementation:
     """Forward and backward of a layer, in the form that the checks call."""

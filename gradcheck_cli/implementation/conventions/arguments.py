@@ -92,7 +92,7 @@ def forms_of(slots: Iterable[Slot], vocabulary: Vocabulary) -> Iterator[Forms]:
     arguments = {slot.key: slot for slot in slots if slot.kind is SlotKind.ARGUMENT}
     replaced = {key for key, argument in vocabulary.arguments.items() if arguments.keys() & set(argument.unless)}
     lacking = [key for key in vocabulary.arguments if key not in arguments and key not in replaced]
-    if has(SlotKind.DICTIONARY, slots):
+    if has(SlotKind.DICTIONARY, slots) and not has(SlotKind.PARAMETERS, slots):
         lacking = []
     titles = [_titles(slot, vocabulary.arguments[key]) for key, slot in arguments.items()]
     absents = [list(vocabulary.arguments[key].absent) for key in lacking]
@@ -162,7 +162,7 @@ def _value(slot: Slot, values: Values) -> object:
             return slot.value
         case SlotKind.INPUT:
             return values.inputs.get(slot.key, _LEFT_OUT if slot.has_default else values.defaults.get(slot.key))
-        case SlotKind.DICTIONARY:
+        case SlotKind.DICTIONARY | SlotKind.PARAMETERS:
             return values.dictionary
         case SlotKind.CONTEXT if slot.key in values.inputs:
             return values.inputs[slot.key]

@@ -37,7 +37,8 @@ def make_instance(reading: Reading, values: Values) -> object:
     cls: Callable[..., Any] | None = reading.code.cls
     assert cls is not None
     instance = fill(reading.constructor, reading.forms, reading.vocabulary, values).call(cls)
-    if any(not parameter_places(instance, reading.wanted(name)) for name in reading.kept):
+    required = [name for name in reading.kept if name not in reading.vocabulary.optional]
+    if any(not parameter_places(instance, reading.wanted(name)) for name in required):
         function = reading.code.function("forward", instance)
         fill(reading.forward, reading.forms, reading.vocabulary, values).call(function)
     return instance

@@ -37,9 +37,6 @@ if TYPE_CHECKING:
     Function = Callable[..., Any]
     Slots = tuple[Slot, ...]
 
-#: Inputs that code may lack; they are zero then.
-BIASES = ("b",)
-
 
 def forward_slots(function: Function, layer: Layer, vocabulary: Vocabulary) -> Iterator[Slots]:
     """Yield what the arguments of a forward pass may stand for, the likeliest first.
@@ -51,7 +48,9 @@ def forward_slots(function: Function, layer: Layer, vocabulary: Vocabulary) -> I
     if not names_arguments(function):
         return iter([by_place]) if by_place else _refuse(function, layer.arguments)
     try:
-        by_name = _forward_by_name(parameters_of(function), name_of(function), vocabulary, layer, layer.inputs)
+        by_name = _forward_by_name(
+            parameters_of(function), name_of(function), vocabulary, layer, tuple(vocabulary.inputs)
+        )
     except MisfitError:
         if by_place is None:
             raise
@@ -106,9 +105,10 @@ def method_slots(cls: type, forward: str, backward: str, layer: Layer, vocabular
         MisfitError: they cannot be those of this layer.
     """
     ahead, back = (parameters_of(getattr(cls, name), skip=1) for name in (forward, backward))
-    data = tuple(key for key in layer.inputs if key not in vocabulary.parameters)
+    inputs = tuple(vocabulary.inputs)
+    data = tuple(key for key in inputs if key not in vocabulary.parameters)
     try:
-        slots = _forward_by_name(ahead, f"{cls.__name__}.{forward}", vocabulary, layer, layer.inputs)
+        slots = _forward_by_name(ahead, f"{cls.__name__}.{forward}", vocabulary, layer, inputs)
     except MisfitError:
         slots = _forward_by_name(ahead, f"{cls.__name__}.{forward}", vocabulary, layer, data)
     return slots, _backward_by_name(back, f"{cls.__name__}.{backward}", vocabulary, layer)
@@ -122,17 +122,25 @@ def _forward_by_name(
     found = {slot.key for slot in named.values() if slot and slot.kind is SlotKind.INPUT}
     called = write_call(name, parameters)
     left = [key for key in inputs if key not in found]
+    unnamed = [key for key in left if not vocabulary.packing or key not in vocabulary.parameters]
     contexts = [name for name, slot in named.items() if slot and slot.kind is SlotKind.CONTEXT]
     in_order = [p for p in parameters if p.kind is not inspect.Parameter.KEYWORD_ONLY and p.name not in contexts]
     for parameter in in_order[: len(inputs)] if left else []:
         slot = named[parameter.name]
-        if slot is None and left:
-            named[parameter.name] = slot_for(parameter, SlotKind.INPUT, left.pop(0))
+        if slot is None and unnamed:
+            named[parameter.name] = slot_for(parameter, SlotKind.INPUT, unnamed[0])
+            left.remove(unnamed.pop(0))
         elif left and slot and slot.kind is not SlotKind.INPUT:
             break
-    if lacking := [name for name in left if name not in BIASES]:
-        raise MisfitError(f"`{called}` takes no {lacking[0]}")
     unknown = [p for p in parameters if named[p.name] is None]
+    held = set(vocabulary.parameters) & set(left) if vocabulary.packing else set()
+    containers = [p for p in parameters if _may_hold_weights(p, named[p.name])]
+    if held and held == set(vocabulary.parameters) and len(containers) == 1:
+        named[containers[0].name] = slot_for(containers[0], SlotKind.PARAMETERS)
+        left = [name for name in left if name not in held]
+        unknown = [p for p in unknown if p not in containers]
+    if lacking := [name for name in left if name not in vocabulary.optional]:
+        raise MisfitError(f"`{called}` takes no {lacking[0]}")
     kinds = {slot.kind for slot in named.values() if slot}
     if layer.param and len(unknown) == 1 and not kinds & {SlotKind.DICTIONARY, SlotKind.ARGUMENT}:
         named[unknown[0].name] = slot_for(unknown[0], SlotKind.DICTIONARY)
@@ -146,7 +154,7 @@ def _forward_by_name(
 def _backward_by_name(parameters: list[inspect.Parameter], name: str, vocabulary: Vocabulary, layer: Layer) -> Slots:
     """Read a backward pass: a cotangent for each output, and then the cache or what else it needs."""
     called = write_call(name, parameters)
-    named = {p.name: classify(p, vocabulary, layer.inputs) for p in parameters}
+    named = {p.name: _returned(p, vocabulary) or classify(p, vocabulary, vocabulary.inputs) for p in parameters}
     rates = {p.name: slot_for(p, SlotKind.LEARNING_RATE) for p in parameters if word(p.name) in LEARNING_RATES}
     named |= rates if len(parameters) > len(rates) else {}
     required = [p for p in parameters if p.default is p.empty]
@@ -174,13 +182,34 @@ def _backward_by_name(parameters: list[inspect.Parameter], name: str, vocabulary
 
 def forward_in_order(function: Function, layer: Layer, vocabulary: Vocabulary) -> Slots | None:
     """Read a forward pass whose arguments stand in the layer's order: inputs, parameters; None if it takes others."""
-    keys = [(name, SlotKind.INPUT) for name in layer.inputs]
+    if vocabulary.packing and vocabulary.packing.title:
+        return None  # only names tell such arrays apart
+    keys = [(name, SlotKind.INPUT) for name in vocabulary.inputs if not _is_spare(name, vocabulary)]
     keys += [(layer.param, SlotKind.DICTIONARY)] if layer.param else []
     slots = _in_order(function, keys, SlotKind.CONTEXT)
     keyed = {slot.name: slot.key for slot in slots or () if slot.kind is SlotKind.INPUT and slot.name != slot.key}
-    named = (classify(p, vocabulary, layer.inputs) for p in parameters_of(function) if p.name in keyed) if keyed else ()
+    named = (
+        (classify(p, vocabulary, vocabulary.inputs) for p in parameters_of(function) if p.name in keyed)
+        if keyed
+        else ()
+    )
     geometry = SlotKind.ARGUMENT, SlotKind.INPUT
     return None if any(slot and slot.kind in geometry and slot.key != keyed[slot.name] for slot in named) else slots
+
+
+def _may_hold_weights(parameter: inspect.Parameter, slot: Slot | None) -> bool:
+    """Tell whether an argument may be a container of weights, by its name."""
+    return slot.kind is SlotKind.DICTIONARY if slot else word(parameter.name).endswith(("weights", "model", "theta"))
+
+
+def _is_spare(name: str, vocabulary: Vocabulary) -> bool:
+    """Tell whether an array of a packing is none of the layer's inputs, such as a cell state that is zero at first."""
+    return vocabulary.packing is not None and vocabulary.packing.parts[name].shares == (0.0,)
+
+
+def _returned(parameter: inspect.Parameter, vocabulary: Vocabulary) -> Slot | None:
+    """Read an argument of backward as forward's output, if that is what it is called."""
+    return slot_for(parameter, SlotKind.OUTPUT) if word(parameter.name) in vocabulary.output_names else None
 
 
 def backward_in_order(function: Function, layer: Layer) -> Slots | None:

@@ -42,9 +42,11 @@ def gradients_in(
         return {names[0]: returned}
     if isinstance(returned, tuple | list):
         kept = without_nones(returned, len(names))
-        nested = kept[1] if len(kept) == 2 else None
-        if isinstance(nested, dict) or (len(names) > 2 and isinstance(nested, tuple | list)):
-            return {names[0]: as_array(kept[0])} | gradients_in(nested, names[1:], wanted, called)
+        *first, nested = kept or [None]
+        is_list = isinstance(nested, tuple | list) and 0 < len(first) < len(names) - 1
+        if first and (isinstance(nested, dict) or is_list):
+            own = dict(zip(names, map(as_array, first), strict=False))
+            return own | gradients_in(nested, names[len(first) :], wanted, called)
         if len(kept) <= len(names):
             return dict(zip(names, map(as_array, kept), strict=False))
     expected = join_names(f"d{name}" for name in names)

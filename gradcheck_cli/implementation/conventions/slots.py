@@ -58,6 +58,7 @@ class SlotKind(Enum):
     INPUT = "input"  #: one of the layer's inputs
     ARGUMENT = "argument"  #: a part of the geometry, by the layer's vocabulary
     DICTIONARY = "dictionary"  #: of the layer's parameters
+    PARAMETERS = "parameters"  #: a dictionary, list or tuple of weights
     CONTEXT = "context"  #: what forward or a constructor is given to fill for backward
     CACHE = "cache"  #: what backward gets of it, or of what forward returned
     COTANGENT = "cotangent"

@@ -147,9 +147,10 @@ def identify_layer(offer: Offer, loader: Loader) -> Identified | None:
         return None
     fits: dict[str, Fit] = {}
     misfits: dict[str, str] = {}
-    for layer in [LAYERS[name] for name in offer.layers] or known_layers(loss=False):
+    named = [*offer.layers, *(other for name in offer.layers for other in vocabulary_of(LAYERS[name]).siblings)]
+    for layer in [LAYERS[name] for name in dict.fromkeys(named)] or known_layers(loss=False):
         try:
-            tried = candidate.try_as(layer)
+            tried = candidate.try_as(layer, guessed=not offer.layers)
         except MisfitError as misfit:
             misfits[layer.name] = str(misfit)
             continue
