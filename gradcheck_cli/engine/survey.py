@@ -42,6 +42,7 @@ class Survey:
     #: Shapes that were found by trying for functions of no known layer, or why there are none.
     functions: dict[str, Tried] = field(default_factory=dict)
     errors: dict[str, ErrorReport] = field(default_factory=dict)  #: what hung or crashed, or met a bug in the checker
+    loose: tuple[str, ...] = ()  #: functions that may belong to one in another file
     others: tuple[str, ...] = ()  #: functions and classes that are not checked
     printed: str = ""  #: while the file was loaded
 
@@ -73,24 +74,28 @@ def _survey(spec: str, process: GuardedProcess) -> Survey:
     inventory = _take_inventory(process, spec)
     printed = process.output
     found = {offer: _try(process, offer) for offer in inventory.offers}
+    unnamed = [offer for offer, one in found.items() if not one or (isinstance(one, Identified) and one.open)]
+    tried = {offer: _shapes(process, offer) for offer in unnamed}
+    found |= {offer: None for offer, one in tried.items() if isinstance(one, Tried) and one.cases}
     fitting = {offer.spec: one for offer, one in found.items() if isinstance(one, Identified)}
     errors = {offer.spec: one for offer, one in found.items() if isinstance(one, ErrorReport)}
     misfits = {spec: one for spec, one in fitting.items() if one.reason}
     misfits |= {half.spec: Identified(layer=half.layers[0], reason=_ALONE) for half in inventory.halves}
-    functions = {offer.spec: tried for offer, one in found.items() if not one and (tried := _shapes(process, offer))}
+    functions = {offer.spec: one for offer, one in tried.items() if one and not found[offer]}
     errors |= {spec: one for spec, one in functions.items() if isinstance(one, ErrorReport)}
     shapes = {spec: one for spec, one in functions.items() if isinstance(one, Tried)}
     checked = {name for offer, one in found.items() if one or offer.spec in functions for name in offer.names}
     unknown = [offer for offer, one in found.items() if not one]
     others = dict.fromkeys([*inventory.others, *(name for offer in unknown for name in offer.names)])
     unchecked = tuple(name for name in others if name not in checked)
-    if not fitting and not misfits and not errors and not shapes:
-        raise NothingToCheckError(describe_nothing(spec, unchecked, unknown))
+    if not (fitting or misfits or errors or shapes):
+        raise NothingToCheckError(describe_nothing(spec, unchecked, unknown), inventory.loose())
     return Survey(
         layers={spec: one.layer for spec, one in fitting.items() if not one.reason},
         misfits=misfits,
         functions=shapes,
         errors=errors,
+        loose=inventory.loose(),
         others=unchecked,
         printed=printed,
     )

@@ -12,13 +12,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gradcheck_cli.guard.clock import pass_on_interrupt
+from gradcheck_cli.implementation.conventions.inside import attributes, value_at
 from gradcheck_cli.implementation.conventions.slots import LEARNING_RATES
+from gradcheck_cli.implementation.conventions.tensors import to_arrays
 from gradcheck_cli.implementation.vocabulary.vocabulary import word
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+    from gradcheck_cli.implementation.conventions.inside import Path
     from gradcheck_cli.numeric.arrays import Array
 
 #: Attributes that hold all parameters, and all gradients; reduced.
@@ -51,9 +53,9 @@ class Place:
 
     def get(self) -> Any:
         """Return what is there."""
-        if isinstance(self.owner, dict | list):
-            return self.owner[self.key]  # type: ignore[index]  # of a list it is a number
-        return getattr(self.owner, str(self.key))
+        if isinstance(self.owner, list) or (isinstance(self.owner, dict) and self.key in self.owner):
+            return to_arrays(self.owner[self.key])  # type: ignore[index]  # of a list it is a number
+        return to_arrays(getattr(self.owner, str(self.key)))
 
     def set(self, value: object) -> None:
         """Put something else there."""
@@ -70,19 +72,14 @@ class Wanted:
     synonyms: Sequence[str]  #: what it is called
     number: int = -1  #: its number among the parameters; -1 if it is none
     count: int = 0  #: how many parameters there are
-
-
-def attributes(holder: object) -> dict[str, Any]:
-    """Return what an object keeps in attributes; nothing if it has none, or cannot be asked."""
-    try:
-        return dict(vars(holder))
-    except BaseException as error:  # noqa: BLE001  # `__getattribute__` is the user's code
-        pass_on_interrupt(error)
-        return {}
+    kept_at: Sequence[Path] = ()  #: where it is kept, if that was found by trying
+    gradient_at: Path = ()  #: and where its gradient is left
 
 
 def parameter_places(holder: object, wanted: Wanted) -> list[Place]:
     """Find where an object keeps the array of a parameter."""
+    if wanted.kept_at:
+        return _places_at(holder, wanted.kept_at)
     named = _named(holder, set(wanted.synonyms), _COLLECTIONS, wanted)
     opened = (_inside(place.get(), _VALUES) or place for place in named)
     return [place for place in opened if isinstance(place.get(), np.ndarray)]
@@ -103,6 +100,8 @@ def _ranks(synonyms: tuple[str, ...]) -> dict[str, int]:
 
 def gradient_places(holder: object, wanted: Wanted) -> list[Place]:
     """Find where an object keeps the gradient of an input, the likeliest place first."""
+    if wanted.gradient_at:
+        return _places_at(holder, [wanted.gradient_at])
     ranks = _ranks(tuple(wanted.synonyms))
     named = sorted(
         _named(holder, set(ranks), _GRADIENTS, wanted, entries=frozenset(wanted.synonyms)),
@@ -111,6 +110,10 @@ def gradient_places(holder: object, wanted: Wanted) -> list[Place]:
     boxes = [place.get() for place in _named(holder, set(wanted.synonyms), _COLLECTIONS, wanted)]
     beside = (_inside(box, _BOXED_GRADIENTS) for box in boxes if _inside(box, _VALUES))
     return [*named, *(place for place in beside if place)]
+
+
+def _places_at(holder: object, paths: Iterable[Path]) -> list[Place]:
+    return [Place(value_at(holder, path[:-1]), path[-1]) for path in paths if value_at(holder, path) is not None]
 
 
 def gradient_entry(returned: dict[Any, Any], name: str, wanted: Wanted) -> object:

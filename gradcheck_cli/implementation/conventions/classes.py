@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dis
 from dataclasses import replace
 from itertools import product
 from typing import TYPE_CHECKING
@@ -28,6 +29,7 @@ from gradcheck_cli.text.names import join_names
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from types import CodeType
 
     from gradcheck_cli.implementation.vocabulary.vocabulary import Vocabulary
     from gradcheck_cli.layers.framework.layer import Layer
@@ -66,6 +68,22 @@ def class_passes(cls: type) -> tuple[str, str]:
     has, lacks = ("forward", "backward") if forward else ("backward", "forward")
     has = f"has {has} but no {lacks}" if forward or backward else "has neither forward nor backward"
     raise MisfitError(f"class {cls.__name__} {has}")
+
+
+def is_written(cls: type) -> bool:
+    """Tell whether a class has both passes, and its forward does something: that of a base class does not."""
+    try:
+        names = class_passes(cls)
+    except MisfitError:
+        return False
+    codes = [getattr(getattr(cls, name), "__code__", None) for name in names]
+    return not getattr(cls, "__abstractmethods__", None) and not any(_is_empty(code) for code in codes if code)
+
+
+def _is_empty(code: CodeType) -> bool:
+    """Tell whether code returns nothing and raises nothing but that it is not written."""
+    uses_arguments = any("LOAD_FAST" in step.opname for step in dis.get_instructions(code))
+    return set(code.co_names) <= {"NotImplementedError"} and not uses_arguments
 
 
 def _methods(cls: type) -> set[str]:

@@ -23,6 +23,7 @@ from gradcheck_cli.implementation.conventions.own_arguments import Container
 from gradcheck_cli.implementation.conventions.packing import origins
 from gradcheck_cli.implementation.conventions.returned import hold_shape
 from gradcheck_cli.implementation.conventions.slots import Slot, SlotKind, has, write_call
+from gradcheck_cli.implementation.conventions.tensors import with_tensors
 from gradcheck_cli.implementation.implementation import ImplementationError, NotExpressibleError
 from gradcheck_cli.implementation.vocabulary.vocabulary import word
 from gradcheck_cli.layers.framework.problem import fresh
@@ -32,6 +33,7 @@ from gradcheck_cli.text.names import join_names
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
+    from gradcheck_cli.implementation.conventions.inside import Path
     from gradcheck_cli.implementation.conventions.layout import Layout
     from gradcheck_cli.implementation.vocabulary.vocabulary import Encoding, Meaning, Vocabulary
     from gradcheck_cli.layers.framework.layer import Layer
@@ -47,6 +49,8 @@ class Code:
     forward: Callable[..., Any] | str
     backward: Callable[..., Any] | str | None = None
     cls: type | None = None
+    made: object = None  #: an instance that is there already, of which each call gets a copy
+    tensors: bool = False  #: whether they compute with tensors of PyTorch
 
     def function(self, which: str, instance: object) -> Callable[..., Any]:
         """Return the forward or backward pass, of an instance if it is a method.
@@ -55,10 +59,9 @@ class Code:
             ImplementationError: it cannot be looked up.
         """
         function = getattr(self, which)
-        if not isinstance(function, str):
-            return function  # type: ignore[no-any-return]
         try:
-            return getattr(instance, function)  # type: ignore[no-any-return]
+            function = getattr(instance, function) if isinstance(function, str) else function
+            return with_tensors(function) if self.tensors else function
         except Exception as error:
             reason = f"{type_name(instance)}.{function} cannot be looked up: it raised {type_name(error)}"
             raise ImplementationError(reason) from error
@@ -66,12 +69,25 @@ class Code:
     def written(self, which: str) -> object:
         """Return a pass as its author wrote it, of a class the function that is its method; None if there is none."""
         function = getattr(self, which)
-        return inspect.getattr_static(self.cls, function, None) if isinstance(function, str) else function
+        if isinstance(function, str):
+            return inspect.getattr_static(self.cls, function, None)
+        return inspect.unwrap(function) if function else None
 
     def name(self, which: str) -> str:
         """Return what messages call the forward or backward pass."""
         function = getattr(self, which)
         return f"{self.cls.__name__}.{function}" if self.cls is not None else name_of(function)
+
+
+@frozen
+class Found:
+    """What was found by trying in an instance of a class of no known layer."""
+
+    kept: Mapping[str, tuple[Path, ...]] = field(default_factory=dict)  #: by parameter, where it is kept
+    gradient_at: Mapping[str, Path] = field(default_factory=dict)  #: where backward leaves gradients
+    within: tuple[float, float] | None = None  #: where parameters lie, if forward is not defined anywhere else
+    without: tuple[str, ...] = ()  #: inputs and parameters of which there is no gradient
+    studied: bool = False  #: whether it was looked for
 
 
 @frozen
@@ -97,6 +113,7 @@ class Reading:
     own_outputs: tuple[str, ...] = ("out",)  #: of a function, each with a cotangent
     order: tuple[str, ...] = ()  #: of the gradients in a tuple; () for that of the layer's inputs
     notes: tuple[str, ...] = ()  #: what is not usual about it, beside the forms
+    found: Found = field(default_factory=Found)
 
     @property
     def convention(self) -> str:
@@ -156,6 +173,8 @@ class Reading:
     @cached_property
     def kept(self) -> tuple[str, ...]:
         """The inputs that are passed neither to the constructor nor to forward: parameters that a class keeps."""
+        if not self.layer.reference:
+            return tuple(self.found.kept)
         if self.code.cls is None or self.given_parameters:
             return ()
         return tuple(name for name in self._not_passed if name in self.vocabulary.parameters)
@@ -197,8 +216,9 @@ class Reading:
         """Say which argument of a function is not given, or what is given and is no argument; None if all fit."""
         if self.layer.reference:
             return None
-        called, names = write_call(self.code.name("forward"), self.forward), [slot.key for slot in self.forward]
-        required = [slot.key for slot in self.forward if not slot.has_default and slot.kind is SlotKind.INPUT]
+        slots = [*self.constructor, *self.forward]
+        called, names = write_call(self.code.name("forward"), slots), [*(slot.key for slot in slots), *self.kept]
+        required = [slot.key for slot in slots if not slot.has_default and slot.kind is SlotKind.INPUT]
         if lacking := [name for name in required if name not in {one.partition(".")[0] for one in given}]:
             flags = " ".join(f"--shape {name}=2,3" for name in lacking)
             others = f"for labels --labels {lacking[0]}=6:10, for a number --value {lacking[0]}=2"
@@ -221,7 +241,7 @@ class Reading:
             inputs={**passed, **({} if self.layer.reference else self._others(parameters or {}, passed))},
             sizes=self.vocabulary.sizes(inputs, own) if self._says_geometry else {},
             dictionary=self._entries(inputs, own, passed) if self.held else self._dictionary(own),
-            defaults={slot.key: slot.default for slot in self.forward if slot.has_default},
+            defaults={slot.key: slot.default for slot in (*self.constructor, *self.forward) if slot.has_default},
         )
 
     def _refuse_unequal(self, passed: Mapping[str, Array]) -> None:
@@ -262,6 +282,9 @@ class Reading:
 
     def wanted(self, name: str) -> Wanted:
         """Say how to find an input, or its gradient, in an object."""
+        if not self.layer.reference:
+            at = self.found.gradient_at.get(name, ())
+            return Wanted((word(name),), kept_at=self.found.kept.get(name, ()), gradient_at=at)
         kept = list(self.vocabulary.parameters)
         number = kept.index(name) if name in kept else -1
         return Wanted(self.vocabulary.inputs.get(name, (word(name),)), number, len(kept))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
@@ -11,7 +12,6 @@ from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.implementation.calling import describe
 from gradcheck_cli.implementation.conventions.arguments import Values, fill
 from gradcheck_cli.implementation.conventions.attributes import (
-    attributes,
     gradient_places,
     newest,
     rate_places,
@@ -19,12 +19,14 @@ from gradcheck_cli.implementation.conventions.attributes import (
     stored_output,
 )
 from gradcheck_cli.implementation.conventions.context import Context
+from gradcheck_cli.implementation.conventions.inside import attributes
 from gradcheck_cli.implementation.conventions.instances import (
     copied,
     kept_parameters,
     make_instance,
     set_parameters,
     set_state,
+    with_kept,
 )
 from gradcheck_cli.implementation.conventions.one_by_one import OneByOne
 from gradcheck_cli.implementation.conventions.packing import Packed, called, origins
@@ -88,12 +90,25 @@ def implementation_of(reading: Reading, name: str, spec: str | None) -> Implemen
         left_by_forward=left,
         order=() if reading.layer.reference else reading.order,
         refusal=reading.refusal,
+        given=partial(with_kept, reading) if reading.found.kept or reading.found.without else None,
         outputs=reading.outputs,
         absent=origins(packing, absent),
         cotangents=reading.cotangents,
         passes=(reading.code.written("forward"), reading.code.written("backward")),
         words=words,
     )
+
+
+def after_backward(reading: Reading, call: Call, cotangent: object) -> object:
+    """Return a copy of the instance of a call on which backward was called.
+
+    Raises:
+        ImplementationError: it raised.
+    """
+    twin, run = copied(call.instance), _Run(reading)
+    arguments = fill(reading.backward, reading.forms, reading.vocabulary, run.values_back(cotangent, call))
+    arguments.call(reading.code.function("backward", twin))
+    return twin
 
 
 @dataclass(frozen=True)
@@ -107,16 +122,18 @@ class _Run:
         reading = self.reading
         if why := reading.refusal({**inputs, **(parameters or {})}):
             raise NotExpressibleError(why)
+        if reading.code.tensors and any(value.dtype.char == "g" for value in inputs.values()):
+            raise NotExpressibleError("PyTorch has no tensors of longdouble")
         values = reading.values(inputs, parameters)
         try:
             instance = make_instance(reading, values) if reading.code.cls is not None else None
             set_parameters(reading, instance, values, inputs)
             set_state(reading, instance, values)
             before = attributes(instance)
-            values = replace(values, context=Context(len(inputs))) if self._needs_context(values) else values
+            values = replace(values, context=self._context(values)) if self._needs_context(values) else values
             returned = self._call_forward(instance, values)
             if self._may_fill_context(values) and not self._has_cache(returned):
-                values = replace(values, context=Context(len(inputs)))
+                values = replace(values, context=self._context(values))
                 returned = self._call_forward(instance, values)
         except ImplementationError as error:
             if isinstance(error.__cause__, NotExpressibleError):
@@ -154,13 +171,7 @@ class _Run:
             return self._taken(times_cotangent(found, cotangent, code.name("forward")), cache)
         with_cache = cache.cache is not None and reading.backward_with_cache
         slots = reading.backward_with_cache if with_cache else reading.backward
-        parts = zip(reading.outputs, cotangent if isinstance(cotangent, tuple) else (cotangent,), strict=False)
-        values = replace(
-            reading.values(cache.inputs, cache.parameters),
-            cache=cache.cache,
-            cotangents={name: reading.give(name, part) for name, part in parts},
-            output=cache.output,
-        )
+        values = self.values_back(cotangent, cache)
         instance = copied(cache.instance)
         holder = cache.cache if instance is None and isinstance(cache.cache, Context) else instance
         before = {name: snapshot(gradient_places(holder, reading.wanted(name))) for name in names}
@@ -179,6 +190,16 @@ class _Run:
         if not has(SlotKind.COTANGENT, slots):
             found = times_cotangent(found, cotangent, code.name("backward"))
         return self._taken(found, cache)
+
+    def values_back(self, cotangent: Any, call: Call) -> Values:
+        reading = self.reading
+        parts = zip(reading.outputs, cotangent if isinstance(cotangent, tuple) else (cotangent,), strict=False)
+        return replace(
+            reading.values(call.inputs, call.parameters),
+            cache=call.cache,
+            cotangents={name: reading.give(name, part) for name, part in parts},
+            output=call.output,
+        )
 
     def _opened(self, found: Mapping[str, object], names: tuple[str, ...]) -> dict[str, object]:
         """Find the gradients of arrays in containers, by their paths."""
@@ -236,6 +257,12 @@ class _Run:
     def _call_forward(self, instance: object, values: Values) -> object:
         function = self.reading.code.function("forward", instance)
         return fill(self.reading.forward, self.reading.forms, self.reading.vocabulary, values).call(function)
+
+    def _context(self, values: Values) -> Context:
+        """Make a context that says for each argument of forward whether it has a gradient."""
+        passed = (s for s in self.reading.forward if s.kind is not SlotKind.CONTEXT)
+        given = (values.inputs.get(s.key) if s.kind is SlotKind.INPUT else None for s in passed)
+        return Context(tuple(isinstance(value, np.ndarray) and value.dtype.kind == "f" for value in given))
 
     def _contexts(self, values: Values) -> list[Slot]:
         return [s for s in self.reading.forward if s.kind is SlotKind.CONTEXT and s.key not in values.inputs]

@@ -14,6 +14,7 @@ import numpy as np
 from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.guard.state import preserve_state
 from gradcheck_cli.implementation.conventions.one_by_one import SAMPLES
+from gradcheck_cli.implementation.conventions.own_class import studied_of
 from gradcheck_cli.implementation.conventions.own_trial import fit_of
 from gradcheck_cli.implementation.conventions.packing import origins, reordered
 from gradcheck_cli.implementation.conventions.running import implementation_of
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from gradcheck_cli.implementation.conventions.reading import Reading
     from gradcheck_cli.implementation.vocabulary.vocabulary import Packing
     from gradcheck_cli.layers.framework.case import Case
+    from gradcheck_cli.layers.framework.layer import Layer
     from gradcheck_cli.layers.framework.problem import Problem
 
     Given = Callable[[Problem], Problem]
@@ -81,6 +83,9 @@ def best_reading(readings: Iterable[Reading], case: Case | None = None, given: G
     """
     readings = list(readings) if case else readings
     if case and isinstance(readings, list) and not readings[0].layer.reference:
+        problem = _problem(readings[0].layer, case, given)
+        with quiet(), generators_kept(problem):
+            readings = [studied_of(reading, case, problem) for reading in readings]
         fits = [own_fit(reading, case, given) for reading in readings] if len(readings) > 1 else [Fit.REPRODUCES]
         return Tried(reading=readings[fits.index(max(fits))], fit=Fit.REPRODUCES)
     found: Tried | None = None
@@ -122,11 +127,16 @@ def _with_blocks_in_order(reading: Reading, fit: Fit) -> tuple[Reading, Fit]:
 
 def own_fit(reading: Reading, case: Case, given: Given | None) -> Fit:
     """Return how well a reading of a function does, of which nothing is known."""
-    drawn = reading.layer.problem(case)
-    problem = given(drawn) if given else drawn
+    problem = _problem(reading.layer, case, given)
     with quiet(), generators_kept(problem):
         runs, fits, agrees = fit_of(reading, case, problem)
     return Fit.REPRODUCES if agrees else Fit.SHAPE if fits else Fit.RUNS if runs else Fit.FAILS
+
+
+def _problem(layer: Layer, case: Case, given: Given | None) -> Problem:
+    """Return the problem of a case, with the arguments that were given."""
+    problem = layer.problem(case)
+    return given(problem) if given else problem
 
 
 def _is_slope(reading: Reading) -> bool:

@@ -11,6 +11,8 @@ import inspect
 from typing import TYPE_CHECKING, Any
 
 from gradcheck_cli.data.frozen import frozen
+from gradcheck_cli.implementation.conventions.classes import class_passes, is_written
+from gradcheck_cli.implementation.conventions.expand import expanded, makes_backward
 from gradcheck_cli.implementation.conventions.slots import MisfitError, is_context, parameters_of
 from gradcheck_cli.implementation.conventions.trial import Fit
 from gradcheck_cli.implementation.finding.candidates import Candidate, classes_in, functions_in, public, unlike
@@ -22,6 +24,7 @@ from gradcheck_cli.implementation.finding.names import (
     may_be_helper,
     mentions_layer,
     pass_of,
+    returns_both,
     says_loss,
     speaks_of,
 )
@@ -52,6 +55,7 @@ class Offer:
     composed: bool = False  #: whether it is called after a layer and something more: it is none that is known
     doubtful: bool = False  #: whether it may be a helper by its name: it is a layer only if it does as one
     arguments: tuple[str, ...] = ()  #: what the first pass must be given, in its own names
+    made_with: tuple[str, ...] = ()  #: what the constructor of a class must be given
 
 
 @frozen
@@ -62,6 +66,10 @@ class Inventory:
     halves: tuple[Offer, ...]  #: passes of a layer to which there is no other pass
     others: tuple[str, ...]  #: what else can be called
 
+    def loose(self) -> tuple[str, ...]:
+        """Name the functions that may belong to one in another file."""
+        return (*(name for half in self.halves for name in half.names), *self.others)
+
 
 @frozen
 class Identified:
@@ -69,6 +77,7 @@ class Identified:
 
     layer: str
     reason: str | None = None  #: why it cannot be called, if it cannot
+    open: bool = False  #: whether it does not run as this layer, and may be checked against its own forward
 
 
 @frozen
@@ -89,20 +98,19 @@ def take_inventory(spec: str, loader: Loader) -> Inventory:
     loaded = open_place(home, spec, _ACCEPTED, loader)
     have = public(loaded, own=True) or public(loaded, own=False)
     have |= dict(zip(names, named_objects(loaded, names), strict=True))
-    functions = functions_in(have)
+    makers = [(name,) for name in functions_in(have) if makes_backward(have[name])]
+    functions = [name for name in functions_in(have) if (name,) not in makers]
     pairs = all_pairs(functions)
     passes = {name for pair in pairs for name in pair} | {name for name in functions if pass_of(name)[1] == "forward"}
-    losses = [(name,) for name in functions if name not in passes and layers_called([name], loss=True)]
-    called = {name for name in classes_in(have) if layers_called([name]) or layers_called([name], loss=True)}
-    losses += [(name,) for name in functions if says_loss((name,)) and (name,) not in losses]
-    classes = [(name,) for name in classes_in(have) if name in called or not mentions_layer([name])]
-    offers = unlike([*pairs, *losses, *classes], have)
+    losses = [(name,) for name in functions if name not in passes and returns_both(name)]
+    classes = [(name,) for name in classes_in(have)]
+    offers = unlike([*makers, *pairs, *losses, *classes], have)
     if names:
         offers = [one for one in offers if set(names) <= set(one)]
     offered = {name for one in offers for name in one}
     halves = [name for name in functions if pass_of(name)[1] and layers_called([name]) and name not in offered]
     aliases = {name for name, value in have.items() if any(value is have[other] for other in offered)}
-    callable_ = {*functions, *classes_in(have)}
+    callable_ = {*functions_in(have), *classes_in(have)}
     rest = [name for name in have if name in callable_ and name not in {*offered, *halves, *aliases}]
     return Inventory(
         offers=tuple(_offer(home, one, have, offers) for one in offers),
@@ -115,9 +123,10 @@ def _offer(
     home: str, names: tuple[str, ...], have: Mapping[str, Any], offers: list[tuple[str, ...]], *, half: bool = False
 ) -> Offer:
     """Make an offer; one function alone can only be a loss, whatever else it is called after."""
-    alone = len(names) == 1 and not half and not inspect.isclass(have[names[0]])
-    layers, losses = () if alone else layers_called(names), layers_called(names, loss=True)
-    arguments = _required(have[names[0]])
+    is_class = inspect.isclass(have[names[0]])
+    alone = len(names) == 1 and not half and not is_class and not makes_backward(have[names[0]])
+    layers, losses = () if alone else layers_called(names), layers_called(names, loss=True) if len(names) == 1 else ()
+    arguments = _required_of_class(have[names[0]]) if is_class else _required(have[names[0]])
     meant = [loss for loss in losses if not speaks_of(arguments[:1], vocabulary_of(LAYERS[loss]).others)]
     return Offer(
         spec=f"{home}:{','.join(names)}",
@@ -126,13 +135,21 @@ def _offer(
         composed=not layers and mentions_layer(names) and not losses,
         doubtful=may_be_helper(names, offers),
         arguments=arguments,
+        made_with=_required(have[names[0]]) if is_class else (),
     )
 
 
-def _required(function: Any) -> tuple[str, ...]:
+def _required_of_class(cls: type) -> tuple[str, ...]:
+    try:
+        return _required(getattr(cls, class_passes(cls)[0]), skip=1)
+    except MisfitError:
+        return ()
+
+
+def _required(function: Any, skip: int = 0) -> tuple[str, ...]:
     """Name what must be passed to a function."""
     try:
-        parameters = parameters_of(function)
+        parameters = parameters_of(function, skip=skip)
     except MisfitError:
         return ()
     return tuple(p.name for p in parameters if p.default is p.empty and not is_context(p.name))
@@ -165,25 +182,25 @@ def identify_layer(offer: Offer, loader: Loader) -> Identified | None:
     if reached < least:
         return None
     if fits:
-        return Identified(layer=max(fits, key=lambda name: fits[name]))
+        best = max(fits, key=lambda name: fits[name])
+        is_open = reached < (Fit.SHAPE if vocabulary_of(LAYERS[best]).packings else Fit.RUNS)
+        return Identified(layer=best, open=candidate.is_class and is_open)
     name, reason = next(iter(misfits.items()))
-    return Identified(layer=name, reason=reason)
+    return Identified(layer=name, reason=reason, open=candidate.is_class)
 
 
 def try_shapes(offer: Offer, loader: Loader) -> Tried | None:
     """Find shapes for what is of no known layer, by trying.
 
     Returns:
-        None for a function that may return no gradients, and for a class.
+        None for a function that may return no gradients, and for a class of which forward is not written.
     """
     # only for functions of no known layer
     from gradcheck_cli.implementation.finding.shapes import AmbiguousShapesError, find_shapes
 
     home, _ = split_spec(offer.spec)
     loaded = open_place(home, offer.spec, _ACCEPTED, loader)
-    objects = named_objects(loaded, offer.names)
-    if inspect.isclass(objects[0]):
-        return None
+    objects = expanded(named_objects(loaded, offer.names))
     try:
         cases = find_shapes(objects)
     except MisfitError as misfit:
@@ -194,9 +211,11 @@ def try_shapes(offer: Offer, loader: Loader) -> Tried | None:
         return Tried(reason=f"the gradient is right for {right}, and wrong for {wrong}; give what is meant: {command}")
     if cases:
         return Tried(cases=cases)
+    if len(objects) == 1 and not (inspect.isclass(objects[0]) and is_written(objects[0])):
+        return None
+    make = "--adapter FILE.py:make, which returns an instance" if len(objects) == 1 else "--example FILE.py:make"
     command = _function_command(offer)
-    why = f"of no known layer, and no shapes were found by trying; give them: {command}, or --example FILE.py:make"
-    return Tried(reason=why) if len(objects) == 2 else None
+    return Tried(reason=f"of no known layer, and no shapes were found by trying; give them: {command}, or {make}")
 
 
 def _shape_words(case: Case) -> list[str]:
@@ -204,8 +223,8 @@ def _shape_words(case: Case) -> list[str]:
 
 
 def _function_command(offer: Offer) -> str:
-    shapes = " ".join(f"--shape {name}=2x3" for name in offer.arguments)
-    return f"gradcheck function {offer.spec} {shapes}".rstrip()
+    flags = [f"--shape {name}=2x3" for name in offer.arguments] + [f"--value {name}=3" for name in offer.made_with]
+    return " ".join(["gradcheck function", offer.spec, *flags])
 
 
 def describe_nothing(home: str, have: Iterable[str], unknown: Iterable[Offer] = ()) -> str:
