@@ -13,7 +13,7 @@ from gradcheck_cli.implementation.conventions.instances import make_instance
 from gradcheck_cli.implementation.conventions.layout import Layout, orders_with_shape
 from gradcheck_cli.implementation.conventions.one_by_one import sample
 from gradcheck_cli.implementation.conventions.packing import divide
-from gradcheck_cli.implementation.conventions.passes import method_slots
+from gradcheck_cli.implementation.conventions.passes import may_hold_weights, method_slots
 from gradcheck_cli.implementation.conventions.reading import Code, Reading
 from gradcheck_cli.implementation.conventions.slots import (
     MisfitError,
@@ -21,6 +21,7 @@ from gradcheck_cli.implementation.conventions.slots import (
     SlotKind,
     classify_ahead,
     parameters_of,
+    slot_for,
     write_call,
 )
 from gradcheck_cli.implementation.implementation import ImplementationError, NotExpressibleError
@@ -107,7 +108,7 @@ def class_readings(cls: type, forward: str, backward: str, layer: Layer, vocabul
             vocabulary=vocabulary,
             code=Code(cls=cls, forward=forward, backward=backward),
             constructor=constructor,
-            given_parameters=any(slot.kind is SlotKind.INPUT for slot in constructor),
+            given_parameters=any(slot.kind in (SlotKind.INPUT, SlotKind.PARAMETERS) for slot in constructor),
             forward=ahead,
             backward=back,
         )
@@ -129,6 +130,10 @@ def _constructors(cls: type, vocabulary: Vocabulary) -> list[tuple[Slot, ...]]:
     complete = [
         slots for slots, fits in ((held, {*given, *vocabulary.optional} >= set(kept) and given), (sized, True)) if fits
     ]
+    if vocabulary.packing:  # weights may come in dictionaries
+        several = zip(parameters, sized, strict=True)
+        contained = [slot_for(p, SlotKind.PARAMETERS) if may_hold_weights(p, slot) else slot for p, slot in several]
+        complete += [contained] if contained != sized else []
     found = [tuple(slot for slot in slots if slot) for slots in complete if None not in slots]
     if found:
         return found
@@ -171,7 +176,9 @@ def _kept_axes(reading: Reading, axes: Mapping[str, str]) -> Iterator[dict[str, 
             inputs = {name: sample(reading.vocabulary.axes, name, value, 0) for name, value in inputs.items()}
         try:
             instance = make_instance(made, made.values(inputs, problem.parameters))
-        except (ImplementationError, NotExpressibleError):
+        except NotExpressibleError:
+            continue
+        except ImplementationError:
             if packing:
                 return
             continue
@@ -195,4 +202,5 @@ def _kept_axes(reading: Reading, axes: Mapping[str, str]) -> Iterator[dict[str, 
         ]
         yield from alike or chosen
         return
-    yield usual
+    if not (reading.kept and reading.vocabulary.packing):
+        yield usual

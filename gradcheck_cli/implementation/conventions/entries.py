@@ -39,7 +39,7 @@ class Entries(WrittenDict):
             value = self._settings[key]
         elif (value := self._spare(reduced)) is None:
             raise UnknownEntryError(
-                f"it asks for the parameter {clean(repr(key), 40)}, of which the meaning is not known"
+                f"it asks for the parameter {clean(repr(key), 40)}, of which the meaning is not known", len(self)
             )
         self[key] = value
         return value

@@ -134,7 +134,7 @@ def _forward_by_name(
             break
     unknown = [p for p in parameters if named[p.name] is None]
     held = set(vocabulary.parameters) & set(left) if vocabulary.packing else set()
-    containers = [p for p in parameters if _may_hold_weights(p, named[p.name])]
+    containers = [p for p in parameters if may_hold_weights(p, named[p.name])]
     if held and held == set(vocabulary.parameters) and len(containers) == 1:
         named[containers[0].name] = slot_for(containers[0], SlotKind.PARAMETERS)
         left = [name for name in left if name not in held]
@@ -197,9 +197,13 @@ def forward_in_order(function: Function, layer: Layer, vocabulary: Vocabulary) -
     return None if any(slot and slot.kind in geometry and slot.key != keyed[slot.name] for slot in named) else slots
 
 
-def _may_hold_weights(parameter: inspect.Parameter, slot: Slot | None) -> bool:
+def may_hold_weights(parameter: inspect.Parameter, slot: Slot | None) -> bool:
     """Tell whether an argument may be a container of weights, by its name."""
-    return slot.kind is SlotKind.DICTIONARY if slot else word(parameter.name).endswith(("weights", "model", "theta"))
+    return (
+        slot.kind is SlotKind.DICTIONARY
+        if slot
+        else word(parameter.name).endswith(("weights", "biases", "model", "theta"))
+    )
 
 
 def _is_spare(name: str, vocabulary: Vocabulary) -> bool:

@@ -60,7 +60,7 @@ def _readings_of(objects: tuple[Any, ...], layer: Layer, *, guessed: bool) -> It
         MisfitError: there is none.
     """
     vocabulary = vocabulary_of(layer)
-    if packings := vocabulary.packings:
+    if packings := vocabulary.packings():
         yield from _packed_readings(objects, layer, vocabulary, packings[:1] if guessed else packings)
         return
     yield from _readings(objects, layer, vocabulary)

@@ -89,6 +89,7 @@ def best_reading(readings: Iterable[Reading], case: Case | None = None, given: G
         fits = [own_fit(reading, case, given) for reading in readings] if len(readings) > 1 else [Fit.REPRODUCES]
         return Tried(reading=readings[fits.index(max(fits))], fit=Fit.REPRODUCES)
     found: Tried | None = None
+    known = 0  # parameters of a dictionary that are, where one is not
     unnamed: list[
         tuple[Packing | None, tuple[str, ...]]
     ] = []  # packings with entries of other names than those that code asks for
@@ -99,9 +100,11 @@ def best_reading(readings: Iterable[Reading], case: Case | None = None, given: G
             continue
         try:
             reading, fit = _with_blocks_in_order(reading, forward_fit(reading))  # noqa: PLW2901
-        except UnknownEntryError:
+        except UnknownEntryError as error:
             unnamed.append((reading.vocabulary.packing, reading.lacking))
             fit = Fit.FAILS
+            if found is None or (found.fit is fit and error.known > known):
+                found, known = Tried(reading=reading, fit=fit), error.known
         if found is None or fit > found.fit:
             found = Tried(reading=reading, fit=fit)
         ordered = _ordered(reading) if fit is Fit.REPRODUCES else None

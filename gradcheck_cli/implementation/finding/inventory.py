@@ -183,8 +183,15 @@ def identify_layer(offer: Offer, loader: Loader) -> Identified | None:
         return None
     if fits:
         best = max(fits, key=lambda name: fits[name])
-        is_open = reached < (Fit.SHAPE if vocabulary_of(LAYERS[best]).packings else Fit.RUNS)
-        return Identified(layer=best, open=candidate.is_class and is_open)
+        is_open = reached < (Fit.SHAPE if vocabulary_of(LAYERS[best]).has_packings else Fit.RUNS)
+        reason = None
+        if candidate.is_class and is_open and reached is Fit.RUNS:
+            title = LAYERS[best].title
+            reason = f"{offer.names[0]} does not do as {title} in any form that is known: --adapter FILE.py:make may "
+            reason += (
+                f"return two functions that do, ({', '.join(LAYERS[best].arguments)}) -> (out, cache) and backward"
+            )
+        return Identified(layer=best, reason=reason, open=candidate.is_class and is_open)
     name, reason = next(iter(misfits.items()))
     return Identified(layer=name, reason=reason, open=candidate.is_class)
 

@@ -7,7 +7,9 @@ columns, steps first or last.
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
+from functools import cache
 from typing import TYPE_CHECKING
 
 from gradcheck_cli.implementation.vocabulary.geometry import SIZES, number, one_of
@@ -42,7 +44,7 @@ _ONE = {"": ""}
 
 #: By style, what the matrix for x is called, the one for h, and the biases if there are two. `*` is the gate.
 _STYLES = (
-    ("wx* w*x w*i wi* wxh* w*xh w*in", "wh* w*h w*a wa* whh* w*hh w*r wr*", "bx* b*x bi* b*i", "bh* b*h"),
+    ("wx* w*x w*i wi* wxh* w*xh w*in", "wh* w*h w*a wa* whh* w*hh", "bx* b*x bi* b*i", "bh* b*h"),
     ("w*", "u*", "bw* b*i bi* bx* b*x", "bu* b*h bh*"),
     ("u*", "w*", "bu* b*i bi* bx* b*x", "bw* b*h bh*"),
 )
@@ -207,6 +209,12 @@ def _arrangements(axes: Mapping[str, str], *, sequence: bool) -> Iterator[Arrang
                 yield Arrangement(", ".join(filter(None, titles)), moved)
 
 
+def _told_apart(parts: Mapping[str, Part]) -> dict[str, Part]:
+    """Leave out names that several arrays may have."""
+    counts = Counter(name for part in parts.values() for name in part.names)
+    return {key: part._replace(names=tuple(n for n in part.names if counts[n] == 1)) for key, part in parts.items()}
+
+
 _ONE_STEP = {"h0": ("x", 1, "it takes no h0, so in one step nothing depends on Wh")}
 
 
@@ -216,7 +224,7 @@ def _packings(
     data = _data(states, sequence=sequence)
     for apart in (False, True) if len(gates) > 1 else (False,):
         for title, weights in _weights(gates, apart=apart):
-            parts = {**data, **weights}
+            parts = _told_apart({**data, **weights})
             axes = _axes(parts, outputs, sequence=sequence, count=len(gates))
             yield Packing(
                 title=title.removeprefix(", "),
@@ -247,7 +255,7 @@ def _recurrent(
         spares={"wy": 2, "wya": 2, "why": 2, "v": 2, "wout": 2, "by": 0, "bya": 0, "bout": 0},
         output_names=words(_OUTPUTS["h"]),
     )
-    packings = tuple(_packings(gates, tuple(states.split()), outputs, sequence=sequence))
+    packings = cache(lambda: tuple(_packings(gates, tuple(states.split()), outputs, sequence=sequence)))
     steps_first = Arrangement("steps first", {"x": "T N D", "h0": "N H", "h": "T N H"})
     return replace(usual, packings=packings, arrangements=(*usual.arrangements, *([steps_first] if sequence else [])))
 

@@ -113,7 +113,7 @@ class Vocabulary:
     #: Other forms of inputs, by how the header says it.
     encodings: Mapping[str, Encoding] = field(default_factory=dict)
     #: Other ways to divide the inputs into arrays; `packing` is the one that these words are for.
-    packings: tuple[Packing, ...] = ()
+    packings: Callable[[], tuple[Packing, ...]] = tuple
     packing: Packing | None = None
     optional: tuple[str, ...] = ("b",)  #: inputs that code may lack; they are zero then
     siblings: tuple[str, ...] = ()  #: layers that may be meant by the same name, such as a step
@@ -124,3 +124,8 @@ class Vocabulary:
     mixes_samples: bool = False
     #: Whether some of the layer's parameters can only be passed in its dictionary.
     needs_dictionary: bool = False
+
+    @property
+    def has_packings(self) -> bool:
+        """Whether there are other ways to divide the inputs."""
+        return self.packings is not tuple

@@ -192,7 +192,7 @@ def test_gradients_of_the_arrays_of_a_packing_are_those_of_the_inputs() -> None:
     numbers = np.random.default_rng(0)
     for layer in ("rnn", "lstm-step", "gru"):
         inputs = LAYERS[layer].problem(LAYERS[layer].probe_cases[0]).inputs
-        for packing in vocabulary_of(LAYERS[layer]).packings:
+        for packing in vocabulary_of(LAYERS[layer]).packings():
             weights = {name: numbers.normal(size=array.shape) for name, array in divide(packing, inputs).items()}
 
             def backward(*_: object, weights: dict[str, Any] = weights) -> dict[str, Any]:
