@@ -114,6 +114,7 @@ class Reading:
     order: tuple[str, ...] = ()  #: of the gradients in a tuple; () for that of the layer's inputs
     notes: tuple[str, ...] = ()  #: what is not usual about it, beside the forms
     found: Found = field(default_factory=Found)
+    averages: bool = False  #: whether backward is that of the mean of what forward returns, as of a loss of each sample
 
     @property
     def convention(self) -> str:
@@ -285,7 +286,7 @@ class Reading:
         if not self.layer.reference:
             at = self.found.gradient_at.get(name, ())
             return Wanted((word(name),), kept_at=self.found.kept.get(name, ()), gradient_at=at)
-        kept = list(self.vocabulary.parameters)
+        kept = [key for key in self.vocabulary.parameters if key not in self.absent]
         number = kept.index(name) if name in kept else -1
         return Wanted(self.vocabulary.inputs.get(name, (word(name),)), number, len(kept))
 

@@ -31,6 +31,7 @@ from gradcheck_cli.implementation.conventions.instances import (
 from gradcheck_cli.implementation.conventions.one_by_one import OneByOne
 from gradcheck_cli.implementation.conventions.packing import Packed, called, origins
 from gradcheck_cli.implementation.conventions.returned import as_array, entry_at, gradients_in, times_cotangent
+from gradcheck_cli.implementation.conventions.set_up import Optimizer
 from gradcheck_cli.implementation.conventions.slots import LEARNING_RATE, SlotKind, has
 from gradcheck_cli.implementation.implementation import (
     NO_BACKWARD,
@@ -144,6 +145,8 @@ class _Run:
             raise
         if returned is None and instance is not None:
             returned = stored_output(instance, before)
+        if reading.averages and isinstance(returned, np.ndarray):
+            returned = returned.mean()
         outputs, cache = self._outputs(returned, values.context)
         call = Call(inputs=inputs, parameters=parameters, output=outputs[0], cache=cache, instance=instance)
         if reading.encoding and self._is_nan_with_finite_gradients(call):
@@ -184,7 +187,7 @@ class _Run:
             found = self._opened(gradients_in(returned, order, reading.wanted, code.name("backward")), names)
         for name in names if holder is not None else ():
             if name not in found:
-                found[name] = newest(gradient_places(holder, reading.wanted(name)), before[name])
+                found[name] = as_array(newest(gradient_places(holder, reading.wanted(name)), before[name]))
         if unread := [name for name in names if name in reading.kept and found.get(name) is None]:
             found |= self._read_updates(cache.instance, slots, values, unread)
         if not has(SlotKind.COTANGENT, slots):
@@ -233,7 +236,8 @@ class _Run:
             after = kept_parameters(self.reading, twin, names)
             found = {n: before[n] - after[n] for n in before.keys() & after.keys() if before[n].shape == after[n].shape}
             found = {name: update for name, update in found.items() if update.any()}
-            if found and not (rates or has(SlotKind.LEARNING_RATE, slots)):
+            is_handed = any(isinstance(value, Optimizer) for value in attributes(twin).values())
+            if found and not (rates or is_handed or has(SlotKind.LEARNING_RATE, slots)):
                 why = f"{called} changes {join_names(found)} at a rate that is not known"
                 raise NotExpressibleError(f"{why}; let it take learning_rate, or keep it as self.learning_rate")
             return {name: update / update.dtype.type(LEARNING_RATE) for name, update in found.items()}

@@ -27,6 +27,7 @@ from gradcheck_cli.implementation.implementation import (
 from gradcheck_cli.implementation.outputs import pack_outputs
 from gradcheck_cli.implementation.seeding import generators_kept
 from gradcheck_cli.implementation.vocabulary.lookup import probe_problems
+from gradcheck_cli.layers import LAYERS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -108,10 +109,10 @@ def best_reading(readings: Iterable[Reading], case: Case | None = None, given: G
         if found is None or fit > found.fit:
             found = Tried(reading=reading, fit=fit)
         ordered = _ordered(reading) if fit is Fit.REPRODUCES else None
-        if ordered and not (_is_slope(reading) and _right_gradients(reading) == 0):
+        if ordered and not (_is_slope(reading) and right_gradients(reading) == 0):
             return Tried(reading=ordered, fit=fit)
         if fit is Fit.REPRODUCES and found.reading is reading:
-            found = replace(found, backward_raises=_right_gradients(reading) is None)
+            found = replace(found, backward_raises=right_gradients(reading) < -1)
     if found and found.fit is not Fit.FAILS:
         return replace(found, reading=_ordered(found.reading) or found.reading)
     return found
@@ -140,6 +141,13 @@ def _problem(layer: Layer, case: Case, given: Given | None) -> Problem:
     """Return the problem of a case, with the arguments that were given."""
     problem = layer.problem(case)
     return given(problem) if given else problem
+
+
+def fits_slope(readings: Iterable[Reading], case: Case) -> bool:
+    """Tell whether a gradient agrees with forward in a case, in one of the readings of code of no known layer."""
+    problem = _problem(LAYERS["function"], case, None)
+    with quiet(), generators_kept(problem):
+        return any(fit_of(studied_of(one, case, problem), case, problem)[2] for one in readings)
 
 
 def _is_slope(reading: Reading) -> bool:
@@ -206,9 +214,9 @@ def _ordered(reading: Reading) -> Reading | None:
     is_exact = any(arrangement.exact for arrangement in reading.vocabulary.arrangements)
     if len(orders) == 1 and not (is_exact or reading.updates or _is_slope(reading) or _fits_one_sample_too(reading)):
         return reading
-    counts = {order: _right_gradients(replace(reading, order=order)) for order in orders}
-    fitting = {order: count for order, count in counts.items() if count is not None and count >= 0}
-    return replace(reading, order=max(fitting, key=lambda order: fitting[order])) if fitting else None
+    counts = {order: right_gradients(replace(reading, order=order)) for order in orders}
+    fitting = [order for order in orders if counts[order] >= 0]
+    return replace(reading, order=max(fitting, key=lambda order: counts[order])) if fitting else None
 
 
 def _fits_one_sample_too(reading: Reading) -> bool:
@@ -229,8 +237,8 @@ def _gradient_orders(reading: Reading) -> list[tuple[str, ...]]:
     return list(dict.fromkeys(tuple(dict.fromkeys(order)) for order in orders))
 
 
-def _right_gradients(reading: Reading) -> int | None:
-    """Count the gradients that are the reference's in a problem; -1 if one has a wrong shape, None if it raises."""
+def right_gradients(reading: Reading) -> int:
+    """Count the gradients that are the reference's in a problem; -1 if one has a wrong shape, -2 if backward raises."""
     for problem in probe_problems(reading.layer.name, origins(reading.vocabulary.packing, reading.absent)):
         with quiet(), generators_kept(problem):
             try:
@@ -248,7 +256,7 @@ def _right_gradients(reading: Reading) -> int | None:
             return -1
         right = reading.layer.gradients(problem, problem.inputs, problem.cotangent)
         return sum(np.allclose(arrays[name], right[name], rtol=_CLOSE, atol=_CLOSE) for name in arrays)
-    return None
+    return -2
 
 
 def _packed(reading: Reading, problem: Problem) -> Implementation:

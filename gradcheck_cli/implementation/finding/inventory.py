@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.implementation.conventions.classes import class_passes, is_written
 from gradcheck_cli.implementation.conventions.expand import expanded, makes_backward
+from gradcheck_cli.implementation.conventions.readings import readings_of
 from gradcheck_cli.implementation.conventions.slots import MisfitError, is_context, parameters_of
-from gradcheck_cli.implementation.conventions.trial import Fit
+from gradcheck_cli.implementation.conventions.trial import Fit, fits_slope, right_gradients
 from gradcheck_cli.implementation.finding.candidates import Candidate, classes_in, functions_in, public, unlike
 from gradcheck_cli.implementation.finding.folder import shorten
 from gradcheck_cli.implementation.finding.names import (
@@ -78,6 +79,7 @@ class Identified:
     layer: str
     reason: str | None = None  #: why it cannot be called, if it cannot
     open: bool = False  #: whether it does not run as this layer, and may be checked against its own forward
+    varies: bool = False  #: whether it may be another function of this kind, if its gradient is right for that
 
 
 @frozen
@@ -86,6 +88,7 @@ class Tried:
 
     cases: tuple[Case, ...] = ()
     reason: str | None = None
+    right: bool = False  #: of a class, whether its gradient agrees with forward in the first case
 
 
 def take_inventory(spec: str, loader: Loader) -> Inventory:
@@ -160,8 +163,8 @@ def identify_layer(offer: Offer, loader: Loader) -> Identified | None:
     home, _ = split_spec(offer.spec)
     loaded = open_place(home, offer.spec, _ACCEPTED, loader)
     candidate = Candidate(loaded=loaded, names=offer.names, objects=named_objects(loaded, offer.names))
-    if offer.composed:
-        return None
+    if offer.composed or (candidate.is_class and not offer.layers):
+        return None  # that a class computes what a layer does would take a second, for each class, to find out
     fits: dict[str, Fit] = {}
     misfits: dict[str, str] = {}
     named = [*offer.layers, *(other for name in offer.layers for other in vocabulary_of(LAYERS[name]).siblings)]
@@ -173,7 +176,8 @@ def identify_layer(offer: Offer, loader: Loader) -> Identified | None:
             continue
         fits[layer.name] = tried.fit if tried else Fit.FAILS
         if fits[layer.name] is Fit.REPRODUCES:
-            return Identified(layer=layer.name)
+            is_open = candidate.is_class and tried is not None and right_gradients(tried.reading) < 0
+            return Identified(layer=layer.name, open=is_open)
     reached = max(fits.values(), default=Fit.FAILS)
     is_loss = any(LAYERS[name].loss for name in offer.layers) and not says_loss(offer.names)
     least = Fit.PARTLY if not offer.layers else Fit.RUNS if is_loss else Fit.FAILS
@@ -184,14 +188,12 @@ def identify_layer(offer: Offer, loader: Loader) -> Identified | None:
     if fits:
         best = max(fits, key=lambda name: fits[name])
         is_open = reached < (Fit.SHAPE if vocabulary_of(LAYERS[best]).has_packings else Fit.RUNS)
-        reason = None
+        other = None
         if candidate.is_class and is_open and reached is Fit.RUNS:
-            title = LAYERS[best].title
-            reason = f"{offer.names[0]} does not do as {title} in any form that is known: --adapter FILE.py:make may "
-            reason += (
-                f"return two functions that do, ({', '.join(LAYERS[best].arguments)}) -> (out, cache) and backward"
-            )
-        return Identified(layer=best, reason=reason, open=candidate.is_class and is_open)
+            other = f"{offer.names[0]} does not do as {LAYERS[best].title_with_article} in any form that is known; "
+            other += f"write two functions that do, and check them: gradcheck {best} FILE.py"
+        varies = candidate.is_class and vocabulary_of(LAYERS[best]).varies
+        return Identified(layer=best, reason=other, open=candidate.is_class and is_open, varies=varies)
     name, reason = next(iter(misfits.items()))
     return Identified(layer=name, reason=reason, open=candidate.is_class)
 
@@ -208,6 +210,7 @@ def try_shapes(offer: Offer, loader: Loader) -> Tried | None:
     home, _ = split_spec(offer.spec)
     loaded = open_place(home, offer.spec, _ACCEPTED, loader)
     objects = expanded(named_objects(loaded, offer.names))
+    others = vars(loaded.module).values() if inspect.isclass(objects[0]) else ()
     try:
         cases = find_shapes(objects)
     except MisfitError as misfit:
@@ -217,7 +220,10 @@ def try_shapes(offer: Offer, loader: Loader) -> Tried | None:
         command = f"gradcheck function {offer.spec} {' '.join(f'--shape {one}' for one in _shape_words(error.right))}"
         return Tried(reason=f"the gradient is right for {right}, and wrong for {wrong}; give what is meant: {command}")
     if cases:
-        return Tried(cases=cases)
+        is_class = inspect.isclass(objects[0])
+        return Tried(cases=cases, right=is_class and fits_slope(readings_of(objects, LAYERS["function"]), cases[0]))
+    if any(isinstance(one, type) and one is not objects[0] and issubclass(one, objects[0]) for one in others):
+        return None  # a base class, of which others make layers
     if len(objects) == 1 and not (inspect.isclass(objects[0]) and is_written(objects[0])):
         return None
     make = "--adapter FILE.py:make, which returns an instance" if len(objects) == 1 else "--example FILE.py:make"

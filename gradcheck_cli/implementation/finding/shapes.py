@@ -113,6 +113,9 @@ class _Search:
                 self._readings = self._unstudied
                 scale = {(i, kinds[i].rank - 1): blocks for i in subset}
                 equal = {(i, k): self._equal for i, kind in enumerate(kinds) for k in range(kind.rank)}
+                if not self._fits(kinds, equal, scale) and self._unstudied[0].code.cls:
+                    columns = [(i, 1) for i, kind in enumerate(kinds) if kind.name == "array" and kind.rank == 2]
+                    equal |= dict.fromkeys(columns, 1)
                 if not self._fits(kinds, equal, scale) or not self._depends(kinds, equal, scale):
                     continue
                 if self._is_meant(kinds, equal, scale):
@@ -202,7 +205,7 @@ class _Search:
 
     def _case(self, kinds: tuple[Kind, ...], sizes: Sizes, scale: Sizes) -> FunctionCase:
         shapes, labels = {}, {}
-        values: dict[str, float] = {}
+        values: dict[str, float | tuple[int, ...]] = {}
         for i, (slot, kind) in enumerate(zip(self._slots, kinds, strict=True)):
             shape = tuple(sizes[i, k] * scale.get((i, k), 1) for k in range(kind.rank))
             if kind.name == "array":
@@ -211,6 +214,8 @@ class _Search:
                 labels[slot.key] = (shape, self._equal)
             elif kind.name == "size":
                 values[slot.key] = shape[0]
+            elif kind.name == "tuple":
+                values[slot.key] = shape
             else:
                 values[slot.key] = kind.value
         ranges = dict.fromkeys(shapes, (0.5, 1.5)) if self._positive else {}
@@ -281,7 +286,7 @@ class _Search:
         inputs = dict(problem.inputs)
         if moved >= 0:
             name = self._slots[moved].key
-            inputs[name] = inputs[name] * (1 + 0.1 * np.arange(inputs[name].size).reshape(inputs[name].shape))
+            inputs[name] = inputs[name] * (1.05 + 0.1 * np.arange(inputs[name].size).reshape(inputs[name].shape))
         with seeds_from(0):
             out, _ = implementation_of(self._unstudied[0], "", None).forward(inputs, problem.parameters)
         found = [np.asarray(one) for one in (out if isinstance(out, tuple) else (out,)) if isinstance(one, np.ndarray)]
@@ -298,7 +303,7 @@ class _Search:
     def _is_usual(self, kinds: tuple[Kind, ...]) -> bool:
         likely = zip(self._slots, kinds, strict=True)
         numbers = NUMBERS if self._has_context else ()
-        usual = "array", "size"
+        usual = "array", "size", "tuple"
         return all(kind.name in usual or kind in (*kinds_of(slot)[:2], *numbers) for slot, kind in likely)
 
     def _slope_agrees(self, kinds: tuple[Kind, ...], sizes: Sizes, scale: Sizes) -> bool:

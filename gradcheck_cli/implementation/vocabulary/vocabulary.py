@@ -120,6 +120,8 @@ class Vocabulary:
     #: Arrays that code may ask for in a dictionary, and that do not change what is checked: their numbers of axes.
     spares: Mapping[str, int] = field(default_factory=dict)
     output_names: tuple[str, ...] = ()  #: what backward calls forward's first output
+    #: Whether code of this name may well compute another function of the same kind: with another eps, or not inverted.
+    varies: bool = False
     #: Whether samples depend on each other, so that code cannot take one at a time.
     mixes_samples: bool = False
     #: Whether some of the layer's parameters can only be passed in its dictionary.

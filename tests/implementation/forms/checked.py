@@ -30,7 +30,8 @@ class Form:
     understood: tuple[str, ...] = ()  #: words of the header
     wrong: tuple[str, str] = ("", "")  #: what to replace, and by what
     names: str = ""  #: what is checked in the file; by default what is found
-    most: int = _MOST  #: how many cases are checked
+    first: int = 0  #: the number of the first case that is checked
+    most: int = _MOST  #: how many are
     passed: int = -1  #: of these; the others are skipped; by default all
     wrong_verdicts: frozenset[Verdict] = field(default_factory=lambda: frozenset({Verdict.FAIL}))
 
@@ -54,5 +55,5 @@ class Form:
         """Return how code is understood, and the results of the first cases."""
         path.write_text(f"import numpy as np\n\n\n{text}", encoding="utf-8")
         implementation = find(f"{path}:{self.names}" if self.names else str(path), LAYERS[self.layer])
-        cases = islice(LAYERS[self.layer].standard(), self.most)
+        cases = islice(LAYERS[self.layer].standard(), self.first, self.first + self.most)
         return implementation.convention, [check_case(case, implementation, Settings()) for case in cases]

@@ -249,13 +249,15 @@ FORMS = {
         layer="rnn-step",
         text=_COLUMNS,
         understood=("samples as columns",),
+        first=2,
         most=2,
-        wrong=("d.sum(axis=1", "d.mean(axis=1"),
+        wrong=("d @ a_prev.T", "d @ a_next.T"),
     ),
     "columns, steps last": Form(
         layer="rnn",
         text=_COLUMNS + _COLUMNS_IN_TIME,
         names="rnn_forward,rnn_backward",
+        first=2,
         most=2,
         understood=("samples as columns",),
         wrong=("t] + later", "t]"),
@@ -263,6 +265,7 @@ FORMS = {
     "gates of [h; x]": Form(
         layer="lstm-step",
         text=_SIGMOID + _GATES_OF_HX,
+        first=2,
         most=2,
         understood=("a matrix for each gate, W = [h; x]",),
         wrong=('"c": dc * i', '"c": dc * f'),
@@ -285,6 +288,7 @@ FORMS = {
     "one matrix for [x; h]": Form(
         layer="lstm",
         text=_SIGMOID + _STACKED,
+        first=2,
         most=2,
         understood=("W = [x; h]", "gates in the order i, f, g, o", "without h0"),
         wrong=("dc * i * (1 - g**2)", "dc * i * (1 - g)"),
@@ -292,6 +296,7 @@ FORMS = {
     "a row of ones": Form(
         layer="lstm",
         text=_SIGMOID + _WITH_ONES,
+        first=2,
         most=2,
         understood=("W = [1; x; h]", "steps first"),
         wrong=("dW += z.T @ d", "dW = z.T @ d"),
@@ -299,6 +304,7 @@ FORMS = {
     "a list of steps": Form(
         layer="rnn",
         text=_LIST_OF_STEPS,
+        first=2,
         most=2,
         understood=("steps first and samples as columns", "without h0"),
         wrong=("later = self.Whh.T", "later = self.Whh"),
