@@ -20,6 +20,7 @@ from gradcheck_cli.implementation.finding.candidates import Candidate, classes_i
 from gradcheck_cli.implementation.finding.folder import shorten
 from gradcheck_cli.implementation.finding.names import (
     all_pairs,
+    gradient_groups,
     known_layers,
     layers_called,
     may_be_helper,
@@ -103,7 +104,9 @@ def take_inventory(spec: str, loader: Loader) -> Inventory:
     have |= dict(zip(names, named_objects(loaded, names), strict=True))
     makers = [(name,) for name in functions_in(have) if makes_backward(have[name])]
     functions = [name for name in functions_in(have) if (name,) not in makers]
-    pairs = all_pairs(functions)
+    groups = gradient_groups(functions)
+    grouped = {name for group in groups for name in group}
+    pairs = [*groups, *all_pairs([name for name in functions if name not in grouped])]
     passes = {name for pair in pairs for name in pair} | {name for name in functions if pass_of(name)[1] == "forward"}
     losses = [(name,) for name in functions if name not in passes and returns_both(name)]
     classes = [(name,) for name in classes_in(have)]
@@ -168,6 +171,7 @@ def identify_layer(offer: Offer, loader: Loader) -> Identified | None:
     fits: dict[str, Fit] = {}
     misfits: dict[str, str] = {}
     named = [*offer.layers, *(other for name in offer.layers for other in vocabulary_of(LAYERS[name]).siblings)]
+    odd: dict[str, bool] = {}  # whether it runs only in an unusual form
     for layer in [LAYERS[name] for name in dict.fromkeys(named)] or known_layers(loss=False):
         try:
             tried = candidate.try_as(layer, guessed=not offer.layers)
@@ -175,6 +179,7 @@ def identify_layer(offer: Offer, loader: Loader) -> Identified | None:
             misfits[layer.name] = str(misfit)
             continue
         fits[layer.name] = tried.fit if tried else Fit.FAILS
+        odd[layer.name] = bool(tried and any(tried.reading.notes))
         if fits[layer.name] is Fit.REPRODUCES:
             is_open = candidate.is_class and tried is not None and right_gradients(tried.reading) < 0
             return Identified(layer=layer.name, open=is_open)
@@ -187,15 +192,17 @@ def identify_layer(offer: Offer, loader: Loader) -> Identified | None:
         return None
     if fits:
         best = max(fits, key=lambda name: fits[name])
-        is_open = reached < (Fit.SHAPE if vocabulary_of(LAYERS[best]).has_packings else Fit.RUNS)
+        runs = reached > Fit.RUNS or (reached is Fit.RUNS and not any(odd.values()))
+        if vocabulary_of(LAYERS[best]).has_packings and candidate.is_class:
+            runs = reached > Fit.RUNS
         other = None
-        if candidate.is_class and is_open and reached is Fit.RUNS:
+        if candidate.is_class and not runs and reached is Fit.RUNS:
             other = f"{offer.names[0]} does not do as {LAYERS[best].title_with_article} in any form that is known; "
             other += f"write two functions that do, and check them: gradcheck {best} FILE.py"
         varies = candidate.is_class and vocabulary_of(LAYERS[best]).varies
-        return Identified(layer=best, reason=other, open=candidate.is_class and is_open, varies=varies)
+        return Identified(layer=best, reason=other, open=not runs, varies=varies)
     name, reason = next(iter(misfits.items()))
-    return Identified(layer=name, reason=reason, open=candidate.is_class)
+    return Identified(layer=name, reason=reason, open=True)
 
 
 def try_shapes(offer: Offer, loader: Loader) -> Tried | None:
