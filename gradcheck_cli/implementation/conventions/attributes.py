@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -91,11 +92,17 @@ def rate_places(holder: object) -> Iterator[Place]:
             yield Place(holder, name)
 
 
+@lru_cache(maxsize=256)
+def _ranks(synonyms: tuple[str, ...]) -> dict[str, int]:
+    """Return what the gradient of an input may be called, the likeliest with the lowest number."""
+    return {form.format(name): rank for rank, form in enumerate(_FORMS) for name in synonyms}
+
+
 def gradient_places(holder: object, wanted: Wanted) -> list[Place]:
     """Find where an object keeps the gradient of an input, the likeliest place first."""
     if wanted.gradient_at:
         return _places_at(holder, [wanted.gradient_at])
-    ranks = {form.format(name): rank for rank, form in enumerate(_FORMS) for name in wanted.synonyms}
+    ranks = _ranks(tuple(wanted.synonyms))
     named = sorted(
         _named(holder, set(ranks), _GRADIENTS, wanted, entries=frozenset(wanted.synonyms)),
         key=lambda place: ranks.get(word(str(place.key)), 0),
@@ -114,7 +121,7 @@ def gradient_entry(returned: dict[Any, Any], name: str, wanted: Wanted) -> objec
     for key in (f"d{name}", name):
         if key in returned:
             return returned[key]
-    ranks = {form.format(synonym): rank for rank, form in enumerate(("{}", *_FORMS)) for synonym in wanted.synonyms}
+    ranks = {**_ranks(tuple(wanted.synonyms)), **dict.fromkeys(wanted.synonyms, -1)}
     found = [key for key in returned if isinstance(key, str) and word(key) in ranks]
     return returned[min(found, key=lambda key: ranks[word(key)])] if found else None
 

@@ -14,7 +14,8 @@ from gradcheck_cli.implementation.conventions.attributes import parameter_places
 from gradcheck_cli.implementation.conventions.instances import make_instance
 from gradcheck_cli.implementation.conventions.layout import Layout, orders_with_shape
 from gradcheck_cli.implementation.conventions.one_by_one import sample
-from gradcheck_cli.implementation.conventions.passes import BIASES, method_slots
+from gradcheck_cli.implementation.conventions.packing import divide
+from gradcheck_cli.implementation.conventions.passes import may_hold_weights, method_slots
 from gradcheck_cli.implementation.conventions.reading import Code, Reading
 from gradcheck_cli.implementation.conventions.slots import (
     MisfitError,
@@ -22,6 +23,7 @@ from gradcheck_cli.implementation.conventions.slots import (
     SlotKind,
     classify_ahead,
     parameters_of,
+    slot_for,
     write_call,
 )
 from gradcheck_cli.implementation.implementation import ImplementationError, NotExpressibleError
@@ -124,7 +126,7 @@ def class_readings(
             vocabulary=vocabulary,
             code=Code(cls=cls, forward=forward, backward=backward, made=made),
             constructor=constructor,
-            given_parameters=any(slot.kind is SlotKind.INPUT for slot in constructor),
+            given_parameters=any(slot.kind in (SlotKind.INPUT, SlotKind.PARAMETERS) for slot in constructor),
             forward=ahead,
             backward=back,
         )
@@ -143,7 +145,13 @@ def _constructors(cls: type, vocabulary: Vocabulary) -> list[tuple[Slot, ...]]:
     held = [classify_ahead(parameter, vocabulary, kept) for parameter in parameters]
     sized = [classify_ahead(parameter, vocabulary, ()) for parameter in parameters]
     given = {slot.key for slot in held if slot and slot.kind is SlotKind.INPUT}
-    complete = [slots for slots, fits in ((held, {*given, *BIASES} >= set(kept) and given), (sized, True)) if fits]
+    complete = [
+        slots for slots, fits in ((held, {*given, *vocabulary.optional} >= set(kept) and given), (sized, True)) if fits
+    ]
+    if vocabulary.packing:  # weights may come in dictionaries
+        several = zip(parameters, sized, strict=True)
+        contained = [slot_for(p, SlotKind.PARAMETERS) if may_hold_weights(p, slot) else slot for p, slot in several]
+        complete += [contained] if contained != sized else []
     found = [tuple(slot for slot in slots if slot) for slots in complete if None not in slots]
     if found:
         return found
@@ -168,9 +176,10 @@ def _arranged(reading: Reading) -> Iterator[Reading]:
         if reading.kept and not arrangement.single:
             title = title.partition(",")[0]
         for kept in _kept_axes(replace(reading, single=arrangement.single), axes):
+            lacking = tuple(name for name in reading.kept if name not in kept)
             odd = [f"{name} ({', '.join(kept[name].split())})" for name in kept if kept[name] != vocabulary.axes[name]]
             layouts = {name: Layout(vocabulary.axes[name], order) for name, order in {**axes, **kept}.items()}
-            yield replace(reading, layouts=layouts, single=arrangement.single, notes=(title, *odd))
+            yield replace(reading, layouts=layouts, single=arrangement.single, lacking=lacking, notes=(title, *odd))
 
 
 def _kept_axes(reading: Reading, axes: Mapping[str, str]) -> Iterator[dict[str, str]]:
@@ -179,18 +188,37 @@ def _kept_axes(reading: Reading, axes: Mapping[str, str]) -> Iterator[dict[str, 
     layouts = {name: Layout(reading.vocabulary.axes[name], order) for name, order in axes.items()}
     for problem in probe_problems(reading.layer.name) if reading.kept else ():
         made, inputs = replace(reading, layouts=layouts), problem.inputs
+        if packing := reading.vocabulary.packing:
+            inputs = divide(packing, inputs)
         if reading.single:
             inputs = {name: sample(reading.vocabulary.axes, name, value, 0) for name, value in inputs.items()}
         try:
             instance = make_instance(made, made.values(inputs, problem.parameters))
-        except (ImplementationError, NotExpressibleError):
+        except NotExpressibleError:
             continue
-        orders = []
+        except ImplementationError:
+            if packing:
+                return
+            continue
+        orders = {}
         for name in reading.kept:
-            here = problem.inputs[name].shape
+            here = inputs[name].shape
             shapes = {place.get().shape for place in parameter_places(instance, reading.wanted(name))}
+            if not shapes and packing:
+                if name in reading.vocabulary.optional:
+                    continue
+                return
             found = [order for shape in shapes for order in orders_with_shape(usual[name], here, shape)]
-            orders.append(found or [usual[name]])
-        yield from (dict(zip(reading.kept, chosen, strict=True)) for chosen in product(*orders))
+            if packing and shapes and not found:
+                return
+            orders[name] = found or [usual[name]]
+        chosen = [dict(zip(orders, one, strict=True)) for one in product(*orders.values())]
+        alike = [
+            one
+            for one in chosen
+            if len({order == usual[name] for name, order in one.items() if " " in usual[name]}) < 2
+        ]
+        yield from alike or chosen
         return
-    yield usual
+    if not (reading.kept and reading.vocabulary.packing):
+        yield usual

@@ -64,6 +64,7 @@ class SlotKind(Enum):
     INPUT = "input"  #: one of the layer's inputs
     ARGUMENT = "argument"  #: a part of the geometry, by the layer's vocabulary
     DICTIONARY = "dictionary"  #: of the layer's parameters
+    PARAMETERS = "parameters"  #: a dictionary, list or tuple of weights
     ENTRY = "entry"  #: of that dictionary, such as a running mean
     CONTAINER = "container"  #: a dictionary or list of inputs
     CONTEXT = "context"  #: what forward or a constructor is given to fill for backward

@@ -47,13 +47,17 @@ class Candidate:
         """Whether this is a class, of which the passes are not static."""
         return self.is_class and not static_passes(self.objects[0])
 
-    def try_as(self, layer: Layer, case: Case | None = None, given: Given | None = None) -> Tried | None:
+    def try_as(
+        self, layer: Layer, case: Case | None = None, given: Given | None = None, *, guessed: bool = False
+    ) -> Tried | None:
         """Return the best way to understand it as a layer, tried on a case; None if there is none at all.
+
+        If no name says that it is this layer, it is `guessed`.
 
         Raises:
             MisfitError: it cannot be understood as this layer.
         """
-        return best_reading(readings_of(self.objects, layer), case, given)
+        return best_reading(readings_of(self.objects, layer, guessed=guessed), case, given)
 
 
 def candidates(loaded: Loaded, layer: Layer) -> list[Candidate]:

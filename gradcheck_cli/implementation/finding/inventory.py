@@ -173,10 +173,11 @@ def identify_layer(offer: Offer, loader: Loader) -> Identified | None:
     fits: dict[str, Fit] = {}
     found: dict[str, TriedReading | None] = {}
     misfits: dict[str, str] = {}
+    named = [*offer.layers, *(other for name in offer.layers for other in vocabulary_of(LAYERS[name]).siblings)]
     odd: dict[str, bool] = {}  # whether it runs only in an unusual form
-    for layer in [LAYERS[name] for name in offer.layers] or _open_to(candidate):
+    for layer in [LAYERS[name] for name in dict.fromkeys(named)] or _open_to(candidate):
         try:
-            tried = candidate.try_as(layer)
+            tried = candidate.try_as(layer, guessed=not offer.layers)
         except MisfitError as misfit:
             misfits[layer.name] = str(misfit)
             continue
@@ -199,8 +200,15 @@ def identify_layer(offer: Offer, loader: Loader) -> Identified | None:
         runs = reached > Fit.RUNS or (reached is Fit.RUNS and not any(odd.values()))
         if not candidate.makes_instances:
             return Identified(layer=best, open=not runs)
-        is_open, varies = _lacks_gradients(found[best]), vocabulary_of(LAYERS[best]).varies
-        return None if is_open and _is_base(candidate) else Identified(layer=best, open=is_open, varies=varies)
+        is_open, vocabulary = _lacks_gradients(found[best]), vocabulary_of(LAYERS[best])
+        if is_open and _is_base(candidate):
+            return None
+        other = None
+        if reached is Fit.RUNS and (vocabulary.has_packings or not runs):
+            is_open = True
+            other = f"{offer.names[0]} does not do as {LAYERS[best].title_with_article} in any form that is known; "
+            other += f"write two functions that do, and check them: gradcheck {best} FILE.py"
+        return Identified(layer=best, reason=other, open=is_open, varies=vocabulary.varies)
     name, reason = next(iter(misfits.items()))
     return Identified(layer=name, reason=reason, open=True)
 
