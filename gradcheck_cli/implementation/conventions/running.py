@@ -189,7 +189,8 @@ class _Run:
         returned = fill(slots, reading.forms, reading.vocabulary, values).call(function)
         returned = reading.joined(order[0], returned) if order else returned
         if isinstance(returned, np.ndarray) and holder is not None:
-            found = {next((name for name in names if name not in reading.kept), names[0]): returned}
+            passed = [slot.key for slot in reading.forward if slot.key in names]
+            found = {next(iter(passed), names[0]): returned}
         else:
             found = self._opened(gradients_in(returned, order, reading.wanted, code.name("backward")), names)
         for slot in (slot for slot in slots if slot.kind is SlotKind.FILLED):
