@@ -198,17 +198,14 @@ def identify_layer(offer: Offer, loader: Loader) -> Identified | None:
     if fits:
         best = max(fits, key=lambda name: fits[name])
         runs = reached > Fit.RUNS or (reached is Fit.RUNS and not any(odd.values()))
+        if candidate.makes_instances and reached is Fit.RUNS and vocabulary_of(LAYERS[best]).has_packings:
+            why = f"{offer.names[0]} does not do as {LAYERS[best].title_with_article} in any form that is known; "
+            why += f"write two functions that do, and check them: gradcheck {best} FILE.py"
+            return Identified(layer=best, reason=why, open=True)
         if not candidate.makes_instances:
             return Identified(layer=best, open=not runs)
-        is_open, vocabulary = _lacks_gradients(found[best]), vocabulary_of(LAYERS[best])
-        if is_open and _is_base(candidate):
-            return None
-        other = None
-        if reached is Fit.RUNS and (vocabulary.has_packings or not runs):
-            is_open = True
-            other = f"{offer.names[0]} does not do as {LAYERS[best].title_with_article} in any form that is known; "
-            other += f"write two functions that do, and check them: gradcheck {best} FILE.py"
-        return Identified(layer=best, reason=other, open=is_open, varies=vocabulary.varies)
+        is_open, varies = _lacks_gradients(found[best]), vocabulary_of(LAYERS[best]).varies
+        return None if is_open and _is_base(candidate) else Identified(layer=best, open=is_open, varies=varies)
     name, reason = next(iter(misfits.items()))
     return Identified(layer=name, reason=reason, open=True)
 
