@@ -64,6 +64,19 @@ def watch_arguments() -> Iterator[Watch]:
         _WATCH.reset(token)
 
 
+_TRACED: ContextVar[bool] = ContextVar("traced", default=True)
+
+
+@contextlib.contextmanager
+def without_traces() -> Iterator[None]:
+    """Spare the traceback and the hints of what is raised within the block: of a trial, nobody reads them."""
+    token = _TRACED.set(False)
+    try:
+        yield
+    finally:
+        _TRACED.reset(token)
+
+
 def call(function: Callable[..., Any], *args: object, **kwargs: object) -> Any:
     """Call user code.
 
@@ -100,6 +113,8 @@ def call(function: Callable[..., Any], *args: object, **kwargs: object) -> Any:
 
 
 def _as_result(error: BaseException, name: str, arguments: str) -> ImplementationError:
+    if not _TRACED.get():
+        return ImplementationError(f"{name} raised {type_name(error)}")
     # only where something was raised
     from gradcheck_cli.guard.frames import format_user_frames, innermost_frame, user_frames
     from gradcheck_cli.implementation.loading.legacy_hints import legacy_hint

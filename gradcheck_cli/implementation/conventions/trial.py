@@ -13,6 +13,7 @@ import numpy as np
 
 from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.guard.state import preserve_state
+from gradcheck_cli.implementation.calling import without_traces
 from gradcheck_cli.implementation.conventions.one_by_one import SAMPLES
 from gradcheck_cli.implementation.conventions.own_class import studied_of
 from gradcheck_cli.implementation.conventions.own_trial import fit_of
@@ -144,18 +145,16 @@ def forward_fit(reading: Reading) -> Fit:
     """Return how well forward does, as a reading understands it."""
     if not reading.layer.probe_cases:  # there is no reference
         return Fit.REPRODUCES
-    tried = [
-        fit
-        for problem in probe_problems(reading.layer.name, reading.absent)
-        if (fit := _try(reading, problem)) is not None
-    ]
+    with quiet():
+        fits = [_try(reading, problem) for problem in probe_problems(reading.layer.name, reading.absent)]
+    tried = [fit for fit in fits if fit is not None]
     reached = max(tried, default=Fit.FAILS)
     return Fit.PARTLY if reached is Fit.REPRODUCES and min(tried) is not reached else reached
 
 
 def _try(reading: Reading, problem: Problem) -> Fit | None:
     """Return how well a reading does in one problem; None if it raises or cannot express it."""
-    with quiet(), generators_kept(problem):
+    with generators_kept(problem):
         try:
             out, _ = _packed(reading, problem).forward(problem.inputs, problem.parameters)
         except (ImplementationError, NotExpressibleError):
@@ -231,6 +230,7 @@ def quiet() -> Iterator[None]:
         preserve_state(),
         warnings.catch_warnings(),
         np.errstate(all="ignore"),
+        without_traces(),
         contextlib.redirect_stderr(io.StringIO()),
     ):
         warnings.simplefilter("ignore")
