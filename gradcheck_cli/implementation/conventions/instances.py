@@ -13,6 +13,7 @@ from gradcheck_cli.implementation.conventions.arguments import Values, fill
 from gradcheck_cli.implementation.conventions.attributes import Wanted, parameter_places
 from gradcheck_cli.implementation.conventions.context import Context
 from gradcheck_cli.implementation.conventions.inside import attributes, value_at
+from gradcheck_cli.implementation.conventions.set_up import set_up
 from gradcheck_cli.implementation.conventions.slots import SlotKind, write_call
 from gradcheck_cli.implementation.implementation import ImplementationError, NotExpressibleError
 from gradcheck_cli.implementation.vocabulary.vocabulary import word
@@ -44,6 +45,8 @@ def make_instance(reading: Reading, values: Values) -> object:
     cls: Callable[..., Any] | None = reading.code.cls
     assert cls is not None
     instance = fill(reading.constructor, reading.forms, reading.vocabulary, values).call(cls)
+    given = (values.inputs.get(slot.key) for slot in reading.forward if slot.kind is SlotKind.INPUT)
+    set_up(instance, next((value.shape for value in given if isinstance(value, np.ndarray)), ()))
     if any(not parameter_places(instance, reading.wanted(name)) for name in reading.kept):
         function = reading.code.function("forward", instance)
         fill(reading.forward, reading.forms, reading.vocabulary, values).call(function)

@@ -244,7 +244,7 @@ class Reading:
         if not self.layer.reference:
             at = self.found.gradient_at.get(name, ())
             return Wanted((word(name),), kept_at=self.found.kept.get(name, ()), gradient_at=at)
-        kept = list(self.vocabulary.parameters)
+        kept = [key for key in self.vocabulary.parameters if key not in self.absent]
         number = kept.index(name) if name in kept else -1
         return Wanted(self.vocabulary.inputs.get(name, (word(name),)), number, len(kept))
 

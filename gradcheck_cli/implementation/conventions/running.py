@@ -30,6 +30,7 @@ from gradcheck_cli.implementation.conventions.instances import (
 )
 from gradcheck_cli.implementation.conventions.one_by_one import OneByOne
 from gradcheck_cli.implementation.conventions.returned import as_array, entry_at, gradients_in, times_cotangent
+from gradcheck_cli.implementation.conventions.set_up import Optimizer
 from gradcheck_cli.implementation.conventions.slots import LEARNING_RATE, SlotKind, has
 from gradcheck_cli.implementation.implementation import (
     NO_BACKWARD,
@@ -220,7 +221,8 @@ class _Run:
             after = kept_parameters(self.reading, twin, names)
             found = {n: before[n] - after[n] for n in before.keys() & after.keys() if before[n].shape == after[n].shape}
             found = {name: update for name, update in found.items() if update.any()}
-            if found and not (rates or has(SlotKind.LEARNING_RATE, slots)):
+            is_handed = any(isinstance(value, Optimizer) for value in attributes(twin).values())
+            if found and not (rates or is_handed or has(SlotKind.LEARNING_RATE, slots)):
                 why = f"{called} changes {join_names(found)} at a rate that is not known"
                 raise NotExpressibleError(f"{why}; let it take learning_rate, or keep it as self.learning_rate")
             return {name: update / update.dtype.type(LEARNING_RATE) for name, update in found.items()}

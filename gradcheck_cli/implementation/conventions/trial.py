@@ -93,7 +93,7 @@ def best_reading(readings: Iterable[Reading], case: Case | None = None, given: G
         if found is None or fit > found.fit:
             found = Tried(reading=reading, fit=fit)
         ordered = _ordered(reading) if fit is Fit.REPRODUCES else None
-        if ordered and not (_is_slope(reading) and _right_gradients(reading) == 0):
+        if ordered and not (_is_slope(reading) and right_gradients(reading) == 0):
             return Tried(reading=ordered, fit=fit)
     if found and found.fit is not Fit.FAILS:
         return replace(found, reading=_ordered(found.reading) or found.reading)
@@ -174,7 +174,7 @@ def _ordered(reading: Reading) -> Reading | None:
     is_exact = any(arrangement.exact for arrangement in reading.vocabulary.arrangements)
     if len(orders) == 1 and not (is_exact or reading.updates or _is_slope(reading) or _fits_one_sample_too(reading)):
         return reading
-    counts = {order: _right_gradients(replace(reading, order=order)) for order in orders}
+    counts = {order: right_gradients(replace(reading, order=order)) for order in orders}
     fitting = [order for order in orders if counts[order] >= 0]
     return replace(reading, order=max(fitting, key=lambda order: counts[order])) if fitting else None
 
@@ -197,7 +197,7 @@ def _gradient_orders(reading: Reading) -> list[tuple[str, ...]]:
     return list(dict.fromkeys(tuple(dict.fromkeys(order)) for order in orders))
 
 
-def _right_gradients(reading: Reading) -> int:
+def right_gradients(reading: Reading) -> int:
     """Count the gradients that are the reference's in a problem; -1 if one has a wrong shape or backward raises."""
     for problem in probe_problems(reading.layer.name, reading.absent):
         with quiet(), generators_kept(problem):

@@ -14,7 +14,7 @@ from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.implementation.conventions.classes import class_passes, is_written
 from gradcheck_cli.implementation.conventions.expand import expanded, makes_backward, needs_adapter
 from gradcheck_cli.implementation.conventions.slots import MisfitError, is_context, parameters_of
-from gradcheck_cli.implementation.conventions.trial import Fit
+from gradcheck_cli.implementation.conventions.trial import Fit, right_gradients
 from gradcheck_cli.implementation.finding.candidates import Candidate, classes_in, functions_in, public, unlike
 from gradcheck_cli.implementation.finding.folder import shorten
 from gradcheck_cli.implementation.finding.names import (
@@ -174,7 +174,8 @@ def identify_layer(offer: Offer, loader: Loader) -> Identified | None:
             continue
         fits[layer.name] = tried.fit if tried else Fit.FAILS
         if fits[layer.name] is Fit.REPRODUCES:
-            return Identified(layer=layer.name)
+            is_open = candidate.is_class and tried is not None and right_gradients(tried.reading) < 0
+            return Identified(layer=layer.name, open=is_open)
     reached = max(fits.values(), default=Fit.FAILS)
     is_loss = any(LAYERS[name].loss for name in offer.layers) and not says_loss(offer.names)
     least = Fit.PARTLY if not offer.layers else Fit.RUNS if is_loss else Fit.FAILS

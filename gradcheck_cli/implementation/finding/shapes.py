@@ -113,6 +113,9 @@ class _Search:
                 self._readings = self._unstudied
                 scale = {(i, kinds[i].rank - 1): blocks for i in subset}
                 equal = {(i, k): self._equal for i, kind in enumerate(kinds) for k in range(kind.rank)}
+                if not self._fits(kinds, equal, scale) and self._unstudied[0].code.cls:
+                    columns = [(i, 1) for i, kind in enumerate(kinds) if kind.name == "array" and kind.rank == 2]
+                    equal |= dict.fromkeys(columns, 1)
                 if not self._fits(kinds, equal, scale) or not self._depends(kinds, equal, scale):
                     continue
                 if self._is_meant(kinds, equal, scale):
