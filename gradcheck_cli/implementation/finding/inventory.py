@@ -174,7 +174,8 @@ def identify_layer(offer: Offer, loader: Loader) -> Identified | None:
             continue
         fits[layer.name] = tried.fit if tried else Fit.FAILS
         if fits[layer.name] is Fit.REPRODUCES:
-            is_open = candidate.is_class and tried is not None and right_gradients(tried.reading) < 0
+            has_methods = tried is not None and tried.reading.code.cls is not None
+            is_open = tried is not None and has_methods and right_gradients(tried.reading) < 0
             return Identified(layer=layer.name, open=is_open)
     reached = max(fits.values(), default=Fit.FAILS)
     is_loss = any(LAYERS[name].loss for name in offer.layers) and not says_loss(offer.names)
