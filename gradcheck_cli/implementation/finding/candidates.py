@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from gradcheck_cli.guard.clock import pass_on_interrupt
@@ -101,7 +102,7 @@ def public(loaded: Loaded, *, own: bool, private: bool = False) -> dict[str, Any
 def _is_offered(name: str, value: Any, module: str | None) -> bool:
     try:
         name.isidentifier()
-        home = getattr(value, "__module__", None)
+        home = getattr(value.func if isinstance(value, partial) else value, "__module__", None)
         if inspect.isclass(value):
             has_passes(value)
         of_module = module is None or (isinstance(home, str) and home == module)

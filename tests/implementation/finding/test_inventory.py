@@ -246,7 +246,9 @@ class Embedding:
     ],
 )
 def test_what_does_not_take_the_arguments_is_not_called(text: str, expected: Identified | None) -> None:
-    assert list(found(text).values()) == [expected]
+    (one,) = found(text).values()
+    assert (one and one.layer) == (expected and expected.layer)
+    assert (one and (one.reason or "").partition("; gradcheck ")[0]) == (expected and expected.reason)
 
 
 def test_a_pass_without_its_counterpart_is_a_half() -> None:
