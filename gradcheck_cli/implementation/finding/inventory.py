@@ -13,12 +13,14 @@ from typing import TYPE_CHECKING, Any
 from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.implementation.conventions.classes import class_passes, is_written
 from gradcheck_cli.implementation.conventions.expand import expanded, makes_backward, needs_adapter
+from gradcheck_cli.implementation.conventions.readings import readings_of
 from gradcheck_cli.implementation.conventions.slots import MisfitError, is_context, parameters_of
-from gradcheck_cli.implementation.conventions.trial import Fit, right_gradients
+from gradcheck_cli.implementation.conventions.trial import Fit, fits_slope, right_gradients
 from gradcheck_cli.implementation.finding.candidates import Candidate, classes_in, functions_in, public, unlike
 from gradcheck_cli.implementation.finding.folder import shorten
 from gradcheck_cli.implementation.finding.names import (
     all_pairs,
+    gradient_groups,
     known_layers,
     layers_called,
     may_be_helper,
@@ -78,6 +80,7 @@ class Identified:
     layer: str
     reason: str | None = None  #: why it cannot be called, if it cannot
     open: bool = False  #: whether it does not run as this layer, and may be checked against its own forward
+    varies: bool = False  #: whether it may be another function of this kind, if its gradient is right for that
 
 
 @frozen
@@ -86,6 +89,7 @@ class Tried:
 
     cases: tuple[Case, ...] = ()
     reason: str | None = None
+    right: bool = False  #: of a class, whether its gradient agrees with forward in the first case
 
 
 def take_inventory(spec: str, loader: Loader) -> Inventory:
@@ -100,7 +104,9 @@ def take_inventory(spec: str, loader: Loader) -> Inventory:
     have |= dict(zip(names, named_objects(loaded, names), strict=True))
     makers = [(name,) for name in functions_in(have) if makes_backward(have[name])]
     functions = [name for name in functions_in(have) if (name,) not in makers]
-    pairs = all_pairs(functions)
+    groups = gradient_groups(functions)
+    grouped = {name for group in groups for name in group}
+    pairs = [*groups, *all_pairs([name for name in functions if name not in grouped])]
     passes = {name for pair in pairs for name in pair} | {name for name in functions if pass_of(name)[1] == "forward"}
     losses = [(name,) for name in functions if name not in passes and returns_both(name)]
     classes = [(name,) for name in classes_in(have)]
@@ -161,11 +167,11 @@ def identify_layer(offer: Offer, loader: Loader) -> Identified | None:
     home, _ = split_spec(offer.spec)
     loaded = open_place(home, offer.spec, _ACCEPTED, loader)
     candidate = Candidate(loaded=loaded, names=offer.names, objects=named_objects(loaded, offer.names))
-    first = candidate.objects[0]
-    if offer.composed or (not offer.layers and inspect.isclass(first) and not is_written(first)):
-        return None
+    if offer.composed or (candidate.is_class and not offer.layers):
+        return None  # that a class computes what a layer does would take a second, for each class, to find out
     fits: dict[str, Fit] = {}
     misfits: dict[str, str] = {}
+    odd: dict[str, bool] = {}  # whether it runs only in an unusual form
     for layer in [LAYERS[name] for name in offer.layers] or known_layers(loss=False):
         try:
             tried = candidate.try_as(layer)
@@ -173,6 +179,7 @@ def identify_layer(offer: Offer, loader: Loader) -> Identified | None:
             misfits[layer.name] = str(misfit)
             continue
         fits[layer.name] = tried.fit if tried else Fit.FAILS
+        odd[layer.name] = bool(tried and any(tried.reading.notes))
         if fits[layer.name] is Fit.REPRODUCES:
             has_methods = tried is not None and tried.reading.code.cls is not None
             is_open = tried is not None and has_methods and right_gradients(tried.reading) < 0
@@ -185,13 +192,14 @@ def identify_layer(offer: Offer, loader: Loader) -> Identified | None:
     if reached < least:
         return None
     if fits:
-        return Identified(
-            layer=max(fits, key=lambda name: fits[name]), open=candidate.is_class and reached is Fit.FAILS
-        )
+        best = max(fits, key=lambda name: fits[name])
+        runs = reached > Fit.RUNS or (reached is Fit.RUNS and not any(odd.values()))
+        varies = candidate.is_class and vocabulary_of(LAYERS[best]).varies
+        return Identified(layer=best, open=not runs, varies=varies)
     name, reason = next(iter(misfits.items()))
     if len(offer.names) > 1:
         reason += f"; gradcheck function {offer.spec} --example FILE.py:make checks it with what make returns"
-    return Identified(layer=name, reason=reason, open=len(offer.names) > 1 or candidate.is_class)
+    return Identified(layer=name, reason=reason, open=True)
 
 
 def try_shapes(offer: Offer, loader: Loader) -> Tried | None:
@@ -207,12 +215,14 @@ def try_shapes(offer: Offer, loader: Loader) -> Tried | None:
     loaded = open_place(home, offer.spec, _ACCEPTED, loader)
     named = named_objects(loaded, offer.names)
     objects = expanded(named)
-    if inspect.isclass(objects[0]) and needs_adapter(objects[0]):
+    is_class = inspect.isclass(objects[0])
+    if is_class and needs_adapter(objects[0]):
         command = f"gradcheck function {offer.spec} --adapter FILE.py:make --shape x=2x3"
         why = "it computes with variables of a framework; write a function make that is given the class and returns"
         return Tried(reason=f"{why} forward(x) and backward(dout, x) of arrays, and type {command}")
     if inspect.isclass(named[0]) and not is_written(named[0]):
         return None
+    others = vars(loaded.module).values() if is_class else ()
     try:
         cases = find_shapes(objects)
     except MisfitError as misfit:
@@ -222,8 +232,10 @@ def try_shapes(offer: Offer, loader: Loader) -> Tried | None:
         command = f"gradcheck function {offer.spec} {' '.join(f'--shape {one}' for one in _shape_words(error.right))}"
         return Tried(reason=f"the gradient is right for {right}, and wrong for {wrong}; give what is meant: {command}")
     if cases:
-        return Tried(cases=cases)
-    if len(objects) == 1 and not inspect.isclass(objects[0]):
+        return Tried(cases=cases, right=is_class and fits_slope(readings_of(objects, LAYERS["function"]), cases[0]))
+    if any(isinstance(one, type) and one is not objects[0] and issubclass(one, objects[0]) for one in others):
+        return None  # a base class, of which others make layers
+    if len(objects) == 1 and not is_class:
         return None
     make = "--adapter FILE.py:make, which returns an instance" if len(objects) == 1 else "--example FILE.py:make"
     command = _function_command(offer)

@@ -177,10 +177,15 @@ class _Search:
         """Give axes lengths of their own, alone or as few together as possible."""
         left, own = list(sizes), iter(_OWN)
         length = next(own)
+        # Of more rows than labels, code may read as many as there are labels; then both axes are meant to be one.
+        by_labels = any(kind.name == "labels" for kind in kinds) and self._slope_agrees(kinds, sizes, scale)
         for width in (1, 2, 3, 4):
             for group in itertools.combinations(list(left), width):
-                if set(group) <= set(left) and self._fits(
-                    kinds, trial := {**sizes, **dict.fromkeys(group, length)}, scale
+                if not set(group) <= set(left):
+                    continue
+                trial = {**sizes, **dict.fromkeys(group, length)}
+                if self._fits(kinds, trial, scale) and (
+                    width > 1 or not by_labels or self._slope_agrees(kinds, trial, scale)
                 ):
                     sizes, left = trial, [axis for axis in left if axis not in group]
                     if (length := next(own, 0)) == 0:
@@ -195,7 +200,9 @@ class _Search:
         if not any(kind.name == "labels" for kind in kinds):
             varied += [{axis: 1 if length == one else length for axis, length in sizes.items()} for one in lengths]
         more = tuple(kind._replace(value=kind.value + 1) if kind.name == "value" else kind for kind in kinds)
-        tries = [(kinds, sizes), *([(more, sizes)] if more != kinds else []), *((kinds, trial) for trial in varied)]
+        doubled = {axis: 2 * length for axis, length in sizes.items()}  # such as features of two heads
+        tries = [(kinds, sizes), *([(more, sizes), (more, doubled)] if more != kinds else [])]
+        tries += [(kinds, trial) for trial in varied]
         fitting = [tries[0], *(one for one in tries[1:] if self._fits(*one, scale) and self._depends(*one, scale))]
         cases = [self._case(own, each, scale) for own, each in fitting[:_CASES]]
         flags = " ".join(
@@ -205,7 +212,7 @@ class _Search:
 
     def _case(self, kinds: tuple[Kind, ...], sizes: Sizes, scale: Sizes) -> FunctionCase:
         shapes, labels = {}, {}
-        values: dict[str, float] = {}
+        values: dict[str, float | tuple[int, ...]] = {}
         for i, (slot, kind) in enumerate(zip(self._slots, kinds, strict=True)):
             shape = tuple(sizes[i, k] * scale.get((i, k), 1) for k in range(kind.rank))
             if kind.name == "array":
@@ -214,6 +221,8 @@ class _Search:
                 labels[slot.key] = (shape, self._equal)
             elif kind.name == "size":
                 values[slot.key] = shape[0]
+            elif kind.name == "tuple":
+                values[slot.key] = shape
             else:
                 values[slot.key] = kind.value
         ranges = dict.fromkeys(shapes, (0.5, 1.5)) if self._positive else {}
@@ -284,7 +293,7 @@ class _Search:
         inputs = dict(problem.inputs)
         if moved >= 0:
             name = self._slots[moved].key
-            inputs[name] = inputs[name] * (1 + 0.1 * np.arange(inputs[name].size).reshape(inputs[name].shape))
+            inputs[name] = inputs[name] * (1.05 + 0.1 * np.arange(inputs[name].size).reshape(inputs[name].shape))
         with seeds_from(0):
             out, _ = implementation_of(self._unstudied[0], "", None).forward(inputs, problem.parameters)
         found = [np.asarray(one) for one in (out if isinstance(out, tuple) else (out,)) if isinstance(one, np.ndarray)]
@@ -301,7 +310,7 @@ class _Search:
     def _is_usual(self, kinds: tuple[Kind, ...]) -> bool:
         likely = zip(self._slots, kinds, strict=True)
         numbers = NUMBERS if self._has_context else ()
-        usual = "array", "size"
+        usual = "array", "size", "tuple"
         return all(kind.name in usual or kind in (*kinds_of(slot)[:2], *numbers) for slot, kind in likely)
 
     def _slope_agrees(self, kinds: tuple[Kind, ...], sizes: Sizes, scale: Sizes) -> bool:

@@ -179,7 +179,7 @@ def test_what_is_of_no_layer_is_no_layer() -> None:
         (SELU.format("relu_"), "relu"),
         (SOFTMAX, "softmax"),
         (CLASS.format("Tanh"), "tanh"),
-        (CLASS.format("Squash"), "tanh"),
+        (CLASS.format("Squash"), None),  # which is checked against its own forward, as to try each layer takes a second
         (CLASS.format("Sigmoid"), "sigmoid"),
     ],
 )
@@ -248,7 +248,7 @@ class Embedding:
 def test_what_does_not_take_the_arguments_is_not_called(text: str, expected: Identified | None) -> None:
     (one,) = found(text).values()
     assert (one and one.layer) == (expected and expected.layer)
-    assert (one and (one.reason or "").partition("; gradcheck ")[0]) == (expected and expected.reason)
+    assert (one and (one.reason or "").partition("; gradcheck ")[0]) == (expected and (expected.reason or ""))
 
 
 def test_a_pass_without_its_counterpart_is_a_half() -> None:
