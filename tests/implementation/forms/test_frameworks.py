@@ -126,7 +126,7 @@ class Exp(Op):
 #: What is found in each, of which layer it is, and what makes it wrong.
 FRAMEWORKS = {
     _KEPT: (
-        {"Square": "function", "Sigmoid": "sigmoid", "Power": "function", "Product": "function"},
+        {"Square": "function", "Sigmoid": "sigmoid", "Power": "function", "Product": "affine"},
         [
             ("return 2 * self", "return self"),
             ("(1 - y)", "(1 + y)"),
