@@ -199,18 +199,16 @@ def forward_fit(reading: Reading, close: float = _CLOSE) -> Fit:
     """Return how well forward does, as a reading understands it; what is that close is equal."""
     if not reading.layer.probe_cases:  # there is no reference
         return Fit.REPRODUCES
-    tried = [
-        fit
-        for problem in probe_problems(reading.layer.name, origins(reading.vocabulary.packing, reading.absent))
-        if (fit := _try(reading, problem, close)) is not None
-    ]
+    problems = probe_problems(reading.layer.name, origins(reading.vocabulary.packing, reading.absent))
+    with quiet():
+        tried = [fit for problem in problems if (fit := _try(reading, problem, close)) is not None]
     reached = max(tried, default=Fit.FAILS)
     return Fit.PARTLY if reached is Fit.REPRODUCES and min(tried) is not reached else reached
 
 
 def _try(reading: Reading, problem: Problem, near: float) -> Fit | None:
     """Return how well a reading does in one problem; None if it raises or cannot express it."""
-    with quiet(), generators_kept(problem):
+    with generators_kept(problem):
         try:
             out, _ = _packed(reading, problem).forward(problem.inputs, problem.parameters)
         except UnknownEntryError:

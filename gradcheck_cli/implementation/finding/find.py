@@ -10,7 +10,7 @@ from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.implementation.built_in import built_in
 from gradcheck_cli.implementation.calling import call, describe
 from gradcheck_cli.implementation.conventions.classes import instance_passes
-from gradcheck_cli.implementation.conventions.expand import expanded, part_of, static_passes
+from gradcheck_cli.implementation.conventions.expand import expanded, part_of
 from gradcheck_cli.implementation.conventions.own_arguments import bind_arguments, call_arguments
 from gradcheck_cli.implementation.conventions.running import implementation_of
 from gradcheck_cli.implementation.conventions.slots import MisfitError
@@ -176,7 +176,7 @@ class _Search:
         if not all(names) or (len(names) > 2 and not all(map(part_of, names[1:]))):
             raise ImplementationNotFoundError(f"{wanted}, not {shown}")
         objects = named_objects(place, names)
-        has_class = any(isinstance(value, type) and not static_passes(value) for value in objects)
+        has_class = any(isinstance(value, type) and expanded((value,)) == (value,) for value in objects)
         if self.layer.loss and len(names) > 1:
             raise ImplementationNotFoundError(f"name one function, {place.home}:loss, not {shown}")
         if len(names) > 1 and has_class:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.implementation.conventions.classes import class_passes, is_written
-from gradcheck_cli.implementation.conventions.expand import expanded, makes_backward
+from gradcheck_cli.implementation.conventions.expand import expanded, makes_backward, needs_adapter
 from gradcheck_cli.implementation.conventions.readings import readings_of
 from gradcheck_cli.implementation.conventions.slots import MisfitError, is_context, parameters_of
 from gradcheck_cli.implementation.conventions.trial import EXACT, Fit, fits_slope, forward_fit, right_gradients
@@ -134,7 +134,8 @@ def _offer(
     is_class = inspect.isclass(have[names[0]])
     alone = len(names) == 1 and not half and not is_class and not makes_backward(have[names[0]])
     layers, losses = () if alone else layers_called(names), layers_called(names, loss=True) if len(names) == 1 else ()
-    arguments = _required_of_class(have[names[0]]) if is_class else _required(have[names[0]])
+    passes = expanded((have[names[0]],)) if is_class else ()
+    arguments = _required_of_class(have[names[0]]) if len(passes) == 1 else _required((*passes, have[names[0]])[0])
     meant = [loss for loss in losses if not speaks_of(arguments[:1], vocabulary_of(LAYERS[loss]).others)]
     return Offer(
         spec=f"{home}:{','.join(names)}",
@@ -143,7 +144,7 @@ def _offer(
         composed=not layers and mentions_layer(names) and not losses,
         doubtful=may_be_helper(names, offers),
         arguments=arguments,
-        made_with=_required(have[names[0]]) if is_class else (),
+        made_with=_required(have[names[0]]) if len(passes) == 1 else (),
     )
 
 
@@ -207,6 +208,8 @@ def identify_layer(offer: Offer, loader: Loader) -> Identified | None:
         is_open, varies = _lacks_gradients(found[best]), vocabulary_of(LAYERS[best]).varies
         return None if is_open and _is_base(candidate) else Identified(layer=best, open=is_open, varies=varies)
     name, reason = next(iter(misfits.items()))
+    if len(offer.names) > 1:
+        reason += f"; gradcheck function {offer.spec} --example FILE.py:make checks it with what make returns"
     return Identified(layer=name, reason=reason, open=True)
 
 
@@ -244,7 +247,15 @@ def try_shapes(offer: Offer, loader: Loader) -> Tried | None:
 
     home, _ = split_spec(offer.spec)
     loaded = open_place(home, offer.spec, _ACCEPTED, loader)
-    objects = expanded(named_objects(loaded, offer.names))
+    named = named_objects(loaded, offer.names)
+    objects = expanded(named)
+    is_class = inspect.isclass(objects[0])
+    if is_class and needs_adapter(objects[0]):
+        command = f"gradcheck function {offer.spec} --adapter FILE.py:make --shape x=2x3"
+        why = "it computes with variables of a framework; write a function make that is given the class and returns"
+        return Tried(reason=f"{why} forward(x) and backward(dout, x) of arrays, and type {command}")
+    if inspect.isclass(named[0]) and not is_written(named[0]):
+        return None
     try:
         cases = find_shapes(objects)
     except MisfitError as misfit:
@@ -254,14 +265,11 @@ def try_shapes(offer: Offer, loader: Loader) -> Tried | None:
         command = f"gradcheck function {offer.spec} {' '.join(f'--shape {one}' for one in _shape_words(error.right))}"
         return Tried(reason=f"the gradient is right for {right}, and wrong for {wrong}; give what is meant: {command}")
     if cases:
-        return Tried(
-            cases=cases,
-            right=inspect.isclass(objects[0]) and fits_slope(readings_of(objects, LAYERS["function"]), cases[0]),
-        )
+        return Tried(cases=cases, right=is_class and fits_slope(readings_of(objects, LAYERS["function"]), cases[0]))
     candidate = Candidate(loaded=loaded, names=offer.names, objects=objects)
     if candidate.makes_instances and _is_base(candidate):
         return None
-    if len(objects) == 1 and not (inspect.isclass(objects[0]) and is_written(objects[0])):
+    if len(objects) == 1 and not is_class:
         return None
     make = "--adapter FILE.py:make, which returns an instance" if len(objects) == 1 else "--example FILE.py:make"
     command = _function_command(offer)

@@ -247,7 +247,8 @@ class Embedding:
 )
 def test_what_does_not_take_the_arguments_is_not_called(text: str, expected: Identified | None) -> None:
     (one,) = found(text).values()
-    assert (one and (one.layer, one.reason)) == (expected and (expected.layer, expected.reason))
+    assert (one and one.layer) == (expected and expected.layer)
+    assert (one and (one.reason or "").partition("; gradcheck ")[0]) == (expected and (expected.reason or ""))
 
 
 def test_a_pass_without_its_counterpart_is_a_half() -> None:
