@@ -167,23 +167,30 @@ def _forward_by_name(
             named[parameter.name] = slot_for(parameter, SlotKind.INPUT, left.pop(0))
         elif left and slot and slot.kind is not SlotKind.INPUT:
             break
-    for parameter in (p for p in parameters if named[p.name] is None):
-        reduced = word(parameter.name)
-        if reduced in FILLED_OUTPUTS and len(layer.outputs) == 1:
-            named[parameter.name] = slot_for(parameter, SlotKind.FILLED, layer.outputs[0])
-        for key in (key for key in layer.state if reduced in state_names(key)):
-            named[parameter.name] = slot_for(parameter, SlotKind.ENTRY, key)
+    named |= _filled_or_kept([p for p in parameters if named[p.name] is None], layer)
     if lacking := [name for name in left if name not in BIASES]:
         raise MisfitError(f"`{called}` takes no {lacking[0]}")
     unknown = [p for p in parameters if named[p.name] is None]
     kinds = {slot.kind for slot in named.values() if slot}
     if layer.param and len(unknown) == 1 and not kinds & {SlotKind.DICTIONARY, SlotKind.ARGUMENT}:
         named[unknown[0].name] = slot_for(unknown[0], SlotKind.DICTIONARY)
+    elif len(unknown) == 1 and not contexts and word(unknown[0].name) in PROBABLE_CACHES:
+        named[unknown[0].name] = slot_for(unknown[0], SlotKind.CONTEXT)
     elif unknown:
         raise MisfitError(f"`{called}` takes `{unknown[0].name}`, of which the meaning is not known")
     elif vocabulary.needs_dictionary and SlotKind.DICTIONARY not in kinds:
         raise MisfitError(f"`{called}` does not take ({', '.join(layer.arguments)})")
     return tuple(slot for slot in named.values() if slot)
+
+
+def _filled_or_kept(parameters: list[inspect.Parameter], layer: Layer) -> dict[str, Slot]:
+    """Find what forward is given to fill with its output, and the state that it is given, such as running means."""
+    found = {
+        p.name: slot_for(p, SlotKind.FILLED, layer.outputs[0]) for p in parameters if word(p.name) in FILLED_OUTPUTS
+    }
+    state = {called: key for key in layer.state for called in state_names(key)}
+    kept = {p.name: slot_for(p, SlotKind.ENTRY, state[word(p.name)]) for p in parameters if word(p.name) in state}
+    return kept | (found if len(layer.outputs) == 1 else {})
 
 
 def _entries(

@@ -171,6 +171,7 @@ def identify_layer(offer: Offer, loader: Loader) -> Identified | None:
     fits: dict[str, Fit] = {}
     misfits: dict[str, str] = {}
     odd: dict[str, bool] = {}  # whether it runs only in an unusual form
+    activation = ""  # what it takes as one, and so may compute more than the layer
     for layer in [LAYERS[name] for name in offer.layers] or known_layers(loss=False):
         try:
             tried = candidate.try_as(layer)
@@ -179,6 +180,7 @@ def identify_layer(offer: Offer, loader: Loader) -> Identified | None:
             continue
         fits[layer.name] = tried.fit if tried else Fit.FAILS
         odd[layer.name] = bool(tried and any(tried.reading.notes))
+        activation = activation or (tried.reading.activation if tried else "")
         if fits[layer.name] is Fit.REPRODUCES:
             is_open = candidate.is_class and tried is not None and right_gradients(tried.reading) < 0
             return Identified(layer=layer.name, open=is_open)
@@ -192,6 +194,9 @@ def identify_layer(offer: Offer, loader: Loader) -> Identified | None:
     if fits:
         best = max(fits, key=lambda name: fits[name])
         runs = reached > Fit.RUNS or (reached is Fit.RUNS and not any(odd.values()))
+        if activation:
+            why = f"it takes `{activation}`, and does not do as the layer does without one"
+            return Identified(layer=best, reason=why, open=True)
         varies = candidate.is_class and vocabulary_of(LAYERS[best]).varies
         return Identified(layer=best, open=not runs, varies=varies)
     name, reason = next(iter(misfits.items()))
