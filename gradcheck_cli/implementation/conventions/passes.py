@@ -29,7 +29,7 @@ from gradcheck_cli.implementation.conventions.slots import (
     takes,
     write_call,
 )
-from gradcheck_cli.implementation.conventions.source import entries_of
+from gradcheck_cli.implementation.conventions.source import entries_of, returned_names
 from gradcheck_cli.implementation.vocabulary.vocabulary import word
 
 if TYPE_CHECKING:
@@ -63,7 +63,9 @@ def forward_slots(function: Function, layer: Layer, vocabulary: Vocabulary) -> I
     return iter([by_name] if by_place is None or _same(by_place, by_name) else [by_name, by_place])
 
 
-def backward_slots(function: Function, layer: Layer, vocabulary: Vocabulary, forward: Slots) -> Iterator[Slots]:
+def backward_slots(
+    function: Function, layer: Layer, vocabulary: Vocabulary, forward: Slots, ahead: Function
+) -> Iterator[Slots]:
     """Yield what the arguments of a backward pass may stand for, the likeliest first.
 
     Beside the cotangent, a single one with a name of an input is the cache where forward calls that input otherwise:
@@ -81,7 +83,7 @@ def backward_slots(function: Function, layer: Layer, vocabulary: Vocabulary, for
         return _refuse(function, (*(f"d{name}" for name in layer.outputs), "cache"))
     found = _slopes(function, layer)
     try:
-        by_name = _backward_by_name(parameters_of(function), name_of(function), vocabulary, layer)
+        by_name = _backward_by_name(parameters_of(function), name_of(function), vocabulary, layer, forward)
     except MisfitError:
         if by_place is None:
             raise
@@ -93,8 +95,10 @@ def backward_slots(function: Function, layer: Layer, vocabulary: Vocabulary, for
         found.append(by_name)
     if by_place and not any(_same(by_place, other) for other in found):
         found.append(by_place)
-    found += [slots for slots in map(_with_input(layer), found) if slots]
-    return iter([_with_entries_of(forward, slots) for slots in (*spread, *found)])
+    if not has(SlotKind.CONTEXT, forward):
+        found += [slots for slots in map(_with_input(layer), found) if slots]
+    ordered = _in_returned_order(ahead, layer)
+    return iter([ordered(_with_entries_of(forward, slots)) for slots in (*spread, *found)])
 
 
 def _spread(function: Function, layer: Layer) -> list[Slots]:
@@ -206,6 +210,19 @@ def _entries(
     return tuple((key, found.get(str(key), "")) for key in keys) if {*own} < {*found.values()} else ()
 
 
+def _in_returned_order(function: Function, layer: Layer) -> Callable[[Slots], Slots]:
+    """Number the parts of a cache as forward returns them, if it returns all of them by their names."""
+    names = returned_names(function)[len(layer.outputs) :]
+
+    def ordered(slots: Slots) -> Slots:
+        parts = [slot.name for slot in slots if slot.kind is SlotKind.CACHE and slot.value is not None]
+        if not parts or set(parts) != set(names):
+            return slots
+        return tuple(replace(s, value=names.index(s.name)) if s.name in parts else s for s in slots)
+
+    return ordered
+
+
 def _with_entries_of(forward: Slots, backward: Slots) -> Slots:
     """Let backward be given the container that forward is given, which it calls the same, or a dictionary."""
     containers = {slot.name: slot for slot in forward if slot.entries}
@@ -218,10 +235,15 @@ def _with_entries_of(forward: Slots, backward: Slots) -> Slots:
     return tuple(map(shared, backward))
 
 
-def _backward_by_name(parameters: list[inspect.Parameter], name: str, vocabulary: Vocabulary, layer: Layer) -> Slots:
+def _backward_by_name(
+    parameters: list[inspect.Parameter], name: str, vocabulary: Vocabulary, layer: Layer, forward: Slots = ()
+) -> Slots:
     """Read a backward pass: a cotangent for each output, and then the cache or what else it needs."""
     called = write_call(name, parameters)
     named = {p.name: classify(p, vocabulary, layer.inputs) for p in parameters}
+    given = {slot.name: slot.key for slot in forward if slot.kind is SlotKind.INPUT}
+    again = [p for p in parameters if named[p.name] is None and p.name in given and not is_cotangent(p.name)]
+    named |= {p.name: slot_for(p, SlotKind.INPUT, given[p.name]) for p in again}
     named |= _filled(parameters, layer, vocabulary) or _shapes(parameters, vocabulary)
     rates = {p.name: slot_for(p, SlotKind.LEARNING_RATE) for p in parameters if word(p.name) in LEARNING_RATES}
     named |= rates if len(parameters) > len(rates) else {}
@@ -241,8 +263,10 @@ def _backward_by_name(parameters: list[inspect.Parameter], name: str, vocabulary
         raise MisfitError(f"`{called}` takes no d{layer.outputs[len(chosen)]}")
     unknown = [p for p in parameters if named[p.name] is None]
     if unknown and not has(SlotKind.CACHE, (slot for slot in named.values() if slot)):
-        cache = unknown.pop(0)
-        named[cache.name] = slot_for(cache, SlotKind.CACHE)
+        several = len(unknown) > 1 and all(p.default is p.empty for p in unknown)
+        for number, cache in enumerate(unknown if several else unknown[:1]):
+            named[cache.name] = slot_for(cache, SlotKind.CACHE, value=number if several else None)
+        unknown = [] if several else unknown[1:]
     if unknown:
         raise MisfitError(f"`{called}` takes `{unknown[0].name}`, of which the meaning is not known")
     return tuple(slot for slot in named.values() if slot)

@@ -104,7 +104,7 @@ def _function_readings(
     """Yield the ways to understand functions: what each argument is, how arrays lie, how the geometry is passed."""
     code = Code(forward=forward, backward=backward)
     for ahead in forward_slots(forward, layer, vocabulary):
-        for back in backward_slots(backward, layer, vocabulary, ahead) if backward else [()]:
+        for back in backward_slots(backward, layer, vocabulary, ahead, forward) if backward else [()]:
             slots = (*ahead, *back)
             for arrangement in _told_first(vocabulary, {word(slot.name) for slot in slots}):
                 for all_keys in (False, True) if has(SlotKind.DICTIONARY, ahead) else (False,):
