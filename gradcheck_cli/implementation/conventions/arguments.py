@@ -178,6 +178,8 @@ def _value(slot: Slot, values: Values) -> object:  # noqa: PLR0912  # one for ea
             return values.inputs[slot.key]
         case SlotKind.CONTEXT:
             return _LEFT_OUT if values.context is None and slot.has_default else values.context
+        case SlotKind.CACHE if isinstance(slot.value, int):
+            return values.cache[slot.value] if isinstance(values.cache, tuple | list) else None
         case SlotKind.CACHE:
             return values.inputs.get(slot.key) if values.cache is None else values.cache
         case SlotKind.COTANGENT:

@@ -29,7 +29,7 @@ from gradcheck_cli.implementation.conventions.slots import (
     takes,
     write_call,
 )
-from gradcheck_cli.implementation.conventions.source import entries_of
+from gradcheck_cli.implementation.conventions.source import entries_of, returned_names
 from gradcheck_cli.implementation.vocabulary.vocabulary import word
 
 if TYPE_CHECKING:
@@ -60,7 +60,9 @@ def forward_slots(function: Function, layer: Layer, vocabulary: Vocabulary) -> I
     return iter([by_name] if by_place is None or _same(by_place, by_name) else [by_name, by_place])
 
 
-def backward_slots(function: Function, layer: Layer, vocabulary: Vocabulary, forward: Slots) -> Iterator[Slots]:
+def backward_slots(
+    function: Function, layer: Layer, vocabulary: Vocabulary, forward: Slots, ahead: Function
+) -> Iterator[Slots]:
     """Yield what the arguments of a backward pass may stand for, the likeliest first.
 
     Beside the cotangent, a single one with a name of an input is the cache where forward calls that input otherwise:
@@ -78,7 +80,7 @@ def backward_slots(function: Function, layer: Layer, vocabulary: Vocabulary, for
         return _refuse(function, (*(f"d{name}" for name in layer.outputs), "cache"))
     found = _slopes(function, layer)
     try:
-        by_name = _backward_by_name(parameters_of(function), name_of(function), vocabulary, layer)
+        by_name = _backward_by_name(parameters_of(function), name_of(function), vocabulary, layer, forward)
     except MisfitError:
         if by_place is None:
             raise
@@ -90,8 +92,10 @@ def backward_slots(function: Function, layer: Layer, vocabulary: Vocabulary, for
         found.append(by_name)
     if by_place and not any(_same(by_place, other) for other in found):
         found.append(by_place)
-    found += [slots for slots in map(_with_input(layer), found) if slots]
-    return iter([_with_entries_of(forward, slots) for slots in (*spread, *found)])
+    if not has(SlotKind.CONTEXT, forward):
+        found += [slots for slots in map(_with_input(layer), found) if slots]
+    ordered = _in_returned_order(ahead, layer)
+    return iter([ordered(_with_entries_of(forward, slots)) for slots in (*spread, *found)])
 
 
 def _spread(function: Function, layer: Layer) -> list[Slots]:
@@ -167,7 +171,7 @@ def _forward_by_name(
             left.remove(unnamed.pop(0))
         elif left and slot and slot.kind is not SlotKind.INPUT:
             break
-    named |= _filled_ahead([p for p in parameters if named[p.name] is None], layer)
+    named |= _filled_or_kept([p for p in parameters if named[p.name] is None], layer)
     unknown = [p for p in parameters if named[p.name] is None]
     if containers := _containers_of_weights(parameters, named, left, vocabulary):
         named |= {p.name: slot_for(p, SlotKind.PARAMETERS) for p in containers}
@@ -178,11 +182,23 @@ def _forward_by_name(
     kinds = {slot.kind for slot in named.values() if slot}
     if layer.param and len(unknown) == 1 and not kinds & {SlotKind.DICTIONARY, SlotKind.ARGUMENT}:
         named[unknown[0].name] = slot_for(unknown[0], SlotKind.DICTIONARY)
+    elif len(unknown) == 1 and not contexts and word(unknown[0].name) in PROBABLE_CACHES:
+        named[unknown[0].name] = slot_for(unknown[0], SlotKind.CONTEXT)
     elif unknown:
         raise MisfitError(f"`{called}` takes `{unknown[0].name}`, of which the meaning is not known")
     elif vocabulary.needs_dictionary and SlotKind.DICTIONARY not in kinds:
         raise MisfitError(f"`{called}` does not take ({', '.join(layer.arguments)})")
     return tuple(slot for slot in named.values() if slot)
+
+
+def _filled_or_kept(parameters: list[inspect.Parameter], layer: Layer) -> dict[str, Slot]:
+    """Find what forward is given to fill with its output, and the state that it is given, such as running means."""
+    found = {
+        p.name: slot_for(p, SlotKind.FILLED, layer.outputs[0]) for p in parameters if word(p.name) in FILLED_OUTPUTS
+    }
+    state = {called: key for key in layer.state for called in state_names(key)}
+    kept = {p.name: slot_for(p, SlotKind.ENTRY, state[word(p.name)]) for p in parameters if word(p.name) in state}
+    return kept | (found if len(layer.outputs) == 1 else {})
 
 
 def _entries(
@@ -198,6 +214,19 @@ def _entries(
     return tuple((key, found.get(str(key), "")) for key in keys) if {*own} < {*found.values()} else ()
 
 
+def _in_returned_order(function: Function, layer: Layer) -> Callable[[Slots], Slots]:
+    """Number the parts of a cache as forward returns them, if it returns all of them by their names."""
+    names = returned_names(function)[len(layer.outputs) :]
+
+    def ordered(slots: Slots) -> Slots:
+        parts = [slot.name for slot in slots if slot.kind is SlotKind.CACHE and slot.value is not None]
+        if not parts or set(parts) != set(names):
+            return slots
+        return tuple(replace(s, value=names.index(s.name)) if s.name in parts else s for s in slots)
+
+    return ordered
+
+
 def _with_entries_of(forward: Slots, backward: Slots) -> Slots:
     """Let backward be given the container that forward is given, which it calls the same, or a dictionary."""
     containers = {slot.name: slot for slot in forward if slot.entries}
@@ -210,10 +239,15 @@ def _with_entries_of(forward: Slots, backward: Slots) -> Slots:
     return tuple(map(shared, backward))
 
 
-def _backward_by_name(parameters: list[inspect.Parameter], name: str, vocabulary: Vocabulary, layer: Layer) -> Slots:
+def _backward_by_name(
+    parameters: list[inspect.Parameter], name: str, vocabulary: Vocabulary, layer: Layer, forward: Slots = ()
+) -> Slots:
     """Read a backward pass: a cotangent for each output, and then the cache or what else it needs."""
     called = write_call(name, parameters)
     named = {p.name: _returned(p, vocabulary) or classify(p, vocabulary, vocabulary.inputs) for p in parameters}
+    given = {slot.name: slot.key for slot in forward if slot.kind is SlotKind.INPUT}
+    again = [p for p in parameters if named[p.name] is None and p.name in given and not is_cotangent(p.name)]
+    named |= {p.name: slot_for(p, SlotKind.INPUT, given[p.name]) for p in again}
     named |= _filled(parameters, layer, vocabulary) or _shapes(parameters, vocabulary)
     rates = {p.name: slot_for(p, SlotKind.LEARNING_RATE) for p in parameters if word(p.name) in LEARNING_RATES}
     named |= rates if len(parameters) > len(rates) else {}
@@ -233,8 +267,10 @@ def _backward_by_name(parameters: list[inspect.Parameter], name: str, vocabulary
         raise MisfitError(f"`{called}` takes no d{layer.outputs[len(chosen)]}")
     unknown = [p for p in parameters if named[p.name] is None]
     if unknown and not has(SlotKind.CACHE, (slot for slot in named.values() if slot)):
-        cache = unknown.pop(0)
-        named[cache.name] = slot_for(cache, SlotKind.CACHE)
+        several = len(unknown) > 1 and all(p.default is p.empty for p in unknown)
+        for number, cache in enumerate(unknown if several else unknown[:1]):
+            named[cache.name] = slot_for(cache, SlotKind.CACHE, value=number if several else None)
+        unknown = [] if several else unknown[1:]
     if unknown:
         raise MisfitError(f"`{called}` takes `{unknown[0].name}`, of which the meaning is not known")
     return tuple(slot for slot in named.values() if slot)
@@ -271,18 +307,6 @@ def forward_in_order(function: Function, layer: Layer, vocabulary: Vocabulary) -
     )
     geometry = SlotKind.ARGUMENT, SlotKind.INPUT
     return None if any(slot and slot.kind in geometry and slot.key != keyed[slot.name] for slot in named) else slots
-
-
-def _filled_ahead(unknown: list[inspect.Parameter], layer: Layer) -> dict[str, Slot]:
-    """Find what forward is given to fill: its output, or state such as running means."""
-    found: dict[str, Slot] = {}
-    for parameter in unknown:
-        reduced = word(parameter.name)
-        if reduced in FILLED_OUTPUTS and len(layer.outputs) == 1:
-            found[parameter.name] = slot_for(parameter, SlotKind.FILLED, layer.outputs[0])
-        for key in (key for key in layer.state if reduced in state_names(key)):
-            found[parameter.name] = slot_for(parameter, SlotKind.ENTRY, key)
-    return found
 
 
 def _containers_of_weights(

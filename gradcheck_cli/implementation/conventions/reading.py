@@ -150,6 +150,12 @@ class Reading:
         return self.layouts[name].joined(value) if name in self.layouts else value
 
     @property
+    def activation(self) -> str:
+        """The argument for an activation that has none by default, as no reading may be able to turn it off; or ""."""
+        found = (slot for slot in (*self.constructor, *self.forward) if slot.key == "activation")
+        return next((slot.name for slot in found if slot.default not in (None, "linear", "identity", "none", "")), "")
+
+    @property
     def cotangents(self) -> tuple[str, ...]:
         """The names of the cotangents in backward."""
         return tuple(slot.name for slot in self.backward if slot.kind is SlotKind.COTANGENT)

@@ -132,7 +132,7 @@ def _function_readings(
     """Yield the ways to understand functions: what each argument is, how arrays lie, how the geometry is passed."""
     code = Code(forward=forward, backward=backward)
     for ahead in forward_slots(forward, layer, vocabulary):
-        for back in backward_slots(backward, layer, vocabulary, ahead) if backward else [()]:
+        for back in backward_slots(backward, layer, vocabulary, ahead, forward) if backward else [()]:
             slots = (*ahead, *back)
             for arrangement in _told_first(vocabulary, {word(slot.name) for slot in slots}):
                 if not _are_named(ahead, vocabulary) and _moves_weights(arrangement, vocabulary):

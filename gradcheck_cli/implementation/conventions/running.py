@@ -324,6 +324,11 @@ class _Run:
         if state and len(several) == count + 1 + state:  # running means, after the cache or before it
             last = all(isinstance(value, np.ndarray) for value in several[-state:])
             returned = several = several[:-state] if last else [*several[:count], several[-1]]
+        parts = [slot.value for slot in caches if isinstance(slot.value, int)]
+        if parts and len(several) == count + len(parts):  # what backward takes one by one
+            returned = several = [*several[:count], tuple(several[count:])]
+        if parts and not (isinstance(several[-1], tuple | list) and len(several[-1]) > max(parts)):
+            self._refuse_returned(returned)
         cache: object = context
         if self._has_cache(returned):
             cache = several.pop()

@@ -176,6 +176,7 @@ def identify_layer(offer: Offer, loader: Loader) -> Identified | None:
     misfits: dict[str, str] = {}
     named = [*offer.layers, *(other for name in offer.layers for other in vocabulary_of(LAYERS[name]).siblings)]
     odd: dict[str, bool] = {}  # whether it runs only in an unusual form
+    activation = ""  # what it takes as one, and so may compute more than the layer
     for layer in [LAYERS[name] for name in dict.fromkeys(named)] or _open_to(candidate):
         try:
             tried = candidate.try_as(layer, guessed=not offer.layers)
@@ -184,6 +185,7 @@ def identify_layer(offer: Offer, loader: Loader) -> Identified | None:
             continue
         fits[layer.name], found[layer.name] = tried.fit if tried else Fit.FAILS, tried
         odd[layer.name] = bool(tried and any(tried.reading.notes))
+        activation = activation or (tried.reading.activation if tried else "")
         if fits[layer.name] is Fit.REPRODUCES:
             may_vary = candidate.makes_instances and vocabulary_of(layer).varies
             varies = may_vary and tried is not None and forward_fit(tried.reading, EXACT) is not Fit.REPRODUCES
@@ -199,9 +201,13 @@ def identify_layer(offer: Offer, loader: Loader) -> Identified | None:
     if fits:
         best = max(fits, key=lambda name: fits[name])
         runs = reached > Fit.RUNS or (reached is Fit.RUNS and not any(odd.values()))
+        why = ""
         if candidate.makes_instances and reached is Fit.RUNS and vocabulary_of(LAYERS[best]).has_packings:
             why = f"{offer.names[0]} does not do as {LAYERS[best].title_with_article} in any form that is known; "
             why += f"write two functions that do, and check them: gradcheck {best} FILE.py"
+        elif activation:
+            why = f"it takes `{activation}`, and does not do as the layer does without one"
+        if why:
             return Identified(layer=best, reason=why, open=True)
         if not candidate.makes_instances:
             return Identified(layer=best, open=not runs)

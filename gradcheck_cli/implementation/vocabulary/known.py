@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from gradcheck_cli.implementation.vocabulary.activations import ACTIVATIONS, ELEMENTWISE_X
 from gradcheck_cli.implementation.vocabulary.attention import ATTENTIONS
-from gradcheck_cli.implementation.vocabulary.geometry import SIZES, number, only, pick, setting
+from gradcheck_cli.implementation.vocabulary.geometry import KERNELS, SIZES, number, only, pick, setting
 from gradcheck_cli.implementation.vocabulary.images import CONVOLUTIONS, POOLINGS
 from gradcheck_cli.implementation.vocabulary.losses import LOSSES
 from gradcheck_cli.implementation.vocabulary.recurrent import RECURRENT
@@ -26,7 +26,7 @@ _AFFINE = Vocabulary(
     names=words("affine linear dense fc fully{,_}connected"),
     others=words("relu norm temporal dropout softmax loss conv bilinear"),
     inputs={"x": words("x input{,s} data a{,prev} inp features"), "w": words("w weight{,s} theta")},
-    arguments=pick(SIZES, "D M"),
+    arguments={**pick(SIZES, "D M"), "activation": KERNELS["activation"]},
     arrangements=(
         _USUAL,
         arranged("samples as columns", x="D N", w="M D", b="M 1", out="M N"),

@@ -142,7 +142,9 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 def found(text: str, spec: str = "layers.py") -> dict[str, Identified | None]:
     Path(spec.partition(":")[0]).write_text(f"import numpy as np\n{text}", encoding="utf-8")
-    return {",".join(offer.names): identify_layer(offer, Loader()) for offer in take_inventory(spec, Loader()).offers}
+    offers = take_inventory(spec, Loader()).offers
+    layers = {",".join(offer.names): identify_layer(offer, Loader()) for offer in offers}
+    return {names: one and replace(one, open=False) for names, one in layers.items()}
 
 
 def stubs(names: tuple[str, ...]) -> str:
