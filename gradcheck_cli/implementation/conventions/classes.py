@@ -34,12 +34,12 @@ if TYPE_CHECKING:
 #: What the passes are called, as methods.
 FORWARDS = (
     *("forward", "forward_pass", "fprop", "forward_propagation", "forward_propagate", "forwardprop", "forward_prop"),
-    *("feed_forward", "feedforward", "propagate", "__call__"),
+    *("feed_forward", "feedforward", "propagate", "activate", "activation", "function", "__call__"),
 )
 BACKWARDS = (
     *("backward", "backward_pass", "bprop", "backprop", "backward_propagation", "backward_propagate"),
     *("back_propagation", "backpropagation", "backwardprop", "backward_prop", "back_prop", "backpropagate"),
-    *("back_propagate", "gradient"),
+    *("back_propagate", "gradient", "grad", "derivative", "prime", "deriv", "df"),
 )
 
 
@@ -81,8 +81,8 @@ def class_readings(cls: type, forward: str, backward: str, layer: Layer, vocabul
     if vocabulary.needs_dictionary:
         raise MisfitError(f"class {cls.__name__}: of this layer only functions can be checked so far")
     constructors = _constructors(cls, vocabulary)
-    ahead, back = method_slots(cls, forward, backward, layer, vocabulary)
-    for constructor in constructors:
+    slots = list(method_slots(cls, forward, backward, layer, vocabulary))
+    for constructor, (ahead, back) in product(constructors, slots):
         reading = Reading(
             layer=layer,
             vocabulary=vocabulary,

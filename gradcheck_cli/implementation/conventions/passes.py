@@ -72,7 +72,7 @@ def backward_slots(function: Function, layer: Layer, vocabulary: Vocabulary, for
     by_place = backward_in_order(function, layer)
     if not names_arguments(function):
         return iter([by_place]) if by_place else _refuse(function, (*(f"d{name}" for name in layer.outputs), "cache"))
-    found = _slopes(function, layer)
+    found = [] if layer.param else _slopes(parameters_of(function), layer)
     try:
         by_name = _backward_by_name(parameters_of(function), name_of(function), vocabulary, layer)
     except MisfitError:
@@ -89,18 +89,20 @@ def backward_slots(function: Function, layer: Layer, vocabulary: Vocabulary, for
     return iter(found)
 
 
-def _slopes(function: Function, layer: Layer) -> list[Slots]:
+def _slopes(parameters: list[inspect.Parameter], layer: Layer) -> list[Slots]:
     """Read a backward pass of one argument as the slope at the input, or as a function of the output."""
-    required = [p for p in parameters_of(function) if p.default is p.empty]
-    if len(required) != 1 or len(layer.inputs) != 1 or layer.param or is_cotangent(required[0].name):
+    required = [p for p in parameters if p.default is p.empty]
+    if len(required) != 1 or len(layer.inputs) != 1 or is_cotangent(required[0].name):
         return []
-    others = [slot_for(p, SlotKind.OMITTED) for p in parameters_of(function) if p is not required[0]]
+    others = [slot_for(p, SlotKind.OMITTED) for p in parameters if p is not required[0]]
     at_input = slot_for(required[0], SlotKind.INPUT, layer.inputs[0])
     return [(at_input, *others), (slot_for(required[0], SlotKind.OUTPUT), *others)]
 
 
-def method_slots(cls: type, forward: str, backward: str, layer: Layer, vocabulary: Vocabulary) -> tuple[Slots, Slots]:
-    """Return what the arguments of two methods stand for; parameters that the class keeps are none of them.
+def method_slots(
+    cls: type, forward: str, backward: str, layer: Layer, vocabulary: Vocabulary
+) -> Iterator[tuple[Slots, Slots]]:
+    """Yield what the arguments of two methods may stand for; parameters that the class keeps are none of them.
 
     Raises:
         MisfitError: they cannot be those of this layer.
@@ -111,7 +113,8 @@ def method_slots(cls: type, forward: str, backward: str, layer: Layer, vocabular
         slots = _forward_by_name(ahead, f"{cls.__name__}.{forward}", vocabulary, layer, layer.inputs)
     except MisfitError:
         slots = _forward_by_name(ahead, f"{cls.__name__}.{forward}", vocabulary, layer, data)
-    return slots, _backward_by_name(back, f"{cls.__name__}.{backward}", vocabulary, layer)
+    by_name = _backward_by_name(back, f"{cls.__name__}.{backward}", vocabulary, layer)
+    return iter([(slots, one) for one in (*_slopes(back, layer), by_name)])
 
 
 def _forward_by_name(

@@ -106,7 +106,8 @@ class Reading:
     def _signatures(self) -> str:
         if self.code.cls is not None:
             methods = f".{self.code.forward}, .{self.code.backward}".replace(".__call__", "()")
-            return f"class {write_call(self.code.cls.__name__, self.constructor)}{methods}"
+            slope = "" if self.has_cotangent or self.layer.loss else ", without a cotangent"
+            return f"class {write_call(self.code.cls.__name__, self.constructor)}{methods}{slope}"
         forward = write_call(self.code.name("forward"), self.forward)
         if self.code.backward is None:
             return forward if self.layer.reference else f"{forward}, which returns (number, gradients)"

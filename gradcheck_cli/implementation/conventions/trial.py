@@ -24,6 +24,7 @@ from gradcheck_cli.implementation.implementation import (
 from gradcheck_cli.implementation.outputs import pack_outputs
 from gradcheck_cli.implementation.seeding import generators_kept
 from gradcheck_cli.implementation.vocabulary.lookup import probe_problems
+from gradcheck_cli.implementation.vocabulary.vocabulary import word
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -87,7 +88,7 @@ def best_reading(readings: Iterable[Reading], case: Case | None = None, given: G
         if found is None or fit > found.fit:
             found = Tried(reading=reading, fit=fit)
         ordered = _ordered(reading) if fit is Fit.REPRODUCES else None
-        if ordered and not (_is_slope(reading) and _right_gradients(reading) == 0):
+        if ordered and not (_is_doubtful(reading) and _right_gradients(reading) == 0):
             return Tried(reading=ordered, fit=fit)
     if found and found.fit is not Fit.FAILS:
         return replace(found, reading=_ordered(found.reading) or found.reading)
@@ -105,6 +106,12 @@ def own_fit(reading: Reading, case: Case, given: Given | None) -> Fit:
 
 def _is_slope(reading: Reading) -> bool:
     return bool(reading.backward) and not reading.has_cotangent and not reading.layer.loss
+
+
+def _is_doubtful(reading: Reading) -> bool:
+    """Tell whether backward is taken for a slope, or what it takes in place of a cotangent is called as an input is."""
+    names = {name for synonyms in reading.vocabulary.inputs.values() for name in synonyms}
+    return _is_slope(reading) or names >= set(map(word, reading.cotangents)) > set()
 
 
 def _may_be_better(reading: Reading, best: Tried) -> bool:
