@@ -108,6 +108,8 @@ class Reading:
             methods = f".{self.code.forward}, .{self.code.backward}".replace(".__call__", "()")
             slope = "" if self.has_cotangent or self.layer.loss else ", without a cotangent"
             return f"class {write_call(self.code.cls.__name__, self.constructor)}{methods}{slope}"
+        if network := getattr(self.code.forward, "network", None):
+            return str(network.title)
         forward = write_call(self.code.name("forward"), self.forward)
         if self.code.backward is None:
             return forward if self.layer.reference else f"{forward}, which returns (number, gradients)"

@@ -16,6 +16,7 @@ from gradcheck_cli.implementation.conventions.trial import Fit, Tried
 from gradcheck_cli.implementation.finding.candidates import Candidate, candidates, names_in, pairs_with
 from gradcheck_cli.implementation.finding.folder import Definitions, contents
 from gradcheck_cli.implementation.finding.names import speaks_of
+from gradcheck_cli.implementation.finding.networks import network_of
 from gradcheck_cli.implementation.finding.places import named_objects, open_place
 from gradcheck_cli.implementation.from_python import from_functions
 from gradcheck_cli.implementation.implementation import ImplementationError, ImplementationNotFoundError
@@ -157,6 +158,9 @@ class _Search:
         if len(names) > 2 or not all(names):
             raise ImplementationNotFoundError(f"{wanted}, not {shown}")
         objects = named_objects(place, names)
+        network = None if self.layer.reference else network_of(objects, place.module)
+        if network:
+            return Candidate(loaded=place, names=tuple(names), objects=(network,))
         has_class = any(isinstance(value, type) for value in objects)
         if not self.layer.reference and has_class:
             raise ImplementationNotFoundError(f"{wanted}, not {shown}, which is a class")
@@ -205,7 +209,8 @@ class _Search:
         """
         example = getattr(self.case, "example", "")
         if not example:
-            return None
+            network = getattr(candidate.objects[0], "network", None)
+            return network.given_to if network else None
         where, names = split_spec(example)
         if len(names) != 1 or not is_file(self.loader.path(where)):
             raise ImplementationNotFoundError(f"--example {example}: give FILE.py:function, of a file that is there")

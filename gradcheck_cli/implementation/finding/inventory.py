@@ -25,6 +25,7 @@ from gradcheck_cli.implementation.finding.names import (
     says_loss,
     speaks_of,
 )
+from gradcheck_cli.implementation.finding.networks import network_of
 from gradcheck_cli.implementation.finding.places import named_objects, open_place
 from gradcheck_cli.implementation.loading.paths import split_spec
 from gradcheck_cli.implementation.vocabulary.lookup import vocabulary_of
@@ -32,7 +33,7 @@ from gradcheck_cli.layers import LAYERS
 from gradcheck_cli.text.names import join_names
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from gradcheck_cli.implementation.loading.load import Loader
     from gradcheck_cli.layers.framework.case import Case
@@ -96,7 +97,9 @@ def take_inventory(spec: str, loader: Loader) -> Inventory:
     called = {name for name in classes_in(have) if layers_called([name]) or layers_called([name], loss=True)}
     losses += [(name,) for name in functions if says_loss((name,)) and (name,) not in losses]
     classes = [(name,) for name in classes_in(have) if name in called or not mentions_layer([name])]
-    offers = unlike([*pairs, *losses, *classes], have)
+    left = [name for name in have if name not in passes and (name,) not in [*losses, *classes]]
+    networks = [(name,) for name in left if network_of((have[name],), loaded.module)]
+    offers = unlike([*pairs, *losses, *classes, *networks], have)
     if names:
         offers = [one for one in offers if set(names) <= set(one)]
     offered = {name for one in offers for name in one}
@@ -157,6 +160,8 @@ def identify_layer(offer: Offer, loader: Loader) -> Identified | None:
         if fits[layer.name] is Fit.REPRODUCES:
             return Identified(layer=layer.name)
     reached = max(fits.values(), default=Fit.FAILS)
+    if reached < Fit.SHAPE and network_of(candidate.objects, loaded.module):
+        return None
     is_loss = any(LAYERS[name].loss for name in offer.layers) and not says_loss(offer.names)
     least = Fit.PARTLY if not offer.layers else Fit.RUNS if is_loss else Fit.FAILS
     if offer.doubtful:
@@ -181,6 +186,8 @@ def try_shapes(offer: Offer, loader: Loader) -> Tried | None:
     home, _ = split_spec(offer.spec)
     loaded = open_place(home, offer.spec, _ACCEPTED, loader)
     objects = named_objects(loaded, offer.names)
+    if network := network_of(objects, loaded.module):
+        return _try_sizes(offer, network)
     if inspect.isclass(objects[0]):
         return None
     try:
@@ -196,6 +203,20 @@ def try_shapes(offer: Offer, loader: Loader) -> Tried | None:
     command = _function_command(offer)
     why = f"of no known layer, and no shapes were found by trying; give them: {command}, or --example FILE.py:make"
     return Tried(reason=why) if len(objects) == 2 else None
+
+
+def _try_sizes(offer: Offer, network: Callable[..., Any]) -> Tried | None:
+    """Find sizes for a network; None for what keeps no parameters."""
+    # only for networks
+    from gradcheck_cli.implementation.finding.network_shapes import NoNetworkError, find_network_shapes, likely_flags
+
+    try:
+        return Tried(cases=find_network_shapes(network))
+    except NoNetworkError as error:
+        if not error.reason:
+            return None
+        command = f"gradcheck function {offer.spec} {likely_flags(network)}"
+        return Tried(reason=f"{error.reason}; no sizes were found by trying; give them: {command}")
 
 
 def _shape_words(case: Case) -> list[str]:

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from gradcheck_cli.implementation.conventions.slots import Slot
 
 _LABELS = {"y", "label", "labels", "target", "targets", "t", "idx", "index", "indices", "words", "ids", "tokens", "ys"}
-_NUMBERS = {
+NUMBERS = {
     *(
         "stride",
         "pad",
@@ -63,4 +63,4 @@ _KINDS = {
 def kinds_of(slot: Slot) -> list[Kind]:
     """List the kinds of an argument, the likeliest first."""
     name = slot.name if len(slot.name) == 1 else word(slot.name)  # K and V may be arrays where k is a number
-    return _KINDS["labels" if name in _LABELS else "numbers" if name in _NUMBERS or slot.whole else "arrays"]
+    return _KINDS["labels" if name in _LABELS else "numbers" if name in NUMBERS or slot.whole else "arrays"]

@@ -12,6 +12,9 @@ from gradcheck_cli.layers.framework.parameter import TextParameter, as_integer, 
 #: What an array may have in every version of NumPy.
 _MOST_AXES = 32
 
+#: What is given in place of a number of classes for rows that are 1 in the place of their label, and else 0.
+ONE_HOT = "one-hot"
+
 #: Digits of a number of classes.
 _MOST_DIGITS = 9
 
@@ -149,27 +152,32 @@ class Shape(TextParameter):
 
 @frozen
 class Constant(TextParameter):
-    """Any number, True or False."""
+    """Any number, True or False; or several whole numbers, such as the sizes of hidden layers."""
 
     metavar: str = "NUMBER"
 
-    def normalize(self, value: object) -> bool | float:
-        """Return a bool, an int or a float."""
+    def normalize(self, value: object) -> bool | float | tuple[int, ...]:
+        """Return a bool, an int, a float or a tuple of ints."""
         if isinstance(value, bool | int) or (isinstance(value, float) and math.isfinite(value)):
             return value
+        if isinstance(value, tuple | list) and value:
+            return tuple(as_integer(self.name, size) for size in value)
         raise TypeError(f"{self.name} must be a finite number, True or False, not {value!r}")
 
-    def parse(self, text: str) -> tuple[bool | float, ...]:
-        """Parse `2`, `0.5`, `True`, or several, `1,2`."""
+    def parse(self, text: str) -> tuple[bool | float | tuple[int, ...], ...]:
+        """Parse `2`, `0.5`, `True`, `5x6` or `5x`, which is one size in a list; or several of them, `1,2`."""
         return tuple(self._one(word.strip()) for word in text.split(","))
 
     def format(self, value: Any) -> str:
-        """Write `2`, `0.5` or `True`."""
-        return repr(value)
+        """Write `2`, `0.5`, `True`, `5x6` or `5x`."""
+        return repr(value) if not isinstance(value, tuple) else "x".join(map(str, value)) + "x" * (len(value) == 1)
 
-    def _one(self, word: str) -> bool | float:
+    def _one(self, word: str) -> bool | float | tuple[int, ...]:
         if word in ("True", "False"):
             return word == "True"
+        sizes = word.removesuffix("x").split("x")
+        if "x" in word and all(size.isdecimal() and len(size) <= _MOST_DIGITS for size in sizes):
+            return tuple(map(int, sizes))
         try:
             return int(word) if word.removeprefix("-").isdecimal() else self.normalize(float(word))
         except (ValueError, TypeError):
@@ -178,7 +186,7 @@ class Constant(TextParameter):
 
 @frozen
 class Labels(TextParameter):
-    """The shape of an array of whole numbers from 0, and how many there are to choose from."""
+    """The shape of an array of whole numbers from 0, and how many there are to choose from; or of one-hot rows."""
 
     metavar: str = "SHAPE:CLASSES"
 
@@ -188,20 +196,22 @@ class Labels(TextParameter):
         if len(parts) != 2:
             raise TypeError(f"{self.name} must be a shape and a number of classes, not {value!r}")
         classes = as_integer(self.name, parts[1])
-        if classes < 1:
+        shape = self._shape.normalize(parts[0])
+        if classes < (0 if shape else 1):
             raise ValueError(f"{self.name} must be of at least 1 class, not {classes}")
-        return self._shape.normalize(parts[0]), classes
+        return shape, classes
 
     def parse(self, text: str) -> tuple[tuple[tuple[int, ...], int], ...]:
-        """Parse `6:10`, `2x3:10`, or `scalar:10` for one whole number."""
+        """Parse `6:10`, `2x3:10`, `scalar:10` for one whole number, or `6x10:one-hot`."""
         shape, colon, classes = text.rpartition(":")
+        classes = "0" if classes.strip() == ONE_HOT else classes
         if not colon or not classes.strip().isdecimal() or len(classes) > _MOST_DIGITS:
             raise ValueError("give a shape and a number of classes such as 6:10, or scalar:10 for one label")
         return tuple(self.normalize((one, int(classes))) for one in self._shape.parse(shape))
 
     def format(self, value: Any) -> str:
-        """Write `6:10`."""
-        return f"{self._shape.format(value[0])}:{value[1]}"
+        """Write `6:10`, or `6x10:one-hot`."""
+        return f"{self._shape.format(value[0])}:{value[1] or ONE_HOT}"
 
     def weight(self, value: Any) -> int:
         """Return the weight of the shape, and the number of classes."""
