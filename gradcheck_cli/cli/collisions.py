@@ -70,9 +70,9 @@ def _sources(written: Mapping[str, str], checked: Sequence[str]) -> dict[object,
 
     There may be hundreds: they are read only if a file that is written may be one of them.
     """
-    from gradcheck_cli.implementation.loading.paths import split_spec  # only where a file is written
+    from gradcheck_cli.implementation.loading.paths import files_of, split_spec  # only where a file is written
 
-    homes = [split_spec(name)[0] for name in checked]
+    homes = [home for name in checked for home in files_of(split_spec(name)[0])]
     real_homes = {os.path.realpath(home) for home in homes}
 
     def may_be_source(path: str) -> bool:

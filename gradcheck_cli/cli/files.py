@@ -12,21 +12,25 @@ import click
 from gradcheck_cli.cases.cases import Listed
 from gradcheck_cli.cli.plan import Assignment, assign, make_cases, make_plan
 from gradcheck_cli.cli.progress import SearchLine
+from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.engine.interrupts import interruptible
 from gradcheck_cli.engine.sanitize import sanitize
 from gradcheck_cli.engine.survey import Survey
 from gradcheck_cli.guard.state import current_folder
 from gradcheck_cli.implementation.finding.folder import files_in, left_out_of, shorten, unsearched
 from gradcheck_cli.implementation.finding.inventory import Tried
+from gradcheck_cli.implementation.finding.names import pairs_between
 from gradcheck_cli.implementation.implementation import ImplementationNotFoundError
 from gradcheck_cli.implementation.loading.load import NothingToCheckError
+from gradcheck_cli.implementation.loading.paths import join_homes
 from gradcheck_cli.layers import LAYERS, TITLES
 from gradcheck_cli.layers.framework.case import NoCase
 from gradcheck_cli.results.result import CaseResult, Verdict
 from gradcheck_cli.text.clean import clean
+from gradcheck_cli.text.names import join_names
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
     from gradcheck_cli.cases.cases import Cases
     from gradcheck_cli.cli.origin import Sources
@@ -53,28 +57,46 @@ def plan_files(request: Request, checker: Checker, sources: Sources | None = Non
     specs = request.implementations
     if layers := [spec for spec in specs if spec in TITLES]:
         raise click.UsageError(f"{layers[0]} is a layer, and comes first: gradcheck {layers[0]} FILE.py")
-    assignments: list[Assignment] = []
+    found: dict[str, Survey | ImplementationNotFoundError] = {}
     known: list[CaseResult] = []
-    empty: list[str] = []  # for each file of a folder that has nothing, why
-    cases: dict[str, Cases] = {}  # of each layer
     files = _list_files(request)
     search = SearchLine(sys.stderr, len(files))
     for file in files:
         kept = _earlier_results(file, sources, since)
         try:
             with search.showing(file), interruptible():
-                found = _survey_of(kept) if kept else checker.survey(file, request.limits)
+                found[file] = _survey_of(kept) if kept else checker.survey(file, request.limits)
         except KeyboardInterrupt:  # the run ends before its first case, and reports what is known
             break
         except ImplementationNotFoundError as error:
             if len(files) == 1:
                 raise click.UsageError(str(error)) from error
-            if isinstance(error, NothingToCheckError) and file not in specs:  # it was not named
-                empty.append(str(error))
-            else:
-                known.append(_result(request, file, "", Verdict.ERROR, str(error), _place(error, file)))
-            continue
-        _show_rest(request, file, found)
+            found[file] = error
+        known += [one for one in kept if not one.ran]
+    halves = _Halves.between({file: getattr(one, "loose", ()) for file, one in found.items()})
+    for spec in halves.joined:
+        with interruptible():
+            found[spec] = checker.survey(spec, request.limits)
+    assignments = _assign_all(request, [one for one in found.values() if isinstance(one, Survey)])
+    empty: list[str] = []  # for each file of a folder that has nothing, why
+    for file, one in found.items():
+        if isinstance(one, Survey):
+            _show_rest(request, file, one, halves)
+            known += _unchecked(request, file, one, halves)
+        elif isinstance(one, NothingToCheckError) and file not in specs:  # it was not named
+            empty += [] if halves.are_of(file) else [str(one)]
+        elif not halves.are_of(file):
+            known.append(_result(request, file, "", Verdict.ERROR, str(one), _place(one, file)))
+    if empty and not assignments and not known:
+        raise click.UsageError(clean(f"{', '.join(specs)} has nothing that can be checked: {empty[0]}"))
+    _remark(request, *empty)
+    return make_plan(request, assignments, tuple(known))
+
+
+def _assign_all(request: Request, surveys: Iterable[Survey]) -> list[Assignment]:
+    assignments: list[Assignment] = []
+    cases: dict[str, Cases] = {}  # of each layer
+    for found in surveys:
         for spec, layer in found.layers.items():
             if layer not in cases:
                 cases[layer] = make_cases(request, LAYERS[layer])
@@ -82,12 +104,34 @@ def plan_files(request: Request, checker: Checker, sources: Sources | None = Non
         for spec, tried in found.functions.items():
             if tried.cases:
                 assignments.append(assign(request, spec, "function", _function_cases(request, tried.cases)))
-        known += [one for one in kept if not one.ran]
-        known += _unchecked(request, file, found)
-    if empty and not assignments and not known:
-        raise click.UsageError(clean(f"{', '.join(specs)} has nothing that can be checked: {empty[0]}"))
-    _remark(request, *empty)
-    return make_plan(request, assignments, tuple(known))
+    return assignments
+
+
+@frozen
+class _Halves:
+    """Forward and backward passes that are in two files."""
+
+    joined: tuple[str, ...]  #: what to type for each pair
+    paired: Mapping[str, str]  #: of each function by `FILE.py:name`, why it is no half that is left, or which to name
+
+    @classmethod
+    def between(cls, loose: Mapping[str, Iterable[str]]) -> _Halves:
+        """Find them among the functions that are in no pair of their own file."""
+        joined: list[str] = []
+        paired: dict[str, str] = {}
+        for names, where in pairs_between(loose):
+            if all(len(files) == 1 for files in where):
+                joined.append(f"{join_homes(files[0] for files in where)}:{','.join(names)}")
+            places = [join_names(files) for files in where]
+            several = f"{names[0]} is in {places[0]}, and {names[1]} in {places[1]}; name what belongs together: "
+            several += f"gradcheck {join_homes(files[0] for files in where)}"
+            told = "" if all(len(files) == 1 for files in where) else several
+            paired |= {f"{file}:{name}": told for name, files in zip(names, where, strict=True) for file in files}
+        return cls(joined=tuple(joined), paired=paired)
+
+    def are_of(self, file: str) -> bool:
+        """Tell whether one is in a file."""
+        return any(spec.startswith(f"{file}:") for spec in self.paired)
 
 
 def _function_cases(request: Request, cases: tuple[Case, ...]) -> Cases:
@@ -95,10 +139,11 @@ def _function_cases(request: Request, cases: tuple[Case, ...]) -> Cases:
     return Listed(tuple(replace(case, dtype=dtype, seed=request.seed) for case in cases for dtype in request.dtypes))
 
 
-def _unchecked(request: Request, file: str, found: Survey) -> Iterator[CaseResult]:
+def _unchecked(request: Request, file: str, found: Survey, halves: _Halves) -> Iterator[CaseResult]:
     """Yield the results of what cannot be checked, and why."""
     for spec, misfit in found.misfits.items():
-        yield _result(request, spec, misfit.layer, Verdict.SKIP, misfit.reason or "")
+        if reason := halves.paired.get(spec, misfit.reason):
+            yield _result(request, spec, misfit.layer, Verdict.SKIP, reason)
     for spec, tried in found.functions.items():
         if tried.reason:
             yield _result(request, spec, "function", Verdict.SKIP, tried.reason)
@@ -175,12 +220,12 @@ def _shown(place: Place, file: str) -> Place:
     return shown_place(place, current_folder(), file)
 
 
-def _show_rest(request: Request, file: str, found: Survey) -> None:
+def _show_rest(request: Request, file: str, found: Survey, halves: _Halves) -> None:
     """Say on stderr what of a file is not checked, and if verbose what it printed."""
     if found.printed and request.verbose:
         click.echo(f"{clean(file)} printed, while it was loaded:\n{found.printed}", err=True)
-    if found.others:
-        _remark(request, f"{file}: not checked: {shorten(found.others)} (no known layer)")
+    if others := [name for name in found.others if f"{file}:{name}" not in halves.paired]:
+        _remark(request, f"{file}: not checked: {shorten(others)} (no known layer)")
 
 
 def _remark(request: Request, *lines: str) -> None:

@@ -11,7 +11,7 @@ import click
 
 from gradcheck_cli.cli.recorded import Recorded, UnreadableError, read_report
 from gradcheck_cli.data.frozen import replace
-from gradcheck_cli.implementation.loading.paths import split_spec
+from gradcheck_cli.implementation.loading.paths import files_of, split_spec
 from gradcheck_cli.results.result import Verdict
 from gradcheck_cli.text.clean import clean
 
@@ -55,7 +55,10 @@ class Since:
         """Return all results of a file; none if it has to be looked through again."""
         if not self._old.complete or not self._is_unchanged(file):
             return []
-        results = [one for one in self._old.results if split_spec(one.implementation)[0] == file]
+        homes = {one: split_spec(one)[0] for one in dict.fromkeys(one.implementation for one in self._old.results)}
+        if any(home != file and file in files_of(home) for home in homes.values()):
+            return []  # half of a pair is in it, and the other elsewhere
+        results = [one for one in self._old.results if homes[one.implementation] == file]
         request = self._request
         for one in results:
             if not one.ran and (not _is_its_own(one) or (one.case.dtype, one.case.seed) != _given(request)):

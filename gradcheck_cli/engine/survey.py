@@ -42,6 +42,7 @@ class Survey:
     #: Shapes that were found by trying for functions of no known layer, or why there are none.
     functions: dict[str, Tried] = field(default_factory=dict)
     errors: dict[str, ErrorReport] = field(default_factory=dict)  #: what hung or crashed, or met a bug in the checker
+    loose: tuple[str, ...] = ()  #: functions that may belong to one in another file
     others: tuple[str, ...] = ()  #: functions and classes that are not checked
     printed: str = ""  #: while the file was loaded
 
@@ -84,13 +85,14 @@ def _survey(spec: str, process: GuardedProcess) -> Survey:
     unknown = [offer for offer, one in found.items() if not one]
     others = dict.fromkeys([*inventory.others, *(name for offer in unknown for name in offer.names)])
     unchecked = tuple(name for name in others if name not in checked)
-    if not fitting and not misfits and not errors and not shapes:
-        raise NothingToCheckError(describe_nothing(spec, unchecked, unknown))
+    if not (fitting or misfits or errors or shapes):
+        raise NothingToCheckError(describe_nothing(spec, unchecked, unknown), inventory.loose())
     return Survey(
         layers={spec: one.layer for spec, one in fitting.items() if not one.reason},
         misfits=misfits,
         functions=shapes,
         errors=errors,
+        loose=inventory.loose(),
         others=unchecked,
         printed=printed,
     )

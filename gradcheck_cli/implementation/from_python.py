@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gradcheck_cli.implementation.calling import name_of
+from gradcheck_cli.implementation.conventions.expand import expanded
 from gradcheck_cli.implementation.conventions.passes import backward_in_order, forward_in_order
 from gradcheck_cli.implementation.conventions.reading import Code, Reading
 from gradcheck_cli.implementation.conventions.readings import readings_of
 from gradcheck_cli.implementation.conventions.running import implementation_of
 from gradcheck_cli.implementation.conventions.slots import MisfitError
+from gradcheck_cli.implementation.conventions.tensors import uses_tensors
 from gradcheck_cli.implementation.conventions.trial import Fit, best_reading, forward_fit
 from gradcheck_cli.implementation.vocabulary.lookup import vocabulary_of
 
@@ -47,6 +49,7 @@ def from_functions(
     Raises:
         TypeError: there are too many or too few functions, or they do not say what they take.
     """
+    objects = expanded(objects)
     expected = 1 if layer.loss or inspect.isclass(objects[0]) else 2
     if len(objects) != expected and (layer.reference or len(objects) > 2):
         raise TypeError(f"{layer.title} is {'one function' if layer.loss else 'two functions'}, not {len(objects)}")
@@ -60,7 +63,7 @@ def from_functions(
 
 def _in_order(objects: tuple[Any, ...], layer: Layer) -> Reading | None:
     """Read functions that take what the layer's own take, in the same order; None if they do not."""
-    if not layer.reference or inspect.isclass(objects[0]):
+    if not layer.reference or inspect.isclass(objects[0]) or any(map(uses_tensors, objects)):
         return None
     vocabulary = vocabulary_of(layer)
     forward = forward_in_order(objects[0], layer, vocabulary)

@@ -13,6 +13,7 @@ import numpy as np
 
 from gradcheck_cli.guard.clock import pass_on_interrupt
 from gradcheck_cli.implementation.conventions.slots import LEARNING_RATES
+from gradcheck_cli.implementation.conventions.tensors import to_arrays
 from gradcheck_cli.implementation.vocabulary.vocabulary import word
 
 if TYPE_CHECKING:
@@ -50,9 +51,9 @@ class Place:
 
     def get(self) -> Any:
         """Return what is there."""
-        if isinstance(self.owner, dict | list):
-            return self.owner[self.key]  # type: ignore[index]  # of a list it is a number
-        return getattr(self.owner, str(self.key))
+        if isinstance(self.owner, list) or (isinstance(self.owner, dict) and self.key in self.owner):
+            return to_arrays(self.owner[self.key])  # type: ignore[index]  # of a list it is a number
+        return to_arrays(getattr(self.owner, str(self.key)))
 
     def set(self, value: object) -> None:
         """Put something else there."""

@@ -20,10 +20,10 @@ class Context(WrittenDict):
     list: `append`, `pop`, numbers as keys, and iteration over the items.
     """
 
-    def __init__(self, arguments: int = 0) -> None:
+    def __init__(self, needs_input_grad: tuple[bool, ...] = ()) -> None:
         super().__init__()
         self.saved_tensors: tuple[object, ...] = ()
-        self.needs_input_grad = (True,) * arguments
+        self.needs_input_grad = needs_input_grad
 
     @property
     def is_filled(self) -> bool:

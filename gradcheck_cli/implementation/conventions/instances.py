@@ -33,7 +33,7 @@ def make_instance(reading: Reading, values: Values) -> object:
     Raises:
         ImplementationError: it raised.
     """
-    values = replace(values, context=Context(len(values.inputs)))
+    values = replace(values, context=Context())
     cls: Callable[..., Any] | None = reading.code.cls
     assert cls is not None
     instance = fill(reading.constructor, reading.forms, reading.vocabulary, values).call(cls)

@@ -5,6 +5,7 @@ Arrays in dictionaries, lists and tuples are inputs too, each under its path: `p
 
 from __future__ import annotations
 
+import inspect
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,8 @@ import numpy as np
 
 from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.implementation.calling import name_of
-from gradcheck_cli.implementation.conventions.slots import signature_of
+from gradcheck_cli.implementation.conventions.expand import expanded
+from gradcheck_cli.implementation.conventions.slots import is_context, signature_of
 from gradcheck_cli.layers.framework.axes import anonymous
 from gradcheck_cli.layers.function import FunctionCase
 from gradcheck_cli.numeric.arrays import DTYPES
@@ -68,9 +70,11 @@ def bind_arguments(function: Callable[..., Any], args: tuple[Any, ...], kwargs: 
     Raises:
         TypeError: it cannot be called so.
     """
-    signature = signature_of(function)
+    signature = signature_of(expanded((function,))[0])
     if signature is None:
         raise TypeError(f"{name_of(function)} does not say what it takes; wrap it in a function that does")
+    taken = [parameter for parameter in signature.parameters.values() if not is_context(parameter.name)]
+    signature = signature.replace(parameters=taken) if inspect.isclass(function) else signature
     try:
         given = signature.bind(*args, **kwargs).arguments
     except TypeError as error:

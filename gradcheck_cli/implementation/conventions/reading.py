@@ -22,6 +22,7 @@ from gradcheck_cli.implementation.conventions.layout import Blocks, Layout
 from gradcheck_cli.implementation.conventions.own_arguments import Container
 from gradcheck_cli.implementation.conventions.returned import hold_shape
 from gradcheck_cli.implementation.conventions.slots import Slot, SlotKind, has, write_call
+from gradcheck_cli.implementation.conventions.tensors import with_tensors
 from gradcheck_cli.implementation.implementation import ImplementationError, NotExpressibleError
 from gradcheck_cli.implementation.vocabulary.vocabulary import word
 from gradcheck_cli.layers.framework.problem import fresh
@@ -45,6 +46,7 @@ class Code:
     forward: Callable[..., Any] | str
     backward: Callable[..., Any] | str | None = None
     cls: type | None = None
+    tensors: bool = False  #: whether they compute with tensors of PyTorch
 
     def function(self, which: str, instance: object) -> Callable[..., Any]:
         """Return the forward or backward pass, of an instance if it is a method.
@@ -53,10 +55,9 @@ class Code:
             ImplementationError: it cannot be looked up.
         """
         function = getattr(self, which)
-        if not isinstance(function, str):
-            return function  # type: ignore[no-any-return]
         try:
-            return getattr(instance, function)  # type: ignore[no-any-return]
+            function = getattr(instance, function) if isinstance(function, str) else function
+            return with_tensors(function) if self.tensors else function
         except Exception as error:
             reason = f"{type_name(instance)}.{function} cannot be looked up: it raised {type_name(error)}"
             raise ImplementationError(reason) from error
@@ -64,7 +65,9 @@ class Code:
     def written(self, which: str) -> object:
         """Return a pass as its author wrote it, of a class the function that is its method; None if there is none."""
         function = getattr(self, which)
-        return inspect.getattr_static(self.cls, function, None) if isinstance(function, str) else function
+        if isinstance(function, str):
+            return inspect.getattr_static(self.cls, function, None)
+        return inspect.unwrap(function) if function else None
 
     def name(self, which: str) -> str:
         """Return what messages call the forward or backward pass."""

@@ -8,13 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 from gradcheck_cli.implementation.calling import name_of
 from gradcheck_cli.implementation.conventions.arguments import forms_of
-from gradcheck_cli.implementation.conventions.classes import class_passes, class_readings
+from gradcheck_cli.implementation.conventions.classes import class_readings
+from gradcheck_cli.implementation.conventions.expand import expanded
 from gradcheck_cli.implementation.conventions.layout import Layout
+from gradcheck_cli.implementation.conventions.methods import class_passes
 from gradcheck_cli.implementation.conventions.one_by_one import SAMPLES
 from gradcheck_cli.implementation.conventions.own_function import own_readings
 from gradcheck_cli.implementation.conventions.passes import backward_slots, forward_slots
 from gradcheck_cli.implementation.conventions.reading import Code, Reading
 from gradcheck_cli.implementation.conventions.slots import MisfitError, SlotKind, has
+from gradcheck_cli.implementation.conventions.tensors import uses_tensors
 from gradcheck_cli.implementation.vocabulary.lookup import vocabulary_of
 from gradcheck_cli.implementation.vocabulary.vocabulary import word
 
@@ -26,7 +29,23 @@ if TYPE_CHECKING:
 
 
 def readings_of(objects: tuple[Any, ...], layer: Layer) -> Iterator[Reading]:
-    """Yield the ways to understand a class, two functions, or the one function of a loss.
+    """Yield the ways to understand a class, two functions, or the one function of a loss; with tensors, if it may be.
+
+    Raises:
+        MisfitError: there is none.
+    """
+    objects = expanded(objects)
+    if not any(map(uses_tensors, objects)):
+        return _readings_of(objects, layer)
+    plain, with_tensors = list(_readings_of(objects, layer)), []
+    for reading in plain:
+        code = replace(reading.code, tensors=True)
+        with_tensors.append(replace(reading, code=code, notes=(*reading.notes, "PyTorch tensors")))
+    return iter([*with_tensors, *plain])
+
+
+def _readings_of(objects: tuple[Any, ...], layer: Layer) -> Iterator[Reading]:
+    """Yield the ways to understand code.
 
     Those in which parameters mean something else, or blocks such as gates come in another order, are the last.
 
@@ -66,10 +85,7 @@ def _of_one_sample(vocabulary: Vocabulary) -> tuple[Arrangement, ...]:
 def _readings(objects: tuple[Any, ...], layer: Layer, vocabulary: Vocabulary) -> Iterator[Reading]:
     first = objects[0]
     if inspect.isclass(first):
-        forward, backward = class_passes(first)
-        if isinstance(inspect.getattr_static(first, forward), staticmethod | classmethod):
-            return _function_readings(getattr(first, forward), getattr(first, backward), layer, vocabulary)
-        return class_readings(first, forward, backward, layer, vocabulary)
+        return class_readings(first, *class_passes(first), layer, vocabulary)
     if not layer.reference:
         return own_readings(objects, layer)
     if layer.loss:

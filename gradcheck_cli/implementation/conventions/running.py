@@ -98,16 +98,18 @@ class _Run:
         reading = self.reading
         if why := reading.refusal({**inputs, **(parameters or {})}):
             raise NotExpressibleError(why)
+        if reading.code.tensors and any(value.dtype.char == "g" for value in inputs.values()):
+            raise NotExpressibleError("PyTorch has no tensors of longdouble")
         values = reading.values(inputs, parameters)
         try:
             instance = make_instance(reading, values) if reading.code.cls is not None else None
             set_parameters(reading, instance, values, inputs)
             set_state(reading, instance, values)
             before = attributes(instance)
-            values = replace(values, context=Context(len(inputs))) if self._needs_context(values) else values
+            values = replace(values, context=self._context(values)) if self._needs_context(values) else values
             returned = self._call_forward(instance, values)
             if self._may_fill_context(values) and not self._has_cache(returned):
-                values = replace(values, context=Context(len(inputs)))
+                values = replace(values, context=self._context(values))
                 returned = self._call_forward(instance, values)
         except ImplementationError as error:
             if reading.code.cls is not None and _no_number(error.__cause__):  # forward computes with what was kept
@@ -223,6 +225,12 @@ class _Run:
     def _call_forward(self, instance: object, values: Values) -> object:
         function = self.reading.code.function("forward", instance)
         return fill(self.reading.forward, self.reading.forms, self.reading.vocabulary, values).call(function)
+
+    def _context(self, values: Values) -> Context:
+        """Make a context that says for each argument of forward whether it has a gradient."""
+        passed = (s for s in self.reading.forward if s.kind is not SlotKind.CONTEXT)
+        given = (values.inputs.get(s.key) if s.kind is SlotKind.INPUT else None for s in passed)
+        return Context(tuple(isinstance(value, np.ndarray) and value.dtype.kind == "f" for value in given))
 
     def _contexts(self, values: Values) -> list[Slot]:
         return [s for s in self.reading.forward if s.kind is SlotKind.CONTEXT and s.key not in values.inputs]

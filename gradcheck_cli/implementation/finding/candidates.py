@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from gradcheck_cli.guard.clock import pass_on_interrupt
-from gradcheck_cli.implementation.conventions.classes import has_passes
+from gradcheck_cli.implementation.conventions.expand import makes_backward
+from gradcheck_cli.implementation.conventions.methods import has_passes
 from gradcheck_cli.implementation.conventions.readings import readings_of
 from gradcheck_cli.implementation.conventions.trial import Tried, best_reading
 from gradcheck_cli.implementation.finding.names import matching_pairs, pass_of, speaks_of
@@ -64,14 +65,14 @@ def _among(offered: Mapping[str, Any], layer: Layer) -> list[tuple[str, ...]]:
     functions, words = functions_in(offered), vocabulary_of(layer).names
     if layer.loss:
         return [(name,) for name in (*functions, *classes_in(offered)) if speaks_of([name], words)]
-    pairs = matching_pairs(functions)
+    pairs, makers = matching_pairs(functions), [(name,) for name in functions if makes_backward(offered[name])]
     if not layer.reference:
-        return [*pairs] or [(name,) for name in functions]  # each may return its gradients itself
+        return [*pairs, *makers] or [(name,) for name in functions]  # each may return its gradients itself
     if not pairs:  # every forward pass of the layer with every backward pass
         passes = {name: pass_of(name)[1] for name in functions if speaks_of([name], words)}
         forwards = [name for name in passes if passes[name] == "forward"]
         pairs = [(name, other) for name in forwards for other in passes if passes[other] == "backward"]
-    return [*pairs, *((name,) for name in sorted(classes_in(offered)))]
+    return [*pairs, *makers, *((name,) for name in sorted(classes_in(offered)))]
 
 
 def functions_in(offered: Mapping[str, Any]) -> list[str]:

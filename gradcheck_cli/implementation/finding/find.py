@@ -9,19 +9,20 @@ from typing import TYPE_CHECKING
 from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.implementation.built_in import built_in
 from gradcheck_cli.implementation.calling import call, describe
+from gradcheck_cli.implementation.conventions.expand import expanded, static_passes
 from gradcheck_cli.implementation.conventions.own_arguments import bind_arguments, call_arguments
 from gradcheck_cli.implementation.conventions.running import implementation_of
 from gradcheck_cli.implementation.conventions.slots import MisfitError
 from gradcheck_cli.implementation.conventions.trial import Fit, Tried
-from gradcheck_cli.implementation.finding.candidates import Candidate, candidates, names_in, pairs_with
+from gradcheck_cli.implementation.finding.candidates import Candidate, candidates, names_in, pairs_with, public
 from gradcheck_cli.implementation.finding.folder import Definitions, contents
 from gradcheck_cli.implementation.finding.names import speaks_of
 from gradcheck_cli.implementation.finding.networks import network_of
-from gradcheck_cli.implementation.finding.places import named_objects, open_place
+from gradcheck_cli.implementation.finding.places import joined, named_objects, open_place
 from gradcheck_cli.implementation.from_python import from_functions
 from gradcheck_cli.implementation.implementation import ImplementationError, ImplementationNotFoundError
 from gradcheck_cli.implementation.loading.load import Loaded, Loader
-from gradcheck_cli.implementation.loading.paths import is_file, is_folder, split_spec
+from gradcheck_cli.implementation.loading.paths import is_file, is_folder, join_homes, split_spec
 from gradcheck_cli.implementation.seeding import seeds_from
 from gradcheck_cli.implementation.vocabulary.lookup import expected_signature, vocabulary_of
 from gradcheck_cli.text.names import join_names
@@ -77,6 +78,7 @@ class _Search:
         """Return the one that is there; of several, the one that does as the layer does."""
         places = self._open(spec)
         offered = [self._named(places[0], names)] if names else [c for p in places for c in candidates(p, self.layer)]
+        offered = offered or self._across(places)
         tried, misfits = self._try(self._likeliest(offered))
         best = _best(tried)
         if not names and best and (other := self._only_other_layers(best, places)):
@@ -98,6 +100,20 @@ class _Search:
                 warnings=candidate.loaded.warnings,
             )
         raise ImplementationNotFoundError(self._describe_nothing(places, misfits, is_named=bool(names)))
+
+    def _across(self, places: list[Loaded]) -> list[Candidate]:
+        """List the pairs of which forward and backward are in two files."""
+        own = {place.home: [*public(place, own=True)] for place in places}
+        found: list[Candidate] = []
+        for candidate in candidates(joined(places), self.layer) if len(places) > 1 else []:
+            where = [[place for place in places if name in own[place.home]] for name in candidate.names]
+            if several := [name for name, files in zip(candidate.names, where, strict=True) if len(files) > 1]:
+                files = join_names(place.home for place in where[candidate.names.index(several[0])])
+                together = join_homes(homes[0].home for homes in where)
+                why = f"{several[0]} is in {files}; name what belongs together, {together}"
+                raise ImplementationNotFoundError(why)
+            found.append(replace(candidate, loaded=joined(place for files in where for place in files)))
+        return found
 
     def adapted(self, names: list[str], adapter: str) -> Implementation:
         """Call an adapter with what was named, or the module, and take the functions that it returns."""
@@ -161,14 +177,14 @@ class _Search:
         network = None if self.layer.reference else network_of(objects, place.module)
         if network:
             return Candidate(loaded=place, names=tuple(names), objects=(network,))
-        has_class = any(isinstance(value, type) for value in objects)
+        has_class = any(isinstance(value, type) and not static_passes(value) for value in objects)
         if not self.layer.reference and has_class:
             raise ImplementationNotFoundError(f"{wanted}, not {shown}, which is a class")
         if self.layer.loss and len(names) > 1:
             raise ImplementationNotFoundError(f"name one function, {place.home}:loss, not {shown}")
         if len(names) == 2 and has_class:
             raise ImplementationNotFoundError(f"{wanted}, not {shown}")
-        if len(names) == 1 and not has_class and not self.layer.loss:
+        if len(names) == 1 and not has_class and not self.layer.loss and expanded(objects) == objects:
             pairs = pairs_with(names[0], place)
             if len(pairs) == 1:
                 names, objects = list(pairs[0]), named_objects(place, pairs[0])

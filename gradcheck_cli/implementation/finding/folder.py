@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gradcheck_cli.data.frozen import frozen
-from gradcheck_cli.implementation.finding.names import is_backward, layers_called
+from gradcheck_cli.implementation.finding.names import is_backward, layers_called, pass_of
 from gradcheck_cli.implementation.loading.notebook import python_source
 from gradcheck_cli.implementation.loading.paths import SUFFIXES, is_folder, why_unreadable
 
@@ -116,10 +116,20 @@ def may_have_passes(file: Path) -> bool:
 
 
 def _names_passes(defined: Definitions) -> bool:
-    return any(map(is_backward, (*defined.outermost, *defined.inner))) or any(
-        layers_called([name], loss=loss) for name in defined.outermost for loss in (False, True)
+    return (
+        any(map(is_backward, defined.inner))
+        or any(pass_of(name)[1] for name in defined.outermost)
+        or any(layers_called([name], loss=loss) for name in defined.outermost for loss in (False, True))
     )
 
 
 def _with_passes(folder: str, pattern: str = "*.py") -> Contents:
-    return contents(Path(folder), pattern, _names_passes, "nothing is called after a layer or a backward pass")
+    stems: set[str] = set()  # of backward passes, of which the forward pass may be in another file
+
+    def is_wanted(defined: Definitions) -> bool:
+        stems.update(pass_of(name)[0] for name in defined.outermost if is_backward(name))
+        return _names_passes(defined) or any(pass_of(name)[0] in stems for name in defined.outermost)
+
+    why = "nothing is called after a layer or a backward pass"
+    contents(Path(folder), pattern, is_wanted, why)  # to know all stems
+    return contents(Path(folder), pattern, is_wanted, why)

@@ -11,6 +11,7 @@ import inspect
 from typing import TYPE_CHECKING, Any
 
 from gradcheck_cli.data.frozen import frozen
+from gradcheck_cli.implementation.conventions.expand import expanded, makes_backward
 from gradcheck_cli.implementation.conventions.slots import MisfitError, is_context, parameters_of
 from gradcheck_cli.implementation.conventions.trial import Fit
 from gradcheck_cli.implementation.finding.candidates import Candidate, classes_in, functions_in, public, unlike
@@ -22,6 +23,7 @@ from gradcheck_cli.implementation.finding.names import (
     may_be_helper,
     mentions_layer,
     pass_of,
+    returns_both,
     says_loss,
     speaks_of,
 )
@@ -63,6 +65,10 @@ class Inventory:
     halves: tuple[Offer, ...]  #: passes of a layer to which there is no other pass
     others: tuple[str, ...]  #: what else can be called
 
+    def loose(self) -> tuple[str, ...]:
+        """Name the functions that may belong to one in another file."""
+        return (*(name for half in self.halves for name in half.names), *self.others)
+
 
 @frozen
 class Identified:
@@ -90,22 +96,22 @@ def take_inventory(spec: str, loader: Loader) -> Inventory:
     loaded = open_place(home, spec, _ACCEPTED, loader)
     have = public(loaded, own=True) or public(loaded, own=False)
     have |= dict(zip(names, named_objects(loaded, names), strict=True))
-    functions = functions_in(have)
+    makers = [(name,) for name in functions_in(have) if makes_backward(have[name])]
+    functions = [name for name in functions_in(have) if (name,) not in makers]
     pairs = all_pairs(functions)
     passes = {name for pair in pairs for name in pair} | {name for name in functions if pass_of(name)[1] == "forward"}
-    losses = [(name,) for name in functions if name not in passes and layers_called([name], loss=True)]
+    losses = [(name,) for name in functions if name not in passes and returns_both(name)]
     called = {name for name in classes_in(have) if layers_called([name]) or layers_called([name], loss=True)}
-    losses += [(name,) for name in functions if says_loss((name,)) and (name,) not in losses]
     classes = [(name,) for name in classes_in(have) if name in called or not mentions_layer([name])]
-    left = [name for name in have if name not in passes and (name,) not in [*losses, *classes]]
+    left = [name for name in have if name not in passes and (name,) not in [*losses, *classes, *makers]]
     networks = [(name,) for name in left if network_of((have[name],), loaded.module)]
-    offers = unlike([*pairs, *losses, *classes, *networks], have)
+    offers = unlike([*makers, *pairs, *losses, *classes, *networks], have)
     if names:
         offers = [one for one in offers if set(names) <= set(one)]
     offered = {name for one in offers for name in one}
     halves = [name for name in functions if pass_of(name)[1] and layers_called([name]) and name not in offered]
     aliases = {name for name, value in have.items() if any(value is have[other] for other in offered)}
-    callable_ = {*functions, *classes_in(have)}
+    callable_ = {*functions_in(have), *classes_in(have)}
     rest = [name for name in have if name in callable_ and name not in {*offered, *halves, *aliases}]
     return Inventory(
         offers=tuple(_offer(home, one, have, offers) for one in offers),
@@ -118,8 +124,8 @@ def _offer(
     home: str, names: tuple[str, ...], have: Mapping[str, Any], offers: list[tuple[str, ...]], *, half: bool = False
 ) -> Offer:
     """Make an offer; one function alone can only be a loss, whatever else it is called after."""
-    alone = len(names) == 1 and not half and not inspect.isclass(have[names[0]])
-    layers, losses = () if alone else layers_called(names), layers_called(names, loss=True)
+    alone = len(names) == 1 and not half and not inspect.isclass(have[names[0]]) and not makes_backward(have[names[0]])
+    layers, losses = () if alone else layers_called(names), layers_called(names, loss=True) if len(names) == 1 else ()
     arguments = _required(have[names[0]])
     meant = [loss for loss in losses if not speaks_of(arguments[:1], vocabulary_of(LAYERS[loss]).others)]
     return Offer(
@@ -188,6 +194,7 @@ def try_shapes(offer: Offer, loader: Loader) -> Tried | None:
     objects = named_objects(loaded, offer.names)
     if network := network_of(objects, loaded.module):
         return _try_sizes(offer, network)
+    objects = expanded(objects)
     if inspect.isclass(objects[0]):
         return None
     try:

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from gradcheck_cli.implementation.conventions.slots import Slot
 
 _LABELS = {"y", "label", "labels", "target", "targets", "t", "idx", "index", "indices", "words", "ids", "tokens", "ys"}
-NUMBERS = {
+NUMBER_NAMES = {
     *(
         "stride",
         "pad",
@@ -52,10 +52,11 @@ class Kind(NamedTuple):
 
 
 ARRAYS = [Kind("array", rank) for rank in (2, 1, 3, 0, 4)]
+NUMBERS = [Kind("value", value=1), Kind("value", value=2)]
 LABELS = [Kind("labels", 1), Kind("labels", 2), Kind("labels", 0)]
 _KINDS = {
     "labels": [*LABELS, *ARRAYS],
-    "numbers": [Kind("value", value=1), Kind("value", value=2), *ARRAYS],
+    "numbers": [*NUMBERS, *ARRAYS],
     "arrays": [*ARRAYS, Kind("labels", 1)],  # no number: with 1 in its place much that is wrong would be right
 }
 
@@ -63,4 +64,4 @@ _KINDS = {
 def kinds_of(slot: Slot) -> list[Kind]:
     """List the kinds of an argument, the likeliest first."""
     name = slot.name if len(slot.name) == 1 else word(slot.name)  # K and V may be arrays where k is a number
-    return _KINDS["labels" if name in _LABELS else "numbers" if name in NUMBERS or slot.whole else "arrays"]
+    return _KINDS["labels" if name in _LABELS else "numbers" if name in NUMBER_NAMES or slot.whole else "arrays"]

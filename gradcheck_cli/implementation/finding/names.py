@@ -10,15 +10,16 @@ from gradcheck_cli.implementation.vocabulary.lookup import vocabulary_of
 from gradcheck_cli.layers import LAYERS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from gradcheck_cli.layers.framework.layer import Layer
 
 #: What the passes are called, as words in the names of functions.
 _FORWARD = {"forward", "forwards", "fwd", "fprop", "feedforward", "fw", "ff"}
+GRADIENTS = {"grad", "grads", "gradient", "gradients", "vjp", "pullback", "derivative", "deriv", "prime"}
 _BACKWARD = {
     *("backward", "backwards", "bwd", "bprop", "backprop", "backpropagation", "back", "bw", "bp"),
-    *("grad", "gradient", "gradients", "vjp", "derivative", "prime"),
+    *GRADIENTS,
 }
 _NOISE = {"pass", "prop", "propagation", "propagate", "step"}
 
@@ -74,11 +75,12 @@ def _stem(name: str) -> list[str]:
 def matching_pairs(names: Iterable[str]) -> list[tuple[str, str]]:
     """Match functions whose names differ only in which pass they name: `conv_forward_naive`, `conv_backward_naive`.
 
-    A forward pass may name none: `conv2d`, `conv2d_backward`. The derivative of `f` may be `df`.
+    A forward pass may name none: `conv2d`, `conv2d_backward`. The derivative of `f` may be `df` or `d_f`.
     """
     names, stems = list(names), dict[str, dict[str, list[str]]]()
     for name in names:
-        stem, which = (name[1:], "backward") if name[:1] == "d" and name[1:] in names else pass_of(name)
+        of = re.sub(r"^d_?", "", name)
+        stem, which = (of, "backward") if of != name and of in names else pass_of(name)
         stems.setdefault(stem, {}).setdefault(which, []).append(name)
     return sorted(
         (forward, backward)
@@ -105,6 +107,24 @@ def all_pairs(functions: list[str]) -> list[tuple[str, str]]:
         if set(layers_called([one])) & set(layers_called([other])) and (pair := _in_order(one, other)):
             found.append(pair)
     return found
+
+
+def pairs_between(names: Mapping[str, Iterable[str]]) -> list[tuple[tuple[str, str], tuple[list[str], list[str]]]]:
+    """Match passes that are in different files.
+
+    Args:
+        names: of the functions in each file that are in no pair of their own.
+
+    Returns:
+        The pairs, and for each function the files in which it is: several if it cannot be told which is meant.
+    """
+    files: dict[str, list[str]] = {}
+    for file, own in names.items():
+        for name in own:
+            files.setdefault(name, []).append(file)
+    found = [pair for pair in all_pairs(list(files)) if any(map(is_backward, pair))]
+    where = [(pair, (files[pair[0]], files[pair[1]])) for pair in found]
+    return [(pair, (one, other)) for pair, (one, other) in where if not set(one) & set(other)]
 
 
 def _left_over(functions: list[str], pairs: list[tuple[str, str]]) -> list[str]:
@@ -137,6 +157,17 @@ def may_be_helper(names: Names, offers: Iterable[Names]) -> bool:
         return False
     others = [other for other in offers if other != names and len(other) == 2 and set(other) & set(names)]
     return any(_stem(one) == _stem(two) for one, two in others) and not words & _VERSIONS
+
+
+def returns_both(name: str) -> bool:
+    """Tell whether a function may return a number and its gradients: a loss by its name, or `value_and_grad`.
+
+    One that is called after a loss and the backward pass alone, such as `mse_backward`, is half of a pair.
+    """
+    if is_backward(name):
+        words = {*words_in(name)}
+        return bool(words & {*_LOSSES, "value", "fun", "func"} and words & {"and", "with", "n"})
+    return says_loss((name,)) or bool(layers_called([name], loss=True))
 
 
 def says_loss(names: Names) -> bool:

@@ -23,7 +23,7 @@ from gradcheck_cli.implementation.conventions.network import (
     is_penalty,
 )
 from gradcheck_cli.implementation.conventions.trial import quiet
-from gradcheck_cli.implementation.finding.kinds import NUMBERS
+from gradcheck_cli.implementation.finding.kinds import NUMBER_NAMES
 from gradcheck_cli.implementation.seeding import seeds_from
 from gradcheck_cli.implementation.vocabulary.vocabulary import word, words
 from gradcheck_cli.layers.function import LAYER, FunctionCase
@@ -240,7 +240,7 @@ def _kinds_of(parameter: inspect.Parameter, role: Role | None, *, is_size: bool)
     if role is Role.TARGETS:
         labels = [Kind("labels", 1), Kind("one-hot", 2), Kind("binary", 2), Kind("array", 2), Kind("labels", 2)]
         return [*labels, Kind("binary", 1), Kind("array", 1)]
-    if name in NUMBERS:
+    if name in NUMBER_NAMES:
         return [Kind("number", value=1), Kind("array", 2)]
     column = Kind("array", 1, tail=(1,))
     return [Kind("array", 2), Kind("array", 1), column, Kind("array", 0), Kind("size", 1), Kind("number", value=0.5)]

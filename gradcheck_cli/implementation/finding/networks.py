@@ -6,7 +6,7 @@ import inspect
 from typing import TYPE_CHECKING, Any
 
 from gradcheck_cli.implementation.conventions.attributes import is_gradient_name
-from gradcheck_cli.implementation.conventions.classes import BACKWARDS, FORWARDS
+from gradcheck_cli.implementation.conventions.methods import BACKWARDS, FORWARDS
 from gradcheck_cli.implementation.conventions.named_gradients import returned_names
 from gradcheck_cli.implementation.conventions.network import Network, Role, Step, is_penalty, step_of
 from gradcheck_cli.implementation.conventions.slots import MisfitError, parameters_of

@@ -4,17 +4,28 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from gradcheck_cli.guard.clock import pass_on_interrupt
-from gradcheck_cli.implementation.finding.candidates import names_in
+from gradcheck_cli.implementation.finding.candidates import names_in, public
 from gradcheck_cli.implementation.implementation import ImplementationNotFoundError
-from gradcheck_cli.implementation.loading.paths import SUFFIXES, is_file, is_folder, why_unreadable
+from gradcheck_cli.implementation.loading.load import Loaded
+from gradcheck_cli.implementation.loading.paths import (
+    SUFFIXES,
+    files_of,
+    is_file,
+    is_folder,
+    join_homes,
+    why_unreadable,
+)
 from gradcheck_cli.text.clean import escaped
 from gradcheck_cli.text.names import join_names
 
 if TYPE_CHECKING:
-    from gradcheck_cli.implementation.loading.load import Loaded, Loader
+    from collections.abc import Iterable
+
+    from gradcheck_cli.implementation.loading.load import Loader
 
 
 def open_place(home: str, spec: str, accepted: str, loader: Loader) -> Loaded:
@@ -29,6 +40,8 @@ def open_place(home: str, spec: str, accepted: str, loader: Loader) -> Loaded:
     Raises:
         ImplementationNotFoundError: there is none, or it cannot be loaded.
     """
+    if len(files := files_of(home)) > 1 and not is_file(loader.path(home)):
+        return joined([open_place(file, file, accepted, loader) for file in files])
     path = loader.path(home)
     named_as_file = path.suffix in SUFFIXES or os.sep in home
     if named_as_file or is_file(path):
@@ -45,6 +58,16 @@ def open_place(home: str, spec: str, accepted: str, loader: Loader) -> Loaded:
     if loaded := loader.load_module(home):
         return loaded
     raise ImplementationNotFoundError(f"no module {home!r}: {accepted}")
+
+
+def joined(places: Iterable[Loaded]) -> Loaded:
+    """Make one place of several, with what is in any of them."""
+    places = list(places)
+    home = join_homes(place.home for place in places)
+    module = ModuleType(home)
+    for place in places:
+        vars(module).update(public(place, own=True, private=True))
+    return Loaded(home=home, module=module, warnings=tuple(text for place in places for text in place.warnings))
 
 
 def _similar(home: str, folder: Path) -> str:

@@ -8,18 +8,19 @@ of their own, alone or in groups, as long as that goes on. So as few lengths are
 from __future__ import annotations
 
 import itertools
-import random
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from gradcheck_cli.guard.clock import pass_on_interrupt
+from gradcheck_cli.implementation.conventions.context import Context
 from gradcheck_cli.implementation.conventions.own_trial import fit_of
 from gradcheck_cli.implementation.conventions.readings import readings_of
-from gradcheck_cli.implementation.conventions.slots import MisfitError, SlotKind, is_cotangent
+from gradcheck_cli.implementation.conventions.slots import MisfitError, SlotKind, has, is_cotangent
 from gradcheck_cli.implementation.conventions.trial import quiet
-from gradcheck_cli.implementation.finding.kinds import ARRAYS, LABELS, Kind, kinds_of
+from gradcheck_cli.implementation.finding.kinds import ARRAYS, LABELS, NUMBERS, Kind, kinds_of
+from gradcheck_cli.implementation.finding.names import GRADIENTS, words_in
 from gradcheck_cli.implementation.seeding import seeds_from
 from gradcheck_cli.layers.function import LAYER, FunctionCase
 
@@ -37,6 +38,9 @@ _RAN = 10  #: calls that one counts for that did not raise, after which backward
 
 #: The length of all axes at first, which is also the number of classes, and lengths for axes of their own.
 _EQUAL, _OWN = 3, (4, 5, 6, 7, 8, 9)
+
+#: Less than an output that depends on an input changes by where the input does by some percent.
+_ROUNDINGS = 1e-6
 
 #: Where a last axis holds several blocks, such as gates: how many.
 _BLOCKS = (1, 4, 3, 2)
@@ -63,11 +67,12 @@ def find_shapes(objects: tuple[Any, ...]) -> tuple[FunctionCase, ...]:
         AmbiguousShapesError: the gradient is wrong for the likeliest shapes, and right for other numbers of axes.
     """
     readings = list(readings_of(objects, LAYER))
+    by_code = [[one for one in readings if one.code == code] for code in dict.fromkeys(one.code for one in readings)]
     slots = [s for s in readings[0].forward if s.kind is SlotKind.INPUT and not s.has_default]
     if not slots:
         raise MisfitError(f"{readings[0].code.name('forward')} must be given nothing, and so has no gradient")
     with quiet(), seeds_from(0):
-        return _Search(readings, slots).found()
+        return next(filter(None, (_Search(own, slots).found() for own in by_code)), ())
 
 
 Sizes = dict[tuple[int, int], int]
@@ -79,22 +84,36 @@ class _Search:
     def __init__(self, readings: list[Reading], slots: list[Slot]) -> None:
         self._readings, self._slots, self._calls = readings, slots, 0
         self._positive = False  # whether forward is defined for positive numbers only
+        # Then backward returns None for what has no gradient, so that any argument may be a number.
+        self._has_context = has(SlotKind.CONTEXT, readings[0].forward)
 
     def found(self) -> tuple[FunctionCase, ...]:
-        """Try what is likely: two likely kinds for each argument, and axes of several blocks; then all kinds."""
+        """Try what is likely: two likely kinds for each argument, and axes of several blocks; then all kinds.
+
+        What is called a gradient is one, and wrong, where forward depends on its arrays and no slope agrees.
+        """
+        wrong: tuple[tuple[Kind, ...], Sizes, Sizes] | None = None
         for kinds, blocks in itertools.chain(self._likely(), ((kinds, 1) for kinds in self._kinds(7))):
             for subset in _subsets(len(kinds)) if blocks > 1 else [()]:
                 if any(kinds[i].rank == 0 for i in subset):
                     continue
                 if self._calls > _MOST_CALLS:
-                    return ()
+                    return self._checked(*wrong) if wrong else ()
                 scale = {(i, kinds[i].rank - 1): blocks for i in subset}
                 equal = {(i, k): _EQUAL for i, kind in enumerate(kinds) for k in range(kind.rank)}
-                if self._fits(kinds, equal, scale) and self._is_meant(kinds, equal, scale):
-                    meant, sizes = self._labels_that_agree(kinds, equal, scale)
-                    self._refuse_ambiguous(meant, sizes, scale)
-                    return self._vary(meant, self._untied(meant, sizes, scale), scale)
-        return ()
+                if not self._fits(kinds, equal, scale) or not self._depends(kinds, equal, scale):
+                    continue
+                if self._is_meant(kinds, equal, scale):
+                    return self._checked(kinds, equal, scale)
+                if wrong is None and self._is_usual(kinds) and _says_gradient(self._readings[0]):
+                    wrong = kinds, equal, scale
+        return self._checked(*wrong) if wrong else ()
+
+    def _checked(self, kinds: tuple[Kind, ...], equal: Sizes, scale: Sizes) -> tuple[FunctionCase, ...]:
+        """List the cases for these kinds of arguments."""
+        meant, sizes = self._labels_that_agree(kinds, equal, scale)
+        self._refuse_ambiguous(meant, sizes, scale)
+        return self._vary(meant, self._untied(meant, sizes, scale), scale)
 
     def _refuse_ambiguous(self, kinds: tuple[Kind, ...], sizes: Sizes, scale: Sizes) -> None:
         """Raise `AmbiguousShapesError` if the slope agrees only where all arrays have other numbers of axes."""
@@ -129,6 +148,8 @@ class _Search:
     def _kinds(self, most: int) -> Iterator[tuple[Kind, ...]]:
         """Yield the kinds of all arguments out of so many for each, the likeliest first."""
         choices = [kinds_of(slot)[:most] for slot in self._slots]
+        if most > len(ARRAYS) and self._has_context:
+            choices = [[*choice, *NUMBERS] for choice in choices]
         numbered: Iterator[tuple[int, ...]] = itertools.product(*(range(len(choice)) for choice in choices))
         if np.prod([float(len(choice)) for choice in choices]) <= 10 * _MOST_CALLS:
             numbered = iter(sorted(numbered, key=lambda places: (sum(place > 1 for place in places), sum(places))))
@@ -158,7 +179,7 @@ class _Search:
             varied += [{axis: 1 if length == one else length for axis, length in sizes.items()} for one in lengths]
         more = tuple(kind._replace(value=kind.value + 1) if kind.name == "value" else kind for kind in kinds)
         tries = [(kinds, sizes), *([(more, sizes)] if more != kinds else []), *((kinds, trial) for trial in varied)]
-        fitting = [one for one in tries if self._fits(*one, scale)]
+        fitting = [tries[0], *(one for one in tries[1:] if self._fits(*one, scale) and self._depends(*one, scale))]
         cases = [self._case(own, each, scale) for own, each in fitting[:_CASES]]
         flags = " ".join(
             word for parameter in cases[0].parameters() for word in parameter.flags(cases[0].geometry[parameter.name])
@@ -204,10 +225,10 @@ class _Search:
         self, kinds: tuple[Kind, ...], sizes: Sizes, scale: Sizes, *, positive: bool = False, moved: int = -1
     ) -> list[np.ndarray[Any, Any]] | None:
         """Call forward as it is, which takes a tenth of the time that all the care would; None if it raises."""
-        source = random.Random(0)  # noqa: S311  # arrays to compute with, not secrets
-        numbers = np.random.default_rng(source.randrange(2**31))
-        args, named = [], {}
+        args: list[Any] = [Context() for slot in self._readings[0].forward if slot.kind is SlotKind.CONTEXT]
+        named = {}
         for i, (slot, kind) in enumerate(zip(self._slots, kinds, strict=True)):
+            numbers = np.random.default_rng(i)  # one argument is moved, and the others stay
             shape = tuple(sizes[i, k] * scale.get((i, k), 1) for k in range(kind.rank))
             value: Any = kind.value
             if kind.name == "labels":
@@ -232,17 +253,17 @@ class _Search:
         return found if found and all(one.dtype.kind == "f" and one.size for one in found) else None
 
     def _is_meant(self, kinds: tuple[Kind, ...], sizes: Sizes, scale: Sizes) -> bool:
-        """Tell whether the output depends on every array.
+        """Tell whether the slope agrees where an argument is of an odd kind, and where nothing is called a cotangent.
 
-        The slope must agree too where an argument is of an odd kind, and where nothing is called a cotangent:
         `move_forward(x)` and `move_backward(x)` may be no gradient of each other.
         """
-        if not self._depends(kinds, sizes, scale):
-            return False
-        usual = all(kind.name == "array" or kind in kinds_of(s)[:2] for s, kind in zip(self._slots, kinds, strict=True))
-        if usual and _says_cotangent(self._readings[0]):
-            return True
-        return self._slope_agrees(kinds, sizes, scale)
+        usual = self._is_usual(kinds) and _says_cotangent(self._readings[0])
+        return usual or self._slope_agrees(kinds, sizes, scale)
+
+    def _is_usual(self, kinds: tuple[Kind, ...]) -> bool:
+        likely = zip(self._slots, kinds, strict=True)
+        numbers = NUMBERS if self._has_context else ()
+        return all(kind.name == "array" or kind in (*kinds_of(slot)[:2], *numbers) for slot, kind in likely)
 
     def _slope_agrees(self, kinds: tuple[Kind, ...], sizes: Sizes, scale: Sizes) -> bool:
         case = self._case(kinds, sizes, scale)
@@ -257,12 +278,23 @@ class _Search:
 
 
 def _differ(one: list[np.ndarray[Any, Any]], other: list[np.ndarray[Any, Any]]) -> bool:
-    return any(a.shape != b.shape or not np.array_equal(a, b) for a, b in zip(one, other, strict=False))
+    """Tell whether outputs differ by more than roundings: what is normalized along a single element is constant."""
+    return any(
+        a.shape != b.shape or not np.allclose(a, b, rtol=_ROUNDINGS, atol=0, equal_nan=True)
+        for a, b in zip(one, other, strict=False)
+    )
 
 
 def _says_cotangent(reading: Reading) -> bool:
     slots = [slot for slot in (*reading.backward, *reading.backward_with_cache) if slot.kind is SlotKind.COTANGENT]
     return reading.code.backward is None or any(is_cotangent(slot.name) for slot in slots)
+
+
+def _says_gradient(reading: Reading) -> bool:
+    if reading.code.backward is None:
+        return False
+    forward, backward = reading.code.name("forward"), reading.code.name("backward")
+    return bool({*words_in(backward)} & GRADIENTS) or backward in (f"d{forward}", f"d_{forward}")
 
 
 def _subsets(count: int) -> Iterable[tuple[int, ...]]:

@@ -40,7 +40,14 @@ _ABOVE = 5
 
 
 class NothingToCheckError(ImplementationNotFoundError):
-    """A file has nothing that can be checked without further information."""
+    """A file has nothing that can be checked without further information.
+
+    `loose` names the functions of it that may belong to one in another file.
+    """
+
+    def __init__(self, reason: str, loose: tuple[str, ...] = ()) -> None:
+        super().__init__(reason)
+        self.loose = loose
 
 
 @frozen

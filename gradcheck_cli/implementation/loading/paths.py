@@ -8,11 +8,14 @@ import stat
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from pathlib import Path
 
 #: Of files of Python, and notebooks.
 SUFFIXES = (".py", ".ipynb")
+
+#: Between the files of passes that are in two of them.
+_AND = "+"
 
 #: Bytes of a file that is taken for source code.
 _LARGEST = 2**26
@@ -26,6 +29,17 @@ def split_spec(spec: str) -> tuple[str, list[str]]:
     if not colon or "/" in names or "\\" in names:
         return spec, []
     return home, [name.strip() for name in names.split(",")]
+
+
+def join_homes(homes: Iterable[str]) -> str:
+    """Name several files as one place: `conv_forward.py+conv_backward.py`."""
+    return _AND.join(dict.fromkeys(homes))
+
+
+def files_of(home: str) -> list[str]:
+    """Return the files of a place that is made of several; any other place as it is."""
+    parts = home.split(_AND)
+    return parts if len(parts) > 1 and all(part.endswith(SUFFIXES) for part in parts) else [home]
 
 
 def is_file(path: Path) -> bool:

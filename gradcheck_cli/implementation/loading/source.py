@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gradcheck_cli.implementation.loading.packages import imported_names, package_root, relative_top, search_folders
-from gradcheck_cli.implementation.loading.paths import is_file, is_folder, read_source, split_spec
+from gradcheck_cli.implementation.loading.paths import files_of, is_file, is_folder, read_source, split_spec
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,7 +29,8 @@ def sources(spec: str, adapter: str | None = None, most: int | None = None) -> d
         most: if there are more files than this, one more is read and the rest left out.
     """
     found: dict[Path, bytes] = {}
-    waiting = [named for place in (spec, adapter) if place for named in _named(split_spec(place)[0])]
+    homes = [home for place in (spec, adapter) if place for home in files_of(split_spec(place)[0])]
+    waiting = [named for home in homes for named in _named(home)]
     seen: set[Path] = set()
     while waiting and (most is None or len(found) <= most):
         place = waiting.pop()

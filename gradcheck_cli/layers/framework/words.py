@@ -204,9 +204,12 @@ class Labels(TextParameter):
     def parse(self, text: str) -> tuple[tuple[tuple[int, ...], int], ...]:
         """Parse `6:10`, `2x3:10`, `scalar:10` for one whole number, or `6x10:one-hot`."""
         shape, colon, classes = text.rpartition(":")
-        classes = "0" if classes.strip() == ONE_HOT else classes
+        if classes.strip() == ONE_HOT:
+            return tuple(self.normalize((one, 0)) for one in self._shape.parse(shape))
         if not colon or not classes.strip().isdecimal() or len(classes) > _MOST_DIGITS:
             raise ValueError("give a shape and a number of classes such as 6:10, or scalar:10 for one label")
+        if int(classes) < 1:
+            raise ValueError(f"{self.name} must be of at least 1 class, not {classes}")
         return tuple(self.normalize((one, int(classes))) for one in self._shape.parse(shape))
 
     def format(self, value: Any) -> str:

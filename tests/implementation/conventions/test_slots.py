@@ -246,7 +246,7 @@ class Conv:
 
 
 def test_a_context_is_a_dictionary_and_a_list() -> None:
-    ctx = Context(2)
+    ctx = Context((True, True))
     assert (ctx.is_filled, ctx.needs_input_grad) == (False, (True, True))
     ctx.extend(["a", "b"])
     assert (list(ctx), ctx[-1], ctx[0], ctx.pop(), len(ctx), ctx.is_filled) == (["a", "b"], "b", "a", "b", 1, True)

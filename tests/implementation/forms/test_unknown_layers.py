@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pytest
 
 from gradcheck_cli.implementation.finding.shapes import find_shapes
@@ -189,3 +190,53 @@ def test_what_is_right_for_vectors_alone_is_no_failure_of_matrices(tmp_path: Pat
     assert gradcheck("function", f"{file}:dotted,dotted_backward", "--shape", "a=3", "--shape", "b=3").returncode == 0
     file.write_text(file.read_text().replace("dout * b", "dout * a"))
     assert gradcheck(str(file)).returncode == 1
+
+
+_SLOPES = (
+    "import numpy as np\n\n\ndef f(x):\n    return np.sum(x**2 * np.sin(x))\n\n\n"
+    "def grad_f(x):\n    return 2 * x * np.sin(x) + x**2 * np.cos(x)\n\n\n"
+    "def bump(x):\n    return np.exp(-(x**2))\n\n\ndef d_bump(x):\n    return -2 * x * np.exp(-(x**2))\n\n\n"
+    "def quadratic(x, A):\n    return 0.5 * x @ A @ x\n\n\n"
+    "def quadratic_gradient(x, A):\n    return 0.5 * (A + A.T) @ x, 0.5 * np.outer(x, x)\n"
+)
+
+
+def test_a_gradient_without_a_cotangent_is_one_by_its_name(tmp_path: Path, gradcheck: Program) -> None:
+    names = {"f,grad_f", "bump,d_bump", "quadratic,quadratic_gradient"}
+    for text, verdict in (
+        (_SLOPES, "pass"),
+        (_SLOPES.replace("+ x**2", "- x**2").replace("-2 * x", "-x").replace("(A + A.T)", "A"), "fail"),
+    ):
+        (tmp_path / "mine.py").write_text(text, encoding="utf-8")
+        results = report_of(gradcheck("mine.py", "--json", "-"))["results"]
+        assert {result["implementation"].partition(":")[2] for result in results} == names
+        assert {result["verdict"] for result in results} == {verdict}
+
+
+def test_no_shape_is_checked_for_which_an_input_does_not_count() -> None:
+    """Along a single element what is normalized is constant, and both derivatives are nothing but roundings."""
+
+    def unit(v: Any, g: Any) -> Any:
+        return g * v / np.sqrt((v**2).sum(0)), (v, g)
+
+    def unit_backward(dout: Any, cache: Any) -> Any:
+        v, g = cache
+        n = np.sqrt((v**2).sum(0))
+        dg = (dout * v).sum(0) / n
+        return g / n * dout - g * dg / n**2 * v, dg
+
+    def mixed(x: Any, w: Any) -> Any:
+        a = np.exp(x @ w @ x.T)
+        return a / a.sum(1, keepdims=True)
+
+    def mixed_backward(dout: Any, x: Any, w: Any) -> Any:
+        a = mixed(x, w)
+        d = a * (dout - (dout * a).sum(1, keepdims=True))
+        return d @ x @ w.T + d.T @ x @ w, x.T @ d @ x
+
+    cases = find_shapes((unit, unit_backward))
+    assert len(cases) > 1
+    assert all(case.shape["v"][0] > 1 for case in cases)
+    cases = find_shapes((mixed, mixed_backward))
+    assert len(cases) > 1
+    assert all(case.shape["x"][0] > 1 for case in cases)

@@ -1,0 +1,93 @@
+"""Both passes of what makes or holds them: functions that return their backward pass, classes of static passes."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from types import CodeType
+from typing import TYPE_CHECKING, Any
+
+from gradcheck_cli.implementation.calling import call
+from gradcheck_cli.implementation.conventions.methods import class_passes
+from gradcheck_cli.implementation.conventions.slots import MisfitError, is_cotangent
+from gradcheck_cli.implementation.conventions.tensors import is_of_torch
+from gradcheck_cli.implementation.vocabulary.vocabulary import word
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+#: What a backward pass is called that is defined within the forward pass.
+_INNER = ("backward", "back", "bwd", "bw", "bprop", "backprop", "vjp", "vjpfun", "pullback", "pb", "grad", "gradient")
+
+
+def expanded(objects: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Return a forward and a backward pass for what makes or holds them: closures, and classes of static passes."""
+    if inspect.isclass(objects[0]):
+        return static_passes(objects[0]) or objects
+    return _with_backward(objects) if len(objects) == 1 else objects
+
+
+def static_passes(cls: type) -> tuple[Any, ...] | None:
+    """Return the passes of a class that are called without an instance, as those of `autograd.Function`; or None.
+
+    Where forward takes no context, `setup_context(ctx, inputs, output)` fills it.
+    """
+    static = staticmethod, classmethod
+    try:
+        passes = class_passes(cls)
+    except MisfitError:
+        return None
+    if not all(isinstance(inspect.getattr_static(cls, name, None), static) for name in passes):
+        return None
+    forward, backward = (getattr(cls, name) for name in passes)
+    fills = next((vars(base)["setup_context"] for base in cls.__mro__ if "setup_context" in vars(base)), None)
+    if not isinstance(fills, static) or is_of_torch(fills.__func__):
+        return forward, backward
+
+    def with_context(ctx: Any, *arguments: Any) -> Any:
+        output = forward(*arguments)
+        cls.setup_context(ctx, arguments, output)  # type: ignore[attr-defined]
+        return output
+
+    functools.update_wrapper(with_context, forward)
+    context = inspect.Parameter("ctx", inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    taken = inspect.signature(forward).parameters.values()
+    with_context.__signature__ = inspect.Signature([context, *taken])  # type: ignore[attr-defined]
+    return with_context, backward
+
+
+def _with_backward(objects: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Return a forward and a backward pass for a function that makes its backward pass, or the function as it is.
+
+    What it returns beside its output is the cache, and backward calls that.
+    """
+    inner = _inner_backward(objects[0])
+    if inner is None:
+        return objects
+
+    def backward(*arguments: Any) -> Any:
+        *cotangents, made = arguments
+        return call(made, *cotangents)
+
+    names = (*inner.co_varnames[: inner.co_argcount], "cache")
+    kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
+    backward.__name__ = "backward" if inner.co_name == "<lambda>" else inner.co_name
+    backward.__signature__ = inspect.Signature([inspect.Parameter(name, kind) for name in names])  # type: ignore[attr-defined]
+    backward.__wrapped__ = objects[0]  # type: ignore[attr-defined]  # where it is written
+    return objects[0], backward
+
+
+def makes_backward(function: Callable[..., Any]) -> bool:
+    """Tell whether a function has a function in it that may be its backward pass."""
+    return _inner_backward(function) is not None
+
+
+def _inner_backward(function: Callable[..., Any]) -> CodeType | None:
+    """Return the code of the inner function that is called like a backward pass, or else takes a cotangent."""
+    if not inspect.isfunction(function):
+        return None
+    constants = inspect.unwrap(function).__code__.co_consts
+    codes = [one for one in constants if isinstance(one, CodeType) and not one.co_name.startswith("<gen")]
+    named = [one for one in codes if word(one.co_name) in _INNER]
+    taking = [one for one in codes if one.co_argcount and is_cotangent(one.co_varnames[0])]
+    return next(iter(named or taking), None)
