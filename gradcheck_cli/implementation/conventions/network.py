@@ -9,6 +9,7 @@ from __future__ import annotations
 import inspect
 from dataclasses import dataclass, field, replace
 from enum import Enum
+from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -311,6 +312,11 @@ class Network:
             returned = step.call(holder, values, given)
             parts, labels = list(returned) if isinstance(returned, tuple) else [returned], step.function
         return number, wanted.found(parts, labels)
+
+
+def made_network(function: object) -> Network | None:
+    """Return the network that was made a function; None for another."""
+    return vars(function).get("network") if type(function) is FunctionType else None
 
 
 def _number_of(returned: object, name: str) -> tuple[Any, list[object]]:

@@ -19,6 +19,7 @@ from gradcheck_cli.implementation.conventions.arguments import Forms, Values
 from gradcheck_cli.implementation.conventions.attributes import Wanted
 from gradcheck_cli.implementation.conventions.equal_sizes import equal_sizes
 from gradcheck_cli.implementation.conventions.layout import Blocks, Layout
+from gradcheck_cli.implementation.conventions.network import made_network
 from gradcheck_cli.implementation.conventions.own_arguments import Container
 from gradcheck_cli.implementation.conventions.returned import hold_shape
 from gradcheck_cli.implementation.conventions.slots import Slot, SlotKind, has, write_call
@@ -111,8 +112,8 @@ class Reading:
             methods = f".{self.code.forward}, .{self.code.backward}".replace(".__call__", "()")
             slope = "" if self.has_cotangent or self.layer.loss else ", without a cotangent"
             return f"class {write_call(self.code.cls.__name__, self.constructor)}{methods}{slope}"
-        if network := getattr(self.code.forward, "network", None):
-            return str(network.title)
+        if network := made_network(self.code.forward):
+            return network.title
         forward = write_call(self.code.name("forward"), self.forward)
         if self.code.backward is None:
             return forward if self.layer.reference else f"{forward}, which returns (number, gradients)"

@@ -10,6 +10,7 @@ from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.implementation.built_in import built_in
 from gradcheck_cli.implementation.calling import call, describe
 from gradcheck_cli.implementation.conventions.expand import expanded, static_passes
+from gradcheck_cli.implementation.conventions.network import made_network
 from gradcheck_cli.implementation.conventions.own_arguments import bind_arguments, call_arguments
 from gradcheck_cli.implementation.conventions.running import implementation_of
 from gradcheck_cli.implementation.conventions.slots import MisfitError
@@ -225,7 +226,7 @@ class _Search:
         """
         example = getattr(self.case, "example", "")
         if not example:
-            network = getattr(candidate.objects[0], "network", None)
+            network = made_network(candidate.objects[0])
             return network.given_to if network else None
         where, names = split_spec(example)
         if len(names) != 1 or not is_file(self.loader.path(where)):

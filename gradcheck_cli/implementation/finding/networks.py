@@ -5,11 +5,12 @@ from __future__ import annotations
 import inspect
 from typing import TYPE_CHECKING, Any
 
+from gradcheck_cli.guard.clock import pass_on_interrupt
 from gradcheck_cli.implementation.conventions.attributes import is_gradient_name
 from gradcheck_cli.implementation.conventions.methods import BACKWARDS, FORWARDS
 from gradcheck_cli.implementation.conventions.named_gradients import returned_names
 from gradcheck_cli.implementation.conventions.network import Network, Role, Step, is_penalty, step_of
-from gradcheck_cli.implementation.conventions.slots import MisfitError, parameters_of
+from gradcheck_cli.implementation.conventions.slots import parameters_of
 from gradcheck_cli.implementation.finding.names import says_loss, words_in
 
 if TYPE_CHECKING:
@@ -40,7 +41,8 @@ def network_of(objects: tuple[Any, ...], module: Any) -> Callable[..., Any] | No
         else:
             found = _function_network(objects, vars(module))
         return found.function() if found else None
-    except MisfitError:
+    except BaseException as error:  # noqa: BLE001  # a metaclass of the user's may raise anything
+        pass_on_interrupt(error)
         return None
 
 
