@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
     Rows = Iterable[tuple[str, str]]
 
-_EXIT_CODES = (
+#: What the exit codes mean.
+EXIT_CODES = (
     ("0", "every case that ran passed, and at least one ran"),
     ("1", "a gradient or the forward pass is wrong, or the implementation raised, hung or crashed"),
     (
@@ -28,7 +29,8 @@ _EXIT_CODES = (
     ("130", "interrupted by Ctrl-C; what was finished is reported. 143 by SIGTERM, 129 by SIGHUP, likewise"),
 )
 
-_VARIABLES = (
+#: Variables of the environment that matter, with their effect.
+VARIABLES = (
     ("COLUMNS", "the width of what is written to stdout, if it is no terminal"),
     ("NO_COLOR, FORCE_COLOR", "no colour, or colour even where stdout is no terminal"),
     ("GRADCHECK_*", "defaults of flags: GRADCHECK_SEED=7, or GRADCHECK_CONV_STRIDE=2 for one layer"),
@@ -62,7 +64,7 @@ def _page(command: click.Command, sections: Iterable[tuple[str, Rows]]) -> str:
     for number, paragraph in enumerate((command.help or "").split("\n\n")):
         before, after = ([".nf"], [".fi"]) if paragraph.startswith("    ") else ([], [])
         lines += [*([".PP"] if number else []), *before, _escape(paragraph.strip()), *after]
-    for title, rows in (*sections, ("Exit status", _EXIT_CODES), ("Environment", _VARIABLES)):
+    for title, rows in (*sections, ("Exit status", EXIT_CODES), ("Environment", VARIABLES)):
         lines += [f".SH {_escape(title.upper())}", *_definitions(rows)]
     return "\n".join([*lines, ".SH SEE ALSO", f".BR {other} (1)", ""])
 

@@ -74,11 +74,14 @@ def _survey(spec: str, process: GuardedProcess) -> Survey:
     inventory = _take_inventory(process, spec)
     printed = process.output
     found = {offer: _try(process, offer) for offer in inventory.offers}
+    unnamed = [offer for offer, one in found.items() if not one or (isinstance(one, Identified) and one.open)]
+    tried = {offer: _shapes(process, offer) for offer in unnamed}
+    found |= {offer: None for offer, one in tried.items() if isinstance(one, Tried) and one.cases}
     fitting = {offer.spec: one for offer, one in found.items() if isinstance(one, Identified)}
     errors = {offer.spec: one for offer, one in found.items() if isinstance(one, ErrorReport)}
     misfits = {spec: one for spec, one in fitting.items() if one.reason}
     misfits |= {half.spec: Identified(layer=half.layers[0], reason=_ALONE) for half in inventory.halves}
-    functions = {offer.spec: tried for offer, one in found.items() if not one and (tried := _shapes(process, offer))}
+    functions = {offer.spec: one for offer, one in tried.items() if one and not found[offer]}
     errors |= {spec: one for spec, one in functions.items() if isinstance(one, ErrorReport)}
     shapes = {spec: one for spec, one in functions.items() if isinstance(one, Tried)}
     checked = {name for offer, one in found.items() if one or offer.spec in functions for name in offer.names}

@@ -20,7 +20,7 @@ from tests.checks.cause_layers import FILES
 if TYPE_CHECKING:
     from gradcheck_cli.checks.diagnosis.reference import Entry
 
-DOCUMENT = Path(__file__).parents[2] / "docs" / "causes.md"
+DOCUMENT = Path(__file__).parents[2] / "docs" / "diagnoses.md"
 
 #: Entries whose examples are lines of whole layers.
 CHECKED = [entry for entry in entries() if entry.layer]
@@ -113,5 +113,5 @@ def test_near_codes() -> None:
 
 
 def test_the_document_is_written_from_the_same_entries() -> None:
-    hint = "write it anew: gradcheck explain --markdown > docs/causes.md"
+    hint = "write it anew: gradcheck explain --markdown > docs/diagnoses.md"
     assert DOCUMENT.read_text(encoding="utf-8") == markdown(), hint

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gradcheck_cli.implementation.calling import call, describe
-from gradcheck_cli.implementation.conventions.attributes import Place, attributes, rate_places, stored_output
+from gradcheck_cli.implementation.conventions.attributes import Place, rate_places, stored_output
+from gradcheck_cli.implementation.conventions.inside import attributes
 from gradcheck_cli.implementation.conventions.kept_arrays import kept_arrays, nested
 from gradcheck_cli.implementation.conventions.named_gradients import NamedGradients, flat
 from gradcheck_cli.implementation.conventions.own_arguments import Container

@@ -159,7 +159,9 @@ def _backward_by_name(parameters: list[inspect.Parameter], name: str, vocabulary
             if slot and slot.kind is SlotKind.ARGUMENT and word(p.name) in PROBABLE_CACHES:
                 named[p.name] = None
     free = [p for p in parameters if named[p.name] is None]
-    chosen = choose_cotangents(free, len(layer.outputs)) or parameters[:1]
+    chosen = choose_cotangents(free, len(layer.outputs)) or (
+        [] if layer.loss and all(named.values()) else parameters[:1]
+    )
     if not chosen and not layer.loss:
         raise MisfitError(f"`{called}` takes no arguments, not (dout, cache)")
     for parameter, output in zip(chosen, layer.outputs, strict=False):

@@ -33,6 +33,7 @@ from gradcheck_cli.text.names import join_names
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
+    from gradcheck_cli.implementation.conventions.inside import Path
     from gradcheck_cli.implementation.vocabulary.vocabulary import BlockOrder, Encoding, Meaning, Vocabulary
     from gradcheck_cli.layers.framework.layer import Layer
     from gradcheck_cli.numeric.arrays import Array
@@ -47,6 +48,7 @@ class Code:
     forward: Callable[..., Any] | str
     backward: Callable[..., Any] | str | None = None
     cls: type | None = None
+    made: object = None  #: an instance that is there already, of which each call gets a copy
     tensors: bool = False  #: whether they compute with tensors of PyTorch
 
     def function(self, which: str, instance: object) -> Callable[..., Any]:
@@ -77,6 +79,17 @@ class Code:
 
 
 @frozen
+class Found:
+    """What was found by trying in an instance of a class of no known layer."""
+
+    kept: Mapping[str, tuple[Path, ...]] = field(default_factory=dict)  #: by parameter, where it is kept
+    gradient_at: Mapping[str, Path] = field(default_factory=dict)  #: where backward leaves gradients
+    within: tuple[float, float] | None = None  #: where parameters lie, if forward is not defined anywhere else
+    without: tuple[str, ...] = ()  #: inputs and parameters of which there is no gradient
+    studied: bool = False  #: whether it was looked for
+
+
+@frozen
 class Reading:
     """One way to understand code."""
 
@@ -99,6 +112,7 @@ class Reading:
     own_outputs: tuple[str, ...] = ("out",)  #: of a function, each with a cotangent
     order: tuple[str, ...] = ()  #: of the gradients in a tuple; () for that of the layer's inputs
     notes: tuple[str, ...] = ()  #: what is not usual about it, beside the forms
+    found: Found = field(default_factory=Found)
 
     @property
     def convention(self) -> str:
@@ -143,6 +157,8 @@ class Reading:
     @cached_property
     def kept(self) -> tuple[str, ...]:
         """The inputs that are passed neither to the constructor nor to forward: parameters that a class keeps."""
+        if not self.layer.reference:
+            return tuple(self.found.kept)
         return self._not_passed if self.code.cls is not None and not self.given_parameters else ()
 
     @property
@@ -179,8 +195,9 @@ class Reading:
         """Say which argument of a function is not given, or what is given and is no argument; None if all fit."""
         if self.layer.reference:
             return None
-        called, names = write_call(self.code.name("forward"), self.forward), [slot.key for slot in self.forward]
-        required = [slot.key for slot in self.forward if not slot.has_default and slot.kind is SlotKind.INPUT]
+        slots = [*self.constructor, *self.forward]
+        called, names = write_call(self.code.name("forward"), slots), [*(slot.key for slot in slots), *self.kept]
+        required = [slot.key for slot in slots if not slot.has_default and slot.kind is SlotKind.INPUT]
         if lacking := [name for name in required if name not in {one.partition(".")[0] for one in given}]:
             flags = " ".join(f"--shape {name}=2,3" for name in lacking)
             others = f"for labels --labels {lacking[0]}=6:10, for a number --value {lacking[0]}=2"
@@ -203,7 +220,7 @@ class Reading:
             inputs={**passed, **({} if self.layer.reference else self._others(parameters or {}, passed))},
             sizes=self.vocabulary.sizes(inputs, own) if self._says_geometry else {},
             dictionary=self._dictionary(own),
-            defaults={slot.key: slot.default for slot in self.forward if slot.has_default},
+            defaults={slot.key: slot.default for slot in (*self.constructor, *self.forward) if slot.has_default},
         )
 
     def _refuse_unequal(self, passed: Mapping[str, Array]) -> None:
@@ -228,7 +245,10 @@ class Reading:
 
     def wanted(self, name: str) -> Wanted:
         """Say how to find an input, or its gradient, in an object."""
-        kept = list(self.vocabulary.parameters)
+        if not self.layer.reference:
+            at = self.found.gradient_at.get(name, ())
+            return Wanted((word(name),), kept_at=self.found.kept.get(name, ()), gradient_at=at)
+        kept = [key for key in self.vocabulary.parameters if key not in self.absent]
         number = kept.index(name) if name in kept else -1
         return Wanted(self.vocabulary.inputs.get(name, (word(name),)), number, len(kept))
 

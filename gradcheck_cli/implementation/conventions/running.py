@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
@@ -11,7 +12,6 @@ from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.implementation.calling import describe
 from gradcheck_cli.implementation.conventions.arguments import Values, fill
 from gradcheck_cli.implementation.conventions.attributes import (
-    attributes,
     gradient_places,
     newest,
     rate_places,
@@ -19,15 +19,18 @@ from gradcheck_cli.implementation.conventions.attributes import (
     stored_output,
 )
 from gradcheck_cli.implementation.conventions.context import Context
+from gradcheck_cli.implementation.conventions.inside import attributes
 from gradcheck_cli.implementation.conventions.instances import (
     copied,
     kept_parameters,
     make_instance,
     set_parameters,
     set_state,
+    with_kept,
 )
 from gradcheck_cli.implementation.conventions.one_by_one import OneByOne
 from gradcheck_cli.implementation.conventions.returned import as_array, entry_at, gradients_in, times_cotangent
+from gradcheck_cli.implementation.conventions.set_up import Optimizer
 from gradcheck_cli.implementation.conventions.slots import LEARNING_RATE, SlotKind, has
 from gradcheck_cli.implementation.implementation import (
     NO_BACKWARD,
@@ -79,12 +82,25 @@ def implementation_of(reading: Reading, name: str, spec: str | None) -> Implemen
         left_by_forward=(lambda cache: cache) if reading.single else whole.left_by_forward,
         order=() if reading.layer.reference else reading.order,
         refusal=reading.refusal,
+        given=partial(with_kept, reading) if reading.found.kept or reading.found.without else None,
         outputs=reading.outputs,
         absent=reading.absent,
         cotangents=reading.cotangents,
         passes=(reading.code.written("forward"), reading.code.written("backward")),
         words=reading.vocabulary.inputs,
     )
+
+
+def after_backward(reading: Reading, call: Call, cotangent: object) -> object:
+    """Return a copy of the instance of a call on which backward was called.
+
+    Raises:
+        ImplementationError: it raised.
+    """
+    twin, run = copied(call.instance), _Run(reading)
+    arguments = fill(reading.backward, reading.forms, reading.vocabulary, run.values_back(cotangent, call))
+    arguments.call(reading.code.function("backward", twin))
+    return twin
 
 
 @dataclass(frozen=True)
@@ -144,19 +160,13 @@ class _Run:
             return self._taken(times_cotangent(found, cotangent, code.name("forward")), cache)
         with_cache = cache.cache is not None and reading.backward_with_cache
         slots = reading.backward_with_cache if with_cache else reading.backward
-        parts = zip(reading.outputs, cotangent if isinstance(cotangent, tuple) else (cotangent,), strict=False)
-        values = replace(
-            reading.values(cache.inputs, cache.parameters),
-            cache=cache.cache,
-            cotangents={name: reading.give(name, part) for name, part in parts},
-            output=cache.output,
-        )
+        values = self.values_back(cotangent, cache)
         instance = copied(cache.instance)
         holder = cache.cache if instance is None and isinstance(cache.cache, Context) else instance
         before = {name: snapshot(gradient_places(holder, reading.wanted(name))) for name in names}
         function = code.function("backward", instance)
         returned = fill(slots, reading.forms, reading.vocabulary, values).call(function)
-        if isinstance(returned, np.ndarray) and holder is not None:
+        if isinstance(returned, np.ndarray) and holder is not None and names:
             found = {next((name for name in names if name not in reading.kept), names[0]): returned}
         else:
             found = self._opened(gradients_in(returned, order, reading.wanted, code.name("backward")), names)
@@ -168,6 +178,16 @@ class _Run:
         if not has(SlotKind.COTANGENT, slots):
             found = times_cotangent(found, cotangent, code.name("backward"))
         return self._taken(found, cache)
+
+    def values_back(self, cotangent: Any, call: Call) -> Values:
+        reading = self.reading
+        parts = zip(reading.outputs, cotangent if isinstance(cotangent, tuple) else (cotangent,), strict=False)
+        return replace(
+            reading.values(call.inputs, call.parameters),
+            cache=call.cache,
+            cotangents={name: reading.give(name, part) for name, part in parts},
+            output=call.output,
+        )
 
     def _opened(self, found: Mapping[str, object], names: tuple[str, ...]) -> dict[str, object]:
         """Find the gradients of arrays in containers, by their paths."""
@@ -201,7 +221,8 @@ class _Run:
             after = kept_parameters(self.reading, twin, names)
             found = {n: before[n] - after[n] for n in before.keys() & after.keys() if before[n].shape == after[n].shape}
             found = {name: update for name, update in found.items() if update.any()}
-            if found and not (rates or has(SlotKind.LEARNING_RATE, slots)):
+            is_handed = any(isinstance(value, Optimizer) for value in attributes(twin).values())
+            if found and not (rates or is_handed or has(SlotKind.LEARNING_RATE, slots)):
                 why = f"{called} changes {join_names(found)} at a rate that is not known"
                 raise NotExpressibleError(f"{why}; let it take learning_rate, or keep it as self.learning_rate")
             return {name: update / update.dtype.type(LEARNING_RATE) for name, update in found.items()}

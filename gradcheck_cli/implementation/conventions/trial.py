@@ -14,6 +14,7 @@ import numpy as np
 from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.guard.state import preserve_state
 from gradcheck_cli.implementation.conventions.one_by_one import SAMPLES
+from gradcheck_cli.implementation.conventions.own_class import studied_of
 from gradcheck_cli.implementation.conventions.own_trial import fit_of
 from gradcheck_cli.implementation.conventions.running import implementation_of
 from gradcheck_cli.implementation.implementation import (
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
     from gradcheck_cli.implementation.conventions.reading import Reading
     from gradcheck_cli.layers.framework.case import Case
+    from gradcheck_cli.layers.framework.layer import Layer
     from gradcheck_cli.layers.framework.problem import Problem
 
     Given = Callable[[Problem], Problem]
@@ -78,6 +80,9 @@ def best_reading(readings: Iterable[Reading], case: Case | None = None, given: G
     """
     readings = list(readings) if case else readings
     if case and isinstance(readings, list) and not readings[0].layer.reference:
+        problem = _problem(readings[0].layer, case, given)
+        with quiet(), generators_kept(problem):
+            readings = [studied_of(reading, case, problem) for reading in readings]
         fits = [own_fit(reading, case, given) for reading in readings] if len(readings) > 1 else [Fit.REPRODUCES]
         return Tried(reading=readings[fits.index(max(fits))], fit=Fit.REPRODUCES)
     found: Tried | None = None
@@ -88,7 +93,7 @@ def best_reading(readings: Iterable[Reading], case: Case | None = None, given: G
         if found is None or fit > found.fit:
             found = Tried(reading=reading, fit=fit)
         ordered = _ordered(reading) if fit is Fit.REPRODUCES else None
-        if ordered and not (_is_doubtful(reading) and _right_gradients(reading) == 0):
+        if ordered and not (_is_doubtful(reading) and right_gradients(reading) == 0):
             return Tried(reading=ordered, fit=fit)
     if found and found.fit is not Fit.FAILS:
         return replace(found, reading=_ordered(found.reading) or found.reading)
@@ -97,11 +102,16 @@ def best_reading(readings: Iterable[Reading], case: Case | None = None, given: G
 
 def own_fit(reading: Reading, case: Case, given: Given | None) -> Fit:
     """Return how well a reading of a function does, of which nothing is known."""
-    drawn = reading.layer.problem(case)
-    problem = given(drawn) if given else drawn
+    problem = _problem(reading.layer, case, given)
     with quiet(), generators_kept(problem):
         runs, fits, agrees = fit_of(reading, case, problem)
     return Fit.REPRODUCES if agrees else Fit.SHAPE if fits else Fit.RUNS if runs else Fit.FAILS
+
+
+def _problem(layer: Layer, case: Case, given: Given | None) -> Problem:
+    """Return the problem of a case, with the arguments that were given."""
+    problem = layer.problem(case)
+    return given(problem) if given else problem
 
 
 def _is_slope(reading: Reading) -> bool:
@@ -172,7 +182,7 @@ def _ordered(reading: Reading) -> Reading | None:
     is_exact = any(arrangement.exact for arrangement in reading.vocabulary.arrangements)
     if len(orders) == 1 and not (is_exact or reading.updates or _is_slope(reading) or _fits_one_sample_too(reading)):
         return reading
-    counts = {order: _right_gradients(replace(reading, order=order)) for order in orders}
+    counts = {order: right_gradients(replace(reading, order=order)) for order in orders}
     fitting = [order for order in orders if counts[order] >= 0]
     return replace(reading, order=max(fitting, key=lambda order: counts[order])) if fitting else None
 
@@ -195,7 +205,7 @@ def _gradient_orders(reading: Reading) -> list[tuple[str, ...]]:
     return list(dict.fromkeys(tuple(dict.fromkeys(order)) for order in orders))
 
 
-def _right_gradients(reading: Reading) -> int:
+def right_gradients(reading: Reading) -> int:
     """Count the gradients that are the reference's in a problem; -1 if one has a wrong shape or backward raises."""
     for problem in probe_problems(reading.layer.name, reading.absent):
         with quiet(), generators_kept(problem):

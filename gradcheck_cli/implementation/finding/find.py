@@ -41,6 +41,13 @@ _LISTED = 8  #: how many of the functions that are there are named
 _NEAREST = 3  #: and of those that come near
 
 
+def in_turn(
+    one: Callable[[Problem], Problem] | None, other: Callable[[Problem], Problem] | None
+) -> Callable[[Problem], Problem] | None:
+    """Return what puts the arguments of both in a problem."""
+    return (lambda problem: other(one(problem))) if one and other else one or other
+
+
 def find(
     spec: str, layer: Layer, adapter: str | None = None, loader: Loader | None = None, case: Case | None = None
 ) -> Implementation:
@@ -97,7 +104,7 @@ class _Search:
             return replace(
                 implementation,
                 convention=convention,
-                given=self._given(candidate),
+                given=in_turn(self._given(candidate), implementation.given),
                 warnings=candidate.loaded.warnings,
             )
         raise ImplementationNotFoundError(self._describe_nothing(places, misfits, is_named=bool(names)))
@@ -179,8 +186,6 @@ class _Search:
         if network:
             return Candidate(loaded=place, names=tuple(names), objects=(network,))
         has_class = any(isinstance(value, type) and not static_passes(value) for value in objects)
-        if not self.layer.reference and has_class:
-            raise ImplementationNotFoundError(f"{wanted}, not {shown}, which is a class")
         if self.layer.loss and len(names) > 1:
             raise ImplementationNotFoundError(f"name one function, {place.home}:loss, not {shown}")
         if len(names) == 2 and has_class:

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.implementation.conventions.expand import expanded, makes_backward
+from gradcheck_cli.implementation.conventions.methods import class_passes, is_written
 from gradcheck_cli.implementation.conventions.slots import MisfitError, is_context, parameters_of
-from gradcheck_cli.implementation.conventions.trial import Fit
+from gradcheck_cli.implementation.conventions.trial import Fit, right_gradients
 from gradcheck_cli.implementation.finding.candidates import Candidate, classes_in, functions_in, public, unlike
 from gradcheck_cli.implementation.finding.folder import shorten
 from gradcheck_cli.implementation.finding.names import (
@@ -55,6 +56,7 @@ class Offer:
     composed: bool = False  #: whether it is called after a layer and something more: it is none that is known
     doubtful: bool = False  #: whether it may be a helper by its name: it is a layer only if it does as one
     arguments: tuple[str, ...] = ()  #: what the first pass must be given, in its own names
+    made_with: tuple[str, ...] = ()  #: what the constructor of a class must be given
 
 
 @frozen
@@ -76,6 +78,7 @@ class Identified:
 
     layer: str
     reason: str | None = None  #: why it cannot be called, if it cannot
+    open: bool = False  #: whether it does not run as this layer, and may be checked against its own forward
 
 
 @frozen
@@ -101,8 +104,7 @@ def take_inventory(spec: str, loader: Loader) -> Inventory:
     pairs = all_pairs(functions)
     passes = {name for pair in pairs for name in pair} | {name for name in functions if pass_of(name)[1] == "forward"}
     losses = [(name,) for name in functions if name not in passes and returns_both(name)]
-    called = {name for name in classes_in(have) if layers_called([name]) or layers_called([name], loss=True)}
-    classes = [(name,) for name in classes_in(have) if name in called or not mentions_layer([name])]
+    classes = [(name,) for name in classes_in(have)]
     left = [name for name in have if name not in passes and (name,) not in [*losses, *classes, *makers]]
     networks = [(name,) for name in left if network_of((have[name],), loaded.module)]
     offers = unlike([*makers, *pairs, *losses, *classes, *networks], have)
@@ -124,9 +126,10 @@ def _offer(
     home: str, names: tuple[str, ...], have: Mapping[str, Any], offers: list[tuple[str, ...]], *, half: bool = False
 ) -> Offer:
     """Make an offer; one function alone can only be a loss, whatever else it is called after."""
-    alone = len(names) == 1 and not half and not inspect.isclass(have[names[0]]) and not makes_backward(have[names[0]])
+    is_class = inspect.isclass(have[names[0]])
+    alone = len(names) == 1 and not half and not is_class and not makes_backward(have[names[0]])
     layers, losses = () if alone else layers_called(names), layers_called(names, loss=True) if len(names) == 1 else ()
-    arguments = _required(have[names[0]])
+    arguments = _required_of_class(have[names[0]]) if is_class else _required(have[names[0]])
     meant = [loss for loss in losses if not speaks_of(arguments[:1], vocabulary_of(LAYERS[loss]).others)]
     return Offer(
         spec=f"{home}:{','.join(names)}",
@@ -135,13 +138,21 @@ def _offer(
         composed=not layers and mentions_layer(names) and not losses,
         doubtful=may_be_helper(names, offers),
         arguments=arguments,
+        made_with=_required(have[names[0]]) if is_class else (),
     )
 
 
-def _required(function: Any) -> tuple[str, ...]:
+def _required_of_class(cls: type) -> tuple[str, ...]:
+    try:
+        return _required(getattr(cls, class_passes(cls)[0]), skip=1)
+    except MisfitError:
+        return ()
+
+
+def _required(function: Any, skip: int = 0) -> tuple[str, ...]:
     """Name what must be passed to a function."""
     try:
-        parameters = parameters_of(function)
+        parameters = parameters_of(function, skip=skip)
     except MisfitError:
         return ()
     return tuple(p.name for p in parameters if p.default is p.empty and not is_context(p.name))
@@ -164,7 +175,8 @@ def identify_layer(offer: Offer, loader: Loader) -> Identified | None:
             continue
         fits[layer.name] = tried.fit if tried else Fit.FAILS
         if fits[layer.name] is Fit.REPRODUCES:
-            return Identified(layer=layer.name)
+            is_open = candidate.is_class and tried is not None and right_gradients(tried.reading) < 0
+            return Identified(layer=layer.name, open=is_open)
     reached = max(fits.values(), default=Fit.FAILS)
     if reached < Fit.SHAPE and network_of(candidate.objects, loaded.module):
         return None
@@ -175,16 +187,16 @@ def identify_layer(offer: Offer, loader: Loader) -> Identified | None:
     if reached < least:
         return None
     if fits:
-        return Identified(layer=max(fits, key=lambda name: fits[name]))
+        return Identified(layer=max(fits, key=lambda name: fits[name]), open=candidate.is_class and reached < Fit.SHAPE)
     name, reason = next(iter(misfits.items()))
-    return Identified(layer=name, reason=reason)
+    return Identified(layer=name, reason=reason, open=candidate.is_class)
 
 
 def try_shapes(offer: Offer, loader: Loader) -> Tried | None:
     """Find shapes for what is of no known layer, by trying.
 
     Returns:
-        None for a function that may return no gradients, and for a class.
+        None for a function that may return no gradients, and for a class of which forward is not written.
     """
     # only for functions of no known layer
     from gradcheck_cli.implementation.finding.shapes import AmbiguousShapesError, find_shapes
@@ -195,8 +207,6 @@ def try_shapes(offer: Offer, loader: Loader) -> Tried | None:
     if network := network_of(objects, loaded.module):
         return _try_sizes(offer, network)
     objects = expanded(objects)
-    if inspect.isclass(objects[0]):
-        return None
     try:
         cases = find_shapes(objects)
     except MisfitError as misfit:
@@ -207,9 +217,11 @@ def try_shapes(offer: Offer, loader: Loader) -> Tried | None:
         return Tried(reason=f"the gradient is right for {right}, and wrong for {wrong}; give what is meant: {command}")
     if cases:
         return Tried(cases=cases)
+    if len(objects) == 1 and not (inspect.isclass(objects[0]) and is_written(objects[0])):
+        return None
+    make = "--adapter FILE.py:make, which returns an instance" if len(objects) == 1 else "--example FILE.py:make"
     command = _function_command(offer)
-    why = f"of no known layer, and no shapes were found by trying; give them: {command}, or --example FILE.py:make"
-    return Tried(reason=why) if len(objects) == 2 else None
+    return Tried(reason=f"of no known layer, and no shapes were found by trying; give them: {command}, or {make}")
 
 
 def _try_sizes(offer: Offer, network: Callable[..., Any]) -> Tried | None:
@@ -231,8 +243,8 @@ def _shape_words(case: Case) -> list[str]:
 
 
 def _function_command(offer: Offer) -> str:
-    shapes = " ".join(f"--shape {name}=2x3" for name in offer.arguments)
-    return f"gradcheck function {offer.spec} {shapes}".rstrip()
+    flags = [f"--shape {name}=2x3" for name in offer.arguments] + [f"--value {name}=3" for name in offer.made_with]
+    return " ".join(["gradcheck function", offer.spec, *flags])
 
 
 def describe_nothing(home: str, have: Iterable[str], unknown: Iterable[Offer] = ()) -> str:

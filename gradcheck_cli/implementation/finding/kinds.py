@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from gradcheck_cli.implementation.conventions.slots import SlotKind
 from gradcheck_cli.implementation.vocabulary.vocabulary import word
 
 if TYPE_CHECKING:
@@ -43,10 +44,14 @@ NUMBER_NAMES = {
 }
 
 
+#: Numbers between 0 and 1.
+_FRACTIONS = {"p", "rate", "ratio", "prob", "keepprob", "droprate", "dropoutrate", "alpha", "momentum", "slope", "eps"}
+
+
 class Kind(NamedTuple):
     """What an argument may be."""
 
-    name: str  #: array, labels or value
+    name: str  #: array, labels, value, or of a constructor the size of an axis
     rank: int = 0
     value: float = 0
 
@@ -54,6 +59,7 @@ class Kind(NamedTuple):
 ARRAYS = [Kind("array", rank) for rank in (2, 1, 3, 0, 4)]
 NUMBERS = [Kind("value", value=1), Kind("value", value=2)]
 LABELS = [Kind("labels", 1), Kind("labels", 2), Kind("labels", 0)]
+_SIZE, _HALF = Kind("size", 1), Kind("value", value=0.5)
 _KINDS = {
     "labels": [*LABELS, *ARRAYS],
     "numbers": [*NUMBERS, *ARRAYS],
@@ -65,3 +71,17 @@ def kinds_of(slot: Slot) -> list[Kind]:
     """List the kinds of an argument, the likeliest first."""
     name = slot.name if len(slot.name) == 1 else word(slot.name)  # K and V may be arrays where k is a number
     return _KINDS["labels" if name in _LABELS else "numbers" if name in NUMBER_NAMES or slot.whole else "arrays"]
+
+
+def is_size(slot: Slot) -> bool:
+    """Tell whether an argument of a constructor that may be left out can be the length of an axis."""
+    is_whole = isinstance(slot.default, int) and not isinstance(slot.default, bool)
+    return slot.kind is SlotKind.INPUT and is_whole and word(slot.name) not in NUMBER_NAMES | _FRACTIONS
+
+
+def kinds_to_make(slot: Slot) -> list[Kind]:
+    """List the kinds of an argument of a constructor, the likeliest first: the length of an axis, or a number."""
+    name = word(slot.name)
+    if name in _FRACTIONS:
+        return [_HALF, NUMBERS[0], _SIZE]
+    return [*NUMBERS, _SIZE, _HALF] if name in NUMBER_NAMES else [_SIZE, _HALF, *NUMBERS]

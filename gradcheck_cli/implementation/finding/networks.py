@@ -54,13 +54,14 @@ def _class_network(cls: type) -> Network | None:
                 return step_of(written, is_method=True)
         return None
 
-    loss, forward, backward = method(_LOSSES), method(FORWARDS), method((*BACKWARDS, *_GRADIENTS))
+    loss, backward = method(_LOSSES), method((*BACKWARDS, *_GRADIENTS))
+    forward = method(tuple(name for name in FORWARDS if name not in _LOSSES))
     if loss is None and forward and forward.takes(Role.DATA) and forward.takes(Role.TARGETS):
         loss, forward = forward, None
-    if loss is None or not (loss.takes(Role.DATA) or (forward and loss.takes(Role.OUTPUT))):
-        return None
-    if forward and not (forward.takes(Role.DATA) and loss.takes(Role.OUTPUT)):
+    if forward and not (forward.takes(Role.DATA) and loss and loss.takes(Role.OUTPUT)):
         forward = None
+    if loss is None or not (loss.takes(Role.DATA) or forward):
+        return None
     if backward is None and len(returned_names(loss.function)) < 2:
         return None
     if not (sizes := _sizes(cls)) and not parameters_of(cls) and not hasattr(cls, "__init__"):

@@ -1,0 +1,67 @@
+"""`python -m docs.write` writes what the documentation shows of the program: pictures, screens, options, manual pages.
+
+Nothing is written where only figures differ that depend on the machine.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from docs import options, pictures
+from docs.pages import DOCS, PAGES, ROOT, blocks, fill, follow, matches, run
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+def screens(page: Path) -> bool:
+    """Write the screens of a page anew; tell whether one of them was different."""
+    old, new, end = page.read_text(encoding="utf-8"), "", 0
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        fill(folder)
+        for block in blocks(page):
+            follow(block, folder)
+            for command in block.commands() if block.kind != "not run" else []:
+                run(command, folder)
+            if parts := [_screen(page, *screen, folder) for screen in block.screens()]:
+                new += old[end : block.start] + "".join(parts)
+                end = block.start + len(block.text)
+    new += old[end:]
+    page.write_text(new, encoding="utf-8")
+    return new != old
+
+
+def _screen(page: Path, command: str, expected: str, folder: Path) -> str:
+    """Return what a block shall show of a command: the same as before, if only figures are different."""
+    shown = run(command, folder).stdout
+    if not matches(expected, shown) and "...\n" in expected:
+        sys.stderr.write(f"{page.name}: write this screen by hand: {command}\n")
+    keep = matches(expected, shown) or "...\n" in expected
+    return f"$ {command}\n{expected if keep else shown}"
+
+
+def main() -> None:
+    """Write all, and say which files were different."""
+    written = [*pictures.write()]
+    generated: dict[Path, Callable[[], str]] = {
+        DOCS / "options.md": options.markdown,
+        DOCS / "diagnoses.md": lambda: run("gradcheck explain --markdown", ROOT).stdout,
+        DOCS / "convcheck.1": lambda: run("gradcheck man convcheck", ROOT).stdout,
+        DOCS / "gradcheck.1": lambda: run("gradcheck man gradcheck", ROOT).stdout,
+    }
+    for path, make in generated.items():
+        text = make()
+        if not path.exists() or path.read_text(encoding="utf-8") != text:
+            path.write_text(text, encoding="utf-8")
+            written.append(path)
+    written += [page for page in PAGES if screens(page)]
+    for path in written:
+        sys.stdout.write(f"{path.relative_to(ROOT)}\n")
+
+
+if __name__ == "__main__":
+    main()

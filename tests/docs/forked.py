@@ -1,0 +1,18 @@
+"""Runs a command line of the documentation in a copy of this process."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from docs.pages import environment, split
+from tests.program import run_program
+
+if TYPE_CHECKING:
+    import subprocess
+    from collections.abc import Mapping
+    from pathlib import Path
+
+
+def run(command: str, folder: Path, variables: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+    own, words = split(command, folder)
+    return run_program(words[0], words[1:], folder, environment(**own, **(variables or {})))
