@@ -74,9 +74,8 @@ def _survey(spec: str, process: GuardedProcess) -> Survey:
     inventory = _take_inventory(process, spec)
     printed = process.output
     found = {offer: _try(process, offer) for offer in inventory.offers}
-    unnamed = [offer for offer, one in found.items() if not one or (isinstance(one, Identified) and one.open)]
-    tried = {offer: _shapes(process, offer) for offer in unnamed}
-    found |= {offer: None for offer, one in tried.items() if isinstance(one, Tried) and one.cases}
+    tried = {offer: _shapes(process, offer) for offer, one in found.items() if not one or _is_open(one)}
+    found |= {offer: None for offer, one in tried.items() if _is_its_own(found[offer], one)}
     fitting = {offer.spec: one for offer, one in found.items() if isinstance(one, Identified)}
     errors = {offer.spec: one for offer, one in found.items() if isinstance(one, ErrorReport)}
     misfits = {spec: one for spec, one in fitting.items() if one.reason}
@@ -99,6 +98,17 @@ def _survey(spec: str, process: GuardedProcess) -> Survey:
         others=unchecked,
         printed=printed,
     )
+
+
+def _is_open(found: Identified | ErrorReport) -> bool:
+    return isinstance(found, Identified) and (found.open or found.varies)
+
+
+def _is_its_own(found: Identified | ErrorReport | None, tried: Tried | ErrorReport | None) -> bool:
+    """Tell whether a class is checked against its own forward, and not as the layer that it is called after."""
+    if not isinstance(found, Identified) or not isinstance(tried, Tried) or not tried.cases:
+        return False
+    return found.open or tried.right
 
 
 def _take_inventory(process: GuardedProcess, spec: str) -> Inventory:

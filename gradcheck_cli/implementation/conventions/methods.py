@@ -6,27 +6,28 @@ import dis
 from typing import TYPE_CHECKING
 
 from gradcheck_cli.implementation.conventions.slots import MisfitError
+from gradcheck_cli.implementation.vocabulary.vocabulary import word
 
 if TYPE_CHECKING:
     from types import CodeType
 
 #: What the passes are called, as methods.
 FORWARDS = (
-    *("forward", "forward_pass", "fprop", "forward_propagation", "forward_propagate", "forwardprop", "forward_prop"),
-    *("feed_forward", "feedforward", "propagate", "activate", "activation", "function"),
-    *("loss", "compute_loss", "calculate_loss", "loss_function", "cost", "__call__"),
+    *("forward", "forwardpass", "fprop", "forwardpropagation", "forwardpropagate", "forwardprop", "feedforward"),
+    *("propagate", "fwd", "fwdprop", "forwards", "forwardstep", "updateoutput", "activate", "activation", "function"),
+    *("loss", "computeloss", "calculateloss", "lossfunction", "cost", "__call__"),
 )
 BACKWARDS = (
-    *("backward", "backward_pass", "bprop", "backprop", "backward_propagation", "backward_propagate"),
-    *("back_propagation", "backpropagation", "backwardprop", "backward_prop", "back_prop", "backpropagate"),
-    *("back_propagate", "gradient", "grad", "derivative", "prime", "deriv", "df"),
-    *("loss_gradient", "loss_derivative", "compute_gradient", "grads", "calculate_gradient", "dloss"),
+    *("backward", "backwardpass", "bprop", "backprop", "backwardpropagation", "backwardpropagate", "backpropagation"),
+    *("backwardprop", "backpropagate", "bwd", "bwdprop", "backwards", "backwardstep", "back", "updategradinput"),
+    *("gradient", "grad", "derivative", "prime", "deriv", "df", "lossgradient", "lossderivative", "computegradient"),
+    *("grads", "calculategradient", "dloss"),
 )
 
 
 def has_passes(cls: type) -> bool:
     """Tell whether a class has a method that is called as one of the passes is."""
-    return bool(_methods(cls) & {*FORWARDS, *BACKWARDS})
+    return bool(methods_of(cls).keys() & {*FORWARDS, *BACKWARDS})
 
 
 def class_passes(cls: type) -> tuple[str, str]:
@@ -36,9 +37,9 @@ def class_passes(cls: type) -> tuple[str, str]:
         MisfitError: it lacks one of them.
     """
     # Only what a class has is asked for: for what it lacks a metaclass may raise anything.
-    own = _methods(cls)
+    own = methods_of(cls)
     forward, backward = (
-        next((name for name in names if name in own and callable(getattr(cls, name, None))), None)
+        next((own[name] for name in names if name in own and callable(getattr(cls, own[name], None))), None)
         for names in (FORWARDS, BACKWARDS)
     )
     if forward and backward:
@@ -64,6 +65,7 @@ def _is_empty(code: CodeType) -> bool:
     return set(code.co_names) <= {"NotImplementedError"} and not uses_arguments
 
 
-def _methods(cls: type) -> set[str]:
-    """Name what a class defines, without what every class has, such as `type.__call__`."""
-    return {name for base in cls.__mro__[:-1] for name in vars(base)}
+def methods_of(cls: type) -> dict[str, str]:
+    """Name what a class defines by its reduced name, without what every class has, such as `type.__call__`."""
+    names = (name for base in reversed(cls.__mro__[:-1]) for name in vars(base))
+    return {name if name.startswith("__") else word(name): name for name in names}

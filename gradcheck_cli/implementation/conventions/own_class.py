@@ -66,7 +66,7 @@ def own_class_readings(cls: type, forward: str, backward: str, layer: Layer, mad
     taken = {slot.key for slot in constructor}
     for reading in own_readings(passes, layer):
         slots = tuple(_renamed(slot, taken) for slot in _with_settings(reading.forward, ahead))
-        yield replace(
+        whole = replace(
             reading,
             code=Code(cls=cls, forward=forward, backward=backward, made=made),
             constructor=constructor,
@@ -74,6 +74,28 @@ def own_class_readings(cls: type, forward: str, backward: str, layer: Layer, mad
             backward=tuple(_renamed(slot, taken) for slot in _with_settings(reading.backward, back)),
             order=tuple(slot.key for slot in slots if slot.kind is SlotKind.INPUT),
         )
+        yield from _with_other_cotangents(whole)
+
+
+def _with_other_cotangents(reading: Reading) -> Iterator[Reading]:
+    """Yield a reading, before it that in which what has no telling name is the cotangent, and after it that without.
+
+    `backward(e)` of a layer is given a cotangent whatever it is called. Where `backward(dvalues, y_true)` is given one
+    of the inputs of forward, the first may be the other: the gradient of a loss, of the mean of what forward returns.
+    """
+    required = [slot for slot in reading.backward if slot.kind is SlotKind.INPUT or slot.kind is SlotKind.COTANGENT]
+    names = {slot.name: slot.key for slot in reading.forward if slot.kind is SlotKind.INPUT}
+    if len(required) == 1 and required[0].kind is SlotKind.INPUT and required[0].name not in names:
+        yield replace(reading, backward=_exchanged(reading.backward, required[0], SlotKind.COTANGENT, "out"))
+    yield reading
+    left = [key for key in names.values() if key not in {slot.key for slot in required}]
+    if len(required) == len(names) > 1 and len(left) == 1 and reading.has_cotangent:
+        first = next(slot for slot in required if slot.kind is SlotKind.COTANGENT)
+        yield replace(reading, backward=_exchanged(reading.backward, first, SlotKind.INPUT, left[0]), averages=True)
+
+
+def _exchanged(slots: Slots, slot: Slot, kind: SlotKind, key: str) -> Slots:
+    return tuple(replace(one, kind=kind, key=key) if one is slot else one for one in slots)
 
 
 def _constructor(cls: type) -> Slots:

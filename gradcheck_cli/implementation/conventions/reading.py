@@ -113,6 +113,7 @@ class Reading:
     order: tuple[str, ...] = ()  #: of the gradients in a tuple; () for that of the layer's inputs
     notes: tuple[str, ...] = ()  #: what is not usual about it, beside the forms
     found: Found = field(default_factory=Found)
+    averages: bool = False  #: whether backward is that of the mean of what forward returns, as of a loss of each sample
 
     @property
     def convention(self) -> str:

@@ -134,6 +134,8 @@ class _Run:
             raise
         if returned is None and instance is not None:
             returned = stored_output(instance, before)
+        if reading.averages and isinstance(returned, np.ndarray):
+            returned = returned.mean()
         outputs, cache = self._outputs(returned, values.context)
         call = Call(inputs=inputs, parameters=parameters, output=outputs[0], cache=cache, instance=instance)
         if reading.encoding and self._is_nan_with_finite_gradients(call):
@@ -172,7 +174,7 @@ class _Run:
             found = self._opened(gradients_in(returned, order, reading.wanted, code.name("backward")), names)
         for name in names if holder is not None else ():
             if name not in found:
-                found[name] = newest(gradient_places(holder, reading.wanted(name)), before[name])
+                found[name] = as_array(newest(gradient_places(holder, reading.wanted(name)), before[name]))
         if unread := [name for name in names if name in reading.kept and found.get(name) is None]:
             found |= self._read_updates(cache.instance, slots, values, unread)
         if not has(SlotKind.COTANGENT, slots):

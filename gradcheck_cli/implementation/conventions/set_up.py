@@ -1,4 +1,4 @@
-"""What some classes want before their first forward: to be told the shape of their input, to be given an optimizer.
+"""What some classes want before their first forward: the shape of their input, and an optimizer.
 
 `set_input_shape((3, 8, 8))`, `initialize(optimizer)`, `build(input_shape)`. The optimizer subtracts each gradient times
 a learning rate, from which the gradient can be read.

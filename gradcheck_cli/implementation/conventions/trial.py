@@ -26,6 +26,7 @@ from gradcheck_cli.implementation.outputs import pack_outputs
 from gradcheck_cli.implementation.seeding import generators_kept
 from gradcheck_cli.implementation.vocabulary.lookup import probe_problems
 from gradcheck_cli.implementation.vocabulary.vocabulary import word
+from gradcheck_cli.layers import LAYERS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -112,6 +113,13 @@ def _problem(layer: Layer, case: Case, given: Given | None) -> Problem:
     """Return the problem of a case, with the arguments that were given."""
     problem = layer.problem(case)
     return given(problem) if given else problem
+
+
+def fits_slope(readings: Iterable[Reading], case: Case) -> bool:
+    """Tell whether a gradient agrees with forward in a case, in one of the readings of code of no known layer."""
+    problem = _problem(LAYERS["function"], case, None)
+    with quiet(), generators_kept(problem):
+        return any(fit_of(studied_of(one, case, problem), case, problem)[2] for one in readings)
 
 
 def _is_slope(reading: Reading) -> bool:

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.implementation.conventions.expand import expanded, makes_backward
 from gradcheck_cli.implementation.conventions.methods import class_passes, is_written
+from gradcheck_cli.implementation.conventions.readings import readings_of
 from gradcheck_cli.implementation.conventions.slots import MisfitError, is_context, parameters_of
-from gradcheck_cli.implementation.conventions.trial import Fit, right_gradients
+from gradcheck_cli.implementation.conventions.trial import Fit, fits_slope, right_gradients
 from gradcheck_cli.implementation.finding.candidates import Candidate, classes_in, functions_in, public, unlike
 from gradcheck_cli.implementation.finding.folder import shorten
 from gradcheck_cli.implementation.finding.names import (
@@ -79,6 +80,7 @@ class Identified:
     layer: str
     reason: str | None = None  #: why it cannot be called, if it cannot
     open: bool = False  #: whether it does not run as this layer, and may be checked against its own forward
+    varies: bool = False  #: whether it may be another function of this kind, if its gradient is right for that
 
 
 @frozen
@@ -87,6 +89,7 @@ class Tried:
 
     cases: tuple[Case, ...] = ()
     reason: str | None = None
+    right: bool = False  #: of a class, whether its gradient agrees with forward in the first case
 
 
 def take_inventory(spec: str, loader: Loader) -> Inventory:
@@ -163,8 +166,8 @@ def identify_layer(offer: Offer, loader: Loader) -> Identified | None:
     home, _ = split_spec(offer.spec)
     loaded = open_place(home, offer.spec, _ACCEPTED, loader)
     candidate = Candidate(loaded=loaded, names=offer.names, objects=named_objects(loaded, offer.names))
-    if offer.composed:
-        return None
+    if offer.composed or (candidate.is_class and not offer.layers):
+        return None  # that a class computes what a layer does would take a second, for each class, to find out
     fits: dict[str, Fit] = {}
     misfits: dict[str, str] = {}
     for layer in [LAYERS[name] for name in offer.layers] or known_layers(loss=False):
@@ -187,7 +190,9 @@ def identify_layer(offer: Offer, loader: Loader) -> Identified | None:
     if reached < least:
         return None
     if fits:
-        return Identified(layer=max(fits, key=lambda name: fits[name]), open=candidate.is_class and reached < Fit.SHAPE)
+        best = max(fits, key=lambda name: fits[name])
+        is_open, varies = reached < Fit.SHAPE, vocabulary_of(LAYERS[best]).varies
+        return Identified(layer=best, open=candidate.is_class and is_open, varies=candidate.is_class and varies)
     name, reason = next(iter(misfits.items()))
     return Identified(layer=name, reason=reason, open=candidate.is_class)
 
@@ -207,6 +212,7 @@ def try_shapes(offer: Offer, loader: Loader) -> Tried | None:
     if network := network_of(objects, loaded.module):
         return _try_sizes(offer, network)
     objects = expanded(objects)
+    others = vars(loaded.module).values() if inspect.isclass(objects[0]) else ()
     try:
         cases = find_shapes(objects)
     except MisfitError as misfit:
@@ -216,7 +222,10 @@ def try_shapes(offer: Offer, loader: Loader) -> Tried | None:
         command = f"gradcheck function {offer.spec} {' '.join(f'--shape {one}' for one in _shape_words(error.right))}"
         return Tried(reason=f"the gradient is right for {right}, and wrong for {wrong}; give what is meant: {command}")
     if cases:
-        return Tried(cases=cases)
+        is_class = inspect.isclass(objects[0])
+        return Tried(cases=cases, right=is_class and fits_slope(readings_of(objects, LAYERS["function"]), cases[0]))
+    if any(isinstance(one, type) and one is not objects[0] and issubclass(one, objects[0]) for one in others):
+        return None  # a base class, of which others make layers
     if len(objects) == 1 and not (inspect.isclass(objects[0]) and is_written(objects[0])):
         return None
     make = "--adapter FILE.py:make, which returns an instance" if len(objects) == 1 else "--example FILE.py:make"

@@ -51,7 +51,7 @@ _FRACTIONS = {"p", "rate", "ratio", "prob", "keepprob", "droprate", "dropoutrate
 class Kind(NamedTuple):
     """What an argument may be."""
 
-    name: str  #: array, labels, value, or of a constructor the size of an axis
+    name: str  #: array, labels, value, or of a constructor the length of an axis (size), or of several (tuple)
     rank: int = 0
     value: float = 0
 
@@ -82,6 +82,8 @@ def is_size(slot: Slot) -> bool:
 def kinds_to_make(slot: Slot) -> list[Kind]:
     """List the kinds of an argument of a constructor, the likeliest first: the length of an axis, or a number."""
     name = word(slot.name)
+    if "shape" in name or isinstance(slot.default, tuple):
+        return [Kind("tuple", 3), Kind("tuple", 2), Kind("tuple", 1), _SIZE]
     if name in _FRACTIONS:
         return [_HALF, NUMBERS[0], _SIZE]
     return [*NUMBERS, _SIZE, _HALF] if name in NUMBER_NAMES else [_SIZE, _HALF, *NUMBERS]

@@ -7,23 +7,18 @@ from typing import TYPE_CHECKING, Any
 
 from gradcheck_cli.guard.clock import pass_on_interrupt
 from gradcheck_cli.implementation.conventions.attributes import is_gradient_name
-from gradcheck_cli.implementation.conventions.methods import BACKWARDS, FORWARDS
+from gradcheck_cli.implementation.conventions.methods import BACKWARDS, FORWARDS, methods_of
 from gradcheck_cli.implementation.conventions.named_gradients import returned_names
 from gradcheck_cli.implementation.conventions.network import Network, Role, Step, is_penalty, step_of
 from gradcheck_cli.implementation.conventions.slots import parameters_of
 from gradcheck_cli.implementation.finding.names import says_loss, words_in
+from gradcheck_cli.implementation.vocabulary.vocabulary import word, words
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-_LOSSES = (
-    *("loss", "compute_loss", "calculate_loss", "calc_loss", "get_loss", "loss_function", "loss_fn", "cost"),
-    *("compute_cost", "calculate_cost", "cost_function", "objective", "compute_error"),
-)
-_GRADIENTS = (
-    *("gradients", "compute_gradients", "compute_gradient", "calculate_gradients", "get_gradients", "grads"),
-    *("compute_grads", "calculate_gradient"),
-)
+_LOSSES = words("{compute,calculate,calc,get,}loss loss{function,fn} {compute,calculate,}cost costfunction objective")
+_GRADIENTS = words("{compute,calculate,get,}gradient{,s} {compute,}grads")
 _GRADIENT_WORDS = {"grad", "grads", "gradient", "gradients", "nabla", "derivatives"}
 _MAKERS = {"init", "initialize", "initialise", "create", "make", "build"}
 
@@ -47,12 +42,11 @@ def network_of(objects: tuple[Any, ...], module: Any) -> Callable[..., Any] | No
 
 
 def _class_network(cls: type) -> Network | None:
+    methods = methods_of(cls)
+
     def method(names: tuple[str, ...]) -> Step | None:
-        for name in names:
-            written = inspect.getattr_static(cls, name, None)
-            if inspect.isfunction(written):
-                return step_of(written, is_method=True)
-        return None
+        found = (inspect.getattr_static(cls, methods[name], None) for name in names if name in methods)
+        return next((step_of(one, is_method=True) for one in found if inspect.isfunction(one)), None)
 
     loss, backward = method(_LOSSES), method((*BACKWARDS, *_GRADIENTS))
     forward = method(tuple(name for name in FORWARDS if name not in _LOSSES))
@@ -101,7 +95,7 @@ def _function_network(objects: tuple[Any, ...], module: Mapping[str, Any]) -> Ne
     if not first.takes(Role.DATA):
         return None
     if len(objects) == 2:
-        losses = [module[name] for name in _LOSSES if inspect.isfunction(module.get(name))]
+        losses = [value for name, value in module.items() if word(name) in _LOSSES and inspect.isfunction(value)]
         if not (losses and maker):
             return None
         loss, backward = step_of(losses[0], holds=True), step_of(objects[1], holds=True)

@@ -211,7 +211,7 @@ class _Search:
 
     def _case(self, kinds: tuple[Kind, ...], sizes: Sizes, scale: Sizes) -> FunctionCase:
         shapes, labels = {}, {}
-        values: dict[str, float] = {}
+        values: dict[str, float | tuple[int, ...]] = {}
         for i, (slot, kind) in enumerate(zip(self._slots, kinds, strict=True)):
             shape = tuple(sizes[i, k] * scale.get((i, k), 1) for k in range(kind.rank))
             if kind.name == "array":
@@ -220,6 +220,8 @@ class _Search:
                 labels[slot.key] = (shape, self._equal)
             elif kind.name == "size":
                 values[slot.key] = shape[0]
+            elif kind.name == "tuple":
+                values[slot.key] = shape
             else:
                 values[slot.key] = kind.value
         ranges = dict.fromkeys(shapes, self._within) if self._within else {}
@@ -290,7 +292,7 @@ class _Search:
         inputs = dict(problem.inputs)
         if moved >= 0:
             name = self._slots[moved].key
-            inputs[name] = inputs[name] * (1 + 0.1 * np.arange(inputs[name].size).reshape(inputs[name].shape))
+            inputs[name] = inputs[name] * (1.05 + 0.1 * np.arange(inputs[name].size).reshape(inputs[name].shape))
         with seeds_from(0):
             out, _ = implementation_of(self._unstudied[0], "", None).forward(inputs, problem.parameters)
         found = [np.asarray(one) for one in (out if isinstance(out, tuple) else (out,)) if isinstance(one, np.ndarray)]
@@ -307,7 +309,7 @@ class _Search:
     def _is_usual(self, kinds: tuple[Kind, ...]) -> bool:
         likely = zip(self._slots, kinds, strict=True)
         numbers = NUMBERS if self._has_context else ()
-        usual = "array", "size"
+        usual = "array", "size", "tuple"
         return all(kind.name in usual or kind in (*kinds_of(slot)[:2], *numbers) for slot, kind in likely)
 
     def _slope_agrees(self, kinds: tuple[Kind, ...], sizes: Sizes, scale: Sizes) -> bool:
