@@ -33,7 +33,7 @@ def gradients_in(
         ImplementationError: it is none of these.
     """
     returned = as_array(returned)
-    if returned is None:
+    if returned is None or not names:
         return {}
     if isinstance(returned, dict):
         entries = {name: gradient_entry(returned, name, wanted(name)) for name in names}
