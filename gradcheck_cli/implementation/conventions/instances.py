@@ -14,9 +14,8 @@ from gradcheck_cli.implementation.conventions.attributes import Wanted, paramete
 from gradcheck_cli.implementation.conventions.context import Context
 from gradcheck_cli.implementation.conventions.inside import attributes, value_at
 from gradcheck_cli.implementation.conventions.set_up import set_up
-from gradcheck_cli.implementation.conventions.slots import SlotKind, write_call
+from gradcheck_cli.implementation.conventions.slots import SlotKind, state_names, write_call
 from gradcheck_cli.implementation.implementation import ImplementationError, NotExpressibleError
-from gradcheck_cli.implementation.vocabulary.vocabulary import word
 from gradcheck_cli.layers.framework.axes import anonymous
 from gradcheck_cli.numeric.arrays import drawn
 from gradcheck_cli.text.clean import type_name
@@ -29,7 +28,6 @@ if TYPE_CHECKING:
     from gradcheck_cli.layers.framework.problem import Problem
     from gradcheck_cli.numeric.arrays import Array
 
-_RUNNING = ("moving", "run", "pop", "ema", "avg", "average", "global")  #: what people say for "running"
 _LISTED = 8  #: attributes that are listed where a parameter is not among them
 
 
@@ -112,8 +110,7 @@ def set_state(reading: Reading, instance: object, values: Values) -> None:
     """
     for name in reading.layer.state if instance is not None and values.dictionary.get("mode") == "test" else ():
         given = np.asarray(values.dictionary[name])
-        synonyms = [word(name), *(word(name).replace("running", other) for other in _RUNNING)]
-        places = parameter_places(instance, Wanted(synonyms))
+        places = parameter_places(instance, Wanted(state_names(name)))
         fitting = [place for place in places if place.get().size == given.size]
         if not fitting:
             raise NotExpressibleError(f"{type_name(instance)} keeps no {name} before its first forward")

@@ -17,12 +17,12 @@ from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.implementation.calling import WrittenDict, name_of
 from gradcheck_cli.implementation.conventions.arguments import Forms, Values
 from gradcheck_cli.implementation.conventions.attributes import Wanted
-from gradcheck_cli.implementation.conventions.equal_sizes import equal_sizes
 from gradcheck_cli.implementation.conventions.layout import Blocks, Layout
 from gradcheck_cli.implementation.conventions.network import made_network
 from gradcheck_cli.implementation.conventions.own_arguments import Container
 from gradcheck_cli.implementation.conventions.returned import hold_shape
 from gradcheck_cli.implementation.conventions.slots import Slot, SlotKind, has, write_call
+from gradcheck_cli.implementation.conventions.source import equal_sizes
 from gradcheck_cli.implementation.conventions.tensors import with_tensors
 from gradcheck_cli.implementation.implementation import ImplementationError, NotExpressibleError
 from gradcheck_cli.implementation.vocabulary.vocabulary import word
@@ -178,7 +178,7 @@ class Reading:
 
     @cached_property
     def _not_passed(self) -> tuple[str, ...]:
-        passed = {slot.key for slot in (*self.constructor, *self.forward) if slot.kind is SlotKind.INPUT}
+        passed = {name for slot in (*self.constructor, *self.forward) for name in slot.inputs}
         return tuple(name for name in self.layer.inputs if name not in passed)
 
     @cached_property
@@ -251,7 +251,10 @@ class Reading:
             return Wanted((word(name),), kept_at=self.found.kept.get(name, ()), gradient_at=at)
         kept = [key for key in self.vocabulary.parameters if key not in self.absent]
         number = kept.index(name) if name in kept else -1
-        return Wanted(self.vocabulary.inputs.get(name, (word(name),)), number, len(kept))
+        keys = (
+            word(key) for slot in self.forward for key, held in slot.entries if isinstance(key, str) and held == name
+        )
+        return Wanted((*self.vocabulary.inputs.get(name, (word(name),)), *keys), number, len(kept))
 
     def give(self, name: str, value: Array) -> Array:
         """Lay out an input or a cotangent as the code wants it."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import numpy as np
 
 from gradcheck_cli.data.frozen import frozen
-from gradcheck_cli.implementation.calling import describe
+from gradcheck_cli.implementation.calling import WrittenArray, WrittenDict, describe
 from gradcheck_cli.implementation.conventions.arguments import Values, fill
 from gradcheck_cli.implementation.conventions.attributes import (
     gradient_places,
@@ -31,13 +31,14 @@ from gradcheck_cli.implementation.conventions.instances import (
 from gradcheck_cli.implementation.conventions.one_by_one import OneByOne
 from gradcheck_cli.implementation.conventions.returned import as_array, entry_at, gradients_in, times_cotangent
 from gradcheck_cli.implementation.conventions.set_up import Optimizer
-from gradcheck_cli.implementation.conventions.slots import LEARNING_RATE, SlotKind, has
+from gradcheck_cli.implementation.conventions.slots import LEARNING_RATE, SlotKind, has, is_context
 from gradcheck_cli.implementation.implementation import (
     NO_BACKWARD,
     Implementation,
     ImplementationError,
     NotExpressibleError,
 )
+from gradcheck_cli.layers.framework.problem import fresh
 from gradcheck_cli.text.names import join_names
 
 if TYPE_CHECKING:
@@ -60,9 +61,9 @@ class Call:
     """A forward call, as far as backward needs it."""
 
     inputs: Mapping[str, Array]
-    parameters: Mapping[str, object] | None
-    output: object
-    cache: object  #: None where there is none; of one function that returns both, the gradients
+    parameters: Mapping[str, object] | None = None
+    output: object = None
+    cache: object = None  #: None where there is none; of one function that returns both, the gradients
     instance: object = None
 
 
@@ -122,6 +123,8 @@ class _Run:
             set_parameters(reading, instance, values, inputs)
             set_state(reading, instance, values)
             before = attributes(instance)
+            buffers = self._buffers(reading.forward, values, Call(inputs=inputs, parameters=parameters))
+            values = replace(values, filled=buffers)
             values = replace(values, context=self._context(values)) if self._needs_context(values) else values
             returned = self._call_forward(instance, values)
             if self._may_fill_context(values) and not self._has_cache(returned):
@@ -136,6 +139,8 @@ class _Run:
             returned = stored_output(instance, before)
         if reading.averages and isinstance(returned, np.ndarray):
             returned = returned.mean()
+        if returned is None and values.filled:
+            returned = np.array(next(iter(values.filled.values())))
         outputs, cache = self._outputs(returned, values.context)
         call = Call(inputs=inputs, parameters=parameters, output=outputs[0], cache=cache, instance=instance)
         if reading.encoding and self._is_nan_with_finite_gradients(call):
@@ -147,7 +152,8 @@ class _Run:
     def left_by_forward(self, call: object) -> object:
         """Return the cache that user code returned, or what else forward leaves to backward: an object, the inputs."""
         assert isinstance(call, Call)
-        if self.reading.code.cls is not None and (call.parameters or {}).get("mode") == "test":
+        keeps_state = self.reading.code.cls is not None or has(SlotKind.ENTRY, self.reading.forward)
+        if keeps_state and (call.parameters or {}).get("mode") == "test":
             return NO_BACKWARD
         return call.cache if has(SlotKind.CACHE, self.reading.backward) and call.instance is None else call
 
@@ -167,11 +173,16 @@ class _Run:
         holder = cache.cache if instance is None and isinstance(cache.cache, Context) else instance
         before = {name: snapshot(gradient_places(holder, reading.wanted(name))) for name in names}
         function = code.function("backward", instance)
+        values = replace(values, filled=self._buffers(slots, values, cache))
         returned = fill(slots, reading.forms, reading.vocabulary, values).call(function)
         if isinstance(returned, np.ndarray) and holder is not None and names:
             found = {next((name for name in names if name not in reading.kept), names[0]): returned}
         else:
             found = self._opened(gradients_in(returned, order, reading.wanted, code.name("backward")), names)
+        for slot in (slot for slot in slots if slot.kind is SlotKind.FILLED):
+            filled = values.filled[slot.name]
+            own = {slot.key: np.array(filled)} if slot.key else gradients_in(filled, order, reading.wanted, "")
+            found = {**own, **found}
         for name in names if holder is not None else ():
             if name not in found:
                 found[name] = as_array(newest(gradient_places(holder, reading.wanted(name)), before[name]))
@@ -180,6 +191,19 @@ class _Run:
         if not has(SlotKind.COTANGENT, slots):
             found = times_cotangent(found, cotangent, code.name("backward"))
         return self._taken(found, cache)
+
+    def _buffers(self, slots: Iterable[Slot], values: Values, call: Call) -> dict[str, object]:
+        """Make what a pass is given to fill: arrays of zeros, as its outputs or gradients will be, or a dictionary."""
+        found: dict[str, object] = {}
+        for slot in (slot for slot in slots if slot.kind is SlotKind.FILLED):
+            like = values.inputs.get(slot.key)
+            if slot.key in self.reading.outputs:
+                layer = self.reading.layer
+                given = [fresh(call.parameters or {})] if layer.param else []
+                like = self.reading.give(slot.key, layer.functions[0](*call.inputs.values(), *given)[0])
+            zeros = np.zeros_like(np.asarray(like)).view(WrittenArray)
+            found[slot.name] = zeros if slot.key else WrittenDict()
+        return found
 
     def values_back(self, cotangent: Any, call: Call) -> Values:
         reading = self.reading
@@ -281,12 +305,18 @@ class _Run:
             nested = len(gradients) == 1 and isinstance(gradients[0], tuple | list | dict)
             return [as_array(several[0])], gradients[0] if nested else gradients
         caches = [slot for slot in reading.backward if slot.kind is SlotKind.CACHE]
+        state = sum(slot.kind is SlotKind.ENTRY for slot in reading.forward)
+        if state and len(several) == count + 1 + state:  # running means, after the cache or before it
+            last = all(isinstance(value, np.ndarray) for value in several[-state:])
+            returned = several = several[:-state] if last else [*several[:count], several[-1]]
         cache: object = context
         if self._has_cache(returned):
             cache = several.pop()
             cache = context if context is not None and context.is_filled and reading.shares_context else cache
         elif context is None and caches and not (any(slot.key for slot in caches) or reading.code.cls is not None):
-            self._refuse_returned(returned)
+            if count > 1 or len(several) > 1 or any(is_context(slot.name) for slot in caches):
+                self._refuse_returned(returned)
+            cache = returned  # what backward takes may be the output
         if len(several) < count or (not reading.layer.reference and len(several) > count):
             self._refuse_returned(returned)
         number = reading.layer.loss or not reading.layer.reference

@@ -7,6 +7,7 @@ import io
 import warnings
 from dataclasses import replace
 from enum import IntEnum
+from itertools import chain
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,6 +18,7 @@ from gradcheck_cli.implementation.conventions.one_by_one import SAMPLES
 from gradcheck_cli.implementation.conventions.own_class import studied_of
 from gradcheck_cli.implementation.conventions.own_trial import fit_of
 from gradcheck_cli.implementation.conventions.running import implementation_of
+from gradcheck_cli.implementation.conventions.slots import SlotKind, is_context
 from gradcheck_cli.implementation.implementation import (
     Implementation,
     ImplementationError,
@@ -127,14 +129,25 @@ def _is_slope(reading: Reading) -> bool:
 
 
 def _is_doubtful(reading: Reading) -> bool:
-    """Tell whether backward is taken for a slope, or what it takes in place of a cotangent is called as an input is."""
-    names = {name for synonyms in reading.vocabulary.inputs.values() for name in synonyms}
-    return _is_slope(reading) or names >= set(map(word, reading.cotangents)) > set()
+    """Tell whether backward is taken for a slope, or may be given the input or the output in place of a cache.
+
+    Or what it takes in place of a cotangent is called as an input is.
+    """
+    inputs = {*chain(*reading.vocabulary.inputs.values())}
+    called = {*(slot.name for slot in reading.forward), *inputs}
+    guessed = [
+        slot
+        for slot in reading.backward
+        if (slot.kind is SlotKind.CACHE and not is_context(slot.name))
+        or (slot.kind is SlotKind.INPUT and not {slot.name, word(slot.name)} & called)
+    ]
+    named_as_input = inputs >= set(map(word, reading.cotangents)) > set()
+    return _is_slope(reading) or named_as_input or (bool(guessed) and len(reading.layer.inputs) == 1)
 
 
 def _may_be_better(reading: Reading, best: Tried) -> bool:
-    """Tell whether a reading is worth a try: where forward is right already, only if layouts depend on gradients."""
-    if _is_slope(reading) or _is_slope(best.reading):
+    """Tell whether a reading is worth a try: where forward is right already, only if gradients can be better."""
+    if _is_slope(reading) or _is_slope(best.reading) or reading.backward != best.reading.backward:
         return True
     return best.fit is not Fit.REPRODUCES or any(one.exact for one in reading.vocabulary.arrangements)
 
@@ -207,7 +220,7 @@ def _fits_one_sample_too(reading: Reading) -> bool:
 def _gradient_orders(reading: Reading) -> list[tuple[str, ...]]:
     """List the orders in which gradients may be returned: the layer's, that of the arguments, parameters first."""
     inputs = reading.layer.inputs
-    own = [slot.key for slot in (*reading.constructor, *reading.forward) if slot.key in inputs]
+    own = [name for slot in (*reading.constructor, *reading.forward) for name in slot.inputs]
     kept = list(reading.kept)
     orders = (inputs, own if len(own) == len(inputs) else [*kept, *own], [*own, *kept])
     return list(dict.fromkeys(tuple(dict.fromkeys(order)) for order in orders))

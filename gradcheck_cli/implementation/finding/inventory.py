@@ -20,6 +20,7 @@ from gradcheck_cli.implementation.finding.candidates import Candidate, classes_i
 from gradcheck_cli.implementation.finding.folder import shorten
 from gradcheck_cli.implementation.finding.names import (
     all_pairs,
+    gradient_groups,
     known_layers,
     layers_called,
     may_be_helper,
@@ -104,7 +105,9 @@ def take_inventory(spec: str, loader: Loader) -> Inventory:
     have |= dict(zip(names, named_objects(loaded, names), strict=True))
     makers = [(name,) for name in functions_in(have) if makes_backward(have[name])]
     functions = [name for name in functions_in(have) if (name,) not in makers]
-    pairs = all_pairs(functions)
+    groups = gradient_groups(functions)
+    grouped = {name for group in groups for name in group}
+    pairs = [*groups, *all_pairs([name for name in functions if name not in grouped])]
     passes = {name for pair in pairs for name in pair} | {name for name in functions if pass_of(name)[1] == "forward"}
     losses = [(name,) for name in functions if name not in passes and returns_both(name)]
     classes = [(name,) for name in classes_in(have)]
@@ -170,6 +173,7 @@ def identify_layer(offer: Offer, loader: Loader) -> Identified | None:
         return None  # that a class computes what a layer does would take a second, for each class, to find out
     fits: dict[str, Fit] = {}
     misfits: dict[str, str] = {}
+    odd: dict[str, bool] = {}  # whether it runs only in an unusual form
     for layer in [LAYERS[name] for name in offer.layers] or known_layers(loss=False):
         try:
             tried = candidate.try_as(layer)
@@ -177,6 +181,7 @@ def identify_layer(offer: Offer, loader: Loader) -> Identified | None:
             misfits[layer.name] = str(misfit)
             continue
         fits[layer.name] = tried.fit if tried else Fit.FAILS
+        odd[layer.name] = bool(tried and any(tried.reading.notes))
         if fits[layer.name] is Fit.REPRODUCES:
             is_open = candidate.is_class and tried is not None and right_gradients(tried.reading) < 0
             return Identified(layer=layer.name, open=is_open)
@@ -191,10 +196,11 @@ def identify_layer(offer: Offer, loader: Loader) -> Identified | None:
         return None
     if fits:
         best = max(fits, key=lambda name: fits[name])
-        is_open, varies = reached < Fit.SHAPE, vocabulary_of(LAYERS[best]).varies
-        return Identified(layer=best, open=candidate.is_class and is_open, varies=candidate.is_class and varies)
+        runs = reached > Fit.RUNS or (reached is Fit.RUNS and not candidate.is_class and not any(odd.values()))
+        varies = candidate.is_class and vocabulary_of(LAYERS[best]).varies
+        return Identified(layer=best, open=not runs, varies=varies)
     name, reason = next(iter(misfits.items()))
-    return Identified(layer=name, reason=reason, open=candidate.is_class)
+    return Identified(layer=name, reason=reason, open=True)
 
 
 def try_shapes(offer: Offer, loader: Loader) -> Tried | None:

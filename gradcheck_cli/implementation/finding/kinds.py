@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, NamedTuple
 
 from gradcheck_cli.implementation.conventions.slots import SlotKind
@@ -36,6 +37,8 @@ NUMBER_NAMES = {
         "numheads",
         "heads",
         "nheads",
+        "nhead",
+        "numhead",
         "reg",
         "slope",
         "dilation",
@@ -43,6 +46,25 @@ NUMBER_NAMES = {
     ),
 }
 
+
+#: Arrays that mostly have one axis, and arrays that may have an axis for steps.
+_OFFSET = re.compile(r"b(ias)?(es)?\d*$|b(q|k|v|o|qkv|out|in|up|down|proj|fc)\d*$|gamma\d*$|beta\d*$|bias|.*bias$")
+_DATA = {
+    "x",
+    "inputs",
+    "input",
+    "q",
+    "query",
+    "queries",
+    "keys",
+    "key",
+    "values",
+    "value",
+    "hidden",
+    "emb",
+    "xs",
+    "inp",
+}
 
 #: Numbers between 0 and 1.
 _FRACTIONS = {"p", "rate", "ratio", "prob", "keepprob", "droprate", "dropoutrate", "alpha", "momentum", "slope", "eps"}
@@ -56,7 +78,11 @@ class Kind(NamedTuple):
     value: float = 0
 
 
-ARRAYS = [Kind("array", rank) for rank in (2, 1, 3, 0, 4)]
+def _arrays(*ranks: int) -> list[Kind]:
+    return [Kind("array", rank) for rank in ranks]
+
+
+ARRAYS = _arrays(2, 1, 3, 0, 4)
 NUMBERS = [Kind("value", value=1), Kind("value", value=2)]
 LABELS = [Kind("labels", 1), Kind("labels", 2), Kind("labels", 0)]
 _SIZE, _HALF = Kind("size", 1), Kind("value", value=0.5)
@@ -70,6 +96,10 @@ _KINDS = {
 def kinds_of(slot: Slot) -> list[Kind]:
     """List the kinds of an argument, the likeliest first."""
     name = slot.name if len(slot.name) == 1 else word(slot.name)  # K and V may be arrays where k is a number
+    if _OFFSET.match(name):
+        return [*_arrays(1, 2, 3, 0, 4), LABELS[0]]
+    if name in _DATA:
+        return [*_arrays(2, 3, 1, 4, 0), LABELS[0]]
     return _KINDS["labels" if name in _LABELS else "numbers" if name in NUMBER_NAMES or slot.whole else "arrays"]
 
 

@@ -183,10 +183,15 @@ class _Search:
         """Give axes lengths of their own, alone or as few together as possible."""
         left, own = list(sizes), iter(_OWN)
         length = next(own)
+        # Of more rows than labels, code may read as many as there are labels; then both axes are meant to be one.
+        by_labels = any(kind.name == "labels" for kind in kinds) and self._slope_agrees(kinds, sizes, scale)
         for width in (1, 2, 3, 4):
             for group in itertools.combinations(list(left), width):
-                if set(group) <= set(left) and self._fits(
-                    kinds, trial := {**sizes, **dict.fromkeys(group, length)}, scale
+                if not set(group) <= set(left):
+                    continue
+                trial = {**sizes, **dict.fromkeys(group, length)}
+                if self._fits(kinds, trial, scale) and (
+                    width > 1 or not by_labels or self._slope_agrees(kinds, trial, scale)
                 ):
                     sizes, left = trial, [axis for axis in left if axis not in group]
                     if (length := next(own, 0)) == 0:
@@ -201,7 +206,9 @@ class _Search:
         if not any(kind.name == "labels" for kind in kinds):
             varied += [{axis: 1 if length == one else length for axis, length in sizes.items()} for one in lengths]
         more = tuple(kind._replace(value=kind.value + 1) if kind.name == "value" else kind for kind in kinds)
-        tries = [(kinds, sizes), *([(more, sizes)] if more != kinds else []), *((kinds, trial) for trial in varied)]
+        doubled = {axis: 2 * length for axis, length in sizes.items()}  # such as features of two heads
+        tries = [(kinds, sizes), *([(more, sizes), (more, doubled)] if more != kinds else [])]
+        tries += [(kinds, trial) for trial in varied]
         fitting = [tries[0], *(one for one in tries[1:] if self._fits(*one, scale) and self._depends(*one, scale))]
         cases = [self._case(own, each, scale) for own, each in fitting[:_CASES]]
         flags = " ".join(
