@@ -34,7 +34,7 @@ def network_of(objects: tuple[Any, ...], module: Any) -> Callable[..., Any] | No
         if inspect.isclass(objects[0]):
             found = _class_network(objects[0]) if len(objects) == 1 else None
         else:
-            found = _function_network(objects, vars(module))
+            found = _function_network(objects, vars(module)) if len(objects) < 3 else None
         return found.function() if found else None
     except BaseException as error:  # noqa: BLE001  # a metaclass of the user's may raise anything
         pass_on_interrupt(error)

@@ -13,7 +13,7 @@ FORMS = {
     "called": Form(
         layer="sigmoid",
         text=(
-            "class Logistic:\n    def __call__(self, x):\n        return 1 / (1 + np.exp(-x))\n\n"
+            "class Sigmoid:\n    def __call__(self, x):\n        return 1 / (1 + np.exp(-x))\n\n"
             "    def gradient(self, x):\n        return self(x) * (1 - self(x))\n"
         ),
         understood=("without a cotangent",),
@@ -37,6 +37,7 @@ FORMS = {
     ),
     "static": Form(
         layer="relu",
+        asked=True,
         text=(
             "class Relu:\n    @staticmethod\n    def forward(x):\n        return x * (x > 0)\n\n"
             "    @staticmethod\n    def prime(x):\n        return x > 0\n"
