@@ -32,21 +32,23 @@ if TYPE_CHECKING:
     from gradcheck_cli.layers.framework.layer import Layer
 
 
-def class_readings(cls: type, forward: str, backward: str, layer: Layer, vocabulary: Vocabulary) -> Iterator[Reading]:
-    """Yield the ways to understand a class, the likeliest first.
+def class_readings(
+    cls: type, forward: str, backward: str, layer: Layer, vocabulary: Vocabulary, made: object = None
+) -> Iterator[Reading]:
+    """Yield the ways to understand a class, or an instance of it that is there, the likeliest first.
 
     Raises:
         MisfitError: it cannot be understood as this layer.
     """
     if vocabulary.needs_dictionary:
         raise MisfitError(f"class {cls.__name__}: of this layer only functions can be checked so far")
-    constructors = _constructors(cls, vocabulary)
+    constructors: list[tuple[Slot, ...]] = [()] if made is not None else _constructors(cls, vocabulary)
     slots = list(method_slots(cls, forward, backward, layer, vocabulary))
     for constructor, (ahead, back) in product(constructors, slots):
         reading = Reading(
             layer=layer,
             vocabulary=vocabulary,
-            code=Code(cls=cls, forward=forward, backward=backward),
+            code=Code(cls=cls, forward=forward, backward=backward, made=made),
             constructor=constructor,
             given_parameters=any(slot.kind is SlotKind.INPUT for slot in constructor),
             forward=ahead,

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import dis
-from typing import TYPE_CHECKING
+import inspect
+from typing import TYPE_CHECKING, Any
 
 from gradcheck_cli.implementation.conventions.slots import MisfitError
 from gradcheck_cli.implementation.vocabulary.vocabulary import word
@@ -47,6 +49,18 @@ def class_passes(cls: type) -> tuple[str, str]:
     has, lacks = ("forward", "backward") if forward else ("backward", "forward")
     has = f"has {has} but no {lacks}" if forward or backward else "has neither forward nor backward"
     raise MisfitError(f"class {cls.__name__} {has}")
+
+
+def instance_passes(objects: tuple[Any, ...]) -> tuple[object, str, str] | None:
+    """Return an object with both passes, or that of which two methods are given, and the names of these; else None."""
+    first = objects[0]
+    if len(objects) == 2 and all(inspect.ismethod(one) and one.__self__ is first.__self__ for one in objects):
+        is_instance = not inspect.isclass(first.__self__)
+        return (first.__self__, first.__name__, objects[1].__name__) if is_instance else None
+    if len(objects) == 1 and not (inspect.isclass(first) or inspect.isroutine(first)):
+        with contextlib.suppress(MisfitError):
+            return (first, *class_passes(type(first)))
+    return None
 
 
 def is_written(cls: type) -> bool:

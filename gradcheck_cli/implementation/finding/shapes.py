@@ -47,6 +47,12 @@ _EQUAL, _OWN = 3, (4, 5, 6, 7, 8, 9)
 #: Less than an output that depends on an input changes by where the input does by some percent.
 _ROUNDINGS = 1e-6
 
+#: Those of arrays of so many axes, of which the derivatives would take long.
+_OF_IMAGES, _SHORT = 4, (4, 5, 2)
+
+#: Where inputs lie for which forward is defined for positive numbers only; or for probabilities, where those are wrong.
+_POSITIVE, _PROBABILITIES = (0.5, 1.5), (0.1, 0.9)
+
 #: Where a last axis holds several blocks, such as gates: how many.
 _BLOCKS = (1, 4, 3, 2)
 
@@ -87,10 +93,6 @@ def find_shapes(objects: tuple[Any, ...]) -> tuple[FunctionCase, ...]:
 
 
 Sizes = dict[tuple[int, int], int]
-Range = tuple[float, float] | None
-
-#: Where a function may be defined: anywhere, for positive numbers, or for probabilities.
-_RANGES: tuple[Range, ...] = (None, (0.5, 1.5), (0.1, 0.9))
 
 
 class _Search:
@@ -100,7 +102,9 @@ class _Search:
         self._readings = self._unstudied = readings
         self._slots, self._calls = [*made, *slots], 0
         self._made, self._equal = len(made), equal
-        self._within = _RANGES[-1 if _clips_probabilities(readings[0]) else 0]  # where forward is defined
+        self._positive, self._within = False, _POSITIVE  # whether forward is defined for positive numbers only
+        if _clips_probabilities(readings[0]):
+            self._positive, self._within = True, _PROBABILITIES
         # Then backward returns None for what has no gradient, so that any argument may be a number.
         self._has_context = has(SlotKind.CONTEXT, readings[0].forward)
 
@@ -119,10 +123,14 @@ class _Search:
                 self._readings = self._unstudied
                 scale = {(i, kinds[i].rank - 1): blocks for i in subset}
                 equal = {(i, k): self._equal for i, kind in enumerate(kinds) for k in range(kind.rank)}
-                if not self._fits(kinds, equal, scale) and self._unstudied[0].code.cls:
-                    columns = [(i, 1) for i, kind in enumerate(kinds) if kind.name == "array" and kind.rank == 2]
+                fits = self._fits(kinds, equal, scale)
+                columns = [(i, 1) for i, kind in enumerate(kinds) if kind.name == "array" and kind.rank == 2]
+                if not fits and columns and self._unstudied[0].code.cls:
                     equal |= dict.fromkeys(columns, 1)
-                if not self._fits(kinds, equal, scale) or not self._depends(kinds, equal, scale):
+                    fits = self._fits(kinds, equal, scale)
+                if not fits or not (
+                    self._depends(kinds, equal, scale) or self._takes_probabilities(kinds, equal, scale)
+                ):
                     continue
                 if self._is_meant(kinds, equal, scale):
                     return self._checked(kinds, equal, scale)
@@ -131,9 +139,21 @@ class _Search:
         self._readings = self._unstudied
         return self._checked(*wrong) if wrong else ()
 
+    def _takes_probabilities(self, kinds: tuple[Kind, ...], sizes: Sizes, scale: Sizes) -> bool:
+        """Tell whether the gradient is right for numbers between 0 and 1, and let inputs lie there if it is."""
+        before = self._positive, self._within
+        self._positive, self._within = True, _PROBABILITIES
+        if self._depends(kinds, sizes, scale) and self._slope_agrees(kinds, sizes, scale):
+            return True
+        self._positive, self._within = before
+        return False
+
     def _checked(self, kinds: tuple[Kind, ...], equal: Sizes, scale: Sizes) -> tuple[FunctionCase, ...]:
         """List the cases for these kinds of arguments."""
         meant, sizes = self._labels_that_agree(kinds, equal, scale)
+        has_labels = any(kind.name == "labels" for kind in meant)
+        if (self._positive or has_labels) and not self._slope_agrees(meant, sizes, scale):
+            self._takes_probabilities(meant, sizes, scale)
         self._refuse_ambiguous(meant, sizes, scale)
         return self._vary(meant, self._untied(meant, sizes, scale), scale)
 
@@ -165,7 +185,8 @@ class _Search:
         return kinds, sizes
 
     def _likely(self) -> Iterator[tuple[tuple[Kind, ...], int]]:
-        return ((kinds, blocks) for blocks in _BLOCKS for kinds in self._kinds(2 if blocks > 1 else 3))
+        several = (1,) if self._made else _BLOCKS  # a constructor says how long axes are
+        return ((kinds, blocks) for blocks in several for kinds in self._kinds(2 if blocks > 1 else 3))
 
     def _kinds(self, most: int) -> Iterator[tuple[Kind, ...]]:
         """Yield the kinds of all arguments out of so many for each, the likeliest first."""
@@ -181,7 +202,7 @@ class _Search:
 
     def _untied(self, kinds: tuple[Kind, ...], sizes: Sizes, scale: Sizes) -> Sizes:
         """Give axes lengths of their own, alone or as few together as possible."""
-        left, own = list(sizes), iter(_OWN)
+        left, own = list(sizes), iter(_OWN if max(kind.rank for kind in kinds) < _OF_IMAGES else _SHORT)
         length = next(own)
         # Of more rows than labels, code may read as many as there are labels; then both axes are meant to be one.
         by_labels = any(kind.name == "labels" for kind in kinds) and self._slope_agrees(kinds, sizes, scale)
@@ -231,14 +252,14 @@ class _Search:
                 values[slot.key] = shape
             else:
                 values[slot.key] = kind.value
-        ranges = dict.fromkeys(shapes, self._within) if self._within else {}
+        ranges = dict.fromkeys(shapes, self._within) if self._positive else {}
         return FunctionCase(shape=shapes, range=ranges, value=values, labels=labels)
 
     def _fits(self, kinds: tuple[Kind, ...], sizes: Sizes, scale: Sizes) -> bool:
         """Tell whether forward runs, and backward returns gradients of the right shapes, as some reading has it."""
         self._calls += 1
-        for within in _RANGES[_RANGES.index(self._within) :]:
-            out = self._forward(kinds, sizes, scale, within)
+        for positive in (self._positive, True) if not self._positive else (True,):
+            out = self._forward(kinds, sizes, scale, positive=positive)
             if out is None:
                 return False
             if all(np.isfinite(array).all() for array in out):
@@ -246,21 +267,21 @@ class _Search:
         else:
             return False
         self._calls += _RAN
-        before, self._within = self._within, within
+        before, self._positive = self._positive, positive
         case = self._case(kinds, sizes, scale)
         if not (case.shape or self._readings[0].code.cls) or case.impossible():
-            self._within = before
+            self._positive = before
             return False
         problem = LAYER.problem(case)
         studied = [studied_of(reading, case, problem) for reading in self._readings]
         fits = [fit_of(reading, case, problem, slope=False)[1] for reading in studied]
         if any(fits) and studied != self._readings:  # what a class keeps, and where, is the same for all lengths
             self._readings = [reading for reading, one in zip(studied, fits, strict=True) if one]
-        self._within = within if any(fits) else before
+        self._positive = positive if any(fits) else before
         return any(fits)
 
     def _forward(
-        self, kinds: tuple[Kind, ...], sizes: Sizes, scale: Sizes, within: Range, moved: int = -1
+        self, kinds: tuple[Kind, ...], sizes: Sizes, scale: Sizes, *, positive: bool = False, moved: int = -1
     ) -> list[np.ndarray[Any, Any]] | None:
         """Call forward as it is, which takes a tenth of the time that all the care would; None if it raises."""
         args: list[Any] = [Context() for slot in self._readings[0].forward if slot.kind is SlotKind.CONTEXT]
@@ -272,8 +293,8 @@ class _Search:
             if kind.name == "labels":
                 value = numbers.integers(0, self._equal, shape)
             elif kind.name == "array":
-                value = np.asarray(numbers.uniform(*(within or (0.5, 1.5)), shape))
-                value = value if within else np.asarray(value * numbers.choice([-1.0, 1.0], shape))
+                value = np.asarray(numbers.uniform(0.5, 1.5, shape))
+                value = value if positive else np.asarray(value * numbers.choice([-1.0, 1.0], shape))
                 value = np.asarray(value * numbers.uniform(1, 1.1, shape)) if i == moved else value
             if slot.by_name:
                 named[slot.name] = value
@@ -282,7 +303,7 @@ class _Search:
         reading = self._unstudied[0]
         try:
             if reading.code.cls is not None:
-                return self._forward_of_class(self._case(kinds, sizes, scale), moved, within)
+                return self._forward_of_class(self._case(kinds, sizes, scale), moved, positive=positive)
             function: Any = reading.code.function("forward", None)
             returned = function(*args, **named)
         except BaseException as error:  # noqa: BLE001  # user code may raise anything
@@ -292,9 +313,9 @@ class _Search:
         found = [np.asarray(one) for one in several[:1] if isinstance(one, np.ndarray | float | np.floating)]
         return found if found and all(one.dtype.kind == "f" and one.size for one in found) else None
 
-    def _forward_of_class(self, case: FunctionCase, moved: int, within: Range) -> list[np.ndarray[Any, Any]] | None:
+    def _forward_of_class(self, case: FunctionCase, moved: int, *, positive: bool) -> list[np.ndarray[Any, Any]] | None:
         """Call forward of a new instance; None if it returns no array of floating point."""
-        ranges = dict.fromkeys(case.shape, within) if within else {}
+        ranges = dict.fromkeys(case.shape, self._within) if positive else {}
         problem = LAYER.problem(replace(case, range=ranges))
         inputs = dict(problem.inputs)
         if moved >= 0:
@@ -326,8 +347,8 @@ class _Search:
     def _depends(self, kinds: tuple[Kind, ...], sizes: Sizes, scale: Sizes) -> bool:
         """Tell whether the output depends on every array."""
         arrays = [i for i, kind in enumerate(kinds) if kind.name == "array"]
-        at = self._forward(kinds, sizes, scale, self._within)
-        beside = [self._forward(kinds, sizes, scale, self._within, moved=i) for i in arrays]
+        at = self._forward(kinds, sizes, scale, positive=self._positive)
+        beside = [self._forward(kinds, sizes, scale, positive=self._positive, moved=i) for i in arrays]
         return at is not None and all(other is not None and _differ(at, other) for other in beside)
 
 
@@ -350,7 +371,8 @@ def _clips_probabilities(reading: Reading) -> bool:
 
 def _says_cotangent(reading: Reading) -> bool:
     slots = [slot for slot in (*reading.backward, *reading.backward_with_cache) if slot.kind is SlotKind.COTANGENT]
-    return reading.code.backward is None or any(is_cotangent(slot.name) for slot in slots)
+    said = reading.code.backward is None or any(is_cotangent(slot.name) for slot in slots)
+    return said or (reading.code.cls is not None and bool(slots))
 
 
 def _says_gradient(reading: Reading) -> bool:

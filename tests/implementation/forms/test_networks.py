@@ -457,12 +457,11 @@ def cost_function(theta, X, y, lam):
 
 
 def results_of(path: Path, text: str) -> list[CaseResult]:
-    """Return the results of the only network in a file, on the cases that are found by trying."""
+    """Return the results of the network at the end of a file, on the cases that are found by trying."""
     path.write_text(f"import numpy as np\n\n\n{text}", encoding="utf-8")
     offers = take_inventory(str(path), Loader()).offers
     tried = [(offer, found) for offer in offers if (found := try_shapes(offer, Loader())) and found.cases]
-    assert len(tried) == 1, tried
-    offer, found = tried[0]
+    offer, found = tried[-1]
     return [check_case(case, find(offer.spec, LAYERS["function"], case=case), Settings()) for case in found.cases]
 
 
