@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from gradcheck_cli.numeric.arrays import Array
 
 #: Attributes that hold all parameters, and all gradients; reduced.
-_COLLECTIONS = ("params", "parameters", "param", "weights", "p", "theta", "vars", "variables", "trainableparams")
+COLLECTIONS = ("params", "parameters", "param", "weights", "p", "theta", "vars", "variables", "trainableparams")
 _GRADIENTS = (
     *("grads", "gradients", "grad", "gradient", "dparams", "derivatives", "gradparams", "paramgrads", "g", "diff"),
 )
@@ -80,7 +80,7 @@ def parameter_places(holder: object, wanted: Wanted) -> list[Place]:
     """Find where an object keeps the array of a parameter."""
     if wanted.kept_at:
         return _places_at(holder, wanted.kept_at)
-    named = _named(holder, set(wanted.synonyms), _COLLECTIONS, wanted)
+    named = _named(holder, set(wanted.synonyms), COLLECTIONS, wanted)
     opened = (_inside(place.get(), _VALUES) or place for place in named)
     return [place for place in opened if isinstance(place.get(), np.ndarray)]
 
@@ -107,9 +107,14 @@ def gradient_places(holder: object, wanted: Wanted) -> list[Place]:
         _named(holder, set(ranks), _GRADIENTS, wanted, entries=frozenset(wanted.synonyms)),
         key=lambda place: ranks.get(word(str(place.key)), 0),
     )
-    boxes = [place.get() for place in _named(holder, set(wanted.synonyms), _COLLECTIONS, wanted)]
+    boxes = [place.get() for place in _named(holder, set(wanted.synonyms), COLLECTIONS, wanted)]
     beside = (_inside(box, _BOXED_GRADIENTS) for box in boxes if _inside(box, _VALUES))
     return [*named, *(place for place in beside if place)]
+
+
+def is_gradient_name(name: str, of: str) -> bool:
+    """Tell whether a name is that of the gradient of something."""
+    return word(name) in {form.format(word(of)) for form in _FORMS}
 
 
 def _places_at(holder: object, paths: Iterable[Path]) -> list[Place]:

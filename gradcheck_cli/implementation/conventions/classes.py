@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
-import dis
-import inspect
 from dataclasses import replace
 from itertools import product
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from gradcheck_cli.implementation.conventions.arguments import forms_of
 from gradcheck_cli.implementation.conventions.attributes import parameter_places
@@ -28,84 +25,13 @@ from gradcheck_cli.implementation.conventions.slots import (
 )
 from gradcheck_cli.implementation.implementation import ImplementationError, NotExpressibleError
 from gradcheck_cli.implementation.vocabulary.lookup import probe_problems
-from gradcheck_cli.implementation.vocabulary.vocabulary import word
 from gradcheck_cli.text.names import join_names
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-    from types import CodeType
 
     from gradcheck_cli.implementation.vocabulary.vocabulary import Vocabulary
     from gradcheck_cli.layers.framework.layer import Layer
-
-#: What the passes are called, as methods.
-FORWARDS = (
-    *("forward", "forwardpass", "fprop", "forwardpropagation", "forwardpropagate", "forwardprop", "feedforward"),
-    *("propagate", "fwd", "fwdprop", "forwards", "forwardstep", "updateoutput", "__call__"),
-)
-BACKWARDS = (
-    *("backward", "backwardpass", "bprop", "backprop", "backwardpropagation", "backwardpropagate", "backpropagation"),
-    *("backwardprop", "backpropagate", "bwd", "bwdprop", "backwards", "backwardstep", "back", "updategradinput"),
-    "gradient",
-)
-
-
-def has_passes(cls: type) -> bool:
-    """Tell whether a class has a method that is called as one of the passes is."""
-    return bool(_methods(cls).keys() & {*FORWARDS, *BACKWARDS})
-
-
-def class_passes(cls: type) -> tuple[str, str]:
-    """Return the names of a class's forward and backward methods.
-
-    Raises:
-        MisfitError: it lacks one of them.
-    """
-    # Only what a class has is asked for: for what it lacks a metaclass may raise anything.
-    own = _methods(cls)
-    forward, backward = (
-        next((own[name] for name in names if name in own and callable(getattr(cls, own[name], None))), None)
-        for names in (FORWARDS, BACKWARDS)
-    )
-    if forward and backward:
-        return forward, backward
-    has, lacks = ("forward", "backward") if forward else ("backward", "forward")
-    has = f"has {has} but no {lacks}" if forward or backward else "has neither forward nor backward"
-    raise MisfitError(f"class {cls.__name__} {has}")
-
-
-def instance_passes(objects: tuple[Any, ...]) -> tuple[object, str, str] | None:
-    """Return an object with both passes, or that of which two methods are given, and the names of these; else None."""
-    first = objects[0]
-    if len(objects) == 2 and all(inspect.ismethod(one) and one.__self__ is first.__self__ for one in objects):
-        is_instance = not inspect.isclass(first.__self__)
-        return (first.__self__, first.__name__, objects[1].__name__) if is_instance else None
-    if len(objects) == 1 and not (inspect.isclass(first) or inspect.isroutine(first)):
-        with contextlib.suppress(MisfitError):
-            return (first, *class_passes(type(first)))
-    return None
-
-
-def is_written(cls: type) -> bool:
-    """Tell whether a class has both passes, and its forward does something: that of a base class does not."""
-    try:
-        names = class_passes(cls)
-    except MisfitError:
-        return False
-    codes = [getattr(getattr(cls, name), "__code__", None) for name in names]
-    return not getattr(cls, "__abstractmethods__", None) and not any(_is_empty(code) for code in codes if code)
-
-
-def _is_empty(code: CodeType) -> bool:
-    """Tell whether code returns nothing and raises nothing but that it is not written."""
-    uses_arguments = any("LOAD_FAST" in step.opname for step in dis.get_instructions(code))
-    return set(code.co_names) <= {"NotImplementedError"} and not uses_arguments
-
-
-def _methods(cls: type) -> dict[str, str]:
-    """Name what a class defines by its reduced name, without what every class has, such as `type.__call__`."""
-    names = (name for base in reversed(cls.__mro__[:-1]) for name in vars(base))
-    return {name if name.startswith("__") else word(name): name for name in names}
 
 
 def class_readings(
@@ -119,8 +45,8 @@ def class_readings(
     if vocabulary.needs_dictionary:
         raise MisfitError(f"class {cls.__name__}: of this layer only functions can be checked so far")
     constructors: list[tuple[Slot, ...]] = [()] if made is not None else _constructors(cls, vocabulary)
-    ahead, back = method_slots(cls, forward, backward, layer, vocabulary)
-    for constructor in constructors:
+    slots = list(method_slots(cls, forward, backward, layer, vocabulary))
+    for constructor, (ahead, back) in product(constructors, slots):
         reading = Reading(
             layer=layer,
             vocabulary=vocabulary,

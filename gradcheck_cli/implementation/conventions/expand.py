@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from gradcheck_cli.implementation.calling import call, name_of
 from gradcheck_cli.implementation.conventions.boxes import OPERATIONS, boxed_passes
-from gradcheck_cli.implementation.conventions.slots import is_cotangent, parameters_of
+from gradcheck_cli.implementation.conventions.methods import class_passes
+from gradcheck_cli.implementation.conventions.slots import MisfitError, is_cotangent, parameters_of
 from gradcheck_cli.implementation.conventions.tensors import is_of_torch
 from gradcheck_cli.implementation.vocabulary.vocabulary import word
 
@@ -70,7 +71,10 @@ def static_passes(cls: type) -> tuple[Any, ...] | None:
     Where forward takes no context, `setup_context(ctx, inputs, output)` fills it.
     """
     static = staticmethod, classmethod
-    passes = ("forward", "backward")
+    try:
+        passes = class_passes(cls)
+    except MisfitError:
+        return None
     if not all(isinstance(inspect.getattr_static(cls, name, None), static) for name in passes):
         return None
     forward, backward = (getattr(cls, name) for name in passes)

@@ -78,7 +78,7 @@ def backward_slots(
         if by_place or spread:
             return iter([slots for slots in (*spread, by_place) if slots])
         return _refuse(function, (*(f"d{name}" for name in layer.outputs), "cache"))
-    found = _slopes(function, layer)
+    found = [] if layer.param else _slopes(parameters_of(function), layer)
     try:
         by_name = _backward_by_name(parameters_of(function), name_of(function), vocabulary, layer, forward)
     except MisfitError:
@@ -120,18 +120,20 @@ def _with_input(layer: Layer) -> Callable[[Slots], Slots | None]:
     return changed
 
 
-def _slopes(function: Function, layer: Layer) -> list[Slots]:
+def _slopes(parameters: list[inspect.Parameter], layer: Layer) -> list[Slots]:
     """Read a backward pass of one argument as the slope at the input, or as a function of the output."""
-    required = [p for p in parameters_of(function) if p.default is p.empty]
-    if len(required) != 1 or len(layer.inputs) != 1 or layer.param or is_cotangent(required[0].name):
+    required = [p for p in parameters if p.default is p.empty]
+    if len(required) != 1 or len(layer.inputs) != 1 or is_cotangent(required[0].name):
         return []
-    others = [slot_for(p, SlotKind.OMITTED) for p in parameters_of(function) if p is not required[0]]
+    others = [slot_for(p, SlotKind.OMITTED) for p in parameters if p is not required[0]]
     at_input = slot_for(required[0], SlotKind.INPUT, layer.inputs[0])
     return [(at_input, *others), (slot_for(required[0], SlotKind.OUTPUT), *others)]
 
 
-def method_slots(cls: type, forward: str, backward: str, layer: Layer, vocabulary: Vocabulary) -> tuple[Slots, Slots]:
-    """Return what the arguments of two methods stand for; parameters that the class keeps are none of them.
+def method_slots(
+    cls: type, forward: str, backward: str, layer: Layer, vocabulary: Vocabulary
+) -> Iterator[tuple[Slots, Slots]]:
+    """Yield what the arguments of two methods may stand for; parameters that the class keeps are none of them.
 
     Raises:
         MisfitError: they cannot be those of this layer.
@@ -143,7 +145,8 @@ def method_slots(cls: type, forward: str, backward: str, layer: Layer, vocabular
         slots = _forward_by_name(method, f"{cls.__name__}.{forward}", vocabulary, layer, inputs, skip=1)
     except MisfitError:
         slots = _forward_by_name(method, f"{cls.__name__}.{forward}", vocabulary, layer, data, skip=1)
-    return slots, _backward_by_name(back, f"{cls.__name__}.{backward}", vocabulary, layer)
+    by_name = _backward_by_name(back, f"{cls.__name__}.{backward}", vocabulary, layer)
+    return iter([(slots, one) for one in (*_slopes(back, layer), by_name)])
 
 
 def _forward_by_name(
@@ -258,7 +261,9 @@ def _backward_by_name(
             if slot and slot.kind is SlotKind.ARGUMENT and word(p.name) in PROBABLE_CACHES:
                 named[p.name] = None
     free = [p for p in parameters if named[p.name] is None]
-    chosen = choose_cotangents(free, len(layer.outputs)) or parameters[:1]
+    chosen = choose_cotangents(free, len(layer.outputs)) or (
+        [] if layer.loss and all(named.values()) else parameters[:1]
+    )
     if not chosen and not layer.loss:
         raise MisfitError(f"`{called}` takes no arguments, not (dout, cache)")
     for parameter, output in zip(chosen, layer.outputs, strict=False):

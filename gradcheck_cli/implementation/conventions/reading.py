@@ -18,6 +18,8 @@ from gradcheck_cli.implementation.calling import WrittenDict, name_of
 from gradcheck_cli.implementation.conventions.arguments import Forms, Values
 from gradcheck_cli.implementation.conventions.attributes import Wanted
 from gradcheck_cli.implementation.conventions.entries import Entries
+from gradcheck_cli.implementation.conventions.layout import Layout
+from gradcheck_cli.implementation.conventions.network import made_network
 from gradcheck_cli.implementation.conventions.own_arguments import Container
 from gradcheck_cli.implementation.conventions.packing import origins
 from gradcheck_cli.implementation.conventions.returned import hold_shape
@@ -128,7 +130,10 @@ class Reading:
     def _signatures(self) -> str:
         if self.code.cls is not None:
             methods = f".{self.code.forward}, .{self.code.backward}".replace(".__call__", "()")
-            return f"class {write_call(self.code.cls.__name__, self.constructor)}{methods}"
+            slope = "" if self.has_cotangent or self.layer.loss else ", without a cotangent"
+            return f"class {write_call(self.code.cls.__name__, self.constructor)}{methods}{slope}"
+        if network := made_network(self.code.forward):
+            return network.title
         forward = write_call(self.code.name("forward"), self.forward)
         if self.code.backward is None:
             return forward if self.layer.reference else f"{forward}, which returns (number, gradients)"

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from gradcheck_cli.implementation.calling import name_of
 from gradcheck_cli.implementation.conventions.arguments import forms_of
-from gradcheck_cli.implementation.conventions.classes import class_passes, class_readings, instance_passes
+from gradcheck_cli.implementation.conventions.classes import class_readings
 from gradcheck_cli.implementation.conventions.expand import expanded
 from gradcheck_cli.implementation.conventions.layout import Layout
+from gradcheck_cli.implementation.conventions.methods import class_passes, instance_passes
 from gradcheck_cli.implementation.conventions.one_by_one import SAMPLES
 from gradcheck_cli.implementation.conventions.own_class import own_class_readings
 from gradcheck_cli.implementation.conventions.own_function import own_readings

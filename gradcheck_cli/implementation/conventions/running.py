@@ -188,7 +188,7 @@ class _Run:
         values = replace(values, filled=self._buffers(slots, values, cache))
         returned = fill(slots, reading.forms, reading.vocabulary, values).call(function)
         returned = reading.joined(order[0], returned) if order else returned
-        if isinstance(returned, np.ndarray) and holder is not None:
+        if isinstance(returned, np.ndarray) and holder is not None and names:
             passed = [slot.key for slot in reading.forward if slot.key in names]
             found = {next(iter(passed), names[0]): returned}
         else:

@@ -161,15 +161,20 @@ def _is_slope(reading: Reading) -> bool:
 
 
 def _is_doubtful(reading: Reading) -> bool:
-    """Tell whether backward is taken for a slope, or may be given the input or the output in place of a cache."""
-    called = {*(slot.name for slot in reading.forward), *chain(*reading.vocabulary.inputs.values())}
+    """Tell whether backward is taken for a slope, or may be given the input or the output in place of a cache.
+
+    Or what it takes in place of a cotangent is called as an input is.
+    """
+    inputs = {*chain(*reading.vocabulary.inputs.values())}
+    called = {*(slot.name for slot in reading.forward), *inputs}
     guessed = [
         slot
         for slot in reading.backward
         if (slot.kind is SlotKind.CACHE and not is_context(slot.name))
         or (slot.kind is SlotKind.INPUT and not {slot.name, word(slot.name)} & called)
     ]
-    return _is_slope(reading) or (bool(guessed) and len(reading.layer.inputs) == 1)
+    named_as_input = inputs >= set(map(word, reading.cotangents)) > set()
+    return _is_slope(reading) or named_as_input or (bool(guessed) and len(reading.layer.inputs) == 1)
 
 
 def _may_be_better(reading: Reading, best: Tried) -> bool:

@@ -8,8 +8,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from gradcheck_cli.guard.clock import pass_on_interrupt
-from gradcheck_cli.implementation.conventions.classes import has_passes
 from gradcheck_cli.implementation.conventions.expand import expanded, makes_backward
+from gradcheck_cli.implementation.conventions.methods import has_passes
 from gradcheck_cli.implementation.conventions.readings import readings_of
 from gradcheck_cli.implementation.conventions.trial import Tried, best_reading
 from gradcheck_cli.implementation.finding.names import gradient_groups, matching_pairs, pass_of, speaks_of

@@ -11,8 +11,8 @@ import inspect
 from typing import TYPE_CHECKING, Any
 
 from gradcheck_cli.data.frozen import frozen
-from gradcheck_cli.implementation.conventions.classes import class_passes, is_written
 from gradcheck_cli.implementation.conventions.expand import expanded, makes_backward, needs_adapter
+from gradcheck_cli.implementation.conventions.methods import class_passes, is_written
 from gradcheck_cli.implementation.conventions.readings import readings_of
 from gradcheck_cli.implementation.conventions.slots import MisfitError, is_context, parameters_of
 from gradcheck_cli.implementation.conventions.trial import EXACT, Fit, fits_slope, forward_fit, right_gradients
@@ -31,6 +31,7 @@ from gradcheck_cli.implementation.finding.names import (
     says_loss,
     speaks_of,
 )
+from gradcheck_cli.implementation.finding.networks import network_of
 from gradcheck_cli.implementation.finding.places import named_objects, open_place
 from gradcheck_cli.implementation.loading.paths import split_spec
 from gradcheck_cli.implementation.vocabulary.lookup import vocabulary_of
@@ -38,7 +39,7 @@ from gradcheck_cli.layers import LAYERS
 from gradcheck_cli.text.names import join_names
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from gradcheck_cli.implementation.loading.load import Loader
     from gradcheck_cli.layers.framework.case import Case
@@ -112,7 +113,9 @@ def take_inventory(spec: str, loader: Loader) -> Inventory:
     passes = {name for pair in pairs for name in pair} | {name for name in functions if pass_of(name)[1] == "forward"}
     losses = [(name,) for name in functions if name not in passes and returns_both(name)]
     classes = [(name,) for name in classes_in(have)]
-    offers = unlike([*makers, *pairs, *losses, *classes], have)
+    left = [name for name in have if name not in passes and (name,) not in [*losses, *classes, *makers]]
+    networks = [(name,) for name in left if network_of((have[name],), loaded.module)]
+    offers = unlike([*makers, *pairs, *losses, *classes, *networks], have)
     if names:
         offers = [one for one in offers if set(names) <= set(one)]
     offered = {name for one in offers for name in one}
@@ -171,52 +174,60 @@ def identify_layer(offer: Offer, loader: Loader) -> Identified | None:
     candidate = Candidate(loaded=loaded, names=offer.names, objects=named_objects(loaded, offer.names))
     if offer.composed:
         return None
-    fits: dict[str, Fit] = {}
-    found: dict[str, TriedReading | None] = {}
-    misfits: dict[str, str] = {}
     named = [*offer.layers, *(other for name in offer.layers for other in vocabulary_of(LAYERS[name]).siblings)]
-    odd: dict[str, bool] = {}  # whether it runs only in an unusual form
-    activation = ""  # what it takes as one, and so may compute more than the layer
+    tries: dict[str, TriedReading | None] = {}
+    misfits: dict[str, str] = {}
     for layer in [LAYERS[name] for name in dict.fromkeys(named)] or _open_to(candidate):
         try:
-            tried = candidate.try_as(layer, guessed=not offer.layers)
+            tried = tries[layer.name] = candidate.try_as(layer, guessed=not offer.layers)
         except MisfitError as misfit:
             misfits[layer.name] = str(misfit)
             continue
-        fits[layer.name], found[layer.name] = tried.fit if tried else Fit.FAILS, tried
-        odd[layer.name] = bool(tried and any(tried.reading.notes))
-        activation = activation or (tried.reading.activation if tried else "")
-        if fits[layer.name] is Fit.REPRODUCES:
+        if tried and tried.fit is Fit.REPRODUCES:
             may_vary = candidate.makes_instances and vocabulary_of(layer).varies
-            varies = may_vary and tried is not None and forward_fit(tried.reading, EXACT) is not Fit.REPRODUCES
+            varies = may_vary and forward_fit(tried.reading, EXACT) is not Fit.REPRODUCES
             is_open = candidate.makes_instances and _lacks_gradients(tried)
             return Identified(layer=layer.name, open=is_open, varies=varies)
-    reached = max(fits.values(), default=Fit.FAILS)
-    is_loss = any(LAYERS[name].loss for name in offer.layers) and not says_loss(offer.names)
-    least = Fit.PARTLY if not offer.layers else Fit.RUNS if is_loss else Fit.FAILS
-    if offer.doubtful:
-        least = max(least, Fit.SHAPE if offer.layers else Fit.RUNS)
-    if reached < least:
+    reached = max(map(_fit, tries.values()), default=Fit.FAILS)
+    if reached < _least_fit(offer) or (reached < Fit.SHAPE and network_of(candidate.objects, loaded.module)):
         return None
-    if fits:
-        best = max(fits, key=lambda name: fits[name])
-        runs = reached > Fit.RUNS or (reached is Fit.RUNS and not any(odd.values()))
-        why = ""
-        if candidate.makes_instances and reached is Fit.RUNS and vocabulary_of(LAYERS[best]).has_packings:
-            why = f"{offer.names[0]} does not do as {LAYERS[best].title_with_article} in any form that is known; "
-            why += f"write two functions that do, and check them: gradcheck {best} FILE.py"
-        elif activation:
-            why = f"it takes `{activation}`, and does not do as the layer does without one"
-        if why:
-            return Identified(layer=best, reason=why, open=True)
-        if not candidate.makes_instances:
-            return Identified(layer=best, open=not runs)
-        is_open, varies = _lacks_gradients(found[best]), vocabulary_of(LAYERS[best]).varies
-        return None if is_open and _is_base(candidate) else Identified(layer=best, open=is_open, varies=varies)
+    if tries:
+        return _nearest(offer, candidate, tries)
     name, reason = next(iter(misfits.items()))
     if len(offer.names) > 1:
         reason += f"; gradcheck function {offer.spec} --example FILE.py:make checks it with what make returns"
     return Identified(layer=name, reason=reason, open=True)
+
+
+def _fit(tried: TriedReading | None) -> Fit:
+    return tried.fit if tried else Fit.FAILS
+
+
+def _least_fit(offer: Offer) -> Fit:
+    """Return how well code must do as a layer to be taken for it."""
+    is_loss = any(LAYERS[name].loss for name in offer.layers) and not says_loss(offer.names)
+    least = Fit.PARTLY if not offer.layers else Fit.RUNS if is_loss else Fit.FAILS
+    return max(least, Fit.SHAPE if offer.layers else Fit.RUNS) if offer.doubtful else least
+
+
+def _nearest(offer: Offer, candidate: Candidate, tries: Mapping[str, TriedReading | None]) -> Identified | None:
+    """Return the layer that code does best as, though it reproduces none; None for a class that others complete."""
+    best = max(tries, key=lambda name: _fit(tries[name]))
+    reached, is_usual = _fit(tries[best]), not any(tried.reading.notes for tried in tries.values() if tried)
+    activation = next((tried.reading.activation for tried in tries.values() if tried and tried.reading.activation), "")
+    why = ""
+    if candidate.makes_instances and reached is Fit.RUNS and vocabulary_of(LAYERS[best]).has_packings:
+        why = f"{offer.names[0]} does not do as {LAYERS[best].title_with_article} in any form that is known; "
+        why += f"write two functions that do, and check them: gradcheck {best} FILE.py"
+    elif activation:
+        why = f"it takes `{activation}`, and does not do as the layer does without one"
+    if why:
+        return Identified(layer=best, reason=why, open=True)
+    if not candidate.makes_instances:
+        return Identified(layer=best, open=not (reached > Fit.RUNS or (reached is Fit.RUNS and is_usual)))
+    is_open = reached < Fit.SHAPE or _lacks_gradients(tries[best])
+    varies = vocabulary_of(LAYERS[best]).varies
+    return None if is_open and _is_base(candidate) else Identified(layer=best, open=is_open, varies=varies)
 
 
 def _open_to(candidate: Candidate) -> list[Layer]:
@@ -254,6 +265,8 @@ def try_shapes(offer: Offer, loader: Loader) -> Tried | None:
     home, _ = split_spec(offer.spec)
     loaded = open_place(home, offer.spec, _ACCEPTED, loader)
     named = named_objects(loaded, offer.names)
+    if network := network_of(named, loaded.module):
+        return _try_sizes(offer, network)
     objects = expanded(named)
     is_class = inspect.isclass(objects[0])
     if is_class and needs_adapter(objects[0]):
@@ -280,6 +293,20 @@ def try_shapes(offer: Offer, loader: Loader) -> Tried | None:
     make = "--adapter FILE.py:make, which returns an instance" if len(objects) == 1 else "--example FILE.py:make"
     command = _function_command(offer)
     return Tried(reason=f"of no known layer, and no shapes were found by trying; give them: {command}, or {make}")
+
+
+def _try_sizes(offer: Offer, network: Callable[..., Any]) -> Tried | None:
+    """Find sizes for a network; None for what keeps no parameters."""
+    # only for networks
+    from gradcheck_cli.implementation.finding.network_shapes import NoNetworkError, find_network_shapes, likely_flags
+
+    try:
+        return Tried(cases=find_network_shapes(network))
+    except NoNetworkError as error:
+        if not error.reason:
+            return None
+        command = f"gradcheck function {offer.spec} {likely_flags(network)}"
+        return Tried(reason=f"{error.reason}; no sizes were found by trying; give them: {command}")
 
 
 def _shape_words(case: Case) -> list[str]:
