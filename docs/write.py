@@ -38,9 +38,9 @@ def screens(page: Path) -> bool:
 def _screen(page: Path, command: str, expected: str, folder: Path) -> str:
     """Return what a block shall show of a command: the same as before, if only figures are different."""
     shown = run(command, folder).stdout
-    if not matches(expected, shown) and "...\n" in expected:
+    if not matches(expected, shown) and "…" in expected:
         sys.stderr.write(f"{page.name}: write this screen by hand: {command}\n")
-    keep = matches(expected, shown) or "...\n" in expected
+    keep = matches(expected, shown) or "…" in expected
     return f"$ {command}\n{expected if keep else shown}"
 
 

@@ -19,7 +19,7 @@ _OTHERS = {"pip", "python", "python3", "pytest", "git", "eval", "dask", "mkdocs"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=[page.name for page in PAGES])
-def test_screens_are_real_and_commandsrun(page: Path, tmp_path: Path) -> None:
+def test_screens_are_real_and_commands_run(page: Path, tmp_path: Path) -> None:
     fill(tmp_path)
     for block in blocks(page):
         follow(block, tmp_path)
