@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from gradcheck_cli.checks.differentiation import differentiate
 from gradcheck_cli.checks.duties import try_duties
+from gradcheck_cli.checks.exactness import judge_at_integers
 from gradcheck_cli.checks.gradients import compare_gradients
 from gradcheck_cli.checks.outcome import explained_result, skipped_result, stopped_result
 from gradcheck_cli.checks.replay import replay_command
@@ -128,16 +129,17 @@ def _check(case: Case, implementation: Implementation, settings: Settings) -> Ca
             derivatives = differentiate(run)
             comparison = compare_gradients(run, derivatives)
             duties = try_duties(run, comparison)
+            judged = judge_at_integers(run, derivatives, comparison)
         except NotExpressibleError as error:
             return skipped_result(case, implementation, str(error))
         except RunStoppedError as stopped:
             return stopped_result(stopped.run)
-        result = explained_result(run, comparison, duties)
+        result = explained_result(judged.run, judged.comparison, duties)
         if not settings.sweep_wrong or result.verdict is not Verdict.FAIL:
             return result
         from gradcheck_cli.checks.worst_element import sweep_worst  # only for a report that shows it
 
-        return replace(result, sweeps=sweep_worst(run, comparison))
+        return replace(result, sweeps=sweep_worst(judged.run, judged.comparison))
 
 
 def failed_case(

@@ -118,6 +118,8 @@ def numeric_inputs(run: CaseRun) -> dict[str, Array]:
     problem = run.problem
     narrow = dict(problem.inputs)
     wide = narrow | {name: narrow[name].astype(working_dtype(narrow[name].dtype)) for name in problem.differentiable}
+    if all(wide[name].dtype == narrow[name].dtype for name in narrow):
+        return narrow
     try:
         out, _ = run.calls.forward(wide, problem.parameters)
     except ImplementationError:

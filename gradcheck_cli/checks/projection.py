@@ -16,15 +16,18 @@ if TYPE_CHECKING:
     from gradcheck_cli.checks.comparison import Elements
     from gradcheck_cli.checks.form import Subject
     from gradcheck_cli.checks.settings import Settings
+    from gradcheck_cli.numeric.arrays import Array
     from gradcheck_cli.numeric.projected import Projection
     from gradcheck_cli.results.result import ArrayResult
 
 
-def compare_projection(subject: Subject, projection: Projection, settings: Settings) -> ArrayResult:
+def compare_projection(
+    subject: Subject, projection: Projection, settings: Settings, *, exact: bool = False
+) -> ArrayResult:
     """Judge a gradient of the right form by its projection.
 
     It is wrong if a single element is found to be wrong. It is right if it agrees along all directions and an error as
-    large as a typical element would have shown in them.
+    large as a typical element would have shown in them, or would have shown at small integers, where it is exact.
     """
     gradient, expected = np.asarray(subject.array), projection.estimate
     analytic = gradient.reshape(-1)[projection.elements].astype(expected.value.dtype)
@@ -36,7 +39,7 @@ def compare_projection(subject: Subject, projection: Projection, settings: Setti
         share = _count(subject, projection, drawn, len(located))
         reason: str | None = f"is wrong in {share}" + (f": {wrong_at}" if wrong_at else "")
     else:
-        reason = _doubt(projection, elements, root_mean_square(gradient), why_undecided(expected, settings))
+        reason = _doubt(projection, elements, gradient, why_undecided(expected, settings), exact=exact)
     verdict = Verdict.FAIL if located else Verdict.INCONCLUSIVE if reason else Verdict.PASS
     return replace(
         uncompared(subject, settings, verdict, reason and f"{subject.name} {reason}", expected),
@@ -53,13 +56,13 @@ def _count(subject: Subject, projection: Projection, drawn: int, located: int) -
     return f"{'' if projection.all_located else 'at least '}{located} of {int(np.prod(subject.shape))} elements"
 
 
-def _doubt(projection: Projection, elements: Elements, size: float, undecided: str) -> str | None:
+def _doubt(projection: Projection, elements: Elements, gradient: Array, undecided: str, *, exact: bool) -> str | None:
     """Say why a gradient without a wrong element may be wrong, or None."""
     if not projection.agrees:
         return "disagrees with derivatives along random directions, but in no single element that was found"
     if elements.undecided.any():
         return f"could not be decided: {undecided}"
-    if not projection.floor <= size:
+    if not (exact or projection.floor <= root_mean_square(gradient)):
         return "agrees along random directions, in which a lost element need not show; --method colored sees all"
     return None
 

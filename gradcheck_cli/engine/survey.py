@@ -74,11 +74,13 @@ def _survey(spec: str, process: GuardedProcess) -> Survey:
     inventory = _take_inventory(process, spec)
     printed = process.output
     found = {offer: _try(process, offer) for offer in inventory.offers}
+    tried = {offer: _shapes(process, offer) for offer, one in found.items() if not one or _is_open(one)}
+    found |= {offer: None for offer, one in tried.items() if _is_its_own(found[offer], one)}
     fitting = {offer.spec: one for offer, one in found.items() if isinstance(one, Identified)}
     errors = {offer.spec: one for offer, one in found.items() if isinstance(one, ErrorReport)}
     misfits = {spec: one for spec, one in fitting.items() if one.reason}
     misfits |= {half.spec: Identified(layer=half.layers[0], reason=_ALONE) for half in inventory.halves}
-    functions = {offer.spec: tried for offer, one in found.items() if not one and (tried := _shapes(process, offer))}
+    functions = {offer.spec: one for offer, one in tried.items() if one and not found[offer]}
     errors |= {spec: one for spec, one in functions.items() if isinstance(one, ErrorReport)}
     shapes = {spec: one for spec, one in functions.items() if isinstance(one, Tried)}
     checked = {name for offer, one in found.items() if one or offer.spec in functions for name in offer.names}
@@ -96,6 +98,17 @@ def _survey(spec: str, process: GuardedProcess) -> Survey:
         others=unchecked,
         printed=printed,
     )
+
+
+def _is_open(found: Identified | ErrorReport) -> bool:
+    return isinstance(found, Identified) and (found.open or found.varies)
+
+
+def _is_its_own(found: Identified | ErrorReport | None, tried: Tried | ErrorReport | None) -> bool:
+    """Tell whether a class is checked against its own forward, and not as the layer that it is called after."""
+    if not isinstance(found, Identified) or not isinstance(tried, Tried) or not tried.cases:
+        return False
+    return found.open or tried.right
 
 
 def _take_inventory(process: GuardedProcess, spec: str) -> Inventory:

@@ -45,7 +45,9 @@ class FunctionCase(Case):
         _EXAMPLE, "of an argument, and one flag for each: x=2,3, w=3x4, or a=scalar"
     )
     range: Mapping[str, tuple[float, float]] = intervals("in which an argument lies, where it may not lie anywhere")
-    value: Mapping[str, float] = constants("an argument that is one number, without a gradient: target=2")
+    value: Mapping[str, float | tuple[int, ...]] = constants(
+        "an argument that is one number, without a gradient: target=2"
+    )
     labels: Mapping[str, tuple[tuple[int, ...], int]] = labels(
         "an argument of whole numbers below a number of classes, without a gradient: y=6:10"
     )

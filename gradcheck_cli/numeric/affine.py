@@ -23,8 +23,8 @@ AFFINE_STEP = 64.0
 
 _DIRECTIONS = 2
 
-#: The point near x, as a share of the step.
-_NEAR = 1 / 128
+#: The second point, on the other side of x and near it, as a share of the step.
+_NEAR = -1 / 128
 
 #: Standard deviations that bound a sum of many roundings: one in 16,000 exceeds it.
 _DEVIATIONS = 4.0
@@ -42,28 +42,28 @@ class Affine(NamedTuple):
 def detect_affine(box: BlackBox) -> Affine | None:
     """Return what random directions show of an affine function, or None if the function is not affine along them.
 
-    Along each direction the function is evaluated at -1, 0, 1/128 and 1 times `AFFINE_STEP`, and must lie on a straight
-    line within roundoff. The point near x is for functions that are odd about x (tanh at 0, a cube), of which
-    symmetric differences look straight, and for those that are flat far away. At most 6 evaluations.
+    Along each direction the function is evaluated at 0, 1 and -1/128 times `AFFINE_STEP`, and must lie on a straight
+    line within roundoff. Points as far to both sides would not do: functions that are odd about x (tanh at 0, a cube)
+    look straight there, and so do those that are flat far away. At most 4 evaluations.
 
     It raises `box.epsilon` to that of float32 if the values are float32 numbers in a wider array.
     """
     x, center, lines, residues, sizes = box.x, box.center, [], 0.0, 0.0
     for direction in random_directions(x, _DIRECTIONS):
         try:
-            ahead, behind, near = (box.at(x + x.dtype.type(AFFINE_STEP * t) * direction) for t in (1, -1, _NEAR))
+            ahead, near = (box.at(x + x.dtype.type(AFFINE_STEP * t) * direction) for t in (1, _NEAR))
         except Exception:  # noqa: BLE001  # a function may refuse an x so far away; then it is not affine there
             return None
         # Far from x a loss may be infinite or zero, which is a number of any dtype.
         box.epsilon = max(box.epsilon, epsilon_of_values(ahead), epsilon_of_values(near))
         change, magnitude = np.zeros(2, box.dtype)
         for tile in tiles(center.value.shape):
-            found = _fit_line(ahead[tile], behind[tile], near[tile], center.value[tile], box.epsilon)
+            found = _fit_line(ahead[tile], near[tile], center.value[tile], box.epsilon)
             if found is None:
                 return None
             first, residue, size = found
             change += center.cotangent[tile] @ first
-            magnitude += center.weights[tile] @ size
+            magnitude += center.weights[tile] @ (abs(ahead[tile]) + abs(center.value[tile]))
             residues, sizes = residues + float(residue @ residue), sizes + float(size @ size)
         lines.append((direction, change, magnitude))
     roundings = min(_DEVIATIONS * math.sqrt(residues / sizes) / box.epsilon, ROUNDINGS) if sizes > 0 else 0.0
@@ -71,28 +71,22 @@ def detect_affine(box: BlackBox) -> Affine | None:
     derivatives = tuple(
         DirectionalDerivative(
             direction=direction,
-            value=change / (2 * AFFINE_STEP),
-            error_bound=relative * magnitude / (2 * AFFINE_STEP),
+            value=change / AFFINE_STEP,
+            error_bound=relative * magnitude / AFFINE_STEP,
         )
         for direction, change, magnitude in lines
     )
     return Affine(derivatives=derivatives, roundings=roundings)
 
 
-def _fit_line(
-    ahead: Array, behind: Array, near: Array, center: Array, epsilon: float
-) -> tuple[Array, Array, Array] | None:
-    """Compare values at 1, -1, 1/128 and 0 with a straight line.
+def _fit_line(ahead: Array, near: Array, center: Array, epsilon: float) -> tuple[Array, Array, Array] | None:
+    """Compare values at 1, -1/128 and 0 with a straight line.
 
     Returns:
-        f+ - f-, |f+ - 2 f + f-| and |f+| + |f-|; or None if some value is off the line by more than rounding.
+        How much the first is off the last, how much the second is off the line through both, and the sizes of the
+        values that this was computed from; or None if some value is off the line by more than rounding.
     """
-    to_near = _NEAR * (ahead - center)
-    twice = 2 * center
-    if not is_rounding(abs(near - center - to_near), 2 * abs(to_near) + abs(twice), epsilon).all():
-        return None
-    first, second = ahead - behind, abs(ahead + behind - twice)
-    size = np.maximum(abs(first), abs(twice))  # |f+| + |f-|, but for the second difference
-    if not is_rounding(second, abs(twice) + size, epsilon).all():
-        return None
-    return first, second, size
+    first = ahead - center
+    to_near = _NEAR * first
+    residue, size = abs(near - center - to_near), abs(to_near) + abs(center)
+    return (first, residue, size) if is_rounding(residue, 2 * size, epsilon).all() else None

@@ -26,9 +26,11 @@ from gradcheck_cli.numeric.partial_derivatives import directional_derivative, pa
 if TYPE_CHECKING:
     from gradcheck_cli.numeric.arrays import Array
     from gradcheck_cli.numeric.black_box import Function
+    from gradcheck_cli.numeric.directions import DirectionalDerivative
     from gradcheck_cli.numeric.estimate import Estimate
 
-#: Directions over the whole array. In a single one the errors of a fault may happen to cancel.
+#: Directions over the whole array. In a single one the errors of a fault may happen to cancel. Of an affine function,
+#: those two along which it was found to be affine.
 DIRECTIONS = 4
 
 #: Elements, drawn at random, that are differentiated one by one: to learn the scale, and to see a fault that is
@@ -66,16 +68,20 @@ class _Residual:
         self._box = box
         self._gradient = gradient.astype(box.dtype).reshape(-1)
         self._spread = _SPREAD * epsilon * scale
-        self._along = partial(directional_derivative, box, affine=affine, step=step)
+        self.differentiate = partial(directional_derivative, box, affine=affine, step=step)
 
     def __call__(self, direction: Array, elements: Array | slice) -> tuple[float, float]:
         """Return |<gradient - derivative, direction>| over some elements, and how large a correct one may be."""
         part = np.zeros_like(direction)
         part[elements] = direction[elements]
-        along = self._along(part.reshape(self._box.x.shape))
-        product = self._gradient[elements] @ part[elements].astype(self._box.dtype)
-        allowed = along.error_bound + self._spread * float(np.linalg.norm(part[elements].astype(np.float64)))
-        return float(abs(along.value - product)), float(allowed)
+        return self.along(self.differentiate(part.reshape(self._box.x.shape)))
+
+    def along(self, derivative: DirectionalDerivative) -> tuple[float, float]:
+        """Return |<gradient - derivative, direction>|, and how large that of a correct gradient may be."""
+        direction = derivative.direction.reshape(-1)
+        product = self._gradient @ direction.astype(self._box.dtype)
+        allowed = derivative.error_bound + self._spread * float(np.linalg.norm(direction.astype(np.float64)))
+        return float(abs(derivative.value - product)), float(allowed)
 
     def agrees_outside(self, direction: Array, elements: Array) -> bool:
         """Tell whether the gradient agrees along the direction if some elements are left out of it."""
@@ -117,19 +123,23 @@ def project(
         center: the evaluation at x, if there is one already: it saves two calls.
     """
     box = BlackBox(function, x, center or Evaluation(function, x, cotangent))
-    affine = detect_affine(box) is not None
+    lines = detect_affine(box)
+    affine = lines is not None
     in_elements = partial(partial_derivatives, DenseScheme(box), affine=affine, resolution=0, step=step)
     elements = sample_elements(x.size)
     estimate = in_elements(elements)
     scale = float(np.sqrt(np.mean(np.square(estimate.scale))))
     residual = _Residual(box, gradient, scale, epsilon, affine=affine, step=step)
     floor, wrong_direction = 0.0, None
-    for direction in random_directions(x, DIRECTIONS):
-        difference, allowed = residual(direction.reshape(-1), slice(None))
+    known = (
+        lines.derivatives if lines and step is None else map(residual.differentiate, random_directions(x, DIRECTIONS))
+    )
+    for derivative in known:
+        difference, allowed = residual.along(derivative)
         # Components are at least 1/2, and an error shows if it exceeds what rounding allows and may have cancelled.
         floor = max(floor, 4 * allowed)
         if not difference <= allowed:
-            wrong_direction = direction.reshape(-1)
+            wrong_direction = derivative.direction.reshape(-1)
     flat = gradient.astype(box.dtype).reshape(-1)
     wrong = abs(flat[elements] - estimate.value) > tolerance * epsilon * estimate.scale + estimate.error_bound
     located, all_located, common_slice = np.zeros(0, int), False, None

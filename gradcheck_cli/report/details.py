@@ -130,12 +130,14 @@ def _pictures(arrays: list[ArrayResult], *, ascii_only: bool) -> RenderableType:
 
 
 def _more(result: CaseResult, arrays: list[ArrayResult]) -> Iterator[Text]:
-    """Yield duties, those that are not fulfilled with their verdicts, and whole arrays."""
+    """Yield duties, those that are not fulfilled with their verdicts, what is exact, and whole arrays."""
     duties = [
         name if duty.verdict is Verdict.PASS else f"{name} {word(duty.verdict)}" for name, duty in result.duties.items()
     ]
     if duties:
         yield Text(f"duties: {', '.join(duties)}")
+    if exact := [array.name for array in arrays if array.exact]:
+        yield Text(f"exact at small integers: {', '.join(exact)}")
     for array in arrays:
         if array.arrays is not None:
             for name in ("analytic", "numeric", "error_bound"):

@@ -106,6 +106,7 @@ class ArrayResult:
     floor: float | None = None  #: the smallest absolute error that is certain to be found in any element
     worst: WorstElement | None = None
     wrong: WrongElements | None = None
+    exact: bool | None = None  #: whether it is exact at small integers; None where roundings are right there too
     method: str = "none"  #: how the numeric side was computed
     evaluations: int = 0  #: calls of forward for it
     arrays: Arrays | None = field(default=None, repr=False, compare=False)

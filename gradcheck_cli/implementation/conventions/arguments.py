@@ -8,9 +8,11 @@ from itertools import product
 from typing import TYPE_CHECKING, Any, assert_never
 
 from gradcheck_cli.data.frozen import frozen
-from gradcheck_cli.implementation.calling import call, name_of
-from gradcheck_cli.implementation.conventions.slots import LEARNING_RATE, Slot, SlotKind, has
+from gradcheck_cli.implementation.calling import WrittenDict, call, name_of
+from gradcheck_cli.implementation.conventions.slots import LEARNING_RATE, Slot, SlotKind
 from gradcheck_cli.implementation.implementation import ImplementationError, NotExpressibleError
+from gradcheck_cli.implementation.vocabulary.vocabulary import word
+from gradcheck_cli.layers.framework.problem import fresh
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -49,6 +51,7 @@ class Values:
     cache: object = None
     cotangents: Mapping[str, object] = field(default_factory=dict)
     output: object = None
+    filled: Mapping[str, object] = field(default_factory=dict)  #: by the name of the argument
     defaults: Mapping[str, object] = field(default_factory=dict)  #: of forward's own arguments
 
 
@@ -92,8 +95,9 @@ def forms_of(slots: Iterable[Slot], vocabulary: Vocabulary) -> Iterator[Forms]:
     arguments = {slot.key: slot for slot in slots if slot.kind is SlotKind.ARGUMENT}
     replaced = {key for key, argument in vocabulary.arguments.items() if arguments.keys() & set(argument.unless)}
     lacking = [key for key in vocabulary.arguments if key not in arguments and key not in replaced]
-    if has(SlotKind.DICTIONARY, slots):
-        lacking = []
+    if dictionary := next((slot for slot in slots if slot.kind is SlotKind.DICTIONARY), None):
+        looked_up = {word(str(key)) for key, name in dictionary.entries if not name}
+        lacking = [key for key in lacking if looked_up and not looked_up & {*vocabulary.arguments[key].names}]
     titles = [_titles(slot, vocabulary.arguments[key]) for key, slot in arguments.items()]
     absents = [list(vocabulary.arguments[key].absent) for key in lacking]
     in_pairs = {key: slot for key, slot in arguments.items() if vocabulary.arguments[key].pair and not slot.whole}
@@ -139,7 +143,10 @@ def fill(slots: Iterable[Slot], forms: Forms, vocabulary: Vocabulary, values: Va
             value = _value(slot, values)
         if slot.kind is SlotKind.DICTIONARY:
             arguments.entries.extend(key for key, entry in values.dictionary.items() if _is_uneven(entry))
-        if value is _LEFT_OUT:
+        if slot.spread:
+            arguments.args.extend(value if isinstance(value, tuple | list) else ())
+            arguments.kwargs.update(value if isinstance(value, dict) else {})
+        elif value is _LEFT_OUT:
             by_name = True
         elif by_name or slot.by_name:
             arguments.kwargs[slot.name] = value
@@ -152,7 +159,7 @@ def _is_uneven(value: object) -> bool:
     return isinstance(value, tuple) and len(value) == 2 and value[0] != value[1]
 
 
-def _value(slot: Slot, values: Values) -> object:
+def _value(slot: Slot, values: Values) -> object:  # noqa: PLR0912  # one for each kind
     match slot.kind:
         case SlotKind.OMITTED:
             return _LEFT_OUT
@@ -162,8 +169,10 @@ def _value(slot: Slot, values: Values) -> object:
             return slot.value
         case SlotKind.INPUT:
             return values.inputs.get(slot.key, _LEFT_OUT if slot.has_default else values.defaults.get(slot.key))
-        case SlotKind.DICTIONARY:
-            return values.dictionary
+        case SlotKind.DICTIONARY | SlotKind.CONTAINER:
+            return _with_entries(slot, values) if slot.entries else values.dictionary
+        case SlotKind.ENTRY:
+            return values.dictionary.get(slot.key)
         case SlotKind.CONTEXT if slot.key in values.inputs:
             return values.inputs[slot.key]
         case SlotKind.CONTEXT:
@@ -174,10 +183,26 @@ def _value(slot: Slot, values: Values) -> object:
             return values.cotangents[slot.key]
         case SlotKind.OUTPUT:
             return values.output
+        case SlotKind.SHAPE:
+            return getattr(values.inputs.get(slot.key), "shape", None)
+        case SlotKind.FILLED:
+            return values.filled[slot.name]
         case SlotKind.ARGUMENT:
             raise AssertionError(slot)
         case _:
             assert_never(slot.kind)
+
+
+def _with_entries(slot: Slot, values: Values) -> object:
+    """Return a list of inputs, or a dictionary of them, with the layer's parameters or without; or an object."""
+    inputs = fresh(values.inputs)
+    held = {key: inputs[name] for key, name in slot.entries if name in inputs}
+    if all(isinstance(key, int) for key in held):
+        return [*held.values()]
+    named = {str(key): value for key, value in held.items()}
+    found = WrittenDict({**(values.dictionary if slot.kind is SlotKind.DICTIONARY else {}), **named})
+    vars(found).update(found)
+    return found
 
 
 def _geometry(slot: Slot, argument: Argument, forms: Forms, sizes: Sizes, arguments: Arguments) -> object:

@@ -11,14 +11,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gradcheck_cli.guard.clock import pass_on_interrupt
+from gradcheck_cli.implementation.conventions.inside import attributes, value_at
 from gradcheck_cli.implementation.conventions.slots import LEARNING_RATES
 from gradcheck_cli.implementation.conventions.tensors import to_arrays
 from gradcheck_cli.implementation.vocabulary.vocabulary import word
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+    from gradcheck_cli.implementation.conventions.inside import Path
     from gradcheck_cli.numeric.arrays import Array
 
 #: Attributes that hold all parameters, and all gradients; reduced.
@@ -70,19 +71,14 @@ class Wanted:
     synonyms: Sequence[str]  #: what it is called
     number: int = -1  #: its number among the parameters; -1 if it is none
     count: int = 0  #: how many parameters there are
-
-
-def attributes(holder: object) -> dict[str, Any]:
-    """Return what an object keeps in attributes; nothing if it has none, or cannot be asked."""
-    try:
-        return dict(vars(holder))
-    except BaseException as error:  # noqa: BLE001  # `__getattribute__` is the user's code
-        pass_on_interrupt(error)
-        return {}
+    kept_at: Sequence[Path] = ()  #: where it is kept, if that was found by trying
+    gradient_at: Path = ()  #: and where its gradient is left
 
 
 def parameter_places(holder: object, wanted: Wanted) -> list[Place]:
     """Find where an object keeps the array of a parameter."""
+    if wanted.kept_at:
+        return _places_at(holder, wanted.kept_at)
     named = _named(holder, set(wanted.synonyms), _COLLECTIONS, wanted)
     opened = (_inside(place.get(), _VALUES) or place for place in named)
     return [place for place in opened if isinstance(place.get(), np.ndarray)]
@@ -97,6 +93,8 @@ def rate_places(holder: object) -> Iterator[Place]:
 
 def gradient_places(holder: object, wanted: Wanted) -> list[Place]:
     """Find where an object keeps the gradient of an input, the likeliest place first."""
+    if wanted.gradient_at:
+        return _places_at(holder, [wanted.gradient_at])
     ranks = {form.format(name): rank for rank, form in enumerate(_FORMS) for name in wanted.synonyms}
     named = sorted(
         _named(holder, set(ranks), _GRADIENTS, wanted, entries=frozenset(wanted.synonyms)),
@@ -105,6 +103,10 @@ def gradient_places(holder: object, wanted: Wanted) -> list[Place]:
     boxes = [place.get() for place in _named(holder, set(wanted.synonyms), _COLLECTIONS, wanted)]
     beside = (_inside(box, _BOXED_GRADIENTS) for box in boxes if _inside(box, _VALUES))
     return [*named, *(place for place in beside if place)]
+
+
+def _places_at(holder: object, paths: Iterable[Path]) -> list[Place]:
+    return [Place(value_at(holder, path[:-1]), path[-1]) for path in paths if value_at(holder, path) is not None]
 
 
 def gradient_entry(returned: dict[Any, Any], name: str, wanted: Wanted) -> object:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dis
 from dataclasses import replace
 from itertools import product
 from typing import TYPE_CHECKING
@@ -23,29 +24,31 @@ from gradcheck_cli.implementation.conventions.slots import (
 )
 from gradcheck_cli.implementation.implementation import ImplementationError, NotExpressibleError
 from gradcheck_cli.implementation.vocabulary.lookup import probe_problems
+from gradcheck_cli.implementation.vocabulary.vocabulary import word
 from gradcheck_cli.text.names import join_names
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from types import CodeType
 
     from gradcheck_cli.implementation.vocabulary.vocabulary import Vocabulary
     from gradcheck_cli.layers.framework.layer import Layer
 
 #: What the passes are called, as methods.
 FORWARDS = (
-    *("forward", "forward_pass", "fprop", "forward_propagation", "forward_propagate", "forwardprop", "forward_prop"),
-    *("feed_forward", "feedforward", "propagate", "__call__"),
+    *("forward", "forwardpass", "fprop", "forwardpropagation", "forwardpropagate", "forwardprop", "feedforward"),
+    *("propagate", "fwd", "fwdprop", "forwards", "forwardstep", "updateoutput", "__call__"),
 )
 BACKWARDS = (
-    *("backward", "backward_pass", "bprop", "backprop", "backward_propagation", "backward_propagate"),
-    *("back_propagation", "backpropagation", "backwardprop", "backward_prop", "back_prop", "backpropagate"),
-    *("back_propagate", "gradient"),
+    *("backward", "backwardpass", "bprop", "backprop", "backwardpropagation", "backwardpropagate", "backpropagation"),
+    *("backwardprop", "backpropagate", "bwd", "bwdprop", "backwards", "backwardstep", "back", "updategradinput"),
+    "gradient",
 )
 
 
 def has_passes(cls: type) -> bool:
     """Tell whether a class has a method that is called as one of the passes is."""
-    return bool(_methods(cls) & {*FORWARDS, *BACKWARDS})
+    return bool(_methods(cls).keys() & {*FORWARDS, *BACKWARDS})
 
 
 def class_passes(cls: type) -> tuple[str, str]:
@@ -57,7 +60,7 @@ def class_passes(cls: type) -> tuple[str, str]:
     # Only what a class has is asked for: for what it lacks a metaclass may raise anything.
     own = _methods(cls)
     forward, backward = (
-        next((name for name in names if name in own and callable(getattr(cls, name, None))), None)
+        next((own[name] for name in names if name in own and callable(getattr(cls, own[name], None))), None)
         for names in (FORWARDS, BACKWARDS)
     )
     if forward and backward:
@@ -67,9 +70,26 @@ def class_passes(cls: type) -> tuple[str, str]:
     raise MisfitError(f"class {cls.__name__} {has}")
 
 
-def _methods(cls: type) -> set[str]:
-    """Name what a class defines, without what every class has, such as `type.__call__`."""
-    return {name for base in cls.__mro__[:-1] for name in vars(base)}
+def is_written(cls: type) -> bool:
+    """Tell whether a class has both passes, and its forward does something: that of a base class does not."""
+    try:
+        names = class_passes(cls)
+    except MisfitError:
+        return False
+    codes = [getattr(getattr(cls, name), "__code__", None) for name in names]
+    return not getattr(cls, "__abstractmethods__", None) and not any(_is_empty(code) for code in codes if code)
+
+
+def _is_empty(code: CodeType) -> bool:
+    """Tell whether code returns nothing and raises nothing but that it is not written."""
+    uses_arguments = any("LOAD_FAST" in step.opname for step in dis.get_instructions(code))
+    return set(code.co_names) <= {"NotImplementedError"} and not uses_arguments
+
+
+def _methods(cls: type) -> dict[str, str]:
+    """Name what a class defines by its reduced name, without what every class has, such as `type.__call__`."""
+    names = (name for base in reversed(cls.__mro__[:-1]) for name in vars(base))
+    return {name if name.startswith("__") else word(name): name for name in names}
 
 
 def class_readings(cls: type, forward: str, backward: str, layer: Layer, vocabulary: Vocabulary) -> Iterator[Reading]:

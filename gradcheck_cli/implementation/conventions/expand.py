@@ -7,8 +7,8 @@ import inspect
 from types import CodeType
 from typing import TYPE_CHECKING, Any
 
-from gradcheck_cli.implementation.calling import call
-from gradcheck_cli.implementation.conventions.slots import is_cotangent
+from gradcheck_cli.implementation.calling import call, name_of
+from gradcheck_cli.implementation.conventions.slots import is_cotangent, parameters_of
 from gradcheck_cli.implementation.conventions.tensors import is_of_torch
 from gradcheck_cli.implementation.vocabulary.vocabulary import word
 
@@ -20,10 +20,47 @@ _INNER = ("backward", "back", "bwd", "bw", "bprop", "backprop", "vjp", "vjpfun",
 
 
 def expanded(objects: tuple[Any, ...]) -> tuple[Any, ...]:
-    """Return a forward and a backward pass for what makes or holds them: closures, and classes of static passes."""
+    """Return a forward and a backward pass for what makes or holds them: closures, and classes of static passes.
+
+    Of more than two functions the first is forward, and each other has the gradient of one input.
+    """
+    if len(objects) > 2:
+        return objects[0], _joined(objects[1:])
     if inspect.isclass(objects[0]):
         return static_passes(objects[0]) or objects
     return _with_backward(objects) if len(objects) == 1 else objects
+
+
+def _joined(functions: tuple[Callable[..., Any], ...]) -> Callable[..., Any]:
+    """Return one backward pass for functions of one gradient each, which it returns in a dictionary by their parts."""
+    taken = {function: parameters_of(function) for function in functions}
+    union = {p.name: p for parameters in taken.values() for p in reversed(parameters)}
+
+    def backward(**named: Any) -> Any:
+        return {
+            part_of(name_of(function)): call(function, **{p.name: named[p.name] for p in parameters if p.name in named})
+            for function, parameters in taken.items()
+        }
+
+    backward.__name__ = " and ".join(map(name_of, functions))
+    kind = inspect.Parameter.KEYWORD_ONLY
+    ordered = sorted(union.values(), key=lambda p: not is_cotangent(p.name))
+    backward.__signature__ = inspect.Signature([p.replace(kind=kind) for p in ordered])  # type: ignore[attr-defined]
+    backward.__wrapped__ = functions[0]  # type: ignore[attr-defined]  # where it is written
+    return backward
+
+
+#: Words for the inputs in the names of functions of one gradient.
+_PARTS = {
+    *("x", "w", "b", "input", "inputs", "data", "weight", "weights", "kernel", "kernels", "filter", "filters", "bias"),
+    *("gamma", "beta", "q", "k", "v", "query", "key", "value", "scale", "shift", "table", "embedding"),
+}
+
+
+def part_of(name: str) -> str:
+    """Return the input of which a function has the gradient by its name, `conv_dw` or `conv_backward_input`; or ""."""
+    last = next((w for w in reversed(name.lower().split("_")) if w and not w.isdecimal()), "")
+    return next((part for part in (last, last[1:] if last.startswith("d") else "") if part in _PARTS), "")
 
 
 def static_passes(cls: type) -> tuple[Any, ...] | None:

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import copy
+import random
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from gradcheck_cli.implementation.conventions.arguments import Values, fill
-from gradcheck_cli.implementation.conventions.attributes import Wanted, attributes, parameter_places
+from gradcheck_cli.implementation.conventions.attributes import Wanted, parameter_places
 from gradcheck_cli.implementation.conventions.context import Context
-from gradcheck_cli.implementation.conventions.slots import SlotKind, write_call
+from gradcheck_cli.implementation.conventions.inside import attributes, value_at
+from gradcheck_cli.implementation.conventions.set_up import set_up
+from gradcheck_cli.implementation.conventions.slots import SlotKind, state_names, write_call
 from gradcheck_cli.implementation.implementation import ImplementationError, NotExpressibleError
-from gradcheck_cli.implementation.vocabulary.vocabulary import word
+from gradcheck_cli.layers.framework.axes import anonymous
+from gradcheck_cli.numeric.arrays import drawn
 from gradcheck_cli.text.clean import type_name
 from gradcheck_cli.text.names import join_names
 
@@ -21,9 +25,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from gradcheck_cli.implementation.conventions.reading import Reading
+    from gradcheck_cli.layers.framework.problem import Problem
     from gradcheck_cli.numeric.arrays import Array
 
-_RUNNING = ("moving", "run", "pop", "ema", "avg", "average", "global")  #: what people say for "running"
 _LISTED = 8  #: attributes that are listed where a parameter is not among them
 
 
@@ -33,14 +37,41 @@ def make_instance(reading: Reading, values: Values) -> object:
     Raises:
         ImplementationError: it raised.
     """
+    if reading.code.made is not None:
+        return copied(reading.code.made)
     values = replace(values, context=Context())
     cls: Callable[..., Any] | None = reading.code.cls
     assert cls is not None
     instance = fill(reading.constructor, reading.forms, reading.vocabulary, values).call(cls)
+    given = (values.inputs.get(slot.key) for slot in reading.forward if slot.kind is SlotKind.INPUT)
+    set_up(instance, next((value.shape for value in given if isinstance(value, np.ndarray)), ()))
     if any(not parameter_places(instance, reading.wanted(name)) for name in reading.kept):
         function = reading.code.function("forward", instance)
         fill(reading.forward, reading.forms, reading.vocabulary, values).call(function)
     return instance
+
+
+def with_kept(reading: Reading, problem: Problem) -> Problem:
+    """Add the parameters that a class of no known layer keeps to a problem, in the shapes that an instance makes.
+
+    Raises:
+        ImplementationError: it raised.
+    """
+    if not (reading.found.kept or reading.found.without):
+        return problem
+    instance = make_instance(reading, reading.values(problem.inputs, problem.parameters))
+    dtype = next((value.dtype for value in problem.inputs.values() if value.dtype.kind == "f"), np.dtype(float))
+    kept: dict[str, Array] = {}
+    for name, paths in reading.found.kept.items():
+        source = random.Random(f"{problem.draws} {name}")  # noqa: S311  # no secrets
+        kept[name] = drawn(source, np.shape(value_at(instance, paths[0])), reading.found.within).astype(dtype)
+    axes = {name: anonymous(name, value.ndim) for name, value in kept.items()}
+    return replace(
+        problem,
+        inputs={**problem.inputs, **kept},
+        axes={**problem.axes, **axes},
+        constants=(*problem.constants, *reading.found.without),
+    )
 
 
 def set_parameters(reading: Reading, instance: object, values: Values, inputs: Mapping[str, Array]) -> None:
@@ -58,7 +89,8 @@ def set_parameters(reading: Reading, instance: object, values: Values, inputs: M
             looked_for = ", ".join(reading.wanted(name).synonyms[:3])
             keeps = join_names([*attributes(instance)][:_LISTED] or ["nothing"])
             raise ImplementationError(f"{called} keeps no array for {name} (looked for {looked_for}); it keeps {keeps}")
-        wanted = reading.layouts[name].shape(inputs[name].shape)
+        layout = reading.layouts.get(name)
+        wanted = layout.shape(inputs[name].shape) if layout else inputs[name].shape
         fitting = [place for place in places if place.get().shape == wanted]
         if not fitting:
             made = f"{write_call(called, reading.constructor)} makes {name} of shape {places[0].get().shape}"
@@ -78,8 +110,7 @@ def set_state(reading: Reading, instance: object, values: Values) -> None:
     """
     for name in reading.layer.state if instance is not None and values.dictionary.get("mode") == "test" else ():
         given = np.asarray(values.dictionary[name])
-        synonyms = [word(name), *(word(name).replace("running", other) for other in _RUNNING)]
-        places = parameter_places(instance, Wanted(synonyms))
+        places = parameter_places(instance, Wanted(state_names(name)))
         fitting = [place for place in places if place.get().size == given.size]
         if not fitting:
             raise NotExpressibleError(f"{type_name(instance)} keeps no {name} before its first forward")

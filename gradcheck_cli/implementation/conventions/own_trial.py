@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from gradcheck_cli.implementation.conventions.instances import with_kept
 from gradcheck_cli.implementation.conventions.running import implementation_of
 from gradcheck_cli.implementation.implementation import ImplementationError, NotExpressibleError
 from gradcheck_cli.implementation.outputs import join_outputs, pack_outputs, with_outputs
@@ -28,6 +29,10 @@ _STEP, _CLOSE = 1e-5, 1e-3
 
 def fit_of(reading: Reading, case: Case, problem: Problem, *, slope: bool = True) -> tuple[bool, bool, bool]:
     """Tell whether forward runs, whether backward returns gradients of the right shapes, and whether they are right."""
+    try:
+        problem = with_kept(reading, problem)
+    except (ImplementationError, NotExpressibleError):
+        return False, False, False
     inputs = {n: v.astype(float) if v.dtype.kind == "f" else v for n, v in problem.inputs.items()}
     plain = pack_outputs(implementation_of(reading, "", None), problem)
     runs = fits = False

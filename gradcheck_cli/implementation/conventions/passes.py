@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from gradcheck_cli.implementation.calling import name_of
 from gradcheck_cli.implementation.conventions.slots import (
+    FILLED_GRADIENTS,
+    FILLED_OUTPUTS,
     LEARNING_RATES,
     PROBABLE_CACHES,
     MisfitError,
@@ -23,9 +25,11 @@ from gradcheck_cli.implementation.conventions.slots import (
     parameters_of,
     signature_of,
     slot_for,
+    state_names,
     takes,
     write_call,
 )
+from gradcheck_cli.implementation.conventions.source import entries_of
 from gradcheck_cli.implementation.vocabulary.vocabulary import word
 
 if TYPE_CHECKING:
@@ -51,7 +55,7 @@ def forward_slots(function: Function, layer: Layer, vocabulary: Vocabulary) -> I
     if not names_arguments(function):
         return iter([by_place]) if by_place else _refuse(function, layer.arguments)
     try:
-        by_name = _forward_by_name(parameters_of(function), name_of(function), vocabulary, layer, layer.inputs)
+        by_name = _forward_by_name(function, name_of(function), vocabulary, layer, layer.inputs)
     except MisfitError:
         if by_place is None:
             raise
@@ -70,8 +74,11 @@ def backward_slots(function: Function, layer: Layer, vocabulary: Vocabulary, for
         MisfitError: they cannot be those of this layer.
     """
     by_place = backward_in_order(function, layer)
+    spread = _spread(function, layer)
     if not names_arguments(function):
-        return iter([by_place]) if by_place else _refuse(function, (*(f"d{name}" for name in layer.outputs), "cache"))
+        if by_place or spread:
+            return iter([slots for slots in (*spread, by_place) if slots])
+        return _refuse(function, (*(f"d{name}" for name in layer.outputs), "cache"))
     found = _slopes(function, layer)
     try:
         by_name = _backward_by_name(parameters_of(function), name_of(function), vocabulary, layer)
@@ -86,7 +93,30 @@ def backward_slots(function: Function, layer: Layer, vocabulary: Vocabulary, for
         found.append(by_name)
     if by_place and not any(_same(by_place, other) for other in found):
         found.append(by_place)
-    return iter(found)
+    found += [slots for slots in map(_with_input(layer), found) if slots]
+    return iter([_with_entries_of(forward, slots) for slots in (*spread, *found)])
+
+
+def _spread(function: Function, layer: Layer) -> list[Slots]:
+    """Read a backward pass that takes cotangents, and the parts of a cache as *args or **kwargs."""
+    signature = signature_of(function)
+    *first, last = [*signature.parameters.values()] if signature and signature.parameters else [None]
+    if last is None or last.kind not in (last.VAR_POSITIONAL, last.VAR_KEYWORD) or len(first) != len(layer.outputs):
+        return []
+    cotangents = (slot_for(p, SlotKind.COTANGENT, key) for p, key in zip(first, layer.outputs, strict=True) if p)
+    return [(*cotangents, replace(slot_for(last, SlotKind.CACHE), spread=True))]
+
+
+def _with_input(layer: Layer) -> Callable[[Slots], Slots | None]:
+    """Put the input in place of a cache that is not called one; None where there is none, or several inputs."""
+
+    def changed(slots: Slots) -> Slots | None:
+        caches = [slot for slot in slots if slot.kind is SlotKind.CACHE and not is_context(slot.name)]
+        if len(layer.inputs) > 1 or len(caches) != 1:
+            return None
+        return tuple(replace(s, kind=SlotKind.INPUT, key=layer.inputs[0]) if s is caches[0] else s for s in slots)
+
+    return changed
 
 
 def _slopes(function: Function, layer: Layer) -> list[Slots]:
@@ -105,23 +135,30 @@ def method_slots(cls: type, forward: str, backward: str, layer: Layer, vocabular
     Raises:
         MisfitError: they cannot be those of this layer.
     """
-    ahead, back = (parameters_of(getattr(cls, name), skip=1) for name in (forward, backward))
+    method, back = getattr(cls, forward), parameters_of(getattr(cls, backward), skip=1)
     data = tuple(key for key in layer.inputs if key not in vocabulary.parameters)
     try:
-        slots = _forward_by_name(ahead, f"{cls.__name__}.{forward}", vocabulary, layer, layer.inputs)
+        slots = _forward_by_name(method, f"{cls.__name__}.{forward}", vocabulary, layer, layer.inputs, skip=1)
     except MisfitError:
-        slots = _forward_by_name(ahead, f"{cls.__name__}.{forward}", vocabulary, layer, data)
+        slots = _forward_by_name(method, f"{cls.__name__}.{forward}", vocabulary, layer, data, skip=1)
     return slots, _backward_by_name(back, f"{cls.__name__}.{backward}", vocabulary, layer)
 
 
 def _forward_by_name(
-    parameters: list[inspect.Parameter], name: str, vocabulary: Vocabulary, layer: Layer, inputs: tuple[str, ...]
+    function: Function, name: str, vocabulary: Vocabulary, layer: Layer, inputs: tuple[str, ...], skip: int = 0
 ) -> Slots:
     """Read a forward pass: the inputs by name, or else in their order; then the geometry."""
+    parameters = parameters_of(function, skip=skip)
     named = {p.name: classify_ahead(p, vocabulary, inputs) for p in parameters}
     found = {slot.key for slot in named.values() if slot and slot.kind is SlotKind.INPUT}
     called = write_call(name, parameters)
     left = [key for key in inputs if key not in found]
+    for parameter in parameters if left else ():
+        keys = entries_of(function, parameter.name)
+        if entries := _entries(keys, left, named[parameter.name], vocabulary):
+            kind = SlotKind.CONTAINER if all(held for _, held in entries) else SlotKind.DICTIONARY
+            named[parameter.name] = replace(slot_for(parameter, kind), entries=entries)
+            left = [key for key in left if key not in dict(entries).values()]
     contexts = [name for name, slot in named.items() if slot and slot.kind is SlotKind.CONTEXT]
     in_order = [p for p in parameters if p.kind is not inspect.Parameter.KEYWORD_ONLY and p.name not in contexts]
     for parameter in in_order[: len(inputs)] if left else []:
@@ -130,6 +167,12 @@ def _forward_by_name(
             named[parameter.name] = slot_for(parameter, SlotKind.INPUT, left.pop(0))
         elif left and slot and slot.kind is not SlotKind.INPUT:
             break
+    for parameter in (p for p in parameters if named[p.name] is None):
+        reduced = word(parameter.name)
+        if reduced in FILLED_OUTPUTS and len(layer.outputs) == 1:
+            named[parameter.name] = slot_for(parameter, SlotKind.FILLED, layer.outputs[0])
+        for key in (key for key in layer.state if reduced in state_names(key)):
+            named[parameter.name] = slot_for(parameter, SlotKind.ENTRY, key)
     if lacking := [name for name in left if name not in BIASES]:
         raise MisfitError(f"`{called}` takes no {lacking[0]}")
     unknown = [p for p in parameters if named[p.name] is None]
@@ -143,10 +186,36 @@ def _forward_by_name(
     return tuple(slot for slot in named.values() if slot)
 
 
+def _entries(
+    keys: tuple[str | int, ...], left: list[str], slot: Slot | None, vocabulary: Vocabulary
+) -> tuple[tuple[str | int, str], ...]:
+    """Say which inputs are looked up in an argument, by key or place; () if none that is left is."""
+    own = [slot.key] if slot and slot.kind is SlotKind.INPUT else []
+    open_ = [name for name in vocabulary.inputs if name in (*own, *left)]
+    if all(isinstance(key, int) for key in keys):
+        return tuple(zip(keys, open_, strict=True)) if len(keys) == len(open_) > len(own) else ()
+    reduced = {key: (word(key), word(key).rstrip("0123456789")) for key in keys if isinstance(key, str)}
+    found = {key: name for name in open_ for key, forms in reduced.items() if {*forms} & {*vocabulary.inputs[name]}}
+    return tuple((key, found.get(str(key), "")) for key in keys) if {*own} < {*found.values()} else ()
+
+
+def _with_entries_of(forward: Slots, backward: Slots) -> Slots:
+    """Let backward be given the container that forward is given, which it calls the same, or a dictionary."""
+    containers = {slot.name: slot for slot in forward if slot.entries}
+    first = next(iter(containers.values()), None)
+
+    def shared(slot: Slot) -> Slot:
+        found = containers.get(slot.name, first if slot.kind is SlotKind.DICTIONARY else None)
+        return replace(slot, kind=found.kind, entries=found.entries) if found else slot
+
+    return tuple(map(shared, backward))
+
+
 def _backward_by_name(parameters: list[inspect.Parameter], name: str, vocabulary: Vocabulary, layer: Layer) -> Slots:
     """Read a backward pass: a cotangent for each output, and then the cache or what else it needs."""
     called = write_call(name, parameters)
     named = {p.name: classify(p, vocabulary, layer.inputs) for p in parameters}
+    named |= _filled(parameters, layer, vocabulary) or _shapes(parameters, vocabulary)
     rates = {p.name: slot_for(p, SlotKind.LEARNING_RATE) for p in parameters if word(p.name) in LEARNING_RATES}
     named |= rates if len(parameters) > len(rates) else {}
     required = [p for p in parameters if p.default is p.empty]
@@ -170,6 +239,22 @@ def _backward_by_name(parameters: list[inspect.Parameter], name: str, vocabulary
     if unknown:
         raise MisfitError(f"`{called}` takes `{unknown[0].name}`, of which the meaning is not known")
     return tuple(slot for slot in named.values() if slot)
+
+
+def _filled(parameters: list[inspect.Parameter], layer: Layer, vocabulary: Vocabulary) -> dict[str, Slot]:
+    """Find what backward is given to fill: a dictionary, or an array for each gradient beside the cotangents."""
+    names = {f"{d}{called}": key for key, all_ in vocabulary.inputs.items() for called in all_ for d in ("d", "grad")}
+    arrays = {p.name: slot_for(p, SlotKind.FILLED, names[word(p.name)]) for p in parameters if word(p.name) in names}
+    found = {p.name: slot_for(p, SlotKind.FILLED) for p in parameters if word(p.name) in FILLED_GRADIENTS}
+    found |= arrays if {slot.key for slot in arrays.values()} >= {*layer.inputs} - {*BIASES} else {}
+    others = [p for p in parameters if p.name not in found and is_cotangent(p.name) and p.default is p.empty]
+    return found if len(others) >= len(layer.outputs) else {}
+
+
+def _shapes(parameters: list[inspect.Parameter], vocabulary: Vocabulary) -> dict[str, Slot]:
+    """Find what backward is given as the shape of an input: `x_shape`."""
+    names = {f"{called}shape": key for key, all_ in vocabulary.inputs.items() for called in all_}
+    return {p.name: slot_for(p, SlotKind.SHAPE, names[word(p.name)]) for p in parameters if word(p.name) in names}
 
 
 def forward_in_order(function: Function, layer: Layer, vocabulary: Vocabulary) -> Slots | None:

@@ -17,11 +17,11 @@ from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.implementation.calling import WrittenDict, name_of
 from gradcheck_cli.implementation.conventions.arguments import Forms, Values
 from gradcheck_cli.implementation.conventions.attributes import Wanted
-from gradcheck_cli.implementation.conventions.equal_sizes import equal_sizes
 from gradcheck_cli.implementation.conventions.layout import Blocks, Layout
 from gradcheck_cli.implementation.conventions.own_arguments import Container
 from gradcheck_cli.implementation.conventions.returned import hold_shape
 from gradcheck_cli.implementation.conventions.slots import Slot, SlotKind, has, write_call
+from gradcheck_cli.implementation.conventions.source import equal_sizes
 from gradcheck_cli.implementation.conventions.tensors import with_tensors
 from gradcheck_cli.implementation.implementation import ImplementationError, NotExpressibleError
 from gradcheck_cli.implementation.vocabulary.vocabulary import word
@@ -32,6 +32,7 @@ from gradcheck_cli.text.names import join_names
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
+    from gradcheck_cli.implementation.conventions.inside import Path
     from gradcheck_cli.implementation.vocabulary.vocabulary import BlockOrder, Encoding, Meaning, Vocabulary
     from gradcheck_cli.layers.framework.layer import Layer
     from gradcheck_cli.numeric.arrays import Array
@@ -46,6 +47,7 @@ class Code:
     forward: Callable[..., Any] | str
     backward: Callable[..., Any] | str | None = None
     cls: type | None = None
+    made: object = None  #: an instance that is there already, of which each call gets a copy
     tensors: bool = False  #: whether they compute with tensors of PyTorch
 
     def function(self, which: str, instance: object) -> Callable[..., Any]:
@@ -76,6 +78,17 @@ class Code:
 
 
 @frozen
+class Found:
+    """What was found by trying in an instance of a class of no known layer."""
+
+    kept: Mapping[str, tuple[Path, ...]] = field(default_factory=dict)  #: by parameter, where it is kept
+    gradient_at: Mapping[str, Path] = field(default_factory=dict)  #: where backward leaves gradients
+    within: tuple[float, float] | None = None  #: where parameters lie, if forward is not defined anywhere else
+    without: tuple[str, ...] = ()  #: inputs and parameters of which there is no gradient
+    studied: bool = False  #: whether it was looked for
+
+
+@frozen
 class Reading:
     """One way to understand code."""
 
@@ -98,6 +111,8 @@ class Reading:
     own_outputs: tuple[str, ...] = ("out",)  #: of a function, each with a cotangent
     order: tuple[str, ...] = ()  #: of the gradients in a tuple; () for that of the layer's inputs
     notes: tuple[str, ...] = ()  #: what is not usual about it, beside the forms
+    found: Found = field(default_factory=Found)
+    averages: bool = False  #: whether backward is that of the mean of what forward returns, as of a loss of each sample
 
     @property
     def convention(self) -> str:
@@ -139,6 +154,8 @@ class Reading:
     @cached_property
     def kept(self) -> tuple[str, ...]:
         """The inputs that are passed neither to the constructor nor to forward: parameters that a class keeps."""
+        if not self.layer.reference:
+            return tuple(self.found.kept)
         return self._not_passed if self.code.cls is not None and not self.given_parameters else ()
 
     @property
@@ -157,7 +174,7 @@ class Reading:
 
     @cached_property
     def _not_passed(self) -> tuple[str, ...]:
-        passed = {slot.key for slot in (*self.constructor, *self.forward) if slot.kind is SlotKind.INPUT}
+        passed = {name for slot in (*self.constructor, *self.forward) for name in slot.inputs}
         return tuple(name for name in self.layer.inputs if name not in passed)
 
     @cached_property
@@ -175,8 +192,9 @@ class Reading:
         """Say which argument of a function is not given, or what is given and is no argument; None if all fit."""
         if self.layer.reference:
             return None
-        called, names = write_call(self.code.name("forward"), self.forward), [slot.key for slot in self.forward]
-        required = [slot.key for slot in self.forward if not slot.has_default and slot.kind is SlotKind.INPUT]
+        slots = [*self.constructor, *self.forward]
+        called, names = write_call(self.code.name("forward"), slots), [*(slot.key for slot in slots), *self.kept]
+        required = [slot.key for slot in slots if not slot.has_default and slot.kind is SlotKind.INPUT]
         if lacking := [name for name in required if name not in {one.partition(".")[0] for one in given}]:
             flags = " ".join(f"--shape {name}=2,3" for name in lacking)
             others = f"for labels --labels {lacking[0]}=6:10, for a number --value {lacking[0]}=2"
@@ -199,7 +217,7 @@ class Reading:
             inputs={**passed, **({} if self.layer.reference else self._others(parameters or {}, passed))},
             sizes=self.vocabulary.sizes(inputs, own) if self._says_geometry else {},
             dictionary=self._dictionary(own),
-            defaults={slot.key: slot.default for slot in self.forward if slot.has_default},
+            defaults={slot.key: slot.default for slot in (*self.constructor, *self.forward) if slot.has_default},
         )
 
     def _refuse_unequal(self, passed: Mapping[str, Array]) -> None:
@@ -224,9 +242,15 @@ class Reading:
 
     def wanted(self, name: str) -> Wanted:
         """Say how to find an input, or its gradient, in an object."""
-        kept = list(self.vocabulary.parameters)
+        if not self.layer.reference:
+            at = self.found.gradient_at.get(name, ())
+            return Wanted((word(name),), kept_at=self.found.kept.get(name, ()), gradient_at=at)
+        kept = [key for key in self.vocabulary.parameters if key not in self.absent]
         number = kept.index(name) if name in kept else -1
-        return Wanted(self.vocabulary.inputs.get(name, (word(name),)), number, len(kept))
+        keys = (
+            word(key) for slot in self.forward for key, held in slot.entries if isinstance(key, str) and held == name
+        )
+        return Wanted((*self.vocabulary.inputs.get(name, (word(name),)), *keys), number, len(kept))
 
     def give(self, name: str, value: Array) -> Array:
         """Lay out an input or a cotangent as the code wants it."""

@@ -12,6 +12,7 @@ from gradcheck_cli.implementation.conventions.classes import class_passes, class
 from gradcheck_cli.implementation.conventions.expand import expanded
 from gradcheck_cli.implementation.conventions.layout import Layout
 from gradcheck_cli.implementation.conventions.one_by_one import SAMPLES
+from gradcheck_cli.implementation.conventions.own_class import own_class_readings
 from gradcheck_cli.implementation.conventions.own_function import own_readings
 from gradcheck_cli.implementation.conventions.passes import backward_slots, forward_slots
 from gradcheck_cli.implementation.conventions.reading import Code, Reading
@@ -84,7 +85,10 @@ def _of_one_sample(vocabulary: Vocabulary) -> tuple[Arrangement, ...]:
 def _readings(objects: tuple[Any, ...], layer: Layer, vocabulary: Vocabulary) -> Iterator[Reading]:
     first = objects[0]
     if inspect.isclass(first):
-        return class_readings(first, *class_passes(first), layer, vocabulary)
+        forward, backward = class_passes(first)
+        if not layer.reference:
+            return own_class_readings(first, forward, backward, layer)
+        return class_readings(first, forward, backward, layer, vocabulary)
     if not layer.reference:
         return own_readings(objects, layer)
     if layer.loss:

@@ -41,12 +41,17 @@ def gradients_in(
     if isinstance(returned, np.ndarray) and len(names) == 1:
         return {names[0]: returned}
     if isinstance(returned, tuple | list):
-        kept = without_nones(returned, len(names))
-        nested = kept[1] if len(kept) == 2 else None
-        if isinstance(nested, dict) or (len(names) > 2 and isinstance(nested, tuple | list)):
-            return {names[0]: as_array(kept[0])} | gradients_in(nested, names[1:], wanted, called)
-        if len(kept) <= len(names):
-            return dict(zip(names, map(as_array, kept), strict=False))
+        kept, found, places = without_nones(returned, len(names)), dict[str, object](), list[object]()
+        for value in kept:
+            entries = gradients_in(value, names, wanted, called) if isinstance(value, dict) else {}
+            found |= entries
+            if isinstance(value, tuple | list) and len(kept) < len(names):
+                places += value
+            elif not entries:
+                places.append(value)
+        left = [name for name in names if name not in found]
+        if len(places) <= len(left):
+            return found | dict(zip(left, map(as_array, places), strict=False))
     expected = join_names(f"d{name}" for name in names)
     raise ImplementationError(f"{called} returned {describe(returned)}, where {expected} must be returned")
 

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
 from gradcheck_cli.data.frozen import frozen
-from gradcheck_cli.implementation.calling import describe
+from gradcheck_cli.implementation.calling import WrittenArray, WrittenDict, describe
 from gradcheck_cli.implementation.conventions.arguments import Values, fill
 from gradcheck_cli.implementation.conventions.attributes import (
-    attributes,
     gradient_places,
     newest,
     rate_places,
@@ -19,22 +19,26 @@ from gradcheck_cli.implementation.conventions.attributes import (
     stored_output,
 )
 from gradcheck_cli.implementation.conventions.context import Context
+from gradcheck_cli.implementation.conventions.inside import attributes
 from gradcheck_cli.implementation.conventions.instances import (
     copied,
     kept_parameters,
     make_instance,
     set_parameters,
     set_state,
+    with_kept,
 )
 from gradcheck_cli.implementation.conventions.one_by_one import OneByOne
 from gradcheck_cli.implementation.conventions.returned import as_array, entry_at, gradients_in, times_cotangent
-from gradcheck_cli.implementation.conventions.slots import LEARNING_RATE, SlotKind, has
+from gradcheck_cli.implementation.conventions.set_up import Optimizer
+from gradcheck_cli.implementation.conventions.slots import LEARNING_RATE, SlotKind, has, is_context
 from gradcheck_cli.implementation.implementation import (
     NO_BACKWARD,
     Implementation,
     ImplementationError,
     NotExpressibleError,
 )
+from gradcheck_cli.layers.framework.problem import fresh
 from gradcheck_cli.text.names import join_names
 
 if TYPE_CHECKING:
@@ -57,9 +61,9 @@ class Call:
     """A forward call, as far as backward needs it."""
 
     inputs: Mapping[str, Array]
-    parameters: Mapping[str, object] | None
-    output: object
-    cache: object  #: None where there is none; of one function that returns both, the gradients
+    parameters: Mapping[str, object] | None = None
+    output: object = None
+    cache: object = None  #: None where there is none; of one function that returns both, the gradients
     instance: object = None
 
 
@@ -79,12 +83,25 @@ def implementation_of(reading: Reading, name: str, spec: str | None) -> Implemen
         left_by_forward=(lambda cache: cache) if reading.single else whole.left_by_forward,
         order=() if reading.layer.reference else reading.order,
         refusal=reading.refusal,
+        given=partial(with_kept, reading) if reading.found.kept or reading.found.without else None,
         outputs=reading.outputs,
         absent=reading.absent,
         cotangents=reading.cotangents,
         passes=(reading.code.written("forward"), reading.code.written("backward")),
         words=reading.vocabulary.inputs,
     )
+
+
+def after_backward(reading: Reading, call: Call, cotangent: object) -> object:
+    """Return a copy of the instance of a call on which backward was called.
+
+    Raises:
+        ImplementationError: it raised.
+    """
+    twin, run = copied(call.instance), _Run(reading)
+    arguments = fill(reading.backward, reading.forms, reading.vocabulary, run.values_back(cotangent, call))
+    arguments.call(reading.code.function("backward", twin))
+    return twin
 
 
 @dataclass(frozen=True)
@@ -106,6 +123,8 @@ class _Run:
             set_parameters(reading, instance, values, inputs)
             set_state(reading, instance, values)
             before = attributes(instance)
+            buffers = self._buffers(reading.forward, values, Call(inputs=inputs, parameters=parameters))
+            values = replace(values, filled=buffers)
             values = replace(values, context=self._context(values)) if self._needs_context(values) else values
             returned = self._call_forward(instance, values)
             if self._may_fill_context(values) and not self._has_cache(returned):
@@ -118,6 +137,10 @@ class _Run:
             raise
         if returned is None and instance is not None:
             returned = stored_output(instance, before)
+        if reading.averages and isinstance(returned, np.ndarray):
+            returned = returned.mean()
+        if returned is None and values.filled:
+            returned = np.array(next(iter(values.filled.values())))
         outputs, cache = self._outputs(returned, values.context)
         call = Call(inputs=inputs, parameters=parameters, output=outputs[0], cache=cache, instance=instance)
         if reading.encoding and self._is_nan_with_finite_gradients(call):
@@ -129,7 +152,8 @@ class _Run:
     def left_by_forward(self, call: object) -> object:
         """Return the cache that user code returned, or what else forward leaves to backward: an object, the inputs."""
         assert isinstance(call, Call)
-        if self.reading.code.cls is not None and (call.parameters or {}).get("mode") == "test":
+        keeps_state = self.reading.code.cls is not None or has(SlotKind.ENTRY, self.reading.forward)
+        if keeps_state and (call.parameters or {}).get("mode") == "test":
             return NO_BACKWARD
         return call.cache if has(SlotKind.CACHE, self.reading.backward) and call.instance is None else call
 
@@ -144,30 +168,52 @@ class _Run:
             return self._taken(times_cotangent(found, cotangent, code.name("forward")), cache)
         with_cache = cache.cache is not None and reading.backward_with_cache
         slots = reading.backward_with_cache if with_cache else reading.backward
-        parts = zip(reading.outputs, cotangent if isinstance(cotangent, tuple) else (cotangent,), strict=False)
-        values = replace(
-            reading.values(cache.inputs, cache.parameters),
-            cache=cache.cache,
-            cotangents={name: reading.give(name, part) for name, part in parts},
-            output=cache.output,
-        )
+        values = self.values_back(cotangent, cache)
         instance = copied(cache.instance)
         holder = cache.cache if instance is None and isinstance(cache.cache, Context) else instance
         before = {name: snapshot(gradient_places(holder, reading.wanted(name))) for name in names}
         function = code.function("backward", instance)
+        values = replace(values, filled=self._buffers(slots, values, cache))
         returned = fill(slots, reading.forms, reading.vocabulary, values).call(function)
         if isinstance(returned, np.ndarray) and holder is not None:
             found = {next((name for name in names if name not in reading.kept), names[0]): returned}
         else:
             found = self._opened(gradients_in(returned, order, reading.wanted, code.name("backward")), names)
+        for slot in (slot for slot in slots if slot.kind is SlotKind.FILLED):
+            filled = values.filled[slot.name]
+            own = {slot.key: np.array(filled)} if slot.key else gradients_in(filled, order, reading.wanted, "")
+            found = {**own, **found}
         for name in names if holder is not None else ():
             if name not in found:
-                found[name] = newest(gradient_places(holder, reading.wanted(name)), before[name])
+                found[name] = as_array(newest(gradient_places(holder, reading.wanted(name)), before[name]))
         if unread := [name for name in names if name in reading.kept and found.get(name) is None]:
             found |= self._read_updates(cache.instance, slots, values, unread)
         if not has(SlotKind.COTANGENT, slots):
             found = times_cotangent(found, cotangent, code.name("backward"))
         return self._taken(found, cache)
+
+    def _buffers(self, slots: Iterable[Slot], values: Values, call: Call) -> dict[str, object]:
+        """Make what a pass is given to fill: arrays of zeros, as its outputs or gradients will be, or a dictionary."""
+        found: dict[str, object] = {}
+        for slot in (slot for slot in slots if slot.kind is SlotKind.FILLED):
+            like = values.inputs.get(slot.key)
+            if slot.key in self.reading.outputs:
+                layer = self.reading.layer
+                given = [fresh(call.parameters or {})] if layer.param else []
+                like = self.reading.give(slot.key, layer.functions[0](*call.inputs.values(), *given)[0])
+            zeros = np.zeros_like(np.asarray(like)).view(WrittenArray)
+            found[slot.name] = zeros if slot.key else WrittenDict()
+        return found
+
+    def values_back(self, cotangent: Any, call: Call) -> Values:
+        reading = self.reading
+        parts = zip(reading.outputs, cotangent if isinstance(cotangent, tuple) else (cotangent,), strict=False)
+        return replace(
+            reading.values(call.inputs, call.parameters),
+            cache=call.cache,
+            cotangents={name: reading.give(name, part) for name, part in parts},
+            output=call.output,
+        )
 
     def _opened(self, found: Mapping[str, object], names: tuple[str, ...]) -> dict[str, object]:
         """Find the gradients of arrays in containers, by their paths."""
@@ -201,7 +247,8 @@ class _Run:
             after = kept_parameters(self.reading, twin, names)
             found = {n: before[n] - after[n] for n in before.keys() & after.keys() if before[n].shape == after[n].shape}
             found = {name: update for name, update in found.items() if update.any()}
-            if found and not (rates or has(SlotKind.LEARNING_RATE, slots)):
+            is_handed = any(isinstance(value, Optimizer) for value in attributes(twin).values())
+            if found and not (rates or is_handed or has(SlotKind.LEARNING_RATE, slots)):
                 why = f"{called} changes {join_names(found)} at a rate that is not known"
                 raise NotExpressibleError(f"{why}; let it take learning_rate, or keep it as self.learning_rate")
             return {name: update / update.dtype.type(LEARNING_RATE) for name, update in found.items()}
@@ -258,12 +305,18 @@ class _Run:
             nested = len(gradients) == 1 and isinstance(gradients[0], tuple | list | dict)
             return [as_array(several[0])], gradients[0] if nested else gradients
         caches = [slot for slot in reading.backward if slot.kind is SlotKind.CACHE]
+        state = sum(slot.kind is SlotKind.ENTRY for slot in reading.forward)
+        if state and len(several) == count + 1 + state:  # running means, after the cache or before it
+            last = all(isinstance(value, np.ndarray) for value in several[-state:])
+            returned = several = several[:-state] if last else [*several[:count], several[-1]]
         cache: object = context
         if self._has_cache(returned):
             cache = several.pop()
             cache = context if context is not None and context.is_filled and reading.shares_context else cache
         elif context is None and caches and not (any(slot.key for slot in caches) or reading.code.cls is not None):
-            self._refuse_returned(returned)
+            if count > 1 or len(several) > 1 or any(is_context(slot.name) for slot in caches):
+                self._refuse_returned(returned)
+            cache = returned  # what backward takes may be the output
         if len(several) < count or (not reading.layer.reference and len(several) > count):
             self._refuse_returned(returned)
         number = reading.layer.loss or not reading.layer.reference

@@ -32,6 +32,12 @@ PROBABLE_CACHES = (
 COTANGENTS = ("d", "grad", "delta", "error", "err", "upstream", "dl", "up", "prevgrad", "accumgrad", "topdiff")
 _WHOLE_COTANGENTS = ("g", "gy", "gz", "gh", "gout", "gradient", "cotangent", "ct", "vbar", "ybar")
 
+#: Names of an array that forward fills, and of a dictionary that backward does.
+FILLED_OUTPUTS = ("out", "output", "y", "z", "dst", "result", "res")
+FILLED_GRADIENTS = ("grads", "gradients", "dparams", "gradparams", "paramgrads", "derivatives")
+
+_RUNNING = ("moving", "run", "pop", "ema", "avg", "average", "global")  #: what people say for "running"
+
 LEARNING_RATES = ("lr", "learningrate", "eta", "alpha", "learnrate", "lrate", "stepsize")
 #: The rate of backward passes that update the parameters themselves. So large, the update is the gradient to the last
 #: digit, whatever the parameter was; a power of two, it can be divided out exactly.
@@ -58,10 +64,14 @@ class SlotKind(Enum):
     INPUT = "input"  #: one of the layer's inputs
     ARGUMENT = "argument"  #: a part of the geometry, by the layer's vocabulary
     DICTIONARY = "dictionary"  #: of the layer's parameters
+    ENTRY = "entry"  #: of that dictionary, such as a running mean
+    CONTAINER = "container"  #: a dictionary or list of inputs
     CONTEXT = "context"  #: what forward or a constructor is given to fill for backward
     CACHE = "cache"  #: what backward gets of it, or of what forward returned
     COTANGENT = "cotangent"
     OUTPUT = "output"  #: what forward returned, for a gradient that is computed from it
+    SHAPE = "shape"  #: of an input
+    FILLED = "filled"  #: an array of zeros for an output or the gradient of an input, or a dictionary for all gradients
     LEARNING_RATE = "learning rate"  #: of a backward pass that updates the parameters
     CONSTANT = "constant"  #: something that cannot change what is computed
     OMITTED = "omitted"  #: left at its default
@@ -79,6 +89,14 @@ class Slot:
     default: Any = EMPTY
     by_name: bool = False  #: passed by name, because it must be
     whole: bool = False  #: annotated as a whole number, so that a pair cannot be meant
+    spread: bool = False  #: passed as *args or **kwargs
+    #: What is looked up in a dictionary or list: by key or place the input that is there, "" for anything else.
+    entries: tuple[tuple[str | int, str], ...] = ()
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """The inputs that are passed as this argument."""
+        return (self.key,) if self.kind is SlotKind.INPUT else tuple(name for _, name in self.entries if name)
 
     @property
     def has_default(self) -> bool:
@@ -129,6 +147,11 @@ def classify_ahead(parameter: inspect.Parameter, vocabulary: Vocabulary, inputs:
     """Say what an argument of forward or of a constructor stands for: what is a cache in backward is filled here."""
     slot = classify(parameter, vocabulary, inputs)
     return replace(slot, kind=SlotKind.CONTEXT) if slot and slot.kind is SlotKind.CACHE else slot
+
+
+def state_names(name: str) -> list[str]:
+    """List what an entry of the layer's state is called, reduced."""
+    return [word(name), *(word(name).replace("running", other) for other in _RUNNING)]
 
 
 def is_cotangent(name: str) -> bool:

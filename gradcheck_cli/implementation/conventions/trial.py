@@ -7,6 +7,7 @@ import io
 import warnings
 from dataclasses import replace
 from enum import IntEnum
+from itertools import chain
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,8 +15,10 @@ import numpy as np
 from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.guard.state import preserve_state
 from gradcheck_cli.implementation.conventions.one_by_one import SAMPLES
+from gradcheck_cli.implementation.conventions.own_class import studied_of
 from gradcheck_cli.implementation.conventions.own_trial import fit_of
 from gradcheck_cli.implementation.conventions.running import implementation_of
+from gradcheck_cli.implementation.conventions.slots import SlotKind, is_context
 from gradcheck_cli.implementation.implementation import (
     Implementation,
     ImplementationError,
@@ -24,12 +27,15 @@ from gradcheck_cli.implementation.implementation import (
 from gradcheck_cli.implementation.outputs import pack_outputs
 from gradcheck_cli.implementation.seeding import generators_kept
 from gradcheck_cli.implementation.vocabulary.lookup import probe_problems
+from gradcheck_cli.implementation.vocabulary.vocabulary import word
+from gradcheck_cli.layers import LAYERS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from gradcheck_cli.implementation.conventions.reading import Reading
     from gradcheck_cli.layers.framework.case import Case
+    from gradcheck_cli.layers.framework.layer import Layer
     from gradcheck_cli.layers.framework.problem import Problem
 
     Given = Callable[[Problem], Problem]
@@ -77,6 +83,9 @@ def best_reading(readings: Iterable[Reading], case: Case | None = None, given: G
     """
     readings = list(readings) if case else readings
     if case and isinstance(readings, list) and not readings[0].layer.reference:
+        problem = _problem(readings[0].layer, case, given)
+        with quiet(), generators_kept(problem):
+            readings = [studied_of(reading, case, problem) for reading in readings]
         fits = [own_fit(reading, case, given) for reading in readings] if len(readings) > 1 else [Fit.REPRODUCES]
         return Tried(reading=readings[fits.index(max(fits))], fit=Fit.REPRODUCES)
     found: Tried | None = None
@@ -87,7 +96,7 @@ def best_reading(readings: Iterable[Reading], case: Case | None = None, given: G
         if found is None or fit > found.fit:
             found = Tried(reading=reading, fit=fit)
         ordered = _ordered(reading) if fit is Fit.REPRODUCES else None
-        if ordered and not (_is_slope(reading) and _right_gradients(reading) == 0):
+        if ordered and not (_is_doubtful(reading) and right_gradients(reading) == 0):
             return Tried(reading=ordered, fit=fit)
     if found and found.fit is not Fit.FAILS:
         return replace(found, reading=_ordered(found.reading) or found.reading)
@@ -96,20 +105,44 @@ def best_reading(readings: Iterable[Reading], case: Case | None = None, given: G
 
 def own_fit(reading: Reading, case: Case, given: Given | None) -> Fit:
     """Return how well a reading of a function does, of which nothing is known."""
-    drawn = reading.layer.problem(case)
-    problem = given(drawn) if given else drawn
+    problem = _problem(reading.layer, case, given)
     with quiet(), generators_kept(problem):
         runs, fits, agrees = fit_of(reading, case, problem)
     return Fit.REPRODUCES if agrees else Fit.SHAPE if fits else Fit.RUNS if runs else Fit.FAILS
+
+
+def _problem(layer: Layer, case: Case, given: Given | None) -> Problem:
+    """Return the problem of a case, with the arguments that were given."""
+    problem = layer.problem(case)
+    return given(problem) if given else problem
+
+
+def fits_slope(readings: Iterable[Reading], case: Case) -> bool:
+    """Tell whether a gradient agrees with forward in a case, in one of the readings of code of no known layer."""
+    problem = _problem(LAYERS["function"], case, None)
+    with quiet(), generators_kept(problem):
+        return any(fit_of(studied_of(one, case, problem), case, problem)[2] for one in readings)
 
 
 def _is_slope(reading: Reading) -> bool:
     return bool(reading.backward) and not reading.has_cotangent and not reading.layer.loss
 
 
+def _is_doubtful(reading: Reading) -> bool:
+    """Tell whether backward is taken for a slope, or may be given the input or the output in place of a cache."""
+    called = {*(slot.name for slot in reading.forward), *chain(*reading.vocabulary.inputs.values())}
+    guessed = [
+        slot
+        for slot in reading.backward
+        if (slot.kind is SlotKind.CACHE and not is_context(slot.name))
+        or (slot.kind is SlotKind.INPUT and not {slot.name, word(slot.name)} & called)
+    ]
+    return _is_slope(reading) or (bool(guessed) and len(reading.layer.inputs) == 1)
+
+
 def _may_be_better(reading: Reading, best: Tried) -> bool:
-    """Tell whether a reading is worth a try: where forward is right already, only if layouts depend on gradients."""
-    if _is_slope(reading) or _is_slope(best.reading):
+    """Tell whether a reading is worth a try: where forward is right already, only if gradients can be better."""
+    if _is_slope(reading) or _is_slope(best.reading) or reading.backward != best.reading.backward:
         return True
     return best.fit is not Fit.REPRODUCES or any(one.exact for one in reading.vocabulary.arrangements)
 
@@ -165,7 +198,7 @@ def _ordered(reading: Reading) -> Reading | None:
     is_exact = any(arrangement.exact for arrangement in reading.vocabulary.arrangements)
     if len(orders) == 1 and not (is_exact or reading.updates or _is_slope(reading) or _fits_one_sample_too(reading)):
         return reading
-    counts = {order: _right_gradients(replace(reading, order=order)) for order in orders}
+    counts = {order: right_gradients(replace(reading, order=order)) for order in orders}
     fitting = [order for order in orders if counts[order] >= 0]
     return replace(reading, order=max(fitting, key=lambda order: counts[order])) if fitting else None
 
@@ -182,13 +215,13 @@ def _fits_one_sample_too(reading: Reading) -> bool:
 def _gradient_orders(reading: Reading) -> list[tuple[str, ...]]:
     """List the orders in which gradients may be returned: the layer's, that of the arguments, parameters first."""
     inputs = reading.layer.inputs
-    own = [slot.key for slot in (*reading.constructor, *reading.forward) if slot.key in inputs]
+    own = [name for slot in (*reading.constructor, *reading.forward) for name in slot.inputs]
     kept = list(reading.kept)
     orders = (inputs, own if len(own) == len(inputs) else [*kept, *own], [*own, *kept])
     return list(dict.fromkeys(tuple(dict.fromkeys(order)) for order in orders))
 
 
-def _right_gradients(reading: Reading) -> int:
+def right_gradients(reading: Reading) -> int:
     """Count the gradients that are the reference's in a problem; -1 if one has a wrong shape or backward raises."""
     for problem in probe_problems(reading.layer.name, reading.absent):
         with quiet(), generators_kept(problem):

@@ -11,7 +11,7 @@ from gradcheck_cli.implementation.conventions.classes import has_passes
 from gradcheck_cli.implementation.conventions.expand import makes_backward
 from gradcheck_cli.implementation.conventions.readings import readings_of
 from gradcheck_cli.implementation.conventions.trial import Tried, best_reading
-from gradcheck_cli.implementation.finding.names import matching_pairs, pass_of, speaks_of
+from gradcheck_cli.implementation.finding.names import gradient_groups, matching_pairs, pass_of, speaks_of
 from gradcheck_cli.implementation.loading.missing import is_missing
 from gradcheck_cli.implementation.vocabulary.lookup import vocabulary_of
 
@@ -65,7 +65,9 @@ def _among(offered: Mapping[str, Any], layer: Layer) -> list[tuple[str, ...]]:
     functions, words = functions_in(offered), vocabulary_of(layer).names
     if layer.loss:
         return [(name,) for name in (*functions, *classes_in(offered)) if speaks_of([name], words)]
-    pairs, makers = matching_pairs(functions), [(name,) for name in functions if makes_backward(offered[name])]
+    groups = gradient_groups(functions)
+    pairs = [*groups, *matching_pairs(name for name in functions if not any(name in group for group in groups))]
+    makers = [(name,) for name in functions if makes_backward(offered[name])]
     if not layer.reference:
         return [*pairs, *makers] or [(name,) for name in functions]  # each may return its gradients itself
     if not pairs:  # every forward pass of the layer with every backward pass

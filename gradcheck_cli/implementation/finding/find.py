@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.implementation.built_in import built_in
 from gradcheck_cli.implementation.calling import call, describe
-from gradcheck_cli.implementation.conventions.expand import expanded, static_passes
+from gradcheck_cli.implementation.conventions.expand import expanded, part_of, static_passes
 from gradcheck_cli.implementation.conventions.own_arguments import bind_arguments, call_arguments
 from gradcheck_cli.implementation.conventions.running import implementation_of
 from gradcheck_cli.implementation.conventions.slots import MisfitError
@@ -37,6 +37,13 @@ if TYPE_CHECKING:
 
 _LISTED = 8  #: how many of the functions that are there are named
 _NEAREST = 3  #: and of those that come near
+
+
+def in_turn(
+    one: Callable[[Problem], Problem] | None, other: Callable[[Problem], Problem] | None
+) -> Callable[[Problem], Problem] | None:
+    """Return what puts the arguments of both in a problem."""
+    return (lambda problem: other(one(problem))) if one and other else one or other
 
 
 def find(
@@ -95,7 +102,7 @@ class _Search:
             return replace(
                 implementation,
                 convention=convention,
-                given=self._given(candidate),
+                given=in_turn(self._given(candidate), implementation.given),
                 warnings=candidate.loaded.warnings,
             )
         raise ImplementationNotFoundError(self._describe_nothing(places, misfits, is_named=bool(names)))
@@ -170,15 +177,13 @@ class _Search:
         if self.layer.reference:
             wanted = f"name two functions, {place.home}:forward,backward, or a class, {place.home}:Class"
         shown = f"{','.join(names)!r}"
-        if len(names) > 2 or not all(names):
+        if not all(names) or (len(names) > 2 and not all(map(part_of, names[1:]))):
             raise ImplementationNotFoundError(f"{wanted}, not {shown}")
         objects = named_objects(place, names)
         has_class = any(isinstance(value, type) and not static_passes(value) for value in objects)
-        if not self.layer.reference and has_class:
-            raise ImplementationNotFoundError(f"{wanted}, not {shown}, which is a class")
         if self.layer.loss and len(names) > 1:
             raise ImplementationNotFoundError(f"name one function, {place.home}:loss, not {shown}")
-        if len(names) == 2 and has_class:
+        if len(names) > 1 and has_class:
             raise ImplementationNotFoundError(f"{wanted}, not {shown}")
         if len(names) == 1 and not has_class and not self.layer.loss and expanded(objects) == objects:
             pairs = pairs_with(names[0], place)

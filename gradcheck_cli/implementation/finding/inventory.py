@@ -11,13 +11,16 @@ import inspect
 from typing import TYPE_CHECKING, Any
 
 from gradcheck_cli.data.frozen import frozen
+from gradcheck_cli.implementation.conventions.classes import class_passes, is_written
 from gradcheck_cli.implementation.conventions.expand import expanded, makes_backward
+from gradcheck_cli.implementation.conventions.readings import readings_of
 from gradcheck_cli.implementation.conventions.slots import MisfitError, is_context, parameters_of
-from gradcheck_cli.implementation.conventions.trial import Fit
+from gradcheck_cli.implementation.conventions.trial import Fit, fits_slope, right_gradients
 from gradcheck_cli.implementation.finding.candidates import Candidate, classes_in, functions_in, public, unlike
 from gradcheck_cli.implementation.finding.folder import shorten
 from gradcheck_cli.implementation.finding.names import (
     all_pairs,
+    gradient_groups,
     known_layers,
     layers_called,
     may_be_helper,
@@ -54,6 +57,7 @@ class Offer:
     composed: bool = False  #: whether it is called after a layer and something more: it is none that is known
     doubtful: bool = False  #: whether it may be a helper by its name: it is a layer only if it does as one
     arguments: tuple[str, ...] = ()  #: what the first pass must be given, in its own names
+    made_with: tuple[str, ...] = ()  #: what the constructor of a class must be given
 
 
 @frozen
@@ -75,6 +79,8 @@ class Identified:
 
     layer: str
     reason: str | None = None  #: why it cannot be called, if it cannot
+    open: bool = False  #: whether it does not run as this layer, and may be checked against its own forward
+    varies: bool = False  #: whether it may be another function of this kind, if its gradient is right for that
 
 
 @frozen
@@ -83,6 +89,7 @@ class Tried:
 
     cases: tuple[Case, ...] = ()
     reason: str | None = None
+    right: bool = False  #: of a class, whether its gradient agrees with forward in the first case
 
 
 def take_inventory(spec: str, loader: Loader) -> Inventory:
@@ -97,11 +104,12 @@ def take_inventory(spec: str, loader: Loader) -> Inventory:
     have |= dict(zip(names, named_objects(loaded, names), strict=True))
     makers = [(name,) for name in functions_in(have) if makes_backward(have[name])]
     functions = [name for name in functions_in(have) if (name,) not in makers]
-    pairs = all_pairs(functions)
+    groups = gradient_groups(functions)
+    grouped = {name for group in groups for name in group}
+    pairs = [*groups, *all_pairs([name for name in functions if name not in grouped])]
     passes = {name for pair in pairs for name in pair} | {name for name in functions if pass_of(name)[1] == "forward"}
     losses = [(name,) for name in functions if name not in passes and returns_both(name)]
-    called = {name for name in classes_in(have) if layers_called([name]) or layers_called([name], loss=True)}
-    classes = [(name,) for name in classes_in(have) if name in called or not mentions_layer([name])]
+    classes = [(name,) for name in classes_in(have)]
     offers = unlike([*makers, *pairs, *losses, *classes], have)
     if names:
         offers = [one for one in offers if set(names) <= set(one)]
@@ -121,9 +129,10 @@ def _offer(
     home: str, names: tuple[str, ...], have: Mapping[str, Any], offers: list[tuple[str, ...]], *, half: bool = False
 ) -> Offer:
     """Make an offer; one function alone can only be a loss, whatever else it is called after."""
-    alone = len(names) == 1 and not half and not inspect.isclass(have[names[0]]) and not makes_backward(have[names[0]])
+    is_class = inspect.isclass(have[names[0]])
+    alone = len(names) == 1 and not half and not is_class and not makes_backward(have[names[0]])
     layers, losses = () if alone else layers_called(names), layers_called(names, loss=True) if len(names) == 1 else ()
-    arguments = _required(have[names[0]])
+    arguments = _required_of_class(have[names[0]]) if is_class else _required(have[names[0]])
     meant = [loss for loss in losses if not speaks_of(arguments[:1], vocabulary_of(LAYERS[loss]).others)]
     return Offer(
         spec=f"{home}:{','.join(names)}",
@@ -132,13 +141,21 @@ def _offer(
         composed=not layers and mentions_layer(names) and not losses,
         doubtful=may_be_helper(names, offers),
         arguments=arguments,
+        made_with=_required(have[names[0]]) if is_class else (),
     )
 
 
-def _required(function: Any) -> tuple[str, ...]:
+def _required_of_class(cls: type) -> tuple[str, ...]:
+    try:
+        return _required(getattr(cls, class_passes(cls)[0]), skip=1)
+    except MisfitError:
+        return ()
+
+
+def _required(function: Any, skip: int = 0) -> tuple[str, ...]:
     """Name what must be passed to a function."""
     try:
-        parameters = parameters_of(function)
+        parameters = parameters_of(function, skip=skip)
     except MisfitError:
         return ()
     return tuple(p.name for p in parameters if p.default is p.empty and not is_context(p.name))
@@ -149,10 +166,11 @@ def identify_layer(offer: Offer, loader: Loader) -> Identified | None:
     home, _ = split_spec(offer.spec)
     loaded = open_place(home, offer.spec, _ACCEPTED, loader)
     candidate = Candidate(loaded=loaded, names=offer.names, objects=named_objects(loaded, offer.names))
-    if offer.composed:
-        return None
+    if offer.composed or (candidate.is_class and not offer.layers):
+        return None  # that a class computes what a layer does would take a second, for each class, to find out
     fits: dict[str, Fit] = {}
     misfits: dict[str, str] = {}
+    odd: dict[str, bool] = {}  # whether it runs only in an unusual form
     for layer in [LAYERS[name] for name in offer.layers] or known_layers(loss=False):
         try:
             tried = candidate.try_as(layer)
@@ -160,8 +178,10 @@ def identify_layer(offer: Offer, loader: Loader) -> Identified | None:
             misfits[layer.name] = str(misfit)
             continue
         fits[layer.name] = tried.fit if tried else Fit.FAILS
+        odd[layer.name] = bool(tried and any(tried.reading.notes))
         if fits[layer.name] is Fit.REPRODUCES:
-            return Identified(layer=layer.name)
+            is_open = candidate.is_class and tried is not None and right_gradients(tried.reading) < 0
+            return Identified(layer=layer.name, open=is_open)
     reached = max(fits.values(), default=Fit.FAILS)
     is_loss = any(LAYERS[name].loss for name in offer.layers) and not says_loss(offer.names)
     least = Fit.PARTLY if not offer.layers else Fit.RUNS if is_loss else Fit.FAILS
@@ -170,16 +190,19 @@ def identify_layer(offer: Offer, loader: Loader) -> Identified | None:
     if reached < least:
         return None
     if fits:
-        return Identified(layer=max(fits, key=lambda name: fits[name]))
+        best = max(fits, key=lambda name: fits[name])
+        runs = reached > Fit.RUNS or (reached is Fit.RUNS and not any(odd.values()))
+        varies = candidate.is_class and vocabulary_of(LAYERS[best]).varies
+        return Identified(layer=best, open=not runs, varies=varies)
     name, reason = next(iter(misfits.items()))
-    return Identified(layer=name, reason=reason)
+    return Identified(layer=name, reason=reason, open=True)
 
 
 def try_shapes(offer: Offer, loader: Loader) -> Tried | None:
     """Find shapes for what is of no known layer, by trying.
 
     Returns:
-        None for a function that may return no gradients, and for a class.
+        None for a function that may return no gradients, and for a class of which forward is not written.
     """
     # only for functions of no known layer
     from gradcheck_cli.implementation.finding.shapes import AmbiguousShapesError, find_shapes
@@ -187,8 +210,7 @@ def try_shapes(offer: Offer, loader: Loader) -> Tried | None:
     home, _ = split_spec(offer.spec)
     loaded = open_place(home, offer.spec, _ACCEPTED, loader)
     objects = expanded(named_objects(loaded, offer.names))
-    if inspect.isclass(objects[0]):
-        return None
+    others = vars(loaded.module).values() if inspect.isclass(objects[0]) else ()
     try:
         cases = find_shapes(objects)
     except MisfitError as misfit:
@@ -198,10 +220,15 @@ def try_shapes(offer: Offer, loader: Loader) -> Tried | None:
         command = f"gradcheck function {offer.spec} {' '.join(f'--shape {one}' for one in _shape_words(error.right))}"
         return Tried(reason=f"the gradient is right for {right}, and wrong for {wrong}; give what is meant: {command}")
     if cases:
-        return Tried(cases=cases)
+        is_class = inspect.isclass(objects[0])
+        return Tried(cases=cases, right=is_class and fits_slope(readings_of(objects, LAYERS["function"]), cases[0]))
+    if any(isinstance(one, type) and one is not objects[0] and issubclass(one, objects[0]) for one in others):
+        return None  # a base class, of which others make layers
+    if len(objects) == 1 and not (inspect.isclass(objects[0]) and is_written(objects[0])):
+        return None
+    make = "--adapter FILE.py:make, which returns an instance" if len(objects) == 1 else "--example FILE.py:make"
     command = _function_command(offer)
-    why = f"of no known layer, and no shapes were found by trying; give them: {command}, or --example FILE.py:make"
-    return Tried(reason=why) if len(objects) == 2 else None
+    return Tried(reason=f"of no known layer, and no shapes were found by trying; give them: {command}, or {make}")
 
 
 def _shape_words(case: Case) -> list[str]:
@@ -209,8 +236,8 @@ def _shape_words(case: Case) -> list[str]:
 
 
 def _function_command(offer: Offer) -> str:
-    shapes = " ".join(f"--shape {name}=2x3" for name in offer.arguments)
-    return f"gradcheck function {offer.spec} {shapes}".rstrip()
+    flags = [f"--shape {name}=2x3" for name in offer.arguments] + [f"--value {name}=3" for name in offer.made_with]
+    return " ".join(["gradcheck function", offer.spec, *flags])
 
 
 def describe_nothing(home: str, have: Iterable[str], unknown: Iterable[Offer] = ()) -> str:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, NamedTuple
 
+from gradcheck_cli.implementation.conventions.slots import SlotKind
 from gradcheck_cli.implementation.vocabulary.vocabulary import word
 
 if TYPE_CHECKING:
@@ -35,6 +37,8 @@ _NUMBERS = {
         "numheads",
         "heads",
         "nheads",
+        "nhead",
+        "numhead",
         "reg",
         "slope",
         "dilation",
@@ -43,17 +47,45 @@ _NUMBERS = {
 }
 
 
+#: Arrays that mostly have one axis, and arrays that may have an axis for steps.
+_OFFSET = re.compile(r"b(ias)?(es)?\d*$|b(q|k|v|o|qkv|out|in|up|down|proj|fc)\d*$|gamma\d*$|beta\d*$|bias|.*bias$")
+_DATA = {
+    "x",
+    "inputs",
+    "input",
+    "q",
+    "query",
+    "queries",
+    "keys",
+    "key",
+    "values",
+    "value",
+    "hidden",
+    "emb",
+    "xs",
+    "inp",
+}
+
+#: Numbers between 0 and 1.
+_FRACTIONS = {"p", "rate", "ratio", "prob", "keepprob", "droprate", "dropoutrate", "alpha", "momentum", "slope", "eps"}
+
+
 class Kind(NamedTuple):
     """What an argument may be."""
 
-    name: str  #: array, labels or value
+    name: str  #: array, labels, value, or of a constructor the length of an axis (size), or of several (tuple)
     rank: int = 0
     value: float = 0
 
 
-ARRAYS = [Kind("array", rank) for rank in (2, 1, 3, 0, 4)]
+def _arrays(*ranks: int) -> list[Kind]:
+    return [Kind("array", rank) for rank in ranks]
+
+
+ARRAYS = _arrays(2, 1, 3, 0, 4)
 NUMBERS = [Kind("value", value=1), Kind("value", value=2)]
 LABELS = [Kind("labels", 1), Kind("labels", 2), Kind("labels", 0)]
+_SIZE, _HALF = Kind("size", 1), Kind("value", value=0.5)
 _KINDS = {
     "labels": [*LABELS, *ARRAYS],
     "numbers": [*NUMBERS, *ARRAYS],
@@ -64,4 +96,24 @@ _KINDS = {
 def kinds_of(slot: Slot) -> list[Kind]:
     """List the kinds of an argument, the likeliest first."""
     name = slot.name if len(slot.name) == 1 else word(slot.name)  # K and V may be arrays where k is a number
+    if _OFFSET.match(name):
+        return [*_arrays(1, 2, 3, 0, 4), LABELS[0]]
+    if name in _DATA:
+        return [*_arrays(2, 3, 1, 4, 0), LABELS[0]]
     return _KINDS["labels" if name in _LABELS else "numbers" if name in _NUMBERS or slot.whole else "arrays"]
+
+
+def is_size(slot: Slot) -> bool:
+    """Tell whether an argument of a constructor that may be left out can be the length of an axis."""
+    is_whole = isinstance(slot.default, int) and not isinstance(slot.default, bool)
+    return slot.kind is SlotKind.INPUT and is_whole and word(slot.name) not in _NUMBERS | _FRACTIONS
+
+
+def kinds_to_make(slot: Slot) -> list[Kind]:
+    """List the kinds of an argument of a constructor, the likeliest first: the length of an axis, or a number."""
+    name = word(slot.name)
+    if "shape" in name or isinstance(slot.default, tuple):
+        return [Kind("tuple", 3), Kind("tuple", 2), Kind("tuple", 1), _SIZE]
+    if name in _FRACTIONS:
+        return [_HALF, NUMBERS[0], _SIZE]
+    return [*NUMBERS, _SIZE, _HALF] if name in _NUMBERS else [_SIZE, _HALF, *NUMBERS]

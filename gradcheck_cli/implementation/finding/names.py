@@ -6,6 +6,7 @@ import itertools
 import re
 from typing import TYPE_CHECKING
 
+from gradcheck_cli.implementation.conventions.expand import part_of
 from gradcheck_cli.implementation.vocabulary.lookup import vocabulary_of
 from gradcheck_cli.layers import LAYERS
 
@@ -94,6 +95,18 @@ def _nearest(forwards: list[str], backward: str) -> list[str]:
     """Prefer a name that differs in nothing but the pass: `rnn_step_backward` is no pass of `rnn_forward`."""
     wanted = _without(backward, _BACKWARD)
     return [name for name in forwards if _without(name, _FORWARD) == wanted] or forwards
+
+
+def gradient_groups(functions: list[str]) -> list[Names]:
+    """Group forward passes with functions of one gradient each: `conv`, `conv_dx`, `conv_dw`."""
+    parts = [name for name in functions if part_of(name) and (is_backward(name) or words_in(name)[-1][0] == "d")]
+    groups: list[Names] = []
+    for forward in functions:
+        stem = _stem(forward)
+        own = [name for name in parts if name != forward and _without(name, _BACKWARD)[:-1] == stem]
+        if not is_backward(forward) and len(own) == len({*map(part_of, own)}) > 1:
+            groups.append((forward, *own))
+    return groups
 
 
 def all_pairs(functions: list[str]) -> list[tuple[str, str]]:

@@ -15,11 +15,13 @@ import numpy as np
 
 from gradcheck_cli.guard.clock import pass_on_interrupt
 from gradcheck_cli.implementation.conventions.context import Context
+from gradcheck_cli.implementation.conventions.own_class import lengths_made, studied_of
 from gradcheck_cli.implementation.conventions.own_trial import fit_of
 from gradcheck_cli.implementation.conventions.readings import readings_of
+from gradcheck_cli.implementation.conventions.running import implementation_of
 from gradcheck_cli.implementation.conventions.slots import MisfitError, SlotKind, has, is_cotangent
 from gradcheck_cli.implementation.conventions.trial import quiet
-from gradcheck_cli.implementation.finding.kinds import ARRAYS, LABELS, NUMBERS, Kind, kinds_of
+from gradcheck_cli.implementation.finding.kinds import ARRAYS, LABELS, NUMBERS, Kind, is_size, kinds_of, kinds_to_make
 from gradcheck_cli.implementation.finding.names import GRADIENTS, words_in
 from gradcheck_cli.implementation.seeding import seeds_from
 from gradcheck_cli.layers.function import LAYER, FunctionCase
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
 
 #: Calls of forward until the search is given up: a bilinear form takes 40, an LSTM cell thousands.
 _MOST_CALLS = 12_500
+_MOST_OF_CLASS = 1_000  #: of a class, of which each makes an instance
 _CASES = 4  #: that are checked
 _MOST_RANKS = 81  #: combinations of numbers of axes, those of four arrays, in which a gradient may be right
 _RAN = 10  #: calls that one counts for that did not raise, after which backward is tried as well
@@ -68,11 +71,17 @@ def find_shapes(objects: tuple[Any, ...]) -> tuple[FunctionCase, ...]:
     """
     readings = list(readings_of(objects, LAYER))
     by_code = [[one for one in readings if one.code == code] for code in dict.fromkeys(one.code for one in readings)]
-    slots = [s for s in readings[0].forward if s.kind is SlotKind.INPUT and not s.has_default]
+    passes = readings[0].constructor, readings[0].forward
+    made, slots = ([s for s in own if s.kind is SlotKind.INPUT and not s.has_default] for own in passes)
+    sizes = [s for s in readings[0].constructor if s in made or is_size(s)]
     if not slots:
         raise MisfitError(f"{readings[0].code.name('forward')} must be given nothing, and so has no gradient")
     with quiet(), seeds_from(0):
-        return next(filter(None, (_Search(own, slots).found() for own in by_code)), ())
+        searches = [_Search(own, made, slots) for own in by_code]
+        searches += [_Search(readings, sizes, slots)] if sizes != made else []
+        if readings[0].code.cls and not made:
+            searches += [_Search(readings, made, slots, length) for length in lengths_made(readings[0])]
+        return next(filter(None, (search.found() for search in searches)), ())
 
 
 Sizes = dict[tuple[int, int], int]
@@ -81,8 +90,10 @@ Sizes = dict[tuple[int, int], int]
 class _Search:
     """The search for the shapes of one function."""
 
-    def __init__(self, readings: list[Reading], slots: list[Slot]) -> None:
-        self._readings, self._slots, self._calls = readings, slots, 0
+    def __init__(self, readings: list[Reading], made: list[Slot], slots: list[Slot], equal: int = _EQUAL) -> None:
+        self._readings = self._unstudied = readings
+        self._slots, self._calls = [*made, *slots], 0
+        self._made, self._equal = len(made), equal
         self._positive = False  # whether forward is defined for positive numbers only
         # Then backward returns None for what has no gradient, so that any argument may be a number.
         self._has_context = has(SlotKind.CONTEXT, readings[0].forward)
@@ -97,16 +108,21 @@ class _Search:
             for subset in _subsets(len(kinds)) if blocks > 1 else [()]:
                 if any(kinds[i].rank == 0 for i in subset):
                     continue
-                if self._calls > _MOST_CALLS:
+                if self._calls > (_MOST_OF_CLASS if self._unstudied[0].code.cls else _MOST_CALLS):
                     return self._checked(*wrong) if wrong else ()
+                self._readings = self._unstudied
                 scale = {(i, kinds[i].rank - 1): blocks for i in subset}
-                equal = {(i, k): _EQUAL for i, kind in enumerate(kinds) for k in range(kind.rank)}
+                equal = {(i, k): self._equal for i, kind in enumerate(kinds) for k in range(kind.rank)}
+                if not self._fits(kinds, equal, scale) and self._unstudied[0].code.cls:
+                    columns = [(i, 1) for i, kind in enumerate(kinds) if kind.name == "array" and kind.rank == 2]
+                    equal |= dict.fromkeys(columns, 1)
                 if not self._fits(kinds, equal, scale) or not self._depends(kinds, equal, scale):
                     continue
                 if self._is_meant(kinds, equal, scale):
                     return self._checked(kinds, equal, scale)
                 if wrong is None and self._is_usual(kinds) and _says_gradient(self._readings[0]):
                     wrong = kinds, equal, scale
+        self._readings = self._unstudied
         return self._checked(*wrong) if wrong else ()
 
     def _checked(self, kinds: tuple[Kind, ...], equal: Sizes, scale: Sizes) -> tuple[FunctionCase, ...]:
@@ -124,7 +140,7 @@ class _Search:
             return
         for others in itertools.product(*ranks):
             if all(other != kind for other, kind in zip(others, kinds, strict=True) if kind.name == "array"):
-                equal = {(i, k): _EQUAL for i, kind in enumerate(others) for k in range(kind.rank)}
+                equal = {(i, k): self._equal for i, kind in enumerate(others) for k in range(kind.rank)}
                 if self._fits(others, equal, scale) and self._slope_agrees(others, equal, scale):
                     raise AmbiguousShapesError(self._case(others, equal, scale), self._case(kinds, sizes, scale))
 
@@ -137,7 +153,7 @@ class _Search:
             return kinds, sizes
         ranks = [[kind, *LABELS] if kind.name == "labels" else [kind] for kind in kinds]
         for others in itertools.product(*ranks):
-            equal = {(i, k): _EQUAL for i, kind in enumerate(others) for k in range(kind.rank)}
+            equal = {(i, k): self._equal for i, kind in enumerate(others) for k in range(kind.rank)}
             if self._fits(others, equal, scale) and self._slope_agrees(others, equal, scale):
                 return others, equal
         return kinds, sizes
@@ -147,7 +163,8 @@ class _Search:
 
     def _kinds(self, most: int) -> Iterator[tuple[Kind, ...]]:
         """Yield the kinds of all arguments out of so many for each, the likeliest first."""
-        choices = [kinds_of(slot)[:most] for slot in self._slots]
+        choices = [kinds_to_make(slot)[:most] for slot in self._slots[: self._made]]
+        choices += [kinds_of(slot)[:most] for slot in self._slots[self._made :]]
         if most > len(ARRAYS) and self._has_context:
             choices = [[*choice, *NUMBERS] for choice in choices]
         numbered: Iterator[tuple[int, ...]] = itertools.product(*(range(len(choice)) for choice in choices))
@@ -160,10 +177,15 @@ class _Search:
         """Give axes lengths of their own, alone or as few together as possible."""
         left, own = list(sizes), iter(_OWN)
         length = next(own)
+        # Of more rows than labels, code may read as many as there are labels; then both axes are meant to be one.
+        by_labels = any(kind.name == "labels" for kind in kinds) and self._slope_agrees(kinds, sizes, scale)
         for width in (1, 2, 3, 4):
             for group in itertools.combinations(list(left), width):
-                if set(group) <= set(left) and self._fits(
-                    kinds, trial := {**sizes, **dict.fromkeys(group, length)}, scale
+                if not set(group) <= set(left):
+                    continue
+                trial = {**sizes, **dict.fromkeys(group, length)}
+                if self._fits(kinds, trial, scale) and (
+                    width > 1 or not by_labels or self._slope_agrees(kinds, trial, scale)
                 ):
                     sizes, left = trial, [axis for axis in left if axis not in group]
                     if (length := next(own, 0)) == 0:
@@ -178,7 +200,9 @@ class _Search:
         if not any(kind.name == "labels" for kind in kinds):
             varied += [{axis: 1 if length == one else length for axis, length in sizes.items()} for one in lengths]
         more = tuple(kind._replace(value=kind.value + 1) if kind.name == "value" else kind for kind in kinds)
-        tries = [(kinds, sizes), *([(more, sizes)] if more != kinds else []), *((kinds, trial) for trial in varied)]
+        doubled = {axis: 2 * length for axis, length in sizes.items()}  # such as features of two heads
+        tries = [(kinds, sizes), *([(more, sizes), (more, doubled)] if more != kinds else [])]
+        tries += [(kinds, trial) for trial in varied]
         fitting = [tries[0], *(one for one in tries[1:] if self._fits(*one, scale) and self._depends(*one, scale))]
         cases = [self._case(own, each, scale) for own, each in fitting[:_CASES]]
         flags = " ".join(
@@ -187,13 +211,18 @@ class _Search:
         return tuple(replace(case, tried=flags) for case in cases)
 
     def _case(self, kinds: tuple[Kind, ...], sizes: Sizes, scale: Sizes) -> FunctionCase:
-        shapes, values, labels = {}, {}, {}
+        shapes, labels = {}, {}
+        values: dict[str, float | tuple[int, ...]] = {}
         for i, (slot, kind) in enumerate(zip(self._slots, kinds, strict=True)):
             shape = tuple(sizes[i, k] * scale.get((i, k), 1) for k in range(kind.rank))
             if kind.name == "array":
                 shapes[slot.key] = shape
             elif kind.name == "labels":
-                labels[slot.key] = (shape, _EQUAL)
+                labels[slot.key] = (shape, self._equal)
+            elif kind.name == "size":
+                values[slot.key] = shape[0]
+            elif kind.name == "tuple":
+                values[slot.key] = shape
             else:
                 values[slot.key] = kind.value
         ranges = dict.fromkeys(shapes, (0.5, 1.5)) if self._positive else {}
@@ -213,13 +242,16 @@ class _Search:
         self._calls += _RAN
         before, self._positive = self._positive, positive
         case = self._case(kinds, sizes, scale)
-        if not case.shape or case.impossible():
+        if not (case.shape or self._readings[0].code.cls) or case.impossible():
             self._positive = before
             return False
         problem = LAYER.problem(case)
-        fits = any(fit_of(reading, case, problem, slope=False)[1] for reading in self._readings)
-        self._positive = positive if fits else before
-        return fits
+        studied = [studied_of(reading, case, problem) for reading in self._readings]
+        fits = [fit_of(reading, case, problem, slope=False)[1] for reading in studied]
+        if any(fits) and studied != self._readings:  # what a class keeps, and where, is the same for all lengths
+            self._readings = [reading for reading, one in zip(studied, fits, strict=True) if one]
+        self._positive = positive if any(fits) else before
+        return any(fits)
 
     def _forward(
         self, kinds: tuple[Kind, ...], sizes: Sizes, scale: Sizes, *, positive: bool = False, moved: int = -1
@@ -232,7 +264,7 @@ class _Search:
             shape = tuple(sizes[i, k] * scale.get((i, k), 1) for k in range(kind.rank))
             value: Any = kind.value
             if kind.name == "labels":
-                value = numbers.integers(0, _EQUAL, shape)
+                value = numbers.integers(0, self._equal, shape)
             elif kind.name == "array":
                 value = np.asarray(numbers.uniform(0.5, 1.5, shape))
                 value = value if positive else np.asarray(value * numbers.choice([-1.0, 1.0], shape))
@@ -241,15 +273,30 @@ class _Search:
                 named[slot.name] = value
             else:
                 args.append(value)
-        reading = self._readings[0]
-        function: Any = reading.code.function("forward", None)
+        reading = self._unstudied[0]
         try:
+            if reading.code.cls is not None:
+                return self._forward_of_class(self._case(kinds, sizes, scale), moved, positive=positive)
+            function: Any = reading.code.function("forward", None)
             returned = function(*args, **named)
         except BaseException as error:  # noqa: BLE001  # user code may raise anything
             pass_on_interrupt(error)
             return None
         several = returned if isinstance(returned, tuple | list) else [returned]
         found = [np.asarray(one) for one in several[:1] if isinstance(one, np.ndarray | float | np.floating)]
+        return found if found and all(one.dtype.kind == "f" and one.size for one in found) else None
+
+    def _forward_of_class(self, case: FunctionCase, moved: int, *, positive: bool) -> list[np.ndarray[Any, Any]] | None:
+        """Call forward of a new instance; None if it returns no array of floating point."""
+        ranges = dict.fromkeys(case.shape, (0.5, 1.5)) if positive else {}
+        problem = LAYER.problem(replace(case, range=ranges))
+        inputs = dict(problem.inputs)
+        if moved >= 0:
+            name = self._slots[moved].key
+            inputs[name] = inputs[name] * (1.05 + 0.1 * np.arange(inputs[name].size).reshape(inputs[name].shape))
+        with seeds_from(0):
+            out, _ = implementation_of(self._unstudied[0], "", None).forward(inputs, problem.parameters)
+        found = [np.asarray(one) for one in (out if isinstance(out, tuple) else (out,)) if isinstance(one, np.ndarray)]
         return found if found and all(one.dtype.kind == "f" and one.size for one in found) else None
 
     def _is_meant(self, kinds: tuple[Kind, ...], sizes: Sizes, scale: Sizes) -> bool:
@@ -263,7 +310,8 @@ class _Search:
     def _is_usual(self, kinds: tuple[Kind, ...]) -> bool:
         likely = zip(self._slots, kinds, strict=True)
         numbers = NUMBERS if self._has_context else ()
-        return all(kind.name == "array" or kind in (*kinds_of(slot)[:2], *numbers) for slot, kind in likely)
+        usual = "array", "size", "tuple"
+        return all(kind.name in usual or kind in (*kinds_of(slot)[:2], *numbers) for slot, kind in likely)
 
     def _slope_agrees(self, kinds: tuple[Kind, ...], sizes: Sizes, scale: Sizes) -> bool:
         case = self._case(kinds, sizes, scale)

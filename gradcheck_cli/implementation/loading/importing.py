@@ -1,11 +1,14 @@
 """Runs a file as a module of its own, with its folders on the path, and removes what it imported from beside it."""
 
 from __future__ import annotations
+import __future__
 
+import ast
 import importlib
 import importlib.util
 import os
 import sys
+import traceback
 import zlib
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,8 +17,14 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 from gradcheck_cli.guard.clock import pass_on_interrupt
-from gradcheck_cli.implementation.loading.notebook import NotebookLoader, is_notebook
-from gradcheck_cli.implementation.loading.packages import name_within
+from gradcheck_cli.implementation.loading.notebook import (
+    DEFINITIONS,
+    WARNINGS,
+    NotebookLoader,
+    describe_raised,
+    is_notebook,
+)
+from gradcheck_cli.implementation.loading.packages import name_within, parse_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -136,10 +145,44 @@ def _execute(name: str, file: Path) -> ModuleType:
     sys.modules[name] = module
     try:
         spec.loader.exec_module(module)
-    except BaseException:
-        del sys.modules[name]
-        raise
+    except BaseException as error:
+        if not _go_on(module, file, error):
+            del sys.modules[name]
+            raise
     return module
+
+
+def _go_on(module: ModuleType, file: Path, error: BaseException) -> bool:
+    """Run the definitions and imports after a statement of a file that raised, as of a script that finds no data.
+
+    Returns:
+        Whether the file defines anything; if not, what was raised is all there is to say.
+    """
+    if isinstance(error, ModuleNotFoundError | SyntaxError) or not isinstance(error, Exception | SystemExit):
+        return False
+    own = [frame for frame, _ in traceback.walk_tb(error.__traceback__) if frame.f_globals is vars(module)]
+    lines = [frame.f_lineno for frame in own if frame.f_code.co_name == "<module>"]
+    tree = parse_file(file)
+    if (
+        not lines
+        or _is_circular(error)
+        or not any(isinstance(node, ast.FunctionDef | ast.ClassDef) for node in tree.body)
+    ):
+        return False
+    flags = own[0].f_code.co_flags & sum(
+        getattr(__future__, name).compiler_flag for name in __future__.all_feature_names
+    )
+    for node in tree.body:
+        if isinstance(node, DEFINITIONS) and node.lineno > lines[0]:
+            try:
+                code = compile(ast.Module([node], []), str(file), "exec", flags, dont_inherit=True)
+                exec(code, vars(module))  # noqa: S102  # as the import does
+            except ModuleNotFoundError:
+                raise
+            except Exception:  # noqa: BLE001, S110  # it needs what the statement was to make
+                pass
+    vars(module)[WARNINGS] = [f"{file.name}:{lines[0]} raised {describe_raised(error)}; it goes on without"]
+    return True
 
 
 def _make_package(name: str, folder: Path) -> None:

@@ -111,7 +111,7 @@ class Loader:
             while True:
                 printed.truncate(printed.seek(0))  # what a try prints that fails is printed again by the next
                 try:
-                    with missing.standing_in():
+                    with missing.standing_in(), _without_arguments(file):
                         module = run()
                 except ModuleNotFoundError as error:
                     name = error.name
@@ -147,6 +147,16 @@ class Loader:
                 shown = os.path.relpath(folder, self.folder) if self.folder else str(folder)
                 return f" beside the file or in its package; PYTHONPATH={shlex.quote(shown)} finds it"
         return ""
+
+
+@contextmanager
+def _without_arguments(file: Path | None) -> Iterator[None]:
+    """Give a script that reads its arguments none, instead of ours."""
+    before, sys.argv = sys.argv, [str(file or "")]
+    try:
+        yield
+    finally:
+        sys.argv = before
 
 
 class _NoSuchModuleError(Exception):

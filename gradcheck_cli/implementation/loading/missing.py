@@ -8,8 +8,10 @@ from dataclasses import dataclass, field
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from pathlib import Path
-from types import ModuleType
+from types import FunctionType, ModuleType
 from typing import TYPE_CHECKING, NoReturn
+
+import numpy as np
 
 from gradcheck_cli.implementation.calling import MissingImportError
 from gradcheck_cli.implementation.loading.packages import in_library
@@ -18,6 +20,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _OWN = str(Path(__file__))
+
+#: Decorators that compile or watch a function, which computes the same without them.
+_COMPILERS = {"jit", "njit", "pjit", "compile", "function", "profile", "no_grad", "jaxtyped", "typechecked", "beartype"}
 
 
 @dataclass(kw_only=True)
@@ -84,7 +89,7 @@ class _MissingModule(ModuleType):
         if name.startswith("__") and name != "__version__":
             raise AttributeError(name)
         if name != "__version__":
-            return _StandIn(self.__name__, missing)
+            return _StandIn(self.__name__, missing, name)
         if not missing.loading:
             raise missing.error(self.__name__)
         return "0"  # text in which a number can be looked for: older than any that is asked for
@@ -93,18 +98,26 @@ class _MissingModule(ModuleType):
 class _StandIn:
     """Something of a module that is not there: a function, a class, a constant."""
 
-    def __init__(self, module: str, missing: Missing) -> None:
-        object.__setattr__(self, "_origin", (module, missing))
+    def __init__(self, module: str, missing: Missing, name: str = "") -> None:
+        object.__setattr__(self, "_origin", (module, missing, name))
 
-    def _use(self, *_: object, **__: object) -> _StandIn:
-        module, missing = object.__getattribute__(self, "_origin")
+    def _use(self, *arguments: object, **__: object) -> object:
+        module, missing, name = object.__getattribute__(self, "_origin")
+        if name == "get_array_module":
+            return np  # of arrays of NumPy, which all are
         if not missing.loading:
             raise missing.error(module)
-        return _StandIn(module, missing)
+        if name in _COMPILERS and len(arguments) == 1 and isinstance(arguments[0], FunctionType):
+            return arguments[0]
+        return _StandIn(module, missing, name if name in _COMPILERS else "")  # `@jit(nopython=True)`
 
-    def _refuse(self, *_: object) -> NoReturn:
-        module, missing = object.__getattribute__(self, "_origin")
+    def _refuse(self, *_: object, **__: object) -> NoReturn:
+        module, missing, _name = object.__getattribute__(self, "_origin")
         raise missing.error(module)
+
+    def _is_none(self, *_: object) -> bool:
+        """Answer `isinstance(x, cp.ndarray)`: nothing is of a type that is not there."""
+        return False
 
     def _deny(self, *_: object) -> bool:
         """Answer a condition at the top of a file as if nothing of the module were there."""
@@ -114,7 +127,8 @@ class _StandIn:
     def __getattr__(self, name: str) -> object:
         if name.startswith("__"):
             raise AttributeError(name)
-        return self._use()
+        module, missing, _ = object.__getattribute__(self, "_origin")
+        return _StandIn(module, missing, name)
 
     def __setattr__(self, name: str, value: object) -> None:
         self._use()
@@ -129,7 +143,7 @@ class _StandIn:
         self._use()
 
     def __repr__(self) -> str:
-        module, _ = object.__getattribute__(self, "_origin")
+        module, *_ = object.__getattribute__(self, "_origin")
         return f"<something of {module}, which is missing>"
 
     __call__ = __getitem__ = __enter__ = _use
@@ -139,7 +153,8 @@ class _StandIn:
     __matmul__ = __rmatmul__ = __neg__ = __pos__ = __abs__ = __invert__ = __xor__ = __rxor__ = _use
     __lshift__ = __rlshift__ = __rshift__ = __rrshift__ = _use
     # In conditions: `if nt.available():`, `if nt.version >= (2, 0):`, `isinstance(x, nt.Tensor)`.
-    __bool__ = __lt__ = __le__ = __gt__ = __ge__ = __contains__ = __instancecheck__ = __subclasscheck__ = _deny
+    __bool__ = __lt__ = __le__ = __gt__ = __ge__ = __contains__ = _deny
+    __instancecheck__ = __subclasscheck__ = _is_none
     # What must be a number, an array or so many values cannot be made up.
     __iter__ = __next__ = __reversed__ = __len__ = __divmod__ = __rdivmod__ = _refuse
     __int__ = __float__ = __complex__ = __round__ = __index__ = __array__ = _refuse

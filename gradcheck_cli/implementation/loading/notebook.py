@@ -23,10 +23,10 @@ SUFFIX = ".ipynb"
 #: Where a module keeps the warnings of its cells.
 WARNINGS = "__cell_warnings__"
 
-_DEFINITIONS = ast.FunctionDef | ast.ClassDef | ast.Import | ast.ImportFrom
+DEFINITIONS = ast.FunctionDef | ast.ClassDef | ast.Import | ast.ImportFrom
 
 #: Magics of a whole cell after which Python follows; what follows others is another language, or a file.
-_AROUND_PYTHON = re.compile(r"%%(time|timeit|capture|prun)\b")
+_AROUND_PYTHON = re.compile(r"%%(time|timeit|capture|prun|writefile\s+\S+\.py)\b")
 _ASSIGNED = re.compile(r"^(\s*)([\w.,\s]+?)\s*=\s*[!%].*")
 _MAGIC = re.compile(r"^(\s*)([%!?].*|[\w.]+\?\??\s*)$")
 
@@ -59,11 +59,12 @@ def python_cells(text: bytes, name: str) -> list[tuple[int, str]]:
     """
     try:
         notebook = json.loads(text)
-        cells = [cell for cell in notebook["cells"] if cell["cell_type"] == "code"]
-        sources = ["".join(cell["source"]) for cell in cells]
+        sheets = notebook.get("worksheets") or [notebook]  # the former in version 3 of the format
+        cells = [cell for sheet in sheets for cell in sheet["cells"] if cell["cell_type"] == "code"]
+        sources = ["".join(cell["source"] if "source" in cell else cell["input"]) for cell in cells]
         language = notebook.get("metadata", {}).get("language_info", {}).get("name", "python")
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise SyntaxError("it is no notebook of version 4 of the format", (name, None, None, None)) from error
+        raise SyntaxError("it is no notebook of version 4 of the format, or of 3", (name, None, None, None)) from error
     if language not in ("python", "python3", "ipython"):
         raise SyntaxError(f"its language is {clean(language)}", (name, None, None, None))
     return [(number, _without_magics(source)) for number, source in enumerate(sources, 1)]
@@ -98,9 +99,9 @@ def _run(cell: str, name: str, space: dict[str, Any]) -> str | None:
     try:
         nodes = ast.parse(cell, name).body
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-        return _describe(error)
+        return describe_raised(error)
     for node in nodes:
-        if why and not isinstance(node, _DEFINITIONS):
+        if why and not isinstance(node, DEFINITIONS):
             continue
         try:
             exec(compile(ast.Module([node], []), name, "exec", dont_inherit=True), space)  # noqa: S102  # as a kernel does
@@ -108,11 +109,12 @@ def _run(cell: str, name: str, space: dict[str, Any]) -> str | None:
             raise
         except BaseException as error:  # noqa: BLE001  # user code may raise anything
             pass_on_interrupt(error)
-            why = why or _describe(error)
+            why = why or describe_raised(error)
     return why
 
 
-def _describe(error: BaseException) -> str:
+def describe_raised(error: BaseException) -> str:
+    """Say in a few words what was raised."""
     return f"{type_name(error)}: {clean(error)}".rstrip(": ")
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from gradcheck_cli.implementation.vocabulary.geometry import one_of, setting
 from gradcheck_cli.implementation.vocabulary.vocabulary import Argument, Vocabulary, arranged, words
 
@@ -10,7 +12,10 @@ ELEMENTWISE_X = {"x": words("x z input{,s} a data inp")}
 
 def _activation(names: str, others: str = "", **arguments: Argument) -> Vocabulary:
     more = "affine conv linear lstm rnn gru attention softmax norm dropout loss"
-    return Vocabulary(names=words(names), others=words(f"{others} {more}"), inputs=ELEMENTWISE_X, arguments=arguments)
+    others = f"{others} {more}"
+    return Vocabulary(
+        names=words(names), others=words(others), inputs=ELEMENTWISE_X, arguments=arguments, varies=bool(arguments)
+    )
 
 
 def _rows(names: str, others: str = "") -> Vocabulary:
@@ -48,7 +53,7 @@ ACTIVATIONS = {
             forms={"approximate as True or False": "tanh".__eq__},
         ),
     ),
-    "silu": _activation("silu swish", "hard"),
+    "silu": replace(_activation("silu swish", "hard"), varies=True),  # Swish may have a factor beta
     "softmax-activation": _rows("softmax", "log cross_entropy crossentropy temporal sampled"),
     "log-softmax": _rows("log{,_}softmax"),
     "softplus": _activation("softplus soft_plus"),

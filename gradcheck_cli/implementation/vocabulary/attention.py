@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gradcheck_cli.implementation.vocabulary.geometry import number, only
-from gradcheck_cli.implementation.vocabulary.vocabulary import Argument, Vocabulary, words
+from gradcheck_cli.implementation.vocabulary.vocabulary import Argument, Vocabulary, arranged, words
 
 if TYPE_CHECKING:
     from gradcheck_cli.implementation.vocabulary.vocabulary import Sizes
@@ -22,6 +22,8 @@ def _seen(sizes: Sizes) -> Array:
 def _is_causal(sizes: Sizes) -> bool:
     if sizes["mask"] is None:
         return False
+    if sizes["T"] != sizes["S"]:
+        raise ValueError("with more keys than queries, or fewer, causal masks differ: some begin at the first step")
     if (sizes["mask"] == np.tril(np.ones((sizes["T"], sizes["S"]), bool))).all():
         return True
     raise ValueError("it can only say whether the mask is causal")
@@ -60,12 +62,34 @@ _MASK = {
     ),
 }
 
+#: Orders of the axes of code with an axis for heads; all in one sample, it does as it does with so many samples.
+_HEADS = ("1 N T D", "1 T N D")
+
+
+def _with_heads(order: str) -> dict[str, str]:
+    """Return how arrays lie that have an axis for heads."""
+    return {
+        "q": order,
+        "k": order.replace("T", "S"),
+        "v": order.replace("T", "S").replace("D", "E"),
+        "out": order.replace("D", "E"),
+    }
+
+
 ATTENTIONS = {
     "attention": Vocabulary(
         names=words("attention sdpa attend"),
         others=words("multi mha head cross block self additive bahdanau linear conv norm layer"),
         inputs={"q": words("q quer{y,ies}"), "k": words("k key{,s}"), "v": words("v value{,s}")},
-        arguments=_MASK,
+        arguments={
+            "scale": Argument(names=words("{softmax,sm,}scale scaling"), forms={"": lambda sizes: sizes["D"] ** -0.5}),
+            "D": number("D", "d dk headdim dhead dim"),
+            **_MASK,
+        },
+        arrangements=(
+            arranged(""),
+            *(arranged(f"samples as heads ({order.replace(' ', ', ')})", **_with_heads(order)) for order in _HEADS),
+        ),
     ),
     "multihead-attention": Vocabulary(
         names=words("multi{_,}head{_,}attention mha multi{_,}head multi_headed_attention"),

@@ -107,18 +107,22 @@ CONVOLUTIONS = {
 }
 
 
-def _pooling(names: str, others: str, arguments: str = "HH WW kernel stride") -> Vocabulary:
+def _pooling(names: str, others: str, arguments: str = "HH WW kernel stride", last: str = "N H W C") -> Vocabulary:
+    out = last.replace("H", "H'").replace("W", "W'")
     return Vocabulary(
         names=words(names),
         others=words(f"{others} conv relu unpool global norm"),
         inputs={"x": words("x input{,s} a{,prev} data inp images")},
         arguments=pick(POOLING, arguments),
+        arrangements=(_USUAL, arranged("channels last", _TELLS_LAST, x=last, out=out)),
     )
 
 
 POOLINGS = {
     "maxpool": _pooling("max{_,}pool pool", "avg average mean 1d 3d"),
     "avgpool": _pooling("{avg,average}{_,}pool mean_pool pool", "max 1d 3d"),
-    "maxpool1d": _pooling("max{_,}pool{_,}1d max{_,}pooling{_,}1d", "avg average mean 3d", "WW kernel stride"),
-    "avgpool1d": _pooling("{avg,average}{_,}pool{_,}1d {avg,average}{_,}pooling{_,}1d", "max 3d", "WW kernel stride"),
+    "maxpool1d": _pooling("max{_,}pool{_,}1d max{_,}pooling{_,}1d", "avg average mean 3d", "WW kernel stride", "N W C"),
+    "avgpool1d": _pooling(
+        "{avg,average}{_,}pool{_,}1d {avg,average}{_,}pooling{_,}1d", "max 3d", "WW kernel stride", "N W C"
+    ),
 }

@@ -47,6 +47,7 @@ def _normalization(names: str, others: str, **arguments: Argument) -> Vocabulary
         inputs={"x": ("x",)},
         arguments=arguments,
         mixes_samples="mode" in arguments,
+        varies=True,
     )
 
 
@@ -150,6 +151,7 @@ KNOWN = {
         others=words("affine conv norm relu spatial"),
         inputs=ELEMENTWISE_X,
         arguments=_DROPOUT,
+        varies=True,
         # In older courses p is the probability of dropping.
         meanings={"p as the probability of dropping": lambda param: {**param, "p": 1 - param["p"]}},
     ),

@@ -98,6 +98,8 @@ class Vocabulary:
     encodings: Mapping[str, Encoding] = field(default_factory=dict)
     #: Orders of blocks that are usual elsewhere, by how the header says it.
     block_orders: Mapping[str, BlockOrder] = field(default_factory=dict)
+    #: Whether code of this name may well compute another function of the same kind: with another eps, or not inverted.
+    varies: bool = False
     #: Whether samples depend on each other, so that code cannot take one at a time.
     mixes_samples: bool = False
     #: Whether some of the layer's parameters can only be passed in its dictionary.

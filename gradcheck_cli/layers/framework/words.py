@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import field
 from typing import Any
 
@@ -149,25 +150,29 @@ class Shape(TextParameter):
 
 @frozen
 class Constant(TextParameter):
-    """Any number, True or False."""
+    """Any number, True or False; or several whole numbers, as of a shape that a constructor is given."""
 
     metavar: str = "NUMBER"
 
-    def normalize(self, value: object) -> bool | float:
-        """Return a bool, an int or a float."""
+    def normalize(self, value: object) -> bool | float | tuple[int, ...]:
+        """Return a bool, an int or a float, or a tuple of ints."""
+        if isinstance(value, tuple) and value and all(isinstance(one, int) for one in value):
+            return value
         if isinstance(value, bool | int) or (isinstance(value, float) and math.isfinite(value)):
             return value
         raise TypeError(f"{self.name} must be a finite number, True or False, not {value!r}")
 
-    def parse(self, text: str) -> tuple[bool | float, ...]:
-        """Parse `2`, `0.5`, `True`, or several, `1,2`."""
+    def parse(self, text: str) -> tuple[bool | float | tuple[int, ...], ...]:
+        """Parse `2`, `0.5`, `True`, `3x8x8`, or several, `1,2`."""
         return tuple(self._one(word.strip()) for word in text.split(","))
 
     def format(self, value: Any) -> str:
-        """Write `2`, `0.5` or `True`."""
-        return repr(value)
+        """Write `2`, `0.5`, `True` or `3x8x8`."""
+        return "x".join(map(str, value)) + ("x" if len(value) == 1 else "") if isinstance(value, tuple) else repr(value)
 
-    def _one(self, word: str) -> bool | float:
+    def _one(self, word: str) -> bool | float | tuple[int, ...]:
+        if re.fullmatch(r"\d{1,8}x(\d{1,8}(x\d{1,8})*)?", word):
+            return tuple(int(size) for size in word.split("x") if size)
         if word in ("True", "False"):
             return word == "True"
         try:

@@ -168,7 +168,7 @@ def test_pairs_are_found_by_name(name: str, tmp_path: Path) -> None:
         ),
         ("def f(x): ...\ndef g(x): ...\n", "", "has several pairs or classes that fit; name one"),
         ("def f(*x): ...\n", "", "`f` does not name what it takes"),
-        ("class F: ...\n", ":F", "name a function and its gradient"),
+        ("class F: ...\n", ":F", "class F has neither forward nor backward"),
         ("def f(x): ...\ndef g(x): ...\ndef h(x): ...\n", ":f,g,h", "name a function and its gradient"),
     ],
 )

@@ -179,7 +179,7 @@ def test_what_is_of_no_layer_is_no_layer() -> None:
         (SELU.format("relu_"), "relu"),
         (SOFTMAX, "softmax"),
         (CLASS.format("Tanh"), "tanh"),
-        (CLASS.format("Squash"), "tanh"),
+        (CLASS.format("Squash"), None),  # which is checked against its own forward, as to try each layer takes a second
         (CLASS.format("Sigmoid"), "sigmoid"),
     ],
 )

@@ -2,54 +2,114 @@
 
 from __future__ import annotations
 
+import json
+import os
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from gradcheck_cli.checks.check import check_case
 from gradcheck_cli.checks.settings import Settings
 from gradcheck_cli.implementation.finding.find import find
+from gradcheck_cli.implementation.finding.inventory import identify_layer, take_inventory, try_shapes
+from gradcheck_cli.implementation.loading.load import Loader
 from gradcheck_cli.layers import LAYERS
 from gradcheck_cli.results.result import Verdict
+from tests.program import run_program
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
-    from gradcheck_cli.results.result import CaseResult
+    from gradcheck_cli.implementation.implementation import Implementation
+    from gradcheck_cli.layers.framework.case import Case
 
-#: Cases of the standard set that are checked: a form that fits some fits all.
-_MOST = 4
+#: Cases that are checked of what is found: a form that fits some fits all.
+_MOST = 3
+
+
+class Outcome(NamedTuple):
+    """The verdict on a case, and why."""
+
+    verdict: Verdict
+    reason: str | None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Form:
     """Code in some form, how it must be understood, and what makes it wrong."""
 
-    layer: str
-    text: str
-    understood: tuple[str, ...] = ()  #: words of the header
+    shows: str = ""  #: the forms in `table.FORMS` that it is a sample of, by their keys, separated by spaces
+    text: str | Mapping[str, str]  #: of a file, after `import numpy as np`; or of several by their names, as they are
     wrong: tuple[str, str] = ("", "")  #: what to replace, and by what
+    layer: str = ""  #: "function" for what is of no known layer; "" for any, found as `gradcheck FILE.py` finds it
+    asked: bool = False  #: whether the layer is named, as in `gradcheck LAYER FILE.py`
+    understood: tuple[str, ...] = ()  #: words of the header
+    folder: bool = False  #: whether `gradcheck FOLDER` checks the files together
     names: str = ""  #: what is checked in the file; by default what is found
-    passed: int = _MOST  #: of the first cases; the others are skipped
+    passed: int = 0  #: how many of the first cases pass, while the others are skipped; 0 for any number but none
     wrong_verdicts: frozenset[Verdict] = field(default_factory=lambda: frozenset({Verdict.FAIL}))
 
     def assert_understood(self, folder: Path) -> None:
         """Assert that the right code passes, and that the wrong one does not."""
-        convention, found = self.results(folder / "right.py", self.text)
+        convention, found = self.results(folder / "right.py")
         verdicts = [result.verdict for result in found]
         assert set(verdicts) <= {Verdict.PASS, Verdict.SKIP}, [result.reason for result in found]
-        assert verdicts.count(Verdict.PASS) == self.passed, [result.reason for result in found]
+        assert verdicts.count(Verdict.PASS) == self.passed or not self.passed, [result.reason for result in found]
+        assert Verdict.PASS in verdicts, [result.reason for result in found]
         for words in self.understood:
             assert words in convention
-        old, new = self.wrong
-        assert old in self.text
-        _, found = self.results(folder / "wrong.py", self.text.replace(old, new))
-        assert {result.verdict for result in found} & self.wrong_verdicts
-        assert Verdict.PASS not in {result.verdict for result in found[:1]}
+        convention, found = self.results(folder / "wrong.py", *self.wrong)
+        assert {result.verdict for result in found} & self.wrong_verdicts, convention
 
-    def results(self, path: Path, text: str) -> tuple[str, list[CaseResult]]:
-        """Return how code is understood, and the results of the first cases."""
-        path.write_text(f"import numpy as np\n\n\n{text}", encoding="utf-8")
-        implementation = find(f"{path}:{self.names}" if self.names else str(path), LAYERS[self.layer])
-        cases = islice(LAYERS[self.layer].standard(), _MOST)
-        return implementation.convention, [check_case(case, implementation, Settings()) for case in cases]
+    def results(self, path: Path, old: str = "", new: str = "") -> tuple[str, list[Outcome]]:
+        """Return how code is understood, and the results of the first cases of all that is found.
+
+        Args:
+            path: where to write it; of several files, their folder but for the suffix.
+            old: what to replace in it.
+            new: by what.
+        """
+        several = not isinstance(self.text, str)
+        texts = {path.name: f"import numpy as np\n\n\n{self.text}"} if isinstance(self.text, str) else self.text
+        assert any(old in text for text in texts.values())
+        folder = path.with_suffix("") if several else path.parent
+        for name, text in texts.items():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (folder / name).write_text(text.replace(old, new) if old else text, encoding="utf-8")
+        if self.folder:
+            return "", self._of_folder(folder)
+        spec = str(folder / (next(iter(texts)) if several else path.name))
+        found = [*self._implementations(f"{spec}:{self.names}" if self.names else spec)]
+        assert found, f"nothing is found in {spec}"
+        checked = [
+            Outcome((result := check_case(case, implementation, Settings())).verdict, result.reason)
+            for implementation, cases in found
+            for case in islice(cases, _MOST)
+        ]
+        return "; ".join(implementation.convention for implementation, _ in found), checked
+
+    def _of_folder(self, folder: Path) -> list[Outcome]:
+        """Return the results of the program."""
+        run = run_program("gradcheck", [folder.name, "--json", "-"], folder.parent, dict(os.environ))
+        results = json.loads(run.stdout)["results"]
+        assert {result["layer"] for result in results} == {self.layer}
+        return [Outcome(Verdict(result["verdict"]), result["reason"]) for result in results]
+
+    def _implementations(self, spec: str) -> Iterator[tuple[Implementation, Iterable[Case]]]:
+        if self.layer and self.asked:
+            yield find(spec, LAYERS[self.layer]), LAYERS[self.layer].standard()
+            return
+        loader = Loader()
+        for offer in take_inventory(spec, loader).offers:
+            identified = identify_layer(offer, loader)
+            tried = try_shapes(offer, loader) if not identified or identified.open else None
+            if identified and not (tried and tried.cases):
+                assert not identified.reason, identified.reason
+                assert identified.layer == self.layer or not self.layer, f"it is taken for {identified.layer}"
+                layer = LAYERS[identified.layer]
+                yield find(offer.spec, layer, loader=loader), layer.standard()
+            elif tried:
+                assert not tried.reason, tried.reason
+                assert self.layer in ("", "function"), "it is taken for no known layer"
+                yield find(offer.spec, LAYERS["function"], loader=loader, case=tried.cases[0]), tried.cases

@@ -45,6 +45,7 @@ _LAST = {
 
 FORMS = {
     "affine": Form(
+        shows="one-sample",
         layer="affine",
         text="def affine_forward(x, W, b):\n    return W.dot(x) + b, (x, W)\n\n\n"
         "def affine_backward(dout, cache):\n    x, W = cache\n    return W.T.dot(dout), np.outer(dout, x), dout\n",
@@ -52,6 +53,7 @@ FORMS = {
         wrong=("np.outer(dout, x)", "2 * np.outer(dout, x)"),
     ),
     "affine rows": Form(
+        shows="one-sample",
         layer="affine",
         text="def linear_forward(x, w, b):\n    return x @ w + b, (x, w)\n\n\n"
         "def linear_backward(dout, cache):\n    x, w = cache\n    return w @ dout, np.outer(x, dout), dout\n",
@@ -59,6 +61,7 @@ FORMS = {
         wrong=("w @ dout", "w @ abs(dout)"),
     ),
     "loss": Form(
+        shows="one-sample",
         layer="softmax",
         text="def softmax_loss(scores, label):\n    p = np.exp(scores - scores.max())\n    p /= p.sum()\n"
         "    d = p.copy()\n    d[label] -= 1\n    return -np.log(p[label]), d\n",
@@ -66,18 +69,21 @@ FORMS = {
         wrong=("-= 1", "-= 2"),
     ),
     "image": Form(
+        shows="one-image",
         layer="conv",
         text=_CONV.format(before="", before_back="", last="", last_w=""),
         understood=("one sample at a time",),
         wrong=("dx[at] +=", "dx[at] ="),
     ),
     "image channels last": Form(
+        shows="one-image channels-last",
         layer="conv",
         text=_CONV.format(**_LAST),
         understood=("channels last", "one sample at a time"),
         wrong=("dw +=", "dw ="),
     ),
     "recurrent step": Form(
+        shows="one-sample",
         layer="rnn-step",
         text="def rnn_step_forward(x, prev_h, Wx, Wh, b):\n    h = np.tanh(x @ Wx + prev_h @ Wh + b)\n"
         "    return h, (x, prev_h, Wx, Wh, h)\n\n\ndef rnn_step_backward(dh, cache):\n    x, p, Wx, Wh, h = cache\n"
@@ -107,6 +113,6 @@ def test_a_batch_is_passed_one_sample_at_a_time(name: str, tmp_path: Path) -> No
 
 def test_what_is_wrong_with_a_batch_is_not_right_because_it_is_with_one_sample(tmp_path: Path) -> None:
     for layer, text in WRONG.items():
-        convention, found = Form(layer=layer, text=text).results(tmp_path / f"{layer}.py", text)
+        convention, found = Form(layer=layer, text=text).results(tmp_path / f"{layer}.py")
         assert "one sample" not in convention
         assert Verdict.FAIL in {result.verdict for result in found}

@@ -53,12 +53,14 @@ def _rows(taken: str = "", kept: str = "pass", given: str = "", rate: str = "lr"
 
 FORMS = {
     "one sample": Form(
+        shows="updates classes one-sample columns",
         layer="affine",
         text=_COLUMNS.format(summed=""),
         understood=("samples as columns", "one sample at a time"),
         wrong=("learning_rate * dw", "learning_rate * 2 * dw"),
     ),
     "batch": Form(
+        shows="updates classes columns",
         layer="affine",
         text=_COLUMNS.format(summed=".sum(1, keepdims=True)"),
         understood=("samples as columns",),
@@ -108,6 +110,6 @@ def test_gradients_are_read_off_the_update(name: str, tmp_path: Path) -> None:
 
 def test_a_change_that_is_no_multiple_of_the_gradient_is_not_judged(tmp_path: Path) -> None:
     for name, (text, why) in UNREADABLE.items():
-        _, found = Form(layer="affine", text=text).results(tmp_path / f"{name}.py", text)
+        _, found = Form(layer="affine", text=text).results(tmp_path / f"{name}.py")
         assert {result.verdict for result in found} == {Verdict.SKIP}
         assert all(result.reason and why in result.reason for result in found)

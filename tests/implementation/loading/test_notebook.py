@@ -48,7 +48,8 @@ CELLS = {
     "%%time\nx = 1\n": "\nx = 1",
     "\n%%capture out\n!ls\nx = 1\n": "\n\npass\nx = 1",
     "%%bash\nls -l\n": "",
-    "%%writefile layers.py\nx = 1\n": "",
+    "%%writefile layers.py\nx = 1\n": "\nx = 1",
+    "%%writefile notes.txt\nx = 1\n": "",
     "%%html\n<b>x</b>\n": "",
     's = """\n%d percent\n!\n"""\n': 's = """\n%d percent\n!\n"""\n',
     "x = a % b\ny = (a\n% b)": "x = a % b\ny = (a\n% b)",
@@ -76,6 +77,11 @@ def test_a_notebook_is_checked_as_it_is(tmp_path: Path, convcheck: Program, grad
     run = convcheck("right.ipynb")
     assert run.returncode == 2
     assert "`gradcheck affine right.ipynb` checks it" in run.stderr
+
+
+def test_version_3_of_the_format_is_read() -> None:
+    text = '{"nbformat": 3, "worksheets": [{"cells": [{"cell_type": "code", "input": ["x = 1"]}]}]}'
+    assert python_cells(text.encode(), "x.ipynb") == [(1, "x = 1")]
 
 
 def test_a_traceback_has_the_number_of_the_cell_and_its_line(tmp_path: Path, gradcheck: Program) -> None:

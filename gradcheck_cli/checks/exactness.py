@@ -1,0 +1,168 @@
+"""Gradients at small integers, where a right one is exact: evidence beside the comparison at real inputs.
+
+At real inputs an element may be off by the roundings of its dtype, in float16 by 1/256 of its scale. At integers
+nothing rounds, and one missing term among thousands is a fault. What that does not show are roundings themselves, such
+as those of narrow sums: so it is tried beside the real inputs, not in their place.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from gradcheck_cli.checks.comparison import compare, unravel
+from gradcheck_cli.checks.differentiation import as_function, differentiate, numeric_inputs
+from gradcheck_cli.checks.run import RunStoppedError, call_backward
+from gradcheck_cli.checks.where import place
+from gradcheck_cli.data.frozen import replace
+from gradcheck_cli.implementation.implementation import ImplementationError
+from gradcheck_cli.numeric.arrays import epsilon, working_dtype
+from gradcheck_cli.numeric.integers import ExactLine, draw_integers, largest_magnitude
+from gradcheck_cli.results.result import Verdict, WorstElement, WrongElements
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from gradcheck_cli.checks.comparison import Comparison
+    from gradcheck_cli.checks.differentiation import Derivatives
+    from gradcheck_cli.checks.run import CaseRun
+    from gradcheck_cli.numeric.estimate import Estimate
+    from gradcheck_cli.results.result import ArrayResult
+
+#: Terms of a sum of a given scale: inputs and cotangents have magnitudes of 0.5 to 1.5, so that a product of two is at
+#: least 1/4, and of many 1 on average.
+_MOST_TERMS, _USUAL_TERMS = 4.0, 1.25
+
+#: Any error is wrong. As a tolerance in roundings: far below 1/64 for sums that are exact.
+_NONE = 2.0**-10
+
+#: Wrong elements that are located in an array that is too large to be differentiated element by element.
+_MOST_LOCATED = 4
+
+
+class Judged(NamedTuple):
+    """A run and its comparison after a look at integers: those at integers, if a gradient is wrong there alone."""
+
+    run: CaseRun
+    comparison: Comparison
+
+
+def judge_at_integers(run: CaseRun, derivatives: Derivatives, comparison: Comparison) -> Judged:
+    """Compare at integers the gradients of inputs in which forward is affine, if nothing is wrong at real inputs."""
+    verdicts = {result.verdict for result in comparison.arrays}
+    found = {**derivatives.estimates, **{name: p.estimate for name, p in derivatives.projections.items()}}
+    affine = {n: e for n, e in found.items() if e.affine and not (e.noise or e.leak or run.problem.domain.get(n))}
+    if not affine or verdicts - {Verdict.PASS, Verdict.INCONCLUSIVE}:
+        return Judged(run, comparison)
+    # Of what is differentiated element by element, sums that turn out to be too long are sorted out afterwards.
+    longest = {name: _USUAL_TERMS if name in derivatives.estimates else _MOST_TERMS for name in affine}
+    sums = max(terms * float(np.max(affine[name].scale, initial=0.0)) for name, terms in longest.items())
+    largest = largest_magnitude(sums, run.dtype) if np.isfinite(sums) else None
+    if largest is None:
+        return Judged(run, comparison)
+    try:
+        exact = _run_at_integers(run, largest)
+        lines = _lines(exact, affine)
+        equal = {name: line.test().equal for name, line in lines.items()}
+        right = {f"d{n}": _exact_result(run, n, derivatives, comparison) for n, value in equal.items() if value}
+        judged = replace(comparison, gradients={**comparison.gradients, **right})
+        wrong = {name: lines[name] for name, value in equal.items() if value is False}
+        return _judge_wrong(exact, wrong, judged) if wrong else Judged(run, judged)
+    except (RunStoppedError, ImplementationError):
+        return Judged(run, comparison)  # it takes no such values, and need not
+
+
+def _exact_result(run: CaseRun, name: str, derivatives: Derivatives, comparison: Comparison) -> ArrayResult:
+    """Return the result of a gradient that is exact at integers, where a lost element of a large one shows too."""
+    result = comparison.gradients[f"d{name}"]
+    if result.verdict is Verdict.INCONCLUSIVE and name in derivatives.projections:
+        from gradcheck_cli.checks.projection import compare_projection  # only for large layers
+
+        result = compare_projection(run.subjects[name], derivatives.projections[name], run.settings, exact=True)
+    return replace(result, exact=True)
+
+
+def _run_at_integers(run: CaseRun, largest: int) -> CaseRun:
+    """Call forward and backward with integers in place of the inputs that have a gradient, and of the cotangent."""
+    problem = run.problem
+    inputs = dict(problem.inputs)
+    for name in problem.differentiable:
+        inputs[name] = draw_integers(inputs[name], largest, f"{run.case.seed} {name}")
+    cotangent = problem.cotangent
+    if cotangent.size > 1:  # the one of a number is 1
+        cotangent = draw_integers(cotangent, largest, f"{run.case.seed} cotangent")
+    moved = replace(run, problem=replace(problem, inputs=inputs, cotangent=cotangent))
+    out, cache = moved.calls.forward(inputs, problem.parameters)
+    return call_backward(replace(moved, out=np.array(out), cache=cache))
+
+
+def _lines(exact: CaseRun, affine: Mapping[str, Estimate]) -> dict[str, ExactLine]:
+    """Return forward at integers as a function of each input, with the gradient, where that has the right form."""
+    problem, wide = exact.problem, working_dtype(exact.dtype)
+    inputs, out = dict(problem.inputs), np.asarray(exact.out)
+    if out.dtype != wide:
+        inputs = numeric_inputs(exact)
+        out = as_function(exact, inputs, next(iter(affine)))(inputs[next(iter(affine))])
+    known = problem.expected_scale if problem.reference else None
+    found = {}
+    for name, estimate in affine.items():
+        subject = exact.subjects[name]
+        if not subject.flaw:
+            terms = float(known.max() if known is not None else estimate.scale.max() * inputs[name].size)
+            function, gradient = as_function(exact, inputs, name), np.asarray(subject.array)
+            found[name] = ExactLine(
+                function, inputs[name], problem.cotangent, out, gradient, max(_MOST_TERMS * terms, 1.0)
+            )
+    return found
+
+
+def _judge_wrong(exact: CaseRun, wrong: Mapping[str, ExactLine], comparison: Comparison) -> Judged:
+    """Give gradients that are wrong at integers their verdicts, and the numbers at integers."""
+    derivatives = differentiate(exact)
+    expected = {name: _rounded(estimate) for name, estimate in derivatives.estimates.items()}
+    longest = 2 / epsilon(exact.dtype)
+    results: dict[str, ArrayResult] = {}
+    for name, line in wrong.items():
+        if name in expected:
+            result = compare(exact.subjects[name], expected[name], replace(exact.settings, tol=_NONE))
+            is_exact = bool((expected[name].scale <= longest).all())
+        else:
+            result, is_exact = _located(exact, name, line, comparison.gradients[f"d{name}"]), True
+        if result.verdict is Verdict.FAIL and is_exact:
+            reason = f"{result.reason}; at real inputs its roundings hide that, at small integers nothing rounds"
+            results[f"d{name}"] = replace(result, reason=reason, exact=False)
+    if not results:
+        return Judged(exact, comparison)
+    gradients = {**comparison.gradients, **results}
+    return Judged(exact, replace(comparison, gradients=gradients, expected=expected))
+
+
+def _rounded(estimate: Estimate) -> Estimate:
+    """Return a derivative at integers as the multiple of 1/64 that it is."""
+    return replace(estimate, value=np.rint(64 * estimate.value) / 64, error_bound=np.zeros_like(estimate.value))
+
+
+def _located(exact: CaseRun, name: str, line: ExactLine, real: ArrayResult) -> ArrayResult:
+    """Return the result of a gradient that is too large to be differentiated element by element."""
+    gradient, found = np.asarray(exact.subjects[name].array), line.locate(_MOST_LOCATED)
+    if not found:
+        return real
+    indices = {unravel(element, gradient.shape): error for element, error in found.items()}
+    worst = max(indices, key=lambda index: abs(indices[index]))
+    more = "" if len(found) == 1 else f", at {place(worst)} among them"
+    wrong = f"at {place(worst)}" if len(found) == 1 else f"in at least {len(found)} of {gradient.size} elements{more}"
+    return replace(
+        real,
+        verdict=Verdict.FAIL,
+        reason=f"d{name} is wrong {wrong}",
+        max_abs_error=abs(indices[worst]),
+        evaluations=real.evaluations + line.evaluations,
+        wrong=WrongElements(count=len(found), of=gradient.size, where=None),
+        worst=WorstElement(
+            index=worst,
+            analytic=float(gradient[worst]),
+            numeric=float(gradient[worst]) - indices[worst],
+            error_bound=0.0,
+        ),
+    )

@@ -1,0 +1,69 @@
+"""What some classes want before their first forward: the shape of their input, and an optimizer.
+
+`set_input_shape((3, 8, 8))`, `initialize(optimizer)`, `build(input_shape)`. The optimizer subtracts each gradient times
+a learning rate, from which the gradient can be read.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from gradcheck_cli.implementation.calling import call
+from gradcheck_cli.implementation.conventions.slots import INDIFFERENT, LEARNING_RATE, MisfitError, parameters_of
+from gradcheck_cli.implementation.vocabulary.vocabulary import word
+
+if TYPE_CHECKING:
+    import inspect
+
+#: Names of such methods, in the order in which they are called.
+_METHODS = (
+    *("set_input_shape", "build", "initialize", "initialise", "init_weights", "initialize_weights", "init_params"),
+    *("initialize_parameters", "initialize_params", "setup", "compile"),
+)
+_SIZES = ("inputdim", "inputsize", "infeatures", "nin", "ninputs", "ninput", "nfeatures", "indim", "fanin")
+
+
+class Optimizer:
+    """Any optimizer: called by whatever name with a parameter and its gradient, it returns the parameter updated."""
+
+    learning_rate = lr = LEARNING_RATE
+
+    def __call__(self, *given: Any, **named: Any) -> Any:
+        """Subtract a gradient from a parameter."""
+        arrays = [value for value in (*given, *named.values()) if isinstance(value, np.ndarray)]
+        return arrays[0] - LEARNING_RATE * arrays[1] if len(arrays) > 1 else None
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return self
+
+
+def set_up(instance: object, shape: tuple[int, ...]) -> None:
+    """Call the methods of an instance that prepare it for an input of a shape with a batch axis, if it has any.
+
+    Raises:
+        ImplementationError: one of them raised.
+    """
+    own = {name for base in type(instance).__mro__[:-1] for name in vars(base)}
+    for name in _METHODS:
+        with contextlib.suppress(MisfitError):
+            if name in own and callable(method := getattr(instance, name)):
+                required = [p for p in parameters_of(method) if p.default is p.empty]
+                call(method, *(_given(p, shape if name == "build" else shape[1:]) for p in required))
+
+
+def _given(parameter: inspect.Parameter, shape: tuple[int, ...]) -> object:
+    name = word(parameter.name)
+    if name.endswith("shape") and shape:
+        return shape
+    if name in _SIZES and shape:
+        return shape[-1]
+    if name in ("optimizer", "optim", "opt"):
+        return Optimizer()
+    if name in INDIFFERENT:
+        return INDIFFERENT[name]
+    raise MisfitError(f"`{parameter.name}` is of unknown meaning")

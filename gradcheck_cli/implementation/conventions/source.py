@@ -1,0 +1,72 @@
+"""What the source of a function says of its arguments: sizes that must be equal, and entries that they must have."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import textwrap
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    #: The argument, the places of its axes that must be equal, and the statement that says so.
+    Demand = tuple[str, tuple[int, ...], str]
+
+
+@lru_cache(maxsize=32)
+def equal_sizes(function: Callable[..., object]) -> tuple[Demand, ...]:
+    """List what a function says of its arguments by `(f, f, channels, filters) = W.shape`: for square kernels only."""
+    return tuple(_demands(_tree(function)))
+
+
+@lru_cache(maxsize=32)
+def entries_of(function: Callable[..., object], argument: str) -> tuple[str | int, ...]:
+    """List what a function looks up in an argument, in its order: `p["W"]`, `p.W`, or `W, b = p` and `p[0]`.
+
+    Places are given only if there are at least two, from 0 on: of one array one element may be looked up.
+    """
+    found: dict[object, None] = {}
+    for node in ast.walk(_tree(function)):
+        match node:
+            case ast.Subscript(value=ast.Name(id=name), slice=ast.Constant(value=key)) if name == argument:
+                found[key] = None
+            case ast.Call(
+                func=ast.Attribute(value=ast.Name(id=name), attr="get"), args=[ast.Constant(value=key), *_]
+            ) if name == argument:
+                found[key] = None
+            case ast.Attribute(value=ast.Name(id=name), attr=key) if name == argument:
+                found |= {} if hasattr(np.ndarray, key) or hasattr(dict, key) else {key: None}
+            case ast.Assign(targets=[ast.Tuple(elts=parts) | ast.List(elts=parts)], value=ast.Name(id=name)) if (
+                name == argument
+            ):
+                found |= dict.fromkeys(range(len(parts)))
+    places = sorted(key for key in found if isinstance(key, int))
+    if len(places) > 1 and places == [*range(len(places))]:
+        return tuple(places)
+    return tuple(key for key in found if isinstance(key, str))
+
+
+def _tree(function: Callable[..., object]) -> ast.AST:
+    """Parse the source of a function; nothing if it cannot be found."""
+    try:
+        return ast.parse(textwrap.dedent(inspect.getsource(function)))
+    except (OSError, TypeError, SyntaxError, ValueError, RecursionError):
+        return ast.Module(body=[], type_ignores=[])
+
+
+def _demands(tree: ast.AST) -> Iterator[Demand]:
+    for node in ast.walk(tree):
+        match node:
+            case ast.Assign(
+                targets=[ast.Tuple(elts=parts) | ast.List(elts=parts)],
+                value=ast.Attribute(value=ast.Name(id=argument), attr="shape"),
+            ):
+                names = [part.id if isinstance(part, ast.Name) else "" for part in parts]
+                for name in dict.fromkeys(names):
+                    places = tuple(k for k, other in enumerate(names) if other == name)
+                    if len(places) > 1 and name.strip("_") and all(names):
+                        yield argument, places, ast.unparse(node)

@@ -1,0 +1,140 @@
+"""Gradients of affine functions at small integers, where nothing rounds and the tolerance is zero, in any dtype.
+
+As long as the terms of a sum are integers and their absolute values add up to at most 2 / eps, every partial sum is a
+number of the dtype, in whatever order they are summed. <gradient, u> then equals <cotangent, f(x + u) - f(x)> exactly
+for integers u, and an error in any element shows with probability 1 - 1/2R for u drawn from the 2R integers from -R to
+R (Freivalds, 1977), whatever the size of the arrays: one evaluation and one dot product.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from gradcheck_cli.numeric.arrays import epsilon
+
+if TYPE_CHECKING:
+    from gradcheck_cli.numeric.arrays import Array
+    from gradcheck_cli.numeric.black_box import Function
+
+#: Values may be multiples of 1/64: means of 2, 4, ... 64 numbers are exact too.
+_GRID = 64
+
+#: Magnitudes of inputs and cotangents, up to 3 or 1 where sums are long; and what a product of two comes to on average.
+_MAGNITUDES = {3: 4, 1: 1}
+
+#: Components of a direction reach 2^20, or as far as sums are exact.
+_MOST_BITS = 20
+
+#: The probability that an error goes unseen, at most, and the directions that are taken for it.
+_MISSED, _MOST_DIRECTIONS = 2.0**-20, 4
+
+
+class ExactTest(NamedTuple):
+    """Whether a gradient at integers is right."""
+
+    equal: bool | None  #: None where the function or the gradient rounds, so that nothing can be said
+    missed: float = 1.0  #: the probability with which an error in one element would have gone unseen
+
+
+def largest_magnitude(terms: float, dtype: str) -> int | None:
+    """Return up to which magnitude integers can be drawn; None if sums of so many terms round in a dtype anyway."""
+    return next((most for most, usual in _MAGNITUDES.items() if usual * terms <= 2 / epsilon(dtype)), None)
+
+
+def draw_integers(like: Array, largest: int, seed: str) -> Array:
+    """Draw integers of random sign and of a magnitude up to `largest`, in an array's dtype; 0 where the array is 0."""
+    words = _words(seed, like.size).reshape(like.shape)
+    return np.where(like == 0, 0, _signed(words, largest)).astype(like.dtype)
+
+
+class ExactLine:
+    """An affine function at integers, its claimed gradient there, and differences of any length along directions."""
+
+    def __init__(
+        self, function: Function, x: Array, cotangent: Array, out: Array, gradient: Array, terms: float
+    ) -> None:
+        """Take the point.
+
+        Args:
+            function: it maps an array of x's shape and dtype to one of cotangent's shape.
+            x: small integers.
+            cotangent: small integers.
+            out: function(x).
+            gradient: of <cotangent, function(x)>, as it is claimed to be.
+            terms: how many terms are summed for an element of out, at most.
+        """
+        self._function, self._x, self._center = function, x, _on_grid(out)
+        self._cotangent, self._gradient = cotangent.astype(np.int64), _on_grid(gradient)
+        self._bits = min(_MOST_BITS, math.floor(math.log2(2 / epsilon(out.dtype) / (max(_MAGNITUDES) * terms))))
+        self.evaluations = 0
+
+    def test(self) -> ExactTest:
+        """Compare along random directions over the whole array: as many as it takes for an error to show."""
+        if self._bits < 1 or self._gradient is None:
+            return ExactTest(equal=None)
+        for count in range(1, _MOST_DIRECTIONS + 1):
+            error = self._error(slice(None), count)
+            if error is None or error:
+                return ExactTest(equal=None if error is None else False)
+            if (missed := 2.0 ** -(count * (self._bits + 1))) <= _MISSED:
+                break
+        return ExactTest(equal=True, missed=missed)
+
+    def locate(self, most: int) -> dict[int, float]:
+        """Halve the array and return wrong elements, and by how much they are off: at most so many.
+
+        That takes at most 2 (log2(size) + 1) evaluations for each.
+        """
+        found: dict[int, float] = {}
+        parts = [np.arange(self._x.size)]
+        while parts and len(found) < most:
+            part = parts.pop()
+            error = self._error(part, 0)
+            if not error:
+                continue
+            if part.size == 1:
+                found[int(part[0])] = error / (_GRID * int(self._direction(0).reshape(-1)[part[0]]))
+            else:
+                parts += reversed(np.array_split(part, 2))
+        return found
+
+    def _error(self, elements: Array | slice, number: int) -> int | None:
+        """Return <gradient, u> - <cotangent, f(x + u) - f(x)> in 64ths, u being 0 outside of the elements.
+
+        None if some value is rounded. Both are taken modulo 2^64, in which integers of NumPy are exact.
+        """
+        direction = np.zeros(self._x.size, np.int64)
+        direction[elements] = self._direction(number).reshape(-1)[elements]
+        self.evaluations += 1
+        ahead = _on_grid(np.asarray(self._function(self._x + direction.reshape(self._x.shape).astype(self._x.dtype))))
+        if ahead is None or self._center is None or self._gradient is None:
+            return None
+        slope = (self._cotangent * (ahead - self._center)).sum()
+        return int((self._gradient.reshape(-1) * direction).sum() - slope)
+
+    def _direction(self, number: int) -> Array:
+        words = _words(f"direction {number}", self._x.size).reshape(self._x.shape)
+        return _signed(words, 2**self._bits).astype(np.int64)
+
+
+def _on_grid(values: Array) -> Array | None:
+    """Return values in 64ths, as integers; None if one is none, or so large that its dtype is too coarse."""
+    wide = values.astype(np.promote_types(values.dtype, np.float64), copy=False)
+    scaled = wide * _GRID
+    if not np.isfinite(scaled).all() or (scaled != np.rint(scaled)).any():
+        return None
+    finest = 1 if (wide == np.rint(wide)).all() else _GRID
+    return scaled.astype(np.int64) if (abs(wide) * finest <= 2 / epsilon(values.dtype)).all() else None
+
+
+def _words(seed: str, count: int) -> Array:
+    return np.frombuffer(random.Random(seed).randbytes(4 * count), "<u4")  # noqa: S311  # to compute with, not secrets
+
+
+def _signed(words: Array, largest: int) -> Array:
+    """Turn random words into integers of a magnitude from 1 to `largest`, as floats."""
+    return (words % largest + 1.0) * np.where(words >> 31, -1.0, 1.0)

@@ -1,0 +1,22 @@
+"""Every form of code, in at least two samples: understood where it is right, and caught where it is wrong."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.implementation.forms.table import FORMS, all_samples, shown
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.mark.parametrize("key", all_samples())
+def test_a_sample_is_understood_and_its_fault_is_caught(key: str, tmp_path: Path) -> None:
+    all_samples()[key].assert_understood(tmp_path)
+
+
+def test_every_form_has_two_samples() -> None:
+    assert {key for sample in all_samples().values() for key in sample.shows.split()} <= set(FORMS)
+    assert [key for key in FORMS if shown(key) < 2] == []
