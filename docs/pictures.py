@@ -174,13 +174,13 @@ def text_of(svg: str) -> str:
     return re.sub(r"[─ ]+", " ", without_figures("\n".join(joined)))
 
 
-def write() -> list[Path]:
-    """Draw all pictures anew; return those that say something else than before."""
+def write(*, figures: bool = False) -> list[Path]:
+    """Draw all pictures anew; return those that say something else than before, if only other figures."""
     FOLDER.mkdir(exist_ok=True)
     written = []
     for name in (*PICTURES, *REPORTS, *SWEEPS):
         path, picture = FOLDER / f"{name}.svg", draw(name)
-        if not path.exists() or text_of(path.read_text(encoding="utf-8")) != text_of(picture):
+        if figures or not path.exists() or text_of(path.read_text(encoding="utf-8")) != text_of(picture):
             path.write_text(picture, encoding="utf-8")
             written.append(path)
     return written

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 #: What a line of a block `sh` may start besides the programs: what installs them, shells, other programs.
-_OTHERS = {"pip", "python", "python3", "pytest", "git", "eval", "dask", "mkdocs", "ruff", "mypy", ".ci/run"}
+_OTHERS = {".", "pip", "python", "python3", "pytest", "git", "eval", "dask", "mkdocs", "ruff", "mypy", ".ci/run"}
 
 
 @pytest.mark.parametrize("page", PAGES, ids=[page.name for page in PAGES])
