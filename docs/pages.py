@@ -5,11 +5,11 @@ An HTML comment on the line before a block says what it is:
     <!-- file: layers.py -->       the block is written to that file; later commands of the page find it
     <!-- edit: layers.py -->       the block, a `diff`, is applied to that file
     <!-- check: affine, relu -->   the block is code that `gradcheck` understands as these layers, and that is right
-    <!-- not run: why -->          its commands are read by the programs, with --show-config, and not run
+    <!-- not run: why -->          of its commands, those of the programs are only read, with --show-config
 
-In a block `sh`, each line that starts one of the programs is run. In a block `console`, a line that begins with `$ ` is
-a command, and what follows must be what it prints, but for figures that differ from machine to machine; `…` stands
-for anything.
+In a block `sh`, each line that starts one of the programs, pytest or Python is run. In a block `console`, a line that
+begins with `$ ` is a command, and what follows must be what it prints, but for figures that differ from machine to
+machine; `…` stands for anything.
 """
 
 from __future__ import annotations
@@ -33,7 +33,11 @@ DOCS = ROOT / "docs"
 #: Pages that people read, in the order of the site's menu.
 PAGES = (*(ROOT / f"{name}.md" for name in ("README", "CONTRIBUTING", "CHANGELOG")), *sorted(DOCS.glob("*.md")))
 
-_PROGRAMS = ("convcheck", "gradcheck")
+#: The programs of this package.
+OWN = ("convcheck", "gradcheck")
+
+#: Whose lines are run.
+_PROGRAMS = (*OWN, "pytest", "python")
 
 _BLOCK = re.compile(r"^(?:<!-- ([\w ]+?): (.*?) -->\n)?```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 
@@ -60,7 +64,9 @@ class Block:
         if self.info != "sh":
             return []
         lines = [line.partition("  #")[0].partition(" | ")[0].strip() for line in self.text.splitlines()]
-        return [line for line in lines if line and program(line) in _PROGRAMS]
+        if self.kind == "not run":
+            return [f"{line} --show-config" for line in lines if program(line) in OWN]
+        return [line for line in lines if program(line) in _PROGRAMS]
 
 
 def blocks(page: Path) -> Iterator[Block]:
@@ -113,7 +119,7 @@ def split(command: str, folder: Path) -> tuple[dict[str, str], list[str]]:
 
 def environment(**more: str) -> dict[str, str]:
     """Return the variables for a program that shall print what a pipe gets anywhere."""
-    meddling = ("COLUMNS", "LINES", "NO_COLOR", "FORCE_COLOR", "TTY_", "GITHUB_", "GRADCHECK_", "PYTHON")
+    meddling = ("COLUMNS", "LINES", "NO_COLOR", "FORCE_COLOR", "TTY_", "GITHUB_", "GRADCHECK_", "PYTHON", "PYTEST")
     return {name: value for name, value in os.environ.items() if not name.startswith(meddling)} | more
 
 

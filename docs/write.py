@@ -25,7 +25,7 @@ def screens(page: Path, *, figures: bool) -> bool:
         fill(folder)
         for block in blocks(page):
             follow(block, folder)
-            for command in block.commands() if block.kind != "not run" else []:
+            for command in block.commands():
                 run(command, folder)
             if parts := [_screen(page, *screen, folder, figures=figures) for screen in block.screens()]:
                 new += old[end : block.start] + "".join(parts)
