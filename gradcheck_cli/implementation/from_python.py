@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gradcheck_cli.implementation.calling import name_of
+from gradcheck_cli.implementation.conventions.classes import instance_passes
 from gradcheck_cli.implementation.conventions.expand import expanded
 from gradcheck_cli.implementation.conventions.passes import backward_in_order, forward_in_order
 from gradcheck_cli.implementation.conventions.reading import Code, Reading
@@ -16,6 +17,7 @@ from gradcheck_cli.implementation.conventions.running import implementation_of
 from gradcheck_cli.implementation.conventions.slots import MisfitError
 from gradcheck_cli.implementation.conventions.tensors import uses_tensors
 from gradcheck_cli.implementation.conventions.trial import Fit, best_reading, forward_fit
+from gradcheck_cli.implementation.implementation import in_turn
 from gradcheck_cli.implementation.vocabulary.lookup import vocabulary_of
 
 if TYPE_CHECKING:
@@ -50,7 +52,8 @@ def from_functions(
         TypeError: there are too many or too few functions, or they do not say what they take.
     """
     objects = expanded(objects)
-    expected = 1 if layer.loss or inspect.isclass(objects[0]) else 2
+    is_whole = inspect.isclass(objects[0]) or (len(objects) == 1 and instance_passes(objects) is not None)
+    expected = 1 if layer.loss or is_whole else 2
     if len(objects) != expected and (layer.reference or len(objects) > 2):
         raise TypeError(f"{layer.title} is {'one function' if layer.loss else 'two functions'}, not {len(objects)}")
     try:
@@ -58,12 +61,18 @@ def from_functions(
     except MisfitError as misfit:
         raise TypeError(str(misfit)) from misfit
     spec = spec or spec_of(objects)
-    return replace(implementation_of(reading, spec or ",".join(map(name_of, objects)), spec), given=given)
+    found = implementation_of(reading, spec or ",".join(map(name_of, objects)), spec)
+    return replace(found, given=in_turn(given, found.given))
 
 
 def _in_order(objects: tuple[Any, ...], layer: Layer) -> Reading | None:
     """Read functions that take what the layer's own take, in the same order; None if they do not."""
-    if not layer.reference or inspect.isclass(objects[0]) or any(map(uses_tensors, objects)):
+    if (
+        not layer.reference
+        or instance_passes(objects)
+        or inspect.isclass(objects[0])
+        or any(map(uses_tensors, objects))
+    ):
         return None
     vocabulary = vocabulary_of(layer)
     forward = forward_in_order(objects[0], layer, vocabulary)

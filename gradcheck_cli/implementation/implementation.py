@@ -75,6 +75,13 @@ class Implementation:
     words: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  #: what people call the inputs
 
 
+def in_turn(
+    one: Callable[[Problem], Problem] | None, other: Callable[[Problem], Problem] | None
+) -> Callable[[Problem], Problem] | None:
+    """Return what puts the arguments of both in a problem."""
+    return (lambda problem: other(one(problem))) if one and other else one or other
+
+
 @dataclass(frozen=True)
 class Misshapen:
     """An array that does not have the shape required in the user's code, though it may have the one required here."""

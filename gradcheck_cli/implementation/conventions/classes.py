@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import dis
+import inspect
 from dataclasses import replace
 from itertools import product
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from gradcheck_cli.implementation.conventions.arguments import forms_of
 from gradcheck_cli.implementation.conventions.attributes import parameter_places
@@ -70,6 +72,18 @@ def class_passes(cls: type) -> tuple[str, str]:
     raise MisfitError(f"class {cls.__name__} {has}")
 
 
+def instance_passes(objects: tuple[Any, ...]) -> tuple[object, str, str] | None:
+    """Return an object with both passes, or that of which two methods are given, and the names of these; else None."""
+    first = objects[0]
+    if len(objects) == 2 and all(inspect.ismethod(one) and one.__self__ is first.__self__ for one in objects):
+        is_instance = not inspect.isclass(first.__self__)
+        return (first.__self__, first.__name__, objects[1].__name__) if is_instance else None
+    if len(objects) == 1 and not (inspect.isclass(first) or inspect.isroutine(first)):
+        with contextlib.suppress(MisfitError):
+            return (first, *class_passes(type(first)))
+    return None
+
+
 def is_written(cls: type) -> bool:
     """Tell whether a class has both passes, and its forward does something: that of a base class does not."""
     try:
@@ -92,21 +106,23 @@ def _methods(cls: type) -> dict[str, str]:
     return {name if name.startswith("__") else word(name): name for name in names}
 
 
-def class_readings(cls: type, forward: str, backward: str, layer: Layer, vocabulary: Vocabulary) -> Iterator[Reading]:
-    """Yield the ways to understand a class, the likeliest first.
+def class_readings(
+    cls: type, forward: str, backward: str, layer: Layer, vocabulary: Vocabulary, made: object = None
+) -> Iterator[Reading]:
+    """Yield the ways to understand a class, or an instance of it that is there, the likeliest first.
 
     Raises:
         MisfitError: it cannot be understood as this layer.
     """
     if vocabulary.needs_dictionary:
         raise MisfitError(f"class {cls.__name__}: of this layer only functions can be checked so far")
-    constructors = _constructors(cls, vocabulary)
+    constructors: list[tuple[Slot, ...]] = [()] if made is not None else _constructors(cls, vocabulary)
     ahead, back = method_slots(cls, forward, backward, layer, vocabulary)
     for constructor in constructors:
         reading = Reading(
             layer=layer,
             vocabulary=vocabulary,
-            code=Code(cls=cls, forward=forward, backward=backward),
+            code=Code(cls=cls, forward=forward, backward=backward, made=made),
             constructor=constructor,
             given_parameters=any(slot.kind is SlotKind.INPUT for slot in constructor),
             forward=ahead,

@@ -72,7 +72,7 @@ def own_class_readings(cls: type, forward: str, backward: str, layer: Layer, mad
             constructor=constructor,
             forward=slots,
             backward=tuple(_renamed(slot, taken) for slot in _with_settings(reading.backward, back)),
-            order=tuple(slot.key for slot in slots if slot.kind is SlotKind.INPUT),
+            order=tuple(slot.key for slot in (*slots, *constructor) if slot.kind is SlotKind.INPUT),
         )
         yield from _with_other_cotangents(whole)
 
@@ -199,10 +199,12 @@ class _Study:
     def _kept(self) -> dict[str, tuple[Path, ...]]:
         """Find the arrays of an instance on which the output depends, each in all places that share it."""
         _, call = self._forward(self._reading, self._problem)
+        given = [self._problem.inputs[s.key] for s in self._reading.constructor if s.key in self._problem.inputs]
         shared: dict[int, list[Path]] = {}
         for path, value in arrays_in(call.instance).items():
             owner = value_at(call.instance, path[:-1])
-            if isinstance(value, np.ndarray) and not isinstance(owner, tuple) and value.size:
+            is_given = any(_equal(value, np.asarray(one)) for one in given)
+            if isinstance(value, np.ndarray) and not (isinstance(owner, tuple) or is_given) and value.size:
                 shared.setdefault(id(value), []).append(path)
         still = self._out_with(call.instance, [])
         found = []

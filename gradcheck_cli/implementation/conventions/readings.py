@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from gradcheck_cli.implementation.calling import name_of
 from gradcheck_cli.implementation.conventions.arguments import forms_of
-from gradcheck_cli.implementation.conventions.classes import class_passes, class_readings
+from gradcheck_cli.implementation.conventions.classes import class_passes, class_readings, instance_passes
 from gradcheck_cli.implementation.conventions.expand import expanded
 from gradcheck_cli.implementation.conventions.layout import Layout
 from gradcheck_cli.implementation.conventions.one_by_one import SAMPLES
@@ -84,11 +84,13 @@ def _of_one_sample(vocabulary: Vocabulary) -> tuple[Arrangement, ...]:
 
 def _readings(objects: tuple[Any, ...], layer: Layer, vocabulary: Vocabulary) -> Iterator[Reading]:
     first = objects[0]
-    if inspect.isclass(first):
-        forward, backward = class_passes(first)
+    instance = instance_passes(objects)
+    if inspect.isclass(first) or instance:
+        cls: type = type(instance[0]) if instance else first
+        made, forward, backward = instance or (None, *class_passes(cls))
         if not layer.reference:
-            return own_class_readings(first, forward, backward, layer)
-        return class_readings(first, forward, backward, layer, vocabulary)
+            return own_class_readings(cls, forward, backward, layer, made)
+        return class_readings(cls, forward, backward, layer, vocabulary, made)
     if not layer.reference:
         return own_readings(objects, layer)
     if layer.loss:

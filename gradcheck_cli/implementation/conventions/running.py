@@ -176,7 +176,8 @@ class _Run:
         values = replace(values, filled=self._buffers(slots, values, cache))
         returned = fill(slots, reading.forms, reading.vocabulary, values).call(function)
         if isinstance(returned, np.ndarray) and holder is not None:
-            found = {next((name for name in names if name not in reading.kept), names[0]): returned}
+            passed = [slot.key for slot in reading.forward if slot.key in names]
+            found = {next(iter(passed), names[0]): returned}
         else:
             found = self._opened(gradients_in(returned, order, reading.wanted, code.name("backward")), names)
         for slot in (slot for slot in slots if slot.kind is SlotKind.FILLED):

@@ -14,6 +14,7 @@ import numpy as np
 
 from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.guard.state import preserve_state
+from gradcheck_cli.implementation.calling import errors_in_brief
 from gradcheck_cli.implementation.conventions.one_by_one import SAMPLES
 from gradcheck_cli.implementation.conventions.own_class import studied_of
 from gradcheck_cli.implementation.conventions.own_trial import fit_of
@@ -44,6 +45,8 @@ if TYPE_CHECKING:
 #: the difference of 2e-4 between a GELU and its approximation by tanh.
 _CLOSE = 2e-5
 
+#: Between what any way to sum rounds in float64 and the difference that another eps makes.
+EXACT = 1e-9
 
 #: Axes of a batch of images.
 _OF_IMAGES = 4
@@ -163,20 +166,20 @@ def _may_take_one_sample(reading: Reading, best: Tried) -> bool:
     return best.fit is not Fit.SHAPE
 
 
-def forward_fit(reading: Reading) -> Fit:
-    """Return how well forward does, as a reading understands it."""
+def forward_fit(reading: Reading, close: float = _CLOSE) -> Fit:
+    """Return how well forward does, as a reading understands it; what is that close is equal."""
     if not reading.layer.probe_cases:  # there is no reference
         return Fit.REPRODUCES
     tried = [
         fit
         for problem in probe_problems(reading.layer.name, reading.absent)
-        if (fit := _try(reading, problem)) is not None
+        if (fit := _try(reading, problem, close)) is not None
     ]
     reached = max(tried, default=Fit.FAILS)
     return Fit.PARTLY if reached is Fit.REPRODUCES and min(tried) is not reached else reached
 
 
-def _try(reading: Reading, problem: Problem) -> Fit | None:
+def _try(reading: Reading, problem: Problem, near: float) -> Fit | None:
     """Return how well a reading does in one problem; None if it raises or cannot express it."""
     with quiet(), generators_kept(problem):
         try:
@@ -185,7 +188,7 @@ def _try(reading: Reading, problem: Problem) -> Fit | None:
             return None
     if not isinstance(out, np.ndarray) or out.shape != problem.expected.shape or out.dtype.kind != "f":
         return Fit.RUNS
-    close = np.abs(out - problem.expected_for(out)) <= _CLOSE * problem.expected_scale
+    close = np.abs(out - problem.expected_for(out)) <= near * problem.expected_scale
     return Fit.REPRODUCES if close.all() else Fit.SHAPE
 
 
@@ -252,6 +255,7 @@ def quiet() -> Iterator[None]:
     """Let nothing be heard of what is tried, which is not what the user asked for, and change nothing."""
     with (
         preserve_state(),
+        errors_in_brief(),
         warnings.catch_warnings(),
         np.errstate(all="ignore"),
         contextlib.redirect_stderr(io.StringIO()),

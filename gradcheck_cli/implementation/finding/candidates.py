@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from gradcheck_cli.guard.clock import pass_on_interrupt
 from gradcheck_cli.implementation.conventions.classes import has_passes
-from gradcheck_cli.implementation.conventions.expand import makes_backward
+from gradcheck_cli.implementation.conventions.expand import makes_backward, static_passes
 from gradcheck_cli.implementation.conventions.readings import readings_of
 from gradcheck_cli.implementation.conventions.trial import Tried, best_reading
 from gradcheck_cli.implementation.finding.names import gradient_groups, matching_pairs, pass_of, speaks_of
@@ -41,6 +41,11 @@ class Candidate:
     def is_class(self) -> bool:
         """Whether this is a class."""
         return inspect.isclass(self.objects[0])
+
+    @property
+    def makes_instances(self) -> bool:
+        """Whether this is a class, of which the passes are not static."""
+        return self.is_class and not static_passes(self.objects[0])
 
     def try_as(self, layer: Layer, case: Case | None = None, given: Given | None = None) -> Tried | None:
         """Return the best way to understand it as a layer, tried on a case; None if there is none at all.

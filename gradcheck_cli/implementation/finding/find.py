@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.implementation.built_in import built_in
 from gradcheck_cli.implementation.calling import call, describe
+from gradcheck_cli.implementation.conventions.classes import instance_passes
 from gradcheck_cli.implementation.conventions.expand import expanded, part_of, static_passes
 from gradcheck_cli.implementation.conventions.own_arguments import bind_arguments, call_arguments
 from gradcheck_cli.implementation.conventions.running import implementation_of
@@ -19,7 +20,7 @@ from gradcheck_cli.implementation.finding.folder import Definitions, contents
 from gradcheck_cli.implementation.finding.names import speaks_of
 from gradcheck_cli.implementation.finding.places import joined, named_objects, open_place
 from gradcheck_cli.implementation.from_python import from_functions
-from gradcheck_cli.implementation.implementation import ImplementationError, ImplementationNotFoundError
+from gradcheck_cli.implementation.implementation import ImplementationError, ImplementationNotFoundError, in_turn
 from gradcheck_cli.implementation.loading.load import Loaded, Loader
 from gradcheck_cli.implementation.loading.paths import is_file, is_folder, join_homes, split_spec
 from gradcheck_cli.implementation.seeding import seeds_from
@@ -37,13 +38,6 @@ if TYPE_CHECKING:
 
 _LISTED = 8  #: how many of the functions that are there are named
 _NEAREST = 3  #: and of those that come near
-
-
-def in_turn(
-    one: Callable[[Problem], Problem] | None, other: Callable[[Problem], Problem] | None
-) -> Callable[[Problem], Problem] | None:
-    """Return what puts the arguments of both in a problem."""
-    return (lambda problem: other(one(problem))) if one and other else one or other
 
 
 def find(
@@ -133,10 +127,12 @@ class _Search:
         spec = f"{self.home}:{','.join(names)}" if names else self.home
         try:
             returned = call(adapt, *(named_objects(places[0], names) if names else (places[0].module,)))
-            objects = (returned,) if self.layer.loss and callable(returned) else returned
-            if not isinstance(objects, tuple | list) or not all(map(callable, objects)) or len(objects) > 2:
-                wrong = f"--adapter {adapter} returned {describe(returned)}, not (forward, backward)"
-                raise ImplementationNotFoundError(wrong)
+            is_one = (self.layer.loss and callable(returned)) or instance_passes((returned,))
+            objects = (returned,) if is_one else returned
+            are_called = isinstance(objects, tuple | list) and (is_one or all(map(callable, objects)))
+            if not are_called or len(objects) > 2:
+                wrong = f"returned {describe(returned)}, not (forward, backward) or an instance with both"
+                raise ImplementationNotFoundError(f"--adapter {adapter} {wrong}")
             found = from_functions(tuple(objects), self.layer, spec, self.case)
         except (ImplementationError, TypeError) as error:
             raise ImplementationNotFoundError(f"--adapter {adapter}: {error}") from error

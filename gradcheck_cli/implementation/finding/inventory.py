@@ -15,7 +15,8 @@ from gradcheck_cli.implementation.conventions.classes import class_passes, is_wr
 from gradcheck_cli.implementation.conventions.expand import expanded, makes_backward
 from gradcheck_cli.implementation.conventions.readings import readings_of
 from gradcheck_cli.implementation.conventions.slots import MisfitError, is_context, parameters_of
-from gradcheck_cli.implementation.conventions.trial import Fit, fits_slope, right_gradients
+from gradcheck_cli.implementation.conventions.trial import EXACT, Fit, fits_slope, forward_fit, right_gradients
+from gradcheck_cli.implementation.conventions.trial import Tried as TriedReading
 from gradcheck_cli.implementation.finding.candidates import Candidate, classes_in, functions_in, public, unlike
 from gradcheck_cli.implementation.finding.folder import shorten
 from gradcheck_cli.implementation.finding.names import (
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
 
     from gradcheck_cli.implementation.loading.load import Loader
     from gradcheck_cli.layers.framework.case import Case
+    from gradcheck_cli.layers.framework.layer import Layer
 
 _LISTED = 4  #: how many layers are named
 
@@ -166,22 +168,25 @@ def identify_layer(offer: Offer, loader: Loader) -> Identified | None:
     home, _ = split_spec(offer.spec)
     loaded = open_place(home, offer.spec, _ACCEPTED, loader)
     candidate = Candidate(loaded=loaded, names=offer.names, objects=named_objects(loaded, offer.names))
-    if offer.composed or (candidate.is_class and not offer.layers):
-        return None  # that a class computes what a layer does would take a second, for each class, to find out
+    if offer.composed:
+        return None
     fits: dict[str, Fit] = {}
+    found: dict[str, TriedReading | None] = {}
     misfits: dict[str, str] = {}
     odd: dict[str, bool] = {}  # whether it runs only in an unusual form
-    for layer in [LAYERS[name] for name in offer.layers] or known_layers(loss=False):
+    for layer in [LAYERS[name] for name in offer.layers] or _open_to(candidate):
         try:
             tried = candidate.try_as(layer)
         except MisfitError as misfit:
             misfits[layer.name] = str(misfit)
             continue
-        fits[layer.name] = tried.fit if tried else Fit.FAILS
+        fits[layer.name], found[layer.name] = tried.fit if tried else Fit.FAILS, tried
         odd[layer.name] = bool(tried and any(tried.reading.notes))
         if fits[layer.name] is Fit.REPRODUCES:
-            is_open = candidate.is_class and tried is not None and right_gradients(tried.reading) < 0
-            return Identified(layer=layer.name, open=is_open)
+            may_vary = candidate.makes_instances and vocabulary_of(layer).varies
+            varies = may_vary and tried is not None and forward_fit(tried.reading, EXACT) is not Fit.REPRODUCES
+            is_open = candidate.makes_instances and _lacks_gradients(tried)
+            return Identified(layer=layer.name, open=is_open, varies=varies)
     reached = max(fits.values(), default=Fit.FAILS)
     is_loss = any(LAYERS[name].loss for name in offer.layers) and not says_loss(offer.names)
     least = Fit.PARTLY if not offer.layers else Fit.RUNS if is_loss else Fit.FAILS
@@ -192,10 +197,35 @@ def identify_layer(offer: Offer, loader: Loader) -> Identified | None:
     if fits:
         best = max(fits, key=lambda name: fits[name])
         runs = reached > Fit.RUNS or (reached is Fit.RUNS and not any(odd.values()))
-        varies = candidate.is_class and vocabulary_of(LAYERS[best]).varies
-        return Identified(layer=best, open=not runs, varies=varies)
+        if not candidate.makes_instances:
+            return Identified(layer=best, open=not runs)
+        is_open, varies = _lacks_gradients(found[best]), vocabulary_of(LAYERS[best]).varies
+        return None if is_open and _is_base(candidate) else Identified(layer=best, open=is_open, varies=varies)
     name, reason = next(iter(misfits.items()))
     return Identified(layer=name, reason=reason, open=True)
+
+
+def _open_to(candidate: Candidate) -> list[Layer]:
+    """List the layers that code may be of which the name says nothing.
+
+    For a class to try them all would take a second: it is tried as those without parameters and sizes.
+    """
+    layers = known_layers(loss=False)
+    if not candidate.makes_instances:
+        return layers
+    words = {layer.name: vocabulary_of(layer) for layer in layers}
+    return [layer for layer in layers if not (words[layer.name].parameters or len(words[layer.name].arguments) > 1)]
+
+
+def _lacks_gradients(tried: TriedReading | None) -> bool:
+    """Tell whether code does not run as a layer, or does not return gradients of its shapes."""
+    return tried is None or tried.fit is Fit.FAILS or right_gradients(tried.reading) < 0
+
+
+def _is_base(candidate: Candidate) -> bool:
+    """Tell whether other classes of the file are made of a class."""
+    cls, others = candidate.objects[0], vars(candidate.loaded.module).values()
+    return any(isinstance(one, type) and one is not cls and issubclass(one, cls) for one in others)
 
 
 def try_shapes(offer: Offer, loader: Loader) -> Tried | None:
@@ -210,7 +240,6 @@ def try_shapes(offer: Offer, loader: Loader) -> Tried | None:
     home, _ = split_spec(offer.spec)
     loaded = open_place(home, offer.spec, _ACCEPTED, loader)
     objects = expanded(named_objects(loaded, offer.names))
-    others = vars(loaded.module).values() if inspect.isclass(objects[0]) else ()
     try:
         cases = find_shapes(objects)
     except MisfitError as misfit:
@@ -220,10 +249,13 @@ def try_shapes(offer: Offer, loader: Loader) -> Tried | None:
         command = f"gradcheck function {offer.spec} {' '.join(f'--shape {one}' for one in _shape_words(error.right))}"
         return Tried(reason=f"the gradient is right for {right}, and wrong for {wrong}; give what is meant: {command}")
     if cases:
-        is_class = inspect.isclass(objects[0])
-        return Tried(cases=cases, right=is_class and fits_slope(readings_of(objects, LAYERS["function"]), cases[0]))
-    if any(isinstance(one, type) and one is not objects[0] and issubclass(one, objects[0]) for one in others):
-        return None  # a base class, of which others make layers
+        return Tried(
+            cases=cases,
+            right=inspect.isclass(objects[0]) and fits_slope(readings_of(objects, LAYERS["function"]), cases[0]),
+        )
+    candidate = Candidate(loaded=loaded, names=offer.names, objects=objects)
+    if candidate.makes_instances and _is_base(candidate):
+        return None
     if len(objects) == 1 and not (inspect.isclass(objects[0]) and is_written(objects[0])):
         return None
     make = "--adapter FILE.py:make, which returns an instance" if len(objects) == 1 else "--example FILE.py:make"

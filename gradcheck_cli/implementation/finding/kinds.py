@@ -11,7 +11,10 @@ from gradcheck_cli.implementation.vocabulary.vocabulary import word
 if TYPE_CHECKING:
     from gradcheck_cli.implementation.conventions.slots import Slot
 
-_LABELS = {"y", "label", "labels", "target", "targets", "t", "idx", "index", "indices", "words", "ids", "tokens", "ys"}
+_LABELS = {
+    *("y", "ys", "ytrue", "label", "labels", "truelabels", "target", "targets", "t"),
+    *("idx", "index", "indices", "words", "ids", "tokens"),
+}
 _NUMBERS = {
     *(
         "stride",
@@ -47,6 +50,8 @@ _NUMBERS = {
 }
 
 
+#: Parameters that a constructor is given.
+_PARAMETERS = {"w", "weight", "weights", "wx", "wh", "wo", "b", "bias", "biases", "gamma", "beta"}
 #: Arrays that mostly have one axis, and arrays that may have an axis for steps.
 _OFFSET = re.compile(r"b(ias)?(es)?\d*$|b(q|k|v|o|qkv|out|in|up|down|proj|fc)\d*$|gamma\d*$|beta\d*$|bias|.*bias$")
 _DATA = {
@@ -112,6 +117,8 @@ def is_size(slot: Slot) -> bool:
 def kinds_to_make(slot: Slot) -> list[Kind]:
     """List the kinds of an argument of a constructor, the likeliest first: the length of an axis, or a number."""
     name = word(slot.name)
+    if name in _PARAMETERS and not slot.whole:
+        return [ARRAYS[0], ARRAYS[1]] if name.startswith("w") else [ARRAYS[1], ARRAYS[0]]
     if "shape" in name or isinstance(slot.default, tuple):
         return [Kind("tuple", 3), Kind("tuple", 2), Kind("tuple", 1), _SIZE]
     if name in _FRACTIONS:

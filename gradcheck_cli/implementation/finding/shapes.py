@@ -45,6 +45,12 @@ _EQUAL, _OWN = 3, (4, 5, 6, 7, 8, 9)
 #: Less than an output that depends on an input changes by where the input does by some percent.
 _ROUNDINGS = 1e-6
 
+#: Those of arrays of so many axes, of which the derivatives would take long.
+_OF_IMAGES, _SHORT = 4, (4, 5, 2)
+
+#: Where inputs lie for which forward is defined for positive numbers only; or for probabilities, where those are wrong.
+_POSITIVE, _PROBABILITIES = (0.5, 1.5), (0.1, 0.9)
+
 #: Where a last axis holds several blocks, such as gates: how many.
 _BLOCKS = (1, 4, 3, 2)
 
@@ -94,7 +100,7 @@ class _Search:
         self._readings = self._unstudied = readings
         self._slots, self._calls = [*made, *slots], 0
         self._made, self._equal = len(made), equal
-        self._positive = False  # whether forward is defined for positive numbers only
+        self._positive, self._within = False, _POSITIVE  # whether forward is defined for positive numbers only
         # Then backward returns None for what has no gradient, so that any argument may be a number.
         self._has_context = has(SlotKind.CONTEXT, readings[0].forward)
 
@@ -113,10 +119,14 @@ class _Search:
                 self._readings = self._unstudied
                 scale = {(i, kinds[i].rank - 1): blocks for i in subset}
                 equal = {(i, k): self._equal for i, kind in enumerate(kinds) for k in range(kind.rank)}
-                if not self._fits(kinds, equal, scale) and self._unstudied[0].code.cls:
-                    columns = [(i, 1) for i, kind in enumerate(kinds) if kind.name == "array" and kind.rank == 2]
+                fits = self._fits(kinds, equal, scale)
+                columns = [(i, 1) for i, kind in enumerate(kinds) if kind.name == "array" and kind.rank == 2]
+                if not fits and columns and self._unstudied[0].code.cls:
                     equal |= dict.fromkeys(columns, 1)
-                if not self._fits(kinds, equal, scale) or not self._depends(kinds, equal, scale):
+                    fits = self._fits(kinds, equal, scale)
+                if not fits or not (
+                    self._depends(kinds, equal, scale) or self._takes_probabilities(kinds, equal, scale)
+                ):
                     continue
                 if self._is_meant(kinds, equal, scale):
                     return self._checked(kinds, equal, scale)
@@ -125,9 +135,21 @@ class _Search:
         self._readings = self._unstudied
         return self._checked(*wrong) if wrong else ()
 
+    def _takes_probabilities(self, kinds: tuple[Kind, ...], sizes: Sizes, scale: Sizes) -> bool:
+        """Tell whether the gradient is right for numbers between 0 and 1, and let inputs lie there if it is."""
+        before = self._positive, self._within
+        self._positive, self._within = True, _PROBABILITIES
+        if self._depends(kinds, sizes, scale) and self._slope_agrees(kinds, sizes, scale):
+            return True
+        self._positive, self._within = before
+        return False
+
     def _checked(self, kinds: tuple[Kind, ...], equal: Sizes, scale: Sizes) -> tuple[FunctionCase, ...]:
         """List the cases for these kinds of arguments."""
         meant, sizes = self._labels_that_agree(kinds, equal, scale)
+        has_labels = any(kind.name == "labels" for kind in meant)
+        if (self._positive or has_labels) and not self._slope_agrees(meant, sizes, scale):
+            self._takes_probabilities(meant, sizes, scale)
         self._refuse_ambiguous(meant, sizes, scale)
         return self._vary(meant, self._untied(meant, sizes, scale), scale)
 
@@ -159,7 +181,8 @@ class _Search:
         return kinds, sizes
 
     def _likely(self) -> Iterator[tuple[tuple[Kind, ...], int]]:
-        return ((kinds, blocks) for blocks in _BLOCKS for kinds in self._kinds(2 if blocks > 1 else 3))
+        several = (1,) if self._made else _BLOCKS  # a constructor says how long axes are
+        return ((kinds, blocks) for blocks in several for kinds in self._kinds(2 if blocks > 1 else 3))
 
     def _kinds(self, most: int) -> Iterator[tuple[Kind, ...]]:
         """Yield the kinds of all arguments out of so many for each, the likeliest first."""
@@ -175,7 +198,7 @@ class _Search:
 
     def _untied(self, kinds: tuple[Kind, ...], sizes: Sizes, scale: Sizes) -> Sizes:
         """Give axes lengths of their own, alone or as few together as possible."""
-        left, own = list(sizes), iter(_OWN)
+        left, own = list(sizes), iter(_OWN if max(kind.rank for kind in kinds) < _OF_IMAGES else _SHORT)
         length = next(own)
         # Of more rows than labels, code may read as many as there are labels; then both axes are meant to be one.
         by_labels = any(kind.name == "labels" for kind in kinds) and self._slope_agrees(kinds, sizes, scale)
@@ -225,7 +248,7 @@ class _Search:
                 values[slot.key] = shape
             else:
                 values[slot.key] = kind.value
-        ranges = dict.fromkeys(shapes, (0.5, 1.5)) if self._positive else {}
+        ranges = dict.fromkeys(shapes, self._within) if self._positive else {}
         return FunctionCase(shape=shapes, range=ranges, value=values, labels=labels)
 
     def _fits(self, kinds: tuple[Kind, ...], sizes: Sizes, scale: Sizes) -> bool:
@@ -288,7 +311,7 @@ class _Search:
 
     def _forward_of_class(self, case: FunctionCase, moved: int, *, positive: bool) -> list[np.ndarray[Any, Any]] | None:
         """Call forward of a new instance; None if it returns no array of floating point."""
-        ranges = dict.fromkeys(case.shape, (0.5, 1.5)) if positive else {}
+        ranges = dict.fromkeys(case.shape, self._within) if positive else {}
         problem = LAYER.problem(replace(case, range=ranges))
         inputs = dict(problem.inputs)
         if moved >= 0:
@@ -335,7 +358,8 @@ def _differ(one: list[np.ndarray[Any, Any]], other: list[np.ndarray[Any, Any]]) 
 
 def _says_cotangent(reading: Reading) -> bool:
     slots = [slot for slot in (*reading.backward, *reading.backward_with_cache) if slot.kind is SlotKind.COTANGENT]
-    return reading.code.backward is None or any(is_cotangent(slot.name) for slot in slots)
+    said = reading.code.backward is None or any(is_cotangent(slot.name) for slot in slots)
+    return said or (reading.code.cls is not None and bool(slots))
 
 
 def _says_gradient(reading: Reading) -> bool:

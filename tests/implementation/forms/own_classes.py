@@ -1,0 +1,416 @@
+"""Small classes in many forms, each with what makes it wrong."""
+
+from __future__ import annotations
+
+_GRADIENTS_AS_ATTRIBUTES = """\
+class Gate:
+    def __init__(self, n_in, n_out):
+        self.W, self.c = np.random.randn(n_in, n_out), np.zeros(n_out)
+
+    def forward(self, x):
+        self.x, self.s = x, 1 / (1 + np.exp(-(x @ self.W + self.c)))
+        return self.s
+
+    def backward(self, dout):
+        e = dout * self.s * (1 - self.s)
+        self.dW, self.dc = self.x.T @ e, e.sum(0)
+        return e @ self.W.T
+"""
+
+_OTHER_NAMES_OF_PASSES = """\
+class Gate:
+    def __init__(self, n_in, n_out):
+        self.W, self.c = np.random.randn(n_in, n_out), np.zeros(n_out)
+
+    def fwdProp(self, x):
+        self.x, self.s = x, 1 / (1 + np.exp(-(x @ self.W + self.c)))
+        return self.s
+
+    def backProp(self, g):
+        e = g * self.s * (1 - self.s)
+        self.dW, self.dc = self.x.T @ e, e.sum(0)
+        return e @ self.W.T
+"""
+
+_A_CALL_AND_BACK = """\
+class Gate:
+    def __init__(self, n_in, n_out):
+        self.W, self.c = np.random.randn(n_in, n_out), np.zeros(n_out)
+
+    def __call__(self, x):
+        self.x, self.s = x, 1 / (1 + np.exp(-(x @ self.W + self.c)))
+        return self.s
+
+    def back(self, e):
+        e = e * self.s * (1 - self.s)
+        self.dW, self.dc = self.x.T @ e, e.sum(0)
+        return e @ self.W.T
+"""
+
+_X_AGAIN = """\
+class Gate:
+    def __init__(self, n_in, n_out):
+        self.W, self.c = np.random.randn(n_in, n_out), np.zeros(n_out)
+
+    def forward(self, x):
+        self.x, self.s = x, 1 / (1 + np.exp(-(x @ self.W + self.c)))
+        return self.s
+
+    def backward(self, x, grad_output):
+        e = grad_output * self.s * (1 - self.s)
+        self.dW, self.dc = self.x.T @ e, e.sum(0)
+        return e @ self.W.T
+"""
+
+_INPUTS_AND_OUTPUTS = """\
+class Gate:
+    def __init__(self, n_in, n_out):
+        self.W, self.c = np.random.randn(n_in, n_out), np.zeros(n_out)
+
+    def fprop(self, x):
+        self.x, self.s = x, 1 / (1 + np.exp(-(x @ self.W + self.c)))
+        return self.s
+
+    def bprop(self, x, outputs, grads):
+        e = (grads + 0 * outputs) * self.s * (1 - self.s)
+        self.dW, self.dc = x.T @ e, e.sum(0)
+        return e @ self.W.T
+"""
+
+_UPDATES = """\
+class Gate:
+    def __init__(self, n_in, n_out):
+        self.W, self.c = np.random.randn(n_in, n_out), np.zeros(n_out)
+
+    def forward(self, x):
+        self.x, self.s = x, 1 / (1 + np.exp(-(x @ self.W)))
+        return self.s
+
+    def backward(self, dout, learning_rate):
+        e = dout * self.s * (1 - self.s)
+        W = self.W; self.W = W - learning_rate * self.x.T @ e
+        return e @ W.T
+"""
+
+_A_MODE_THAT_MUST_BE_GIVEN = """\
+class Gate:
+    def __init__(self, n_in, n_out):
+        self.W, self.c = np.random.randn(n_in, n_out), np.zeros(n_out)
+
+    def forward(self, x, training):
+        self.x, self.s = x, 1 / (1 + np.exp(-(x @ self.W + self.c)))
+        return self.s
+
+    def backward(self, dout):
+        e = dout * self.s * (1 - self.s)
+        self.dW, self.dc = self.x.T @ e, e.sum(0)
+        return e @ self.W.T
+"""
+
+_FOUND_BY_VALUE = """\
+class Gate:
+    def __init__(self, n_in, n_out):
+        self.W, self.c = np.random.randn(n_in, n_out), np.zeros(n_out)
+
+    def forward(self, x):
+        self.x, self.s = x, 1 / (1 + np.exp(-(x @ self.W + self.c)))
+        return self.s
+
+    def backward(self, dout):
+        e = dout * self.s * (1 - self.s)
+        self.one, self.other = self.x.T @ e, e.sum(0)
+        return e @ self.W.T
+"""
+
+_NOTHING_RETURNED = """\
+class Damped:
+    def __init__(self, width):
+        self.scale = np.ones((1, width))
+
+    def forward(self, inputs):
+        self.inputs = inputs
+        self.output = np.tanh(inputs) * self.scale
+
+    def backward(self, dvalues):
+        t = np.tanh(self.inputs)
+        self.dscale = (dvalues * t).sum(0, keepdims=True)
+        self.dinputs = dvalues * self.scale * (1 - t * t)
+"""
+
+_DICTIONARIES = """\
+class Mixed:
+    def __init__(self, n_out):
+        self.n_out, self.parameters, self.gradients = n_out, {}, {}
+
+    def forward(self, X, retain_derived=True):
+        if not self.parameters:
+            self.parameters = {'M': np.random.randn(X.shape[1], self.n_out)}
+        self.X = X
+        return np.sin(X @ self.parameters['M'])
+
+    def backward(self, dLdy, retain_grads=True):
+        d = dLdy * np.cos(self.X @ self.parameters['M'])
+        self.gradients['M'] = self.X.T @ d
+        return d @ self.parameters['M'].T
+"""
+
+_LISTS = """\
+class Product:
+    def __init__(self, W):
+        self.params, self.grads = [W], [np.zeros_like(W)]
+
+    def forward(self, x):
+        self.x = x
+        return x @ self.params[0]
+
+    def backward(self, dout):
+        self.grads[0][...] = self.x.T @ dout
+        return dout @ self.params[0].T
+"""
+
+_BOXES = """\
+class Param:
+    def __init__(self, value):
+        self.value, self.grad = value, np.zeros_like(value)
+
+
+class Shifted:
+    def __init__(self, n_input, n_output):
+        self.A = Param(np.random.randn(n_input, n_output))
+        self.B = Param(np.zeros((1, n_output)))
+
+    def forward(self, X):
+        self.X = X
+        return X @ self.A.value + np.exp(self.B.value)
+
+    def backward(self, d_out):
+        self.A.grad += self.X.T @ d_out
+        self.B.grad += d_out.sum(0, keepdims=True) * np.exp(self.B.value)
+        return d_out @ self.A.value.T
+"""
+
+_ONE_LEVEL_DOWN = """\
+class _Inner:
+    def __init__(self, n_in, n_out):
+        self.W, self.c = np.random.randn(n_in, n_out), np.zeros(n_out)
+
+    def forward(self, x):
+        self.x, self.s = x, 1 / (1 + np.exp(-(x @ self.W + self.c)))
+        return self.s
+
+    def backward(self, dout):
+        e = dout * self.s * (1 - self.s)
+        self.dW, self.dc = self.x.T @ e, e.sum(0)
+        return e @ self.W.T
+
+
+class Stack:
+    def __init__(self, width=4, hidden=5):
+        self.one, self.two = _Inner(width, hidden), _Inner(hidden, width)
+
+    def forward(self, x):
+        return self.two.forward(self.one.forward(x))
+
+    def backward(self, dout):
+        return self.one.backward(self.two.backward(dout))
+"""
+
+_SET_UP = """\
+class Block:
+    def __init__(self, n_units):
+        self.n_units = n_units
+
+    def set_input_shape(self, shape):
+        self.input_shape = shape
+
+    def initialize(self, optimizer):
+        self.W = np.random.randn(self.input_shape[0], self.n_units)
+        self.W_opt = optimizer
+
+    def forward_pass(self, X, training=True):
+        self.X = X
+        return X @ self.W
+
+    def backward_pass(self, accum_grad):
+        W = self.W
+        self.W = self.W_opt.update(self.W, self.X.T @ accum_grad)
+        return accum_grad @ W.T
+"""
+
+_PRIVATE_NAMES = """\
+class Hidden:
+    def __init__(self, n, m):
+        self.__w = np.random.randn(n, m)
+
+    def forward(self, x):
+        self.__x = x
+        return (x @ self.__w) ** 2
+
+    def backward(self, d):
+        d = 2 * d * (self.__x @ self.__w)
+        self.__dw = self.__x.T @ d
+        return d @ self.__w.T
+"""
+
+_ONE_COLUMN = """\
+class Column:
+    def forward(self, x):
+        e = np.exp(x)
+        self.y = e / e.sum()
+        return self.y
+
+    def backward(self, grad, learning_rate):
+        return (np.identity(self.y.size) - self.y.T) * self.y @ grad
+"""
+
+_AVERAGED = """\
+class Squares:
+    def forward(self, y_pred, y_true):
+        return ((y_true - y_pred) ** 2).mean(-1)
+
+    def backward(self, dvalues, y_true):
+        self.dinputs = -2 * (y_true - dvalues) / y_true.size
+"""
+
+_A_SHAPE_AS_A_TUPLE = """\
+class Field:
+    def __init__(self, input_shape):
+        self.map = np.random.randn(*input_shape)
+
+    def forward(self, image):
+        self.image = image
+        return image * self.map
+
+    def backward(self, dout):
+        self.dmap = dout * self.image
+        return dout * self.map
+"""
+
+_FIXED_LENGTHS = """\
+class Fixed:
+    def __init__(self):
+        self.K = np.random.randn(4, 6)
+
+    def forward(self, x):
+        self.x = x
+        return np.tanh(x) @ self.K
+
+    def backward(self, dout):
+        self.dK = np.tanh(self.x).T @ dout
+        return dout @ self.K.T * (1 - np.tanh(self.x) ** 2)
+"""
+
+_HEADS = """\
+class Heads:
+    def __init__(self, d_model, num_heads):
+        assert d_model % num_heads == 0
+        self.h, self.P = num_heads, np.random.randn(d_model, d_model)
+
+    def forward(self, x):
+        self.x, n = x, len(x)
+        self.p = (x @ self.P).reshape(n, self.h, -1)
+        return np.tanh(self.p).sum(1)
+
+    def backward(self, dout):
+        d = dout[:, None] * (1 - np.tanh(self.p) ** 2)
+        d = d.reshape(self.x.shape)
+        self.dP = self.x.T @ d
+        return d @ self.P.T
+"""
+
+_OWN_DENSE = """\
+class Dense:
+    def __init__(self, rows, fan):
+        self.M = np.random.randn(fan + 1, rows)
+
+    def forward(self, t):
+        self.t = np.hstack([t, np.ones((len(t), 1))])
+        return self.t @ self.M
+
+    def backward(self, err):
+        self.gM = self.t.T @ err
+        return err @ self.M[:-1].T
+"""
+
+_OWN_SWISH = """\
+class Swish:
+    def __init__(self):
+        self.beta = np.array(1.5)
+
+    def forward(self, x):
+        self.x, self.s = x, 1 / (1 + np.exp(-self.beta * x))
+        return x * self.s
+
+    def backward(self, dout):
+        d = dout * self.x * self.s * (1 - self.s)
+        self.dbeta = (d * self.x).sum()
+        return dout * self.s + d * self.beta
+"""
+
+_OWN_BATCHNORM = """\
+class BatchNorm:
+    def forward(self, x):
+        self.s = np.sqrt(x.var(0) + 1e-3)
+        self.y = (x - x.mean(0)) / self.s
+        return self.y
+
+    def backward(self, g):
+        return (g - g.mean(0) - self.y * (g * self.y).mean(0)) / self.s
+"""
+
+_OWN_DROPOUT = """\
+class Dropout:
+    def __init__(self, rate):
+        self.rate = rate
+
+    def forward(self, x, train=True):
+        self.mask = np.random.rand(*x.shape) > self.rate
+        return x * self.mask if train else x * (1 - self.rate)
+
+    def backward(self, dout):
+        return dout * self.mask
+"""
+
+#: The code, what makes it wrong, and the gradients that are checked.
+FORMS = {
+    "gradients as attributes": (_GRADIENTS_AS_ATTRIBUTES, ("e.sum(0)", "e.mean(0)"), "x W c"),
+    "other names of passes": (_OTHER_NAMES_OF_PASSES, ("self.x.T @ e", "2 * self.x.T @ e"), "x W c"),
+    "a call and back": (_A_CALL_AND_BACK, ("(1 - self.s)", "(1 + self.s)"), "x W c"),
+    "x again": (_X_AGAIN, ("e.sum(0)", "e.sum(0) / 2"), "x W c"),
+    "inputs and outputs": (_INPUTS_AND_OUTPUTS, ("x.T @ e", "-x.T @ e"), "x W c"),
+    "updates": (_UPDATES, ("learning_rate * self.x.T", "learning_rate * 3 * self.x.T"), "x W"),
+    "a mode that must be given": (_A_MODE_THAT_MUST_BE_GIVEN, ("e @ self.W.T", "e @ self.W.T * 2"), "x W c"),
+    "found by value": (_FOUND_BY_VALUE, ("self.x.T @ e", "self.x.T @ dout"), "x W c"),
+    "nothing returned": (_NOTHING_RETURNED, ("(1 - t * t)", "(1 - t)"), "inputs scale"),
+    "dictionaries, made at the first forward": (_DICTIONARIES, ("np.cos", "np.sin"), "X M"),
+    "lists that are filled in place, given to the constructor": (
+        _LISTS,
+        ("self.x.T @ dout", "abs(self.x.T @ dout)"),
+        "W x",
+    ),
+    "boxes": (_BOXES, (" * np.exp(self.B.value)\n        return", "\n        return"), "X A B"),
+    "one level down": (_ONE_LEVEL_DOWN, ("e.sum(0)", "e.max(0)"), "x one_W one_c two_W two_c"),
+    "a shape to be told, and an optimizer": (
+        _SET_UP,
+        ("self.X.T @ accum_grad", "self.X.T @ accum_grad / len(self.X)"),
+        "X W",
+    ),
+    "private names": (_PRIVATE_NAMES, ("d = 2 * d", "d = d"), "x w"),
+    "one column": (_ONE_COLUMN, ("- self.y.T", "- 2 * self.y.T"), "x"),
+    "a loss of each sample, of which the mean is meant": (
+        _AVERAGED,
+        ("-2 *", "-1 *"),
+        "y_pred",
+    ),
+    "a shape as a tuple": (_A_SHAPE_AS_A_TUPLE, ("dout * self.image", "dout + self.image"), "image map"),
+    "fixed lengths": (_FIXED_LENGTHS, ("** 2)", "** 3)"), "x K"),
+    "heads": (_HEADS, ("** 2", "** 3"), "x P"),
+}
+
+#: Classes that are called after a layer and compute another function, and what makes them wrong.
+NAMED = {
+    "Dense": (_OWN_DENSE, ("self.M[:-1]", "self.M[1:]")),
+    "Swish": (_OWN_SWISH, ("d * self.beta", "d")),
+    "BatchNorm": (_OWN_BATCHNORM, ("- self.y * (g", "+ self.y * (g")),
+    "Dropout": (_OWN_DROPOUT, ("dout * self.mask", "dout * ~self.mask")),
+}

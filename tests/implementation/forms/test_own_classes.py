@@ -1,0 +1,114 @@
+"""Classes of no known layer, or written otherwise: what they keep and where gradients lie is found by trying."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+
+from gradcheck_cli import check, check_function
+from gradcheck_cli.checks.check import check_case
+from gradcheck_cli.checks.settings import Settings
+from gradcheck_cli.implementation.finding.find import find
+from gradcheck_cli.implementation.finding.shapes import find_shapes
+from gradcheck_cli.implementation.loading.load import Loader
+from gradcheck_cli.layers import LAYERS
+from gradcheck_cli.results.result import Verdict
+from tests.conftest import report_of
+from tests.implementation.forms.own_classes import FORMS, NAMED
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from gradcheck_cli.results.result import CaseResult
+    from tests.conftest import Program
+
+
+def _checked(path: Path, text: str) -> tuple[CaseResult, str]:
+    """Find shapes for the last class of a file, and check it in the first."""
+    path.write_text(f"import numpy as np\n\n\n{text}", encoding="utf-8")
+    name = text.rpartition("\nclass ")[2].removeprefix("class ").partition(":")[0]
+    cases = find_shapes((getattr(Loader().load_file(str(path)).module, name),))
+    found = find(f"{path}:{name}", LAYERS["function"], case=cases[0])
+    return check_case(cases[0], found, Settings()), found.convention
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_class_is_understood_by_trying_it(form: str, tmp_path: Path) -> None:
+    text, (old, new), checked = FORMS[form]
+    assert old in text
+    right, convention = _checked(tmp_path / "right.py", text)
+    assert right.verdict is Verdict.PASS, right.reason
+    assert set(right.gradients) == {f"d{name}" for name in checked.split()}
+    assert "shapes found by trying" in convention
+    wrong, _ = _checked(tmp_path / "wrong.py", text.replace(old, new))
+    assert wrong.verdict is Verdict.FAIL, wrong.reason
+
+
+def test_a_class_called_after_a_layer_may_be_a_function_of_its_own(
+    gradcheck: Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for which in (0, 1):
+        texts = [text.replace(old, new) if which else text for text, (old, new) in NAMED.values()]
+        (tmp_path / "layers.py").write_text("import numpy as np\n\n\n" + "\n\n".join(texts), encoding="utf-8")
+        results = report_of(gradcheck("layers.py", "--json", "-"))["results"]
+        for name in NAMED:
+            verdicts = {one["verdict"] for one in results if one["implementation"].endswith(f":{name}")}
+            assert verdicts == {"pass"} if which == 0 else "fail" in verdicts, name
+
+
+def test_what_cannot_be_made_is_skipped_with_a_command_that_works(
+    gradcheck: Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "layers.py").write_text(
+        "import numpy as np\n\n\nclass Base:\n    def forward(self, x):\n        raise NotImplementedError\n\n"
+        "    def backward(self, dout):\n        pass\n\n\n"
+        "class Made(Base):\n    def __init__(self, config):\n        self.w = np.random.randn(config.n, 3)\n\n"
+        "    def forward(self, x):\n        self.x = x\n        return x @ self.w\n\n"
+        "    def backward(self, dout):\n        self.dw = self.x.T @ dout\n        return dout @ self.w.T\n",
+        encoding="utf-8",
+    )
+    (tmp_path / "glue.py").write_text(
+        "class Config:\n    n = 4\n\n\ndef make(cls):\n    return cls(Config())\n", encoding="utf-8"
+    )
+    done = gradcheck("layers.py")
+    assert done.returncode == 2
+    assert "Base" not in done.stdout
+    assert "--adapter FILE.py:make, which returns an instance" in " ".join(done.stdout.split())
+    done = gradcheck("function", "layers.py:Made", "--adapter", "glue.py:make", "--shape", "x=2x4")
+    assert (done.returncode, "dw" in done.stdout) == (0, True)
+
+
+class _Linear:
+    def __init__(self, n: int, m: int) -> None:
+        self.W, self.b = np.ones((n, m)), np.zeros(m)
+
+    def forward(self, x: np.ndarray) -> np.ndarray:
+        self.x = x
+        return np.asarray(x @ self.W + self.b)
+
+    def backward(self, dout: np.ndarray) -> np.ndarray:
+        self.dW, self.db = self.x.T @ dout, dout.sum(0)
+        return np.asarray(dout @ self.W.T)
+
+
+class _Wrong(_Linear):
+    def backward(self, dout: np.ndarray) -> np.ndarray:
+        found = super().backward(dout)
+        self.dW = self.dW / 2
+        return found
+
+
+def test_instances_and_their_methods_are_understood_in_python() -> None:
+    for cls, verdict in ((_Linear, Verdict.PASS), (_Wrong, Verdict.FAIL)):
+        layer = cls(3, 4)
+        forms: tuple[Any, ...] = (layer, (layer.forward, layer.backward))
+        for given in forms:
+            assert check("affine", implementation=given, N=2, D=3, M=4).verdict is verdict
+            assert check("affine", implementation=given, N=2, D=5, M=4).verdict is Verdict.SKIP
+        result = check_function(layer.forward, layer.backward, np.arange(6.0).reshape(2, 3))
+        assert (result.verdict, set(result.gradients)) == (verdict, {"dx", "dW", "db"})
+        assert (layer.W == 1).all()
