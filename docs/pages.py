@@ -39,7 +39,7 @@ OWN = ("convcheck", "gradcheck")
 #: Whose lines are run.
 _PROGRAMS = (*OWN, "pytest", "python")
 
-_BLOCK = re.compile(r"^(?:<!-- ([\w ]+?): (.*?) -->\n)?```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+_BLOCK = re.compile(r"^(?:<!-- ([\w ]+?): ([^\n]*?) -->\n)?```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 
 
 @dataclass(frozen=True)

@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING
 
 from docs.pages import DOCS, blocks
 from tests.docs.forked import run
+from tests.implementation.forms.table import FORMS
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+
+def test_every_form_is_shown_or_told() -> None:
+    page = (DOCS / "conventions.md").read_text(encoding="utf-8")
+    shown = {key for said in re.findall(r"<!-- (?:check|told): ([^,]*?)(?:,.*)? -->", page) for key in said.split()}
+    assert shown == set(FORMS)
 
 
 def test_examples_are_understood_and_right(tmp_path: Path) -> None:
