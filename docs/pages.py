@@ -33,6 +33,8 @@ DOCS = ROOT / "docs"
 #: Pages that people read, in the order of the site's menu.
 PAGES = (*(ROOT / f"{name}.md" for name in ("README", "CONTRIBUTING", "CHANGELOG")), *sorted(DOCS.glob("*.md")))
 
+PACKAGE = "gradcheck_cli"
+
 #: The programs of this package.
 OWN = ("convcheck", "gradcheck")
 
@@ -76,8 +78,10 @@ def blocks(page: Path) -> Iterator[Block]:
 
 
 def follow(block: Block, folder: Path) -> None:
-    """Write or edit the file of a block, if it is one."""
+    """Write or edit the file of a block, if it is one; what a page changes of this package is changed in a copy."""
     path = folder / block.said
+    if block.kind in ("file", "edit") and block.said.startswith(PACKAGE) and not (folder / PACKAGE).exists():
+        shutil.copytree(ROOT / PACKAGE, folder / PACKAGE, ignore=shutil.ignore_patterns("__pycache__"))
     if block.kind == "file":
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(block.text, encoding="utf-8")
@@ -138,8 +142,12 @@ def run(command: str, folder: Path, variables: Mapping[str, str] | None = None) 
     if done := read(command, folder):
         return done
     own, words = split(command, folder)
+    start: list[str | Path] = [Path(sys.executable).parent / words[0]]
+    if words[0] in OWN and (folder / PACKAGE).exists():
+        start = [sys.executable, "-m", PACKAGE]
+        own |= {"PYTHONPATH": str(folder)}
     return subprocess.run(
-        [Path(sys.executable).parent / words[0], *words[1:]],
+        [*start, *words[1:]],
         cwd=folder,
         env=environment(**own, **(variables or {})),
         stdin=subprocess.DEVNULL,
