@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import field
+from dataclasses import field, replace
 from typing import TYPE_CHECKING
 
 from gradcheck_cli.data.frozen import frozen
@@ -78,7 +78,11 @@ def _survey(spec: str, process: GuardedProcess) -> Survey:
     found |= {offer: None for offer, one in tried.items() if _is_its_own(found[offer], one)}
     fitting = {offer.spec: one for offer, one in found.items() if isinstance(one, Identified)}
     errors = {offer.spec: one for offer, one in found.items() if isinstance(one, ErrorReport)}
-    misfits = {spec: one for spec, one in fitting.items() if one.reason}
+    misfits = {
+        offer.spec: _with_command(one, tried.get(offer))
+        for offer, one in found.items()
+        if isinstance(one, Identified) and one.reason
+    }
     misfits |= {half.spec: Identified(layer=half.layers[0], reason=_ALONE) for half in inventory.halves}
     functions = {offer.spec: one for offer, one in tried.items() if one and not found[offer]}
     errors |= {spec: one for spec, one in functions.items() if isinstance(one, ErrorReport)}
@@ -109,6 +113,12 @@ def _is_its_own(found: Identified | ErrorReport | None, tried: Tried | ErrorRepo
     if not isinstance(found, Identified) or not isinstance(tried, Tried) or not tried.cases:
         return False
     return found.open or tried.right
+
+
+def _with_command(misfit: Identified, tried: Tried | ErrorReport | None) -> Identified:
+    """Add to the reason of a misfit how to check it as a function."""
+    reason = tried.reason if isinstance(tried, Tried) else None
+    return replace(misfit, reason=f"{misfit.reason}; {reason}") if reason else misfit
 
 
 def _take_inventory(process: GuardedProcess, spec: str) -> Inventory:

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gradcheck_cli.implementation.calling import name_of
-from gradcheck_cli.implementation.conventions.classes import instance_passes
 from gradcheck_cli.implementation.conventions.expand import expanded
+from gradcheck_cli.implementation.conventions.methods import instance_passes
 from gradcheck_cli.implementation.conventions.passes import backward_in_order, forward_in_order
 from gradcheck_cli.implementation.conventions.reading import Code, Reading
 from gradcheck_cli.implementation.conventions.readings import readings_of
@@ -81,7 +81,7 @@ def _in_order(objects: tuple[Any, ...], layer: Layer) -> Reading | None:
         return None
     code = Code(forward=objects[0], backward=None if layer.loss else objects[1])
     reading = Reading(layer=layer, vocabulary=vocabulary, code=code, forward=forward, backward=backward)
-    has_others = vocabulary.encodings or vocabulary.meanings or vocabulary.block_orders
+    has_others = vocabulary.encodings or vocabulary.meanings or vocabulary.has_packings
     return reading if not has_others or forward_fit(reading) is Fit.REPRODUCES else None
 
 

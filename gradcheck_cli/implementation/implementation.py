@@ -52,6 +52,17 @@ class NotExpressibleError(Exception):
     """The implementation has no way to be asked for this geometry; the message says what stands in the way."""
 
 
+class UnknownEntryError(NotExpressibleError):
+    """The implementation asks a dictionary of parameters for one of which the meaning is not known.
+
+    `known` is how many of them it had asked for before.
+    """
+
+    def __init__(self, reason: str, known: int) -> None:
+        super().__init__(reason)
+        self.known = known
+
+
 @frozen
 class Implementation:
     """Forward and backward of a layer, in the form that the checks call."""

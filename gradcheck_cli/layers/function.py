@@ -49,7 +49,7 @@ class FunctionCase(Case):
         "an argument that is one number, without a gradient: target=2"
     )
     labels: Mapping[str, tuple[tuple[int, ...], int]] = labels(
-        "an argument of whole numbers below a number of classes, without a gradient: y=6:10"
+        "an argument of whole numbers below a number of classes, or of one-hot rows, without a gradient: y=6:10"
     )
 
     example: str = text("a function that returns the arguments of one call, instead of all these", "FILE.py:MAKE")
@@ -107,7 +107,11 @@ def problem(case: FunctionCase) -> Problem:
     inputs = {name: drawn(source(name), shape, case.range.get(name)) for name, shape in case.shape.items()}
     inputs = {name: np.asarray(value.astype(dtype)) for name, value in inputs.items()}
     for name, (shape, classes) in case.labels.items():
-        inputs[name] = np.reshape([source(f"{name} {k}").randrange(classes) for k in range(math.prod(shape))], shape)
+        inputs[name] = (
+            _one_hot(source(name), shape)
+            if not classes
+            else np.reshape([source(f"{name} {k}").randrange(classes) for k in range(math.prod(shape))], shape)
+        )
     unknown = np.zeros(0)
     return Problem(
         inputs=inputs,
@@ -121,6 +125,12 @@ def problem(case: FunctionCase) -> Problem:
         domain=case.range,
         draws=case.seed,
     )
+
+
+def _one_hot(source: random.Random, shape: tuple[int, ...]) -> Array:
+    """Draw rows along the last axis, each with a single 1. They have no gradient, as labels have none."""
+    labels = np.reshape([source.randrange(shape[-1]) for _ in range(math.prod(shape[:-1]))], shape[:-1])
+    return np.asarray(labels[..., None] == np.arange(shape[-1]), dtype=int)
 
 
 def _random(_: type[FunctionCase], draw: Draw, given: Given) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, assert_never
 
 from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.implementation.calling import WrittenDict, call, name_of
-from gradcheck_cli.implementation.conventions.slots import LEARNING_RATE, Slot, SlotKind
+from gradcheck_cli.implementation.conventions.slots import LEARNING_RATE, Slot, SlotKind, has
 from gradcheck_cli.implementation.implementation import ImplementationError, NotExpressibleError
 from gradcheck_cli.implementation.vocabulary.vocabulary import word
 from gradcheck_cli.layers.framework.problem import fresh
@@ -95,7 +95,8 @@ def forms_of(slots: Iterable[Slot], vocabulary: Vocabulary) -> Iterator[Forms]:
     arguments = {slot.key: slot for slot in slots if slot.kind is SlotKind.ARGUMENT}
     replaced = {key for key, argument in vocabulary.arguments.items() if arguments.keys() & set(argument.unless)}
     lacking = [key for key in vocabulary.arguments if key not in arguments and key not in replaced]
-    if dictionary := next((slot for slot in slots if slot.kind is SlotKind.DICTIONARY), None):
+    dictionary = next((slot for slot in slots if slot.kind is SlotKind.DICTIONARY), None)
+    if dictionary and not has(SlotKind.PARAMETERS, slots):
         looked_up = {word(str(key)) for key, name in dictionary.entries if not name}
         lacking = [key for key in lacking if looked_up and not looked_up & {*vocabulary.arguments[key].names}]
     titles = [_titles(slot, vocabulary.arguments[key]) for key, slot in arguments.items()]
@@ -169,7 +170,7 @@ def _value(slot: Slot, values: Values) -> object:  # noqa: PLR0912  # one for ea
             return slot.value
         case SlotKind.INPUT:
             return values.inputs.get(slot.key, _LEFT_OUT if slot.has_default else values.defaults.get(slot.key))
-        case SlotKind.DICTIONARY | SlotKind.CONTAINER:
+        case SlotKind.DICTIONARY | SlotKind.CONTAINER | SlotKind.PARAMETERS:
             return _with_entries(slot, values) if slot.entries else values.dictionary
         case SlotKind.ENTRY:
             return values.dictionary.get(slot.key)
@@ -177,6 +178,8 @@ def _value(slot: Slot, values: Values) -> object:  # noqa: PLR0912  # one for ea
             return values.inputs[slot.key]
         case SlotKind.CONTEXT:
             return _LEFT_OUT if values.context is None and slot.has_default else values.context
+        case SlotKind.CACHE if isinstance(slot.value, int):
+            return values.cache[slot.value] if isinstance(values.cache, tuple | list) else None
         case SlotKind.CACHE:
             return values.inputs.get(slot.key) if values.cache is None else values.cache
         case SlotKind.COTANGENT:

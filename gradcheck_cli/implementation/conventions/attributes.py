@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from gradcheck_cli.numeric.arrays import Array
 
 #: Attributes that hold all parameters, and all gradients; reduced.
-_COLLECTIONS = ("params", "parameters", "param", "weights", "p", "theta", "vars", "variables", "trainableparams")
+COLLECTIONS = ("params", "parameters", "param", "weights", "p", "theta", "vars", "variables", "trainableparams")
 _GRADIENTS = (
     *("grads", "gradients", "grad", "gradient", "dparams", "derivatives", "gradparams", "paramgrads", "g", "diff"),
 )
@@ -79,7 +80,7 @@ def parameter_places(holder: object, wanted: Wanted) -> list[Place]:
     """Find where an object keeps the array of a parameter."""
     if wanted.kept_at:
         return _places_at(holder, wanted.kept_at)
-    named = _named(holder, set(wanted.synonyms), _COLLECTIONS, wanted)
+    named = _named(holder, set(wanted.synonyms), COLLECTIONS, wanted)
     opened = (_inside(place.get(), _VALUES) or place for place in named)
     return [place for place in opened if isinstance(place.get(), np.ndarray)]
 
@@ -91,18 +92,29 @@ def rate_places(holder: object) -> Iterator[Place]:
             yield Place(holder, name)
 
 
+@lru_cache(maxsize=256)
+def _ranks(synonyms: tuple[str, ...]) -> dict[str, int]:
+    """Return what the gradient of an input may be called, the likeliest with the lowest number."""
+    return {form.format(name): rank for rank, form in enumerate(_FORMS) for name in synonyms}
+
+
 def gradient_places(holder: object, wanted: Wanted) -> list[Place]:
     """Find where an object keeps the gradient of an input, the likeliest place first."""
     if wanted.gradient_at:
         return _places_at(holder, [wanted.gradient_at])
-    ranks = {form.format(name): rank for rank, form in enumerate(_FORMS) for name in wanted.synonyms}
+    ranks = _ranks(tuple(wanted.synonyms))
     named = sorted(
         _named(holder, set(ranks), _GRADIENTS, wanted, entries=frozenset(wanted.synonyms)),
         key=lambda place: ranks.get(word(str(place.key)), 0),
     )
-    boxes = [place.get() for place in _named(holder, set(wanted.synonyms), _COLLECTIONS, wanted)]
+    boxes = [place.get() for place in _named(holder, set(wanted.synonyms), COLLECTIONS, wanted)]
     beside = (_inside(box, _BOXED_GRADIENTS) for box in boxes if _inside(box, _VALUES))
     return [*named, *(place for place in beside if place)]
+
+
+def is_gradient_name(name: str, of: str) -> bool:
+    """Tell whether a name is that of the gradient of something."""
+    return word(name) in {form.format(word(of)) for form in _FORMS}
 
 
 def _places_at(holder: object, paths: Iterable[Path]) -> list[Place]:
@@ -114,7 +126,7 @@ def gradient_entry(returned: dict[Any, Any], name: str, wanted: Wanted) -> objec
     for key in (f"d{name}", name):
         if key in returned:
             return returned[key]
-    ranks = {form.format(synonym): rank for rank, form in enumerate(("{}", *_FORMS)) for synonym in wanted.synonyms}
+    ranks = {**_ranks(tuple(wanted.synonyms)), **dict.fromkeys(wanted.synonyms, -1)}
     found = [key for key in returned if isinstance(key, str) and word(key) in ranks]
     return returned[min(found, key=lambda key: ranks[word(key)])] if found else None
 

@@ -8,7 +8,9 @@ from types import CodeType
 from typing import TYPE_CHECKING, Any
 
 from gradcheck_cli.implementation.calling import call, name_of
-from gradcheck_cli.implementation.conventions.slots import is_cotangent, parameters_of
+from gradcheck_cli.implementation.conventions.boxes import OPERATIONS, boxed_passes
+from gradcheck_cli.implementation.conventions.methods import class_passes
+from gradcheck_cli.implementation.conventions.slots import MisfitError, is_cotangent, parameters_of
 from gradcheck_cli.implementation.conventions.tensors import is_of_torch
 from gradcheck_cli.implementation.vocabulary.vocabulary import word
 
@@ -27,7 +29,7 @@ def expanded(objects: tuple[Any, ...]) -> tuple[Any, ...]:
     if len(objects) > 2:
         return objects[0], _joined(objects[1:])
     if inspect.isclass(objects[0]):
-        return static_passes(objects[0]) or objects
+        return static_passes(objects[0]) or boxed_passes(objects[0]) or objects
     return _with_backward(objects) if len(objects) == 1 else objects
 
 
@@ -69,7 +71,10 @@ def static_passes(cls: type) -> tuple[Any, ...] | None:
     Where forward takes no context, `setup_context(ctx, inputs, output)` fills it.
     """
     static = staticmethod, classmethod
-    passes = ("forward", "backward")
+    try:
+        passes = class_passes(cls)
+    except MisfitError:
+        return None
     if not all(isinstance(inspect.getattr_static(cls, name, None), static) for name in passes):
         return None
     forward, backward = (getattr(cls, name) for name in passes)
@@ -108,6 +113,17 @@ def _with_backward(objects: tuple[Any, ...]) -> tuple[Any, ...]:
     backward.__signature__ = inspect.Signature([inspect.Parameter(name, kind) for name in names])  # type: ignore[attr-defined]
     backward.__wrapped__ = objects[0]  # type: ignore[attr-defined]  # where it is written
     return objects[0], backward
+
+
+def needs_adapter(cls: type) -> bool:
+    """Tell whether a class has passes that only its framework can call, and not as the framework does.
+
+    They are those of an operation on unknown variables, or of variables of which each operator has its own backward.
+    """
+    code = getattr(getattr(cls, OPERATIONS[1][0], None), "__code__", None)
+    if code and hasattr(cls, OPERATIONS[1][1]):
+        return set(code.co_names) != {"NotImplementedError"}  # that of a base class is not written
+    return "backward" in vars(cls) and any(map(makes_backward, vars(cls).values()))
 
 
 def makes_backward(function: Callable[..., Any]) -> bool:

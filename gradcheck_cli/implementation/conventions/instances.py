@@ -45,7 +45,8 @@ def make_instance(reading: Reading, values: Values) -> object:
     instance = fill(reading.constructor, reading.forms, reading.vocabulary, values).call(cls)
     given = (values.inputs.get(slot.key) for slot in reading.forward if slot.kind is SlotKind.INPUT)
     set_up(instance, next((value.shape for value in given if isinstance(value, np.ndarray)), ()))
-    if any(not parameter_places(instance, reading.wanted(name)) for name in reading.kept):
+    required = [name for name in reading.kept if name not in reading.vocabulary.optional]
+    if any(not parameter_places(instance, reading.wanted(name)) for name in required):
         function = reading.code.function("forward", instance)
         fill(reading.forward, reading.forms, reading.vocabulary, values).call(function)
     return instance

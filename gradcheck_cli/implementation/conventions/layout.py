@@ -14,8 +14,6 @@ import numpy as np
 from gradcheck_cli.implementation.implementation import NotExpressibleError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from gradcheck_cli.numeric.arrays import Array
 
 
@@ -61,8 +59,7 @@ class Layout:
             array: whatever was returned.
             here: its shape in the layer's order; None if only its axes are known, of which none are merged.
         """
-        if isinstance(array, list) and self.there.startswith("T "):
-            array = _stacked(array)
+        array = self.joined(array)
         if self.is_usual or not isinstance(array, np.ndarray):
             return array
         if here is None:
@@ -75,6 +72,10 @@ class Layout:
             return array
         unmerged = array.reshape([here[axis] for axis in self._order])
         return unmerged.transpose(np.argsort(self._order))
+
+    def joined(self, value: object) -> object:
+        """Return the arrays of all steps as one where steps are the first axis, and anything else as it is."""
+        return _stacked(value) if isinstance(value, list) and self.there.startswith("T ") else value
 
     @cached_property
     def _groups(self) -> list[list[str]]:
@@ -114,23 +115,3 @@ def orders_with_shape(usual: str, here: tuple[int, ...], there: tuple[int, ...])
                 left = [f"({' '.join(group)})" if len(group) > 1 else group[0] for group in grouped]
                 found.append(" ".join("1" if n == 1 else left.pop(0) for n in there))
     return sorted(found, key=lambda order: order != usual)
-
-
-@dataclass(frozen=True)
-class Blocks:
-    """Another order of equal blocks along the last axis: at each place there, the number of the block here."""
-
-    order: tuple[int, ...]
-
-    def give(self, array: Array) -> Array:
-        """Put the blocks in the code's order."""
-        return self._arranged(array, self.order)
-
-    def take(self, array: object) -> object:
-        """Put the blocks back in the layer's order; what cannot be divided so is left as it is."""
-        is_array = isinstance(array, np.ndarray) and array.ndim > 0 and array.shape[-1] % len(self.order) == 0
-        return self._arranged(array, np.argsort(self.order)) if is_array else array  # type: ignore[arg-type]
-
-    def _arranged(self, array: Array, order: Iterable[int]) -> Array:
-        blocks = np.split(array, len(self.order), axis=-1)
-        return np.concatenate([blocks[number] for number in order], axis=-1)

@@ -45,7 +45,11 @@ def fit_of(reading: Reading, case: Case, problem: Problem, *, slope: bool = True
         joined = join_outputs(out, adopted)
         runs = joined.dtype.kind == "f" and joined.size > 0
         gradients = run.backward(adopted.cotangent, cache, adopted.differentiable)
-        fits = runs and all(_fits(gradients.get(name), inputs[name]) for name in adopted.differentiable)
+        fits = (
+            runs
+            and adopted.differentiable != ()
+            and all(_fits(gradients.get(name), inputs[name]) for name in adopted.differentiable)
+        )
         return runs, fits, fits and slope and _slope_agrees(run, adopted, gradients)
     except (ImplementationError, NotExpressibleError, ValueError, TypeError):
         return runs, fits, False

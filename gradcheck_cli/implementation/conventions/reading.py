@@ -17,8 +17,11 @@ from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.implementation.calling import WrittenDict, name_of
 from gradcheck_cli.implementation.conventions.arguments import Forms, Values
 from gradcheck_cli.implementation.conventions.attributes import Wanted
-from gradcheck_cli.implementation.conventions.layout import Blocks, Layout
+from gradcheck_cli.implementation.conventions.entries import Entries
+from gradcheck_cli.implementation.conventions.layout import Layout
+from gradcheck_cli.implementation.conventions.network import made_network
 from gradcheck_cli.implementation.conventions.own_arguments import Container
+from gradcheck_cli.implementation.conventions.packing import origins
 from gradcheck_cli.implementation.conventions.returned import hold_shape
 from gradcheck_cli.implementation.conventions.slots import Slot, SlotKind, has, write_call
 from gradcheck_cli.implementation.conventions.source import equal_sizes
@@ -33,7 +36,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from gradcheck_cli.implementation.conventions.inside import Path
-    from gradcheck_cli.implementation.vocabulary.vocabulary import BlockOrder, Encoding, Meaning, Vocabulary
+    from gradcheck_cli.implementation.conventions.layout import Layout
+    from gradcheck_cli.implementation.vocabulary.vocabulary import Encoding, Meaning, Vocabulary
     from gradcheck_cli.layers.framework.layer import Layer
     from gradcheck_cli.numeric.arrays import Array
 
@@ -102,11 +106,11 @@ class Reading:
     forms: Forms = field(default_factory=lambda: Forms(chosen={}, absent={}))
     layouts: Mapping[str, Layout] = field(default_factory=dict)
     exact: bool = False  #: whether gradients must lie as their inputs do
-    blocks: BlockOrder | None = None
     meaning: Meaning | None = None
     encoding: Encoding | None = None
     given_parameters: bool = False  #: whether a class is given its parameters, and makes none
     all_keys: bool = False  #: whether the dictionary also has every other name that people use for its entries
+    lacking: tuple[str, ...] = ()  #: optional parameters for which it has no place
     single: bool = False  #: whether it takes one sample, and is called for each of a batch
     own_outputs: tuple[str, ...] = ("out",)  #: of a function, each with a cotangent
     order: tuple[str, ...] = ()  #: of the gradients in a tuple; () for that of the layer's inputs
@@ -117,14 +121,19 @@ class Reading:
     @property
     def convention(self) -> str:
         """The reading in words, for the header of a report."""
-        without = [f"without {name}" for name in self.absent]
-        return ", ".join(text for text in (self._signatures, *self.forms.titles, *self.notes, *without) if text)
+        without = [f"without {name}" for name in origins(self.vocabulary.packing, self.absent)]
+        packing = self.vocabulary.packing.title if self.vocabulary.packing else ""
+        said = (self._signatures, *self.forms.titles, packing, *self.notes, *without)
+        return ", ".join(text for text in said if text)
 
     @property
     def _signatures(self) -> str:
         if self.code.cls is not None:
             methods = f".{self.code.forward}, .{self.code.backward}".replace(".__call__", "()")
-            return f"class {write_call(self.code.cls.__name__, self.constructor)}{methods}"
+            slope = "" if self.has_cotangent or self.layer.loss else ", without a cotangent"
+            return f"class {write_call(self.code.cls.__name__, self.constructor)}{methods}{slope}"
+        if network := made_network(self.code.forward):
+            return network.title
         forward = write_call(self.code.name("forward"), self.forward)
         if self.code.backward is None:
             return forward if self.layer.reference else f"{forward}, which returns (number, gradients)"
@@ -141,6 +150,16 @@ class Reading:
         """Whether backward takes a cotangent; without one, its gradients are slopes."""
         return has(SlotKind.COTANGENT, self.backward)
 
+    def joined(self, name: str, value: object) -> object:
+        """Return steps in a list as one array, where an input or output has steps first."""
+        return self.layouts[name].joined(value) if name in self.layouts else value
+
+    @property
+    def activation(self) -> str:
+        """The argument for an activation that has none by default, as no reading may be able to turn it off; or ""."""
+        found = (slot for slot in (*self.constructor, *self.forward) if slot.key == "activation")
+        return next((slot.name for slot in found if slot.default not in (None, "linear", "identity", "none", "")), "")
+
     @property
     def cotangents(self) -> tuple[str, ...]:
         """The names of the cotangents in backward."""
@@ -151,21 +170,38 @@ class Reading:
         """The outputs of forward."""
         return self.layer.outputs if self.layer.reference else self.own_outputs
 
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """The arrays that the code may take: the layer's inputs, or those that they are divided into."""
+        return tuple(self.vocabulary.inputs) if self.layer.reference else self.layer.inputs
+
+    @cached_property
+    def held(self) -> tuple[str, ...]:
+        """The parameters that are passed in a dictionary, a list or a tuple."""
+        if not has(SlotKind.PARAMETERS, (*self.constructor, *self.forward)):
+            return ()
+        return tuple(name for name in self._not_passed if name in self.vocabulary.parameters)
+
     @cached_property
     def kept(self) -> tuple[str, ...]:
         """The inputs that are passed neither to the constructor nor to forward: parameters that a class keeps."""
         if not self.layer.reference:
             return tuple(self.found.kept)
-        return self._not_passed if self.code.cls is not None and not self.given_parameters else ()
+        if self.code.cls is None or self.given_parameters:
+            return ()
+        return tuple(name for name in self._not_passed if name in self.vocabulary.parameters)
 
     @property
     def absent(self) -> tuple[str, ...]:
         """The inputs that the code does not have, and the state for which it has no place."""
         if not self.layer.reference:
             return ()
-        has_reference = self.code.cls is None or self.given_parameters
         state = self.layer.state if not has(SlotKind.DICTIONARY, self.forward) else ()
-        return (*(self._not_passed if has_reference else ()), *state)
+        held = (*self.kept, *self.held)
+        return (
+            *(name for name in self.inputs if name in self.lacking or (name in self._not_passed and name not in held)),
+            *state,
+        )
 
     @property
     def updates(self) -> bool:
@@ -175,7 +211,7 @@ class Reading:
     @cached_property
     def _not_passed(self) -> tuple[str, ...]:
         passed = {name for slot in (*self.constructor, *self.forward) for name in slot.inputs}
-        return tuple(name for name in self.layer.inputs if name not in passed)
+        return tuple(name for name in self.inputs if name not in passed and name not in self.lacking)
 
     @cached_property
     def _says_geometry(self) -> bool:
@@ -216,7 +252,7 @@ class Reading:
         return Values(
             inputs={**passed, **({} if self.layer.reference else self._others(parameters or {}, passed))},
             sizes=self.vocabulary.sizes(inputs, own) if self._says_geometry else {},
-            dictionary=self._dictionary(own),
+            dictionary=self._entries(inputs, own, passed) if self.held else self._dictionary(own),
             defaults={slot.key: slot.default for slot in (*self.constructor, *self.forward) if slot.has_default},
         )
 
@@ -240,6 +276,22 @@ class Reading:
                 dictionary.update(dict.fromkeys((*arguments[name].names, *arguments[name].keys), value))
         return dictionary
 
+    def _entries(
+        self, inputs: Mapping[str, Array], parameters: Mapping[str, object] | None, passed: Mapping[str, Array]
+    ) -> Entries:
+        """Return the container of parameters, which also has the settings and what does not change what is checked."""
+        arrays = {name: passed[name] for name in self.held}
+
+        def spare(name: str) -> Array | None:
+            rank, width = self.vocabulary.spares.get(name), self.vocabulary.sizes(inputs, parameters).get("H", 1)
+            return None if rank is None else np.zeros((width,) * rank or (1, 1))
+
+        return Entries(arrays, self._synonyms, self._dictionary(parameters), spare)
+
+    @cached_property
+    def _synonyms(self) -> dict[str, str]:
+        return {word: name for name in reversed(self.held) for word in self.vocabulary.inputs[name]}
+
     def wanted(self, name: str) -> Wanted:
         """Say how to find an input, or its gradient, in an object."""
         if not self.layer.reference:
@@ -254,13 +306,10 @@ class Reading:
 
     def give(self, name: str, value: Array) -> Array:
         """Lay out an input or a cotangent as the code wants it."""
-        value = self.layouts[name].give(value) if name in self.layouts else value
-        return Blocks(self.blocks.order).give(value) if self.blocks and name in self.blocks.inputs else value
+        return self.layouts[name].give(value) if name in self.layouts else value
 
     def take(self, name: str, value: object, here: tuple[int, ...] | None = None) -> object:
         """Bring an output back, or a gradient of which the shape here is known."""
-        if self.blocks and name in self.blocks.inputs:
-            value = Blocks(self.blocks.order).take(value)
         layout = self.layouts.get(name)
         if layout is None or layout.is_usual:
             return value

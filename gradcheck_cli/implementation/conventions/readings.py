@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 from gradcheck_cli.implementation.calling import name_of
 from gradcheck_cli.implementation.conventions.arguments import forms_of
-from gradcheck_cli.implementation.conventions.classes import class_passes, class_readings, instance_passes
+from gradcheck_cli.implementation.conventions.classes import class_readings
 from gradcheck_cli.implementation.conventions.expand import expanded
 from gradcheck_cli.implementation.conventions.layout import Layout
+from gradcheck_cli.implementation.conventions.methods import class_passes, instance_passes
 from gradcheck_cli.implementation.conventions.one_by_one import SAMPLES
 from gradcheck_cli.implementation.conventions.own_class import own_class_readings
 from gradcheck_cli.implementation.conventions.own_function import own_readings
+from gradcheck_cli.implementation.conventions.packing import packed
 from gradcheck_cli.implementation.conventions.passes import backward_slots, forward_slots
 from gradcheck_cli.implementation.conventions.reading import Code, Reading
 from gradcheck_cli.implementation.conventions.slots import MisfitError, SlotKind, has
@@ -22,37 +24,46 @@ from gradcheck_cli.implementation.vocabulary.lookup import vocabulary_of
 from gradcheck_cli.implementation.vocabulary.vocabulary import word
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
-    from gradcheck_cli.implementation.vocabulary.vocabulary import Arrangement, Vocabulary
+    from gradcheck_cli.implementation.conventions.slots import Slot
+    from gradcheck_cli.implementation.vocabulary.vocabulary import Arrangement, Packing, Vocabulary
     from gradcheck_cli.layers.framework.layer import Layer
 
 
-def readings_of(objects: tuple[Any, ...], layer: Layer) -> Iterator[Reading]:
+def readings_of(objects: tuple[Any, ...], layer: Layer, *, guessed: bool = False) -> Iterator[Reading]:
     """Yield the ways to understand a class, two functions, or the one function of a loss; with tensors, if it may be.
+
+    Args:
+        objects: the code.
+        layer: what it computes.
+        guessed: whether no name says so: then other arrays than the layer's are not tried.
 
     Raises:
         MisfitError: there is none.
     """
     objects = expanded(objects)
     if not any(map(uses_tensors, objects)):
-        return _readings_of(objects, layer)
-    plain, with_tensors = list(_readings_of(objects, layer)), []
+        return _readings_of(objects, layer, guessed=guessed)
+    plain, with_tensors = list(_readings_of(objects, layer, guessed=guessed)), []
     for reading in plain:
         code = replace(reading.code, tensors=True)
         with_tensors.append(replace(reading, code=code, notes=(*reading.notes, "PyTorch tensors")))
     return iter([*with_tensors, *plain])
 
 
-def _readings_of(objects: tuple[Any, ...], layer: Layer) -> Iterator[Reading]:
+def _readings_of(objects: tuple[Any, ...], layer: Layer, *, guessed: bool) -> Iterator[Reading]:
     """Yield the ways to understand code.
 
-    Those in which parameters mean something else, or blocks such as gates come in another order, are the last.
+    Those in which parameters mean something else, or come in other arrays, are the last.
 
     Raises:
         MisfitError: there is none.
     """
     vocabulary = vocabulary_of(layer)
+    if packings := vocabulary.packings():
+        yield from _packed_readings(objects, layer, vocabulary, packings[:1] if guessed else packings)
+        return
     yield from _readings(objects, layer, vocabulary)
     for title, meaning in vocabulary.meanings.items():
         for reading in _readings(objects, layer, vocabulary):
@@ -60,11 +71,27 @@ def _readings_of(objects: tuple[Any, ...], layer: Layer) -> Iterator[Reading]:
     for title, encoding in vocabulary.encodings.items():
         for reading in _readings(objects, layer, vocabulary):
             yield replace(reading, encoding=encoding, notes=(*reading.notes, title))
-    for title, order in vocabulary.block_orders.items():
-        for reading in _readings(objects, layer, vocabulary):
-            yield replace(reading, blocks=order, notes=(*reading.notes, title))
     if singles := _of_one_sample(vocabulary):
         yield from _readings(objects, layer, replace(vocabulary, arrangements=singles))
+
+
+def _packed_readings(
+    objects: tuple[Any, ...], layer: Layer, vocabulary: Vocabulary, packings: tuple[Packing, ...]
+) -> Iterator[Reading]:
+    """Yield the readings for each way to divide the layer's inputs, those of one sample last."""
+    words = [packed(vocabulary, packing) for packing in packings]
+    words += [replace(own, arrangements=_of_one_sample(own)) for own in words]
+    misfits, is_any = [], False
+    for own in words:
+        try:
+            for reading in _readings(objects, layer, own):
+                is_any = True
+                yield reading
+        except MisfitError as misfit:
+            misfits.append(misfit)
+    if not is_any:
+        unknown = MisfitError(f"{name_of(objects[0])} keeps no weights under names that are known")
+        raise misfits[0] if misfits else unknown
 
 
 def _of_one_sample(vocabulary: Vocabulary) -> tuple[Arrangement, ...]:
@@ -106,12 +133,20 @@ def _function_readings(
     """Yield the ways to understand functions: what each argument is, how arrays lie, how the geometry is passed."""
     code = Code(forward=forward, backward=backward)
     for ahead in forward_slots(forward, layer, vocabulary):
-        for back in backward_slots(backward, layer, vocabulary, ahead) if backward else [()]:
+        for back in backward_slots(backward, layer, vocabulary, ahead, forward) if backward else [()]:
             slots = (*ahead, *back)
             for arrangement in _told_first(vocabulary, {word(slot.name) for slot in slots}):
-                for all_keys in (False, True) if has(SlotKind.DICTIONARY, ahead) else (False,):
+                if not _are_named(ahead, vocabulary) and _moves_weights(arrangement, vocabulary):
+                    continue
+                variants: list[tuple[bool, tuple[str, ...]]] = [
+                    (all_keys, ()) for all_keys in ((False, True) if has(SlotKind.DICTIONARY, ahead) else (False,))
+                ]
+                if has(SlotKind.PARAMETERS, ahead):
+                    biases = tuple(name for name in vocabulary.optional if name in vocabulary.parameters)
+                    variants = [(True, ()), (True, biases)]
+                for all_keys, lacking in variants:
                     for forms in forms_of(slots, vocabulary):
-                        keys = "entries under other names" if all_keys else ""
+                        keys = "entries under other names" if all_keys and not has(SlotKind.PARAMETERS, ahead) else ""
                         yield Reading(
                             layer=layer,
                             vocabulary=vocabulary,
@@ -123,8 +158,19 @@ def _function_readings(
                             exact=arrangement.exact,
                             single=arrangement.single,
                             all_keys=all_keys,
+                            lacking=lacking,
                             notes=(arrangement.title, keys),
                         )
+
+
+def _are_named(slots: Iterable[Slot], vocabulary: Vocabulary) -> bool:
+    """Tell whether the names of a packing's arrays say what they are."""
+    inputs = [slot for slot in slots if slot.kind is SlotKind.INPUT]
+    return vocabulary.packing is None or all(word(slot.name) in vocabulary.inputs[slot.key] for slot in inputs)
+
+
+def _moves_weights(arrangement: Arrangement, vocabulary: Vocabulary) -> bool:
+    return any(arrangement.axes.get(name, "") != vocabulary.axes[name] for name in vocabulary.parameters)
 
 
 def _told_first(vocabulary: Vocabulary, names: set[str]) -> list[Arrangement]:

@@ -33,7 +33,7 @@ def gradients_in(
         ImplementationError: it is none of these.
     """
     returned = as_array(returned)
-    if returned is None:
+    if returned is None or not names:
         return {}
     if isinstance(returned, dict):
         entries = {name: gradient_entry(returned, name, wanted(name)) for name in names}
@@ -96,7 +96,7 @@ def times_cotangent(gradients: Mapping[str, object], cotangent: Array, called: s
     found: dict[str, object] = {}
     for name, gradient in gradients.items():
         found[name] = gradient
-        if not isinstance(gradient, np.ndarray) or gradient.dtype.kind != "f":
+        if not isinstance(gradient, np.ndarray) or not (gradient.dtype.kind == "f" or _is_step(gradient, cotangent)):
             continue
         if cotangent.size != 1 and gradient.shape != cotangent.shape:
             raise ImplementationError(
@@ -104,8 +104,13 @@ def times_cotangent(gradients: Mapping[str, object], cotangent: Array, called: s
                 f"give it one, {called}(dout, ...), and return the gradients of sum(dout * out)"
             )
         factor = cotangent.reshape(()) if cotangent.size == 1 else cotangent
-        found[name] = np.asarray(gradient * factor.astype(gradient.dtype))
+        found[name] = np.asarray(gradient * (factor.astype(gradient.dtype) if gradient.dtype.kind == "f" else factor))
     return found
+
+
+def _is_step(slope: Array, cotangent: Array) -> bool:
+    """Tell whether a slope is that of a function with a bend, such as `x > 0`, written without a decimal point."""
+    return slope.dtype.kind in "bi" and slope.shape == cotangent.shape and bool(np.isin(slope, (-1, 0, 1)).all())
 
 
 def hold_shape(gradient: object, wanted: tuple[int, ...]) -> object:

@@ -29,6 +29,7 @@ from gradcheck_cli.implementation.conventions.instances import (
     with_kept,
 )
 from gradcheck_cli.implementation.conventions.one_by_one import OneByOne
+from gradcheck_cli.implementation.conventions.packing import Packed, called, origins
 from gradcheck_cli.implementation.conventions.returned import as_array, entry_at, gradients_in, times_cotangent
 from gradcheck_cli.implementation.conventions.set_up import Optimizer
 from gradcheck_cli.implementation.conventions.slots import LEARNING_RATE, SlotKind, has, is_context
@@ -70,25 +71,33 @@ class Call:
 def implementation_of(reading: Reading, name: str, spec: str | None) -> Implementation:
     """Return a reading in the form that the checks call."""
     whole = _Run(reading)
-    run: _Run | OneByOne = whole
+    run: _Run | OneByOne | Packed = whole
     if reading.single:
         outputs = (*reading.outputs, *reading.layer.state)
         run = OneByOne(whole.forward, whole.backward, reading.vocabulary.axes, outputs, average=reading.layer.loss)
+    absent, packing, words = reading.absent, reading.vocabulary.packing, reading.vocabulary.inputs
+    if packing:
+        run = Packed(run.forward, run.backward, packing, absent)
+        words = called(packing)
+
+    def left(cache: Any) -> object:
+        return cache if reading.single else whole.left_by_forward(cache[0] if packing else cache)
+
     return Implementation(
         name=name,
         spec=spec,
         convention=reading.convention,
         forward=run.forward,
         backward=run.backward,
-        left_by_forward=(lambda cache: cache) if reading.single else whole.left_by_forward,
+        left_by_forward=left,
         order=() if reading.layer.reference else reading.order,
         refusal=reading.refusal,
         given=partial(with_kept, reading) if reading.found.kept or reading.found.without else None,
         outputs=reading.outputs,
-        absent=reading.absent,
+        absent=origins(packing, absent),
         cotangents=reading.cotangents,
         passes=(reading.code.written("forward"), reading.code.written("backward")),
-        words=reading.vocabulary.inputs,
+        words=words,
     )
 
 
@@ -131,6 +140,8 @@ class _Run:
                 values = replace(values, context=self._context(values))
                 returned = self._call_forward(instance, values)
         except ImplementationError as error:
+            if isinstance(error.__cause__, NotExpressibleError):
+                raise error.__cause__ from error
             if reading.code.cls is not None and _no_number(error.__cause__):  # forward computes with what was kept
                 made_with = fill(reading.constructor, reading.forms, reading.vocabulary, values)
                 made_with.blame_pair(reading.code.cls.__name__, error)
@@ -162,7 +173,8 @@ class _Run:
         assert isinstance(cache, Call)
         reading, code = self.reading, self.reading.code
         tops = {name.partition(".")[0]: None for name in names} if not reading.layer.reference else names
-        order = [name for name in reading.order or tuple(cache.inputs) if name in tops]
+        spares = [slot.key for slot in reading.forward if slot.key in reading.inputs]
+        order = [name for name in reading.order or tuple(cache.inputs) if name in tops or name in spares]
         if code.backward is None:
             found = self._opened(gradients_in(cache.cache, order, reading.wanted, code.name("forward")), names)
             return self._taken(times_cotangent(found, cotangent, code.name("forward")), cache)
@@ -175,7 +187,8 @@ class _Run:
         function = code.function("backward", instance)
         values = replace(values, filled=self._buffers(slots, values, cache))
         returned = fill(slots, reading.forms, reading.vocabulary, values).call(function)
-        if isinstance(returned, np.ndarray) and holder is not None:
+        returned = reading.joined(order[0], returned) if order else returned
+        if isinstance(returned, np.ndarray) and holder is not None and names:
             passed = [slot.key for slot in reading.forward if slot.key in names]
             found = {next(iter(passed), names[0]): returned}
         else:
@@ -298,6 +311,7 @@ class _Run:
     def _outputs(self, returned: object, context: Context | None) -> tuple[list[object], object]:
         """Tell the outputs of forward from its cache."""
         reading, count = self.reading, len(self.reading.outputs)
+        returned = reading.joined(reading.outputs[0], returned)
         several = list(returned) if isinstance(returned, tuple | list) else [returned]
         if reading.code.backward is None:
             if len(several) < 2:
@@ -310,10 +324,17 @@ class _Run:
         if state and len(several) == count + 1 + state:  # running means, after the cache or before it
             last = all(isinstance(value, np.ndarray) for value in several[-state:])
             returned = several = several[:-state] if last else [*several[:count], several[-1]]
+        parts = [slot.value for slot in caches if isinstance(slot.value, int)]
+        if parts and len(several) == count + len(parts):  # what backward takes one by one
+            returned = several = [*several[:count], tuple(several[count:])]
+        if parts and not (isinstance(several[-1], tuple | list) and len(several[-1]) > max(parts)):
+            self._refuse_returned(returned)
         cache: object = context
         if self._has_cache(returned):
             cache = several.pop()
             cache = context if context is not None and context.is_filled and reading.shares_context else cache
+        elif reading.vocabulary.packing and caches and not context and len(several) > count + 1:
+            cache = several.pop()  # the outputs between, such as predictions, are not differentiated
         elif context is None and caches and not (any(slot.key for slot in caches) or reading.code.cls is not None):
             if count > 1 or len(several) > 1 or any(is_context(slot.name) for slot in caches):
                 self._refuse_returned(returned)

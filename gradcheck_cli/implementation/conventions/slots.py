@@ -54,6 +54,9 @@ INDIFFERENT: dict[str, object] = {
 BIAS_FLAGS = ("usebias", "withbias", "hasbias", "addbias", "bias")
 
 
+_VARIABLE = inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD
+
+
 class MisfitError(Exception):
     """Code cannot be understood as the passes of a layer; the message says what about it cannot."""
 
@@ -64,6 +67,7 @@ class SlotKind(Enum):
     INPUT = "input"  #: one of the layer's inputs
     ARGUMENT = "argument"  #: a part of the geometry, by the layer's vocabulary
     DICTIONARY = "dictionary"  #: of the layer's parameters
+    PARAMETERS = "parameters"  #: a dictionary, list or tuple of weights
     ENTRY = "entry"  #: of that dictionary, such as a running mean
     CONTAINER = "container"  #: a dictionary or list of inputs
     CONTEXT = "context"  #: what forward or a constructor is given to fill for backward
@@ -176,10 +180,20 @@ def choose_cotangents(free: list[inspect.Parameter], count: int) -> list[inspect
 def signature_of(function: Callable[..., Any]) -> inspect.Signature | None:
     """Return the signature of a function or class; None if it does not say what it takes."""
     try:
-        return inspect.signature(function)
+        signature = inspect.signature(function)
+        kinds = {parameter.kind for parameter in signature.parameters.values()}
+        inner = _decorated(function) if kinds and kinds <= {*_VARIABLE} else None
+        return signature if inner is None else signature_of(inner)
     except BaseException as error:  # noqa: BLE001  # a `__signature__` or a metaclass of the user's may raise anything
         pass_on_interrupt(error)
         return _of_constructor(function) if isinstance(function, type) else None
+
+
+def _decorated(function: Callable[..., Any]) -> Callable[..., Any] | None:
+    """Return the one function that a wrapper of *args and **kwargs calls, which a decorator has put into it."""
+    cells = [cell.cell_contents for cell in getattr(function, "__closure__", None) or ()]
+    inner = [value for value in cells if inspect.isfunction(value)]
+    return inner[0] if len(inner) == 1 else None
 
 
 def _of_constructor(cls: type) -> inspect.Signature | None:
@@ -208,8 +222,7 @@ def parameters_of(function: Callable[..., Any], *, skip: int = 0) -> list[inspec
     if signature is None:
         raise MisfitError(f"`{name_of(function)}` does not say what it takes")
     parameters = [*signature.parameters.values()][skip:]
-    variable = inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD
-    return [parameter for parameter in parameters if parameter.kind not in variable]
+    return [parameter for parameter in parameters if parameter.kind not in _VARIABLE]
 
 
 def takes(function: Callable[..., Any], count: int) -> bool:

@@ -50,6 +50,17 @@ def entries_of(function: Callable[..., object], argument: str) -> tuple[str | in
     return tuple(key for key in found if isinstance(key, str))
 
 
+@lru_cache(maxsize=32)
+def returned_names(function: Callable[..., object]) -> tuple[str, ...]:
+    """List the names of what a function returns as a tuple, at its last `return`; "" for what has none."""
+    found = [node.value.elts for node in ast.walk(_tree(function)) if _returns_tuple(node)]  # type: ignore[attr-defined]
+    return tuple(part.id if isinstance(part, ast.Name) else "" for part in found[-1]) if found else ()
+
+
+def _returns_tuple(node: ast.AST) -> bool:
+    return isinstance(node, ast.Return) and isinstance(node.value, ast.Tuple)
+
+
 def _tree(function: Callable[..., object]) -> ast.AST:
     """Parse the source of a function; nothing if it cannot be found."""
     try:

@@ -18,12 +18,14 @@ from gradcheck_cli.implementation.calling import errors_in_brief
 from gradcheck_cli.implementation.conventions.one_by_one import SAMPLES
 from gradcheck_cli.implementation.conventions.own_class import studied_of
 from gradcheck_cli.implementation.conventions.own_trial import fit_of
+from gradcheck_cli.implementation.conventions.packing import origins, reordered
 from gradcheck_cli.implementation.conventions.running import implementation_of
 from gradcheck_cli.implementation.conventions.slots import SlotKind, is_context
 from gradcheck_cli.implementation.implementation import (
     Implementation,
     ImplementationError,
     NotExpressibleError,
+    UnknownEntryError,
 )
 from gradcheck_cli.implementation.outputs import pack_outputs
 from gradcheck_cli.implementation.seeding import generators_kept
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from gradcheck_cli.implementation.conventions.reading import Reading
+    from gradcheck_cli.implementation.vocabulary.vocabulary import Packing
     from gradcheck_cli.layers.framework.case import Case
     from gradcheck_cli.layers.framework.layer import Layer
     from gradcheck_cli.layers.framework.problem import Problem
@@ -68,6 +71,7 @@ class Tried:
 
     reading: Reading
     fit: Fit
+    backward_raises: bool = False
 
 
 def best_reading(readings: Iterable[Reading], case: Case | None = None, given: Given | None = None) -> Tried | None:
@@ -92,18 +96,43 @@ def best_reading(readings: Iterable[Reading], case: Case | None = None, given: G
         fits = [own_fit(reading, case, given) for reading in readings] if len(readings) > 1 else [Fit.REPRODUCES]
         return Tried(reading=readings[fits.index(max(fits))], fit=Fit.REPRODUCES)
     found: Tried | None = None
+    known = 0  # parameters of a dictionary that are, where one is not
+    unnamed: list[
+        tuple[Packing | None, tuple[str, ...]]
+    ] = []  # packings with entries of other names than those that code asks for
     for reading in readings:
+        if any(reading.vocabulary.packing is one and reading.lacking == lacking for one, lacking in unnamed):
+            continue
         if found and not (_may_take_one_sample(reading, found) if reading.single else _may_be_better(reading, found)):
             continue
-        fit = forward_fit(reading)
+        try:
+            reading, fit = _with_blocks_in_order(reading, forward_fit(reading))  # noqa: PLW2901
+        except UnknownEntryError as error:
+            unnamed.append((reading.vocabulary.packing, reading.lacking))
+            fit = Fit.FAILS
+            if found is None or (found.fit is fit and error.known > known):
+                found, known = Tried(reading=reading, fit=fit), error.known
         if found is None or fit > found.fit:
             found = Tried(reading=reading, fit=fit)
         ordered = _ordered(reading) if fit is Fit.REPRODUCES else None
         if ordered and not (_is_doubtful(reading) and right_gradients(reading) == 0):
             return Tried(reading=ordered, fit=fit)
+        if fit is Fit.REPRODUCES and found.reading is reading:
+            found = replace(found, backward_raises=right_gradients(reading) < -1)
     if found and found.fit is not Fit.FAILS:
         return replace(found, reading=_ordered(found.reading) or found.reading)
     return found
+
+
+def _with_blocks_in_order(reading: Reading, fit: Fit) -> tuple[Reading, Fit]:
+    """Return the reading with blocks such as gates in the order that is right, if the shapes are and an order is."""
+    packing = reading.vocabulary.packing
+    if packing and fit in (Fit.SHAPE, Fit.PARTLY):
+        for other in reordered(packing):
+            trial = replace(reading, vocabulary=replace(reading.vocabulary, packing=other))
+            if forward_fit(trial) is Fit.REPRODUCES:
+                return trial, Fit.REPRODUCES
+    return reading, fit
 
 
 def own_fit(reading: Reading, case: Case, given: Given | None) -> Fit:
@@ -132,15 +161,20 @@ def _is_slope(reading: Reading) -> bool:
 
 
 def _is_doubtful(reading: Reading) -> bool:
-    """Tell whether backward is taken for a slope, or may be given the input or the output in place of a cache."""
-    called = {*(slot.name for slot in reading.forward), *chain(*reading.vocabulary.inputs.values())}
+    """Tell whether backward is taken for a slope, or may be given the input or the output in place of a cache.
+
+    Or what it takes in place of a cotangent is called as an input is.
+    """
+    inputs = {*chain(*reading.vocabulary.inputs.values())}
+    called = {*(slot.name for slot in reading.forward), *inputs}
     guessed = [
         slot
         for slot in reading.backward
         if (slot.kind is SlotKind.CACHE and not is_context(slot.name))
         or (slot.kind is SlotKind.INPUT and not {slot.name, word(slot.name)} & called)
     ]
-    return _is_slope(reading) or (bool(guessed) and len(reading.layer.inputs) == 1)
+    named_as_input = inputs >= set(map(word, reading.cotangents)) > set()
+    return _is_slope(reading) or named_as_input or (bool(guessed) and len(reading.layer.inputs) == 1)
 
 
 def _may_be_better(reading: Reading, best: Tried) -> bool:
@@ -156,13 +190,13 @@ def _may_take_one_sample(reading: Reading, best: Tried) -> bool:
     What runs with a batch and is wrong may be right for a batch of one: a softmax that is normalized over all elements,
     a db that is not summed. So there must be no axis of samples at all, unless a batch makes the code raise.
     """
-    if best.fit is Fit.FAILS:
+    if best.fit is Fit.FAILS or (best.reading.single and best.fit is not Fit.REPRODUCES):
         return True
     has_axis = all(
         SAMPLES in layout.there.split() for layout in reading.layouts.values() if SAMPLES in layout.here.split()
     )
     if has_axis:
-        return best.fit is Fit.REPRODUCES and best.reading.updates
+        return best.fit is Fit.REPRODUCES and (best.reading.updates or best.backward_raises)
     return best.fit is not Fit.SHAPE
 
 
@@ -170,20 +204,20 @@ def forward_fit(reading: Reading, close: float = _CLOSE) -> Fit:
     """Return how well forward does, as a reading understands it; what is that close is equal."""
     if not reading.layer.probe_cases:  # there is no reference
         return Fit.REPRODUCES
-    tried = [
-        fit
-        for problem in probe_problems(reading.layer.name, reading.absent)
-        if (fit := _try(reading, problem, close)) is not None
-    ]
+    problems = probe_problems(reading.layer.name, origins(reading.vocabulary.packing, reading.absent))
+    with quiet():
+        tried = [fit for problem in problems if (fit := _try(reading, problem, close)) is not None]
     reached = max(tried, default=Fit.FAILS)
     return Fit.PARTLY if reached is Fit.REPRODUCES and min(tried) is not reached else reached
 
 
 def _try(reading: Reading, problem: Problem, near: float) -> Fit | None:
     """Return how well a reading does in one problem; None if it raises or cannot express it."""
-    with quiet(), generators_kept(problem):
+    with generators_kept(problem):
         try:
             out, _ = _packed(reading, problem).forward(problem.inputs, problem.parameters)
+        except UnknownEntryError:
+            raise
         except (ImplementationError, NotExpressibleError):
             return None
     if not isinstance(out, np.ndarray) or out.shape != problem.expected.shape or out.dtype.kind != "f":
@@ -217,16 +251,16 @@ def _fits_one_sample_too(reading: Reading) -> bool:
 
 def _gradient_orders(reading: Reading) -> list[tuple[str, ...]]:
     """List the orders in which gradients may be returned: the layer's, that of the arguments, parameters first."""
-    inputs = reading.layer.inputs
-    own = [name for slot in (*reading.constructor, *reading.forward) for name in slot.inputs]
+    inputs = reading.inputs
+    own = [name for slot in (*reading.constructor, *reading.forward) for name in slot.inputs if name in inputs]
     kept = list(reading.kept)
     orders = (inputs, own if len(own) == len(inputs) else [*kept, *own], [*own, *kept])
     return list(dict.fromkeys(tuple(dict.fromkeys(order)) for order in orders))
 
 
 def right_gradients(reading: Reading) -> int:
-    """Count the gradients that are the reference's in a problem; -1 if one has a wrong shape or backward raises."""
-    for problem in probe_problems(reading.layer.name, reading.absent):
+    """Count the gradients that are the reference's in a problem; -1 if one has a wrong shape, -2 if backward raises."""
+    for problem in probe_problems(reading.layer.name, origins(reading.vocabulary.packing, reading.absent)):
         with quiet(), generators_kept(problem):
             try:
                 run = _packed(reading, problem)
@@ -243,7 +277,7 @@ def right_gradients(reading: Reading) -> int:
             return -1
         right = reading.layer.gradients(problem, problem.inputs, problem.cotangent)
         return sum(np.allclose(arrays[name], right[name], rtol=_CLOSE, atol=_CLOSE) for name in arrays)
-    return -1
+    return -2
 
 
 def _packed(reading: Reading, problem: Problem) -> Implementation:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import inspect
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from gradcheck_cli.guard.clock import pass_on_interrupt
-from gradcheck_cli.implementation.conventions.classes import has_passes
-from gradcheck_cli.implementation.conventions.expand import makes_backward, static_passes
+from gradcheck_cli.implementation.conventions.expand import expanded, makes_backward
+from gradcheck_cli.implementation.conventions.methods import has_passes
 from gradcheck_cli.implementation.conventions.readings import readings_of
 from gradcheck_cli.implementation.conventions.trial import Tried, best_reading
 from gradcheck_cli.implementation.finding.names import gradient_groups, matching_pairs, pass_of, speaks_of
@@ -45,15 +46,19 @@ class Candidate:
     @property
     def makes_instances(self) -> bool:
         """Whether this is a class, of which the passes are not static."""
-        return self.is_class and not static_passes(self.objects[0])
+        return self.is_class and expanded(self.objects) == self.objects
 
-    def try_as(self, layer: Layer, case: Case | None = None, given: Given | None = None) -> Tried | None:
+    def try_as(
+        self, layer: Layer, case: Case | None = None, given: Given | None = None, *, guessed: bool = False
+    ) -> Tried | None:
         """Return the best way to understand it as a layer, tried on a case; None if there is none at all.
+
+        If no name says that it is this layer, it is `guessed`.
 
         Raises:
             MisfitError: it cannot be understood as this layer.
         """
-        return best_reading(readings_of(self.objects, layer), case, given)
+        return best_reading(readings_of(self.objects, layer, guessed=guessed), case, given)
 
 
 def candidates(loaded: Loaded, layer: Layer) -> list[Candidate]:
@@ -108,7 +113,7 @@ def public(loaded: Loaded, *, own: bool, private: bool = False) -> dict[str, Any
 def _is_offered(name: str, value: Any, module: str | None) -> bool:
     try:
         name.isidentifier()
-        home = getattr(value, "__module__", None)
+        home = getattr(value.func if isinstance(value, partial) else value, "__module__", None)
         if inspect.isclass(value):
             has_passes(value)
         of_module = module is None or (isinstance(home, str) and home == module)

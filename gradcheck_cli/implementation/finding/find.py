@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.implementation.built_in import built_in
 from gradcheck_cli.implementation.calling import call, describe
-from gradcheck_cli.implementation.conventions.classes import instance_passes
-from gradcheck_cli.implementation.conventions.expand import expanded, part_of, static_passes
+from gradcheck_cli.implementation.conventions.expand import expanded, part_of
+from gradcheck_cli.implementation.conventions.methods import instance_passes
+from gradcheck_cli.implementation.conventions.network import made_network
 from gradcheck_cli.implementation.conventions.own_arguments import bind_arguments, call_arguments
 from gradcheck_cli.implementation.conventions.running import implementation_of
 from gradcheck_cli.implementation.conventions.slots import MisfitError
@@ -18,6 +19,7 @@ from gradcheck_cli.implementation.conventions.trial import Fit, Tried
 from gradcheck_cli.implementation.finding.candidates import Candidate, candidates, names_in, pairs_with, public
 from gradcheck_cli.implementation.finding.folder import Definitions, contents
 from gradcheck_cli.implementation.finding.names import speaks_of
+from gradcheck_cli.implementation.finding.networks import network_of
 from gradcheck_cli.implementation.finding.places import joined, named_objects, open_place
 from gradcheck_cli.implementation.from_python import from_functions
 from gradcheck_cli.implementation.implementation import ImplementationError, ImplementationNotFoundError, in_turn
@@ -176,7 +178,10 @@ class _Search:
         if not all(names) or (len(names) > 2 and not all(map(part_of, names[1:]))):
             raise ImplementationNotFoundError(f"{wanted}, not {shown}")
         objects = named_objects(place, names)
-        has_class = any(isinstance(value, type) and not static_passes(value) for value in objects)
+        network = None if self.layer.reference else network_of(objects, place.module)
+        if network:
+            return Candidate(loaded=place, names=tuple(names), objects=(network,))
+        has_class = any(isinstance(value, type) and expanded((value,)) == (value,) for value in objects)
         if self.layer.loss and len(names) > 1:
             raise ImplementationNotFoundError(f"name one function, {place.home}:loss, not {shown}")
         if len(names) > 1 and has_class:
@@ -222,7 +227,8 @@ class _Search:
         """
         example = getattr(self.case, "example", "")
         if not example:
-            return None
+            network = made_network(candidate.objects[0])
+            return network.given_to if network else None
         where, names = split_spec(example)
         if len(names) != 1 or not is_file(self.loader.path(where)):
             raise ImplementationNotFoundError(f"--example {example}: give FILE.py:function, of a file that is there")

@@ -11,8 +11,8 @@ import inspect
 from typing import TYPE_CHECKING, Any
 
 from gradcheck_cli.data.frozen import frozen
-from gradcheck_cli.implementation.conventions.classes import class_passes, is_written
-from gradcheck_cli.implementation.conventions.expand import expanded, makes_backward
+from gradcheck_cli.implementation.conventions.expand import expanded, makes_backward, needs_adapter
+from gradcheck_cli.implementation.conventions.methods import class_passes, is_written
 from gradcheck_cli.implementation.conventions.readings import readings_of
 from gradcheck_cli.implementation.conventions.slots import MisfitError, is_context, parameters_of
 from gradcheck_cli.implementation.conventions.trial import EXACT, Fit, fits_slope, forward_fit, right_gradients
@@ -31,6 +31,7 @@ from gradcheck_cli.implementation.finding.names import (
     says_loss,
     speaks_of,
 )
+from gradcheck_cli.implementation.finding.networks import network_of
 from gradcheck_cli.implementation.finding.places import named_objects, open_place
 from gradcheck_cli.implementation.loading.paths import split_spec
 from gradcheck_cli.implementation.vocabulary.lookup import vocabulary_of
@@ -38,7 +39,7 @@ from gradcheck_cli.layers import LAYERS
 from gradcheck_cli.text.names import join_names
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from gradcheck_cli.implementation.loading.load import Loader
     from gradcheck_cli.layers.framework.case import Case
@@ -112,7 +113,9 @@ def take_inventory(spec: str, loader: Loader) -> Inventory:
     passes = {name for pair in pairs for name in pair} | {name for name in functions if pass_of(name)[1] == "forward"}
     losses = [(name,) for name in functions if name not in passes and returns_both(name)]
     classes = [(name,) for name in classes_in(have)]
-    offers = unlike([*makers, *pairs, *losses, *classes], have)
+    left = [name for name in have if name not in passes and (name,) not in [*losses, *classes, *makers]]
+    networks = [(name,) for name in left if network_of((have[name],), loaded.module)]
+    offers = unlike([*makers, *pairs, *losses, *classes, *networks], have)
     if names:
         offers = [one for one in offers if set(names) <= set(one)]
     offered = {name for one in offers for name in one}
@@ -134,7 +137,8 @@ def _offer(
     is_class = inspect.isclass(have[names[0]])
     alone = len(names) == 1 and not half and not is_class and not makes_backward(have[names[0]])
     layers, losses = () if alone else layers_called(names), layers_called(names, loss=True) if len(names) == 1 else ()
-    arguments = _required_of_class(have[names[0]]) if is_class else _required(have[names[0]])
+    passes = expanded((have[names[0]],)) if is_class else ()
+    arguments = _required_of_class(have[names[0]]) if len(passes) == 1 else _required((*passes, have[names[0]])[0])
     meant = [loss for loss in losses if not speaks_of(arguments[:1], vocabulary_of(LAYERS[loss]).others)]
     return Offer(
         spec=f"{home}:{','.join(names)}",
@@ -143,7 +147,7 @@ def _offer(
         composed=not layers and mentions_layer(names) and not losses,
         doubtful=may_be_helper(names, offers),
         arguments=arguments,
-        made_with=_required(have[names[0]]) if is_class else (),
+        made_with=_required(have[names[0]]) if len(passes) == 1 else (),
     )
 
 
@@ -170,39 +174,60 @@ def identify_layer(offer: Offer, loader: Loader) -> Identified | None:
     candidate = Candidate(loaded=loaded, names=offer.names, objects=named_objects(loaded, offer.names))
     if offer.composed:
         return None
-    fits: dict[str, Fit] = {}
-    found: dict[str, TriedReading | None] = {}
+    named = [*offer.layers, *(other for name in offer.layers for other in vocabulary_of(LAYERS[name]).siblings)]
+    tries: dict[str, TriedReading | None] = {}
     misfits: dict[str, str] = {}
-    odd: dict[str, bool] = {}  # whether it runs only in an unusual form
-    for layer in [LAYERS[name] for name in offer.layers] or _open_to(candidate):
+    for layer in [LAYERS[name] for name in dict.fromkeys(named)] or _open_to(candidate):
         try:
-            tried = candidate.try_as(layer)
+            tried = tries[layer.name] = candidate.try_as(layer, guessed=not offer.layers)
         except MisfitError as misfit:
             misfits[layer.name] = str(misfit)
             continue
-        fits[layer.name], found[layer.name] = tried.fit if tried else Fit.FAILS, tried
-        odd[layer.name] = bool(tried and any(tried.reading.notes))
-        if fits[layer.name] is Fit.REPRODUCES:
+        if tried and tried.fit is Fit.REPRODUCES:
             may_vary = candidate.makes_instances and vocabulary_of(layer).varies
-            varies = may_vary and tried is not None and forward_fit(tried.reading, EXACT) is not Fit.REPRODUCES
+            varies = may_vary and forward_fit(tried.reading, EXACT) is not Fit.REPRODUCES
             is_open = candidate.makes_instances and _lacks_gradients(tried)
             return Identified(layer=layer.name, open=is_open, varies=varies)
-    reached = max(fits.values(), default=Fit.FAILS)
+    reached = max(map(_fit, tries.values()), default=Fit.FAILS)
+    if reached < _least_fit(offer) or (reached < Fit.SHAPE and network_of(candidate.objects, loaded.module)):
+        return None
+    if tries:
+        return _nearest(offer, candidate, tries)
+    name, reason = next(iter(misfits.items()))
+    if len(offer.names) > 1:
+        reason += f"; gradcheck function {offer.spec} --example FILE.py:make checks it with what make returns"
+    return Identified(layer=name, reason=reason, open=True)
+
+
+def _fit(tried: TriedReading | None) -> Fit:
+    return tried.fit if tried else Fit.FAILS
+
+
+def _least_fit(offer: Offer) -> Fit:
+    """Return how well code must do as a layer to be taken for it."""
     is_loss = any(LAYERS[name].loss for name in offer.layers) and not says_loss(offer.names)
     least = Fit.PARTLY if not offer.layers else Fit.RUNS if is_loss else Fit.FAILS
-    if offer.doubtful:
-        least = max(least, Fit.SHAPE if offer.layers else Fit.RUNS)
-    if reached < least:
-        return None
-    if fits:
-        best = max(fits, key=lambda name: fits[name])
-        runs = reached > Fit.RUNS or (reached is Fit.RUNS and not any(odd.values()))
-        if not candidate.makes_instances:
-            return Identified(layer=best, open=not runs)
-        is_open, varies = _lacks_gradients(found[best]), vocabulary_of(LAYERS[best]).varies
-        return None if is_open and _is_base(candidate) else Identified(layer=best, open=is_open, varies=varies)
-    name, reason = next(iter(misfits.items()))
-    return Identified(layer=name, reason=reason, open=True)
+    return max(least, Fit.SHAPE if offer.layers else Fit.RUNS) if offer.doubtful else least
+
+
+def _nearest(offer: Offer, candidate: Candidate, tries: Mapping[str, TriedReading | None]) -> Identified | None:
+    """Return the layer that code does best as, though it reproduces none; None for a class that others complete."""
+    best = max(tries, key=lambda name: _fit(tries[name]))
+    reached, is_usual = _fit(tries[best]), not any(tried.reading.notes for tried in tries.values() if tried)
+    activation = next((tried.reading.activation for tried in tries.values() if tried and tried.reading.activation), "")
+    why = ""
+    if candidate.makes_instances and reached is Fit.RUNS and vocabulary_of(LAYERS[best]).has_packings:
+        why = f"{offer.names[0]} does not do as {LAYERS[best].title_with_article} in any form that is known; "
+        why += f"write two functions that do, and check them: gradcheck {best} FILE.py"
+    elif activation:
+        why = f"it takes `{activation}`, and does not do as the layer does without one"
+    if why:
+        return Identified(layer=best, reason=why, open=True)
+    if not candidate.makes_instances:
+        return Identified(layer=best, open=not (reached > Fit.RUNS or (reached is Fit.RUNS and is_usual)))
+    is_open = reached < Fit.SHAPE or _lacks_gradients(tries[best])
+    varies = vocabulary_of(LAYERS[best]).varies
+    return None if is_open and _is_base(candidate) else Identified(layer=best, open=is_open, varies=varies)
 
 
 def _open_to(candidate: Candidate) -> list[Layer]:
@@ -239,7 +264,17 @@ def try_shapes(offer: Offer, loader: Loader) -> Tried | None:
 
     home, _ = split_spec(offer.spec)
     loaded = open_place(home, offer.spec, _ACCEPTED, loader)
-    objects = expanded(named_objects(loaded, offer.names))
+    named = named_objects(loaded, offer.names)
+    if network := network_of(named, loaded.module):
+        return _try_sizes(offer, network)
+    objects = expanded(named)
+    is_class = inspect.isclass(objects[0])
+    if is_class and needs_adapter(objects[0]):
+        command = f"gradcheck function {offer.spec} --adapter FILE.py:make --shape x=2x3"
+        why = "it computes with variables of a framework; write a function make that is given the class and returns"
+        return Tried(reason=f"{why} forward(x) and backward(dout, x) of arrays, and type {command}")
+    if inspect.isclass(named[0]) and not is_written(named[0]):
+        return None
     try:
         cases = find_shapes(objects)
     except MisfitError as misfit:
@@ -249,18 +284,29 @@ def try_shapes(offer: Offer, loader: Loader) -> Tried | None:
         command = f"gradcheck function {offer.spec} {' '.join(f'--shape {one}' for one in _shape_words(error.right))}"
         return Tried(reason=f"the gradient is right for {right}, and wrong for {wrong}; give what is meant: {command}")
     if cases:
-        return Tried(
-            cases=cases,
-            right=inspect.isclass(objects[0]) and fits_slope(readings_of(objects, LAYERS["function"]), cases[0]),
-        )
+        return Tried(cases=cases, right=is_class and fits_slope(readings_of(objects, LAYERS["function"]), cases[0]))
     candidate = Candidate(loaded=loaded, names=offer.names, objects=objects)
     if candidate.makes_instances and _is_base(candidate):
         return None
-    if len(objects) == 1 and not (inspect.isclass(objects[0]) and is_written(objects[0])):
+    if len(objects) == 1 and not is_class:
         return None
     make = "--adapter FILE.py:make, which returns an instance" if len(objects) == 1 else "--example FILE.py:make"
     command = _function_command(offer)
     return Tried(reason=f"of no known layer, and no shapes were found by trying; give them: {command}, or {make}")
+
+
+def _try_sizes(offer: Offer, network: Callable[..., Any]) -> Tried | None:
+    """Find sizes for a network; None for what keeps no parameters."""
+    # only for networks
+    from gradcheck_cli.implementation.finding.network_shapes import NoNetworkError, find_network_shapes, likely_flags
+
+    try:
+        return Tried(cases=find_network_shapes(network))
+    except NoNetworkError as error:
+        if not error.reason:
+            return None
+        command = f"gradcheck function {offer.spec} {likely_flags(network)}"
+        return Tried(reason=f"{error.reason}; no sizes were found by trying; give them: {command}")
 
 
 def _shape_words(case: Case) -> list[str]:

@@ -15,7 +15,7 @@ _LABELS = {
     *("y", "ys", "ytrue", "label", "labels", "truelabels", "target", "targets", "t"),
     *("idx", "index", "indices", "words", "ids", "tokens"),
 }
-_NUMBERS = {
+NUMBER_NAMES = {
     *(
         "stride",
         "pad",
@@ -105,13 +105,13 @@ def kinds_of(slot: Slot) -> list[Kind]:
         return [*_arrays(1, 2, 3, 0, 4), LABELS[0]]
     if name in _DATA:
         return [*_arrays(2, 3, 1, 4, 0), LABELS[0]]
-    return _KINDS["labels" if name in _LABELS else "numbers" if name in _NUMBERS or slot.whole else "arrays"]
+    return _KINDS["labels" if name in _LABELS else "numbers" if name in NUMBER_NAMES or slot.whole else "arrays"]
 
 
 def is_size(slot: Slot) -> bool:
     """Tell whether an argument of a constructor that may be left out can be the length of an axis."""
     is_whole = isinstance(slot.default, int) and not isinstance(slot.default, bool)
-    return slot.kind is SlotKind.INPUT and is_whole and word(slot.name) not in _NUMBERS | _FRACTIONS
+    return slot.kind is SlotKind.INPUT and is_whole and word(slot.name) not in NUMBER_NAMES | _FRACTIONS
 
 
 def kinds_to_make(slot: Slot) -> list[Kind]:
@@ -123,4 +123,4 @@ def kinds_to_make(slot: Slot) -> list[Kind]:
         return [Kind("tuple", 3), Kind("tuple", 2), Kind("tuple", 1), _SIZE]
     if name in _FRACTIONS:
         return [_HALF, NUMBERS[0], _SIZE]
-    return [*NUMBERS, _SIZE, _HALF] if name in _NUMBERS else [_SIZE, _HALF, *NUMBERS]
+    return [*NUMBERS, _SIZE, _HALF] if name in NUMBER_NAMES else [_SIZE, _HALF, *NUMBERS]

@@ -7,7 +7,9 @@ of their own, alone or in groups, as long as that goes on. So as few lengths are
 
 from __future__ import annotations
 
+import inspect
 import itertools
+import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -101,6 +103,8 @@ class _Search:
         self._slots, self._calls = [*made, *slots], 0
         self._made, self._equal = len(made), equal
         self._positive, self._within = False, _POSITIVE  # whether forward is defined for positive numbers only
+        if _clips_probabilities(readings[0]):
+            self._positive, self._within = True, _PROBABILITIES
         # Then backward returns None for what has no gradient, so that any argument may be a number.
         self._has_context = has(SlotKind.CONTEXT, readings[0].forward)
 
@@ -354,6 +358,15 @@ def _differ(one: list[np.ndarray[Any, Any]], other: list[np.ndarray[Any, Any]]) 
         a.shape != b.shape or not np.allclose(a, b, rtol=_ROUNDINGS, atol=0, equal_nan=True)
         for a, b in zip(one, other, strict=False)
     )
+
+
+def _clips_probabilities(reading: Reading) -> bool:
+    """Tell whether forward clips its input next to 0 and 1, where nobody means its gradient to be zero."""
+    try:
+        source = inspect.getsource(reading.code.written("forward"))  # type: ignore[arg-type]
+    except (OSError, TypeError):
+        return False
+    return bool(re.search(r"clip\([^,]+,\s*(1e-\d+|\w*eps\w*)\s*,\s*1(\.0?)?\s*-", source))
 
 
 def _says_cotangent(reading: Reading) -> bool:

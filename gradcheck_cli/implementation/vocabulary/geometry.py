@@ -198,7 +198,7 @@ POOLING = {
     "WW": number("WW", "pool{width,w} pw wp ww", _square, unless=("kernel",)),
     "kernel": number(
         "kernel",
-        "pool{,size,shape} size kernel{,size,shape} f k window{,size,shape} filter{size,shape}",
+        "pool{,size,shape} size ksize kernel{,size,shape} f k window{,size,shape} filter{size,shape}",
         absent={f"a window of {side}x{side}": _fixed_window(side) for side in (2, 3, 4)},
         unless=("HH", "WW"),
         pair=True,

@@ -6,10 +6,11 @@ from dataclasses import replace
 
 from gradcheck_cli.implementation.vocabulary.activations import ACTIVATIONS, ELEMENTWISE_X
 from gradcheck_cli.implementation.vocabulary.attention import ATTENTIONS
-from gradcheck_cli.implementation.vocabulary.geometry import SIZES, number, one_of, only, pick, setting
+from gradcheck_cli.implementation.vocabulary.geometry import KERNELS, SIZES, number, only, pick, setting
 from gradcheck_cli.implementation.vocabulary.images import CONVOLUTIONS, POOLINGS
 from gradcheck_cli.implementation.vocabulary.losses import LOSSES
-from gradcheck_cli.implementation.vocabulary.vocabulary import Argument, BlockOrder, Vocabulary, arranged, words
+from gradcheck_cli.implementation.vocabulary.recurrent import RECURRENT
+from gradcheck_cli.implementation.vocabulary.vocabulary import Argument, Vocabulary, arranged, words
 
 #: What inputs are called, by the layer's own name for them, where a layer has no words of its own.
 INPUTS = {
@@ -25,7 +26,7 @@ _AFFINE = Vocabulary(
     names=words("affine linear dense fc fully{,_}connected"),
     others=words("relu norm temporal dropout softmax loss conv bilinear"),
     inputs={"x": words("x input{,s} data a{,prev} inp features"), "w": words("w weight{,s} theta")},
-    arguments=pick(SIZES, "D M"),
+    arguments={**pick(SIZES, "D M"), "activation": KERNELS["activation"]},
     arrangements=(
         _USUAL,
         arranged("samples as columns", x="D N", w="M D", b="M 1", out="M N"),
@@ -78,54 +79,6 @@ _GROUPNORM = Vocabulary(
 )
 
 
-_UNITS = {
-    "D": SIZES["D"]._replace(
-        names=words("D dim {n,num,in,input}features {in,input}{size,dim,s} nin ninput{,s} nx wordvecdim")
-    ),
-    "H": number("H", "H hidden{,size,dim,units} {n,num}hidden {n,num}units units hid nh hdim", shapes=True),
-}
-
-
-_STEPS_FIRST = arranged("steps first", x="T N D", h="T N H", out="T N H")
-
-
-def _recurrent(names: str, others: str, *gates: str, own: str = "ifog", **arguments: Argument) -> Vocabulary:
-    """Return the words for a recurrent layer.
-
-    Args:
-        names: of the layer.
-        others: words that tell other layers from it.
-        gates: orders of the gates that are usual elsewhere, each a letter.
-        own: the layer's own order.
-        arguments: what says its parameters.
-    """
-    orders = {
-        f"gates in the order {', '.join(order)}": BlockOrder(("Wx", "Wh", "b"), tuple(map(own.index, order)))
-        for order in gates
-    }
-    return Vocabulary(
-        names=words(names),
-        others=words(others),
-        inputs={"x": ("x",), "b": words("b bias{,es}")},
-        arguments={**_UNITS, **arguments},
-        arrangements=(_USUAL,) if "step" in names else (_USUAL, _STEPS_FIRST),
-        block_orders=orders,
-    )
-
-
-#: PyTorch and Keras have i, f, g, o; TensorFlow i, g, f, o; ONNX i, o, f, g; Chainer g, i, f, o; courses f, i, g, o and
-#: f, g, i, o.
-_GATES = ("ifgo", "figo", "fgio", "igfo", "iofg", "gifo", "fiog")
-
-_GRU = {
-    "reset": one_of(
-        "reset", {"before": "the reset gate before the product", "after": "the reset gate after the product"}, "reset"
-    ),
-    "update": one_of(
-        "update", {"keep": "z as the share that is kept", "replace": "z as the share that is new"}, "update"
-    ),
-}
-
 KNOWN = {
     **CONVOLUTIONS,
     **POOLINGS,
@@ -168,11 +121,5 @@ KNOWN = {
     ),
     **LOSSES,
     **ATTENTIONS,
-    "rnn-step": _recurrent("rnn{_,}{step,cell}", "lstm gru"),
-    "rnn": _recurrent("rnn", "step cell lstm gru"),
-    "lstm-step": _recurrent("lstm{_,}{step,cell}", "gru", *_GATES),
-    "lstm": _recurrent("lstm", "step cell gru", *_GATES),
-    # PyTorch has r, z, n, and the reset gate after the product; Keras and ONNX z, r, h.
-    "gru-step": _recurrent("gru{_,}{step,cell}", "lstm mgru", "zrn", own="rzn", **_GRU),
-    "gru": _recurrent("gru", "step cell lstm mgru", "zrn", own="rzn", **_GRU),
+    **RECURRENT,
 }

@@ -73,11 +73,27 @@ def arranged(title: str, telling: str = "", **axes: str) -> Arrangement:
     return Arrangement(title=title, axes=axes, telling=words(telling))
 
 
-class BlockOrder(NamedTuple):
-    """Another order of the blocks into which the last axis of some inputs is divided, such as the gates of an LSTM."""
+class Part(NamedTuple):
+    """An array of somebody's code that is made of the layer's: stacked as rows, and of these some blocks of columns."""
 
-    inputs: tuple[str, ...]
-    order: tuple[int, ...]  #: at each place there, the number of the block that it has here
+    names: tuple[str, ...]
+    stacked: tuple[str, ...]  #: inputs of the layer
+    blocks: tuple[int, ...] = ()  #: numbers of blocks, such as gates; () for an array without
+    shares: tuple[float, ...] = ()  #: what each block is multiplied by; () for 1
+
+
+@frozen
+class Packing:
+    """Another way to divide a layer's inputs into arrays, such as a matrix for each gate."""
+
+    title: str  #: how the header says it
+    parts: Mapping[str, Part]  #: the arrays of the code
+    optional: tuple[str, ...]  #: those that code may lack
+    axes: Mapping[str, str]  #: of these, and of the outputs
+    arrangements: tuple[Arrangement, ...]
+    letters: str = ""  #: of the blocks, in the layer's order, where code may have them in any other
+    #: By array that may be absent, of which input an axis must be longer than 1 then, and why.
+    longer: Mapping[str, tuple[str, int, str]] = field(default_factory=dict)
 
 
 @frozen
@@ -96,11 +112,22 @@ class Vocabulary:
     meanings: Mapping[str, Meaning] = field(default_factory=dict)
     #: Other forms of inputs, by how the header says it.
     encodings: Mapping[str, Encoding] = field(default_factory=dict)
-    #: Orders of blocks that are usual elsewhere, by how the header says it.
-    block_orders: Mapping[str, BlockOrder] = field(default_factory=dict)
+    #: Other ways to divide the inputs into arrays; `packing` is the one that these words are for.
+    packings: Callable[[], tuple[Packing, ...]] = tuple
+    packing: Packing | None = None
+    optional: tuple[str, ...] = ("b",)  #: inputs that code may lack; they are zero then
+    siblings: tuple[str, ...] = ()  #: layers that may be meant by the same name, such as a step
+    #: Arrays that code may ask for in a dictionary, and that do not change what is checked: their numbers of axes.
+    spares: Mapping[str, int] = field(default_factory=dict)
+    output_names: tuple[str, ...] = ()  #: what backward calls forward's first output
     #: Whether code of this name may well compute another function of the same kind: with another eps, or not inverted.
     varies: bool = False
     #: Whether samples depend on each other, so that code cannot take one at a time.
     mixes_samples: bool = False
     #: Whether some of the layer's parameters can only be passed in its dictionary.
     needs_dictionary: bool = False
+
+    @property
+    def has_packings(self) -> bool:
+        """Whether there are other ways to divide the inputs."""
+        return self.packings is not tuple

@@ -15,7 +15,7 @@ import numpy as np
 
 from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.layers.framework.drawing import draw_independently
-from gradcheck_cli.layers.framework.make_problem import draw_inputs, make_problem
+from gradcheck_cli.layers.framework.make_problem import draw_inputs, joined, make_problem
 from gradcheck_cli.layers.framework.problem import fresh
 from gradcheck_cli.layers.registry import TITLES
 
@@ -188,5 +188,9 @@ class Layer:
             return problem
         inputs = {name: value.astype(int) * 0 if name in absent else value for name, value in problem.inputs.items()}
         wide = [value if name in absent else value.astype(problem.expected.dtype) for name, value in inputs.items()]
-        parameters = [] if problem.parameters is None else [fresh(problem.parameters)]
-        return replace(problem, inputs=inputs, expected=np.asarray(self.functions[0](*wide, *parameters)[0]))
+        parameters: list[Any] = [] if problem.parameters is None else [fresh(problem.parameters)]
+        returned = self.functions[0](*wide, *parameters)
+        found = [np.asarray(out) for out in returned[: len(self.outputs)]] + [
+            parameters[0][name] for name in self.state
+        ]
+        return replace(problem, inputs=inputs, expected=joined(found))

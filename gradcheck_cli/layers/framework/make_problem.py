@@ -95,9 +95,9 @@ def make_problem(
     return Problem(
         inputs=given,
         parameters=typed,
-        cotangent=_joined([*cotangents, *(np.zeros(out.shape, dtype) for out in found[len(outputs) :])]),
-        expected=_joined(found),
-        expected_scale=_joined([np.broadcast_to(s, out.shape) for s, out in zip(scales, found, strict=True)]),
+        cotangent=joined([*cotangents, *(np.zeros(out.shape, dtype) for out in found[len(outputs) :])]),
+        expected=joined(found),
+        expected_scale=joined([np.broadcast_to(s, out.shape) for s, out in zip(scales, found, strict=True)]),
         coupling=derive_couplings(axes, differentiable, output_shapes, relations),
         axes=axes,
         relations=relations,
@@ -131,5 +131,6 @@ def _as(value: Any, dtype: np.dtype[Any]) -> Any:
     return value.astype(dtype) if _is_real(value) else value
 
 
-def _joined(arrays: Sequence[Array]) -> Array:
+def joined(arrays: Sequence[Array]) -> Array:
+    """Return outputs as one array."""
     return arrays[0] if len(arrays) == 1 else np.concatenate([array.reshape(-1) for array in arrays])

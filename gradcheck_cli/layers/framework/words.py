@@ -13,6 +13,9 @@ from gradcheck_cli.layers.framework.parameter import TextParameter, as_integer, 
 #: What an array may have in every version of NumPy.
 _MOST_AXES = 32
 
+#: What is given in place of a number of classes for rows that are 1 in the place of their label, and else 0.
+ONE_HOT = "one-hot"
+
 #: Digits of a number of classes.
 _MOST_DIGITS = 9
 
@@ -183,7 +186,7 @@ class Constant(TextParameter):
 
 @frozen
 class Labels(TextParameter):
-    """The shape of an array of whole numbers from 0, and how many there are to choose from."""
+    """The shape of an array of whole numbers from 0, and how many there are to choose from; or of one-hot rows."""
 
     metavar: str = "SHAPE:CLASSES"
 
@@ -193,20 +196,25 @@ class Labels(TextParameter):
         if len(parts) != 2:
             raise TypeError(f"{self.name} must be a shape and a number of classes, not {value!r}")
         classes = as_integer(self.name, parts[1])
-        if classes < 1:
+        shape = self._shape.normalize(parts[0])
+        if classes < (0 if shape else 1):
             raise ValueError(f"{self.name} must be of at least 1 class, not {classes}")
-        return self._shape.normalize(parts[0]), classes
+        return shape, classes
 
     def parse(self, text: str) -> tuple[tuple[tuple[int, ...], int], ...]:
-        """Parse `6:10`, `2x3:10`, or `scalar:10` for one whole number."""
+        """Parse `6:10`, `2x3:10`, `scalar:10` for one whole number, or `6x10:one-hot`."""
         shape, colon, classes = text.rpartition(":")
+        if classes.strip() == ONE_HOT:
+            return tuple(self.normalize((one, 0)) for one in self._shape.parse(shape))
         if not colon or not classes.strip().isdecimal() or len(classes) > _MOST_DIGITS:
             raise ValueError("give a shape and a number of classes such as 6:10, or scalar:10 for one label")
+        if int(classes) < 1:
+            raise ValueError(f"{self.name} must be of at least 1 class, not {classes}")
         return tuple(self.normalize((one, int(classes))) for one in self._shape.parse(shape))
 
     def format(self, value: Any) -> str:
-        """Write `6:10`."""
-        return f"{self._shape.format(value[0])}:{value[1]}"
+        """Write `6:10`, or `6x10:one-hot`."""
+        return f"{self._shape.format(value[0])}:{value[1] or ONE_HOT}"
 
     def weight(self, value: Any) -> int:
         """Return the weight of the shape, and the number of classes."""

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 
 from gradcheck_cli.checks.check import check_case
 from gradcheck_cli.checks.settings import Settings
-from gradcheck_cli.implementation.conventions.layout import Blocks
+from gradcheck_cli.implementation.conventions.packing import Packed, divide
 from gradcheck_cli.implementation.finding.find import find
+from gradcheck_cli.implementation.vocabulary.lookup import vocabulary_of
 from gradcheck_cli.layers import LAYERS
 from gradcheck_cli.results.result import Verdict
 
@@ -178,19 +179,33 @@ def test_gates_in_another_order(order: str, tmp_path: Path) -> None:
     assert set(counts(results(tmp_path / "mixed.py", "lstm", mixed, 1)[1])) == {"fail"}
 
 
-def test_of_no_order_that_is_usual_the_forward_is_wrong(tmp_path: Path) -> None:
+def test_in_no_order_of_gates_a_wrong_forward_is_right(tmp_path: Path) -> None:
     text = STEP.replace("{blocks}", "o, g, f, i").replace("{back}", "o, g, f, i")
-    convention, found = results(tmp_path / "layers.py", "lstm-step", text, 2)
+    assert "gates in the order o, g, f, i" in results(tmp_path / "odd.py", "lstm-step", text, 1)[0]
+    assert "np.tanh(g)" in text
+    convention, found = results(tmp_path / "wrong.py", "lstm-step", text.replace("np.tanh(g)", "np.sin(g)"), 2)
     assert "gates" not in convention
     assert counts(found) == {"fail": len(found)}
 
 
-def test_blocks_come_back() -> None:
-    blocks, array = Blocks((0, 2, 1)), np.arange(12.0).reshape(2, 6)
-    assert blocks.give(array)[0].tolist() == [0, 1, 4, 5, 2, 3]
-    np.testing.assert_array_equal(blocks.take(blocks.give(array)), array)
-    for other in (np.zeros(4), np.asarray(1.0), None, "text"):
-        assert blocks.take(other) is other
+def test_gradients_of_the_arrays_of_a_packing_are_those_of_the_inputs() -> None:
+    numbers = np.random.default_rng(0)
+    for layer in ("rnn", "lstm-step", "gru"):
+        inputs = LAYERS[layer].problem(LAYERS[layer].probe_cases[0]).inputs
+        for packing in vocabulary_of(LAYERS[layer]).packings():
+            weights = {name: numbers.normal(size=array.shape) for name, array in divide(packing, inputs).items()}
+
+            def backward(*_: object, weights: dict[str, Any] = weights) -> dict[str, Any]:
+                return weights
+
+            run = Packed(lambda arrays, _: (arrays, None), backward, packing, ())
+            arrays, cache = run.forward(inputs, None)
+            found = run.backward(None, cache, tuple(inputs))
+            spares = [name for name, part in packing.parts.items() if not any(part.shares or [1])]
+            right = sum((weights[name] * arrays[name]).sum() for name in weights if name not in spares)  # type: ignore[index]
+            assert np.isclose(sum((found[name] * inputs[name]).sum() for name in inputs), right)
+            bad = Packed(lambda arrays, _: (arrays, None), lambda *_: {"x": None}, packing, ())
+            assert set(bad.backward(None, bad.forward(inputs, None)[1], ("x", "Wx")).values()) == {None}
 
 
 #: Group normalization; gamma is shaped by the first line, and its gradient by the last.

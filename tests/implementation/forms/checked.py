@@ -47,6 +47,8 @@ class Form:
     understood: tuple[str, ...] = ()  #: words of the header
     folder: bool = False  #: whether `gradcheck FOLDER` checks the files together
     names: str = ""  #: what is checked in the file; by default what is found
+    first: int = 0  #: the number of the first case that is checked
+    most: int = _MOST  #: how many are
     passed: int = 0  #: how many of the first cases pass, while the others are skipped; 0 for any number but none
     wrong_verdicts: frozenset[Verdict] = field(default_factory=lambda: frozenset({Verdict.FAIL}))
 
@@ -85,7 +87,7 @@ class Form:
         checked = [
             Outcome((result := check_case(case, implementation, Settings())).verdict, result.reason)
             for implementation, cases in found
-            for case in islice(cases, _MOST)
+            for case in islice(cases, self.first, self.first + self.most)
         ]
         return "; ".join(implementation.convention for implementation, _ in found), checked
 

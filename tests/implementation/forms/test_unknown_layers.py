@@ -240,3 +240,43 @@ def test_no_shape_is_checked_for_which_an_input_does_not_count() -> None:
     cases = find_shapes((mixed, mixed_backward))
     assert len(cases) > 1
     assert all(case.shape["x"][0] > 1 for case in cases)
+
+
+def test_functions_are_understood_whatever_made_them(tmp_path: Path, gradcheck: Program) -> None:
+    text = (
+        "import functools\n\nimport numpy as np\n\n\ndef bare(function):\n    def inner(*args, **kwargs):\n"
+        "        return function(*args, **kwargs)\n\n    return inner\n\n\n"
+        "@bare\ndef scale_forward(x, s):\n    return x * s, (x, s)\n\n\n"
+        "@bare\ndef scale_backward(dout, cache):\n    x, s = cache\n    return dout * s, (dout * x).sum(0)\n\n\n"
+        "square_forward = lambda x: (x**2, x)\nsquare_backward = lambda dout, x: 2 * x * dout\n\n\n"
+        "def power(x, n):\n    return x**n, x\n\n\ndef slope(dout, x, n):\n    return n * x ** (n - 1) * dout\n\n\n"
+        "cube_forward = functools.partial(power, n=3)\ncube_backward = functools.partial(slope, n=3)\n"
+    )
+    names = {f"{name}_forward,{name}_backward" for name in ("scale", "square", "cube")}
+    wrong = text.replace("(dout * x)", "dout").replace("2 * x * dout", "x * dout").replace("n * x **", "x **")
+    for code, verdict in ((text, "pass"), (wrong, "fail")):
+        (tmp_path / "mine.py").write_text(code, encoding="utf-8")
+        results = report_of(gradcheck("mine.py", "--json", "-"))["results"]
+        found = {one["implementation"].partition(":")[2] for one in results if one["verdict"] == verdict}
+        assert found == names, results
+
+
+def test_a_pair_with_an_argument_of_unknown_meaning_is_a_row_with_a_command_that_works(
+    tmp_path: Path, gradcheck: Program
+) -> None:
+    (tmp_path / "mine.py").write_text(
+        "import numpy as np\n\n\ndef affine_forward(x, w, b, flavour):\n    z = x @ w + b\n"
+        "    return {'plain': z, 'double': 2 * z}[flavour], (x, w)\n\n\n"
+        "def affine_backward(dout, cache, flavour):\n    x, w = cache\n"
+        "    dout = dout * {'plain': 1, 'double': 2}[flavour]\n    return dout @ w.T, x.T @ dout, dout.sum(0)\n\n\n"
+        "def make():\n    return np.ones((2, 3)), np.ones((3, 4)), np.ones(4), 'double'\n",
+        encoding="utf-8",
+    )
+    (row,) = report_of(gradcheck("mine.py", "--json", "-"))["results"]
+    assert row["verdict"] == "skip"
+    assert "takes `flavour`, of which the meaning is not known" in row["reason"]
+    command = row["reason"].partition("; gradcheck ")[2].partition(" checks it")[0].replace("FILE.py", "mine.py")
+    assert gradcheck(*command.split()).returncode == 0
+    text = (tmp_path / "mine.py").read_text().replace("'double': 2}", "'double': 3}")
+    (tmp_path / "mine.py").write_text(text, encoding="utf-8")
+    assert gradcheck(*command.split()).returncode == 1

@@ -279,4 +279,37 @@ SAMPLES = [
         ),
         wrong=("dwide[:, p:p + T]", "dwide[:, :T]"),
     ),
+    Form(
+        shows="cache-name no-cache",
+        layer="layernorm",
+        text=(
+            "def layernorm_fwd(x, w, b):\n    mu = x.mean(-1, keepdims=True)\n"
+            "    rstd = 1 / np.sqrt(x.var(-1, keepdims=True) + 1e-5)\n"
+            "    return (x - mu) * rstd * w + b, mu, rstd\n\n\n"
+            "def layernorm_bwd(dout, x, w, rstd, mu):\n    n, g = (x - mu) * rstd, dout * w\n"
+            "    dx = (g - g.mean(-1, keepdims=True) - n * (g * n).mean(-1, keepdims=True)) * rstd\n"
+            "    axes = tuple(range(x.ndim - 1))\n    return dx, (dout * n).sum(axes), dout.sum(axes)\n"
+        ),
+        wrong=("- n * (g * n)", "+ n * (g * n)"),
+    ),
+    Form(
+        shows="context cache-name",
+        layer="relu",
+        text=(
+            "def relu_fwd(x, l):\n    l['mask'] = x > 0\n    return x * l['mask']\n\n\n"
+            "def relu_bwd(g, l):\n    return g * l['mask']\n"
+        ),
+        wrong=("return g * l['mask']", "return g * ~l['mask']"),
+    ),
+    Form(
+        shows="settings own-order",
+        layer="affine",
+        text=(
+            "def dense_forward(x, w, b, activation='relu'):\n    z = x @ w + b\n"
+            "    return (np.maximum(z, 0) if activation == 'relu' else z), (x, w, z, activation)\n\n\n"
+            "def dense_backward(dout, cache):\n    x, w, z, activation = cache\n"
+            "    d = dout * (z > 0) if activation == 'relu' else dout\n    return d @ w.T, x.T @ d, d.sum(0)\n"
+        ),
+        wrong=("d.sum(0)", "d.mean(0)"),
+    ),
 ]

@@ -141,8 +141,8 @@ SAMPLES = [
         layer="relu",
         text=(
             "class Relu:\n    def ahead(self, x):\n        return np.maximum(x, 0), x\n\n"
-            "    def back(self, dout, cache):\n        return dout * (cache > 0)\n\n\n"
-            "relu = Relu()\nrelu_forward, relu_backward = relu.ahead, relu.back\n"
+            "    def behind(self, dout, cache):\n        return dout * (cache > 0)\n\n\n"
+            "relu = Relu()\nrelu_forward, relu_backward = relu.ahead, relu.behind\n"
         ),
         wrong=("(cache > 0)", "(cache > 1)"),
     ),

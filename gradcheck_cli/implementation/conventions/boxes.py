@@ -1,0 +1,102 @@
+"""Operations of small frameworks, which compute with variables of their own: arrays are put into these, and taken out.
+
+`Square()(Variable(x))` calls forward, and keeps what `backward(gy)` needs; `op.gradient(out_grad, node)` is given the
+node that `op(tensor)` made. Both are called as the framework itself calls them.
+"""
+
+from __future__ import annotations
+
+import inspect
+from types import CodeType
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from gradcheck_cli.guard.clock import pass_on_interrupt
+from gradcheck_cli.implementation.conventions.slots import parameters_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+#: What the passes of an operation are called, and what a variable calls its array.
+OPERATIONS = (("forward", "backward"), ("compute", "gradient"))
+_ARRAYS = ("numpy", "cached_data", "data", "value", "array")
+
+#: What is given to a constructor that wants something, such as an exponent.
+_NUMBER = 2
+
+_EITHER = inspect.Parameter.POSITIONAL_OR_KEYWORD
+
+
+def boxed_passes(cls: type) -> tuple[Any, ...] | None:
+    """Return functions of arrays for an operation that is called with variables; None if the class is none."""
+    call = inspect.getattr_static(cls, "__call__", None)
+    names = next(
+        (pair for pair in OPERATIONS if all(inspect.isfunction(getattr(cls, name, None)) for name in pair)), None
+    )
+    box = _box_of(call) if inspect.isfunction(call) and names else None
+    if names is None or box is None:
+        return None
+    taken = list(inspect.signature(getattr(cls, names[0])).parameters.values())[1:]
+    count = sum(parameter.default is parameter.empty for parameter in parameters_of(cls))
+    comes_in = [*inspect.signature(getattr(cls, names[1])).parameters][1:]
+    by_node = names[1] == "gradient"
+
+    def forward(*arrays: Any) -> Any:
+        operation = cls(*[_NUMBER] * count)
+        out = operation(*map(box, arrays))
+        return _unboxed(out), (operation, out)  # a variable that nobody keeps may be forgotten
+
+    def backward(*arguments: Any) -> Any:
+        *cotangents, (operation, out) = arguments
+        if by_node:
+            return _unboxed(operation.gradient(box(cotangents[0]), out))
+        try:
+            return _unboxed(operation.backward(*cotangents))
+        except (AttributeError, TypeError):  # it computes gradients with variables as well
+            return _unboxed(operation.backward(*map(box, cotangents)))
+
+    return (
+        _named(forward, cls, [parameter.name for parameter in taken if parameter.kind is _EITHER]),
+        _named(backward, getattr(cls, names[1]), [*(comes_in[:1] if by_node else comes_in), "cache"]),
+    )
+
+
+def _named(function: Any, written: Any, names: list[str]) -> Any:
+    function.__name__, function.__wrapped__ = written.__name__, written
+    function.__signature__ = inspect.Signature([inspect.Parameter(name, _EITHER) for name in names])
+    return function
+
+
+def _box_of(call: Callable[..., Any]) -> Callable[[Any], Any] | None:
+    """Return the class of variables that a method makes, itself or in a function that it calls."""
+    mentioned = _mentioned(call)
+    mentioned += [value for one in mentioned if inspect.isfunction(one) for value in _mentioned(one)]
+    return next((one for one in mentioned if inspect.isclass(one) and _is_box(one)), None)
+
+
+def _mentioned(function: Any) -> list[Any]:
+    """List what a function takes from its file, the comprehensions in it too."""
+    inner = [constant for constant in function.__code__.co_consts if isinstance(constant, CodeType)]
+    names = [name for code in (function.__code__, *inner) for name in code.co_names]
+    return [function.__globals__[name] for name in names if name in function.__globals__]
+
+
+def _is_box(cls: Callable[[Any], Any]) -> bool:
+    array = np.arange(3.0)
+    try:
+        return not issubclass(cls, np.ndarray) and np.array_equal(_unboxed(cls(array)), array)  # type: ignore[arg-type]
+    except BaseException as error:  # noqa: BLE001  # user code may raise anything
+        pass_on_interrupt(error)
+        return False
+
+
+def _unboxed(value: Any) -> Any:
+    """Return the array in a variable, those of several in a tuple; what is none as it is."""
+    if isinstance(value, tuple | list):
+        return tuple(map(_unboxed, value))
+    if value is None or isinstance(value, np.ndarray | float | int):
+        return value
+    inner = next((getattr(value, name) for name in _ARRAYS if hasattr(value, name)), None)
+    inner = inner() if callable(inner) else inner
+    return None if isinstance(inner, type(value)) else _unboxed(inner)

@@ -1,0 +1,62 @@
+"""A container of weights, as functions take one: a dictionary by any usual name, or a list or tuple in their order."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from gradcheck_cli.implementation.calling import WrittenDict
+from gradcheck_cli.implementation.implementation import UnknownEntryError
+from gradcheck_cli.implementation.vocabulary.vocabulary import word
+from gradcheck_cli.text.clean import clean
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from gradcheck_cli.numeric.arrays import Array
+
+
+class Entries(WrittenDict):
+    """A dictionary that has an entry under each name that is asked for; before that, a list of the arrays."""
+
+    def __init__(
+        self,
+        arrays: Mapping[str, Array],
+        names: Mapping[str, str],
+        settings: Mapping[str, object],
+        spare: Callable[[str], Array | None],
+    ) -> None:
+        super().__init__()
+        self._arrays, self._names, self._settings = arrays, names, settings
+        self._spare = spare
+
+    def __missing__(self, key: Any) -> object:
+        if isinstance(key, int):
+            return [*self._arrays.values()][key].copy()
+        reduced = word(str(key))
+        if reduced in self._names:
+            value: object = self._arrays[self._names[reduced]].copy()
+        elif key in self._settings:
+            value = self._settings[key]
+        elif (value := self._spare(reduced)) is None:
+            raise UnknownEntryError(
+                f"it asks for the parameter {clean(repr(key), 40)}, of which the meaning is not known", len(self)
+            )
+        self[key] = value
+        return value
+
+    def __contains__(self, key: object) -> bool:
+        try:
+            self[key]  # type: ignore[index]
+        except UnknownEntryError:
+            return False
+        return True
+
+    def get(self, key: Any, default: Any = None) -> Any:
+        """Return an entry, or the default where its meaning is not known."""
+        return self[key] if key in self else default  # noqa: SIM401  # it is this that `get` would call
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self.keys()) if len(self) else (array.copy() for array in self._arrays.values())
+
+
+Entries.__name__ = Entries.__qualname__ = "dict"  # as errors of user code call it

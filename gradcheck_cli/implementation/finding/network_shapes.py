@@ -1,0 +1,246 @@
+"""Sizes and shapes for a network, found by trying: the loss must be a number, and gradients must fit and be right.
+
+First all sizes and lengths are equal. Where most gradients are right, they are given values of their own, alone or in
+groups, as long as that goes on: what must be equal stays equal.
+"""
+
+from __future__ import annotations
+
+import itertools
+import random
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from gradcheck_cli.guard.clock import pass_on_interrupt
+from gradcheck_cli.implementation.conventions.network import (
+    PARAMETERS,
+    VOCABULARIES,
+    Network,
+    NoParametersError,
+    Role,
+    is_penalty,
+)
+from gradcheck_cli.implementation.conventions.trial import quiet
+from gradcheck_cli.implementation.finding.kinds import NUMBER_NAMES
+from gradcheck_cli.implementation.seeding import seeds_from
+from gradcheck_cli.implementation.vocabulary.vocabulary import word, words
+from gradcheck_cli.layers.function import LAYER, FunctionCase
+from gradcheck_cli.numeric.arrays import signed_uniform
+from gradcheck_cli.text.clean import clean, text_of, type_name
+
+if TYPE_CHECKING:
+    import inspect
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+
+    from gradcheck_cli.layers.framework.problem import Problem
+
+_MOST_TRIES = 400
+_IMAGES = 4  #: axes of a batch of images
+_EQUAL = (3, 4)  #: lengths that all have at first: of images 4, which are halved by pooling
+#: Lengths of their own, the likeliest to be those of parameters first: a loss is computed some ten times for each
+#: element of a parameter. A loop over the pixels of an image takes a millisecond, so of these there are fewer.
+_OWN, _OWN_OF_IMAGES = (4, 5, 2, 6, 7, 8), (2, 3, 5)
+_FILTERS = words("filter{,size} kernel{,size} hh ww field fieldsize")  #: of odd size, that fits into what is padded
+_STEP, _CLOSE = 1e-5, 1e-3
+
+
+class Kind(NamedTuple):
+    """What an argument may be: an array of some lengths, labels, one-hot rows, sizes or a number."""
+
+    name: str
+    lengths: int = 0
+    value: float = 0
+    tail: tuple[int, ...] = ()  #: lengths of further axes, which are fixed
+
+
+Lengths = dict[tuple[str, int], int]
+
+
+class NoNetworkError(Exception):
+    """A network cannot be called with anything that was tried; `reason` says why, "" if it has no parameters."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+def find_network_shapes(function: Callable[..., Any]) -> tuple[FunctionCase, ...]:
+    """Find cases for a network.
+
+    Raises:
+        NoNetworkError: there are none.
+    """
+    with quiet(), seeds_from(0):
+        return _Search(function).found()
+
+
+def likely_flags(function: Callable[..., Any]) -> str:
+    """Write flags for a network, of sizes that are likely."""
+    network: Network = function.network  # type: ignore[attr-defined]
+    names = {p.name for p in network.sizes}
+    kinds = {p.name: _kinds_of(p, network.role(p.name), is_size=p.name in names)[0] for p in network.arguments}
+    case = _case_of(kinds, {(name, k): 4 for name, kind in kinds.items() for k in range(kind.lengths)})
+    return " ".join(word for parameter in case.parameters() for word in parameter.flags(case.geometry[parameter.name]))
+
+
+class _Search:
+    """The search for the sizes of one network."""
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self._function, self._tries, self._raised = function, 0, ""
+        self._network: Network = function.network  # type: ignore[attr-defined]
+
+    def found(self) -> tuple[FunctionCase, ...]:
+        """Take the first kinds for which all gradients fit, and one is right; or else those for which most are right.
+
+        Not the first for which all are right: what is wrong may be right for a filter of one pixel, or for one sample.
+        """
+        best: tuple[int, dict[str, Kind], Lengths] = (0, {}, {})
+        wanted = 1
+        for equal, kinds in itertools.product(_EQUAL, self._kinds()):
+            for lengths in _starts(kinds, equal, self._network.lengths):
+                if self._tries > _MOST_TRIES or best[0] >= wanted:
+                    break
+                score, count = self._score(kinds, lengths)
+                if score > best[0]:
+                    best, wanted = (score, kinds, lengths), count + 1
+        score, kinds, lengths = best
+        if not score:
+            raise NoNetworkError(self._raised)
+        return self._vary(kinds, self._untied(kinds, lengths, score), score)
+
+    def _kinds(self) -> Iterator[dict[str, Kind]]:
+        """Yield the kinds of all arguments, the likeliest first."""
+        arguments = self._network.arguments
+        sizes = {p.name for p in self._network.sizes}
+        choices = [_kinds_of(p, self._network.role(p.name), is_size=p.name in sizes) for p in arguments]
+        places = itertools.product(*(range(len(choice)) for choice in choices))
+        for chosen in sorted(itertools.islice(places, 20 * _MOST_TRIES), key=sum):
+            yield {p.name: choice[k] for p, choice, k in zip(arguments, choices, chosen, strict=True)}
+
+    def _score(self, kinds: Mapping[str, Kind], lengths: Lengths) -> tuple[int, int]:
+        """Return two for each gradient that is right, and one for each of the right shape; and how many there are."""
+        self._tries += 1
+        case = _case_of(kinds, lengths)
+        if not (case.shape or case.labels) or case.impossible():
+            return 0, 0
+        try:
+            problem = self._network.with_parameters(LAYER.problem(case))
+            at, gradients = self._call(problem, {})
+            names = problem.differentiable
+            if not names or not np.isfinite(at):
+                return 0, 0
+            fitting = [
+                name for name in names if getattr(gradients.get(name), "shape", None) == problem.inputs[name].shape
+            ]
+            right = sum(self._is_right(problem, name, gradients[name]) for name in fitting)
+        except NoParametersError:
+            return 0, 0
+        except BaseException as error:  # noqa: BLE001  # user code may raise anything
+            pass_on_interrupt(error)
+            self._raised = self._raised or f"{self._network.name} raised {type_name(error)}: {clean(text_of(error))}"
+            return 0, 0
+        return (right + len(fitting) if len(fitting) == len(names) or right else 0), len(names)
+
+    def _call(self, problem: Problem, moved: Mapping[str, Any]) -> tuple[float, dict[str, Any]]:
+        """Call the network; return the loss, and gradients by the names of the inputs."""
+        given, kept = self._network.split({**problem.inputs, **moved}, problem.parameters)
+        number, found = self._network.evaluate(given, kept)
+        return float(number), {f"{PARAMETERS}.{n}" if n in kept else n: value for n, value in found.items()}
+
+    def _is_right(self, problem: Problem, name: str, gradient: Any) -> bool:
+        """Compare the slope along one direction with the difference of two losses."""
+        direction = signed_uniform(random.Random(name), problem.inputs[name].shape)  # noqa: S311  # no secret
+        value = problem.inputs[name]
+        ahead, behind = (self._call(problem, {name: value + h * direction})[0] for h in (_STEP, -_STEP))
+        slope = float((np.asarray(gradient) * direction).sum())
+        return abs(ahead - behind) > 0 and abs((ahead - behind) / (2 * _STEP) - slope) <= _CLOSE * abs(slope) + 1e-8
+
+    def _untied(self, kinds: Mapping[str, Kind], lengths: Lengths, score: int) -> Lengths:
+        """Give lengths of their own, alone or as few together as possible, that do not spoil what is right."""
+        of_images = any(kind.name == "array" and kind.lengths == _IMAGES for kind in kinds.values())
+        left, own = [axis for axis in lengths if lengths[axis] > 1], iter(_OWN_OF_IMAGES if of_images else _OWN)
+        length = next(own)
+        for width in (1, 2, 3):
+            for group in itertools.combinations(list(left), width):
+                alone = width == 1 and self._network.role(group[0][0]) is Role.TARGETS  # longer targets are cut off
+                if alone or not set(group) <= set(left) or self._tries > 2 * _MOST_TRIES:
+                    continue
+                trial = {**lengths, **dict.fromkeys(group, length)}
+                if self._score(kinds, trial)[0] >= score:
+                    lengths, left = trial, [axis for axis in left if axis not in group]
+                    if (length := next(own, 0)) == 0:
+                        return lengths
+        return lengths
+
+    def _vary(self, kinds: dict[str, Kind], lengths: Lengths, score: int) -> tuple[FunctionCase, ...]:
+        """List cases: what was found, and the same without a penalty."""
+        cases = [_case_of(kinds, lengths)]
+        without = {name: kind._replace(value=0) if kind.name == "penalty" else kind for name, kind in kinds.items()}
+        if without != kinds and self._score(without, lengths)[0] >= score:
+            cases.insert(0, _case_of(without, lengths))
+        flags = " ".join(w for p in cases[-1].parameters() for w in p.flags(cases[-1].geometry[p.name]))
+        return tuple(replace(case, tried=flags) for case in cases)
+
+
+def _case_of(kinds: Mapping[str, Kind], lengths: Lengths) -> FunctionCase:
+    shapes, values, labels = dict[str, Any](), dict[str, Any](), dict[str, Any]()
+    classes = min([n for (name, _), n in lengths.items() if kinds[name].name in ("size", "sizes")] or [3])
+    for name, kind in kinds.items():
+        own = tuple(lengths[name, k] for k in range(kind.lengths)) + kind.tail
+        if kind.name == "array":
+            shapes[name] = own
+        elif kind.name in ("labels", "binary", "one-hot"):
+            labels[name] = (own, {"labels": max(classes, 2), "binary": 2, "one-hot": 0}[kind.name])
+        elif kind.name == "size":
+            values[name] = own[0]
+        else:
+            values[name] = own if kind.name == "sizes" else kind.value
+    return FunctionCase(shape=shapes, value=values, labels=labels)
+
+
+def _starts(kinds: Mapping[str, Kind], equal: int, fixed: Iterable[int]) -> Iterator[Lengths]:
+    """Yield lengths to begin with: all equal, or one of the last layer, which is a size, and of the targets.
+
+    Arrays that go with parameters of fixed shapes may have a length of those.
+    """
+    lengths = {(name, k): equal for name, kind in kinds.items() for k in range(kind.lengths)}
+    yield lengths
+    for length in fixed:
+        yield {axis: length if kinds[axis[0]].name == "array" else equal for axis in lengths}
+    sizes = [(name, kind.lengths - 1) for name, kind in kinds.items() if kind.name in ("size", "sizes")]
+    targets = [(name, k) for name, kind in kinds.items() if kind.name == "binary" for k in range(kind.lengths)]
+    for size, target in itertools.product(sizes[::-1], targets):
+        yield {**lengths, size: 1, target: 1}
+    for target in [axis for axis in targets if kinds[axis[0]].lengths > 1]:
+        yield {**lengths, target: 1}
+
+
+def _kinds_of(parameter: inspect.Parameter, role: Role | None, *, is_size: bool) -> list[Kind]:
+    """List what an argument of a network may be, the likeliest first."""
+    name, default = word(parameter.name), parameter.default
+    if is_penalty(parameter):
+        return [Kind("penalty", value=0.5)]
+    if name in _FILTERS:
+        return [Kind("number", value=3)]
+    if is_size:
+        if isinstance(default, tuple | list):
+            return [Kind("sizes", len(default))]
+        several = [Kind("sizes", 3), Kind("sizes", 2)]
+        if name in VOCABULARIES or isinstance(default, int):
+            return [Kind("size", 1)]
+        is_list = name.endswith("s") and not name.startswith(("n", "num"))
+        return [*several, Kind("size", 1)] if is_list else [Kind("size", 1), *several, Kind("number", value=0.5)]
+    if role is Role.DATA:
+        return [Kind("array", 2), Kind("array", 4), Kind("labels", 1), Kind("array", 1), Kind("array", 3)]
+    if role is Role.TARGETS and name.startswith("caption"):
+        return [Kind("labels", 2)]
+    if role is Role.TARGETS:
+        labels = [Kind("labels", 1), Kind("one-hot", 2), Kind("binary", 2), Kind("array", 2), Kind("labels", 2)]
+        return [*labels, Kind("binary", 1), Kind("array", 1)]
+    if name in NUMBER_NAMES:
+        return [Kind("number", value=1), Kind("array", 2)]
+    column = Kind("array", 1, tail=(1,))
+    return [Kind("array", 2), Kind("array", 1), column, Kind("array", 0), Kind("size", 1), Kind("number", value=0.5)]

@@ -1,0 +1,131 @@
+"""Recognizes whole networks: classes and functions that compute a loss and the gradients of parameters."""
+
+from __future__ import annotations
+
+import inspect
+from typing import TYPE_CHECKING, Any
+
+from gradcheck_cli.guard.clock import pass_on_interrupt
+from gradcheck_cli.implementation.conventions.attributes import is_gradient_name
+from gradcheck_cli.implementation.conventions.methods import BACKWARDS, FORWARDS, methods_of
+from gradcheck_cli.implementation.conventions.named_gradients import returned_names
+from gradcheck_cli.implementation.conventions.network import Network, Role, Step, is_penalty, step_of
+from gradcheck_cli.implementation.conventions.slots import parameters_of
+from gradcheck_cli.implementation.finding.names import says_loss, words_in
+from gradcheck_cli.implementation.vocabulary.vocabulary import word, words
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+_LOSSES = words("{compute,calculate,calc,get,}loss loss{function,fn} {compute,calculate,}cost costfunction objective")
+_GRADIENTS = words("{compute,calculate,get,}gradient{,s} {compute,}grads")
+_GRADIENT_WORDS = {"grad", "grads", "gradient", "gradients", "nabla", "derivatives"}
+_MAKERS = {"init", "initialize", "initialise", "create", "make", "build"}
+
+
+def network_of(objects: tuple[Any, ...], module: Any) -> Callable[..., Any] | None:
+    """Return a class, a function or two as a network, or None: as a function of sizes and data.
+
+    Args:
+        objects: the class, or the functions.
+        module: in which there may be a function that makes parameters, one that computes the loss, and parameters.
+    """
+    try:
+        if inspect.isclass(objects[0]):
+            found = _class_network(objects[0]) if len(objects) == 1 else None
+        else:
+            found = _function_network(objects, vars(module)) if len(objects) < 3 else None
+        return found.function() if found else None
+    except BaseException as error:  # noqa: BLE001  # a metaclass of the user's may raise anything
+        pass_on_interrupt(error)
+        return None
+
+
+def _class_network(cls: type) -> Network | None:
+    methods = methods_of(cls)
+
+    def method(names: tuple[str, ...]) -> Step | None:
+        found = (inspect.getattr_static(cls, methods[name], None) for name in names if name in methods)
+        return next((step_of(one, is_method=True) for one in found if inspect.isfunction(one)), None)
+
+    loss, backward = method(_LOSSES), method((*BACKWARDS, *_GRADIENTS))
+    forward = method(tuple(name for name in FORWARDS if name not in _LOSSES))
+    if loss is None and forward and forward.takes(Role.DATA) and forward.takes(Role.TARGETS):
+        loss, forward = forward, None
+    if forward and not (forward.takes(Role.DATA) and loss and loss.takes(Role.OUTPUT)):
+        forward = None
+    if loss is None or not (loss.takes(Role.DATA) or forward):
+        return None
+    if backward is None and len(returned_names(loss.function)) < 2:
+        return None
+    if not (sizes := _sizes(cls)) and not parameters_of(cls) and not hasattr(cls, "__init__"):
+        return None
+    return Network(name=cls.__name__, steps=_steps(forward, loss, backward), maker=cls, sizes=tuple(sizes))
+
+
+def _steps(forward: Step | None, loss: Step, backward: Step | None) -> dict[str, Step]:
+    steps = {"forward": forward, "loss": loss, "backward": backward}
+    return {name: step for name, step in steps.items() if step}
+
+
+def _returns_gradients(step: Step) -> bool:
+    names = returned_names(step.function)
+    return len(names) > 1 and any(_is_gradient(name, step.parameters) for name in names)
+
+
+def _is_gradient(name: str, parameters: tuple[inspect.Parameter, ...]) -> bool:
+    return bool(_GRADIENT_WORDS & set(words_in(name))) or any(is_gradient_name(name, p.name) for p in parameters)
+
+
+def _sizes(maker: Callable[..., Any]) -> list[inspect.Parameter]:
+    """List the arguments of a maker that are tried: those that must be given, sizes, and penalties."""
+    return [p for p in parameters_of(maker) if p.default is p.empty or is_penalty(p) or _is_size(p.default)]
+
+
+def _is_size(default: object) -> bool:
+    sizes = default if isinstance(default, tuple | list) and default else [default]
+    return all(isinstance(size, int) and not isinstance(size, bool) and size > 1 for size in sizes)
+
+
+def _function_network(objects: tuple[Any, ...], module: Mapping[str, Any]) -> Network | None:
+    makers = [v for n, v in module.items() if inspect.isfunction(v) and n not in _names(objects) and _makes(n)]
+    first = step_of(objects[0], holds=bool(makers))
+    holds = first.takes(Role.PARAMETERS)
+    maker = makers[0] if holds and makers else None
+    if not first.takes(Role.DATA):
+        return None
+    if len(objects) == 2:
+        losses = [value for name, value in module.items() if word(name) in _LOSSES and inspect.isfunction(value)]
+        if not (losses and maker):
+            return None
+        loss, backward = step_of(losses[0], holds=True), step_of(objects[1], holds=True)
+        if not loss.takes(Role.OUTPUT) or not backward.takes(Role.TARGETS):
+            return None
+        steps = _steps(first, loss, backward)
+    else:
+        steps = _steps(None, first, None)
+    returned = returned_names(objects[0])
+    shared = () if maker else _globals(objects[0], module, returned)
+    is_loss = bool(maker or shared or says_loss(_names(objects))) and len(returned) > 1
+    if len(objects) == 1 and not (is_loss or _returns_gradients(first)):
+        return None
+    if not maker and not shared and not first.own:
+        return None
+    sizes = tuple(_sizes(maker)) if maker else ()
+    return Network(name=objects[0].__name__, steps=steps, maker=maker, sizes=sizes, shared=module, globals=shared)
+
+
+def _names(objects: tuple[Any, ...]) -> tuple[str, ...]:
+    return tuple(value.__name__ for value in objects)
+
+
+def _makes(name: str) -> bool:
+    return bool(_MAKERS & set(words_in(name)))
+
+
+def _globals(function: Any, module: Mapping[str, Any], returned: tuple[str, ...]) -> tuple[str, ...]:
+    """Name the arrays of a module that a function reads and returns the gradients of."""
+    import numpy as np  # only for a function that may be a network
+
+    read = [name for name in function.__code__.co_names if isinstance(module.get(name), np.ndarray)]
+    return tuple(name for name in read if any(is_gradient_name(label, name) for label in returned))

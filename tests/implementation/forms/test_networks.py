@@ -1,0 +1,503 @@
+"""Whole networks: each parameter has a gradient, which is found by its name, by its place or in the update."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import pytest
+
+from gradcheck_cli.checks.check import check_case
+from gradcheck_cli.checks.settings import Settings
+from gradcheck_cli.implementation.finding.find import find
+from gradcheck_cli.implementation.finding.inventory import take_inventory, try_shapes
+from gradcheck_cli.implementation.loading.load import Loader
+from gradcheck_cli.layers import LAYERS
+from gradcheck_cli.results.result import Verdict
+from tests.conftest import report_of
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from gradcheck_cli.results.result import CaseResult
+    from tests.conftest import Program
+
+
+@dataclass(frozen=True, kw_only=True)
+class Net:
+    """A network, what of it is checked, and a fault in the gradient of the parameters that are named."""
+
+    text: str
+    wrong: tuple[str, str]
+    faulty: str
+    gradients: str
+
+
+_SOFTMAX = """\
+def softmax(s):
+    p = np.exp(s - s.max(1, keepdims=True))
+    return p / p.sum(1, keepdims=True)
+
+
+def error(p, y):
+    return -np.log(p[np.arange(len(y)), y]).mean()
+
+
+def slope(p, y):
+    d = p.copy()
+    d[np.arange(len(y)), y] -= 1
+    return d / len(y)
+
+
+"""
+NETWORKS = {
+    "params in a dictionary, loss and gradients": Net(
+        text=_SOFTMAX
+        + """\
+class Net:
+    def __init__(self, input_dim=20, hidden_dim=30, num_classes=10, scale=1e-3, reg=0.0):
+        self.reg = reg
+        self.params = {'W1': scale * np.random.randn(input_dim, hidden_dim),
+            'b1': np.zeros(hidden_dim), 'W2': np.zeros((hidden_dim, num_classes)), 'b2': np.zeros(num_classes)}
+
+    def loss(self, X, y=None):
+        q = self.params
+        h = np.tanh(X @ q['W1'] + q['b1'])
+        p = softmax(h @ q['W2'] + q['b2'])
+        if y is None:
+            return p
+        loss = error(p, y) + 0.5 * self.reg * ((q['W1']**2).sum() + (q['W2']**2).sum())
+        d = slope(p, y)
+        dh = d @ q['W2'].T * (1 - h**2)
+        return loss, {'W1': X.T @ dh + self.reg * q['W1'], 'b1': dh.sum(0),
+                      'W2': h.T @ d + self.reg * q['W2'], 'b2': d.sum(0)}
+""",
+        wrong=("X.T @ dh + self.reg * q['W1']", "X.T @ dh + 2 * self.reg * q['W1']"),
+        faulty="W1",
+        gradients="W1 b1 W2 b2",
+    ),
+    "a list of sizes, and a dtype": Net(
+        text=_SOFTMAX
+        + """\
+class Deep:
+    def __init__(self, hidden_dims, input_dim=9, num_classes=4, dtype=np.float32):
+        sizes = [input_dim] + hidden_dims + [num_classes]
+        self.dtype = dtype
+        self.params = {f'W{k}': np.random.randn(m, n) for k, (m, n) in enumerate(zip(sizes, sizes[1:]))}
+        for name in self.params:
+            self.params[name] = self.params[name].astype(dtype)
+
+    def loss(self, X, y=None):
+        h = [X.astype(self.dtype)]
+        for w in self.params.values():
+            h.append(np.tanh(h[-1] @ w))
+        p, grads = softmax(h[-1]), {}
+        d = slope(p, y)
+        for k in reversed(range(len(self.params))):
+            d = d * (1 - h[k + 1]**2)
+            grads[f'W{k}'] = h[k].T @ d
+            d = d @ self.params[f'W{k}'].T
+        return error(p, y), grads
+""",
+        wrong=("d = d * (1 - h[k + 1]**2)", "d = d * (1 - h[k + 1]**2) if k else d"),
+        faulty="W0",
+        gradients="W0 W1 W2 W3",
+    ),
+    "a method for the gradients, one-hot targets": Net(
+        text=_SOFTMAX
+        + """\
+class Net:
+    def __init__(self, input_size, output_size, std=0.01):
+        self.params = {'W': std * np.random.randn(input_size, output_size), 'b': np.zeros(output_size)}
+
+    def predict(self, x):
+        return softmax(x @ self.params['W'] + self.params['b'])
+
+    def loss(self, x, t):
+        return -(t * np.log(self.predict(x))).sum() / len(x)
+
+    def gradient(self, x, t):
+        d = (self.predict(x) - t) / len(x)
+        return {'W': x.T @ d, 'b': d.sum(axis=0)}
+""",
+        wrong=("d.sum(axis=0)", "d.mean(axis=0)"),
+        faulty="b",
+        gradients="W b",
+    ),
+    "layers that share the arrays": Net(
+        text=_SOFTMAX
+        + """\
+class Dense:
+    def __init__(self, W, b):
+        self.W, self.b = W, b
+
+    def forward(self, x):
+        self.x = x
+        return x @ self.W + self.b
+
+    def backward(self, dout):
+        self.dW, self.db = self.x.T @ dout, dout.sum(0)
+        return dout @ self.W.T
+
+
+class Net:
+    def __init__(self, n_in, n_hidden, n_out):
+        self.params = {'W1': np.random.randn(n_in, n_hidden), 'b1': np.zeros(n_hidden),
+                       'W2': np.random.randn(n_hidden, n_out), 'b2': np.zeros(n_out)}
+        self.one = Dense(self.params['W1'], self.params['b1'])
+        self.two = Dense(self.params['W2'], self.params['b2'])
+
+    def loss(self, x, t):
+        self.h = np.tanh(self.one.forward(x))
+        self.p, self.t = softmax(self.two.forward(self.h)), t
+        return error(self.p, t)
+
+    def gradient(self, x, t):
+        self.loss(x, t)
+        self.one.backward(self.two.backward(slope(self.p, t)) * (1 - self.h**2))
+        return {'W1': self.one.dW, 'b1': self.one.db, 'W2': self.two.dW, 'b2': self.two.db}
+""",
+        wrong=("(1 - self.h**2)", "(1 - self.h)"),
+        faulty="W1 b1",
+        gradients="W1 b1 W2 b2",
+    ),
+    "attributes, forward and loss and backward": Net(
+        text=_SOFTMAX
+        + """\
+class MLP:
+    def __init__(self, n_in, n_out):
+        self.W = np.random.randn(n_in, n_out)
+        self.b = np.zeros((1, n_out))
+        self.momentum = np.zeros_like(self.W)
+
+    def forward(self, X):
+        self.p = softmax(X @ self.W + self.b)
+        return self.p
+
+    def compute_loss(self, y_pred, y):
+        return error(y_pred, y)
+
+    def backward(self, X, y):
+        d = slope(self.p, y)
+        self.dW = X.T @ d
+        self.db = d.sum(0, keepdims=True)
+""",
+        wrong=("self.dW = X.T @ d", "self.dW = X.T @ d / len(y)"),
+        faulty="W",
+        gradients="W b",
+    ),
+    "updates": Net(
+        text="""\
+class Net:
+    def __init__(self, n_in, n_hidden, n_out):
+        self.U = np.random.randn(n_in, n_hidden)
+        self.V = np.random.randn(n_hidden, n_out)
+
+    def forward(self, X):
+        self.h = np.tanh(X @ self.U)
+        return self.h @ self.V
+
+    def loss(self, output, y):
+        return 0.5 * ((output - y)**2).sum()
+
+    def backward(self, X, y, output, learning_rate):
+        d = output - y
+        dU = X.T @ (d @ self.V.T * (1 - self.h**2))
+        self.V -= learning_rate * self.h.T @ d
+        self.U -= learning_rate * dU
+""",
+        wrong=("(1 - self.h**2)", "(1 + self.h**2)"),
+        faulty="U",
+        gradients="U V",
+    ),
+    "lists of arrays": Net(
+        text="""\
+class Net:
+    def __init__(self, sizes):
+        self.biases = [np.random.randn(n, 1) for n in sizes[1:]]
+        self.weights = [np.random.randn(n, m) for m, n in zip(sizes[:-1], sizes[1:])]
+
+    def loss(self, x, y):
+        for w, b in zip(self.weights, self.biases):
+            x = np.tanh(w @ x + b)
+        return 0.5 * ((x - y)**2).sum()
+
+    def backprop(self, x, y):
+        a = [x]
+        for w, b in zip(self.weights, self.biases):
+            a.append(np.tanh(w @ a[-1] + b))
+        d, nabla_w, nabla_b = a[-1] - y, [], []
+        for k in reversed(range(len(self.weights))):
+            d = d * (1 - a[k + 1]**2)
+            nabla_w.insert(0, d @ a[k].T)
+            nabla_b.insert(0, d.sum(1, keepdims=True))
+            d = self.weights[k].T @ d
+        return nabla_w, nabla_b
+""",
+        wrong=("nabla_b.insert(0, d.sum(1, keepdims=True))", "nabla_b.insert(0, d.mean(1, keepdims=True))"),
+        faulty="biases.0 biases.1",
+        gradients="biases.0 biases.1 weights.0 weights.1",
+    ),
+    "noise, and one number for the data alone": Net(
+        text="""\
+class Auto:
+    def __init__(self, input_dim, latent_dim):
+        self.params = {'E': np.random.randn(input_dim, latent_dim), 'D': np.random.randn(latent_dim, input_dim)}
+        self.grads = {}
+
+    def forward(self, x):
+        self.x, self.m = x, x @ self.params['E']
+        self.z = self.m + np.random.randn(*self.m.shape)
+        self.r = self.z @ self.params['D']
+        return self.r
+
+    def loss(self, x):
+        return ((self.forward(x) - x)**2).sum() + 0.5 * (self.m**2).sum()
+
+    def backward(self):
+        d = 2 * (self.r - self.x)
+        self.grads['D'] = self.z.T @ d
+        self.grads['E'] = self.x.T @ (d @ self.params['D'].T + self.m)
+""",
+        wrong=(".T + self.m)", ".T)"),
+        faulty="E",
+        gradients="E D",
+    ),
+    "words": Net(
+        text="""\
+class Captions:
+    def __init__(self, word_to_idx, wordvec_dim=8):
+        n = len(word_to_idx)
+        self.null = word_to_idx['<NULL>']
+        self.params = {'embed': np.random.randn(n, wordvec_dim), 'W': np.random.randn(wordvec_dim, n)}
+
+    def loss(self, features, captions):
+        E, W = self.params['embed'], self.params['W']
+        x, out = E[captions[:, :-1]] * features[:, :1, None], captions[:, 1:]
+        s = x @ W
+        p = np.exp(s) / np.exp(s).sum(2, keepdims=True)
+        n, t = np.indices(out.shape)
+        mask = out != self.null
+        loss = -(mask * np.log(p[n, t, out])).sum()
+        p[n, t, out] -= 1
+        p *= mask[:, :, None]
+        dE = np.zeros_like(E)
+        np.add.at(dE, captions[:, :-1], p @ W.T * features[:, :1, None])
+        return loss, {'embed': dE, 'W': np.einsum('ntd,ntv->dv', x, p)}
+""",
+        wrong=(
+            "np.add.at(dE, captions[:, :-1], p @ W.T * features[:, :1, None])",
+            "dE[captions[:, :-1]] += p @ W.T * features[:, :1, None]",
+        ),
+        faulty="embed",
+        gradients="embed W",
+    ),
+    "images": Net(
+        text=_SOFTMAX
+        + """\
+class Conv:
+    def __init__(self, input_dim=(3, 32, 32), num_filters=16, filter_size=5, num_classes=10):
+        C, H, W = input_dim
+        self.params = {'K': np.random.randn(num_filters, C, filter_size),
+            'V': np.random.randn(num_filters * H * W // 4, num_classes)}
+
+    def loss(self, X, y=None):
+        K, V, n = self.params['K'], self.params['V'], self.params['K'].shape[2]
+        P, Z = np.pad(X, ((0, 0), (0, 0), (n // 2, n // 2), (0, 0))), X.shape[2]
+        a = sum(np.einsum('nchw,fc->nfhw', P[:, :, k : k + Z], K[:, :, k]) for k in range(n))
+        b = a.reshape(len(X), a.shape[1], Z // 2, 2, -1, 2)
+        h = b.mean((3, 5)).reshape(len(X), -1)
+        p = softmax(h @ V)
+        d = slope(p, y)
+        e = (d @ V.T).reshape(*b.shape[:3], 1, -1, 1) / 4
+        e = np.broadcast_to(e, b.shape).reshape(a.shape)
+        dK = [np.einsum('nchw,nfhw->fc', P[:, :, k : k + Z], e) for k in range(n)]
+        return error(p, y), {'K': np.stack(dK, 2), 'V': h.T @ d}
+""",
+        wrong=("np.stack(dK, 2)", "np.stack(dK[::-1], 2)"),
+        faulty="K",
+        gradients="K V",
+    ),
+    "a dictionary for a function": Net(
+        text=_SOFTMAX
+        + """\
+def init_model(n_in, n_out):
+    return {'W': 1e-3 * np.random.randn(n_in, n_out), 'b': np.zeros(n_out)}
+
+
+def linear_net(X, model, y=None, reg=0.0):
+    W, b = model['W'], model['b']
+    p = softmax(X @ W + b)
+    if y is None:
+        return p
+    d, grads = slope(p, y), {}
+    grads['W'] = X.T @ d + 2 * reg * W
+    grads['b'] = d.sum(0)
+    return error(p, y) + reg * (W**2).sum(), grads
+""",
+        wrong=("2 * reg * W", "reg * W"),
+        faulty="W",
+        gradients="W b",
+    ),
+    "three functions, samples as columns": Net(
+        text="""\
+def initialize_parameters(layer_dims):
+    return {f'{k}{l}': np.random.randn(layer_dims[l], layer_dims[l - 1] if k == 'W' else 1)
+            for l in range(1, len(layer_dims)) for k in 'Wb'}
+
+
+def model_forward(X, parameters):
+    caches, A = [], X
+    for l in range(1, len(parameters) // 2 + 1):
+        W = parameters[f'W{l}']
+        out = 1 / (1 + np.exp(-W @ A - parameters[f'b{l}']))
+        caches.append((A, W, out))
+        A = out
+    assert A.shape == (1, X.shape[1])
+    return A, caches
+
+
+def compute_cost(AL, Y):
+    m = Y.shape[1]
+    return np.squeeze(-(Y @ np.log(AL).T + (1 - Y) @ np.log(1 - AL).T) / m)
+
+
+def model_backward(AL, Y, caches):
+    grads, m = {}, Y.shape[1]
+    dA = (1 - Y) / (1 - AL) - Y / AL
+    for l in reversed(range(len(caches))):
+        A, W, out = caches[l]
+        dZ = dA * out * (1 - out)
+        grads[f'dW{l + 1}'], grads[f'db{l + 1}'] = dZ @ A.T / m, dZ.sum(1, keepdims=True) / m
+        dA = W.T @ dZ
+        grads[f'dA{l}'] = dA
+    return grads
+""",
+        wrong=("dZ.sum(1, keepdims=True) / m", "dZ.sum(1, keepdims=True)"),
+        faulty="b1 b2 b3",
+        gradients="W1 b1 W2 b2",
+    ),
+    "globals": Net(
+        text="""\
+n, v = 4, 5
+Wxh, Whh, Why = np.ones((n, v)), np.ones((n, n)), np.ones((v, n))
+bh = np.zeros((n, 1))
+
+
+def lossFun(inputs, targets, hprev):
+    xs, hs, ps, loss = {}, {-1: hprev.copy()}, {}, 0
+    for t in range(len(inputs)):
+        xs[t] = np.eye(v)[:, [inputs[t]]]
+        hs[t] = np.tanh(Wxh @ xs[t] + Whh @ hs[t - 1] + bh)
+        y = np.exp(Why @ hs[t])
+        ps[t] = y / y.sum()
+        loss -= np.log(ps[t][targets[t], 0])
+    dWxh, dWhh, dWhy, dbh = (np.zeros_like(w) for w in (Wxh, Whh, Why, bh))
+    dh = 0
+    for t in reversed(range(len(inputs))):
+        d = ps[t].copy()
+        d[targets[t]] -= 1
+        dWhy += d @ hs[t].T
+        r = (Why.T @ d + dh) * (1 - hs[t]**2)
+        dbh += r
+        dWxh += r @ xs[t].T
+        dWhh += r @ hs[t - 1].T
+        dh = Whh.T @ r
+    return loss, dWxh, dWhh, dWhy, dbh, hs[len(inputs) - 1]
+""",
+        wrong=("dh = Whh.T @ r", "dh = Whh @ r"),
+        faulty="Wxh Whh bh",
+        gradients="Wxh Whh Why bh",
+    ),
+}
+
+#: Functions of which the parameters are arguments, and X has no gradient.
+FUNCTIONS = {
+    "a loss of weights": Net(
+        text="""\
+def svm_loss_loops(W, X, y, reg):
+    m = X @ W - (X @ W)[np.arange(len(y)), y][:, None] + 1
+    m[np.arange(len(y)), y] = 0
+    on = (m > 0) * 1.0
+    on[np.arange(len(y)), y] = -on.sum(1)
+    dW = X.T @ on / len(y)
+    return np.maximum(m, 0).sum() / len(y) + reg * (W * W).sum(), dW + 2 * reg * W
+""",
+        wrong=("dW + 2 * reg", "dW + reg"),
+        faulty="W",
+        gradients="W",
+    ),
+    "gradients first": Net(
+        text="""\
+def propagate(w, b, X, Y):
+    m = X.shape[1]
+    A = 1 / (1 + np.exp(-w.T @ X - b))
+    cost = -(Y * np.log(A) + (1 - Y) * np.log(1 - A)).sum() / m
+    grads = {'dw': X @ (A - Y).T / m, 'db': (A - Y).sum() / m}
+    return grads, cost
+""",
+        wrong=("(A - Y).sum() / m", "(A - Y).sum()"),
+        faulty="b",
+        gradients="w b",
+    ),
+    "a flat vector": Net(
+        text="""\
+def cost_function(theta, X, y, lam):
+    h, m = 1 / (1 + np.exp(-X @ theta)), len(y)
+    J = (-y @ np.log(h) - (1 - y) @ np.log(1 - h)) / m + lam / (2 * m) * (theta[1:]**2).sum()
+    grad = X.T @ (h - y) / m
+    grad[1:] += lam / m * theta[1:]
+    return J, grad
+""",
+        wrong=("grad[1:] += lam / m * theta[1:]", "grad += lam / m * theta"),
+        faulty="theta",
+        gradients="theta",
+    ),
+}
+
+
+def results_of(path: Path, text: str) -> list[CaseResult]:
+    """Return the results of the network at the end of a file, on the cases that are found by trying."""
+    path.write_text(f"import numpy as np\n\n\n{text}", encoding="utf-8")
+    offers = take_inventory(str(path), Loader()).offers
+    tried = [(offer, found) for offer in offers if (found := try_shapes(offer, Loader())) and found.cases]
+    offer, found = tried[-1]
+    return [check_case(case, find(offer.spec, LAYERS["function"], case=case), Settings()) for case in found.cases]
+
+
+@pytest.mark.parametrize("name", [*NETWORKS, *FUNCTIONS])
+def test_each_parameter_of_a_network_is_checked(name: str, tmp_path: Path) -> None:
+    net = {**NETWORKS, **FUNCTIONS}[name]
+    prefix = "dparams." if name in NETWORKS else "d"
+    right = results_of(tmp_path / "right.py", net.text)
+    assert {result.verdict for result in right} == {Verdict.PASS}, [result.reason for result in right]
+    assert all(set(result.gradients) >= {prefix + one for one in net.gradients.split()} for result in right)
+    assert net.wrong[0] in net.text
+    wrong = results_of(tmp_path / "wrong.py", net.text.replace(*net.wrong))
+    found = {n for result in wrong for n, one in result.gradients.items() if one.verdict is Verdict.FAIL}
+    assert found
+    assert found <= {prefix + one for one in net.faulty.split()}
+
+
+def test_a_network_is_checked_and_replayed_by_its_name(tmp_path: Path, gradcheck: Program) -> None:
+    net = NETWORKS["params in a dictionary, loss and gradients"]
+    (tmp_path / "net.py").write_text(f"import numpy as np\n\n\n{net.text.replace(*net.wrong)}", encoding="utf-8")
+    run = gradcheck("net.py", "--json", "-")
+    assert run.returncode == 1, run.stdout + run.stderr
+    failed = [result for result in report_of(run)["results"] if result["verdict"] == "fail"]
+    assert len(failed) == 1  # the default, without regularization, hides the fault
+    assert "--value reg=0.5" in failed[0]["command"]
+    assert gradcheck(*failed[0]["command"].split()[1:]).returncode == 1
+    run = gradcheck("function", "net.py:Net", "--shape", "X=2x3")
+    assert run.returncode == 2
+    assert "of which no shape is given" in run.stdout + run.stderr
+
+
+def test_a_network_that_cannot_be_called_is_a_row_with_the_next_command(tmp_path: Path, gradcheck: Program) -> None:
+    text = NETWORKS["a list of sizes, and a dtype"].text
+    (tmp_path / "net.py").write_text(f"import numpy as np\n\n\n{text.replace('p, grads = softmax', 'p = softmux')}")
+    run = gradcheck("net.py")
+    assert run.returncode == 2, run.stdout
+    said = " ".join(run.stdout.split())
+    assert "Deep raised NameError: name 'softmux' is not defined; no sizes were found by trying" in said
+    assert "gradcheck function net.py:Deep --shape X=4x4 --value hidden_dims=4x4x4 --value input_dim=4" in said
