@@ -18,6 +18,7 @@ from gradcheck_cli.implementation.finding.inventory import (
     Tried,
     describe_nothing,
     identify_layer,
+    is_its_own,
     take_inventory,
     try_shapes,
 )
@@ -75,7 +76,10 @@ def _survey(spec: str, process: GuardedProcess) -> Survey:
     printed = process.output
     found = {offer: _try(process, offer) for offer in inventory.offers}
     tried = {offer: _shapes(process, offer) for offer, one in found.items() if not one or _is_open(one)}
-    found |= {offer: None for offer, one in tried.items() if _is_its_own(found[offer], one)}
+    for offer, one in tried.items():
+        identified = found[offer]
+        if isinstance(identified, Identified) and isinstance(one, Tried) and is_its_own(identified, one):
+            found[offer] = None
     fitting = {offer.spec: one for offer, one in found.items() if isinstance(one, Identified)}
     errors = {offer.spec: one for offer, one in found.items() if isinstance(one, ErrorReport)}
     misfits = {
@@ -106,13 +110,6 @@ def _survey(spec: str, process: GuardedProcess) -> Survey:
 
 def _is_open(found: Identified | ErrorReport) -> bool:
     return isinstance(found, Identified) and (found.open or found.varies)
-
-
-def _is_its_own(found: Identified | ErrorReport | None, tried: Tried | ErrorReport | None) -> bool:
-    """Tell whether a class is checked against its own forward, and not as the layer that it is called after."""
-    if not isinstance(found, Identified) or not isinstance(tried, Tried) or not tried.cases:
-        return False
-    return found.open or tried.right
 
 
 def _with_command(misfit: Identified, tried: Tried | ErrorReport | None) -> Identified:
