@@ -52,7 +52,7 @@ def class_readings(
             vocabulary=vocabulary,
             code=Code(cls=cls, forward=forward, backward=backward, made=made),
             constructor=constructor,
-            given_parameters=any(slot.kind in (SlotKind.INPUT, SlotKind.PARAMETERS) for slot in constructor),
+            given_parameters=any(slot.kind in (SlotKind.INPUT, SlotKind.CONTAINER) for slot in constructor),
             forward=ahead,
             backward=back,
         )
@@ -76,7 +76,7 @@ def _constructors(cls: type, vocabulary: Vocabulary) -> list[tuple[Slot, ...]]:
     ]
     if vocabulary.packing:  # weights may come in dictionaries
         several = zip(parameters, sized, strict=True)
-        contained = [slot_for(p, SlotKind.PARAMETERS) if may_hold_weights(p, slot) else slot for p, slot in several]
+        contained = [slot_for(p, SlotKind.CONTAINER) if may_hold_weights(p, slot) else slot for p, slot in several]
         complete += [contained] if contained != sized else []
     found = [tuple(slot for slot in slots if slot) for slots in complete if None not in slots]
     if found:

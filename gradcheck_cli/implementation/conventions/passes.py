@@ -177,7 +177,7 @@ def _forward_by_name(
     named |= _filled_or_kept([p for p in parameters if named[p.name] is None], layer)
     unknown = [p for p in parameters if named[p.name] is None]
     if containers := _containers_of_weights(parameters, named, left, vocabulary):
-        named |= {p.name: slot_for(p, SlotKind.PARAMETERS) for p in containers}
+        named |= {p.name: slot_for(p, SlotKind.CONTAINER) for p in containers}
         left = [name for name in left if name not in vocabulary.parameters]
         unknown = [p for p in unknown if p not in containers]
     if lacking := [name for name in left if name not in vocabulary.optional]:

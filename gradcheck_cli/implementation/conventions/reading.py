@@ -23,7 +23,7 @@ from gradcheck_cli.implementation.conventions.network import made_network
 from gradcheck_cli.implementation.conventions.own_arguments import Container
 from gradcheck_cli.implementation.conventions.packing import origins
 from gradcheck_cli.implementation.conventions.returned import hold_shape
-from gradcheck_cli.implementation.conventions.slots import Slot, SlotKind, has, write_call
+from gradcheck_cli.implementation.conventions.slots import Slot, SlotKind, has, has_open_container, write_call
 from gradcheck_cli.implementation.conventions.source import equal_sizes
 from gradcheck_cli.implementation.conventions.tensors import with_tensors
 from gradcheck_cli.implementation.implementation import ImplementationError, NotExpressibleError
@@ -178,7 +178,7 @@ class Reading:
     @cached_property
     def held(self) -> tuple[str, ...]:
         """The parameters that are passed in a dictionary, a list or a tuple."""
-        if not has(SlotKind.PARAMETERS, (*self.constructor, *self.forward)):
+        if not has_open_container((*self.constructor, *self.forward)):
             return ()
         return tuple(name for name in self._not_passed if name in self.vocabulary.parameters)
 

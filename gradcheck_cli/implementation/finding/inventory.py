@@ -83,7 +83,6 @@ class Identified:
     layer: str
     reason: str | None = None  #: why it cannot be called, if it cannot
     open: bool = False  #: whether it does not run as this layer, and may be checked against its own forward
-    reproduces: bool = False  #: whether its forward does as the layer's
     varies: bool = False  #: whether it may be another function of this kind, if its gradient is right for that
 
 
@@ -102,9 +101,7 @@ def is_its_own(found: Identified, tried: Tried | None) -> bool:
 
     What does as the layer is that layer if it keeps parameters whose gradients cannot be read.
     """
-    if tried is None or not tried.cases or (found.reproduces and tried.unread):
-        return False
-    return found.open or tried.right
+    return tried is not None and bool(tried.cases) and (found.open or (tried.right and not tried.unread))
 
 
 def take_inventory(spec: str, loader: Loader) -> Inventory:
@@ -198,8 +195,9 @@ def identify_layer(offer: Offer, loader: Loader) -> Identified | None:
         if tried and tried.fit is Fit.REPRODUCES:
             may_vary = candidate.makes_instances and vocabulary_of(layer).varies
             varies = may_vary and forward_fit(tried.reading, EXACT) is not Fit.REPRODUCES
-            is_open = candidate.makes_instances and _lacks_gradients(tried)
-            return Identified(layer=layer.name, open=is_open, varies=varies, reproduces=True)
+            return Identified(
+                layer=layer.name, varies=varies or (candidate.makes_instances and _lacks_gradients(tried))
+            )
     reached = max(map(_fit, tries.values()), default=Fit.FAILS)
     if reached < _least_fit(offer) or (reached < Fit.SHAPE and network_of(candidate.objects, loaded.module)):
         return None
