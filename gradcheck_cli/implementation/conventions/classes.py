@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING
 
 from gradcheck_cli.implementation.conventions.arguments import forms_of
 from gradcheck_cli.implementation.conventions.attributes import parameter_places
+from gradcheck_cli.implementation.conventions.by_name import may_hold_weights
+from gradcheck_cli.implementation.conventions.code import Code
 from gradcheck_cli.implementation.conventions.instances import make_instance
 from gradcheck_cli.implementation.conventions.layout import Layout, orders_with_shape
 from gradcheck_cli.implementation.conventions.one_by_one import sample
 from gradcheck_cli.implementation.conventions.packing import divide
-from gradcheck_cli.implementation.conventions.passes import may_hold_weights, method_slots
-from gradcheck_cli.implementation.conventions.reading import Code, Reading
+from gradcheck_cli.implementation.conventions.passes import method_slots
+from gradcheck_cli.implementation.conventions.reading import Reading
 from gradcheck_cli.implementation.conventions.slots import (
     MisfitError,
     Slot,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from gradcheck_cli.implementation.calling import name_of
 from gradcheck_cli.implementation.conventions.arguments import forms_of
 from gradcheck_cli.implementation.conventions.classes import class_readings
+from gradcheck_cli.implementation.conventions.code import Code
 from gradcheck_cli.implementation.conventions.expand import expanded
 from gradcheck_cli.implementation.conventions.layout import Layout
 from gradcheck_cli.implementation.conventions.methods import class_passes, instance_passes
@@ -17,7 +18,7 @@ from gradcheck_cli.implementation.conventions.own_class import own_class_reading
 from gradcheck_cli.implementation.conventions.own_function import own_readings
 from gradcheck_cli.implementation.conventions.packing import packed
 from gradcheck_cli.implementation.conventions.passes import backward_slots, forward_slots
-from gradcheck_cli.implementation.conventions.reading import Code, Reading
+from gradcheck_cli.implementation.conventions.reading import Reading
 from gradcheck_cli.implementation.conventions.slots import MisfitError, SlotKind, has, has_open_container
 from gradcheck_cli.implementation.conventions.tensors import uses_tensors
 from gradcheck_cli.implementation.vocabulary.lookup import vocabulary_of
