@@ -110,7 +110,7 @@ def begin(task: Task, case: Case) -> Answer:
     session.state.enter_context(preserve_state())
     description: dict[str, Any] = {name: getattr(code, name) for name in DESCRIBED}
     given = session.given
-    description["given"] = given and [list(given.inputs), list(given.parameters or {})]
+    description["given"] = given and [list(given.inputs), list(given.parameters or {}), list(given.constants)]
     return Answer(description, [*given.inputs.values()] if given else [])
 
 

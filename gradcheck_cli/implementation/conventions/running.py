@@ -229,7 +229,7 @@ class _Run:
 
     def _opened(self, found: Mapping[str, object], names: tuple[str, ...]) -> dict[str, object]:
         """Find the gradients of arrays in containers, by their paths."""
-        opened = {path: entry_at(path, found) for path in names if path not in found}
+        opened = {path: entry_at(path.split("."), found) for path in names if path not in found}
         whole = {name: value for name, value in found.items() if name in names}
         return {**whole, **{path: value for path, value in opened.items() if value is not None}}
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -13,13 +12,13 @@ from gradcheck_cli.implementation.conventions.attributes import Place
 from gradcheck_cli.implementation.conventions.code import Found
 from gradcheck_cli.implementation.conventions.inside import arrays_in, value_at
 from gradcheck_cli.implementation.conventions.instances import copied, make_instance, with_kept
+from gradcheck_cli.implementation.conventions.own_trial import fit_of, fits_input
 from gradcheck_cli.implementation.conventions.running import Call, after_backward, implementation_of
 from gradcheck_cli.implementation.conventions.written_arrays import CLOSE, WrittenArrays, is_equal
 from gradcheck_cli.implementation.implementation import ImplementationError, NotExpressibleError
 from gradcheck_cli.implementation.outputs import with_outputs
 from gradcheck_cli.implementation.seeding import seeds_from
 from gradcheck_cli.implementation.vocabulary.vocabulary import word
-from gradcheck_cli.numeric.arrays import drawn
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -139,11 +138,11 @@ class _Study:
                 got = _gradients(trial, parts, call, names)
             except ImplementationError:
                 continue
-            if all(_fits(got.get(name), adopted.inputs[name]) for name in names if got.get(name) is not None):
+            if all(fits_input(got.get(name), adopted.inputs[name]) for name in names if got.get(name) is not None):
                 reading = trial
                 break
-        fitting = {name for name in names if _fits(got.get(name), adopted.inputs[name])}
-        if fitting == {*names} and self._agrees(reading, adopted, parts, got):
+        fitting = {name for name in names if fits_input(got.get(name), adopted.inputs[name])}
+        if fitting == {*names} and fit_of(reading, self._case, self._problem)[2]:
             return reading
         try:
             twin = after_backward(reading, call, parts)
@@ -172,14 +171,6 @@ class _Study:
             return reading
         kept = {name: paths for name, paths in reading.found.kept.items() if name not in lost}
         return replace(reading, found=replace(reading.found, kept=kept, gradient_at=found, without=tuple(lost)))
-
-    def _agrees(self, reading: Reading, problem: Problem, parts: Any, got: Mapping[str, object]) -> bool:
-        """Tell whether gradients have the slope of forward along one direction."""
-        source = random.Random(1)  # noqa: S311  # a direction, not a secret
-        along = {name: drawn(source, problem.inputs[name].shape) for name in problem.differentiable}
-        slope = self._slope(reading, problem, parts, along)
-        expected = sum(float((np.asarray(got[name]) * along[name]).sum()) for name in along)
-        return bool(abs(slope - expected) <= 1e-4 * (abs(slope) + abs(expected)) + 1e-8)
 
     def _slope(self, reading: Reading, problem: Problem, parts: Any, along: Mapping[str, Array]) -> float:
         def total(step: float) -> float:
@@ -217,7 +208,3 @@ def _named(found: list[tuple[Path, ...]], taken: set[str]) -> dict[str, tuple[Pa
         name = one[-1] if leaves.count(one[-1]) == 1 and one[-1].isidentifier() else "_".join(one)
         names[name if name.isidentifier() and name not in {*taken, *names} else f"parameter_{number}"] = found[number]
     return names
-
-
-def _fits(gradient: object, value: Array) -> bool:
-    return isinstance(gradient, np.ndarray) and gradient.shape == value.shape and gradient.dtype.kind == "f"
