@@ -16,6 +16,7 @@ from gradcheck_cli.implementation.finding.inventory import (
     Offer,
     Tried,
     describe_nothing,
+    is_its_own,
 )
 from gradcheck_cli.implementation.implementation import ImplementationNotFoundError
 from gradcheck_cli.implementation.loading.load import NothingToCheckError
@@ -71,7 +72,10 @@ def _survey(spec: str, code: UserCode) -> Survey:
     printed = code.process.take_output()
     found = {offer: _try(code, offer) for offer in inventory.offers}
     tried = {offer: _shapes(code, offer) for offer, one in found.items() if not one or _is_open(one)}
-    found |= {offer: None for offer, one in tried.items() if _is_its_own(found[offer], one)}
+    for offer, one in tried.items():
+        identified = found[offer]
+        if isinstance(identified, Identified) and isinstance(one, Tried) and is_its_own(identified, one):
+            found[offer] = None
     fitting = {offer.spec: one for offer, one in found.items() if isinstance(one, Identified)}
     errors = {offer.spec: one for offer, one in found.items() if isinstance(one, ErrorReport)}
     misfits = {
@@ -102,13 +106,6 @@ def _survey(spec: str, code: UserCode) -> Survey:
 
 def _is_open(found: Identified | ErrorReport) -> bool:
     return isinstance(found, Identified) and (found.open or found.varies)
-
-
-def _is_its_own(found: Identified | ErrorReport | None, tried: Tried | ErrorReport | None) -> bool:
-    """Tell whether a class is checked against its own forward, and not as the layer that it is called after."""
-    if not isinstance(found, Identified) or not isinstance(tried, Tried) or not tried.cases:
-        return False
-    return found.open or tried.right
 
 
 def _with_command(misfit: Identified, tried: Tried | ErrorReport | None) -> Identified:

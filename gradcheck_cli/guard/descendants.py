@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,13 +15,19 @@ if TYPE_CHECKING:
 #: How often descendants are looked for and killed.
 _ROUNDS = 5
 
+#: Seconds in which processes that were killed end, unless the system is stuck; and between two looks.
+_PATIENCE, _PAUSE = 2.0, 0.001
 
-def end_descendants(pid: int, spared: Container[int] = ()) -> None:
+
+def end_descendants(pid: int, spared: Container[int] = ()) -> set[int]:
     """Kill what a process has started, on Linux also what has left its session; repeatedly, as it may start more.
 
     Args:
         pid: of the process.
         spared: children that are left alone, with all that they have started.
+
+    Returns:
+        What was killed.
     """
     killed: set[int] = set()
     for _ in range(_ROUNDS):
@@ -29,8 +36,18 @@ def end_descendants(pid: int, spared: Container[int] = ()) -> None:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.kill(one, signal.SIGKILL)
         if not new:
-            return
+            break
         killed |= new
+    return killed
+
+
+def reap(killed: set[int]) -> None:
+    """Wait for the end of processes that were killed, as far as they are children of this one."""
+    deadline = time.monotonic() + _PATIENCE
+    for pid in killed:
+        with contextlib.suppress(ChildProcessError):
+            while not os.waitpid(pid, os.WNOHANG)[0] and time.monotonic() < deadline:
+                time.sleep(_PAUSE)
 
 
 def children(pid: int) -> list[int]:

@@ -21,7 +21,7 @@ import numpy as np
 from gradcheck_cli.guard.child import DISCONNECTED, FAILED, Wires, serve
 from gradcheck_cli.guard.clock import BYTES, Clock
 from gradcheck_cli.guard.crash import MAX_REPORT, STACK_SIGNAL, crash_stack, main_stack
-from gradcheck_cli.guard.descendants import children, end_descendants
+from gradcheck_cli.guard.descendants import children, end_descendants, reap
 from gradcheck_cli.guard.output import Output
 from gradcheck_cli.guard.protocol import (
     HEADER,
@@ -152,14 +152,15 @@ class GuardedProcess:
         """End the process and all that it has started."""
         if self._supervisor is None:
             return
-        end_descendants(self._supervisor)
+        killed = end_descendants(self._supervisor)
         end_group(self._pid)
         with contextlib.suppress(ChildProcessError):  # it was waited for before Ctrl-C
             if os.waitpid(self._supervisor, os.WNOHANG)[0]:  # user code has ended it: its orphans are ours
-                end_descendants(os.getpid(), spared=self._others)
+                killed |= end_descendants(os.getpid(), spared=self._others)
             else:
                 os.kill(self._supervisor, signal.SIGKILL)
                 os.waitpid(self._supervisor, 0)
+        reap(killed)
         self._channel.close()
         for end in (self._alive, self._ended, self._prints, self._stacks):
             os.close(end)

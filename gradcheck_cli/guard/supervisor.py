@@ -17,7 +17,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from gradcheck_cli.guard.descendants import end_descendants
+from gradcheck_cli.guard.descendants import end_descendants, reap
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -151,7 +151,7 @@ def _wait(child: int, watched: int, ending: int) -> None:
             os.write(ending, status.to_bytes(4, "little"))
         if pid or watched in ready:
             break
-    end_descendants(os.getpid())
+    reap(end_descendants(os.getpid()))
     end_group(child)
 
 

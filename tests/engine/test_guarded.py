@@ -47,13 +47,13 @@ def test_results_of_all_layers_are_those_in_process(tmp_path: Path) -> None:
         cases = [*layer.standard()]
         checker, task = Checker(), Task(spec=str(path), layer=name, settings=Settings(), limits=Limits())
         here = find(str(path), layer)
-        for case in (cases[0], cases[-2]):
-            expected = sanitize(check_case(case, here, Settings()))
-            (found,) = checker.check(task, [case])
-            for field in fields(expected):
-                if field.name not in _OTHERWISE:
-                    assert getattr(found, field.name) == getattr(expected, field.name), (case, field.name)
+        case = cases[-2 if number % 3 else 0]
+        expected = sanitize(check_case(case, here, Settings()))
+        (found,) = checker.check(task, [case])
         checker.close()
+        for field in fields(expected):
+            if field.name not in _OTHERWISE:
+                assert getattr(found, field.name) == getattr(expected, field.name), (case, field.name)
 
 
 def test_arrays_are_the_same_to_the_last_bit(tmp_path: Path) -> None:

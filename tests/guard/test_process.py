@@ -20,6 +20,7 @@ import pytest
 
 from gradcheck_cli.guard import process as process_module
 from gradcheck_cli.guard.clock import Clock, begin_call, end_call
+from gradcheck_cli.guard.descendants import children
 from gradcheck_cli.guard.limits import GIGABYTE, Limits
 from gradcheck_cli.guard.process import GuardedProcess, ProcessDiedError, RequestFailedError
 from gradcheck_cli.guard.protocol import HEADER, INLINE, Answer
@@ -443,6 +444,16 @@ def leave_a_daemon(path: str) -> None:
             Path(path).write_text(str(os.getpid()))
             time.sleep(HUNG)
         os._exit(0)
+
+
+def test_no_zombies_are_left(process: GuardedProcess) -> None:
+    before = set(children(os.getpid()))
+    for deed in (leave, fork_and_leave, be_killed, hang):
+        process.limits = Limits(seconds=0.2)
+        with pytest.raises(ProcessDiedError):
+            ask(process, deed)
+        process.close()
+    assert set(children(os.getpid())) <= before
 
 
 def test_daemons_end_with_the_process(process: GuardedProcess, tmp_path: Path) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -12,28 +11,21 @@ import pytest
 from gradcheck_cli.checks.settings import Settings
 from gradcheck_cli.engine.checker import Checker
 from gradcheck_cli.engine.task import Task
+from gradcheck_cli.guard.descendants import children
 from gradcheck_cli.guard.limits import Limits
 from gradcheck_cli.layers import LAYERS
 from gradcheck_cli.results.result import Verdict
 from tests.hostile.kinds import hostile_files
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.hostile.kinds import Hostile
 
 FILES = list(hostile_files())
 
 #: Files are run in so many tests.
 PARTS = 6
-
-
-def offspring() -> set[int]:
-    """Return the processes that this one has started, and that are running."""
-    running = set()
-    for listed in Path(f"/proc/{os.getpid()}/task").glob("*/children"):
-        for child in map(int, listed.read_text().split()):
-            state = Path(f"/proc/{child}/stat").read_text().rpartition(")")[2].split()[0]
-            running |= {child} if state != "Z" else set()
-    return running
 
 
 def result_of(file: Hostile, folder: Path) -> tuple[str, str]:
@@ -59,7 +51,7 @@ def test_there_are_enough() -> None:
 
 @pytest.mark.parametrize("part", range(PARTS))
 def test_nothing_passes_hangs_or_stays(part: int, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    before, wrong = offspring(), {}
+    before, wrong = set(children(os.getpid())), {}
     for number, file in enumerate(FILES[part::PARTS]):
         folder = tmp_path / str(number)
         folder.mkdir()
@@ -68,5 +60,5 @@ def test_nothing_passes_hangs_or_stays(part: int, tmp_path: Path, capfd: pytest.
         if verdict not in (Verdict.FAIL, Verdict.ERROR) or time.monotonic() - started > 30:
             wrong[file.name] = f"{verdict}: {reason} after {time.monotonic() - started:.1f} s"
     assert not wrong
-    assert offspring() <= before
+    assert set(children(os.getpid())) <= before  # zombies neither
     assert capfd.readouterr() == ("", "")

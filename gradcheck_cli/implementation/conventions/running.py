@@ -97,6 +97,7 @@ def implementation_of(reading: Reading, name: str, spec: str | None) -> Implemen
         absent=origins(packing, absent),
         cotangents=reading.cotangents,
         passes=(reading.code.written("forward"), reading.code.written("backward")),
+        warnings=tuple(f"no gradient of {name} was found; it is not checked" for name in reading.found.without),
         words=words,
     )
 

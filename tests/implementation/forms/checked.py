@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from gradcheck_cli.checks.check import check_case
 from gradcheck_cli.checks.settings import Settings
 from gradcheck_cli.implementation.finding.find import find
-from gradcheck_cli.implementation.finding.inventory import identify_layer, take_inventory, try_shapes
+from gradcheck_cli.implementation.finding.inventory import identify_layer, is_its_own, take_inventory, try_shapes
 from gradcheck_cli.implementation.loading.load import Loader
 from gradcheck_cli.layers import LAYERS
 from gradcheck_cli.results.result import Verdict
@@ -61,8 +61,8 @@ class Form:
         assert Verdict.PASS in verdicts, [result.reason for result in found]
         for words in self.understood:
             assert words in convention
-        convention, found = self.results(folder / "wrong.py", *self.wrong)
-        assert {result.verdict for result in found} & self.wrong_verdicts, convention
+        convention, outcomes = self._outcomes(folder / "wrong.py", *self.wrong)
+        assert any(outcome.verdict in self.wrong_verdicts for outcome in outcomes), convention
 
     def results(self, path: Path, old: str = "", new: str = "") -> tuple[str, list[Outcome]]:
         """Return how code is understood, and the results of the first cases of all that is found.
@@ -72,6 +72,11 @@ class Form:
             old: what to replace in it.
             new: by what.
         """
+        convention, outcomes = self._outcomes(path, old, new)
+        return convention, [*outcomes]
+
+    def _outcomes(self, path: Path, old: str, new: str) -> tuple[str, Iterable[Outcome]]:
+        """Return the same, each case checked when it is asked for."""
         several = not isinstance(self.text, str)
         texts = {path.name: f"import numpy as np\n\n\n{self.text}"} if isinstance(self.text, str) else self.text
         assert any(old in text for text in texts.values())
@@ -84,11 +89,11 @@ class Form:
         spec = str(folder / (next(iter(texts)) if several else path.name))
         found = [*self._implementations(f"{spec}:{self.names}" if self.names else spec)]
         assert found, f"nothing is found in {spec}"
-        checked = [
+        checked = (
             Outcome((result := check_case(case, implementation, Settings())).verdict, result.reason)
             for implementation, cases in found
             for case in islice(cases, self.first, self.first + self.most)
-        ]
+        )
         return "; ".join(implementation.convention for implementation, _ in found), checked
 
     def _of_folder(self, folder: Path) -> list[Outcome]:
@@ -105,8 +110,8 @@ class Form:
         loader = Loader()
         for offer in take_inventory(spec, loader).offers:
             identified = identify_layer(offer, loader)
-            tried = try_shapes(offer, loader) if not identified or identified.open else None
-            if identified and not (tried and tried.cases):
+            tried = try_shapes(offer, loader) if not identified or identified.open or identified.varies else None
+            if identified and not is_its_own(identified, tried):
                 assert not identified.reason, identified.reason
                 assert identified.layer == self.layer or not self.layer, f"it is taken for {identified.layer}"
                 layer = LAYERS[identified.layer]
