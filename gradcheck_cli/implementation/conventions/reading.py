@@ -119,7 +119,7 @@ class Reading:
         """The outputs of forward."""
         return self.layer.outputs if self.layer.reference else self.own_outputs
 
-    @property
+    @cached_property
     def inputs(self) -> tuple[str, ...]:
         """The arrays that the code may take: the layer's inputs, or those that they are divided into."""
         return tuple(self.vocabulary.inputs) if self.layer.reference else self.layer.inputs
@@ -146,7 +146,7 @@ class Reading:
         passed = {slot.key for slot in (*self.constructor, *self.forward)}
         return tuple(name for name in self.found.without if name not in passed)
 
-    @property
+    @cached_property
     def absent(self) -> tuple[str, ...]:
         """The inputs that the code does not have, and the state for which it has no place."""
         if not self.layer.reference:
@@ -249,6 +249,16 @@ class Reading:
 
     def wanted(self, name: str) -> Wanted:
         """Say how to find an input, or its gradient, in an object."""
+        known = self._wanted
+        if name not in known:  # asked for each parameter in each call of a class
+            known[name] = self._describe(name)
+        return known[name]
+
+    @cached_property
+    def _wanted(self) -> dict[str, Wanted]:
+        return {}
+
+    def _describe(self, name: str) -> Wanted:
         if not self.layer.reference:
             at = self.found.gradient_at.get(name, ())
             return Wanted((word(name),), kept_at=self.found.kept.get(name, ()), gradient_at=at)
