@@ -173,7 +173,8 @@ class _Run:
         assert isinstance(cache, Call)
         reading, code = self.reading, self.reading.code
         tops = {name.partition(".")[0]: None for name in names} if not reading.layer.reference else names
-        spares = [slot.key for slot in reading.forward if slot.key in reading.inputs]
+        integers = {name for name, value in cache.inputs.items() if np.asarray(value).dtype.kind in "iub"}
+        spares = [slot.key for slot in reading.forward if slot.key in reading.inputs and slot.key not in integers]
         order = [name for name in reading.order or tuple(cache.inputs) if name in tops or name in spares]
         if code.backward is None:
             found = self._opened(gradients_in(cache.cache, order, reading.wanted, code.name("forward")), names)
