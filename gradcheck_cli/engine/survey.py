@@ -110,9 +110,9 @@ def _is_open(found: Identified | ErrorReport) -> bool:
 
 def _is_its_own(found: Identified | ErrorReport | None, tried: Tried | ErrorReport | None) -> bool:
     """Tell whether a class is checked against its own forward, and not as the layer that it is called after."""
-    if not isinstance(found, Identified) or not isinstance(tried, Tried) or not tried.cases:
+    if not isinstance(found, Identified) or not isinstance(tried, Tried):
         return False
-    return found.open or tried.right
+    return tried.right or (found.open and bool(tried.cases))
 
 
 def _with_command(misfit: Identified, tried: Tried | ErrorReport | None) -> Identified:

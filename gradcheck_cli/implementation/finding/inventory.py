@@ -19,6 +19,7 @@ from gradcheck_cli.implementation.conventions.trial import EXACT, Fit, fits_slop
 from gradcheck_cli.implementation.conventions.trial import Tried as TriedReading
 from gradcheck_cli.implementation.finding.candidates import Candidate, classes_in, functions_in, public, unlike
 from gradcheck_cli.implementation.finding.folder import shorten
+from gradcheck_cli.implementation.finding.kinds import flag_of
 from gradcheck_cli.implementation.finding.names import (
     all_pairs,
     gradient_groups,
@@ -33,6 +34,7 @@ from gradcheck_cli.implementation.finding.names import (
 )
 from gradcheck_cli.implementation.finding.networks import network_of
 from gradcheck_cli.implementation.finding.places import named_objects, open_place
+from gradcheck_cli.implementation.loading.missing import missing_of
 from gradcheck_cli.implementation.loading.paths import split_spec
 from gradcheck_cli.implementation.vocabulary.lookup import vocabulary_of
 from gradcheck_cli.layers import LAYERS
@@ -92,7 +94,7 @@ class Tried:
 
     cases: tuple[Case, ...] = ()
     reason: str | None = None
-    right: bool = False  #: of a class, whether its gradient agrees with forward in the first case
+    right: bool = False  #: of a class, whether its gradient agrees in the first case; or whether it does for some ranks
 
 
 def take_inventory(spec: str, loader: Loader) -> Inventory:
@@ -191,6 +193,8 @@ def identify_layer(offer: Offer, loader: Loader) -> Identified | None:
     reached = max(map(_fit, tries.values()), default=Fit.FAILS)
     if reached < _least_fit(offer) or (reached < Fit.SHAPE and network_of(candidate.objects, loaded.module)):
         return None
+    if tries and reached is Fit.FAILS and (module := _missing_of(candidate.objects)):
+        return Identified(layer=next(iter(tries)), reason=_needs(module, offer))
     if tries:
         return _nearest(offer, candidate, tries)
     name, reason = next(iter(misfits.items()))
@@ -266,7 +270,9 @@ def try_shapes(offer: Offer, loader: Loader) -> Tried | None:
     loaded = open_place(home, offer.spec, _ACCEPTED, loader)
     named = named_objects(loaded, offer.names)
     if network := network_of(named, loaded.module):
-        return _try_sizes(offer, network)
+        found = _try_sizes(offer, network)
+        module = "" if found else _missing_of(named)
+        return Tried(reason=_needs(module, offer)) if module else found
     objects = expanded(named)
     is_class = inspect.isclass(objects[0])
     if is_class and needs_adapter(objects[0]):
@@ -282,7 +288,8 @@ def try_shapes(offer: Offer, loader: Loader) -> Tried | None:
     except AmbiguousShapesError as error:
         right, wrong = (" and ".join(_shape_words(case)) for case in (error.right, error.wrong))
         command = f"gradcheck function {offer.spec} {' '.join(f'--shape {one}' for one in _shape_words(error.right))}"
-        return Tried(reason=f"the gradient is right for {right}, and wrong for {wrong}; give what is meant: {command}")
+        why = f"the gradient is right for {right}, and wrong for {wrong}; give what is meant: {command}"
+        return Tried(reason=why, right=True)
     if cases:
         return Tried(cases=cases, right=is_class and fits_slope(readings_of(objects, LAYERS["function"]), cases[0]))
     candidate = Candidate(loaded=loaded, names=offer.names, objects=objects)
@@ -290,9 +297,28 @@ def try_shapes(offer: Offer, loader: Loader) -> Tried | None:
         return None
     if len(objects) == 1 and not is_class:
         return None
+    why = "of no known layer, and no shapes were found by trying"
+    if module := _missing_of((*named, *objects)):
+        return Tried(reason=_needs(module, offer))
     make = "--adapter FILE.py:make, which returns an instance" if len(objects) == 1 else "--example FILE.py:make"
-    command = _function_command(offer)
-    return Tried(reason=f"of no known layer, and no shapes were found by trying; give them: {command}, or {make}")
+    if command := _function_command(offer):
+        return Tried(reason=f"{why}; give them: {command}, or {make}")
+    if len(objects) == 1:
+        make = "--adapter FILE.py:make, where make(cls) returns an instance, and --shape for what forward takes"
+    return Tried(reason=f"{why}; give an example: gradcheck function {offer.spec} {make}")
+
+
+def _missing_of(objects: Iterable[Any]) -> str:
+    """Name the module that is not there which the passes need."""
+    parts = []
+    for value in objects:
+        names = ("__init__", *class_passes(value)) if inspect.isclass(value) else ()
+        parts += [value, *(getattr(value, name, None) for name in names)]
+    return missing_of(parts)
+
+
+def _needs(module: str, offer: Offer) -> str:
+    return f"it needs {module}, which is not installed; install it, and type gradcheck {offer.spec}"
 
 
 def _try_sizes(offer: Offer, network: Callable[..., Any]) -> Tried | None:
@@ -314,8 +340,9 @@ def _shape_words(case: Case) -> list[str]:
 
 
 def _function_command(offer: Offer) -> str:
-    flags = [f"--shape {name}=2x3" for name in offer.arguments] + [f"--value {name}=3" for name in offer.made_with]
-    return " ".join(["gradcheck function", offer.spec, *flags])
+    """Write a command with a flag for each argument; "" where one is a function, which no flag gives."""
+    flags = [flag_of(name) for name in offer.arguments] + [flag_of(name, made_with=True) for name in offer.made_with]
+    return " ".join(["gradcheck function", offer.spec, *flags]) if all(flags) else ""
 
 
 def describe_nothing(home: str, have: Iterable[str], unknown: Iterable[Offer] = ()) -> str:
@@ -329,8 +356,9 @@ def describe_nothing(home: str, have: Iterable[str], unknown: Iterable[Offer] = 
 def function_command(unknown: Iterable[Offer]) -> str | None:
     """Write how the first pair of functions of no known layer is checked; None if there is none."""
     for offer in unknown:
-        if len(offer.names) == 2 and offer.arguments and not (offer.layers or offer.doubtful):
-            return f"`{_function_command(offer)}`, with the right shapes, checks any function"
+        is_pair = len(offer.names) == 2 and offer.arguments and not (offer.layers or offer.doubtful)
+        if is_pair and (command := _function_command(offer)):
+            return f"`{command}`, with the right shapes, checks any function"
     return None
 
 
