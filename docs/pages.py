@@ -5,11 +5,11 @@ An HTML comment on the line before a block says what it is:
     <!-- file: layers.py -->       the block is written to that file; later commands of the page find it
     <!-- edit: layers.py -->       the block, a `diff`, is applied to that file
     <!-- check: affine, relu -->   the block is code that `gradcheck` understands as these layers, and that is right
-    <!-- not run: why -->          its commands are read by the programs, with --show-config, and not run
+    <!-- not run: why -->          of its commands, those of the programs are only read, with --show-config
 
-In a block `sh`, each line that starts one of the programs is run. In a block `console`, a line that begins with `$ ` is
-a command, and what follows must be what it prints, but for figures that differ from machine to machine; `...` stands
-for any lines.
+In a block `sh`, each line that starts one of the programs, pytest or Python is run. In a block `console`, a line that
+begins with `$ ` is a command, and what follows must be what it prints, but for figures that differ from machine to
+machine; `…` stands for anything.
 """
 
 from __future__ import annotations
@@ -31,11 +31,17 @@ ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
 
 #: Pages that people read, in the order of the site's menu.
-PAGES = (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(DOCS.glob("*.md")))
+PAGES = (*(ROOT / f"{name}.md" for name in ("README", "CONTRIBUTING", "CHANGELOG")), *sorted(DOCS.glob("*.md")))
 
-_PROGRAMS = ("convcheck", "gradcheck")
+PACKAGE = "gradcheck_cli"
 
-_BLOCK = re.compile(r"^(?:<!-- ([\w ]+?): (.*?) -->\n)?```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+#: The programs of this package.
+OWN = ("convcheck", "gradcheck")
+
+#: Whose lines are run.
+_PROGRAMS = (*OWN, "pytest", "python")
+
+_BLOCK = re.compile(r"^(?:<!-- ([\w ]+?): ([^\n]*?) -->\n)?```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -60,7 +66,9 @@ class Block:
         if self.info != "sh":
             return []
         lines = [line.partition("  #")[0].partition(" | ")[0].strip() for line in self.text.splitlines()]
-        return [line for line in lines if line and program(line) in _PROGRAMS]
+        if self.kind == "not run":
+            return [f"{line} --show-config" for line in lines if program(line) in OWN]
+        return [line for line in lines if program(line) in _PROGRAMS]
 
 
 def blocks(page: Path) -> Iterator[Block]:
@@ -70,8 +78,10 @@ def blocks(page: Path) -> Iterator[Block]:
 
 
 def follow(block: Block, folder: Path) -> None:
-    """Write or edit the file of a block, if it is one."""
+    """Write or edit the file of a block, if it is one; what a page changes of this package is changed in a copy."""
     path = folder / block.said
+    if block.kind in ("file", "edit") and block.said.startswith(PACKAGE) and not (folder / PACKAGE).exists():
+        shutil.copytree(ROOT / PACKAGE, folder / PACKAGE, ignore=shutil.ignore_patterns("__pycache__"))
     if block.kind == "file":
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(block.text, encoding="utf-8")
@@ -113,15 +123,31 @@ def split(command: str, folder: Path) -> tuple[dict[str, str], list[str]]:
 
 def environment(**more: str) -> dict[str, str]:
     """Return the variables for a program that shall print what a pipe gets anywhere."""
-    meddling = ("COLUMNS", "LINES", "NO_COLOR", "FORCE_COLOR", "TTY_", "GITHUB_", "GRADCHECK_", "PYTHON")
+    meddling = ("COLUMNS", "LINES", "NO_COLOR", "FORCE_COLOR", "TTY_", "GITHUB_", "GRADCHECK_", "PYTHON", "PYTEST")
     return {name: value for name, value in os.environ.items() if not name.startswith(meddling)} | more
+
+
+def read(command: str, folder: Path) -> subprocess.CompletedProcess[str] | None:
+    """Do what `cat FILE` does; return None for any other command."""
+    words = command.split()
+    return (
+        subprocess.CompletedProcess(words, 0, (folder / words[1]).read_text(encoding="utf-8"), "")
+        if words[0] == "cat"
+        else None
+    )
 
 
 def run(command: str, folder: Path, variables: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
     """Run an installed program in a folder."""
+    if done := read(command, folder):
+        return done
     own, words = split(command, folder)
+    start: list[str | Path] = [Path(sys.executable).parent / words[0]]
+    if words[0] in OWN and (folder / PACKAGE).exists():
+        start = [sys.executable, "-m", PACKAGE]
+        own |= {"PYTHONPATH": str(folder)}
     return subprocess.run(
-        [Path(sys.executable).parent / words[0], *words[1:]],
+        [*start, *words[1:]],
         cwd=folder,
         env=environment(**own, **(variables or {})),
         stdin=subprocess.DEVNULL,
@@ -134,6 +160,11 @@ def run(command: str, folder: Path, variables: Mapping[str, str] | None = None) 
 
 def without_figures(text: str) -> str:
     """Roundings depend on the machine's BLAS, times on everything; words, shapes and the order of rows do not."""
+    text = re.sub(
+        r"\b(gradcheck|convcheck|python|numpy)( |\" value=\")\d+[\w.]*|(?<=time=)\"[\d.]+\"|(?<=Time)[\d. s]+",
+        r"\1",
+        text,
+    )
     lines = [" ".join(line.split()) for line in text.splitlines()]
     table = re.compile(r"^(out|d\w+) (\S+) .* (\S+)$")
     lines = [table.sub(r"\1 \2 \3", line) for line in lines]
@@ -142,7 +173,7 @@ def without_figures(text: str) -> str:
 
 
 def matches(expected: str, shown: str) -> bool:
-    """Tell whether a screen shows what is expected; a line `...` stands for any lines."""
-    parts = re.split(r"^\.\.\.$\n?", expected, flags=re.MULTILINE)
-    pattern = "(?s:.*)".join(re.escape(without_figures(part)) for part in parts)
+    """Tell whether a screen shows what is expected; `…` stands for anything."""
+    parts = (re.escape(without_figures(part)) for part in expected.split("…"))
+    pattern = "(?s:.*?)".join(parts)
     return re.fullmatch(f"\\s*{pattern}\\s*", without_figures(shown)) is not None

@@ -1,6 +1,6 @@
 """`python -m docs.write` writes what the documentation shows of the program: pictures, screens, options, manual pages.
 
-Nothing is written where only figures differ that depend on the machine.
+Nothing is written where only figures differ that depend on the machine and its load, unless `--figures` is given.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-def screens(page: Path) -> bool:
+def screens(page: Path, *, figures: bool) -> bool:
     """Write the screens of a page anew; tell whether one of them was different."""
     old, new, end = page.read_text(encoding="utf-8"), "", 0
     with tempfile.TemporaryDirectory() as name:
@@ -25,9 +25,9 @@ def screens(page: Path) -> bool:
         fill(folder)
         for block in blocks(page):
             follow(block, folder)
-            for command in block.commands() if block.kind != "not run" else []:
+            for command in block.commands():
                 run(command, folder)
-            if parts := [_screen(page, *screen, folder) for screen in block.screens()]:
+            if parts := [_screen(page, *screen, folder, figures=figures) for screen in block.screens()]:
                 new += old[end : block.start] + "".join(parts)
                 end = block.start + len(block.text)
     new += old[end:]
@@ -35,18 +35,19 @@ def screens(page: Path) -> bool:
     return new != old
 
 
-def _screen(page: Path, command: str, expected: str, folder: Path) -> str:
+def _screen(page: Path, command: str, expected: str, folder: Path, *, figures: bool) -> str:
     """Return what a block shall show of a command: the same as before, if only figures are different."""
     shown = run(command, folder).stdout
-    if not matches(expected, shown) and "...\n" in expected:
+    if not matches(expected, shown) and "…" in expected:
         sys.stderr.write(f"{page.name}: write this screen by hand: {command}\n")
-    keep = matches(expected, shown) or "...\n" in expected
+    keep = "…" in expected or (matches(expected, shown) and not figures)
     return f"$ {command}\n{expected if keep else shown}"
 
 
 def main() -> None:
     """Write all, and say which files were different."""
-    written = [*pictures.write()]
+    figures = "--figures" in sys.argv
+    written = [*pictures.write(figures=figures)]
     generated: dict[Path, Callable[[], str]] = {
         DOCS / "options.md": options.markdown,
         DOCS / "diagnoses.md": lambda: run("gradcheck explain --markdown", ROOT).stdout,
@@ -58,7 +59,7 @@ def main() -> None:
         if not path.exists() or path.read_text(encoding="utf-8") != text:
             path.write_text(text, encoding="utf-8")
             written.append(path)
-    written += [page for page in PAGES if screens(page)]
+    written += [page for page in PAGES if screens(page, figures=figures)]
     for path in written:
         sys.stdout.write(f"{path.relative_to(ROOT)}\n")
 

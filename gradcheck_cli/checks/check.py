@@ -112,9 +112,12 @@ def check_case(case: Case, implementation: Implementation, settings: Settings) -
     started, folder = time.perf_counter(), current_folder()
     result = _check(case, implementation, settings)
     if result.verdict in (Verdict.FAIL, Verdict.ERROR):
-        from gradcheck_cli.checks.diagnosis.place.locate import with_place  # 10 ms, only for a case that fails
+        if implementation.locate is not None:
+            result = implementation.locate(result, folder)
+        else:
+            from gradcheck_cli.checks.diagnosis.place.locate import with_place  # 10 ms, only for a case that fails
 
-        result = with_place(result, implementation, folder)
+            result = with_place(result, implementation, folder)
     command = implementation.spec and replay_command(LAYERS[case.layer].command, case, implementation.spec, settings)
     return replace(result, command=command, seconds=time.perf_counter() - started)
 

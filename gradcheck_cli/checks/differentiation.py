@@ -18,7 +18,7 @@ from gradcheck_cli.numeric.black_box import Evaluation
 from gradcheck_cli.numeric.method import choose_method
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from gradcheck_cli.checks.run import CaseRun
     from gradcheck_cli.numeric.arrays import Array
@@ -134,22 +134,42 @@ def as_function(run: CaseRun, inputs: Mapping[str, Array], name: str) -> Functio
     It raises ImplementationError where forward does, or returns something that cannot be differentiated. Forward may
     refuse values outside of the input's domain; the function is NaN there.
     """
-    problem, forward = run.problem, run.calls.forward
+    return _ForwardFunction(run, inputs, name)
 
-    def function(value: Array) -> Array:
+
+class _ForwardFunction:
+    """Forward as a function of one input. At several points it is asked for at once, where it is in another process."""
+
+    def __init__(self, run: CaseRun, inputs: Mapping[str, Array], name: str) -> None:
+        self._problem, self._calls, self._inputs, self._name = run.problem, run.calls, inputs, name
+        if run.calls.outputs_at is not None:
+            self.many = self._many
+
+    def __call__(self, value: Array) -> Array:
+        if self._calls.outputs_at is not None:
+            return self._many([value])[0]
         try:
-            out, _ = forward({**inputs, name: value}, problem.parameters)
-        except ImplementationError:
+            out, _ = self._calls.forward({**self._inputs, self._name: value}, self._problem.parameters)
+        except ImplementationError as error:
+            return self._usable(value, error)
+        return self._usable(value, out)
+
+    def _many(self, points: Sequence[Array]) -> list[Array]:
+        assert self._calls.outputs_at is not None
+        found = self._calls.outputs_at(self._inputs, self._problem.parameters, self._name, points)
+        return [self._usable(value, out) for value, out in zip(points, found, strict=True)]
+
+    def _usable(self, value: Array, out: object) -> Array:
+        problem, name = self._problem, self._name
+        if isinstance(out, ImplementationError):
             low, high = problem.domain.get(name, (-np.inf, np.inf))
             if ((low <= value) & (value <= high)).all():
-                raise
+                raise out
             return np.full(problem.cotangent.shape, np.nan, value.dtype)
         if not isinstance(out, np.ndarray) or out.shape != problem.cotangent.shape or out.dtype.kind != "f":
             kind = f"{out.dtype} {out.shape}" if isinstance(out, np.ndarray) else type(out).__name__
             raise ImplementationError(f"forward returned {kind} after {name} was moved a little")
         return out
-
-    return function
 
 
 def noisy(noise: float) -> str | None:

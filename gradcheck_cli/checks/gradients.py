@@ -31,7 +31,11 @@ def compare_gradients(run: CaseRun, derivatives: Derivatives) -> Comparison:
         ignored=derivatives.ignored,
     )
     if {result.verdict for result in comparison.arrays} <= {Verdict.PASS}:
-        return comparison
+        if run.implementation.name in run.layer.builtin or not names:
+            return comparison
+        from gradcheck_cli.checks.reference import confirm_by_reference  # only for other people's code
+
+        return confirm_by_reference(run, comparison)
     from gradcheck_cli.checks.reference import decide_by_reference, judge_guarded  # only for a case that fails
 
     return judge_guarded(run, decide_by_reference(run, comparison))

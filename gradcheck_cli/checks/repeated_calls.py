@@ -9,15 +9,17 @@ from typing import TYPE_CHECKING, TypeGuard
 import numpy as np
 
 from gradcheck_cli.checks.differentiation import noisy
-from gradcheck_cli.implementation.implementation import ImplementationError
+from gradcheck_cli.implementation.implementation import BackwardStep, ForwardStep, ImplementationError
 from gradcheck_cli.numeric.arrays import drawn, epsilon, working_dtype
 from gradcheck_cli.numeric.rounding import root_mean_square
+from gradcheck_cli.results.result import Verdict
 from gradcheck_cli.text.names import join_names
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
 
     from gradcheck_cli.checks.run import CaseRun
+    from gradcheck_cli.implementation.implementation import Step
     from gradcheck_cli.numeric.arrays import Array
     from gradcheck_cli.numeric.estimate import Estimate
     from gradcheck_cli.results.result import Diagnosis
@@ -58,9 +60,12 @@ class RepeatedCalls:
 
     def deterministic(self) -> str | None:
         """Forward and backward run again give the same, and so does backward with a cache that has served before."""
+        same = ForwardStep(self._problem.inputs, self._problem.parameters)
+        self._expect(same, *([] if self._run.gradients is None else [self._step(0)]))
         out, cache = self._forward()
         self.repeatable = False
         if (difference := _difference(self._run.out, out)) > 0:
+            self._expect()
             return f"{noisy(difference)}{self._how_to_seed()}"
         if self._run.gradients is None:
             return None
@@ -98,18 +103,22 @@ class RepeatedCalls:
     def linear_in_cotangent(self) -> str | None:
         """Backward of zero is zero, and of a sum of two cotangents the sum of those of each."""
         cotangent, source = self._problem.cotangent, random.Random(4)  # noqa: S311  # a direction, not a secret
-        zero = _arrays(self._backward(self._any_cache(), np.zeros_like(cotangent), when="with a zero cotangent"))
+        # -2 or -1/2 times the cotangent makes, added to it, -1 or 1/2 times it: both without rounding.
+        odd = np.frombuffer(source.randbytes(cotangent.size), np.uint8).reshape(cotangent.shape) & 1
+        share = np.where(odd, -2.0, -0.5).astype(cotangent.dtype)
+        several = np.zeros_like(cotangent), share * cotangent, (1 + share) * cotangent
+        if self._cache is not None:
+            self._expect(*(self._step(self._cache, one) for one in several))
+        whens = "with a zero cotangent", "with another cotangent", "with another cotangent"
+        zero, one, both = (
+            _arrays(self._backward(self._any_cache(), given, when=when))
+            for given, when in zip(several, whens, strict=True)
+        )
         if wrong := [name for name, value in zero.items() if value[np.isfinite(value)].any()]:
             be, dout = _be(wrong), join_names(self._run.implementation.cotangents or ("dout",))
             if all(np.array_equal(zero[name], self._gradients.get(name, np.nan)) for name in wrong):
                 return f"{_join(wrong)} {be} the same where {dout} is zero: {dout} is not used"
             return f"{_join(wrong)} {be} not zero where {dout} is zero"
-        # -2 or -1/2 times the cotangent makes, added to it, -1 or 1/2 times it: both without rounding.
-        odd = np.frombuffer(source.randbytes(cotangent.size), np.uint8).reshape(cotangent.shape) & 1
-        share = np.where(odd, -2.0, -0.5).astype(cotangent.dtype)
-        another = "with another cotangent"
-        one = _arrays(self._backward(self._any_cache(), share * cotangent, when=another))
-        both = _arrays(self._backward(self._any_cache(), (1 + share) * cotangent, when=another))
         together = {
             n: first + one[n] for n, first in self._gradients.items() if n in one and first.shape == one[n].shape
         }
@@ -118,15 +127,22 @@ class RepeatedCalls:
         return None
 
     def independent_caches(self) -> str | None:
-        """Backward of the first of two forwards gives the gradients of the first."""
-        _, cache = self._forward()
+        """Backward of the first of two forwards gives the gradients of the first, and the second is right too."""
         source = random.Random(5)  # noqa: S311  # other inputs, not secrets
         others = dict(self._problem.inputs)
         for name in self._problem.differentiable:
             within = self._problem.domain.get(name)
             others[name] = drawn(source, others[name].shape, within).astype(others[name].dtype)
+        self._expect(
+            ForwardStep(self._problem.inputs, self._problem.parameters),
+            ForwardStep(others, self._problem.parameters),
+            self._step(0),
+        )
+        _, cache = self._forward()
         with _called("with other inputs"):
-            _, later = self._run.calls.forward(others, self._problem.parameters)
+            out, later = self._run.calls.forward(others, self._problem.parameters)
+        if self._is_wrong(out, others):
+            return "forward came out wrong when it was called with other inputs of the same shapes"
         gradients = _arrays(self._backward(cache, when="after forward had been called with other inputs"))
         different = self._apart(self._gradients, gradients)
         if not different or self._apart(self._gradients, _arrays(self._backward(self._forward()[1]))):
@@ -137,10 +153,29 @@ class RepeatedCalls:
             self.causes = (explanation("stale-cache").diagnosis(),)
         return f"{_join(different)} came out different when forward had been called with other inputs in between"
 
+    def _is_wrong(self, out: object, inputs: Mapping[str, Array]) -> bool:
+        """Tell whether an output at other inputs is far from the reference, where that of the case is right."""
+        problem, forward = self._problem, self._run.forward
+        known = problem.reference and not problem.expected_for_draws and forward and forward.verdict is Verdict.PASS
+        if not known or not isinstance(out, np.ndarray) or out.shape != problem.expected.shape:
+            return False
+        expected = self._run.layer.outputs_for(problem, inputs)
+        with np.errstate(all="ignore"):
+            error = abs(out.reshape(-1)[: expected.size] - expected)
+            return bool((error > epsilon(self._run.dtype) ** 0.5 * abs(expected).max(initial=0)).any())
+
     def _how_to_seed(self) -> str:
         if not self._problem.reference:
             return "; draw from random or np.random, which are seeded before each call"
         return '; draw with the "seed" among its parameters' if self._problem.expected_for_draws else ""
+
+    def _expect(self, *steps: Step) -> None:
+        if self._run.calls.expect is not None:
+            self._run.calls.expect(steps)
+
+    def _step(self, cache: object, cotangent: Array | None = None) -> BackwardStep:
+        given = self._problem.cotangent if cotangent is None else cotangent
+        return BackwardStep(given, cache, self._problem.differentiable)
 
     def _forward(self) -> tuple[object, object]:
         with _called("again with the same inputs"):

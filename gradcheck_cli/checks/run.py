@@ -13,7 +13,7 @@ from gradcheck_cli.checks.precision import kernel_dtype
 from gradcheck_cli.data.frozen import frozen, replace
 from gradcheck_cli.implementation.calling import watch_arguments
 from gradcheck_cli.implementation.implementation import NO_BACKWARD, ImplementationError, NotExpressibleError
-from gradcheck_cli.implementation.outputs import join_outputs, pack_outputs
+from gradcheck_cli.implementation.outputs import is_empty, join_outputs, pack_outputs
 from gradcheck_cli.implementation.seeding import depends_on_draws
 from gradcheck_cli.results.result import Verdict
 
@@ -105,7 +105,7 @@ def call_passes(prepared: CaseRun) -> CaseRun:
         called = call_forward(prepared)
         _stop_if_narrower(called, {})
         left = called.implementation.left_by_forward(called.cache)
-        if left is NO_BACKWARD or (called.problem.cache_optional and _is_empty(left)):
+        if left is NO_BACKWARD or (called.problem.cache_optional and is_empty(left)):
             finished = called
         else:
             finished = call_backward(called)
@@ -167,10 +167,3 @@ def _cotangents(problem: Problem, names: tuple[str, ...]) -> dict[str, Array]:
     parts = [*problem.parts(problem.cotangent).items()][: problem.cotangents]
     called = names if len(names) == len(parts) else [f"d{name}" for name, _ in parts]
     return {name: part for name, (_, part) in zip(called, parts, strict=True)}
-
-
-def _is_empty(cache: object) -> bool:
-    """Tell whether forward left nothing from which a gradient could be computed: at most shapes, and None."""
-    if isinstance(cache, tuple | list | dict):
-        return all(map(_is_empty, cache.values() if isinstance(cache, dict) else cache))
-    return cache is None or isinstance(cache, bool | int | str)

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 from gradcheck_cli.data.frozen import frozen, replace
 from gradcheck_cli.guard.frames import format_bug, format_user_frames, innermost_frame, raised_by_user
-from gradcheck_cli.guard.originals import restore_originals
 from gradcheck_cli.implementation.implementation import ImplementationError, ImplementationNotFoundError
 from gradcheck_cli.text.clean import clean, text_of, type_name
 
@@ -36,12 +35,8 @@ class ErrorReport:
 
 
 def describe_error(error: BaseException) -> ErrorReport:
-    """Report an exception that ended a case. Call this while the exception is handled.
-
-    What user code replaced in the modules that the checker uses is restored first: the report needs these modules.
-    """
-    replaced = restore_originals()
-    report = _describe(error, replaced)
+    """Report an exception that ended a case. Call this while the exception is handled."""
+    report = _describe(error)
     known = error.frame if isinstance(error, ImplementationError | ImplementationNotFoundError) else None
     # Where no frame is shown, the user's code is not what raised: the innermost may be of the reference.
     frame = known or (innermost_frame(error) if report.traceback is not None else None)
@@ -52,7 +47,7 @@ def describe_error(error: BaseException) -> ErrorReport:
     return replace(report, place=place_of_frame(frame))
 
 
-def _describe(error: BaseException, replaced: str | None) -> ErrorReport:
+def _describe(error: BaseException) -> ErrorReport:
     raised = _one_line(error)
     frames = format_user_frames(error)
     if isinstance(error, ImplementationNotFoundError):
@@ -72,8 +67,6 @@ def _describe(error: BaseException, replaced: str | None) -> ErrorReport:
         return ErrorReport(reason=f"the system refuses what the checker needs: {os.strerror(error.errno)}")
     if raised_by_user(error) or not isinstance(error, Exception):
         return ErrorReport(reason=f"the implementation raised {raised}", traceback=frames)
-    if replaced:
-        return ErrorReport(reason=f"the implementation replaced {replaced}, which the checker uses ({raised})")
     return describe_bug(error)
 
 

@@ -1,26 +1,33 @@
-"""The work of a guarded process for the engine: load an implementation, name it, and check its cases."""
+"""The work of the process of user code: find what there is, load it, and say how it is understood.
+
+Each public function answers a request.
+"""
 
 from __future__ import annotations
 
+import functools
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from gradcheck_cli.data.frozen import replace
-from gradcheck_cli.engine.errors import ErrorReport, describe_error
-from gradcheck_cli.engine.sanitize import sanitize
-from gradcheck_cli.engine.task import Names
+from gradcheck_cli.checks.diagnosis.place.locate import with_place
+from gradcheck_cli.engine.errors import describe_error
+from gradcheck_cli.engine.inside_calls import answering, session
 from gradcheck_cli.guard.clock import timed
+from gradcheck_cli.guard.protocol import Answer
 from gradcheck_cli.guard.state import preserve_basics, preserve_state
 from gradcheck_cli.implementation.finding.find import find
+from gradcheck_cli.implementation.finding.inventory import identify_layer, take_inventory, try_shapes
 from gradcheck_cli.implementation.implementation import ImplementationNotFoundError
 from gradcheck_cli.implementation.loading.load import Loader
 from gradcheck_cli.layers import LAYERS
+from gradcheck_cli.results.encoding import encode
 from gradcheck_cli.text.clean import MOST_CHARACTERS, clean_lines
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from gradcheck_cli.engine.task import Task
+    from gradcheck_cli.implementation.finding.inventory import Offer
     from gradcheck_cli.implementation.implementation import Implementation
     from gradcheck_cli.layers.framework.case import Case
     from gradcheck_cli.results.result import CaseResult
@@ -28,81 +35,102 @@ if TYPE_CHECKING:
 #: Lines of a message that lists candidates to choose from.
 _MOST_CHOICES = 60
 
-
-class LoadingError(Exception):
-    """An implementation could not be loaded or tried, other than because it is not there."""
-
-    def __init__(self, report: ErrorReport) -> None:
-        super().__init__(report)  # as it is pickled
-        self.report = report
+#: Attributes of an implementation that are text.
+DESCRIBED = ("name", "spec", "convention", "absent", "order", "outputs", "cotangents", "warnings")
 
 
-#: What `load` raises other than bugs.
-LOADING_ERRORS = (ImplementationNotFoundError, LoadingError)
+def _loading(function: Callable[..., Answer]) -> Callable[..., Answer]:
+    """The same for a function that loads or tries user code; its first argument says which, or has a `spec` that does.
 
-
-def load(spec: str, function: Callable[..., Any], *arguments: Any) -> Any:
-    """Call a function that loads or tries user code.
-
-    Raises:
-        ImplementationNotFoundError: there is no implementation, or it cannot be imported.
-        LoadingError: user code raised.
-        Exception: there is a bug in the checker.
+    What is not there is answered as such.
     """
-    try:
-        with timed(), preserve_basics():
-            return function(*arguments)
-    except BaseException as error:
-        report = describe_error(error)
-        if report.bug is not None:
-            raise
-        reason = clean_lines(report.reason, _MOST_CHOICES, MOST_CHARACTERS)
-        if isinstance(error, ImplementationNotFoundError):
-            raise ImplementationNotFoundError(reason, error.frame) from None  # its cause may not be picklable
-        reason = f"{reason} when {spec} was loaded and tried"
-        raise LoadingError(replace(report, reason=reason)) from None
+
+    @functools.wraps(function)
+    def loading(*arguments: Any) -> Answer:
+        try:
+            with timed(), preserve_basics():
+                return function(*arguments)
+        except BaseException as error:  # noqa: BLE001
+            report = describe_error(error)
+            reason = clean_lines(report.reason, _MOST_CHOICES, MOST_CHARACTERS)
+            if isinstance(error, ImplementationNotFoundError):
+                return Answer({"missing": [reason, error.frame]})
+            written = encode(report)
+            if report.bug is None:
+                spec = getattr(arguments[0], "spec", arguments[0])
+                written["reason"] = f"{reason} when {spec} was loaded and tried"
+            return Answer({"error": written})
+
+    return loading
 
 
-def find_names(task: Task, case: Case) -> Names:
-    """Load the implementation of a task, and return its names.
+@_loading
+def inventory(spec: str) -> Answer:
+    """List what a file has."""
+    return Answer(encode(take_inventory(spec, _loader())))
 
-    Raises:
-        ImplementationNotFoundError: there is none, or it has other inputs than the case.
-    """
-    implementation, layer = _load_implementation(task, case), LAYERS[case.layer]
+
+@_loading
+def identify(offer: Offer) -> Answer:
+    """Say which layer an offer is."""
+    with preserve_state():
+        found = identify_layer(offer, _loader())
+    return Answer(found and encode(found))
+
+
+@_loading
+def shapes(offer: Offer) -> Answer:
+    """Find shapes for what is of no known layer."""
+    with preserve_state():
+        found = try_shapes(offer, _loader())
+    return Answer(found and encode(found))
+
+
+@_loading
+def find_names(task: Task, case: Case) -> Answer:
+    """Load the implementation of a task, and return its names; with other inputs than the case has, it is missing."""
+    implementation, layer = _implementation_of(task, case), LAYERS[case.layer]
     if not (layer.reference or case.impossible()):
         problem = layer.problem(case)
         problem = implementation.given(problem) if implementation.given else problem
         if why := implementation.refusal({**problem.inputs, **(problem.parameters or {})}):
             raise ImplementationNotFoundError(why)
-    return Names(implementation.name, implementation.spec)
+    return Answer([implementation.name, implementation.spec])
 
 
-def check(task: Task, case: Case) -> CaseResult:
-    """Check a case. Whatever user code raises, `SystemExit` included, ends the case only."""
-    names = None
-    try:
-        with timed(), preserve_basics():  # it is loaded again after a crash
-            implementation = _load_implementation(task, case)
-        names = Names(implementation.name, implementation.spec)
-        with preserve_state():
-            return sanitize(task.check(case, implementation, task.settings))
-    except BaseException as error:  # noqa: BLE001  # user code may raise anything, anywhere
-        return task.error_result(case, describe_error(error), names)
+@_loading
+def begin(task: Task, case: Case) -> Answer:
+    """Have the implementation of a task called from now on, as if nothing had been called, and describe it."""
+    session.state.close()
+    code = session.implementation = _implementation_of(task, case)
+    session.caches.clear()
+    session.given = code.given(LAYERS[case.layer].problem(case)) if code.given else None
+    session.state.enter_context(preserve_state())
+    description: dict[str, Any] = {name: getattr(code, name) for name in DESCRIBED}
+    given = session.given
+    description["given"] = given and [list(given.inputs), list(given.parameters or {})]
+    return Answer(description, [*given.inputs.values()] if given else [])
+
+
+@answering
+def place(result: CaseResult, folder: str | None) -> Answer:
+    """Say where in the user's code the cause of a failure is."""
+    found = with_place(result, session.code, folder).place
+    return Answer(found and encode(found))
 
 
 @cache  # for the life of the process, as below
-def loader() -> Loader:
+def _loader() -> Loader:
     """Return what loads code in this process, from the folder that is the current one before any of it runs."""
     return Loader()
 
 
-def _load_implementation(task: Task, case: Case) -> Implementation:
+def _implementation_of(task: Task, case: Case) -> Implementation:
     """Load the implementation of a task; what is read by trying it on the shapes of the case is read for each case."""
     layer = LAYERS[case.layer]
-    return _load(task.spec, layer.name, task.settings.adapter, None if layer.reference else case)
+    return _find(task.spec, layer.name, task.settings.adapter, None if layer.reference else case)
 
 
 @cache
-def _load(spec: str, layer: str, adapter: str | None, case: Case | None) -> Implementation:
-    return find(spec, LAYERS[layer], adapter, loader(), case)
+def _find(spec: str, layer: str, adapter: str | None, case: Case | None) -> Implementation:
+    return find(spec, LAYERS[layer], adapter, _loader(), case)

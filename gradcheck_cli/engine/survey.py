@@ -6,20 +6,17 @@ from dataclasses import field, replace
 from typing import TYPE_CHECKING
 
 from gradcheck_cli.data.frozen import frozen
+from gradcheck_cli.engine import inside
 from gradcheck_cli.engine.errors import ErrorReport, describe_error
-from gradcheck_cli.engine.guarded import WHEN_TRIED, call_loader, describe_death
-from gradcheck_cli.engine.inside import LoadingError, loader
+from gradcheck_cli.engine.user_code import WHEN_TRIED, ReportedError, UserCode, describe_death
 from gradcheck_cli.guard.process import ProcessDiedError
-from gradcheck_cli.guard.state import preserve_state
 from gradcheck_cli.implementation.finding.inventory import (
     Identified,
     Inventory,
     Offer,
     Tried,
     describe_nothing,
-    identify_layer,
-    take_inventory,
-    try_shapes,
+    is_its_own,
 )
 from gradcheck_cli.implementation.implementation import ImplementationNotFoundError
 from gradcheck_cli.implementation.loading.load import NothingToCheckError
@@ -60,22 +57,25 @@ def survey(spec: str, process: Callable[[], GuardedProcess]) -> Survey:
         ImplementationNotFoundError: it cannot be loaded, or has nothing that can be checked.
     """
     try:
-        return _survey(spec, process())
+        return _survey(spec, UserCode(process()))
     except ImplementationNotFoundError:
         raise
-    except LoadingError as error:
+    except ReportedError as error:
         return Survey(errors={spec: error.report})
     except Exception as error:  # noqa: BLE001  # a bug in one file must not end the run
         return Survey(errors={spec: describe_error(error)})
 
 
-def _survey(spec: str, process: GuardedProcess) -> Survey:
+def _survey(spec: str, code: UserCode) -> Survey:
     _ = len([*LAYERS.values()])  # imports them before the fork: a process that is started anew has them too
-    inventory = _take_inventory(process, spec)
-    printed = process.output
-    found = {offer: _try(process, offer) for offer in inventory.offers}
-    tried = {offer: _shapes(process, offer) for offer, one in found.items() if not one or _is_open(one)}
-    found |= {offer: None for offer, one in tried.items() if _is_its_own(found[offer], one)}
+    inventory = _take_inventory(code, spec)
+    printed = code.process.take_output()
+    found = {offer: _try(code, offer) for offer in inventory.offers}
+    tried = {offer: _shapes(code, offer) for offer, one in found.items() if not one or _is_open(one)}
+    for offer, one in tried.items():
+        identified = found[offer]
+        if isinstance(identified, Identified) and isinstance(one, Tried) and is_its_own(identified, one):
+            found[offer] = None
     fitting = {offer.spec: one for offer, one in found.items() if isinstance(one, Identified)}
     errors = {offer.spec: one for offer, one in found.items() if isinstance(one, ErrorReport)}
     misfits = {
@@ -108,66 +108,42 @@ def _is_open(found: Identified | ErrorReport) -> bool:
     return isinstance(found, Identified) and (found.open or found.varies)
 
 
-def _is_its_own(found: Identified | ErrorReport | None, tried: Tried | ErrorReport | None) -> bool:
-    """Tell whether a class is checked against its own forward, and not as the layer that it is called after."""
-    if not isinstance(found, Identified) or not isinstance(tried, Tried):
-        return False
-    return tried.right or (found.open and bool(tried.cases))
-
-
 def _with_command(misfit: Identified, tried: Tried | ErrorReport | None) -> Identified:
     """Add to the reason of a misfit how to check it as a function."""
     reason = tried.reason if isinstance(tried, Tried) else None
     return replace(misfit, reason=f"{misfit.reason}; {reason}") if reason else misfit
 
 
-def _take_inventory(process: GuardedProcess, spec: str) -> Inventory:
+def _take_inventory(code: UserCode, spec: str) -> Inventory:
     try:
-        inventory: Inventory = call_loader(process, spec, _load_inventory, spec)
+        return code.read(Inventory, inside.inventory, spec)
     except ProcessDiedError as death:
         reason = describe_death(death, "it", spec).reason
         raise ImplementationNotFoundError(f"{spec} cannot be imported: {reason}") from death
-    return inventory
 
 
-def _try(process: GuardedProcess, offer: Offer) -> Identified | ErrorReport | None:
+def _try(code: UserCode, offer: Offer) -> Identified | ErrorReport | None:
     try:
-        found: Identified | None = call_loader(process, offer.spec, _identify, offer)
+        return code.read_any(Identified, inside.identify, offer)
     except ProcessDiedError as death:
         if offer.layers:
             return Identified(layer=offer.layers[0])
         return describe_death(death, offer.names[0], offer.spec, WHEN_TRIED)
     except ImplementationNotFoundError as error:
         return ErrorReport(reason=str(error))
-    except LoadingError as error:
+    except ReportedError as error:
         return error.report
-    return found
 
 
-def _shapes(process: GuardedProcess, offer: Offer) -> Tried | ErrorReport | None:
+def _shapes(code: UserCode, offer: Offer) -> Tried | ErrorReport | None:
     """Find shapes for what is of no known layer; None for what nobody would expect to be checked."""
     if offer.doubtful:
         return None
     try:
-        found: Tried | None = call_loader(process, offer.spec, _try_shapes, offer)
+        return code.read_any(Tried, inside.shapes, offer)
     except ProcessDiedError as death:
         return describe_death(death, offer.names[0], offer.spec, WHEN_TRIED)
     except ImplementationNotFoundError as error:
         return ErrorReport(reason=str(error))
-    except LoadingError as error:
+    except ReportedError as error:
         return error.report
-    return found
-
-
-def _try_shapes(offer: Offer) -> Tried | None:
-    with preserve_state():
-        return try_shapes(offer, loader())
-
-
-def _load_inventory(spec: str) -> Inventory:
-    return take_inventory(spec, loader())
-
-
-def _identify(offer: Offer) -> Identified | None:
-    with preserve_state():
-        return identify_layer(offer, loader())

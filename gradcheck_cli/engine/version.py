@@ -1,3 +1,3 @@
 """The version of the program: workers on other machines must have the same one."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

@@ -21,8 +21,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gradcheck_cli.engine.checker import Checker
-from gradcheck_cli.guard.child import die_with_parent
 from gradcheck_cli.guard.signals import signal_name
+from gradcheck_cli.guard.supervisor import die_with_parent
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -6,10 +6,11 @@ The time limit holds for one call, and there are a hundred in a case of 3 ms. Wr
 
 from __future__ import annotations
 
+import mmap
 import os
 import time
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,19 +19,25 @@ _now, _process_id = time.monotonic, os.getpid  # kept, because user code may rep
 
 _SINCE, _DEPTH, _CALLS = range(3)
 
+#: The size of a clock in memory.
+BYTES = 24
+
 
 class Clock:
-    """The time of the latest event: a call of user code that began or ended."""
+    """The time of the latest event: a call of user code that began or ended.
 
-    def __init__(self, context: Any) -> None:
-        """Make a clock for processes that are started in this context of `multiprocessing`."""
-        self._shared = context.RawArray("d", 3)
+    User code that finds it may write to it. Whoever reads it has a limit of its own for a whole request.
+    """
+
+    def __init__(self, descriptor: int = -1) -> None:
+        """Make a clock for processes that are forked from this one, or that are given the descriptor of a file."""
+        self._shared = memoryview(mmap.mmap(descriptor, BYTES)).cast("d")
         self._owner = 0  # the process that may write
 
     def start(self) -> None:
         """Note, in this process, that a request begins, and that no call has begun."""
         self._owner = _process_id()
-        self._shared[:] = (_now(), 0.0, 0.0)
+        self._shared[_SINCE], self._shared[_DEPTH], self._shared[_CALLS] = _now(), 0.0, 0.0
 
     def begin(self) -> None:
         """Note that a call of user code begins, perhaps within another."""
@@ -50,7 +57,7 @@ class Clock:
 
     def read(self) -> Reading:
         """Return what the clock shows, in the parent."""
-        since, depth, calls = self._shared
+        since, depth, calls = self._shared.tolist()
         return Reading(since=since, running=depth > 0, imported=calls > 0)
 
 

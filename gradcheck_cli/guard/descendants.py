@@ -5,30 +5,62 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import time
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Container
 
 #: How often descendants are looked for and killed.
 _ROUNDS = 5
 
+#: Seconds in which processes that were killed end, unless the system is stuck; and between two looks.
+_PATIENCE, _PAUSE = 2.0, 0.001
 
-def end_descendants(pid: int) -> None:
-    """Kill what a process has started, on Linux also what has left its session; repeatedly, as it may start more."""
+
+def end_descendants(pid: int, spared: Container[int] = ()) -> set[int]:
+    """Kill what a process has started, on Linux also what has left its session; repeatedly, as it may start more.
+
+    Args:
+        pid: of the process.
+        spared: children that are left alone, with all that they have started.
+
+    Returns:
+        What was killed.
+    """
     killed: set[int] = set()
     for _ in range(_ROUNDS):
-        new = set(_descendants(pid)) - killed
+        new = {one for child in children(pid) if child not in spared for one in [child, *_descendants(child)]} - killed
         for one in new:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.kill(one, signal.SIGKILL)
         if not new:
-            return
+            break
         killed |= new
+    return killed
+
+
+def reap(killed: set[int]) -> None:
+    """Wait for the end of processes that were killed, as far as they are children of this one."""
+    deadline = time.monotonic() + _PATIENCE
+    for pid in killed:
+        with contextlib.suppress(ChildProcessError):
+            while not os.waitpid(pid, os.WNOHANG)[0] and time.monotonic() < deadline:
+                time.sleep(_PAUSE)
+
+
+def children(pid: int) -> list[int]:
+    """Return the ids of the processes that a process has started; none where the system does not tell."""
+    found: list[int] = []
+    with contextlib.suppress(OSError):  # it has ended
+        for listed in Path(f"/proc/{pid}/task").glob("*/children"):
+            found += [int(child) for child in listed.read_text(encoding="ascii").split()]
+    return found
 
 
 def _descendants(pid: int) -> list[int]:
-    """Return the ids of the processes that descend from one; none where the system does not tell."""
     found = [pid]
     for one in found:
-        with contextlib.suppress(OSError):  # it has ended
-            for children in Path(f"/proc/{one}/task").glob("*/children"):
-                found += [int(child) for child in children.read_text(encoding="ascii").split()]
+        found += children(one)
     return found[1:]

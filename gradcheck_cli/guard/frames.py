@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
 _OWN_CODE = str(Path(__file__).parents[1]) + os.sep
 _REFERENCE_CODE = _OWN_CODE + "layers" + os.sep
-_CHILD_CODE = _OWN_CODE + str(Path("guard", "child.py"))
 _STANDARD_LIBRARY = tuple({sysconfig.get_path(name) + os.sep for name in ("stdlib", "platstdlib")})
 _INSTALLED = tuple(f"{os.sep}{name}{os.sep}" for name in ("site-packages", "dist-packages"))
 _NUMPY = tuple(f"{folder}numpy{os.sep}" for folder in _INSTALLED)
@@ -43,13 +42,6 @@ def is_basic(file: str) -> bool:
     if any(folder in file for folder in _INSTALLED):
         return any(folder in file for folder in _NUMPY)
     return file.startswith(_STANDARD_LIBRARY)
-
-
-def is_user_code(stack: list[Frame]) -> bool:
-    """Tell whether user code is running in a stack of a guarded process. Installed packages do not count as such."""
-    called = max((number for number, (file, _, _) in enumerate(stack) if file == _CHILD_CODE), default=-1)
-    files = [file for file, _, _ in stack[called + 1 :]]
-    return any(not (is_own(file) or is_basic(file) or any(part in file for part in _INSTALLED)) for file in files)
 
 
 def raised_by_user(error: BaseException) -> bool:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from gradcheck_cli.data.frozen import frozen
+from gradcheck_cli.implementation.generators import has_drawn, seed_generators
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from gradcheck_cli.guard.crash import Frame
     from gradcheck_cli.layers.framework.problem import Problem
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 
     #: forward(inputs, parameters) -> (out, cache)
     Forward = Callable[[Mapping[str, Array], Mapping[str, object] | None], tuple[object, object]]
+    #: outputs_at(inputs, parameters, name of the input, its values)
+    OutputsAt = Callable[[Mapping[str, Array], Mapping[str, object] | None, str, Sequence[Array]], list[object]]
     #: backward(cotangent, cache, names of the inputs) -> what was returned as the gradient of each. Of a layer with
     #: several outputs, out is a tuple and so is the cotangent, until `pack_outputs` makes each one array.
     Backward = Callable[[Any, object, tuple[str, ...]], Mapping[str, object]]
@@ -63,6 +66,24 @@ class UnknownEntryError(NotExpressibleError):
         self.known = known
 
 
+class ForwardStep(NamedTuple):
+    """A call of forward that comes next."""
+
+    inputs: Mapping[str, Array]
+    parameters: Mapping[str, object] | None
+
+
+class BackwardStep(NamedTuple):
+    """A call of backward that comes next."""
+
+    cotangent: Any
+    cache: object  #: or the number of the step that makes it
+    names: tuple[str, ...]
+
+
+Step = ForwardStep | BackwardStep
+
+
 @frozen
 class Implementation:
     """Forward and backward of a layer, in the form that the checks call."""
@@ -72,6 +93,14 @@ class Implementation:
     convention: str  #: how it was understood, in its own terms
     forward: Forward  #: raises ImplementationError, or NotExpressibleError for a geometry that it cannot be asked for
     backward: Backward  #: raises ImplementationError
+    #: Forward at several values of one input: an output or an ImplementationError for each. None to call `forward`.
+    outputs_at: OutputsAt | None = None
+    #: Have calls made that come next, in one request to another process; None where that makes no difference.
+    expect: Callable[[Sequence[Step]], None] | None = None
+    seed: Callable[[int], None] = seed_generators  #: the global generators, before each call
+    has_drawn: Callable[[int], bool] = has_drawn  #: whether numbers were drawn since they were seeded so
+    #: Where code is in another process: from a result that failed to one with its place, given the current folder.
+    locate: Callable[[Any, str | None], Any] | None = None
     left_by_forward: Callable[[object], object] = lambda cache: cache  #: of what `forward` returns second, user code's
     absent: tuple[str, ...] = ()  #: inputs of the layer that it does not have, such as a bias
     #: Where the case names the inputs: the order in which forward takes them, and why it cannot take those of a case.

@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gradcheck_cli.implementation.calling import describe
-from gradcheck_cli.implementation.implementation import ImplementationError
+from gradcheck_cli.implementation.implementation import BackwardStep, ImplementationError
 from gradcheck_cli.implementation.seeding import seeded
 from gradcheck_cli.layers.framework.axes import anonymous
 from gradcheck_cli.layers.framework.make_problem import with_output_shape
 from gradcheck_cli.text.names import join_names
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
-    from gradcheck_cli.implementation.implementation import Implementation
+    from gradcheck_cli.implementation.implementation import Implementation, Step
     from gradcheck_cli.layers.framework.case import Case
     from gradcheck_cli.layers.framework.problem import Problem
     from gradcheck_cli.numeric.arrays import Array
@@ -41,7 +41,43 @@ def pack_outputs(implementation: Implementation, problem: Problem) -> Implementa
     def backward(cotangent: Array, cache: object, names: tuple[str, ...]) -> Mapping[str, object]:
         return implementation.backward(tuple(problem.parts(cotangent).values()), cache, names)
 
-    return replace(implementation, forward=forward, backward=backward)
+    def outputs_at(
+        inputs: Mapping[str, Array], parameters: Mapping[str, object] | None, name: str, points: Sequence[Array]
+    ) -> list[object]:
+        assert implementation.outputs_at is not None
+        found = implementation.outputs_at(inputs, parameters, name, points)
+        return [one if isinstance(one, ImplementationError) else joined(one) for one in found]
+
+    def joined(out: object) -> object:
+        try:
+            return join_outputs(out, problem, implementation.absent)
+        except ImplementationError as error:
+            return error
+
+    def expect(steps: Sequence[Step]) -> None:
+        assert implementation.expect is not None
+        parts = [
+            step._replace(cotangent=tuple(problem.parts(step.cotangent).values()))
+            if isinstance(step, BackwardStep)
+            else step
+            for step in steps
+        ]
+        implementation.expect(parts)
+
+    return replace(
+        implementation,
+        forward=forward,
+        backward=backward,
+        outputs_at=outputs_at if implementation.outputs_at else None,
+        expect=expect if implementation.expect else None,
+    )
+
+
+def is_empty(cache: object) -> bool:
+    """Tell whether forward left nothing from which a gradient could be computed: at most shapes, and None."""
+    if isinstance(cache, tuple | list | dict):
+        return all(map(is_empty, cache.values() if isinstance(cache, dict) else cache))
+    return cache is None or isinstance(cache, bool | int | str)
 
 
 def with_outputs(problem: Problem, case: Case, out: object, names: tuple[str, ...]) -> Problem:

@@ -9,17 +9,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from gradcheck_cli.implementation.generators import seed_generators
 from gradcheck_cli.implementation.implementation import ImplementationError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from gradcheck_cli.implementation.implementation import Implementation
     from gradcheck_cli.layers.framework.problem import Problem
     from gradcheck_cli.numeric.arrays import Array
-
-#: How many seeds NumPy's global generator has.
-_SEEDS = 2**32
 
 
 def seeded(implementation: Implementation, seed: int) -> Implementation:
@@ -29,14 +27,22 @@ def seeded(implementation: Implementation, seed: int) -> Implementation:
     """
 
     def forward(inputs: Mapping[str, Array], parameters: Mapping[str, object] | None) -> tuple[object, object]:
-        _seed(seed)
+        implementation.seed(seed)
         return implementation.forward(inputs, parameters)
 
     def backward(cotangent: Array, cache: object, names: tuple[str, ...]) -> Mapping[str, object]:
-        _seed(seed + 1)
+        implementation.seed(seed + 1)
         return implementation.backward(cotangent, cache, names)
 
-    return replace(implementation, forward=forward, backward=backward)
+    def outputs_at(
+        inputs: Mapping[str, Array], parameters: Mapping[str, object] | None, name: str, points: Sequence[Array]
+    ) -> list[object]:
+        assert implementation.outputs_at is not None
+        implementation.seed(seed)
+        return implementation.outputs_at(inputs, parameters, name, points)
+
+    at = outputs_at if implementation.outputs_at else None
+    return replace(implementation, forward=forward, backward=backward, outputs_at=at, expect=None)
 
 
 @contextlib.contextmanager
@@ -53,7 +59,7 @@ def generators_kept(problem: Problem) -> Iterator[None]:
 def seeds_from(seed: int) -> Iterator[None]:
     """Seed both generators for a block, and put them back at its end."""
     state, numpy_state = random.getstate(), np.random.get_state()  # noqa: NPY002  # theirs, not ours
-    _seed(seed)
+    seed_generators(seed)
     try:
         yield
     finally:
@@ -71,11 +77,9 @@ def depends_on_draws(implementation: Implementation, problem: Problem, out: obje
     """
     if problem.draws is None:
         return False
-    drawn = _next_draws()
-    _seed(problem.draws)
-    if drawn == _next_draws():
-        return False  # nothing was drawn
-    _seed(problem.draws + 2)
+    if not implementation.has_drawn(problem.draws):
+        return False
+    implementation.seed(problem.draws + 2)
     try:
         other, _ = implementation.forward(problem.inputs, problem.parameters)
     except ImplementationError:
@@ -87,12 +91,3 @@ def depends_on_draws(implementation: Implementation, problem: Problem, out: obje
 def _are_equal(one: object, two: object) -> bool:
     is_array = isinstance(one, np.ndarray) and isinstance(two, np.ndarray)
     return is_array and np.array_equal(np.asarray(one), np.asarray(two), equal_nan=True)
-
-
-def _seed(seed: int) -> None:
-    random.seed(seed)
-    np.random.seed(seed % _SEEDS)  # noqa: NPY002
-
-
-def _next_draws() -> tuple[float, float]:
-    return random.random(), np.random.random()  # noqa: NPY002, S311  # to see whether something was drawn

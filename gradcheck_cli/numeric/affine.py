@@ -49,9 +49,11 @@ def detect_affine(box: BlackBox) -> Affine | None:
     It raises `box.epsilon` to that of float32 if the values are float32 numbers in a wider array.
     """
     x, center, lines, residues, sizes = box.x, box.center, [], 0.0, 0.0
-    for direction in random_directions(x, _DIRECTIONS):
+    for number, direction in enumerate(random_directions(x, _DIRECTIONS)):
         try:
-            ahead, near = (box.at(x + x.dtype.type(AFFINE_STEP * t) * direction) for t in (1, _NEAR))
+            if box.many and not number:
+                box.prepare([point for each in random_directions(x, _DIRECTIONS) for point in _points(x, each)])
+            ahead, near = map(box.at, _points(x, direction))
         except Exception:  # noqa: BLE001  # a function may refuse an x so far away; then it is not affine there
             return None
         # Far from x a loss may be infinite or zero, which is a number of any dtype.
@@ -60,6 +62,7 @@ def detect_affine(box: BlackBox) -> Affine | None:
         for tile in tiles(center.value.shape):
             found = _fit_line(ahead[tile], near[tile], center.value[tile], box.epsilon)
             if found is None:
+                box.prepare([])
                 return None
             first, residue, size = found
             change += center.cotangent[tile] @ first
@@ -77,6 +80,11 @@ def detect_affine(box: BlackBox) -> Affine | None:
         for direction, change, magnitude in lines
     )
     return Affine(derivatives=derivatives, roundings=roundings)
+
+
+def _points(x: Array, direction: Array) -> list[Array]:
+    """Return the points along a direction at which the function is evaluated."""
+    return [x + x.dtype.type(AFFINE_STEP * t) * direction for t in (1, _NEAR)]
 
 
 def _fit_line(ahead: Array, near: Array, center: Array, epsilon: float) -> tuple[Array, Array, Array] | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
@@ -15,18 +16,43 @@ from gradcheck_cli.numeric.tiles import Tile, tiles
 if TYPE_CHECKING:
     from gradcheck_cli.numeric.arrays import Array
 
+#: Bytes of inputs and outputs of evaluations that are made at once.
+TOGETHER = 2**22
+
 Function = Callable[["Array"], "Array"]
+
+
+class Composed:
+    """A function of what another one makes of its argument."""
+
+    def __init__(self, function: Function, before: Function) -> None:
+        self._function, self._before = function, before
+        if hasattr(function, "many"):
+            self.many = self._many
+
+    def __call__(self, x: Array) -> Array:
+        """Evaluate."""
+        return self._function(self._before(x))
+
+    def _many(self, points: Sequence[Array]) -> Sequence[Array]:
+        return values_at(self._function, [self._before(x) for x in points])
+
+
+def values_at(function: Function, points: Sequence[Array]) -> Sequence[Array]:
+    """Evaluate a function at several points: at once, if it has a method `many` for that."""
+    many = getattr(function, "many", None)
+    return [function(x) for x in points] if many is None else many(points)
 
 
 def restrict(function: Function, x: Array, elements: Array) -> Function:
     """Return the function of some elements of x (flat indices), with all others fixed."""
 
-    def restricted(values: Array) -> Array:
-        moved = x.copy()
-        moved.reshape(-1)[elements] = values
-        return function(moved)
+    def moved(values: Array) -> Array:
+        whole = x.copy()
+        whole.reshape(-1)[elements] = values
+        return whole
 
-    return restricted
+    return Composed(function, moved)
 
 
 class Evaluation:
@@ -51,10 +77,11 @@ class Evaluation:
         self.cotangent: Array = cotangent.astype(self.dtype).reshape(-1)
         self.weights: Array = abs(self.cotangent)
         with np.errstate(all="ignore"):
-            first = function(x)
+            values = values_at(function, [x, x]) if hasattr(function, "many") else None
+            first = function(x) if values is None else values[0]
             self.value: Array = np.array(first, self.dtype, order="C").reshape(-1)
             self.twice: Array = 2 * self.value
-            second = function(x)
+            second = function(x) if values is None else values[1]
             again = np.asarray(second, self.dtype).reshape(-1)
             #: Root mean square difference of two evaluations at x: 0 for a deterministic function.
             self.noise = 0.0 if np.array_equal(again, self.value) else root_mean_square(again - self.value)
@@ -95,6 +122,24 @@ class BlackBox:
         self.shape, self.dtype, self.noise = center.shape, center.dtype, center.noise
         self.epsilon = max(center.epsilon, epsilon(x.dtype))  # x + h is rounded in the dtype of x
         self.evaluations = 0
+        self.many = bool(getattr(function, "many", False))  #: whether the function takes several points
+        self._prepared: deque[Array] = deque()
+
+    def prepare(self, points: Sequence[Array]) -> None:
+        """Evaluate at all points that come next, in their order, if the function can do so at once."""
+        if isinstance(self._function, _Line):
+            self._function.prepare(points)
+        elif self.many:
+            self._prepared = deque(values_at(self._function, points) if points else ())
+
+    @property
+    def is_prepared(self) -> bool:
+        """Whether the next evaluation has been made."""
+        return self._function.is_prepared if isinstance(self._function, _Line) else bool(self._prepared)
+
+    def can_prepare(self, points: int) -> bool:
+        """Tell whether the function can be evaluated at so many points at once, and they take little memory."""
+        return self.many and points * (self.x.nbytes + self.center.value.nbytes) <= TOGETHER
 
     def at(self, x: Array) -> Array:
         """Evaluate at any x of the same shape; return the flat value."""
@@ -107,7 +152,7 @@ class BlackBox:
         Args:
             direction: of x's shape and dtype.
         """
-        return BlackBox(lambda t: self.at(self.x + t[0] * direction), np.zeros(1, self.x.dtype), self.center)
+        return BlackBox(_Line(self, direction), np.zeros(1, self.x.dtype), self.center)
 
     def changes(self, ahead: Sequence[Array], behind: Sequence[Array] | None = None) -> Iterator[Change]:
         """Evaluate at each of several x, or pairs of x, and yield how the outputs change, tile by tile.
@@ -147,7 +192,7 @@ class BlackBox:
     def _evaluate(self, x: Array) -> Array:
         """Evaluate; the result may be the function's own buffer, valid until the next evaluation."""
         self.evaluations += 1
-        value = self._function(x)
+        value = self._prepared.popleft() if self._prepared else self._function(x)
         if value.dtype is not self.dtype:  # of which the epsilon is the least
             self.epsilon = max(self.epsilon, epsilon(value.dtype))
         return np.asarray(value, self.dtype).reshape(self.shape)
@@ -158,6 +203,8 @@ class BlackBox:
         Returns:
             For each side an array of shape (number of inputs, *outputs).
         """
+        if self.many and not self.is_prepared:
+            self.prepare([x for pair in zip(*sides, strict=True) for x in pair])
         if len(sides[0]) == 1 and not self.center.reuses_buffer:
             return [self._evaluate(x)[np.newaxis] for (x,) in sides]
         values = np.empty((len(sides), len(sides[0]), *self.shape), self.dtype)
@@ -165,3 +212,26 @@ class BlackBox:
             for side, x in zip(values, pair, strict=True):
                 side[number] = self._evaluate(x)
         return list(values)
+
+
+class _Line:
+    """A function along a direction, of one number."""
+
+    def __init__(self, box: BlackBox, direction: Array) -> None:
+        self._box, self._direction = box, direction
+        self.many = box.many
+
+    def __call__(self, t: Array) -> Array:
+        return self._box.at(self._at(t))
+
+    @property
+    def is_prepared(self) -> bool:
+        """Whether the next evaluation has been made."""
+        return self._box.is_prepared
+
+    def prepare(self, points: Sequence[Array]) -> None:
+        """Evaluate at all points that come next."""
+        self._box.prepare([self._at(t) for t in points])
+
+    def _at(self, t: Array) -> Array:
+        return np.asarray(self._box.x + t[0] * self._direction)

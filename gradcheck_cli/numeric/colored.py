@@ -15,7 +15,7 @@ from gradcheck_cli.numeric.estimate import Estimate
 from gradcheck_cli.numeric.tiles import arrays_per_batch
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from gradcheck_cli.numeric.affine import Affine
     from gradcheck_cli.numeric.arrays import Array
@@ -67,6 +67,20 @@ class ColoredScheme:
     def central_differences(self, elements: Array, steps: Array) -> Estimate:
         """Return (f(x + h) - f(x - h)) / 2h in some elements, as `Scheme` describes."""
         return self._in_batches(elements, steps, both=True)
+
+    def prepare(self, elements: Array, rows: Sequence[Array]) -> None:
+        """Evaluate for the rows that come next, as `Scheme` describes."""
+        box, color = self.box, self._color[elements]
+        colors = range(self._coupling.colors)
+        if self._owners is None or not box.can_prepare(2 * len(colors) * len(rows)):
+            return
+        parts, points = [np.flatnonzero(color == one) for one in colors], []
+        for steps in rows:
+            start, h = box.x.reshape(-1)[elements], steps.astype(box.x.dtype)
+            for part in parts:
+                if part.size:
+                    points += [self._moved(elements[part], side[part]) for side in (start + h, start - h)]
+        box.prepare(points)
 
     def affine_differences(self, elements: Array, steps: Array) -> Estimate:
         """Return (f(x + h) - f(x)) / h if the function is deterministic and known to be affine, else as above.

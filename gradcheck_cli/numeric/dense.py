@@ -6,9 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from gradcheck_cli.numeric.black_box import TOGETHER
 from gradcheck_cli.numeric.estimate import Estimate
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from gradcheck_cli.numeric.arrays import Array
     from gradcheck_cli.numeric.black_box import BlackBox
 
@@ -26,13 +29,35 @@ class DenseScheme:
 
     def central_differences(self, elements: Array, steps: Array) -> Estimate:
         """Return (f(x + h) - f(x - h)) / 2h in some elements, as `Scheme` describes."""
-        rows = [self._difference(int(p), h) for p, h in zip(elements, steps, strict=True)]
+        box, rows = self.box, []
+        together = max(1, TOGETHER // (2 * (box.x.nbytes + box.center.value.nbytes)))
+        for first in range(0, elements.size, together):
+            part = slice(first, first + together)
+            if box.many and not box.is_prepared:
+                box.prepare([x for p, h in zip(elements[part], steps[part], strict=True) for x in self._sides(p, h)])
+            rows += [self._difference(int(p), h) for p, h in zip(elements[part], steps[part], strict=True)]
         value, scale, roundoff, second = np.array(rows, dtype=self.box.dtype).reshape(-1, 4).T
         return Estimate(value=value, scale=scale, error_bound=roundoff, step=steps, second_difference=second)
+
+    def prepare(self, elements: Array, rows: Sequence[Array]) -> None:
+        """Evaluate for the rows that come next, as `Scheme` describes."""
+        if self.box.can_prepare(2 * elements.size * len(rows)):
+            sides = [self._sides(p, h) for steps in rows for p, h in zip(elements, steps, strict=True)]
+            self.box.prepare([x for pair in sides for x in pair])
 
     def affine_differences(self, elements: Array, steps: Array) -> Estimate:
         """Return central differences too: that the function is affine in each single element is not yet known."""
         return self.central_differences(elements, steps)
+
+    def _sides(self, p: Any, h: Any) -> list[Array]:
+        """Return where `_difference` evaluates."""
+        x = self.box.x
+        at, step = x.reshape(-1)[p], x.dtype.type(h)
+        if not at + step > at - step:
+            return []
+        ahead, behind = x.copy(), x.copy()
+        ahead.reshape(-1)[p], behind.reshape(-1)[p] = at + step, at - step
+        return [ahead, behind]
 
     def _difference(self, p: int, h: Any) -> tuple[Any, Any, Any, Any]:
         """Return value, scale, bound on the roundoff, and second difference in element p."""

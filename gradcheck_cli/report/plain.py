@@ -44,5 +44,5 @@ def describe_run(run: Run, summary: Summary) -> str:
 
 
 def describe_versions(run: Run) -> str:
-    """Name the seed and what the numbers depend on: `seed 0, convcheck 0.1.0, python 3.11.7, numpy 2.4.6`."""
+    """Name the seed and what the numbers depend on: `seed 0, convcheck 0.2.0, python 3.11.7, numpy 2.4.6`."""
     return ", ".join([f"seed {run.seed}", *(f"{name} {version}" for name, version in run.versions.items())])

@@ -22,7 +22,7 @@ _EXAMPLES = {"wrong": "red", "right": "green"}
 _SHOWS = "Where it shows:"
 
 _HEAD = """\
-# Codes
+# Diagnoses
 
 <!-- Written by `gradcheck explain --markdown`; edit gradcheck_cli/checks/diagnosis/causes.toml instead. -->
 

@@ -12,20 +12,22 @@ import io
 import types
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import Any, Union, cast, get_args, get_origin, get_type_hints
+from typing import Any, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
 import numpy as np
 
 from gradcheck_cli.layers import LAYERS
 from gradcheck_cli.layers.framework.case import Case, NoCase
-from gradcheck_cli.results.result import CaseResult
+from gradcheck_cli.results.result import CaseResult, Place
 from gradcheck_cli.results.step_sweep import Sweep
 
-_HINTED = {"Array": np.ndarray, "Case": Case, "Mapping": Mapping, "Sweep": Sweep}
+_Class = TypeVar("_Class")
+
+_HINTED = {"Array": np.ndarray, "Case": Case, "Mapping": Mapping, "Place": Place, "Sweep": Sweep}
 
 
-def encode(value: CaseResult | Case) -> dict[str, Any]:
-    """Turn a result, or a case, into what strict JSON can hold."""
+def encode(value: object) -> dict[str, Any]:
+    """Turn a result, a case or another tree of dataclasses into what strict JSON can hold."""
     return cast("dict[str, Any]", _plain(value))
 
 
@@ -35,7 +37,16 @@ def decode(data: dict[str, Any]) -> CaseResult:
     Raises:
         ValueError, KeyError, TypeError: it did not come from there.
     """
-    return cast("CaseResult", _read(CaseResult, data))
+    return read(CaseResult, data)
+
+
+def read(cls: type[_Class], data: Any) -> _Class:
+    """Make an instance of a class again of what `encode` made of it.
+
+    Raises:
+        ValueError, KeyError, TypeError, AttributeError: it did not come from there.
+    """
+    return cast("_Class", _read(cls, data))
 
 
 def _plain(value: Any) -> Any:

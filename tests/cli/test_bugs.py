@@ -106,8 +106,7 @@ def test_the_table_is_shown_too(convcheck: Program, planted: Any, tmp_path: Path
     [
         ("gradcheck_cli.checks.diagnosis.explain", "explain"),
         ("gradcheck_cli.checks.check", "try_duties"),
-        ("gradcheck_cli.engine.inside", "find"),
-        ("gradcheck_cli.engine.inside", "sanitize"),
+        ("gradcheck_cli.engine.checker", "sanitize"),
     ],
 )
 def test_wherever_it_is_met(convcheck: Program, layer_file: LayerFile, planted: Any, module: str, name: str) -> None:
@@ -120,8 +119,6 @@ def test_wherever_it_is_met(convcheck: Program, layer_file: LayerFile, planted: 
 @pytest.mark.parametrize(
     ("module", "name", "condition", "jobs"),
     [
-        ("gradcheck_cli.engine.survey", "take_inventory", "'odd' in args[0]", "1"),
-        ("gradcheck_cli.engine.survey", "identify_layer", "'odd' in args[0].spec", "2"),
         ("gradcheck_cli.engine.survey", "describe_nothing", "'odd' in args[0]", "1"),
     ],
 )
@@ -140,6 +137,27 @@ def test_while_a_file_is_surveyed(
     alone = gradcheck("odd.py", "--format", "json", env=env)
     (result,) = report_of_bug(alone)["results"]
     assert result["reason"] == "a bug in the checker: RuntimeError: planted here"
+
+
+@pytest.mark.parametrize(
+    ("name", "condition"),
+    [("find", "'odd' in args[0]"), ("take_inventory", "'odd' in args[0]"), ("identify_layer", "'odd' in args[0].spec")],
+)
+def test_beside_user_code_it_is_an_error_of_the_file(
+    gradcheck: Program, tmp_path: Path, planted: Any, name: str, condition: str
+) -> None:
+    for file, factor in {"odd": 1, "right": 1, "wrong": 2}.items():
+        (tmp_path / f"{file}.py").write_text(PASS_AND_FAIL.format(name="tanh", factor=factor))
+    env = planted("gradcheck_cli.engine.inside", name, condition)
+    run = gradcheck("right.py", "odd.py", "wrong.py", "--format", "json", env=env)
+    assert run.returncode == 1
+    results = report_of(run)["results"]
+    verdicts = {result["implementation"].partition(".py")[0]: result["verdict"] for result in results}
+    assert verdicts == {"odd": "error", "right": "pass", "wrong": "fail"}
+    reasons = {result["reason"] for result in results if result["verdict"] == "error"}
+    assert reasons == {
+        "the checker failed beside this code, which may have changed what both use (RuntimeError: planted here)"
+    }
 
 
 def test_while_a_case_is_made_smaller(convcheck: Program, layer_file: LayerFile, planted: Any) -> None:

@@ -47,7 +47,7 @@ DEATHS = {
     ),
     "is interrupted": ("raise KeyboardInterrupt", "conv_backward raised KeyboardInterrupt"),
     "recurs": ("return conv_backward(dout, cache)", "conv_backward raised RecursionError"),
-    "closes everything": ("os.closerange(0, 100)", "the implementation closed the connection to the checker"),
+    "closes everything": ("os.closerange(0, 30_000)", "the implementation closed the connection to the checker"),
 }
 
 

@@ -11,7 +11,7 @@ import pytest
 
 import gradcheck_cli
 from gradcheck_cli.guard.crash import crash_stack, main_stack
-from gradcheck_cli.guard.frames import format_user_frames, format_user_stack, is_user_code, raised_by_user
+from gradcheck_cli.guard.frames import format_user_frames, format_user_stack, raised_by_user
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -60,15 +60,6 @@ def test_who_raised() -> None:
     namespace: dict[str, Callable[[], object]] = {}
     exec(code, namespace)
     assert not raised_by_user(caught(namespace["f"]))
-
-
-def test_user_code_is_told_from_the_checkers_and_from_libraries() -> None:
-    user = ("/home/me/layers.py", 3, "__del__")
-    assert is_user_code([CHILD, CHECK, user])
-    assert is_user_code([CHILD, CHECK, user, NUMPY])
-    assert not is_user_code([CHILD, CHECK, NUMPY])
-    assert not is_user_code([CHILD, CHECK, LAYER, STANDARD])
-    assert not is_user_code([("/usr/bin/convcheck", 8, "<module>"), CHILD, CHECK])
 
 
 def test_lines_are_quoted_of_the_implementation_alone(tmp_path: Path) -> None:

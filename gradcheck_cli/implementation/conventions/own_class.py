@@ -238,7 +238,7 @@ class _Study:
         got: Mapping[str, object] = {}
         for trial in (reading, swapped):
             try:
-                got = implementation_of(trial, "", None).backward(parts, call, names)
+                got = _gradients(trial, parts, call, names)
             except ImplementationError:
                 continue
             if all(_fits(got.get(name), adopted.inputs[name]) for name in names if got.get(name) is not None):
@@ -297,6 +297,15 @@ class _Study:
         shape = problem.inputs[name].shape
         units = np.eye(problem.inputs[name].size).reshape(-1, *shape)
         return np.array([self._slope(reading, problem, parts, {name: unit}) for unit in units]).reshape(shape)
+
+
+def _gradients(reading: Reading, parts: Any, call: Call, names: tuple[str, ...]) -> Mapping[str, object]:
+    """Call backward for all gradients, or where it updates parameters by any rule for those of the inputs."""
+    run = implementation_of(reading, "", None)
+    try:
+        return run.backward(parts, call, names)
+    except NotExpressibleError:
+        return run.backward(parts, call, tuple(name for name in names if name not in reading.found.kept))
 
 
 class _Places:

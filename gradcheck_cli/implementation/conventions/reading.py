@@ -192,6 +192,12 @@ class Reading:
         return tuple(name for name in self._not_passed if name in self.vocabulary.parameters)
 
     @property
+    def unread(self) -> tuple[str, ...]:
+        """The parameters that a class of no known layer keeps, and of which no gradient was found."""
+        passed = {slot.key for slot in (*self.constructor, *self.forward)}
+        return tuple(name for name in self.found.without if name not in passed)
+
+    @property
     def absent(self) -> tuple[str, ...]:
         """The inputs that the code does not have, and the state for which it has no place."""
         if not self.layer.reference:

@@ -97,6 +97,7 @@ def implementation_of(reading: Reading, name: str, spec: str | None) -> Implemen
         absent=origins(packing, absent),
         cotangents=reading.cotangents,
         passes=(reading.code.written("forward"), reading.code.written("backward")),
+        warnings=tuple(f"no gradient of {name} was found; it is not checked" for name in reading.found.without),
         words=words,
     )
 
@@ -173,7 +174,7 @@ class _Run:
         assert isinstance(cache, Call)
         reading, code = self.reading, self.reading.code
         tops = {name.partition(".")[0]: None for name in names} if not reading.layer.reference else names
-        spares = [slot.key for slot in reading.forward if slot.key in reading.inputs]
+        spares = [slot.key for slot in reading.forward if slot.key in reading.inputs and reading.vocabulary.packing]
         order = [name for name in reading.order or tuple(cache.inputs) if name in tops or name in spares]
         if code.backward is None:
             found = self._opened(gradients_in(cache.cache, order, reading.wanted, code.name("forward")), names)

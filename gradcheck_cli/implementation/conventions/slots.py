@@ -190,9 +190,9 @@ def signature_of(function: Callable[..., Any]) -> inspect.Signature | None:
 
 
 def _decorated(function: Callable[..., Any]) -> Callable[..., Any] | None:
-    """Return the one function that a wrapper of *args and **kwargs calls, which a decorator has put into it."""
+    """Return the one function with a name that a wrapper of *args and **kwargs calls, put into it by a decorator."""
     cells = [cell.cell_contents for cell in getattr(function, "__closure__", None) or ()]
-    inner = [value for value in cells if inspect.isfunction(value)]
+    inner = [value for value in cells if inspect.isfunction(value) and value.__name__ != "<lambda>"]
     return inner[0] if len(inner) == 1 else None
 
 

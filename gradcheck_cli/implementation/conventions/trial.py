@@ -149,11 +149,12 @@ def _problem(layer: Layer, case: Case, given: Given | None) -> Problem:
     return given(problem) if given else problem
 
 
-def fits_slope(readings: Iterable[Reading], case: Case) -> bool:
-    """Tell whether a gradient agrees with forward in a case, in one of the readings of code of no known layer."""
+def agreeing(readings: Iterable[Reading], case: Case) -> Reading | None:
+    """Return the first reading of code of no known layer in which the gradient agrees with forward in a case."""
     problem = _problem(LAYERS["function"], case, None)
     with quiet(), generators_kept(problem):
-        return any(fit_of(studied_of(one, case, problem), case, problem)[2] for one in readings)
+        studied = (studied_of(one, case, problem) for one in readings)
+        return next((one for one in studied if fit_of(one, case, problem)[2]), None)
 
 
 def _is_slope(reading: Reading) -> bool:

@@ -99,7 +99,7 @@ class _Search:
                 implementation,
                 convention=convention,
                 given=in_turn(self._given(candidate), implementation.given),
-                warnings=candidate.loaded.warnings,
+                warnings=(*candidate.loaded.warnings, *implementation.warnings),
             )
         raise ImplementationNotFoundError(self._describe_nothing(places, misfits, is_named=bool(names)))
 

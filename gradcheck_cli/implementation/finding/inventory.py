@@ -15,7 +15,7 @@ from gradcheck_cli.implementation.conventions.expand import expanded, makes_back
 from gradcheck_cli.implementation.conventions.methods import class_passes, is_written
 from gradcheck_cli.implementation.conventions.readings import readings_of
 from gradcheck_cli.implementation.conventions.slots import MisfitError, is_context, parameters_of
-from gradcheck_cli.implementation.conventions.trial import EXACT, Fit, fits_slope, forward_fit, right_gradients
+from gradcheck_cli.implementation.conventions.trial import EXACT, Fit, agreeing, forward_fit, right_gradients
 from gradcheck_cli.implementation.conventions.trial import Tried as TriedReading
 from gradcheck_cli.implementation.finding.candidates import Candidate, classes_in, functions_in, public, unlike
 from gradcheck_cli.implementation.finding.folder import shorten
@@ -85,6 +85,7 @@ class Identified:
     layer: str
     reason: str | None = None  #: why it cannot be called, if it cannot
     open: bool = False  #: whether it does not run as this layer, and may be checked against its own forward
+    reproduces: bool = False  #: whether its forward does as the layer's
     varies: bool = False  #: whether it may be another function of this kind, if its gradient is right for that
 
 
@@ -95,6 +96,17 @@ class Tried:
     cases: tuple[Case, ...] = ()
     reason: str | None = None
     right: bool = False  #: of a class, whether its gradient agrees in the first case; or whether it does for some ranks
+    unread: tuple[str, ...] = ()  #: then the parameters of which there is no gradient
+
+
+def is_its_own(found: Identified, tried: Tried | None) -> bool:
+    """Tell whether code is checked against its own forward, and not as the layer that it is called after.
+
+    What does as the layer is that layer if it keeps parameters whose gradients cannot be read.
+    """
+    if tried is None or (found.reproduces and tried.unread):
+        return False
+    return tried.right or (found.open and bool(tried.cases))
 
 
 def take_inventory(spec: str, loader: Loader) -> Inventory:
@@ -189,7 +201,7 @@ def identify_layer(offer: Offer, loader: Loader) -> Identified | None:
             may_vary = candidate.makes_instances and vocabulary_of(layer).varies
             varies = may_vary and forward_fit(tried.reading, EXACT) is not Fit.REPRODUCES
             is_open = candidate.makes_instances and _lacks_gradients(tried)
-            return Identified(layer=layer.name, open=is_open, varies=varies)
+            return Identified(layer=layer.name, open=is_open, varies=varies, reproduces=True)
     reached = max(map(_fit, tries.values()), default=Fit.FAILS)
     if reached < _least_fit(offer) or (reached < Fit.SHAPE and network_of(candidate.objects, loaded.module)):
         return None
@@ -291,7 +303,8 @@ def try_shapes(offer: Offer, loader: Loader) -> Tried | None:
         why = f"the gradient is right for {right}, and wrong for {wrong}; give what is meant: {command}"
         return Tried(reason=why, right=True)
     if cases:
-        return Tried(cases=cases, right=is_class and fits_slope(readings_of(objects, LAYERS["function"]), cases[0]))
+        reading = agreeing(readings_of(objects, LAYERS["function"]), cases[0]) if is_class else None
+        return Tried(cases=cases, right=reading is not None, unread=reading.unread if reading else ())
     candidate = Candidate(loaded=loaded, names=offer.names, objects=objects)
     if candidate.makes_instances and _is_base(candidate):
         return None

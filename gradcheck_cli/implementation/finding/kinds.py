@@ -71,6 +71,8 @@ _DATA = {
 #: Names of functions that are passed.
 _FUNCTION = re.compile(r"prime|func|deriv|callback|^(act|activation|optimizer|loss|initializer|layers?)(_?fn?)?$")
 
+_SIZES = {"n", "dim"}  #: numbers that are lengths of axes in a constructor
+
 #: Numbers between 0 and 1.
 _FRACTIONS = {"p", "rate", "ratio", "prob", "keepprob", "droprate", "dropoutrate", "alpha", "momentum", "slope", "eps"}
 
@@ -137,4 +139,4 @@ def kinds_to_make(slot: Slot) -> list[Kind]:
         return [Kind("tuple", 3), Kind("tuple", 2), Kind("tuple", 1), _SIZE]
     if name in _FRACTIONS:
         return [_HALF, NUMBERS[0], _SIZE]
-    return [*NUMBERS, _SIZE, _HALF] if name in NUMBER_NAMES else [_SIZE, _HALF, *NUMBERS]
+    return [*NUMBERS, _SIZE, _HALF] if name in NUMBER_NAMES - _SIZES else [_SIZE, _HALF, *NUMBERS]

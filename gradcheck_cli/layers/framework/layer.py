@@ -166,6 +166,13 @@ class Layer:
             domain=case.domain,
         )
 
+    def outputs_for(self, problem: Problem, inputs: Mapping[str, Array]) -> Array:
+        """Return the reference's outputs for other inputs, flat and one after the other, without state."""
+        wide = [value.astype(problem.expected.dtype) if value.dtype.kind == "f" else value for value in inputs.values()]
+        parameters = [] if problem.parameters is None else [fresh(problem.parameters)]
+        returned = self.functions[0](*wide, *parameters)
+        return np.concatenate([np.asarray(out).reshape(-1) for out in returned[: len(self.outputs)]])
+
     def gradients(self, problem: Problem, inputs: Mapping[str, Array], cotangent: Array) -> dict[str, Array]:
         """Return the reference's gradients, by the input's name."""
         parameters = [] if problem.parameters is None else [fresh(problem.parameters)]

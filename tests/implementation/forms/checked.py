@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from gradcheck_cli.checks.check import check_case
 from gradcheck_cli.checks.settings import Settings
 from gradcheck_cli.implementation.finding.find import find
-from gradcheck_cli.implementation.finding.inventory import identify_layer, take_inventory, try_shapes
+from gradcheck_cli.implementation.finding.inventory import identify_layer, is_its_own, take_inventory, try_shapes
 from gradcheck_cli.implementation.loading.load import Loader
 from gradcheck_cli.layers import LAYERS
 from gradcheck_cli.results.result import Verdict
@@ -105,8 +105,8 @@ class Form:
         loader = Loader()
         for offer in take_inventory(spec, loader).offers:
             identified = identify_layer(offer, loader)
-            tried = try_shapes(offer, loader) if not identified or identified.open else None
-            if identified and not (tried and tried.cases):
+            tried = try_shapes(offer, loader) if not identified or identified.open or identified.varies else None
+            if identified and not is_its_own(identified, tried):
                 assert not identified.reason, identified.reason
                 assert identified.layer == self.layer or not self.layer, f"it is taken for {identified.layer}"
                 layer = LAYERS[identified.layer]

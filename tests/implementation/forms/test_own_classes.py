@@ -112,3 +112,32 @@ def test_instances_and_their_methods_are_understood_in_python() -> None:
         result = check_function(layer.forward, layer.backward, np.arange(6.0).reshape(2, 3))
         assert (result.verdict, set(result.gradients)) == (verdict, {"dx", "dW", "db"})
         assert (layer.W == 1).all()
+
+
+_PARTLY = """\
+import numpy as np
+
+class Scaled:
+    def __init__(self, n):
+        self.gamma, self.mix = np.ones(n), np.random.randn(n, n)
+    def forward(self, x):
+        self.x = x
+        return np.tanh(x @ self.mix) * self.gamma
+    def backward(self, grad):
+        t = np.tanh(self.x @ self.mix)
+        {first}
+        d = grad * self.gamma * (1 - t * t)
+        self.dmix = self.x.T @ d
+        return d @ self.mix.T
+"""
+
+
+def test_a_parameter_without_a_gradient_is_said(
+    gradcheck: Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for first, is_said in (("pass", True), ("self.dgamma = (grad * t).sum(0)", False)):
+        (tmp_path / "scaled.py").write_text(_PARTLY.format(first=first), encoding="utf-8")
+        run = gradcheck("scaled.py")
+        assert run.returncode == 0
+        assert ("no gradient of gamma was found; it is not checked" in run.stderr) is is_said

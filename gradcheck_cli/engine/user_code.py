@@ -1,0 +1,153 @@
+"""The process of user code, and what it can be asked.
+
+What it answers is text and arrays, read by the type that is expected. What it says of a bug in the checker may be its
+own doing, and is an error of the case.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from gradcheck_cli.engine.errors import ErrorReport
+from gradcheck_cli.guard.frames import format_user_stack, innermost_of_user
+from gradcheck_cli.guard.process import RequestFailedError
+from gradcheck_cli.guard.protocol import ProtocolError
+from gradcheck_cli.implementation.implementation import (
+    ImplementationError,
+    ImplementationNotFoundError,
+    NotExpressibleError,
+)
+from gradcheck_cli.results.encoding import read
+from gradcheck_cli.text.clean import clean
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from gradcheck_cli.guard.crash import Frame
+    from gradcheck_cli.guard.process import GuardedProcess, ProcessDiedError
+    from gradcheck_cli.guard.protocol import Answer
+    from gradcheck_cli.results.result import Place
+
+    _Class = TypeVar("_Class")
+
+#: The phase in which an implementation crashed whose module could be imported.
+WHEN_TRIED = " when it was tried on a small case"
+
+
+class ReportedError(Exception):
+    """User code could not be loaded, tried or called, other than because it is not there."""
+
+    def __init__(self, report: ErrorReport) -> None:
+        super().__init__(report.reason)
+        self.report = report
+
+
+class UserCode:
+    """The process of user code, and what it can be asked."""
+
+    def __init__(self, process: GuardedProcess) -> None:
+        self.process = process
+
+    def ask(self, function: Callable[..., Answer], *arguments: Any, calls: int = 0) -> Answer:
+        """Have a function of `inside` called.
+
+        Raises:
+            ImplementationError, NotExpressibleError, ImplementationNotFoundError: as the function does.
+            ReportedError: user code raised, or there may be a bug in the checker.
+            ProcessDiedError: the process died.
+        """
+        try:
+            answer = self.process.call(function, *arguments, calls=calls)
+        except RequestFailedError as error:
+            raise ReportedError(_doubtful_bug(str(error))) from error
+        with self.reading():
+            raised = error_in(answer.value)
+        if raised is not None:
+            raise raised
+        return answer
+
+    def read(self, cls: type[_Class], function: Callable[..., Answer], *arguments: Any) -> _Class:
+        """Ask for an instance of a class of dataclasses. It raises what `ask` does."""
+        found = self.read_any(cls, function, *arguments)
+        if found is None:
+            raise self.process.distrusted()
+        return found
+
+    def read_any(self, cls: type[_Class], function: Callable[..., Answer], *arguments: Any) -> _Class | None:
+        """Ask for an instance of a class of dataclasses, or none."""
+        answer = self.ask(function, *arguments)
+        with self.reading():
+            return None if answer.value is None else read(cls, answer.value)
+
+    @contextlib.contextmanager
+    def reading(self) -> Iterator[None]:
+        """End the process if its answer is not what it should be."""
+        try:
+            yield
+        except (ProtocolError, ValueError, TypeError, KeyError, IndexError, AttributeError, RecursionError) as error:
+            raise self.process.distrusted() from error
+
+
+def error_in(value: Any) -> Exception | None:
+    """Return the error that a request was answered with, if it was."""
+    match value:
+        case {"raised": raised}:
+            return raised_from(raised)
+        case {"inexpressible": reason}:
+            return NotExpressibleError(str(reason))
+        case {"missing": [reason, frame]}:
+            return ImplementationNotFoundError(str(reason), _frame(frame))
+        case {"error": written}:
+            report = read(ErrorReport, written)
+            return ReportedError(_doubtful_bug(report.bug) if report.bug else report)
+    return None
+
+
+def raised_from(written: Any) -> ImplementationError:
+    """Make the error again that a call raised."""
+    reason, traceback, frame = written
+    return ImplementationError(str(reason), None if traceback is None else str(traceback), _frame(frame))
+
+
+def _frame(written: Any) -> Frame | None:
+    if written is None:
+        return None
+    file, line, name = written
+    return str(file), int(line), str(name)
+
+
+def describe_death(death: ProcessDiedError, subject: str, spec: str, when: str = "") -> ErrorReport:
+    """Report how a process died: in which function of the user, and when; the subject stands in for that function."""
+    sources = _sources(spec) if death.stack else set()
+    lines, function = format_user_stack(death.stack, sources)
+    frame = innermost_of_user(death.stack)
+    hint = "; --timeout allows more" if death.late else ""
+    called = subject if function in (None, "<module>") else function
+    return ErrorReport(
+        reason=f"{called} {death}{when}{hint}", traceback=lines, place=frame and place_of(frame, spec, sources)
+    )
+
+
+def place_of(frame: Frame, spec: str, sources: set[str] | None = None) -> Place | None:
+    """Return the place of a frame that the process of user code names."""
+    from gradcheck_cli.checks.diagnosis.place.frame import place_of_frame  # only after an error
+
+    return place_of_frame(frame, _sources(spec) if sources is None else sources)
+
+
+def _sources(spec: str) -> set[str]:
+    """Return the files that an implementation is made of, none if that cannot be determined."""
+    from gradcheck_cli.implementation.loading.source import sources  # only after a crash
+
+    try:
+        return {str(file) for file in sources(spec)}
+    except (OSError, ValueError, RecursionError, MemoryError):  # files that are no source code
+        return set()
+
+
+def _doubtful_bug(text: str) -> ErrorReport:
+    """Report that the checker's part of the process of user code failed, which that code may have brought about."""
+    raised = text.rstrip().rpartition("\n")[2]
+    reason = f"the checker failed beside this code, which may have changed what both use ({raised})"
+    return ErrorReport(reason=clean(reason), traceback=text)

@@ -1,0 +1,121 @@
+"""Messages between the checker and the process of user code.
+
+The checker sends pickles, which only the other process reads. What comes back is text as JSON, and arrays as dtype,
+shape and bytes; all of it is checked before it is used, because user code may have written it.
+"""
+
+from __future__ import annotations
+
+import json
+import pickle
+import re
+import struct
+from math import prod
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from gradcheck_cli.numeric.arrays import Array
+
+#: What each message begins with: where its arrays are, then the bytes of its text, and of its arrays.
+HEADER = struct.Struct("<4sIQ")
+INLINE, SHARED = b"gc\xf5\x01", b"gc\xf5\x02"
+
+#: Bytes of the text of an answer. The longest are lists of what is in a file.
+MOST_TEXT = 2**24
+
+#: Arrays of more bytes go through shared memory.
+LARGE = 2**16
+
+_ALIGNED = 64
+_NUMBERS = re.compile(r"[<>|=][biufc]\d{1,2}")
+
+
+class ProtocolError(Exception):
+    """What came is no message of this protocol."""
+
+
+class Answer(NamedTuple):
+    """What a request is answered with."""
+
+    value: Any  #: what JSON can hold
+    arrays: Sequence[Array] = ()
+
+
+def aligned(size: int) -> int:
+    """Return the bytes that an array takes in a message."""
+    return -(-size // _ALIGNED) * _ALIGNED
+
+
+def encode(answer: Answer) -> tuple[bytes, list[Array], int]:
+    """Return the text of an answer, the bytes of its arrays, and how many these take."""
+    parts = [np.ascontiguousarray(array).reshape(-1).view(np.uint8) for array in answer.arrays]
+    forms = [[array.dtype.str, array.shape] for array in answer.arrays]
+    text = json.dumps({"value": answer.value, "arrays": forms}).encode("ascii")
+    return text, parts, sum(aligned(part.nbytes) for part in parts)
+
+
+def write_parts(parts: Sequence[Any], target: memoryview) -> None:
+    """Copy the bytes of arrays into a buffer, where `decode` and `decode_request` find them."""
+    start = 0
+    for part in parts:
+        if part.nbytes:
+            target[start : start + part.nbytes] = part
+        start += aligned(part.nbytes)
+
+
+def inline(text: bytes, parts: Sequence[Any], size: int) -> bytes:
+    """Return a whole message with its arrays in it."""
+    pieces = [HEADER.pack(INLINE, len(text), size), text]
+    for part in parts:
+        pieces += (part, bytes(aligned(part.nbytes) - part.nbytes))
+    return b"".join(pieces)
+
+
+def decode(text: bytes, payload: Any) -> Answer:
+    """Read an answer. Its arrays share the memory of the payload.
+
+    Raises:
+        ProtocolError: it is none.
+    """
+    try:
+        whole = json.loads(text)
+        return Answer(whole["value"], _arrays(whole["arrays"], payload))
+    except (ValueError, TypeError, KeyError, RecursionError, MemoryError, OverflowError) as error:
+        raise ProtocolError(str(error)) from error
+
+
+def _arrays(forms: Any, payload: Any) -> list[Array]:
+    found, start = [], 0
+    for written, shape in forms:
+        if not _NUMBERS.fullmatch(written) or not all(type(size) is int and size >= 0 for size in shape):
+            raise ProtocolError("an array of no numbers")
+        dtype = np.dtype(written)
+        count = prod(shape)
+        if start + count * dtype.itemsize > len(payload):
+            raise ProtocolError("an array of more bytes than there are")
+        found.append(np.frombuffer(payload, dtype, count, start if count else 0).reshape(shape))
+        start += aligned(count * dtype.itemsize)
+    return found
+
+
+def encode_request(request: object) -> tuple[bytes, list[memoryview], int]:
+    """Return a request as text, the buffers of its arrays, and how many bytes these take."""
+    buffers: list[pickle.PickleBuffer] = []
+    body = pickle.dumps(request, pickle.HIGHEST_PROTOCOL, buffer_callback=buffers.append)
+    raw = [buffer.raw() for buffer in buffers]
+    text = struct.pack(f"<I{len(raw)}Q", len(raw), *(one.nbytes for one in raw)) + body
+    return text, raw, sum(aligned(one.nbytes) for one in raw)
+
+
+def decode_request(text: bytes, payload: memoryview) -> Any:
+    """Read a request, in the process of user code. Its arrays share the memory of the payload."""
+    (count,) = struct.unpack_from("<I", text)
+    buffers, start = [], 0
+    for size in struct.unpack_from(f"<{count}Q", text, 4):
+        buffers.append(payload[start : start + size])
+        start += aligned(size)
+    return pickle.loads(memoryview(text)[4 + 8 * count :], buffers=buffers)  # noqa: S301  # from the checker

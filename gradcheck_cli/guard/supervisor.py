@@ -1,0 +1,163 @@
+"""The parent of the process of user code, which ends with it all that it has started.
+
+It does nothing but wait: for the process to end, or for the checker to do so, however that happens. On Linux it is
+forked from the checker, in milliseconds, and adopts what leaves the process, daemons included. Elsewhere libraries
+start threads, and a fork of a process with threads may hang: there it is a fresh Python.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import json
+import os
+import select
+import signal
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from gradcheck_cli.guard.descendants import end_descendants, reap
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG of Linux's prctl
+_ADOPT_ORPHANS = 36  # PR_SET_CHILD_SUBREAPER
+
+#: Milliseconds between two looks at the process where the system has no descriptor for one.
+_PAUSE = 20
+
+#: Modules are found where the checker finds them. By -P Python itself does not look in the current folder.
+_PROGRAM = """\
+import json, sys
+path, arguments = json.loads(sys.argv.pop())
+sys.path[:] = path
+from gradcheck_cli.guard.supervisor import supervise_fresh
+supervise_fresh(*arguments)
+"""
+
+
+class Supervised(NamedTuple):
+    """A process and its supervisor."""
+
+    supervisor: int
+    pid: int
+    alive: int  #: a descriptor: when it is closed, all ends
+    ended: int  #: a descriptor from which the exit status of the process can be read
+
+
+def start_supervised(run: Callable[[], None]) -> Supervised:
+    """Fork the supervisor, and have it fork the process that calls `run`.
+
+    Raises:
+        OSError: the system has no more processes.
+    """
+    watched, alive = os.pipe()
+    ended, ending = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        _supervise(watched, ending, run)
+    return _started(pid, watched, alive, ended, ending)
+
+
+def start_fresh(channel: int, output: int, stacks: int, clock: int, limits: tuple[float, int | None]) -> Supervised:
+    """Run the supervisor as a fresh Python, and have it fork the process that serves at these descriptors."""
+    watched, alive = os.pipe()
+    ended, ending = os.pipe()
+    passed = (watched, ending, channel, output, stacks, clock)
+    for descriptor in passed:
+        os.set_inheritable(descriptor, True)  # noqa: FBT003  # it takes no name
+    path = [*sys.path, str(Path(__file__).parents[2])]
+    command = [sys.executable, "-B", "-P", "-c", _PROGRAM, json.dumps([path, [*passed, *limits]])]
+    pid = os.posix_spawn(sys.executable, command, os.environ)
+    return _started(pid, watched, alive, ended, ending)
+
+
+def supervise_fresh(
+    watched: int, ending: int, channel: int, output: int, stacks: int, clock: int, seconds: float, memory: int | None
+) -> None:
+    """Be the supervisor. The process is forked before anything can start a thread, and imports what it needs."""
+
+    def run() -> None:
+        import socket
+
+        from gradcheck_cli.guard.child import Wires, serve
+        from gradcheck_cli.guard.clock import Clock
+        from gradcheck_cli.guard.limits import Limits
+
+        wires = Wires(socket.socket(fileno=channel), output, stacks, None)
+        serve(wires, Clock(clock), Limits(seconds=seconds, memory=memory))
+
+    _supervise(watched, ending, run)
+
+
+def die_with_parent() -> None:
+    """Have this process killed when its parent ends, however that ends. Without effect elsewhere than on Linux."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_DIE_WITH_PARENT, signal.SIGKILL)
+
+
+def adopt_orphans() -> None:
+    """Stay an ancestor of all that is started from here, daemons included, so that it can be found and ended."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_ADOPT_ORPHANS, 1)
+
+
+def end_group(pid: int) -> None:
+    """End the process group of a process where its descendants cannot be found."""
+    if sys.platform != "linux":
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(pid, signal.SIGKILL)
+
+
+def _started(pid: int, watched: int, alive: int, ended: int, ending: int) -> Supervised:
+    os.close(watched)
+    os.close(ending)
+    return Supervised(pid, int.from_bytes(os.read(ended, 4), "little"), alive, ended)
+
+
+def _supervise(watched: int, ending: int, run: Callable[[], None]) -> None:
+    """Fork the process, wait, and end this one."""
+    try:
+        os.setsid()  # Ctrl-C in the terminal is for the checker
+        for ignored in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGPIPE):
+            signal.signal(ignored, signal.SIG_IGN)
+        adopt_orphans()
+        child = os.fork()
+        if child == 0:
+            die_with_parent()
+            run()
+        else:
+            _close_all_but(watched, ending)
+            os.write(ending, child.to_bytes(4, "little"))
+            _wait(child, watched, ending)
+    finally:
+        os._exit(0)
+
+
+def _wait(child: int, watched: int, ending: int) -> None:
+    """Wait for the end of the process or of the checker, and end what is left."""
+    events = select.poll()
+    events.register(watched, select.POLLIN)
+    timeout: int | None = _PAUSE
+    with contextlib.suppress(AttributeError, OSError):  # not everywhere
+        events.register(os.pidfd_open(child), select.POLLIN)
+        timeout = None
+    while True:
+        ready = [descriptor for descriptor, _ in events.poll(timeout)]
+        pid, status = os.waitpid(child, os.WNOHANG)
+        if pid:
+            os.write(ending, status.to_bytes(4, "little"))
+        if pid or watched in ready:
+            break
+    reap(end_descendants(os.getpid()))
+    end_group(child)
+
+
+def _close_all_but(*kept: int) -> None:
+    first = 0
+    for descriptor in sorted(kept):
+        os.closerange(first, descriptor)
+        first = descriptor + 1
+    os.closerange(first, os.sysconf("SC_OPEN_MAX"))

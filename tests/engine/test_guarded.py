@@ -1,0 +1,70 @@
+"""Code in another process: its results are those that it has in this one."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from gradcheck_cli.checks.check import check_case
+from gradcheck_cli.checks.settings import Settings
+from gradcheck_cli.engine.checker import Checker
+from gradcheck_cli.engine.sanitize import sanitize
+from gradcheck_cli.engine.task import Task
+from gradcheck_cli.guard.limits import Limits
+from gradcheck_cli.implementation.finding.find import find
+from gradcheck_cli.layers import LAYERS
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+#: What may differ: times and prints; and arrays, which do not compare.
+_OTHERWISE = ("seconds", "output", "arrays")
+
+
+def delegating(name: str, *, wrong: bool) -> str:
+    """Write a file that calls the reference of a layer, with a last gradient that is half as large again if wrong."""
+    passes = next(iter(LAYERS[name].builtin.values()))
+    parts = ["import numpy as np\nfrom gradcheck_cli.layers import LAYERS\n"]
+    for number, function in enumerate(passes):
+        call = f"next(iter(LAYERS[{name!r}].builtin.values()))[{number}](*given)"
+        parts.append(f"\n\ndef {function.__name__}(*given):\n    found = {call}\n")
+        if wrong and number == len(passes) - 1:
+            parts.append("    if isinstance(found, np.ndarray):\n        return 1.5 * found\n")
+            parts.append("    *others, last = found\n    return (*others, 1.5 * last)\n")
+        else:
+            parts.append("    return found\n")
+    return "".join(parts)
+
+
+def test_results_of_all_layers_are_those_in_process(tmp_path: Path) -> None:
+    for number, (name, layer) in enumerate(LAYERS.items()):
+        if not layer.reference:
+            continue
+        path = tmp_path / f"{name.replace('-', '_')}.py"
+        path.write_text(delegating(name, wrong=number % 2 == 0))
+        cases = [*layer.standard()]
+        checker, task = Checker(), Task(spec=str(path), layer=name, settings=Settings(), limits=Limits())
+        here = find(str(path), layer)
+        case = cases[-2 if number % 3 else 0]
+        expected = sanitize(check_case(case, here, Settings()))
+        (found,) = checker.check(task, [case])
+        checker.close()
+        for field in fields(expected):
+            if field.name not in _OTHERWISE:
+                assert getattr(found, field.name) == getattr(expected, field.name), (case, field.name)
+
+
+def test_arrays_are_the_same_to_the_last_bit(tmp_path: Path) -> None:
+    path = tmp_path / "lstm.py"
+    path.write_text(delegating("lstm", wrong=True))
+    settings, case = Settings(keep_arrays=True), LAYERS["lstm"].probe_cases[0]
+    checker, task = Checker(), Task(spec=str(path), layer="lstm", settings=settings, limits=Limits())
+    expected = check_case(case, find(str(path), LAYERS["lstm"]), settings)
+    (found,) = checker.check(task, [case])
+    checker.close()
+    assert found.arrays.keys() == expected.arrays.keys()
+    for name, array in expected.arrays.items():
+        np.testing.assert_array_equal(found.arrays[name], array)
+        assert found.arrays[name].dtype == array.dtype

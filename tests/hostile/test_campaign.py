@@ -1,0 +1,64 @@
+"""Files that do what they can to pass, to hang, to crash the checker or to outlive it."""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from gradcheck_cli.checks.settings import Settings
+from gradcheck_cli.engine.checker import Checker
+from gradcheck_cli.engine.task import Task
+from gradcheck_cli.guard.descendants import children
+from gradcheck_cli.guard.limits import Limits
+from gradcheck_cli.layers import LAYERS
+from gradcheck_cli.results.result import Verdict
+from tests.hostile.kinds import hostile_files
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.hostile.kinds import Hostile
+
+FILES = list(hostile_files())
+
+#: Files are run in so many tests.
+PARTS = 6
+
+
+def result_of(file: Hostile, folder: Path) -> tuple[str, str]:
+    path = folder / "layer.py"
+    path.write_text(file.text, encoding="utf-8", errors="surrogatepass")
+    spec = f"{path}:tanh_forward,tanh_backward"
+    task = Task(spec=spec, layer="tanh", settings=Settings(), limits=Limits(seconds=file.seconds))
+    checker = Checker()
+    shape: dict[str, Any] = {"shape": (3,)}
+    try:
+        (result,) = checker.check(task, [LAYERS["tanh"].case(**shape)])
+    finally:
+        checker.close()
+    assert result.bug is None, f"{file.name}: {result.bug}"
+    assert result.reason is None or result.reason.isprintable(), file.name
+    return result.verdict, result.reason or ""
+
+
+def test_there_are_enough() -> None:
+    assert len(FILES) > 200
+    assert len({file.name for file in FILES}) == len(FILES)
+
+
+@pytest.mark.parametrize("part", range(PARTS))
+def test_nothing_passes_hangs_or_stays(part: int, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    before, wrong = set(children(os.getpid())), {}
+    for number, file in enumerate(FILES[part::PARTS]):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        started = time.monotonic()
+        verdict, reason = result_of(file, folder)
+        if verdict not in (Verdict.FAIL, Verdict.ERROR) or time.monotonic() - started > 30:
+            wrong[file.name] = f"{verdict}: {reason} after {time.monotonic() - started:.1f} s"
+    assert not wrong
+    assert set(children(os.getpid())) <= before  # zombies neither
+    assert capfd.readouterr() == ("", "")

@@ -1,0 +1,68 @@
+"""The program beside hostile files: its outputs have nothing of theirs, and nothing of theirs outlives it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.conftest import PROGRAMS
+from tests.guard.test_process import is_gone
+from tests.hostile.kinds import hostile_files
+
+if TYPE_CHECKING:
+    from tests.conftest import Program
+
+#: Those that write where they can.
+_WRITING = ("descriptors", "more descriptors", "print", "garbage", "forged answer", "write to stacks", "close all")
+
+_DAEMON = """
+    if not os.fork():
+        os.setsid()
+        if not os.fork():
+            open(__file__ + '.pid', 'w').write(str(os.getpid()))
+            time.sleep(1000)
+        os._exit(0)
+    while not os.path.exists(__file__ + '.pid'): time.sleep(0.01)
+"""
+
+
+def write(folder: Path, name: str) -> Path:
+    (file,) = (one for one in hostile_files() if one.name == name)
+    path = folder / f"{name.replace(' ', '_')}.py"
+    path.write_text(file.text, encoding="utf-8")
+    return path
+
+
+def test_reports_have_only_what_the_checker_writes(gradcheck: Program, tmp_path: Path) -> None:
+    files = [write(tmp_path, f"{name} in_backward") for name in _WRITING]
+    run = gradcheck(*map(str, files), "--format", "json", "--json", "report.json", "--csv", "report.csv")
+    assert run.returncode == 1
+    report = json.loads(run.stdout)
+    assert json.loads((tmp_path / "report.json").read_text())["results"] == report["results"]
+    assert {one["verdict"] for one in report["results"]} <= {"fail", "error"}
+    assert {one["implementation"].partition(":")[0] for one in report["results"]} == {*map(str, files)}
+    table = (tmp_path / "report.csv").read_text()
+    assert len(table.splitlines()) == len(files) + 1
+    for text in (run.stdout, table):
+        assert "gc\xf5" not in text
+        assert "\x1b" not in text
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere processes that have left their session are not found")
+def test_daemons_end_with_a_checker_that_is_killed(tmp_path: Path) -> None:
+    path = write(tmp_path, "hang with handlers in_backward")
+    path.write_text(path.read_text().replace("    [signal.signal", f"{_DAEMON}    [signal.signal", 1))
+    written = Path(f"{path}.pid")
+    with subprocess.Popen([PROGRAMS / "gradcheck", path], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as run:
+        for _ in range(1000):
+            if written.exists() and written.read_text():
+                break
+            time.sleep(0.02)
+        run.kill()
+    assert is_gone(int(written.read_text()))
