@@ -24,7 +24,7 @@ from gradcheck_cli.implementation.conventions.running import implementation_of
 from gradcheck_cli.implementation.conventions.slots import MisfitError, SlotKind, has, is_cotangent
 from gradcheck_cli.implementation.conventions.trial import quiet
 from gradcheck_cli.implementation.finding.kinds import ARRAYS, LABELS, NUMBERS, Kind, is_size, kinds_of, kinds_to_make
-from gradcheck_cli.implementation.finding.names import GRADIENTS, words_in
+from gradcheck_cli.implementation.finding.names import GRADIENTS, is_backward, says_loss, words_in
 from gradcheck_cli.implementation.seeding import seeds_from
 from gradcheck_cli.layers.function import LAYER, FunctionCase
 
@@ -408,6 +408,8 @@ def _says_gradient(reading: Reading) -> bool:
         return False
     forward, backward = reading.code.name("forward"), reading.code.name("backward")
     if reading.code.cls is not None and not reading.backward:  # the backward pass of a loss, which keeps its inputs
+        return True
+    if says_loss([forward]) and is_backward(backward):
         return True
     return bool({*words_in(backward)} & GRADIENTS) or backward in (f"d{forward}", f"d_{forward}")
 

@@ -54,6 +54,15 @@ LOSSES = {
     ),
 }
 
+#: A loss that returns probabilities, which are no gradient, and a backward pass that takes them.
+FROM_PROBABILITIES = (
+    "def cross_entropy_loss(logits, targets):\n    e = np.exp(logits - logits.max(-1, keepdims=True))\n"
+    "    probs = e / e.sum(-1, keepdims=True)\n    rows = np.arange(len(targets))\n"
+    "    loss = -np.log(probs[rows, targets]).mean()\n    return loss, probs\n\n\n"
+    "def cross_entropy_backward(probs, targets):\n    dlogits = probs.copy()\n"
+    "    dlogits[np.arange(len(targets)), targets] -= 1\n    return dlogits / len(targets)\n"
+)
+
 #: Right for vectors, and run with matrices, too.
 FOR_VECTORS = {
     "five": (
@@ -89,6 +98,14 @@ def test_a_loss_is_checked_for_several_predictions(tmp_path: Path, gradcheck: Pr
         assert "pass" in found[True][name] <= {"pass", "skip"}, name
         assert found[False][name] & {"fail", "error"} or name == "MeanOfSquares", name
         assert "pass" not in found[False][name], name
+
+
+def test_a_loss_that_returns_probabilities_goes_with_its_backward(tmp_path: Path, gradcheck: Program) -> None:
+    assert {one["verdict"] for one in _results(tmp_path, gradcheck, FROM_PROBABILITIES)} <= {"pass", "skip"}
+    wrong = FROM_PROBABILITIES.replace("return dlogits / len(targets)", "return dlogits")
+    found = _results(tmp_path, gradcheck, wrong)
+    assert "pass" not in {one["verdict"] for one in found}
+    assert "fail" in {one["verdict"] for one in found}, [one["reason"] for one in found]
 
 
 def test_what_is_right_for_vectors_is_skipped_with_a_command_that_passes(tmp_path: Path, gradcheck: Program) -> None:
