@@ -45,10 +45,20 @@ def class_passes(cls: type) -> tuple[str, str]:
         for names in (FORWARDS, BACKWARDS)
     )
     if forward and backward:
-        return forward, backward
+        return "__call__" if _keeps_arguments(cls, forward) else forward, backward
     has, lacks = ("forward", "backward") if forward else ("backward", "forward")
     has = f"has {has} but no {lacks}" if forward or backward else "has neither forward nor backward"
     raise MisfitError(f"class {cls.__name__} {has}")
+
+
+def _keeps_arguments(cls: type, forward: str) -> bool:
+    """Tell whether a class is to be called itself: that keeps what backward needs, and calls forward with the same."""
+    call, own = (getattr(getattr(cls, name, None), "__code__", None) for name in ("__call__", forward))
+    if not call or not own or call is own or forward not in call.co_names:
+        return False
+    same = call.co_varnames[: call.co_argcount] == own.co_varnames[: own.co_argcount]
+    takes_more = call.co_flags & (inspect.CO_VARARGS | inspect.CO_VARKEYWORDS)
+    return same and not takes_more and any(step.opname == "STORE_ATTR" for step in dis.get_instructions(call))
 
 
 def instance_passes(objects: tuple[Any, ...]) -> tuple[object, str, str] | None:

@@ -69,11 +69,22 @@ def own_readings(functions: tuple[Callable[..., Any], ...], layer: Layer) -> Ite
         changed = ((slot, *kinds[slot.kind]) for slot in reading.backward_with_cache)
         swapped = tuple(replace(slot, kind=kind, key=key) for slot, kind, key in changed)
         readings.append(replace(reading, backward=swapped, backward_with_cache=()))
+    if len(functions) > 1 and forward:
+        readings += [one for reading in readings if (one := _from_cache(reading))]
     for slots in several:
         outputs = tuple(slot.key for slot in slots if slot.kind is SlotKind.COTANGENT)
         reading = replace(_reading(functions, layer, forward, slots), own_outputs=outputs)
         readings.insert(0 if slots in named[:1] else len(readings), reading)
     return iter(readings)
+
+
+def _from_cache(reading: Reading) -> Reading | None:
+    """Return a reading in which what is called no cotangent is what forward returned second, as in a loss."""
+    cotangents = [slot for slot in reading.backward if slot.kind is SlotKind.COTANGENT]
+    if len(cotangents) != 1 or is_cotangent(cotangents[0].name) or has(SlotKind.CACHE, reading.backward):
+        return None
+    cache = replace(cotangents[0], kind=SlotKind.CACHE, key="")
+    return replace(reading, backward=tuple(cache if slot is cotangents[0] else slot for slot in reading.backward))
 
 
 def _several_outputs(gradient: Callable[..., Any], forward: Slots) -> Iterator[Slots]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from gradcheck_cli.implementation.finding.folder import shorten
 from gradcheck_cli.implementation.finding.identify import identify_layer
 from gradcheck_cli.implementation.finding.inventory import Offer, take_inventory
+from gradcheck_cli.implementation.finding.kinds import flag_of
 from gradcheck_cli.layers import LAYERS
 from gradcheck_cli.text.names import join_names
 
@@ -20,9 +21,9 @@ _LISTED = 4  #: how many layers are named
 
 
 def command_for(offer: Offer) -> str:
-    """Write the command that checks code with shapes and sizes that are given."""
-    flags = [f"--shape {name}=2x3" for name in offer.arguments] + [f"--value {name}=3" for name in offer.made_with]
-    return " ".join(["gradcheck function", offer.spec, *flags])
+    """Write a command with a flag for each argument; "" where one is a function, which no flag gives."""
+    flags = [flag_of(name) for name in offer.arguments] + [flag_of(name, made_with=True) for name in offer.made_with]
+    return " ".join(["gradcheck function", offer.spec, *flags]) if all(flags) else ""
 
 
 def describe_nothing(home: str, have: Iterable[str], unknown: Iterable[Offer] = ()) -> str:
@@ -36,8 +37,9 @@ def describe_nothing(home: str, have: Iterable[str], unknown: Iterable[Offer] = 
 def function_command(unknown: Iterable[Offer]) -> str | None:
     """Write how the first pair of functions of no known layer is checked; None if there is none."""
     for offer in unknown:
-        if len(offer.names) == 2 and offer.arguments and not (offer.layers or offer.doubtful):
-            return f"`{command_for(offer)}`, with the right shapes, checks any function"
+        is_pair = len(offer.names) == 2 and offer.arguments and not (offer.layers or offer.doubtful)
+        if is_pair and (command := command_for(offer)):
+            return f"`{command}`, with the right shapes, checks any function"
     return None
 
 

@@ -19,6 +19,7 @@ from gradcheck_cli.implementation.finding.names import (
     known_layers,
     says_loss,
 )
+from gradcheck_cli.implementation.finding.needed import install_first, missing_of
 from gradcheck_cli.implementation.finding.networks import network_of
 from gradcheck_cli.implementation.finding.places import named_objects, open_place
 from gradcheck_cli.implementation.loading.paths import split_spec
@@ -49,7 +50,7 @@ class Tried:
 
     cases: tuple[Case, ...] = ()
     reason: str | None = None
-    right: bool = False  #: of a class, whether its gradient agrees with forward in the first case
+    right: bool = False  #: of a class, whether its gradient agrees in the first case; or whether it does for some ranks
     unread: tuple[str, ...] = ()  #: then the parameters of which there is no gradient
 
 
@@ -58,7 +59,7 @@ def is_its_own(found: Identified, tried: Tried | None) -> bool:
 
     What does as the layer is that layer if it keeps parameters whose gradients cannot be read.
     """
-    return tried is not None and bool(tried.cases) and (found.open or (tried.right and not tried.unread))
+    return tried is not None and ((tried.right and not tried.unread) or (found.open and bool(tried.cases)))
 
 
 def identify_layer(offer: Offer, loader: Loader) -> Identified | None:
@@ -86,6 +87,8 @@ def identify_layer(offer: Offer, loader: Loader) -> Identified | None:
     reached = max(map(_fit, tries.values()), default=Fit.FAILS)
     if reached < _least_fit(offer) or (reached < Fit.SHAPE and network_of(candidate.objects, loaded.module)):
         return None
+    if tries and reached is Fit.FAILS and (lacking := missing_of(candidate.objects)):
+        return Identified(layer=next(iter(tries)), reason=install_first(lacking, offer))
     if tries:
         return _nearest(offer, candidate, tries)
     name, reason = next(iter(misfits.items()))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 from typing import TYPE_CHECKING, Any
 
 from gradcheck_cli.data.frozen import frozen
@@ -24,6 +25,7 @@ from gradcheck_cli.implementation.finding.networks import network_of
 from gradcheck_cli.implementation.finding.places import named_objects, open_place
 from gradcheck_cli.implementation.loading.paths import split_spec
 from gradcheck_cli.implementation.vocabulary.lookup import vocabulary_of
+from gradcheck_cli.implementation.vocabulary.vocabulary import word
 from gradcheck_cli.layers import LAYERS
 
 if TYPE_CHECKING:
@@ -31,6 +33,12 @@ if TYPE_CHECKING:
 
     from gradcheck_cli.implementation.loading.load import Loader
 
+
+#: What a loss may return beside its number.
+_NO_GRADIENTS = {
+    *("probs", "prob", "probabilities", "p", "softmax", "scores", "preds", "pred", "ypred", "yhat", "predictions"),
+    *("cache", "logits", "out", "output", "acc", "accuracy"),
+}
 
 ACCEPTED = "give FILE.py, a package's folder or package.module"
 
@@ -77,7 +85,7 @@ def take_inventory(spec: str, loader: Loader) -> Inventory:
     grouped = {name for group in groups for name in group}
     pairs = [*groups, *all_pairs([name for name in functions if name not in grouped])]
     passes = {name for pair in pairs for name in pair} | {name for name in functions if pass_of(name)[1] == "forward"}
-    losses = [(name,) for name in functions if name not in passes and returns_both(name)]
+    losses = [(name,) for name in functions if name not in passes and _may_return_both(name, have[name])]
     classes = [(name,) for name in classes_in(have)]
     left = [name for name in have if name not in passes and (name,) not in [*losses, *classes, *makers]]
     networks = [(name,) for name in left if network_of((have[name],), loaded.module)]
@@ -94,6 +102,15 @@ def take_inventory(spec: str, loader: Loader) -> Inventory:
         halves=tuple(_offer(home, (name,), have, [], half=True) for name in halves if not names or name in names),
         others=() if names else tuple(rest),
     )
+
+
+def _may_return_both(name: str, function: Any) -> bool:
+    """Tell whether a function may return a number and its gradients: `return loss, probs` says that it does not."""
+    try:
+        found = re.findall(r"return \(?\w+, (\w+)\)?\s*$", inspect.getsource(function), re.MULTILINE)
+    except (OSError, TypeError):
+        found = []
+    return returns_both(name) and not any(word(each) in _NO_GRADIENTS for each in found[-1:])
 
 
 def _offer(

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
-from gradcheck_cli.implementation.conventions.slots import SlotKind
+from gradcheck_cli.implementation.conventions.slots import Slot, SlotKind
 from gradcheck_cli.implementation.vocabulary.vocabulary import word
-
-if TYPE_CHECKING:
-    from gradcheck_cli.implementation.conventions.slots import Slot
 
 _LABELS = {
     *("y", "ys", "ytrue", "label", "labels", "truelabels", "target", "targets", "t"),
@@ -71,6 +68,9 @@ _DATA = {
     "inp",
 }
 
+#: Names of functions that are passed.
+_FUNCTION = re.compile(r"prime|func|deriv|callback|^(act|activation|optimizer|loss|initializer|layers?)(_?fn?)?$")
+
 _SIZES = {"n", "dim"}  #: numbers that are lengths of axes in a constructor
 
 #: Numbers between 0 and 1.
@@ -108,6 +108,20 @@ def kinds_of(slot: Slot) -> list[Kind]:
     if name in _DATA:
         return [*_arrays(2, 3, 1, 4, 0), LABELS[0]]
     return _KINDS["labels" if name in _LABELS else "numbers" if name in NUMBER_NAMES or slot.whole else "arrays"]
+
+
+def flag_of(name: str, *, made_with: bool = False) -> str:
+    """Write the flag that gives an argument a likely shape or value; "" for what is a function, and no flag gives."""
+    if _FUNCTION.search(name.lower()):
+        return ""
+    slot = Slot(name=name, kind=SlotKind.INPUT)
+    kind = (kinds_to_make if made_with else kinds_of)(slot)[0]
+    if kind.name == "labels":
+        return f"--labels {name}=2:3"
+    if kind.name != "array":
+        return f"--value {name}={3 if kind.name == 'size' else 2 if kind.value == 1 else kind.value or '2x3'}"
+    is_weight = word(name) in _PARAMETERS and word(name).startswith("w")
+    return f"--shape {name}={'3x4' if is_weight else '4' if kind.rank == 1 else '2x3'}"
 
 
 def is_size(slot: Slot) -> bool:

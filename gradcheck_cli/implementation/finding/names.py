@@ -116,10 +116,17 @@ def all_pairs(functions: list[str]) -> list[tuple[str, str]]:
         fuller = [pair for name in functions if (pair := _in_order(left, name)) and _begins(_stem(name), _stem(left))]
         fuller = [pair for pair in fuller if _may_belong(*pair) and layers_called(pair)]
         found += sorted(fuller, key=lambda pair: sum(map(len, map(_stem, pair))))[-1:]
+    for left in _left_over(functions, found):
+        if is_backward(left) and not layers_called([left]):  # `cross_entropy_loss` and `cross_entropy_backward`
+            found += [(name, left) for name in functions if says_loss([name]) and _plain(name) == _plain(left)][:1]
     for one, other in itertools.combinations(_left_over(functions, found), 2):
         if set(layers_called([one])) & set(layers_called([other])) and (pair := _in_order(one, other)):
             found.append(pair)
     return found
+
+
+def _plain(name: str) -> list[str]:
+    return [word for word in _stem(name) if word not in _LOSSES]
 
 
 def pairs_between(names: Mapping[str, Iterable[str]]) -> list[tuple[tuple[str, str], tuple[list[str], list[str]]]]:
@@ -183,7 +190,7 @@ def returns_both(name: str) -> bool:
     return says_loss((name,)) or bool(layers_called([name], loss=True))
 
 
-def says_loss(names: Names) -> bool:
+def says_loss(names: Iterable[str]) -> bool:
     """Tell whether a name has a word for a loss, and is not that of a pass."""
     return any(word in _LOSSES for name in names for word in words_in(name) if not pass_of(name)[1])
 

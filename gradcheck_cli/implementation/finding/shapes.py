@@ -24,7 +24,7 @@ from gradcheck_cli.implementation.conventions.slots import MisfitError, SlotKind
 from gradcheck_cli.implementation.conventions.study import lengths_made, studied_of
 from gradcheck_cli.implementation.conventions.trial import quiet
 from gradcheck_cli.implementation.finding.kinds import ARRAYS, LABELS, NUMBERS, Kind, is_size, kinds_of, kinds_to_make
-from gradcheck_cli.implementation.finding.names import GRADIENTS, words_in
+from gradcheck_cli.implementation.finding.names import GRADIENTS, is_backward, says_loss, words_in
 from gradcheck_cli.implementation.seeding import seeds_from
 from gradcheck_cli.layers.function import LAYER, FunctionCase
 
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 _MOST_CALLS = 12_500
 _MOST_OF_CLASS = 1_000  #: of a class, of which each makes an instance
 _CASES = 4  #: that are checked
-_MOST_RANKS = 81  #: combinations of numbers of axes, those of four arrays, in which a gradient may be right
+_MOST_RANKS = 512  #: combinations of numbers of axes, those of nine arrays, in which a gradient may be right
 _RAN = 10  #: calls that one counts for that did not raise, after which backward is tried as well
 
 #: The length of all axes at first, which is also the number of classes, and lengths for axes of their own.
@@ -116,13 +116,13 @@ class _Search:
         wrong: tuple[tuple[Kind, ...], Sizes, Sizes] | None = None
         for kinds, blocks in itertools.chain(self._likely(), ((kinds, 1) for kinds in self._kinds(7))):
             for subset in _subsets(len(kinds)) if blocks > 1 else [()]:
-                if any(kinds[i].rank == 0 for i in subset):
+                if any(kinds[i].rank == 0 for i in subset) or self._is_single_prediction(kinds):
                     continue
                 if self._calls > (_MOST_OF_CLASS if self._unstudied[0].code.cls else _MOST_CALLS):
                     return self._checked(*wrong) if wrong else ()
                 self._readings = self._unstudied
                 scale = {(i, kinds[i].rank - 1): blocks for i in subset}
-                equal = {(i, k): self._equal for i, kind in enumerate(kinds) for k in range(kind.rank)}
+                equal = self._all_equal(kinds)
                 fits = self._fits(kinds, equal, scale)
                 columns = [(i, 1) for i, kind in enumerate(kinds) if kind.name == "array" and kind.rank == 2]
                 if not fits and columns and self._unstudied[0].code.cls:
@@ -132,12 +132,35 @@ class _Search:
                     self._depends(kinds, equal, scale) or self._takes_probabilities(kinds, equal, scale)
                 ):
                     continue
+                if self._repeats_label(kinds, scale):
+                    continue
                 if self._is_meant(kinds, equal, scale):
                     return self._checked(kinds, equal, scale)
                 if wrong is None and self._is_usual(kinds) and _says_gradient(self._readings[0]):
                     wrong = kinds, equal, scale
         self._readings = self._unstudied
         return self._checked(*wrong) if wrong else ()
+
+    def _is_single_prediction(self, kinds: tuple[Kind, ...]) -> bool:
+        """Tell whether beside a label there is a number: of one, a sum, a mean and an element are the same."""
+        named = any(kinds_of(slot)[0].name == "labels" for slot in self._slots[self._made :])
+        return named and any(kind.name == "array" and kind.rank == 0 for kind in kinds)
+
+    def _repeats_label(self, kinds: tuple[Kind, ...], scale: Sizes) -> bool:
+        """Tell whether a label without axes is no index, but the target of each element.
+
+        Then forward returns as much where each element has a target of its own, and those are to be tried.
+        """
+        if LABELS[2] not in kinds:
+            return False
+        most = max((kind.rank for kind in kinds if kind.name == "array"), default=0)
+        several = tuple(kind._replace(rank=most) if kind == LABELS[2] else kind for kind in kinds)
+        outs = [self._forward(own, self._all_equal(own), scale, positive=self._positive) for own in (kinds, several)]
+        shapes = [[np.shape(one) for one in out] if out else None for out in outs]
+        return shapes[0] is not None and shapes[0] == shapes[1]
+
+    def _all_equal(self, kinds: tuple[Kind, ...]) -> Sizes:
+        return {(i, k): self._equal for i, kind in enumerate(kinds) for k in range(kind.rank)}
 
     def _takes_probabilities(self, kinds: tuple[Kind, ...], sizes: Sizes, scale: Sizes) -> bool:
         """Tell whether the gradient is right for numbers between 0 and 1, and let inputs lie there if it is."""
@@ -161,14 +184,14 @@ class _Search:
         """Raise `AmbiguousShapesError` if the slope agrees only where all arrays have other numbers of axes."""
         if scale or self._slope_agrees(kinds, sizes, scale):
             return
-        ranks = [ARRAYS[:3] if kind.name == "array" else [kind] for kind in kinds]
-        if np.prod([float(len(one)) for one in ranks]) > _MOST_RANKS:
-            return
-        for others in itertools.product(*ranks):
-            if all(other != kind for other, kind in zip(others, kinds, strict=True) if kind.name == "array"):
-                equal = {(i, k): self._equal for i, kind in enumerate(others) for k in range(kind.rank)}
-                if self._fits(others, equal, scale) and self._slope_agrees(others, equal, scale):
-                    raise AmbiguousShapesError(self._case(others, equal, scale), self._case(kinds, sizes, scale))
+        ranks = [[one for one in ARRAYS[:3] if one != kind] if kind.name == "array" else [kind] for kind in kinds]
+        combinations: Iterable[tuple[Kind, ...]] = itertools.product(*ranks)
+        if np.prod([float(len(one)) for one in ranks]) > _MOST_RANKS:  # then all arrays have as many axes
+            combinations = [tuple(one if k.name == "array" else k for k in kinds) for one in ARRAYS[:3]]
+        for others in combinations:
+            equal = self._all_equal(others)
+            if self._fits(others, equal, scale) and self._slope_agrees(others, equal, scale):
+                raise AmbiguousShapesError(self._case(others, equal, scale), self._case(kinds, sizes, scale))
 
     def _labels_that_agree(self, kinds: tuple[Kind, ...], sizes: Sizes, scale: Sizes) -> tuple[tuple[Kind, ...], Sizes]:
         """Return labels of another number of axes if the slope agrees with these alone.
@@ -179,7 +202,9 @@ class _Search:
             return kinds, sizes
         ranks = [[kind, *LABELS] if kind.name == "labels" else [kind] for kind in kinds]
         for others in itertools.product(*ranks):
-            equal = {(i, k): self._equal for i, kind in enumerate(others) for k in range(kind.rank)}
+            equal = self._all_equal(others)
+            if self._repeats_label(others, scale):
+                continue
             if self._fits(others, equal, scale) and self._slope_agrees(others, equal, scale):
                 return others, equal
         return kinds, sizes
@@ -258,26 +283,29 @@ class _Search:
     def _fits(self, kinds: tuple[Kind, ...], sizes: Sizes, scale: Sizes) -> bool:
         """Tell whether forward runs, and backward returns gradients of the right shapes, as some reading has it."""
         self._calls += 1
-        for positive in (self._positive, True) if not self._positive else (True,):
+        before = self._positive, self._within
+        tried = [before] if self._positive else [before, (True, _POSITIVE), (True, _PROBABILITIES)]
+        for positive, within in tried:
+            self._within = within
             out = self._forward(kinds, sizes, scale, positive=positive)
-            if out is None:
-                return False
-            if all(np.isfinite(array).all() for array in out):
+            if out is None or all(np.isfinite(array).all() for array in out):
                 break
-        else:
+        if out is None or not all(np.isfinite(array).all() for array in out):
+            self._positive, self._within = before
             return False
         self._calls += _RAN
-        before, self._positive = self._positive, positive
+        self._positive = positive
         case = self._case(kinds, sizes, scale)
         if not (case.shape or self._readings[0].code.cls) or case.impossible():
-            self._positive = before
+            self._positive, self._within = before
             return False
         problem = LAYER.problem(case)
         studied = [studied_of(reading, case, problem) for reading in self._readings]
         fits = [fit_of(reading, case, problem, slope=False)[1] for reading in studied]
         if any(fits) and studied != self._readings:  # what a class keeps, and where, is the same for all lengths
             self._readings = [reading for reading, one in zip(studied, fits, strict=True) if one]
-        self._positive = positive if any(fits) else before
+        if not any(fits):
+            self._positive, self._within = before
         return any(fits)
 
     def _forward(
@@ -293,7 +321,7 @@ class _Search:
             if kind.name == "labels":
                 value = numbers.integers(0, self._equal, shape)
             elif kind.name == "array":
-                value = np.asarray(numbers.uniform(0.5, 1.5, shape))
+                value = np.asarray(numbers.uniform(*(self._within if positive else _POSITIVE), shape))
                 value = value if positive else np.asarray(value * numbers.choice([-1.0, 1.0], shape))
                 value = np.asarray(value * numbers.uniform(1, 1.1, shape)) if i == moved else value
             if slot.by_name:
@@ -379,6 +407,10 @@ def _says_gradient(reading: Reading) -> bool:
     if reading.code.backward is None:
         return False
     forward, backward = reading.code.name("forward"), reading.code.name("backward")
+    if reading.code.cls is not None and not reading.backward:  # the backward pass of a loss, which keeps its inputs
+        return True
+    if says_loss([forward]) and is_backward(backward):
+        return True
     return bool({*words_in(backward)} & GRADIENTS) or backward in (f"d{forward}", f"d_{forward}")
 
 

@@ -14,6 +14,7 @@ from gradcheck_cli.implementation.finding.advice import command_for
 from gradcheck_cli.implementation.finding.candidates import Candidate
 from gradcheck_cli.implementation.finding.identify import Tried, is_base
 from gradcheck_cli.implementation.finding.inventory import ACCEPTED, Offer
+from gradcheck_cli.implementation.finding.needed import install_first, missing_of
 from gradcheck_cli.implementation.finding.networks import network_of
 from gradcheck_cli.implementation.finding.places import named_objects, open_place
 from gradcheck_cli.implementation.loading.paths import split_spec
@@ -39,7 +40,9 @@ def try_shapes(offer: Offer, loader: Loader) -> Tried | None:
     loaded = open_place(home, offer.spec, ACCEPTED, loader)
     named = named_objects(loaded, offer.names)
     if network := network_of(named, loaded.module):
-        return _try_sizes(offer, network)
+        found = _try_sizes(offer, network)
+        lacking = "" if found else missing_of(named)
+        return Tried(reason=install_first(lacking, offer)) if lacking else found
     objects = expanded(named)
     is_class = inspect.isclass(objects[0])
     if is_class and needs_adapter(objects[0]):
@@ -55,7 +58,8 @@ def try_shapes(offer: Offer, loader: Loader) -> Tried | None:
     except AmbiguousShapesError as error:
         right, wrong = (" and ".join(_shape_words(case)) for case in (error.right, error.wrong))
         command = f"gradcheck function {offer.spec} {' '.join(f'--shape {one}' for one in _shape_words(error.right))}"
-        return Tried(reason=f"the gradient is right for {right}, and wrong for {wrong}; give what is meant: {command}")
+        why = f"the gradient is right for {right}, and wrong for {wrong}; give what is meant: {command}"
+        return Tried(reason=why, right=True)
     if cases:
         reading = agreeing(readings_of(objects, LAYERS["function"]), cases[0]) if is_class else None
         return Tried(cases=cases, right=reading is not None, unread=reading.unread if reading else ())
@@ -64,9 +68,15 @@ def try_shapes(offer: Offer, loader: Loader) -> Tried | None:
         return None
     if len(objects) == 1 and not is_class:
         return None
+    why = "of no known layer, and no shapes were found by trying"
+    if lacking := missing_of((*named, *objects)):
+        return Tried(reason=install_first(lacking, offer))
     make = "--adapter FILE.py:make, which returns an instance" if len(objects) == 1 else "--example FILE.py:make"
-    command = command_for(offer)
-    return Tried(reason=f"of no known layer, and no shapes were found by trying; give them: {command}, or {make}")
+    if command := command_for(offer):
+        return Tried(reason=f"{why}; give them: {command}, or {make}")
+    if len(objects) == 1:
+        make = "--adapter FILE.py:make, where make(cls) returns an instance, and --shape for what forward takes"
+    return Tried(reason=f"{why}; give an example: gradcheck function {offer.spec} {make}")
 
 
 def _try_sizes(offer: Offer, network: Callable[..., Any]) -> Tried | None:

@@ -17,7 +17,7 @@ from gradcheck_cli.implementation.calling import MissingImportError
 from gradcheck_cli.implementation.loading.packages import in_library
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 _OWN = str(Path(__file__))
 
@@ -167,3 +167,16 @@ _StandIn.__name__ = _StandIn.__qualname__ = "missing import"
 def is_missing(value: object) -> bool:
     """Tell whether a value stands in for something of a module that is not there."""
     return issubclass(type(value), _StandIn)
+
+
+def missing_of(objects: Iterable[object]) -> str:
+    """Name the module that is not there of which code is derived, or which it names; "" if there is none."""
+    for value in objects:
+        code = getattr(value, "__code__", None)
+        named = [value.__globals__.get(name) for name in code.co_names] if code else []  # type: ignore[attr-defined]
+        for one in (*getattr(value, "__orig_bases__", ()), *named):
+            module = one.__name__ if isinstance(one, _MissingModule) else ""
+            module = object.__getattribute__(one, "_origin")[0] if is_missing(one) else module
+            if module:
+                return module.partition(".")[0]
+    return ""
