@@ -6,44 +6,14 @@ import re
 from typing import NamedTuple
 
 from gradcheck_cli.implementation.conventions.slots import Slot, SlotKind
-from gradcheck_cli.implementation.vocabulary.vocabulary import word
+from gradcheck_cli.implementation.vocabulary.vocabulary import word, words
 
-_LABELS = {
-    *("y", "ys", "ytrue", "label", "labels", "truelabels", "target", "targets", "t"),
-    *("idx", "index", "indices", "words", "ids", "tokens"),
-}
+_LABELS = {*words("y ys ytrue label labels truelabels target targets t idx index indices words ids tokens")}
 NUMBER_NAMES = {
-    *(
-        "stride",
-        "pad",
-        "padding",
-        "axis",
-        "k",
-        "n",
-        "size",
-        "kernel",
-        "kernelsize",
-        "groups",
-        "eps",
-        "epsilon",
-        "alpha",
-    ),
-    *(
-        "p",
-        "momentum",
-        "scale",
-        "temperature",
-        "dim",
-        "numheads",
-        "heads",
-        "nheads",
-        "nhead",
-        "numhead",
-        "reg",
-        "slope",
-        "dilation",
-        "margin",
-    ),
+    *words(
+        "stride pad padding axis k n size kernel kernelsize groups eps epsilon alpha p momentum scale "
+        "temperature dim numheads heads nheads nhead numhead reg slope dilation margin"
+    )
 }
 
 
@@ -51,22 +21,7 @@ NUMBER_NAMES = {
 _PARAMETERS = {"w", "weight", "weights", "wx", "wh", "wo", "b", "bias", "biases", "gamma", "beta"}
 #: Arrays that mostly have one axis, and arrays that may have an axis for steps.
 _OFFSET = re.compile(r"b(ias)?(es)?\d*$|b(q|k|v|o|qkv|out|in|up|down|proj|fc)\d*$|gamma\d*$|beta\d*$|bias|.*bias$")
-_DATA = {
-    "x",
-    "inputs",
-    "input",
-    "q",
-    "query",
-    "queries",
-    "keys",
-    "key",
-    "values",
-    "value",
-    "hidden",
-    "emb",
-    "xs",
-    "inp",
-}
+_DATA = {*words("x inputs input q query queries keys key values value hidden emb xs inp")}
 
 #: Names of functions that are passed.
 _FUNCTION = re.compile(r"prime|func|deriv|callback|^(act|activation|optimizer|loss|initializer|layers?)(_?fn?)?$")

@@ -1,0 +1,172 @@
+"""Calls a function in shapes that may be meant: whether it runs, its gradients fit, and its output depends on all."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from gradcheck_cli.guard.clock import pass_on_interrupt
+from gradcheck_cli.implementation.conventions.context import Context
+from gradcheck_cli.implementation.conventions.own_trial import fit_of
+from gradcheck_cli.implementation.conventions.running import implementation_of
+from gradcheck_cli.implementation.conventions.slots import SlotKind, has
+from gradcheck_cli.implementation.conventions.study import studied_of
+from gradcheck_cli.implementation.seeding import seeds_from
+from gradcheck_cli.layers.function import LAYER, FunctionCase
+
+if TYPE_CHECKING:
+    from gradcheck_cli.implementation.conventions.reading import Reading
+    from gradcheck_cli.implementation.conventions.slots import Slot
+    from gradcheck_cli.implementation.finding.kinds import Kind
+
+
+Sizes = dict[tuple[int, int], int]  #: the length of each axis, by the numbers of its argument and of the axis
+
+_EQUAL = 3  #: the length of all axes at first, which is also the number of classes
+_RAN = 10  #: calls that one counts for that did not raise, after which backward is tried as well
+#: Less than an output that depends on an input changes by where the input does by some percent.
+_ROUNDINGS = 1e-6
+
+#: Where inputs lie for which forward is defined for positive numbers only; or for probabilities, where those are wrong.
+_POSITIVE, PROBABILITIES = (0.5, 1.5), (0.1, 0.9)
+
+
+class Probe:
+    """Calls of one function in shapes that may be meant."""
+
+    def __init__(self, readings: list[Reading], made: list[Slot], slots: list[Slot], equal: int = _EQUAL) -> None:
+        self._readings = self._unstudied = readings
+        self._slots, self._calls = [*made, *slots], 0
+        self._made, self._equal = len(made), equal
+        self._positive, self._within = False, _POSITIVE  # whether forward is defined for positive numbers only
+        if _clips_probabilities(readings[0]):
+            self._positive, self._within = True, PROBABILITIES
+        # Then backward returns None for what has no gradient, so that any argument may be a number.
+        self._has_context = has(SlotKind.CONTEXT, readings[0].forward)
+
+    def _all_equal(self, kinds: tuple[Kind, ...]) -> Sizes:
+        return {(i, k): self._equal for i, kind in enumerate(kinds) for k in range(kind.rank)}
+
+    def _case(self, kinds: tuple[Kind, ...], sizes: Sizes, scale: Sizes) -> FunctionCase:
+        shapes, labels = {}, {}
+        values: dict[str, float | tuple[int, ...]] = {}
+        for i, (slot, kind) in enumerate(zip(self._slots, kinds, strict=True)):
+            shape = tuple(sizes[i, k] * scale.get((i, k), 1) for k in range(kind.rank))
+            if kind.name == "array":
+                shapes[slot.key] = shape
+            elif kind.name == "labels":
+                labels[slot.key] = (shape, self._equal)
+            elif kind.name == "size":
+                values[slot.key] = shape[0]
+            elif kind.name == "tuple":
+                values[slot.key] = shape
+            else:
+                values[slot.key] = kind.value
+        ranges = dict.fromkeys(shapes, self._within) if self._positive else {}
+        return FunctionCase(shape=shapes, range=ranges, value=values, labels=labels)
+
+    def _fits(self, kinds: tuple[Kind, ...], sizes: Sizes, scale: Sizes) -> bool:
+        """Tell whether forward runs, and backward returns gradients of the right shapes, as some reading has it."""
+        self._calls += 1
+        before = self._positive, self._within
+        tried = [before] if self._positive else [before, (True, _POSITIVE), (True, PROBABILITIES)]
+        for positive, within in tried:
+            self._within = within
+            out = self._forward(kinds, sizes, scale, positive=positive)
+            if out is None or all(np.isfinite(array).all() for array in out):
+                break
+        if out is None or not all(np.isfinite(array).all() for array in out):
+            self._positive, self._within = before
+            return False
+        self._calls += _RAN
+        self._positive = positive
+        case = self._case(kinds, sizes, scale)
+        if not (case.shape or self._readings[0].code.cls) or case.impossible():
+            self._positive, self._within = before
+            return False
+        problem = LAYER.problem(case)
+        studied = [studied_of(reading, case, problem) for reading in self._readings]
+        fits = [fit_of(reading, case, problem, slope=False)[1] for reading in studied]
+        if any(fits) and studied != self._readings:  # what a class keeps, and where, is the same for all lengths
+            self._readings = [reading for reading, one in zip(studied, fits, strict=True) if one]
+        if not any(fits):
+            self._positive, self._within = before
+        return any(fits)
+
+    def _forward(
+        self, kinds: tuple[Kind, ...], sizes: Sizes, scale: Sizes, *, positive: bool = False, moved: int = -1
+    ) -> list[np.ndarray[Any, Any]] | None:
+        """Call forward as it is, which takes a tenth of the time that all the care would; None if it raises."""
+        args: list[Any] = [Context() for slot in self._readings[0].forward if slot.kind is SlotKind.CONTEXT]
+        named = {}
+        for i, (slot, kind) in enumerate(zip(self._slots, kinds, strict=True)):
+            numbers = np.random.default_rng(i)  # one argument is moved, and the others stay
+            shape = tuple(sizes[i, k] * scale.get((i, k), 1) for k in range(kind.rank))
+            value: Any = kind.value
+            if kind.name == "labels":
+                value = numbers.integers(0, self._equal, shape)
+            elif kind.name == "array":
+                value = np.asarray(numbers.uniform(*(self._within if positive else _POSITIVE), shape))
+                value = value if positive else np.asarray(value * numbers.choice([-1.0, 1.0], shape))
+                value = np.asarray(value * numbers.uniform(1, 1.1, shape)) if i == moved else value
+            if slot.by_name:
+                named[slot.name] = value
+            else:
+                args.append(value)
+        reading = self._unstudied[0]
+        try:
+            if reading.code.cls is not None:
+                return self._forward_of_class(self._case(kinds, sizes, scale), moved, positive=positive)
+            function: Any = reading.code.function("forward", None)
+            returned = function(*args, **named)
+        except BaseException as error:  # noqa: BLE001  # user code may raise anything
+            pass_on_interrupt(error)
+            return None
+        several = returned if isinstance(returned, tuple | list) else [returned]
+        found = [np.asarray(one) for one in several[:1] if isinstance(one, np.ndarray | float | np.floating)]
+        return found if found and all(one.dtype.kind == "f" and one.size for one in found) else None
+
+    def _forward_of_class(self, case: FunctionCase, moved: int, *, positive: bool) -> list[np.ndarray[Any, Any]] | None:
+        """Call forward of a new instance; None if it returns no array of floating point."""
+        ranges = dict.fromkeys(case.shape, self._within) if positive else {}
+        problem = LAYER.problem(replace(case, range=ranges))
+        inputs = dict(problem.inputs)
+        if moved >= 0:
+            name = self._slots[moved].key
+            inputs[name] = inputs[name] * (1.05 + 0.1 * np.arange(inputs[name].size).reshape(inputs[name].shape))
+        with seeds_from(0):
+            out, _ = implementation_of(self._unstudied[0], "", None).forward(inputs, problem.parameters)
+        found = [np.asarray(one) for one in (out if isinstance(out, tuple) else (out,)) if isinstance(one, np.ndarray)]
+        return found if found and all(one.dtype.kind == "f" and one.size for one in found) else None
+
+    def _slope_agrees(self, kinds: tuple[Kind, ...], sizes: Sizes, scale: Sizes) -> bool:
+        case = self._case(kinds, sizes, scale)
+        return any(fit_of(reading, case, LAYER.problem(case))[2] for reading in self._readings)
+
+    def _depends(self, kinds: tuple[Kind, ...], sizes: Sizes, scale: Sizes) -> bool:
+        """Tell whether the output depends on every array."""
+        arrays = [i for i, kind in enumerate(kinds) if kind.name == "array"]
+        at = self._forward(kinds, sizes, scale, positive=self._positive)
+        beside = [self._forward(kinds, sizes, scale, positive=self._positive, moved=i) for i in arrays]
+        return at is not None and all(other is not None and _differ(at, other) for other in beside)
+
+
+def _differ(one: list[np.ndarray[Any, Any]], other: list[np.ndarray[Any, Any]]) -> bool:
+    """Tell whether outputs differ by more than roundings: what is normalized along a single element is constant."""
+    return any(
+        a.shape != b.shape or not np.allclose(a, b, rtol=_ROUNDINGS, atol=0, equal_nan=True)
+        for a, b in zip(one, other, strict=False)
+    )
+
+
+def _clips_probabilities(reading: Reading) -> bool:
+    """Tell whether forward clips its input next to 0 and 1, where nobody means its gradient to be zero."""
+    try:
+        source = inspect.getsource(reading.code.written("forward"))  # type: ignore[arg-type]
+    except (OSError, TypeError):
+        return False
+    return bool(re.search(r"clip\([^,]+,\s*(1e-\d+|\w*eps\w*)\s*,\s*1(\.0?)?\s*-", source))
