@@ -75,7 +75,8 @@ def gru_step(lines: dict[str, str]) -> tuple[Callable[..., Any], Callable[..., A
         r, z = np.split(sigmoid(x @ Wx[:, : 2 * H] + h @ Wh[:, : 2 * H] + b[: 2 * H]), 2, axis=1)
         U, W = Wh[:, : 2 * H], Wh[:, 2 * H :]
         n = np.tanh(x @ Wx[:, 2 * H :] + b[2 * H :] + ((r * h) @ W if gru_param["reset"] == "before" else r * (h @ W)))
-        next_h = z * h + (1 - z) * n
+        # Either meaning of z, so that these are the layer's own arguments, and no other reading is tried.
+        next_h = z * h + (1 - z) * n if gru_param["update"] == "keep" else (1 - z) * h + z * n
         return next_h, {"x": x, "h": h, "Wx": Wx, "U": U, "W": W, "r": r, "z": z, "n": n, "next_h": next_h}
 
     def backward(g: Any, cache: Any) -> Any:
