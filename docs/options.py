@@ -69,7 +69,7 @@ def _lines() -> Iterator[str]:
 
 def _sections(command: click.Command, without: str = "nothing") -> Iterator[str]:
     for section, records in help_by_section(command, _context(command)).items():
-        rows = [(f"`{flags}`", _text(text)) for flags, text in records if "--help" not in flags]
+        rows = [(_flags(flags), _text(text)) for flags, text in records if "--help" not in flags]
         title, _, remark = section.removesuffix(")").partition(" (")
         if rows and not section.startswith(without):
             yield f"\n### {title}\n" if len(command.params) > 5 else ""
@@ -96,11 +96,15 @@ def _code(names: Iterable[str]) -> str:
     return ", ".join(f"`{name}`" for name in names)
 
 
+def _flags(flags: str) -> str:
+    """Write flags with their value so that a `|` ends no cell, neither on GitHub nor on the site."""
+    return f"<code>{flags.replace('|', '&#124;')}</code>" if "|" in flags else f"`{flags}`"
+
+
 def _text(text: str) -> str:
     return " ".join(re.sub(r"(?<![`\w])(--?[a-z][\w-]*|[A-Z]+_[A-Z*_]+)", r"`\1`", text).split())
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
     for row in (head, ["---"] * len(head), *rows):
-        cells = (re.sub(r"(?<!\\)\|", r"\\|", cell) for cell in row)
-        yield f"| {' | '.join(cells)} |"
+        yield f"| {' | '.join(row)} |"

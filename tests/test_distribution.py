@@ -73,7 +73,16 @@ def test_the_source_distribution_has_all_that_tests_need(tmp_path: Path) -> None
     with tarfile.open(built) as archive:
         names = {name.partition("/")[2] for name in archive.getnames()}
     assert _tracked("gradcheck_cli", "tests", "docs", "examples", "benchmarks") <= names
-    files = {"README.md", "CHANGELOG.md", "CONTRIBUTING.md", "LICENSE", "mkdocs.yml", "pyproject.toml", "PKG-INFO"}
+    files = {
+        "README.md",
+        "CHANGELOG.md",
+        "CONTRIBUTING.md",
+        "SECURITY.md",
+        "LICENSE",
+        "mkdocs.yml",
+        "pyproject.toml",
+        "PKG-INFO",
+    }
     assert files <= names
     assert not [
         name for name in names if name.startswith((".venv", ".git/", "site/", "dist/")) or "__pycache__" in name

@@ -18,7 +18,7 @@ from gradcheck_cli.engine.sanitize import sanitize
 from gradcheck_cli.engine.survey import Survey
 from gradcheck_cli.guard.state import current_folder
 from gradcheck_cli.implementation.finding.folder import files_in, left_out_of, shorten, unsearched
-from gradcheck_cli.implementation.finding.inventory import Tried
+from gradcheck_cli.implementation.finding.identify import Tried
 from gradcheck_cli.implementation.finding.names import pairs_between
 from gradcheck_cli.implementation.implementation import ImplementationNotFoundError
 from gradcheck_cli.implementation.loading.load import NothingToCheckError

@@ -46,9 +46,10 @@ def begin_case(code: UserCode, task: Task, case: Case) -> Implementation:
         text: dict[str, Any] = {name: _text(answer.value[name]) for name in inside.DESCRIBED}
         given = None
         if answer.value["given"] is not None:
-            names, others = answer.value["given"]
+            names, others, constants = answer.value["given"]
             inputs = dict(zip(map(str, names), answer.arrays, strict=True))
-            given = partial(_given, inputs, {str(name): None for name in others} or None)
+            parameters = {str(name): None for name in others} or None
+            given = partial(_given, inputs, parameters, tuple(map(str, constants)))
     return Implementation(
         **text,
         forward=calls.forward,
@@ -225,7 +226,9 @@ def _outputs(answer: Answer) -> list[object]:
     ]
 
 
-def _given(inputs: Mapping[str, Array], parameters: Mapping[str, None] | None, problem: Problem) -> Problem:
+def _given(
+    inputs: Mapping[str, Array], parameters: Mapping[str, None] | None, constants: tuple[str, ...], problem: Problem
+) -> Problem:
     """Return a problem with the arguments that were given there; of those that are no arrays only the names."""
     axes = {name: anonymous(name, value.ndim) for name, value in inputs.items()}
-    return replace(problem, inputs=inputs, parameters=parameters, axes=axes)
+    return replace(problem, inputs=inputs, parameters=parameters, axes=axes, constants=constants)

@@ -16,7 +16,9 @@ from gradcheck_cli.guard.clock import timed
 from gradcheck_cli.guard.protocol import Answer
 from gradcheck_cli.guard.state import preserve_basics, preserve_state
 from gradcheck_cli.implementation.finding.find import find
-from gradcheck_cli.implementation.finding.inventory import identify_layer, take_inventory, try_shapes
+from gradcheck_cli.implementation.finding.identify import identify_layer
+from gradcheck_cli.implementation.finding.inventory import take_inventory
+from gradcheck_cli.implementation.finding.unknown import try_shapes
 from gradcheck_cli.implementation.implementation import ImplementationNotFoundError
 from gradcheck_cli.implementation.loading.load import Loader
 from gradcheck_cli.layers import LAYERS
@@ -108,7 +110,7 @@ def begin(task: Task, case: Case) -> Answer:
     session.state.enter_context(preserve_state())
     description: dict[str, Any] = {name: getattr(code, name) for name in DESCRIBED}
     given = session.given
-    description["given"] = given and [list(given.inputs), list(given.parameters or {})]
+    description["given"] = given and [list(given.inputs), list(given.parameters or {}), list(given.constants)]
     return Answer(description, [*given.inputs.values()] if given else [])
 
 

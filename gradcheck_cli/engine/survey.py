@@ -10,14 +10,9 @@ from gradcheck_cli.engine import inside
 from gradcheck_cli.engine.errors import ErrorReport, describe_error
 from gradcheck_cli.engine.user_code import WHEN_TRIED, ReportedError, UserCode, describe_death
 from gradcheck_cli.guard.process import ProcessDiedError
-from gradcheck_cli.implementation.finding.inventory import (
-    Identified,
-    Inventory,
-    Offer,
-    Tried,
-    describe_nothing,
-    is_its_own,
-)
+from gradcheck_cli.implementation.finding.advice import describe_nothing
+from gradcheck_cli.implementation.finding.identify import Identified, Tried, is_its_own
+from gradcheck_cli.implementation.finding.inventory import Inventory, Offer
 from gradcheck_cli.implementation.implementation import ImplementationNotFoundError
 from gradcheck_cli.implementation.loading.load import NothingToCheckError
 from gradcheck_cli.layers import LAYERS

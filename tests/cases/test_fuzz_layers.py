@@ -47,7 +47,7 @@ def drawn(layer: str, seed: int, wanted: int, **values: Sequence[Any]) -> Random
 
 @pytest.mark.parametrize("layer", TITLES)
 def test_they_are_possible_different_and_the_same_for_a_seed(layer: str) -> None:
-    for seed in range(3):
+    for seed in range(2):
         cases = list(drawn(layer, seed, 30))
         assert len(set(cases)) == len(cases) == 30
         assert all(case.impossible() is None and LAYERS[layer].has_nonzero_gradient(case) for case in cases)
@@ -57,7 +57,7 @@ def test_they_are_possible_different_and_the_same_for_a_seed(layer: str) -> None
 
 @pytest.mark.parametrize("layer", TITLES)
 def test_each_least_number_each_word_and_few_and_many_axes_are_among_the_first_50(layer: str) -> None:
-    for seed in range(5):
+    for seed in range(2):
         cases = list(drawn(layer, seed, 50))
         for parameter in LAYERS[layer].case.parameters():
             values = {getattr(case, parameter.name) for case in cases}
@@ -74,7 +74,7 @@ def test_each_least_number_each_word_and_few_and_many_axes_are_among_the_first_5
 
 @pytest.mark.parametrize("layer", TITLES)
 def test_they_are_small(layer: str) -> None:
-    for case in drawn(layer, 0, 100):
+    for case in drawn(layer, 0, 40):
         problem = LAYERS[layer].problem(case)
         assert all(value.size <= 5**5 for value in problem.inputs.values()), case.label()
 
@@ -108,7 +108,7 @@ def test_what_flags_fix_is_kept_and_the_rest_is_drawn_to_fit(layer: str, values:
 
 @pytest.mark.parametrize("layer", TITLES)
 def test_what_is_built_in_passes(layer: str) -> None:
-    for case in drawn(layer, 5, 12, dtype=("float64", "float32", "float16", "longdouble")):
+    for case in drawn(layer, 5, 6, dtype=("float64", "float32", "float16", "longdouble")):
         result = check(case)
         assert result.passed, result.summary()
 

@@ -181,6 +181,7 @@ def wrong_gradients(fault: str, case: ConvCase) -> dict[str, Any]:
     return {name: array for name, array in all_returned(case)[fault].items() if not same(array, exact[name])}
 
 
+@pytest.mark.usefixtures("shared_derivatives")
 @pytest.mark.parametrize("fault", CODES)
 def test_each_fault_has_its_code_wherever_it_differs_from_the_others(fault: str) -> None:
     for dtype in MOST:
@@ -392,6 +393,7 @@ def test_two_causes_are_distinguished() -> None:
     assert [diagnosis.code for diagnosis in found] == ["factor", "filters-permuted"]
 
 
+@pytest.mark.usefixtures("shared_derivatives")
 @pytest.mark.parametrize("dtype", ["float16", "float32", "float64", "longdouble"])
 @pytest.mark.parametrize("size", [1, 1e-3, 1e-6, 1e-12])
 def test_noise_is_not_explained(dtype: str, size: float) -> None:
@@ -410,8 +412,9 @@ def test_noise_is_not_explained(dtype: str, size: float) -> None:
         assert result.diagnosis == (), result.summary()
 
 
+@pytest.mark.usefixtures("shared_derivatives")
 def test_unrelated_numbers_are_not_explained() -> None:
-    for seed, case in enumerate(CASES[::2]):
+    for seed, case in enumerate(CASES[::3]):
         for dtype in ("float16", "float32", "float64"):
             source = np.random.default_rng(seed)
 

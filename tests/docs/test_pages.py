@@ -57,6 +57,7 @@ def test_links_lead_somewhere() -> None:
             name, _, anchor = target.partition("#")
             path = (page.parent / name).resolve() if name else page
             assert path.exists(), f"{page.name}: {target}"
+            assert page.parent == ROOT or path.is_relative_to(DOCS), f"{page.name}: {target} is not on the site"
             assert not anchor or anchor in _anchors(path), f"{page.name}: {target}"
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import sys
 from dataclasses import replace
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,6 +13,7 @@ import pytest
 
 from gradcheck_cli import Verdict, check
 from gradcheck_cli.implementation.finding.find import find
+from gradcheck_cli.implementation.loading.load import Loader
 from gradcheck_cli.layers import LAYERS, TITLES
 from tests.conftest import report_of
 from tests.faults.layers import FAULTS
@@ -116,12 +118,11 @@ def test_references_are_what_the_definition_says(name: str) -> None:
 
 @pytest.mark.parametrize("name", OTHERS)
 def test_references_pass(name: str) -> None:
-    """Each case in two dtypes that follow each other, so that of all four there is one in every second case."""
+    """The dtypes take turns, so that each layer has all four; `tests/cases/test_fuzz_layers.py` has other cases."""
     dtypes = ("float16", "float32", "float64", "longdouble")
-    for number, case in enumerate(LAYERS[name].standard()):
-        for seed in range(2):
-            result = check(replace(case, dtype=dtypes[(2 * number + seed) % 4], seed=seed))
-            assert result.passed, result.summary()
+    for number, case in enumerate(LAYERS[name].standard(), OTHERS.index(name)):
+        result = check(replace(case, dtype=dtypes[number % 4], seed=number % 3))
+        assert result.passed, result.summary()
 
 
 @pytest.mark.parametrize(
@@ -145,7 +146,8 @@ def test_kinks_near_by_fail_no_right_layer(name: str, numbers: dict[str, Any], s
 @pytest.mark.parametrize("name", OTHERS)
 def test_couplings_cost_what_they_promise(name: str) -> None:
     case = next(iter(LAYERS[name].standard()))
-    result, dense = check(case), check(case, method="dense")
+    result = check(case)
+    dense = cache(lambda: check(case, method="dense"))  # if one gradient is not cheap in itself
     assert set(result.gradients) == set(PAIRS[name])
     for key, gradient in result.gradients.items():
         pairs = PAIRS[name][key]
@@ -154,14 +156,20 @@ def test_couplings_cost_what_they_promise(name: str) -> None:
         colored = LAYERS[name].problem(case).coupling.get(key.removeprefix("d"))
         assert gradient.method == ("colored" if colored else "dense")
         assert (colored.colors if colored else LAYERS[name].problem(case).inputs[key.removeprefix("d")].size) == pairs
-        assert gradient.evaluations <= max(dense.gradients[key].evaluations, 2 * 8 * pairs + 60)
+        promised = 2 * 8 * pairs + 60
+        assert gradient.evaluations <= promised or gradient.evaluations <= dense().gradients[key].evaluations
 
 
-@pytest.mark.parametrize(("number", "fault"), [*enumerate(FAULTS)], ids=[fault.name for fault in FAULTS])
-def test_faults_are_caught(number: int, fault: Any) -> None:
-    layer, seed = LAYERS[fault.layer], number % 3
-    smallest_first = sorted(layer.standard(), key=lambda case: layer.problem(case).expected.size)
-    results = (check(replace(case, seed=seed), fault.functions) for case in smallest_first)
+@cache
+def _smallest_first(name: str) -> list[Any]:
+    return sorted(LAYERS[name].standard(), key=lambda case: LAYERS[name].problem(case).expected.size)
+
+
+@pytest.mark.usefixtures("shared_derivatives")
+@pytest.mark.parametrize("fault", FAULTS, ids=[fault.name for fault in FAULTS])
+def test_faults_are_caught(fault: Any) -> None:
+    seed = len(fault.layer) % 3
+    results = (check(replace(case, seed=seed), fault.functions) for case in _smallest_first(fault.layer))
     codes = ({diagnosis.code for diagnosis in result.diagnosis} for result in results if result.verdict == Verdict.FAIL)
     assert any(fault.code is None or fault.code in told for told in codes)
 
@@ -199,9 +207,9 @@ def _course_file(folder: Path) -> Path:
 
 
 def test_a_course_file_has_each_layer_under_its_own_name(tmp_path: Path, gradcheck: Program) -> None:
-    path = _course_file(tmp_path)
+    path, loader = _course_file(tmp_path), Loader()
     for name in OTHERS:
-        implementation = find(str(path), LAYERS[name])
+        implementation = find(str(path), LAYERS[name], loader=loader)
         assert implementation.name.endswith(",".join(function.__name__ for function in LAYERS[name].functions))
         case, *_ = LAYERS[name].standard()  # `test_references_pass` has the others
         result = check(case, implementation)

@@ -8,11 +8,11 @@ from itertools import product
 from typing import TYPE_CHECKING, Any, assert_never
 
 from gradcheck_cli.data.frozen import frozen
-from gradcheck_cli.implementation.calling import WrittenDict, call, name_of
-from gradcheck_cli.implementation.conventions.slots import LEARNING_RATE, Slot, SlotKind, has
+from gradcheck_cli.implementation.calling import call, name_of
+from gradcheck_cli.implementation.conventions.entries import named_entries
+from gradcheck_cli.implementation.conventions.slots import LEARNING_RATE, Slot, SlotKind, has_open_container
 from gradcheck_cli.implementation.implementation import ImplementationError, NotExpressibleError
 from gradcheck_cli.implementation.vocabulary.vocabulary import word
-from gradcheck_cli.layers.framework.problem import fresh
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -96,7 +96,7 @@ def forms_of(slots: Iterable[Slot], vocabulary: Vocabulary) -> Iterator[Forms]:
     replaced = {key for key, argument in vocabulary.arguments.items() if arguments.keys() & set(argument.unless)}
     lacking = [key for key in vocabulary.arguments if key not in arguments and key not in replaced]
     dictionary = next((slot for slot in slots if slot.kind is SlotKind.DICTIONARY), None)
-    if dictionary and not has(SlotKind.PARAMETERS, slots):
+    if dictionary and not has_open_container(slots):
         looked_up = {word(str(key)) for key, name in dictionary.entries if not name}
         lacking = [key for key in lacking if looked_up and not looked_up & {*vocabulary.arguments[key].names}]
     titles = [_titles(slot, vocabulary.arguments[key]) for key, slot in arguments.items()]
@@ -170,8 +170,8 @@ def _value(slot: Slot, values: Values) -> object:  # noqa: PLR0912  # one for ea
             return slot.value
         case SlotKind.INPUT:
             return values.inputs.get(slot.key, _LEFT_OUT if slot.has_default else values.defaults.get(slot.key))
-        case SlotKind.DICTIONARY | SlotKind.CONTAINER | SlotKind.PARAMETERS:
-            return _with_entries(slot, values) if slot.entries else values.dictionary
+        case SlotKind.DICTIONARY | SlotKind.CONTAINER:
+            return named_entries(slot, values.inputs, values.dictionary) if slot.entries else values.dictionary
         case SlotKind.ENTRY:
             return values.dictionary.get(slot.key)
         case SlotKind.CONTEXT if slot.key in values.inputs:
@@ -194,18 +194,6 @@ def _value(slot: Slot, values: Values) -> object:  # noqa: PLR0912  # one for ea
             raise AssertionError(slot)
         case _:
             assert_never(slot.kind)
-
-
-def _with_entries(slot: Slot, values: Values) -> object:
-    """Return a list of inputs, or a dictionary of them, with the layer's parameters or without; or an object."""
-    inputs = fresh(values.inputs)
-    held = {key: inputs[name] for key, name in slot.entries if name in inputs}
-    if all(isinstance(key, int) for key in held):
-        return [*held.values()]
-    named = {str(key): value for key, value in held.items()}
-    found = WrittenDict({**(values.dictionary if slot.kind is SlotKind.DICTIONARY else {}), **named})
-    vars(found).update(found)
-    return found
 
 
 def _geometry(slot: Slot, argument: Argument, forms: Forms, sizes: Sizes, arguments: Arguments) -> object:

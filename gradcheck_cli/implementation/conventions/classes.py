@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING
 
 from gradcheck_cli.implementation.conventions.arguments import forms_of
 from gradcheck_cli.implementation.conventions.attributes import parameter_places
+from gradcheck_cli.implementation.conventions.by_name import may_hold_weights
+from gradcheck_cli.implementation.conventions.code import Code
 from gradcheck_cli.implementation.conventions.instances import make_instance
 from gradcheck_cli.implementation.conventions.layout import Layout, orders_with_shape
 from gradcheck_cli.implementation.conventions.one_by_one import sample
 from gradcheck_cli.implementation.conventions.packing import divide
-from gradcheck_cli.implementation.conventions.passes import may_hold_weights, method_slots
-from gradcheck_cli.implementation.conventions.reading import Code, Reading
+from gradcheck_cli.implementation.conventions.passes import method_slots
+from gradcheck_cli.implementation.conventions.reading import Reading
 from gradcheck_cli.implementation.conventions.slots import (
     MisfitError,
     Slot,
@@ -52,7 +54,7 @@ def class_readings(
             vocabulary=vocabulary,
             code=Code(cls=cls, forward=forward, backward=backward, made=made),
             constructor=constructor,
-            given_parameters=any(slot.kind in (SlotKind.INPUT, SlotKind.PARAMETERS) for slot in constructor),
+            given_parameters=any(slot.kind in (SlotKind.INPUT, SlotKind.CONTAINER) for slot in constructor),
             forward=ahead,
             backward=back,
         )
@@ -76,7 +78,7 @@ def _constructors(cls: type, vocabulary: Vocabulary) -> list[tuple[Slot, ...]]:
     ]
     if vocabulary.packing:  # weights may come in dictionaries
         several = zip(parameters, sized, strict=True)
-        contained = [slot_for(p, SlotKind.PARAMETERS) if may_hold_weights(p, slot) else slot for p, slot in several]
+        contained = [slot_for(p, SlotKind.CONTAINER) if may_hold_weights(p, slot) else slot for p, slot in several]
         complete += [contained] if contained != sized else []
     found = [tuple(slot for slot in slots if slot) for slots in complete if None not in slots]
     if found:

@@ -1,18 +1,36 @@
-"""A container of weights, as functions take one: a dictionary by any usual name, or a list or tuple in their order."""
+"""Containers of arrays: with the entries that the source of code names, or with what a call asks for.
+
+The second are dictionaries by any usual name, and lists or tuples in the order of the layer's arrays.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 from gradcheck_cli.implementation.calling import WrittenDict
+from gradcheck_cli.implementation.conventions.slots import SlotKind
 from gradcheck_cli.implementation.implementation import UnknownEntryError
 from gradcheck_cli.implementation.vocabulary.vocabulary import word
+from gradcheck_cli.layers.framework.problem import fresh
 from gradcheck_cli.text.clean import clean
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
+    from gradcheck_cli.implementation.conventions.slots import Slot
     from gradcheck_cli.numeric.arrays import Array
+
+
+def named_entries(slot: Slot, inputs: Mapping[str, object], dictionary: Mapping[str, object]) -> object:
+    """Return a list of inputs, or a dictionary of them, with the layer's parameters or without; or an object."""
+    arrays = fresh(inputs)
+    held = {key: arrays[name] for key, name in slot.entries if name in arrays}
+    if all(isinstance(key, int) for key in held):
+        return [*held.values()]
+    named = {str(key): value for key, value in held.items()}
+    found = WrittenDict({**(dictionary if slot.kind is SlotKind.DICTIONARY else {}), **named})
+    vars(found).update(found)
+    return found
 
 
 class Entries(WrittenDict):

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import ast
-import inspect
 import itertools
-import textwrap
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,14 +10,14 @@ import numpy as np
 from gradcheck_cli.implementation.conventions.attributes import (
     Place,
     Wanted,
-    gradient_entry,
     gradient_places,
     is_gradient_name,
     newest,
     snapshot,
 )
-from gradcheck_cli.implementation.conventions.returned import as_array
+from gradcheck_cli.implementation.conventions.returned import as_array, entry_at
 from gradcheck_cli.implementation.conventions.slots import LEARNING_RATE
+from gradcheck_cli.implementation.conventions.source import returned_names
 from gradcheck_cli.implementation.vocabulary.vocabulary import word
 
 if TYPE_CHECKING:
@@ -75,12 +71,8 @@ class NamedGradients:
 
     def _named(self, path: str, parts: Sequence[object], labels: Sequence[str]) -> object:
         """Return the entry of a returned dictionary, or what is returned under the name of its gradient."""
-        top, *inner = path.split(".")
         for part in (part for part in parts if isinstance(part, dict)):
-            value = gradient_entry(part, top, Wanted((word(top),)))
-            for key in inner:
-                value = _entry(value, key)
-            if value is not None:
+            if (value := entry_at(path.split("."), part)) is not None:
                 return value
         return next((part for part, label in zip(parts, labels, strict=False) if is_gradient_name(label, path)), None)
 
@@ -115,14 +107,6 @@ class NamedGradients:
         return found
 
 
-def _entry(value: object, key: str) -> object:
-    if isinstance(value, dict):
-        return gradient_entry(value, key, Wanted((word(key),)))
-    if isinstance(value, list | tuple) and key.isdecimal() and int(key) < len(value):
-        return value[int(key)]
-    return None
-
-
 def _opened(parts: Iterable[object]) -> Iterable[object]:
     """Yield what tuples hold; a list may be that of a list of parameters."""
     for part in parts:
@@ -143,23 +127,3 @@ def flat(values: Mapping[str, Any], above: str = "") -> dict[str, Any]:
     for key, value in values.items():
         found |= flat(value, f"{above}{key}.") if isinstance(value, dict) else {f"{above}{key}": value}
     return found
-
-
-@lru_cache(maxsize=64)
-def returned_names(function: Callable[..., object]) -> tuple[str, ...]:
-    """Name what the last `return` of a function returns, "" for what has no name; () if that cannot be read."""
-    try:
-        tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
-    except (OSError, TypeError, SyntaxError, ValueError, RecursionError):
-        return ()
-    returns = [node.value for node in ast.walk(tree) if isinstance(node, ast.Return) and node.value is not None]
-    last = max(returns, key=lambda value: value.lineno, default=None)
-    return tuple(_names_in(last)) if last is not None else ()
-
-
-def _names_in(returned: ast.expr) -> Iterable[str]:
-    if isinstance(returned, ast.Tuple):
-        for part in returned.elts:
-            yield from _names_in(part)
-    else:
-        yield next((node.id for node in ast.walk(returned) if isinstance(node, ast.Name)), "")

@@ -12,7 +12,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from gradcheck_cli.implementation.calling import name_of
-from gradcheck_cli.implementation.conventions.reading import Code, Reading
+from gradcheck_cli.implementation.conventions.code import Code
+from gradcheck_cli.implementation.conventions.reading import Reading
 from gradcheck_cli.implementation.conventions.slots import (
     PROBABLE_CACHES,
     MisfitError,

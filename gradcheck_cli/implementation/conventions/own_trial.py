@@ -48,14 +48,15 @@ def fit_of(reading: Reading, case: Case, problem: Problem, *, slope: bool = True
         fits = (
             runs
             and adopted.differentiable != ()
-            and all(_fits(gradients.get(name), inputs[name]) for name in adopted.differentiable)
+            and all(fits_input(gradients.get(name), inputs[name]) for name in adopted.differentiable)
         )
         return runs, fits, fits and slope and _slope_agrees(run, adopted, gradients)
     except (ImplementationError, NotExpressibleError, ValueError, TypeError):
         return runs, fits, False
 
 
-def _fits(gradient: object, value: Array) -> bool:
+def fits_input(gradient: object, value: Array) -> bool:
+    """Tell whether something is a gradient of the shape of an input."""
     return isinstance(gradient, np.ndarray) and gradient.shape == value.shape and gradient.dtype.kind == "f"
 
 

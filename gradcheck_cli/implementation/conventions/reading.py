@@ -6,90 +6,39 @@ argument stands for, in which forms and layouts values are passed, and where out
 
 from __future__ import annotations
 
-import inspect
 from dataclasses import field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from gradcheck_cli.data.frozen import frozen
-from gradcheck_cli.implementation.calling import WrittenDict, name_of
+from gradcheck_cli.implementation.calling import WrittenDict
 from gradcheck_cli.implementation.conventions.arguments import Forms, Values
 from gradcheck_cli.implementation.conventions.attributes import Wanted
+from gradcheck_cli.implementation.conventions.code import Code, Found
 from gradcheck_cli.implementation.conventions.entries import Entries
 from gradcheck_cli.implementation.conventions.layout import Layout
 from gradcheck_cli.implementation.conventions.network import made_network
 from gradcheck_cli.implementation.conventions.own_arguments import Container
 from gradcheck_cli.implementation.conventions.packing import origins
 from gradcheck_cli.implementation.conventions.returned import hold_shape
-from gradcheck_cli.implementation.conventions.slots import Slot, SlotKind, has, write_call
+from gradcheck_cli.implementation.conventions.slots import Slot, SlotKind, has, has_open_container, write_call
 from gradcheck_cli.implementation.conventions.source import equal_sizes
-from gradcheck_cli.implementation.conventions.tensors import with_tensors
-from gradcheck_cli.implementation.implementation import ImplementationError, NotExpressibleError
+from gradcheck_cli.implementation.implementation import NotExpressibleError
 from gradcheck_cli.implementation.vocabulary.vocabulary import word
 from gradcheck_cli.layers.framework.problem import fresh
-from gradcheck_cli.text.clean import type_name
 from gradcheck_cli.text.names import join_names
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Iterable, Mapping
 
-    from gradcheck_cli.implementation.conventions.inside import Path
     from gradcheck_cli.implementation.conventions.layout import Layout
     from gradcheck_cli.implementation.vocabulary.vocabulary import Encoding, Meaning, Vocabulary
     from gradcheck_cli.layers.framework.layer import Layer
     from gradcheck_cli.numeric.arrays import Array
 
     Slots = tuple[Slot, ...]
-
-
-@frozen
-class Code:
-    """The passes: functions, or names of methods of a class. Without a backward pass, forward returns the gradients."""
-
-    forward: Callable[..., Any] | str
-    backward: Callable[..., Any] | str | None = None
-    cls: type | None = None
-    made: object = None  #: an instance that is there already, of which each call gets a copy
-    tensors: bool = False  #: whether they compute with tensors of PyTorch
-
-    def function(self, which: str, instance: object) -> Callable[..., Any]:
-        """Return the forward or backward pass, of an instance if it is a method.
-
-        Raises:
-            ImplementationError: it cannot be looked up.
-        """
-        function = getattr(self, which)
-        try:
-            function = getattr(instance, function) if isinstance(function, str) else function
-            return with_tensors(function) if self.tensors else function
-        except Exception as error:
-            reason = f"{type_name(instance)}.{function} cannot be looked up: it raised {type_name(error)}"
-            raise ImplementationError(reason) from error
-
-    def written(self, which: str) -> object:
-        """Return a pass as its author wrote it, of a class the function that is its method; None if there is none."""
-        function = getattr(self, which)
-        if isinstance(function, str):
-            return inspect.getattr_static(self.cls, function, None)
-        return inspect.unwrap(function) if function else None
-
-    def name(self, which: str) -> str:
-        """Return what messages call the forward or backward pass."""
-        function = getattr(self, which)
-        return f"{self.cls.__name__}.{function}" if self.cls is not None else name_of(function)
-
-
-@frozen
-class Found:
-    """What was found by trying in an instance of a class of no known layer."""
-
-    kept: Mapping[str, tuple[Path, ...]] = field(default_factory=dict)  #: by parameter, where it is kept
-    gradient_at: Mapping[str, Path] = field(default_factory=dict)  #: where backward leaves gradients
-    within: tuple[float, float] | None = None  #: where parameters lie, if forward is not defined anywhere else
-    without: tuple[str, ...] = ()  #: inputs and parameters of which there is no gradient
-    studied: bool = False  #: whether it was looked for
 
 
 @frozen
@@ -170,7 +119,7 @@ class Reading:
         """The outputs of forward."""
         return self.layer.outputs if self.layer.reference else self.own_outputs
 
-    @property
+    @cached_property
     def inputs(self) -> tuple[str, ...]:
         """The arrays that the code may take: the layer's inputs, or those that they are divided into."""
         return tuple(self.vocabulary.inputs) if self.layer.reference else self.layer.inputs
@@ -178,7 +127,7 @@ class Reading:
     @cached_property
     def held(self) -> tuple[str, ...]:
         """The parameters that are passed in a dictionary, a list or a tuple."""
-        if not has(SlotKind.PARAMETERS, (*self.constructor, *self.forward)):
+        if not has_open_container((*self.constructor, *self.forward)):
             return ()
         return tuple(name for name in self._not_passed if name in self.vocabulary.parameters)
 
@@ -197,7 +146,7 @@ class Reading:
         passed = {slot.key for slot in (*self.constructor, *self.forward)}
         return tuple(name for name in self.found.without if name not in passed)
 
-    @property
+    @cached_property
     def absent(self) -> tuple[str, ...]:
         """The inputs that the code does not have, and the state for which it has no place."""
         if not self.layer.reference:
@@ -300,6 +249,16 @@ class Reading:
 
     def wanted(self, name: str) -> Wanted:
         """Say how to find an input, or its gradient, in an object."""
+        known = self._wanted
+        if name not in known:  # asked for each parameter in each call of a class
+            known[name] = self._describe(name)
+        return known[name]
+
+    @cached_property
+    def _wanted(self) -> dict[str, Wanted]:
+        return {}
+
+    def _describe(self, name: str) -> Wanted:
         if not self.layer.reference:
             at = self.found.gradient_at.get(name, ())
             return Wanted((word(name),), kept_at=self.found.kept.get(name, ()), gradient_at=at)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from gradcheck_cli.implementation.calling import name_of
 from gradcheck_cli.implementation.conventions.arguments import forms_of
 from gradcheck_cli.implementation.conventions.classes import class_readings
+from gradcheck_cli.implementation.conventions.code import Code
 from gradcheck_cli.implementation.conventions.expand import expanded
 from gradcheck_cli.implementation.conventions.layout import Layout
 from gradcheck_cli.implementation.conventions.methods import class_passes, instance_passes
@@ -17,8 +18,8 @@ from gradcheck_cli.implementation.conventions.own_class import own_class_reading
 from gradcheck_cli.implementation.conventions.own_function import own_readings
 from gradcheck_cli.implementation.conventions.packing import packed
 from gradcheck_cli.implementation.conventions.passes import backward_slots, forward_slots
-from gradcheck_cli.implementation.conventions.reading import Code, Reading
-from gradcheck_cli.implementation.conventions.slots import MisfitError, SlotKind, has
+from gradcheck_cli.implementation.conventions.reading import Reading
+from gradcheck_cli.implementation.conventions.slots import MisfitError, SlotKind, has, has_open_container
 from gradcheck_cli.implementation.conventions.tensors import uses_tensors
 from gradcheck_cli.implementation.vocabulary.lookup import vocabulary_of
 from gradcheck_cli.implementation.vocabulary.vocabulary import word
@@ -141,12 +142,12 @@ def _function_readings(
                 variants: list[tuple[bool, tuple[str, ...]]] = [
                     (all_keys, ()) for all_keys in ((False, True) if has(SlotKind.DICTIONARY, ahead) else (False,))
                 ]
-                if has(SlotKind.PARAMETERS, ahead):
+                if has_open_container(ahead):
                     biases = tuple(name for name in vocabulary.optional if name in vocabulary.parameters)
                     variants = [(True, ()), (True, biases)]
                 for all_keys, lacking in variants:
                     for forms in forms_of(slots, vocabulary):
-                        keys = "entries under other names" if all_keys and not has(SlotKind.PARAMETERS, ahead) else ""
+                        keys = "entries under other names" if all_keys and not has_open_container(ahead) else ""
                         yield Reading(
                             layer=layer,
                             vocabulary=vocabulary,

@@ -13,7 +13,7 @@ from gradcheck_cli.implementation.vocabulary.vocabulary import word
 from gradcheck_cli.text.names import join_names
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from gradcheck_cli.numeric.arrays import Array
 
@@ -56,22 +56,17 @@ def gradients_in(
     raise ImplementationError(f"{called} returned {describe(returned)}, where {expected} must be returned")
 
 
-def entry_at(path: str, found: Mapping[str, object]) -> object:
+def entry_at(keys: Iterable[str], found: object) -> object:
     """Return the gradient of an array in a container from a container of gradients; None if there is none."""
-    top, *keys = path.split(".")
-    value: object = found.get(top)
     for key in keys:
-        if isinstance(value, dict):
-            value = (
-                value[int(key)]
-                if key.isdecimal() and int(key) in value
-                else gradient_entry(value, key, Wanted((word(key),)))
-            )
-        elif isinstance(value, list | tuple) and key.isdecimal() and int(key) < len(value):
-            value = value[int(key)]
+        if isinstance(found, list | tuple) and key.isdecimal() and int(key) < len(found):
+            found = found[int(key)]
+        elif isinstance(found, dict):
+            number = int(key) if key.isdecimal() else None
+            found = found[number] if number in found else gradient_entry(found, key, Wanted((word(key),)))
         else:
             return None
-    return as_array(value)
+    return as_array(found)
 
 
 def without_nones(returned: Sequence[object], expected: int) -> Sequence[object]:

@@ -4,25 +4,24 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from gradcheck_cli.data.frozen import frozen
-from gradcheck_cli.implementation.calling import WrittenArray, WrittenDict, describe
+from gradcheck_cli.implementation.calling import WrittenArray, WrittenDict
 from gradcheck_cli.implementation.conventions.arguments import Values, fill
 from gradcheck_cli.implementation.conventions.attributes import (
     gradient_places,
     newest,
-    rate_places,
     snapshot,
     stored_output,
 )
 from gradcheck_cli.implementation.conventions.context import Context
+from gradcheck_cli.implementation.conventions.forward_outputs import has_cache, outputs_in
 from gradcheck_cli.implementation.conventions.inside import attributes
 from gradcheck_cli.implementation.conventions.instances import (
     copied,
-    kept_parameters,
     make_instance,
     set_parameters,
     set_state,
@@ -31,8 +30,8 @@ from gradcheck_cli.implementation.conventions.instances import (
 from gradcheck_cli.implementation.conventions.one_by_one import OneByOne
 from gradcheck_cli.implementation.conventions.packing import Packed, called, origins
 from gradcheck_cli.implementation.conventions.returned import as_array, entry_at, gradients_in, times_cotangent
-from gradcheck_cli.implementation.conventions.set_up import Optimizer
-from gradcheck_cli.implementation.conventions.slots import LEARNING_RATE, SlotKind, has, is_context
+from gradcheck_cli.implementation.conventions.slots import SlotKind, has
+from gradcheck_cli.implementation.conventions.updates import read_updates
 from gradcheck_cli.implementation.implementation import (
     NO_BACKWARD,
     Implementation,
@@ -40,7 +39,6 @@ from gradcheck_cli.implementation.implementation import (
     NotExpressibleError,
 )
 from gradcheck_cli.layers.framework.problem import fresh
-from gradcheck_cli.text.names import join_names
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -54,7 +52,6 @@ _UNDERFLOW = (
     "one-hot labels are multiplied by log(p), and 0 * log(0) is NaN: a probability underflows to 0; "
     "take the logarithm of the label's probability alone, or log(sum(exp(x - max))) - (x[y] - max)"
 )
-_SAME = 1e-3  #: what the doubled update may differ by from that for twice the cotangent
 
 
 @frozen
@@ -137,7 +134,7 @@ class _Run:
             values = replace(values, filled=buffers)
             values = replace(values, context=self._context(values)) if self._needs_context(values) else values
             returned = self._call_forward(instance, values)
-            if self._may_fill_context(values) and not self._has_cache(returned):
+            if self._may_fill_context(values) and not has_cache(reading, returned):
                 values = replace(values, context=self._context(values))
                 returned = self._call_forward(instance, values)
         except ImplementationError as error:
@@ -153,7 +150,7 @@ class _Run:
             returned = returned.mean()
         if returned is None and values.filled:
             returned = np.array(next(iter(values.filled.values())))
-        outputs, cache = self._outputs(returned, values.context)
+        outputs, cache = outputs_in(reading, returned, values.context)
         call = Call(inputs=inputs, parameters=parameters, output=outputs[0], cache=cache, instance=instance)
         if reading.encoding and self._is_nan_with_finite_gradients(call):
             raise NotExpressibleError(_UNDERFLOW)
@@ -202,7 +199,7 @@ class _Run:
             if name not in found:
                 found[name] = as_array(newest(gradient_places(holder, reading.wanted(name)), before[name]))
         if unread := [name for name in names if name in reading.kept and found.get(name) is None]:
-            found |= self._read_updates(cache.instance, slots, values, unread)
+            found |= read_updates(reading, cache.instance, slots, values, unread)
         if not has(SlotKind.COTANGENT, slots):
             found = times_cotangent(found, cotangent, code.name("backward"))
         return self._taken(found, cache)
@@ -232,50 +229,13 @@ class _Run:
 
     def _opened(self, found: Mapping[str, object], names: tuple[str, ...]) -> dict[str, object]:
         """Find the gradients of arrays in containers, by their paths."""
-        opened = {path: entry_at(path, found) for path in names if path not in found}
+        opened = {path: entry_at(path.split("."), found) for path in names if path not in found}
         whole = {name: value for name, value in found.items() if name in names}
         return {**whole, **{path: value for path, value in opened.items() if value is not None}}
 
     def _taken(self, found: Mapping[str, object], call: Call) -> dict[str, object]:
         """Bring gradients back into the layer's order of axes."""
         return {name: self.reading.take(name, value, call.inputs[name].shape) for name, value in found.items()}
-
-    def _read_updates(
-        self, instance: object, slots: Iterable[Slot], values: Values, names: list[str]
-    ) -> dict[str, object]:
-        """Read the gradients of parameters off what backward itself subtracts from them, times a learning rate.
-
-        Raises:
-            NotExpressibleError: it does not subtract a multiple of the gradient, or the rate is not known.
-        """
-        called = self.reading.code.name("backward")
-
-        def updates(factor: int) -> dict[str, Array]:
-            twin = copied(instance)
-            rates = [*rate_places(twin)]
-            for place in rates:
-                place.set(LEARNING_RATE)
-            before = kept_parameters(self.reading, twin, names)
-            cotangents = {name: factor * np.asarray(part) for name, part in values.cotangents.items()}
-            given = fill(slots, self.reading.forms, self.reading.vocabulary, replace(values, cotangents=cotangents))
-            given.call(self.reading.code.function("backward", twin))
-            after = kept_parameters(self.reading, twin, names)
-            found = {n: before[n] - after[n] for n in before.keys() & after.keys() if before[n].shape == after[n].shape}
-            found = {name: update for name, update in found.items() if update.any()}
-            is_handed = any(isinstance(value, Optimizer) for value in attributes(twin).values())
-            if found and not (rates or is_handed or has(SlotKind.LEARNING_RATE, slots)):
-                why = f"{called} changes {join_names(found)} at a rate that is not known"
-                raise NotExpressibleError(f"{why}; let it take learning_rate, or keep it as self.learning_rate")
-            return {name: update / update.dtype.type(LEARNING_RATE) for name, update in found.items()}
-
-        if not (once := updates(1)):
-            return {}
-        twice = updates(2)
-        for name, update in once.items():
-            if not np.allclose(2 * update, twice.get(name, update), rtol=_SAME, atol=_SAME * abs(update).max()):
-                why = f"{called} changes {name} by a rule from which its gradient cannot be read"
-                raise NotExpressibleError(f"{why}; return the gradient, or keep it as self.d{name}")
-        return dict(once)
 
     def _is_nan_with_finite_gradients(self, call: Call) -> bool:
         out = call.output
@@ -305,53 +265,6 @@ class _Run:
     def _may_fill_context(self, values: Values) -> bool:
         """Tell whether forward can be given a context that it was not given, of which backward needs what is in it."""
         return values.context is None and bool(self._contexts(values)) and has(SlotKind.CACHE, self.reading.backward)
-
-    def _has_cache(self, returned: object) -> bool:
-        return isinstance(returned, tuple | list) and len(returned) == len(self.reading.outputs) + 1
-
-    def _outputs(self, returned: object, context: Context | None) -> tuple[list[object], object]:
-        """Tell the outputs of forward from its cache."""
-        reading, count = self.reading, len(self.reading.outputs)
-        returned = reading.joined(reading.outputs[0], returned)
-        several = list(returned) if isinstance(returned, tuple | list) else [returned]
-        if reading.code.backward is None:
-            if len(several) < 2:
-                self._refuse_returned(returned)
-            gradients = several[1:]
-            nested = len(gradients) == 1 and isinstance(gradients[0], tuple | list | dict)
-            return [as_array(several[0])], gradients[0] if nested else gradients
-        caches = [slot for slot in reading.backward if slot.kind is SlotKind.CACHE]
-        state = sum(slot.kind is SlotKind.ENTRY for slot in reading.forward)
-        if state and len(several) == count + 1 + state:  # running means, after the cache or before it
-            last = all(isinstance(value, np.ndarray) for value in several[-state:])
-            returned = several = several[:-state] if last else [*several[:count], several[-1]]
-        parts = [slot.value for slot in caches if isinstance(slot.value, int)]
-        if parts and len(several) == count + len(parts):  # what backward takes one by one
-            returned = several = [*several[:count], tuple(several[count:])]
-        if parts and not (isinstance(several[-1], tuple | list) and len(several[-1]) > max(parts)):
-            self._refuse_returned(returned)
-        cache: object = context
-        if self._has_cache(returned):
-            cache = several.pop()
-            cache = context if context is not None and context.is_filled and reading.shares_context else cache
-        elif reading.vocabulary.packing and caches and not context and len(several) > count + 1:
-            cache = several.pop()  # the outputs between, such as predictions, are not differentiated
-        elif context is None and caches and not (any(slot.key for slot in caches) or reading.code.cls is not None):
-            if count > 1 or len(several) > 1 or any(is_context(slot.name) for slot in caches):
-                self._refuse_returned(returned)
-            cache = returned  # what backward takes may be the output
-        if len(several) < count or (not reading.layer.reference and len(several) > count):
-            self._refuse_returned(returned)
-        number = reading.layer.loss or not reading.layer.reference
-        return list(map(as_array, several[:count])) if number else several[:count], cache
-
-    def _refuse_returned(self, returned: object) -> NoReturn:
-        both, known = self.reading.code.backward is None, self.reading.layer.reference
-        expected = "loss, gradient" if both and known else "number, gradients" if both else ""
-        expected = expected or ", ".join([*self.reading.outputs, "cache"])
-        hint = "; of two functions name both, FILE.py:f,gradient" if both and not known else ""
-        name = self.reading.code.name("forward")
-        raise ImplementationError(f"{name} returned {describe(returned)}, not ({expected}){hint}")
 
 
 def _no_number(error: BaseException | None) -> bool:

@@ -67,9 +67,8 @@ class SlotKind(Enum):
     INPUT = "input"  #: one of the layer's inputs
     ARGUMENT = "argument"  #: a part of the geometry, by the layer's vocabulary
     DICTIONARY = "dictionary"  #: of the layer's parameters
-    PARAMETERS = "parameters"  #: a dictionary, list or tuple of weights
     ENTRY = "entry"  #: of that dictionary, such as a running mean
-    CONTAINER = "container"  #: a dictionary or list of inputs
+    CONTAINER = "container"  #: a dictionary, list or tuple of inputs
     CONTEXT = "context"  #: what forward or a constructor is given to fill for backward
     CACHE = "cache"  #: what backward gets of it, or of what forward returned
     COTANGENT = "cotangent"
@@ -103,6 +102,11 @@ class Slot:
         return (self.key,) if self.kind is SlotKind.INPUT else tuple(name for _, name in self.entries if name)
 
     @property
+    def is_open(self) -> bool:
+        """Whether it is a container of which only a call tells what is looked up in it."""
+        return self.kind is SlotKind.CONTAINER and not self.entries
+
+    @property
     def has_default(self) -> bool:
         """Whether it may be left out."""
         return self.default is not EMPTY
@@ -111,6 +115,11 @@ class Slot:
 def has(kind: SlotKind, slots: Iterable[Slot]) -> bool:
     """Tell whether one of the slots is of a kind."""
     return any(slot.kind is kind for slot in slots)
+
+
+def has_open_container(slots: Iterable[Slot]) -> bool:
+    """Tell whether one of the slots is a container of which only a call tells what is looked up in it."""
+    return any(slot.is_open for slot in slots)
 
 
 def slot_for(parameter: inspect.Parameter, kind: SlotKind, key: str = "", value: object = None) -> Slot:

@@ -50,15 +50,20 @@ def entries_of(function: Callable[..., object], argument: str) -> tuple[str | in
     return tuple(key for key in found if isinstance(key, str))
 
 
-@lru_cache(maxsize=32)
+@lru_cache(maxsize=64)
 def returned_names(function: Callable[..., object]) -> tuple[str, ...]:
-    """List the names of what a function returns as a tuple, at its last `return`; "" for what has none."""
-    found = [node.value.elts for node in ast.walk(_tree(function)) if _returns_tuple(node)]  # type: ignore[attr-defined]
-    return tuple(part.id if isinstance(part, ast.Name) else "" for part in found[-1]) if found else ()
+    """Name what the last `return` of a function returns, also in tuples, "" for what has no name; () for nothing."""
+    returns = [node.value for node in ast.walk(_tree(function)) if isinstance(node, ast.Return) and node.value]
+    last = max(returns, key=lambda value: value.lineno, default=None)
+    return tuple(_names_in(last)) if last is not None else ()
 
 
-def _returns_tuple(node: ast.AST) -> bool:
-    return isinstance(node, ast.Return) and isinstance(node.value, ast.Tuple)
+def _names_in(returned: ast.expr) -> Iterator[str]:
+    if isinstance(returned, ast.Tuple):
+        for part in returned.elts:
+            yield from _names_in(part)
+    else:
+        yield next((node.id for node in ast.walk(returned) if isinstance(node, ast.Name)), "")
 
 
 def _tree(function: Callable[..., object]) -> ast.AST:

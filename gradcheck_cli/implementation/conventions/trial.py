@@ -16,11 +16,11 @@ from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.guard.state import preserve_state
 from gradcheck_cli.implementation.calling import errors_in_brief
 from gradcheck_cli.implementation.conventions.one_by_one import SAMPLES
-from gradcheck_cli.implementation.conventions.own_class import studied_of
 from gradcheck_cli.implementation.conventions.own_trial import fit_of
 from gradcheck_cli.implementation.conventions.packing import origins, reordered
 from gradcheck_cli.implementation.conventions.running import implementation_of
 from gradcheck_cli.implementation.conventions.slots import SlotKind, is_context
+from gradcheck_cli.implementation.conventions.study import studied_of
 from gradcheck_cli.implementation.implementation import (
     Implementation,
     ImplementationError,

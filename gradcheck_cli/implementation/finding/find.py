@@ -264,7 +264,7 @@ class _Search:
         return self._describe_others(places, [candidate.names for candidate in found])
 
     def _describe_others(self, places: list[Loaded], names: list[tuple[str, ...]] | None = None) -> str | None:
-        from gradcheck_cli.implementation.finding.inventory import describe_other_layers  # only a failure needs it
+        from gradcheck_cli.implementation.finding.advice import describe_other_layers  # only a failure needs it
 
         texts = (describe_other_layers(place.home, self.loader, names or ()) for place in places)
         return next((text for text in texts if text), None)

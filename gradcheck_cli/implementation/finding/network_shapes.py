@@ -14,14 +14,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from gradcheck_cli.guard.clock import pass_on_interrupt
-from gradcheck_cli.implementation.conventions.network import (
-    PARAMETERS,
-    VOCABULARIES,
-    Network,
-    NoParametersError,
-    Role,
-    is_penalty,
-)
+from gradcheck_cli.implementation.conventions.network import PARAMETERS, VOCABULARIES, Network, NoParametersError
+from gradcheck_cli.implementation.conventions.step import Role, is_penalty
 from gradcheck_cli.implementation.conventions.trial import quiet
 from gradcheck_cli.implementation.finding.kinds import NUMBER_NAMES
 from gradcheck_cli.implementation.seeding import seeds_from

@@ -17,11 +17,11 @@ import numpy as np
 
 from gradcheck_cli.guard.clock import pass_on_interrupt
 from gradcheck_cli.implementation.conventions.context import Context
-from gradcheck_cli.implementation.conventions.own_class import lengths_made, studied_of
 from gradcheck_cli.implementation.conventions.own_trial import fit_of
 from gradcheck_cli.implementation.conventions.readings import readings_of
 from gradcheck_cli.implementation.conventions.running import implementation_of
 from gradcheck_cli.implementation.conventions.slots import MisfitError, SlotKind, has, is_cotangent
+from gradcheck_cli.implementation.conventions.study import lengths_made, studied_of
 from gradcheck_cli.implementation.conventions.trial import quiet
 from gradcheck_cli.implementation.finding.kinds import ARRAYS, LABELS, NUMBERS, Kind, is_size, kinds_of, kinds_to_make
 from gradcheck_cli.implementation.finding.names import GRADIENTS, is_backward, says_loss, words_in

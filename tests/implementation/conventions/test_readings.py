@@ -59,12 +59,12 @@ def test_each_is_found_and_what_is_right_passes(tmp_path: Path) -> None:
         again = find(implementation.name, CONV)
         assert (again.name, again.convention) == (implementation.name, implementation.convention), name
         assert expressible(implementation) == source.ran, name
-        tried = [*cases(0, 1, 6), *cases(0, dtype="float32")]
+        tried = [*cases(0, 1, 6), *cases(number % 2, dtype="float32")]
         results = [check_case(case, implementation, Settings()) for case in tried]
         said = [f"{name}: {result.case.label()}: {result.verdict}: {result.reason}" for result in results]
         assert {result.verdict for result in results} <= {Verdict.PASS, Verdict.SKIP}, said
         assert results[0].passed or results[1].passed, said
-        assert results[3].verdict is results[0].verdict, said
+        assert results[3].verdict is results[number % 2].verdict, said
 
 
 def test_a_wrong_forward_is_understood_as_the_right_one(tmp_path: Path) -> None:
@@ -72,13 +72,13 @@ def test_a_wrong_forward_is_understood_as_the_right_one(tmp_path: Path) -> None:
         right = understood(tmp_path / f"right{number}.py", CORE + source.text)
         wrong = understood(tmp_path / f"wrong{number}.py", CORE.replace(*WRONG_AHEAD) + source.text)
         assert wrong.convention == right.convention, name
-        assert Verdict.FAIL in {check_case(case, wrong, Settings()).verdict for case in cases(0, 1)}, name
+        assert any(check_case(case, wrong, Settings()).verdict is Verdict.FAIL for case in cases(1, 0)), name
 
 
 def test_what_is_wrong_fails(tmp_path: Path) -> None:
     for number, (name, source) in enumerate(SOURCES.items()):
         implementation = understood(tmp_path / f"layers{number}.py", (CORE + source.text).replace(*WRONG))
-        results = [check_case(case, implementation, Settings()) for case in (*cases(0, 1), *cases(0, dtype="float32"))]
+        results = [check_case(case, implementation, Settings()) for case in cases(0, 1)]
         found = [result for result in results if result.verdict is not Verdict.SKIP]
         assert found, name
         for result in found:

@@ -14,7 +14,8 @@ import pytest
 from gradcheck_cli.implementation.finding import names
 from gradcheck_cli.implementation.finding.find import find
 from gradcheck_cli.implementation.finding.folder import files_in, left_out_of, unsearched
-from gradcheck_cli.implementation.finding.inventory import Identified, identify_layer, take_inventory
+from gradcheck_cli.implementation.finding.identify import Identified, identify_layer
+from gradcheck_cli.implementation.finding.inventory import take_inventory
 from gradcheck_cli.implementation.implementation import ImplementationNotFoundError
 from gradcheck_cli.implementation.loading.load import Loader
 from gradcheck_cli.layers import LAYERS

@@ -10,7 +10,8 @@ import pytest
 from gradcheck_cli.checks.check import check_case
 from gradcheck_cli.checks.settings import Settings
 from gradcheck_cli.implementation.finding.find import find
-from gradcheck_cli.implementation.finding.inventory import take_inventory, try_shapes
+from gradcheck_cli.implementation.finding.inventory import take_inventory
+from gradcheck_cli.implementation.finding.unknown import try_shapes
 from gradcheck_cli.implementation.loading.load import Loader
 from gradcheck_cli.layers import LAYERS
 from gradcheck_cli.results.result import Verdict

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from gradcheck_cli.implementation.finding.inventory import Identified, identify_layer, take_inventory
+from gradcheck_cli.implementation.finding.identify import Identified, identify_layer
+from gradcheck_cli.implementation.finding.inventory import take_inventory
 from gradcheck_cli.implementation.loading.load import Loader
 from tests.implementation.forms.checked import Form
 

@@ -208,6 +208,7 @@ SAMPLES = [
     ),
     Form(
         shows="heads masks",
+        most=3,  # the first two have no mask
         layer="attention",
         text=(
             "def causal_attention_forward(query, key, value):\n    _, T, _, D = query.shape\n"

@@ -1,0 +1,66 @@
+"""Code under test: its passes as they are given, and what was found by trying in instances of a class."""
+
+from __future__ import annotations
+
+import inspect
+from dataclasses import field
+from typing import TYPE_CHECKING, Any
+
+from gradcheck_cli.data.frozen import frozen
+from gradcheck_cli.implementation.calling import name_of
+from gradcheck_cli.implementation.conventions.tensors import with_tensors
+from gradcheck_cli.implementation.implementation import ImplementationError
+from gradcheck_cli.text.clean import type_name
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from gradcheck_cli.implementation.conventions.inside import Path
+
+
+@frozen
+class Code:
+    """The passes: functions, or names of methods of a class. Without a backward pass, forward returns the gradients."""
+
+    forward: Callable[..., Any] | str
+    backward: Callable[..., Any] | str | None = None
+    cls: type | None = None
+    made: object = None  #: an instance that is there already, of which each call gets a copy
+    tensors: bool = False  #: whether they compute with tensors of PyTorch
+
+    def function(self, which: str, instance: object) -> Callable[..., Any]:
+        """Return the forward or backward pass, of an instance if it is a method.
+
+        Raises:
+            ImplementationError: it cannot be looked up.
+        """
+        function = getattr(self, which)
+        try:
+            function = getattr(instance, function) if isinstance(function, str) else function
+            return with_tensors(function) if self.tensors else function
+        except Exception as error:
+            reason = f"{type_name(instance)}.{function} cannot be looked up: it raised {type_name(error)}"
+            raise ImplementationError(reason) from error
+
+    def written(self, which: str) -> object:
+        """Return a pass as its author wrote it, of a class the function that is its method; None if there is none."""
+        function = getattr(self, which)
+        if isinstance(function, str):
+            return inspect.getattr_static(self.cls, function, None)
+        return inspect.unwrap(function) if function else None
+
+    def name(self, which: str) -> str:
+        """Return what messages call the forward or backward pass."""
+        function = getattr(self, which)
+        return f"{self.cls.__name__}.{function}" if self.cls is not None else name_of(function)
+
+
+@frozen
+class Found:
+    """What was found by trying in an instance of a class of no known layer."""
+
+    kept: Mapping[str, tuple[Path, ...]] = field(default_factory=dict)  #: by parameter, where it is kept
+    gradient_at: Mapping[str, Path] = field(default_factory=dict)  #: where backward leaves gradients
+    within: tuple[float, float] | None = None  #: where parameters lie, if forward is not defined anywhere else
+    without: tuple[str, ...] = ()  #: inputs and parameters of which there is no gradient
+    studied: bool = False  #: whether it was looked for

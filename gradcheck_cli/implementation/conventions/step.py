@@ -1,0 +1,96 @@
+"""One step of a network, a function or method, and what its arguments stand for by their names."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING, Any
+
+from gradcheck_cli.implementation.conventions.slots import (
+    CACHES,
+    LEARNING_RATES,
+    parameters_of,
+)
+from gradcheck_cli.implementation.vocabulary.vocabulary import word, words
+
+if TYPE_CHECKING:
+    import inspect
+    from collections.abc import Callable, Mapping
+
+
+_DATA = words("x{,s,batch,train,b} input{,s,data} data feature{,s} image{,s} batch{,x} inp sample{,s}")
+_TARGETS = words(
+    "y{,s,batch,train,true,b} t target{,s} label{,s} truth groundtruth caption{,s} expected actual desired"
+)
+_OUTPUTS = words(
+    "al a{,1,2,3,4} output{,s,activations} out yhat ypred{,s} pred{,s} prediction{,s} prob{,s} score{,s} yp p o"
+)
+_PENALTIES = words("reg{,strength,ularization} l2{,reg,lambda} weightdecay lambda{,d} lambd lam")
+_HOLDERS = words("param{,s,eters} model net network weights theta")
+
+
+class Role(Enum):
+    """What an argument of a step stands for, if it is none of the whole network's own."""
+
+    DATA = "data"
+    TARGETS = "targets"
+    OUTPUT = "output"
+    CACHE = "cache"
+    PARAMETERS = "parameters"
+    RATE = "rate"
+
+
+@dataclass(frozen=True)
+class Step:
+    """A function or method of a network, and the roles of its arguments; those without one are the network's own."""
+
+    function: Callable[..., Any]  #: of a method, as it is written in the class
+    roles: Mapping[str, Role]
+    parameters: tuple[inspect.Parameter, ...]
+    is_method: bool
+
+    @property
+    def own(self) -> list[inspect.Parameter]:
+        """The arguments that the whole network takes: those of no role that must be given."""
+        return [p for p in self.parameters if p.name not in self.roles]
+
+    def takes(self, role: Role) -> bool:
+        """Tell whether an argument has this role."""
+        return role in self.roles.values()
+
+    def call(self, holder: object, values: Mapping[Role, object], given: Mapping[str, object]) -> Any:
+        """Call it with what is there; an argument that is not is left at its default."""
+        named = {p.name: values[self.roles[p.name]] for p in self.parameters if self.roles.get(p.name) in values}
+        named |= {p.name: given[p.name] for p in self.own if p.name in given}
+        return getattr(holder, self.function.__name__)(**named) if self.is_method else self.function(**named)
+
+
+def step_of(function: Callable[..., Any], *, is_method: bool = False, holds: bool = False) -> Step:
+    """Read the arguments of a function or method.
+
+    Args:
+        function: as it is written.
+        is_method: whether the first argument is the object.
+        holds: whether there is a function that makes a dictionary of parameters.
+    """
+    parameters = parameters_of(function, skip=int(is_method and not isinstance(function, staticmethod)))
+    kinds = {
+        Role.DATA: _DATA,
+        Role.TARGETS: _TARGETS,
+        Role.OUTPUT: _OUTPUTS,
+        Role.CACHE: CACHES,
+        Role.RATE: LEARNING_RATES,
+        Role.PARAMETERS: _HOLDERS if holds else (),
+    }
+    roles: dict[str, Role] = {}
+    for p in parameters:
+        role = next((role for role, names in kinds.items() if word(p.name) in names), None)
+        if role and role not in roles.values():
+            roles[p.name] = role
+    kept = [p for p in parameters if p.name in roles or p.default is p.empty or is_penalty(p)]
+    return Step(function=function, roles=roles, parameters=tuple(kept), is_method=is_method)
+
+
+def is_penalty(parameter: inspect.Parameter) -> bool:
+    """Tell whether an argument is the strength of a regularization, which is tried with more than its default."""
+    return word(parameter.name) in _PENALTIES

@@ -1,0 +1,64 @@
+"""Reads gradients off the updates of parameters that a backward pass makes itself."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from gradcheck_cli.implementation.conventions.arguments import Values, fill
+from gradcheck_cli.implementation.conventions.attributes import rate_places
+from gradcheck_cli.implementation.conventions.inside import attributes
+from gradcheck_cli.implementation.conventions.instances import copied, kept_parameters
+from gradcheck_cli.implementation.conventions.set_up import Optimizer
+from gradcheck_cli.implementation.conventions.slots import LEARNING_RATE, Slot, SlotKind, has
+from gradcheck_cli.implementation.implementation import NotExpressibleError
+from gradcheck_cli.text.names import join_names
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from gradcheck_cli.implementation.conventions.reading import Reading
+    from gradcheck_cli.numeric.arrays import Array
+
+
+_SAME = 1e-3  #: what the doubled update may differ by from that for twice the cotangent
+
+
+def read_updates(
+    reading: Reading, instance: object, slots: Iterable[Slot], values: Values, names: list[str]
+) -> dict[str, object]:
+    """Read the gradients of parameters off what backward itself subtracts from them, times a learning rate.
+
+    Raises:
+        NotExpressibleError: it does not subtract a multiple of the gradient, or the rate is not known.
+    """
+    called = reading.code.name("backward")
+
+    def updates(factor: int) -> dict[str, Array]:
+        twin = copied(instance)
+        rates = [*rate_places(twin)]
+        for place in rates:
+            place.set(LEARNING_RATE)
+        before = kept_parameters(reading, twin, names)
+        cotangents = {name: factor * np.asarray(part) for name, part in values.cotangents.items()}
+        given = fill(slots, reading.forms, reading.vocabulary, replace(values, cotangents=cotangents))
+        given.call(reading.code.function("backward", twin))
+        after = kept_parameters(reading, twin, names)
+        found = {n: before[n] - after[n] for n in before.keys() & after.keys() if before[n].shape == after[n].shape}
+        found = {name: update for name, update in found.items() if update.any()}
+        is_handed = any(isinstance(value, Optimizer) for value in attributes(twin).values())
+        if found and not (rates or is_handed or has(SlotKind.LEARNING_RATE, slots)):
+            why = f"{called} changes {join_names(found)} at a rate that is not known"
+            raise NotExpressibleError(f"{why}; let it take learning_rate, or keep it as self.learning_rate")
+        return {name: update / update.dtype.type(LEARNING_RATE) for name, update in found.items()}
+
+    if not (once := updates(1)):
+        return {}
+    twice = updates(2)
+    for name, update in once.items():
+        if not np.allclose(2 * update, twice.get(name, update), rtol=_SAME, atol=_SAME * abs(update).max()):
+            why = f"{called} changes {name} by a rule from which its gradient cannot be read"
+            raise NotExpressibleError(f"{why}; return the gradient, or keep it as self.d{name}")
+    return dict(once)

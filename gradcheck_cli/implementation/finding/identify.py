@@ -1,0 +1,163 @@
+"""Finds out which layer code is, by its name and by trying.
+
+Names come first: what is called after one layer alone is taken for it, right or wrong. Where a name leaves open which
+it is (`pool_forward`), and where it says nothing (`forward`), all that may be meant are tried, and the first is taken
+whose reference is reproduced. What is called after a layer and something more (`affine_relu_forward`) is none.
+"""
+
+from __future__ import annotations
+
+import inspect
+from typing import TYPE_CHECKING, Any
+
+from gradcheck_cli.data.frozen import frozen
+from gradcheck_cli.implementation.conventions.methods import class_passes
+from gradcheck_cli.implementation.conventions.slots import MisfitError
+from gradcheck_cli.implementation.conventions.trial import EXACT, Fit, forward_fit, right_gradients
+from gradcheck_cli.implementation.conventions.trial import Tried as TriedReading
+from gradcheck_cli.implementation.finding.candidates import Candidate
+from gradcheck_cli.implementation.finding.inventory import ACCEPTED, Offer
+from gradcheck_cli.implementation.finding.names import (
+    known_layers,
+    says_loss,
+)
+from gradcheck_cli.implementation.finding.networks import network_of
+from gradcheck_cli.implementation.finding.places import named_objects, open_place
+from gradcheck_cli.implementation.loading.missing import missing_of
+from gradcheck_cli.implementation.loading.paths import split_spec
+from gradcheck_cli.implementation.vocabulary.lookup import vocabulary_of
+from gradcheck_cli.layers import LAYERS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from gradcheck_cli.implementation.loading.load import Loader
+    from gradcheck_cli.layers.framework.case import Case
+    from gradcheck_cli.layers.framework.layer import Layer
+
+
+@frozen
+class Identified:
+    """An offer and the layer that it is."""
+
+    layer: str
+    reason: str | None = None  #: why it cannot be called, if it cannot
+    open: bool = False  #: whether it does not run as this layer, and may be checked against its own forward
+    varies: bool = False  #: whether it may be another function of this kind, if its gradient is right for that
+
+
+@frozen
+class Tried:
+    """An offer of no known layer: the shapes that were found by trying, or why there are none."""
+
+    cases: tuple[Case, ...] = ()
+    reason: str | None = None
+    right: bool = False  #: of a class, whether its gradient agrees in the first case; or whether it does for some ranks
+    unread: tuple[str, ...] = ()  #: then the parameters of which there is no gradient
+
+
+def is_its_own(found: Identified, tried: Tried | None) -> bool:
+    """Tell whether code is checked against its own forward, and not as the layer that it is called after.
+
+    What does as the layer is that layer if it keeps parameters whose gradients cannot be read.
+    """
+    return tried is not None and ((found.open and bool(tried.cases)) or (tried.right and not tried.unread))
+
+
+def identify_layer(offer: Offer, loader: Loader) -> Identified | None:
+    """Find out which layer's passes an offer has, by trying; None if it is of none that is known."""
+    home, _ = split_spec(offer.spec)
+    loaded = open_place(home, offer.spec, ACCEPTED, loader)
+    candidate = Candidate(loaded=loaded, names=offer.names, objects=named_objects(loaded, offer.names))
+    if offer.composed:
+        return None
+    named = [*offer.layers, *(other for name in offer.layers for other in vocabulary_of(LAYERS[name]).siblings)]
+    tries: dict[str, TriedReading | None] = {}
+    misfits: dict[str, str] = {}
+    for layer in [LAYERS[name] for name in dict.fromkeys(named)] or _open_to(candidate):
+        try:
+            tried = tries[layer.name] = candidate.try_as(layer, guessed=not offer.layers)
+        except MisfitError as misfit:
+            misfits[layer.name] = str(misfit)
+            continue
+        if tried and tried.fit is Fit.REPRODUCES:
+            may_vary = candidate.makes_instances and vocabulary_of(layer).varies
+            varies = may_vary and forward_fit(tried.reading, EXACT) is not Fit.REPRODUCES
+            return Identified(
+                layer=layer.name, varies=varies or (candidate.makes_instances and _lacks_gradients(tried))
+            )
+    reached = max(map(_fit, tries.values()), default=Fit.FAILS)
+    if reached < _least_fit(offer) or (reached < Fit.SHAPE and network_of(candidate.objects, loaded.module)):
+        return None
+    if tries and reached is Fit.FAILS and (reason := missing_reason(offer, candidate.objects)):
+        return Identified(layer=next(iter(tries)), reason=reason)
+    if tries:
+        return _nearest(offer, candidate, tries)
+    name, reason = next(iter(misfits.items()))
+    if len(offer.names) > 1:
+        reason += f"; gradcheck function {offer.spec} --example FILE.py:make checks it with what make returns"
+    return Identified(layer=name, reason=reason, open=True)
+
+
+def missing_reason(offer: Offer, objects: Iterable[Any]) -> str:
+    """Say which module is not there that the passes need; "" if there is none."""
+    parts = []
+    for value in objects:
+        names = ("__init__", *class_passes(value)) if inspect.isclass(value) else ()
+        parts += [value, *(getattr(value, name, None) for name in names)]
+    module = missing_of(parts)
+    return module and f"it needs {module}, which is not installed; install it, and type gradcheck {offer.spec}"
+
+
+def _fit(tried: TriedReading | None) -> Fit:
+    return tried.fit if tried else Fit.FAILS
+
+
+def _least_fit(offer: Offer) -> Fit:
+    """Return how well code must do as a layer to be taken for it."""
+    is_loss = any(LAYERS[name].loss for name in offer.layers) and not says_loss(offer.names)
+    least = Fit.PARTLY if not offer.layers else Fit.RUNS if is_loss else Fit.FAILS
+    return max(least, Fit.SHAPE if offer.layers else Fit.RUNS) if offer.doubtful else least
+
+
+def _nearest(offer: Offer, candidate: Candidate, tries: Mapping[str, TriedReading | None]) -> Identified | None:
+    """Return the layer that code does best as, though it reproduces none; None for a class that others complete."""
+    best = max(tries, key=lambda name: _fit(tries[name]))
+    reached, is_usual = _fit(tries[best]), not any(tried.reading.notes for tried in tries.values() if tried)
+    activation = next((tried.reading.activation for tried in tries.values() if tried and tried.reading.activation), "")
+    why = ""
+    if candidate.makes_instances and reached is Fit.RUNS and vocabulary_of(LAYERS[best]).has_packings:
+        why = f"{offer.names[0]} does not do as {LAYERS[best].title_with_article} in any form that is known; "
+        why += f"write two functions that do, and check them: gradcheck {best} FILE.py"
+    elif activation:
+        why = f"it takes `{activation}`, and does not do as the layer does without one"
+    if why:
+        return Identified(layer=best, reason=why, open=True)
+    if not candidate.makes_instances:
+        return Identified(layer=best, open=not (reached > Fit.RUNS or (reached is Fit.RUNS and is_usual)))
+    is_open = reached < Fit.SHAPE or _lacks_gradients(tries[best])
+    varies = vocabulary_of(LAYERS[best]).varies
+    return None if is_open and is_base(candidate) else Identified(layer=best, open=is_open, varies=varies)
+
+
+def _open_to(candidate: Candidate) -> list[Layer]:
+    """List the layers that code may be of which the name says nothing.
+
+    For a class to try them all would take a second: it is tried as those without parameters and sizes.
+    """
+    layers = known_layers(loss=False)
+    if not candidate.makes_instances:
+        return layers
+    words = {layer.name: vocabulary_of(layer) for layer in layers}
+    return [layer for layer in layers if not (words[layer.name].parameters or len(words[layer.name].arguments) > 1)]
+
+
+def _lacks_gradients(tried: TriedReading | None) -> bool:
+    """Tell whether code does not run as a layer, or does not return gradients of its shapes."""
+    return tried is None or tried.fit is Fit.FAILS or right_gradients(tried.reading) < 0
+
+
+def is_base(candidate: Candidate) -> bool:
+    """Tell whether other classes of the file are made of a class."""
+    cls, others = candidate.objects[0], vars(candidate.loaded.module).values()
+    return any(isinstance(one, type) and one is not cls and issubclass(one, cls) for one in others)

@@ -1,0 +1,96 @@
+"""Finds shapes for code of no known layer, or says why there are none and what to type."""
+
+from __future__ import annotations
+
+import inspect
+from typing import TYPE_CHECKING, Any
+
+from gradcheck_cli.implementation.conventions.expand import expanded, needs_adapter
+from gradcheck_cli.implementation.conventions.methods import is_written
+from gradcheck_cli.implementation.conventions.readings import readings_of
+from gradcheck_cli.implementation.conventions.slots import MisfitError
+from gradcheck_cli.implementation.conventions.trial import agreeing
+from gradcheck_cli.implementation.finding.advice import command_for
+from gradcheck_cli.implementation.finding.candidates import Candidate
+from gradcheck_cli.implementation.finding.identify import Tried, is_base, missing_reason
+from gradcheck_cli.implementation.finding.inventory import ACCEPTED, Offer
+from gradcheck_cli.implementation.finding.networks import network_of
+from gradcheck_cli.implementation.finding.places import named_objects, open_place
+from gradcheck_cli.implementation.loading.paths import split_spec
+from gradcheck_cli.layers import LAYERS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from gradcheck_cli.implementation.loading.load import Loader
+    from gradcheck_cli.layers.framework.case import Case
+
+
+def try_shapes(offer: Offer, loader: Loader) -> Tried | None:
+    """Find shapes for what is of no known layer, by trying.
+
+    Returns:
+        None for a function that may return no gradients, and for a class of which forward is not written.
+    """
+    # only for functions of no known layer
+    from gradcheck_cli.implementation.finding.shapes import AmbiguousShapesError, find_shapes
+
+    home, _ = split_spec(offer.spec)
+    loaded = open_place(home, offer.spec, ACCEPTED, loader)
+    named = named_objects(loaded, offer.names)
+    if network := network_of(named, loaded.module):
+        found = _try_sizes(offer, network)
+        reason = "" if found else missing_reason(offer, named)
+        return Tried(reason=reason) if reason else found
+    objects = expanded(named)
+    is_class = inspect.isclass(objects[0])
+    if is_class and needs_adapter(objects[0]):
+        command = f"gradcheck function {offer.spec} --adapter FILE.py:make --shape x=2x3"
+        why = "it computes with variables of a framework; write a function make that is given the class and returns"
+        return Tried(reason=f"{why} forward(x) and backward(dout, x) of arrays, and type {command}")
+    if inspect.isclass(named[0]) and not is_written(named[0]):
+        return None
+    try:
+        cases = find_shapes(objects)
+    except MisfitError as misfit:
+        return Tried(reason=str(misfit)) if len(objects) == 2 else None
+    except AmbiguousShapesError as error:
+        right, wrong = (" and ".join(_shape_words(case)) for case in (error.right, error.wrong))
+        command = f"gradcheck function {offer.spec} {' '.join(f'--shape {one}' for one in _shape_words(error.right))}"
+        why = f"the gradient is right for {right}, and wrong for {wrong}; give what is meant: {command}"
+        return Tried(reason=why, right=True)
+    if cases:
+        reading = agreeing(readings_of(objects, LAYERS["function"]), cases[0]) if is_class else None
+        return Tried(cases=cases, right=reading is not None, unread=reading.unread if reading else ())
+    candidate = Candidate(loaded=loaded, names=offer.names, objects=objects)
+    if candidate.makes_instances and is_base(candidate):
+        return None
+    if len(objects) == 1 and not is_class:
+        return None
+    if reason := missing_reason(offer, (*named, *objects)):
+        return Tried(reason=reason)
+    why = "of no known layer, and no shapes were found by trying"
+    make = "--adapter FILE.py:make, which returns an instance" if len(objects) == 1 else "--example FILE.py:make"
+    if command := command_for(offer):
+        return Tried(reason=f"{why}; give them: {command}, or {make}")
+    if len(objects) == 1:
+        make = "--adapter FILE.py:make, where make(cls) returns an instance, and --shape for what forward takes"
+    return Tried(reason=f"{why}; give an example: gradcheck function {offer.spec} {make}")
+
+
+def _try_sizes(offer: Offer, network: Callable[..., Any]) -> Tried | None:
+    """Find sizes for a network; None for what keeps no parameters."""
+    # only for networks
+    from gradcheck_cli.implementation.finding.network_shapes import NoNetworkError, find_network_shapes, likely_flags
+
+    try:
+        return Tried(cases=find_network_shapes(network))
+    except NoNetworkError as error:
+        if not error.reason:
+            return None
+        command = f"gradcheck function {offer.spec} {likely_flags(network)}"
+        return Tried(reason=f"{error.reason}; no sizes were found by trying; give them: {command}")
+
+
+def _shape_words(case: Case) -> list[str]:
+    return [f"{name}={'x'.join(map(str, shape)) or 'scalar'}" for name, shape in case.geometry["shape"].items()]
