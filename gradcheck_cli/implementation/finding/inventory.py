@@ -105,12 +105,17 @@ def take_inventory(spec: str, loader: Loader) -> Inventory:
 
 
 def _may_return_both(name: str, function: Any) -> bool:
-    """Tell whether a function may return a number and its gradients: `return loss, probs` says that it does not."""
+    """Tell whether a function may return a number and its gradients: `return loss, probs` says that it does not.
+
+    Unless something is subtracted from `probs` in place, which makes them the gradient.
+    """
     try:
-        found = re.findall(r"return \(?\w+, (\w+)\)?\s*$", inspect.getsource(function), re.MULTILINE)
+        source = inspect.getsource(function)
     except (OSError, TypeError):
-        found = []
-    return returns_both(name) and not any(word(each) in _NO_GRADIENTS for each in found[-1:])
+        source = ""
+    found = re.findall(r"return \(?\w+, (\w+)\)?\s*$", source, re.MULTILINE)[-1:]
+    kept = [each for each in found if not re.search(rf"^\s*{each}\b(\[.*\])?\s*-=", source, re.MULTILINE)]
+    return returns_both(name) and not any(word(each) in _NO_GRADIENTS for each in kept)
 
 
 def _offer(
