@@ -239,7 +239,7 @@ def test_a_cotangent_that_is_written_into_has_the_name_that_backward_gives_it(
     case = next(iter(LAYERS["lstm-step"].standard()))
     assert check(case, (forward, scope["backward"])).reason == f"{names[written]} was written into"
     assert check(case, (forward, lambda *given: writes(given[0], *given[1:]))).reason == (
-        f"dnext_{'hc'[written]} was written into"  # as the layer calls it, where the code does not say
+        f"{('one', 'other')[written]} was written into"  # as the function calls it that the wrapper hands it on to
     )
 
 

@@ -162,13 +162,14 @@ def attention_backward(dout, cache):
     return ds @ K, ds.transpose(0, 2, 1) @ Q, p.transpose(0, 2, 1) @ dout
 """
 TRIL = "np.tril(np.ones(s.shape[1:]))"
-#: By what the header says: the argument, the line, and how many cases are skipped.
+#: By what the header says: the argument, the line, and how many cases are skipped, also where conventions differ, as for
+#: a causal mask of fewer queries than keys.
 FORMS = {
     "attention_forward(Q, K, V, mask)": (", mask=None", "s = s if mask is None else np.where(mask, s, -1e9)", 0),
     "a mask that is True where a key is hidden": (", mask", "s[:, mask] = -np.inf", 0),
     "a mask that is added": (", attn_mask=None", "s = s if attn_mask is None else s + attn_mask", 0),
-    "always causal": ("", f"s = np.where({TRIL} > 0, s, -np.inf)", 6),
-    "attention_forward(Q, K, V, causal)": (", causal=False", f"s = np.where({TRIL} > 0, s, -1e9) if causal else s", 1),
+    "always causal": ("", f"s = np.where({TRIL} > 0, s, -np.inf)", 7),
+    "attention_forward(Q, K, V, causal)": (", causal=False", f"s = np.where({TRIL} > 0, s, -1e9) if causal else s", 2),
     "attention_forward(Q, K, V)": ("", "pass", 3),
 }
 
