@@ -162,8 +162,8 @@ def attention_backward(dout, cache):
     return ds @ K, ds.transpose(0, 2, 1) @ Q, p.transpose(0, 2, 1) @ dout
 """
 TRIL = "np.tril(np.ones(s.shape[1:]))"
-#: By what the header says: the argument, the line, and how many cases are skipped, also where conventions differ, as for
-#: a causal mask of fewer queries than keys.
+#: By what the header says: the argument, the line, and how many cases are skipped, also where conventions differ, as
+#: for a causal mask of fewer queries than keys.
 FORMS = {
     "attention_forward(Q, K, V, mask)": (", mask=None", "s = s if mask is None else np.where(mask, s, -1e9)", 0),
     "a mask that is True where a key is hidden": (", mask", "s[:, mask] = -np.inf", 0),
