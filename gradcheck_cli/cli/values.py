@@ -132,7 +132,8 @@ def _whole_values(parameter: Parameter, text: str) -> Iterator[Any]:
         else:
             forms = "such as 2, 1,2,5 or 5..9" + (", or a pair such as 2x1" if parameter.pair else "")
             problem = "too large" if word.isdecimal() else "no whole number"
-            what = f"{quoted(word)} in it is {problem}" if word else "a value is missing"
+            where = f"{quoted(word)} in it" if word != text.strip() else "it"
+            what = f"{where} is {problem}" if word else "a value is missing"
             raise ValueError(f"{what}; give whole numbers {forms}")
 
 
