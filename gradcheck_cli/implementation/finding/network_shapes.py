@@ -75,8 +75,7 @@ def likely_flags(function: Callable[..., Any]) -> str:
     network: Network = function.network  # type: ignore[attr-defined]
     names = {p.name for p in network.sizes}
     kinds = {p.name: _kinds_of(p, network.role(p.name), is_size=p.name in names)[0] for p in network.arguments}
-    case = _case_of(kinds, {(name, k): 4 for name, kind in kinds.items() for k in range(kind.lengths)})
-    return " ".join(word for parameter in case.parameters() for word in parameter.flags(case.geometry[parameter.name]))
+    return _case_of(kinds, {(name, k): 4 for name, kind in kinds.items() for k in range(kind.lengths)}).flags
 
 
 class _Search:
@@ -175,8 +174,7 @@ class _Search:
         without = {name: kind._replace(value=0) if kind.name == "penalty" else kind for name, kind in kinds.items()}
         if without != kinds and self._score(without, lengths)[0] >= score:
             cases.insert(0, _case_of(without, lengths))
-        flags = " ".join(w for p in cases[-1].parameters() for w in p.flags(cases[-1].geometry[p.name]))
-        return tuple(replace(case, tried=flags) for case in cases)
+        return tuple(replace(case, tried=cases[-1].flags) for case in cases)
 
 
 def _case_of(kinds: Mapping[str, Kind], lengths: Lengths) -> FunctionCase:

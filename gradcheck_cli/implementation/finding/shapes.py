@@ -228,10 +228,7 @@ class _Search(Probe):
         tries += [(kinds, trial) for trial in varied]
         fitting = [tries[0], *(one for one in tries[1:] if self._fits(*one, scale) and self._depends(*one, scale))]
         cases = [self._case(own, each, scale) for own, each in fitting[:_CASES]]
-        flags = " ".join(
-            word for parameter in cases[0].parameters() for word in parameter.flags(cases[0].geometry[parameter.name])
-        )
-        return tuple(replace(case, tried=flags) for case in cases)
+        return tuple(replace(case, tried=cases[0].flags) for case in cases)
 
     def _is_meant(self, kinds: tuple[Kind, ...], sizes: Sizes, scale: Sizes) -> bool:
         """Tell whether the slope agrees where an argument is of an odd kind, and where nothing is called a cotangent.

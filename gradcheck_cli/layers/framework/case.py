@@ -57,6 +57,11 @@ class Case:
         return {parameter.name: getattr(self, parameter.name) for parameter in self.parameters()}
 
     @property
+    def flags(self) -> str:
+        """What to type for the geometry, as it is."""
+        return " ".join(word for p in self.parameters() for word in p.flags(getattr(self, p.name)))
+
+    @property
     def weight(self) -> int:
         """The sum of all numbers of the geometry: of cases that fail in the same way, the lightest is shown."""
         return sum(parameter.weight(getattr(self, parameter.name)) for parameter in self.parameters())
