@@ -17,8 +17,8 @@ from gradcheck_cli.checks.run import RunStoppedError, call_backward
 from gradcheck_cli.checks.where import place
 from gradcheck_cli.data.frozen import replace
 from gradcheck_cli.implementation.implementation import ImplementationError
-from gradcheck_cli.numeric.arrays import epsilon, working_dtype
-from gradcheck_cli.numeric.integers import ExactLine, draw_integers, largest_magnitude
+from gradcheck_cli.numeric.arrays import largest_exact, working_dtype
+from gradcheck_cli.numeric.integers import ExactLine, draw_integers, largest_magnitude, round_to_grid
 from gradcheck_cli.results.result import Verdict, WorstElement, WrongElements
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ def judge_at_integers(run: CaseRun, derivatives: Derivatives, comparison: Compar
         right = {f"d{n}": _exact_result(run, n, derivatives, comparison) for n, value in equal.items() if value}
         judged = replace(comparison, gradients={**comparison.gradients, **right})
         wrong = {name: lines[name] for name, value in equal.items() if value is False}
-        return _judge_wrong(exact, wrong, judged) if wrong else Judged(run, judged)
+        return (_judge_wrong(exact, wrong, judged) if wrong else None) or Judged(run, judged)
     except (RunStoppedError, ImplementationError):
         return Judged(run, comparison)  # it takes no such values, and need not
 
@@ -117,30 +117,29 @@ def _lines(exact: CaseRun, affine: Mapping[str, Estimate]) -> dict[str, ExactLin
     return found
 
 
-def _judge_wrong(exact: CaseRun, wrong: Mapping[str, ExactLine], comparison: Comparison) -> Judged:
-    """Give gradients that are wrong at integers their verdicts, and the numbers at integers."""
+def _judge_wrong(exact: CaseRun, wrong: Mapping[str, ExactLine], comparison: Comparison) -> Judged | None:
+    """Give gradients their verdicts and the numbers at integers; None if they are not wrong, but sums are too long."""
     derivatives = differentiate(exact)
     expected = {name: _rounded(estimate) for name, estimate in derivatives.estimates.items()}
-    longest = 2 / epsilon(exact.dtype)
     results: dict[str, ArrayResult] = {}
     for name, line in wrong.items():
         if name in expected:
             result = compare(exact.subjects[name], expected[name], replace(exact.settings, tol=_NONE))
-            is_exact = bool((expected[name].scale <= longest).all())
+            is_exact = bool((expected[name].scale <= largest_exact(exact.dtype)).all())
         else:
             result, is_exact = _located(exact, name, line, comparison.gradients[f"d{name}"]), True
         if result.verdict is Verdict.FAIL and is_exact:
             reason = f"{result.reason}; at real inputs its roundings hide that, at small integers nothing rounds"
             results[f"d{name}"] = replace(result, reason=reason, exact=False)
     if not results:
-        return Judged(exact, comparison)
+        return None
     gradients = {**comparison.gradients, **results}
     return Judged(exact, replace(comparison, gradients=gradients, expected=expected))
 
 
 def _rounded(estimate: Estimate) -> Estimate:
     """Return a derivative at integers as the multiple of 1/64 that it is."""
-    return replace(estimate, value=np.rint(64 * estimate.value) / 64, error_bound=np.zeros_like(estimate.value))
+    return replace(estimate, value=round_to_grid(estimate.value), error_bound=np.zeros_like(estimate.value))
 
 
 def _located(exact: CaseRun, name: str, line: ExactLine, real: ArrayResult) -> ArrayResult:

@@ -26,6 +26,11 @@ def epsilon(dtype: DTypeLike) -> float:
     return float(np.finfo(np.dtype(dtype)).eps)
 
 
+def largest_exact(dtype: str | np.dtype[Any]) -> float:
+    """The integer up to which a floating dtype represents every one."""
+    return 2 / epsilon(dtype)
+
+
 @functools.cache
 def working_dtype(dtype: DTypeLike) -> np.dtype[Any]:
     """The dtype in which `dtype` is judged: float64, or longdouble where that is under test."""
@@ -42,7 +47,7 @@ def signed_uniform(source: random.Random, shape: Sequence[int]) -> Array:
     The standard library's generator is used, not NumPy's: the same seed must give the same arrays on every
     machine, and NumPy's `Generator` promises that only within one version of NumPy (NEP 19).
     """
-    words = _words(source, shape)
+    words = random_words(source, shape)
     sizes, signs = ((words >> 1) + 0.5) * 2.0**-31 + 0.5, 2.0 * (words & 1) - 1.0
     return (sizes * signs).reshape(shape)
 
@@ -53,7 +58,7 @@ def with_zeros(values: Array, seed: int) -> Array:
     Half of what follows a rectifier is zero, and what recovers a mask or a slope as out / x is wrong there alone.
     """
     count = values.size // 8
-    places = np.argsort(_words(random.Random(f"{seed} zeros"), values.shape), kind="stable")[:count]  # noqa: S311
+    places = np.argsort(random_words(random.Random(f"{seed} zeros"), values.shape), kind="stable")[:count]  # noqa: S311
     found = values.copy()
     found.reshape(-1)[places] = 0
     return found
@@ -64,8 +69,9 @@ def drawn(source: random.Random, shape: Sequence[int], within: tuple[float, floa
     if within is None:
         return signed_uniform(source, shape)
     low, high = within
-    return (low + (high - low) * ((_words(source, shape) + 0.5) * 2.0**-32)).reshape(shape)
+    return (low + (high - low) * ((random_words(source, shape) + 0.5) * 2.0**-32)).reshape(shape)
 
 
-def _words(source: random.Random, shape: Sequence[int]) -> Array:
+def random_words(source: random.Random, shape: Sequence[int]) -> Array:
+    """Draw integers of 32 bits, flat: as many as an array of a shape has elements."""
     return np.frombuffer(source.randbytes(4 * math.prod(shape)), dtype="<u4")

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from gradcheck_cli.numeric.arrays import epsilon
+from gradcheck_cli.numeric.arrays import largest_exact, random_words
 
 if TYPE_CHECKING:
     from gradcheck_cli.numeric.arrays import Array
@@ -42,13 +42,18 @@ class ExactTest(NamedTuple):
 
 def largest_magnitude(terms: float, dtype: str) -> int | None:
     """Return up to which magnitude integers can be drawn; None if sums of so many terms round in a dtype anyway."""
-    return next((most for most, usual in _MAGNITUDES.items() if usual * terms <= 2 / epsilon(dtype)), None)
+    return next((most for most, usual in _MAGNITUDES.items() if usual * terms <= largest_exact(dtype)), None)
 
 
 def draw_integers(like: Array, largest: int, seed: str) -> Array:
     """Draw integers of random sign and of a magnitude up to `largest`, in an array's dtype; 0 where the array is 0."""
-    words = _words(seed, like.size).reshape(like.shape)
-    return np.where(like == 0, 0, _signed(words, largest)).astype(like.dtype)
+    values = _draw(seed, like.size, largest).reshape(like.shape)
+    return np.where(like == 0, 0, values).astype(like.dtype)
+
+
+def round_to_grid(values: Array) -> Array:
+    """Round values to multiples of 1/64, of which exact ones are."""
+    return np.asarray(np.rint(_GRID * values) / _GRID)
 
 
 class ExactLine:
@@ -69,7 +74,7 @@ class ExactLine:
         """
         self._function, self._x, self._center = function, x, _on_grid(out)
         self._cotangent, self._gradient = cotangent.astype(np.int64), _on_grid(gradient)
-        self._bits = min(_MOST_BITS, math.floor(math.log2(2 / epsilon(out.dtype) / (max(_MAGNITUDES) * terms))))
+        self._bits = min(_MOST_BITS, math.floor(math.log2(largest_exact(out.dtype) / (max(_MAGNITUDES) * terms))))
         self.evaluations = 0
 
     def test(self) -> ExactTest:
@@ -97,7 +102,7 @@ class ExactLine:
             if not error:
                 continue
             if part.size == 1:
-                found[int(part[0])] = error / (_GRID * int(self._direction(0).reshape(-1)[part[0]]))
+                found[int(part[0])] = error / (_GRID * int(self._direction(0)[part[0]]))
             else:
                 parts += reversed(np.array_split(part, 2))
         return found
@@ -108,7 +113,7 @@ class ExactLine:
         None if some value is rounded. Both are taken modulo 2^64, in which integers of NumPy are exact.
         """
         direction = np.zeros(self._x.size, np.int64)
-        direction[elements] = self._direction(number).reshape(-1)[elements]
+        direction[elements] = self._direction(number)[elements]
         self.evaluations += 1
         ahead = _on_grid(np.asarray(self._function(self._x + direction.reshape(self._x.shape).astype(self._x.dtype))))
         if ahead is None or self._center is None or self._gradient is None:
@@ -117,8 +122,7 @@ class ExactLine:
         return int((self._gradient.reshape(-1) * direction).sum() - slope)
 
     def _direction(self, number: int) -> Array:
-        words = _words(f"direction {number}", self._x.size).reshape(self._x.shape)
-        return _signed(words, 2**self._bits).astype(np.int64)
+        return _draw(f"direction {number}", self._x.size, 2**self._bits).astype(np.int64)
 
 
 def _on_grid(values: Array) -> Array | None:
@@ -128,13 +132,10 @@ def _on_grid(values: Array) -> Array | None:
     if not np.isfinite(scaled).all() or (scaled != np.rint(scaled)).any():
         return None
     finest = 1 if (wide == np.rint(wide)).all() else _GRID
-    return scaled.astype(np.int64) if (abs(wide) * finest <= 2 / epsilon(values.dtype)).all() else None
+    return scaled.astype(np.int64) if (abs(wide) * finest <= largest_exact(values.dtype)).all() else None
 
 
-def _words(seed: str, count: int) -> Array:
-    return np.frombuffer(random.Random(seed).randbytes(4 * count), "<u4")  # noqa: S311  # to compute with, not secrets
-
-
-def _signed(words: Array, largest: int) -> Array:
-    """Turn random words into integers of a magnitude from 1 to `largest`, as floats."""
+def _draw(seed: str, count: int, largest: int) -> Array:
+    """Draw integers of random sign and of a magnitude from 1 to `largest`, as floats."""
+    words = random_words(random.Random(seed), (count,))  # noqa: S311  # to compute with, not secrets
     return (words % largest + 1.0) * np.where(words >> 31, -1.0, 1.0)
