@@ -107,6 +107,7 @@ class ArrayResult:
     worst: WorstElement | None = None
     wrong: WrongElements | None = None
     exact: bool | None = None  #: whether it is exact at small integers; None where roundings are right there too
+    missed: float | None = None  #: of one that is exact there: the probability that one error was missed
     method: str = "none"  #: how the numeric side was computed
     evaluations: int = 0  #: calls of forward for it
     arrays: Arrays | None = field(default=None, repr=False, compare=False)
