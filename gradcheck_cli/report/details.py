@@ -136,6 +136,10 @@ def _more(result: CaseResult, arrays: list[ArrayResult]) -> Iterator[Text]:
     ]
     if duties:
         yield Text(f"duties: {', '.join(duties)}")
+    if repetition := result.repetition:
+        yield Text(
+            f"called {repetition.calls:,} times more, different {repetition.different:,} times: {repetition.risk}"
+        )
     if exact := [array for array in arrays if array.exact]:
         missed = max(array.missed or 0.0 for array in exact)
         names = ", ".join(array.name for array in exact)

@@ -123,6 +123,21 @@ class Duty:
 
 
 @frozen
+class Repetition:
+    """How often forward and backward came out different when they were called again and again at the same inputs."""
+
+    calls: int  #: of each pass
+    different: int  #: calls whose results differ from what most calls give, by more than rounding
+    rate: float  #: of a fault; `missed` is the probability that such a fault had shown in none of the calls
+    missed: float
+
+    @property
+    def risk(self) -> str:
+        """The fault that may have been missed, and how probably."""
+        return f"a fault in 1 of {round(1 / self.rate):,} calls is missed with probability {self.missed:.2g}"
+
+
+@frozen
 class Diagnosis:
     """A cause of a failure, verified against the numbers."""
 
@@ -160,6 +175,7 @@ class CaseResult:
     forward: ArrayResult | None = None  #: None if it raised, the case was skipped, or there is no reference
     gradients: Mapping[str, ArrayResult] = field(default_factory=dict)
     duties: Mapping[str, Duty] = field(default_factory=dict)
+    repetition: Repetition | None = None  #: with --repeat, unless a call came out different for a known reason
     diagnosis: tuple[Diagnosis, ...] = ()
     place: Place | None = None  #: of what is wrong; None if the source is unknown
     #: By the gradient's name: of a step sweep, or on request of the worst element of each wrong gradient.
