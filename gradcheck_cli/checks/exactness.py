@@ -64,10 +64,14 @@ def judge_at_integers(run: CaseRun, derivatives: Derivatives, comparison: Compar
     try:
         exact = _run_at_integers(run, largest)
         lines = _lines(exact, affine)
-        equal = {name: line.test().equal for name, line in lines.items()}
-        right = {f"d{n}": _exact_result(run, n, derivatives, comparison) for n, value in equal.items() if value}
+        tests = {name: line.test() for name, line in lines.items()}
+        right = {
+            f"d{name}": replace(_exact_result(run, name, derivatives, comparison), exact=True, missed=test.missed)
+            for name, test in tests.items()
+            if test.equal
+        }
         judged = replace(comparison, gradients={**comparison.gradients, **right})
-        wrong = {name: lines[name] for name, value in equal.items() if value is False}
+        wrong = {name: lines[name] for name, test in tests.items() if test.equal is False}
         return (_judge_wrong(exact, wrong, judged) if wrong else None) or Judged(run, judged)
     except (RunStoppedError, ImplementationError):
         return Judged(run, comparison)  # it takes no such values, and need not
@@ -80,7 +84,7 @@ def _exact_result(run: CaseRun, name: str, derivatives: Derivatives, comparison:
         from gradcheck_cli.checks.projection import compare_projection  # only for large layers
 
         result = compare_projection(run.subjects[name], derivatives.projections[name], run.settings, exact=True)
-    return replace(result, exact=True)
+    return result
 
 
 def _run_at_integers(run: CaseRun, largest: int) -> CaseRun:

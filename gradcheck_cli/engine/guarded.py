@@ -16,7 +16,7 @@ from gradcheck_cli.implementation.implementation import ImplementationNotFoundEr
 
 if TYPE_CHECKING:
     from gradcheck_cli.engine.task import Names, Task
-    from gradcheck_cli.guard.process import GuardedProcess
+    from gradcheck_cli.guard.process import Process
     from gradcheck_cli.layers.framework.case import Case
     from gradcheck_cli.results.result import CaseResult
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 class GuardedRunner:
     """Checks the cases of a task whose code is in a process of its own."""
 
-    def __init__(self, task: Task, process: GuardedProcess) -> None:
+    def __init__(self, task: Task, process: Process) -> None:
         self._task, self._code = task, UserCode(process)
         self._names: Names | None = None
         self._missing: ErrorReport | None = None  # why it cannot be checked

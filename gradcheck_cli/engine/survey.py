@@ -20,7 +20,7 @@ from gradcheck_cli.layers import LAYERS
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from gradcheck_cli.guard.process import GuardedProcess
+    from gradcheck_cli.guard.process import Process
 
 _ALONE = "there is no other pass that goes with it"
 
@@ -39,7 +39,7 @@ class Survey:
     printed: str = ""  #: while the file was loaded
 
 
-def survey(spec: str, process: Callable[[], GuardedProcess]) -> Survey:
+def survey(spec: str, process: Callable[[], Process]) -> Survey:
     """Find all that can be checked in a file or module. A bug in the checker is an error of the file.
 
     What is named after a layer, and hangs or crashes when it is tried, is taken for that layer.

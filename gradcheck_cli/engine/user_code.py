@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from gradcheck_cli.guard.crash import Frame
-    from gradcheck_cli.guard.process import GuardedProcess, ProcessDiedError
+    from gradcheck_cli.guard.process import Process, ProcessDiedError
     from gradcheck_cli.guard.protocol import Answer
     from gradcheck_cli.results.result import Place
 
@@ -46,7 +46,7 @@ class ReportedError(Exception):
 class UserCode:
     """The process of user code, and what it can be asked."""
 
-    def __init__(self, process: GuardedProcess) -> None:
+    def __init__(self, process: Process) -> None:
         self.process = process
 
     def ask(self, function: Callable[..., Answer], *arguments: Any, calls: int = 0) -> Answer:

@@ -9,7 +9,7 @@ from gradcheck_cli.guard.clock import pass_on_interrupt
 from gradcheck_cli.implementation.conventions.attributes import is_gradient_name
 from gradcheck_cli.implementation.conventions.methods import BACKWARDS, FORWARDS, methods_of
 from gradcheck_cli.implementation.conventions.network import Network
-from gradcheck_cli.implementation.conventions.slots import parameters_of
+from gradcheck_cli.implementation.conventions.slots import is_cotangent, parameters_of
 from gradcheck_cli.implementation.conventions.source import returned_names
 from gradcheck_cli.implementation.conventions.step import Role, Step, is_penalty, step_of
 from gradcheck_cli.implementation.finding.names import says_loss, words_in
@@ -58,6 +58,8 @@ def _class_network(cls: type) -> Network | None:
     if loss is None or not (loss.takes(Role.DATA) or forward):
         return None
     if backward is None and len(returned_names(loss.function)) < 2:
+        return None
+    if backward and any(is_cotangent(p.name) for p in backward.own):  # that is a layer
         return None
     if not (sizes := _sizes(cls)) and not parameters_of(cls) and not hasattr(cls, "__init__"):
         return None
