@@ -60,8 +60,8 @@ def fit_of(reading: Reading, case: Case, problem: Problem, *, slope: bool = True
 
 
 def takes_targets(reading: Reading) -> bool:
-    """Tell whether forward takes what is called targets, so that it may be a loss."""
-    return any(word(slot.name) in TARGETS for slot in reading.forward)
+    """Tell whether forward of a class takes what is called targets, so that it may be a loss."""
+    return reading.code.cls is not None and any(word(slot.name) in TARGETS for slot in reading.forward)
 
 
 def _is_linear(run: Implementation, problem: Problem, cache: object, gradients: Mapping[str, object]) -> bool:
