@@ -42,8 +42,9 @@ def outputs_in(reading: Reading, returned: object, context: Context | None) -> t
         last = all(isinstance(value, np.ndarray) for value in several[-state:])
         returned = several = several[:-state] if last else [*several[:count], several[-1]]
     parts = [slot.value for slot in caches if isinstance(slot.value, int)]
-    own = not reading.layer.reference and len(several) > count + max(parts, default=0)
-    if parts and (own or len(several) == count + len(parts)):  # what backward takes one by one
+    own = bool(parts) and not reading.layer.reference and len(several) > count + max(parts)
+    is_spread = any(slot.spread for slot in caches) and len(several) > count + 1
+    if own or is_spread or (parts and len(several) == count + len(parts)):  # what backward takes one by one
         returned = several = [*several[:count], tuple(several[count:])]
     if parts and not (isinstance(several[-1], tuple | list) and len(several[-1]) > max(parts)):
         _refuse(reading, returned)

@@ -10,6 +10,7 @@ from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.implementation.conventions.expand import expanded, makes_backward
 from gradcheck_cli.implementation.conventions.methods import class_passes
 from gradcheck_cli.implementation.conventions.slots import MisfitError, is_context, parameters_of
+from gradcheck_cli.implementation.conventions.source import returns_one_value
 from gradcheck_cli.implementation.finding.candidates import classes_in, functions_in, public, unlike
 from gradcheck_cli.implementation.finding.names import (
     all_pairs,
@@ -117,7 +118,8 @@ def _may_return_both(name: str, function: Any) -> bool:
     source = _source_of(function)
     found = re.findall(r"return \(?\w+, (\w+)\)?\s*$", source, re.MULTILINE)[-1:]
     kept = [each for each in found if not re.search(rf"^\s*{each}\b(\[.*\])?\s*-=", source, re.MULTILINE)]
-    return returns_both(name) and not any(word(each) in _NO_GRADIENTS for each in kept)
+    is_both = returns_both(name) and not returns_one_value(function)
+    return is_both and not any(word(each) in _NO_GRADIENTS for each in kept)
 
 
 def _source_of(function: Any) -> str:

@@ -18,7 +18,7 @@ from gradcheck_cli.implementation.conventions.slots import MisfitError, Slot, Sl
 from gradcheck_cli.implementation.conventions.study import lengths_made
 from gradcheck_cli.implementation.conventions.trial import quiet
 from gradcheck_cli.implementation.finding.kinds import ARRAYS, LABELS, NUMBERS, Kind, is_size, kinds_of, kinds_to_make
-from gradcheck_cli.implementation.finding.names import GRADIENTS, is_backward, says_loss, words_in
+from gradcheck_cli.implementation.finding.names import GRADIENTS, is_backward, layers_called, says_loss, words_in
 from gradcheck_cli.implementation.finding.probe import PROBABILITIES, Probe, Sizes
 from gradcheck_cli.implementation.seeding import seeds_from
 from gradcheck_cli.layers.function import LAYER, FunctionCase
@@ -263,7 +263,7 @@ def _says_gradient(reading: Reading) -> bool:
     forward, backward = reading.code.name("forward"), reading.code.name("backward")
     if reading.code.cls is not None and not reading.backward:  # the backward pass of a loss, which keeps its inputs
         return True
-    if says_loss([forward]) and is_backward(backward):
+    if (says_loss([forward]) or layers_called([forward], loss=True)) and is_backward(backward):
         return True
     return bool({*words_in(backward)} & GRADIENTS) or backward in (f"d{forward}", f"d_{forward}")
 
