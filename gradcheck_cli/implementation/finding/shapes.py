@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from gradcheck_cli.implementation.conventions.own_trial import takes_targets
 from gradcheck_cli.implementation.conventions.readings import readings_of
 from gradcheck_cli.implementation.conventions.slots import MisfitError, Slot, SlotKind, has, is_cotangent
 from gradcheck_cli.implementation.conventions.study import lengths_made
@@ -280,7 +281,7 @@ def _says_gradient(reading: Reading) -> bool:
     if reading.code.backward is None:
         return False
     forward, backward = reading.code.name("forward"), reading.code.name("backward")
-    if reading.code.cls is not None and not reading.backward:  # the backward pass of a loss, which keeps its inputs
+    if reading.code.cls is not None and (not reading.backward or takes_targets(reading)):  # the backward pass of a loss
         return True
     if (says_loss([forward]) or layers_called([forward], loss=True)) and is_backward(backward):
         return True
