@@ -15,6 +15,7 @@ from gradcheck_cli.implementation.finding.identify import Identified, Tried, is_
 from gradcheck_cli.implementation.finding.inventory import Inventory, Offer
 from gradcheck_cli.implementation.implementation import ImplementationNotFoundError
 from gradcheck_cli.implementation.loading.load import NothingToCheckError
+from gradcheck_cli.implementation.loading.paths import split_spec
 from gradcheck_cli.layers import LAYERS
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ class Survey:
     errors: dict[str, ErrorReport] = field(default_factory=dict)  #: what hung or crashed, or met a bug in the checker
     loose: tuple[str, ...] = ()  #: functions that may belong to one in another file
     others: tuple[str, ...] = ()  #: functions and classes that are not checked
+    dtypes: dict[str, str] = field(default_factory=dict)  #: in which code computes that says so
     printed: str = ""  #: while the file was loaded
 
 
@@ -94,6 +96,7 @@ def _survey(spec: str, code: UserCode) -> Survey:
         functions=shapes,
         errors=errors,
         loose=inventory.loose(),
+        dtypes={offer.spec: offer.dtype for offer in inventory.offers if offer.dtype},
         others=unchecked,
         printed=printed,
     )
@@ -106,18 +109,24 @@ def _is_open(found: Identified | ErrorReport) -> bool:
 def _with_command(misfit: Identified, tried: Tried | ErrorReport | None) -> Identified:
     """Add to the reason of a misfit how to check it as a function."""
     reason = tried.reason if isinstance(tried, Tried) else None
-    return replace(misfit, reason=f"{misfit.reason}; {reason}") if reason else misfit
+    is_new = reason and reason not in (misfit.reason or "")
+    return replace(misfit, reason=f"{misfit.reason}; {reason}") if is_new else misfit
 
 
 def _take_inventory(code: UserCode, spec: str) -> Inventory:
     try:
         inventory = code.read(Inventory, inside.inventory, spec)
+        if inventory is None or not _names_only(inventory, split_spec(spec)[0]):
+            raise code.process.distrusted()
     except ProcessDiedError as death:
         reason = describe_death(death, "it", spec).reason
         raise ImplementationNotFoundError(f"{spec} cannot be imported: {reason}") from death
-    if inventory is None:
-        raise code.process.distrusted()
     return inventory
+
+
+def _names_only(inventory: Inventory, home: str) -> bool:
+    """Tell whether all that an inventory offers is in one file or module."""
+    return all(one.spec.startswith(home) for one in (*inventory.offers, *inventory.halves))
 
 
 def _try(code: UserCode, offer: Offer) -> Identified | ErrorReport | None:

@@ -80,7 +80,7 @@ def boxed_operation(function: Callable[..., Any]) -> tuple[Any, ...] | None:
 
     def backward(dout: Any, cache: Any) -> Any:
         given, out = cache
-        for one in _variables(out, box):  # they add up gradients, on purpose
+        for one in _variables([out, *given], box):  # they add up gradients, on purpose
             one.grad = box(_unboxed(one), **flag).grad
         _backpropagate(box, out, dout)
         return tuple(_unboxed(getattr(one, "grad", None)) for one in given if isinstance(one, box))  # type: ignore[arg-type]
@@ -88,12 +88,14 @@ def boxed_operation(function: Callable[..., Any]) -> tuple[Any, ...] | None:
     names = [p.name for p in inspect.signature(function).parameters.values() if p.kind is _EITHER]
     backward_ = _named(backward, function, ["dout", "cache"])
     backward_.__name__ = "backward"
-    return _named(forward, function, names), backward_
+    whole = _named(forward, function, names)
+    del whole.__wrapped__  # its source looks into variables, and this takes arrays
+    return whole, backward_
 
 
-def _variables(out: Any, box: Any) -> list[Any]:
-    """List a variable and those that it was computed from."""
-    found, left = dict[int, Any](), [out]
+def _variables(left: list[Any], box: Any) -> list[Any]:
+    """List variables and those that they were computed from."""
+    found = dict[int, Any]()
     while left:
         one = left.pop()
         if isinstance(one, box) and id(one) not in found:
