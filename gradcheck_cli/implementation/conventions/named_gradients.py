@@ -119,11 +119,3 @@ def _flattened(parts: Iterable[object]) -> Iterable[Any]:
             yield from _flattened(part)
         elif isinstance(part, np.ndarray | float):
             yield part
-
-
-def flat(values: Mapping[str, Any], above: str = "") -> dict[str, Any]:
-    """Return the values of dictionaries in each other by path."""
-    found: dict[str, Any] = {}
-    for key, value in values.items():
-        found |= flat(value, f"{above}{key}.") if isinstance(value, dict) else {f"{above}{key}": value}
-    return found

@@ -16,8 +16,8 @@ import numpy as np
 from gradcheck_cli.implementation.calling import call, describe
 from gradcheck_cli.implementation.conventions.attributes import Place, rate_places, stored_output
 from gradcheck_cli.implementation.conventions.inside import attributes
-from gradcheck_cli.implementation.conventions.kept_arrays import kept_arrays, nested
-from gradcheck_cli.implementation.conventions.named_gradients import NamedGradients, flat
+from gradcheck_cli.implementation.conventions.kept import flat, kept_arrays, nested
+from gradcheck_cli.implementation.conventions.named_gradients import NamedGradients
 from gradcheck_cli.implementation.conventions.own_arguments import Container
 from gradcheck_cli.implementation.conventions.slots import (
     LEARNING_RATE,

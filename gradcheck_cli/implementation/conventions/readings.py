@@ -122,7 +122,9 @@ def _readings(objects: tuple[Any, ...], layer: Layer, vocabulary: Vocabulary) ->
     if not layer.reference:
         return own_readings(objects, layer)
     if layer.loss:
-        return _function_readings(first, objects[1] if len(objects) > 1 else None, layer, vocabulary)
+        if len(objects) > 1:
+            raise MisfitError(f"`{name_of(first)}` does not return its gradient itself")
+        return _function_readings(first, None, layer, vocabulary)
     if len(objects) != 2:
         raise MisfitError(f"`{name_of(first)}` is one function, not a forward and a backward pass")
     return _function_readings(*objects, layer, vocabulary)

@@ -11,7 +11,7 @@ from gradcheck_cli.implementation.conventions.methods import BACKWARDS, FORWARDS
 from gradcheck_cli.implementation.conventions.network import Network
 from gradcheck_cli.implementation.conventions.slots import is_cotangent, parameters_of
 from gradcheck_cli.implementation.conventions.source import returned_names
-from gradcheck_cli.implementation.conventions.step import Role, Step, is_penalty, step_of
+from gradcheck_cli.implementation.conventions.step import Role, Step, is_penalty, step_of, with_data
 from gradcheck_cli.implementation.conventions.usual_losses import usual_losses
 from gradcheck_cli.implementation.finding.names import says_loss, words_in
 from gradcheck_cli.implementation.vocabulary.vocabulary import word, words
@@ -54,6 +54,7 @@ def _class_network(cls: type) -> Network | None:
     forward = method(tuple(name for name in FORWARDS if name not in _LOSSES))
     if loss is None and forward and forward.takes(Role.DATA) and forward.takes(Role.TARGETS):
         loss, forward = forward, None
+    forward = forward and with_data(forward)
     losses = _usual(backward) if loss is None and forward and forward.takes(Role.DATA) else {}
     loss = next(iter(losses.values()), loss)
     if forward and not (forward.takes(Role.DATA) and loss and loss.takes(Role.OUTPUT)):
