@@ -239,12 +239,10 @@ def _starts(kinds: Mapping[str, Kind], equal: int, fixed: Iterable[int]) -> Iter
     targets = [(name, k) for name, kind in kinds.items() if kind.name == "binary" for k in range(kind.lengths)]
     for size, target in itertools.product(sizes[::-1], targets):
         yield {**lengths, size: 1, target: 1}
-    last = {
-        (name, k - 1) for name, kind in kinds.items() if (k := kind.lengths) > 1 and kind.name in ("array", "binary")
-    }
-    yield {axis: 1 if axis in last else length for axis, length in lengths.items()}  # one sample as a column
     for target in [axis for axis in targets if kinds[axis[0]].lengths > 1]:
         yield {**lengths, target: 1}
+    several = {name: kind for name, kind in kinds.items() if kind.name in ("array", "binary") and kind.lengths > 1}
+    yield {**lengths, **{(name, kind.lengths - 1): 1 for name, kind in several.items()}}  # one sample as a column
 
 
 def _kinds_of(parameter: inspect.Parameter, role: Role | None, *, is_size: bool) -> list[Kind]:
@@ -254,7 +252,7 @@ def _kinds_of(parameter: inspect.Parameter, role: Role | None, *, is_size: bool)
         return [Kind("penalty", value=0.5)]
     if name in _FILTERS:
         return [Kind("number", value=3)]
-    if is_size:
+    if is_size and role not in (Role.DATA, Role.TARGETS):
         if isinstance(default, tuple | list):
             return [Kind("sizes", len(default))]
         several = [Kind("sizes", 3), Kind("sizes", 2)]

@@ -55,9 +55,12 @@ def _class_network(cls: type) -> Network | None:
     if loss is None and forward and forward.takes(Role.DATA) and forward.takes(Role.TARGETS):
         loss, forward = forward, None
     forward = forward and with_data(forward)
-    losses = _usual(backward) if loss is None and forward and forward.takes(Role.DATA) else {}
+    maker = inspect.getattr_static(cls, "__init__", None)
+    given = step_of(maker, is_method=True) if inspect.isfunction(maker) else None
+    data = [one for one in (forward, given) if one and one.takes(Role.DATA)]
+    losses = _usual(backward, given) if loss is None and forward and data else {}
     loss = next(iter(losses.values()), loss)
-    if forward and not (forward.takes(Role.DATA) and loss and loss.takes(Role.OUTPUT)):
+    if forward and not (data and loss and loss.takes(Role.OUTPUT)):
         forward = None
     if loss is None or not (loss.takes(Role.DATA) or forward):
         return None
@@ -68,12 +71,15 @@ def _class_network(cls: type) -> Network | None:
     if not (sizes := _sizes(cls)) and not parameters_of(cls) and not hasattr(cls, "__init__"):
         return None
     steps = _steps(forward, loss, backward)
-    return Network(name=cls.__name__, steps=steps, maker=cls, sizes=tuple(sizes), losses=losses)
+    roles = given.roles if given and losses else {}
+    passed = {name: role for name, role in roles.items() if role in (Role.DATA, Role.TARGETS)}
+    return Network(name=cls.__name__, steps=steps, maker=cls, sizes=tuple(sizes), given=passed, losses=losses)
 
 
-def _usual(backward: Step | None) -> dict[str, Step]:
-    """Return the losses of which a backward pass may be the gradient: it takes targets, and no cotangent."""
-    taken = [p for p in backward.parameters if backward.roles.get(p.name) is Role.TARGETS] if backward else []
+def _usual(backward: Step | None, maker: Step | None) -> dict[str, Step]:
+    """Return the losses of which a backward pass may be the gradient: it or the object is given targets."""
+    steps = [step for step in (backward, maker) if step and backward]
+    taken = [p for step in steps for p in step.parameters if step.roles.get(p.name) is Role.TARGETS]
     return usual_losses(taken[0]) if taken else {}
 
 
