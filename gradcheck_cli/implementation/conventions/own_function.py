@@ -156,6 +156,15 @@ def _with_named_gradients(reading: Reading, returned: tuple[str, ...]) -> Readin
     return replace(reading, order=(*order, *left), found=Found(without=without))
 
 
+def _from_cache(reading: Reading) -> Reading | None:
+    """Return a reading in which what is called no cotangent is what forward returned second, as in a loss."""
+    cotangents = [slot for slot in reading.backward if slot.kind is SlotKind.COTANGENT]
+    if len(cotangents) != 1 or is_cotangent(cotangents[0].name) or has(SlotKind.CACHE, reading.backward):
+        return None
+    cache = replace(cotangents[0], kind=SlotKind.CACHE, key="")
+    return replace(reading, backward=tuple(cache if slot is cotangents[0] else slot for slot in reading.backward))
+
+
 def _named_by(gradient: str, names: tuple[str, ...]) -> list[str]:
     """List the inputs that the name of a gradient means: by the whole name, or else by its first word."""
     whole = [name for name in names if is_gradient_name(gradient, name)]
