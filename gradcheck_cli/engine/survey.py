@@ -40,6 +40,7 @@ class Survey:
     errors: dict[str, ErrorReport] = field(default_factory=dict)  #: what hung or crashed, or met a bug in the checker
     loose: tuple[str, ...] = ()  #: functions that may belong to one in another file
     others: tuple[str, ...] = ()  #: functions and classes that are not checked
+    dtypes: dict[str, str] = field(default_factory=dict)  #: in which code computes that says so
     printed: str = ""  #: while the file was loaded
 
 
@@ -98,6 +99,7 @@ def _survey(spec: str, code: UserCode) -> Survey:
         functions=shapes,
         errors=errors,
         loose=inventory.loose(),
+        dtypes={offer.spec: offer.dtype for offer in inventory.offers if offer.dtype},
         others=unchecked,
         printed=printed,
     )
@@ -110,7 +112,8 @@ def _is_open(found: Identified | ErrorReport) -> bool:
 def _with_command(misfit: Identified, tried: Tried | ErrorReport | None) -> Identified:
     """Add to the reason of a misfit how to check it as a function."""
     reason = tried.reason if isinstance(tried, Tried) else None
-    return replace(misfit, reason=f"{misfit.reason}; {reason}") if reason else misfit
+    is_new = reason and reason not in (misfit.reason or "")
+    return replace(misfit, reason=f"{misfit.reason}; {reason}") if is_new else misfit
 
 
 def _take_inventory(code: UserCode, spec: str) -> Inventory:

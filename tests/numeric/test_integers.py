@@ -71,7 +71,7 @@ def test_a_gradient_with_roundings_is_not_judged() -> None:
 
 def test_a_hinge_met_at_integers_is_not_judged() -> None:
     def hinge(x: Array) -> Array:
-        return np.maximum(x @ W - (X @ W)[:1], 0.0)
+        return np.asarray(np.maximum(x @ W - (X @ W)[:1], 0.0))
 
     out = hinge(X)
     continued = (COTANGENT * (out > 0)) @ W.T  # right but for the hinges, on which it takes one of the two sides

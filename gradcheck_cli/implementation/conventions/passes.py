@@ -17,8 +17,10 @@ from gradcheck_cli.implementation.conventions.slots import (
     is_cotangent,
     names_arguments,
     parameters_of,
+    refuse_labels,
     signature_of,
     slot_for,
+    spread_slots,
     write_call,
 )
 from gradcheck_cli.implementation.conventions.source import returned_names
@@ -65,8 +67,10 @@ def backward_slots(
     Raises:
         MisfitError: they cannot be those of this layer.
     """
+    if names_arguments(function) and not layer.loss:
+        refuse_labels(name_of(function), parameters_of(function))
     by_place = backward_in_order(function, layer)
-    spread = _spread(function, layer)
+    spread = spread_slots(function, layer.outputs)
     if not names_arguments(function):
         if by_place or spread:
             return iter([slots for slots in (*spread, by_place) if slots])
@@ -89,16 +93,6 @@ def backward_slots(
         found += [slots for slots in map(_with_input(layer), found) if slots]
     ordered = _in_returned_order(ahead, layer)
     return iter([ordered(_with_entries_of(forward, slots)) for slots in (*spread, *found)])
-
-
-def _spread(function: Function, layer: Layer) -> list[Slots]:
-    """Read a backward pass that takes cotangents, and the parts of a cache as *args or **kwargs."""
-    signature = signature_of(function)
-    *first, last = [*signature.parameters.values()] if signature and signature.parameters else [None]
-    if last is None or last.kind not in (last.VAR_POSITIONAL, last.VAR_KEYWORD) or len(first) != len(layer.outputs):
-        return []
-    cotangents = (slot_for(p, SlotKind.COTANGENT, key) for p, key in zip(first, layer.outputs, strict=True) if p)
-    return [(*cotangents, replace(slot_for(last, SlotKind.CACHE), spread=True))]
 
 
 def _with_input(layer: Layer) -> Callable[[Slots], Slots | None]:

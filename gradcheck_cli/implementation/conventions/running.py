@@ -87,7 +87,7 @@ def implementation_of(reading: Reading, name: str, spec: str | None) -> Implemen
         forward=run.forward,
         backward=run.backward,
         left_by_forward=left,
-        order=() if reading.layer.reference else reading.order,
+        order=() if reading.layer.reference else (*reading.order, *reading.undifferentiated),
         refusal=reading.refusal,
         given=partial(with_kept, reading) if reading.found.kept or reading.found.without else None,
         outputs=reading.outputs,

@@ -77,6 +77,25 @@ def returned_names(function: Callable[..., object]) -> tuple[str, ...]:
     return tuple(_names_in(last)) if last is not None else ()
 
 
+@lru_cache(maxsize=64)
+def returns_one_value(function: Callable[..., object]) -> bool:
+    """Tell whether a function returns one value by its source: an expression, or what a library computes."""
+    nodes = [*ast.walk(_tree(function))]
+    returned = [node.value for node in nodes if isinstance(node, ast.Return) and node.value]
+    assigned = {
+        target.id: node.value
+        for node in nodes
+        if isinstance(node, ast.Assign)
+        for target in node.targets
+        if isinstance(target, ast.Name)
+    }
+    values = [assigned.get(value.id, value) if isinstance(value, ast.Name) else value for value in returned]
+    computed = (isinstance(value, ast.Call) and isinstance(value.func, ast.Attribute) for value in values)
+    return bool(values) and all(
+        one or isinstance(value, ast.BinOp | ast.UnaryOp) for one, value in zip(computed, values, strict=True)
+    )
+
+
 def _names_in(returned: ast.expr) -> Iterator[str]:
     if isinstance(returned, ast.Tuple):
         for part in returned.elts:

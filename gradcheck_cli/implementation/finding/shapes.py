@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from gradcheck_cli.implementation.conventions.own_trial import takes_targets
 from gradcheck_cli.implementation.conventions.readings import readings_of
-from gradcheck_cli.implementation.conventions.slots import MisfitError, SlotKind, is_cotangent
+from gradcheck_cli.implementation.conventions.slots import MisfitError, Slot, SlotKind, has, is_cotangent
 from gradcheck_cli.implementation.conventions.study import lengths_made
 from gradcheck_cli.implementation.conventions.trial import quiet
 from gradcheck_cli.implementation.finding.kinds import ARRAYS, LABELS, NUMBERS, Kind, is_size, kinds_of, kinds_to_make
-from gradcheck_cli.implementation.finding.names import GRADIENTS, is_backward, says_loss, words_in
+from gradcheck_cli.implementation.finding.names import GRADIENTS, is_backward, layers_called, says_loss, words_in
 from gradcheck_cli.implementation.finding.probe import PROBABILITIES, Probe, Sizes
 from gradcheck_cli.implementation.seeding import seeds_from
 from gradcheck_cli.layers.function import LAYER, FunctionCase
@@ -28,11 +29,16 @@ if TYPE_CHECKING:
 
     from gradcheck_cli.implementation.conventions.reading import Reading
 
+_LARGE = 32  #: default sizes of a constructor with which derivatives would take long
+
 #: Calls of forward until the search is given up: a bilinear form takes 40, an LSTM cell thousands.
 _MOST_CALLS = 12_500
 _MOST_OF_CLASS = 1_000  #: of a class, of which each makes an instance
 _CASES = 4  #: that are checked
 _MOST_RANKS = 512  #: combinations of numbers of axes, those of nine arrays, in which a gradient may be right
+
+#: Arrays that may have an axis more, of steps, and how many of them may at once.
+_MORE_AXES, _MOST_LONGER = ARRAYS[:1], 3
 
 #: Lengths for axes of their own.
 _OWN = (4, 5, 6, 7, 8, 9)
@@ -65,18 +71,26 @@ def find_shapes(objects: tuple[Any, ...]) -> tuple[FunctionCase, ...]:
         AmbiguousShapesError: the gradient is wrong for the likeliest shapes, and right for other numbers of axes.
     """
     readings = list(readings_of(objects, LAYER))
+    readings = [one for one in readings if has(SlotKind.CONTAINER, one.forward)] or readings
     by_code = [[one for one in readings if one.code == code] for code in dict.fromkeys(one.code for one in readings)]
     passes = readings[0].constructor, readings[0].forward
-    made, slots = ([s for s in own if s.kind is SlotKind.INPUT and not s.has_default] for own in passes)
+    made, slots = ([one for s in own if not s.has_default for one in _arrays_in(s)] for own in passes)
     sizes = [s for s in readings[0].constructor if s in made or is_size(s)]
     if not slots:
         raise MisfitError(f"{readings[0].code.name('forward')} must be given nothing, and so has no gradient")
     with quiet(), seeds_from(0):
         searches = [_Search(own, made, slots) for own in by_code]
-        searches += [_Search(readings, sizes, slots)] if sizes != made else []
+        by_sizes = [_Search(readings, sizes, slots)] if sizes != made else []
+        is_large = any(isinstance(s.default, int) and s.default > _LARGE for s in sizes)
+        searches = [*by_sizes, *searches] if is_large else [*searches, *by_sizes]
         if readings[0].code.cls and not made:
             searches += [_Search(readings, made, slots, length) for length in lengths_made(readings[0])]
         return next(filter(None, (search.found() for search in searches)), ())
+
+
+def _arrays_in(slot: Slot) -> list[Slot]:
+    """List the arrays that an argument is or holds."""
+    return [slot] if slot.kind is SlotKind.INPUT else [Slot(name=n, kind=SlotKind.INPUT, key=n) for n in slot.inputs]
 
 
 class _Search(Probe):
@@ -148,13 +162,24 @@ class _Search(Probe):
         has_labels = any(kind.name == "labels" for kind in meant)
         if (self._positive or has_labels) and not self._slope_agrees(meant, sizes, scale):
             self._takes_probabilities(meant, sizes, scale)
-        self._refuse_ambiguous(meant, sizes, scale)
+        meant, sizes = self._with_ranks_that_agree(meant, sizes, scale)
         return self._vary(meant, self._untied(meant, sizes, scale), scale)
 
-    def _refuse_ambiguous(self, kinds: tuple[Kind, ...], sizes: Sizes, scale: Sizes) -> None:
-        """Raise `AmbiguousShapesError` if the slope agrees only where all arrays have other numbers of axes."""
+    def _with_ranks_that_agree(
+        self, kinds: tuple[Kind, ...], sizes: Sizes, scale: Sizes
+    ) -> tuple[tuple[Kind, ...], Sizes]:
+        """Return arrays of more axes if the slope agrees with these alone: what takes a sequence may run on one step.
+
+        Raises:
+            AmbiguousShapesError: it agrees only where all arrays have other numbers of axes, and some have fewer.
+        """
         if scale or self._slope_agrees(kinds, sizes, scale):
-            return
+            return kinds, sizes
+        more = [[kind, kind._replace(rank=kind.rank + 1)] if kind in _MORE_AXES else [kind] for kind in kinds]
+        for others in itertools.islice(itertools.product(*more), 1, 2**_MOST_LONGER):
+            equal = self._all_equal(others)
+            if self._fits(others, equal, scale) and self._slope_agrees(others, equal, scale):
+                return others, equal
         ranks = [[one for one in ARRAYS[:3] if one != kind] if kind.name == "array" else [kind] for kind in kinds]
         combinations: Iterable[tuple[Kind, ...]] = itertools.product(*ranks)
         if np.prod([float(len(one)) for one in ranks]) > _MOST_RANKS:  # then all arrays have as many axes
@@ -163,6 +188,7 @@ class _Search(Probe):
             equal = self._all_equal(others)
             if self._fits(others, equal, scale) and self._slope_agrees(others, equal, scale):
                 raise AmbiguousShapesError(self._case(others, equal, scale), self._case(kinds, sizes, scale))
+        return kinds, sizes
 
     def _labels_that_agree(self, kinds: tuple[Kind, ...], sizes: Sizes, scale: Sizes) -> tuple[tuple[Kind, ...], Sizes]:
         """Return labels of another number of axes if the slope agrees with these alone.
@@ -255,9 +281,9 @@ def _says_gradient(reading: Reading) -> bool:
     if reading.code.backward is None:
         return False
     forward, backward = reading.code.name("forward"), reading.code.name("backward")
-    if reading.code.cls is not None and not reading.backward:  # the backward pass of a loss, which keeps its inputs
+    if reading.code.cls is not None and (not reading.backward or takes_targets(reading)):  # the backward pass of a loss
         return True
-    if says_loss([forward]) and is_backward(backward):
+    if (says_loss([forward]) or layers_called([forward], loss=True)) and is_backward(backward):
         return True
     return bool({*words_in(backward)} & GRADIENTS) or backward in (f"d{forward}", f"d_{forward}")
 
