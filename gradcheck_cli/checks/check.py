@@ -36,6 +36,7 @@ def check(
     method: str = "auto",
     tol: float | None = None,
     step: float | None = None,
+    repeat: int = 0,
     skipped_duties: tuple[str, ...] = (),
     **geometry: Any,
 ) -> CaseResult:
@@ -48,6 +49,7 @@ def check(
         method: how derivatives are computed: "auto" (by the sizes), "dense", "colored" or "projected".
         tol: tolerance in roundings (eps of the dtype); by default 100, and never over 1/256 of an element's scale.
         step: a fixed step for the differences, instead of one chosen and bounded by the checker.
+        repeat: how many times both passes are called again, to see whether they are wrong only sometimes.
         skipped_duties: names of duties (`checks.settings.DUTIES`) that are not tried.
         geometry: of a layer that is named, its numbers, and the dtype and seed: `check("lstm", N=2, T=3)`.
 
@@ -60,7 +62,9 @@ def check(
         ImplementationNotFoundError: there is no such implementation, or several.
     """
     # A notebook draws what is wrong.
-    settings = Settings(method=method, tol=tol, step=step, skipped_duties=skipped_duties, keep_wrong=True)
+    settings = Settings(
+        method=method, tol=tol, step=step, repeat=repeat, skipped_duties=skipped_duties, keep_wrong=True
+    )
     posed = _case_of(case, geometry)
     with preserve_folder():
         return check_case(posed, resolve(implementation, LAYERS[posed.layer], posed), settings)

@@ -8,7 +8,7 @@ from gradcheck_cli.checks.precision import narrowest_rounding
 from gradcheck_cli.checks.repeated_calls import RepeatedCalls
 from gradcheck_cli.checks.settings import DUTIES
 from gradcheck_cli.implementation.implementation import ImplementationError
-from gradcheck_cli.results.result import Diagnosis, Duty, Verdict
+from gradcheck_cli.results.result import Diagnosis, Duty, Repetition, Verdict
 from gradcheck_cli.text.names import join_names
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ class TriedDuties(NamedTuple):
 
     verdicts: dict[str, Duty]
     causes: tuple[Diagnosis, ...]
+    repetition: Repetition | None = None
 
 
 def try_duties(run: CaseRun, comparison: Comparison) -> TriedDuties:
@@ -60,7 +61,7 @@ def try_duties(run: CaseRun, comparison: Comparison) -> TriedDuties:
             duties[name] = _CANNOT_TELL if name in _COMPARED and not calls.repeatable else _try(test)
     if owes_backward and "not_vacuous" not in skipped:
         duties["not_vacuous"] = _vacuous(run.problem.why_vacuous(run.out), comparison.ignored)
-    return TriedDuties(duties, calls.causes)
+    return TriedDuties(duties, calls.causes, calls.repetition)
 
 
 def untried_duties(settings: Settings, verdict: Verdict = Verdict.ERROR) -> dict[str, Duty]:
@@ -93,7 +94,7 @@ def _join(reasons: Iterable[str | None]) -> str | None:
 
 
 def _overwritten(names: tuple[str, ...]) -> str | None:
-    return f"{join_names(names)} {'was' if len(names) == 1 else 'were'} written into" if names else None
+    return f"{join_names(names)} {'was' if len(names) == 1 else 'were'} modified in place" if names else None
 
 
 def _vacuous(reason: str | None, ignored: tuple[str, ...]) -> Duty:

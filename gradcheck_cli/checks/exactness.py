@@ -13,7 +13,7 @@ import numpy as np
 
 from gradcheck_cli.checks.comparison import compare, unravel
 from gradcheck_cli.checks.differentiation import as_function, differentiate, numeric_inputs
-from gradcheck_cli.checks.run import RunStoppedError, call_backward
+from gradcheck_cli.checks.run import RunStoppedError, call_backward, expect_passes
 from gradcheck_cli.checks.where import place
 from gradcheck_cli.data.frozen import replace
 from gradcheck_cli.implementation.implementation import ImplementationError
@@ -64,10 +64,14 @@ def judge_at_integers(run: CaseRun, derivatives: Derivatives, comparison: Compar
     try:
         exact = _run_at_integers(run, largest)
         lines = _lines(exact, affine)
-        equal = {name: line.test().equal for name, line in lines.items()}
-        right = {f"d{n}": _exact_result(run, n, derivatives, comparison) for n, value in equal.items() if value}
+        tests = {name: line.test() for name, line in lines.items()}
+        right = {
+            f"d{name}": replace(_exact_result(run, name, derivatives, comparison), exact=True, missed=test.missed)
+            for name, test in tests.items()
+            if test.equal
+        }
         judged = replace(comparison, gradients={**comparison.gradients, **right})
-        wrong = {name: lines[name] for name, value in equal.items() if value is False}
+        wrong = {name: lines[name] for name, test in tests.items() if test.equal is False}
         return (_judge_wrong(exact, wrong, judged) if wrong else None) or Judged(run, judged)
     except (RunStoppedError, ImplementationError):
         return Judged(run, comparison)  # it takes no such values, and need not
@@ -80,7 +84,7 @@ def _exact_result(run: CaseRun, name: str, derivatives: Derivatives, comparison:
         from gradcheck_cli.checks.projection import compare_projection  # only for large layers
 
         result = compare_projection(run.subjects[name], derivatives.projections[name], run.settings, exact=True)
-    return replace(result, exact=True)
+    return result
 
 
 def _run_at_integers(run: CaseRun, largest: int) -> CaseRun:
@@ -93,6 +97,7 @@ def _run_at_integers(run: CaseRun, largest: int) -> CaseRun:
     if cotangent.size > 1:  # the one of a number is 1
         cotangent = draw_integers(cotangent, largest, f"{run.case.seed} cotangent")
     moved = replace(run, problem=replace(problem, inputs=inputs, cotangent=cotangent))
+    expect_passes(moved)
     out, cache = moved.calls.forward(inputs, problem.parameters)
     return call_backward(replace(moved, out=np.array(out), cache=cache))
 

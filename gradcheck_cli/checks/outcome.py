@@ -81,6 +81,7 @@ def explained_result(run: CaseRun, compared: Comparison, duties: TriedDuties) ->
         forward=comparison.forward,
         gradients=comparison.gradients,
         duties=duties.verdicts,
+        repetition=duties.repetition,
         diagnosis=(*_explain(run, comparison, verdict), *duties.causes),
         arrays=_kept_arrays(run),
     )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypeGuard
 import numpy as np
 
 from gradcheck_cli.checks.differentiation import noisy
+from gradcheck_cli.checks.repetition import OUTPUT, repeat
 from gradcheck_cli.implementation.implementation import BackwardStep, ForwardStep, ImplementationError
 from gradcheck_cli.numeric.arrays import drawn, epsilon, working_dtype
 from gradcheck_cli.numeric.rounding import root_mean_square
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from gradcheck_cli.implementation.implementation import Step
     from gradcheck_cli.numeric.arrays import Array
     from gradcheck_cli.numeric.estimate import Estimate
-    from gradcheck_cli.results.result import Diagnosis
+    from gradcheck_cli.results.result import Diagnosis, Repetition
 
     #: Gradients by input, in float64 or wider.
     Gradients = dict[str, Array]
@@ -57,9 +58,31 @@ class RepeatedCalls:
         self._sums: Gradients = {}
         self.repeatable = True  #: whether the same call gives the same result again
         self.causes: tuple[Diagnosis, ...] = ()
+        self._accumulates = False  #: whether each call adds to what the one before has left
+        self.repetition: Repetition | None = None  #: what many more calls have shown, if they were asked for
 
     def deterministic(self) -> str | None:
         """Forward and backward run again give the same, and so does backward with a cache that has served before."""
+        reason, times = self._run_again(), self._run.settings.repeat
+        if not times or self._accumulates:
+            return reason
+        first = self._with_output(self._run.out, self._gradients)
+        self.repetition, different = repeat(self._call_again, self._apart, first, times)
+        self.repeatable = self.repeatable and not different
+        return different or reason
+
+    def _call_again(self, number: int) -> Gradients:
+        """Call both passes for the nth time of many."""
+        steps = [] if self._run.gradients is None else [self._step(0)]
+        self._expect(ForwardStep(self._problem.inputs, self._problem.parameters), *steps)
+        out, cache = self._forward()
+        when = f"again, {number} of {self._run.settings.repeat} times"
+        return self._with_output(out, _arrays(self._backward(cache, when=when)) if steps else {})
+
+    def _with_output(self, out: object, gradients: Gradients) -> Gradients:
+        return {OUTPUT: out, **gradients} if _is_numeric(out) else gradients
+
+    def _run_again(self) -> str | None:
         same = ForwardStep(self._problem.inputs, self._problem.parameters)
         self._expect(same, *([] if self._run.gradients is None else [self._step(0)]))
         out, cache = self._forward()
@@ -72,7 +95,8 @@ class RepeatedCalls:
         second = _arrays(self._backward(cache, when="again, with the cache of another forward"))
         if different := self._apart(self._gradients, second):
             third = _arrays(self._backward(self._forward()[1]))
-            if not self._apart(self._next_sums(second, different), third, 2 * _SUM):
+            self._accumulates = not self._apart(self._next_sums(second, different), third, 2 * _SUM)
+            if self._accumulates:
                 return _accumulates(different, "is called again")
             return f"{_join(different)} came out different when backward was run again"
         self.repeatable = True
@@ -114,16 +138,17 @@ class RepeatedCalls:
             _arrays(self._backward(self._any_cache(), given, when=when))
             for given, when in zip(several, whens, strict=True)
         )
+        dout = join_names(self._run.implementation.cotangents or ("dout",))
         if wrong := [name for name, value in zero.items() if value[np.isfinite(value)].any()]:
-            be, dout = _be(wrong), join_names(self._run.implementation.cotangents or ("dout",))
+            be = _be(wrong)
             if all(np.array_equal(zero[name], self._gradients.get(name, np.nan)) for name in wrong):
                 return f"{_join(wrong)} {be} the same where {dout} is zero: {dout} is not used"
             return f"{_join(wrong)} {be} not zero where {dout} is zero"
-        together = {
-            n: first + one[n] for n, first in self._gradients.items() if n in one and first.shape == one[n].shape
-        }
+        alike = [n for n, first in self._gradients.items() if n in one and first.shape == one[n].shape]
+        with np.errstate(invalid="ignore"):  # infinities
+            together = {name: self._gradients[name] + one[name] for name in alike}
         if wrong := self._apart(together, both, _SUM):
-            return f"{_join(wrong)} {_be(wrong)} not linear in the cotangent"
+            return f"{_join(wrong)} {_be(wrong)} not linear in {dout}"
         return None
 
     def independent_caches(self) -> str | None:

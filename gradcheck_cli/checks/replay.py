@@ -37,6 +37,8 @@ def replay_command(program: str, case: Case, implementation: str, settings: Sett
     for name in ("tol", "step"):
         if (value := getattr(settings, name)) is not None:
             words += [f"--{name}", _number(value)]
+    if settings.repeat:
+        words += ["--repeat", str(settings.repeat)]
     if settings.skipped_duties:
         words += ["--skip-duty", ",".join(settings.skipped_duties)]
     return " ".join(map(quote, [*words, "--no-config"]))

@@ -42,6 +42,7 @@ class Settings:
     tol: float | None = None  #: in roundings of the dtype; None for the default
     step: float | None = None  #: a fixed step; None to have it chosen and bounded
     adapter: str | None = None  #: what made the implementation callable; a replay needs it
+    repeat: int = 0  #: how many times both passes are called again, to see whether they are wrong only sometimes
     skipped_duties: tuple[str, ...] = ()  #: names of `DUTIES` that are not tried
     keep_arrays: bool = False  #: whether results hold the arrays that were compared
     keep_wrong: bool = False  #: whether they hold those that are wrong
@@ -56,6 +57,8 @@ class Settings:
                 raise TypeError(f"{name} must be a number, not {value!r}")
             if not 0 < float(value) < math.inf:
                 raise ValueError(f"{name} must be positive and finite, not {value}")
+        if self.repeat < 0:
+            raise ValueError(f"repeat must not be negative, but is {self.repeat}")
         if self.method not in METHODS:
             raise ValueError(f"method must be one of {', '.join(METHODS)}, not {self.method!r}")
         if unknown := set(self.skipped_duties) - set(DUTIES):

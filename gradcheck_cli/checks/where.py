@@ -79,8 +79,9 @@ def _frame(wrong: Array, axes: Sequence[Axis]) -> tuple[str | None, Array]:
     (top, bottom), (left, right) = _margins(plane[:, j], i), _margins(plane[i], j)
     frame = np.ones(plane.shape, bool)
     frame[top : plane.shape[0] - bottom, left : plane.shape[1] - right] = False
-    if not (top or bottom or left or right):
-        return None, wrong
+    hole = (plane.shape[0] - top - bottom, plane.shape[1] - left - right)
+    if hole == plane.shape or any(2 * inside < whole for inside, whole in zip(hole, plane.shape, strict=True)):
+        return None, wrong  # around a small hole, nobody sees a frame
     if top == bottom == left == right:
         words = f"the border of width {top}"
     else:
@@ -129,13 +130,13 @@ def _indices(chosen: Array, axis: Axis) -> str | None:
         return _every(axis, first, last, step=steps.pop(), count=count)
     if indices.size <= _LISTED:
         *most, final = indices.tolist()
-        return f"{axis.name}s {', '.join(map(str, most))} and {final}"
+        return f"{axis.plural} {', '.join(map(str, most))} and {final}"
     return None
 
 
 def _every(axis: Axis, first: int, last: int, *, step: int, count: int) -> str | None:
     if step == 1:
-        return f"{axis.name}s {first} <= {axis.index} <= {last}"
+        return f"{axis.plural} {first} <= {axis.index} <= {last}"
     if first >= step or last + step < count:
         return None
     nth = f"every {_ORDINALS.get(step, f'{step}th')} {axis.name}"
@@ -151,11 +152,11 @@ def _last(axis: Axis, width: int, count: int) -> str:
     """Describe the last `width` indices along an axis."""
     if width <= 1:
         return _one(axis, count - 1, count) if width else ""
-    return f"{axis.name}s {axis.index} >= {count - width}"
+    return f"{axis.plural} {axis.index} >= {count - width}"
 
 
 def _first(axis: Axis, width: int, count: int) -> str:
     """Describe the first `width` indices along an axis."""
     if width <= 1:
         return _one(axis, 0, count) if width else ""
-    return f"{axis.name}s {axis.index} < {width}"
+    return f"{axis.plural} {axis.index} < {width}"

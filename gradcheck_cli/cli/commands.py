@@ -29,7 +29,7 @@ _OF_ONE_LAYER = {"adapter"}
 
 #: Fields of the request that make no sense for a sweep: it tries all steps, judges nothing, and shows all.
 _OF_CHECKS = {
-    *("fuzz", "shard", "max_failures", "tol", "step", "skipped_duties"),
+    *("fuzz", "shard", "max_failures", "tol", "step", "repeat", "skipped_duties"),
     *("jobs", "dask", "resume", "since", "format_", "show", "by"),
 }
 

@@ -194,7 +194,7 @@ def _list_files(request: Request) -> list[str]:
     if not files:
         whose = "its" if len(specs) == 1 else "their"
         instead = f"{whose} folders are not searched: name them, {' '.join(below.values())}"
-        why = f"{', '.join(specs)} has no file that speaks of a layer"
+        why = f"{', '.join(specs)} has no file in which a layer or a backward pass is named"
         notes = f"; not searched: {'; '.join(left_out.values())}" if left_out else ""
         raise click.UsageError(clean(f"{why}{notes}; {instead if below else 'name one, FILE.py'}."))
     _remark(request, *(f"{folder}: not searched: {note}" for folder, note in left_out.items()))

@@ -38,6 +38,7 @@ class Sources:
                 "--method": request.method,
                 "--tol": request.tol,
                 "--step": request.step,
+                "--repeat": request.repeat,
                 "--skip-duty": list(request.skipped_duties),
                 "--adapter": request.adapter,
                 "--timeout": request.timeout,

@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 #: More random cases than this take minutes to draw.
 _MOST_RANDOM = 100_000
 
+#: More calls than this take an hour where one takes 4 ms.
+_MOST_REPEATED = 1_000_000
+
 #: With more cases than this, only those that did not pass are shown.
 MANY_CASES = 20
 
@@ -65,6 +68,12 @@ class Request:
     tol: float | None = _check("--tol", positive_number(), f"tolerance in roundings (eps of the dtype)  [{_TOLERANCE}]")
     step: float | None = _check(
         "--step", positive_number(), "fixes the step h of the differences  [chosen and bounded]"
+    )
+    repeat: int = _check(
+        "--repeat",
+        whole_number(0, _MOST_REPEATED, "K"),
+        "calls both passes K times more at the same inputs, to find what is wrong only sometimes  [0]",
+        0,
     )
     skipped_duties: tuple[str, ...] = _check(
         "--skip-duty",
@@ -127,6 +136,7 @@ class Request:
             tol=self.tol,
             step=self.step,
             adapter=self.adapter,
+            repeat=self.repeat,
             skipped_duties=self.skipped_duties,
             keep_arrays=self.verbose or any(output.keeps_arrays for output, _ in self.outputs),
             keep_wrong=evidence,

@@ -84,6 +84,7 @@ def _description(plan: Plan, versions: Mapping[str, str]) -> dict[str, Any]:
         "--html": settings.sweep_wrong,
         "--timeout": limits.seconds,
         "--memory": limits.memory,
+        "--repeat": settings.repeat,
         "--skip-duty": list(settings.skipped_duties),
         **{f"the code of {home}": digest(files) for home, files in code.items() if files},
     }

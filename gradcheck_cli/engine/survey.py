@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.engine import inside
@@ -15,12 +15,16 @@ from gradcheck_cli.implementation.finding.identify import Identified, Tried, is_
 from gradcheck_cli.implementation.finding.inventory import Inventory, Offer
 from gradcheck_cli.implementation.implementation import ImplementationNotFoundError
 from gradcheck_cli.implementation.loading.load import NothingToCheckError
+from gradcheck_cli.implementation.loading.paths import split_spec
 from gradcheck_cli.layers import LAYERS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from gradcheck_cli.guard.process import GuardedProcess
+    from gradcheck_cli.guard.process import Process
+    from gradcheck_cli.guard.protocol import Answer
+
+_Found = TypeVar("_Found", Identified, Tried)
 
 _ALONE = "there is no other pass that goes with it"
 
@@ -40,7 +44,7 @@ class Survey:
     printed: str = ""  #: while the file was loaded
 
 
-def survey(spec: str, process: Callable[[], GuardedProcess]) -> Survey:
+def survey(spec: str, process: Callable[[], Process]) -> Survey:
     """Find all that can be checked in a file or module. A bug in the checker is an error of the file.
 
     What is named after a layer, and hangs or crashes when it is tried, is taken for that layer.
@@ -114,33 +118,43 @@ def _with_command(misfit: Identified, tried: Tried | ErrorReport | None) -> Iden
 
 def _take_inventory(code: UserCode, spec: str) -> Inventory:
     try:
-        return code.read(Inventory, inside.inventory, spec)
+        inventory = code.read(Inventory, inside.inventory, spec)
+        if inventory is None or not _names_only(inventory, split_spec(spec)[0]):
+            raise code.process.distrusted()
     except ProcessDiedError as death:
         reason = describe_death(death, "it", spec).reason
         raise ImplementationNotFoundError(f"{spec} cannot be imported: {reason}") from death
+    return inventory
+
+
+def _names_only(inventory: Inventory, home: str) -> bool:
+    """Tell whether all that an inventory offers is in one file or module."""
+    return all(one.spec.startswith(home) for one in (*inventory.offers, *inventory.halves))
 
 
 def _try(code: UserCode, offer: Offer) -> Identified | ErrorReport | None:
-    try:
-        return code.read_any(Identified, inside.identify, offer)
-    except ProcessDiedError as death:
-        if offer.layers:
-            return Identified(layer=offer.layers[0])
-        return describe_death(death, offer.names[0], offer.spec, WHEN_TRIED)
-    except ImplementationNotFoundError as error:
-        return ErrorReport(reason=str(error))
-    except ReportedError as error:
-        return error.report
+    """Say which layer an offer is."""
+    named = Identified(layer=offer.layers[0]) if offer.layers else None
+    return _asked(code, Identified, inside.identify, offer, if_it_dies=named)
 
 
 def _shapes(code: UserCode, offer: Offer) -> Tried | ErrorReport | None:
     """Find shapes for what is of no known layer; None for what nobody would expect to be checked."""
-    if offer.doubtful:
-        return None
+    return None if offer.doubtful else _asked(code, Tried, inside.shapes, offer)
+
+
+def _asked(
+    code: UserCode,
+    cls: type[_Found],
+    function: Callable[[Offer], Answer],
+    offer: Offer,
+    if_it_dies: _Found | None = None,
+) -> _Found | ErrorReport | None:
+    """Return what a function of `inside` finds out about an offer, or why it cannot."""
     try:
-        return code.read_any(Tried, inside.shapes, offer)
+        return code.read(cls, function, offer)
     except ProcessDiedError as death:
-        return describe_death(death, offer.names[0], offer.spec, WHEN_TRIED)
+        return if_it_dies or describe_death(death, offer.names[0], offer.spec, WHEN_TRIED)
     except ImplementationNotFoundError as error:
         return ErrorReport(reason=str(error))
     except ReportedError as error:

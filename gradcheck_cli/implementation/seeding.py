@@ -1,15 +1,14 @@
-"""The global random generators of Python and NumPy: seeded before each call, and put back afterwards."""
+"""The global random generators are seeded before each call, and put back afterwards."""
 
 from __future__ import annotations
 
 import contextlib
-import random
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gradcheck_cli.implementation.generators import seed_generators
+from gradcheck_cli.implementation.generators import keep_generators, seed_generators
 from gradcheck_cli.implementation.implementation import ImplementationError
 
 if TYPE_CHECKING:
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def seeded(implementation: Implementation, seed: int) -> Implementation:
-    """Seed both generators before each call, so that code that draws from them draws the same again.
+    """Seed the generators before each call, so that code that draws from them draws the same again.
 
     Backward has another seed than forward: a mask that it draws anew is another one, as it is in use.
     """
@@ -47,7 +46,7 @@ def seeded(implementation: Implementation, seed: int) -> Implementation:
 
 @contextlib.contextmanager
 def generators_kept(problem: Problem) -> Iterator[None]:
-    """Put both generators back at the end of a block in which they are seeded, if they are."""
+    """Put the generators back at the end of a block in which they are seeded, if they are."""
     if problem.draws is None:
         yield
         return
@@ -57,14 +56,13 @@ def generators_kept(problem: Problem) -> Iterator[None]:
 
 @contextlib.contextmanager
 def seeds_from(seed: int) -> Iterator[None]:
-    """Seed both generators for a block, and put them back at its end."""
-    state, numpy_state = random.getstate(), np.random.get_state()  # noqa: NPY002  # theirs, not ours
+    """Seed the generators for a block, and put them back at its end."""
+    put_back = keep_generators()
     seed_generators(seed)
     try:
         yield
     finally:
-        random.setstate(state)
-        np.random.set_state(numpy_state)  # noqa: NPY002
+        put_back()
 
 
 def depends_on_draws(implementation: Implementation, problem: Problem, out: object) -> bool:

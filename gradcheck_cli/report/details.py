@@ -136,8 +136,14 @@ def _more(result: CaseResult, arrays: list[ArrayResult]) -> Iterator[Text]:
     ]
     if duties:
         yield Text(f"duties: {', '.join(duties)}")
-    if exact := [array.name for array in arrays if array.exact]:
-        yield Text(f"exact at small integers: {', '.join(exact)}")
+    if repetition := result.repetition:
+        yield Text(
+            f"called {repetition.calls:,} times more, different {repetition.different:,} times: {repetition.risk}"
+        )
+    if exact := [array for array in arrays if array.exact]:
+        missed = max(array.missed or 0.0 for array in exact)
+        names = ", ".join(array.name for array in exact)
+        yield Text(f"exact at small integers: {names}; an error in one element is missed with probability {missed:.1g}")
     for array in arrays:
         if array.arrays is not None:
             for name in ("analytic", "numeric", "error_bound"):

@@ -102,6 +102,8 @@ def encode(result: CaseResult) -> dict[str, Any]:
         "command": result.command,
         "seconds": result.seconds,
     }
+    if result.repetition is not None:
+        encoded["repetition"] = asdict(result.repetition)
     if result.carried_over:
         encoded["carried_over"] = True
     if result.smallest is not None:

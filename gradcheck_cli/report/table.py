@@ -163,6 +163,8 @@ class TableReport:
             text.append(
                 f"; at worst {figure(array.scaled_error or 0)} eps off ({array.name}), {array.tolerance:g} allowed"
             )
+        if summary.verdict is Verdict.PASS and self._worst and (repetition := self._worst.repetition):
+            text.append(f"; each called {repetition.calls:,} times more: {repetition.risk}")
         return text
 
     def _gap(self, *, unless: bool = False) -> None:

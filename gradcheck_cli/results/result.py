@@ -107,6 +107,7 @@ class ArrayResult:
     worst: WorstElement | None = None
     wrong: WrongElements | None = None
     exact: bool | None = None  #: whether it is exact at small integers; None where roundings are right there too
+    missed: float | None = None  #: of one that is exact there: the probability that one error was missed
     method: str = "none"  #: how the numeric side was computed
     evaluations: int = 0  #: calls of forward for it
     arrays: Arrays | None = field(default=None, repr=False, compare=False)
@@ -119,6 +120,21 @@ class Duty:
 
     verdict: Verdict
     reason: str | None  #: None only on a pass
+
+
+@frozen
+class Repetition:
+    """How often forward and backward came out different when they were called again and again at the same inputs."""
+
+    calls: int  #: of each pass
+    different: int  #: calls whose results differ from what most calls give, by more than rounding
+    rate: float  #: of a fault; `missed` is the probability that such a fault had shown in none of the calls
+    missed: float
+
+    @property
+    def risk(self) -> str:
+        """The fault that may have been missed, and how probably."""
+        return f"a fault in 1 of {round(1 / self.rate):,} calls is missed with probability {self.missed:.2g}"
 
 
 @frozen
@@ -159,6 +175,7 @@ class CaseResult:
     forward: ArrayResult | None = None  #: None if it raised, the case was skipped, or there is no reference
     gradients: Mapping[str, ArrayResult] = field(default_factory=dict)
     duties: Mapping[str, Duty] = field(default_factory=dict)
+    repetition: Repetition | None = None  #: with --repeat, unless a call came out different for a known reason
     diagnosis: tuple[Diagnosis, ...] = ()
     place: Place | None = None  #: of what is wrong; None if the source is unknown
     #: By the gradient's name: of a step sweep, or on request of the worst element of each wrong gradient.

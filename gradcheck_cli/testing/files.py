@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from gradcheck_cli.results.result import CaseResult
 
 #: Fields of the request that `--gradcheck-args` may set: which cases there are, and how each is checked.
-_SETTABLE = {"fuzz", "dtypes", "seed", "method", "tol", "step", "skipped_duties", "timeout", "memory"}
+_SETTABLE = {"fuzz", "dtypes", "seed", "method", "tol", "step", "repeat", "skipped_duties", "timeout", "memory"}
 
 #: What stands for a file that cannot be loaded, or has nothing to check.
 _LOADING = "load"

@@ -46,6 +46,7 @@ class Gradcheck:
         method: str = "auto",
         tol: float | None = None,
         step: float | None = None,
+        repeat: int = 0,
         skipped_duties: tuple[str, ...] = (),
         **geometry: Any,
     ) -> tuple[CaseResult, ...]:
@@ -59,6 +60,7 @@ class Gradcheck:
             method: how derivatives are computed.
             tol: tolerance in roundings.
             step: a fixed step for the differences.
+            repeat: how many times both passes are called again.
             skipped_duties: names of duties that are not tried.
             geometry: the layer's numbers. A list stands for several values, whose product is checked; with none the
                 layer's standard set is. A pair is a tuple.
@@ -75,7 +77,7 @@ class Gradcheck:
         try:
             cases = _make_cases(LAYERS[layer], geometry, dtypes, seed)
             first = next(iter(cases), None)  # making it, too, finds numbers that are wrong
-            settings = Settings(method=method, tol=tol, step=step, skipped_duties=skipped_duties)
+            settings = Settings(method=method, tol=tol, step=step, repeat=repeat, skipped_duties=skipped_duties)
         except (TypeError, ValueError) as error:
             raise type(error)(*error.args) from None  # a mistake in the call: our frames say nothing of it
         with preserve_folder():

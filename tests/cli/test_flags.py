@@ -179,6 +179,7 @@ def test_verbose_prints_arrays(convcheck: Program) -> None:
         for kind in ("analytic", "numeric", "error bound"):
             assert f"{name} {kind}:\n[" in verbose
     assert "db analytic:\n[1.17349147]\n" in verbose
+    assert "exact at small integers: dx, dw, db; an error in one element is missed with probability 5e-07\n" in verbose
     assert "analytic:" not in terse
 
 

@@ -98,7 +98,7 @@ def blind(x: Array, w: Array, b: Array, conv_param: Mapping[str, Any]) -> tuple[
 
 
 KINDS: dict[str, Callable[[], CaseResult]] = {
-    "pass": lambda: check(CASE, "naive"),
+    "pass": lambda: check(CASE, "naive", repeat=3),
     "wrong values": lambda: check(CASE, (conv_forward_naive, spoiled(doubled))),
     "wrong shape": lambda: check(CASE, (conv_forward_naive, spoiled(cropped))),
     "missing": lambda: check(CASE, (conv_forward_naive, spoiled(missing))),
@@ -163,6 +163,7 @@ def test_every_kind_of_result_is_as_the_schema_says(name: str) -> None:
     entry = report["results"][0]
     assert entry.keys() >= RESULT_KEYS
     assert list(entry["case"]) == CASE_KEYS
+    assert entry.get("repetition", {}).get("calls") == (3 if name == "pass" else None)
     assert (entry["reason"] is None) == (entry["verdict"] == "pass")
     assert entry["reason"] == result(name).reason
     arrays = [*([entry["forward"]] if entry["forward"] else []), *entry["gradients"].values()]

@@ -18,6 +18,7 @@ from gradcheck_cli.results.result import (
     Diagnosis,
     Picture,
     Place,
+    Repetition,
     SmallestFailure,
     WorstElement,
     WrongElements,
@@ -456,6 +457,15 @@ def test_the_term_of_the_table_is_explained_where_something_is_wrong_and_shown()
     assert shown(PASSED, WRONG_VALUE, WRONG_VALUE, verbose=True).count("eps off: ") == 1
     for text in (shown(PASSED), shown(WRONG_VALUE, width=50), shown(RAISED)):
         assert "eps off:" not in text
+
+
+def test_many_calls_are_counted_on_a_pass_and_say_what_they_may_have_missed() -> None:
+    many = Repetition(calls=50, different=0, rate=0.1, missed=0.9**50)
+    repeated = replace(PASSED, repetition=many)
+    risk = "a fault in 1 of 10 calls is missed with probability 0.0052"
+    assert shown(repeated, width=200).splitlines()[-1].endswith(f"; each called 50 times more: {risk}")
+    assert f"called 50 times more, different 0 times: {risk}" in shown(repeated, verbose=True, width=200)
+    assert "times more" not in shown(PASSED, verbose=True) + shown(WRONG_VALUE, replace(WRONG_VALUE, repetition=many))
 
 
 @pytest.mark.parametrize("width", [50, 60, 79])

@@ -57,8 +57,9 @@ def _keeps_arguments(cls: type, forward: str) -> bool:
     if not call or not own or call is own or forward not in call.co_names:
         return False
     same = call.co_varnames[: call.co_argcount] == own.co_varnames[: own.co_argcount]
-    takes_more = call.co_flags & (inspect.CO_VARARGS | inspect.CO_VARKEYWORDS)
-    return same and not takes_more and any(step.opname == "STORE_ATTR" for step in dis.get_instructions(call))
+    stores = any(step.opname in ("STORE_ATTR", "STORE_SUBSCR") for step in dis.get_instructions(call))
+    keeps = stores or "update" in call.co_names  # of a dictionary
+    return same and keeps and not call.co_flags & inspect.CO_VARARGS
 
 
 def instance_passes(objects: tuple[Any, ...]) -> tuple[object, str, str] | None:

@@ -13,6 +13,7 @@ import numpy as np
 
 from gradcheck_cli.implementation.calling import call
 from gradcheck_cli.implementation.conventions.slots import INDIFFERENT, LEARNING_RATE, MisfitError, parameters_of
+from gradcheck_cli.implementation.conventions.tensors import is_of_torch
 from gradcheck_cli.implementation.vocabulary.vocabulary import word
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ def set_up(instance: object, shape: tuple[int, ...]) -> None:
     Raises:
         ImplementationError: one of them raised.
     """
-    own = {name for base in type(instance).__mro__[:-1] for name in vars(base)}
+    own = {name for base in type(instance).__mro__[:-1] if not is_of_torch(base) for name in vars(base)}
     for name in _METHODS:
         with contextlib.suppress(MisfitError):
             if name in own and callable(method := getattr(instance, name)):

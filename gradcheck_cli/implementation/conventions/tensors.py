@@ -60,7 +60,11 @@ def with_tensors(function: Callable[..., Any]) -> Callable[..., Any]:
 
 def to_tensors(value: Any) -> Any:
     """Make tensors of arrays, also of those in tuples, lists and dictionaries; they share their memory."""
-    return _mapped(value, lambda one: sys.modules[_TORCH].from_numpy(one) if isinstance(one, np.ndarray) else one)
+    return _mapped(value, lambda one: _tensor(one) if isinstance(one, np.ndarray | np.floating) else one)
+
+
+def _tensor(value: Any) -> Any:
+    return sys.modules[_TORCH].from_numpy(np.asarray(value))
 
 
 def to_arrays(value: Any) -> Any:

@@ -159,8 +159,8 @@ class Constant(TextParameter):
 
     def normalize(self, value: object) -> bool | float | tuple[int, ...]:
         """Return a bool, an int or a float, or a tuple of ints."""
-        if isinstance(value, tuple) and value and all(isinstance(one, int) for one in value):
-            return value
+        if isinstance(value, tuple | list) and value and all(isinstance(one, int) for one in value):
+            return tuple(value)  # of a case that was read from JSON it is a list
         if isinstance(value, bool | int) or (isinstance(value, float) and math.isfinite(value)):
             return value
         raise TypeError(f"{self.name} must be a finite number, True or False, not {value!r}")
