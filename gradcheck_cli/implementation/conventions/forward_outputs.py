@@ -32,7 +32,7 @@ def outputs_in(reading: Reading, returned: object, context: Context | None) -> t
         gradients = several[1:]
         nested = len(gradients) == 1 and isinstance(gradients[0], tuple | list | dict)
         return [as_array(several[0])], gradients[0] if nested else gradients
-    caches = [slot for slot in reading.backward if slot.kind is SlotKind.CACHE]
+    caches = reading.caches
     state = sum(slot.kind is SlotKind.ENTRY for slot in reading.forward)
     if state and len(several) == count + 1 + state:  # running means, after the cache or before it
         last = all(isinstance(value, np.ndarray) for value in several[-state:])
