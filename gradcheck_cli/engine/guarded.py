@@ -10,7 +10,7 @@ from gradcheck_cli.data.frozen import replace
 from gradcheck_cli.engine import inside
 from gradcheck_cli.engine.calls import begin_case
 from gradcheck_cli.engine.errors import ErrorReport
-from gradcheck_cli.engine.user_code import WHEN_TRIED, ReportedError, UserCode, describe_death, place_of
+from gradcheck_cli.engine.user_code import WHEN_TRIED, ReportedError, UserCode, checked_names, describe_death, place_of
 from gradcheck_cli.guard.process import ProcessDiedError
 from gradcheck_cli.implementation.implementation import ImplementationNotFoundError
 
@@ -31,8 +31,6 @@ class GuardedRunner:
 
     def find(self, case: Case) -> None:
         """Find the implementation. An error other than that it is not there is left to the first case."""
-        from gradcheck_cli.engine.task import Names
-
         if self._names or self._missing:
             return
         spec = self._task.spec
@@ -40,7 +38,7 @@ class GuardedRunner:
             answer = self._code.ask(inside.find_names, self._task, case)
             with self._code.reading():
                 shown, typed = answer.value
-                self._names = Names(str(shown), None if typed is None else str(typed))
+                self._names = checked_names(shown, typed, spec)
         except ImplementationNotFoundError as error:
             self._missing = ErrorReport(reason=str(error), place=error.frame and place_of(error.frame, spec))
             raise

@@ -111,15 +111,18 @@ def _with_command(misfit: Identified, tried: Tried | ErrorReport | None) -> Iden
 
 def _take_inventory(code: UserCode, spec: str) -> Inventory:
     try:
-        return code.read(Inventory, inside.inventory, spec)
+        inventory = code.read(Inventory, inside.inventory, spec)
     except ProcessDiedError as death:
         reason = describe_death(death, "it", spec).reason
         raise ImplementationNotFoundError(f"{spec} cannot be imported: {reason}") from death
+    if inventory is None:
+        raise code.process.distrusted()
+    return inventory
 
 
 def _try(code: UserCode, offer: Offer) -> Identified | ErrorReport | None:
     try:
-        return code.read_any(Identified, inside.identify, offer)
+        return code.read(Identified, inside.identify, offer)
     except ProcessDiedError as death:
         if offer.layers:
             return Identified(layer=offer.layers[0])
@@ -135,7 +138,7 @@ def _shapes(code: UserCode, offer: Offer) -> Tried | ErrorReport | None:
     if offer.doubtful:
         return None
     try:
-        return code.read_any(Tried, inside.shapes, offer)
+        return code.read(Tried, inside.shapes, offer)
     except ProcessDiedError as death:
         return describe_death(death, offer.names[0], offer.spec, WHEN_TRIED)
     except ImplementationNotFoundError as error:
