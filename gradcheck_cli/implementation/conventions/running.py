@@ -133,10 +133,9 @@ class _Run:
             if has(SlotKind.FILLED, reading.forward):
                 buffers = self._buffers(reading.forward, values, Call(inputs=inputs, parameters=parameters))
                 values = replace(values, filled=buffers)
-            if reading.contexts and self._needs_context(values):
-                values = replace(values, context=self._context(values))
+            values = replace(values, context=self._context(values)) if self._needs_context(values) else values
             returned = self._call_forward(instance, values)
-            if reading.contexts and self._may_fill_context(values) and not has_cache(reading, returned):
+            if self._may_fill_context(values) and not has_cache(reading, returned):
                 values = replace(values, context=self._context(values))
                 returned = self._call_forward(instance, values)
         except ImplementationError as error:
