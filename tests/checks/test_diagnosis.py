@@ -156,7 +156,7 @@ def right_names(case: ConvCase, name: str, array: Any) -> set[str]:
     return codes
 
 
-#: How many cases are checked: two in float64, and one in each other, to show that no dtype misleads.
+#: How many cases are checked: two in float64, and one in another, which is each in turn, to show that none misleads.
 MOST = {"float64": 2, "float32": 1, "longdouble": 1, "float16": 1}
 
 #: Elements of a gradient, or wrong ones, that may be too few to be sure of a cause.
@@ -184,7 +184,9 @@ def wrong_gradients(fault: str, case: ConvCase) -> dict[str, Any]:
 @pytest.mark.usefixtures("shared_derivatives")
 @pytest.mark.parametrize("fault", CODES)
 def test_each_fault_has_its_code_wherever_it_differs_from_the_others(fault: str) -> None:
-    for dtype in MOST:
+    first, *others = MOST
+    turn = others[list(CODES).index(fault) % len(others)]
+    for dtype in MOST if CODES[fault] == "narrower" else (first, turn):
         results = {case: check(case, faulty_pair(fault)) for case in distinct_cases(fault, dtype)}
         distinct = 0
         for case, result in results.items():
