@@ -241,7 +241,8 @@ def test_a_folder_is_its_files_that_may_have_passes(gradcheck: Program, tmp_path
     (tmp_path / "data" / "conv.py").mkdir()
     run = gradcheck("data")
     left_out = ".#layers.py (a link that leads nowhere); conv.py (a folder); test_layers.py (a test); train.py"
-    said = f"Error: data has no file that speaks of a layer; not searched: {left_out} ({NO_PASSES}); name one, FILE"
+    none = "data has no file in which a layer or a backward pass is named"
+    said = f"Error: {none}; not searched: {left_out} ({NO_PASSES}); name one, FILE"
     assert run.returncode == 2
     assert run.stderr.startswith(said)
 
@@ -281,7 +282,7 @@ def test_what_lies_in_folders_of_a_folder_is_told_of(gradcheck: Program, tmp_pat
     run = gradcheck("all")
     said = "its folders are not searched: name them, all/*/layers.py"
     assert (run.returncode, run.stdout) == (2, "")
-    assert run.stderr.startswith(f"Error: all has no file that speaks of a layer; {said}.\n")
+    assert run.stderr.startswith(f"Error: all has no file in which a layer or a backward pass is named; {said}.\n")
     write(tmp_path, "all/tanh.py", (tmp_path / "all/ann/layers.py").read_text())
     run = gradcheck("all")
     assert (run.returncode, run.stderr) == (0, f"all: {said}\n")

@@ -62,6 +62,7 @@ class Reading:
     lacking: tuple[str, ...] = ()  #: optional parameters for which it has no place
     single: bool = False  #: whether it takes one sample, and is called for each of a batch
     own_outputs: tuple[str, ...] = ("out",)  #: of a function, each with a cotangent
+    output_at: int = 0  #: of a function that returns several values and no cache, the number of that with the cotangent
     order: tuple[str, ...] = ()  #: of the gradients in a tuple; () for that of the layer's inputs
     notes: tuple[str, ...] = ()  #: what is not usual about it, beside the forms
     found: Found = field(default_factory=Found)
@@ -146,6 +147,11 @@ class Reading:
         passed = {slot.key for slot in (*self.constructor, *self.forward)}
         return tuple(name for name in self.found.without if name not in passed)
 
+    @property
+    def undifferentiated(self) -> tuple[str, ...]:
+        """The arguments of a function of no known layer of which no gradient is returned."""
+        return tuple(name for slot in self.forward for name in slot.inputs if name in self.found.without)
+
     @cached_property
     def absent(self) -> tuple[str, ...]:
         """The inputs that the code does not have, and the state for which it has no place."""
@@ -198,8 +204,9 @@ class Reading:
         if self.layer.reference:
             return None
         slots = [*self.constructor, *self.forward]
-        called, names = write_call(self.code.name("forward"), slots), [*(slot.key for slot in slots), *self.kept]
-        required = [slot.key for slot in slots if not slot.has_default and slot.kind is SlotKind.INPUT]
+        called = write_call(self.code.name("forward"), slots)
+        names = [*(name for slot in slots for name in slot.inputs or (slot.key,)), *self.kept]
+        required = [name for slot in slots if not slot.has_default for name in slot.inputs]
         if lacking := [name for name in required if name not in {one.partition(".")[0] for one in given}]:
             flags = " ".join(f"--shape {name}=2,3" for name in lacking)
             others = f"for labels --labels {lacking[0]}=6:10, for a number --value {lacking[0]}=2"

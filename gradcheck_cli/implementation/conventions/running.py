@@ -30,7 +30,7 @@ from gradcheck_cli.implementation.conventions.instances import (
 from gradcheck_cli.implementation.conventions.one_by_one import OneByOne
 from gradcheck_cli.implementation.conventions.packing import Packed, called, origins
 from gradcheck_cli.implementation.conventions.returned import as_array, entry_at, gradients_in, times_cotangent
-from gradcheck_cli.implementation.conventions.slots import SlotKind, has
+from gradcheck_cli.implementation.conventions.slots import LABELS, SlotKind, has
 from gradcheck_cli.implementation.conventions.updates import read_updates
 from gradcheck_cli.implementation.implementation import (
     NO_BACKWARD,
@@ -38,6 +38,7 @@ from gradcheck_cli.implementation.implementation import (
     ImplementationError,
     NotExpressibleError,
 )
+from gradcheck_cli.implementation.vocabulary.vocabulary import word
 from gradcheck_cli.layers.framework.problem import fresh
 
 if TYPE_CHECKING:
@@ -80,6 +81,7 @@ def implementation_of(reading: Reading, name: str, spec: str | None) -> Implemen
     def left(cache: Any) -> object:
         return cache if reading.single else whole.left_by_forward(cache[0] if packing else cache)
 
+    unread = [one for one in reading.found.without if word(one) not in LABELS]
     return Implementation(
         name=name,
         spec=spec,
@@ -87,14 +89,14 @@ def implementation_of(reading: Reading, name: str, spec: str | None) -> Implemen
         forward=run.forward,
         backward=run.backward,
         left_by_forward=left,
-        order=() if reading.layer.reference else reading.order,
+        order=() if reading.layer.reference else (*reading.order, *reading.undifferentiated),
         refusal=reading.refusal,
         given=partial(with_kept, reading) if reading.found.kept or reading.found.without else None,
         outputs=reading.outputs,
         absent=origins(packing, absent),
         cotangents=reading.cotangents,
         passes=(reading.code.written("forward"), reading.code.written("backward")),
-        warnings=tuple(f"no gradient of {name} was found; it is not checked" for name in reading.found.without),
+        warnings=tuple(f"no gradient of {name} was found; it is not checked" for name in unread),
         words=words,
     )
 

@@ -19,9 +19,7 @@ if TYPE_CHECKING:
 
 
 _DATA = words("x{,s,batch,train,b} input{,s,data} data feature{,s} image{,s} batch{,x} inp sample{,s}")
-TARGETS = words(
-    "y{,s,batch,train,true,b} t target{,s} label{,s} truth groundtruth caption{,s} expected actual desired"
-)
+TARGETS = words("y{,s,batch,train,true,b} t target{,s} label{,s} truth groundtruth caption{,s} expected actual desired")
 _OUTPUTS = words(
     "al a{,1,2,3,4} output{,s,activations} out yhat ypred{,s} pred{,s} prediction{,s} prob{,s} score{,s} yp p o"
 )

@@ -65,10 +65,10 @@ def _right(x: Array, param: Param) -> Any:
     return 1 if param["input"] == "logarithms" else x
 
 
-def _guarded(x: Array, y: Array, param: Param, e: float) -> tuple[list[Array], Array]:
+def _guarded(x: Array, y: Array, param: Param, e: float) -> tuple[list[Array], list[Array]]:
     if param["input"] == "logarithms":
-        return [y * (np.log(y + e) - x)], -y
-    return [y * np.log((y + e) / (x + e)), y * np.log(y / (x + e)), y * np.log(y / x + e)], -y / (x + e)
+        return [y * (np.log(y + e) - x)], [-y]
+    return [y * np.log((y + e) / (x + e)), y * np.log(y / (x + e)), y * np.log(y / x + e)], [-y / (x + e)]
 
 
 _DX = "dx = -y / x, or -y where x is a logarithm, divided by what the loss is divided by."
