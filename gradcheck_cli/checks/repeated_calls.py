@@ -144,9 +144,9 @@ class RepeatedCalls:
             if all(np.array_equal(zero[name], self._gradients.get(name, np.nan)) for name in wrong):
                 return f"{_join(wrong)} {be} the same where {dout} is zero: {dout} is not used"
             return f"{_join(wrong)} {be} not zero where {dout} is zero"
-        together = {
-            n: first + one[n] for n, first in self._gradients.items() if n in one and first.shape == one[n].shape
-        }
+        alike = [n for n, first in self._gradients.items() if n in one and first.shape == one[n].shape]
+        with np.errstate(invalid="ignore"):  # infinities
+            together = {name: self._gradients[name] + one[name] for name in alike}
         if wrong := self._apart(together, both, _SUM):
             return f"{_join(wrong)} {_be(wrong)} not linear in {dout}"
         return None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.engine import inside
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from gradcheck_cli.guard.process import Process
+    from gradcheck_cli.guard.protocol import Answer
+
+_Found = TypeVar("_Found", Identified, Tried)
 
 _ALONE = "there is no other pass that goes with it"
 
@@ -130,26 +133,28 @@ def _names_only(inventory: Inventory, home: str) -> bool:
 
 
 def _try(code: UserCode, offer: Offer) -> Identified | ErrorReport | None:
-    try:
-        return code.read(Identified, inside.identify, offer)
-    except ProcessDiedError as death:
-        if offer.layers:
-            return Identified(layer=offer.layers[0])
-        return describe_death(death, offer.names[0], offer.spec, WHEN_TRIED)
-    except ImplementationNotFoundError as error:
-        return ErrorReport(reason=str(error))
-    except ReportedError as error:
-        return error.report
+    """Say which layer an offer is."""
+    named = Identified(layer=offer.layers[0]) if offer.layers else None
+    return _asked(code, Identified, inside.identify, offer, if_it_dies=named)
 
 
 def _shapes(code: UserCode, offer: Offer) -> Tried | ErrorReport | None:
     """Find shapes for what is of no known layer; None for what nobody would expect to be checked."""
-    if offer.doubtful:
-        return None
+    return None if offer.doubtful else _asked(code, Tried, inside.shapes, offer)
+
+
+def _asked(
+    code: UserCode,
+    cls: type[_Found],
+    function: Callable[[Offer], Answer],
+    offer: Offer,
+    if_it_dies: _Found | None = None,
+) -> _Found | ErrorReport | None:
+    """Return what a function of `inside` finds out about an offer, or why it cannot."""
     try:
-        return code.read(Tried, inside.shapes, offer)
+        return code.read(cls, function, offer)
     except ProcessDiedError as death:
-        return describe_death(death, offer.names[0], offer.spec, WHEN_TRIED)
+        return if_it_dies or describe_death(death, offer.names[0], offer.spec, WHEN_TRIED)
     except ImplementationNotFoundError as error:
         return ErrorReport(reason=str(error))
     except ReportedError as error:

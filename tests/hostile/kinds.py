@@ -116,7 +116,7 @@ DEEDS = {
     "alarm": "signal.setitimer(signal.ITIMER_REAL, 0.001, 0.001)",
     "handlers": "[signal.signal(n, lambda *a: None) for n in (1, 2, 10, 12, 15)]",
     "print": "print('pass ' * 10**6); os.write(1, b'\\x1b[2J{\"verdict\": \"pass\"}' * 1000)",
-    "orphans of orphans": "if not os.fork():\n        for _ in range(9): os.fork() and os._exit(0); os.setsid()\n"
+    "orphans of orphans": "if not os.fork():\n        for _ in range(3): os.fork() and os._exit(0); os.setsid()\n"
     "        time.sleep(1000)",
     "stop the parent": "os.kill(os.getppid(), 19)",
     "endless prints": "f = lambda: [os.write(1, b'x' * 2**16) for _ in range(10**6)]\n"
@@ -131,7 +131,7 @@ DEEDS = {
     "no files": "resource.setrlimit(resource.RLIMIT_NOFILE, (3, 3))",
     "no processor": "resource.setrlimit(resource.RLIMIT_CPU, (0, 0))",
     "fork": "os.fork()",
-    "forks": "[os.fork() for _ in range(4)]",
+    "forks": "[os.fork() for _ in range(2)]",
     "fork and exit": "if not os.fork(): time.sleep(1000)\n    os._exit(3)",
     "folder": "os.chdir('/proc/self'); os.environ.clear()",
     "threads": "[threading.Thread(target=time.sleep, args=(1000,)).start() for _ in range(5)]",

@@ -11,7 +11,8 @@ from gradcheck_cli.implementation.calling import call, name_of
 from gradcheck_cli.implementation.conventions.boxes import OPERATIONS, boxed_operation, boxed_passes
 from gradcheck_cli.implementation.conventions.methods import class_passes
 from gradcheck_cli.implementation.conventions.slots import MisfitError, is_cotangent, parameters_of
-from gradcheck_cli.implementation.conventions.tensors import is_of_torch
+from gradcheck_cli.implementation.conventions.source import takes_variables
+from gradcheck_cli.implementation.conventions.tensors import is_of_torch, uses_tensors
 from gradcheck_cli.implementation.vocabulary.vocabulary import word
 
 if TYPE_CHECKING:
@@ -137,11 +138,13 @@ def _with_backward(objects: tuple[Any, ...]) -> tuple[Any, ...]:
     return objects[0], _signed(backward, objects[0], name, [inspect.Parameter(one, kind) for one in names])
 
 
-def needs_adapter(cls: type) -> bool:
-    """Tell whether a class has passes that only its framework can call, and not as the framework does.
+def needs_adapter(cls: Any) -> bool:
+    """Tell whether a class has passes that only its framework can call, or a function takes its variables.
 
     They are those of an operation on unknown variables, or of variables of which each operator has its own backward.
     """
+    if not inspect.isclass(cls):
+        return takes_variables(cls) and not uses_tensors(cls)
     code = getattr(getattr(cls, OPERATIONS[1][0], None), "__code__", None)
     if code and hasattr(cls, OPERATIONS[1][1]):
         return set(code.co_names) != {"NotImplementedError"}  # that of a base class is not written

@@ -148,10 +148,12 @@ def _with_named_gradients(reading: Reading, returned: tuple[str, ...]) -> Readin
     named = [name for one in returned for name in _named_by(one, reading.order)]
     others = len(returned) - len(named)  # such as a dictionary of the gradients of what is in a container
     order = (*named, *(name for name in _held(reading) if name not in named)) if others == 1 else (*named,)
-    if not named or others > bool(_held(reading)) or len(set(named)) < len(named) or len(order) == len(reading.order):
+    optional = {slot.key for slot in reading.forward if slot.has_default}
+    without = tuple(name for name in reading.order if name not in (*order, *optional))
+    if not (named and without) or others > bool(_held(reading)) or len(set(named)) < len(named):
         return reading
-    without = tuple(name for name in reading.order if name not in order)
-    return replace(reading, order=order, found=Found(without=without))
+    left = (name for name in reading.order if name in optional and name not in order)
+    return replace(reading, order=(*order, *left), found=Found(without=without))
 
 
 def _from_cache(reading: Reading) -> Reading | None:

@@ -89,22 +89,27 @@ def backward_slots(
         found.append(by_name)
     if by_place and not any(_same(by_place, other) for other in found):
         found.append(by_place)
-    if not has(SlotKind.CONTEXT, forward):
-        found += [slots for slots in map(_with_input(layer), found) if slots]
+    if not has(SlotKind.CONTEXT, forward) and len(layer.inputs) == 1:
+        found += [other for slots in found for other in _with_input(slots, layer.inputs[0])]
     ordered = _in_returned_order(ahead, layer)
     return iter([ordered(_with_entries_of(forward, slots)) for slots in (*spread, *found)])
 
 
-def _with_input(layer: Layer) -> Callable[[Slots], Slots | None]:
-    """Put the input in place of a cache that is not called one; None where there is none, or several inputs."""
-
-    def changed(slots: Slots) -> Slots | None:
-        caches = [slot for slot in slots if slot.kind is SlotKind.CACHE and not is_context(slot.name)]
-        if len(layer.inputs) > 1 or len(caches) != 1:
-            return None
-        return tuple(replace(s, kind=SlotKind.INPUT, key=layer.inputs[0]) if s is caches[0] else s for s in slots)
-
-    return changed
+def _with_input(slots: Slots, key: str) -> list[Slots]:
+    """Put the input in place of a cache that is not called one, or the input and the output in place of two."""
+    caches = [slot for slot in slots if slot.kind is SlotKind.CACHE and not is_context(slot.name)]
+    kinds: dict[int, list[tuple[SlotKind, ...]]] = {
+        1: [(SlotKind.INPUT,)],
+        2: [(SlotKind.OUTPUT, SlotKind.INPUT), (SlotKind.INPUT, SlotKind.OUTPUT)],
+    }
+    found: list[Slots] = []
+    for chosen in kinds.get(len(caches), []):
+        meant = dict(zip([slot.name for slot in caches], chosen, strict=True))
+        keys = {name: key if kind is SlotKind.INPUT else "" for name, kind in meant.items()}
+        found.append(
+            tuple(replace(s, kind=meant[s.name], key=keys[s.name], value=None) if s.name in meant else s for s in slots)
+        )
+    return found
 
 
 def _slopes(parameters: list[inspect.Parameter], layer: Layer) -> list[Slots]:

@@ -56,7 +56,7 @@ BIAS_FLAGS = ("usebias", "withbias", "hasbias", "addbias", "bias")
 
 
 #: What labels are called.
-_LABELS = words("y {,y}true t{,arget}{,s} label{,s} ytrue yonehot onehot truth")
+LABELS = words("y {,y}true t{,arget}{,s} label{,s} ytrue yonehot onehot truth")
 
 #: What the length of an axis is called: one capital letter, `hidden_size`, `n_heads`.
 SIZE = re.compile(r"[A-Z]$|(n|num)_\w+$|num[a-z]+s$|(\w+_)?(dim|size|heads?|len|length)$")
@@ -202,7 +202,7 @@ def refuse_labels(name: str, parameters: list[inspect.Parameter]) -> None:
         MisfitError: it is one.
     """
     required = [p for p in parameters if p.default is EMPTY]
-    labels = [p.name for p in required if word(p.name) in _LABELS]
+    labels = [p.name for p in required if word(p.name) in LABELS]
     if labels and len(required) > 1 and not any(is_cotangent(p.name) or is_context(p.name) for p in required):
         called = write_call(name, required)
         raise MisfitError(f"`{called}` takes no cotangent but `{labels[0]}`, as the gradient of a loss does")

@@ -52,6 +52,20 @@ def entries_of(function: Callable[..., object], argument: str) -> tuple[str | in
     return tuple(key for key in found if isinstance(key, str))
 
 
+@lru_cache(maxsize=64)
+def takes_variables(function: Callable[..., object]) -> bool:
+    """Tell whether a function takes objects that hold an array, as a framework's variables do: it says `x.data.T`."""
+    tree = _tree(function)
+    arguments = {node.arg for node in ast.walk(tree) if isinstance(node, ast.arg)}
+    return any(
+        isinstance(node, ast.Attribute)
+        and node.attr in ("data", "grad")
+        and isinstance(node.value, ast.Name)
+        and node.value.id in arguments - {"self", "cls", "ctx"}
+        for node in ast.walk(tree)
+    )
+
+
 @lru_cache(maxsize=32)
 def only_looks_up(function: Callable[..., object], argument: str) -> bool:
     """Tell whether a function does nothing with an argument but look up entries under names that are written out."""

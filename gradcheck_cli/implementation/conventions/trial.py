@@ -57,6 +57,9 @@ EXACT = 1e-9
 _OF_IMAGES = 4
 
 
+RAISES = -2  #: in place of the number of right gradients
+
+
 class Fit(IntEnum):
     """How well a reading does."""
 
@@ -121,7 +124,7 @@ def best_reading(readings: Iterable[Reading], case: Case | None = None, given: G
         if ordered and not (_is_doubtful(reading) and right_gradients(reading) == 0):
             return Tried(reading=ordered, fit=fit)
         if fit is Fit.REPRODUCES and found.reading is reading:
-            found = replace(found, backward_raises=right_gradients(reading) < -1)
+            found = replace(found, backward_raises=right_gradients(reading) == RAISES)
     if found and found.fit is not Fit.FAILS:
         return replace(found, reading=_ordered(found.reading) or found.reading)
     return found
@@ -275,7 +278,7 @@ def _gradient_orders(reading: Reading) -> list[tuple[str, ...]]:
 
 
 def right_gradients(reading: Reading) -> int:
-    """Count the gradients that are the reference's in a problem; -1 if one has a wrong shape, -2 if backward raises."""
+    """Count the gradients that are the reference's in a problem; -1 if one has a wrong shape, `RAISES` if it does."""
     for problem in probe_problems(reading.layer.name, origins(reading.vocabulary.packing, reading.absent)):
         with quiet(), generators_kept(problem):
             try:
@@ -293,7 +296,7 @@ def right_gradients(reading: Reading) -> int:
             return -1
         right = reading.layer.gradients(problem, problem.inputs, problem.cotangent)
         return sum(np.allclose(arrays[name], right[name], rtol=_CLOSE, atol=_CLOSE) for name in arrays)
-    return -2
+    return RAISES
 
 
 def _packed(reading: Reading, problem: Problem) -> Implementation:

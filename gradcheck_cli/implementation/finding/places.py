@@ -94,13 +94,12 @@ def named_objects(place: Loaded, names: list[str] | tuple[str, ...]) -> tuple[An
 
 def _attribute(place: Loaded, name: str) -> Any:
     try:
-        found: Any = place.module
-        for part in name.split("."):  # of a class of variables, an operation
-            found = getattr(found, part, None)
+        owner, _, method = name.partition(".")
+        found = getattr(place.module, owner, None)
+        return getattr(found, method, None) if method else found
     except BaseException as error:  # noqa: BLE001  # a module may have a `__getattr__`, which is the user's code
         pass_on_interrupt(error)
         return None
-    return found
 
 
 def _close_matches(word: str, words: list[str]) -> list[str]:
