@@ -109,7 +109,7 @@ def delegating(*, wrong: bool) -> str:
 
 def test_all_layers_are_found_those_that_are_wrong_too(gradcheck: Program, tmp_path: Path) -> None:
     right, wrong = (write(tmp_path, f"{wrong}.py", delegating(wrong=wrong)) for wrong in (False, True))
-    run = gradcheck(right, wrong, "--shard", "2/8", "--json", "-")  # this part has cases of most layers
+    run = gradcheck(right, wrong, "--shard", "2/11", "--json", "-")  # this part has cases of most layers
     report = report_of(run)
     assert (run.returncode, run.stderr) == (1, "")
     verdicts: dict[str, dict[str, set[str]]] = {right: {}, wrong: {}}
@@ -119,7 +119,7 @@ def test_all_layers_are_found_those_that_are_wrong_too(gradcheck: Program, tmp_p
         functions = next(iter(LAYERS[result["layer"]].builtin.values()))
         assert names == ",".join(function.__name__ for function in functions)
     assert verdicts[right].keys() <= {layer.name for layer in SOUGHT}
-    assert len(verdicts[right]) >= 25
+    assert len(verdicts[right]) >= 20
     assert all(found == {"pass"} for found in verdicts[right].values())
     assert {name for name, found in verdicts[wrong].items() if "fail" in found} == set(verdicts[right])
 

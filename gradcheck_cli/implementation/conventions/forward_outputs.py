@@ -36,7 +36,7 @@ def outputs_in(reading: Reading, returned: object, context: Context | None) -> t
         if len(several) <= reading.output_at:
             _refuse(reading, returned)
         return [as_array(several[reading.output_at])], None
-    caches = [slot for slot in reading.backward if slot.kind is SlotKind.CACHE]
+    caches = reading.caches
     state = sum(slot.kind is SlotKind.ENTRY for slot in reading.forward)
     if state and len(several) == count + 1 + state:  # running means, after the cache or before it
         last = all(isinstance(value, np.ndarray) for value in several[-state:])

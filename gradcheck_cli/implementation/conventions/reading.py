@@ -175,6 +175,20 @@ class Reading:
         return tuple(name for name in self.inputs if name not in passed and name not in self.lacking)
 
     @cached_property
+    def contexts(self) -> Slots:
+        """The slots of forward that take a context."""
+        return tuple(slot for slot in self.forward if slot.kind is SlotKind.CONTEXT)
+
+    @cached_property
+    def caches(self) -> Slots:
+        """The slots of backward that take the cache or a part of it."""
+        return tuple(slot for slot in self.backward if slot.kind is SlotKind.CACHE)
+
+    @cached_property
+    def _defaults(self) -> dict[str, object]:
+        return {slot.key: slot.default for slot in (*self.constructor, *self.forward) if slot.has_default}
+
+    @cached_property
     def _says_geometry(self) -> bool:
         slots = (*self.constructor, *self.forward, *self.backward)
         return bool(self.forms.absent) or has(SlotKind.ARGUMENT, slots)
@@ -215,15 +229,19 @@ class Reading:
             inputs={**passed, **({} if self.layer.reference else self._others(parameters or {}, passed))},
             sizes=self.vocabulary.sizes(inputs, own) if self._says_geometry else {},
             dictionary=self._entries(inputs, own, passed) if self.held else self._dictionary(own),
-            defaults={slot.key: slot.default for slot in (*self.constructor, *self.forward) if slot.has_default},
+            defaults=self._defaults,
         )
 
-    def _refuse_unequal(self, passed: Mapping[str, Array]) -> None:
+    @cached_property
+    def _equal_sizes(self) -> list[tuple[str, tuple[int, ...], str]]:
         if isinstance(self.code.forward, str):
-            return  # a class is given sizes before it is given arrays
+            return []  # a class is given sizes before it is given arrays
         names = {slot.name: slot.key for slot in self.forward}
-        for argument, places, statement in equal_sizes(self.code.forward):
-            array = passed.get(names.get(argument, ""))
+        return [(names.get(argument, ""), places, said) for argument, places, said in equal_sizes(self.code.forward)]
+
+    def _refuse_unequal(self, passed: Mapping[str, Array]) -> None:
+        for name, places, statement in self._equal_sizes:
+            array = passed.get(name)
             if array is not None and array.ndim > max(places) and len({array.shape[k] for k in places}) > 1:
                 raise NotExpressibleError(f"{self.code.name('forward')} is written for equal sizes: `{statement}`")
 

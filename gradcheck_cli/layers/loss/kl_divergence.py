@@ -25,15 +25,11 @@ class KlDivergenceCase(DividedCase):
 
     layer: ClassVar[str] = "kl-divergence"
     axes = declare(CLASS, x="N C", y="N C", out="")
+    passed: ClassVar = ("divisor", "input")
 
     C: int = size(3, "classes", minimum=2)
     divisor: str = choice("N", "by which the sum over all elements is divided", "NC", "1")
     input: str = choice("probabilities", "what x is", "logarithms")
-
-    @property
-    def settings(self) -> dict[str, Any]:
-        """The dictionary of parameters that the loss takes."""
-        return {"divisor": self.divisor, "input": self.input}
 
     @property
     def domain(self) -> dict[str, tuple[float, float]]:

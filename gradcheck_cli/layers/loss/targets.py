@@ -35,19 +35,10 @@ class DividedCase(Case):
     """A loss over samples that is a sum, divided by a number."""
 
     layer: ClassVar[str]
+    passed: ClassVar[tuple[str, ...]] = ("divisor",)
 
     N: int = size(4, "samples")
     divisor: str = choice("N", "by which the sum is divided", "1")
-
-    @property
-    def settings(self) -> dict[str, Any]:
-        """The dictionary of parameters that the loss takes."""
-        return {"divisor": self.divisor}
-
-    def label(self) -> str:
-        """Name the geometry: `4x3 divisor N`."""
-        shape = "x".join(map(str, self.shapes["x"]))
-        return " ".join([shape, *(f"{name} {value}" for name, value in self.settings.items())])
 
 
 @frozen
