@@ -17,6 +17,7 @@ from gradcheck_cli.implementation.conventions.attributes import is_gradient_name
 from gradcheck_cli.implementation.conventions.code import Code, Found
 from gradcheck_cli.implementation.conventions.reading import Reading
 from gradcheck_cli.implementation.conventions.slots import (
+    LABELS,
     PROBABLE_CACHES,
     SIZE,
     MisfitError,
@@ -146,13 +147,17 @@ def _has_one_output(reading: Reading) -> bool:
 
 
 def _with_named_gradients(reading: Reading, returned: tuple[str, ...]) -> Reading:
-    """Return the reading in which only those inputs have a gradient of which one is returned under its name."""
+    """Return the reading in which only those inputs have a gradient of which one is returned under its name.
+
+    What a loss returns beside its number may be the gradients of some. A backward pass returns those of all.
+    """
     named = [name for one in returned for name in _named_by(one, reading.order)]
     others = len(returned) - len(named)  # such as a dictionary of the gradients of what is in a container
     order = (*named, *(name for name in _held(reading) if name not in named)) if others == 1 else (*named,)
     optional = {slot.key for slot in reading.forward if slot.has_default}
     without = tuple(name for name in reading.order if name not in (*order, *optional))
-    if not (named and without) or others > bool(_held(reading)) or len(set(named)) < len(named):
+    is_lack = reading.code.backward is not None and not others and any(word(name) not in LABELS for name in without)
+    if not (named and without) or is_lack or others > bool(_held(reading)) or len(set(named)) < len(named):
         return reading
     left = (name for name in reading.order if name in optional and name not in order)
     return replace(reading, order=(*order, *left), found=Found(without=without))
