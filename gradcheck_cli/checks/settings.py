@@ -26,6 +26,7 @@ DUTIES = (
     "linear_in_cotangent",
     "inputs_unchanged",
     "independent_caches",
+    "memory_layouts",
     "not_vacuous",
 )
 

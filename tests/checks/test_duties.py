@@ -27,6 +27,7 @@ NAMES = (
     "linear_in_cotangent",
     "inputs_unchanged",
     "independent_caches",
+    "memory_layouts",
     "not_vacuous",
 )
 
