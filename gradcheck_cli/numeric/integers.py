@@ -60,7 +60,15 @@ class ExactLine:
     """An affine function at integers, its claimed gradient there, and differences of any length along directions."""
 
     def __init__(
-        self, function: Function, x: Array, cotangent: Array, out: Array, gradient: Array, terms: float
+        self,
+        function: Function,
+        x: Array,
+        cotangent: Array,
+        out: Array,
+        gradient: Array,
+        *,
+        terms: float,
+        epsilon: float,
     ) -> None:
         """Take the point.
 
@@ -71,10 +79,11 @@ class ExactLine:
             out: function(x).
             gradient: of <cotangent, function(x)>, as it is claimed to be.
             terms: how many terms are summed for an element of out, at most.
+            epsilon: the machine epsilon of the function's values.
         """
         self._function, self._x, self._center = function, x, _on_grid(out)
         self._cotangent, self._gradient = cotangent.astype(np.int64), _on_grid(gradient)
-        self._bits = min(_MOST_BITS, math.floor(math.log2(largest_exact(out.dtype) / (max(_MAGNITUDES) * terms))))
+        self._bits = min(_MOST_BITS, math.floor(math.log2(2 / epsilon / (max(_MAGNITUDES) * terms))))
         self.evaluations = 0
 
     def test(self) -> ExactTest:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import heapq
 import itertools
 import math
+import operator
 import random
 from dataclasses import replace
 from functools import partial
@@ -19,11 +20,15 @@ import numpy as np
 from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.numeric.affine import detect_affine
 from gradcheck_cli.numeric.black_box import BlackBox, Evaluation
+from gradcheck_cli.numeric.colored import ColoredScheme, Coupling
 from gradcheck_cli.numeric.dense import DenseScheme
 from gradcheck_cli.numeric.directions import random_directions
 from gradcheck_cli.numeric.partial_derivatives import directional_derivative, partial_derivatives
+from gradcheck_cli.numeric.rounding import root_mean_square
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from gradcheck_cli.numeric.arrays import Array
     from gradcheck_cli.numeric.black_box import Function
     from gradcheck_cli.numeric.directions import DirectionalDerivative
@@ -62,13 +67,16 @@ class Projection:
 class _Residual:
     """The difference between a gradient and a directional derivative, over any part of the array."""
 
-    def __init__(
-        self, box: BlackBox, gradient: Array, scale: float, epsilon: float, *, affine: bool, step: float | None
-    ) -> None:
+    def __init__(self, box: BlackBox, gradient: Array, epsilon: float, *, affine: bool, step: float | None) -> None:
         self._box = box
         self._gradient = gradient.astype(box.dtype).reshape(-1)
-        self._spread = _SPREAD * epsilon * scale
+        self._epsilon = epsilon
+        self._spread = 0.0
         self.differentiate = partial(directional_derivative, box, affine=affine, step=step)
+
+    def allow_for(self, estimate: Estimate) -> None:
+        """Allow for the roundings of elements of the typical scale of an estimate."""
+        self._spread = max(self._spread, _SPREAD * self._epsilon * root_mean_square(estimate.scale))
 
     def __call__(self, direction: Array, elements: Array | slice) -> tuple[float, float]:
         """Return |<gradient - derivative, direction>| over some elements, and how large a correct one may be."""
@@ -82,6 +90,18 @@ class _Residual:
         product = self._gradient @ direction.astype(self._box.dtype)
         allowed = derivative.error_bound + self._spread * float(np.linalg.norm(direction.astype(np.float64)))
         return float(abs(derivative.value - product)), float(allowed)
+
+    def disagreeing(self, derivatives: Sequence[DirectionalDerivative]) -> Array | None:
+        """Return the last direction along which the gradient disagrees, flat, or None."""
+        wrong = [each.direction for each in derivatives if not operator.le(*self.along(each))]
+        return wrong[-1].reshape(-1) if wrong else None
+
+    def floor(self, derivatives: Sequence[DirectionalDerivative]) -> float:
+        """Return the least error of an element that is sure to show along one of the directions.
+
+        Components are at least 1/2, and an error shows if it exceeds what rounding allows and may have cancelled.
+        """
+        return max(0.0, *(4 * self.along(each)[1] for each in derivatives))
 
     def agrees_outside(self, direction: Array, elements: Array) -> bool:
         """Tell whether the gradient agrees along the direction if some elements are left out of it."""
@@ -108,6 +128,7 @@ def project(
     tolerance: float,
     step: float | None = None,
     center: Evaluation | None = None,
+    coupling: Coupling | None = None,
 ) -> Projection:
     """Compare a gradient with derivatives along random directions; where it disagrees, locate wrong elements.
 
@@ -121,44 +142,60 @@ def project(
             elements are wrong, the search for others is skipped.
         step: a fixed step for all differences, instead of a chosen one.
         center: the evaluation at x, if there is one already: it saves two calls.
+        coupling: which elements can be moved together, if that is known. Then one colour stands for the sample, at two
+            evaluations, unless something is found to be wrong.
     """
     box = BlackBox(function, x, center or Evaluation(function, x, cotangent))
     lines = detect_affine(box)
     affine = lines is not None
-    in_elements = partial(partial_derivatives, DenseScheme(box), affine=affine, resolution=0, step=step)
-    elements = sample_elements(x.size)
-    estimate = in_elements(elements)
-    scale = float(np.sqrt(np.mean(np.square(estimate.scale))))
-    residual = _Residual(box, gradient, scale, epsilon, affine=affine, step=step)
-    floor, wrong_direction = 0.0, None
-    known = (
-        lines.derivatives if lines and step is None else map(residual.differentiate, random_directions(x, DIRECTIONS))
-    )
-    for derivative in known:
-        difference, allowed = residual.along(derivative)
-        # Components are at least 1/2, and an error shows if it exceeds what rounding allows and may have cancelled.
-        floor = max(floor, 4 * allowed)
-        if not difference <= allowed:
-            wrong_direction = derivative.direction.reshape(-1)
+    differentiated = partial(partial_derivatives, affine=affine, resolution=0, step=step)
+    in_elements = partial(differentiated, DenseScheme(box))
     flat = gradient.astype(box.dtype).reshape(-1)
-    wrong = abs(flat[elements] - estimate.value) > tolerance * epsilon * estimate.scale + estimate.error_bound
+
+    def are_wrong(elements: Array, estimate: Estimate) -> Array:
+        allowed = tolerance * epsilon * estimate.scale + estimate.error_bound
+        return np.asarray(abs(flat[elements] - estimate.value) > allowed)
+
+    residual = _Residual(box, gradient, epsilon, affine=affine, step=step)
+    scheme = coupling and _one_color(box, coupling)
+    elements = np.flatnonzero(scheme.color[:-1] >= 0) if scheme else sample_elements(x.size)
+    estimate = differentiated(scheme, elements) if scheme else in_elements(elements)
+    residual.allow_for(estimate)
+    directions = random_directions(x, DIRECTIONS)
+    known = list(lines.derivatives if lines and step is None else map(residual.differentiate, directions))
+    wrong_direction = residual.disagreeing(known)
+    wrong, seen = are_wrong(elements, estimate), np.zeros(0, int)
+    if scheme and (wrong_direction is not None or wrong.any()):
+        seen, elements = elements[wrong][:MAX_LOCATED], sample_elements(x.size)
+        estimate = in_elements(elements)
+        residual.allow_for(estimate)
+        wrong_direction, wrong = residual.disagreeing(known), are_wrong(elements, estimate)
     located, all_located, common_slice = np.zeros(0, int), False, None
     if wrong_direction is not None and not wrong.all():
         located = _locate(residual, wrong_direction)
         all_located = residual.agrees_outside(wrong_direction, located)
         if not all_located and len(located) > 1:
             common_slice = _common_slice(residual, wrong_direction, located, x.shape)
-        estimate = estimate.join(in_elements(located))
+    further = np.concatenate([located, seen])
+    if further.size:
+        estimate = estimate.join(in_elements(further))
     evaluations = box.evaluations + (box.center.evaluations if center is None else 0)
     return Projection(
-        elements=np.concatenate([elements, located]),
+        elements=np.concatenate([elements, further]),
         estimate=replace(estimate, affine=affine, noise=box.noise, method="projected", evaluations=evaluations),
         sampled=len(elements),
         agrees=wrong_direction is None,
         all_located=all_located,
         common_slice=common_slice,
-        floor=floor,
+        floor=residual.floor(known),
     )
+
+
+def _one_color(box: BlackBox, coupling: Coupling) -> ColoredScheme | None:
+    """Return differences of the elements of one colour alone, None if it has none."""
+    color = random.Random(3).randrange(coupling.colors)  # noqa: S311  # a sample, not a secret
+    owner = coupling.owner(color)
+    return ColoredScheme(box, Coupling(colors=1, owner=lambda _: owner)) if (owner >= 0).any() else None
 
 
 def _locate(residual: _Residual, direction: Array) -> Array:

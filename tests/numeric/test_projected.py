@@ -54,7 +54,7 @@ def test_correct_gradients_agree(dtype: str, curved: bool) -> None:
         assert len(found.elements) == found.sampled == SAMPLED
         assert 0 < found.floor < {"float64": 1e-8, "float32": 0.1}[dtype]
         if not curved:
-            assert found.estimate.evaluations == 2 + 4 + 2 * SAMPLED
+            assert found.estimate.evaluations == 2 + 3 + 2 * SAMPLED
 
 
 @pytest.mark.parametrize("curved", [False, True])
