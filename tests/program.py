@@ -22,6 +22,8 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
+from gradcheck_cli.layers import LAYERS
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from typing import IO
@@ -32,12 +34,22 @@ _LOADED = (
     "multiprocessing.sharedctypes",
     "numpy.random",
     "rich.progress",
+    "gradcheck_cli.checks.check",
+    "gradcheck_cli.checks.diagnosis.explain",
+    "gradcheck_cli.checks.reference",
     "gradcheck_cli.cli.commands",
+    "gradcheck_cli.cli.compare",
+    "gradcheck_cli.cli.configuration",
+    "gradcheck_cli.cli.explain",
+    "gradcheck_cli.cli.files",
     "gradcheck_cli.cli.run",
     "gradcheck_cli.engine.guarded",
-    "gradcheck_cli.layers.conv.conv",
+    "gradcheck_cli.engine.leftovers",
+    "gradcheck_cli.engine.survey",
     "gradcheck_cli.report.grades",
+    "gradcheck_cli.report.html.report",
     "gradcheck_cli.report.json",
+    "gradcheck_cli.report.junit",
     "gradcheck_cli.report.table",
 )
 
@@ -52,6 +64,7 @@ def run_program(
     """
     for name in _LOADED:
         importlib.import_module(name)
+    _ = [*LAYERS.values()]  # imports them
     command = [program, *map(str, args)]
     with tempfile.TemporaryFile() as stdout, tempfile.TemporaryFile() as stderr:
         sys.stdout.flush()

@@ -13,7 +13,7 @@ import numpy as np
 
 from gradcheck_cli.checks.comparison import compare, unravel
 from gradcheck_cli.checks.differentiation import as_function, differentiate, wide_inputs
-from gradcheck_cli.checks.run import RunStoppedError, call_backward
+from gradcheck_cli.checks.run import RunStoppedError, call_backward, expect_passes
 from gradcheck_cli.checks.where import place
 from gradcheck_cli.data.frozen import replace
 from gradcheck_cli.implementation.implementation import ImplementationError
@@ -97,6 +97,7 @@ def _run_at_integers(run: CaseRun, largest: int) -> CaseRun:
     if cotangent.size > 1:  # the one of a number is 1
         cotangent = draw_integers(cotangent, largest, f"{run.case.seed} cotangent")
     moved = replace(run, problem=replace(problem, inputs=inputs, cotangent=cotangent))
+    expect_passes(moved)
     out, cache = moved.calls.forward(inputs, problem.parameters)
     return call_backward(replace(moved, out=np.array(out), cache=cache))
 

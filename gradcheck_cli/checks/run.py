@@ -12,7 +12,13 @@ from gradcheck_cli.checks.forward import adopt_output_shape, compare_output, unu
 from gradcheck_cli.checks.precision import kernel_dtype
 from gradcheck_cli.data.frozen import frozen, replace
 from gradcheck_cli.implementation.calling import watch_arguments
-from gradcheck_cli.implementation.implementation import NO_BACKWARD, ImplementationError, NotExpressibleError
+from gradcheck_cli.implementation.implementation import (
+    NO_BACKWARD,
+    BackwardStep,
+    ForwardStep,
+    ImplementationError,
+    NotExpressibleError,
+)
 from gradcheck_cli.implementation.outputs import is_empty, join_outputs, pack_outputs
 from gradcheck_cli.implementation.seeding import depends_on_draws
 from gradcheck_cli.results.result import Verdict
@@ -102,6 +108,7 @@ def call_passes(prepared: CaseRun) -> CaseRun:
         NotExpressibleError: the implementation cannot be asked for this case.
     """
     with watch_arguments() as watch:
+        expect_passes(prepared)
         called = call_forward(prepared)
         _stop_if_narrower(called, {})
         left = called.implementation.left_by_forward(called.cache)
@@ -112,6 +119,18 @@ def call_passes(prepared: CaseRun) -> CaseRun:
             _stop_if_narrower(finished, finished.gradients or {})
     given = {**called.problem.inputs, **_cotangents(called.problem, called.implementation.cotangents)}
     return replace(finished, overwritten=watch.changed(given))
+
+
+def expect_passes(prepared: CaseRun) -> None:
+    """Have forward and backward called in one request, where it is known what both are given."""
+    problem, expect = prepared.problem, prepared.calls.expect
+    if expect is not None and problem.reference and not problem.cache_optional:
+        expect(
+            [
+                ForwardStep(problem.inputs, problem.parameters),
+                BackwardStep(problem.cotangent, 0, problem.differentiable),
+            ]
+        )
 
 
 def call_forward(prepared: CaseRun) -> CaseRun:

@@ -79,8 +79,9 @@ def _frame(wrong: Array, axes: Sequence[Axis]) -> tuple[str | None, Array]:
     (top, bottom), (left, right) = _margins(plane[:, j], i), _margins(plane[i], j)
     frame = np.ones(plane.shape, bool)
     frame[top : plane.shape[0] - bottom, left : plane.shape[1] - right] = False
-    if not (top or bottom or left or right):
-        return None, wrong
+    hole = (plane.shape[0] - top - bottom, plane.shape[1] - left - right)
+    if hole == plane.shape or any(2 * inside < whole for inside, whole in zip(hole, plane.shape, strict=True)):
+        return None, wrong  # around a small hole, nobody sees a frame
     if top == bottom == left == right:
         words = f"the border of width {top}"
     else:

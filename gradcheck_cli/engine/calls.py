@@ -10,12 +10,14 @@ import numpy as np
 
 from gradcheck_cli.data.frozen import replace
 from gradcheck_cli.engine import inside, inside_calls
-from gradcheck_cli.engine.user_code import ReportedError, error_in, raised_from
+from gradcheck_cli.engine.user_code import ReportedError, checked_names, error_in
 from gradcheck_cli.engine.wire import value_of
 from gradcheck_cli.guard.process import ProcessDiedError
 from gradcheck_cli.guard.protocol import Answer, ProtocolError
 from gradcheck_cli.implementation.calling import current_watch
 from gradcheck_cli.implementation.implementation import NO_BACKWARD, BackwardStep, ForwardStep, Implementation
+from gradcheck_cli.implementation.vocabulary.lookup import vocabulary_of
+from gradcheck_cli.layers import LAYERS
 from gradcheck_cli.layers.framework.axes import anonymous
 from gradcheck_cli.results.encoding import read
 from gradcheck_cli.results.result import Place
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from gradcheck_cli.engine.user_code import UserCode
     from gradcheck_cli.implementation.implementation import Step
     from gradcheck_cli.layers.framework.case import Case
+    from gradcheck_cli.layers.framework.layer import Layer
     from gradcheck_cli.layers.framework.problem import Problem
     from gradcheck_cli.numeric.arrays import Array
     from gradcheck_cli.results.result import CaseResult
@@ -44,7 +47,10 @@ def begin_case(code: UserCode, task: Task, case: Case) -> Implementation:
     answer = code.ask(inside.begin, task, case)
     with code.reading():
         text: dict[str, Any] = {name: _text(answer.value[name]) for name in inside.DESCRIBED}
-        given = None
+        text["name"], text["spec"] = checked_names(text["name"], text["spec"], task.spec)
+        layer, given = LAYERS[case.layer], None
+        if not {*text["absent"]} <= _may_be_absent(layer) or (layer.reference and answer.value["given"]):
+            raise ProtocolError("inputs other than those of the layer")
         if answer.value["given"] is not None:
             names, others, constants = answer.value["given"]
             inputs = dict(zip(map(str, names), answer.arrays, strict=True))
@@ -62,6 +68,12 @@ def begin_case(code: UserCode, task: Task, case: Case) -> Implementation:
         left_by_forward=lambda cache: cache.left if isinstance(cache, _Cache) else cache,
         given=given,
     )
+
+
+def _may_be_absent(layer: Layer) -> set[str]:
+    """Name the inputs and the state that right code of a layer may lack."""
+    vocabulary = vocabulary_of(layer)
+    return {*vocabulary.optional, *layer.state, *(name for one in vocabulary.packings() for name in one.optional)}
 
 
 class _Cache:
@@ -83,7 +95,7 @@ class _Calls:
         self._dropped: list[int] = []  # caches that are not needed any more
         self._watched: dict[str, Array] = {}  # what the latest calls that were watched were given
         self._written: list[Array] = []  # of these, what was written into
-        self._expected: deque[Answer] = deque()  # answers to calls that come next
+        self._expected: deque[tuple[type[Step], Answer]] = deque()  # calls that come next, with their answers
         self._around: object = None  # the inputs with which outputs were last asked for, which the process keeps
         self._size = 0  # bytes of the latest output
 
@@ -93,12 +105,15 @@ class _Calls:
         if watch is not None:
             self._watched = dict(inputs)
             watch.elsewhere = [lambda: self._written]
-        answer = self._next("out", ForwardStep(inputs, parameters))
+        answer = self._next(ForwardStep(inputs, parameters))
         with self._code.reading():
             self._note_written(answer)
             out = value_of(answer.value["out"], answer.arrays)
+            if answer.value["left"] == "none" and (parameters or {}).get("mode") != "test":
+                raise ProtocolError("no cache in a mode in which there is something to learn")
             left = {"none": NO_BACKWARD, "empty": None, "kept": _KEPT}[answer.value["left"]]
             cache = _Cache(int(answer.value["cache"]), left, self._dropped)
+        self._size = out.nbytes if isinstance(out, np.ndarray) else 0
         return out, cache
 
     def backward(self, cotangent: Any, cache: object, names: tuple[str, ...]) -> Mapping[str, object]:
@@ -106,7 +121,7 @@ class _Calls:
         assert isinstance(cache, _Cache)
         if current_watch() is not None:
             self._watched |= inside_calls.cotangents(cotangent)
-        answer = self._next("gradients", BackwardStep(cotangent, cache, names))
+        answer = self._next(BackwardStep(cotangent, cache, names))
         with self._code.reading():
             self._note_written(answer)
             found = answer.value["gradients"]
@@ -154,7 +169,9 @@ class _Calls:
         with self._code.reading():
             if not 0 < len(answer.value) <= len(written):
                 raise ProtocolError("answers to other calls")
-            self._expected = deque(Answer(value, answer.arrays) for value in answer.value)
+            self._expected.extend(
+                (type(step), Answer(value, answer.arrays)) for step, value in zip(steps, answer.value, strict=False)
+            )
 
     def seed(self, seed: int) -> None:
         """Have the generators there seeded before the next call."""
@@ -185,22 +202,16 @@ class _Calls:
         del self._dropped[: len(manner.dropped)]
         return self._code.ask(function, *arguments, tuple(manner), calls=calls)
 
-    def _next(self, key: str, step: Step) -> Answer:
-        """Return the answer to a call, which may have been expected; it has an entry of this name.
+    def _next(self, step: Step) -> Answer:
+        """Return the answer to a call, which may have been expected.
 
         Raises:
             Exception: the call did.
         """
-        if not self._expected:
+        if not self._expected or self._expected[0][0] is not type(step):
             self.expect([step])
-        answer = self._expected.popleft()
-        with self._code.reading():
-            raised = error_in(answer.value)
-        if raised is not None:
-            raise raised
-        if key not in answer.value:  # another call was expected
-            self._expected.clear()
-            return self._next(key, step)
+        _, answer = self._expected.popleft()
+        self._code.raise_error(answer.value)
         return answer
 
     def _note_written(self, answer: Answer) -> None:
@@ -220,10 +231,7 @@ def _text(written: Any) -> str | tuple[str, ...] | None:
 def _outputs(answer: Answer) -> list[object]:
     if "stacked" in answer.value:
         return [answer.arrays[0][k, ...] for k in range(len(answer.arrays[0]))]  # of no axes, too, an array
-    return [
-        raised_from(one["raised"]) if "raised" in one else value_of(one["out"], answer.arrays)
-        for one in answer.value["values"]
-    ]
+    return [error_in(one) or value_of(one["out"], answer.arrays) for one in answer.value["values"]]
 
 
 def _given(

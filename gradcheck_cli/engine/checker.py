@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from gradcheck_cli.engine.survey import Survey
     from gradcheck_cli.engine.task import Task
     from gradcheck_cli.guard.limits import Limits
-    from gradcheck_cli.guard.process import GuardedProcess
+    from gradcheck_cli.guard.process import Process
     from gradcheck_cli.layers.framework.case import Case
     from gradcheck_cli.results.result import CaseResult
 
@@ -30,7 +30,7 @@ class Checker:
 
     def __init__(self) -> None:
         self._runner: tuple[Task, GuardedRunner | BuiltInRunner] | None = None
-        self._process: tuple[str, GuardedProcess] | None = None  # and the file that is loaded there
+        self._process: tuple[str, Process] | None = None  # and the file that is loaded there
 
     def find(self, task: Task, case: Case) -> None:
         """Find the implementation of a task, which otherwise happens at its first case.
@@ -74,15 +74,15 @@ class Checker:
                 self._runner = task, GuardedRunner(task, self._process_for(task.spec, task.limits))
         return self._runner[1]
 
-    def _process_for(self, spec: str, limits: Limits) -> GuardedProcess:
+    def _process_for(self, spec: str, limits: Limits) -> Process:
         """Return the process in which the file of an implementation is loaded, or a new one."""
-        from gradcheck_cli.guard.process import GuardedProcess  # 20 ms, and not for built-in layers
+        from gradcheck_cli.guard.process import Process  # 20 ms, and not for built-in layers
         from gradcheck_cli.implementation.loading.paths import split_spec  # 30 ms
 
         home, _ = split_spec(spec)
         if self._process is None or self._process[0] != home or self._process[1].limits != limits:
             self.close()
-            self._process = home, GuardedProcess(limits)
+            self._process = home, Process(limits)
         return self._process[1]
 
 

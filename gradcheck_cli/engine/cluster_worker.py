@@ -6,7 +6,6 @@ there. Each of its threads has a worker process of ours do the work instead.
 
 from __future__ import annotations
 
-import contextlib
 import os
 import shutil
 import tempfile
@@ -20,7 +19,8 @@ from gradcheck_cli.engine.engine import WorkerDiedError
 from gradcheck_cli.engine.leftovers import fresh_name, remove_leftovers
 from gradcheck_cli.engine.pool import MOST_DEATHS
 from gradcheck_cli.engine.version import __version__
-from gradcheck_cli.engine.worker import Worker, WorkerEndedError
+from gradcheck_cli.engine.worker import Worker
+from gradcheck_cli.guard.process import ProcessDiedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -61,36 +61,33 @@ class Deployment(WorkerPlugin):
         """Remove the files, and end the processes."""
         self._closed = True  # first: from now on no process is started
         for process in self._workers:
-            process.close()
+            if process in self._idle:
+                process.close()
+            else:
+                process.kill()  # the thread that waits for its answer closes it
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def call(self, function: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
         """Carry out a call in a process among the files."""
-        for _ in range(MOST_DEATHS):
-            worker = self._idle_or_new()
-            try:
-                worker.send(function, tuple(self._with_paths_here(argument) for argument in arguments))
-                returned = worker.receive()
-            except WorkerEndedError as error:
-                if self._closed:
-                    raise
-                death = error
-            except Exception:
-                self._idle.append(worker)
-                raise
-            else:
-                self._idle.append(worker)
-                return [self._with_original_paths(one) for one in returned] if isinstance(returned, list) else returned
-        raise WorkerDiedError(f"the worker process {death}, {MOST_DEATHS} times in a row")
-
-    def _idle_or_new(self) -> Worker:
-        with contextlib.suppress(IndexError):  # several threads take them
-            return self._idle.pop()
-        worker = Worker(self._below(self._current_folder))
-        self._workers.append(worker)
-        if self._closed:  # meanwhile
-            worker.close()
-        return worker
+        try:
+            worker = self._idle.pop()  # several threads take them
+        except IndexError:
+            worker = Worker(self._below(self._current_folder))
+            self._workers.append(worker)
+        sent = tuple(map(self._with_paths_here, arguments))
+        try:
+            for deaths in range(1, MOST_DEATHS + 1):
+                try:
+                    worker.send(function, sent)
+                    returned = worker.receive()
+                except ProcessDiedError as death:  # rare
+                    if deaths == MOST_DEATHS or self._closed:
+                        raise WorkerDiedError(f"the worker process {death} ({deaths} times in a row)") from death
+                else:
+                    break
+        finally:
+            self._idle.append(worker)
+        return [*map(self._with_original_paths, returned)] if isinstance(returned, list) else returned
 
     def _below(self, path: str) -> str:
         return self.folder + os.path.abspath(path)  # noqa: PTH100

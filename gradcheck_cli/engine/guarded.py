@@ -10,13 +10,13 @@ from gradcheck_cli.data.frozen import replace
 from gradcheck_cli.engine import inside
 from gradcheck_cli.engine.calls import begin_case
 from gradcheck_cli.engine.errors import ErrorReport
-from gradcheck_cli.engine.user_code import WHEN_TRIED, ReportedError, UserCode, describe_death, place_of
+from gradcheck_cli.engine.user_code import WHEN_TRIED, ReportedError, UserCode, checked_names, describe_death, place_of
 from gradcheck_cli.guard.process import ProcessDiedError
 from gradcheck_cli.implementation.implementation import ImplementationNotFoundError
 
 if TYPE_CHECKING:
     from gradcheck_cli.engine.task import Names, Task
-    from gradcheck_cli.guard.process import GuardedProcess
+    from gradcheck_cli.guard.process import Process
     from gradcheck_cli.layers.framework.case import Case
     from gradcheck_cli.results.result import CaseResult
 
@@ -24,15 +24,13 @@ if TYPE_CHECKING:
 class GuardedRunner:
     """Checks the cases of a task whose code is in a process of its own."""
 
-    def __init__(self, task: Task, process: GuardedProcess) -> None:
+    def __init__(self, task: Task, process: Process) -> None:
         self._task, self._code = task, UserCode(process)
         self._names: Names | None = None
         self._missing: ErrorReport | None = None  # why it cannot be checked
 
     def find(self, case: Case) -> None:
         """Find the implementation. An error other than that it is not there is left to the first case."""
-        from gradcheck_cli.engine.task import Names
-
         if self._names or self._missing:
             return
         spec = self._task.spec
@@ -40,7 +38,7 @@ class GuardedRunner:
             answer = self._code.ask(inside.find_names, self._task, case)
             with self._code.reading():
                 shown, typed = answer.value
-                self._names = Names(str(shown), None if typed is None else str(typed))
+                self._names = checked_names(shown, typed, spec)
         except ImplementationNotFoundError as error:
             self._missing = ErrorReport(reason=str(error), place=error.frame and place_of(error.frame, spec))
             raise

@@ -10,8 +10,9 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from gradcheck_cli.checks.diagnosis.place.locate import with_place
+from gradcheck_cli.data.frozen import replace
 from gradcheck_cli.engine.errors import describe_error
-from gradcheck_cli.engine.inside_calls import answering, session
+from gradcheck_cli.engine.inside_calls import answering, describe_raised, session
 from gradcheck_cli.guard.clock import timed
 from gradcheck_cli.guard.protocol import Answer
 from gradcheck_cli.guard.state import preserve_basics, preserve_state
@@ -23,7 +24,6 @@ from gradcheck_cli.implementation.implementation import ImplementationNotFoundEr
 from gradcheck_cli.implementation.loading.load import Loader
 from gradcheck_cli.layers import LAYERS
 from gradcheck_cli.results.encoding import encode
-from gradcheck_cli.text.clean import MOST_CHARACTERS, clean_lines
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,9 +33,6 @@ if TYPE_CHECKING:
     from gradcheck_cli.implementation.implementation import Implementation
     from gradcheck_cli.layers.framework.case import Case
     from gradcheck_cli.results.result import CaseResult
-
-#: Lines of a message that lists candidates to choose from.
-_MOST_CHOICES = 60
 
 #: Attributes of an implementation that are text.
 DESCRIBED = ("name", "spec", "convention", "absent", "order", "outputs", "cotangents", "warnings")
@@ -52,16 +49,13 @@ def _loading(function: Callable[..., Answer]) -> Callable[..., Answer]:
         try:
             with timed(), preserve_basics():
                 return function(*arguments)
-        except BaseException as error:  # noqa: BLE001
+        except ImplementationNotFoundError as error:
+            return Answer(describe_raised(error))
+        except BaseException as error:  # noqa: BLE001  # whatever it does
             report = describe_error(error)
-            reason = clean_lines(report.reason, _MOST_CHOICES, MOST_CHARACTERS)
-            if isinstance(error, ImplementationNotFoundError):
-                return Answer({"missing": [reason, error.frame]})
-            written = encode(report)
-            if report.bug is None:
-                spec = getattr(arguments[0], "spec", arguments[0])
-                written["reason"] = f"{reason} when {spec} was loaded and tried"
-            return Answer({"error": written})
+            spec = getattr(arguments[0], "spec", arguments[0])
+            reason = report.reason if report.bug else f"{report.reason} when {spec} was loaded and tried"
+            return Answer({"error": encode(replace(report, reason=reason))})
 
     return loading
 

@@ -13,7 +13,12 @@ from gradcheck_cli.engine.errors import describe_error
 from gradcheck_cli.engine.wire import describe_value
 from gradcheck_cli.guard.protocol import Answer
 from gradcheck_cli.implementation.calling import Watch, watch_arguments
-from gradcheck_cli.implementation.implementation import NO_BACKWARD, ImplementationError, NotExpressibleError
+from gradcheck_cli.implementation.implementation import (
+    NO_BACKWARD,
+    ImplementationError,
+    ImplementationNotFoundError,
+    NotExpressibleError,
+)
 from gradcheck_cli.implementation.outputs import is_empty
 from gradcheck_cli.results.encoding import encode
 
@@ -67,34 +72,43 @@ def answering(function: Callable[..., Answer]) -> Callable[..., Answer]:
     def answering(*arguments: Any) -> Answer:
         try:
             return function(*arguments)
-        except ImplementationError as error:
-            return Answer({"raised": [str(error), error.traceback, error.frame]})
-        except NotExpressibleError as error:
-            return Answer({"inexpressible": str(error)})
         except BaseException as error:  # noqa: BLE001  # user code may raise anything, anywhere
-            return Answer({"error": encode(describe_error(error))})
+            return Answer(describe_raised(error))
 
     return answering
+
+
+def describe_raised(error: BaseException) -> dict[str, Any]:
+    """Describe an exception as an answer. Call this while it is handled."""
+    if isinstance(error, ImplementationError):
+        return {"raised": [str(error), error.traceback, error.frame]}
+    if isinstance(error, NotExpressibleError):
+        return {"inexpressible": str(error)}
+    if isinstance(error, ImplementationNotFoundError):
+        return {"missing": [str(error), error.frame]}
+    return {"error": encode(describe_error(error))}
 
 
 def several(steps: Sequence[tuple[Any, ...]], manner: tuple[Any, ...]) -> Answer:
     """Make calls one after the other until one raises: (inputs, parameters) of forward, or what `backward` takes.
 
-    A cache may be that of an earlier step, by its number counted from -1 downward.
+    A cache may be that of an earlier step, by its number counted from -1 downward. In a mode in which nothing is
+    learned, backward is not called.
     """
     found: list[dict[str, Any]] = []
     arrays: list[Array] = []
-
-    def make(step: tuple[Any, ...]) -> Answer:
-        if len(step) == 2:
-            return Answer(_forward(*step, manner, arrays))
-        cotangent, number, names = step
-        number = number if number >= 0 else found[-1 - number]["cache"]
-        return Answer(_backward(cotangent, number, names, manner, arrays))
-
     for step in steps:
-        found.append(answering(make)(step).value)
-        if "written" not in found[-1]:
+        try:
+            if len(step) == 2:
+                found.append(_forward(*step, manner, arrays))
+            else:
+                cotangent, number, names = step
+                number = number if number >= 0 else found[-1 - number]["cache"]
+                found.append(_backward(cotangent, number, names, manner, arrays))
+        except BaseException as error:  # noqa: BLE001  # as above
+            found.append(describe_raised(error))
+            break
+        if found[-1].get("left") == "none":
             break
     return Answer(found, arrays)
 
@@ -126,9 +140,7 @@ def outputs_at(
     if _are_alike(found):
         return Answer({"stacked": len(found)}, [np.stack(found)])
     values = [
-        {"raised": [str(one), one.traceback, one.frame]}
-        if isinstance(one, ImplementationError)
-        else {"out": describe_value(one, arrays)}
+        describe_raised(one) if isinstance(one, ImplementationError) else {"out": describe_value(one, arrays)}
         for one in found
     ]
     return Answer({"values": values}, arrays)

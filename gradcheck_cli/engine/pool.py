@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, cast
 from gradcheck_cli.engine.call import Call
 from gradcheck_cli.engine.engine import WorkerDiedError
 from gradcheck_cli.engine.interrupts import interruptible
-from gradcheck_cli.engine.worker import Worker, WorkerEndedError
+from gradcheck_cli.engine.worker import Worker
+from gradcheck_cli.guard.process import ProcessDiedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -52,17 +53,14 @@ class Pool:
             call = self._busy.pop(worker)
             try:
                 call.finish(worker.receive())
-            except WorkerEndedError as error:
-                self._replace(worker, call, error)
-                continue
+            except ProcessDiedError as death:
+                self._retry(call, death)
             except Exception as error:  # noqa: BLE001  # raised where the result is asked for
                 call.finish(error=error)
             self._idle.append(worker)
 
     def close(self) -> None:
         """End all workers, whatever they are doing, and cancel all calls."""
-        for worker in self._subjects:
-            worker.end()
         for worker in self._subjects:
             worker.close()
         for call in (*self._busy.values(), *self._queue):
@@ -85,8 +83,9 @@ class Pool:
             self._subjects[worker] = call.subject
             try:
                 worker.send(call.function, call.arguments)
-            except WorkerEndedError as error:
-                self._replace(worker, call, error)
+            except ProcessDiedError as death:
+                self._idle.append(worker)
+                self._retry(call, death)
             else:
                 self._busy[worker] = call
 
@@ -99,14 +98,13 @@ class Pool:
         self._queue.remove(chosen)
         return chosen
 
-    def _replace(self, worker: Worker, call: _PoolCall, error: WorkerEndedError) -> None:
-        """Forget a worker that is gone, and queue its call again."""
-        del self._subjects[worker]
+    def _retry(self, call: _PoolCall, death: ProcessDiedError) -> None:
+        """Queue the call of a worker that has died again; the worker is replaced at its next call."""
         call.deaths += 1
         if call.deaths < MOST_DEATHS:
             self._queue.appendleft(call)
         else:
-            call.finish(error=WorkerDiedError(f"the worker process {error}, {call.deaths} times in a row"))
+            call.finish(error=WorkerDiedError(f"the worker process {death} ({call.deaths} times in a row)"))
 
 
 class _PoolCall(Call):

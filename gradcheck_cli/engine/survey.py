@@ -20,7 +20,7 @@ from gradcheck_cli.layers import LAYERS
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from gradcheck_cli.guard.process import GuardedProcess
+    from gradcheck_cli.guard.process import Process
 
 _ALONE = "there is no other pass that goes with it"
 
@@ -39,7 +39,7 @@ class Survey:
     printed: str = ""  #: while the file was loaded
 
 
-def survey(spec: str, process: Callable[[], GuardedProcess]) -> Survey:
+def survey(spec: str, process: Callable[[], Process]) -> Survey:
     """Find all that can be checked in a file or module. A bug in the checker is an error of the file.
 
     What is named after a layer, and hangs or crashes when it is tried, is taken for that layer.
@@ -111,15 +111,18 @@ def _with_command(misfit: Identified, tried: Tried | ErrorReport | None) -> Iden
 
 def _take_inventory(code: UserCode, spec: str) -> Inventory:
     try:
-        return code.read(Inventory, inside.inventory, spec)
+        inventory = code.read(Inventory, inside.inventory, spec)
     except ProcessDiedError as death:
         reason = describe_death(death, "it", spec).reason
         raise ImplementationNotFoundError(f"{spec} cannot be imported: {reason}") from death
+    if inventory is None:
+        raise code.process.distrusted()
+    return inventory
 
 
 def _try(code: UserCode, offer: Offer) -> Identified | ErrorReport | None:
     try:
-        return code.read_any(Identified, inside.identify, offer)
+        return code.read(Identified, inside.identify, offer)
     except ProcessDiedError as death:
         if offer.layers:
             return Identified(layer=offer.layers[0])
@@ -135,7 +138,7 @@ def _shapes(code: UserCode, offer: Offer) -> Tried | ErrorReport | None:
     if offer.doubtful:
         return None
     try:
-        return code.read_any(Tried, inside.shapes, offer)
+        return code.read(Tried, inside.shapes, offer)
     except ProcessDiedError as death:
         return describe_death(death, offer.names[0], offer.spec, WHEN_TRIED)
     except ImplementationNotFoundError as error:

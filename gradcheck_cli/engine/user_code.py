@@ -10,6 +10,7 @@ import contextlib
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from gradcheck_cli.engine.errors import ErrorReport
+from gradcheck_cli.engine.task import Names
 from gradcheck_cli.guard.frames import format_user_stack, innermost_of_user
 from gradcheck_cli.guard.process import RequestFailedError
 from gradcheck_cli.guard.protocol import ProtocolError
@@ -18,14 +19,15 @@ from gradcheck_cli.implementation.implementation import (
     ImplementationNotFoundError,
     NotExpressibleError,
 )
+from gradcheck_cli.implementation.loading.paths import split_spec
 from gradcheck_cli.results.encoding import read
-from gradcheck_cli.text.clean import clean
+from gradcheck_cli.text.clean import MOST_CHARACTERS, clean, clean_lines
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from gradcheck_cli.guard.crash import Frame
-    from gradcheck_cli.guard.process import GuardedProcess, ProcessDiedError
+    from gradcheck_cli.guard.process import Process, ProcessDiedError
     from gradcheck_cli.guard.protocol import Answer
     from gradcheck_cli.results.result import Place
 
@@ -33,6 +35,10 @@ if TYPE_CHECKING:
 
 #: The phase in which an implementation crashed whose module could be imported.
 WHEN_TRIED = " when it was tried on a small case"
+
+
+#: Lines of a message that lists candidates to choose from.
+_MOST_LINES = 60
 
 
 class ReportedError(Exception):
@@ -46,14 +52,15 @@ class ReportedError(Exception):
 class UserCode:
     """The process of user code, and what it can be asked."""
 
-    def __init__(self, process: GuardedProcess) -> None:
+    def __init__(self, process: Process) -> None:
         self.process = process
 
     def ask(self, function: Callable[..., Answer], *arguments: Any, calls: int = 0) -> Answer:
-        """Have a function of `inside` called.
+        """Have a function of `inside` called; `calls` says how many passes it calls, at least.
 
         Raises:
-            ImplementationError, NotExpressibleError, ImplementationNotFoundError: as the function does.
+            ImplementationNotFoundError: as the function does.
+            ImplementationError, NotExpressibleError: a pass did.
             ReportedError: user code raised, or there may be a bug in the checker.
             ProcessDiedError: the process died.
         """
@@ -61,24 +68,23 @@ class UserCode:
             answer = self.process.call(function, *arguments, calls=calls)
         except RequestFailedError as error:
             raise ReportedError(_doubtful_bug(str(error))) from error
-        with self.reading():
-            raised = error_in(answer.value)
-        if raised is not None:
-            raise raised
+        self.raise_error(answer.value, of_call=calls > 0)
         return answer
 
-    def read(self, cls: type[_Class], function: Callable[..., Answer], *arguments: Any) -> _Class:
-        """Ask for an instance of a class of dataclasses. It raises what `ask` does."""
-        found = self.read_any(cls, function, *arguments)
-        if found is None:
-            raise self.process.distrusted()
-        return found
-
-    def read_any(self, cls: type[_Class], function: Callable[..., Answer], *arguments: Any) -> _Class | None:
-        """Ask for an instance of a class of dataclasses, or none."""
+    def read(self, cls: type[_Class], function: Callable[..., Answer], *arguments: Any) -> _Class | None:
+        """Ask for an instance of a class of dataclasses, or none. It raises what `ask` does."""
         answer = self.ask(function, *arguments)
         with self.reading():
             return None if answer.value is None else read(cls, answer.value)
+
+    def raise_error(self, value: Any, *, of_call: bool = True) -> None:
+        """Raise the error that a request or a call was answered with, if it was."""
+        with self.reading():
+            error = error_in(value)
+            if not of_call and isinstance(error, ImplementationError | NotExpressibleError):
+                raise ProtocolError("an error of a call where there was none")
+        if error is not None:
+            raise error
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[None]:
@@ -90,24 +96,30 @@ class UserCode:
 
 
 def error_in(value: Any) -> Exception | None:
-    """Return the error that a request was answered with, if it was."""
+    """Return the error that a call was answered with, if it was."""
     match value:
-        case {"raised": raised}:
-            return raised_from(raised)
+        case {"raised": [reason, traceback, frame]}:
+            return ImplementationError(str(reason), None if traceback is None else str(traceback), _frame(frame))
         case {"inexpressible": reason}:
             return NotExpressibleError(str(reason))
         case {"missing": [reason, frame]}:
-            return ImplementationNotFoundError(str(reason), _frame(frame))
+            return ImplementationNotFoundError(clean_lines(str(reason), _MOST_LINES, MOST_CHARACTERS), _frame(frame))
         case {"error": written}:
             report = read(ErrorReport, written)
             return ReportedError(_doubtful_bug(report.bug) if report.bug else report)
     return None
 
 
-def raised_from(written: Any) -> ImplementationError:
-    """Make the error again that a call raised."""
-    reason, traceback, frame = written
-    return ImplementationError(str(reason), None if traceback is None else str(traceback), _frame(frame))
+def checked_names(shown: Any, typed: Any, spec: str) -> Names:
+    """Return the names of an implementation, which begin with the file of a task as the user typed it.
+
+    Raises:
+        ProtocolError: they are those of another file.
+    """
+    home, _ = split_spec(spec)
+    if not str(shown).startswith(home) or not str(home if typed is None else typed).startswith(home):
+        raise ProtocolError("the name of another file")
+    return Names(str(shown), None if typed is None else str(typed))
 
 
 def _frame(written: Any) -> Frame | None:

@@ -71,7 +71,7 @@ def value_of(described: Any, arrays: Sequence[Array]) -> Any:
                 dtype = np.dtype(written if _NO_NUMBERS.fullmatch(written) else "O")
                 return np.broadcast_to(np.zeros((), dtype), tuple(map(int, shape)))
             case {"type": name}:
-                return type(name.replace("\0", ""), (Foreign,), {})()
+                return type(name.replace("\0", "") or "object", (Foreign,), {})()
     except (ValueError, TypeError, IndexError, AttributeError, RecursionError) as error:
         raise ProtocolError(str(error)) from error
     raise ProtocolError("no description of a value")

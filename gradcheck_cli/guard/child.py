@@ -11,26 +11,16 @@ import secrets
 import signal
 import socket
 import sys
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
+from typing import TYPE_CHECKING, NamedTuple
 
 from gradcheck_cli.guard import clock as clocks
 from gradcheck_cli.guard.crash import STACK_SIGNAL
 from gradcheck_cli.guard.frames import format_bug
-from gradcheck_cli.guard.protocol import (
-    HEADER,
-    INLINE,
-    LARGE,
-    SHARED,
-    Answer,
-    decode_request,
-    encode,
-    inline,
-    write_parts,
-)
+from gradcheck_cli.guard.limits import limit_memory
+from gradcheck_cli.guard.protocol import Answer, decode_request, encode
 
 if TYPE_CHECKING:
+    from gradcheck_cli.guard.channel import Channel
     from gradcheck_cli.guard.clock import Clock
     from gradcheck_cli.guard.limits import Limits
 
@@ -44,68 +34,27 @@ FAILED = "failed"
 _HIGHEST = 20_000
 
 
-class Wires:
-    """The ends of the protocol that the process has, and the memory that it shares with the checker."""
+class Ends(NamedTuple):
+    """What the process has of its connections to the checker."""
 
-    def __init__(self, channel: socket.socket, output: int, stacks: int, area: memoryview | None) -> None:
-        """Take descriptors; of the area the first half is written to by the checker, and the second here."""
-        self.channel, self.output, self.stacks, self._area = channel, output, stacks, area
-
-    def hide(self) -> None:
-        """Move the descriptors to where nothing is written by mistake."""
-        self.channel = _moved(self.channel)
-        hidden = _hide(self.stacks)
-        os.close(self.stacks)
-        self.stacks = hidden
-
-    def receive(self) -> Any:
-        """Wait for a request.
-
-        Raises:
-            EOFError: the checker is gone.
-        """
-        message = self._read_into(bytearray(), HEADER.size)
-        kind, size, payload_size = HEADER.unpack_from(message)
-        start = HEADER.size + size
-        message = self._read_into(message, start + (payload_size if kind == INLINE else 0))
-        if kind == SHARED and self._area is not None:
-            payload = np.frombuffer(self._area[:payload_size], np.uint8).copy().data
-        else:
-            payload = memoryview(message[start:])
-        return decode_request(bytes(message[HEADER.size : start]), payload)
-
-    def send(self, answer: Answer) -> None:
-        """Send an answer."""
-        text, parts, size = encode(answer)
-        if self._area is not None and LARGE < size <= len(self._area) // 2:
-            write_parts(parts, self._area[len(self._area) // 2 :])
-            self.channel.sendall(HEADER.pack(SHARED, len(text), size) + text)
-        else:
-            self.channel.sendall(inline(text, parts, size))
-
-    def _read_into(self, message: bytearray, size: int) -> bytearray:
-        """Read until a message has a size; the checker sends no other before this one is answered."""
-        while len(message) < size:
-            text = self.channel.recv(max(size - len(message), 2**16))
-            if not text:
-                raise EOFError
-            message += text
-        return message
+    channel: Channel
+    output: int  #: a descriptor to print to
+    stacks: int  #: a descriptor for the fault handler
 
 
-def serve(wires: Wires, clock: Clock, limits: Limits) -> None:
+def serve(ends: Ends, clock: Clock, limits: Limits) -> None:
     """Answer requests until there are no more.
 
     A request is (function, arguments). What the function raises is answered with its traceback: whoever asked decides
     what that means, since user code may have raised it, or have changed what the function relies on.
     """
-    _isolate(wires, limits)
+    channel = _isolate(ends, limits)
     clocks.install(clock)
     process_id, leave = os.getpid, os._exit  # kept, because user code may replace them
     process = process_id()
     with contextlib.suppress(EOFError):  # the checker is gone
         while True:
-            function, arguments = wires.receive()
+            function, arguments = decode_request(*channel.receive())
             clock.start()
             try:
                 answer: Answer = function(*arguments)
@@ -115,7 +64,7 @@ def serve(wires: Wires, clock: Clock, limits: Limits) -> None:
                 leave(0)
             _flush()
             try:
-                wires.send(answer)
+                channel.send(*encode(answer))
             except OSError:
                 leave(DISCONNECTED)
 
@@ -126,30 +75,30 @@ def _flush() -> None:
             stream.flush()  # type: ignore[union-attr]
 
 
-def _isolate(wires: Wires, limits: Limits) -> None:
-    """Separate the process from the checker's terminal: own session, no stdin, output to a pipe; and set limits."""
+def _isolate(ends: Ends, limits: Limits) -> Channel:
+    """Separate the process from the checker's terminal: own session, no stdin, output elsewhere; and set limits.
+
+    The descriptors of the protocol are moved to where nothing is written by mistake.
+    """
     os.setsid()
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a fork of a program ignores it until here
     for default in (signal.SIGTERM, signal.SIGHUP, signal.SIGPIPE):
         signal.signal(default, signal.SIG_DFL if default != signal.SIGPIPE else signal.SIG_IGN)
-    wires.hide()
+    channel, stacks = ends.channel, _hide(ends.stacks)
+    hidden = socket.socket(fileno=_hide(channel.fileno()))
+    channel.connection.close()
+    channel.connection = hidden
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-    os.dup2(wires.output, 1)
-    os.dup2(wires.output, 2)
-    _disable_inherited({0, 1, 2, wires.channel.fileno(), wires.stacks})
+    os.dup2(ends.output, 1)
+    os.dup2(ends.output, 2)
+    _disable_inherited({0, 1, 2, channel.fileno(), stacks})
     sys.stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115  # for the life of the process
     sys.stdout = sys.stderr = open(2, "w", encoding="utf-8", errors="replace", buffering=1, closefd=False)  # noqa: SIM115
-    faulthandler.enable(file=wires.stacks)
+    faulthandler.enable(file=stacks)
     if STACK_SIGNAL is not None:
-        faulthandler.register(STACK_SIGNAL, file=wires.stacks)
-    if limits.bytes is not None:
-        _limit_memory(limits.bytes)
-
-
-def _moved(channel: socket.socket) -> socket.socket:
-    hidden = _hide(channel.fileno())
-    channel.close()
-    return socket.socket(fileno=hidden)
+        faulthandler.register(STACK_SIGNAL, file=stacks)
+    limit_memory(limits.bytes)
+    return channel
 
 
 def _hide(descriptor: int) -> int:
@@ -174,11 +123,3 @@ def _disable_inherited(kept: set[int]) -> None:
                 os.fstat(descriptor)
                 os.dup2(null, descriptor, inheritable=False)
     os.close(null)
-
-
-def _limit_memory(limit: int) -> None:
-    """Limit what can be written to, for good. What is shared with other processes is not counted by the system."""
-    _, hard = resource.getrlimit(resource.RLIMIT_DATA)
-    limit = limit if hard == resource.RLIM_INFINITY else min(limit, hard)
-    with contextlib.suppress(ValueError, OSError):
-        resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import math
 import os
+import sys
+from pathlib import Path
 
 from gradcheck_cli.data.frozen import frozen
 
@@ -33,3 +37,27 @@ class Limits:
             return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2
         except (AttributeError, OSError, ValueError):
             return None
+
+
+#: For a process in which the checker itself works.
+NO_LIMITS = Limits(seconds=math.inf, memory=sys.maxsize)
+
+
+def limit_memory(limit: int | None) -> None:
+    """Limit what this process can write to, for good. What is shared with others is not counted by the system."""
+    import resource  # not on Windows
+
+    _, hard = resource.getrlimit(resource.RLIMIT_DATA)
+    if limit is not None and (hard == resource.RLIM_INFINITY or limit < hard):
+        with contextlib.suppress(ValueError, OSError):
+            resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
+
+
+def held_memory(pid: int) -> int:
+    """Return the bytes that a process holds, with those that it shares; 0 where the system does not tell."""
+    try:
+        status = Path(f"/proc/{pid}/status").read_text(encoding="ascii", errors="replace")
+        found = (status.partition(f"{kind}:")[2].split(None, 1)[0] for kind in ("RssAnon", "RssShmem"))
+        return 1024 * sum(map(int, found))
+    except (OSError, ValueError, IndexError):
+        return 0

@@ -1,46 +1,36 @@
-"""The process of user code, from the checker: started when it is needed, ended when it does not answer."""
+"""A process that is asked: started when it is needed, ended when it does not answer, and replaced at the next request.
+
+User code is loaded and called in one, within limits; and the checker itself works in others, side by side.
+"""
 
 from __future__ import annotations
 
 import atexit
 import contextlib
-import mmap
 import os
 import select
 import signal
 import socket
-import struct
 import sys
 import tempfile
 import time
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gradcheck_cli.guard.child import DISCONNECTED, FAILED, Wires, serve
+from gradcheck_cli.guard.channel import Channel, shared_area
+from gradcheck_cli.guard.child import DISCONNECTED, FAILED, Ends, serve
 from gradcheck_cli.guard.clock import BYTES, Clock
 from gradcheck_cli.guard.crash import MAX_REPORT, STACK_SIGNAL, crash_stack, main_stack
 from gradcheck_cli.guard.descendants import children, end_descendants, reap
-from gradcheck_cli.guard.output import Output
-from gradcheck_cli.guard.protocol import (
-    HEADER,
-    INLINE,
-    LARGE,
-    MOST_TEXT,
-    SHARED,
-    Answer,
-    ProtocolError,
-    decode,
-    encode_request,
-    inline,
-    write_parts,
-)
+from gradcheck_cli.guard.limits import held_memory
+from gradcheck_cli.guard.output import Output, is_ready
+from gradcheck_cli.guard.protocol import Answer, ProtocolError, decode, encode_request
 from gradcheck_cli.guard.signals import describe_signal
 from gradcheck_cli.guard.supervisor import adopt_orphans, end_group, start_fresh, start_supervised
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from gradcheck_cli.guard.crash import Frame
     from gradcheck_cli.guard.limits import Limits
@@ -51,15 +41,14 @@ _GRACE = 2.0
 #: Seconds until the fault handler begins to write the stack that was asked for, and between two of its writes.
 _FIRST_WRITE, _NEXT_WRITE = 1.0, 0.1
 
-#: Seconds between two looks at the memory of a process.
-_PAUSE = 0.1
+#: Seconds between two looks at the memory of a process, and for it to take a request.
+_PAUSE, _MOST_SENDING = 0.1, 60.0
 
 #: Time limits that a request may take, and one for each of the calls in it, whatever the clock shows; and seconds.
 _MOST_LIMITS, _MOST_SECONDS = 10, 5.0
 
-#: Bytes of address space that are shared for large arrays, half for each direction. Memory is taken as it is used.
-_AREA = 2**33
-_NO_RESERVE = 0x4000  # MAP_NORESERVE of Linux
+#: Bytes of output that are kept of its beginning, and of its end: two screens each.
+_KEPT = 4096
 
 #: Whether a process is forked from this one. Tests change it.
 FORKS = sys.platform == "linux"
@@ -84,31 +73,44 @@ class RequestFailedError(Exception):
     """The function of a request raised; the message is the traceback."""
 
 
-class GuardedProcess:
+class Process:
     """A process in which functions are called one after the other.
 
-    On Linux it is forked, in milliseconds. One that died is replaced at the next call. What it has started ends too.
+    It is forked, in milliseconds, or a fresh Python, in a quarter of a second. What it has started ends with it.
     """
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(
+        self, limits: Limits, *, fresh: bool = False, folder: str | None = None, environment: Mapping[str, str] = {}
+    ) -> None:
+        """Start nothing yet.
+
+        Args:
+            limits: of time and memory.
+            fresh: whether it is a fresh Python even where processes are forked; it prints to stderr, and its output is
+                not kept. The number of threads of a BLAS that is loaded is fixed, and a fork of a process with threads
+                may hang.
+            folder: in which a fresh one starts, if not in the current one.
+            environment: variables that a fresh one has besides those of this process, which are preferred.
+        """
         self.limits = limits
         self.starts = 0  #: how often a process was started
-        _ = np.random.Generator  # imports NumPy before the fork, once for all processes
+        self.pid = -1
+        self._fresh, self._folder, self._environment = fresh, folder, environment
         self._supervisor: int | None = None
-        self._pid = -1
         self._others: list[int] = []  # that were started before it
-        self._has_ended = False
-        self._channel: socket.socket
-        self._alive = self._ended = self._prints = self._stacks = -1
-        self._events: select.poll
+        self._deadline = 0.0
         self._area: memoryview | None = None
-        self._inherited = self._unlimited = 0  # bytes that the process has of this one, also with the area
+        self._channel: Channel
+        self._alive = self._ended = -1
+        self._output: Output | None = None
+        self._stacks: Output
+        self._events: select.poll
+        self._inherited = 0  # bytes that the process has of this one
         self._clock: Clock
-        self._received = bytearray()
-        self._output = Output()
-        self._report = b""  # of the fault handler
+        self._has_ended = False
+        self._kept = ""  # output of a process that has ended
 
-    def call(self, function: Callable[..., Answer], *arguments: Any, calls: int = 0) -> Answer:
+    def call(self, function: Callable[..., Answer], *arguments: object, calls: int = 0) -> Answer:
         """Call a function of a module, with arguments that can be pickled.
 
         Args:
@@ -120,21 +122,37 @@ class GuardedProcess:
             ProcessDiedError: there was no answer.
             RequestFailedError: the function raised.
         """
-        self._start()
-        deadline = time.monotonic() + (_MOST_LIMITS + calls) * self.limits.seconds + _MOST_SECONDS
         try:
-            self._send((function, arguments))
-            answer = self._receive(deadline)
+            self.send(function, *arguments, calls=calls)
+            return self.receive()
+        except KeyboardInterrupt:
+            self.close()  # its answer would be taken for that to the next request
+            raise
+
+    def send(self, function: Callable[..., Answer], *arguments: object, calls: int = 0) -> None:
+        """Have a function called, and do not wait. It raises what `call` does."""
+        self._start()
+        self._deadline = time.monotonic() + (_MOST_LIMITS + calls) * self.limits.seconds + _MOST_SECONDS
+        try:
+            self._channel.send(*encode_request((function, arguments)))
+        except OSError as error:
+            raise self._death() from error
+
+    def receive(self) -> Answer:
+        """Wait for the answer, as long as no call of user code exceeds the time limit. It raises what `call` does."""
+        try:
+            answer = decode(*self._channel.receive(self._wait))
         except (EOFError, OSError) as error:
             raise self._death() from error
         except ProtocolError as error:
             raise self._death(_WROTE) from error
-        except KeyboardInterrupt:
-            self.close()  # its answer would be taken for that to the next request
-            raise
         if isinstance(answer.value, dict) and FAILED in answer.value:
             raise RequestFailedError(str(answer.value[FAILED]))
         return answer
+
+    def fileno(self) -> int:
+        """Return the descriptor that is readable when there is an answer."""
+        return self._channel.fileno()
 
     def distrusted(self) -> ProcessDiedError:
         """End the process because of an answer that means nothing; return what to raise."""
@@ -142,124 +160,97 @@ class GuardedProcess:
 
     def take_output(self) -> str:
         """Return what was written to stdout and stderr since this was last asked, without the middle if it is long."""
-        if self._supervisor is not None:
-            self._drain_all()
-        text = self._output.text()
-        self._output = Output()
+        text, self._kept = self._kept, ""
+        if self._supervisor is not None and self._output is not None:
+            self._output.read_all()
+            text += self._output.text()
+            self._output.clear()
         return text
+
+    def kill(self) -> set[int]:
+        """Kill the process and what it has started, from any thread: where its answer is waited for, there is none."""
+        killed = set() if self._supervisor is None else end_descendants(self._supervisor)
+        end_group(self.pid)
+        return killed
 
     def close(self) -> None:
         """End the process and all that it has started."""
         if self._supervisor is None:
             return
-        killed = end_descendants(self._supervisor)
-        end_group(self._pid)
+        killed = self.kill()
         with contextlib.suppress(ChildProcessError):  # it was waited for before Ctrl-C
-            if os.waitpid(self._supervisor, os.WNOHANG)[0]:  # user code has ended it: its orphans are ours
-                killed |= end_descendants(os.getpid(), spared=self._others)
-            else:
+            ended, status = os.waitpid(self._supervisor, os.WNOHANG)
+            if not ended:
                 os.kill(self._supervisor, signal.SIGKILL)
                 os.waitpid(self._supervisor, 0)
+            elif status:  # user code has killed it: its orphans are ours
+                killed |= end_descendants(os.getpid(), spared=self._others)
         reap(killed)
-        self._channel.close()
-        for end in (self._alive, self._ended, self._prints, self._stacks):
+        self._kept = self.take_output()
+        self._channel.connection.close()
+        for end in (self._alive, self._ended, self._stacks.end, *([self._output.end] if self._output else [])):
             os.close(end)
         self._supervisor = None  # only now: after Ctrl-C within this method, the end of the program ends it
         atexit.unregister(self.close)
 
     def _start(self) -> None:
-        if self._supervisor is not None and not self._has_ended and not _is_ready(self._ended):
+        if self._supervisor is not None and not self._has_ended and not is_ready(self._ended):
             return
         self.close()
-        self._channel, theirs = socket.socketpair()
-        _bound_waiting(self._channel, max(self.limits.seconds, _GRACE))
-        self._prints, output = os.pipe()
-        self._stacks, stacks = os.pipe()
-        file = None if FORKS else tempfile.TemporaryFile()  # noqa: SIM115  # closed below
-        if file is not None:
-            file.truncate(BYTES)
-        self._clock = Clock() if file is None else Clock(file.fileno())
-        self._clock.start()
-        self._area = self._area or (_shared_area() if FORKS else None)
-        self._received, self._has_ended, self._report = bytearray(), False, b""
+        fresh = self._fresh or not FORKS
+        ours, theirs = socket.socketpair()
+        self._area = self._area or (None if fresh else shared_area())
+        self._channel = Channel(ours, self._area, asks=True)
+        self._channel.bound_sending(min(max(self.limits.seconds, _GRACE), _MOST_SENDING))
+        prints, output = (-1, os.dup(2)) if self._fresh else os.pipe()
+        self._output = None if self._fresh else Output(prints, _KEPT, _KEPT)
+        read, stacks = os.pipe()
+        self._stacks, self._has_ended = Output(read, 0, MAX_REPORT), False
         for stream in (sys.stdout, sys.stderr):
             stream.flush()  # or the child would print it too
-        wires = Wires(theirs, output, stacks, self._area)
         adopt_orphans()
         self._others = children(os.getpid())
         # Before it is started, for Ctrl-C may come next.
         atexit.register(self.close)
-        if file is None:
-            supervised = start_supervised(lambda: serve(wires, self._clock, self.limits))
+        if fresh:
+            with tempfile.TemporaryFile() as file:
+                file.truncate(BYTES)
+                self._clock = Clock(file.fileno())
+                self._clock.start()
+                descriptors, environment = (theirs.fileno(), output, stacks, file.fileno()), self._environment
+                supervised = start_fresh(descriptors, self.limits, self._folder, environment | os.environ)
         else:
-            limits = self.limits.seconds, self.limits.memory
-            supervised = start_fresh(theirs.fileno(), output, stacks, file.fileno(), limits)
-            file.close()
-        self._supervisor, self._pid, self._alive, self._ended = supervised
+            self._clock = Clock()
+            self._clock.start()
+            _ = np.random.Generator  # imports NumPy before the fork, once for all processes
+            ends = Ends(Channel(theirs, self._area, asks=False), output, stacks)
+            supervised = start_supervised(lambda: serve(ends, self._clock, self.limits))
+        self._supervisor, self.pid, self._alive, self._ended = supervised
         theirs.close()
         os.close(output)
         os.close(stacks)
-        self._inherited = self._unlimited = _memory(self._pid)
+        self._inherited = held_memory(self.pid)
         self._events = select.poll()
-        for end in (self._channel.fileno(), self._ended, self._prints, self._stacks):
+        for end in (ours.fileno(), self._ended, self._stacks.end, *([prints] if self._output else [])):
             self._events.register(end, select.POLLIN)
         self.starts += 1
 
-    def _send(self, request: object) -> None:
-        text, parts, size = encode_request(request)
-        if self._area is not None and LARGE < size <= len(self._area) // 2:
-            write_parts(parts, self._area)
-            self._unlimited = max(self._unlimited, self._inherited + size)
-            self._channel.sendall(HEADER.pack(SHARED, len(text), size) + text)
-            return
-        self._channel.sendall(inline(text, parts, size))
-
-    def _receive(self, deadline: float) -> Answer:
-        """Wait for the answer, as long as no call of user code exceeds the time limit.
+    def _wait(self) -> None:
+        """Wait until something of the answer has come.
 
         Raises:
             EOFError: the process has ended, or closed its connection.
-            ProtocolError: what comes is no answer.
             ProcessDiedError: it took too long, or too much memory.
         """
-        received = self._received
-        while len(received) < HEADER.size:
-            self._read_more(deadline)
-            if not any(kind.startswith(received[:4]) for kind in (INLINE, SHARED)):
-                raise ProtocolError("no header")
-        kind, size, payload_size = HEADER.unpack_from(received)
-        inline = payload_size if kind == INLINE else 0
-        half = 0 if self._area is None else len(self._area) // 2
-        if kind not in (INLINE, SHARED) or size > MOST_TEXT or payload_size > (_AREA if kind == INLINE else half):
-            raise ProtocolError("no header")
-        start, end = HEADER.size + size, HEADER.size + size + inline
-        while len(received) < end:
-            self._read_more(deadline)
-        if len(received) > end:
-            raise ProtocolError("more than one answer")
-        text = bytes(received[HEADER.size : start])
-        if kind == SHARED and self._area is not None:
-            self._unlimited = max(self._unlimited, self._inherited + 2 * payload_size)
-            payload = np.frombuffer(self._area[half : half + payload_size], np.uint8).copy()
-        else:
-            payload = np.frombuffer(received, np.uint8)[start:].copy()
-        self._received = bytearray()
-        return decode(text, payload)
-
-    def _read_more(self, deadline: float) -> None:
-        """Wait until something of the answer has come, and take it in."""
+        seconds, most = self.limits.seconds, self.limits.bytes
         since = 0.0
         while True:
-            now = time.monotonic()
-            ready = dict(self._events.poll(1000 * min(_PAUSE, self.limits.seconds, max(deadline - now, 0.001))))
-            for end in (self._prints, self._stacks):
-                if end in ready and not self._drain(end):
-                    self._events.unregister(end)  # closed by user code, which may go on without output
+            patience = min(_PAUSE, seconds, max(self._deadline - time.monotonic(), 0.001))
+            ready = dict(self._events.poll(1000 * patience))
+            for output in (self._output, self._stacks):
+                if output and output.end in ready and not output.read():
+                    self._events.unregister(output.end)  # closed by user code, which may go on without output
             if self._channel.fileno() in ready:
-                text = self._channel.recv(2**16, socket.MSG_DONTWAIT)
-                if not text:
-                    raise EOFError
-                self._received += text
                 return
             if self._ended in ready:
                 raise EOFError
@@ -267,89 +258,44 @@ class GuardedProcess:
                 continue
             now, clock = time.monotonic(), self._clock.read()
             since = min(max(since, clock.since), now)
-            patience = self.limits.seconds if clock.running else 2 * self.limits.seconds + _GRACE
-            if now > min(since + patience, deadline):
-                raise self._death(stack=self._ask_for_stack())
-            if self.limits.bytes is not None and _memory(self._pid) > self.limits.bytes + self._unlimited:
+            if now > min(since + (seconds if clock.running else 2 * seconds + _GRACE), self._deadline):
+                raise self._death(late=True)
+            if most is not None and held_memory(self.pid) > most + self._inherited + 2 * self._channel.largest:
                 raise self._death("took more memory than --memory allows")
 
-    def _ask_for_stack(self) -> list[Frame]:
+    def _death(self, reason: str | None = None, *, late: bool = False) -> ProcessDiedError:
+        """End the process and say how it died: because it took too long, for a given reason, or by itself."""
+        imported = self._clock.read().imported
+        code: int | None = None
+        stack: list[Frame] = []
+        if late:
+            reason, stack = f"was stopped after {self.limits.seconds:g} s", self._running()
+        elif reason is None:
+            code = self._exit_code()
+            self._stacks.read_all()
+            stack = crash_stack(self._stacks.bytes())
+        self.close()
+        if reason is None:
+            if code is None or code == DISCONNECTED:
+                reason, stack = "closed the connection to the checker", []
+            else:
+                reason = f"died of {describe_signal(-code)}" if code < 0 else f"ended the process with exit code {code}"
+        return ProcessDiedError(reason, stack, late=late, imported=imported)
+
+    def _running(self) -> list[Frame]:
         """Return the stack of the main thread, or nothing if the process does not answer, as when it is stopped."""
         if STACK_SIGNAL is None:
             return []
-        self._report = b""
+        self._stacks.clear()
         with contextlib.suppress(ProcessLookupError):
-            os.kill(self._pid, STACK_SIGNAL)
-        patience = _FIRST_WRITE
-        while select.select([self._stacks], [], [], patience)[0] and self._drain(self._stacks):
-            patience = _NEXT_WRITE
-        return main_stack(self._report)
+            os.kill(self.pid, STACK_SIGNAL)
+        self._stacks.read_all(_FIRST_WRITE, _NEXT_WRITE)
+        return main_stack(self._stacks.bytes())
 
-    def _drain(self, end: int) -> bool:
-        """Read some of what was written; return False if there will be no more."""
-        try:
-            text = os.read(end, 2**16)
-        except OSError:
-            text = b""
-        if end == self._stacks:
-            self._report = (self._report + text)[-MAX_REPORT:]
-        else:
-            self._output.add(text)
-        return bool(text)
-
-    def _drain_all(self) -> None:
-        for end in (self._prints, self._stacks):
-            while _is_ready(end) and self._drain(end):
-                pass
-
-    def _death(self, reason: str | None = None, stack: list[Frame] | None = None) -> ProcessDiedError:
-        """End the process and say how it died: for a given reason, or with a stack because it took too long."""
-        imported = self._clock.read().imported
-        code = self._exit_code(_GRACE) if reason is None and stack is None else None
-        self._drain_all()
-        self.close()
-        if stack is not None:
-            late = f"was stopped after {self.limits.seconds:g} s"
-            return ProcessDiedError(late, stack, late=True, imported=imported)
-        if reason is not None:
-            return ProcessDiedError(reason, [], imported=imported)
-        if code is None or code == DISCONNECTED:
-            return ProcessDiedError("closed the connection to the checker", [], imported=imported)
-        how = f"died of {describe_signal(-code)}" if code < 0 else f"ended the process with exit code {code}"
-        return ProcessDiedError(how, crash_stack(self._report), imported=imported)
-
-    def _exit_code(self, patience: float) -> int | None:
+    def _exit_code(self) -> int | None:
         """Return how the process ended, which does not depend on who still has its descriptors; None if it has not."""
-        if not _is_ready(self._ended, patience):
+        if not is_ready(self._ended, _GRACE):
             return None
         status = os.read(self._ended, 4)
         self._has_ended = True
         return os.waitstatus_to_exitcode(int.from_bytes(status, "little")) if len(status) == 4 else -signal.SIGKILL
-
-
-def _is_ready(descriptor: int, patience: float = 0) -> bool:
-    return bool(select.select([descriptor], [], [], patience)[0])
-
-
-def _shared_area() -> memoryview | None:
-    """Return memory that is shared with processes that are forked later; None where there is none."""
-    try:
-        return memoryview(mmap.mmap(-1, _AREA, flags=mmap.MAP_SHARED | mmap.MAP_ANONYMOUS | _NO_RESERVE))
-    except OSError:
-        return None
-
-
-def _memory(pid: int) -> int:
-    """Return the bytes that a process holds; memory that it shares with others is not counted by the system's limit."""
-    try:
-        status = Path(f"/proc/{pid}/status").read_text(encoding="ascii", errors="replace")
-        found = (status.partition(f"{kind}:")[2].split(None, 1)[0] for kind in ("RssAnon", "RssShmem"))
-        return 1024 * sum(map(int, found))
-    except (OSError, ValueError, IndexError):
-        return 0
-
-
-def _bound_waiting(end: socket.socket, seconds: float) -> None:
-    """Have a write fail after some seconds: user code may stop the process while a request is sent."""
-    whole, rest = divmod(seconds, 1)
-    end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("ll", int(whole), int(rest * 1e6)))

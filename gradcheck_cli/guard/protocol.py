@@ -30,9 +30,6 @@ INLINE, SHARED = b"gc\xf5\x01", b"gc\xf5\x02"
 #: Bytes of the text of an answer. The longest are lists of what is in a file.
 MOST_TEXT = 2**24
 
-#: Arrays of more bytes go through shared memory.
-LARGE = 2**16
-
 _ALIGNED = 64
 _NUMBERS = re.compile(r"[<>|=][biufc]\d{1,2}")
 
@@ -53,29 +50,12 @@ def aligned(size: int) -> int:
     return -(-size // _ALIGNED) * _ALIGNED
 
 
-def encode(answer: Answer) -> tuple[bytes, list[Array], int]:
-    """Return the text of an answer, the bytes of its arrays, and how many these take."""
+def encode(answer: Answer) -> tuple[bytes, list[Array]]:
+    """Return the text of an answer, and the bytes of its arrays."""
     parts = [np.ascontiguousarray(array).reshape(-1).view(np.uint8) for array in answer.arrays]
     forms = [[array.dtype.str, array.shape] for array in answer.arrays]
     text = json.dumps({"value": answer.value, "arrays": forms}).encode("ascii")
-    return text, parts, sum(aligned(part.nbytes) for part in parts)
-
-
-def write_parts(parts: Sequence[Any], target: memoryview) -> None:
-    """Copy the bytes of arrays into a buffer, where `decode` and `decode_request` find them."""
-    start = 0
-    for part in parts:
-        if part.nbytes:
-            target[start : start + part.nbytes] = part
-        start += aligned(part.nbytes)
-
-
-def inline(text: bytes, parts: Sequence[Any], size: int) -> bytes:
-    """Return a whole message with its arrays in it."""
-    pieces = [HEADER.pack(INLINE, len(text), size), text]
-    for part in parts:
-        pieces += (part, bytes(aligned(part.nbytes) - part.nbytes))
-    return b"".join(pieces)
+    return text, parts
 
 
 def decode(text: bytes, payload: Any) -> Answer:
@@ -115,19 +95,19 @@ class _Pickler(pickle.Pickler):
         return layout.view, (np.ascontiguousarray(layout.base(value)),)
 
 
-def encode_request(request: object) -> tuple[bytes, list[memoryview], int]:
-    """Return a request as text, the buffers of its arrays, and how many bytes these take."""
+def encode_request(request: object) -> tuple[bytes, list[memoryview]]:
+    """Return a request as text, and the buffers of its arrays."""
     buffers: list[pickle.PickleBuffer] = []
     stream = io.BytesIO()
     _Pickler(stream, pickle.HIGHEST_PROTOCOL, buffer_callback=buffers.append).dump(request)
     body = stream.getvalue()
     raw = [buffer.raw() for buffer in buffers]
     text = struct.pack(f"<I{len(raw)}Q", len(raw), *(one.nbytes for one in raw)) + body
-    return text, raw, sum(aligned(one.nbytes) for one in raw)
+    return text, raw
 
 
-def decode_request(text: bytes, payload: memoryview) -> Any:
-    """Read a request, in the process of user code. Its arrays share the memory of the payload."""
+def decode_request(text: bytes, payload: Any) -> Any:
+    """Read a request, in the process that is asked. Its arrays share the memory of the payload."""
     (count,) = struct.unpack_from("<I", text)
     buffers, start = [], 0
     for size in struct.unpack_from(f"<{count}Q", text, 4):

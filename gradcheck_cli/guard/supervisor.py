@@ -15,12 +15,14 @@ import select
 import signal
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from gradcheck_cli.guard.descendants import end_descendants, reap
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
+
+    from gradcheck_cli.guard.limits import Limits
 
 _DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG of Linux's prctl
 _ADOPT_ORPHANS = 36  # PR_SET_CHILD_SUBREAPER
@@ -61,33 +63,45 @@ def start_supervised(run: Callable[[], None]) -> Supervised:
     return _started(pid, watched, alive, ended, ending)
 
 
-def start_fresh(channel: int, output: int, stacks: int, clock: int, limits: tuple[float, int | None]) -> Supervised:
-    """Run the supervisor as a fresh Python, and have it fork the process that serves at these descriptors."""
+def start_fresh(
+    descriptors: tuple[int, ...], limits: Limits, folder: str | None, environment: Mapping[str, str]
+) -> Supervised:
+    """Run the supervisor as a fresh Python, and have it fork the process that serves.
+
+    Args:
+        descriptors: of the channel, output, stacks and the clock.
+        limits: of the process.
+        folder: in which it starts, if not in the current one.
+        environment: its variables.
+    """
     watched, alive = os.pipe()
     ended, ending = os.pipe()
-    passed = (watched, ending, channel, output, stacks, clock)
+    passed = (watched, ending, *descriptors)
     for descriptor in passed:
         os.set_inheritable(descriptor, True)  # noqa: FBT003  # it takes no name
     path = [*sys.path, str(Path(__file__).parents[2])]
-    command = [sys.executable, "-B", "-P", "-c", _PROGRAM, json.dumps([path, [*passed, *limits]])]
-    pid = os.posix_spawn(sys.executable, command, os.environ)
+    arguments = [*passed, limits.seconds, limits.memory, folder]
+    command = [sys.executable, "-B", "-P", "-c", _PROGRAM, json.dumps([path, arguments])]
+    pid = os.posix_spawn(sys.executable, command, environment)
     return _started(pid, watched, alive, ended, ending)
 
 
-def supervise_fresh(
-    watched: int, ending: int, channel: int, output: int, stacks: int, clock: int, seconds: float, memory: int | None
-) -> None:
+def supervise_fresh(watched: int, ending: int, *arguments: Any) -> None:
     """Be the supervisor. The process is forked before anything can start a thread, and imports what it needs."""
 
     def run() -> None:
         import socket
 
-        from gradcheck_cli.guard.child import Wires, serve
+        from gradcheck_cli.guard.channel import Channel
+        from gradcheck_cli.guard.child import Ends, serve
         from gradcheck_cli.guard.clock import Clock
         from gradcheck_cli.guard.limits import Limits
 
-        wires = Wires(socket.socket(fileno=channel), output, stacks, None)
-        serve(wires, Clock(clock), Limits(seconds=seconds, memory=memory))
+        channel, output, stacks, clock, seconds, memory, folder = arguments
+        if folder is not None:
+            os.chdir(folder)
+        ends = Ends(Channel(socket.socket(fileno=channel), None, asks=False), output, stacks)
+        serve(ends, Clock(clock), Limits(seconds=seconds, memory=memory))
 
     _supervise(watched, ending, run)
 

@@ -36,7 +36,7 @@ _MISSED, _MOST_DIRECTIONS = 2.0**-20, 4
 class ExactTest(NamedTuple):
     """Whether a gradient at integers is right."""
 
-    equal: bool | None  #: None where the function or the gradient rounds, so that nothing can be said
+    equal: bool | None  #: None where a value is rounded, or the function not affine, so that nothing can be said
     missed: float = 1.0  #: the probability with which an error in one element would have gone unseen
 
 
@@ -119,16 +119,27 @@ class ExactLine:
     def _error(self, elements: Array | slice, number: int) -> int | None:
         """Return <gradient, u> - <cotangent, f(x + u) - f(x)> in 64ths, u being 0 outside of the elements.
 
-        None if some value is rounded. Both are taken modulo 2^64, in which integers of NumPy are exact.
+        None if some value is rounded, or f(x - u) shows that f is not affine here: a hinge that is far away at real
+        inputs may be met at integers. Both are taken modulo 2^64, in which integers of NumPy are exact.
         """
         direction = np.zeros(self._x.size, np.int64)
         direction[elements] = self._direction(number)[elements]
-        self.evaluations += 1
-        ahead = _on_grid(np.asarray(self._function(self._x + direction.reshape(self._x.shape).astype(self._x.dtype))))
-        if ahead is None or self._center is None or self._gradient is None:
+        ahead = self._difference(direction)
+        if ahead is None or self._gradient is None:
             return None
-        slope = (self._cotangent * (ahead - self._center)).sum()
-        return int((self._gradient.reshape(-1) * direction).sum() - slope)
+        error = int((self._gradient.reshape(-1) * direction).sum() - (self._cotangent * ahead).sum())
+        if error:
+            behind = self._difference(-direction)
+            if behind is None or (ahead + behind).any():
+                return None
+        return error
+
+    def _difference(self, direction: Array) -> Array | None:
+        """Return f(x + u) - f(x) in 64ths; None if one of them is rounded."""
+        self.evaluations += 1
+        moved = self._x + direction.reshape(self._x.shape).astype(self._x.dtype)
+        there = _on_grid(np.asarray(self._function(moved)))
+        return None if there is None or self._center is None else there - self._center
 
     def _direction(self, number: int) -> Array:
         return _draw(f"direction {number}", self._x.size, 2**self._bits).astype(np.int64)

@@ -255,8 +255,8 @@ def test_factors_are_named(name: str) -> None:
         ({"db": "N"}, ["db is N = 2 times the derivative."]),
         ({"db": 42}, []),  # it is H' W' here, but not elsewhere
         ({"db": -1}, ["db has the wrong sign: every element is negated."]),
-        ({"db": 0.75}, []),  # as a single element may be, whatever is wrong with it
-        ({"db": 3.5, "dx": 3.5}, ["dx is 7/2 times the derivative."]),
+        ({"db": 0.75}, ["db is 3/4 times the derivative."]),  # so it is in cases with more filters
+        ({"db": 3.5, "dx": 3.5}, ["dx and db are 7/2 times the derivative."]),
     ],
 )
 def test_equal_sizes_and_numbers_are_distinguished_by_another_case(
@@ -270,6 +270,23 @@ def test_equal_sizes_and_numbers_are_distinguished_by_another_case(
 
     found = check(ConvCase(N=2, C=3, H=6, W=7, F=1), (conv_forward_naive, backward)).diagnosis
     assert sorted(diagnosis.text.partition(". ")[0] + "." for diagnosis in found) == text
+
+
+def test_a_single_element_that_is_off_by_a_simple_number_is_no_multiple_unless_other_cases_say_so() -> None:
+    def backward(dout: Any, stored: Any) -> Any:
+        dx, dw, db = conv_backward_naive(dout, stored)
+        return dx, dw, db * 0.75 ** np.arange(1, db.size + 1)
+
+    assert not check(ConvCase(N=2, C=3, H=6, W=7, F=1), (conv_forward_naive, backward)).diagnosis
+
+
+def test_a_number_that_is_a_size_of_the_smallest_case_is_a_number() -> None:
+    def backward(dout: Any, stored: Any) -> Any:
+        dx, dw, db = conv_backward_naive(dout, stored)
+        return dx, dw, db / 2
+
+    (found,) = check(ConvCase(N=1, C=1, H=4, W=4, F=1, HH=1, WW=1), (conv_forward_naive, backward)).diagnosis
+    assert found.text.startswith("db is 1/2 times the derivative.")  # not divided by sqrt(W') = 2
 
 
 def test_an_eps_that_is_left_out_is_no_factor() -> None:

@@ -59,6 +59,14 @@ def test_no_right_layer_fails_at_integers() -> None:
             assert False not in {gradient.exact for gradient in result.gradients.values()}, result.summary()
 
 
+def test_a_loss_whose_hinges_are_met_at_integers_alone_passes() -> None:
+    far = max(LAYERS["svm"].standard(), key=lambda case: case.geometry["scale"])
+    for seed in range(12):  # of which 2, 4, 7, 8 and 10 have margins of 0 at integers
+        for dtype in ("float64", "float32"):
+            result = check(replace(far, seed=seed, dtype=dtype))
+            assert result.passed, result.summary()
+
+
 def test_a_fourier_transform_rounds_at_integers_and_passes() -> None:
     def backward(dout: Array, cache: Any) -> tuple[Array, ...]:
         x, w, _, _ = cache

@@ -172,7 +172,8 @@ def test_results_of_calls_that_failed_are_not_kept() -> None:
 def test_a_case_that_kills_each_worker_is_an_error_and_the_others_are_checked() -> None:
     found = results(Engine(executor=Pool(2), ahead=10), seeds(0, 1, 4, 5), [task(check=by_seed)])
     assert [result.verdict for result in found] == [Verdict.PASS, Verdict.ERROR, Verdict.PASS, Verdict.PASS]
-    assert found[1].reason == "the worker process died of SIGKILL, 3 times in a row"
+    assert (found[1].reason or "").startswith("the worker process died of SIGKILL")
+    assert (found[1].reason or "").endswith("(3 times in a row)")
 
 
 def test_a_killed_worker_loses_no_case() -> None:

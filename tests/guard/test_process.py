@@ -22,7 +22,7 @@ from gradcheck_cli.guard import process as process_module
 from gradcheck_cli.guard.clock import Clock, begin_call, end_call
 from gradcheck_cli.guard.descendants import children
 from gradcheck_cli.guard.limits import GIGABYTE, Limits
-from gradcheck_cli.guard.process import GuardedProcess, ProcessDiedError, RequestFailedError
+from gradcheck_cli.guard.process import Process, ProcessDiedError, RequestFailedError
 from gradcheck_cli.guard.protocol import HEADER, INLINE, Answer
 from gradcheck_cli.guard.state import preserve_state
 
@@ -33,8 +33,8 @@ HUNG = 1000  #: seconds; no test waits for it
 
 
 @pytest.fixture
-def process() -> Iterator[GuardedProcess]:
-    guarded = GuardedProcess(Limits(seconds=10))
+def process() -> Iterator[Process]:
+    guarded = Process(Limits(seconds=10))
     yield guarded
     guarded.close()
 
@@ -45,7 +45,7 @@ def answer(function: Callable[..., Any], *arguments: Any) -> Answer:
     return Answer(None, [value]) if isinstance(value, np.ndarray) else Answer(value)
 
 
-def ask(process: GuardedProcess, function: Callable[..., Any], *arguments: Any) -> Any:
+def ask(process: Process, function: Callable[..., Any], *arguments: Any) -> Any:
     value, arrays = process.call(answer, function, *arguments)
     return arrays[0] if arrays else value
 
@@ -150,20 +150,20 @@ def say(*words: str) -> None:
     sys.stderr.write("to stderr\n")
 
 
-def test_values_are_returned_and_one_process_serves_all_calls(process: GuardedProcess) -> None:
+def test_values_are_returned_and_one_process_serves_all_calls(process: Process) -> None:
     assert ask(process, max, 3, 4) == 4
     assert ask(process, os.getpid) == ask(process, os.getpid) != os.getpid()
     assert process.starts == 1
     np.testing.assert_array_equal(ask(process, np.arange, 5), np.arange(5))
 
 
-def test_what_a_function_raises_comes_as_its_traceback(process: GuardedProcess) -> None:
+def test_what_a_function_raises_comes_as_its_traceback(process: Process) -> None:
     with pytest.raises(RequestFailedError, match="return 1 / 0"):
         ask(process, divide)
     assert process.starts == 1
 
 
-def test_prints_are_captured_call_by_call(process: GuardedProcess, capfd: pytest.CaptureFixture[str]) -> None:
+def test_prints_are_captured_call_by_call(process: Process, capfd: pytest.CaptureFixture[str]) -> None:
     ask(process, say, "one")
     assert set(process.take_output().splitlines()) == {"one", "past Python", "to stderr"}
     ask(process, max, 1, 2)
@@ -171,7 +171,7 @@ def test_prints_are_captured_call_by_call(process: GuardedProcess, capfd: pytest
     assert capfd.readouterr() == ("", "")
 
 
-def test_a_flood_is_kept_at_both_ends(process: GuardedProcess) -> None:
+def test_a_flood_is_kept_at_both_ends(process: Process) -> None:
     ask(process, say, "first", "x" * 10**7)
     output = process.take_output()
     assert output.startswith("first")
@@ -192,7 +192,7 @@ def test_a_flood_is_kept_at_both_ends(process: GuardedProcess) -> None:
     ],
 )
 def test_each_death_is_described_and_the_next_call_is_answered(function: Callable[[], None], reason: str) -> None:
-    process = GuardedProcess(Limits(seconds=0.5))
+    process = Process(Limits(seconds=0.5))
     pid = ask(process, os.getpid)
     with pytest.raises(ProcessDiedError) as died:
         ask(process, function)
@@ -207,7 +207,7 @@ def test_each_death_is_described_and_the_next_call_is_answered(function: Callabl
     process.close()
 
 
-def test_a_signal_without_a_name_is_described_by_its_number(process: GuardedProcess) -> None:
+def test_a_signal_without_a_name_is_described_by_its_number(process: Process) -> None:
     number = signal.SIGRTMIN + 3
     assert number not in set(signal.Signals)
     with pytest.raises(ProcessDiedError, match=f"^died of signal {int(number)}$"):
@@ -215,7 +215,7 @@ def test_a_signal_without_a_name_is_described_by_its_number(process: GuardedProc
 
 
 def test_the_time_limit_is_for_each_call_of_user_code() -> None:
-    process = GuardedProcess(Limits(seconds=0.6))
+    process = Process(Limits(seconds=0.6))
     assert ask(process, call_for, *[0.2] * 5) == 5
     assert process.starts == 1
     with pytest.raises(ProcessDiedError) as died:
@@ -226,7 +226,7 @@ def test_the_time_limit_is_for_each_call_of_user_code() -> None:
 
 
 def test_the_checkers_own_time_is_not_limited() -> None:
-    process = GuardedProcess(Limits(seconds=0.3))
+    process = Process(Limits(seconds=0.3))
     ask(process, time.sleep, 1.0)  # no user code is on the stack
     assert process.starts == 1
     with pytest.raises(ProcessDiedError) as died:
@@ -235,7 +235,7 @@ def test_the_checkers_own_time_is_not_limited() -> None:
     process.close()
 
 
-def test_a_copy_of_the_process_gives_no_second_answer(process: GuardedProcess) -> None:
+def test_a_copy_of_the_process_gives_no_second_answer(process: Process) -> None:
     pid = ask(process, os.getpid)
     for _ in range(5):
         assert ask(process, fork) == pid
@@ -243,28 +243,28 @@ def test_a_copy_of_the_process_gives_no_second_answer(process: GuardedProcess) -
         assert ask(process, max, 3, 4) == 4
 
 
-def test_a_forged_answer_ends_the_process_only(process: GuardedProcess) -> None:
+def test_a_forged_answer_ends_the_process_only(process: Process) -> None:
     with pytest.raises(ProcessDiedError, match="wrote into the connection"):
         ask(process, forge)
     assert ask(process, max, 3, 4) == 4
 
 
 def test_an_unfinished_answer_is_not_waited_for() -> None:
-    process = GuardedProcess(Limits(seconds=0.5))
+    process = Process(Limits(seconds=0.5))
     with pytest.raises(ProcessDiedError):
         ask(process, begin_an_answer)
     assert ask(process, max, 3, 4) == 4
     process.close()
 
 
-def test_printed_text_is_not_taken_for_a_stack_of_the_fault_handler(process: GuardedProcess) -> None:
+def test_printed_text_is_not_taken_for_a_stack_of_the_fault_handler(process: Process) -> None:
     with pytest.raises(ProcessDiedError, match=r"^ended the process with exit code 3$") as died:
         ask(process, print_a_report)
     assert (died.value.stack, died.value.late) == ([], False)
     assert "/etc/passwd" in process.take_output()
 
 
-def test_output_has_no_control_characters(process: GuardedProcess) -> None:
+def test_output_has_no_control_characters(process: Process) -> None:
     ask(process, say, "\x1b[2Jpass", "\x9b3m\x08")
     output = process.take_output()
     assert "pass" in output
@@ -272,7 +272,7 @@ def test_output_has_no_control_characters(process: GuardedProcess) -> None:
 
 
 def test_a_dead_process_leaves_no_children(tmp_path: Path) -> None:
-    process = GuardedProcess(Limits(seconds=0.5))
+    process = Process(Limits(seconds=0.5))
     with pytest.raises(ProcessDiedError):
         ask(process, hang_with_a_child, str(tmp_path / "pids"))
     pids = [int(pid) for pid in (tmp_path / "pids").read_text().split()]
@@ -282,7 +282,7 @@ def test_a_dead_process_leaves_no_children(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the limit may be without effect")
 def test_memory_is_limited() -> None:
-    process = GuardedProcess(Limits(memory=GIGABYTE))
+    process = Process(Limits(memory=GIGABYTE))
     assert ask(process, take, GIGABYTE // 4) == GIGABYTE // 4
     with pytest.raises(RequestFailedError, match="MemoryError"):
         ask(process, take, 2 * GIGABYTE)
@@ -299,7 +299,7 @@ def take_shared(size: int) -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the limit may be without effect")
-def test_shared_memory_is_limited_too(process: GuardedProcess) -> None:
+def test_shared_memory_is_limited_too(process: Process) -> None:
     process.limits = Limits(memory=GIGABYTE // 4)
     with pytest.raises(ProcessDiedError, match="took more memory than --memory allows"):
         ask(process, take_shared, GIGABYTE // 2)
@@ -313,7 +313,7 @@ def forge_the_clock() -> None:
 
 
 def test_a_forged_clock_gives_no_unlimited_time() -> None:
-    process = GuardedProcess(Limits(seconds=0.1))
+    process = Process(Limits(seconds=0.1))
     started = time.monotonic()
     with pytest.raises(ProcessDiedError, match="was stopped"):
         ask(process, forge_the_clock)
@@ -335,14 +335,14 @@ def end_the_parent(path: str) -> None:
     time.sleep(HUNG)
 
 
-def test_a_child_that_holds_the_pipes_delays_nothing(process: GuardedProcess) -> None:
+def test_a_child_that_holds_the_pipes_delays_nothing(process: Process) -> None:
     started = time.monotonic()
     with pytest.raises(ProcessDiedError, match=r"^ended the process with exit code 3$"):
         ask(process, fork_and_leave)
     assert time.monotonic() - started < 5
 
 
-def test_a_daemon_ends_even_if_its_file_has_ended_the_supervisor(process: GuardedProcess, tmp_path: Path) -> None:
+def test_a_daemon_ends_even_if_its_file_has_ended_the_supervisor(process: Process, tmp_path: Path) -> None:
     with pytest.raises(ProcessDiedError, match="died of SIGKILL"):
         ask(process, end_the_parent, str(tmp_path / "pid"))
     assert is_gone(int((tmp_path / "pid").read_text()))
@@ -353,10 +353,10 @@ def test_a_daemon_ends_even_if_its_file_has_ended_the_supervisor(process: Guarde
 def test_the_process_of_a_killed_parent_ends(tmp_path: Path) -> None:
     source = f"""
 import sys; sys.path[:] = {sys.path!r}
-from gradcheck_cli.guard.process import GuardedProcess
+from gradcheck_cli.guard.process import Process
 from gradcheck_cli.guard.limits import Limits
 from tests.guard.test_process import ask, hang_with_a_child
-ask(GuardedProcess(Limits()), hang_with_a_child, {str(tmp_path / "pids")!r})
+ask(Process(Limits()), hang_with_a_child, {str(tmp_path / "pids")!r})
 """
     with subprocess.Popen([sys.executable, "-c", source]) as parent:
         written = tmp_path / "pids"
@@ -417,7 +417,7 @@ def write_everywhere() -> list[str]:
     return places
 
 
-def test_no_descriptor_of_the_parent_can_be_written_to(process: GuardedProcess, tmp_path: Path) -> None:
+def test_no_descriptor_of_the_parent_can_be_written_to(process: Process, tmp_path: Path) -> None:
     with (tmp_path / "report").open("w"):
         places = ask(process, write_everywhere)
     assert (tmp_path / "report").read_text() == ""
@@ -430,7 +430,7 @@ def close_and_go_on() -> None:
     time.sleep(HUNG)
 
 
-def test_a_process_that_closes_its_connection_and_continues_is_ended(process: GuardedProcess) -> None:
+def test_a_process_that_closes_its_connection_and_continues_is_ended(process: Process) -> None:
     started = time.monotonic()
     with pytest.raises(ProcessDiedError, match="closed the connection to the checker"):
         ask(process, close_and_go_on)
@@ -446,7 +446,7 @@ def leave_a_daemon(path: str) -> None:
         os._exit(0)
 
 
-def test_no_zombies_are_left(process: GuardedProcess) -> None:
+def test_no_zombies_are_left(process: Process) -> None:
     before = set(children(os.getpid()))
     for deed in (leave, fork_and_leave, be_killed, hang):
         process.limits = Limits(seconds=0.2)
@@ -456,7 +456,7 @@ def test_no_zombies_are_left(process: GuardedProcess) -> None:
     assert set(children(os.getpid())) <= before
 
 
-def test_daemons_end_with_the_process(process: GuardedProcess, tmp_path: Path) -> None:
+def test_daemons_end_with_the_process(process: Process, tmp_path: Path) -> None:
     ask(process, leave_a_daemon, str(tmp_path / "pid"))
     for _ in range(100):
         if (tmp_path / "pid").exists() and (tmp_path / "pid").read_text():
@@ -473,7 +473,7 @@ def test_ctrl_c_while_a_process_starts_or_ends_leaves_none_behind(moment: str) -
         from gradcheck_cli.guard import process as module
         from gradcheck_cli.guard.limits import Limits
         from tests.guard.test_process import ask, os
-        process, original = module.GuardedProcess(Limits(seconds=9)), module.{moment}
+        process, original = module.Process(Limits(seconds=9)), module.{moment}
         def interrupted(*arguments):
             module.{moment} = original
             if {moment!r} == "start_supervised":
@@ -490,7 +490,7 @@ def test_ctrl_c_while_a_process_starts_or_ends_leaves_none_behind(moment: str) -
 
 def test_where_nothing_is_forked_a_fresh_process_does_the_same(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(process_module, "FORKS", False)
-    process = GuardedProcess(Limits(seconds=1))
+    process = Process(Limits(seconds=1))
     assert ask(process, say, "one") is None
     assert "past Python" in process.take_output()
     large = np.arange(10.0**5)

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+import socket
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 
+from gradcheck_cli.guard.channel import Channel, shared_area
 from gradcheck_cli.guard.protocol import (
-    HEADER,
-    INLINE,
     Answer,
     ProtocolError,
     decode,
     decode_request,
     encode,
     encode_request,
-    inline,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 ARRAYS = [
     np.arange(6.0).reshape(2, 3),
@@ -31,17 +33,18 @@ ARRAYS = [
 ]
 
 
-def sent(answer: Answer) -> Answer:
-    text, parts, size = encode(answer)
-    message = inline(text, parts, size)
-    kind, text_size, payload_size = HEADER.unpack_from(message)
-    assert (kind, text_size, payload_size) == (INLINE, len(text), size)
-    assert len(message) == HEADER.size + text_size + payload_size
-    return decode(message[HEADER.size :][:text_size], bytearray(message[HEADER.size + text_size :]))
+def through(text: bytes, parts: Sequence[Any], *, shared: bool) -> tuple[bytes, Any]:
+    one, other = socket.socketpair()
+    area = shared_area() if shared else None
+    with one, other:
+        Channel(one, area, asks=True).send(text, parts)
+        return Channel(other, area, asks=False).receive()
 
 
 def test_answers_arrive_as_they_are() -> None:
-    found = sent(Answer({"name": "\ud800\x1b", "numbers": [1, 2.5, None, True]}, ARRAYS))
+    found = decode(
+        *through(*encode(Answer({"name": "\ud800\x1b", "numbers": [1, 2.5, None, True]}, ARRAYS)), shared=False)
+    )
     assert found.value == {"name": "\ud800\x1b", "numbers": [1, 2.5, None, True]}
     for array, given in zip(found.arrays, ARRAYS, strict=True):
         assert (array.dtype, array.shape) == (given.dtype, given.shape)
@@ -49,12 +52,13 @@ def test_answers_arrive_as_they_are() -> None:
 
 
 def test_requests_arrive_as_they_are() -> None:
-    text, parts, size = encode_request((max, (ARRAYS, {"pad": (1, 2)})))
-    message = inline(text, parts, size)
-    function, (arrays, numbers) = decode_request(text, memoryview(bytearray(message[HEADER.size + len(text) :])))
-    assert (function, numbers) == (max, {"pad": (1, 2)})
-    for array, given in zip(arrays, ARRAYS, strict=True):
-        np.testing.assert_array_equal(array, given)
+    sent = [*ARRAYS, np.arange(10_000.0)]  # of which the last goes through shared memory, and the others then too
+    for given in ARRAYS, sent:
+        text, payload = through(*encode_request((max, (given, {"pad": (1, 2)}))), shared=True)
+        function, (arrays, numbers) = decode_request(text, payload)
+        assert (function, numbers) == (max, {"pad": (1, 2)})
+        for array, one in zip(arrays, given, strict=True):
+            np.testing.assert_array_equal(array, one)
 
 
 @pytest.mark.parametrize(

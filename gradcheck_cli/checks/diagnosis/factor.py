@@ -99,7 +99,7 @@ def named_factors(evidence: Evidence, others: OtherCases) -> Iterator[Hypothesis
 
     Several may be equal in a case: another one, in which they differ, tells which of them it is.
     """
-    told_apart = {name: _told_apart(name, _fitting(evidence, name), others) for name in evidence.failing}
+    told_apart = {name: _told_apart(evidence, name, others) for name in evidence.failing}
     left = {name: factors for name, factors in told_apart.items() if factors}
     while left:
         every = dict.fromkeys(factor for factors in left.values() for factor in factors)
@@ -166,8 +166,8 @@ def _fitting(evidence: Evidence, name: str) -> list[Factor]:
     choices = [Factor(symbol=s, power=p) for p in _POWERS for s in sizes if p in (1, -1) or " " not in s]
     choices += [Factor(number=number) for number in _COMMON]
     simple = Fraction(float(ratio)).limit_denominator(_SIMPLE)
-    if evidence.returned[name].size > 1 and abs(simple.numerator) <= _SIMPLE and simple not in _COMMON:
-        choices.append(Factor(number=simple))  # by which a single element may be off, whatever is wrong
+    if abs(simple.numerator) <= _SIMPLE and simple not in _COMMON:
+        choices.append(Factor(number=simple))
     found = []
     for factor in choices:
         value = factor.value(sizes) or 0.0
@@ -179,27 +179,33 @@ def _fitting(evidence: Evidence, name: str) -> list[Factor]:
     return [factor for distance, factor in found if distance <= nearest + 1e-9]
 
 
-def _told_apart(name: str, factors: list[Factor], others: OtherCases) -> list[Factor]:
-    """Leave out the factors that other cases refute; all of them, if it is none."""
-    left, asked = factors, 0
-    for other in others if factors else ():
+def _told_apart(evidence: Evidence, name: str, others: OtherCases) -> list[Factor]:
+    """Return the factors by which a gradient is off that other cases do not refute."""
+    left, asked = _fitting(evidence, name), 0
+    sizes = likely_sizes(evidence, name)
+    here = {factor: factor.value(sizes) for factor in left}
+    for other in others if left else ():
         if asked == _MOST_ASKED or not left or (len(left) == 1 and asked):
             break
         setting = other.setting
         if setting is None or name not in setting.problem.differentiable:
             continue
-        sizes = likely_sizes(setting, name)
-        values = {factor: factor.value(sizes) for factor in left}
-        if len(values) == 1 and 1.0 in values.values():
-            continue  # right and wrong are the same there
+        there = likely_sizes(setting, name)
+        values = {factor: factor.value(there) for factor in left}
+        if setting.problem.inputs[name].size == 1 or (len(values) == 1 and 1.0 in values.values()):
+            continue  # any element is a multiple, or right and wrong are the same there
         if (len(values) > 1 and len(set(values.values())) == 1) or None in values.values():
             continue
+        if any(factor.symbol for factor in left) and all(values[factor] == here[factor] for factor in left):
+            continue  # a size that is the same there may still be a number
         if (ratio := other.ratio(name)) is None:
             continue
         asked += 1
         left = [f for f, value in values.items() if value is not None and abs(ratio - value) <= _NEAR * abs(value)]
-    # Unless it was seen to be, a number is less likely than a size to which it is equal.
-    return [f for f in left if asked or f.symbol or f.number in _COMMON] or left
+    # Unless it was seen to be, a number is less likely than a size to which it is equal; and a single element is off by
+    # some number whatever is wrong.
+    likely = [f for f in left if asked or f.symbol or f.number in _COMMON]
+    return likely if evidence.returned[name].size == 1 else likely or left
 
 
 def _explanation(evidence: Evidence, equal: list[Factor], name: str) -> Explanation:

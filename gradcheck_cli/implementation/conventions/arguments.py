@@ -171,7 +171,7 @@ def _value(slot: Slot, values: Values) -> object:  # noqa: PLR0912  # one for ea
         case SlotKind.INPUT:
             return values.inputs.get(slot.key, _LEFT_OUT if slot.has_default else values.defaults.get(slot.key))
         case SlotKind.DICTIONARY | SlotKind.CONTAINER:
-            return named_entries(slot, values.inputs, values.dictionary) if slot.entries else values.dictionary
+            return named_entries(slot, values.inputs, values.dictionary) if slot.inputs else values.dictionary
         case SlotKind.ENTRY:
             return values.dictionary.get(slot.key)
         case SlotKind.CONTEXT if slot.key in values.inputs:

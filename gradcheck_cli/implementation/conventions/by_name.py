@@ -18,13 +18,14 @@ from gradcheck_cli.implementation.conventions.slots import (
     classify,
     classify_ahead,
     has,
+    is_context,
     is_cotangent,
     parameters_of,
     slot_for,
     state_names,
     write_call,
 )
-from gradcheck_cli.implementation.conventions.source import entries_of
+from gradcheck_cli.implementation.conventions.source import entries_of, only_looks_up
 from gradcheck_cli.implementation.vocabulary.vocabulary import word
 
 if TYPE_CHECKING:
@@ -52,6 +53,9 @@ def forward_by_name(
             kind = SlotKind.CONTAINER if all(held for _, held in entries) else SlotKind.DICTIONARY
             named[parameter.name] = replace(slot_for(parameter, kind), entries=entries)
             left = [key for key in left if key not in dict(entries).values()]
+    for called_, slot in named.items():  # what is never looked up in a dictionary, such as a mode, has no place in it
+        if slot and slot.kind is SlotKind.DICTIONARY and not slot.entries and only_looks_up(function, called_):
+            named[called_] = replace(slot, entries=tuple((key, "") for key in entries_of(function, called_)))
     unnamed = [key for key in left if not vocabulary.packing or key not in vocabulary.parameters]
     contexts = [name for name, slot in named.items() if slot and slot.kind is SlotKind.CONTEXT]
     in_order = [p for p in parameters if p.kind is not inspect.Parameter.KEYWORD_ONLY and p.name not in contexts]
@@ -125,10 +129,10 @@ def backward_by_name(
                 named[p.name] = None
     free = [p for p in parameters if named[p.name] is None]
     chosen = choose_cotangents(free, len(layer.outputs)) or (
-        [] if layer.loss and all(named.values()) else parameters[:1]
+        [] if layer.loss and all(named.values()) else [p for p in parameters[:1] if not is_context(p.name)]
     )
     if not chosen and not layer.loss:
-        raise MisfitError(f"`{called}` takes no arguments, not (dout, cache)")
+        raise MisfitError(f"`{called}` takes no cotangent, such as dout")
     for parameter, output in zip(chosen, layer.outputs, strict=False):
         named[parameter.name] = slot_for(parameter, SlotKind.COTANGENT, output)
     if len(chosen) < len(layer.outputs) and not layer.loss:

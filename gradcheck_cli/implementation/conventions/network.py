@@ -56,6 +56,8 @@ class Network:
     sizes: tuple[inspect.Parameter, ...] = ()  #: arguments of the maker
     shared: Mapping[str, Any] = field(default_factory=dict)  #: the module, if the parameters are globals
     globals: tuple[str, ...] = ()  #: of these names
+    losses: Mapping[str, Step] = field(default_factory=dict)  #: those that may be meant where it has none
+    loss: str = ""  #: which of them it is taken for
 
     def function(self) -> Callable[..., Any]:
         """Return the network as a function with a signature."""
@@ -78,7 +80,9 @@ class Network:
     @property
     def title(self) -> str:
         """The network in words."""
-        calls = [write_call(step.function.__name__, step.parameters) for step in self.steps.values()]
+        own = [step for step in self.steps.values() if inspect.isfunction(step.function)]
+        calls = [write_call(step.function.__name__, step.parameters) for step in own]
+        calls[-1] += f", taken for the gradient of {self.loss}" if self.loss else ""
         if inspect.isclass(self.maker):
             return f"network {write_call(self.name, self.sizes)}.{', .'.join(calls)}"
         kept = f"the globals {join_names(self.globals)}" if self.globals else ""
@@ -109,6 +113,10 @@ class Network:
     def role(self, name: str) -> Role | None:
         """Return the role of an argument of the whole."""
         return next((step.roles[name] for step in self.steps.values() if name in step.roles), None)
+
+    def with_loss(self, name: str) -> Network:
+        """Return the network with one of the losses that may be meant."""
+        return replace(self, steps={**self.steps, "loss": self.losses[name]}, loss=name)
 
     @property
     def _main(self) -> Step:

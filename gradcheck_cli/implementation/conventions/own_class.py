@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from gradcheck_cli.implementation.conventions.code import Code
 from gradcheck_cli.implementation.conventions.own_function import own_readings
+from gradcheck_cli.implementation.conventions.passes import with_cache_for_cotangent
 from gradcheck_cli.implementation.conventions.slots import (
     INDIFFERENT,
     LEARNING_RATES,
@@ -67,6 +68,8 @@ def _with_other_cotangents(reading: Reading) -> Iterator[Reading]:
     if len(required) == 1 and required[0].kind is SlotKind.INPUT and required[0].name not in names:
         yield replace(reading, backward=_exchanged(reading.backward, required[0], SlotKind.COTANGENT, "out"))
     yield reading
+    if len(required) > 1 and reading.has_cotangent:  # of a loss it may be the probabilities that forward has kept
+        yield replace(reading, backward=with_cache_for_cotangent(reading.backward))
     left = [key for key in names.values() if key not in {slot.key for slot in required}]
     if len(required) == len(names) > 1 and len(left) == 1 and reading.has_cotangent:
         first = next(slot for slot in required if slot.kind is SlotKind.COTANGENT)

@@ -10,8 +10,10 @@ import numpy as np
 
 from gradcheck_cli.implementation.conventions.instances import with_kept
 from gradcheck_cli.implementation.conventions.running import implementation_of
+from gradcheck_cli.implementation.conventions.step import TARGETS
 from gradcheck_cli.implementation.implementation import ImplementationError, NotExpressibleError
 from gradcheck_cli.implementation.outputs import join_outputs, pack_outputs, with_outputs
+from gradcheck_cli.implementation.vocabulary.vocabulary import word
 from gradcheck_cli.numeric.arrays import signed_uniform
 
 if TYPE_CHECKING:
@@ -50,9 +52,22 @@ def fit_of(reading: Reading, case: Case, problem: Problem, *, slope: bool = True
             and adopted.differentiable != ()
             and all(fits_input(gradients.get(name), inputs[name]) for name in adopted.differentiable)
         )
+        if fits and _takes_targets(reading) and not _is_linear(run, adopted, cache, gradients):
+            return runs, False, False  # then it is given no cotangent, whatever that is called
         return runs, fits, fits and slope and _slope_agrees(run, adopted, gradients)
     except (ImplementationError, NotExpressibleError, ValueError, TypeError):
         return runs, fits, False
+
+
+def _takes_targets(reading: Reading) -> bool:
+    return reading.has_cotangent and any(word(slot.name) in TARGETS for slot in reading.forward)
+
+
+def _is_linear(run: Implementation, problem: Problem, cache: object, gradients: Mapping[str, object]) -> bool:
+    """Tell whether twice the cotangent gives twice the gradients."""
+    twice = run.backward(2 * problem.cotangent, cache, problem.differentiable)
+    pairs = [(np.asarray(twice[name]), 2 * np.asarray(gradients[name])) for name in problem.differentiable]
+    return all(np.allclose(*pair, rtol=_CLOSE, atol=_CLOSE * abs(pair[1]).max(initial=0)) for pair in pairs)
 
 
 def fits_input(gradient: object, value: Array) -> bool:

@@ -138,8 +138,16 @@ def method_slots(
         slots = forward_by_name(method, f"{cls.__name__}.{forward}", vocabulary, layer, inputs, skip=1)
     except MisfitError:
         slots = forward_by_name(method, f"{cls.__name__}.{forward}", vocabulary, layer, data, skip=1)
-    by_name = backward_by_name(back, f"{cls.__name__}.{backward}", vocabulary, layer)
-    return iter([(slots, one) for one in (*_slopes(back, layer), by_name)])
+    by_name = backward_by_name(back, f"{cls.__name__}.{backward}", vocabulary, layer, slots)
+    found = [*_slopes(back, layer), by_name]
+    if layer.loss and has(SlotKind.COTANGENT, by_name) and len(by_name) > 1:  # or it is given what forward has kept
+        found.append(with_cache_for_cotangent(by_name))
+    return iter([(slots, one) for one in found])
+
+
+def with_cache_for_cotangent(slots: Slots) -> Slots:
+    """Put what forward has left, returned or kept as its output, in place of the cotangent."""
+    return tuple(replace(s, kind=SlotKind.CACHE, key="") if s.kind is SlotKind.COTANGENT else s for s in slots)
 
 
 def _in_returned_order(function: Function, layer: Layer) -> Callable[[Slots], Slots]:

@@ -267,7 +267,8 @@ class Reading:
         keys = (
             word(key) for slot in self.forward for key, held in slot.entries if isinstance(key, str) and held == name
         )
-        return Wanted((*self.vocabulary.inputs.get(name, (word(name),)), *keys), number, len(kept))
+        own = (word(slot.name) for slot in (*self.constructor, *self.forward) if slot.key == name)
+        return Wanted((*self.vocabulary.inputs.get(name, (word(name),)), *keys, *own), number, len(kept))
 
     def give(self, name: str, value: Array) -> Array:
         """Lay out an input or a cotangent as the code wants it."""

@@ -8,7 +8,7 @@ import numpy as np
 
 from gradcheck_cli.implementation.calling import describe
 from gradcheck_cli.implementation.conventions.attributes import Wanted, gradient_entry
-from gradcheck_cli.implementation.implementation import ImplementationError, Misshapen
+from gradcheck_cli.implementation.implementation import ImplementationError, Misshapen, NotExpressibleError
 from gradcheck_cli.implementation.vocabulary.vocabulary import word
 from gradcheck_cli.text.names import join_names
 
@@ -86,7 +86,7 @@ def times_cotangent(gradients: Mapping[str, object], cotangent: Array, called: s
     """Multiply gradients that know no cotangent: those of a number as a whole, others element by element.
 
     Raises:
-        ImplementationError: a gradient has neither of the shapes that this takes.
+        NotExpressibleError: a gradient has neither of the shapes that this takes.
     """
     found: dict[str, object] = {}
     for name, gradient in gradients.items():
@@ -94,7 +94,7 @@ def times_cotangent(gradients: Mapping[str, object], cotangent: Array, called: s
         if not isinstance(gradient, np.ndarray) or not (gradient.dtype.kind == "f" or _is_step(gradient, cotangent)):
             continue
         if cotangent.size != 1 and gradient.shape != cotangent.shape:
-            raise ImplementationError(
+            raise NotExpressibleError(
                 f"{called} takes no cotangent, and d{name} has shape {gradient.shape}, and out {cotangent.shape}: "
                 f"give it one, {called}(dout, ...), and return the gradients of sum(dout * out)"
             )

@@ -151,6 +151,8 @@ class _Run:
         if returned is None and values.filled:
             returned = np.array(next(iter(values.filled.values())))
         outputs, cache = outputs_in(reading, returned, values.context)
+        if cache is None and instance is not None and has(SlotKind.CACHE, reading.backward):
+            cache = stored_output(instance, before)
         call = Call(inputs=inputs, parameters=parameters, output=outputs[0], cache=cache, instance=instance)
         if reading.encoding and self._is_nan_with_finite_gradients(call):
             raise NotExpressibleError(_UNDERFLOW)

@@ -168,8 +168,10 @@ def state_names(name: str) -> list[str]:
 
 
 def is_cotangent(name: str) -> bool:
-    """Tell whether a name may be that of a gradient that comes in."""
-    return word(name).startswith(COTANGENTS) or word(name) in _WHOLE_COTANGENTS
+    """Tell whether a name may be that of a gradient that comes in: `dout`, `grad_y`, `g`, `g_next`."""
+    return word(name).startswith(COTANGENTS) or not {word(name), name.lower().split("_")[0]}.isdisjoint(
+        _WHOLE_COTANGENTS
+    )
 
 
 def is_context(name: str) -> bool:

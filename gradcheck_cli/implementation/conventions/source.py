@@ -38,6 +38,8 @@ def entries_of(function: Callable[..., object], argument: str) -> tuple[str | in
                 func=ast.Attribute(value=ast.Name(id=name), attr="get"), args=[ast.Constant(value=key), *_]
             ) if name == argument:
                 found[key] = None
+            case ast.Compare(left=ast.Constant(value=key), comparators=[ast.Name(id=name)]) if name == argument:
+                found[key] = None
             case ast.Attribute(value=ast.Name(id=name), attr=key) if name == argument:
                 found |= {} if hasattr(np.ndarray, key) or hasattr(dict, key) else {key: None}
             case ast.Assign(targets=[ast.Tuple(elts=parts) | ast.List(elts=parts)], value=ast.Name(id=name)) if (
@@ -48,6 +50,23 @@ def entries_of(function: Callable[..., object], argument: str) -> tuple[str | in
     if len(places) > 1 and places == [*range(len(places))]:
         return tuple(places)
     return tuple(key for key in found if isinstance(key, str))
+
+
+@lru_cache(maxsize=32)
+def only_looks_up(function: Callable[..., object], argument: str) -> bool:
+    """Tell whether a function does nothing with an argument but look up entries under names that are written out."""
+    nodes = [*ast.walk(_tree(function))]
+    uses = sum(isinstance(node, ast.Name) and node.id == argument for node in nodes)
+    for node in nodes:
+        match node:
+            case (
+                ast.Subscript(value=ast.Name(id=name), slice=ast.Constant())
+                | ast.Attribute(value=ast.Name(id=name), attr="get" | "setdefault")
+                | ast.Compare(left=ast.Constant(), comparators=[ast.Name(id=name)])
+                | ast.Compare(left=ast.Name(id=name), comparators=[ast.Constant(value=None)])
+            ):
+                uses -= name == argument
+    return uses == 0
 
 
 @lru_cache(maxsize=64)

@@ -19,9 +19,7 @@ if TYPE_CHECKING:
 
 
 _DATA = words("x{,s,batch,train,b} input{,s,data} data feature{,s} image{,s} batch{,x} inp sample{,s}")
-_TARGETS = words(
-    "y{,s,batch,train,true,b} t target{,s} label{,s} truth groundtruth caption{,s} expected actual desired"
-)
+TARGETS = words("y{,s,batch,train,true,b} t target{,s} label{,s} truth groundtruth caption{,s} expected actual desired")
 _OUTPUTS = words(
     "al a{,1,2,3,4} output{,s,activations} out yhat ypred{,s} pred{,s} prediction{,s} prob{,s} score{,s} yp p o"
 )
@@ -76,7 +74,7 @@ def step_of(function: Callable[..., Any], *, is_method: bool = False, holds: boo
     parameters = parameters_of(function, skip=int(is_method and not isinstance(function, staticmethod)))
     kinds = {
         Role.DATA: _DATA,
-        Role.TARGETS: _TARGETS,
+        Role.TARGETS: TARGETS,
         Role.OUTPUT: _OUTPUTS,
         Role.CACHE: CACHES,
         Role.RATE: LEARNING_RATES,

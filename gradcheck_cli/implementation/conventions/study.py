@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gradcheck_cli.implementation.conventions.attributes import Place
+from gradcheck_cli.implementation.conventions.attributes import Place, is_gradient_name
 from gradcheck_cli.implementation.conventions.code import Found
 from gradcheck_cli.implementation.conventions.inside import arrays_in, value_at
 from gradcheck_cli.implementation.conventions.instances import copied, make_instance, with_kept
 from gradcheck_cli.implementation.conventions.own_trial import fit_of, fits_input
 from gradcheck_cli.implementation.conventions.running import Call, after_backward, implementation_of
+from gradcheck_cli.implementation.conventions.source import returned_names
+from gradcheck_cli.implementation.conventions.step import TARGETS
 from gradcheck_cli.implementation.conventions.written_arrays import CLOSE, WrittenArrays, is_equal
 from gradcheck_cli.implementation.implementation import ImplementationError, NotExpressibleError
 from gradcheck_cli.implementation.outputs import with_outputs
@@ -130,10 +133,10 @@ class _Study:
         out, call = self._forward(reading, problem)
         adopted = with_outputs(problem, self._case, tuple(out) if len(out) > 1 else out[0], reading.outputs)
         parts = tuple(adopted.parts(adopted.cotangent).values()) if adopted.outputs else adopted.cotangent
-        names, inputs = adopted.differentiable, self._reading.order
-        swapped = replace(reading, order=(*reading.found.kept, *inputs))
+        names, kept = adopted.differentiable, (*reading.found.kept,)
+        orders = (_named_order(reading, names), (*self._reading.order, *kept), (*kept, *self._reading.order))
         got: Mapping[str, object] = {}
-        for trial in (reading, swapped):
+        for trial in (replace(reading, order=order) for order in orders if order):
             try:
                 got = _gradients(trial, parts, call, names)
             except ImplementationError:
@@ -169,8 +172,10 @@ class _Study:
         lost = [name for name in names if got.get(name) is None and name not in found]
         if len(lost) == len(names):
             return reading
-        kept = {name: paths for name, paths in reading.found.kept.items() if name not in lost}
-        return replace(reading, found=replace(reading.found, kept=kept, gradient_at=found, without=tuple(lost)))
+        if {*lost} & {*adopted.inputs} and all(word(name) in TARGETS for name in names if name not in lost):
+            return reading  # it was taken for the gradient of the targets, which nobody computes alone
+        still = {name: paths for name, paths in reading.found.kept.items() if name not in lost}
+        return replace(reading, found=replace(reading.found, kept=still, gradient_at=found, without=tuple(lost)))
 
     def _slope(self, reading: Reading, problem: Problem, parts: Any, along: Mapping[str, Array]) -> float:
         def total(step: float) -> float:
@@ -186,6 +191,19 @@ class _Study:
         shape = problem.inputs[name].shape
         units = np.eye(problem.inputs[name].size).reshape(-1, *shape)
         return np.array([self._slope(reading, problem, parts, {name: unit}) for unit in units]).reshape(shape)
+
+
+def _named_order(reading: Reading, names: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the order of the gradients that backward returns, if each is called after a parameter or an input.
+
+    What an object keeps is in no order of its own, so that the names tell it: `return dW, dh, db`.
+    """
+    written = reading.code.written("backward")
+    labels = returned_names(written) if inspect.isfunction(written) else ()
+    order = [next((name for name in names if is_gradient_name(label, name)), "") for label in labels]
+    if not all(order) or len({*order}) < len(order) or not {*order} & {*reading.found.kept}:
+        return ()
+    return (*order, *(name for name in (*reading.order, *reading.found.kept) if name not in order))
 
 
 def _gradients(reading: Reading, parts: Any, call: Call, names: tuple[str, ...]) -> Mapping[str, object]:

@@ -27,6 +27,7 @@ from gradcheck_cli.implementation.loading.load import Loaded, Loader
 from gradcheck_cli.implementation.loading.paths import is_file, is_folder, join_homes, split_spec
 from gradcheck_cli.implementation.seeding import seeds_from
 from gradcheck_cli.implementation.vocabulary.lookup import expected_signature, vocabulary_of
+from gradcheck_cli.layers.function import FunctionCase
 from gradcheck_cli.text.names import join_names
 
 if TYPE_CHECKING:
@@ -179,6 +180,11 @@ class _Search:
             raise ImplementationNotFoundError(f"{wanted}, not {shown}")
         objects = named_objects(place, names)
         network = None if self.layer.reference else network_of(objects, place.module)
+        if network and network.network.losses and isinstance(self.case, FunctionCase):
+            # only for a network without a loss
+            from gradcheck_cli.implementation.finding.network_shapes import with_likeliest_loss
+
+            network = with_likeliest_loss(network, self.case)
         if network:
             return Candidate(loaded=place, names=tuple(names), objects=(network,))
         has_class = any(isinstance(value, type) and expanded((value,)) == (value,) for value in objects)

@@ -12,7 +12,8 @@ _LABELS = {*words("y ys ytrue label labels truelabels target targets t idx index
 NUMBER_NAMES = {
     *words(
         "stride pad padding axis k n size kernel kernelsize groups eps epsilon alpha p momentum scale "
-        "temperature dim numheads heads nheads nhead numhead reg slope dilation margin"
+        "temperature dim numheads heads nheads nhead numhead reg slope dilation margin "
+        "numblocks nblocks numlayers nlayers depth"
     )
 }
 

@@ -18,6 +18,7 @@ from gradcheck_cli.implementation.conventions.network import PARAMETERS, VOCABUL
 from gradcheck_cli.implementation.conventions.step import Role, is_penalty
 from gradcheck_cli.implementation.conventions.trial import quiet
 from gradcheck_cli.implementation.finding.kinds import NUMBER_NAMES
+from gradcheck_cli.implementation.implementation import ImplementationError
 from gradcheck_cli.implementation.seeding import seeds_from
 from gradcheck_cli.implementation.vocabulary.vocabulary import word, words
 from gradcheck_cli.layers.function import LAYER, FunctionCase
@@ -55,9 +56,9 @@ Lengths = dict[tuple[str, int], int]
 class NoNetworkError(Exception):
     """A network cannot be called with anything that was tried; `reason` says why, "" if it has no parameters."""
 
-    def __init__(self, reason: str) -> None:
-        super().__init__(reason)
-        self.reason = reason
+    def __init__(self, reason: str, name: str) -> None:
+        self.reason = f"{name} {reason}" if reason else ""
+        super().__init__(self.reason)
 
 
 def find_network_shapes(function: Callable[..., Any]) -> tuple[FunctionCase, ...]:
@@ -78,11 +79,63 @@ def likely_flags(function: Callable[..., Any]) -> str:
     return _case_of(kinds, {(name, k): 4 for name, kind in kinds.items() for k in range(kind.lengths)}).flags
 
 
+def with_likeliest_loss(function: Callable[..., Any], case: FunctionCase) -> Callable[..., Any]:
+    """Return a network that has no loss as one with that usual loss of which most gradients are right in a case."""
+    network: Network = function.network  # type: ignore[attr-defined]
+    with quiet(), seeds_from(0):
+        try:
+            found = scores(network, case)
+            return network.with_loss(max(found, key=found.__getitem__)).function()
+        except BaseException as error:  # noqa: BLE001  # user code may raise anything
+            pass_on_interrupt(error)
+            return function
+
+
+def scores(network: Network, case: FunctionCase) -> dict[str, tuple[int, int]]:
+    """Return two for each gradient that is right and one for each of the right shape, and how many there are.
+
+    By the loss of which they are taken for the gradients, "" for a network's own; of another at least one is right.
+
+    Raises:
+        NoParametersError: it keeps none.
+    """
+    problem = network.with_parameters(LAYER.problem(case))
+    found = {"": (0, 0)}
+    for loss in network.losses or [""]:
+        own = network.with_loss(loss) if loss else network
+        at, gradients = _call(own, problem, {})
+        names = problem.differentiable
+        fitting = [n for n in names if getattr(gradients.get(n), "shape", None) == problem.inputs[n].shape]
+        if not names or (loss and len(fitting) < len(names)):
+            break
+        if np.isfinite(at):
+            right = sum(_is_right(own, problem, name, gradients[name]) for name in fitting)
+            counts = right or (len(fitting) == len(names) and not loss)
+            found[loss] = (right + len(fitting) if counts else 0, len(names))
+    return found
+
+
+def _call(network: Network, problem: Problem, moved: Mapping[str, Any]) -> tuple[float, dict[str, Any]]:
+    """Call a network; return the loss, and gradients by the names of the inputs."""
+    given, kept = network.split({**problem.inputs, **moved}, problem.parameters)
+    number, found = network.evaluate(given, kept)
+    return float(number), {f"{PARAMETERS}.{n}" if n in kept else n: value for n, value in found.items()}
+
+
+def _is_right(network: Network, problem: Problem, name: str, gradient: Any) -> bool:
+    """Compare the slope along one direction with the difference of two losses."""
+    direction = signed_uniform(random.Random(name), problem.inputs[name].shape)  # noqa: S311  # no secret
+    value = problem.inputs[name]
+    ahead, behind = (_call(network, problem, {name: value + h * direction})[0] for h in (_STEP, -_STEP))
+    slope = float((np.asarray(gradient) * direction).sum())
+    return abs(ahead - behind) > 0 and abs((ahead - behind) / (2 * _STEP) - slope) <= _CLOSE * abs(slope) + 1e-8
+
+
 class _Search:
     """The search for the sizes of one network."""
 
     def __init__(self, function: Callable[..., Any]) -> None:
-        self._function, self._tries, self._raised = function, 0, ""
+        self._tries, self._raised, self._ran = 0, "", False
         self._network: Network = function.network  # type: ignore[attr-defined]
 
     def found(self) -> tuple[FunctionCase, ...]:
@@ -101,7 +154,9 @@ class _Search:
                     best, wanted = (score, kinds, lengths), count + 1
         score, kinds, lengths = best
         if not score:
-            raise NoNetworkError(self._raised)
+            without_loss = "has no loss, and its gradients are those of no usual one; give it a method loss(X, y)"
+            is_open = self._network.losses and self._ran
+            raise NoNetworkError(without_loss if is_open else self._raised, self._network.name)
         return self._vary(kinds, self._untied(kinds, lengths, score), score)
 
     def _kinds(self) -> Iterator[dict[str, Kind]]:
@@ -120,36 +175,17 @@ class _Search:
         if not (case.shape or case.labels) or case.impossible():
             return 0, 0
         try:
-            problem = self._network.with_parameters(LAYER.problem(case))
-            at, gradients = self._call(problem, {})
-            names = problem.differentiable
-            if not names or not np.isfinite(at):
-                return 0, 0
-            fitting = [
-                name for name in names if getattr(gradients.get(name), "shape", None) == problem.inputs[name].shape
-            ]
-            right = sum(self._is_right(problem, name, gradients[name]) for name in fitting)
+            found = max(scores(self._network, case).values())
         except NoParametersError:
             return 0, 0
         except BaseException as error:  # noqa: BLE001  # user code may raise anything
             pass_on_interrupt(error)
-            self._raised = self._raised or f"{self._network.name} raised {type_name(error)}: {clean(text_of(error))}"
+            why = clean(text_of(error))
+            raised = why if isinstance(error, ImplementationError) else f"raised {type_name(error)}: {why}"
+            self._raised = self._raised or raised.removeprefix(f"{self._network.name} ")
             return 0, 0
-        return (right + len(fitting) if len(fitting) == len(names) or right else 0), len(names)
-
-    def _call(self, problem: Problem, moved: Mapping[str, Any]) -> tuple[float, dict[str, Any]]:
-        """Call the network; return the loss, and gradients by the names of the inputs."""
-        given, kept = self._network.split({**problem.inputs, **moved}, problem.parameters)
-        number, found = self._network.evaluate(given, kept)
-        return float(number), {f"{PARAMETERS}.{n}" if n in kept else n: value for n, value in found.items()}
-
-    def _is_right(self, problem: Problem, name: str, gradient: Any) -> bool:
-        """Compare the slope along one direction with the difference of two losses."""
-        direction = signed_uniform(random.Random(name), problem.inputs[name].shape)  # noqa: S311  # no secret
-        value = problem.inputs[name]
-        ahead, behind = (self._call(problem, {name: value + h * direction})[0] for h in (_STEP, -_STEP))
-        slope = float((np.asarray(gradient) * direction).sum())
-        return abs(ahead - behind) > 0 and abs((ahead - behind) / (2 * _STEP) - slope) <= _CLOSE * abs(slope) + 1e-8
+        self._ran = True
+        return found
 
     def _untied(self, kinds: Mapping[str, Kind], lengths: Lengths, score: int) -> Lengths:
         """Give lengths of their own, alone or as few together as possible, that do not spoil what is right."""

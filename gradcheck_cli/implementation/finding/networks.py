@@ -9,9 +9,10 @@ from gradcheck_cli.guard.clock import pass_on_interrupt
 from gradcheck_cli.implementation.conventions.attributes import is_gradient_name
 from gradcheck_cli.implementation.conventions.methods import BACKWARDS, FORWARDS, methods_of
 from gradcheck_cli.implementation.conventions.network import Network
-from gradcheck_cli.implementation.conventions.slots import parameters_of
+from gradcheck_cli.implementation.conventions.slots import is_cotangent, parameters_of
 from gradcheck_cli.implementation.conventions.source import returned_names
 from gradcheck_cli.implementation.conventions.step import Role, Step, is_penalty, step_of
+from gradcheck_cli.implementation.conventions.usual_losses import usual_losses
 from gradcheck_cli.implementation.finding.names import says_loss, words_in
 from gradcheck_cli.implementation.vocabulary.vocabulary import word, words
 
@@ -53,15 +54,26 @@ def _class_network(cls: type) -> Network | None:
     forward = method(tuple(name for name in FORWARDS if name not in _LOSSES))
     if loss is None and forward and forward.takes(Role.DATA) and forward.takes(Role.TARGETS):
         loss, forward = forward, None
+    losses = _usual(backward) if loss is None and forward and forward.takes(Role.DATA) else {}
+    loss = next(iter(losses.values()), loss)
     if forward and not (forward.takes(Role.DATA) and loss and loss.takes(Role.OUTPUT)):
         forward = None
     if loss is None or not (loss.takes(Role.DATA) or forward):
         return None
     if backward is None and len(returned_names(loss.function)) < 2:
         return None
+    if backward and any(is_cotangent(p.name) for p in backward.own):  # that is a layer
+        return None
     if not (sizes := _sizes(cls)) and not parameters_of(cls) and not hasattr(cls, "__init__"):
         return None
-    return Network(name=cls.__name__, steps=_steps(forward, loss, backward), maker=cls, sizes=tuple(sizes))
+    steps = _steps(forward, loss, backward)
+    return Network(name=cls.__name__, steps=steps, maker=cls, sizes=tuple(sizes), losses=losses)
+
+
+def _usual(backward: Step | None) -> dict[str, Step]:
+    """Return the losses of which a backward pass may be the gradient: it takes targets, and no cotangent."""
+    taken = [p for p in backward.parameters if backward.roles.get(p.name) is Role.TARGETS] if backward else []
+    return usual_losses(taken[0]) if taken else {}
 
 
 def _steps(forward: Step | None, loss: Step, backward: Step | None) -> dict[str, Step]:

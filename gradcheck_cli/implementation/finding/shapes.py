@@ -28,11 +28,16 @@ if TYPE_CHECKING:
 
     from gradcheck_cli.implementation.conventions.reading import Reading
 
+_LARGE = 32  #: default sizes of a constructor with which derivatives would take long
+
 #: Calls of forward until the search is given up: a bilinear form takes 40, an LSTM cell thousands.
 _MOST_CALLS = 12_500
 _MOST_OF_CLASS = 1_000  #: of a class, of which each makes an instance
 _CASES = 4  #: that are checked
 _MOST_RANKS = 512  #: combinations of numbers of axes, those of nine arrays, in which a gradient may be right
+
+#: Arrays that may have an axis more, of steps, and how many of them may at once.
+_MORE_AXES, _MOST_LONGER = ARRAYS[:1], 3
 
 #: Lengths for axes of their own.
 _OWN = (4, 5, 6, 7, 8, 9)
@@ -73,7 +78,9 @@ def find_shapes(objects: tuple[Any, ...]) -> tuple[FunctionCase, ...]:
         raise MisfitError(f"{readings[0].code.name('forward')} must be given nothing, and so has no gradient")
     with quiet(), seeds_from(0):
         searches = [_Search(own, made, slots) for own in by_code]
-        searches += [_Search(readings, sizes, slots)] if sizes != made else []
+        by_sizes = [_Search(readings, sizes, slots)] if sizes != made else []
+        is_large = any(isinstance(s.default, int) and s.default > _LARGE for s in sizes)
+        searches = [*by_sizes, *searches] if is_large else [*searches, *by_sizes]
         if readings[0].code.cls and not made:
             searches += [_Search(readings, made, slots, length) for length in lengths_made(readings[0])]
         return next(filter(None, (search.found() for search in searches)), ())
@@ -148,13 +155,24 @@ class _Search(Probe):
         has_labels = any(kind.name == "labels" for kind in meant)
         if (self._positive or has_labels) and not self._slope_agrees(meant, sizes, scale):
             self._takes_probabilities(meant, sizes, scale)
-        self._refuse_ambiguous(meant, sizes, scale)
+        meant, sizes = self._with_ranks_that_agree(meant, sizes, scale)
         return self._vary(meant, self._untied(meant, sizes, scale), scale)
 
-    def _refuse_ambiguous(self, kinds: tuple[Kind, ...], sizes: Sizes, scale: Sizes) -> None:
-        """Raise `AmbiguousShapesError` if the slope agrees only where all arrays have other numbers of axes."""
+    def _with_ranks_that_agree(
+        self, kinds: tuple[Kind, ...], sizes: Sizes, scale: Sizes
+    ) -> tuple[tuple[Kind, ...], Sizes]:
+        """Return arrays of more axes if the slope agrees with these alone: what takes a sequence may run on one step.
+
+        Raises:
+            AmbiguousShapesError: it agrees only where all arrays have other numbers of axes, and some have fewer.
+        """
         if scale or self._slope_agrees(kinds, sizes, scale):
-            return
+            return kinds, sizes
+        more = [[kind, kind._replace(rank=kind.rank + 1)] if kind in _MORE_AXES else [kind] for kind in kinds]
+        for others in itertools.islice(itertools.product(*more), 1, 2**_MOST_LONGER):
+            equal = self._all_equal(others)
+            if self._fits(others, equal, scale) and self._slope_agrees(others, equal, scale):
+                return others, equal
         ranks = [[one for one in ARRAYS[:3] if one != kind] if kind.name == "array" else [kind] for kind in kinds]
         combinations: Iterable[tuple[Kind, ...]] = itertools.product(*ranks)
         if np.prod([float(len(one)) for one in ranks]) > _MOST_RANKS:  # then all arrays have as many axes
@@ -163,6 +181,7 @@ class _Search(Probe):
             equal = self._all_equal(others)
             if self._fits(others, equal, scale) and self._slope_agrees(others, equal, scale):
                 raise AmbiguousShapesError(self._case(others, equal, scale), self._case(kinds, sizes, scale))
+        return kinds, sizes
 
     def _labels_that_agree(self, kinds: tuple[Kind, ...], sizes: Sizes, scale: Sizes) -> tuple[tuple[Kind, ...], Sizes]:
         """Return labels of another number of axes if the slope agrees with these alone.

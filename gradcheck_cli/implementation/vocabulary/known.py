@@ -118,6 +118,7 @@ KNOWN = {
     "rmsnorm": replace(
         _normalization("rms{,_}norm", "batch group instance conv", D=SIZES["D"], eps=_EPS),
         inputs={"x": words("x h inp input hidden"), "gamma": words("gamma g w weight scale gain")},
+        encodings={"gamma added to 1": lambda inputs: {**inputs, "gamma": inputs["gamma"] - 1}},
     ),
     **LOSSES,
     **ATTENTIONS,

@@ -97,6 +97,9 @@ def problem(case: DropoutCase) -> Problem:
         wrong = (abs(out - right) > _WRONG * abs(whole)).any()
         return right if wrong or plausible(kept(out)[telling], case.p) else drawn.expected
 
+    def gradients_for_draws(out: Array, dout: Array) -> dict[str, Array]:
+        return {"x": np.where(telling, dout * kept(out) / case.p, np.nan)}
+
     def vacuous(out: Array) -> str | None:
         dropped = ~kept(out)[telling]
         if dropped.any() and not dropped.all():
@@ -104,7 +107,13 @@ def problem(case: DropoutCase) -> Problem:
         what = "everything" if dropped.any() else "nothing"
         return f"{what} was dropped, so that a wrong mask could not be seen: try more elements, or another --seed"
 
-    return replace(drawn, expected_for_draws=expected_for_draws, vacuous=vacuous, draws=case.settings["seed"])
+    return replace(
+        drawn,
+        expected_for_draws=expected_for_draws,
+        gradients_for_draws=gradients_for_draws,
+        vacuous=vacuous,
+        draws=case.settings["seed"],
+    )
 
 
 def plausible(kept: Array, p: float) -> bool:

@@ -50,6 +50,8 @@ class Problem:
     #: Of a layer that draws random numbers: from the output to the right one for the same draws, or to `expected` if no
     #: right layer would have drawn them.
     expected_for_draws: Callable[[Array], Array] | None = None
+    #: Of such a layer, (output, cotangent) -> the gradients for the same draws, NaN where the output does not tell.
+    gradients_for_draws: Callable[[Array, Array], Mapping[str, Array]] | None = None
     #: The seed of `random` and `np.random` before each forward, for a layer that may draw numbers; None for others.
     draws: int | None = None
     #: From the output to why this case cannot show a fault, where that depends on what forward drew.

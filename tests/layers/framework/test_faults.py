@@ -32,7 +32,7 @@ BY_SAMPLE = {
     "groupnorm": 1,
     "word-embedding": 1,
     "rnn-step": 2,
-    "lstm": 2,
+    "rnn": 2,
 }
 
 #: And those that treat steps apart.
@@ -80,12 +80,16 @@ class Loop:
 
 
 def case_of(layer: str) -> Case:
-    """Return a case of which every size is at least 3, as far as it matters."""
-    return max(LAYERS[layer].standard(), key=lambda case: (case.geometry["N"] >= 3, sum(_sizes(case))))
+    """Return the smallest case of at least 3 samples whose other sizes are more than 1, as far as there is one."""
+
+    def suitability(case: Case) -> tuple[bool, bool, int]:
+        return case.geometry["N"] >= 3, min(_sizes(case)) > 1, -sum(_sizes(case))
+
+    return max(LAYERS[layer].standard(), key=suitability)
 
 
 def _sizes(case: Case) -> list[int]:
-    return [min(value, 4) for value in case.geometry.values() if isinstance(value, int)]
+    return [value for name, value in case.geometry.items() if isinstance(value, int) and name.isupper()]
 
 
 def codes(layer: str, pair: Any) -> set[str]:

@@ -113,10 +113,10 @@ def test_group_normalization_is_understood(signature: str, tmp_path: Path, gradc
     understood, text = SIGNATURES[signature]
     text = GROUPNORM.replace("KEEP", str(signature == "course")) + text
     (tmp_path / "layers.py").write_text(text, encoding="utf-8")
-    run = gradcheck("groupnorm", "layers.py", "--dtype", "float32,float64")
+    run = gradcheck("groupnorm", "layers.py", "--dtype", "float32")
     assert run.returncode == 0, run.stdout + run.stderr
     assert understood in run.stdout
-    assert "12 cases passed" in run.stdout
+    assert "6 cases passed" in run.stdout
     # dx without the term through the mean, in the same code.
     (tmp_path / "layers.py").write_text(text.replace("g - g.mean(**over) - z", "g - z"), encoding="utf-8")
     run = gradcheck("groupnorm", "layers.py", "--json", "-")

@@ -1,0 +1,114 @@
+"""The connection between a process and whoever asks it: messages of text and arrays, large arrays in shared memory."""
+
+from __future__ import annotations
+
+import mmap
+import socket
+import struct
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from gradcheck_cli.guard.protocol import HEADER, INLINE, MOST_TEXT, SHARED, ProtocolError, aligned
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from gradcheck_cli.numeric.arrays import Array
+
+#: Arrays of more bytes go through shared memory.
+_LARGE = 2**16
+
+#: Bytes of address space that are shared for large arrays, half for each direction. Memory is taken as it is used.
+_AREA = 2**33
+_NO_RESERVE = 0x4000  # MAP_NORESERVE of Linux
+
+
+def shared_area() -> memoryview | None:
+    """Return memory that is shared with processes that are forked later; None where there is none."""
+    try:
+        return memoryview(mmap.mmap(-1, _AREA, flags=mmap.MAP_SHARED | mmap.MAP_ANONYMOUS | _NO_RESERVE))
+    except OSError:
+        return None
+
+
+class Channel:
+    """One end of a connection. A message is answered before the next is sent."""
+
+    def __init__(self, connection: socket.socket, area: memoryview | None, *, asks: bool) -> None:
+        """Use a socket, and memory of which the first half is for requests and the second for answers."""
+        self.connection = connection
+        halves = None if area is None else (area[: _AREA // 2], area[_AREA // 2 :])
+        self._sent = halves and halves[not asks]
+        self._received = halves and halves[asks]
+        self.largest = 0  #: bytes of the largest message through shared memory
+
+    def fileno(self) -> int:
+        """Return the descriptor."""
+        return self.connection.fileno()
+
+    def bound_sending(self, seconds: float) -> None:
+        """Have sending fail after some seconds: the other end may be stopped."""
+        whole, rest = divmod(seconds, 1)
+        self.connection.setsockopt(
+            socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("ll", int(whole), int(rest * 1e6))
+        )
+
+    def send(self, text: bytes, parts: Sequence[Any]) -> None:
+        """Send text and arrays, as bytes.
+
+        Raises:
+            OSError: the other end is gone, or takes nothing.
+        """
+        size = sum(aligned(part.nbytes) for part in parts)
+        if self._sent is not None and _LARGE < size <= len(self._sent):
+            start = 0
+            for part in parts:
+                self._sent[start : start + part.nbytes] = part
+                start += aligned(part.nbytes)
+            self.largest = max(self.largest, size)
+            self.connection.sendall(HEADER.pack(SHARED, len(text), size) + text)
+            return
+        pieces = [HEADER.pack(INLINE, len(text), size), text]
+        for part in parts:
+            pieces += (part, bytes(aligned(part.nbytes) - part.nbytes))
+        self.connection.sendall(b"".join(pieces))
+
+    def receive(self, wait: Callable[[], object] | None = None) -> tuple[bytes, Array]:
+        """Receive a message: its text, and the bytes of its arrays.
+
+        Args:
+            wait: returns when there is something to read.
+
+        Raises:
+            EOFError: the other end is gone.
+            ProtocolError: what comes is no message.
+        """
+        message = bytearray()
+        self._read(message, HEADER.size, wait)
+        kind, text_size, size = HEADER.unpack_from(message)
+        known = kind == INLINE or (kind == SHARED and self._received is not None)
+        if not known or text_size > MOST_TEXT or size > _AREA // 2:
+            raise ProtocolError("no header")
+        start = HEADER.size + text_size
+        end = start + (size if kind == INLINE else 0)
+        self._read(message, end, wait)
+        if len(message) > end:
+            raise ProtocolError("more than one message")
+        if kind == INLINE or self._received is None:
+            payload = np.frombuffer(message, np.uint8)[start:]
+        else:
+            self.largest = max(self.largest, size)
+            payload = np.frombuffer(self._received[:size], np.uint8)
+        return bytes(message[HEADER.size : start]), payload.copy()  # which the other end cannot change
+
+    def _read(self, message: bytearray, size: int, wait: Callable[[], object] | None) -> None:
+        while len(message) < size:
+            if wait is not None:
+                wait()
+            text = self.connection.recv(max(size - len(message), 2**16), socket.MSG_DONTWAIT if wait else 0)
+            if not text:
+                raise EOFError
+            message += text
+            if not any(kind.startswith(message[:4]) for kind in (INLINE, SHARED)):
+                raise ProtocolError("no header")

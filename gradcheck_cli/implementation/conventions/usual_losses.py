@@ -1,0 +1,58 @@
+"""The usual losses of an output and its targets, for networks that have none: their backward pass is that of one."""
+
+from __future__ import annotations
+
+import inspect
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from gradcheck_cli.implementation.conventions.step import Role, Step
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from gradcheck_cli.numeric.arrays import Array
+
+_SUMS: Mapping[str, Callable[[Array, Array], Any]] = {
+    "half the squared error": lambda p, t: ((p - t) ** 2).sum() / 2,
+    "the squared error": lambda p, t: ((p - t) ** 2).sum(),
+    "the binary cross-entropy": lambda p, t: -(t * np.log(p) + (1 - t) * np.log(1 - p)).sum(),
+    "the cross-entropy": lambda p, t: -(t * np.log(p)).sum(),
+}
+_DIVISORS: Mapping[str, Callable[[Array], int]] = {
+    "": lambda _: 1,
+    " divided by the number of rows": len,
+    " divided by the number of columns": lambda p: np.shape(p)[-1],
+    " divided by the number of elements": np.size,
+}
+
+
+def usual_losses(target: inspect.Parameter) -> dict[str, Step]:
+    """Return steps that compute a loss of the output of a network, by what each is in words.
+
+    Args:
+        target: the argument for the targets.
+    """
+    output = inspect.Parameter(f"output_of_{target.name}", target.POSITIONAL_OR_KEYWORD)
+    roles = {output.name: Role.OUTPUT, target.name: Role.TARGETS}
+    return {
+        f"{of}{divided}": Step(
+            function=partial(_loss, output.name, total, divisor),
+            roles=roles,
+            parameters=(output, target),
+            is_method=False,
+        )
+        for of, total in _SUMS.items()
+        for divided, divisor in _DIVISORS.items()
+    }
+
+
+def _loss(output: str, total: Callable[[Array, Array], Any], divisor: Callable[[Array], int], **given: Any) -> Any:
+    p, t = np.asarray(given.pop(output)), np.asarray(*given.values())
+    if t.dtype.kind in "iu" and t.ndim == p.ndim - 1 and p.shape[-1] > 1:
+        t = np.eye(p.shape[-1])[t]
+    if t.size != p.size:
+        return np.nan
+    return total(p, t.reshape(p.shape)) / divisor(p)
