@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gradcheck_cli.checks.comparison import unravel
+from gradcheck_cli.checks.method import choose_method
 from gradcheck_cli.checks.run import RunStoppedError
 from gradcheck_cli.checks.where import place
 from gradcheck_cli.data.frozen import frozen, replace
@@ -15,7 +16,6 @@ from gradcheck_cli.implementation.implementation import ImplementationError
 from gradcheck_cli.numeric import derivative
 from gradcheck_cli.numeric.arrays import epsilon, working_dtype
 from gradcheck_cli.numeric.black_box import Evaluation
-from gradcheck_cli.numeric.method import choose_method
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -46,7 +46,7 @@ def detect_affine(box: BlackBox) -> Affine | None:
     It raises `box.epsilon` to that of float32 if the values are float32 numbers in a wider array.
     """
     x, center, step = box.x, box.center, box.x.dtype.type(AFFINE_STEP)
-    directions = tuple(random_directions(x, 2))
+    directions = random_directions(x, 2)
     points = [*(x + step * each for each in directions), x + x.dtype.type(AFFINE_STEP * _NEAR) * sum(directions)]
     try:
         if box.many:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import functools
 import math
-import random
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 if TYPE_CHECKING:
+    import random
     from collections.abc import Sequence
 
     from numpy.typing import DTypeLike, NDArray
@@ -50,18 +50,6 @@ def signed_uniform(source: random.Random, shape: Sequence[int]) -> Array:
     words = random_words(source, shape)
     sizes, signs = ((words >> 1) + 0.5) * 2.0**-31 + 0.5, 2.0 * (words & 1) - 1.0
     return (sizes * signs).reshape(shape)
-
-
-def with_zeros(values: Array, seed: int) -> Array:
-    """Put zeros in the places of one element in eight, drawn from the seed; in none of an array of fewer.
-
-    Half of what follows a rectifier is zero, and what recovers a mask or a slope as out / x is wrong there alone.
-    """
-    count = values.size // 8
-    places = np.argsort(random_words(random.Random(f"{seed} zeros"), values.shape), kind="stable")[:count]  # noqa: S311
-    found = values.copy()
-    found.reshape(-1)[places] = 0
-    return found
 
 
 def drawn(source: random.Random, shape: Sequence[int], within: tuple[float, float] | None = None) -> Array:

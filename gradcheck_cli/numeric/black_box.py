@@ -22,37 +22,10 @@ TOGETHER = 2**22
 Function = Callable[["Array"], "Array"]
 
 
-class Composed:
-    """A function of what another one makes of its argument."""
-
-    def __init__(self, function: Function, before: Function) -> None:
-        self._function, self._before = function, before
-        if hasattr(function, "many"):
-            self.many = self._many
-
-    def __call__(self, x: Array) -> Array:
-        """Evaluate."""
-        return self._function(self._before(x))
-
-    def _many(self, points: Sequence[Array]) -> Sequence[Array]:
-        return values_at(self._function, [self._before(x) for x in points])
-
-
 def values_at(function: Function, points: Sequence[Array]) -> Sequence[Array]:
     """Evaluate a function at several points: at once, if it has a method `many` for that."""
     many = getattr(function, "many", None)
     return [function(x) for x in points] if many is None else many(points)
-
-
-def restrict(function: Function, x: Array, elements: Array) -> Function:
-    """Return the function of some elements of x (flat indices), with all others fixed."""
-
-    def moved(values: Array) -> Array:
-        whole = x.copy()
-        whole.reshape(-1)[elements] = values
-        return whole
-
-    return Composed(function, moved)
 
 
 class Evaluation:
@@ -122,20 +95,18 @@ class BlackBox:
         self.shape, self.dtype, self.noise = center.shape, center.dtype, center.noise
         self.epsilon = max(center.epsilon, epsilon(x.dtype))  # x + h is rounded in the dtype of x
         self.evaluations = 0
-        self.many = bool(getattr(function, "many", False))  #: whether the function takes several points
+        self.many = hasattr(function, "many")  #: whether the function takes several points
         self._prepared: deque[Array] = deque()
 
     def prepare(self, points: Sequence[Array]) -> None:
         """Evaluate at all points that come next, in their order, if the function can do so at once."""
-        if isinstance(self._function, _Line):
-            self._function.prepare(points)
-        elif self.many:
+        if self.many:
             self._prepared = deque(values_at(self._function, points) if points else ())
 
     @property
     def is_prepared(self) -> bool:
         """Whether the next evaluation has been made."""
-        return self._function.is_prepared if isinstance(self._function, _Line) else bool(self._prepared)
+        return bool(self._prepared)
 
     def can_prepare(self, points: int) -> bool:
         """Tell whether the function can be evaluated at so many points at once, and they take little memory."""
@@ -219,19 +190,15 @@ class _Line:
 
     def __init__(self, box: BlackBox, direction: Array) -> None:
         self._box, self._direction = box, direction
-        self.many = box.many
+        if box.many:
+            self.many = self._many
 
     def __call__(self, t: Array) -> Array:
         return self._box.at(self._at(t))
 
-    @property
-    def is_prepared(self) -> bool:
-        """Whether the next evaluation has been made."""
-        return self._box.is_prepared
-
-    def prepare(self, points: Sequence[Array]) -> None:
-        """Evaluate at all points that come next."""
+    def _many(self, points: Sequence[Array]) -> list[Array]:
         self._box.prepare([self._at(t) for t in points])
+        return [self(t) for t in points]
 
     def _at(self, t: Array) -> Array:
         return np.asarray(self._box.x + t[0] * self._direction)

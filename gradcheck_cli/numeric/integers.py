@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from gradcheck_cli.numeric.arrays import largest_exact, random_words
+from gradcheck_cli.numeric.halving import halve
 
 if TYPE_CHECKING:
     from gradcheck_cli.numeric.arrays import Array
@@ -99,24 +100,11 @@ class ExactLine:
         return ExactTest(equal=True, missed=missed)
 
     def locate(self, most: int) -> dict[int, float]:
-        """Halve the array and return wrong elements, and by how much they are off: at most so many.
+        """Return wrong elements, and by how much they are off: at most so many."""
+        found = halve(self._x.size, most, lambda part: abs(self._error(part, 0) or 0))
+        return {p: (self._error(slice(p, p + 1), 0) or 0) / (_GRID * int(self._direction(0)[p])) for p in found}
 
-        That takes at most 2 (log2(size) + 1) evaluations for each.
-        """
-        found: dict[int, float] = {}
-        parts = [np.arange(self._x.size)]
-        while parts and len(found) < most:
-            part = parts.pop()
-            error = self._error(part, 0)
-            if not error:
-                continue
-            if part.size == 1:
-                found[int(part[0])] = error / (_GRID * int(self._direction(0)[part[0]]))
-            else:
-                parts += reversed(np.array_split(part, 2))
-        return found
-
-    def _error(self, elements: Array | slice, number: int) -> int | None:
+    def _error(self, elements: slice, number: int) -> int | None:
         """Return <gradient, u> - <cotangent, f(x + u) - f(x)> in 64ths, u being 0 outside of the elements.
 
         None if some value is rounded, or f(x - u) shows that f is not affine here: a hinge that is far away at real

@@ -6,7 +6,6 @@ the rounding of all elements together. Where the gradient disagrees, the array i
 
 from __future__ import annotations
 
-import heapq
 import itertools
 import math
 import operator
@@ -23,6 +22,7 @@ from gradcheck_cli.numeric.black_box import BlackBox, Evaluation
 from gradcheck_cli.numeric.colored import ColoredScheme, Coupling
 from gradcheck_cli.numeric.dense import DenseScheme
 from gradcheck_cli.numeric.directions import random_directions
+from gradcheck_cli.numeric.halving import halve
 from gradcheck_cli.numeric.partial_derivatives import directional_derivative, partial_derivatives
 from gradcheck_cli.numeric.rounding import root_mean_square
 
@@ -45,7 +45,7 @@ SAMPLED = 8
 #: Rounding error of an element of a correct gradient, four standard deviations. Direct sums measured 0.3 to 0.4.
 _SPREAD = 2.0
 
-#: Wrong elements that are located at most. Each costs four evaluations per halving of the array.
+#: Wrong elements that are located at most. Each takes four evaluations per halving of the array.
 MAX_LOCATED = 8
 
 
@@ -83,6 +83,11 @@ class _Residual:
         part = np.zeros_like(direction)
         part[elements] = direction[elements]
         return self.along(self.differentiate(part.reshape(self._box.x.shape)))
+
+    def severity(self, direction: Array, elements: slice) -> float:
+        """Return by how many times what is allowed the gradient is off over some elements; 0 if it is right."""
+        difference, allowed = self(direction, elements)
+        return 0.0 if difference <= allowed else difference / allowed if allowed else math.inf
 
     def along(self, derivative: DirectionalDerivative) -> tuple[float, float]:
         """Return |<gradient - derivative, direction>|, and how large that of a correct gradient may be."""
@@ -172,7 +177,7 @@ def project(
         wrong_direction, wrong = residual.disagreeing(known), are_wrong(elements, estimate)
     located, all_located, common_slice = np.zeros(0, int), False, None
     if wrong_direction is not None and not wrong.all():
-        located = _locate(residual, wrong_direction)
+        located = np.array(halve(x.size, MAX_LOCATED, partial(residual.severity, wrong_direction)), int)
         all_located = residual.agrees_outside(wrong_direction, located)
         if not all_located and len(located) > 1:
             common_slice = _common_slice(residual, wrong_direction, located, x.shape)
@@ -196,29 +201,6 @@ def _one_color(box: BlackBox, coupling: Coupling) -> ColoredScheme | None:
     color = random.Random(3).randrange(coupling.colors)  # noqa: S311  # a sample, not a secret
     owner = coupling.owner(color)
     return ColoredScheme(box, Coupling(colors=1, owner=lambda _: owner)) if (owner >= 0).any() else None
-
-
-def _locate(residual: _Residual, direction: Array) -> Array:
-    """Halve the array, the part that disagrees most first, and return the single elements that are left: flat indices.
-
-    At most `MAX_LOCATED` are located, with at most 2 * (log2(size) + 1) directional derivatives for each.
-    """
-    size = direction.size
-    budget = MAX_LOCATED * 2 * math.ceil(math.log2(size) + 1)
-    heap = [(-math.inf, 0, size)]
-    located: list[int] = []
-    while heap and len(located) < MAX_LOCATED and budget > 0:
-        _, start, stop = heapq.heappop(heap)
-        if stop - start == 1:
-            located.append(start)
-            continue
-        middle = (start + stop) // 2
-        for part in ((start, middle), (middle, stop)):
-            budget -= 1
-            difference, allowed = residual(direction, slice(*part))
-            if not difference <= allowed:
-                heapq.heappush(heap, (-difference / allowed if allowed else -math.inf, *part))
-    return np.array(located, int)
 
 
 def _common_slice(

@@ -98,7 +98,7 @@ def test_errors_that_cancel_in_one_direction_show_in_another() -> None:
     # Two errors that cancel exactly in the first direction.
     from gradcheck_cli.numeric.directions import random_directions
 
-    first = next(random_directions(np.zeros(SHAPE), 1))
+    (first,) = random_directions(np.zeros(SHAPE), 1)
     spoil = at((0, 0, 0, 0), first[1, 1, 1, 1] / first[0, 0, 0, 0]) - at((1, 1, 1, 1), 1)
     assert not run("float64", 0, spoil).agrees
 
