@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gradcheck_cli.numeric.affordable import affordable
+from gradcheck_cli.numeric.black_box import affordable
 
 METHODS = ("auto", "dense", "colored", "projected")
 

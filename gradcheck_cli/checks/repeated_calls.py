@@ -11,8 +11,9 @@ import numpy as np
 from gradcheck_cli.checks.differentiation import noisy
 from gradcheck_cli.checks.memory_layouts import layouts_matter
 from gradcheck_cli.checks.repetition import OUTPUT, repeat
+from gradcheck_cli.data.drawing import drawn
 from gradcheck_cli.implementation.implementation import BackwardStep, ForwardStep, ImplementationError
-from gradcheck_cli.numeric.arrays import drawn, epsilon, working_dtype
+from gradcheck_cli.numeric.arrays import epsilon, working_dtype
 from gradcheck_cli.numeric.rounding import root_mean_square
 from gradcheck_cli.results.result import Verdict
 from gradcheck_cli.text.names import join_names

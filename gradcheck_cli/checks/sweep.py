@@ -13,7 +13,7 @@ from gradcheck_cli.checks.run import RunStoppedError, call_forward, make_run
 from gradcheck_cli.implementation.implementation import ImplementationError, NotExpressibleError
 from gradcheck_cli.implementation.seeding import generators_kept
 from gradcheck_cli.layers import LAYERS
-from gradcheck_cli.numeric.affordable import affordable
+from gradcheck_cli.numeric.black_box import affordable
 from gradcheck_cli.numeric.derivative import differentiate
 from gradcheck_cli.numeric.projected import sample_elements
 from gradcheck_cli.results.result import CaseResult, Verdict

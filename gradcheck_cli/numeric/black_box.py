@@ -19,13 +19,19 @@ if TYPE_CHECKING:
 #: Bytes of inputs and outputs of evaluations that are made at once.
 TOGETHER = 2**22
 
+#: The cost that a gradient may have: evaluations times the numbers that each reads and writes. 2e8 take one to three
+#: seconds. (1, 64, 56, 56) x (64, 64, 3, 3) exceeds it with 5e8 coloured, (8, 3, 224, 224) x (64, 3, 7, 7) with 2e9.
+AFFORDABLE = 2e8
+
+#: The cost of a call itself, in numbers read and written.
+_OVERHEAD = 5_000
+
 Function = Callable[["Array"], "Array"]
 
 
-def values_at(function: Function, points: Sequence[Array]) -> Sequence[Array]:
-    """Evaluate a function at several points: at once, if it has a method `many` for that."""
-    many = getattr(function, "many", None)
-    return [function(x) for x in points] if many is None else many(points)
+def affordable(evaluations: int, inputs: int, outputs: int) -> bool:
+    """Tell whether `evaluations` calls of a function with `inputs` and `outputs` elements are affordable."""
+    return evaluations * (inputs + outputs + _OVERHEAD) <= AFFORDABLE
 
 
 class Evaluation:
@@ -50,7 +56,8 @@ class Evaluation:
         self.cotangent: Array = cotangent.astype(self.dtype).reshape(-1)
         self.weights: Array = abs(self.cotangent)
         with np.errstate(all="ignore"):
-            values = values_at(function, [x, x]) if hasattr(function, "many") else None
+            many = getattr(function, "many", None)
+            values = many([x, x]) if many else None
             first = function(x) if values is None else values[0]
             self.value: Array = np.array(first, self.dtype, order="C").reshape(-1)
             self.twice: Array = 2 * self.value
@@ -101,7 +108,7 @@ class BlackBox:
     def prepare(self, points: Sequence[Array]) -> None:
         """Evaluate at all points that come next, in their order, if the function can do so at once."""
         if self.many:
-            self._prepared = deque(values_at(self._function, points) if points else ())
+            self._prepared = deque(self._function.many(points) if points else ())  # type: ignore[attr-defined]
 
     @property
     def is_prepared(self) -> bool:
@@ -123,7 +130,17 @@ class BlackBox:
         Args:
             direction: of x's shape and dtype.
         """
-        return BlackBox(_Line(self, direction), np.zeros(1, self.x.dtype), self.center)
+
+        def line(t: Array) -> Array:
+            return self.at(np.asarray(self.x + t[0] * direction))
+
+        def many(points: Sequence[Array]) -> list[Array]:
+            self.prepare([self.x + t[0] * direction for t in points])
+            return [line(t) for t in points]
+
+        if self.many:
+            line.many = many  # type: ignore[attr-defined]
+        return BlackBox(line, np.zeros(1, self.x.dtype), self.center)
 
     def changes(self, ahead: Sequence[Array], behind: Sequence[Array] | None = None) -> Iterator[Change]:
         """Evaluate at each of several x, or pairs of x, and yield how the outputs change, tile by tile.
@@ -183,22 +200,3 @@ class BlackBox:
             for side, x in zip(values, pair, strict=True):
                 side[number] = self._evaluate(x)
         return list(values)
-
-
-class _Line:
-    """A function along a direction, of one number."""
-
-    def __init__(self, box: BlackBox, direction: Array) -> None:
-        self._box, self._direction = box, direction
-        if box.many:
-            self.many = self._many
-
-    def __call__(self, t: Array) -> Array:
-        return self._box.at(self._at(t))
-
-    def _many(self, points: Sequence[Array]) -> list[Array]:
-        self._box.prepare([self._at(t) for t in points])
-        return [self(t) for t in points]
-
-    def _at(self, t: Array) -> Array:
-        return np.asarray(self._box.x + t[0] * self._direction)

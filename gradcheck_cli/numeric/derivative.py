@@ -14,8 +14,7 @@ import numpy as np
 
 from gradcheck_cli.data.frozen import replace
 from gradcheck_cli.numeric.affine import detect_affine
-from gradcheck_cli.numeric.affordable import affordable
-from gradcheck_cli.numeric.black_box import BlackBox, Evaluation
+from gradcheck_cli.numeric.black_box import BlackBox, Evaluation, affordable
 from gradcheck_cli.numeric.colored import ColoredScheme
 from gradcheck_cli.numeric.dense import DenseScheme
 from gradcheck_cli.numeric.leak import find_leak, has_leak

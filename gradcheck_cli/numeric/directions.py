@@ -6,7 +6,7 @@ import random
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from gradcheck_cli.numeric.arrays import signed_uniform
+from gradcheck_cli.data.drawing import signed_uniform
 
 if TYPE_CHECKING:
     import numpy as np

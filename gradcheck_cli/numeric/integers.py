@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from gradcheck_cli.numeric.arrays import largest_exact, random_words
+from gradcheck_cli.data.drawing import random_words
+from gradcheck_cli.numeric.arrays import largest_exact
 from gradcheck_cli.numeric.halving import halve
 
 if TYPE_CHECKING:

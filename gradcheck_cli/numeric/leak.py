@@ -36,10 +36,7 @@ def has_leak(box: BlackBox, estimate: Estimate, affine: Affine | None) -> bool:
     """
     known = np.isfinite(estimate.error_bound)
     value, bound = estimate.value[known], estimate.error_bound[known]
-    if affine is not None and known.all():
-        derivatives = affine.derivatives
-    else:
-        derivatives = tuple(_along_known(box, known, affine=affine is not None))
+    derivatives = affine.derivatives if affine and known.all() else _along_known(box, known, affine=bool(affine))
 
     def explains(along: DirectionalDerivative) -> bool:
         direction = along.direction.reshape(-1)[known]

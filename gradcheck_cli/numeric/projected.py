@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import itertools
 import math
-import operator
 import random
 from dataclasses import replace
 from functools import partial
@@ -78,17 +77,6 @@ class _Residual:
         """Allow for the roundings of elements of the typical scale of an estimate."""
         self._spread = max(self._spread, _SPREAD * self._epsilon * root_mean_square(estimate.scale))
 
-    def __call__(self, direction: Array, elements: Array | slice) -> tuple[float, float]:
-        """Return |<gradient - derivative, direction>| over some elements, and how large a correct one may be."""
-        part = np.zeros_like(direction)
-        part[elements] = direction[elements]
-        return self.along(self.differentiate(part.reshape(self._box.x.shape)))
-
-    def severity(self, direction: Array, elements: slice) -> float:
-        """Return by how many times what is allowed the gradient is off over some elements; 0 if it is right."""
-        difference, allowed = self(direction, elements)
-        return 0.0 if difference <= allowed else difference / allowed if allowed else math.inf
-
     def along(self, derivative: DirectionalDerivative) -> tuple[float, float]:
         """Return |<gradient - derivative, direction>|, and how large that of a correct gradient may be."""
         direction = derivative.direction.reshape(-1)
@@ -96,10 +84,20 @@ class _Residual:
         allowed = derivative.error_bound + self._spread * float(np.linalg.norm(direction.astype(np.float64)))
         return float(abs(derivative.value - product)), float(allowed)
 
+    def excess(self, derivative: DirectionalDerivative) -> float:
+        """Return by how many times what is allowed the gradient is off along a direction; 0 if it agrees."""
+        difference, allowed = self.along(derivative)
+        return 0.0 if difference <= allowed else difference / allowed if allowed else math.inf
+
+    def excess_in(self, direction: Array, elements: Array | slice) -> float:
+        """Return the excess along the part of a direction that lies in some elements."""
+        part = np.zeros_like(direction)
+        part[elements] = direction[elements]
+        return self.excess(self.differentiate(part.reshape(self._box.x.shape)))
+
     def disagreeing(self, derivatives: Sequence[DirectionalDerivative]) -> Array | None:
         """Return the last direction along which the gradient disagrees, flat, or None."""
-        wrong = [each.direction for each in derivatives if not operator.le(*self.along(each))]
-        return wrong[-1].reshape(-1) if wrong else None
+        return next((each.direction.reshape(-1) for each in reversed(derivatives) if self.excess(each)), None)
 
     def floor(self, derivatives: Sequence[DirectionalDerivative]) -> float:
         """Return the least error of an element that is sure to show along one of the directions.
@@ -112,8 +110,7 @@ class _Residual:
         """Tell whether the gradient agrees along the direction if some elements are left out of it."""
         outside = np.ones(direction.size, bool)
         outside[elements] = False
-        difference, allowed = self(direction, np.flatnonzero(outside))
-        return difference <= allowed
+        return not self.excess_in(direction, np.flatnonzero(outside))
 
 
 def sample_elements(size: int) -> Array:
@@ -177,7 +174,7 @@ def project(
         wrong_direction, wrong = residual.disagreeing(known), are_wrong(elements, estimate)
     located, all_located, common_slice = np.zeros(0, int), False, None
     if wrong_direction is not None and not wrong.all():
-        located = np.array(halve(x.size, MAX_LOCATED, partial(residual.severity, wrong_direction)), int)
+        located = np.array(halve(x.size, MAX_LOCATED, partial(residual.excess_in, wrong_direction)), int)
         all_located = residual.agrees_outside(wrong_direction, located)
         if not all_located and len(located) > 1:
             common_slice = _common_slice(residual, wrong_direction, located, x.shape)

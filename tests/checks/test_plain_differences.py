@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from gradcheck_cli.checks.plain_differences import sweep
-from gradcheck_cli.numeric.arrays import signed_uniform
+from gradcheck_cli.data.drawing import signed_uniform
 from gradcheck_cli.numeric.colored import Coupling
 from gradcheck_cli.numeric.derivative import differentiate
 from gradcheck_cli.numeric.estimate import Estimate

@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gradcheck_cli import ConvCase
+from gradcheck_cli.data.drawing import signed_uniform
 from gradcheck_cli.layers.conv.conv import LAYER
 from gradcheck_cli.layers.conv.naive import conv_forward_naive
-from gradcheck_cli.numeric.arrays import signed_uniform
 from gradcheck_cli.numeric.colored import Coupling
 from gradcheck_cli.numeric.derivative import differentiate
 from tests import slow_conv

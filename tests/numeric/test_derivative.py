@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
+from gradcheck_cli.data.drawing import signed_uniform
 from gradcheck_cli.numeric.affine import AFFINE_STEP
-from gradcheck_cli.numeric.arrays import epsilon, signed_uniform
+from gradcheck_cli.numeric.arrays import epsilon
 from gradcheck_cli.numeric.derivative import differentiate
 
 if TYPE_CHECKING:

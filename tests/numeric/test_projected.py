@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from gradcheck_cli.numeric.arrays import epsilon, signed_uniform
+from gradcheck_cli.data.drawing import signed_uniform
+from gradcheck_cli.numeric.arrays import epsilon
 from gradcheck_cli.numeric.projected import SAMPLED, Projection, project
 
 if TYPE_CHECKING:

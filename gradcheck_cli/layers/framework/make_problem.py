@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from gradcheck_cli.data.drawing import random_words, signed_uniform
 from gradcheck_cli.layers.framework.axes import anonymous, indexed
 from gradcheck_cli.layers.framework.coupling import derive_couplings
 from gradcheck_cli.layers.framework.problem import Problem, fresh
-from gradcheck_cli.numeric.arrays import random_words, signed_uniform, working_dtype
+from gradcheck_cli.numeric.arrays import working_dtype
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
