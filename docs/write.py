@@ -37,7 +37,10 @@ def screens(page: Path, *, figures: bool) -> bool:
 
 def _screen(page: Path, command: str, expected: str, folder: Path, *, figures: bool) -> str:
     """Return what a block shall show of a command: the same as before, if only figures are different."""
-    shown = run(command, folder).stdout
+    done = run(command, folder)
+    shown = done.stdout
+    if done.returncode and not shown and expected:
+        raise SystemExit(f"{page.name}: nothing is written, for this command prints nothing: {command}\n{done.stderr}")
     if not matches(expected, shown) and "…" in expected:
         sys.stderr.write(f"{page.name}: write this screen by hand: {command}\n")
     keep = "…" in expected or (matches(expected, shown) and not figures)

@@ -95,7 +95,7 @@ def _join(reasons: Iterable[str | None]) -> str | None:
 
 
 def _overwritten(names: tuple[str, ...]) -> str | None:
-    return f"{join_names(names)} {'was' if len(names) == 1 else 'were'} written into" if names else None
+    return f"{join_names(names)} {'was' if len(names) == 1 else 'were'} modified in place" if names else None
 
 
 def _vacuous(reason: str | None, ignored: tuple[str, ...]) -> Duty:

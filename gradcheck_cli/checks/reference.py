@@ -95,7 +95,7 @@ def judge_guarded(run: CaseRun, comparison: Comparison) -> Comparison:
     for name, numeric in comparison.expected.items():
         if comparison.verdict_on(name) is Verdict.PASS:
             continue
-        values = [reference[name], *([guard.gradients[name]] if name in guard.gradients else [])]
+        values = [reference[name], *guard.gradients.get(name, ())]
         tries = [_compare(run, name, value, numeric) for value in values]
         right = next((each for each in tries if each[0].verdict is Verdict.PASS), None)
         left_out |= right is not None

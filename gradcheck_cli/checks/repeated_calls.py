@@ -151,16 +151,17 @@ class RepeatedCalls:
             _arrays(self._backward(self._any_cache(), given, when=when))
             for given, when in zip(several, whens, strict=True)
         )
+        dout = join_names(self._run.implementation.cotangents or ("dout",))
         if wrong := [name for name, value in zero.items() if value[np.isfinite(value)].any()]:
-            be, dout = _be(wrong), join_names(self._run.implementation.cotangents or ("dout",))
+            be = _be(wrong)
             if all(np.array_equal(zero[name], self._gradients.get(name, np.nan)) for name in wrong):
                 return f"{_join(wrong)} {be} the same where {dout} is zero: {dout} is not used"
             return f"{_join(wrong)} {be} not zero where {dout} is zero"
-        together = {
-            n: first + one[n] for n, first in self._gradients.items() if n in one and first.shape == one[n].shape
-        }
+        alike = [n for n, first in self._gradients.items() if n in one and first.shape == one[n].shape]
+        with np.errstate(invalid="ignore"):  # infinities
+            together = {name: self._gradients[name] + one[name] for name in alike}
         if wrong := self._apart(together, both, _SUM):
-            return f"{_join(wrong)} {_be(wrong)} not linear in the cotangent"
+            return f"{_join(wrong)} {_be(wrong)} not linear in {dout}"
         return None
 
     def independent_caches(self) -> str | None:

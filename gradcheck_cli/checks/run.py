@@ -48,7 +48,7 @@ class CaseRun:
     cache: object = None
     forward: ArrayResult | None = None  #: `out` compared with the reference; None without a reference
     gradients: Mapping[str, object] | None = None  #: what backward returned, by input; None where none is expected
-    overwritten: tuple[str, ...] = ()  #: the inputs and cotangents that were written into
+    overwritten: tuple[str, ...] = ()  #: the inputs and cotangents that were modified in place
     seeded: bool = False  #: whether the output depends on numbers drawn from the seeded global generators
     narrower_dtype: str | None = None  #: the dtype that forward computes in, if it is narrower than the case's
     error: ImplementationError | None = None  #: why the run was stopped

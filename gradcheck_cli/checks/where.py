@@ -130,13 +130,13 @@ def _indices(chosen: Array, axis: Axis) -> str | None:
         return _every(axis, first, last, step=steps.pop(), count=count)
     if indices.size <= _LISTED:
         *most, final = indices.tolist()
-        return f"{axis.name}s {', '.join(map(str, most))} and {final}"
+        return f"{axis.plural} {', '.join(map(str, most))} and {final}"
     return None
 
 
 def _every(axis: Axis, first: int, last: int, *, step: int, count: int) -> str | None:
     if step == 1:
-        return f"{axis.name}s {first} <= {axis.index} <= {last}"
+        return f"{axis.plural} {first} <= {axis.index} <= {last}"
     if first >= step or last + step < count:
         return None
     nth = f"every {_ORDINALS.get(step, f'{step}th')} {axis.name}"
@@ -152,11 +152,11 @@ def _last(axis: Axis, width: int, count: int) -> str:
     """Describe the last `width` indices along an axis."""
     if width <= 1:
         return _one(axis, count - 1, count) if width else ""
-    return f"{axis.name}s {axis.index} >= {count - width}"
+    return f"{axis.plural} {axis.index} >= {count - width}"
 
 
 def _first(axis: Axis, width: int, count: int) -> str:
     """Describe the first `width` indices along an axis."""
     if width <= 1:
         return _one(axis, 0, count) if width else ""
-    return f"{axis.name}s {axis.index} < {width}"
+    return f"{axis.plural} {axis.index} < {width}"

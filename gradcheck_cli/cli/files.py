@@ -95,16 +95,24 @@ def plan_files(request: Request, checker: Checker, sources: Sources | None = Non
 
 def _assign_all(request: Request, surveys: Iterable[Survey]) -> list[Assignment]:
     assignments: list[Assignment] = []
-    cases: dict[str, Cases] = {}  # of each layer
+    cases: dict[tuple[str, str], Cases] = {}  # of each layer, in the dtype that code says
     for found in surveys:
         for spec, layer in found.layers.items():
-            if layer not in cases:
-                cases[layer] = make_cases(request, LAYERS[layer])
-            assignments.append(assign(request, spec, layer, cases[layer]))
+            asked, key = _in_dtype(request, found, spec), (layer, found.dtypes.get(spec, ""))
+            if key not in cases:
+                cases[key] = make_cases(asked, LAYERS[layer])
+            assignments.append(assign(asked, spec, layer, cases[key]))
         for spec, tried in found.functions.items():
             if tried.cases:
-                assignments.append(assign(request, spec, "function", _function_cases(request, tried.cases)))
+                asked = _in_dtype(request, found, spec)
+                assignments.append(assign(asked, spec, "function", _function_cases(asked, tried.cases)))
     return assignments
+
+
+def _in_dtype(request: Request, found: Survey, spec: str) -> Request:
+    """Return the request in the dtype that code computes in by what it says, where no other was asked for."""
+    own = found.dtypes.get(spec) if request.dtypes == type(request).dtypes else None
+    return replace(request, dtypes=(own,)) if own else request
 
 
 @frozen
@@ -186,7 +194,7 @@ def _list_files(request: Request) -> list[str]:
     if not files:
         whose = "its" if len(specs) == 1 else "their"
         instead = f"{whose} folders are not searched: name them, {' '.join(below.values())}"
-        why = f"{', '.join(specs)} has no file that speaks of a layer"
+        why = f"{', '.join(specs)} has no file in which a layer or a backward pass is named"
         notes = f"; not searched: {'; '.join(left_out.values())}" if left_out else ""
         raise click.UsageError(clean(f"{why}{notes}; {instead if below else 'name one, FILE.py'}."))
     _remark(request, *(f"{folder}: not searched: {note}" for folder, note in left_out.items()))

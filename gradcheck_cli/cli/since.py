@@ -87,8 +87,9 @@ class Since:
         what = "files" if self._request.layer is None else "implementations"
         unchanged = f"{count} of {of} {what} have not changed, and their results are carried over"
         text = f"since {clean(self._request.since)}: {unchanged}"
-        reaching = sum(self._sources.take(name) is None for name in self._unchanged)
-        return text + (f"; {reaching} may depend on more than they import, and are checked again" if reaching else "")
+        reaching = [name for name in self._unchanged if self._sources.take(name) is None]
+        more = f"; checked again, as it may depend on more than its imports: {', '.join(reaching)}"
+        return text + (clean(more) if reaching else "")
 
     def _is_unchanged(self, name: str) -> bool:
         if name not in self._unchanged:

@@ -94,17 +94,14 @@ class _Calls:
         self._seed: int | None = None  # for the next call
         self._dropped: list[int] = []  # caches that are not needed any more
         self._watched: dict[str, Array] = {}  # what the latest calls that were watched were given
-        self._written: list[Array] = []  # of these, what was written into
         self._expected: deque[tuple[type[Step], Answer]] = deque()  # calls that come next, with their answers
         self._around: object = None  # the inputs with which outputs were last asked for, which the process keeps
         self._size = 0  # bytes of the latest output
 
     def forward(self, inputs: Mapping[str, Array], parameters: Mapping[str, object] | None) -> tuple[object, object]:
         """Call forward; the cache stays there."""
-        watch = current_watch()
-        if watch is not None:
+        if current_watch() is not None:
             self._watched = dict(inputs)
-            watch.elsewhere = [lambda: self._written]
         answer = self._next(ForwardStep(inputs, parameters))
         with self._code.reading():
             self._note_written(answer)
@@ -215,8 +212,8 @@ class _Calls:
         return answer
 
     def _note_written(self, answer: Answer) -> None:
-        if answer.value["written"]:
-            self._written = [self._watched[name] for name in answer.value["written"]]
+        if (watch := current_watch()) is not None:
+            watch.written = [self._watched[name] for name in answer.value["written"]]
 
 
 def _number(cache: object) -> int:

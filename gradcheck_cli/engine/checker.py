@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import partial
+from functools import cache, partial
 from typing import TYPE_CHECKING
 
 from gradcheck_cli.engine.sanitize import sanitize
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from gradcheck_cli.engine.task import Task
     from gradcheck_cli.guard.limits import Limits
     from gradcheck_cli.guard.process import Process
+    from gradcheck_cli.implementation.implementation import Implementation
     from gradcheck_cli.layers.framework.case import Case
     from gradcheck_cli.results.result import CaseResult
 
@@ -29,7 +30,7 @@ class Checker:
     """
 
     def __init__(self) -> None:
-        self._runner: tuple[Task, GuardedRunner | BuiltInRunner] | None = None
+        self._runner: tuple[Task, GuardedRunner] | None = None
         self._process: tuple[str, Process] | None = None  # and the file that is loaded there
 
     def find(self, task: Task, case: Case) -> None:
@@ -38,7 +39,8 @@ class Checker:
         Raises:
             ImplementationNotFoundError: there is none, it cannot be loaded, or its inputs are not those of the case.
         """
-        self._runner_of(task).find(case)
+        if not task.is_built_in:
+            self._runner_of(task).find(case)
 
     def check(self, task: Task, cases: Iterable[Case]) -> list[CaseResult]:
         """Check some cases. A bug in the checker is an error of its case."""
@@ -58,20 +60,19 @@ class Checker:
 
     def _check(self, task: Task, case: Case) -> CaseResult:
         try:
+            if task.is_built_in:
+                return sanitize(task.check(case, _built_in(task.layer, task.spec), task.settings))
             return sanitize(self._runner_of(task).check(case))
         except Exception as error:  # noqa: BLE001  # a bug in one case must not end the run
             from gradcheck_cli.engine.errors import describe_error  # only where something was raised
 
             return task.error_result(case, describe_error(error))
 
-    def _runner_of(self, task: Task) -> GuardedRunner | BuiltInRunner:
+    def _runner_of(self, task: Task) -> GuardedRunner:
         if self._runner is None or self._runner[0] != task:
-            if task.spec in LAYERS[task.layer].builtin and task.settings.adapter is None:
-                self._runner = task, BuiltInRunner(task)
-            else:
-                from gradcheck_cli.engine.guarded import GuardedRunner  # 20 ms, and not for built-in layers
+            from gradcheck_cli.engine.guarded import GuardedRunner  # 20 ms, and not for built-in layers
 
-                self._runner = task, GuardedRunner(task, self._process_for(task.spec, task.limits))
+            self._runner = task, GuardedRunner(task, self._process_for(task.spec, task.limits))
         return self._runner[1]
 
     def _process_for(self, spec: str, limits: Limits) -> Process:
@@ -86,16 +87,6 @@ class Checker:
         return self._process[1]
 
 
-class BuiltInRunner:
-    """Checks the cases of a task of a built-in implementation, in this process."""
-
-    def __init__(self, task: Task) -> None:
-        self._task = task
-        self._implementation = built_in(LAYERS[task.layer], task.spec)
-
-    def find(self, case: Case) -> None:
-        """Do nothing: it is here."""
-
-    def check(self, case: Case) -> CaseResult:
-        """Check one case."""
-        return self._task.check(case, self._implementation, self._task.settings)
+@cache
+def _built_in(layer: str, name: str) -> Implementation:
+    return built_in(LAYERS[layer], name)

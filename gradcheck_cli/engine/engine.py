@@ -77,35 +77,30 @@ class _Batch(NamedTuple):
     task: Task
     cases: tuple[Case, ...]
     call: Call
-    new: bool  # not recalled
+    memory: Memory | None = None  # that is given the results
 
-    def results(self) -> Iterator[_Item]:
+    def results(self) -> list[CaseResult]:
         """Wait for the results. Cases whose worker died are errors, but not of the implementation."""
-        keep = self.new
         try:
-            results = self.call.result()
+            results: list[CaseResult] = self.call.result()
         except WorkersLostError:
             raise
+        except WorkerDiedError as error:
+            spec, settings = self.task.spec, self.task.settings
+            return [failed_case(case, spec, spec, settings, str(error)) for case in self.cases]
         except Exception as error:  # noqa: BLE001  # a bug in one batch must not end the run
-            results, keep = self._errors(error), False
+            from gradcheck_cli.engine.errors import describe_bug  # only here
+
+            report = describe_bug(error)
+            return [self.task.error_result(case, report) for case in self.cases]
+        return results
+
+    def deliver(self, results: list[CaseResult]) -> Iterator[CaseResult]:
+        """Yield the results, each kept if it says something of the implementation."""
         for case, result in zip(self.cases, results, strict=True):
-            yield _Item(self.number, case, result, keep and result.bug is None)
-
-    def _errors(self, error: Exception) -> list[CaseResult]:
-        spec = self.task.spec
-        if isinstance(error, WorkerDiedError):
-            return [failed_case(case, spec, spec, self.task.settings, str(error)) for case in self.cases]
-        from gradcheck_cli.engine.errors import describe_bug  # only here
-
-        report = describe_bug(error)
-        return [self.task.error_result(case, report) for case in self.cases]
-
-
-class _Item(NamedTuple):
-    number: int
-    case: Case
-    result: CaseResult
-    keep: bool  # whether the memory should have it
+            if self.memory is not None and self.call.succeeded and result.bug is None:
+                self.memory.keep(self.number, case, result)
+            yield result
 
 
 @frozen
@@ -141,37 +136,26 @@ class Engine:
             WorkersLostError: the rest will not be computed.
         """
         waiting: deque[_Batch] = deque()
-        finished: deque[_Item] = deque()
 
-        def await_first() -> None:
-            finished.extend(waiting[0].results())
-            waiting.popleft()
-
-        def deliver() -> Iterator[CaseResult]:
-            while finished:
-                item = finished.popleft()
-                if item.keep and memory is not None:
-                    memory.keep(item.number, item.case, item.result)
-                yield item.result
+        def deliver_first() -> Iterator[CaseResult]:
+            results = waiting[0].results()
+            yield from waiting.popleft().deliver(results)
 
         try:
             for batch in self._batches(plan, memory):
                 waiting.append(batch)
                 while len(waiting) > self.ahead:
-                    await_first()
-                    yield from deliver()
+                    yield from deliver_first()
             while waiting:
-                await_first()
-                yield from deliver()
+                yield from deliver_first()
         except (KeyboardInterrupt, WorkersLostError):
             self.stopped.set()
             self.executor.collect()
             while waiting:
                 if waiting[0].call.succeeded:
-                    await_first()
+                    yield from deliver_first()
                 else:
                     waiting.popleft().call.cancel()
-            yield from deliver()
             raise
         finally:
             for batch in waiting:
@@ -186,13 +170,13 @@ class Engine:
                 if known is None:
                     gathered.append(case)
                 if gathered and (known is not None or len(gathered) == self.batch):
-                    yield self._submit(number, task, gathered)
+                    yield self._submit(number, task, gathered, memory)
                     gathered = []
                 if known is not None:
-                    yield _Batch(number, task, (case,), Call.returned([known]), new=False)
+                    yield _Batch(number, task, (case,), Call.returned([known]))
             if gathered:
-                yield self._submit(number, task, gathered)
+                yield self._submit(number, task, gathered, memory)
 
-    def _submit(self, number: int, task: Task, cases: list[Case]) -> _Batch:
+    def _submit(self, number: int, task: Task, cases: list[Case], memory: Memory | None) -> _Batch:
         some = tuple(cases)
-        return _Batch(number, task, some, self.executor.submit(Checker.check, task, some), new=True)
+        return _Batch(number, task, some, self.executor.submit(Checker.check, task, some), memory)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
@@ -11,10 +11,12 @@ from gradcheck_cli.numeric.arrays import DTYPES
 from gradcheck_cli.text.clean import LONGEST_NAME, clean, clean_lines, escaped
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable
 
-    from gradcheck_cli.numeric.arrays import Array
     from gradcheck_cli.results.result import ArrayResult, CaseResult, Duty, Place
+
+_Given = TypeVar("_Given")
+_Made = TypeVar("_Made")
 
 #: A path has up to 4096 bytes, and is the longest part of a name.
 _LONGEST_PATH = 4096
@@ -25,24 +27,30 @@ _LINES = 20
 
 def sanitize(result: CaseResult) -> CaseResult:
     """Clean all text of a result that may come from user code, and drop all of its objects."""
+    arrays = {name: array for name, array in result.arrays.items() if array.dtype.kind in "biufc"}
     return replace(
         result,
         implementation=escaped(result.implementation, _LONGEST_PATH),
-        reason=_sentence(result.reason),
-        traceback=None if result.traceback is None else clean_lines(result.traceback, _LINES + 2),
-        understood=None if result.understood is None else clean(result.understood),
-        warnings=tuple(clean(warning) for warning in result.warnings),
-        forward=result.forward and _array(result.forward),
+        reason=_if_given(_sentence, result.reason),
+        traceback=_if_given(lambda text: clean_lines(text, _LINES + 2), result.traceback),
+        understood=_if_given(clean, result.understood),
+        warnings=tuple(map(clean, result.warnings)),
+        forward=_if_given(_array, result.forward),
         gradients={clean(name, LONGEST_NAME): _array(one) for name, one in result.gradients.items()},
         duties={name: _duty(duty) for name, duty in result.duties.items()},
         diagnosis=tuple(replace(cause, text=clean(cause.text)) for cause in result.diagnosis),
-        place=result.place and _place(result.place),
-        arrays=_plain(result.arrays),
+        place=_if_given(_place, result.place),
+        # Of NumPy's own class: other processes do not know another one.
+        arrays={name: np.array(array, subok=False) for name, array in arrays.items()},
     )
 
 
-def _sentence(text: str | None) -> str | None:
-    return None if text is None else clean_lines(text, _LINES, 2000)
+def _if_given(function: Callable[[_Given], _Made], value: _Given | None) -> _Made | None:
+    return None if value is None else function(value)
+
+
+def _sentence(text: str) -> str:
+    return clean_lines(text, _LINES, 2000)
 
 
 def _duty(duty: Duty) -> Duty:
@@ -52,22 +60,10 @@ def _duty(duty: Duty) -> Duty:
 def _array(result: ArrayResult) -> ArrayResult:
     if result.reason is None and (result.dtype is None or result.dtype in DTYPES):
         return result  # no text is of user code, as on every pass
-    return replace(
-        result,
-        reason=_sentence(result.reason),
-        dtype=None if result.dtype is None else clean(result.dtype, LONGEST_NAME),
-    )
+    dtype = _if_given(lambda name: clean(name, LONGEST_NAME), result.dtype)
+    return replace(result, reason=_if_given(_sentence, result.reason), dtype=dtype)
 
 
 def _place(place: Place) -> Place:
-    return replace(
-        place,
-        file=escaped(place.file, _LONGEST_PATH),
-        function=clean(place.function, LONGEST_NAME),
-        statement=None if place.statement is None else clean(place.statement),
-    )
-
-
-def _plain(arrays: Mapping[str, Array]) -> dict[str, Array]:
-    """Keep arrays of numbers, as arrays of NumPy's own class: other processes do not know another class."""
-    return {name: np.array(array, subok=False) for name, array in arrays.items() if array.dtype.kind in "biufc"}
+    file, function = escaped(place.file, _LONGEST_PATH), clean(place.function, LONGEST_NAME)
+    return replace(place, file=file, function=function, statement=_if_given(clean, place.statement))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.engine import inside
@@ -15,12 +15,16 @@ from gradcheck_cli.implementation.finding.identify import Identified, Tried, is_
 from gradcheck_cli.implementation.finding.inventory import Inventory, Offer
 from gradcheck_cli.implementation.implementation import ImplementationNotFoundError
 from gradcheck_cli.implementation.loading.load import NothingToCheckError
+from gradcheck_cli.implementation.loading.paths import split_spec
 from gradcheck_cli.layers import LAYERS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from gradcheck_cli.guard.process import Process
+    from gradcheck_cli.guard.protocol import Answer
+
+_Found = TypeVar("_Found", Identified, Tried)
 
 _ALONE = "there is no other pass that goes with it"
 
@@ -36,6 +40,7 @@ class Survey:
     errors: dict[str, ErrorReport] = field(default_factory=dict)  #: what hung or crashed, or met a bug in the checker
     loose: tuple[str, ...] = ()  #: functions that may belong to one in another file
     others: tuple[str, ...] = ()  #: functions and classes that are not checked
+    dtypes: dict[str, str] = field(default_factory=dict)  #: in which code computes that says so
     printed: str = ""  #: while the file was loaded
 
 
@@ -94,6 +99,7 @@ def _survey(spec: str, code: UserCode) -> Survey:
         functions=shapes,
         errors=errors,
         loose=inventory.loose(),
+        dtypes={offer.spec: offer.dtype for offer in inventory.offers if offer.dtype},
         others=unchecked,
         printed=printed,
     )
@@ -106,41 +112,49 @@ def _is_open(found: Identified | ErrorReport) -> bool:
 def _with_command(misfit: Identified, tried: Tried | ErrorReport | None) -> Identified:
     """Add to the reason of a misfit how to check it as a function."""
     reason = tried.reason if isinstance(tried, Tried) else None
-    return replace(misfit, reason=f"{misfit.reason}; {reason}") if reason else misfit
+    is_new = reason and reason not in (misfit.reason or "")
+    return replace(misfit, reason=f"{misfit.reason}; {reason}") if is_new else misfit
 
 
 def _take_inventory(code: UserCode, spec: str) -> Inventory:
     try:
         inventory = code.read(Inventory, inside.inventory, spec)
+        if inventory is None or not _names_only(inventory, split_spec(spec)[0]):
+            raise code.process.distrusted()
     except ProcessDiedError as death:
         reason = describe_death(death, "it", spec).reason
         raise ImplementationNotFoundError(f"{spec} cannot be imported: {reason}") from death
-    if inventory is None:
-        raise code.process.distrusted()
     return inventory
 
 
+def _names_only(inventory: Inventory, home: str) -> bool:
+    """Tell whether all that an inventory offers is in one file or module."""
+    return all(one.spec.startswith(home) for one in (*inventory.offers, *inventory.halves))
+
+
 def _try(code: UserCode, offer: Offer) -> Identified | ErrorReport | None:
-    try:
-        return code.read(Identified, inside.identify, offer)
-    except ProcessDiedError as death:
-        if offer.layers:
-            return Identified(layer=offer.layers[0])
-        return describe_death(death, offer.names[0], offer.spec, WHEN_TRIED)
-    except ImplementationNotFoundError as error:
-        return ErrorReport(reason=str(error))
-    except ReportedError as error:
-        return error.report
+    """Say which layer an offer is."""
+    named = Identified(layer=offer.layers[0]) if offer.layers else None
+    return _asked(code, Identified, inside.identify, offer, if_it_dies=named)
 
 
 def _shapes(code: UserCode, offer: Offer) -> Tried | ErrorReport | None:
     """Find shapes for what is of no known layer; None for what nobody would expect to be checked."""
-    if offer.doubtful:
-        return None
+    return None if offer.doubtful else _asked(code, Tried, inside.shapes, offer)
+
+
+def _asked(
+    code: UserCode,
+    cls: type[_Found],
+    function: Callable[[Offer], Answer],
+    offer: Offer,
+    if_it_dies: _Found | None = None,
+) -> _Found | ErrorReport | None:
+    """Return what a function of `inside` finds out about an offer, or why it cannot."""
     try:
-        return code.read(Tried, inside.shapes, offer)
+        return code.read(cls, function, offer)
     except ProcessDiedError as death:
-        return describe_death(death, offer.names[0], offer.spec, WHEN_TRIED)
+        return if_it_dies or describe_death(death, offer.names[0], offer.spec, WHEN_TRIED)
     except ImplementationNotFoundError as error:
         return ErrorReport(reason=str(error))
     except ReportedError as error:

@@ -9,6 +9,7 @@ from gradcheck_cli.checks.check import check_case, failed_case
 from gradcheck_cli.data.frozen import frozen, replace
 from gradcheck_cli.engine.sanitize import sanitize
 from gradcheck_cli.guard.state import current_folder
+from gradcheck_cli.layers import LAYERS
 
 if TYPE_CHECKING:
     from gradcheck_cli.checks.settings import Settings
@@ -38,6 +39,11 @@ class Task:
     settings: Settings
     limits: Limits
     check: Check = check_case
+
+    @property
+    def is_built_in(self) -> bool:
+        """Whether the implementation is one that the layer has."""
+        return self.spec in LAYERS[self.layer].builtin and self.settings.adapter is None
 
     def error_result(self, case: Case, error: ErrorReport, names: Names | None = None) -> CaseResult:
         """Return the result of a case that came to no verdict."""

@@ -16,6 +16,7 @@ from gradcheck_cli.engine.checker import Checker
 from gradcheck_cli.guard.limits import NO_LIMITS
 from gradcheck_cli.guard.process import Process
 from gradcheck_cli.guard.protocol import Answer
+from gradcheck_cli.guard.running import Fresh
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,7 +32,7 @@ class Worker:
 
     def __init__(self, folder: str | None = None) -> None:
         """Make one that works in a folder, or in the current one; it is started by the first call."""
-        self._process = Process(NO_LIMITS, fresh=True, folder=folder, environment=_ONE_THREAD)
+        self._process = Process(NO_LIMITS, Fresh(_ONE_THREAD, folder))
         self.close, self.kill, self.fileno = self._process.close, self._process.kill, self._process.fileno
 
     @property
@@ -40,11 +41,7 @@ class Worker:
         return self._process.pid
 
     def send(self, function: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
-        """Have a function of a module called with the checker of the worker and these arguments.
-
-        Raises:
-            ProcessDiedError: the worker has ended.
-        """
+        """Have a function of a module called with the checker of the worker and these arguments."""
         self._process.send(_carry_out, function, arguments)
 
     def receive(self) -> Any:

@@ -110,5 +110,6 @@ class Channel:
             if not text:
                 raise EOFError
             message += text
-            if not any(kind.startswith(message[:4]) for kind in (INLINE, SHARED)):
+            begun = message[: len(INLINE)]
+            if (begun not in (INLINE, SHARED) and len(begun) == len(INLINE)) or begun[:1] != INLINE[:1]:
                 raise ProtocolError("no header")

@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 HEADER = struct.Struct("<4sIQ")
 INLINE, SHARED = b"gc\xf5\x01", b"gc\xf5\x02"
 
-#: Bytes of the text of an answer. The longest are lists of what is in a file.
-MOST_TEXT = 2**24
+#: Bytes of the text of a message, and arrays of an answer. The longest are lists of what is in a file.
+MOST_TEXT, _MOST_ARRAYS = 2**24, 2**14
 
 _ALIGNED = 64
 _NUMBERS = re.compile(r"[<>|=][biufc]\d{1,2}")
@@ -72,6 +72,8 @@ def decode(text: bytes, payload: Any) -> Answer:
 
 
 def _arrays(forms: Any, payload: Any) -> list[Array]:
+    if len(forms) > _MOST_ARRAYS:
+        raise ProtocolError("too many arrays")
     found, start = [], 0
     for written, shape in forms:
         if not _NUMBERS.fullmatch(written) or not all(type(size) is int and size >= 0 for size in shape):

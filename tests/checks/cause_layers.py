@@ -316,7 +316,7 @@ def word_embedding_backward(dout, cache):
 #: The files in which the layers of examples are.
 TARGETS = """\
 def mse_loss(x, y, loss_param):
-    count = {"ND": x.size, "N": len(x), "2N": 2 * len(x), "1": 1, "2": 2}[loss_param["divisor"]]
+    count = {"ND": x.size, "N": len(x), "2ND": 2 * x.size, "2N": 2 * len(x), "1": 1, "2": 2}[loss_param["divisor"]]
     dx = 2 * (x - y) / x.size
     return ((x - y) ** 2).sum() / count, dx * (x.size / count)
 

@@ -156,7 +156,7 @@ def right_names(case: ConvCase, name: str, array: Any) -> set[str]:
     return codes
 
 
-#: How many cases are checked: two in float64, and one in each other, to show that no dtype misleads.
+#: How many cases are checked: two in float64, and one in another, which is each in turn, to show that none misleads.
 MOST = {"float64": 2, "float32": 1, "longdouble": 1, "float16": 1}
 
 #: Elements of a gradient, or wrong ones, that may be too few to be sure of a cause.
@@ -184,7 +184,9 @@ def wrong_gradients(fault: str, case: ConvCase) -> dict[str, Any]:
 @pytest.mark.usefixtures("shared_derivatives")
 @pytest.mark.parametrize("fault", CODES)
 def test_each_fault_has_its_code_wherever_it_differs_from_the_others(fault: str) -> None:
-    for dtype in MOST:
+    first, *others = MOST
+    turn = others[list(CODES).index(fault) % len(others)]
+    for dtype in MOST if CODES[fault] == "narrower" else (first, turn):
         results = {case: check(case, faulty_pair(fault)) for case in distinct_cases(fault, dtype)}
         distinct = 0
         for case, result in results.items():
@@ -411,11 +413,11 @@ def test_two_causes_are_distinguished() -> None:
 
 
 @pytest.mark.usefixtures("shared_derivatives")
-@pytest.mark.parametrize("dtype", ["float16", "float32", "float64", "longdouble"])
 @pytest.mark.parametrize("size", [1, 1e-3, 1e-6, 1e-12])
-def test_noise_is_not_explained(dtype: str, size: float) -> None:
+def test_noise_is_not_explained(size: float) -> None:
     """Random errors of any size, in all elements or in a few, have no cause that could be named."""
-    for seed, case in enumerate(CASES[::5]):
+    dtypes = itertools.cycle(("float16", "float32", "float64", "longdouble"))
+    for seed, (case, dtype) in enumerate(zip(CASES[::4], dtypes, strict=False)):
         source = np.random.default_rng(seed)
 
         def noisy(array: Any, source: Any = source) -> Any:

@@ -69,7 +69,7 @@ def test_gradients_of_a_layer_that_writes_into_its_inputs_are_still_judged(name:
     result = check(ConvCase(), BREACHES[name][0]())
     assert {gradient.verdict for gradient in result.gradients.values()} == {Verdict.PASS}
     written = {"applies_the_optimizer": "w", "writes_into_x": "x", "writes_into_the_cotangent": "dout"}[name]
-    assert result.reason == f"{written} was written into"
+    assert result.reason == f"{written} was modified in place"
 
 
 @pytest.mark.parametrize(
@@ -238,9 +238,9 @@ def test_a_cotangent_that_is_written_into_has_the_name_that_backward_gives_it(
     scope: dict[str, Any] = {"writes": writes}
     exec(f"def backward({', '.join(names)}, cache):\n    return writes({', '.join(names)}, cache)", scope)
     case = next(iter(LAYERS["lstm-step"].standard()))
-    assert check(case, (forward, scope["backward"])).reason == f"{names[written]} was written into"
+    assert check(case, (forward, scope["backward"])).reason == f"{names[written]} was modified in place"
     assert check(case, (forward, lambda *given: writes(given[0], *given[1:]))).reason == (
-        f"{('one', 'other')[written]} was written into"  # as the function calls it that the wrapper hands it on to
+        f"{('one', 'other')[written]} was modified in place"  # as the function calls it that the wrapper hands it on to
     )
 
 
@@ -252,4 +252,4 @@ def test_a_gradient_in_place_in_dout_has_its_own_name() -> None:
         upstream *= 0
         return gradients
 
-    assert check(ConvCase(), (forward, in_place)).reason == "upstream was written into"
+    assert check(ConvCase(), (forward, in_place)).reason == "upstream was modified in place"

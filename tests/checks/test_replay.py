@@ -123,8 +123,8 @@ def test_what_is_at_its_default_is_left_out_and_what_is_not_is_there() -> None:
     assert least == "convcheck f --N 4 --no-config"
     odd = replace(ConvCase(dilation=(1, 2)), dtype="float32", seed=3)
     assert replay_command("convcheck", odd, "f", Settings(method="dense", tol=50.0, step=1e-3, repeat=9)) == (
-        "convcheck f --dilation 1x2 --dtype float32 --seed 3 --method dense --tol 50 --step 0.001 --repeat 9"
-        " --no-config"
+        "convcheck f --dilation 1x2 --dtype float32 --seed 3"
+        " --method dense --tol 50 --step 0.001 --repeat 9 --no-config"
     )
 
 

@@ -245,9 +245,9 @@ def test_a_bug_of_the_checker_is_4_and_what_was_finished_is_reported(convcheck: 
     plant.mkdir()
     (plant / "sitecustomize.py").write_text(
         "from gradcheck_cli.engine.engine import Engine\n\nsubmit = Engine._submit\n\n\n"
-        "def planted(self, number, task, cases):\n"
+        "def planted(self, number, task, cases, *more):\n"
         "    if cases[0].N == 2:\n        raise RuntimeError('planted here')\n"
-        "    return submit(self, number, task, cases)\n\n\n"
+        "    return submit(self, number, task, cases, *more)\n\n\n"
         "Engine._submit = planted\n",
         encoding="utf-8",
     )

@@ -109,7 +109,7 @@ def delegating(*, wrong: bool) -> str:
 
 def test_all_layers_are_found_those_that_are_wrong_too(gradcheck: Program, tmp_path: Path) -> None:
     right, wrong = (write(tmp_path, f"{wrong}.py", delegating(wrong=wrong)) for wrong in (False, True))
-    run = gradcheck(right, wrong, "--shard", "2/8", "--json", "-")  # this part has cases of most layers
+    run = gradcheck(right, wrong, "--shard", "2/11", "--json", "-")  # this part has cases of most layers
     report = report_of(run)
     assert (run.returncode, run.stderr) == (1, "")
     verdicts: dict[str, dict[str, set[str]]] = {right: {}, wrong: {}}
@@ -119,7 +119,7 @@ def test_all_layers_are_found_those_that_are_wrong_too(gradcheck: Program, tmp_p
         functions = next(iter(LAYERS[result["layer"]].builtin.values()))
         assert names == ",".join(function.__name__ for function in functions)
     assert verdicts[right].keys() <= {layer.name for layer in SOUGHT}
-    assert len(verdicts[right]) >= 25
+    assert len(verdicts[right]) >= 20
     assert all(found == {"pass"} for found in verdicts[right].values())
     assert {name for name, found in verdicts[wrong].items() if "fail" in found} == set(verdicts[right])
 
@@ -241,7 +241,8 @@ def test_a_folder_is_its_files_that_may_have_passes(gradcheck: Program, tmp_path
     (tmp_path / "data" / "conv.py").mkdir()
     run = gradcheck("data")
     left_out = ".#layers.py (a link that leads nowhere); conv.py (a folder); test_layers.py (a test); train.py"
-    said = f"Error: data has no file that speaks of a layer; not searched: {left_out} ({NO_PASSES}); name one, FILE"
+    none = "data has no file in which a layer or a backward pass is named"
+    said = f"Error: {none}; not searched: {left_out} ({NO_PASSES}); name one, FILE"
     assert run.returncode == 2
     assert run.stderr.startswith(said)
 
@@ -281,7 +282,7 @@ def test_what_lies_in_folders_of_a_folder_is_told_of(gradcheck: Program, tmp_pat
     run = gradcheck("all")
     said = "its folders are not searched: name them, all/*/layers.py"
     assert (run.returncode, run.stdout) == (2, "")
-    assert run.stderr.startswith(f"Error: all has no file that speaks of a layer; {said}.\n")
+    assert run.stderr.startswith(f"Error: all has no file in which a layer or a backward pass is named; {said}.\n")
     write(tmp_path, "all/tanh.py", (tmp_path / "all/ann/layers.py").read_text())
     run = gradcheck("all")
     assert (run.returncode, run.stderr) == (0, f"all: {said}\n")

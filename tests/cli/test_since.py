@@ -183,7 +183,7 @@ def test_code_that_may_read_other_files_is_always_checked(convcheck: Program, la
     convcheck("layers.py", *SMALL, "--json", "old.json")
     run = convcheck("layers.py", *SMALL, "--since", "old.json", "--json", "-")
     assert carried(report_of(run)) == {"layers.py": False}
-    assert "1 may depend on more than they import, and are checked again" in run.stderr
+    assert "checked again, as it may depend on more than its imports: layers.py" in run.stderr
 
 
 def test_a_file_that_is_edited_during_the_run_is_checked_again(convcheck: Program, layer_file: LayerFile) -> None:

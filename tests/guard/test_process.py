@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from gradcheck_cli.guard import process as process_module
+from gradcheck_cli.guard import running as running_module
 from gradcheck_cli.guard.clock import Clock, begin_call, end_call
 from gradcheck_cli.guard.descendants import children
 from gradcheck_cli.guard.limits import GIGABYTE, Limits
@@ -470,10 +470,11 @@ def test_daemons_end_with_the_process(process: Process, tmp_path: Path) -> None:
 def test_ctrl_c_while_a_process_starts_or_ends_leaves_none_behind(moment: str) -> None:
     program = f"""if True:
         import sys; sys.path[:] = {sys.path!r}
-        from gradcheck_cli.guard import process as module
+        from gradcheck_cli.guard import running as module
+        from gradcheck_cli.guard.process import Process
         from gradcheck_cli.guard.limits import Limits
         from tests.guard.test_process import ask, os
-        process, original = module.Process(Limits(seconds=9)), module.{moment}
+        process, original = Process(Limits(seconds=9)), module.{moment}
         def interrupted(*arguments):
             module.{moment} = original
             if {moment!r} == "start_supervised":
@@ -489,7 +490,7 @@ def test_ctrl_c_while_a_process_starts_or_ends_leaves_none_behind(moment: str) -
 
 
 def test_where_nothing_is_forked_a_fresh_process_does_the_same(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(process_module, "FORKS", False)
+    monkeypatch.setattr(running_module, "FORKS", False)
     process = Process(Limits(seconds=1))
     assert ask(process, say, "one") is None
     assert "past Python" in process.take_output()

@@ -116,6 +116,14 @@ DEEDS = {
     "alarm": "signal.setitimer(signal.ITIMER_REAL, 0.001, 0.001)",
     "handlers": "[signal.signal(n, lambda *a: None) for n in (1, 2, 10, 12, 15)]",
     "print": "print('pass ' * 10**6); os.write(1, b'\\x1b[2J{\"verdict\": \"pass\"}' * 1000)",
+    "orphans of orphans": "if not os.fork():\n        for _ in range(3): os.fork() and os._exit(0); os.setsid()\n"
+    "        time.sleep(1000)",
+    "stop the parent": "os.kill(os.getppid(), 19)",
+    "endless prints": "f = lambda: [os.write(1, b'x' * 2**16) for _ in range(10**6)]\n"
+    "    threading.Thread(target=f, daemon=True).start()",
+    "pass descriptors": "[socket.send_fds(socket.socket(fileno=os.dup(n)), [b'gc'], [1] * 99) for n in descriptors()]",
+    "many arrays": "import gradcheck_cli.guard.child as c\n"
+    "    c.encode = lambda a: (json.dumps({'value': None, 'arrays': [['<f8', [0]]] * 10**5}).encode(), [])",
     "no output": "os.close(1); os.close(2)",
     "low recursion": "sys.setrecursionlimit(len(__import__('inspect').stack()) + 30)",
     "memory": "bytearray(2**50)",
@@ -123,7 +131,7 @@ DEEDS = {
     "no files": "resource.setrlimit(resource.RLIMIT_NOFILE, (3, 3))",
     "no processor": "resource.setrlimit(resource.RLIMIT_CPU, (0, 0))",
     "fork": "os.fork()",
-    "forks": "[os.fork() for _ in range(4)]",
+    "forks": "[os.fork() for _ in range(2)]",
     "fork and exit": "if not os.fork(): time.sleep(1000)\n    os._exit(3)",
     "folder": "os.chdir('/proc/self'); os.environ.clear()",
     "threads": "[threading.Thread(target=time.sleep, args=(1000,)).start() for _ in range(5)]",
@@ -162,10 +170,69 @@ ENDLESS = {
     "spin": "while True: pass",
     "stop": "os.kill(os.getpid(), 19)",
     "hang with a clock": "c = found('Clock')\n    while c: [one.start() for one in c]",
+    "steal requests": "f = lambda: [os.read(n, 1) for _ in range(10**6) for n in descriptors()]\n"
+    "    threading.Thread(target=f, daemon=True).start()",
     "hang in C": "np.ones((10**5, 10**4)).sort() or time.sleep(1000)",
     "recursion": "sys.setrecursionlimit(10**6)\n    def f(): return f()\n    f()",
     "hang with handlers": "[signal.signal(n, lambda *a: None) for n in (10, 12)]; time.sleep(1000)",
 }
+
+_ANSWER = """import gradcheck_cli.guard.child as c, gradcheck_cli.guard.protocol as p
+def encode(a, encode=c.encode):
+    try: {change}
+    except (TypeError, KeyError, IndexError, AttributeError): pass
+    return encode(a)
+c.encode = encode"""
+_READING = """import dataclasses, gradcheck_cli.engine.inside as i
+i._implementation_of = lambda *a, old=i._implementation_of: dataclasses.replace(old(*a), {changed})"""
+
+#: Answers that the process of user code gives in its own name, for a layer with a wrong gradient.
+FORGERIES = {
+    "nothing to learn": _ANSWER.format(change="a.value[0]['left'] = 'none'"),
+    "an odd cache": _ANSWER.format(change="a.value[0]['cache'] = '7' * 9"),
+    "no gradient": _ANSWER.format(change="a.value[-1]['gradients'].clear()"),
+    "a number": _ANSWER.format(change="a = p.Answer([5], a.arrays)"),
+    "no arrays": _ANSWER.format(change="a = p.Answer(a.value)"),
+    "a class without a name": _ANSWER.format(change="a.value[0]['out'] = {'type': ''}"),
+    "an array of another size": _ANSWER.format(change="a = p.Answer(a.value, [np.zeros(7)] * len(a.arrays))"),
+    "numbers of another kind": _ANSWER.format(change="a = p.Answer(a.value, [np.ones(3, bool)] * len(a.arrays))"),
+    "skipped at once": _ANSWER.format(change="a = p.Answer({'inexpressible': '\\x1b[2J'})"),
+    "missing": _ANSWER.format(change="a = p.Answer({'missing': ['\\x1b[2J::error::' * 999, None]})"),
+    "a bug": _ANSWER.format(change="a = p.Answer({'error': {'reason': 'r', 'bug': 'Traceback'}})"),
+    "an error without a reason": _ANSWER.format(change="a = p.Answer({'error': {'traceback': 5}})"),
+    "the answer before": _ANSWER.format(change="a, before[:] = (before or [a])[0], [a]") + "\nbefore = []",
+    "fewer answers": _ANSWER.format(change="a.value.pop()"),
+    "more answers": _ANSWER.format(change="a.value.append(a.value[0])"),
+    "given constants": _ANSWER.format(change="a.value['given'] = [['x'], [], ['x']]; a.arrays[:] = [np.ones(3)]"),
+    "no input": _READING.format(changed="absent=('x',)"),
+    "another file": _READING.format(changed="name='other.py:f,g', spec='/other.py:f,g'"),
+    "a built-in name": _READING.format(changed="name='exact', spec='exact'"),
+    "no outputs": _READING.format(changed="outputs=(), cotangents=('a', 'b'), order=('q',)"),
+    "long words": _READING.format(changed="convention='c' * 10**6, warnings=('\\x1b[2J' * 9999,) * 999"),
+}
+
+#: When forward is right; elsewhere it is the function of which the wrong gradient is the gradient.
+TRUTHS = {
+    "at first": "len(calls) == 1",
+    "in the first five calls": "len(calls) <= 5",
+    "in every other call": "len(calls) % 2",
+    "at its first point": "np.array_equal(x, calls[0])",
+    "near its first point": "abs(x - calls[0]).max() < 1e-9",
+    "far from its first point": "not 0 < abs(x - calls[0]).max() < 0.1",
+    "in C order": "x.flags.c_contiguous and x.base is None and np.array_equal(x, calls[0])",
+    "where it is called once": "'outputs_at' not in stack()",
+    "without rounding": "(x * 2**20 % 1 == 0).all() or np.array_equal(x, calls[0])",
+}
+_LIE = """calls = []
+def lie(out, x):
+    if calls and calls[0].shape != x.shape: calls.clear()
+    calls.append(x.copy())
+    return out if {truth} else np.tanh(calls[0]) + 2 * (out - np.tanh(calls[0]))
+def stack():
+    f, names = sys._getframe(), []
+    while f: names.append(f.f_code.co_name); f = f.f_back
+    return names
+"""
 
 _CLASS = "class Odd(np.ndarray):\n    def {method}(self, *a, **k): {body}\n"
 
@@ -235,6 +302,10 @@ def hostile_files() -> Iterator[Hostile]:
             yield Hostile(f"{name} {moment}", _text(**{moment: _indented(deed, moment)}))
     for name, deed in ENDLESS.items():
         yield Hostile(f"{name} in_backward", _text(in_backward=deed), 0.3)
+    for name, deed in FORGERIES.items():
+        yield Hostile(f"answers {name}", _text(at_import=deed))
+    for name, truth in TRUTHS.items():
+        yield Hostile(f"right {name}", _text(out="lie(out, x)", helpers=_LIE.format(truth=truth)))
     for name, (value, helpers) in VALUES.items():
         yield Hostile(f"{name} as out", _text(out=value.format(v="out"), helpers=helpers))
         yield Hostile(f"{name} as gradient", _text(gradient=value.format(v="g"), helpers=helpers))

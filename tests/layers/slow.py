@@ -242,7 +242,7 @@ def svm(x: Array, y: Array) -> list[Any]:
 
 
 def _divided(terms: list[Any], rows: int, p: Param) -> list[Any]:
-    divisors = {"ND": len(terms), "NC": len(terms), "N": rows, "2N": 2 * rows, "1": 1, "2": 2}
+    divisors = {"ND": len(terms), "NC": len(terms), "N": rows, "2ND": 2 * len(terms), "2N": 2 * rows, "1": 1, "2": 2}
     return [sum(terms) / divisors[p["divisor"]]]
 
 

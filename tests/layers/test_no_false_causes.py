@@ -14,14 +14,7 @@ from gradcheck_cli.layers import LAYERS
 if TYPE_CHECKING:
     from gradcheck_cli.layers.framework.case import Case
 
-NAMES = (
-    *("conv", "conv1d", "conv-transpose", "depthwise-conv", "affine", "maxpool", "avgpool"),
-    *("batchnorm", "spatial-batchnorm", "layernorm", "groupnorm", "softmax", "svm", "temporal-softmax", "dropout"),
-    *("rnn-step", "rnn", "lstm-step", "lstm", "word-embedding", "temporal-affine", "relu", "sigmoid", "tanh"),
-    *("leaky-relu", "elu", "gelu", "silu", "softplus", "instancenorm", "rmsnorm", "maxpool1d", "avgpool1d", "conv3d"),
-    *("mse", "bce", "cross-entropy", "kl-divergence", "softmax-activation", "log-softmax", "gru-step", "gru"),
-    *("attention", "multihead-attention"),
-)
+NAMES = [name for name, layer in LAYERS.items() if layer.reference]
 
 
 #: The size of relative errors, 0 for other numbers, and the dtype, in each of two geometries.

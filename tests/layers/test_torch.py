@@ -111,7 +111,7 @@ def _temporal_softmax(torch: Any, _: Param, x: Any, y: Any, mask: Any) -> Any:
 
 
 def _divided(total: Any, x: Any, p: Param) -> Any:
-    divisors = {"ND": x.numel(), "NC": x.numel(), "N": len(x), "2N": 2 * len(x), "1": 1, "2": 2}
+    divisors = {"ND": x.numel(), "NC": x.numel(), "N": len(x), "2ND": 2 * x.numel(), "2N": 2 * len(x), "1": 1, "2": 2}
     return total / divisors[p["divisor"]]
 
 

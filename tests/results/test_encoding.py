@@ -17,6 +17,7 @@ from gradcheck_cli.layers import LAYERS
 from gradcheck_cli.layers.conv.case import ConvCase
 from gradcheck_cli.layers.conv.conv import standard
 from gradcheck_cli.layers.conv.naive import conv_backward_naive, conv_forward_naive
+from gradcheck_cli.layers.function import FunctionCase
 from gradcheck_cli.results.encoding import decode, encode
 from gradcheck_cli.results.result import CaseResult, Verdict
 
@@ -98,3 +99,8 @@ def test_every_layer_can_be_read_back() -> None:
     for layer in LAYERS.values():
         for case in layer.standard():
             assert through_json(failed_case(case, "a", None, Settings(), "no")).case == case
+
+
+def test_sizes_of_several_axes_can_be_read_back() -> None:
+    case = FunctionCase(shape={"x": (2, 3)}, value={"input_shape": (2, 3), "axis": 1})
+    assert through_json(failed_case(case, "a", None, Settings(), "no")).case == case

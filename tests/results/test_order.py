@@ -11,7 +11,7 @@ from tests.report.course import made
 def test_what_differs_from_call_to_call_is_said_before_what_is_wrong_for_that() -> None:
     wrong = made(Verdict.FAIL, "a.py:f,g", reason="dw is wrong")
     noisy = Duty(verdict=Verdict.FAIL, reason="dw came out different when backward was run again")
-    other = Duty(verdict=Verdict.FAIL, reason="x was written into")
+    other = Duty(verdict=Verdict.FAIL, reason="x was modified in place")
     fine = Duty(verdict=Verdict.PASS, reason=None)
     for duties, expected in (
         ({"inputs_unchanged": other, "deterministic": noisy}, (noisy.reason, "dw is wrong", other.reason)),

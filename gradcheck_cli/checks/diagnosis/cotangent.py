@@ -34,7 +34,7 @@ def replacements(axes: tuple[Axis, ...]) -> Iterator[tuple[Explanation, Replace]
     spatial = tuple(k for k, axis in enumerate(axes) if axis.spatial)
     for over in dict.fromkeys([tuple(range(len(axes))), *([spatial] if spatial else []), (0,)]):
         whole = len(over) == len(axes)
-        mean = "its mean" if whole else f"its mean over {join_names(f'{axes[k].name}s' for k in over)}"
+        mean = "its mean" if whole else f"its mean over {join_names(axes[k].plural for k in over)}"
         yield explanation("cotangent-mean", mean=mean), partial(_spread, take=partial(_mean, over=over))
     yield explanation("cotangent-sum"), partial(_spread, take=np.sum)
 

@@ -187,7 +187,8 @@ def _value(slot: Slot, values: Values) -> object:  # noqa: PLR0912  # one for ea
         case SlotKind.OUTPUT:
             return values.output
         case SlotKind.SHAPE:
-            return getattr(values.inputs.get(slot.key), "shape", None)
+            shape = getattr(values.inputs.get(slot.key), "shape", None)
+            return shape[slot.value] if shape and isinstance(slot.value, int) and slot.value < len(shape) else shape
         case SlotKind.FILLED:
             return values.filled[slot.name]
         case SlotKind.ARGUMENT:

@@ -43,7 +43,7 @@ def forward_by_name(
 ) -> Slots:
     """Read a forward pass: the inputs by name, or else in their order; then the geometry."""
     parameters = parameters_of(function, skip=skip)
-    named = {p.name: classify_ahead(p, vocabulary, inputs) for p in parameters}
+    named = {p.name: _with_lookups(function, classify_ahead(p, vocabulary, inputs)) for p in parameters}
     found = {slot.key for slot in named.values() if slot and slot.kind is SlotKind.INPUT}
     called = write_call(name, parameters)
     left = [key for key in inputs if key not in found]
@@ -53,9 +53,6 @@ def forward_by_name(
             kind = SlotKind.CONTAINER if all(held for _, held in entries) else SlotKind.DICTIONARY
             named[parameter.name] = replace(slot_for(parameter, kind), entries=entries)
             left = [key for key in left if key not in dict(entries).values()]
-    for called_, slot in named.items():  # what is never looked up in a dictionary, such as a mode, has no place in it
-        if slot and slot.kind is SlotKind.DICTIONARY and not slot.entries and only_looks_up(function, called_):
-            named[called_] = replace(slot, entries=tuple((key, "") for key in entries_of(function, called_)))
     unnamed = [key for key in left if not vocabulary.packing or key not in vocabulary.parameters]
     contexts = [name for name, slot in named.items() if slot and slot.kind is SlotKind.CONTEXT]
     in_order = [p for p in parameters if p.kind is not inspect.Parameter.KEYWORD_ONLY and p.name not in contexts]
@@ -84,6 +81,13 @@ def forward_by_name(
     elif vocabulary.needs_dictionary and SlotKind.DICTIONARY not in kinds:
         raise MisfitError(f"`{called}` does not take ({', '.join(layer.arguments)})")
     return tuple(slot for slot in named.values() if slot)
+
+
+def _with_lookups(function: Function, slot: Slot | None) -> Slot | None:
+    """Note what is looked up in a dictionary, if all is known: what is not, such as a mode, has no place in it."""
+    if slot is None or slot.kind is not SlotKind.DICTIONARY or not only_looks_up(function, slot.name):
+        return slot
+    return replace(slot, entries=tuple((key, "") for key in entries_of(function, slot.name)))
 
 
 def _filled_or_kept(parameters: list[inspect.Parameter], layer: Layer) -> dict[str, Slot]:

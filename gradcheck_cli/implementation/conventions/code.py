@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 from dataclasses import field
 from typing import TYPE_CHECKING, Any
 
 from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.implementation.calling import name_of
+from gradcheck_cli.implementation.conventions.guards import NONE, guards_in, guards_made
 from gradcheck_cli.implementation.conventions.tensors import with_tensors
 from gradcheck_cli.implementation.implementation import ImplementationError
 from gradcheck_cli.text.clean import type_name
 
 if TYPE_CHECKING:
+    import contextlib
     from collections.abc import Callable, Mapping
 
     from gradcheck_cli.implementation.conventions.inside import Path
@@ -27,6 +30,7 @@ class Code:
     cls: type | None = None
     made: object = None  #: an instance that is there already, of which each call gets a copy
     tensors: bool = False  #: whether they compute with tensors of PyTorch
+    unguarded: frozenset[float] = frozenset()  #: numbers in their logarithms that are taken away when they are called
 
     def function(self, which: str, instance: object) -> Callable[..., Any]:
         """Return the forward or backward pass, of an instance if it is a method.
@@ -37,10 +41,27 @@ class Code:
         function = getattr(self, which)
         try:
             function = getattr(instance, function) if isinstance(function, str) else function
+            function = self._without_guards(function) if self.unguarded else function
             return with_tensors(function) if self.tensors else function
         except Exception as error:
             reason = f"{type_name(instance)}.{function} cannot be looked up: it raised {type_name(error)}"
             raise ImplementationError(reason) from error
+
+    @property
+    def guards(self) -> frozenset[float]:
+        """The numbers that guard logarithms in its file."""
+        return guards_in(self.cls or self.forward)
+
+    def with_guards(self, value: float) -> contextlib.AbstractContextManager[None]:
+        """Put another number in the place of the guards for a block."""
+        return guards_made(self.cls or self.forward, self.unguarded or self.guards, value)
+
+    def _without_guards(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        def called(*args: Any, **kwargs: Any) -> Any:
+            with self.with_guards(NONE):
+                return function(*args, **kwargs)
+
+        return functools.update_wrapper(called, function)
 
     def written(self, which: str) -> object:
         """Return a pass as its author wrote it, of a class the function that is its method; None if there is none."""

@@ -42,9 +42,9 @@ class Context(WrittenDict):
     saved_values = saved_variables  #: the name in small engines made for teaching
 
     def ignore(self, *_: object) -> None:
-        """Do nothing: PyTorch's notes on inputs and outputs, which change no gradient."""
+        """Do nothing: PyTorch's notes on inputs and outputs, and what is for forward mode, change no gradient."""
 
-    mark_dirty = mark_non_differentiable = set_materialize_grads = ignore
+    save_for_forward = mark_dirty = mark_non_differentiable = set_materialize_grads = ignore
 
     def append(self, value: object) -> None:
         """Add an item at the end."""

@@ -11,7 +11,8 @@ from gradcheck_cli.implementation.calling import call, name_of
 from gradcheck_cli.implementation.conventions.boxes import OPERATIONS, boxed_passes
 from gradcheck_cli.implementation.conventions.methods import class_passes
 from gradcheck_cli.implementation.conventions.slots import MisfitError, is_cotangent, parameters_of
-from gradcheck_cli.implementation.conventions.tensors import is_of_torch
+from gradcheck_cli.implementation.conventions.source import takes_variables
+from gradcheck_cli.implementation.conventions.tensors import is_of_torch, uses_tensors
 from gradcheck_cli.implementation.vocabulary.vocabulary import word
 
 if TYPE_CHECKING:
@@ -30,7 +31,31 @@ def expanded(objects: tuple[Any, ...]) -> tuple[Any, ...]:
         return objects[0], _joined(objects[1:])
     if inspect.isclass(objects[0]):
         return static_passes(objects[0]) or boxed_passes(objects[0]) or objects
-    return _with_backward(objects) if len(objects) == 1 else objects
+    return _with_backward(objects) if len(objects) == 1 else (objects[0], _called_twice(objects[1]))
+
+
+def _called_twice(maker: Callable[..., Any]) -> Callable[..., Any]:
+    """Return one backward pass for a function that returns one, given what forward is given; any other as it is."""
+    inner = None if hasattr(maker, "__wrapped__") else _inner_backward(maker)
+    if inner is None or any(is_cotangent(p.name) for p in parameters_of(maker)):
+        return maker
+    cotangents = inner.co_varnames[: inner.co_argcount]
+
+    def backward(*arguments: Any) -> Any:
+        return call(call(maker, *arguments[len(cotangents) :]), *arguments[: len(cotangents)])
+
+    kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
+    taken = [inspect.Parameter(name, kind) for name in cotangents]
+    return _signed(backward, maker, name_of(maker), [*taken, *parameters_of(maker)])
+
+
+def _signed(
+    backward: Callable[..., Any], written: Any, name: str, parameters: list[inspect.Parameter]
+) -> Callable[..., Any]:
+    """Give a function that was made a name and a signature, and say where it is written."""
+    vars(backward).update(__wrapped__=written, __signature__=inspect.Signature(parameters))
+    backward.__name__ = name
+    return backward
 
 
 def _joined(functions: tuple[Callable[..., Any], ...]) -> Callable[..., Any]:
@@ -44,12 +69,10 @@ def _joined(functions: tuple[Callable[..., Any], ...]) -> Callable[..., Any]:
             for function, parameters in taken.items()
         }
 
-    backward.__name__ = " and ".join(map(name_of, functions))
     kind = inspect.Parameter.KEYWORD_ONLY
     ordered = sorted(union.values(), key=lambda p: not is_cotangent(p.name))
-    backward.__signature__ = inspect.Signature([p.replace(kind=kind) for p in ordered])  # type: ignore[attr-defined]
-    backward.__wrapped__ = functions[0]  # type: ignore[attr-defined]  # where it is written
-    return backward
+    name = " and ".join(map(name_of, functions))
+    return _signed(backward, functions[0], name, [p.replace(kind=kind) for p in ordered])
 
 
 #: Words for the inputs in the names of functions of one gradient.
@@ -109,17 +132,17 @@ def _with_backward(objects: tuple[Any, ...]) -> tuple[Any, ...]:
 
     names = (*inner.co_varnames[: inner.co_argcount], "cache")
     kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
-    backward.__name__ = "backward" if inner.co_name == "<lambda>" else inner.co_name
-    backward.__signature__ = inspect.Signature([inspect.Parameter(name, kind) for name in names])  # type: ignore[attr-defined]
-    backward.__wrapped__ = objects[0]  # type: ignore[attr-defined]  # where it is written
-    return objects[0], backward
+    name = "backward" if inner.co_name == "<lambda>" else inner.co_name
+    return objects[0], _signed(backward, objects[0], name, [inspect.Parameter(one, kind) for one in names])
 
 
-def needs_adapter(cls: type) -> bool:
-    """Tell whether a class has passes that only its framework can call, and not as the framework does.
+def needs_adapter(cls: Any) -> bool:
+    """Tell whether a class has passes that only its framework can call, or a function takes its variables.
 
     They are those of an operation on unknown variables, or of variables of which each operator has its own backward.
     """
+    if not inspect.isclass(cls):
+        return takes_variables(cls) and not uses_tensors(cls)
     code = getattr(getattr(cls, OPERATIONS[1][0], None), "__code__", None)
     if code and hasattr(cls, OPERATIONS[1][1]):
         return set(code.co_names) != {"NotImplementedError"}  # that of a base class is not written

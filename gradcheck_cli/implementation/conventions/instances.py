@@ -60,9 +60,10 @@ def with_kept(reading: Reading, problem: Problem) -> Problem:
     """
     if not (reading.found.kept or reading.found.without):
         return problem
-    instance = make_instance(reading, reading.values(problem.inputs, problem.parameters))
-    dtype = next((value.dtype for value in problem.inputs.values() if value.dtype.kind == "f"), np.dtype(float))
     kept: dict[str, Array] = {}
+    dtype = next((value.dtype for value in problem.inputs.values() if value.dtype.kind == "f"), np.dtype(float))
+    values = reading.values(problem.inputs, problem.parameters)
+    instance = make_instance(reading, values) if reading.found.kept else None
     for name, paths in reading.found.kept.items():
         source = random.Random(f"{problem.draws} {name}")  # noqa: S311  # no secrets
         kept[name] = drawn(source, np.shape(value_at(instance, paths[0])), reading.found.within).astype(dtype)

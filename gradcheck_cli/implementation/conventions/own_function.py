@@ -7,15 +7,18 @@ Arguments that have a default are left at it, unless the case names them.
 
 from __future__ import annotations
 
+import contextlib
 import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from gradcheck_cli.implementation.calling import name_of
-from gradcheck_cli.implementation.conventions.code import Code
+from gradcheck_cli.implementation.conventions.attributes import is_gradient_name
+from gradcheck_cli.implementation.conventions.code import Code, Found
 from gradcheck_cli.implementation.conventions.reading import Reading
 from gradcheck_cli.implementation.conventions.slots import (
     PROBABLE_CACHES,
+    SIZE,
     MisfitError,
     Slot,
     SlotKind,
@@ -26,9 +29,13 @@ from gradcheck_cli.implementation.conventions.slots import (
     is_cotangent,
     names_arguments,
     parameters_of,
+    refuse_labels,
     slot_for,
+    spread_slots,
     write_call,
 )
+from gradcheck_cli.implementation.conventions.source import entries_of, returned_names
+from gradcheck_cli.implementation.conventions.tensors import is_of_tensors
 from gradcheck_cli.implementation.vocabulary.vocabulary import Vocabulary, word
 
 if TYPE_CHECKING:
@@ -41,6 +48,7 @@ if TYPE_CHECKING:
 
 #: What the output is called by gradients that are computed from it.
 _OUTPUT = ("out", "output", "outputs", "y")
+_SIZED = 3  #: the first inputs and their first axes, of which backward may be given a length
 _OUTPUT_KEY = "(output)"  #: no name of an argument
 
 
@@ -54,12 +62,37 @@ def own_readings(functions: tuple[Callable[..., Any], ...], layer: Layer) -> Ite
         MisfitError: they do not say what they take.
     """
     forward = _forward_slots(functions[0])
-    several = list(_several_outputs(functions[1], forward)) if len(functions) > 1 else []
+    if (opened := _opened(functions[0], forward)) != forward:
+        with contextlib.suppress(MisfitError):
+            yield from _readings(functions, layer, opened)
+    yield from _readings(functions, layer, forward)
+
+
+def _opened(function: Callable[..., Any], slots: Slots) -> Slots:
+    """Take arguments in which arrays are looked up, `p["W"]` or `p.W`, for containers of these arrays."""
+    taken = {slot.name for slot in slots}
+
+    def opened(slot: Slot) -> Slot:
+        keys = [key for key in entries_of(function, slot.name) if isinstance(key, str) and not is_of_tensors(key)]
+        names = [re.sub(r"\W", "_", key) for key in keys]
+        names = [name if name not in taken else f"{slot.name}_{name}" for name in names]
+        is_open = slot.kind is SlotKind.INPUT and not slot.has_default and keys
+        entries = tuple(zip(keys, names, strict=True))
+        return replace(slot, kind=SlotKind.CONTAINER, entries=entries) if is_open else slot
+
+    return tuple(map(opened, slots))
+
+
+def _readings(functions: tuple[Callable[..., Any], ...], layer: Layer, forward: Slots) -> Iterator[Reading]:
+    returned = returned_names(functions[0])
+    if spread := spread_slots(functions[1], ("out",)) if len(functions) > 1 else []:
+        yield _reading(functions, layer, forward, spread[0])
+        return
+    several = list(_several_outputs(functions[1], forward, returned)) if len(functions) > 1 else []
     named = [slots for slots in several if all(is_cotangent(s.name) for s in slots if s.kind is SlotKind.COTANGENT)]
     try:
-        readings = [
-            _reading(functions, layer, forward, *_gradient_slots(functions[1], forward) if len(functions) > 1 else ())
-        ]
+        meant = _gradient_slots(functions[1], forward, returned) if len(functions) > 1 else ()
+        readings = [_reading(functions, layer, forward, *meant)]
     except MisfitError:
         if not named:
             raise
@@ -75,7 +108,52 @@ def own_readings(functions: tuple[Callable[..., Any], ...], layer: Layer) -> Ite
         outputs = tuple(slot.key for slot in slots if slot.kind is SlotKind.COTANGENT)
         reading = replace(_reading(functions, layer, forward, slots), own_outputs=outputs)
         readings.insert(0 if slots in named[:1] else len(readings), reading)
-    return iter(readings)
+    labels = returned_names(functions[-1])[len(functions) == 1 :]
+    readings = [_with_named_gradients(sized, labels) for reading in readings for sized in _sized(reading)]
+    yield from readings
+    for number in range(1, len(returned)):  # the cotangent may be that of another output
+        yield from (replace(one, output_at=number) for one in readings if _has_one_output(one))
+    for reading in readings:  # a dictionary of gradients may be that of the parameters alone
+        held, others = _held(reading), [name for name in reading.order if name not in _held(reading)]
+        if held and others and len(labels) == 1 and not reading.found.without:
+            yield replace(reading, order=held, found=Found(without=tuple(others)))
+
+
+def _held(reading: Reading) -> tuple[str, ...]:
+    """Name the arrays that forward looks up in a container."""
+    return tuple(name for slot in reading.forward if slot.kind is SlotKind.CONTAINER for name in slot.inputs)
+
+
+def _sized(reading: Reading) -> Iterator[Reading]:
+    """Yield the readings in which a number that backward alone takes is the length of an axis, of each in turn."""
+    sizes = [slot for slot in reading.backward if slot.kind is SlotKind.SHAPE]
+    if len(sizes) != 1:
+        yield reading
+        return
+    for name in reading.order[:_SIZED] if sizes else ():
+        for axis in range(_SIZED):
+            slot = replace(sizes[0], key=name, value=axis)
+            yield replace(reading, backward=tuple(slot if one is sizes[0] else one for one in reading.backward))
+
+
+def _has_one_output(reading: Reading) -> bool:
+    """Tell whether backward takes a cotangent of one output, and nothing else that forward returned."""
+    kinds = [slot.kind for slot in (*reading.forward, *reading.backward)]
+    left = {SlotKind.CACHE, SlotKind.CONTEXT, SlotKind.OUTPUT}.intersection(kinds)
+    return kinds.count(SlotKind.COTANGENT) == 1 and not left and not reading.backward_with_cache
+
+
+def _with_named_gradients(reading: Reading, returned: tuple[str, ...]) -> Reading:
+    """Return the reading in which only those inputs have a gradient of which one is returned under its name."""
+    named = [name for one in returned for name in _named_by(one, reading.order)]
+    others = len(returned) - len(named)  # such as a dictionary of the gradients of what is in a container
+    order = (*named, *(name for name in _held(reading) if name not in named)) if others == 1 else (*named,)
+    optional = {slot.key for slot in reading.forward if slot.has_default}
+    without = tuple(name for name in reading.order if name not in (*order, *optional))
+    if not (named and without) or others > bool(_held(reading)) or len(set(named)) < len(named):
+        return reading
+    left = (name for name in reading.order if name in optional and name not in order)
+    return replace(reading, order=(*order, *left), found=Found(without=without))
 
 
 def _from_cache(reading: Reading) -> Reading | None:
@@ -87,12 +165,20 @@ def _from_cache(reading: Reading) -> Reading | None:
     return replace(reading, backward=tuple(cache if slot is cotangents[0] else slot for slot in reading.backward))
 
 
-def _several_outputs(gradient: Callable[..., Any], forward: Slots) -> Iterator[Slots]:
+def _named_by(gradient: str, names: tuple[str, ...]) -> list[str]:
+    """List the inputs that the name of a gradient means: by the whole name, or else by its first word."""
+    whole = [name for name in names if is_gradient_name(gradient, name)]
+    return whole or [name for name in names if is_gradient_name(gradient, name.split("_")[0])]
+
+
+def _several_outputs(gradient: Callable[..., Any], forward: Slots, returned: tuple[str, ...]) -> Iterator[Slots]:
     """Yield what the arguments of a gradient stand for if some of them are cotangents of several outputs."""
     parameters = _arguments(gradient)
-    known = {p.name: _known(p, forward) for p in parameters}
+    known = {p.name: _known(p, forward, returned) for p in parameters}
     caches = [p.name for p in parameters if (slot := known[p.name]) and slot.kind is SlotKind.CACHE]
     free = [p for p in parameters if known[p.name] is None and p.default is p.empty]
+    known |= _lengths(free)
+    free = [p for p in free if known[p.name] is None]
     last = [*(p for p in free if word(p.name) in PROBABLE_CACHES or not is_cotangent(p.name)), *free[-1:], *free[:1]]
     for cache in [None, *([] if caches else dict.fromkeys(last))]:
         cotangents = [p.name for p in free if p is not cache]
@@ -128,7 +214,7 @@ def _reading(
     with_cache: Slots = (),
 ) -> Reading:
     function, *others = functions
-    names = tuple(slot.key for slot in forward)
+    names = tuple(name for slot in forward for name in slot.inputs or (slot.key,))
     return Reading(
         layer=layer,
         vocabulary=Vocabulary(inputs={name: (word(name),) for name in names}),
@@ -152,7 +238,7 @@ def _arguments(function: Callable[..., Any]) -> list[inspect.Parameter]:
     return arguments
 
 
-def _gradient_slots(gradient: Callable[..., Any], forward: Slots) -> tuple[Slots, Slots]:
+def _gradient_slots(gradient: Callable[..., Any], forward: Slots, returned: tuple[str, ...]) -> tuple[Slots, Slots]:
     """Say what each argument of a gradient stands for: by its name, or where no name says it by its place.
 
     Returns:
@@ -163,9 +249,14 @@ def _gradient_slots(gradient: Callable[..., Any], forward: Slots) -> tuple[Slots
         MisfitError: it asks for something that is not there.
     """
     parameters = _arguments(gradient)
-    found = {p.name: _known(p, forward) for p in parameters}
+    found = {p.name: _known(p, forward, returned) for p in parameters}
     required = [p for p in parameters if p.default is p.empty]
     free = [p for p in required if found[p.name] is None]
+    found |= _lengths(free)
+    free = [p for p in free if found[p.name] is None]
+    required = [p for p in required if not ((slot := found[p.name]) and slot.kind is SlotKind.SHAPE)]
+    if not {slot.name for slot in forward} & {p.name for p in required}:
+        refuse_labels(name_of(gradient), parameters)
     needed = [slot.key for slot in forward if not slot.has_default and slot.kind is SlotKind.INPUT]
     first = next(iter(choose_cotangents(free, 1)), None)
     with_cache: Slots = ()
@@ -189,11 +280,25 @@ def _gradient_slots(gradient: Callable[..., Any], forward: Slots) -> tuple[Slots
     return tuple(found[p.name] or slot_for(p, SlotKind.OMITTED) for p in parameters), ()
 
 
-def _known(parameter: inspect.Parameter, forward: Slots) -> Slot | None:
-    """Say what an argument stands for if its name is that of an input, of the output or of a cache."""
+def _lengths(free: list[inspect.Parameter]) -> dict[str, Slot]:
+    """Take the one argument that is called as a length is for that, where another is called a cotangent."""
+    found = [p for p in free if SIZE.match(p.name)]
+    is_one = len(found) == 1 and any(is_cotangent(p.name) for p in free if p not in found)
+    return {p.name: slot_for(p, SlotKind.SHAPE) for p in found if is_one}
+
+
+def _known(parameter: inspect.Parameter, forward: Slots, returned: tuple[str, ...]) -> Slot | None:
+    """Say what an argument stands for if its name is that of an input, of what forward returned, or of a cache."""
+    held = next((slot for slot in forward if slot.kind is SlotKind.CONTAINER and slot.name == parameter.name), None)
+    if held:
+        return replace(slot_for(parameter, SlotKind.CONTAINER), entries=held.entries)
     names = [slot.key for slot in forward if slot.kind is SlotKind.INPUT]
     if parameter.name in names:
         return slot_for(parameter, SlotKind.INPUT, parameter.name)
+    if word(parameter.name) == "inputs" and len(names) > 1:
+        return replace(slot_for(parameter, SlotKind.CONTAINER), entries=tuple(enumerate(names)))
+    if len(returned) > 2 and parameter.name in returned[1:] and not is_cotangent(parameter.name):
+        return slot_for(parameter, SlotKind.CACHE, value=returned.index(parameter.name) - 1)
     words = Vocabulary(inputs={_OUTPUT_KEY: _OUTPUT, **{name: (word(name),) for name in names}})
     slot = classify(parameter, words, [*names, _OUTPUT_KEY])
     if slot and slot.key == _OUTPUT_KEY:

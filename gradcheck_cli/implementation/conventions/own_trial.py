@@ -52,15 +52,16 @@ def fit_of(reading: Reading, case: Case, problem: Problem, *, slope: bool = True
             and adopted.differentiable != ()
             and all(fits_input(gradients.get(name), inputs[name]) for name in adopted.differentiable)
         )
-        if fits and _takes_targets(reading) and not _is_linear(run, adopted, cache, gradients):
+        if fits and reading.has_cotangent and takes_targets(reading) and not _is_linear(run, adopted, cache, gradients):
             return runs, False, False  # then it is given no cotangent, whatever that is called
         return runs, fits, fits and slope and _slope_agrees(run, adopted, gradients)
     except (ImplementationError, NotExpressibleError, ValueError, TypeError):
         return runs, fits, False
 
 
-def _takes_targets(reading: Reading) -> bool:
-    return reading.has_cotangent and any(word(slot.name) in TARGETS for slot in reading.forward)
+def takes_targets(reading: Reading) -> bool:
+    """Tell whether forward takes what is called targets, so that it may be a loss."""
+    return any(word(slot.name) in TARGETS for slot in reading.forward)
 
 
 def _is_linear(run: Implementation, problem: Problem, cache: object, gradients: Mapping[str, object]) -> bool:

@@ -17,8 +17,10 @@ from gradcheck_cli.implementation.conventions.slots import (
     is_cotangent,
     names_arguments,
     parameters_of,
+    refuse_labels,
     signature_of,
     slot_for,
+    spread_slots,
     write_call,
 )
 from gradcheck_cli.implementation.conventions.source import returned_names
@@ -65,8 +67,10 @@ def backward_slots(
     Raises:
         MisfitError: they cannot be those of this layer.
     """
+    if names_arguments(function) and not layer.loss:
+        refuse_labels(name_of(function), parameters_of(function))
     by_place = backward_in_order(function, layer)
-    spread = _spread(function, layer)
+    spread = spread_slots(function, layer.outputs)
     if not names_arguments(function):
         if by_place or spread:
             return iter([slots for slots in (*spread, by_place) if slots])
@@ -85,32 +89,27 @@ def backward_slots(
         found.append(by_name)
     if by_place and not any(_same(by_place, other) for other in found):
         found.append(by_place)
-    if not has(SlotKind.CONTEXT, forward):
-        found += [slots for slots in map(_with_input(layer), found) if slots]
+    if not has(SlotKind.CONTEXT, forward) and len(layer.inputs) == 1:
+        found += [other for slots in found for other in _with_input(slots, layer.inputs[0])]
     ordered = _in_returned_order(ahead, layer)
     return iter([ordered(_with_entries_of(forward, slots)) for slots in (*spread, *found)])
 
 
-def _spread(function: Function, layer: Layer) -> list[Slots]:
-    """Read a backward pass that takes cotangents, and the parts of a cache as *args or **kwargs."""
-    signature = signature_of(function)
-    *first, last = [*signature.parameters.values()] if signature and signature.parameters else [None]
-    if last is None or last.kind not in (last.VAR_POSITIONAL, last.VAR_KEYWORD) or len(first) != len(layer.outputs):
-        return []
-    cotangents = (slot_for(p, SlotKind.COTANGENT, key) for p, key in zip(first, layer.outputs, strict=True) if p)
-    return [(*cotangents, replace(slot_for(last, SlotKind.CACHE), spread=True))]
-
-
-def _with_input(layer: Layer) -> Callable[[Slots], Slots | None]:
-    """Put the input in place of a cache that is not called one; None where there is none, or several inputs."""
-
-    def changed(slots: Slots) -> Slots | None:
-        caches = [slot for slot in slots if slot.kind is SlotKind.CACHE and not is_context(slot.name)]
-        if len(layer.inputs) > 1 or len(caches) != 1:
-            return None
-        return tuple(replace(s, kind=SlotKind.INPUT, key=layer.inputs[0]) if s is caches[0] else s for s in slots)
-
-    return changed
+def _with_input(slots: Slots, key: str) -> list[Slots]:
+    """Put the input in place of a cache that is not called one, or the input and the output in place of two."""
+    caches = [slot for slot in slots if slot.kind is SlotKind.CACHE and not is_context(slot.name)]
+    kinds: dict[int, list[tuple[SlotKind, ...]]] = {
+        1: [(SlotKind.INPUT,)],
+        2: [(SlotKind.OUTPUT, SlotKind.INPUT), (SlotKind.INPUT, SlotKind.OUTPUT)],
+    }
+    found: list[Slots] = []
+    for chosen in kinds.get(len(caches), []):
+        meant = dict(zip([slot.name for slot in caches], chosen, strict=True))
+        keys = {name: key if kind is SlotKind.INPUT else "" for name, kind in meant.items()}
+        found.append(
+            tuple(replace(s, kind=meant[s.name], key=keys[s.name], value=None) if s.name in meant else s for s in slots)
+        )
+    return found
 
 
 def _slopes(parameters: list[inspect.Parameter], layer: Layer) -> list[Slots]:

@@ -62,6 +62,7 @@ class Reading:
     lacking: tuple[str, ...] = ()  #: optional parameters for which it has no place
     single: bool = False  #: whether it takes one sample, and is called for each of a batch
     own_outputs: tuple[str, ...] = ("out",)  #: of a function, each with a cotangent
+    output_at: int = 0  #: of a function that returns several values and no cache, the number of that with the cotangent
     order: tuple[str, ...] = ()  #: of the gradients in a tuple; () for that of the layer's inputs
     notes: tuple[str, ...] = ()  #: what is not usual about it, beside the forms
     found: Found = field(default_factory=Found)
@@ -146,6 +147,11 @@ class Reading:
         passed = {slot.key for slot in (*self.constructor, *self.forward)}
         return tuple(name for name in self.found.without if name not in passed)
 
+    @property
+    def undifferentiated(self) -> tuple[str, ...]:
+        """The arguments of a function of no known layer of which no gradient is returned."""
+        return tuple(name for slot in self.forward for name in slot.inputs if name in self.found.without)
+
     @cached_property
     def absent(self) -> tuple[str, ...]:
         """The inputs that the code does not have, and the state for which it has no place."""
@@ -169,6 +175,20 @@ class Reading:
         return tuple(name for name in self.inputs if name not in passed and name not in self.lacking)
 
     @cached_property
+    def contexts(self) -> Slots:
+        """The slots of forward that take a context."""
+        return tuple(slot for slot in self.forward if slot.kind is SlotKind.CONTEXT)
+
+    @cached_property
+    def caches(self) -> Slots:
+        """The slots of backward that take the cache or a part of it."""
+        return tuple(slot for slot in self.backward if slot.kind is SlotKind.CACHE)
+
+    @cached_property
+    def _defaults(self) -> dict[str, object]:
+        return {slot.key: slot.default for slot in (*self.constructor, *self.forward) if slot.has_default}
+
+    @cached_property
     def _says_geometry(self) -> bool:
         slots = (*self.constructor, *self.forward, *self.backward)
         return bool(self.forms.absent) or has(SlotKind.ARGUMENT, slots)
@@ -184,8 +204,9 @@ class Reading:
         if self.layer.reference:
             return None
         slots = [*self.constructor, *self.forward]
-        called, names = write_call(self.code.name("forward"), slots), [*(slot.key for slot in slots), *self.kept]
-        required = [slot.key for slot in slots if not slot.has_default and slot.kind is SlotKind.INPUT]
+        called = write_call(self.code.name("forward"), slots)
+        names = [*(name for slot in slots for name in slot.inputs or (slot.key,)), *self.kept]
+        required = [name for slot in slots if not slot.has_default for name in slot.inputs]
         if lacking := [name for name in required if name not in {one.partition(".")[0] for one in given}]:
             flags = " ".join(f"--shape {name}=2,3" for name in lacking)
             others = f"for labels --labels {lacking[0]}=6:10, for a number --value {lacking[0]}=2"
@@ -208,15 +229,19 @@ class Reading:
             inputs={**passed, **({} if self.layer.reference else self._others(parameters or {}, passed))},
             sizes=self.vocabulary.sizes(inputs, own) if self._says_geometry else {},
             dictionary=self._entries(inputs, own, passed) if self.held else self._dictionary(own),
-            defaults={slot.key: slot.default for slot in (*self.constructor, *self.forward) if slot.has_default},
+            defaults=self._defaults,
         )
 
-    def _refuse_unequal(self, passed: Mapping[str, Array]) -> None:
+    @cached_property
+    def _equal_sizes(self) -> list[tuple[str, tuple[int, ...], str]]:
         if isinstance(self.code.forward, str):
-            return  # a class is given sizes before it is given arrays
+            return []  # a class is given sizes before it is given arrays
         names = {slot.name: slot.key for slot in self.forward}
-        for argument, places, statement in equal_sizes(self.code.forward):
-            array = passed.get(names.get(argument, ""))
+        return [(names.get(argument, ""), places, said) for argument, places, said in equal_sizes(self.code.forward)]
+
+    def _refuse_unequal(self, passed: Mapping[str, Array]) -> None:
+        for name, places, statement in self._equal_sizes:
+            array = passed.get(name)
             if array is not None and array.ndim > max(places) and len({array.shape[k] for k in places}) > 1:
                 raise NotExpressibleError(f"{self.code.name('forward')} is written for equal sizes: `{statement}`")
 

@@ -38,6 +38,8 @@ def gradients_in(
     if isinstance(returned, dict):
         entries = {name: gradient_entry(returned, name, wanted(name)) for name in names}
         return {name: as_array(value) for name, value in entries.items() if value is not None}
+    if len(names) == 1 and _is_list_of_numbers(returned):
+        returned = np.asarray(returned, dtype=float)
     if isinstance(returned, np.ndarray) and len(names) == 1:
         return {names[0]: returned}
     if isinstance(returned, tuple | list):
@@ -54,6 +56,13 @@ def gradients_in(
             return found | dict(zip(left, map(as_array, places), strict=False))
     expected = join_names(f"d{name}" for name in names)
     raise ImplementationError(f"{called} returned {describe(returned)}, where {expected} must be returned")
+
+
+def _is_list_of_numbers(value: object) -> bool:
+    """Tell whether a value is a list of numbers, or of lists of them, as code without NumPy returns."""
+    if not isinstance(value, list) or not value:
+        return False
+    return all(isinstance(one, float) or _is_list_of_numbers(one) for one in value)
 
 
 def entry_at(keys: Iterable[str], found: object) -> object:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gradcheck_cli.data.frozen import frozen
+from gradcheck_cli.data.frozen import frozen, replace
 from gradcheck_cli.implementation.calling import WrittenArray, WrittenDict
 from gradcheck_cli.implementation.conventions.arguments import Values, fill
 from gradcheck_cli.implementation.conventions.attributes import (
@@ -30,7 +30,7 @@ from gradcheck_cli.implementation.conventions.instances import (
 from gradcheck_cli.implementation.conventions.one_by_one import OneByOne
 from gradcheck_cli.implementation.conventions.packing import Packed, called, origins
 from gradcheck_cli.implementation.conventions.returned import as_array, entry_at, gradients_in, times_cotangent
-from gradcheck_cli.implementation.conventions.slots import SlotKind, has
+from gradcheck_cli.implementation.conventions.slots import LABELS, SlotKind, has
 from gradcheck_cli.implementation.conventions.updates import read_updates
 from gradcheck_cli.implementation.implementation import (
     NO_BACKWARD,
@@ -38,6 +38,7 @@ from gradcheck_cli.implementation.implementation import (
     ImplementationError,
     NotExpressibleError,
 )
+from gradcheck_cli.implementation.vocabulary.vocabulary import word
 from gradcheck_cli.layers.framework.problem import fresh
 
 if TYPE_CHECKING:
@@ -80,6 +81,7 @@ def implementation_of(reading: Reading, name: str, spec: str | None) -> Implemen
     def left(cache: Any) -> object:
         return cache if reading.single else whole.left_by_forward(cache[0] if packing else cache)
 
+    unread = [one for one in reading.found.without if word(one) not in LABELS]
     return Implementation(
         name=name,
         spec=spec,
@@ -87,14 +89,14 @@ def implementation_of(reading: Reading, name: str, spec: str | None) -> Implemen
         forward=run.forward,
         backward=run.backward,
         left_by_forward=left,
-        order=() if reading.layer.reference else reading.order,
+        order=() if reading.layer.reference else (*reading.order, *reading.undifferentiated),
         refusal=reading.refusal,
         given=partial(with_kept, reading) if reading.found.kept or reading.found.without else None,
         outputs=reading.outputs,
         absent=origins(packing, absent),
         cotangents=reading.cotangents,
         passes=(reading.code.written("forward"), reading.code.written("backward")),
-        warnings=tuple(f"no gradient of {name} was found; it is not checked" for name in reading.found.without),
+        warnings=tuple(f"no gradient of {name} was found; it is not checked" for name in unread),
         words=words,
     )
 
@@ -120,7 +122,7 @@ class _Run:
     def forward(self, inputs: Mapping[str, Array], parameters: Mapping[str, object] | None) -> tuple[object, object]:
         """Call forward; of a class, that of a new instance, so that nothing of one call reaches another."""
         reading = self.reading
-        if why := reading.refusal({**inputs, **(parameters or {})}):
+        if why := reading.refusal([*inputs, *(parameters or ())]):
             raise NotExpressibleError(why)
         if reading.code.tensors and any(value.dtype.char == "g" for value in inputs.values()):
             raise NotExpressibleError("PyTorch has no tensors of longdouble")
@@ -130,8 +132,9 @@ class _Run:
             set_parameters(reading, instance, values, inputs)
             set_state(reading, instance, values)
             before = attributes(instance)
-            buffers = self._buffers(reading.forward, values, Call(inputs=inputs, parameters=parameters))
-            values = replace(values, filled=buffers)
+            if has(SlotKind.FILLED, reading.forward):
+                buffers = self._buffers(reading.forward, values, Call(inputs=inputs, parameters=parameters))
+                values = replace(values, filled=buffers)
             values = replace(values, context=self._context(values)) if self._needs_context(values) else values
             returned = self._call_forward(instance, values)
             if self._may_fill_context(values) and not has_cache(reading, returned):
@@ -257,7 +260,7 @@ class _Run:
         return Context(tuple(isinstance(value, np.ndarray) and value.dtype.kind == "f" for value in given))
 
     def _contexts(self, values: Values) -> list[Slot]:
-        return [s for s in self.reading.forward if s.kind is SlotKind.CONTEXT and s.key not in values.inputs]
+        return [slot for slot in self.reading.contexts if slot.key not in values.inputs]
 
     def _needs_context(self, values: Values) -> bool:
         """Tell whether forward must be given a context. A class is not called twice to find out."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 from dataclasses import replace
 from enum import Enum
 from typing import TYPE_CHECKING, Any
@@ -10,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.guard.clock import pass_on_interrupt
 from gradcheck_cli.implementation.calling import name_of
-from gradcheck_cli.implementation.vocabulary.vocabulary import word
+from gradcheck_cli.implementation.vocabulary.vocabulary import word, words
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
     from gradcheck_cli.implementation.vocabulary.vocabulary import Vocabulary
 
@@ -54,6 +55,12 @@ INDIFFERENT: dict[str, object] = {
 BIAS_FLAGS = ("usebias", "withbias", "hasbias", "addbias", "bias")
 
 
+#: What labels are called.
+LABELS = words("y {,y}true t{,arget}{,s} label{,s} ytrue yonehot onehot truth")
+
+#: What the length of an axis is called: one capital letter, `hidden_size`, `n_heads`.
+SIZE = re.compile(r"[A-Z]$|(n|num)_\w+$|num[a-z]+s$|(\w+_)?(dim|size|heads?|len|length)$")
+
 _VARIABLE = inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD
 
 
@@ -73,7 +80,7 @@ class SlotKind(Enum):
     CACHE = "cache"  #: what backward gets of it, or of what forward returned
     COTANGENT = "cotangent"
     OUTPUT = "output"  #: what forward returned, for a gradient that is computed from it
-    SHAPE = "shape"  #: of an input
+    SHAPE = "shape"  #: of an input, or the length of one of its axes
     FILLED = "filled"  #: an array of zeros for an output or the gradient of an input, or a dictionary for all gradients
     LEARNING_RATE = "learning rate"  #: of a backward pass that updates the parameters
     CONSTANT = "constant"  #: something that cannot change what is computed
@@ -188,6 +195,19 @@ def choose_cotangents(free: list[inspect.Parameter], count: int) -> list[inspect
     return [p for p in free if p in chosen]
 
 
+def refuse_labels(name: str, parameters: list[inspect.Parameter]) -> None:
+    """Refuse a backward pass that takes labels and no cotangent: `softmax_backward(A, Y)` is that of a loss.
+
+    Raises:
+        MisfitError: it is one.
+    """
+    required = [p for p in parameters if p.default is EMPTY]
+    labels = [p.name for p in required if word(p.name) in LABELS]
+    if labels and len(required) > 1 and not any(is_cotangent(p.name) or is_context(p.name) for p in required):
+        called = write_call(name, required)
+        raise MisfitError(f"`{called}` takes no cotangent but `{labels[0]}`, as the gradient of a loss does")
+
+
 def signature_of(function: Callable[..., Any]) -> inspect.Signature | None:
     """Return the signature of a function or class; None if it does not say what it takes."""
     try:
@@ -234,6 +254,17 @@ def parameters_of(function: Callable[..., Any], *, skip: int = 0) -> list[inspec
         raise MisfitError(f"`{name_of(function)}` does not say what it takes")
     parameters = [*signature.parameters.values()][skip:]
     return [parameter for parameter in parameters if parameter.kind not in _VARIABLE]
+
+
+def spread_slots(function: Callable[..., Any], outputs: Sequence[str]) -> list[tuple[Slot, ...]]:
+    """Read a backward pass that takes cotangents, and the parts of a cache as *args or **kwargs; [] for any other."""
+    signature = signature_of(function)
+    parameters = [*signature.parameters.values()] if signature else []
+    left = [p for p in parameters if p.kind is not inspect.Parameter.KEYWORD_ONLY or p.default is EMPTY]
+    if not left or left[-1].kind not in _VARIABLE or len(left) != len(outputs) + 1:
+        return []
+    cotangents = (slot_for(p, SlotKind.COTANGENT, key) for p, key in zip(left, outputs, strict=False))
+    return [(*cotangents, replace(slot_for(left[-1], SlotKind.CACHE), spread=True))]
 
 
 def takes(function: Callable[..., Any], count: int) -> bool:

@@ -52,6 +52,20 @@ def entries_of(function: Callable[..., object], argument: str) -> tuple[str | in
     return tuple(key for key in found if isinstance(key, str))
 
 
+@lru_cache(maxsize=64)
+def takes_variables(function: Callable[..., object]) -> bool:
+    """Tell whether a function takes objects that hold an array, as a framework's variables do: it says `x.data.T`."""
+    tree = _tree(function)
+    arguments = {node.arg for node in ast.walk(tree) if isinstance(node, ast.arg)}
+    return any(
+        isinstance(node, ast.Attribute)
+        and node.attr in ("data", "grad")
+        and isinstance(node.value, ast.Name)
+        and node.value.id in arguments - {"self", "cls", "ctx"}
+        for node in ast.walk(tree)
+    )
+
+
 @lru_cache(maxsize=32)
 def only_looks_up(function: Callable[..., object], argument: str) -> bool:
     """Tell whether a function does nothing with an argument but look up entries under names that are written out."""
@@ -75,6 +89,25 @@ def returned_names(function: Callable[..., object]) -> tuple[str, ...]:
     returns = [node.value for node in ast.walk(_tree(function)) if isinstance(node, ast.Return) and node.value]
     last = max(returns, key=lambda value: value.lineno, default=None)
     return tuple(_names_in(last)) if last is not None else ()
+
+
+@lru_cache(maxsize=64)
+def returns_one_value(function: Callable[..., object]) -> bool:
+    """Tell whether a function returns one value by its source: an expression, or what a library computes."""
+    nodes = [*ast.walk(_tree(function))]
+    returned = [node.value for node in nodes if isinstance(node, ast.Return) and node.value]
+    assigned = {
+        target.id: node.value
+        for node in nodes
+        if isinstance(node, ast.Assign)
+        for target in node.targets
+        if isinstance(target, ast.Name)
+    }
+    values = [assigned.get(value.id, value) if isinstance(value, ast.Name) else value for value in returned]
+    computed = (isinstance(value, ast.Call) and isinstance(value.func, ast.Attribute) for value in values)
+    return bool(values) and all(
+        one or isinstance(value, ast.BinOp | ast.UnaryOp) for one, value in zip(computed, values, strict=True)
+    )
 
 
 def _names_in(returned: ast.expr) -> Iterator[str]:

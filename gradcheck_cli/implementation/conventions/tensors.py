@@ -42,6 +42,11 @@ def is_of_torch(value: object) -> bool:
     return isinstance(name, str) and name.partition(".")[0] == _TORCH
 
 
+def is_of_tensors(name: str) -> bool:
+    """Tell whether tensors of PyTorch have an attribute, if it is there."""
+    return hasattr(getattr(sys.modules.get(_TORCH), "Tensor", None), name)
+
+
 def with_tensors(function: Callable[..., Any]) -> Callable[..., Any]:
     """Return a function of arrays that calls one of tensors."""
 

@@ -15,6 +15,7 @@ import numpy as np
 from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.guard.state import preserve_state
 from gradcheck_cli.implementation.calling import errors_in_brief
+from gradcheck_cli.implementation.conventions.guards import LARGE
 from gradcheck_cli.implementation.conventions.one_by_one import SAMPLES
 from gradcheck_cli.implementation.conventions.own_trial import fit_of
 from gradcheck_cli.implementation.conventions.packing import origins, reordered
@@ -32,6 +33,7 @@ from gradcheck_cli.implementation.seeding import generators_kept
 from gradcheck_cli.implementation.vocabulary.lookup import probe_problems
 from gradcheck_cli.implementation.vocabulary.vocabulary import word
 from gradcheck_cli.layers import LAYERS
+from gradcheck_cli.text.names import join_names
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -53,6 +55,9 @@ EXACT = 1e-9
 
 #: Axes of a batch of images.
 _OF_IMAGES = 4
+
+
+RAISES = -2  #: in place of the number of right gradients
 
 
 class Fit(IntEnum):
@@ -93,6 +98,7 @@ def best_reading(readings: Iterable[Reading], case: Case | None = None, given: G
         problem = _problem(readings[0].layer, case, given)
         with quiet(), generators_kept(problem):
             readings = [studied_of(reading, case, problem) for reading in readings]
+        readings += [_unguarded(reading) for reading in readings if reading.code.guards]
         fits = [own_fit(reading, case, given) for reading in readings] if len(readings) > 1 else [Fit.REPRODUCES]
         return Tried(reading=readings[fits.index(max(fits))], fit=Fit.REPRODUCES)
     found: Tried | None = None
@@ -118,7 +124,7 @@ def best_reading(readings: Iterable[Reading], case: Case | None = None, given: G
         if ordered and not (_is_doubtful(reading) and right_gradients(reading) == 0):
             return Tried(reading=ordered, fit=fit)
         if fit is Fit.REPRODUCES and found.reading is reading:
-            found = replace(found, backward_raises=right_gradients(reading) < -1)
+            found = replace(found, backward_raises=right_gradients(reading) == RAISES)
     if found and found.fit is not Fit.FAILS:
         return replace(found, reading=_ordered(found.reading) or found.reading)
     return found
@@ -135,10 +141,22 @@ def _with_blocks_in_order(reading: Reading, fit: Fit) -> tuple[Reading, Fit]:
     return reading, fit
 
 
+def _unguarded(reading: Reading) -> Reading:
+    """Return a reading with what guards its logarithms taken away."""
+    guards = reading.code.guards
+    note = f"without the {join_names(f'{guard:g}' for guard in sorted(guards))} that guards its logarithm"
+    return replace(reading, code=replace(reading.code, unguarded=guards), notes=(*reading.notes, note))
+
+
 def own_fit(reading: Reading, case: Case, given: Given | None) -> Fit:
-    """Return how well a reading of a function does, of which nothing is known."""
+    """Return how well a reading of a function does, of which nothing is known.
+
+    A gradient knows of what guards a logarithm if it is right where that is large.
+    """
     problem = _problem(reading.layer, case, given)
-    with quiet(), generators_kept(problem):
+    code = reading.code
+    guards = code.with_guards(LARGE) if code.guards and not code.unguarded else contextlib.nullcontext()
+    with quiet(), generators_kept(problem), guards:
         runs, fits, agrees = fit_of(reading, case, problem)
     return Fit.REPRODUCES if agrees else Fit.SHAPE if fits else Fit.RUNS if runs else Fit.FAILS
 
@@ -260,7 +278,7 @@ def _gradient_orders(reading: Reading) -> list[tuple[str, ...]]:
 
 
 def right_gradients(reading: Reading) -> int:
-    """Count the gradients that are the reference's in a problem; -1 if one has a wrong shape, -2 if backward raises."""
+    """Count the gradients that are the reference's in a problem; -1 if one has a wrong shape, `RAISES` if it does."""
     for problem in probe_problems(reading.layer.name, origins(reading.vocabulary.packing, reading.absent)):
         with quiet(), generators_kept(problem):
             try:
@@ -278,7 +296,7 @@ def right_gradients(reading: Reading) -> int:
             return -1
         right = reading.layer.gradients(problem, problem.inputs, problem.cotangent)
         return sum(np.allclose(arrays[name], right[name], rtol=_CLOSE, atol=_CLOSE) for name in arrays)
-    return -2
+    return RAISES
 
 
 def _packed(reading: Reading, problem: Problem) -> Implementation:

@@ -100,13 +100,20 @@ def classes_in(offered: Mapping[str, Any]) -> list[str]:
 def public(loaded: Loaded, *, own: bool, private: bool = False) -> dict[str, Any]:
     """Return what a module has that can be called: what it defines, or also what it imports.
 
-    What raises when it is looked at is left out.
+    What raises when it is looked at is left out. Of a class without passes there are its static methods: `Loss.mse`.
     """
     module = loaded.module.__name__ if own else None
-    return {
+    found = {
         name: value
         for name, value in list(vars(loaded.module).items())
         if _is_offered(name, value, module) and (private or not name.startswith("_"))
+    }
+    classes = {name: value for name, value in found.items() if inspect.isclass(value) and not has_passes(value)}
+    return found | {
+        f"{name}.{key}": value.__func__
+        for name, cls in classes.items()
+        for key, value in list(vars(cls).items())
+        if isinstance(value, staticmethod) and not key.startswith("_")
     }
 
 

@@ -10,8 +10,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gradcheck_cli.data.frozen import frozen
-from gradcheck_cli.implementation.conventions.slots import MisfitError
-from gradcheck_cli.implementation.conventions.trial import EXACT, Fit, forward_fit, right_gradients
+from gradcheck_cli.implementation.conventions.expand import needs_adapter
+from gradcheck_cli.implementation.conventions.slots import MisfitError, SlotKind
+from gradcheck_cli.implementation.conventions.trial import EXACT, RAISES, Fit, forward_fit, right_gradients
 from gradcheck_cli.implementation.conventions.trial import Tried as TriedReading
 from gradcheck_cli.implementation.finding.candidates import Candidate
 from gradcheck_cli.implementation.finding.inventory import ACCEPTED, Offer
@@ -24,6 +25,7 @@ from gradcheck_cli.implementation.finding.networks import network_of
 from gradcheck_cli.implementation.finding.places import named_objects, open_place
 from gradcheck_cli.implementation.loading.paths import split_spec
 from gradcheck_cli.implementation.vocabulary.lookup import vocabulary_of
+from gradcheck_cli.implementation.vocabulary.vocabulary import word
 from gradcheck_cli.layers import LAYERS
 
 if TYPE_CHECKING:
@@ -67,7 +69,7 @@ def identify_layer(offer: Offer, loader: Loader) -> Identified | None:
     home, _ = split_spec(offer.spec)
     loaded = open_place(home, offer.spec, ACCEPTED, loader)
     candidate = Candidate(loaded=loaded, names=offer.names, objects=named_objects(loaded, offer.names))
-    if offer.composed:
+    if offer.composed or (not candidate.is_class and needs_adapter(candidate.objects[0])):
         return None
     named = [*offer.layers, *(other for name in offer.layers for other in vocabulary_of(LAYERS[name]).siblings)]
     tries: dict[str, TriedReading | None] = {}
@@ -81,9 +83,7 @@ def identify_layer(offer: Offer, loader: Loader) -> Identified | None:
         if tried and tried.fit is Fit.REPRODUCES:
             may_vary = candidate.makes_instances and vocabulary_of(layer).varies
             varies = may_vary and forward_fit(tried.reading, EXACT) is not Fit.REPRODUCES
-            return Identified(
-                layer=layer.name, varies=varies or (candidate.makes_instances and _lacks_gradients(tried))
-            )
+            return Identified(layer=layer.name, varies=varies or _may_be_another(candidate, tried))
     reached = max(map(_fit, tries.values()), default=Fit.FAILS)
     if reached < _least_fit(offer) or (reached < Fit.SHAPE and network_of(candidate.objects, loaded.module)):
         return None
@@ -119,6 +119,8 @@ def _nearest(offer: Offer, candidate: Candidate, tries: Mapping[str, TriedReadin
         why += f"write two functions that do, and check them: gradcheck {best} FILE.py"
     elif activation:
         why = f"it takes `{activation}`, and does not do as the layer does without one"
+    elif reached is Fit.FAILS and not candidate.makes_instances and (guess := _guessed(tries[best])):
+        why = f"it takes `{guess}`, of which the meaning is not known, and does not run with an array of the layer's"
     if why:
         return Identified(layer=best, reason=why, open=True)
     if not candidate.makes_instances:
@@ -126,6 +128,18 @@ def _nearest(offer: Offer, candidate: Candidate, tries: Mapping[str, TriedReadin
     is_open = reached < Fit.SHAPE or _lacks_gradients(tries[best])
     varies = vocabulary_of(LAYERS[best]).varies
     return None if is_open and is_base(candidate) else Identified(layer=best, open=is_open, varies=varies)
+
+
+def _may_be_another(candidate: Candidate, tried: TriedReading) -> bool:
+    """Tell whether what does as a layer forward does not backward: functions that raise may be for vectors alone."""
+    return _lacks_gradients(tried) if candidate.makes_instances else right_gradients(tried.reading) == RAISES
+
+
+def _guessed(tried: TriedReading | None) -> str:
+    """Name an argument of forward whose name is that of no input, and which is given one for its place; "" for none."""
+    words = tried.reading.vocabulary.inputs if tried else {}
+    slots = [slot for slot in tried.reading.forward if slot.kind is SlotKind.INPUT] if tried else []
+    return next((slot.name for slot in slots if word(slot.name) not in (*words[slot.key], word(slot.key))), "")
 
 
 def _open_to(candidate: Candidate) -> list[Layer]:

@@ -10,11 +10,13 @@ from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.implementation.conventions.expand import expanded, makes_backward
 from gradcheck_cli.implementation.conventions.methods import class_passes
 from gradcheck_cli.implementation.conventions.slots import MisfitError, is_context, parameters_of
+from gradcheck_cli.implementation.conventions.source import returns_one_value
 from gradcheck_cli.implementation.finding.candidates import classes_in, functions_in, public, unlike
 from gradcheck_cli.implementation.finding.names import (
     all_pairs,
     gradient_groups,
     layers_called,
+    matching_pairs,
     may_be_helper,
     mentions_layer,
     pass_of,
@@ -40,6 +42,8 @@ _NO_GRADIENTS = {
     *("cache", "logits", "out", "output", "acc", "accuracy"),
 }
 
+_NARROW = "float32"  #: the dtype of code that is checked in no other: of float64 it would be told to keep it
+
 ACCEPTED = "give FILE.py, a package's folder or package.module"
 
 
@@ -54,6 +58,7 @@ class Offer:
     doubtful: bool = False  #: whether it may be a helper by its name: it is a layer only if it does as one
     arguments: tuple[str, ...] = ()  #: what the first pass must be given, in its own names
     made_with: tuple[str, ...] = ()  #: what the constructor of a class must be given
+    dtype: str = ""  #: in which functions compute by what they say, as `np.zeros(n, np.float32)` does; "" for any
 
 
 @frozen
@@ -79,7 +84,8 @@ def take_inventory(spec: str, loader: Loader) -> Inventory:
     loaded = open_place(home, spec, ACCEPTED, loader)
     have = public(loaded, own=True) or public(loaded, own=False)
     have |= dict(zip(names, named_objects(loaded, names), strict=True))
-    makers = [(name,) for name in functions_in(have) if makes_backward(have[name])]
+    matched = {backward for _, backward in matching_pairs(functions_in(have))}
+    makers = [(name,) for name in functions_in(have) if name not in matched and makes_backward(have[name])]
     functions = [name for name in functions_in(have) if (name,) not in makers]
     groups = gradient_groups(functions)
     grouped = {name for group in groups for name in group}
@@ -109,13 +115,18 @@ def _may_return_both(name: str, function: Any) -> bool:
 
     Unless something is subtracted from `probs` in place, which makes them the gradient.
     """
-    try:
-        source = inspect.getsource(function)
-    except (OSError, TypeError):
-        source = ""
+    source = _source_of(function)
     found = re.findall(r"return \(?\w+, (\w+)\)?\s*$", source, re.MULTILINE)[-1:]
     kept = [each for each in found if not re.search(rf"^\s*{each}\b(\[.*\])?\s*-=", source, re.MULTILINE)]
-    return returns_both(name) and not any(word(each) in _NO_GRADIENTS for each in kept)
+    is_both = returns_both(name) and not returns_one_value(function)
+    return is_both and not any(word(each) in _NO_GRADIENTS for each in kept)
+
+
+def _source_of(function: Any) -> str:
+    try:
+        return inspect.getsource(function)
+    except (OSError, TypeError):
+        return ""
 
 
 def _offer(
@@ -136,6 +147,7 @@ def _offer(
         doubtful=may_be_helper(names, offers),
         arguments=arguments,
         made_with=_required(have[names[0]]) if len(passes) == 1 else (),
+        dtype=_NARROW if not is_class and any(_NARROW in _source_of(have[name]) for name in names) else "",
     )
 
 

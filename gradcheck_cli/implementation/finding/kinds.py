@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from gradcheck_cli.implementation.conventions.slots import Slot, SlotKind
+from gradcheck_cli.implementation.conventions.slots import SIZE, Slot, SlotKind
 from gradcheck_cli.implementation.vocabulary.vocabulary import word, words
 
-_LABELS = {*words("y ys ytrue label labels truelabels target targets t idx index indices words ids tokens")}
+_LABELS = {"Y", *words("y ys ytrue label labels truelabels target targets t idx index indices words ids tokens")}
 NUMBER_NAMES = {
     *words(
         "stride pad padding axis k n size kernel kernelsize groups eps epsilon alpha p momentum scale "
@@ -46,7 +46,7 @@ def _arrays(*ranks: int) -> list[Kind]:
 
 
 ARRAYS = _arrays(2, 1, 3, 0, 4)
-NUMBERS = [Kind("value", value=1), Kind("value", value=2)]
+NUMBERS = [Kind("value", value=1), Kind("value", value=2), Kind("value", value=3)]
 LABELS = [Kind("labels", 1), Kind("labels", 2), Kind("labels", 0)]
 _SIZE, _HALF = Kind("size", 1), Kind("value", value=0.5)
 _KINDS = {
@@ -63,7 +63,13 @@ def kinds_of(slot: Slot) -> list[Kind]:
         return [*_arrays(1, 2, 3, 0, 4), LABELS[0]]
     if name in _DATA:
         return [*_arrays(2, 3, 1, 4, 0), LABELS[0]]
-    return _KINDS["labels" if name in _LABELS else "numbers" if name in NUMBER_NAMES or slot.whole else "arrays"]
+    return _KINDS[
+        "labels" if name in _LABELS else "numbers" if name in NUMBER_NAMES or slot.whole or _is_size(slot) else "arrays"
+    ]
+
+
+def _is_size(slot: Slot) -> bool:
+    return len(slot.name) > 1 and SIZE.match(slot.name) is not None
 
 
 def flag_of(name: str, *, made_with: bool = False) -> str:

@@ -105,7 +105,7 @@ def _function_network(objects: tuple[Any, ...], module: Mapping[str, Any]) -> Ne
     first = step_of(objects[0], holds=bool(makers))
     holds = first.takes(Role.PARAMETERS)
     maker = makers[0] if holds and makers else None
-    if not first.takes(Role.DATA):
+    if not first.takes(Role.DATA) or (len(objects) == 1 and first.takes(Role.OUTPUT)):
         return None
     if len(objects) == 2:
         losses = [value for name, value in module.items() if word(name) in _LOSSES and inspect.isfunction(value)]

@@ -94,7 +94,9 @@ def named_objects(place: Loaded, names: list[str] | tuple[str, ...]) -> tuple[An
 
 def _attribute(place: Loaded, name: str) -> Any:
     try:
-        return getattr(place.module, name, None)
+        owner, _, method = name.partition(".")
+        found = getattr(place.module, owner, None)
+        return getattr(found, method, None) if method else found
     except BaseException as error:  # noqa: BLE001  # a module may have a `__getattr__`, which is the user's code
         pass_on_interrupt(error)
         return None

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gradcheck_cli.guard.clock import pass_on_interrupt
+from gradcheck_cli.implementation.conventions.arguments import Values, fill
 from gradcheck_cli.implementation.conventions.context import Context
 from gradcheck_cli.implementation.conventions.own_trial import fit_of
 from gradcheck_cli.implementation.conventions.running import implementation_of
@@ -101,8 +102,7 @@ class Probe:
         self, kinds: tuple[Kind, ...], sizes: Sizes, scale: Sizes, *, positive: bool = False, moved: int = -1
     ) -> list[np.ndarray[Any, Any]] | None:
         """Call forward as it is, which takes a tenth of the time that all the care would; None if it raises."""
-        args: list[Any] = [Context() for slot in self._readings[0].forward if slot.kind is SlotKind.CONTEXT]
-        named = {}
+        given: dict[str, Any] = {}
         for i, (slot, kind) in enumerate(zip(self._slots, kinds, strict=True)):
             numbers = np.random.default_rng(i)  # one argument is moved, and the others stay
             shape = tuple(sizes[i, k] * scale.get((i, k), 1) for k in range(kind.rank))
@@ -113,21 +113,25 @@ class Probe:
                 value = np.asarray(numbers.uniform(*(self._within if positive else _POSITIVE), shape))
                 value = value if positive else np.asarray(value * numbers.choice([-1.0, 1.0], shape))
                 value = np.asarray(value * numbers.uniform(1, 1.1, shape)) if i == moved else value
-            if slot.by_name:
-                named[slot.name] = value
-            else:
-                args.append(value)
+            given[slot.key] = value
         reading = self._unstudied[0]
+        context = Context() if self._has_context else None
+        arguments = fill(reading.forward, reading.forms, reading.vocabulary, Values(inputs=given, context=context))
         try:
             if reading.code.cls is not None:
                 return self._forward_of_class(self._case(kinds, sizes, scale), moved, positive=positive)
             function: Any = reading.code.function("forward", None)
-            returned = function(*args, **named)
+            returned = function(*arguments.args, **arguments.kwargs)
         except BaseException as error:  # noqa: BLE001  # user code may raise anything
             pass_on_interrupt(error)
             return None
-        several = returned if isinstance(returned, tuple | list) else [returned]
-        found = [np.asarray(one) for one in several[:1] if isinstance(one, np.ndarray | float | np.floating)]
+        several = [*returned] if isinstance(returned, tuple | list) else [returned]
+        places = {one.output_at for one in self._unstudied if one.output_at < len(several)}
+        found = [
+            np.asarray(one)
+            for one in map(several.__getitem__, places)
+            if isinstance(one, np.ndarray | float | np.floating)
+        ]
         return found if found and all(one.dtype.kind == "f" and one.size for one in found) else None
 
     def _forward_of_class(self, case: FunctionCase, moved: int, *, positive: bool) -> list[np.ndarray[Any, Any]] | None:

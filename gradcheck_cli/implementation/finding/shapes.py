@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from gradcheck_cli.implementation.conventions.own_trial import takes_targets
 from gradcheck_cli.implementation.conventions.readings import readings_of
-from gradcheck_cli.implementation.conventions.slots import MisfitError, SlotKind, is_cotangent
+from gradcheck_cli.implementation.conventions.slots import MisfitError, Slot, SlotKind, has, is_cotangent
 from gradcheck_cli.implementation.conventions.study import lengths_made
 from gradcheck_cli.implementation.conventions.trial import quiet
 from gradcheck_cli.implementation.finding.kinds import ARRAYS, LABELS, NUMBERS, Kind, is_size, kinds_of, kinds_to_make
-from gradcheck_cli.implementation.finding.names import GRADIENTS, is_backward, says_loss, words_in
+from gradcheck_cli.implementation.finding.names import GRADIENTS, is_backward, layers_called, says_loss, words_in
 from gradcheck_cli.implementation.finding.probe import PROBABILITIES, Probe, Sizes
 from gradcheck_cli.implementation.seeding import seeds_from
 from gradcheck_cli.layers.function import LAYER, FunctionCase
@@ -70,9 +71,10 @@ def find_shapes(objects: tuple[Any, ...]) -> tuple[FunctionCase, ...]:
         AmbiguousShapesError: the gradient is wrong for the likeliest shapes, and right for other numbers of axes.
     """
     readings = list(readings_of(objects, LAYER))
+    readings = [one for one in readings if has(SlotKind.CONTAINER, one.forward)] or readings
     by_code = [[one for one in readings if one.code == code] for code in dict.fromkeys(one.code for one in readings)]
     passes = readings[0].constructor, readings[0].forward
-    made, slots = ([s for s in own if s.kind is SlotKind.INPUT and not s.has_default] for own in passes)
+    made, slots = ([one for s in own if not s.has_default for one in _arrays_in(s)] for own in passes)
     sizes = [s for s in readings[0].constructor if s in made or is_size(s)]
     if not slots:
         raise MisfitError(f"{readings[0].code.name('forward')} must be given nothing, and so has no gradient")
@@ -84,6 +86,11 @@ def find_shapes(objects: tuple[Any, ...]) -> tuple[FunctionCase, ...]:
         if readings[0].code.cls and not made:
             searches += [_Search(readings, made, slots, length) for length in lengths_made(readings[0])]
         return next(filter(None, (search.found() for search in searches)), ())
+
+
+def _arrays_in(slot: Slot) -> list[Slot]:
+    """List the arrays that an argument is or holds."""
+    return [slot] if slot.kind is SlotKind.INPUT else [Slot(name=n, kind=SlotKind.INPUT, key=n) for n in slot.inputs]
 
 
 class _Search(Probe):
@@ -274,9 +281,9 @@ def _says_gradient(reading: Reading) -> bool:
     if reading.code.backward is None:
         return False
     forward, backward = reading.code.name("forward"), reading.code.name("backward")
-    if reading.code.cls is not None and not reading.backward:  # the backward pass of a loss, which keeps its inputs
+    if reading.code.cls is not None and (not reading.backward or takes_targets(reading)):  # the backward pass of a loss
         return True
-    if says_loss([forward]) and is_backward(backward):
+    if (says_loss([forward]) or layers_called([forward], loss=True)) and is_backward(backward):
         return True
     return bool({*words_in(backward)} & GRADIENTS) or backward in (f"d{forward}", f"d_{forward}")
 

@@ -45,7 +45,7 @@ def try_shapes(offer: Offer, loader: Loader) -> Tried | None:
         return Tried(reason=install_first(lacking, offer)) if lacking else found
     objects = expanded(named)
     is_class = inspect.isclass(objects[0])
-    if is_class and needs_adapter(objects[0]):
+    if needs_adapter(objects[0]):
         command = f"gradcheck function {offer.spec} --adapter FILE.py:make --shape x=2x3"
         why = "it computes with variables of a framework; write a function make that is given the class and returns"
         return Tried(reason=f"{why} forward(x) and backward(dout, x) of arrays, and type {command}")
@@ -61,8 +61,8 @@ def try_shapes(offer: Offer, loader: Loader) -> Tried | None:
         why = f"the gradient is right for {right}, and wrong for {wrong}; give what is meant: {command}"
         return Tried(reason=why, right=True)
     if cases:
-        reading = agreeing(readings_of(objects, LAYERS["function"]), cases[0]) if is_class else None
-        return Tried(cases=cases, right=reading is not None, unread=reading.unread if reading else ())
+        reading = agreeing(readings_of(objects, LAYERS["function"]), cases[0])
+        return Tried(cases=cases, right=reading is not None, unread=reading.unread if is_class and reading else ())
     candidate = Candidate(loaded=loaded, names=offer.names, objects=objects)
     if candidate.makes_instances and is_base(candidate):
         return None

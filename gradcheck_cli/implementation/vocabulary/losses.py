@@ -36,6 +36,7 @@ _DIVISORS = {
     "ND": "a mean over all elements",
     "NC": "a mean over all elements",
     "N": "a sum divided by N",
+    "2ND": "half of a mean over all elements",
     "2N": "a sum divided by 2 N",
     "1": "a sum",
     "2": "half of a sum",
@@ -82,7 +83,7 @@ LOSSES = {
         "mse mean{_,}squared{_,}error squared{_,}error quadratic_{loss,cost,error} l2{_,}loss",
         f"x a scores {_PREDICTIONS}",
         _TARGETS,
-        "ND N 2N 1 2",
+        "ND N 2ND 2N 1 2",
         "root",
     ),
 }

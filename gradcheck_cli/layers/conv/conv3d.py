@@ -32,6 +32,7 @@ class Conv3dCase(WindowedCase):
 
     layer: ClassVar[str] = "conv3d"
     axes = declare(*(PLANE, _KERNEL_PLANE, OUT_PLANE), x="N C D H W", w="F C DD HH WW", b="F", out="N F D' H' W'")
+    passed: ClassVar = ("stride", "pad")
 
     N: int = size(2, "samples")
     C: int = size(2, "channels")
@@ -53,11 +54,6 @@ class Conv3dCase(WindowedCase):
             Windows("height", ROW, OUT_ROW, self.H, self.HH, self.stride, self.pad),
             Windows("width", COLUMN, OUT_COLUMN, self.W, self.WW, self.stride, self.pad),
         )
-
-    @property
-    def settings(self) -> dict[str, Any]:
-        """The parameters of forward."""
-        return {"stride": self.stride, "pad": self.pad}
 
 
 def conv3d_forward(x: Array, w: Array, b: Array, conv_param: Param) -> tuple[Array, tuple[Any, ...]]:

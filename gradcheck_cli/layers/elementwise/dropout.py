@@ -35,6 +35,7 @@ class DropoutCase(ElementwiseCase):
     """Shape and settings of dropout: x and out of any shape."""
 
     layer: ClassVar[str] = "dropout"
+    passed: ClassVar = ("p", "mode")
 
     p: float = real(0.75, "probability of keeping an element", 0.25, 0.5, 1.0, low=0.01, high=1.0)
     mode: str = choice("train", "drops, or hands x on as it is", "test")
@@ -42,11 +43,7 @@ class DropoutCase(ElementwiseCase):
     @property
     def settings(self) -> Param:
         """The dictionary of parameters that forward takes."""
-        return {"mode": self.mode, "p": self.p, "seed": self.seed % 2**32}
-
-    def label(self) -> str:
-        """Name the geometry: `4x5 p 0.75 train`."""
-        return f"{super().label()} p {self.p:g} {self.mode}"
+        return {**super().settings, "seed": self.seed % 2**32}
 
 
 def dropout_forward(x: Array, dropout_param: Param) -> tuple[Array, Any]:

@@ -37,10 +37,6 @@ class ElementwiseCase(Case):
         """The shape of the input."""
         return {"x": self.shape}
 
-    def label(self) -> str:
-        """Name the geometry: `4x5`."""
-        return "x".join(map(str, self.shape))
-
 
 def draw(case: ElementwiseCase, source: Random) -> dict[str, Array]:
     """Draw x, of magnitudes from 0.5 to 1.5: a kink at zero is out of reach."""

@@ -26,17 +26,9 @@ class EluCase(ElementwiseCase):
     """The shape of x, and of out."""
 
     layer: ClassVar[str] = "elu"
+    passed: ClassVar = ("alpha",)
 
     alpha: float = real(1.0, "minus the limit for negative x", 0.5, 1.5, high=2.0)
-
-    @property
-    def settings(self) -> Param:
-        """The dictionary of parameters that forward takes."""
-        return {"alpha": self.alpha}
-
-    def label(self) -> str:
-        """Name the geometry: `4x5 alpha 1`."""
-        return f"{super().label()} alpha {self.alpha:g}"
 
 
 def elu_forward(x: Array, elu_param: Param) -> tuple[Array, tuple[Array, Array, float]]:

@@ -31,17 +31,9 @@ class GeluCase(ElementwiseCase):
     """The shape of x, and of out."""
 
     layer: ClassVar[str] = "gelu"
+    passed: ClassVar = ("approximate",)
 
     approximate: str = choice("none", "Phi itself, or tanh or a sigmoid in its place", "tanh", "sigmoid")
-
-    @property
-    def settings(self) -> Param:
-        """The dictionary of parameters that forward takes."""
-        return {"approximate": self.approximate}
-
-    def label(self) -> str:
-        """Name the geometry: `4x5 approximate none`."""
-        return f"{super().label()} approximate {self.approximate}"
 
 
 def gelu_forward(x: Array, gelu_param: Param) -> tuple[Array, tuple[Array, Param]]:

@@ -26,17 +26,9 @@ class LeakyReluCase(ElementwiseCase):
     """The shape of x, and of out."""
 
     layer: ClassVar[str] = "leaky-relu"
+    passed: ClassVar = ("alpha",)
 
     alpha: float = real(0.01, "slope where x is negative", 0.2, 0.1, high=1.0)
-
-    @property
-    def settings(self) -> Param:
-        """The dictionary of parameters that forward takes."""
-        return {"alpha": self.alpha}
-
-    def label(self) -> str:
-        """Name the geometry: `4x5 alpha 0.01`."""
-        return f"{super().label()} alpha {self.alpha:g}"
 
 
 def leaky_relu_forward(x: Array, lrelu_param: Param) -> tuple[Array, tuple[Array, float]]:

@@ -32,6 +32,7 @@ class Case:
     layer: ClassVar[str]
     #: Of inputs, outputs and state, in the order in which forward takes and returns them.
     axes: ClassVar[Mapping[str, tuple[Axis, ...]]] = {}
+    passed: ClassVar[tuple[str, ...]] = ()  #: the numbers that forward takes in a dictionary, beside arrays
 
     dtype: str = "float64"
     seed: int = 0
@@ -89,7 +90,7 @@ class Case:
     @property
     def settings(self) -> dict[str, Any]:
         """The dictionary of parameters that forward takes beside arrays; empty where it takes none."""
-        return {}
+        return {name: getattr(self, name) for name in self.passed}
 
     @property
     def skip_reason(self) -> str | None:
@@ -108,9 +109,11 @@ class Case:
 
     def label(self) -> str:
         """Name the geometry in one short line, for tables: `2x3x7x7 * 4x3x3x3 stride 2 pad 1`."""
-        shapes = ["x".join(map(str, shape)) for shape in self.shapes.values() if len(shape) > 1]
+        first, *others = self.shapes.values()
+        shapes = ["x".join(map(str, shape)) for shape in (first, *others) if len(shape) > 1 or shape is first]
         numbers = [p for p in self.parameters() if p.name in self.settings]
-        return " ".join([" * ".join(shapes), *(f"{p.name} {p.format(getattr(self, p.name))}" for p in numbers)])
+        words = (f"{p.name} {p.format(getattr(self, p.name)).removesuffix('.0')}" for p in numbers)
+        return " ".join([" * ".join(shapes), *words])
 
     @classmethod
     def rows(cls, names: str, *rows: tuple[Any, ...]) -> tuple[Self, ...]:

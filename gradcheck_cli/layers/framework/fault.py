@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from gradcheck_cli.data.frozen import frozen
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from gradcheck_cli.numeric.arrays import Array
 
@@ -49,7 +49,8 @@ class Guard:
     cause: str  #: what forward does, a sentence without its end
     remedy: str  #: a sentence
     out: Array  #: what forward returns with it
-    gradients: Mapping[str, Array]  #: what backward may also return, beside the derivatives with it and without it
+    #: What backward may also return, beside the derivatives with it and without it.
+    gradients: Mapping[str, Sequence[Array]]
 
 
 @frozen

@@ -50,9 +50,12 @@ def draw(case: BceCase, source: Random) -> dict[str, Array]:
     return {"x": x, "y": y.reshape(shape)}
 
 
-def _guarded(x: Array, y: Array, _: Param, e: float) -> tuple[list[Array], Array]:
+def _guarded(x: Array, y: Array, _: Param, e: float) -> tuple[list[Array], list[Array]]:
     logarithms = [(np.log(x + e), np.log(1 - x + e)), (np.log(np.clip(x, e, 1 - e)), np.log(1 - np.clip(x, e, 1 - e)))]
-    return [-y * one - (1 - y) * other for one, other in logarithms], (1 - y) / (1 - x + e) - y / (x + e)
+    return [-y * one - (1 - y) * other for one, other in logarithms], [
+        (1 - y) / (1 - x + e) - y / (x + e),
+        (x - y) / (x * (1 - x) + e),
+    ]
 
 
 _DX = "dx = -y / x + (1 - y) / (1 - x), divided by what the loss is divided by."

@@ -50,9 +50,9 @@ def draw(case: CrossEntropyCase, source: Random) -> dict[str, Array]:
     return {"x": x, "y": np.array([source.randrange(case.C) for _ in range(case.N)])}
 
 
-def _guarded(x: Array, y: Array, _: Param, e: float) -> tuple[list[Array], Array]:
+def _guarded(x: Array, y: Array, _: Param, e: float) -> tuple[list[Array], list[Array]]:
     label = one_hot(x, y)
-    return [-label * np.log(x + e), -label * np.log(np.clip(x, e, 1 - e))], -label / (x + e)
+    return [-label * np.log(x + e), -label * np.log(np.clip(x, e, 1 - e))], [-label / (x + e)]
 
 
 _DX = "dx is -1 / x for the label and 0 elsewhere, divided by what the loss is divided by."

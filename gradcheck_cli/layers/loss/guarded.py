@@ -43,7 +43,7 @@ def guards(values: Any, problem: Problem) -> Iterator[Guard]:
             continue  # it disappears in this dtype
         gradient = np.zeros(values.x.shape, wide)
         gradient[counted] = (exps / (total + e) - label) * weights
-        gradients = {"x": gradient.reshape(values.shape)}
+        gradients = {"x": [gradient.reshape(values.shape)]}
         with np.errstate(divide="ignore"):
             in_logarithm = [-np.log(guarded) for guarded in (p + e, np.maximum(p, e), np.clip(p, e, 1 - e))]
             in_sum = [np.log(total + e) - np.log(exp_of_label), -np.log(exp_of_label / (total + e) + e)]

@@ -25,15 +25,11 @@ class KlDivergenceCase(DividedCase):
 
     layer: ClassVar[str] = "kl-divergence"
     axes = declare(CLASS, x="N C", y="N C", out="")
+    passed: ClassVar = ("divisor", "input")
 
     C: int = size(3, "classes", minimum=2)
     divisor: str = choice("N", "by which the sum over all elements is divided", "NC", "1")
     input: str = choice("probabilities", "what x is", "logarithms")
-
-    @property
-    def settings(self) -> dict[str, Any]:
-        """The dictionary of parameters that the loss takes."""
-        return {"divisor": self.divisor, "input": self.input}
 
     @property
     def domain(self) -> dict[str, tuple[float, float]]:
@@ -69,10 +65,10 @@ def _right(x: Array, param: Param) -> Any:
     return 1 if param["input"] == "logarithms" else x
 
 
-def _guarded(x: Array, y: Array, param: Param, e: float) -> tuple[list[Array], Array]:
+def _guarded(x: Array, y: Array, param: Param, e: float) -> tuple[list[Array], list[Array]]:
     if param["input"] == "logarithms":
-        return [y * (np.log(y + e) - x)], -y
-    return [y * np.log((y + e) / (x + e)), y * np.log(y / (x + e)), y * np.log(y / x + e)], -y / (x + e)
+        return [y * (np.log(y + e) - x)], [-y]
+    return [y * np.log((y + e) / (x + e)), y * np.log(y / (x + e)), y * np.log(y / x + e)], [-y / (x + e)]
 
 
 _DX = "dx = -y / x, or -y where x is a logarithm, divided by what the loss is divided by."

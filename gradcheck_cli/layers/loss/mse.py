@@ -19,7 +19,7 @@ class MseCase(TargetsCase):
 
     layer: ClassVar[str] = "mse"
 
-    divisor: str = choice("ND", "by which the sum over all elements is divided", "N", "2N", "1", "2")
+    divisor: str = choice("ND", "by which the sum over all elements is divided", "N", "2ND", "2N", "1", "2")
 
 
 def mse_loss(x: Array, y: Array, loss_param: Param) -> tuple[Any, Array]:
@@ -41,9 +41,9 @@ LAYER = TargetLoss(
     standard=MseCase.rows(
         "N D divisor",
         *((4, 3, "ND"), (3, 5, "ND"), (1, 4, "ND"), (5, 1, "ND"), (4, 3, "N"), (2, 5, "N")),
-        *((4, 3, "2N"), (3, 4, "2N"), (3, 4, "1"), (2, 3, "1"), (3, 5, "2"), (4, 2, "2")),
+        *((4, 3, "2ND"), (3, 4, "2ND"), (4, 3, "2N"), (3, 4, "2N"), (3, 4, "1"), (2, 3, "1"), (3, 5, "2"), (4, 2, "2")),
     ),
-    probe_cases=MseCase.rows("N D divisor", *((4, 3, divisor) for divisor in ("ND", "N", "2N", "1", "2"))),
+    probe_cases=MseCase.rows("N D divisor", *((4, 3, divisor) for divisor in ("ND", "N", "2ND", "2N", "1", "2"))),
     terms=lambda x, y, _: (x - y) ** 2,
     scale=lambda x, y, _: (abs(x) + abs(y)) ** 2,
     slope_scale=lambda x, y, _: 2 * (abs(x) + abs(y)),

@@ -35,19 +35,10 @@ class DividedCase(Case):
     """A loss over samples that is a sum, divided by a number."""
 
     layer: ClassVar[str]
+    passed: ClassVar[tuple[str, ...]] = ("divisor",)
 
     N: int = size(4, "samples")
     divisor: str = choice("N", "by which the sum is divided", "1")
-
-    @property
-    def settings(self) -> dict[str, Any]:
-        """The dictionary of parameters that the loss takes."""
-        return {"divisor": self.divisor}
-
-    def label(self) -> str:
-        """Name the geometry: `4x3 divisor N`."""
-        shape = "x".join(map(str, self.shapes["x"]))
-        return " ".join([shape, *(f"{name} {value}" for name, value in self.settings.items())])
 
 
 @frozen
@@ -72,7 +63,7 @@ def divisor_of(x: Array, param: Param) -> Any:
 
 
 def _divisors(x: Array) -> dict[str, int]:
-    return {"ND": x.size, "NC": x.size, "N": len(x), "2N": 2 * len(x), "1": 1, "2": 2}
+    return {"ND": x.size, "NC": x.size, "N": len(x), "2ND": 2 * x.size, "2N": 2 * len(x), "1": 1, "2": 2}
 
 
 @frozen
@@ -89,7 +80,7 @@ class TargetLoss:
     losses: Mapping[str, Terms]  #: wrong terms, by what "the loss" does, a verb first
     definition: str  #: of the loss, a sentence
     #: (x, y, parameters, e) -> terms with a logarithm that is guarded by e, and their slope.
-    guarded: Callable[[Array, Array, Param, float], tuple[list[Array], Array]] | None = None
+    guarded: Callable[[Array, Array, Param, float], tuple[list[Array], list[Array]]] | None = None
     draw: Callable[[Any, Random], Mapping[str, Array]] = draw_inputs
     zeros: tuple[str, ...] = ("x",)  #: as `make_problem` has them
     probe_cases: tuple[Case, ...] = ()
@@ -123,14 +114,14 @@ class TargetLoss:
             e = float(dtype.type(guard))
             if not e or not self.guarded:
                 continue  # it disappears in this dtype
-            several, slope = self.guarded(x, y, param, e)
+            several, slopes = self.guarded(x, y, param, e)
             for terms in several:
                 yield Guard(
                     code="guarded-logarithm",
                     cause=f"Forward guards its logarithm by {guard:g}",
                     remedy="It bounds the loss, and the slope where a probability is near 0.",
                     out=np.asarray(terms.sum() / count),
-                    gradients={"x": slope / count},
+                    gradients={"x": [slope / count for slope in slopes]},
                 )
 
     def layer(self) -> Layer:

@@ -28,6 +28,7 @@ class BatchnormCase(Case):
 
     layer: ClassVar[str] = "batchnorm"
     axes = declare(x="N D", gamma="D", beta="D", out="N D", running_mean="D", running_var="D")
+    passed: ClassVar = ("mode", "eps", "momentum")
 
     N: int = size(6, "samples")
     D: int = size(4, "features")
@@ -40,11 +41,6 @@ class BatchnormCase(Case):
     def array_axes(self) -> Mapping[str, tuple[Axis, ...]]:
         """The axes of the arrays: of x three, where there are steps."""
         return self.axes if self.T == 1 else {**self.axes, **declare(x="N T D", out="N T D")}
-
-    @property
-    def settings(self) -> dict[str, Any]:
-        """The parameters beside the running statistics."""
-        return {"mode": self.mode, "eps": self.eps, "momentum": self.momentum}
 
 
 def batchnorm_forward(x: Array, gamma: Array, beta: Array, bn_param: Param) -> tuple[Array, tuple[Any, ...]]:

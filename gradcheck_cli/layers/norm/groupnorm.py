@@ -28,6 +28,7 @@ class GroupnormCase(Case):
 
     layer: ClassVar[str] = "groupnorm"
     axes = declare(x="N C H W", gamma="C", beta="C", out="N C H W")
+    passed: ClassVar = ("G", "eps")
 
     N: int = size(2, "samples")
     C: int = size(6, "channels")
@@ -39,11 +40,6 @@ class GroupnormCase(Case):
     def impossible(self) -> str | None:
         """Say why there are no such groups, or None."""
         return f"G {self.G} must divide C {self.C}" if self.C % self.G else None
-
-    @property
-    def settings(self) -> dict[str, Any]:
-        """The parameters."""
-        return {"G": self.G, "eps": self.eps}
 
 
 def groupnorm_forward(x: Array, gamma: Array, beta: Array, gn_param: Param) -> tuple[Array, tuple[Any, ...]]:

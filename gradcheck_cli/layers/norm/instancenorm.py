@@ -23,17 +23,13 @@ class InstancenormCase(Case):
 
     layer: ClassVar[str] = "instancenorm"
     axes = declare(x="N C H W", gamma="C", beta="C", out="N C H W")
+    passed: ClassVar = ("eps",)
 
     N: int = size(2, "samples")
     C: int = size(4, "channels")
     H: int = size(3, "image height")
     W: int = size(2, "image width")
     eps: float = eps()
-
-    @property
-    def settings(self) -> Param:
-        """The parameters."""
-        return {"eps": self.eps}
 
 
 def instancenorm_forward(x: Array, gamma: Array, beta: Array, in_param: Param) -> tuple[Array, tuple[Any, ...]]:

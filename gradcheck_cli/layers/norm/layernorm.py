@@ -24,6 +24,7 @@ class LayernormCase(Case):
 
     layer: ClassVar[str] = "layernorm"
     axes = declare(x="N D", gamma="D", beta="D", out="N D")
+    passed: ClassVar = ("eps",)
 
     N: int = size(4, "samples")
     D: int = size(6, "features")
@@ -34,11 +35,6 @@ class LayernormCase(Case):
     def array_axes(self) -> Mapping[str, tuple[Axis, ...]]:
         """The axes of the arrays: of x three, where there are steps."""
         return self.axes if self.T == 1 else {**self.axes, **declare(x="N T D", out="N T D")}
-
-    @property
-    def settings(self) -> dict[str, Any]:
-        """The parameters."""
-        return {"eps": self.eps}
 
 
 def layernorm_forward(x: Array, gamma: Array, beta: Array, ln_param: dict[str, Any]) -> tuple[Array, tuple[Any, ...]]:

@@ -29,6 +29,7 @@ class RmsnormCase(Case):
 
     layer: ClassVar[str] = "rmsnorm"
     axes = declare(x="N D", gamma="D", out="N D")
+    passed: ClassVar = ("eps",)
 
     N: int = size(4, "samples")
     D: int = size(6, "features")
@@ -39,11 +40,6 @@ class RmsnormCase(Case):
     def array_axes(self) -> Mapping[str, tuple[Axis, ...]]:
         """The axes of the arrays: of x three, where there are steps."""
         return self.axes if self.T == 1 else {**self.axes, **declare(x="N T D", out="N T D")}
-
-    @property
-    def settings(self) -> Param:
-        """The parameters."""
-        return {"eps": self.eps}
 
     @property
     def skip_reason(self) -> str | None:

@@ -25,6 +25,7 @@ class SpatialBatchnormCase(Case):
 
     layer: ClassVar[str] = "spatial-batchnorm"
     axes = declare(x="N C H W", gamma="C", beta="C", out="N C H W", running_mean="C", running_var="C")
+    passed: ClassVar = ("mode", "eps", "momentum")
 
     N: int = size(3, "samples")
     C: int = size(4, "channels")
@@ -33,11 +34,6 @@ class SpatialBatchnormCase(Case):
     mode: str = mode()
     eps: float = eps()
     momentum: float = momentum()
-
-    @property
-    def settings(self) -> dict[str, Any]:
-        """The parameters beside the running statistics."""
-        return {"mode": self.mode, "eps": self.eps, "momentum": self.momentum}
 
 
 def spatial_batchnorm_forward(x: Array, gamma: Array, beta: Array, bn_param: Param) -> tuple[Array, tuple[Any, ...]]:

@@ -26,6 +26,7 @@ class Pool1dCase(WindowedCase):
 
     layer: ClassVar[str]
     axes = declare(x="N C W", out="N C W'")
+    passed: ClassVar = ("pool_width", "stride")
 
     N: int = size(2, "samples")
     C: int = size(3, "channels")
@@ -37,11 +38,6 @@ class Pool1dCase(WindowedCase):
     def windows(self) -> tuple[Windows, ...]:
         """The windows along the sequence."""
         return (Windows("length", COLUMN, OUT_COLUMN, self.W, self.pool_width, self.stride),)
-
-    @property
-    def settings(self) -> dict[str, Any]:
-        """The dictionary of parameters that forward takes."""
-        return {"pool_width": self.pool_width, "stride": self.stride}
 
     def label(self) -> str:
         """Name the geometry: `2x3x6 by 2 stride 2`."""

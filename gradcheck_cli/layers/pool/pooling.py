@@ -42,6 +42,7 @@ class PoolCase(WindowedCase):
 
     layer: ClassVar[str]
     axes = declare(x="N C H W", out="N C H' W'")
+    passed: ClassVar = ("pool_height", "pool_width", "stride")
 
     N: int = size(2, "samples")
     C: int = size(3, "channels")
@@ -58,11 +59,6 @@ class PoolCase(WindowedCase):
             Windows("height", ROW, OUT_ROW, self.H, self.pool_height, self.stride),
             Windows("width", COLUMN, OUT_COLUMN, self.W, self.pool_width, self.stride),
         )
-
-    @property
-    def settings(self) -> dict[str, Any]:
-        """The dictionary of parameters that forward takes."""
-        return {name: getattr(self, name) for name in ("pool_height", "pool_width", "stride")}
 
     def label(self) -> str:
         """Name the geometry: `2x3x6x6 by 2x2 stride 2`."""

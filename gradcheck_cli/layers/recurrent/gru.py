@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.layers.recurrent.gru_step import CELL, gru_step_backward, gru_step_forward, reset, update
@@ -20,14 +20,10 @@ class GruCase(SequenceCase):
 
     layer: ClassVar[str] = "gru"
     axes = declare_axes("N T D", ("h0",), ("h",), gates=3)
+    passed: ClassVar = ("reset", "update")
 
     reset: str = reset()
     update: str = update()
-
-    @property
-    def settings(self) -> dict[str, Any]:
-        """The dictionary of parameters that forward takes."""
-        return {"reset": self.reset, "update": self.update}
 
 
 def gru_forward(x: Array, h0: Array, Wx: Array, Wh: Array, b: Array, gru_param: Param) -> tuple[Array, list[GruCache]]:

@@ -40,14 +40,10 @@ class GruStepCase(StepCase):
 
     layer: ClassVar[str] = "gru-step"
     axes = declare_axes("N D", ("prev_h",), ("next_h",), gates=3)
+    passed: ClassVar = ("reset", "update")
 
     reset: str = reset()
     update: str = update()
-
-    @property
-    def settings(self) -> dict[str, Any]:
-        """The dictionary of parameters that forward takes."""
-        return {"reset": self.reset, "update": self.update}
 
 
 class GruCache(NamedTuple):

@@ -275,7 +275,7 @@ def test_files_that_cannot_be_read_have_no_statement(
         "Path(__file__).write_bytes(b'\\xff\\xfe')",
         "Path(__file__).unlink()",
         "Path(__file__).write_text('x = ' + '(' * 999)",
-        "Path(__file__).write_text('x = 1\\n' * 500_000)",
+        "Path(__file__).write_text('x = 1\\n' * 20_000)",
     )
     for change in changes:
         text = f"from pathlib import Path\n{wrong}\n{change}\n"

@@ -231,7 +231,7 @@ def test_signatures_that_do_not(signature: str, said: str) -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("def conv_backward(): ...\ndef conv_forward(x, w, b, p): ...\n", "`conv_backward()` takes no arguments"),
+        ("def conv_backward(): ...\ndef conv_forward(x, w, b, p): ...\n", "`conv_backward()` takes no cotangent"),
         ("class Conv:\n    def forward(self, x): ...\n", "class Conv has forward but no backward"),
         ("class Conv:\n    def backward(self, dout): ...\n", "class Conv has backward but no forward"),
         (

@@ -371,6 +371,59 @@ class Dropout:
         return dout * self.mask
 """
 
+_NAMES_IN_ANOTHER_ORDER = """\
+class Recurrent:
+    def __init__(self, n_in, n_hidden):
+        self.U, self.V = np.random.randn(n_in, n_hidden), np.random.randn(n_hidden, n_hidden)
+        self.a, self.c = np.zeros((1, n_hidden)), np.zeros((1, n_hidden))
+
+    def forward(self, inputs, hprev):
+        self.hs = {-1: hprev}
+        for t in range(len(inputs)):
+            self.hs[t] = np.tanh(inputs[t] @ self.U + self.a + self.hs[t - 1] @ self.V + 2 * self.c)
+        return self.hs[len(inputs) - 1]
+
+    def backward(self, dout, inputs):
+        dU, dV, da, dc = (np.zeros_like(one) for one in (self.U, self.V, self.a, self.c))
+        for t in reversed(range(len(inputs))):
+            e = dout * (1 - self.hs[t]**2)
+            dout = e @ self.V.T
+            dU += inputs[t].T @ e
+            dV += self.hs[t - 1].T @ e
+            da += e.sum(0)
+            dc += 2 * e.sum(0)
+        return dU, dV, dc, da
+"""
+
+_CALLED_ITSELF = """\
+class Cube:
+    def __init__(self):
+        self.storage = {}
+        self.k = np.array([3.0])
+
+    def __call__(self, x, **kwargs):
+        self.storage.update({'x': x})
+        return self.forward(x, **kwargs)
+
+    def forward(self, x):
+        return self.k * x**3
+
+    def backward(self, accumulated_gradient):
+        x = self.storage['x']
+        self.dk = (accumulated_gradient * x**3).sum(keepdims=True).reshape(1)
+        return accumulated_gradient * 3 * self.k * x**2
+"""
+
+_KEPT_PROBABILITIES = """\
+class Softplus_Loss:
+    def forward(self, inputs, y_true):
+        self.output = 1 / (1 + np.exp(-inputs))
+        return np.mean(np.log(1 + np.exp(inputs)) - y_true * inputs)
+
+    def backward(self, dvalues, y_true):
+        self.dinputs = (dvalues - y_true) / dvalues.size
+"""
+
 #: The code, what makes it wrong, and the gradients that are checked.
 FORMS = {
     "gradients as attributes": (_GRADIENTS_AS_ATTRIBUTES, ("e.sum(0)", "e.mean(0)"), "x W c"),
@@ -405,6 +458,9 @@ FORMS = {
     "a shape as a tuple": (_A_SHAPE_AS_A_TUPLE, ("dout * self.image", "dout + self.image"), "image map"),
     "fixed lengths": (_FIXED_LENGTHS, ("** 2)", "** 3)"), "x K"),
     "heads": (_HEADS, ("** 2", "** 3"), "x P"),
+    "gradients by their names, of a sequence": (_NAMES_IN_ANOTHER_ORDER, ("da += e", "da += 2 * e"), "U V c a"),
+    "called itself, as it keeps x": (_CALLED_ITSELF, ("* 3 * self.k", "* 2 * self.k"), "x k"),
+    "given what forward has kept": (_KEPT_PROBABILITIES, ("(dvalues - y_true)", "(dvalues + y_true)"), "inputs"),
 }
 
 #: Classes that are called after a layer and compute another function, and what makes them wrong.

@@ -82,6 +82,30 @@ class RNN:
         return dx, later
 """
 
+_SOFTMAX_LOSS = """\
+class SoftmaxLossCategoricalCrossentropy:
+    def forward(self, inputs, y_true):
+        p = np.exp(inputs - inputs.max(1, keepdims=True))
+        self.output = p / p.sum(1, keepdims=True)
+        return -np.mean(np.log(np.clip(self.output, 1e-7, 1 - 1e-7)[range(len(p)), y_true]))
+
+    def backward(self, dvalues, y_true):
+        self.dinputs = dvalues.copy()
+        self.dinputs[range(len(dvalues)), y_true] -= 1
+        self.dinputs = self.dinputs / len(dvalues)
+"""
+
+_CROSS_ENTROPY = """\
+class CrossEntropyWithLogits:
+    def forward(self, y_hat, y_true):
+        most = y_hat.max(1, keepdims=True)
+        return np.mean(np.log(np.exp(y_hat - most).sum(1)) - ((y_hat - most) * y_true).sum(1))
+
+    def backward(self, y_hat, y_true):
+        p = np.exp(y_hat - y_hat.max(1, keepdims=True))
+        return (p / p.sum(1, keepdims=True) - y_true) / len(p)
+"""
+
 #: The layer, right code, what makes it wrong, and how many of the standard cases pass.
 CLASSES = {
     "batchnorm": (
@@ -108,6 +132,8 @@ CLASSES = {
         ("dout * self.mask", "dout * (self.mask > 0)"),
         7,
     ),
+    "softmax and loss, given what forward has kept": ("softmax", _SOFTMAX_LOSS, (" / len(dvalues)", ""), 7),
+    "loss given its inputs again": ("softmax", _CROSS_ENTROPY, ("- y_true)", "+ y_true)"), 7),
     "rnn": ("rnn", _RNN.format(sizes="D, H", D="D", H="H"), ("(dh[:, t] + later)", "dh[:, t]"), 6),
     "rnn by sizes": (
         "rnn",

@@ -378,6 +378,53 @@ def model_backward(AL, Y, caches):
         faulty="b1 b2 b3",
         gradients="W1 b1 W2 b2",
     ),
+    "no loss, but that which is meant": Net(
+        text="""\
+class Net:
+    def __init__(self, n_in, n_hidden, n_out, lr=0.1):
+        self.lr = lr
+        self.V, self.W = np.random.randn(n_in, n_hidden), np.random.randn(n_hidden, n_out)
+
+    def forward(self, X):
+        self.h = np.tanh(X @ self.V)
+        return 1 / (1 + np.exp(-self.h @ self.W))
+
+    def backward(self, X, y, output):
+        d = (output - y) * output * (1 - output) / len(X)
+        e = d @ self.W.T * (1 - self.h**2)
+        self.W -= self.lr * self.h.T @ d
+        self.V -= self.lr * X.T @ e
+""",
+        wrong=("self.W.T * (1 - self.h**2)", "self.W.T * (1 - self.h)**2"),
+        faulty="V",
+        gradients="V W",
+    ),
+    "a logarithm with a guard": Net(
+        text="""\
+def cross_entropy_error(p, t, delta=1e-7):
+    return -np.log(p[np.arange(len(p)), t] + delta).sum() / len(p)
+
+
+class Net:
+    def __init__(self, input_size, output_size):
+        self.params = {'W': np.random.randn(input_size, output_size), 'b': np.zeros(output_size)}
+
+    def predict(self, x):
+        e = np.exp(x @ self.params['W'] + self.params['b'])
+        return e / e.sum(1, keepdims=True)
+
+    def loss(self, x, t):
+        return cross_entropy_error(self.predict(x), t)
+
+    def gradient(self, x, t):
+        d = self.predict(x)
+        d[np.arange(len(x)), t] -= 1
+        return {'W': x.T @ d / len(x), 'b': d.sum(0) / len(x)}
+""",
+        wrong=("d.sum(0) / len(x)", "d.sum(0) * (1 / len(x) + 1e-2)"),
+        faulty="W b",
+        gradients="W b",
+    ),
     "globals": Net(
         text="""\
 n, v = 4, 5

@@ -100,7 +100,8 @@ def test_couplings_are_those_of_the_jacobian(name: str) -> None:
         for moved in problem.differentiable:
             found = jacobian_pattern(problem, name, moved)
             if moved not in problem.coupling:
-                assert name in ("rnn", "lstm", "gru", "gru-step", "multihead-attention"), "all elements share outputs"
+                shared = (found.astype(int) @ found.T).all()  # so that no two elements can be moved together
+                assert shared or name in ("rnn", "lstm", "gru", "gru-step", "multihead-attention")
                 continue
             stated, colors = stated_pattern(problem, moved)
             assert stated.max(initial=0) <= 1, (case, moved)

@@ -292,7 +292,7 @@ def test_a_wrong_forward_without_cache_fails() -> None:
     wrong = {
         "out is wrong": lambda x, gamma, *rest: forward(x, np.ones_like(gamma), *rest),
         "running_var is wrong": drifting,
-        "x was written into": written,
+        "x was modified in place": written,
         "forward is noisy": lambda x, *rest: (forward(x, *rest)[0] * (1 + 1e-9 * np.random.random()), None),  # noqa: NPY002
     }
     case: Any = LAYERS["batchnorm"].case
