@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from gradcheck_cli.data.drawing import signed_uniform
 from gradcheck_cli.implementation.conventions.instances import with_kept
 from gradcheck_cli.implementation.conventions.running import implementation_of
 from gradcheck_cli.implementation.conventions.step import TARGETS
 from gradcheck_cli.implementation.implementation import ImplementationError, NotExpressibleError
 from gradcheck_cli.implementation.outputs import join_outputs, pack_outputs, with_outputs
 from gradcheck_cli.implementation.vocabulary.vocabulary import word
-from gradcheck_cli.numeric.arrays import signed_uniform
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
