@@ -6,8 +6,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from gradcheck_cli.data.frozen import frozen
-from gradcheck_cli.layers.conv.geometry import GAPS, ONE_WINDOW, OVERLAPS, WindowedCase, Windows, uneven
-from gradcheck_cli.layers.framework.axes import COLUMN, OUT_COLUMN, declare
+from gradcheck_cli.layers.conv.geometry import GAPS, ONE_WINDOW, OVERLAPS, WindowedCase, uneven
+from gradcheck_cli.layers.framework.axes import declare
 from gradcheck_cli.layers.framework.parameter import size
 from gradcheck_cli.layers.pool.pooling import pooling
 
@@ -27,17 +27,13 @@ class Pool1dCase(WindowedCase):
     layer: ClassVar[str]
     axes = declare(x="N C W", out="N C W'")
     passed: ClassVar = ("pool_width", "stride")
+    kernels: ClassVar = ("pool_width",)
 
     N: int = size(2, "samples")
     C: int = size(3, "channels")
     W: int = size(6, "length")
     pool_width: int = size(2, "length of a window")
     stride: int = size(2, "step from window to window")
-
-    @property
-    def windows(self) -> tuple[Windows, ...]:
-        """The windows along the sequence."""
-        return (Windows("length", COLUMN, OUT_COLUMN, self.W, self.pool_width, self.stride),)
 
     def label(self) -> str:
         """Name the geometry: `2x3x6 by 2 stride 2`."""

@@ -14,13 +14,12 @@ from gradcheck_cli.layers.conv.geometry import (
     ONE_WINDOW,
     OVERLAPS,
     WindowedCase,
-    Windows,
     different_kernels,
     uneven,
     window_relations,
 )
 from gradcheck_cli.layers.conv.random_geometry import random_geometry
-from gradcheck_cli.layers.framework.axes import COLUMN, OUT_COLUMN, OUT_ROW, ROW, declare
+from gradcheck_cli.layers.framework.axes import declare
 from gradcheck_cli.layers.framework.fault import Fault
 from gradcheck_cli.layers.framework.layer import Layer
 from gradcheck_cli.layers.framework.parameter import size
@@ -43,6 +42,7 @@ class PoolCase(WindowedCase):
     layer: ClassVar[str]
     axes = declare(x="N C H W", out="N C H' W'")
     passed: ClassVar = ("pool_height", "pool_width", "stride")
+    kernels: ClassVar = ("pool_height", "pool_width")
 
     N: int = size(2, "samples")
     C: int = size(3, "channels")
@@ -51,14 +51,6 @@ class PoolCase(WindowedCase):
     pool_height: int = size(2, "height of a window")
     pool_width: int = size(2, "width of a window")
     stride: int = size(2, "step from window to window")
-
-    @property
-    def windows(self) -> tuple[Windows, ...]:
-        """The windows along rows and columns."""
-        return (
-            Windows("height", ROW, OUT_ROW, self.H, self.pool_height, self.stride),
-            Windows("width", COLUMN, OUT_COLUMN, self.W, self.pool_width, self.stride),
-        )
 
     def label(self) -> str:
         """Name the geometry: `2x3x6x6 by 2x2 stride 2`."""
@@ -104,10 +96,10 @@ def draw(case: WindowedCase, source: Any) -> dict[str, Array]:
 
 def _faults(own: Iterable[Fault], case: WindowedCase, backward: Callable[[Array], Array]) -> Iterator[Fault]:
     """Yield those of a pooling alone, then loops over fewer windows than there are."""
-    from gradcheck_cli.layers.conv.images import only, too_few_windows  # only a case that fails needs it
+    from gradcheck_cli.layers.conv.moved import only, too_few_windows  # only a case that fails needs it
 
     yield from own
-    for code, cause, remedy, kept in too_few_windows(case, ("pool_height", "pool_width")):
+    for code, cause, remedy, kept in too_few_windows(case):
         yield Fault(code, cause, remedy, lambda _, dout, kept=kept: {"x": backward(only(dout, kept))})  # type: ignore[misc]
 
 
