@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from gradcheck_cli.checks.comparison import Comparison, compare, uncompared, unravel
 from gradcheck_cli.checks.where import place
 from gradcheck_cli.data.frozen import replace
@@ -14,7 +16,8 @@ if TYPE_CHECKING:
     from gradcheck_cli.checks.differentiation import Derivatives
     from gradcheck_cli.checks.run import CaseRun
     from gradcheck_cli.layers.framework.problem import Problem
-    from gradcheck_cli.numeric.estimate import Leak
+    from gradcheck_cli.numeric.arrays import Array
+    from gradcheck_cli.numeric.estimate import Estimate, Leak
     from gradcheck_cli.results.result import ArrayResult, Diagnosis
 
 
@@ -45,7 +48,11 @@ def compare_gradients(run: CaseRun, derivatives: Derivatives) -> Comparison:
 def _compare(run: CaseRun, name: str, derivatives: Derivatives) -> ArrayResult:
     subject, settings = run.subjects[name], run.settings
     if name in derivatives.estimates:
-        return compare(subject, derivatives.estimates[name], settings)
+        expected = derivatives.estimates[name]
+        result = compare(subject, expected, settings)
+        if result.verdict is Verdict.FAIL and not run.problem.reference and not subject.flaw:
+            return _cancelling(result, compare(subject, replace(expected, scale=_widest(expected)), settings))
+        return result
     if name in derivatives.projections:
         from gradcheck_cli.checks.projection import compare_projection  # only for large layers
 
@@ -54,6 +61,20 @@ def _compare(run: CaseRun, name: str, derivatives: Derivatives) -> ArrayResult:
         reason = f"{subject.name} was not checked: forward's output cannot be differentiated"
         return uncompared(subject, settings, Verdict.INCONCLUSIVE, reason)
     return uncompared(subject, settings, Verdict.FAIL, subject.flaw)
+
+
+#: How much larger than any sum of terms of the Jacobian the terms within a function may be that cancel: of right
+#: attentions with scores up to 60, one in four had an element off by 113 roundings of its own scale.
+_WITHIN = 16
+
+
+def _widest(expected: Estimate) -> Array:
+    return np.full_like(expected.scale, _WITHIN * expected.scale.max(initial=0))
+
+
+def _cancelling(failed: ArrayResult, wide: ArrayResult) -> ArrayResult:
+    """Return the result by a wide scale if that is a pass: of what is within a function nothing is known."""
+    return wide if wide.verdict is Verdict.PASS and failed.dtype == "float64" else failed
 
 
 def unchecked_gradients(run: CaseRun, verdict: Verdict) -> dict[str, ArrayResult]:

@@ -37,6 +37,9 @@ if TYPE_CHECKING:
 #: What stands in for a cache that holds something.
 _KEPT = object()
 
+#: Words and sentences of a kind that an implementation is described by.
+_MOST_WORDS = 100
+
 #: Bytes of inputs and outputs that one request may have.
 _TOGETHER = 2**26
 
@@ -94,17 +97,14 @@ class _Calls:
         self._seed: int | None = None  # for the next call
         self._dropped: list[int] = []  # caches that are not needed any more
         self._watched: dict[str, Array] = {}  # what the latest calls that were watched were given
-        self._written: list[Array] = []  # of these, what was written into
         self._expected: deque[tuple[type[Step], Answer]] = deque()  # calls that come next, with their answers
         self._around: object = None  # the inputs with which outputs were last asked for, which the process keeps
         self._size = 0  # bytes of the latest output
 
     def forward(self, inputs: Mapping[str, Array], parameters: Mapping[str, object] | None) -> tuple[object, object]:
         """Call forward; the cache stays there."""
-        watch = current_watch()
-        if watch is not None:
+        if current_watch() is not None:
             self._watched = dict(inputs)
-            watch.elsewhere = [lambda: self._written]
         answer = self._next(ForwardStep(inputs, parameters))
         with self._code.reading():
             self._note_written(answer)
@@ -215,8 +215,8 @@ class _Calls:
         return answer
 
     def _note_written(self, answer: Answer) -> None:
-        if answer.value["written"]:
-            self._written = [self._watched[name] for name in answer.value["written"]]
+        if (watch := current_watch()) is not None:
+            watch.written = [self._watched[name] for name in answer.value["written"]]
 
 
 def _number(cache: object) -> int:
@@ -225,7 +225,9 @@ def _number(cache: object) -> int:
 
 
 def _text(written: Any) -> str | tuple[str, ...] | None:
-    return tuple(map(str, written)) if isinstance(written, list) else None if written is None else str(written)
+    if isinstance(written, list):
+        return tuple(map(str, written[:_MOST_WORDS]))
+    return None if written is None else str(written)
 
 
 def _outputs(answer: Answer) -> list[object]:

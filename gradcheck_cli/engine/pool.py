@@ -54,7 +54,12 @@ class Pool:
             try:
                 call.finish(worker.receive())
             except ProcessDiedError as death:
-                self._retry(call, death)
+                call.deaths += 1
+                if call.deaths < MOST_DEATHS:
+                    self._queue.appendleft(call)
+                else:
+                    why = f"the worker process {death} ({call.deaths} times in a row)"
+                    call.finish(error=WorkerDiedError(why))
             except Exception as error:  # noqa: BLE001  # raised where the result is asked for
                 call.finish(error=error)
             self._idle.append(worker)
@@ -81,13 +86,8 @@ class Pool:
             worker = self._idle.pop() if self._idle else Worker()
             call = self._next_for(worker)
             self._subjects[worker] = call.subject
-            try:
-                worker.send(call.function, call.arguments)
-            except ProcessDiedError as death:
-                self._idle.append(worker)
-                self._retry(call, death)
-            else:
-                self._busy[worker] = call
+            worker.send(call.function, call.arguments)
+            self._busy[worker] = call
 
     def _next_for(self, worker: Worker) -> _PoolCall:
         """Take the first call with the subject of the worker, else with that of no worker, else any."""
@@ -97,14 +97,6 @@ class Pool:
         chosen = next(own, None) or next(new, None) or self._queue[0]
         self._queue.remove(chosen)
         return chosen
-
-    def _retry(self, call: _PoolCall, death: ProcessDiedError) -> None:
-        """Queue the call of a worker that has died again; the worker is replaced at its next call."""
-        call.deaths += 1
-        if call.deaths < MOST_DEATHS:
-            self._queue.appendleft(call)
-        else:
-            call.finish(error=WorkerDiedError(f"the worker process {death} ({call.deaths} times in a row)"))
 
 
 class _PoolCall(Call):

@@ -41,11 +41,7 @@ class Worker:
         return self._process.pid
 
     def send(self, function: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
-        """Have a function of a module called with the checker of the worker and these arguments.
-
-        Raises:
-            ProcessDiedError: the worker has ended.
-        """
+        """Have a function of a module called with the checker of the worker and these arguments."""
         self._process.send(_carry_out, function, arguments)
 
     def receive(self) -> Any:

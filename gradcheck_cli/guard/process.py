@@ -5,6 +5,7 @@ User code is loaded and called in one, within limits; and the checker itself wor
 
 from __future__ import annotations
 
+import contextlib
 import time
 from typing import TYPE_CHECKING
 
@@ -93,16 +94,14 @@ class Process:
             raise
 
     def send(self, function: Callable[..., Answer], *arguments: object, calls: int = 0) -> None:
-        """Have a function called, and do not wait. It raises what `call` does."""
+        """Have a function called, and do not wait."""
         if self._running is None or self._running.has_ended():
             self.close()
             self._running = Running(self.limits, self._fresh)
             self.starts += 1
         self._deadline = time.monotonic() + (_MOST_LIMITS + calls) * self.limits.seconds + _MOST_SECONDS
-        try:
+        with contextlib.suppress(OSError):  # it is gone, or was stopped: there will be no answer
             self._running.channel.send(*encode_request((function, arguments)))
-        except OSError as error:
-            raise self._death() from error
 
     def receive(self) -> Answer:
         """Wait for the answer, as long as no call of user code exceeds the time limit. It raises what `call` does."""

@@ -87,22 +87,22 @@ class Running:
                 environment, folder = fresh or Fresh({})
                 descriptors = theirs.fileno(), output, stacks, file.fileno()
                 started = start_fresh(descriptors, limits, folder, environment | os.environ)
-        self._supervisor, self.pid, self._alive, self._ended = started
+        self._supervisor, self.pid, self._line = started
         theirs.close()
         os.close(output)
         os.close(stacks)
         self.inherited = held_memory(self.pid)  #: bytes that it has of this process
         self._events = select.poll()
-        for end in (ours.fileno(), self._ended, read, *([prints] if self.output else [])):
+        for end in (ours.fileno(), self._line.fileno(), read, *([prints] if self.output else [])):
             self._events.register(end, select.POLLIN)
 
     def has_ended(self, patience: float = 0) -> bool:
         """Tell whether it has ended, perhaps after some seconds."""
-        return is_ready(self._ended, patience)
+        return is_ready(self._line.fileno(), patience)
 
     def exit_code(self) -> int:
         """Return how it ended, which does not depend on who still has its descriptors; ask once, when it has."""
-        status = os.read(self._ended, 4)
+        status = self._line.recv(4)
         return os.waitstatus_to_exitcode(int.from_bytes(status, "little")) if len(status) == 4 else -signal.SIGKILL
 
     def wait(self, seconds: float) -> bool | None:
@@ -120,7 +120,7 @@ class Running:
                 self._events.unregister(output.end)  # closed by user code, which may go on without output
         if self.channel.fileno() in ready:
             return True
-        if self._ended in ready:
+        if self._line.fileno() in ready:
             raise EOFError
         return False if ready else None
 
@@ -157,7 +157,7 @@ class Running:
             self.output.read_all()
             os.close(self.output.end)
         self.channel.connection.close()
-        for end in (self._alive, self._ended, self.stacks.end):
-            os.close(end)
+        self._line.close()
+        os.close(self.stacks.end)
         self._supervisor = None  # only now: after Ctrl-C within this method, the end of the program ends it
         atexit.unregister(self.close)

@@ -13,6 +13,7 @@ import json
 import os
 import select
 import signal
+import socket
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -45,8 +46,8 @@ class Supervised(NamedTuple):
 
     supervisor: int
     pid: int
-    alive: int  #: a descriptor: when it is closed, all ends
-    ended: int  #: a descriptor from which the exit status of the process can be read
+    #: When it is closed, all ends; when it is readable, the process has ended, and its exit status can be read.
+    line: socket.socket
 
 
 def start_supervised(run: Callable[[], None]) -> Supervised:
@@ -55,12 +56,11 @@ def start_supervised(run: Callable[[], None]) -> Supervised:
     Raises:
         OSError: the system has no more processes.
     """
-    watched, alive = os.pipe()
-    ended, ending = os.pipe()
+    ours, theirs = socket.socketpair()
     pid = os.fork()
     if pid == 0:
-        _supervise(watched, ending, run)
-    return _started(pid, watched, alive, ended, ending)
+        _supervise(theirs, run)
+    return _started(pid, ours, theirs)
 
 
 def start_fresh(
@@ -74,24 +74,21 @@ def start_fresh(
         folder: in which it starts, if not in the current one.
         environment: its variables.
     """
-    watched, alive = os.pipe()
-    ended, ending = os.pipe()
-    passed = (watched, ending, *descriptors)
+    ours, theirs = socket.socketpair()
+    passed = (theirs.fileno(), *descriptors)
     for descriptor in passed:
         os.set_inheritable(descriptor, True)  # noqa: FBT003  # it takes no name
     path = [*sys.path, str(Path(__file__).parents[2])]
     arguments = [*passed, limits.seconds, limits.memory, folder]
     command = [sys.executable, "-B", "-P", "-c", _PROGRAM, json.dumps([path, arguments])]
     pid = os.posix_spawn(sys.executable, command, environment)
-    return _started(pid, watched, alive, ended, ending)
+    return _started(pid, ours, theirs)
 
 
-def supervise_fresh(watched: int, ending: int, *arguments: Any) -> None:
+def supervise_fresh(line: int, *arguments: Any) -> None:
     """Be the supervisor. The process is forked before anything can start a thread, and imports what it needs."""
 
     def run() -> None:
-        import socket
-
         from gradcheck_cli.guard.channel import Channel
         from gradcheck_cli.guard.child import Ends, serve
         from gradcheck_cli.guard.clock import Clock
@@ -103,7 +100,7 @@ def supervise_fresh(watched: int, ending: int, *arguments: Any) -> None:
         ends = Ends(Channel(socket.socket(fileno=channel), None, asks=False), output, stacks)
         serve(ends, Clock(clock), Limits(seconds=seconds, memory=memory))
 
-    _supervise(watched, ending, run)
+    _supervise(socket.socket(fileno=line), run)
 
 
 def die_with_parent() -> None:
@@ -125,13 +122,12 @@ def end_group(pid: int) -> None:
             os.killpg(pid, signal.SIGKILL)
 
 
-def _started(pid: int, watched: int, alive: int, ended: int, ending: int) -> Supervised:
-    os.close(watched)
-    os.close(ending)
-    return Supervised(pid, int.from_bytes(os.read(ended, 4), "little"), alive, ended)
+def _started(supervisor: int, ours: socket.socket, theirs: socket.socket) -> Supervised:
+    theirs.close()
+    return Supervised(supervisor, int.from_bytes(ours.recv(4), "little"), ours)
 
 
-def _supervise(watched: int, ending: int, run: Callable[[], None]) -> None:
+def _supervise(line: socket.socket, run: Callable[[], None]) -> None:
     """Fork the process, wait, and end this one."""
     try:
         os.setsid()  # Ctrl-C in the terminal is for the checker
@@ -143,17 +139,18 @@ def _supervise(watched: int, ending: int, run: Callable[[], None]) -> None:
             die_with_parent()
             run()
         else:
-            _close_all_but(watched, ending)
-            os.write(ending, child.to_bytes(4, "little"))
-            _wait(child, watched, ending)
+            os.closerange(0, line.fileno())
+            os.closerange(line.fileno() + 1, os.sysconf("SC_OPEN_MAX"))
+            line.send(child.to_bytes(4, "little"))
+            _wait(child, line)
     finally:
         os._exit(0)
 
 
-def _wait(child: int, watched: int, ending: int) -> None:
+def _wait(child: int, line: socket.socket) -> None:
     """Wait for the end of the process or of the checker, and end what is left."""
     events = select.poll()
-    events.register(watched, select.POLLIN)
+    events.register(line, select.POLLIN)
     timeout: int | None = _PAUSE
     with contextlib.suppress(AttributeError, OSError):  # not everywhere
         events.register(os.pidfd_open(child), select.POLLIN)
@@ -162,16 +159,9 @@ def _wait(child: int, watched: int, ending: int) -> None:
         ready = [descriptor for descriptor, _ in events.poll(timeout)]
         pid, status = os.waitpid(child, os.WNOHANG)
         if pid:
-            os.write(ending, status.to_bytes(4, "little"))
-        if pid or watched in ready:
+            with contextlib.suppress(OSError):  # the checker is gone
+                line.send(status.to_bytes(4, "little"))
+        if pid or line.fileno() in ready:
             break
     reap(end_descendants(os.getpid()))
     end_group(child)
-
-
-def _close_all_but(*kept: int) -> None:
-    first = 0
-    for descriptor in sorted(kept):
-        os.closerange(first, descriptor)
-        first = descriptor + 1
-    os.closerange(first, os.sysconf("SC_OPEN_MAX"))

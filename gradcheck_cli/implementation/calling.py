@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from gradcheck_cli.data.memory_layout import copy_as_is
 from gradcheck_cli.guard.clock import begin_call, end_call, in_guarded_process
 from gradcheck_cli.implementation.implementation import ImplementationError
 from gradcheck_cli.text.clean import clean, object_name, text_of, type_name
@@ -50,13 +51,11 @@ class Watch:
 
     def __init__(self) -> None:
         self.copies: list[tuple[Array, Any]] = []  #: the array to pass, and the copy that was passed
-        #: Of code in other processes: what says which of the arrays that it was given it has written into.
-        self.elsewhere: list[Callable[[], list[Array]]] = []
+        self.written: list[Array] = []  #: arrays that code in another process has written into
 
     def changed(self, arrays: Mapping[str, Array]) -> tuple[str, ...]:
         """Name those of `arrays` of which a copy, or a copy of a view, was written into."""
-        written = [array for array, copy in self.copies if _differ(array, copy)]
-        written += [array for ask in self.elsewhere for array in ask()]
+        written = self.written + [array for array, copy in self.copies if _differ(array, copy)]
         return tuple(name for name, array in arrays.items() if any(np.may_share_memory(array, w) for w in written))
 
 
@@ -167,7 +166,7 @@ def describe(value: object) -> str:
 
 def _copy(argument: object) -> object:
     if isinstance(argument, np.ndarray):
-        return argument if isinstance(argument, WrittenArray) else argument.copy()
+        return argument if isinstance(argument, WrittenArray) else copy_as_is(argument)
     return dict(argument) if isinstance(argument, dict) and not isinstance(argument, WrittenDict) else argument
 
 

@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from gradcheck_cli.numeric.arrays import largest_exact, random_words
+from gradcheck_cli.data.drawing import random_words
+from gradcheck_cli.numeric.arrays import largest_exact
+from gradcheck_cli.numeric.halving import halve
 
 if TYPE_CHECKING:
     from gradcheck_cli.numeric.arrays import Array
@@ -60,7 +62,15 @@ class ExactLine:
     """An affine function at integers, its claimed gradient there, and differences of any length along directions."""
 
     def __init__(
-        self, function: Function, x: Array, cotangent: Array, out: Array, gradient: Array, terms: float
+        self,
+        function: Function,
+        x: Array,
+        cotangent: Array,
+        out: Array,
+        gradient: Array,
+        *,
+        terms: float,
+        epsilon: float,
     ) -> None:
         """Take the point.
 
@@ -71,10 +81,11 @@ class ExactLine:
             out: function(x).
             gradient: of <cotangent, function(x)>, as it is claimed to be.
             terms: how many terms are summed for an element of out, at most.
+            epsilon: the machine epsilon of the function's values.
         """
         self._function, self._x, self._center = function, x, _on_grid(out)
         self._cotangent, self._gradient = cotangent.astype(np.int64), _on_grid(gradient)
-        self._bits = min(_MOST_BITS, math.floor(math.log2(largest_exact(out.dtype) / (max(_MAGNITUDES) * terms))))
+        self._bits = min(_MOST_BITS, math.floor(math.log2(2 / epsilon / (max(_MAGNITUDES) * terms))))
         self.evaluations = 0
 
     def test(self) -> ExactTest:
@@ -90,24 +101,11 @@ class ExactLine:
         return ExactTest(equal=True, missed=missed)
 
     def locate(self, most: int) -> dict[int, float]:
-        """Halve the array and return wrong elements, and by how much they are off: at most so many.
+        """Return wrong elements, and by how much they are off: at most so many."""
+        found = halve(self._x.size, most, lambda part: abs(self._error(part, 0) or 0))
+        return {p: (self._error(slice(p, p + 1), 0) or 0) / (_GRID * int(self._direction(0)[p])) for p in found}
 
-        That takes at most 2 (log2(size) + 1) evaluations for each.
-        """
-        found: dict[int, float] = {}
-        parts = [np.arange(self._x.size)]
-        while parts and len(found) < most:
-            part = parts.pop()
-            error = self._error(part, 0)
-            if not error:
-                continue
-            if part.size == 1:
-                found[int(part[0])] = error / (_GRID * int(self._direction(0)[part[0]]))
-            else:
-                parts += reversed(np.array_split(part, 2))
-        return found
-
-    def _error(self, elements: Array | slice, number: int) -> int | None:
+    def _error(self, elements: slice, number: int) -> int | None:
         """Return <gradient, u> - <cotangent, f(x + u) - f(x)> in 64ths, u being 0 outside of the elements.
 
         None if some value is rounded, or f(x - u) shows that f is not affine here: a hinge that is far away at real

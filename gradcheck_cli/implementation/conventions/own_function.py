@@ -17,6 +17,7 @@ from gradcheck_cli.implementation.conventions.attributes import is_gradient_name
 from gradcheck_cli.implementation.conventions.code import Code, Found
 from gradcheck_cli.implementation.conventions.reading import Reading
 from gradcheck_cli.implementation.conventions.slots import (
+    LABELS,
     PROBABLE_CACHES,
     SIZE,
     MisfitError,
@@ -99,7 +100,7 @@ def _readings(functions: tuple[Callable[..., Any], ...], layer: Layer, forward: 
         readings = []
     for reading in [one for one in readings if one.backward_with_cache]:
         kinds = {SlotKind.CACHE: (SlotKind.COTANGENT, "out"), SlotKind.COTANGENT: (SlotKind.CACHE, "")}
-        changed = ((slot, *kinds[slot.kind]) for slot in reading.backward_with_cache)
+        changed = ((slot, *kinds.get(slot.kind, (slot.kind, slot.key))) for slot in reading.backward_with_cache)
         swapped = tuple(replace(slot, kind=kind, key=key) for slot, kind, key in changed)
         readings.append(replace(reading, backward=swapped, backward_with_cache=()))
     if len(functions) > 1 and forward:
@@ -133,7 +134,9 @@ def _sized(reading: Reading) -> Iterator[Reading]:
     for name in reading.order[:_SIZED] if sizes else ():
         for axis in range(_SIZED):
             slot = replace(sizes[0], key=name, value=axis)
-            yield replace(reading, backward=tuple(slot if one is sizes[0] else one for one in reading.backward))
+            own = (reading.backward, reading.backward_with_cache)
+            back, cached = (tuple(slot if one == sizes[0] else one for one in slots) for slots in own)
+            yield replace(reading, backward=back, backward_with_cache=cached)
 
 
 def _has_one_output(reading: Reading) -> bool:
@@ -144,13 +147,17 @@ def _has_one_output(reading: Reading) -> bool:
 
 
 def _with_named_gradients(reading: Reading, returned: tuple[str, ...]) -> Reading:
-    """Return the reading in which only those inputs have a gradient of which one is returned under its name."""
+    """Return the reading in which only those inputs have a gradient of which one is returned under its name.
+
+    What a loss returns beside its number may be the gradients of some. A backward pass returns those of all.
+    """
     named = [name for one in returned for name in _named_by(one, reading.order)]
     others = len(returned) - len(named)  # such as a dictionary of the gradients of what is in a container
     order = (*named, *(name for name in _held(reading) if name not in named)) if others == 1 else (*named,)
     optional = {slot.key for slot in reading.forward if slot.has_default}
     without = tuple(name for name in reading.order if name not in (*order, *optional))
-    if not (named and without) or others > bool(_held(reading)) or len(set(named)) < len(named):
+    is_lack = reading.code.backward is not None and not others and any(word(name) not in LABELS for name in without)
+    if not (named and without) or is_lack or others > bool(_held(reading)) or len(set(named)) < len(named):
         return reading
     left = (name for name in reading.order if name in optional and name not in order)
     return replace(reading, order=(*order, *left), found=Found(without=without))
@@ -259,15 +266,20 @@ def _gradient_slots(gradient: Callable[..., Any], forward: Slots, returned: tupl
         refuse_labels(name_of(gradient), parameters)
     needed = [slot.key for slot in forward if not slot.has_default and slot.kind is SlotKind.INPUT]
     first = next(iter(choose_cotangents(free, 1)), None)
+
+    def whole(*slots: Slot) -> Slots:
+        by_name = {slot.name: slot for slot in slots}
+        return tuple(slot for p in parameters if (slot := by_name.get(p.name) or found[p.name]))
+
     with_cache: Slots = ()
     if len(free) == 2:
         kinds = {True: (SlotKind.COTANGENT, "out"), False: (SlotKind.CACHE, "")}
-        with_cache = tuple(slot_for(p, *kinds[p is first]) for p in free)
+        with_cache = whole(*(slot_for(p, *kinds[p is first]) for p in free))
     by_place = [slot_for(p, SlotKind.INPUT, key) for p, key in zip(free[-len(needed) :], needed, strict=False)]
     if first and len(free) == len(required) == len(needed) and not is_cotangent(first.name):
-        return tuple(by_place), with_cache
+        return whole(*by_place), with_cache
     if len(free) == len(required) == len(needed) + 1:
-        return (slot_for(free[0], SlotKind.COTANGENT, "out"), *by_place), with_cache
+        return whole(slot_for(free[0], SlotKind.COTANGENT, "out"), *by_place), with_cache
     if first:
         found[first.name] = slot_for(first, SlotKind.COTANGENT, "out")
         free.remove(first)
