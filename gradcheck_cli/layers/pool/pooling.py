@@ -1,4 +1,4 @@
-"""Shared by max and average pooling: windows over each channel of an image."""
+"""Shared by max and average pooling: windows over each channel of a sequence or an image."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from gradcheck_cli.data.frozen import frozen
-from gradcheck_cli.layers.conv.fast import gather
 from gradcheck_cli.layers.conv.geometry import (
     GAPS,
     ONE_WINDOW,
@@ -57,18 +56,25 @@ class PoolCase(WindowedCase):
         return f"{self.N}x{self.C}x{self.H}x{self.W} by {self.pool_height}x{self.pool_width} stride {self.stride}"
 
 
+def window_of(pool_param: Param) -> tuple[int, ...]:
+    """Return the sizes of a window: its height, if it has one, and its width."""
+    return tuple(pool_param[name] for name in ("pool_height", "pool_width") if name in pool_param)
+
+
 def windows(x: Array, pool_param: Param) -> Array:
-    """View every window of x at once: (N, C, pool_height, pool_width, H', W')."""
-    pool = pool_param["pool_height"], pool_param["pool_width"]
-    return gather(np.ascontiguousarray(x), pool, {"stride": pool_param["stride"]})
+    """View every window of x at once, such as (N, C, pool_height, pool_width, H', W')."""
+    window, stride, x = window_of(pool_param), pool_param["stride"], np.ascontiguousarray(x)
+    counts = [(size - length) // stride + 1 for size, length in zip(x.shape[2:], window, strict=True)]
+    strides = (*x.strides, *(stride * step for step in x.strides[2:]))
+    return np.ndarray((*x.shape[:2], *window, *counts), x.dtype, x, 0, strides)  # as `gather` of a convolution
 
 
 def spread(dout: Array, shape: tuple[int, ...], pool_param: Param) -> Array:
-    """Add each element of dout to all elements of its window, in an image of `shape`."""
+    """Add each element of dout to all elements of its window, in an array of `shape`."""
     dx, stride = np.zeros(shape, dout.dtype), pool_param["stride"]
-    rows, columns = (stride * (count - 1) + 1 for count in dout.shape[2:])
-    for h, k in np.ndindex(pool_param["pool_height"], pool_param["pool_width"]):
-        dx[:, :, h : h + rows : stride, k : k + columns : stride] += dout
+    for place in np.ndindex(window_of(pool_param)):
+        seen = (slice(k, k + stride * (n - 1) + 1, stride) for k, n in zip(place, dout.shape[2:], strict=True))
+        dx[(slice(None), slice(None), *seen)] += dout
     return dx
 
 
