@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from gradcheck_cli.data.drawing import drawn
 from gradcheck_cli.implementation.calling import call, describe
 from gradcheck_cli.implementation.conventions.attributes import Place, rate_places, stored_output
 from gradcheck_cli.implementation.conventions.inside import attributes
@@ -28,7 +29,6 @@ from gradcheck_cli.implementation.conventions.step import Role, Step
 from gradcheck_cli.implementation.implementation import ImplementationError
 from gradcheck_cli.implementation.vocabulary.vocabulary import word, words
 from gradcheck_cli.layers.framework.axes import anonymous
-from gradcheck_cli.numeric.arrays import drawn
 from gradcheck_cli.text.names import join_names
 
 if TYPE_CHECKING:

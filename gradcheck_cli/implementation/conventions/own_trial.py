@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from gradcheck_cli.data.drawing import signed_uniform
 from gradcheck_cli.implementation.conventions.instances import with_kept
 from gradcheck_cli.implementation.conventions.running import implementation_of
 from gradcheck_cli.implementation.conventions.step import TARGETS
 from gradcheck_cli.implementation.implementation import ImplementationError, NotExpressibleError
 from gradcheck_cli.implementation.outputs import join_outputs, pack_outputs, with_outputs
 from gradcheck_cli.implementation.vocabulary.vocabulary import word
-from gradcheck_cli.numeric.arrays import signed_uniform
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -52,7 +52,8 @@ def fit_of(reading: Reading, case: Case, problem: Problem, *, slope: bool = True
             and adopted.differentiable != ()
             and all(fits_input(gradients.get(name), inputs[name]) for name in adopted.differentiable)
         )
-        if fits and reading.has_cotangent and takes_targets(reading) and not _is_linear(run, adopted, cache, gradients):
+        is_loss = reading.code.cls is not None and reading.has_cotangent and takes_targets(reading)
+        if fits and is_loss and not _is_linear(run, adopted, cache, gradients):
             return runs, False, False  # then it is given no cotangent, whatever that is called
         return runs, fits, fits and slope and _slope_agrees(run, adopted, gradients)
     except (ImplementationError, NotExpressibleError, ValueError, TypeError):

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from gradcheck_cli.data.drawing import signed_uniform
 from gradcheck_cli.guard.clock import pass_on_interrupt
 from gradcheck_cli.implementation.conventions.network import PARAMETERS, VOCABULARIES, Network, NoParametersError
 from gradcheck_cli.implementation.conventions.own_trial import central_difference, is_close
@@ -24,7 +25,6 @@ from gradcheck_cli.implementation.implementation import ImplementationError
 from gradcheck_cli.implementation.seeding import seeds_from
 from gradcheck_cli.implementation.vocabulary.vocabulary import word, words
 from gradcheck_cli.layers.function import LAYER, FunctionCase
-from gradcheck_cli.numeric.arrays import signed_uniform
 from gradcheck_cli.text.clean import clean, text_of, type_name
 
 if TYPE_CHECKING:
