@@ -18,7 +18,16 @@ from gradcheck_cli.implementation.conventions.readings import readings_of
 from gradcheck_cli.implementation.conventions.slots import MisfitError, Slot, SlotKind, has, is_cotangent
 from gradcheck_cli.implementation.conventions.study import lengths_made
 from gradcheck_cli.implementation.conventions.trial import quiet
-from gradcheck_cli.implementation.finding.kinds import ARRAYS, LABELS, NUMBERS, Kind, is_size, kinds_of, kinds_to_make
+from gradcheck_cli.implementation.finding.kinds import (
+    ARRAYS,
+    LABELS,
+    NUMBERS,
+    ONE_HOT,
+    Kind,
+    is_size,
+    kinds_of,
+    kinds_to_make,
+)
 from gradcheck_cli.implementation.finding.lengths import untied
 from gradcheck_cli.implementation.finding.names import GRADIENTS, is_backward, layers_called, says_loss, words_in
 from gradcheck_cli.implementation.finding.probe import PROBABILITIES, Probe, Sizes
@@ -207,7 +216,7 @@ class _Search(Probe):
         """
         if not any(kind.name == "labels" for kind in kinds):
             return kinds, sizes
-        ranks = [[kind, *LABELS] if kind.name == "labels" else [kind] for kind in kinds]
+        ranks = [[kind, *LABELS, ONE_HOT] if kind.name == "labels" else [kind] for kind in kinds]
         for others in itertools.product(*ranks):
             equal = self._all_equal(others)
             if self._repeats_label(others, scale):
