@@ -100,7 +100,7 @@ def _readings(functions: tuple[Callable[..., Any], ...], layer: Layer, forward: 
         swapped = tuple(replace(slot, kind=kind, key=key) for slot, kind, key in changed)
         readings.append(replace(reading, backward=swapped, backward_with_cache=()))
     if len(functions) > 1 and forward:
-        readings += [one for reading in readings if (one := _from_cache(reading))]
+        readings += [one for reading in readings if (one := _from_cache(reading, returned[1:]))]
     for slots in several:
         outputs = tuple(slot.key for slot in slots if slot.kind is SlotKind.COTANGENT)
         reading = replace(_reading(functions, layer, forward, slots), own_outputs=outputs)
@@ -108,10 +108,12 @@ def _readings(functions: tuple[Callable[..., Any], ...], layer: Layer, forward: 
     yield from variants(readings, returned_names(functions[-1])[len(functions) == 1 :], len(returned))
 
 
-def _from_cache(reading: Reading) -> Reading | None:
-    """Return a reading in which what is called no cotangent is what forward returned second, as in a loss."""
+def _from_cache(reading: Reading, kept: tuple[str, ...]) -> Reading | None:
+    """Return a reading in which what is called no cotangent, or by its name, is what forward returned second."""
     cotangents = [slot for slot in reading.backward if slot.kind is SlotKind.COTANGENT]
-    if len(cotangents) != 1 or is_cotangent(cotangents[0].name) or has(SlotKind.CACHE, reading.backward):
+    if len(cotangents) != 1 or has(SlotKind.CACHE, reading.backward):
+        return None
+    if is_cotangent(cotangents[0].name) and cotangents[0].name not in kept:
         return None
     cache = replace(cotangents[0], kind=SlotKind.CACHE, key="")
     return replace(reading, backward=tuple(cache if slot is cotangents[0] else slot for slot in reading.backward))

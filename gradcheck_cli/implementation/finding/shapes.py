@@ -182,7 +182,16 @@ class _Search(Probe):
         if (self._positive or has_labels) and not self._slope_agrees(meant, sizes, scale):
             self._takes_probabilities(meant, sizes, scale)
         meant, sizes = self._with_ranks_that_agree(meant, sizes, scale)
-        return self._vary(meant, self._untied(meant, sizes, scale), scale)
+        own = self._untied(meant, sizes, scale)
+        if has_labels and not self._slope_agrees(meant, own, scale):  # they may be targets, a number for each element
+            most = max(kind.rank for kind in meant)
+            others = tuple(kind._replace(rank=most) if kind.name == "labels" else kind for kind in meant)
+            equal = self._all_equal(others)
+            if self._fits(others, equal, scale) and self._slope_agrees(others, equal, scale):
+                several = self._untied(others, equal, scale)
+                if self._slope_agrees(others, several, scale):
+                    return self._vary(others, several, scale)
+        return self._vary(meant, own, scale)
 
     def _with_ranks_that_agree(
         self, kinds: tuple[Kind, ...], sizes: Sizes, scale: Sizes
