@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from benchmarks.peers.cases import CASES, TINY, Layer
 from benchmarks.peers.tools import FAIL, TOOLS
+from gradcheck_cli.data.frozen import replace
 
 if TYPE_CHECKING:
     from benchmarks.peers.tools import Tool
@@ -52,14 +53,14 @@ class Figures:
     smallest: int | None = None  #: k, where 1e-k is the smallest fault caught for all seeds; 0 if not even 1e-1 is
 
 
-def run(tool_name: str, case_number: int, seconds: float) -> None:
-    """Measure a tool, within so many seconds. Called in a fresh process."""
+def run(tool_name: str, case_number: int, dtype: str, seconds: float) -> None:
+    """Measure a tool in a dtype, within so many seconds. Called in a fresh process."""
     deadline = time.perf_counter() + seconds
     limit_memory()
     try:
-        tiny = Layer(TINY)
+        tiny = Layer(replace(TINY, dtype=dtype))
         TOOLS[tool_name](tiny).check(tiny.backward)  # loads what is loaded at first use: torch takes seconds for that
-        layer = Layer(CASES[case_number - 1])
+        layer = Layer(replace(CASES[case_number - 1], dtype=dtype))
         tool = TOOLS[tool_name](layer)
         figures = measure(tool, layer)
         _say(**asdict(figures))

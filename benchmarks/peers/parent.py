@@ -23,10 +23,10 @@ class Outcome:
     failure: str | None
 
 
-def spawn(tool: str, case_number: int, timeout: float) -> Outcome:
+def spawn(tool: str, case_number: int, dtype: str, timeout: float) -> Outcome:
     """Measure a tool on a case in a process of its own."""
     command = [sys.executable, "-m", "benchmarks.peers", "--child"]
-    command += ["--case", str(case_number), "--tool", tool, "--timeout", str(timeout)]
+    command += ["--case", str(case_number), "--tool", tool, "--dtype", dtype, "--timeout", str(timeout)]
     failure = None
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as child:
         try:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gradcheck_cli import check
+from gradcheck_cli.layers.conv.naive import conv_backward_naive, conv_forward_naive
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -48,7 +49,15 @@ class Convcheck(Tool):
 
     def check(self, backward: Backward) -> str:
         """Check; the method is chosen by the sizes, and the coverage follows from it."""
-        result = check(self.layer.case, implementation=(self.layer.convolve, backward))
+
+        # Plain functions: of methods an instance of its own would be made for each call.
+        def conv_forward(x: Array, w: Array, b: Array, conv_param: dict[str, Any]) -> tuple[Array, Any]:
+            return self.layer.convolve(x, w, b, conv_param)
+
+        def conv_backward(dout: Array, cache: Any) -> tuple[Array, Array, Array]:
+            return backward(dout, cache)
+
+        result = check(self.layer.case, implementation=(conv_forward, conv_backward))
         projected = [name for name, gradient in result.gradients.items() if gradient.method == "projected"]
         self.coverage = f"{', '.join(projected)} by directions" if projected else EVERY_ELEMENT
         return str(result.verdict)
@@ -107,6 +116,28 @@ class NotebookLoop(_Differences):
         """Hold the largest relative error against the limit."""
         size = np.maximum(self.SMALLEST, abs(analytic) + abs(numeric))
         return bool((abs(analytic - numeric) / size).max() < self.LARGEST_ERROR)
+
+
+class SameDtype(Tool):
+    """The recipe for low precision: no more than twice as far from float64 as a reference in the same dtype."""
+
+    coverage = EVERY_ELEMENT
+
+    def check(self, backward: Backward) -> str:
+        """Compare with a textbook's loops, in the dtype under test and in float64."""
+        layer, case = self.layer, self.layer.case
+        right = [self._reference(dtype) for dtype in (case.dtype, "float64")]
+        for name, gradient in layer.gradients(backward).items():
+            rounded, exact = (gradients[name] for gradients in right)
+            error, usual = (abs(array.astype(float) - exact).max() for array in (gradient, rounded))
+            if not error <= 2 * usual:
+                return FAIL
+        return PASS
+
+    def _reference(self, dtype: str) -> dict[str, Array]:
+        inputs = {name: value.astype(dtype) for name, value in self.layer.inputs.items()}
+        _, cache = conv_forward_naive(inputs["x"], inputs["w"], inputs["b"], self.layer.case.settings)
+        return dict(zip(inputs, conv_backward_naive(self.layer.cotangent.astype(dtype), cache), strict=True))
 
 
 class SciPyGroups(_Differences):
@@ -228,8 +259,8 @@ class JaxCheckGrads(Tool):
 
     def _function(self, backward: Backward) -> Any:
         jax, layer = self._jax, self.layer
-        out_type = jax.ShapeDtypeStruct(layer.cotangent.shape, np.float64)
-        gradient_types = tuple(jax.ShapeDtypeStruct(value.shape, np.float64) for value in layer.inputs.values())
+        out_type = jax.ShapeDtypeStruct(layer.cotangent.shape, layer.cotangent.dtype)
+        gradient_types = tuple(jax.ShapeDtypeStruct(value.shape, value.dtype) for value in layer.inputs.values())
 
         def run_forward(*inputs: Any) -> Array:
             return layer.forward(*map(np.asarray, inputs))[0]
@@ -259,6 +290,7 @@ SLOW = "gradcheck slow"
 TOOLS: dict[str, type[Tool]] = {
     OURS: Convcheck,
     "notebook loop": NotebookLoop,
+    "same dtype": SameDtype,
     SLOW: GradcheckSlow,
     "gradcheck fast": GradcheckFast,
     "jax check_grads": JaxCheckGrads,

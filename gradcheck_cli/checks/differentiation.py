@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gradcheck_cli.checks.comparison import unravel
+from gradcheck_cli.checks.method import choose_method
 from gradcheck_cli.checks.run import RunStoppedError
 from gradcheck_cli.checks.where import place
 from gradcheck_cli.data.frozen import frozen, replace
@@ -15,12 +16,12 @@ from gradcheck_cli.implementation.implementation import ImplementationError
 from gradcheck_cli.numeric import derivative
 from gradcheck_cli.numeric.arrays import epsilon, working_dtype
 from gradcheck_cli.numeric.black_box import Evaluation
-from gradcheck_cli.numeric.method import choose_method
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from gradcheck_cli.checks.run import CaseRun
+    from gradcheck_cli.layers.framework.problem import Problem
     from gradcheck_cli.numeric.arrays import Array
     from gradcheck_cli.numeric.black_box import Function
     from gradcheck_cli.numeric.estimate import Estimate
@@ -42,6 +43,8 @@ class Derivatives:
     estimates: Mapping[str, Estimate] = field(default_factory=dict)  #: element by element
     projections: Mapping[str, Projection] = field(default_factory=dict)  #: along random directions
     ignored: tuple[str, ...] = ()  #: inputs on which forward does not depend
+    wide: bool = False  #: whether forward was evaluated in the working dtype
+    epsilon: float = 0.0  #: of the values of forward there
 
 
 def differentiate(run: CaseRun) -> Derivatives:
@@ -86,7 +89,13 @@ def _differentiate(run: CaseRun, names: list[str]) -> Derivatives:
         scale = np.maximum(estimate.scale, problem.gradient_scale.get(name, 0.0))
         estimates[name] = replace(estimate, scale=scale, doubt=_doubt(estimate, name))
         ignored += () if estimate.scale.any() else (name,)
-    return Derivatives(estimates=estimates, projections=projections, ignored=ignored)
+    return Derivatives(
+        estimates=estimates,
+        projections=projections,
+        ignored=ignored,
+        wide=inputs[names[0]].dtype == working_dtype(run.dtype),
+        epsilon=center.epsilon,
+    )
 
 
 def _project(run: CaseRun, name: str, function: Function, x: Array, center: Evaluation) -> Projection:
@@ -101,6 +110,7 @@ def _project(run: CaseRun, name: str, function: Function, x: Array, center: Eval
         tolerance=run.settings.tolerance(run.dtype),
         step=run.settings.step,
         center=center,
+        coupling=run.problem.coupling.get(name),
     )
     return replace(projection, estimate=replace(projection.estimate, doubt=noisy(projection.estimate.noise)))
 
@@ -116,8 +126,7 @@ def numeric_inputs(run: CaseRun) -> dict[str, Array]:
     A kernel compiled for one dtype refuses any other; then the derivatives carry its roundoff.
     """
     problem = run.problem
-    narrow = dict(problem.inputs)
-    wide = narrow | {name: narrow[name].astype(working_dtype(narrow[name].dtype)) for name in problem.differentiable}
+    narrow, wide = dict(problem.inputs), wide_inputs(problem)
     if all(wide[name].dtype == narrow[name].dtype for name in narrow):
         return narrow
     try:
@@ -128,6 +137,12 @@ def numeric_inputs(run: CaseRun) -> dict[str, Array]:
         return narrow
     usable = isinstance(out, np.ndarray) and out.shape == problem.cotangent.shape and out.dtype.kind == "f"
     return wide if usable else narrow
+
+
+def wide_inputs(problem: Problem) -> dict[str, Array]:
+    """Return the inputs of a problem, those that have a gradient in the working dtype."""
+    wide = {name: problem.inputs[name] for name in problem.differentiable}
+    return {**problem.inputs, **{name: x.astype(working_dtype(x.dtype)) for name, x in wide.items()}}
 
 
 def _rounds_within(run: CaseRun, inputs: Mapping[str, Array], name: str, out: object) -> bool:

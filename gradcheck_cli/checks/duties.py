@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _OF_FORWARD = ("deterministic", "inputs_unchanged")
 
 #: Duties for which results of several calls are compared.
-_COMPARED = ("linear_in_cotangent", "independent_caches")
+_COMPARED = ("linear_in_cotangent", "independent_caches", "memory_layouts")
 _CANNOT_TELL = Duty(
     verdict=Verdict.INCONCLUSIVE, reason="could not be decided: the same call gives another result each time"
 )
@@ -39,7 +39,7 @@ class TriedDuties(NamedTuple):
 def try_duties(run: CaseRun, comparison: Comparison) -> TriedDuties:
     """Try every duty that is not to be skipped; each has a verdict and, unless it passed, a sentence.
 
-    That takes 3 more calls of forward and 6 of backward, and a few more where something is wrong.
+    That takes 5 more calls of forward and 8 of backward, and a few more where something is wrong.
     Where no backward is expected, the duties of forward are tried alone.
     """
     skipped, owes_backward = run.settings.skipped_duties, run.gradients is not None
@@ -54,6 +54,7 @@ def try_duties(run: CaseRun, comparison: Comparison) -> TriedDuties:
         "linear_in_cotangent": calls.linear_in_cotangent,
         "inputs_unchanged": lambda: _overwritten(run.overwritten),
         "independent_caches": calls.independent_caches,
+        "memory_layouts": calls.memory_layouts,
     }
     duties: dict[str, Duty] = {}
     for name, test in tests.items():

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from gradcheck_cli.checks.comparison import compare, unravel
-from gradcheck_cli.checks.differentiation import as_function, differentiate, numeric_inputs
+from gradcheck_cli.checks.differentiation import as_function, differentiate, wide_inputs
 from gradcheck_cli.checks.run import RunStoppedError, call_backward, expect_passes
 from gradcheck_cli.checks.where import place
 from gradcheck_cli.data.frozen import replace
 from gradcheck_cli.implementation.implementation import ImplementationError
-from gradcheck_cli.numeric.arrays import largest_exact, working_dtype
-from gradcheck_cli.numeric.integers import ExactLine, draw_integers, largest_magnitude, round_to_grid
+from gradcheck_cli.numeric.arrays import largest_exact
+from gradcheck_cli.numeric.integers import GRID, ExactLine, draw_integers, largest_magnitude
 from gradcheck_cli.results.result import Verdict, WorstElement, WrongElements
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def judge_at_integers(run: CaseRun, derivatives: Derivatives, comparison: Compar
         return Judged(run, comparison)
     try:
         exact = _run_at_integers(run, largest)
-        lines = _lines(exact, affine)
+        lines = _lines(exact, affine, derivatives)
         tests = {name: line.test() for name, line in lines.items()}
         right = {
             f"d{name}": replace(_exact_result(run, name, derivatives, comparison), exact=True, missed=test.missed)
@@ -102,22 +102,24 @@ def _run_at_integers(run: CaseRun, largest: int) -> CaseRun:
     return call_backward(replace(moved, out=np.array(out), cache=cache))
 
 
-def _lines(exact: CaseRun, affine: Mapping[str, Estimate]) -> dict[str, ExactLine]:
+def _lines(exact: CaseRun, affine: Mapping[str, Estimate], derivatives: Derivatives) -> dict[str, ExactLine]:
     """Return forward at integers as a function of each input, with the gradient, where that has the right form."""
-    problem, wide = exact.problem, working_dtype(exact.dtype)
-    inputs, out = dict(problem.inputs), np.asarray(exact.out)
-    if out.dtype != wide:
-        inputs = numeric_inputs(exact)
-        out = as_function(exact, inputs, next(iter(affine)))(inputs[next(iter(affine))])
+    problem = exact.problem
+    inputs = wide_inputs(problem) if derivatives.wide else dict(problem.inputs)
     known = problem.expected_scale if problem.reference else None
     found = {}
     for name, estimate in affine.items():
         subject = exact.subjects[name]
         if not subject.flaw:
             terms = float(known.max() if known is not None else estimate.scale.max() * inputs[name].size)
-            function, gradient = as_function(exact, inputs, name), np.asarray(subject.array)
             found[name] = ExactLine(
-                function, inputs[name], problem.cotangent, out, gradient, max(_MOST_TERMS * terms, 1.0)
+                as_function(exact, inputs, name),
+                inputs[name],
+                problem.cotangent,
+                np.asarray(exact.out),
+                np.asarray(subject.array),
+                terms=max(_MOST_TERMS * terms, 1.0),
+                epsilon=derivatives.epsilon,
             )
     return found
 
@@ -144,7 +146,7 @@ def _judge_wrong(exact: CaseRun, wrong: Mapping[str, ExactLine], comparison: Com
 
 def _rounded(estimate: Estimate) -> Estimate:
     """Return a derivative at integers as the multiple of 1/64 that it is."""
-    return replace(estimate, value=round_to_grid(estimate.value), error_bound=np.zeros_like(estimate.value))
+    return replace(estimate, value=np.rint(GRID * estimate.value) / GRID, error_bound=np.zeros_like(estimate.value))
 
 
 def _located(exact: CaseRun, name: str, line: ExactLine, real: ArrayResult) -> ArrayResult:

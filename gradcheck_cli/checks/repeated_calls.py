@@ -9,15 +9,17 @@ from typing import TYPE_CHECKING, TypeGuard
 import numpy as np
 
 from gradcheck_cli.checks.differentiation import noisy
+from gradcheck_cli.checks.memory_layouts import layouts_matter
 from gradcheck_cli.checks.repetition import OUTPUT, repeat
+from gradcheck_cli.data.drawing import drawn
 from gradcheck_cli.implementation.implementation import BackwardStep, ForwardStep, ImplementationError
-from gradcheck_cli.numeric.arrays import drawn, epsilon, working_dtype
+from gradcheck_cli.numeric.arrays import epsilon, working_dtype
 from gradcheck_cli.numeric.rounding import root_mean_square
 from gradcheck_cli.results.result import Verdict
 from gradcheck_cli.text.names import join_names
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterator, Mapping
 
     from gradcheck_cli.checks.run import CaseRun
     from gradcheck_cli.implementation.implementation import Step
@@ -66,25 +68,36 @@ class RepeatedCalls:
         reason, times = self._run_again(), self._run.settings.repeat
         if not times or self._accumulates:
             return reason
-        first = self._with_output(self._run.out, self._gradients)
-        self.repetition, different = repeat(self._call_again, self._apart, first, times)
+        when = f"again, {{}} of {times} times"
+        self.repetition, different = repeat(
+            lambda number: self.again(when.format(number)), self._apart, self._first, times
+        )
         self.repeatable = self.repeatable and not different
         return different or reason
 
-    def _call_again(self, number: int) -> Gradients:
-        """Call both passes for the nth time of many."""
-        steps = [] if self._run.gradients is None else [self._step(0)]
-        self._expect(ForwardStep(self._problem.inputs, self._problem.parameters), *steps)
-        out, cache = self._forward()
-        when = f"again, {number} of {self._run.settings.repeat} times"
-        return self._with_output(out, _arrays(self._backward(cache, when=when)) if steps else {})
+    def memory_layouts(self) -> str | None:
+        """Arrays in other memory layouts make no difference."""
+        reason, causes = layouts_matter(self)
+        self.causes += causes
+        return reason
 
-    def _with_output(self, out: object, gradients: Gradients) -> Gradients:
+    def again(self, when: str, lay_out: Callable[[Array], Array] = lambda array: array) -> Gradients:
+        """Call both passes again, with arrays that are laid out in some way, and return gradients and output."""
+        inputs = {name: lay_out(array) for name, array in self._problem.inputs.items()}
+        cotangent = lay_out(self._problem.cotangent)
+        self._expect(ForwardStep(inputs, self._problem.parameters), *self._backward_steps(0, cotangent))
+        with _called(when):
+            out, cache = self._run.calls.forward(inputs, self._problem.parameters)
+        gradients = {} if self._run.gradients is None else _arrays(self._backward(cache, cotangent, when=when))
         return {OUTPUT: out, **gradients} if _is_numeric(out) else gradients
+
+    def differing(self, found: Gradients) -> list[str]:
+        """Name the arrays that differ from those of the first calls by more than rounding."""
+        return self._apart(self._first, found)
 
     def _run_again(self) -> str | None:
         same = ForwardStep(self._problem.inputs, self._problem.parameters)
-        self._expect(same, *([] if self._run.gradients is None else [self._step(0)]))
+        self._expect(same, *self._backward_steps(0))
         out, cache = self._forward()
         self.repeatable = False
         if (difference := _difference(self._run.out, out)) > 0:
@@ -158,12 +171,10 @@ class RepeatedCalls:
         for name in self._problem.differentiable:
             within = self._problem.domain.get(name)
             others[name] = drawn(source, others[name].shape, within).astype(others[name].dtype)
-        self._expect(
-            ForwardStep(self._problem.inputs, self._problem.parameters),
-            ForwardStep(others, self._problem.parameters),
-            self._step(0),
-        )
-        _, cache = self._forward()
+        same, other = (ForwardStep(inputs, self._problem.parameters) for inputs in (self._problem.inputs, others))
+        kept = self._cache is not None
+        self._expect(*([] if kept else [same]), other, self._step(self._cache if kept else 0))
+        cache = self._any_cache()
         with _called("with other inputs"):
             out, later = self._run.calls.forward(others, self._problem.parameters)
         if self._is_wrong(out, others):
@@ -175,7 +186,7 @@ class RepeatedCalls:
         if not self._apart(gradients, _arrays(self._backward(later))):
             from gradcheck_cli.checks.diagnosis.codes import explanation  # only for a case that fails
 
-            self.causes = (explanation("stale-cache").diagnosis(),)
+            self.causes += (explanation("stale-cache").diagnosis(),)
         return f"{_join(different)} came out different when forward had been called with other inputs in between"
 
     def _is_wrong(self, out: object, inputs: Mapping[str, Array]) -> bool:
@@ -197,6 +208,14 @@ class RepeatedCalls:
     def _expect(self, *steps: Step) -> None:
         if self._run.calls.expect is not None:
             self._run.calls.expect(steps)
+
+    def _backward_steps(self, cache: object, cotangent: Array | None = None) -> list[BackwardStep]:
+        """List the one call of backward that comes next, if one is expected at all."""
+        return [] if self._run.gradients is None else [self._step(cache, cotangent)]
+
+    @property
+    def _first(self) -> Gradients:
+        return {OUTPUT: self._run.out, **self._gradients} if _is_numeric(self._run.out) else self._gradients
 
     def _step(self, cache: object, cotangent: Array | None = None) -> BackwardStep:
         given = self._problem.cotangent if cotangent is None else cotangent

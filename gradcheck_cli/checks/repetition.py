@@ -8,7 +8,7 @@ from gradcheck_cli.results.result import Repetition
 from gradcheck_cli.text.names import join_names
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from gradcheck_cli.numeric.arrays import Array
 
@@ -53,6 +53,10 @@ def repeat(
     repetition = Repetition(calls=times, different=different_calls, rate=rate, missed=(1 - rate) ** times)
     if not different_calls:
         return repetition, None
-    arrays = join_names(f"d{name}" if name != OUTPUT else "out" for name in names)
     share = f"{different_calls:,} of {times + 1:,} calls ({100 * different_calls / (times + 1):.2g} %)"
-    return repetition, f"{arrays} came out different in {share}, at the same inputs"
+    return repetition, f"{name_arrays(names)} came out different in {share}, at the same inputs"
+
+
+def name_arrays(names: Iterable[str]) -> str:
+    """Name the output and the gradients of inputs in a sentence."""
+    return join_names("out" if name == OUTPUT else f"d{name}" for name in names)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from numbers import Real
 
+from gradcheck_cli.checks.method import METHODS
 from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.numeric.arrays import epsilon
-from gradcheck_cli.numeric.method import METHODS
 
 #: Roundings (eps of the dtype, times the scale of the element) that a correct layer may be off. Worst of correct ones
 #: that were measured, float16 to longdouble: 2 for direct sums, 5 for FFT, 46 for Winograd's F(4x4, 3x3).
@@ -26,6 +26,7 @@ DUTIES = (
     "linear_in_cotangent",
     "inputs_unchanged",
     "independent_caches",
+    "memory_layouts",
     "not_vacuous",
 )
 

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 
 from gradcheck_cli.checks.differentiation import as_function, numeric_inputs, resolution
 from gradcheck_cli.checks.form import dtype_name
+from gradcheck_cli.checks.method import choose_method
 from gradcheck_cli.checks.plain_differences import sweep
 from gradcheck_cli.checks.run import RunStoppedError, call_forward, make_run
 from gradcheck_cli.implementation.implementation import ImplementationError, NotExpressibleError
 from gradcheck_cli.implementation.seeding import generators_kept
 from gradcheck_cli.layers import LAYERS
-from gradcheck_cli.numeric.black_box import restrict
+from gradcheck_cli.numeric.black_box import affordable
 from gradcheck_cli.numeric.derivative import differentiate
-from gradcheck_cli.numeric.method import affordable, choose_method
 from gradcheck_cli.numeric.projected import sample_elements
 from gradcheck_cli.results.result import CaseResult, Verdict
 from gradcheck_cli.results.step_sweep import STEPS
@@ -83,8 +83,7 @@ def _sweep_input(run: CaseRun, inputs: Mapping[str, Array], name: str) -> Sweep:
     evaluations = 2 * len(STEPS) * (colors if colors and chosen == "colored" else x.size)
     if chosen == "projected" or (method == "auto" and not affordable(evaluations, x.size, cotangent.size)):
         elements = sample_elements(x.size)
-        point, function = x.reshape(-1)[elements], restrict(exact, x, elements)
-        estimate = differentiate(function, point, cotangent, resolution=resolution(run.dtype))
+        estimate = differentiate(exact, x, cotangent, resolution=resolution(run.dtype), elements=elements)
         return sweep(plain, narrow, cotangent, estimate, elements=elements)
     used = coupling if chosen == "colored" else None
     estimate = differentiate(exact, x, cotangent, resolution=resolution(run.dtype), coupling=used)

@@ -12,7 +12,6 @@ from gradcheck_cli.checks.diagnosis.codes import explanation
 from gradcheck_cli.checks.differentiation import as_function, numeric_inputs
 from gradcheck_cli.implementation.implementation import ImplementationError, NotExpressibleError
 from gradcheck_cli.numeric.arrays import working_dtype
-from gradcheck_cli.numeric.black_box import restrict
 from gradcheck_cli.numeric.derivative import differentiate
 from gradcheck_cli.results.result import Verdict, WorstElement, WrongElements
 
@@ -77,8 +76,8 @@ def _wrong_elements(run: CaseRun, name: str) -> list[WorstElement]:
     if not isinstance(gradient, np.ndarray) or gradient.shape != x.shape:
         return []
     widened = {key: value.astype(wide) if value.dtype.kind == "f" else value for key, value in inputs.items()}
-    function = restrict(as_function(run, widened, name), widened[name], places)
-    found = differentiate(function, np.zeros(places.size, wide), problem.cotangent, resolution=0, step=_STEP)
+    function, at = as_function(run, widened, name), widened[name]
+    found = differentiate(function, at, problem.cotangent, resolution=0, step=_STEP, elements=places)
     analytic = gradient.reshape(-1)[places].astype(wide)
     typical = float(abs(gradient[np.isfinite(gradient) & (x != 0)]).max(initial=0))
     visible = _SEEN * np.maximum(typical, abs(found.value))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from gradcheck_cli.checks.method import METHODS
 from gradcheck_cli.checks.settings import DUTIES, Settings
 from gradcheck_cli.cli.collisions import refuse_collisions
 from gradcheck_cli.cli.flags import OUTPUT, flag
@@ -16,7 +17,6 @@ from gradcheck_cli.cli.values import ADAPTER, JOBS, SHARD, FileName, names, path
 from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.guard.limits import GIGABYTE, LEAST_MEMORY, LONGEST, MOST_MEMORY, SHORTEST, Limits
 from gradcheck_cli.numeric.arrays import DTYPES
-from gradcheck_cli.numeric.method import METHODS
 from gradcheck_cli.report.formats import FORMATS, SWEEP_FORMATS, Format
 from gradcheck_cli.text.workflow_commands import in_actions
 

@@ -37,6 +37,9 @@ if TYPE_CHECKING:
 #: What stands in for a cache that holds something.
 _KEPT = object()
 
+#: Words and sentences of a kind that an implementation is described by.
+_MOST_WORDS = 100
+
 #: Bytes of inputs and outputs that one request may have.
 _TOGETHER = 2**26
 
@@ -222,7 +225,9 @@ def _number(cache: object) -> int:
 
 
 def _text(written: Any) -> str | tuple[str, ...] | None:
-    return tuple(map(str, written)) if isinstance(written, list) else None if written is None else str(written)
+    if isinstance(written, list):
+        return tuple(map(str, written[:_MOST_WORDS]))
+    return None if written is None else str(written)
 
 
 def _outputs(answer: Answer) -> list[object]:

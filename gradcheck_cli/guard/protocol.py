@@ -6,6 +6,7 @@ shape and bytes; all of it is checked before it is used, because user code may h
 
 from __future__ import annotations
 
+import io
 import json
 import pickle
 import re
@@ -14,6 +15,8 @@ from math import prod
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+
+from gradcheck_cli.data.memory_layout import MemoryLayout
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -84,10 +87,22 @@ def _arrays(forms: Any, payload: Any) -> list[Array]:
     return found
 
 
+class _Pickler(pickle.Pickler):
+    """Keeps the memory layout of arrays, which pickles of NumPy do not."""
+
+    def reducer_override(self, value: Any) -> Any:
+        if type(value) is not np.ndarray or value.flags.c_contiguous:
+            return NotImplemented
+        layout = MemoryLayout.of(value)
+        return layout.view, (np.ascontiguousarray(layout.base(value)),)
+
+
 def encode_request(request: object) -> tuple[bytes, list[memoryview]]:
     """Return a request as text, and the buffers of its arrays."""
     buffers: list[pickle.PickleBuffer] = []
-    body = pickle.dumps(request, pickle.HIGHEST_PROTOCOL, buffer_callback=buffers.append)
+    stream = io.BytesIO()
+    _Pickler(stream, pickle.HIGHEST_PROTOCOL, buffer_callback=buffers.append).dump(request)
+    body = stream.getvalue()
     raw = [buffer.raw() for buffer in buffers]
     text = struct.pack(f"<I{len(raw)}Q", len(raw), *(one.nbytes for one in raw)) + body
     return text, raw

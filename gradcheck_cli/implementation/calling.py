@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from gradcheck_cli.data.memory_layout import copy_as_is
 from gradcheck_cli.guard.clock import begin_call, end_call, in_guarded_process
 from gradcheck_cli.implementation.implementation import ImplementationError
 from gradcheck_cli.text.clean import clean, object_name, text_of, type_name
@@ -165,7 +166,7 @@ def describe(value: object) -> str:
 
 def _copy(argument: object) -> object:
     if isinstance(argument, np.ndarray):
-        return argument if isinstance(argument, WrittenArray) else argument.copy()
+        return argument if isinstance(argument, WrittenArray) else copy_as_is(argument)
     return dict(argument) if isinstance(argument, dict) and not isinstance(argument, WrittenDict) else argument
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from gradcheck_cli.data.drawing import drawn
 from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.layers.framework.axes import anonymous
 from gradcheck_cli.layers.framework.case import Case
@@ -20,7 +21,6 @@ from gradcheck_cli.layers.framework.layer import Layer
 from gradcheck_cli.layers.framework.named import FrozenMapping, constants, intervals, labels, shapes
 from gradcheck_cli.layers.framework.problem import Problem
 from gradcheck_cli.layers.framework.words import text
-from gradcheck_cli.numeric.arrays import drawn
 from gradcheck_cli.text.names import join_names
 
 if TYPE_CHECKING:

@@ -13,7 +13,6 @@ from gradcheck_cli.numeric.rounding import ROUNDINGS, epsilon_of_values, is_roun
 from gradcheck_cli.numeric.tiles import tiles
 
 if TYPE_CHECKING:
-    from gradcheck_cli.numeric.arrays import Array
     from gradcheck_cli.numeric.black_box import BlackBox
 
 #: The step for affine functions, which have no truncation error: the larger, the smaller the share of roundoff.
@@ -21,9 +20,7 @@ if TYPE_CHECKING:
 #: 1.8 at 64, 1.9 at 1024. A power of two, so that adding it loses few bits and dividing by it none.
 AFFINE_STEP = 64.0
 
-_DIRECTIONS = 2
-
-#: The second point, on the other side of x and near it, as a share of the step.
+#: The third point, on the other side of x and near it, as a share of the step.
 _NEAR = -1 / 128
 
 #: Standard deviations that bound a sum of many roundings: one in 16,000 exceeds it.
@@ -42,59 +39,36 @@ class Affine(NamedTuple):
 def detect_affine(box: BlackBox) -> Affine | None:
     """Return what random directions show of an affine function, or None if the function is not affine along them.
 
-    Along each direction the function is evaluated at 0, 1 and -1/128 times `AFFINE_STEP`, and must lie on a straight
-    line within roundoff. Points as far to both sides would not do: functions that are odd about x (tanh at 0, a cube)
-    look straight there, and so do those that are flat far away. At most 4 evaluations.
+    The function is evaluated at `AFFINE_STEP` along each of two directions, and at -1/128 of that along their sum. All
+    values must lie in one plane within roundoff. Points as far to both sides would not do: functions that are odd about
+    x (tanh at 0, a cube) look straight there, and so do those that are flat far away. At most 3 evaluations.
 
     It raises `box.epsilon` to that of float32 if the values are float32 numbers in a wider array.
     """
-    x, center, lines, residues, sizes = box.x, box.center, [], 0.0, 0.0
-    for number, direction in enumerate(random_directions(x, _DIRECTIONS)):
-        try:
-            if box.many and not number:
-                box.prepare([point for each in random_directions(x, _DIRECTIONS) for point in _points(x, each)])
-            ahead, near = map(box.at, _points(x, direction))
-        except Exception:  # noqa: BLE001  # a function may refuse an x so far away; then it is not affine there
+    x, center, step = box.x, box.center, box.x.dtype.type(AFFINE_STEP)
+    directions = random_directions(x, 2)
+    points = [*(x + step * each for each in directions), x + x.dtype.type(AFFINE_STEP * _NEAR) * sum(directions)]
+    try:
+        if box.many:
+            box.prepare(points)
+        one, other, near = map(box.at, points)
+    except Exception:  # noqa: BLE001  # a function may refuse an x so far away; then it is not affine there
+        return None
+    # Far from x a loss may be infinite or zero, which is a number of any dtype.
+    box.epsilon = max(box.epsilon, *map(epsilon_of_values, (one, other, near)))
+    changes, magnitudes = np.zeros((2, 2), box.dtype)
+    residues = sizes = 0.0
+    for tile in tiles(center.value.shape):
+        at_x, weights = center.value[tile], center.weights[tile]
+        along = [one[tile] - at_x, other[tile] - at_x]
+        to_near = _NEAR * (along[0] + along[1])
+        residue, size = abs(near[tile] - at_x - to_near), abs(to_near) + abs(at_x)
+        if not is_rounding(residue, 2 * size, box.epsilon).all():
             return None
-        # Far from x a loss may be infinite or zero, which is a number of any dtype.
-        box.epsilon = max(box.epsilon, epsilon_of_values(ahead), epsilon_of_values(near))
-        change, magnitude = np.zeros(2, box.dtype)
-        for tile in tiles(center.value.shape):
-            found = _fit_line(ahead[tile], near[tile], center.value[tile], box.epsilon)
-            if found is None:
-                box.prepare([])
-                return None
-            first, residue, size = found
-            change += center.cotangent[tile] @ first
-            magnitude += center.weights[tile] @ (abs(ahead[tile]) + abs(center.value[tile]))
-            residues, sizes = residues + float(residue @ residue), sizes + float(size @ size)
-        lines.append((direction, change, magnitude))
+        changes += [center.cotangent[tile] @ change for change in along]
+        magnitudes += [weights @ (abs(ahead[tile]) + abs(at_x)) for ahead in (one, other)]
+        residues, sizes = residues + float(residue @ residue), sizes + float(size @ size)
     roundings = min(_DEVIATIONS * math.sqrt(residues / sizes) / box.epsilon, ROUNDINGS) if sizes > 0 else 0.0
     relative = (1 + roundings) * box.epsilon + 2 * epsilon(box.dtype)
-    derivatives = tuple(
-        DirectionalDerivative(
-            direction=direction,
-            value=change / AFFINE_STEP,
-            error_bound=relative * magnitude / AFFINE_STEP,
-        )
-        for direction, change, magnitude in lines
-    )
-    return Affine(derivatives=derivatives, roundings=roundings)
-
-
-def _points(x: Array, direction: Array) -> list[Array]:
-    """Return the points along a direction at which the function is evaluated."""
-    return [x + x.dtype.type(AFFINE_STEP * t) * direction for t in (1, _NEAR)]
-
-
-def _fit_line(ahead: Array, near: Array, center: Array, epsilon: float) -> tuple[Array, Array, Array] | None:
-    """Compare values at 1, -1/128 and 0 with a straight line.
-
-    Returns:
-        How much the first is off the last, how much the second is off the line through both, and the sizes of the
-        values that this was computed from; or None if some value is off the line by more than rounding.
-    """
-    first = ahead - center
-    to_near = _NEAR * first
-    residue, size = abs(near - center - to_near), abs(to_near) + abs(center)
-    return (first, residue, size) if is_rounding(residue, 2 * size, epsilon).all() else None
+    derivatives = zip(directions, changes / AFFINE_STEP, relative * magnitudes / AFFINE_STEP, strict=True)
+    return Affine(derivatives=tuple(DirectionalDerivative(*each) for each in derivatives), roundings=roundings)

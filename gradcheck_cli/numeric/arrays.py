@@ -1,17 +1,13 @@
-"""What an array is to this package: its type, the dtypes on offer, and how random ones are drawn."""
+"""What an array is to this package: its type, and the dtypes on offer."""
 
 from __future__ import annotations
 
 import functools
-import math
-import random
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from numpy.typing import DTypeLike, NDArray
 
     Array = NDArray[Any]
@@ -35,43 +31,3 @@ def largest_exact(dtype: str | np.dtype[Any]) -> float:
 def working_dtype(dtype: DTypeLike) -> np.dtype[Any]:
     """The dtype in which `dtype` is judged: float64, or longdouble where that is under test."""
     return np.promote_types(dtype, np.float64)
-
-
-def signed_uniform(source: random.Random, shape: Sequence[int]) -> Array:
-    """Draw float64 values of random sign and of magnitude uniform in (0.5, 1.5).
-
-    Both signs, so that a check cannot pass by cancellation alone; never near zero, so that no element escapes
-    notice and none lies on a kink by accident. All are odd multiples of 2**-32, so that none is a float32 number: a
-    float64 output that is a float32 number then shows a float32 computation, even where it is a copy of one input.
-
-    The standard library's generator is used, not NumPy's: the same seed must give the same arrays on every
-    machine, and NumPy's `Generator` promises that only within one version of NumPy (NEP 19).
-    """
-    words = random_words(source, shape)
-    sizes, signs = ((words >> 1) + 0.5) * 2.0**-31 + 0.5, 2.0 * (words & 1) - 1.0
-    return (sizes * signs).reshape(shape)
-
-
-def with_zeros(values: Array, seed: int) -> Array:
-    """Put zeros in the places of one element in eight, drawn from the seed; in none of an array of fewer.
-
-    Half of what follows a rectifier is zero, and what recovers a mask or a slope as out / x is wrong there alone.
-    """
-    count = values.size // 8
-    places = np.argsort(random_words(random.Random(f"{seed} zeros"), values.shape), kind="stable")[:count]  # noqa: S311
-    found = values.copy()
-    found.reshape(-1)[places] = 0
-    return found
-
-
-def drawn(source: random.Random, shape: Sequence[int], within: tuple[float, float] | None = None) -> Array:
-    """Draw float64 values uniform between two numbers, neither of them included; signed ones without these."""
-    if within is None:
-        return signed_uniform(source, shape)
-    low, high = within
-    return (low + (high - low) * ((random_words(source, shape) + 0.5) * 2.0**-32)).reshape(shape)
-
-
-def random_words(source: random.Random, shape: Sequence[int]) -> Array:
-    """Draw integers of 32 bits, flat: as many as an array of a shape has elements."""
-    return np.frombuffer(source.randbytes(4 * math.prod(shape)), dtype="<u4")

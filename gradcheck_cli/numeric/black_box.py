@@ -19,40 +19,19 @@ if TYPE_CHECKING:
 #: Bytes of inputs and outputs of evaluations that are made at once.
 TOGETHER = 2**22
 
+#: The cost that a gradient may have: evaluations times the numbers that each reads and writes. 2e8 take one to three
+#: seconds. (1, 64, 56, 56) x (64, 64, 3, 3) exceeds it with 5e8 coloured, (8, 3, 224, 224) x (64, 3, 7, 7) with 2e9.
+AFFORDABLE = 2e8
+
+#: The cost of a call itself, in numbers read and written.
+_OVERHEAD = 5_000
+
 Function = Callable[["Array"], "Array"]
 
 
-class Composed:
-    """A function of what another one makes of its argument."""
-
-    def __init__(self, function: Function, before: Function) -> None:
-        self._function, self._before = function, before
-        if hasattr(function, "many"):
-            self.many = self._many
-
-    def __call__(self, x: Array) -> Array:
-        """Evaluate."""
-        return self._function(self._before(x))
-
-    def _many(self, points: Sequence[Array]) -> Sequence[Array]:
-        return values_at(self._function, [self._before(x) for x in points])
-
-
-def values_at(function: Function, points: Sequence[Array]) -> Sequence[Array]:
-    """Evaluate a function at several points: at once, if it has a method `many` for that."""
-    many = getattr(function, "many", None)
-    return [function(x) for x in points] if many is None else many(points)
-
-
-def restrict(function: Function, x: Array, elements: Array) -> Function:
-    """Return the function of some elements of x (flat indices), with all others fixed."""
-
-    def moved(values: Array) -> Array:
-        whole = x.copy()
-        whole.reshape(-1)[elements] = values
-        return whole
-
-    return Composed(function, moved)
+def affordable(evaluations: int, inputs: int, outputs: int) -> bool:
+    """Tell whether `evaluations` calls of a function with `inputs` and `outputs` elements are affordable."""
+    return evaluations * (inputs + outputs + _OVERHEAD) <= AFFORDABLE
 
 
 class Evaluation:
@@ -77,7 +56,8 @@ class Evaluation:
         self.cotangent: Array = cotangent.astype(self.dtype).reshape(-1)
         self.weights: Array = abs(self.cotangent)
         with np.errstate(all="ignore"):
-            values = values_at(function, [x, x]) if hasattr(function, "many") else None
+            many = getattr(function, "many", None)
+            values = many([x, x]) if many else None
             first = function(x) if values is None else values[0]
             self.value: Array = np.array(first, self.dtype, order="C").reshape(-1)
             self.twice: Array = 2 * self.value
@@ -122,20 +102,18 @@ class BlackBox:
         self.shape, self.dtype, self.noise = center.shape, center.dtype, center.noise
         self.epsilon = max(center.epsilon, epsilon(x.dtype))  # x + h is rounded in the dtype of x
         self.evaluations = 0
-        self.many = bool(getattr(function, "many", False))  #: whether the function takes several points
+        self.many = hasattr(function, "many")  #: whether the function takes several points
         self._prepared: deque[Array] = deque()
 
     def prepare(self, points: Sequence[Array]) -> None:
         """Evaluate at all points that come next, in their order, if the function can do so at once."""
-        if isinstance(self._function, _Line):
-            self._function.prepare(points)
-        elif self.many:
-            self._prepared = deque(values_at(self._function, points) if points else ())
+        if self.many:
+            self._prepared = deque(self._function.many(points) if points else ())  # type: ignore[attr-defined]
 
     @property
     def is_prepared(self) -> bool:
         """Whether the next evaluation has been made."""
-        return self._function.is_prepared if isinstance(self._function, _Line) else bool(self._prepared)
+        return bool(self._prepared)
 
     def can_prepare(self, points: int) -> bool:
         """Tell whether the function can be evaluated at so many points at once, and they take little memory."""
@@ -152,7 +130,17 @@ class BlackBox:
         Args:
             direction: of x's shape and dtype.
         """
-        return BlackBox(_Line(self, direction), np.zeros(1, self.x.dtype), self.center)
+
+        def line(t: Array) -> Array:
+            return self.at(np.asarray(self.x + t[0] * direction))
+
+        def many(points: Sequence[Array]) -> list[Array]:
+            self.prepare([self.x + t[0] * direction for t in points])
+            return [line(t) for t in points]
+
+        if self.many:
+            line.many = many  # type: ignore[attr-defined]
+        return BlackBox(line, np.zeros(1, self.x.dtype), self.center)
 
     def changes(self, ahead: Sequence[Array], behind: Sequence[Array] | None = None) -> Iterator[Change]:
         """Evaluate at each of several x, or pairs of x, and yield how the outputs change, tile by tile.
@@ -212,26 +200,3 @@ class BlackBox:
             for side, x in zip(values, pair, strict=True):
                 side[number] = self._evaluate(x)
         return list(values)
-
-
-class _Line:
-    """A function along a direction, of one number."""
-
-    def __init__(self, box: BlackBox, direction: Array) -> None:
-        self._box, self._direction = box, direction
-        self.many = box.many
-
-    def __call__(self, t: Array) -> Array:
-        return self._box.at(self._at(t))
-
-    @property
-    def is_prepared(self) -> bool:
-        """Whether the next evaluation has been made."""
-        return self._box.is_prepared
-
-    def prepare(self, points: Sequence[Array]) -> None:
-        """Evaluate at all points that come next."""
-        self._box.prepare([self._at(t) for t in points])
-
-    def _at(self, t: Array) -> Array:
-        return np.asarray(self._box.x + t[0] * self._direction)

@@ -52,15 +52,16 @@ class ColoredScheme:
         self._affine = affine
         self._coupling = coupling
         self._batch = arrays_per_batch(math.prod(box.shape))  # colours that are credited at once
-        self._color = np.full(box.x.size + 1, -1, np.int32)  # the last entry is for an owner of -1
+        #: Of each element; -1 for one that reaches no output, and last for an owner of -1.
+        self.color = np.full(box.x.size + 1, -1, np.int32)
         self._owners: Array | None = None  # of each colour, if there are so few that they fit one batch
         if coupling.colors <= self._batch:
             self._owners = np.array([coupling.owner(color) for color in range(coupling.colors)])
-            self._color[self._owners] = np.arange(coupling.colors).reshape(-1, *[1] * len(box.shape))
+            self.color[self._owners] = np.arange(coupling.colors).reshape(-1, *[1] * len(box.shape))
         else:
             for color in range(coupling.colors):
-                self._color[coupling.owner(color)] = color
-        self._color[-1] = -1
+                self.color[coupling.owner(color)] = color
+        self.color[-1] = -1
         self._entry = np.zeros(box.x.size + 1, np.int64)  # scratch for `_entries`, all 0 between calls
         self._constant_sums: dict[tuple[int, ...], list[Array]] = {}
 
@@ -70,7 +71,7 @@ class ColoredScheme:
 
     def prepare(self, elements: Array, rows: Sequence[Array]) -> None:
         """Evaluate for the rows that come next, as `Scheme` describes."""
-        box, color = self.box, self._color[elements]
+        box, color = self.box, self.color[elements]
         colors = range(self._coupling.colors)
         if self._owners is None or not box.can_prepare(2 * len(colors) * len(rows)):
             return
@@ -94,8 +95,8 @@ class ColoredScheme:
     def _in_batches(self, elements: Array, steps: Array, *, both: bool) -> Estimate:
         """Sort the elements by colour and differentiate a batch of colours at a time."""
         figures = np.zeros((4, elements.size), self.box.dtype)
-        order = np.argsort(self._color[elements], kind="stable")
-        color = self._color[elements][order]
+        order = np.argsort(self.color[elements], kind="stable")
+        color = self.color[elements][order]
         # Where each colour starts; elements that reach no output have colour -1 and keep their zeros.
         starts = [*np.flatnonzero(color != np.concatenate(([-1], color[:-1]))), order.size]
         for first in range(0, len(starts) - 1, self._batch):

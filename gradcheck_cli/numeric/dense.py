@@ -23,7 +23,6 @@ class DenseScheme:
 
     def __init__(self, box: BlackBox) -> None:
         self.box = box
-        self._ahead, self._behind = box.x.copy(), box.x.copy()
         #: Four standard deviations of the noise in <cotangent, f+ - f->; `noise` is that of a difference already.
         self._noise = 4 * box.noise * float(np.sqrt(box.center.weights @ box.center.weights)) if box.noise else 0.0
 
@@ -62,16 +61,14 @@ class DenseScheme:
     def _difference(self, p: int, h: Any) -> tuple[Any, Any, Any, Any]:
         """Return value, scale, bound on the roundoff, and second difference in element p."""
         box = self.box
-        at = box.x.reshape(-1)[p]
-        ahead, behind = at + at.dtype.type(h), at - at.dtype.type(h)
-        # x + h and x - h are rounded: divide by the difference really taken.
-        width = box.dtype.type(ahead) - box.dtype.type(behind)
-        if not width > 0:
+        if not (sides := self._sides(p, h)):
             return np.nan, np.nan, np.inf, np.inf
+        ahead, behind = sides
+        # x + h and x - h are rounded: divide by the difference really taken.
+        width = box.dtype.type(ahead.reshape(-1)[p]) - box.dtype.type(behind.reshape(-1)[p])
         value, scale, magnitude, second = np.zeros(4, box.dtype)
-        self._ahead.reshape(-1)[p], self._behind.reshape(-1)[p] = ahead, behind
         rounding_scale = box.center.rounding_scale.reshape(1, *box.shape)
-        for change in box.changes([self._ahead], [self._behind]):
+        for change in box.changes([ahead], [behind]):
             assert change.second is not None  # both sides are evaluated
             value += change.first.sum()
             scale += change.total.sum()
@@ -80,5 +77,4 @@ class DenseScheme:
             # |f+| + |f-| is the larger of |f+ + f-| and |f+ - f-|, and f+ + f- is 2 f but for the second difference.
             changed = (change.total != 0) | (change.second != 0)
             magnitude += np.maximum(change.total, rounding_scale[change.tile])[changed].sum()
-        self._ahead.reshape(-1)[p] = self._behind.reshape(-1)[p] = at
         return value / width, scale / width, (box.epsilon * magnitude + self._noise) / width, second / width

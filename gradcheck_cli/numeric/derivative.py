@@ -14,11 +14,10 @@ import numpy as np
 
 from gradcheck_cli.data.frozen import replace
 from gradcheck_cli.numeric.affine import detect_affine
-from gradcheck_cli.numeric.black_box import BlackBox, Evaluation
+from gradcheck_cli.numeric.black_box import BlackBox, Evaluation, affordable
 from gradcheck_cli.numeric.colored import ColoredScheme
 from gradcheck_cli.numeric.dense import DenseScheme
 from gradcheck_cli.numeric.leak import find_leak, has_leak
-from gradcheck_cli.numeric.method import affordable
 from gradcheck_cli.numeric.partial_derivatives import partial_derivatives
 
 if TYPE_CHECKING:
@@ -37,6 +36,7 @@ def differentiate(
     resolution: float,
     step: float | None = None,
     coupling: Coupling | None = None,
+    elements: Array | None = None,
     center: Evaluation | None = None,
 ) -> Estimate:
     """Estimate the derivative of <cotangent, function(x)> in every element of x.
@@ -49,16 +49,18 @@ def differentiate(
         resolution: an error bound of `resolution * scale` is good enough; no evaluation is spent on a better one.
         step: a fixed step for every element, instead of a chosen one.
         coupling: which elements can be moved together. It is verified, and not used if the function breaks it.
+        elements: flat indices of those to differentiate in, without a coupling; all by default.
         center: the evaluation at x, if there is one already: it saves two calls.
 
     Returns:
-        An estimate with arrays of x's shape in float64 (longdouble for longdouble x). Its method is "dense" if there
-        is no coupling or the function breaks it, else "colored". Where a function that breaks its coupling is too
-        large for the dense method, all error bounds are infinite.
+        An estimate with arrays of the shape of x or `elements`, in float64 (longdouble for longdouble x). Its method is
+        "dense" if there is no coupling or the function breaks it, else "colored". Where a function that breaks its
+        coupling is too large for the dense method, all error bounds are infinite.
     """
     box = BlackBox(function, x, center or Evaluation(function, x, cotangent))
     affine = detect_affine(box)
-    in_all = partial(partial_derivatives, elements=np.arange(x.size), resolution=resolution, step=step)
+    chosen = np.arange(x.size) if elements is None else elements
+    in_all = partial(partial_derivatives, elements=chosen, resolution=resolution, step=step)
     scheme: Scheme = DenseScheme(box) if coupling is None else ColoredScheme(box, coupling, affine)
     estimate = in_all(scheme, affine=affine is not None)
     leak = None
@@ -75,7 +77,7 @@ def differentiate(
         else:
             estimate = replace(estimate, error_bound=np.full_like(estimate.error_bound, np.inf))
     return replace(
-        estimate.reshape(x.shape),
+        estimate.reshape(x.shape) if elements is None else estimate,
         affine=affine is not None,
         noise=box.noise,
         leak=leak,

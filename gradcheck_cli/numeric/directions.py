@@ -6,18 +6,16 @@ import random
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from gradcheck_cli.numeric.arrays import signed_uniform
+from gradcheck_cli.data.drawing import signed_uniform
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     import numpy as np
 
     from gradcheck_cli.numeric.arrays import Array
 
 
 #: Elements of arrays whose directions are remembered: all together take 8 MB at most.
-_FEW = 2**12
+FEW = 2**12
 
 
 class DirectionalDerivative(NamedTuple):
@@ -28,26 +26,21 @@ class DirectionalDerivative(NamedTuple):
     error_bound: np.floating[Any]
 
 
-def random_directions(x: Array, count: int, *, seed: int = 0) -> Iterator[Array]:
-    """Yield directions of x's shape and dtype, the same on every machine.
+def random_directions(x: Array, count: int, *, seed: int = 0) -> tuple[Array, ...]:
+    """Return directions of x's shape and dtype, the same on every machine.
 
     Components have random signs and magnitudes in [0.5, 1.5), so that none escapes notice.
     """
-    if x.size <= _FEW:
-        yield from _draw_few(x.shape, x.dtype, count, seed)
-    else:
-        yield from _draw(x.shape, x.dtype, count, seed)
+    draw = _drawn_before if x.size <= FEW else _draw
+    return draw(x.shape, x.dtype, count, seed)
 
 
-def _draw(shape: tuple[int, ...], dtype: np.dtype[Any], count: int, seed: int) -> Iterator[Array]:
+def _draw(shape: tuple[int, ...], dtype: np.dtype[Any], count: int, seed: int) -> tuple[Array, ...]:
     source = random.Random(seed)  # noqa: S311  # directions, not secrets
-    for _ in range(count):
-        yield signed_uniform(source, shape).astype(dtype)
-
-
-@lru_cache(maxsize=64)  # drawing them for each small case anew takes 2 % of its time
-def _draw_few(shape: tuple[int, ...], dtype: np.dtype[Any], count: int, seed: int) -> tuple[Array, ...]:
-    directions = tuple(_draw(shape, dtype, count, seed))
+    directions = tuple(signed_uniform(source, shape).astype(dtype) for _ in range(count))
     for direction in directions:
         direction.setflags(write=False)
     return directions
+
+
+_drawn_before = lru_cache(maxsize=64)(_draw)  # drawing them for each small case anew takes 2 % of its time

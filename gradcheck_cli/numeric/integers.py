@@ -10,18 +10,22 @@ from __future__ import annotations
 
 import math
 import random
+from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from gradcheck_cli.numeric.arrays import largest_exact, random_words
+from gradcheck_cli.data.drawing import random_words
+from gradcheck_cli.numeric.arrays import largest_exact
+from gradcheck_cli.numeric.directions import FEW
+from gradcheck_cli.numeric.halving import halve
 
 if TYPE_CHECKING:
     from gradcheck_cli.numeric.arrays import Array
     from gradcheck_cli.numeric.black_box import Function
 
 #: Values may be multiples of 1/64: means of 2, 4, ... 64 numbers are exact too.
-_GRID = 64
+GRID = 64
 
 #: Magnitudes of inputs and cotangents, up to 3 or 1 where sums are long; and what a product of two comes to on average.
 _MAGNITUDES = {3: 4, 1: 1}
@@ -51,16 +55,19 @@ def draw_integers(like: Array, largest: int, seed: str) -> Array:
     return np.where(like == 0, 0, values).astype(like.dtype)
 
 
-def round_to_grid(values: Array) -> Array:
-    """Round values to multiples of 1/64, of which exact ones are."""
-    return np.asarray(np.rint(_GRID * values) / _GRID)
-
-
 class ExactLine:
     """An affine function at integers, its claimed gradient there, and differences of any length along directions."""
 
     def __init__(
-        self, function: Function, x: Array, cotangent: Array, out: Array, gradient: Array, terms: float
+        self,
+        function: Function,
+        x: Array,
+        cotangent: Array,
+        out: Array,
+        gradient: Array,
+        *,
+        terms: float,
+        epsilon: float,
     ) -> None:
         """Take the point.
 
@@ -71,10 +78,11 @@ class ExactLine:
             out: function(x).
             gradient: of <cotangent, function(x)>, as it is claimed to be.
             terms: how many terms are summed for an element of out, at most.
+            epsilon: the machine epsilon of the function's values.
         """
         self._function, self._x, self._center = function, x, _on_grid(out)
         self._cotangent, self._gradient = cotangent.astype(np.int64), _on_grid(gradient)
-        self._bits = min(_MOST_BITS, math.floor(math.log2(largest_exact(out.dtype) / (max(_MAGNITUDES) * terms))))
+        self._bits = min(_MOST_BITS, math.floor(math.log2(2 / epsilon / (max(_MAGNITUDES) * terms))))
         self.evaluations = 0
 
     def test(self) -> ExactTest:
@@ -90,24 +98,11 @@ class ExactLine:
         return ExactTest(equal=True, missed=missed)
 
     def locate(self, most: int) -> dict[int, float]:
-        """Halve the array and return wrong elements, and by how much they are off: at most so many.
+        """Return wrong elements, and by how much they are off: at most so many."""
+        found = halve(self._x.size, most, lambda part: abs(self._error(part, 0) or 0))
+        return {p: (self._error(slice(p, p + 1), 0) or 0) / (GRID * int(self._direction(0)[p])) for p in found}
 
-        That takes at most 2 (log2(size) + 1) evaluations for each.
-        """
-        found: dict[int, float] = {}
-        parts = [np.arange(self._x.size)]
-        while parts and len(found) < most:
-            part = parts.pop()
-            error = self._error(part, 0)
-            if not error:
-                continue
-            if part.size == 1:
-                found[int(part[0])] = error / (_GRID * int(self._direction(0)[part[0]]))
-            else:
-                parts += reversed(np.array_split(part, 2))
-        return found
-
-    def _error(self, elements: Array | slice, number: int) -> int | None:
+    def _error(self, elements: slice, number: int) -> int | None:
         """Return <gradient, u> - <cotangent, f(x + u) - f(x)> in 64ths, u being 0 outside of the elements.
 
         None if some value is rounded, or f(x - u) shows that f is not affine here: a hinge that is far away at real
@@ -133,16 +128,17 @@ class ExactLine:
         return None if there is None or self._center is None else there - self._center
 
     def _direction(self, number: int) -> Array:
-        return _draw(f"direction {number}", self._x.size, 2**self._bits).astype(np.int64)
+        draw = _drawn_before if self._x.size <= FEW else _draw
+        return draw(f"direction {number}", self._x.size, 2**self._bits).astype(np.int64)
 
 
 def _on_grid(values: Array) -> Array | None:
     """Return values in 64ths, as integers; None if one is none, or so large that its dtype is too coarse."""
     wide = values.astype(np.promote_types(values.dtype, np.float64), copy=False)
-    scaled = wide * _GRID
+    scaled = wide * GRID
     if not np.isfinite(scaled).all() or (scaled != np.rint(scaled)).any():
         return None
-    finest = 1 if (wide == np.rint(wide)).all() else _GRID
+    finest = 1 if (wide == np.rint(wide)).all() else GRID
     return scaled.astype(np.int64) if (abs(wide) * finest <= largest_exact(values.dtype)).all() else None
 
 
@@ -150,3 +146,6 @@ def _draw(seed: str, count: int, largest: int) -> Array:
     """Draw integers of random sign and of a magnitude from 1 to `largest`, as floats."""
     words = random_words(random.Random(seed), (count,))  # noqa: S311  # to compute with, not secrets
     return (words % largest + 1.0) * np.where(words >> 31, -1.0, 1.0)
+
+
+_drawn_before = lru_cache(maxsize=64)(_draw)

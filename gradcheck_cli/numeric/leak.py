@@ -36,10 +36,7 @@ def has_leak(box: BlackBox, estimate: Estimate, affine: Affine | None) -> bool:
     """
     known = np.isfinite(estimate.error_bound)
     value, bound = estimate.value[known], estimate.error_bound[known]
-    if affine is not None and known.all():
-        derivatives = affine.derivatives
-    else:
-        derivatives = tuple(_along_known(box, known, affine=affine is not None))
+    derivatives = affine.derivatives if affine and known.all() else _along_known(box, known, affine=bool(affine))
 
     def explains(along: DirectionalDerivative) -> bool:
         direction = along.direction.reshape(-1)[known]
@@ -61,7 +58,7 @@ def find_leak(box: BlackBox, coupling: Coupling) -> Leak:
     Slices along each axis are moved one at a time. Where an output changes that no element of the slice should reach,
     the slice is halved until one element is left: at most 8 evaluations per axis, and 2 log2(size) more.
     """
-    direction = next(random_directions(box.x, 1, seed=2)).reshape(-1)
+    direction = random_directions(box.x, 1, seed=2)[0].reshape(-1)
     parts = _slices(box.x.shape)
     while True:
         found = ((part, _leaked_outputs(box, coupling, direction, part)) for part in parts)

@@ -6,7 +6,6 @@ the rounding of all elements together. Where the gradient disagrees, the array i
 
 from __future__ import annotations
 
-import heapq
 import itertools
 import math
 import random
@@ -19,11 +18,16 @@ import numpy as np
 from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.numeric.affine import detect_affine
 from gradcheck_cli.numeric.black_box import BlackBox, Evaluation
+from gradcheck_cli.numeric.colored import ColoredScheme, Coupling
 from gradcheck_cli.numeric.dense import DenseScheme
 from gradcheck_cli.numeric.directions import random_directions
+from gradcheck_cli.numeric.halving import halve
 from gradcheck_cli.numeric.partial_derivatives import directional_derivative, partial_derivatives
+from gradcheck_cli.numeric.rounding import root_mean_square
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from gradcheck_cli.numeric.arrays import Array
     from gradcheck_cli.numeric.black_box import Function
     from gradcheck_cli.numeric.directions import DirectionalDerivative
@@ -40,7 +44,7 @@ SAMPLED = 8
 #: Rounding error of an element of a correct gradient, four standard deviations. Direct sums measured 0.3 to 0.4.
 _SPREAD = 2.0
 
-#: Wrong elements that are located at most. Each costs four evaluations per halving of the array.
+#: Wrong elements that are located at most. Each takes four evaluations per halving of the array.
 MAX_LOCATED = 8
 
 
@@ -62,19 +66,16 @@ class Projection:
 class _Residual:
     """The difference between a gradient and a directional derivative, over any part of the array."""
 
-    def __init__(
-        self, box: BlackBox, gradient: Array, scale: float, epsilon: float, *, affine: bool, step: float | None
-    ) -> None:
+    def __init__(self, box: BlackBox, gradient: Array, epsilon: float, *, affine: bool, step: float | None) -> None:
         self._box = box
         self._gradient = gradient.astype(box.dtype).reshape(-1)
-        self._spread = _SPREAD * epsilon * scale
+        self._epsilon = epsilon
+        self._spread = 0.0
         self.differentiate = partial(directional_derivative, box, affine=affine, step=step)
 
-    def __call__(self, direction: Array, elements: Array | slice) -> tuple[float, float]:
-        """Return |<gradient - derivative, direction>| over some elements, and how large a correct one may be."""
-        part = np.zeros_like(direction)
-        part[elements] = direction[elements]
-        return self.along(self.differentiate(part.reshape(self._box.x.shape)))
+    def allow_for(self, estimate: Estimate) -> None:
+        """Allow for the roundings of elements of the typical scale of an estimate."""
+        self._spread = max(self._spread, _SPREAD * self._epsilon * root_mean_square(estimate.scale))
 
     def along(self, derivative: DirectionalDerivative) -> tuple[float, float]:
         """Return |<gradient - derivative, direction>|, and how large that of a correct gradient may be."""
@@ -83,12 +84,33 @@ class _Residual:
         allowed = derivative.error_bound + self._spread * float(np.linalg.norm(direction.astype(np.float64)))
         return float(abs(derivative.value - product)), float(allowed)
 
+    def excess(self, derivative: DirectionalDerivative) -> float:
+        """Return by how many times what is allowed the gradient is off along a direction; 0 if it agrees."""
+        difference, allowed = self.along(derivative)
+        return 0.0 if difference <= allowed else difference / allowed if allowed else math.inf
+
+    def excess_in(self, direction: Array, elements: Array | slice) -> float:
+        """Return the excess along the part of a direction that lies in some elements."""
+        part = np.zeros_like(direction)
+        part[elements] = direction[elements]
+        return self.excess(self.differentiate(part.reshape(self._box.x.shape)))
+
+    def disagreeing(self, derivatives: Sequence[DirectionalDerivative]) -> Array | None:
+        """Return the last direction along which the gradient disagrees, flat, or None."""
+        return next((each.direction.reshape(-1) for each in reversed(derivatives) if self.excess(each)), None)
+
+    def floor(self, derivatives: Sequence[DirectionalDerivative]) -> float:
+        """Return the least error of an element that is sure to show along one of the directions.
+
+        Components are at least 1/2, and an error shows if it exceeds what rounding allows and may have cancelled.
+        """
+        return max(0.0, *(4 * self.along(each)[1] for each in derivatives))
+
     def agrees_outside(self, direction: Array, elements: Array) -> bool:
         """Tell whether the gradient agrees along the direction if some elements are left out of it."""
         outside = np.ones(direction.size, bool)
         outside[elements] = False
-        difference, allowed = self(direction, np.flatnonzero(outside))
-        return difference <= allowed
+        return not self.excess_in(direction, np.flatnonzero(outside))
 
 
 def sample_elements(size: int) -> Array:
@@ -108,6 +130,7 @@ def project(
     tolerance: float,
     step: float | None = None,
     center: Evaluation | None = None,
+    coupling: Coupling | None = None,
 ) -> Projection:
     """Compare a gradient with derivatives along random directions; where it disagrees, locate wrong elements.
 
@@ -121,67 +144,60 @@ def project(
             elements are wrong, the search for others is skipped.
         step: a fixed step for all differences, instead of a chosen one.
         center: the evaluation at x, if there is one already: it saves two calls.
+        coupling: which elements can be moved together, if that is known. Then one colour stands for the sample, at two
+            evaluations, unless something is found to be wrong.
     """
     box = BlackBox(function, x, center or Evaluation(function, x, cotangent))
     lines = detect_affine(box)
     affine = lines is not None
-    in_elements = partial(partial_derivatives, DenseScheme(box), affine=affine, resolution=0, step=step)
-    elements = sample_elements(x.size)
-    estimate = in_elements(elements)
-    scale = float(np.sqrt(np.mean(np.square(estimate.scale))))
-    residual = _Residual(box, gradient, scale, epsilon, affine=affine, step=step)
-    floor, wrong_direction = 0.0, None
-    known = (
-        lines.derivatives if lines and step is None else map(residual.differentiate, random_directions(x, DIRECTIONS))
-    )
-    for derivative in known:
-        difference, allowed = residual.along(derivative)
-        # Components are at least 1/2, and an error shows if it exceeds what rounding allows and may have cancelled.
-        floor = max(floor, 4 * allowed)
-        if not difference <= allowed:
-            wrong_direction = derivative.direction.reshape(-1)
+    differentiated = partial(partial_derivatives, affine=affine, resolution=0, step=step)
+    in_elements = partial(differentiated, DenseScheme(box))
     flat = gradient.astype(box.dtype).reshape(-1)
-    wrong = abs(flat[elements] - estimate.value) > tolerance * epsilon * estimate.scale + estimate.error_bound
+
+    def are_wrong(elements: Array, estimate: Estimate) -> Array:
+        allowed = tolerance * epsilon * estimate.scale + estimate.error_bound
+        return np.asarray(abs(flat[elements] - estimate.value) > allowed)
+
+    residual = _Residual(box, gradient, epsilon, affine=affine, step=step)
+    scheme = coupling and _one_color(box, coupling)
+    elements = np.flatnonzero(scheme.color[:-1] >= 0) if scheme else sample_elements(x.size)
+    estimate = differentiated(scheme, elements) if scheme else in_elements(elements)
+    residual.allow_for(estimate)
+    directions = random_directions(x, DIRECTIONS)
+    known = list(lines.derivatives if lines and step is None else map(residual.differentiate, directions))
+    wrong_direction = residual.disagreeing(known)
+    wrong, seen = are_wrong(elements, estimate), np.zeros(0, int)
+    if scheme and (wrong_direction is not None or wrong.any()):
+        seen, elements = elements[wrong][:MAX_LOCATED], sample_elements(x.size)
+        estimate = in_elements(elements)
+        residual.allow_for(estimate)
+        wrong_direction, wrong = residual.disagreeing(known), are_wrong(elements, estimate)
     located, all_located, common_slice = np.zeros(0, int), False, None
     if wrong_direction is not None and not wrong.all():
-        located = _locate(residual, wrong_direction)
+        located = np.array(halve(x.size, MAX_LOCATED, partial(residual.excess_in, wrong_direction)), int)
         all_located = residual.agrees_outside(wrong_direction, located)
         if not all_located and len(located) > 1:
             common_slice = _common_slice(residual, wrong_direction, located, x.shape)
-        estimate = estimate.join(in_elements(located))
+    further = np.concatenate([located, seen])
+    if further.size:
+        estimate = estimate.join(in_elements(further))
     evaluations = box.evaluations + (box.center.evaluations if center is None else 0)
     return Projection(
-        elements=np.concatenate([elements, located]),
+        elements=np.concatenate([elements, further]),
         estimate=replace(estimate, affine=affine, noise=box.noise, method="projected", evaluations=evaluations),
         sampled=len(elements),
         agrees=wrong_direction is None,
         all_located=all_located,
         common_slice=common_slice,
-        floor=floor,
+        floor=residual.floor(known),
     )
 
 
-def _locate(residual: _Residual, direction: Array) -> Array:
-    """Halve the array, the part that disagrees most first, and return the single elements that are left: flat indices.
-
-    At most `MAX_LOCATED` are located, with at most 2 * (log2(size) + 1) directional derivatives for each.
-    """
-    size = direction.size
-    budget = MAX_LOCATED * 2 * math.ceil(math.log2(size) + 1)
-    heap = [(-math.inf, 0, size)]
-    located: list[int] = []
-    while heap and len(located) < MAX_LOCATED and budget > 0:
-        _, start, stop = heapq.heappop(heap)
-        if stop - start == 1:
-            located.append(start)
-            continue
-        middle = (start + stop) // 2
-        for part in ((start, middle), (middle, stop)):
-            budget -= 1
-            difference, allowed = residual(direction, slice(*part))
-            if not difference <= allowed:
-                heapq.heappush(heap, (-difference / allowed if allowed else -math.inf, *part))
-    return np.array(located, int)
+def _one_color(box: BlackBox, coupling: Coupling) -> ColoredScheme | None:
+    """Return differences of the elements of one colour alone, None if it has none."""
+    color = random.Random(3).randrange(coupling.colors)  # noqa: S311  # a sample, not a secret
+    owner = coupling.owner(color)
+    return ColoredScheme(box, Coupling(colors=1, owner=lambda _: owner)) if (owner >= 0).any() else None
 
 
 def _common_slice(

@@ -55,8 +55,5 @@ def root_mean_square(values: Array) -> float:
     if not flat.size:
         return 0.0
     with np.errstate(all="ignore"):
-        square = float(np.square(flat).mean())
-        if 1e-200 < square < 1e200:
-            return math.sqrt(square)
-        largest = float(abs(flat).max())  # its square may overflow or underflow
+        largest = float(abs(flat).max())  # whose square may overflow or underflow
         return largest * math.sqrt(float(np.square(flat / largest).mean())) if largest > 0 else largest

@@ -27,6 +27,7 @@ NAMES = (
     "linear_in_cotangent",
     "inputs_unchanged",
     "independent_caches",
+    "memory_layouts",
     "not_vacuous",
 )
 
@@ -94,8 +95,8 @@ def test_a_breach_costs_little() -> None:
 
     result = check(ConvCase(), (forward, backward))
     differences = sum(gradient.evaluations for gradient in result.gradients.values())
-    # The first run, two at the point, three for the duties, and at integers one and another for each input.
-    assert calls == {"forward": differences + 1 + 2 + 3 + 4, "backward": 1 + 6 + 1}
+    # The first run, two at the point, four for the duties, and at integers one and another for each input.
+    assert calls == {"forward": differences + 1 + 2 + 4 + 4, "backward": 1 + 8 + 1}
 
 
 def test_an_error_for_a_cotangent_of_zero_is_reported() -> None:

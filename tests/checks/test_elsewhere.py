@@ -58,3 +58,29 @@ def test_one_that_is_right_at_its_first_call_alone_does_not_pass() -> None:
 @pytest.mark.parametrize("dtype", ["float64", "float32", "float16"])
 def test_a_right_one_passes(dtype: str) -> None:
     assert check("sigmoid", passes(1, 0, once=False), shape=(3, 4), dtype=dtype).passed
+
+
+def dropout(factor: float) -> tuple[Callable[..., Any], Callable[..., Any]]:
+    """Return a dropout with a mask of its own, that is another function but at its first input."""
+    seen: list[Array] = []
+
+    def dropout_forward(x: Array, dropout_param: dict[str, Any]) -> tuple[Array, Any]:
+        p = dropout_param["p"]
+        mask = (
+            (np.random.RandomState(7).rand(*x.shape) < p) / p if dropout_param["mode"] == "train" else np.ones(x.shape)
+        )
+        if not seen or seen[0].shape != x.shape:
+            seen[:] = [x.copy()]
+        return seen[0] * mask + (factor * (x - seen[0])) * mask, mask
+
+    def dropout_backward(dout: Array, mask: Any) -> Array:
+        return np.asarray(factor * dout * mask)
+
+    return dropout_forward, dropout_backward
+
+
+def test_the_gradient_of_dropout_is_that_of_the_mask_which_its_output_shows() -> None:
+    assert check("dropout", dropout(1.0), shape=(20, 10)).passed
+    result = check("dropout", dropout(2.0), shape=(20, 10))
+    assert result.gradients["dx"].verdict is Verdict.FAIL
+    assert "forward is right only where its output was compared" in (result.reason or "")

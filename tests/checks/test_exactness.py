@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from gradcheck_cli.numeric.arrays import Array
 
 #: Forwards of the default convolution but for those at integers: for derivatives, at the point, and for duties.
-FORWARDS = 67 + 3 + 3
+FORWARDS = 64 + 3 + 4
 
 #: Whose db sums 512 terms: in float16 one of them is less than its tolerance, 1/256 of the sum of absolute values.
 LONG = ConvCase(N=8, C=1, H=8, W=8, F=2, dtype="float16")
@@ -123,7 +123,32 @@ def test_it_costs_a_forward_a_backward_and_a_forward_for_each_input() -> None:
         return conv_backward_naive(dout, cache)
 
     assert check(ConvCase(), (forward, backward)).passed
-    assert calls == {"forward": FORWARDS + 4, "backward": 7 + 1}
+    assert calls == {"forward": FORWARDS + 4, "backward": 9 + 1}
+
+
+def test_a_large_convolution_takes_25_forwards() -> None:
+    """The output, 2 at the point, 3 for affinity and directions and 2 for a colour of each of x and w, 3 + 1 of b.
+
+    And 4 at integers, and for the duties: again, with other inputs, and in two layouts.
+    """
+    calls = 0
+
+    def counted(*args: Any) -> Any:
+        nonlocal calls
+        calls += 1
+        return forward(*args)
+
+    forward, backward = LAYERS["conv"].builtin["fast"]
+    large = ConvCase(N=1, C=96, H=28, W=28, F=96)
+    result = check(large, (counted, backward))
+    assert result.passed
+    assert {name: one.method for name, one in result.gradients.items()} == {
+        "dx": "projected",
+        "dw": "projected",
+        "db": "colored",
+    }
+    assert all(one.missed and one.missed <= 2.0**-20 for one in result.gradients.values())
+    assert calls == 1 + 2 + (3 + 2) + (3 + 2) + (3 + 1) + 4 + 4
 
 
 def test_a_large_kernel_for_float32_alone_passes_by_its_integers() -> None:

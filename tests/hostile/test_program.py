@@ -54,6 +54,23 @@ def test_reports_have_only_what_the_checker_writes(gradcheck: Program, tmp_path:
         assert "\x1b" not in text
 
 
+def test_a_file_cannot_have_another_one_checked_in_its_place(gradcheck: Program, tmp_path: Path) -> None:
+    path = write(tmp_path, "exit in_backward")
+    text = path.read_text().replace("sys.exit(0)", "pass")
+    (tmp_path / "right.py").write_text(text.replace("2 * dout", "dout"))
+    forged = (
+        "import json, gradcheck_cli.guard.child as c\n"
+        "def encode(a, encode=c.encode):\n"
+        "    return encode(a._replace(value=json.loads(json.dumps(a.value).replace('wrong.py', 'right.py'))))\n"
+        "c.encode = encode"
+    )
+    (tmp_path / "wrong.py").write_text(f"{forged}\n{text}")
+    assert gradcheck("right.py", "-q").returncode == 0
+    run = gradcheck("wrong.py", "-q")
+    assert (run.returncode, run.stdout) == (2, "")
+    assert "wrong.py cannot be imported: it wrote into the connection to the checker" in run.stderr
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere processes that have left their session are not found")
 def test_daemons_end_with_a_checker_that_is_killed(tmp_path: Path) -> None:
     path = write(tmp_path, "hang with handlers in_backward")

@@ -157,8 +157,8 @@ def test_forward_is_called_once_for_the_output() -> None:
     result = check(FunctionCase(shape=DENSE), (counted, dense_grad))
     assert result.passed
     # The output, which also gives the cotangent its shape; twice at the point; duties;
-    # and for each of three inputs, once with a zero, and eight times around that.
-    assert calls == sum(gradient.evaluations for gradient in result.gradients.values()) + 1 + 2 + 3 + 3 * (1 + 8)
+    # and for each of three inputs, once with a zero, and nine times around that.
+    assert calls == sum(gradient.evaluations for gradient in result.gradients.values()) + 1 + 2 + 4 + 3 * (1 + 9)
 
 
 def test_inputs_are_drawn_where_the_case_says() -> None:

@@ -21,7 +21,9 @@ RIGHT = COTANGENT @ W.T
 
 def line(gradient: Array, function: Callable[[Array], Array] = lambda x: x @ W, x: Array = X) -> ExactLine:
     out = function(x)
-    return ExactLine(function, x, COTANGENT.astype(out.dtype), out, gradient, terms=30)
+    return ExactLine(
+        function, x, COTANGENT.astype(out.dtype), out, gradient, terms=30, epsilon=float(np.finfo(out.dtype).eps)
+    )
 
 
 def test_a_right_gradient_is_equal_in_every_dtype() -> None:

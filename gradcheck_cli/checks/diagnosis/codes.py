@@ -141,6 +141,10 @@ CAUSES = {
         "backward uses what the latest forward left behind, whatever cache it is given.",
         "Keep what it needs in the cache, not in a variable of the module.",
     ),
+    "c-order-assumed": (
+        "Arrays are read as if they lay in memory in C order, whatever their strides are.",
+        "Take an array by np.ascontiguousarray before you use its memory, or compute with array.strides.",
+    ),
     "flaky": (
         "Flaky: checked again, this case {result}. The same arguments do not give the same result twice:",
         "look for random numbers, and for state that one call leaves to the next.",

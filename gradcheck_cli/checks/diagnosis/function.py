@@ -11,8 +11,9 @@ from gradcheck_cli.checks.diagnosis.codes import explanation
 from gradcheck_cli.checks.diagnosis.cotangent import replacements
 from gradcheck_cli.checks.diagnosis.evidence import Hypothesis
 from gradcheck_cli.checks.differentiation import as_function, numeric_inputs, resolution
+from gradcheck_cli.data.drawing import signed_uniform
 from gradcheck_cli.implementation.implementation import ImplementationError
-from gradcheck_cli.numeric.arrays import epsilon, signed_uniform
+from gradcheck_cli.numeric.arrays import epsilon
 from gradcheck_cli.numeric.colored import Coupling
 from gradcheck_cli.numeric.derivative import differentiate
 

@@ -14,10 +14,11 @@ from gradcheck_cli.checks.diagnosis.cotangent import replaced_cotangents
 from gradcheck_cli.checks.diagnosis.evidence import Evidence, usable
 from gradcheck_cli.checks.differentiation import as_function, numeric_inputs
 from gradcheck_cli.checks.run import RunStoppedError, call_backward, call_forward, make_run
+from gradcheck_cli.data.drawing import signed_uniform
 from gradcheck_cli.implementation.implementation import ImplementationError, NotExpressibleError
 from gradcheck_cli.layers.framework.faults import faults_to_try
 from gradcheck_cli.layers.framework.words import Choice
-from gradcheck_cli.numeric.arrays import epsilon, signed_uniform
+from gradcheck_cli.numeric.arrays import epsilon
 from gradcheck_cli.results.result import Verdict
 
 if TYPE_CHECKING:

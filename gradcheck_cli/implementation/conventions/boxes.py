@@ -62,6 +62,67 @@ def boxed_passes(cls: type) -> tuple[Any, ...] | None:
     )
 
 
+def boxed_operation(function: Callable[..., Any]) -> tuple[Any, ...] | None:
+    """Return functions of arrays for one that computes with variables, each of which knows its backward pass; or None.
+
+    `relu(a)` returns `Tensor(out, (a,), back)`, or a method sets `out._backward`.
+    """
+    box = _box_of(function) if inspect.isfunction(function) else None
+    if box is None:
+        return None
+    has_flag = "requires_grad" in inspect.signature(box).parameters
+    flag = {"requires_grad": True} if has_flag else {}
+
+    def forward(*arguments: Any) -> Any:
+        given = [box(one, **flag) if _is_real(one) else one for one in arguments]
+        out = function(*given)
+        return _unboxed(out), (given, out)
+
+    def backward(dout: Any, cache: Any) -> Any:
+        given, out = cache
+        for one in _variables([out, *given], box):  # they add up gradients, on purpose
+            one.grad = box(_unboxed(one), **flag).grad
+        _backpropagate(box, out, dout)
+        return tuple(_unboxed(getattr(one, "grad", None)) for one in given if isinstance(one, box))  # type: ignore[arg-type]
+
+    names = [p.name for p in inspect.signature(function).parameters.values() if p.kind is _EITHER]
+    backward_ = _named(backward, function, ["dout", "cache"])
+    backward_.__name__ = "backward"
+    whole = _named(forward, function, names)
+    del whole.__wrapped__  # its source looks into variables, and this takes arrays
+    return whole, backward_
+
+
+def _variables(left: list[Any], box: Any) -> list[Any]:
+    """List variables and those that they were computed from."""
+    found = dict[int, Any]()
+    while left:
+        one = left.pop()
+        if isinstance(one, box) and id(one) not in found:
+            found[id(one)] = one
+            left += vars(one).values()
+        elif isinstance(one, list | tuple | set):
+            left += one
+    return list(found.values())
+
+
+def _backpropagate(box: Any, out: Any, dout: Any) -> None:
+    """Call the backward pass of a variable, its own where that can be told the cotangent."""
+    own = next((value for value in vars(out).values() if inspect.isfunction(value)), None)
+    if len(parameters_of(out.backward)) > 0:
+        try:
+            out.backward(dout)
+        except (AttributeError, TypeError):
+            out.backward(box(dout))
+    elif own:
+        out.grad = dout
+        own(*[dout] * len(parameters_of(own)))
+
+
+def _is_real(value: Any) -> bool:
+    return isinstance(value, np.ndarray | np.floating) and value.dtype.kind == "f"
+
+
 def _named(function: Any, written: Any, names: list[str]) -> Any:
     function.__name__, function.__wrapped__ = written.__name__, written
     function.__signature__ = inspect.Signature([inspect.Parameter(name, _EITHER) for name in names])

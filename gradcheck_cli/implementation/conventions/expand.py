@@ -8,7 +8,7 @@ from types import CodeType
 from typing import TYPE_CHECKING, Any
 
 from gradcheck_cli.implementation.calling import call, name_of
-from gradcheck_cli.implementation.conventions.boxes import OPERATIONS, boxed_passes
+from gradcheck_cli.implementation.conventions.boxes import OPERATIONS, boxed_operation, boxed_passes
 from gradcheck_cli.implementation.conventions.methods import class_passes
 from gradcheck_cli.implementation.conventions.slots import MisfitError, is_cotangent, parameters_of
 from gradcheck_cli.implementation.conventions.source import takes_variables
@@ -125,6 +125,8 @@ def _with_backward(objects: tuple[Any, ...]) -> tuple[Any, ...]:
     inner = _inner_backward(objects[0])
     if inner is None:
         return objects
+    if boxed := boxed_operation(objects[0]):
+        return boxed
 
     def backward(*arguments: Any) -> Any:
         *cotangents, made = arguments
@@ -147,6 +149,12 @@ def needs_adapter(cls: Any) -> bool:
     if code and hasattr(cls, OPERATIONS[1][1]):
         return set(code.co_names) != {"NotImplementedError"}  # that of a base class is not written
     return "backward" in vars(cls) and any(map(makes_backward, vars(cls).values()))
+
+
+def operations_in(cls: type) -> dict[str, Any]:
+    """Return the methods of a class of variables that define their own backward pass, by `Class.method`."""
+    found = {name: value for name, value in vars(cls).items() if inspect.isfunction(value) and makes_backward(value)}
+    return {f"{cls.__name__}.{name}": one for name, one in found.items() if boxed_operation(one)}
 
 
 def makes_backward(function: Callable[..., Any]) -> bool:

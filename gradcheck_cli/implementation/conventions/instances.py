@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from gradcheck_cli.data.drawing import drawn
 from gradcheck_cli.implementation.conventions.arguments import Values, fill
 from gradcheck_cli.implementation.conventions.attributes import Wanted, parameter_places
 from gradcheck_cli.implementation.conventions.context import Context
@@ -17,7 +18,6 @@ from gradcheck_cli.implementation.conventions.set_up import set_up
 from gradcheck_cli.implementation.conventions.slots import SlotKind, state_names, write_call
 from gradcheck_cli.implementation.implementation import ImplementationError, NotExpressibleError
 from gradcheck_cli.layers.framework.axes import anonymous
-from gradcheck_cli.numeric.arrays import drawn
 from gradcheck_cli.text.clean import type_name
 from gradcheck_cli.text.names import join_names
 

@@ -41,7 +41,7 @@ class Layout:
         return tuple(math.prod(lengths[axis] for axis in group) for group in self._groups)
 
     def give(self, array: Array) -> Array:
-        """Convert an array to the code's order; contiguous, as one that was made there would be.
+        """Convert an array to the code's order; contiguous, as one that was made there would be, if this one is.
 
         Raises:
             NotExpressibleError: it has another number of axes, of which the order there is not known.
@@ -50,7 +50,9 @@ class Layout:
             return array
         if array.ndim != len(self.here.split()):
             raise NotExpressibleError(f"it takes axes in the order {self.there}, and here there are {array.ndim}")
-        return np.ascontiguousarray(array.transpose(self._order)).reshape(self.shape(array.shape))
+        moved = array.transpose(self._order)
+        given = np.ascontiguousarray(moved) if array.flags.c_contiguous else moved
+        return given.reshape(self.shape(array.shape))
 
     def take(self, array: object, here: tuple[int, ...] | None = None) -> object:
         """Convert an array back to the layer's order; one without the shape required there is left as it is.

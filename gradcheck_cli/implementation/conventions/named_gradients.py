@@ -35,6 +35,7 @@ class NamedGradients:
         kept: the values of those.
         given: the other arrays.
         optional: those of them that need have no gradient, such as data.
+        rate: by which what is subtracted from parameters is the gradient.
     """
 
     def __init__(
@@ -44,8 +45,9 @@ class NamedGradients:
         kept: Mapping[str, Array],
         given: Mapping[str, Array],
         optional: Container[str],
+        rate: float = LEARNING_RATE,
     ) -> None:
-        self._holder, self._places, self._given = holder, places, given
+        self._holder, self._places, self._given, self._rate = holder, places, given, rate
         self._values = {**kept, **{name: value for name, value in given.items() if name not in optional}}
         self._before = {path: snapshot(self._candidates(path)) for path in self._values}
 
@@ -103,7 +105,7 @@ class NamedGradients:
             after = [place.get() for place in self._places.get(path, ())]
             changed = [now for now in after if np.shape(now) == value.shape and not np.array_equal(now, value)]
             if changed:
-                found[path] = (value - changed[0]) / value.dtype.type(LEARNING_RATE)
+                found[path] = (value - changed[0]) / value.dtype.type(self._rate)
         return found
 
 
@@ -119,11 +121,3 @@ def _flattened(parts: Iterable[object]) -> Iterable[Any]:
             yield from _flattened(part)
         elif isinstance(part, np.ndarray | float):
             yield part
-
-
-def flat(values: Mapping[str, Any], above: str = "") -> dict[str, Any]:
-    """Return the values of dictionaries in each other by path."""
-    found: dict[str, Any] = {}
-    for key, value in values.items():
-        found |= flat(value, f"{above}{key}.") if isinstance(value, dict) else {f"{above}{key}": value}
-    return found

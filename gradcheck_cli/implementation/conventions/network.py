@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from gradcheck_cli.data.drawing import drawn
 from gradcheck_cli.implementation.calling import call, describe
 from gradcheck_cli.implementation.conventions.attributes import Place, rate_places, stored_output
 from gradcheck_cli.implementation.conventions.inside import attributes
-from gradcheck_cli.implementation.conventions.kept_arrays import kept_arrays, nested
-from gradcheck_cli.implementation.conventions.named_gradients import NamedGradients, flat
+from gradcheck_cli.implementation.conventions.kept import flat, kept_arrays, nested
+from gradcheck_cli.implementation.conventions.named_gradients import NamedGradients
 from gradcheck_cli.implementation.conventions.own_arguments import Container
 from gradcheck_cli.implementation.conventions.slots import (
     LEARNING_RATE,
@@ -28,7 +29,6 @@ from gradcheck_cli.implementation.conventions.step import Role, Step
 from gradcheck_cli.implementation.implementation import ImplementationError
 from gradcheck_cli.implementation.vocabulary.vocabulary import word, words
 from gradcheck_cli.layers.framework.axes import anonymous
-from gradcheck_cli.numeric.arrays import drawn
 from gradcheck_cli.text.names import join_names
 
 if TYPE_CHECKING:
@@ -56,6 +56,7 @@ class Network:
     sizes: tuple[inspect.Parameter, ...] = ()  #: arguments of the maker
     shared: Mapping[str, Any] = field(default_factory=dict)  #: the module, if the parameters are globals
     globals: tuple[str, ...] = ()  #: of these names
+    given: Mapping[str, Role] = field(default_factory=dict)  #: the arguments of the maker that are data or targets
     losses: Mapping[str, Step] = field(default_factory=dict)  #: those that may be meant where it has none
     loss: str = ""  #: which of them it is taken for
 
@@ -94,7 +95,7 @@ class Network:
         """The arguments of the whole, sizes first; what several steps take is one."""
         ordered = [self.steps[name] for name in ("forward", "loss", "backward") if name in self.steps]
         found = {p.name: p for p in self.sizes}
-        taken: set[Role] = set()
+        taken: set[Role] = set(self.given.values())
         for step in ordered:
             for p in step.parameters:
                 role = step.roles.get(p.name)
@@ -112,7 +113,8 @@ class Network:
 
     def role(self, name: str) -> Role | None:
         """Return the role of an argument of the whole."""
-        return next((step.roles[name] for step in self.steps.values() if name in step.roles), None)
+        roles = (self.given, *(step.roles for step in self.steps.values()))
+        return next((own[name] for own in roles if name in own), None)
 
     def with_loss(self, name: str) -> Network:
         """Return the network with one of the losses that may be meant."""
@@ -131,9 +133,16 @@ class Network:
             named["dtype"] = dtype.type
         return self.maker(**named)
 
-    def places(self, holder: Any) -> dict[str, list[Place]]:
-        """Find the arrays that may be parameters, by path."""
-        return {name: [Place(holder, name)] for name in self.globals} if self.globals else kept_arrays(holder)
+    def places(self, holder: Any, given: Mapping[str, object]) -> dict[str, list[Place]]:
+        """Find the arrays that may be parameters, by path: what the maker was given is none."""
+        if self.globals:
+            return {name: [Place(holder, name)] for name in self.globals}
+        passed = [given[name] for name in self.given]
+        return {
+            path: places
+            for path, places in kept_arrays(holder).items()
+            if not any(places[0].get() is one for one in passed)
+        }
 
     def given_to(self, problem: Problem) -> Problem:
         """Return a problem with the network's parameters; without them if it raises, which then forward shows."""
@@ -183,7 +192,7 @@ class Network:
     def _used(self, given: Mapping[str, object], problem: Problem) -> dict[str, list[Place]]:
         """Find the arrays on which the loss depends."""
         dtype = _dtype_of(problem.inputs)
-        found = self.places(self.made(given, dtype))
+        found = self.places(self.made(given, dtype), given)
         if not found:
             raise NoParametersError
 
@@ -206,7 +215,7 @@ class Network:
     def evaluate(self, given: Mapping[str, Any], kept: Mapping[str, Array]) -> tuple[Any, dict[str, object]]:
         """Return the loss and the gradients by path, for values of what the network keeps."""
         holder = self.made(given, _dtype_of(given))
-        places = self.places(holder)
+        places = self.places(holder, given)
         before = [(place, place.get()) for path in kept for place in places[path]] if self.globals else []
         try:
             for path, value in kept.items():
@@ -221,10 +230,13 @@ class Network:
         self, holder: Any, given: Mapping[str, Any], kept: Mapping[str, Array], places: Mapping[str, list[Place]]
     ) -> tuple[Any, dict[str, object]]:
         arrays = {n: v for n, v in given.items() if isinstance(v, np.ndarray) and v.dtype.kind == "f"}
-        wanted = NamedGradients(holder, places, kept, arrays, {name for name in arrays if kept or self.role(name)})
+        rates = [*rate_places(holder)]
+        rate = LEARNING_RATE if rates or any(step.takes(Role.RATE) for step in self.steps.values()) else 1
+        optional = {name for name in arrays if kept or self.role(name)}
+        wanted = NamedGradients(holder, places, kept, arrays, optional, rate)
         values: dict[Role, Any] = {Role.RATE: LEARNING_RATE, Role.PARAMETERS: holder}
         values |= {role: given[name] for name in given if (role := self.role(name))}
-        for place in rate_places(holder):
+        for place in rates:
             place.set(LEARNING_RATE)
         if step := self.steps.get("forward"):
             earlier = attributes(holder)

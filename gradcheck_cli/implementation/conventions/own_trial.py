@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import random
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from gradcheck_cli.data.drawing import signed_uniform
 from gradcheck_cli.implementation.conventions.instances import with_kept
 from gradcheck_cli.implementation.conventions.running import implementation_of
 from gradcheck_cli.implementation.conventions.step import TARGETS
 from gradcheck_cli.implementation.implementation import ImplementationError, NotExpressibleError
 from gradcheck_cli.implementation.outputs import join_outputs, pack_outputs, with_outputs
 from gradcheck_cli.implementation.vocabulary.vocabulary import word
-from gradcheck_cli.numeric.arrays import signed_uniform
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from gradcheck_cli.implementation.conventions.reading import Reading
     from gradcheck_cli.implementation.implementation import Implementation
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from gradcheck_cli.numeric.arrays import Array
 
 #: A step, and what two slopes may differ by: wide enough for a kink near by, and far below any wrong reading.
-_STEP, _CLOSE = 1e-5, 1e-3
+_STEP, CLOSE = 1e-5, 1e-3
 
 
 def fit_of(reading: Reading, case: Case, problem: Problem, *, slope: bool = True) -> tuple[bool, bool, bool]:
@@ -61,15 +61,15 @@ def fit_of(reading: Reading, case: Case, problem: Problem, *, slope: bool = True
 
 
 def takes_targets(reading: Reading) -> bool:
-    """Tell whether forward takes what is called targets, so that it may be a loss."""
-    return any(word(slot.name) in TARGETS for slot in reading.forward)
+    """Tell whether forward of a class takes what is called targets, so that it may be a loss."""
+    return reading.code.cls is not None and any(word(slot.name) in TARGETS for slot in reading.forward)
 
 
 def _is_linear(run: Implementation, problem: Problem, cache: object, gradients: Mapping[str, object]) -> bool:
     """Tell whether twice the cotangent gives twice the gradients."""
     twice = run.backward(2 * problem.cotangent, cache, problem.differentiable)
     pairs = [(np.asarray(twice[name]), 2 * np.asarray(gradients[name])) for name in problem.differentiable]
-    return all(np.allclose(*pair, rtol=_CLOSE, atol=_CLOSE * abs(pair[1]).max(initial=0)) for pair in pairs)
+    return all(np.allclose(*pair, rtol=CLOSE, atol=CLOSE * abs(pair[1]).max(initial=0)) for pair in pairs)
 
 
 def fits_input(gradient: object, value: Array) -> bool:
@@ -86,6 +86,16 @@ def _slope_agrees(run: Implementation, problem: Problem, gradients: Mapping[str,
         moved = {name: problem.inputs[name] + step * directions[name] for name in directions}
         return np.asarray(run.forward({**problem.inputs, **moved}, problem.parameters)[0])
 
-    terms = problem.cotangent * (out(_STEP) - out(-_STEP)) / (2 * _STEP)
+    terms = problem.cotangent * central_difference(out)
     slope = sum(float((np.asarray(gradients[name]) * directions[name]).sum()) for name in directions)
-    return bool(abs(float(terms.sum()) - slope) <= _CLOSE * float(abs(terms).sum()))
+    return is_close(slope, terms)
+
+
+def central_difference(out: Callable[[float], Any]) -> Any:
+    """Return the slope of a function of a step at 0."""
+    return (out(_STEP) - out(-_STEP)) / (2 * _STEP)
+
+
+def is_close(slope: float, terms: Any) -> bool:
+    """Tell whether a slope is the sum of what was computed from differences."""
+    return bool(abs(float(np.sum(terms)) - slope) <= CLOSE * float(np.sum(np.abs(terms))))

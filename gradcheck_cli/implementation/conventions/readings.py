@@ -122,6 +122,8 @@ def _readings(objects: tuple[Any, ...], layer: Layer, vocabulary: Vocabulary) ->
     if not layer.reference:
         return own_readings(objects, layer)
     if layer.loss:
+        if len(objects) > 1:
+            raise MisfitError(f"`{name_of(first)}` does not return its gradient itself")
         return _function_readings(first, None, layer, vocabulary)
     if len(objects) != 2:
         raise MisfitError(f"`{name_of(first)}` is one function, not a forward and a backward pass")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
@@ -87,6 +87,14 @@ def step_of(function: Callable[..., Any], *, is_method: bool = False, holds: boo
             roles[p.name] = role
     kept = [p for p in parameters if p.name in roles or p.default is p.empty or is_penalty(p)]
     return Step(function=function, roles=roles, parameters=tuple(kept), is_method=is_method)
+
+
+def with_data(step: Step) -> Step:
+    """Return a forward pass in which the only argument that must be given is the data, whatever it is called."""
+    required = [p for p in step.parameters if p.default is p.empty]
+    if len(required) != 1 or step.takes(Role.DATA):
+        return step
+    return replace(step, roles={**step.roles, required[0].name: Role.DATA})
 
 
 def is_penalty(parameter: inspect.Parameter) -> bool:

@@ -64,7 +64,7 @@ def to_tensors(value: Any) -> Any:
 
 
 def _tensor(value: Any) -> Any:
-    return sys.modules[_TORCH].from_numpy(np.asarray(value))
+    return sys.modules[_TORCH].from_numpy(np.ascontiguousarray(value))
 
 
 def to_arrays(value: Any) -> Any:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gradcheck_cli.data.frozen import frozen
+from gradcheck_cli.implementation.conventions.boxes import boxed_operation
 from gradcheck_cli.implementation.conventions.expand import needs_adapter
 from gradcheck_cli.implementation.conventions.slots import MisfitError, SlotKind
 from gradcheck_cli.implementation.conventions.trial import EXACT, RAISES, Fit, forward_fit, right_gradients
@@ -86,6 +87,8 @@ def identify_layer(offer: Offer, loader: Loader) -> Identified | None:
             return Identified(layer=layer.name, varies=varies or _may_be_another(candidate, tried))
     reached = max(map(_fit, tries.values()), default=Fit.FAILS)
     if reached < _least_fit(offer) or (reached < Fit.SHAPE and network_of(candidate.objects, loaded.module)):
+        return None
+    if reached is Fit.FAILS and not candidate.is_class and boxed_operation(candidate.objects[0]):
         return None
     if tries and reached is Fit.FAILS and (lacking := missing_of(candidate.objects)):
         return Identified(layer=next(iter(tries)), reason=install_first(lacking, offer))

@@ -7,7 +7,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from gradcheck_cli.data.frozen import frozen
-from gradcheck_cli.implementation.conventions.expand import expanded, makes_backward
+from gradcheck_cli.implementation.conventions.expand import expanded, makes_backward, operations_in
 from gradcheck_cli.implementation.conventions.methods import class_passes
 from gradcheck_cli.implementation.conventions.slots import MisfitError, is_context, parameters_of
 from gradcheck_cli.implementation.conventions.source import returns_one_value
@@ -84,6 +84,9 @@ def take_inventory(spec: str, loader: Loader) -> Inventory:
     loaded = open_place(home, spec, ACCEPTED, loader)
     have = public(loaded, own=True) or public(loaded, own=False)
     have |= dict(zip(names, named_objects(loaded, names), strict=True))
+    variables = {name: operations_in(value) for name, value in have.items() if inspect.isclass(value)}
+    have = {n: value for n, value in have.items() if not variables.get(n)}
+    have |= {name: one for several in variables.values() for name, one in several.items()}
     matched = {backward for _, backward in matching_pairs(functions_in(have))}
     makers = [(name,) for name in functions_in(have) if name not in matched and makes_backward(have[name])]
     functions = [name for name in functions_in(have) if (name,) not in makers]

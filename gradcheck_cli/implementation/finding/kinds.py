@@ -14,7 +14,7 @@ NUMBER_NAMES = {
     *words(
         "stride pad padding axis k n size kernel kernelsize groups eps epsilon alpha p momentum scale "
         "temperature dim numheads heads nheads nhead numhead reg slope dilation margin "
-        "numblocks nblocks numlayers nlayers depth"
+        "numblocks nblocks numlayers nlayers depth power exponent minval maxval low high lo hi"
     )
 }
 

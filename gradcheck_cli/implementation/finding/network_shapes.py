@@ -13,16 +13,18 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from gradcheck_cli.data.drawing import signed_uniform
 from gradcheck_cli.guard.clock import pass_on_interrupt
 from gradcheck_cli.implementation.conventions.network import PARAMETERS, VOCABULARIES, Network, NoParametersError
+from gradcheck_cli.implementation.conventions.own_trial import central_difference, is_close
 from gradcheck_cli.implementation.conventions.step import Role, is_penalty
 from gradcheck_cli.implementation.conventions.trial import quiet
 from gradcheck_cli.implementation.finding.kinds import NUMBER_NAMES
+from gradcheck_cli.implementation.finding.lengths import untied
 from gradcheck_cli.implementation.implementation import ImplementationError
 from gradcheck_cli.implementation.seeding import seeds_from
 from gradcheck_cli.implementation.vocabulary.vocabulary import word, words
 from gradcheck_cli.layers.function import LAYER, FunctionCase
-from gradcheck_cli.numeric.arrays import signed_uniform
 from gradcheck_cli.text.clean import clean, text_of, type_name
 
 if TYPE_CHECKING:
@@ -37,8 +39,8 @@ _EQUAL = (3, 4)  #: lengths that all have at first: of images 4, which are halve
 #: Lengths of their own, the likeliest to be those of parameters first: a loss is computed some ten times for each
 #: element of a parameter. A loop over the pixels of an image takes a millisecond, so of these there are fewer.
 _OWN, _OWN_OF_IMAGES = (4, 5, 2, 6, 7, 8), (2, 3, 5)
+_MOST_TOGETHER = 3  #: axes that are given another length together
 _FILTERS = words("filter{,size} kernel{,size} hh ww field fieldsize")  #: of odd size, that fits into what is padded
-_STEP, _CLOSE = 1e-5, 1e-3
 
 
 class Kind(NamedTuple):
@@ -128,9 +130,8 @@ def _is_right(network: Network, problem: Problem, name: str, gradient: Any) -> b
     """Compare the slope along one direction with the difference of two losses."""
     direction = signed_uniform(random.Random(name), problem.inputs[name].shape)  # noqa: S311  # no secret
     value = problem.inputs[name]
-    ahead, behind = (_call(network, problem, {name: value + h * direction})[0] for h in (_STEP, -_STEP))
-    slope = float((np.asarray(gradient) * direction).sum())
-    return abs(ahead - behind) > 0 and abs((ahead - behind) / (2 * _STEP) - slope) <= _CLOSE * abs(slope) + 1e-8
+    numeric = central_difference(lambda step: _call(network, problem, {name: value + step * direction})[0])
+    return numeric != 0 and is_close(float((np.asarray(gradient) * direction).sum()), numeric)
 
 
 class _Search:
@@ -191,20 +192,14 @@ class _Search:
 
     def _untied(self, kinds: Mapping[str, Kind], lengths: Lengths, score: int) -> Lengths:
         """Give lengths of their own, alone or as few together as possible, that do not spoil what is right."""
+
+        def fits(trial: Lengths, group: tuple[tuple[str, int], ...]) -> bool:
+            alone = len(group) == 1 and self._network.role(group[0][0]) is Role.TARGETS  # longer targets are cut off
+            return not alone and self._tries <= 2 * _MOST_TRIES and self._score(kinds, trial)[0] >= score
+
         of_images = any(kind.name == "array" and kind.lengths == _IMAGES for kind in kinds.values())
-        left, own = [axis for axis in lengths if lengths[axis] > 1], iter(_OWN_OF_IMAGES if of_images else _OWN)
-        length = next(own)
-        for width in (1, 2, 3):
-            for group in itertools.combinations(list(left), width):
-                alone = width == 1 and self._network.role(group[0][0]) is Role.TARGETS  # longer targets are cut off
-                if alone or not set(group) <= set(left) or self._tries > 2 * _MOST_TRIES:
-                    continue
-                trial = {**lengths, **dict.fromkeys(group, length)}
-                if self._score(kinds, trial)[0] >= score:
-                    lengths, left = trial, [axis for axis in left if axis not in group]
-                    if (length := next(own, 0)) == 0:
-                        return lengths
-        return lengths
+        axes = [axis for axis in lengths if lengths[axis] > 1]
+        return untied(lengths, axes, _OWN_OF_IMAGES if of_images else _OWN, _MOST_TOGETHER, fits)
 
     def _vary(self, kinds: dict[str, Kind], lengths: Lengths, score: int) -> tuple[FunctionCase, ...]:
         """List cases: what was found, and the same without a penalty."""
@@ -246,6 +241,8 @@ def _starts(kinds: Mapping[str, Kind], equal: int, fixed: Iterable[int]) -> Iter
         yield {**lengths, size: 1, target: 1}
     for target in [axis for axis in targets if kinds[axis[0]].lengths > 1]:
         yield {**lengths, target: 1}
+    several = {name: kind for name, kind in kinds.items() if kind.name in ("array", "binary") and kind.lengths > 1}
+    yield {**lengths, **{(name, kind.lengths - 1): 1 for name, kind in several.items()}}  # one sample as a column
 
 
 def _kinds_of(parameter: inspect.Parameter, role: Role | None, *, is_size: bool) -> list[Kind]:
@@ -255,7 +252,7 @@ def _kinds_of(parameter: inspect.Parameter, role: Role | None, *, is_size: bool)
         return [Kind("penalty", value=0.5)]
     if name in _FILTERS:
         return [Kind("number", value=3)]
-    if is_size:
+    if is_size and role not in (Role.DATA, Role.TARGETS):
         if isinstance(default, tuple | list):
             return [Kind("sizes", len(default))]
         several = [Kind("sizes", 3), Kind("sizes", 2)]

@@ -11,7 +11,7 @@ from gradcheck_cli.implementation.conventions.methods import BACKWARDS, FORWARDS
 from gradcheck_cli.implementation.conventions.network import Network
 from gradcheck_cli.implementation.conventions.slots import is_cotangent, parameters_of
 from gradcheck_cli.implementation.conventions.source import returned_names
-from gradcheck_cli.implementation.conventions.step import Role, Step, is_penalty, step_of
+from gradcheck_cli.implementation.conventions.step import Role, Step, is_penalty, step_of, with_data
 from gradcheck_cli.implementation.conventions.usual_losses import usual_losses
 from gradcheck_cli.implementation.finding.names import says_loss, words_in
 from gradcheck_cli.implementation.vocabulary.vocabulary import word, words
@@ -54,9 +54,13 @@ def _class_network(cls: type) -> Network | None:
     forward = method(tuple(name for name in FORWARDS if name not in _LOSSES))
     if loss is None and forward and forward.takes(Role.DATA) and forward.takes(Role.TARGETS):
         loss, forward = forward, None
-    losses = _usual(backward) if loss is None and forward and forward.takes(Role.DATA) else {}
+    forward = forward and with_data(forward)
+    maker = inspect.getattr_static(cls, "__init__", None)
+    given = step_of(maker, is_method=True) if inspect.isfunction(maker) else None
+    data = [one for one in (forward, given) if one and one.takes(Role.DATA)]
+    losses = _usual(backward, given) if loss is None and forward and data else {}
     loss = next(iter(losses.values()), loss)
-    if forward and not (forward.takes(Role.DATA) and loss and loss.takes(Role.OUTPUT)):
+    if forward and not (data and loss and loss.takes(Role.OUTPUT)):
         forward = None
     if loss is None or not (loss.takes(Role.DATA) or forward):
         return None
@@ -67,12 +71,15 @@ def _class_network(cls: type) -> Network | None:
     if not (sizes := _sizes(cls)) and not parameters_of(cls) and not hasattr(cls, "__init__"):
         return None
     steps = _steps(forward, loss, backward)
-    return Network(name=cls.__name__, steps=steps, maker=cls, sizes=tuple(sizes), losses=losses)
+    roles = given.roles if given and losses else {}
+    passed = {name: role for name, role in roles.items() if role in (Role.DATA, Role.TARGETS)}
+    return Network(name=cls.__name__, steps=steps, maker=cls, sizes=tuple(sizes), given=passed, losses=losses)
 
 
-def _usual(backward: Step | None) -> dict[str, Step]:
-    """Return the losses of which a backward pass may be the gradient: it takes targets, and no cotangent."""
-    taken = [p for p in backward.parameters if backward.roles.get(p.name) is Role.TARGETS] if backward else []
+def _usual(backward: Step | None, maker: Step | None) -> dict[str, Step]:
+    """Return the losses of which a backward pass may be the gradient: it or the object is given targets."""
+    steps = [step for step in (backward, maker) if step and backward]
+    taken = [p for step in steps for p in step.parameters if step.roles.get(p.name) is Role.TARGETS]
     return usual_losses(taken[0]) if taken else {}
 
 

@@ -19,6 +19,7 @@ from gradcheck_cli.implementation.conventions.slots import MisfitError, Slot, Sl
 from gradcheck_cli.implementation.conventions.study import lengths_made
 from gradcheck_cli.implementation.conventions.trial import quiet
 from gradcheck_cli.implementation.finding.kinds import ARRAYS, LABELS, NUMBERS, Kind, is_size, kinds_of, kinds_to_make
+from gradcheck_cli.implementation.finding.lengths import untied
 from gradcheck_cli.implementation.finding.names import GRADIENTS, is_backward, layers_called, says_loss, words_in
 from gradcheck_cli.implementation.finding.probe import PROBABILITIES, Probe, Sizes
 from gradcheck_cli.implementation.seeding import seeds_from
@@ -42,6 +43,8 @@ _MORE_AXES, _MOST_LONGER = ARRAYS[:1], 3
 
 #: Lengths for axes of their own.
 _OWN = (4, 5, 6, 7, 8, 9)
+
+_MOST_TOGETHER = 4  #: axes that are given another length together
 
 #: Those of arrays of so many axes, of which the derivatives would take long.
 _OF_IMAGES, _SHORT = 4, (4, 5, 2)
@@ -224,22 +227,15 @@ class _Search(Probe):
 
     def _untied(self, kinds: tuple[Kind, ...], sizes: Sizes, scale: Sizes) -> Sizes:
         """Give axes lengths of their own, alone or as few together as possible."""
-        left, own = list(sizes), iter(_OWN if max(kind.rank for kind in kinds) < _OF_IMAGES else _SHORT)
-        length = next(own)
         # Of more rows than labels, code may read as many as there are labels; then both axes are meant to be one.
         by_labels = any(kind.name == "labels" for kind in kinds) and self._slope_agrees(kinds, sizes, scale)
-        for width in (1, 2, 3, 4):
-            for group in itertools.combinations(list(left), width):
-                if not set(group) <= set(left):
-                    continue
-                trial = {**sizes, **dict.fromkeys(group, length)}
-                if self._fits(kinds, trial, scale) and (
-                    width > 1 or not by_labels or self._slope_agrees(kinds, trial, scale)
-                ):
-                    sizes, left = trial, [axis for axis in left if axis not in group]
-                    if (length := next(own, 0)) == 0:
-                        return sizes
-        return sizes
+
+        def fits(trial: Sizes, group: tuple[tuple[int, int], ...]) -> bool:
+            alone = by_labels and len(group) == 1
+            return self._fits(kinds, trial, scale) and (not alone or self._slope_agrees(kinds, trial, scale))
+
+        own = _OWN if max(kind.rank for kind in kinds) < _OF_IMAGES else _SHORT
+        return untied(sizes, sizes, own, _MOST_TOGETHER, fits)
 
     def _vary(self, kinds: tuple[Kind, ...], sizes: Sizes, scale: Sizes) -> tuple[FunctionCase, ...]:
         """List cases: the lengths that were found, the same exchanged, and a length of 1 for each in turn."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
+from gradcheck_cli.data.drawing import signed_uniform
 from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.layers.attention.attention import KEY, QUERY
 from gradcheck_cli.layers.attention.core import AttentionCache, absolute_backward, attend, attend_backward, bounds
@@ -13,7 +14,6 @@ from gradcheck_cli.layers.framework.case import Case
 from gradcheck_cli.layers.framework.drawing import multiple
 from gradcheck_cli.layers.framework.layer import Layer, imported
 from gradcheck_cli.layers.framework.parameter import size
-from gradcheck_cli.numeric.arrays import signed_uniform
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
+from gradcheck_cli.data.drawing import signed_uniform
 from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.layers.framework.axes import SAMPLE, STEP, WORD, declare
 from gradcheck_cli.layers.framework.case import Case
@@ -13,7 +14,6 @@ from gradcheck_cli.layers.framework.coupling import lookup
 from gradcheck_cli.layers.framework.fault import Fault
 from gradcheck_cli.layers.framework.layer import Layer
 from gradcheck_cli.layers.framework.parameter import size
-from gradcheck_cli.numeric.arrays import signed_uniform
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from gradcheck_cli.data.drawing import drawn
 from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.layers.framework.words import choice
 from gradcheck_cli.layers.loss.targets import TargetLoss, TargetsCase, divisor_of
-from gradcheck_cli.numeric.arrays import drawn
 
 if TYPE_CHECKING:
     from random import Random

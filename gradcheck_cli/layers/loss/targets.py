@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from gradcheck_cli.data.drawing import drawn
 from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.layers.framework.axes import declare
 from gradcheck_cli.layers.framework.case import Case
@@ -16,7 +17,6 @@ from gradcheck_cli.layers.framework.make_problem import draw_inputs
 from gradcheck_cli.layers.framework.parameter import size
 from gradcheck_cli.layers.framework.words import choice
 from gradcheck_cli.layers.loss.guarded import GUARDS
-from gradcheck_cli.numeric.arrays import drawn
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

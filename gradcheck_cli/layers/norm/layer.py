@@ -6,6 +6,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from gradcheck_cli.data.drawing import signed_uniform
 from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.layers.framework import equations
 from gradcheck_cli.layers.framework.coupling import EACH
@@ -15,7 +16,6 @@ from gradcheck_cli.layers.framework.make_problem import make_problem
 from gradcheck_cli.layers.framework.words import choice, real
 from gradcheck_cli.layers.norm.faults import backward_faults, forward_faults
 from gradcheck_cli.layers.norm.normalization import backward_equations, forward_equations, is_constant
-from gradcheck_cli.numeric.arrays import signed_uniform
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
+
 from tests.conftest import report_of
 
 if TYPE_CHECKING:
@@ -190,8 +192,53 @@ def test_operations_are_called_as_their_framework_calls_them(tmp_path: Path, gra
         assert gradcheck(*failed[0]["command"].split()[1:]).returncode == 1
 
 
+_TENSORS = """\
+import numpy as np
+
+
+class Tensor:
+    def __init__(self, data, parents=(), back=None, requires_grad=False):
+        self.data, self.parents, self.back, self.grad = np.asarray(data), parents, back, None
+        self.requires_grad = requires_grad
+
+    def add_up(self, grad):
+        self.grad = grad if self.grad is None else self.grad + grad
+
+    def backward(self, grad=None):
+        self.back(np.ones_like(self.data) if grad is None else grad)
+
+
+def exp_of(a):
+    out = np.exp(a.data)
+
+    def back(g):
+        if a.requires_grad:
+            a.add_up(g * out)
+
+    return Tensor(out, (a,), back)
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "slip"),
+    [
+        (_VALUE, "Value.__mul__", ("other.data * out.grad", "out.grad")),
+        (_TENSORS, "exp_of", ("g * out", "g * a.data")),
+    ],
+)
+def test_operations_on_variables_know_their_backward_pass(
+    text: str, name: str, slip: tuple[str, str], tmp_path: Path, gradcheck: Program
+) -> None:
+    for which, code in (("pass", text), ("fail", text.replace(*slip))):
+        (tmp_path / "value.py").write_text(code, encoding="utf-8")
+        results = report_of(gradcheck("value.py", "--json", "-"))["results"]
+        assert {one["implementation"] for one in results} == {f"value.py:{name}"}
+        assert {one["verdict"] for one in results} == {which}
+
+
 def test_what_only_its_framework_can_call_is_a_row_with_the_command(tmp_path: Path, gradcheck: Program) -> None:
-    (tmp_path / "value.py").write_text(_VALUE, encoding="utf-8")
+    value = _VALUE.replace("Value(self.data", "type(self)(self.data")
+    (tmp_path / "value.py").write_text(value, encoding="utf-8")
     (tmp_path / "ops.py").write_text(_NODES.replace("Tensor.of(self, inputs)", "graph(self, inputs)"), encoding="utf-8")
     rows = {one["implementation"]: one for one in report_of(gradcheck("value.py", "ops.py", "--json", "-"))["results"]}
     assert {name: one["verdict"] for name, one in rows.items()} == {
@@ -204,5 +251,5 @@ def test_what_only_its_framework_can_call_is_a_row_with_the_command(tmp_path: Pa
     words = command.replace("FILE.py", "adapter.py").split()[1:]
     (tmp_path / "adapter.py").write_text(_ADAPTER, encoding="utf-8")
     assert gradcheck(*words).returncode == 0
-    (tmp_path / "value.py").write_text(_VALUE.replace("other.data * out.grad", "out.grad"), encoding="utf-8")
+    (tmp_path / "value.py").write_text(value.replace("other.data * out.grad", "out.grad"), encoding="utf-8")
     assert gradcheck(*words).returncode == 1

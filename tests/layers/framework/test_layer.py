@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from gradcheck_cli import ConvCase
+from gradcheck_cli.data.drawing import signed_uniform
 from gradcheck_cli.layers import LAYERS
 from gradcheck_cli.layers.conv.conv import LAYER
-from gradcheck_cli.numeric.arrays import signed_uniform
 
 
 @pytest.mark.parametrize(

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 #: Causes that lie in what is not there, or in no single statement.
 _NO_STATEMENT = (
-    r"stale-cache|flaky|leak|own-function|reference-gradient|mode-ignored|two-axes-only|running-statistics|"
+    r"stale-cache|c-order-assumed|flaky|leak|own-function|reference-gradient|mode-ignored|two-axes-only|running-statistics|"
     r"wrong-at-zero|(cell-)?not-carried-back|upstream-missing|crop-missing|unseen-left-out|.*-permuted|"
     r"stride-.*|pad-.*|crop-.*|size-.*|same-size-only|loop-over-input-size|last-.*|unfinished|wrong-order|zero"
 )

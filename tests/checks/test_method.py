@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gradcheck_cli.numeric.method import choose_method
+from gradcheck_cli.checks.method import choose_method
 
 
 @pytest.mark.parametrize(

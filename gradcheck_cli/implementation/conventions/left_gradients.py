@@ -1,0 +1,190 @@
+"""Finds where the backward pass of a class leaves gradients: returned in some order, or in arrays that it writes.
+
+A gradient is known by its name, or by its value: an array that equals the numerical derivative is the gradient,
+wherever it lies.
+"""
+
+from __future__ import annotations
+
+import inspect
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from gradcheck_cli.implementation.conventions.attributes import Wanted, gradient_places, is_gradient_name
+from gradcheck_cli.implementation.conventions.inside import arrays_in, value_at
+from gradcheck_cli.implementation.conventions.own_trial import central_difference, fit_of, fits_input
+from gradcheck_cli.implementation.conventions.running import Call, after_backward, implementation_of
+from gradcheck_cli.implementation.conventions.source import returned_names
+from gradcheck_cli.implementation.conventions.step import TARGETS
+from gradcheck_cli.implementation.implementation import ImplementationError, NotExpressibleError
+from gradcheck_cli.implementation.outputs import with_outputs
+from gradcheck_cli.implementation.seeding import seeds_from
+from gradcheck_cli.implementation.vocabulary.vocabulary import word
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from gradcheck_cli.implementation.conventions.inside import Path
+    from gradcheck_cli.implementation.conventions.reading import Reading
+    from gradcheck_cli.layers.framework.case import Case
+    from gradcheck_cli.layers.framework.problem import Problem
+    from gradcheck_cli.numeric.arrays import Array
+
+_CLOSE = 1e-5  #: what a gradient and a numerical derivative may differ by
+_MOST_ELEMENTS = 400  #: of arrays whose derivative is computed to find it by its value
+
+
+def call_forward(reading: Reading, problem: Problem) -> tuple[list[Array], Call]:
+    """Call forward; return its outputs, and the call for backward."""
+    with seeds_from(problem.draws or 0):
+        out, call = implementation_of(reading, "", None).forward(problem.inputs, problem.parameters)
+    assert isinstance(call, Call)
+    return [np.asarray(one) for one in (out if isinstance(out, tuple) else (out,))], call
+
+
+def with_gradients(reading: Reading, case: Case, problem: Problem) -> Reading:
+    """Return a reading of a class with where its gradients are; as it is if none is found.
+
+    Args:
+        reading: with what was found in an instance.
+        case: of the problem.
+        problem: with the parameters that an instance keeps.
+    """
+    out, call = call_forward(reading, problem)
+    adopted = with_outputs(problem, case, tuple(out) if len(out) > 1 else out[0], reading.outputs)
+    reading, returned = _ordered(reading, adopted, call)
+    names = adopted.differentiable
+    fitting = {name: returned[name] for name in names if fits_input(returned.get(name), adopted.inputs[name])}
+    if fitting.keys() == {*names} and fit_of(reading, case, problem)[2]:
+        return reading
+    try:
+        twin = after_backward(reading, call, _parts(adopted))
+    except ImplementationError:
+        return reading
+    found = _Written(call.instance, twin, reading).places(adopted, fitting)
+    lost = [name for name in names if returned.get(name) is None and name not in found]
+    left = [name for name in names if name not in lost]
+    if not left or ({*lost} & {*adopted.inputs} and all(word(name) in TARGETS for name in left)):
+        return reading  # none is found, or it was taken for the gradient of the targets, which nobody computes alone
+    kept = {name: paths for name, paths in reading.found.kept.items() if name not in lost}
+    return replace(reading, found=replace(reading.found, kept=kept, gradient_at=found, without=tuple(lost)))
+
+
+def _parts(problem: Problem) -> Any:
+    return tuple(problem.parts(problem.cotangent).values()) if problem.outputs else problem.cotangent
+
+
+def _ordered(reading: Reading, problem: Problem, call: Call) -> tuple[Reading, Mapping[str, object]]:
+    """Return a reading in the order in which what is returned fits, and that: by names, or inputs first or last."""
+    names, kept = problem.differentiable, (*reading.found.kept,)
+    passed = tuple(name for name in reading.order if name not in kept)
+    got: Mapping[str, object] = {}
+    for order in filter(None, (_named_order(reading, names), (*passed, *kept), (*kept, *passed))):
+        trial = replace(reading, order=order)
+        try:
+            got = _returned(trial, _parts(problem), call, names)
+        except ImplementationError:
+            continue
+        if all(fits_input(one, problem.inputs[name]) for name, one in got.items() if one is not None and name in names):
+            return trial, got
+    return reading, got
+
+
+def _named_order(reading: Reading, names: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the order of the gradients that backward returns, if each is called after a parameter or an input.
+
+    What an object keeps is in no order of its own, so that the names tell it: `return dW, dh, db`.
+    """
+    written = reading.code.written("backward")
+    labels = returned_names(written) if inspect.isfunction(written) else ()
+    order = [next((name for name in names if is_gradient_name(label, name)), "") for label in labels]
+    if not all(order) or len({*order}) < len(order) or not {*order} & {*reading.found.kept}:
+        return ()
+    return (*order, *(name for name in reading.order if name not in order))
+
+
+def _returned(reading: Reading, parts: Any, call: Call, names: tuple[str, ...]) -> Mapping[str, object]:
+    """Call backward for all gradients, or where it updates parameters by any rule for those of the inputs."""
+    run = implementation_of(reading, "", None)
+    try:
+        return run.backward(parts, call, names)
+    except NotExpressibleError:
+        return run.backward(parts, call, tuple(name for name in names if name not in reading.found.kept))
+
+
+class _Written:
+    """The arrays that backward has written in an instance, where gradients may be."""
+
+    def __init__(self, before: object, after: object, reading: Reading) -> None:
+        self._reading, self._after, old = reading, after, arrays_in(before)
+        self._all = {path: np.asarray(value) for path, value in arrays_in(after).items()}
+        self._new = [p for p, value in self._all.items() if p not in old or not is_equal(value, np.asarray(old[p]))]
+        self._claimed = {path for paths in reading.found.kept.values() for path in paths}
+
+    def places(self, problem: Problem, fitting: Mapping[str, object]) -> dict[str, Path]:
+        """Find the gradients that are not returned, or returned and not right while an array that is right is there."""
+        found: dict[str, Path] = {}
+        for name in problem.differentiable:
+            shape = problem.inputs[name].shape
+            path = None if name in fitting else self._by_name(name, shape)
+            if path is None and problem.inputs[name].size <= _MOST_ELEMENTS:
+                slope = self._derivative(problem, name)
+                is_right = name in fitting and _is_near(np.asarray(fitting[name]), slope)
+                path = None if is_right else self._by_value(slope)
+            if path is None and name not in fitting:
+                path = self._by_shape(shape)
+            if path is not None:
+                found[name] = path
+                self._claimed.add(path)
+        return found
+
+    def _by_name(self, name: str, shape: tuple[int, ...]) -> Path | None:
+        """Return where a gradient is left near to a parameter, under a name made of its own."""
+        path = self._reading.found.kept.get(name, ((name,),))[0]
+        for depth in reversed(range(len(path))):
+            collection, key = value_at(self._after, path[:depth]), path[depth]
+            count = len(value_at(self._after, path[:-1]) or ()) if isinstance(path[-1], int) else 0
+            number = path[-1] if isinstance(path[-1], int) else -1
+            wanted = Wanted((word(str(path[-1])), word(str(key))) if number < 0 else (), number, count)
+            found = [place.get() for place in gradient_places(collection, wanted)]
+            for one, value in self._all.items():
+                if any(value_at(self._after, one) is place for place in found) and value.shape == shape:
+                    return one
+        return None
+
+    def _by_value(self, slope: Array) -> Path | None:
+        near = [path for path in self._open(slope.shape) if _is_near(self._all[path], slope)]
+        return near[0] if near and slope.any() else None
+
+    def _by_shape(self, shape: tuple[int, ...]) -> Path | None:
+        """Return the one array of a shape that backward has written."""
+        found = self._open(shape)
+        return found[0] if len({id(value_at(self._after, path)) for path in found}) == 1 else None
+
+    def _open(self, shape: tuple[int, ...]) -> list[Path]:
+        return [path for path in self._new if self._all[path].shape == shape and path not in self._claimed]
+
+    def _derivative(self, problem: Problem, name: str) -> Array:
+        """Return the derivative of sum(cotangent * out) by an input, element by element."""
+        value, parts = problem.inputs[name], _parts(problem)
+        given = parts if isinstance(parts, tuple) else (parts,)
+
+        def total(unit: Array, step: float) -> float:
+            moved = {**problem.inputs, name: value + step * unit}
+            out, _ = call_forward(self._reading, replace(problem, inputs=moved))
+            return sum(float((one * part).sum()) for one, part in zip(out, given, strict=True))
+
+        units = np.eye(value.size).reshape(-1, *value.shape)
+        slopes = [central_difference(lambda step, unit=unit: total(unit, step)) for unit in units]  # type: ignore[misc]
+        return np.array(slopes).reshape(value.shape)
+
+
+def _is_near(gradient: Array, slope: Array) -> bool:
+    return bool((abs(gradient - slope) <= _CLOSE * max(abs(slope).max(initial=0), 1e-3)).all())
+
+
+def is_equal(one: Array, two: Array) -> bool:
+    """Tell whether arrays are the same, NaN where NaN is."""
+    return one.shape == two.shape and np.array_equal(one, two, equal_nan=True)
