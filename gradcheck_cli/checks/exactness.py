@@ -18,7 +18,7 @@ from gradcheck_cli.checks.where import place
 from gradcheck_cli.data.frozen import replace
 from gradcheck_cli.implementation.implementation import ImplementationError
 from gradcheck_cli.numeric.arrays import largest_exact
-from gradcheck_cli.numeric.integers import ExactLine, draw_integers, largest_magnitude, round_to_grid
+from gradcheck_cli.numeric.integers import GRID, ExactLine, draw_integers, largest_magnitude
 from gradcheck_cli.results.result import Verdict, WorstElement, WrongElements
 
 if TYPE_CHECKING:
@@ -146,7 +146,7 @@ def _judge_wrong(exact: CaseRun, wrong: Mapping[str, ExactLine], comparison: Com
 
 def _rounded(estimate: Estimate) -> Estimate:
     """Return a derivative at integers as the multiple of 1/64 that it is."""
-    return replace(estimate, value=round_to_grid(estimate.value), error_bound=np.zeros_like(estimate.value))
+    return replace(estimate, value=np.rint(GRID * estimate.value) / GRID, error_bound=np.zeros_like(estimate.value))
 
 
 def _located(exact: CaseRun, name: str, line: ExactLine, real: ArrayResult) -> ArrayResult:

@@ -30,7 +30,7 @@ _SOON = 0.001
 #: Seconds from one drawing to the next.
 _INTERVAL = 0.1
 
-#: Seconds over which the rate is taken.
+#: Seconds over which the rate is taken, or longer where no result came in that time: then since before the latest.
 _RATED = 10.0
 
 _BAR = 20  #: columns
@@ -132,7 +132,7 @@ class ProgressLine(_Line):
         self._upcoming = upcoming
         self._next = next(upcoming, None)
         self._done = self._failed = 0
-        self._history = deque([(time.monotonic(), 0)])  # times, and the number of results by then
+        self._history = deque([(time.monotonic(), 0)])  # when which number of results was first seen
 
     def add(self, result: CaseResult) -> None:
         """Count a result that has been reported, and let the line come back."""
@@ -147,8 +147,9 @@ class ProgressLine(_Line):
         if self._hidden:
             return
         now = time.monotonic()
-        self._history.append((now, self._done))
-        while len(self._history) > 2 and self._history[0][0] < now - _RATED:
+        if self._history[-1][1] < self._done:
+            self._history.append((now, self._done))
+        while len(self._history) > 2 and self._history[1][0] <= now - _RATED:
             self._history.popleft()
         super().draw()
 
@@ -166,8 +167,8 @@ class ProgressLine(_Line):
         return line.replace(failed, f"\x1b[1;31m{failed}\x1b[0m", 1) if self._color and self._failed else line
 
     def _pace(self) -> str:
-        (start, before), (now, done) = self._history[0], self._history[-1]
-        rate = (done - before) / (now - start) if now > start else 0.0
+        (start, before), now = self._history[0], time.monotonic()
+        rate = (self._done - before) / (now - start) if now > start else 0.0
         if not rate:
             return "-/s"
         minutes, seconds = divmod(round((self._total - self._done) / rate), 60)

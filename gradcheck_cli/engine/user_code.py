@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from gradcheck_cli.engine.errors import ErrorReport
 from gradcheck_cli.engine.task import Names
 from gradcheck_cli.guard.frames import format_user_stack, innermost_of_user
-from gradcheck_cli.guard.process import RequestFailedError
+from gradcheck_cli.guard.process import ProcessDiedError, RequestFailedError
 from gradcheck_cli.guard.protocol import ProtocolError
 from gradcheck_cli.implementation.implementation import (
     ImplementationError,
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from gradcheck_cli.guard.crash import Frame
-    from gradcheck_cli.guard.process import Process, ProcessDiedError
+    from gradcheck_cli.guard.process import Process
     from gradcheck_cli.guard.protocol import Answer
     from gradcheck_cli.results.result import Place
 
@@ -50,6 +50,10 @@ class ReportedError(Exception):
     def __init__(self, report: ErrorReport) -> None:
         super().__init__(report.reason)
         self.report = report
+
+
+#: How a request that loads or tries user code fails.
+FAILURES = (ProcessDiedError, ReportedError, ImplementationNotFoundError)
 
 
 class UserCode:
@@ -140,6 +144,16 @@ def _frame(written: Any) -> Frame | None:
         return None
     file, line, name = written
     return str(file), int(line), str(name)
+
+
+def report_failure(error: BaseException, subject: str, spec: str, when: str = "") -> ErrorReport:
+    """Report one of the `FAILURES`; the subject stands in for the function in which a process died, and when."""
+    if isinstance(error, ProcessDiedError):
+        return describe_death(error, subject, spec, when)
+    if isinstance(error, ReportedError):
+        return error.report
+    frame = error.frame if isinstance(error, ImplementationNotFoundError) else None
+    return ErrorReport(reason=str(error), place=frame and place_of(frame, spec))
 
 
 def describe_death(death: ProcessDiedError, subject: str, spec: str, when: str = "") -> ErrorReport:

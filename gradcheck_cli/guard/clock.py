@@ -10,7 +10,7 @@ import mmap
 import os
 import time
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -55,18 +55,20 @@ class Clock:
         """Count a call of a function or method, as opposed to an import."""
         self._shared[_CALLS] += 1
 
-    def read(self) -> Reading:
-        """Return what the clock shows, in the parent."""
-        since, depth, calls = self._shared.tolist()
-        return Reading(since=since, running=depth > 0, imported=calls > 0)
+    @property
+    def since(self) -> float:
+        """The time of the latest event."""
+        return self._shared[_SINCE]
 
+    @property
+    def running(self) -> bool:
+        """Whether a call of user code is in progress."""
+        return self._shared[_DEPTH] > 0
 
-class Reading(NamedTuple):
-    """What the clock shows at one moment."""
-
-    since: float  #: the time of the latest event
-    running: bool  #: whether a call of user code is in progress
-    imported: bool  #: whether a function was called, hence the module imported
+    @property
+    def imported(self) -> bool:
+        """Whether a function was called, hence the module imported."""
+        return self._shared[_CALLS] > 0
 
 
 _clock: Clock | None = None  # of this process, as its only thread is

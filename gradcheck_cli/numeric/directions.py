@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 #: Elements of arrays whose directions are remembered: all together take 8 MB at most.
-_FEW = 2**12
+FEW = 2**12
 
 
 class DirectionalDerivative(NamedTuple):
@@ -31,7 +31,7 @@ def random_directions(x: Array, count: int, *, seed: int = 0) -> tuple[Array, ..
 
     Components have random signs and magnitudes in [0.5, 1.5), so that none escapes notice.
     """
-    draw = _drawn_before if x.size <= _FEW else _draw
+    draw = _drawn_before if x.size <= FEW else _draw
     return draw(x.shape, x.dtype, count, seed)
 
 

@@ -10,12 +10,14 @@ from __future__ import annotations
 
 import math
 import random
+from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from gradcheck_cli.data.drawing import random_words
 from gradcheck_cli.numeric.arrays import largest_exact
+from gradcheck_cli.numeric.directions import FEW
 from gradcheck_cli.numeric.halving import halve
 
 if TYPE_CHECKING:
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
     from gradcheck_cli.numeric.black_box import Function
 
 #: Values may be multiples of 1/64: means of 2, 4, ... 64 numbers are exact too.
-_GRID = 64
+GRID = 64
 
 #: Magnitudes of inputs and cotangents, up to 3 or 1 where sums are long; and what a product of two comes to on average.
 _MAGNITUDES = {3: 4, 1: 1}
@@ -51,11 +53,6 @@ def draw_integers(like: Array, largest: int, seed: str) -> Array:
     """Draw integers of random sign and of a magnitude up to `largest`, in an array's dtype; 0 where the array is 0."""
     values = _draw(seed, like.size, largest).reshape(like.shape)
     return np.where(like == 0, 0, values).astype(like.dtype)
-
-
-def round_to_grid(values: Array) -> Array:
-    """Round values to multiples of 1/64, of which exact ones are."""
-    return np.asarray(np.rint(_GRID * values) / _GRID)
 
 
 class ExactLine:
@@ -103,7 +100,7 @@ class ExactLine:
     def locate(self, most: int) -> dict[int, float]:
         """Return wrong elements, and by how much they are off: at most so many."""
         found = halve(self._x.size, most, lambda part: abs(self._error(part, 0) or 0))
-        return {p: (self._error(slice(p, p + 1), 0) or 0) / (_GRID * int(self._direction(0)[p])) for p in found}
+        return {p: (self._error(slice(p, p + 1), 0) or 0) / (GRID * int(self._direction(0)[p])) for p in found}
 
     def _error(self, elements: slice, number: int) -> int | None:
         """Return <gradient, u> - <cotangent, f(x + u) - f(x)> in 64ths, u being 0 outside of the elements.
@@ -131,16 +128,17 @@ class ExactLine:
         return None if there is None or self._center is None else there - self._center
 
     def _direction(self, number: int) -> Array:
-        return _draw(f"direction {number}", self._x.size, 2**self._bits).astype(np.int64)
+        draw = _drawn_before if self._x.size <= FEW else _draw
+        return draw(f"direction {number}", self._x.size, 2**self._bits).astype(np.int64)
 
 
 def _on_grid(values: Array) -> Array | None:
     """Return values in 64ths, as integers; None if one is none, or so large that its dtype is too coarse."""
     wide = values.astype(np.promote_types(values.dtype, np.float64), copy=False)
-    scaled = wide * _GRID
+    scaled = wide * GRID
     if not np.isfinite(scaled).all() or (scaled != np.rint(scaled)).any():
         return None
-    finest = 1 if (wide == np.rint(wide)).all() else _GRID
+    finest = 1 if (wide == np.rint(wide)).all() else GRID
     return scaled.astype(np.int64) if (abs(wide) * finest <= largest_exact(values.dtype)).all() else None
 
 
@@ -148,3 +146,6 @@ def _draw(seed: str, count: int, largest: int) -> Array:
     """Draw integers of random sign and of a magnitude from 1 to `largest`, as floats."""
     words = random_words(random.Random(seed), (count,))  # noqa: S311  # to compute with, not secrets
     return (words % largest + 1.0) * np.where(words >> 31, -1.0, 1.0)
+
+
+_drawn_before = lru_cache(maxsize=64)(_draw)

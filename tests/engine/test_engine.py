@@ -14,10 +14,9 @@ import pytest
 from gradcheck_cli.cases.cases import Product
 from gradcheck_cli.checks.check import check_case
 from gradcheck_cli.checks.settings import Settings
-from gradcheck_cli.engine.call import Call, CallCancelledError
+from gradcheck_cli.engine.call import Call, CallCancelledError, InProcess
 from gradcheck_cli.engine.checker import Checker
 from gradcheck_cli.engine.engine import Engine, WorkerDiedError
-from gradcheck_cli.engine.in_process import InProcess
 from gradcheck_cli.engine.pool import Pool
 from gradcheck_cli.engine.task import Task
 from gradcheck_cli.guard.limits import Limits

@@ -19,6 +19,7 @@ from gradcheck_cli.implementation.conventions.attributes import (
 )
 from gradcheck_cli.implementation.conventions.context import Context
 from gradcheck_cli.implementation.conventions.forward_outputs import has_cache, outputs_in
+from gradcheck_cli.implementation.conventions.hints import LABELS
 from gradcheck_cli.implementation.conventions.inside import attributes
 from gradcheck_cli.implementation.conventions.instances import (
     copied,
@@ -30,7 +31,7 @@ from gradcheck_cli.implementation.conventions.instances import (
 from gradcheck_cli.implementation.conventions.one_by_one import OneByOne
 from gradcheck_cli.implementation.conventions.packing import Packed, called, origins
 from gradcheck_cli.implementation.conventions.returned import as_array, entry_at, gradients_in, times_cotangent
-from gradcheck_cli.implementation.conventions.slots import LABELS, SlotKind, has
+from gradcheck_cli.implementation.conventions.slots import SlotKind, has
 from gradcheck_cli.implementation.conventions.updates import read_updates
 from gradcheck_cli.implementation.implementation import (
     NO_BACKWARD,

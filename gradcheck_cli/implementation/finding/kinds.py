@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from gradcheck_cli.implementation.conventions.slots import SIZE, Slot, SlotKind
+from gradcheck_cli.implementation.conventions.hints import SIZE
+from gradcheck_cli.implementation.conventions.slots import Slot, SlotKind
 from gradcheck_cli.implementation.vocabulary.vocabulary import word, words
 
 _LABELS = {"Y", *words("y ys ytrue label labels truelabels target targets t idx index indices words ids tokens")}
