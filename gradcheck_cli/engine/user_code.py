@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from gradcheck_cli.engine.errors import ErrorReport
 from gradcheck_cli.engine.task import Names
-from gradcheck_cli.guard.frames import format_user_stack, innermost_of_user
+from gradcheck_cli.guard.frames import describe_user_stack
 from gradcheck_cli.guard.process import ProcessDiedError, RequestFailedError
 from gradcheck_cli.guard.protocol import ProtocolError
 from gradcheck_cli.implementation.implementation import (
@@ -93,23 +93,16 @@ class UserCode:
         if error is not None:
             raise error
 
-    def reading(self) -> _Reading:
-        """Return a context in which answers are read; what is not as it should be ends the process."""
-        return _Reading(self.process)
-
-
-class _Reading:
-    """A context. One that is written as a generator takes three times as long, and there are sixty in a case."""
-
-    def __init__(self, process: Process) -> None:
-        self._process = process
+    def reading(self) -> UserCode:
+        """Return a context in which an answer is read: if it is not what it should be, the process is ended."""
+        return self
 
     def __enter__(self) -> None:
         pass
 
     def __exit__(self, cls: object, error: BaseException | None, trace: object) -> None:
         if isinstance(error, _NO_ANSWER):
-            raise self._process.distrusted() from error
+            raise self.process.distrusted() from error
 
 
 def error_in(value: Any) -> Exception | None:
@@ -159,8 +152,7 @@ def report_failure(error: BaseException, subject: str, spec: str, when: str = ""
 def describe_death(death: ProcessDiedError, subject: str, spec: str, when: str = "") -> ErrorReport:
     """Report how a process died: in which function of the user, and when; the subject stands in for that function."""
     sources = _sources(spec) if death.stack else set()
-    lines, function = format_user_stack(death.stack, sources)
-    frame = innermost_of_user(death.stack)
+    lines, function, frame = describe_user_stack(death.stack, sources)
     hint = "; --timeout allows more" if death.late else ""
     called = subject if function in (None, "<module>") else function
     return ErrorReport(

@@ -39,8 +39,9 @@ class Clock:
         self._owner = _process_id()
         self._shared[_SINCE], self._shared[_DEPTH], self._shared[_CALLS] = _now(), 0.0, 0.0
 
-    def begin(self) -> None:
-        """Note that a call of user code begins, perhaps within another."""
+    def begin(self, *, imports: bool = False) -> None:
+        """Note that a call of user code begins, perhaps within another; or that it is imported."""
+        self._shared[_CALLS] += not imports
         self._shared[_DEPTH] += 1
         self._shared[_SINCE] = _now()
 
@@ -50,10 +51,6 @@ class Clock:
             os._exit(0)
         self._shared[_DEPTH] -= 1
         self._shared[_SINCE] = _now()
-
-    def count(self) -> None:
-        """Count a call of a function or method, as opposed to an import."""
-        self._shared[_CALLS] += 1
 
     @property
     def since(self) -> float:
@@ -95,7 +92,6 @@ def begin_call() -> None:
     """Note that a function or method of the user is called; `end_call` must follow."""
     if _clock is not None:
         _clock.begin()
-        _clock.count()
 
 
 def end_call() -> None:
@@ -110,7 +106,7 @@ def timed() -> Iterator[None]:
     if _clock is None:
         yield
         return
-    _clock.begin()
+    _clock.begin(imports=True)
     try:
         yield
     finally:

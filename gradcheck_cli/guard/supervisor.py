@@ -104,16 +104,15 @@ def _serve(
     serve(ends, Clock(clock), Limits(seconds=seconds, memory=memory))
 
 
-def die_with_parent() -> None:
-    """Have this process killed when its parent ends, however that ends. Without effect elsewhere than on Linux."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_DIE_WITH_PARENT, signal.SIGKILL)
-
-
 def adopt_orphans() -> None:
     """Stay an ancestor of all that is started from here, daemons included, so that it can be found and ended."""
+    _control(_ADOPT_ORPHANS, 1)
+
+
+def _control(option: int, value: int) -> None:
+    """Set what Linux alone has to set of a process."""
     if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_ADOPT_ORPHANS, 1)
+        ctypes.CDLL(None).prctl(option, value)
 
 
 def end_group(pid: int) -> None:
@@ -137,7 +136,7 @@ def _supervise(line: socket.socket, run: Callable[..., None], *arguments: object
         adopt_orphans()
         child = os.fork()
         if child == 0:
-            die_with_parent()
+            _control(_DIE_WITH_PARENT, signal.SIGKILL)
             run(*arguments)
         else:
             os.closerange(0, line.fileno())

@@ -95,8 +95,8 @@ class BlackBox:
     `x` keeps its shape and dtype; values are in the working dtype.
     """
 
-    def __init__(self, function: Function, x: Array, center: Evaluation) -> None:
-        self._function = function
+    def __init__(self, function: Function, x: Array, center: Evaluation, whole: BlackBox | None = None) -> None:
+        self._function, self._whole = function, whole  # the function that this one is along a line of
         self.x = x
         self.center = center  #: the evaluation at x
         self.shape, self.dtype, self.noise = center.shape, center.dtype, center.noise
@@ -131,16 +131,15 @@ class BlackBox:
             direction: of x's shape and dtype.
         """
 
-        def line(t: Array) -> Array:
-            return self.at(np.asarray(self.x + t[0] * direction))
+        def at(t: Array) -> Array:
+            return np.asarray(self.x + t[0] * direction)
 
-        def many(points: Sequence[Array]) -> list[Array]:
-            self.prepare([self.x + t[0] * direction for t in points])
-            return [line(t) for t in points]
+        def line(t: Array) -> Array:
+            return self._function(at(t))
 
         if self.many:
-            line.many = many  # type: ignore[attr-defined]
-        return BlackBox(line, np.zeros(1, self.x.dtype), self.center)
+            line.many = lambda points: self._function.many([*map(at, points)])  # type: ignore[attr-defined]
+        return BlackBox(line, np.zeros(1, self.x.dtype), self.center, whole=self)
 
     def changes(self, ahead: Sequence[Array], behind: Sequence[Array] | None = None) -> Iterator[Change]:
         """Evaluate at each of several x, or pairs of x, and yield how the outputs change, tile by tile.
@@ -179,8 +178,13 @@ class BlackBox:
 
     def _evaluate(self, x: Array) -> Array:
         """Evaluate; the result may be the function's own buffer, valid until the next evaluation."""
+        return self.counted(self._prepared.popleft() if self._prepared else self._function(x))
+
+    def counted(self, value: Array) -> Array:
+        """Count an evaluation, also of the whole function, and return its value in the working dtype."""
         self.evaluations += 1
-        value = self._prepared.popleft() if self._prepared else self._function(x)
+        if self._whole is not None:
+            return self._whole.counted(value)
         if value.dtype is not self.dtype:  # of which the epsilon is the least
             self.epsilon = max(self.epsilon, epsilon(value.dtype))
         return np.asarray(value, self.dtype).reshape(self.shape)

@@ -149,7 +149,7 @@ class Implementation(pytest.Item):
 
 def _compute(request: Request, plan: Plan, checker: Checker) -> list[CaseResult]:
     try:
-        return [*compute_results(request, plan, Engine(executor=InProcess(checker)), None)]
+        return [*compute_results(request, plan, Engine(executor=InProcess(checker)), ())]
     except click.UsageError as error:  # it is not there any more
         return _refuse(error.format_message())
 

@@ -162,7 +162,7 @@ def test_results_of_calls_that_failed_are_not_kept() -> None:
 
     for outcome, reason, bug in (die, "all is lost", False), (fail, "a bug in the checker: ValueError: v", True):
         kept = Kept()
-        (found,) = Engine(executor=Given(outcome)).results([(task(), seeds(0))], kept)
+        (found,) = Engine(executor=Given(outcome)).results([(task(), seeds(0))], [kept])
         assert (found.verdict, found.reason, found.command is None) == (Verdict.ERROR, reason, False)
         assert (found.bug is not None) == bug
         assert kept == []
