@@ -124,24 +124,6 @@ class BlackBox:
         value = self._evaluate(x).reshape(-1)
         return value.copy() if self.center.reuses_buffer else value
 
-    def along(self, direction: Array) -> BlackBox:
-        """Return t -> f(x + t * direction), a function of one number, at t = 0. Its evaluations are counted here too.
-
-        Args:
-            direction: of x's shape and dtype.
-        """
-
-        def line(t: Array) -> Array:
-            return self.at(np.asarray(self.x + t[0] * direction))
-
-        def many(points: Sequence[Array]) -> list[Array]:
-            self.prepare([self.x + t[0] * direction for t in points])
-            return [line(t) for t in points]
-
-        if self.many:
-            line.many = many  # type: ignore[attr-defined]
-        return BlackBox(line, np.zeros(1, self.x.dtype), self.center)
-
     def changes(self, ahead: Sequence[Array], behind: Sequence[Array] | None = None) -> Iterator[Change]:
         """Evaluate at each of several x, or pairs of x, and yield how the outputs change, tile by tile.
 
@@ -200,3 +182,23 @@ class BlackBox:
             for side, x in zip(values, pair, strict=True):
                 side[number] = self._evaluate(x)
         return list(values)
+
+
+class Line(BlackBox):
+    """A function of one number t: another one at x + t * direction. Its evaluations are counted there, too."""
+
+    def __init__(self, box: BlackBox, direction: Array) -> None:
+        super().__init__(lambda t: box.at(self._at(t)), np.zeros(1, box.x.dtype), box.center)
+        self._box, self._direction, self.many = box, direction, box.many
+
+    @property
+    def is_prepared(self) -> bool:
+        """Whether the next evaluation has been made."""
+        return self._box.is_prepared
+
+    def prepare(self, points: Sequence[Array]) -> None:
+        """Evaluate at all points that come next."""
+        self._box.prepare([self._at(t) for t in points])
+
+    def _at(self, t: Array) -> Array:
+        return np.asarray(self._box.x + t[0] * self._direction)
