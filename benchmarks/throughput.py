@@ -11,9 +11,9 @@ from __future__ import annotations
 import time
 
 from gradcheck_cli.checks.settings import Settings
+from gradcheck_cli.engine.call import InProcess
 from gradcheck_cli.engine.checker import Checker
 from gradcheck_cli.engine.engine import Engine
-from gradcheck_cli.engine.in_process import InProcess
 from gradcheck_cli.engine.pool import Pool
 from gradcheck_cli.engine.task import Task
 from gradcheck_cli.guard.limits import Limits

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from gradcheck_cli.engine.call import InProcess
 from gradcheck_cli.engine.engine import Engine
-from gradcheck_cli.engine.in_process import InProcess
 from gradcheck_cli.engine.interrupts import interruptible
 
 if TYPE_CHECKING:

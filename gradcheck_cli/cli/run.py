@@ -21,14 +21,14 @@ from gradcheck_cli.cli.results_file import open_results_file
 from gradcheck_cli.cli.streams import terminal_width, wants_color
 from gradcheck_cli.engine import interrupts
 from gradcheck_cli.engine.checker import Checker
-from gradcheck_cli.engine.engine import Memories, WorkerDiedError
+from gradcheck_cli.engine.engine import WorkerDiedError
 from gradcheck_cli.implementation.implementation import ImplementationNotFoundError
 from gradcheck_cli.report.formats import DisplayOptions, make_report
 from gradcheck_cli.results.run import Run
 from gradcheck_cli.text.workflow_commands import DefusedStream, in_actions
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Generator, Sequence
     from typing import TextIO
 
     from gradcheck_cli.cases.fuzz import RandomCases
@@ -84,7 +84,7 @@ def run(request: Request) -> int:
 
             deliveries += step_summary(described, options, request.files.values())
         results_file = stack.enter_context(open_results_file(request.resume, plan, described.versions))
-        memories = Memories(memories=[one for one in (results_file, since) if one])
+        memories = [one for one in (results_file, since) if one]
         engine = stack.enter_context(open_engine(request, plan, checker))
         line = stack.enter_context(progress(plan.count, plan.upcoming()))
         stdout.before_write = line.clear
@@ -150,9 +150,9 @@ def _describe(request: Request, plan: Plan) -> Run:
     )
 
 
-def compute_results(request: Request, plan: Plan, engine: Engine, memory: Memory | None) -> Generator[CaseResult]:
+def compute_results(request: Request, plan: Plan, engine: Engine, memories: Sequence[Memory]) -> Generator[CaseResult]:
     """Yield what is known, then the result of each case; random ones with the smallest that fail."""
-    results = _computed(plan, engine, memory)
+    results = _computed(plan, engine, memories)
     if request.max_failures is not None:
         from gradcheck_cli.engine.failures import until  # only --max-failures needs it
 
@@ -170,7 +170,7 @@ def compute_results(request: Request, plan: Plan, engine: Engine, memory: Memory
     yield from results
 
 
-def _computed(plan: Plan, engine: Engine, memory: Memory | None) -> Generator[CaseResult]:
+def _computed(plan: Plan, engine: Engine, memories: Sequence[Memory]) -> Generator[CaseResult]:
     """Compute the results; the implementation is found at the first, when every file is open: that may try it out.
 
     Raises:
@@ -179,7 +179,7 @@ def _computed(plan: Plan, engine: Engine, memory: Memory | None) -> Generator[Ca
     try:
         if len(plan.assignments) == 1 and not plan.known:
             first = next(iter(plan.assignments[0].cases))
-            if memory is None or memory.recall(0, first) is None:
+            if not any(memory.recall(0, first) for memory in memories):
                 engine.find(plan.tasks[0], first)
     except ImplementationNotFoundError as error:
         raise click.UsageError(str(error)) from error
@@ -187,4 +187,4 @@ def _computed(plan: Plan, engine: Engine, memory: Memory | None) -> Generator[Ca
         if not isinstance(error, MemoryError | OSError | WorkerDiedError):
             raise
         # Its first case will meet the same, and report it.
-    yield from engine.results([(one.task, one.cases) for one in plan.assignments], memory)
+    yield from engine.results([(one.task, one.cases) for one in plan.assignments], memories)

@@ -78,8 +78,8 @@ class Deployment(WorkerPlugin):
         try:
             for deaths in range(1, MOST_DEATHS + 1):
                 try:
-                    worker.send(function, sent)
-                    returned = worker.receive()
+                    worker.begin(function, sent)
+                    returned = worker.outcome()
                 except ProcessDiedError as death:  # rare
                     if deaths == MOST_DEATHS or self._closed:
                         raise WorkerDiedError(f"the worker process {death} ({deaths} times in a row)") from death

@@ -33,22 +33,6 @@ class Memory(Protocol):
         """Keep a new result."""
 
 
-@frozen
-class Memories:
-    """Several memories, asked one after the other; each new result is kept in all."""
-
-    memories: Sequence[Memory]
-
-    def recall(self, number: int, case: Case) -> CaseResult | None:
-        """Return the result that the first of them has."""
-        return next((found for one in self.memories if (found := one.recall(number, case))), None)
-
-    def keep(self, number: int, case: Case, result: CaseResult) -> None:
-        """Keep a new result."""
-        for one in self.memories:
-            one.keep(number, case, result)
-
-
 class WorkersLostError(Exception):
     """Nothing computes any more, and not because of the cases. The message names what is gone, without a full stop."""
 
@@ -77,7 +61,7 @@ class _Batch(NamedTuple):
     task: Task
     cases: tuple[Case, ...]
     call: Call
-    memory: Memory | None = None  # that is given the results
+    memories: Sequence[Memory] = ()  # that are given the results
 
     def results(self) -> list[CaseResult]:
         """Wait for the results. Cases whose worker died are errors, but not of the implementation."""
@@ -98,8 +82,9 @@ class _Batch(NamedTuple):
     def deliver(self, results: list[CaseResult]) -> Iterator[CaseResult]:
         """Yield the results, each kept if it says something of the implementation."""
         for case, result in zip(self.cases, results, strict=True):
-            if self.memory is not None and self.call.succeeded and result.bug is None:
-                self.memory.keep(self.number, case, result)
+            if self.call.succeeded and result.bug is None:
+                for memory in self.memories:
+                    memory.keep(self.number, case, result)
             yield result
 
 
@@ -121,7 +106,7 @@ class Engine:
         results: list[CaseResult] = self.executor.submit(Checker.check, task, (case,)).result()
         return results[0]
 
-    def results(self, plan: Plan, memory: Memory | None = None) -> Generator[CaseResult]:
+    def results(self, plan: Plan, memories: Sequence[Memory] = ()) -> Generator[CaseResult]:
         """Yield the results of all tasks in the order of their cases, each as soon as it can be.
 
         Cases are made when they are about to be submitted, `ahead` batches before their results are wanted. After an
@@ -129,7 +114,7 @@ class Engine:
 
         Args:
             plan: the tasks with their cases.
-            memory: has results of an earlier run, and is given each new one.
+            memories: have results of earlier runs, the first that has one is believed; all are given each new one.
 
         Raises:
             KeyboardInterrupt: a signal came while a result was waited for.
@@ -142,7 +127,7 @@ class Engine:
             yield from waiting.popleft().deliver(results)
 
         try:
-            for batch in self._batches(plan, memory):
+            for batch in self._batches(plan, memories):
                 waiting.append(batch)
                 while len(waiting) > self.ahead:
                     yield from deliver_first()
@@ -161,22 +146,22 @@ class Engine:
             for batch in waiting:
                 batch.call.cancel()
 
-    def _batches(self, plan: Plan, memory: Memory | None) -> Iterator[_Batch]:
+    def _batches(self, plan: Plan, memories: Sequence[Memory]) -> Iterator[_Batch]:
         """Submit the cases, batch by batch; a recalled result is a batch that is finished."""
         for number, (task, cases) in enumerate(plan):
             gathered: list[Case] = []
             for case in cases:
-                known = memory.recall(number, case) if memory is not None else None
+                known = next((found for one in memories if (found := one.recall(number, case))), None)
                 if known is None:
                     gathered.append(case)
                 if gathered and (known is not None or len(gathered) == self.batch):
-                    yield self._submit(number, task, gathered, memory)
+                    yield self._submit(number, task, gathered, memories)
                     gathered = []
                 if known is not None:
                     yield _Batch(number, task, (case,), Call.returned([known]))
             if gathered:
-                yield self._submit(number, task, gathered, memory)
+                yield self._submit(number, task, gathered, memories)
 
-    def _submit(self, number: int, task: Task, cases: list[Case], memory: Memory | None) -> _Batch:
+    def _submit(self, number: int, task: Task, cases: list[Case], memories: Sequence[Memory]) -> _Batch:
         some = tuple(cases)
-        return _Batch(number, task, some, self.executor.submit(Checker.check, task, some), memory)
+        return _Batch(number, task, some, self.executor.submit(Checker.check, task, some), memories)

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 from gradcheck_cli.data.frozen import replace
 from gradcheck_cli.engine import inside
 from gradcheck_cli.engine.calls import begin_case
-from gradcheck_cli.engine.errors import ErrorReport
-from gradcheck_cli.engine.user_code import WHEN_TRIED, ReportedError, UserCode, checked_names, describe_death, place_of
+from gradcheck_cli.engine.user_code import FAILURES, WHEN_TRIED, UserCode, checked_names, describe_death, report_failure
 from gradcheck_cli.guard.process import ProcessDiedError
 from gradcheck_cli.implementation.implementation import ImplementationNotFoundError
 
 if TYPE_CHECKING:
+    from gradcheck_cli.engine.errors import ErrorReport
     from gradcheck_cli.engine.task import Names, Task
     from gradcheck_cli.guard.process import Process
     from gradcheck_cli.layers.framework.case import Case
@@ -39,17 +39,14 @@ class GuardedRunner:
             with self._code.reading():
                 shown, typed = answer.value
                 self._names = checked_names(shown, typed, spec)
-        except ImplementationNotFoundError as error:
-            self._missing = ErrorReport(reason=str(error), place=error.frame and place_of(error.frame, spec))
-            raise
-        except ReportedError as error:
-            self._missing = error.report
-        except ProcessDiedError as death:
-            if not death.imported:
-                reason = f"{spec} cannot be imported: {describe_death(death, 'it', spec).reason}"
-                self._missing = ErrorReport(reason=reason)
-                raise ImplementationNotFoundError(reason) from death
-            self._missing = describe_death(death, "the implementation", spec, WHEN_TRIED)
+        except FAILURES as error:
+            if isinstance(error, ProcessDiedError) and not error.imported:
+                error = ImplementationNotFoundError(
+                    f"{spec} cannot be imported: {describe_death(error, 'it', spec).reason}"
+                )
+            self._missing = report_failure(error, "the implementation", spec, WHEN_TRIED)
+            if isinstance(error, ImplementationNotFoundError):
+                raise error from None
 
     def check(self, case: Case) -> CaseResult:
         """Check one case."""
@@ -64,10 +61,5 @@ class GuardedRunner:
         task = self._task
         try:
             return task.check(case, begin_case(self._code, task, case), task.settings)
-        except ProcessDiedError as death:
-            error = describe_death(death, "the implementation", task.spec)
-        except ReportedError as reported:
-            error = reported.report
-        except ImplementationNotFoundError as missing:
-            error = ErrorReport(reason=str(missing))
-        return task.error_result(case, error, self._names)
+        except FAILURES as error:
+            return task.error_result(case, report_failure(error, "the implementation", task.spec), self._names)

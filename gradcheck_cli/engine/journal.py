@@ -54,8 +54,8 @@ class Journal:
             UnusableError: it is of another run, not a results file, damaged, or being written.
             OSError: it cannot be read or written.
         """
-        self._file = _open_regular(path, os.O_RDWR | os.O_CREAT | os.O_APPEND)
-        self._reader: BinaryIO = os.fdopen(_open_regular(path, os.O_RDONLY), "rb")
+        self._file = _open_regular(path)
+        self._reader: BinaryIO = os.fdopen(os.dup(self._file), "rb")
         self._positions: dict[bytes, int] = {}  # of the line of each case
         self._end = 0  # of the last complete line
         try:
@@ -146,10 +146,11 @@ class Journal:
             self._end += len(line)
 
 
-def _open_regular(path: Path, flags: int) -> int:
+def _open_regular(path: Path) -> int:
     """Open a regular file: a pipe would hang, and a device never end."""
     with contextlib.suppress(FileNotFoundError):
         _require_regular(path.stat())
+    flags = os.O_RDWR | os.O_CREAT | os.O_APPEND
     descriptor = os.open(path, flags | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0), 0o666)
     try:
         _require_regular(os.fstat(descriptor))  # again: it may have been replaced

@@ -52,7 +52,7 @@ class Pool:
         for worker in (answering[cast("int", fileno)] for fileno in connection.wait(list(answering), timeout=0)):
             call = self._busy.pop(worker)
             try:
-                call.finish(worker.receive())
+                call.finish(worker.outcome())
             except ProcessDiedError as death:
                 call.deaths += 1
                 if call.deaths < MOST_DEATHS:
@@ -86,7 +86,7 @@ class Pool:
             worker = self._idle.pop() if self._idle else Worker()
             call = self._next_for(worker)
             self._subjects[worker] = call.subject
-            worker.send(call.function, call.arguments)
+            worker.begin(call.function, call.arguments)
             self._busy[worker] = call
 
     def _next_for(self, worker: Worker) -> _PoolCall:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.engine import inside
 from gradcheck_cli.engine.errors import ErrorReport, describe_error
-from gradcheck_cli.engine.user_code import WHEN_TRIED, ReportedError, UserCode, describe_death
+from gradcheck_cli.engine.user_code import FAILURES, WHEN_TRIED, ReportedError, UserCode, describe_death, report_failure
 from gradcheck_cli.guard.process import ProcessDiedError
 from gradcheck_cli.implementation.finding.advice import describe_nothing
 from gradcheck_cli.implementation.finding.identify import Identified, Tried, is_its_own
@@ -153,9 +153,7 @@ def _asked(
     """Return what a function of `inside` finds out about an offer, or why it cannot."""
     try:
         return code.read(cls, function, offer)
-    except ProcessDiedError as death:
-        return if_it_dies or describe_death(death, offer.names[0], offer.spec, WHEN_TRIED)
-    except ImplementationNotFoundError as error:
-        return ErrorReport(reason=str(error))
-    except ReportedError as error:
-        return error.report
+    except FAILURES as error:
+        if if_it_dies and isinstance(error, ProcessDiedError):
+            return if_it_dies
+        return report_failure(error, offer.names[0], offer.spec, WHEN_TRIED)

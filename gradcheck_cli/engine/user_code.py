@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from gradcheck_cli.engine.errors import ErrorReport
 from gradcheck_cli.engine.task import Names
-from gradcheck_cli.guard.frames import format_user_stack, innermost_of_user
-from gradcheck_cli.guard.process import RequestFailedError
+from gradcheck_cli.guard.frames import describe_user_stack
+from gradcheck_cli.guard.process import ProcessDiedError, RequestFailedError
 from gradcheck_cli.guard.protocol import ProtocolError
 from gradcheck_cli.implementation.implementation import (
     ImplementationError,
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from gradcheck_cli.guard.crash import Frame
-    from gradcheck_cli.guard.process import Process, ProcessDiedError
+    from gradcheck_cli.guard.process import Process
     from gradcheck_cli.guard.protocol import Answer
     from gradcheck_cli.results.result import Place
 
@@ -50,6 +50,10 @@ class ReportedError(Exception):
     def __init__(self, report: ErrorReport) -> None:
         super().__init__(report.reason)
         self.report = report
+
+
+#: How a request that loads or tries user code fails.
+FAILURES = (ProcessDiedError, ReportedError, ImplementationNotFoundError)
 
 
 class UserCode:
@@ -89,23 +93,16 @@ class UserCode:
         if error is not None:
             raise error
 
-    def reading(self) -> _Reading:
-        """Return a context in which answers are read; what is not as it should be ends the process."""
-        return _Reading(self.process)
-
-
-class _Reading:
-    """A context. One that is written as a generator takes three times as long, and there are sixty in a case."""
-
-    def __init__(self, process: Process) -> None:
-        self._process = process
+    def reading(self) -> UserCode:
+        """Return a context in which an answer is read: if it is not what it should be, the process is ended."""
+        return self
 
     def __enter__(self) -> None:
         pass
 
     def __exit__(self, cls: object, error: BaseException | None, trace: object) -> None:
         if isinstance(error, _NO_ANSWER):
-            raise self._process.distrusted() from error
+            raise self.process.distrusted() from error
 
 
 def error_in(value: Any) -> Exception | None:
@@ -142,11 +139,20 @@ def _frame(written: Any) -> Frame | None:
     return str(file), int(line), str(name)
 
 
+def report_failure(error: BaseException, subject: str, spec: str, when: str = "") -> ErrorReport:
+    """Report one of the `FAILURES`; the subject stands in for the function in which a process died, and when."""
+    if isinstance(error, ProcessDiedError):
+        return describe_death(error, subject, spec, when)
+    if isinstance(error, ReportedError):
+        return error.report
+    frame = error.frame if isinstance(error, ImplementationNotFoundError) else None
+    return ErrorReport(reason=str(error), place=frame and place_of(frame, spec))
+
+
 def describe_death(death: ProcessDiedError, subject: str, spec: str, when: str = "") -> ErrorReport:
     """Report how a process died: in which function of the user, and when; the subject stands in for that function."""
     sources = _sources(spec) if death.stack else set()
-    lines, function = format_user_stack(death.stack, sources)
-    frame = innermost_of_user(death.stack)
+    lines, function, frame = describe_user_stack(death.stack, sources)
     hint = "; --timeout allows more" if death.late else ""
     called = subject if function in (None, "<module>") else function
     return ErrorReport(

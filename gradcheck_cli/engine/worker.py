@@ -27,31 +27,25 @@ _ONE_THREAD = dict.fromkeys(
 )
 
 
-class Worker:
+class Worker(Process):
     """A process that carries out one call at a time, and is replaced after it has died."""
 
     def __init__(self, folder: str | None = None) -> None:
         """Make one that works in a folder, or in the current one; it is started by the first call."""
-        self._process = Process(NO_LIMITS, Fresh(_ONE_THREAD, folder))
-        self.close, self.kill, self.fileno = self._process.close, self._process.kill, self._process.fileno
+        super().__init__(NO_LIMITS, Fresh(_ONE_THREAD, folder))
 
-    @property
-    def pid(self) -> int:
-        """Its process id."""
-        return self._process.pid
-
-    def send(self, function: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
+    def begin(self, function: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
         """Have a function of a module called with the checker of the worker and these arguments."""
-        self._process.send(_carry_out, function, arguments)
+        self.send(_carry_out, function, arguments)
 
-    def receive(self) -> Any:
+    def outcome(self) -> Any:
         """Wait for what the function returns.
 
         Raises:
             ProcessDiedError: the worker has ended.
             Exception: the function raised it.
         """
-        returned, value = pickle.loads(self._process.receive().arrays[0].tobytes())  # noqa: S301  # from ourselves
+        returned, value = pickle.loads(self.receive().arrays[0].tobytes())  # noqa: S301  # from ourselves
         if not returned:
             raise value
         return value

@@ -10,7 +10,7 @@ import mmap
 import os
 import time
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -39,8 +39,9 @@ class Clock:
         self._owner = _process_id()
         self._shared[_SINCE], self._shared[_DEPTH], self._shared[_CALLS] = _now(), 0.0, 0.0
 
-    def begin(self) -> None:
-        """Note that a call of user code begins, perhaps within another."""
+    def begin(self, *, imports: bool = False) -> None:
+        """Note that a call of user code begins, perhaps within another; or that it is imported."""
+        self._shared[_CALLS] += not imports
         self._shared[_DEPTH] += 1
         self._shared[_SINCE] = _now()
 
@@ -51,22 +52,20 @@ class Clock:
         self._shared[_DEPTH] -= 1
         self._shared[_SINCE] = _now()
 
-    def count(self) -> None:
-        """Count a call of a function or method, as opposed to an import."""
-        self._shared[_CALLS] += 1
+    @property
+    def since(self) -> float:
+        """The time of the latest event."""
+        return self._shared[_SINCE]
 
-    def read(self) -> Reading:
-        """Return what the clock shows, in the parent."""
-        since, depth, calls = self._shared.tolist()
-        return Reading(since=since, running=depth > 0, imported=calls > 0)
+    @property
+    def running(self) -> bool:
+        """Whether a call of user code is in progress."""
+        return self._shared[_DEPTH] > 0
 
-
-class Reading(NamedTuple):
-    """What the clock shows at one moment."""
-
-    since: float  #: the time of the latest event
-    running: bool  #: whether a call of user code is in progress
-    imported: bool  #: whether a function was called, hence the module imported
+    @property
+    def imported(self) -> bool:
+        """Whether a function was called, hence the module imported."""
+        return self._shared[_CALLS] > 0
 
 
 _clock: Clock | None = None  # of this process, as its only thread is
@@ -93,7 +92,6 @@ def begin_call() -> None:
     """Note that a function or method of the user is called; `end_call` must follow."""
     if _clock is not None:
         _clock.begin()
-        _clock.count()
 
 
 def end_call() -> None:
@@ -108,7 +106,7 @@ def timed() -> Iterator[None]:
     if _clock is None:
         yield
         return
-    _clock.begin()
+    _clock.begin(imports=True)
     try:
         yield
     finally:

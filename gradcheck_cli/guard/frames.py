@@ -61,8 +61,7 @@ def user_frames(error: BaseException) -> list[traceback.FrameSummary]:
 
 def innermost_frame(error: BaseException) -> Frame | None:
     """Return the innermost of the user's frames of a traceback; None if there is none."""
-    frames = user_frames(error)
-    return (frames[-1].filename, frames[-1].lineno or 1, frames[-1].name) if frames else None
+    return _innermost(user_frames(error))
 
 
 def format_user_frames(error: BaseException) -> str | None:
@@ -75,38 +74,37 @@ def format_user_frames(error: BaseException) -> str | None:
     return _format("Traceback (your code only):", frames, raised)
 
 
-def format_user_stack(stack: list[Frame], sources: Container[str] = ()) -> tuple[str | None, str | None]:
-    """Format the user's part of a stack, and return the name of its outermost function too, which we called.
+def describe_user_stack(
+    stack: list[Frame], sources: Container[str] = ()
+) -> tuple[str | None, str | None, Frame | None]:
+    """Format the user's part of a stack, and return too the name of its outermost function, which we called.
 
     Args:
         stack: the innermost frame last, from the fault handler of a process in which user code ran: its file names
             may be anything.
         sources: the files of the implementation. Lines of other files are not quoted.
+
+    Returns:
+        The text, the name and the innermost of the user's frames; None where there are no such frames.
     """
-    frames = _user_frames_of(stack, sources)
+    ours = max((number for number, (file, _, _) in enumerate(stack) if _is_checker(file)), default=-1)
+    quoted = [
+        traceback.FrameSummary(file, line, name, lookup_line=False, line=None if file in sources else "")
+        for file, line, name in stack[ours + 1 :]
+    ]
+    frames = _keep_user_frames(quoted)
     if not frames:
-        return None, None
-    return _format("Where it was (your code only):", frames), clean(frames[0].name)
+        return None, None, None
+    return _format("Where it was (your code only):", frames), clean(frames[0].name), _innermost(frames)
 
 
-def innermost_of_user(stack: list[Frame]) -> Frame | None:
-    """Return the innermost of the user's frames in a stack from the fault handler; None if there is none."""
-    frames = _user_frames_of(stack)
+def _innermost(frames: list[traceback.FrameSummary]) -> Frame | None:
     return (frames[-1].filename, frames[-1].lineno or 1, frames[-1].name) if frames else None
 
 
 def format_bug() -> str:
     """Format the exception that is handled, with the frames of the checker, for the report of a bug."""
     return clean_lines(traceback.format_exc().rstrip(), *_BUG)
-
-
-def _user_frames_of(stack: list[Frame], sources: Container[str] = ()) -> list[traceback.FrameSummary]:
-    ours = max((number for number, (file, _, _) in enumerate(stack) if _is_checker(file)), default=-1)
-    quoted = [
-        traceback.FrameSummary(file, line, name, lookup_line=False, line=None if file in sources else "")
-        for file, line, name in stack[ours + 1 :]
-    ]
-    return _keep_user_frames(quoted)
 
 
 def _is_checker(file: str) -> bool:

@@ -163,7 +163,7 @@ class Process:
                 if answers:
                     return
                 continue
-            now, clock = time.monotonic(), running.clock.read()
+            now, clock = time.monotonic(), running.clock
             since = min(max(since, clock.since), now)
             if now > min(since + (seconds if clock.running else 2 * seconds + _GRACE), self._deadline):
                 raise self._death(f"was stopped after {seconds:g} s", running.stack(), late=True)
@@ -177,7 +177,7 @@ class Process:
         running, stack = self._running, stack or []
         if running is None:  # it was closed from another thread
             return ProcessDiedError("was ended", [])
-        imported = running.clock.read().imported
+        imported = running.clock.imported
         if reason is None:
             code = running.exit_code() if running.has_ended(_GRACE) else DISCONNECTED
             if code == DISCONNECTED:

@@ -78,7 +78,7 @@ class Running:
             self.clock.start()
             _ = np.random.Generator  # imports NumPy before the fork, once for all processes
             ends = Ends(Channel(theirs, area, asks=False), output, stacks)
-            started = start_supervised(lambda: serve(ends, self.clock, limits))
+            started = start_supervised(serve, ends, self.clock, limits)
         else:
             with tempfile.TemporaryFile() as file:
                 file.truncate(BYTES)

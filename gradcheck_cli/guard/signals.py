@@ -15,15 +15,10 @@ _DEATHS = {
 }
 
 
-def signal_name(number: int) -> str:
-    """Return the name of a signal, or its number: most real-time signals have no name."""
+def describe_signal(number: int) -> str:
+    """Say what a process died of: most real-time signals have no name."""
     try:
-        return signal.Signals(number).name
+        name = signal.Signals(number).name
     except ValueError:
         return f"signal {number}"
-
-
-def describe_signal(number: int) -> str:
-    """Say what a process died of."""
-    name = signal_name(number)
     return _DEATHS.get(name, name)

@@ -50,8 +50,8 @@ class Supervised(NamedTuple):
     line: socket.socket
 
 
-def start_supervised(run: Callable[[], None]) -> Supervised:
-    """Fork the supervisor, and have it fork the process that calls `run`.
+def start_supervised(run: Callable[..., None], *arguments: object) -> Supervised:
+    """Fork the supervisor, and have it fork the process that calls `run`. User code may set a low recursion limit.
 
     Raises:
         OSError: the system has no more processes.
@@ -59,7 +59,7 @@ def start_supervised(run: Callable[[], None]) -> Supervised:
     ours, theirs = socket.socketpair()
     pid = os.fork()
     if pid == 0:
-        _supervise(theirs, run)
+        _supervise(theirs, run, *arguments)
     return _started(pid, ours, theirs)
 
 
@@ -87,32 +87,32 @@ def start_fresh(
 
 def supervise_fresh(line: int, *arguments: Any) -> None:
     """Be the supervisor. The process is forked before anything can start a thread, and imports what it needs."""
-
-    def run() -> None:
-        from gradcheck_cli.guard.channel import Channel
-        from gradcheck_cli.guard.child import Ends, serve
-        from gradcheck_cli.guard.clock import Clock
-        from gradcheck_cli.guard.limits import Limits
-
-        channel, output, stacks, clock, seconds, memory, folder = arguments
-        if folder is not None:
-            os.chdir(folder)
-        ends = Ends(Channel(socket.socket(fileno=channel), None, asks=False), output, stacks)
-        serve(ends, Clock(clock), Limits(seconds=seconds, memory=memory))
-
-    _supervise(socket.socket(fileno=line), run)
+    _supervise(socket.socket(fileno=line), _serve, *arguments)
 
 
-def die_with_parent() -> None:
-    """Have this process killed when its parent ends, however that ends. Without effect elsewhere than on Linux."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_DIE_WITH_PARENT, signal.SIGKILL)
+def _serve(
+    channel: int, output: int, stacks: int, clock: int, seconds: float, memory: int | None, folder: str | None
+) -> None:
+    from gradcheck_cli.guard.channel import Channel
+    from gradcheck_cli.guard.child import Ends, serve
+    from gradcheck_cli.guard.clock import Clock
+    from gradcheck_cli.guard.limits import Limits
+
+    if folder is not None:
+        os.chdir(folder)
+    ends = Ends(Channel(socket.socket(fileno=channel), None, asks=False), output, stacks)
+    serve(ends, Clock(clock), Limits(seconds=seconds, memory=memory))
 
 
 def adopt_orphans() -> None:
     """Stay an ancestor of all that is started from here, daemons included, so that it can be found and ended."""
+    _control(_ADOPT_ORPHANS, 1)
+
+
+def _control(option: int, value: int) -> None:
+    """Set what Linux alone has to set of a process."""
     if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_ADOPT_ORPHANS, 1)
+        ctypes.CDLL(None).prctl(option, value)
 
 
 def end_group(pid: int) -> None:
@@ -127,7 +127,7 @@ def _started(supervisor: int, ours: socket.socket, theirs: socket.socket) -> Sup
     return Supervised(supervisor, int.from_bytes(ours.recv(4), "little"), ours)
 
 
-def _supervise(line: socket.socket, run: Callable[[], None]) -> None:
+def _supervise(line: socket.socket, run: Callable[..., None], *arguments: object) -> None:
     """Fork the process, wait, and end this one."""
     try:
         os.setsid()  # Ctrl-C in the terminal is for the checker
@@ -136,8 +136,8 @@ def _supervise(line: socket.socket, run: Callable[[], None]) -> None:
         adopt_orphans()
         child = os.fork()
         if child == 0:
-            die_with_parent()
-            run()
+            _control(_DIE_WITH_PARENT, signal.SIGKILL)
+            run(*arguments)
         else:
             os.closerange(0, line.fileno())
             os.closerange(line.fileno() + 1, os.sysconf("SC_OPEN_MAX"))

@@ -95,8 +95,8 @@ class BlackBox:
     `x` keeps its shape and dtype; values are in the working dtype.
     """
 
-    def __init__(self, function: Function, x: Array, center: Evaluation) -> None:
-        self._function = function
+    def __init__(self, function: Function, x: Array, center: Evaluation, whole: BlackBox | None = None) -> None:
+        self._function, self._whole = function, whole  # the function that this one is along a line of
         self.x = x
         self.center = center  #: the evaluation at x
         self.shape, self.dtype, self.noise = center.shape, center.dtype, center.noise
@@ -123,6 +123,23 @@ class BlackBox:
         """Evaluate at any x of the same shape; return the flat value."""
         value = self._evaluate(x).reshape(-1)
         return value.copy() if self.center.reuses_buffer else value
+
+    def along(self, direction: Array) -> BlackBox:
+        """Return t -> f(x + t * direction), a function of one number, at t = 0. Its evaluations are counted here too.
+
+        Args:
+            direction: of x's shape and dtype.
+        """
+
+        def at(t: Array) -> Array:
+            return np.asarray(self.x + t[0] * direction)
+
+        def line(t: Array) -> Array:
+            return self._function(at(t))
+
+        if self.many:
+            line.many = lambda points: self._function.many([*map(at, points)])  # type: ignore[attr-defined]
+        return BlackBox(line, np.zeros(1, self.x.dtype), self.center, whole=self)
 
     def changes(self, ahead: Sequence[Array], behind: Sequence[Array] | None = None) -> Iterator[Change]:
         """Evaluate at each of several x, or pairs of x, and yield how the outputs change, tile by tile.
@@ -161,8 +178,13 @@ class BlackBox:
 
     def _evaluate(self, x: Array) -> Array:
         """Evaluate; the result may be the function's own buffer, valid until the next evaluation."""
+        return self.counted(self._prepared.popleft() if self._prepared else self._function(x))
+
+    def counted(self, value: Array) -> Array:
+        """Count an evaluation, also of the whole function, and return its value in the working dtype."""
         self.evaluations += 1
-        value = self._prepared.popleft() if self._prepared else self._function(x)
+        if self._whole is not None:
+            return self._whole.counted(value)
         if value.dtype is not self.dtype:  # of which the epsilon is the least
             self.epsilon = max(self.epsilon, epsilon(value.dtype))
         return np.asarray(value, self.dtype).reshape(self.shape)
@@ -182,23 +204,3 @@ class BlackBox:
             for side, x in zip(values, pair, strict=True):
                 side[number] = self._evaluate(x)
         return list(values)
-
-
-class Line(BlackBox):
-    """A function of one number t: another one at x + t * direction. Its evaluations are counted there, too."""
-
-    def __init__(self, box: BlackBox, direction: Array) -> None:
-        super().__init__(lambda t: box.at(self._at(t)), np.zeros(1, box.x.dtype), box.center)
-        self._box, self._direction, self.many = box, direction, box.many
-
-    @property
-    def is_prepared(self) -> bool:
-        """Whether the next evaluation has been made."""
-        return self._box.is_prepared
-
-    def prepare(self, points: Sequence[Array]) -> None:
-        """Evaluate at all points that come next."""
-        self._box.prepare([self._at(t) for t in points])
-
-    def _at(self, t: Array) -> Array:
-        return np.asarray(self._box.x + t[0] * self._direction)

@@ -9,7 +9,6 @@ import numpy as np
 from gradcheck_cli.data.frozen import replace
 from gradcheck_cli.numeric.affine import AFFINE_STEP
 from gradcheck_cli.numeric.arrays import epsilon
-from gradcheck_cli.numeric.black_box import Line
 from gradcheck_cli.numeric.dense import DenseScheme
 from gradcheck_cli.numeric.directions import DirectionalDerivative
 from gradcheck_cli.numeric.richardson import extrapolate
@@ -70,7 +69,7 @@ def directional_derivative(
             and any step is exact but for roundoff.
         step: a fixed step, instead of a chosen one.
     """
-    line = DenseScheme(Line(box, direction))
+    line = DenseScheme(box.along(direction))
     found = partial_derivatives(line, np.zeros(1, int), affine=affine, resolution=0, step=step)
     return DirectionalDerivative(direction=direction, value=found.value[0], error_bound=found.error_bound[0])
 

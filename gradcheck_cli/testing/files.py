@@ -20,9 +20,9 @@ from gradcheck_cli.cli.plan import Plan
 from gradcheck_cli.cli.request import make_request
 from gradcheck_cli.cli.run import compute_results
 from gradcheck_cli.data.frozen import replace
+from gradcheck_cli.engine.call import InProcess
 from gradcheck_cli.engine.checker import Checker
 from gradcheck_cli.engine.engine import Engine
-from gradcheck_cli.engine.in_process import InProcess
 from gradcheck_cli.implementation.finding.folder import may_have_passes
 from gradcheck_cli.implementation.loading.paths import SUFFIXES, read_source, split_spec
 from gradcheck_cli.results.result import Verdict
@@ -149,7 +149,7 @@ class Implementation(pytest.Item):
 
 def _compute(request: Request, plan: Plan, checker: Checker) -> list[CaseResult]:
     try:
-        return [*compute_results(request, plan, Engine(executor=InProcess(checker)), None)]
+        return [*compute_results(request, plan, Engine(executor=InProcess(checker)), ())]
     except click.UsageError as error:  # it is not there any more
         return _refuse(error.format_message())
 

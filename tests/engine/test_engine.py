@@ -14,10 +14,9 @@ import pytest
 from gradcheck_cli.cases.cases import Product
 from gradcheck_cli.checks.check import check_case
 from gradcheck_cli.checks.settings import Settings
-from gradcheck_cli.engine.call import Call, CallCancelledError
+from gradcheck_cli.engine.call import Call, CallCancelledError, InProcess
 from gradcheck_cli.engine.checker import Checker
 from gradcheck_cli.engine.engine import Engine, WorkerDiedError
-from gradcheck_cli.engine.in_process import InProcess
 from gradcheck_cli.engine.pool import Pool
 from gradcheck_cli.engine.task import Task
 from gradcheck_cli.guard.limits import Limits
@@ -163,7 +162,7 @@ def test_results_of_calls_that_failed_are_not_kept() -> None:
 
     for outcome, reason, bug in (die, "all is lost", False), (fail, "a bug in the checker: ValueError: v", True):
         kept = Kept()
-        (found,) = Engine(executor=Given(outcome)).results([(task(), seeds(0))], kept)
+        (found,) = Engine(executor=Given(outcome)).results([(task(), seeds(0))], [kept])
         assert (found.verdict, found.reason, found.command is None) == (Verdict.ERROR, reason, False)
         assert (found.bug is not None) == bug
         assert kept == []

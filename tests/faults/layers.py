@@ -413,7 +413,7 @@ def pool_not_divided(dout: Any, cache: Any) -> Any:
 
 @_in_backward("maxpool1d", max_pool1d_forward, "mask-ignored")
 def whole_window(dout: Any, cache: Any) -> Any:
-    (N, C, _, W), _, param = cache
+    (N, C, W), _, param = cache
     dx = np.zeros((N, C, W), dout.dtype)
     for n, c, j in np.ndindex(dout.shape):
         dx[n, c, j * param["stride"] : j * param["stride"] + param["pool_width"]] += dout[n, c, j]
@@ -422,10 +422,10 @@ def whole_window(dout: Any, cache: Any) -> Any:
 
 @_in_backward("maxpool1d", max_pool1d_forward, "assigned-not-accumulated")
 def maximum_assigned(dout: Any, cache: Any) -> Any:
-    (N, C, _, W), chosen, param = cache
+    (N, C, W), chosen, param = cache
     dx = np.zeros((N, C, W), dout.dtype)
     for n, c, j in np.ndindex(dout.shape):
-        dx[n, c, j * param["stride"] + chosen[n, c, 0, j]] = dout[n, c, j]
+        dx[n, c, j * param["stride"] + chosen[n, c, j]] = dout[n, c, j]
     return dx
 
 
@@ -574,7 +574,7 @@ def _normalization(layer: str, slip: Callable[[Any, Any, float], Any]) -> tuple[
         if param.get("mode") != "test":
             g = dout * gamma.reshape(-1, *[1] * (x.ndim - 2))
             places = rows(np.arange(x.size).reshape(x.shape), param)
-            dx = np.zeros_like(x)
+            dx = np.zeros(x.shape, x.dtype)  # in C order, whatever that of x is
             dx.reshape(-1)[places] = slip(rows(g, param), rows(x, param), param["eps"])
         return dx, *rest
 

@@ -11,7 +11,7 @@ import pytest
 
 import gradcheck_cli
 from gradcheck_cli.guard.crash import crash_stack, main_stack
-from gradcheck_cli.guard.frames import format_user_frames, format_user_stack, raised_by_user
+from gradcheck_cli.guard.frames import describe_user_stack, format_user_frames, raised_by_user
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -67,13 +67,13 @@ def test_lines_are_quoted_of_the_implementation_alone(tmp_path: Path) -> None:
     for file in (ours, other):
         file.write_text(f"line of {file.name}\n")
     stack = [CHECK, (str(ours), 1, "f"), (str(other), 1, "g"), NUMPY]
-    lines, innermost = format_user_stack(stack, {str(ours)})
-    assert innermost == "f"
+    lines, called, innermost = describe_user_stack(stack, {str(ours)})
+    assert (called, innermost) == ("f", (str(other), 1, "g"))
     assert lines is not None
     assert "line of layers.py" in lines
     assert "line of secret" not in lines
     assert f'"{other}", line 1, in g' in lines
-    assert format_user_stack([CHECK]) == (None, None)
+    assert describe_user_stack([CHECK]) == (None, None, None)
 
 
 CRASH = b"""Fatal Python error: Segmentation fault

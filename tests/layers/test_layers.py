@@ -177,13 +177,13 @@ def test_faults_are_caught(fault: Any) -> None:
 def _course_file(folder: Path) -> Path:
     """Write a course's layers.py: every reference, as its author would have it in one file."""
     helpers = (
+        "import math\n"
         "import numpy as np\n"
         "from gradcheck_cli.layers.conv.fast import conv_backward_fast, conv_forward_fast, gather\n"
         "from gradcheck_cli.layers.conv.naive import both, padded\n"
         "from gradcheck_cli.layers.pool.maxpool import places\n"
         "from gradcheck_cli.layers.elementwise.gelu import phi_and_density\n"
-        "from gradcheck_cli.layers.pool.pool1d import as_rows\n"
-        "from gradcheck_cli.layers.pool.pooling import spread, windows\n"
+        "from gradcheck_cli.layers.pool.pooling import spread, window_of, windows\n"
         "from gradcheck_cli.layers.recurrent.lstm_step import LstmCache\n"
         "from gradcheck_cli.layers.recurrent.rnn_step import RnnCache\n"
         "from gradcheck_cli.layers.attention.core import attend, attend_backward\n"

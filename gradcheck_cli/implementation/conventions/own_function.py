@@ -13,13 +13,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from gradcheck_cli.implementation.calling import name_of
-from gradcheck_cli.implementation.conventions.attributes import is_gradient_name
-from gradcheck_cli.implementation.conventions.code import Code, Found
+from gradcheck_cli.implementation.conventions.code import Code
+from gradcheck_cli.implementation.conventions.hints import SIZE, refuse_labels, spread_slots
+from gradcheck_cli.implementation.conventions.own_variants import variants
 from gradcheck_cli.implementation.conventions.reading import Reading
 from gradcheck_cli.implementation.conventions.slots import (
-    LABELS,
     PROBABLE_CACHES,
-    SIZE,
     MisfitError,
     Slot,
     SlotKind,
@@ -30,9 +29,7 @@ from gradcheck_cli.implementation.conventions.slots import (
     is_cotangent,
     names_arguments,
     parameters_of,
-    refuse_labels,
     slot_for,
-    spread_slots,
     write_call,
 )
 from gradcheck_cli.implementation.conventions.source import entries_of, returned_names
@@ -49,7 +46,6 @@ if TYPE_CHECKING:
 
 #: What the output is called by gradients that are computed from it.
 _OUTPUT = ("out", "output", "outputs", "y")
-_SIZED = 3  #: the first inputs and their first axes, of which backward may be given a length
 _OUTPUT_KEY = "(output)"  #: no name of an argument
 
 
@@ -109,58 +105,7 @@ def _readings(functions: tuple[Callable[..., Any], ...], layer: Layer, forward: 
         outputs = tuple(slot.key for slot in slots if slot.kind is SlotKind.COTANGENT)
         reading = replace(_reading(functions, layer, forward, slots), own_outputs=outputs)
         readings.insert(0 if slots in named[:1] else len(readings), reading)
-    labels = returned_names(functions[-1])[len(functions) == 1 :]
-    readings = [_with_named_gradients(sized, labels) for reading in readings for sized in _sized(reading)]
-    yield from readings
-    for number in range(1, len(returned)):  # the cotangent may be that of another output
-        yield from (replace(one, output_at=number) for one in readings if _has_one_output(one))
-    for reading in readings:  # a dictionary of gradients may be that of the parameters alone
-        held, others = _held(reading), [name for name in reading.order if name not in _held(reading)]
-        if held and others and len(labels) == 1 and not reading.found.without:
-            yield replace(reading, order=held, found=Found(without=tuple(others)))
-
-
-def _held(reading: Reading) -> tuple[str, ...]:
-    """Name the arrays that forward looks up in a container."""
-    return tuple(name for slot in reading.forward if slot.kind is SlotKind.CONTAINER for name in slot.inputs)
-
-
-def _sized(reading: Reading) -> Iterator[Reading]:
-    """Yield the readings in which a number that backward alone takes is the length of an axis, of each in turn."""
-    sizes = [slot for slot in reading.backward if slot.kind is SlotKind.SHAPE]
-    if len(sizes) != 1:
-        yield reading
-        return
-    for name in reading.order[:_SIZED] if sizes else ():
-        for axis in range(_SIZED):
-            slot = replace(sizes[0], key=name, value=axis)
-            own = (reading.backward, reading.backward_with_cache)
-            back, cached = (tuple(slot if one == sizes[0] else one for one in slots) for slots in own)
-            yield replace(reading, backward=back, backward_with_cache=cached)
-
-
-def _has_one_output(reading: Reading) -> bool:
-    """Tell whether backward takes a cotangent of one output, and nothing else that forward returned."""
-    kinds = [slot.kind for slot in (*reading.forward, *reading.backward)]
-    left = {SlotKind.CACHE, SlotKind.CONTEXT, SlotKind.OUTPUT}.intersection(kinds)
-    return kinds.count(SlotKind.COTANGENT) == 1 and not left and not reading.backward_with_cache
-
-
-def _with_named_gradients(reading: Reading, returned: tuple[str, ...]) -> Reading:
-    """Return the reading in which only those inputs have a gradient of which one is returned under its name.
-
-    What a loss returns beside its number may be the gradients of some. A backward pass returns those of all.
-    """
-    named = [name for one in returned for name in _named_by(one, reading.order)]
-    others = len(returned) - len(named)  # such as a dictionary of the gradients of what is in a container
-    order = (*named, *(name for name in _held(reading) if name not in named)) if others == 1 else (*named,)
-    optional = {slot.key for slot in reading.forward if slot.has_default}
-    without = tuple(name for name in reading.order if name not in (*order, *optional))
-    is_lack = reading.code.backward is not None and not others and any(word(name) not in LABELS for name in without)
-    if not (named and without) or is_lack or others > bool(_held(reading)) or len(set(named)) < len(named):
-        return reading
-    left = (name for name in reading.order if name in optional and name not in order)
-    return replace(reading, order=(*order, *left), found=Found(without=without))
+    yield from variants(readings, returned_names(functions[-1])[len(functions) == 1 :], returned)
 
 
 def _from_cache(reading: Reading) -> Reading | None:
@@ -170,12 +115,6 @@ def _from_cache(reading: Reading) -> Reading | None:
         return None
     cache = replace(cotangents[0], kind=SlotKind.CACHE, key="")
     return replace(reading, backward=tuple(cache if slot is cotangents[0] else slot for slot in reading.backward))
-
-
-def _named_by(gradient: str, names: tuple[str, ...]) -> list[str]:
-    """List the inputs that the name of a gradient means: by the whole name, or else by its first word."""
-    whole = [name for name in names if is_gradient_name(gradient, name)]
-    return whole or [name for name in names if is_gradient_name(gradient, name.split("_")[0])]
 
 
 def _several_outputs(gradient: Callable[..., Any], forward: Slots, returned: tuple[str, ...]) -> Iterator[Slots]:

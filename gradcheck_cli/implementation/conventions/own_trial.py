@@ -52,7 +52,8 @@ def fit_of(reading: Reading, case: Case, problem: Problem, *, slope: bool = True
             and adopted.differentiable != ()
             and all(fits_input(gradients.get(name), inputs[name]) for name in adopted.differentiable)
         )
-        if fits and reading.has_cotangent and takes_targets(reading) and not _is_linear(run, adopted, cache, gradients):
+        is_loss = reading.code.cls is not None and reading.has_cotangent and takes_targets(reading)
+        if fits and is_loss and not _is_linear(run, adopted, cache, gradients):
             return runs, False, False  # then it is given no cotangent, whatever that is called
         return runs, fits, fits and slope and _slope_agrees(run, adopted, gradients)
     except (ImplementationError, NotExpressibleError, ValueError, TypeError):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from gradcheck_cli.implementation.calling import name_of
 from gradcheck_cli.implementation.conventions.by_name import backward_by_name, forward_by_name
 from gradcheck_cli.implementation.conventions.by_place import backward_in_order, forward_in_order
+from gradcheck_cli.implementation.conventions.hints import refuse_labels, spread_slots
 from gradcheck_cli.implementation.conventions.slots import (
     MisfitError,
     Slot,
@@ -17,10 +18,8 @@ from gradcheck_cli.implementation.conventions.slots import (
     is_cotangent,
     names_arguments,
     parameters_of,
-    refuse_labels,
     signature_of,
     slot_for,
-    spread_slots,
     write_call,
 )
 from gradcheck_cli.implementation.conventions.source import returned_names

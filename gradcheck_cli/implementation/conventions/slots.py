@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import re
 from dataclasses import replace
 from enum import Enum
 from typing import TYPE_CHECKING, Any
@@ -11,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.guard.clock import pass_on_interrupt
 from gradcheck_cli.implementation.calling import name_of
-from gradcheck_cli.implementation.vocabulary.vocabulary import word, words
+from gradcheck_cli.implementation.vocabulary.vocabulary import word
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable
 
     from gradcheck_cli.implementation.vocabulary.vocabulary import Vocabulary
 
@@ -55,13 +54,7 @@ INDIFFERENT: dict[str, object] = {
 BIAS_FLAGS = ("usebias", "withbias", "hasbias", "addbias", "bias")
 
 
-#: What labels are called.
-LABELS = words("y {,y}true t{,arget}{,s} label{,s} ytrue yonehot onehot truth")
-
-#: What the length of an axis is called: one capital letter, `hidden_size`, `n_heads`.
-SIZE = re.compile(r"[A-Z]$|(n|num)_\w+$|num[a-z]+s$|(\w+_)?(dim|size|heads?|len|length)$")
-
-_VARIABLE = inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD
+VARIABLE = inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD
 
 
 class MisfitError(Exception):
@@ -195,25 +188,12 @@ def choose_cotangents(free: list[inspect.Parameter], count: int) -> list[inspect
     return [p for p in free if p in chosen]
 
 
-def refuse_labels(name: str, parameters: list[inspect.Parameter]) -> None:
-    """Refuse a backward pass that takes labels and no cotangent: `softmax_backward(A, Y)` is that of a loss.
-
-    Raises:
-        MisfitError: it is one.
-    """
-    required = [p for p in parameters if p.default is EMPTY]
-    labels = [p.name for p in required if word(p.name) in LABELS]
-    if labels and len(required) > 1 and not any(is_cotangent(p.name) or is_context(p.name) for p in required):
-        called = write_call(name, required)
-        raise MisfitError(f"`{called}` takes no cotangent but `{labels[0]}`, as the gradient of a loss does")
-
-
 def signature_of(function: Callable[..., Any]) -> inspect.Signature | None:
     """Return the signature of a function or class; None if it does not say what it takes."""
     try:
         signature = inspect.signature(function)
         kinds = {parameter.kind for parameter in signature.parameters.values()}
-        inner = _decorated(function) if kinds and kinds <= {*_VARIABLE} else None
+        inner = _decorated(function) if kinds and kinds <= {*VARIABLE} else None
         return signature if inner is None else signature_of(inner)
     except BaseException as error:  # noqa: BLE001  # a `__signature__` or a metaclass of the user's may raise anything
         pass_on_interrupt(error)
@@ -253,18 +233,7 @@ def parameters_of(function: Callable[..., Any], *, skip: int = 0) -> list[inspec
     if signature is None:
         raise MisfitError(f"`{name_of(function)}` does not say what it takes")
     parameters = [*signature.parameters.values()][skip:]
-    return [parameter for parameter in parameters if parameter.kind not in _VARIABLE]
-
-
-def spread_slots(function: Callable[..., Any], outputs: Sequence[str]) -> list[tuple[Slot, ...]]:
-    """Read a backward pass that takes cotangents, and the parts of a cache as *args or **kwargs; [] for any other."""
-    signature = signature_of(function)
-    parameters = [*signature.parameters.values()] if signature else []
-    left = [p for p in parameters if p.kind is not inspect.Parameter.KEYWORD_ONLY or p.default is EMPTY]
-    if not left or left[-1].kind not in _VARIABLE or len(left) != len(outputs) + 1:
-        return []
-    cotangents = (slot_for(p, SlotKind.COTANGENT, key) for p, key in zip(left, outputs, strict=False))
-    return [(*cotangents, replace(slot_for(left[-1], SlotKind.CACHE), spread=True))]
+    return [parameter for parameter in parameters if parameter.kind not in VARIABLE]
 
 
 def takes(function: Callable[..., Any], count: int) -> bool:

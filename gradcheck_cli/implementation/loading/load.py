@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.guard.clock import pass_on_interrupt
 from gradcheck_cli.guard.frames import innermost_frame, user_frames
-from gradcheck_cli.guard.state import current_folder
+from gradcheck_cli.guard.state import current_folder, preserve_basics
 from gradcheck_cli.implementation.implementation import ImplementationNotFoundError
 from gradcheck_cli.implementation.loading.importing import FileModule, importable
 from gradcheck_cli.implementation.loading.legacy_hints import legacy_hint
@@ -107,7 +107,12 @@ class Loader:
     def _load(self, run: Callable[[], ModuleType], home: str, file: Path | None, roots: list[Path]) -> Loaded:
         """Load; where an import fails look in the folder of the package, then put something in its place; try again."""
         missing, warnings = Missing(file=home), list[str]()
-        with _explain_failure(home, file), _stdout_to_stderr() as printed, importable(roots) as add_folder:
+        with (
+            _explain_failure(home, file),
+            preserve_basics(),
+            _stdout_to_stderr() as printed,
+            importable(roots) as add_folder,
+        ):
             while True:
                 printed.truncate(printed.seek(0))  # what a try prints that fails is printed again by the next
                 try:

@@ -5,25 +5,24 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from gradcheck_cli.data.frozen import frozen
-from gradcheck_cli.layers.conv.case import ConvCase, ConvolutionCase
 from gradcheck_cli.layers.conv.conv import convolution
 from gradcheck_cli.layers.conv.fast import conv_backward_fast, conv_forward_fast
+from gradcheck_cli.layers.conv.geometry import WindowedCase
 from gradcheck_cli.layers.framework.axes import declare
 from gradcheck_cli.layers.framework.parameter import size
 
 if TYPE_CHECKING:
-    from gradcheck_cli.layers.conv.geometry import Windows
     from gradcheck_cli.numeric.arrays import Array
 
 
 @frozen
-class Conv1dCase(ConvolutionCase):
+class Conv1dCase(WindowedCase):
     """A geometry: x (N, C, W), w (F, C, WW), b (F,), out (N, F, W')."""
 
     layer: ClassVar[str] = "conv1d"
     axes = declare(x="N C W", w="F C WW", b="F", out="N F W'")
-    inserted: ClassVar = {"x": 2, "w": 2, "out": 2}
-    spatial: ClassVar = (1,)
+    passed: ClassVar = ("stride", "pad")
+    kernels: ClassVar = ("WW",)
 
     N: int = size(4, "samples")
     C: int = size(3, "channels")
@@ -32,18 +31,6 @@ class Conv1dCase(ConvolutionCase):
     WW: int = size(3, "kernel length")
     stride: int = size(1, "step from window to window")
     pad: int = size(1, "zeros added on each side", minimum=0)
-
-    @property
-    def as_conv(self) -> ConvCase:
-        """The same, of images of one row."""
-        stride, pad = (1, self.stride), (0, self.pad)
-        return ConvCase(N=self.N, C=self.C, H=1, W=self.W, F=self.F, HH=1, WW=self.WW, stride=stride, pad=pad)
-
-    @property
-    def windows(self) -> tuple[Windows, ...]:
-        """The windows along the sequence."""
-        (windows,) = super().windows
-        return (windows._replace(length="length"),)
 
 
 def conv1d_forward(x: Array, w: Array, b: Array, conv_param: dict[str, int]) -> tuple[Array, Any]:

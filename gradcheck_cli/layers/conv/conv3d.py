@@ -9,9 +9,8 @@ import numpy as np
 from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.layers.conv.conv import convolution
 from gradcheck_cli.layers.conv.fast import conv_backward_fast, conv_forward_fast
-from gradcheck_cli.layers.conv.geometry import WindowedCase, Windows
-from gradcheck_cli.layers.framework.axes import COLUMN, OUT_COLUMN, OUT_ROW, ROW, Axis, declare
-from gradcheck_cli.layers.framework.layer import imported
+from gradcheck_cli.layers.conv.geometry import WindowedCase
+from gradcheck_cli.layers.framework.axes import Axis, declare
 from gradcheck_cli.layers.framework.parameter import size
 
 if TYPE_CHECKING:
@@ -33,6 +32,7 @@ class Conv3dCase(WindowedCase):
     layer: ClassVar[str] = "conv3d"
     axes = declare(*(PLANE, _KERNEL_PLANE, OUT_PLANE), x="N C D H W", w="F C DD HH WW", b="F", out="N F D' H' W'")
     passed: ClassVar = ("stride", "pad")
+    kernels: ClassVar = ("DD", "HH", "WW")
 
     N: int = size(2, "samples")
     C: int = size(2, "channels")
@@ -45,15 +45,6 @@ class Conv3dCase(WindowedCase):
     WW: int = size(3, "kernel width")
     stride: int = size(1, "step from window to window")
     pad: int = size(1, "zeros added on each side", minimum=0)
-
-    @property
-    def windows(self) -> tuple[Windows, ...]:
-        """The windows along planes, rows and columns."""
-        return (
-            Windows("depth", PLANE, OUT_PLANE, self.D, self.DD, self.stride, self.pad),
-            Windows("height", ROW, OUT_ROW, self.H, self.HH, self.stride, self.pad),
-            Windows("width", COLUMN, OUT_COLUMN, self.W, self.WW, self.stride, self.pad),
-        )
 
 
 def conv3d_forward(x: Array, w: Array, b: Array, conv_param: Param) -> tuple[Array, tuple[Any, ...]]:
@@ -107,7 +98,6 @@ LAYER = convolution(
     Conv3dCase,
     builtin={"planes": (conv3d_forward, conv3d_backward)},
     standard=standard,
-    **imported("conv.conv3d_faults", "faults", "forward_faults"),
     probe_cases=(
         Conv3dCase(N=2, C=3, D=4, H=5, W=6, F=4, DD=3, HH=3, WW=3, pad=1),  # "same"
         Conv3dCase(N=2, C=3, D=4, H=5, W=6, F=4, DD=2, HH=3, WW=3, pad=0),  # for those that cannot pad

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
 from gradcheck_cli.data.frozen import frozen
-from gradcheck_cli.layers.conv.case import ConvCase, ConvolutionCase
+from gradcheck_cli.layers.conv.case import ConvCase
 from gradcheck_cli.layers.conv.conv import convolution
 from gradcheck_cli.layers.conv.fast import gather
-from gradcheck_cli.layers.conv.geometry import OVERLAPS, different_kernels, different_sizes
+from gradcheck_cli.layers.conv.geometry import OVERLAPS, WindowedCase, different_kernels, different_sizes
 from gradcheck_cli.layers.conv.naive import both, padded
 from gradcheck_cli.layers.framework.axes import COLUMN, KERNEL_COLUMN, KERNEL_ROW, OUT_COLUMN, OUT_ROW, ROW, declare
 from gradcheck_cli.layers.framework.coupling import spread, spread_kernel
@@ -22,6 +23,7 @@ from gradcheck_cli.layers.framework.parameter import pair, size
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from gradcheck_cli.layers.conv.geometry import Windows
     from gradcheck_cli.layers.framework.coupling import Relations
     from gradcheck_cli.layers.framework.drawing import Draw, Given
     from gradcheck_cli.numeric.arrays import Array
@@ -34,7 +36,7 @@ _OUT_ROW, _OUT_COLUMN = replace(OUT_ROW, windows=False), replace(OUT_COLUMN, win
 
 
 @frozen
-class ConvTransposeCase(ConvolutionCase):
+class ConvTransposeCase(WindowedCase):
     """A geometry: x (N, C, H, W), w (C, F, HH, WW), b (F,), out (N, F, H', W').
 
     H' = (H - 1) stride + HH - 2 pad, of the whole what is left after the cut.
@@ -42,6 +44,8 @@ class ConvTransposeCase(ConvolutionCase):
 
     layer: ClassVar[str] = "conv-transpose"
     axes = declare(_ROW, _COLUMN, _OUT_ROW, _OUT_COLUMN, x="N C H W", w="C F HH WW", b="F", out="N F H' W'")
+
+    passed: ClassVar = ("stride", "pad")
 
     N: int = size(4, "samples")
     C: int = size(3, "channels")
@@ -64,6 +68,11 @@ class ConvTransposeCase(ConvolutionCase):
         """The convolution whose dx is the output: its windows are those over which elements are spread."""
         _, _, rows, columns = self.out_shape
         return ConvCase(**{**self.geometry, "C": self.F, "F": self.C, "H": rows, "W": columns})
+
+    @cached_property
+    def windows(self) -> tuple[Windows, ...]:
+        """The windows of that convolution."""
+        return self.as_conv.windows
 
     def impossible(self) -> str | None:
         """Say why no layer can have this geometry, or None if one can."""

@@ -11,7 +11,7 @@ import numpy as np
 from gradcheck_cli.layers.conv import conv
 from gradcheck_cli.layers.conv.conv_transpose import conv_transpose_backward, conv_transpose_forward
 from gradcheck_cli.layers.conv.faults import confused_rows, turned_kernels
-from gradcheck_cli.layers.conv.images import Images, displaced_windows, resized
+from gradcheck_cli.layers.conv.moved import Convolution, displaced_windows, resized
 from gradcheck_cli.layers.conv.naive import both
 from gradcheck_cli.layers.framework.axes import OUT_COLUMN, OUT_ROW
 from gradcheck_cli.layers.framework.contributions import Contributions
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from gradcheck_cli.layers.conv.conv_transpose import ConvTransposeCase
-    from gradcheck_cli.layers.conv.images import Pair
+    from gradcheck_cli.layers.conv.moved import Numbers
     from gradcheck_cli.layers.framework.problem import Problem
     from gradcheck_cli.numeric.arrays import Array
 
@@ -31,27 +31,31 @@ if TYPE_CHECKING:
 
 def faults(case: ConvTransposeCase, problem: Problem) -> Iterator[Fault]:
     """Yield the faults that make a difference in a case; where two are equal, the simpler one comes first."""
-    images, axes = Images(case.as_conv), problem.axes["w"]
-    right = partial(_backward, case, stride=images.stride, pad=images.pad)
+    convolution, axes = Convolution(case.as_conv), problem.axes["w"]
+    right = partial(_backward, case, stride=convolution.stride, pad=convolution.pad)
     yield from turned_kernels(right, axes, "Forward and backward both multiply by w as it is.")
-    for code, cause, remedy, stride, pad in displaced_windows(images):
+    for code, cause, remedy, stride, pad in displaced_windows(convolution):
         gradients = partial(_without_bias, case, stride, pad)
         yield Fault(code, cause, remedy, gradients)
     yield from confused_rows(right, axes)
 
 
-def _backward(case: ConvTransposeCase, inputs: Gradients, cotangent: Array, *, stride: Pair, pad: Pair) -> Gradients:
+def _backward(
+    case: ConvTransposeCase, inputs: Gradients, cotangent: Array, *, stride: Numbers, pad: Numbers
+) -> Gradients:
     """Compute the gradients as if element (i, j) had been spread over the window that starts at (i, j) * stride - pad.
 
     Whatever of a window lies outside of dout is zero.
     """
-    rows, columns = (s * (n - 1) + w.kernel for s, n, w in zip(stride, (case.H, case.W), case.windows, strict=True))
-    seen = resized(np.pad(cotangent, ((0, 0), (0, 0), (pad[0], 0), (pad[1], 0))), rows, columns)
+    sizes = [s * (n - 1) + w.kernel for s, n, w in zip(stride, (case.H, case.W), case.windows, strict=True)]
+    seen = resized(np.pad(cotangent, ((0, 0), (0, 0), (pad[0], 0), (pad[1], 0))), sizes)
     dx, dw, _ = conv_transpose_backward(seen, (inputs["x"], inputs["w"], {"stride": stride, "pad": 0}))
     return {"x": dx, "w": dw, "b": cotangent.sum(axis=(0, 2, 3))}
 
 
-def _without_bias(case: ConvTransposeCase, stride: Pair, pad: Pair, inputs: Gradients, cotangent: Array) -> Gradients:
+def _without_bias(
+    case: ConvTransposeCase, stride: Numbers, pad: Numbers, inputs: Gradients, cotangent: Array
+) -> Gradients:
     found = _backward(case, inputs, cotangent, stride=stride, pad=pad)
     return {"x": found["x"], "w": found["w"]}
 

@@ -7,23 +7,24 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gradcheck_cli.layers.conv.fast import conv_backward_fast, conv_forward_fast
-from gradcheck_cli.layers.conv.images import resized
+from gradcheck_cli.layers.conv.moved import resized, within
 from gradcheck_cli.layers.framework.fault import Fault
+from gradcheck_cli.text.names import join_names
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from gradcheck_cli.layers.conv.geometry import Windows
-    from gradcheck_cli.layers.conv.images import Images
+    from gradcheck_cli.layers.conv.moved import Convolution
     from gradcheck_cli.numeric.arrays import Array
 
     Gradients = Mapping[str, Array]
     Index = tuple[slice, ...]
 
-#: The axes to which a crop is applied by mistake, and what they are called: of images, and of sequences.
-_CROPPED: dict[tuple[int, ...], dict[tuple[int, ...], str]] = {
-    (0, 1): {
+#: By how many axes windows have: the axes to which a crop is applied by mistake, and what they are called.
+_CROPPED: dict[int, dict[tuple[int, ...], str]] = {
+    1: {(0,): "samples", (1,): "channels"},
+    2: {
         (2,): "the rows alone",
         (3,): "the columns alone",
         (0, 1): "samples and channels",
@@ -33,25 +34,24 @@ _CROPPED: dict[tuple[int, ...], dict[tuple[int, ...], str]] = {
         (0, 3): "samples and columns",
         (1, 2, 3): "channels, rows and columns",
     },
-    (1,): {(0,): "samples", (1,): "channels"},
 }
 
-#: Where all of the pad is cut off by mistake, of images and of sequences.
+#: Likewise, where all of the pad is cut off by mistake.
 _SIDES = {
-    (0, 1): ("at the bottom and on the right", "at the top and on the left"),
-    (1,): ("at the end", "at the start"),
+    1: ("at the end", "at the start"),
+    2: ("at the bottom and on the right", "at the top and on the left"),
+    3: ("at the end of each axis", "at the start of each axis"),
 }
 
 
-def crops(images: Images) -> Iterator[Fault]:
+def crops(convolution: Convolution) -> Iterator[Fault]:
     """Yield wrong crops, the most common first."""
-    windows = [images.case.windows[axis] for axis in images.spatial]
+    windows = convolution.case.windows
     pads, right = [w.pad for w in windows], ", ".join(f"pad:pad + {w.axis.size}" for w in windows)
     remedy = f"Crop by `[:, :, {right}]`."
 
     def crop(code: str, cause: str, cut: Callable[[Windows], slice], remedy: str = remedy) -> Fault:
-        kept = tuple(cut(w) if axis in images.spatial else slice(None) for axis, w in enumerate(images.case.windows))
-        return cropped(images, code, f"{{names}} {{be}} {cause}.", remedy, (slice(None), slice(None), *kept))
+        return cropped(convolution, code, f"{{names}} {{be}} {cause}.", remedy, within(map(cut, windows)))
 
     if 0 in pads:
         empty = "empty: `[pad:-pad]` is an empty slice at pad 0"
@@ -59,18 +59,20 @@ def crops(images: Images) -> Iterator[Fault]:
     if any(pads):
         yield crop("crop-missing", "returned with the pad around it", lambda _: slice(None))
         side = "cropped on the wrong side: all of the pad is cut off"
-        last, first = _SIDES[images.spatial]
+        last, first = _SIDES[len(windows)]
         yield crop("crop-wrong-side", f"{side} {last}", lambda w: slice(w.size))
         yield crop("crop-wrong-side", f"{side} {first}", lambda w: slice(2 * w.pad, None))
     if set(pads) != {1}:
         yield crop("crop-fixed", "cropped by `[1:-1]`, whatever the pad", lambda _: slice(1, -1))
-    yield from unseen(images)
+    yield from unseen(convolution)
     if len(set(pads)) == 1:
-        for axes, words in _CROPPED[images.spatial].items():
+        for axes, words in _CROPPED.get(len(windows), {}).items():
             cause = f"{{names}} {{be}} cropped by `[pad:-pad]` along the wrong axes: {words}."
-            index = tuple(slice(pads[0], -pads[0]) if axis in axes else slice(None) for axis in range(4))
-            yield cropped(images, "crop-wrong-axes", cause, remedy, index)
-    for wrong, what, other in zip(windows, ("vertical", "horizontal"), reversed(windows), strict=False):
+            index = tuple(slice(pads[0], -pads[0]) if axis in axes else slice(None) for axis in range(max(axes) + 1))
+            yield cropped(convolution, "crop-wrong-axes", cause, remedy, index)
+    if len(windows) != 2:
+        return
+    for wrong, what, other in zip(windows, ("vertical", "horizontal"), reversed(windows), strict=True):
         square = f"cropped by the {what} pad along both axes"
         each = "Crop rows by the vertical pad, and columns by the horizontal one."
         if len(set(pads)) > 1:
@@ -99,21 +101,21 @@ def _of_size(size: int, w: Windows) -> slice:
     return slice(w.pad, w.pad + size)
 
 
-def cropped(images: Images, code: str, cause: str, remedy: str, index: Index) -> Fault:
+def cropped(convolution: Convolution, code: str, cause: str, remedy: str, index: Index) -> Fault:
     """Make the fault that cuts an index out of the gradient of the padded image."""
 
     def gradients(inputs: Gradients, cotangent: Array) -> Gradients:
-        return {"x": images.uncropped(inputs, cotangent)[index]}
+        return {"x": convolution.uncropped(inputs, cotangent)[index]}
 
     return Fault(code, cause, remedy, gradients)
 
 
-def unseen(images: Images) -> Iterator[Fault]:
+def unseen(convolution: Convolution) -> Iterator[Fault]:
     """Yield gradients of what windows reach alone, where the stride leaves some rows or columns unseen."""
-    windows = images.case.windows
+    windows = convolution.case.windows
     if not any(w.unseen for w in windows):
         return
-    axes = " and ".join(windows[axis].axis.plural for axis in images.spatial)
+    axes = join_names(w.axis.plural for w in windows)
     why = "the stride does not divide the image evenly"
     cause = f"In {{names}} the {axes} that no window reaches are lost: {why}."
     remedy = "Give the gradient of the padded image the size of the padded image, with zeros where no window reaches."
@@ -121,34 +123,32 @@ def unseen(images: Images) -> Iterator[Fault]:
         ends = [w.padded - w.unseen - w.pad for w in windows]
         if pad_is_cropped:
             ends = [min(w.padded - w.unseen, w.pad + w.size) for w in windows]
-        places = [slice(w.pad, max(end, w.pad)) for w, end in zip(windows, ends, strict=True)]
-        kept = (slice(None), slice(None), *places)
-        yield cropped(images, "unseen-left-out", cause, remedy, kept)
-        yield Fault("unseen-left-out", cause, remedy, partial(_filled, images, kept))
-    if images.case.dilation == (1, 1):
+        kept = within(slice(w.pad, max(end, w.pad)) for w, end in zip(windows, ends, strict=True))
+        yield cropped(convolution, "unseen-left-out", cause, remedy, kept)
+        yield Fault("unseen-left-out", cause, remedy, partial(_filled, convolution, kept))
+    if all(w.dilation == 1 for w in windows):
         yield Fault(
             code="unseen-left-out",
             cause=f"{{names}} {{have}} more rows or columns than the kernel: {why}.",
             remedy="Cut the padded image to what windows reach before it is convolved with dout.",
-            gradients=partial(_wide_kernel, images),
+            gradients=partial(_wide_kernel, convolution),
         )
 
 
-def _filled(images: Images, kept: Index, inputs: Gradients, cotangent: Array) -> Gradients:
-    return {"x": resized(images.uncropped(inputs, cotangent)[kept], images.case.H, images.case.W)}
+def _filled(convolution: Convolution, kept: Index, inputs: Gradients, cotangent: Array) -> Gradients:
+    return {"x": resized(convolution.uncropped(inputs, cotangent)[kept], inputs["x"].shape[2:])}
 
 
-def _wide_kernel(images: Images, inputs: Gradients, cotangent: Array) -> Gradients:
-    kernel = [w.kernel + w.unseen for w in images.case.windows]
-    larger = np.zeros((*inputs["w"].shape[:2], *kernel), inputs["w"].dtype)
-    _, cache = conv_forward_fast(inputs["x"], larger, inputs["b"], images.case.settings)
-    return {"w": conv_backward_fast(cotangent, cache)[1]}
+def _wide_kernel(convolution: Convolution, inputs: Gradients, cotangent: Array) -> Gradients:
+    kernel = [w.kernel + w.unseen for w in convolution.case.windows]
+    larger = np.zeros((*inputs["w"].shape[: -len(kernel)], *kernel), inputs["w"].dtype)
+    return {"w": convolution.gradients(cotangent, {**inputs, "w": larger}, convolution.case.settings)[1]}
 
 
-def formulas(images: Images) -> Iterator[Fault]:
+def formulas(convolution: Convolution) -> Iterator[Fault]:
     """Yield the convolution of dout with the rotated kernel, padded as it is right for outputs of the input's size."""
-    windows = images.case.windows
-    if len(images.spatial) == 1 or images.stride != (1, 1) or all(w.total == w.size for w in windows):
+    windows = convolution.case.windows
+    if convolution.stride != (1, 1) or all(w.total == w.size for w in windows):
         return
     cause = "{names} {be} computed by a formula that holds only where the output has the input's size."
     remedy = "Pad dout by HH - 1 - pad rows and WW - 1 - pad columns before it is convolved with the rotated kernel."
@@ -156,5 +156,5 @@ def formulas(images: Images) -> Iterator[Fault]:
     padded = [(w.reach - 1 - w.pad, w.total + 2 * w.pad - w.reach + 1) for w in windows]
     for places in (same, padded):
         if min(start for start, _ in places) >= 0 and min(count for _, count in places) > 0:
-            kept = (slice(None), slice(None), *(slice(start, start + count) for start, count in places))
-            yield cropped(images, "same-size-only", cause, remedy, kept)
+            kept = within(slice(start, start + count) for start, count in places)
+            yield cropped(convolution, "same-size-only", cause, remedy, kept)

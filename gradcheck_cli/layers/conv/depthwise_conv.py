@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from gradcheck_cli.data.frozen import frozen
-from gradcheck_cli.layers.conv.case import ConvCase, ConvolutionCase
 from gradcheck_cli.layers.conv.conv import convolution
 from gradcheck_cli.layers.conv.conv import standard as convolutions
 from gradcheck_cli.layers.conv.fast import conv_backward_fast, conv_forward_fast
-from gradcheck_cli.layers.conv.geometry import different_kernels, different_sizes
+from gradcheck_cli.layers.conv.geometry import WindowedCase, different_kernels, different_sizes
 from gradcheck_cli.layers.framework.axes import declare
 from gradcheck_cli.layers.framework.parameter import pair, size
 
@@ -20,12 +19,12 @@ if TYPE_CHECKING:
 
 
 @frozen
-class DepthwiseConvCase(ConvolutionCase):
+class DepthwiseConvCase(WindowedCase):
     """A geometry: x (N, C, H, W), w (C, HH, WW), b (C,), out (N, C, H', W')."""
 
     layer: ClassVar[str] = "depthwise-conv"
     axes = declare(x="N C H W", w="C HH WW", b="C", out="N C H' W'")
-    inserted: ClassVar = {"w": 1}
+    passed: ClassVar = ("stride", "pad")
 
     N: int = size(4, "samples")
     C: int = size(3, "channels")
@@ -35,11 +34,6 @@ class DepthwiseConvCase(ConvolutionCase):
     WW: int = size(3, "kernel width")
     stride: int | tuple[int, int] = pair(1, "step from window to window")
     pad: int | tuple[int, int] = pair(1, "zeros added on each side", minimum=0)
-
-    @property
-    def as_conv(self) -> ConvCase:
-        """The same, as a convolution with a group and a filter for each channel."""
-        return ConvCase(**self.geometry, F=self.C, groups=self.C)
 
 
 def depthwise_conv_forward(x: Array, w: Array, b: Array, conv_param: Mapping[str, Any]) -> tuple[Array, Any]:

@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gradcheck_cli.layers.conv.crops import crops, formulas
-from gradcheck_cli.layers.conv.images import Images, displaced_windows, only, too_few_windows
-from gradcheck_cli.layers.conv.naive import places
+from gradcheck_cli.layers.conv.moved import Convolution, displaced_windows, only, too_few_windows, within
 from gradcheck_cli.layers.framework.axes import FILTER
 from gradcheck_cli.layers.framework.fault import Fault
 from gradcheck_cli.layers.framework.reshapes import misread
+from gradcheck_cli.text.names import join_names
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from gradcheck_cli.layers.conv.case import ConvolutionCase
+    from gradcheck_cli.layers.conv.geometry import WindowedCase
     from gradcheck_cli.layers.framework.axes import Axis
     from gradcheck_cli.layers.framework.problem import Problem
     from gradcheck_cli.numeric.arrays import Array
@@ -27,42 +27,42 @@ if TYPE_CHECKING:
     Backward = Callable[[Gradients, Array], Gradients]
 
 
-def faults(case: ConvolutionCase, problem: Problem) -> Iterator[Fault]:
+def faults(case: WindowedCase, problem: Problem) -> Iterator[Fault]:
     """Yield the faults that make a difference in a case, each with what it would have returned.
 
     Most were found in published solutions of course assignments. Where two are equal in a case, the simpler and more
     common one comes first.
     """
-    images, axes = Images(case.as_conv, case.spatial), problem.axes
-    channels_meet = FILTER in axes["w"] and case.as_conv.groups == 1
-    for fault in itertools.chain(
-        crops(images),
-        turned_kernels(images.backward, axes["w"], _ONCE),
-        wrong_filters(images),
-        moved_windows(images),
-        missed_windows(case, images.backward),
-        formulas(images),
-        confused_rows(images.backward, axes["w"]) if len(case.spatial) == 2 else (),
-        mistaken_columns(images) if channels_meet else (),
-    ):
-        yield fault._replace(gradients=partial(_of_images, case, fault.gradients))
-
-
-def _of_images(case: ConvolutionCase, backward: Backward, inputs: Gradients, cotangent: Array) -> Gradients:
-    """Compute the gradients of a layer as those of a convolution of images."""
-    places = {name: (*[slice(None)] * axis, None) for name, axis in case.inserted.items()}
-    images = {name: value[places[name]] if name in places else value for name, value in inputs.items()}
-    found = backward(images, cotangent[places["out"]] if "out" in places else cotangent)
-    return {name: value.take(0, case.inserted[name]) if name in places else value for name, value in found.items()}
+    convolution, axes = Convolution(case), problem.axes["w"]
+    yield from crops(convolution)
+    yield from turned_kernels(convolution.backward, axes, _ONCE)
+    yield from wrong_filters(convolution)
+    yield from moved_windows(convolution)
+    yield from missed_windows(convolution)
+    yield from formulas(convolution)
+    if len(case.windows) == 2:
+        yield from confused_rows(convolution.backward, axes)
+    if FILTER in axes and convolution.groups == 1:  # channels meet
+        yield from mistaken_columns(convolution)
 
 
 _ONCE = "Forward multiplies windows by w as it is; backward rotates it once if it is written as a convolution of dout."
 
 
 def kernel_turns(axes: Sequence[Axis]) -> list[tuple[str, str, Callable[[Array], Array]]]:
-    """List wrong orders of a kernel of images, whose axes are these with rows: code, words and function."""
+    """List wrong orders of a kernel with these axes: code, words and function."""
     exchanged = "the kernel's filters and channels are exchanged"
-    if not any(axis.size == "HH" for axis in axes):
+    spatial = {k - len(axes): axis.plural for k, axis in enumerate(axes) if axis.spatial}
+    if len(spatial) > 2:
+        some = itertools.chain(itertools.combinations(spatial, 1), itertools.combinations(spatial, 2))
+        return [
+            ("kernel-rotated", "the kernel is reversed along all axes", partial(np.flip, axis=(*spatial,))),
+            *(
+                ("kernel-flipped", f"the {join_names(spatial[k] for k in turned)} are reversed", _flipped(turned))
+                for turned in some
+            ),
+        ]
+    if len(spatial) == 1:
         return [
             ("kernel-flipped", "the kernel is reversed", lambda w: w[..., ::-1]),
             ("kernel-transposed", exchanged, lambda w: w.swapaxes(0, 1)),
@@ -75,6 +75,10 @@ def kernel_turns(axes: Sequence[Axis]) -> list[tuple[str, str, Callable[[Array],
         ("kernel-flipped", "the kernel is upside down", lambda w: w[..., ::-1, :]),
         ("kernel-flipped", "the kernel is mirrored left to right", lambda w: w[..., ::-1]),
     ]
+
+
+def _flipped(axes: tuple[int, ...]) -> Callable[[Array], Array]:
+    return lambda w: np.flip(w, axes)
 
 
 def turned_kernels(right: Backward, axes: Sequence[Axis], once: str) -> Iterator[Fault]:
@@ -90,18 +94,18 @@ def turned_kernels(right: Backward, axes: Sequence[Axis], once: str) -> Iterator
         yield _turned(right, code, f"In {{names}} {words}.", order if code == "kernel-transposed" else once, turn)
 
 
-def wrong_filters(images: Images) -> Iterator[Fault]:
+def wrong_filters(convolution: Convolution) -> Iterator[Fault]:
     """Yield products with the wrong filter."""
-    case, remedy = images.case, "Pair each filter of w with its own channel of dout."
+    remedy = "Pair each filter of w with its own channel of dout."
     orders: dict[str, Callable[[Array], Array]] = {
         "in reverse order": lambda w: w[::-1],
         "rolled by one": partial(np.roll, shift=1, axis=0),
         "rolled back by one": partial(np.roll, shift=-1, axis=0),
     }
-    if case.groups > 1:
-        orders["those of the next group"] = partial(np.roll, shift=case.F // case.groups, axis=0)
+    if convolution.groups > 1:
+        orders["those of the next group"] = lambda w: np.roll(w, len(w) // convolution.groups, axis=0)
     for words, turn in orders.items():
-        yield _turned(images.backward, "filters-permuted", f"In {{names}} the filters are {words}.", remedy, turn)
+        yield _turned(convolution.backward, "filters-permuted", f"In {{names}} the filters are {words}.", remedy, turn)
 
 
 def _turned(right: Backward, code: str, cause: str, remedy: str, turn: Callable[[Array], Array]) -> Fault:
@@ -116,25 +120,23 @@ def _turned(right: Backward, code: str, cause: str, remedy: str, turn: Callable[
     return Fault(code, cause, remedy, gradients)
 
 
-def moved_windows(images: Images) -> Iterator[Fault]:
+def moved_windows(convolution: Convolution) -> Iterator[Fault]:
     """Yield windows that start at the wrong places."""
-    for code, cause, remedy, stride, pad in displaced_windows(images):
-        gradients = partial(images.backward, stride=stride, pad=pad)
+    for code, cause, remedy, stride, pad in displaced_windows(convolution):
+        gradients = partial(convolution.backward, stride=stride, pad=pad)
         yield Fault(code, cause, remedy, gradients)
-    right = images.stride[images.spatial[0]]
+    right, axes = convolution.stride[0], len(convolution.stride)
     for wrong in sorted({2, right - 1, right + 1} - {0, 1, right}) if right > 1 else ():
         apart = f"In {{names}} windows are taken {wrong} elements apart, where the stride is {right}."
         between = "Put stride - 1 zeros between two elements of dout, or let windows start at i * stride."
-        gradients = partial(images.backward, stride=images.with_value(images.stride, wrong))
+        gradients = partial(convolution.backward, stride=(wrong,) * axes)
         yield Fault("stride-misdilated", apart, between, gradients)
 
 
-def missed_windows(case: ConvolutionCase, right: Backward) -> Iterator[Fault]:
+def missed_windows(convolution: Convolution) -> Iterator[Fault]:
     """Yield loops over fewer windows than there are."""
-    for code, cause, remedy, kept in too_few_windows(case):
-        index = kept if len(case.spatial) == 2 else (*kept[:2], slice(None), *kept[2:])
-        gradients = partial(_of_part, right, index)
-        yield Fault(code, cause, remedy, gradients)
+    for code, cause, remedy, kept in too_few_windows(convolution.case):
+        yield Fault(code, cause, remedy, partial(_of_part, convolution.backward, kept))
 
 
 def _of_part(right: Backward, kept: tuple[slice, ...], inputs: Gradients, cotangent: Array) -> Gradients:
@@ -164,31 +166,36 @@ def confused_rows(right: Backward, axes: Sequence[Axis]) -> Iterator[Fault]:
         yield Fault("height-width-confused", cause, remedy, gradients)
 
 
-#: The orders in which columns (samples, channels, places of the kernel, rows and columns of windows) are kept as a
-#: matrix: as axes of (N, C, HH, WW, H', W').
-_COLUMNS = ((0, 4, 5, 1, 2, 3), (1, 2, 3, 0, 4, 5), (1, 2, 3, 4, 5, 0), (0, 1, 2, 3, 4, 5), (0, 4, 5, 2, 3, 1))
+#: The orders in which columns are kept as a matrix: samples, channels, places of the kernel, and windows.
+_COLUMNS = ("NWCK", "CKNW", "CKWN", "NCKW", "NWKC")
 
 
-def mistaken_columns(images: Images) -> Iterator[Fault]:
+def mistaken_columns(convolution: Convolution) -> Iterator[Fault]:
     """Yield gradients of the columns (im2col) that are reshaped in an order that they do not have."""
-    sizes = ("N", "C", "HH", "WW", "H'", "W'") if len(images.spatial) == 2 else ("N", "C", "", "WW", "", "W'")
-    for really, other in itertools.permutations(_COLUMNS, 2):
-        have, names = (", ".join(sizes[k] for k in order if sizes[k]) for order in (really, other))
+    windows = convolution.case.windows
+    count = len(windows)
+    sizes = ("N", "C", *convolution.case.kernels, *(w.out.size for w in windows))
+    axes = {"N": [0], "C": [1], "K": range(2, 2 + count), "W": range(2 + count, 2 + 2 * count)}
+    orders = [[k for letter in order for k in axes[letter]] for order in _COLUMNS]
+    for really, other in itertools.permutations(orders, 2):
+        have, names = (", ".join(sizes[k] for k in order) for order in (really, other))
         yield Fault(
             code="reshaped-not-transposed",
             cause=f"In {{names}} the gradient of the columns, ({have}), is reshaped as if its axes were ({names}).",
             remedy="Transpose it before the reshape, which keeps the order in memory.",
-            gradients=partial(_of_columns, images, really, other),
+            gradients=partial(_of_columns, convolution, really, other),
         )
 
 
 def _of_columns(
-    images: Images, really: tuple[int, ...], other: tuple[int, ...], inputs: Gradients, cotangent: Array
+    convolution: Convolution, really: Sequence[int], other: Sequence[int], inputs: Gradients, cotangent: Array
 ) -> Gradients:
-    columns = np.einsum("nfij,fchk->nchkij", cotangent, inputs["w"], optimize=True)
-    columns, case = misread(columns, really, other), images.case
-    dx = np.zeros((case.N, case.C, *(w.padded for w in case.windows)), cotangent.dtype)
-    for h, k, place in places(dx, inputs["w"].shape[2:], {**case.settings, "pad": 0}):
-        dx[place] += columns[:, :, h, k]
-    (pv, ph) = images.pad
-    return {"x": dx[:, :, pv : pv + case.H, ph : ph + case.W]}
+    x, w, windows = inputs["x"], inputs["w"], convolution.case.windows
+    columns = misread(np.moveaxis(np.tensordot(w, cotangent, (0, 1)), len(windows) + 1, 0), really, other)
+    dx = np.zeros((*x.shape[:2], *(each.padded for each in windows)), cotangent.dtype)
+    for place in np.ndindex(w.shape[2:]):
+        starts = [k * each.dilation for k, each in zip(place, windows, strict=True)]
+        ends = [start + each.stride * (each.total - 1) + 1 for start, each in zip(starts, windows, strict=True)]
+        seen = within(slice(a, b, each.stride) for a, b, each in zip(starts, ends, windows, strict=True))
+        dx[seen] += columns[(slice(None), slice(None), *place)]
+    return {"x": dx[within(slice(each.pad, each.pad + each.size) for each in windows)]}

@@ -8,13 +8,14 @@ import numpy as np
 
 from gradcheck_cli.layers.conv.faults import kernel_turns
 from gradcheck_cli.layers.conv.geometry import confused_counts
-from gradcheck_cli.layers.conv.images import Images, displaced_windows, only
+from gradcheck_cli.layers.conv.moved import Convolution, displaced_windows, first, only
 from gradcheck_cli.layers.framework.fault import ForwardFault
+from gradcheck_cli.text.names import join_names
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from gradcheck_cli.layers.conv.case import ConvolutionCase
+    from gradcheck_cli.layers.conv.geometry import WindowedCase
     from gradcheck_cli.layers.framework.problem import Problem
     from gradcheck_cli.numeric.arrays import Array
 
@@ -24,55 +25,54 @@ if TYPE_CHECKING:
 _KEEP = "In this field's convolution windows are multiplied by w as it is."
 
 
-def forward_faults(case: ConvolutionCase, problem: Problem, _: Array) -> Iterator[ForwardFault]:
+def forward_faults(case: WindowedCase, problem: Problem, _: Array) -> Iterator[ForwardFault]:
     """Yield the faults that make a difference to the output of a case, the most common first."""
-    images = Images(case.as_conv, case.spatial)
-    places = {name: (*[slice(None)] * axis, None) for name, axis in case.inserted.items()}
-    wide = {name: value[places[name]] if name in places else value for name, value in problem.inputs.items()}
+    convolution = Convolution(case)
     for rows in (_displaced, _miscounted, _kernels):
-        for code, cause, remedy, out in rows(case, images, wide):
-            found = out.take(0, case.inserted["out"]) if "out" in places else out
-            yield ForwardFault(code, cause, remedy, {"out": found})
+        for code, cause, remedy, out in rows(convolution, problem.inputs):
+            yield ForwardFault(code, cause, remedy, {"out": out})
 
 
-def _displaced(_: ConvolutionCase, images: Images, inputs: Mapping[str, Array]) -> Iterator[Row]:
+def _displaced(convolution: Convolution, inputs: Mapping[str, Array]) -> Iterator[Row]:
     """Yield windows elsewhere: in an output of the right size, and of the size that follows from the wrong numbers."""
-    for code, cause, remedy, stride, pad in displaced_windows(images):
-        windows = [w._replace(stride=s, pad=p) for w, s, p in zip(images.case.windows, stride, pad, strict=True)]
-        rows, columns = (w.total for w in windows)
-        for shape in dict.fromkeys([images.case.out_shape[2:], (rows, columns)]):
+    windows = convolution.case.windows
+    right = tuple(w.total for w in windows)
+    for code, cause, remedy, stride, pad in displaced_windows(convolution):
+        counted = (w._replace(stride=s, pad=p).total for w, s, p in zip(windows, stride, pad, strict=True))
+        for shape in dict.fromkeys([right, tuple(counted)]):
             if min(shape) > 0:
-                yield code, cause, remedy, images.forward(inputs, stride=stride, pad=pad, shape=shape)
+                yield code, cause, remedy, convolution.forward(inputs, stride=stride, pad=pad, shape=shape)
 
 
-def _miscounted(case: ConvolutionCase, images: Images, inputs: Mapping[str, Array]) -> Iterator[Row]:
+def _miscounted(convolution: Convolution, inputs: Mapping[str, Array]) -> Iterator[Row]:
     """Yield outputs of another size: of fewer windows, which may be zero where they are missed, or of more."""
-    right, out = images.case.out_shape[2:], images.forward(inputs)
+    case, out = convolution.case, convolution.forward(inputs)
+    right = tuple(w.total for w in case.windows)
     remedy = "Take the rows from H and HH, and the columns from W and WW."
     counted = [
-        ("size-of-wrong-axis", f"In {{names}} {words}.", remedy, (rows, columns))
-        for words, rows, columns in confused_counts(case, ("HH", "WW"))
+        ("size-of-wrong-axis", f"In {{names}} {words}.", remedy, counts) for words, counts in confused_counts(case)
     ]
-    remedy, spatial = "H' is 1 + (H + 2 pad - HH) // stride.", images.spatial
-    for missed in dict.fromkeys([*((axis,) for axis in spatial), spatial]):
-        what = " and the last ".join(("row", "column")[axis] for axis in missed)
-        cause = f"In {{names}} the last {what} of windows {'are' if len(missed) > 1 else 'is'} missed."
-        rows, columns = (right[axis] - (axis in missed) for axis in (0, 1))
-        counted.append(("last-windows-missed", cause, remedy, (rows, columns)))
-    for code, cause, remedy, (rows, columns) in counted:
-        if rows <= right[0] and columns <= right[1]:
-            kept = np.s_[:, :, :rows, :columns]
-            yield code, cause, remedy, out[kept]
-            yield code, cause, remedy, only(out, kept)
-        elif min(rows, columns) > 0:
-            yield code, cause, remedy, images.forward(inputs, shape=(rows, columns))
+    axes = range(len(right))
+    some, kernel = case.windows[0], case.kernels[0]
+    remedy = f"{some.out.size} is 1 + ({some.axis.size} + 2 pad - {kernel}) // stride."
+    for missed in dict.fromkeys([*((axis,) for axis in axes), (*axes,)]):
+        what = join_names(f"the last {case.windows[axis].out.name}" for axis in missed)
+        cause = f"In {{names}} {what} of windows {'are' if len(missed) > 1 else 'is'} missed."
+        counts = tuple(count - (axis in missed) for axis, count in enumerate(right))
+        counted.append(("last-windows-missed", cause, remedy, counts))
+    for code, cause, remedy, counts in counted:
+        if all(count <= own for count, own in zip(counts, right, strict=True)):
+            yield code, cause, remedy, out[first(counts)]
+            yield code, cause, remedy, only(out, first(counts))
+        elif min(counts) > 0:
+            yield code, cause, remedy, convolution.forward(inputs, shape=counts)
 
 
-def _kernels(case: ConvolutionCase, images: Images, inputs: Mapping[str, Array]) -> Iterator[Row]:
+def _kernels(convolution: Convolution, inputs: Mapping[str, Array]) -> Iterator[Row]:
     """Yield products with another kernel, and sums without the bias."""
-    for code, words, turn in kernel_turns(case.axes["w"]):
+    for code, words, turn in kernel_turns(convolution.case.axes["w"]):
         w = turn(inputs["w"])
         if w.shape == inputs["w"].shape and (w != inputs["w"]).any():
-            yield code, f"In {{names}} {words}.", _KEEP, images.forward({**inputs, "w": w})
-    without = images.forward({**inputs, "b": np.zeros_like(inputs["b"])})
+            yield code, f"In {{names}} {words}.", _KEEP, convolution.forward({**inputs, "w": w})
+    without = convolution.forward({**inputs, "b": np.zeros_like(inputs["b"])})
     yield "bias-missing", "In {names} the bias is left out.", "Add b[f] to every element of filter f.", without

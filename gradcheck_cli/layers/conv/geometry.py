@@ -1,8 +1,9 @@
-"""Windows over rows and columns: the geometry that convolutions and poolings share."""
+"""Windows along any number of axes: the geometry that convolutions and poolings share."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from gradcheck_cli.layers.framework.case import Case
 from gradcheck_cli.layers.framework.coupling import window
@@ -57,12 +58,30 @@ class Windows(NamedTuple):
 
 
 class WindowedCase(Case):
-    """A geometry with windows."""
+    """A geometry with windows over the spatial axes of x. Stride, pad and dilation are a number, or one for each."""
 
-    @property
+    kernels: ClassVar[tuple[str, ...]] = ("HH", "WW")  #: the sizes of a window, in the order of the axes
+
+    @cached_property
     def windows(self) -> tuple[Windows, ...]:
         """The windows along each spatial axis of x, in its order."""
-        raise NotImplementedError
+        spatial = [(x, out) for x, out in zip(self.axes["x"], self.axes["out"], strict=True) if x.spatial]
+        return tuple(
+            Windows(
+                _LENGTHS[x.size] if len(spatial) > 1 else "length",
+                *(x, out, getattr(self, x.size), getattr(self, kernel)),
+                *(
+                    _along(k, getattr(self, name, usual))
+                    for name, usual in (("stride", 1), ("pad", 0), ("dilation", 1))
+                ),
+            )
+            for k, ((x, out), kernel) in enumerate(zip(spatial, self.kernels, strict=True))
+        )
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The parameters of forward: one number for an even pair."""
+        return {name: plain(value) for name, value in super().settings.items()}
 
     def impossible(self) -> str | None:
         """Say why no layer can have this geometry, or None if one can."""
@@ -71,6 +90,19 @@ class WindowedCase(Case):
                 image = f"{'padded ' if w.pad else ''}{w.length} of {w.padded}"
                 return f"the kernel's {w.length} of {w.reach} does not fit into the {image}"
         return None
+
+
+_STEPS = {"stride": 1, "pad": 0, "dilation": 1}
+_LENGTHS = {"D": "depth", "H": "height", "W": "width"}
+
+
+def _along(axis: int, value: int | tuple[int, ...]) -> int:
+    return value[axis] if isinstance(value, tuple) else value
+
+
+def plain(value: Any) -> Any:
+    """Return one number for a tuple of equal ones."""
+    return value[0] if isinstance(value, tuple) and len(set(value)) == 1 else value
 
 
 def window_relations(case: WindowedCase, _: Mapping[str, object]) -> Relations:
@@ -129,13 +161,8 @@ _CONFUSED = {
 }
 
 
-def confused_counts(case: WindowedCase, kernels: tuple[str, str]) -> Iterator[tuple[str, int, int]]:
-    """Yield which sizes are taken for others, and the rows and columns of windows that are counted so.
-
-    Args:
-        case: of two spatial axes, else nothing is yielded.
-        kernels: what the height and the width of a window are called.
-    """
+def confused_counts(case: WindowedCase) -> Iterator[tuple[str, tuple[int, ...]]]:
+    """Yield which sizes are taken for others along two axes, and the rows and columns of windows counted so."""
     windows = case.windows
     right = tuple(w.total for w in windows)
     for words, sources in _CONFUSED.items() if len(windows) == 2 else ():
@@ -143,6 +170,6 @@ def confused_counts(case: WindowedCase, kernels: tuple[str, str]) -> Iterator[tu
             w._replace(size=windows[size].size, kernel=windows[kernel].kernel).total
             for w, (size, kernel) in zip(windows, sources, strict=True)
         ]
-        rows, columns = (max(count, 0) for count in counted)
-        if (rows, columns) != right:
-            yield words.format(HH=kernels[0], WW=kernels[1]), rows, columns
+        counts = tuple(max(count, 0) for count in counted)
+        if counts != right:
+            yield words.format(**dict(zip(("HH", "WW"), case.kernels, strict=True))), counts

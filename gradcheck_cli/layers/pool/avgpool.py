@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from gradcheck_cli.data.frozen import frozen
-from gradcheck_cli.layers.pool.pooling import PoolCase, image_pooling, spread, windows
+from gradcheck_cli.layers.pool.pooling import PoolCase, image_pooling, spread, window_of, windows
 
 if TYPE_CHECKING:
     from gradcheck_cli.layers.pool.pooling import Param
@@ -21,7 +22,7 @@ class AvgpoolCase(PoolCase):
 
 def avg_pool_forward(x: Array, pool_param: Param) -> tuple[Array, tuple[Any, ...]]:
     """Return the mean of each window, and the cache."""
-    return windows(x, pool_param).mean(axis=(2, 3)), (x.shape, pool_param)
+    return windows(x, pool_param).mean(axis=tuple(range(2, x.ndim))), (x.shape, pool_param)
 
 
 def avg_pool_backward(dout: Array, cache: tuple[Any, ...]) -> Array:
@@ -31,7 +32,7 @@ def avg_pool_backward(dout: Array, cache: tuple[Any, ...]) -> Array:
     of dout[i, j], and one from every other window that sees it.
     """
     shape, pool_param = cache
-    return spread(dout / dout.dtype.type(pool_param["pool_height"] * pool_param["pool_width"]), shape, pool_param)
+    return spread(dout / dout.dtype.type(math.prod(window_of(pool_param))), shape, pool_param)
 
 
 LAYER = image_pooling(AvgpoolCase, (avg_pool_forward, avg_pool_backward))

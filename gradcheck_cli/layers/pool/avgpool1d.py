@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.layers.pool.avgpool import avg_pool_backward, avg_pool_forward
-from gradcheck_cli.layers.pool.pool1d import Pool1dCase, as_rows, pooling1d
+from gradcheck_cli.layers.pool.pool1d import Pool1dCase, pooling1d
 
 if TYPE_CHECKING:
     from gradcheck_cli.layers.pool.pooling import Param
@@ -22,16 +22,12 @@ class Avgpool1dCase(Pool1dCase):
 
 def avg_pool1d_forward(x: Array, pool_param: Param) -> tuple[Array, tuple[Any, ...]]:
     """Return the mean of each window, and the cache."""
-    out, cache = avg_pool_forward(x[:, :, None], as_rows(pool_param))
-    return out[:, :, 0], cache
+    return avg_pool_forward(x, pool_param)
 
 
 def avg_pool1d_backward(dout: Array, cache: tuple[Any, ...]) -> Array:
-    """Return dx for dout (N, C, W').
-
-    A sequence is an image of one row, and so is a window: `avg_pool_backward` has the derivation.
-    """
-    return avg_pool_backward(dout[:, :, None], cache)[:, :, 0]
+    """Return dx for dout (N, C, W'); `avg_pool_backward` has the derivation, for windows along any axes."""
+    return avg_pool_backward(dout, cache)
 
 
 LAYER = pooling1d(Avgpool1dCase, (avg_pool1d_forward, avg_pool1d_backward))

@@ -8,7 +8,7 @@ import numpy as np
 
 from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.layers.framework.fault import Fault
-from gradcheck_cli.layers.pool.pooling import PoolCase, image_pooling, spread, windows
+from gradcheck_cli.layers.pool.pooling import PoolCase, image_pooling, spread, window_of, windows
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,7 +27,7 @@ class MaxpoolCase(PoolCase):
 def max_pool_forward(x: Array, pool_param: Param) -> tuple[Array, tuple[Any, ...]]:
     """Return the largest element of each window, and the cache."""
     seen = windows(x, pool_param)
-    flat = seen.reshape(*seen.shape[:2], -1, *seen.shape[4:])
+    flat = seen.reshape(*x.shape[:2], -1, *seen.shape[x.ndim :])
     return flat.max(axis=2), (x.shape, flat.argmax(axis=2), pool_param)
 
 
@@ -45,11 +45,11 @@ def max_pool_backward(dout: Array, cache: tuple[Any, ...]) -> Array:
 
 
 def places(cache: tuple[Any, ...]) -> tuple[Array, ...]:
-    """Return where the largest element of each window is: four indices into x."""
+    """Return where the largest element of each window is: an index along each axis of x."""
     _, chosen, pool_param = cache
-    row, column = np.divmod(chosen, pool_param["pool_width"])
-    n, c, i, j = np.ogrid[tuple(slice(size) for size in chosen.shape)]
-    return n, c, row + i * pool_param["stride"], column + j * pool_param["stride"]
+    n, c, *starts = np.ogrid[tuple(slice(size) for size in chosen.shape)]
+    within = np.unravel_index(chosen, window_of(pool_param))
+    return n, c, *(k + i * pool_param["stride"] for k, i in zip(within, starts, strict=True))
 
 
 def faults(cache: tuple[Any, ...]) -> Iterator[Fault]:

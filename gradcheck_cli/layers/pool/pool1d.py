@@ -1,23 +1,18 @@
-"""Shared by one-dimensional poolings: a sequence is an image of one row."""
+"""Shared by one-dimensional poolings: windows along a sequence."""
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from gradcheck_cli.data.frozen import frozen
-from gradcheck_cli.layers.conv.geometry import GAPS, ONE_WINDOW, OVERLAPS, WindowedCase, Windows, uneven
-from gradcheck_cli.layers.framework.axes import COLUMN, OUT_COLUMN, declare
+from gradcheck_cli.layers.conv.geometry import GAPS, ONE_WINDOW, OVERLAPS, WindowedCase, uneven
+from gradcheck_cli.layers.framework.axes import declare
 from gradcheck_cli.layers.framework.parameter import size
 from gradcheck_cli.layers.pool.pooling import pooling
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
-
-    from gradcheck_cli.layers.framework.fault import Fault
     from gradcheck_cli.layers.framework.layer import Layer
-    from gradcheck_cli.layers.pool.pooling import Pair, Param
-    from gradcheck_cli.numeric.arrays import Array
+    from gradcheck_cli.layers.pool.pooling import Pair
 
 
 @frozen
@@ -27,6 +22,7 @@ class Pool1dCase(WindowedCase):
     layer: ClassVar[str]
     axes = declare(x="N C W", out="N C W'")
     passed: ClassVar = ("pool_width", "stride")
+    kernels: ClassVar = ("pool_width",)
 
     N: int = size(2, "samples")
     C: int = size(3, "channels")
@@ -34,34 +30,16 @@ class Pool1dCase(WindowedCase):
     pool_width: int = size(2, "length of a window")
     stride: int = size(2, "step from window to window")
 
-    @property
-    def windows(self) -> tuple[Windows, ...]:
-        """The windows along the sequence."""
-        return (Windows("length", COLUMN, OUT_COLUMN, self.W, self.pool_width, self.stride),)
-
     def label(self) -> str:
         """Name the geometry: `2x3x6 by 2 stride 2`."""
         return f"{self.N}x{self.C}x{self.W} by {self.pool_width} stride {self.stride}"
 
 
-def as_rows(pool_param: Param) -> dict[str, int]:
-    """Return the parameters of the same pooling of images of one row."""
-    return {**pool_param, "pool_height": 1}
-
-
-def pooling1d(
-    case: type[Pool1dCase], pair: Pair, *, faults: Callable[[Any], Iterable[Fault]] = lambda _: (), **declared: Any
-) -> Layer:
-    """Declare the layer of a one-dimensional pooling; `faults` are those of images."""
-
-    def of_rows(cache: Any) -> Iterator[Fault]:
-        for fault in faults(cache):
-            yield fault._replace(gradients=partial(_of_row, fault))
-
+def pooling1d(case: type[Pool1dCase], pair: Pair, **declared: Any) -> Layer:
+    """Declare the layer of a one-dimensional pooling, as `pooling` does."""
     return pooling(
         case,
         pair,
-        faults=of_rows,
         # Windows that touch, overlap and leave gaps; one window; windows of one element.
         standard=lambda: case.rows(
             "N C W pool_width stride",
@@ -73,7 +51,3 @@ def pooling1d(
         special_cases=(OVERLAPS, GAPS, uneven, ONE_WINDOW),
         **declared,
     )
-
-
-def _of_row(fault: Fault, inputs: Any, dout: Array) -> dict[str, Array]:
-    return {"x": fault.gradients(inputs, dout[:, :, None])["x"][:, :, 0]}

@@ -1,4 +1,4 @@
-"""Shared by max and average pooling: windows over each channel of an image."""
+"""Shared by max and average pooling: windows over each channel of a sequence or an image."""
 
 from __future__ import annotations
 
@@ -8,19 +8,17 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from gradcheck_cli.data.frozen import frozen
-from gradcheck_cli.layers.conv.fast import gather
 from gradcheck_cli.layers.conv.geometry import (
     GAPS,
     ONE_WINDOW,
     OVERLAPS,
     WindowedCase,
-    Windows,
     different_kernels,
     uneven,
     window_relations,
 )
 from gradcheck_cli.layers.conv.random_geometry import random_geometry
-from gradcheck_cli.layers.framework.axes import COLUMN, OUT_COLUMN, OUT_ROW, ROW, declare
+from gradcheck_cli.layers.framework.axes import declare
 from gradcheck_cli.layers.framework.fault import Fault
 from gradcheck_cli.layers.framework.layer import Layer
 from gradcheck_cli.layers.framework.parameter import size
@@ -43,6 +41,7 @@ class PoolCase(WindowedCase):
     layer: ClassVar[str]
     axes = declare(x="N C H W", out="N C H' W'")
     passed: ClassVar = ("pool_height", "pool_width", "stride")
+    kernels: ClassVar = ("pool_height", "pool_width")
 
     N: int = size(2, "samples")
     C: int = size(3, "channels")
@@ -52,31 +51,30 @@ class PoolCase(WindowedCase):
     pool_width: int = size(2, "width of a window")
     stride: int = size(2, "step from window to window")
 
-    @property
-    def windows(self) -> tuple[Windows, ...]:
-        """The windows along rows and columns."""
-        return (
-            Windows("height", ROW, OUT_ROW, self.H, self.pool_height, self.stride),
-            Windows("width", COLUMN, OUT_COLUMN, self.W, self.pool_width, self.stride),
-        )
-
     def label(self) -> str:
         """Name the geometry: `2x3x6x6 by 2x2 stride 2`."""
         return f"{self.N}x{self.C}x{self.H}x{self.W} by {self.pool_height}x{self.pool_width} stride {self.stride}"
 
 
+def window_of(pool_param: Param) -> tuple[int, ...]:
+    """Return the sizes of a window: its height, if it has one, and its width."""
+    return tuple(pool_param[name] for name in ("pool_height", "pool_width") if name in pool_param)
+
+
 def windows(x: Array, pool_param: Param) -> Array:
-    """View every window of x at once: (N, C, pool_height, pool_width, H', W')."""
-    pool = pool_param["pool_height"], pool_param["pool_width"]
-    return gather(np.ascontiguousarray(x), pool, {"stride": pool_param["stride"]})
+    """View every window of x at once, such as (N, C, pool_height, pool_width, H', W')."""
+    window, stride, x = window_of(pool_param), pool_param["stride"], np.ascontiguousarray(x)
+    counts = [(size - length) // stride + 1 for size, length in zip(x.shape[2:], window, strict=True)]
+    strides = (*x.strides, *(stride * step for step in x.strides[2:]))
+    return np.ndarray((*x.shape[:2], *window, *counts), x.dtype, x, 0, strides)  # as `gather` of a convolution
 
 
 def spread(dout: Array, shape: tuple[int, ...], pool_param: Param) -> Array:
-    """Add each element of dout to all elements of its window, in an image of `shape`."""
+    """Add each element of dout to all elements of its window, in an array of `shape`."""
     dx, stride = np.zeros(shape, dout.dtype), pool_param["stride"]
-    rows, columns = (stride * (count - 1) + 1 for count in dout.shape[2:])
-    for h, k in np.ndindex(pool_param["pool_height"], pool_param["pool_width"]):
-        dx[:, :, h : h + rows : stride, k : k + columns : stride] += dout
+    for place in np.ndindex(window_of(pool_param)):
+        seen = (slice(k, k + stride * (n - 1) + 1, stride) for k, n in zip(place, dout.shape[2:], strict=True))
+        dx[(slice(None), slice(None), *seen)] += dout
     return dx
 
 
@@ -104,10 +102,10 @@ def draw(case: WindowedCase, source: Any) -> dict[str, Array]:
 
 def _faults(own: Iterable[Fault], case: WindowedCase, backward: Callable[[Array], Array]) -> Iterator[Fault]:
     """Yield those of a pooling alone, then loops over fewer windows than there are."""
-    from gradcheck_cli.layers.conv.images import only, too_few_windows  # only a case that fails needs it
+    from gradcheck_cli.layers.conv.moved import only, too_few_windows  # only a case that fails needs it
 
     yield from own
-    for code, cause, remedy, kept in too_few_windows(case, ("pool_height", "pool_width")):
+    for code, cause, remedy, kept in too_few_windows(case):
         yield Fault(code, cause, remedy, lambda _, dout, kept=kept: {"x": backward(only(dout, kept))})  # type: ignore[misc]
 
 

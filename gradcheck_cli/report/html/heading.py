@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from gradcheck_cli.report.html.elements import Html, el, join, text
 from gradcheck_cli.report.html.tables import badge
+from gradcheck_cli.report.style import COUNTED
 from gradcheck_cli.results.result import Verdict
 
 if TYPE_CHECKING:
@@ -17,23 +18,15 @@ if TYPE_CHECKING:
 #: Characters of a command beyond which it is scrolled.
 _LONG = 600
 
-_COUNTED = {
-    Verdict.PASS: "passed",
-    Verdict.FAIL: "failed",
-    Verdict.ERROR: "raised",
-    Verdict.INCONCLUSIVE: "inconclusive",
-    Verdict.SKIP: "skipped",
-}
-
 
 def outcome(noun: str, counts: Mapping[Verdict, int]) -> str:
     """Say how many of what passed, in a few words: `3 of 12 cases failed`."""
-    found = {verdict: counts[verdict] for verdict in _COUNTED if counts.get(verdict) and verdict is not Verdict.SKIP}
+    found = {verdict: counts[verdict] for verdict in COUNTED if counts.get(verdict) and verdict is not Verdict.SKIP}
     ran, bad = sum(found.values()), {verdict for verdict in found if verdict is not Verdict.PASS}
     if not ran:
         return f"No {noun} was checked"
     number = sum(found[verdict] for verdict in bad) or ran
-    words = _COUNTED[next(iter(bad), Verdict.PASS)] if len(bad) < 2 else "did not pass"
+    words = COUNTED[next(iter(bad), Verdict.PASS)] if len(bad) < 2 else "did not pass"
     if words == "inconclusive":
         words = "is inconclusive" if number == 1 else "are inconclusive"
     if ran == 1:
@@ -43,7 +36,7 @@ def outcome(noun: str, counts: Mapping[Verdict, int]) -> str:
 
 def header(run: Run, summary: Summary, title: str) -> Html:
     """Sum up the run: verdict, counts, command, seed, time and versions."""
-    found = [verdict for verdict in _COUNTED if summary.counts.get(verdict)]
+    found = [verdict for verdict in COUNTED if summary.counts.get(verdict)]
     noun = "case " if found and summary.counts[found[0]] == 1 else "cases "
     counts = [
         el(
@@ -51,7 +44,7 @@ def header(run: Run, summary: Summary, title: str) -> Html:
             el("b", str(summary.counts[one])),
             " ",
             noun if one is found[0] else None,
-            _COUNTED[one],
+            COUNTED[one],
             class_=str(one),
         )
         for one in found

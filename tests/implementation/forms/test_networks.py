@@ -555,12 +555,12 @@ def cost_function(theta, X, y, lam):
 
 
 def results_of(path: Path, text: str) -> list[CaseResult]:
-    """Return the results of the network at the end of a file, on the cases that are found by trying."""
+    """Return the results of the network at the end of a file, on the first two cases that are found by trying."""
     path.write_text(f"import numpy as np\n\n\n{text}", encoding="utf-8")
     offers = take_inventory(str(path), Loader()).offers
     tried = [(offer, found) for offer in offers if (found := try_shapes(offer, Loader())) and found.cases]
     offer, found = tried[-1]
-    return [check_case(case, find(offer.spec, LAYERS["function"], case=case), Settings()) for case in found.cases]
+    return [check_case(case, find(offer.spec, LAYERS["function"], case=case), Settings()) for case in found.cases[:2]]
 
 
 @pytest.mark.parametrize("name", [*NETWORKS, *FUNCTIONS])

@@ -1,0 +1,88 @@
+"""Further readings of a function of no known layer: which output, which lengths, and of which inputs the gradients."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from gradcheck_cli.implementation.conventions.attributes import is_gradient_name
+from gradcheck_cli.implementation.conventions.code import Found
+from gradcheck_cli.implementation.conventions.hints import LABELS
+from gradcheck_cli.implementation.conventions.slots import SlotKind, is_context
+from gradcheck_cli.implementation.vocabulary.vocabulary import word
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from gradcheck_cli.implementation.conventions.reading import Reading
+
+_SIZED = 3  #: the first inputs and their first axes, of which backward may be given a length
+
+
+def variants(readings: Iterable[Reading], labels: tuple[str, ...], outputs: tuple[str, ...]) -> Iterator[Reading]:
+    """Yield readings as the names of the gradients say, and after them what else they may be.
+
+    Args:
+        readings: what the arguments may stand for, the likeliest first.
+        labels: what the gradients are called where they are returned.
+        outputs: what forward calls the values that it returns.
+    """
+    named = [_with_named_gradients(sized, labels) for reading in readings for sized in _sized(reading)]
+    yield from named
+    for number, name in enumerate(outputs):  # the cotangent may be that of another output, and of no input that is kept
+        yield from (replace(one, output_at=number) for one in named if number and _has_one_output(one, name))
+    for reading in named:  # a dictionary of gradients may be that of the parameters alone
+        held, others = _held(reading), [name for name in reading.order if name not in _held(reading)]
+        if len(held) > 1 and others and len(labels) == 1 and not reading.found.without:
+            yield replace(reading, order=held, found=Found(without=tuple(others)))
+
+
+def _held(reading: Reading) -> tuple[str, ...]:
+    """Name the arrays that forward looks up in a container."""
+    return tuple(name for slot in reading.forward if slot.kind is SlotKind.CONTAINER for name in slot.inputs)
+
+
+def _sized(reading: Reading) -> Iterator[Reading]:
+    """Yield the readings in which a number that backward alone takes is the length of an axis, of each in turn."""
+    sizes = [slot for slot in reading.backward if slot.kind is SlotKind.SHAPE]
+    if len(sizes) != 1:
+        yield reading
+        return
+    for name in reading.order[:_SIZED] if sizes else ():
+        for axis in range(_SIZED):
+            slot = replace(sizes[0], key=name, value=axis)
+            own = (reading.backward, reading.backward_with_cache)
+            back, cached = (tuple(slot if one == sizes[0] else one for one in slots) for slots in own)
+            yield replace(reading, backward=back, backward_with_cache=cached)
+
+
+def _has_one_output(reading: Reading, name: str) -> bool:
+    """Tell whether backward takes a cotangent of one output, and nothing else that forward returned, as an input."""
+    if name in reading.order or is_context(name):
+        return False
+    kinds = [slot.kind for slot in (*reading.forward, *reading.backward)]
+    left = {SlotKind.CACHE, SlotKind.CONTEXT, SlotKind.OUTPUT}.intersection(kinds)
+    return kinds.count(SlotKind.COTANGENT) == 1 and not left and not reading.backward_with_cache
+
+
+def _with_named_gradients(reading: Reading, returned: tuple[str, ...]) -> Reading:
+    """Return the reading in which only those inputs have a gradient of which one is returned under its name.
+
+    What a loss returns beside its number may be the gradients of some. A backward pass returns those of all.
+    """
+    named = [name for one in returned for name in _named_by(one, reading.order)]
+    others = len(returned) - len(named)  # such as a dictionary of the gradients of what is in a container
+    order = (*named, *(name for name in _held(reading) if name not in named)) if others == 1 else (*named,)
+    optional = {slot.key for slot in reading.forward if slot.has_default}
+    without = tuple(name for name in reading.order if name not in (*order, *optional))
+    is_lack = reading.code.backward is not None and not others and any(word(name) not in LABELS for name in without)
+    if not (named and without) or is_lack or others > bool(_held(reading)) or len(set(named)) < len(named):
+        return reading
+    left = (name for name in reading.order if name in optional and name not in order)
+    return replace(reading, order=(*order, *left), found=Found(without=without))
+
+
+def _named_by(gradient: str, names: tuple[str, ...]) -> list[str]:
+    """List the inputs that the name of a gradient means: by the whole name, or else by its first word."""
+    whole = [name for name in names if is_gradient_name(gradient, name)]
+    return whole or [name for name in names if is_gradient_name(gradient, name.split("_")[0])]
