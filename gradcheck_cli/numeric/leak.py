@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from gradcheck_cli.numeric.directions import DirectionalDerivative
     from gradcheck_cli.numeric.estimate import Estimate
 
-_DIRECTIONS = 2
-
 #: Slices along each axis that are searched for a leak, before halving.
 _SLICES = 8
 
@@ -47,7 +45,7 @@ def has_leak(box: BlackBox, estimate: Estimate, affine: Affine | None) -> bool:
 
 def _along_known(box: BlackBox, known: Array, *, affine: bool) -> Iterator[DirectionalDerivative]:
     """Differentiate along random directions that are 0 in elements that are not known."""
-    for direction in random_directions(box.x, _DIRECTIONS, seed=1):
+    for direction in random_directions(box.x, 2, seed=1):
         masked = np.where(known, direction.reshape(-1), 0).astype(box.x.dtype)
         yield directional_derivative(box, masked.reshape(box.x.shape), affine=affine)
 
