@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from gradcheck_cli.checks.precision import narrowest_rounding
 from gradcheck_cli.checks.repeated_calls import RepeatedCalls
 from gradcheck_cli.checks.settings import DUTIES
+from gradcheck_cli.data.frozen import replace
 from gradcheck_cli.implementation.implementation import ImplementationError
 from gradcheck_cli.results.result import Diagnosis, Duty, Repetition, Verdict
 from gradcheck_cli.text.names import join_names
@@ -29,10 +30,11 @@ _CANNOT_TELL = Duty(
 
 
 class TriedDuties(NamedTuple):
-    """The duties by name, and the causes that were found on the way."""
+    """The duties by name, the causes that were found on the way, and what a pass should mention."""
 
     verdicts: dict[str, Duty]
     causes: tuple[Diagnosis, ...]
+    remarks: tuple[Diagnosis, ...]
     repetition: Repetition | None = None
 
 
@@ -60,9 +62,11 @@ def try_duties(run: CaseRun, comparison: Comparison) -> TriedDuties:
     for name, test in tests.items():
         if name not in skipped and (owes_backward or name in _OF_FORWARD):
             duties[name] = _CANNOT_TELL if name in _COMPARED and not calls.repeatable else _try(test)
+    if calls.remarks:
+        duties["memory_layouts"] = replace(duties["memory_layouts"], verdict=Verdict.INCONCLUSIVE)
     if owes_backward and "not_vacuous" not in skipped:
         duties["not_vacuous"] = _vacuous(run.problem.why_vacuous(run.out), comparison.ignored)
-    return TriedDuties(duties, calls.causes, calls.repetition)
+    return TriedDuties(duties, calls.causes, calls.remarks, calls.repetition)
 
 
 def untried_duties(settings: Settings, verdict: Verdict = Verdict.ERROR) -> dict[str, Duty]:

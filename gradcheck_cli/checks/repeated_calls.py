@@ -60,6 +60,7 @@ class RepeatedCalls:
         self._sums: Gradients = {}
         self.repeatable = True  #: whether the same call gives the same result again
         self.causes: tuple[Diagnosis, ...] = ()
+        self.remarks: tuple[Diagnosis, ...] = ()  #: what a pass should mention
         self._accumulates = False  #: whether each call adds to what the one before has left
         self.repetition: Repetition | None = None  #: what many more calls have shown, if they were asked for
 
@@ -77,8 +78,7 @@ class RepeatedCalls:
 
     def memory_layouts(self) -> str | None:
         """Arrays in other memory layouts make no difference."""
-        reason, causes = layouts_matter(self)
-        self.causes += causes
+        reason, self.remarks = layouts_matter(self)
         return reason
 
     def again(self, when: str, lay_out: Callable[[Array], Array] = lambda array: array) -> Gradients:

@@ -33,8 +33,16 @@ class MemoryLayout(NamedTuple):
         return base.transpose(tuple(np.argsort(self.order)) if self.order else None)[self._flips]
 
     def copy(self, array: Array) -> Array:
-        """Copy an array into this layout."""
-        return self.view(self.base(array).copy())
+        """Copy an array into this layout.
+
+        Where axes run backward, as many elements follow in memory: code that takes the first element's address for the
+        beginning of all, as compiled code may, reads these, and not what is beyond.
+        """
+        base = self.base(array)
+        room = np.zeros((1 + any(self.backward)) * base.size, array.dtype)
+        place = room[: base.size].reshape(base.shape)
+        place[...] = base
+        return self.view(place)
 
     @property
     def _flips(self) -> tuple[slice, ...]:

@@ -1,4 +1,4 @@
-"""Layers that read memory as if arrays were in C order fail with that cause; right ones pass in every layout."""
+"""Layers that read memory as if arrays were in C order pass with a remark; others pass in every layout without."""
 
 from __future__ import annotations
 
@@ -52,16 +52,30 @@ def codes(result: CaseResult) -> list[str]:
     return [diagnosis.code for diagnosis in result.diagnosis]
 
 
-def test_a_layer_that_assumes_c_order_of_any_array_fails_with_that_cause() -> None:
+def test_a_layer_that_assumes_c_order_of_any_array_passes_with_a_remark() -> None:
     for name, read, dtype in itertools.product(("x", "w", "dout"), (by_shape, in_memory_order), ("float16", "float64")):
         result = check(replace(SMALL, dtype=dtype), reading(read, name))
         duty = result.duties["memory_layouts"]
-        assert duty.verdict is Verdict.FAIL, (name, read)
+        assert duty.verdict is Verdict.INCONCLUSIVE, (name, read)
         assert str(duty.reason).startswith("out" if name != "dout" else "dx")
-        assert "came out different when inputs and cotangent were" in str(result.reason)
+        assert "came out different when inputs and cotangent were" in str(duty.reason)
         assert codes(result) == ["c-order-assumed"]
-        assert {gradient.verdict for gradient in result.gradients.values()} == {Verdict.PASS}
-    assert check(SMALL, reading(by_shape, "x"), skipped_duties=("memory_layouts",)).passed
+        assert result.passed
+        assert result.reason is None
+    assert not codes(check(SMALL, reading(by_shape, "x"), skipped_duties=("memory_layouts",)))
+
+
+def test_of_a_wrong_layer_the_layout_is_not_mentioned() -> None:
+    forward, backward = reading(by_shape, "x")
+    result = check(SMALL, (forward, lambda dout, cache: (2 * backward(dout, cache)[0], *backward(dout, cache)[1:])))
+    assert result.verdict is Verdict.FAIL
+    assert codes(result) == ["factor"]
+
+
+def test_memory_beyond_an_array_that_runs_backward_belongs_to_it() -> None:
+    plain = np.arange(6.0).reshape(2, 3)
+    laid_out = MemoryLayout((0, 1), (True, True)).copy(plain)
+    assert list(np.lib.stride_tricks.as_strided(laid_out, (6,), (8,))) == [0, 0, 0, 0, 0, 0]  # of these 0 is the first
 
 
 def test_a_layer_that_takes_only_contiguous_arrays_or_makes_them_so_passes() -> None:
@@ -94,5 +108,5 @@ def test_the_program_finds_it_in_a_file(gradcheck: Program, tmp_path: Any) -> No
         encoding="utf-8",
     )
     run = gradcheck("relu", "scale.py", "-q")
-    assert run.returncode == 1
-    assert "[c-order-assumed]" in run.stdout
+    assert run.returncode == 0
+    assert "pass 7/7 scale.py:relu_forward,relu_backward: C order is assumed" in run.stdout

@@ -574,7 +574,7 @@ def _normalization(layer: str, slip: Callable[[Any, Any, float], Any]) -> tuple[
         if param.get("mode") != "test":
             g = dout * gamma.reshape(-1, *[1] * (x.ndim - 2))
             places = rows(np.arange(x.size).reshape(x.shape), param)
-            dx = np.zeros_like(x)
+            dx = np.zeros(x.shape, x.dtype)  # in C order, whatever that of x is
             dx.reshape(-1)[places] = slip(rows(g, param), rows(x, param), param["eps"])
         return dx, *rest
 

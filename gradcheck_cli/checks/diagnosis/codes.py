@@ -142,7 +142,7 @@ CAUSES = {
         "Keep what it needs in the cache, not in a variable of the module.",
     ),
     "c-order-assumed": (
-        "Arrays are read as if they lay in memory in C order, whatever their strides are.",
+        "C order is assumed: for arrays that are transposed or in Fortran order, the results are others.",
         "Take an array by np.ascontiguousarray before you use its memory, or compute with array.strides.",
     ),
     "flaky": (

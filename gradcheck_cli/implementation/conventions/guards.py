@@ -17,7 +17,7 @@ _LARGEST = 1e-4  #: of a number that is a guard
 _LOGARITHMS = {"log", "log2", "log10"}
 
 #: What guards are made, to see whether a gradient knows of them, and what they are made to take them away.
-LARGE, NONE = 1e-2, 1e-300
+LARGE, NONE = 0.3, 1e-300
 
 
 def guards_in(function: object) -> frozenset[float]:

@@ -105,7 +105,7 @@ def _readings(functions: tuple[Callable[..., Any], ...], layer: Layer, forward: 
         outputs = tuple(slot.key for slot in slots if slot.kind is SlotKind.COTANGENT)
         reading = replace(_reading(functions, layer, forward, slots), own_outputs=outputs)
         readings.insert(0 if slots in named[:1] else len(readings), reading)
-    yield from variants(readings, returned_names(functions[-1])[len(functions) == 1 :], len(returned))
+    yield from variants(readings, returned_names(functions[-1])[len(functions) == 1 :], returned)
 
 
 def _from_cache(reading: Reading) -> Reading | None:

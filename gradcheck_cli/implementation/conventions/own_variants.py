@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from gradcheck_cli.implementation.conventions.attributes import is_gradient_name
 from gradcheck_cli.implementation.conventions.code import Found
 from gradcheck_cli.implementation.conventions.hints import LABELS
-from gradcheck_cli.implementation.conventions.slots import SlotKind
+from gradcheck_cli.implementation.conventions.slots import SlotKind, is_context
 from gradcheck_cli.implementation.vocabulary.vocabulary import word
 
 if TYPE_CHECKING:
@@ -19,18 +19,18 @@ if TYPE_CHECKING:
 _SIZED = 3  #: the first inputs and their first axes, of which backward may be given a length
 
 
-def variants(readings: Iterable[Reading], labels: tuple[str, ...], outputs: int) -> Iterator[Reading]:
+def variants(readings: Iterable[Reading], labels: tuple[str, ...], outputs: tuple[str, ...]) -> Iterator[Reading]:
     """Yield readings as the names of the gradients say, and after them what else they may be.
 
     Args:
         readings: what the arguments may stand for, the likeliest first.
         labels: what the gradients are called where they are returned.
-        outputs: how many values forward returns.
+        outputs: what forward calls the values that it returns.
     """
     named = [_with_named_gradients(sized, labels) for reading in readings for sized in _sized(reading)]
     yield from named
-    for number in range(1, outputs):  # the cotangent may be that of another output
-        yield from (replace(one, output_at=number) for one in named if _has_one_output(one))
+    for number, name in enumerate(outputs):  # the cotangent may be that of another output, and of no input that is kept
+        yield from (replace(one, output_at=number) for one in named if number and _has_one_output(one, name))
     for reading in named:  # a dictionary of gradients may be that of the parameters alone
         held, others = _held(reading), [name for name in reading.order if name not in _held(reading)]
         if len(held) > 1 and others and len(labels) == 1 and not reading.found.without:
@@ -56,8 +56,10 @@ def _sized(reading: Reading) -> Iterator[Reading]:
             yield replace(reading, backward=back, backward_with_cache=cached)
 
 
-def _has_one_output(reading: Reading) -> bool:
-    """Tell whether backward takes a cotangent of one output, and nothing else that forward returned."""
+def _has_one_output(reading: Reading, name: str) -> bool:
+    """Tell whether backward takes a cotangent of one output, and nothing else that forward returned, as an input."""
+    if name in reading.order or is_context(name):
+        return False
     kinds = [slot.kind for slot in (*reading.forward, *reading.backward)]
     left = {SlotKind.CACHE, SlotKind.CONTEXT, SlotKind.OUTPUT}.intersection(kinds)
     return kinds.count(SlotKind.COTANGENT) == 1 and not left and not reading.backward_with_cache

@@ -38,8 +38,6 @@ def gradients_in(
     if isinstance(returned, dict):
         entries = {name: gradient_entry(returned, name, wanted(name)) for name in names}
         return {name: as_array(value) for name, value in entries.items() if value is not None}
-    if len(names) == 1 and _is_list_of_numbers(returned):
-        returned = np.asarray(returned, dtype=float)
     if isinstance(returned, np.ndarray) and len(names) == 1:
         return {names[0]: returned}
     if isinstance(returned, tuple | list):
@@ -58,11 +56,11 @@ def gradients_in(
     raise ImplementationError(f"{called} returned {describe(returned)}, where {expected} must be returned")
 
 
-def _is_list_of_numbers(value: object) -> bool:
+def is_list_of_numbers(value: object) -> bool:
     """Tell whether a value is a list of numbers, or of lists of them, as code without NumPy returns."""
     if not isinstance(value, list) or not value:
         return False
-    return all(isinstance(one, float) or _is_list_of_numbers(one) for one in value)
+    return all(isinstance(one, float) or is_list_of_numbers(one) for one in value)
 
 
 def entry_at(keys: Iterable[str], found: object) -> object:

@@ -30,7 +30,13 @@ from gradcheck_cli.implementation.conventions.instances import (
 )
 from gradcheck_cli.implementation.conventions.one_by_one import OneByOne
 from gradcheck_cli.implementation.conventions.packing import Packed, called, origins
-from gradcheck_cli.implementation.conventions.returned import as_array, entry_at, gradients_in, times_cotangent
+from gradcheck_cli.implementation.conventions.returned import (
+    as_array,
+    entry_at,
+    gradients_in,
+    is_list_of_numbers,
+    times_cotangent,
+)
 from gradcheck_cli.implementation.conventions.slots import SlotKind, has
 from gradcheck_cli.implementation.conventions.updates import read_updates
 from gradcheck_cli.implementation.implementation import (
@@ -192,6 +198,8 @@ class _Run:
         values = replace(values, filled=self._buffers(slots, values, cache))
         returned = fill(slots, reading.forms, reading.vocabulary, values).call(function)
         returned = reading.joined(order[0], returned) if order else returned
+        if len(order) == 1 and not reading.layer.reference and is_list_of_numbers(returned):
+            returned = np.asarray(returned, dtype=float)
         if isinstance(returned, np.ndarray) and holder is not None and names:
             passed = [slot.key for slot in reading.forward if slot.key in names]
             found = {next(iter(passed), names[0]): returned}

@@ -37,7 +37,8 @@ _FRACTIONS = {"p", "rate", "ratio", "prob", "keepprob", "droprate", "dropoutrate
 class Kind(NamedTuple):
     """What an argument may be."""
 
-    name: str  #: array, labels, value, or of a constructor the length of an axis (size), or of several (tuple)
+    #: An array, labels, one-hot rows, a value; of a constructor the length of an axis (size), or several (tuple).
+    name: str
     rank: int = 0
     value: float = 0
 
@@ -49,6 +50,7 @@ def _arrays(*ranks: int) -> list[Kind]:
 ARRAYS = _arrays(2, 1, 3, 0, 4)
 NUMBERS = [Kind("value", value=1), Kind("value", value=2), Kind("value", value=3)]
 LABELS = [Kind("labels", 1), Kind("labels", 2), Kind("labels", 0)]
+ONE_HOT = Kind("one-hot", 2)
 _SIZE, _HALF = Kind("size", 1), Kind("value", value=0.5)
 _KINDS = {
     "labels": [*LABELS, *ARRAYS],
@@ -60,6 +62,8 @@ _KINDS = {
 def kinds_of(slot: Slot) -> list[Kind]:
     """List the kinds of an argument, the likeliest first."""
     name = slot.name if len(slot.name) == 1 else word(slot.name)  # K and V may be arrays where k is a number
+    if "onehot" in name:
+        return [ONE_HOT, *_KINDS["labels"]]
     if _OFFSET.match(name):
         return [*_arrays(1, 2, 3, 0, 4), LABELS[0]]
     if name in _DATA:

@@ -61,6 +61,8 @@ class Probe:
                 shapes[slot.key] = shape
             elif kind.name == "labels":
                 labels[slot.key] = (shape, self._equal)
+            elif kind.name == "one-hot":
+                labels[slot.key] = (shape, 0)
             elif kind.name == "size":
                 values[slot.key] = shape[0]
             elif kind.name == "tuple":
@@ -109,6 +111,8 @@ class Probe:
             value: Any = kind.value
             if kind.name == "labels":
                 value = numbers.integers(0, self._equal, shape)
+            elif kind.name == "one-hot":
+                value = np.eye(shape[1])[numbers.integers(0, shape[1], shape[0])]
             elif kind.name == "array":
                 value = np.asarray(numbers.uniform(*(self._within if positive else _POSITIVE), shape))
                 value = value if positive else np.asarray(value * numbers.choice([-1.0, 1.0], shape))

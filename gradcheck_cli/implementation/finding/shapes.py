@@ -18,7 +18,16 @@ from gradcheck_cli.implementation.conventions.readings import readings_of
 from gradcheck_cli.implementation.conventions.slots import MisfitError, Slot, SlotKind, has, is_cotangent
 from gradcheck_cli.implementation.conventions.study import lengths_made
 from gradcheck_cli.implementation.conventions.trial import quiet
-from gradcheck_cli.implementation.finding.kinds import ARRAYS, LABELS, NUMBERS, Kind, is_size, kinds_of, kinds_to_make
+from gradcheck_cli.implementation.finding.kinds import (
+    ARRAYS,
+    LABELS,
+    NUMBERS,
+    ONE_HOT,
+    Kind,
+    is_size,
+    kinds_of,
+    kinds_to_make,
+)
 from gradcheck_cli.implementation.finding.lengths import untied
 from gradcheck_cli.implementation.finding.names import GRADIENTS, is_backward, layers_called, says_loss, words_in
 from gradcheck_cli.implementation.finding.probe import PROBABILITIES, Probe, Sizes
@@ -127,10 +136,17 @@ class _Search(Probe):
                     continue
                 if self._is_meant(kinds, equal, scale):
                     return self._checked(kinds, equal, scale)
-                if wrong is None and self._is_usual(kinds) and _says_gradient(self._readings[0]):
+                if wrong is None and self._is_usual(kinds) and self._says_gradient(kinds, equal, scale):
                     wrong = kinds, equal, scale
         self._readings = self._unstudied
         return self._checked(*wrong) if wrong else ()
+
+    def _says_gradient(self, kinds: tuple[Kind, ...], sizes: Sizes, scale: Sizes) -> bool:
+        """Tell whether backward is called a gradient, and what takes targets is a loss: it has fewer axes than they."""
+        if not takes_targets(self._readings[0]):
+            return _says_gradient(self._readings[0])
+        out = self._forward(kinds, sizes, scale, positive=self._positive)
+        return out is not None and out[0].ndim < max(kind.rank for kind in kinds if kind.name == "array")
 
     def _is_single_prediction(self, kinds: tuple[Kind, ...]) -> bool:
         """Tell whether beside a label there is a number: of one, a sum, a mean and an element are the same."""
@@ -200,7 +216,7 @@ class _Search(Probe):
         """
         if not any(kind.name == "labels" for kind in kinds):
             return kinds, sizes
-        ranks = [[kind, *LABELS] if kind.name == "labels" else [kind] for kind in kinds]
+        ranks = [[kind, *LABELS, ONE_HOT] if kind.name == "labels" else [kind] for kind in kinds]
         for others in itertools.product(*ranks):
             equal = self._all_equal(others)
             if self._repeats_label(others, scale):
@@ -277,7 +293,7 @@ def _says_gradient(reading: Reading) -> bool:
     if reading.code.backward is None:
         return False
     forward, backward = reading.code.name("forward"), reading.code.name("backward")
-    if reading.code.cls is not None and (not reading.backward or takes_targets(reading)):  # the backward pass of a loss
+    if reading.code.cls is not None and not reading.backward:  # the backward pass of a loss, which keeps its inputs
         return True
     if (says_loss([forward]) or layers_called([forward], loss=True)) and is_backward(backward):
         return True

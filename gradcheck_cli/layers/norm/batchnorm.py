@@ -8,22 +8,18 @@ import numpy as np
 
 from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.layers.framework.axes import declare
-from gradcheck_cli.layers.framework.case import Case
 from gradcheck_cli.layers.framework.parameter import size
-from gradcheck_cli.layers.norm.layer import NormalizationLayer, eps, mode, momentum
-from gradcheck_cli.layers.norm.normalization import Normalization, standardize_backward
+from gradcheck_cli.layers.norm.layer import NormalizationLayer, StepsCase, eps, mode, momentum
+from gradcheck_cli.layers.norm.normalization import standardize_backward
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from gradcheck_cli.layers.framework.axes import Axis
     from gradcheck_cli.numeric.arrays import Array
 
     Param = dict[str, Any]
 
 
 @frozen
-class BatchnormCase(Case):
+class BatchnormCase(StepsCase):
     """Sizes and settings of batch normalization: x and out (N, D) or (N, T, D), gamma and beta (D,)."""
 
     layer: ClassVar[str] = "batchnorm"
@@ -32,15 +28,9 @@ class BatchnormCase(Case):
 
     N: int = size(6, "samples")
     D: int = size(4, "features")
-    T: int = size(1, "steps: above 1, x is (N, T, D)")
     mode: str = mode()
     eps: float = eps()
     momentum: float = momentum()
-
-    @property
-    def array_axes(self) -> Mapping[str, tuple[Axis, ...]]:
-        """The axes of the arrays: of x three, where there are steps."""
-        return self.axes if self.T == 1 else {**self.axes, **declare(x="N T D", out="N T D")}
 
 
 def batchnorm_forward(x: Array, gamma: Array, beta: Array, bn_param: Param) -> tuple[Array, tuple[Any, ...]]:
@@ -74,16 +64,10 @@ def batchnorm_backward(dout: Array, cache: tuple[Any, ...]) -> tuple[Array, Arra
     return dx, (dout * z).sum(axis=batch), dout.sum(axis=batch)
 
 
-def _normalization(case: BatchnormCase) -> Normalization:
-    axes = case.array_axes["x"]
-    return Normalization(axes=axes, shape=case.shapes["x"], over=axes[:-1], own=axes[-1:])
-
-
 LAYER = NormalizationLayer(
     case=BatchnormCase,
     forward=batchnorm_forward,
     backward=batchnorm_backward,
-    normalization=_normalization,
     param="bn_param",
     # Both modes; one feature; two samples, of which little but eps is left; eps and momentum that matter; steps.
     standard=BatchnormCase.rows(

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from gradcheck_cli.data.frozen import frozen
-from gradcheck_cli.layers.framework.axes import CHANNEL, COLUMN, ROW, declare
+from gradcheck_cli.layers.framework.axes import COLUMN, ROW, declare
 from gradcheck_cli.layers.framework.case import Case
 from gradcheck_cli.layers.framework.parameter import size
 from gradcheck_cli.layers.norm.layer import NormalizationLayer, eps
-from gradcheck_cli.layers.norm.normalization import Normalization, standardize, standardize_backward
+from gradcheck_cli.layers.norm.normalization import standardize, standardize_backward
 
 if TYPE_CHECKING:
     from gradcheck_cli.numeric.arrays import Array
@@ -49,16 +49,12 @@ def instancenorm_backward(dout: Array, cache: tuple[Any, ...]) -> tuple[Array, A
     return dx, (dout * z).sum(axis=(0, 2, 3)), dout.sum(axis=(0, 2, 3))
 
 
-def _normalization(case: InstancenormCase) -> Normalization:
-    over, own = (ROW, COLUMN), (CHANNEL,)
-    return Normalization(axes=case.axes["x"], shape=case.shapes["x"], over=over, own=own, of=" of a channel")
-
-
 LAYER = NormalizationLayer(
     case=InstancenormCase,
     forward=instancenorm_forward,
     backward=instancenorm_backward,
-    normalization=_normalization,
+    over=(ROW, COLUMN),
+    of=" of a channel",
     param="in_param",
     # All sizes different, one channel, one sample, one row; eps that matters; two elements, of which little is left.
     standard=InstancenormCase.rows(

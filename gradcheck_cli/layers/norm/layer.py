@@ -4,29 +4,30 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from gradcheck_cli.data.drawing import signed_uniform
 from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.layers.framework import equations
+from gradcheck_cli.layers.framework.axes import declare
+from gradcheck_cli.layers.framework.case import Case
 from gradcheck_cli.layers.framework.coupling import EACH
 from gradcheck_cli.layers.framework.drawing import draw_independently
 from gradcheck_cli.layers.framework.layer import Layer
 from gradcheck_cli.layers.framework.make_problem import make_problem
+from gradcheck_cli.layers.framework.parameter import size
 from gradcheck_cli.layers.framework.words import choice, real
 from gradcheck_cli.layers.norm.faults import backward_faults, forward_faults
-from gradcheck_cli.layers.norm.normalization import backward_equations, forward_equations, is_constant
+from gradcheck_cli.layers.norm.normalization import Normalization, backward_equations, forward_equations, is_constant
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from gradcheck_cli.layers.framework.axes import Axis
-    from gradcheck_cli.layers.framework.case import Case
     from gradcheck_cli.layers.framework.coupling import Relation
     from gradcheck_cli.layers.framework.drawing import Draw, Given
     from gradcheck_cli.layers.framework.fault import Fault, ForwardFault
     from gradcheck_cli.layers.framework.problem import Problem
-    from gradcheck_cli.layers.norm.normalization import Normalization
     from gradcheck_cli.numeric.arrays import Array
 
 
@@ -49,19 +50,45 @@ def momentum() -> Any:
 
 
 @frozen
+class StepsCase(Case):
+    """Sizes of a normalization over features, whose x and out are (N, D), or with steps (N, T, D)."""
+
+    layer: ClassVar[str]
+
+    N: int = size(4, "samples")
+    D: int = size(6, "features")
+    T: int = size(1, "steps: above 1, x is (N, T, D)")
+
+    @property
+    def array_axes(self) -> Mapping[str, tuple[Axis, ...]]:
+        """The axes of the arrays: of x three, where there are steps."""
+        return self.axes if self.T == 1 else {**self.axes, **declare(x="N T D", out="N T D")}
+
+
+@frozen
 class NormalizationLayer:
     """A layer of a normalization."""
 
     case: type[Case]
     forward: Callable[..., Any]  #: (x, gamma, beta, parameters) -> (out, cache)
     backward: Callable[..., Any]  #: (dout, cache) -> (dx, dgamma, dbeta)
-    normalization: Callable[[Any], Normalization]  #: of a case
     param: str  #: what the dictionary of parameters is called
     standard: tuple[Case, ...]
+    over: tuple[Axis, ...] = ()  #: the axes of a set, as `Normalization` has them; () for all that gamma lacks
+    of: str = ""  #: likewise
+    normalization: Callable[[Any], Normalization] | None = None  #: of a case whose sets do not lie along its axes
     probe_cases: tuple[Case, ...] = ()
     state: tuple[str, ...] = ()  #: running statistics, which forward writes
     relations: Callable[[Any], Mapping[Axis, Relation]] | None = None  #: of the axes of x, if those of a set are cut
     random: Callable[[type[Any], Draw, Given], Mapping[str, Any]] = draw_independently
+
+    def sets(self, case: Case) -> Normalization:
+        """Return the sets that are normalized in a case."""
+        if self.normalization:
+            return self.normalization(case)
+        axes, own = case.array_axes["x"], case.axes["gamma"]
+        over = self.over or tuple(axis for axis in axes if axis not in own)
+        return Normalization(axes=axes, shape=case.shapes["x"], over=over, own=own, of=self.of)
 
     def problem(self, case: Case) -> Problem:
         """Draw a case's arrays.
@@ -69,7 +96,7 @@ class NormalizationLayer:
         Running variances are positive, and neither statistic is where it would start. Courses call no backward in test
         mode, and many of their layers leave no cache there.
         """
-        norm, source, numbers = self.normalization(case), case.source(), case.geometry
+        norm, source, numbers = self.sets(case), case.source(), case.geometry
         drawn = {
             name: signed_uniform(source, [numbers[axis.size] for axis in case.array_axes[name]])
             for name in (*_INPUTS, *self.state)
@@ -111,7 +138,7 @@ class NormalizationLayer:
 
     def faults(self, case: Case, problem: Problem) -> Iterator[Fault]:
         """Yield the faults of backward in a case."""
-        norm, parameters = self.normalization(case), problem.parameters or {}
+        norm, parameters = self.sets(case), problem.parameters or {}
 
         def given(inputs: Mapping[str, Array], cotangent: Array) -> dict[str, Any]:
             return norm.given(inputs, parameters, problem.parts(cotangent)["out"])
@@ -120,14 +147,14 @@ class NormalizationLayer:
 
     def forward_faults(self, case: Case, problem: Problem, _out: Array) -> Iterator[ForwardFault]:
         """Yield the faults of forward in a case, of its output and of running statistics."""
-        norm, parameters = self.normalization(case), problem.parameters or {}
+        norm, parameters = self.sets(case), problem.parameters or {}
         faults, outputs = forward_faults(norm, parameters), ("out", *self.state)
         given = norm.given(problem.inputs, parameters)
         return equations.forward_faults(forward_equations(parameters), faults, given, outputs)
 
     def has_nonzero_gradient(self, case: Case) -> bool:
         """Tell whether more than beta is left: of a single element, z is 0."""
-        return self.normalization(case).count > 1 or is_constant(case.settings)
+        return self.sets(case).count > 1 or is_constant(case.settings)
 
     def layer(self) -> Layer:
         """Make the layer."""

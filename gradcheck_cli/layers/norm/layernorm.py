@@ -6,35 +6,22 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.layers.framework.axes import FEATURE, declare
-from gradcheck_cli.layers.framework.case import Case
-from gradcheck_cli.layers.framework.parameter import size
-from gradcheck_cli.layers.norm.layer import NormalizationLayer, eps
-from gradcheck_cli.layers.norm.normalization import Normalization, standardize, standardize_backward
+from gradcheck_cli.layers.norm.layer import NormalizationLayer, StepsCase, eps
+from gradcheck_cli.layers.norm.normalization import standardize, standardize_backward
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from gradcheck_cli.layers.framework.axes import Axis
     from gradcheck_cli.numeric.arrays import Array
 
 
 @frozen
-class LayernormCase(Case):
+class LayernormCase(StepsCase):
     """Sizes and settings of layer normalization: x and out (N, D) or (N, T, D), gamma and beta (D,)."""
 
     layer: ClassVar[str] = "layernorm"
     axes = declare(x="N D", gamma="D", beta="D", out="N D")
     passed: ClassVar = ("eps",)
 
-    N: int = size(4, "samples")
-    D: int = size(6, "features")
-    T: int = size(1, "steps: above 1, x is (N, T, D)")
     eps: float = eps()
-
-    @property
-    def array_axes(self) -> Mapping[str, tuple[Axis, ...]]:
-        """The axes of the arrays: of x three, where there are steps."""
-        return self.axes if self.T == 1 else {**self.axes, **declare(x="N T D", out="N T D")}
 
 
 def layernorm_forward(x: Array, gamma: Array, beta: Array, ln_param: dict[str, Any]) -> tuple[Array, tuple[Any, ...]]:
@@ -54,16 +41,12 @@ def layernorm_backward(dout: Array, cache: tuple[Any, ...]) -> tuple[Array, Arra
     return standardize_backward(dout * gamma, z, s, -1), (dout * z).sum(axis=rows), dout.sum(axis=rows)
 
 
-def _normalization(case: LayernormCase) -> Normalization:
-    axes, features = case.array_axes["x"], (FEATURE,)
-    return Normalization(axes=axes, shape=case.shapes["x"], over=features, own=features, of=" of a sample")
-
-
 LAYER = NormalizationLayer(
     case=LayernormCase,
     forward=layernorm_forward,
     backward=layernorm_backward,
-    normalization=_normalization,
+    over=(FEATURE,),
+    of=" of a sample",
     param="ln_param",
     # One sample; two features, of which little but eps is left; eps that matters; steps.
     standard=LayernormCase.rows(

@@ -8,38 +8,25 @@ import numpy as np
 
 from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.layers.framework.axes import FEATURE, declare
-from gradcheck_cli.layers.framework.case import Case
 from gradcheck_cli.layers.framework.coupling import EACH
 from gradcheck_cli.layers.framework.layer import Layer, imported
-from gradcheck_cli.layers.framework.parameter import size
-from gradcheck_cli.layers.norm.layer import eps
+from gradcheck_cli.layers.norm.layer import StepsCase, eps
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from gradcheck_cli.layers.framework.axes import Axis
     from gradcheck_cli.numeric.arrays import Array
 
     Param = dict[str, Any]
 
 
 @frozen
-class RmsnormCase(Case):
+class RmsnormCase(StepsCase):
     """Sizes and settings of RMS normalization: x and out (N, D) or (N, T, D), gamma (D,)."""
 
     layer: ClassVar[str] = "rmsnorm"
     axes = declare(x="N D", gamma="D", out="N D")
     passed: ClassVar = ("eps",)
 
-    N: int = size(4, "samples")
-    D: int = size(6, "features")
-    T: int = size(1, "steps: above 1, x is (N, T, D)")
     eps: float = eps()
-
-    @property
-    def array_axes(self) -> Mapping[str, tuple[Axis, ...]]:
-        """The axes of the arrays: of x three, where there are steps."""
-        return self.axes if self.T == 1 else {**self.axes, **declare(x="N T D", out="N T D")}
 
     @property
     def skip_reason(self) -> str | None:

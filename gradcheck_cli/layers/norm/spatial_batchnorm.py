@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from gradcheck_cli.data.frozen import frozen
-from gradcheck_cli.layers.framework.axes import CHANNEL, COLUMN, ROW, SAMPLE, declare
+from gradcheck_cli.layers.framework.axes import declare
 from gradcheck_cli.layers.framework.case import Case
 from gradcheck_cli.layers.framework.parameter import size
 from gradcheck_cli.layers.norm.batchnorm import batchnorm_backward, batchnorm_forward
 from gradcheck_cli.layers.norm.layer import NormalizationLayer, eps, mode, momentum
-from gradcheck_cli.layers.norm.normalization import Normalization
 
 if TYPE_CHECKING:
     from gradcheck_cli.layers.norm.batchnorm import Param
@@ -52,16 +51,10 @@ def spatial_batchnorm_backward(dout: Array, cache: tuple[Any, ...]) -> tuple[Arr
     return np.moveaxis(dx, -1, 1), dgamma, dbeta
 
 
-def _normalization(case: SpatialBatchnormCase) -> Normalization:
-    over = (SAMPLE, ROW, COLUMN)
-    return Normalization(axes=case.axes["x"], shape=case.shapes["x"], over=over, own=(CHANNEL,))
-
-
 LAYER = NormalizationLayer(
     case=SpatialBatchnormCase,
     forward=spatial_batchnorm_forward,
     backward=spatial_batchnorm_backward,
-    normalization=_normalization,
     param="bn_param",
     # Both modes; one channel, one sample, one place; eps and momentum that matter.
     standard=SpatialBatchnormCase.rows(

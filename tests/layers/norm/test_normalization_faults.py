@@ -81,7 +81,7 @@ def with_lines(layer: str, lines: dict[str, str]) -> tuple[Callable[..., Any], C
         sets, kind = rows(x, param), x.dtype.type
         centred, variance = sets - sets.mean(1, keepdims=True), sets.var(1, keepdims=True)
         found = run_lines(lines, g=g, n=kind(sets.shape[1]), eps=kind(param["eps"]), c=centred, v=variance)
-        dx = np.zeros_like(x)
+        dx = np.zeros(x.shape, x.dtype)  # in C order, whatever that of x is
         dx.reshape(-1)[rows(np.arange(x.size).reshape(x.shape), param)] = found["dx"]
         return dx, dgamma, dbeta
 
