@@ -13,7 +13,7 @@ from gradcheck_cli.text.clean import LONGEST_NAME, clean, clean_lines, escaped
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from gradcheck_cli.results.result import ArrayResult, CaseResult, Duty, Place
+    from gradcheck_cli.results.result import ArrayResult, CaseResult, Place
 
 _Given = TypeVar("_Given")
 _Made = TypeVar("_Made")
@@ -37,7 +37,10 @@ def sanitize(result: CaseResult) -> CaseResult:
         warnings=tuple(map(clean, result.warnings)),
         forward=_if_given(_array, result.forward),
         gradients={clean(name, LONGEST_NAME): _array(one) for name, one in result.gradients.items()},
-        duties={name: _duty(duty) for name, duty in result.duties.items()},
+        duties={
+            name: replace(duty, reason=_sentence(duty.reason)) if duty.reason else duty
+            for name, duty in result.duties.items()
+        },
         diagnosis=tuple(replace(cause, text=clean(cause.text)) for cause in result.diagnosis),
         place=_if_given(_place, result.place),
         # Of NumPy's own class: other processes do not know another one.
@@ -51,10 +54,6 @@ def _if_given(function: Callable[[_Given], _Made], value: _Given | None) -> _Mad
 
 def _sentence(text: str) -> str:
     return clean_lines(text, _LINES, 2000)
-
-
-def _duty(duty: Duty) -> Duty:
-    return duty if duty.reason is None else replace(duty, reason=_sentence(duty.reason))
 
 
 def _array(result: ArrayResult) -> ArrayResult:

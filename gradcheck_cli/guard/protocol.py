@@ -6,6 +6,7 @@ shape and bytes; all of it is checked before it is used, because user code may h
 
 from __future__ import annotations
 
+import copyreg
 import io
 import json
 import pickle
@@ -87,14 +88,16 @@ def _arrays(forms: Any, payload: Any) -> list[Array]:
     return found
 
 
-class _Pickler(pickle.Pickler):
-    """Keeps the memory layout of arrays, which pickles of NumPy do not."""
+def _reduce_array(array: Array) -> Any:
+    """Reduce an array for a pickle so that its memory layout is kept, which NumPy does not."""
+    if array.flags.c_contiguous:
+        return array.__reduce_ex__(pickle.HIGHEST_PROTOCOL)
+    layout = MemoryLayout.of(array)
+    return layout.view, (np.ascontiguousarray(layout.base(array)),)
 
-    def reducer_override(self, value: Any) -> Any:
-        if type(value) is not np.ndarray or value.flags.c_contiguous:
-            return NotImplemented
-        layout = MemoryLayout.of(value)
-        return layout.view, (np.ascontiguousarray(layout.base(value)),)
+
+class _Pickler(pickle.Pickler):
+    dispatch_table = {**copyreg.dispatch_table, np.ndarray: _reduce_array}  # noqa: RUF012  # as pickle has it
 
 
 def encode_request(request: object) -> tuple[bytes, list[memoryview]]:

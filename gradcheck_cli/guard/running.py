@@ -106,10 +106,7 @@ class Running:
         return os.waitstatus_to_exitcode(int.from_bytes(status, "little")) if len(status) == 4 else -signal.SIGKILL
 
     def wait(self, seconds: float) -> bool | None:
-        """Wait for an answer, and take in what is printed; return None if nothing happened.
-
-        Returns:
-            Whether there is something of an answer; False if something was printed.
+        """Wait until there is something of an answer (True), something was printed (False), or nothing happened (None).
 
         Raises:
             EOFError: the process has ended.
