@@ -92,7 +92,7 @@ def test_slips_of_dropout_are_named(fault: str, dtype: str) -> None:
 
 def test_the_scale_of_test_mode_is_named() -> None:
     def forward(x: Any, param: Any) -> Any:
-        return x * param["p"], None
+        return (x * param["p"] if param["mode"] == "test" else x), None
 
     result = check(DropoutCase(shape=(3, 4), p=0.6, mode="test"), (forward, lambda dout, _: 0.6 * dout))
     assert [found.code for found in result.diagnosis] == ["dropout-scale"]
