@@ -11,9 +11,10 @@ from gradcheck_cli.implementation.implementation import ImplementationError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from gradcheck_cli.checks.repeated_calls import RepeatedCalls
     from gradcheck_cli.numeric.arrays import Array
     from gradcheck_cli.results.result import Diagnosis
+
+    Named = dict[str, Array]
 
 
 def _in_fortran_order(array: Array) -> Array:
@@ -33,14 +34,20 @@ _LAYOUTS: dict[str, Callable[[Array], Array]] = {
 }
 
 
-def layouts_matter(calls: RepeatedCalls) -> tuple[str | None, tuple[Diagnosis, ...]]:
+def layouts_matter(
+    again: Callable[[str, Callable[[Array], Array]], Named], differing: Callable[[Named], list[str]]
+) -> tuple[str | None, tuple[Diagnosis, ...]]:
     """Call both passes with arrays in other layouts; say what came out different, and why.
 
     Code that raises for a layout has been asked for what it does not take, and gives no wrong numbers.
+
+    Args:
+        again: calls both passes with arrays that are laid out so, and returns all that comes out.
+        differing: names what of that differs from what came out before.
     """
     for words, lay_out in _LAYOUTS.items():
         try:
-            different = calls.differing(calls.again(f"with arrays {words}", lay_out))
+            different = differing(again(f"with arrays {words}", lay_out))
         except ImplementationError:
             continue
         if different:

@@ -78,7 +78,7 @@ class RepeatedCalls:
 
     def memory_layouts(self) -> str | None:
         """Arrays in other memory layouts make no difference."""
-        reason, self.remarks = layouts_matter(self)
+        reason, self.remarks = layouts_matter(self.again, self.differing)
         return reason
 
     def again(self, when: str, lay_out: Callable[[Array], Array] = lambda array: array) -> Gradients:
