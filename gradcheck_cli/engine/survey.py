@@ -15,7 +15,7 @@ from gradcheck_cli.implementation.finding.identify import Identified, Tried, is_
 from gradcheck_cli.implementation.finding.inventory import Inventory, Offer
 from gradcheck_cli.implementation.implementation import ImplementationNotFoundError
 from gradcheck_cli.implementation.loading.load import NothingToCheckError
-from gradcheck_cli.implementation.loading.paths import split_spec
+from gradcheck_cli.implementation.loading.paths import shown_home, split_spec
 from gradcheck_cli.layers import LAYERS
 
 if TYPE_CHECKING:
@@ -119,7 +119,7 @@ def _with_command(misfit: Identified, tried: Tried | ErrorReport | None) -> Iden
 def _take_inventory(code: UserCode, spec: str) -> Inventory:
     try:
         inventory = code.read(Inventory, inside.inventory, spec)
-        if inventory is None or not _names_only(inventory, split_spec(spec)[0]):
+        if inventory is None or not _names_only(inventory, shown_home(split_spec(spec)[0])):
             raise code.process.distrusted()
     except ProcessDiedError as death:
         reason = describe_death(death, "it", spec).reason

@@ -18,7 +18,7 @@ from gradcheck_cli.implementation.implementation import (
     ImplementationNotFoundError,
     NotExpressibleError,
 )
-from gradcheck_cli.implementation.loading.paths import split_spec
+from gradcheck_cli.implementation.loading.paths import shown_home, split_spec
 from gradcheck_cli.results.encoding import read
 from gradcheck_cli.text.clean import MOST_CHARACTERS, clean, clean_lines
 
@@ -126,7 +126,7 @@ def checked_names(shown: Any, typed: Any, spec: str) -> Names:
     Raises:
         ProtocolError: they are those of another file.
     """
-    home, _ = split_spec(spec)
+    home = shown_home(split_spec(spec)[0])
     if not str(shown).startswith(home) or not str(home if typed is None else typed).startswith(home):
         raise ProtocolError("the name of another file")
     return Names(str(shown), None if typed is None else str(typed))

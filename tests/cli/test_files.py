@@ -247,6 +247,12 @@ def test_a_folder_is_its_files_that_may_have_passes(gradcheck: Program, tmp_path
     assert run.stderr.startswith(said)
 
 
+def test_a_folder_of_one_layer_may_end_in_a_slash(gradcheck: Program, tmp_path: Path) -> None:
+    write(tmp_path, "mine/layers.py", COURSE)
+    for spec in ("mine", "mine/", "mine/:affine_forward,affine_backward"):
+        assert gradcheck("affine", spec, "-q").stdout == "pass 7/7 mine/layers.py:affine_forward,affine_backward\n"
+
+
 def test_of_a_folder_no_pass_is_passed_over(gradcheck: Program, tmp_path: Path) -> None:
     net = """import numpy as np
 

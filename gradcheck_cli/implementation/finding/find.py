@@ -24,7 +24,7 @@ from gradcheck_cli.implementation.finding.places import joined, named_objects, o
 from gradcheck_cli.implementation.from_python import from_functions
 from gradcheck_cli.implementation.implementation import ImplementationError, ImplementationNotFoundError, in_turn
 from gradcheck_cli.implementation.loading.load import Loaded, Loader
-from gradcheck_cli.implementation.loading.paths import is_file, is_folder, join_homes, split_spec
+from gradcheck_cli.implementation.loading.paths import is_file, is_folder, join_homes, shown_home, split_spec
 from gradcheck_cli.implementation.seeding import seeds_from
 from gradcheck_cli.implementation.vocabulary.lookup import expected_signature, vocabulary_of
 from gradcheck_cli.layers.function import FunctionCase
@@ -61,9 +61,9 @@ def find(
     if adapter is None and spec in layer.builtin:
         return built_in(layer, spec)
     home, names = split_spec(spec)
-    home = home.rstrip("/") or home
-    home = f"./{home}" if home.startswith("-") else home  # or a replay would take it for a flag
-    search = _Search(layer=layer, vocabulary=vocabulary_of(layer), home=home, loader=loader or Loader(), case=case)
+    search = _Search(
+        layer=layer, vocabulary=vocabulary_of(layer), home=shown_home(home), loader=loader or Loader(), case=case
+    )
     return search.adapted(names, adapter) if adapter is not None else search.found(spec, names)
 
 

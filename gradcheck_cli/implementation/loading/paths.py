@@ -31,6 +31,12 @@ def split_spec(spec: str) -> tuple[str, list[str]]:
     return home, [name.strip() for name in names.split(",")]
 
 
+def shown_home(home: str) -> str:
+    """Return a file or folder as results name it: without a slash at the end, and not like a flag when it is typed."""
+    home = home.rstrip("/") or home
+    return f"./{home}" if home.startswith("-") else home
+
+
 def join_homes(homes: Iterable[str]) -> str:
     """Name several files as one place: `conv_forward.py+conv_backward.py`."""
     return _AND.join(dict.fromkeys(homes))
