@@ -58,6 +58,7 @@ FORMS = {
     "param-lists": "`params` and `grads` of a class",
     "updates": "a backward pass that updates the parameters, at a learning rate",
     "callables": "bound methods, objects and callables",
+    "networks": "whole networks, with a loss and named parameters",
     # places
     "unknown": "layers that are not known, whose shapes are found by trying",
     "halves": "passes in two files of a folder",
