@@ -102,7 +102,7 @@ _QUICK = {
     *("checks.test_comparison", "checks.test_plain_differences", "checks.test_zero_probe"),
     *("cli.test_debug",),
     *("engine.test_errors", "engine.test_interrupts", "engine.test_leftovers"),
-    *("guard.test_frames", "guard.test_protocol", "engine.test_wire", "hostile.test_campaign"),
+    *("guard.test_frames", "guard.test_protocol", "engine.test_wire", "hostile.test_program"),
     *("implementation.conventions.test_in_order", "implementation.conventions.test_layout"),
     *("implementation.conventions.test_own_function", "implementation.finding.test_adapter"),
     *("implementation.vocabulary.test_vocabulary",),

@@ -12,10 +12,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Container
 
-#: How often descendants are looked for and killed.
-_ROUNDS = 5
-
-#: Seconds in which processes that were killed end, unless the system is stuck; and between two looks.
+#: Seconds in which processes are found and those that were killed end, unless the system is stuck; between two looks.
 _PATIENCE, _PAUSE = 2.0, 0.001
 
 
@@ -30,7 +27,8 @@ def end_descendants(pid: int, spared: Container[int] = ()) -> set[int]:
         What was killed.
     """
     killed: set[int] = set()
-    for _ in range(_ROUNDS):
+    deadline = time.monotonic() + _PATIENCE
+    while time.monotonic() < deadline:
         new = {one for child in children(pid) if child not in spared for one in [child, *_descendants(child)]} - killed
         for one in new:
             with contextlib.suppress(ProcessLookupError, PermissionError):
@@ -42,12 +40,19 @@ def end_descendants(pid: int, spared: Container[int] = ()) -> set[int]:
 
 
 def reap(killed: set[int]) -> None:
-    """Wait for the end of processes that were killed, as far as they are children of this one."""
-    deadline = time.monotonic() + _PATIENCE
-    for pid in killed:
-        with contextlib.suppress(ChildProcessError):
-            while not os.waitpid(pid, os.WNOHANG)[0] and time.monotonic() < deadline:
-                time.sleep(_PAUSE)
+    """Wait for the end of processes that were killed, of which this one is the parent, or will be when theirs ends."""
+    left, deadline = set(killed), time.monotonic() + _PATIENCE
+    while left and time.monotonic() < deadline:
+        left = {pid for pid in left if not _is_gone(pid)}
+        if left:
+            time.sleep(_PAUSE)
+
+
+def _is_gone(pid: int) -> bool:
+    try:
+        return os.waitpid(pid, os.WNOHANG)[0] != 0
+    except ChildProcessError:
+        return not Path(f"/proc/{pid}").exists()
 
 
 def children(pid: int) -> list[int]:
