@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import random
-from typing import TYPE_CHECKING, TypeGuard
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from gradcheck_cli.checks.differentiation import noisy
 from gradcheck_cli.checks.memory_layouts import layouts_matter
 from gradcheck_cli.checks.repetition import OUTPUT, repeat
+from gradcheck_cli.checks.returned import difference, is_numeric, real_arrays
 from gradcheck_cli.data.drawing import drawn
 from gradcheck_cli.implementation.implementation import BackwardStep, ForwardStep, ImplementationError
-from gradcheck_cli.numeric.arrays import epsilon, working_dtype
-from gradcheck_cli.numeric.rounding import root_mean_square
+from gradcheck_cli.numeric.arrays import epsilon
 from gradcheck_cli.results.result import Verdict
 from gradcheck_cli.text.names import join_names
 
@@ -54,7 +54,7 @@ class RepeatedCalls:
         self._run, self._problem = run, run.problem
         self._rounding = run.settings.tolerance(rounding_dtype) * epsilon(rounding_dtype)
         self._scales = {name: float(each.scale.max(initial=0)) for name, each in expected.items()}
-        self._gradients = _arrays(run.gradients or {})
+        self._gradients = real_arrays(run.gradients or {})
         self._cache: object = None  # one that serves more than once, if there is one
         #: Gradients that are added up from call to call, and may be: what the last call returned.
         self._sums: Gradients = {}
@@ -88,8 +88,8 @@ class RepeatedCalls:
         self._expect(ForwardStep(inputs, self._problem.parameters), *self._backward_steps(0, cotangent))
         with _called(when):
             out, cache = self._run.calls.forward(inputs, self._problem.parameters)
-        gradients = {} if self._run.gradients is None else _arrays(self._backward(cache, cotangent, when=when))
-        return {OUTPUT: out, **gradients} if _is_numeric(out) else gradients
+        gradients = {} if self._run.gradients is None else real_arrays(self._backward(cache, cotangent, when=when))
+        return {OUTPUT: out, **gradients} if is_numeric(out) else gradients
 
     def differing(self, found: Gradients) -> list[str]:
         """Name the arrays that differ from those of the first calls by more than rounding."""
@@ -100,14 +100,14 @@ class RepeatedCalls:
         self._expect(same, *self._backward_steps(0))
         out, cache = self._forward()
         self.repeatable = False
-        if (difference := _difference(self._run.out, out)) > 0:
+        if (apart := difference(self._run.out, out)) > 0:
             self._expect()
-            return f"{noisy(difference)}{self._how_to_seed()}"
+            return f"{noisy(apart)}{self._how_to_seed()}"
         if self._run.gradients is None:
             return None
-        second = _arrays(self._backward(cache, when="again, with the cache of another forward"))
+        second = real_arrays(self._backward(cache, when="again, with the cache of another forward"))
         if different := self._apart(self._gradients, second):
-            third = _arrays(self._backward(self._forward()[1]))
+            third = real_arrays(self._backward(self._forward()[1]))
             self._accumulates = not self._apart(self._next_sums(second, different), third, 2 * _SUM)
             if self._accumulates:
                 return _accumulates(different, "is called again")
@@ -115,7 +115,7 @@ class RepeatedCalls:
         self.repeatable = True
         if self._run.overwritten:
             return None  # what is kept of an input that was written into is no longer what it was; that is reported
-        third = _arrays(self._backward(cache, when=_SAME_CACHE, hint=_USED_UP))
+        third = real_arrays(self._backward(cache, when=_SAME_CACHE, hint=_USED_UP))
         if different := self._apart(self._gradients, third):
             doubled = {name: 2 * array for name, array in second.items() if name in different}
             if not self._apart(doubled, third, _SUM):
@@ -130,9 +130,9 @@ class RepeatedCalls:
     def allow_sums(self) -> None:
         """Learn which gradients are added up from call to call, and from now on look only at what each call adds."""
         with contextlib.suppress(ImplementationError):  # the duty that calls it again will report that
-            second = _arrays(self._backward(self._forward()[1]))
+            second = real_arrays(self._backward(self._forward()[1]))
             different = self._apart(self._gradients, second)
-            third = _arrays(self._backward(self._forward()[1]))
+            third = real_arrays(self._backward(self._forward()[1]))
             if different and not self._apart(self._next_sums(second, different), third, 2 * _SUM):
                 self._sums = {name: third[name] for name in different if name in third}
                 self._gradients |= {name: third[name] - second[name] for name in self._sums}
@@ -148,7 +148,7 @@ class RepeatedCalls:
             self._expect(*(self._step(self._cache, one) for one in several))
         whens = "with a zero cotangent", "with another cotangent", "with another cotangent"
         zero, one, both = (
-            _arrays(self._backward(self._any_cache(), given, when=when))
+            real_arrays(self._backward(self._any_cache(), given, when=when))
             for given, when in zip(several, whens, strict=True)
         )
         dout = join_names(self._run.implementation.cotangents or ("dout",))
@@ -179,11 +179,11 @@ class RepeatedCalls:
             out, later = self._run.calls.forward(others, self._problem.parameters)
         if self._is_wrong(out, others):
             return "forward came out wrong when it was called with other inputs of the same shapes"
-        gradients = _arrays(self._backward(cache, when="after forward had been called with other inputs"))
+        gradients = real_arrays(self._backward(cache, when="after forward had been called with other inputs"))
         different = self._apart(self._gradients, gradients)
-        if not different or self._apart(self._gradients, _arrays(self._backward(self._forward()[1]))):
+        if not different or self._apart(self._gradients, real_arrays(self._backward(self._forward()[1]))):
             return None  # or it is not deterministic, which is reported
-        if not self._apart(gradients, _arrays(self._backward(later))):
+        if not self._apart(gradients, real_arrays(self._backward(later))):
             from gradcheck_cli.checks.diagnosis.codes import explanation  # only for a case that fails
 
             self.causes += (explanation("stale-cache").diagnosis(),)
@@ -215,7 +215,7 @@ class RepeatedCalls:
 
     @property
     def _first(self) -> Gradients:
-        return {OUTPUT: self._run.out, **self._gradients} if _is_numeric(self._run.out) else self._gradients
+        return {OUTPUT: self._run.out, **self._gradients} if is_numeric(self._run.out) else self._gradients
 
     def _step(self, cache: object, cotangent: Array | None = None) -> BackwardStep:
         given = self._problem.cotangent if cotangent is None else cotangent
@@ -233,7 +233,7 @@ class RepeatedCalls:
         with _called(when, hint):
             returned = self._run.calls.backward(cotangent, cache, self._problem.differentiable)
         before = self._sums
-        arrays = _arrays({name: returned[name] for name in before if name in returned})
+        arrays = real_arrays({name: returned[name] for name in before if name in returned})
         added = {n: array - before[n] for n, array in arrays.items() if array.shape == before[n].shape}
         self._sums = before | arrays
         return {**returned, **added}
@@ -289,23 +289,3 @@ def _join(names: list[str]) -> str:
 
 def _be(names: list[str]) -> str:
     return "is" if len(names) == 1 else "are"
-
-
-def _difference(one: object, other: object) -> float:
-    """Return the root mean square difference of two outputs, 0 where they are no arrays of numbers."""
-    if _is_numeric(one) and _is_numeric(other) and one.shape == other.shape:
-        if (one == other).all():
-            return 0.0
-        with np.errstate(invalid="ignore"):  # infinities
-            return root_mean_square(one.astype(working_dtype(one.dtype)) - other)
-    return 0.0
-
-
-def _is_numeric(value: object) -> TypeGuard[Array]:
-    return isinstance(value, np.ndarray) and value.dtype.kind in "biufc"
-
-
-def _arrays(gradients: Mapping[str, object]) -> Gradients:
-    """Pick the gradients that are arrays of numbers, in float64 or wider."""
-    arrays = {name: np.asarray(value) for name, value in gradients.items() if isinstance(value, np.ndarray | float)}
-    return {name: array.astype(working_dtype(array.dtype)) for name, array in arrays.items() if array.dtype.kind == "f"}

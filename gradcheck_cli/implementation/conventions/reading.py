@@ -18,7 +18,6 @@ from gradcheck_cli.implementation.conventions.arguments import Forms, Values
 from gradcheck_cli.implementation.conventions.attributes import Wanted
 from gradcheck_cli.implementation.conventions.code import Code, Found
 from gradcheck_cli.implementation.conventions.entries import Entries
-from gradcheck_cli.implementation.conventions.layout import Layout
 from gradcheck_cli.implementation.conventions.network import made_network
 from gradcheck_cli.implementation.conventions.own_arguments import Container
 from gradcheck_cli.implementation.conventions.packing import origins
@@ -105,12 +104,6 @@ class Reading:
         return self.layouts[name].joined(value) if name in self.layouts else value
 
     @property
-    def activation(self) -> str:
-        """The argument for an activation that has none by default, as no reading may be able to turn it off; or ""."""
-        found = (slot for slot in (*self.constructor, *self.forward) if slot.key == "activation")
-        return next((slot.name for slot in found if slot.default not in (None, "linear", "identity", "none", "")), "")
-
-    @property
     def cotangents(self) -> tuple[str, ...]:
         """The names of the cotangents in backward."""
         return tuple(slot.name for slot in self.backward if slot.kind is SlotKind.COTANGENT)
@@ -192,12 +185,6 @@ class Reading:
     def _says_geometry(self) -> bool:
         slots = (*self.constructor, *self.forward, *self.backward)
         return bool(self.forms.absent) or has(SlotKind.ARGUMENT, slots)
-
-    @property
-    def shares_context(self) -> bool:
-        """Whether backward takes a cache under the name that the context has in forward."""
-        names = {word(slot.name) for slot in self.forward if slot.kind is SlotKind.CONTEXT}
-        return any(word(slot.name) in names for slot in self.backward if slot.kind is SlotKind.CACHE)
 
     def refusal(self, given: Iterable[str]) -> str | None:
         """Say which argument of a function is not given, or what is given and is no argument; None if all fit."""

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import io
-import warnings
 from dataclasses import replace
 from enum import IntEnum
 from itertools import chain
@@ -13,8 +11,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gradcheck_cli.data.frozen import frozen
-from gradcheck_cli.guard.state import preserve_state
-from gradcheck_cli.implementation.calling import errors_in_brief
 from gradcheck_cli.implementation.conventions.guards import LARGE
 from gradcheck_cli.implementation.conventions.one_by_one import SAMPLES
 from gradcheck_cli.implementation.conventions.own_trial import fit_of
@@ -29,6 +25,7 @@ from gradcheck_cli.implementation.implementation import (
     UnknownEntryError,
 )
 from gradcheck_cli.implementation.outputs import pack_outputs
+from gradcheck_cli.implementation.quiet import quiet
 from gradcheck_cli.implementation.seeding import generators_kept
 from gradcheck_cli.implementation.vocabulary.lookup import probe_problems
 from gradcheck_cli.implementation.vocabulary.vocabulary import word
@@ -36,7 +33,7 @@ from gradcheck_cli.layers import LAYERS
 from gradcheck_cli.text.names import join_names
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable
 
     from gradcheck_cli.implementation.conventions.reading import Reading
     from gradcheck_cli.implementation.vocabulary.vocabulary import Packing
@@ -301,17 +298,3 @@ def right_gradients(reading: Reading) -> int:
 
 def _packed(reading: Reading, problem: Problem) -> Implementation:
     return pack_outputs(implementation_of(reading, "", None), problem)
-
-
-@contextlib.contextmanager
-def quiet() -> Iterator[None]:
-    """Let nothing be heard of what is tried, which is not what the user asked for, and change nothing."""
-    with (
-        preserve_state(),
-        errors_in_brief(),
-        warnings.catch_warnings(),
-        np.errstate(all="ignore"),
-        contextlib.redirect_stderr(io.StringIO()),
-    ):
-        warnings.simplefilter("ignore")
-        yield

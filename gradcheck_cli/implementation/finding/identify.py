@@ -32,6 +32,7 @@ from gradcheck_cli.layers import LAYERS
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from gradcheck_cli.implementation.conventions.reading import Reading
     from gradcheck_cli.implementation.loading.load import Loader
     from gradcheck_cli.layers.framework.case import Case
     from gradcheck_cli.layers.framework.layer import Layer
@@ -115,7 +116,7 @@ def _nearest(offer: Offer, candidate: Candidate, tries: Mapping[str, TriedReadin
     """Return the layer that code does best as, though it reproduces none; None for a class that others complete."""
     best = max(tries, key=lambda name: _fit(tries[name]))
     reached, is_usual = _fit(tries[best]), not any(tried.reading.notes for tried in tries.values() if tried)
-    activation = next((tried.reading.activation for tried in tries.values() if tried and tried.reading.activation), "")
+    activation = next(filter(None, (_activation(tried.reading) for tried in tries.values() if tried)), "")
     why = ""
     if candidate.makes_instances and reached is Fit.RUNS and vocabulary_of(LAYERS[best]).has_packings:
         why = f"{offer.names[0]} does not do as {LAYERS[best].title_with_article} in any form that is known; "
@@ -166,3 +167,9 @@ def is_base(candidate: Candidate) -> bool:
     """Tell whether other classes of the file are made of a class."""
     cls, others = candidate.objects[0], vars(candidate.loaded.module).values()
     return any(isinstance(one, type) and one is not cls and issubclass(one, cls) for one in others)
+
+
+def _activation(reading: Reading) -> str:
+    """Name the argument for an activation that has none by default, as no reading may be able to turn it off; or ""."""
+    found = (slot for slot in (*reading.constructor, *reading.forward) if slot.key == "activation")
+    return next((slot.name for slot in found if slot.default not in (None, "linear", "identity", "none", "")), "")

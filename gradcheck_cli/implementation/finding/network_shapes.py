@@ -18,10 +18,10 @@ from gradcheck_cli.guard.clock import pass_on_interrupt
 from gradcheck_cli.implementation.conventions.network import PARAMETERS, VOCABULARIES, Network, NoParametersError
 from gradcheck_cli.implementation.conventions.own_trial import central_difference, is_close
 from gradcheck_cli.implementation.conventions.step import Role, is_penalty
-from gradcheck_cli.implementation.conventions.trial import quiet
 from gradcheck_cli.implementation.finding.kinds import NUMBER_NAMES
 from gradcheck_cli.implementation.finding.lengths import untied
 from gradcheck_cli.implementation.implementation import ImplementationError
+from gradcheck_cli.implementation.quiet import quiet
 from gradcheck_cli.implementation.seeding import seeds_from
 from gradcheck_cli.implementation.vocabulary.vocabulary import word, words
 from gradcheck_cli.layers.function import LAYER, FunctionCase

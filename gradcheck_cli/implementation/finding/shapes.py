@@ -15,9 +15,8 @@ import numpy as np
 
 from gradcheck_cli.implementation.conventions.own_trial import takes_targets
 from gradcheck_cli.implementation.conventions.readings import readings_of
-from gradcheck_cli.implementation.conventions.slots import MisfitError, Slot, SlotKind, has, is_cotangent
+from gradcheck_cli.implementation.conventions.slots import MisfitError, Slot, SlotKind, has
 from gradcheck_cli.implementation.conventions.study import lengths_made
-from gradcheck_cli.implementation.conventions.trial import quiet
 from gradcheck_cli.implementation.finding.kinds import (
     ARRAYS,
     LABELS,
@@ -29,15 +28,15 @@ from gradcheck_cli.implementation.finding.kinds import (
     kinds_to_make,
 )
 from gradcheck_cli.implementation.finding.lengths import untied
-from gradcheck_cli.implementation.finding.names import GRADIENTS, is_backward, layers_called, says_loss, words_in
 from gradcheck_cli.implementation.finding.probe import PROBABILITIES, Probe, Sizes
+from gradcheck_cli.implementation.finding.said import says_cotangent, says_gradient
+from gradcheck_cli.implementation.quiet import quiet
 from gradcheck_cli.implementation.seeding import seeds_from
 from gradcheck_cli.layers.function import LAYER, FunctionCase
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from gradcheck_cli.implementation.conventions.reading import Reading
 
 _LARGE = 32  #: default sizes of a constructor with which derivatives would take long
 
@@ -144,7 +143,7 @@ class _Search(Probe):
     def _says_gradient(self, kinds: tuple[Kind, ...], sizes: Sizes, scale: Sizes) -> bool:
         """Tell whether backward is called a gradient, and what takes targets is a loss: it has fewer axes than they."""
         if not takes_targets(self._readings[0]):
-            return _says_gradient(self._readings[0])
+            return says_gradient(self._readings[0])
         out = self._forward(kinds, sizes, scale, positive=self._positive)
         return out is not None and out[0].ndim < max(kind.rank for kind in kinds if kind.name == "array")
 
@@ -282,7 +281,7 @@ class _Search(Probe):
 
         `move_forward(x)` and `move_backward(x)` may be no gradient of each other.
         """
-        usual = self._is_usual(kinds) and _says_cotangent(self._readings[0])
+        usual = self._is_usual(kinds) and says_cotangent(self._readings[0])
         return usual or self._slope_agrees(kinds, sizes, scale)
 
     def _is_usual(self, kinds: tuple[Kind, ...]) -> bool:
@@ -290,23 +289,6 @@ class _Search(Probe):
         numbers = NUMBERS if self._has_context else ()
         usual = "array", "size", "tuple"
         return all(kind.name in usual or kind in (*kinds_of(slot)[:2], *numbers) for slot, kind in likely)
-
-
-def _says_cotangent(reading: Reading) -> bool:
-    slots = [slot for slot in (*reading.backward, *reading.backward_with_cache) if slot.kind is SlotKind.COTANGENT]
-    said = reading.code.backward is None or any(is_cotangent(slot.name) for slot in slots)
-    return said or (reading.code.cls is not None and bool(slots))
-
-
-def _says_gradient(reading: Reading) -> bool:
-    if reading.code.backward is None:
-        return False
-    forward, backward = reading.code.name("forward"), reading.code.name("backward")
-    if reading.code.cls is not None and not reading.backward:  # the backward pass of a loss, which keeps its inputs
-        return True
-    if (says_loss([forward]) or layers_called([forward], loss=True)) and is_backward(backward):
-        return True
-    return bool({*words_in(backward)} & GRADIENTS) or backward in (f"d{forward}", f"d_{forward}")
 
 
 def _subsets(count: int) -> Iterable[tuple[int, ...]]:

@@ -1,0 +1,30 @@
+"""Nothing is heard of code that is only tried."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import warnings
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from gradcheck_cli.guard.state import preserve_state
+from gradcheck_cli.implementation.calling import errors_in_brief
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """Let nothing be heard of what is tried, which is not what the user asked for, and change nothing."""
+    with (
+        preserve_state(),
+        errors_in_brief(),
+        warnings.catch_warnings(),
+        np.errstate(all="ignore"),
+        contextlib.redirect_stderr(io.StringIO()),
+    ):
+        warnings.simplefilter("ignore")
+        yield
