@@ -22,8 +22,9 @@ if TYPE_CHECKING:
 #: Duties of forward, which it has where no backward is expected.
 _OF_FORWARD = ("deterministic", "inputs_unchanged")
 
-#: Duties for which results of several calls are compared.
-_COMPARED = ("linear_in_cotangent", "independent_caches", "memory_layouts")
+#: The duty of which a breach is a remark; and those for which results of several calls are compared.
+_LAYOUTS = "memory_layouts"
+_COMPARED = ("linear_in_cotangent", "independent_caches", _LAYOUTS)
 _CANNOT_TELL = Duty(
     verdict=Verdict.INCONCLUSIVE, reason="could not be decided: the same call gives another result each time"
 )
@@ -36,6 +37,15 @@ class TriedDuties(NamedTuple):
     causes: tuple[Diagnosis, ...]
     remarks: tuple[Diagnosis, ...]
     repetition: Repetition | None = None
+
+    @property
+    def decisive(self) -> list[Duty]:
+        """The duties that the verdict on a case depends on.
+
+        Whether code is given arrays in other layouts is for its author to say: a well-known course's fast convolution
+        computes strides from shapes, and is right in all that calls it. That is a remark.
+        """
+        return [duty for name, duty in self.verdicts.items() if not (self.remarks and name == _LAYOUTS)]
 
 
 def try_duties(run: CaseRun, comparison: Comparison) -> TriedDuties:
@@ -56,14 +66,14 @@ def try_duties(run: CaseRun, comparison: Comparison) -> TriedDuties:
         "linear_in_cotangent": calls.linear_in_cotangent,
         "inputs_unchanged": lambda: _overwritten(run.overwritten),
         "independent_caches": calls.independent_caches,
-        "memory_layouts": calls.memory_layouts,
+        _LAYOUTS: calls.memory_layouts,
     }
     duties: dict[str, Duty] = {}
     for name, test in tests.items():
         if name not in skipped and (owes_backward or name in _OF_FORWARD):
             duties[name] = _CANNOT_TELL if name in _COMPARED and not calls.repeatable else _try(test)
     if calls.remarks:
-        duties["memory_layouts"] = replace(duties["memory_layouts"], verdict=Verdict.INCONCLUSIVE)
+        duties[_LAYOUTS] = replace(duties[_LAYOUTS], verdict=Verdict.INCONCLUSIVE)
     if owes_backward and "not_vacuous" not in skipped:
         duties["not_vacuous"] = _vacuous(run.problem.why_vacuous(run.out), comparison.ignored)
     return TriedDuties(duties, calls.causes, calls.remarks, calls.repetition)

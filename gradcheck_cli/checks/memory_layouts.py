@@ -51,7 +51,7 @@ def layouts_matter(
         except ImplementationError:
             continue
         if different:
-            from gradcheck_cli.checks.diagnosis.codes import explanation  # only for a case that fails
+            from gradcheck_cli.checks.diagnosis.codes import explanation  # only for code to which layouts matter
 
             reason = f"{name_arrays(different)} came out different when inputs and cotangent were {words}"
             return reason, (explanation("c-order-assumed").diagnosis(),)

@@ -72,10 +72,7 @@ def explained_result(run: CaseRun, compared: Comparison, duties: TriedDuties) ->
     """Report a run with its verdict and, if an array is wrong, the causes."""
     comparison = _probe_zeros(run, compared, duties)
     skipped = skipped_result(run.case, run.implementation, None)
-    # Whether code is given arrays in other layouts is for its author to say: a well-known course's fast convolution
-    # computes strides from shapes, and is right in all that calls it.
-    decisive = [duty for name, duty in duties.verdicts.items() if not (duties.remarks and name == "memory_layouts")]
-    parts: list[ArrayResult | Duty] = [*comparison.arrays, *decisive]
+    parts: list[ArrayResult | Duty] = [*comparison.arrays, *duties.decisive]
     verdict = Verdict.worst(part.verdict for part in parts)
     result = replace(
         skipped,
