@@ -69,11 +69,15 @@ def kinds_of(slot: Slot) -> list[Kind]:
     if name in _DATA:
         return [*_arrays(2, 3, 1, 4, 0), LABELS[0]]
     return _KINDS[
-        "labels" if name in _LABELS else "numbers" if name in NUMBER_NAMES or slot.whole or _is_size(slot) else "arrays"
+        "labels"
+        if name in _LABELS
+        else "numbers"
+        if name in NUMBER_NAMES or slot.whole or _says_size(slot)
+        else "arrays"
     ]
 
 
-def _is_size(slot: Slot) -> bool:
+def _says_size(slot: Slot) -> bool:
     return len(slot.name) > 1 and SIZE.match(slot.name) is not None
 
 
