@@ -250,7 +250,8 @@ def _known(parameter: inspect.Parameter, forward: Slots, returned: tuple[str, ..
         return slot_for(parameter, SlotKind.INPUT, parameter.name)
     if word(parameter.name) == "inputs" and len(names) > 1:
         return replace(slot_for(parameter, SlotKind.CONTAINER), entries=tuple(enumerate(names)))
-    if len(returned) > 2 and parameter.name in returned[1:] and not is_cotangent(parameter.name):
+    is_whole = is_context(parameter.name) and returned[-1:] == (parameter.name,)
+    if len(returned) > 2 and parameter.name in returned[1:] and not (is_whole or is_cotangent(parameter.name)):
         return slot_for(parameter, SlotKind.CACHE, value=returned.index(parameter.name) - 1)
     words = Vocabulary(inputs={_OUTPUT_KEY: _OUTPUT, **{name: (word(name),) for name in names}})
     slot = classify(parameter, words, [*names, _OUTPUT_KEY])

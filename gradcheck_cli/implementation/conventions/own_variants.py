@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from gradcheck_cli.implementation.conventions.attributes import is_gradient_name
 from gradcheck_cli.implementation.conventions.code import Found
 from gradcheck_cli.implementation.conventions.hints import LABELS
-from gradcheck_cli.implementation.conventions.slots import SlotKind, is_context
+from gradcheck_cli.implementation.conventions.slots import SlotKind, is_context, with_other_flags
+from gradcheck_cli.implementation.conventions.source import looks_up_names
 from gradcheck_cli.implementation.vocabulary.vocabulary import word
 
 if TYPE_CHECKING:
@@ -31,6 +32,8 @@ def variants(readings: Iterable[Reading], labels: tuple[str, ...], outputs: tupl
     yield from named
     for number, name in enumerate(outputs):  # the cotangent may be that of another output, and of no input that is kept
         yield from (replace(one, output_at=number) for one in named if number and _has_one_output(one, name))
+    for reading in named:
+        yield from (replace(reading, backward=one) for one in with_other_flags(reading.backward, reading.forward))
     for reading in named:  # a dictionary of gradients may be that of the parameters alone
         held, others = _held(reading), [name for name in reading.order if name not in _held(reading)]
         if len(held) > 1 and others and len(labels) == 1 and not reading.found.without:
@@ -38,8 +41,14 @@ def variants(readings: Iterable[Reading], labels: tuple[str, ...], outputs: tupl
 
 
 def _held(reading: Reading) -> tuple[str, ...]:
-    """Name the arrays that forward looks up in a container."""
-    return tuple(name for slot in reading.forward if slot.kind is SlotKind.CONTAINER for name in slot.inputs)
+    """Name the arrays that forward looks up in a container, or the container itself if it is taken as it is given."""
+    function = reading.code.forward
+    return tuple(
+        name
+        for slot in reading.forward
+        if slot.kind is SlotKind.CONTAINER or (callable(function) and looks_up_names(function, slot.name))
+        for name in slot.inputs
+    )
 
 
 def _sized(reading: Reading) -> Iterator[Reading]:
@@ -72,7 +81,8 @@ def _with_named_gradients(reading: Reading, returned: tuple[str, ...]) -> Readin
     """
     named = [name for one in returned for name in _named_by(one, reading.order)]
     others = len(returned) - len(named)  # such as a dictionary of the gradients of what is in a container
-    order = (*named, *(name for name in _held(reading) if name not in named)) if others == 1 else (*named,)
+    held = [name for name in _held(reading) if name not in named] if others == 1 else []
+    order = tuple(name for one in returned for name in _named_by(one, reading.order) or held)
     optional = {slot.key for slot in reading.forward if slot.has_default}
     without = tuple(name for name in reading.order if name not in (*order, *optional))
     is_lack = reading.code.backward is not None and not others and any(word(name) not in LABELS for name in without)

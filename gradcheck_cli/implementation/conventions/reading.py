@@ -72,7 +72,9 @@ class Reading:
         """The reading in words, for the header of a report."""
         without = [f"without {name}" for name in origins(self.vocabulary.packing, self.absent)]
         packing = self.vocabulary.packing.title if self.vocabulary.packing else ""
-        said = (self._signatures, *self.forms.titles, packing, *self.notes, *without)
+        flags = [slot for slot in self.backward if slot.is_flag and slot.kind is SlotKind.CONSTANT]
+        set_to = [f"{slot.name}={slot.value}" for slot in flags if slot.value != slot.default]
+        said = (self._signatures, *self.forms.titles, packing, *self.notes, *set_to, *without)
         return ", ".join(text for text in said if text)
 
     @property

@@ -29,7 +29,7 @@ from gradcheck_cli.implementation.conventions.instances import (
     with_kept,
 )
 from gradcheck_cli.implementation.conventions.one_by_one import OneByOne
-from gradcheck_cli.implementation.conventions.packing import Packed, called, origins
+from gradcheck_cli.implementation.conventions.packing import Packed, called, left_at_zero, origins
 from gradcheck_cli.implementation.conventions.returned import (
     as_array,
     entry_at,
@@ -89,6 +89,9 @@ def implementation_of(reading: Reading, name: str, spec: str | None) -> Implemen
         return cache if reading.single else whole.left_by_forward(cache[0] if packing else cache)
 
     unread = [one for one in reading.found.without if word(one) not in LABELS]
+    warnings = [f"no gradient of {name} was found; it is not checked" for name in unread]
+    zeros = left_at_zero(packing, absent) if packing else []
+    warnings += [f"{name} is 0 where the layer has a single bias; its gradient there is not checked" for name in zeros]
     return Implementation(
         name=name,
         spec=spec,
@@ -103,7 +106,7 @@ def implementation_of(reading: Reading, name: str, spec: str | None) -> Implemen
         absent=origins(packing, absent),
         cotangents=reading.cotangents,
         passes=(reading.code.written("forward"), reading.code.written("backward")),
-        warnings=tuple(f"no gradient of {name} was found; it is not checked" for name in unread),
+        warnings=tuple(warnings),
         words=words,
     )
 

@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gradcheck_cli.data.frozen import frozen
+from gradcheck_cli.implementation.conventions.attributes import is_gradient_name
 from gradcheck_cli.implementation.conventions.guards import LARGE
 from gradcheck_cli.implementation.conventions.one_by_one import SAMPLES
 from gradcheck_cli.implementation.conventions.own_trial import fit_of
 from gradcheck_cli.implementation.conventions.packing import origins, reordered
 from gradcheck_cli.implementation.conventions.running import implementation_of
-from gradcheck_cli.implementation.conventions.slots import SlotKind, is_context
+from gradcheck_cli.implementation.conventions.slots import FILLED_GRADIENTS, MisfitError, SlotKind, is_context
+from gradcheck_cli.implementation.conventions.source import returned_names
 from gradcheck_cli.implementation.conventions.study import studied_of
 from gradcheck_cli.implementation.implementation import (
     Implementation,
@@ -179,8 +181,9 @@ def _is_slope(reading: Reading) -> bool:
 def _is_doubtful(reading: Reading) -> bool:
     """Tell whether backward is taken for a slope, or may be given the input or the output in place of a cache.
 
-    Or what it takes in place of a cotangent is called as an input is.
+    Or what it takes in place of a cotangent is called as an input is, or it has a flag that changes what it takes.
     """
+    flags = {slot.name for slot in reading.backward if slot.is_flag} - {slot.name for slot in reading.forward}
     inputs = {*chain(*reading.vocabulary.inputs.values())}
     called = {*(slot.name for slot in reading.forward), *inputs}
     guessed = [
@@ -190,7 +193,7 @@ def _is_doubtful(reading: Reading) -> bool:
         or (slot.kind is SlotKind.INPUT and not {slot.name, word(slot.name)} & called)
     ]
     named_as_input = inputs >= set(map(word, reading.cotangents)) > set()
-    return _is_slope(reading) or named_as_input or (bool(guessed) and len(reading.layer.inputs) == 1)
+    return _is_slope(reading) or named_as_input or bool(flags) or (bool(guessed) and len(reading.layer.inputs) == 1)
 
 
 def _may_be_better(reading: Reading, best: Tried) -> bool:
@@ -252,8 +255,25 @@ def _ordered(reading: Reading) -> Reading | None:
     if len(orders) == 1 and not (is_exact or reading.updates or _is_slope(reading) or _fits_one_sample_too(reading)):
         return reading
     counts = {order: right_gradients(replace(reading, order=order)) for order in orders}
-    fitting = [order for order in orders if counts[order] >= 0]
-    return replace(reading, order=max(fitting, key=lambda order: counts[order])) if fitting else None
+    if fitting := [order for order in orders if counts[order] >= 0]:
+        return replace(reading, order=max(fitting, key=lambda order: counts[order]))
+    if data := _without_gradient(reading):
+        raise MisfitError(f"{reading.code.name('backward')} returns no gradient of {join_names(data)}")
+    return None
+
+
+def _without_gradient(reading: Reading) -> list[str]:
+    """Name the data of which backward returns no gradient, beside those of states and a dictionary of all others."""
+    data = [name for name in reading.inputs if name not in (*reading.held, *reading.lacking)]
+    labels = returned_names(reading.code.backward) if reading.held and callable(reading.code.backward) else ()
+    own = [label for label in labels if word(label) not in FILLED_GRADIENTS]
+    named = [name for one in own for name in data if _is_gradient_of(one, name, reading)]
+    is_told = len(named) == len(own) == len(labels) - 1
+    return [name for name in data if name not in named] if is_told else []
+
+
+def _is_gradient_of(label: str, name: str, reading: Reading) -> bool:
+    return any(is_gradient_name(label, called) for called in reading.vocabulary.inputs[name])
 
 
 def _fits_one_sample_too(reading: Reading) -> bool:

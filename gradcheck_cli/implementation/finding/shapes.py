@@ -46,6 +46,8 @@ _MOST_OF_CLASS = 1_000  #: of a class, of which each makes an instance
 _CASES = 4  #: that are checked
 _MOST_RANKS = 512  #: combinations of numbers of axes, those of nine arrays, in which a gradient may be right
 
+_OF_TARGETS = 2  #: axes of predictions of which each has a target
+
 #: Arrays that may have an axis more, of steps, and how many of them may at once.
 _MORE_AXES, _MOST_LONGER = ARRAYS[:1], 3
 
@@ -131,7 +133,7 @@ class _Search(Probe):
                     self._depends(kinds, equal, scale) or self._takes_probabilities(kinds, equal, scale)
                 ):
                     continue
-                if self._repeats_label(kinds, scale):
+                if self._lacks_targets(kinds, scale):
                     continue
                 if self._is_meant(kinds, equal, scale):
                     return self._checked(kinds, equal, scale)
@@ -152,18 +154,26 @@ class _Search(Probe):
         named = any(kinds_of(slot)[0].name == "labels" for slot in self._slots[self._made :])
         return named and any(kind.name == "array" and kind.rank == 0 for kind in kinds)
 
-    def _repeats_label(self, kinds: tuple[Kind, ...], scale: Sizes) -> bool:
-        """Tell whether a label without axes is no index, but the target of each element.
+    def _lacks_targets(self, kinds: tuple[Kind, ...], scale: Sizes) -> bool:
+        """Tell whether labels are no indices, but targets of single elements, of which more may be meant.
 
-        Then forward returns as much where each element has a target of its own, and those are to be tried.
+        A target may be a fraction. Then a loss also takes one for each element of a matrix of predictions.
         """
-        if LABELS[2] not in kinds:
-            return False
         most = max((kind.rank for kind in kinds if kind.name == "array"), default=0)
-        several = tuple(kind._replace(rank=most) if kind == LABELS[2] else kind for kind in kinds)
-        outs = [self._forward(own, self._all_equal(own), scale, positive=self._positive) for own in (kinds, several)]
-        shapes = [[np.shape(one) for one in out] if out else None for out in outs]
-        return shapes[0] is not None and shapes[0] == shapes[1]
+        targets = [kind.rank for kind in kinds if kind.name == "labels"]
+        if not targets or min(targets) >= max(most, _OF_TARGETS):
+            return False
+        fractions = tuple(Kind("array", kind.rank) if kind.name == "labels" else kind for kind in kinds)
+        several = _with_ranks(kinds, most, max(most, _OF_TARGETS))
+        outs = [
+            self._forward(own, self._all_equal(own), scale, positive=self._positive) for own in (fractions, several)
+        ]
+        if not all(outs) or [np.shape(out) for out in outs[0] or ()] != [np.shape(out) for out in outs[1] or ()]:
+            return False
+        before = self._positive, self._within, self._readings
+        fits = self._fits(several, self._all_equal(several), scale)
+        self._positive, self._within, self._readings = before
+        return fits
 
     def _takes_probabilities(self, kinds: tuple[Kind, ...], sizes: Sizes, scale: Sizes) -> bool:
         """Tell whether the gradient is right for numbers between 0 and 1, and let inputs lie there if it is."""
@@ -209,7 +219,10 @@ class _Search(Probe):
                 return others, equal
         ranks = [[one for one in ARRAYS[:3] if one != kind] if kind.name == "array" else [kind] for kind in kinds]
         combinations: Iterable[tuple[Kind, ...]] = itertools.product(*ranks)
-        if np.prod([float(len(one)) for one in ranks]) > _MOST_RANKS:  # then all arrays have as many axes
+        most = max(kind.rank for kind in kinds)
+        if Kind("labels", most) in kinds:
+            combinations = [_with_ranks(kinds, most, rank) for rank in range(1, most)]
+        elif np.prod([float(len(one)) for one in ranks]) > _MOST_RANKS:  # then all arrays have as many axes
             combinations = [tuple(one if k.name == "array" else k for k in kinds) for one in ARRAYS[:3]]
         for others in combinations:
             equal = self._all_equal(others)
@@ -227,7 +240,7 @@ class _Search(Probe):
         ranks = [[kind, *LABELS, ONE_HOT] if kind.name == "labels" else [kind] for kind in kinds]
         for others in itertools.product(*ranks):
             equal = self._all_equal(others)
-            if self._repeats_label(others, scale):
+            if self._lacks_targets(others, scale):
                 continue
             if self._fits(others, equal, scale) and self._slope_agrees(others, equal, scale):
                 return others, equal
@@ -289,6 +302,11 @@ class _Search(Probe):
         numbers = NUMBERS if self._has_context else ()
         usual = "array", "size", "tuple"
         return all(kind.name in usual or kind in (*kinds_of(slot)[:2], *numbers) for slot, kind in likely)
+
+
+def _with_ranks(kinds: tuple[Kind, ...], most: int, rank: int) -> tuple[Kind, ...]:
+    """Return the kinds in which predictions, the arrays of most axes, and their targets have so many axes."""
+    return tuple(k._replace(rank=rank) if k.name == "labels" or k == Kind("array", most) else k for k in kinds)
 
 
 def _subsets(count: int) -> Iterable[tuple[int, ...]]:

@@ -57,7 +57,7 @@ def try_shapes(offer: Offer, loader: Loader) -> Tried | None:
         return Tried(reason=str(misfit)) if len(objects) == 2 else None
     except AmbiguousShapesError as error:
         right, wrong = (" and ".join(_shape_words(case)) for case in (error.right, error.wrong))
-        command = f"gradcheck function {offer.spec} {' '.join(f'--shape {one}' for one in _shape_words(error.right))}"
+        command = f"gradcheck function {offer.spec} {error.right.flags}"
         why = f"the gradient is right for {right}, and wrong for {wrong}; give what is meant: {command}"
         return Tried(reason=why, right=True)
     if cases:

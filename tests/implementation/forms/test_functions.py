@@ -36,6 +36,16 @@ FORMS = {
         ),
         wrong=("x.T @ dh", "x.T @ g"),
     ),
+    "a flag of backward alone says what it takes": Form(
+        layer="function",
+        text=(
+            "def bend(x):\n    return np.arctan(x)\n\n\n"
+            "def bend_backward(x, dout, of_output=True):\n    y = x if of_output else np.arctan(x)\n"
+            "    return dout * np.cos(y) ** 2\n"
+        ),
+        wrong=("np.cos(y) ** 2", "np.cos(y)"),
+        understood=("of_output=False",),
+    ),
     "the cotangent is that of the second output": Form(
         layer="function",
         text=(
