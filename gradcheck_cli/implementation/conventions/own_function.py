@@ -101,6 +101,8 @@ def _readings(functions: tuple[Callable[..., Any], ...], layer: Layer, forward: 
         readings.append(replace(reading, backward=swapped, backward_with_cache=()))
     if len(functions) > 1 and forward:
         readings += [one for reading in readings if (one := _from_cache(reading, returned[1:]))]
+    if len(functions) > 1 and (left := _inputs_by_place(functions[1], forward, returned)):
+        readings.append(_reading(functions, layer, forward, left))
     for slots in several:
         outputs = tuple(slot.key for slot in slots if slot.kind is SlotKind.COTANGENT)
         reading = replace(_reading(functions, layer, forward, slots), own_outputs=outputs)
@@ -117,6 +119,22 @@ def _from_cache(reading: Reading, kept: tuple[str, ...]) -> Reading | None:
         return None
     cache = replace(cotangents[0], kind=SlotKind.CACHE, key="")
     return replace(reading, backward=tuple(cache if slot is cotangents[0] else slot for slot in reading.backward))
+
+
+def _inputs_by_place(gradient: Callable[..., Any], forward: Slots, returned: tuple[str, ...]) -> Slots:
+    """Take arguments of a gradient that say nothing for the inputs that no other is called after, if there are as many.
+
+    Of `hinge(w, X, Y)` and `hinge_gradient(w, X_batch, Y_batch)`, X_batch is X.
+    """
+    parameters = _arguments(gradient)
+    found = {p.name: _known(p, forward, returned) for p in parameters}
+    taken = {slot.key for slot in found.values() if slot and slot.kind is SlotKind.INPUT}
+    left = [s.key for s in forward if s.kind is SlotKind.INPUT and not s.has_default and s.key not in taken]
+    free = [p for p in parameters if found[p.name] is None and p.default is p.empty]
+    if not taken or len(free) != len(left) or any(is_cotangent(p.name) for p in free):
+        return ()
+    by_place = {p.name: slot_for(p, SlotKind.INPUT, key) for p, key in zip(free, left, strict=True)}
+    return tuple(by_place.get(p.name) or found[p.name] or slot_for(p, SlotKind.OMITTED) for p in parameters)
 
 
 def _several_outputs(gradient: Callable[..., Any], forward: Slots, returned: tuple[str, ...]) -> Iterator[Slots]:

@@ -32,12 +32,31 @@ def variants(readings: Iterable[Reading], labels: tuple[str, ...], outputs: tupl
     yield from named
     for number, name in enumerate(outputs):  # the cotangent may be that of another output, and of no input that is kept
         yield from (replace(one, output_at=number) for one in named if number and _has_one_output(one, name))
+    yield from (one for reading in named for one in _of_output(reading))
+    if len(labels) == 1:
+        yield from (one for reading in named for one in _of_one_input(reading))
     for reading in named:
         yield from (replace(reading, backward=one) for one in with_other_flags(reading.backward, reading.forward))
     for reading in named:  # a dictionary of gradients may be that of the parameters alone
         held, others = _held(reading), [name for name in reading.order if name not in _held(reading)]
         if len(held) > 1 and others and len(labels) == 1 and not reading.found.without:
             yield replace(reading, order=held, found=Found(without=tuple(others)))
+
+
+def _of_output(reading: Reading) -> Iterator[Reading]:
+    """Yield the reading in which backward is given the one output of forward in place of its one input."""
+    slots = [slot for slot in reading.backward if slot.kind is SlotKind.INPUT]
+    if len(slots) == 1 and sum(not slot.has_default for slot in reading.forward) == 1:
+        output = replace(slots[0], kind=SlotKind.OUTPUT, key="")
+        yield replace(reading, backward=tuple(output if slot is slots[0] else slot for slot in reading.backward))
+
+
+def _of_one_input(reading: Reading) -> Iterator[Reading]:
+    """Yield the readings in which a gradient without a cotangent is that of one input, and of a target at last."""
+    if reading.code.backward is None or reading.has_cotangent or reading.found.without or len(reading.order) < 2:
+        return
+    for name in sorted(reading.order, key=lambda name: word(name) in LABELS):
+        yield replace(reading, order=(name,), found=Found(without=tuple(n for n in reading.order if n != name)))
 
 
 def _held(reading: Reading) -> tuple[str, ...]:

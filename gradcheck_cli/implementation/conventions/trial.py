@@ -56,7 +56,7 @@ EXACT = 1e-9
 _OF_IMAGES = 4
 
 
-RAISES = -2  #: in place of the number of right gradients
+RAISES, LACKS = -2, -3  #: in place of the number of right gradients
 
 
 class Fit(IntEnum):
@@ -295,7 +295,11 @@ def _gradient_orders(reading: Reading) -> list[tuple[str, ...]]:
 
 
 def right_gradients(reading: Reading) -> int:
-    """Count the gradients that are the reference's in a problem; -1 if one has a wrong shape, `RAISES` if it does."""
+    """Count the gradients that are the reference's in a problem.
+
+    Returns:
+        -1 if one has a wrong shape, `LACKS` if only some are returned, and `RAISES` if backward raises.
+    """
     for problem in probe_problems(reading.layer.name, origins(reading.vocabulary.packing, reading.absent)):
         with quiet(), generators_kept(problem):
             try:
@@ -304,12 +308,12 @@ def right_gradients(reading: Reading) -> int:
                 returned = run.backward(problem.cotangent, kept, problem.differentiable)
             except (ImplementationError, NotExpressibleError):
                 continue
+        if 0 < sum(returned.get(name) is None for name in problem.differentiable) < len(problem.differentiable):
+            return LACKS
         arrays = {
             n: value for n, value in returned.items() if isinstance(value, np.ndarray) and value.dtype.kind == "f"
         }
         if any(arrays[name].shape != problem.inputs[name].shape for name in arrays) or len(arrays) < len(returned):
-            return -1
-        if len(arrays) < len(problem.differentiable):
             return -1
         right = reading.layer.gradients(problem, problem.inputs, problem.cotangent)
         return sum(np.allclose(arrays[name], right[name], rtol=_CLOSE, atol=_CLOSE) for name in arrays)

@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
+from gradcheck_cli.implementation.conventions.hints import LABELS as LABEL_NAMES
 from gradcheck_cli.implementation.conventions.hints import SIZE
 from gradcheck_cli.implementation.conventions.slots import Slot, SlotKind
 from gradcheck_cli.implementation.vocabulary.vocabulary import word, words
 
-_LABELS = {"Y", *words("y ys ytrue label labels truelabels target targets t idx index indices words ids tokens")}
+_LABELS = {"Y", *LABEL_NAMES, *words("ys truelabels idx index indices words ids tokens")}
 NUMBER_NAMES = {
     *words(
         "stride pad padding axis k n size kernel kernelsize groups eps epsilon alpha p momentum scale "

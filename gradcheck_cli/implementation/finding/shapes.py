@@ -46,10 +46,16 @@ _MOST_OF_CLASS = 1_000  #: of a class, of which each makes an instance
 _CASES = 4  #: that are checked
 _MOST_RANKS = 512  #: combinations of numbers of axes, those of nine arrays, in which a gradient may be right
 
+#: Lengths that code may be written for, and of how many arguments they are tried.
+_FIXED, _FEW = (2, 4), 2
+
 _OF_TARGETS = 2  #: axes of predictions of which each has a target
 
 #: Arrays that may have an axis more, of steps, and how many of them may at once.
 _MORE_AXES, _MOST_LONGER = ARRAYS[:1], 3
+
+#: Arguments of which one may be of an unlikely kind before axes of several blocks are tried.
+_MOST_WITH_ONE_ODD = 5
 
 #: Lengths for axes of their own.
 _OWN = (4, 5, 6, 7, 8, 9)
@@ -60,7 +66,7 @@ _MOST_TOGETHER = 4  #: axes that are given another length together
 _OF_IMAGES, _SHORT = 4, (4, 5, 2)
 
 #: Where a last axis holds several blocks, such as gates: how many.
-_BLOCKS = (1, 4, 3, 2)
+_BLOCKS = (4, 3, 2)
 
 
 class AmbiguousShapesError(Exception):
@@ -96,6 +102,8 @@ def find_shapes(objects: tuple[Any, ...]) -> tuple[FunctionCase, ...]:
         by_sizes = [_Search(readings, sizes, slots)] if sizes != made else []
         is_large = any(isinstance(s.default, int) and s.default > _LARGE for s in sizes)
         searches = [*by_sizes, *searches] if is_large else [*searches, *by_sizes]
+        if readings[0].code.cls is None and len(slots) <= _FEW:  # or they take so many numbers, such as w[0] and w[1]
+            searches += [_Search(own, made, slots, length) for own in by_code for length in _FIXED]
         if readings[0].code.cls and not made:
             searches += [_Search(readings, made, slots, length) for length in lengths_made(readings[0])]
         return next(filter(None, (search.found() for search in searches)), ())
@@ -140,19 +148,36 @@ class _Search(Probe):
                 if wrong is None and self._is_usual(kinds) and self._says_gradient(kinds, equal, scale):
                     wrong = kinds, equal, scale
         self._readings = self._unstudied
-        return self._checked(*wrong) if wrong else ()
+        return self._checked(*wrong) if wrong else self._with_failing_backward()
+
+    def _with_failing_backward(self) -> tuple[FunctionCase, ...]:
+        """Return a case of one array on which forward runs, though backward does for no number of axes; () for none."""
+        if self._has_context and len(self._slots) == 1:
+            for kind in ARRAYS[:3]:
+                equal = self._all_equal((kind,))
+                if self._forward((kind,), equal, {}) is not None:
+                    case = self._case((kind,), equal, {})
+                    return (replace(case, tried=case.flags),)
+        return ()
 
     def _says_gradient(self, kinds: tuple[Kind, ...], sizes: Sizes, scale: Sizes) -> bool:
-        """Tell whether backward is called a gradient, and what takes targets is a loss: it has fewer axes than they."""
-        if not takes_targets(self._readings[0]):
-            return says_gradient(self._readings[0])
+        """Tell whether backward is called a gradient, and what takes targets is a loss: it has fewer axes than they.
+
+        Without a cotangent it is that of a number, or of what is computed element by element.
+        """
+        reading = self._readings[0]
         out = self._forward(kinds, sizes, scale, positive=self._positive)
-        return out is not None and out[0].ndim < max(kind.rank for kind in kinds if kind.name == "array")
+        ranks = [kind.rank for kind in kinds if kind.name in ("array", "labels")]
+        if takes_targets(reading):
+            return out is not None and out[0].ndim < max(ranks)
+        is_number = reading.has_cotangent or (out is not None and out[0].ndim == 0) or len({*ranks}) == 1
+        return is_number and says_gradient(reading)
 
     def _is_single_prediction(self, kinds: tuple[Kind, ...]) -> bool:
-        """Tell whether beside a label there is a number: of one, a sum, a mean and an element are the same."""
+        """Tell whether beside a label there are only numbers: of one, a sum, a mean and an element are the same."""
         named = any(kinds_of(slot)[0].name == "labels" for slot in self._slots[self._made :])
-        return named and any(kind.name == "array" and kind.rank == 0 for kind in kinds)
+        ranks = {kind.rank for kind in kinds if kind.name == "array"}
+        return named and ranks == {0}
 
     def _lacks_targets(self, kinds: tuple[Kind, ...], scale: Sizes) -> bool:
         """Tell whether labels are no indices, but targets of single elements, of which more may be meant.
@@ -247,11 +272,14 @@ class _Search(Probe):
         return kinds, sizes
 
     def _likely(self) -> Iterator[tuple[tuple[Kind, ...], int]]:
-        several = (1,) if self._made else _BLOCKS  # a constructor says how long axes are
-        return ((kinds, blocks) for blocks in several for kinds in self._kinds(2 if blocks > 1 else 3))
+        several = () if self._made else _BLOCKS  # a constructor says how long axes are
+        yield from ((kinds, 1) for kinds in self._kinds(3))
+        if len(self._slots) <= _MOST_WITH_ONE_ODD:
+            yield from ((kinds, 1) for kinds in self._kinds(7, odd=1))
+        yield from ((kinds, blocks) for blocks in several for kinds in self._kinds(2))
 
-    def _kinds(self, most: int) -> Iterator[tuple[Kind, ...]]:
-        """Yield the kinds of all arguments out of so many for each, the likeliest first."""
+    def _kinds(self, most: int, odd: int | None = None) -> Iterator[tuple[Kind, ...]]:
+        """Yield the kinds of all arguments out of so many for each, the likeliest first; so many may be unlikely."""
         choices = [kinds_to_make(slot)[:most] for slot in self._slots[: self._made]]
         choices += [kinds_of(slot)[:most] for slot in self._slots[self._made :]]
         if most > len(ARRAYS) and self._has_context:
@@ -260,6 +288,8 @@ class _Search(Probe):
         if np.prod([float(len(choice)) for choice in choices]) <= 10 * _MOST_CALLS:
             numbered = iter(sorted(numbered, key=lambda places: (sum(place > 1 for place in places), sum(places))))
         for places in numbered:
+            if odd is not None and sum(place > 1 for place in places) > odd:
+                continue
             yield tuple(choice[place] for choice, place in zip(choices, places, strict=True))
 
     def _untied(self, kinds: tuple[Kind, ...], sizes: Sizes, scale: Sizes) -> Sizes:

@@ -39,12 +39,12 @@ FORMS = {
     "a flag of backward alone says what it takes": Form(
         layer="function",
         text=(
-            "def bend(x):\n    return np.arctan(x)\n\n\n"
-            "def bend_backward(x, dout, of_output=True):\n    y = x if of_output else np.arctan(x)\n"
-            "    return dout * np.cos(y) ** 2\n"
+            "def bend(x, w):\n    return np.arctan(x @ w)\n\n\n"
+            "def bend_backward(x, w, dout, of_product=True):\n    z = x if of_product else x @ w\n"
+            "    d = dout / (1 + z**2)\n    return d @ w.T, x.T @ d\n"
         ),
-        wrong=("np.cos(y) ** 2", "np.cos(y)"),
-        understood=("of_output=False",),
+        wrong=("(1 + z**2)", "(1 + z)"),
+        understood=("of_product=False",),
     ),
     "the cotangent is that of the second output": Form(
         layer="function",
