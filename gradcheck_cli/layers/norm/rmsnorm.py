@@ -8,9 +8,7 @@ import numpy as np
 
 from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.layers.framework.axes import FEATURE, declare
-from gradcheck_cli.layers.framework.coupling import EACH
-from gradcheck_cli.layers.framework.layer import Layer, imported
-from gradcheck_cli.layers.norm.layer import StepsCase, eps
+from gradcheck_cli.layers.norm.layer import NormalizationLayer, StepsCase, eps
 
 if TYPE_CHECKING:
     from gradcheck_cli.numeric.arrays import Array
@@ -27,16 +25,6 @@ class RmsnormCase(StepsCase):
     passed: ClassVar = ("eps",)
 
     eps: float = eps()
-
-    @property
-    def skip_reason(self) -> str | None:
-        """Why a forward that raises may be right, or None."""
-        return "it does not normalize an x of three axes over features of a sample" if self.meaning_open else None
-
-    @property
-    def meaning_open(self) -> bool:
-        """Whether right layers differ in what they compute: one for x (N, D) may normalize steps."""
-        return self.T > 1
 
 
 def rmsnorm_forward(x: Array, gamma: Array, rms_param: Param) -> tuple[Array, tuple[Array, Array, Array]]:
@@ -59,27 +47,19 @@ def rmsnorm_backward(dout: Array, cache: tuple[Array, Array, Array]) -> tuple[Ar
     return dx, (dout * z).sum(axis=tuple(range(dout.ndim - 1)))
 
 
-def _gradient_scale(dout: Array, x: Array, gamma: Array, rms_param: Param) -> dict[str, Array]:
-    z, _, s = rmsnorm_forward(abs(x), gamma, rms_param)[1]
-    g = abs(dout * gamma)
-    return {
-        "x": (g + z * (g * z).mean(axis=-1, keepdims=True)) / s,
-        "gamma": (abs(dout) * z).sum(axis=tuple(range(dout.ndim - 1))),
-    }
-
-
-LAYER = Layer(
+LAYER = NormalizationLayer(
     case=RmsnormCase,
-    builtin={"vectorized": (rmsnorm_forward, rmsnorm_backward)},
+    forward=rmsnorm_forward,
+    backward=rmsnorm_backward,
+    over=(FEATURE,),
+    of=" of a sample",
+    shifts=False,
+    param="rms_param",
     # One sample, one and two features, eps that matters, steps.
-    standard=lambda: RmsnormCase.rows(
+    standard=RmsnormCase.rows(
         "N D T eps",
         *((4, 6, 1, 1e-5), (3, 5, 1, 1e-2), (1, 4, 1, 1e-5), (5, 3, 1, 0.1), (3, 2, 1, 1e-2), (2, 8, 1, 1e-3)),
         *((3, 1, 1, 0.1), (2, 4, 3, 1e-5)),
     ),
-    param="rms_param",
-    relations=lambda _case, _inputs: {"x": {FEATURE: EACH}},
-    gradient_scale=_gradient_scale,
     probe_cases=(RmsnormCase(N=3, D=5),),
-    **imported("norm.rmsnorm_faults", "faults", "forward_faults"),
-)
+).layer()
