@@ -864,7 +864,7 @@ def gate_order(dnext_h: Any, dnext_c: Any, cache: Any) -> Any:
 @_in_backward("lstm-step", lstm_step_forward, "gate-columns-permuted")
 def gates_joined_in_another_order(dnext_h: Any, dnext_c: Any, cache: Any) -> Any:
     dc = dnext_c + dnext_h * cache.o * cache.cell_slope
-    di, df, do, dg = np.split(cache.gate_slopes, 4, axis=1)
+    di, df, do, dg = np.split(cache.slopes, 4, axis=1)
     da = np.hstack([di * dc * cache.g, df * dc * cache.prev_c, dg * dc * cache.i, do * dnext_h * cache.tanh_c])
     dx, dprev_h, dprev_c = da @ cache.Wx.T, da @ cache.Wh.T, dc * cache.f
     return dx, dprev_h, dprev_c, cache.x.T @ da, cache.prev_h.T @ da, da.sum(axis=0)

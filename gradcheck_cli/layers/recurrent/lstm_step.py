@@ -37,7 +37,7 @@ class LstmCache(NamedTuple):
     o: Array
     g: Array
     tanh_c: Array  #: tanh(next_c)
-    gate_slopes: Array  #: i (1 - i), f (1 - f), o (1 - o), 1 - g^2 side by side, (N, 4H)
+    slopes: Array  #: i (1 - i), f (1 - f), o (1 - o), 1 - g^2 side by side, (N, 4H)
     cell_slope: Array  #: 1 - tanh(next_c)^2
 
 
@@ -55,8 +55,8 @@ def lstm_step_forward(
     i, f, o = np.split(sigmoids, 3, axis=1)
     next_c = f * prev_c + i * g
     tanh_c = np.tanh(next_c)
-    gate_slopes = np.hstack([sigmoids * (1 - sigmoids), 1 - g * g])
-    cache = LstmCache(x, prev_h, prev_c, Wx, Wh, a, i, f, o, g, tanh_c, gate_slopes, 1 - tanh_c * tanh_c)
+    slopes = np.hstack([sigmoids * (1 - sigmoids), 1 - g * g])
+    cache = LstmCache(x, prev_h, prev_c, Wx, Wh, a, i, f, o, g, tanh_c, slopes, 1 - tanh_c * tanh_c)
     return o * tanh_c, next_c, cache
 
 
@@ -70,14 +70,14 @@ def lstm_step_backward(dnext_h: Array, dnext_c: Array, cache: LstmCache) -> tupl
     Cummins, 2000; the derivation by the chain rule, as in Greff et al., LSTM: A Search Space Odyssey, section II.)
     """
     dc = dnext_c + dnext_h * cache.o * cache.cell_slope
-    da = np.hstack([dc * cache.g, dc * cache.prev_c, dnext_h * cache.tanh_c, dc * cache.i]) * cache.gate_slopes
+    da = np.hstack([dc * cache.g, dc * cache.prev_c, dnext_h * cache.tanh_c, dc * cache.i]) * cache.slopes
     dx, dprev_h, dprev_c = da @ cache.Wx.T, da @ cache.Wh.T, dc * cache.f
     return dx, dprev_h, dprev_c, cache.x.T @ da, cache.prev_h.T @ da, da.sum(axis=0)
 
 
 def _absolute(cache: LstmCache) -> LstmCache:
     slopes = [s + s * s for s in (cache.i, cache.f, cache.o)] + [1 + cache.g * cache.g]
-    return LstmCache(*map(abs, cache))._replace(gate_slopes=np.hstack(slopes), cell_slope=2 - cache.cell_slope)
+    return LstmCache(*map(abs, cache))._replace(slopes=np.hstack(slopes), cell_slope=2 - cache.cell_slope)
 
 
 CELL = Cell(

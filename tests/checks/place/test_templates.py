@@ -35,7 +35,7 @@ def definitions(text: str) -> list[Definition]:
     tree = ast.parse(f"def f():\n    {text}")
     (function,) = tree.body
     assert isinstance(function, ast.FunctionDef)
-    flow = Flow(Source(file="f.py", text=text, tree=tree), function)
+    flow = Flow(Source(file="f.py", cell=None, text=text, tree=tree), function)
     statement, loops = flow.statements[0]
     found = [one for several in flow.definitions.values() for one in several]
     return found or [Definition(flow, "", statement, loops=loops)]
