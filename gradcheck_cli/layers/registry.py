@@ -9,7 +9,8 @@ class Entry(NamedTuple):
     """The facts about a layer that are known without importing it."""
 
     title: str  #: what it is called in a sentence
-    module: str  #: below `gradcheck_cli.layers`, where its `LAYER` is
+    module: str  #: below `gradcheck_cli.layers`
+    attribute: str = "LAYER"  #: of the module: it may have a layer and its variant
 
 
 #: By the name on the command line.
@@ -20,7 +21,7 @@ REGISTRY = {
     "conv-transpose": Entry("transposed convolution", "conv.conv_transpose"),
     "depthwise-conv": Entry("depthwise convolution", "conv.depthwise_conv"),
     "affine": Entry("affine layer", "dense.affine"),
-    "temporal-affine": Entry("temporal affine layer", "dense.temporal_affine"),
+    "temporal-affine": Entry("temporal affine layer", "dense.affine", "TEMPORAL"),
     "word-embedding": Entry("word embedding", "dense.word_embedding"),
     "relu": Entry("rectified linear unit", "elementwise.relu"),
     "sigmoid": Entry("logistic sigmoid", "elementwise.sigmoid"),
@@ -35,10 +36,10 @@ REGISTRY = {
     "dropout": Entry("dropout", "elementwise.dropout"),
     "maxpool": Entry("max pooling", "pool.maxpool"),
     "avgpool": Entry("average pooling", "pool.avgpool"),
-    "maxpool1d": Entry("one-dimensional max pooling", "pool.maxpool1d"),
-    "avgpool1d": Entry("one-dimensional average pooling", "pool.avgpool1d"),
+    "maxpool1d": Entry("one-dimensional max pooling", "pool.maxpool", "LAYER_1D"),
+    "avgpool1d": Entry("one-dimensional average pooling", "pool.avgpool", "LAYER_1D"),
     "batchnorm": Entry("batch normalization", "norm.batchnorm"),
-    "spatial-batchnorm": Entry("spatial batch normalization", "norm.spatial_batchnorm"),
+    "spatial-batchnorm": Entry("spatial batch normalization", "norm.batchnorm", "SPATIAL"),
     "layernorm": Entry("layer normalization", "norm.layernorm"),
     "groupnorm": Entry("group normalization", "norm.groupnorm"),
     "instancenorm": Entry("instance normalization", "norm.instancenorm"),
@@ -50,11 +51,11 @@ REGISTRY = {
     "bce": Entry("binary cross-entropy", "loss.bce"),
     "kl-divergence": Entry("Kullback-Leibler divergence", "loss.kl_divergence"),
     "mse": Entry("mean squared error", "loss.mse"),
-    "rnn-step": Entry("recurrent step", "recurrent.rnn_step"),
+    "rnn-step": Entry("recurrent step", "recurrent.rnn", "STEP"),
     "rnn": Entry("recurrent layer", "recurrent.rnn"),
-    "lstm-step": Entry("LSTM step", "recurrent.lstm_step"),
+    "lstm-step": Entry("LSTM step", "recurrent.lstm", "STEP"),
     "lstm": Entry("LSTM layer", "recurrent.lstm"),
-    "gru-step": Entry("GRU step", "recurrent.gru_step"),
+    "gru-step": Entry("GRU step", "recurrent.gru", "STEP"),
     "gru": Entry("GRU layer", "recurrent.gru"),
     "attention": Entry("scaled dot-product attention", "attention.attention"),
     "multihead-attention": Entry("multi-head attention", "attention.multihead_attention"),

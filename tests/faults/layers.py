@@ -11,8 +11,12 @@ from gradcheck_cli.layers.conv.conv1d import conv1d_backward, conv1d_forward
 from gradcheck_cli.layers.conv.conv3d import conv3d_forward
 from gradcheck_cli.layers.conv.conv_transpose import conv_transpose_backward, conv_transpose_forward
 from gradcheck_cli.layers.conv.depthwise_conv import depthwise_conv_backward, depthwise_conv_forward
-from gradcheck_cli.layers.dense.affine import affine_backward, affine_forward
-from gradcheck_cli.layers.dense.temporal_affine import temporal_affine_backward, temporal_affine_forward
+from gradcheck_cli.layers.dense.affine import (
+    affine_backward,
+    affine_forward,
+    temporal_affine_backward,
+    temporal_affine_forward,
+)
 from gradcheck_cli.layers.dense.word_embedding import word_embedding_backward, word_embedding_forward
 from gradcheck_cli.layers.elementwise.dropout import dropout_backward, dropout_forward
 from gradcheck_cli.layers.elementwise.relu import relu_forward
@@ -21,19 +25,24 @@ from gradcheck_cli.layers.elementwise.tanh import tanh_forward
 from gradcheck_cli.layers.loss.softmax import softmax_loss
 from gradcheck_cli.layers.loss.svm import svm_loss
 from gradcheck_cli.layers.loss.temporal_softmax import temporal_softmax_loss
-from gradcheck_cli.layers.norm.batchnorm import batchnorm_backward, batchnorm_forward
+from gradcheck_cli.layers.norm.batchnorm import (
+    batchnorm_backward,
+    batchnorm_forward,
+    spatial_batchnorm_backward,
+    spatial_batchnorm_forward,
+)
 from gradcheck_cli.layers.norm.groupnorm import groupnorm_backward, groupnorm_forward
 from gradcheck_cli.layers.norm.instancenorm import instancenorm_backward, instancenorm_forward
 from gradcheck_cli.layers.norm.layernorm import layernorm_backward, layernorm_forward
-from gradcheck_cli.layers.norm.spatial_batchnorm import spatial_batchnorm_backward, spatial_batchnorm_forward
-from gradcheck_cli.layers.pool.avgpool import avg_pool_backward, avg_pool_forward
-from gradcheck_cli.layers.pool.avgpool1d import avg_pool1d_backward, avg_pool1d_forward
-from gradcheck_cli.layers.pool.maxpool import max_pool_forward
-from gradcheck_cli.layers.pool.maxpool1d import max_pool1d_forward
-from gradcheck_cli.layers.recurrent.lstm import lstm_forward
-from gradcheck_cli.layers.recurrent.lstm_step import lstm_step_backward, lstm_step_forward
-from gradcheck_cli.layers.recurrent.rnn import rnn_forward
-from gradcheck_cli.layers.recurrent.rnn_step import rnn_step_backward, rnn_step_forward
+from gradcheck_cli.layers.pool.avgpool import (
+    avg_pool1d_backward,
+    avg_pool1d_forward,
+    avg_pool_backward,
+    avg_pool_forward,
+)
+from gradcheck_cli.layers.pool.maxpool import max_pool1d_forward, max_pool_forward
+from gradcheck_cli.layers.recurrent.lstm import lstm_forward, lstm_step_backward, lstm_step_forward
+from gradcheck_cli.layers.recurrent.rnn import rnn_forward, rnn_step_backward, rnn_step_forward
 
 if TYPE_CHECKING:
     from collections.abc import Callable
