@@ -58,8 +58,6 @@ def _guarded(x: Array, y: Array, _: Param, e: float) -> tuple[list[Array], list[
     ]
 
 
-_DX = "dx = -y / x + (1 - y) / (1 - x), divided by what the loss is divided by."
-
 LAYER = TargetLoss(
     case=BceCase,
     function=bce_loss,
@@ -73,15 +71,16 @@ LAYER = TargetLoss(
     terms=lambda x, y, _: -y * np.log(x) - (1 - y) * np.log(1 - x),
     scale=lambda x, y, _: y * (1 - np.log(x)) + (1 - y) * (1 / (1 - x) - np.log(1 - x)),
     slope_scale=lambda x, y, _: y / x + (1 - y) / (1 - x) ** 2,
+    remedy="dx = -y / x + (1 - y) / (1 - x), divided by what the loss is divided by.",
     slopes=(
-        ("slope-of-logits", "there is x - y, the slope in the logits of a sigmoid x", _DX, lambda x, y, _: x - y),
-        ("label-missing", "the terms with y = 0 are missing", _DX, lambda x, y, _: -y / x),
-        ("label-missing", "the terms with y = 1 are missing", _DX, lambda x, y, _: (1 - y) / (1 - x)),
-        ("label-sign", "-y / x has the wrong sign", _DX, lambda x, y, _: y / x + (1 - y) / (1 - x)),
-        ("label-sign", "(1 - y) / (1 - x) has the wrong sign", _DX, lambda x, y, _: -y / x - (1 - y) / (1 - x)),
-        ("slope-of-logits", "x - y is multiplied by x (1 - x)", _DX, lambda x, y, _: (x - y) * x * (1 - x)),
-        ("slope-of-logits", "x - y is divided by x alone", _DX, lambda x, y, _: (x - y) / x),
-        ("slope-of-logits", "x - y is divided by 1 - x alone", _DX, lambda x, y, _: (x - y) / (1 - x)),
+        ("slope-of-logits", "there is x - y, the slope in the logits of a sigmoid x", lambda x, y, _: x - y),
+        ("label-missing", "the terms with y = 0 are missing", lambda x, y, _: -y / x),
+        ("label-missing", "the terms with y = 1 are missing", lambda x, y, _: (1 - y) / (1 - x)),
+        ("label-sign", "-y / x has the wrong sign", lambda x, y, _: y / x + (1 - y) / (1 - x)),
+        ("label-sign", "(1 - y) / (1 - x) has the wrong sign", lambda x, y, _: -y / x - (1 - y) / (1 - x)),
+        ("slope-of-logits", "x - y is multiplied by x (1 - x)", lambda x, y, _: (x - y) * x * (1 - x)),
+        ("slope-of-logits", "x - y is divided by x alone", lambda x, y, _: (x - y) / x),
+        ("slope-of-logits", "x - y is divided by 1 - x alone", lambda x, y, _: (x - y) / (1 - x)),
     ),
     losses={
         "has the wrong sign": lambda x, y, _: y * np.log(x) + (1 - y) * np.log(1 - x),

@@ -55,8 +55,6 @@ def _guarded(x: Array, y: Array, _: Param, e: float) -> tuple[list[Array], list[
     return [-label * np.log(x + e), -label * np.log(np.clip(x, e, 1 - e))], [-label / (x + e)]
 
 
-_DX = "dx is -1 / x for the label and 0 elsewhere, divided by what the loss is divided by."
-
 LAYER = TargetLoss(
     case=CrossEntropyCase,
     function=cross_entropy_loss,
@@ -70,22 +68,17 @@ LAYER = TargetLoss(
     terms=lambda x, y, _: -one_hot(x, y) * np.log(x),
     scale=lambda x, y, _: one_hot(x, y) * (1 - np.log(x)),
     slope_scale=lambda x, y, _: one_hot(x, y) / x,
+    remedy="dx is -1 / x for the label and 0 elsewhere, divided by what the loss is divided by.",
     slopes=(
-        (
-            "slope-of-logits",
-            "1 is subtracted from x for the label, as in scores",
-            _DX,
-            lambda x, y, _: x - one_hot(x, y),
-        ),
-        ("label-missing", "there is -1 / x in all classes", _DX, lambda x, _y, _p: -1 / x),
-        ("slope-missing", "the label has -1, not -1 / x", _DX, lambda x, y, _: -one_hot(x, y)),
-        ("label-sign", "the label has 1 / x, not -1 / x", _DX, lambda x, y, _: one_hot(x, y) / x),
-        ("label-shifted", "the label is one too low", _DX, lambda x, y, _: -np.roll(one_hot(x, y), -1, axis=1) / x),
-        ("slope-missing", "the label has log x, not its slope", _DX, lambda x, y, _: one_hot(x, y) * np.log(x)),
+        ("slope-of-logits", "1 is subtracted from x for the label, as in scores", lambda x, y, _: x - one_hot(x, y)),
+        ("label-missing", "there is -1 / x in all classes", lambda x, _y, _p: -1 / x),
+        ("slope-missing", "the label has -1, not -1 / x", lambda x, y, _: -one_hot(x, y)),
+        ("label-sign", "the label has 1 / x, not -1 / x", lambda x, y, _: one_hot(x, y) / x),
+        ("label-shifted", "the label is one too low", lambda x, y, _: -np.roll(one_hot(x, y), -1, axis=1) / x),
+        ("slope-missing", "the label has log x, not its slope", lambda x, y, _: one_hot(x, y) * np.log(x)),
         (
             "label-missing",
             "the other classes have 1 / (1 - x), as in binary cross-entropy",
-            _DX,
             lambda x, y, _: (1 - one_hot(x, y)) / (1 - x) - one_hot(x, y) / x,
         ),
     ),

@@ -71,8 +71,6 @@ def _guarded(x: Array, y: Array, param: Param, e: float) -> tuple[list[Array], l
     return [y * np.log((y + e) / (x + e)), y * np.log(y / (x + e)), y * np.log(y / x + e)], [-y / (x + e)]
 
 
-_DX = "dx = -y / x, or -y where x is a logarithm, divided by what the loss is divided by."
-
 LAYER = TargetLoss(
     case=KlDivergenceCase,
     function=kl_divergence_loss,
@@ -90,24 +88,15 @@ LAYER = TargetLoss(
     terms=lambda x, y, p: y * (np.log(y) - _log(x, p)),
     scale=lambda x, y, p: y * (2 + abs(np.log(y)) + abs(_log(x, p))),
     slope_scale=lambda x, y, p: y / _right(x, p),
+    remedy="dx = -y / x, or -y where x is a logarithm, divided by what the loss is divided by.",
     slopes=(
-        ("kl-slope", "there is log(y / x), not its derivative", _DX, lambda x, y, p: np.log(y) - _log(x, p)),
-        ("kl-slope", "there is log(y / x) + 1, the derivative in y", _DX, lambda x, y, p: np.log(y) - _log(x, p) + 1),
-        ("kl-slope", "there is 1 - y / x", _DX, lambda x, y, p: 1 - y / _right(x, p)),
-        ("kl-slope", "there is -1 / x, without the factor y", _DX, lambda x, y, p: -1 / _right(x, p) + 0 * y),
-        (
-            "kl-slope",
-            "there is x - y, the slope in the scores of a softmax",
-            _DX,
-            lambda x, y, p: np.exp(_log(x, p)) - y,
-        ),
-        ("kl-slope", "there is -x / y, not -y / x", _DX, lambda x, y, p: -np.exp(_log(x, p)) / y),
-        (
-            "kl-slope",
-            "x is taken for the other of probabilities and logarithms",
-            _DX,
-            lambda x, y, p: -y * _right(x, p) / x,
-        ),
+        ("kl-slope", "there is log(y / x), not its derivative", lambda x, y, p: np.log(y) - _log(x, p)),
+        ("kl-slope", "there is log(y / x) + 1, the derivative in y", lambda x, y, p: np.log(y) - _log(x, p) + 1),
+        ("kl-slope", "there is 1 - y / x", lambda x, y, p: 1 - y / _right(x, p)),
+        ("kl-slope", "there is -1 / x, without the factor y", lambda x, y, p: -1 / _right(x, p) + 0 * y),
+        ("kl-slope", "there is x - y, the slope in the scores of a softmax", lambda x, y, p: np.exp(_log(x, p)) - y),
+        ("kl-slope", "there is -x / y, not -y / x", lambda x, y, p: -np.exp(_log(x, p)) / y),
+        ("kl-slope", "x is taken for the other of probabilities and logarithms", lambda x, y, p: -y * _right(x, p) / x),
     ),
     losses={
         "has the wrong sign": lambda x, y, p: y * (_log(x, p) - np.log(y)),
