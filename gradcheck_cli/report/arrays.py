@@ -12,7 +12,7 @@ from gradcheck_cli.report.style import STYLES, figure, sizes, told_apart, word
 from gradcheck_cli.results.result import Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable
+    from collections.abc import Callable, Collection, Iterable, Sequence
 
     from gradcheck_cli.results.result import ArrayResult, WorstElement
 
@@ -49,7 +49,7 @@ _SHAPE = _Column(
 )
 
 
-def array_table(arrays: list[ArrayResult], width: int) -> tuple[Table, list[str]]:
+def array_table(arrays: Sequence[ArrayResult], width: int) -> tuple[Table, list[str]]:
     """Make the table, without the columns that do not fit; return it with the titles of its columns."""
     columns = [_SHAPE, *(column for column in _COLUMNS if column.width <= width)]
     cells = {column.title: [column.title, *(_cell(column, array) for array in arrays)] for column in columns}
@@ -71,7 +71,7 @@ def array_table(arrays: list[ArrayResult], width: int) -> tuple[Table, list[str]
     return table, [*cells]
 
 
-def term(arrays: list[ArrayResult], titles: Collection[str], dtype: str) -> str | None:
+def term(arrays: Sequence[ArrayResult], titles: Collection[str], dtype: str) -> str | None:
     """Explain the column of roundings in a sentence, if the table has it."""
     if _ROUNDINGS not in titles:
         return None

@@ -59,9 +59,8 @@ def header(run: Run, summary: Summary, title: str) -> Html:
     }
     cut_short = None
     if summary.cut_short:
-        how = "was cut short" if summary.workers_lost else "was interrupted"
-        how = "was stopped by --max-failures" if summary.stopped else how
-        cut_short = el("p", f"The run {how} after {summary.cases} of {run.cases} cases.", class_="warning")
+        how = f"The run was {summary.cut_short} after {summary.cases} of {run.cases} cases."
+        cut_short = el("p", how, class_="warning")
     return el(
         "header",
         el("p", run.program, class_="program"),

@@ -91,8 +91,7 @@ def _figures(array: ArrayResult) -> list[Html]:
 
 def case_row(result: CaseResult, failures: Sequence[int] = ()) -> Html:
     """Make the row of a case, with links to the failures by number."""
-    arrays = [a for a in (result.forward, *result.gradients.values()) if a and a.scaled_error is not None]
-    worst = max(arrays, key=lambda array: (array.scaled_error or 0) / array.tolerance, default=None)
+    worst = result.worst_array
     reason = "" if result.verdict is Verdict.PASS else result.reason or ""
     return el(
         "tr",
