@@ -22,17 +22,20 @@ from gradcheck_cli.layers.elementwise.dropout import dropout_backward, dropout_f
 from gradcheck_cli.layers.elementwise.relu import relu_forward
 from gradcheck_cli.layers.elementwise.sigmoid import sigmoid_forward
 from gradcheck_cli.layers.elementwise.tanh import tanh_forward
-from gradcheck_cli.layers.loss.softmax import softmax_loss
+from gradcheck_cli.layers.loss.softmax import softmax_loss, temporal_softmax_loss
 from gradcheck_cli.layers.loss.svm import svm_loss
-from gradcheck_cli.layers.loss.temporal_softmax import temporal_softmax_loss
 from gradcheck_cli.layers.norm.batchnorm import (
     batchnorm_backward,
     batchnorm_forward,
     spatial_batchnorm_backward,
     spatial_batchnorm_forward,
 )
-from gradcheck_cli.layers.norm.groupnorm import groupnorm_backward, groupnorm_forward
-from gradcheck_cli.layers.norm.instancenorm import instancenorm_backward, instancenorm_forward
+from gradcheck_cli.layers.norm.groupnorm import (
+    groupnorm_backward,
+    groupnorm_forward,
+    instancenorm_backward,
+    instancenorm_forward,
+)
 from gradcheck_cli.layers.norm.layernorm import layernorm_backward, layernorm_forward
 from gradcheck_cli.layers.pool.avgpool import (
     avg_pool1d_backward,

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from gradcheck_cli.data.frozen import frozen
-from gradcheck_cli.layers.elementwise.elementwise import ElementwiseCase, activation
-from gradcheck_cli.layers.elementwise.slope_faults import faults, sigmoid_slopes
+from gradcheck_cli.layers.elementwise.elementwise import ElementwiseCase, activation, faults, sigmoid_slopes
 
 if TYPE_CHECKING:
     from gradcheck_cli.numeric.arrays import Array

@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from gradcheck_cli.data.frozen import frozen
-from gradcheck_cli.layers.elementwise.elementwise import ElementwiseCase, activation
+from gradcheck_cli.layers.elementwise.elementwise import ElementwiseCase, activation, faults, sigmoid
 from gradcheck_cli.layers.elementwise.sigmoid import sigmoid_forward
-from gradcheck_cli.layers.elementwise.slope_faults import faults, sigmoid
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from gradcheck_cli.layers.elementwise.slope_faults import Slope
+    from gradcheck_cli.layers.elementwise.elementwise import Slope
     from gradcheck_cli.numeric.arrays import Array
 
 

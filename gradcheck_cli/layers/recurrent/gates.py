@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gradcheck_cli.layers.elementwise.slope_faults import sigmoid_slopes, tanh_slopes
+from gradcheck_cli.layers.elementwise.elementwise import sigmoid_slopes, tanh_slopes
 from gradcheck_cli.layers.framework.equations import fault
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gradcheck_cli.layers.elementwise.slope_faults import tanh_slopes
+from gradcheck_cli.layers.elementwise.elementwise import tanh_slopes
 from gradcheck_cli.layers.framework.equations import EquationFault, fault
 from gradcheck_cli.layers.recurrent.gates import gate_faults
 from gradcheck_cli.layers.recurrent.recurrent import PRODUCTS

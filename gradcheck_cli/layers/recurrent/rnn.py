@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 import numpy as np
 
 from gradcheck_cli.data.frozen import frozen
-from gradcheck_cli.layers.elementwise.slope_faults import tanh_slopes
+from gradcheck_cli.layers.elementwise.elementwise import tanh_slopes
 from gradcheck_cli.layers.framework.equations import fault
 from gradcheck_cli.layers.recurrent.recurrent import PRODUCTS, Cell, Recurrent, SequenceCase, StepCase, declare_axes
 from gradcheck_cli.layers.recurrent.time import over_time, through_time
