@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gradcheck_cli.layers.conv.conv1d import conv1d_backward, conv1d_forward
-from gradcheck_cli.layers.conv.conv3d import conv3d_forward
 from gradcheck_cli.layers.conv.conv_transpose import conv_transpose_backward, conv_transpose_forward
 from gradcheck_cli.layers.conv.depthwise_conv import depthwise_conv_backward, depthwise_conv_forward
+from gradcheck_cli.layers.conv.ranks import conv1d_backward, conv1d_forward, conv3d_forward
 from gradcheck_cli.layers.dense.affine import (
     affine_backward,
     affine_forward,
@@ -20,8 +19,7 @@ from gradcheck_cli.layers.dense.affine import (
 from gradcheck_cli.layers.dense.word_embedding import word_embedding_backward, word_embedding_forward
 from gradcheck_cli.layers.elementwise.dropout import dropout_backward, dropout_forward
 from gradcheck_cli.layers.elementwise.relu import relu_forward
-from gradcheck_cli.layers.elementwise.sigmoid import sigmoid_forward
-from gradcheck_cli.layers.elementwise.tanh import tanh_forward
+from gradcheck_cli.layers.elementwise.sigmoid import sigmoid_forward, tanh_forward
 from gradcheck_cli.layers.loss.softmax import softmax_loss, temporal_softmax_loss
 from gradcheck_cli.layers.loss.svm import svm_loss
 from gradcheck_cli.layers.norm.batchnorm import (
