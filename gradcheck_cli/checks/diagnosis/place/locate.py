@@ -128,7 +128,7 @@ def _statement(
     """Return the one statement that fits a cause, if there is one.
 
     It is one that looks like the fault; or else the only one that computes something on which all of the wrong arrays
-    depend, and none of the right ones.
+    depend.
     """
     order, look = list(result.gradients), look_for(cause)
 
@@ -148,12 +148,10 @@ def _statement(
             return None
     if not wrong or result.verdict is Verdict.ERROR or re.fullmatch(_NO_STATEMENT, cause.code):
         return None
-    passed = [] if in_forward else [n for n, one in result.gradients.items() if one.verdict is Verdict.PASS]
-    right = {id(one) for name in passed for one in needed(name)}
-    shared = set[int].intersection(*({id(one) for one in each} for each in wrong)) - right
+    shared = set[int].intersection(*({id(one) for one in each} for each in wrong))
     suspects = [one for one in wrong[0] if id(one) in shared]
-    if cause.code == "factor":  # one that is left out is in no statement that changes a part
-        suspects = [one for one in suspects if not isinstance(one.target, ast.Subscript)]
+    if cause.code == "factor":  # in several arrays it may be anywhere; one that is left out changes no part of one
+        suspects = [one for one in suspects if len(wrong) == 1 and not isinstance(one.target, ast.Subscript)]
     computing = _distinct(one for one in suspects if one.computes or _renames(one, cotangents))
     return computing[0] if len(computing) == 1 and computing[0].computes else None
 

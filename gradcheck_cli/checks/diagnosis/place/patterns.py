@@ -114,6 +114,8 @@ _LOOKS = {
     "divided-by-n-minus-1": Look(has("_ / (_ - 1)", "_(..., ddof=_)"), everywhere=True),
     "mask-redrawn": Look(DRAWS, everywhere=True),
     "cotangent-ones": Look(_calls("ones", "ones_like", "full", "full_like")),
+    "cotangent-(mean|sum)": Look(_SUMS),
+    "cotangent-first": Look(has("_[0]", "[:1]", without=("_.shape[0]",))),
     "label-(sign|counted|shifted|assigned|in-all-rows)": Look(loops.at_labels),
     "eps-missing|eps-outside-root|root-missing": Look(_ROOTS, everywhere=True),
     "eps-fixed": Look(has("SMALL"), everywhere=True),
