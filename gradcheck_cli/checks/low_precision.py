@@ -6,6 +6,7 @@ derivatives are those of the same pass in float64, and it is judged by them too.
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -24,6 +25,7 @@ from gradcheck_cli.numeric.arrays import epsilon, largest_exact, working_dtype
 from gradcheck_cli.results.result import Verdict
 
 if TYPE_CHECKING:
+    from gradcheck_cli.checks.comparison import Comparison
     from gradcheck_cli.checks.differentiation import Derivatives
     from gradcheck_cli.checks.run import CaseRun
     from gradcheck_cli.numeric.estimate import Estimate
@@ -39,8 +41,8 @@ def judge_in_float64(run: CaseRun, derivatives: Derivatives, judged: Judged) -> 
     A gradient that is right in float64 is not wrong in the narrow dtype: it passes if terms that cancel on the way
     explain its errors, and is undecided if these are larger. One that is wrong in float64 is wrong.
     """
-    compared, wide = judged.comparison.gradients, dtype_name(working_dtype(run.dtype))
-    wrong = [name for name in judged.comparison.expected if (found := compared[f"d{name}"].wrong) and found.count]
+    comparison, wide = judged.comparison, dtype_name(working_dtype(run.dtype))
+    wrong = [n for n in comparison.expected if (found := comparison.gradients[f"d{n}"].wrong) and found.count]
     is_asked = run.settings.tol is None and (wrong or run.dtype == "float16")
     if not (is_asked and derivatives.wide and judged.run is run):
         return judged
@@ -48,23 +50,27 @@ def judge_in_float64(run: CaseRun, derivatives: Derivatives, judged: Judged) -> 
         again = _call_passes_in(wide, run)
     except (RunStoppedError, ImplementationError):
         return judged  # backward takes no float64
-    results: dict[str, ArrayResult] = {}
-    for name, expected in judged.comparison.expected.items():
-        if not again.subjects[name].flaw:
-            result = compare_allowing_cancellation(again, name, expected)
-            if name in wrong and result.verdict is not Verdict.FAIL and not _is_narrower(run, name):
-                results[f"d{name}"] = _rounded(run, name, expected)
-            elif not wrong and result.verdict is Verdict.FAIL:
-                results[f"d{name}"] = _hidden(compared[f"d{name}"], result, run.dtype)
+    in_wide = {
+        name: compare_allowing_cancellation(again, name, expected)
+        for name, expected in comparison.expected.items()
+        if not again.subjects[name].flaw
+    }
+    if wrong:
+        right = [name for name in wrong if name in in_wide and in_wide[name].verdict is not Verdict.FAIL]
+        return Judged(run, _with_rounded(run, comparison, right))
+    results = {f"d{n}": _seen(comparison.gradients[f"d{n}"], result, run.dtype) for n, result in in_wide.items()}
+    is_hidden = any(result.verdict is Verdict.FAIL for result in in_wide.values())
+    return Judged(again if is_hidden else run, replace(comparison, gradients={**comparison.gradients, **results}))
+
+
+def _with_rounded(run: CaseRun, comparison: Comparison, right: list[str]) -> Comparison:
+    """Judge anew the gradients that are right in float64, unless they were computed in a narrower dtype than asked."""
+    own = [name for name in right if narrowest_rounding([run.subjects[name].array], run.dtype) == run.dtype]
+    results = {f"d{name}": _rounded(run, name, comparison.expected[name]) for name in own}
     passed = [name for name, result in results.items() if result.verdict is Verdict.PASS]
     remarks = (explanation("rounded-on-the-way", dtype=run.dtype).diagnosis(passed),) if passed else ()
-    comparison = replace(judged.comparison, gradients={**compared, **results}, remarks=remarks)
-    return Judged(again if results and not wrong else run, comparison)
-
-
-def _is_narrower(run: CaseRun, name: str) -> bool:
-    """Tell whether a gradient was computed in a narrower dtype than that under test."""
-    return narrowest_rounding([run.subjects[name].array], run.dtype) != run.dtype
+    gradients, remarks = {**comparison.gradients, **results}, (*comparison.remarks, *remarks)
+    return replace(comparison, gradients=gradients, remarks=remarks)
 
 
 def _call_passes_in(wide: str, run: CaseRun) -> CaseRun:
@@ -93,7 +99,12 @@ def _rounded(run: CaseRun, name: str, expected: Estimate) -> ArrayResult:
     return replace(result, verdict=Verdict.INCONCLUSIVE, reason=reason)
 
 
-def _hidden(here: ArrayResult, wide: ArrayResult, dtype: str) -> ArrayResult:
-    """Return the result of a gradient that is wrong in float64, and not by more than roundings here."""
+def _seen(here: ArrayResult, wide: ArrayResult, dtype: str) -> ArrayResult:
+    """Return the result of a gradient that is not wrong in the narrow dtype, with what is seen of it in float64."""
+    result = replace(here, floor=min(here.floor or math.inf, wide.floor or math.inf))
+    if wide.verdict is not Verdict.FAIL:
+        return result
     reason = f"{wide.reason}; in {dtype} its roundings hide that, in float64 they do not"
-    return replace(here, verdict=Verdict.FAIL, reason=reason, worst=wide.worst, wrong=wide.wrong, picture=wide.picture)
+    return replace(
+        result, verdict=Verdict.FAIL, reason=reason, worst=wide.worst, wrong=wide.wrong, picture=wide.picture
+    )
