@@ -108,12 +108,12 @@ class _LayerGroup(click.Group):
             hint = f" Is it {' or '.join(near)}?" if near else ""
             if _may_be_code(args[0]):
                 hint = f" Name the layer first: {ctx.command_path} LAYER {quoted(args[0])}"
-            raise click.UsageError(f"No such command {quoted(args[0])}.{hint}", ctx)
+            raise click.UsageError(f"No such layer or command {quoted(args[0])}.{hint}", ctx)
         return super().resolve_command(ctx, args)
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
         """Offer the commands, of which none is made for it."""
-        from gradcheck_cli.cli.candidates import complete_commands  # only a shell asks
+        from gradcheck_cli.cli.completion import complete_commands  # only a shell asks
 
         if incomplete.startswith("-"):
             return click.Command.shell_complete(self, ctx, incomplete)
@@ -141,7 +141,7 @@ class _Gradcheck(_LayerGroup):
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
         """Offer files and the flags of the command that checks files, too."""
-        from gradcheck_cli.cli.candidates import complete_code  # only a shell asks
+        from gradcheck_cli.cli.completion import complete_code  # only a shell asks
 
         if incomplete.startswith("-"):
             return files_command(_FILES).shell_complete(ctx, incomplete)

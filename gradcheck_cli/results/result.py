@@ -113,6 +113,11 @@ class ArrayResult:
     arrays: Arrays | None = field(default=None, repr=False, compare=False)
     picture: Picture | None = field(default=None, repr=False, compare=False)  #: if it is partly wrong
 
+    @property
+    def share(self) -> float:
+        """The error as a share of what is allowed."""
+        return (self.scaled_error or 0.0) / self.tolerance
+
 
 @frozen
 class Duty:
@@ -153,6 +158,12 @@ class Place:
     line: int  #: of the statement if the cause tells, else of the function
     function: str  #: the backward pass, or the forward pass if that is wrong
     statement: str | None = None  #: the statement's own text, where exactly one fits the cause
+    cell: int | None = None  #: of a notebook, in which lines are counted; code cells are counted from 1
+
+    @property
+    def location(self) -> str:
+        """The file and the line."""
+        return f"{self.file}:{self.line}" if self.cell is None else f"{self.file}, cell {self.cell}, line {self.line}"
 
 
 @frozen
@@ -198,10 +209,20 @@ class CaseResult:
         return bool(self.case.layer)
 
     @property
+    def compared(self) -> tuple[ArrayResult, ...]:
+        """The output, as far as it is compared, and the gradients."""
+        return (*([self.forward] if self.forward else ()), *self.gradients.values())
+
+    @property
+    def worst_array(self) -> ArrayResult | None:
+        """The array whose error is the largest share of what is allowed; None if none has figures."""
+        figures = [array for array in self.compared if array.scaled_error is not None]
+        return max(figures, key=lambda array: array.share, default=None)
+
+    @property
     def reasons(self) -> tuple[str, ...]:
         """The reasons of the parts that have the verdict of the whole, a sentence each."""
-        parts = [self.forward, *self.gradients.values()] if self.forward else [*self.gradients.values()]
-        found = [part.reason for part in parts if part.verdict is self.verdict and part.reason]
+        found = [part.reason for part in self.compared if part.verdict is self.verdict and part.reason]
         duties = [duty.reason for duty in self.duties.values() if duty.verdict is self.verdict and duty.reason]
         # A gradient of the wrong form fails a duty for the same reason, which is given once.
         reasons = found + [reason for reason in duties if not set(reason.split("; ")) <= set(found)]
@@ -235,7 +256,7 @@ class CaseResult:
         """Return the message of a failed assertion: case, verdict, reason, causes and replay command, a line each."""
         lines = [f"{self.implementation}: {self.layer} {self.case.label()} {self.case.dtype}: {self.verdict.upper()}"]
         if self.place:
-            lines.append(f"{self.place.file}:{self.place.line}, in {self.place.function}")
+            lines.append(f"{self.place.location}, in {self.place.function}")
         lines += filter(None, [self.reason])
         lines += [f"{cause.text} [{cause.code}]" for cause in self.diagnosis]
         lines += filter(None, [self.traceback, self.command and f"replay: {self.command}"])

@@ -184,12 +184,12 @@ def _course_file(folder: Path) -> Path:
         "from gradcheck_cli.layers.pool.maxpool import places\n"
         "from gradcheck_cli.layers.elementwise.gelu import phi_and_density\n"
         "from gradcheck_cli.layers.pool.pooling import spread, window_of, windows\n"
-        "from gradcheck_cli.layers.recurrent.lstm_step import LstmCache\n"
-        "from gradcheck_cli.layers.recurrent.rnn_step import RnnCache\n"
+        "from gradcheck_cli.layers.recurrent.lstm import LstmCache\n"
+        "from gradcheck_cli.layers.recurrent.rnn import RnnCache\n"
         "from gradcheck_cli.layers.attention.core import attend, attend_backward\n"
         "from gradcheck_cli.layers.attention.multihead_attention import MultiheadCache, _product\n"
         "from gradcheck_cli.layers.attention.multihead_attention import join_heads, split_heads\n"
-        "from gradcheck_cli.layers.recurrent.gru_step import GruCache\n"
+        "from gradcheck_cli.layers.recurrent.gru import GruCache\n"
         "from gradcheck_cli.layers.elementwise.sigmoid import sigmoid_forward\n"
         "from gradcheck_cli.layers.recurrent.time import over_time, through_time\n"
         "from gradcheck_cli.layers.loss.loss import label_scores, one_hot\n"
@@ -254,7 +254,7 @@ def test_several_outputs_are_named() -> None:
         (["batchnorm", "--eps", "small"], "give a number such as 0.9"),
         (["affine", "--split", "4"], "split 4 must divide D 6"),
         (["groupnorm", "--G", "4"], "G 4 must divide C 6"),
-        (["perceptron"], "No such command 'perceptron'"),
+        (["perceptron"], "No such layer or command 'perceptron'"),
     ],
 )
 def test_flags_say_what_would_do(args: list[str], said: str, gradcheck: Program) -> None:

@@ -55,7 +55,7 @@ def describe(result: CaseResult, detail: Detail, more: Sequence[str] = ()) -> Ht
         detail: how much is drawn.
         more: what is known of other cases like it.
     """
-    arrays = [*([result.forward] if result.forward else []), *result.gradients.values()]
+    arrays = result.compared
     found = [heat_map(array, _axes(result, array), numbers=detail is Detail.ALL) for array in arrays if detail]
     drawn = [one for one in found if one]
     return join(
@@ -82,7 +82,7 @@ def _axes(result: CaseResult, array: ArrayResult) -> tuple[Axis, ...]:
 
 def _place(place: Place) -> Html:
     """Show where in the user's file the fault is."""
-    where = el("p", el("code", f"{place.file}:{place.line}"), f" in {place.function}", class_="place")
+    where = el("p", el("code", place.location), f" in {place.function}", class_="place")
     return join([where, el("pre", el("code", place.statement), class_="statement")]) if place.statement else where
 
 
