@@ -44,9 +44,13 @@ def variants(readings: Iterable[Reading], labels: tuple[str, ...], outputs: tupl
 
 
 def _of_output(reading: Reading) -> Iterator[Reading]:
-    """Yield the reading in which backward is given the one output of forward in place of its one input."""
+    """Yield the reading in which backward is given the one output of forward in place of its one input.
+
+    Beside a cotangent, what is called as in forward is the input.
+    """
     slots = [slot for slot in reading.backward if slot.kind is SlotKind.INPUT]
-    if len(slots) == 1 and sum(not slot.has_default for slot in reading.forward) == 1:
+    is_said = reading.has_cotangent and any(slot.name == slot.key for slot in slots)
+    if len(slots) == 1 and not is_said and sum(not slot.has_default for slot in reading.forward) == 1:
         output = replace(slots[0], kind=SlotKind.OUTPUT, key="")
         yield replace(reading, backward=tuple(output if slot is slots[0] else slot for slot in reading.backward))
 
@@ -79,9 +83,7 @@ def _sized(reading: Reading) -> Iterator[Reading]:
     for name in reading.order[:_SIZED] if sizes else ():
         for axis in range(_SIZED):
             slot = replace(sizes[0], key=name, value=axis)
-            own = (reading.backward, reading.backward_with_cache)
-            back, cached = (tuple(slot if one == sizes[0] else one for one in slots) for slots in own)
-            yield replace(reading, backward=back, backward_with_cache=cached)
+            yield replace(reading, backward=tuple(slot if one == sizes[0] else one for one in reading.backward))
 
 
 def _has_one_output(reading: Reading, name: str) -> bool:
@@ -90,7 +92,7 @@ def _has_one_output(reading: Reading, name: str) -> bool:
         return False
     kinds = [slot.kind for slot in (*reading.forward, *reading.backward)]
     left = {SlotKind.CACHE, SlotKind.CONTEXT, SlotKind.OUTPUT}.intersection(kinds)
-    return kinds.count(SlotKind.COTANGENT) == 1 and not left and not reading.backward_with_cache
+    return kinds.count(SlotKind.COTANGENT) == 1 and not left
 
 
 def _with_named_gradients(reading: Reading, returned: tuple[str, ...]) -> Reading:

@@ -49,7 +49,6 @@ class Reading:
     code: Code
     forward: Slots
     backward: Slots = ()
-    backward_with_cache: Slots = ()  #: instead of those, if forward returns a cache
     constructor: Slots = ()
     forms: Forms = field(default_factory=lambda: Forms(chosen={}, absent={}))
     layouts: Mapping[str, Layout] = field(default_factory=dict)
@@ -92,9 +91,8 @@ class Reading:
         if self.layer.reference:
             return f"{forward} and {backward}" + ("" if self.has_cotangent else ", without a cotangent")
         cached = has(SlotKind.CACHE, self.backward) and not has(SlotKind.CONTEXT, self.forward)
-        cotangent = self.has_cotangent or self.backward_with_cache
         returns = f", which returns ({', '.join([*self.outputs, 'cache'])})," if cached else ""
-        return f"{forward}{returns} and {backward}" + ("" if cotangent else ", without a cotangent")
+        return f"{forward}{returns} and {backward}" + ("" if self.has_cotangent else ", without a cotangent")
 
     @property
     def has_cotangent(self) -> bool:

@@ -191,8 +191,7 @@ class _Run:
         if code.backward is None:
             found = self._opened(gradients_in(cache.cache, order, reading.wanted, code.name("forward")), names)
             return self._taken(times_cotangent(found, cotangent, code.name("forward")), cache)
-        with_cache = cache.cache is not None and reading.backward_with_cache
-        slots = reading.backward_with_cache if with_cache else reading.backward
+        slots = reading.backward
         values = self.values_back(cotangent, cache)
         instance = copied(cache.instance)
         holder = cache.cache if instance is None and isinstance(cache.cache, Context) else instance

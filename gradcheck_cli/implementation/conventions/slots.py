@@ -181,9 +181,11 @@ def state_names(name: str) -> list[str]:
 
 
 def is_cotangent(name: str) -> bool:
-    """Tell whether a name may be that of a gradient that comes in: `dout`, `grad_y`, `g`, `g_next`."""
-    return word(name).startswith(COTANGENTS) or not {word(name), name.lower().split("_")[0]}.isdisjoint(
-        _WHOLE_COTANGENTS
+    """Tell whether a name may be that of a gradient that comes in: `dout`, `grad_y`, `out_grad`, `g`, `g_next`."""
+    return (
+        word(name).startswith(COTANGENTS)
+        or word(name).endswith("grad")
+        or not {word(name), name.lower().split("_")[0]}.isdisjoint(_WHOLE_COTANGENTS)
     )
 
 

@@ -114,7 +114,7 @@ class Probe:
         """Call forward as it is, which takes a tenth of the time that all the care would; None if it raises."""
         given: dict[str, Any] = {}
         for i, (slot, kind) in enumerate(zip(self._slots, kinds, strict=True)):
-            numbers = np.random.default_rng([draw, i])  # one argument is moved, and the others stay
+            numbers = np.random.default_rng(i + draw * len(kinds))  # one argument is moved, and the others stay
             shape = tuple(sizes[i, k] * scale.get((i, k), 1) for k in range(kind.rank))
             value: Any = kind.value
             if kind.name == "labels":
@@ -163,7 +163,7 @@ class Probe:
         case = self._case(kinds, sizes, scale)
         return any(fit_of(reading, case, LAYER.problem(case))[2] for reading in self._readings)
 
-    def _depends(self, kinds: tuple[Kind, ...], sizes: Sizes, scale: Sizes) -> bool:
+    def _depends(self, kinds: tuple[Kind, ...], sizes: Sizes, scale: Sizes, draws: int = _DRAWS) -> bool:
         """Tell whether the output depends on every array; what is cut off, as by a hinge, may not in some draws."""
         arrays = [i for i, kind in enumerate(kinds) if kind.name == "array"]
 
@@ -172,7 +172,7 @@ class Probe:
             beside = (self._forward(kinds, sizes, scale, positive=self._positive, moved=i, draw=draw) for i in arrays)
             return at is not None and all(other is not None and _differ(at, other) for other in beside)
 
-        return any(moves(draw) for draw in range(_DRAWS))
+        return any(moves(draw) for draw in range(draws))
 
 
 def _differ(one: list[np.ndarray[Any, Any]], other: list[np.ndarray[Any, Any]]) -> bool:

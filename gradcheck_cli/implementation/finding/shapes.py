@@ -217,14 +217,6 @@ class _Search(Probe):
             self._takes_probabilities(meant, sizes, scale)
         meant, sizes = self._with_ranks_that_agree(meant, sizes, scale)
         own = self._untied(meant, sizes, scale)
-        if has_labels and not self._slope_agrees(meant, own, scale):  # they may be targets, a number for each element
-            most = max(kind.rank for kind in meant)
-            others = tuple(kind._replace(rank=most) if kind.name == "labels" else kind for kind in meant)
-            equal = self._all_equal(others)
-            if self._fits(others, equal, scale) and self._slope_agrees(others, equal, scale):
-                several = self._untied(others, equal, scale)
-                if self._slope_agrees(others, several, scale):
-                    return self._vary(others, several, scale)
         return self._vary(meant, own, scale)
 
     def _with_ranks_that_agree(
@@ -315,7 +307,10 @@ class _Search(Probe):
         doubled = {axis: 2 * length for axis, length in sizes.items()}  # such as features of two heads
         tries = [(kinds, sizes), *([(more, sizes), (more, doubled)] if more != kinds else [])]
         tries += [(kinds, trial) for trial in varied]
-        fitting = [tries[0], *(one for one in tries[1:] if self._fits(*one, scale) and self._depends(*one, scale))]
+        fitting = [
+            tries[0],
+            *(one for one in tries[1:] if self._fits(*one, scale) and self._depends(*one, scale, draws=1)),
+        ]
         cases = [self._case(own, each, scale) for own, each in fitting[:_CASES]]
         return tuple(replace(case, tried=cases[0].flags) for case in cases)
 
