@@ -11,22 +11,25 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gradcheck_cli.data.frozen import frozen
-from gradcheck_cli.implementation.conventions.attributes import is_gradient_name
+from gradcheck_cli.implementation.conventions.gradient_orders import (
+    CLOSE,
+    RAISES,
+    is_slope,
+    ordered,
+    packed_run,
+    right_gradients,
+)
 from gradcheck_cli.implementation.conventions.guards import LARGE
 from gradcheck_cli.implementation.conventions.one_by_one import SAMPLES
 from gradcheck_cli.implementation.conventions.own_trial import fit_of
 from gradcheck_cli.implementation.conventions.packing import origins, reordered
-from gradcheck_cli.implementation.conventions.running import implementation_of
-from gradcheck_cli.implementation.conventions.slots import FILLED_GRADIENTS, MisfitError, SlotKind, is_context
-from gradcheck_cli.implementation.conventions.source import returned_names
+from gradcheck_cli.implementation.conventions.slots import SlotKind, is_context
 from gradcheck_cli.implementation.conventions.study import studied_of
 from gradcheck_cli.implementation.implementation import (
-    Implementation,
     ImplementationError,
     NotExpressibleError,
     UnknownEntryError,
 )
-from gradcheck_cli.implementation.outputs import pack_outputs
 from gradcheck_cli.implementation.quiet import quiet
 from gradcheck_cli.implementation.seeding import generators_kept
 from gradcheck_cli.implementation.vocabulary.lookup import probe_problems
@@ -45,18 +48,8 @@ if TYPE_CHECKING:
 
     Given = Callable[[Problem], Problem]
 
-#: Of the scale of an element: above what any way to sum rounds, 200 roundings of float32; and below any mistake, and
-#: the difference of 2e-4 between a GELU and its approximation by tanh.
-_CLOSE = 2e-5
-
 #: Between what any way to sum rounds in float64 and the difference that another eps makes.
 EXACT = 1e-9
-
-#: Axes of a batch of images.
-_OF_IMAGES = 4
-
-
-RAISES, LACKS = -2, -3  #: in place of the number of right gradients
 
 
 class Fit(IntEnum):
@@ -119,13 +112,13 @@ def best_reading(readings: Iterable[Reading], case: Case | None = None, given: G
                 found, known = Tried(reading=reading, fit=fit), error.known
         if found is None or fit > found.fit:
             found = Tried(reading=reading, fit=fit)
-        ordered = _ordered(reading) if fit is Fit.REPRODUCES else None
-        if ordered and not (_is_doubtful(reading) and right_gradients(reading) == 0):
-            return Tried(reading=ordered, fit=fit)
+        in_order = ordered(reading) if fit is Fit.REPRODUCES else None
+        if in_order and not (_is_doubtful(reading) and right_gradients(reading) == 0):
+            return Tried(reading=in_order, fit=fit)
         if fit is Fit.REPRODUCES and found.reading is reading:
             found = replace(found, backward_raises=right_gradients(reading) == RAISES)
     if found and found.fit is not Fit.FAILS:
-        return replace(found, reading=_ordered(found.reading) or found.reading)
+        return replace(found, reading=ordered(found.reading) or found.reading)
     return found
 
 
@@ -174,10 +167,6 @@ def agreeing(readings: Iterable[Reading], case: Case) -> Reading | None:
         return next((one for one in studied if fit_of(one, case, problem)[2]), None)
 
 
-def _is_slope(reading: Reading) -> bool:
-    return bool(reading.backward) and not reading.has_cotangent and not reading.layer.loss
-
-
 def _is_doubtful(reading: Reading) -> bool:
     """Tell whether backward is taken for a slope, or may be given the input or the output in place of a cache.
 
@@ -193,12 +182,12 @@ def _is_doubtful(reading: Reading) -> bool:
         or (slot.kind is SlotKind.INPUT and not {slot.name, word(slot.name)} & called)
     ]
     named_as_input = inputs >= set(map(word, reading.cotangents)) > set()
-    return _is_slope(reading) or named_as_input or bool(flags) or (bool(guessed) and len(reading.layer.inputs) == 1)
+    return is_slope(reading) or named_as_input or bool(flags) or (bool(guessed) and len(reading.layer.inputs) == 1)
 
 
 def _may_be_better(reading: Reading, best: Tried) -> bool:
     """Tell whether a reading is worth a try: where forward is right already, only if gradients can be better."""
-    if _is_slope(reading) or _is_slope(best.reading) or reading.backward != best.reading.backward:
+    if is_slope(reading) or is_slope(best.reading) or reading.backward != best.reading.backward:
         return True
     return best.fit is not Fit.REPRODUCES or any(one.exact for one in reading.vocabulary.arrangements)
 
@@ -219,7 +208,7 @@ def _may_take_one_sample(reading: Reading, best: Tried) -> bool:
     return best.fit is not Fit.SHAPE
 
 
-def forward_fit(reading: Reading, close: float = _CLOSE) -> Fit:
+def forward_fit(reading: Reading, close: float = CLOSE) -> Fit:
     """Return how well forward does, as a reading understands it; what is that close is equal."""
     if not reading.layer.probe_cases:  # there is no reference
         return Fit.REPRODUCES
@@ -234,7 +223,7 @@ def _try(reading: Reading, problem: Problem, near: float) -> Fit | None:
     """Return how well a reading does in one problem; None if it raises or cannot express it."""
     with generators_kept(problem):
         try:
-            out, _ = _packed(reading, problem).forward(problem.inputs, problem.parameters)
+            out, _ = packed_run(reading, problem).forward(problem.inputs, problem.parameters)
         except UnknownEntryError:
             raise
         except (ImplementationError, NotExpressibleError):
@@ -243,82 +232,3 @@ def _try(reading: Reading, problem: Problem, near: float) -> Fit | None:
         return Fit.RUNS
     close = np.abs(out - problem.expected_for(out)) <= near * problem.expected_scale
     return Fit.REPRODUCES if close.all() else Fit.SHAPE
-
-
-def _ordered(reading: Reading) -> Reading | None:
-    """Return the reading with the order of gradients in which all have the right shapes; None if there is none.
-
-    Where several have, as of two biases of one size, it is the one in which most gradients are right.
-    """
-    orders = _gradient_orders(reading)
-    is_exact = any(arrangement.exact for arrangement in reading.vocabulary.arrangements)
-    if len(orders) == 1 and not (is_exact or reading.updates or _is_slope(reading) or _fits_one_sample_too(reading)):
-        return reading
-    counts = {order: right_gradients(replace(reading, order=order)) for order in orders}
-    if fitting := [order for order in orders if counts[order] >= 0]:
-        return replace(reading, order=max(fitting, key=lambda order: counts[order]))
-    if data := _without_gradient(reading):
-        raise MisfitError(f"{reading.code.name('backward')} returns no gradient of {join_names(data)}")
-    return None
-
-
-def _without_gradient(reading: Reading) -> list[str]:
-    """Name the data of which backward returns no gradient, beside those of states and a dictionary of all others."""
-    data = [name for name in reading.inputs if name not in (*reading.held, *reading.lacking)]
-    labels = returned_names(reading.code.backward) if reading.held and callable(reading.code.backward) else ()
-    own = [label for label in labels if word(label) not in FILLED_GRADIENTS]
-    named = [name for one in own for name in data if _is_gradient_of(one, name, reading)]
-    is_told = len(named) == len(own) == len(labels) - 1
-    return [name for name in data if name not in named] if is_told else []
-
-
-def _is_gradient_of(label: str, name: str, reading: Reading) -> bool:
-    return any(is_gradient_name(label, called) for called in reading.vocabulary.inputs[name])
-
-
-def _fits_one_sample_too(reading: Reading) -> bool:
-    """Tell whether forward may do with a batch what it is meant to do with one sample, as `x @ w + b` does.
-
-    Code for one image raises where it is given several.
-    """
-    axes = [letters.split() for letters in reading.vocabulary.axes.values()]
-    return any(SAMPLES in own for own in axes) and max(map(len, axes)) < _OF_IMAGES
-
-
-def _gradient_orders(reading: Reading) -> list[tuple[str, ...]]:
-    """List the orders in which gradients may be returned: the layer's, that of the arguments, parameters first."""
-    inputs = reading.inputs
-    own = [name for slot in (*reading.constructor, *reading.forward) for name in slot.inputs if name in inputs]
-    kept = list(reading.kept)
-    orders = (inputs, own if len(own) == len(inputs) else [*kept, *own], [*own, *kept])
-    return list(dict.fromkeys(tuple(dict.fromkeys(order)) for order in orders))
-
-
-def right_gradients(reading: Reading) -> int:
-    """Count the gradients that are the reference's in a problem.
-
-    Returns:
-        -1 if one has a wrong shape, `LACKS` if only some are returned, and `RAISES` if backward raises.
-    """
-    for problem in probe_problems(reading.layer.name, origins(reading.vocabulary.packing, reading.absent)):
-        with quiet(), generators_kept(problem):
-            try:
-                run = _packed(reading, problem)
-                _, kept = run.forward(problem.inputs, problem.parameters)
-                returned = run.backward(problem.cotangent, kept, problem.differentiable)
-            except (ImplementationError, NotExpressibleError):
-                continue
-        if 0 < sum(returned.get(name) is None for name in problem.differentiable) < len(problem.differentiable):
-            return LACKS
-        arrays = {
-            n: value for n, value in returned.items() if isinstance(value, np.ndarray) and value.dtype.kind == "f"
-        }
-        if any(arrays[name].shape != problem.inputs[name].shape for name in arrays) or len(arrays) < len(returned):
-            return -1
-        right = reading.layer.gradients(problem, problem.inputs, problem.cotangent)
-        return sum(np.allclose(arrays[name], right[name], rtol=_CLOSE, atol=_CLOSE) for name in arrays)
-    return RAISES
-
-
-def _packed(reading: Reading, problem: Problem) -> Implementation:
-    return pack_outputs(implementation_of(reading, "", None), problem)

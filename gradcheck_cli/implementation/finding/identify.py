@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.implementation.conventions.boxes import boxed_operation
 from gradcheck_cli.implementation.conventions.expand import needs_adapter
+from gradcheck_cli.implementation.conventions.gradient_orders import LACKS, RAISES, right_gradients
 from gradcheck_cli.implementation.conventions.slots import MisfitError, SlotKind
-from gradcheck_cli.implementation.conventions.trial import EXACT, LACKS, RAISES, Fit, forward_fit, right_gradients
+from gradcheck_cli.implementation.conventions.trial import EXACT, Fit, forward_fit
 from gradcheck_cli.implementation.conventions.trial import Tried as TriedReading
 from gradcheck_cli.implementation.finding.candidates import Candidate
 from gradcheck_cli.implementation.finding.inventory import ACCEPTED, Offer

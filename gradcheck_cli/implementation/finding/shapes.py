@@ -19,23 +19,23 @@ from gradcheck_cli.implementation.conventions.slots import MisfitError, Slot, Sl
 from gradcheck_cli.implementation.conventions.study import lengths_made
 from gradcheck_cli.implementation.finding.kinds import (
     ARRAYS,
-    LABELS,
     NUMBERS,
-    ONE_HOT,
     Kind,
     is_size,
     kinds_of,
     kinds_to_make,
 )
 from gradcheck_cli.implementation.finding.lengths import untied
-from gradcheck_cli.implementation.finding.probe import PROBABILITIES, Probe, Sizes
 from gradcheck_cli.implementation.finding.said import says_cotangent, says_gradient
+from gradcheck_cli.implementation.finding.targets import TargetProbe, with_ranks
 from gradcheck_cli.implementation.quiet import quiet
 from gradcheck_cli.implementation.seeding import seeds_from
 from gradcheck_cli.layers.function import LAYER, FunctionCase
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+
+    from gradcheck_cli.implementation.finding.probe import Sizes
 
 
 _LARGE = 32  #: default sizes of a constructor with which derivatives would take long
@@ -48,8 +48,6 @@ _MOST_RANKS = 512  #: combinations of numbers of axes, those of nine arrays, in 
 
 #: Lengths that code may be written for, and of how many arguments they are tried.
 _FIXED, _FEW = (2, 4), 2
-
-_OF_TARGETS = 2  #: axes of predictions of which each has a target
 
 #: Arrays that may have an axis more, of steps, and how many of them may at once.
 _MORE_AXES, _MOST_LONGER = ARRAYS[:1], 3
@@ -114,7 +112,7 @@ def _arrays_in(slot: Slot) -> list[Slot]:
     return [slot] if slot.kind is SlotKind.INPUT else [Slot(name=n, kind=SlotKind.INPUT, key=n) for n in slot.inputs]
 
 
-class _Search(Probe):
+class _Search(TargetProbe):
     """The search for the shapes of one function."""
 
     def found(self) -> tuple[FunctionCase, ...]:
@@ -166,54 +164,18 @@ class _Search(Probe):
         Without a cotangent it is that of a number, or of what is computed element by element.
         """
         reading = self._readings[0]
-        out = self._forward(kinds, sizes, scale, positive=self._positive)
+        out = self._forward(kinds, sizes, scale)
         ranks = [kind.rank for kind in kinds if kind.name in ("array", "labels")]
         if takes_targets(reading):
             return out is not None and out[0].ndim < max(ranks)
         is_number = reading.has_cotangent or (out is not None and out[0].ndim == 0) or len({*ranks}) == 1
         return is_number and says_gradient(reading)
 
-    def _is_single_prediction(self, kinds: tuple[Kind, ...]) -> bool:
-        """Tell whether beside a label there are only numbers: of one, a sum, a mean and an element are the same."""
-        named = any(kinds_of(slot)[0].name == "labels" for slot in self._slots[self._made :])
-        ranks = {kind.rank for kind in kinds if kind.name == "array"}
-        return named and ranks == {0}
-
-    def _lacks_targets(self, kinds: tuple[Kind, ...], scale: Sizes) -> bool:
-        """Tell whether labels are no indices, but targets of single elements, of which more may be meant.
-
-        A target may be a fraction. Then a loss also takes one for each element of a matrix of predictions.
-        """
-        most = max((kind.rank for kind in kinds if kind.name == "array"), default=0)
-        targets = [kind.rank for kind in kinds if kind.name == "labels"]
-        if not targets or min(targets) >= max(most, _OF_TARGETS):
-            return False
-        fractions = tuple(Kind("array", kind.rank) if kind.name == "labels" else kind for kind in kinds)
-        several = _with_ranks(kinds, most, max(most, _OF_TARGETS))
-        outs = [
-            self._forward(own, self._all_equal(own), scale, positive=self._positive) for own in (fractions, several)
-        ]
-        if not all(outs) or [np.shape(out) for out in outs[0] or ()] != [np.shape(out) for out in outs[1] or ()]:
-            return False
-        before = self._positive, self._within, self._readings
-        fits = self._fits(several, self._all_equal(several), scale)
-        self._positive, self._within, self._readings = before
-        return fits
-
-    def _takes_probabilities(self, kinds: tuple[Kind, ...], sizes: Sizes, scale: Sizes) -> bool:
-        """Tell whether the gradient is right for numbers between 0 and 1, and let inputs lie there if it is."""
-        before = self._positive, self._within
-        self._positive, self._within = True, PROBABILITIES
-        if self._depends(kinds, sizes, scale) and self._slope_agrees(kinds, sizes, scale):
-            return True
-        self._positive, self._within = before
-        return False
-
     def _checked(self, kinds: tuple[Kind, ...], equal: Sizes, scale: Sizes) -> tuple[FunctionCase, ...]:
         """List the cases for these kinds of arguments."""
         meant, sizes = self._labels_that_agree(kinds, equal, scale)
         has_labels = any(kind.name == "labels" for kind in meant)
-        if (self._positive or has_labels) and not self._slope_agrees(meant, sizes, scale):
+        if (self._within or has_labels) and not self._slope_agrees(meant, sizes, scale):
             self._takes_probabilities(meant, sizes, scale)
         meant, sizes = self._with_ranks_that_agree(meant, sizes, scale)
         own = self._untied(meant, sizes, scale)
@@ -238,29 +200,13 @@ class _Search(Probe):
         combinations: Iterable[tuple[Kind, ...]] = itertools.product(*ranks)
         most = max(kind.rank for kind in kinds)
         if Kind("labels", most) in kinds:
-            combinations = [_with_ranks(kinds, most, rank) for rank in range(1, most)]
+            combinations = [with_ranks(kinds, most, rank) for rank in range(1, most)]
         elif np.prod([float(len(one)) for one in ranks]) > _MOST_RANKS:  # then all arrays have as many axes
             combinations = [tuple(one if k.name == "array" else k for k in kinds) for one in ARRAYS[:3]]
         for others in combinations:
             equal = self._all_equal(others)
             if self._fits(others, equal, scale) and self._slope_agrees(others, equal, scale):
                 raise AmbiguousShapesError(self._case(others, equal, scale), self._case(kinds, sizes, scale))
-        return kinds, sizes
-
-    def _labels_that_agree(self, kinds: tuple[Kind, ...], sizes: Sizes, scale: Sizes) -> tuple[tuple[Kind, ...], Sizes]:
-        """Return labels of another number of axes if the slope agrees with these alone.
-
-        What is no index but a target for each element, as in a binary loss, is repeated where it has fewer axes.
-        """
-        if not any(kind.name == "labels" for kind in kinds):
-            return kinds, sizes
-        ranks = [[kind, *LABELS, ONE_HOT] if kind.name == "labels" else [kind] for kind in kinds]
-        for others in itertools.product(*ranks):
-            equal = self._all_equal(others)
-            if self._lacks_targets(others, scale):
-                continue
-            if self._fits(others, equal, scale) and self._slope_agrees(others, equal, scale):
-                return others, equal
         return kinds, sizes
 
     def _likely(self) -> Iterator[tuple[tuple[Kind, ...], int]]:
@@ -327,11 +273,6 @@ class _Search(Probe):
         numbers = NUMBERS if self._has_context else ()
         usual = "array", "size", "tuple"
         return all(kind.name in usual or kind in (*kinds_of(slot)[:2], *numbers) for slot, kind in likely)
-
-
-def _with_ranks(kinds: tuple[Kind, ...], most: int, rank: int) -> tuple[Kind, ...]:
-    """Return the kinds in which predictions, the arrays of most axes, and their targets have so many axes."""
-    return tuple(k._replace(rank=rank) if k.name == "labels" or k == Kind("array", most) else k for k in kinds)
 
 
 def _subsets(count: int) -> Iterable[tuple[int, ...]]:
