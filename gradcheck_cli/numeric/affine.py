@@ -49,9 +49,7 @@ def detect_affine(box: BlackBox) -> Affine | None:
     directions = random_directions(x, 2)
     points = [*(x + step * each for each in directions), x + x.dtype.type(AFFINE_STEP * _NEAR) * sum(directions)]
     try:
-        if box.many:
-            box.prepare(points)
-        one, other, near = map(box.at, points)
+        one, other, near = box.at(*points)
     except Exception:  # noqa: BLE001  # a function may refuse an x so far away; then it is not affine there
         return None
     # Far from x a loss may be infinite or zero, which is a number of any dtype.

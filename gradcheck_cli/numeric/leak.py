@@ -87,6 +87,6 @@ def _leaked_outputs(box: BlackBox, coupling: Coupling, direction: Array, element
     for color in range(coupling.colors):
         owner = coupling.owner(color)
         reached |= (owner >= 0) & inside[owner]
-    ahead, center = box.at(moved), box.center.value
+    ahead, center = box.at(moved)[0], box.center.value
     unchanged = is_rounding(abs(ahead - center), abs(ahead) + abs(center), box.epsilon)
     return np.flatnonzero(~unchanged & ~reached.reshape(-1))
