@@ -18,7 +18,7 @@ from gradcheck_cli.checks.where import place
 from gradcheck_cli.data.frozen import replace
 from gradcheck_cli.implementation.implementation import ImplementationError
 from gradcheck_cli.numeric.arrays import largest_exact
-from gradcheck_cli.numeric.integers import GRID, ExactLine, draw_integers, largest_magnitude
+from gradcheck_cli.numeric.integers import GRID, ExactLine, draw_integers, largest_magnitude, on_grid
 from gradcheck_cli.results.result import Verdict, WorstElement, WrongElements
 
 if TYPE_CHECKING:
@@ -107,7 +107,7 @@ def _lines(exact: CaseRun, affine: Mapping[str, Estimate], derivatives: Derivati
     problem = exact.problem
     inputs = wide_inputs(problem) if derivatives.wide else dict(problem.inputs)
     known = problem.expected_scale if problem.reference else None
-    found = {}
+    center, found = on_grid(np.asarray(exact.out)), {}
     for name, estimate in affine.items():
         subject = exact.subjects[name]
         if not subject.flaw:
@@ -116,7 +116,7 @@ def _lines(exact: CaseRun, affine: Mapping[str, Estimate], derivatives: Derivati
                 as_function(exact, inputs, name),
                 inputs[name],
                 problem.cotangent,
-                np.asarray(exact.out),
+                center,
                 np.asarray(subject.array),
                 terms=max(_MOST_TERMS * terms, 1.0),
                 epsilon=derivatives.epsilon,

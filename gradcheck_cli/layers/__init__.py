@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import cache
 from importlib import import_module
 from typing import TYPE_CHECKING, cast
 
@@ -18,15 +19,18 @@ class _Layers(Mapping[str, "Layer"]):
     """The layers by name, each imported when it is looked up: a run needs one of many."""
 
     def __getitem__(self, name: str) -> Layer:
-        if name not in REGISTRY:
-            raise KeyError(name)
-        return cast("Layer", import_module(f"gradcheck_cli.layers.{REGISTRY[name].module}").LAYER)
+        return _imported(name)
 
     def __iter__(self) -> Iterator[str]:
         return iter(REGISTRY)
 
     def __len__(self) -> int:
         return len(REGISTRY)
+
+
+@cache
+def _imported(name: str) -> Layer:
+    return cast("Layer", import_module(f"gradcheck_cli.layers.{REGISTRY[name].module}").LAYER)
 
 
 LAYERS: Mapping[str, Layer] = _Layers()

@@ -49,22 +49,22 @@ def detect_affine(box: BlackBox) -> Affine | None:
     directions = random_directions(x, 2)
     points = [*(x + step * each for each in directions), x + x.dtype.type(AFFINE_STEP * _NEAR) * sum(directions)]
     try:
-        one, other, near = box.at(*points)
+        values = box.at(*points)
     except Exception:  # noqa: BLE001  # a function may refuse an x so far away; then it is not affine there
         return None
     # Far from x a loss may be infinite or zero, which is a number of any dtype.
-    box.epsilon = max(box.epsilon, *map(epsilon_of_values, (one, other, near)))
+    box.epsilon = max(box.epsilon, epsilon_of_values(values))
     changes, magnitudes = np.zeros((2, 2), box.dtype)
     residues = sizes = 0.0
-    for tile in tiles(center.value.shape):
-        at_x, weights = center.value[tile], center.weights[tile]
-        along = [one[tile] - at_x, other[tile] - at_x]
-        to_near = _NEAR * (along[0] + along[1])
-        residue, size = abs(near[tile] - at_x - to_near), abs(to_near) + abs(at_x)
+    for (tile,) in tiles(center.value.shape):
+        at_x, there = center.value[tile], values[:, tile]
+        moved, size_at_x = there - at_x, abs(at_x)
+        to_near = _NEAR * (moved[0] + moved[1])
+        residue, size = abs(moved[2] - to_near), abs(to_near) + size_at_x
         if not is_rounding(residue, 2 * size, box.epsilon).all():
             return None
-        changes += [center.cotangent[tile] @ change for change in along]
-        magnitudes += [weights @ (abs(ahead[tile]) + abs(at_x)) for ahead in (one, other)]
+        changes += moved[:2] @ center.cotangent[tile]
+        magnitudes += (abs(there[:2]) + size_at_x) @ center.weights[tile]
         residues, sizes = residues + float(residue @ residue), sizes + float(size @ size)
     roundings = min(_DEVIATIONS * math.sqrt(residues / sizes) / box.epsilon, ROUNDINGS) if sizes > 0 else 0.0
     relative = (1 + roundings) * box.epsilon + 2 * epsilon(box.dtype)

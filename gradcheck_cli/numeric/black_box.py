@@ -65,8 +65,6 @@ class Evaluation:
             again = np.asarray(second, self.dtype).reshape(-1)
             #: Root mean square difference of two evaluations at x: 0 for a deterministic function.
             self.noise = 0.0 if np.array_equal(again, self.value) else root_mean_square(again - self.value)
-        #: Whether the function may return the same buffer at each call, so that a value is valid until the next one.
-        self.reuses_buffer = np.may_share_memory(first, second)
         #: The machine epsilon of the function's values: that of the narrowest dtype seen, which decides the rounding.
         self.epsilon: float = max(epsilon(self.dtype), epsilon(first.dtype), epsilon(second.dtype))
 
