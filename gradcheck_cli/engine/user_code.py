@@ -155,9 +155,8 @@ def describe_death(death: ProcessDiedError, subject: str, spec: str, when: str =
     lines, function, frame = describe_user_stack(death.stack, sources)
     hint = "; --timeout allows more" if death.late else ""
     called = subject if function in (None, "<module>") else function
-    return ErrorReport(
-        reason=f"{called} {death}{when}{hint}", traceback=lines, place=frame and place_of(frame, spec, sources)
-    )
+    place = frame and place_of(frame, spec, sources)
+    return ErrorReport(reason=f"{called} {death}{when}{hint}", traceback=lines, place=place, hung=death.late)
 
 
 def place_of(frame: Frame, spec: str, sources: set[str] | None = None) -> Place | None:
