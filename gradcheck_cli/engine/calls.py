@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import operator
 from collections import deque
 from functools import partial
+from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -27,7 +29,7 @@ if TYPE_CHECKING:
 
     from gradcheck_cli.engine.task import Task
     from gradcheck_cli.engine.user_code import UserCode
-    from gradcheck_cli.implementation.implementation import Step
+    from gradcheck_cli.implementation.implementation import Point, Step
     from gradcheck_cli.layers.framework.case import Case
     from gradcheck_cli.layers.framework.layer import Layer
     from gradcheck_cli.layers.framework.problem import Problem
@@ -97,7 +99,7 @@ class _Calls:
         self._seed: int | None = None  # for the next call
         self._dropped: list[int] = []  # caches that are not needed any more
         self._watched: dict[str, Array] = {}  # what the latest calls that were watched were given
-        self._expected: deque[tuple[type[Step], Answer]] = deque()  # calls that come next, with their answers
+        self._expected: deque[tuple[Step, Answer]] = deque()  # calls that come next, with their answers
         self._around: object = None  # the inputs with which outputs were last asked for, which the process keeps
         self._size = 0  # bytes of the latest output
 
@@ -131,18 +133,18 @@ class _Calls:
         self,
         inputs: Mapping[str, Array],
         parameters: Mapping[str, object] | None,
-        name: str,
-        points: Sequence[Array],
+        points: Sequence[Point],
     ) -> list[object]:
-        """Call forward at several values of an input, in as few requests as are reasonable."""
+        """Call forward at several points, in as few requests as are reasonable."""
         seed, found = self._seed, []
         first = 0
         while first < len(points):
-            together = max(1, _TOGETHER // (points[first].nbytes + self._size)) if self._size else 1
+            together = max(1, _TOGETHER // (points[first][1].nbytes + self._size)) if self._size else 1
             part = points[first : first + together]
             self._seed = seed
             around = None if self._around is inputs else (dict(inputs), parameters)
-            answer = self._ask(inside_calls.outputs_at, around, name, np.stack(part), calls=len(part))
+            by_input = [(name, np.stack([x for _, x in some])) for name, some in groupby(part, operator.itemgetter(0))]
+            answer = self._ask(inside_calls.outputs_at, around, by_input, calls=len(part))
             self._around = inputs
             with self._code.reading():
                 some = _outputs(answer)
@@ -170,7 +172,7 @@ class _Calls:
             if not 0 < len(answer.value) <= len(written):
                 raise ProtocolError("answers to other calls")
             self._expected.extend(
-                (type(step), Answer(value, answer.arrays)) for step, value in zip(steps, answer.value, strict=False)
+                (step, Answer(value, answer.arrays)) for step, value in zip(steps, answer.value, strict=False)
             )
 
     def seed(self, seed: int) -> None:
@@ -208,7 +210,7 @@ class _Calls:
         Raises:
             Exception: the call did.
         """
-        if not self._expected or self._expected[0][0] is not type(step):
+        if not self._expected or not _is_same(self._expected[0][0], step):
             self.expect([step])
         _, answer = self._expected.popleft()
         self._code.raise_error(answer.value)
@@ -217,6 +219,15 @@ class _Calls:
     def _note_written(self, answer: Answer) -> None:
         if (watch := current_watch()) is not None:
             watch.written = [self._watched[name] for name in answer.value["written"]]
+
+
+def _is_same(expected: Step, step: Step) -> bool:
+    """Tell whether a call is the one that was expected. Backward is, of what is expected after the same forward."""
+    if isinstance(expected, BackwardStep) or isinstance(step, BackwardStep):
+        return type(expected) is type(step)
+    return expected.parameters is step.parameters and all(
+        map(operator.is_, expected.inputs.values(), step.inputs.values())
+    )
 
 
 def _number(cache: object) -> int:

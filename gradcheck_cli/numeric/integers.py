@@ -85,6 +85,10 @@ class ExactLine:
         self._bits = min(_MOST_BITS, math.floor(math.log2(2 / epsilon / (max(_MAGNITUDES) * terms))))
         self.evaluations = 0
 
+    def first_point(self) -> Array:
+        """Return where `test` evaluates first."""
+        return self._moved(self._direction(1))
+
     def test(self) -> ExactTest:
         """Compare along random directions over the whole array: as many as it takes for an error to show."""
         if self._bits < 1 or self._gradient is None:
@@ -123,9 +127,11 @@ class ExactLine:
     def _difference(self, direction: Array) -> Array | None:
         """Return f(x + u) - f(x) in 64ths; None if one of them is rounded."""
         self.evaluations += 1
-        moved = self._x + direction.reshape(self._x.shape).astype(self._x.dtype)
-        there = on_grid(np.asarray(self._function(moved)))
+        there = on_grid(np.asarray(self._function(self._moved(direction))))
         return None if there is None or self._center is None else there - self._center
+
+    def _moved(self, direction: Array) -> Array:
+        return np.asarray(self._x + direction.reshape(self._x.shape).astype(self._x.dtype))
 
     def _direction(self, number: int) -> Array:
         draw = _drawn_before if self._x.size <= FEW else _draw
