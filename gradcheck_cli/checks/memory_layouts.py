@@ -28,7 +28,7 @@ def _transposed_and_backward(array: Array) -> Array:
 
 
 #: Ways to lay out every array that user code is given, and what they are called.
-LAYOUTS: dict[str, Callable[[Array], Array]] = {
+_LAYOUTS: dict[str, Callable[[Array], Array]] = {
     "in Fortran order": _in_fortran_order,
     "transposed views with negative strides": _transposed_and_backward,
 }
@@ -45,11 +45,14 @@ def layouts_matter(
         again: calls both passes with arrays that are laid out so, and returns all that comes out.
         differing: names what of that differs from what came out before.
     """
-    for words, lay_out in LAYOUTS.items():
+    for words, lay_out in _LAYOUTS.items():
         try:
             different = differing(again(f"with arrays {words}", lay_out))
         except ImplementationError:
             continue
+        except BaseException as death:  # of the process of user code
+            death.add_note("; --skip-duty memory_layouts leaves these out")
+            raise
         if different:
             from gradcheck_cli.checks.diagnosis.codes import explanation  # only for code to which layouts matter
 

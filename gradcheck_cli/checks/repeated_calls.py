@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import random
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from gradcheck_cli.checks.differentiation import noisy
-from gradcheck_cli.checks.memory_layouts import LAYOUTS, layouts_matter
-from gradcheck_cli.checks.other_arguments import OtherArguments
+from gradcheck_cli.checks.memory_layouts import layouts_matter
 from gradcheck_cli.checks.repetition import OUTPUT, repeat
 from gradcheck_cli.checks.returned import difference, is_numeric, real_arrays
+from gradcheck_cli.data.drawing import drawn
 from gradcheck_cli.implementation.implementation import BackwardStep, ForwardStep, ImplementationError
 from gradcheck_cli.numeric.arrays import epsilon
 from gradcheck_cli.results.result import Verdict
@@ -28,9 +29,6 @@ if TYPE_CHECKING:
 
     #: Gradients by input, in float64 or wider.
     Gradients = dict[str, Array]
-
-#: Bytes of inputs and cotangent of a case for which a request to another process takes longer than its calls.
-_SMALL = 2**18
 
 #: Roundings by which the same gradient may differ between two calls, and a sum of gradients from another one.
 _TWO, _SUM = 2, 4
@@ -57,7 +55,6 @@ class RepeatedCalls:
         self._rounding = run.settings.tolerance(rounding_dtype) * epsilon(rounding_dtype)
         self._scales = {name: float(each.scale.max(initial=0)) for name, each in expected.items()}
         self._gradients = real_arrays(run.gradients or {})
-        self._other = OtherArguments(run.problem)
         self._cache: object = None  # one that serves more than once, if there is one
         #: Gradients that are added up from call to call, and may be: what the last call returned.
         self._sums: Gradients = {}
@@ -86,8 +83,10 @@ class RepeatedCalls:
 
     def again(self, when: str, lay_out: Callable[[Array], Array] = lambda array: array) -> Gradients:
         """Call both passes again, with arrays that are laid out in some way, and return gradients and output."""
-        inputs, cotangent = self._other.laid_out(lay_out)
+        inputs = {name: lay_out(array) for name, array in self._problem.inputs.items()}
+        cotangent = lay_out(self._problem.cotangent)
         with _called(when):
+            self._expect(ForwardStep(inputs, self._problem.parameters), *self._backward_steps(0, cotangent))
             out, cache = self._run.calls.forward(inputs, self._problem.parameters)
         gradients = {} if self._run.gradients is None else real_arrays(self._backward(cache, cotangent, when=when))
         return {OUTPUT: out, **gradients} if is_numeric(out) else gradients
@@ -126,25 +125,7 @@ class RepeatedCalls:
                 "changes what is in there"
             )
         self._cache = cache
-        self._expect_others()
         return None
-
-    def _expect_others(self) -> None:
-        """Have all calls made in one request by which the duties of small cases are tried next."""
-        arrays = *self._problem.inputs.values(), self._problem.cotangent
-        settings = self._run.settings
-        if sum(array.nbytes for array in arrays) > _SMALL or settings.repeat:
-            return
-        steps: list[Step] = []
-        if "linear_in_cotangent" not in settings.skipped_duties:
-            steps += [self._step(self._cache, one) for one in self._other.cotangents]
-        if "independent_caches" not in settings.skipped_duties:
-            steps += [ForwardStep(self._other.inputs, self._problem.parameters), self._step(self._cache)]
-        if "memory_layouts" not in settings.skipped_duties:
-            for lay_out in LAYOUTS.values():
-                inputs, cotangent = self._other.laid_out(lay_out)
-                steps += [ForwardStep(inputs, self._problem.parameters), self._step(len(steps), cotangent)]
-        self._expect(*steps)
 
     def allow_sums(self) -> None:
         """Learn which gradients are added up from call to call, and from now on look only at what each call adds."""
@@ -158,10 +139,17 @@ class RepeatedCalls:
 
     def linear_in_cotangent(self) -> str | None:
         """Backward of zero is zero, and of a sum of two cotangents the sum of those of each."""
+        cotangent, source = self._problem.cotangent, random.Random(4)  # noqa: S311  # a direction, not a secret
+        # -2 or -1/2 times the cotangent makes, added to it, -1 or 1/2 times it: both without rounding.
+        odd = np.frombuffer(source.randbytes(cotangent.size), np.uint8).reshape(cotangent.shape) & 1
+        share = np.where(odd, -2.0, -0.5).astype(cotangent.dtype)
+        several = np.zeros_like(cotangent), share * cotangent, (1 + share) * cotangent
+        if self._cache is not None:
+            self._expect(*(self._step(self._cache, one) for one in several))
         whens = "with a zero cotangent", "with another cotangent", "with another cotangent"
         zero, one, both = (
             real_arrays(self._backward(self._any_cache(), given, when=when))
-            for given, when in zip(self._other.cotangents, whens, strict=True)
+            for given, when in zip(several, whens, strict=True)
         )
         dout = join_names(self._run.implementation.cotangents or ("dout",))
         if wrong := [name for name, value in zero.items() if value[np.isfinite(value)].any()]:
@@ -178,7 +166,15 @@ class RepeatedCalls:
 
     def independent_caches(self) -> str | None:
         """Backward of the first of two forwards gives the gradients of the first, and the second is right too."""
-        cache, others = self._any_cache(), self._other.inputs
+        source = random.Random(5)  # noqa: S311  # other inputs, not secrets
+        others = dict(self._problem.inputs)
+        for name in self._problem.differentiable:
+            within = self._problem.domain.get(name)
+            others[name] = drawn(source, others[name].shape, within).astype(others[name].dtype)
+        same, other = (ForwardStep(inputs, self._problem.parameters) for inputs in (self._problem.inputs, others))
+        kept = self._cache is not None
+        self._expect(*([] if kept else [same]), other, self._step(self._cache if kept else 0))
+        cache = self._any_cache()
         with _called("with other inputs"):
             out, later = self._run.calls.forward(others, self._problem.parameters)
         if self._is_wrong(out, others):
@@ -277,6 +273,9 @@ def _called(when: str, hint: str = "") -> Iterator[None]:
         yield
     except ImplementationError as error:
         raise ImplementationError(f"called {when}, {error}{hint}", error.traceback, error.frame) from error
+    except BaseException as death:  # of the process of user code
+        death.add_note(f" when it was called {when}")
+        raise
 
 
 def _accumulates(names: list[str], when: str) -> str:

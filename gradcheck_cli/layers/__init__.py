@@ -30,7 +30,8 @@ class _Layers(Mapping[str, "Layer"]):
 
 @cache
 def _imported(name: str) -> Layer:
-    return cast("Layer", import_module(f"gradcheck_cli.layers.{REGISTRY[name].module}").LAYER)
+    _, module, attribute = REGISTRY[name]
+    return cast("Layer", getattr(import_module(f"gradcheck_cli.layers.{module}"), attribute))
 
 
 LAYERS: Mapping[str, Layer] = _Layers()

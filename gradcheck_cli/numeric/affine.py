@@ -57,7 +57,7 @@ def detect_affine(box: BlackBox) -> Affine | None:
         values = box.at(*affine_points(box.x))
     except Exception:  # noqa: BLE001  # a function may refuse an x so far away; then it is not affine there
         return None
-    # Far from x a loss may be infinite or zero, which is a number of any dtype.
+    # Together, because far from x a loss may be infinite, and a softmax may choose one of the values that it is given.
     box.epsilon = max(box.epsilon, epsilon_of_values(values))
     changes, magnitudes = np.zeros((2, 2), box.dtype)
     residues = sizes = 0.0
