@@ -75,7 +75,7 @@ class Checker:
     def _check(self, task: Task, case: Case) -> CaseResult:
         try:
             if task.is_built_in:
-                return sanitize(task.check(case, _built_in(task.layer, task.spec), task.settings))
+                return task.check(case, _built_in(task.layer, task.spec), task.settings)
             return sanitize(self._runner_of(task).check(case))
         except Exception as error:  # noqa: BLE001  # a bug in one case must not end the run
             from gradcheck_cli.engine.errors import describe_error  # only where something was raised

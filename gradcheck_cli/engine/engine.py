@@ -92,13 +92,8 @@ class _Batch(NamedTuple):
         """
         for number, case in enumerate(self.cases):
             if gives_up(hung):
-                yield CaseResult(
-                    implementation=hung[0].implementation,
-                    layer=hung[0].layer,
-                    case=case,
-                    verdict=Verdict.SKIP,
-                    reason=_GIVEN_UP,
-                )
+                name, layer = hung[0].implementation, hung[0].layer
+                yield CaseResult(implementation=name, layer=layer, case=case, verdict=Verdict.SKIP, reason=_GIVEN_UP)
                 continue
             result = results[number]
             if result.hung:
