@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from gradcheck_cli.cases.fuzz import RandomCases
     from gradcheck_cli.layers.framework.case import Case
     from gradcheck_cli.results.findings import Finding
-    from gradcheck_cli.results.result import CaseResult, Diagnosis
+    from gradcheck_cli.results.result import CaseResult
 
     Check = Callable[[Case], CaseResult]
 
@@ -126,7 +126,9 @@ class Failures:
             if tries.other is None:
                 yield result
             else:
-                flaky.append((finding.cases, replace(result, diagnosis=(_flaky(tries.other),))))
+                other = "passed" if tries.other.verdict is Verdict.PASS else "failed in another way"
+                cause = explanation("flaky", result=other).diagnosis()
+                flaky.append((finding.cases, replace(result, diagnosis=(cause,))))
         if flaky:
             count = sum(cases for cases, _ in flaky)
             yield replace(flaky[0][1], smallest=SmallestFailure(failures=count, note=_NOT_TWICE))
@@ -178,8 +180,3 @@ class _Tries:
                 self.other = result
                 return False
         return True
-
-
-def _flaky(other: CaseResult) -> Diagnosis:
-    result = "passed" if other.verdict is Verdict.PASS else "failed in another way"
-    return explanation("flaky", result=result).diagnosis()

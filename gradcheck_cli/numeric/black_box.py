@@ -56,12 +56,11 @@ class Evaluation:
         self.cotangent: Array = cotangent.astype(self.dtype).reshape(-1)
         self.weights: Array = abs(self.cotangent)
         with np.errstate(all="ignore"):
-            many = getattr(function, "many", None)
-            values = many([x, x]) if many else None
-            first = function(x) if values is None else values[0]
+            values = iter(function.many([x, x]) if hasattr(function, "many") else map(function, [x, x]))
+            first = next(values)
             self.value: Array = np.array(first, self.dtype, order="C").reshape(-1)
             self.twice: Array = 2 * self.value
-            second = function(x) if values is None else values[1]
+            second = next(values)
             again = np.asarray(second, self.dtype).reshape(-1)
             #: Root mean square difference of two evaluations at x: 0 for a deterministic function.
             self.noise = 0.0 if np.array_equal(again, self.value) else root_mean_square(again - self.value)

@@ -155,9 +155,14 @@ class Layer:
     def outputs_for(self, problem: Problem, inputs: Mapping[str, Array]) -> Array:
         """Return the reference's outputs for other inputs, flat and one after the other, without state."""
         wide = [value.astype(problem.expected.dtype) if value.dtype.kind == "f" else value for value in inputs.values()]
-        parameters = [] if problem.parameters is None else [fresh(problem.parameters)]
-        returned = self.functions[0](*wide, *parameters)
-        return np.concatenate([np.asarray(out).reshape(-1) for out in returned[: len(self.outputs)]])
+        found = self.returned(wide, problem.parameters)[: len(self.outputs)]
+        return np.concatenate([out.reshape(-1) for out in found])
+
+    def returned(self, inputs: Iterable[Array], parameters: Mapping[str, object] | None = None) -> list[Array]:
+        """Return the reference's outputs, and then the state that it writes into a copy of the parameters."""
+        written: list[Any] = [] if parameters is None else [fresh(parameters)]
+        outputs = self.functions[0](*inputs, *written)[: len(self.outputs)]
+        return [*map(np.asarray, outputs), *(written[0][name] for name in self.state)]
 
     def gradients(self, problem: Problem, inputs: Mapping[str, Array], cotangent: Array) -> dict[str, Array]:
         """Return the reference's gradients, by the input's name."""
@@ -181,9 +186,4 @@ class Layer:
             return problem
         inputs = {name: value.astype(int) * 0 if name in absent else value for name, value in problem.inputs.items()}
         wide = [value if name in absent else value.astype(problem.expected.dtype) for name, value in inputs.items()]
-        parameters: list[Any] = [] if problem.parameters is None else [fresh(problem.parameters)]
-        returned = self.functions[0](*wide, *parameters)
-        found = [np.asarray(out) for out in returned[: len(self.outputs)]] + [
-            parameters[0][name] for name in self.state
-        ]
-        return replace(problem, inputs=inputs, expected=joined(found))
+        return replace(problem, inputs=inputs, expected=joined(self.returned(wide, problem.parameters)))

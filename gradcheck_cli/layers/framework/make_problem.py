@@ -15,7 +15,7 @@ import numpy as np
 from gradcheck_cli.data.drawing import random_words, signed_uniform
 from gradcheck_cli.layers.framework.axes import anonymous, indexed
 from gradcheck_cli.layers.framework.coupling import derive_couplings
-from gradcheck_cli.layers.framework.problem import Problem, fresh
+from gradcheck_cli.layers.framework.problem import Problem
 from gradcheck_cli.numeric.arrays import working_dtype
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def make_problem(layer: Layer, case: Case) -> Problem:
     """Make the problem of a case by the steps that its layer declares."""
     source = case.source()
     inputs, parameters = layer.draw(case, source), layer.parameters(case, source)
-    reference, outputs, state, scale = layer.functions, layer.outputs, layer.state, layer.scale
+    outputs = layer.outputs
     zeros = () if case.geometry.get("shift") else layer.zeros  # a score of 0 among those of 1000 is no shift
     wide, dtype = working_dtype(case.dtype), np.dtype(case.dtype)
     drawn = {name: with_zeros(a, case.seed) if name in zeros and _is_real(a) else a for name, a in inputs.items()}
@@ -44,19 +44,16 @@ def make_problem(layer: Layer, case: Case) -> Problem:
     widened = [_as(value, wide) for value in given.values()]
     settings = [] if typed is None else [{key: _as(value, wide) for key, value in typed.items()}]
 
-    written: list[Any] = [fresh(settings[0])] if settings else []
-    returned = reference[0](*widened, *written)
-    found = [np.asarray(out) for out in returned[: len(outputs)]] + [written[0][name] for name in state]
-    scales = scale(*widened, *settings) if scale else reference[0](*map(abs, widened), *settings)[: len(outputs)]
-    cotangents = [np.ones(()) if len(reference) == 1 else signed_uniform(source, out.shape) for out in found]
+    found = layer.returned(widened, *settings)
+    scales = layer.scale(*widened, *settings) if layer.scale else layer.returned(map(abs, widened), *settings)
+    cotangents = [np.ones(()) if layer.loss else signed_uniform(source, out.shape) for out in found]
     cotangents = [cotangent.astype(dtype) for cotangent in cotangents[: len(outputs)]]
     weights = [_as(cotangent, wide) for cotangent in cotangents]
 
-    output_shapes = {name: out.shape for name, out in zip((*outputs, *state), found, strict=True)}
+    output_shapes = {name: out.shape for name, out in zip((*outputs, *layer.state), found, strict=True)}
     shapes = {name: value.shape for name, value in given.items()}
     axes = {name: indexed(own, len((shapes | output_shapes).get(name, own))) for name, own in case.array_axes.items()}
-    real = [name for name, value in given.items() if _is_real(value) and name not in layer.constants]
-    differentiable = {name: shapes[name] for name in real}
+    differentiable = {n: shapes[n] for n, value in given.items() if _is_real(value) and n not in layer.constants}
     relations = layer.relations(case, inputs)
     return Problem(
         inputs=given,
