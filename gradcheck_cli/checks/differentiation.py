@@ -16,7 +16,6 @@ from gradcheck_cli.checks.where import place
 from gradcheck_cli.data.frozen import frozen, replace
 from gradcheck_cli.implementation.implementation import ImplementationError
 from gradcheck_cli.numeric import derivative
-from gradcheck_cli.numeric.affine import affine_points
 from gradcheck_cli.numeric.arrays import epsilon, working_dtype
 from gradcheck_cli.numeric.black_box import TOGETHER, Evaluation
 
@@ -24,7 +23,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from gradcheck_cli.checks.run import CaseRun
-    from gradcheck_cli.implementation.implementation import Point
     from gradcheck_cli.layers.framework.problem import Problem
     from gradcheck_cli.numeric.arrays import Array
     from gradcheck_cli.numeric.black_box import Function
@@ -76,15 +74,12 @@ def differentiate_in(run: CaseRun, names: Sequence[str]) -> Derivatives:
     """
     problem, settings = run.problem, run.settings
     inputs = numeric_inputs(run)
-    functions = {name: as_function(run, inputs, name) for name in names}
-    around, x = functions[names[0]], inputs[names[0]]
-    ask_ahead([(around, [x, x]), *((function, affine_points(inputs[name])) for name, function in functions.items())])
-    center = Evaluation(around, x, problem.cotangent)
+    center = Evaluation(ForwardFunction(run, inputs, names[0]), inputs[names[0]], problem.cotangent)
     estimates: dict[str, Estimate] = {}
     projections: dict[str, Projection] = {}
     ignored: tuple[str, ...] = ()
     for name in names:
-        x, function, coupling = inputs[name], functions[name], problem.coupling.get(name)
+        x, function, coupling = inputs[name], ForwardFunction(run, inputs, name), problem.coupling.get(name)
         colors = coupling.colors if coupling else None
         method = choose_method(settings.method, x.size, problem.cotangent.size, colors)
         if method == "projected":
@@ -170,30 +165,13 @@ def _rounds_within(run: CaseRun, inputs: Mapping[str, Array], name: str, out: ob
     return not np.allclose(moved(1 + 1024 * eps), out, rtol=eps / 4, atol=0)
 
 
-def as_function(run: CaseRun, inputs: Mapping[str, Array], name: str) -> ForwardFunction:
-    """Return forward as a function of one input, with the others as they are in `inputs`.
+class ForwardFunction:
+    """Forward as a function of one input, with the others as they are in `inputs`.
 
     It raises ImplementationError where forward does, or returns something that cannot be differentiated. Forward may
-    refuse values outside of the input's domain; the function is NaN there.
+    refuse values outside of the input's domain; the function is NaN there. At several points it is asked for at once,
+    where it is in another process.
     """
-    return ForwardFunction(run, inputs, name)
-
-
-def ask_ahead(wanted: Sequence[tuple[ForwardFunction, Sequence[Array]]]) -> None:
-    """Evaluate functions of the same inputs where they are evaluated next, all in one request to another process.
-
-    It does nothing for what is called here, and for large arrays, for which a request is nothing.
-    """
-    first, _ = wanted[0]
-    points = [(function.name, value) for function, values in wanted for value in values]
-    if sum(value.nbytes for _, value in points) <= TOGETHER and (found := first.outputs(points)) is not None:
-        outputs = iter(found)
-        for function, values in wanted:
-            function.ahead.extend(islice(outputs, len(values)))
-
-
-class ForwardFunction:
-    """Forward as a function of one input. At several points it is asked for at once, where it is in another process."""
 
     def __init__(self, run: CaseRun, inputs: Mapping[str, Array], name: str) -> None:
         self._problem, self._calls, self._inputs, self.name = run.problem, run.calls, inputs, name
@@ -208,20 +186,26 @@ class ForwardFunction:
         try:
             out, _ = self._calls.forward({**self._inputs, self.name: value}, self._problem.parameters)
         except ImplementationError as error:
-            return self._usable(value, error)
+            out = error
         return self._usable(value, out)
 
-    def outputs(self, points: Sequence[Point]) -> list[object] | None:
-        """Return what comes out of forward at points of any of its inputs; None where it is not in another process."""
-        ask = self._calls.outputs_at
-        return None if ask is None else ask(self._inputs, self._problem.parameters, points)
+    def ask_ahead(self, wanted: Sequence[tuple[ForwardFunction, Sequence[Array]]]) -> None:
+        """Evaluate functions of the same inputs where they are evaluated next, all in one request to another process.
+
+        It does nothing for what is called here, and for large arrays, for which a request is nothing.
+        """
+        points = [(function.name, value) for function, values in wanted for value in values]
+        if self._calls.outputs_at and sum(value.nbytes for _, value in points) <= TOGETHER:
+            outputs = iter(self._calls.outputs_at(self._inputs, self._problem.parameters, points))
+            for function, values in wanted:
+                function.ahead.extend(islice(outputs, len(values)))
 
     def _many(self, points: Sequence[Array]) -> list[Array]:
-        if self.ahead:
-            found: list[object] | None = [self.ahead.popleft() for _ in points]
-        else:
-            found = self.outputs([(self.name, point) for point in points])
-        assert found is not None
+        assert self._calls.outputs_at is not None
+        if not self.ahead:
+            named = [(self.name, point) for point in points]
+            self.ahead.extend(self._calls.outputs_at(self._inputs, self._problem.parameters, named))
+        found = [self.ahead.popleft() for _ in points]
         return [self._usable(value, out) for value, out in zip(points, found, strict=True)]
 
     def _usable(self, value: Array, out: object) -> Array:

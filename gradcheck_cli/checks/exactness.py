@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from gradcheck_cli.checks.comparison import compare, unravel
-from gradcheck_cli.checks.differentiation import as_function, ask_ahead, differentiate, wide_inputs
+from gradcheck_cli.checks.differentiation import ForwardFunction, differentiate, wide_inputs
 from gradcheck_cli.checks.run import RunStoppedError, call_backward, expect_passes
 from gradcheck_cli.checks.where import place
 from gradcheck_cli.data.frozen import replace
@@ -108,7 +108,7 @@ def _lines(exact: CaseRun, affine: Mapping[str, Estimate], derivatives: Derivati
     inputs = wide_inputs(problem) if derivatives.wide else dict(problem.inputs)
     known = problem.expected_scale if problem.reference else None
     center, found = on_grid(np.asarray(exact.out)), {}
-    functions = {name: as_function(exact, inputs, name) for name in affine}
+    functions = {name: ForwardFunction(exact, inputs, name) for name in affine}
     for name, estimate in affine.items():
         subject = exact.subjects[name]
         if not subject.flaw:
@@ -122,8 +122,8 @@ def _lines(exact: CaseRun, affine: Mapping[str, Estimate], derivatives: Derivati
                 terms=max(_MOST_TERMS * terms, 1.0),
                 epsilon=derivatives.epsilon,
             )
-    if found:
-        ask_ahead([(functions[name], [line.first_point()]) for name, line in found.items()])
+    first = next(iter(functions.values()))
+    first.ask_ahead([(functions[name], [line.first_point()]) for name, line in found.items()])
     return found
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict, deque
 from dataclasses import field
+from itertools import zip_longest
 from threading import Event
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
@@ -65,7 +66,7 @@ class _Batch(NamedTuple):
     task: Task
     cases: tuple[Case, ...]
     call: Call
-    memories: Sequence[Memory] = ()  # that are given the results
+    memories: Sequence[Memory] = ()  # that are given the results, if they say something of the implementation
 
     def results(self) -> list[CaseResult]:
         """Wait for the results. Cases whose worker died are errors, but not of the implementation."""
@@ -82,26 +83,6 @@ class _Batch(NamedTuple):
             report = describe_bug(error)
             return [self.task.error_result(case, report) for case in self.cases]
         return results
-
-    def deliver(self, results: list[CaseResult], hung: list[CaseResult]) -> Iterator[CaseResult]:
-        """Yield the results, each kept if it says something of the implementation.
-
-        Args:
-            results: as `results` returns them.
-            hung: those before them that hung. Where these are enough to give up, whatever came out is passed over.
-        """
-        for number, case in enumerate(self.cases):
-            if gives_up(hung):
-                name, layer = hung[0].implementation, hung[0].layer
-                yield CaseResult(implementation=name, layer=layer, case=case, verdict=Verdict.SKIP, reason=_GIVEN_UP)
-                continue
-            result = results[number]
-            if result.hung:
-                hung.append(result)
-            if self.call.succeeded and result.bug is None:
-                for memory in self.memories:
-                    memory.keep(self.number, case, result)
-            yield result
 
 
 @frozen
@@ -140,11 +121,21 @@ class Engine:
         hung: defaultdict[int, list[CaseResult]] = defaultdict(list)  # of each task
 
         def deliver_first() -> Iterator[CaseResult]:
-            before = hung[waiting[0].number]
-            if gives_up(before):
-                waiting[0].call.cancel()
+            number, before = waiting[0].number, hung[waiting[0].number]
             results = [] if gives_up(before) else waiting[0].results()
-            yield from waiting.popleft().deliver(results, before)
+            batch = waiting.popleft()
+            for case, result in zip_longest(batch.cases, results):
+                if gives_up(before):  # whatever came out
+                    batch.call.cancel()
+                    name, layer = before[0].implementation, before[0].layer
+                    yield CaseResult(
+                        implementation=name, layer=layer, case=case, verdict=Verdict.SKIP, reason=_GIVEN_UP
+                    )
+                    continue
+                before += [result] if result.hung else []
+                for memory in batch.memories if batch.call.succeeded and result.bug is None else ():
+                    memory.keep(number, case, result)
+                yield result
 
         try:
             for batch in self._batches(plan, memories, lambda number: gives_up(hung[number])):

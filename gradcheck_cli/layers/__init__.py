@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from functools import cache
 from importlib import import_module
 from typing import TYPE_CHECKING, cast
 
@@ -19,19 +18,16 @@ class _Layers(Mapping[str, "Layer"]):
     """The layers by name, each imported when it is looked up: a run needs one of many."""
 
     def __getitem__(self, name: str) -> Layer:
-        return _imported(name)
+        if name not in REGISTRY:
+            raise KeyError(name)
+        _, module, attribute = REGISTRY[name]
+        return cast("Layer", getattr(import_module(f"gradcheck_cli.layers.{module}"), attribute))
 
     def __iter__(self) -> Iterator[str]:
         return iter(REGISTRY)
 
     def __len__(self) -> int:
         return len(REGISTRY)
-
-
-@cache
-def _imported(name: str) -> Layer:
-    _, module, attribute = REGISTRY[name]
-    return cast("Layer", getattr(import_module(f"gradcheck_cli.layers.{module}"), attribute))
 
 
 LAYERS: Mapping[str, Layer] = _Layers()

@@ -13,7 +13,6 @@ from gradcheck_cli.numeric.rounding import ROUNDINGS, epsilon_of_values, is_roun
 from gradcheck_cli.numeric.tiles import tiles
 
 if TYPE_CHECKING:
-    from gradcheck_cli.numeric.arrays import Array
     from gradcheck_cli.numeric.black_box import BlackBox
 
 #: The step for affine functions, which have no truncation error: the larger, the smaller the share of roundoff.
@@ -37,12 +36,6 @@ class Affine(NamedTuple):
     roundings: float
 
 
-def affine_points(x: Array) -> list[Array]:
-    """Return where `detect_affine` evaluates first: far along two directions, and nearer along their sum backward."""
-    step, directions = x.dtype.type(AFFINE_STEP), random_directions(x, 2)
-    return [*(x + step * each for each in directions), x + x.dtype.type(AFFINE_STEP * _NEAR) * sum(directions)]
-
-
 def detect_affine(box: BlackBox) -> Affine | None:
     """Return what random directions show of an affine function, or None if the function is not affine along them.
 
@@ -52,9 +45,10 @@ def detect_affine(box: BlackBox) -> Affine | None:
 
     It raises `box.epsilon` to that of float32 if the values are float32 numbers in a wider array.
     """
-    center = box.center
+    x, center, step = box.x, box.center, box.x.dtype.type(AFFINE_STEP)
+    directions = random_directions(x, 2)
     try:
-        values = box.at(*affine_points(box.x))
+        values = box.at(*(x + step * each for each in directions), x + _NEAR * step * sum(directions))
     except Exception:  # noqa: BLE001  # a function may refuse an x so far away; then it is not affine there
         return None
     # Together, because far from x a loss may be infinite, and a softmax may choose one of the values that it is given.
@@ -73,7 +67,5 @@ def detect_affine(box: BlackBox) -> Affine | None:
         residues, sizes = residues + float(residue @ residue), sizes + float(size @ size)
     roundings = min(_DEVIATIONS * math.sqrt(residues / sizes) / box.epsilon, ROUNDINGS) if sizes > 0 else 0.0
     relative = (1 + roundings) * box.epsilon + 2 * epsilon(box.dtype)
-    derivatives = zip(
-        random_directions(box.x, 2), changes / AFFINE_STEP, relative * magnitudes / AFFINE_STEP, strict=True
-    )
+    derivatives = zip(directions, changes / AFFINE_STEP, relative * magnitudes / AFFINE_STEP, strict=True)
     return Affine(derivatives=tuple(DirectionalDerivative(*each) for each in derivatives), roundings=roundings)

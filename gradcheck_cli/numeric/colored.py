@@ -115,16 +115,7 @@ class ColoredScheme:
         return self._in_batches(elements, steps, both=True)
 
     def prepare(self, elements: Array, rows: Sequence[Array]) -> None:
-        """Evaluate for the rows that come next, as `Scheme` describes."""
-        box, (order, _, bounds) = self.box, self._colors.sort(elements)
-        if bounds.size - 1 > self._colors.batch or not box.can_prepare(2 * (bounds.size - 1) * len(rows)):
-            return
-        chosen = elements[order[bounds[0] :]]
-        points: list[Array] = []
-        for steps in rows:
-            start, h = box.x.reshape(-1)[chosen], steps[order[bounds[0] :]].astype(box.x.dtype)
-            points += self._points(chosen, bounds - bounds[0], start + h, start - h)
-        box.prepare(points)
+        """Do nothing: the colours of a row are evaluated at once as it is."""
 
     def affine_differences(self, elements: Array, steps: Array) -> Estimate:
         """Return (f(x + h) - f(x)) / h if the function is deterministic and known to be affine, else as above.
