@@ -17,6 +17,7 @@ from gradcheck_cli.layers.framework.parameter import Integer
 from gradcheck_cli.layers.framework.words import Choice, Real, Shape
 from gradcheck_cli.results.signature import FailureSignature
 from tests.faults.layers import FAULTS
+from tests.sampling import one_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -106,6 +107,7 @@ def test_what_flags_fix_is_kept_and_the_rest_is_drawn_to_fit(layer: str, values:
         assert {getattr(case, name) for case in cases} == set(allowed)
 
 
+@pytest.mark.long  # `tests/layers/test_layers.py` has the standard cases
 @pytest.mark.parametrize("layer", TITLES)
 def test_what_is_built_in_passes(layer: str) -> None:
     for case in drawn(layer, 5, 4, dtype=("float64", "float32", "float16", "longdouble")):
@@ -138,7 +140,7 @@ def smaller(case: Case) -> Iterator[Case]:
                 yield made
 
 
-@pytest.mark.parametrize("name", PLANTED)
+@pytest.mark.parametrize("name", one_in(4, PLANTED))
 def test_faults_are_found_and_shrunk_until_no_number_can_be_smaller(name: str) -> None:
     fault = BY_NAME[name]
     cases, tried = drawn(fault.layer, 0, 8 if fault.layer == "lstm" else 16), 0

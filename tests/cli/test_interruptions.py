@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.interruptions import CASES, SIGNALS, Bench
+from tests.sampling import one_in
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -17,11 +18,7 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals are oth
 
 @pytest.mark.parametrize(
     ("jobs", "how"),
-    [
-        ("1", "SIGTERM"),
-        ("2", "thrice Ctrl-C"),
-        pytest.param("2", "kill -9", marks=pytest.mark.long),  # `test_bulk.py` resumes what a kill leaves
-    ],
+    one_in(3, [("1", "SIGTERM"), ("2", "thrice Ctrl-C"), ("2", "kill -9")]),
 )
 def test_no_finished_result_is_lost_and_a_resumed_run_equals_an_uninterrupted_one(
     jobs: str, how: str, tmp_path: Path

@@ -177,7 +177,7 @@ def test_from_the_command_line(local: Local, convcheck: Program, layer_file: Lay
     )
 
 
-def test_an_interrupt_takes_leave_of_the_cluster(local: Local, layer_file: LayerFile, tmp_path: Path) -> None:
+def test_an_interrupt_disconnects_from_the_cluster(local: Local, layer_file: LayerFile, tmp_path: Path) -> None:
     pid = tmp_path / "pid"
     note = f"def note():\n    with open({str(pid)!r}, 'a') as file:\n        file.write(f'{{os.getpid()}} ')\n"
     layer_file(
@@ -214,7 +214,7 @@ def test_an_interrupt_takes_leave_of_the_cluster(local: Local, layer_file: Layer
         ("inproc://127.0.0.1/1/1", "inproc:// cannot be used here (it is for a single process)"),
     ],
 )
-def test_an_address_that_cannot_be_used_is_told(address: str, said: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_address_that_cannot_be_used_is_reported(address: str, said: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("gradcheck_cli.engine.cluster._PATIENCE", 0.5)
     with pytest.raises(ClusterError, match=re.escape(said)):
         Cluster(address, {})
@@ -263,7 +263,7 @@ def test_a_scheduler_that_is_lost_loses_nothing_that_was_finished(tmp_path: Path
     assert (len(report["results"]), report["summary"]["stopped"]) == (finished, True)
 
 
-def test_workers_that_are_lost_are_told_of_and_given_up(
+def test_lost_workers_are_reported_and_given_up(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     for name, seconds in ("_SHORTEST_IDLE", 0.3), ("_LONGEST_IDLE", 3.0), ("_PAUSE", 0.1):

@@ -120,7 +120,7 @@ def test_what_fits_no_gradient_has_no_shapes() -> None:
 
 
 @pytest.mark.parametrize(
-    "names", [("mixing", "bilin", "score", "affine_relu"), pytest.param(tuple(PAIRS), marks=pytest.mark.long)]
+    "names", [("bilin", "score", "affine_relu"), pytest.param(tuple(PAIRS), marks=pytest.mark.long)]
 )
 def test_a_file_is_checked_whatever_its_layers_are(names: tuple[str, ...], tmp_path: Path, gradcheck: Program) -> None:
     pairs = [PAIRS[name] for name in names]
@@ -205,6 +205,7 @@ _SLOPES = (
 )
 
 
+@pytest.mark.long  # `table.FORMS` has slopes
 def test_a_gradient_without_a_cotangent_is_one_by_its_name(tmp_path: Path, gradcheck: Program) -> None:
     names = {"f,grad_f", "bump,d_bump", "quadratic,quadratic_gradient"}
     for text, verdict in (
