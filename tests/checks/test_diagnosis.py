@@ -183,7 +183,7 @@ def wrong_gradients(fault: str, case: ConvCase) -> dict[str, Any]:
 
 
 @pytest.mark.usefixtures("shared_derivatives")
-@pytest.mark.parametrize("fault", one_in(4, CODES))
+@pytest.mark.parametrize("fault", one_in(6, CODES))
 def test_each_fault_has_its_code_wherever_it_differs_from_the_others(fault: str) -> None:
     first, *others = MOST
     turn = others[list(CODES).index(fault) % len(others)]

@@ -112,7 +112,7 @@ def raised(results: list[CaseResult]) -> list[CaseResult]:
     return [result for result in results if result.verdict is Verdict.ERROR]
 
 
-@pytest.mark.parametrize("name", one_in(2, CROPS))
+@pytest.mark.parametrize("name", one_in(3, CROPS))
 def test_crops_that_raise_are_known_by_their_shapes(name: str) -> None:
     crop, code = CROPS[name]
     found = raised([check(case, convolution(crop)) for case in standard()])

@@ -142,7 +142,14 @@ def test_while_a_file_is_surveyed(
 
 @pytest.mark.parametrize(
     ("name", "condition"),
-    [("find", "'odd' in args[0]"), ("take_inventory", "'odd' in args[0]"), ("identify_layer", "'odd' in args[0].spec")],
+    one_in(
+        3,
+        [
+            ("find", "'odd' in args[0]"),
+            ("take_inventory", "'odd' in args[0]"),
+            ("identify_layer", "'odd' in args[0].spec"),
+        ],
+    ),
 )
 def test_beside_user_code_it_is_an_error_of_the_file(
     gradcheck: Program, tmp_path: Path, planted: Any, name: str, condition: str

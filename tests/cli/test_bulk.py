@@ -274,6 +274,7 @@ def test_a_terminal_shows_how_far_it_is_and_keeps_only_results(
     ]
 
 
+@pytest.mark.long
 def test_a_terminal_shows_which_of_several_files_is_searched(tmp_path: Path) -> None:
     relu = (
         "def relu_forward(x):\n    return x * (x > 0), x\n\n\ndef relu_backward(dout, x):\n    return dout * (x > 0)\n"
@@ -289,6 +290,7 @@ def test_a_quick_run_shows_no_progress(tmp_path: Path) -> None:
     assert "\x1b[K" not in on_a_terminal(tmp_path, *SMALL, "--pad", "1,2")
 
 
+@pytest.mark.long
 def test_failures_are_red_unless_colour_is_not_wanted(layer_file: LayerFile, tmp_path: Path) -> None:
     layer_file(IMPORTED, SLOW, ("+ b", "- b"))
     arguments = ("layers.py", *SMALL[:6], "--W", "3..8")

@@ -114,6 +114,7 @@ def test_a_row_each_the_worst_last(gradcheck: Program, tmp_path: Path) -> None:
     assert gradcheck("layers.py", "--show", "grades").stdout.startswith(ROWS)
 
 
+@pytest.mark.long
 def test_a_single_layer_is_reported_like_one_that_is_named(gradcheck: Program, tmp_path: Path) -> None:
     write(tmp_path, "layers.py", COURSE)
     for spec, layer in ("layers.py:Tanh", "tanh"), ("layers:affine_forward,affine_backward", "affine"):
@@ -267,6 +268,7 @@ def without_seconds(report: dict[str, Any]) -> list[Any]:
     return [{key: value for key, value in result.items() if key != "seconds"} for result in report["results"]]
 
 
+@pytest.mark.long
 def test_shared_flags_do_what_they_do_elsewhere(gradcheck: Program, tmp_path: Path) -> None:
     write(tmp_path, "layers.py", COURSE)
     one = report_of(gradcheck("layers.py", "--json", "-"))

@@ -238,6 +238,7 @@ def test_enough_failures_at_the_very_end_stop_nothing(convcheck: Program, layer_
     assert report_of(run)["summary"]["stopped"] is False
 
 
+@pytest.mark.long
 def test_after_enough_failures_what_was_found_is_shrunk(convcheck: Program, layer_file: LayerFile) -> None:
     layer_file(EMPTY_CROP)
     run = convcheck("layers.py", "--fuzz", "60", "--max-failures", "2", "--json", "-")

@@ -130,6 +130,7 @@ def course(tmp_path_factory: pytest.TempPathFactory) -> tuple[subprocess.Complet
     return run, folder
 
 
+@pytest.mark.long  # `tests/hostile/test_program.py` has files that write where they can
 def test_a_course_is_checked_to_its_end(course: tuple[subprocess.CompletedProcess[str], Path]) -> None:
     run, folder = course
     assert run.returncode == 1
@@ -154,6 +155,7 @@ def test_a_course_is_checked_to_its_end(course: tuple[subprocess.CompletedProces
         assert f"/{name}.py" in run.stdout.replace("\n", "").replace(" ", "")
 
 
+@pytest.mark.long
 def test_no_control_character_comes_out(course: tuple[subprocess.CompletedProcess[str], Path]) -> None:
     run, folder = course
     report = json.loads((folder / "report.json").read_text(encoding="utf-8"))
@@ -184,6 +186,7 @@ def test_a_terminal_gets_no_escape_sequence_of_the_users(tmp_path: Path, flags: 
     assert escape.encode() not in shown
 
 
+@pytest.mark.long  # `tests/checks/test_replay.py` has odd names
 def test_the_replay_command_of_an_odd_file_name_works(tmp_path: Path) -> None:
     name = write(tmp_path, "it's \x1b[2J, odd", in_backward="return 3 * dout").name
     run = subprocess.run(

@@ -111,6 +111,7 @@ def _deployments(dask_worker: Any) -> int:
     return sum(isinstance(plugin, Deployment) for plugin in dask_worker.plugins.values())
 
 
+@pytest.mark.long
 def test_a_client_that_is_gone_without_a_word_leaves_nothing_behind(local: Local) -> None:
     with Client(local.address, set_as_default=False) as looking:
         executor = Cluster(local.address, {})
@@ -126,6 +127,7 @@ def test_a_client_that_is_gone_without_a_word_leaves_nothing_behind(local: Local
         assert set(looking.run(_deployments).values()) == {0}
 
 
+@pytest.mark.long
 def test_a_worker_that_is_lost_at_the_very_end_spoils_nothing(local: Local, monkeypatch: pytest.MonkeyPatch) -> None:
     executor = Cluster(local.address, {})
     unregister, asked = executor._client.unregister_worker_plugin, []
@@ -141,6 +143,7 @@ def test_a_worker_that_is_lost_at_the_very_end_spoils_nothing(local: Local, monk
     assert len(asked) == 2
 
 
+@pytest.mark.long
 def test_files_and_their_helpers_are_sent_and_named_as_here(
     local: Local, layer_file: LayerFile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -177,6 +180,7 @@ def test_from_the_command_line(local: Local, convcheck: Program, layer_file: Lay
     )
 
 
+@pytest.mark.long
 def test_an_interrupt_disconnects_from_the_cluster(local: Local, layer_file: LayerFile, tmp_path: Path) -> None:
     pid = tmp_path / "pid"
     note = f"def note():\n    with open({str(pid)!r}, 'a') as file:\n        file.write(f'{{os.getpid()}} ')\n"
@@ -232,6 +236,7 @@ SLOW = (
 SLOW += "\n\ndef relu_backward(dout, x):\n    return dout * (x > 0)\n"
 
 
+@pytest.mark.long
 def test_a_scheduler_that_is_lost_loses_nothing_that_was_finished(tmp_path: Path, gradcheck: Program) -> None:
     (tmp_path / "dask").mkdir()
     (tmp_path / "slow.py").write_text(SLOW, encoding="utf-8")
@@ -263,6 +268,7 @@ def test_a_scheduler_that_is_lost_loses_nothing_that_was_finished(tmp_path: Path
     assert (len(report["results"]), report["summary"]["stopped"]) == (finished, True)
 
 
+@pytest.mark.long
 def test_lost_workers_are_reported_and_given_up(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:

@@ -169,6 +169,7 @@ def test_where_all_pass_nothing_is_reported_and_nothing_more_checked() -> None:
     assert check.checks == 30
 
 
+@pytest.mark.long
 def test_the_same_seed_finds_the_same() -> None:
     slip, _ = CORNERS["stride"]
     first, again = (

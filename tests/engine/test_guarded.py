@@ -57,10 +57,10 @@ def test_results_are_those_in_process(name: str, tmp_path: Path) -> None:
 
 def test_arrays_are_the_same_to_the_last_bit(tmp_path: Path) -> None:
     path = tmp_path / "lstm.py"
-    path.write_text(delegating("lstm", wrong=True))
-    settings, case = Settings(keep_arrays=True), LAYERS["lstm"].probe_cases[0]
-    checker, task = Checker(), Task(spec=str(path), layer="lstm", settings=settings, limits=Limits())
-    expected = check_case(case, find(str(path), LAYERS["lstm"]), settings)
+    path.write_text(delegating("lstm-step", wrong=True))
+    settings, case = Settings(keep_arrays=True), LAYERS["lstm-step"].probe_cases[0]
+    checker, task = Checker(), Task(spec=str(path), layer="lstm-step", settings=settings, limits=Limits())
+    expected = check_case(case, find(str(path), LAYERS["lstm-step"]), settings)
     (found,) = checker.check(task, [case])
     checker.close()
     assert found.arrays.keys() == expected.arrays.keys()

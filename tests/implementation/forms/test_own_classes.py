@@ -47,6 +47,7 @@ def test_a_class_is_understood_by_trying_it(form: str, tmp_path: Path) -> None:
     assert wrong.verdict is Verdict.FAIL, wrong.reason
 
 
+@pytest.mark.long
 def test_a_class_called_after_a_layer_may_be_a_function_of_its_own(
     gradcheck: Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -338,6 +338,7 @@ def test_a_class_called_after_a_layer_may_be_one_step(tmp_path: Path) -> None:
         assert identify_layer(offer, Loader()) == Identified(layer=layer)
 
 
+@pytest.mark.long
 def test_a_parameter_of_unknown_meaning_is_named(tmp_path: Path, gradcheck: Program) -> None:
     text = _COLUMNS.replace('parameters["ba"]', 'parameters["peephole"]')
     (tmp_path / "layers.py").write_text(f"import numpy as np\n\n\n{text}", encoding="utf-8")

@@ -165,6 +165,7 @@ def test_what_cannot_be_run_is_a_row_with_the_next_command(tmp_path: Path, gradc
     )
 
 
+@pytest.mark.long  # `table.FORMS` has slopes
 def test_slopes_of_known_layers_take_the_input_or_the_output(tmp_path: Path, gradcheck: Program) -> None:
     text = (
         "import numpy as np\n\n\ndef sigmoid(x):\n    return 1 / (1 + np.exp(-x))\n\n\n"
