@@ -137,11 +137,15 @@ def _check(case: Case, implementation: Implementation, settings: Settings) -> Ca
             comparison = compare_gradients(run, derivatives)
             duties = try_duties(run, comparison)
             judged = judge_at_integers(run, derivatives, comparison)
+            if run.dtype in ("float16", "float32"):
+                from gradcheck_cli.checks.low_precision import judge_in_float64  # only for dtypes narrower than that
+
+                judged = judge_in_float64(run, derivatives, judged)
         except NotExpressibleError as error:
             return skipped_result(case, implementation, str(error))
         except RunStoppedError as stopped:
             return stopped_result(stopped.run)
-        result = explained_result(judged.run, judged.comparison, duties)
+        result = replace(explained_result(judged.run, judged.comparison, duties), case=case)
         if not settings.sweep_wrong or result.verdict is not Verdict.FAIL:
             return result
         from gradcheck_cli.checks.worst_element import sweep_worst  # only for a report that shows it
