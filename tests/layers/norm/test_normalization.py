@@ -12,7 +12,8 @@ import pytest
 from gradcheck_cli import Verdict, check
 from gradcheck_cli.layers import LAYERS
 from tests.conftest import report_of
-from tests.faults.layers import FAULTS, NORMALIZATIONS
+from tests.faults.layers import FAULTS
+from tests.faults.normalizations import NORMALIZATIONS
 from tests.sampling import one_in
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from gradcheck_cli.layers import LAYERS
 from gradcheck_cli.layers.norm.batchnorm import SpatialBatchnormCase
 from gradcheck_cli.layers.norm.groupnorm import GroupnormCase, InstancenormCase
 from gradcheck_cli.layers.norm.layernorm import LayernormCase
-from tests.faults.layers import NORMALIZATIONS
+from tests.faults.normalizations import NORMALIZATIONS
 from tests.layers.lines import assert_named, run_lines
 from tests.sampling import one_in
 
