@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
     from tests.conftest import Program
 
+    Course = tuple[subprocess.CompletedProcess[str], Path, set[str]]
+
 RIGHT = """\
 import numpy as np
 {at_import}
@@ -101,23 +103,19 @@ FILES: dict[str, tuple[tuple[str, str, str], str, str]] = {
 }
 
 
-@pytest.fixture(scope="module")
-def course(tmp_path_factory: pytest.TempPathFactory) -> tuple[subprocess.CompletedProcess[str], Path]:
-    folder = tmp_path_factory.mktemp("course")
+@pytest.fixture(scope="module", params=one_in(2, [4, 1]))
+def course(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Course:
+    """Check one file in four, or each, between two that are right; return the run, its folder, and their names."""
+    folder, names = tmp_path_factory.mktemp("course"), list(FILES)[:: request.param]
     write(folder, "a_right")
-    for name, (deeds, _, _) in FILES.items():
-        write(folder, name, *deeds)
+    for name in names:
+        write(folder, name, *FILES[name][0])
     write(folder, "z_right")
     run = subprocess.run(
         [
             PROGRAMS / "gradcheck",
             *sorted(folder.glob("*.py")),
-            "--json",
-            "report.json",
-            "--timeout",
-            "20",
-            "--shard",
-            "1/2",
+            *("--json", "report.json", "--timeout", "20", "--shard", "1/2"),
         ],
         cwd=folder,
         env=clean_environment(),
@@ -127,12 +125,11 @@ def course(tmp_path_factory: pytest.TempPathFactory) -> tuple[subprocess.Complet
         timeout=120,
         check=False,
     )
-    return run, folder
+    return run, folder, set(names)
 
 
-@pytest.mark.long  # `tests/hostile/test_program.py` has files that write where they can
-def test_a_course_is_checked_to_its_end(course: tuple[subprocess.CompletedProcess[str], Path]) -> None:
-    run, folder = course
+def test_a_course_is_checked_to_its_end(course: Course) -> None:
+    run, folder, names = course
     assert run.returncode == 1
     assert "bug in the checker" not in run.stderr
     size = (folder / "report.json").stat().st_size
@@ -143,7 +140,7 @@ def test_a_course_is_checked_to_its_end(course: tuple[subprocess.CompletedProces
         name = result["implementation"].partition(".py")[0].rpartition("/")[2]
         if name not in worst or worst[name][0] == "pass":
             worst[name] = result["verdict"], result["reason"] or ""
-    assert set(worst) == {*FILES, "a_right", "z_right"}
+    assert set(worst) == {*names, "a_right", "z_right"}
     assert (worst.pop("a_right"), worst.pop("z_right")) == (("pass", ""), ("pass", ""))
     wrong = {
         name: found
@@ -155,9 +152,8 @@ def test_a_course_is_checked_to_its_end(course: tuple[subprocess.CompletedProces
         assert f"/{name}.py" in run.stdout.replace("\n", "").replace(" ", "")
 
 
-@pytest.mark.long
-def test_no_control_character_comes_out(course: tuple[subprocess.CompletedProcess[str], Path]) -> None:
-    run, folder = course
+def test_no_control_character_is_shown_or_reported(course: Course) -> None:
+    run, folder, _ = course
     report = json.loads((folder / "report.json").read_text(encoding="utf-8"))
     texts = [run.stdout, run.stderr, *(str(result) for result in report["results"])]
     assert not [text for text in texts if any((ord(c) < 32 and c != "\n") or 127 <= ord(c) < 160 for c in text)]
