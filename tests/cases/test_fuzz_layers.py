@@ -140,7 +140,7 @@ def smaller(case: Case) -> Iterator[Case]:
                 yield made
 
 
-@pytest.mark.parametrize("name", one_in(4, PLANTED))
+@pytest.mark.parametrize("name", one_in(9, PLANTED))
 def test_faults_are_found_and_shrunk_until_no_number_can_be_smaller(name: str) -> None:
     fault = BY_NAME[name]
     cases, tried = drawn(fault.layer, 0, 8 if fault.layer == "lstm" else 16), 0

@@ -120,7 +120,7 @@ def test_what_fits_no_gradient_has_no_shapes() -> None:
 
 
 @pytest.mark.parametrize(
-    "names", [("bilin", "score", "affine_relu"), pytest.param(tuple(PAIRS), marks=pytest.mark.long)]
+    "names", [("mixing", "bilin", "affine_relu"), pytest.param(tuple(PAIRS), marks=pytest.mark.long)]
 )
 def test_a_file_is_checked_whatever_its_layers_are(names: tuple[str, ...], tmp_path: Path, gradcheck: Program) -> None:
     pairs = [PAIRS[name] for name in names]
