@@ -72,6 +72,7 @@ def started(folder: Path, *args: str | Path) -> subprocess.Popen[str]:
     )
 
 
+@pytest.mark.long  # `tests/engine/test_engine.py` compares two processes with one
 def test_jobs_change_no_result(convcheck: Program, layer_file: LayerFile) -> None:
     files: list[str | Path] = [layer_file(), layer_file(("+ b", "- b"), name="wrong.py"), "naive"]
     one = report_of(convcheck(*files, *MANY, "--format", "json"))

@@ -246,6 +246,7 @@ def net_backward(dout, kept):
     assert (run.returncode, command.replace(" ", "") in "".join(run.stdout.split())) == (2, True)
 
 
+@pytest.mark.long
 def test_what_lies_in_folders_of_a_folder_is_mentioned(gradcheck: Program, tmp_path: Path) -> None:
     tanh = COURSE[COURSE.index("class Tanh") : COURSE.index("class BatchNorm")]
     (tmp_path / "all").mkdir()

@@ -118,6 +118,7 @@ def batchnorm_backward_test(dout, cache):
 """
 
 
+@pytest.mark.long
 def test_words_and_reals_of_other_layers_are_drawn_shrunk_and_replayed(gradcheck: Program, tmp_path: Path) -> None:
     (tmp_path / "layers.py").write_text(BATCHNORM, encoding="utf-8")
     spec = "layers.py:batchnorm_forward,batchnorm_backward_test"

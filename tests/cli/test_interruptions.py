@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.interruptions import CASES, SIGNALS, Bench
-from tests.sampling import one_in
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -16,9 +15,10 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals are others there")
 
 
+@pytest.mark.long  # `test_exit_codes.py` interrupts runs, `test_bulk.py` resumes one
 @pytest.mark.parametrize(
     ("jobs", "how"),
-    one_in(3, [("1", "SIGTERM"), ("2", "thrice Ctrl-C"), ("2", "kill -9")]),
+    [("1", "SIGTERM"), ("2", "thrice Ctrl-C"), ("2", "kill -9")],
 )
 def test_no_finished_result_is_lost_and_a_resumed_run_equals_an_uninterrupted_one(
     jobs: str, how: str, tmp_path: Path

@@ -83,6 +83,7 @@ def test_the_last_line_quotes_the_run(gradcheck: Program, dtype: str, least: flo
     assert ("roundoff" in own) == (dtype == "float32")
 
 
+@pytest.mark.long
 def test_a_curved_layer_shows_both_sides(gradcheck: Program, layer_file: LayerFile) -> None:
     run = gradcheck("sweep", "conv", layer_file(CURVED))
     assert run.returncode == 0

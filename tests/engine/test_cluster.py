@@ -167,6 +167,7 @@ def test_files_and_their_helpers_are_sent_and_named_as_here(
     assert results(Engine(executor=Cluster(local.address, files), ahead=20, batch=2), cases, tasks) == one
 
 
+@pytest.mark.long
 def test_from_the_command_line(local: Local, convcheck: Program, layer_file: LayerFile, tmp_path: Path) -> None:
     layer_file()
     arguments = ("layers.py", "fast", "--N", "1,2", "--pad", "0,1", "--format", "json")

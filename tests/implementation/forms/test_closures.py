@@ -82,6 +82,7 @@ def test_it_is_checked_in_python() -> None:
     assert not check("relu", relu).passed
 
 
+@pytest.mark.long
 def test_names_tell_a_loss_with_its_gradient_from_a_backward_pass(tmp_path: Path, gradcheck: Program) -> None:
     (tmp_path / "mine.py").write_text(
         "import numpy as np\n\n\ndef value_and_grad(x):\n    return (x**2).sum(), 2 * x\n\n\n"

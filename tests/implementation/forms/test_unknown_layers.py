@@ -248,6 +248,7 @@ def test_no_shape_is_checked_for_which_an_input_does_not_count() -> None:
     assert all(case.shape["x"][0] > 1 for case in cases)
 
 
+@pytest.mark.long
 def test_functions_are_understood_whatever_made_them(tmp_path: Path, gradcheck: Program) -> None:
     text = (
         "import functools\n\nimport numpy as np\n\n\ndef bare(function):\n    def inner(*args, **kwargs):\n"

@@ -345,6 +345,7 @@ def test_the_table_of_a_forward_alone_has_no_gradients(tmp_path: Path, gradcheck
     assert not any(line.startswith(("dx", "dgamma", "dbeta")) for line in lines)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("layer", ["batchnorm", "spatial-batchnorm"])
 def test_wrong_statistics_are_not_another_function(layer: str) -> None:
     right, backward, _ = NORMALIZATIONS[layer]
