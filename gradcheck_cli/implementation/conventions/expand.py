@@ -123,7 +123,7 @@ def _with_backward(objects: tuple[Any, ...]) -> tuple[Any, ...]:
     What it returns beside its output is the cache, and backward calls that.
     """
     inner = _inner_backward(objects[0])
-    if inner is None:
+    if inner is None or "cache" in inner.co_varnames[: inner.co_argcount]:  # such as what makes both passes
         return objects
     if boxed := boxed_operation(objects[0]):
         return boxed
