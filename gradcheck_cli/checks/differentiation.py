@@ -84,7 +84,7 @@ def differentiate_in(run: CaseRun, names: Sequence[str]) -> Derivatives:
     ignored: tuple[str, ...] = ()
     curved = False
     for number, name in enumerate(names):
-        run.calls.announce(_calls_to_come(run, names[number:], curved=curved))
+        run.calls.announce(calls_to_come(run, names[number:], curved=curved))
         x, function, coupling = inputs[name], ForwardFunction(run, inputs, name), problem.coupling.get(name)
         colors = coupling.colors if coupling else None
         method = choose_method(settings.method, x.size, problem.cotangent.size, colors)
@@ -113,7 +113,7 @@ def differentiate_in(run: CaseRun, names: Sequence[str]) -> Derivatives:
     )
 
 
-def _calls_to_come(run: CaseRun, names: Sequence[str], *, curved: bool) -> int:
+def calls_to_come(run: CaseRun, names: Sequence[str] = (), *, curved: bool = False) -> int:
     """Return about how many calls a case makes when the derivatives in these inputs are left, and all that follows."""
     problem = run.problem
     calls = _CALLS_OF_DUTIES + 2 * len(problem.differentiable)
