@@ -182,31 +182,6 @@ def test_a_terminal_gets_no_escape_sequence_of_the_users(tmp_path: Path, flags: 
     assert escape.encode() not in shown
 
 
-@pytest.mark.long  # `tests/checks/test_replay.py` has odd names
-def test_the_replay_command_of_an_odd_file_name_works(tmp_path: Path) -> None:
-    name = write(tmp_path, "it's \x1b[2J, odd", in_backward="return 3 * dout").name
-    run = subprocess.run(
-        [PROGRAMS / "gradcheck", "tanh", name, "--format", "json"],
-        cwd=tmp_path,
-        env=clean_environment(),
-        capture_output=True,
-        encoding="utf-8",
-        check=False,
-    )
-    command = report_of(run)["results"][0]["command"]
-    assert command.isprintable()
-    again = subprocess.run(
-        ["bash", "-c", f"{PROGRAMS}/{command}"],
-        cwd=tmp_path,
-        env=clean_environment(),
-        capture_output=True,
-        encoding="utf-8",
-        check=False,
-    )
-    assert again.returncode == 1
-    assert "1 case failed" in again.stdout
-
-
 def test_the_time_limit_is_for_one_call(gradcheck: Program, tmp_path: Path) -> None:
     path = write(tmp_path, "slow", "import time", "time.sleep(0.1)", "time.sleep(0.1)")
     started = time.monotonic()
