@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any, Protocol
 import pytest
 
 from tests.program import run_program
-from tests.shared import derivatives_shared
 
 # Tests run side by side and their arrays are small: threads of a linear algebra library only get into each other's way.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
@@ -21,7 +20,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 sys.dont_write_bytecode = False
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
 PROGRAMS = Path(sys.executable).parent
 
@@ -143,13 +142,6 @@ class Program(Protocol):
     """Runs a program to its end."""
 
     def __call__(self, *args: str | Path, env: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]: ...
-
-
-@pytest.fixture
-def shared_derivatives() -> Iterator[None]:
-    """Share derivatives between the checks of a test, and with other tests that have this fixture."""
-    with derivatives_shared():
-        yield
 
 
 @pytest.fixture

@@ -154,7 +154,7 @@ def test_faults_are_found_and_shrunk_until_no_number_can_be_smaller(name: str) -
         tried += 1
         return checked(case)
 
-    failures, results = Failures(cases, counted, 60.0), [checked(case) for case in cases]
+    failures, results = Failures(cases, counted), [checked(case) for case in cases]
     for result in results:
         failures.add(result)
     told = list(failures.smallest())

@@ -177,7 +177,6 @@ def wrong_gradients(fault: str, case: ConvCase) -> dict[str, Any]:
     return {name: array for name, array in all_returned(case)[fault].items() if not same(array, exact[name])}
 
 
-@pytest.mark.usefixtures("shared_derivatives")
 @pytest.mark.parametrize("fault", one_in(6, CODES))
 def test_each_fault_has_its_code_wherever_it_differs_from_the_others(fault: str) -> None:
     first, *others = MOST
@@ -207,7 +206,6 @@ def test_each_fault_has_its_code_wherever_it_differs_from_the_others(fault: str)
             assert explained >= failed - 1  # a single element that is off by no simple factor
 
 
-@pytest.mark.usefixtures("shared_derivatives")
 @pytest.mark.parametrize("size", [1, 1e-3, 1e-6, 1e-12])
 def test_noise_is_not_explained(size: float) -> None:
     """Random errors of any size, in all elements or in a few, have no cause that could be named."""
@@ -226,7 +224,6 @@ def test_noise_is_not_explained(size: float) -> None:
         assert result.diagnosis == (), result.summary()
 
 
-@pytest.mark.usefixtures("shared_derivatives")
 def test_unrelated_numbers_are_not_explained() -> None:
     for seed, case in enumerate(CASES[::3]):
         for dtype in ("float16", "float32", "float64"):

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
     Pair = tuple[Callable[..., Any], Callable[..., Any]]
 
-pytestmark = pytest.mark.usefixtures("shared_derivatives")
 
 #: What a single element must be off, by dtype, to be an error and no rounding.
 SMALLEST = {"float16": 1e-2, "float32": 1e-3, "float64": 1e-9, "longdouble": 1e-12}

@@ -210,7 +210,7 @@ def test_what_hangs_outside_of_a_call_or_at_import_is_stopped_too(
     run = gradcheck(*files, "--timeout", "0.5", "--jobs", jobs, "--format", "json")
     assert run.returncode == 1
     results = report_of(run)["results"]
-    found = {result["implementation"].partition(".py")[0]: result for result in results}
+    found = {result["implementation"].partition(".py")[0]: result for result in results[::-1]}
     assert found["right"]["verdict"] == "pass"
     for name in ("deleted", "imported", "floods"):
         assert found[name]["verdict"] == "error"
@@ -233,8 +233,10 @@ def test_what_was_imported_and_then_crashed_is_an_error(
         run = gradcheck(*arguments, "--timeout", "0.5", "--format", "json")
         assert run.returncode == 1
         results = report_of(run)["results"]
-        assert {result["verdict"] for result in results} == {"error"}
-        assert all(reason in result["reason"] for result in results)
+        tried = results[:2] if "sleep" in deed else results
+        assert {result["verdict"] for result in tried} == {"error"}
+        assert all(reason in result["reason"] for result in tried)
+        assert {result["verdict"] for result in results[len(tried) :]} <= {"skip"}, "it hung twice"
 
 
 @pytest.mark.parametrize("deeds", [(GETATTR, "return Odd(), x"), (SUBCLASS, "return np.tanh(x).view(Sub), x")])

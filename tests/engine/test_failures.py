@@ -61,7 +61,7 @@ def drawn(seed: int, wanted: int = 200, **values: Any) -> RandomCases:
 
 
 def smallest(cases: RandomCases, check: Callable[[Case], CaseResult], *, failures: int = 10**6) -> list[CaseResult]:
-    found = Failures(cases, check, seconds=60.0)
+    found = Failures(cases, check)
     for result in until((check(case) for case in cases), failures):
         found.add(result)
     return list(found.smallest())
@@ -214,7 +214,7 @@ class Slow:
         if self._stopped(case):
             self.stops += 1
             failed = failed_case(case, "slow", None, SETTINGS, "forward was stopped after 60 s; --timeout allows more")
-            return replace(failed, seconds=60.1)
+            return replace(failed, seconds=60.1, hung=True)
         if self._failing(case):
             return failed_case(case, "slow", None, SETTINGS, "forward raised ValueError: no")
         return CaseResult(implementation="slow", layer="conv", case=case, verdict=Verdict.PASS, reason=None)
@@ -253,7 +253,7 @@ def test_the_number_of_checks_is_bounded() -> None:
         return near or case in seen
 
     check = Slow(stopped=lambda case: False, failing=tough)
-    found = Failures(cases, check, seconds=60.0)
+    found = Failures(cases, check)
     found.add(check(next(iter(cases))))
     (result,) = found.smallest()
     assert check.checks <= 1 + 3 + MOST_CHECKS + 3
@@ -295,7 +295,7 @@ def test_a_run_that_is_cut_short_tells_of_what_failed_as_it_was_drawn() -> None:
     for before, source in (6, (result for result in results)), (20, until_interrupted()):  # in shrinking, in drawing
         found: list[CaseResult] = []
         with pytest.raises(KeyboardInterrupt):
-            found.extend(with_smallest(source, [(before, Failures(cases, interrupted, 60.0))], Event()))
+            found.extend(with_smallest(source, [(before, Failures(cases, interrupted))], Event()))
         assert found[:6] == results
         (told,) = found[6:]
         assert told.smallest == SmallestFailure(failures=alike, note="not shrunk, because the run was cut short")

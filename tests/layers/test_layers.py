@@ -152,7 +152,6 @@ def _smallest_first(name: str) -> list[Any]:
     return sorted(LAYERS[name].standard(), key=lambda case: LAYERS[name].problem(case).expected.size)
 
 
-@pytest.mark.usefixtures("shared_derivatives")
 @pytest.mark.parametrize(
     "fault", first_of_each(lambda fault: (fault.layer, fault.code), FAULTS), ids=[fault.name for fault in FAULTS]
 )

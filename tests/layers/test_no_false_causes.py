@@ -37,7 +37,6 @@ def small_cases(name: str) -> list[Case]:
     return [case for case in sorted(sizes, key=sizes.__getitem__) if sizes[case] >= 12][:2]
 
 
-@pytest.mark.usefixtures("shared_derivatives")
 @pytest.mark.parametrize("name", one_in(4, NAMES))
 def test_noise_and_other_numbers_have_no_cause(name: str) -> None:
     layer = LAYERS[name]
