@@ -10,7 +10,7 @@ from gradcheck_cli.layers.framework import equations
 from gradcheck_cli.layers.framework.equations import fault
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
     from gradcheck_cli.layers.attention.attention import AttentionCase
     from gradcheck_cli.layers.framework.equations import EquationFault, Equations
@@ -111,13 +111,10 @@ def _nonzero(scores: Array, axis: int) -> Array:
 
 def faults(case: AttentionCase, _: Problem) -> Iterator[Fault]:
     """Yield the faults of backward in a case."""
-    settings = case.settings
-
-    def given(inputs: Mapping[str, Array], cotangent: Array) -> dict[str, Any]:
-        return {**inputs, **settings, "dout": cotangent}
-
     rows = backward_rows(square=case.T == case.S, masked=case.mask != "none")
-    return equations.backward_faults(BACKWARD, rows, given)
+    return equations.backward_faults(
+        BACKWARD, rows, lambda inputs, cotangent: {**inputs, **case.settings, "dout": cotangent}
+    )
 
 
 def forward_faults(case: AttentionCase, problem: Problem, _: Array) -> Iterator[ForwardFault]:
