@@ -48,6 +48,7 @@ def functions_of(text: str, layer: str, file: str) -> Any:
 
 
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
+@pytest.mark.usefixtures("shared_derivatives")
 def test_the_wrong_example_has_its_code_and_no_other_line_is_blamed(tmp_path: Path) -> None:
     assert len(CHECKED) >= 90
     statements = 0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
@@ -99,7 +98,7 @@ def rows_layer(
         gradient_scale: of |dout| and x, the same of dx.
     """
     ahead = {name: equations[name] for name in (*SHARES, "out")}
-    layer = Layer(
+    return Layer(
         case=case,
         builtin={"vectorized": pair},
         standard=case.standard,
@@ -111,5 +110,3 @@ def rows_layer(
         forward_faults=lambda _case, problem, _out: in_forward(ahead, forward_faults, problem.inputs, ["out"]),
         overflows=lambda problem, _: exp_overflow(problem.inputs["x"], "it does not change the output"),
     )
-    shifted = replace(layer, zeros=())  # a score of 0 among those of 1000 is no shift
-    return replace(layer, make_problem=lambda case: (shifted if case.shift else layer).problem(case))
