@@ -13,6 +13,7 @@ from gradcheck_cli.implementation.conventions.code import Code
 from gradcheck_cli.implementation.conventions.expand import expanded
 from gradcheck_cli.implementation.conventions.layout import Layout
 from gradcheck_cli.implementation.conventions.methods import class_passes, instance_passes
+from gradcheck_cli.implementation.conventions.network import Network
 from gradcheck_cli.implementation.conventions.one_by_one import SAMPLES
 from gradcheck_cli.implementation.conventions.own_class import own_class_readings
 from gradcheck_cli.implementation.conventions.own_function import own_readings
@@ -43,8 +44,8 @@ def readings_of(objects: tuple[Any, ...], layer: Layer, *, guessed: bool = False
     Raises:
         MisfitError: there is none.
     """
-    objects = expanded(objects)
-    if not any(map(uses_tensors, objects)):
+    objects = objects if isinstance(objects[0], Network) else expanded(objects)
+    if not any(map(uses_tensors, objects[0].functions if isinstance(objects[0], Network) else objects)):
         return _readings_of(objects, layer, guessed=guessed)
     plain, with_tensors = list(_readings_of(objects, layer, guessed=guessed)), []
     for reading in plain:
@@ -112,6 +113,8 @@ def _of_one_sample(vocabulary: Vocabulary) -> tuple[Arrangement, ...]:
 
 def _readings(objects: tuple[Any, ...], layer: Layer, vocabulary: Vocabulary) -> Iterator[Reading]:
     first = objects[0]
+    if isinstance(first, Network):
+        return first.readings(layer)
     instance = instance_passes(objects)
     if inspect.isclass(first) or instance:
         cls: type = type(instance[0]) if instance else first

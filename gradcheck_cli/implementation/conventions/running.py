@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gradcheck_cli.data.frozen import frozen, replace
-from gradcheck_cli.implementation.calling import WrittenArray, WrittenDict
+from gradcheck_cli.implementation.calling import WrittenArray, WrittenDict, name_of
 from gradcheck_cli.implementation.conventions.arguments import Values, fill
 from gradcheck_cli.implementation.conventions.attributes import (
     gradient_places,
@@ -38,6 +38,7 @@ from gradcheck_cli.implementation.conventions.returned import (
     times_cotangent,
 )
 from gradcheck_cli.implementation.conventions.slots import SlotKind, has
+from gradcheck_cli.implementation.conventions.step import Role
 from gradcheck_cli.implementation.conventions.updates import read_updates
 from gradcheck_cli.implementation.implementation import (
     NO_BACKWARD,
@@ -88,7 +89,8 @@ def implementation_of(reading: Reading, name: str, spec: str | None) -> Implemen
     def left(cache: Any) -> object:
         return cache if reading.single else whole.left_by_forward(cache[0] if packing else cache)
 
-    unread = [one for one in reading.found.without if word(one) not in LABELS]
+    lacking = reading.unread if reading.code.title else reading.found.without  # data of networks have no gradient
+    unread = [one for one in lacking if word(one) not in LABELS]
     return Implementation(
         name=name,
         spec=spec,
@@ -152,7 +154,7 @@ class _Run:
                 raise error.__cause__ from error
             if reading.code.cls is not None and _no_number(error.__cause__):  # forward computes with what was kept
                 made_with = fill(reading.constructor, reading.forms, reading.vocabulary, values)
-                made_with.blame_pair(reading.code.cls.__name__, error)
+                made_with.blame_pair(name_of(reading.code.cls), error)
             raise
         if returned is None and instance is not None:
             returned = stored_output(instance, before)
@@ -201,7 +203,7 @@ class _Run:
         if len(order) == 1 and not reading.layer.reference and is_list_of_numbers(returned):
             returned = np.asarray(returned, dtype=float)
         if isinstance(returned, np.ndarray) and holder is not None and names:
-            passed = [slot.key for slot in reading.forward if slot.key in names]
+            passed = [slot.key for slot in reading.forward if slot.key in names and slot.value is not Role.DATA]
             found = {next(iter(passed), names[0]): returned}
         else:
             found = self._opened(gradients_in(returned, order, reading.wanted, code.name("backward")), names)

@@ -36,6 +36,8 @@ class Role(Enum):
     CACHE = "cache"
     PARAMETERS = "parameters"
     RATE = "rate"
+    SIZE = "size"  #: of an argument of what makes a network
+    PENALTY = "penalty"  #: the strength of a regularization
 
 
 @dataclass(frozen=True)

@@ -59,8 +59,8 @@ class Probe:
             shape = tuple(sizes[i, k] * scale.get((i, k), 1) for k in range(kind.rank))
             if kind.name == "array":
                 shapes[slot.key] = shape
-            elif kind.name == "labels":
-                labels[slot.key] = (shape, self._equal)
+            elif kind.name in ("labels", "binary"):
+                labels[slot.key] = (shape, 2 if kind.name == "binary" else self._equal)
             elif kind.name == "one-hot":
                 labels[slot.key] = (shape, 0)
             elif kind.name == "size":

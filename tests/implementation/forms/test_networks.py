@@ -236,8 +236,8 @@ class Net:
         return nabla_w, nabla_b
 """,
         wrong=("nabla_b.insert(0, d.sum(1, keepdims=True))", "nabla_b.insert(0, d.mean(1, keepdims=True))"),
-        faulty="biases.0 biases.1",
-        gradients="biases.0 biases.1 weights.0 weights.1",
+        faulty="biases_0 biases_1",
+        gradients="biases_0 biases_1 weights_0 weights_1",
     ),
     "noise, and one number for the data alone": Net(
         text="""\
@@ -424,8 +424,8 @@ class Network:
         return nabla_b, nabla_w
 """,
         wrong=("delta = self.weights[-k].T @ delta", "delta = self.weights[-k].T @ (delta * delta)"),
-        faulty="biases.0 weights.0",
-        gradients="biases.0 biases.1 weights.0 weights.1",
+        faulty="biases_0 weights_0",
+        gradients="biases_0 biases_1 weights_0 weights_1",
     ),
     "data given to the constructor, no loss": Net(
         text="""\
@@ -566,7 +566,7 @@ def results_of(path: Path, text: str) -> list[CaseResult]:
 @pytest.mark.parametrize("name", [*NETWORKS, *FUNCTIONS])
 def test_each_parameter_of_a_network_is_checked(name: str, tmp_path: Path) -> None:
     net = {**NETWORKS, **FUNCTIONS}[name]
-    prefix = "dparams." if name in NETWORKS else "d"
+    prefix = "d"
     right = results_of(tmp_path / "right.py", net.text)
     assert {result.verdict for result in right} == {Verdict.PASS}, [result.reason for result in right]
     assert all(set(result.gradients) >= {prefix + one for one in net.gradients.split()} for result in right)
