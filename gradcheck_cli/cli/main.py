@@ -108,7 +108,7 @@ class _LayerGroup(click.Group):
             hint = f" Is it {' or '.join(near)}?" if near else ""
             if _may_be_code(args[0]):
                 hint = f" Name the layer first: {ctx.command_path} LAYER {quoted(args[0])}"
-            raise click.UsageError(f"No such command {quoted(args[0])}.{hint}", ctx)
+            raise click.UsageError(f"No such layer or command {quoted(args[0])}.{hint}", ctx)
         return super().resolve_command(ctx, args)
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:

@@ -59,7 +59,7 @@ def _annotation(finding: Finding) -> str:
     result, place = finding.result, {}
     if result.place is not None:  # absolute, because the step may not run in the repository's own folder
         file = os.path.abspath(result.place.file)  # noqa: PTH100  # links stay as they are
-        place = {"file": file, "line": str(result.place.line)}
+        place = {"file": file} if result.place.cell else {"file": file, "line": str(result.place.line)}
     cases = "1 case" if finding.cases == 1 else f"{finding.cases} cases"
     lines = [
         clean_lines("\n".join(explain(result)), _LINES, _WIDTH),

@@ -14,7 +14,7 @@ from gradcheck_cli.results.signature import FailureSignature
 
 if TYPE_CHECKING:
     from gradcheck_cli.report.formats import DisplayOptions
-    from gradcheck_cli.results.result import ArrayResult, CaseResult
+    from gradcheck_cli.results.result import ArrayResult, CaseResult, Place
     from gradcheck_cli.results.run import Run, Summary
 
 SCHEMA_VERSION = 1
@@ -97,7 +97,7 @@ def encode(result: CaseResult) -> dict[str, Any]:
         "gradients": {name: _array(gradient) for name, gradient in result.gradients.items()},
         "duties": {name: asdict(duty) for name, duty in result.duties.items()},
         "diagnosis": [asdict(diagnosis) for diagnosis in result.diagnosis],
-        "place": result.place and asdict(result.place),
+        "place": result.place and _place(result.place),
         "traceback": result.traceback,
         "command": result.command,
         "seconds": result.seconds,
@@ -128,6 +128,11 @@ def _brief(array: dict[str, Any]) -> dict[str, Any]:
 
 def _line(value: object) -> str:
     return json.dumps(strict(value), separators=(",", ":"), allow_nan=False)
+
+
+def _place(place: Place) -> dict[str, Any]:
+    found = asdict(place)
+    return found if place.cell is not None else {name: value for name, value in found.items() if name != "cell"}
 
 
 def _array(array: ArrayResult) -> dict[str, Any]:

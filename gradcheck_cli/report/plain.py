@@ -24,7 +24,7 @@ def explain(result: CaseResult) -> list[str]:
 
 def describe_place(place: Place) -> str:
     """Name the place of a failure: `layers.py:12, in conv_backward: dw = ...`."""
-    return f"{place.file}:{place.line}, in {place.function}" + (f": {place.statement}" if place.statement else "")
+    return f"{place.location}, in {place.function}" + (f": {place.statement}" if place.statement else "")
 
 
 def describe_case(result: CaseResult) -> str:

@@ -153,6 +153,12 @@ class Place:
     line: int  #: of the statement if the cause tells, else of the function
     function: str  #: the backward pass, or the forward pass if that is wrong
     statement: str | None = None  #: the statement's own text, where exactly one fits the cause
+    cell: int | None = None  #: of a notebook, in which lines are counted; code cells are counted from 1
+
+    @property
+    def location(self) -> str:
+        """The file and the line."""
+        return f"{self.file}:{self.line}" if self.cell is None else f"{self.file}, cell {self.cell}, line {self.line}"
 
 
 @frozen
@@ -235,7 +241,7 @@ class CaseResult:
         """Return the message of a failed assertion: case, verdict, reason, causes and replay command, a line each."""
         lines = [f"{self.implementation}: {self.layer} {self.case.label()} {self.case.dtype}: {self.verdict.upper()}"]
         if self.place:
-            lines.append(f"{self.place.file}:{self.place.line}, in {self.place.function}")
+            lines.append(f"{self.place.location}, in {self.place.function}")
         lines += filter(None, [self.reason])
         lines += [f"{cause.text} [{cause.code}]" for cause in self.diagnosis]
         lines += filter(None, [self.traceback, self.command and f"replay: {self.command}"])

@@ -101,4 +101,4 @@ def _raised(result: CaseResult) -> frozenset[str]:
     """
     what = re.sub(r"\d+", "", (result.reason or "").partition(": ")[0])
     place = result.place if " raised " in what else None
-    return frozenset({f"{what} at {place.file}:{place.line}" if place else what})
+    return frozenset({f"{what} at {place.location}" if place else what})

@@ -359,13 +359,13 @@ def test_random_cases_are_drawn_for_each_layer(gradcheck: Program, tmp_path: Pat
         (["no.where"], "no module 'no.where': give FILE.py, a package's folder or package.module"),
         (["layers.py:relu_for"], "no function or class 'relu_for'; it has relu_forward"),
         (["layers.py:Tanh", "--shard", "1/1000"], "No case to run: shard 1/1000 has none of the 7 cases"),
-        (["perceptron"], "No such command 'perceptron'."),
-        (["nosuch"], "No such command 'nosuch'.\n"),
+        (["perceptron"], "No such layer or command 'perceptron'."),
+        (["nosuch"], "No such layer or command 'nosuch'.\n"),
         (["notes.txt"], "notes.txt is not a Python file: give FILE.py, a package's folder or package.module\n"),
         (["my book.ipynb"], "it is no notebook of version 4"),
         (["relu", "notes.txt"], "notes.txt is not a Python file: give vectorized, FILE.py, "),
         (["relu", "./notes"], "./notes is not a Python file: give vectorized, FILE.py, "),
-        (["batchnrm"], "No such command 'batchnrm'. Is it batchnorm"),
+        (["batchnrm"], "No such layer or command 'batchnrm'. Is it batchnorm"),
     ],
 )
 def test_a_mistake_is_told_in_a_line_or_two(args: list[str], said: str, gradcheck: Program, tmp_path: Path) -> None:

@@ -254,7 +254,7 @@ def test_several_outputs_are_named() -> None:
         (["batchnorm", "--eps", "small"], "give a number such as 0.9"),
         (["affine", "--split", "4"], "split 4 must divide D 6"),
         (["groupnorm", "--G", "4"], "G 4 must divide C 6"),
-        (["perceptron"], "No such command 'perceptron'"),
+        (["perceptron"], "No such layer or command 'perceptron'"),
     ],
 )
 def test_flags_say_what_would_do(args: list[str], said: str, gradcheck: Program) -> None:

@@ -36,6 +36,12 @@ def is_notebook(file: Path) -> bool:
     return file.suffix == SUFFIX
 
 
+def split_cell(name: str) -> tuple[str, int | None]:
+    """Split the name under which code was compiled into its file and, of a notebook, the number of its cell."""
+    found = re.fullmatch(rf"(.*{re.escape(SUFFIX)}), cell (\d+)", name, re.DOTALL)
+    return (found[1], int(found[2])) if found else (name, None)
+
+
 def python_source(file: Path) -> bytes:
     """Read a file of Python, or the cells of a notebook that are Python.
 

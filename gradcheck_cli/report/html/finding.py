@@ -82,7 +82,7 @@ def _axes(result: CaseResult, array: ArrayResult) -> tuple[Axis, ...]:
 
 def _place(place: Place) -> Html:
     """Show where in the user's file the fault is."""
-    where = el("p", el("code", f"{place.file}:{place.line}"), f" in {place.function}", class_="place")
+    where = el("p", el("code", place.location), f" in {place.function}", class_="place")
     return join([where, el("pre", el("code", place.statement), class_="statement")]) if place.statement else where
 
 

@@ -93,6 +93,28 @@ def test_a_traceback_has_the_number_of_the_cell_and_its_line(tmp_path: Path, gra
     assert "x, w, b = cache" in run.stdout
 
 
+def test_a_place_has_the_number_of_the_cell_and_its_line(tmp_path: Path, gradcheck: Program) -> None:
+    """The line is that of the cell, and no line of the file, which is JSON."""
+    wrong = PAIR.replace("dout.sum(0)", "dout.mean(0)")
+    helper = "def affine_forward(x, w, b):\n    return x @ w + b, missing\n"
+    for name, cells, where, statement in (
+        ("wrong", ["import numpy as np", "%time x = 1", wrong], "cell 3, line 7", "return dout @ w.T"),
+        ("raises", [PAIR, helper], "cell 2, line 2", "return x @ w + b, missing"),
+    ):
+        (tmp_path / f"{name}.ipynb").write_text(notebook(*cells), encoding="utf-8")
+        run = gradcheck("affine", f"{name}.ipynb", "--json", "found.json", "--format", "github")
+        assert run.returncode == 1
+        found = [one["place"] for one in json.loads((tmp_path / "found.json").read_text())["results"] if one["place"]]
+        assert found
+        for place in found:
+            assert f"{place['file']}, cell {place['cell']}, line {place['line']}" == f"{name}.ipynb, {where}"
+            assert place["statement"].startswith(statement)
+        assert f"{name}.ipynb,title=" in run.stdout
+        assert "line=" not in run.stdout
+        shown = gradcheck("affine", f"{name}.ipynb").stdout
+        assert where in shown.replace('", line', ", line")  # as in a traceback
+
+
 def test_a_cell_that_raises_is_passed_over(tmp_path: Path, gradcheck: Program) -> None:
     cells = ["import missing_module", "data = open('train.csv')\nn = len(data)\n" + PAIR, "print(", "exit()", "x = 1"]
     (tmp_path / "odd.ipynb").write_text(notebook(*cells), encoding="utf-8")

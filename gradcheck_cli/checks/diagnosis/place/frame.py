@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gradcheck_cli.checks.diagnosis.place.source import read
+from gradcheck_cli.data.frozen import replace
+from gradcheck_cli.implementation.loading.notebook import split_cell
 from gradcheck_cli.results.result import Place
 from gradcheck_cli.text.clean import LONGEST_NAME, clean, escaped
 
@@ -27,21 +29,18 @@ def place_of_frame(frame: Frame, sources: Container[str] | None = None) -> Place
         frame: file, line and function.
         sources: the files that may be read; None for all. A stack of a process that crashed can name any file.
     """
-    file, line, name = frame
-    source = read(file) if sources is None or file in sources else None
+    compiled_as, line, name = frame
+    file, cell = split_cell(compiled_as)
+    source = read(compiled_as) if sources is None or file in sources else None
     if not file or file.startswith("<"):
         return None
-    place = Place(file=escaped(file, LONGEST_PATH), line=line, function=clean(name, LONGEST_NAME))
+    place = Place(file=escaped(file, LONGEST_PATH), line=line, function=clean(name, LONGEST_NAME), cell=cell)
     if source is None:
         return place
     function, statement = source.around(line)
     named = function if function.rpartition(".")[2] == name else place.function
-    return Place(
-        file=place.file,
-        line=line,
-        function=clean(named, LONGEST_NAME),
-        statement=source.statement(statement) if statement is not None else None,
-    )
+    quoted = source.statement(statement) if statement is not None else None
+    return replace(place, function=clean(named, LONGEST_NAME), statement=quoted)
 
 
 def shown_place(place: Place, folder: str | None, spec: str | None) -> Place:
@@ -59,4 +58,4 @@ def shown_place(place: Place, folder: str | None, spec: str | None) -> Place:
         file = home
     else:
         file = place.file
-    return Place(file=file, line=place.line, function=place.function, statement=place.statement)
+    return replace(place, file=file)

@@ -114,6 +114,7 @@ def _place(flow: Flow, statement: ast.stmt | None = None) -> Place:
         line=flow.function.lineno if statement is None else statement.lineno,
         function=clean(flow.source.name(flow.function), LONGEST_NAME),
         statement=None if statement is None else flow.source.statement(statement),
+        cell=flow.source.cell,
     )
 
 

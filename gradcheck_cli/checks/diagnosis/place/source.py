@@ -9,6 +9,7 @@ from importlib.util import decode_source
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gradcheck_cli.implementation.loading.notebook import python_cells, split_cell
 from gradcheck_cli.implementation.loading.paths import read_source
 from gradcheck_cli.text.clean import clean
 
@@ -27,9 +28,10 @@ _LONGEST_STATEMENT = 200
 
 @dataclass(frozen=True, eq=False)
 class Source:
-    """A file that was read."""
+    """A file that was read, or a cell of a notebook."""
 
     file: str
+    cell: int | None
     text: str
     tree: ast.Module
 
@@ -90,22 +92,24 @@ class Source:
         return clean("\n".join(line for line in lines if not line.lstrip().startswith("#")), _LONGEST_STATEMENT)
 
 
-def read(file: str) -> Source | None:
-    """Read and parse a source file; None if that cannot be done, whatever the reason."""
+def read(name: str) -> Source | None:
+    """Read and parse the source under whose name code was compiled; None if that cannot be done, for any reason."""
+    file, cell = split_cell(name)
     path = Path(file)
     try:
-        if path.suffix != ".py" or not path.is_file():
+        if (path.suffix != ".py" and cell is None) or not path.is_file():
             return None
         status = path.stat()
-        return _parse(file, status.st_mtime_ns, status.st_size) if status.st_size <= _LARGEST else None
+        return _parse(file, cell, status.st_mtime_ns, status.st_size) if status.st_size <= _LARGEST else None
     except Exception:  # noqa: BLE001  # a file that is no Python, not readable, nested too deeply: any of a dozen
         return None
 
 
 @lru_cache(maxsize=4)  # the cases of an implementation come one after the other
-def _parse(file: str, _modified: int, _size: int) -> Source:
-    text = decode_source(read_source(Path(file)))
-    return Source(file=file, text=text, tree=ast.parse(text))
+def _parse(file: str, cell: int | None, _modified: int, _size: int) -> Source:
+    raw = read_source(Path(file))
+    text = decode_source(raw) if cell is None else dict(python_cells(raw, file))[cell]
+    return Source(file=file, cell=cell, text=text, tree=ast.parse(text))
 
 
 def statements_in(statement: ast.stmt) -> Iterator[ast.stmt]:
