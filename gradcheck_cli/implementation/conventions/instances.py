@@ -37,12 +37,19 @@ def make_instance(reading: Reading, values: Values) -> object:
 
     Raises:
         ImplementationError: it raised.
+        NotExpressibleError: it raised, and takes something of unknown meaning.
     """
     if reading.code.made is not None:
         return copied(reading.code.made)
     values = replace(values, context=Context())
     assert reading.code.cls is not None
-    instance = fill(reading.constructor, reading.forms, reading.vocabulary, values).call(reading.code.cls)
+    try:
+        instance = fill(reading.constructor, reading.forms, reading.vocabulary, values).call(reading.code.cls)
+    except ImplementationError as error:
+        lacking = [slot.name for slot in reading.constructor if slot.kind is SlotKind.OMITTED and slot.default is None]
+        if lacking:  # then it may not be meant to be called so
+            raise NotExpressibleError(f"{error}; what {join_names(lacking)} must be is not known") from error
+        raise
     given = (values.inputs.get(slot.key) for slot in reading.forward if slot.kind is SlotKind.INPUT)
     set_up(instance, next((value.shape for value in given if isinstance(value, np.ndarray)), ()))
     required = [name for name in reading.kept if name not in reading.vocabulary.optional]

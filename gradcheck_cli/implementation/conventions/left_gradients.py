@@ -151,7 +151,8 @@ class _Written:
                 slope = self._derivative(problem, name)
                 is_right = name in fitting and _is_near(np.asarray(fitting[name]), slope)
                 path = None if is_right else self._by_value(slope)
-            if path is None and name not in fitting:
+            is_open = not self._reading.code.title or name in self._reading.found.kept
+            if path is None and name not in fitting and is_open:
                 path = self._by_shape(shape)
             if path is not None:
                 found[name] = path
@@ -167,9 +168,10 @@ class _Written:
             number = path[-1] if isinstance(path[-1], int) else -1
             wanted = Wanted((word(str(path[-1])), word(str(key))) if number < 0 else (), number, count)
             found = [place.get() for place in gradient_places(collection, wanted)]
-            for one, value in self._all.items():
-                if any(value_at(self._after, one) is place for place in found) and value.shape == shape:
-                    return one
+            paths = [one for one in self._all if any(value_at(self._after, one) is place for place in found)]
+            fitting = [one for one in paths if self._all[one].shape == shape]
+            if fitting or (paths := [one for one in paths if one in self._new]):
+                return (fitting or paths)[0]
         return None
 
     def _by_value(self, slope: Array) -> Path | None:

@@ -27,7 +27,7 @@ from gradcheck_cli.implementation.conventions.slots import (
     write_call,
 )
 from gradcheck_cli.implementation.conventions.source import returned_names
-from gradcheck_cli.implementation.conventions.step import Role, Step, is_penalty
+from gradcheck_cli.implementation.conventions.step import OUTPUTS, Role, Step, is_penalty
 from gradcheck_cli.implementation.implementation import ImplementationError
 from gradcheck_cli.implementation.vocabulary.vocabulary import Vocabulary, word, words
 from gradcheck_cli.text.names import join_names
@@ -100,7 +100,7 @@ class Network:
         found = {p.name: p for p in self.sizes}
         taken: set[Role] = set(self.given.values())
         for step in ordered:
-            for p in step.parameters:
+            for p in (p for p in step.parameters if p.name not in self._returned):
                 role = step.roles.get(p.name)
                 if role in (Role.DATA, Role.TARGETS) and role not in taken:
                     taken.add(role)
@@ -108,6 +108,12 @@ class Network:
                 elif role is None:
                     found.setdefault(p.name, p)
         return list(found.values())
+
+    @cached_property
+    def _returned(self) -> tuple[str, ...]:
+        """The names of what forward returns, by which the other steps may take it."""
+        names = returned_names(self.steps["forward"].function) if "forward" in self.steps else ()
+        return names if len(names) > 1 and all(names) else ()
 
     @property
     def _rate(self) -> list[Slot]:
@@ -148,9 +154,12 @@ class Network:
                 earlier = attributes(holder)
                 returned = step.call(holder, values, given)
                 several = returned if isinstance(returned, tuple) else (returned,)
-                values[Role.OUTPUT] = stored_output(holder, earlier) if returned is None else several[0]
+                named = dict(zip(self._returned, several, strict=False)) if len(several) > 1 else {}
+                outputs = [value for name, value in named.items() if word(name) in OUTPUTS] or several[:1]
+                values[Role.OUTPUT] = stored_output(holder, earlier) if returned is None else outputs[-1]
                 if len(several) > 1:
                     values[Role.CACHE] = several[1] if len(several) == 2 else several[1:]
+                given = {**named, **given}
             number, parts = _number_of(loss.call(holder, values, given), self.name)
         return number, (_gradients_in(tuple(parts), loss.function), values, given)
 

@@ -35,7 +35,7 @@ class OwnFit(NamedTuple):
     runs: bool = False  #: whether forward does
     fits: bool = False  #: whether backward returns gradients of the right shapes
     agrees: bool = False  #: whether they are right
-    right: int = 0  #: how many of them are, of a network
+    right: int = 0  #: how many of them are, of a class or a network
 
 
 def fit_of(reading: Reading, case: Case, problem: Problem, *, slope: bool = True) -> OwnFit:
@@ -68,7 +68,7 @@ def fit_of(reading: Reading, case: Case, problem: Problem, *, slope: bool = True
             return OwnFit(runs, fits)
         names = adopted.differentiable
         agrees = fits and _slope_agrees(run, adopted, gradients, names)
-        several = [n for n in names if fits_input(gradients.get(n), inputs[n])] if reading.code.title else []
+        several = [n for n in names if fits_input(gradients.get(n), inputs[n])] if reading.code.cls else []
         right = sum(agrees or _slope_agrees(run, adopted, gradients, (name,)) for name in several)
         return OwnFit(runs, fits, agrees, right)
     except (ImplementationError, NotExpressibleError, ValueError, TypeError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -200,6 +201,7 @@ class _Run:
         values = replace(values, filled=self._buffers(slots, values, cache))
         returned = fill(slots, reading.forms, reading.vocabulary, values).call(function)
         returned = reading.joined(order[0], returned) if order else returned
+        returned = None if isinstance(returned, np.ndarray) and not returned.size else returned
         if len(order) == 1 and not reading.layer.reference and is_list_of_numbers(returned):
             returned = np.asarray(returned, dtype=float)
         if isinstance(returned, np.ndarray) and holder is not None and names:
@@ -251,7 +253,9 @@ class _Run:
 
     def _taken(self, found: Mapping[str, object], call: Call) -> dict[str, object]:
         """Bring gradients back into the layer's order of axes."""
-        return {name: self.reading.take(name, value, call.inputs[name].shape) for name, value in found.items()}
+        taken = {name: self.reading.take(name, value, call.inputs[name].shape) for name, value in found.items()}
+        kept = self.reading.found.kept
+        return {n: _with_axes(value, call.inputs[n].shape) if n in kept else value for n, value in taken.items()}
 
     def _is_nan_with_finite_gradients(self, call: Call) -> bool:
         out = call.output
@@ -281,6 +285,14 @@ class _Run:
     def _may_fill_context(self, values: Values) -> bool:
         """Tell whether forward can be given a context that it was not given, of which backward needs what is in it."""
         return values.context is None and bool(self._contexts(values)) and has(SlotKind.CACHE, self.reading.backward)
+
+
+def _with_axes(gradient: object, shape: tuple[int, ...]) -> object:
+    """Return the gradient of what an object keeps with the axes of length 1 that an update would broadcast."""
+    if not isinstance(gradient, np.ndarray) or gradient.size != math.prod(shape):
+        return gradient
+    is_same = [n for n in gradient.shape if n > 1] == [n for n in shape if n > 1]
+    return gradient.reshape(shape) if is_same else gradient
 
 
 def _no_number(error: BaseException | None) -> bool:

@@ -29,7 +29,9 @@ if TYPE_CHECKING:
     from gradcheck_cli.implementation.conventions.network import Network
     from gradcheck_cli.implementation.finding.kinds import Kind
 
-_MOST_TRIES = 400
+_MOST_TRIES = 800
+_RAN = 10  #: tries that one counts for in which the loss is a number, after which gradients are looked for
+_MOST_AFTER = 150  #: tries that follow the first in which a gradient is right, and not all are
 _EQUAL = 4  #: the length of all axes at first, which can be halved by pooling
 _OF_IMAGES = 4  #: axes of a batch of images
 #: Lengths of their own, the likeliest to be those of parameters first: a loss is computed some ten times for each
@@ -63,21 +65,24 @@ class _Search(Probe):
         self._lengths = lengths_made(readings[0]) if not made else []
 
     def found(self) -> tuple[FunctionCase, ...]:
-        """Take the first kinds for which all gradients fit, and one is right; or else those for which most are right.
+        """Take the first kinds for which all gradients are right, or else of a few more those for which most are.
 
-        Not the first for which all are right: what is wrong may be right for a filter of one pixel, or for one sample.
+        Lengths of 1 only for want of others: what is wrong may be right for a filter of one pixel, or for one sample.
         """
         best: tuple[float, Kinds, Sizes] = (0, (), {})
-        for kinds in self._all_kinds():
-            for sizes in self._starts(kinds):
-                fit = self._fit(kinds, sizes)
-                if fit.right and fit.fits:
-                    return self._cases(kinds, sizes, fit.right)
-                score = fit.right or fit.fits / 2
-                if score > best[0]:
-                    best = score, kinds, sizes
-                if self._calls > _MOST_TRIES:
-                    break
+        most = _MOST_TRIES
+        starts = ((kinds, start) for kinds in self._all_kinds() for start in self._starts(kinds))
+        for tried, (lengths, is_telling) in starts:
+            if self._calls > most:
+                break
+            if best[0] >= 1 and not is_telling:
+                continue
+            fit = self._fit(tried, lengths)
+            if (score := _score(fit)) > best[0]:
+                best = score, tried, lengths
+                most = min(most, self._calls + _MOST_AFTER) if score >= 1 else most
+            if fit.agrees:
+                break
         score, kinds, sizes = best
         return self._cases(kinds, sizes, score) if score else ()
 
@@ -96,26 +101,32 @@ class _Search(Probe):
         """Yield the kinds of all arguments, the likeliest first."""
         choices = [kinds_of(slot) for slot in self._slots]
         places = itertools.product(*(range(len(choice)) for choice in choices))
-        for chosen in sorted(itertools.islice(places, 20 * _MOST_TRIES), key=sum):
+        for chosen in sorted(itertools.islice(places, 10 * _MOST_TRIES), key=sum):
             yield tuple(choice[k] for choice, k in zip(choices, chosen, strict=True))
 
-    def _starts(self, kinds: Kinds) -> Iterator[Sizes]:
-        """Yield lengths to begin with: all equal, or one of the last layer, which is a size, and of the targets.
+    def _starts(self, kinds: Kinds) -> Iterator[tuple[Sizes, bool]]:
+        """Yield lengths to begin with, and whether what is wrong is wrong for them.
 
-        Arrays that go with parameters of fixed shapes may have a length of those. The last may be one sample, a column.
+        All are equal, or one of the last layer, which is a size, and of the targets. Arrays that go with parameters of
+        fixed shapes may have a length of those. The last may be one sample, a column.
         """
         equal = self._all_equal(kinds)
-        yield equal
         fixed = [{axis: n if kinds[axis[0]].name == "array" else equal[axis] for axis in equal} for n in self._lengths]
-        yield from fixed
+        yield from ((start, True) for start in (equal, *fixed))
         sizes = [(i, kind.rank - 1) for i, kind in enumerate(kinds) if kind.name in ("size", "tuple")]
         targets = [(i, k) for i, kind in enumerate(kinds) if kind.name == "binary" for k in range(kind.rank)]
-        for size, target in itertools.product(sizes[::-1], targets):
-            yield {**equal, size: 1, target: 1}
         for target in [axis for axis in targets if kinds[axis[0]].rank > 1]:
-            yield {**equal, target: 1}
+            yield {**equal, target: 1}, True
+        for size, target in itertools.product(sizes[::-1], targets):
+            yield {**equal, size: 1, target: 1}, size == sizes[-1]
         columns = [(i, kind.rank - 1) for i, kind in enumerate(kinds) if kind.name in ("array", "binary")]
-        yield from ({**start, **{axis: 1 for axis in columns if axis[1] > 0}} for start in (equal, *fixed))
+        yield from (({**start, **{axis: 1 for axis in columns if axis[1] > 0}}, False) for start in (equal, *fixed))
+
+    def _case(self, kinds: Kinds, sizes: Sizes, scale: Sizes) -> FunctionCase:
+        """Return a case, with labels below the least of the sizes."""
+        case = super()._case(kinds, sizes, scale)
+        least = min((n for (i, _), n in sizes.items() if kinds[i].name in ("size", "tuple") and n > 1), default=_EQUAL)
+        return replace(case, labels={name: (shape, min(n, least)) for name, (shape, n) in case.labels.items()})
 
     def _fit(self, kinds: Kinds, sizes: Sizes) -> OwnFit:
         """Return how well the network does; with a loss that is not its own, at least one gradient must be right."""
@@ -124,9 +135,12 @@ class _Search(Probe):
         if not (case.shape or case.labels) or case.impossible():
             return OwnFit()
         problem = LAYER.problem(case)
-        fits = [fit_of(one, case, problem) for one in all_studied(self._unstudied, case, problem)]
+        first, *others = all_studied(self._unstudied, case, problem)
+        fit = fit_of(first, case, problem)
+        self._calls += _RAN if fit.runs else 0
+        fits = [fit, *(fit_of(one, case, problem) for one in others if fit.fits)]
         best = max(fits, key=lambda fit: (fit.right, fit.fits))
-        return best if best.right or len(fits) == 1 else OwnFit()
+        return best if best.right or not others else OwnFit()
 
     def _cases(self, kinds: Kinds, sizes: Sizes, score: float) -> tuple[FunctionCase, ...]:
         """List cases: with lengths of their own, as few together as possible, and the same without a penalty."""
@@ -134,7 +148,7 @@ class _Search(Probe):
         def fits(trial: Sizes, group: tuple[tuple[int, int], ...]) -> bool:
             alone = len(group) == 1 and self._slots[group[0][0]].value is Role.TARGETS  # longer targets are cut off
             fit = self._fit(kinds, trial) if not alone and self._calls <= 2 * _MOST_TRIES else OwnFit()
-            return (fit.right or fit.fits / 2) >= score
+            return _score(fit) >= score
 
         of_images = any(kind.name == "array" and kind.rank == _OF_IMAGES for kind in kinds)
         axes = [axis for axis in sizes if sizes[axis] > 1]
@@ -144,3 +158,10 @@ class _Search(Probe):
         without = replace(case, value={**case.value, **dict.fromkeys(penalties, 0.0)})
         cases = [without, case] if penalties else [case]
         return tuple(replace(one, tried=case.flags) for one in cases)
+
+
+def _score(fit: OwnFit) -> float:
+    """Count the gradients that are right; where some have wrong shapes, or none is right, it is less than one."""
+    if not fit.right:
+        return 0.4 if fit.fits else 0
+    return fit.right if fit.fits else fit.right / (1 + fit.right)

@@ -155,6 +155,12 @@ class Probe:
         case = self._case(kinds, sizes, scale)
         return any(fit_of(reading, case, LAYER.problem(case))[2] for reading in self._readings)
 
+    def _right(self, kinds: tuple[Kind, ...], sizes: Sizes, scale: Sizes) -> int:
+        """Count the gradients of a class that are right, where others have wrong shapes."""
+        case = self._case(kinds, sizes, scale)
+        problem = LAYER.problem(case)
+        return max(fit_of(studied_of(one, case, problem), case, problem).right for one in self._unstudied)
+
     def _depends(self, kinds: tuple[Kind, ...], sizes: Sizes, scale: Sizes) -> bool:
         """Tell whether the output depends on every array."""
         arrays = [i for i, kind in enumerate(kinds) if kind.name == "array"]
