@@ -13,6 +13,7 @@ from gradcheck_cli.checks.gradients import compare_gradients
 from gradcheck_cli.checks.outcome import explained_result, skipped_result, stopped_result
 from gradcheck_cli.checks.replay import replay_command
 from gradcheck_cli.checks.run import RunStoppedError, call_passes, make_run
+from gradcheck_cli.checks.same_function import derivatives_of_reference
 from gradcheck_cli.checks.settings import Settings
 from gradcheck_cli.data.frozen import replace
 from gradcheck_cli.guard.state import current_folder, preserve_folder
@@ -133,15 +134,19 @@ def _check(case: Case, implementation: Implementation, settings: Settings) -> Ca
     with generators_kept(prepared.problem):
         try:
             run = call_passes(prepared)
-            derivatives = differentiate(run)
+            derivatives = derivatives_of_reference(run) or differentiate(run)
             comparison = compare_gradients(run, derivatives)
             duties = try_duties(run, comparison)
             judged = judge_at_integers(run, derivatives, comparison)
+            if run.dtype in ("float16", "float32"):
+                from gradcheck_cli.checks.low_precision import judge_in_float64  # only for dtypes narrower than that
+
+                judged = judge_in_float64(run, derivatives, judged)
         except NotExpressibleError as error:
             return skipped_result(case, implementation, str(error))
         except RunStoppedError as stopped:
             return stopped_result(stopped.run)
-        result = explained_result(judged.run, judged.comparison, duties)
+        result = replace(explained_result(judged.run, judged.comparison, duties), case=case)
         if not settings.sweep_wrong or result.verdict is not Verdict.FAIL:
             return result
         from gradcheck_cli.checks.worst_element import sweep_worst  # only for a report that shows it

@@ -45,6 +45,7 @@ class Derivatives:
     ignored: tuple[str, ...] = ()  #: inputs on which forward does not depend
     wide: bool = False  #: whether forward was evaluated in the working dtype
     epsilon: float = 0.0  #: of the values of forward there
+    of_reference: bool = False  #: whether they are those of the reference, which is the same function
 
 
 def differentiate(run: CaseRun) -> Derivatives:
@@ -58,12 +59,17 @@ def differentiate(run: CaseRun) -> Derivatives:
     if run.gradients is None or not names:
         return Derivatives()
     try:
-        return _differentiate(run, names)
+        return differentiate_in(run, names)
     except ImplementationError as error:
         raise RunStoppedError(replace(run, error=error)) from error
 
 
-def _differentiate(run: CaseRun, names: list[str]) -> Derivatives:
+def differentiate_in(run: CaseRun, names: Sequence[str]) -> Derivatives:
+    """Differentiate forward in some inputs.
+
+    Raises:
+        ImplementationError: forward raised on perturbed inputs.
+    """
     problem, settings = run.problem, run.settings
     inputs = numeric_inputs(run)
     center = Evaluation(as_function(run, inputs, names[0]), inputs[names[0]], problem.cotangent)

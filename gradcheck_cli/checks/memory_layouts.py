@@ -50,6 +50,9 @@ def layouts_matter(
             different = differing(again(f"with arrays {words}", lay_out))
         except ImplementationError:
             continue
+        except BaseException as death:  # of the process of user code
+            death.add_note("; --skip-duty memory_layouts leaves these out")
+            raise
         if different:
             from gradcheck_cli.checks.diagnosis.codes import explanation  # only for code to which layouts matter
 

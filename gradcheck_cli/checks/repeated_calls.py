@@ -85,8 +85,8 @@ class RepeatedCalls:
         """Call both passes again, with arrays that are laid out in some way, and return gradients and output."""
         inputs = {name: lay_out(array) for name, array in self._problem.inputs.items()}
         cotangent = lay_out(self._problem.cotangent)
-        self._expect(ForwardStep(inputs, self._problem.parameters), *self._backward_steps(0, cotangent))
         with _called(when):
+            self._expect(ForwardStep(inputs, self._problem.parameters), *self._backward_steps(0, cotangent))
             out, cache = self._run.calls.forward(inputs, self._problem.parameters)
         gradients = {} if self._run.gradients is None else real_arrays(self._backward(cache, cotangent, when=when))
         return {OUTPUT: out, **gradients} if is_numeric(out) else gradients
@@ -273,6 +273,9 @@ def _called(when: str, hint: str = "") -> Iterator[None]:
         yield
     except ImplementationError as error:
         raise ImplementationError(f"called {when}, {error}{hint}", error.traceback, error.frame) from error
+    except BaseException as death:  # of the process of user code
+        death.add_note(f" when it was called {when}")
+        raise
 
 
 def _accumulates(names: list[str], when: str) -> str:

@@ -59,6 +59,11 @@ class CaseRun:
         return self.case.dtype
 
     @property
+    def is_built_in(self) -> bool:
+        """Whether it is our own code, in this process."""
+        return self.implementation.name in self.layer.builtin and self.implementation.outputs_at is None
+
+    @property
     def output_fails(self) -> bool:
         """Whether an output is wrong; state alone leaves the function that is differentiated as it should be."""
         forward = self.forward

@@ -9,9 +9,9 @@ import numpy as np
 
 from gradcheck_cli.checks.comparison import unravel
 from gradcheck_cli.checks.diagnosis.codes import explanation
-from gradcheck_cli.checks.differentiation import as_function, numeric_inputs
+from gradcheck_cli.checks.differentiation import as_function, numeric_inputs, wide_inputs
 from gradcheck_cli.implementation.implementation import ImplementationError, NotExpressibleError
-from gradcheck_cli.numeric.arrays import working_dtype
+from gradcheck_cli.numeric.arrays import epsilon, working_dtype
 from gradcheck_cli.numeric.derivative import differentiate
 from gradcheck_cli.results.result import Verdict, WorstElement, WrongElements
 
@@ -70,17 +70,17 @@ def _wrong_elements(run: CaseRun, name: str) -> list[WorstElement]:
     count = min(_MOST, max(1, x.size // 8))
     places = np.unique(np.linspace(0, x.size - 1, count + 2)[1:-1].astype(int)) if x.size > 2 else np.zeros(1, int)
     x.reshape(-1)[places] = 0
-    inputs = {**problem.inputs, name: x}
-    _, cache = run.calls.forward(inputs, problem.parameters)
-    gradient = run.calls.backward(problem.cotangent, cache, problem.differentiable).get(name)
+    inputs = wide_inputs(replace(problem, inputs={**problem.inputs, name: x}))
+    out, cache = run.calls.forward(inputs, problem.parameters)
+    gradient = run.calls.backward(problem.cotangent.astype(wide), cache, problem.differentiable).get(name)
     if not isinstance(gradient, np.ndarray) or gradient.shape != x.shape:
         return []
-    widened = {key: value.astype(wide) if value.dtype.kind == "f" else value for key, value in inputs.items()}
-    function, at = as_function(run, widened, name), widened[name]
+    function, at = as_function(run, inputs, name), inputs[name]
     found = differentiate(function, at, problem.cotangent, resolution=0, step=_STEP, elements=places)
     analytic = gradient.reshape(-1)[places].astype(wide)
     typical = float(abs(gradient[np.isfinite(gradient) & (x != 0)]).max(initial=0))
-    visible = _SEEN * np.maximum(typical, abs(found.value))
+    rounded = epsilon(wide) * np.sum(abs(problem.cotangent * np.asarray(out))) / _STEP  # changes that forward hides
+    visible = np.maximum(_SEEN * np.maximum(typical, abs(found.value)), rounded)
     error = np.where(np.isfinite(analytic), abs(analytic - found.value), np.inf)
     wrong = (error > visible) & (found.error_bound <= visible) & ~found.kinks & (found.noise == 0)
     return [

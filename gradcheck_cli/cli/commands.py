@@ -175,7 +175,7 @@ def _completing(layer: Layer | None) -> Callable[[click.Context, click.Parameter
     """Make the function that offers implementations to a shell."""
 
     def complete(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:  # noqa: ARG001
-        from gradcheck_cli.cli.candidates import complete_code  # only a shell asks
+        from gradcheck_cli.cli.completion import complete_code  # only a shell asks
 
         return complete_code(incomplete, builtin=layer.builtin if layer else ())
 

@@ -20,7 +20,7 @@ _WIDTH = 100
 
 
 def _complete(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    from gradcheck_cli.cli.candidates import complete_files  # only a shell asks
+    from gradcheck_cli.cli.completion import complete_files  # only a shell asks
 
     return complete_files(incomplete, (".json",))
 

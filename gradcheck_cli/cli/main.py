@@ -113,7 +113,7 @@ class _LayerGroup(click.Group):
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
         """Offer the commands, of which none is made for it."""
-        from gradcheck_cli.cli.candidates import complete_commands  # only a shell asks
+        from gradcheck_cli.cli.completion import complete_commands  # only a shell asks
 
         if incomplete.startswith("-"):
             return click.Command.shell_complete(self, ctx, incomplete)
@@ -141,7 +141,7 @@ class _Gradcheck(_LayerGroup):
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
         """Offer files and the flags of the command that checks files, too."""
-        from gradcheck_cli.cli.candidates import complete_code  # only a shell asks
+        from gradcheck_cli.cli.completion import complete_code  # only a shell asks
 
         if incomplete.startswith("-"):
             return files_command(_FILES).shell_complete(ctx, incomplete)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from gradcheck_cli.results.run import Origin
 
@@ -34,16 +34,20 @@ class Sources:
         return Origin(
             layer=request.layer.name if request.layer else None,
             platform=f"{sys.platform} {os.uname().machine}" if hasattr(os, "uname") else sys.platform,
-            settings={
-                "--method": request.method,
-                "--tol": request.tol,
-                "--step": request.step,
-                "--repeat": request.repeat,
-                "--skip-duty": list(request.skipped_duties),
-                "--adapter": request.adapter,
-                "--timeout": request.timeout,
-                "--memory": request.memory,
-                "--shard": list(request.shard or ()),
-            },
+            settings={**settings_that_matter(request), "--shard": list(request.shard or ())},
             sources={name: taken.digest if taken.still_holds() else None for name, taken in self._taken.items()},
         )
+
+
+def settings_that_matter(request: Request) -> dict[str, Any]:
+    """Return the flags on whose values the result of a case depends, beside those of the case."""
+    return {
+        "--method": request.method,
+        "--tol": request.tol,
+        "--step": request.step,
+        "--repeat": request.repeat,
+        "--skip-duty": list(request.skipped_duties),
+        "--adapter": request.adapter,
+        "--timeout": request.timeout,
+        "--memory": request.memory,
+    }

@@ -15,26 +15,27 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from gradcheck_cli.cli.plan import Plan
+    from gradcheck_cli.cli.request import Request
     from gradcheck_cli.engine.journal import Journal
     from gradcheck_cli.layers.framework.case import Case
     from gradcheck_cli.results.result import CaseResult
 
 
 @contextmanager
-def open_results_file(path: str | None, plan: Plan, versions: Mapping[str, str]) -> Iterator[ResultsFile | None]:
+def open_results_file(request: Request, plan: Plan, versions: Mapping[str, str]) -> Iterator[ResultsFile | None]:
     """Open the results file, if there is one; after the block an error of writing it is raised.
 
     Raises:
         click.BadParameter: it cannot be used.
         OutputError: it could not be written to its end.
     """
-    if path is None or not plan.tasks:
+    if (path := request.resume) is None or not plan.tasks:
         yield None
         return
     from gradcheck_cli.engine.journal import Journal, UnusableError  # only --resume needs it
 
     try:
-        file = ResultsFile(Journal(Path(path), _description(plan, versions)), path)
+        file = ResultsFile(Journal(Path(path), _description(request, plan, versions)), path)
     except UnusableError as error:
         raise click.BadParameter(f"{path!r} cannot be resumed: {error}.", param_hint="--resume") from error
     except OSError as error:
@@ -66,25 +67,18 @@ class ResultsFile:
             click.echo(f"Warning: {self.error}; the run goes on, and its results are not kept from here.", err=True)
 
 
-def _description(plan: Plan, versions: Mapping[str, str]) -> dict[str, Any]:
+def _description(request: Request, plan: Plan, versions: Mapping[str, str]) -> dict[str, Any]:
     """Return what results depend on beside the case: a run with another description cannot be resumed."""
-    from gradcheck_cli.implementation.loading.source import digest, sources  # only --resume asks
+    from gradcheck_cli.cli.origin import settings_that_matter  # only --resume asks
+    from gradcheck_cli.implementation.loading.source import digest, sources
 
-    settings, limits = plan.tasks[0].settings, plan.tasks[0].limits
-    code = {home: sources(home, settings.adapter) for home in plan.homes()}
+    code = {home: sources(home, request.adapter) for home in plan.homes()}
     return {
         **versions,
         "layers": [task.layer for task in plan.tasks],
         "implementations": [task.spec for task in plan.tasks],
-        "--method": settings.method,
-        "--tol": settings.tol,
-        "--step": settings.step,
-        "--adapter": settings.adapter,
-        "--verbose": settings.keep_arrays,
-        "--html": settings.sweep_wrong,
-        "--timeout": limits.seconds,
-        "--memory": limits.memory,
-        "--repeat": settings.repeat,
-        "--skip-duty": list(settings.skipped_duties),
+        **settings_that_matter(request),
+        "--verbose": request.settings.keep_arrays,
+        "--html": request.settings.sweep_wrong,
         **{f"the code of {home}": digest(files) for home, files in code.items() if files},
     }

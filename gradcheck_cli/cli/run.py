@@ -83,7 +83,7 @@ def run(request: Request) -> int:
             from gradcheck_cli.cli.step_summary import step_summary  # only in GitHub Actions
 
             deliveries += step_summary(described, options, request.files.values())
-        results_file = stack.enter_context(open_results_file(request.resume, plan, described.versions))
+        results_file = stack.enter_context(open_results_file(request, plan, described.versions))
         memories = [one for one in (results_file, since) if one]
         engine = stack.enter_context(open_engine(request, plan, checker))
         line = stack.enter_context(progress(plan.count, plan.upcoming()))

@@ -61,7 +61,7 @@ class Value(_Type):
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:  # noqa: ARG002
         """Offer what may come next."""
-        from gradcheck_cli.cli.candidates import complete_words  # only a shell asks
+        from gradcheck_cli.cli.completion import complete_words  # only a shell asks
 
         return complete_words(incomplete, self.words, listed=self.listed)
 
@@ -75,7 +75,7 @@ class FileName(Value):
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:  # noqa: ARG002
         """Offer files."""
-        from gradcheck_cli.cli.candidates import complete_files  # only a shell asks
+        from gradcheck_cli.cli.completion import complete_files  # only a shell asks
 
         return complete_files(incomplete)
 
@@ -90,7 +90,7 @@ class FileOfFunction(FileName):
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:  # noqa: ARG002
         """Offer Python files, and after the colon functions."""
-        from gradcheck_cli.cli.candidates import complete_code  # only a shell asks
+        from gradcheck_cli.cli.completion import complete_code  # only a shell asks
 
         return complete_code(incomplete, pairs=False)
 

@@ -150,11 +150,15 @@ def report_failure(error: BaseException, subject: str, spec: str, when: str = ""
 
 
 def describe_death(death: ProcessDiedError, subject: str, spec: str, when: str = "") -> ErrorReport:
-    """Report how a process died: in which function of the user, and when; the subject stands in for that function."""
+    """Report how a process died: in which function of the user, and when; the subject stands in for that function.
+
+    Checks add as notes to the error what it was called with.
+    """
     sources = _sources(spec) if death.stack else set()
     lines, function, frame = describe_user_stack(death.stack, sources)
     hint = "; --timeout allows more" if death.late else ""
     called = subject if function in (None, "<module>") else function
+    when = "".join(getattr(death, "__notes__", [])) or when
     return ErrorReport(
         reason=f"{called} {death}{when}{hint}", traceback=lines, place=frame and place_of(frame, spec, sources)
     )

@@ -20,7 +20,8 @@ class _Layers(Mapping[str, "Layer"]):
     def __getitem__(self, name: str) -> Layer:
         if name not in REGISTRY:
             raise KeyError(name)
-        return cast("Layer", import_module(f"gradcheck_cli.layers.{REGISTRY[name].module}").LAYER)
+        _, module, attribute = REGISTRY[name]
+        return cast("Layer", getattr(import_module(f"gradcheck_cli.layers.{module}"), attribute))
 
     def __iter__(self) -> Iterator[str]:
         return iter(REGISTRY)

@@ -54,8 +54,8 @@ def detect_affine(box: BlackBox) -> Affine | None:
         one, other, near = map(box.at, points)
     except Exception:  # noqa: BLE001  # a function may refuse an x so far away; then it is not affine there
         return None
-    # Far from x a loss may be infinite or zero, which is a number of any dtype.
-    box.epsilon = max(box.epsilon, *map(epsilon_of_values, (one, other, near)))
+    # Together, because far from x a loss may be infinite, and a softmax may choose one of the values that it is given.
+    box.epsilon = max(box.epsilon, epsilon_of_values(np.concatenate([one, other, near])))
     changes, magnitudes = np.zeros((2, 2), box.dtype)
     residues = sizes = 0.0
     for tile in tiles(center.value.shape):

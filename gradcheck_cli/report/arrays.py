@@ -12,7 +12,7 @@ from gradcheck_cli.report.style import STYLES, figure, sizes, told_apart, word
 from gradcheck_cli.results.result import Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable
+    from collections.abc import Callable, Collection, Iterable, Sequence
 
     from gradcheck_cli.results.result import ArrayResult, WorstElement
 
@@ -22,37 +22,37 @@ _WIDE = 130
 _ROUNDINGS = "eps off"
 
 
-class _Column(NamedTuple):
+class Column(NamedTuple):
     """A column of figures: `-` where an array could not be compared."""
 
     title: str
+    in_full: str  #: the title where there is room
     cell: Callable[[ArrayResult, WorstElement], str]
     right: bool = True
     width: int = 0  #: of the console, at least
     dropped: int = 0  #: the place in the order in which columns are left out for want of room; 0 for never
 
 
-_COLUMNS = (
-    _Column("rel error", lambda array, _: figure(array.max_rel_error or 0), dropped=2),
-    _Column(_ROUNDINGS, lambda array, _: figure(array.scaled_error or 0), dropped=1),
-    _Column("of", lambda array, _: f"{array.tolerance:g}", width=_WIDE),
-    _Column("abs error", lambda array, _: figure(array.max_abs_error or 0), width=_WIDE),
-    _Column("worst at", lambda _, worst: ",".join(map(str, worst.index)), right=False, dropped=4),
-    _Column("analytic", lambda array, worst: _values(array, worst)[0]),
-    _Column("numeric", lambda array, worst: _values(array, worst)[1]),
-    _Column("bound", lambda _, worst: figure(worst.error_bound), width=_WIDE),
-    _Column("method", lambda array, _: array.method, right=False, width=_WIDE),
-    _Column("forwards", lambda array, _: str(array.evaluations), width=_WIDE),
+COLUMNS = (
+    Column("rel error", "relative error", lambda array, _: figure(array.max_rel_error or 0), dropped=2),
+    Column(_ROUNDINGS, _ROUNDINGS, lambda array, _: figure(array.scaled_error or 0), dropped=1),
+    Column("of", "allowed", lambda array, _: f"{array.tolerance:g}", width=_WIDE),
+    Column("abs error", "absolute error", lambda array, _: figure(array.max_abs_error or 0), width=_WIDE),
+    Column("worst at", "worst at", lambda _, worst: ",".join(map(str, worst.index)), right=False, dropped=4),
+    Column("analytic", "analytic", lambda array, worst: _values(array, worst)[0]),
+    Column("numeric", "numeric", lambda array, worst: _values(array, worst)[1]),
+    Column("bound", "error bound", lambda _, worst: figure(worst.error_bound), width=_WIDE),
+    Column("method", "method", lambda array, _: array.method, right=False, width=_WIDE),
+    Column("forwards", "calls", lambda array, _: str(array.evaluations), width=_WIDE),
 )
-_SHAPE = _Column(
-    "shape", lambda array, _: "none" if array.shape is None else sizes(array.shape), right=False, dropped=3
-)
+_SHAPE = Column("shape", "shape", lambda array, _: shape_of(array), right=False, dropped=3)
 
 
-def array_table(arrays: list[ArrayResult], width: int) -> tuple[Table, list[str]]:
+def array_table(arrays: Sequence[ArrayResult], width: int) -> tuple[Table, list[str]]:
     """Make the table, without the columns that do not fit; return it with the titles of its columns."""
-    columns = [_SHAPE, *(column for column in _COLUMNS if column.width <= width)]
-    cells = {column.title: [column.title, *(_cell(column, array) for array in arrays)] for column in columns}
+    columns = [_SHAPE, *(column for column in COLUMNS if column.width <= width)]
+    cells = {column.title: [column.title, *(cell(column, array) for array in arrays)] for column in columns}
+    cells[_SHAPE.title] = [_SHAPE.title, *map(shape_of, arrays)]
     verdicts = [word(array.verdict) for array in arrays]
     fixed = _widest(array.name for array in arrays) + 2 + _widest([*verdicts, "verdict"])
     for column in sorted((column for column in columns if column.dropped), key=lambda column: column.dropped):
@@ -71,7 +71,7 @@ def array_table(arrays: list[ArrayResult], width: int) -> tuple[Table, list[str]
     return table, [*cells]
 
 
-def term(arrays: list[ArrayResult], titles: Collection[str], dtype: str) -> str | None:
+def term(arrays: Sequence[ArrayResult], titles: Collection[str], dtype: str) -> str | None:
     """Explain the column of roundings in a sentence, if the table has it."""
     if _ROUNDINGS not in titles:
         return None
@@ -79,9 +79,13 @@ def term(arrays: list[ArrayResult], titles: Collection[str], dtype: str) -> str 
     return f"{_ROUNDINGS}: error / (eps * sum of |terms|) with the eps of {dtype}; {allowed:g} are allowed"
 
 
-def _cell(column: _Column, array: ArrayResult) -> str:
-    if column is _SHAPE:
-        return "none" if array.shape is None else sizes(array.shape)
+def shape_of(array: ArrayResult) -> str:
+    """Write the shape of an array, if it was returned."""
+    return "none" if array.shape is None else sizes(array.shape)
+
+
+def cell(column: Column, array: ArrayResult) -> str:
+    """Write what an array has in a column."""
     return "-" if array.worst is None else column.cell(array, array.worst)
 
 

@@ -14,7 +14,7 @@ from gradcheck_cli.results.result import Verdict
 from gradcheck_cli.text.names import join_names
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from rich.console import Console, RenderableType
 
@@ -84,7 +84,7 @@ def describe(
         yield from (Text(reason, style=style) for reason in _reasons(result))
     if result.traceback:
         yield Text(result.traceback, no_wrap=True)
-    arrays = _arrays(result)
+    arrays = result.compared
     if any(array.picture for array in arrays):
         yield _pictures(arrays, ascii_only=console.options.ascii_only)
     if arrays and result.verdict is not Verdict.ERROR:
@@ -101,11 +101,7 @@ def describe(
 def has_figures(result: CaseResult) -> bool:
     """Tell whether something is wrong in a case of which the table is shown, with figures in it."""
     unfit = (Verdict.ERROR, Verdict.PASS)
-    return result.verdict not in unfit and any(array.worst for array in _arrays(result))
-
-
-def _arrays(result: CaseResult) -> list[ArrayResult]:
-    return [*([result.forward] if result.forward else []), *result.gradients.values()]
+    return result.verdict not in unfit and any(array.worst for array in result.compared)
 
 
 def _reasons(result: CaseResult) -> list[str]:
@@ -119,7 +115,7 @@ def _reasons(result: CaseResult) -> list[str]:
     return [f"{join_names(everywhere)} are wrong everywhere", *rest]
 
 
-def _pictures(arrays: list[ArrayResult], *, ascii_only: bool) -> RenderableType:
+def _pictures(arrays: Sequence[ArrayResult], *, ascii_only: bool) -> RenderableType:
     """Draw what is wrong in part, side by side as far as there is room."""
     from rich.columns import Columns  # only pictures need it
 
@@ -129,7 +125,7 @@ def _pictures(arrays: list[ArrayResult], *, ascii_only: bool) -> RenderableType:
     return Columns(drawn, padding=(0, 3))
 
 
-def _more(result: CaseResult, arrays: list[ArrayResult]) -> Iterator[Text]:
+def _more(result: CaseResult, arrays: Sequence[ArrayResult]) -> Iterator[Text]:
     """Yield duties, those that are not fulfilled with their verdicts, what is exact, and whole arrays."""
     duties = [
         name if duty.verdict is Verdict.PASS else f"{name} {word(duty.verdict)}" for name, duty in result.duties.items()

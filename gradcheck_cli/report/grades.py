@@ -47,8 +47,7 @@ def cause_lines(grades: Grades) -> Iterator[Text]:
 
 def _in_short(result: CaseResult) -> str:
     """Name the causes, or without any what is wrong: of several arrays only their names, where all takes too long."""
-    arrays = [*([result.forward] if result.forward else []), *result.gradients.values()]
-    names = [array.name for array in arrays if array.verdict is result.verdict]
+    names = [array.name for array in result.compared if array.verdict is result.verdict]
     as_whole = result.diagnosis or result.verdict is Verdict.ERROR or len(names) < 2
     if as_whole or len(result.headline) <= _LINE:
         return result.headline

@@ -39,7 +39,7 @@ def describe_run(run: Run, summary: Summary) -> str:
     text = f"{summary.cases} {'case' if summary.cases == 1 else 'cases'}: {', '.join(counts) or 'none'}"
     text += f" ({summary.carried_over} carried over from an earlier run)" if summary.carried_over else ""
     if summary.cut_short:
-        text = f"{'stopped' if summary.stopped else 'interrupted'} after {summary.cases} of {run.cases} cases; {text}"
+        text = f"{summary.cut_short} after {summary.cases} of {run.cases} cases; {text}"
     return text
 
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from gradcheck_cli.report.formats import DisplayOptions
-    from gradcheck_cli.results.result import ArrayResult, CaseResult
+    from gradcheck_cli.results.result import CaseResult
     from gradcheck_cli.results.run import Run, Summary
 
 #: Columns of the longest usual label of a case, and of what stands beside it.
@@ -149,17 +149,15 @@ class TableReport:
         counts = {verdict: summary.counts[verdict] for verdict in COUNTED if summary.counts.get(verdict)}
         text = Text(f"{summary.cases:,} {'case' if summary.cases == 1 else 'cases'}")
         if summary.cut_short:
-            how = "cut short" if summary.workers_lost else "interrupted"
-            how = "stopped by --max-failures" if summary.stopped else how
-            text = Text(f"{how} after {summary.cases:,} of {self._run.cases:,} cases")
-        several = len(counts) > 1 or summary.cut_short
+            text = Text(f"{summary.cut_short} after {summary.cases:,} of {self._run.cases:,} cases")
+        several = len(counts) > 1 or bool(summary.cut_short)
         for number, (verdict, count) in enumerate(counts.items()):
             text.append(", " if number else ": " if several else " ")
             text.append(f"{count:,} " if several else "")
             text.append(COUNTED[verdict], style=STYLES[verdict])
         text.append(f" in {summary.seconds:.2f} s")
         text.append(f", {summary.carried_over} carried over" if summary.carried_over else "")
-        if summary.verdict is Verdict.PASS and self._worst and (array := _worst_array(self._worst)):
+        if summary.verdict is Verdict.PASS and self._worst and (array := self._worst.worst_array):
             text.append(
                 f"; at worst {figure(array.scaled_error or 0)} eps off ({array.name}), {array.tolerance:g} allowed"
             )
@@ -185,23 +183,13 @@ def _outcome(result: CaseResult) -> str:
     """
     if result.verdict in (Verdict.PASS, Verdict.SKIP):
         return ""
-    arrays = [a for a in (result.forward, *result.gradients.values()) if a and a.verdict is result.verdict]
+    arrays = [array for array in result.compared if array.verdict is result.verdict]
     raised = (result.reason or "").partition(": ")[0]
-    what = raised if result.verdict is Verdict.ERROR else ", ".join(a.name for a in arrays) or raised
+    what = raised if result.verdict is Verdict.ERROR else ", ".join(array.name for array in arrays) or raised
     return " ".join([what, *(f"[{diagnosis.code}]" for diagnosis in result.diagnosis)])
 
 
 def _badness(result: CaseResult) -> tuple[bool, int, float]:
     """Order results: skips, then by verdict, then by the error of the worst array."""
-    array = _worst_array(result)
-    return result.verdict is not Verdict.SKIP, result.verdict.rank, _share(array) if array else 0.0
-
-
-def _worst_array(result: CaseResult) -> ArrayResult | None:
-    arrays = [a for a in (result.forward, *result.gradients.values()) if a and a.scaled_error is not None]
-    return max(arrays, key=_share, default=None)
-
-
-def _share(array: ArrayResult) -> float:
-    """Return the error of an array as a share of its tolerance."""
-    return (array.scaled_error or 0.0) / array.tolerance
+    array = result.worst_array
+    return result.verdict is not Verdict.SKIP, result.verdict.rank, array.share if array else 0.0

@@ -113,6 +113,11 @@ class ArrayResult:
     arrays: Arrays | None = field(default=None, repr=False, compare=False)
     picture: Picture | None = field(default=None, repr=False, compare=False)  #: if it is partly wrong
 
+    @property
+    def share(self) -> float:
+        """The error as a share of what is allowed."""
+        return (self.scaled_error or 0.0) / self.tolerance
+
 
 @frozen
 class Duty:
@@ -204,10 +209,20 @@ class CaseResult:
         return bool(self.case.layer)
 
     @property
+    def compared(self) -> tuple[ArrayResult, ...]:
+        """The output, as far as it is compared, and the gradients."""
+        return (*([self.forward] if self.forward else ()), *self.gradients.values())
+
+    @property
+    def worst_array(self) -> ArrayResult | None:
+        """The array whose error is the largest share of what is allowed; None if none has figures."""
+        figures = [array for array in self.compared if array.scaled_error is not None]
+        return max(figures, key=lambda array: array.share, default=None)
+
+    @property
     def reasons(self) -> tuple[str, ...]:
         """The reasons of the parts that have the verdict of the whole, a sentence each."""
-        parts = [self.forward, *self.gradients.values()] if self.forward else [*self.gradients.values()]
-        found = [part.reason for part in parts if part.verdict is self.verdict and part.reason]
+        found = [part.reason for part in self.compared if part.verdict is self.verdict and part.reason]
         duties = [duty.reason for duty in self.duties.values() if duty.verdict is self.verdict and duty.reason]
         # A gradient of the wrong form fails a duty for the same reason, which is given once.
         reasons = found + [reason for reason in duties if not set(reason.split("; ")) <= set(found)]

@@ -70,9 +70,10 @@ class Summary:
         return sum(self.counts.values())
 
     @property
-    def cut_short(self) -> bool:
-        """Whether the run ended before all cases were checked."""
-        return self.interrupted or self.stopped or self.workers_lost
+    def cut_short(self) -> str:
+        """How the run ended before all cases were checked; empty if it did not."""
+        ends = {"stopped by --max-failures": self.stopped, "cut short": self.workers_lost}
+        return next((how for how, so in ends.items() if so), "interrupted" if self.interrupted else "")
 
     @property
     def verdict(self) -> Verdict:

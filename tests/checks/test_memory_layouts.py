@@ -110,3 +110,16 @@ def test_the_program_finds_it_in_a_file(gradcheck: Program, tmp_path: Any) -> No
     run = gradcheck("relu", "scale.py", "-q")
     assert run.returncode == 0
     assert "pass 7/7 scale.py:relu_forward,relu_backward: C order is assumed" in run.stdout
+
+
+def test_of_a_crash_it_is_said_with_which_arrays_it_came(gradcheck: Program, tmp_path: Any) -> None:
+    (tmp_path / "fragile.py").write_text(
+        "import os\n\n\ndef relu_forward(x):\n    if not x.flags.c_contiguous:\n        os.abort()\n"
+        "    return x * (x > 0), x\n\n\ndef relu_backward(dout, x):\n    return dout * (x > 0)\n",
+        encoding="utf-8",
+    )
+    run = gradcheck("relu", "fragile.py", "--shape", "2x3", "-q", "--dtype", "float32,float64", "--show", "failed")
+    assert run.returncode == 1
+    assert "died of an abort when it was called with arrays in Fortran order" in run.stdout
+    assert "--skip-duty memory_layouts leaves these out" in run.stdout
+    assert gradcheck("relu", "fragile.py", "--shape", "2x3", "--skip-duty", "memory_layouts").returncode == 0

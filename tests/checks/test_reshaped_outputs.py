@@ -9,9 +9,11 @@ import pytest
 
 from gradcheck_cli import ConvCase, check
 from gradcheck_cli.layers.conv.naive import conv_backward_naive, conv_forward_naive
-from gradcheck_cli.layers.norm.batchnorm import BatchnormCase, batchnorm_backward, batchnorm_forward
-from gradcheck_cli.layers.norm.spatial_batchnorm import (
+from gradcheck_cli.layers.norm.batchnorm import (
+    BatchnormCase,
     SpatialBatchnormCase,
+    batchnorm_backward,
+    batchnorm_forward,
     spatial_batchnorm_backward,
     spatial_batchnorm_forward,
 )

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from gradcheck_cli.cli.candidates import complete_code, complete_files, complete_words
+from gradcheck_cli.cli.completion import complete_code, complete_files, complete_words
 from gradcheck_cli.layers import TITLES
 from tests.conftest import PROGRAMS, clean_environment, notebook_of
 from tests.program import run_program

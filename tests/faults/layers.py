@@ -7,33 +7,43 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gradcheck_cli.layers.conv.conv1d import conv1d_backward, conv1d_forward
-from gradcheck_cli.layers.conv.conv3d import conv3d_forward
 from gradcheck_cli.layers.conv.conv_transpose import conv_transpose_backward, conv_transpose_forward
 from gradcheck_cli.layers.conv.depthwise_conv import depthwise_conv_backward, depthwise_conv_forward
-from gradcheck_cli.layers.dense.affine import affine_backward, affine_forward
-from gradcheck_cli.layers.dense.temporal_affine import temporal_affine_backward, temporal_affine_forward
+from gradcheck_cli.layers.conv.ranks import conv1d_backward, conv1d_forward, conv3d_forward
+from gradcheck_cli.layers.dense.affine import (
+    affine_backward,
+    affine_forward,
+    temporal_affine_backward,
+    temporal_affine_forward,
+)
 from gradcheck_cli.layers.dense.word_embedding import word_embedding_backward, word_embedding_forward
 from gradcheck_cli.layers.elementwise.dropout import dropout_backward, dropout_forward
 from gradcheck_cli.layers.elementwise.relu import relu_forward
-from gradcheck_cli.layers.elementwise.sigmoid import sigmoid_forward
-from gradcheck_cli.layers.elementwise.tanh import tanh_forward
-from gradcheck_cli.layers.loss.softmax import softmax_loss
+from gradcheck_cli.layers.elementwise.sigmoid import sigmoid_forward, tanh_forward
+from gradcheck_cli.layers.loss.softmax import softmax_loss, temporal_softmax_loss
 from gradcheck_cli.layers.loss.svm import svm_loss
-from gradcheck_cli.layers.loss.temporal_softmax import temporal_softmax_loss
-from gradcheck_cli.layers.norm.batchnorm import batchnorm_backward, batchnorm_forward
-from gradcheck_cli.layers.norm.groupnorm import groupnorm_backward, groupnorm_forward
-from gradcheck_cli.layers.norm.instancenorm import instancenorm_backward, instancenorm_forward
+from gradcheck_cli.layers.norm.batchnorm import (
+    batchnorm_backward,
+    batchnorm_forward,
+    spatial_batchnorm_backward,
+    spatial_batchnorm_forward,
+)
+from gradcheck_cli.layers.norm.groupnorm import (
+    groupnorm_backward,
+    groupnorm_forward,
+    instancenorm_backward,
+    instancenorm_forward,
+)
 from gradcheck_cli.layers.norm.layernorm import layernorm_backward, layernorm_forward
-from gradcheck_cli.layers.norm.spatial_batchnorm import spatial_batchnorm_backward, spatial_batchnorm_forward
-from gradcheck_cli.layers.pool.avgpool import avg_pool_backward, avg_pool_forward
-from gradcheck_cli.layers.pool.avgpool1d import avg_pool1d_backward, avg_pool1d_forward
-from gradcheck_cli.layers.pool.maxpool import max_pool_forward
-from gradcheck_cli.layers.pool.maxpool1d import max_pool1d_forward
-from gradcheck_cli.layers.recurrent.lstm import lstm_forward
-from gradcheck_cli.layers.recurrent.lstm_step import lstm_step_backward, lstm_step_forward
-from gradcheck_cli.layers.recurrent.rnn import rnn_forward
-from gradcheck_cli.layers.recurrent.rnn_step import rnn_step_backward, rnn_step_forward
+from gradcheck_cli.layers.pool.avgpool import (
+    avg_pool1d_backward,
+    avg_pool1d_forward,
+    avg_pool_backward,
+    avg_pool_forward,
+)
+from gradcheck_cli.layers.pool.maxpool import max_pool1d_forward, max_pool_forward
+from gradcheck_cli.layers.recurrent.lstm import lstm_forward, lstm_step_backward, lstm_step_forward
+from gradcheck_cli.layers.recurrent.rnn import rnn_forward, rnn_step_backward, rnn_step_forward
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -864,7 +874,7 @@ def gate_order(dnext_h: Any, dnext_c: Any, cache: Any) -> Any:
 @_in_backward("lstm-step", lstm_step_forward, "gate-columns-permuted")
 def gates_joined_in_another_order(dnext_h: Any, dnext_c: Any, cache: Any) -> Any:
     dc = dnext_c + dnext_h * cache.o * cache.cell_slope
-    di, df, do, dg = np.split(cache.gate_slopes, 4, axis=1)
+    di, df, do, dg = np.split(cache.slopes, 4, axis=1)
     da = np.hstack([di * dc * cache.g, df * dc * cache.prev_c, dg * dc * cache.i, do * dnext_h * cache.tanh_c])
     dx, dprev_h, dprev_c = da @ cache.Wx.T, da @ cache.Wh.T, dc * cache.f
     return dx, dprev_h, dprev_c, cache.x.T @ da, cache.prev_h.T @ da, da.sum(axis=0)

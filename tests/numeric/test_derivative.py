@@ -100,6 +100,14 @@ def test_curved_functions_lie_within_a_bound_that_is_not_far_too_large(name: str
     assert np.median(bound / scale) <= {"float32": 1e-4, "float64": 1e-12, "longdouble": 1e-14}[dtype]
 
 
+def test_a_softmax_that_chooses_among_values_of_float32_does_not_compute_in_it() -> None:
+    values = signed_uniform(random.Random(1), (3, 5)).astype(np.float32).astype(float)
+    x, dout = (signed_uniform(random.Random(2), shape) for shape in ((3,), (5,)))
+    found = differentiate(lambda x: softmax(8 * x) @ values, x, dout, resolution=0)
+    assert (found.error_bound <= 1e-12 * found.scale.max()).all()
+    assert (abs(found.value - 8 * softmax_backward(8 * x, values @ dout)) <= found.error_bound).all()
+
+
 @pytest.mark.parametrize("dtype", ["float16", "float32", "float64", "longdouble"])
 def test_affine_functions_are_exact_but_for_rounding(dtype: str) -> None:
     x, dout = draw(3, dtype)

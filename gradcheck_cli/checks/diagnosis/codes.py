@@ -126,6 +126,10 @@ CAUSES = {
         "Make the arrays of intermediate results of {right} too, by `dtype=x.dtype`.",
     ),
     "{dtype}-inside/rounded": ("In {names} {what} rounded to {dtype} first.", "Keep every array in {right}."),
+    "rounded-on-the-way": (
+        "{names} {be} right in float64, and off in {dtype}: what {names} {be} computed from is rounded first.",
+        "Where digits cancel, as in 1 - out**2 with an out near 1, compute in a wider dtype.",
+    ),
     "own-function": (
         (
             "Forward and backward agree with each other, but forward computes something other than {layer}: "

@@ -5,8 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from gradcheck_cli.data.frozen import frozen
-from gradcheck_cli.layers.attention.core import AttentionCache, absolute_backward, attend, attend_backward, bounds
-from gradcheck_cli.layers.attention.masks import mask, mask_of, some_query_sees_several
+from gradcheck_cli.layers.attention.core import (
+    AttentionCache,
+    absolute_backward,
+    attend,
+    attend_backward,
+    bounds,
+    mask,
+    mask_of,
+    some_query_sees_several,
+)
 from gradcheck_cli.layers.framework.axes import Axis, declare
 from gradcheck_cli.layers.framework.case import Case
 from gradcheck_cli.layers.framework.layer import Layer, imported

@@ -7,8 +7,16 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 from gradcheck_cli.data.drawing import signed_uniform
 from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.layers.attention.attention import KEY, QUERY
-from gradcheck_cli.layers.attention.core import AttentionCache, absolute_backward, attend, attend_backward, bounds
-from gradcheck_cli.layers.attention.masks import mask, mask_of, some_query_sees_several
+from gradcheck_cli.layers.attention.core import (
+    AttentionCache,
+    absolute_backward,
+    attend,
+    attend_backward,
+    bounds,
+    mask,
+    mask_of,
+    some_query_sees_several,
+)
 from gradcheck_cli.layers.framework.axes import FEATURE, SAMPLE, Axis
 from gradcheck_cli.layers.framework.case import Case
 from gradcheck_cli.layers.framework.drawing import multiple

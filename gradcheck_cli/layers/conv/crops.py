@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -12,36 +13,13 @@ from gradcheck_cli.layers.framework.fault import Fault
 from gradcheck_cli.text.names import join_names
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
 
-    from gradcheck_cli.layers.conv.geometry import Windows
     from gradcheck_cli.layers.conv.moved import Convolution
     from gradcheck_cli.numeric.arrays import Array
 
     Gradients = Mapping[str, Array]
     Index = tuple[slice, ...]
-
-#: By how many axes windows have: the axes to which a crop is applied by mistake, and what they are called.
-_CROPPED: dict[int, dict[tuple[int, ...], str]] = {
-    1: {(0,): "samples", (1,): "channels"},
-    2: {
-        (2,): "the rows alone",
-        (3,): "the columns alone",
-        (0, 1): "samples and channels",
-        (1, 2): "channels and rows",
-        (0, 2): "samples and rows",
-        (1, 3): "channels and columns",
-        (0, 3): "samples and columns",
-        (1, 2, 3): "channels, rows and columns",
-    },
-}
-
-#: Likewise, where all of the pad is cut off by mistake.
-_SIDES = {
-    1: ("at the end", "at the start"),
-    2: ("at the bottom and on the right", "at the top and on the left"),
-    3: ("at the end of each axis", "at the start of each axis"),
-}
 
 
 def crops(convolution: Convolution) -> Iterator[Fault]:
@@ -50,55 +28,48 @@ def crops(convolution: Convolution) -> Iterator[Fault]:
     pads, right = [w.pad for w in windows], ", ".join(f"pad:pad + {w.axis.size}" for w in windows)
     remedy = f"Crop by `[:, :, {right}]`."
 
-    def crop(code: str, cause: str, cut: Callable[[Windows], slice], remedy: str = remedy) -> Fault:
-        return cropped(convolution, code, f"{{names}} {{be}} {cause}.", remedy, within(map(cut, windows)))
+    def crop(code: str, cause: str, slices: list[slice], remedy: str = remedy) -> Fault:
+        return cropped(convolution, code, f"{{names}} {{be}} {cause}.", remedy, within(slices))
 
     if 0 in pads:
         empty = "empty: `[pad:-pad]` is an empty slice at pad 0"
-        yield crop("crop-empty", empty, lambda w: slice(w.pad, -w.pad), remedy.replace("]`.", "]` instead."))
+        yield crop("crop-empty", empty, [slice(pad, -pad) for pad in pads], remedy.replace("]`.", "]` instead."))
     if any(pads):
-        yield crop("crop-missing", "returned with the pad around it", lambda _: slice(None))
-        side = "cropped on the wrong side: all of the pad is cut off"
-        last, first = _SIDES[len(windows)]
-        yield crop("crop-wrong-side", f"{side} {last}", lambda w: slice(w.size))
-        yield crop("crop-wrong-side", f"{side} {first}", lambda w: slice(2 * w.pad, None))
+        yield crop("crop-missing", "returned with the pad around it", [])
+        side = "cropped on the wrong side: all of the pad is cut off at the"
+        yield crop("crop-wrong-side", f"{side} end of each axis", [slice(w.size) for w in windows])
+        yield crop("crop-wrong-side", f"{side} start of each axis", [slice(2 * pad, None) for pad in pads])
     if set(pads) != {1}:
-        yield crop("crop-fixed", "cropped by `[1:-1]`, whatever the pad", lambda _: slice(1, -1))
+        yield crop("crop-fixed", "cropped by `[1:-1]`, whatever the pad", [slice(1, -1)] * len(windows))
     yield from unseen(convolution)
-    if len(set(pads)) == 1:
-        for axes, words in _CROPPED.get(len(windows), {}).items():
-            cause = f"{{names}} {{be}} cropped by `[pad:-pad]` along the wrong axes: {words}."
-            index = tuple(slice(pads[0], -pads[0]) if axis in axes else slice(None) for axis in range(max(axes) + 1))
-            yield cropped(convolution, "crop-wrong-axes", cause, remedy, index)
-    if len(windows) != 2:
-        return
-    for wrong, what, other in zip(windows, ("vertical", "horizontal"), reversed(windows), strict=True):
-        square = f"cropped by the {what} pad along both axes"
+    if len(set(pads)) == 1 and len(windows) < 3:
+        yield from _wrong_axes(convolution, pads[0], remedy)
+    if len(windows) == 2 and len(set(pads)) > 1:
         each = "Crop rows by the vertical pad, and columns by the horizontal one."
-        if len(set(pads)) > 1:
-            yield crop("crop-square", square, partial(_of_pad, wrong.pad), each)
-            yield crop("crop-square", square, partial(_inside, wrong.pad), each)
-        if len({w.size for w in windows}) > 1:
+        for pad, what in zip(pads, ("vertical", "horizontal"), strict=True):
+            square = f"cropped by the {what} pad along both axes"
+            yield crop("crop-square", square, [slice(pad, pad + w.size) for w in windows], each)
+            yield crop("crop-square", square, [slice(pad, w.padded - pad) for w in windows], each)
+    if len(windows) == 2 and len({w.size for w in windows}) > 1:
+        for wrong, other in itertools.permutations(windows):
             # Without pad, a slice of rows by the larger width keeps them all: what is said is true of both.
             size = f"cropped to the image's {wrong.length} along the {other.axis.plural}"
-            yield crop("crop-square", size, partial(_of_size, wrong.size))
-    if len({w.size for w in windows}) > 1:
-        sizes = {w.axis: other.size for w, other in zip(windows, reversed(windows), strict=True)}
-        yield crop(
-            "crop-square", "cropped to height and width in the wrong order", lambda w: _of_size(sizes[w.axis], w)
-        )
+            yield crop("crop-square", size, [slice(w.pad, w.pad + wrong.size) for w in windows])
+        exchanged = [slice(w.pad, w.pad + other.size) for w, other in zip(windows, windows[::-1], strict=True)]
+        yield crop("crop-square", "cropped to height and width in the wrong order", exchanged)
 
 
-def _of_pad(pad: int, w: Windows) -> slice:
-    return slice(pad, pad + w.size)
-
-
-def _inside(pad: int, w: Windows) -> slice:
-    return slice(pad, w.padded - pad)
-
-
-def _of_size(size: int, w: Windows) -> slice:
-    return slice(w.pad, w.pad + size)
+def _wrong_axes(convolution: Convolution, pad: int, remedy: str) -> Iterator[Fault]:
+    """Yield crops along up to three axes, other than those that have a pad."""
+    names = {k: axis.plural for k, axis in enumerate(convolution.case.axes["x"])}
+    right = tuple(k for k, axis in enumerate(convolution.case.axes["x"]) if axis.spatial)
+    for count in range(1, 4):
+        for axes in itertools.combinations(names, count):
+            if axes != right:
+                words = join_names(names[k] for k in axes)
+                cause = f"{{names}} {{be}} cropped by `[pad:-pad]` along the wrong axes: {words}."
+                index = tuple(slice(pad, -pad) if k in axes else slice(None) for k in names)
+                yield cropped(convolution, "crop-wrong-axes", cause, remedy, index)
 
 
 def cropped(convolution: Convolution, code: str, cause: str, remedy: str, index: Index) -> Fault:

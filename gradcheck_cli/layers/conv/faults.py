@@ -51,34 +51,21 @@ _ONCE = "Forward multiplies windows by w as it is; backward rotates it once if i
 
 def kernel_turns(axes: Sequence[Axis]) -> list[tuple[str, str, Callable[[Array], Array]]]:
     """List wrong orders of a kernel with these axes: code, words and function."""
-    exchanged = "the kernel's filters and channels are exchanged"
     spatial = {k - len(axes): axis.plural for k, axis in enumerate(axes) if axis.spatial}
-    if len(spatial) > 2:
-        some = itertools.chain(itertools.combinations(spatial, 1), itertools.combinations(spatial, 2))
-        return [
-            ("kernel-rotated", "the kernel is reversed along all axes", partial(np.flip, axis=(*spatial,))),
-            *(
-                ("kernel-flipped", f"the {join_names(spatial[k] for k in turned)} are reversed", _flipped(turned))
-                for turned in some
-            ),
-        ]
-    if len(spatial) == 1:
-        return [
-            ("kernel-flipped", "the kernel is reversed", lambda w: w[..., ::-1]),
-            ("kernel-transposed", exchanged, lambda w: w.swapaxes(0, 1)),
-        ]
-    transposed = "the kernel is transposed: its rows and columns are exchanged"
-    return [
-        ("kernel-rotated", "the kernel is rotated by 180 degrees", lambda w: w[..., ::-1, ::-1]),
-        ("kernel-transposed", transposed, lambda w: w.swapaxes(-1, -2)),
-        ("kernel-transposed", exchanged, lambda w: w.swapaxes(0, 1)),
-        ("kernel-flipped", "the kernel is upside down", lambda w: w[..., ::-1, :]),
-        ("kernel-flipped", "the kernel is mirrored left to right", lambda w: w[..., ::-1]),
+    counts = range(len(spatial) - 1, 0, -1)
+    turns: list[tuple[str, str, Callable[[Array], Array]]] = [
+        ("kernel-flipped", f"the {join_names(spatial[k] for k in some)} are reversed", partial(np.flip, axis=some))
+        for count in counts
+        for some in itertools.combinations(spatial, count)
     ]
-
-
-def _flipped(axes: tuple[int, ...]) -> Callable[[Array], Array]:
-    return lambda w: np.flip(w, axes)
+    exchanged = "the kernel's filters and channels are exchanged"
+    turns.insert(0, ("kernel-transposed", exchanged, lambda w: w.swapaxes(0, 1)))
+    if len(spatial) == 2:
+        transposed = "the kernel is transposed: its rows and columns are exchanged"
+        turns.insert(0, ("kernel-transposed", transposed, lambda w: w.swapaxes(-1, -2)))
+    code, words = ("kernel-flipped", "reversed") if len(spatial) == 1 else ("kernel-rotated", "reversed along all axes")
+    words = "rotated by 180 degrees" if len(spatial) == 2 else words
+    return [(code, f"the kernel is {words}", partial(np.flip, axis=(*spatial,))), *turns]
 
 
 def turned_kernels(right: Backward, axes: Sequence[Axis], once: str) -> Iterator[Fault]:

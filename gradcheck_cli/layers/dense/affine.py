@@ -1,4 +1,4 @@
-"""The affine (fully connected) layer: out = x w + b."""
+"""The affine (fully connected) layer, out = x w + b, and the same at each step of a sequence."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from gradcheck_cli.layers.framework.problem import Problem
     from gradcheck_cli.numeric.arrays import Array
+
 
 #: Of an x of three axes, the one in the middle.
 _PART = Axis(name="row", index="i", size="split")
@@ -103,4 +104,48 @@ LAYER = Layer(
     standard=standard,
     faults=faults,
     random=multiple("D", of="split"),
+)
+
+
+@frozen
+class TemporalAffineCase(Case):
+    """Sizes of a temporal affine layer: x (N, T, D), w (D, M), b (M,), out (N, T, M)."""
+
+    layer: ClassVar[str] = "temporal-affine"
+    axes = declare(x="N T D", w="D M", b="M", out="N T M")
+
+    N: int = size(3, "samples")
+    T: int = size(4, "steps")
+    D: int = size(5, "features of a step")
+    M: int = size(2, "units")
+
+
+def temporal_affine_forward(x: Array, w: Array, b: Array) -> tuple[Array, tuple[Array, Array]]:
+    """Return out = x w + b at each step of x (N, T, D), and the cache."""
+    rows, _ = affine_forward(x.reshape(-1, x.shape[2]), w, b)
+    return rows.reshape(*x.shape[:2], -1), (x, w)
+
+
+def temporal_affine_backward(dout: Array, cache: tuple[Array, Array]) -> tuple[Array, Array, Array]:
+    """Return dx, dw and db for dout (N, T, M).
+
+    A step of a sample is to this layer what a sample is to an affine one: the derivation is that of `affine_backward`,
+    with N T rows, over all of which dw and db are summed.
+    """
+    x, w = cache
+    dx, dw, db = affine_backward(dout.reshape(-1, dout.shape[2]), (x.reshape(-1, x.shape[2]), w))
+    return dx.reshape(x.shape), dw, db
+
+
+def temporal_standard() -> tuple[TemporalAffineCase, ...]:
+    """List sizes of which no two are equal, a size of 1 each, and a square w."""
+    rows = (3, 4, 5, 2), (2, 3, 4, 4), (1, 3, 5, 2), (4, 1, 2, 3), (2, 5, 1, 3), (2, 3, 4, 1)
+    return TemporalAffineCase.rows("N T D M", *rows)
+
+
+TEMPORAL = Layer(
+    case=TemporalAffineCase,
+    builtin={"matrix": (temporal_affine_forward, temporal_affine_backward)},
+    standard=temporal_standard,
+    forward_faults=without_bias,
 )

@@ -8,15 +8,14 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from gradcheck_cli.data.frozen import frozen
-from gradcheck_cli.layers.elementwise.elementwise import ElementwiseCase, activation
+from gradcheck_cli.layers.elementwise.elementwise import ElementwiseCase, activation, faults
 from gradcheck_cli.layers.elementwise.sigmoid import sigmoid_forward
-from gradcheck_cli.layers.elementwise.slope_faults import faults
 from gradcheck_cli.layers.framework.words import choice
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from gradcheck_cli.layers.elementwise.slope_faults import Slope
+    from gradcheck_cli.layers.elementwise.elementwise import Slope
     from gradcheck_cli.layers.framework.fault import Fault
     from gradcheck_cli.numeric.arrays import Array
 

@@ -1,4 +1,4 @@
-"""The logistic sigmoid: out = 1 / (1 + exp(-x))."""
+"""The logistic sigmoid, 1 / (1 + exp(-x)), and what is like it: tanh, softplus and the sigmoid linear unit."""
 
 from __future__ import annotations
 
@@ -7,10 +7,19 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from gradcheck_cli.data.frozen import frozen
-from gradcheck_cli.layers.elementwise.elementwise import ElementwiseCase, activation
-from gradcheck_cli.layers.elementwise.slope_faults import faults, sigmoid_slopes
+from gradcheck_cli.layers.elementwise.elementwise import (
+    ElementwiseCase,
+    activation,
+    faults,
+    sigmoid,
+    sigmoid_slopes,
+    tanh_slopes,
+)
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from gradcheck_cli.layers.elementwise.elementwise import Slope
     from gradcheck_cli.numeric.arrays import Array
 
 
@@ -41,4 +50,109 @@ LAYER = activation(
     faults=lambda _: faults(
         "the sigmoid", sigmoid_slopes("x", "out"), "dx = dout out (1 - out), with out = sigmoid(x)."
     ),
+)
+
+
+@frozen
+class TanhCase(ElementwiseCase):
+    """The shape of x, and of out."""
+
+    layer: ClassVar[str] = "tanh"
+
+
+def tanh_forward(x: Array) -> tuple[Array, Array]:
+    """Return tanh(x), and it again as the cache."""
+    out = np.tanh(x)
+    return out, out
+
+
+def tanh_backward(dout: Array, cache: Array) -> Array:
+    """Return dx: d tanh(x)/dx = 1 - tanh(x)^2, from sinh/cosh and cosh^2 - sinh^2 = 1."""
+    dx: Array = dout * (1 - cache * cache)
+    return dx
+
+
+TANH = activation(
+    TanhCase,
+    (tanh_forward, tanh_backward),
+    slope=lambda _, out: 1 + out * out,
+    faults=lambda _: faults("tanh", tanh_slopes("x", "out"), "dx = dout (1 - out^2), with out = tanh(x)."),
+)
+
+
+@frozen
+class SoftplusCase(ElementwiseCase):
+    """The shape of x, and of out."""
+
+    layer: ClassVar[str] = "softplus"
+
+
+def softplus_forward(x: Array) -> tuple[Array, Array]:
+    """Return log(1 + exp(x)) = max(x, 0) + log(1 + exp(-|x|)), in which nothing overflows, and x as the cache."""
+    return np.maximum(x, 0) + np.log1p(np.exp(-abs(x))), x
+
+
+def softplus_backward(dout: Array, x: Array) -> Array:
+    """Return dx: d log(1 + exp(x))/dx = exp(x) / (1 + exp(x)) = sigmoid(x).
+
+    (Glorot, Bordes and Bengio, Deep sparse rectifier neural networks, 2011.)
+    """
+    dx: Array = dout * sigmoid_forward(x)[0]
+    return dx
+
+
+def _softplus_slopes() -> Iterator[Slope]:
+    yield "slope-missing", "left out", np.ones_like
+    yield "activation-slope", "1 / (1 + exp(x)), that of log without that of exp", lambda x: sigmoid(-x)
+    yield "activation-slope", "exp(x), without the division by 1 + exp(x)", np.exp
+    yield "sigmoid-slope", "s (1 - s), that of a sigmoid s", lambda x: sigmoid(x) * (1 - sigmoid(x))
+    yield "activation-slope", "sigmoid(out), not sigmoid(x)", lambda x: sigmoid(np.logaddexp(0, x))
+
+
+SOFTPLUS = activation(
+    SoftplusCase,
+    (softplus_forward, softplus_backward),
+    slope=lambda x, _: sigmoid(x) * (1 + abs(x)),
+    faults=lambda _: faults("softplus", _softplus_slopes(), "dx = dout sigmoid(x)."),
+)
+
+
+@frozen
+class SiluCase(ElementwiseCase):
+    """The shape of x, and of out."""
+
+    layer: ClassVar[str] = "silu"
+
+
+def silu_forward(x: Array) -> tuple[Array, tuple[Array, Array]]:
+    """Return x s with s = sigmoid(x), and (x, s) as the cache."""
+    s, _ = sigmoid_forward(x)
+    return x * s, (x, s)
+
+
+def silu_backward(dout: Array, cache: tuple[Array, Array]) -> Array:
+    """Return dx: with s = sigmoid(x) and s' = s (1 - s), d(x s)/dx = s + x s (1 - s).
+
+    (Elfwing, Uchibe and Doya, Sigmoid-weighted linear units, 2018, equation 6.)
+    """
+    x, s = cache
+    dx: Array = dout * (s + x * s * (1 - s))
+    return dx
+
+
+def _silu_slopes() -> Iterator[Slope]:
+    yield "slope-missing", "left out", np.ones_like
+    yield "product-rule", "s, without the x s (1 - s) that x multiplies", sigmoid
+    yield "product-rule", "x s (1 - s), without the s of the other factor", lambda x: x * sigmoid(x) * (1 - sigmoid(x))
+    yield "product-rule", "s (1 - s), that of a sigmoid", lambda x: sigmoid(x) * (1 - sigmoid(x))
+    yield "product-rule", "s + s (1 - s), without the factor x", lambda x: sigmoid(x) * (2 - sigmoid(x))
+    yield "activation-slope", "out + s, where out + s (1 - out) is right", lambda x: sigmoid(x) * (x + 1)
+    yield "activation-slope", "out + s (1 - s)", lambda x: x * sigmoid(x) + sigmoid(x) * (1 - sigmoid(x))
+
+
+SILU = activation(
+    SiluCase,
+    (silu_forward, silu_backward),
+    slope=lambda x, _: sigmoid(x) * (1 + 2 * abs(x)),
+    faults=lambda _: faults("the SiLU", _silu_slopes(), "dx = dout (s + x s (1 - s)), with s = sigmoid(x)."),
 )

@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gradcheck_cli.layers.framework.fault import Guard, Overflow
-from gradcheck_cli.layers.framework.overflow import exp_overflow
+from gradcheck_cli.layers.framework.fault import Guard, Overflow, exp_overflow
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -32,8 +32,6 @@ def mse_loss(x: Array, y: Array, loss_param: Param) -> tuple[Any, Array]:
     return ((x - y) ** 2).sum() / count, 2 * (x - y) / count
 
 
-_DX = "dx = 2 (x - y), divided by what the loss is divided by."
-
 LAYER = TargetLoss(
     case=MseCase,
     function=mse_loss,
@@ -47,13 +45,14 @@ LAYER = TargetLoss(
     terms=lambda x, y, _: (x - y) ** 2,
     scale=lambda x, y, _: (abs(x) + abs(y)) ** 2,
     slope_scale=lambda x, y, _: 2 * (abs(x) + abs(y)),
+    remedy="dx = 2 (x - y), divided by what the loss is divided by.",
     slopes=(
-        ("target-missing", "the target is not subtracted", _DX, lambda x, _y, _p: 2 * x),
-        ("residual-squared", "x - y is squared, as in the loss", _DX, lambda x, y, _: 2 * (x - y) ** 2),
-        ("residual-squared", "there is (x - y)^2, the loss itself", _DX, lambda x, y, _: (x - y) ** 2),
-        ("target-sign", "the target is added, not subtracted", _DX, lambda x, y, _: 2 * (x + y)),
-        ("residual-squared", "there is 2 |x - y|, without its sign", _DX, lambda x, y, _: 2 * abs(x - y)),
-        ("product-rule", "there is 2 (x - y) x, with a factor x too many", _DX, lambda x, y, _: 2 * (x - y) * x),
+        ("target-missing", "the target is not subtracted", lambda x, _y, _p: 2 * x),
+        ("residual-squared", "x - y is squared, as in the loss", lambda x, y, _: 2 * (x - y) ** 2),
+        ("residual-squared", "there is (x - y)^2, the loss itself", lambda x, y, _: (x - y) ** 2),
+        ("target-sign", "the target is added, not subtracted", lambda x, y, _: 2 * (x + y)),
+        ("residual-squared", "there is 2 |x - y|, without its sign", lambda x, y, _: 2 * abs(x - y)),
+        ("product-rule", "there is 2 (x - y) x, with a factor x too many", lambda x, y, _: 2 * (x - y) * x),
     ),
     losses={
         "has the absolute value of x - y, not its square": lambda x, y, _: abs(x - y),

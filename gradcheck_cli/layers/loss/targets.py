@@ -76,7 +76,8 @@ class TargetLoss:
     terms: Terms
     scale: Terms  #: the sum of the absolute values of what a term consists of
     slope_scale: Terms  #: the same of its slope
-    slopes: tuple[tuple[str, str, str, Terms], ...]  #: wrong ones: code, words, remedy, and the slope
+    slopes: tuple[tuple[str, str, Terms], ...]  #: wrong ones: code, words, and the slope
+    remedy: str  #: for each of them
     losses: Mapping[str, Terms]  #: wrong terms, by what "the loss" does, a verb first
     definition: str  #: of the loss, a sentence
     #: (x, y, parameters, e) -> terms with a logarithm that is guarded by e, and their slope.
@@ -87,8 +88,8 @@ class TargetLoss:
 
     def faults(self, case: Case, _problem: Problem) -> Iterator[Fault]:
         """Yield wrong slopes."""
-        for code, words, remedy, slope in self.slopes:
-            yield Fault(code, f"In {{names}} {words}.", remedy, partial(_with_slope, slope, case.settings))
+        for code, words, slope in self.slopes:
+            yield Fault(code, f"In {{names}} {words}.", self.remedy, partial(_with_slope, slope, case.settings))
 
     def forward_faults(self, case: Case, problem: Problem, _out: Array) -> Iterator[ForwardFault]:
         """Yield wrong losses: divided by another number, and those of the layer."""

@@ -23,10 +23,16 @@ if TYPE_CHECKING:
 
     Parameters = Mapping[str, Any]
 
-_DX = "dx = (g - mean(g) - z mean(g z)) / s, with g = gamma dout, z = (x - mean) / s and s = sqrt(var + eps)."
+#: By whether a normalization shifts.
+_DX = {
+    True: "dx = (g - mean(g) - z mean(g z)) / s, with g = gamma dout, z = (x - mean) / s and s = sqrt(var + eps).",
+    False: "dx = (g - z mean(g z)) / s, with g = gamma dout, z = x / s and s = sqrt(mean(x^2) + eps).",
+}
+_OUT = {
+    True: "out = gamma (x - mean) / sqrt(var + eps) + beta.",
+    False: "out = gamma x / sqrt(mean(x^2) + eps).",
+}
 _CONSTANT = "In test mode mean and variance are constants: return gamma dout / sqrt(running_var + eps)."
-_S = "Take s = sqrt(var + eps), as forward does."
-_OUT = "out = gamma (x - mean) / sqrt(var + eps) + beta."
 
 #: Values that people write for eps, whatever they are given.
 _USUAL_EPS = (1e-5, 1e-8)
@@ -34,25 +40,28 @@ _USUAL_EPS = (1e-5, 1e-8)
 
 def backward_faults(norm: Normalization, parameters: Parameters) -> Iterator[EquationFault]:
     """Yield faults in dx, in its terms, roots and axes; and in dgamma and dbeta."""
-    constant = is_constant(parameters)
-    remedy, root = (_CONSTANT, _CONSTANT) if constant else (_DX, _S)
+    constant, as_forward = is_constant(parameters), f"Take s = sqrt({norm.symbol} + eps), as forward does."
+    remedy, root = (_CONSTANT, _CONSTANT) if constant else (_DX[norm.shifts], as_forward)
+    through = f"the term through the {norm.moment}"
     yield from _mode_ignored() if constant else _terms(norm)
     yield fault("gamma-missing", "gamma is missing", remedy, g=lambda v: v.dout)
     yield fault("scale-missing", "the division by s is missing", remedy, s1=1.0, s2=1.0)
-    for code, words, r in _wrong_roots(parameters["eps"]):
+    for code, words, r in _wrong_roots(norm, parameters["eps"]):
         yield fault(code, words, root, s=r)
         if not constant:
             yield fault(code, words, root, s1=r, s2=r)
-            yield fault(code, f"in the term through the variance {words}", root, r=r, s2=lambda v: v.r**3 / v.s**2)
-            yield fault(code, f"in all but the term through the variance {words}", root, s1=r)
+            yield fault(code, f"in {through} {words}", root, r=r, s2=lambda v: v.r**3 / v.s**2)
+            yield fault(code, f"in all but {through} {words}", root, s1=r)
     for words, over in () if constant else _wrong_axes(norm):
         wrong = f"the means are taken over {words}, not over the {norm.words}"
         right = f"Take every mean in dx over the {norm.words}, as forward does."
         yield fault("normalized-axes", wrong, right, over=over)
-    sums, instead = "dgamma = sum(dout z) and dbeta = sum(dout), with z = (x - mean) / s.", "dout is multiplied by"
-    yield fault("gamma-extra", f"{instead} gamma", sums, cotangent=lambda v: v.g)
+    z, instead = "(x - mean) / s" if norm.shifts else "x / s", "dout is multiplied by"
+    sums = f"dgamma = sum(dout z){' and dbeta = sum(dout)' if norm.shifts else ''}, with z = {z}."
     yield fault("not-normalized", "dout is not multiplied by z", sums, factor=1.0)
-    yield fault("not-normalized", f"{instead} x - mean, not by z", sums, factor=lambda v: v.centred)
+    if norm.shifts:  # without beta, gamma makes out of z
+        yield fault("gamma-extra", f"{instead} gamma", sums, cotangent=lambda v: v.g)
+        yield fault("not-normalized", f"{instead} x - mean, not by z", sums, factor=lambda v: v.centred)
     yield fault("not-normalized", f"{instead} x, not by z", sums, factor=lambda v: v.x)
     yield fault("not-normalized", f"{instead} out, not by z", sums, factor=lambda v: v.scaled)
 
@@ -68,8 +77,9 @@ def _mode_ignored() -> Iterator[EquationFault]:
 
 def _terms(norm: Normalization) -> Iterator[EquationFault]:
     """Yield dx with a wrong factor on some of its terms, and wrong powers of var + eps."""
-    mean, variance = "the term through the mean", "the term through the variance"
+    mean, variance = "the term through the mean", f"the term through the {norm.moment}"
     both, size, n = "the terms through the mean and the variance", norm.size, norm.count
+    remedy = _DX[norm.shifts]
     rows: list[tuple[str, str, float, float, float]] = [
         # factors on the direct term, on that through the mean, on that through the variance
         ("variance-path", f"{variance} is missing", 1, 1, 0),
@@ -93,26 +103,30 @@ def _terms(norm: Normalization) -> Iterator[EquationFault]:
             ("divided-twice", f"{mean} is divided by {size} twice", 1, 1 / n, 1),
             ("direct-term", f"the direct term, g / s, is divided by {size}", 1 / n, 1, 1),
         ]
-    halves = f"(x - mean)^2 has the derivative 2 (x - mean), and sqrt(v) has 1 / (2 sqrt(v)). {_DX}"
+    halves = f"x^2 has the derivative 2 x, and sqrt(v) has 1 / (2 sqrt(v)). {remedy}"
     for code, words, a, b, c in rows:
-        remedy = halves if c in {2, 0.5} else _DX
-        yield fault(code, words, remedy, direct=a, through_mean=b, through_variance=c)
-    powers = f"sqrt(v) has the derivative v^(-1/2) / 2, and 1 / sqrt(v) has -v^(-3/2) / 2. {_DX}"
+        if norm.shifts or b == 1:  # what there is no term for is not wrong
+            wrong = {"direct": a, "through_mean": b * norm.shifts, "through_variance": c}
+            yield fault(code, words, halves if c in {2, 0.5} else remedy, **wrong)
+    if not norm.shifts:
+        extra = "the mean of g is subtracted, as in layer normalization"
+        yield fault("mean-path", extra, remedy, through_mean=1.0)
+    powers = f"sqrt(v) has the derivative v^(-1/2) / 2, and 1 / sqrt(v) has -v^(-3/2) / 2. {remedy}"
     for power in (1, 2, 4, 6):
-        words = f"{variance} has (var + eps)^(-{power / 2:g}), not (var + eps)^(-1.5)"
+        words = f"{variance} has ({norm.symbol} + eps)^(-{power / 2:g}), not ({norm.symbol} + eps)^(-1.5)"
         yield fault("variance-power", words, powers, power=power)
 
 
-def _wrong_roots(eps: float) -> Iterator[tuple[str, str, Formula]]:
+def _wrong_roots(norm: Normalization, eps: float) -> Iterator[tuple[str, str, Formula]]:
     """Yield what people take for sqrt(var + eps): code, words and equation."""
-    missing = "eps is not added to the variance (or one that is far too small)"
+    missing = f"eps is not added to the {norm.moment} (or one that is far too small)"
     yield "eps-missing", missing, lambda v: np.sqrt(v.variance)
-    outside = "eps is added to the root of the variance, not to the variance"
+    outside = f"eps is added to the root of the {norm.moment}, not to the {norm.moment}"
     yield "eps-outside-root", outside, lambda v: np.sqrt(v.variance) + v.eps
     for fixed in _USUAL_EPS:
         if not 0.5 < fixed / eps < 2:
             yield "eps-fixed", f"eps is {fixed:g}, whatever it should be", partial(_root, fixed)
-    yield "root-missing", "var + eps is used in place of its square root", lambda v: v.variance + v.eps
+    yield "root-missing", f"{norm.symbol} + eps is used in place of its square root", lambda v: v.variance + v.eps
 
 
 def _root(eps: float, v: Any) -> Any:
@@ -129,13 +143,20 @@ def _wrong_axes(norm: Normalization) -> Iterator[tuple[str, tuple[Axis, ...]]]:
 
 def forward_faults(norm: Normalization, parameters: Parameters) -> Iterator[EquationFault]:
     """Yield outputs of another formula, and where there are running statistics, wrong ones of these."""
-    for code, words, r in _wrong_roots(parameters["eps"]):
-        yield fault(code, words, _OUT, s=r)
-    yield fault("mean-path", "the mean is not subtracted", _OUT, z=lambda v: v.x / v.s)
-    yield fault("gamma-missing", "gamma is missing", _OUT, scaled=lambda v: v.z + v.beta)
-    yield fault("gamma-missing", "gamma and beta are missing", _OUT, scaled=lambda v: v.z)
-    yield fault("beta-missing", "beta is missing", _OUT, scaled=lambda v: v.gamma * v.z)
-    yield fault("gamma-extra", "gamma and beta are exchanged", _OUT, scaled=lambda v: v.beta * v.z + v.gamma)
+    right = _OUT[norm.shifts]
+    for code, words, r in _wrong_roots(norm, parameters["eps"]):
+        yield fault(code, words, right, s=r)
+    yield fault("gamma-missing", "gamma is missing", right, scaled=lambda v: v.z + v.beta)
+    if norm.shifts:
+        yield fault("mean-path", "the mean is not subtracted", right, z=lambda v: v.x / v.s)
+        yield fault("gamma-missing", "gamma and beta are missing", right, scaled=lambda v: v.z)
+        yield fault("beta-missing", "beta is missing", right, scaled=lambda v: v.gamma * v.z)
+        yield fault("gamma-extra", "gamma and beta are exchanged", right, scaled=lambda v: v.beta * v.z + v.gamma)
+    elif norm.count > 1:
+        summed = "the sum of squares is used in place of their mean"
+        yield fault("sum-not-mean", summed, right, correction=norm.count)
+        variance = "the variance is used in place of the mean square"
+        yield fault("mean-path", variance, right, variance=lambda v: norm.mean((v.x - norm.mean(v.x)) ** 2))
     yield from _statistics_of_the_batch() if is_constant(parameters) else _other_moments(norm)
     if "momentum" in parameters:
         yield from _reshaped(norm)
@@ -145,7 +166,7 @@ def forward_faults(norm: Normalization, parameters: Parameters) -> Iterator[Equa
 
 def _other_moments(norm: Normalization) -> Iterator[EquationFault]:
     if (n := norm.count) > 1:
-        less = f"the variance is divided by {norm.size} - 1, not by {norm.size}"
+        less = f"the {norm.moment} is divided by {norm.size} - 1, not by {norm.size}"
         biased = "Take the biased variance, as `x.var(axis=...)` does: it is `ddof=1` that divides by N - 1."
         yield fault("divided-by-n-minus-1", less, biased, correction=n / (n - 1))
     for words, over in _wrong_axes(norm):

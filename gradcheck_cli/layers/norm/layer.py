@@ -31,9 +31,6 @@ if TYPE_CHECKING:
     from gradcheck_cli.numeric.arrays import Array
 
 
-_INPUTS = ("x", "gamma", "beta")
-
-
 def eps() -> Any:
     """Declare the eps of a case."""
     return real(1e-5, "added to the variance", 1e-2, 0.1, low=1e-12)
@@ -70,12 +67,13 @@ class NormalizationLayer:
     """A layer of a normalization."""
 
     case: type[Case]
-    forward: Callable[..., Any]  #: (x, gamma, beta, parameters) -> (out, cache)
+    forward: Callable[..., Any]  #: (x, gamma, beta, parameters) -> (out, cache); some have no beta
     backward: Callable[..., Any]  #: (dout, cache) -> (dx, dgamma, dbeta)
     param: str  #: what the dictionary of parameters is called
     standard: tuple[Case, ...]
     over: tuple[Axis, ...] = ()  #: the axes of a set, as `Normalization` has them; () for all that gamma lacks
     of: str = ""  #: likewise
+    shifts: bool = True  #: likewise
     normalization: Callable[[Any], Normalization] | None = None  #: of a case whose sets do not lie along its axes
     probe_cases: tuple[Case, ...] = ()
     state: tuple[str, ...] = ()  #: running statistics, which forward writes
@@ -88,7 +86,12 @@ class NormalizationLayer:
             return self.normalization(case)
         axes, own = case.array_axes["x"], case.axes["gamma"]
         over = self.over or tuple(axis for axis in axes if axis not in own)
-        return Normalization(axes=axes, shape=case.shapes["x"], over=over, own=own, of=self.of)
+        return Normalization(axes=axes, shape=case.shapes["x"], over=over, own=own, of=self.of, shifts=self.shifts)
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """The inputs of forward."""
+        return ("x", "gamma", "beta") if self.shifts else ("x", "gamma")
 
     def problem(self, case: Case) -> Problem:
         """Draw a case's arrays.
@@ -99,13 +102,13 @@ class NormalizationLayer:
         norm, source, numbers = self.sets(case), case.source(), case.geometry
         drawn = {
             name: signed_uniform(source, [numbers[axis.size] for axis in case.array_axes[name]])
-            for name in (*_INPUTS, *self.state)
+            for name in (*self.inputs, *self.state)
         }
         statistics = {name: abs(drawn[name]) if name == "running_var" else drawn[name] for name in self.state}
         problem = make_problem(
             case,
             axes=case.array_axes,
-            inputs={name: drawn[name] for name in _INPUTS},
+            inputs={name: drawn[name] for name in self.inputs},
             source=source,
             parameters={**case.settings, **statistics},
             reference=(self.forward, self.backward),
@@ -119,7 +122,7 @@ class NormalizationLayer:
         return replace(problem, skip_reason=three, meaning_open=bool(three), cache_optional=constant)
 
     def _scale(self, norm: Normalization, *given: Any) -> tuple[Array, ...]:
-        v, normal = _evaluated(norm, *given)
+        v, normal = self._evaluated(norm, *given)
         out = (abs(v.gamma) * normal + abs(v.beta)).reshape(v.shape)
         if not self.state:
             return (out,)
@@ -129,12 +132,20 @@ class NormalizationLayer:
 
     def _gradient_scale(self, norm: Normalization, dout: Array, *given: Any) -> dict[str, Array]:
         """Sum the absolute values of the terms of dgamma, and of those of dx that cancel."""
-        v, normal = _evaluated(norm, *given)
+        v, normal = self._evaluated(norm, *given)
         dout = abs(dout.reshape(norm.shape))
         g = dout * abs(v.gamma)
-        dx = (g + norm.mean(g) + normal * norm.mean(g * normal)) / v.s
+        dx = (g + norm.shifts * norm.mean(g) + normal * norm.mean(g * normal)) / v.s
         found = {"gamma": norm.total(dout * normal)}
         return found if is_constant(given[-1]) else {**found, "x": dx.reshape(v.shape)}
+
+    def _evaluated(self, norm: Normalization, *given: Any) -> tuple[Any, Array]:
+        """Return the values of forward, and (|x| + mean |x|) / s, whose difference z is."""
+        *inputs, parameters = given
+        known = norm.given(dict(zip(self.inputs, inputs, strict=True)), parameters)
+        v = equations.evaluate(forward_equations(parameters), known)
+        mean = abs(v.mean) if is_constant(parameters) else norm.shifts * norm.mean(abs(v.x))
+        return v, (abs(v.x) + mean) / v.s
 
     def faults(self, case: Case, problem: Problem) -> Iterator[Fault]:
         """Yield the faults of backward in a case."""
@@ -153,8 +164,8 @@ class NormalizationLayer:
         return equations.forward_faults(forward_equations(parameters), faults, given, outputs)
 
     def has_nonzero_gradient(self, case: Case) -> bool:
-        """Tell whether more than beta is left: of a single element, z is 0."""
-        return self.sets(case).count > 1 or is_constant(case.settings)
+        """Tell whether more than beta is left: of a single element that is shifted, z is 0."""
+        return self.sets(case).count > 1 or not self.shifts or is_constant(case.settings)
 
     def layer(self) -> Layer:
         """Make the layer."""
@@ -171,13 +182,3 @@ class NormalizationLayer:
             param=self.param,
             state=self.state,
         )
-
-
-def _evaluated(
-    norm: Normalization, x: Array, gamma: Array, beta: Array, parameters: Mapping[str, Any]
-) -> tuple[Any, Array]:
-    """Return the values of forward, and (|x| + mean |x|) / s, whose difference z is."""
-    given = norm.given({"x": x, "gamma": gamma, "beta": beta}, parameters)
-    v = equations.evaluate(forward_equations(parameters), given)
-    mean = abs(v.mean) if is_constant(parameters) else norm.mean(abs(v.x))
-    return v, (abs(v.x) + mean) / v.s

@@ -1,8 +1,10 @@
-"""Layer normalization: each sample is shifted and scaled to mean 0 and variance 1 over its features."""
+"""Layer normalization: each sample has mean 0 and variance 1 over its features; and without a shift, mean square 1."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
 
 from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.layers.framework.axes import FEATURE, declare
@@ -11,6 +13,8 @@ from gradcheck_cli.layers.norm.normalization import standardize, standardize_bac
 
 if TYPE_CHECKING:
     from gradcheck_cli.numeric.arrays import Array
+
+    Param = dict[str, Any]
 
 
 @frozen
@@ -55,4 +59,53 @@ LAYER = NormalizationLayer(
         (2, 4, 3, 1e-5),
     ),
     probe_cases=(LayernormCase(N=3, D=5),),
+).layer()
+
+
+@frozen
+class RmsnormCase(StepsCase):
+    """Sizes and settings of RMS normalization: x and out (N, D) or (N, T, D), gamma (D,)."""
+
+    layer: ClassVar[str] = "rmsnorm"
+    axes = declare(x="N D", gamma="D", out="N D")
+    passed: ClassVar = ("eps",)
+
+    eps: float = eps()
+
+
+def rmsnorm_forward(x: Array, gamma: Array, rms_param: Param) -> tuple[Array, tuple[Array, Array, Array]]:
+    """Return out = gamma x / sqrt(mean(x^2) + eps), the mean over the last axis; and the cache."""
+    s = np.sqrt((x * x).mean(axis=-1, keepdims=True) + rms_param["eps"])
+    z = x / s
+    return gamma * z, (z, gamma, s)
+
+
+def rmsnorm_backward(dout: Array, cache: tuple[Array, Array, Array]) -> tuple[Array, Array]:
+    """Return dx and dgamma for dout (N, D) or (N, T, D).
+
+    With z = x / s, s = sqrt(mean(x^2) + eps) and D features, ds/dx_i = x_i / (D s), so that
+    dz_j/dx_i = (delta_ij - z_i z_j / D) / s. Summed over j with g_j = gamma_j dout_j: dx = (g - z mean(g z)) / s.
+    (Zhang and Sennrich, Root mean square layer normalization, 2019, section 4.)
+    """
+    z, gamma, s = cache
+    g = dout * gamma
+    dx = (g - z * (g * z).mean(axis=-1, keepdims=True)) / s
+    return dx, (dout * z).sum(axis=tuple(range(dout.ndim - 1)))
+
+
+RMS = NormalizationLayer(
+    case=RmsnormCase,
+    forward=rmsnorm_forward,
+    backward=rmsnorm_backward,
+    over=(FEATURE,),
+    of=" of a sample",
+    shifts=False,
+    param="rms_param",
+    # One sample, one and two features, eps that matters, steps.
+    standard=RmsnormCase.rows(
+        "N D T eps",
+        *((4, 6, 1, 1e-5), (3, 5, 1, 1e-2), (1, 4, 1, 1e-5), (5, 3, 1, 0.1), (3, 2, 1, 1e-2), (2, 8, 1, 1e-3)),
+        *((3, 1, 1, 0.1), (2, 4, 3, 1e-5)),
+    ),
+    probe_cases=(RmsnormCase(N=3, D=5),),
 ).layer()

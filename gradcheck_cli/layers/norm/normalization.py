@@ -1,7 +1,8 @@
 """Normalization: each set of elements is shifted and scaled to mean 0 and variance 1, then by gamma and beta.
 
 Batch, spatial batch, layer and group normalization are one formula, in which a set extends over different axes:
-out = gamma z + beta, with z = (x - mean) / s and s = sqrt(variance + eps).
+out = gamma z + beta, with z = (x - mean) / s and s = sqrt(variance + eps). RMS normalization is the same without mean
+and beta.
 """
 
 from __future__ import annotations
@@ -55,6 +56,7 @@ class Normalization:
     over: tuple[Axis, ...]  #: those of a set
     own: tuple[Axis, ...]  #: those of gamma and beta
     of: str = ""  #: what a set belongs to, " of a sample"
+    shifts: bool = True  #: whether x is shifted to mean 0, and the output by beta
 
     @property
     def size(self) -> str:
@@ -70,6 +72,16 @@ class Normalization:
     def words(self) -> str:
         """The axes that a set extends over, in words: `features of a sample`."""
         return f"{join_names(axis.plural for axis in self.over)}{self.of}"
+
+    @property
+    def moment(self) -> str:
+        """What s is made of, in words."""
+        return "variance" if self.shifts else "mean square"
+
+    @property
+    def symbol(self) -> str:
+        """How that is written in a formula."""
+        return "var" if self.shifts else "mean(x^2)"
 
     def mean(self, x: Array, over: Iterable[Axis] | None = None) -> Array:
         """Average over the axes of a set, or over others, which are kept with size 1."""
@@ -92,7 +104,7 @@ class Normalization:
         """Return the values that the equations below start from."""
         x = inputs["x"]
         found = {"norm": self, "shape": x.shape, "x": x.reshape(self.shape), **parameters}
-        found |= {name: self.spread(inputs[name]) for name in ("gamma", "beta")}
+        found |= {name: self.spread(inputs[name]) if name in inputs else 0.0 for name in ("gamma", "beta")}
         if "running_mean" in parameters:
             found |= {f"old_{name}": np.asarray(parameters[f"running_{name}"], x.dtype) for name in ("mean", "var")}
         return found if dout is None else found | {"dout": dout.reshape(self.shape)}
@@ -102,7 +114,7 @@ class Normalization:
 _FORWARD: Equations = {
     "x": lambda v: v.x,
     "over_in_forward": lambda v: v.norm.over,
-    "mean": lambda v: v.norm.mean(v.x, v.over_in_forward),
+    "mean": lambda v: v.norm.mean(v.x, v.over_in_forward) if v.norm.shifts else np.zeros(()),
     "centred": lambda v: v.x - v.mean,
     "variance": lambda v: v.norm.mean(v.centred**2, v.over_in_forward),
     "correction": 1.0,
@@ -124,7 +136,7 @@ _BACKWARD: Equations = {
     "g": lambda v: v.gamma * v.dout,
     "over": lambda v: v.norm.over,
     "direct": 1.0,
-    "through_mean": 1.0,
+    "through_mean": lambda v: float(v.norm.shifts),
     "through_variance": 1.0,
     "r": lambda v: v.s,
     "s1": lambda v: v.s,

@@ -1,4 +1,4 @@
-"""Average pooling: of each window the mean."""
+"""Average pooling of images, and along one axis: of each window the mean."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from gradcheck_cli.data.frozen import frozen
-from gradcheck_cli.layers.pool.pooling import PoolCase, image_pooling, spread, window_of, windows
+from gradcheck_cli.layers.pool.pooling import Pool1dCase, PoolCase, image_pooling, pooling1d, spread, window_of, windows
 
 if TYPE_CHECKING:
     from gradcheck_cli.layers.pool.pooling import Param
@@ -36,3 +36,23 @@ def avg_pool_backward(dout: Array, cache: tuple[Any, ...]) -> Array:
 
 
 LAYER = image_pooling(AvgpoolCase, (avg_pool_forward, avg_pool_backward))
+
+
+@frozen
+class Avgpool1dCase(Pool1dCase):
+    """A geometry of pooling: x (N, C, W), out (N, C, W')."""
+
+    layer: ClassVar[str] = "avgpool1d"
+
+
+def avg_pool1d_forward(x: Array, pool_param: Param) -> tuple[Array, tuple[Any, ...]]:
+    """Return the mean of each window, and the cache."""
+    return avg_pool_forward(x, pool_param)
+
+
+def avg_pool1d_backward(dout: Array, cache: tuple[Any, ...]) -> Array:
+    """Return dx for dout (N, C, W'); `avg_pool_backward` has the derivation, for windows along any axes."""
+    return avg_pool_backward(dout, cache)
+
+
+LAYER_1D = pooling1d(Avgpool1dCase, (avg_pool1d_forward, avg_pool1d_backward))

@@ -1,4 +1,4 @@
-"""Max pooling: of each window the largest element."""
+"""Max pooling of images, and along one axis: of each window the largest element."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 
 from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.layers.framework.fault import Fault
-from gradcheck_cli.layers.pool.pooling import PoolCase, image_pooling, spread, window_of, windows
+from gradcheck_cli.layers.pool.pooling import Pool1dCase, PoolCase, image_pooling, pooling1d, spread, window_of, windows
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -80,3 +80,23 @@ LAYER = image_pooling(
     faults=faults,
     zeros=(),  # two zeros in a window are a tie
 )
+
+
+@frozen
+class Maxpool1dCase(Pool1dCase):
+    """A geometry of pooling: x (N, C, W), out (N, C, W')."""
+
+    layer: ClassVar[str] = "maxpool1d"
+
+
+def max_pool1d_forward(x: Array, pool_param: Param) -> tuple[Array, tuple[Any, ...]]:
+    """Return the largest element of each window, and the cache."""
+    return max_pool_forward(x, pool_param)
+
+
+def max_pool1d_backward(dout: Array, cache: tuple[Any, ...]) -> Array:
+    """Return dx for dout (N, C, W'); `max_pool_backward` has the derivation, for windows along any axes."""
+    return max_pool_backward(dout, cache)
+
+
+LAYER_1D = pooling1d(Maxpool1dCase, (max_pool1d_forward, max_pool1d_backward), faults=faults, zeros=())

@@ -1,17 +1,142 @@
-"""A gated recurrent unit over a sequence, back through time."""
+"""A gated recurrent unit, with its gates in the order r, z, n along the last axis: one step, and a sequence."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+
+import numpy as np
 
 from gradcheck_cli.data.frozen import frozen
-from gradcheck_cli.layers.recurrent.gru_step import CELL, gru_step_backward, gru_step_forward, reset, update
-from gradcheck_cli.layers.recurrent.recurrent import Recurrent, SequenceCase, declare_axes
+from gradcheck_cli.layers.elementwise.sigmoid import sigmoid_forward
+from gradcheck_cli.layers.framework.words import choice
+from gradcheck_cli.layers.recurrent.gru_faults import EQUATIONS, FAULTS
+from gradcheck_cli.layers.recurrent.recurrent import Cell, Recurrent, SequenceCase, StepCase, declare_axes
 from gradcheck_cli.layers.recurrent.time import over_time, through_time
 
 if TYPE_CHECKING:
-    from gradcheck_cli.layers.recurrent.gru_step import GruCache, Param
+    from collections.abc import Mapping
+
     from gradcheck_cli.numeric.arrays import Array
+
+    Param = Mapping[str, Any]
+
+
+def reset() -> Any:
+    """Declare where the reset gate is."""
+    return choice("before", "the reset gate multiplies prev_h before the product with Wh, or the product", "after")
+
+
+def update() -> Any:
+    """Declare the meaning of the update gate."""
+    return choice("keep", "the update gate is the share of prev_h that is kept, or is replaced", "replace")
+
+
+#: Both positions of the reset gate, and both meanings of the update gate.
+VARIANTS = tuple({"reset": reset, "update": update} for reset in ("before", "after") for update in ("keep", "replace"))
+
+
+@frozen
+class GruStepCase(StepCase):
+    """Sizes of one step: x (N, D), prev_h and next_h (N, H), Wx (D, 3H), Wh (H, 3H), b (3H,)."""
+
+    layer: ClassVar[str] = "gru-step"
+    axes = declare_axes("N D", ("prev_h",), ("next_h",), gates=3)
+    passed: ClassVar = ("reset", "update")
+
+    reset: str = reset()
+    update: str = update()
+
+
+class GruCache(NamedTuple):
+    """The arrays that forward keeps for backward."""
+
+    x: Array
+    prev_h: Array
+    Wx: Array
+    Wh: Array
+    a: Array  #: what the gates are functions of, (N, 3H)
+    r: Array
+    z: Array
+    n: Array
+    m: Array  #: prev_h times the columns of Wh for n
+    next_h: Array
+    of_h: Array  #: the share of prev_h in next_h, z or 1 - z
+    of_n: Array  #: that of n
+    of_z: Array  #: the slope of next_h in z, prev_h - n or n - prev_h
+    slopes: Array  #: r (1 - r), z (1 - z), 1 - n^2 side by side, (N, 3H)
+    before: bool  #: whether the reset gate multiplies prev_h
+
+
+def gru_step_forward(
+    x: Array, prev_h: Array, Wx: Array, Wh: Array, b: Array, gru_param: Param
+) -> tuple[Array, GruCache]:
+    """Return next_h (N, H), and the cache.
+
+    With three blocks of columns, r and z = sigmoid(x Wx + prev_h Wh + b), and n = tanh(x Wx + b + (r prev_h) Wh), or
+    tanh(x Wx + b + r (prev_h Wh)) where "reset" is "after". next_h = z prev_h + (1 - z) n, or with z and 1 - z
+    exchanged where "update" is "replace".
+    """
+    H, before = prev_h.shape[1], gru_param["reset"] == "before"
+    of_x, of_n = x @ Wx + b, Wh[:, 2 * H :]
+    gates, _ = sigmoid_forward(of_x[:, : 2 * H] + prev_h @ Wh[:, : 2 * H])
+    r, z = np.split(gates, 2, axis=1)
+    m = prev_h @ of_n
+    a_n = of_x[:, 2 * H :] + ((r * prev_h) @ of_n if before else r * m)
+    n = np.tanh(a_n)
+    kept, sign = (z, 1) if gru_param["update"] == "keep" else (1 - z, -1)
+    next_h = kept * prev_h + (1 - kept) * n
+    a = np.hstack([of_x[:, : 2 * H] + prev_h @ Wh[:, : 2 * H], a_n])
+    slopes = np.hstack([gates * (1 - gates), 1 - n * n])
+    cache = GruCache(x, prev_h, Wx, Wh, a, r, z, n, m, next_h, kept, 1 - kept, sign * (prev_h - n), slopes, before)
+    return next_h, cache
+
+
+def gru_step_backward(dnext_h: Array, cache: GruCache) -> tuple[Array, ...]:
+    """Return dx, dprev_h, dWx, dWh and db for dnext_h (N, H).
+
+    From next_h = z prev_h + (1 - z) n: dz = dnext_h (prev_h - n), dn = dnext_h (1 - z), and z dnext_h goes to prev_h.
+    Through the gates, da_z = dz z (1 - z) and da_n = dn (1 - n^2). With the columns W of Wh for n, the reset gate
+    before the product has dr = prev_h (da_n W'), and after it dr = (prev_h W) da_n; da_r = dr r (1 - r). The rest is
+    affine layers that share da. (Cho et al., Learning phrase representations, 2014, equations 5 to 8, which has the
+    reset gate before the product; Chung et al., 2014, exchanges z and 1 - z.)
+    """
+    c, H = cache, cache.prev_h.shape[1]
+    of_n, slopes_n = c.Wh[:, 2 * H :], c.slopes[:, 2 * H :]
+    da_n = dnext_h * c.of_n * slopes_n
+    if c.before:
+        dq = da_n @ of_n.T
+        dr, through_n, dW_n = dq * c.prev_h, dq * c.r, (c.r * c.prev_h).T @ da_n
+    else:
+        dm = da_n * c.r
+        dr, through_n, dW_n = da_n * c.m, dm @ of_n.T, c.prev_h.T @ dm
+    gates = np.hstack([dr, dnext_h * c.of_z]) * c.slopes[:, : 2 * H]
+    da = np.hstack([gates, da_n])
+    dprev_h = dnext_h * c.of_h + through_n + gates @ c.Wh[:, : 2 * H].T
+    return da @ c.Wx.T, dprev_h, c.x.T @ da, np.hstack([c.prev_h.T @ gates, dW_n]), da.sum(axis=0)
+
+
+def _absolute(cache: GruCache) -> GruCache:
+    arrays = {name: abs(value) for name, value in cache._asdict().items() if name != "before"}
+    values = cache._replace(**arrays)
+    slopes = np.hstack([values.r + values.r**2, values.z + values.z**2, 1 + values.n**2])
+    share = 1 + values.z  # of 1 - z the terms; of z more than it takes
+    m = values.prev_h @ values.Wh[:, 2 * values.n.shape[1] :]
+    return values._replace(slopes=slopes, of_h=share, of_n=share, of_z=values.prev_h + values.n, m=m)
+
+
+CELL = Cell(
+    states=("h",),
+    gates=3,
+    forward=gru_step_forward,
+    backward=gru_step_backward,
+    absolute=_absolute,
+    equations=EQUATIONS,
+    faults=FAULTS,
+    keeps_state=True,
+    param="gru_param",
+    variants=VARIANTS,
+)
+STEP = Recurrent(case=GruStepCase, cell=CELL, forward=gru_step_forward, backward=gru_step_backward).layer()
 
 
 @frozen

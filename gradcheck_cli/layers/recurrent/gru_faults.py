@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import itertools
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gradcheck_cli.layers.elementwise.slope_faults import sigmoid_slopes, tanh_slopes
 from gradcheck_cli.layers.framework.equations import fault
+from gradcheck_cli.layers.recurrent.gates import gate_faults
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    from gradcheck_cli.layers.framework.equations import EquationFault, Equations
+    from gradcheck_cli.layers.framework.equations import Equations
     from gradcheck_cli.numeric.arrays import Array
 
 
@@ -64,33 +60,6 @@ _RESET = (
     "Before the product n has (r prev_h) W, so dr = prev_h (da_n W'); after it r (prev_h W), so dr = (prev_h W) da_n."
 )
 _GATE = "Multiply dr and dz by s (1 - s), each with its own s, and dn by 1 - n^2."
-_ORDER = "Join the gradients of the gates in the order in which forward splits them: r, z, n."
-
-
-def _gate_slopes() -> Iterator[EquationFault]:
-    """Yield other slopes of both sigmoids, of one of them, of the tanh, and of all three gates."""
-    sigmoids = {"the sigmoids": (0, 1), "gate r": (0,), "gate z": (1,)}
-    wrong = [
-        (name, gates, words, slope)
-        for name, gates in sigmoids.items()
-        for _, words, slope in sigmoid_slopes("a", "s" if len(gates) > 1 else name[-1])
-    ]
-    wrong += [("n", (2,), words, slope) for _, words, slope in tanh_slopes("a_n", "n")]
-    wrong.append(("all three gates", (0, 1, 2), "left out", np.ones_like))
-    for name, gates, words, slope in wrong:
-        yield fault("gate-slope", f"the slope of {name} is {words}", _GATE, gate_slopes=partial(_slopes, gates, slope))
-
-
-def _slopes(gates: tuple[int, ...], slope: Callable[[Array], Array], v: Any) -> list[Array]:
-    """Return the slopes of all gates, some of them wrong."""
-    sums, right = np.split(v.a, 3, axis=1), np.split(v.slopes, 3, axis=1)
-    return [slope(sums[k]) if k in gates else right[k] for k in range(3)]
-
-
-def _orders() -> Iterator[EquationFault]:
-    for order in [*itertools.permutations(range(3))][1:]:
-        words = f"the gates are in the order {', '.join('rzn'[k] for k in order)}"
-        yield fault("gate-columns-permuted", words, _ORDER, order=order)
 
 
 FAULTS = (
@@ -125,6 +94,5 @@ FAULTS = (
         "dWh takes the state that the step was given.",
         state=lambda v: v.next_h,
     ),
-    *_gate_slopes(),
-    *_orders(),
+    *gate_faults("rz", "n", _GATE),
 )

@@ -1,19 +1,96 @@
-"""An LSTM over a sequence, from a cell state of zeros, back through time."""
+"""An LSTM, with its gates in the order i, f, o, g along the last axis: one step, and a sequence back through time."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 import numpy as np
 
 from gradcheck_cli.data.frozen import frozen
-from gradcheck_cli.layers.recurrent.lstm_step import CELL, lstm_step_backward, lstm_step_forward
-from gradcheck_cli.layers.recurrent.recurrent import Recurrent, SequenceCase, declare_axes
+from gradcheck_cli.layers.elementwise.sigmoid import sigmoid_forward
+from gradcheck_cli.layers.recurrent.lstm_faults import EQUATIONS, FAULTS
+from gradcheck_cli.layers.recurrent.recurrent import Cell, Recurrent, SequenceCase, StepCase, declare_axes
 from gradcheck_cli.layers.recurrent.time import over_time, through_time
 
 if TYPE_CHECKING:
-    from gradcheck_cli.layers.recurrent.lstm_step import LstmCache
     from gradcheck_cli.numeric.arrays import Array
+
+
+@frozen
+class LstmStepCase(StepCase):
+    """Sizes of one step: x (N, D), prev_h, prev_c, next_h and next_c (N, H), Wx (D, 4H), Wh (H, 4H), b (4H,)."""
+
+    layer: ClassVar[str] = "lstm-step"
+    axes = declare_axes("N D", ("prev_h", "prev_c"), ("next_h", "next_c"), gates=4)
+
+
+class LstmCache(NamedTuple):
+    """The arrays that forward keeps for backward."""
+
+    x: Array
+    prev_h: Array
+    prev_c: Array
+    Wx: Array
+    Wh: Array
+    a: Array  #: x Wx + prev_h Wh + b, (N, 4H)
+    i: Array
+    f: Array
+    o: Array
+    g: Array
+    tanh_c: Array  #: tanh(next_c)
+    slopes: Array  #: i (1 - i), f (1 - f), o (1 - o), 1 - g^2 side by side, (N, 4H)
+    cell_slope: Array  #: 1 - tanh(next_c)^2
+
+
+def lstm_step_forward(
+    x: Array, prev_h: Array, prev_c: Array, Wx: Array, Wh: Array, b: Array
+) -> tuple[Array, Array, LstmCache]:
+    """Return next_h and next_c (N, H), and the cache.
+
+    With the four blocks a_i, a_f, a_o, a_g of x Wx + prev_h Wh + b: i, f, o = sigmoid of the first three, g = tanh a_g,
+    next_c = f prev_c + i g, next_h = o tanh(next_c).
+    """
+    a = x @ Wx + prev_h @ Wh + b
+    H = prev_h.shape[1]
+    sigmoids, g = sigmoid_forward(a[:, : 3 * H])[0], np.tanh(a[:, 3 * H :])
+    i, f, o = np.split(sigmoids, 3, axis=1)
+    next_c = f * prev_c + i * g
+    tanh_c = np.tanh(next_c)
+    slopes = np.hstack([sigmoids * (1 - sigmoids), 1 - g * g])
+    cache = LstmCache(x, prev_h, prev_c, Wx, Wh, a, i, f, o, g, tanh_c, slopes, 1 - tanh_c * tanh_c)
+    return o * tanh_c, next_c, cache
+
+
+def lstm_step_backward(dnext_h: Array, dnext_c: Array, cache: LstmCache) -> tuple[Array, ...]:
+    """Return dx, dprev_h, dprev_c, dWx, dWh and db for dnext_h and dnext_c (N, H).
+
+    next_c reaches the loss by itself and by next_h = o tanh(next_c): dc = dnext_c + dnext_h o (1 - tanh(next_c)^2).
+    From next_c = f prev_c + i g: di = dc g, df = dc prev_c, dg = dc i, dprev_c = dc f; and do = dnext_h tanh(next_c).
+    Through the gates, sigmoid' = s (1 - s) and tanh' = 1 - tanh^2: da_i = di i (1 - i), and so on. The rest is two
+    affine layers that share da. (Hochreiter and Schmidhuber, 1997, with the forget gate of Gers, Schmidhuber and
+    Cummins, 2000; the derivation by the chain rule, as in Greff et al., LSTM: A Search Space Odyssey, section II.)
+    """
+    dc = dnext_c + dnext_h * cache.o * cache.cell_slope
+    da = np.hstack([dc * cache.g, dc * cache.prev_c, dnext_h * cache.tanh_c, dc * cache.i]) * cache.slopes
+    dx, dprev_h, dprev_c = da @ cache.Wx.T, da @ cache.Wh.T, dc * cache.f
+    return dx, dprev_h, dprev_c, cache.x.T @ da, cache.prev_h.T @ da, da.sum(axis=0)
+
+
+def _absolute(cache: LstmCache) -> LstmCache:
+    slopes = [s + s * s for s in (cache.i, cache.f, cache.o)] + [1 + cache.g * cache.g]
+    return LstmCache(*map(abs, cache))._replace(slopes=np.hstack(slopes), cell_slope=2 - cache.cell_slope)
+
+
+CELL = Cell(
+    states=("h", "c"),
+    gates=4,
+    forward=lstm_step_forward,
+    backward=lstm_step_backward,
+    absolute=_absolute,
+    equations=EQUATIONS,
+    faults=FAULTS,
+)
+STEP = Recurrent(case=LstmStepCase, cell=CELL, forward=lstm_step_forward, backward=lstm_step_backward).layer()
 
 
 @frozen

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import itertools
-from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gradcheck_cli.layers.elementwise.slope_faults import sigmoid_slopes, tanh_slopes
+from gradcheck_cli.layers.elementwise.elementwise import tanh_slopes
 from gradcheck_cli.layers.framework.equations import EquationFault, fault
+from gradcheck_cli.layers.recurrent.gates import gate_faults
 from gradcheck_cli.layers.recurrent.recurrent import PRODUCTS
 
 if TYPE_CHECKING:
@@ -17,8 +16,6 @@ if TYPE_CHECKING:
 
     from gradcheck_cli.layers.framework.equations import Equation, Equations
     from gradcheck_cli.numeric.arrays import Array
-
-_GATES = ("i", "f", "o", "g")
 
 #: Those of `lstm_step_backward`; dc has one name for each place where it is used.
 EQUATIONS: Equations = {
@@ -32,8 +29,8 @@ EQUATIONS: Equations = {
     "do": lambda v: v.dnext_h * v.tanh_c,
     "dg": lambda v: v.dc_in_gates * v.i,
     "dprev_c": lambda v: v.dc_in_dprev_c * v.f,
-    "slopes": lambda v: np.split(v.gate_slopes, 4, axis=1),
-    "blocks": lambda v: [d * slope for d, slope in zip((v.di, v.df, v.do, v.dg), v.slopes, strict=True)],
+    "gate_slopes": lambda v: np.split(v.slopes, 4, axis=1),
+    "blocks": lambda v: [d * slope for d, slope in zip((v.di, v.df, v.do, v.dg), v.gate_slopes, strict=True)],
     "order": (0, 1, 2, 3),
     "da": lambda v: np.hstack([v.blocks[k] for k in v.order]),
     **PRODUCTS,
@@ -41,7 +38,6 @@ EQUATIONS: Equations = {
 
 _PATH = "dc = dnext_c + dnext_h o (1 - tanh(next_c)^2), and dprev_c = dc f."
 _GATE = "di = dc g, df = dc prev_c, do = dnext_h tanh(next_c) and dg = dc i, each times the slope of its own gate."
-_ORDER = "Join the gradients of the gates in the order in which forward splits them: i, f, o, g."
 _STATE = "dWh = prev_h' da, with the state that the step was given."
 
 
@@ -63,33 +59,6 @@ def _with_slope(slope: Callable[[Array], Array]) -> Equation:
     return lambda v: v.dnext_c + v.dnext_h * v.o * slope(v.next_c)
 
 
-def _gate_slopes() -> Iterator[EquationFault]:
-    """Yield other slopes of all three sigmoids, of one of them, of the tanh, and of all four gates."""
-    sigmoids = {"the sigmoids": (0, 1, 2), "gate i": (0,), "gate f": (1,), "gate o": (2,)}
-    wrong = [
-        (name, gates, words, slope)
-        for name, gates in sigmoids.items()
-        for _, words, slope in sigmoid_slopes("a", "s" if len(gates) > 1 else name[-1])
-    ]
-    wrong += [("gate g", (3,), words, slope) for _, words, slope in tanh_slopes("a_g", "g")]
-    wrong.append(("all four gates", (0, 1, 2, 3), "left out", np.ones_like))
-    for name, gates, words, slope in wrong:
-        yield fault("gate-slope", f"the slope of {name} is {words}", _GATE, slopes=partial(_slopes, gates, slope))
-
-
-def _slopes(gates: tuple[int, ...], slope: Callable[[Array], Array], v: Any) -> list[Array]:
-    """Return the slopes of all gates, some of them wrong."""
-    sums, right = np.split(v.a, 4, axis=1), np.split(v.gate_slopes, 4, axis=1)
-    return [slope(sums[k]) if k in gates else right[k] for k in range(4)]
-
-
-def _orders() -> Iterator[EquationFault]:
-    """Yield da with its blocks in another order."""
-    for order in [*itertools.permutations(range(4))][1:]:
-        words = f"the gates are in the order {', '.join(_GATES[k] for k in order)}"
-        yield fault("gate-columns-permuted", words, _ORDER, order=order)
-
-
 FAULTS = (
     fault("forget-gate", "the forget gate is missing", _PATH, dprev_c=lambda v: v.dc),
     *_in_dc("cell-path", "dnext_c is missing from dc", lambda v: v.dnext_h * v.o * v.cell_slope),
@@ -100,6 +69,5 @@ FAULTS = (
     fault("gates-exchanged", "di is dc i, and dg is dc g", _GATE, di=lambda v: v.dc * v.i, dg=lambda v: v.dc * v.g),
     fault("state-of-other-step", "next_h is used in place of prev_h", _STATE, dWh=lambda v: v.next_h.T @ v.da),
     *_cell_slopes(),
-    *_gate_slopes(),
-    *_orders(),
+    *gate_faults("ifo", "g", _GATE),
 )

@@ -1,17 +1,110 @@
-"""A recurrent layer over a sequence: h[t] = tanh(x[t] Wx + h[t - 1] Wh + b), back through time."""
+"""A recurrent layer: next_h = tanh(x Wx + prev_h Wh + b), one step of it, and a sequence back through time."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from functools import partial
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+
+import numpy as np
 
 from gradcheck_cli.data.frozen import frozen
-from gradcheck_cli.layers.recurrent.recurrent import Recurrent, SequenceCase, declare_axes
-from gradcheck_cli.layers.recurrent.rnn_step import CELL, rnn_step_backward, rnn_step_forward
+from gradcheck_cli.layers.elementwise.elementwise import tanh_slopes
+from gradcheck_cli.layers.framework.equations import fault
+from gradcheck_cli.layers.recurrent.recurrent import PRODUCTS, Cell, Recurrent, SequenceCase, StepCase, declare_axes
 from gradcheck_cli.layers.recurrent.time import over_time, through_time
 
 if TYPE_CHECKING:
-    from gradcheck_cli.layers.recurrent.rnn_step import RnnCache
+    from collections.abc import Callable, Iterator
+
+    from gradcheck_cli.layers.framework.equations import EquationFault
     from gradcheck_cli.numeric.arrays import Array
+
+
+@frozen
+class RnnStepCase(StepCase):
+    """Sizes of one step: x (N, D), prev_h and next_h (N, H), Wx (D, H), Wh (H, H), b (H,)."""
+
+    layer: ClassVar[str] = "rnn-step"
+    axes = declare_axes("N D", ("prev_h",), ("next_h",), gates=1)
+
+
+class RnnCache(NamedTuple):
+    """The arrays that forward keeps for backward."""
+
+    x: Array
+    prev_h: Array
+    Wx: Array
+    Wh: Array
+    a: Array  #: x Wx + prev_h Wh + b
+    next_h: Array
+    slope: Array  #: 1 - next_h^2
+
+
+def rnn_step_forward(x: Array, prev_h: Array, Wx: Array, Wh: Array, b: Array) -> tuple[Array, RnnCache]:
+    """Return next_h = tanh(x Wx + prev_h Wh + b), and the cache."""
+    a = x @ Wx + prev_h @ Wh + b
+    next_h = np.tanh(a)
+    return next_h, RnnCache(x, prev_h, Wx, Wh, a, next_h, 1 - next_h * next_h)
+
+
+def rnn_step_backward(dnext_h: Array, cache: RnnCache) -> tuple[Array, Array, Array, Array, Array]:
+    """Return dx, dprev_h, dWx, dWh and db for dnext_h (N, H).
+
+    With a = x Wx + prev_h Wh + b, da = dnext_h (1 - next_h^2), for tanh' = 1 - tanh^2. The rest is two affine layers
+    that share da: dx = da Wx', dprev_h = da Wh', dWx = x' da, dWh = prev_h' da, db = sum_n da.
+    (Goodfellow, Bengio and Courville, Deep Learning, section 10.2.2.)
+    """
+    da = dnext_h * cache.slope
+    return da @ cache.Wx.T, da @ cache.Wh.T, cache.x.T @ da, cache.prev_h.T @ da, da.sum(axis=0)
+
+
+def _absolute(cache: RnnCache) -> RnnCache:
+    return RnnCache(*map(abs, cache))._replace(slope=2 - cache.slope)
+
+
+_SLOPE = "Multiply dnext_h by 1 - next_h^2 first: da = dnext_h (1 - next_h^2)."
+_PREVIOUS = "With da = dnext_h (1 - next_h^2), dprev_h = da Wh'"
+_OTHER_STATE = "dWh = prev_h' da, with the state that the step was given."
+
+
+def _slopes() -> Iterator[EquationFault]:
+    for code, words, slope in tanh_slopes("a", "next_h"):
+        yield fault(code, f"the slope of tanh is {words}", _SLOPE, slope=partial(_at_a, slope))
+    previous = "the slope of tanh is 1 - prev_h^2, that of the previous step"
+    yield fault("tanh-slope", previous, _SLOPE, slope=lambda v: 1 - v.prev_h**2)
+
+
+def _at_a(slope: Callable[[Array], Array], v: Any) -> Array:
+    return slope(v.a)
+
+
+FAULTS = (
+    *_slopes(),
+    fault(
+        "slope-missing",
+        "the slope of tanh is missing from what is carried back to prev_h",
+        f"{_PREVIOUS}.",
+        dprev_h=lambda v: v.dnext_h @ v.Wh.T,
+    ),
+    fault(
+        "weights-not-transposed",
+        "Wh is not transposed on the way back to prev_h",
+        f"{_PREVIOUS}, the product with the transpose.",
+        dprev_h=lambda v: v.da @ v.Wh,
+    ),
+    fault("state-of-other-step", "next_h is used in place of prev_h", _OTHER_STATE, dWh=lambda v: v.next_h.T @ v.da),
+)
+
+CELL = Cell(
+    states=("h",),
+    gates=1,
+    forward=rnn_step_forward,
+    backward=rnn_step_backward,
+    absolute=_absolute,
+    equations={"slope": lambda v: v.slope, "da": lambda v: v.dnext_h * v.slope, **PRODUCTS},
+    faults=FAULTS,
+)
+STEP = Recurrent(case=RnnStepCase, cell=CELL, forward=rnn_step_forward, backward=rnn_step_backward).layer()
 
 
 @frozen

@@ -12,9 +12,9 @@ from gradcheck_cli.layers.framework.axes import CLASS, declare
 from gradcheck_cli.layers.framework.case import Case
 from gradcheck_cli.layers.framework.coupling import EACH
 from gradcheck_cli.layers.framework.equations import backward_faults, forward_faults
+from gradcheck_cli.layers.framework.fault import exp_overflow
 from gradcheck_cli.layers.framework.layer import Layer
 from gradcheck_cli.layers.framework.make_problem import draw_inputs
-from gradcheck_cli.layers.framework.overflow import exp_overflow
 from gradcheck_cli.layers.framework.parameter import size
 from gradcheck_cli.layers.framework.words import real
 

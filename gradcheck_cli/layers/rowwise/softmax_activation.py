@@ -1,4 +1,4 @@
-"""Softmax as a layer: out = exp(x) / sum exp(x) over the classes of each sample."""
+"""Softmax as a layer, out = exp(x) / sum exp(x) over the classes of each sample, and the logarithm of it."""
 
 from __future__ import annotations
 
@@ -87,4 +87,92 @@ LAYER = Rows(
     ),
     scale=_scale,
     gradient_scale=_gradient_scale,
+).layer()
+
+
+@frozen
+class LogSoftmaxCase(RowsCase):
+    """Sizes of scores x (N, C), and of out."""
+
+    layer: ClassVar[str] = "log-softmax"
+
+
+def log_softmax_forward(x: Array) -> tuple[Array, Array]:
+    """Return log p = x - log sum_c exp(x) of each row, and it again as the cache."""
+    low = x - x.max(axis=1, keepdims=True)
+    out = low - np.log(np.exp(low).sum(axis=1, keepdims=True))
+    return out, out
+
+
+def log_softmax_backward(dout: Array, out: Array) -> Array:
+    """Return dx for dout (N, C).
+
+    dout_j/dx_i = delta_ij - p_i with p = exp(out). Summed over j with dout_j: dx_i = dout_i - p_i sum_j dout_j.
+    (Bridle, 1990; Goodfellow, Bengio and Courville, Deep Learning, equation 6.30.)
+    """
+    return np.asarray(dout - np.exp(out) * dout.sum(axis=1, keepdims=True))
+
+
+def _log_scale(x: Array) -> Array:
+    return np.asarray(abs(x) + 2 * abs(x.max(axis=1, keepdims=True)) + np.log(x.shape[1]))
+
+
+def _log_gradient_scale(dout: Array, x: Array) -> Array:
+    out, _ = log_softmax_forward(x)
+    return np.asarray(dout + np.exp(out) * (1 + _log_scale(x)) * row_sum(dout))
+
+
+_LOG_DX = "dx = dout - p sum(dout), the sum over the classes of a sample, with p = exp(out)."
+
+LOG = Rows(
+    case=LogSoftmaxCase,
+    pair=(log_softmax_forward, log_softmax_backward),
+    equations={
+        **SHARES,
+        "out": lambda v: lowered(v.x) - np.log(v.total),
+        "sum": lambda v: row_sum(v.dout),
+        "dx": lambda v: v.dout - v.p * v.sum,
+    },
+    faults=(
+        fault("slope-missing", "the slope is left out", _LOG_DX, dx=lambda v: v.dout),
+        fault(
+            "diagonal-only",
+            "dout is not summed: there is dout (1 - p), the diagonal of the Jacobian",
+            _LOG_DX,
+            sum=lambda v: v.dout,
+        ),
+        fault("softmax-sum", "the sum of dout is added, not subtracted", _LOG_DX, dx=lambda v: v.dout + v.p * v.sum),
+        fault("softmax-sum", "the sum of dout is a mean", _LOG_DX, sum=lambda v: row_sum(v.dout) / v.x.shape[1]),
+        fault("softmax-sum", "the sum is one of dout p", _LOG_DX, sum=lambda v: row_sum(v.dout * v.p)),
+        fault("softmax-sum", "the sum is not multiplied by p", _LOG_DX, dx=lambda v: v.dout - v.sum),
+        fault(
+            "softmax-sum",
+            "there is p (dout - sum(dout p)), the gradient of softmax without its logarithm",
+            _LOG_DX,
+            dx=lambda v: v.p * (v.dout - row_sum(v.dout * v.p)),
+        ),
+        fault("normalized-axes", "the sum is taken over samples", _LOG_DX, sum=lambda v: v.dout.sum(axis=0)),
+        fault("normalized-axes", "the sum is taken over all elements", _LOG_DX, sum=lambda v: v.dout.sum()),
+        fault("slope-missing", "out is used in place of p", _LOG_DX, dx=lambda v: v.dout - v.out * v.sum),
+        fault("not-normalized", "exp(x) is used in place of p", _LOG_DX, p=lambda v: np.exp(v.x)),
+        fault("not-normalized", "exp(x - max) is used in place of p", _LOG_DX, p=lambda v: np.exp(lowered(v.x))),
+    ),
+    forward_faults=(
+        fault(
+            "normalized-axes",
+            "exp(x) is summed over samples",
+            "Sum over classes.",
+            **WRONG_TOTALS["samples"],
+            out=lambda v: v.x - v.x.max() - np.log(v.total),
+        ),
+        fault(
+            "normalized-axes",
+            "exp(x) is summed over all elements",
+            "Sum over classes.",
+            **WRONG_TOTALS["all elements"],
+            out=lambda v: v.x - v.x.max() - np.log(v.total),
+        ),
+    ),
+    scale=_log_scale,
+    gradient_scale=_log_gradient_scale,
 ).layer()

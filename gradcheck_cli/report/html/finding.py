@@ -55,7 +55,7 @@ def describe(result: CaseResult, detail: Detail, more: Sequence[str] = ()) -> Ht
         detail: how much is drawn.
         more: what is known of other cases like it.
     """
-    arrays = [*([result.forward] if result.forward else []), *result.gradients.values()]
+    arrays = result.compared
     found = [heat_map(array, _axes(result, array), numbers=detail is Detail.ALL) for array in arrays if detail]
     drawn = [one for one in found if one]
     return join(

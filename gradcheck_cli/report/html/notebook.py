@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gradcheck_cli.report.html.elements import Html, el
+from gradcheck_cli.report.html.elements import Html, el, style
 from gradcheck_cli.report.html.finding import Detail, describe, title_of
-from gradcheck_cli.report.html.page import style
 from gradcheck_cli.report.html.tables import badge
 
 if TYPE_CHECKING:

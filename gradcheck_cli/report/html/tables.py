@@ -6,8 +6,9 @@ import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from gradcheck_cli.report.arrays import COLUMNS, cell, shape_of
 from gradcheck_cli.report.html.elements import Html, el, join
-from gradcheck_cli.report.style import figure, sizes, told_apart, word
+from gradcheck_cli.report.style import figure, word
 from gradcheck_cli.results.result import Verdict
 
 if TYPE_CHECKING:
@@ -19,13 +20,7 @@ if TYPE_CHECKING:
 Key = tuple[str, str]  #: an implementation and its layer
 Grades = Iterable[tuple[Key, "Grade"]]
 
-_OF_ARRAYS = tuple(
-    ("", title)
-    for title in (
-        *("array", "shape", "verdict", "relative error", "eps off", "allowed", "absolute error", "worst at"),
-        *("analytic", "numeric", "error bound", "method", "calls"),
-    )
-)
+_OF_ARRAYS = [("", title) for title in ("array", "shape", "verdict", *(column.in_full for column in COLUMNS))]
 _OF_CASES = (
     ("", "verdict"),
     ("", "case"),
@@ -60,39 +55,18 @@ def array_table(arrays: Iterable[ArrayResult]) -> Html:
         el(
             "tr",
             el("th", array.name, scope="row"),
-            el("td", "none" if array.shape is None else sizes(array.shape)),
+            el("td", shape_of(array)),
             el("td", badge(array.verdict)),
-            *_figures(array),
+            *(el("td", cell(column, array)) for column in COLUMNS),
         )
         for array in arrays
     ]
     return _table("Arrays", _OF_ARRAYS, rows, class_="arrays")
 
 
-def _figures(array: ArrayResult) -> list[Html]:
-    worst = array.worst
-    if worst is None:
-        return [el("td", "-") for _ in _OF_ARRAYS[3:]]
-    analytic, numeric = told_apart(worst.analytic, worst.numeric, differ=array.verdict is not Verdict.PASS)
-    cells = [
-        figure(array.max_rel_error or 0),
-        figure(array.scaled_error or 0),
-        f"{array.tolerance:g}",
-        figure(array.max_abs_error or 0),
-        f"[{', '.join(map(str, worst.index))}]" if worst.index else "",
-        analytic,
-        numeric,
-        figure(worst.error_bound),
-        array.method,
-        str(array.evaluations),
-    ]
-    return [el("td", cell) for cell in cells]
-
-
 def case_row(result: CaseResult, failures: Sequence[int] = ()) -> Html:
     """Make the row of a case, with links to the failures by number."""
-    arrays = [a for a in (result.forward, *result.gradients.values()) if a and a.scaled_error is not None]
-    worst = max(arrays, key=lambda array: (array.scaled_error or 0) / array.tolerance, default=None)
+    worst = result.worst_array
     reason = "" if result.verdict is Verdict.PASS else result.reason or ""
     return el(
         "tr",

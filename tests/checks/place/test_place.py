@@ -81,6 +81,16 @@ def test_where_two_statements_fit_it_is_the_function(checked: Any) -> None:
             "affine",
             "bias-axes",
         ),
+        (
+            replaced(
+                COURSE,
+                ("x, w, b = cache\n    rows", "x, w, b = cache\n    dout = dout * 1.0\n    rows"),  # needed by both
+                ("dw = rows.T @ dout", "dw = rows.T @ np.ones_like(dout)"),
+                ("db = np.sum(dout, axis=0)", "db = np.sum(np.ones_like(dout), axis=0)"),
+            ),
+            "affine",
+            "cotangent-ones",
+        ),
     )
     for text, layer, code in twice:
         place = first(checked(text, layer), code)

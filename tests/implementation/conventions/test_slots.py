@@ -213,7 +213,7 @@ class Affine:
 
 def test_of_several_outputs_too(tmp_path: Path) -> None:
     text = """
-from gradcheck_cli.layers.recurrent.lstm_step import LstmCache, lstm_step_forward as ahead, lstm_step_backward as back
+from gradcheck_cli.layers.recurrent.lstm import LstmCache, lstm_step_forward as ahead, lstm_step_backward as back
 def lstm_step_forward(ctx, x, prev_h, prev_c, Wx, Wh, b):
     h, c, cache = ahead(x, prev_h, prev_c, Wx, Wh, b)
     ctx.save_for_backward(*cache)

@@ -10,10 +10,9 @@ import pytest
 
 from gradcheck_cli import check
 from gradcheck_cli.layers import LAYERS
-from gradcheck_cli.layers.norm.groupnorm import GroupnormCase
-from gradcheck_cli.layers.norm.instancenorm import InstancenormCase
+from gradcheck_cli.layers.norm.batchnorm import SpatialBatchnormCase
+from gradcheck_cli.layers.norm.groupnorm import GroupnormCase, InstancenormCase
 from gradcheck_cli.layers.norm.layernorm import LayernormCase
-from gradcheck_cli.layers.norm.spatial_batchnorm import SpatialBatchnormCase
 from tests.faults.layers import NORMALIZATIONS
 from tests.layers.lines import assert_named, run_lines
 

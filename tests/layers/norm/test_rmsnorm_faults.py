@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from gradcheck_cli.layers.norm.rmsnorm import RmsnormCase
+from gradcheck_cli.layers.norm.layernorm import RmsnormCase
 from tests.layers.lines import assert_named, run_lines
 
 if TYPE_CHECKING:

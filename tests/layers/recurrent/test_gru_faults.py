@@ -11,7 +11,7 @@ from gradcheck_cli.checks.check import check_case
 from gradcheck_cli.checks.settings import Settings
 from gradcheck_cli.implementation.finding.find import find
 from gradcheck_cli.layers import LAYERS
-from gradcheck_cli.layers.recurrent.gru_step import GruStepCase
+from gradcheck_cli.layers.recurrent.gru import GruStepCase
 from tests.layers.lines import assert_named, run_lines, sigmoid
 
 if TYPE_CHECKING:

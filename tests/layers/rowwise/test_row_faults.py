@@ -7,8 +7,7 @@ from typing import Any
 import numpy as np
 
 from gradcheck_cli import check
-from gradcheck_cli.layers.rowwise.log_softmax import LogSoftmaxCase
-from gradcheck_cli.layers.rowwise.softmax_activation import SoftmaxActivationCase
+from gradcheck_cli.layers.rowwise.softmax_activation import LogSoftmaxCase, SoftmaxActivationCase
 from tests.layers.lines import assert_named, run_lines
 
 SOFTMAX: list[tuple[str | None, str]] = [

@@ -17,8 +17,7 @@ import pytest
 
 from gradcheck_cli import ConvCase, Verdict
 from gradcheck_cli.report.formats import DisplayOptions
-from gradcheck_cli.report.html.heading import outcome
-from gradcheck_cli.report.html.report import HtmlReport
+from gradcheck_cli.report.html.report import HtmlReport, outcome
 from gradcheck_cli.results.result import Arrays, SmallestFailure, WorstElement
 from tests.conftest import report_of
 from tests.report.course import DOUBLED, HOSTILE, course, hostile, made, report, run_of
@@ -202,7 +201,7 @@ def test_numbers_are_those_of_the_json_report(convcheck: Program, layer_file: La
                 ],
                 rel=0.06,
             )
-            assert cells[6].text == str(array["worst"]["index"])
+            assert cells[6].text == ",".join(map(str, array["worst"]["index"]))
         assert article.all("figure", "map")
         assert article.all("figure", "chart")
     assert (run.returncode, page.one("title").text) == (1, "All 4 cases failed - convcheck")

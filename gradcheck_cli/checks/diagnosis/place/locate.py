@@ -125,26 +125,34 @@ def _statement(
     words: Mapping[str, frozenset[str]],
     cotangents: tuple[str, ...],
 ) -> Definition | None:
-    """Return the one statement that fits a cause, if there is one."""
+    """Return the one statement that fits a cause, if there is one.
+
+    It is one that looks like the fault; or else the only one that computes something on which all of the wrong arrays
+    depend.
+    """
     order, look = list(result.gradients), look_for(cause)
-    roots = [(own.main, {returned(0)})]
-    if not _is_in_forward(result):
-        roots = [variables_of(name, own, own.main, words, order) for name in _named(cause, result)]
-    last = look is not None and look.last
-    needed = [one for flow, variables in roots for one in own.slice(flow, variables, copies=last)]
-    needed = [one for one in needed if one.mode in ("", result.case.geometry.get("mode", one.mode))]
+
+    def needed(name: str) -> list[Definition]:
+        flow, variables = variables_of(name, own, own.main, words, order) if name else (own.main, {returned(0)})
+        found = own.slice(flow, variables, copies=look is not None and look.last)
+        return [one for one in found if one.mode in ("", result.case.geometry.get("mode", one.mode))]
+
+    in_forward = _is_in_forward(result)
+    wrong = [needed(name) for name in ([""] if in_forward else _named(cause, result))]
     if look is not None:
         bare = [Definition(flow, "", s, loops=loops) for flow in own.flows() for s, loops in flow.statements]
-        offered = [one for each in bare for one in _with_values(each)] if look.everywhere else needed
-        if fitting := _distinct(one for one in offered if look.pattern(one)):
+        searched = [_with_values(one) for one in bare] if look.everywhere else wrong
+        if fitting := _distinct(one for each in searched for one in each if look.pattern(one)):
             return fitting[0] if len(fitting) == 1 else None
         if look.only:
             return None
-    if result.verdict is Verdict.ERROR or re.fullmatch(_NO_STATEMENT, cause.code):
+    if not wrong or result.verdict is Verdict.ERROR or re.fullmatch(_NO_STATEMENT, cause.code):
         return None
-    if cause.code == "factor":  # one that is left out is in no statement that changes a part
-        needed = [one for one in needed if not isinstance(one.target, ast.Subscript)]
-    computing = _distinct(one for one in needed if one.computes or _renames(one, cotangents))
+    shared = set[int].intersection(*({id(one) for one in each} for each in wrong))
+    suspects = [one for one in wrong[0] if id(one) in shared]
+    if cause.code == "factor":  # in several arrays it may be anywhere; one that is left out changes no part of one
+        suspects = [one for one in suspects if len(wrong) == 1 and not isinstance(one.target, ast.Subscript)]
+    computing = _distinct(one for one in suspects if one.computes or _renames(one, cotangents))
     return computing[0] if len(computing) == 1 and computing[0].computes else None
 
 

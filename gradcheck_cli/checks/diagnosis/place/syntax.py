@@ -127,15 +127,3 @@ def is_plain(value: ast.expr) -> bool:
 def names_in(expression: ast.AST) -> set[str]:
     """Return the names in an expression."""
     return {node.id for node in ast.walk(expression) if isinstance(node, ast.Name)}
-
-
-def is_number(expression: ast.expr | None, number: int) -> bool:
-    """Tell whether an expression is this integer, written out."""
-    if isinstance(expression, ast.UnaryOp) and isinstance(expression.op, ast.USub):
-        return number < 0 and is_number(expression.operand, -number)
-    return isinstance(expression, ast.Constant) and type(expression.value) is int and expression.value == number
-
-
-def has_number(*factors: ast.expr) -> bool:
-    """Tell whether a factor is a number other than 1."""
-    return any(isinstance(one, ast.Constant) and one.value not in (0, 1) for one in factors)

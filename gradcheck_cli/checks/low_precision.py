@@ -1,0 +1,110 @@
+"""The same backward pass in float64: what the roundings of a narrow dtype hide, and what is off by them alone.
+
+Forward is differentiated in float64, on the numbers that the narrow dtype holds, wherever it takes them. So the
+derivatives are those of the same pass in float64, and it is judged by them too.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from gradcheck_cli.checks.comparison import compare, judge_elements
+from gradcheck_cli.checks.diagnosis.codes import explanation
+from gradcheck_cli.checks.differentiation import wide_inputs
+from gradcheck_cli.checks.exactness import Judged
+from gradcheck_cli.checks.form import dtype_name, share_of
+from gradcheck_cli.checks.gradients import compare_allowing_cancellation, with_cancellation
+from gradcheck_cli.checks.precision import narrowest_rounding
+from gradcheck_cli.checks.run import RunStoppedError, call_backward, expect_passes
+from gradcheck_cli.data.frozen import replace
+from gradcheck_cli.implementation.implementation import ImplementationError
+from gradcheck_cli.numeric.arrays import epsilon, largest_exact, working_dtype
+from gradcheck_cli.results.result import Verdict
+
+if TYPE_CHECKING:
+    from gradcheck_cli.checks.comparison import Comparison
+    from gradcheck_cli.checks.differentiation import Derivatives
+    from gradcheck_cli.checks.run import CaseRun
+    from gradcheck_cli.numeric.estimate import Estimate
+    from gradcheck_cli.results.result import ArrayResult
+
+#: The dtype in which code may compute whatever it is given: in float64, by its tolerance a gradient is right.
+_MAY_COMPUTE_IN = {"float16": "float32", "float32": "float64"}
+
+
+def judge_in_float64(run: CaseRun, derivatives: Derivatives, judged: Judged) -> Judged:
+    """Judge the backward pass in float64 too: that of float16 always, of float32 if a gradient is wrong there.
+
+    A gradient that is right in float64 is not wrong in the narrow dtype: it passes if terms that cancel on the way
+    explain its errors, and is undecided if these are larger. One that is wrong in float64 is wrong.
+    """
+    comparison, wide = judged.comparison, dtype_name(working_dtype(run.dtype))
+    wrong = [n for n in comparison.expected if (found := comparison.gradients[f"d{n}"].wrong) and found.count]
+    is_asked = run.settings.tol is None and (wrong or run.dtype == "float16")
+    if not (is_asked and derivatives.wide and judged.run is run):
+        return judged
+    try:
+        again = _call_passes_in(wide, run)
+    except (RunStoppedError, ImplementationError):
+        return judged  # backward takes no float64
+    in_wide = {
+        name: compare_allowing_cancellation(again, name, expected)
+        for name, expected in comparison.expected.items()
+        if not again.subjects[name].flaw
+    }
+    if wrong:
+        right = [name for name in wrong if name in in_wide and in_wide[name].verdict is not Verdict.FAIL]
+        return Judged(run, _with_rounded(run, comparison, right))
+    results = {f"d{n}": _seen(comparison.gradients[f"d{n}"], result, run.dtype) for n, result in in_wide.items()}
+    is_hidden = any(result.verdict is Verdict.FAIL for result in in_wide.values())
+    return Judged(again if is_hidden else run, replace(comparison, gradients={**comparison.gradients, **results}))
+
+
+def _with_rounded(run: CaseRun, comparison: Comparison, right: list[str]) -> Comparison:
+    """Judge anew the gradients that are right in float64, unless they were computed in a narrower dtype than asked."""
+    own = [name for name in right if narrowest_rounding([run.subjects[name].array], run.dtype) == run.dtype]
+    results = {f"d{name}": _rounded(run, name, comparison.expected[name]) for name in own}
+    passed = [name for name, result in results.items() if result.verdict is Verdict.PASS]
+    remarks = (explanation("rounded-on-the-way", dtype=run.dtype).diagnosis(passed),) if passed else ()
+    gradients, remarks = {**comparison.gradients, **results}, (*comparison.remarks, *remarks)
+    return replace(comparison, gradients=gradients, remarks=remarks)
+
+
+def _call_passes_in(wide: str, run: CaseRun) -> CaseRun:
+    """Call forward and backward in the working dtype, with the same numbers."""
+    problem = replace(run.problem, inputs=wide_inputs(run.problem), cotangent=run.problem.cotangent.astype(wide))
+    inside = _MAY_COMPUTE_IN[run.dtype]
+    settings = replace(run.settings, tol=run.settings.tolerance(inside) * epsilon(inside) / epsilon(wide))
+    again = replace(run, case=replace(run.case, dtype=wide), problem=problem, settings=settings)
+    expect_passes(again)
+    out, cache = again.calls.forward(problem.inputs, problem.parameters)
+    return call_backward(replace(again, out=np.array(out), cache=cache))
+
+
+def _rounded(run: CaseRun, name: str, expected: Estimate) -> ArrayResult:
+    """Return the result of a gradient that is right in float64, and off by more than its own roundings here."""
+    subject, lenient = run.subjects[name], with_cancellation(expected)
+    result = compare(subject, lenient, run.settings)
+    if result.verdict is Verdict.PASS:
+        return result
+    array = np.asarray(subject.array).astype(expected.value.dtype)
+    lost = judge_elements(array, lenient, run.dtype, run.settings).wrong
+    reason = f"{subject.name} could not be decided{share_of(lost)}: it is right in float64, and lost in {run.dtype}"
+    if (abs(array) < abs(expected.value))[lost].all():
+        most = f"{largest_exact(run.dtype):,.0f}"
+        reason += f", where sums of numbers of one sign stop growing ({most} + 1 is {most}): sum in float32"
+    return replace(result, verdict=Verdict.INCONCLUSIVE, reason=reason)
+
+
+def _seen(here: ArrayResult, wide: ArrayResult, dtype: str) -> ArrayResult:
+    """Return the result of a gradient that is not wrong in the narrow dtype, with what is seen of it in float64."""
+    result = replace(here, floor=min(here.floor or math.inf, wide.floor or math.inf))
+    if wide.verdict is not Verdict.FAIL:
+        return result
+    reason = f"{wide.reason}; in {dtype} its roundings hide that, in float64 they do not"
+    return replace(
+        result, verdict=Verdict.FAIL, reason=reason, worst=wide.worst, wrong=wide.wrong, picture=wide.picture
+    )
