@@ -47,5 +47,5 @@ def test_a_setting_beside_the_input_of_a_slope_is_no_learning_rate(tmp_path: Pat
     for verdict, slope in ((Verdict.PASS, "1.0, alpha"), (Verdict.FAIL, "alpha, 1.0")):
         path = tmp_path / f"{verdict.value}.py"
         path.write_text(text.replace("1.0, alpha", slope), encoding="utf-8")
-        result = check_case(layer.standard()[1], find(str(path), layer), Settings())
+        result = check_case([*layer.standard()][1], find(str(path), layer), Settings())
         assert result.verdict is verdict, result.reason
