@@ -162,7 +162,7 @@ def compute_results(request: Request, plan: Plan, engine: Engine, memories: Sequ
 
         def collect(one: Assignment) -> Failures:
             drawn = cast("RandomCases", one.unsharded)
-            return Failures(drawn, partial(engine.check, one.task), one.task.limits.seconds)
+            return Failures(drawn, partial(engine.check, one.task))
 
         failures = [(one.cases.count, collect(one)) for one in plan.assignments]
         results = with_smallest(results, failures, engine.stopped)

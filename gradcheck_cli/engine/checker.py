@@ -22,6 +22,15 @@ if TYPE_CHECKING:
     from gradcheck_cli.results.result import CaseResult
 
 
+#: Cases of an implementation that hang, after which the others are not tried: each may take as long as these.
+_MOST_HANGS = 2
+
+
+def gives_up(results: Iterable[CaseResult]) -> bool:
+    """Tell whether so many cases of an implementation hung that the others are not worth the time."""
+    return sum(result.hung for result in results) >= _MOST_HANGS
+
+
 class Checker:
     """Checks cases, for one task after the other.
 
@@ -43,8 +52,13 @@ class Checker:
             self._runner_of(task).find(case)
 
     def check(self, task: Task, cases: Iterable[Case]) -> list[CaseResult]:
-        """Check some cases. A bug in the checker is an error of its case."""
-        return list(map(partial(self._check, task), cases))
+        """Check some cases, up to the last that is worth the time. A bug in the checker is an error of its case."""
+        results: list[CaseResult] = []
+        for case in cases:
+            if gives_up(results):
+                break
+            results.append(self._check(task, case))
+        return results
 
     def survey(self, spec: str, limits: Limits) -> Survey:
         """Find all that can be checked in a file or module. It raises what `survey.survey` does."""
@@ -61,7 +75,7 @@ class Checker:
     def _check(self, task: Task, case: Case) -> CaseResult:
         try:
             if task.is_built_in:
-                return sanitize(task.check(case, _built_in(task.layer, task.spec), task.settings))
+                return task.check(case, _built_in(task.layer, task.spec), task.settings)
             return sanitize(self._runner_of(task).check(case))
         except Exception as error:  # noqa: BLE001  # a bug in one case must not end the run
             from gradcheck_cli.engine.errors import describe_error  # only where something was raised

@@ -53,13 +53,12 @@ class GuardedRunner:
         started = time.perf_counter()
         with contextlib.suppress(ImplementationNotFoundError):  # reported below
             self.find(case)
-        missing = self._missing
-        result = self._check_found(case) if missing is None else self._task.error_result(case, missing)
-        return replace(result, output=self._code.process.take_output(), seconds=time.perf_counter() - started)
-
-    def _check_found(self, case: Case) -> CaseResult:
-        task = self._task
+        task, code = self._task, self._code
         try:
-            return task.check(case, begin_case(self._code, task, case), task.settings)
+            if self._missing is not None:
+                result = task.error_result(case, self._missing)
+            else:
+                result = task.check(case, begin_case(code, task, case), task.settings)
         except FAILURES as error:
-            return task.error_result(case, report_failure(error, "the implementation", task.spec), self._names)
+            result = task.error_result(case, report_failure(error, "the implementation", task.spec), self._names)
+        return replace(result, output=code.process.take_output(), seconds=time.perf_counter() - started)

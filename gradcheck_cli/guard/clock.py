@@ -103,11 +103,9 @@ def end_call() -> None:
 @contextmanager
 def timed() -> Iterator[None]:
     """Apply the time limit to a block that imports user code, counted from the latest call in it."""
-    if _clock is None:
-        yield
-        return
-    _clock.begin(imports=True)
+    if _clock is not None:
+        _clock.begin(imports=True)
     try:
         yield
     finally:
-        _clock.end()
+        end_call()

@@ -10,11 +10,10 @@ import time
 from typing import TYPE_CHECKING
 
 from gradcheck_cli.guard.child import DISCONNECTED, FAILED
-from gradcheck_cli.guard.crash import crash_stack
+from gradcheck_cli.guard.crash import crash_stack, describe_signal
 from gradcheck_cli.guard.limits import held_memory
 from gradcheck_cli.guard.protocol import Answer, ProtocolError, decode, encode_request
 from gradcheck_cli.guard.running import Running
-from gradcheck_cli.guard.signals import describe_signal
 
 if TYPE_CHECKING:
     from collections.abc import Callable

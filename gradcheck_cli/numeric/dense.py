@@ -68,7 +68,7 @@ class DenseScheme:
         width = box.dtype.type(ahead.reshape(-1)[p]) - box.dtype.type(behind.reshape(-1)[p])
         value, scale, magnitude, second = np.zeros(4, box.dtype)
         rounding_scale = box.center.rounding_scale.reshape(1, *box.shape)
-        for change in box.changes([ahead], [behind]):
+        for change in box.changes(sides, both=True):
             assert change.second is not None  # both sides are evaluated
             value += change.first.sum()
             scale += change.total.sum()

@@ -39,15 +39,20 @@ def readings_of(objects: tuple[Any, ...], layer: Layer, *, guessed: bool = False
     Args:
         objects: the code.
         layer: what it computes.
-        guessed: whether no name says so: then other arrays than the layer's are not tried.
+        guessed: whether no name says so: then neither other arrays than the layer's nor windows of a fixed size are
+            tried.
 
     Raises:
         MisfitError: there is none.
     """
-    objects = objects if isinstance(objects[0], Network) else expanded(objects)
-    if not any(map(uses_tensors, objects[0].functions if isinstance(objects[0], Network) else objects)):
-        return _readings_of(objects, layer, guessed=guessed)
-    plain, with_tensors = list(_readings_of(objects, layer, guessed=guessed)), []
+    parts = objects[0].functions if isinstance(objects[0], Network) else expanded(objects)
+    objects = objects if isinstance(objects[0], Network) else parts
+    readings = _readings_of(objects, layer, guessed=guessed)
+    if guessed:  # a window whose size neither a name nor an argument says would be tried in each size
+        readings = (reading for reading in readings if "kernel" not in reading.forms.absent)
+    if not any(map(uses_tensors, parts)):
+        return readings
+    plain, with_tensors = list(readings), []
     for reading in plain:
         code = replace(reading.code, tensors=True)
         with_tensors.append(replace(reading, code=code, notes=(*reading.notes, "PyTorch tensors")))

@@ -221,17 +221,18 @@ def forward_fit(reading: Reading, close: float = _CLOSE) -> Fit:
     if not reading.layer.probe_cases:  # there is no reference
         return Fit.REPRODUCES
     problems = probe_problems(reading.layer.name, origins(reading.vocabulary.packing, reading.absent))
+    understood = implementation_of(reading, "", None)
     with quiet():
-        tried = [fit for problem in problems if (fit := _try(reading, problem, close)) is not None]
+        tried = [fit for problem in problems if (fit := _try(understood, problem, close)) is not None]
     reached = max(tried, default=Fit.FAILS)
     return Fit.PARTLY if reached is Fit.REPRODUCES and min(tried) is not reached else reached
 
 
-def _try(reading: Reading, problem: Problem, near: float) -> Fit | None:
-    """Return how well a reading does in one problem; None if it raises or cannot express it."""
+def _try(implementation: Implementation, problem: Problem, near: float) -> Fit | None:
+    """Return how well an implementation does in one problem; None if it raises or cannot express it."""
     with generators_kept(problem):
         try:
-            out, _ = _packed(reading, problem).forward(problem.inputs, problem.parameters)
+            out, _ = pack_outputs(implementation, problem).forward(problem.inputs, problem.parameters)
         except UnknownEntryError:
             raise
         except (ImplementationError, NotExpressibleError):
@@ -279,7 +280,7 @@ def right_gradients(reading: Reading) -> int:
     for problem in probe_problems(reading.layer.name, origins(reading.vocabulary.packing, reading.absent)):
         with quiet(), generators_kept(problem):
             try:
-                run = _packed(reading, problem)
+                run = pack_outputs(implementation_of(reading, "", None), problem)
                 _, kept = run.forward(problem.inputs, problem.parameters)
                 returned = run.backward(problem.cotangent, kept, problem.differentiable)
             except (ImplementationError, NotExpressibleError):
@@ -294,7 +295,3 @@ def right_gradients(reading: Reading) -> int:
         right = reading.layer.gradients(problem, problem.inputs, problem.cotangent)
         return sum(np.allclose(arrays[name], right[name], rtol=_CLOSE, atol=_CLOSE) for name in arrays)
     return RAISES
-
-
-def _packed(reading: Reading, problem: Problem) -> Implementation:
-    return pack_outputs(implementation_of(reading, "", None), problem)

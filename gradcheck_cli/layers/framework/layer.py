@@ -65,14 +65,21 @@ class Layer:
     reference: bool = True
     program: str | None = None  #: of a layer with a command of its own
 
-    # The steps from a case to its problem that differ from what `make_problem` does, or all of them.
-    draw: Callable[[Any, Random], Mapping[str, Array]] = draw_inputs
-    relations: Callable[[Any, Mapping[str, Array]], Relations] = lambda _case, _inputs: {}  #: of inputs that are drawn
+    # The steps from a case to its problem that differ from the usual ones.
+    draw: Callable[[Any, Random], Mapping[str, Array]] = draw_inputs  #: in float64, or arrays of other kinds
+    #: The dictionary that forward takes, its arrays in float64; drawn after the inputs, before the cotangents.
+    parameters: Callable[[Any, Random], Mapping[str, object] | None] = lambda case, _source: case.settings or None
+    #: How axes of inputs that are drawn relate to the outputs, where that is not as index notation has it.
+    relations: Callable[[Any, Mapping[str, Array]], Relations] = lambda _case, _inputs: {}
+    #: (inputs, parameters) -> for each output and state the sum of the absolute values of its terms: what forward
+    #: returns for absolute values, if not given.
     scale: Callable[..., tuple[Array, ...]] | None = None
+    #: (cotangents of the outputs, inputs, parameters) -> of gradients in which terms cancel that their Jacobian does
+    #: not show, the sum of the absolute values of these terms.
     gradient_scale: Callable[..., Mapping[str, Array]] | None = None
-    zeros: tuple[str, ...] = ("x",)
+    zeros: tuple[str, ...] = ("x",)  #: inputs of which some elements are made 0: those in which forward is smooth there
     constants: tuple[str, ...] = ()  #: inputs of floating point that have no gradient, such as the targets of a loss
-    make_problem: Callable[[Any], Problem] | None = None
+    make_problem: Callable[[Any], Problem] | None = None  #: all of them
 
     #: Cases with as few equal sizes as can be, on which readings of somebody's code are tried.
     probe_cases: tuple[Case, ...] = ()
@@ -143,35 +150,19 @@ class Layer:
 
     def problem(self, case: Any) -> Problem:
         """Return what a case asks of an implementation: inputs, cotangents, and what forward should make of them."""
-        if self.make_problem:
-            return self.make_problem(case)
-        source = case.source()
-        inputs = self.draw(case, source)
-        return make_problem(
-            case,
-            axes=case.array_axes,
-            reference=self.functions,
-            inputs=inputs,
-            source=source,
-            parameters=case.settings or None,
-            outputs=self.outputs,
-            state=self.state,
-            relations=self.relations(case, inputs),
-            scale=self.scale,
-            gradient_scale=self.gradient_scale,
-            zeros=self.zeros,
-            skip_reason=case.skip_reason,
-            meaning_open=case.meaning_open,
-            constants=self.constants,
-            domain=case.domain,
-        )
+        return self.make_problem(case) if self.make_problem else make_problem(self, case)
 
     def outputs_for(self, problem: Problem, inputs: Mapping[str, Array]) -> Array:
         """Return the reference's outputs for other inputs, flat and one after the other, without state."""
         wide = [value.astype(problem.expected.dtype) if value.dtype.kind == "f" else value for value in inputs.values()]
-        parameters = [] if problem.parameters is None else [fresh(problem.parameters)]
-        returned = self.functions[0](*wide, *parameters)
-        return np.concatenate([np.asarray(out).reshape(-1) for out in returned[: len(self.outputs)]])
+        found = self.returned(wide, problem.parameters)[: len(self.outputs)]
+        return np.concatenate([out.reshape(-1) for out in found])
+
+    def returned(self, inputs: Iterable[Array], parameters: Mapping[str, object] | None = None) -> list[Array]:
+        """Return the reference's outputs, and then the state that it writes into a copy of the parameters."""
+        written: list[Any] = [] if parameters is None else [fresh(parameters)]
+        outputs = self.functions[0](*inputs, *written)[: len(self.outputs)]
+        return [*map(np.asarray, outputs), *(written[0][name] for name in self.state)]
 
     def gradients(self, problem: Problem, inputs: Mapping[str, Array], cotangent: Array) -> dict[str, Array]:
         """Return the reference's gradients, by the input's name."""
@@ -195,9 +186,4 @@ class Layer:
             return problem
         inputs = {name: value.astype(int) * 0 if name in absent else value for name, value in problem.inputs.items()}
         wide = [value if name in absent else value.astype(problem.expected.dtype) for name, value in inputs.items()]
-        parameters: list[Any] = [] if problem.parameters is None else [fresh(problem.parameters)]
-        returned = self.functions[0](*wide, *parameters)
-        found = [np.asarray(out) for out in returned[: len(self.outputs)]] + [
-            parameters[0][name] for name in self.state
-        ]
-        return replace(problem, inputs=inputs, expected=joined(found))
+        return replace(problem, inputs=inputs, expected=joined(self.returned(wide, problem.parameters)))

@@ -1,6 +1,6 @@
 """From a case to its problem: draw each input, evaluate the reference, scale by absolute values.
 
-Layers pass what differs from that.
+Layers declare what differs from that.
 """
 
 from __future__ import annotations
@@ -8,7 +8,6 @@ from __future__ import annotations
 import math
 import random
 from dataclasses import replace
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,15 +15,14 @@ import numpy as np
 from gradcheck_cli.data.drawing import random_words, signed_uniform
 from gradcheck_cli.layers.framework.axes import anonymous, indexed
 from gradcheck_cli.layers.framework.coupling import derive_couplings
-from gradcheck_cli.layers.framework.problem import Problem, fresh
+from gradcheck_cli.layers.framework.problem import Problem
 from gradcheck_cli.numeric.arrays import working_dtype
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Sequence
 
-    from gradcheck_cli.layers.framework.axes import Axis
     from gradcheck_cli.layers.framework.case import Case
-    from gradcheck_cli.layers.framework.coupling import Relations
+    from gradcheck_cli.layers.framework.layer import Layer
     from gradcheck_cli.numeric.arrays import Array
 
 
@@ -33,47 +31,12 @@ def draw_inputs(case: Case, source: random.Random) -> dict[str, Array]:
     return {name: signed_uniform(source, shape) for name, shape in case.shapes.items()}
 
 
-def make_problem(
-    case: Case,
-    *,
-    axes: Mapping[str, tuple[Axis, ...]],
-    reference: tuple[Callable[..., Any], ...],
-    inputs: Mapping[str, Array],
-    source: random.Random,
-    parameters: Mapping[str, object] | None = None,
-    outputs: tuple[str, ...] = ("out",),
-    state: tuple[str, ...] = (),
-    relations: Relations = MappingProxyType({}),
-    scale: Callable[..., tuple[Array, ...]] | None = None,
-    gradient_scale: Callable[..., Mapping[str, Array]] | None = None,
-    zeros: tuple[str, ...] = ("x",),
-    skip_reason: str | None = None,
-    meaning_open: bool = False,
-    constants: tuple[str, ...] = (),
-    domain: Mapping[str, tuple[float, float]] = MappingProxyType({}),
-) -> Problem:
-    """Make the problem of a case.
-
-    Args:
-        case: its dtype is that of inputs and cotangents, its seed says which elements are zeros.
-        axes: of inputs, outputs and state.
-        reference: forward and backward, or of a loss the one function.
-        inputs: float64 arrays, rounded here to the case's dtype, or of other kinds.
-        source: of random numbers, from which `inputs` have been drawn, and cotangents are.
-        parameters: the dictionary that forward takes, its arrays in float64.
-        outputs: what forward returns before its cache; a loss has one, and 1 is its cotangent.
-        state: entries of the parameters that forward writes.
-        relations: how axes of inputs relate to the outputs, where that is not as index notation has it.
-        scale: (inputs, parameters) -> for each output and state the sum of the absolute values of its terms; what
-            forward returns for absolute values, if not given.
-        gradient_scale: (cotangents of the outputs, inputs, parameters) -> of gradients in which terms cancel that
-            their Jacobian does not show, the sum of the absolute values of these terms.
-        zeros: inputs of which some elements are made 0: those in which forward is smooth there.
-        skip_reason: why the case is skipped where forward raises, if not every right layer can do it.
-        meaning_open: whether it is skipped too where forward does not reproduce the reference.
-        constants: inputs of floating point that have no gradient.
-        domain: the interval of each input outside of which forward need not be defined.
-    """
+def make_problem(layer: Layer, case: Case) -> Problem:
+    """Make the problem of a case by the steps that its layer declares."""
+    source = case.source()
+    inputs, parameters = layer.draw(case, source), layer.parameters(case, source)
+    outputs = layer.outputs
+    zeros = () if case.geometry.get("shift") else layer.zeros  # a score of 0 among those of 1000 is no shift
     wide, dtype = working_dtype(case.dtype), np.dtype(case.dtype)
     drawn = {name: with_zeros(a, case.seed) if name in zeros and _is_real(a) else a for name, a in inputs.items()}
     given = {name: _as(value, dtype) for name, value in drawn.items()}
@@ -81,18 +44,17 @@ def make_problem(
     widened = [_as(value, wide) for value in given.values()]
     settings = [] if typed is None else [{key: _as(value, wide) for key, value in typed.items()}]
 
-    written: list[Any] = [fresh(settings[0])] if settings else []
-    returned = reference[0](*widened, *written)
-    found = [np.asarray(out) for out in returned[: len(outputs)]] + [written[0][name] for name in state]
-    scales = scale(*widened, *settings) if scale else reference[0](*map(abs, widened), *settings)[: len(outputs)]
-    cotangents = [np.ones(()) if len(reference) == 1 else signed_uniform(source, out.shape) for out in found]
+    found = layer.returned(widened, *settings)
+    scales = layer.scale(*widened, *settings) if layer.scale else layer.returned(map(abs, widened), *settings)
+    cotangents = [np.ones(()) if layer.loss else signed_uniform(source, out.shape) for out in found]
     cotangents = [cotangent.astype(dtype) for cotangent in cotangents[: len(outputs)]]
     weights = [_as(cotangent, wide) for cotangent in cotangents]
 
-    output_shapes = {name: out.shape for name, out in zip((*outputs, *state), found, strict=True)}
+    output_shapes = {name: out.shape for name, out in zip((*outputs, *layer.state), found, strict=True)}
     shapes = {name: value.shape for name, value in given.items()}
-    axes = {name: indexed(own, len((shapes | output_shapes).get(name, own))) for name, own in axes.items()}
-    differentiable = {name: shape for name, shape in shapes.items() if _is_real(given[name]) and name not in constants}
+    axes = {name: indexed(own, len((shapes | output_shapes).get(name, own))) for name, own in case.array_axes.items()}
+    differentiable = {n: shapes[n] for n, value in given.items() if _is_real(value) and n not in layer.constants}
+    relations = layer.relations(case, inputs)
     return Problem(
         inputs=given,
         parameters=typed,
@@ -104,11 +66,11 @@ def make_problem(
         relations=relations,
         outputs=output_shapes if len(output_shapes) > 1 else {},
         cotangents=len(outputs),
-        gradient_scale=gradient_scale(*weights, *widened, *settings) if gradient_scale else {},
-        skip_reason=skip_reason,
-        meaning_open=meaning_open,
-        constants=constants,
-        domain=domain,
+        gradient_scale=layer.gradient_scale(*weights, *widened, *settings) if layer.gradient_scale else {},
+        skip_reason=case.skip_reason,
+        meaning_open=case.meaning_open,
+        constants=layer.constants,
+        domain=case.domain,
     )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
@@ -90,16 +89,12 @@ class Rows:
     scale: Callable[[Array], Array]  #: of x, the sum of the absolute values of the terms of the output
     gradient_scale: Callable[[Array, Array], Array]  #: of |dout| and x, the same of dx
 
-    def problem(self, case: RowsCase) -> Problem:
-        """Return the problem; a score of 0 among those of 1000 is no shift."""
-        layer = self._layer()
-        return (replace(layer, zeros=()) if case.shift else layer).problem(case)
-
     def overflows(self, problem: Problem, _gradients: Mapping[str, Array]) -> Iterator[Overflow]:
         """Return why the output is not finite."""
         return exp_overflow(problem.inputs["x"], "it does not change the output")
 
-    def _layer(self) -> Layer:
+    def layer(self) -> Layer:
+        """Make the layer."""
         ahead = {name: self.equations[name] for name in (*SHARES, "out")}
 
         def given(inputs: Mapping[str, Array], cotangent: Array) -> dict[str, Any]:
@@ -119,7 +114,3 @@ class Rows:
             ),
             overflows=self.overflows,
         )
-
-    def layer(self) -> Layer:
-        """Make the layer."""
-        return replace(self._layer(), make_problem=self.problem)

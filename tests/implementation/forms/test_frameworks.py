@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.conftest import report_of
+from tests.sampling import one_in
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -127,7 +128,13 @@ class Exp(Op):
 """
 #: What is found in each, of which layer it is, and what makes it wrong.
 FRAMEWORKS = {
-    _KEPT: (
+    "operations are given their node": (
+        _NODES,
+        {"Multiply": "function", "Exp": "function"},
+        [("out_grad * b, out_grad * a", "out_grad * a, out_grad * b"), ("out_grad * node", "out_grad")],
+    ),
+    "operations keep their inputs": (
+        _KEPT,
         {"Square": "function", "Sigmoid": "sigmoid", "Power": "function", "Product": "affine"},
         [
             ("return 2 * self", "return self"),
@@ -135,10 +142,6 @@ FRAMEWORKS = {
             ("self.c - 1", "self.c"),
             ("gy @ w", "2 * gy @ w"),
         ],
-    ),
-    _NODES: (
-        {"Multiply": "function", "Exp": "function"},
-        [("out_grad * b, out_grad * a", "out_grad * a, out_grad * b"), ("out_grad * node", "out_grad")],
     ),
 }
 _VALUE = """\
@@ -173,23 +176,22 @@ def make(Value):
 """
 
 
-def test_operations_are_called_as_their_framework_calls_them(tmp_path: Path, gradcheck: Program) -> None:
-    for text, (layers, slips) in FRAMEWORKS.items():
-        (tmp_path / "right.py").write_text(text, encoding="utf-8")
-        run = gradcheck("right.py", "--json", "-")
-        assert run.returncode == 0, run.stdout
-        results = report_of(run)["results"]
-        assert {one["implementation"].partition(":")[2]: one["layer"] for one in results} == layers
-        assert {one["implementation"] for one in results if one["verdict"] == "pass"} == {
-            f"right.py:{n}" for n in layers
-        }
-        for slip in slips:
-            assert slip[0] in text
-            text = text.replace(*slip)  # noqa: PLW2901
-        (tmp_path / "wrong.py").write_text(text, encoding="utf-8")
-        failed = [one for one in report_of(gradcheck("wrong.py", "--json", "-"))["results"] if one["verdict"] == "fail"]
-        assert {one["implementation"].partition(":")[2] for one in failed} == layers.keys()
-        assert gradcheck(*failed[0]["command"].split()[1:]).returncode == 1
+@pytest.mark.parametrize("name", one_in(2, FRAMEWORKS))
+def test_operations_are_called_as_their_framework_calls_them(name: str, tmp_path: Path, gradcheck: Program) -> None:
+    text, layers, slips = FRAMEWORKS[name]
+    (tmp_path / "right.py").write_text(text, encoding="utf-8")
+    run = gradcheck("right.py", "--json", "-")
+    assert run.returncode == 0, run.stdout
+    results = report_of(run)["results"]
+    assert {one["implementation"].partition(":")[2]: one["layer"] for one in results} == layers
+    assert {one["implementation"] for one in results if one["verdict"] == "pass"} == {f"right.py:{n}" for n in layers}
+    for slip in slips:
+        assert slip[0] in text
+        text = text.replace(*slip)
+    (tmp_path / "wrong.py").write_text(text, encoding="utf-8")
+    failed = [one for one in report_of(gradcheck("wrong.py", "--json", "-"))["results"] if one["verdict"] == "fail"]
+    assert {one["implementation"].partition(":")[2] for one in failed} == layers.keys()
+    assert gradcheck(*failed[0]["command"].split()[1:]).returncode == 1
 
 
 _TENSORS = """\
