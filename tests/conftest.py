@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any, Protocol
 import pytest
 
 from tests.program import run_program
-from tests.shared import derivatives_shared
 
 # Tests run side by side and their arrays are small: threads of a linear algebra library only get into each other's way.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
@@ -21,7 +20,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 sys.dont_write_bytecode = False
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
 PROGRAMS = Path(sys.executable).parent
 
@@ -107,23 +106,11 @@ _QUICK = {
     *("implementation.conventions.test_own_function", "implementation.finding.test_adapter"),
     *("implementation.vocabulary.test_vocabulary",),
     *("layers.framework.test_axes", "layers.framework.test_layer"),
-    *("layers.framework.test_make_problem",),
+    *("layers.framework.test_problem",),
     *("numeric.test_estimate", "checks.test_method", "numeric.test_richardson", "numeric.test_rounding"),
     *("numeric.test_tiles",),
     *("report.test_grades", "report.test_json", "report.test_skipped", "report.test_sweep", "report.test_table"),
 }
-
-
-#: More of what other tests show already, in other cases: `pytest -m long`, and wherever files or folders are named.
-_LONG = (
-    *(f"hostile/test_campaign.py::test_nothing_passes_hangs_or_stays[{part}]" for part in (2, 3, 4, 5)),
-    *(
-        "cases/test_fuzz_layers.py::test_faults_are_found_and_shrunk",
-        "cases/test_fuzz_layers.py::test_what_is_built_in",
-    ),
-    *("cli/test_fuzz.py::test_the_same_seed_draws_and_finds_the_same", "cli/test_bulk.py::test_interrupted_and_killed"),
-    "cli/test_fuzz.py::test_show_all_has_a_line_for_each_case",
-)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -133,9 +120,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         module = item.nodeid.partition("::")[0].removeprefix("tests/").removesuffix(".py").replace("/", ".")
         if module in _QUICK:
             item.add_marker(pytest.mark.quick)
-        if item.nodeid.removeprefix("tests/").startswith(_LONG):
-            item.add_marker(pytest.mark.long)
-    if config.args == config.getini("testpaths") and not config.option.markexpr:
+    if "long" not in config.option.markexpr and not any("::" in argument for argument in config.args):
         left_out = [item for item in items if item.get_closest_marker("long")]
         config.hook.pytest_deselected(items=left_out)
         items[:] = [item for item in items if item not in left_out]
@@ -157,13 +142,6 @@ class Program(Protocol):
     """Runs a program to its end."""
 
     def __call__(self, *args: str | Path, env: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]: ...
-
-
-@pytest.fixture
-def shared_derivatives() -> Iterator[None]:
-    """Share derivatives between the checks of a test, and with other tests that have this fixture."""
-    with derivatives_shared():
-        yield
 
 
 @pytest.fixture

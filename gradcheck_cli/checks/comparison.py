@@ -108,14 +108,15 @@ def compare(subject: Subject, expected: Estimate, settings: Settings) -> ArrayRe
     array = np.asarray(subject.array)
     analytic = array.astype(expected.value.dtype)
     elements = judge_elements(analytic, expected, subject.dtype, settings)
-    place = where(elements.wrong, subject.axes) if elements.wrong.any() else None
-    verdict, reason = _verdict(subject.name, elements, place, why_undecided(expected, settings))
+    count = int(np.count_nonzero(elements.wrong))
+    place = where(elements.wrong, subject.axes) if count else None
+    verdict, reason = _verdict(subject.name, elements, count, place, why_undecided(expected, settings))
     return replace(
         uncompared(subject, settings, verdict, reason, expected),
         **figures(array, expected, elements, unravel(elements.worst, array.shape)),
         floor=_largest(elements.allowed),
-        wrong=WrongElements(count=int(elements.wrong.sum()), of=array.size, where=place),
-        picture=draw(elements.wrong, elements.error, elements.worst),
+        wrong=WrongElements(count=count, of=array.size, where=place),
+        picture=draw(elements.wrong, elements.error, elements.worst) if count else None,
         arrays=Arrays(analytic=analytic, numeric=expected.value, error_bound=expected.error_bound, wrong=elements.wrong)
         if settings.keep_arrays or (settings.keep_wrong and verdict is Verdict.FAIL)
         else None,
@@ -174,8 +175,8 @@ def unravel(flat: int, shape: tuple[int, ...]) -> tuple[int, ...]:
     return tuple(int(i) for i in np.unravel_index(flat, shape))
 
 
-def _verdict(name: str, elements: Elements, place: str | None, doubt: str) -> tuple[Verdict, str | None]:
-    if elements.wrong.any():
+def _verdict(name: str, elements: Elements, wrong: int, place: str | None, doubt: str) -> tuple[Verdict, str | None]:
+    if wrong:
         return Verdict.FAIL, f"{name} is wrong{share_of(elements.wrong)}" + (f": {place}" if place else "")
     if elements.undecided.any():
         return Verdict.INCONCLUSIVE, f"{name} could not be decided{share_of(elements.undecided)}: {doubt}"

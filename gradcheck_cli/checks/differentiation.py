@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import field
+from itertools import islice
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,7 +17,7 @@ from gradcheck_cli.data.frozen import frozen, replace
 from gradcheck_cli.implementation.implementation import ImplementationError
 from gradcheck_cli.numeric import derivative
 from gradcheck_cli.numeric.arrays import epsilon, working_dtype
-from gradcheck_cli.numeric.black_box import Evaluation
+from gradcheck_cli.numeric.black_box import TOGETHER, Evaluation
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -34,6 +36,10 @@ _RESOLUTION = 0.5
 #: accident. Of 180 right max poolings of 990 elements, each with kinks all around, 4 were called wrong and 12 not
 #: differentiable; with this, none of 500.
 _COARSEST = 2.0**-20
+
+
+#: Calls that follow derivatives, measured: those of duties; of a projection; and for each one of an affine function.
+_CALLS_OF_DUTIES, _CALLS_OF_PROJECTION, _CALLS_IF_CURVED = 13, 2, 10
 
 
 @frozen
@@ -72,12 +78,14 @@ def differentiate_in(run: CaseRun, names: Sequence[str]) -> Derivatives:
     """
     problem, settings = run.problem, run.settings
     inputs = numeric_inputs(run)
-    center = Evaluation(as_function(run, inputs, names[0]), inputs[names[0]], problem.cotangent)
+    center = Evaluation(ForwardFunction(run, inputs, names[0]), inputs[names[0]], problem.cotangent)
     estimates: dict[str, Estimate] = {}
     projections: dict[str, Projection] = {}
     ignored: tuple[str, ...] = ()
-    for name in names:
-        x, function, coupling = inputs[name], as_function(run, inputs, name), problem.coupling.get(name)
+    curved = False
+    for number, name in enumerate(names):
+        run.calls.announce(calls_to_come(run, names[number:], curved=curved))
+        x, function, coupling = inputs[name], ForwardFunction(run, inputs, name), problem.coupling.get(name)
         colors = coupling.colors if coupling else None
         method = choose_method(settings.method, x.size, problem.cotangent.size, colors)
         if method == "projected":
@@ -92,6 +100,7 @@ def differentiate_in(run: CaseRun, names: Sequence[str]) -> Derivatives:
             coupling=coupling if method == "colored" else None,
             center=center,
         )
+        curved |= not estimate.affine
         scale = np.maximum(estimate.scale, problem.gradient_scale.get(name, 0.0))
         estimates[name] = replace(estimate, scale=scale, doubt=_doubt(estimate, name))
         ignored += () if estimate.scale.any() else (name,)
@@ -102,6 +111,18 @@ def differentiate_in(run: CaseRun, names: Sequence[str]) -> Derivatives:
         wide=inputs[names[0]].dtype == working_dtype(run.dtype),
         epsilon=center.epsilon,
     )
+
+
+def calls_to_come(run: CaseRun, names: Sequence[str] = (), *, curved: bool = False) -> int:
+    """Return about how many calls a case makes when the derivatives in these inputs are left, and all that follows."""
+    problem = run.problem
+    calls = _CALLS_OF_DUTIES + 2 * len(problem.differentiable)
+    for name in names:
+        coupling, size = problem.coupling.get(name), problem.inputs[name].size
+        method = choose_method(run.settings.method, size, problem.cotangent.size, coupling and coupling.colors)
+        steps = coupling.colors if coupling and method == "colored" else 2 * size
+        calls += 3 + (_CALLS_OF_PROJECTION if method == "projected" else steps * (_CALLS_IF_CURVED if curved else 1))
+    return calls
 
 
 def _project(run: CaseRun, name: str, function: Function, x: Array, center: Evaluation) -> Projection:
@@ -163,39 +184,51 @@ def _rounds_within(run: CaseRun, inputs: Mapping[str, Array], name: str, out: ob
     return not np.allclose(moved(1 + 1024 * eps), out, rtol=eps / 4, atol=0)
 
 
-def as_function(run: CaseRun, inputs: Mapping[str, Array], name: str) -> Function:
-    """Return forward as a function of one input, with the others as they are in `inputs`.
+class ForwardFunction:
+    """Forward as a function of one input, with the others as they are in `inputs`.
 
     It raises ImplementationError where forward does, or returns something that cannot be differentiated. Forward may
-    refuse values outside of the input's domain; the function is NaN there.
+    refuse values outside of the input's domain; the function is NaN there. At several points it is asked for at once,
+    where it is in another process.
     """
-    return _ForwardFunction(run, inputs, name)
-
-
-class _ForwardFunction:
-    """Forward as a function of one input. At several points it is asked for at once, where it is in another process."""
 
     def __init__(self, run: CaseRun, inputs: Mapping[str, Array], name: str) -> None:
-        self._problem, self._calls, self._inputs, self._name = run.problem, run.calls, inputs, name
+        self._problem, self._calls, self._inputs, self.name = run.problem, run.calls, inputs, name
+        self.ahead: deque[object] = deque()  #: what comes out where it is evaluated next
         if run.calls.outputs_at is not None:
             self.many = self._many
 
     def __call__(self, value: Array) -> Array:
+        """Evaluate at one point."""
         if self._calls.outputs_at is not None:
             return self._many([value])[0]
         try:
-            out, _ = self._calls.forward({**self._inputs, self._name: value}, self._problem.parameters)
+            out, _ = self._calls.forward({**self._inputs, self.name: value}, self._problem.parameters)
         except ImplementationError as error:
-            return self._usable(value, error)
+            out = error
         return self._usable(value, out)
+
+    def ask_ahead(self, wanted: Sequence[tuple[ForwardFunction, Sequence[Array]]]) -> None:
+        """Evaluate functions of the same inputs where they are evaluated next, all in one request to another process.
+
+        It does nothing for what is called here, and for large arrays, for which a request is nothing.
+        """
+        points = [(function.name, value) for function, values in wanted for value in values]
+        if self._calls.outputs_at and sum(value.nbytes for _, value in points) <= TOGETHER:
+            outputs = iter(self._calls.outputs_at(self._inputs, self._problem.parameters, points))
+            for function, values in wanted:
+                function.ahead.extend(islice(outputs, len(values)))
 
     def _many(self, points: Sequence[Array]) -> list[Array]:
         assert self._calls.outputs_at is not None
-        found = self._calls.outputs_at(self._inputs, self._problem.parameters, self._name, points)
+        if not self.ahead:
+            named = [(self.name, point) for point in points]
+            self.ahead.extend(self._calls.outputs_at(self._inputs, self._problem.parameters, named))
+        found = [self.ahead.popleft() for _ in points]
         return [self._usable(value, out) for value, out in zip(points, found, strict=True)]
 
     def _usable(self, value: Array, out: object) -> Array:
-        problem, name = self._problem, self._name
+        problem, name = self._problem, self.name
         if isinstance(out, ImplementationError):
             low, high = problem.domain.get(name, (-np.inf, np.inf))
             if ((low <= value) & (value <= high)).all():

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from gradcheck_cli.checks.comparison import compare, unravel
-from gradcheck_cli.checks.differentiation import as_function, differentiate, wide_inputs
+from gradcheck_cli.checks.differentiation import ForwardFunction, differentiate, wide_inputs
 from gradcheck_cli.checks.run import RunStoppedError, call_backward, expect_passes
 from gradcheck_cli.checks.where import place
 from gradcheck_cli.data.frozen import replace
 from gradcheck_cli.implementation.implementation import ImplementationError
 from gradcheck_cli.numeric.arrays import largest_exact
-from gradcheck_cli.numeric.integers import GRID, ExactLine, draw_integers, largest_magnitude
+from gradcheck_cli.numeric.integers import GRID, ExactLine, draw_integers, largest_magnitude, on_grid
 from gradcheck_cli.results.result import Verdict, WorstElement, WrongElements
 
 if TYPE_CHECKING:
@@ -107,20 +107,23 @@ def _lines(exact: CaseRun, affine: Mapping[str, Estimate], derivatives: Derivati
     problem = exact.problem
     inputs = wide_inputs(problem) if derivatives.wide else dict(problem.inputs)
     known = problem.expected_scale if problem.reference else None
-    found = {}
+    center, found = on_grid(np.asarray(exact.out)), {}
+    functions = {name: ForwardFunction(exact, inputs, name) for name in affine}
     for name, estimate in affine.items():
         subject = exact.subjects[name]
         if not subject.flaw:
             terms = float(known.max() if known is not None else estimate.scale.max() * inputs[name].size)
             found[name] = ExactLine(
-                as_function(exact, inputs, name),
+                functions[name],
                 inputs[name],
                 problem.cotangent,
-                np.asarray(exact.out),
+                center,
                 np.asarray(subject.array),
                 terms=max(_MOST_TERMS * terms, 1.0),
                 epsilon=derivatives.epsilon,
             )
+    first = next(iter(functions.values()))
+    first.ask_ahead([(functions[name], [line.first_point()]) for name, line in found.items()])
     return found
 
 

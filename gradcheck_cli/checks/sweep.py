@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from gradcheck_cli.checks.differentiation import as_function, numeric_inputs, resolution
+from gradcheck_cli.checks.differentiation import ForwardFunction, numeric_inputs, resolution
 from gradcheck_cli.checks.form import dtype_name
 from gradcheck_cli.checks.method import choose_method
 from gradcheck_cli.checks.plain_differences import sweep
@@ -75,7 +75,7 @@ def _sweep_inputs(blank: CaseResult, run: CaseRun) -> CaseResult:
 
 def _sweep_input(run: CaseRun, inputs: Mapping[str, Array], name: str) -> Sweep:
     problem, method = run.problem, run.settings.method
-    plain, exact = as_function(run, problem.inputs, name), as_function(run, inputs, name)
+    plain, exact = ForwardFunction(run, problem.inputs, name), ForwardFunction(run, inputs, name)
     x, narrow, cotangent, coupling = inputs[name], problem.inputs[name], problem.cotangent, problem.coupling.get(name)
     colors = coupling.colors if coupling else None
     chosen = choose_method(method, x.size, cotangent.size, colors)

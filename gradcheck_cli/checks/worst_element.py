@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gradcheck_cli.checks.comparison import floored
-from gradcheck_cli.checks.differentiation import as_function
+from gradcheck_cli.checks.differentiation import ForwardFunction
 from gradcheck_cli.checks.form import dtype_name
 from gradcheck_cli.checks.plain_differences import sweep
 from gradcheck_cli.implementation.implementation import ImplementationError
@@ -48,7 +48,7 @@ def _sweep(run: CaseRun, name: str, result: ArrayResult, estimate: Estimate) -> 
     judged = replace(estimate, scale=floored(estimate.scale)).reshape((-1,))
     element = np.array([np.ravel_multi_index(result.worst.index, x.shape)])
     try:
-        function = as_function(run, run.problem.inputs, name)
+        function = ForwardFunction(run, run.problem.inputs, name)
         swept = sweep(function, x, cotangent, judged.take(element), steps=_STEPS, elements=element)
         return replace(swept, size=x.size, numeric_dtype=dtype_name(estimate.value.dtype))
     except ImplementationError:  # so far from x forward may refuse

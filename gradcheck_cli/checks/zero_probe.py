@@ -9,7 +9,7 @@ import numpy as np
 
 from gradcheck_cli.checks.comparison import unravel
 from gradcheck_cli.checks.diagnosis.codes import explanation
-from gradcheck_cli.checks.differentiation import as_function, numeric_inputs, wide_inputs
+from gradcheck_cli.checks.differentiation import ForwardFunction, numeric_inputs, wide_inputs
 from gradcheck_cli.implementation.implementation import ImplementationError, NotExpressibleError
 from gradcheck_cli.numeric.arrays import epsilon, working_dtype
 from gradcheck_cli.numeric.derivative import differentiate
@@ -75,7 +75,7 @@ def _wrong_elements(run: CaseRun, name: str) -> list[WorstElement]:
     gradient = run.calls.backward(problem.cotangent.astype(wide), cache, problem.differentiable).get(name)
     if not isinstance(gradient, np.ndarray) or gradient.shape != x.shape:
         return []
-    function, at = as_function(run, inputs, name), inputs[name]
+    function, at = ForwardFunction(run, inputs, name), inputs[name]
     found = differentiate(function, at, problem.cotangent, resolution=0, step=_STEP, elements=places)
     analytic = gradient.reshape(-1)[places].astype(wide)
     typical = float(abs(gradient[np.isfinite(gradient) & (x != 0)]).max(initial=0))

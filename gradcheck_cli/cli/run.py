@@ -86,7 +86,7 @@ def run(request: Request) -> int:
         results_file = stack.enter_context(open_results_file(request, plan, described.versions))
         memories = [one for one in (results_file, since) if one]
         engine = stack.enter_context(open_engine(request, plan, checker))
-        line = stack.enter_context(progress(plan.count, plan.upcoming()))
+        line = stack.enter_context(progress(plan.count, plan.upcoming(), checker.tally.share_done))
         stdout.before_write = line.clear
         results = compute_results(request, plan, engine, memories)
         summary = deliver(results, deliveries, line, options, described, sources.origin if sources else None)
@@ -162,7 +162,7 @@ def compute_results(request: Request, plan: Plan, engine: Engine, memories: Sequ
 
         def collect(one: Assignment) -> Failures:
             drawn = cast("RandomCases", one.unsharded)
-            return Failures(drawn, partial(engine.check, one.task), one.task.limits.seconds)
+            return Failures(drawn, partial(engine.check, one.task))
 
         failures = [(one.cases.count, collect(one)) for one in plan.assignments]
         results = with_smallest(results, failures, engine.stopped)

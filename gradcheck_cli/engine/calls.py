@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import operator
 from collections import deque
 from functools import partial
+from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -27,7 +29,7 @@ if TYPE_CHECKING:
 
     from gradcheck_cli.engine.task import Task
     from gradcheck_cli.engine.user_code import UserCode
-    from gradcheck_cli.implementation.implementation import Step
+    from gradcheck_cli.implementation.implementation import Point, Step
     from gradcheck_cli.layers.framework.case import Case
     from gradcheck_cli.layers.framework.layer import Layer
     from gradcheck_cli.layers.framework.problem import Problem
@@ -131,18 +133,18 @@ class _Calls:
         self,
         inputs: Mapping[str, Array],
         parameters: Mapping[str, object] | None,
-        name: str,
-        points: Sequence[Array],
+        points: Sequence[Point],
     ) -> list[object]:
-        """Call forward at several values of an input, in as few requests as are reasonable."""
+        """Call forward at several points, in as few requests as are reasonable."""
         seed, found = self._seed, []
         first = 0
         while first < len(points):
-            together = max(1, _TOGETHER // (points[first].nbytes + self._size)) if self._size else 1
+            together = max(1, _TOGETHER // (points[first][1].nbytes + self._size)) if self._size else 1
             part = points[first : first + together]
             self._seed = seed
             around = None if self._around is inputs else (dict(inputs), parameters)
-            answer = self._ask(inside_calls.outputs_at, around, name, np.stack(part), calls=len(part))
+            by_input = [(name, np.stack([x for _, x in some])) for name, some in groupby(part, operator.itemgetter(0))]
+            answer = self._ask(inside_calls.outputs_at, around, by_input, calls=len(part))
             self._around = inputs
             with self._code.reading():
                 some = _outputs(answer)

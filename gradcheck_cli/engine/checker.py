@@ -6,6 +6,7 @@ from functools import cache, partial
 from typing import TYPE_CHECKING
 
 from gradcheck_cli.engine.sanitize import sanitize
+from gradcheck_cli.engine.tally import Tally
 from gradcheck_cli.implementation.built_in import built_in
 from gradcheck_cli.layers import LAYERS
 
@@ -22,6 +23,15 @@ if TYPE_CHECKING:
     from gradcheck_cli.results.result import CaseResult
 
 
+#: Cases of an implementation that hang, after which the others are not tried: each may take as long as these.
+_MOST_HANGS = 2
+
+
+def gives_up(results: Iterable[CaseResult]) -> bool:
+    """Tell whether so many cases of an implementation hung that the others are not worth the time."""
+    return sum(result.hung for result in results) >= _MOST_HANGS
+
+
 class Checker:
     """Checks cases, for one task after the other.
 
@@ -32,6 +42,7 @@ class Checker:
     def __init__(self) -> None:
         self._runner: tuple[Task, GuardedRunner] | None = None
         self._process: tuple[str, Process] | None = None  # and the file that is loaded there
+        self.tally = Tally()
 
     def find(self, task: Task, case: Case) -> None:
         """Find the implementation of a task, which otherwise happens at its first case.
@@ -43,8 +54,13 @@ class Checker:
             self._runner_of(task).find(case)
 
     def check(self, task: Task, cases: Iterable[Case]) -> list[CaseResult]:
-        """Check some cases. A bug in the checker is an error of its case."""
-        return list(map(partial(self._check, task), cases))
+        """Check some cases, up to the last that is worth the time. A bug in the checker is an error of its case."""
+        results: list[CaseResult] = []
+        for case in cases:
+            if gives_up(results):
+                break
+            results.append(self._check(task, case))
+        return results
 
     def survey(self, spec: str, limits: Limits) -> Survey:
         """Find all that can be checked in a file or module. It raises what `survey.survey` does."""
@@ -61,18 +77,20 @@ class Checker:
     def _check(self, task: Task, case: Case) -> CaseResult:
         try:
             if task.is_built_in:
-                return sanitize(task.check(case, _built_in(task.layer, task.spec), task.settings))
+                return task.check(case, self.tally.counted(_built_in(task.layer, task.spec)), task.settings)
             return sanitize(self._runner_of(task).check(case))
         except Exception as error:  # noqa: BLE001  # a bug in one case must not end the run
             from gradcheck_cli.engine.errors import describe_error  # only where something was raised
 
             return task.error_result(case, describe_error(error))
+        finally:
+            self.tally.clear()
 
     def _runner_of(self, task: Task) -> GuardedRunner:
         if self._runner is None or self._runner[0] != task:
             from gradcheck_cli.engine.guarded import GuardedRunner  # 20 ms, and not for built-in layers
 
-            self._runner = task, GuardedRunner(task, self._process_for(task.spec, task.limits))
+            self._runner = task, GuardedRunner(task, self._process_for(task.spec, task.limits), self.tally)
         return self._runner[1]
 
     def _process_for(self, spec: str, limits: Limits) -> Process:

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from collections import deque
+from collections import defaultdict, deque
 from dataclasses import field
+from itertools import zip_longest
 from threading import Event
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from gradcheck_cli.checks.check import failed_case
 from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.engine.call import Call
-from gradcheck_cli.engine.checker import Checker
+from gradcheck_cli.engine.checker import Checker, gives_up
+from gradcheck_cli.results.result import CaseResult, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 
     from gradcheck_cli.engine.task import Task
     from gradcheck_cli.layers.framework.case import Case
-    from gradcheck_cli.results.result import CaseResult
 
     #: Tasks with their cases, in the order of the results.
     Plan = Sequence[tuple[Task, Iterable[Case]]]
@@ -41,6 +42,10 @@ class WorkerDiedError(Exception):
     """The process that carried out a call died each time. The message is a sentence without a full stop."""
 
 
+#: Why a case is skipped of an implementation that was given up.
+_GIVEN_UP = "not tried, because two cases before it took longer than --timeout allows"
+
+
 class Executor(Protocol):
     """Carries out calls of functions whose first argument is the checker of the process in which they are called."""
 
@@ -61,7 +66,7 @@ class _Batch(NamedTuple):
     task: Task
     cases: tuple[Case, ...]
     call: Call
-    memories: Sequence[Memory] = ()  # that are given the results
+    memories: Sequence[Memory] = ()  # that are given the results, if they say something of the implementation
 
     def results(self) -> list[CaseResult]:
         """Wait for the results. Cases whose worker died are errors, but not of the implementation."""
@@ -78,14 +83,6 @@ class _Batch(NamedTuple):
             report = describe_bug(error)
             return [self.task.error_result(case, report) for case in self.cases]
         return results
-
-    def deliver(self, results: list[CaseResult]) -> Iterator[CaseResult]:
-        """Yield the results, each kept if it says something of the implementation."""
-        for case, result in zip(self.cases, results, strict=True):
-            if self.call.succeeded and result.bug is None:
-                for memory in self.memories:
-                    memory.keep(self.number, case, result)
-            yield result
 
 
 @frozen
@@ -121,13 +118,27 @@ class Engine:
             WorkersLostError: the rest will not be computed.
         """
         waiting: deque[_Batch] = deque()
+        hung: defaultdict[int, list[CaseResult]] = defaultdict(list)  # of each task
 
         def deliver_first() -> Iterator[CaseResult]:
-            results = waiting[0].results()
-            yield from waiting.popleft().deliver(results)
+            number, before = waiting[0].number, hung[waiting[0].number]
+            results = [] if gives_up(before) else waiting[0].results()
+            batch = waiting.popleft()
+            for case, result in zip_longest(batch.cases, results):
+                if gives_up(before):  # whatever came out
+                    batch.call.cancel()
+                    name, layer = before[0].implementation, before[0].layer
+                    yield CaseResult(
+                        implementation=name, layer=layer, case=case, verdict=Verdict.SKIP, reason=_GIVEN_UP
+                    )
+                    continue
+                before += [result] if result.hung else []
+                for memory in batch.memories if batch.call.succeeded and result.bug is None else ():
+                    memory.keep(number, case, result)
+                yield result
 
         try:
-            for batch in self._batches(plan, memories):
+            for batch in self._batches(plan, memories, lambda number: gives_up(hung[number])):
                 waiting.append(batch)
                 while len(waiting) > self.ahead:
                     yield from deliver_first()
@@ -146,11 +157,14 @@ class Engine:
             for batch in waiting:
                 batch.call.cancel()
 
-    def _batches(self, plan: Plan, memories: Sequence[Memory]) -> Iterator[_Batch]:
-        """Submit the cases, batch by batch; a recalled result is a batch that is finished."""
+    def _batches(self, plan: Plan, memories: Sequence[Memory], given_up: Callable[[int], bool]) -> Iterator[_Batch]:
+        """Submit the cases, batch by batch; a recalled result is a batch that is finished, as is one given up."""
         for number, (task, cases) in enumerate(plan):
             gathered: list[Case] = []
             for case in cases:
+                if not gathered and given_up(number):
+                    yield _Batch(number, task, (case,), Call.returned([]))
+                    continue
                 known = next((found for one in memories if (found := one.recall(number, case))), None)
                 if known is None:
                     gathered.append(case)

@@ -32,6 +32,7 @@ class ErrorReport:
     traceback: str | None = None  #: the user's frames
     bug: str | None = None  #: the whole traceback of a bug in the checker
     place: Place | None = None  #: of the innermost of the user's frames
+    hung: bool = False  #: whether a call took longer than its time limit
 
 
 def describe_error(error: BaseException) -> ErrorReport:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from gradcheck_cli.cases.fuzz import RandomCases
     from gradcheck_cli.layers.framework.case import Case
     from gradcheck_cli.results.findings import Finding
-    from gradcheck_cli.results.result import CaseResult, Diagnosis
+    from gradcheck_cli.results.result import CaseResult
 
     Check = Callable[[Case], CaseResult]
 
@@ -78,15 +78,14 @@ def with_smallest(
 class Failures:
     """The failures among the random cases of one implementation."""
 
-    def __init__(self, cases: RandomCases, check: Check, seconds: float) -> None:
+    def __init__(self, cases: RandomCases, check: Check) -> None:
         """Start without any.
 
         Args:
             cases: where the cases are drawn.
             check: checks a case of the implementation.
-            seconds: the time limit. A case that takes as long is not tried again and again.
         """
-        self._cases, self._check, self._seconds = cases, check, seconds
+        self._cases, self._check = cases, check
         self._findings = Findings()
 
     def add(self, result: CaseResult) -> None:
@@ -121,13 +120,15 @@ class Failures:
         """Yield a smallest case for each finding. All flaky ones together make one result."""
         flaky: list[tuple[int, CaseResult]] = []
         for finding in self._most_frequent_first():
-            tries = _Tries(finding.signature, finding.result, self._check, self._seconds)
+            tries = _Tries(finding.signature, finding.result, self._check)
             case, note = self._shrink(finding.result.case, tries)
             result = replace(tries.results[case], smallest=SmallestFailure(failures=finding.cases, note=note))
             if tries.other is None:
                 yield result
             else:
-                flaky.append((finding.cases, replace(result, diagnosis=(_flaky(tries.other),))))
+                other = "passed" if tries.other.verdict is Verdict.PASS else "failed in another way"
+                cause = explanation("flaky", result=other).diagnosis()
+                flaky.append((finding.cases, replace(result, diagnosis=(cause,))))
         if flaky:
             count = sum(cases for cases, _ in flaky)
             yield replace(flaky[0][1], smallest=SmallestFailure(failures=count, note=_NOT_TWICE))
@@ -152,11 +153,11 @@ class Failures:
 class _Tries:
     """Checks whether cases have a signature; each case once, and not too many."""
 
-    def __init__(self, signature: FailureSignature, first: CaseResult, check: Check, seconds: float) -> None:
+    def __init__(self, signature: FailureSignature, first: CaseResult, check: Check) -> None:
         self.results = {first.case: first}
         self.other: CaseResult | None = None  #: of a case that had failed, a result with another signature
         self.left = MOST_CHECKS
-        self._signature, self._check, self._seconds = signature, check, seconds
+        self._signature, self._check = signature, check
 
     def __call__(self, case: Case) -> bool:
         """Tell whether a case has the signature; none has when there were enough tries."""
@@ -169,8 +170,7 @@ class _Tries:
 
     def hung(self) -> bool:
         """Tell whether the latest check took all of its time; no other follows it."""
-        latest = next(reversed(self.results.values()))
-        return latest.verdict is Verdict.ERROR and latest.seconds >= self._seconds
+        return next(reversed(self.results.values())).hung
 
     def fails_again(self, case: Case) -> bool:
         """Check a case that failed again, and tell whether it has the signature each time."""
@@ -180,8 +180,3 @@ class _Tries:
                 self.other = result
                 return False
         return True
-
-
-def _flaky(other: CaseResult) -> Diagnosis:
-    result = "passed" if other.verdict is Verdict.PASS else "failed in another way"
-    return explanation("flaky", result=result).diagnosis()

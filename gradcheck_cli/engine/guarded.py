@@ -15,6 +15,7 @@ from gradcheck_cli.implementation.implementation import ImplementationNotFoundEr
 
 if TYPE_CHECKING:
     from gradcheck_cli.engine.errors import ErrorReport
+    from gradcheck_cli.engine.tally import Tally
     from gradcheck_cli.engine.task import Names, Task
     from gradcheck_cli.guard.process import Process
     from gradcheck_cli.layers.framework.case import Case
@@ -24,8 +25,8 @@ if TYPE_CHECKING:
 class GuardedRunner:
     """Checks the cases of a task whose code is in a process of its own."""
 
-    def __init__(self, task: Task, process: Process) -> None:
-        self._task, self._code = task, UserCode(process)
+    def __init__(self, task: Task, process: Process, tally: Tally) -> None:
+        self._task, self._code, self._tally = task, UserCode(process), tally
         self._names: Names | None = None
         self._missing: ErrorReport | None = None  # why it cannot be checked
 
@@ -53,13 +54,14 @@ class GuardedRunner:
         started = time.perf_counter()
         with contextlib.suppress(ImplementationNotFoundError):  # reported below
             self.find(case)
-        missing = self._missing
-        result = self._check_found(case) if missing is None else self._task.error_result(case, missing)
-        return replace(result, output=self._code.process.take_output(), seconds=time.perf_counter() - started)
-
-    def _check_found(self, case: Case) -> CaseResult:
-        task = self._task
+        task, code = self._task, self._code
         try:
-            return task.check(case, begin_case(self._code, task, case), task.settings)
+            if self._missing is not None:
+                result = task.error_result(case, self._missing)
+            else:
+                implementation = begin_case(code, task, case)
+                self._tally.begin(lambda: code.process.calls)
+                result = task.check(case, replace(implementation, announce=self._tally.announce), task.settings)
         except FAILURES as error:
-            return task.error_result(case, report_failure(error, "the implementation", task.spec), self._names)
+            result = task.error_result(case, report_failure(error, "the implementation", task.spec), self._names)
+        return replace(result, output=code.process.take_output(), seconds=time.perf_counter() - started)

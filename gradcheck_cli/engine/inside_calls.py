@@ -115,14 +115,13 @@ def several(steps: Sequence[tuple[Any, ...]], manner: tuple[Any, ...]) -> Answer
 
 @answering
 def outputs_at(
-    around: tuple[Inputs, Parameters] | None, name: str, points: Sequence[Array], manner: tuple[Any, ...]
+    around: tuple[Inputs, Parameters] | None, points: Sequence[tuple[str, Array]], manner: tuple[Any, ...]
 ) -> Answer:
-    """Call forward at several values of one input. Outputs of one form are one array.
+    """Call forward with one input replaced, at several points. Outputs of one form are one array.
 
     Args:
-        around: inputs, among them any value of this one, and parameters; None for those of the request before.
-        name: of the input.
-        points: its values.
+        around: all inputs, and parameters; None for those of the request before.
+        points: names of inputs, each with an array of values for it.
         manner: how calls are made.
     """
     session.around = around or session.around
@@ -131,7 +130,7 @@ def outputs_at(
     found: list[Any] = []
     arrays: list[Array] = []
     with _calls(manner) as seed:
-        for point in points:
+        for name, point in ((name, value) for name, values in points for value in values):
             try:
                 seed()
                 found.append(code.forward({**inputs, name: point}, own)[0])

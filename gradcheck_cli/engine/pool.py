@@ -41,7 +41,7 @@ class Pool:
 
     def submit(self, function: Callable[..., Any], /, *args: Any) -> Call:
         """Have a function called in a worker, with the checker of the worker and these arguments."""
-        call = _PoolCall(self._pump, function, args)
+        call = _PoolCall(self, function, args)
         self._queue.append(call)
         self._hand_out()
         return call
@@ -66,19 +66,28 @@ class Pool:
 
     def close(self) -> None:
         """End all workers, whatever they are doing, and cancel all calls."""
-        for worker in self._subjects:
-            worker.close()
-        for call in (*self._busy.values(), *self._queue):
-            call.cancel()
-        self._queue.clear()
+        workers, calls = self._subjects, (*self._busy.values(), *self._queue)
         self._busy, self._idle, self._subjects = {}, [], {}
+        self._queue.clear()
+        for worker in workers:
+            worker.close()
+        for call in calls:
+            call.cancel()
 
-    def _pump(self) -> None:
+    def wait(self) -> None:
         """Wait until a worker has answered or died, and give idle ones something to do."""
+        self._hand_out()
         with interruptible():
             connection.wait([worker.fileno() for worker in self._busy])
         self.collect()
         self._hand_out()
+
+    def abandon(self, call: _PoolCall) -> None:
+        """End the worker that carries out a call, if one does."""
+        for worker in [worker for worker, its in self._busy.items() if its is call]:
+            worker.close()
+            del self._busy[worker]
+            self._idle.append(worker)
 
     def _hand_out(self) -> None:
         self._queue = deque(call for call in self._queue if not call.done)
@@ -102,8 +111,13 @@ class Pool:
 class _PoolCall(Call):
     """A call, with what a worker needs for it."""
 
-    def __init__(self, wait: Callable[[], None], function: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
-        super().__init__(wait)
-        self.function, self.arguments = function, arguments
+    def __init__(self, pool: Pool, function: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
+        super().__init__(pool.wait)
+        self._pool, self.function, self.arguments = pool, function, arguments
         self.subject = arguments[0] if arguments else None
         self.deaths = 0
+
+    def cancel(self) -> None:
+        """Give up the call, and the worker that carries it out."""
+        super().cancel()
+        self._pool.abandon(self)

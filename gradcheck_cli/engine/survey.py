@@ -118,18 +118,13 @@ def _with_command(misfit: Identified, tried: Tried | ErrorReport | None) -> Iden
 
 def _take_inventory(code: UserCode, spec: str) -> Inventory:
     try:
-        inventory = code.read(Inventory, inside.inventory, spec)
-        if inventory is None or not _names_only(inventory, shown_home(split_spec(spec)[0])):
-            raise code.process.distrusted()
+        inventory, home = code.read(Inventory, inside.inventory, spec), shown_home(split_spec(spec)[0])
+        if inventory is None or not all(one.spec.startswith(home) for one in (*inventory.offers, *inventory.halves)):
+            raise code.process.distrusted()  # it offers what is in another file
     except ProcessDiedError as death:
         reason = describe_death(death, "it", spec).reason
         raise ImplementationNotFoundError(f"{spec} cannot be imported: {reason}") from death
     return inventory
-
-
-def _names_only(inventory: Inventory, home: str) -> bool:
-    """Tell whether all that an inventory offers is in one file or module."""
-    return all(one.spec.startswith(home) for one in (*inventory.offers, *inventory.halves))
 
 
 def _try(code: UserCode, offer: Offer) -> Identified | ErrorReport | None:

@@ -52,4 +52,4 @@ class Task:
         shown, typed = names or (self.spec, self.spec)
         place = error.place and shown_place(error.place, current_folder(), typed)
         result = failed_case(case, shown, typed, self.settings, error.reason, error.traceback, place)
-        return sanitize(replace(result, bug=error.bug))
+        return sanitize(replace(result, bug=error.bug, hung=error.hung))

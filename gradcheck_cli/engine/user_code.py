@@ -6,6 +6,7 @@ own doing, and is an error of the case.
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from gradcheck_cli.engine.errors import ErrorReport
@@ -23,7 +24,7 @@ from gradcheck_cli.results.encoding import read
 from gradcheck_cli.text.clean import MOST_CHARACTERS, clean, clean_lines
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from gradcheck_cli.guard.crash import Frame
     from gradcheck_cli.guard.process import Process
@@ -93,15 +94,12 @@ class UserCode:
         if error is not None:
             raise error
 
-    def reading(self) -> UserCode:
-        """Return a context in which an answer is read: if it is not what it should be, the process is ended."""
-        return self
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, cls: object, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, _NO_ANSWER):
+    @contextmanager
+    def reading(self) -> Iterator[None]:
+        """Read an answer in a block: if it is not what it should be, the process is ended."""
+        try:
+            yield
+        except _NO_ANSWER as error:
             raise self.process.distrusted() from error
 
 
@@ -159,9 +157,8 @@ def describe_death(death: ProcessDiedError, subject: str, spec: str, when: str =
     hint = "; --timeout allows more" if death.late else ""
     called = subject if function in (None, "<module>") else function
     when = "".join(getattr(death, "__notes__", [])) or when
-    return ErrorReport(
-        reason=f"{called} {death}{when}{hint}", traceback=lines, place=frame and place_of(frame, spec, sources)
-    )
+    place = frame and place_of(frame, spec, sources)
+    return ErrorReport(reason=f"{called} {death}{when}{hint}", traceback=lines, place=place, hung=death.late)
 
 
 def place_of(frame: Frame, spec: str, sources: set[str] | None = None) -> Place | None:

@@ -63,9 +63,9 @@ class Clock:
         return self._shared[_DEPTH] > 0
 
     @property
-    def imported(self) -> bool:
-        """Whether a function was called, hence the module imported."""
-        return self._shared[_CALLS] > 0
+    def calls(self) -> int:
+        """How many functions were called since the request began, the one that runs included."""
+        return int(self._shared[_CALLS])
 
 
 _clock: Clock | None = None  # of this process, as its only thread is
@@ -103,11 +103,9 @@ def end_call() -> None:
 @contextmanager
 def timed() -> Iterator[None]:
     """Apply the time limit to a block that imports user code, counted from the latest call in it."""
-    if _clock is None:
-        yield
-        return
-    _clock.begin(imports=True)
+    if _clock is not None:
+        _clock.begin(imports=True)
     try:
         yield
     finally:
-        _clock.end()
+        end_call()

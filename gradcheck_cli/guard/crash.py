@@ -1,6 +1,6 @@
-"""Stacks that Python's fault handler writes: when a process crashes, and when its parent asks for one.
+"""How a process crashed: the signal, and the stack that Python's fault handler writes, also when its parent asks.
 
-They come through a pipe of their own, so that the output of user code cannot be mistaken for one.
+Stacks come through a pipe of their own, so that the output of user code cannot be mistaken for one.
 """
 
 from __future__ import annotations
@@ -12,11 +12,27 @@ import signal
 #: Asks a process for its stack. The fault handler answers in C code, even while Python code does not get to run.
 STACK_SIGNAL = getattr(signal, "SIGUSR2", None)
 
+#: What a signal means for people who do not know its name.
+_DEATHS = {
+    "SIGSEGV": "a segmentation fault",
+    "SIGBUS": "a bus error",
+    "SIGFPE": "a floating point exception of the processor",
+    "SIGILL": "an illegal instruction",
+    "SIGABRT": "an abort",
+    "SIGKILL": "SIGKILL, as sent where a machine runs out of memory",
+}
+
 #: Bytes of a report that are kept: a hundred frames of each of several threads.
 MAX_REPORT = 2**16
 
 #: A frame of a stack: file, line, function.
 Frame = tuple[str, int, str]
+
+
+def describe_signal(number: int) -> str:
+    """Say what a process died of: most real-time signals have no name."""
+    known = {one.value: one.name for one in signal.Signals}
+    return _DEATHS.get(known.get(number, ""), known.get(number, f"signal {number}"))
 
 
 def crash_stack(report: bytes) -> list[Frame]:

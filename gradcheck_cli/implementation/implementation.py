@@ -17,8 +17,9 @@ if TYPE_CHECKING:
 
     #: forward(inputs, parameters) -> (out, cache)
     Forward = Callable[[Mapping[str, Array], Mapping[str, object] | None], tuple[object, object]]
-    #: outputs_at(inputs, parameters, name of the input, its values)
-    OutputsAt = Callable[[Mapping[str, Array], Mapping[str, object] | None, str, Sequence[Array]], list[object]]
+    #: The name of an input, and another value for it.
+    Point = tuple[str, Array]
+    OutputsAt = Callable[[Mapping[str, Array], Mapping[str, object] | None, Sequence[Point]], list[object]]
     #: backward(cotangent, cache, names of the inputs) -> what was returned as the gradient of each. Of a layer with
     #: several outputs, out is a tuple and so is the cotangent, until `pack_outputs` makes each one array.
     Backward = Callable[[Any, object, tuple[str, ...]], Mapping[str, object]]
@@ -93,10 +94,12 @@ class Implementation:
     convention: str  #: how it was understood, in its own terms
     forward: Forward  #: raises ImplementationError, or NotExpressibleError for a geometry that it cannot be asked for
     backward: Backward  #: raises ImplementationError
-    #: Forward at several values of one input: an output or an ImplementationError for each. None to call `forward`.
+    #: Forward with one input replaced, at several points: an output or an ImplementationError for each. None to call
+    #: `forward`.
     outputs_at: OutputsAt | None = None
     #: Have calls made that come next, in one request to another process; None where that makes no difference.
     expect: Callable[[Sequence[Step]], None] | None = None
+    announce: Callable[[int], None] = lambda _calls: None  #: how many calls are to come, as far as that is known
     seed: Callable[[int], None] = seed_generators  #: the global generators, before each call
     has_drawn: Callable[[int], bool] = has_drawn  #: whether numbers were drawn since they were seeded so
     #: Where code is in another process: from a result that failed to one with its place, given the current folder.

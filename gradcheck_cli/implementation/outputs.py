@@ -10,14 +10,14 @@ import numpy as np
 from gradcheck_cli.implementation.calling import describe
 from gradcheck_cli.implementation.implementation import BackwardStep, ImplementationError
 from gradcheck_cli.implementation.seeding import seeded
+from gradcheck_cli.layers.framework.arrays import with_output_shape
 from gradcheck_cli.layers.framework.axes import anonymous
-from gradcheck_cli.layers.framework.make_problem import with_output_shape
 from gradcheck_cli.text.names import join_names
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from gradcheck_cli.implementation.implementation import Implementation, Step
+    from gradcheck_cli.implementation.implementation import Implementation, Point, Step
     from gradcheck_cli.layers.framework.case import Case
     from gradcheck_cli.layers.framework.problem import Problem
     from gradcheck_cli.numeric.arrays import Array
@@ -42,10 +42,10 @@ def pack_outputs(implementation: Implementation, problem: Problem) -> Implementa
         return implementation.backward(tuple(problem.parts(cotangent).values()), cache, names)
 
     def outputs_at(
-        inputs: Mapping[str, Array], parameters: Mapping[str, object] | None, name: str, points: Sequence[Array]
+        inputs: Mapping[str, Array], parameters: Mapping[str, object] | None, points: Sequence[Point]
     ) -> list[object]:
         assert implementation.outputs_at is not None
-        found = implementation.outputs_at(inputs, parameters, name, points)
+        found = implementation.outputs_at(inputs, parameters, points)
         return [one if isinstance(one, ImplementationError) else joined(one) for one in found]
 
     def joined(out: object) -> object:

@@ -14,7 +14,7 @@ from gradcheck_cli.implementation.implementation import ImplementationError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from gradcheck_cli.implementation.implementation import Implementation
+    from gradcheck_cli.implementation.implementation import Implementation, Point
     from gradcheck_cli.layers.framework.problem import Problem
     from gradcheck_cli.numeric.arrays import Array
 
@@ -34,11 +34,11 @@ def seeded(implementation: Implementation, seed: int) -> Implementation:
         return implementation.backward(cotangent, cache, names)
 
     def outputs_at(
-        inputs: Mapping[str, Array], parameters: Mapping[str, object] | None, name: str, points: Sequence[Array]
+        inputs: Mapping[str, Array], parameters: Mapping[str, object] | None, points: Sequence[Point]
     ) -> list[object]:
         assert implementation.outputs_at is not None
         implementation.seed(seed)
-        return implementation.outputs_at(inputs, parameters, name, points)
+        return implementation.outputs_at(inputs, parameters, points)
 
     at = outputs_at if implementation.outputs_at else None
     return replace(implementation, forward=forward, backward=backward, outputs_at=at, expect=None)

@@ -47,26 +47,23 @@ def detect_affine(box: BlackBox) -> Affine | None:
     """
     x, center, step = box.x, box.center, box.x.dtype.type(AFFINE_STEP)
     directions = random_directions(x, 2)
-    points = [*(x + step * each for each in directions), x + x.dtype.type(AFFINE_STEP * _NEAR) * sum(directions)]
     try:
-        if box.many:
-            box.prepare(points)
-        one, other, near = map(box.at, points)
+        values = box.at(*(x + step * each for each in directions), x + _NEAR * step * sum(directions))
     except Exception:  # noqa: BLE001  # a function may refuse an x so far away; then it is not affine there
         return None
     # Together, because far from x a loss may be infinite, and a softmax may choose one of the values that it is given.
-    box.epsilon = max(box.epsilon, epsilon_of_values(np.concatenate([one, other, near])))
+    box.epsilon = max(box.epsilon, epsilon_of_values(values))
     changes, magnitudes = np.zeros((2, 2), box.dtype)
     residues = sizes = 0.0
-    for tile in tiles(center.value.shape):
-        at_x, weights = center.value[tile], center.weights[tile]
-        along = [one[tile] - at_x, other[tile] - at_x]
-        to_near = _NEAR * (along[0] + along[1])
-        residue, size = abs(near[tile] - at_x - to_near), abs(to_near) + abs(at_x)
+    for (tile,) in tiles(center.value.shape):
+        at_x, there = center.value[tile], values[:, tile]
+        moved, size_at_x = there - at_x, abs(at_x)
+        to_near = _NEAR * (moved[0] + moved[1])
+        residue, size = abs(moved[2] - to_near), abs(to_near) + size_at_x
         if not is_rounding(residue, 2 * size, box.epsilon).all():
             return None
-        changes += [center.cotangent[tile] @ change for change in along]
-        magnitudes += [weights @ (abs(ahead[tile]) + abs(at_x)) for ahead in (one, other)]
+        changes += moved[:2] @ center.cotangent[tile]
+        magnitudes += (abs(there[:2]) + size_at_x) @ center.weights[tile]
         residues, sizes = residues + float(residue @ residue), sizes + float(size @ size)
     roundings = min(_DEVIATIONS * math.sqrt(residues / sizes) / box.epsilon, ROUNDINGS) if sizes > 0 else 0.0
     relative = (1 + roundings) * box.epsilon + 2 * epsilon(box.dtype)

@@ -7,15 +7,17 @@ output (Curtis, Powell and Reid, 1974). A `Coupling` states which those are; not
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from gradcheck_cli.numeric.directions import FEW
 from gradcheck_cli.numeric.estimate import Estimate
 from gradcheck_cli.numeric.tiles import arrays_per_batch
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
     from gradcheck_cli.numeric.affine import Affine
     from gradcheck_cli.numeric.arrays import Array
@@ -35,6 +37,56 @@ class Coupling(NamedTuple):
     owner: Callable[[int], Array]
 
 
+class _Sorted(NamedTuple):
+    """Some elements by colour. Those that reach no output, whose derivatives are 0, come first, before any colour."""
+
+    order: Array  #: positions among the elements
+    colors: Array  #: that occur
+    bounds: Array  #: where in `order` each colour begins, and the last ends
+
+
+class _Colors:
+    """The colours of the elements of an input, and the owners of an output."""
+
+    def __init__(self, coupling: Coupling, size: int, shape: tuple[int, ...]) -> None:
+        self.batch = arrays_per_batch(math.prod(shape))  #: colours that are credited at once
+        self._coupling = coupling
+        self._owners: Array | None = None  # of each colour, if there are so few that they fit one batch
+        #: Of each element; -1 for one that reaches no output, and last for an owner of -1.
+        self.of = np.full(size + 1, -1, np.int32)
+        if coupling.colors <= self.batch:
+            self._owners = np.array([coupling.owner(color) for color in range(coupling.colors)])
+            self.of[self._owners] = np.arange(coupling.colors).reshape(-1, *[1] * len(shape))
+        else:
+            for color in range(coupling.colors):
+                self.of[coupling.owner(color)] = color
+        self.of[-1] = -1
+        self._all = self._sort(np.arange(size))
+
+    def sort(self, elements: Array) -> _Sorted:
+        """Sort elements, flat indices in ascending order, by colour."""
+        return self._all if elements.size == self.of.size - 1 else self._sort(elements)
+
+    def entries(self, colors: Array, elements: Array) -> Array:
+        """Return, for each output, 1 + the position of its owner in `elements`, or 0 if the owner is not there.
+
+        The first axis is that of the colours; the others are those that `Coupling.owner` returns.
+        """
+        entry, owners = np.zeros(self.of.size, np.int64), self._owners
+        owner = np.array([*map(self._coupling.owner, colors.tolist())]) if owners is None else owners[colors]
+        entry[elements] = np.arange(1, elements.size + 1)
+        return np.asarray(entry[owner])  # an owner of -1 is the last entry, which stays 0
+
+    def _sort(self, elements: Array) -> _Sorted:
+        order = np.argsort(self.of[elements], kind="stable")
+        color = self.of[elements][order]
+        begin = np.flatnonzero(color != np.concatenate(([-1], color[:-1])))
+        return _Sorted(order, color[begin], np.append(begin, order.size))
+
+
+_colors_before = lru_cache(maxsize=32)(_Colors)  # for small cases, of one geometry and many seeds or implementations
+
+
 class ColoredScheme:
     """Perturbs all elements of a colour at once."""
 
@@ -50,38 +102,17 @@ class ColoredScheme:
         """
         self.box = box
         self._affine = affine
-        self._coupling = coupling
-        self._batch = arrays_per_batch(math.prod(box.shape))  # colours that are credited at once
-        #: Of each element; -1 for one that reaches no output, and last for an owner of -1.
-        self.color = np.full(box.x.size + 1, -1, np.int32)
-        self._owners: Array | None = None  # of each colour, if there are so few that they fit one batch
-        if coupling.colors <= self._batch:
-            self._owners = np.array([coupling.owner(color) for color in range(coupling.colors)])
-            self.color[self._owners] = np.arange(coupling.colors).reshape(-1, *[1] * len(box.shape))
-        else:
-            for color in range(coupling.colors):
-                self.color[coupling.owner(color)] = color
-        self.color[-1] = -1
-        self._entry = np.zeros(box.x.size + 1, np.int64)  # scratch for `_entries`, all 0 between calls
+        self._colors = (_colors_before if box.x.size <= FEW else _Colors)(coupling, box.x.size, box.shape)
         self._constant_sums: dict[tuple[int, ...], list[Array]] = {}
+
+    @property
+    def elements(self) -> Array:
+        """The elements that reach an output: flat indices, ascending."""
+        return np.flatnonzero(self._colors.of[:-1] >= 0)
 
     def central_differences(self, elements: Array, steps: Array) -> Estimate:
         """Return (f(x + h) - f(x - h)) / 2h in some elements, as `Scheme` describes."""
         return self._in_batches(elements, steps, both=True)
-
-    def prepare(self, elements: Array, rows: Sequence[Array]) -> None:
-        """Evaluate for the rows that come next, as `Scheme` describes."""
-        box, color = self.box, self.color[elements]
-        colors = range(self._coupling.colors)
-        if self._owners is None or not box.can_prepare(2 * len(colors) * len(rows)):
-            return
-        parts, points = [np.flatnonzero(color == one) for one in colors], []
-        for steps in rows:
-            start, h = box.x.reshape(-1)[elements], steps.astype(box.x.dtype)
-            for part in parts:
-                if part.size:
-                    points += [self._moved(elements[part], side[part]) for side in (start + h, start - h)]
-        box.prepare(points)
 
     def affine_differences(self, elements: Array, steps: Array) -> Estimate:
         """Return (f(x + h) - f(x)) / h if the function is deterministic and known to be affine, else as above.
@@ -95,25 +126,21 @@ class ColoredScheme:
     def _in_batches(self, elements: Array, steps: Array, *, both: bool) -> Estimate:
         """Sort the elements by colour and differentiate a batch of colours at a time."""
         figures = np.zeros((4, elements.size), self.box.dtype)
-        order = np.argsort(self.color[elements], kind="stable")
-        color = self.color[elements][order]
-        # Where each colour starts; elements that reach no output have colour -1 and keep their zeros.
-        starts = [*np.flatnonzero(color != np.concatenate(([-1], color[:-1]))), order.size]
-        for first in range(0, len(starts) - 1, self._batch):
-            bounds = np.array(starts[first : first + self._batch + 1])
+        order, colors, all_bounds = self._colors.sort(elements)
+        for first in range(0, colors.size, self._colors.batch):
+            bounds = all_bounds[first : first + self._colors.batch + 1]
             chosen = order[bounds[0] : bounds[-1]]
-            colors = color[bounds[:-1]].tolist()
-            ends = bounds[1:] - bounds[0]
-            figures[:, chosen] = self._differences(colors, ends, elements[chosen], steps[chosen], both=both)
+            some = colors[first : first + self._colors.batch], bounds - bounds[0]
+            figures[:, chosen] = self._differences(*some, elements[chosen], steps[chosen], both=both)
         value, scale, roundoff, second = figures
         return Estimate(value=value, scale=scale, error_bound=roundoff, step=steps, second_difference=second)
 
-    def _differences(self, colors: list[int], ends: Array, elements: Array, steps: Array, *, both: bool) -> Array:
+    def _differences(self, colors: Array, bounds: Array, elements: Array, steps: Array, *, both: bool) -> Array:
         """Differentiate in the elements of a batch of colours.
 
         Args:
             colors: the colours.
-            ends: where the elements of each colour end in `elements`.
+            bounds: where the elements of each colour begin in `elements`, and the last end.
             elements: flat indices of x, colour by colour.
             steps: h, one for each element.
             both: whether to evaluate on both sides.
@@ -126,12 +153,11 @@ class ColoredScheme:
         ahead, behind = start + h, start - h if both else start
         # x + h and x - h are rounded: divide by the difference really taken.
         width = ahead.astype(box.dtype) - behind
-        entries = self._entries(colors, elements)
+        entries = self._colors.entries(colors, elements)
         shared = tuple(axis for axis, size in enumerate(entries.shape) if size == 1 and axis)
-        parts = [slice(first, end) for first, end in zip([0, *ends[:-1]], ends, strict=True)]
-        sides = [[self._moved(elements[p], side[p]) for p in parts] for side in ((ahead, behind) if both else (ahead,))]
+        points = self._points(elements, bounds, *((ahead, behind) if both else (ahead,)))
         sums = np.zeros((5, elements.size + 1), box.dtype)
-        for change in box.changes(*sides):
+        for change in box.changes(points, both=both):
             to = entries[tuple(slice(None) if axis in shared else part for axis, part in enumerate(change.tile))]
             _credit(sums[0], to, change.first, shared)
             _credit(sums[1], to, change.total, shared)
@@ -160,22 +186,15 @@ class ColoredScheme:
             self._constant_sums[shared] = sums
         return self._constant_sums[shared]
 
-    def _entries(self, colors: list[int], elements: Array) -> Array:
-        """Return, for each output, 1 + the position of its owner in `elements`, or 0 if the owner is not there.
-
-        The first axis is that of the colours; the others are those that `Coupling.owner` returns.
-        """
-        self._entry[elements] = np.arange(1, elements.size + 1)
-        owners = self._owners
-        owner = np.array([self._coupling.owner(color) for color in colors]) if owners is None else owners[colors]
-        entries: Array = self._entry[owner]  # an owner of -1 is the last entry, which stays 0
-        self._entry[elements] = 0
-        return entries
-
-    def _moved(self, elements: Array, values: Array) -> Array:
-        moved = self.box.x.copy()
-        moved.reshape(-1)[elements] = values
-        return moved
+    def _points(self, elements: Array, bounds: Array, *sides: Array) -> list[Array]:
+        """Return x with the elements of each colour moved, to each side, all points of a colour in succession."""
+        x, colors = self.box.x, bounds.size - 1
+        block = np.empty((colors, len(sides), x.size), x.dtype)
+        block[...] = x.reshape(-1)
+        color = np.repeat(np.arange(colors), np.diff(bounds))
+        for number, values in enumerate(sides):
+            block[color, number, elements] = values
+        return list(block.reshape(-1, *x.shape))
 
 
 def _credit(totals: Array, to: Array, amount: Array, shared: tuple[int, ...]) -> None:

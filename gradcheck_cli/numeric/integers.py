@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from gradcheck_cli.data.drawing import random_words
-from gradcheck_cli.numeric.arrays import largest_exact
+from gradcheck_cli.numeric.arrays import largest_exact, working_dtype
 from gradcheck_cli.numeric.directions import FEW
 from gradcheck_cli.numeric.halving import halve
 
@@ -63,7 +63,7 @@ class ExactLine:
         function: Function,
         x: Array,
         cotangent: Array,
-        out: Array,
+        center: Array | None,
         gradient: Array,
         *,
         terms: float,
@@ -75,15 +75,19 @@ class ExactLine:
             function: it maps an array of x's shape and dtype to one of cotangent's shape.
             x: small integers.
             cotangent: small integers.
-            out: function(x).
+            center: function(x) in 64ths, as `on_grid` has it.
             gradient: of <cotangent, function(x)>, as it is claimed to be.
-            terms: how many terms are summed for an element of out, at most.
+            terms: how many terms are summed for an element of function(x), at most.
             epsilon: the machine epsilon of the function's values.
         """
-        self._function, self._x, self._center = function, x, _on_grid(out)
-        self._cotangent, self._gradient = cotangent.astype(np.int64), _on_grid(gradient)
+        self._function, self._x, self._center = function, x, center
+        self._cotangent, self._gradient = cotangent.astype(np.int64), on_grid(gradient)
         self._bits = min(_MOST_BITS, math.floor(math.log2(2 / epsilon / (max(_MAGNITUDES) * terms))))
         self.evaluations = 0
+
+    def first_point(self) -> Array:
+        """Return where `test` evaluates first."""
+        return self._moved(self._direction(1))
 
     def test(self) -> ExactTest:
         """Compare along random directions over the whole array: as many as it takes for an error to show."""
@@ -123,23 +127,25 @@ class ExactLine:
     def _difference(self, direction: Array) -> Array | None:
         """Return f(x + u) - f(x) in 64ths; None if one of them is rounded."""
         self.evaluations += 1
-        moved = self._x + direction.reshape(self._x.shape).astype(self._x.dtype)
-        there = _on_grid(np.asarray(self._function(moved)))
+        there = on_grid(np.asarray(self._function(self._moved(direction))))
         return None if there is None or self._center is None else there - self._center
+
+    def _moved(self, direction: Array) -> Array:
+        return np.asarray(self._x + direction.reshape(self._x.shape).astype(self._x.dtype))
 
     def _direction(self, number: int) -> Array:
         draw = _drawn_before if self._x.size <= FEW else _draw
         return draw(f"direction {number}", self._x.size, 2**self._bits).astype(np.int64)
 
 
-def _on_grid(values: Array) -> Array | None:
+def on_grid(values: Array) -> Array | None:
     """Return values in 64ths, as integers; None if one is none, or so large that its dtype is too coarse."""
-    wide = values.astype(np.promote_types(values.dtype, np.float64), copy=False)
+    wide = values.astype(working_dtype(values.dtype), copy=False)
     scaled = wide * GRID
-    if not np.isfinite(scaled).all() or (scaled != np.rint(scaled)).any():
+    if not (scaled == np.rint(scaled)).all():
         return None
     finest = 1 if (wide == np.rint(wide)).all() else GRID
-    return scaled.astype(np.int64) if (abs(wide) * finest <= largest_exact(values.dtype)).all() else None
+    return scaled.astype(np.int64) if abs(wide).max(initial=0) * finest <= largest_exact(values.dtype) else None
 
 
 def _draw(seed: str, count: int, largest: int) -> Array:

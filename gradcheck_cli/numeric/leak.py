@@ -33,14 +33,14 @@ def has_leak(box: BlackBox, estimate: Estimate, affine: Affine | None) -> bool:
     be affine serve without further evaluations. Elements without a finite error bound are not moved.
     """
     known = np.isfinite(estimate.error_bound)
-    value, bound = estimate.value[known], estimate.error_bound[known]
+    value, bound = np.where(known, (estimate.value, estimate.error_bound), 0)
     derivatives = affine.derivatives if affine and known.all() else _along_known(box, known, affine=bool(affine))
 
     def explains(along: DirectionalDerivative) -> bool:
-        direction = along.direction.reshape(-1)[known]
+        direction = along.direction.reshape(-1)
         return bool(abs(along.value - direction @ value) <= along.error_bound + abs(direction) @ bound)
 
-    return not all(explains(along) for along in derivatives)
+    return not all(map(explains, derivatives))
 
 
 def _along_known(box: BlackBox, known: Array, *, affine: bool) -> Iterator[DirectionalDerivative]:
@@ -87,6 +87,6 @@ def _leaked_outputs(box: BlackBox, coupling: Coupling, direction: Array, element
     for color in range(coupling.colors):
         owner = coupling.owner(color)
         reached |= (owner >= 0) & inside[owner]
-    ahead, center = box.at(moved), box.center.value
+    ahead, center = box.at(moved)[0], box.center.value
     unchanged = is_rounding(abs(ahead - center), abs(ahead) + abs(center), box.epsilon)
     return np.flatnonzero(~unchanged & ~reached.reshape(-1))

@@ -160,7 +160,7 @@ def project(
 
     residual = _Residual(box, gradient, epsilon, affine=affine, step=step)
     scheme = coupling and _one_color(box, coupling)
-    elements = np.flatnonzero(scheme.color[:-1] >= 0) if scheme else sample_elements(x.size)
+    elements = scheme.elements if scheme else sample_elements(x.size)
     estimate = differentiated(scheme, elements) if scheme else in_elements(elements)
     residual.allow_for(estimate)
     directions = random_directions(x, DIRECTIONS)

@@ -198,6 +198,7 @@ class CaseResult:
     command: str | None = None  #: reproduces this case; None if the implementation has no name to type
     smallest: SmallestFailure | None = None  #: set on a case that is shown in place of random ones that failed
     seconds: float = 0.0
+    hung: bool = False  #: whether it was stopped because a call took longer than its time limit
     carried_over: bool = False  #: from an earlier run, in which nothing that it depends on was different
     output: str = field(default="", compare=False)  #: what the implementation printed, as far as it was captured
     #: On request: the inputs, "dout", "out" and the gradients ("dx") as they were returned.

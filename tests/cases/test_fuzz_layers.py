@@ -17,6 +17,7 @@ from gradcheck_cli.layers.framework.parameter import Integer
 from gradcheck_cli.layers.framework.words import Choice, Real, Shape
 from gradcheck_cli.results.signature import FailureSignature
 from tests.faults.layers import FAULTS
+from tests.sampling import one_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -45,7 +46,7 @@ def drawn(layer: str, seed: int, wanted: int, **values: Sequence[Any]) -> Random
     return RandomCases(layer=LAYERS[layer], values={"dtype": ("float64",), **values}, seed=seed, wanted=wanted)
 
 
-@pytest.mark.parametrize("layer", TITLES)
+@pytest.mark.parametrize("layer", one_in(3, TITLES))
 def test_they_are_possible_different_and_the_same_for_a_seed(layer: str) -> None:
     for seed in range(2):
         cases = list(drawn(layer, seed, 20))  # of two sizes there are 25
@@ -72,7 +73,7 @@ def test_each_least_number_each_word_and_few_and_many_axes_are_among_the_first_5
                 assert any(1 in shape for shape in values)
 
 
-@pytest.mark.parametrize("layer", TITLES)
+@pytest.mark.parametrize("layer", one_in(3, TITLES))
 def test_they_are_small(layer: str) -> None:
     for case in drawn(layer, 0, 40):
         problem = LAYERS[layer].problem(case)
@@ -106,6 +107,7 @@ def test_what_flags_fix_is_kept_and_the_rest_is_drawn_to_fit(layer: str, values:
         assert {getattr(case, name) for case in cases} == set(allowed)
 
 
+@pytest.mark.long  # `tests/layers/test_layers.py` has the standard cases
 @pytest.mark.parametrize("layer", TITLES)
 def test_what_is_built_in_passes(layer: str) -> None:
     for case in drawn(layer, 5, 4, dtype=("float64", "float32", "float16", "longdouble")):
@@ -138,7 +140,7 @@ def smaller(case: Case) -> Iterator[Case]:
                 yield made
 
 
-@pytest.mark.parametrize("name", PLANTED)
+@pytest.mark.parametrize("name", one_in(9, PLANTED))
 def test_faults_are_found_and_shrunk_until_no_number_can_be_smaller(name: str) -> None:
     fault = BY_NAME[name]
     cases, tried = drawn(fault.layer, 0, 8 if fault.layer == "lstm" else 16), 0
@@ -152,7 +154,7 @@ def test_faults_are_found_and_shrunk_until_no_number_can_be_smaller(name: str) -
         tried += 1
         return checked(case)
 
-    failures, results = Failures(cases, counted, 60.0), [checked(case) for case in cases]
+    failures, results = Failures(cases, counted), [checked(case) for case in cases]
     for result in results:
         failures.add(result)
     told = list(failures.smallest())

@@ -10,6 +10,7 @@ import pytest
 from gradcheck_cli import check
 from gradcheck_cli.layers import LAYERS
 from gradcheck_cli.results.result import Verdict
+from tests.sampling import one_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -73,7 +74,7 @@ def odd_verdict(name: str, odd: Callable[[Any], object], place: str) -> Verdict:
     return check(case, (odd_forward, odd_backward)).verdict
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", one_in(2, NAMES))
 @pytest.mark.parametrize("place", ["out", "dx"])
 def test_what_is_no_array_of_numbers_is_never_a_pass(name: str, place: str) -> None:
     passed = {
@@ -84,7 +85,7 @@ def test_what_is_no_array_of_numbers_is_never_a_pass(name: str, place: str) -> N
     assert not passed
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", one_in(2, NAMES))
 @pytest.mark.parametrize("place", ["out", "dx"])
 def test_right_numbers_in_an_array_of_another_kind_pass(name: str, place: str) -> None:
     verdicts = {kind: odd_verdict(name, odd, place) for kind, odd in HARMLESS.items()}

@@ -9,9 +9,10 @@ import pytest
 
 from gradcheck_cli import ConvCase, Verdict, check
 from gradcheck_cli.layers.conv.conv import standard
-from gradcheck_cli.layers.conv.depthwise_conv import DepthwiseConvCase, depthwise_conv_backward
 from gradcheck_cli.layers.conv.naive import conv_backward_naive
-from tests.checks.test_diagnosis import _pair
+from gradcheck_cli.layers.conv.variants import DepthwiseConvCase, depthwise_conv_backward
+from tests.checks.test_causes import as_pair
+from tests.sampling import one_in
 
 Pair = tuple[int, int]
 
@@ -65,12 +66,12 @@ CASES = (
 )
 
 
-@pytest.mark.parametrize("name", [name for name, (_, code) in FAULTS.items() if code])
+@pytest.mark.parametrize("name", one_in(3, [name for name, (_, code) in FAULTS.items() if code]))
 def test_faults_of_forward_are_named(name: str) -> None:
     fault, code = FAULTS[name]
 
     def forward(x: Any, w: Any, b: Any, conv_param: Any) -> Any:
-        stride, pad = _pair(conv_param["stride"]), _pair(conv_param["pad"])
+        stride, pad = as_pair(conv_param["stride"]), as_pair(conv_param["pad"])
         return fault(x, w, b, stride, pad, counts(x, w.shape[2:], stride, pad)), (x, w, b, conv_param)
 
     named = 0
@@ -91,7 +92,7 @@ def test_what_is_no_known_fault_of_forward_is_not_named() -> None:
     fault, _ = FAULTS["a bias of another size"]
 
     def forward(x: Any, w: Any, b: Any, conv_param: Any) -> Any:
-        stride, pad = _pair(conv_param["stride"]), _pair(conv_param["pad"])
+        stride, pad = as_pair(conv_param["stride"]), as_pair(conv_param["pad"])
         return fault(x, w, b, stride, pad, counts(x, w.shape[2:], stride, pad)), (x, w, b, conv_param)
 
     for case in CASES:
@@ -101,7 +102,7 @@ def test_what_is_no_known_fault_of_forward_is_not_named() -> None:
 
 def test_a_fault_of_forward_that_other_cases_do_not_have_is_not_named() -> None:
     def forward(x: Any, w: Any, b: Any, conv_param: Any) -> Any:
-        stride, pad = _pair(conv_param["stride"]), _pair(conv_param["pad"])
+        stride, pad = as_pair(conv_param["stride"]), as_pair(conv_param["pad"])
         bias = 0 * b if x.shape[2] == 11 else b
         return convolved(x, w, bias, stride, pad, counts(x, w.shape[2:], stride, pad)), (x, w, b, conv_param)
 
@@ -112,11 +113,11 @@ def test_a_fault_of_forward_that_other_cases_do_not_have_is_not_named() -> None:
 
 def test_depthwise_convolutions_have_them_too() -> None:
     def forward(x: Any, w: Any, b: Any, conv_param: Any) -> Any:
-        stride = _pair(conv_param["stride"])
+        stride = as_pair(conv_param["stride"])
         full = np.zeros((w.shape[0], *w.shape))
         full[np.arange(len(w)), np.arange(len(w))] = w
         out = convolved(x, full, b, stride, (1, 1), counts(x, w.shape[1:], stride, (1, 1)))
-        from gradcheck_cli.layers.conv.depthwise_conv import depthwise_conv_forward
+        from gradcheck_cli.layers.conv.variants import depthwise_conv_forward
 
         return out, depthwise_conv_forward(x, w, b, conv_param)[1]
 

@@ -11,6 +11,7 @@ import pytest
 
 from gradcheck_cli.report.json import schema
 from tests.conftest import SMALL, report_of
+from tests.sampling import one_in
 
 if TYPE_CHECKING:
     import subprocess
@@ -79,7 +80,7 @@ def report_of_bug(run: subprocess.CompletedProcess[str]) -> dict[str, Any]:
     return report
 
 
-@pytest.mark.parametrize("jobs", ["1", "2"])
+@pytest.mark.parametrize("jobs", one_in(2, ["1", "2"]))
 @pytest.mark.parametrize("built_in", [True, False])
 def test_in_a_check(convcheck: Program, layer_file: LayerFile, planted: Any, jobs: str, built_in: bool) -> None:
     env = planted("gradcheck_cli.checks.check", "differentiate", "args[0].problem.inputs['x'].shape[2] == 4")
@@ -141,7 +142,14 @@ def test_while_a_file_is_surveyed(
 
 @pytest.mark.parametrize(
     ("name", "condition"),
-    [("find", "'odd' in args[0]"), ("take_inventory", "'odd' in args[0]"), ("identify_layer", "'odd' in args[0].spec")],
+    one_in(
+        3,
+        [
+            ("find", "'odd' in args[0]"),
+            ("take_inventory", "'odd' in args[0]"),
+            ("identify_layer", "'odd' in args[0].spec"),
+        ],
+    ),
 )
 def test_beside_user_code_it_is_an_error_of_the_file(
     gradcheck: Program, tmp_path: Path, planted: Any, name: str, condition: str

@@ -17,6 +17,7 @@ from gradcheck_cli.cli.completion import complete_code, complete_files, complete
 from gradcheck_cli.layers import TITLES
 from tests.conftest import PROGRAMS, clean_environment, notebook_of
 from tests.program import run_program
+from tests.sampling import one_in
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -156,7 +157,7 @@ TYPED = {
 }
 
 
-@pytest.mark.parametrize("shell", SHELLS)
+@pytest.mark.parametrize("shell", one_in(3, SHELLS))
 def test_real_shells_complete(folder: Path, shell: str) -> None:
     if shutil.which(shell) is None:
         pytest.skip(f"{shell} is not installed")

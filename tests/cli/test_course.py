@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+import pytest
+
 from tests.readers import ALL_REPORTS, disagreements
 from tests.report.test_github import commands
 from tests.submissions import BAD, NAMES, write_submissions, wrong_rows
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
 KINDS = ["right", "doubled", "inverted mask", *BAD, "no Python"]
 
 
+@pytest.mark.long
 def test_a_course_of_hostile_submissions(gradcheck: Program, tmp_path: Path) -> None:
     assert len(KINDS) == len(NAMES)
     submissions = write_submissions(tmp_path, KINDS, ("affine", "relu"))

@@ -49,7 +49,7 @@ def test_one_table_the_worst_last(convcheck: Program, layer_file: LayerFile) -> 
     assert lines[-1].startswith("91 cases: 21 passed, 18 failed, 52 raised in ")
 
 
-def test_few_cases_of_several_are_told_in_full_and_in_the_table(convcheck: Program, layer_file: LayerFile) -> None:
+def test_few_cases_of_several_are_shown_in_full_and_in_the_table(convcheck: Program, layer_file: LayerFile) -> None:
     layer_file(name="ada/layers.py")
     layer_file(DOUBLED, name="bob/layers.py")
     run = convcheck("ada/layers.py", "bob/layers.py", *SMALL)

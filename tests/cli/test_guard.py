@@ -13,6 +13,7 @@ import pytest
 
 from tests.conftest import PROGRAMS, SMALL, clean_environment, report_of
 from tests.guard.test_process import is_gone
+from tests.sampling import one_in
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -55,7 +56,7 @@ def pids(folder: Path) -> list[int]:
     return [int(pid) for pid in (folder / "pids").read_text(encoding="utf-8").split()]
 
 
-@pytest.mark.parametrize("death", DEATHS)
+@pytest.mark.parametrize("death", one_in(2, DEATHS))
 def test_each_death_is_an_error_of_its_case_and_the_next_case_runs(
     convcheck: Program, layer_file: LayerFile, tmp_path: Path, death: str
 ) -> None:

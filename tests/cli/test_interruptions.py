@@ -15,13 +15,10 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals are others there")
 
 
+@pytest.mark.long  # `test_exit_codes.py` interrupts runs, `test_bulk.py` resumes one
 @pytest.mark.parametrize(
     ("jobs", "how"),
-    [
-        ("1", "SIGTERM"),
-        ("2", "thrice Ctrl-C"),
-        pytest.param("2", "kill -9", marks=pytest.mark.long),  # `test_bulk.py` resumes what a kill leaves
-    ],
+    [("1", "SIGTERM"), ("2", "thrice Ctrl-C"), ("2", "kill -9")],
 )
 def test_no_finished_result_is_lost_and_a_resumed_run_equals_an_uninterrupted_one(
     jobs: str, how: str, tmp_path: Path

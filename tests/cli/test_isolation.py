@@ -12,11 +12,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.conftest import PROGRAMS, clean_environment, report_of
+from tests.sampling import one_in
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.conftest import Program
+
+    Course = tuple[subprocess.CompletedProcess[str], Path, set[str]]
 
 RIGHT = """\
 import numpy as np
@@ -100,23 +103,19 @@ FILES: dict[str, tuple[tuple[str, str, str], str, str]] = {
 }
 
 
-@pytest.fixture(scope="module")
-def course(tmp_path_factory: pytest.TempPathFactory) -> tuple[subprocess.CompletedProcess[str], Path]:
-    folder = tmp_path_factory.mktemp("course")
+@pytest.fixture(scope="module", params=one_in(2, [4, 1]))
+def course(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Course:
+    """Check one file in four, or each, between two that are right; return the run, its folder, and their names."""
+    folder, names = tmp_path_factory.mktemp("course"), list(FILES)[:: request.param]
     write(folder, "a_right")
-    for name, (deeds, _, _) in FILES.items():
-        write(folder, name, *deeds)
+    for name in names:
+        write(folder, name, *FILES[name][0])
     write(folder, "z_right")
     run = subprocess.run(
         [
             PROGRAMS / "gradcheck",
             *sorted(folder.glob("*.py")),
-            "--json",
-            "report.json",
-            "--timeout",
-            "20",
-            "--shard",
-            "1/2",
+            *("--json", "report.json", "--timeout", "20", "--shard", "1/2"),
         ],
         cwd=folder,
         env=clean_environment(),
@@ -126,11 +125,11 @@ def course(tmp_path_factory: pytest.TempPathFactory) -> tuple[subprocess.Complet
         timeout=120,
         check=False,
     )
-    return run, folder
+    return run, folder, set(names)
 
 
-def test_a_course_is_checked_to_its_end(course: tuple[subprocess.CompletedProcess[str], Path]) -> None:
-    run, folder = course
+def test_a_course_is_checked_to_its_end(course: Course) -> None:
+    run, folder, names = course
     assert run.returncode == 1
     assert "bug in the checker" not in run.stderr
     size = (folder / "report.json").stat().st_size
@@ -141,7 +140,7 @@ def test_a_course_is_checked_to_its_end(course: tuple[subprocess.CompletedProces
         name = result["implementation"].partition(".py")[0].rpartition("/")[2]
         if name not in worst or worst[name][0] == "pass":
             worst[name] = result["verdict"], result["reason"] or ""
-    assert set(worst) == {*FILES, "a_right", "z_right"}
+    assert set(worst) == {*names, "a_right", "z_right"}
     assert (worst.pop("a_right"), worst.pop("z_right")) == (("pass", ""), ("pass", ""))
     wrong = {
         name: found
@@ -153,22 +152,22 @@ def test_a_course_is_checked_to_its_end(course: tuple[subprocess.CompletedProces
         assert f"/{name}.py" in run.stdout.replace("\n", "").replace(" ", "")
 
 
-def test_no_control_character_comes_out(course: tuple[subprocess.CompletedProcess[str], Path]) -> None:
-    run, folder = course
+def test_no_control_character_is_shown_or_reported(course: Course) -> None:
+    run, folder, _ = course
     report = json.loads((folder / "report.json").read_text(encoding="utf-8"))
     texts = [run.stdout, run.stderr, *(str(result) for result in report["results"])]
     assert not [text for text in texts if any((ord(c) < 32 and c != "\n") or 127 <= ord(c) < 160 for c in text)]
 
 
-@pytest.mark.parametrize("flags", [(), ("-v",), ("--show", "all", "--debug", "arrays.npz")], ids=["table", "-v", "all"])
-def test_a_terminal_gets_no_escape_sequence_of_the_users(tmp_path: Path, flags: tuple[str, ...]) -> None:
+@pytest.mark.parametrize("flags", one_in(3, ["", "-v", "--show all --debug arrays.npz"]))
+def test_a_terminal_gets_no_escape_sequence_of_the_users(tmp_path: Path, flags: str) -> None:
     escape = "\x1b[2J"
     name = write(tmp_path, f"a{escape}b", in_backward=f"print({escape!r})\nreturn 3 * dout").name
     write(tmp_path, "warned", at_import=f"try: __import__('x{escape}')\nexcept ImportError: pass")
     write(tmp_path, "broken", at_import=f"raise type({escape!r}, (Exception,), {{}})({escape!r})")
     write(tmp_path, "helper", at_import=f"globals()[{escape!r}] = lambda a: a")
     master, slave = pty.openpty()
-    command: list[str | Path] = [PROGRAMS / "gradcheck", name, "warned.py", "broken.py", "helper.py", *flags]
+    command: list[str | Path] = [PROGRAMS / "gradcheck", name, "warned.py", "broken.py", "helper.py", *flags.split()]
     with subprocess.Popen(command, cwd=tmp_path, env=clean_environment(), stdout=slave, stderr=slave) as program:
         os.close(slave)
         shown = b""
@@ -181,30 +180,6 @@ def test_a_terminal_gets_no_escape_sequence_of_the_users(tmp_path: Path, flags: 
     assert program.returncode == 1
     assert b"a\\x1b[2Jb.py" in shown.replace(b"\r\n", b"")
     assert escape.encode() not in shown
-
-
-def test_the_replay_command_of_an_odd_file_name_works(tmp_path: Path) -> None:
-    name = write(tmp_path, "it's \x1b[2J, odd", in_backward="return 3 * dout").name
-    run = subprocess.run(
-        [PROGRAMS / "gradcheck", "tanh", name, "--format", "json"],
-        cwd=tmp_path,
-        env=clean_environment(),
-        capture_output=True,
-        encoding="utf-8",
-        check=False,
-    )
-    command = report_of(run)["results"][0]["command"]
-    assert command.isprintable()
-    again = subprocess.run(
-        ["bash", "-c", f"{PROGRAMS}/{command}"],
-        cwd=tmp_path,
-        env=clean_environment(),
-        capture_output=True,
-        encoding="utf-8",
-        check=False,
-    )
-    assert again.returncode == 1
-    assert "1 case failed" in again.stdout
 
 
 def test_the_time_limit_is_for_one_call(gradcheck: Program, tmp_path: Path) -> None:
@@ -223,7 +198,7 @@ def test_the_time_limit_is_for_one_call(gradcheck: Program, tmp_path: Path) -> N
 DELETED = "import time\nclass Slow:\n    def __del__(self): time.sleep(1000)\n"
 
 
-@pytest.mark.parametrize("jobs", ["1", "2"])
+@pytest.mark.parametrize("jobs", one_in(2, ["2", "1"]))
 def test_what_hangs_outside_of_a_call_or_at_import_is_stopped_too(
     gradcheck: Program, tmp_path: Path, jobs: str
 ) -> None:
@@ -235,7 +210,7 @@ def test_what_hangs_outside_of_a_call_or_at_import_is_stopped_too(
     run = gradcheck(*files, "--timeout", "0.5", "--jobs", jobs, "--format", "json")
     assert run.returncode == 1
     results = report_of(run)["results"]
-    found = {result["implementation"].partition(".py")[0]: result for result in results}
+    found = {result["implementation"].partition(".py")[0]: result for result in results[::-1]}
     assert found["right"]["verdict"] == "pass"
     for name in ("deleted", "imported", "floods"):
         assert found[name]["verdict"] == "error"
@@ -258,8 +233,10 @@ def test_what_was_imported_and_then_crashed_is_an_error(
         run = gradcheck(*arguments, "--timeout", "0.5", "--format", "json")
         assert run.returncode == 1
         results = report_of(run)["results"]
-        assert {result["verdict"] for result in results} == {"error"}
-        assert all(reason in result["reason"] for result in results)
+        tried = results[:2] if "sleep" in deed else results
+        assert {result["verdict"] for result in tried} == {"error"}
+        assert all(reason in result["reason"] for result in tried)
+        assert {result["verdict"] for result in results[len(tried) :]} <= {"skip"}, "it hung twice"
 
 
 @pytest.mark.parametrize("deeds", [(GETATTR, "return Odd(), x"), (SUBCLASS, "return np.tanh(x).view(Sub), x")])
@@ -324,7 +301,9 @@ def test_limits_that_cannot_be_kept_are_refused(convcheck: Program, flag: str, v
     assert run.stderr.startswith(f"Error: Invalid value for '{flag}': '{value}' is {said}")
 
 
-@pytest.mark.parametrize(("flag", "value"), [("--memory", "0.25"), ("--memory", "1e6"), ("--timeout", "1e6")])
+@pytest.mark.parametrize(
+    ("flag", "value"), one_in(3, [("--memory", "0.25"), ("--memory", "1e6"), ("--timeout", "1e6")])
+)
 def test_the_limits_themselves_can_be_kept(gradcheck: Program, tmp_path: Path, flag: str, value: str) -> None:
     # A variable of Python's has a new process started: a copy of this one may hold more memory than the limit.
     run = gradcheck("tanh", write(tmp_path, "right"), "--shape", "2", flag, value, env={"PYTHONHASHSEED": "0"})
@@ -356,7 +335,7 @@ asked, relu_forward, relu_backward = Asked(), Called(), Called()
 """
 
 
-def test_objects_that_cannot_be_looked_at_take_nothing_else_along(gradcheck: Program, tmp_path: Path) -> None:
+def test_objects_that_raise_when_they_are_examined_spoil_nothing_else(gradcheck: Program, tmp_path: Path) -> None:
     path = write(tmp_path, "shy")
     path.write_text(path.read_text() + SHY)
     run = gradcheck(path, "--format", "json")
@@ -365,7 +344,7 @@ def test_objects_that_cannot_be_looked_at_take_nothing_else_along(gradcheck: Pro
     assert run.returncode < 4
 
 
-def test_a_name_with_a_newline_is_told_in_one_line(gradcheck: Program) -> None:
+def test_a_name_with_a_newline_is_shown_in_one_line(gradcheck: Program) -> None:
     run = gradcheck("no\nsuch.py")
     assert run.returncode == 2
     assert run.stderr.startswith(r"Error: no\nsuch.py: there is no such file")

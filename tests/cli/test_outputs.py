@@ -178,7 +178,7 @@ def test_a_name_of_255_bytes_has_room_for_a_draft(tmp_path: Path) -> None:
         ("socket", "no file, pipe or character device"),
     ],
 )
-def test_what_cannot_be_opened_is_said_before_anything_runs(
+def test_what_cannot_be_opened_is_reported_before_anything_runs(
     name: str, why: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import socket

@@ -195,6 +195,7 @@ def test_a_file_that_is_edited_during_the_run_is_checked_again(convcheck: Progra
     assert origin["sources"] == {"layers.py": None}
 
 
+@pytest.mark.long
 def test_an_interrupted_run_does_not_hide_what_it_had_not_found(
     gradcheck: Program, course: list[str], tmp_path: Path
 ) -> None:

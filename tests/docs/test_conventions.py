@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+import pytest
+
 from docs.pages import DOCS, blocks
 from gradcheck_cli.results.result import Verdict
 from tests.implementation.forms.checked import Form
@@ -20,6 +22,7 @@ def test_every_form_is_shown_or_told() -> None:
     assert shown == set(FORMS)
 
 
+@pytest.mark.long  # `tests/implementation/forms` has samples of the same forms
 def test_examples_are_understood_and_right(tmp_path: Path) -> None:
     examples = [block for block in blocks(DOCS / "conventions.md") if block.kind == "check"]
     assert len(examples) > 20

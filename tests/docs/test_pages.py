@@ -10,6 +10,7 @@ import pytest
 
 from docs.pages import DOCS, OWN, PAGES, ROOT, blocks, fill, follow, matches, program
 from tests.docs.forked import run
+from tests.sampling import one_in
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 _OTHERS = {".", "pip", "python", "python3", "pytest", "git", "eval", "dask", "mkdocs", "ruff", "mypy", ".ci/run"}
 
 
-@pytest.mark.parametrize("page", PAGES, ids=[page.name for page in PAGES])
+@pytest.mark.parametrize("page", one_in(6, PAGES), ids=[page.name for page in PAGES])
 def test_screens_are_real_and_commands_run(page: Path, tmp_path: Path) -> None:
     fill(tmp_path)
     for block in blocks(page):

@@ -12,6 +12,7 @@ from docs.pages import DOCS
 from gradcheck_cli.cli.commands import files_command, layer_command
 from gradcheck_cli.layers import LAYERS
 from tests.docs.forked import run
+from tests.sampling import one_in
 
 if TYPE_CHECKING:
     from tests.conftest import Program
@@ -42,7 +43,7 @@ def test_layers_are_all_described_with_their_flags() -> None:
         assert not missing, f"docs/layers.md: {name} has {missing}"
 
 
-@pytest.mark.parametrize("name", [*pictures.PICTURES, *pictures.REPORTS, *pictures.SWEEPS])
+@pytest.mark.parametrize("name", one_in(4, [*pictures.PICTURES, *pictures.REPORTS, *pictures.SWEEPS]))
 def test_pictures_show_what_the_program_shows(name: str) -> None:
     drawn = (pictures.FOLDER / f"{name}.svg").read_text(encoding="utf-8")
     assert pictures.text_of(drawn) == pictures.text_of(pictures.draw(name, run)), _HINT

@@ -111,6 +111,7 @@ def _deployments(dask_worker: Any) -> int:
     return sum(isinstance(plugin, Deployment) for plugin in dask_worker.plugins.values())
 
 
+@pytest.mark.long
 def test_a_client_that_is_gone_without_a_word_leaves_nothing_behind(local: Local) -> None:
     with Client(local.address, set_as_default=False) as looking:
         executor = Cluster(local.address, {})
@@ -126,6 +127,7 @@ def test_a_client_that_is_gone_without_a_word_leaves_nothing_behind(local: Local
         assert set(looking.run(_deployments).values()) == {0}
 
 
+@pytest.mark.long
 def test_a_worker_that_is_lost_at_the_very_end_spoils_nothing(local: Local, monkeypatch: pytest.MonkeyPatch) -> None:
     executor = Cluster(local.address, {})
     unregister, asked = executor._client.unregister_worker_plugin, []
@@ -141,6 +143,7 @@ def test_a_worker_that_is_lost_at_the_very_end_spoils_nothing(local: Local, monk
     assert len(asked) == 2
 
 
+@pytest.mark.long
 def test_files_and_their_helpers_are_sent_and_named_as_here(
     local: Local, layer_file: LayerFile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -164,6 +167,7 @@ def test_files_and_their_helpers_are_sent_and_named_as_here(
     assert results(Engine(executor=Cluster(local.address, files), ahead=20, batch=2), cases, tasks) == one
 
 
+@pytest.mark.long
 def test_from_the_command_line(local: Local, convcheck: Program, layer_file: LayerFile, tmp_path: Path) -> None:
     layer_file()
     arguments = ("layers.py", "fast", "--N", "1,2", "--pad", "0,1", "--format", "json")
@@ -177,7 +181,8 @@ def test_from_the_command_line(local: Local, convcheck: Program, layer_file: Lay
     )
 
 
-def test_an_interrupt_takes_leave_of_the_cluster(local: Local, layer_file: LayerFile, tmp_path: Path) -> None:
+@pytest.mark.long
+def test_an_interrupt_disconnects_from_the_cluster(local: Local, layer_file: LayerFile, tmp_path: Path) -> None:
     pid = tmp_path / "pid"
     note = f"def note():\n    with open({str(pid)!r}, 'a') as file:\n        file.write(f'{{os.getpid()}} ')\n"
     layer_file(
@@ -214,7 +219,7 @@ def test_an_interrupt_takes_leave_of_the_cluster(local: Local, layer_file: Layer
         ("inproc://127.0.0.1/1/1", "inproc:// cannot be used here (it is for a single process)"),
     ],
 )
-def test_an_address_that_cannot_be_used_is_told(address: str, said: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_address_that_cannot_be_used_is_reported(address: str, said: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("gradcheck_cli.engine.cluster._PATIENCE", 0.5)
     with pytest.raises(ClusterError, match=re.escape(said)):
         Cluster(address, {})
@@ -232,6 +237,7 @@ SLOW = (
 SLOW += "\n\ndef relu_backward(dout, x):\n    return dout * (x > 0)\n"
 
 
+@pytest.mark.long
 def test_a_scheduler_that_is_lost_loses_nothing_that_was_finished(tmp_path: Path, gradcheck: Program) -> None:
     (tmp_path / "dask").mkdir()
     (tmp_path / "slow.py").write_text(SLOW, encoding="utf-8")
@@ -263,7 +269,8 @@ def test_a_scheduler_that_is_lost_loses_nothing_that_was_finished(tmp_path: Path
     assert (len(report["results"]), report["summary"]["stopped"]) == (finished, True)
 
 
-def test_workers_that_are_lost_are_told_of_and_given_up(
+@pytest.mark.long
+def test_lost_workers_are_reported_and_given_up(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     for name, seconds in ("_SHORTEST_IDLE", 0.3), ("_LONGEST_IDLE", 3.0), ("_PAUSE", 0.1):

@@ -205,6 +205,45 @@ def test_a_case_that_hangs_delays_its_worker_only_and_an_interrupt_yields_the_ot
     assert found == [4, *range(5, 25)]
 
 
+def hanging(case: Case, implementation: Implementation, settings: Settings) -> CaseResult:
+    """Report every third seed as one that hung; another one does hang."""
+    time.sleep(1000 if case.seed == 100 else 0)
+    hung = case.seed % 3 == 0
+    verdict, reason = (Verdict.ERROR, "stopped") if hung else (Verdict.PASS, None)
+    return CaseResult(implementation="x", layer="conv", case=case, verdict=verdict, reason=reason, hung=hung)
+
+
+class Earlier(dict[tuple[int, ConvCase], CaseResult]):
+    """Results of an earlier run, with what one that was interrupted has of later cases."""
+
+    def recall(self, number: int, case: Any) -> CaseResult | None:
+        return self.get((number, case))
+
+    def keep(self, number: int, case: Any, result: CaseResult) -> None:
+        self[number, case] = result
+
+
+def test_an_implementation_is_given_up_after_two_cases_that_hang_however_it_is_computed() -> None:
+    cases, other = seeds(1, 2, 3, 4, 6, 100, 7, 9, 10), seeds(3, 5)
+    plan = [(task(check=hanging), cases), (task(check=hanging), other)]
+    expected = [None, None, "stopped", None, "stopped", "skip", "skip", "skip", "skip", "stopped", None]
+    interrupted = Earlier({(0, cases[k]): hanging(cases[k], *[None] * 2) for k in (2, 4, 7)})  # type: ignore[arg-type]
+    for engine, memory in (
+        (Engine(executor=InProcess(Checker())), Earlier()),
+        (Engine(executor=InProcess(Checker())), interrupted),
+        (Engine(executor=Pool(2), ahead=100), Earlier()),
+        (Engine(executor=InProcess(Checker()), ahead=3, batch=9), Earlier()),
+    ):
+        with closing(engine.executor):
+            found = list(engine.results(plan, [memory]))
+        assert [result.case for result in found] == cases + other
+        assert ["skip" if one.verdict is Verdict.SKIP else one.reason for one in found] == expected
+        assert {one.reason for one in found if one.verdict is Verdict.SKIP} == {
+            "not tried, because two cases before it took longer than --timeout allows"
+        }
+        assert len(memory) == 7 + (memory is interrupted), "what was not tried is not kept"
+
+
 def sleep(checker: Checker, seconds: float) -> None:
     time.sleep(seconds)
 

@@ -23,6 +23,7 @@ from gradcheck_cli.layers.conv.naive import conv_backward_naive, conv_forward_na
 from gradcheck_cli.results.result import SmallestFailure
 from gradcheck_cli.results.signature import FailureSignature
 from tests.faults.corners import CORNERS, with_change
+from tests.sampling import one_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
@@ -60,7 +61,7 @@ def drawn(seed: int, wanted: int = 200, **values: Any) -> RandomCases:
 
 
 def smallest(cases: RandomCases, check: Callable[[Case], CaseResult], *, failures: int = 10**6) -> list[CaseResult]:
-    found = Failures(cases, check, seconds=60.0)
+    found = Failures(cases, check)
     for result in until((check(case) for case in cases), failures):
         found.add(result)
     return list(found.smallest())
@@ -87,7 +88,7 @@ def one_smaller(case: Any, values: dict[str, tuple[Any, ...]]) -> Iterator[Case]
 ONLY: dict[str, dict[str, Any]] = {"pad 0": {}, "last filter": {"F": 2}, "groups": {"C": 2, "F": 2, "groups": 2}}
 
 
-@pytest.mark.parametrize("fault", CORNERS)
+@pytest.mark.parametrize("fault", one_in(8, CORNERS))
 def test_200_cases_find_what_few_show_and_no_number_can_be_one_smaller(fault: str) -> None:
     seed = list(CORNERS).index(fault) % 2
     slip, values = CORNERS[fault]
@@ -115,7 +116,7 @@ def spoilt(spoil: Callable[[Gradients, Any, dict[str, Any]], None]) -> Pair:
     return conv_forward_naive, backward
 
 
-def test_each_of_several_faults_is_told_once_with_its_own_smallest_case() -> None:
+def test_each_of_several_faults_is_reported_once_with_its_own_smallest_case() -> None:
     def spoil(grads: Gradients, x: Any, conv_param: dict[str, Any]) -> None:
         if len(x) > 1:
             grads["db"] = -grads["db"]
@@ -162,19 +163,10 @@ def test_errors_differ_by_what_was_raised_not_by_its_figures() -> None:
     ]
 
 
-def test_nothing_is_told_and_nothing_more_checked_where_all_pass() -> None:
+def test_where_all_pass_nothing_is_reported_and_nothing_more_checked() -> None:
     check = Checker((conv_forward_naive, conv_backward_naive))
     assert smallest(drawn(0, 30), check) == []
     assert check.checks == 30
-
-
-def test_the_same_seed_finds_the_same() -> None:
-    slip, _ = CORNERS["stride"]
-    first, again = (
-        [replace(result, seconds=0) for result in smallest(drawn(1, 8), Checker(with_change(slip)))] for _ in range(2)
-    )
-    assert len(first) >= 1
-    assert [(r.case, r.smallest, r.reason) for r in first] == [(r.case, r.smallest, r.reason) for r in again]
 
 
 def test_what_does_not_fail_each_time_is_called_flaky_and_not_shrunk() -> None:
@@ -222,7 +214,7 @@ class Slow:
         if self._stopped(case):
             self.stops += 1
             failed = failed_case(case, "slow", None, SETTINGS, "forward was stopped after 60 s; --timeout allows more")
-            return replace(failed, seconds=60.1)
+            return replace(failed, seconds=60.1, hung=True)
         if self._failing(case):
             return failed_case(case, "slow", None, SETTINGS, "forward raised ValueError: no")
         return CaseResult(implementation="slow", layer="conv", case=case, verdict=Verdict.PASS, reason=None)
@@ -261,7 +253,7 @@ def test_the_number_of_checks_is_bounded() -> None:
         return near or case in seen
 
     check = Slow(stopped=lambda case: False, failing=tough)
-    found = Failures(cases, check, seconds=60.0)
+    found = Failures(cases, check)
     found.add(check(next(iter(cases))))
     (result,) = found.smallest()
     assert check.checks <= 1 + 3 + MOST_CHECKS + 3
@@ -303,7 +295,7 @@ def test_a_run_that_is_cut_short_tells_of_what_failed_as_it_was_drawn() -> None:
     for before, source in (6, (result for result in results)), (20, until_interrupted()):  # in shrinking, in drawing
         found: list[CaseResult] = []
         with pytest.raises(KeyboardInterrupt):
-            found.extend(with_smallest(source, [(before, Failures(cases, interrupted, 60.0))], Event()))
+            found.extend(with_smallest(source, [(before, Failures(cases, interrupted))], Event()))
         assert found[:6] == results
         (told,) = found[6:]
         assert told.smallest == SmallestFailure(failures=alike, note="not shrunk, because the run was cut short")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import sys
 from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -18,6 +17,7 @@ from gradcheck_cli.layers import LAYERS, TITLES
 from tests.conftest import report_of
 from tests.faults.layers import FAULTS
 from tests.layers.slow import SLOW, gradients
+from tests.sampling import first_of_each, one_in
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -81,20 +81,6 @@ def test_an_unknown_layer_is_a_key_error() -> None:
         LAYERS["perceptron"]
 
 
-def test_help_imports_neither_a_layer_nor_numpy() -> None:
-    import subprocess
-
-    program = (
-        "import sys; sys.argv = ['gradcheck', '--help']; from gradcheck_cli.cli.main import gradcheck\n"
-        "try: gradcheck()\n"
-        "except SystemExit: pass\n"
-        "print([m for m in sys.modules if m.startswith(('numpy.', 'gradcheck_cli.layers.conv.conv'))])"
-    )
-    run = subprocess.run([sys.executable, "-c", program], capture_output=True, encoding="utf-8", check=True)
-    assert run.stdout.splitlines()[-1] == "[]"
-    assert all(f"  {name} " in run.stdout for name in TITLES)
-
-
 @pytest.mark.parametrize("name", OTHERS)
 def test_references_are_what_the_definition_says(name: str) -> None:
     layer = LAYERS[name]
@@ -116,12 +102,13 @@ def test_references_are_what_the_definition_says(name: str) -> None:
             assert (abs(gradient - slow[key]) <= 1e-13 * (1e-2 + abs(slow[key]) + known)).all(), (case, key)
 
 
+@pytest.mark.parametrize("half", one_in(2, range(2)))
 @pytest.mark.parametrize("name", OTHERS)
-def test_references_pass(name: str) -> None:
+def test_references_pass(name: str, half: int) -> None:
     """The dtypes take turns, so that each layer has all four; `tests/cases/test_fuzz_layers.py` has other cases."""
     dtypes = ("float16", "float32", "float64", "longdouble")
-    for number, case in enumerate(LAYERS[name].standard(), OTHERS.index(name)):
-        result = check(replace(case, dtype=dtypes[number % 4], seed=number % 3))
+    for number, case in list(enumerate(LAYERS[name].standard(), OTHERS.index(name)))[half::2]:
+        result = check(replace(case, dtype=dtypes[(number // 2) % 4], seed=number % 3))
         assert result.passed, result.summary()
 
 
@@ -143,7 +130,7 @@ def test_kinks_near_by_fail_no_right_layer(name: str, numbers: dict[str, Any], s
         assert result.passed, result.summary()
 
 
-@pytest.mark.parametrize("name", OTHERS)
+@pytest.mark.parametrize("name", one_in(2, OTHERS))
 def test_couplings_cost_what_they_promise(name: str) -> None:
     case = next(iter(LAYERS[name].standard()))
     result = check(case)
@@ -165,8 +152,9 @@ def _smallest_first(name: str) -> list[Any]:
     return sorted(LAYERS[name].standard(), key=lambda case: LAYERS[name].problem(case).expected.size)
 
 
-@pytest.mark.usefixtures("shared_derivatives")
-@pytest.mark.parametrize("fault", FAULTS, ids=[fault.name for fault in FAULTS])
+@pytest.mark.parametrize(
+    "fault", first_of_each(lambda fault: (fault.layer, fault.code), FAULTS), ids=[fault.name for fault in FAULTS]
+)
 def test_faults_are_caught(fault: Any) -> None:
     seed = len(fault.layer) % 3
     results = (check(replace(case, seed=seed), fault.functions) for case in _smallest_first(fault.layer))

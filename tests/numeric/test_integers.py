@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gradcheck_cli.numeric.integers import ExactLine, ExactTest, draw_integers, largest_magnitude
+from gradcheck_cli.numeric.integers import ExactLine, ExactTest, draw_integers, largest_magnitude, on_grid
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,7 +22,13 @@ RIGHT = COTANGENT @ W.T
 def line(gradient: Array, function: Callable[[Array], Array] = lambda x: x @ W, x: Array = X) -> ExactLine:
     out = function(x)
     return ExactLine(
-        function, x, COTANGENT.astype(out.dtype), out, gradient, terms=30, epsilon=float(np.finfo(out.dtype).eps)
+        function,
+        x,
+        COTANGENT.astype(out.dtype),
+        on_grid(out),
+        gradient,
+        terms=30,
+        epsilon=float(np.finfo(out.dtype).eps),
     )
 
 

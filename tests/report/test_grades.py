@@ -55,7 +55,7 @@ FACTORS = [failed(("factor", f"dx is N = {n} times the derivative. Look for it."
         ([made(Verdict.SKIP, reason="it is no layer")], "it is no layer"),
     ],
 )
-def test_cases_that_fail_in_the_same_way_are_told_once(results: list[CaseResult], said: str) -> None:
+def test_cases_that_fail_in_the_same_way_are_reported_once(results: list[CaseResult], said: str) -> None:
     (row,) = lines(*results)
     assert row.split("  ")[-1].strip() == said
 

@@ -39,6 +39,7 @@ def test_a_png_is_a_png_of_a_size_for_slides() -> None:
     assert (wide, high) == (1440, 896)
 
 
+@pytest.mark.long
 def test_the_same_figures_make_the_same_svg() -> None:
     svg = drawn(RESULT)
     ET.fromstring(svg)
@@ -99,6 +100,7 @@ def test_any_number_of_gradients_can_be_drawn(gradients: int) -> None:
     assert [name for name in names if name not in written] == []
 
 
+@pytest.mark.long
 def test_no_display_is_asked_for() -> None:
     code = (
         "import io, sys; from gradcheck_cli.report.plot import draw; from tests.report.test_sweep import RESULT;"

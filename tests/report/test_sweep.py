@@ -136,7 +136,7 @@ def test_quiet_is_a_line_each() -> None:
     ]
 
 
-def test_what_is_left_out_is_said() -> None:
+def test_what_is_left_out_is_reported() -> None:
     some = replace(CURVED, size=200_704, sampled=8, unknown=3)
     none = replace(CURVED, errors=(), size=4)
     text = printed(replace(RESULT, sweeps={"dx": some, "dw": none}))
@@ -145,7 +145,7 @@ def test_what_is_left_out_is_said() -> None:
     assert "dw: no element reaches an output\n" in text
 
 
-def test_another_dtype_of_the_checker_is_said() -> None:
+def test_another_dtype_of_the_checker_is_reported() -> None:
     case = replace(RESULT.case, dtype="float32")
     assert "checker: evaluates forward in float64, and not in float32 as above\n" in printed(replace(RESULT, case=case))
     assert "evaluates forward" not in printed(RESULT)

@@ -328,7 +328,7 @@ def test_pictures_of_right_and_of_undrawn_arrays_take_no_line() -> None:
     assert "worst slice" not in shown(WRONG_VALUE)
 
 
-def test_random_cases_that_fail_are_told_by_their_smallest() -> None:
+def test_random_cases_that_fail_are_reported_by_their_smallest() -> None:
     def of(result: CaseResult, alike: int, note: str | None) -> CaseResult:
         return replace(result, smallest=SmallestFailure(failures=alike, note=note))
 
@@ -407,7 +407,7 @@ def test_two_faults_are_two_reports_and_the_worst_comes_last() -> None:
     assert text.count("eps off:") == 1  # explained once
 
 
-def test_what_a_fault_looks_like_in_small_geometries_is_said_in_its_report() -> None:
+def test_a_report_shows_the_fault_in_small_geometries() -> None:
     text = shown(*[causes(WRONG_VALUE, "last-windows-missed")] * 4, causes(WRONG_VALUE, "zero"), show="findings")
     assert "and 4 more cases fail this way\nin 1 of them: Because of zero [zero]\n" in text
     assert "(5 of 5 cases)" in text

@@ -101,7 +101,7 @@ def test_what_may_be_another_fault_is_no_variant() -> None:
         assert len(findings(*missed, *other)) == 2
 
 
-def test_what_a_case_raises_is_told_apart_by_the_line_unless_the_cause_is_known() -> None:
+def test_errors_are_distinguished_by_their_line_unless_the_cause_is_known() -> None:
     def raised(what: str, line: int, cause: str | None = None) -> CaseResult:
         failed = result("dx", cause=cause, verdict=Verdict.ERROR)
         place = Place(file="a.py", line=line, function="b")

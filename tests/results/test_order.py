@@ -8,7 +8,7 @@ from gradcheck_cli.results.result import Duty, Verdict
 from tests.report.course import made
 
 
-def test_what_differs_from_call_to_call_is_said_before_what_is_wrong_for_that() -> None:
+def test_a_difference_from_call_to_call_is_named_before_what_it_makes_wrong() -> None:
     wrong = made(Verdict.FAIL, "a.py:f,g", reason="dw is wrong")
     noisy = Duty(verdict=Verdict.FAIL, reason="dw came out different when backward was run again")
     other = Duty(verdict=Verdict.FAIL, reason="x was modified in place")

@@ -9,6 +9,8 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pytest
+
 from tests.conftest import clean_environment
 
 if TYPE_CHECKING:
@@ -28,6 +30,7 @@ def affine_backward(dout, cache):
 """
 
 
+@pytest.mark.long
 def test_the_examples_pass(layer_file: LayerFile, tmp_path: Path) -> None:
     path = layer_file()
     path.write_text(path.read_text(encoding="utf-8") + AFFINE, encoding="utf-8")

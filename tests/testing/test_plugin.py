@@ -259,6 +259,7 @@ def test_the_configuration_counts_for_files(run: Run, tmp_path: Path, monkeypatc
     assert "pyproject.toml" in done.stderr.str()
 
 
+@pytest.mark.long
 def test_workers_collect_the_same(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "layers.py").write_text(RELU, encoding="utf-8")

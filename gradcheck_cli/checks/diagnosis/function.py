@@ -10,7 +10,7 @@ import numpy as np
 from gradcheck_cli.checks.diagnosis.codes import explanation
 from gradcheck_cli.checks.diagnosis.cotangent import replacements
 from gradcheck_cli.checks.diagnosis.evidence import Hypothesis
-from gradcheck_cli.checks.differentiation import as_function, numeric_inputs, resolution
+from gradcheck_cli.checks.differentiation import ForwardFunction, numeric_inputs, resolution
 from gradcheck_cli.data.drawing import signed_uniform
 from gradcheck_cli.implementation.implementation import ImplementationError
 from gradcheck_cli.numeric.arrays import epsilon
@@ -61,7 +61,7 @@ class _InOneInput:
     def __init__(self, evidence: Evidence, inputs: Mapping[str, Array], name: str) -> None:
         self.name = name
         self._evidence, self._x, self._gradient = evidence, inputs[name], evidence.returned[name]
-        self._function = as_function(evidence.run, inputs, name)
+        self._function = ForwardFunction(evidence.run, inputs, name)
         self._step = 2.0 ** np.round(np.log2(epsilon(self._x.dtype)) / 3)
         self._direction = signed_uniform(random.Random(0), self._x.shape)  # noqa: S311  # a direction, not a secret
         self._slopes = self._slopes_along(self._direction)

@@ -12,7 +12,7 @@ import numpy as np
 
 from gradcheck_cli.checks.diagnosis.cotangent import replaced_cotangents
 from gradcheck_cli.checks.diagnosis.evidence import Evidence, usable
-from gradcheck_cli.checks.differentiation import as_function, numeric_inputs
+from gradcheck_cli.checks.differentiation import ForwardFunction, numeric_inputs
 from gradcheck_cli.checks.run import RunStoppedError, call_backward, call_forward, make_run
 from gradcheck_cli.data.drawing import signed_uniform
 from gradcheck_cli.implementation.implementation import ImplementationError, NotExpressibleError
@@ -93,7 +93,7 @@ def _slope_ratio(evidence: Evidence, name: str) -> float | None:
     gradient, ratios = evidence.returned[name], []
     try:
         inputs = numeric_inputs(evidence.run)
-        x, function = inputs[name], as_function(evidence.run, inputs, name)
+        x, function = inputs[name], ForwardFunction(evidence.run, inputs, name)
         if gradient.shape != x.shape or not gradient.any():
             return None
         step = 2.0 ** np.round(np.log2(epsilon(x.dtype)) / 3)

@@ -13,7 +13,7 @@ from gradcheck_cli.implementation.conventions.packing import origins
 from gradcheck_cli.implementation.conventions.running import implementation_of
 from gradcheck_cli.implementation.conventions.slots import FILLED_GRADIENTS, MisfitError
 from gradcheck_cli.implementation.conventions.source import returned_names
-from gradcheck_cli.implementation.implementation import Implementation, ImplementationError, NotExpressibleError
+from gradcheck_cli.implementation.implementation import ImplementationError, NotExpressibleError
 from gradcheck_cli.implementation.outputs import pack_outputs
 from gradcheck_cli.implementation.quiet import quiet
 from gradcheck_cli.implementation.seeding import generators_kept
@@ -23,7 +23,6 @@ from gradcheck_cli.text.names import join_names
 
 if TYPE_CHECKING:
     from gradcheck_cli.implementation.conventions.reading import Reading
-    from gradcheck_cli.layers.framework.problem import Problem
 
 #: Of the scale of an element: above what any way to sum rounds, 200 roundings of float32; and below any mistake, and
 #: the difference of 2e-4 between a GELU and its approximation by tanh.
@@ -98,7 +97,7 @@ def right_gradients(reading: Reading) -> int:
     for problem in probe_problems(reading.layer.name, origins(reading.vocabulary.packing, reading.absent)):
         with quiet(), generators_kept(problem):
             try:
-                run = packed_run(reading, problem)
+                run = pack_outputs(implementation_of(reading, "", None), problem)
                 _, kept = run.forward(problem.inputs, problem.parameters)
                 returned = run.backward(problem.cotangent, kept, problem.differentiable)
             except (ImplementationError, NotExpressibleError):
@@ -113,8 +112,3 @@ def right_gradients(reading: Reading) -> int:
         right = reading.layer.gradients(problem, problem.inputs, problem.cotangent)
         return sum(np.allclose(arrays[name], right[name], rtol=CLOSE, atol=CLOSE) for name in arrays)
     return RAISES
-
-
-def packed_run(reading: Reading, problem: Problem) -> Implementation:
-    """Return the passes of a reading for a problem, with several outputs in one array."""
-    return pack_outputs(implementation_of(reading, "", None), problem)

@@ -16,20 +16,22 @@ from gradcheck_cli.implementation.conventions.gradient_orders import (
     RAISES,
     is_slope,
     ordered,
-    packed_run,
     right_gradients,
 )
 from gradcheck_cli.implementation.conventions.guards import LARGE
 from gradcheck_cli.implementation.conventions.one_by_one import SAMPLES
 from gradcheck_cli.implementation.conventions.own_trial import fit_of
 from gradcheck_cli.implementation.conventions.packing import origins, reordered
+from gradcheck_cli.implementation.conventions.running import implementation_of
 from gradcheck_cli.implementation.conventions.slots import SlotKind, is_context
-from gradcheck_cli.implementation.conventions.study import studied_of
+from gradcheck_cli.implementation.conventions.study import all_studied, studied_of
 from gradcheck_cli.implementation.implementation import (
+    Implementation,
     ImplementationError,
     NotExpressibleError,
     UnknownEntryError,
 )
+from gradcheck_cli.implementation.outputs import pack_outputs
 from gradcheck_cli.implementation.quiet import quiet
 from gradcheck_cli.implementation.seeding import generators_kept
 from gradcheck_cli.implementation.vocabulary.lookup import probe_problems
@@ -89,9 +91,9 @@ def best_reading(readings: Iterable[Reading], case: Case | None = None, given: G
     if case and isinstance(readings, list) and not readings[0].layer.reference:
         problem = _problem(readings[0].layer, case, given)
         with quiet(), generators_kept(problem):
-            readings = [studied_of(reading, case, problem) for reading in readings]
+            readings = all_studied(readings, case, problem)
         readings += [_unguarded(reading) for reading in readings if reading.code.guards]
-        fits = [own_fit(reading, case, given) for reading in readings] if len(readings) > 1 else [Fit.REPRODUCES]
+        fits = [own_fit(reading, case, given) for reading in readings] if len(readings) > 1 else [(Fit.REPRODUCES, 0)]
         return Tried(reading=readings[fits.index(max(fits))], fit=Fit.REPRODUCES)
     found: Tried | None = None
     known = 0  # parameters of a dictionary that are, where one is not
@@ -140,8 +142,8 @@ def _unguarded(reading: Reading) -> Reading:
     return replace(reading, code=replace(reading.code, unguarded=guards), notes=(*reading.notes, note))
 
 
-def own_fit(reading: Reading, case: Case, given: Given | None) -> Fit:
-    """Return how well a reading of a function does, of which nothing is known.
+def own_fit(reading: Reading, case: Case, given: Given | None) -> tuple[Fit, int]:
+    """Return how well a reading does of code of which nothing is known, and of a network how many gradients are right.
 
     A gradient knows of what guards a logarithm if it is right where that is large.
     """
@@ -149,8 +151,8 @@ def own_fit(reading: Reading, case: Case, given: Given | None) -> Fit:
     code = reading.code
     guards = code.with_guards(LARGE) if code.guards and not code.unguarded else contextlib.nullcontext()
     with quiet(), generators_kept(problem), guards:
-        runs, fits, agrees = fit_of(reading, case, problem)
-    return Fit.REPRODUCES if agrees else Fit.SHAPE if fits else Fit.RUNS if runs else Fit.FAILS
+        runs, fits, agrees, right = fit_of(reading, case, problem)
+    return (Fit.REPRODUCES if agrees else Fit.SHAPE if fits else Fit.RUNS if runs else Fit.FAILS), right
 
 
 def _problem(layer: Layer, case: Case, given: Given | None) -> Problem:
@@ -213,17 +215,18 @@ def forward_fit(reading: Reading, close: float = CLOSE) -> Fit:
     if not reading.layer.probe_cases:  # there is no reference
         return Fit.REPRODUCES
     problems = probe_problems(reading.layer.name, origins(reading.vocabulary.packing, reading.absent))
+    understood = implementation_of(reading, "", None)
     with quiet():
-        tried = [fit for problem in problems if (fit := _try(reading, problem, close)) is not None]
+        tried = [fit for problem in problems if (fit := _try(understood, problem, close)) is not None]
     reached = max(tried, default=Fit.FAILS)
     return Fit.PARTLY if reached is Fit.REPRODUCES and min(tried) is not reached else reached
 
 
-def _try(reading: Reading, problem: Problem, near: float) -> Fit | None:
-    """Return how well a reading does in one problem; None if it raises or cannot express it."""
+def _try(implementation: Implementation, problem: Problem, near: float) -> Fit | None:
+    """Return how well an implementation does in one problem; None if it raises or cannot express it."""
     with generators_kept(problem):
         try:
-            out, _ = packed_run(reading, problem).forward(problem.inputs, problem.parameters)
+            out, _ = pack_outputs(implementation, problem).forward(problem.inputs, problem.parameters)
         except UnknownEntryError:
             raise
         except (ImplementationError, NotExpressibleError):

@@ -12,7 +12,6 @@ from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.layers.elementwise.elementwise import ElementwiseCase
 from gradcheck_cli.layers.framework.drawing import draw_independently
 from gradcheck_cli.layers.framework.layer import Layer, imported
-from gradcheck_cli.layers.framework.make_problem import draw_inputs, make_problem
 from gradcheck_cli.layers.framework.words import choice, real
 
 if TYPE_CHECKING:
@@ -69,18 +68,8 @@ def dropout_backward(dout: Array, mask: Any) -> Array:
 
 def problem(case: DropoutCase) -> Problem:
     """Draw a case's arrays. What a layer drops is its own choice: each element is right as x / p and as 0."""
-    train = case.mode == "train"
-    source = case.source()
-    drawn = make_problem(
-        case,
-        axes=case.axes,
-        inputs=draw_inputs(case, source),
-        source=source,
-        parameters=case.settings,
-        reference=(dropout_forward, dropout_backward),
-        scale=lambda x, param: (abs(x) / param["p"] if train else abs(x),),
-    )
-    if not train or case.p == 1:  # nothing to choose
+    drawn = replace(LAYER, make_problem=None).problem(case)
+    if case.mode == "test" or case.p == 1:  # nothing to choose
         return drawn
     whole = drawn.inputs["x"].astype(drawn.expected.dtype) / case.p
     telling = whole != 0  # of an x of 0 nobody can tell whether it was dropped
@@ -150,6 +139,7 @@ LAYER = Layer(
     builtin={"inverted": (dropout_forward, dropout_backward)},
     standard=standard,
     make_problem=problem,
+    scale=lambda x, param: (abs(x) / param["p"] if param["mode"] == "train" else abs(x),),
     param="dropout_param",
     probe_cases=(DropoutCase(shape=(10, 20), p=0.75),),
     **imported("elementwise.dropout_faults", "faults", "observed_faults", "forward_faults"),

@@ -11,7 +11,7 @@ of those of its axes; the element of a colour that reaches an output follows axi
 from __future__ import annotations
 
 import math
-from functools import reduce
+from functools import lru_cache, reduce
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -41,6 +41,10 @@ class Relation(NamedTuple):
     owners: Callable[[int], Array]
 
 
+#: Makes one object of equal arguments. Cases of one geometry, with many seeds or of many implementations, then share
+#: their couplings, which take a twentieth of the time of a small case to derive.
+_once = lru_cache(maxsize=64)
+
 #: Owners that are worked out for all colours at once, at the most: half a megabyte.
 _FEW = 2**16
 
@@ -48,11 +52,13 @@ _FEW = 2**16
 EACH = Relation((), lambda size: np.arange(size))  # noqa: PLW0108  # `np.arange` alone would import NumPy here
 
 
+@_once
 def same(axis: Axis) -> Relation:
     """Index i reaches the outputs at index i of `axis`: one colour."""
     return Relation((axis,), lambda size: np.arange(size)[None])
 
 
+@_once
 def group(axis: Axis, groups: int, outputs: int) -> Relation:
     """The indices are consecutive groups, each of which reaches its own of the `outputs` along `axis`."""
     if groups == 1:
@@ -65,6 +71,7 @@ def group(axis: Axis, groups: int, outputs: int) -> Relation:
     return Relation((axis,), owners)
 
 
+@_once
 def blocks(axis: Axis, count: int) -> Relation:
     """The indices are `count` blocks (gates, for example), index i of each reaches index i of `axis`."""
     return Relation((axis,), lambda size: np.arange(size).reshape(count, -1))
@@ -79,6 +86,7 @@ def lookup(axes: tuple[Axis, ...], index: Array) -> Relation:
 # image. A place is a row or a column.
 
 
+@_once
 def window(axis: Axis, windows: int, *, kernel: int, stride: int, dilation: int = 1, pad: int = 0) -> Relation:
     """A place reaches the windows that see it, which lie along `axis` of the output.
 
@@ -98,6 +106,7 @@ def window(axis: Axis, windows: int, *, kernel: int, stride: int, dilation: int 
     return Relation((axis,), owners)
 
 
+@_once
 def spread(axis: Axis, outputs: int, *, kernel: int, stride: int, pad: int) -> Relation:
     """A place is spread over a window of the `outputs` along `axis`, as by a transposed convolution.
 
@@ -114,6 +123,7 @@ def spread(axis: Axis, outputs: int, *, kernel: int, stride: int, pad: int) -> R
     return Relation((axis,), owners)
 
 
+@_once
 def spread_kernel(axis: Axis, outputs: int, *, size: int, stride: int, pad: int) -> Relation:
     """A place in the kernel by which `size` places of an image are spread over the `outputs` along `axis`.
 
@@ -164,16 +174,19 @@ def derive_couplings(
         relations: what is not as index notation has it. An axis is the `same` as that of the output only if all
             outputs have it.
     """
-    layouts = [(axes[name], shape) for name, shape in outputs.items()]
+    layouts = tuple((axes[name], shape) for name, shape in outputs.items())
     found = {}
     for name, shape in inputs.items():
         by_axis = relate(axes, name, outputs, relations)
         if any(relation.axes for relation in by_axis):
-            found[name] = _couple(shape, by_axis, layouts)
+            found[name] = _couple(shape, tuple(by_axis), layouts)
     return found
 
 
-def _couple(shape: Shape, relations: Sequence[Relation], outputs: Sequence[tuple[tuple[Axis, ...], Shape]]) -> Coupling:
+@_once
+def _couple(
+    shape: Shape, relations: tuple[Relation, ...], outputs: tuple[tuple[tuple[Axis, ...], Shape], ...]
+) -> Coupling:
     """Take the product of the relations of an input's axes."""
     nowhere = -math.prod(shape)  # negative, whatever the other axes add
     owners = [relation.owners(size) for relation, size in zip(relations, shape, strict=True)]

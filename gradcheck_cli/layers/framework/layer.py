@@ -13,11 +13,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from gradcheck_cli.data.drawing import signed_uniform
 from gradcheck_cli.data.frozen import frozen
+from gradcheck_cli.layers.framework.arrays import as_dtype, draw_inputs, is_real, joined, with_zeros
+from gradcheck_cli.layers.framework.axes import indexed
+from gradcheck_cli.layers.framework.coupling import derive_couplings
 from gradcheck_cli.layers.framework.drawing import draw_independently
-from gradcheck_cli.layers.framework.make_problem import draw_inputs, joined, make_problem
-from gradcheck_cli.layers.framework.problem import fresh
+from gradcheck_cli.layers.framework.problem import Problem, fresh
 from gradcheck_cli.layers.registry import TITLES
+from gradcheck_cli.numeric.arrays import working_dtype
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -27,7 +31,6 @@ if TYPE_CHECKING:
     from gradcheck_cli.layers.framework.coupling import Relations
     from gradcheck_cli.layers.framework.drawing import Draw, Given
     from gradcheck_cli.layers.framework.fault import Fault, ForwardFault, Guard, Observed, Overflow
-    from gradcheck_cli.layers.framework.problem import Problem
     from gradcheck_cli.numeric.arrays import Array
 
 
@@ -65,14 +68,21 @@ class Layer:
     reference: bool = True
     program: str | None = None  #: of a layer with a command of its own
 
-    # The steps from a case to its problem that differ from what `make_problem` does, or all of them.
-    draw: Callable[[Any, Random], Mapping[str, Array]] = draw_inputs
-    relations: Callable[[Any, Mapping[str, Array]], Relations] = lambda _case, _inputs: {}  #: of inputs that are drawn
+    # The steps from a case to its problem that differ from the usual ones.
+    draw: Callable[[Any, Random], Mapping[str, Array]] = draw_inputs  #: in float64, or arrays of other kinds
+    #: The dictionary that forward takes, its arrays in float64; drawn after the inputs, before the cotangents.
+    parameters: Callable[[Any, Random], Mapping[str, object] | None] = lambda case, _source: case.settings or None
+    #: How axes of inputs that are drawn relate to the outputs, where that is not as index notation has it.
+    relations: Callable[[Any, Mapping[str, Array]], Relations] = lambda _case, _inputs: {}
+    #: (inputs, parameters) -> for each output and state the sum of the absolute values of its terms: what forward
+    #: returns for absolute values, if not given.
     scale: Callable[..., tuple[Array, ...]] | None = None
+    #: (cotangents of the outputs, inputs, parameters) -> of gradients in which terms cancel that their Jacobian does
+    #: not show, the sum of the absolute values of these terms.
     gradient_scale: Callable[..., Mapping[str, Array]] | None = None
-    zeros: tuple[str, ...] = ("x",)
+    zeros: tuple[str, ...] = ("x",)  #: inputs of which some elements are made 0: those in which forward is smooth there
     constants: tuple[str, ...] = ()  #: inputs of floating point that have no gradient, such as the targets of a loss
-    make_problem: Callable[[Any], Problem] | None = None
+    make_problem: Callable[[Any], Problem] | None = None  #: all of them
 
     #: Cases with as few equal sizes as can be, on which readings of somebody's code are tried.
     probe_cases: tuple[Case, ...] = ()
@@ -142,24 +152,48 @@ class Layer:
         return self.problem(self.probe_cases[0]).differentiable
 
     def problem(self, case: Any) -> Problem:
-        """Return what a case asks of an implementation: inputs, cotangents, and what forward should make of them."""
+        """Return what a case asks of an implementation: inputs, cotangents, and what forward should make of them.
+
+        Each input is drawn, the reference evaluated, and scaled by absolute values, if no other way is declared.
+        """
         if self.make_problem:
             return self.make_problem(case)
         source = case.source()
-        inputs = self.draw(case, source)
-        return make_problem(
-            case,
-            axes=case.array_axes,
-            reference=self.functions,
-            inputs=inputs,
-            source=source,
-            parameters=case.settings or None,
-            outputs=self.outputs,
-            state=self.state,
-            relations=self.relations(case, inputs),
-            scale=self.scale,
-            gradient_scale=self.gradient_scale,
-            zeros=self.zeros,
+        inputs, parameters = self.draw(case, source), self.parameters(case, source)
+        outputs = self.outputs
+        zeros = () if case.geometry.get("shift") else self.zeros  # a score of 0 among those of 1000 is no shift
+        wide, dtype = working_dtype(case.dtype), np.dtype(case.dtype)
+        drawn = {name: with_zeros(a, case.seed) if name in zeros and is_real(a) else a for name, a in inputs.items()}
+        given = {name: as_dtype(value, dtype) for name, value in drawn.items()}
+        typed = None if parameters is None else {key: as_dtype(value, dtype) for key, value in parameters.items()}
+        widened = [as_dtype(value, wide) for value in given.values()]
+        settings = [] if typed is None else [{key: as_dtype(value, wide) for key, value in typed.items()}]
+
+        found = self.returned(widened, *settings)
+        scales = self.scale(*widened, *settings) if self.scale else self.returned(map(abs, widened), *settings)
+        cotangents = [np.ones(()) if self.loss else signed_uniform(source, out.shape) for out in found]
+        cotangents = [cotangent.astype(dtype) for cotangent in cotangents[: len(outputs)]]
+        weights = [as_dtype(cotangent, wide) for cotangent in cotangents]
+
+        output_shapes = {name: out.shape for name, out in zip((*outputs, *self.state), found, strict=True)}
+        shapes = {name: value.shape for name, value in given.items()}
+        axes = {
+            name: indexed(own, len((shapes | output_shapes).get(name, own))) for name, own in case.array_axes.items()
+        }
+        differentiable = {n: shapes[n] for n, value in given.items() if is_real(value) and n not in self.constants}
+        relations = self.relations(case, inputs)
+        return Problem(
+            inputs=given,
+            parameters=typed,
+            cotangent=joined([*cotangents, *(np.zeros(out.shape, dtype) for out in found[len(outputs) :])]),
+            expected=joined(found),
+            expected_scale=joined([np.broadcast_to(s, out.shape) for s, out in zip(scales, found, strict=True)]),
+            coupling=derive_couplings(axes, differentiable, output_shapes, relations),
+            axes=axes,
+            relations=relations,
+            outputs=output_shapes if len(output_shapes) > 1 else {},
+            cotangents=len(outputs),
+            gradient_scale=self.gradient_scale(*weights, *widened, *settings) if self.gradient_scale else {},
             skip_reason=case.skip_reason,
             meaning_open=case.meaning_open,
             constants=self.constants,
@@ -169,9 +203,14 @@ class Layer:
     def outputs_for(self, problem: Problem, inputs: Mapping[str, Array]) -> Array:
         """Return the reference's outputs for other inputs, flat and one after the other, without state."""
         wide = [value.astype(problem.expected.dtype) if value.dtype.kind == "f" else value for value in inputs.values()]
-        parameters = [] if problem.parameters is None else [fresh(problem.parameters)]
-        returned = self.functions[0](*wide, *parameters)
-        return np.concatenate([np.asarray(out).reshape(-1) for out in returned[: len(self.outputs)]])
+        found = self.returned(wide, problem.parameters)[: len(self.outputs)]
+        return np.concatenate([out.reshape(-1) for out in found])
+
+    def returned(self, inputs: Iterable[Array], parameters: Mapping[str, object] | None = None) -> list[Array]:
+        """Return the reference's outputs, and then the state that it writes into a copy of the parameters."""
+        written: list[Any] = [] if parameters is None else [fresh(parameters)]
+        outputs = self.functions[0](*inputs, *written)[: len(self.outputs)]
+        return [*map(np.asarray, outputs), *(written[0][name] for name in self.state)]
 
     def gradients(self, problem: Problem, inputs: Mapping[str, Array], cotangent: Array) -> dict[str, Array]:
         """Return the reference's gradients, by the input's name."""
@@ -195,9 +234,4 @@ class Layer:
             return problem
         inputs = {name: value.astype(int) * 0 if name in absent else value for name, value in problem.inputs.items()}
         wide = [value if name in absent else value.astype(problem.expected.dtype) for name, value in inputs.items()]
-        parameters: list[Any] = [] if problem.parameters is None else [fresh(problem.parameters)]
-        returned = self.functions[0](*wide, *parameters)
-        found = [np.asarray(out) for out in returned[: len(self.outputs)]] + [
-            parameters[0][name] for name in self.state
-        ]
-        return replace(problem, inputs=inputs, expected=joined(found))
+        return replace(problem, inputs=inputs, expected=joined(self.returned(wide, problem.parameters)))

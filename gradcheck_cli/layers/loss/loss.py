@@ -16,13 +16,13 @@ from gradcheck_cli.layers.framework.case import Case
 from gradcheck_cli.layers.framework.equations import backward_faults, evaluate
 from gradcheck_cli.layers.framework.fault import ForwardFault
 from gradcheck_cli.layers.framework.layer import Layer
-from gradcheck_cli.layers.framework.make_problem import make_problem
 from gradcheck_cli.layers.framework.parameter import size
 from gradcheck_cli.layers.framework.words import real
 from gradcheck_cli.layers.loss.guarded import guards, overflows
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
+    from random import Random
 
     from gradcheck_cli.layers.framework.equations import EquationFault, Equations, Formula
     from gradcheck_cli.layers.framework.problem import Problem
@@ -100,9 +100,9 @@ class Loss:
         """Evaluate the equations; each value is an attribute of what is returned."""
         return evaluate({**_BEFORE, **self.equations, **_AFTER}, _given(x, y, mask))
 
-    def problem(self, case: Case) -> Problem:
+    def draw(self, case: Case, source: Random) -> dict[str, Array]:
         """Draw a case's arrays: scores, labels and, of a temporal loss, which steps count."""
-        source, numbers = case.source(), case.geometry
+        numbers = case.geometry
         shape = case.shapes["x"]
         rows, scale, shift = math.prod(shape[:-1]), numbers["scale"], numbers.get("shift", 0.0)
         # Two scores differ by a multiple of 0.4, give or take 0.1: never by 1, where a hinge has its kink.
@@ -116,16 +116,7 @@ class Loss:
         if "mask" in case.axes:  # one step counts, and wherever there are several, one does not
             mask = [True, False, *(source.random() < 0.7 for _ in range(rows - 2))][:rows]
             inputs["mask"] = np.reshape(mask, shape[:-1])
-        return make_problem(
-            case,
-            axes=case.axes,
-            inputs=inputs,
-            source=source,
-            reference=(self.function,),
-            scale=self._loss_scale,
-            gradient_scale=self._dx_scale,
-            zeros=("x",) if self.smooth and not shift else (),  # a score of 0 among those of 1000 is no shift
-        )
+        return inputs
 
     def _loss_scale(self, *inputs: Array) -> tuple[Array]:
         values = self.values(*inputs)
@@ -159,7 +150,10 @@ class Loss:
         equations = {**_BEFORE, **self.equations, **_AFTER}
         return Layer(
             case=self.case,
-            make_problem=self.problem,
+            draw=self.draw,
+            scale=self._loss_scale,
+            gradient_scale=self._dx_scale,
+            zeros=("x",) if self.smooth else (),
             standard=lambda: self.standard,
             builtin={"vectorized": (self.function,)},
             probe_cases=self.standard[:1],

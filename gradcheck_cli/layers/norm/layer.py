@@ -14,14 +14,14 @@ from gradcheck_cli.layers.framework.case import Case
 from gradcheck_cli.layers.framework.coupling import EACH
 from gradcheck_cli.layers.framework.drawing import draw_independently
 from gradcheck_cli.layers.framework.layer import Layer
-from gradcheck_cli.layers.framework.make_problem import make_problem
 from gradcheck_cli.layers.framework.parameter import size
 from gradcheck_cli.layers.framework.words import choice, real
 from gradcheck_cli.layers.norm.faults import backward_faults, forward_faults
 from gradcheck_cli.layers.norm.normalization import Normalization, backward_equations, forward_equations, is_constant
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from random import Random
 
     from gradcheck_cli.layers.framework.axes import Axis
     from gradcheck_cli.layers.framework.coupling import Relation
@@ -99,24 +99,26 @@ class NormalizationLayer:
         Running variances are positive, and neither statistic is where it would start. Courses call no backward in test
         mode, and many of their layers leave no cache there.
         """
-        norm, source, numbers = self.sets(case), case.source(), case.geometry
-        drawn = {
-            name: signed_uniform(source, [numbers[axis.size] for axis in case.array_axes[name]])
-            for name in (*self.inputs, *self.state)
-        }
-        statistics = {name: abs(drawn[name]) if name == "running_var" else drawn[name] for name in self.state}
-        problem = make_problem(
-            case,
-            axes=case.array_axes,
-            inputs={name: drawn[name] for name in self.inputs},
-            source=source,
-            parameters={**case.settings, **statistics},
-            reference=(self.forward, self.backward),
-            state=self.state,
-            relations={"x": self.relations(case) if self.relations else dict.fromkeys(norm.over, EACH)},
+        norm, numbers = self.sets(case), case.geometry
+
+        def drawn(names: Iterable[str], source: Random) -> dict[str, Array]:
+            axes = case.array_axes
+            return {name: signed_uniform(source, [numbers[axis.size] for axis in axes[name]]) for name in names}
+
+        def parameters(_: Case, source: Random) -> dict[str, Any]:
+            statistics = drawn(self.state, source)
+            return case.settings | {n: abs(a) if n == "running_var" else a for n, a in statistics.items()}
+
+        declared = replace(
+            self.layer(),
+            make_problem=None,
+            draw=lambda _, source: drawn(self.inputs, source),
+            parameters=parameters,
+            relations=lambda *_: {"x": self.relations(case) if self.relations else dict.fromkeys(norm.over, EACH)},
             scale=partial(self._scale, norm),
             gradient_scale=partial(self._gradient_scale, norm),
         )
+        problem = declared.problem(case)
         three = f"it does not normalize an x of three axes over {norm.words}" if len(norm.axes) == 3 else None
         constant = is_constant(case.settings)
         return replace(problem, skip_reason=three, meaning_open=bool(three), cache_optional=constant)

@@ -18,6 +18,7 @@ from gradcheck_cli.layers import LAYERS
 from gradcheck_cli.layers.pool.maxpool import MaxpoolCase
 from gradcheck_cli.results.result import Verdict
 from tests.implementation.conventions.sources import CORE, PAIRS, SOURCES, WRONG, WRONG_AHEAD
+from tests.sampling import one_in
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -50,40 +51,40 @@ def expressible(implementation: Implementation) -> int:
     return count
 
 
-def test_each_is_found_and_what_is_right_passes(tmp_path: Path) -> None:
-    for number, (name, source) in enumerate(SOURCES.items()):
-        path = tmp_path / f"right{number}.py"
-        implementation = understood(path, CORE + source.text)
-        assert implementation.name == implementation.spec == f"{path}:{source.names}", name
-        assert source.understood in implementation.convention, name
-        again = find(implementation.name, CONV)
-        assert (again.name, again.convention) == (implementation.name, implementation.convention), name
-        assert expressible(implementation) == source.ran, name
-        tried = [*cases(0, 1, 6), *cases(number % 2, dtype="float32")]
-        results = [check_case(case, implementation, Settings()) for case in tried]
-        said = [f"{name}: {result.case.label()}: {result.verdict}: {result.reason}" for result in results]
-        assert {result.verdict for result in results} <= {Verdict.PASS, Verdict.SKIP}, said
-        assert results[0].passed or results[1].passed, said
-        assert results[3].verdict is results[number % 2].verdict, said
+@pytest.mark.parametrize("name", one_in(3, SOURCES))
+def test_each_is_found_and_what_is_right_passes(tmp_path: Path, name: str) -> None:
+    source, path = SOURCES[name], tmp_path / "right.py"
+    implementation = understood(path, CORE + source.text)
+    assert implementation.name == implementation.spec == f"{path}:{source.names}"
+    assert source.understood in implementation.convention
+    again = find(implementation.name, CONV)
+    assert (again.name, again.convention) == (implementation.name, implementation.convention)
+    assert expressible(implementation) == source.ran
+    tried = [*cases(0, 1, 6), *cases(0, dtype="float32")]
+    results = [check_case(case, implementation, Settings()) for case in tried]
+    said = [f"{result.case.label()}: {result.verdict}: {result.reason}" for result in results]
+    assert {result.verdict for result in results} <= {Verdict.PASS, Verdict.SKIP}, said
+    assert results[0].passed or results[1].passed, said
+    assert results[3].verdict is results[0].verdict, said
 
 
-def test_a_wrong_forward_is_understood_as_the_right_one(tmp_path: Path) -> None:
-    for number, (name, source) in enumerate(SOURCES.items()):
-        right = understood(tmp_path / f"right{number}.py", CORE + source.text)
-        wrong = understood(tmp_path / f"wrong{number}.py", CORE.replace(*WRONG_AHEAD) + source.text)
-        assert wrong.convention == right.convention, name
-        assert any(check_case(case, wrong, Settings()).verdict is Verdict.FAIL for case in cases(1, 0)), name
+@pytest.mark.parametrize("name", one_in(4, SOURCES))
+def test_a_wrong_forward_is_understood_as_the_right_one(tmp_path: Path, name: str) -> None:
+    right = understood(tmp_path / "right.py", CORE + SOURCES[name].text)
+    wrong = understood(tmp_path / "wrong.py", CORE.replace(*WRONG_AHEAD) + SOURCES[name].text)
+    assert wrong.convention == right.convention
+    assert any(check_case(case, wrong, Settings()).verdict is Verdict.FAIL for case in cases(1, 0))
 
 
-def test_what_is_wrong_fails(tmp_path: Path) -> None:
-    for number, (name, source) in enumerate(SOURCES.items()):
-        implementation = understood(tmp_path / f"layers{number}.py", (CORE + source.text).replace(*WRONG))
-        results = [check_case(case, implementation, Settings()) for case in cases(0, 1)]
-        found = [result for result in results if result.verdict is not Verdict.SKIP]
-        assert found, name
-        for result in found:
-            verdicts = {key: gradient.verdict.value for key, gradient in result.gradients.items()}
-            assert verdicts == {"dx": "pass", "dw": "fail", "db": "pass"}, name
+@pytest.mark.parametrize("name", one_in(3, SOURCES))
+def test_what_is_wrong_fails(tmp_path: Path, name: str) -> None:
+    implementation = understood(tmp_path / "layers.py", (CORE + SOURCES[name].text).replace(*WRONG))
+    results = [check_case(case, implementation, Settings()) for case in cases(0, 1)]
+    found = [result for result in results if result.verdict is not Verdict.SKIP]
+    assert found
+    for result in found:
+        verdicts = {key: gradient.verdict.value for key, gradient in result.gradients.items()}
+        assert verdicts == {"dx": "pass", "dw": "fail", "db": "pass"}
 
 
 #: What a class makes of a second backward pass of the same cache, of another forward pass in between, of a seed.
@@ -199,7 +200,7 @@ def test_a_parameter_of_another_shape_than_it_was_asked_for_is_an_error(tmp_path
     assert (result.reason or "").endswith("makes w of shape (2, 3, 3, 2), not (2, 3, 2, 3)")
 
 
-def test_a_gradient_of_another_shape_is_not_bent(tmp_path: Path) -> None:
+def test_a_gradient_of_another_shape_is_not_reshaped(tmp_path: Path) -> None:
     path = tmp_path / "layers.py"
     text = SOURCES["lists, called"].text.replace("self.grads[1][...] = db[:, None]", "self.grads[1] = db[None]")
     path.write_text(CORE + text, encoding="utf-8")

@@ -318,7 +318,7 @@ def test_two_names_are_wanted(spec: str) -> None:
 
 
 @pytest.mark.parametrize("spec", ["", ":", "fastest!", "a b", "nosuch", "no.such", ".", "..", "fast:a,b"])
-def test_what_is_accepted_is_said(spec: str) -> None:
+def test_a_bad_spec_is_answered_with_what_is_accepted(spec: str) -> None:
     accepted = "give fast, naive, FILE.py, FILE.py:forward,backward, FILE.py:Class, a package's folder or "
     assert f"{accepted}package.module:forward,backward" in refusal(spec)
 
@@ -365,7 +365,7 @@ def test_a_file_that_cannot_be_loaded_is_tried_again() -> None:
     assert find("layers.py", CONV).spec == "layers.py:conv_forward,conv_backward"
 
 
-def test_where_it_was_raised_is_said() -> None:
+def test_an_error_names_the_line_that_raised_it() -> None:
     write("layers.py", "x = 1\n\nraise ValueError(x)\n")
     assert refusal("layers.py").endswith("layers.py:3)")
 
@@ -409,7 +409,7 @@ def test_what_stands_beside_a_file_can_be_imported(layer_file: LayerFile, text: 
     assert db_of(find("course/layers.py", CONV)) == [1.0]
 
 
-def test_files_of_one_name_are_told_apart(layer_file: LayerFile) -> None:
+def test_files_of_one_name_are_distinguished(layer_file: LayerFile) -> None:
     layer_file(name="ann/layers.py")
     layer_file(TRIPLED, name="bob/layers.py")
     assert db_of(find("ann/layers.py", CONV)) == [1.0]
@@ -418,7 +418,7 @@ def test_files_of_one_name_are_told_apart(layer_file: LayerFile) -> None:
 
 
 @pytest.mark.parametrize("text", [AT_THE_TOP], ids=["at the top"])
-def test_helpers_of_one_name_are_told_apart(layer_file: LayerFile, text: str) -> None:
+def test_helpers_of_one_name_are_distinguished(layer_file: LayerFile, text: str) -> None:
     layer_file(name="ann/helper.py")
     layer_file(TRIPLED, name="bob/helper.py")
     write("ann/layers.py", text)
@@ -556,7 +556,7 @@ def test_what_lies_above_by_chance_is_named_and_not_run(layer_file: LayerFile, n
     assert not Path("run").exists()
 
 
-def test_packages_of_one_name_are_told_apart(layer_file: LayerFile) -> None:
+def test_packages_of_one_name_are_distinguished(layer_file: LayerFile) -> None:
     for who, replacements in (("ann", ()), ("bob", (TRIPLED,))):
         layer_file(*replacements, name=f"{who}/course/helper.py")
         write(f"{who}/course/layers.py", LATER.replace("import helper", "from . import helper"))

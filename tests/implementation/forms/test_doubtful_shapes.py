@@ -25,13 +25,6 @@ LOSSES = {
         ),
         (" / np.size(y_pred)", ""),
     ),
-    "half_square": (
-        (
-            "def half_square(y, p):\n    return np.mean((p - y) ** 2) / 2\n\n\n"
-            "def half_square_prime(y, p):\n    return (p - y) / p.size\n"
-        ),
-        (" / p.size", ""),
-    ),
     "MeanOfSquares": (
         (
             "class MeanOfSquares:\n    def __call__(self, y_true, y_pred):\n"

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.conftest import report_of
+from tests.sampling import one_in
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -127,7 +128,13 @@ class Exp(Op):
 """
 #: What is found in each, of which layer it is, and what makes it wrong.
 FRAMEWORKS = {
-    _KEPT: (
+    "operations are given their node": (
+        _NODES,
+        {"Multiply": "function", "Exp": "function"},
+        [("out_grad * b, out_grad * a", "out_grad * a, out_grad * b"), ("out_grad * node", "out_grad")],
+    ),
+    "operations keep their inputs": (
+        _KEPT,
         {"Square": "function", "Sigmoid": "sigmoid", "Power": "function", "Product": "affine"},
         [
             ("return 2 * self", "return self"),
@@ -135,10 +142,6 @@ FRAMEWORKS = {
             ("self.c - 1", "self.c"),
             ("gy @ w", "2 * gy @ w"),
         ],
-    ),
-    _NODES: (
-        {"Multiply": "function", "Exp": "function"},
-        [("out_grad * b, out_grad * a", "out_grad * a, out_grad * b"), ("out_grad * node", "out_grad")],
     ),
 }
 _VALUE = """\
@@ -173,23 +176,22 @@ def make(Value):
 """
 
 
-def test_operations_are_called_as_their_framework_calls_them(tmp_path: Path, gradcheck: Program) -> None:
-    for text, (layers, slips) in FRAMEWORKS.items():
-        (tmp_path / "right.py").write_text(text, encoding="utf-8")
-        run = gradcheck("right.py", "--json", "-")
-        assert run.returncode == 0, run.stdout
-        results = report_of(run)["results"]
-        assert {one["implementation"].partition(":")[2]: one["layer"] for one in results} == layers
-        assert {one["implementation"] for one in results if one["verdict"] == "pass"} == {
-            f"right.py:{n}" for n in layers
-        }
-        for slip in slips:
-            assert slip[0] in text
-            text = text.replace(*slip)  # noqa: PLW2901
-        (tmp_path / "wrong.py").write_text(text, encoding="utf-8")
-        failed = [one for one in report_of(gradcheck("wrong.py", "--json", "-"))["results"] if one["verdict"] == "fail"]
-        assert {one["implementation"].partition(":")[2] for one in failed} == layers.keys()
-        assert gradcheck(*failed[0]["command"].split()[1:]).returncode == 1
+@pytest.mark.parametrize("name", one_in(2, FRAMEWORKS))
+def test_operations_are_called_as_their_framework_calls_them(name: str, tmp_path: Path, gradcheck: Program) -> None:
+    text, layers, slips = FRAMEWORKS[name]
+    (tmp_path / "right.py").write_text(text, encoding="utf-8")
+    run = gradcheck("right.py", "--json", "-")
+    assert run.returncode == 0, run.stdout
+    results = report_of(run)["results"]
+    assert {one["implementation"].partition(":")[2]: one["layer"] for one in results} == layers
+    assert {one["implementation"] for one in results if one["verdict"] == "pass"} == {f"right.py:{n}" for n in layers}
+    for slip in slips:
+        assert slip[0] in text
+        text = text.replace(*slip)
+    (tmp_path / "wrong.py").write_text(text, encoding="utf-8")
+    failed = [one for one in report_of(gradcheck("wrong.py", "--json", "-"))["results"] if one["verdict"] == "fail"]
+    assert {one["implementation"].partition(":")[2] for one in failed} == layers.keys()
+    assert gradcheck(*failed[0]["command"].split()[1:]).returncode == 1
 
 
 _TENSORS = """\
@@ -236,15 +238,52 @@ def test_operations_on_variables_know_their_backward_pass(
         assert {one["verdict"] for one in results} == {which}
 
 
+#: An operation whose forward itself is given variables, and whose `__new__` is wrapped around a compiled one.
+_GIVEN_VARIABLES = """\
+from functools import wraps
+
+import numpy as np
+
+
+class Tensor:
+    def __init__(self, data):
+        self.data = data
+
+
+def single(cls):
+    make = cls.__new__
+
+    @wraps(make)
+    def __new__(cls):
+        return make(cls)
+
+    cls.__new__ = __new__
+    return cls
+
+
+@single
+class Softmax:
+    def forward(self, x):
+        self.p = np.exp(x.data) / np.exp(x.data).sum(1, keepdims=True)
+        return Tensor(self.p)
+
+    def backward(self, grad):
+        return self.p * (grad - (grad * self.p).sum(1, keepdims=True))
+"""
+
+
 def test_what_only_its_framework_can_call_is_a_row_with_the_command(tmp_path: Path, gradcheck: Program) -> None:
     value = _VALUE.replace("Value(self.data", "type(self)(self.data")
     (tmp_path / "value.py").write_text(value, encoding="utf-8")
     (tmp_path / "ops.py").write_text(_NODES.replace("Tensor.of(self, inputs)", "graph(self, inputs)"), encoding="utf-8")
-    rows = {one["implementation"]: one for one in report_of(gradcheck("value.py", "ops.py", "--json", "-"))["results"]}
+    (tmp_path / "own.py").write_text(_GIVEN_VARIABLES, encoding="utf-8")
+    results = report_of(gradcheck("value.py", "ops.py", "own.py", "--json", "-"))["results"]
+    rows = {one["implementation"]: one for one in results}
     assert {name: one["verdict"] for name, one in rows.items()} == {
         "value.py:Value": "skip",
         "ops.py:Multiply": "skip",
         "ops.py:Exp": "skip",
+        "own.py:Softmax": "skip",
     }
     command = rows["value.py:Value"]["reason"].partition(" and type ")[2]
     assert command == "gradcheck function value.py:Value --adapter FILE.py:make --shape x=2x3"

@@ -75,6 +75,7 @@ RIGHT = {
 }
 
 
+@pytest.mark.long
 def test_what_has_no_gradient_is_passed_as_it_is(tmp_path: Path, gradcheck: Program) -> None:
     for command, (old, new) in RIGHT.items():
         names, *flags = command.split()

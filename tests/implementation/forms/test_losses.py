@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
+
 from tests.conftest import report_of
+from tests.sampling import one_in
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -55,19 +58,14 @@ LOSSES = {
 }
 
 
-def test_losses_without_a_cotangent(tmp_path: Path, gradcheck: Program) -> None:
-    assert all(old in text for text, (old, _) in LOSSES.values())
-    for name, texts in (
-        ("right.py", [text for text, _ in LOSSES.values()]),
-        ("wrong.py", [text.replace(*slip) for text, slip in LOSSES.values()]),
-    ):
-        (tmp_path / name).write_text("import numpy as np\n\n\n" + "\n\n".join(texts), encoding="utf-8")
-    run = gradcheck("right.py", "--json", "-")
-    assert run.returncode == 0, run.stdout + run.stderr
-    ran = [result for result in report_of(run)["results"] if result["verdict"] != "skip"]
-    assert {result["verdict"] for result in ran} == {"pass"}
-    checked = {result["implementation"].partition(":")[2].partition(",")[0] for result in ran}
-    assert checked == set(LOSSES)
-    wrong = report_of(gradcheck("wrong.py", "--json", "-"))["results"]
-    failed = {r["implementation"].partition(":")[2].partition(",")[0] for r in wrong if r["verdict"] == "fail"}
-    assert failed == set(LOSSES)
+@pytest.mark.parametrize("name", one_in(4, LOSSES))
+def test_losses_without_a_cotangent(name: str, tmp_path: Path, gradcheck: Program) -> None:
+    text, (old, new) = LOSSES[name]
+    assert old in text
+    for verdict, code in (("pass", text), ("fail", text.replace(old, new))):
+        (tmp_path / "loss.py").write_text(f"import numpy as np\n\n\n{code}", encoding="utf-8")
+        results = [one for one in report_of(gradcheck("loss.py", "--json", "-"))["results"] if one["verdict"] != "skip"]
+        assert {one["implementation"].partition(":")[2].partition(",")[0] for one in results} == {name}
+        verdicts = {one["verdict"] for one in results}
+        assert verdict in verdicts
+        assert verdict == "fail" or verdicts == {"pass"}

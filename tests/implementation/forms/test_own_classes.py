@@ -17,6 +17,7 @@ from gradcheck_cli.layers import LAYERS
 from gradcheck_cli.results.result import Verdict
 from tests.conftest import report_of
 from tests.implementation.forms.own_classes import FORMS, NAMED
+from tests.sampling import one_in
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -34,7 +35,7 @@ def _checked(path: Path, text: str) -> tuple[CaseResult, str]:
     return check_case(cases[0], found, Settings()), found.convention
 
 
-@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("form", one_in(6, FORMS))
 def test_a_class_is_understood_by_trying_it(form: str, tmp_path: Path) -> None:
     text, (old, new), checked = FORMS[form]
     assert old in text
@@ -46,6 +47,7 @@ def test_a_class_is_understood_by_trying_it(form: str, tmp_path: Path) -> None:
     assert wrong.verdict is Verdict.FAIL, wrong.reason
 
 
+@pytest.mark.long
 def test_a_class_called_after_a_layer_may_be_a_function_of_its_own(
     gradcheck: Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -132,7 +134,7 @@ class Scaled:
 """
 
 
-def test_a_parameter_without_a_gradient_is_said(
+def test_a_parameter_without_a_gradient_is_reported(
     gradcheck: Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)

@@ -11,6 +11,7 @@ from gradcheck_cli.implementation.finding.identify import Identified, identify_l
 from gradcheck_cli.implementation.finding.inventory import take_inventory
 from gradcheck_cli.implementation.loading.load import Loader
 from tests.implementation.forms.checked import Form
+from tests.sampling import one_in
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -324,7 +325,7 @@ FORMS = {
 }
 
 
-@pytest.mark.parametrize("name", FORMS)
+@pytest.mark.parametrize("name", one_in(5, FORMS))
 def test_a_form_is_understood(name: str, tmp_path: Path) -> None:
     replace(FORMS[name], asked=True).assert_understood(tmp_path)
 
@@ -348,6 +349,7 @@ def test_a_step_without_the_gradient_of_its_data_is_skipped(tmp_path: Path, grad
     assert run.returncode == 2
 
 
+@pytest.mark.long
 def test_a_parameter_of_unknown_meaning_is_named(tmp_path: Path, gradcheck: Program) -> None:
     text = _COLUMNS.replace('parameters["ba"]', 'parameters["peephole"]')
     (tmp_path / "layers.py").write_text(f"import numpy as np\n\n\n{text}", encoding="utf-8")

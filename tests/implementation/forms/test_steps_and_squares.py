@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
+
 from tests.implementation.forms.checked import Form
 
 if TYPE_CHECKING:
@@ -65,6 +67,7 @@ def bce_loss(scores, y):
 """
 
 
+@pytest.mark.long
 def test_steps_come_first_as_an_array_and_as_a_list(tmp_path: Path) -> None:
     wrong = "dWh += hs[t].T @ da", "dWh += hs[t + 1].T @ da"
     for text in (LISTS, ARRAYS):

@@ -154,6 +154,7 @@ def test_a_file_of_arrays_that_imports_torch_is_given_arrays(torch: ModuleType) 
     assert "tensors" not in (result.understood or "")
 
 
+@pytest.mark.long
 def test_static_passes_of_arrays_need_no_known_layer(tmp_path: Path, gradcheck: Program) -> None:
     text = "\n\n".join(text for name, (_, text, _) in SAMPLES.items() if name in ("Exp", "Scaled"))
     text = "import numpy as np\n\n\n" + text.replace("(torch.autograd.Function)", "").replace("x.exp()", "np.exp(x)")

@@ -120,7 +120,7 @@ def test_what_fits_no_gradient_has_no_shapes() -> None:
 
 
 @pytest.mark.parametrize(
-    "names", [("mixing", "bilin", "score", "affine_relu"), pytest.param(tuple(PAIRS), marks=pytest.mark.long)]
+    "names", [("mixing", "bilin", "affine_relu"), pytest.param(tuple(PAIRS), marks=pytest.mark.long)]
 )
 def test_a_file_is_checked_whatever_its_layers_are(names: tuple[str, ...], tmp_path: Path, gradcheck: Program) -> None:
     pairs = [PAIRS[name] for name in names]
@@ -165,6 +165,7 @@ def test_what_cannot_be_run_is_a_row_with_the_next_command(tmp_path: Path, gradc
     )
 
 
+@pytest.mark.long  # `table.FORMS` has slopes
 def test_slopes_of_known_layers_take_the_input_or_the_output(tmp_path: Path, gradcheck: Program) -> None:
     text = (
         "import numpy as np\n\n\ndef sigmoid(x):\n    return 1 / (1 + np.exp(-x))\n\n\n"
@@ -205,6 +206,7 @@ _SLOPES = (
 )
 
 
+@pytest.mark.long  # `table.FORMS` has slopes
 def test_a_gradient_without_a_cotangent_is_one_by_its_name(tmp_path: Path, gradcheck: Program) -> None:
     names = {"f,grad_f", "bump,d_bump", "quadratic,quadratic_gradient"}
     for text, verdict in (
@@ -246,6 +248,7 @@ def test_no_shape_is_checked_for_which_an_input_does_not_count() -> None:
     assert all(case.shape["x"][0] > 1 for case in cases)
 
 
+@pytest.mark.long
 def test_functions_are_understood_whatever_made_them(tmp_path: Path, gradcheck: Program) -> None:
     text = (
         "import functools\n\nimport numpy as np\n\n\ndef bare(function):\n    def inner(*args, **kwargs):\n"

@@ -8,6 +8,7 @@ import pytest
 
 from gradcheck_cli.results.result import Verdict
 from tests.implementation.forms.checked import Form
+from tests.sampling import one_in
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -100,10 +101,14 @@ UNREADABLE = {
         _rows(given=", lr").replace("* dW", "* dW / (np.sqrt(dW**2) + 1e-8)"),
         "from which its gradient cannot be read",
     ),
+    "set up by what is not there": (
+        _rows(given=", lr") + "\n    def initialize(self):\n        self.W = self.W[self.scales]\n",
+        "initialize raised AttributeError",
+    ),
 }
 
 
-@pytest.mark.parametrize("name", FORMS)
+@pytest.mark.parametrize("name", one_in(2, FORMS))
 def test_gradients_are_read_off_the_update(name: str, tmp_path: Path) -> None:
     FORMS[name].assert_understood(tmp_path)
 

@@ -193,7 +193,7 @@ def test_a_circle_that_python_does_not_accept() -> None:
         find("here/ops.py", RELU)
 
 
-def test_a_file_that_cannot_be_read_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_that_cannot_be_read_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     write("layers.py", PAIR)
 
     def refuse(*_: object, **__: object) -> bool:

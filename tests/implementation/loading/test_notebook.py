@@ -115,7 +115,7 @@ def test_a_place_has_the_number_of_the_cell_and_its_line(tmp_path: Path, gradche
         assert where in shown.replace('", line', ", line")  # as in a traceback
 
 
-def test_a_cell_that_raises_is_passed_over(tmp_path: Path, gradcheck: Program) -> None:
+def test_a_cell_that_raises_is_skipped(tmp_path: Path, gradcheck: Program) -> None:
     cells = ["import missing_module", "data = open('train.csv')\nn = len(data)\n" + PAIR, "print(", "exit()", "x = 1"]
     (tmp_path / "odd.ipynb").write_text(notebook(*cells), encoding="utf-8")
     run = gradcheck("affine", "odd.ipynb")

@@ -43,7 +43,7 @@ def test_alternatives_are_written_out() -> None:
     assert words("{a,b}{1,2}") == ("a1", "a2", "b1", "b2")
 
 
-def test_orders_of_axes_are_told_by_a_shape() -> None:
+def test_a_shape_shows_the_order_of_axes() -> None:
     here = (4, 2, 3, 5)
     for shape, orders in {
         (4, 2, 3, 5): ["F C HH WW"],

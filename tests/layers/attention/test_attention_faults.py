@@ -14,6 +14,7 @@ from gradcheck_cli.layers import LAYERS
 from gradcheck_cli.layers.attention.attention import AttentionCase
 from gradcheck_cli.layers.attention.multihead_attention import MultiheadAttentionCase
 from tests.layers.lines import assert_named, run_lines
+from tests.sampling import one_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -174,7 +175,7 @@ FORMS = {
 }
 
 
-@pytest.mark.parametrize("said", FORMS)
+@pytest.mark.parametrize("said", one_in(3, FORMS))
 def test_masks_are_passed_as_they_are_wanted(said: str, tmp_path: Path) -> None:
     argument, hide, skipped = FORMS[said]
     path = tmp_path / f"attention{list(FORMS).index(said)}.py"

@@ -12,6 +12,7 @@ import pytest
 from gradcheck_cli import Verdict, check
 from gradcheck_cli.implementation.finding.find import find
 from gradcheck_cli.layers.elementwise.dropout import LAYER, DropoutCase, dropout_backward, dropout_forward, standard
+from tests.sampling import one_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -51,7 +52,7 @@ DRAWS: dict[str, Callable[[Any, tuple[int, ...]], Any]] = {
 }
 
 
-@pytest.mark.parametrize("dtype", ["float16", "float32", "float64", "longdouble"])
+@pytest.mark.parametrize("dtype", one_in(3, ["float16", "float32", "float64", "longdouble"]))
 @pytest.mark.parametrize("draws", DRAWS)
 def test_any_draws_will_do(draws: str, dtype: str) -> None:
     for seed, case in enumerate(standard()):
@@ -68,7 +69,7 @@ def test_the_reference_keeps_what_the_course_code_keeps() -> None:
     np.testing.assert_allclose(posed.expected[kept] * 0.3, posed.inputs["x"][kept], rtol=1e-15)
 
 
-def test_a_seed_that_is_ignored_is_told_as_a_duty() -> None:
+def test_a_seed_that_is_ignored_breaks_a_duty() -> None:
     def uniform(_: int, shape: tuple[int, ...]) -> Array:
         return np.random.default_rng().random(shape)
 

@@ -10,6 +10,7 @@ import pytest
 
 from gradcheck_cli import check
 from gradcheck_cli.layers.elementwise.dropout import DropoutCase
+from tests.sampling import one_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -75,7 +76,7 @@ FAULTS: dict[str, tuple[Parts, str | None]] = {
 ALSO = {"without 1/p in forward": {"reference-gradient", "factor"}, "dropped without 1/p": {"dropout-scale"}}
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("dtype", one_in(2, ["float32", "float64"]))
 @pytest.mark.parametrize("fault", FAULTS)
 def test_slips_of_dropout_are_named(fault: str, dtype: str) -> None:
     functions, code = FAULTS[fault]

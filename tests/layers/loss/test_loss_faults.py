@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pytest
 
 from gradcheck_cli.layers import LAYERS
 from tests.layers.lines import assert_named, run_lines
@@ -102,6 +103,7 @@ def temporal(fault: str) -> Callable[..., Any]:
     return temporal_softmax_loss
 
 
+@pytest.mark.long
 def test_faults_of_a_temporal_softmax_loss_are_named() -> None:
     for fault, code in TEMPORAL_FAULTS.items():
         # Where the steps that count are a multiple of the samples, a mean over them is a constant factor.

@@ -12,7 +12,9 @@ import pytest
 from gradcheck_cli import Verdict, check
 from gradcheck_cli.layers import LAYERS
 from tests.conftest import report_of
-from tests.faults.layers import FAULTS, NORMALIZATIONS
+from tests.faults.layers import FAULTS
+from tests.faults.normalizations import NORMALIZATIONS
+from tests.sampling import one_in
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -108,7 +110,7 @@ def group_norm_backward(dout, cache):
 }
 
 
-@pytest.mark.parametrize("signature", SIGNATURES)
+@pytest.mark.parametrize("signature", one_in(3, SIGNATURES))
 def test_group_normalization_is_understood(signature: str, tmp_path: Path, gradcheck: Program) -> None:
     understood, text = SIGNATURES[signature]
     text = GROUPNORM.replace("KEEP", str(signature == "course")) + text
@@ -182,7 +184,7 @@ TOO_FEW: dict[str, Any] = {
 }
 
 
-@pytest.mark.parametrize("layer", NORMALIZATIONS)
+@pytest.mark.parametrize("layer", one_in(3, NORMALIZATIONS))
 def test_sums_over_too_few_axes_are_caught(layer: str) -> None:
     right, right_backward, _ = NORMALIZATIONS[layer]
     cases = [case for case in usual(layer) if case.geometry["N"] > 1 and case.geometry.get("W") != 1][:2]
@@ -343,6 +345,7 @@ def test_the_table_of_a_forward_alone_has_no_gradients(tmp_path: Path, gradcheck
     assert not any(line.startswith(("dx", "dgamma", "dbeta")) for line in lines)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("layer", ["batchnorm", "spatial-batchnorm"])
 def test_wrong_statistics_are_not_another_function(layer: str) -> None:
     right, backward, _ = NORMALIZATIONS[layer]
@@ -373,7 +376,7 @@ def test_wrong_statistics_are_not_another_function(layer: str) -> None:
             assert all(f"{name} is wrong" in (result.reason or "") for name in ("out", *wrong))
 
 
-@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+@pytest.mark.parametrize("dtype", one_in(3, ["float16", "float32", "float64"]))
 @pytest.mark.parametrize("layer", ["batchnorm", "spatial-batchnorm"])
 def test_of_a_right_forward_its_output_is_shown(layer: str, dtype: str) -> None:
     for seed, case in enumerate(LAYERS[layer].standard()):

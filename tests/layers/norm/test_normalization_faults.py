@@ -13,8 +13,9 @@ from gradcheck_cli.layers import LAYERS
 from gradcheck_cli.layers.norm.batchnorm import SpatialBatchnormCase
 from gradcheck_cli.layers.norm.groupnorm import GroupnormCase, InstancenormCase
 from gradcheck_cli.layers.norm.layernorm import LayernormCase
-from tests.faults.layers import NORMALIZATIONS
+from tests.faults.normalizations import NORMALIZATIONS
 from tests.layers.lines import assert_named, run_lines
+from tests.sampling import one_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -91,7 +92,7 @@ def with_lines(layer: str, lines: dict[str, str]) -> tuple[Callable[..., Any], C
     return remembering, backward
 
 
-@pytest.mark.parametrize("layer", NORMALIZATIONS)
+@pytest.mark.parametrize("layer", one_in(3, NORMALIZATIONS))
 def test_faults_in_dx_are_named(layer: str) -> None:
     """Each in float64; in float32, where an eps of 1e-8 is none, those of one in three."""
     for number, (fault, (code, lines)) in enumerate(FAULTS.items()):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from gradcheck_cli.layers.norm.layernorm import RmsnormCase
 from tests.layers.lines import assert_named, run_lines
 
@@ -61,6 +63,7 @@ def rmsnorm(faults: Mapping[str, str]) -> Any:
     return forward, backward
 
 
+@pytest.mark.long
 def test_faults_of_rms_normalization_are_named() -> None:
     cases = [RmsnormCase(N=3, D=5, eps=1e-2), RmsnormCase(N=2, D=4, T=3, eps=1e-2), RmsnormCase(dtype="float32")]
     for code, fault in RMSNORM_FAULTS:

@@ -105,6 +105,7 @@ PAIRS: dict[str, tuple[str, Verdict, Any]] = {
 }
 
 
+@pytest.mark.long
 def test_three_axes_are_what_forward_makes_of_them() -> None:
     for name, (layer, verdict, pair) in PAIRS.items():
         case_class: Any = LAYERS[layer].case

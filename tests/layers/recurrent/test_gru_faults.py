@@ -86,6 +86,7 @@ def gru_step(lines: dict[str, str]) -> tuple[Callable[..., Any], Callable[..., A
     return forward, backward
 
 
+@pytest.mark.long
 def test_faults_of_a_step_are_named() -> None:
     for reset, right, faults in (("before", BEFORE, FAULTS), ("after", AFTER, FAULTS_AFTER)):
         case = GruStepCase(N=2, D=2, H=3, reset=reset)

@@ -188,7 +188,7 @@ def test_faults_on_the_way_back_through_time_are_named() -> None:
     assert_all_named("lstm", pairs)
 
 
-def test_right_recurrent_layers_are_told_nothing() -> None:
+def test_right_recurrent_layers_have_no_diagnosis() -> None:
     assert_all_named("lstm-step", [("", None, lstm_step())])
     assert_all_named("lstm", [("", None, over_time(lstm_step(), cell=True))])
     assert_all_named("rnn-step", [("", None, rnn_step())])

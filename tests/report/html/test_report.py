@@ -207,6 +207,7 @@ def test_numbers_are_those_of_the_json_report(convcheck: Program, layer_file: La
     assert (run.returncode, page.one("title").text) == (1, "All 4 cases failed - convcheck")
 
 
+@pytest.mark.long
 def test_a_thousand_failing_cases_stay_small() -> None:
     drawn = [wrong_arrays(3, seed) for seed in range(7)]
 

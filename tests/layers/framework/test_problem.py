@@ -11,10 +11,12 @@ from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.layers.framework.axes import FEATURE, SAMPLE, declare
 from gradcheck_cli.layers.framework.case import Case
 from gradcheck_cli.layers.framework.coupling import EACH
-from gradcheck_cli.layers.framework.make_problem import make_problem
+from gradcheck_cli.layers.framework.layer import Layer
 from gradcheck_cli.layers.framework.parameter import size
 
 if TYPE_CHECKING:
+    from random import Random
+
     from gradcheck_cli.layers.framework.problem import Problem
     from gradcheck_cli.numeric.arrays import Array
 
@@ -25,17 +27,25 @@ class ToyCase(Case):
 
     layer: ClassVar[str] = "toy"
 
+    axes = declare(x="N D", w="D", out="N D")
+
     N: int = size(3, "samples")
     D: int = size(4, "features")
 
 
-AXES = declare(x="N D", w="D", out="N D", total="D")
+@frozen
+class SumCase(ToyCase):
+    """The same with a state, the sum of x and what was there."""
+
+    axes = declare(x="N D", w="D", out="N D", total="D")
 
 
-def problem_of(case: ToyCase, axes: Any = AXES, w: tuple[int, ...] | None = None, **steps: Any) -> Problem:
-    source = case.source()
-    inputs = {"x": signed_uniform(source, (case.N, case.D)), "w": signed_uniform(source, w or (case.D,))}
-    return make_problem(case, axes=axes, reference=(forward, backward), inputs=inputs, source=source, **steps)
+def problem_of(case: ToyCase, w: tuple[int, ...] | None = None, **steps: Any) -> Problem:
+    def draw(case: ToyCase, source: Random) -> dict[str, Array]:
+        return {"x": signed_uniform(source, (case.N, case.D)), "w": signed_uniform(source, w or (case.D,))}
+
+    pairs = {"toy": (forward, backward)}
+    return Layer(case=type(case), builtin=pairs, standard=lambda: (), draw=draw, **steps).problem(case)
 
 
 def forward(x: Array, w: Array, param: dict[str, Any] | None = None) -> tuple[Array, None]:
@@ -49,9 +59,8 @@ def backward(dout: Array, _: None) -> Array:
 
 
 def test_inputs_are_drawn_and_scaled_by_absolute_values() -> None:
-    axes = {name: AXES[name] for name in ("x", "w", "out")}
     for dtype in ("float16", "float64"):
-        problem = problem_of(ToyCase(dtype=dtype, seed=3), axes)
+        problem = problem_of(ToyCase(dtype=dtype, seed=3))
         x, w = (problem.inputs[name] for name in ("x", "w"))
         assert (x.shape, w.shape, x.dtype.name, w.dtype.name) == ((3, 4), (4,), dtype, dtype)
         assert (np.abs(x[x != 0]) >= 0.5).all()
@@ -66,9 +75,8 @@ def test_inputs_are_drawn_and_scaled_by_absolute_values() -> None:
 
 
 def test_shapes_and_relations_that_a_layer_states_take_precedence() -> None:
-    axes = {name: AXES[name] for name in ("x", "w", "out")}
     relations = {"x": {FEATURE: EACH}, "w": {FEATURE: EACH}}
-    problem = problem_of(ToyCase(D=6), axes, w=(1,), relations=relations)
+    problem = problem_of(ToyCase(D=6), w=(1,), relations=lambda *_: relations)
     assert problem.inputs["w"].shape == (1,)
     assert problem.coupling["x"].colors == 6
     np.testing.assert_array_equal(problem.coupling["x"].owner(2), [[2], [8], [14]])
@@ -77,8 +85,8 @@ def test_shapes_and_relations_that_a_layer_states_take_precedence() -> None:
 
 def test_state_is_an_output_without_a_cotangent() -> None:
     problem = problem_of(
-        ToyCase(),
-        parameters={"total": np.arange(4.0)},
+        SumCase(),
+        parameters=lambda *_: {"total": np.arange(4.0)},
         state=("total",),
         scale=lambda x, w, param: (abs(x * w), abs(param["total"]) + abs(x).sum(axis=0)),
     )

@@ -1,0 +1,24 @@
+"""The division of sweeps: every run has the first of each kind, and the long run all the others."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from tests.sampling import first_of_each, one_in
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+def _in_every_run(parameters: Iterable[Any]) -> list[Any]:
+    return [parameter.values for parameter in parameters if not parameter.marks]
+
+
+def test_one_in_so_many_is_in_every_run() -> None:
+    assert _in_every_run(one_in(3, "abcdefg")) == [("a",), ("d",), ("g",)]
+    assert _in_every_run(one_in(2, [(1, "x"), (2, "y"), (3, "z")])) == [(1, "x"), (3, "z")]
+    assert [parameter.values for parameter in one_in(2, range(3))] == [(0,), (1,), (2,)]
+
+
+def test_what_is_the_first_of_a_kind_is_in_every_run() -> None:
+    assert _in_every_run(first_of_each(set, ["ab", "a", "bc", "cab", "d"])) == [("ab",), ("bc",), ("d",)]
