@@ -56,10 +56,13 @@ def _of_output(reading: Reading) -> Iterator[Reading]:
 
 
 def _of_one_input(reading: Reading) -> Iterator[Reading]:
-    """Yield the readings in which a gradient without a cotangent is that of one input, and of a target at last."""
+    """Yield the readings in which a gradient without a cotangent is that of one input, and of no target.
+
+    As that of a target, the gradient of a difference with the wrong sign would be right.
+    """
     if reading.code.backward is None or reading.has_cotangent or reading.found.without or len(reading.order) < 2:
         return
-    for name in sorted(reading.order, key=lambda name: word(name) in LABELS):
+    for name in (name for name in reading.order if word(name) not in LABELS):
         yield replace(reading, order=(name,), found=Found(without=tuple(n for n in reading.order if n != name)))
 
 

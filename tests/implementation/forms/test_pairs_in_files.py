@@ -35,7 +35,7 @@ PAIRS = {
             "def gap(actual, predicted):\n    return np.mean((actual - predicted) ** 2)\n\n\n"
             "def gap_grad(actual, predicted):\n    return 2 * (predicted - actual) / actual.size\n"
         ),
-        ("2 * (predicted", "(predicted"),
+        ("(predicted - actual) / ", "(actual - predicted) / "),
     ),
     "softsign": (
         (
