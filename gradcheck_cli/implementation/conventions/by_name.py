@@ -123,7 +123,9 @@ def backward_by_name(
     again = [p for p in parameters if named[p.name] is None and p.name in given and not is_cotangent(p.name)]
     named |= {p.name: slot_for(p, SlotKind.INPUT, given[p.name]) for p in again}
     named |= _filled(parameters, layer, vocabulary) or _shapes(parameters, vocabulary)
-    rates = {p.name: slot_for(p, SlotKind.LEARNING_RATE) for p in parameters if word(p.name) in LEARNING_RATES}
+    known = {name for name, slot in named.items() if slot and slot.kind in (SlotKind.ARGUMENT, SlotKind.INPUT)}
+    may_be_rates = [p for p in parameters if word(p.name) in LEARNING_RATES and p.name not in known]
+    rates = {p.name: slot_for(p, SlotKind.LEARNING_RATE) for p in may_be_rates}
     named |= rates if len(parameters) > len(rates) else {}
     required = [p for p in parameters if p.default is p.empty]
     if len(required) == 2:  # one is the cotangent, and of nothing but it and a number no gradient can be computed

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 from dataclasses import field
+from types import MethodType
 from typing import TYPE_CHECKING, Any
 
 from gradcheck_cli.data.frozen import frozen
@@ -23,12 +24,16 @@ if TYPE_CHECKING:
 
 @frozen
 class Code:
-    """The passes: functions, or names of methods of a class. Without a backward pass, forward returns the gradients."""
+    """The passes: functions, or names of methods of a class. Without a backward pass, forward returns the gradients.
+
+    Those of a network are functions of what its `cls` makes, which may be a function too.
+    """
 
     forward: Callable[..., Any] | str
     backward: Callable[..., Any] | str | None = None
-    cls: type | None = None
+    cls: Callable[..., Any] | None = None
     made: object = None  #: an instance that is there already, of which each call gets a copy
+    title: str = ""  #: of a network, what the header calls it
     tensors: bool = False  #: whether they compute with tensors of PyTorch
     unguarded: frozenset[float] = frozenset()  #: numbers in their logarithms that are taken away when they are called
 
@@ -40,7 +45,8 @@ class Code:
         """
         function = getattr(self, which)
         try:
-            function = getattr(instance, function) if isinstance(function, str) else function
+            if self.cls is not None:
+                function = getattr(instance, function) if isinstance(function, str) else MethodType(function, instance)
             function = self._without_guards(function) if self.unguarded else function
             return with_tensors(function) if self.tensors else function
         except Exception as error:
@@ -50,11 +56,15 @@ class Code:
     @property
     def guards(self) -> frozenset[float]:
         """The numbers that guard logarithms in its file."""
-        return guards_in(self.cls or self.forward)
+        return guards_in(self._in_file)
 
     def with_guards(self, value: float) -> contextlib.AbstractContextManager[None]:
         """Put another number in the place of the guards for a block."""
-        return guards_made(self.cls or self.forward, self.unguarded or self.guards, value)
+        return guards_made(self._in_file, self.unguarded or self.guards, value)
+
+    @property
+    def _in_file(self) -> object:
+        return self.cls if isinstance(self.forward, str) else self.forward
 
     def _without_guards(self, function: Callable[..., Any]) -> Callable[..., Any]:
         def called(*args: Any, **kwargs: Any) -> Any:
@@ -73,7 +83,7 @@ class Code:
     def name(self, which: str) -> str:
         """Return what messages call the forward or backward pass."""
         function = getattr(self, which)
-        return f"{self.cls.__name__}.{function}" if self.cls is not None else name_of(function)
+        return f"{name_of(self.cls)}.{function}" if self.cls and isinstance(function, str) else name_of(function)
 
 
 @frozen

@@ -145,8 +145,12 @@ def needs_adapter(cls: Any) -> bool:
     """
     if not inspect.isclass(cls):
         return takes_variables(cls) and not uses_tensors(cls)
-    code = getattr(getattr(cls, OPERATIONS[1][0], None), "__code__", None)
-    if code and hasattr(cls, OPERATIONS[1][1]):
+    # Only what is there is looked at: for what a class lacks a metaclass may raise anything.
+    forward, compute, gradient = (inspect.getattr_static(cls, name, None) for name in ("forward", *OPERATIONS[1]))
+    if inspect.isfunction(forward) and takes_variables(forward) and not uses_tensors(cls):
+        return not boxed_passes(cls)
+    code = getattr(compute, "__code__", None)
+    if code and gradient:
         return set(code.co_names) != {"NotImplementedError"}  # that of a base class is not written
     return "backward" in vars(cls) and any(map(makes_backward, vars(cls).values()))
 
@@ -166,8 +170,12 @@ def _inner_backward(function: Callable[..., Any]) -> CodeType | None:
     """Return the code of the inner function that is called like a backward pass, or else takes a cotangent."""
     if not inspect.isfunction(function):
         return None
-    constants = inspect.unwrap(function).__code__.co_consts
-    codes = [one for one in constants if isinstance(one, CodeType) and not one.co_name.startswith("<gen")]
+    code = getattr(inspect.unwrap(function), "__code__", None)  # what is wrapped may be compiled
+    codes = [
+        one
+        for one in (code.co_consts if code else ())
+        if isinstance(one, CodeType) and not one.co_name.startswith("<gen")
+    ]
     named = [one for one in codes if word(one.co_name) in _INNER]
     taking = [one for one in codes if one.co_argcount and is_cotangent(one.co_varnames[0])]
     return next(iter(named or taking), None)

@@ -5,11 +5,12 @@ from __future__ import annotations
 import copy
 import random
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from gradcheck_cli.data.drawing import drawn
+from gradcheck_cli.implementation.calling import name_of
 from gradcheck_cli.implementation.conventions.arguments import Values, fill
 from gradcheck_cli.implementation.conventions.attributes import Wanted, parameter_places
 from gradcheck_cli.implementation.conventions.context import Context
@@ -22,7 +23,7 @@ from gradcheck_cli.text.clean import type_name
 from gradcheck_cli.text.names import join_names
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Iterable, Mapping
 
     from gradcheck_cli.implementation.conventions.reading import Reading
     from gradcheck_cli.layers.framework.problem import Problem
@@ -36,13 +37,19 @@ def make_instance(reading: Reading, values: Values) -> object:
 
     Raises:
         ImplementationError: it raised.
+        NotExpressibleError: it raised, and takes something of unknown meaning.
     """
     if reading.code.made is not None:
         return copied(reading.code.made)
     values = replace(values, context=Context())
-    cls: Callable[..., Any] | None = reading.code.cls
-    assert cls is not None
-    instance = fill(reading.constructor, reading.forms, reading.vocabulary, values).call(cls)
+    assert reading.code.cls is not None
+    try:
+        instance = fill(reading.constructor, reading.forms, reading.vocabulary, values).call(reading.code.cls)
+    except ImplementationError as error:
+        lacking = [slot.name for slot in reading.constructor if slot.kind is SlotKind.OMITTED and slot.default is None]
+        if lacking:  # then it may not be meant to be called so
+            raise NotExpressibleError(f"{error}; what {join_names(lacking)} must be is not known") from error
+        raise
     given = (values.inputs.get(slot.key) for slot in reading.forward if slot.kind is SlotKind.INPUT)
     set_up(instance, next((value.shape for value in given if isinstance(value, np.ndarray)), ()))
     required = [name for name in reading.kept if name not in reading.vocabulary.optional]
@@ -85,7 +92,7 @@ def set_parameters(reading: Reading, instance: object, values: Values, inputs: M
     """
     for name in reading.kept:
         assert reading.code.cls is not None
-        called = reading.code.cls.__name__
+        called = name_of(reading.code.cls)
         places = parameter_places(instance, reading.wanted(name))
         if not places:
             looked_for = ", ".join(reading.wanted(name).synonyms[:3])

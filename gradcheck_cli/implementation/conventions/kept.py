@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gradcheck_cli.implementation.conventions.attributes import COLLECTIONS, Place
+from gradcheck_cli.implementation.conventions.attributes import Place
 from gradcheck_cli.implementation.conventions.inside import arrays_in, value_at
 from gradcheck_cli.implementation.vocabulary.vocabulary import word
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
 
     from gradcheck_cli.implementation.conventions.inside import Path
 
@@ -31,19 +31,6 @@ def places_of(holder: object, paths: Iterable[Path]) -> list[Place]:
     return [Place(value_at(holder, path[:-1]), path[-1]) for path in paths]
 
 
-def kept_arrays(holder: object) -> dict[str, list[Place]]:
-    """Find the arrays that an object keeps: by the first path of each, its places.
-
-    The name of a dictionary of all parameters is no part of a path: `W1` is in `params`, or an attribute.
-    """
-    found: dict[str, list[Place]] = {}
-    for paths in shared_paths(holder):
-        keys = paths[0]
-        is_entry = len(keys) > 1 and word(str(keys[0])) in COLLECTIONS and isinstance(keys[1], str)
-        found[".".join(str(key).replace(".", "_") for key in keys[is_entry:])] = places_of(holder, paths)
-    return found
-
-
 def short_names(arrays: list[tuple[Path, ...]], taken: set[str]) -> dict[str, tuple[Path, ...]]:
     """Name arrays after their attributes, and those of one name after the whole path."""
     paths = [min(one, key=lambda path: (isinstance(path[-1], int), len(path))) for one in arrays]
@@ -55,23 +42,3 @@ def short_names(arrays: list[tuple[Path, ...]], taken: set[str]) -> dict[str, tu
         name = one[-1] if leaves.count(one[-1]) == 1 and one[-1].isidentifier() else "_".join(one)
         names[name if name.isidentifier() and name not in {*taken, *names} else f"parameter_{number}"] = arrays[number]
     return names
-
-
-def flat(values: Mapping[str, Any], above: str = "") -> dict[str, Any]:
-    """Return the values of dictionaries in each other by path."""
-    found: dict[str, Any] = {}
-    for key, value in values.items():
-        found |= flat(value, f"{above}{key}.") if isinstance(value, dict) else {f"{above}{key}": value}
-    return found
-
-
-def nested(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return values by path as dictionaries in each other."""
-    whole: dict[str, Any] = {}
-    for path, value in values.items():
-        *above, last = path.split(".")
-        inner = whole
-        for key in above:
-            inner = inner.setdefault(key, {})
-        inner[last] = value
-    return whole

@@ -7,6 +7,7 @@ wherever it lies.
 from __future__ import annotations
 
 import inspect
+import itertools
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ from gradcheck_cli.implementation.conventions.attributes import Wanted, gradient
 from gradcheck_cli.implementation.conventions.inside import arrays_in, value_at
 from gradcheck_cli.implementation.conventions.own_trial import central_difference, fit_of, fits_input
 from gradcheck_cli.implementation.conventions.running import Call, after_backward, implementation_of
+from gradcheck_cli.implementation.conventions.slots import is_cotangent
 from gradcheck_cli.implementation.conventions.source import returned_names
 from gradcheck_cli.implementation.conventions.step import TARGETS
 from gradcheck_cli.implementation.implementation import ImplementationError, NotExpressibleError
@@ -24,7 +26,7 @@ from gradcheck_cli.implementation.seeding import seeds_from
 from gradcheck_cli.implementation.vocabulary.vocabulary import word
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from gradcheck_cli.implementation.conventions.inside import Path
     from gradcheck_cli.implementation.conventions.reading import Reading
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
     from gradcheck_cli.numeric.arrays import Array
 
 _CLOSE = 1e-5  #: what a gradient and a numerical derivative may differ by
+_MOST_LISTS = 3  #: of arrays that an object keeps, of which the gradients may come in any order
 _MOST_ELEMENTS = 400  #: of arrays whose derivative is computed to find it by its value
 
 
@@ -78,10 +81,9 @@ def _parts(problem: Problem) -> Any:
 
 def _ordered(reading: Reading, problem: Problem, call: Call) -> tuple[Reading, Mapping[str, object]]:
     """Return a reading in the order in which what is returned fits, and that: by names, or inputs first or last."""
-    names, kept = problem.differentiable, (*reading.found.kept,)
-    passed = tuple(name for name in reading.order if name not in kept)
+    names = problem.differentiable
     got: Mapping[str, object] = {}
-    for order in filter(None, (_named_order(reading, names), (*passed, *kept), (*kept, *passed))):
+    for order in filter(None, (_named_order(reading, names), *_orders(reading))):
         trial = replace(reading, order=order)
         try:
             got = _returned(trial, _parts(problem), call, names)
@@ -92,6 +94,19 @@ def _ordered(reading: Reading, problem: Problem, call: Call) -> tuple[Reading, M
     return reading, got
 
 
+def _orders(reading: Reading) -> Iterator[tuple[str, ...]]:
+    """Yield inputs before what is kept, and after it. What a network keeps comes first, its lists in any order."""
+    kept = reading.found.kept
+    passed = tuple(name for name in reading.order if name not in kept)
+    if not reading.code.title:
+        yield (*passed, *kept)
+    lists: dict[Path, list[str]] = {}
+    for name, paths in kept.items():
+        lists.setdefault(paths[0][:-1], []).append(name)
+    for several in itertools.permutations(lists.values()) if len(lists) <= _MOST_LISTS else [lists.values()]:
+        yield (*itertools.chain(*several), *passed)
+
+
 def _named_order(reading: Reading, names: tuple[str, ...]) -> tuple[str, ...]:
     """Return the order of the gradients that backward returns, if each is called after a parameter or an input.
 
@@ -99,8 +114,10 @@ def _named_order(reading: Reading, names: tuple[str, ...]) -> tuple[str, ...]:
     """
     written = reading.code.written("backward")
     labels = returned_names(written) if inspect.isfunction(written) else ()
+    labels = tuple(filter(is_cotangent, labels)) if reading.code.title else labels
     order = [next((name for name in names if is_gradient_name(label, name)), "") for label in labels]
-    if not all(order) or len({*order}) < len(order) or not {*order} & {*reading.found.kept}:
+    is_complete = bool(order) and all(order) and len({*order}) == len(order)
+    if not is_complete or not (reading.code.title or {*order} & {*reading.found.kept}):
         return ()
     return (*order, *(name for name in reading.order if name not in order))
 
@@ -129,11 +146,13 @@ class _Written:
         for name in problem.differentiable:
             shape = problem.inputs[name].shape
             path = None if name in fitting else self._by_name(name, shape)
-            if path is None and problem.inputs[name].size <= _MOST_ELEMENTS:
+            is_said = name in fitting and bool(self._reading.code.title)  # by the loss or backward pass of a network
+            if path is None and not is_said and problem.inputs[name].size <= _MOST_ELEMENTS:
                 slope = self._derivative(problem, name)
                 is_right = name in fitting and _is_near(np.asarray(fitting[name]), slope)
                 path = None if is_right else self._by_value(slope)
-            if path is None and name not in fitting:
+            is_open = not self._reading.code.title or name in self._reading.found.kept
+            if path is None and name not in fitting and is_open:
                 path = self._by_shape(shape)
             if path is not None:
                 found[name] = path
@@ -149,9 +168,10 @@ class _Written:
             number = path[-1] if isinstance(path[-1], int) else -1
             wanted = Wanted((word(str(path[-1])), word(str(key))) if number < 0 else (), number, count)
             found = [place.get() for place in gradient_places(collection, wanted)]
-            for one, value in self._all.items():
-                if any(value_at(self._after, one) is place for place in found) and value.shape == shape:
-                    return one
+            paths = [one for one in self._all if any(value_at(self._after, one) is place for place in found)]
+            fitting = [one for one in paths if self._all[one].shape == shape]
+            if fitting or (paths := [one for one in paths if one in self._new]):
+                return (fitting or paths)[0]
         return None
 
     def _by_value(self, slope: Array) -> Path | None:

@@ -33,6 +33,7 @@ from gradcheck_cli.implementation.conventions.slots import (
     write_call,
 )
 from gradcheck_cli.implementation.conventions.source import entries_of, returned_names
+from gradcheck_cli.implementation.conventions.step import TARGETS
 from gradcheck_cli.implementation.conventions.tensors import is_of_tensors
 from gradcheck_cli.implementation.vocabulary.vocabulary import Vocabulary, word
 
@@ -248,6 +249,9 @@ def _known(parameter: inspect.Parameter, forward: Slots, returned: tuple[str, ..
     names = [slot.key for slot in forward if slot.kind is SlotKind.INPUT]
     if parameter.name in names:
         return slot_for(parameter, SlotKind.INPUT, parameter.name)
+    targets = [name for name in names if word(name) in TARGETS]
+    if word(parameter.name) in TARGETS and len(targets) == 1:
+        return slot_for(parameter, SlotKind.INPUT, targets[0])
     if word(parameter.name) == "inputs" and len(names) > 1:
         return replace(slot_for(parameter, SlotKind.CONTAINER), entries=tuple(enumerate(names)))
     if len(returned) > 2 and parameter.name in returned[1:] and not is_cotangent(parameter.name):

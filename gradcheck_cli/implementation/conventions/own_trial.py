@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -29,18 +29,27 @@ if TYPE_CHECKING:
 _STEP, CLOSE = 1e-5, 1e-3
 
 
-def fit_of(reading: Reading, case: Case, problem: Problem, *, slope: bool = True) -> tuple[bool, bool, bool]:
-    """Tell whether forward runs, whether backward returns gradients of the right shapes, and whether they are right."""
+class OwnFit(NamedTuple):
+    """How well a reading of code of no known layer does."""
+
+    runs: bool = False  #: whether forward does
+    fits: bool = False  #: whether backward returns gradients of the right shapes
+    agrees: bool = False  #: whether they are right
+    right: int = 0  #: how many of them are, of a class or a network
+
+
+def fit_of(reading: Reading, case: Case, problem: Problem, *, slope: bool = True) -> OwnFit:
+    """Tell how well a reading does in a case; with `slope`, whether the gradients are right."""
     try:
         problem = with_kept(reading, problem)
     except (ImplementationError, NotExpressibleError):
-        return False, False, False
+        return OwnFit()
     inputs = {n: v.astype(float) if v.dtype.kind == "f" else v for n, v in problem.inputs.items()}
     plain = pack_outputs(implementation_of(reading, "", None), problem)
     runs = fits = False
     try:
         if reading.refusal({**inputs, **(problem.parameters or {})}):
-            return False, False, False
+            return OwnFit()
         out, cache = plain.forward(inputs, problem.parameters)
         adopted = with_outputs(replace(problem, inputs=inputs), case, out, reading.outputs)
         run = pack_outputs(implementation_of(reading, "", None), adopted)
@@ -54,10 +63,16 @@ def fit_of(reading: Reading, case: Case, problem: Problem, *, slope: bool = True
         )
         is_loss = reading.code.cls is not None and reading.has_cotangent and takes_targets(reading)
         if fits and is_loss and not _is_linear(run, adopted, cache, gradients):
-            return runs, False, False  # then it is given no cotangent, whatever that is called
-        return runs, fits, fits and slope and _slope_agrees(run, adopted, gradients)
+            return OwnFit(runs)  # then it is given no cotangent, whatever that is called
+        if not slope:
+            return OwnFit(runs, fits)
+        names = adopted.differentiable
+        agrees = fits and _slope_agrees(run, adopted, gradients, names)
+        several = [n for n in names if fits_input(gradients.get(n), inputs[n])] if reading.code.cls else []
+        right = sum(agrees or _slope_agrees(run, adopted, gradients, (name,)) for name in several)
+        return OwnFit(runs, fits, agrees, right)
     except (ImplementationError, NotExpressibleError, ValueError, TypeError):
-        return runs, fits, False
+        return OwnFit(runs, fits)
 
 
 def takes_targets(reading: Reading) -> bool:
@@ -77,10 +92,12 @@ def fits_input(gradient: object, value: Array) -> bool:
     return isinstance(gradient, np.ndarray) and gradient.shape == value.shape and gradient.dtype.kind == "f"
 
 
-def _slope_agrees(run: Implementation, problem: Problem, gradients: Mapping[str, object]) -> bool:
-    """Compare the derivative along one direction with the difference of two outputs."""
+def _slope_agrees(
+    run: Implementation, problem: Problem, gradients: Mapping[str, object], names: tuple[str, ...]
+) -> bool:
+    """Compare the derivative along one direction of some inputs with the difference of two outputs."""
     source = random.Random(0)  # noqa: S311  # a direction, not a secret
-    directions = {name: signed_uniform(source, problem.inputs[name].shape) for name in problem.differentiable}
+    directions = {name: signed_uniform(source, problem.inputs[name].shape) for name in names}
 
     def out(step: float) -> Array:
         moved = {name: problem.inputs[name] + step * directions[name] for name in directions}

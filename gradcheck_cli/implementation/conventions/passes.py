@@ -13,6 +13,7 @@ from gradcheck_cli.implementation.conventions.slots import (
     MisfitError,
     Slot,
     SlotKind,
+    classify,
     has,
     is_context,
     is_cotangent,
@@ -74,7 +75,7 @@ def backward_slots(
         if by_place or spread:
             return iter([slots for slots in (*spread, by_place) if slots])
         return _refuse(function, (*(f"d{name}" for name in layer.outputs), "cache"))
-    found = [] if layer.param else _slopes(parameters_of(function), layer)
+    found = _slopes(parameters_of(function), layer, vocabulary)
     try:
         by_name = backward_by_name(parameters_of(function), name_of(function), vocabulary, layer, forward)
     except MisfitError:
@@ -111,12 +112,18 @@ def _with_input(slots: Slots, key: str) -> list[Slots]:
     return found
 
 
-def _slopes(parameters: list[inspect.Parameter], layer: Layer) -> list[Slots]:
-    """Read a backward pass of one argument as the slope at the input, or as a function of the output."""
+def _slopes(parameters: list[inspect.Parameter], layer: Layer, vocabulary: Vocabulary) -> list[Slots]:
+    """Read a backward pass of one argument as the slope at the input, or as a function of the output.
+
+    A setting of the layer, such as the slope of a leaky ReLU, may be passed beside it.
+    """
     required = [p for p in parameters if p.default is p.empty]
     if len(required) != 1 or len(layer.inputs) != 1 or is_cotangent(required[0].name):
         return []
-    others = [slot_for(p, SlotKind.OMITTED) for p in parameters if p is not required[0]]
+    settings = [
+        classify(p, vocabulary, ()) or slot_for(p, SlotKind.OMITTED) for p in parameters if p is not required[0]
+    ]
+    others = [s if s.kind is SlotKind.ARGUMENT else replace(s, kind=SlotKind.OMITTED) for s in settings]
     at_input = slot_for(required[0], SlotKind.INPUT, layer.inputs[0])
     return [(at_input, *others), (slot_for(required[0], SlotKind.OUTPUT), *others)]
 
@@ -137,7 +144,7 @@ def method_slots(
     except MisfitError:
         slots = forward_by_name(method, f"{cls.__name__}.{forward}", vocabulary, layer, data, skip=1)
     by_name = backward_by_name(back, f"{cls.__name__}.{backward}", vocabulary, layer, slots)
-    found = [*_slopes(back, layer), by_name]
+    found = [*_slopes(back, layer, vocabulary), by_name]
     if layer.loss and has(SlotKind.COTANGENT, by_name) and len(by_name) > 1:  # or it is given what forward has kept
         found.append(with_cache_for_cotangent(by_name))
     return iter([(slots, one) for one in found])

@@ -13,12 +13,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gradcheck_cli.data.frozen import frozen
-from gradcheck_cli.implementation.calling import WrittenDict
+from gradcheck_cli.implementation.calling import WrittenDict, name_of
 from gradcheck_cli.implementation.conventions.arguments import Forms, Values
 from gradcheck_cli.implementation.conventions.attributes import Wanted
 from gradcheck_cli.implementation.conventions.code import Code, Found
 from gradcheck_cli.implementation.conventions.entries import Entries
-from gradcheck_cli.implementation.conventions.network import made_network
 from gradcheck_cli.implementation.conventions.own_arguments import Container
 from gradcheck_cli.implementation.conventions.packing import origins
 from gradcheck_cli.implementation.conventions.returned import hold_shape
@@ -77,12 +76,12 @@ class Reading:
 
     @property
     def _signatures(self) -> str:
+        if self.code.title:
+            return self.code.title
         if self.code.cls is not None:
             methods = f".{self.code.forward}, .{self.code.backward}".replace(".__call__", "()")
             slope = "" if self.has_cotangent or self.layer.loss else ", without a cotangent"
-            return f"class {write_call(self.code.cls.__name__, self.constructor)}{methods}{slope}"
-        if network := made_network(self.code.forward):
-            return network.title
+            return f"class {write_call(name_of(self.code.cls), self.constructor)}{methods}{slope}"
         forward = write_call(self.code.name("forward"), self.forward)
         if self.code.backward is None:
             return forward if self.layer.reference else f"{forward}, which returns (number, gradients)"

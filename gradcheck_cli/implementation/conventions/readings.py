@@ -13,6 +13,7 @@ from gradcheck_cli.implementation.conventions.code import Code
 from gradcheck_cli.implementation.conventions.expand import expanded
 from gradcheck_cli.implementation.conventions.layout import Layout
 from gradcheck_cli.implementation.conventions.methods import class_passes, instance_passes
+from gradcheck_cli.implementation.conventions.network import Network
 from gradcheck_cli.implementation.conventions.one_by_one import SAMPLES
 from gradcheck_cli.implementation.conventions.own_class import own_class_readings
 from gradcheck_cli.implementation.conventions.own_function import own_readings
@@ -44,11 +45,12 @@ def readings_of(objects: tuple[Any, ...], layer: Layer, *, guessed: bool = False
     Raises:
         MisfitError: there is none.
     """
-    objects = expanded(objects)
+    parts = objects[0].functions if isinstance(objects[0], Network) else expanded(objects)
+    objects = objects if isinstance(objects[0], Network) else parts
     readings = _readings_of(objects, layer, guessed=guessed)
     if guessed:  # a window whose size neither a name nor an argument says would be tried in each size
         readings = (reading for reading in readings if "kernel" not in reading.forms.absent)
-    if not any(map(uses_tensors, objects)):
+    if not any(map(uses_tensors, parts)):
         return readings
     plain, with_tensors = list(readings), []
     for reading in plain:
@@ -116,6 +118,8 @@ def _of_one_sample(vocabulary: Vocabulary) -> tuple[Arrangement, ...]:
 
 def _readings(objects: tuple[Any, ...], layer: Layer, vocabulary: Vocabulary) -> Iterator[Reading]:
     first = objects[0]
+    if isinstance(first, Network):
+        return first.readings(layer)
     instance = instance_passes(objects)
     if inspect.isclass(first) or instance:
         cls: type = type(instance[0]) if instance else first

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gradcheck_cli.data.frozen import frozen, replace
-from gradcheck_cli.implementation.calling import WrittenArray, WrittenDict
+from gradcheck_cli.implementation.calling import WrittenArray, WrittenDict, name_of
 from gradcheck_cli.implementation.conventions.arguments import Values, fill
 from gradcheck_cli.implementation.conventions.attributes import (
     gradient_places,
@@ -38,6 +39,7 @@ from gradcheck_cli.implementation.conventions.returned import (
     times_cotangent,
 )
 from gradcheck_cli.implementation.conventions.slots import SlotKind, has
+from gradcheck_cli.implementation.conventions.step import Role
 from gradcheck_cli.implementation.conventions.updates import read_updates
 from gradcheck_cli.implementation.implementation import (
     NO_BACKWARD,
@@ -88,7 +90,8 @@ def implementation_of(reading: Reading, name: str, spec: str | None) -> Implemen
     def left(cache: Any) -> object:
         return cache if reading.single else whole.left_by_forward(cache[0] if packing else cache)
 
-    unread = [one for one in reading.found.without if word(one) not in LABELS]
+    lacking = reading.unread if reading.code.title else reading.found.without  # data of networks have no gradient
+    unread = [one for one in lacking if word(one) not in LABELS]
     return Implementation(
         name=name,
         spec=spec,
@@ -152,7 +155,7 @@ class _Run:
                 raise error.__cause__ from error
             if reading.code.cls is not None and _no_number(error.__cause__):  # forward computes with what was kept
                 made_with = fill(reading.constructor, reading.forms, reading.vocabulary, values)
-                made_with.blame_pair(reading.code.cls.__name__, error)
+                made_with.blame_pair(name_of(reading.code.cls), error)
             raise
         if returned is None and instance is not None:
             returned = stored_output(instance, before)
@@ -198,10 +201,11 @@ class _Run:
         values = replace(values, filled=self._buffers(slots, values, cache))
         returned = fill(slots, reading.forms, reading.vocabulary, values).call(function)
         returned = reading.joined(order[0], returned) if order else returned
+        returned = None if isinstance(returned, np.ndarray) and not returned.size else returned
         if len(order) == 1 and not reading.layer.reference and is_list_of_numbers(returned):
             returned = np.asarray(returned, dtype=float)
         if isinstance(returned, np.ndarray) and holder is not None and names:
-            passed = [slot.key for slot in reading.forward if slot.key in names]
+            passed = [slot.key for slot in reading.forward if slot.key in names and slot.value is not Role.DATA]
             found = {next(iter(passed), names[0]): returned}
         else:
             found = self._opened(gradients_in(returned, order, reading.wanted, code.name("backward")), names)
@@ -249,7 +253,9 @@ class _Run:
 
     def _taken(self, found: Mapping[str, object], call: Call) -> dict[str, object]:
         """Bring gradients back into the layer's order of axes."""
-        return {name: self.reading.take(name, value, call.inputs[name].shape) for name, value in found.items()}
+        taken = {name: self.reading.take(name, value, call.inputs[name].shape) for name, value in found.items()}
+        kept = self.reading.found.kept
+        return {n: _with_axes(value, call.inputs[n].shape) if n in kept else value for n, value in taken.items()}
 
     def _is_nan_with_finite_gradients(self, call: Call) -> bool:
         out = call.output
@@ -279,6 +285,14 @@ class _Run:
     def _may_fill_context(self, values: Values) -> bool:
         """Tell whether forward can be given a context that it was not given, of which backward needs what is in it."""
         return values.context is None and bool(self._contexts(values)) and has(SlotKind.CACHE, self.reading.backward)
+
+
+def _with_axes(gradient: object, shape: tuple[int, ...]) -> object:
+    """Return the gradient of what an object keeps with the axes of length 1 that an update would broadcast."""
+    if not isinstance(gradient, np.ndarray) or gradient.size != math.prod(shape):
+        return gradient
+    is_same = [n for n in gradient.shape if n > 1] == [n for n in shape if n > 1]
+    return gradient.reshape(shape) if is_same else gradient
 
 
 def _no_number(error: BaseException | None) -> bool:

@@ -14,6 +14,7 @@ import numpy as np
 from gradcheck_cli.implementation.calling import call
 from gradcheck_cli.implementation.conventions.slots import INDIFFERENT, LEARNING_RATE, MisfitError, parameters_of
 from gradcheck_cli.implementation.conventions.tensors import is_of_torch
+from gradcheck_cli.implementation.implementation import ImplementationError, NotExpressibleError
 from gradcheck_cli.implementation.vocabulary.vocabulary import word
 
 if TYPE_CHECKING:
@@ -47,14 +48,22 @@ def set_up(instance: object, shape: tuple[int, ...]) -> None:
     """Call the methods of an instance that prepare it for an input of a shape with a batch axis, if it has any.
 
     Raises:
-        ImplementationError: one of them raised.
+        NotExpressibleError: one of them raised.
     """
     own = {name for base in type(instance).__mro__[:-1] if not is_of_torch(base) for name in vars(base)}
     for name in _METHODS:
         with contextlib.suppress(MisfitError):
             if name in own and callable(method := getattr(instance, name)):
                 required = [p for p in parameters_of(method) if p.default is p.empty]
-                call(method, *(_given(p, shape if name == "build" else shape[1:]) for p in required))
+                _call(method, [_given(p, shape if name == "build" else shape[1:]) for p in required])
+
+
+def _call(method: Any, arguments: list[object]) -> None:
+    """Call a method that may be meant to be called otherwise, so that the code is not wrong where it raises."""
+    try:
+        call(method, *arguments)
+    except ImplementationError as error:
+        raise NotExpressibleError(f"{error}; what it needs before that is not known") from error
 
 
 def _given(parameter: inspect.Parameter, shape: tuple[int, ...]) -> object:

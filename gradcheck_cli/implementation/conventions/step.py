@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 _DATA = words("x{,s,batch,train,b} input{,s,data} data feature{,s} image{,s} batch{,x} inp sample{,s}")
 TARGETS = words("y{,s,batch,train,true,b} t target{,s} label{,s} truth groundtruth caption{,s} expected actual desired")
-_OUTPUTS = words(
-    "al a{,1,2,3,4} output{,s,activations} out yhat ypred{,s} pred{,s} prediction{,s} prob{,s} score{,s} yp p o"
+OUTPUTS = words(
+    "ps al a{,1,2,3,4} output{,s,activations} out yhat ypred{,s} pred{,s} prediction{,s} prob{,s} score{,s} yp p o"
 )
 _PENALTIES = words("reg{,strength,ularization} l2{,reg,lambda} weightdecay lambda{,d} lambd lam")
 _HOLDERS = words("param{,s,eters} model net network weights theta")
@@ -36,6 +36,8 @@ class Role(Enum):
     CACHE = "cache"
     PARAMETERS = "parameters"
     RATE = "rate"
+    SIZE = "size"  #: of an argument of what makes a network
+    PENALTY = "penalty"  #: the strength of a regularization
 
 
 @dataclass(frozen=True)
@@ -59,7 +61,7 @@ class Step:
     def call(self, holder: object, values: Mapping[Role, object], given: Mapping[str, object]) -> Any:
         """Call it with what is there; an argument that is not is left at its default."""
         named = {p.name: values[self.roles[p.name]] for p in self.parameters if self.roles.get(p.name) in values}
-        named |= {p.name: given[p.name] for p in self.own if p.name in given}
+        named |= {p.name: given[p.name] for p in self.parameters if p.name in given}
         return getattr(holder, self.function.__name__)(**named) if self.is_method else self.function(**named)
 
 
@@ -75,7 +77,7 @@ def step_of(function: Callable[..., Any], *, is_method: bool = False, holds: boo
     kinds = {
         Role.DATA: _DATA,
         Role.TARGETS: TARGETS,
-        Role.OUTPUT: _OUTPUTS,
+        Role.OUTPUT: OUTPUTS,
         Role.CACHE: CACHES,
         Role.RATE: LEARNING_RATES,
         Role.PARAMETERS: _HOLDERS if holds else (),

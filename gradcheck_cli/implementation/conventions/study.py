@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import random
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from gradcheck_cli.data.drawing import drawn
 from gradcheck_cli.implementation.conventions.code import Found
 from gradcheck_cli.implementation.conventions.inside import arrays_in, value_at
 from gradcheck_cli.implementation.conventions.instances import copied, make_instance, with_kept
@@ -49,6 +51,14 @@ def studied_of(reading: Reading, case: Case, problem: Problem) -> Reading:
         return reading
 
 
+def all_studied(readings: list[Reading], case: Case, problem: Problem) -> list[Reading]:
+    """Return what `studied_of` returns for each. Those of a network differ in its loss alone, and one is studied."""
+    if not readings[0].code.title:
+        return [studied_of(reading, case, problem) for reading in readings]
+    first = studied_of(readings[0], case, problem)
+    return [replace(one, found=first.found, order=first.order) for one in readings]
+
+
 def lengths_made(reading: Reading) -> list[int]:
     """List the lengths of the axes of what a class without arguments makes, those that are short."""
     try:
@@ -82,23 +92,37 @@ class _Study:
         given = [self._problem.inputs[s.key] for s in self._reading.constructor if s.key in self._problem.inputs]
         values = ((paths, value_at(call.instance, paths[0])) for paths in shared_paths(call.instance))
         own = [paths for paths, value in values if not any(is_equal(value, np.asarray(one)) for one in given)]
-        still = self._out_with(call.instance, ())
-        found = [paths for paths in own[:_MOST_ARRAYS] if self._moves(call.instance, paths, still)]
+        own = own[:_MOST_ARRAYS]
+        instance = self._redrawn(call.instance, own)
+        still = self._out_with(instance, ())
+        if not still or not all(np.isfinite(one).all() for one in still):
+            instance = call.instance
+            still = self._out_with(instance, ())
+        found = [paths for paths in own if _differ(still, self._out_with(instance, paths))]
         return short_names(found, taken={*self._problem.inputs, *(self._problem.parameters or {}), "out"})
 
-    def _moves(self, instance: object, paths: tuple[Path, ...], still: list[Array]) -> bool:
-        """Tell whether the output is another where an array is; not where that raises."""
-        try:
-            moved = self._out_with(instance, paths)
-        except (ImplementationError, NotExpressibleError):
-            return False
-        return any(not np.array_equal(one, two) for one, two in zip(still, moved, strict=False))
-
-    def _out_with(self, instance: object, paths: tuple[Path, ...]) -> list[Array]:
-        """Call forward on a copy of an instance with one of its arrays moved."""
+    def _redrawn(self, instance: object, arrays: list[tuple[Path, ...]]) -> object:
+        """Return a copy of an instance with random numbers in its arrays: what is multiplied by zero shows nothing."""
         twin = copied(instance)
-        moved = [value_at(twin, path) * 1.25 + 0.125 for path in paths[:1]]
+        source = random.Random(0)  # noqa: S311  # no secrets
+        for paths in arrays:
+            value = value_at(twin, paths[0])
+            for place in places_of(twin, paths):
+                place.set(drawn(source, value.shape, _POSITIVE).astype(value.dtype))
+        return twin
+
+    def _out_with(self, instance: object, paths: tuple[Path, ...]) -> list[Array] | None:
+        """Call forward on a copy of an instance with one of its arrays moved; return None where that raises."""
+        twin = copied(instance)
         for place in places_of(twin, paths):
-            place.set(moved[0])
+            value = place.get()
+            place.set(value * (1.25 + 0.125 * np.arange(value.size).reshape(value.shape)) + 0.125)
         made = replace(self._reading, code=replace(self._reading.code, made=twin))
-        return call_forward(made, self._problem)[0]
+        try:
+            return call_forward(made, self._problem)[0]
+        except (ImplementationError, NotExpressibleError):
+            return None
+
+
+def _differ(still: list[Array] | None, moved: list[Array] | None) -> bool:
+    return any(not np.array_equal(one, two) for one, two in zip(still or (), moved or (), strict=False))

@@ -17,7 +17,7 @@ from gradcheck_cli.implementation.conventions.own_trial import fit_of
 from gradcheck_cli.implementation.conventions.packing import origins, reordered
 from gradcheck_cli.implementation.conventions.running import implementation_of
 from gradcheck_cli.implementation.conventions.slots import SlotKind, is_context
-from gradcheck_cli.implementation.conventions.study import studied_of
+from gradcheck_cli.implementation.conventions.study import all_studied, studied_of
 from gradcheck_cli.implementation.implementation import (
     Implementation,
     ImplementationError,
@@ -94,9 +94,9 @@ def best_reading(readings: Iterable[Reading], case: Case | None = None, given: G
     if case and isinstance(readings, list) and not readings[0].layer.reference:
         problem = _problem(readings[0].layer, case, given)
         with quiet(), generators_kept(problem):
-            readings = [studied_of(reading, case, problem) for reading in readings]
+            readings = all_studied(readings, case, problem)
         readings += [_unguarded(reading) for reading in readings if reading.code.guards]
-        fits = [own_fit(reading, case, given) for reading in readings] if len(readings) > 1 else [Fit.REPRODUCES]
+        fits = [own_fit(reading, case, given) for reading in readings] if len(readings) > 1 else [(Fit.REPRODUCES, 0)]
         return Tried(reading=readings[fits.index(max(fits))], fit=Fit.REPRODUCES)
     found: Tried | None = None
     known = 0  # parameters of a dictionary that are, where one is not
@@ -145,8 +145,8 @@ def _unguarded(reading: Reading) -> Reading:
     return replace(reading, code=replace(reading.code, unguarded=guards), notes=(*reading.notes, note))
 
 
-def own_fit(reading: Reading, case: Case, given: Given | None) -> Fit:
-    """Return how well a reading of a function does, of which nothing is known.
+def own_fit(reading: Reading, case: Case, given: Given | None) -> tuple[Fit, int]:
+    """Return how well a reading does of code of which nothing is known, and of a network how many gradients are right.
 
     A gradient knows of what guards a logarithm if it is right where that is large.
     """
@@ -154,8 +154,8 @@ def own_fit(reading: Reading, case: Case, given: Given | None) -> Fit:
     code = reading.code
     guards = code.with_guards(LARGE) if code.guards and not code.unguarded else contextlib.nullcontext()
     with quiet(), generators_kept(problem), guards:
-        runs, fits, agrees = fit_of(reading, case, problem)
-    return Fit.REPRODUCES if agrees else Fit.SHAPE if fits else Fit.RUNS if runs else Fit.FAILS
+        runs, fits, agrees, right = fit_of(reading, case, problem)
+    return (Fit.REPRODUCES if agrees else Fit.SHAPE if fits else Fit.RUNS if runs else Fit.FAILS), right
 
 
 def _problem(layer: Layer, case: Case, given: Given | None) -> Problem:

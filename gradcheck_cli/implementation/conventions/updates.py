@@ -34,7 +34,7 @@ def read_updates(
     Raises:
         NotExpressibleError: it does not subtract a multiple of the gradient, or the rate is not known.
     """
-    called = reading.code.name("backward")
+    called, is_network = reading.code.name("backward"), bool(reading.code.title)
 
     def updates(factor: int) -> dict[str, Array]:
         twin = copied(instance)
@@ -49,13 +49,16 @@ def read_updates(
         found = {n: before[n] - after[n] for n in before.keys() & after.keys() if before[n].shape == after[n].shape}
         found = {name: update for name, update in found.items() if update.any()}
         is_handed = any(isinstance(value, Optimizer) for value in attributes(twin).values())
-        if found and not (rates or is_handed or has(SlotKind.LEARNING_RATE, slots)):
+        is_known = bool(rates) or is_handed or has(SlotKind.LEARNING_RATE, slots)
+        if found and not (is_known or is_network):
             why = f"{called} changes {join_names(found)} at a rate that is not known"
             raise NotExpressibleError(f"{why}; let it take learning_rate, or keep it as self.learning_rate")
-        return {name: update / update.dtype.type(LEARNING_RATE) for name, update in found.items()}
+        rate = LEARNING_RATE if is_known else 1
+        return {name: update / update.dtype.type(rate) for name, update in found.items()}
 
-    if not (once := updates(1)):
-        return {}
+    once = updates(1)
+    if not once or is_network:
+        return dict(once)
     twice = updates(2)
     for name, update in once.items():
         if not np.allclose(2 * update, twice.get(name, update), rtol=_SAME, atol=_SAME * abs(update).max()):

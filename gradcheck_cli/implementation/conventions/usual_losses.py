@@ -50,9 +50,17 @@ def usual_losses(target: inspect.Parameter) -> dict[str, Step]:
 
 
 def _loss(output: str, total: Callable[[Array, Array], Any], divisor: Callable[[Array], int], **given: Any) -> Any:
-    p, t = np.asarray(given.pop(output)), np.asarray(*given.values())
+    p, t = _stacked(given.pop(output)), np.asarray(*given.values())
+    if t.dtype.kind in "iu" and t.ndim == p.ndim - 2 and p.shape[-1] == 1:  # columns, one for each step
+        p = p[..., 0]
     if t.dtype.kind in "iu" and t.ndim == p.ndim - 1 and p.shape[-1] > 1:
         t = np.eye(p.shape[-1])[t]
     if t.size != p.size:
-        return np.nan
+        raise ValueError(f"there are {t.size} targets for {p.size} outputs")
     return total(p, t.reshape(p.shape)) / divisor(p)
+
+
+def _stacked(output: Any) -> Array:
+    """Return the outputs of all steps as one array; their state before the first has the key -1."""
+    steps = isinstance(output, dict) and {key: value for key, value in output.items() if key != -1}
+    return np.stack([steps[key] for key in sorted(steps)]) if steps else np.asarray(output)

@@ -11,7 +11,6 @@ from gradcheck_cli.implementation.built_in import built_in
 from gradcheck_cli.implementation.calling import call, describe
 from gradcheck_cli.implementation.conventions.expand import expanded, part_of
 from gradcheck_cli.implementation.conventions.methods import instance_passes
-from gradcheck_cli.implementation.conventions.network import made_network
 from gradcheck_cli.implementation.conventions.own_arguments import bind_arguments, call_arguments
 from gradcheck_cli.implementation.conventions.running import implementation_of
 from gradcheck_cli.implementation.conventions.slots import MisfitError
@@ -27,7 +26,6 @@ from gradcheck_cli.implementation.loading.load import Loaded, Loader
 from gradcheck_cli.implementation.loading.paths import is_file, is_folder, join_homes, shown_home, split_spec
 from gradcheck_cli.implementation.seeding import seeds_from
 from gradcheck_cli.implementation.vocabulary.lookup import expected_signature, vocabulary_of
-from gradcheck_cli.layers.function import FunctionCase
 from gradcheck_cli.text.names import join_names
 
 if TYPE_CHECKING:
@@ -180,11 +178,6 @@ class _Search:
             raise ImplementationNotFoundError(f"{wanted}, not {shown}")
         objects = named_objects(place, names)
         network = None if self.layer.reference else network_of(objects, place.module)
-        if network and isinstance(self.case, FunctionCase):
-            # only for a network without a loss
-            from gradcheck_cli.implementation.finding.network_shapes import with_likeliest_loss
-
-            network = with_likeliest_loss(network, self.case)
         if network:
             return Candidate(loaded=place, names=tuple(names), objects=(network,))
         has_class = any(isinstance(value, type) and expanded((value,)) == (value,) for value in objects)
@@ -233,8 +226,7 @@ class _Search:
         """
         example = getattr(self.case, "example", "")
         if not example:
-            network = made_network(candidate.objects[0])
-            return network.given_to if network else None
+            return None
         where, names = split_spec(example)
         if len(names) != 1 or not is_file(self.loader.path(where)):
             raise ImplementationNotFoundError(f"--example {example}: give FILE.py:function, of a file that is there")

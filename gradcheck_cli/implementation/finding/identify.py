@@ -71,7 +71,7 @@ def identify_layer(offer: Offer, loader: Loader) -> Identified | None:
     home, _ = split_spec(offer.spec)
     loaded = open_place(home, offer.spec, ACCEPTED, loader)
     candidate = Candidate(loaded=loaded, names=offer.names, objects=named_objects(loaded, offer.names))
-    if offer.composed or (not candidate.is_class and needs_adapter(candidate.objects[0])):
+    if offer.composed or needs_adapter(candidate.objects[0]):
         return None
     named = [*offer.layers, *(other for name in offer.layers for other in vocabulary_of(LAYERS[name]).siblings)]
     tries: dict[str, TriedReading | None] = {}
@@ -130,7 +130,7 @@ def _nearest(offer: Offer, candidate: Candidate, tries: Mapping[str, TriedReadin
     if not candidate.makes_instances:
         return Identified(layer=best, open=not (reached > Fit.RUNS or (reached is Fit.RUNS and is_usual)))
     is_open = reached < Fit.SHAPE or _lacks_gradients(tries[best])
-    varies = vocabulary_of(LAYERS[best]).varies
+    varies = vocabulary_of(LAYERS[best]).varies or LAYERS[best].loss
     return None if is_open and is_base(candidate) else Identified(layer=best, open=is_open, varies=varies)
 
 

@@ -6,7 +6,9 @@ import re
 from typing import NamedTuple
 
 from gradcheck_cli.implementation.conventions.hints import SIZE
+from gradcheck_cli.implementation.conventions.network import VOCABULARIES
 from gradcheck_cli.implementation.conventions.slots import Slot, SlotKind
+from gradcheck_cli.implementation.conventions.step import Role
 from gradcheck_cli.implementation.vocabulary.vocabulary import word, words
 
 _LABELS = {"Y", *words("y ys ytrue label labels truelabels target targets t idx index indices words ids tokens")}
@@ -34,10 +36,14 @@ _SIZES = {"n", "dim"}  #: numbers that are lengths of axes in a constructor
 _FRACTIONS = {"p", "rate", "ratio", "prob", "keepprob", "droprate", "dropoutrate", "alpha", "momentum", "slope", "eps"}
 
 
+_FILTERS = words("filter{,size} kernel{,size} hh ww field fieldsize")  #: of odd size, that fits into what is padded
+
+
 class Kind(NamedTuple):
     """What an argument may be."""
 
-    #: An array, labels, one-hot rows, a value; of a constructor the length of an axis (size), or several (tuple).
+    #: An array, labels (binary: of two classes), one-hot rows, a value; of a constructor the length of an axis (size),
+    #: or several (tuple).
     name: str
     rank: int = 0
     value: float = 0
@@ -52,6 +58,7 @@ NUMBERS = [Kind("value", value=1), Kind("value", value=2), Kind("value", value=3
 LABELS = [Kind("labels", 1), Kind("labels", 2), Kind("labels", 0)]
 ONE_HOT = Kind("one-hot", 2)
 _SIZE, _HALF = Kind("size", 1), Kind("value", value=0.5)
+_TARGETS = [LABELS[0], ONE_HOT, Kind("binary", 2), ARRAYS[0], LABELS[1], Kind("binary", 1), ARRAYS[1]]
 _KINDS = {
     "labels": [*LABELS, *ARRAYS],
     "numbers": [*NUMBERS, *ARRAYS],
@@ -61,6 +68,14 @@ _KINDS = {
 
 def kinds_of(slot: Slot) -> list[Kind]:
     """List the kinds of an argument, the likeliest first."""
+    if slot.value is Role.TARGETS:
+        return [LABELS[1], *_TARGETS] if word(slot.name).startswith("caption") else _TARGETS
+    if slot.value is Role.DATA:
+        return [*_arrays(2, 4), LABELS[0], *_arrays(1, 3)]
+    if slot.value is Role.PENALTY:
+        return [_HALF]
+    if slot.value is Role.SIZE:
+        return _kinds_of_sizes(slot, word(slot.name))
     name = slot.name if len(slot.name) == 1 else word(slot.name)  # K and V may be arrays where k is a number
     if "onehot" in name:
         return [ONE_HOT, *_KINDS["labels"]]
@@ -111,3 +126,16 @@ def kinds_to_make(slot: Slot) -> list[Kind]:
     if name in _FRACTIONS:
         return [_HALF, NUMBERS[0], _SIZE]
     return [*NUMBERS, _SIZE, _HALF] if name in NUMBER_NAMES - _SIZES else [_SIZE, _HALF, *NUMBERS]
+
+
+def _kinds_of_sizes(slot: Slot, name: str) -> list[Kind]:
+    """List the kinds of an argument of what makes a network: the length of a layer, or of several in a list."""
+    if name in _FILTERS:
+        return [NUMBERS[2]]
+    if isinstance(slot.default, tuple | list):
+        return [Kind("tuple", len(slot.default))]
+    if name in VOCABULARIES or isinstance(slot.default, int):
+        return [_SIZE]
+    several = [Kind("tuple", 3), Kind("tuple", 2)]
+    is_list = name.endswith("s") and not name.startswith(("n", "num"))
+    return [*several, _SIZE] if is_list else [_SIZE, *several, _HALF]

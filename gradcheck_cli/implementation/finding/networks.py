@@ -25,8 +25,8 @@ _GRADIENT_WORDS = {"grad", "grads", "gradient", "gradients", "nabla", "derivativ
 _MAKERS = {"init", "initialize", "initialise", "create", "make", "build"}
 
 
-def network_of(objects: tuple[Any, ...], module: Any) -> Callable[..., Any] | None:
-    """Return a class, a function or two as a network, or None: as a function of sizes and data.
+def network_of(objects: tuple[Any, ...], module: Any) -> Network | None:
+    """Return the network that a class, a function or two are; None if they are none.
 
     Args:
         objects: the class, or the functions.
@@ -34,10 +34,8 @@ def network_of(objects: tuple[Any, ...], module: Any) -> Callable[..., Any] | No
     """
     try:
         if inspect.isclass(objects[0]):
-            found = _class_network(objects[0]) if len(objects) == 1 else None
-        else:
-            found = _function_network(objects, vars(module)) if len(objects) < 3 else None
-        return found.function() if found else None
+            return _class_network(objects[0]) if len(objects) == 1 else None
+        return _function_network(objects, vars(module)) if len(objects) < 3 else None
     except BaseException as error:  # noqa: BLE001  # a metaclass of the user's may raise anything
         pass_on_interrupt(error)
         return None
@@ -132,7 +130,9 @@ def _function_network(objects: tuple[Any, ...], module: Mapping[str, Any]) -> Ne
     if not maker and not shared and not first.own:
         return None
     sizes = tuple(_sizes(maker)) if maker else ()
-    return Network(name=objects[0].__name__, steps=steps, maker=maker, sizes=sizes, shared=module, globals=shared)
+    return Network(
+        name=objects[0].__name__, steps=steps, maker=maker or dict, sizes=sizes, module=module, globals=shared
+    )
 
 
 def _names(objects: tuple[Any, ...]) -> tuple[str, ...]:

@@ -59,8 +59,8 @@ class Probe:
             shape = tuple(sizes[i, k] * scale.get((i, k), 1) for k in range(kind.rank))
             if kind.name == "array":
                 shapes[slot.key] = shape
-            elif kind.name == "labels":
-                labels[slot.key] = (shape, self._equal)
+            elif kind.name in ("labels", "binary"):
+                labels[slot.key] = (shape, 2 if kind.name == "binary" else self._equal)
             elif kind.name == "one-hot":
                 labels[slot.key] = (shape, 0)
             elif kind.name == "size":
@@ -154,6 +154,12 @@ class Probe:
     def _slope_agrees(self, kinds: tuple[Kind, ...], sizes: Sizes, scale: Sizes) -> bool:
         case = self._case(kinds, sizes, scale)
         return any(fit_of(reading, case, LAYER.problem(case))[2] for reading in self._readings)
+
+    def _right(self, kinds: tuple[Kind, ...], sizes: Sizes, scale: Sizes) -> int:
+        """Count the gradients of a class that are right, where others have wrong shapes."""
+        case = self._case(kinds, sizes, scale)
+        problem = LAYER.problem(case)
+        return max(fit_of(studied_of(one, case, problem), case, problem).right for one in self._unstudied)
 
     def _depends(self, kinds: tuple[Kind, ...], sizes: Sizes, scale: Sizes) -> bool:
         """Tell whether the output depends on every array."""

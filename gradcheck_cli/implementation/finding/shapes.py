@@ -44,6 +44,7 @@ _LARGE = 32  #: default sizes of a constructor with which derivatives would take
 _MOST_CALLS = 12_500
 _MOST_OF_CLASS = 1_000  #: of a class, of which each makes an instance
 _CASES = 4  #: that are checked
+_LIKELIEST = 4  #: tries in which a class may have gradients of wrong shapes, if one of another is right
 _MOST_RANKS = 512  #: combinations of numbers of axes, those of nine arrays, in which a gradient may be right
 
 #: Arrays that may have an axis more, of steps, and how many of them may at once.
@@ -113,20 +114,25 @@ class _Search(Probe):
         What is called a gradient is one, and wrong, where forward depends on its arrays and no slope agrees.
         """
         wrong: tuple[tuple[Kind, ...], Sizes, Sizes] | None = None
-        for kinds, blocks in itertools.chain(self._likely(), ((kinds, 1) for kinds in self._kinds(7))):
+        misshapen: tuple[FunctionCase, ...] = ()
+        tries = itertools.chain(self._likely(), ((kinds, 1) for kinds in self._kinds(7)))
+        for number, (kinds, blocks) in enumerate(tries):
             for subset in _subsets(len(kinds)) if blocks > 1 else [()]:
                 if any(kinds[i].rank == 0 for i in subset) or self._is_single_prediction(kinds):
                     continue
                 if self._calls > (_MOST_OF_CLASS if self._unstudied[0].code.cls else _MOST_CALLS):
-                    return self._checked(*wrong) if wrong else ()
+                    return self._checked(*wrong) if wrong else misshapen
                 self._readings = self._unstudied
                 scale = {(i, kinds[i].rank - 1): blocks for i in subset}
                 equal = self._all_equal(kinds)
                 fits = self._fits(kinds, equal, scale)
-                columns = [(i, 1) for i, kind in enumerate(kinds) if kind.name == "array" and kind.rank == 2]
+                columns = [(i, kind.rank - 1) for i, kind in enumerate(kinds) if kind.name == "array" and kind.rank > 1]
                 if not fits and columns and self._unstudied[0].code.cls:
                     equal |= dict.fromkeys(columns, 1)
                     fits = self._fits(kinds, equal, scale)
+                is_class = self._unstudied[0].code.cls is not None
+                if not fits and number < _LIKELIEST and is_class and self._right(kinds, self._all_equal(kinds), scale):
+                    misshapen = misshapen or self._vary(kinds, self._all_equal(kinds), scale)
                 if not fits or not (
                     self._depends(kinds, equal, scale) or self._takes_probabilities(kinds, equal, scale)
                 ):
@@ -138,7 +144,7 @@ class _Search(Probe):
                 if wrong is None and self._is_usual(kinds) and self._says_gradient(kinds, equal, scale):
                     wrong = kinds, equal, scale
         self._readings = self._unstudied
-        return self._checked(*wrong) if wrong else ()
+        return self._checked(*wrong) if wrong else misshapen
 
     def _says_gradient(self, kinds: tuple[Kind, ...], sizes: Sizes, scale: Sizes) -> bool:
         """Tell whether backward is called a gradient, and what takes targets is a loss: it has fewer axes than they."""

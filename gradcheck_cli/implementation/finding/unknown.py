@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from gradcheck_cli.implementation.conventions.expand import expanded, needs_adapter
 from gradcheck_cli.implementation.conventions.methods import is_written
@@ -21,8 +21,7 @@ from gradcheck_cli.implementation.loading.paths import split_spec
 from gradcheck_cli.layers import LAYERS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
+    from gradcheck_cli.implementation.conventions.network import Network
     from gradcheck_cli.implementation.loading.load import Loader
     from gradcheck_cli.layers.framework.case import Case
 
@@ -39,10 +38,9 @@ def try_shapes(offer: Offer, loader: Loader) -> Tried | None:
     home, _ = split_spec(offer.spec)
     loaded = open_place(home, offer.spec, ACCEPTED, loader)
     named = named_objects(loaded, offer.names)
-    if network := network_of(named, loaded.module):
-        found = _try_sizes(offer, network)
-        lacking = "" if found else missing_of(named)
-        return Tried(reason=install_first(lacking, offer)) if lacking else found
+    network = network_of(named, loaded.module)
+    if network:
+        return _try_network(offer, network)
     objects = expanded(named)
     is_class = inspect.isclass(objects[0])
     if needs_adapter(objects[0]):
@@ -79,18 +77,23 @@ def try_shapes(offer: Offer, loader: Loader) -> Tried | None:
     return Tried(reason=f"{why}; give an example: gradcheck function {offer.spec} {make}")
 
 
-def _try_sizes(offer: Offer, network: Callable[..., Any]) -> Tried | None:
+def _try_network(offer: Offer, network: Network) -> Tried | None:
     """Find sizes for a network; None for what keeps no parameters."""
     # only for networks
-    from gradcheck_cli.implementation.finding.network_shapes import NoNetworkError, find_network_shapes, likely_flags
+    from gradcheck_cli.implementation.finding.network_search import find_sizes, try_likeliest
 
-    try:
-        return Tried(cases=find_network_shapes(network))
-    except NoNetworkError as error:
-        if not error.reason:
-            return None
-        command = f"gradcheck function {offer.spec} {likely_flags(network)}"
-        return Tried(reason=f"{error.reason}; no sizes were found by trying; give them: {command}")
+    if cases := find_sizes(network):
+        return Tried(cases=cases)
+    if lacking := missing_of(network.functions):
+        return Tried(reason=install_first(lacking, offer))
+    case, raised = try_likeliest(network)
+    command = f"gradcheck function {offer.spec} {case.flags}"
+    if raised:
+        return Tried(reason=f"{raised}; no sizes were found by trying; give them: {command}")
+    if network.has_loss:
+        return None
+    why = "has no loss, and its gradients are those of no usual one; give it a method loss(X, y)"
+    return Tried(reason=f"{network.name} {why}, and type {command}")
 
 
 def _shape_words(case: Case) -> list[str]:

@@ -425,7 +425,48 @@ class Softplus_Loss:
 """
 
 #: The code, what makes it wrong, and the gradients that are checked.
+_COLUMNS_OF_A_SEQUENCE = """\
+class Steps:
+    def __init__(self, n_in, n_hidden):
+        self.U, self.V = np.random.randn(n_hidden, n_in), np.random.randn(n_hidden, n_hidden)
+
+    def feedforward(self, x):
+        self.x, self.h = x, np.zeros((len(x) + 1, len(self.V), 1))
+        for t in range(len(x)):
+            self.h[t + 1] = np.tanh(self.U @ x[t] + self.V @ self.h[t])
+        return self.h[-1]
+
+    def backprop(self, delta, lr):
+        dU, dV = np.zeros_like(self.U), np.zeros_like(self.V)
+        for t in reversed(range(len(self.x))):
+            delta = delta * (1 - self.h[t + 1]**2)
+            dU += delta @ self.x[t].T
+            dV += delta @ self.h[t].T
+            delta = self.V.T @ delta
+        self.U -= lr * dU
+        self.V -= lr * dV
+        return np.array([])
+"""
+
+_AXES_LEFT_OUT = """\
+class Gate:
+    def __init__(self, n_in, n_out):
+        self.W, self.c = np.random.randn(n_in, n_out), np.zeros((1, n_out))
+
+    def forward(self, x):
+        self.x, self.s = x, 1 / (1 + np.exp(-(x @ self.W + self.c)))
+        return self.s
+
+    def backward(self, dout):
+        e = dout * self.s * (1 - self.s)
+        self.dW, self.dc = self.x.T @ e, e.sum(0)
+        return e @ self.W.T
+"""
+
 FORMS = {
+    "columns of a sequence": (_COLUMNS_OF_A_SEQUENCE, ("delta = self.V.T @ delta", "delta = self.V @ delta"), "U V"),
+    "axes of length 1 left out": (_AXES_LEFT_OUT, ("e.sum(0)", "e.mean(0)"), "x W c"),
+    "a gradient of a wrong shape": (_GRADIENTS_AS_ATTRIBUTES, ("e.sum(0)", "e"), "x W c"),
     "gradients as attributes": (_GRADIENTS_AS_ATTRIBUTES, ("e.sum(0)", "e.mean(0)"), "x W c"),
     "other names of passes": (_OTHER_NAMES_OF_PASSES, ("self.x.T @ e", "2 * self.x.T @ e"), "x W c"),
     "a call and back": (_A_CALL_AND_BACK, ("(1 - self.s)", "(1 + self.s)"), "x W c"),
@@ -464,7 +505,28 @@ FORMS = {
 }
 
 #: Classes that are called after a layer and compute another function, and what makes them wrong.
+_OWN_HINGE_LOSS = """\
+class HingeLoss:
+    def forward(self, y_pred, y_true):
+        self.p, self.y = y_pred, y_true
+        return np.maximum(0, 1 - y_true * y_pred).mean()
+
+    def backward(self):
+        return np.where(self.y * self.p < 1, -self.y, 0) / self.y.size
+"""
+
+_OWN_CROSS_ENTROPY = """\
+class CrossEntropy:
+    def forward(self, preds, labels):
+        return -np.log((preds * labels).sum(1))
+
+    def backward(self, dvalues, y_true):
+        self.dinputs = -y_true / dvalues / len(dvalues)
+"""
+
 NAMED = {
+    "HingeLoss": (_OWN_HINGE_LOSS, ("/ self.y.size", "* self.y.size")),
+    "CrossEntropy": (_OWN_CROSS_ENTROPY, ("-y_true / dvalues", "(dvalues - y_true)")),
     "Dense": (_OWN_DENSE, ("self.M[:-1]", "self.M[1:]")),
     "Swish": (_OWN_SWISH, ("d * self.beta", "d")),
     "BatchNorm": (_OWN_BATCHNORM, ("- self.y * (g", "+ self.y * (g")),

@@ -238,15 +238,52 @@ def test_operations_on_variables_know_their_backward_pass(
         assert {one["verdict"] for one in results} == {which}
 
 
+#: An operation whose forward itself is given variables, and whose `__new__` is wrapped around a compiled one.
+_GIVEN_VARIABLES = """\
+from functools import wraps
+
+import numpy as np
+
+
+class Tensor:
+    def __init__(self, data):
+        self.data = data
+
+
+def single(cls):
+    make = cls.__new__
+
+    @wraps(make)
+    def __new__(cls):
+        return make(cls)
+
+    cls.__new__ = __new__
+    return cls
+
+
+@single
+class Softmax:
+    def forward(self, x):
+        self.p = np.exp(x.data) / np.exp(x.data).sum(1, keepdims=True)
+        return Tensor(self.p)
+
+    def backward(self, grad):
+        return self.p * (grad - (grad * self.p).sum(1, keepdims=True))
+"""
+
+
 def test_what_only_its_framework_can_call_is_a_row_with_the_command(tmp_path: Path, gradcheck: Program) -> None:
     value = _VALUE.replace("Value(self.data", "type(self)(self.data")
     (tmp_path / "value.py").write_text(value, encoding="utf-8")
     (tmp_path / "ops.py").write_text(_NODES.replace("Tensor.of(self, inputs)", "graph(self, inputs)"), encoding="utf-8")
-    rows = {one["implementation"]: one for one in report_of(gradcheck("value.py", "ops.py", "--json", "-"))["results"]}
+    (tmp_path / "own.py").write_text(_GIVEN_VARIABLES, encoding="utf-8")
+    results = report_of(gradcheck("value.py", "ops.py", "own.py", "--json", "-"))["results"]
+    rows = {one["implementation"]: one for one in results}
     assert {name: one["verdict"] for name, one in rows.items()} == {
         "value.py:Value": "skip",
         "ops.py:Multiply": "skip",
         "ops.py:Exp": "skip",
+        "own.py:Softmax": "skip",
     }
     command = rows["value.py:Value"]["reason"].partition(" and type ")[2]
     assert command == "gradcheck function value.py:Value --adapter FILE.py:make --shape x=2x3"

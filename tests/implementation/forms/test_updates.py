@@ -101,6 +101,10 @@ UNREADABLE = {
         _rows(given=", lr").replace("* dW", "* dW / (np.sqrt(dW**2) + 1e-8)"),
         "from which its gradient cannot be read",
     ),
+    "set up by what is not there": (
+        _rows(given=", lr") + "\n    def initialize(self):\n        self.W = self.W[self.scales]\n",
+        "initialize raised AttributeError",
+    ),
 }
 
 

@@ -1,0 +1,167 @@
+"""Sizes and shapes for a network, found by trying: the loss must be a number, and gradients must fit and be right.
+
+First all sizes and lengths are equal. Where a gradient is right, they are given values of their own, alone or in
+groups, as long as no fewer are: what must be equal stays equal.
+"""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from gradcheck_cli.guard.state import preserve_state
+from gradcheck_cli.implementation.conventions.own_trial import OwnFit, fit_of
+from gradcheck_cli.implementation.conventions.running import implementation_of
+from gradcheck_cli.implementation.conventions.step import Role
+from gradcheck_cli.implementation.conventions.study import all_studied, lengths_made
+from gradcheck_cli.implementation.finding.kinds import kinds_of
+from gradcheck_cli.implementation.finding.lengths import untied
+from gradcheck_cli.implementation.finding.probe import Probe, Sizes
+from gradcheck_cli.implementation.implementation import ImplementationError, NotExpressibleError
+from gradcheck_cli.implementation.quiet import quiet
+from gradcheck_cli.implementation.seeding import seeds_from
+from gradcheck_cli.layers.function import LAYER, FunctionCase
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from gradcheck_cli.implementation.conventions.network import Network
+    from gradcheck_cli.implementation.finding.kinds import Kind
+
+_MOST_TRIES = 800
+_RAN = 10  #: tries that one counts for in which the loss is a number, after which gradients are looked for
+_MOST_AFTER = 150  #: tries that follow the first in which a gradient is right, and not all are
+_EQUAL = 4  #: the length of all axes at first, which can be halved by pooling
+_OF_IMAGES = 4  #: axes of a batch of images
+#: Lengths of their own, the likeliest to be those of parameters first: a loss is computed some ten times for each
+#: element of a parameter. A loop over the pixels of an image takes a millisecond, so of these there are fewer.
+_OWN, _OWN_OF_IMAGES = (3, 2, 5, 6, 7, 8), (2, 3, 5)
+_MOST_TOGETHER = 3  #: axes that are given another length together
+
+Kinds = tuple["Kind", ...]
+
+
+def find_sizes(network: Network) -> tuple[FunctionCase, ...]:
+    """Find cases for a network, those without a penalty first; () if there are none."""
+    with quiet(), seeds_from(0):
+        return _Search(network).found()
+
+
+def try_likeliest(network: Network) -> tuple[FunctionCase, str]:
+    """Return the likeliest case for a network, and what it raised there; "" if it raised nothing."""
+    with preserve_state(), seeds_from(0):
+        return _Search(network).likeliest()
+
+
+class _Search(Probe):
+    """The search for the sizes of one network."""
+
+    def __init__(self, network: Network) -> None:
+        readings = list(network.readings(LAYER))
+        made = list(readings[0].constructor)
+        names = {slot.name for slot in made}
+        super().__init__(readings, made, [s for s in readings[0].forward if s.name not in names], _EQUAL)
+        self._lengths = lengths_made(readings[0]) if not made else []
+
+    def found(self) -> tuple[FunctionCase, ...]:
+        """Take the first kinds for which all gradients are right, or else of a few more those for which most are.
+
+        Lengths of 1 only for want of others: what is wrong may be right for a filter of one pixel, or for one sample.
+        """
+        best: tuple[float, Kinds, Sizes] = (0, (), {})
+        most = _MOST_TRIES
+        starts = ((kinds, start) for kinds in self._all_kinds() for start in self._starts(kinds))
+        for tried, (lengths, is_telling) in starts:
+            if self._calls > most:
+                break
+            if best[0] >= 1 and not is_telling:
+                continue
+            fit = self._fit(tried, lengths)
+            if (score := _score(fit)) > best[0]:
+                best = score, tried, lengths
+                most = min(most, self._calls + _MOST_AFTER) if score >= 1 else most
+            if fit.agrees:
+                break
+        score, kinds, sizes = best
+        return self._cases(kinds, sizes, score) if score else ()
+
+    def likeliest(self) -> tuple[FunctionCase, str]:
+        """Return the case of the likeliest kinds, and what was raised there."""
+        kinds = tuple(kinds_of(slot)[0] for slot in self._slots)
+        case = self._case(kinds, self._all_equal(kinds), {})
+        problem = LAYER.problem(case)
+        try:
+            implementation_of(self._unstudied[0], "", None).forward(problem.inputs, problem.parameters)
+        except (ImplementationError, NotExpressibleError) as error:
+            return case, str(error)
+        return case, ""
+
+    def _all_kinds(self) -> Iterator[Kinds]:
+        """Yield the kinds of all arguments, the likeliest first."""
+        choices = [kinds_of(slot) for slot in self._slots]
+        places = itertools.product(*(range(len(choice)) for choice in choices))
+        for chosen in sorted(itertools.islice(places, 10 * _MOST_TRIES), key=sum):
+            yield tuple(choice[k] for choice, k in zip(choices, chosen, strict=True))
+
+    def _starts(self, kinds: Kinds) -> Iterator[tuple[Sizes, bool]]:
+        """Yield lengths to begin with, and whether what is wrong is wrong for them.
+
+        All are equal, or one of the last layer, which is a size, and of the targets. Arrays that go with parameters of
+        fixed shapes may have a length of those. The last may be one sample, a column.
+        """
+        equal = self._all_equal(kinds)
+        fixed = [{axis: n if kinds[axis[0]].name == "array" else equal[axis] for axis in equal} for n in self._lengths]
+        yield from ((start, True) for start in (equal, *fixed))
+        sizes = [(i, kind.rank - 1) for i, kind in enumerate(kinds) if kind.name in ("size", "tuple")]
+        targets = [(i, k) for i, kind in enumerate(kinds) if kind.name == "binary" for k in range(kind.rank)]
+        for target in [axis for axis in targets if kinds[axis[0]].rank > 1]:
+            yield {**equal, target: 1}, True
+        for size, target in itertools.product(sizes[::-1], targets):
+            yield {**equal, size: 1, target: 1}, size == sizes[-1]
+        columns = [(i, kind.rank - 1) for i, kind in enumerate(kinds) if kind.name in ("array", "binary")]
+        yield from (({**start, **{axis: 1 for axis in columns if axis[1] > 0}}, False) for start in (equal, *fixed))
+
+    def _case(self, kinds: Kinds, sizes: Sizes, scale: Sizes) -> FunctionCase:
+        """Return a case, with labels below the least of the sizes."""
+        case = super()._case(kinds, sizes, scale)
+        least = min((n for (i, _), n in sizes.items() if kinds[i].name in ("size", "tuple") and n > 1), default=_EQUAL)
+        return replace(case, labels={name: (shape, min(n, least)) for name, (shape, n) in case.labels.items()})
+
+    def _fit(self, kinds: Kinds, sizes: Sizes) -> OwnFit:
+        """Return how well the network does; with a loss that is not its own, at least one gradient must be right."""
+        self._calls += 1
+        case = self._case(kinds, sizes, {})
+        if not (case.shape or case.labels) or case.impossible():
+            return OwnFit()
+        problem = LAYER.problem(case)
+        first, *others = all_studied(self._unstudied, case, problem)
+        fit = fit_of(first, case, problem)
+        self._calls += _RAN if fit.runs else 0
+        fits = [fit, *(fit_of(one, case, problem) for one in others if fit.fits)]
+        best = max(fits, key=lambda fit: (fit.right, fit.fits))
+        return best if best.right or not others else OwnFit()
+
+    def _cases(self, kinds: Kinds, sizes: Sizes, score: float) -> tuple[FunctionCase, ...]:
+        """List cases: with lengths of their own, as few together as possible, and the same without a penalty."""
+
+        def fits(trial: Sizes, group: tuple[tuple[int, int], ...]) -> bool:
+            alone = len(group) == 1 and self._slots[group[0][0]].value is Role.TARGETS  # longer targets are cut off
+            fit = self._fit(kinds, trial) if not alone and self._calls <= 2 * _MOST_TRIES else OwnFit()
+            return _score(fit) >= score
+
+        of_images = any(kind.name == "array" and kind.rank == _OF_IMAGES for kind in kinds)
+        axes = [axis for axis in sizes if sizes[axis] > 1]
+        own = untied(sizes, axes, _OWN_OF_IMAGES if of_images else _OWN, _MOST_TOGETHER, fits)
+        case = self._case(kinds, own, {})
+        penalties = [slot.key for slot in self._slots if slot.value is Role.PENALTY]
+        without = replace(case, value={**case.value, **dict.fromkeys(penalties, 0.0)})
+        cases = [without, case] if penalties else [case]
+        return tuple(replace(one, tried=case.flags) for one in cases)
+
+
+def _score(fit: OwnFit) -> float:
+    """Count the gradients that are right; where some have wrong shapes, or none is right, it is less than one."""
+    if not fit.right:
+        return 0.4 if fit.fits else 0
+    return fit.right if fit.fits else fit.right / (1 + fit.right)
