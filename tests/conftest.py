@@ -106,7 +106,7 @@ _QUICK = {
     *("implementation.conventions.test_own_function", "implementation.finding.test_adapter"),
     *("implementation.vocabulary.test_vocabulary",),
     *("layers.framework.test_axes", "layers.framework.test_layer"),
-    *("layers.framework.test_make_problem",),
+    *("layers.framework.test_problem",),
     *("numeric.test_estimate", "checks.test_method", "numeric.test_richardson", "numeric.test_rounding"),
     *("numeric.test_tiles",),
     *("report.test_grades", "report.test_json", "report.test_skipped", "report.test_sweep", "report.test_table"),

@@ -38,6 +38,10 @@ _RESOLUTION = 0.5
 _COARSEST = 2.0**-20
 
 
+#: Calls that follow derivatives, measured: those of duties; of a projection; and for each one of an affine function.
+_CALLS_OF_DUTIES, _CALLS_OF_PROJECTION, _CALLS_IF_CURVED = 13, 2, 10
+
+
 @frozen
 class Derivatives:
     """The numerical derivatives of forward, by input. Those of a gradient that cannot be compared are left out."""
@@ -78,7 +82,9 @@ def differentiate_in(run: CaseRun, names: Sequence[str]) -> Derivatives:
     estimates: dict[str, Estimate] = {}
     projections: dict[str, Projection] = {}
     ignored: tuple[str, ...] = ()
-    for name in names:
+    curved = False
+    for number, name in enumerate(names):
+        run.calls.announce(calls_to_come(run, names[number:], curved=curved))
         x, function, coupling = inputs[name], ForwardFunction(run, inputs, name), problem.coupling.get(name)
         colors = coupling.colors if coupling else None
         method = choose_method(settings.method, x.size, problem.cotangent.size, colors)
@@ -94,6 +100,7 @@ def differentiate_in(run: CaseRun, names: Sequence[str]) -> Derivatives:
             coupling=coupling if method == "colored" else None,
             center=center,
         )
+        curved |= not estimate.affine
         scale = np.maximum(estimate.scale, problem.gradient_scale.get(name, 0.0))
         estimates[name] = replace(estimate, scale=scale, doubt=_doubt(estimate, name))
         ignored += () if estimate.scale.any() else (name,)
@@ -104,6 +111,18 @@ def differentiate_in(run: CaseRun, names: Sequence[str]) -> Derivatives:
         wide=inputs[names[0]].dtype == working_dtype(run.dtype),
         epsilon=center.epsilon,
     )
+
+
+def calls_to_come(run: CaseRun, names: Sequence[str] = (), *, curved: bool = False) -> int:
+    """Return about how many calls a case makes when the derivatives in these inputs are left, and all that follows."""
+    problem = run.problem
+    calls = _CALLS_OF_DUTIES + 2 * len(problem.differentiable)
+    for name in names:
+        coupling, size = problem.coupling.get(name), problem.inputs[name].size
+        method = choose_method(run.settings.method, size, problem.cotangent.size, coupling and coupling.colors)
+        steps = coupling.colors if coupling and method == "colored" else 2 * size
+        calls += 3 + (_CALLS_OF_PROJECTION if method == "projected" else steps * (_CALLS_IF_CURVED if curved else 1))
+    return calls
 
 
 def _project(run: CaseRun, name: str, function: Function, x: Array, center: Evaluation) -> Projection:

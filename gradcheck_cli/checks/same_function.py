@@ -15,7 +15,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gradcheck_cli.checks.comparison import judge_elements
-from gradcheck_cli.checks.differentiation import Derivatives, differentiate_in, numeric_inputs, resolution
+from gradcheck_cli.checks.differentiation import (
+    Derivatives,
+    calls_to_come,
+    differentiate_in,
+    numeric_inputs,
+    resolution,
+)
 from gradcheck_cli.checks.method import choose_method
 from gradcheck_cli.checks.run import make_run
 from gradcheck_cli.checks.settings import Settings
@@ -54,6 +60,9 @@ _FINE = 2.0**-6
 #: Roundings of each term of the derivative along the line, four standard deviations: those of the points themselves.
 _ROUNDINGS = 4.0
 
+#: Calls that the line takes, usually.
+_CALLS_OF_LINE = 8
+
 #: Components of the line's direction, in units of the size of the input.
 _LEAST = 0.5
 
@@ -65,6 +74,7 @@ def derivatives_of_reference(run: CaseRun) -> Derivatives | None:
     """
     if not _is_eligible(run):
         return None
+    run.calls.announce(_CALLS_OF_LINE + calls_to_come(run))
     is_small = sum(x.size for x in run.problem.inputs.values()) <= _SMALL
     try:
         derivatives = (_reference_before if is_small else _reference)(run.case, run.implementation.absent)

@@ -16,7 +16,7 @@ from gradcheck_cli.results.result import Verdict
 from gradcheck_cli.text.clean import clean
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from gradcheck_cli.layers.framework.case import Case
     from gradcheck_cli.results.result import CaseResult
@@ -38,20 +38,23 @@ _ERASE = "\r\x1b[K"
 
 
 @contextmanager
-def progress(total: int, upcoming: Iterator[tuple[str, Case]]) -> Iterator[ProgressLine]:
+def progress(
+    total: int, upcoming: Iterator[tuple[str, Case]], share_done: Callable[[], float]
+) -> Iterator[ProgressLine]:
     """Show the progress of a run while the block runs, if stderr is a terminal on which a line can be erased.
 
     Args:
         total: the number of results.
         upcoming: the implementation and the case of each result, in order.
+        share_done: which share of the running case is done, as far as that is known.
     """
-    line = ProgressLine(sys.stderr, total, upcoming)
-    with _drawn(line, unless=total == 1):
+    line = ProgressLine(sys.stderr, total, upcoming, share_done)
+    with _drawn(line):
         yield line
 
 
 @contextmanager
-def _drawn(line: _Line, *, unless: bool, patience: float = _PATIENCE) -> Iterator[None]:
+def _drawn(line: _Line, *, unless: bool = False, patience: float = _PATIENCE) -> Iterator[None]:
     """Draw a line again and again while the block runs, and erase it, if stderr is such a terminal."""
     able = sys.stderr.isatty() and os.environ.get("TERM", "dumb") != "dumb" and hasattr(signal, "setitimer")
     if unless or not able:
@@ -124,15 +127,22 @@ class SearchLine(_Line):
 class ProgressLine(_Line):
     """The results so far, and the pace."""
 
-    def __init__(self, stream: TextIO, total: int, upcoming: Iterator[tuple[str, Case]]) -> None:
+    def __init__(
+        self,
+        stream: TextIO,
+        total: int,
+        upcoming: Iterator[tuple[str, Case]],
+        share_done: Callable[[], float] = lambda: 0.0,
+    ) -> None:
         super().__init__(stream)
+        self._share_done = share_done
         self._color = wants_color("auto", stream)
         self._filled, self._empty = ("━", "─") if "utf" in (stream.encoding or "").lower() else ("#", "-")
         self._total = total
         self._upcoming = upcoming
         self._next = next(upcoming, None)
         self._done = self._failed = 0
-        self._history = deque([(time.monotonic(), 0)])  # when which number of results was first seen
+        self._history = deque([(time.monotonic(), 0.0)])  # when which number of results was first seen
 
     def add(self, result: CaseResult) -> None:
         """Count a result that has been reported, and let the line come back."""
@@ -146,9 +156,9 @@ class ProgressLine(_Line):
         """Write the line over itself, and note the pace."""
         if self._hidden:
             return
-        now = time.monotonic()
-        if self._history[-1][1] < self._done:
-            self._history.append((now, self._done))
+        now, done = time.monotonic(), self._done + self._share_done()
+        if self._history[-1][1] < done:
+            self._history.append((now, done))
         while len(self._history) > 2 and self._history[1][0] <= now - _RATED:
             self._history.popleft()
         super().draw()
@@ -161,17 +171,18 @@ class ProgressLine(_Line):
             name, case = self._next
             parts.append(clean(f"{name}  {case.label()} {case.dtype}"))
         if columns >= 3 * _BAR:
-            filled = min(_BAR, _BAR * self._done // self._total)
+            filled = min(_BAR, int(_BAR * self._history[-1][1] / self._total))
             parts.insert(0, self._filled * filled + self._empty * (_BAR - filled))
         line = "  ".join(parts)[: max(0, columns)]
         return line.replace(failed, f"\x1b[1;31m{failed}\x1b[0m", 1) if self._color and self._failed else line
 
     def _pace(self) -> str:
-        (start, before), now = self._history[0], time.monotonic()
-        rate = (self._done - before) / (now - start) if now > start else 0.0
+        (start, before), now, done = self._history[0], time.monotonic(), self._history[-1][1]
+        rate = (done - before) / (now - start) if now > start else 0.0
         if not rate:
             return "-/s"
-        minutes, seconds = divmod(round((self._total - self._done) / rate), 60)
+        minutes, seconds = divmod(round((self._total - done) / rate), 60)
         hours, minutes = divmod(minutes, 60)
         left = f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"
-        return (f"{rate:.0f}/s" if rate >= 10 else f"{rate:.1f}/s") + f"  {left} left"
+        pace = f"{rate:.0f}/s  " if rate >= 10 else f"{rate:.1f}/s  " if rate >= 0.05 else ""
+        return f"{pace}{left} left"

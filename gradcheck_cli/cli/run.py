@@ -86,7 +86,7 @@ def run(request: Request) -> int:
         results_file = stack.enter_context(open_results_file(request, plan, described.versions))
         memories = [one for one in (results_file, since) if one]
         engine = stack.enter_context(open_engine(request, plan, checker))
-        line = stack.enter_context(progress(plan.count, plan.upcoming()))
+        line = stack.enter_context(progress(plan.count, plan.upcoming(), checker.tally.share_done))
         stdout.before_write = line.clear
         results = compute_results(request, plan, engine, memories)
         summary = deliver(results, deliveries, line, options, described, sources.origin if sources else None)

@@ -61,7 +61,9 @@ class Since:
         results = [one for one in self._old.results if homes[one.implementation] == file]
         request = self._request
         for one in results:
-            if not one.ran and (not _is_its_own(one) or (one.case.dtype, one.case.seed) != _given(request)):
+            if not one.ran and (
+                not _is_its_own(one) or (one.case.dtype, one.case.seed) != (request.dtypes[0], request.seed)
+            ):
                 return []
         return [replace(one, carried_over=True) for one in results]
 
@@ -126,10 +128,6 @@ class Since:
 
 def _is_its_own(result: CaseResult) -> bool:
     return not (result.reason or "").startswith(_NOT_ITS_OWN)
-
-
-def _given(request: Request) -> tuple[str, int]:
-    return request.dtypes[0], request.seed
 
 
 def _difference(old: Recorded, request: Request, sources: Sources, versions: Mapping[str, str]) -> str | None:

@@ -6,6 +6,7 @@ from functools import cache, partial
 from typing import TYPE_CHECKING
 
 from gradcheck_cli.engine.sanitize import sanitize
+from gradcheck_cli.engine.tally import Tally
 from gradcheck_cli.implementation.built_in import built_in
 from gradcheck_cli.layers import LAYERS
 
@@ -41,6 +42,7 @@ class Checker:
     def __init__(self) -> None:
         self._runner: tuple[Task, GuardedRunner] | None = None
         self._process: tuple[str, Process] | None = None  # and the file that is loaded there
+        self.tally = Tally()
 
     def find(self, task: Task, case: Case) -> None:
         """Find the implementation of a task, which otherwise happens at its first case.
@@ -75,18 +77,20 @@ class Checker:
     def _check(self, task: Task, case: Case) -> CaseResult:
         try:
             if task.is_built_in:
-                return task.check(case, _built_in(task.layer, task.spec), task.settings)
+                return task.check(case, self.tally.counted(_built_in(task.layer, task.spec)), task.settings)
             return sanitize(self._runner_of(task).check(case))
         except Exception as error:  # noqa: BLE001  # a bug in one case must not end the run
             from gradcheck_cli.engine.errors import describe_error  # only where something was raised
 
             return task.error_result(case, describe_error(error))
+        finally:
+            self.tally.clear()
 
     def _runner_of(self, task: Task) -> GuardedRunner:
         if self._runner is None or self._runner[0] != task:
             from gradcheck_cli.engine.guarded import GuardedRunner  # 20 ms, and not for built-in layers
 
-            self._runner = task, GuardedRunner(task, self._process_for(task.spec, task.limits))
+            self._runner = task, GuardedRunner(task, self._process_for(task.spec, task.limits), self.tally)
         return self._runner[1]
 
     def _process_for(self, spec: str, limits: Limits) -> Process:

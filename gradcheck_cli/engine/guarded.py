@@ -15,6 +15,7 @@ from gradcheck_cli.implementation.implementation import ImplementationNotFoundEr
 
 if TYPE_CHECKING:
     from gradcheck_cli.engine.errors import ErrorReport
+    from gradcheck_cli.engine.tally import Tally
     from gradcheck_cli.engine.task import Names, Task
     from gradcheck_cli.guard.process import Process
     from gradcheck_cli.layers.framework.case import Case
@@ -24,8 +25,8 @@ if TYPE_CHECKING:
 class GuardedRunner:
     """Checks the cases of a task whose code is in a process of its own."""
 
-    def __init__(self, task: Task, process: Process) -> None:
-        self._task, self._code = task, UserCode(process)
+    def __init__(self, task: Task, process: Process, tally: Tally) -> None:
+        self._task, self._code, self._tally = task, UserCode(process), tally
         self._names: Names | None = None
         self._missing: ErrorReport | None = None  # why it cannot be checked
 
@@ -58,7 +59,9 @@ class GuardedRunner:
             if self._missing is not None:
                 result = task.error_result(case, self._missing)
             else:
-                result = task.check(case, begin_case(code, task, case), task.settings)
+                implementation = begin_case(code, task, case)
+                self._tally.begin(lambda: code.process.calls)
+                result = task.check(case, replace(implementation, announce=self._tally.announce), task.settings)
         except FAILURES as error:
             result = task.error_result(case, report_failure(error, "the implementation", task.spec), self._names)
         return replace(result, output=code.process.take_output(), seconds=time.perf_counter() - started)

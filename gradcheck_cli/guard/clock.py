@@ -63,9 +63,9 @@ class Clock:
         return self._shared[_DEPTH] > 0
 
     @property
-    def imported(self) -> bool:
-        """Whether a function was called, hence the module imported."""
-        return self._shared[_CALLS] > 0
+    def calls(self) -> int:
+        """How many functions were called since the request began, the one that runs included."""
+        return int(self._shared[_CALLS])
 
 
 _clock: Clock | None = None  # of this process, as its only thread is

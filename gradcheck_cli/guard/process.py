@@ -63,6 +63,7 @@ class Process:
         """
         self.limits = limits
         self.starts = 0  #: how often a process was started
+        self._asked = self._asked_before = 0  # calls that are part of the latest request, and of those before it
         self._fresh = fresh
         self._running: Running | None = None
         self._deadline = 0.0
@@ -98,6 +99,7 @@ class Process:
             self.close()
             self._running = Running(self.limits, self._fresh)
             self.starts += 1
+        self._asked, self._asked_before = calls, self._asked_before + self._asked
         self._deadline = time.monotonic() + (_MOST_LIMITS + calls) * self.limits.seconds + _MOST_SECONDS
         with contextlib.suppress(OSError):  # it is gone, or was stopped: there will be no answer
             self._running.channel.send(*encode_request((function, arguments)))
@@ -114,6 +116,11 @@ class Process:
         if isinstance(answer.value, dict) and FAILED in answer.value:
             raise RequestFailedError(str(answer.value[FAILED]))
         return answer
+
+    @property
+    def calls(self) -> int:
+        """How many calls of user code were made, the one that runs included."""
+        return self._asked_before + min(self._asked, self._running.clock.calls if self._running else 0)
 
     def fileno(self) -> int:
         """Return the descriptor that is readable when there is an answer."""
@@ -176,7 +183,7 @@ class Process:
         running, stack = self._running, stack or []
         if running is None:  # it was closed from another thread
             return ProcessDiedError("was ended", [])
-        imported = running.clock.imported
+        imported = running.clock.calls > 0
         if reason is None:
             code = running.exit_code() if running.has_ended(_GRACE) else DISCONNECTED
             if code == DISCONNECTED:

@@ -99,6 +99,7 @@ class Implementation:
     outputs_at: OutputsAt | None = None
     #: Have calls made that come next, in one request to another process; None where that makes no difference.
     expect: Callable[[Sequence[Step]], None] | None = None
+    announce: Callable[[int], None] = lambda _calls: None  #: how many calls are to come, as far as that is known
     seed: Callable[[int], None] = seed_generators  #: the global generators, before each call
     has_drawn: Callable[[int], bool] = has_drawn  #: whether numbers were drawn since they were seeded so
     #: Where code is in another process: from a result that failed to one with its place, given the current folder.

@@ -10,8 +10,8 @@ import numpy as np
 from gradcheck_cli.implementation.calling import describe
 from gradcheck_cli.implementation.implementation import BackwardStep, ImplementationError
 from gradcheck_cli.implementation.seeding import seeded
+from gradcheck_cli.layers.framework.arrays import with_output_shape
 from gradcheck_cli.layers.framework.axes import anonymous
-from gradcheck_cli.layers.framework.make_problem import with_output_shape
 from gradcheck_cli.text.names import join_names
 
 if TYPE_CHECKING:

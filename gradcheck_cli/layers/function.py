@@ -18,9 +18,9 @@ from gradcheck_cli.layers.framework.axes import anonymous
 from gradcheck_cli.layers.framework.case import Case
 from gradcheck_cli.layers.framework.drawing import pick
 from gradcheck_cli.layers.framework.layer import Layer
-from gradcheck_cli.layers.framework.named import FrozenMapping, constants, intervals, labels, shapes
+from gradcheck_cli.layers.framework.named import FrozenMapping, by_name
 from gradcheck_cli.layers.framework.problem import Problem
-from gradcheck_cli.layers.framework.words import text
+from gradcheck_cli.layers.framework.words import Constant, Interval, Labels, Shape, text
 from gradcheck_cli.text.names import join_names
 
 if TYPE_CHECKING:
@@ -41,15 +41,17 @@ class FunctionCase(Case):
 
     layer: ClassVar[str] = "function"
 
-    shape: Mapping[str, tuple[int, ...]] = shapes(
-        _EXAMPLE, "of an argument, and one flag for each: x=2,3, w=3x4, or a=scalar"
+    shape: Mapping[str, tuple[int, ...]] = by_name(
+        Shape, "of an argument, and one flag for each: x=2,3, w=3x4, or a=scalar", _EXAMPLE, least=0
     )
-    range: Mapping[str, tuple[float, float]] = intervals("in which an argument lies, where it may not lie anywhere")
-    value: Mapping[str, float | tuple[int, ...]] = constants(
-        "an argument that is one number, without a gradient: target=2"
+    range: Mapping[str, tuple[float, float]] = by_name(
+        Interval, "in which an argument lies, where it may not lie anywhere"
     )
-    labels: Mapping[str, tuple[tuple[int, ...], int]] = labels(
-        "an argument of whole numbers below a number of classes, or of one-hot rows, without a gradient: y=6:10"
+    value: Mapping[str, float | tuple[int, ...]] = by_name(
+        Constant, "an argument that is one number, without a gradient: target=2"
+    )
+    labels: Mapping[str, tuple[tuple[int, ...], int]] = by_name(
+        Labels, "an argument of whole numbers below a number of classes, or of one-hot rows, without a gradient: y=6:10"
     )
 
     example: str = text("a function that returns the arguments of one call, instead of all these", "FILE.py:MAKE")

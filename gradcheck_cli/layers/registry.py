@@ -16,10 +16,10 @@ class Entry(NamedTuple):
 #: By the name on the command line.
 REGISTRY = {
     "conv": Entry("convolution", "conv.conv"),
-    "conv1d": Entry("one-dimensional convolution", "conv.ranks", "SEQUENCES"),
-    "conv3d": Entry("three-dimensional convolution", "conv.ranks", "VOLUMES"),
+    "conv1d": Entry("one-dimensional convolution", "conv.variants", "SEQUENCES"),
+    "conv3d": Entry("three-dimensional convolution", "conv.variants", "VOLUMES"),
     "conv-transpose": Entry("transposed convolution", "conv.conv_transpose"),
-    "depthwise-conv": Entry("depthwise convolution", "conv.depthwise_conv"),
+    "depthwise-conv": Entry("depthwise convolution", "conv.variants", "DEPTHWISE"),
     "affine": Entry("affine layer", "dense.affine"),
     "temporal-affine": Entry("temporal affine layer", "dense.affine", "TEMPORAL"),
     "word-embedding": Entry("word embedding", "dense.word_embedding"),

@@ -107,15 +107,6 @@ class BlackBox:
         if self.many:
             self._prepared = deque(self._function.many(points) if points else ())  # type: ignore[attr-defined]
 
-    @property
-    def is_prepared(self) -> bool:
-        """Whether the next evaluation has been made."""
-        return bool(self._prepared)
-
-    def can_prepare(self, points: int) -> bool:
-        """Tell whether the function can be evaluated at so many points at once, and they take little memory."""
-        return self.many and points * (self.x.nbytes + self.center.value.nbytes) <= TOGETHER
-
     def at(self, *points: Array) -> Array:
         """Evaluate at some points; return the flat values, (points, outputs)."""
         return self._evaluate(points).reshape(len(points), -1)

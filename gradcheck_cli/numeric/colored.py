@@ -17,7 +17,7 @@ from gradcheck_cli.numeric.estimate import Estimate
 from gradcheck_cli.numeric.tiles import arrays_per_batch
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
     from gradcheck_cli.numeric.affine import Affine
     from gradcheck_cli.numeric.arrays import Array
@@ -113,9 +113,6 @@ class ColoredScheme:
     def central_differences(self, elements: Array, steps: Array) -> Estimate:
         """Return (f(x + h) - f(x - h)) / 2h in some elements, as `Scheme` describes."""
         return self._in_batches(elements, steps, both=True)
-
-    def prepare(self, elements: Array, rows: Sequence[Array]) -> None:
-        """Do nothing: the colours of a row are evaluated at once as it is."""
 
     def affine_differences(self, elements: Array, steps: Array) -> Estimate:
         """Return (f(x + h) - f(x)) / h if the function is deterministic and known to be affine, else as above.

@@ -10,8 +10,6 @@ from gradcheck_cli.numeric.black_box import TOGETHER
 from gradcheck_cli.numeric.estimate import Estimate
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from gradcheck_cli.numeric.arrays import Array
     from gradcheck_cli.numeric.black_box import BlackBox
 
@@ -32,17 +30,11 @@ class DenseScheme:
         together = max(1, TOGETHER // (2 * (box.x.nbytes + box.center.value.nbytes)))
         for first in range(0, elements.size, together):
             part = slice(first, first + together)
-            if box.many and not box.is_prepared:
+            if box.many:
                 box.prepare([x for p, h in zip(elements[part], steps[part], strict=True) for x in self._sides(p, h)])
             rows += [self._difference(int(p), h) for p, h in zip(elements[part], steps[part], strict=True)]
         value, scale, roundoff, second = np.array(rows, dtype=self.box.dtype).reshape(-1, 4).T
         return Estimate(value=value, scale=scale, error_bound=roundoff, step=steps, second_difference=second)
-
-    def prepare(self, elements: Array, rows: Sequence[Array]) -> None:
-        """Evaluate for the rows that come next, as `Scheme` describes."""
-        if self.box.can_prepare(2 * elements.size * len(rows)):
-            sides = [self._sides(p, h) for steps in rows for p, h in zip(elements, steps, strict=True)]
-            self.box.prepare([x for pair in sides for x in pair])
 
     def affine_differences(self, elements: Array, steps: Array) -> Estimate:
         """Return central differences too: that the function is affine in each single element is not yet known."""

@@ -10,7 +10,7 @@ import numpy as np
 from gradcheck_cli.data.frozen import frozen, replace
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
     from gradcheck_cli.numeric.arrays import Array
     from gradcheck_cli.numeric.black_box import BlackBox
@@ -95,12 +95,6 @@ class Scheme(Protocol):
         Args:
             elements: flat indices of x.
             steps: h, one for each element.
-        """
-
-    def prepare(self, elements: Array, rows: Sequence[Array]) -> None:
-        """Evaluate for the central differences that come next, with one row of steps after the other, all at once.
-
-        It does nothing where the function is not evaluated at several points at once, or they are many.
         """
 
     def affine_differences(self, elements: Array, steps: Array) -> Estimate:

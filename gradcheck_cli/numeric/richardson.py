@@ -95,9 +95,6 @@ def _fill_tableau(
     active = np.arange(elements.size)
     previous = np.empty((0, active.size), dtype)
     for halvings in range(MAX_ROWS):
-        if not scheme.box.is_prepared and (halvings == 0 or active.size == 1):
-            ahead = range(halvings, MIN_ROWS if halvings == 0 else min(halvings + 2, MAX_ROWS))
-            scheme.prepare(elements[active], [first[active] * 2.0**-row for row in ahead])
         steps = first[active] * 2.0**-halvings
         difference = scheme.central_differences(elements[active], steps)
         roundoff = np.fmax(difference.error_bound, rounding[active] / steps)
@@ -124,7 +121,6 @@ def _fill_tableau(
         active, previous = active[unfinished], row[:, unfinished]
         if not active.size:
             break
-    scheme.box.prepare([])  # a row that was not needed
     best = Estimate(value=value, scale=scale, error_bound=bound, step=step, second_difference=second, kinks=kinks)
     return best, rounding
 

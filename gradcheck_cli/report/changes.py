@@ -39,13 +39,16 @@ def write_changes(changes: Sequence[Change], stream: TextIO, options: DisplayOpt
     console = make_console(stream, options)
     if not options.quiet:
         for group in _groups(changes):
-            word = Text(f"{_word(group):<{_INDENT}}", style=_style(group))
+            kind, regression = group[0].kind, group[0].is_regression
+            word = Text(
+                f"{kind.upper() if regression else kind:<{_INDENT}}", style=_STYLES[Kind.WORSE if regression else kind]
+            )
             for line in Text(_describe(group)).wrap(console, max(_LEAST, console.width - _INDENT)):
                 line.rstrip()
                 console.print(Text.assemble(word, line), soft_wrap=True)
                 word = Text(" " * _INDENT)
             shown = _most_telling([change.new or change.old for change in group])
-            if group[0].is_regression and shown and (command := shown.command):
+            if regression and shown and (command := shown.command):
                 console.print(Text(f"{word}replay: {command}"), soft_wrap=True)
     console.print(Text(count(changes)), soft_wrap=True)
 
@@ -116,11 +119,3 @@ def _most_telling(results: Iterable[CaseResult | None]) -> CaseResult | None:
 def _way(result: CaseResult) -> Hashable:
     """Return what tells one failure from another: the causes, whose numbers differ with the sizes, or the reason."""
     return frozenset(cause.code for cause in result.diagnosis) or result.headline
-
-
-def _word(group: list[Change]) -> str:
-    return group[0].kind.upper() if group[0].is_regression else group[0].kind
-
-
-def _style(group: list[Change]) -> str:
-    return _STYLES[Kind.WORSE if group[0].is_regression else group[0].kind]

@@ -42,17 +42,13 @@ class GitHubReport:
     def finish(self, summary: Summary) -> None:
         """Finish the table, annotate the failures, and count in a notice what is left out."""
         self._table.finish(summary)
-        found = sorted(self._findings.all(), key=_badness, reverse=True)
+        found = sorted(self._findings.all(), key=lambda one: (one.result.verdict.rank, one.cases), reverse=True)
         lines = [_annotation(finding) for finding in found[:_MOST]]
         if found:
             rest = len(found) - len(lines)
             note = f"; {rest} more {'failure is' if rest == 1 else 'failures are'} not annotated" if rest else ""
             lines.append(command("notice", f"{describe_run(self._run, summary)}{note}", title=self._run.program))
         self._stream.write("".join(f"{line}\n" for line in lines))
-
-
-def _badness(finding: Finding) -> tuple[int, int]:
-    return finding.result.verdict.rank, finding.cases
 
 
 def _annotation(finding: Finding) -> str:

@@ -52,7 +52,8 @@ class JUnitReport:
         root = _element("testsuites", name=self._run.program)
         _count(root, (case for cases in self._cases.values() for case in cases))
         for (implementation, layer), cases in self._cases.items():
-            suite = ET.SubElement(root, "testsuite", name=_legal(_suite_name(implementation, layer)))
+            name = f"{implementation} ({layer})" if layer else implementation
+            suite = ET.SubElement(root, "testsuite", name=_legal(name))
             _count(suite, cases)
             self._add_properties(suite, summary)
             suite.extend(cases)
@@ -69,10 +70,6 @@ class JUnitReport:
         properties = ET.SubElement(suite, "properties")
         for name, value in known.items():
             properties.append(_element("property", name=name, value=value))
-
-
-def _suite_name(implementation: str, layer: str) -> str:
-    return f"{implementation} ({layer})" if layer else implementation
 
 
 def _test_case(result: CaseResult) -> ET.Element:

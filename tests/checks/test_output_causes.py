@@ -9,8 +9,8 @@ import pytest
 
 from gradcheck_cli import ConvCase, Verdict, check
 from gradcheck_cli.layers.conv.conv import standard
-from gradcheck_cli.layers.conv.depthwise_conv import DepthwiseConvCase, depthwise_conv_backward
 from gradcheck_cli.layers.conv.naive import conv_backward_naive
+from gradcheck_cli.layers.conv.variants import DepthwiseConvCase, depthwise_conv_backward
 from tests.checks.test_causes import as_pair
 from tests.sampling import one_in
 
@@ -117,7 +117,7 @@ def test_depthwise_convolutions_have_them_too() -> None:
         full = np.zeros((w.shape[0], *w.shape))
         full[np.arange(len(w)), np.arange(len(w))] = w
         out = convolved(x, full, b, stride, (1, 1), counts(x, w.shape[1:], stride, (1, 1)))
-        from gradcheck_cli.layers.conv.depthwise_conv import depthwise_conv_forward
+        from gradcheck_cli.layers.conv.variants import depthwise_conv_forward
 
         return out, depthwise_conv_forward(x, w, b, conv_param)[1]
 

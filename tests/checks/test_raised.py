@@ -9,8 +9,8 @@ import pytest
 
 from gradcheck_cli import CaseResult, ConvCase, Verdict, check
 from gradcheck_cli.layers.conv.conv import standard
-from gradcheck_cli.layers.conv.ranks import Conv1dCase
-from gradcheck_cli.layers.conv.ranks import standard as sequences
+from gradcheck_cli.layers.conv.variants import Conv1dCase
+from gradcheck_cli.layers.conv.variants import standard as sequences
 from gradcheck_cli.layers.pool.maxpool import MaxpoolCase, max_pool_backward, max_pool_forward
 from tests.sampling import one_in
 

@@ -72,18 +72,6 @@ def started(folder: Path, *args: str | Path) -> subprocess.Popen[str]:
     )
 
 
-@pytest.mark.long  # `tests/engine/test_engine.py` compares two processes with one
-def test_jobs_change_no_result(convcheck: Program, layer_file: LayerFile) -> None:
-    files: list[str | Path] = [layer_file(), layer_file(("+ b", "- b"), name="wrong.py"), "naive"]
-    one = report_of(convcheck(*files, *MANY, "--format", "json"))
-    assert one["summary"]["cases"] == 36
-    assert one["summary"]["fail"] == one["summary"]["pass"] / 2 > 0
-    expected = without_seconds(one)
-    other = report_of(convcheck(*files, *MANY, "--format", "json", "--jobs", "2"))
-    assert without_seconds(other) == expected
-    assert convcheck(*SMALL, "--N", "1,2", "--jobs", "auto").returncode == 0
-
-
 def test_with_jobs_a_mistake_is_answered_as_without(convcheck: Program) -> None:
     TOLD = "Error: nowhere.py: there is no such file\nTry 'convcheck --help'.\n"
     for jobs in "1", "2":

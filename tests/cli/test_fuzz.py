@@ -13,7 +13,6 @@ from jsonschema import Draft202012Validator
 from gradcheck_cli.report.json import schema
 from tests.checks.test_replay import assert_same
 from tests.conftest import SMALL, report_of
-from tests.sampling import one_in
 
 if TYPE_CHECKING:
     import subprocess
@@ -68,14 +67,6 @@ def test_a_right_layer_passes_and_nothing_is_written(convcheck: Program, layer_f
     assert (run.returncode, run.stderr) == (0, "")
     assert re.fullmatch(r"\S+, seed 0\nunderstood as .*\n20 cases passed in .*\n", run.stdout)
     assert [path.name for path in tmp_path.iterdir()] == ["layers.py"]
-
-
-@pytest.mark.parametrize("name", one_in(2, ["fast", "naive"]))
-def test_what_is_built_in_passes_whatever_is_drawn(convcheck: Program, name: str) -> None:
-    flags = ("--dtype", "float16,float32,float64,longdouble", "--dilation", "1,2,1x3", "--groups", "1,2,3")
-    run = convcheck(name, "--fuzz", "60", *flags, "--stride", "1..3,2x1", "-q")
-    assert run.returncode == 0, run.stdout
-    assert run.stdout == f"pass 60/60 {name}\n"
 
 
 def test_each_fault_is_reported_with_its_smallest_case_which_can_be_replayed(
@@ -151,17 +142,6 @@ def read(path: Path) -> dict[str, Any]:
 
 def cases_of(run: subprocess.CompletedProcess[str]) -> list[dict[str, Any]]:
     return [result["case"] for result in report_of(run)["results"]]
-
-
-@pytest.mark.long
-def test_the_same_seed_draws_and_finds_the_same(convcheck: Program, layer_file: LayerFile) -> None:
-    layer_file(EMPTY_CROP)
-    runs = [convcheck("layers.py", "--fuzz", "8", *FEW, "--json", "-", "--seed", seed) for seed in ("1", "1", "2")]
-    first, again, other = (cases_of(run) for run in runs)
-    assert len(first) >= 9
-    assert first == again
-    assert [{**case, "seed": 0} for case in first] != [{**case, "seed": 0} for case in other]
-    assert {case["seed"] for case in other} == {2}
 
 
 def test_list_cases_shows_what_would_be_tried_and_shards_share_it(convcheck: Program) -> None:
@@ -262,17 +242,6 @@ def test_each_implementation_has_its_own_smallest_cases(
     assert [result["implementation"][:1] for result in results] == ["a"] * 11 + ["f"] * 10 + ["b"] * 11
     assert re.search(r"^FAIL +\d+/10 +a\.py", table, re.MULTILINE)  # smallest cases are no more failures
     assert re.search(r"^pass +10/10 +fast", table, re.MULTILINE)
-
-
-@pytest.mark.long
-def test_show_all_has_a_line_for_each_case_and_one_report_for_each_failure(
-    convcheck: Program, layer_file: LayerFile
-) -> None:
-    layer_file(EMPTY_CROP)
-    lines = convcheck("layers.py", "--fuzz", "10", *FEW, "--show", "all").stdout.splitlines()
-    assert sum(line.startswith(("  pass ", "  FAIL ")) for line in lines) == 10
-    assert sum(line.startswith("replay: ") for line in lines) == 1
-    assert convcheck("layers.py", "--fuzz", "10", *FEW, "-q").stdout.count("\n") == 1
 
 
 def test_what_hangs_is_reported_and_not_tried_again(convcheck: Program, layer_file: LayerFile) -> None:

@@ -169,16 +169,6 @@ def test_where_all_pass_nothing_is_reported_and_nothing_more_checked() -> None:
     assert check.checks == 30
 
 
-@pytest.mark.long
-def test_the_same_seed_finds_the_same() -> None:
-    slip, _ = CORNERS["stride"]
-    first, again = (
-        [replace(result, seconds=0) for result in smallest(drawn(1, 8), Checker(with_change(slip)))] for _ in range(2)
-    )
-    assert len(first) >= 1
-    assert [(r.case, r.smallest, r.reason) for r in first] == [(r.case, r.smallest, r.reason) for r in again]
-
-
 def test_what_does_not_fail_each_time_is_called_flaky_and_not_shrunk() -> None:
     source = random.Random(0)
 

@@ -7,8 +7,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gradcheck_cli.layers.conv.conv_transpose import conv_transpose_backward, conv_transpose_forward
-from gradcheck_cli.layers.conv.depthwise_conv import depthwise_conv_backward, depthwise_conv_forward
-from gradcheck_cli.layers.conv.ranks import conv1d_backward, conv1d_forward, conv3d_forward
+from gradcheck_cli.layers.conv.variants import (
+    conv1d_backward,
+    conv1d_forward,
+    conv3d_forward,
+    depthwise_conv_backward,
+    depthwise_conv_forward,
+)
 from tests.faults.layer_fault import FAULTS, LayerFault, in_backward, in_forward
 
 if TYPE_CHECKING:

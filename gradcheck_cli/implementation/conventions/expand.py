@@ -37,9 +37,9 @@ def expanded(objects: tuple[Any, ...]) -> tuple[Any, ...]:
 def _called_twice(maker: Callable[..., Any]) -> Callable[..., Any]:
     """Return one backward pass for a function that returns one, given what forward is given; any other as it is."""
     inner = None if hasattr(maker, "__wrapped__") else _inner_backward(maker)
-    if inner is None or any(is_cotangent(p.name) for p in parameters_of(maker)):
+    cotangents = inner.co_varnames[: inner.co_argcount] if inner else ()
+    if inner is None or any(is_cotangent(p.name) or p.name in cotangents for p in parameters_of(maker)):
         return maker
-    cotangents = inner.co_varnames[: inner.co_argcount]
 
     def backward(*arguments: Any) -> Any:
         return call(call(maker, *arguments[len(cotangents) :]), *arguments[: len(cotangents)])
@@ -123,7 +123,7 @@ def _with_backward(objects: tuple[Any, ...]) -> tuple[Any, ...]:
     What it returns beside its output is the cache, and backward calls that.
     """
     inner = _inner_backward(objects[0])
-    if inner is None:
+    if inner is None or "cache" in inner.co_varnames[: inner.co_argcount]:  # such as what makes both passes
         return objects
     if boxed := boxed_operation(objects[0]):
         return boxed

@@ -10,7 +10,7 @@ from gradcheck_cli.layers.framework import equations
 from gradcheck_cli.layers.framework.equations import fault
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
     from gradcheck_cli.layers.attention.attention import AttentionCase
     from gradcheck_cli.layers.framework.equations import EquationFault, Equations
@@ -93,7 +93,9 @@ def forward_rows(*, masked: bool) -> Iterator[EquationFault]:
     yield fault("scale-missing", "scores are not divided by sqrt(D)", _OUT, root=1.0)
     yield fault("scale-missing", "scores are divided by D, not by sqrt(D)", _OUT, root=lambda v: v.q.shape[2])
     yield fault("scale-missing", "scores are multiplied by sqrt(D)", _OUT, root=lambda v: 1 / np.sqrt(v.q.shape[2]))
-    yield fault("normalized-axes", "the softmax is taken over queries", _OUT, p=lambda v: _nonzero(v.scores, 1))
+    yield fault(
+        "normalized-axes", "the softmax is taken over queries", _OUT, p=lambda v: np.nan_to_num(softmax(v.scores, 1))
+    )
     yield fault("slope-missing", "the softmax is left out", _OUT, p=lambda v: np.nan_to_num(v.scores, neginf=0))
     if masked:
         yield fault("mask-ignored", "the mask is missing", _SEEN, scores=_scores)
@@ -105,19 +107,12 @@ def forward_rows(*, masked: bool) -> Iterator[EquationFault]:
         yield fault("mask-inverted", inverted, _SEEN, scores=lambda v: np.where(v.mask, -1e9, _scores(v)))
 
 
-def _nonzero(scores: Array, axis: int) -> Array:
-    return np.nan_to_num(softmax(scores, axis))
-
-
 def faults(case: AttentionCase, _: Problem) -> Iterator[Fault]:
     """Yield the faults of backward in a case."""
-    settings = case.settings
-
-    def given(inputs: Mapping[str, Array], cotangent: Array) -> dict[str, Any]:
-        return {**inputs, **settings, "dout": cotangent}
-
     rows = backward_rows(square=case.T == case.S, masked=case.mask != "none")
-    return equations.backward_faults(BACKWARD, rows, given)
+    return equations.backward_faults(
+        BACKWARD, rows, lambda inputs, cotangent: {**inputs, **case.settings, "dout": cotangent}
+    )
 
 
 def forward_faults(case: AttentionCase, problem: Problem, _: Array) -> Iterator[ForwardFault]:

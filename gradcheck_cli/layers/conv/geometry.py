@@ -92,7 +92,6 @@ class WindowedCase(Case):
         return None
 
 
-_STEPS = {"stride": 1, "pad": 0, "dilation": 1}
 _LENGTHS = {"D": "depth", "H": "height", "W": "width"}
 
 

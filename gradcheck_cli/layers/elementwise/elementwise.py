@@ -65,7 +65,7 @@ def activation(
         pair: its forward and backward pass.
         slope: (x, the output, parameters) -> the sum of the absolute values of the terms of the slope.
         faults: of a case, what people get wrong in backward.
-        zeros: as `make_problem` has them; none where it has a kink at 0.
+        zeros: as `Layer` has them; none where it has a kink at 0.
         param: what the dictionary of parameters is called, where there is one.
         special: standard cases beside those of all activations, with other parameters.
     """

@@ -117,7 +117,7 @@ class Contributions:
 
     def end(self, axes: tuple[Axis, ...], *, first: bool) -> Backward:
         """Make the backward pass of the first index of each of these axes, or of the last."""
-        return self.of(dict.fromkeys(axes, _first if first else _last))
+        return self.of(dict.fromkeys(axes, lambda index, size: index == (0 if first else size - 1)))
 
     def linked(self, name: str, axes: tuple[Axis, ...]) -> list[int]:
         """List the axes of an input of which each index reaches some indices of the output's axes, and not others."""
@@ -192,14 +192,6 @@ class Contributions:
                 mask = kept[axis](index, self.sizes[axis])
                 array = array * mask.reshape([-1 if other == k else 1 for other in range(len(axes))])
         return array
-
-
-def _first(index: Array, _: int) -> Array:
-    return np.asarray(index == 0)
-
-
-def _last(index: Array, size: int) -> Array:
-    return np.asarray(index == size - 1)
 
 
 def _size(axis: Axis, relation: Relation, kept: Array) -> int:

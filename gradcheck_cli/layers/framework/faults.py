@@ -64,12 +64,8 @@ def missed_indices(contributions: Contributions) -> Iterator[Fault]:
             if size == 2:
                 cause = f"In {{names}} only the first of the two {axes[0].plural} is used: the last {name} is missed."
                 remedy = f"Loop over both {axes[0].plural}."
-        missed = contributions.of(dict.fromkeys(axes, _but_last))
+        missed = contributions.of(dict.fromkeys(axes, lambda index, size: index < size - 1))
         yield Fault(code, cause, remedy, missed)
-
-
-def _but_last(index: Array, size: int) -> Array:
-    return np.asarray(index < size - 1)
 
 
 def wrong_sums(contributions: Contributions) -> Iterator[Fault]:

@@ -13,11 +13,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from gradcheck_cli.data.drawing import signed_uniform
 from gradcheck_cli.data.frozen import frozen
+from gradcheck_cli.layers.framework.arrays import as_dtype, draw_inputs, is_real, joined, with_zeros
+from gradcheck_cli.layers.framework.axes import indexed
+from gradcheck_cli.layers.framework.coupling import derive_couplings
 from gradcheck_cli.layers.framework.drawing import draw_independently
-from gradcheck_cli.layers.framework.make_problem import draw_inputs, joined, make_problem
-from gradcheck_cli.layers.framework.problem import fresh
+from gradcheck_cli.layers.framework.problem import Problem, fresh
 from gradcheck_cli.layers.registry import TITLES
+from gradcheck_cli.numeric.arrays import working_dtype
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -27,7 +31,6 @@ if TYPE_CHECKING:
     from gradcheck_cli.layers.framework.coupling import Relations
     from gradcheck_cli.layers.framework.drawing import Draw, Given
     from gradcheck_cli.layers.framework.fault import Fault, ForwardFault, Guard, Observed, Overflow
-    from gradcheck_cli.layers.framework.problem import Problem
     from gradcheck_cli.numeric.arrays import Array
 
 
@@ -149,8 +152,53 @@ class Layer:
         return self.problem(self.probe_cases[0]).differentiable
 
     def problem(self, case: Any) -> Problem:
-        """Return what a case asks of an implementation: inputs, cotangents, and what forward should make of them."""
-        return self.make_problem(case) if self.make_problem else make_problem(self, case)
+        """Return what a case asks of an implementation: inputs, cotangents, and what forward should make of them.
+
+        Each input is drawn, the reference evaluated, and scaled by absolute values, if no other way is declared.
+        """
+        if self.make_problem:
+            return self.make_problem(case)
+        source = case.source()
+        inputs, parameters = self.draw(case, source), self.parameters(case, source)
+        outputs = self.outputs
+        zeros = () if case.geometry.get("shift") else self.zeros  # a score of 0 among those of 1000 is no shift
+        wide, dtype = working_dtype(case.dtype), np.dtype(case.dtype)
+        drawn = {name: with_zeros(a, case.seed) if name in zeros and is_real(a) else a for name, a in inputs.items()}
+        given = {name: as_dtype(value, dtype) for name, value in drawn.items()}
+        typed = None if parameters is None else {key: as_dtype(value, dtype) for key, value in parameters.items()}
+        widened = [as_dtype(value, wide) for value in given.values()]
+        settings = [] if typed is None else [{key: as_dtype(value, wide) for key, value in typed.items()}]
+
+        found = self.returned(widened, *settings)
+        scales = self.scale(*widened, *settings) if self.scale else self.returned(map(abs, widened), *settings)
+        cotangents = [np.ones(()) if self.loss else signed_uniform(source, out.shape) for out in found]
+        cotangents = [cotangent.astype(dtype) for cotangent in cotangents[: len(outputs)]]
+        weights = [as_dtype(cotangent, wide) for cotangent in cotangents]
+
+        output_shapes = {name: out.shape for name, out in zip((*outputs, *self.state), found, strict=True)}
+        shapes = {name: value.shape for name, value in given.items()}
+        axes = {
+            name: indexed(own, len((shapes | output_shapes).get(name, own))) for name, own in case.array_axes.items()
+        }
+        differentiable = {n: shapes[n] for n, value in given.items() if is_real(value) and n not in self.constants}
+        relations = self.relations(case, inputs)
+        return Problem(
+            inputs=given,
+            parameters=typed,
+            cotangent=joined([*cotangents, *(np.zeros(out.shape, dtype) for out in found[len(outputs) :])]),
+            expected=joined(found),
+            expected_scale=joined([np.broadcast_to(s, out.shape) for s, out in zip(scales, found, strict=True)]),
+            coupling=derive_couplings(axes, differentiable, output_shapes, relations),
+            axes=axes,
+            relations=relations,
+            outputs=output_shapes if len(output_shapes) > 1 else {},
+            cotangents=len(outputs),
+            gradient_scale=self.gradient_scale(*weights, *widened, *settings) if self.gradient_scale else {},
+            skip_reason=case.skip_reason,
+            meaning_open=case.meaning_open,
+            constants=self.constants,
+            domain=case.domain,
+        )
 
     def outputs_for(self, problem: Problem, inputs: Mapping[str, Array]) -> Array:
         """Return the reference's outputs for other inputs, flat and one after the other, without state."""

@@ -9,7 +9,6 @@ from typing import Any, ClassVar
 
 from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.layers.framework.parameter import TextParameter, declare_parameter
-from gradcheck_cli.layers.framework.words import Constant, Interval, Labels, Shape
 
 
 class FrozenMapping(Mapping[str, Any]):
@@ -89,25 +88,10 @@ class ByName(TextParameter):
         return self.each(f"{self.name} of {name}")
 
 
-def shapes(default: Mapping[str, tuple[int, ...]], help: str) -> Any:  # noqa: A002
-    """Declare a dataclass field that holds shapes by name, of numbers too."""
-    return _by_name(lambda name: Shape(name=name, default=(), help="", least=0), help, default)
+def by_name(kind: type[TextParameter], help: str, default: Mapping[str, Any] | None = None, **rest: Any) -> Any:  # noqa: A002
+    """Declare a dataclass field that holds parameters of a kind by name; there need be none."""
 
+    def each(name: str) -> TextParameter:
+        return kind(name=name, default=None, help="", **rest)
 
-def intervals(help: str) -> Any:  # noqa: A002
-    """Declare a dataclass field that holds intervals by name; there need be none."""
-    return _by_name(lambda name: Interval(name=name, default=None, help=""), help)
-
-
-def constants(help: str) -> Any:  # noqa: A002
-    """Declare a dataclass field that holds numbers by name; there need be none."""
-    return _by_name(lambda name: Constant(name=name, default=None, help=""), help)
-
-
-def labels(help: str) -> Any:  # noqa: A002
-    """Declare a dataclass field that holds, by name, shapes of labels and how many classes there are; or none."""
-    return _by_name(lambda name: Labels(name=name, default=None, help=""), help)
-
-
-def _by_name(each: Callable[[str], TextParameter], help: str, default: Mapping[str, Any] | None = None) -> Any:  # noqa: A002
     return declare_parameter(FrozenMapping(default or {}), ByName, help=help, each=each)

@@ -9,11 +9,11 @@ import numpy as np
 
 from gradcheck_cli.data.drawing import drawn
 from gradcheck_cli.data.frozen import frozen
+from gradcheck_cli.layers.framework.arrays import draw_inputs
 from gradcheck_cli.layers.framework.axes import declare
 from gradcheck_cli.layers.framework.case import Case
 from gradcheck_cli.layers.framework.fault import Fault, ForwardFault, Guard
 from gradcheck_cli.layers.framework.layer import Layer
-from gradcheck_cli.layers.framework.make_problem import draw_inputs
 from gradcheck_cli.layers.framework.parameter import size
 from gradcheck_cli.layers.framework.words import choice
 from gradcheck_cli.layers.loss.guarded import GUARDS
@@ -83,7 +83,7 @@ class TargetLoss:
     #: (x, y, parameters, e) -> terms with a logarithm that is guarded by e, and their slope.
     guarded: Callable[[Array, Array, Param, float], tuple[list[Array], list[Array]]] | None = None
     draw: Callable[[Any, Random], Mapping[str, Array]] = draw_inputs
-    zeros: tuple[str, ...] = ("x",)  #: as `make_problem` has them
+    zeros: tuple[str, ...] = ("x",)  #: as `Layer` has them
     probe_cases: tuple[Case, ...] = ()
 
     def faults(self, case: Case, _problem: Problem) -> Iterator[Fault]:

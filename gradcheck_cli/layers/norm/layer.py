@@ -14,7 +14,6 @@ from gradcheck_cli.layers.framework.case import Case
 from gradcheck_cli.layers.framework.coupling import EACH
 from gradcheck_cli.layers.framework.drawing import draw_independently
 from gradcheck_cli.layers.framework.layer import Layer
-from gradcheck_cli.layers.framework.make_problem import make_problem
 from gradcheck_cli.layers.framework.parameter import size
 from gradcheck_cli.layers.framework.words import choice, real
 from gradcheck_cli.layers.norm.faults import backward_faults, forward_faults
@@ -112,13 +111,14 @@ class NormalizationLayer:
 
         declared = replace(
             self.layer(),
+            make_problem=None,
             draw=lambda _, source: drawn(self.inputs, source),
             parameters=parameters,
             relations=lambda *_: {"x": self.relations(case) if self.relations else dict.fromkeys(norm.over, EACH)},
             scale=partial(self._scale, norm),
             gradient_scale=partial(self._gradient_scale, norm),
         )
-        problem = make_problem(declared, case)
+        problem = declared.problem(case)
         three = f"it does not normalize an x of three axes over {norm.words}" if len(norm.axes) == 3 else None
         constant = is_constant(case.settings)
         return replace(problem, skip_reason=three, meaning_open=bool(three), cache_optional=constant)

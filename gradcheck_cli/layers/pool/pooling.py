@@ -100,15 +100,6 @@ def draw(case: WindowedCase, source: Any) -> dict[str, Array]:
     return {"x": x.reshape(shape)}
 
 
-def _faults(own: Iterable[Fault], case: WindowedCase, backward: Callable[[Array], Array]) -> Iterator[Fault]:
-    """Yield those of a pooling alone, then loops over fewer windows than there are."""
-    from gradcheck_cli.layers.conv.moved import only, too_few_windows  # only a case that fails needs it
-
-    yield from own
-    for code, cause, remedy, kept in too_few_windows(case):
-        yield Fault(code, cause, remedy, lambda _, dout, kept=kept: {"x": backward(only(dout, kept))})  # type: ignore[misc]
-
-
 def pooling(
     case: type[WindowedCase], pair: Pair, *, faults: Callable[[Any], Iterable[Fault]] = lambda _: (), **declared: Any
 ) -> Layer:
@@ -122,8 +113,12 @@ def pooling(
     """
 
     def all_faults(given: WindowedCase, problem: Problem) -> Iterator[Fault]:
+        from gradcheck_cli.layers.conv.moved import only, too_few_windows  # only a case that fails needs it
+
         _, cache = pair[0](problem.inputs["x"], problem.parameters)  # absolute values have their maxima elsewhere
-        return _faults(faults(cache), given, lambda dout: pair[1](dout, cache))
+        yield from faults(cache)
+        for code, cause, remedy, kept in too_few_windows(given):
+            yield Fault(code, cause, remedy, lambda _, dout, kept=kept: {"x": pair[1](only(dout, kept), cache)})  # type: ignore[misc]
 
     return Layer(
         case=case,

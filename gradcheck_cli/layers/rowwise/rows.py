@@ -7,23 +7,22 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 import numpy as np
 
 from gradcheck_cli.data.frozen import frozen
+from gradcheck_cli.layers.framework.arrays import draw_inputs
 from gradcheck_cli.layers.framework.axes import CLASS, declare
 from gradcheck_cli.layers.framework.case import Case
 from gradcheck_cli.layers.framework.coupling import EACH
-from gradcheck_cli.layers.framework.equations import backward_faults, forward_faults
+from gradcheck_cli.layers.framework.equations import backward_faults as in_backward
+from gradcheck_cli.layers.framework.equations import forward_faults as in_forward
 from gradcheck_cli.layers.framework.fault import exp_overflow
 from gradcheck_cli.layers.framework.layer import Layer
-from gradcheck_cli.layers.framework.make_problem import draw_inputs
 from gradcheck_cli.layers.framework.parameter import size
 from gradcheck_cli.layers.framework.words import real
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable
     from random import Random
 
     from gradcheck_cli.layers.framework.equations import EquationFault, Equations
-    from gradcheck_cli.layers.framework.fault import Overflow
-    from gradcheck_cli.layers.framework.problem import Problem
     from gradcheck_cli.numeric.arrays import Array
 
 
@@ -77,40 +76,37 @@ WRONG_TOTALS = {
 }
 
 
-@frozen
-class Rows:
-    """A function of rows of scores."""
+def rows_layer(
+    case: type[RowsCase],
+    pair: tuple[Callable[..., Any], Callable[..., Any]],
+    *,
+    equations: Equations,
+    faults: tuple[EquationFault, ...],
+    forward_faults: tuple[EquationFault, ...],
+    scale: Callable[[Array], Array],
+    gradient_scale: Callable[[Array, Array], Array],
+) -> Layer:
+    """Declare the layer of a function of rows of scores.
 
-    case: type[RowsCase]
-    pair: tuple[Callable[..., Any], Callable[..., Any]]
-    equations: Equations  #: of `out`, and with `dout` of `dx`
-    faults: tuple[EquationFault, ...]
-    forward_faults: tuple[EquationFault, ...]
-    scale: Callable[[Array], Array]  #: of x, the sum of the absolute values of the terms of the output
-    gradient_scale: Callable[[Array, Array], Array]  #: of |dout| and x, the same of dx
-
-    def overflows(self, problem: Problem, _gradients: Mapping[str, Array]) -> Iterator[Overflow]:
-        """Return why the output is not finite."""
-        return exp_overflow(problem.inputs["x"], "it does not change the output")
-
-    def layer(self) -> Layer:
-        """Make the layer."""
-        ahead = {name: self.equations[name] for name in (*SHARES, "out")}
-
-        def given(inputs: Mapping[str, Array], cotangent: Array) -> dict[str, Any]:
-            return {**inputs, "dout": cotangent}
-
-        return Layer(
-            case=self.case,
-            builtin={"vectorized": self.pair},
-            standard=self.case.standard,
-            draw=draw,
-            relations=lambda _case, _inputs: {"x": {CLASS: EACH}},
-            scale=lambda x: (self.scale(x),),
-            gradient_scale=lambda dout, x: {"x": self.gradient_scale(abs(dout), x)},
-            faults=lambda _case, _problem: backward_faults(self.equations, self.faults, given),
-            forward_faults=lambda _case, problem, _out: forward_faults(
-                ahead, self.forward_faults, problem.inputs, ["out"]
-            ),
-            overflows=self.overflows,
-        )
+    Args:
+        case: its sizes.
+        pair: its forward and backward pass.
+        equations: of `out`, and with `dout` of `dx`.
+        faults: in backward.
+        forward_faults: in forward.
+        scale: of x, the sum of the absolute values of the terms of the output.
+        gradient_scale: of |dout| and x, the same of dx.
+    """
+    ahead = {name: equations[name] for name in (*SHARES, "out")}
+    return Layer(
+        case=case,
+        builtin={"vectorized": pair},
+        standard=case.standard,
+        draw=draw,
+        relations=lambda _case, _inputs: {"x": {CLASS: EACH}},
+        scale=lambda x: (scale(x),),
+        gradient_scale=lambda dout, x: {"x": gradient_scale(abs(dout), x)},
+        faults=lambda *_: in_backward(equations, faults, lambda inputs, cotangent: {**inputs, "dout": cotangent}),
+        forward_faults=lambda _case, problem, _out: in_forward(ahead, forward_faults, problem.inputs, ["out"]),
+        overflows=lambda problem, _: exp_overflow(problem.inputs["x"], "it does not change the output"),
+    )

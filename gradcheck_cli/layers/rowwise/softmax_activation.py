@@ -8,7 +8,7 @@ import numpy as np
 
 from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.layers.framework.equations import fault
-from gradcheck_cli.layers.rowwise.rows import SHARES, WRONG_TOTALS, Rows, RowsCase, lowered, row_sum
+from gradcheck_cli.layers.rowwise.rows import SHARES, WRONG_TOTALS, RowsCase, lowered, row_sum, rows_layer
 
 if TYPE_CHECKING:
     from gradcheck_cli.numeric.arrays import Array
@@ -49,9 +49,9 @@ def _gradient_scale(dout: Array, x: Array) -> Array:
 
 _DX = "dx = p (dout - sum(dout p)), the sum over the classes of a sample."
 
-LAYER = Rows(
-    case=SoftmaxActivationCase,
-    pair=(softmax_forward, softmax_backward),
+LAYER = rows_layer(
+    SoftmaxActivationCase,
+    (softmax_forward, softmax_backward),
     equations={
         **SHARES,
         "out": lambda v: v.p,
@@ -87,7 +87,7 @@ LAYER = Rows(
     ),
     scale=_scale,
     gradient_scale=_gradient_scale,
-).layer()
+)
 
 
 @frozen
@@ -124,9 +124,9 @@ def _log_gradient_scale(dout: Array, x: Array) -> Array:
 
 _LOG_DX = "dx = dout - p sum(dout), the sum over the classes of a sample, with p = exp(out)."
 
-LOG = Rows(
-    case=LogSoftmaxCase,
-    pair=(log_softmax_forward, log_softmax_backward),
+LOG = rows_layer(
+    LogSoftmaxCase,
+    (log_softmax_forward, log_softmax_backward),
     equations={
         **SHARES,
         "out": lambda v: lowered(v.x) - np.log(v.total),
@@ -175,4 +175,4 @@ LOG = Rows(
     ),
     scale=_log_scale,
     gradient_scale=_log_gradient_scale,
-).layer()
+)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from gradcheck_cli.implementation.implementation import Implementation
+    from tests.conftest import Program
 
 LAYER = LAYERS["function"]
 CASE = FunctionCase(shape={"x": (2, 3), "w": (2, 3)})
@@ -186,3 +187,16 @@ def test_an_adapter_makes_a_function_and_its_gradient(tmp_path: Path) -> None:
     adapted = find(str(tmp_path / "odd.py"), LAYER, f"{tmp_path / 'adapter.py'}:adapt")
     assert adapted.convention.startswith("adapted by")
     assert check(FunctionCase(shape={"x": (3,)}), adapted).passed
+
+
+def test_a_function_that_makes_both_passes_is_no_pass_with_its_backward(tmp_path: Path, gradcheck: Program) -> None:
+    maker = (
+        "def passes(scale):\n"
+        "    def forward(x):\n        return scale * x, x\n\n"
+        "    def backward(dout, cache):\n        return scale * dout\n\n"
+        "    return forward, backward\n"
+    )
+    (tmp_path / "maker.py").write_text(maker, encoding="utf-8")
+    run = gradcheck("maker.py")
+    assert run.returncode == 2
+    assert "it has passes" in run.stderr

@@ -6,11 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from gradcheck_cli.checks.check import check_case
-from gradcheck_cli.checks.settings import Settings
-from gradcheck_cli.implementation.finding.find import find
-from gradcheck_cli.layers import LAYERS
-from gradcheck_cli.results.result import Verdict
+from tests.implementation.forms.checked import Form
 from tests.sampling import one_in
 
 if TYPE_CHECKING:
@@ -147,15 +143,6 @@ CLASSES = {
 
 @pytest.mark.parametrize("name", one_in(4, CLASSES))
 def test_a_class_is_understood(name: str, tmp_path: Path) -> None:
-    layer, text, (old, new), passed = CLASSES[name]
-    assert old in text
-    verdicts = {}
-    for which, code in (("right", text), ("wrong", text.replace(old, new))):
-        (tmp_path / f"{which}.py").write_text(f"import numpy as np\n\n\n{code}", encoding="utf-8")
-        implementation = find(str(tmp_path / f"{which}.py"), LAYERS[layer])
-        results = [check_case(case, implementation, Settings()) for case in LAYERS[layer].standard()]
-        verdicts[which] = [result.verdict for result in results]
-        if which == "right":
-            assert set(verdicts[which]) <= {Verdict.PASS, Verdict.SKIP}, [result.reason for result in results]
-    assert verdicts["right"].count(Verdict.PASS) == passed
-    assert verdicts["wrong"].count(Verdict.FAIL) >= 2
+    layer, text, wrong, passed = CLASSES[name]
+    form = Form(layer=layer, asked=True, text=text, wrong=wrong, passed=passed, most=99)
+    form.assert_understood(tmp_path)

@@ -12,7 +12,7 @@ from gradcheck_cli import check
 from gradcheck_cli.implementation.finding.find import find
 from gradcheck_cli.layers import LAYERS
 from gradcheck_cli.layers.conv.conv_transpose import ConvTransposeCase
-from gradcheck_cli.layers.conv.depthwise_conv import DepthwiseConvCase
+from gradcheck_cli.layers.conv.variants import DepthwiseConvCase
 from tests.layers.slow import SLOW, gradients
 
 if TYPE_CHECKING:

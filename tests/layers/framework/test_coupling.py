@@ -10,8 +10,7 @@ import pytest
 from gradcheck_cli import ConvCase
 from gradcheck_cli.layers import LAYERS
 from gradcheck_cli.layers.conv.conv_transpose import ConvTransposeCase
-from gradcheck_cli.layers.conv.depthwise_conv import DepthwiseConvCase
-from gradcheck_cli.layers.conv.ranks import Conv1dCase
+from gradcheck_cli.layers.conv.variants import Conv1dCase, DepthwiseConvCase
 from gradcheck_cli.layers.framework.problem import fresh
 from gradcheck_cli.layers.norm.groupnorm import GroupnormCase
 from gradcheck_cli.layers.pool.maxpool import MaxpoolCase

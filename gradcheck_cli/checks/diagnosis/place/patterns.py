@@ -44,6 +44,10 @@ def _reduces(least: int) -> Pattern:
     return lambda found: sum(called_name(one) in ("sum", "mean") for one in found.expressions) >= least
 
 
+def _pads_by_one(found: Definition) -> bool:
+    return has("pad(...)")(found) and has("1")(found)
+
+
 _SUMS = _calls("sum", "mean", "einsum", "reduce", "nansum", "average")
 
 #: A statement that draws random numbers.
@@ -62,7 +66,10 @@ _DIVIDES = has(
 )
 _COMPARES = has("_ < _", "_ > _", "_ <= _", "_ >= _", "~_", "1 - _")
 _MULTIPLIES = Look(has("NUMBER * _", "_ * NUMBER", "_ / NUMBER", "_ *= NUMBER", "_ /= NUMBER"))
-_ENDS_EARLY = has("range(_ - 1)", "range(_, _ - 1)", "arange(_ - 1)", "ndindex(..., _ - 1)", "[:-1]")
+_ENDS_EARLY = has(
+    *(f"{name}({begin}_ - 1)" for name in ("range", "arange") for begin in ("", "_, ")),
+    *("range(_, _ - 1, NUMBER)", "ndindex(..., _ - 1)", "[:-1]"),
+)
 _ROOTS = has("sqrt(...)", "rsqrt(...)", *(f"_ ** {sign}{power}" for sign in ("", "-") for power in (0.5, 1.5)))
 
 #: By words of the cause. A factor, or another part, that is left out is in no statement.
@@ -85,7 +92,7 @@ _LOOKS = {
     "assigned-not-accumulated": Look(loops.adds_only_once),
     "crop-empty": Look(has("[a:-a]"), everywhere=True),
     "crop-fixed": Look(has("[1:-1]"), everywhere=True),
-    "pad-fixed-at-1": Look(has("[1:-1]", "pad(..., 1)", "pad(..., _, (_, _, (1, 1), (1, 1)))"), everywhere=True),
+    "pad-fixed-at-1": Look(lambda found: has("[1:-1]")(found) or _pads_by_one(found), everywhere=True),
     "crop-(wrong-side|square|wrong-axes)": Look(loops.is_crop),
     "bias-axes|summed-axes": Look(_SUMS, last=True),
     "normalized-axes": Look(_SUMS),
@@ -105,9 +112,15 @@ _LOOKS = {
     "gate-columns-permuted": Look(_calls("hstack", "concatenate", "column_stack", "stack")),
     "reshaped-not-transposed": Look(has("_.reshape(_, _, _, _)", without=("transpose(...)",))),
     "reshaped": Look(_calls("reshape", "ravel", "flatten", "squeeze", "expand_dims", "sum", "mean"), last=True),
-    "transposed": Look(has("_.T", *(f"{name}(...)" for name in ("transpose", "swapaxes", "moveaxis"))), last=True),
+    "transposed": Look(
+        has("_.T", *(f"{name}(...)" for name in ("transpose", "swapaxes", "moveaxis", "rollaxis", "permute"))),
+        last=True,
+    ),
     "kernel-rotated|kernel-flipped|.*s-permuted": Look(
-        has("[::-1]", *(f"{name}(...)" for name in ("flip", "fliplr", "flipud", "rot90", "roll", "permutation")))
+        has(
+            "[::-1]",
+            *(f"{name}(...)" for name in ("flip", "fliplr", "flipud", "rot90", "roll", "argsort", "permutation")),
+        )
     ),
     "single-axis-dropped": Look(_calls("squeeze"), everywhere=True),
     "mean-over-steps|words-averaged": Look(has("_ / _", "_ /= _")),
@@ -122,7 +135,7 @@ _LOOKS = {
     "exp-overflow": Look(_calls("exp", "exp2")),
     "log-underflow|guarded-logarithm": Look(_calls("log", "log2", "log10")),
     **{
-        f"{name}-inside": Look(has(f"_.{name}", f"'{name}'"), everywhere=True)
+        f"{name}-inside": Look(has(name, f"_.{name}", f"'{name}'"), everywhere=True)
         for name in ("float16", "float32", "float64")
     },
     "time-not-reversed": Look(lambda found: isinstance(found.statement, ast.For), everywhere=True),

@@ -12,7 +12,6 @@ from gradcheck_cli.layers.framework.axes import FEATURE, SAMPLE, declare
 from gradcheck_cli.layers.framework.case import Case
 from gradcheck_cli.layers.framework.coupling import EACH
 from gradcheck_cli.layers.framework.layer import Layer
-from gradcheck_cli.layers.framework.make_problem import make_problem
 from gradcheck_cli.layers.framework.parameter import size
 
 if TYPE_CHECKING:
@@ -46,7 +45,7 @@ def problem_of(case: ToyCase, w: tuple[int, ...] | None = None, **steps: Any) ->
         return {"x": signed_uniform(source, (case.N, case.D)), "w": signed_uniform(source, w or (case.D,))}
 
     pairs = {"toy": (forward, backward)}
-    return make_problem(Layer(case=type(case), builtin=pairs, standard=lambda: (), draw=draw, **steps), case)
+    return Layer(case=type(case), builtin=pairs, standard=lambda: (), draw=draw, **steps).problem(case)
 
 
 def forward(x: Array, w: Array, param: dict[str, Any] | None = None) -> tuple[Array, None]:
