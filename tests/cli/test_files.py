@@ -1,4 +1,4 @@
-"""`gradcheck FILE.py`: every layer of a file, a row each, whatever becomes of one of them or of another file."""
+"""`gradcheck FILE.py`: every layer of a file, a row each, whatever happens in one of them or in another file."""
 
 from __future__ import annotations
 

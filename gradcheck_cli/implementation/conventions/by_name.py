@@ -25,7 +25,7 @@ from gradcheck_cli.implementation.conventions.slots import (
     state_names,
     write_call,
 )
-from gradcheck_cli.implementation.conventions.source import entries_of, only_looks_up
+from gradcheck_cli.implementation.conventions.source import entries_of, looks_up_names, only_looks_up
 from gradcheck_cli.implementation.vocabulary.vocabulary import word
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def forward_by_name(
             break
     named |= _filled_or_kept([p for p in parameters if named[p.name] is None], layer)
     unknown = [p for p in parameters if named[p.name] is None]
-    if containers := _containers_of_weights(parameters, named, left, vocabulary):
+    if containers := _containers_of_weights(function, parameters, named, left, vocabulary):
         named |= {p.name: slot_for(p, SlotKind.CONTAINER) for p in containers}
         left = [name for name in left if name not in vocabulary.parameters]
         unknown = [p for p in unknown if p not in containers]
@@ -119,9 +119,10 @@ def backward_by_name(
     """Read a backward pass: a cotangent for each output, and then the cache or what else it needs."""
     called = write_call(name, parameters)
     named = {p.name: _returned(p, vocabulary) or classify(p, vocabulary, vocabulary.inputs) for p in parameters}
-    given = {slot.name: slot.key for slot in forward if slot.kind is SlotKind.INPUT}
+    given = {slot.name: slot for slot in forward if slot.kind in (SlotKind.INPUT, SlotKind.CONTAINER)}
     again = [p for p in parameters if named[p.name] is None and p.name in given and not is_cotangent(p.name)]
-    named |= {p.name: slot_for(p, SlotKind.INPUT, given[p.name]) for p in again}
+    named |= {p.name: replace(given[p.name], default=p.default) for p in again}
+    named |= _sizes(parameters, vocabulary)
     named |= _filled(parameters, layer, vocabulary) or _shapes(parameters, vocabulary)
     known = {name for name, slot in named.items() if slot and slot.kind in (SlotKind.ARGUMENT, SlotKind.INPUT)}
     may_be_rates = [p for p in parameters if word(p.name) in LEARNING_RATES and p.name not in known]
@@ -171,12 +172,17 @@ def _shapes(parameters: list[inspect.Parameter], vocabulary: Vocabulary) -> dict
 
 
 def _containers_of_weights(
-    parameters: list[inspect.Parameter], named: Mapping[str, Slot | None], left: list[str], vocabulary: Vocabulary
+    function: Function,
+    parameters: list[inspect.Parameter],
+    named: Mapping[str, Slot | None],
+    left: list[str],
+    vocabulary: Vocabulary,
 ) -> list[inspect.Parameter]:
     """Return the one argument that holds all weights of a packing, if there is one."""
     if not vocabulary.packing or not {*left} >= {*vocabulary.parameters}:
         return []
     found = [p for p in parameters if may_hold_weights(p, named[p.name])]
+    found = found or [p for p in parameters if named[p.name] is None and looks_up_names(function, p.name)]
     return found if len(found) == 1 else []
 
 
@@ -192,3 +198,10 @@ def may_hold_weights(parameter: inspect.Parameter, slot: Slot | None) -> bool:
 def _returned(parameter: inspect.Parameter, vocabulary: Vocabulary) -> Slot | None:
     """Read an argument of backward as forward's output, if that is what it is called."""
     return slot_for(parameter, SlotKind.OUTPUT) if word(parameter.name) in vocabulary.output_names else None
+
+
+def _sizes(parameters: list[inspect.Parameter], vocabulary: Vocabulary) -> dict[str, Slot]:
+    """Find the sizes of a recurrent layer: beside a cache, `H` is their number of units, and no state."""
+    names = {name: key for key, argument in vocabulary.arguments.items() for name in argument.names if name.isupper()}
+    is_told = vocabulary.packing is not None and any(is_context(p.name) for p in parameters)
+    return {p.name: slot_for(p, SlotKind.ARGUMENT, names[p.name]) for p in parameters if is_told and p.name in names}

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 #: What labels are called.
-LABELS = words("y {,y}true t{,arget}{,s} label{,s} ytrue yonehot onehot truth")
+LABELS = words("y {,y}true t{,arget}{,s} label{,s} ytrue yonehot onehot {,ground}truth gt actual expected")
 
 #: What the length of an axis is called: one capital letter, `hidden_size`, `n_heads`.
 SIZE = re.compile(r"[A-Z]$|(n|num)_\w+$|num[a-z]+s$|(\w+_)?(dim|size|heads?|len|length)$")

@@ -8,6 +8,7 @@ Arguments that have a default are left at it, unless the case names them.
 from __future__ import annotations
 
 import contextlib
+import itertools
 import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -22,7 +23,6 @@ from gradcheck_cli.implementation.conventions.slots import (
     MisfitError,
     Slot,
     SlotKind,
-    choose_cotangents,
     classify,
     has,
     is_context,
@@ -48,6 +48,11 @@ if TYPE_CHECKING:
 #: What the output is called by gradients that are computed from it.
 _OUTPUT = ("out", "output", "outputs", "y")
 _OUTPUT_KEY = "(output)"  #: no name of an argument
+
+#: Arguments of a gradient of which no name says what they are, and in how many ways they are tried.
+_MOST_FREE, _MOST_TRIED = 5, 6
+_ODD = 4  #: the cost of what no name can mean; less by 1, beside what is called a cotangent
+_FREE = (SlotKind.COTANGENT, SlotKind.CACHE, SlotKind.INPUT)
 
 
 def own_readings(functions: tuple[Callable[..., Any], ...], layer: Layer) -> Iterator[Reading]:
@@ -82,68 +87,20 @@ def _opened(function: Callable[..., Any], slots: Slots) -> Slots:
 
 
 def _readings(functions: tuple[Callable[..., Any], ...], layer: Layer, forward: Slots) -> Iterator[Reading]:
-    returned = returned_names(functions[0])
-    if spread := spread_slots(functions[1], ("out",)) if len(functions) > 1 else []:
+    returned, names = returned_names(functions[0]), returned_names(functions[-1])
+    if len(functions) == 1:
+        yield from variants([_reading(functions, layer, forward)], names[1:], returned)
+    elif spread := spread_slots(functions[1], ("out",)):
         yield _reading(functions, layer, forward, spread[0])
-        return
-    several = list(_several_outputs(functions[1], forward, returned)) if len(functions) > 1 else []
-    named = [slots for slots in several if all(is_cotangent(s.name) for s in slots if s.kind is SlotKind.COTANGENT)]
-    try:
-        meant = _gradient_slots(functions[1], forward, returned) if len(functions) > 1 else ()
-        readings = [_reading(functions, layer, forward, *meant)]
-    except MisfitError:
-        if not named:
-            raise
-        readings = []
-    for reading in [one for one in readings if one.backward_with_cache]:
-        kinds = {SlotKind.CACHE: (SlotKind.COTANGENT, "out"), SlotKind.COTANGENT: (SlotKind.CACHE, "")}
-        changed = ((slot, *kinds.get(slot.kind, (slot.kind, slot.key))) for slot in reading.backward_with_cache)
-        swapped = tuple(replace(slot, kind=kind, key=key) for slot, kind, key in changed)
-        readings.append(replace(reading, backward=swapped, backward_with_cache=()))
-    if len(functions) > 1 and forward:
-        readings += [one for reading in readings if (one := _from_cache(reading, returned[1:]))]
-    for slots in several:
-        outputs = tuple(slot.key for slot in slots if slot.kind is SlotKind.COTANGENT)
-        reading = replace(_reading(functions, layer, forward, slots), own_outputs=outputs)
-        readings.insert(0 if slots in named[:1] else len(readings), reading)
-    yield from variants(readings, returned_names(functions[-1])[len(functions) == 1 :], returned)
-
-
-def _from_cache(reading: Reading, kept: tuple[str, ...]) -> Reading | None:
-    """Return a reading in which what is called no cotangent, or by its name, is what forward returned second."""
-    cotangents = [slot for slot in reading.backward if slot.kind is SlotKind.COTANGENT]
-    if len(cotangents) != 1 or has(SlotKind.CACHE, reading.backward):
-        return None
-    if is_cotangent(cotangents[0].name) and cotangents[0].name not in kept:
-        return None
-    cache = replace(cotangents[0], kind=SlotKind.CACHE, key="")
-    return replace(reading, backward=tuple(cache if slot is cotangents[0] else slot for slot in reading.backward))
-
-
-def _several_outputs(gradient: Callable[..., Any], forward: Slots, returned: tuple[str, ...]) -> Iterator[Slots]:
-    """Yield what the arguments of a gradient stand for if some of them are cotangents of several outputs."""
-    parameters = _arguments(gradient)
-    known = {p.name: _known(p, forward, returned) for p in parameters}
-    caches = [p.name for p in parameters if (slot := known[p.name]) and slot.kind is SlotKind.CACHE]
-    free = [p for p in parameters if known[p.name] is None and p.default is p.empty]
-    known |= _lengths(free)
-    free = [p for p in free if known[p.name] is None]
-    last = [*(p for p in free if word(p.name) in PROBABLE_CACHES or not is_cotangent(p.name)), *free[-1:], *free[:1]]
-    for cache in [None, *([] if caches else dict.fromkeys(last))]:
-        cotangents = [p.name for p in free if p is not cache]
-        if len(cotangents) > 1:
-            yield tuple(
-                slot_for(p, SlotKind.COTANGENT, _output_name(p.name, cotangents, forward))
-                if p.name in cotangents
-                else slot_for(p, SlotKind.CACHE)
-                if p is cache
-                else known[p.name] or slot_for(p, SlotKind.OMITTED)
-                for p in parameters
-            )
+    else:
+        meant = _gradient_slots(functions[1], forward, returned)
+        yield from variants([_reading(functions, layer, forward, slots) for slots in meant], names, returned)
 
 
 def _output_name(cotangent: str, all_: list[str], forward: Slots) -> str:
-    """Name an output after its cotangent: `left` for `dleft`, unless that is an input's name."""
+    """Name an output after its cotangent: `left` for `dleft`, unless it is the only one or that is an input's name."""
+    if len(all_) == 1:
+        return "out"
     name = re.sub(r"^(grad_?|d_?|delta_?)(?=\w)", "", cotangent)
     taken = {slot.name for slot in forward} | {"out"}
     return name if name.isidentifier() and name not in taken else f"out{all_.index(cotangent)}"
@@ -160,9 +117,9 @@ def _reading(
     layer: Layer,
     forward: Slots,
     backward: Slots = (),
-    with_cache: Slots = (),
 ) -> Reading:
     function, *others = functions
+    outputs = tuple(slot.key for slot in backward if slot.kind is SlotKind.COTANGENT)
     names = tuple(name for slot in forward for name in slot.inputs or (slot.key,))
     return Reading(
         layer=layer,
@@ -170,8 +127,8 @@ def _reading(
         code=Code(forward=function, backward=others[0] if others else None),
         forward=forward,
         backward=backward,
-        backward_with_cache=with_cache,
         order=names,
+        own_outputs=outputs or ("out",),
     )
 
 
@@ -187,12 +144,11 @@ def _arguments(function: Callable[..., Any]) -> list[inspect.Parameter]:
     return arguments
 
 
-def _gradient_slots(gradient: Callable[..., Any], forward: Slots, returned: tuple[str, ...]) -> tuple[Slots, Slots]:
-    """Say what each argument of a gradient stands for: by its name, or where no name says it by its place.
+def _gradient_slots(gradient: Callable[..., Any], forward: Slots, returned: tuple[str, ...]) -> list[Slots]:
+    """List what the arguments of a gradient may stand for, the likeliest first: by their names, or else by trying.
 
-    Returns:
-        The slots, and those to use instead if the function returns a cache: of two arguments without a telling name,
-        one is the cotangent and the other the cache if there is one.
+    Each argument that no name explains is a cotangent, the cache or, if there are as many of them as of inputs that
+    are not passed by name, an input by its place.
 
     Raises:
         MisfitError: it asks for something that is not there.
@@ -200,38 +156,44 @@ def _gradient_slots(gradient: Callable[..., Any], forward: Slots, returned: tupl
     parameters = _arguments(gradient)
     found = {p.name: _known(p, forward, returned) for p in parameters}
     required = [p for p in parameters if p.default is p.empty]
+    found |= _lengths([p for p in required if found[p.name] is None])
     free = [p for p in required if found[p.name] is None]
-    found |= _lengths(free)
-    free = [p for p in free if found[p.name] is None]
-    required = [p for p in required if not ((slot := found[p.name]) and slot.kind is SlotKind.SHAPE)]
     if not {slot.name for slot in forward} & {p.name for p in required}:
         refuse_labels(name_of(gradient), parameters)
-    needed = [slot.key for slot in forward if not slot.has_default and slot.kind is SlotKind.INPUT]
-    first = next(iter(choose_cotangents(free, 1)), None)
+    known = [slot for slot in found.values() if slot]
+    taken = {slot.key for slot in known if slot.kind is SlotKind.INPUT}
+    inputs = [s.key for s in forward if s.kind is SlotKind.INPUT and not s.has_default and s.key not in taken]
 
-    def whole(*slots: Slot) -> Slots:
-        by_name = {slot.name: slot for slot in slots}
-        return tuple(slot for p in parameters if (slot := by_name.get(p.name) or found[p.name]))
+    def slots_of(kinds: tuple[SlotKind, ...]) -> Slots:
+        cotangents = [p.name for p, kind in zip(free, kinds, strict=True) if kind is SlotKind.COTANGENT]
+        names = {SlotKind.INPUT: iter(inputs), SlotKind.CACHE: itertools.repeat("")}
+        names[SlotKind.COTANGENT] = (_output_name(one, cotangents, forward) for one in cotangents)
+        meant = {p.name: slot_for(p, kind, next(names[kind])) for p, kind in zip(free, kinds, strict=True)}
+        return tuple(meant.get(p.name) or found[p.name] or slot_for(p, SlotKind.OMITTED) for p in parameters)
 
-    with_cache: Slots = ()
-    if len(free) == 2:
-        kinds = {True: (SlotKind.COTANGENT, "out"), False: (SlotKind.CACHE, "")}
-        with_cache = whole(*(slot_for(p, *kinds[p is first]) for p in free))
-    by_place = [slot_for(p, SlotKind.INPUT, key) for p, key in zip(free[-len(needed) :], needed, strict=False)]
-    if first and len(free) == len(required) == len(needed) and not is_cotangent(first.name):
-        return whole(*by_place), with_cache
-    if len(free) == len(required) == len(needed) + 1:
-        return whole(slot_for(free[0], SlotKind.COTANGENT, "out"), *by_place), with_cache
-    if first:
-        found[first.name] = slot_for(first, SlotKind.COTANGENT, "out")
-        free.remove(first)
-    if free and not has(SlotKind.CACHE, [slot for slot in found.values() if slot]):
-        cache = free.pop(0)
-        found[cache.name] = slot_for(cache, SlotKind.CACHE)
-    if free:
+    by_place = len(free) == len([p for p in required if not ((slot := found[p.name]) and slot.kind is SlotKind.SHAPE)])
+    cached, costs = has(SlotKind.CACHE, known), dict[tuple[SlotKind, ...], int]()
+    for kinds in itertools.product(_FREE, repeat=len(free)) if len(free) <= _MOST_FREE else ():
+        named = [is_cotangent(p.name) for p, kind in zip(free, kinds, strict=True) if kind is SlotKind.COTANGENT]
+        own = [_cost(p.name, kind, returned, by_place=by_place) for p, kind in zip(free, kinds, strict=True)]
+        caches, places = kinds.count(SlotKind.CACHE) + cached, kinds.count(SlotKind.INPUT)
+        is_odd = len({*named}) > 1 or max(own, default=0) >= (_ODD if any(named) else _ODD - 1)
+        if (not places or (places == len(inputs) and not cached)) and caches <= 1 and not is_odd:
+            costs[kinds] = sum(own) + (len(named) > 1 and not all(named)) + 2 * (caches > len(named))
+    if not costs:
         called = write_call(name_of(gradient), parameters)
-        raise MisfitError(f"`{called}` takes `{free[0].name}`, of which the meaning is not known")
-    return tuple(found[p.name] or slot_for(p, SlotKind.OMITTED) for p in parameters), ()
+        raise MisfitError(f"`{called}` takes `{free[-1].name}`, of which the meaning is not known")
+    return [slots_of(kinds) for kinds in sorted(costs, key=lambda kinds: costs[kinds])[:_MOST_TRIED]]
+
+
+def _cost(name: str, kind: SlotKind, returned: tuple[str, ...], *, by_place: bool) -> int:
+    """Say how unlikely it is that an argument of a gradient is meant so, by its name."""
+    if is_cotangent(name):
+        cache = 1 if name in returned[1:] else _ODD - 1
+        return {SlotKind.COTANGENT: 0, SlotKind.CACHE: cache, SlotKind.INPUT: _ODD}[kind]
+    if word(name) in PROBABLE_CACHES:
+        return {SlotKind.COTANGENT: 2, SlotKind.CACHE: 0, SlotKind.INPUT: 2 - by_place}[kind]
+    return {SlotKind.COTANGENT: 1, SlotKind.CACHE: 1, SlotKind.INPUT: 2 * (not by_place)}[kind]
 
 
 def _lengths(free: list[inspect.Parameter]) -> dict[str, Slot]:
@@ -254,7 +216,8 @@ def _known(parameter: inspect.Parameter, forward: Slots, returned: tuple[str, ..
         return slot_for(parameter, SlotKind.INPUT, targets[0])
     if word(parameter.name) == "inputs" and len(names) > 1:
         return replace(slot_for(parameter, SlotKind.CONTAINER), entries=tuple(enumerate(names)))
-    if len(returned) > 2 and parameter.name in returned[1:] and not is_cotangent(parameter.name):
+    is_whole = is_context(parameter.name) and returned[-1:] == (parameter.name,)
+    if len(returned) > 2 and parameter.name in returned[1:] and not (is_whole or is_cotangent(parameter.name)):
         return slot_for(parameter, SlotKind.CACHE, value=returned.index(parameter.name) - 1)
     words = Vocabulary(inputs={_OUTPUT_KEY: _OUTPUT, **{name: (word(name),) for name in names}})
     slot = classify(parameter, words, [*names, _OUTPUT_KEY])

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from gradcheck_cli.implementation.conventions.attributes import is_gradient_name
 from gradcheck_cli.implementation.conventions.code import Found
 from gradcheck_cli.implementation.conventions.hints import LABELS
-from gradcheck_cli.implementation.conventions.slots import SlotKind, is_context
+from gradcheck_cli.implementation.conventions.slots import SlotKind, is_context, with_other_flags
+from gradcheck_cli.implementation.conventions.source import looks_up_names
 from gradcheck_cli.implementation.vocabulary.vocabulary import word
 
 if TYPE_CHECKING:
@@ -31,15 +32,46 @@ def variants(readings: Iterable[Reading], labels: tuple[str, ...], outputs: tupl
     yield from named
     for number, name in enumerate(outputs):  # the cotangent may be that of another output, and of no input that is kept
         yield from (replace(one, output_at=number) for one in named if number and _has_one_output(one, name))
+    yield from (one for reading in named for one in _of_output(reading))
+    if len(labels) == 1:
+        yield from (one for reading in named for one in _of_one_input(reading))
+    for reading in named:
+        yield from (replace(reading, backward=one) for one in with_other_flags(reading.backward, reading.forward))
     for reading in named:  # a dictionary of gradients may be that of the parameters alone
         held, others = _held(reading), [name for name in reading.order if name not in _held(reading)]
         if len(held) > 1 and others and len(labels) == 1 and not reading.found.without:
             yield replace(reading, order=held, found=Found(without=tuple(others)))
 
 
+def _of_output(reading: Reading) -> Iterator[Reading]:
+    """Yield the reading in which backward is given the one output of forward in place of its one input.
+
+    Beside a cotangent, what is called as in forward is the input.
+    """
+    slots = [slot for slot in reading.backward if slot.kind is SlotKind.INPUT]
+    is_said = reading.has_cotangent and any(slot.name == slot.key for slot in slots)
+    if len(slots) == 1 and not is_said and sum(not slot.has_default for slot in reading.forward) == 1:
+        output = replace(slots[0], kind=SlotKind.OUTPUT, key="")
+        yield replace(reading, backward=tuple(output if slot is slots[0] else slot for slot in reading.backward))
+
+
+def _of_one_input(reading: Reading) -> Iterator[Reading]:
+    """Yield the readings in which a gradient without a cotangent is that of one input, and of a target at last."""
+    if reading.code.backward is None or reading.has_cotangent or reading.found.without or len(reading.order) < 2:
+        return
+    for name in sorted(reading.order, key=lambda name: word(name) in LABELS):
+        yield replace(reading, order=(name,), found=Found(without=tuple(n for n in reading.order if n != name)))
+
+
 def _held(reading: Reading) -> tuple[str, ...]:
-    """Name the arrays that forward looks up in a container."""
-    return tuple(name for slot in reading.forward if slot.kind is SlotKind.CONTAINER for name in slot.inputs)
+    """Name the arrays that forward looks up in a container, or the container itself if it is taken as it is given."""
+    function = reading.code.forward
+    return tuple(
+        name
+        for slot in reading.forward
+        if slot.kind is SlotKind.CONTAINER or (callable(function) and looks_up_names(function, slot.name))
+        for name in slot.inputs
+    )
 
 
 def _sized(reading: Reading) -> Iterator[Reading]:
@@ -51,9 +83,7 @@ def _sized(reading: Reading) -> Iterator[Reading]:
     for name in reading.order[:_SIZED] if sizes else ():
         for axis in range(_SIZED):
             slot = replace(sizes[0], key=name, value=axis)
-            own = (reading.backward, reading.backward_with_cache)
-            back, cached = (tuple(slot if one == sizes[0] else one for one in slots) for slots in own)
-            yield replace(reading, backward=back, backward_with_cache=cached)
+            yield replace(reading, backward=tuple(slot if one == sizes[0] else one for one in reading.backward))
 
 
 def _has_one_output(reading: Reading, name: str) -> bool:
@@ -62,7 +92,7 @@ def _has_one_output(reading: Reading, name: str) -> bool:
         return False
     kinds = [slot.kind for slot in (*reading.forward, *reading.backward)]
     left = {SlotKind.CACHE, SlotKind.CONTEXT, SlotKind.OUTPUT}.intersection(kinds)
-    return kinds.count(SlotKind.COTANGENT) == 1 and not left and not reading.backward_with_cache
+    return kinds.count(SlotKind.COTANGENT) == 1 and not left
 
 
 def _with_named_gradients(reading: Reading, returned: tuple[str, ...]) -> Reading:
@@ -72,7 +102,8 @@ def _with_named_gradients(reading: Reading, returned: tuple[str, ...]) -> Readin
     """
     named = [name for one in returned for name in _named_by(one, reading.order)]
     others = len(returned) - len(named)  # such as a dictionary of the gradients of what is in a container
-    order = (*named, *(name for name in _held(reading) if name not in named)) if others == 1 else (*named,)
+    held = [name for name in _held(reading) if name not in named] if others == 1 else []
+    order = tuple(name for one in returned for name in _named_by(one, reading.order) or held)
     optional = {slot.key for slot in reading.forward if slot.has_default}
     without = tuple(name for name in reading.order if name not in (*order, *optional))
     is_lack = reading.code.backward is not None and not others and any(word(name) not in LABELS for name in without)

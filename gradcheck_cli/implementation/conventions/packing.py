@@ -67,6 +67,14 @@ def origins(packing: Packing | None, absent: Iterable[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(o for name in absent for o in packing.parts[name].stacked if o not in kept))
 
 
+def left_at_zero(packing: Packing | None, absent: Iterable[str]) -> list[str]:
+    """Name the parameters of the code of which the layer knows nothing, such as a second bias of one gate."""
+    if packing is None:
+        return []
+    given = (name for name in packing.parts if name not in [*absent])
+    return [name for name in given if packing.parts[name].blocks and 0 in packing.parts[name].shares]
+
+
 def called(packing: Packing) -> dict[str, tuple[str, ...]]:
     """Return what people call the arrays that each of the layer's inputs is in."""
     found: dict[str, tuple[str, ...]] = {}

@@ -21,6 +21,7 @@ from gradcheck_cli.implementation.conventions.slots import (
     parameters_of,
     signature_of,
     slot_for,
+    with_other_flags,
     write_call,
 )
 from gradcheck_cli.implementation.conventions.source import returned_names
@@ -91,6 +92,7 @@ def backward_slots(
         found.append(by_place)
     if not has(SlotKind.CONTEXT, forward) and len(layer.inputs) == 1:
         found += [other for slots in found for other in _with_input(slots, layer.inputs[0])]
+    found += [other for slots in found for other in with_other_flags(slots, forward)]
     ordered = _in_returned_order(ahead, layer)
     return iter([ordered(_with_entries_of(forward, slots)) for slots in (*spread, *found)])
 

@@ -48,7 +48,6 @@ class Reading:
     code: Code
     forward: Slots
     backward: Slots = ()
-    backward_with_cache: Slots = ()  #: instead of those, if forward returns a cache
     constructor: Slots = ()
     forms: Forms = field(default_factory=lambda: Forms(chosen={}, absent={}))
     layouts: Mapping[str, Layout] = field(default_factory=dict)
@@ -71,7 +70,9 @@ class Reading:
         """The reading in words, for the header of a report."""
         without = [f"without {name}" for name in origins(self.vocabulary.packing, self.absent)]
         packing = self.vocabulary.packing.title if self.vocabulary.packing else ""
-        said = (self._signatures, *self.forms.titles, packing, *self.notes, *without)
+        flags = [slot for slot in self.backward if slot.is_flag and slot.kind is SlotKind.CONSTANT]
+        set_to = [f"{slot.name}={slot.value}" for slot in flags if slot.value != slot.default]
+        said = (self._signatures, *self.forms.titles, packing, *self.notes, *set_to, *without)
         return ", ".join(text for text in said if text)
 
     @property
@@ -89,9 +90,8 @@ class Reading:
         if self.layer.reference:
             return f"{forward} and {backward}" + ("" if self.has_cotangent else ", without a cotangent")
         cached = has(SlotKind.CACHE, self.backward) and not has(SlotKind.CONTEXT, self.forward)
-        cotangent = self.has_cotangent or self.backward_with_cache
         returns = f", which returns ({', '.join([*self.outputs, 'cache'])})," if cached else ""
-        return f"{forward}{returns} and {backward}" + ("" if cotangent else ", without a cotangent")
+        return f"{forward}{returns} and {backward}" + ("" if self.has_cotangent else ", without a cotangent")
 
     @property
     def has_cotangent(self) -> bool:

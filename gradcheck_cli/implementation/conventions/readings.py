@@ -109,10 +109,15 @@ def _of_one_sample(vocabulary: Vocabulary) -> tuple[Arrangement, ...]:
         without = {
             name: " ".join(axis for axis in order.split() if axis not in (SAMPLES, "1")) for name, order in axes.items()
         }
+        steps = {name: without[name] if "T" in order.split() else order for name, order in axes.items()}
+        title = ", ".join(filter(None, (arrangement.title, "one sample at a time")))
         if without != axes:
-            title = ", ".join(filter(None, (arrangement.title, "one sample at a time")))
             found.append(arrangement._replace(title=f"{title}, without an axis for it", axes=without, single=True))
             found.append(arrangement._replace(title=title, single=True))
+        if steps not in (axes, without):
+            found.append(
+                arrangement._replace(title=f"{title}, sequences without an axis for it", axes=steps, single=True)
+            )
     return tuple(found)
 
 

@@ -30,7 +30,7 @@ from gradcheck_cli.implementation.conventions.instances import (
     with_kept,
 )
 from gradcheck_cli.implementation.conventions.one_by_one import OneByOne
-from gradcheck_cli.implementation.conventions.packing import Packed, called, origins
+from gradcheck_cli.implementation.conventions.packing import Packed, called, left_at_zero, origins
 from gradcheck_cli.implementation.conventions.returned import (
     as_array,
     entry_at,
@@ -92,6 +92,7 @@ def implementation_of(reading: Reading, name: str, spec: str | None) -> Implemen
 
     lacking = reading.unread if reading.code.title else reading.found.without  # data of networks have no gradient
     unread = [one for one in lacking if word(one) not in LABELS]
+    unread += left_at_zero(packing, absent)
     return Implementation(
         name=name,
         spec=spec,
@@ -191,8 +192,7 @@ class _Run:
         if code.backward is None:
             found = self._opened(gradients_in(cache.cache, order, reading.wanted, code.name("forward")), names)
             return self._taken(times_cotangent(found, cotangent, code.name("forward")), cache)
-        with_cache = cache.cache is not None and reading.backward_with_cache
-        slots = reading.backward_with_cache if with_cache else reading.backward
+        slots = reading.backward
         values = self.values_back(cotangent, cache)
         instance = copied(cache.instance)
         holder = cache.cache if instance is None and isinstance(cache.cache, Context) else instance

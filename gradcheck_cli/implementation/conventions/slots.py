@@ -107,6 +107,11 @@ class Slot:
         return self.kind is SlotKind.CONTAINER and not self.entries
 
     @property
+    def is_flag(self) -> bool:
+        """Whether it is True or False where it is left out."""
+        return isinstance(self.default, bool)
+
+    @property
     def has_default(self) -> bool:
         """Whether it may be left out."""
         return self.default is not EMPTY
@@ -120,6 +125,14 @@ def has(kind: SlotKind, slots: Iterable[Slot]) -> bool:
 def has_open_container(slots: Iterable[Slot]) -> bool:
     """Tell whether one of the slots is a container of which only a call tells what is looked up in it."""
     return any(slot.is_open for slot in slots)
+
+
+def with_other_flags(backward: tuple[Slot, ...], forward: Iterable[Slot]) -> list[tuple[Slot, ...]]:
+    """List the slots in which a flag that backward alone has, such as `from_output=True`, is not at its default."""
+    shared = {slot.name for slot in forward}
+    flags = [slot for slot in backward if slot.is_flag and slot.kind is SlotKind.OMITTED and slot.name not in shared]
+    others = [(flag, replace(flag, kind=SlotKind.CONSTANT, value=not flag.default, by_name=True)) for flag in flags]
+    return [tuple(other if slot is flag else slot for slot in backward) for flag, other in others]
 
 
 def slot_for(parameter: inspect.Parameter, kind: SlotKind, key: str = "", value: object = None) -> Slot:
@@ -168,9 +181,11 @@ def state_names(name: str) -> list[str]:
 
 
 def is_cotangent(name: str) -> bool:
-    """Tell whether a name may be that of a gradient that comes in: `dout`, `grad_y`, `g`, `g_next`."""
-    return word(name).startswith(COTANGENTS) or not {word(name), name.lower().split("_")[0]}.isdisjoint(
-        _WHOLE_COTANGENTS
+    """Tell whether a name may be that of a gradient that comes in: `dout`, `grad_y`, `out_grad`, `g`, `g_next`."""
+    return (
+        word(name).startswith(COTANGENTS)
+        or word(name).endswith("grad")
+        or not {word(name), name.lower().split("_")[0]}.isdisjoint(_WHOLE_COTANGENTS)
     )
 
 

@@ -52,6 +52,17 @@ def entries_of(function: Callable[..., object], argument: str) -> tuple[str | in
     return tuple(key for key in found if isinstance(key, str))
 
 
+@lru_cache(maxsize=32)
+def looks_up_names(function: Callable[..., object], argument: str) -> bool:
+    """Tell whether a function looks up entries in an argument by names, also by those that it puts together."""
+    keys = (
+        node.slice
+        for node in ast.walk(_tree(function))
+        if isinstance(node, ast.Subscript) and isinstance(node.value, ast.Name) and node.value.id == argument
+    )
+    return any(isinstance(part, ast.Constant) and isinstance(part.value, str) for key in keys for part in ast.walk(key))
+
+
 @lru_cache(maxsize=64)
 def takes_variables(function: Callable[..., object]) -> bool:
     """Tell whether a function takes objects that hold an array, as a framework's variables do: it says `x.data.T`."""

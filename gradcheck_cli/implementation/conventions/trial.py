@@ -11,6 +11,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gradcheck_cli.data.frozen import frozen
+from gradcheck_cli.implementation.conventions.gradient_orders import (
+    CLOSE,
+    RAISES,
+    is_slope,
+    ordered,
+    right_gradients,
+)
 from gradcheck_cli.implementation.conventions.guards import LARGE
 from gradcheck_cli.implementation.conventions.one_by_one import SAMPLES
 from gradcheck_cli.implementation.conventions.own_trial import fit_of
@@ -43,18 +50,8 @@ if TYPE_CHECKING:
 
     Given = Callable[[Problem], Problem]
 
-#: Of the scale of an element: above what any way to sum rounds, 200 roundings of float32; and below any mistake, and
-#: the difference of 2e-4 between a GELU and its approximation by tanh.
-_CLOSE = 2e-5
-
 #: Between what any way to sum rounds in float64 and the difference that another eps makes.
 EXACT = 1e-9
-
-#: Axes of a batch of images.
-_OF_IMAGES = 4
-
-
-RAISES = -2  #: in place of the number of right gradients
 
 
 class Fit(IntEnum):
@@ -117,13 +114,13 @@ def best_reading(readings: Iterable[Reading], case: Case | None = None, given: G
                 found, known = Tried(reading=reading, fit=fit), error.known
         if found is None or fit > found.fit:
             found = Tried(reading=reading, fit=fit)
-        ordered = _ordered(reading) if fit is Fit.REPRODUCES else None
-        if ordered and not (_is_doubtful(reading) and right_gradients(reading) == 0):
-            return Tried(reading=ordered, fit=fit)
+        in_order = ordered(reading) if fit is Fit.REPRODUCES else None
+        if in_order and not (_is_doubtful(reading) and right_gradients(reading) == 0):
+            return Tried(reading=in_order, fit=fit)
         if fit is Fit.REPRODUCES and found.reading is reading:
             found = replace(found, backward_raises=right_gradients(reading) == RAISES)
     if found and found.fit is not Fit.FAILS:
-        return replace(found, reading=_ordered(found.reading) or found.reading)
+        return replace(found, reading=ordered(found.reading) or found.reading)
     return found
 
 
@@ -172,15 +169,12 @@ def agreeing(readings: Iterable[Reading], case: Case) -> Reading | None:
         return next((one for one in studied if fit_of(one, case, problem)[2]), None)
 
 
-def _is_slope(reading: Reading) -> bool:
-    return bool(reading.backward) and not reading.has_cotangent and not reading.layer.loss
-
-
 def _is_doubtful(reading: Reading) -> bool:
     """Tell whether backward is taken for a slope, or may be given the input or the output in place of a cache.
 
-    Or what it takes in place of a cotangent is called as an input is.
+    Or what it takes in place of a cotangent is called as an input is, or it has a flag that changes what it takes.
     """
+    flags = {slot.name for slot in reading.backward if slot.is_flag} - {slot.name for slot in reading.forward}
     inputs = {*chain(*reading.vocabulary.inputs.values())}
     called = {*(slot.name for slot in reading.forward), *inputs}
     guessed = [
@@ -190,12 +184,12 @@ def _is_doubtful(reading: Reading) -> bool:
         or (slot.kind is SlotKind.INPUT and not {slot.name, word(slot.name)} & called)
     ]
     named_as_input = inputs >= set(map(word, reading.cotangents)) > set()
-    return _is_slope(reading) or named_as_input or (bool(guessed) and len(reading.layer.inputs) == 1)
+    return is_slope(reading) or named_as_input or bool(flags) or (bool(guessed) and len(reading.layer.inputs) == 1)
 
 
 def _may_be_better(reading: Reading, best: Tried) -> bool:
     """Tell whether a reading is worth a try: where forward is right already, only if gradients can be better."""
-    if _is_slope(reading) or _is_slope(best.reading) or reading.backward != best.reading.backward:
+    if is_slope(reading) or is_slope(best.reading) or reading.backward != best.reading.backward:
         return True
     return best.fit is not Fit.REPRODUCES or any(one.exact for one in reading.vocabulary.arrangements)
 
@@ -216,7 +210,7 @@ def _may_take_one_sample(reading: Reading, best: Tried) -> bool:
     return best.fit is not Fit.SHAPE
 
 
-def forward_fit(reading: Reading, close: float = _CLOSE) -> Fit:
+def forward_fit(reading: Reading, close: float = CLOSE) -> Fit:
     """Return how well forward does, as a reading understands it; what is that close is equal."""
     if not reading.layer.probe_cases:  # there is no reference
         return Fit.REPRODUCES
@@ -241,57 +235,3 @@ def _try(implementation: Implementation, problem: Problem, near: float) -> Fit |
         return Fit.RUNS
     close = np.abs(out - problem.expected_for(out)) <= near * problem.expected_scale
     return Fit.REPRODUCES if close.all() else Fit.SHAPE
-
-
-def _ordered(reading: Reading) -> Reading | None:
-    """Return the reading with the order of gradients in which all have the right shapes; None if there is none.
-
-    Where several have, as of two biases of one size, it is the one in which most gradients are right.
-    """
-    orders = _gradient_orders(reading)
-    is_exact = any(arrangement.exact for arrangement in reading.vocabulary.arrangements)
-    if len(orders) == 1 and not (is_exact or reading.updates or _is_slope(reading) or _fits_one_sample_too(reading)):
-        return reading
-    counts = {order: right_gradients(replace(reading, order=order)) for order in orders}
-    fitting = [order for order in orders if counts[order] >= 0]
-    return replace(reading, order=max(fitting, key=lambda order: counts[order])) if fitting else None
-
-
-def _fits_one_sample_too(reading: Reading) -> bool:
-    """Tell whether forward may do with a batch what it is meant to do with one sample, as `x @ w + b` does.
-
-    Code for one image raises where it is given several.
-    """
-    axes = [letters.split() for letters in reading.vocabulary.axes.values()]
-    return any(SAMPLES in own for own in axes) and max(map(len, axes)) < _OF_IMAGES
-
-
-def _gradient_orders(reading: Reading) -> list[tuple[str, ...]]:
-    """List the orders in which gradients may be returned: the layer's, that of the arguments, parameters first."""
-    inputs = reading.inputs
-    own = [name for slot in (*reading.constructor, *reading.forward) for name in slot.inputs if name in inputs]
-    kept = list(reading.kept)
-    orders = (inputs, own if len(own) == len(inputs) else [*kept, *own], [*own, *kept])
-    return list(dict.fromkeys(tuple(dict.fromkeys(order)) for order in orders))
-
-
-def right_gradients(reading: Reading) -> int:
-    """Count the gradients that are the reference's in a problem; -1 if one has a wrong shape, `RAISES` if it does."""
-    for problem in probe_problems(reading.layer.name, origins(reading.vocabulary.packing, reading.absent)):
-        with quiet(), generators_kept(problem):
-            try:
-                run = pack_outputs(implementation_of(reading, "", None), problem)
-                _, kept = run.forward(problem.inputs, problem.parameters)
-                returned = run.backward(problem.cotangent, kept, problem.differentiable)
-            except (ImplementationError, NotExpressibleError):
-                continue
-        arrays = {
-            n: value for n, value in returned.items() if isinstance(value, np.ndarray) and value.dtype.kind == "f"
-        }
-        if any(arrays[name].shape != problem.inputs[name].shape for name in arrays) or len(arrays) < len(returned):
-            return -1
-        if len(arrays) < len(problem.differentiable):
-            return -1
-        right = reading.layer.gradients(problem, problem.inputs, problem.cotangent)
-        return sum(np.allclose(arrays[name], right[name], rtol=_CLOSE, atol=_CLOSE) for name in arrays)
-    return RAISES

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from dataclasses import dataclass
 from functools import partial
+from types import BuiltinMethodType, MethodType
 from typing import TYPE_CHECKING, Any
 
 from gradcheck_cli.guard.clock import pass_on_interrupt
@@ -105,7 +106,7 @@ def public(loaded: Loaded, *, own: bool, private: bool = False) -> dict[str, Any
     module = loaded.module.__name__ if own else None
     found = {
         name: value
-        for name, value in list(vars(loaded.module).items())
+        for name, value in ((name, owner_of_apply(value)) for name, value in list(vars(loaded.module).items()))
         if _is_offered(name, value, module) and (private or not name.startswith("_"))
     }
     classes = {name: value for name, value in found.items() if inspect.isclass(value) and not has_passes(value)}
@@ -115,6 +116,13 @@ def public(loaded: Loaded, *, own: bool, private: bool = False) -> dict[str, Any
         for key, value in list(vars(cls).items())
         if isinstance(value, staticmethod) and not key.startswith("_")
     }
+
+
+def owner_of_apply(value: Any) -> Any:
+    """Return the class whose method a value is, as after `swish = Swish.apply`; any other value as it is."""
+    is_method = type(value) in (BuiltinMethodType, MethodType) and value.__name__ == "apply"
+    owner = value.__self__ if is_method else None
+    return owner if inspect.isclass(owner) and has_passes(owner) else value
 
 
 def _is_offered(name: str, value: Any, module: str | None) -> bool:

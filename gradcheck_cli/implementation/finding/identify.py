@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.implementation.conventions.boxes import boxed_operation
 from gradcheck_cli.implementation.conventions.expand import needs_adapter
+from gradcheck_cli.implementation.conventions.gradient_orders import LACKS, RAISES, right_gradients
 from gradcheck_cli.implementation.conventions.slots import MisfitError, SlotKind
-from gradcheck_cli.implementation.conventions.trial import EXACT, RAISES, Fit, forward_fit, right_gradients
+from gradcheck_cli.implementation.conventions.trial import EXACT, Fit, forward_fit
 from gradcheck_cli.implementation.conventions.trial import Tried as TriedReading
 from gradcheck_cli.implementation.finding.candidates import Candidate
 from gradcheck_cli.implementation.finding.inventory import ACCEPTED, Offer
@@ -83,6 +84,9 @@ def identify_layer(offer: Offer, loader: Loader) -> Identified | None:
             misfits[layer.name] = str(misfit)
             continue
         if tried and tried.fit is Fit.REPRODUCES:
+            if not offer.layers and right_gradients(tried.reading) == LACKS:
+                why = f"forward does as that of {layer.title_with_article}, and not all of its gradients are found"
+                return Identified(layer=layer.name, reason=why, open=True)
             may_vary = candidate.makes_instances and vocabulary_of(layer).varies
             varies = may_vary and forward_fit(tried.reading, EXACT) is not Fit.REPRODUCES
             return Identified(layer=layer.name, varies=varies or _may_be_another(candidate, tried))

@@ -25,13 +25,14 @@ from gradcheck_cli.implementation.finding.names import (
 )
 from gradcheck_cli.implementation.finding.networks import network_of
 from gradcheck_cli.implementation.finding.places import named_objects, open_place
+from gradcheck_cli.implementation.loading.missing import names_read
 from gradcheck_cli.implementation.loading.paths import split_spec
 from gradcheck_cli.implementation.vocabulary.lookup import vocabulary_of
 from gradcheck_cli.implementation.vocabulary.vocabulary import word
 from gradcheck_cli.layers import LAYERS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from gradcheck_cli.implementation.loading.load import Loader
 
@@ -132,6 +133,14 @@ def _source_of(function: Any) -> str:
         return ""
 
 
+def _says_narrow(code: Iterable[Any]) -> bool:
+    """Tell whether code computes in a narrow dtype by what it, or a function it calls, says: `x.float()`."""
+    passes = [function for value in code for function in (expanded((value,)) if inspect.isclass(value) else (value,))]
+    called = [f.__globals__.get(name) for f in filter(inspect.isfunction, passes) for name in names_read(f)]
+    sources = [_source_of(each) for each in (*passes, *filter(inspect.isfunction, called))]
+    return any(_NARROW in source or ".float()" in source for source in sources)
+
+
 def _offer(
     home: str, names: tuple[str, ...], have: Mapping[str, Any], offers: list[tuple[str, ...]], *, half: bool = False
 ) -> Offer:
@@ -150,7 +159,7 @@ def _offer(
         doubtful=may_be_helper(names, offers),
         arguments=arguments,
         made_with=_required(have[names[0]]) if len(passes) == 1 else (),
-        dtype=_NARROW if not is_class and any(_NARROW in _source_of(have[name]) for name in names) else "",
+        dtype=_NARROW if len(passes) != 1 and _says_narrow([have[name] for name in names]) else "",
     )
 
 

@@ -228,7 +228,7 @@ def _longest_word(layer: Layer, name: str) -> int:
     One of up to three letters must begin a word of the name: SELU is no ELU, nor RMSE an MSE.
     """
     words = words_in(name)
-    forms = name.lower(), "_".join(words)
+    forms = name.lower(), "_".join(words), "_".join(_stem(name))
     return max(
         (
             len(word.replace("_", ""))

@@ -5,8 +5,9 @@ from __future__ import annotations
 import inspect
 from typing import TYPE_CHECKING, Any
 
+from gradcheck_cli.implementation.conventions.hints import SIZE
 from gradcheck_cli.implementation.conventions.methods import class_passes
-from gradcheck_cli.implementation.loading.missing import missing_of as missing_of_functions
+from gradcheck_cli.implementation.loading import missing as loading
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -15,12 +16,23 @@ if TYPE_CHECKING:
 
 
 def missing_of(objects: Iterable[Any]) -> str:
-    """Name the module that is not there which the passes need; "" for none."""
-    parts = []
-    for value in objects:
-        names = ("__init__", *class_passes(value)) if inspect.isclass(value) else ()
-        parts += [value, *(getattr(value, name, None) for name in names)]
-    return missing_of_functions(parts)
+    """Name the module that is not there which functions, or the passes of classes, need; "" for none."""
+    return loading.missing_of(part for value in objects for part in _parts(value))
+
+
+def _parts(value: Any) -> list[Any]:
+    names = ("__init__", *class_passes(value)) if inspect.isclass(value) else ()
+    return [value, *(getattr(value, name, None) for name in names)]
+
+
+def size_read(objects: Iterable[Any]) -> str:
+    """Write the length that a function reads from its file in place of an argument, such as `N = 1000`; "" for none."""
+    for function in filter(inspect.isfunction, objects):
+        for name in loading.names_read(function):
+            value = function.__globals__.get(name)
+            if SIZE.match(name) and isinstance(value, int) and value > 1:
+                return f"{name} = {value}"
+    return ""
 
 
 def install_first(module: str, offer: Offer) -> str:

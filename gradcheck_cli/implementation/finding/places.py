@@ -8,7 +8,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from gradcheck_cli.guard.clock import pass_on_interrupt
-from gradcheck_cli.implementation.finding.candidates import names_in, public
+from gradcheck_cli.implementation.finding.candidates import names_in, owner_of_apply, public
 from gradcheck_cli.implementation.implementation import ImplementationNotFoundError
 from gradcheck_cli.implementation.loading.load import Loaded
 from gradcheck_cli.implementation.loading.paths import (
@@ -96,7 +96,7 @@ def _attribute(place: Loaded, name: str) -> Any:
     try:
         owner, _, method = name.partition(".")
         found = getattr(place.module, owner, None)
-        return getattr(found, method, None) if method else found
+        return owner_of_apply(getattr(found, method, None) if method else found)
     except BaseException as error:  # noqa: BLE001  # a module may have a `__getattr__`, which is the user's code
         pass_on_interrupt(error)
         return None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 import re
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -29,6 +28,7 @@ Sizes = dict[tuple[int, int], int]  #: the length of each axis, by the numbers o
 
 _EQUAL = 3  #: the length of all axes at first, which is also the number of classes
 _RAN = 10  #: calls that one counts for that did not raise, after which backward is tried as well
+_DRAWS = 3  #: in one of which an output must depend on an array
 #: Less than an output that depends on an input changes by where the input does by some percent.
 _ROUNDINGS = 1e-6
 
@@ -43,9 +43,8 @@ class Probe:
         self._readings = self._unstudied = readings
         self._slots, self._calls = [*made, *slots], 0
         self._made, self._equal = len(made), equal
-        self._positive, self._within = False, _POSITIVE  # whether forward is defined for positive numbers only
-        if _clips_probabilities(readings[0]):
-            self._positive, self._within = True, PROBABILITIES
+        #: Where inputs lie, if forward is not defined anywhere, or its gradient not right.
+        self._within = PROBABILITIES if _clips_probabilities(readings[0]) else None
         # Then backward returns None for what has no gradient, so that any argument may be a number.
         self._has_context = has(SlotKind.CONTEXT, readings[0].forward)
 
@@ -69,27 +68,25 @@ class Probe:
                 values[slot.key] = shape
             else:
                 values[slot.key] = kind.value
-        ranges = dict.fromkeys(shapes, self._within) if self._positive else {}
+        ranges = dict.fromkeys(shapes, self._within) if self._within else {}
         return FunctionCase(shape=shapes, range=ranges, value=values, labels=labels)
 
     def _fits(self, kinds: tuple[Kind, ...], sizes: Sizes, scale: Sizes) -> bool:
         """Tell whether forward runs, and backward returns gradients of the right shapes, as some reading has it."""
         self._calls += 1
-        before = self._positive, self._within
-        tried = [before] if self._positive else [before, (True, _POSITIVE), (True, PROBABILITIES)]
-        for positive, within in tried:
+        before = self._within
+        for within in [before] if before else [None, _POSITIVE, PROBABILITIES]:
             self._within = within
-            out = self._forward(kinds, sizes, scale, positive=positive)
+            out = self._forward(kinds, sizes, scale)
             if out is None or all(np.isfinite(array).all() for array in out):
                 break
         if out is None or not all(np.isfinite(array).all() for array in out):
-            self._positive, self._within = before
+            self._within = before
             return False
         self._calls += _RAN
-        self._positive = positive
         case = self._case(kinds, sizes, scale)
         if not (case.shape or self._readings[0].code.cls) or case.impossible():
-            self._positive, self._within = before
+            self._within = before
             return False
         problem = LAYER.problem(case)
         studied = [studied_of(reading, case, problem) for reading in self._readings]
@@ -97,16 +94,22 @@ class Probe:
         if any(fits) and studied != self._readings:  # what a class keeps, and where, is the same for all lengths
             self._readings = [reading for reading, one in zip(studied, fits, strict=True) if one]
         if not any(fits):
-            self._positive, self._within = before
+            self._within = before
         return any(fits)
 
     def _forward(
-        self, kinds: tuple[Kind, ...], sizes: Sizes, scale: Sizes, *, positive: bool = False, moved: int = -1
+        self,
+        kinds: tuple[Kind, ...],
+        sizes: Sizes,
+        scale: Sizes,
+        *,
+        moved: int = -1,
+        draw: int = 0,
     ) -> list[np.ndarray[Any, Any]] | None:
         """Call forward as it is, which takes a tenth of the time that all the care would; None if it raises."""
         given: dict[str, Any] = {}
         for i, (slot, kind) in enumerate(zip(self._slots, kinds, strict=True)):
-            numbers = np.random.default_rng(i)  # one argument is moved, and the others stay
+            numbers = np.random.default_rng(i + draw * len(kinds))  # one argument is moved, and the others stay
             shape = tuple(sizes[i, k] * scale.get((i, k), 1) for k in range(kind.rank))
             value: Any = kind.value
             if kind.name == "labels":
@@ -114,8 +117,8 @@ class Probe:
             elif kind.name == "one-hot":
                 value = np.eye(shape[1])[numbers.integers(0, shape[1], shape[0])]
             elif kind.name == "array":
-                value = np.asarray(numbers.uniform(*(self._within if positive else _POSITIVE), shape))
-                value = value if positive else np.asarray(value * numbers.choice([-1.0, 1.0], shape))
+                value = np.asarray(numbers.uniform(*(self._within or _POSITIVE), shape))
+                value = value if self._within else np.asarray(value * numbers.choice([-1.0, 1.0], shape))
                 value = np.asarray(value * numbers.uniform(1, 1.1, shape)) if i == moved else value
             given[slot.key] = value
         reading = self._unstudied[0]
@@ -123,7 +126,7 @@ class Probe:
         arguments = fill(reading.forward, reading.forms, reading.vocabulary, Values(inputs=given, context=context))
         try:
             if reading.code.cls is not None:
-                return self._forward_of_class(self._case(kinds, sizes, scale), moved, positive=positive)
+                return self._forward_of_class(self._case(kinds, sizes, scale), moved)
             function: Any = reading.code.function("forward", None)
             returned = function(*arguments.args, **arguments.kwargs)
         except BaseException as error:  # noqa: BLE001  # user code may raise anything
@@ -138,10 +141,9 @@ class Probe:
         ]
         return found if found and all(one.dtype.kind == "f" and one.size for one in found) else None
 
-    def _forward_of_class(self, case: FunctionCase, moved: int, *, positive: bool) -> list[np.ndarray[Any, Any]] | None:
+    def _forward_of_class(self, case: FunctionCase, moved: int) -> list[np.ndarray[Any, Any]] | None:
         """Call forward of a new instance; None if it returns no array of floating point."""
-        ranges = dict.fromkeys(case.shape, self._within) if positive else {}
-        problem = LAYER.problem(replace(case, range=ranges))
+        problem = LAYER.problem(case)
         inputs = dict(problem.inputs)
         if moved >= 0:
             name = self._slots[moved].key
@@ -161,12 +163,16 @@ class Probe:
         problem = LAYER.problem(case)
         return max(fit_of(studied_of(one, case, problem), case, problem).right for one in self._unstudied)
 
-    def _depends(self, kinds: tuple[Kind, ...], sizes: Sizes, scale: Sizes) -> bool:
-        """Tell whether the output depends on every array."""
+    def _depends(self, kinds: tuple[Kind, ...], sizes: Sizes, scale: Sizes, draws: int = _DRAWS) -> bool:
+        """Tell whether the output depends on every array; what is cut off, as by a hinge, may not in some draws."""
         arrays = [i for i, kind in enumerate(kinds) if kind.name == "array"]
-        at = self._forward(kinds, sizes, scale, positive=self._positive)
-        beside = [self._forward(kinds, sizes, scale, positive=self._positive, moved=i) for i in arrays]
-        return at is not None and all(other is not None and _differ(at, other) for other in beside)
+
+        def moves(draw: int) -> bool:
+            at = self._forward(kinds, sizes, scale, draw=draw)
+            beside = (self._forward(kinds, sizes, scale, moved=i, draw=draw) for i in arrays)
+            return at is not None and all(other is not None and _differ(at, other) for other in beside)
+
+        return any(moves(draw) for draw in range(draws))
 
 
 def _differ(one: list[np.ndarray[Any, Any]], other: list[np.ndarray[Any, Any]]) -> bool:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 def says_cotangent(reading: Reading) -> bool:
     """Tell whether a name says that backward takes a cotangent."""
-    slots = [slot for slot in (*reading.backward, *reading.backward_with_cache) if slot.kind is SlotKind.COTANGENT]
+    slots = [slot for slot in reading.backward if slot.kind is SlotKind.COTANGENT]
     said = reading.code.backward is None or any(is_cotangent(slot.name) for slot in slots)
     return said or (reading.code.cls is not None and bool(slots))
 

@@ -19,23 +19,23 @@ from gradcheck_cli.implementation.conventions.slots import MisfitError, Slot, Sl
 from gradcheck_cli.implementation.conventions.study import lengths_made
 from gradcheck_cli.implementation.finding.kinds import (
     ARRAYS,
-    LABELS,
     NUMBERS,
-    ONE_HOT,
     Kind,
     is_size,
     kinds_of,
     kinds_to_make,
 )
 from gradcheck_cli.implementation.finding.lengths import untied
-from gradcheck_cli.implementation.finding.probe import PROBABILITIES, Probe, Sizes
 from gradcheck_cli.implementation.finding.said import says_cotangent, says_gradient
+from gradcheck_cli.implementation.finding.targets import TargetProbe, with_ranks
 from gradcheck_cli.implementation.quiet import quiet
 from gradcheck_cli.implementation.seeding import seeds_from
 from gradcheck_cli.layers.function import LAYER, FunctionCase
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+
+    from gradcheck_cli.implementation.finding.probe import Sizes
 
 
 _LARGE = 32  #: default sizes of a constructor with which derivatives would take long
@@ -47,8 +47,14 @@ _CASES = 4  #: that are checked
 _LIKELIEST = 4  #: tries in which a class may have gradients of wrong shapes, if one of another is right
 _MOST_RANKS = 512  #: combinations of numbers of axes, those of nine arrays, in which a gradient may be right
 
+#: Lengths that code may be written for, and of how many arguments they are tried.
+_FIXED, _FEW = (2, 4), 2
+
 #: Arrays that may have an axis more, of steps, and how many of them may at once.
 _MORE_AXES, _MOST_LONGER = ARRAYS[:1], 3
+
+#: Arguments of which one may be of an unlikely kind before axes of several blocks are tried.
+_MOST_WITH_ONE_ODD = 5
 
 #: Lengths for axes of their own.
 _OWN = (4, 5, 6, 7, 8, 9)
@@ -59,7 +65,7 @@ _MOST_TOGETHER = 4  #: axes that are given another length together
 _OF_IMAGES, _SHORT = 4, (4, 5, 2)
 
 #: Where a last axis holds several blocks, such as gates: how many.
-_BLOCKS = (1, 4, 3, 2)
+_BLOCKS = (4, 3, 2)
 
 
 class AmbiguousShapesError(Exception):
@@ -95,6 +101,8 @@ def find_shapes(objects: tuple[Any, ...]) -> tuple[FunctionCase, ...]:
         by_sizes = [_Search(readings, sizes, slots)] if sizes != made else []
         is_large = any(isinstance(s.default, int) and s.default > _LARGE for s in sizes)
         searches = [*by_sizes, *searches] if is_large else [*searches, *by_sizes]
+        if readings[0].code.cls is None and len(slots) <= _FEW:  # or they take so many numbers, such as w[0] and w[1]
+            searches += [_Search(own, made, slots, length) for own in by_code for length in _FIXED]
         if readings[0].code.cls and not made:
             searches += [_Search(readings, made, slots, length) for length in lengths_made(readings[0])]
         return next(filter(None, (search.found() for search in searches)), ())
@@ -105,7 +113,7 @@ def _arrays_in(slot: Slot) -> list[Slot]:
     return [slot] if slot.kind is SlotKind.INPUT else [Slot(name=n, kind=SlotKind.INPUT, key=n) for n in slot.inputs]
 
 
-class _Search(Probe):
+class _Search(TargetProbe):
     """The search for the shapes of one function."""
 
     def found(self) -> tuple[FunctionCase, ...]:
@@ -137,65 +145,46 @@ class _Search(Probe):
                     self._depends(kinds, equal, scale) or self._takes_probabilities(kinds, equal, scale)
                 ):
                     continue
-                if self._repeats_label(kinds, scale):
+                if self._lacks_targets(kinds, scale):
                     continue
                 if self._is_meant(kinds, equal, scale):
                     return self._checked(kinds, equal, scale)
                 if wrong is None and self._is_usual(kinds) and self._says_gradient(kinds, equal, scale):
                     wrong = kinds, equal, scale
         self._readings = self._unstudied
-        return self._checked(*wrong) if wrong else misshapen
+        return self._checked(*wrong) if wrong else misshapen or self._with_failing_backward()
+
+    def _with_failing_backward(self) -> tuple[FunctionCase, ...]:
+        """Return a case of one array on which forward runs, though backward does for no number of axes; () for none."""
+        if self._has_context and len(self._slots) == 1:
+            for kind in ARRAYS[:3]:
+                equal = self._all_equal((kind,))
+                if self._forward((kind,), equal, {}) is not None:
+                    case = self._case((kind,), equal, {})
+                    return (replace(case, tried=case.flags),)
+        return ()
 
     def _says_gradient(self, kinds: tuple[Kind, ...], sizes: Sizes, scale: Sizes) -> bool:
-        """Tell whether backward is called a gradient, and what takes targets is a loss: it has fewer axes than they."""
-        if not takes_targets(self._readings[0]):
-            return says_gradient(self._readings[0])
-        out = self._forward(kinds, sizes, scale, positive=self._positive)
-        return out is not None and out[0].ndim < max(kind.rank for kind in kinds if kind.name == "array")
+        """Tell whether backward is called a gradient, and what takes targets is a loss: it has fewer axes than they.
 
-    def _is_single_prediction(self, kinds: tuple[Kind, ...]) -> bool:
-        """Tell whether beside a label there is a number: of one, a sum, a mean and an element are the same."""
-        named = any(kinds_of(slot)[0].name == "labels" for slot in self._slots[self._made :])
-        return named and any(kind.name == "array" and kind.rank == 0 for kind in kinds)
-
-    def _repeats_label(self, kinds: tuple[Kind, ...], scale: Sizes) -> bool:
-        """Tell whether a label without axes is no index, but the target of each element.
-
-        Then forward returns as much where each element has a target of its own, and those are to be tried.
+        Without a cotangent it is that of a number, or of what is computed element by element.
         """
-        if LABELS[2] not in kinds:
-            return False
-        most = max((kind.rank for kind in kinds if kind.name == "array"), default=0)
-        several = tuple(kind._replace(rank=most) if kind == LABELS[2] else kind for kind in kinds)
-        outs = [self._forward(own, self._all_equal(own), scale, positive=self._positive) for own in (kinds, several)]
-        shapes = [[np.shape(one) for one in out] if out else None for out in outs]
-        return shapes[0] is not None and shapes[0] == shapes[1]
-
-    def _takes_probabilities(self, kinds: tuple[Kind, ...], sizes: Sizes, scale: Sizes) -> bool:
-        """Tell whether the gradient is right for numbers between 0 and 1, and let inputs lie there if it is."""
-        before = self._positive, self._within
-        self._positive, self._within = True, PROBABILITIES
-        if self._depends(kinds, sizes, scale) and self._slope_agrees(kinds, sizes, scale):
-            return True
-        self._positive, self._within = before
-        return False
+        reading = self._readings[0]
+        out = self._forward(kinds, sizes, scale)
+        ranks = [kind.rank for kind in kinds if kind.name in ("array", "labels")]
+        if takes_targets(reading):
+            return out is not None and out[0].ndim < max(ranks)
+        is_number = reading.has_cotangent or (out is not None and out[0].ndim == 0) or len({*ranks}) == 1
+        return is_number and says_gradient(reading)
 
     def _checked(self, kinds: tuple[Kind, ...], equal: Sizes, scale: Sizes) -> tuple[FunctionCase, ...]:
         """List the cases for these kinds of arguments."""
         meant, sizes = self._labels_that_agree(kinds, equal, scale)
         has_labels = any(kind.name == "labels" for kind in meant)
-        if (self._positive or has_labels) and not self._slope_agrees(meant, sizes, scale):
+        if (self._within or has_labels) and not self._slope_agrees(meant, sizes, scale):
             self._takes_probabilities(meant, sizes, scale)
         meant, sizes = self._with_ranks_that_agree(meant, sizes, scale)
         own = self._untied(meant, sizes, scale)
-        if has_labels and not self._slope_agrees(meant, own, scale):  # they may be targets, a number for each element
-            most = max(kind.rank for kind in meant)
-            others = tuple(kind._replace(rank=most) if kind.name == "labels" else kind for kind in meant)
-            equal = self._all_equal(others)
-            if self._fits(others, equal, scale) and self._slope_agrees(others, equal, scale):
-                several = self._untied(others, equal, scale)
-                if self._slope_agrees(others, several, scale):
-                    return self._vary(others, several, scale)
         return self._vary(meant, own, scale)
 
     def _with_ranks_that_agree(
@@ -215,7 +204,10 @@ class _Search(Probe):
                 return others, equal
         ranks = [[one for one in ARRAYS[:3] if one != kind] if kind.name == "array" else [kind] for kind in kinds]
         combinations: Iterable[tuple[Kind, ...]] = itertools.product(*ranks)
-        if np.prod([float(len(one)) for one in ranks]) > _MOST_RANKS:  # then all arrays have as many axes
+        most = max(kind.rank for kind in kinds)
+        if Kind("labels", most) in kinds:
+            combinations = [with_ranks(kinds, most, rank) for rank in range(1, most)]
+        elif np.prod([float(len(one)) for one in ranks]) > _MOST_RANKS:  # then all arrays have as many axes
             combinations = [tuple(one if k.name == "array" else k for k in kinds) for one in ARRAYS[:3]]
         for others in combinations:
             equal = self._all_equal(others)
@@ -223,28 +215,15 @@ class _Search(Probe):
                 raise AmbiguousShapesError(self._case(others, equal, scale), self._case(kinds, sizes, scale))
         return kinds, sizes
 
-    def _labels_that_agree(self, kinds: tuple[Kind, ...], sizes: Sizes, scale: Sizes) -> tuple[tuple[Kind, ...], Sizes]:
-        """Return labels of another number of axes if the slope agrees with these alone.
-
-        What is no index but a target for each element, as in a binary loss, is repeated where it has fewer axes.
-        """
-        if not any(kind.name == "labels" for kind in kinds):
-            return kinds, sizes
-        ranks = [[kind, *LABELS, ONE_HOT] if kind.name == "labels" else [kind] for kind in kinds]
-        for others in itertools.product(*ranks):
-            equal = self._all_equal(others)
-            if self._repeats_label(others, scale):
-                continue
-            if self._fits(others, equal, scale) and self._slope_agrees(others, equal, scale):
-                return others, equal
-        return kinds, sizes
-
     def _likely(self) -> Iterator[tuple[tuple[Kind, ...], int]]:
-        several = (1,) if self._made else _BLOCKS  # a constructor says how long axes are
-        return ((kinds, blocks) for blocks in several for kinds in self._kinds(2 if blocks > 1 else 3))
+        several = () if self._made else _BLOCKS  # a constructor says how long axes are
+        yield from ((kinds, 1) for kinds in self._kinds(3))
+        if len(self._slots) <= _MOST_WITH_ONE_ODD:
+            yield from ((kinds, 1) for kinds in self._kinds(7, odd=1))
+        yield from ((kinds, blocks) for blocks in several for kinds in self._kinds(2))
 
-    def _kinds(self, most: int) -> Iterator[tuple[Kind, ...]]:
-        """Yield the kinds of all arguments out of so many for each, the likeliest first."""
+    def _kinds(self, most: int, odd: int | None = None) -> Iterator[tuple[Kind, ...]]:
+        """Yield the kinds of all arguments out of so many for each, the likeliest first; so many may be unlikely."""
         choices = [kinds_to_make(slot)[:most] for slot in self._slots[: self._made]]
         choices += [kinds_of(slot)[:most] for slot in self._slots[self._made :]]
         if most > len(ARRAYS) and self._has_context:
@@ -253,6 +232,8 @@ class _Search(Probe):
         if np.prod([float(len(choice)) for choice in choices]) <= 10 * _MOST_CALLS:
             numbered = iter(sorted(numbered, key=lambda places: (sum(place > 1 for place in places), sum(places))))
         for places in numbered:
+            if odd is not None and sum(place > 1 for place in places) > odd:
+                continue
             yield tuple(choice[place] for choice, place in zip(choices, places, strict=True))
 
     def _untied(self, kinds: tuple[Kind, ...], sizes: Sizes, scale: Sizes) -> Sizes:
@@ -278,7 +259,10 @@ class _Search(Probe):
         doubled = {axis: 2 * length for axis, length in sizes.items()}  # such as features of two heads
         tries = [(kinds, sizes), *([(more, sizes), (more, doubled)] if more != kinds else [])]
         tries += [(kinds, trial) for trial in varied]
-        fitting = [tries[0], *(one for one in tries[1:] if self._fits(*one, scale) and self._depends(*one, scale))]
+        fitting = [
+            tries[0],
+            *(one for one in tries[1:] if self._fits(*one, scale) and self._depends(*one, scale, draws=1)),
+        ]
         cases = [self._case(own, each, scale) for own, each in fitting[:_CASES]]
         return tuple(replace(case, tried=cases[0].flags) for case in cases)
 

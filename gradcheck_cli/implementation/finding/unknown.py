@@ -14,7 +14,7 @@ from gradcheck_cli.implementation.finding.advice import command_for
 from gradcheck_cli.implementation.finding.candidates import Candidate
 from gradcheck_cli.implementation.finding.identify import Tried, is_base
 from gradcheck_cli.implementation.finding.inventory import ACCEPTED, Offer
-from gradcheck_cli.implementation.finding.needed import install_first, missing_of
+from gradcheck_cli.implementation.finding.needed import install_first, missing_of, size_read
 from gradcheck_cli.implementation.finding.networks import network_of
 from gradcheck_cli.implementation.finding.places import named_objects, open_place
 from gradcheck_cli.implementation.loading.paths import split_spec
@@ -55,11 +55,14 @@ def try_shapes(offer: Offer, loader: Loader) -> Tried | None:
         return Tried(reason=str(misfit)) if len(objects) == 2 else None
     except AmbiguousShapesError as error:
         right, wrong = (" and ".join(_shape_words(case)) for case in (error.right, error.wrong))
-        command = f"gradcheck function {offer.spec} {' '.join(f'--shape {one}' for one in _shape_words(error.right))}"
+        command = f"gradcheck function {offer.spec} {error.right.flags}"
         why = f"the gradient is right for {right}, and wrong for {wrong}; give what is meant: {command}"
         return Tried(reason=why, right=True)
     if cases:
         reading = agreeing(readings_of(objects, LAYERS["function"]), cases[0])
+        if reading is None and (size := size_read(objects)):
+            why = f"it reads {size} from the file, with which alone its gradient can be right; make that an argument"
+            return Tried(reason=f"{why}, or give shapes that go with it: {command_for(offer)}")
         return Tried(cases=cases, right=reading is not None, unread=reading.unread if is_class and reading else ())
     candidate = Candidate(loaded=loaded, names=offer.names, objects=objects)
     if candidate.makes_instances and is_base(candidate):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dis
+import inspect
 import sys
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -170,13 +172,18 @@ def is_missing(value: object) -> bool:
 
 
 def missing_of(objects: Iterable[object]) -> str:
-    """Name the module that is not there of which code is derived, or which it names; "" if there is none."""
+    """Name the module that is not there of which classes are derived, or which functions read; "" if there is none."""
     for value in objects:
-        code = getattr(value, "__code__", None)
-        named = [value.__globals__.get(name) for name in code.co_names] if code else []  # type: ignore[attr-defined]
+        named = [value.__globals__.get(name) for name in names_read(value)] if inspect.isfunction(value) else []
         for one in (*getattr(value, "__orig_bases__", ()), *named):
             module = one.__name__ if isinstance(one, _MissingModule) else ""
             module = object.__getattribute__(one, "_origin")[0] if is_missing(one) else module
             if module:
                 return module.partition(".")[0]
     return ""
+
+
+def names_read(function: FunctionType) -> list[str]:
+    """List the global names that a function reads; of `np.dot` it reads np."""
+    read = dis.get_instructions(function.__code__)
+    return [str(one.argval) for one in read if one.opname in ("LOAD_GLOBAL", "LOAD_NAME")]

@@ -10,7 +10,7 @@ from gradcheck_cli.implementation.vocabulary.geometry import KERNELS, SIZES, num
 from gradcheck_cli.implementation.vocabulary.images import CONVOLUTIONS, POOLINGS
 from gradcheck_cli.implementation.vocabulary.losses import LOSSES
 from gradcheck_cli.implementation.vocabulary.recurrent import RECURRENT
-from gradcheck_cli.implementation.vocabulary.vocabulary import Argument, Vocabulary, arranged, words
+from gradcheck_cli.implementation.vocabulary.vocabulary import Argument, Arrangement, Vocabulary, arranged, words
 
 #: What inputs are called, by the layer's own name for them, where a layer has no words of its own.
 INPUTS = {
@@ -22,6 +22,13 @@ INPUTS = {
 
 _USUAL = arranged("")
 
+
+def _row(**rows: str) -> Arrangement:
+    """Return the arrangement of parameters with an axis of length 1 for samples, if their gradients have it too."""
+    length = next(iter(rows.values()))
+    return arranged(f"{' and '.join(rows)} ({', '.join(length.split())})", **rows)._replace(exact=True)
+
+
 _AFFINE = Vocabulary(
     names=words("affine linear dense fc fully{,_}connected"),
     others=words("relu norm temporal dropout softmax loss conv bilinear"),
@@ -32,6 +39,7 @@ _AFFINE = Vocabulary(
         arranged("samples as columns", x="D N", w="M D", b="M 1", out="M N"),
         arranged("w (M, D)", w="M D"),
         arranged("w (M, D), b (1, M)", w="M D", b="1 M"),
+        _row(b="1 M"),
     ),
 )
 
@@ -47,6 +55,7 @@ def _normalization(names: str, others: str, **arguments: Argument) -> Vocabulary
         others=words(f"{others} relu affine"),
         inputs={"x": ("x",)},
         arguments=arguments,
+        arrangements=(_USUAL, _row(gamma="1 D", beta="1 D")) if "D" in arguments else (_USUAL,),
         mixes_samples="mode" in arguments,
         varies=True,
     )
@@ -74,7 +83,7 @@ _GROUPNORM = Vocabulary(
     arguments={"G": setting("G", 1, "G g groups {num,n}groups", "{num,n}_groups"), "eps": _EPS},
     arrangements=(
         _USUAL,
-        arranged("gamma and beta (1, C, 1, 1)", gamma="1 C 1 1", beta="1 C 1 1")._replace(exact=True),
+        _row(gamma="1 C 1 1", beta="1 C 1 1"),
     ),
 )
 
@@ -118,6 +127,7 @@ KNOWN = {
     "rmsnorm": replace(
         _normalization("rms{,_}norm", "batch group instance conv", D=SIZES["D"], eps=_EPS),
         inputs={"x": words("x h inp input hidden"), "gamma": words("gamma g w weight scale gain")},
+        arrangements=(_USUAL, _row(gamma="1 D")),
         encodings={"gamma added to 1": lambda inputs: {**inputs, "gamma": inputs["gamma"] - 1}},
     ),
     **LOSSES,

@@ -38,7 +38,7 @@ def with_cache(x: Any, w: Any) -> Any:
         (f, lambda x, w, g: 0, "f(x, w) and <lambda>(x, w, g)"),
         (f, lambda W, upstream, X: 0, "f(x, w) and <lambda>(W, upstream, X)"),
         (f, lambda x, w: 0, "f(x, w) and <lambda>(x, w), without a cotangent"),
-        (f, lambda a, b: 0, "f(x, w) and <lambda>(a, b)"),
+        (f, lambda a, b: 0, "f(x, w) and <lambda>(a, b), without a cotangent"),
         (f, lambda a, b, c: 0, "f(x, w) and <lambda>(a, b, c)"),
         (with_cache, lambda dout, cache: 0, "with_cache(x, w), which returns (out, cache), and <lambda>(dout, cache)"),
         (

@@ -109,9 +109,9 @@ def test_what_is_right_for_vectors_is_skipped_with_a_command_that_passes(tmp_pat
         assert command, skipped["reason"]
         assert gradcheck(*shlex.split(command[1])).returncode == 0
         (tmp_path / "mine.py").write_text(
-            f"import numpy as np\n\n\n{text}".replace("dout * b, dout * a", "dout * a, dout * b").replace(
-                "d * kernel", "kernel"
-            ),
+            f"import numpy as np\n\n\n{text}".replace("dout * b, dout * a", "dout * a, dout * b")
+            .replace("d * kernel", "kernel")
+            .replace("return 2 * (y", "return (y"),
             encoding="utf-8",
         )
         assert gradcheck(*shlex.split(command[1])).returncode == 1, name

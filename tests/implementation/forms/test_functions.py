@@ -37,6 +37,16 @@ FORMS = {
         ),
         wrong=("x.T @ dh", "x.T @ g"),
     ),
+    "a flag of backward alone says what it takes": Form(
+        layer="function",
+        text=(
+            "def bend(x, w):\n    return np.arctan(x @ w)\n\n\n"
+            "def bend_backward(x, w, dout, of_product=True):\n    z = x if of_product else x @ w\n"
+            "    d = dout / (1 + z**2)\n    return d @ w.T, x.T @ d\n"
+        ),
+        wrong=("(1 + z**2)", "(1 + z)"),
+        understood=("of_product=False",),
+    ),
     "the cotangent is that of the second output": Form(
         layer="function",
         text=(

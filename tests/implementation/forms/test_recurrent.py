@@ -57,22 +57,22 @@ def rnn_backward(da, caches):
     return {"dx": dx, "da0": later, **sums}
 """
 
-_GATES_OF_HX = """def lstm_cell_forward(xt, a_prev, c_prev, p):
+_GATES_OF_HX = """def lstm_forward_step(xt, a_prev, c_prev, p):
     z = np.vstack([a_prev, xt])
     f, i, o = (sigmoid(p["W" + k] @ z + p["b" + k]) for k in "fio")
     cc = np.tanh(p["Wc"] @ z + p["bc"])
     c = f * c_prev + i * cc
     return o * np.tanh(c), c, (z, f, i, o, cc, c_prev, c, p)
 
-def lstm_cell_backward(da_next, dc_next, cache):
-    z, f, i, o, cc, c_prev, c, p = cache
+def lstm_backward_step(da_next, dc_next, cache, p, H):
+    z, f, i, o, cc, c_prev, c, _ = cache
     dc = dc_next + da_next * o * (1 - np.tanh(c) ** 2)
     d = {"f": dc * c_prev * f * (1 - f), "i": dc * cc * i * (1 - i), "c": dc * i * (1 - cc**2)}
     d["o"] = da_next * np.tanh(c) * o * (1 - o)
-    dz, n = sum(p["W" + k].T @ d[k] for k in d), len(f)
+    dz, n = sum(p["W" + k].T @ d[k] for k in d), H
     grads = {"dW" + k: d[k] @ z.T for k in d} | {"db" + k: d[k].sum(1, keepdims=True) for k in d}
     return {"dxt": dz[n:], "da_prev": dz[:n], "dc_prev": dc * f, **grads}
-""".replace(" p)", " parameters)").replace("xt])\n", "xt])\n    p = parameters\n")
+"""
 
 _NINE = """def gru_cell_forward(x, h, Wz, Wr, Wn, Uz, Ur, Un, bz, br, bn):
     z, r = sigmoid(x @ Wz + h @ Uz + bz), sigmoid(x @ Wr + h @ Ur + br)
@@ -336,6 +336,17 @@ def test_a_class_called_after_a_layer_may_be_one_step(tmp_path: Path) -> None:
         path.write_text(f"import numpy as np\n\n\n{text.replace('RNNCell', 'RNN')}", encoding="utf-8")
         (offer,) = take_inventory(str(path), Loader()).offers
         assert identify_layer(offer, Loader()) == Identified(layer=layer)
+
+
+def test_a_step_without_the_gradient_of_its_data_is_skipped(tmp_path: Path, gradcheck: Program) -> None:
+    returned = '    return {"dxt": dz[n:], "da_prev": dz[:n], "dc_prev": dc * f, **grads}'
+    without_dx = "    da_prev, dc_prev = dz[:n], dc * f\n    return grads, da_prev, dc_prev"
+    text = _SIGMOID + _GATES_OF_HX.replace(returned, without_dx)
+    assert without_dx in text
+    (tmp_path / "mine.py").write_text(f"import numpy as np\n\n\n{text}", encoding="utf-8")
+    run = gradcheck("mine.py")
+    assert "lstm_backward_step returns no gradient of x" in run.stdout + run.stderr
+    assert run.returncode == 2
 
 
 @pytest.mark.long
