@@ -1,4 +1,4 @@
-"""Runs that are interrupted at random moments, resumed, and held against one that was not: nothing finished is lost.
+"""Runs interrupted at random moments, resumed, and compared with an uninterrupted one: nothing finished is lost.
 
     python -m tests.interruptions 100        # so many interruptions, and what came of them
 

@@ -29,7 +29,7 @@ class Verdict(StrEnum):
     FAIL = "fail"
     INCONCLUSIVE = "inconclusive"  #: no fault was found, but one could have been missed
     ERROR = "error"  #: the implementation raised, hung or crashed
-    SKIP = "skip"  #: no layer can have this geometry
+    SKIP = "skip"  #: not checked: an impossible geometry, one that the code cannot be asked for, or code given up
 
     @classmethod
     def worst(cls, verdicts: Iterable[Verdict]) -> Verdict:

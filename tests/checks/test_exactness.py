@@ -31,7 +31,7 @@ def without_a_term(dout: Array, cache: Any) -> tuple[Array, ...]:
 
 
 def test_one_missing_term_of_hundreds_is_a_fault_in_float16() -> None:
-    for seed in range(10):
+    for seed in range(4):
         result = check(replace(LONG, seed=seed), (conv_forward_naive, without_a_term))
         assert result.verdict is Verdict.FAIL
         db = result.gradients["db"]
@@ -55,7 +55,7 @@ def test_right_convolutions_are_exact_in_every_dtype() -> None:
 
 def test_no_right_layer_fails_at_integers() -> None:
     for layer in LAYERS.values():
-        for case in list(layer.standard())[:2] if layer.reference else []:
+        for case in list(layer.standard())[:1] if layer.reference else []:
             result = check(replace(case, dtype="float16"))
             assert False not in {gradient.exact for gradient in result.gradients.values()}, result.summary()
 

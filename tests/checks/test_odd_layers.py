@@ -1,4 +1,4 @@
-"""Layers that are right and odd pass, and keep all their duties: at every second standard geometry each."""
+"""Right layers written in odd ways pass and fulfil all duties; each is checked at every second standard geometry."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Functions of which nothing is known, where their inputs are 0: faults are found, kinks and poles are none."""
+"""Functions without a reference, at inputs of 0: faults are found there, and kinks and poles are no faults."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Many cases from a shell: in worker processes, gone on with from a file, interrupted, and watched on a terminal."""
+"""Many cases from a shell: in worker processes, resumed from a file, interrupted, and with progress on a terminal."""
 
 from __future__ import annotations
 

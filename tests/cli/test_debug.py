@@ -1,4 +1,4 @@
-"""`--debug`: the arrays of a failing case in a file that can be read as is said."""
+"""`--debug`: the arrays of a failing case, in a file that the command in the report can read."""
 
 from __future__ import annotations
 

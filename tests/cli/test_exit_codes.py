@@ -1,4 +1,4 @@
-"""What a shell is told, by the real programs: 0, 1, 2, 3, 4 and 130."""
+"""The exit codes of the real programs: 0, 1, 2, 3, 4 and 130."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Several implementations in one command: a row each, the worst last, whatever becomes of one of them."""
+"""Several implementations in one command: a row each, the worst last, whatever one of them does."""
 
 from __future__ import annotations
 

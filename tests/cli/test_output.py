@@ -1,4 +1,4 @@
-"""Where output goes and in which dress: pipes, terminals, readers that leave, files."""
+"""Where output goes and how it is formatted there: pipes, terminals, readers that leave, files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a process imports: the time of a short run is the time of its imports, and they creep back one by one."""
+"""What a process imports: a short run takes the time of its imports, which grow unless something counts them."""
 
 from __future__ import annotations
 

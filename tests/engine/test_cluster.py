@@ -1,4 +1,4 @@
-"""A real Dask scheduler with two workers on loopback: the same results, whatever becomes of the workers."""
+"""A real Dask scheduler with two workers on loopback: the same results, even if workers are lost."""
 
 from __future__ import annotations
 

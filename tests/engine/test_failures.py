@@ -1,4 +1,4 @@
-"""Random cases that fail: found, told apart, and shrunk until no number of them can be smaller."""
+"""Random cases that fail: found, distinguished, and shrunk until no number of them can be smaller."""
 
 from __future__ import annotations
 

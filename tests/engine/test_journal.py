@@ -1,4 +1,4 @@
-"""A file of results: what was written comes back, what is torn is dropped, and whatever is not ours is left alone."""
+"""A file of results: complete lines are read back, an incomplete one is dropped, and other files are left alone."""
 
 from __future__ import annotations
 

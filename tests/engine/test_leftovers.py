@@ -1,4 +1,4 @@
-"""Of temporary files only those go whose process is gone: of this machine, this user and under this name."""
+"""Temporary files are removed if their process has ended, and was of this machine, this user and this program."""
 
 from __future__ import annotations
 

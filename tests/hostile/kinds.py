@@ -1,6 +1,6 @@
-"""Hostile files, generated from tables: a right forward, a wrong gradient, and a deed that shall hide it.
+"""Hostile files, generated from tables: a right forward, a wrong gradient, and something that tries to hide it.
 
-A deed is done when the file is imported, in forward or in backward; or it is what one of them returns.
+It is done when the file is imported, in forward or in backward; or it is what one of them returns.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The program beside hostile files: its outputs have nothing of theirs, and nothing of theirs outlives it."""
+"""The program run on hostile files: they write nothing into its outputs, and none of their processes outlives it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where an input is 0: half of what follows a rectifier is, and a backward may be wrong there alone."""
+"""Inputs that are 0, as half of them are behind a rectifier: a backward pass may be wrong there alone."""
 
 from __future__ import annotations
 

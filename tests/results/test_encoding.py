@@ -1,4 +1,4 @@
-"""Results survive the way through JSON: every field, of every kind of result, to the last bit."""
+"""Results survive encoding as JSON: every field, of every kind of result, to the last bit."""
 
 from __future__ import annotations
 

@@ -132,10 +132,14 @@ def gradient_entry(returned: dict[Any, Any], name: str, wanted: Wanted) -> objec
 
 
 def stored_output(holder: object, before: Mapping[str, Any]) -> object:
-    """Return the output that a pass without a returned value has left in an attribute; None if there is none."""
+    """Return the output that a pass without a returned value has left in an attribute; None if there is none.
+
+    It has the name of an output, or is the last array that is new.
+    """
     new = {name: value for name, value in attributes(holder).items() if value is not before.get(name)}
     arrays = {word(name): value for name, value in new.items() if isinstance(value, np.ndarray | float)}
-    return next((arrays[name] for name in _OUTPUTS if name in arrays), None)
+    last = [value for value in new.values() if isinstance(value, np.ndarray)][-1:]
+    return next((arrays[name] for name in _OUTPUTS if name in arrays), last[0] if last else None)
 
 
 def _named(

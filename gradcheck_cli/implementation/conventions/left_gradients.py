@@ -69,10 +69,18 @@ def with_gradients(reading: Reading, case: Case, problem: Problem) -> Reading:
     found = _Written(call.instance, twin, reading).places(adopted, fitting)
     lost = [name for name in names if returned.get(name) is None and name not in found]
     left = [name for name in names if name not in lost]
+    lost = [name for name in lost if not _is_owed(reading, name, left)]
     if not left or ({*lost} & {*adopted.inputs} and all(word(name) in TARGETS for name in left)):
         return reading  # none is found, or it was taken for the gradient of the targets, which nobody computes alone
     kept = {name: paths for name, paths in reading.found.kept.items() if name not in lost}
     return replace(reading, found=replace(reading.found, kept=kept, gradient_at=found, without=tuple(lost)))
+
+
+def _is_owed(reading: Reading, name: str, others: list[str]) -> bool:
+    """Tell whether a network has gradients of other parameters in the same dictionary or list."""
+    above = {one: paths[0][:-1] for one, paths in reading.found.kept.items() if len(paths[0]) > 1}
+    is_network = bool(reading.code.title)
+    return is_network and name in above and above[name] in {above[one] for one in others if one in above}
 
 
 def _parts(problem: Problem) -> Any:

@@ -27,6 +27,7 @@ _DIVISORS: Mapping[str, Callable[[Array], int]] = {
     " divided by the number of columns": lambda p: np.shape(p)[-1],
     " divided by the number of elements": np.size,
 }
+_LAID = ("", " of columns")  #: how the samples lie, where labels are whole numbers
 
 
 def usual_losses(target: inspect.Parameter) -> dict[str, Step]:
@@ -38,23 +39,27 @@ def usual_losses(target: inspect.Parameter) -> dict[str, Step]:
     output = inspect.Parameter(f"output_of_{target.name}", target.POSITIONAL_OR_KEYWORD)
     roles = {output.name: Role.OUTPUT, target.name: Role.TARGETS}
     return {
-        f"{of}{divided}": Step(
-            function=partial(_loss, output.name, total, divisor),
+        f"{of}{laid}{divided}": Step(
+            function=partial(_loss, output.name, total, divisor, laid),
             roles=roles,
             parameters=(output, target),
             is_method=False,
         )
         for of, total in _SUMS.items()
         for divided, divisor in _DIVISORS.items()
+        for laid in _LAID
+        if not laid or (of == "the cross-entropy" and "rows" not in divided)
     }
 
 
-def _loss(output: str, total: Callable[[Array, Array], Any], divisor: Callable[[Array], int], **given: Any) -> Any:
+def _loss(
+    output: str, total: Callable[[Array, Array], Any], divisor: Callable[[Array], int], laid: str, **given: Any
+) -> Any:
     p, t = _stacked(given.pop(output)), np.asarray(*given.values())
     if t.dtype.kind in "iu" and t.ndim == p.ndim - 2 and p.shape[-1] == 1:  # columns, one for each step
         p = p[..., 0]
     if t.dtype.kind in "iu" and t.ndim == p.ndim - 1 and p.shape[-1] > 1:
-        t = np.eye(p.shape[-1])[t]
+        t = np.eye(len(p))[:, t] if laid else np.eye(p.shape[-1])[t]
     if t.size != p.size:
         raise ValueError(f"there are {t.size} targets for {p.size} outputs")
     return total(p, t.reshape(p.shape)) / divisor(p)

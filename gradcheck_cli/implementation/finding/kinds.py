@@ -8,7 +8,7 @@ from typing import NamedTuple
 from gradcheck_cli.implementation.conventions.hints import LABELS as LABEL_NAMES
 from gradcheck_cli.implementation.conventions.hints import SIZE
 from gradcheck_cli.implementation.conventions.network import VOCABULARIES
-from gradcheck_cli.implementation.conventions.slots import Slot, SlotKind
+from gradcheck_cli.implementation.conventions.slots import LEARNING_RATES, Slot, SlotKind
 from gradcheck_cli.implementation.conventions.step import Role
 from gradcheck_cli.implementation.vocabulary.vocabulary import word, words
 
@@ -133,6 +133,8 @@ def _kinds_of_sizes(slot: Slot, name: str) -> list[Kind]:
     """List the kinds of an argument of what makes a network: the length of a layer, or of several in a list."""
     if name in _FILTERS:
         return [NUMBERS[2]]
+    if name in LEARNING_RATES:
+        return [_HALF]
     if isinstance(slot.default, tuple | list):
         return [Kind("tuple", len(slot.default))]
     if name in VOCABULARIES or isinstance(slot.default, int):

@@ -1,4 +1,4 @@
-"""The convention of two functions: what is passed, what may come back, and that a layer can spoil nothing."""
+"""The convention of two functions: what is passed, what may come back, and that no layer can change its inputs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Of which layer what a file has is: by its names, and by what it computes."""
+"""Which layers a file has: identified by their names, and by what they compute."""
 
 from __future__ import annotations
 

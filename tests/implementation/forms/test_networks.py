@@ -654,6 +654,14 @@ def test_a_network_is_checked_and_replayed_by_its_name(tmp_path: Path, gradcheck
     assert "of which no shape is given" in run.stdout + run.stderr
 
 
+def test_a_parameter_whose_gradient_is_missing_beside_others_is_wrong(tmp_path: Path) -> None:
+    text = NETWORKS["params in a dictionary, loss and gradients"].text
+    assert "'b1': dh.sum(0)," in text
+    found = results_of(tmp_path / "net.py", text.replace("'b1': dh.sum(0),", ""))
+    assert {one.verdict for one in found} == {Verdict.FAIL}
+    assert {n for one in found for n, gradient in one.gradients.items() if gradient.verdict is Verdict.FAIL} == {"db1"}
+
+
 def test_a_network_that_cannot_be_called_is_a_row_with_the_next_command(tmp_path: Path, gradcheck: Program) -> None:
     text = NETWORKS["a list of sizes, and a dtype"].text
     (tmp_path / "net.py").write_text(f"import numpy as np\n\n\n{text.replace('p, grads = softmax', 'p = softmux')}")

@@ -1,4 +1,4 @@
-"""Faults of attention as students write them; each is named, and right code is told nothing."""
+"""Faults of attention as students write them; each is named, and right code has no diagnosis."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Faults of normalizations as students write them, term by term; each is named, and right code is told nothing."""
+"""Faults of normalizations as students write them, term by term; each is named, and right code has no diagnosis."""
 
 from __future__ import annotations
 
