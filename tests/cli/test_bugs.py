@@ -83,7 +83,7 @@ def report_of_bug(run: subprocess.CompletedProcess[str]) -> dict[str, Any]:
 @pytest.mark.parametrize("jobs", one_in(2, ["1", "2"]))
 @pytest.mark.parametrize("built_in", [True, False])
 def test_in_a_check(convcheck: Program, layer_file: LayerFile, planted: Any, jobs: str, built_in: bool) -> None:
-    env = planted("gradcheck_cli.checks.check", "differentiate", "args[0].problem.inputs['x'].shape[2] == 4")
+    env = planted("gradcheck_cli.checks.check", "compare_gradients", "args[0].problem.inputs['x'].shape[2] == 4")
     what = "naive" if built_in else layer_file(("db = dout.sum(", "db = 2 * dout.sum("))
     run = convcheck(what, *SMALL, "--H", "3,4,5", "--jobs", jobs, "--format", "json", env=env)
     results = report_of_bug(run)["results"]
@@ -94,7 +94,7 @@ def test_in_a_check(convcheck: Program, layer_file: LayerFile, planted: Any, job
 
 
 def test_the_table_is_shown_too(convcheck: Program, planted: Any, tmp_path: Path) -> None:
-    env = planted("gradcheck_cli.checks.check", "differentiate", "args[0].problem.inputs['x'].shape[2] == 4")
+    env = planted("gradcheck_cli.checks.check", "compare_gradients", "args[0].problem.inputs['x'].shape[2] == 4")
     run = convcheck(*SMALL, "--H", "3,4", "--json", "report.json", env=env)
     assert run.returncode == 4
     assert "2 cases: 1 passed, 1 raised" in run.stdout
@@ -187,7 +187,7 @@ def test_in_a_step_sweep(gradcheck: Program, planted: Any) -> None:
 
 
 def test_results_with_a_bug_are_not_kept(convcheck: Program, planted: Any, tmp_path: Path) -> None:
-    env = planted("gradcheck_cli.checks.check", "differentiate", "args[0].problem.inputs['x'].shape[2] == 4")
+    env = planted("gradcheck_cli.checks.check", "compare_gradients", "args[0].problem.inputs['x'].shape[2] == 4")
     flags = (*SMALL, "--H", "3,4", "--resume", "kept.jsonl", "--format", "json")
     report_of_bug(convcheck(*flags, env=env))
     (tmp_path / "planted" / "sitecustomize.py").unlink()

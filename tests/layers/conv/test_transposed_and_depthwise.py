@@ -155,7 +155,8 @@ class ConvTranspose2d:
 @pytest.mark.parametrize("name", SOURCES)
 def test_code_of_others_is_understood(name: str, tmp_path: Path) -> None:
     layer, source, said = SOURCES[name]
-    names: dict[str, Any] = {"module": layer.replace("-", "_"), "name": layer.replace("-", "_")}
+    module = {"depthwise-conv": "variants", "conv-transpose": "conv_transpose"}[layer]
+    names: dict[str, Any] = {"module": module, "name": layer.replace("-", "_")}
     path = tmp_path / "theirs.py"
     path.write_text(HEADER.format(**names) + source, encoding="utf-8")
     implementation = find(str(path), LAYERS[layer])
