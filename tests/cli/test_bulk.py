@@ -241,7 +241,7 @@ def screen(sent: str) -> list[str]:
     return [re.sub(r"\x1b\[[0-9;]*m", "", line) for line in lines]
 
 
-SLOW = ("def conv_forward(x, w, b, conv_param):\n", "def conv_forward(x, w, b, conv_param):\n    pause(0.003)\n")
+SLOW = ("def conv_forward(x, w, b, conv_param):\n", "def conv_forward(x, w, b, conv_param):\n    pause(0.012)\n")
 IMPORTED = ("import numpy as np\n", "import numpy as np\nfrom time import sleep as pause\n")
 
 

@@ -288,8 +288,12 @@ class _Run:
 
 
 def _with_axes(gradient: object, shape: tuple[int, ...]) -> object:
-    """Return the gradient of what an object keeps with the axes of length 1 that an update would broadcast."""
-    if not isinstance(gradient, np.ndarray) or gradient.size != math.prod(shape):
+    """Return the gradient of what an object keeps with the axes of length 1 that an update would broadcast.
+
+    A number lacks more: it is that of a bias that was summed over all axes, and has the right size where that is 1.
+    """
+    lacks = isinstance(gradient, np.ndarray) and 0 < gradient.ndim < len(shape)
+    if not isinstance(gradient, np.ndarray) or not lacks or gradient.size != math.prod(shape):
         return gradient
     is_same = [n for n in gradient.shape if n > 1] == [n for n in shape if n > 1]
     return gradient.reshape(shape) if is_same else gradient
