@@ -233,7 +233,8 @@ def net_backward(dout, kept):
     return (dout @ w.T).reshape(x.shape), x.reshape(len(x), -1).T @ dout, dout.sum(0)
 """
     write(tmp_path, "all/net.py", net.replace("dout.sum(0)", "dout.mean(0)"))
-    write(tmp_path, "all/gelu.py", "def warp(x, a): return a.at(0) * x ** 5, x\ndef warp_backward(dout, x): return dout\n")
+    warp = "def warp(x, a): return a.at(0) * x ** 5, x\ndef warp_backward(dout, x): return dout\n"
+    write(tmp_path, "all/gelu.py", warp)
     write(tmp_path, "all/broken.py", "def my_backward(dout, cache:\n")
     run = gradcheck("all")
     assert run.returncode == 1
