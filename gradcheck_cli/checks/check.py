@@ -13,7 +13,6 @@ from gradcheck_cli.checks.gradients import compare_gradients
 from gradcheck_cli.checks.outcome import explained_result, skipped_result, stopped_result
 from gradcheck_cli.checks.replay import replay_command
 from gradcheck_cli.checks.run import RunStoppedError, call_passes, make_run
-from gradcheck_cli.checks.same_function import derivatives_of_reference
 from gradcheck_cli.checks.settings import Settings
 from gradcheck_cli.data.frozen import replace
 from gradcheck_cli.guard.state import current_folder, preserve_folder
@@ -24,6 +23,8 @@ from gradcheck_cli.layers import LAYERS
 from gradcheck_cli.results.result import CaseResult, Verdict
 
 if TYPE_CHECKING:
+    from gradcheck_cli.checks.differentiation import Derivatives
+    from gradcheck_cli.checks.run import CaseRun
     from gradcheck_cli.layers.framework.case import Case
     from gradcheck_cli.results.result import Place
 
@@ -134,7 +135,7 @@ def _check(case: Case, implementation: Implementation, settings: Settings) -> Ca
     with generators_kept(prepared.problem):
         try:
             run = call_passes(prepared)
-            derivatives = derivatives_of_reference(run) or differentiate(run)
+            derivatives = _differentiate(run)
             comparison = compare_gradients(run, derivatives)
             duties = try_duties(run, comparison)
             judged = judge_at_integers(run, derivatives, comparison)
@@ -152,6 +153,15 @@ def _check(case: Case, implementation: Implementation, settings: Settings) -> Ca
         from gradcheck_cli.checks.worst_element import sweep_worst  # only for a report that shows it
 
         return replace(result, sweeps=sweep_worst(judged.run, judged.comparison))
+
+
+def _differentiate(run: CaseRun) -> Derivatives:
+    if not run.is_built_in:
+        from gradcheck_cli.checks.same_function import derivatives_of_reference  # only for other people's code
+
+        if shared := derivatives_of_reference(run):
+            return shared
+    return differentiate(run)
 
 
 def failed_case(

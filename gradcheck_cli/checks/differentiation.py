@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import field
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeGuard
 
 import numpy as np
 
@@ -85,9 +85,7 @@ def differentiate_in(run: CaseRun, names: Sequence[str]) -> Derivatives:
     curved = False
     for number, name in enumerate(names):
         run.calls.announce(calls_to_come(run, names[number:], curved=curved))
-        x, function, coupling = inputs[name], ForwardFunction(run, inputs, name), problem.coupling.get(name)
-        colors = coupling.colors if coupling else None
-        method = choose_method(settings.method, x.size, problem.cotangent.size, colors)
+        x, function, method = inputs[name], ForwardFunction(run, inputs, name), method_for(run, name)
         if method == "projected":
             projections[name] = _project(run, name, function, x, center)
             continue
@@ -97,7 +95,7 @@ def differentiate_in(run: CaseRun, names: Sequence[str]) -> Derivatives:
             problem.cotangent,
             resolution=resolution(run.dtype),
             step=settings.step,
-            coupling=coupling if method == "colored" else None,
+            coupling=problem.coupling.get(name) if method == "colored" else None,
             center=center,
         )
         curved |= not estimate.affine
@@ -113,14 +111,25 @@ def differentiate_in(run: CaseRun, names: Sequence[str]) -> Derivatives:
     )
 
 
+def method_for(run: CaseRun, name: str) -> str:
+    """Return how forward is differentiated in an input: "colored", "dense" or "projected"."""
+    problem, coupling = run.problem, run.problem.coupling.get(name)
+    colors = coupling.colors if coupling else None
+    return choose_method(run.settings.method, problem.inputs[name].size, problem.cotangent.size, colors)
+
+
+def is_output(out: object, problem: Problem) -> TypeGuard[Array]:
+    """Tell whether what forward returned is an output of the problem that can be differentiated."""
+    return isinstance(out, np.ndarray) and out.shape == problem.cotangent.shape and out.dtype.kind == "f"
+
+
 def calls_to_come(run: CaseRun, names: Sequence[str] = (), *, curved: bool = False) -> int:
     """Return about how many calls a case makes when the derivatives in these inputs are left, and all that follows."""
     problem = run.problem
     calls = _CALLS_OF_DUTIES + 2 * len(problem.differentiable)
     for name in names:
-        coupling, size = problem.coupling.get(name), problem.inputs[name].size
-        method = choose_method(run.settings.method, size, problem.cotangent.size, coupling and coupling.colors)
-        steps = coupling.colors if coupling and method == "colored" else 2 * size
+        coupling, method = problem.coupling.get(name), method_for(run, name)
+        steps = coupling.colors if coupling and method == "colored" else 2 * problem.inputs[name].size
         calls += 3 + (_CALLS_OF_PROJECTION if method == "projected" else steps * (_CALLS_IF_CURVED if curved else 1))
     return calls
 
@@ -162,8 +171,7 @@ def numeric_inputs(run: CaseRun) -> dict[str, Array]:
             return narrow
     except ImplementationError:
         return narrow
-    usable = isinstance(out, np.ndarray) and out.shape == problem.cotangent.shape and out.dtype.kind == "f"
-    return wide if usable else narrow
+    return wide if is_output(out, problem) else narrow
 
 
 def wide_inputs(problem: Problem) -> dict[str, Array]:
@@ -234,7 +242,7 @@ class ForwardFunction:
             if ((low <= value) & (value <= high)).all():
                 raise out
             return np.full(problem.cotangent.shape, np.nan, value.dtype)
-        if not isinstance(out, np.ndarray) or out.shape != problem.cotangent.shape or out.dtype.kind != "f":
+        if not is_output(out, problem):
             kind = f"{out.dtype} {out.shape}" if isinstance(out, np.ndarray) else type(out).__name__
             raise ImplementationError(f"forward returned {kind} after {name} was moved a little")
         return out

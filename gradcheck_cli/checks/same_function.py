@@ -19,10 +19,11 @@ from gradcheck_cli.checks.differentiation import (
     Derivatives,
     calls_to_come,
     differentiate_in,
+    is_output,
+    method_for,
     numeric_inputs,
     resolution,
 )
-from gradcheck_cli.checks.method import choose_method
 from gradcheck_cli.checks.run import make_run
 from gradcheck_cli.checks.settings import Settings
 from gradcheck_cli.data.drawing import signed_uniform
@@ -104,16 +105,12 @@ def derivatives_of_reference(run: CaseRun) -> Derivatives | None:
 def _is_eligible(run: CaseRun) -> bool:
     """Tell whether there is a reference that the output equals, and that can be differentiated in each element."""
     problem, settings = run.problem, run.settings
-    known = problem.reference and not problem.expected_for_draws and not run.is_built_in and run.gradients
+    known = problem.reference and not problem.expected_for_draws and run.gradients
     if not known or run.forward is None or run.forward.verdict is not Verdict.PASS:
         return False
     if settings.method != "auto" or settings.step is not None or all(one.flaw for one in run.subjects.values()):
         return False
-    sizes = [(problem.inputs[name].size, problem.coupling.get(name)) for name in problem.differentiable]
-    return all(
-        choose_method("auto", size, problem.cotangent.size, coupling and coupling.colors) != "projected"
-        for size, coupling in sizes
-    )
+    return all(method_for(run, name) != "projected" for name in problem.differentiable)
 
 
 def _reference(case: Case, absent: tuple[str, ...]) -> Derivatives:
@@ -159,7 +156,7 @@ class _Line:
         return {**self._inputs, **moved}
 
     def _usable(self, out: object) -> Array:
-        if not isinstance(out, np.ndarray) or out.shape != self._run.problem.cotangent.shape or out.dtype.kind != "f":
+        if not is_output(out, self._run.problem):
             raise ImplementationError("forward returned something else when its inputs were moved")
         return out.copy()
 
