@@ -22,7 +22,7 @@ from gradcheck_cli.implementation.finding.names import (
     known_layers,
     says_loss,
 )
-from gradcheck_cli.implementation.finding.needed import install_first, missing_of
+from gradcheck_cli.implementation.finding.needed import install_first, module_needed_by
 from gradcheck_cli.implementation.finding.networks import network_of
 from gradcheck_cli.implementation.finding.places import named_objects, open_place
 from gradcheck_cli.implementation.loading.paths import split_spec
@@ -95,7 +95,7 @@ def identify_layer(offer: Offer, loader: Loader) -> Identified | None:
         return None
     if reached is Fit.FAILS and not candidate.is_class and boxed_operation(candidate.objects[0]):
         return None
-    if tries and reached is Fit.FAILS and (lacking := missing_of(candidate.objects)):
+    if tries and reached is Fit.FAILS and (lacking := module_needed_by(candidate.objects)):
         return Identified(layer=next(iter(tries)), reason=install_first(lacking, offer))
     if tries:
         return _nearest(offer, candidate, tries)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from gradcheck_cli.implementation.conventions.hints import SIZE
 from gradcheck_cli.implementation.conventions.methods import class_passes
-from gradcheck_cli.implementation.loading import missing as loading
+from gradcheck_cli.implementation.loading.missing import missing_of, names_read
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from gradcheck_cli.implementation.finding.inventory import Offer
 
 
-def missing_of(objects: Iterable[Any]) -> str:
+def module_needed_by(objects: Iterable[Any]) -> str:
     """Name the module that is not there which functions, or the passes of classes, need; "" for none."""
-    return loading.missing_of(part for value in objects for part in _parts(value))
+    return missing_of(part for value in objects for part in _parts(value))
 
 
 def _parts(value: Any) -> list[Any]:
@@ -28,7 +28,7 @@ def _parts(value: Any) -> list[Any]:
 def size_read(objects: Iterable[Any]) -> str:
     """Write the length that a function reads from its file in place of an argument, such as `N = 1000`; "" for none."""
     for function in filter(inspect.isfunction, objects):
-        for name in loading.names_read(function):
+        for name in names_read(function):
             value = function.__globals__.get(name)
             if SIZE.match(name) and isinstance(value, int) and value > 1:
                 return f"{name} = {value}"

@@ -14,7 +14,7 @@ from gradcheck_cli.implementation.finding.advice import command_for
 from gradcheck_cli.implementation.finding.candidates import Candidate
 from gradcheck_cli.implementation.finding.identify import Tried, is_base
 from gradcheck_cli.implementation.finding.inventory import ACCEPTED, Offer
-from gradcheck_cli.implementation.finding.needed import install_first, missing_of, size_read
+from gradcheck_cli.implementation.finding.needed import install_first, module_needed_by, size_read
 from gradcheck_cli.implementation.finding.networks import network_of
 from gradcheck_cli.implementation.finding.places import named_objects, open_place
 from gradcheck_cli.implementation.loading.paths import split_spec
@@ -70,7 +70,7 @@ def try_shapes(offer: Offer, loader: Loader) -> Tried | None:
     if len(objects) == 1 and not is_class:
         return None
     why = "of no known layer, and no shapes were found by trying"
-    if lacking := missing_of((*named, *objects)):
+    if lacking := module_needed_by((*named, *objects)):
         return Tried(reason=install_first(lacking, offer))
     make = "--adapter FILE.py:make, which returns an instance" if len(objects) == 1 else "--example FILE.py:make"
     if command := command_for(offer):
@@ -87,7 +87,7 @@ def _try_network(offer: Offer, network: Network) -> Tried | None:
 
     if cases := find_sizes(network):
         return Tried(cases=cases)
-    if lacking := missing_of(network.functions):
+    if lacking := module_needed_by(network.functions):
         return Tried(reason=install_first(lacking, offer))
     case, raised = try_likeliest(network)
     command = f"gradcheck function {offer.spec} {case.flags}"
