@@ -10,15 +10,12 @@ from __future__ import annotations
 
 import statistics
 import time
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
 import torch
 
 from gradcheck_cli import ConvCase
 from gradcheck_cli.layers.conv.conv import LAYER
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 CASES = [
     ConvCase(N=8, C=16, H=32, W=32, F=32),

@@ -13,14 +13,12 @@ from __future__ import annotations
 
 import importlib.util
 import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from gradcheck_cli import ConvCase, check
 from gradcheck_cli.layers.conv.conv import LAYER
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 #: The first three are differentiated colour by colour, the last in dx and dw along directions.
 CASES = (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from gradcheck_cli.cli.commands import (
@@ -20,8 +21,6 @@ from gradcheck_cli.cli.manual import EXIT_CODES, VARIABLES
 from gradcheck_cli.layers import LAYERS, TITLES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
-
     import click
 
 _HEAD = """\

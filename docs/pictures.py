@@ -8,6 +8,7 @@ from __future__ import annotations
 import io
 import re
 import tempfile
+from collections.abc import Callable, Mapping
 from html import escape
 from html.parser import HTMLParser
 from pathlib import Path
@@ -22,7 +23,6 @@ from docs.pages import DOCS, fill, run, without_figures
 
 if TYPE_CHECKING:
     import subprocess
-    from collections.abc import Callable, Mapping
 
     Runner = Callable[[str, Path, Mapping[str, str]], subprocess.CompletedProcess[str]]
 

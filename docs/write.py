@@ -7,14 +7,11 @@ from __future__ import annotations
 
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from docs import options, pictures
 from docs.pages import DOCS, PAGES, ROOT, blocks, fill, follow, matches, run
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 
 def screens(page: Path, *, figures: bool) -> bool:

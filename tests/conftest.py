@@ -7,8 +7,9 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 import pytest
 
@@ -18,9 +19,6 @@ from tests.program import run_program
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 # Without caches each program that is started would compile the package anew, for half a second.
 sys.dont_write_bytecode = False
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 PROGRAMS = Path(sys.executable).parent
 

@@ -19,13 +19,13 @@ import tempfile
 import time
 import traceback
 import warnings
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from gradcheck_cli.layers import LAYERS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
     from typing import IO
 
 #: What most runs import, loaded before the first copy is made. Importing `cli.main` itself starts a program.

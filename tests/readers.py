@@ -8,6 +8,7 @@ import io
 import json
 import re
 from collections import Counter
+from collections.abc import Mapping
 from html.parser import HTMLParser
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree as ET
@@ -19,7 +20,6 @@ from gradcheck_cli.report.formats import FORMATS
 from gradcheck_cli.report.json import schema
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from pathlib import Path
 
 HAS_HTML = any(one.name == "html" for one in FORMATS)

@@ -6,12 +6,10 @@ the others are for what is broken in some cases alone. A tuple is the value of s
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeVar
+from collections.abc import Callable, Hashable, Iterable
+from typing import Any, TypeVar
 
 import pytest
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Iterable
 
 T = TypeVar("T")
 

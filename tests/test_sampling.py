@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable
+from typing import Any
 
 from tests.sampling import first_of_each, one_in
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 
 def _in_every_run(parameters: Iterable[Any]) -> list[Any]:

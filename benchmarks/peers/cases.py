@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,8 +12,6 @@ from gradcheck_cli import ConvCase
 from gradcheck_cli.layers.conv.conv import LAYER
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from gradcheck_cli.numeric.arrays import Array
 
 Backward = Callable[["Array", Any], "tuple[Array, Array, Array]"]

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from benchmarks.peers.child import SEEDS
 from benchmarks.peers.tools import FAIL, OURS, PASS, SLOW
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from benchmarks.peers.parent import Outcome
 
 NOTES = """\

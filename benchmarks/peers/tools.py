@@ -6,6 +6,7 @@ Libraries are imported where a tool is made: each runs in a process of its own a
 from __future__ import annotations
 
 import importlib
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,8 +15,6 @@ from gradcheck_cli import check
 from gradcheck_cli.layers.conv.naive import conv_backward_naive, conv_forward_naive
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from benchmarks.peers.cases import Backward, Layer
     from gradcheck_cli.numeric.arrays import Array
 

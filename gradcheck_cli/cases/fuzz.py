@@ -6,6 +6,7 @@ Drawn with the standard library: 60 conv cases take 11 ms, and 240 ms with hypot
 from __future__ import annotations
 
 import random
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -13,8 +14,6 @@ from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.layers.framework.drawing import special_cases
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
-
     from gradcheck_cli.layers.framework.case import Case
     from gradcheck_cli.layers.framework.drawing import Draw
     from gradcheck_cli.layers.framework.layer import Layer

@@ -7,6 +7,7 @@ parameters of the case, one at a time.
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -15,8 +16,6 @@ from gradcheck_cli.layers.framework.parameter import Integer
 from gradcheck_cli.layers.framework.words import Choice, Real, Shape
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
-
     from gradcheck_cli.cases.fuzz import RandomCases
     from gradcheck_cli.layers.framework.case import Case
     from gradcheck_cli.layers.framework.parameter import Parameter

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -15,8 +16,6 @@ from gradcheck_cli.numeric.arrays import epsilon
 from gradcheck_cli.results.result import ArrayResult, Arrays, Verdict, WorstElement, WrongElements
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from gradcheck_cli.checks.settings import Settings
     from gradcheck_cli.numeric.arrays import Array
     from gradcheck_cli.numeric.estimate import Estimate

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Mapping, Sequence
 from dataclasses import field
 from itertools import islice
 from typing import TYPE_CHECKING, TypeGuard
@@ -20,8 +21,6 @@ from gradcheck_cli.numeric.arrays import epsilon, working_dtype
 from gradcheck_cli.numeric.black_box import TOGETHER, Evaluation
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
     from gradcheck_cli.checks.run import CaseRun
     from gradcheck_cli.layers.framework.problem import Problem
     from gradcheck_cli.numeric.arrays import Array

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, NamedTuple
 
 from gradcheck_cli.checks.precision import narrowest_rounding
@@ -13,8 +14,6 @@ from gradcheck_cli.results.result import Diagnosis, Duty, Repetition, Verdict
 from gradcheck_cli.text.names import join_names
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-
     from gradcheck_cli.checks.comparison import Comparison
     from gradcheck_cli.checks.run import CaseRun
     from gradcheck_cli.checks.settings import Settings

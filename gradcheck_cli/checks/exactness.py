@@ -7,6 +7,7 @@ as those of narrow sums: so it is tried beside the real inputs, not in their pla
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -22,8 +23,6 @@ from gradcheck_cli.numeric.integers import GRID, ExactLine, draw_integers, large
 from gradcheck_cli.results.result import Verdict, WorstElement, WrongElements
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from gradcheck_cli.checks.comparison import Comparison
     from gradcheck_cli.checks.differentiation import Derivatives
     from gradcheck_cli.checks.run import CaseRun

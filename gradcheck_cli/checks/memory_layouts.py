@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from gradcheck_cli.checks.repetition import name_arrays
@@ -9,8 +10,6 @@ from gradcheck_cli.data.memory_layout import MemoryLayout
 from gradcheck_cli.implementation.implementation import ImplementationError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from gradcheck_cli.numeric.arrays import Array
     from gradcheck_cli.results.result import Diagnosis
 

@@ -6,6 +6,7 @@ elements, nothing extrapolated. Its error is measured by comparison with an esti
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,8 +17,6 @@ from gradcheck_cli.numeric.dense import DenseScheme
 from gradcheck_cli.results.step_sweep import STEPS, ErrorSource, StepError, Sweep
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from gradcheck_cli.numeric.arrays import Array
     from gradcheck_cli.numeric.black_box import Function
     from gradcheck_cli.numeric.colored import Coupling

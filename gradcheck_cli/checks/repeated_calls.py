@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import random
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,8 +20,6 @@ from gradcheck_cli.results.result import Verdict
 from gradcheck_cli.text.names import join_names
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Mapping
-
     from gradcheck_cli.checks.run import CaseRun
     from gradcheck_cli.implementation.implementation import Step
     from gradcheck_cli.numeric.arrays import Array

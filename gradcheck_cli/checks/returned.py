@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, TypeGuard
 
 import numpy as np
@@ -10,8 +11,6 @@ from gradcheck_cli.numeric.arrays import working_dtype
 from gradcheck_cli.numeric.rounding import root_mean_square
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from gradcheck_cli.numeric.arrays import Array
 
 

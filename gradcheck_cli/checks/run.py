@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -24,8 +25,6 @@ from gradcheck_cli.implementation.seeding import depends_on_draws
 from gradcheck_cli.results.result import Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from gradcheck_cli.checks.settings import Settings
     from gradcheck_cli.implementation.implementation import Implementation
     from gradcheck_cli.layers.framework.case import Case

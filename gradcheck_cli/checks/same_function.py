@@ -9,6 +9,7 @@ an LSTM then takes 21 calls of its forward instead of 1,500, and one of a convol
 from __future__ import annotations
 
 import random
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -39,8 +40,6 @@ from gradcheck_cli.numeric.rounding import root_mean_square
 from gradcheck_cli.results.result import Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
     from gradcheck_cli.checks.form import Subject
     from gradcheck_cli.checks.run import CaseRun
     from gradcheck_cli.layers.framework.case import Case

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -20,8 +21,6 @@ from gradcheck_cli.results.result import CaseResult, Verdict
 from gradcheck_cli.results.step_sweep import STEPS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from gradcheck_cli.checks.run import CaseRun
     from gradcheck_cli.checks.settings import Settings
     from gradcheck_cli.implementation.implementation import Implementation

@@ -5,15 +5,12 @@ from __future__ import annotations
 import os
 import stat
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from gradcheck_cli.report.formats import FORMATS
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
 
 #: The flags to which - is stdout.
 _TO_STDOUT = {f"--{one.name}" for one in FORMATS if one.stdout}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -17,8 +18,6 @@ from gradcheck_cli.report.formats import FORMATS, SWEEP_FORMATS
 from gradcheck_cli.text.clean import escaped
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
     from click.shell_completion import CompletionItem
 
     from gradcheck_cli.cli.defaults import Configured

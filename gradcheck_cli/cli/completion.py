@@ -7,6 +7,7 @@ bash does, so that `layers.py:conv_forward` could not be completed: here the she
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,8 +18,6 @@ from gradcheck_cli.implementation.finding.names import matching_pairs
 from gradcheck_cli.implementation.loading.paths import SUFFIXES, is_file
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
-
     import click
 
     Items = list[CompletionItem]

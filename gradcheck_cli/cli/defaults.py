@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import difflib
 import re
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 from click.core import ParameterSource
@@ -25,9 +26,6 @@ from gradcheck_cli.cli.values import FileName
 from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.layers import LAYERS, TITLES
 from gradcheck_cli.report.formats import FORMATS, SWEEP_FORMATS
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
 
 #: The strength of what was typed.
 _TYPED = 9

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
+from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
@@ -17,8 +18,6 @@ from gradcheck_cli.results.result import Verdict
 from gradcheck_cli.results.run import Summary
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
-
     from gradcheck_cli.cli.progress import ProgressLine
     from gradcheck_cli.report.formats import DisplayOptions, Report
     from gradcheck_cli.results.result import CaseResult

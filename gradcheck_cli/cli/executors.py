@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,6 @@ from gradcheck_cli.engine.engine import Engine
 from gradcheck_cli.engine.interrupts import interruptible
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from gradcheck_cli.cli.plan import Plan

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -30,8 +31,6 @@ from gradcheck_cli.text.clean import clean
 from gradcheck_cli.text.names import join_names
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
-
     from gradcheck_cli.cases.cases import Cases
     from gradcheck_cli.cli.origin import Sources
     from gradcheck_cli.cli.plan import Plan

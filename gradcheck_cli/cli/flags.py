@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import field, fields
 from typing import TYPE_CHECKING, Any
 
@@ -11,8 +12,6 @@ from gradcheck_cli.cli.values import FOLDER, Value, parameter_values, path
 from gradcheck_cli.layers.framework.parameter import Integer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable
-
     from gradcheck_cli.layers.framework.layer import Layer
     from gradcheck_cli.layers.framework.parameter import Parameter
     from gradcheck_cli.report.formats import Format

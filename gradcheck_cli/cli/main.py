@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from gradcheck_cli.engine import interrupts
 
 interrupts.install()  # before imports that take a while: a Ctrl-C within them prints no traceback
@@ -41,8 +43,6 @@ from gradcheck_cli.layers import TITLES  # noqa: E402
 from gradcheck_cli.text.clean import clean_lines  # noqa: E402
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from click.shell_completion import CompletionItem
 
 #: Lines of an error: some list what there is to choose from.

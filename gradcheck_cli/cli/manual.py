@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from gradcheck_cli.cli.flags import geometry_flags, help_by_section
@@ -10,8 +11,6 @@ from gradcheck_cli.engine.version import __version__
 from gradcheck_cli.layers import LAYERS, TITLES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-
     import click
 
     Rows = Iterable[tuple[str, str]]

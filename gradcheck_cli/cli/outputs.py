@@ -6,6 +6,7 @@ import io
 import os
 import re
 import sys
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
@@ -14,8 +15,6 @@ from gradcheck_cli.cli.output_file import File
 from gradcheck_cli.cli.streams import raw_stdout
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Mapping
-
     from gradcheck_cli.cli.output_folder import OutputFolder
 
 #: Blanks at the end of a line, where a table pads its last column.

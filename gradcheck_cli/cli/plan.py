@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from itertools import chain
 from typing import TYPE_CHECKING
@@ -15,8 +16,6 @@ from gradcheck_cli.engine.interrupts import interruptible
 from gradcheck_cli.engine.task import Task
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from gradcheck_cli.cases.cases import Cases
     from gradcheck_cli.cli.request import Request
     from gradcheck_cli.engine.task import Check

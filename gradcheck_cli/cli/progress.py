@@ -8,6 +8,7 @@ import signal
 import sys
 import time
 from collections import deque
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TextIO
 
@@ -16,8 +17,6 @@ from gradcheck_cli.results.result import Verdict
 from gradcheck_cli.text.clean import clean
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
     from gradcheck_cli.layers.framework.case import Case
     from gradcheck_cli.results.result import CaseResult
 

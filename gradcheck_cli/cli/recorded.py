@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from gradcheck_cli.data.frozen import frozen, replace
 from gradcheck_cli.engine.sanitize import sanitize
@@ -14,9 +15,6 @@ from gradcheck_cli.results.encoding import decode
 from gradcheck_cli.results.result import ArrayResult, CaseResult
 from gradcheck_cli.results.run import Origin
 from gradcheck_cli.text.clean import clean, escaped
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 #: Characters of a file that is taken for a report, and of a command.
 _LARGEST, _LONGEST_COMMAND = 2**30, 2**16

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,8 +22,6 @@ from gradcheck_cli.report.formats import FORMATS, SWEEP_FORMATS, Format
 from gradcheck_cli.text.workflow_commands import in_actions
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from gradcheck_cli.layers.framework.layer import Layer
 
 #: More random cases than this take minutes to draw.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,8 +13,6 @@ from gradcheck_cli.cli.output_file import unwritable
 from gradcheck_cli.cli.streams import OutputError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
     from gradcheck_cli.cli.plan import Plan
     from gradcheck_cli.cli.request import Request
     from gradcheck_cli.engine.journal import Journal

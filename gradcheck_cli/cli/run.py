@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Generator, Sequence
 from contextlib import ExitStack, closing
 from functools import partial
 from typing import TYPE_CHECKING, cast
@@ -28,7 +29,6 @@ from gradcheck_cli.results.run import Run
 from gradcheck_cli.text.workflow_commands import DefusedStream, in_actions
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Sequence
     from typing import TextIO
 
     from gradcheck_cli.cases.fuzz import RandomCases

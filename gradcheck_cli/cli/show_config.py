@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -12,8 +13,6 @@ from gradcheck_cli.cli.flags import CONFIGURATION, Flag
 from gradcheck_cli.text.clean import clean
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
     from gradcheck_cli.cli.defaults import Configured
 
 #: Characters of a value that are shown.

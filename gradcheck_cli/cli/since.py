@@ -5,6 +5,7 @@ A result that may be stale is never carried over: whatever cannot be told to be 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -16,8 +17,6 @@ from gradcheck_cli.results.result import Verdict
 from gradcheck_cli.text.clean import clean
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from gradcheck_cli.cli.origin import Sources
     from gradcheck_cli.cli.plan import Plan
     from gradcheck_cli.cli.request import Request

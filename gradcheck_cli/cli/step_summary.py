@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
@@ -13,8 +14,6 @@ from gradcheck_cli.cli.deliver import Delivery
 from gradcheck_cli.report.markdown import MarkdownReport
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from gradcheck_cli.report.formats import DisplayOptions
     from gradcheck_cli.results.run import Run
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,8 +12,6 @@ import click
 from gradcheck_cli.layers.framework.parameter import Integer, TextParameter
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
     from click.shell_completion import CompletionItem
 
     from gradcheck_cli.layers.framework.parameter import Parameter

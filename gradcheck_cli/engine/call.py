@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from gradcheck_cli.engine.interrupts import interruptible
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from gradcheck_cli.engine.checker import Checker
 
 

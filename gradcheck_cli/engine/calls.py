@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import operator
 from collections import deque
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
@@ -25,8 +26,6 @@ from gradcheck_cli.results.encoding import read
 from gradcheck_cli.results.result import Place
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-
     from gradcheck_cli.engine.task import Task
     from gradcheck_cli.engine.user_code import UserCode
     from gradcheck_cli.implementation.implementation import Point, Step

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import cache, partial
 from typing import TYPE_CHECKING
 
@@ -11,8 +12,6 @@ from gradcheck_cli.implementation.built_in import built_in
 from gradcheck_cli.layers import LAYERS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from gradcheck_cli.engine.guarded import GuardedRunner
     from gradcheck_cli.engine.survey import Survey
     from gradcheck_cli.engine.task import Task

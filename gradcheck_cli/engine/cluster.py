@@ -8,6 +8,7 @@ import os
 import threading
 import time
 import uuid
+from collections.abc import Callable, Mapping
 from concurrent.futures import CancelledError
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +24,6 @@ from gradcheck_cli.engine.version import __version__
 from gradcheck_cli.text.clean import clean
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
     from concurrent.futures import Future
     from pathlib import Path
 

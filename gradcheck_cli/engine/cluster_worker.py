@@ -9,9 +9,10 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+from collections.abc import Callable, Mapping
 from dataclasses import fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from distributed import WorkerPlugin, get_worker
 
@@ -21,9 +22,6 @@ from gradcheck_cli.engine.pool import MOST_DEATHS
 from gradcheck_cli.engine.version import __version__
 from gradcheck_cli.engine.worker import Worker
 from gradcheck_cli.guard.process import ProcessDiedError
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
 
 #: How the names of the folders begin in which a Dask worker has the files of a run.
 MARKER = "convcheck-files"

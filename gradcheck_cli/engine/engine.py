@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict, deque
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import field
 from itertools import zip_longest
 from threading import Event
@@ -15,8 +16,6 @@ from gradcheck_cli.engine.checker import Checker, gives_up
 from gradcheck_cli.results.result import CaseResult, Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-
     from gradcheck_cli.engine.task import Task
     from gradcheck_cli.layers.framework.case import Case
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Container, Generator
 from contextlib import closing
 from dataclasses import replace
 from itertools import islice
@@ -16,7 +17,6 @@ from gradcheck_cli.results.result import SmallestFailure, Verdict
 from gradcheck_cli.results.signature import FailureSignature
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Container, Generator
     from threading import Event
 
     from gradcheck_cli.cases.fuzz import RandomCases

@@ -6,6 +6,7 @@ Each public function answers a request.
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -26,8 +27,6 @@ from gradcheck_cli.layers import LAYERS
 from gradcheck_cli.results.encoding import encode
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from gradcheck_cli.engine.task import Task
     from gradcheck_cli.implementation.finding.inventory import Offer
     from gradcheck_cli.implementation.implementation import Implementation

@@ -12,11 +12,11 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 TYPE_CHECKING = False  # as in `gradcheck_cli`
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from types import FrameType
 
 #: Windows has no SIGHUP.

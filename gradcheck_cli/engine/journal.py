@@ -13,12 +13,12 @@ import json
 import os
 import stat
 import zlib
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from gradcheck_cli.results.encoding import decode, encode
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from pathlib import Path
 
     from gradcheck_cli.layers.framework.case import Case

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from multiprocessing import connection
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 from gradcheck_cli.engine.call import Call
 from gradcheck_cli.engine.engine import WorkerDiedError
 from gradcheck_cli.engine.interrupts import interruptible
 from gradcheck_cli.engine.worker import Worker
 from gradcheck_cli.guard.process import ProcessDiedError
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 #: Workers that a call may cost. One dies when a machine runs out of memory; a call that kills three kills any.
 MOST_DEATHS = 3

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
@@ -11,8 +12,6 @@ from gradcheck_cli.numeric.arrays import DTYPES
 from gradcheck_cli.text.clean import LONGEST_NAME, clean, clean_lines, escaped
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from gradcheck_cli.results.result import ArrayResult, CaseResult, Place
 
 _Given = TypeVar("_Given")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import field, replace
 from typing import TYPE_CHECKING, TypeVar
 
@@ -19,8 +20,6 @@ from gradcheck_cli.implementation.loading.paths import shown_home, split_spec
 from gradcheck_cli.layers import LAYERS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from gradcheck_cli.guard.process import Process
     from gradcheck_cli.guard.protocol import Answer
 

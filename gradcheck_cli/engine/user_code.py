@@ -6,6 +6,7 @@ own doing, and is an error of the case.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -24,8 +25,6 @@ from gradcheck_cli.results.encoding import read
 from gradcheck_cli.text.clean import MOST_CHARACTERS, clean, clean_lines
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
     from gradcheck_cli.guard.crash import Frame
     from gradcheck_cli.guard.process import Process
     from gradcheck_cli.guard.protocol import Answer

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,8 +13,6 @@ from gradcheck_cli.implementation.implementation import Misshapen
 from gradcheck_cli.text.clean import type_name
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from gradcheck_cli.numeric.arrays import Array
 
 #: Dtypes of arrays of which the form alone is described, because they hold no numbers.

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import pickle
 import traceback
+from collections.abc import Callable
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -17,9 +18,6 @@ from gradcheck_cli.guard.limits import NO_LIMITS
 from gradcheck_cli.guard.process import Process
 from gradcheck_cli.guard.protocol import Answer
 from gradcheck_cli.guard.running import Fresh
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 #: Each of several processes on a machine gets one core. A user's own setting is kept.
 _ONE_THREAD = dict.fromkeys(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import mmap
 import socket
 import struct
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,8 +13,6 @@ import numpy as np
 from gradcheck_cli.guard.protocol import HEADER, INLINE, MOST_TEXT, SHARED, ProtocolError, aligned
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
     from gradcheck_cli.numeric.arrays import Array
 
 #: Arrays of more bytes go through shared memory.

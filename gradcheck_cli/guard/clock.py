@@ -9,11 +9,8 @@ from __future__ import annotations
 import mmap
 import os
 import time
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 _now, _process_id = time.monotonic, os.getpid  # kept, because user code may replace them
 

@@ -6,11 +6,8 @@ import contextlib
 import os
 import signal
 import time
+from collections.abc import Container
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Container
 
 #: Seconds in which processes are found and those that were killed end, unless the system is stuck; between two looks.
 _PATIENCE, _PAUSE = 2.0, 0.001

@@ -6,13 +6,13 @@ import linecache
 import os
 import sysconfig
 import traceback
+from collections.abc import Container, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gradcheck_cli.text.clean import clean, clean_lines, type_name
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterable
     from types import TracebackType
 
     from gradcheck_cli.guard.crash import Frame

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from gradcheck_cli.guard.child import DISCONNECTED, FAILED
@@ -16,8 +17,6 @@ from gradcheck_cli.guard.protocol import Answer, ProtocolError, decode, encode_r
 from gradcheck_cli.guard.running import Running
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from gradcheck_cli.guard.crash import Frame
     from gradcheck_cli.guard.limits import Limits
     from gradcheck_cli.guard.running import Fresh

@@ -12,6 +12,7 @@ import json
 import pickle
 import re
 import struct
+from collections.abc import Sequence
 from math import prod
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -20,8 +21,6 @@ import numpy as np
 from gradcheck_cli.data.memory_layout import MemoryLayout
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from gradcheck_cli.numeric.arrays import Array
 
 #: What each message begins with: where its arrays are, then the bytes of its text, and of its arrays.

@@ -10,6 +10,7 @@ import signal
 import socket
 import sys
 import tempfile
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -24,8 +25,6 @@ from gradcheck_cli.guard.output import Output, is_ready
 from gradcheck_cli.guard.supervisor import adopt_orphans, end_group, start_fresh, start_supervised
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from gradcheck_cli.guard.crash import Frame
     from gradcheck_cli.guard.limits import Limits
 

@@ -15,14 +15,13 @@ import select
 import signal
 import socket
 import sys
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from gradcheck_cli.guard.descendants import end_descendants, reap
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
     from gradcheck_cli.guard.limits import Limits
 
 _DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG of Linux's prctl

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
+from collections.abc import Callable, Iterator, Mapping
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
@@ -15,8 +16,6 @@ from gradcheck_cli.implementation.implementation import ImplementationError
 from gradcheck_cli.text.clean import clean, object_name, text_of, type_name
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
-
     from gradcheck_cli.numeric.arrays import Array
 
 #: Characters of an argument in the report of an exception.

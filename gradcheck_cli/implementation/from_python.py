@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,8 +23,6 @@ from gradcheck_cli.implementation.implementation import in_turn
 from gradcheck_cli.implementation.vocabulary.lookup import vocabulary_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from gradcheck_cli.implementation.implementation import Implementation
     from gradcheck_cli.layers.framework.case import Case
     from gradcheck_cli.layers.framework.layer import Layer

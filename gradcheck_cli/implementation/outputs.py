@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -15,8 +16,6 @@ from gradcheck_cli.layers.framework.axes import anonymous
 from gradcheck_cli.text.names import join_names
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
     from gradcheck_cli.implementation.implementation import Implementation, Point, Step
     from gradcheck_cli.layers.framework.case import Case
     from gradcheck_cli.layers.framework.problem import Problem

@@ -5,15 +5,12 @@ from __future__ import annotations
 import contextlib
 import io
 import warnings
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
 import numpy as np
 
 from gradcheck_cli.guard.state import preserve_state
 from gradcheck_cli.implementation.calling import errors_in_brief
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 
 @contextlib.contextmanager

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import random
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -24,8 +25,6 @@ from gradcheck_cli.layers.framework.words import Constant, Interval, Labels, Sha
 from gradcheck_cli.text.names import join_names
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from gradcheck_cli.layers.framework.drawing import Draw, Given
     from gradcheck_cli.numeric.arrays import Array
 

@@ -7,6 +7,7 @@ output (Curtis, Powell and Reid, 1974). A `Coupling` states which those are; not
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -17,8 +18,6 @@ from gradcheck_cli.numeric.estimate import Estimate
 from gradcheck_cli.numeric.tiles import arrays_per_batch
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from gradcheck_cli.numeric.affine import Affine
     from gradcheck_cli.numeric.arrays import Array
     from gradcheck_cli.numeric.black_box import BlackBox

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import field
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
@@ -10,8 +11,6 @@ import numpy as np
 from gradcheck_cli.data.frozen import frozen, replace
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from gradcheck_cli.numeric.arrays import Array
     from gradcheck_cli.numeric.black_box import BlackBox
 

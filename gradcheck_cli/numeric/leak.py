@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,8 +14,6 @@ from gradcheck_cli.numeric.partial_derivatives import directional_derivative
 from gradcheck_cli.numeric.rounding import is_rounding
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from gradcheck_cli.numeric.affine import Affine
     from gradcheck_cli.numeric.arrays import Array
     from gradcheck_cli.numeric.black_box import BlackBox

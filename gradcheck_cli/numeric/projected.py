@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 import math
 import random
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
@@ -26,8 +27,6 @@ from gradcheck_cli.numeric.partial_derivatives import directional_derivative, pa
 from gradcheck_cli.numeric.rounding import root_mean_square
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from gradcheck_cli.numeric.arrays import Array
     from gradcheck_cli.numeric.black_box import Function
     from gradcheck_cli.numeric.directions import DirectionalDerivative

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from rich.box import SIMPLE_HEAD
@@ -12,8 +13,6 @@ from gradcheck_cli.report.style import STYLES, figure, sizes, told_apart, word
 from gradcheck_cli.results.result import Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Sequence
-
     from gradcheck_cli.results.result import ArrayResult, WorstElement
 
 #: From this width on there is room for the columns that few people need.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Hashable, Iterable, Sequence
 from typing import TYPE_CHECKING, TextIO
 
 from rich.text import Text
@@ -13,8 +14,6 @@ from gradcheck_cli.results.result import Verdict
 from gradcheck_cli.text.clean import clean, escaped
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Iterable, Sequence
-
     from gradcheck_cli.report.formats import DisplayOptions
     from gradcheck_cli.results.changes import Change
     from gradcheck_cli.results.result import CaseResult

@@ -10,6 +10,7 @@ import os
 import re
 import textwrap
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,8 +26,6 @@ from gradcheck_cli.text.install import INSTALL
 from gradcheck_cli.text.names import join_names
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from gradcheck_cli.report.formats import DisplayOptions, Folder
     from gradcheck_cli.results.findings import Finding
     from gradcheck_cli.results.grades import Grade

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from importlib import import_module
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Protocol, TextIO, cast
@@ -9,8 +10,6 @@ from typing import TYPE_CHECKING, Protocol, TextIO, cast
 from gradcheck_cli.data.frozen import frozen
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from gradcheck_cli.results.result import CaseResult
     from gradcheck_cli.results.run import Run, Summary
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from rich.text import Text
@@ -13,8 +14,6 @@ from gradcheck_cli.text.clean import clean
 from gradcheck_cli.text.names import join_names
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from gradcheck_cli.report.rows import Rows
     from gradcheck_cli.results.grades import Grades
     from gradcheck_cli.results.result import CaseResult

@@ -7,6 +7,7 @@ code is not 0 either. Smallest cases of `--fuzz`, which were not drawn, stand in
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, TextIO
 from xml.etree import ElementTree as ET
 
@@ -14,8 +15,6 @@ from gradcheck_cli.report.plain import describe_case, explain
 from gradcheck_cli.results.result import Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from gradcheck_cli.report.formats import DisplayOptions
     from gradcheck_cli.results.result import CaseResult
     from gradcheck_cli.results.run import Run, Summary

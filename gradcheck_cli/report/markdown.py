@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import textwrap
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, TextIO
 
 from gradcheck_cli.report.plain import describe_case, describe_run, describe_versions, explain
@@ -18,8 +19,6 @@ from gradcheck_cli.results.result import Verdict
 from gradcheck_cli.text.clean import clean, clean_lines, escaped
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from gradcheck_cli.report.formats import DisplayOptions
     from gradcheck_cli.results.findings import Finding
     from gradcheck_cli.results.grades import Grade

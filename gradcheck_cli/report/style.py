@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, TextIO, cast
 
 from rich.console import Console
@@ -11,8 +12,6 @@ from gradcheck_cli.results.result import Verdict
 from gradcheck_cli.text.workflow_commands import DefusedStream
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from gradcheck_cli.report.formats import DisplayOptions
 
 #: Digits of two values that are compared, and the most that it may take to tell them apart.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, TextIO
 
 from rich.text import Text
@@ -15,8 +16,6 @@ from gradcheck_cli.results.grades import Grades
 from gradcheck_cli.results.result import Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from rich.console import RenderableType
 
     from gradcheck_cli.report.formats import DisplayOptions

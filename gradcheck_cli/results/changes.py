@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
+from collections.abc import Container, Iterable, Mapping
 from enum import StrEnum
 from itertools import zip_longest
 from typing import TYPE_CHECKING
@@ -12,8 +13,6 @@ from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.results.result import Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterable, Mapping
-
     from gradcheck_cli.layers.framework.case import Case
     from gradcheck_cli.results.result import CaseResult
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -9,8 +10,6 @@ from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.results.result import Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from gradcheck_cli.results.result import CaseResult
     from gradcheck_cli.results.signature import FailureSignature
 

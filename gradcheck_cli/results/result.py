@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import field
 from enum import StrEnum
 from importlib import import_module
@@ -11,8 +12,6 @@ from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.text.names import join_names
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-
     from gradcheck_cli.layers.framework.case import Case
     from gradcheck_cli.numeric.arrays import Array
     from gradcheck_cli.results.step_sweep import Sweep

@@ -6,6 +6,7 @@ import os
 import re
 import shlex
 import warnings
+from collections.abc import Callable, Iterator, Sequence
 from fnmatch import fnmatch
 from functools import partial
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -29,7 +30,6 @@ from gradcheck_cli.results.result import Verdict
 from gradcheck_cli.testing.outcome import make_outcome
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from gradcheck_cli.cli.request import Request

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -18,8 +19,6 @@ from gradcheck_cli.results.result import CaseResult, Verdict
 from gradcheck_cli.testing.outcome import make_outcome
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from gradcheck_cli.cases.cases import Cases
     from gradcheck_cli.checks.check import Functions
     from gradcheck_cli.implementation.implementation import Implementation

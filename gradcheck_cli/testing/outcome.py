@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from gradcheck_cli.data.frozen import frozen
@@ -13,8 +14,6 @@ from gradcheck_cli.results.run import Run, Summary
 from gradcheck_cli.text.workflow_commands import defuse, in_actions
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from gradcheck_cli.results.result import CaseResult
 
 

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import os
 import re
-from typing import TYPE_CHECKING, Any, TextIO
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
+from collections.abc import Iterable
+from typing import Any, TextIO
 
 #: Characters that are escaped in a message; in a property the colon and the comma are, too.
 _IN_MESSAGES = "%\r\n"

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import random
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import pytest
 
 from gradcheck_cli import ConvCase
 from gradcheck_cli.cases.fuzz import RandomCases
 from gradcheck_cli.layers.conv.conv import LAYER
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
 
 #: What faults depend on, each in one place at least.
 KINDS: dict[str, Callable[[ConvCase], bool]] = {

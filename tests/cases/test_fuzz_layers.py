@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -20,8 +21,6 @@ from tests.faults.layers import FAULTS
 from tests.sampling import one_in
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
-
     from gradcheck_cli.layers.framework.case import Case
     from gradcheck_cli.results.result import CaseResult
 

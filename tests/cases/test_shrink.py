@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import pytest
 
@@ -11,9 +12,6 @@ from gradcheck_cli.cases.fuzz import RandomCases
 from gradcheck_cli.cases.shrink import shrink
 from gradcheck_cli.layers.conv.conv import LAYER
 from tests.sampling import one_in
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
 
 ONES: dict[str, Any] = {"N": 1, "C": 1, "H": 1, "W": 1, "F": 1, "HH": 1, "WW": 1, "stride": 1, "pad": 0}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -15,8 +16,6 @@ from gradcheck_cli.results.result import Place
 from tests.sampling import one_in
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from gradcheck_cli.numeric.arrays import Array
 
 #: Small ones of every kind: both the standard set's and those that courses do not ask for.

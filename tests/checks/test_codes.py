@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,8 +18,6 @@ from gradcheck_cli.layers.framework.fault import Observed
 from gradcheck_cli.layers.framework.faults import faults_to_try
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from gradcheck_cli.layers.framework.layer import Layer
 
 

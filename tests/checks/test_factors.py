@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,9 +12,6 @@ from gradcheck_cli import ConvCase, check
 from gradcheck_cli.layers.conv.naive import conv_backward_naive, conv_forward_naive
 from gradcheck_cli.layers.loss.softmax import SoftmaxCase, softmax_loss
 from gradcheck_cli.layers.norm.layernorm import LayernormCase, layernorm_backward, layernorm_forward
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 #: Factors as functions of x, w and dout, and the sentence about them at N = 5, C = 3, H = 6, W = 7, F = 4.
 FACTORS: dict[str, tuple[Callable[..., Any], str]] = {

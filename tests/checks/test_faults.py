@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -17,8 +18,6 @@ from tests.faults.conv import FAULTS, faulty_pair, off_by
 from tests.sampling import one_in
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
     Pair = tuple[Callable[..., Any], Callable[..., Any]]
 
 

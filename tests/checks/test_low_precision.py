@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -9,8 +10,6 @@ import numpy as np
 from gradcheck_cli import Verdict, check, check_function
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from gradcheck_cli.numeric.arrays import Array
     from gradcheck_cli.results.result import CaseResult
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -14,8 +15,6 @@ from gradcheck_cli.guard.protocol import decode_request, encode_request
 from gradcheck_cli.layers.conv.naive import conv_backward_naive, conv_forward_naive
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from gradcheck_cli.numeric.arrays import Array
     from gradcheck_cli.results.result import CaseResult
     from tests.conftest import Program

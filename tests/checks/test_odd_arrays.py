@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,9 +12,6 @@ from gradcheck_cli import check
 from gradcheck_cli.layers import LAYERS
 from gradcheck_cli.results.result import Verdict
 from tests.sampling import one_in
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 
 class Plain(np.ndarray):

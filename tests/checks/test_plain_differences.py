@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import random
+from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -18,8 +19,6 @@ from gradcheck_cli.numeric.estimate import Estimate
 from gradcheck_cli.results.step_sweep import STEPS, ErrorSource, Sweep
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from gradcheck_cli.numeric.arrays import Array
     from gradcheck_cli.numeric.black_box import Function
 

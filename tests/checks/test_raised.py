@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,8 +16,6 @@ from gradcheck_cli.layers.pool.maxpool import MaxpoolCase, max_pool_backward, ma
 from tests.sampling import one_in
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     Pair = tuple[Callable[..., Any], Callable[..., Any]]
 
 

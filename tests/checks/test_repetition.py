@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,8 +14,6 @@ from gradcheck_cli.checks.repetition import OUTPUT, repeat
 from gradcheck_cli.layers.conv.naive import conv_backward_naive, conv_forward_naive
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from gradcheck_cli.numeric.arrays import Array
 
 SMALL = ConvCase(N=1, C=1, H=3, W=3, F=1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,8 +18,6 @@ from gradcheck_cli.layers.conv.fast import conv_forward_fast
 from gradcheck_cli.results.step_sweep import STEPS, ErrorSource
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from gradcheck_cli.numeric.arrays import Array
     from gradcheck_cli.results.result import CaseResult
 

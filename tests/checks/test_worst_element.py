@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,8 +16,6 @@ from gradcheck_cli.layers import LAYERS
 from gradcheck_cli.layers.conv.naive import conv_backward_naive, conv_forward_naive
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from gradcheck_cli.numeric.arrays import Array
 
 CASE = ConvCase(N=2, C=1, H=4, W=4)

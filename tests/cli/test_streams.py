@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import json
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.conftest import PROGRAMS, clean_environment
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 full = pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
 CHECK = ("convcheck", "--N", "1", "--C", "1", "--H", "3", "--W", "3", "--F", "1")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from docs.pages import OWN, PACKAGE, environment, program, read, split
@@ -10,7 +11,6 @@ from tests.program import run_program
 
 if TYPE_CHECKING:
     import subprocess
-    from collections.abc import Mapping
     from pathlib import Path
 
 

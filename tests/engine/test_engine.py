@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import time
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -25,7 +26,6 @@ from gradcheck_cli.layers.conv.case import ConvCase
 from gradcheck_cli.results.result import CaseResult, Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from gradcheck_cli.engine.task import Check

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import itertools
 import random
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import replace
 from threading import Event
 from typing import TYPE_CHECKING, Any
@@ -26,8 +27,6 @@ from tests.faults.corners import CORNERS, with_change
 from tests.sampling import one_in
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterator
-
     from gradcheck_cli.layers.framework.case import Case
     from tests.faults.conv import Gradients
 

@@ -5,12 +5,9 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 import pytest
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 #: Prints as it goes, and sends itself what `kill` says.
 PROGRAM = """\

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -15,9 +16,6 @@ from gradcheck_cli.layers.conv.variants import (
     depthwise_conv_forward,
 )
 from tests.faults.layer_fault import FAULTS, LayerFault, in_backward, in_forward
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 
 @in_backward("conv1d", conv1d_forward, "columns-permuted")

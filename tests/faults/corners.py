@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,8 +11,6 @@ from gradcheck_cli.layers.conv.naive import both, conv_backward_naive, conv_forw
 from tests.faults.conv import FAULTS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from gradcheck_cli.numeric.arrays import Array
     from tests.faults.conv import Change, Gradients, Inputs, Param
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -20,10 +21,6 @@ from gradcheck_cli.layers.norm.groupnorm import (
 )
 from gradcheck_cli.layers.norm.layernorm import layernorm_backward, layernorm_forward
 from tests.faults.layer_fault import FAULTS, LayerFault, in_backward, in_forward
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
 
 #: What dx comes to with a slip, of g = gamma dout, x and eps, each with the elements of a set in a row.
 _DX_SLIPS: list[tuple[str, Callable[[Any, Any, float], Any]]] = []

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -14,9 +15,6 @@ from gradcheck_cli.layers.pool.avgpool import (
 )
 from gradcheck_cli.layers.pool.maxpool import max_pool1d_forward, max_pool_forward
 from tests.faults.layer_fault import in_backward
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 
 @in_backward("avgpool", avg_pool_forward, "last-windows-missed")

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -12,9 +12,6 @@ import pytest
 import gradcheck_cli
 from gradcheck_cli.guard.crash import crash_stack, main_stack
 from gradcheck_cli.guard.frames import describe_user_stack, format_user_frames, raised_by_user
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 PACKAGE = Path(gradcheck_cli.__file__).parent
 CHILD = (str(PACKAGE / "guard" / "child.py"), 40, "serve")

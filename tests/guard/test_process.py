@@ -12,8 +12,9 @@ import subprocess
 import sys
 import time
 import warnings
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pytest
@@ -25,9 +26,6 @@ from gradcheck_cli.guard.limits import GIGABYTE, Limits
 from gradcheck_cli.guard.process import Process, ProcessDiedError, RequestFailedError
 from gradcheck_cli.guard.protocol import HEADER, INLINE, Answer
 from gradcheck_cli.guard.state import preserve_state
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
 
 HUNG = 1000  #: seconds; no test waits for it
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import socket
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,9 +19,6 @@ from gradcheck_cli.guard.protocol import (
     encode,
     encode_request,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 ARRAYS = [
     np.arange(6.0).reshape(2, 3),

@@ -5,10 +5,8 @@ It is done when the file is imported, in forward or in backward; or it is what o
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from collections.abc import Iterator
+from typing import NamedTuple
 
 _FILE = """\
 import ctypes, gc, json, mmap, os, resource, signal, socket, struct, subprocess, sys, threading, time

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -11,7 +12,6 @@ import numpy as np
 from gradcheck_cli import check
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
     from types import CodeType
 
     from gradcheck_cli.layers.framework.case import Case

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import cmath
 import itertools
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,8 +16,6 @@ import numpy as np
 from tests.layers.slow_activations import ACTIVATIONS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
     from gradcheck_cli.numeric.arrays import Array
 
     Param = Mapping[str, Any]

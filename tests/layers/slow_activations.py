@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import cmath
 import math
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
     from gradcheck_cli.numeric.arrays import Array
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,8 +12,6 @@ from gradcheck_cli.layers import LAYERS
 from gradcheck_cli.layers.framework.faults import faults_to_try
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from gradcheck_cli.layers.framework.layer import Layer
 
 #: Layers whose faults are, as those of convolution, mostly those that any layer can have.

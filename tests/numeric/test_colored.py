@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import random
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,8 +23,6 @@ from tests.layers.conv.test_conv import CASES, geometries
 from tests.sampling import one_in
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from gradcheck_cli.numeric.arrays import Array
     from gradcheck_cli.numeric.estimate import Estimate
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -9,8 +10,6 @@ import numpy as np
 from gradcheck_cli.numeric.integers import ExactLine, ExactTest, draw_integers, largest_magnitude, on_grid
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from gradcheck_cli.numeric.arrays import Array
 
 #: Of a matrix product, x (40, 30) * w (30, 20), in float64.

@@ -6,6 +6,7 @@ import io
 import json
 import math
 import platform
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -25,7 +26,6 @@ from gradcheck_cli.results.signature import FailureSignature
 from tests.conftest import SMALL, report_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from gradcheck_cli import CaseResult

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Iterator
 from dataclasses import fields, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pytest
@@ -20,9 +21,6 @@ from gradcheck_cli.layers.conv.naive import conv_backward_naive, conv_forward_na
 from gradcheck_cli.layers.function import FunctionCase
 from gradcheck_cli.results.encoding import decode, encode
 from gradcheck_cli.results.result import CaseResult, Verdict
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 
 def through_json(result: CaseResult) -> CaseResult:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -12,8 +13,6 @@ from gradcheck_cli.layers.framework.fault import Fault
 from gradcheck_cli.text.names import join_names
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
-
     from gradcheck_cli.checks.diagnosis.codes import Explanation
     from gradcheck_cli.checks.run import CaseRun
     from gradcheck_cli.layers.framework.axes import Axis

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -15,8 +16,6 @@ from gradcheck_cli.numeric.arrays import epsilon, working_dtype
 from gradcheck_cli.numeric.estimate import Estimate
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
-
     from gradcheck_cli.checks.diagnosis.codes import Explanation
     from gradcheck_cli.checks.run import CaseRun
     from gradcheck_cli.layers.framework.problem import Problem

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -23,8 +24,6 @@ from gradcheck_cli.numeric.arrays import working_dtype
 from gradcheck_cli.results.result import Diagnosis, Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
     from gradcheck_cli.checks.comparison import Comparison
     from gradcheck_cli.checks.diagnosis.codes import Explanation
     from gradcheck_cli.checks.run import CaseRun

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from fractions import Fraction
 from typing import TYPE_CHECKING
@@ -15,8 +16,6 @@ from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.layers.framework.axes import SAMPLE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
-
     from gradcheck_cli.checks.diagnosis.codes import Explanation
     from gradcheck_cli.checks.diagnosis.evidence import Evidence
     from gradcheck_cli.checks.diagnosis.other_cases import OtherCase, OtherCases

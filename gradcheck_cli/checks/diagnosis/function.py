@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,8 +19,6 @@ from gradcheck_cli.numeric.colored import Coupling
 from gradcheck_cli.numeric.derivative import differentiate
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
     from gradcheck_cli.checks.diagnosis.evidence import Evidence
     from gradcheck_cli.numeric.arrays import Array
 

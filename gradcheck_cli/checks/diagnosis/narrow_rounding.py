@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -14,8 +15,6 @@ from gradcheck_cli.checks.precision import consists_of, narrower_dtypes
 from gradcheck_cli.numeric.arrays import epsilon
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
     from gradcheck_cli.checks.diagnosis.codes import Explanation
     from gradcheck_cli.checks.diagnosis.evidence import Evidence
     from gradcheck_cli.numeric.arrays import Array

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import random
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -22,8 +23,6 @@ from gradcheck_cli.numeric.arrays import epsilon
 from gradcheck_cli.results.result import Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
     from gradcheck_cli.checks.diagnosis.evidence import Hypothesis
     from gradcheck_cli.checks.run import CaseRun
     from gradcheck_cli.layers.framework.case import Case

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -16,8 +17,6 @@ from gradcheck_cli.layers.framework.fault import ForwardFault
 from gradcheck_cli.numeric.arrays import epsilon, working_dtype
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from gradcheck_cli.checks.diagnosis.codes import Explanation
     from gradcheck_cli.checks.diagnosis.other_cases import OtherCases
     from gradcheck_cli.checks.run import CaseRun

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -14,8 +15,6 @@ from gradcheck_cli.layers.conv.naive import both
 from gradcheck_cli.layers.framework.faults import faults_to_try
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from gradcheck_cli.checks.diagnosis.codes import Explanation
     from gradcheck_cli.checks.run import CaseRun
     from gradcheck_cli.layers.framework.case import Case

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -14,8 +15,6 @@ from gradcheck_cli.checks.diagnosis.evidence import Hypothesis
 from gradcheck_cli.checks.where import where
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
-
     from gradcheck_cli.checks.diagnosis.codes import Explanation
     from gradcheck_cli.checks.diagnosis.evidence import Evidence
     from gradcheck_cli.layers.framework.axes import Axis

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import difflib
 import tomllib
+from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
-from typing import TYPE_CHECKING
 
 from gradcheck_cli.data.frozen import frozen
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 #: Kinds of entries, as the file has them, by their titles, in the order of the documentation.
 KINDS = {"cause": "Causes", "duty": "Duties of a backward pass", "verdict": "Verdicts"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import field
 from itertools import product
 from typing import TYPE_CHECKING, Any, assert_never
@@ -15,8 +16,6 @@ from gradcheck_cli.implementation.implementation import ImplementationError, Not
 from gradcheck_cli.implementation.vocabulary.vocabulary import word
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
-
     from gradcheck_cli.implementation.conventions.context import Context
     from gradcheck_cli.implementation.vocabulary.vocabulary import Argument, Sizes, Vocabulary
 

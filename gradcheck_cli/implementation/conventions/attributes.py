@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -18,8 +19,6 @@ from gradcheck_cli.implementation.conventions.tensors import to_arrays
 from gradcheck_cli.implementation.vocabulary.vocabulary import word
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
-
     from gradcheck_cli.implementation.conventions.inside import Path
     from gradcheck_cli.numeric.arrays import Array
 

@@ -7,16 +7,14 @@ node that `op(tensor)` made. Both are called as the framework itself calls them.
 from __future__ import annotations
 
 import inspect
+from collections.abc import Callable
 from types import CodeType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from gradcheck_cli.guard.clock import pass_on_interrupt
 from gradcheck_cli.implementation.conventions.slots import parameters_of
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 #: What the passes of an operation are called, and what a variable calls its array.
 OPERATIONS = (("forward", "backward"), ("compute", "gradient"))

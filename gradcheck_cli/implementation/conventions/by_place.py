@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from gradcheck_cli.implementation.conventions.slots import (
@@ -17,8 +18,6 @@ from gradcheck_cli.implementation.conventions.slots import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from gradcheck_cli.implementation.vocabulary.vocabulary import Vocabulary
     from gradcheck_cli.layers.framework.layer import Layer
 

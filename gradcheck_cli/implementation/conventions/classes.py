@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from itertools import product
 from typing import TYPE_CHECKING
@@ -30,8 +31,6 @@ from gradcheck_cli.implementation.vocabulary.lookup import probe_problems
 from gradcheck_cli.text.names import join_names
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
     from gradcheck_cli.implementation.vocabulary.vocabulary import Vocabulary
     from gradcheck_cli.layers.framework.layer import Layer
 

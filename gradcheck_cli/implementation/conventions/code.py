@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+from collections.abc import Callable, Mapping
 from dataclasses import field
 from types import MethodType
 from typing import TYPE_CHECKING, Any
@@ -17,7 +18,6 @@ from gradcheck_cli.text.clean import type_name
 
 if TYPE_CHECKING:
     import contextlib
-    from collections.abc import Callable, Mapping
 
     from gradcheck_cli.implementation.conventions.inside import Path
 

@@ -5,12 +5,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Iterator
+from typing import Any
 
 from gradcheck_cli.implementation.calling import WrittenDict
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
 
 
 class Context(WrittenDict):

@@ -5,6 +5,7 @@ The second are dictionaries by any usual name, and lists or tuples in the order 
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from gradcheck_cli.implementation.calling import WrittenDict
@@ -15,8 +16,6 @@ from gradcheck_cli.layers.framework.problem import fresh
 from gradcheck_cli.text.clean import clean
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
-
     from gradcheck_cli.implementation.conventions.slots import Slot
     from gradcheck_cli.numeric.arrays import Array
 

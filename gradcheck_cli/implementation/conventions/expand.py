@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import functools
 import inspect
+from collections.abc import Callable
 from types import CodeType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from gradcheck_cli.implementation.calling import call, name_of
 from gradcheck_cli.implementation.conventions.boxes import OPERATIONS, boxed_operation, boxed_passes
@@ -14,9 +15,6 @@ from gradcheck_cli.implementation.conventions.slots import MisfitError, is_cotan
 from gradcheck_cli.implementation.conventions.source import takes_variables
 from gradcheck_cli.implementation.conventions.tensors import is_of_torch, uses_tensors
 from gradcheck_cli.implementation.vocabulary.vocabulary import word
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 #: What a backward pass is called that is defined within the forward pass.
 _INNER = ("backward", "back", "bwd", "bw", "bprop", "backprop", "vjp", "vjpfun", "pullback", "pb", "grad", "gradient")

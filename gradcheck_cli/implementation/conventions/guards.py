@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import contextlib
 import inspect
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
     from types import FunctionType
 
 _LARGEST = 1e-4  #: of a number that is a guard

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import inspect
 import re
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from gradcheck_cli.implementation.conventions.slots import (
     EMPTY,
@@ -20,9 +21,6 @@ from gradcheck_cli.implementation.conventions.slots import (
     write_call,
 )
 from gradcheck_cli.implementation.vocabulary.vocabulary import word, words
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
 
 #: What labels are called.
 LABELS = words("y {,y}true t{,arget}{,s} label{,s} ytrue yonehot onehot {,ground}truth gt actual expected desired")

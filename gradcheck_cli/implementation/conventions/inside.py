@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import types
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
 from gradcheck_cli.guard.clock import pass_on_interrupt
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 #: Names of attributes, keys of dictionaries and numbers in lists.
 Path = tuple[str | int, ...]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,8 +13,6 @@ from gradcheck_cli.implementation.conventions.inside import arrays_in, value_at
 from gradcheck_cli.implementation.vocabulary.vocabulary import word
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from gradcheck_cli.implementation.conventions.inside import Path
 
 

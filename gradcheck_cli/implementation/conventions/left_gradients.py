@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import inspect
 import itertools
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -26,8 +27,6 @@ from gradcheck_cli.implementation.seeding import seeds_from
 from gradcheck_cli.implementation.vocabulary.vocabulary import word
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
     from gradcheck_cli.implementation.conventions.inside import Path
     from gradcheck_cli.implementation.conventions.reading import Reading
     from gradcheck_cli.layers.framework.case import Case

@@ -7,6 +7,7 @@ is read from the names: data, targets, the output, a cache, the parameters. Any 
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
@@ -34,7 +35,6 @@ from gradcheck_cli.text.names import join_names
 
 if TYPE_CHECKING:
     import inspect
-    from collections.abc import Callable, Iterator, Mapping
 
     from gradcheck_cli.layers.framework.layer import Layer
 

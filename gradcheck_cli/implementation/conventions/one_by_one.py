@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -10,8 +11,6 @@ import numpy as np
 from gradcheck_cli.data.frozen import frozen
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from gradcheck_cli.implementation.implementation import Backward, Forward
     from gradcheck_cli.numeric.arrays import Array
 

@@ -6,6 +6,7 @@ Arrays in dictionaries, lists and tuples are inputs too, each under its path: `p
 from __future__ import annotations
 
 import inspect
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -20,8 +21,6 @@ from gradcheck_cli.layers.function import FunctionCase
 from gradcheck_cli.numeric.arrays import DTYPES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
-
     from gradcheck_cli.layers.framework.problem import Problem
     from gradcheck_cli.numeric.arrays import Array
 

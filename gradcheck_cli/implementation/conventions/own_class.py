@@ -7,6 +7,7 @@ its value: an array that equals the numerical derivative is the gradient, wherev
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from inspect import Parameter, Signature
 from typing import TYPE_CHECKING, Any
@@ -25,8 +26,6 @@ from gradcheck_cli.implementation.conventions.slots import (
 from gradcheck_cli.implementation.vocabulary.vocabulary import word
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
     from gradcheck_cli.implementation.conventions.reading import Reading
     from gradcheck_cli.layers.framework.layer import Layer
 

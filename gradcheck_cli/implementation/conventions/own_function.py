@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import re
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -39,7 +40,6 @@ from gradcheck_cli.implementation.vocabulary.vocabulary import Vocabulary, word
 
 if TYPE_CHECKING:
     import inspect
-    from collections.abc import Callable, Iterator
 
     from gradcheck_cli.layers.framework.layer import Layer
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -17,8 +18,6 @@ from gradcheck_cli.implementation.outputs import join_outputs, pack_outputs, wit
 from gradcheck_cli.implementation.vocabulary.vocabulary import word
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
     from gradcheck_cli.implementation.conventions.reading import Reading
     from gradcheck_cli.implementation.implementation import Implementation
     from gradcheck_cli.layers.framework.case import Case

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -13,8 +14,6 @@ from gradcheck_cli.implementation.conventions.source import looks_up_names
 from gradcheck_cli.implementation.vocabulary.vocabulary import word
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-
     from gradcheck_cli.implementation.conventions.reading import Reading
 
 _SIZED = 3  #: the first inputs and their first axes, of which backward may be given a length

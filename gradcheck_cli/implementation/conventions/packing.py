@@ -6,6 +6,7 @@ of `give`.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import permutations
@@ -17,8 +18,6 @@ from gradcheck_cli.implementation.implementation import Misshapen, NotExpressibl
 from gradcheck_cli.implementation.vocabulary.geometry import sizes_from
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
-
     from gradcheck_cli.implementation.implementation import Backward, Forward
     from gradcheck_cli.implementation.vocabulary.vocabulary import Packing, Part, Vocabulary
     from gradcheck_cli.numeric.arrays import Array

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -29,7 +30,6 @@ from gradcheck_cli.implementation.vocabulary.vocabulary import word
 
 if TYPE_CHECKING:
     import inspect
-    from collections.abc import Callable, Iterator
 
     from gradcheck_cli.implementation.vocabulary.vocabulary import Vocabulary
     from gradcheck_cli.layers.framework.layer import Layer

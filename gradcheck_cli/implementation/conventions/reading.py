@@ -6,6 +6,7 @@ argument stands for, in which forms and layouts values are passed, and where out
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import field
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -29,8 +30,6 @@ from gradcheck_cli.layers.framework.problem import fresh
 from gradcheck_cli.text.names import join_names
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-
     from gradcheck_cli.implementation.conventions.layout import Layout
     from gradcheck_cli.implementation.vocabulary.vocabulary import Encoding, Meaning, Vocabulary
     from gradcheck_cli.layers.framework.layer import Layer

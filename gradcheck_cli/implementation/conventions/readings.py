@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -26,8 +27,6 @@ from gradcheck_cli.implementation.vocabulary.lookup import vocabulary_of
 from gradcheck_cli.implementation.vocabulary.vocabulary import word
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
-
     from gradcheck_cli.implementation.conventions.slots import Slot
     from gradcheck_cli.implementation.vocabulary.vocabulary import Arrangement, Packing, Vocabulary
     from gradcheck_cli.layers.framework.layer import Layer

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -51,8 +52,6 @@ from gradcheck_cli.implementation.vocabulary.vocabulary import word
 from gradcheck_cli.layers.framework.problem import fresh
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-
     from gradcheck_cli.implementation.conventions.reading import Reading
     from gradcheck_cli.implementation.conventions.slots import Slot
     from gradcheck_cli.numeric.arrays import Array

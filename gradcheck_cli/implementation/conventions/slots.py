@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from enum import Enum
 from typing import TYPE_CHECKING, Any
@@ -13,8 +14,6 @@ from gradcheck_cli.implementation.calling import name_of
 from gradcheck_cli.implementation.vocabulary.vocabulary import word
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-
     from gradcheck_cli.implementation.vocabulary.vocabulary import Vocabulary
 
 EMPTY = inspect.Parameter.empty

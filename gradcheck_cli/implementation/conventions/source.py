@@ -5,14 +5,13 @@ from __future__ import annotations
 import ast
 import inspect
 import textwrap
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
     #: The argument, the places of its axes that must be equal, and the statement that says so.
     Demand = tuple[str, tuple[int, ...], str]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from enum import Enum
 from typing import TYPE_CHECKING, Any
@@ -15,7 +16,6 @@ from gradcheck_cli.implementation.vocabulary.vocabulary import word, words
 
 if TYPE_CHECKING:
     import inspect
-    from collections.abc import Callable, Mapping
 
 
 _DATA = words("x{,s,batch,train,b} input{,s,data} data feature{,s} image{,s} batch{,x} inp sample{,s}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from enum import IntEnum
 from itertools import chain
@@ -40,8 +41,6 @@ from gradcheck_cli.layers import LAYERS
 from gradcheck_cli.text.names import join_names
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-
     from gradcheck_cli.implementation.conventions.reading import Reading
     from gradcheck_cli.implementation.vocabulary.vocabulary import Packing
     from gradcheck_cli.layers.framework.case import Case

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -17,8 +18,6 @@ from gradcheck_cli.implementation.implementation import NotExpressibleError
 from gradcheck_cli.text.names import join_names
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-
     from gradcheck_cli.implementation.conventions.reading import Reading
     from gradcheck_cli.numeric.arrays import Array
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -11,8 +12,6 @@ import numpy as np
 from gradcheck_cli.implementation.conventions.step import Role, Step
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
     from gradcheck_cli.numeric.arrays import Array
 
 _SUMS: Mapping[str, Callable[[Array, Array], Any]] = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from gradcheck_cli.implementation.finding.folder import shorten
@@ -12,8 +13,6 @@ from gradcheck_cli.layers import LAYERS
 from gradcheck_cli.text.names import join_names
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from gradcheck_cli.implementation.loading.load import Loader
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from types import BuiltinMethodType, MethodType
@@ -18,8 +19,6 @@ from gradcheck_cli.implementation.loading.missing import is_missing
 from gradcheck_cli.implementation.vocabulary.lookup import vocabulary_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-
     from gradcheck_cli.implementation.conventions.trial import Given
     from gradcheck_cli.implementation.loading.load import Loaded
     from gradcheck_cli.layers.framework.case import Case

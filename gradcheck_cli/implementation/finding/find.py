@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -29,8 +30,6 @@ from gradcheck_cli.implementation.vocabulary.lookup import expected_signature, v
 from gradcheck_cli.text.names import join_names
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from gradcheck_cli.implementation.implementation import Implementation
     from gradcheck_cli.implementation.vocabulary.vocabulary import Vocabulary
     from gradcheck_cli.layers.framework.case import Case

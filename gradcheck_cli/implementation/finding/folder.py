@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.implementation.finding.names import is_backward, layers_called, pass_of
 from gradcheck_cli.implementation.loading.notebook import python_source
 from gradcheck_cli.implementation.loading.paths import SUFFIXES, is_folder, why_unreadable
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
 
 #: How many names are listed before the rest is counted.
 _LISTED = 8

@@ -7,6 +7,7 @@ whose reference is reproduced. What is called after a layer and something more (
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from gradcheck_cli.data.frozen import frozen
@@ -31,8 +32,6 @@ from gradcheck_cli.implementation.vocabulary.vocabulary import word
 from gradcheck_cli.layers import LAYERS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from gradcheck_cli.implementation.conventions.reading import Reading
     from gradcheck_cli.implementation.loading.load import Loader
     from gradcheck_cli.layers.framework.case import Case

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import re
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from gradcheck_cli.data.frozen import frozen
@@ -32,8 +33,6 @@ from gradcheck_cli.implementation.vocabulary.vocabulary import word
 from gradcheck_cli.layers import LAYERS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-
     from gradcheck_cli.implementation.loading.load import Loader
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from gradcheck_cli.implementation.conventions.expand import part_of
@@ -11,8 +12,6 @@ from gradcheck_cli.implementation.vocabulary.lookup import vocabulary_of
 from gradcheck_cli.layers import LAYERS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-
     from gradcheck_cli.layers.framework.layer import Layer
 
 #: What the passes are called, as words in the names of functions.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from gradcheck_cli.implementation.conventions.hints import SIZE
@@ -10,8 +11,6 @@ from gradcheck_cli.implementation.conventions.methods import class_passes
 from gradcheck_cli.implementation.loading.missing import missing_of, names_read
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from gradcheck_cli.implementation.finding.inventory import Offer
 
 

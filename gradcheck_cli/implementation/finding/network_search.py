@@ -7,6 +7,7 @@ groups, as long as no fewer are: what must be equal stays equal.
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -24,8 +25,6 @@ from gradcheck_cli.implementation.seeding import seeds_from
 from gradcheck_cli.layers.function import LAYER, FunctionCase
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from gradcheck_cli.implementation.conventions.network import Network
     from gradcheck_cli.implementation.finding.kinds import Kind
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import inspect
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from gradcheck_cli.guard.clock import pass_on_interrupt
 from gradcheck_cli.implementation.conventions.attributes import is_gradient_name
@@ -15,9 +16,6 @@ from gradcheck_cli.implementation.conventions.step import Role, Step, is_penalty
 from gradcheck_cli.implementation.conventions.usual_losses import usual_losses
 from gradcheck_cli.implementation.finding.names import says_loss, words_in
 from gradcheck_cli.implementation.vocabulary.vocabulary import word, words
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
 
 _LOSSES = words("{compute,calculate,calc,get,}loss loss{function,fn} {compute,calculate,}cost costfunction objective")
 _GRADIENTS = words("{compute,calculate,get,}gradient{,s} {compute,}grads")

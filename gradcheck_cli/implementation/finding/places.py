@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -23,8 +24,6 @@ from gradcheck_cli.text.clean import escaped
 from gradcheck_cli.text.names import join_names
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from gradcheck_cli.implementation.loading.load import Loader
 
 

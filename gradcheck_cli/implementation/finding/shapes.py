@@ -8,6 +8,7 @@ of their own, alone or in groups, as long as that goes on. So as few lengths are
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -33,8 +34,6 @@ from gradcheck_cli.implementation.seeding import seeds_from
 from gradcheck_cli.layers.function import LAYER, FunctionCase
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-
     from gradcheck_cli.implementation.finding.probe import Sizes
 
 

@@ -11,15 +11,12 @@ import hashlib
 import importlib.util
 import os
 import sys
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from gradcheck_cli.implementation.loading.packages import imported_names, in_library
 from gradcheck_cli.implementation.loading.paths import read_source, split_spec
 from gradcheck_cli.implementation.loading.source import imports_binary, is_around, sources
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 #: Modules, built-in names and methods by which code reaches for files, other code or the system.
 _MODULES = {

@@ -10,11 +10,11 @@ import os
 import sys
 import traceback
 import zlib
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING
 
 from gradcheck_cli.guard.clock import pass_on_interrupt
 from gradcheck_cli.implementation.loading.notebook import (
@@ -25,9 +25,6 @@ from gradcheck_cli.implementation.loading.notebook import (
     is_notebook,
 )
 from gradcheck_cli.implementation.loading.packages import name_within, parse_file
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
 
 
 class _PathEntry(str):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from gradcheck_cli.implementation.loading.packages import in_library
@@ -10,7 +11,6 @@ from gradcheck_cli.text.clean import clean, text_of, type_name
 
 if TYPE_CHECKING:
     import traceback
-    from collections.abc import Sequence
 
 
 class _Hint(NamedTuple):

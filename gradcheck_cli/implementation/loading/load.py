@@ -7,6 +7,7 @@ import io
 import os
 import shlex
 import sys
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -32,7 +33,6 @@ from gradcheck_cli.implementation.loading.packages import (
 from gradcheck_cli.text.clean import clean, escaped, text_of, type_name
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
     from types import ModuleType
 
 #: How many folders above a file are looked into, to say where a module would be found: a repository is seldom deeper.

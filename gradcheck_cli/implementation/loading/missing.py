@@ -5,21 +5,19 @@ from __future__ import annotations
 import dis
 import inspect
 import sys
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from pathlib import Path
 from types import FunctionType, ModuleType
-from typing import TYPE_CHECKING, NoReturn
+from typing import NoReturn
 
 import numpy as np
 
 from gradcheck_cli.implementation.calling import MissingImportError
 from gradcheck_cli.implementation.loading.packages import in_library
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
 
 _OWN = str(Path(__file__))
 

@@ -4,15 +4,11 @@ from __future__ import annotations
 
 import ast
 import hashlib
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from gradcheck_cli.implementation.loading.packages import imported_names, package_root, relative_top, search_folders
 from gradcheck_cli.implementation.loading.paths import files_of, is_file, is_folder, read_source, split_spec
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
 
 #: How the names of compiled modules end.
 _COMPILED = {".so", ".pyd", ".pyc", ".dll", ".dylib"}

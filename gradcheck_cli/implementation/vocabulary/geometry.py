@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from gradcheck_cli.implementation.vocabulary.vocabulary import Argument, words
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
     from gradcheck_cli.implementation.vocabulary.vocabulary import Sizes
     from gradcheck_cli.numeric.arrays import Array
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import cache, partial
 from typing import TYPE_CHECKING
@@ -12,8 +13,6 @@ from gradcheck_cli.implementation.vocabulary.vocabulary import Vocabulary, word
 from gradcheck_cli.layers import LAYERS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from gradcheck_cli.layers.framework.layer import Layer
     from gradcheck_cli.layers.framework.problem import Problem
 

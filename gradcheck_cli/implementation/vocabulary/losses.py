@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,8 +11,6 @@ from gradcheck_cli.implementation.vocabulary.geometry import one_of
 from gradcheck_cli.implementation.vocabulary.vocabulary import Argument, Vocabulary, words
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from gradcheck_cli.numeric.arrays import Array
 
 

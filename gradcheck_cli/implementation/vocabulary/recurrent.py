@@ -8,6 +8,7 @@ columns, steps first or last.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING
@@ -24,8 +25,6 @@ from gradcheck_cli.implementation.vocabulary.vocabulary import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
-
     from gradcheck_cli.implementation.vocabulary.vocabulary import Sizes
 
 #: What gates are called, in the layer's own order.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from gradcheck_cli.data.frozen import frozen
@@ -21,8 +22,6 @@ from gradcheck_cli.layers.framework.layer import Layer, imported
 from gradcheck_cli.layers.framework.parameter import size
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from gradcheck_cli.numeric.arrays import Array
 
     Param = Mapping[str, Any]

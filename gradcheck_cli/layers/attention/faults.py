@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,8 +11,6 @@ from gradcheck_cli.layers.framework import equations
 from gradcheck_cli.layers.framework.equations import fault
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from gradcheck_cli.layers.attention.attention import AttentionCase
     from gradcheck_cli.layers.framework.equations import EquationFault, Equations
     from gradcheck_cli.layers.framework.fault import Fault, ForwardFault

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from gradcheck_cli.data.drawing import signed_uniform
@@ -24,7 +25,6 @@ from gradcheck_cli.layers.framework.layer import Layer, imported
 from gradcheck_cli.layers.framework.parameter import size
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from random import Random
 
     from gradcheck_cli.layers.framework.drawing import Draw, Given

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -13,8 +14,6 @@ from gradcheck_cli.layers.framework import equations
 from gradcheck_cli.layers.framework.equations import fault
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
     from gradcheck_cli.layers.attention.multihead_attention import MultiheadAttentionCase
     from gradcheck_cli.layers.framework.equations import EquationFault, Equations
     from gradcheck_cli.layers.framework.fault import Fault, ForwardFault, Observed

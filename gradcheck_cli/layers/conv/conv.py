@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from gradcheck_cli.layers.conv.case import ConvCase
@@ -24,8 +25,6 @@ from gradcheck_cli.layers.framework.coupling import group
 from gradcheck_cli.layers.framework.layer import Layer, imported
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from gradcheck_cli.layers.framework.coupling import Relations
 
 

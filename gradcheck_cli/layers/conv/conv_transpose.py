@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -21,8 +22,6 @@ from gradcheck_cli.layers.framework.layer import imported
 from gradcheck_cli.layers.framework.parameter import pair, size
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from gradcheck_cli.layers.conv.geometry import Windows
     from gradcheck_cli.layers.framework.coupling import Relations
     from gradcheck_cli.layers.framework.drawing import Draw, Given

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
@@ -19,8 +20,6 @@ from gradcheck_cli.layers.framework.fault import Fault, ForwardFault
 from gradcheck_cli.layers.framework.faults import ADD
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
     from gradcheck_cli.layers.conv.conv_transpose import ConvTransposeCase
     from gradcheck_cli.layers.conv.moved import Numbers
     from gradcheck_cli.layers.framework.problem import Problem

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -13,8 +14,6 @@ from gradcheck_cli.layers.framework.fault import Fault
 from gradcheck_cli.text.names import join_names
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
     from gradcheck_cli.layers.conv.moved import Convolution
     from gradcheck_cli.numeric.arrays import Array
 

@@ -6,6 +6,7 @@ shape was x (8, 16, 32, 32), w (32, 16, 3, 3) in float64 on two cores, where PyT
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,8 +14,6 @@ import numpy as np
 from gradcheck_cli.layers.conv.naive import both, padded
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from gradcheck_cli.numeric.arrays import Array
 
 Cache = tuple["Array", "Array", tuple[int, ...], "Mapping[str, Any]"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -16,8 +17,6 @@ from gradcheck_cli.layers.framework.reshapes import misread
 from gradcheck_cli.text.names import join_names
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
-
     from gradcheck_cli.layers.conv.geometry import WindowedCase
     from gradcheck_cli.layers.framework.axes import Axis
     from gradcheck_cli.layers.framework.problem import Problem

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from gradcheck_cli.layers.conv.naive import both
 from gradcheck_cli.layers.framework.drawing import pick
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
     from gradcheck_cli.layers.framework.case import Case
     from gradcheck_cli.layers.framework.drawing import Draw, Given
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -15,8 +16,6 @@ from gradcheck_cli.layers.framework.axes import Axis, declare
 from gradcheck_cli.layers.framework.parameter import pair, size
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from gradcheck_cli.numeric.arrays import Array
 
     Param = Mapping[str, Any]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, ClassVar
 
 from gradcheck_cli.data.frozen import frozen
@@ -13,8 +14,6 @@ from gradcheck_cli.layers.framework.layer import Layer
 from gradcheck_cli.layers.framework.parameter import size
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
     from gradcheck_cli.layers.framework.problem import Problem
     from gradcheck_cli.numeric.arrays import Array
 

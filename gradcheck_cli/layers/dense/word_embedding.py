@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
@@ -16,7 +17,6 @@ from gradcheck_cli.layers.framework.layer import Layer
 from gradcheck_cli.layers.framework.parameter import size
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
     from random import Random
 
     from gradcheck_cli.layers.framework.problem import Problem

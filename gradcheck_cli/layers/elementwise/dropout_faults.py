@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,8 +11,6 @@ from gradcheck_cli.layers.elementwise.dropout import plausible
 from gradcheck_cli.layers.framework.fault import Fault, ForwardFault
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from gradcheck_cli.layers.elementwise.dropout import DropoutCase
     from gradcheck_cli.layers.framework.fault import Observed
     from gradcheck_cli.layers.framework.problem import Problem

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -14,7 +15,6 @@ from gradcheck_cli.layers.framework.layer import Layer
 from gradcheck_cli.layers.framework.words import shape
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
     from random import Random
 
     from gradcheck_cli.layers.framework.fault import Fault

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -13,8 +14,6 @@ from gradcheck_cli.layers.elementwise.sigmoid import sigmoid_forward
 from gradcheck_cli.layers.framework.words import choice
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
-
     from gradcheck_cli.layers.elementwise.elementwise import Slope
     from gradcheck_cli.layers.framework.fault import Fault
     from gradcheck_cli.numeric.arrays import Array

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -11,8 +12,6 @@ from gradcheck_cli.layers.elementwise.elementwise import ElementwiseCase, activa
 from gradcheck_cli.layers.framework.words import real
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from gradcheck_cli.layers.elementwise.elementwise import Slope
     from gradcheck_cli.layers.framework.fault import Fault
     from gradcheck_cli.numeric.arrays import Array

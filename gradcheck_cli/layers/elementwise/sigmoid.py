@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
@@ -17,8 +18,6 @@ from gradcheck_cli.layers.elementwise.elementwise import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from gradcheck_cli.layers.elementwise.elementwise import Slope
     from gradcheck_cli.numeric.arrays import Array
 

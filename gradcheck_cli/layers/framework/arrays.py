@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import random
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -13,8 +14,6 @@ from gradcheck_cli.data.drawing import random_words, signed_uniform
 from gradcheck_cli.layers.framework.axes import anonymous
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from gradcheck_cli.layers.framework.case import Case
     from gradcheck_cli.layers.framework.problem import Problem
     from gradcheck_cli.numeric.arrays import Array

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Mapping
 from dataclasses import fields
 from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar, Self
@@ -12,8 +13,6 @@ from gradcheck_cli.layers.framework.parameter import Integer
 from gradcheck_cli.numeric.arrays import DTYPES
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from gradcheck_cli.layers.framework.axes import Axis
     from gradcheck_cli.layers.framework.parameter import Parameter
 

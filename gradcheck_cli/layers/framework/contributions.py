@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -17,8 +18,6 @@ import numpy as np
 from gradcheck_cli.layers.framework.coupling import relate
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
-
     from gradcheck_cli.layers.framework.axes import Axis
     from gradcheck_cli.layers.framework.coupling import Relation
     from gradcheck_cli.layers.framework.layer import Layer

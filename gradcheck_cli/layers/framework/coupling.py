@@ -11,6 +11,7 @@ of those of its axes; the element of a colour that reaches an output follows axi
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache, reduce
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -19,8 +20,6 @@ import numpy as np
 from gradcheck_cli.numeric.colored import Coupling
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
-
     from gradcheck_cli.layers.framework.axes import Axis
     from gradcheck_cli.numeric.arrays import Array
 

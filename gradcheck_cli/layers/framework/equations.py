@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -10,8 +10,6 @@ from typing import TYPE_CHECKING, Any
 from gradcheck_cli.layers.framework.fault import Fault, ForwardFault
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-
     from gradcheck_cli.numeric.arrays import Array
 
 #: From the values that are given, and those of the equations before it, to a value.

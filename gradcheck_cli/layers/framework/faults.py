@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -15,8 +16,6 @@ from gradcheck_cli.numeric.arrays import working_dtype
 from gradcheck_cli.text.names import join_names
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
-
     from gradcheck_cli.layers.framework.axes import Axis
     from gradcheck_cli.layers.framework.case import Case
     from gradcheck_cli.layers.framework.contributions import Backward, Gradients

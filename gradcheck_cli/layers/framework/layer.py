@@ -6,6 +6,7 @@ checks and reports follow from it. Layers know nothing of the code that is check
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from functools import cached_property, partial
 from importlib import import_module
@@ -24,7 +25,6 @@ from gradcheck_cli.layers.registry import TITLES
 from gradcheck_cli.numeric.arrays import working_dtype
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
     from random import Random
 
     from gradcheck_cli.layers.framework.case import Case

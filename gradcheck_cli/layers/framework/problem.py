@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Mapping
 from dataclasses import field
 from functools import cached_property
 from typing import TYPE_CHECKING, TypeGuard
@@ -12,8 +13,6 @@ import numpy as np
 from gradcheck_cli.data.frozen import frozen
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
     from gradcheck_cli.layers.framework.axes import Axis
     from gradcheck_cli.layers.framework.coupling import Relations
     from gradcheck_cli.numeric.arrays import Array

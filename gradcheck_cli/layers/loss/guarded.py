@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -9,8 +10,6 @@ import numpy as np
 from gradcheck_cli.layers.framework.fault import Guard, Overflow, exp_overflow
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from gradcheck_cli.layers.framework.problem import Problem
     from gradcheck_cli.numeric.arrays import Array
 

@@ -6,6 +6,7 @@ A row is a sample, or of a temporal loss a step of one. Everything but the formu
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
@@ -21,7 +22,6 @@ from gradcheck_cli.layers.framework.words import real
 from gradcheck_cli.layers.loss.guarded import guards, overflows
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
     from random import Random
 
     from gradcheck_cli.layers.framework.equations import EquationFault, Equations, Formula

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -17,8 +18,6 @@ from gradcheck_cli.layers.framework.words import real
 from gradcheck_cli.layers.loss.loss import Loss, ScoresCase, label_scores, one_hot, row_sum
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from gradcheck_cli.layers.framework.equations import Equation, Equations, Formula
     from gradcheck_cli.layers.framework.fault import Observed
     from gradcheck_cli.layers.framework.problem import Problem

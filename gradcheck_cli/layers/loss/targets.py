@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -19,7 +20,6 @@ from gradcheck_cli.layers.framework.words import choice
 from gradcheck_cli.layers.loss.guarded import GUARDS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
     from random import Random
 
     from gradcheck_cli.layers.framework.problem import Problem

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -14,8 +15,6 @@ from gradcheck_cli.layers.norm.normalization import backward_equations, forward_
 from gradcheck_cli.text.names import join_names
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
     from gradcheck_cli.layers.framework.axes import Axis
     from gradcheck_cli.layers.framework.equations import Equation, Equations, Formula
     from gradcheck_cli.layers.norm.normalization import Normalization

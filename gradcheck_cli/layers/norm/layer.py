@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -20,7 +21,6 @@ from gradcheck_cli.layers.norm.faults import backward_faults, forward_faults
 from gradcheck_cli.layers.norm.normalization import Normalization, backward_equations, forward_equations, is_constant
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
     from random import Random
 
     from gradcheck_cli.layers.framework.axes import Axis

@@ -8,6 +8,7 @@ and beta.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,8 +17,6 @@ from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.text.names import join_names
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-
     from gradcheck_cli.layers.framework.axes import Axis
     from gradcheck_cli.layers.framework.equations import Equations
     from gradcheck_cli.numeric.arrays import Array

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -12,8 +13,6 @@ from gradcheck_cli.layers.elementwise.elementwise import sigmoid_slopes, tanh_sl
 from gradcheck_cli.layers.framework.equations import fault
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
     from gradcheck_cli.layers.framework.equations import EquationFault
     from gradcheck_cli.numeric.arrays import Array
 

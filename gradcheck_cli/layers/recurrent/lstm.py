@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 import numpy as np
@@ -15,8 +16,6 @@ from gradcheck_cli.layers.recurrent.recurrent import PRODUCTS, Cell, Recurrent, 
 from gradcheck_cli.layers.recurrent.time import over_time, through_time
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
     from gradcheck_cli.layers.framework.equations import Equation, Equations
     from gradcheck_cli.numeric.arrays import Array
 

@@ -6,6 +6,7 @@ A layer is made of its cell. Its draws, couplings, scales of roundoff and faults
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -24,7 +25,6 @@ from gradcheck_cli.layers.framework.parameter import size
 from gradcheck_cli.layers.recurrent.time import through_time, time_faults
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
     from random import Random
 
     from gradcheck_cli.layers.framework.coupling import Relations

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
@@ -14,8 +15,6 @@ from gradcheck_cli.layers.recurrent.recurrent import PRODUCTS, Cell, Recurrent, 
 from gradcheck_cli.layers.recurrent.time import over_time, through_time
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
     from gradcheck_cli.layers.framework.equations import EquationFault
     from gradcheck_cli.numeric.arrays import Array
 

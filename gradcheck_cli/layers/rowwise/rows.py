@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
@@ -19,7 +20,6 @@ from gradcheck_cli.layers.framework.parameter import size
 from gradcheck_cli.layers.framework.words import real
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from random import Random
 
     from gradcheck_cli.layers.framework.equations import EquationFault, Equations

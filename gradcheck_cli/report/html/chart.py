@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from gradcheck_cli.numeric.arrays import epsilon
@@ -11,8 +12,6 @@ from gradcheck_cli.report.style import figure
 from gradcheck_cli.results.step_sweep import ErrorSource
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from gradcheck_cli.results.result import ArrayResult, CaseResult
     from gradcheck_cli.results.step_sweep import Sweep
 

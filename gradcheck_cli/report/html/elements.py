@@ -8,14 +8,10 @@ from __future__ import annotations
 import base64
 import hashlib
 import html
+from collections.abc import Iterable
 from importlib.resources import files
-from typing import TYPE_CHECKING
 
 from gradcheck_cli.text.clean import MOST_CHARACTERS, escaped
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
 
 #: Elements without content, which have no closing tag.
 _VOID = frozenset({"meta", "link"})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from enum import IntEnum
 from typing import TYPE_CHECKING
 
@@ -14,8 +15,6 @@ from gradcheck_cli.report.style import sizes, word
 from gradcheck_cli.results.result import Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from gradcheck_cli.layers.framework.axes import Axis
     from gradcheck_cli.results.findings import Finding
     from gradcheck_cli.results.result import ArrayResult, CaseResult, Diagnosis, Place

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections import Counter
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, TextIO
 
 from gradcheck_cli.data.frozen import replace
@@ -17,8 +18,6 @@ from gradcheck_cli.results.result import Verdict
 from gradcheck_cli.results.signature import FailureSignature
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from gradcheck_cli.report.formats import DisplayOptions
     from gradcheck_cli.results.findings import Finding
     from gradcheck_cli.results.result import CaseResult

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from gradcheck_cli.report.arrays import COLUMNS, cell, shape_of
@@ -12,8 +12,6 @@ from gradcheck_cli.report.style import figure, word
 from gradcheck_cli.results.result import Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
     from gradcheck_cli.results.grades import Grade
     from gradcheck_cli.results.result import ArrayResult, CaseResult
 

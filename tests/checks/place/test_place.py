@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import os
 import re
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,8 +17,6 @@ from gradcheck_cli.layers import LAYERS
 from tests.checks.place.sources import CLASS, COLUMNS, COURSE, LOOP, LOOPS, SLIPS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
     from gradcheck_cli.results.result import Place
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable, Mapping
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,8 +19,6 @@ from gradcheck_cli.layers import LAYERS
 from gradcheck_cli.layers.conv.naive import conv_backward_naive, conv_forward_naive
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
     from gradcheck_cli import CaseResult
     from gradcheck_cli.numeric.arrays import Array
     from tests.conftest import LayerFile

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
 import numpy as np
 import pytest
 
 from gradcheck_cli.implementation.conventions.layout import Layout
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 W = np.arange(4 * 2 * 3 * 5).reshape(4, 2, 3, 5)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,8 +18,6 @@ from tests.conftest import SMALL, report_of
 from tests.implementation.conventions.sources import CLASSES, CORE, PAIRS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from gradcheck_cli.implementation.implementation import Implementation
     from tests.conftest import LayerFile, Program
 

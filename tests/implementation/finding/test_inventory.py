@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import sys
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,8 +22,6 @@ from gradcheck_cli.implementation.loading.load import Loader
 from gradcheck_cli.layers import LAYERS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from tests.conftest import Program
 
 #: What courses call their passes, and the layer of each; nothing is computed.

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
 from gradcheck_cli import check
 from gradcheck_cli.layers import LAYERS
 from tests.layers.lines import assert_named
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 
 def _by_words(x: Any, dW: Any, dout: Any) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,6 @@ from gradcheck_cli.layers.elementwise.dropout import LAYER, DropoutCase, dropout
 from tests.sampling import one_in
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
     from gradcheck_cli.numeric.arrays import Array

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,9 +12,6 @@ import pytest
 from gradcheck_cli import check
 from gradcheck_cli.layers.elementwise.dropout import DropoutCase
 from tests.sampling import one_in
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 #: Arrays large enough to tell p from 1 - p by what is kept; at 1/2 the two are one.
 CASES = (DropoutCase(shape=(12, 15), p=0.8), DropoutCase(shape=(7, 4, 9), p=0.3), DropoutCase(shape=(9, 16), p=0.5))

@@ -6,6 +6,7 @@ diagnosis is used: neither axes nor masks of the cotangent.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -16,8 +17,6 @@ from gradcheck_cli import Verdict, check
 from gradcheck_cli.layers import LAYERS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from gradcheck_cli.layers.framework.case import Case
 
 #: Layers that treat samples apart, with the number of inputs, the first ones, that are of samples.

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pytest
 
 from gradcheck_cli.layers import LAYERS
 from tests.layers.lines import assert_named, run_lines
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 #: A softmax loss; a fault replaces some of these lines.
 SOFTMAX = {

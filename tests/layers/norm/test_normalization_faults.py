@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,9 +17,6 @@ from gradcheck_cli.layers.norm.layernorm import LayernormCase
 from tests.faults.normalizations import NORMALIZATIONS
 from tests.layers.lines import assert_named, run_lines
 from tests.sampling import one_in
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 #: dx in steps, of sets in rows, with v the variance; a fault replaces one of these lines.
 STEPS = {

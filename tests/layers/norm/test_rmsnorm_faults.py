@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import Any
 
 import pytest
 
 from gradcheck_cli.layers.norm.layernorm import RmsnormCase
 from tests.layers.lines import assert_named, run_lines
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 RMSNORM = {
     "s": "np.sqrt((x**2).mean(-1, keepdims=True) + eps)",

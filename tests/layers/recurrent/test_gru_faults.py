@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,7 +16,6 @@ from gradcheck_cli.layers.recurrent.gru import GruStepCase
 from tests.layers.lines import assert_named, run_lines, sigmoid
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
 #: Backward of a step, with z as the share that is kept; W is the part of Wh for n, U that for the gates.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -11,8 +12,6 @@ from gradcheck_cli.layers import LAYERS
 from tests.layers.lines import assert_named, run_lines, sigmoid
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-
     Pair = tuple[Callable[..., Any], Callable[..., Any]]
 
 #: The backward pass of an LSTM step.

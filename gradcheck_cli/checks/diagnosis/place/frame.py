@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Container
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,8 +15,6 @@ from gradcheck_cli.results.result import Place
 from gradcheck_cli.text.clean import LONGEST_NAME, clean, escaped
 
 if TYPE_CHECKING:
-    from collections.abc import Container
-
     from gradcheck_cli.guard.crash import Frame
 
 #: A path has up to 4096 bytes.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -19,7 +20,6 @@ from gradcheck_cli.results.result import Place, Verdict
 from gradcheck_cli.text.clean import LONGEST_NAME, clean, escaped
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
     from types import CodeType
 
     from gradcheck_cli.checks.diagnosis.place.flow import Flow

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from importlib.util import decode_source
@@ -14,7 +15,6 @@ from gradcheck_cli.implementation.loading.paths import read_source
 from gradcheck_cli.text.clean import clean
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from types import CodeType
 
     Function = ast.FunctionDef | ast.AsyncFunctionDef

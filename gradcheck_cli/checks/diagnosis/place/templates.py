@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Callable, Iterator
 from functools import cache
 from typing import TYPE_CHECKING
 
 from gradcheck_cli.checks.diagnosis.place.syntax import called_name
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
     from gradcheck_cli.checks.diagnosis.place.flow import Definition
 
 #: Wildcards for numbers.
