@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from random import Random
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -13,14 +14,12 @@ from gradcheck_cli.layers.framework.axes import declare
 from gradcheck_cli.layers.framework.case import Case
 from gradcheck_cli.layers.framework.layer import Layer
 from gradcheck_cli.layers.framework.words import shape
+from gradcheck_cli.numeric.arrays import Array
 
 if TYPE_CHECKING:
-    from random import Random
-
     from gradcheck_cli.layers.framework.fault import Fault
-    from gradcheck_cli.numeric.arrays import Array
 
-    Slope = tuple[str, str, Callable[[Array], Array]]
+Slope = tuple[str, str, Callable[[Array], Array]]
 
 
 _SHAPES = ((4, 5), (1,), (7,), (1, 3), (3, 1), (2, 3, 4), (2, 2, 3, 3))

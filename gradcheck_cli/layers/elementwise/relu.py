@@ -8,15 +8,14 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from gradcheck_cli.data.frozen import frozen
-from gradcheck_cli.layers.elementwise.elementwise import ElementwiseCase, activation, faults, slope_fault
+from gradcheck_cli.layers.elementwise.elementwise import ElementwiseCase, Slope, activation, faults, slope_fault
 from gradcheck_cli.layers.framework.words import real
+from gradcheck_cli.numeric.arrays import Array
 
 if TYPE_CHECKING:
-    from gradcheck_cli.layers.elementwise.elementwise import Slope
     from gradcheck_cli.layers.framework.fault import Fault
-    from gradcheck_cli.numeric.arrays import Array
 
-    Param = dict[str, Any]
+Param = dict[str, Any]
 
 
 @frozen

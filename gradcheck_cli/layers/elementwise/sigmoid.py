@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 import numpy as np
 
 from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.layers.elementwise.elementwise import (
     ElementwiseCase,
+    Slope,
     activation,
     faults,
     sigmoid,
     sigmoid_slopes,
     tanh_slopes,
 )
-
-if TYPE_CHECKING:
-    from gradcheck_cli.layers.elementwise.elementwise import Slope
-    from gradcheck_cli.numeric.arrays import Array
+from gradcheck_cli.numeric.arrays import Array
 
 
 @frozen

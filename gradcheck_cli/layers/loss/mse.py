@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.layers.framework.words import choice
-from gradcheck_cli.layers.loss.targets import TargetLoss, TargetsCase, divisor_of
-
-if TYPE_CHECKING:
-    from gradcheck_cli.layers.loss.targets import Param
-    from gradcheck_cli.numeric.arrays import Array
+from gradcheck_cli.layers.loss.targets import Param, TargetLoss, TargetsCase, divisor_of
+from gradcheck_cli.numeric.arrays import Array
 
 
 @frozen

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from random import Random
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -12,13 +13,15 @@ from gradcheck_cli.layers.framework.axes import CLASS, declare
 from gradcheck_cli.layers.framework.parameter import size
 from gradcheck_cli.layers.framework.words import choice
 from gradcheck_cli.layers.loss.loss import one_hot
-from gradcheck_cli.layers.loss.targets import DividedCase, TargetLoss, TargetsCase, divisor_of, draw_probabilities
-
-if TYPE_CHECKING:
-    from random import Random
-
-    from gradcheck_cli.layers.loss.targets import Param
-    from gradcheck_cli.numeric.arrays import Array
+from gradcheck_cli.layers.loss.targets import (
+    DividedCase,
+    Param,
+    TargetLoss,
+    TargetsCase,
+    divisor_of,
+    draw_probabilities,
+)
+from gradcheck_cli.numeric.arrays import Array
 
 
 @frozen

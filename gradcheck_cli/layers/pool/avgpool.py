@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 from gradcheck_cli.data.frozen import frozen
-from gradcheck_cli.layers.pool.pooling import Pool1dCase, PoolCase, image_pooling, pooling1d, spread, window_of, windows
-
-if TYPE_CHECKING:
-    from gradcheck_cli.layers.pool.pooling import Param
-    from gradcheck_cli.numeric.arrays import Array
+from gradcheck_cli.layers.pool.pooling import (
+    Param,
+    Pool1dCase,
+    PoolCase,
+    image_pooling,
+    pooling1d,
+    spread,
+    window_of,
+    windows,
+)
+from gradcheck_cli.numeric.arrays import Array
 
 
 @frozen

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -23,14 +23,12 @@ from gradcheck_cli.layers.framework.axes import declare
 from gradcheck_cli.layers.framework.fault import Fault
 from gradcheck_cli.layers.framework.layer import Layer
 from gradcheck_cli.layers.framework.parameter import size
+from gradcheck_cli.layers.framework.problem import Problem
+from gradcheck_cli.numeric.arrays import Array
 
-if TYPE_CHECKING:
-    from gradcheck_cli.layers.framework.problem import Problem
-    from gradcheck_cli.numeric.arrays import Array
-
-    Backward = Callable[[Array, Any], Array]
-    Pair = tuple[Callable[..., Any], Backward]
-    Param = Mapping[str, int]
+Backward = Callable[[Array, Any], Array]
+Pair = tuple[Callable[..., Any], Backward]
+Param = Mapping[str, int]
 
 
 @frozen
