@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 
@@ -35,7 +35,7 @@ _EXAMPLE = {"signal": (2, 3), "gain": (2, 3)}
 class FunctionCase(Case):
     """Shapes of the arguments by name, between which numbers they lie, and arguments that have no gradient."""
 
-    layer: ClassVar[str] = "function"
+    layer = "function"
 
     shape: Mapping[str, tuple[int, ...]] = by_name(
         Shape, "of an argument, and one flag for each: x=2,3, w=3x4, or a=scalar", _EXAMPLE, least=0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any
 
 from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.layers.attention.core import (
@@ -33,7 +33,7 @@ _VALUE_FEATURE = Axis(name="value feature", index="e", size="E")
 class AttentionCase(Case):
     """Sizes of attention: queries q (N, T, D), keys k (N, S, D), values v (N, S, E), out (N, T, E)."""
 
-    layer: ClassVar[str] = "attention"
+    layer = "attention"
     axes = declare(QUERY, KEY, _VALUE_FEATURE, q="N T D", k="N S D", v="N S E", out="N T E")
 
     N: int = size(2, "samples")

@@ -37,7 +37,7 @@ _OUT = Axis(name="output feature", index="e", size="D")
 class MultiheadAttentionCase(Case):
     """Sizes: query and out (N, T, D), key and value (N, S, D), the weights Wq, Wk, Wv and Wo (D, D)."""
 
-    layer: ClassVar[str] = "multihead-attention"
+    layer = "multihead-attention"
     axes: ClassVar = {
         "query": (SAMPLE, QUERY, FEATURE),
         "key": (SAMPLE, KEY, FEATURE),

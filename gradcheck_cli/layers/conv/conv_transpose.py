@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import cached_property
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 
@@ -36,10 +36,10 @@ class ConvTransposeCase(WindowedCase):
     H' = (H - 1) stride + HH - 2 pad, of the whole what is left after the cut.
     """
 
-    layer: ClassVar[str] = "conv-transpose"
+    layer = "conv-transpose"
     axes = declare(_ROW, _COLUMN, _OUT_ROW, _OUT_COLUMN, x="N C H W", w="C F HH WW", b="F", out="N F H' W'")
 
-    passed: ClassVar = ("stride", "pad")
+    passed = ("stride", "pad")
 
     N: int = size(4, "samples")
     C: int = size(3, "channels")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 
@@ -23,10 +23,10 @@ Param = Mapping[str, Any]
 class Conv1dCase(WindowedCase):
     """A geometry: x (N, C, W), w (F, C, WW), b (F,), out (N, F, W')."""
 
-    layer: ClassVar[str] = "conv1d"
+    layer = "conv1d"
     axes = declare(x="N C W", w="F C WW", b="F", out="N F W'")
-    passed: ClassVar = ("stride", "pad")
-    kernels: ClassVar = ("WW",)
+    passed = ("stride", "pad")
+    kernels = ("WW",)
 
     N: int = size(4, "samples")
     C: int = size(3, "channels")
@@ -87,10 +87,10 @@ OUT_PLANE = Axis(name="plane", index="l", size="D'", spatial=True, windows=True)
 class Conv3dCase(WindowedCase):
     """A geometry: x (N, C, D, H, W), w (F, C, DD, HH, WW), b (F,), out (N, F, D', H', W')."""
 
-    layer: ClassVar[str] = "conv3d"
+    layer = "conv3d"
     axes = declare(*(PLANE, _KERNEL_PLANE, OUT_PLANE), x="N C D H W", w="F C DD HH WW", b="F", out="N F D' H' W'")
-    passed: ClassVar = ("stride", "pad")
-    kernels: ClassVar = ("DD", "HH", "WW")
+    passed = ("stride", "pad")
+    kernels = ("DD", "HH", "WW")
 
     N: int = size(2, "samples")
     C: int = size(2, "channels")
@@ -167,9 +167,9 @@ VOLUMES = convolution(
 class DepthwiseConvCase(WindowedCase):
     """A geometry: x (N, C, H, W), w (C, HH, WW), b (C,), out (N, C, H', W')."""
 
-    layer: ClassVar[str] = "depthwise-conv"
+    layer = "depthwise-conv"
     axes = declare(x="N C H W", w="C HH WW", b="C", out="N C H' W'")
-    passed: ClassVar = ("stride", "pad")
+    passed = ("stride", "pad")
 
     N: int = size(4, "samples")
     C: int = size(3, "channels")

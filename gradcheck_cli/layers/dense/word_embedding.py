@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from random import Random
-from typing import ClassVar
 
 import numpy as np
 
@@ -24,7 +23,7 @@ from gradcheck_cli.numeric.arrays import Array
 class WordEmbeddingCase(Case):
     """Sizes of an embedding: words x (N, T) from 0 to V - 1, W (V, D), out (N, T, D)."""
 
-    layer: ClassVar[str] = "word-embedding"
+    layer = "word-embedding"
     axes = declare(x="N T", W="V D", out="N T D")
 
     N: int = size(3, "samples")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 
@@ -30,8 +30,8 @@ _WRONG = 2.0**-8
 class DropoutCase(ElementwiseCase):
     """Shape and settings of dropout: x and out of any shape."""
 
-    layer: ClassVar[str] = "dropout"
-    passed: ClassVar = ("p", "mode")
+    layer = "dropout"
+    passed = ("p", "mode")
 
     p: float = real(0.75, "probability of keeping an element", 0.25, 0.5, 1.0, low=0.01, high=1.0)
     mode: str = choice("train", "drops, or hands x on as it is", "test")

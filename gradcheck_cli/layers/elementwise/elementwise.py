@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from random import Random
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -29,7 +29,6 @@ _SHAPES = ((4, 5), (1,), (7,), (1, 3), (3, 1), (2, 3, 4), (2, 2, 3, 3))
 class ElementwiseCase(Case):
     """The shape of x, and of out."""
 
-    layer: ClassVar[str]
     axes = declare(x="...", out="...")
 
     shape: tuple[int, ...] = shape((4, 5), "of x: 2,3 or 2x3")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -27,8 +27,8 @@ _FAR = 7.0
 class GeluCase(ElementwiseCase):
     """The shape of x, and of out."""
 
-    layer: ClassVar[str] = "gelu"
-    passed: ClassVar = ("approximate",)
+    layer = "gelu"
+    passed = ("approximate",)
 
     approximate: str = choice("none", "Phi itself, or tanh or a sigmoid in its place", "tanh", "sigmoid")
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import ClassVar
 
 import numpy as np
 
@@ -24,7 +23,7 @@ from gradcheck_cli.numeric.arrays import Array
 class SigmoidCase(ElementwiseCase):
     """The shape of x, and of out."""
 
-    layer: ClassVar[str] = "sigmoid"
+    layer = "sigmoid"
 
 
 def sigmoid_forward(x: Array) -> tuple[Array, Array]:
@@ -54,7 +53,7 @@ LAYER = activation(
 class TanhCase(ElementwiseCase):
     """The shape of x, and of out."""
 
-    layer: ClassVar[str] = "tanh"
+    layer = "tanh"
 
 
 def tanh_forward(x: Array) -> tuple[Array, Array]:
@@ -81,7 +80,7 @@ TANH = activation(
 class SoftplusCase(ElementwiseCase):
     """The shape of x, and of out."""
 
-    layer: ClassVar[str] = "softplus"
+    layer = "softplus"
 
 
 def softplus_forward(x: Array) -> tuple[Array, Array]:
@@ -118,7 +117,7 @@ SOFTPLUS = activation(
 class SiluCase(ElementwiseCase):
     """The shape of x, and of out."""
 
-    layer: ClassVar[str] = "silu"
+    layer = "silu"
 
 
 def silu_forward(x: Array) -> tuple[Array, tuple[Array, Array]]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping
 from random import Random
-from typing import Any, ClassVar, Self
+from typing import Any, Self
 
 import numpy as np
 
@@ -32,7 +32,6 @@ _KINK = 0.01
 class ScoresCase(Case):
     """Sizes of a loss: scores x (N, C), labels y (N,) from 0 to C - 1."""
 
-    layer: ClassVar[str]
     axes = declare(CLASS, x="N C", y="N", out="")
 
     N: int = size(5, "samples")

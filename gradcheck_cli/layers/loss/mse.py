@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
 from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.layers.framework.words import choice
@@ -14,7 +14,7 @@ from gradcheck_cli.numeric.arrays import Array
 class MseCase(TargetsCase):
     """Sizes of a loss: x and its targets y (N, D)."""
 
-    layer: ClassVar[str] = "mse"
+    layer = "mse"
 
     divisor: str = choice("ND", "by which the sum over all elements is divided", "N", "2ND", "2N", "1", "2")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 
@@ -24,7 +24,7 @@ from gradcheck_cli.numeric.arrays import Array
 class SoftmaxCase(ScoresCase):
     """Sizes of a loss: scores x (N, C), labels y (N,) from 0 to C - 1."""
 
-    layer: ClassVar[str] = "softmax"
+    layer = "softmax"
 
 
 def softmax_loss(x: Array, y: Array) -> tuple[Any, Array]:
@@ -146,7 +146,7 @@ LAYER = Loss(
 class TemporalSoftmaxCase(Case):
     """Sizes of a loss over sequences: scores x (N, T, V), words y (N, T) from 0 to V - 1, mask (N, T)."""
 
-    layer: ClassVar[str] = "temporal-softmax"
+    layer = "temporal-softmax"
     axes = declare(x="N T V", y="N T", mask="N T", out="")
 
     N: int = size(3, "samples")

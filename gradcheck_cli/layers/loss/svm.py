@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 
@@ -16,7 +16,7 @@ from gradcheck_cli.numeric.arrays import Array
 class SvmCase(ScoresCase):
     """Sizes of a loss: scores x (N, C), labels y (N,) from 0 to C - 1."""
 
-    layer: ClassVar[str] = "svm"
+    layer = "svm"
 
 
 def svm_loss(x: Array, y: Array) -> tuple[Any, Array]:

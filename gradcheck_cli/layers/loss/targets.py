@@ -31,7 +31,6 @@ Terms = Callable[[Array, Array, Param], Array]
 class DividedCase(Case):
     """A loss over samples that is a sum, divided by a number."""
 
-    layer: ClassVar[str]
     passed: ClassVar[tuple[str, ...]] = ("divisor",)
 
     N: int = size(4, "samples")
@@ -42,7 +41,6 @@ class DividedCase(Case):
 class TargetsCase(DividedCase):
     """Sizes of a loss: x and its targets y (N, D)."""
 
-    layer: ClassVar[str]
     axes = declare(x="N D", y="N D", out="")
 
     D: int = size(3, "numbers of a sample")

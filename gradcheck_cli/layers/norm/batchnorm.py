@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 
@@ -21,9 +21,9 @@ Param = dict[str, Any]
 class BatchnormCase(StepsCase):
     """Sizes and settings of batch normalization: x and out (N, D) or (N, T, D), gamma and beta (D,)."""
 
-    layer: ClassVar[str] = "batchnorm"
+    layer = "batchnorm"
     axes = declare(x="N D", gamma="D", beta="D", out="N D", running_mean="D", running_var="D")
-    passed: ClassVar = ("mode", "eps", "momentum")
+    passed = ("mode", "eps", "momentum")
 
     N: int = size(6, "samples")
     D: int = size(4, "features")
@@ -85,9 +85,9 @@ LAYER = NormalizationLayer(
 class SpatialBatchnormCase(Case):
     """Sizes and settings of spatial batch normalization: x and out (N, C, H, W), gamma and beta (C,)."""
 
-    layer: ClassVar[str] = "spatial-batchnorm"
+    layer = "spatial-batchnorm"
     axes = declare(x="N C H W", gamma="C", beta="C", out="N C H W", running_mean="C", running_var="C")
-    passed: ClassVar = ("mode", "eps", "momentum")
+    passed = ("mode", "eps", "momentum")
 
     N: int = size(3, "samples")
     C: int = size(4, "channels")

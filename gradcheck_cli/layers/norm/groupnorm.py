@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
 from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.layers.framework.axes import CHANNEL, COLUMN, ROW, SAMPLE, Axis, declare
@@ -25,9 +25,9 @@ _IN_GROUP = Axis(name="channel", index="c", size="C/G")
 class GroupnormCase(Case):
     """Sizes and settings of group normalization: x and out (N, C, H, W), gamma and beta (C,)."""
 
-    layer: ClassVar[str] = "groupnorm"
+    layer = "groupnorm"
     axes = declare(x="N C H W", gamma="C", beta="C", out="N C H W")
-    passed: ClassVar = ("G", "eps")
+    passed = ("G", "eps")
 
     N: int = size(2, "samples")
     C: int = size(6, "channels")
@@ -91,9 +91,9 @@ LAYER = NormalizationLayer(
 class InstancenormCase(Case):
     """Sizes and settings of instance normalization: x and out (N, C, H, W), gamma and beta (C,)."""
 
-    layer: ClassVar[str] = "instancenorm"
+    layer = "instancenorm"
     axes = declare(x="N C H W", gamma="C", beta="C", out="N C H W")
-    passed: ClassVar = ("eps",)
+    passed = ("eps",)
 
     N: int = size(2, "samples")
     C: int = size(4, "channels")

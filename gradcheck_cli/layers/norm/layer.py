@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 from random import Random
-from typing import Any, ClassVar
+from typing import Any
 
 from gradcheck_cli.data.drawing import signed_uniform
 from gradcheck_cli.data.frozen import frozen
@@ -43,8 +43,6 @@ def momentum() -> Any:
 @frozen
 class StepsCase(Case):
     """Sizes of a normalization over features, whose x and out are (N, D), or with steps (N, T, D)."""
-
-    layer: ClassVar[str]
 
     N: int = size(4, "samples")
     D: int = size(6, "features")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 
@@ -19,9 +19,9 @@ Param = dict[str, Any]
 class LayernormCase(StepsCase):
     """Sizes and settings of layer normalization: x and out (N, D) or (N, T, D), gamma and beta (D,)."""
 
-    layer: ClassVar[str] = "layernorm"
+    layer = "layernorm"
     axes = declare(x="N D", gamma="D", beta="D", out="N D")
-    passed: ClassVar = ("eps",)
+    passed = ("eps",)
 
     eps: float = eps()
 
@@ -64,9 +64,9 @@ LAYER = NormalizationLayer(
 class RmsnormCase(StepsCase):
     """Sizes and settings of RMS normalization: x and out (N, D) or (N, T, D), gamma (D,)."""
 
-    layer: ClassVar[str] = "rmsnorm"
+    layer = "rmsnorm"
     axes = declare(x="N D", gamma="D", out="N D")
-    passed: ClassVar = ("eps",)
+    passed = ("eps",)
 
     eps: float = eps()
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 
@@ -26,7 +26,7 @@ from gradcheck_cli.numeric.arrays import Array
 class MaxpoolCase(PoolCase):
     """A geometry of pooling: x (N, C, H, W), out (N, C, H', W')."""
 
-    layer: ClassVar[str] = "maxpool"
+    layer = "maxpool"
 
 
 def max_pool_forward(x: Array, pool_param: Param) -> tuple[Array, tuple[Any, ...]]:
@@ -91,7 +91,7 @@ LAYER = image_pooling(
 class Maxpool1dCase(Pool1dCase):
     """A geometry of pooling: x (N, C, W), out (N, C, W')."""
 
-    layer: ClassVar[str] = "maxpool1d"
+    layer = "maxpool1d"
 
 
 def max_pool1d_forward(x: Array, pool_param: Param) -> tuple[Array, tuple[Any, ...]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 
@@ -35,10 +35,9 @@ Param = Mapping[str, int]
 class PoolCase(WindowedCase):
     """A geometry of pooling: x (N, C, H, W), out (N, C, H', W')."""
 
-    layer: ClassVar[str]
     axes = declare(x="N C H W", out="N C H' W'")
-    passed: ClassVar = ("pool_height", "pool_width", "stride")
-    kernels: ClassVar = ("pool_height", "pool_width")
+    passed = ("pool_height", "pool_width", "stride")
+    kernels = ("pool_height", "pool_width")
 
     N: int = size(2, "samples")
     C: int = size(3, "channels")
@@ -152,10 +151,9 @@ def image_pooling(case: type[PoolCase], pair: Pair, **declared: Any) -> Layer:
 class Pool1dCase(WindowedCase):
     """A geometry of pooling: x (N, C, W), out (N, C, W')."""
 
-    layer: ClassVar[str]
     axes = declare(x="N C W", out="N C W'")
-    passed: ClassVar = ("pool_width", "stride")
-    kernels: ClassVar = ("pool_width",)
+    passed = ("pool_width", "stride")
+    kernels = ("pool_width",)
 
     N: int = size(2, "samples")
     C: int = size(3, "channels")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -37,9 +37,9 @@ VARIANTS = tuple({"reset": reset, "update": update} for reset in ("before", "aft
 class GruStepCase(StepCase):
     """Sizes of one step: x (N, D), prev_h and next_h (N, H), Wx (D, 3H), Wh (H, 3H), b (3H,)."""
 
-    layer: ClassVar[str] = "gru-step"
+    layer = "gru-step"
     axes = declare_axes("N D", ("prev_h",), ("next_h",), gates=3)
-    passed: ClassVar = ("reset", "update")
+    passed = ("reset", "update")
 
     reset: str = reset()
     update: str = update()
@@ -225,9 +225,9 @@ STEP = Recurrent(case=GruStepCase, cell=CELL, forward=gru_step_forward, backward
 class GruCase(SequenceCase):
     """Sizes of a sequence: x (N, T, D), h0 (N, H), Wx (D, 3H), Wh (H, 3H), b (3H,), h (N, T, H)."""
 
-    layer: ClassVar[str] = "gru"
+    layer = "gru"
     axes = declare_axes("N T D", ("h0",), ("h",), gates=3)
-    passed: ClassVar = ("reset", "update")
+    passed = ("reset", "update")
 
     reset: str = reset()
     update: str = update()

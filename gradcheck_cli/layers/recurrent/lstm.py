@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import ClassVar, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -21,7 +21,7 @@ from gradcheck_cli.numeric.arrays import Array
 class LstmStepCase(StepCase):
     """Sizes of one step: x (N, D), prev_h, prev_c, next_h and next_c (N, H), Wx (D, 4H), Wh (H, 4H), b (4H,)."""
 
-    layer: ClassVar[str] = "lstm-step"
+    layer = "lstm-step"
     axes = declare_axes("N D", ("prev_h", "prev_c"), ("next_h", "next_c"), gates=4)
 
 
@@ -154,7 +154,7 @@ STEP = Recurrent(case=LstmStepCase, cell=CELL, forward=lstm_step_forward, backwa
 class LstmCase(SequenceCase):
     """Sizes of a sequence: x (N, T, D), h0 (N, H), Wx (D, 4H), Wh (H, 4H), b (4H,), h (N, T, H)."""
 
-    layer: ClassVar[str] = "lstm"
+    layer = "lstm"
     axes = declare_axes("N T D", ("h0",), ("h",), gates=4)
 
 

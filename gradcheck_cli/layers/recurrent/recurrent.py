@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 from random import Random
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 
@@ -50,8 +50,6 @@ def declare_axes(
 @frozen
 class StepCase(Case):
     """Sizes of one step: x (N, D), states (N, H), Wx (D, gates H), Wh (H, gates H), b (gates H,)."""
-
-    layer: ClassVar[str]
 
     N: int = size(3, "samples")
     D: int = size(4, "features of x")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -20,7 +20,7 @@ from gradcheck_cli.numeric.arrays import Array
 class RnnStepCase(StepCase):
     """Sizes of one step: x (N, D), prev_h and next_h (N, H), Wx (D, H), Wh (H, H), b (H,)."""
 
-    layer: ClassVar[str] = "rnn-step"
+    layer = "rnn-step"
     axes = declare_axes("N D", ("prev_h",), ("next_h",), gates=1)
 
 
@@ -107,7 +107,7 @@ STEP = Recurrent(case=RnnStepCase, cell=CELL, forward=rnn_step_forward, backward
 class RnnCase(SequenceCase):
     """Sizes of a sequence: x (N, T, D), h0 (N, H), Wx (D, H), Wh (H, H), b (H,), h (N, T, H)."""
 
-    layer: ClassVar[str] = "rnn"
+    layer = "rnn"
     axes = declare_axes("N T D", ("h0",), ("h",), gates=1)
 
 

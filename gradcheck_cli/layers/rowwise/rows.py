@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from random import Random
-from typing import Any, ClassVar, Self
+from typing import Any, Self
 
 import numpy as np
 
@@ -27,7 +27,6 @@ from gradcheck_cli.numeric.arrays import Array
 class RowsCase(Case):
     """Sizes of scores x (N, C), and of out."""
 
-    layer: ClassVar[str]
     axes = declare(CLASS, x="N C", out="N C")
 
     N: int = size(4, "samples")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 import numpy as np
 
 from gradcheck_cli.data.frozen import frozen
@@ -16,7 +14,7 @@ from gradcheck_cli.numeric.arrays import Array
 class SoftmaxActivationCase(RowsCase):
     """Sizes of scores x (N, C), and of out."""
 
-    layer: ClassVar[str] = "softmax-activation"
+    layer = "softmax-activation"
 
 
 def softmax_forward(x: Array) -> tuple[Array, Array]:
@@ -92,7 +90,7 @@ LAYER = rows_layer(
 class LogSoftmaxCase(RowsCase):
     """Sizes of scores x (N, C), and of out."""
 
-    layer: ClassVar[str] = "log-softmax"
+    layer = "log-softmax"
 
 
 def log_softmax_forward(x: Array) -> tuple[Array, Array]:
