@@ -4,21 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gradcheck_cli.checks.diagnosis.codes import explanation
+from gradcheck_cli.checks.diagnosis.codes import Explanation, explanation
+from gradcheck_cli.checks.run import CaseRun
+from gradcheck_cli.layers.framework.axes import Axis
 from gradcheck_cli.layers.framework.fault import Fault
+from gradcheck_cli.numeric.arrays import Array
 from gradcheck_cli.text.names import join_names
 
-if TYPE_CHECKING:
-    from gradcheck_cli.checks.diagnosis.codes import Explanation
-    from gradcheck_cli.checks.run import CaseRun
-    from gradcheck_cli.layers.framework.axes import Axis
-    from gradcheck_cli.numeric.arrays import Array
-
-    Replace = Callable[[Array], Array]
+Replace = Callable[[Array], Array]
 
 
 def replacements(axes: tuple[Axis, ...]) -> Iterator[tuple[Explanation, Replace]]:

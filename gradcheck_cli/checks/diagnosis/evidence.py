@@ -6,23 +6,20 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import field, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from gradcheck_cli.checks.comparison import judge_elements
+from gradcheck_cli.checks.diagnosis.codes import Explanation
+from gradcheck_cli.checks.run import CaseRun
 from gradcheck_cli.data.frozen import frozen
-from gradcheck_cli.numeric.arrays import epsilon, working_dtype
+from gradcheck_cli.layers.framework.problem import Problem
+from gradcheck_cli.numeric.arrays import Array, epsilon, working_dtype
 from gradcheck_cli.numeric.estimate import Estimate
 
-if TYPE_CHECKING:
-    from gradcheck_cli.checks.diagnosis.codes import Explanation
-    from gradcheck_cli.checks.run import CaseRun
-    from gradcheck_cli.layers.framework.problem import Problem
-    from gradcheck_cli.numeric.arrays import Array
-
-    #: (inputs, cotangent) -> gradients, by input.
-    Backward = Callable[[Mapping[str, Array], Array], Mapping[str, Array]]
+#: (inputs, cotangent) -> gradients, by input.
+Backward = Callable[[Mapping[str, Array], Array], Mapping[str, Array]]
 
 #: A hypothesis that fits must do so by more than luck. An element is evidence of log2(difference / tolerance) bits,
 #: with its difference from the right value: how unlikely it is that an error of that size lands within the tolerance.

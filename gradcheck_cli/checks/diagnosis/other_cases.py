@@ -7,26 +7,22 @@ import random
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from gradcheck_cli.checks.diagnosis.cotangent import replaced_cotangents
-from gradcheck_cli.checks.diagnosis.evidence import Evidence, usable
+from gradcheck_cli.checks.diagnosis.evidence import Evidence, Hypothesis, usable
 from gradcheck_cli.checks.differentiation import ForwardFunction, numeric_inputs
-from gradcheck_cli.checks.run import RunStoppedError, call_backward, call_forward, make_run
+from gradcheck_cli.checks.run import CaseRun, RunStoppedError, call_backward, call_forward, make_run
 from gradcheck_cli.data.drawing import signed_uniform
 from gradcheck_cli.implementation.implementation import ImplementationError, NotExpressibleError
+from gradcheck_cli.layers.framework.case import Case
+from gradcheck_cli.layers.framework.fault import Fault
 from gradcheck_cli.layers.framework.faults import faults_to_try
 from gradcheck_cli.layers.framework.words import Choice
 from gradcheck_cli.numeric.arrays import epsilon
 from gradcheck_cli.results.result import Verdict
-
-if TYPE_CHECKING:
-    from gradcheck_cli.checks.diagnosis.evidence import Hypothesis
-    from gradcheck_cli.checks.run import CaseRun
-    from gradcheck_cli.layers.framework.case import Case
-    from gradcheck_cli.layers.framework.fault import Fault
 
 #: The most elements that the inputs of another case may have. Those of the standard sets have a few hundred.
 _LARGEST = 20_000

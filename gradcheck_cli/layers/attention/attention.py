@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any
 
 from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.layers.attention.core import (
@@ -20,11 +20,9 @@ from gradcheck_cli.layers.framework.axes import Axis, declare
 from gradcheck_cli.layers.framework.case import Case
 from gradcheck_cli.layers.framework.layer import Layer, imported
 from gradcheck_cli.layers.framework.parameter import size
+from gradcheck_cli.numeric.arrays import Array
 
-if TYPE_CHECKING:
-    from gradcheck_cli.numeric.arrays import Array
-
-    Param = Mapping[str, Any]
+Param = Mapping[str, Any]
 
 QUERY = Axis(name="query", index="t", size="T")
 KEY = Axis(name="key", index="s", size="S")
@@ -35,7 +33,7 @@ _VALUE_FEATURE = Axis(name="value feature", index="e", size="E")
 class AttentionCase(Case):
     """Sizes of attention: queries q (N, T, D), keys k (N, S, D), values v (N, S, E), out (N, T, E)."""
 
-    layer: ClassVar[str] = "attention"
+    layer = "attention"
     axes = declare(QUERY, KEY, _VALUE_FEATURE, q="N T D", k="N S D", v="N S E", out="N T E")
 
     N: int = size(2, "samples")

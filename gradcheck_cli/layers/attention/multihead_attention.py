@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+from random import Random
+from typing import Any, ClassVar, NamedTuple
 
 from gradcheck_cli.data.drawing import signed_uniform
 from gradcheck_cli.data.frozen import frozen
@@ -20,17 +21,12 @@ from gradcheck_cli.layers.attention.core import (
 )
 from gradcheck_cli.layers.framework.axes import FEATURE, SAMPLE, Axis
 from gradcheck_cli.layers.framework.case import Case
-from gradcheck_cli.layers.framework.drawing import multiple
+from gradcheck_cli.layers.framework.drawing import Draw, Given, multiple
 from gradcheck_cli.layers.framework.layer import Layer, imported
 from gradcheck_cli.layers.framework.parameter import size
+from gradcheck_cli.numeric.arrays import Array
 
-if TYPE_CHECKING:
-    from random import Random
-
-    from gradcheck_cli.layers.framework.drawing import Draw, Given
-    from gradcheck_cli.numeric.arrays import Array
-
-    Param = Mapping[str, Any]
+Param = Mapping[str, Any]
 
 #: The columns of projections, which the heads share out, and the features of the output.
 _COLUMN = Axis(name="column", index="j", size="D")
@@ -41,7 +37,7 @@ _OUT = Axis(name="output feature", index="e", size="D")
 class MultiheadAttentionCase(Case):
     """Sizes: query and out (N, T, D), key and value (N, S, D), the weights Wq, Wk, Wv and Wo (D, D)."""
 
-    layer: ClassVar[str] = "multihead-attention"
+    layer = "multihead-attention"
     axes: ClassVar = {
         "query": (SAMPLE, QUERY, FEATURE),
         "key": (SAMPLE, KEY, FEATURE),

@@ -3,30 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
 from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.layers.elementwise.elementwise import (
     ElementwiseCase,
+    Slope,
     activation,
     faults,
     sigmoid,
     sigmoid_slopes,
     tanh_slopes,
 )
-
-if TYPE_CHECKING:
-    from gradcheck_cli.layers.elementwise.elementwise import Slope
-    from gradcheck_cli.numeric.arrays import Array
+from gradcheck_cli.numeric.arrays import Array
 
 
 @frozen
 class SigmoidCase(ElementwiseCase):
     """The shape of x, and of out."""
 
-    layer: ClassVar[str] = "sigmoid"
+    layer = "sigmoid"
 
 
 def sigmoid_forward(x: Array) -> tuple[Array, Array]:
@@ -56,7 +53,7 @@ LAYER = activation(
 class TanhCase(ElementwiseCase):
     """The shape of x, and of out."""
 
-    layer: ClassVar[str] = "tanh"
+    layer = "tanh"
 
 
 def tanh_forward(x: Array) -> tuple[Array, Array]:
@@ -83,7 +80,7 @@ TANH = activation(
 class SoftplusCase(ElementwiseCase):
     """The shape of x, and of out."""
 
-    layer: ClassVar[str] = "softplus"
+    layer = "softplus"
 
 
 def softplus_forward(x: Array) -> tuple[Array, Array]:
@@ -120,7 +117,7 @@ SOFTPLUS = activation(
 class SiluCase(ElementwiseCase):
     """The shape of x, and of out."""
 
-    layer: ClassVar[str] = "silu"
+    layer = "silu"
 
 
 def silu_forward(x: Array) -> tuple[Array, tuple[Array, Array]]:

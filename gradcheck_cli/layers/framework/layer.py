@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from functools import cached_property, partial
 from importlib import import_module
+from random import Random
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,20 +19,15 @@ from gradcheck_cli.data.drawing import signed_uniform
 from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.layers.framework.arrays import as_dtype, draw_inputs, is_real, joined, with_zeros
 from gradcheck_cli.layers.framework.axes import indexed
-from gradcheck_cli.layers.framework.coupling import derive_couplings
-from gradcheck_cli.layers.framework.drawing import draw_independently
+from gradcheck_cli.layers.framework.case import Case
+from gradcheck_cli.layers.framework.coupling import Relations, derive_couplings
+from gradcheck_cli.layers.framework.drawing import Draw, Given, draw_independently
 from gradcheck_cli.layers.framework.problem import Problem, fresh
 from gradcheck_cli.layers.registry import TITLES
-from gradcheck_cli.numeric.arrays import working_dtype
+from gradcheck_cli.numeric.arrays import Array, working_dtype
 
 if TYPE_CHECKING:
-    from random import Random
-
-    from gradcheck_cli.layers.framework.case import Case
-    from gradcheck_cli.layers.framework.coupling import Relations
-    from gradcheck_cli.layers.framework.drawing import Draw, Given
     from gradcheck_cli.layers.framework.fault import Fault, ForwardFault, Guard, Observed, Overflow
-    from gradcheck_cli.numeric.arrays import Array
 
 
 def imported(module: str, *names: str) -> dict[str, Any]:

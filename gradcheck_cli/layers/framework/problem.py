@@ -6,17 +6,15 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import field
 from functools import cached_property
-from typing import TYPE_CHECKING, TypeGuard
+from typing import TypeGuard
 
 import numpy as np
 
 from gradcheck_cli.data.frozen import frozen
-
-if TYPE_CHECKING:
-    from gradcheck_cli.layers.framework.axes import Axis
-    from gradcheck_cli.layers.framework.coupling import Relations
-    from gradcheck_cli.numeric.arrays import Array
-    from gradcheck_cli.numeric.colored import Coupling
+from gradcheck_cli.layers.framework.axes import Axis
+from gradcheck_cli.layers.framework.coupling import Relations
+from gradcheck_cli.numeric.arrays import Array
+from gradcheck_cli.numeric.colored import Coupling
 
 
 @frozen

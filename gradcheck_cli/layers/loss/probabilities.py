@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from random import Random
+from typing import Any
 
 import numpy as np
 
@@ -12,20 +13,22 @@ from gradcheck_cli.layers.framework.axes import CLASS, declare
 from gradcheck_cli.layers.framework.parameter import size
 from gradcheck_cli.layers.framework.words import choice
 from gradcheck_cli.layers.loss.loss import one_hot
-from gradcheck_cli.layers.loss.targets import DividedCase, TargetLoss, TargetsCase, divisor_of, draw_probabilities
-
-if TYPE_CHECKING:
-    from random import Random
-
-    from gradcheck_cli.layers.loss.targets import Param
-    from gradcheck_cli.numeric.arrays import Array
+from gradcheck_cli.layers.loss.targets import (
+    DividedCase,
+    Param,
+    TargetLoss,
+    TargetsCase,
+    divisor_of,
+    draw_probabilities,
+)
+from gradcheck_cli.numeric.arrays import Array
 
 
 @frozen
 class CrossEntropyCase(DividedCase):
     """Sizes of a loss: probabilities x (N, C), labels y (N,) from 0 to C - 1."""
 
-    layer: ClassVar[str] = "cross-entropy"
+    layer = "cross-entropy"
     axes = declare(CLASS, x="N C", y="N", out="")
 
     C: int = size(3, "classes", minimum=2)
@@ -98,7 +101,7 @@ LAYER = TargetLoss(
 class BceCase(TargetsCase):
     """Sizes of a loss: probabilities x and their targets y (N, D), 0 or 1."""
 
-    layer: ClassVar[str] = "bce"
+    layer = "bce"
 
     divisor: str = choice("ND", "by which the sum over all elements is divided", "N", "1")
 
@@ -172,9 +175,9 @@ BINARY = TargetLoss(
 class KlDivergenceCase(DividedCase):
     """Sizes of a loss: probabilities x, or their logarithms, and target probabilities y (N, C)."""
 
-    layer: ClassVar[str] = "kl-divergence"
+    layer = "kl-divergence"
     axes = declare(CLASS, x="N C", y="N C", out="")
-    passed: ClassVar = ("divisor", "input")
+    passed = ("divisor", "input")
 
     C: int = size(3, "classes", minimum=2)
     divisor: str = choice("N", "by which the sum over all elements is divided", "NC", "1")

@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any
 
 import numpy as np
 
 from gradcheck_cli.data.frozen import frozen
-from gradcheck_cli.layers.framework.equations import EquationFault
+from gradcheck_cli.layers.framework.equations import Equation, EquationFault, Equations
 from gradcheck_cli.layers.loss.loss import Loss, ScoresCase, label_scores, one_hot, row_sum
-
-if TYPE_CHECKING:
-    from gradcheck_cli.layers.framework.equations import Equation, Equations
-    from gradcheck_cli.numeric.arrays import Array
+from gradcheck_cli.numeric.arrays import Array
 
 
 @frozen
 class SvmCase(ScoresCase):
     """Sizes of a loss: scores x (N, C), labels y (N,) from 0 to C - 1."""
 
-    layer: ClassVar[str] = "svm"
+    layer = "svm"
 
 
 def svm_loss(x: Array, y: Array) -> tuple[Any, Array]:

@@ -9,7 +9,8 @@ import itertools
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, ClassVar
+from random import Random
+from typing import Any
 
 import numpy as np
 
@@ -17,20 +18,14 @@ from gradcheck_cli.data.drawing import signed_uniform
 from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.layers.framework.axes import HIDDEN, SAMPLE, STEP, Axis, declare
 from gradcheck_cli.layers.framework.case import Case
-from gradcheck_cli.layers.framework.coupling import EACH, blocks
-from gradcheck_cli.layers.framework.equations import evaluate
+from gradcheck_cli.layers.framework.coupling import EACH, Relations, blocks
+from gradcheck_cli.layers.framework.equations import EquationFault, Equations, evaluate
 from gradcheck_cli.layers.framework.fault import Fault
 from gradcheck_cli.layers.framework.layer import Layer
 from gradcheck_cli.layers.framework.parameter import size
+from gradcheck_cli.layers.framework.problem import Problem
 from gradcheck_cli.layers.recurrent.time import through_time, time_faults
-
-if TYPE_CHECKING:
-    from random import Random
-
-    from gradcheck_cli.layers.framework.coupling import Relations
-    from gradcheck_cli.layers.framework.equations import EquationFault, Equations
-    from gradcheck_cli.layers.framework.problem import Problem
-    from gradcheck_cli.numeric.arrays import Array
+from gradcheck_cli.numeric.arrays import Array
 
 #: The rows of Wh.
 _ROW = Axis(name="row", index="i", size="H")
@@ -55,8 +50,6 @@ def declare_axes(
 @frozen
 class StepCase(Case):
     """Sizes of one step: x (N, D), states (N, H), Wx (D, gates H), Wh (H, gates H), b (gates H,)."""
-
-    layer: ClassVar[str]
 
     N: int = size(3, "samples")
     D: int = size(4, "features of x")

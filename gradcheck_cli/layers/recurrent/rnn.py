@@ -4,26 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.layers.elementwise.elementwise import tanh_slopes
-from gradcheck_cli.layers.framework.equations import fault
+from gradcheck_cli.layers.framework.equations import EquationFault, fault
 from gradcheck_cli.layers.recurrent.recurrent import PRODUCTS, Cell, Recurrent, SequenceCase, StepCase, declare_axes
 from gradcheck_cli.layers.recurrent.time import over_time, through_time
-
-if TYPE_CHECKING:
-    from gradcheck_cli.layers.framework.equations import EquationFault
-    from gradcheck_cli.numeric.arrays import Array
+from gradcheck_cli.numeric.arrays import Array
 
 
 @frozen
 class RnnStepCase(StepCase):
     """Sizes of one step: x (N, D), prev_h and next_h (N, H), Wx (D, H), Wh (H, H), b (H,)."""
 
-    layer: ClassVar[str] = "rnn-step"
+    layer = "rnn-step"
     axes = declare_axes("N D", ("prev_h",), ("next_h",), gates=1)
 
 
@@ -110,7 +107,7 @@ STEP = Recurrent(case=RnnStepCase, cell=CELL, forward=rnn_step_forward, backward
 class RnnCase(SequenceCase):
     """Sizes of a sequence: x (N, T, D), h0 (N, H), Wx (D, H), Wh (H, H), b (H,), h (N, T, H)."""
 
-    layer: ClassVar[str] = "rnn"
+    layer = "rnn"
     axes = declare_axes("N T D", ("h0",), ("h",), gates=1)
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from random import Random
+from typing import Any, Self
 
 import numpy as np
 
@@ -12,25 +13,20 @@ from gradcheck_cli.layers.framework.arrays import draw_inputs
 from gradcheck_cli.layers.framework.axes import CLASS, declare
 from gradcheck_cli.layers.framework.case import Case
 from gradcheck_cli.layers.framework.coupling import EACH
+from gradcheck_cli.layers.framework.equations import EquationFault, Equations
 from gradcheck_cli.layers.framework.equations import backward_faults as in_backward
 from gradcheck_cli.layers.framework.equations import forward_faults as in_forward
 from gradcheck_cli.layers.framework.fault import exp_overflow
 from gradcheck_cli.layers.framework.layer import Layer
 from gradcheck_cli.layers.framework.parameter import size
 from gradcheck_cli.layers.framework.words import real
-
-if TYPE_CHECKING:
-    from random import Random
-
-    from gradcheck_cli.layers.framework.equations import EquationFault, Equations
-    from gradcheck_cli.numeric.arrays import Array
+from gradcheck_cli.numeric.arrays import Array
 
 
 @frozen
 class RowsCase(Case):
     """Sizes of scores x (N, C), and of out."""
 
-    layer: ClassVar[str]
     axes = declare(CLASS, x="N C", out="N C")
 
     N: int = size(4, "samples")

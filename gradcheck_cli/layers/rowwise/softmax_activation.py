@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
-
 import numpy as np
 
 from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.layers.framework.equations import fault
 from gradcheck_cli.layers.rowwise.rows import SHARES, WRONG_TOTALS, RowsCase, lowered, row_sum, rows_layer
-
-if TYPE_CHECKING:
-    from gradcheck_cli.numeric.arrays import Array
+from gradcheck_cli.numeric.arrays import Array
 
 
 @frozen
 class SoftmaxActivationCase(RowsCase):
     """Sizes of scores x (N, C), and of out."""
 
-    layer: ClassVar[str] = "softmax-activation"
+    layer = "softmax-activation"
 
 
 def softmax_forward(x: Array) -> tuple[Array, Array]:
@@ -94,7 +90,7 @@ LAYER = rows_layer(
 class LogSoftmaxCase(RowsCase):
     """Sizes of scores x (N, C), and of out."""
 
-    layer: ClassVar[str] = "log-softmax"
+    layer = "log-softmax"
 
 
 def log_softmax_forward(x: Array) -> tuple[Array, Array]:
