@@ -96,8 +96,7 @@ def differentiate_in(run: CaseRun, names: Sequence[str]) -> Derivatives:
             center=center,
         )
         curved |= not estimate.affine
-        scale = np.maximum(estimate.scale, problem.gradient_scale.get(name, 0.0))
-        estimates[name] = replace(estimate, scale=scale, doubt=_doubt(estimate, name))
+        estimates[name] = replace(estimate, doubt=_doubt(estimate, name))
         ignored += () if estimate.scale.any() else (name,)
     return Derivatives(
         estimates=estimates,
