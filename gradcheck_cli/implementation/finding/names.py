@@ -21,7 +21,10 @@ _BACKWARD = {
     *("backward", "backwards", "bwd", "bprop", "backprop", "backpropagation", "back", "bw", "bp"),
     *GRADIENTS,
 }
-_NOISE = {"pass", "prop", "propagation", "propagate", "step", "make", "apply", "compute"}
+_NOISE = {
+    *("pass", "prop", "propagation", "propagate", "step", "make", "apply"),
+    *("compute", "calculate", "calc", "get"),
+}
 
 #: What a function says that is a loss, and no helper of one: `softmax_loss`, where `softmax` may return probabilities.
 _LOSSES = {"loss", "losses", "cost", "criterion", "objective"}
