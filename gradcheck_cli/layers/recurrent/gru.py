@@ -77,7 +77,7 @@ def gru_step_forward(
     H, before = prev_h.shape[1], gru_param["reset"] == "before"
     of_x, of_n = x @ Wx + b, Wh[:, 2 * H :]
     gates, _ = sigmoid_forward(of_x[:, : 2 * H] + prev_h @ Wh[:, : 2 * H])
-    r, z = np.split(gates, 2, axis=1)
+    r, z = gates[:, :H], gates[:, H:]
     m = prev_h @ of_n
     a_n = of_x[:, 2 * H :] + ((r * prev_h) @ of_n if before else r * m)
     n = np.tanh(a_n)
