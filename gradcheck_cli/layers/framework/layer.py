@@ -157,9 +157,8 @@ class Layer:
         source = case.source()
         inputs, parameters = self.draw(case, source), self.parameters(case, source)
         outputs = self.outputs
-        zeros = () if case.geometry.get("shift") else self.zeros  # a score of 0 among those of 1000 is no shift
         wide, dtype = working_dtype(case.dtype), np.dtype(case.dtype)
-        drawn = {name: with_zeros(a, case.seed) if name in zeros and is_real(a) else a for name, a in inputs.items()}
+        drawn = {**inputs, **{n: with_zeros(inputs[n], case.seed) for n in self.zeros if is_real(inputs.get(n))}}
         given = {name: as_dtype(value, dtype) for name, value in drawn.items()}
         typed = None if parameters is None else {key: as_dtype(value, dtype) for key, value in parameters.items()}
         widened = [as_dtype(value, wide) for value in given.values()]

@@ -69,7 +69,6 @@ LAYER = TargetLoss(
     ),
     probe_cases=CrossEntropyCase.rows("N C divisor", (4, 3, "N"), (4, 3, "1")),
     draw=draw,
-    zeros=(),
     terms=lambda x, y, _: -one_hot(x, y) * np.log(x),
     scale=lambda x, y, _: one_hot(x, y) * (1 - np.log(x)),
     slope_scale=lambda x, y, _: one_hot(x, y) / x,
@@ -146,7 +145,6 @@ BINARY = TargetLoss(
     ),
     probe_cases=BceCase.rows("N D divisor", (4, 3, "ND"), (4, 3, "N"), (4, 3, "1")),
     draw=draw_binary,
-    zeros=(),
     terms=lambda x, y, _: -y * np.log(x) - (1 - y) * np.log(1 - x),
     scale=lambda x, y, _: y * (1 - np.log(x)) + (1 - y) * (1 / (1 - x) - np.log(1 - x)),
     slope_scale=lambda x, y, _: y / x + (1 - y) / (1 - x) ** 2,
@@ -236,7 +234,6 @@ KL = TargetLoss(
         "N C divisor input", *((4, 3, d, i) for i in ("probabilities", "logarithms") for d in ("N", "NC", "1"))
     ),
     draw=draw_two,
-    zeros=(),
     terms=lambda x, y, p: y * (np.log(y) - _log(x, p)),
     scale=lambda x, y, p: y * (2 + abs(np.log(y)) + abs(_log(x, p))),
     slope_scale=lambda x, y, p: y / _right(x, p),

@@ -78,7 +78,6 @@ class TargetLoss:
     #: (x, y, parameters, e) -> terms with a logarithm that is guarded by e, and their slope.
     guarded: Callable[[Array, Array, Param, float], tuple[list[Array], list[Array]]] | None = None
     draw: Callable[[Any, Random], Mapping[str, Array]] = draw_inputs
-    zeros: tuple[str, ...] = ("x",)  #: as `Layer` has them
     probe_cases: tuple[Case, ...] = ()
 
     def faults(self, case: Case, _problem: Problem) -> Iterator[Fault]:
@@ -136,7 +135,6 @@ class TargetLoss:
             draw=self.draw,
             scale=lambda x, y, param: (scaled(self.scale, x, y, param).sum(),),
             gradient_scale=lambda _, x, y, param: {"x": scaled(self.slope_scale, x, y, param)},
-            zeros=self.zeros,
             probe_cases=self.probe_cases,
             faults=self.faults,
             forward_faults=self.forward_faults,

@@ -215,6 +215,7 @@ CELL = Cell(
     equations=EQUATIONS,
     faults=FAULTS,
     keeps_state=True,
+    units_meet=lambda settings: settings["reset"] == "before",
     param="gru_param",
     variants=VARIANTS,
 )
