@@ -15,7 +15,7 @@ from gradcheck_cli.cases.shrink import shrink
 from gradcheck_cli.engine.failures import Failures
 from gradcheck_cli.layers import LAYERS, TITLES
 from gradcheck_cli.layers.framework.parameter import Integer
-from gradcheck_cli.layers.framework.words import Choice, Real, Shape
+from gradcheck_cli.layers.framework.text_parameters import Choice, Real, Shape
 from gradcheck_cli.results.signature import FailureSignature
 from tests.faults.layers import FAULTS
 from tests.sampling import one_in

@@ -78,7 +78,7 @@ class Layer:
     gradient_scale: Callable[..., Mapping[str, Array]] | None = None
     zeros: tuple[str, ...] = ("x",)  #: inputs of which some elements are made 0: those in which forward is smooth there
     constants: tuple[str, ...] = ()  #: inputs of floating point that have no gradient, such as the targets of a loss
-    make_problem: Callable[[Any], Problem] | None = None  #: all of them
+    make_problem: Callable[[Any], Problem] | None = None  #: makes the whole problem, in place of all these steps
 
     #: Cases with as few equal sizes as can be, on which readings of somebody's code are tried.
     probe_cases: tuple[Case, ...] = ()

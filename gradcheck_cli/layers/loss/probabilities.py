@@ -11,7 +11,7 @@ from gradcheck_cli.data.drawing import drawn
 from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.layers.framework.axes import CLASS, declare
 from gradcheck_cli.layers.framework.parameter import size
-from gradcheck_cli.layers.framework.words import choice
+from gradcheck_cli.layers.framework.text_parameters import choice
 from gradcheck_cli.layers.loss.loss import one_hot
 from gradcheck_cli.layers.loss.targets import (
     DividedCase,

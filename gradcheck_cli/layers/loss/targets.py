@@ -18,7 +18,7 @@ from gradcheck_cli.layers.framework.fault import Fault, ForwardFault, Guard
 from gradcheck_cli.layers.framework.layer import Layer
 from gradcheck_cli.layers.framework.parameter import size
 from gradcheck_cli.layers.framework.problem import Problem
-from gradcheck_cli.layers.framework.words import choice
+from gradcheck_cli.layers.framework.text_parameters import choice
 from gradcheck_cli.layers.loss.guarded import GUARDS
 from gradcheck_cli.numeric.arrays import Array
 

@@ -1,4 +1,4 @@
-"""Parameters of a case that are not whole numbers: numbers, words, shapes and intervals."""
+"""Parameters of a case that are not whole numbers, each of which parses its own text: numbers, words, shapes..."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from gradcheck_cli.layers.framework.parameter import TextParameter, as_integer, 
 #: What an array may have in every version of NumPy.
 _MOST_AXES = 32
 
-#: What is given in place of a number of classes for rows that are 1 in the place of their label, and else 0.
+#: What is given in position of a number of classes for rows that are 1 in the position of their label, and else 0.
 ONE_HOT = "one-hot"
 
 #: Digits of a number of classes.
@@ -27,7 +27,7 @@ class _WithOptions(TextParameter):
     options: tuple[Any, ...] = ()
 
     def weight(self, value: Any) -> int:
-        """Return the place among these values."""
+        """Return the position among these values."""
         return self.options.index(value) if value in self.options else len(self.options)
 
 
