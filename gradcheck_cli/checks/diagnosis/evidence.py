@@ -175,9 +175,7 @@ class Evidence:
     def _estimate(self, name: str, value: Array, backward: Backward) -> Estimate:
         """Return a gradient with its scale, which is what the same backward pass computes from absolute values."""
         absolute = {**self.inputs, **{key: abs(self.inputs[key]) for key in self.problem.differentiable}}
-        known = self.problem.gradient_scale.get(name)  # terms that cancel do so in a wrong gradient too
-        least = known if known is not None and known.shape == value.shape else 0.0
-        scale = np.maximum(abs(backward(absolute, abs(self.cotangent))[name]), least)
+        scale = np.maximum(abs(backward(absolute, abs(self.cotangent))[name]), abs(value))
         return Estimate(
             value=value, scale=scale, error_bound=_OWN_ROUNDINGS * epsilon(value.dtype) * scale, method="reference"
         )

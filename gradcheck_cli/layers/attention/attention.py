@@ -8,7 +8,6 @@ from typing import Any
 from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.layers.attention.core import (
     AttentionCache,
-    absolute_backward,
     attend,
     attend_backward,
     bounds,
@@ -67,12 +66,6 @@ def _scale(q: Array, k: Array, v: Array, attn_param: Param) -> tuple[Array]:
     return (bounds(abs(q), abs(k), p) @ abs(v),)
 
 
-def _gradient_scale(dout: Array, q: Array, k: Array, v: Array, attn_param: Param) -> dict[str, Array]:
-    p = bounds(abs(q), abs(k), attend(q, k, v, attn_param["mask"])[1].p)
-    dq, dk, dv = absolute_backward(abs(dout), abs(q), abs(k), abs(v), p)
-    return {"q": dq, "k": dk, "v": dv}
-
-
 LAYER = Layer(
     case=AttentionCase,
     builtin={"matrix": (attention_forward, attention_backward)},
@@ -84,7 +77,6 @@ LAYER = Layer(
     ),
     param="attn_param",
     scale=_scale,
-    gradient_scale=_gradient_scale,
     zeros=("q", "v"),
     probe_cases=AttentionCase.rows(
         "N T S D E mask", (2, 3, 4, 5, 6, "none"), (2, 3, 4, 5, 6, "drawn"), (2, 4, 4, 5, 6, "causal")

@@ -50,7 +50,6 @@ def activation(
     case: type[ElementwiseCase],
     pair: tuple[Callable[..., Any], Callable[..., Any]],
     *,
-    slope: Callable[..., Array],
     faults: Callable[[Any], Iterable[Fault]],
     zeros: tuple[str, ...] = ("x",),
     param: str | None = None,
@@ -61,7 +60,6 @@ def activation(
     Args:
         case: the shape.
         pair: its forward and backward pass.
-        slope: (x, the output, parameters) -> the sum of the absolute values of the terms of the slope.
         faults: of a case, what people get wrong in backward.
         zeros: as `Layer` has them; none where it has a kink at 0.
         param: what the dictionary of parameters is called, where there is one.
@@ -80,7 +78,6 @@ def activation(
         param=param,
         # None of them is much steeper than 1, so that what x was rounded by counts once at most.
         scale=lambda x, *given: (np.maximum(abs(x), abs(out(x, *given))),),
-        gradient_scale=lambda dout, x, *given: {"x": abs(dout) * slope(x, out(x, *given), *given)},
         zeros=zeros,
         faults=lambda case, _problem: faults(case),
     )

@@ -132,7 +132,6 @@ _WRONG_DENSITIES: Mapping[str, Mapping[str, Callable[[Array], Any]]] = {
 LAYER = activation(
     GeluCase,
     (gelu_forward, gelu_backward),
-    slope=lambda x, _, param: abs(phi_and_density(abs(x), param["approximate"])[0]) + abs(x) * (1 + abs(x)),
     faults=_faults,
     param="gelu_param",
     special=GeluCase.rows(

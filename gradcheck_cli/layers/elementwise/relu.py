@@ -52,7 +52,7 @@ def _faults(_: ReluCase) -> Iterator[Fault]:
         yield slope_fault(code, cause, remedy, dx)
 
 
-LAYER = activation(ReluCase, (relu_forward, relu_backward), slope=lambda _, out: np.sign(out), faults=_faults, zeros=())
+LAYER = activation(ReluCase, (relu_forward, relu_backward), faults=_faults, zeros=())
 
 
 @frozen
@@ -98,7 +98,6 @@ def _leaky_faults(case: LeakyReluCase) -> Iterator[Fault]:
 LEAKY = activation(
     LeakyReluCase,
     (leaky_relu_forward, leaky_relu_backward),
-    slope=lambda x, _, param: np.where(x > 0, 1, param["alpha"]),
     faults=_leaky_faults,
     zeros=(),
     param="lrelu_param",
@@ -158,7 +157,6 @@ def _elu_faults(case: EluCase) -> Iterator[Fault]:
 ELU = activation(
     EluCase,
     (elu_forward, elu_backward),
-    slope=lambda x, out, param: np.where(x > 0, 1, abs(out) + param["alpha"]),
     faults=_elu_faults,
     zeros=(),
     param="elu_param",

@@ -42,7 +42,6 @@ def sigmoid_backward(dout: Array, cache: Array) -> Array:
 LAYER = activation(
     SigmoidCase,
     (sigmoid_forward, sigmoid_backward),
-    slope=lambda _, out: out + out * out,
     faults=lambda _: faults(
         "the sigmoid", sigmoid_slopes("x", "out"), "dx = dout out (1 - out), with out = sigmoid(x)."
     ),
@@ -71,7 +70,6 @@ def tanh_backward(dout: Array, cache: Array) -> Array:
 TANH = activation(
     TanhCase,
     (tanh_forward, tanh_backward),
-    slope=lambda _, out: 1 + out * out,
     faults=lambda _: faults("tanh", tanh_slopes("x", "out"), "dx = dout (1 - out^2), with out = tanh(x)."),
 )
 
@@ -108,7 +106,6 @@ def _softplus_slopes() -> Iterator[Slope]:
 SOFTPLUS = activation(
     SoftplusCase,
     (softplus_forward, softplus_backward),
-    slope=lambda x, _: sigmoid(x) * (1 + abs(x)),
     faults=lambda _: faults("softplus", _softplus_slopes(), "dx = dout sigmoid(x)."),
 )
 
@@ -149,6 +146,5 @@ def _silu_slopes() -> Iterator[Slope]:
 SILU = activation(
     SiluCase,
     (silu_forward, silu_backward),
-    slope=lambda x, _: sigmoid(x) * (1 + 2 * abs(x)),
     faults=lambda _: faults("the SiLU", _silu_slopes(), "dx = dout (s + x s (1 - s)), with s = sigmoid(x)."),
 )

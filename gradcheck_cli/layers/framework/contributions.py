@@ -160,9 +160,7 @@ class Contributions:
         def gradients(inputs: Gradients, cotangent: Array) -> Gradients:
             terms = np.zeros(shape, cotangent.dtype)
             for index in np.ndindex(*over):
-                position = tuple(
-                    slice(k, k + 1) if size > 1 else slice(None) for k, size in zip(index, over, strict=True)
-                )
+                position = tuple(slice(k, k + 1) if n > 1 else slice(None) for k, n in zip(index, over, strict=True))
                 part = np.zeros_like(cotangent)
                 self.problem.parts(part)[out][position] = self.problem.parts(cotangent)[out][position]
                 found = self.gradients(inputs, part)[name]

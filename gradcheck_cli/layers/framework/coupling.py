@@ -79,8 +79,8 @@ def lookup(axes: tuple[Axis, ...], index: Array) -> Relation:
     return Relation(axes, lambda _: index[None])
 
 
-# Windows see `kernel` positions each, `dilation` apart, and start `stride` apart; the first starts `pad` positions before the
-# image. A position is a row or a column.
+# Windows see `kernel` positions each, `dilation` apart, and start `stride` apart; the first starts `pad` positions
+# before the image. A position is a row or a column.
 
 
 @_once
@@ -139,8 +139,8 @@ def spread_kernel(axis: Axis, outputs: int, *, size: int, stride: int, pad: int)
 def _reach(outputs: int, size: int, kernel: int, stride: int, pad: int) -> tuple[Array, Array, Array, Array]:
     """Return quotient, rest, and the first and the last position of the image that reaches each output.
 
-    Output i is position i + pad = quotient * stride + rest of the whole, before it is cut. Position a of the image reaches it
-    by position m * stride + rest of the kernel, with m = quotient - a.
+    Output i is position i + pad = quotient * stride + rest of the whole, before it is cut. Position a of the image
+    reaches it by position m * stride + rest of the kernel, with m = quotient - a.
     """
     quotient, rest = np.divmod(np.arange(outputs) + pad, stride)
     most = (kernel - 1 - rest) // stride  # the last m; -1 where the kernel is narrower than the stride

@@ -73,9 +73,6 @@ class Layer:
     #: (inputs, parameters) -> for each output and state the sum of the absolute values of its terms: what forward
     #: returns for absolute values, if not given.
     scale: Callable[..., tuple[Array, ...]] | None = None
-    #: (cotangents of the outputs, inputs, parameters) -> of gradients in which terms cancel that their Jacobian does
-    #: not show, the sum of the absolute values of these terms.
-    gradient_scale: Callable[..., Mapping[str, Array]] | None = None
     zeros: tuple[str, ...] = ("x",)  #: inputs of which some elements are made 0: those in which forward is smooth there
     constants: tuple[str, ...] = ()  #: inputs of floating point that have no gradient, such as the targets of a loss
     make_problem: Callable[[Any], Problem] | None = None  #: makes the whole problem, in place of all these steps
@@ -168,7 +165,6 @@ class Layer:
         scales = self.scale(*widened, *settings) if self.scale else self.returned(map(abs, widened), *settings)
         cotangents = [np.ones(()) if self.loss else signed_uniform(source, out.shape) for out in found]
         cotangents = [cotangent.astype(dtype) for cotangent in cotangents[: len(outputs)]]
-        weights = [as_dtype(cotangent, wide) for cotangent in cotangents]
 
         output_shapes = {name: out.shape for name, out in zip((*outputs, *self.state), found, strict=True)}
         shapes = {name: value.shape for name, value in given.items()}
@@ -188,7 +184,6 @@ class Layer:
             relations=relations,
             outputs=output_shapes if len(output_shapes) > 1 else {},
             cotangents=len(outputs),
-            gradient_scale=self.gradient_scale(*weights, *widened, *settings) if self.gradient_scale else {},
             skip_reason=case.skip_reason,
             meaning_open=case.meaning_open,
             constants=self.constants,

@@ -85,7 +85,6 @@ class Loss:
     standard: tuple[Case, ...]  #: the first of which is probed
     equations: Equations  #: among them `losses` (R, 1) and `gradient` (R, C) of rows
     scale: Formula  #: the sum of the absolute values of the terms of each row's loss, (R, 1)
-    gradient_scale: Formula  #: the same of each row's gradient, (R, C)
     faults: tuple[EquationFault, ...]
     definition: str  #: of the loss, a sentence
     loss_faults: Mapping[str, Formula]  #: wrong losses, by what "the loss" does, a verb first
@@ -117,10 +116,6 @@ class Loss:
         values = self.values(*inputs)
         return (np.asarray((self.scale(values) * values.weights).sum()),)
 
-    def _dx_scale(self, _: Array, *inputs: Array) -> dict[str, Array]:
-        values = self.values(*inputs)
-        return {"x": (self.gradient_scale(values) * values.weights).reshape(values.shape)}
-
     def forward_faults(self, _case: Case, problem: Problem, _out: Array) -> Iterator[ForwardFault]:
         """Yield wrong losses: divided by other sizes than N, and those of the layer."""
         values, inputs = self.values(*problem.inputs.values()), problem.inputs
@@ -147,7 +142,6 @@ class Loss:
             case=self.case,
             draw=self.draw,
             scale=self._loss_scale,
-            gradient_scale=self._dx_scale,
             zeros=("x",) if self.smooth else (),
             standard=lambda: self.standard,
             builtin={"vectorized": (self.function,)},

@@ -71,7 +71,6 @@ LAYER = TargetLoss(
     draw=draw,
     terms=lambda x, y, _: -one_hot(x, y) * np.log(x),
     scale=lambda x, y, _: one_hot(x, y) * (1 - np.log(x)),
-    slope_scale=lambda x, y, _: one_hot(x, y) / x,
     remedy="dx is -1 / x for the label and 0 elsewhere, divided by what the loss is divided by.",
     slopes=(
         ("slope-of-logits", "1 is subtracted from x for the label, as in scores", lambda x, y, _: x - one_hot(x, y)),
@@ -147,7 +146,6 @@ BINARY = TargetLoss(
     draw=draw_binary,
     terms=lambda x, y, _: -y * np.log(x) - (1 - y) * np.log(1 - x),
     scale=lambda x, y, _: y * (1 - np.log(x)) + (1 - y) * (1 / (1 - x) - np.log(1 - x)),
-    slope_scale=lambda x, y, _: y / x + (1 - y) / (1 - x) ** 2,
     remedy="dx = -y / x + (1 - y) / (1 - x), divided by what the loss is divided by.",
     slopes=(
         ("slope-of-logits", "there is x - y, the slope in the logits of a sigmoid x", lambda x, y, _: x - y),
@@ -236,7 +234,6 @@ KL = TargetLoss(
     draw=draw_two,
     terms=lambda x, y, p: y * (np.log(y) - _log(x, p)),
     scale=lambda x, y, p: y * (2 + abs(np.log(y)) + abs(_log(x, p))),
-    slope_scale=lambda x, y, p: y / _right(x, p),
     remedy="dx = -y / x, or -y where x is a logarithm, divided by what the loss is divided by.",
     slopes=(
         ("kl-slope", "there is log(y / x), not its derivative", lambda x, y, p: np.log(y) - _log(x, p)),

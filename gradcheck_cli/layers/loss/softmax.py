@@ -118,11 +118,6 @@ def scale(v: Any) -> Array:
     return np.asarray(2 * largest + row_sum(v.label * abs(v.x)) + np.log(v.x.shape[1]))
 
 
-def gradient_scale(v: Any) -> Array:
-    """Sum p and the label's 1: where p is near it, they cancel. What x is rounded by moves log p by as much."""
-    return np.asarray(v.p * (1 + abs(v.lowered)) + v.label)
-
-
 LOSS_FAULTS: dict[str, Formula] = {
     "has the wrong sign": lambda v: -v.out,
     "has no logarithm: it is -1/N times the sum of p of the labels": lambda v: -(v.p * v.label * v.weights).sum(),
@@ -135,7 +130,6 @@ LAYER = Loss(
     standard=SoftmaxCase.standard(),
     equations=EQUATIONS,
     scale=scale,
-    gradient_scale=gradient_scale,
     faults=FAULTS,
     definition="The loss is -1/N times the sum of log p of the labels.",
     loss_faults=LOSS_FAULTS,
@@ -219,7 +213,6 @@ _LOSS = Loss(
     ),
     equations=EQUATIONS,
     scale=scale,
-    gradient_scale=gradient_scale,
     faults=_FAULTS,
     definition="The loss is -1/N times the sum of log p of the words, over the steps that count.",
     loss_faults={

@@ -70,7 +70,6 @@ class TargetLoss:
     standard: tuple[Case, ...]
     terms: Terms
     scale: Terms  #: the sum of the absolute values of what a term consists of
-    slope_scale: Terms  #: the same of its slope
     slopes: tuple[tuple[str, str, Terms], ...]  #: wrong ones: code, words, and the slope
     remedy: str  #: for each of them
     losses: Mapping[str, Terms]  #: wrong terms, by what "the loss" does, a verb first
@@ -134,7 +133,6 @@ class TargetLoss:
             constants=("y",),
             draw=self.draw,
             scale=lambda x, y, param: (scaled(self.scale, x, y, param).sum(),),
-            gradient_scale=lambda _, x, y, param: {"x": scaled(self.slope_scale, x, y, param)},
             probe_cases=self.probe_cases,
             faults=self.faults,
             forward_faults=self.forward_faults,

@@ -108,7 +108,6 @@ class NormalizationLayer:
             parameters=parameters,
             relations=lambda *_: {"x": self.relations(case) if self.relations else dict.fromkeys(norm.over, EACH)},
             scale=partial(self._scale, norm),
-            gradient_scale=partial(self._gradient_scale, norm),
         )
         problem = declared.problem(case)
         three = f"it does not normalize an x of three axes over {norm.words}" if len(norm.axes) == 3 else None
@@ -123,15 +122,6 @@ class NormalizationLayer:
         batch = (norm.mean(abs(v.x)).ravel(), norm.mean(v.x**2).ravel())
         old = (abs(v.old_mean), v.old_var)
         return out, *(v.kept * statistic + v.added * seen for statistic, seen in zip(old, batch, strict=True))
-
-    def _gradient_scale(self, norm: Normalization, dout: Array, *given: Any) -> dict[str, Array]:
-        """Sum the absolute values of the terms of dgamma, and of those of dx that cancel."""
-        v, normal = self._evaluated(norm, *given)
-        dout = abs(dout.reshape(norm.shape))
-        g = dout * abs(v.gamma)
-        dx = (g + norm.shifts * norm.mean(g) + normal * norm.mean(g * normal)) / v.s
-        found = {"gamma": norm.total(dout * normal)}
-        return found if is_constant(given[-1]) else {**found, "x": dx.reshape(v.shape)}
 
     def _evaluated(self, norm: Normalization, *given: Any) -> tuple[Any, Array]:
         """Return the values of forward, and (|x| + mean |x|) / s, whose difference z is."""

@@ -122,8 +122,6 @@ def pooling(
         param="pool_param",
         draw=draw,
         relations=window_relations,
-        # The sum of absolute values does not follow from absolute values of x either.
-        gradient_scale=lambda dout, x, param: {"x": pair[1](abs(dout), pair[0](x, param)[1])},
         random=partial(random_geometry, names={"pool_height": "HH", "pool_width": "WW"}),
         faults=all_faults,
         **declared,

@@ -197,21 +197,11 @@ FAULTS = (
 )
 
 
-def _absolute(cache: GruCache) -> GruCache:
-    arrays = {name: abs(value) for name, value in cache._asdict().items() if name != "before"}
-    values = cache._replace(**arrays)
-    slopes = np.hstack([values.r + values.r**2, values.z + values.z**2, 1 + values.n**2])
-    share = 1 + values.z  # of 1 - z the terms; of z more than it takes
-    m = values.prev_h @ values.Wh[:, 2 * values.n.shape[1] :]
-    return values._replace(slopes=slopes, of_h=share, of_n=share, of_z=values.prev_h + values.n, m=m)
-
-
 CELL = Cell(
     states=("h",),
     gates=3,
     forward=gru_step_forward,
     backward=gru_step_backward,
-    absolute=_absolute,
     equations=EQUATIONS,
     faults=FAULTS,
     keeps_state=True,

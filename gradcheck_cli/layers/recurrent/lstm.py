@@ -133,17 +133,11 @@ FAULTS = (
 )
 
 
-def _absolute(cache: LstmCache) -> LstmCache:
-    slopes = [s + s * s for s in (cache.i, cache.f, cache.o)] + [1 + cache.g * cache.g]
-    return LstmCache(*map(abs, cache))._replace(slopes=np.hstack(slopes), cell_slope=2 - cache.cell_slope)
-
-
 CELL = Cell(
     states=("h", "c"),
     gates=4,
     forward=lstm_step_forward,
     backward=lstm_step_backward,
-    absolute=_absolute,
     equations=EQUATIONS,
     faults=FAULTS,
 )

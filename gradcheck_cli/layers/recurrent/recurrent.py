@@ -85,9 +85,6 @@ class Cell:
     gates: int  #: blocks of H columns in Wx, Wh and b
     forward: Callable[..., Any]  #: (x, states..., Wx, Wh, b) -> (states..., cache)
     backward: Callable[..., Any]  #: (their cotangents..., cache) -> gradients of the arguments of forward
-    #: From a cache to one with which backward sums absolute values: those of all factors, and of a slope such as
-    #: 1 - tanh^2 those of its terms, which cancel where a unit is saturated.
-    absolute: Callable[[Any], Any]
     equations: Equations  #: of backward: of the values of a cache, which is a named tuple, and of dnext_h
     faults: tuple[EquationFault, ...]
     keeps_state: bool = False  #: whether the state before is itself a term of the state
@@ -156,13 +153,6 @@ class Recurrent:
             bounds.append(h)
         return (np.stack(bounds, axis=1),) if self.sequence else (h, states[-1] + h)[: len(self.outputs)]
 
-    def gradient_scale(self, *arrays: Any) -> dict[str, Array]:
-        """Carry the absolute values of cotangents back with those of the cache."""
-        cotangents, inputs = arrays[: len(self.outputs)], arrays[len(self.outputs) :]
-        *_, cache = self.forward(*inputs)
-        absolute = [*map(self.cell.absolute, cache)] if self.sequence else self.cell.absolute(cache)
-        return dict(zip(self.case.axes, self.backward(*map(abs, cotangents), absolute), strict=False))
-
     def faults(self, case: StepCase, problem: Problem) -> Iterator[Fault]:
         """Yield the faults of a case that is small enough to try them: between the steps first, then in each."""
         cell, steps = self.cell, case.T if isinstance(case, SequenceCase) else 1
@@ -212,6 +202,5 @@ class Recurrent:
             draw=self.draw,
             relations=self.relations,
             scale=self.scale,
-            gradient_scale=self.gradient_scale,
             faults=self.faults,
         )

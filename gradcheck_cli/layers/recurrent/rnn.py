@@ -54,10 +54,6 @@ def rnn_step_backward(dnext_h: Array, cache: RnnCache) -> tuple[Array, Array, Ar
     return da @ cache.Wx.T, da @ cache.Wh.T, cache.x.T @ da, cache.prev_h.T @ da, da.sum(axis=0)
 
 
-def _absolute(cache: RnnCache) -> RnnCache:
-    return RnnCache(*map(abs, cache))._replace(slope=2 - cache.slope)
-
-
 _SLOPE = "Multiply dnext_h by 1 - next_h^2 first: da = dnext_h (1 - next_h^2)."
 _PREVIOUS = "With da = dnext_h (1 - next_h^2), dprev_h = da Wh'"
 _OTHER_STATE = "dWh = prev_h' da, with the state that the step was given."
@@ -96,7 +92,6 @@ CELL = Cell(
     gates=1,
     forward=rnn_step_forward,
     backward=rnn_step_backward,
-    absolute=_absolute,
     equations={"slope": lambda v: v.slope, "da": lambda v: v.dnext_h * v.slope, **PRODUCTS},
     faults=FAULTS,
 )

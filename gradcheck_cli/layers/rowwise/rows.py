@@ -80,7 +80,6 @@ def rows_layer(
     faults: tuple[EquationFault, ...],
     forward_faults: tuple[EquationFault, ...],
     scale: Callable[[Array], Array],
-    gradient_scale: Callable[[Array, Array], Array],
 ) -> Layer:
     """Declare the layer of a function of rows of scores.
 
@@ -91,7 +90,6 @@ def rows_layer(
         faults: in backward.
         forward_faults: in forward.
         scale: of x, the sum of the absolute values of the terms of the output.
-        gradient_scale: of |dout| and x, the same of dx.
     """
     ahead = {name: equations[name] for name in (*SHARES, "out")}
     return Layer(
@@ -101,7 +99,6 @@ def rows_layer(
         draw=draw,
         relations=lambda _case, _inputs: {"x": {CLASS: EACH}},
         scale=lambda x: (scale(x),),
-        gradient_scale=lambda dout, x: {"x": gradient_scale(abs(dout), x)},
         faults=lambda *_: in_backward(equations, faults, lambda inputs, cotangent: {**inputs, "dout": cotangent}),
         forward_faults=lambda _case, problem, _out: in_forward(ahead, forward_faults, problem.inputs, ["out"]),
         overflows=lambda problem, _: exp_overflow(problem.inputs["x"], "it does not change the output"),

@@ -38,11 +38,6 @@ def _scale(x: Array) -> Array:
     return np.asarray(p * (1 + abs(x) + abs(x.max(axis=1, keepdims=True))))
 
 
-def _gradient_scale(dout: Array, x: Array) -> Array:
-    p = _scale(x)
-    return np.asarray(p * (dout + row_sum(dout * p)))
-
-
 _DX = "dx = p (dout - sum(dout p)), the sum over the classes of a sample."
 
 LAYER = rows_layer(
@@ -82,7 +77,6 @@ LAYER = rows_layer(
         fault("not-normalized", "exp(x) is not divided by its sum", "Divide by the sum over classes.", total=1.0),
     ),
     scale=_scale,
-    gradient_scale=_gradient_scale,
 )
 
 
@@ -111,11 +105,6 @@ def log_softmax_backward(dout: Array, out: Array) -> Array:
 
 def _log_scale(x: Array) -> Array:
     return np.asarray(abs(x) + 2 * abs(x.max(axis=1, keepdims=True)) + np.log(x.shape[1]))
-
-
-def _log_gradient_scale(dout: Array, x: Array) -> Array:
-    out, _ = log_softmax_forward(x)
-    return np.asarray(dout + np.exp(out) * (1 + _log_scale(x)) * row_sum(dout))
 
 
 _LOG_DX = "dx = dout - p sum(dout), the sum over the classes of a sample, with p = exp(out)."
@@ -170,5 +159,4 @@ LOG = rows_layer(
         ),
     ),
     scale=_log_scale,
-    gradient_scale=_log_gradient_scale,
 )
