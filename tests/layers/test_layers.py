@@ -170,7 +170,7 @@ def _course_file(folder: Path) -> Path:
         "import numpy as np\n"
         "from gradcheck_cli.layers.conv.fast import conv_backward_fast, conv_forward_fast, gather\n"
         "from gradcheck_cli.layers.conv.naive import both, padded\n"
-        "from gradcheck_cli.layers.pool.maxpool import places\n"
+        "from gradcheck_cli.layers.pool.maxpool import positions\n"
         "from gradcheck_cli.layers.elementwise.gelu import phi_and_density\n"
         "from gradcheck_cli.layers.pool.pooling import spread, window_of, windows\n"
         "from gradcheck_cli.layers.recurrent.lstm import LstmCache\n"
