@@ -7,9 +7,11 @@ is read from the names: data, targets, the output, a cache, the parameters. Any 
 from __future__ import annotations
 
 import contextlib
+import itertools
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -28,6 +30,7 @@ from gradcheck_cli.implementation.conventions.slots import (
     write_call,
 )
 from gradcheck_cli.implementation.conventions.source import returned_names
+from gradcheck_cli.implementation.conventions.stand_ins import stand_ins_for, title_of
 from gradcheck_cli.implementation.conventions.step import OUTPUTS, Role, Step, is_penalty
 from gradcheck_cli.implementation.implementation import ImplementationError
 from gradcheck_cli.implementation.vocabulary.vocabulary import Vocabulary, word, words
@@ -53,10 +56,11 @@ class Network:
     losses: Mapping[str, Step] = field(default_factory=dict)  #: those that may be meant where it has none
 
     def readings(self, layer: Layer) -> Iterator[Reading]:
-        """Yield the network as a class, with each loss that may be meant."""
+        """Yield the network as a class, with each stand-in for an object, and with each loss that may be meant."""
         slots = tuple(self._slot(p) for p in self._arguments if p not in self.sizes or p.name in self.given)
         order = tuple(slot.key for slot in sorted(slots, key=lambda slot: slot.value is Role.DATA))
-        for title, loss in (self.losses or {"": self.steps["loss"]}).items():
+        losses = self.losses or {"": self.steps["loss"]}
+        for given, (title, loss) in itertools.product(stand_ins_for([*self.sizes]), losses.items()):
             yield Reading(
                 layer=layer,
                 vocabulary=Vocabulary(inputs={name: (word(name),) for name in order}),
@@ -66,10 +70,11 @@ class Network:
                     backward=self._named(lambda holder, cache, **_: self._backward(holder, cache)),
                     title=self._title + (f", taken for the gradient of {title}" if title else ""),
                 ),
-                constructor=tuple(self._slot(p) for p in self.sizes),
+                constructor=tuple(self._slot(p, given) for p in self.sizes),
                 forward=slots,
                 backward=(Slot(name="cache", kind=SlotKind.CACHE), *self._rate),
                 order=order,
+                notes=(title_of(given),),
             )
 
     @property
@@ -125,8 +130,11 @@ class Network:
         roles = (self.given, *(step.roles for step in self.steps.values()))
         return next((own[name] for own in roles if name in own), None)
 
-    def _slot(self, parameter: inspect.Parameter) -> Slot:
-        """Say that an argument is an input, and what it stands for."""
+    def _slot(self, parameter: inspect.Parameter, stand_ins: Mapping[str, object] = MappingProxyType({})) -> Slot:
+        """Say that an argument is an input, and what it stands for; or what is given in its place."""
+        if parameter.name in stand_ins:
+            constant = slot_for(parameter, SlotKind.CONSTANT, value=stand_ins[parameter.name])
+            return replace(constant, by_name=True)
         role = self._role(parameter.name) or (Role.PENALTY if is_penalty(parameter) else None)
         role = role or (Role.SIZE if parameter in self.sizes else None)
         parameter = parameter.replace(default=parameter.empty) if role in (Role.DATA, Role.TARGETS) else parameter

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -52,11 +53,15 @@ def studied_of(reading: Reading, case: Case, problem: Problem) -> Reading:
 
 
 def all_studied(readings: list[Reading], case: Case, problem: Problem) -> list[Reading]:
-    """Return what `studied_of` returns for each. Those of a network differ in its loss alone, and one is studied."""
+    """Return what `studied_of` returns for each; of a network made in one way with several losses, one is studied."""
     if not readings[0].code.title:
         return [studied_of(reading, case, problem) for reading in readings]
-    first = studied_of(readings[0], case, problem)
-    return [replace(one, found=first.found, order=first.order) for one in readings]
+    studied: list[Reading] = []
+    for _, group in itertools.groupby(readings, key=lambda reading: reading.constructor):
+        several = [*group]
+        first = studied_of(several[0], case, problem)
+        studied += [replace(one, found=first.found, order=first.order) for one in several]
+    return studied
 
 
 def lengths_made(reading: Reading) -> list[int]:

@@ -9,11 +9,13 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 from gradcheck_cli.guard.state import preserve_state
 from gradcheck_cli.implementation.conventions.own_trial import OwnFit, fit_of
 from gradcheck_cli.implementation.conventions.running import implementation_of
+from gradcheck_cli.implementation.conventions.slots import SlotKind
 from gradcheck_cli.implementation.conventions.step import Role
 from gradcheck_cli.implementation.conventions.study import all_studied, lengths_made
 from gradcheck_cli.implementation.finding.kinds import kinds_of
@@ -26,6 +28,7 @@ from gradcheck_cli.layers.function import LAYER, FunctionCase
 
 if TYPE_CHECKING:
     from gradcheck_cli.implementation.conventions.network import Network
+    from gradcheck_cli.implementation.conventions.reading import Reading
     from gradcheck_cli.implementation.finding.kinds import Kind
 
 _MOST_TRIES = 800
@@ -44,21 +47,21 @@ Kinds = tuple["Kind", ...]
 def find_sizes(network: Network) -> tuple[FunctionCase, ...]:
     """Find cases for a network, those without a penalty first; () if there are none."""
     with quiet(), seeds_from(0):
-        return _Search(network).found()
+        searches = (_Search(list(own)) for _, own in groupby(network.readings(LAYER), lambda one: one.constructor))
+        return next(filter(None, (search.found() for search in searches)), ())
 
 
 def try_likeliest(network: Network) -> tuple[FunctionCase, str]:
     """Return the likeliest case for a network, and what it raised there; "" if it raised nothing."""
     with preserve_state(), seeds_from(0):
-        return _Search(network).likeliest()
+        return _Search(list(network.readings(LAYER))).likeliest()
 
 
 class _Search(Probe):
     """The search for the sizes of one network."""
 
-    def __init__(self, network: Network) -> None:
-        readings = list(network.readings(LAYER))
-        made = list(readings[0].constructor)
+    def __init__(self, readings: list[Reading]) -> None:
+        made = [slot for slot in readings[0].constructor if slot.kind is SlotKind.INPUT]
         names = {slot.name for slot in made}
         super().__init__(readings, made, [s for s in readings[0].forward if s.name not in names], _EQUAL)
         self._lengths = lengths_made(readings[0]) if not made else []
