@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import inspect
 import itertools
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from gradcheck_cli.layers.framework.problem import Problem
     from gradcheck_cli.numeric.arrays import Array
 
+_TRAINED = re.compile(r"weight|bias|kernel|gamma|beta|theta|^[WwUVb]([\dA-Z_xhyo]|$)")
 _CLOSE = 1e-5  #: what a gradient and a numerical derivative may differ by
 _MOST_LISTS = 3  #: of arrays that an object keeps, of which the gradients may come in any order
 _MOST_ELEMENTS = 400  #: of arrays whose derivative is computed to find it by its value
@@ -76,10 +78,19 @@ def with_gradients(reading: Reading, case: Case, problem: Problem) -> Reading:
 
 
 def _is_owed(reading: Reading, name: str, others: list[str]) -> bool:
-    """Tell whether a network has gradients of other parameters in the same dictionary or list."""
-    above = {one: paths[0][:-1] for one, paths in reading.found.kept.items() if len(paths[0]) > 1}
-    is_network = bool(reading.code.title)
-    return is_network and name in above and above[name] in {above[one] for one in others if one in above}
+    """Tell whether a network has gradients of others in the same dictionary or list, or of such as are called alike."""
+    kept = reading.found.kept
+    if not reading.code.title or name not in kept:
+        return False
+    beside = [
+        one for one in others if one in kept and len(kept[one][0]) > 1 and kept[one][0][:-1] == kept[name][0][:-1]
+    ]
+    return bool(beside) or (_is_trained(name) and any(map(_is_trained, others)))
+
+
+def _is_trained(name: str) -> bool:
+    """Tell whether an array is called as weights or biases are."""
+    return _TRAINED.search(name) is not None
 
 
 def _parts(problem: Problem) -> Any:
