@@ -161,9 +161,11 @@ class _Written:
     def places(self, problem: Problem, fitting: Mapping[str, object]) -> dict[str, Path]:
         """Find the gradients that are not returned, or returned and not right while an array that is right is there."""
         found: dict[str, Path] = {}
+        named = {name: self._by_name(name, problem.inputs[name].shape) for name in problem.differentiable}
+        self._claimed |= {path for path in named.values() if path is not None}
         for name in problem.differentiable:
             shape = problem.inputs[name].shape
-            path = None if name in fitting else self._by_name(name, shape)
+            path = None if name in fitting else named[name]
             is_said = name in fitting and bool(self._reading.code.title)  # by the loss or backward pass of a network
             if path is None and not is_said and problem.inputs[name].size <= _MOST_ELEMENTS:
                 slope = self._derivative(problem, name)
