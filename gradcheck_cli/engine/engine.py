@@ -13,11 +13,11 @@ from gradcheck_cli.checks.check import failed_case
 from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.engine.call import Call
 from gradcheck_cli.engine.checker import Checker, gives_up
+from gradcheck_cli.layers.framework.case import Case
 from gradcheck_cli.results.result import CaseResult, Verdict
 
 if TYPE_CHECKING:
     from gradcheck_cli.engine.task import Task
-    from gradcheck_cli.layers.framework.case import Case
 
     #: Tasks with their cases, in the order of the results.
     Plan = Sequence[tuple[Task, Iterable[Case]]]

@@ -6,9 +6,8 @@ own doing, and is an error of the case.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, TypeVar
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from gradcheck_cli.engine.errors import ErrorReport
 from gradcheck_cli.engine.task import Names
@@ -56,27 +55,45 @@ class ReportedError(Exception):
 FAILURES = (ProcessDiedError, ReportedError, ImplementationNotFoundError)
 
 
+class _Reading(NamedTuple):  # as a generator it would take 10 us of each call
+    """Ends a process whose answer is not what it should be."""
+
+    process: Process
+
+    def __enter__(self) -> None:
+        """Begin to read an answer."""
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        """End the process if its answer made no sense."""
+        if isinstance(error, _NO_ANSWER):
+            raise self.process.distrusted() from error
+
+
 class UserCode:
     """The process of user code, and what it can be asked."""
 
     def __init__(self, process: Process) -> None:
         self.process = process
 
-    def ask(self, function: Callable[..., Answer], *arguments: Any, calls: int = 0) -> Answer:
-        """Have a function of `inside` called; `calls` says how many passes it calls, at least.
+    def ask(self, function: Callable[..., Answer], *arguments: Any) -> Answer:
+        """Have a function of `inside` called.
 
         Raises:
             ImplementationNotFoundError: as the function does.
-            ImplementationError, NotExpressibleError: a pass did.
             ReportedError: user code raised, or there may be a bug in the checker.
             ProcessDiedError: the process died.
         """
+        self.process.send(function, *arguments)
+        answer = self.answer()
+        self.raise_error(answer.value, of_call=False)
+        return answer
+
+    def answer(self) -> Answer:
+        """Wait for the next answer; one may be an error, for `raise_error`."""
         try:
-            answer = self.process.call(function, *arguments, calls=calls)
+            return self.process.receive()
         except RequestFailedError as error:
             raise ReportedError(_doubtful_bug(str(error))) from error
-        self.raise_error(answer.value, of_call=calls > 0)
-        return answer
 
     def read(self, cls: type[_Class], function: Callable[..., Answer], *arguments: Any) -> _Class | None:
         """Ask for an instance of a class of dataclasses, or none. It raises what `ask` does."""
@@ -85,24 +102,24 @@ class UserCode:
             return None if answer.value is None else read(cls, answer.value)
 
     def raise_error(self, value: Any, *, of_call: bool = True) -> None:
-        """Raise the error that a request or a call was answered with, if it was."""
+        """Raise the error that a request or a call was answered with, if it was.
+
+        Raises:
+            ImplementationError, NotExpressibleError: a pass did.
+        """
         with self.reading():
-            error = error_in(value)
+            error = _error_in(value)
             if not of_call and isinstance(error, ImplementationError | NotExpressibleError):
                 raise ProtocolError("an error of a call where there was none")
         if error is not None:
             raise error
 
-    @contextmanager
-    def reading(self) -> Iterator[None]:
+    def reading(self) -> _Reading:
         """Read an answer in a block: if it is not what it should be, the process is ended."""
-        try:
-            yield
-        except _NO_ANSWER as error:
-            raise self.process.distrusted() from error
+        return _Reading(self.process)
 
 
-def error_in(value: Any) -> Exception | None:
+def _error_in(value: Any) -> Exception | None:
     """Return the error that a call was answered with, if it was."""
     match value:
         case {"raised": [reason, traceback, frame]}:

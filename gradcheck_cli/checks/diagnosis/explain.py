@@ -13,7 +13,7 @@ from gradcheck_cli.checks.diagnosis.evidence import Evidence, Hypothesis, choose
 from gradcheck_cli.checks.diagnosis.factor import any_factor, named_factors
 from gradcheck_cli.checks.diagnosis.function import faults_of_functions
 from gradcheck_cli.checks.diagnosis.narrow_rounding import narrower, narrower_gradients, rounded_inputs
-from gradcheck_cli.checks.diagnosis.other_cases import OtherCases
+from gradcheck_cli.checks.diagnosis.other_cases import OtherCases, faults_in
 from gradcheck_cli.checks.diagnosis.outputs import explain_outputs
 from gradcheck_cli.checks.diagnosis.rearranged import exchanged, moved, rearrangements, reshaped
 from gradcheck_cli.checks.forward import expected_output
@@ -139,9 +139,9 @@ def _hypotheses(evidence: Evidence, others: OtherCases, *, small: bool) -> Itera
     yield from rearrangements(evidence, reshaped)
     yield from named_factors(evidence, others)
     if in_reference:
-        yield from (_of_fault(evidence, fault, others) for fault in faults_to_try(run.layer, run.case, run.problem))
+        yield from (_of_fault(evidence, fault) for fault in faults_to_try(run.layer, run.case, run.problem))
     if reference:
-        yield from (_of_fault(evidence, fault, others) for fault in replaced_cotangents(run))
+        yield from (_of_fault(evidence, fault) for fault in replaced_cotangents(run.layer, run.problem))
     else:
         yield from faults_of_functions(evidence)
     yield from rearrangements(evidence, moved)
@@ -177,11 +177,11 @@ def _first_faults(evidence: Evidence) -> Iterator[Hypothesis]:
         yield Hypothesis(explanation=of_fault(fault), names=evidence.explained_by(fault.gradients))
 
 
-def _of_fault(evidence: Evidence, fault: Fault, others: OtherCases) -> Hypothesis:
+def _of_fault(evidence: Evidence, fault: Fault) -> Hypothesis:
     """Return the hypothesis of a fault; in other cases it predicts what the fault with the same cause does there."""
 
     def predict(elsewhere: Evidence) -> Mapping[str, Estimate]:
-        same = others.faults(elsewhere.run).get((fault.code, fault.cause))
+        same = faults_in(elsewhere.run.case, elsewhere.run.implementation.absent).get((fault.code, fault.cause))
         return elsewhere.estimate(same.gradients) if same else {}
 
     return Hypothesis(explanation=of_fault(fault), names=evidence.explained_by(fault.gradients), predict=predict)

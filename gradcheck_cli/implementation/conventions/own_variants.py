@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -11,6 +12,7 @@ from gradcheck_cli.implementation.conventions.code import Found
 from gradcheck_cli.implementation.conventions.hints import LABELS
 from gradcheck_cli.implementation.conventions.slots import SlotKind, is_context, with_other_flags
 from gradcheck_cli.implementation.conventions.source import looks_up_names
+from gradcheck_cli.implementation.conventions.step import DATA
 from gradcheck_cli.implementation.vocabulary.vocabulary import word
 
 if TYPE_CHECKING:
@@ -32,8 +34,7 @@ def variants(readings: Iterable[Reading], labels: tuple[str, ...], outputs: tupl
     for number, name in enumerate(outputs):  # the cotangent may be that of another output, and of no input that is kept
         yield from (replace(one, output_at=number) for one in named if number and _has_one_output(one, name))
     yield from (one for reading in named for one in _of_output(reading))
-    if len(labels) == 1:
-        yield from (one for reading in named for one in _of_one_input(reading))
+    yield from (one for reading in named for one in _of_some_inputs(reading, len(labels)))
     for reading in named:
         yield from (replace(reading, backward=one) for one in with_other_flags(reading.backward, reading.forward))
     for reading in named:  # a dictionary of gradients may be that of the parameters alone
@@ -54,15 +55,16 @@ def _of_output(reading: Reading) -> Iterator[Reading]:
         yield replace(reading, backward=tuple(output if slot is slots[0] else slot for slot in reading.backward))
 
 
-def _of_one_input(reading: Reading) -> Iterator[Reading]:
-    """Yield the readings in which a gradient without a cotangent is that of one input, and of no target.
+def _of_some_inputs(reading: Reading, count: int) -> Iterator[Reading]:
+    """Yield the readings in which gradients without a cotangent are those of so many inputs, and of no target.
 
-    As that of a target, the gradient of a difference with the wrong sign would be right.
+    As that of a target, the gradient of a difference with the wrong sign would be right. Several are of parameters.
     """
-    if reading.code.backward is None or reading.has_cotangent or reading.found.without or len(reading.order) < 2:
+    if reading.code.backward is None or reading.has_cotangent or reading.found.without:
         return
-    for name in (name for name in reading.order if word(name) not in LABELS):
-        yield replace(reading, order=(name,), found=Found(without=tuple(n for n in reading.order if n != name)))
+    names = [name for name in reading.order if word(name) not in (*LABELS, *(DATA if count > 1 else ()))]
+    for order in itertools.combinations(names, count) if 0 < count < len(reading.order) else ():
+        yield replace(reading, order=order, found=Found(without=tuple(n for n in reading.order if n not in order)))
 
 
 def _held(reading: Reading) -> tuple[str, ...]:
@@ -100,7 +102,7 @@ def _has_one_output(reading: Reading, name: str) -> bool:
 def _with_named_gradients(reading: Reading, returned: tuple[str, ...]) -> Reading:
     """Return the reading in which only those inputs have a gradient of which one is returned under its name.
 
-    What a loss returns beside its number may be the gradients of some. A backward pass returns those of all.
+    Those of a number may be of some. A backward pass with a cotangent returns those of all.
     """
     named = [name for one in returned for name in _named_by(one, reading.order)]
     others = len(returned) - len(named)  # such as a dictionary of the gradients of what is in a container
@@ -108,7 +110,7 @@ def _with_named_gradients(reading: Reading, returned: tuple[str, ...]) -> Readin
     order = tuple(name for one in returned for name in _named_by(one, reading.order) or held)
     optional = {slot.key for slot in reading.forward if slot.has_default}
     without = tuple(name for name in reading.order if name not in (*order, *optional))
-    is_lack = reading.code.backward is not None and not others and any(word(name) not in LABELS for name in without)
+    is_lack = reading.has_cotangent and not others and any(word(name) not in LABELS for name in without)
     if not (named and without) or is_lack or others > bool(_held(reading)) or len(set(named)) < len(named):
         return reading
     left = (name for name in reading.order if name in optional and name not in order)

@@ -71,7 +71,8 @@ class Reading:
         packing = self.vocabulary.packing.title if self.vocabulary.packing else ""
         flags = [slot for slot in self.backward if slot.is_flag and slot.kind is SlotKind.CONSTANT]
         set_to = [f"{slot.name}={slot.value}" for slot in flags if slot.value != slot.default]
-        said = (self._signatures, *self.forms.titles, packing, *self.notes, *set_to, *without)
+        given = [f"given the output as {name}" for name in self.output_in_place_of_input]
+        said = (self._signatures, *given, *self.forms.titles, packing, *self.notes, *set_to, *without)
         return ", ".join(text for text in said if text)
 
     @property
@@ -91,6 +92,12 @@ class Reading:
         cached = has(SlotKind.CACHE, self.backward) and not has(SlotKind.CONTEXT, self.forward)
         returns = f", which returns ({', '.join([*self.outputs, 'cache'])})," if cached else ""
         return f"{forward}{returns} and {backward}" + ("" if self.has_cotangent else ", without a cotangent")
+
+    @property
+    def output_in_place_of_input(self) -> list[str]:
+        """The arguments of backward that are given the output, though forward calls its input so: `s * (1 - s)`."""
+        called = {slot.name for slot in self.forward}
+        return [slot.name for slot in self.backward if slot.kind is SlotKind.OUTPUT and slot.name in called]
 
     @property
     def has_cotangent(self) -> bool:

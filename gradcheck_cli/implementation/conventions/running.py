@@ -90,8 +90,13 @@ def implementation_of(reading: Reading, name: str, spec: str | None) -> Implemen
         return cache if reading.single else whole.left_by_forward(cache[0] if packing else cache)
 
     lacking = reading.unread if reading.code.title else reading.found.without  # data of networks have no gradient
-    unread = [one for one in lacking if word(one) not in LABELS]
+    optional = {slot.key for slot in reading.forward if slot.has_default}
+    unread = [one for one in lacking if word(one) not in LABELS and one not in optional]
     unread += left_at_zero(packing, absent)
+    warnings = [f"no gradient of {name} was found; it is not checked" for name in unread]
+    for argument in reading.output_in_place_of_input:
+        passes = reading.code.name("backward"), reading.code.name("forward")
+        warnings.append("{0}({2}) is right only where {2} is the output of {1}".format(*passes, argument))
     return Implementation(
         name=name,
         spec=spec,
@@ -106,7 +111,7 @@ def implementation_of(reading: Reading, name: str, spec: str | None) -> Implemen
         absent=origins(packing, absent),
         cotangents=reading.cotangents,
         passes=(reading.code.written("forward"), reading.code.written("backward")),
-        warnings=tuple(f"no gradient of {name} was found; it is not checked" for name in unread),
+        warnings=tuple(warnings),
         words=words,
     )
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import inspect
 
 
-_DATA = words("x{,s,batch,train,b} input{,s,data} data feature{,s} image{,s} batch{,x} inp sample{,s}")
+DATA = words("x{,s,batch,train,b} input{,s,data} data feature{,s} image{,s} batch{,x} inp sample{,s}")
 TARGETS = words("y{,s,batch,train,true,b} t target{,s} label{,s} truth groundtruth caption{,s} expected actual desired")
 OUTPUTS = words(
     "ps al a{,1,2,3,4} output{,s,activations} out yhat ypred{,s} pred{,s} prediction{,s} prob{,s} score{,s} yp p o"
@@ -75,7 +75,7 @@ def step_of(function: Callable[..., Any], *, is_method: bool = False, holds: boo
     """
     parameters = parameters_of(function, skip=int(is_method and not isinstance(function, staticmethod)))
     kinds = {
-        Role.DATA: _DATA,
+        Role.DATA: DATA,
         Role.TARGETS: TARGETS,
         Role.OUTPUT: OUTPUTS,
         Role.CACHE: CACHES,

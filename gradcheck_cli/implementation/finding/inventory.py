@@ -28,9 +28,8 @@ from gradcheck_cli.implementation.finding.networks import network_of
 from gradcheck_cli.implementation.finding.places import named_objects, open_place
 from gradcheck_cli.implementation.loading.missing import names_read
 from gradcheck_cli.implementation.loading.paths import split_spec
-from gradcheck_cli.implementation.vocabulary.lookup import vocabulary_of
+from gradcheck_cli.implementation.vocabulary.lookup import known_words
 from gradcheck_cli.implementation.vocabulary.vocabulary import word
-from gradcheck_cli.layers import LAYERS
 
 if TYPE_CHECKING:
     from gradcheck_cli.implementation.loading.load import Loader
@@ -136,6 +135,7 @@ def _says_narrow(code: Iterable[Any]) -> bool:
     """Tell whether code computes in a narrow dtype by what it, or a function it calls, says: `x.float()`."""
     passes = [function for value in code for function in (expanded((value,)) if inspect.isclass(value) else (value,))]
     called = [f.__globals__.get(name) for f in filter(inspect.isfunction, passes) for name in names_read(f)]
+    called = [vars(one).get("__init__") if inspect.isclass(one) else one for one in called]
     sources = [_source_of(each) for each in (*passes, *filter(inspect.isfunction, called))]
     return any(_NARROW in source or ".float()" in source for source in sources)
 
@@ -149,7 +149,7 @@ def _offer(
     layers, losses = () if alone else layers_called(names), layers_called(names, loss=True) if len(names) == 1 else ()
     passes = expanded((have[names[0]],)) if is_class else ()
     arguments = _required_of_class(have[names[0]]) if len(passes) == 1 else _required((*passes, have[names[0]])[0])
-    meant = [loss for loss in losses if not speaks_of(arguments[:1], vocabulary_of(LAYERS[loss]).others)]
+    meant = [loss for loss in losses if not speaks_of(arguments[:1], known_words(loss).others)]
     return Offer(
         spec=f"{home}:{','.join(names)}",
         names=names,

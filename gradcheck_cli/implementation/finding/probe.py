@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import re
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -90,12 +91,13 @@ class Probe:
             return False
         problem = LAYER.problem(case)
         studied = [studied_of(reading, case, problem) for reading in self._readings]
-        fits = [fit_of(reading, case, problem, slope=False)[1] for reading in studied]
-        if any(fits) and studied != self._readings:  # what a class keeps, and where, is the same for all lengths
-            self._readings = [reading for reading, one in zip(studied, fits, strict=True) if one]
-        if not any(fits):
+        fitting = (reading for reading in studied if fit_of(reading, case, problem, slope=False).fits)
+        first = next(fitting, None)
+        if first is None:
             self._within = before
-        return any(fits)
+        elif studied != self._readings:  # what a class keeps, and where, is the same for all lengths
+            self._readings = [first, *fitting]
+        return first is not None
 
     def _forward(
         self,
@@ -109,24 +111,22 @@ class Probe:
         """Call forward as it is, which takes a tenth of the time that all the care would; None if it raises."""
         given: dict[str, Any] = {}
         for i, (slot, kind) in enumerate(zip(self._slots, kinds, strict=True)):
-            numbers = np.random.default_rng(i + draw * len(kinds))  # one argument is moved, and the others stay
+            seed = i + draw * len(kinds)  # one argument is moved, and the others stay
             shape = tuple(sizes[i, k] * scale.get((i, k), 1) for k in range(kind.rank))
-            value: Any = kind.value
             if kind.name == "labels":
-                value = numbers.integers(0, self._equal, shape)
+                given[slot.key] = _draw_labels(seed, shape, self._equal).copy()
             elif kind.name == "one-hot":
-                value = np.eye(shape[1])[numbers.integers(0, shape[1], shape[0])]
+                given[slot.key] = np.eye(shape[1])[_draw_labels(seed, shape[:1], shape[1])]
             elif kind.name == "array":
-                value = np.asarray(numbers.uniform(*(self._within or _POSITIVE), shape))
-                value = value if self._within else np.asarray(value * numbers.choice([-1.0, 1.0], shape))
-                value = np.asarray(value * numbers.uniform(1, 1.1, shape)) if i == moved else value
-            given[slot.key] = value
+                given[slot.key] = _draw_array(seed, shape, self._within, is_moved=i == moved).copy()
+            else:
+                given[slot.key] = kind.value
         reading = self._unstudied[0]
         context = Context() if self._has_context else None
         arguments = fill(reading.forward, reading.forms, reading.vocabulary, Values(inputs=given, context=context))
         try:
             if reading.code.cls is not None:
-                return self._forward_of_class(self._case(kinds, sizes, scale), moved)
+                return self._forward_in(self._case(kinds, sizes, scale), self._slots[moved].key if moved >= 0 else "")
             function: Any = reading.code.function("forward", None)
             returned = function(*arguments.args, **arguments.kwargs)
         except BaseException as error:  # noqa: BLE001  # user code may raise anything
@@ -141,13 +141,12 @@ class Probe:
         ]
         return found if found and all(one.dtype.kind == "f" and one.size for one in found) else None
 
-    def _forward_of_class(self, case: FunctionCase, moved: int) -> list[np.ndarray[Any, Any]] | None:
-        """Call forward of a new instance; None if it returns no array of floating point."""
+    def _forward_in(self, case: FunctionCase, moved: str = "") -> list[np.ndarray[Any, Any]] | None:
+        """Call forward in a case, of a class that of a new instance; None if it returns no array of floating point."""
         problem = LAYER.problem(case)
         inputs = dict(problem.inputs)
-        if moved >= 0:
-            name = self._slots[moved].key
-            inputs[name] = inputs[name] * (1.05 + 0.1 * np.arange(inputs[name].size).reshape(inputs[name].shape))
+        if moved:
+            inputs[moved] = inputs[moved] * (1.05 + 0.1 * np.arange(inputs[moved].size).reshape(inputs[moved].shape))
         with seeds_from(0):
             out, _ = implementation_of(self._unstudied[0], "", None).forward(inputs, problem.parameters)
         found = [np.asarray(one) for one in (out if isinstance(out, tuple) else (out,)) if isinstance(one, np.ndarray)]
@@ -163,7 +162,7 @@ class Probe:
         problem = LAYER.problem(case)
         return max(fit_of(studied_of(one, case, problem), case, problem).right for one in self._unstudied)
 
-    def _depends(self, kinds: tuple[Kind, ...], sizes: Sizes, scale: Sizes, draws: int = _DRAWS) -> bool:
+    def _depends(self, kinds: tuple[Kind, ...], sizes: Sizes, scale: Sizes) -> bool:
         """Tell whether the output depends on every array; what is cut off, as by a hinge, may not in some draws."""
         arrays = [i for i, kind in enumerate(kinds) if kind.name == "array"]
 
@@ -172,7 +171,28 @@ class Probe:
             beside = (self._forward(kinds, sizes, scale, moved=i, draw=draw) for i in arrays)
             return at is not None and all(other is not None and _differ(at, other) for other in beside)
 
-        return any(moves(draw) for draw in range(draws))
+        return any(moves(draw) for draw in range(_DRAWS))
+
+    def _case_shows(self, case: FunctionCase) -> bool:
+        """Tell whether the output depends on every array with a gradient as it is drawn in a case."""
+        at, without = self._forward_in(case), self._readings[0].found.without
+        beside = (self._forward_in(case, name) for name in case.shape if name not in without)
+        return at is not None and all(other is not None and _differ(at, other) for other in beside)
+
+
+@cache  # the same few arrays are drawn for thousands of calls, which took longer than the calls
+def _draw_array(
+    seed: int, shape: tuple[int, ...], within: tuple[float, float] | None, *, is_moved: bool
+) -> np.ndarray[Any, Any]:
+    numbers = np.random.default_rng(seed)
+    value = np.asarray(numbers.uniform(*(within or _POSITIVE), shape))
+    value = value if within else np.asarray(value * numbers.choice([-1.0, 1.0], shape))
+    return np.asarray(value * numbers.uniform(1, 1.1, shape)) if is_moved else value
+
+
+@cache
+def _draw_labels(seed: int, shape: tuple[int, ...], classes: int) -> np.ndarray[Any, Any]:
+    return np.asarray(np.random.default_rng(seed).integers(0, classes, shape))
 
 
 def _differ(one: list[np.ndarray[Any, Any]], other: list[np.ndarray[Any, Any]]) -> bool:

@@ -89,7 +89,8 @@ def find_shapes(objects: tuple[Any, ...]) -> tuple[FunctionCase, ...]:
     """
     readings = list(readings_of(objects, LAYER))
     readings = [one for one in readings if has(SlotKind.CONTAINER, one.forward)] or readings
-    by_code = [[one for one in readings if one.code == code] for code in dict.fromkeys(one.code for one in readings)]
+    made_by = dict.fromkeys((one.code, one.constructor) for one in readings)
+    by_code = [[one for one in readings if (one.code, one.constructor) == key] for key in made_by]
     passes = readings[0].constructor, readings[0].forward
     made, slots = ([one for s in own if not s.has_default for one in _arrays_in(s)] for own in passes)
     sizes = [s for s in readings[0].constructor if s in made or is_size(s)]
@@ -256,14 +257,11 @@ class _Search(TargetProbe):
             varied += [{axis: 1 if length == one else length for axis, length in sizes.items()} for one in lengths]
         more = tuple(kind._replace(value=kind.value + 1) if kind.name == "value" else kind for kind in kinds)
         doubled = {axis: 2 * length for axis, length in sizes.items()}  # such as features of two heads
-        tries = [(kinds, sizes), *([(more, sizes), (more, doubled)] if more != kinds else [])]
+        tries = [*([(more, sizes), (more, doubled)] if more != kinds else [])]
         tries += [(kinds, trial) for trial in varied]
-        fitting = [
-            tries[0],
-            *(one for one in tries[1:] if self._fits(*one, scale) and self._depends(*one, scale, draws=1)),
-        ]
-        cases = [self._case(own, each, scale) for own, each in fitting[:_CASES]]
-        return tuple(replace(case, tried=cases[0].flags) for case in cases)
+        cases = [self._case(own, each, scale) for own, each in tries if self._fits(own, each, scale)]
+        first, *others = self._case(kinds, sizes, scale), *filter(self._case_shows, cases)
+        return tuple(replace(case, tried=first.flags) for case in (first, *others[: _CASES - 1]))
 
     def _is_meant(self, kinds: tuple[Kind, ...], sizes: Sizes, scale: Sizes) -> bool:
         """Tell whether the slope agrees where an argument is of an odd kind, and where nothing is called a cotangent.
@@ -271,7 +269,8 @@ class _Search(TargetProbe):
         `move_forward(x)` and `move_backward(x)` may be no gradient of each other.
         """
         usual = self._is_usual(kinds) and says_cotangent(self._readings[0])
-        return usual or self._slope_agrees(kinds, sizes, scale)
+        case = self._case(kinds, sizes, scale)
+        return usual or (self._slope_agrees(kinds, sizes, scale) and self._case_shows(case))
 
     def _is_usual(self, kinds: tuple[Kind, ...]) -> bool:
         likely = zip(self._slots, kinds, strict=True)

@@ -47,6 +47,15 @@ LOSSES = {
         ),
         ("return d / len(d)", "return 2 * d / len(d)"),
     ),
+    "svm_cost": (
+        (
+            "def svm_cost(X, y, W, b):\n    margin = y * (X @ W + b)\n"
+            "    return W @ W / 2 + np.mean(np.maximum(0, 1 - margin))\n\n\n"
+            "def calculate_svm_cost_gradient(X, y, W, b):\n    active = y * (X @ W + b) < 1\n"
+            "    return W - (active * y) @ X / len(y), -np.mean(active * y)\n"
+        ),
+        ("return W -", "return 2 * W -"),
+    ),
     "rows_forward": (
         (
             "def rows_forward(logits, y_onehot):\n    p = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)\n"

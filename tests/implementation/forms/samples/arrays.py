@@ -260,6 +260,13 @@ SAMPLES = [
         wrong=("a**2", "a"),
     ),
     Form(
+        shows="slopes",
+        layer="sigmoid",
+        text="def sigmoid(x):\n    return 1 / (1 + np.exp(-x))\n\n\ndef sigmoid_deriv(x):\n    return x * (1 - x)\n",
+        understood=("given the output as x",),
+        wrong=("(1 - x)", "(2 - x)"),
+    ),
+    Form(
         shows="slopes loss-pair unknown",
         layer="function",
         text=("def energy(x):\n    return np.sin(x).sum()\n\n\ndef energy_grad(x):\n    return np.cos(x)\n"),
