@@ -121,7 +121,7 @@ def compare(subject: Subject, expected: Estimate, settings: Settings) -> ArrayRe
         uncompared(subject, settings, verdict, reason, expected),
         **figures(array, expected, elements, unravel(elements.worst, array.shape)),
         floor=_largest(elements.allowed),
-        stands_out=_stands_out(elements, expected, settings.tolerance(subject.dtype)),
+        stands_out=not count and _stands_out(elements, expected, settings.tolerance(subject.dtype)),
         accumulates_in=accumulates_in(array, expected, elements.error, elements.roundings) if not count else None,
         wrong=WrongElements(count=count, of=array.size, where=place),
         picture=draw(elements.wrong, elements.error, elements.worst) if count else None,
@@ -173,7 +173,7 @@ def floored(scale: Array) -> Array:
 
 
 def _stands_out(elements: Elements, expected: Estimate, tolerance: float) -> bool:
-    """Tell whether the worst element is off by far more than the others: it, or any of them, may still be right."""
+    """Tell whether the worst element, which is not wrong, is off by far more than the others."""
     if elements.roundings <= _LEAST_OUTLIER * max(1.0, tolerance / TOLERANCE):
         return False
     share = (elements.error / floored(expected.scale)).reshape(-1)
