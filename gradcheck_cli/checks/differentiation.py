@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import field
-from itertools import islice
 from typing import TYPE_CHECKING, TypeGuard
 
 import numpy as np
@@ -15,10 +13,10 @@ from gradcheck_cli.checks.method import choose_method
 from gradcheck_cli.checks.run import RunStoppedError
 from gradcheck_cli.checks.where import place
 from gradcheck_cli.data.frozen import frozen, replace
-from gradcheck_cli.implementation.implementation import ImplementationError
+from gradcheck_cli.implementation.implementation import ForwardStep, ImplementationError
 from gradcheck_cli.numeric import derivative
 from gradcheck_cli.numeric.arrays import epsilon, working_dtype
-from gradcheck_cli.numeric.black_box import TOGETHER, Evaluation
+from gradcheck_cli.numeric.black_box import Evaluation
 
 if TYPE_CHECKING:
     from gradcheck_cli.checks.run import CaseRun
@@ -98,8 +96,7 @@ def differentiate_in(run: CaseRun, names: Sequence[str]) -> Derivatives:
             center=center,
         )
         curved |= not estimate.affine
-        scale = np.maximum(estimate.scale, problem.gradient_scale.get(name, 0.0))
-        estimates[name] = replace(estimate, scale=scale, doubt=_doubt(estimate, name))
+        estimates[name] = replace(estimate, doubt=_doubt(estimate, name))
         ignored += () if estimate.scale.any() else (name,)
     return Derivatives(
         estimates=estimates,
@@ -195,56 +192,37 @@ class ForwardFunction:
     """Forward as a function of one input, with the others as they are in `inputs`.
 
     It raises ImplementationError where forward does, or returns something that cannot be differentiated. Forward may
-    refuse values outside of the input's domain; the function is NaN there. At several points it is asked for at once,
-    where it is in another process.
+    refuse values outside of the input's domain; the function is NaN there. Where it is in another process, `expect` is
+    told the points at which it is evaluated next.
     """
 
     def __init__(self, run: CaseRun, inputs: Mapping[str, Array], name: str) -> None:
         self._problem, self._calls, self._inputs, self.name = run.problem, run.calls, inputs, name
-        self.ahead: deque[object] = deque()  #: what comes out where it is evaluated next
-        if run.calls.outputs_at is not None:
-            self.many = self._many
+        if run.calls.expect is not None:
+            self.expect = self._expect
 
     def __call__(self, value: Array) -> Array:
         """Evaluate at one point."""
-        if self._calls.outputs_at is not None:
-            return self._many([value])[0]
-        try:
-            out, _ = self._calls.forward({**self._inputs, self.name: value}, self._problem.parameters)
-        except ImplementationError as error:
-            out = error
-        return self._usable(value, out)
-
-    def ask_ahead(self, wanted: Sequence[tuple[ForwardFunction, Sequence[Array]]]) -> None:
-        """Evaluate functions of the same inputs where they are evaluated next, all in one request to another process.
-
-        It does nothing for what is called here, and for large arrays, for which a request is nothing.
-        """
-        points = [(function.name, value) for function, values in wanted for value in values]
-        if self._calls.outputs_at and sum(value.nbytes for _, value in points) <= TOGETHER:
-            outputs = iter(self._calls.outputs_at(self._inputs, self._problem.parameters, points))
-            for function, values in wanted:
-                function.ahead.extend(islice(outputs, len(values)))
-
-    def _many(self, points: Sequence[Array]) -> list[Array]:
-        assert self._calls.outputs_at is not None
-        if not self.ahead:
-            named = [(self.name, point) for point in points]
-            self.ahead.extend(self._calls.outputs_at(self._inputs, self._problem.parameters, named))
-        found = [self.ahead.popleft() for _ in points]
-        return [self._usable(value, out) for value, out in zip(points, found, strict=True)]
-
-    def _usable(self, value: Array, out: object) -> Array:
         problem, name = self._problem, self.name
-        if isinstance(out, ImplementationError):
+        try:
+            out, _ = self._calls.forward(*self.step(value)[:2])
+        except ImplementationError:
             low, high = problem.domain.get(name, (-np.inf, np.inf))
             if ((low <= value) & (value <= high)).all():
-                raise out
+                raise
             return np.full(problem.cotangent.shape, np.nan, value.dtype)
         if not is_output(out, problem):
             kind = f"{out.dtype} {out.shape}" if isinstance(out, np.ndarray) else type(out).__name__
             raise ImplementationError(f"forward returned {kind} after {name} was moved a little")
         return out
+
+    def step(self, value: Array) -> ForwardStep:
+        """Return the call of forward that evaluates it at one point."""
+        return ForwardStep({**self._inputs, self.name: value}, self._problem.parameters)
+
+    def _expect(self, points: Sequence[Array]) -> None:
+        assert self._calls.expect is not None
+        self._calls.expect([*map(self.step, points)])
 
 
 def noisy(noise: float) -> str | None:

@@ -67,10 +67,9 @@ def try_duties(run: CaseRun, comparison: Comparison) -> TriedDuties:
         "independent_caches": calls.independent_caches,
         _LAYOUTS: calls.memory_layouts,
     }
-    duties: dict[str, Duty] = {}
-    for name, test in tests.items():
-        if name not in skipped and (owes_backward or name in _OF_FORWARD):
-            duties[name] = _CANNOT_TELL if name in _COMPARED and not calls.repeatable else _try(test)
+    owed = [name for name in tests if name not in skipped and (owes_backward or name in _OF_FORWARD)]
+    calls.expect(owed)
+    duties = {name: _CANNOT_TELL if name in _COMPARED and not calls.repeatable else _try(tests[name]) for name in owed}
     if calls.remarks:
         duties[_LAYOUTS] = replace(duties[_LAYOUTS], verdict=Verdict.INCONCLUSIVE)
     if owes_backward and "not_vacuous" not in skipped:

@@ -121,8 +121,8 @@ def _lines(exact: CaseRun, affine: Mapping[str, Estimate], derivatives: Derivati
                 terms=max(_MOST_TERMS * terms, 1.0),
                 epsilon=derivatives.epsilon,
             )
-    first = next(iter(functions.values()))
-    first.ask_ahead([(functions[name], [line.first_point()]) for name, line in found.items()])
+    if exact.calls.expect is not None:
+        exact.calls.expect([functions[name].step(line.first_point()) for name, line in found.items()])
     return found
 
 

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gradcheck_cli.checks.comparison import compare, judge_elements
+from gradcheck_cli.checks.cancellation import TIMES, allow_cancellation, has_reference, with_cancellation
+from gradcheck_cli.checks.comparison import Comparison, compare, judge_elements
 from gradcheck_cli.checks.diagnosis.codes import explanation
 from gradcheck_cli.checks.differentiation import wide_inputs
 from gradcheck_cli.checks.exactness import Judged
 from gradcheck_cli.checks.form import dtype_name, share_of
-from gradcheck_cli.checks.gradients import compare_allowing_cancellation, with_cancellation
 from gradcheck_cli.checks.precision import narrowest_rounding
 from gradcheck_cli.checks.run import RunStoppedError, call_backward, expect_passes
 from gradcheck_cli.data.frozen import replace
@@ -25,7 +25,6 @@ from gradcheck_cli.numeric.arrays import epsilon, largest_exact, working_dtype
 from gradcheck_cli.results.result import Verdict
 
 if TYPE_CHECKING:
-    from gradcheck_cli.checks.comparison import Comparison
     from gradcheck_cli.checks.differentiation import Derivatives
     from gradcheck_cli.checks.run import CaseRun
     from gradcheck_cli.numeric.estimate import Estimate
@@ -42,7 +41,7 @@ def judge_in_float64(run: CaseRun, derivatives: Derivatives, judged: Judged) -> 
     explain its errors, and is undecided if these are larger. One that is wrong in float64 is wrong.
     """
     comparison, wide = judged.comparison, dtype_name(working_dtype(run.dtype))
-    wrong = [n for n in comparison.expected if (found := comparison.gradients[f"d{n}"].wrong) and found.count]
+    wrong = [name for name, result in comparison.gradients.items() if result.wrong and result.wrong.count]
     is_asked = run.settings.tol is None and (wrong or run.dtype == "float16")
     if not (is_asked and derivatives.wide and judged.run is run):
         return judged
@@ -50,15 +49,14 @@ def judge_in_float64(run: CaseRun, derivatives: Derivatives, judged: Judged) -> 
         again = _call_passes_in(wide, run)
     except (RunStoppedError, ImplementationError):
         return judged  # backward takes no float64
-    in_wide = {
-        name: compare_allowing_cancellation(again, name, expected)
-        for name, expected in comparison.expected.items()
-        if not again.subjects[name].flaw
-    }
+    expected = {name: each for name, each in comparison.expected.items() if not again.subjects[name].flaw}
+    compared = {f"d{name}": compare(again.subjects[name], each, again.settings) for name, each in expected.items()}
+    seen = Comparison(forward=run.forward, gradients=compared, expected=expected)
+    in_wide = allow_cancellation(again, seen, _MAY_COMPUTE_IN[run.dtype]).gradients
     if wrong:
-        right = [name for name in wrong if name in in_wide and in_wide[name].verdict is not Verdict.FAIL]
+        right = [n for n in expected if f"d{n}" in wrong and in_wide[f"d{n}"].verdict is not Verdict.FAIL]
         return Judged(run, _with_rounded(run, comparison, right))
-    results = {f"d{n}": _seen(comparison.gradients[f"d{n}"], result, run.dtype) for n, result in in_wide.items()}
+    results = {name: _seen(comparison.gradients[name], result, run.dtype) for name, result in in_wide.items()}
     is_hidden = any(result.verdict is Verdict.FAIL for result in in_wide.values())
     return Judged(again if is_hidden else run, replace(comparison, gradients={**comparison.gradients, **results}))
 
@@ -66,7 +64,8 @@ def judge_in_float64(run: CaseRun, derivatives: Derivatives, judged: Judged) -> 
 def _with_rounded(run: CaseRun, comparison: Comparison, right: list[str]) -> Comparison:
     """Judge anew the gradients that are right in float64, unless they were computed in a narrower dtype than asked."""
     own = [name for name in right if narrowest_rounding([run.subjects[name].array], run.dtype) == run.dtype]
-    results = {f"d{name}": _rounded(run, name, comparison.expected[name]) for name in own}
+    lenient = with_cancellation(run, {name: comparison.expected[name] for name in own}, run.dtype)
+    results = {f"d{name}": _rounded(run, name, estimate) for name, estimate in lenient.items()}
     passed = [name for name, result in results.items() if result.verdict is Verdict.PASS]
     remarks = (explanation("rounded-on-the-way", dtype=run.dtype).diagnosis(passed),) if passed else ()
     gradients, remarks = {**comparison.gradients, **results}, (*comparison.remarks, *remarks)
@@ -84,16 +83,18 @@ def _call_passes_in(wide: str, run: CaseRun) -> CaseRun:
     return call_backward(replace(again, out=np.array(out), cache=cache))
 
 
-def _rounded(run: CaseRun, name: str, expected: Estimate) -> ArrayResult:
+def _rounded(run: CaseRun, name: str, lenient: Estimate) -> ArrayResult:
     """Return the result of a gradient that is right in float64, and off by more than its own roundings here."""
-    subject, lenient = run.subjects[name], with_cancellation(expected)
+    subject = run.subjects[name]
     result = compare(subject, lenient, run.settings)
     if result.verdict is Verdict.PASS:
         return result
-    array = np.asarray(subject.array).astype(expected.value.dtype)
+    array = np.asarray(subject.array).astype(lenient.value.dtype)
     lost = judge_elements(array, lenient, run.dtype, run.settings).wrong
     reason = f"{subject.name} could not be decided{share_of(lost)}: it is right in float64, and lost in {run.dtype}"
-    if (abs(array) < abs(expected.value))[lost].all():
+    if has_reference(run):
+        reason += f", by more than {TIMES} times what the reference loses"
+    if (abs(array) < abs(lenient.value))[lost].all():
         most = f"{largest_exact(run.dtype):,.0f}"
         reason += f", where sums of numbers of one sign stop growing ({most} + 1 is {most}): sum in float32"
     return replace(result, verdict=Verdict.INCONCLUSIVE, reason=reason)

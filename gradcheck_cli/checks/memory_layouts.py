@@ -27,7 +27,7 @@ def _transposed_and_backward(array: Array) -> Array:
 
 
 #: Ways to lay out every array that user code is given, and what they are called.
-_LAYOUTS: dict[str, Callable[[Array], Array]] = {
+LAYOUTS: dict[str, Callable[[Array], Array]] = {
     "in Fortran order": _in_fortran_order,
     "transposed views with negative strides": _transposed_and_backward,
 }
@@ -44,7 +44,7 @@ def layouts_matter(
         again: calls both passes with arrays that are laid out so, and returns all that comes out.
         differing: names what of that differs from what came out before.
     """
-    for words, lay_out in _LAYOUTS.items():
+    for words, lay_out in LAYOUTS.items():
         try:
             different = differing(again(f"with arrays {words}", lay_out))
         except ImplementationError:

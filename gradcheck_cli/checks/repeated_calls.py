@@ -5,12 +5,13 @@ from __future__ import annotations
 import contextlib
 import random
 from collections.abc import Callable, Collection, Iterator, Mapping
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from gradcheck_cli.checks.differentiation import noisy
-from gradcheck_cli.checks.memory_layouts import layouts_matter
+from gradcheck_cli.checks.memory_layouts import LAYOUTS, layouts_matter
 from gradcheck_cli.checks.repetition import OUTPUT, repeat
 from gradcheck_cli.checks.returned import difference, is_numeric, real_arrays
 from gradcheck_cli.data.drawing import drawn
@@ -39,6 +40,10 @@ _USED_UP = (
 )
 
 
+def _as_it_is(array: Array) -> Array:
+    return array
+
+
 class RepeatedCalls:
     """Calls forward and backward again, and compares what they return."""
 
@@ -51,6 +56,7 @@ class RepeatedCalls:
             rounding_dtype: the dtype whose roundings results may differ by.
         """
         self._run, self._problem = run, run.problem
+        self._laid_out: dict[object, tuple[dict[str, Array], Array]] = {}  # inputs and cotangent, by what laid them out
         self._rounding = run.settings.tolerance(rounding_dtype) * epsilon(rounding_dtype)
         self._scales = {name: float(each.scale.max(initial=0)) for name, each in expected.items()}
         self._gradients = real_arrays(run.gradients or {})
@@ -80,12 +86,10 @@ class RepeatedCalls:
         reason, self.remarks = layouts_matter(self.again, self.differing)
         return reason
 
-    def again(self, when: str, lay_out: Callable[[Array], Array] = lambda array: array) -> Gradients:
+    def again(self, when: str, lay_out: Callable[[Array], Array] = _as_it_is) -> Gradients:
         """Call both passes again, with arrays that are laid out in some way, and return gradients and output."""
-        inputs = {name: lay_out(array) for name, array in self._problem.inputs.items()}
-        cotangent = lay_out(self._problem.cotangent)
+        inputs, cotangent = self._in_layout(lay_out)
         with _called(when):
-            self._expect(ForwardStep(inputs, self._problem.parameters), *self._backward_steps(0, cotangent))
             out, cache = self._run.calls.forward(inputs, self._problem.parameters)
         gradients = {} if self._run.gradients is None else real_arrays(self._backward(cache, cotangent, when=when))
         return {OUTPUT: out, **gradients} if is_numeric(out) else gradients
@@ -95,12 +99,9 @@ class RepeatedCalls:
         return self._apart(self._first, found)
 
     def _run_again(self) -> str | None:
-        same = ForwardStep(self._problem.inputs, self._problem.parameters)
-        self._expect(same, *self._backward_steps(0))
         out, cache = self._forward()
         self.repeatable = False
         if (apart := difference(self._run.out, out)) > 0:
-            self._expect()
             return f"{noisy(apart)}{self._how_to_seed()}"
         if self._run.gradients is None:
             return None
@@ -138,17 +139,10 @@ class RepeatedCalls:
 
     def linear_in_cotangent(self) -> str | None:
         """Backward of zero is zero, and of a sum of two cotangents the sum of those of each."""
-        cotangent, source = self._problem.cotangent, random.Random(4)  # noqa: S311  # a direction, not a secret
-        # -2 or -1/2 times the cotangent makes, added to it, -1 or 1/2 times it: both without rounding.
-        odd = np.frombuffer(source.randbytes(cotangent.size), np.uint8).reshape(cotangent.shape) & 1
-        share = np.where(odd, -2.0, -0.5).astype(cotangent.dtype)
-        several = np.zeros_like(cotangent), share * cotangent, (1 + share) * cotangent
-        if self._cache is not None:
-            self._expect(*(self._step(self._cache, one) for one in several))
         whens = "with a zero cotangent", "with another cotangent", "with another cotangent"
         zero, one, both = (
             real_arrays(self._backward(self._any_cache(), given, when=when))
-            for given, when in zip(several, whens, strict=True)
+            for given, when in zip(self._other_cotangents, whens, strict=True)
         )
         dout = join_names(self._run.implementation.cotangents or ("dout",))
         if wrong := [name for name, value in zero.items() if value[np.isfinite(value)].any()]:
@@ -165,15 +159,7 @@ class RepeatedCalls:
 
     def independent_caches(self) -> str | None:
         """Backward of the first of two forwards gives the gradients of the first, and the second is right too."""
-        source = random.Random(5)  # noqa: S311  # other inputs, not secrets
-        others = dict(self._problem.inputs)
-        for name in self._problem.differentiable:
-            within = self._problem.domain.get(name)
-            others[name] = drawn(source, others[name].shape, within).astype(others[name].dtype)
-        same, other = (ForwardStep(inputs, self._problem.parameters) for inputs in (self._problem.inputs, others))
-        kept = self._cache is not None
-        self._expect(*([] if kept else [same]), other, self._step(self._cache if kept else 0))
-        cache = self._any_cache()
+        cache, others = self._any_cache(), self._other_inputs
         with _called("with other inputs"):
             out, later = self._run.calls.forward(others, self._problem.parameters)
         if self._is_wrong(out, others):
@@ -204,21 +190,66 @@ class RepeatedCalls:
             return "; draw from random or np.random, which are seeded before each call"
         return '; draw with the "seed" among its parameters' if self._problem.expected_for_draws else ""
 
-    def _expect(self, *steps: Step) -> None:
-        if self._run.calls.expect is not None:
-            self._run.calls.expect(steps)
+    def expect(self, duties: Collection[str]) -> None:
+        """Say which calls these duties take, in their order, of code that passes."""
+        problem, expect = self._problem, self._run.calls.expect
+        if expect is None or "deterministic" not in duties or self._run.overwritten:
+            return
+        steps: list[Step] = []
 
-    def _backward_steps(self, cache: object, cotangent: Array | None = None) -> list[BackwardStep]:
-        """List the one call of backward that comes next, if one is expected at all."""
-        return [] if self._run.gradients is None else [self._step(cache, cotangent)]
+        def forward(inputs: Mapping[str, Array]) -> None:
+            steps.append(ForwardStep(inputs, problem.parameters))
+
+        def backward(*cotangents: Array, cache: int) -> None:
+            if self._run.gradients is not None:
+                steps.extend(BackwardStep(one, cache, problem.differentiable) for one in cotangents)
+
+        def again(lay_out: Callable[[Array], Array]) -> None:
+            inputs, cotangent = self._in_layout(lay_out)
+            forward(inputs)
+            backward(cotangent, cache=len(steps) - 1)
+
+        forward(problem.inputs)
+        backward(problem.cotangent, problem.cotangent, cache=0)
+        for _ in range(self._run.settings.repeat):
+            again(_as_it_is)
+        if "linear_in_cotangent" in duties:
+            backward(*self._other_cotangents, cache=0)
+        if "independent_caches" in duties:
+            forward(self._other_inputs)
+            backward(problem.cotangent, cache=0)
+        for lay_out in LAYOUTS.values() if "memory_layouts" in duties else ():
+            again(lay_out)
+        expect(steps)
+
+    @cached_property
+    def _other_cotangents(self) -> tuple[Array, Array, Array]:
+        """Zero, another cotangent, and the sum of that and the one of the case, without rounding."""
+        cotangent, source = self._problem.cotangent, random.Random(4)  # noqa: S311  # a direction, not a secret
+        # -2 or -1/2 times the cotangent makes, added to it, -1 or 1/2 times it.
+        odd = np.frombuffer(source.randbytes(cotangent.size), np.uint8).reshape(cotangent.shape) & 1
+        share = np.where(odd, -2.0, -0.5).astype(cotangent.dtype)
+        return np.zeros_like(cotangent), share * cotangent, (1 + share) * cotangent
+
+    @cached_property
+    def _other_inputs(self) -> dict[str, Array]:
+        source = random.Random(5)  # noqa: S311  # other inputs, not secrets
+        others = dict(self._problem.inputs)
+        for name in self._problem.differentiable:
+            within = self._problem.domain.get(name)
+            others[name] = drawn(source, others[name].shape, within).astype(others[name].dtype)
+        return others
+
+    def _in_layout(self, lay_out: Callable[[Array], Array]) -> tuple[dict[str, Array], Array]:
+        """Return the inputs and the cotangent, laid out in some way."""
+        if lay_out not in self._laid_out:
+            inputs = {name: lay_out(array) for name, array in self._problem.inputs.items()}
+            self._laid_out[lay_out] = inputs, lay_out(self._problem.cotangent)
+        return self._laid_out[lay_out]
 
     @property
     def _first(self) -> Gradients:
         return {OUTPUT: self._run.out, **self._gradients} if is_numeric(self._run.out) else self._gradients
-
-    def _step(self, cache: object, cotangent: Array | None = None) -> BackwardStep:
-        given = self._problem.cotangent if cotangent is None else cotangent
-        return BackwardStep(given, cache, self._problem.differentiable)
 
     def _forward(self) -> tuple[object, object]:
         with _called("again with the same inputs"):

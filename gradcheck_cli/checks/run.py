@@ -60,7 +60,7 @@ class CaseRun:
     @property
     def is_built_in(self) -> bool:
         """Whether it is our own code, in this process."""
-        return self.implementation.name in self.layer.builtin and self.implementation.outputs_at is None
+        return self.implementation.name in self.layer.builtin and self.implementation.expect is None
 
     @property
     def output_fails(self) -> bool:

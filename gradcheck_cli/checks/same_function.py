@@ -36,6 +36,7 @@ from gradcheck_cli.numeric.arrays import working_dtype
 from gradcheck_cli.numeric.black_box import BlackBox, Evaluation
 from gradcheck_cli.numeric.dense import DenseScheme
 from gradcheck_cli.numeric.partial_derivatives import partial_derivatives
+from gradcheck_cli.numeric.richardson import first_points
 from gradcheck_cli.numeric.rounding import root_mean_square
 from gradcheck_cli.results.result import Verdict
 
@@ -137,27 +138,26 @@ class _Line:
         }
         self.least = {name: _LEAST * size for name, size in sizes.items()}  #: components of the directions
         self.start = np.zeros(1, inputs[names[0]].dtype)
+        self._steps: dict[float, ForwardStep] = {}  # that are expected
+        self.expect([self.start, self.start, *first_points(self.start)])
 
     def __call__(self, t: Array) -> Array:
         """Call forward at one point."""
-        return self.many([t])[0]
-
-    def many(self, points: Sequence[Array]) -> list[Array]:
-        """Call forward at several points, in one request if it is in another process."""
-        calls, parameters = self._run.calls, self._run.problem.parameters
-        steps = [ForwardStep(self._moved(t), parameters) for t in points]
-        if calls.expect is not None:
-            calls.expect(steps)
-        return [self._usable(calls.forward(step.inputs, parameters)[0]) for step in steps]
-
-    def _moved(self, t: Array) -> dict[str, Array]:
-        moved = {name: self._inputs[name] + t[0] * direction for name, direction in self.directions.items()}
-        return {**self._inputs, **moved}
-
-    def _usable(self, out: object) -> Array:
+        step = self._steps.get(float(t[0])) or self._step(t)
+        out, _ = self._run.calls.forward(step.inputs, step.parameters)
         if not is_output(out, self._run.problem):
             raise ImplementationError("forward returned something else when its inputs were moved")
-        return out.copy()
+        return out
+
+    def expect(self, points: Sequence[Array]) -> None:
+        """Say at which points it is called next."""
+        if self._run.calls.expect is not None:
+            self._steps |= {t: self._step(at) for at in points if (t := float(at[0])) not in self._steps}
+            self._run.calls.expect([self._steps[float(t[0])] for t in points])
+
+    def _step(self, t: Array) -> ForwardStep:
+        moved = {name: self._inputs[name] + t[0] * direction for name, direction in self.directions.items()}
+        return ForwardStep({**self._inputs, **moved}, self._run.problem.parameters)
 
 
 @np.errstate(all="ignore")  # overflow and the like show in the values

@@ -6,22 +6,18 @@ import time
 from collections import Counter
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 import click
 
 from gradcheck_cli.cli.about import report_bug
+from gradcheck_cli.cli.progress import ProgressLine
 from gradcheck_cli.cli.streams import OutputError
 from gradcheck_cli.engine import interrupts
 from gradcheck_cli.engine.engine import WorkersLostError
-from gradcheck_cli.results.result import Verdict
-from gradcheck_cli.results.run import Summary
-
-if TYPE_CHECKING:
-    from gradcheck_cli.cli.progress import ProgressLine
-    from gradcheck_cli.report.formats import DisplayOptions, Report
-    from gradcheck_cli.results.result import CaseResult
-    from gradcheck_cli.results.run import Origin, Run
+from gradcheck_cli.report.formats import DisplayOptions, Report
+from gradcheck_cli.results.result import CaseResult, Verdict
+from gradcheck_cli.results.run import Origin, Run, Summary
 
 
 class Output(Protocol):

@@ -5,20 +5,16 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import click
 
+from gradcheck_cli.cli.plan import Plan
+from gradcheck_cli.cli.request import Request
 from gradcheck_cli.engine.call import InProcess
+from gradcheck_cli.engine.checker import Checker
 from gradcheck_cli.engine.engine import Engine
 from gradcheck_cli.engine.interrupts import interruptible
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from gradcheck_cli.cli.plan import Plan
-    from gradcheck_cli.cli.request import Request
-    from gradcheck_cli.engine.checker import Checker
 
 #: Batches for each worker that may be in progress while the next result is waited for. A case that takes all of its
 #: time limit does not stop the others, and a result is some kilobytes.

@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from gradcheck_cli.cases.cases import Listed
-from gradcheck_cli.cli.plan import Assignment, assign, make_cases, make_plan
+from gradcheck_cli.cases.cases import Cases, Listed
+from gradcheck_cli.cli.plan import Assignment, Plan, assign, make_cases, make_plan
 from gradcheck_cli.cli.progress import SearchLine
+from gradcheck_cli.cli.request import Request
 from gradcheck_cli.data.frozen import frozen
+from gradcheck_cli.engine.checker import Checker
 from gradcheck_cli.engine.interrupts import interruptible
 from gradcheck_cli.engine.sanitize import sanitize
 from gradcheck_cli.engine.survey import Survey
@@ -25,20 +27,14 @@ from gradcheck_cli.implementation.implementation import ImplementationNotFoundEr
 from gradcheck_cli.implementation.loading.load import NothingToCheckError
 from gradcheck_cli.implementation.loading.paths import join_homes
 from gradcheck_cli.layers import LAYERS, TITLES
-from gradcheck_cli.layers.framework.case import NoCase
-from gradcheck_cli.results.result import CaseResult, Verdict
+from gradcheck_cli.layers.framework.case import Case, NoCase
+from gradcheck_cli.results.result import CaseResult, Place, Verdict
 from gradcheck_cli.text.clean import clean
 from gradcheck_cli.text.names import join_names
 
 if TYPE_CHECKING:
-    from gradcheck_cli.cases.cases import Cases
     from gradcheck_cli.cli.origin import Sources
-    from gradcheck_cli.cli.plan import Plan
-    from gradcheck_cli.cli.request import Request
     from gradcheck_cli.cli.since import Since
-    from gradcheck_cli.engine.checker import Checker
-    from gradcheck_cli.layers.framework.case import Case
-    from gradcheck_cli.results.result import Place
 
 
 def plan_files(request: Request, checker: Checker, sources: Sources | None = None, since: Since | None = None) -> Plan:

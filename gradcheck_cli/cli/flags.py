@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gradcheck_cli.cli.values import FOLDER, Value, parameter_values, path
-from gradcheck_cli.layers.framework.parameter import Integer
+from gradcheck_cli.layers.framework.parameter import Integer, Parameter
 
 if TYPE_CHECKING:
     from gradcheck_cli.layers.framework.layer import Layer
-    from gradcheck_cli.layers.framework.parameter import Parameter
     from gradcheck_cli.report.formats import Format
 
 _NUMBERS = "Geometry (each takes one value, a list 1,2,5 or a range 5..9)"

@@ -6,10 +6,10 @@ import os
 import sys
 from typing import TYPE_CHECKING, Any
 
+from gradcheck_cli.cli.request import Request
 from gradcheck_cli.results.run import Origin
 
 if TYPE_CHECKING:
-    from gradcheck_cli.cli.request import Request
     from gradcheck_cli.implementation.loading.fingerprint import Fingerprint
 
 

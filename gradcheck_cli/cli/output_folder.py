@@ -5,15 +5,12 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import click
 
 from gradcheck_cli.cli.output_file import File, unwritable
 from gradcheck_cli.cli.streams import OutputError
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 class OutputFolder:

@@ -5,23 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import chain
-from typing import TYPE_CHECKING
 
 import click
 
-from gradcheck_cli.cases.cases import Listed, Product, Shard
+from gradcheck_cli.cases.cases import Cases, Listed, Product, Shard
 from gradcheck_cli.checks.check import check_case
+from gradcheck_cli.cli.request import Request
 from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.engine.interrupts import interruptible
-from gradcheck_cli.engine.task import Task
-
-if TYPE_CHECKING:
-    from gradcheck_cli.cases.cases import Cases
-    from gradcheck_cli.cli.request import Request
-    from gradcheck_cli.engine.task import Check
-    from gradcheck_cli.layers.framework.case import Case
-    from gradcheck_cli.layers.framework.layer import Layer
-    from gradcheck_cli.results.result import CaseResult
+from gradcheck_cli.engine.task import Check, Task
+from gradcheck_cli.layers.framework.case import Case
+from gradcheck_cli.layers.framework.layer import Layer
+from gradcheck_cli.results.result import CaseResult
 
 
 @frozen

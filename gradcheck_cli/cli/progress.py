@@ -10,15 +10,12 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, TextIO
+from typing import TextIO
 
 from gradcheck_cli.cli.streams import terminal_width, wants_color
-from gradcheck_cli.results.result import Verdict
+from gradcheck_cli.layers.framework.case import Case
+from gradcheck_cli.results.result import CaseResult, Verdict
 from gradcheck_cli.text.clean import clean
-
-if TYPE_CHECKING:
-    from gradcheck_cli.layers.framework.case import Case
-    from gradcheck_cli.results.result import CaseResult
 
 #: Seconds before the line is shown for the first time: most runs are over by then.
 _PATIENCE = 0.5

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gradcheck_cli.cli.output_file import unwritable
+from gradcheck_cli.cli.plan import Plan
+from gradcheck_cli.cli.request import Request
 from gradcheck_cli.cli.streams import OutputError
+from gradcheck_cli.layers.framework.case import Case
+from gradcheck_cli.results.result import CaseResult
 
 if TYPE_CHECKING:
-    from gradcheck_cli.cli.plan import Plan
-    from gradcheck_cli.cli.request import Request
     from gradcheck_cli.engine.journal import Journal
-    from gradcheck_cli.layers.framework.case import Case
-    from gradcheck_cli.results.result import CaseResult
 
 
 @contextmanager

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Generator, Sequence
 from contextlib import ExitStack, closing
 from functools import partial
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, TextIO, cast
 
 import click
 
@@ -14,33 +14,27 @@ from gradcheck_cli.cli.about import versions
 from gradcheck_cli.cli.deliver import Delivery, deliver
 from gradcheck_cli.cli.executors import open_engine
 from gradcheck_cli.cli.exit_codes import exit_code
+from gradcheck_cli.cli.output_file import File
 from gradcheck_cli.cli.outputs import Stdout, open_files, reserved_stdout
-from gradcheck_cli.cli.plan import list_cases, plan_layer, refuse_impossible
+from gradcheck_cli.cli.plan import Assignment, Plan, list_cases, plan_layer, refuse_impossible
 from gradcheck_cli.cli.progress import progress
-from gradcheck_cli.cli.request import MANY_CASES
+from gradcheck_cli.cli.request import MANY_CASES, Request
 from gradcheck_cli.cli.results_file import open_results_file
 from gradcheck_cli.cli.streams import terminal_width, wants_color
 from gradcheck_cli.engine import interrupts
 from gradcheck_cli.engine.checker import Checker
-from gradcheck_cli.engine.engine import WorkerDiedError
+from gradcheck_cli.engine.engine import Engine, Memory, WorkerDiedError
 from gradcheck_cli.implementation.implementation import ImplementationNotFoundError
-from gradcheck_cli.report.formats import DisplayOptions, make_report
+from gradcheck_cli.report.formats import DisplayOptions, Format, make_report
+from gradcheck_cli.results.result import CaseResult
 from gradcheck_cli.results.run import Run
 from gradcheck_cli.text.workflow_commands import DefusedStream, in_actions
 
 if TYPE_CHECKING:
-    from typing import TextIO
-
     from gradcheck_cli.cases.fuzz import RandomCases
     from gradcheck_cli.cli.origin import Sources
-    from gradcheck_cli.cli.output_file import File
     from gradcheck_cli.cli.output_folder import OutputFolder
-    from gradcheck_cli.cli.plan import Assignment, Plan
-    from gradcheck_cli.cli.request import Request
     from gradcheck_cli.cli.since import Since
-    from gradcheck_cli.engine.engine import Engine, Memory
-    from gradcheck_cli.report.formats import Format
-    from gradcheck_cli.results.result import CaseResult
 
 #: Columns where stdout is no terminal: the same everywhere, and a table needs no more.
 _WIDTH, _VERBOSE_WIDTH = 100, 140

@@ -10,18 +10,17 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from gradcheck_cli.cli.plan import Plan
 from gradcheck_cli.cli.recorded import Recorded, UnreadableError, read_report
+from gradcheck_cli.cli.request import Request
 from gradcheck_cli.data.frozen import replace
 from gradcheck_cli.implementation.loading.paths import files_of, split_spec
-from gradcheck_cli.results.result import Verdict
+from gradcheck_cli.layers.framework.case import Case
+from gradcheck_cli.results.result import CaseResult, Verdict
 from gradcheck_cli.text.clean import clean
 
 if TYPE_CHECKING:
     from gradcheck_cli.cli.origin import Sources
-    from gradcheck_cli.cli.plan import Plan
-    from gradcheck_cli.cli.request import Request
-    from gradcheck_cli.layers.framework.case import Case
-    from gradcheck_cli.results.result import CaseResult
 
 #: How reasons begin that are not the implementation's.
 _NOT_ITS_OWN = ("a bug in the checker", "the worker process", "the Dask workers")

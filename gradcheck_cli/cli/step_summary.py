@@ -6,16 +6,14 @@ import io
 import os
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TextIO
 
 import click
 
 from gradcheck_cli.cli.deliver import Delivery
+from gradcheck_cli.report.formats import DisplayOptions
 from gradcheck_cli.report.markdown import MarkdownReport
-
-if TYPE_CHECKING:
-    from gradcheck_cli.report.formats import DisplayOptions
-    from gradcheck_cli.results.run import Run
+from gradcheck_cli.results.run import Run
 
 
 class StepSummary:

@@ -9,13 +9,11 @@ import errno
 import io
 import os
 import sys
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, TextIO, cast
 
 from gradcheck_cli.text.workflow_commands import DefusedStream, in_actions
 
 if TYPE_CHECKING:
-    from typing import TextIO
-
     from _typeshed import ReadableBuffer
 
 #: Digits of a width in columns, and a height in lines, that somebody may mean.

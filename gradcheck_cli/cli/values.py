@@ -9,12 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gradcheck_cli.layers.framework.parameter import Integer, TextParameter
+from gradcheck_cli.layers.framework.parameter import Integer, Parameter, TextParameter
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
-
-    from gradcheck_cli.layers.framework.parameter import Parameter
 
 #: More values than this for one flag are taken for a typing error.
 _MOST_VALUES = 1_000_000

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import operator
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
-from itertools import groupby
-from typing import TYPE_CHECKING, Any
+from itertools import count
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from gradcheck_cli.data.frozen import replace
 from gradcheck_cli.engine import inside, inside_calls
-from gradcheck_cli.engine.user_code import ReportedError, checked_names, error_in
+from gradcheck_cli.engine.user_code import ReportedError, checked_names
 from gradcheck_cli.engine.wire import value_of
+from gradcheck_cli.guard.channel import LARGE
 from gradcheck_cli.guard.process import ProcessDiedError
-from gradcheck_cli.guard.protocol import Answer, ProtocolError
+from gradcheck_cli.guard.protocol import ProtocolError
 from gradcheck_cli.implementation.calling import current_watch
 from gradcheck_cli.implementation.implementation import NO_BACKWARD, BackwardStep, ForwardStep, Implementation
 from gradcheck_cli.implementation.vocabulary.lookup import vocabulary_of
@@ -28,7 +28,8 @@ from gradcheck_cli.results.result import Place
 if TYPE_CHECKING:
     from gradcheck_cli.engine.task import Task
     from gradcheck_cli.engine.user_code import UserCode
-    from gradcheck_cli.implementation.implementation import Point, Step
+    from gradcheck_cli.guard.protocol import Answer
+    from gradcheck_cli.implementation.implementation import Step
     from gradcheck_cli.layers.framework.case import Case
     from gradcheck_cli.layers.framework.layer import Layer
     from gradcheck_cli.layers.framework.problem import Problem
@@ -41,36 +42,36 @@ _KEPT = object()
 #: Words and sentences of a kind that an implementation is described by.
 _MOST_WORDS = 100
 
-#: Bytes of inputs and outputs that one request may have.
-_TOGETHER = 2**26
 
-
-def begin_case(code: UserCode, task: Task, case: Case) -> Implementation:
-    """Return the implementation of a task, for one case. It raises what `UserCode.ask` does."""
-    calls = _Calls(code)
-    answer = code.ask(inside.begin, task, case)
+def describe(code: UserCode, task: Task, case: Case) -> dict[str, Any]:
+    """Return what the other process says of the implementation of a task. It raises what `UserCode.ask` does."""
+    answer = code.ask(inside.describe, task, case)
     with code.reading():
-        text: dict[str, Any] = {name: _text(answer.value[name]) for name in inside.DESCRIBED}
-        text["name"], text["spec"] = checked_names(text["name"], text["spec"], task.spec)
-        layer, given = LAYERS[case.layer], None
-        if not {*text["absent"]} <= _may_be_absent(layer) or (layer.reference and answer.value["given"]):
+        described: dict[str, Any] = {name: _text(answer.value[name]) for name in inside.DESCRIBED}
+        described["name"], described["spec"] = checked_names(described["name"], described["spec"], task.spec)
+        layer = LAYERS[case.layer]
+        if not {*described["absent"]} <= _may_be_absent(layer) or (layer.reference and answer.value["given"]):
             raise ProtocolError("inputs other than those of the layer")
         if answer.value["given"] is not None:
             names, others, constants = answer.value["given"]
             inputs = dict(zip(map(str, names), answer.arrays, strict=True))
             parameters = {str(name): None for name in others} or None
-            given = partial(_given, inputs, parameters, tuple(map(str, constants)))
+            described["given"] = partial(_given, inputs, parameters, tuple(map(str, constants)))
+    return described
+
+
+def implementation_in(code: UserCode, task: Task, case: Case, described: Mapping[str, Any]) -> Implementation:
+    """Return the implementation of a task, for one case; its calls raise what `UserCode.ask` does."""
+    calls = _Calls(code, (task, case))
     return Implementation(
-        **text,
+        **described,
         forward=calls.forward,
         backward=calls.backward,
-        outputs_at=calls.outputs_at,
         expect=calls.expect,
         seed=calls.seed,
         has_drawn=calls.has_drawn,
         locate=calls.locate,
         left_by_forward=lambda cache: cache.left if isinstance(cache, _Cache) else cache,
-        given=given,
     )
 
 
@@ -90,89 +91,67 @@ class _Cache:
         self._dropped.append(self.number)
 
 
-class _Calls:
-    """The passes of an implementation in another process."""
+class _Planned(NamedTuple):
+    """A call that comes next, and the number of the cache that it leaves, or that it is given."""
 
-    def __init__(self, code: UserCode) -> None:
+    step: Step
+    number: int
+
+
+class _Calls:
+    """The passes of an implementation in another process.
+
+    Calls that are expected are made there one after the other, while the checks work on the answers. The first call
+    that is another one stops them.
+    """
+
+    def __init__(self, code: UserCode, begins: tuple[Task, Case]) -> None:
         self._code = code
+        self._begins: tuple[Task, Case] | None = begins  # until the first request
         self._seed: int | None = None  # for the next call
         self._dropped: list[int] = []  # caches that are not needed any more
         self._watched: dict[str, Array] = {}  # what the latest calls that were watched were given
-        self._expected: deque[tuple[type[Step], Answer]] = deque()  # calls that come next, with their answers
-        self._around: object = None  # the inputs with which outputs were last asked for, which the process keeps
-        self._size = 0  # bytes of the latest output
+        self._planned: deque[_Planned] = deque()  # calls that come next
+        self._is_answering = False  # whether the answer to the first of these is on its way
+        self._numbers = count(1)
+        self._size = 0  # bytes of the largest answer
 
     def forward(self, inputs: Mapping[str, Array], parameters: Mapping[str, object] | None) -> tuple[object, object]:
         """Call forward; the cache stays there."""
         if current_watch() is not None:
             self._watched = dict(inputs)
-        answer = self._next(ForwardStep(inputs, parameters))
+        answer, number = self._call(ForwardStep(inputs, parameters, self._seed))
         with self._code.reading():
             self._note_written(answer)
             out = value_of(answer.value["out"], answer.arrays)
             if answer.value["left"] == "none" and (parameters or {}).get("mode") != "test":
                 raise ProtocolError("no cache in a mode in which there is something to learn")
             left = {"none": NO_BACKWARD, "empty": None, "kept": _KEPT}[answer.value["left"]]
-            cache = _Cache(int(answer.value["cache"]), left, self._dropped)
-        self._size = out.nbytes if isinstance(out, np.ndarray) else 0
-        return out, cache
+        return out, _Cache(number, left, self._dropped)
 
     def backward(self, cotangent: Any, cache: object, names: tuple[str, ...]) -> Mapping[str, object]:
         """Call backward with the cache of a forward."""
-        assert isinstance(cache, _Cache)
         if current_watch() is not None:
             self._watched |= inside_calls.cotangents(cotangent)
-        answer = self._next(BackwardStep(cotangent, cache, names))
+        answer, _ = self._call(BackwardStep(cotangent, cache, names, self._seed))
         with self._code.reading():
             self._note_written(answer)
             found = answer.value["gradients"]
             return {name: value_of(found[name], answer.arrays) for name in names if name in found}
 
-    def outputs_at(
-        self,
-        inputs: Mapping[str, Array],
-        parameters: Mapping[str, object] | None,
-        points: Sequence[Point],
-    ) -> list[object]:
-        """Call forward at several points, in as few requests as are reasonable."""
-        seed, found = self._seed, []
-        first = 0
-        while first < len(points):
-            together = max(1, _TOGETHER // (points[first][1].nbytes + self._size)) if self._size else 1
-            part = points[first : first + together]
-            self._seed = seed
-            around = None if self._around is inputs else (dict(inputs), parameters)
-            by_input = [(name, np.stack([x for _, x in some])) for name, some in groupby(part, operator.itemgetter(0))]
-            answer = self._ask(inside_calls.outputs_at, around, by_input, calls=len(part))
-            self._around = inputs
-            with self._code.reading():
-                some = _outputs(answer)
-                if len(some) != len(part):
-                    raise ProtocolError("outputs of other points")
-            self._size = max(self._size, *(one.nbytes for one in some if isinstance(one, np.ndarray)), 1)
-            found += some
-            first += len(part)
-        self._seed = None
-        return found
-
     def expect(self, steps: Sequence[Step]) -> None:
-        """Have calls made that come next, in one request. If one raises, those after it are left to requests."""
-        self._expected.clear()
-        if not steps:
-            return
-        written = [
-            (dict(step.inputs), step.parameters)
-            if isinstance(step, ForwardStep)
-            else (step.cotangent, _number(step.cache), step.names)
-            for step in steps
-        ]
-        answer = self._ask(inside_calls.several, written, calls=len(written))
-        with self._code.reading():
-            if not 0 < len(answer.value) <= len(written):
-                raise ProtocolError("answers to other calls")
-            self._expected.extend(
-                (type(step), Answer(value, answer.arrays)) for step, value in zip(steps, answer.value, strict=False)
-            )
+        """Note which calls come next, unless that is known."""
+        known: list[_Planned] = []
+        for planned, step in zip(self._planned, steps, strict=False):
+            if not _is_same(planned, step, known):
+                self._forget_plan()
+                known = []
+                break
+            known.append(planned)
+        for step in steps[len(known) :]:
+            number = next(self._numbers) if isinstance(step, ForwardStep) else _number(step.cache, known)
+            known.append(_Planned(step, number))
+            self._planned.append(known[-1])
 
     def seed(self, seed: int) -> None:
         """Have the generators there seeded before the next call."""
@@ -180,7 +159,8 @@ class _Calls:
 
     def has_drawn(self, seed: int) -> bool:
         """Tell whether numbers were drawn since the generators were seeded."""
-        return self._code.ask(inside_calls.has_drawn, seed).value is True
+        self._forget_plan()
+        return self._code.ask(inside.has_drawn, seed).value is True
 
     def locate(self, result: CaseResult, folder: str | None) -> CaseResult:
         """Return a result that failed with the place of its failure, as far as it is known."""
@@ -192,49 +172,91 @@ class _Calls:
         except (ProcessDiedError, ReportedError):  # the verdict is worth more than its place
             return replace(result, place=None)
 
-    def _ask(self, function: Callable[..., Answer], *arguments: Any, calls: int = 1) -> Answer:
-        manner = inside_calls.Manner(
-            seed=self._seed,
-            quiet=np.geterr()["invalid"] == "ignore",
-            watched=current_watch() is not None,
-            dropped=tuple(self._dropped),
-        )
-        self._seed = None
-        del self._dropped[: len(manner.dropped)]
-        return self._code.ask(function, *arguments, tuple(manner), calls=calls)
-
-    def _next(self, step: Step) -> Answer:
-        """Return the answer to a call, which may have been expected.
+    def _call(self, step: Step) -> tuple[Answer, int]:
+        """Return the answer to a call, and the number of its cache.
 
         Raises:
             Exception: the call did.
         """
-        if not self._expected or self._expected[0][0] is not type(step):
-            self.expect([step])
-        _, answer = self._expected.popleft()
+        self._seed = None
+        self.expect([step])
+        if not self._is_answering:
+            self._make_planned()
+        number = self._planned.popleft().number
+        answer = self._code.answer()
+        self._is_answering = answer.more
+        self._size = max(self._size, sum(array.nbytes for array in answer.arrays))
         self._code.raise_error(answer.value)
-        return answer
+        return answer, number
+
+    def _make_planned(self) -> None:
+        """Have the planned calls made, as many as give and return little together."""
+        steps: list[tuple[Any, ...]] = []
+        size = 0
+        for step, number in self._planned:
+            given = step.inputs.values() if isinstance(step, ForwardStep) else _arrays(step.cotangent)
+            size += self._size + sum(array.nbytes for array in given)
+            if steps and size > LARGE:
+                break
+            steps.append(_request(step, number))
+        manner = inside_calls.Manner(
+            quiet=np.geterr()["invalid"] == "ignore",
+            watched=current_watch() is not None,
+            dropped=tuple(self._dropped),
+        )
+        self._dropped.clear()
+        begins, self._begins = self._begins, None
+        self._code.process.send(inside.call_passes, begins, steps, tuple(manner), calls=len(steps))
+
+    def _forget_plan(self) -> None:
+        self._planned.clear()
+        self._is_answering = False
 
     def _note_written(self, answer: Answer) -> None:
         if (watch := current_watch()) is not None:
             watch.written = [self._watched[name] for name in answer.value["written"]]
 
 
-def _number(cache: object) -> int:
-    """Return the number of a cache, or of the step that makes it, counted from -1 downward."""
-    return cache.number if isinstance(cache, _Cache) else -1 - cache  # type: ignore[operator]
+def _request(step: Step, number: int) -> tuple[Any, ...]:
+    """Return a call as `inside_calls.make_calls` takes it."""
+    if isinstance(step, ForwardStep):
+        return ("forward", number, step.seed, dict(step.inputs), step.parameters)
+    return ("backward", number, step.seed, step.cotangent, step.names)
+
+
+def _is_same(planned: _Planned, step: Step, before: Sequence[_Planned]) -> bool:
+    """Tell whether a call is the planned one."""
+    known = planned.step
+    if known.seed != step.seed:
+        return False
+    if isinstance(known, ForwardStep) and isinstance(step, ForwardStep):
+        alike = known.parameters is step.parameters and known.inputs.keys() == step.inputs.keys()
+        return alike and all(_are_same(array, step.inputs[name]) for name, array in known.inputs.items())
+    if isinstance(known, BackwardStep) and isinstance(step, BackwardStep):
+        alike = planned.number == _number(step.cache, before) and known.names == step.names
+        return alike and all(map(_are_same, _arrays(known.cotangent), _arrays(step.cotangent)))
+    return False
+
+
+def _are_same(one: Array, other: Array) -> bool:
+    """Tell whether two arrays are the same in memory, too."""
+    form, other_form = ((array.dtype, array.shape, array.strides) for array in (one, other))
+    return one is other or (form == other_form and one.tobytes() == other.tobytes())
+
+
+def _arrays(cotangent: Array | tuple[Array, ...]) -> tuple[Array, ...]:
+    return cotangent if isinstance(cotangent, tuple) else (cotangent,)
+
+
+def _number(cache: object, before: Sequence[_Planned]) -> int:
+    """Return the number of a cache, or of that which a call before leaves, whose place is given."""
+    return before[cache].number if isinstance(cache, int) else cache.number  # type: ignore[attr-defined]
 
 
 def _text(written: Any) -> str | tuple[str, ...] | None:
     if isinstance(written, list):
         return tuple(map(str, written[:_MOST_WORDS]))
     return None if written is None else str(written)
-
-
-def _outputs(answer: Answer) -> list[object]:
-    if "stacked" in answer.value:
-        return [answer.arrays[0][k, ...] for k in range(len(answer.arrays[0]))]  # of no axes, too, an array
-    return [error_in(one) or value_of(one["out"], answer.arrays) for one in answer.value["values"]]
 
 
 def _given(

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from gradcheck_cli.data.frozen import replace
 from gradcheck_cli.engine import inside
-from gradcheck_cli.engine.calls import begin_case
+from gradcheck_cli.engine.calls import describe, implementation_in
 from gradcheck_cli.engine.user_code import FAILURES, WHEN_TRIED, UserCode, checked_names, describe_death, report_failure
 from gradcheck_cli.guard.process import ProcessDiedError
 from gradcheck_cli.implementation.implementation import ImplementationNotFoundError
+from gradcheck_cli.layers import LAYERS
 
 if TYPE_CHECKING:
     from gradcheck_cli.engine.errors import ErrorReport
@@ -28,6 +29,7 @@ class GuardedRunner:
     def __init__(self, task: Task, process: Process, tally: Tally) -> None:
         self._task, self._code, self._tally = task, UserCode(process), tally
         self._names: Names | None = None
+        self._described: dict[str, Any] | None = None  # what is the same for all cases of a layer with a reference
         self._missing: ErrorReport | None = None  # why it cannot be checked
 
     def find(self, case: Case) -> None:
@@ -59,9 +61,10 @@ class GuardedRunner:
             if self._missing is not None:
                 result = task.error_result(case, self._missing)
             else:
-                implementation = begin_case(code, task, case)
-                self._tally.begin(lambda: code.process.calls)
-                result = task.check(case, replace(implementation, announce=self._tally.announce), task.settings)
+                if self._described is None or not LAYERS[task.layer].reference:
+                    self._described = describe(code, task, case)
+                implementation = self._tally.counted(implementation_in(code, task, case, self._described))
+                result = task.check(case, implementation, task.settings)
         except FAILURES as error:
             result = task.error_result(case, report_failure(error, "the implementation", task.spec), self._names)
         return replace(result, output=code.process.take_output(), seconds=time.perf_counter() - started)

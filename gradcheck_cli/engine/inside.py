@@ -6,14 +6,14 @@ Each public function answers a request.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from gradcheck_cli.checks.diagnosis.place.locate import with_place
 from gradcheck_cli.data.frozen import replace
 from gradcheck_cli.engine.errors import describe_error
-from gradcheck_cli.engine.inside_calls import answering, describe_raised, session
+from gradcheck_cli.engine.inside_calls import describe_raised, make_calls, session
 from gradcheck_cli.guard.clock import timed
 from gradcheck_cli.guard.protocol import Answer
 from gradcheck_cli.guard.state import preserve_basics, preserve_state
@@ -94,20 +94,43 @@ def find_names(task: Task, case: Case) -> Answer:
 
 
 @_loading
-def begin(task: Task, case: Case) -> Answer:
-    """Have the implementation of a task called from now on, as if nothing had been called, and describe it."""
+def describe(task: Task, case: Case) -> Answer:
+    """Describe the implementation of a task, and what it is given that is not of the case."""
+    code = _implementation_of(task, case)
+    given = code.given(LAYERS[case.layer].problem(case)) if code.given else None
+    description: dict[str, Any] = {name: getattr(code, name) for name in DESCRIBED}
+    description["given"] = given and [list(given.inputs), list(given.parameters or {}), list(given.constants)]
+    return Answer(description, [*given.inputs.values()] if given else [])
+
+
+@_loading
+def _begin(task: Task, case: Case) -> Answer:
+    """Have the implementation of a task called from now on, as if nothing had been called."""
     session.state.close()
     code = session.implementation = _implementation_of(task, case)
     session.caches.clear()
     session.given = code.given(LAYERS[case.layer].problem(case)) if code.given else None
     session.state.enter_context(preserve_state())
-    description: dict[str, Any] = {name: getattr(code, name) for name in DESCRIBED}
-    given = session.given
-    description["given"] = given and [list(given.inputs), list(given.parameters or {}), list(given.constants)]
-    return Answer(description, [*given.inputs.values()] if given else [])
+    return Answer(None)
 
 
-@answering
+def call_passes(
+    begins: tuple[Task, Case] | None, steps: Sequence[tuple[Any, ...]], manner: tuple[Any, ...]
+) -> Iterator[Answer]:
+    """Make calls of an implementation, as `make_calls` does; the first of a case say which implementation."""
+    begun = _begin(*begins) if begins else Answer(None)
+    if begun.value is None:
+        yield from make_calls(steps, manner)
+    else:
+        yield begun
+
+
+def has_drawn(seed: int) -> Answer:
+    """Tell whether numbers were drawn since the generators were seeded."""
+    return Answer(session.code.has_drawn(seed))
+
+
+@_loading
 def place(result: CaseResult, folder: str | None) -> Answer:
     """Say where in the user's code the cause of a failure is."""
     found = with_place(result, session.code, folder).place

@@ -15,35 +15,29 @@ class Tally:
     """Counts the calls of the passes in the running case."""
 
     def __init__(self) -> None:
-        self._built_in = 0  # calls of built-in implementations
         self.clear()
 
     def clear(self) -> None:
-        """Count nothing until the next case begins."""
-        self.begin(lambda: 0)
-
-    def begin(self, count: Callable[[], int]) -> None:
-        """Begin with a case; `count` returns how many calls there were ever, the one that runs included."""
-        self._count, self._before, self._expected = count, count(), 0
+        """Count anew: the next case begins."""
+        self._made = self._expected = 0
 
     def announce(self, calls: int) -> None:
         """Expect so many more calls in this case."""
-        self._expected = self._count() - self._before + calls
+        self._expected = self._made + calls
 
     def share_done(self) -> float:
         """Return which share of the calls of the case was made; 0 while it is not known how many there will be."""
-        return min((self._count() - self._before) / self._expected, 1.0) if self._expected else 0.0
+        return min(self._made / self._expected, 1.0) if self._expected else 0.0
 
     def counted(self, implementation: Implementation) -> Implementation:
-        """Begin with a case of a built-in implementation, and return it with calls that are counted."""
+        """Return an implementation whose calls are counted."""
 
         def counting(function: Callable[..., Any]) -> Callable[..., Any]:
             def call(*arguments: Any) -> Any:
-                self._built_in += 1
+                self._made += 1
                 return function(*arguments)
 
             return call
 
-        self.begin(lambda: self._built_in)
         forward, backward = counting(implementation.forward), counting(implementation.backward)
         return replace(implementation, forward=forward, backward=backward, announce=self.announce)

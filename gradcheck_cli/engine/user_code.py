@@ -62,21 +62,25 @@ class UserCode:
     def __init__(self, process: Process) -> None:
         self.process = process
 
-    def ask(self, function: Callable[..., Answer], *arguments: Any, calls: int = 0) -> Answer:
-        """Have a function of `inside` called; `calls` says how many passes it calls, at least.
+    def ask(self, function: Callable[..., Answer], *arguments: Any) -> Answer:
+        """Have a function of `inside` called.
 
         Raises:
             ImplementationNotFoundError: as the function does.
-            ImplementationError, NotExpressibleError: a pass did.
             ReportedError: user code raised, or there may be a bug in the checker.
             ProcessDiedError: the process died.
         """
+        self.process.send(function, *arguments)
+        answer = self.answer()
+        self.raise_error(answer.value, of_call=False)
+        return answer
+
+    def answer(self) -> Answer:
+        """Wait for the next answer; one may be an error, for `raise_error`."""
         try:
-            answer = self.process.call(function, *arguments, calls=calls)
+            return self.process.receive()
         except RequestFailedError as error:
             raise ReportedError(_doubtful_bug(str(error))) from error
-        self.raise_error(answer.value, of_call=calls > 0)
-        return answer
 
     def read(self, cls: type[_Class], function: Callable[..., Answer], *arguments: Any) -> _Class | None:
         """Ask for an instance of a class of dataclasses, or none. It raises what `ask` does."""
@@ -85,9 +89,13 @@ class UserCode:
             return None if answer.value is None else read(cls, answer.value)
 
     def raise_error(self, value: Any, *, of_call: bool = True) -> None:
-        """Raise the error that a request or a call was answered with, if it was."""
+        """Raise the error that a request or a call was answered with, if it was.
+
+        Raises:
+            ImplementationError, NotExpressibleError: a pass did.
+        """
         with self.reading():
-            error = error_in(value)
+            error = _error_in(value)
             if not of_call and isinstance(error, ImplementationError | NotExpressibleError):
                 raise ProtocolError("an error of a call where there was none")
         if error is not None:
@@ -102,7 +110,7 @@ class UserCode:
             raise self.process.distrusted() from error
 
 
-def error_in(value: Any) -> Exception | None:
+def _error_in(value: Any) -> Exception | None:
     """Return the error that a call was answered with, if it was."""
     match value:
         case {"raised": [reason, traceback, frame]}:

@@ -15,8 +15,8 @@ from gradcheck_cli.guard.protocol import HEADER, INLINE, MOST_TEXT, SHARED, Prot
 if TYPE_CHECKING:
     from gradcheck_cli.numeric.arrays import Array
 
-#: Arrays of more bytes go through shared memory.
-_LARGE = 2**16
+#: Arrays of more bytes go through shared memory, in which there is room for one message at a time.
+LARGE = 2**16
 
 #: Bytes of address space that are shared for large arrays, half for each direction. Memory is taken as it is used.
 _AREA = 2**33
@@ -32,7 +32,7 @@ def shared_area() -> memoryview | None:
 
 
 class Channel:
-    """One end of a connection. A message is answered before the next is sent."""
+    """One end of a connection. A request may have several answers, of which those that are late are dropped."""
 
     def __init__(self, connection: socket.socket, area: memoryview | None, *, asks: bool) -> None:
         """Use a socket, and memory of which the first half is for requests and the second for answers."""
@@ -40,6 +40,8 @@ class Channel:
         halves = None if area is None else (area[: _AREA // 2], area[_AREA // 2 :])
         self._sent = halves and halves[not asks]
         self._received = halves and halves[asks]
+        self._asks, self._unread = asks, bytearray()
+        self.number = 0  #: of the latest request
         self.largest = 0  #: bytes of the largest message through shared memory
 
     def fileno(self) -> int:
@@ -60,15 +62,16 @@ class Channel:
             OSError: the other end is gone, or takes nothing.
         """
         size = sum(aligned(part.nbytes) for part in parts)
-        if self._sent is not None and _LARGE < size <= len(self._sent):
+        self.number += self._asks
+        if self._sent is not None and LARGE < size <= len(self._sent):
             start = 0
             for part in parts:
                 self._sent[start : start + part.nbytes] = part
                 start += aligned(part.nbytes)
             self.largest = max(self.largest, size)
-            self.connection.sendall(HEADER.pack(SHARED, len(text), size) + text)
+            self.connection.sendall(HEADER.pack(SHARED, self.number, len(text), size) + text)
             return
-        pieces = [HEADER.pack(INLINE, len(text), size), text]
+        pieces = [HEADER.pack(INLINE, self.number, len(text), size), text]
         for part in parts:
             pieces += (part, bytes(aligned(part.nbytes) - part.nbytes))
         self.connection.sendall(b"".join(pieces))
@@ -83,17 +86,19 @@ class Channel:
             EOFError: the other end is gone.
             ProtocolError: what comes is no message.
         """
-        message = bytearray()
-        self._read(message, HEADER.size, wait)
-        kind, text_size, size = HEADER.unpack_from(message)
-        known = kind == INLINE or (kind == SHARED and self._received is not None)
-        if not known or text_size > MOST_TEXT or size > _AREA // 2:
-            raise ProtocolError("no header")
-        start = HEADER.size + text_size
-        end = start + (size if kind == INLINE else 0)
-        self._read(message, end, wait)
-        if len(message) > end:
-            raise ProtocolError("more than one message")
+        while True:
+            self._read(HEADER.size, wait)
+            kind, number, text_size, size = HEADER.unpack_from(self._unread)
+            known = kind == INLINE or (kind == SHARED and self._received is not None)
+            if not known or text_size > MOST_TEXT or size > _AREA // 2:
+                raise ProtocolError("no header")
+            start = HEADER.size + text_size
+            end = start + (size if kind == INLINE else 0)
+            self._read(end, wait)
+            message, self._unread = self._unread[:end], self._unread[end:]
+            if number == self.number or not self._asks:
+                break
+        self.number = number
         if kind == INLINE or self._received is None:
             payload = np.frombuffer(message, np.uint8)[start:]
         else:
@@ -101,14 +106,22 @@ class Channel:
             payload = np.frombuffer(self._received[:size], np.uint8)
         return bytes(message[HEADER.size : start]), payload.copy()  # which the other end cannot change
 
-    def _read(self, message: bytearray, size: int, wait: Callable[[], object] | None) -> None:
-        while len(message) < size:
+    def is_asked(self) -> bool:
+        """Tell whether another request has come."""
+        try:
+            return bool(self._unread or self.connection.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT))
+        except BlockingIOError:
+            return False
+
+    def _read(self, size: int, wait: Callable[[], object] | None) -> None:
+        """Read until so many bytes are there."""
+        while len(self._unread) < size:
             if wait is not None:
                 wait()
-            text = self.connection.recv(max(size - len(message), 2**16), socket.MSG_DONTWAIT if wait else 0)
+            text = self.connection.recv(max(size - len(self._unread), 2**16), socket.MSG_DONTWAIT if wait else 0)
             if not text:
                 raise EOFError
-            message += text
-            begun = message[: len(INLINE)]
+            self._unread += text
+            begun = self._unread[: len(INLINE)]
             if (begun not in (INLINE, SHARED) and len(begun) == len(INLINE)) or begun[:1] != INLINE[:1]:
                 raise ProtocolError("no header")

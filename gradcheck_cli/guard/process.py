@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from gradcheck_cli.guard.child import DISCONNECTED, FAILED
@@ -62,7 +62,6 @@ class Process:
         """
         self.limits = limits
         self.starts = 0  #: how often a process was started
-        self._asked = self._asked_before = 0  # calls that are part of the latest request, and of those before it
         self._fresh = fresh
         self._running: Running | None = None
         self._deadline = 0.0
@@ -73,38 +72,34 @@ class Process:
         """The process id; -1 where none runs."""
         return self._running.pid if self._running else -1
 
-    def call(self, function: Callable[..., Answer], *arguments: object, calls: int = 0) -> Answer:
-        """Call a function of a module, with arguments that can be pickled.
-
-        Args:
-            function: returns an answer.
-            arguments: its arguments.
-            calls: of user code that are known to be part of it, for which there is more time.
+    def call(self, function: Callable[..., Answer], *arguments: object) -> Answer:
+        """Call a function of a module that returns an answer, with arguments that can be pickled.
 
         Raises:
             ProcessDiedError: there was no answer.
             RequestFailedError: the function raised.
         """
-        try:
-            self.send(function, *arguments, calls=calls)
-            return self.receive()
-        except KeyboardInterrupt:
-            self.close()  # its answer would be taken for that to the next request
-            raise
+        self.send(function, *arguments)
+        return self.receive()
 
-    def send(self, function: Callable[..., Answer], *arguments: object, calls: int = 0) -> None:
-        """Have a function called, and do not wait."""
+    def send(self, function: Callable[..., Answer | Iterator[Answer]], *arguments: object, calls: int = 0) -> None:
+        """Have a function called, and do not wait. More answers to the request before are dropped.
+
+        Args:
+            function: of a module; it returns an answer, or several one after the other.
+            arguments: its arguments, which can be pickled.
+            calls: of user code that are known to be part of it, for which there is more time.
+        """
         if self._running is None or self._running.has_ended():
             self.close()
             self._running = Running(self.limits, self._fresh)
             self.starts += 1
-        self._asked, self._asked_before = calls, self._asked_before + self._asked
         self._deadline = time.monotonic() + (_MOST_LIMITS + calls) * self.limits.seconds + _MOST_SECONDS
         with contextlib.suppress(OSError):  # it is gone, or was stopped: there will be no answer
             self._running.channel.send(*encode_request((function, arguments)))
 
     def receive(self) -> Answer:
-        """Wait for the answer, as long as no call of user code exceeds the time limit. It raises what `call` does."""
+        """Wait for the next answer, as long as no call of user code exceeds the time limit; it raises as `call`."""
         assert self._running is not None
         try:
             answer = decode(*self._running.channel.receive(self._wait))
@@ -115,11 +110,6 @@ class Process:
         if isinstance(answer.value, dict) and FAILED in answer.value:
             raise RequestFailedError(str(answer.value[FAILED]))
         return answer
-
-    @property
-    def calls(self) -> int:
-        """How many calls of user code were made, the one that runs included."""
-        return self._asked_before + min(self._asked, self._running.clock.calls if self._running else 0)
 
     def fileno(self) -> int:
         """Return the descriptor that is readable when there is an answer."""

@@ -16,9 +16,6 @@ if TYPE_CHECKING:
 
     #: forward(inputs, parameters) -> (out, cache)
     Forward = Callable[[Mapping[str, Array], Mapping[str, object] | None], tuple[object, object]]
-    #: The name of an input, and another value for it.
-    Point = tuple[str, Array]
-    OutputsAt = Callable[[Mapping[str, Array], Mapping[str, object] | None, Sequence[Point]], list[object]]
     #: backward(cotangent, cache, names of the inputs) -> what was returned as the gradient of each. Of a layer with
     #: several outputs, out is a tuple and so is the cotangent, until `pack_outputs` makes each one array.
     Backward = Callable[[Any, object, tuple[str, ...]], Mapping[str, object]]
@@ -71,6 +68,7 @@ class ForwardStep(NamedTuple):
 
     inputs: Mapping[str, Array]
     parameters: Mapping[str, object] | None
+    seed: int | None = None  #: of the generators before it
 
 
 class BackwardStep(NamedTuple):
@@ -79,6 +77,7 @@ class BackwardStep(NamedTuple):
     cotangent: Any
     cache: object  #: or the number of the step that makes it
     names: tuple[str, ...]
+    seed: int | None = None
 
 
 Step = ForwardStep | BackwardStep
@@ -93,10 +92,8 @@ class Implementation:
     convention: str  #: how it was understood, in its own terms
     forward: Forward  #: raises ImplementationError, or NotExpressibleError for a geometry that it cannot be asked for
     backward: Backward  #: raises ImplementationError
-    #: Forward with one input replaced, at several points: an output or an ImplementationError for each. None to call
-    #: `forward`.
-    outputs_at: OutputsAt | None = None
-    #: Have calls made that come next, in one request to another process; None where that makes no difference.
+    #: Say which calls come next, for code in another process, which makes them without being asked for each. A call
+    #: that is another one after all is made as ever. None where that makes no difference.
     expect: Callable[[Sequence[Step]], None] | None = None
     announce: Callable[[int], None] = lambda _calls: None  #: how many calls are to come, as far as that is known
     seed: Callable[[int], None] = seed_generators  #: the global generators, before each call

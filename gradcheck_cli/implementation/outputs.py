@@ -16,7 +16,7 @@ from gradcheck_cli.layers.framework.axes import anonymous
 from gradcheck_cli.text.names import join_names
 
 if TYPE_CHECKING:
-    from gradcheck_cli.implementation.implementation import Implementation, Point, Step
+    from gradcheck_cli.implementation.implementation import Implementation, Step
     from gradcheck_cli.layers.framework.case import Case
     from gradcheck_cli.layers.framework.problem import Problem
     from gradcheck_cli.numeric.arrays import Array
@@ -40,19 +40,6 @@ def pack_outputs(implementation: Implementation, problem: Problem) -> Implementa
     def backward(cotangent: Array, cache: object, names: tuple[str, ...]) -> Mapping[str, object]:
         return implementation.backward(tuple(problem.parts(cotangent).values()), cache, names)
 
-    def outputs_at(
-        inputs: Mapping[str, Array], parameters: Mapping[str, object] | None, points: Sequence[Point]
-    ) -> list[object]:
-        assert implementation.outputs_at is not None
-        found = implementation.outputs_at(inputs, parameters, points)
-        return [one if isinstance(one, ImplementationError) else joined(one) for one in found]
-
-    def joined(out: object) -> object:
-        try:
-            return join_outputs(out, problem, implementation.absent)
-        except ImplementationError as error:
-            return error
-
     def expect(steps: Sequence[Step]) -> None:
         assert implementation.expect is not None
         parts = [
@@ -67,7 +54,6 @@ def pack_outputs(implementation: Implementation, problem: Problem) -> Implementa
         implementation,
         forward=forward,
         backward=backward,
-        outputs_at=outputs_at if implementation.outputs_at else None,
         expect=expect if implementation.expect else None,
     )
 

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gradcheck_cli.implementation.generators import keep_generators, seed_generators
-from gradcheck_cli.implementation.implementation import ImplementationError
+from gradcheck_cli.implementation.implementation import BackwardStep, ImplementationError
 
 if TYPE_CHECKING:
-    from gradcheck_cli.implementation.implementation import Implementation, Point
+    from gradcheck_cli.implementation.implementation import Implementation, Step
     from gradcheck_cli.layers.framework.problem import Problem
     from gradcheck_cli.numeric.arrays import Array
 
@@ -32,15 +32,11 @@ def seeded(implementation: Implementation, seed: int) -> Implementation:
         implementation.seed(seed + 1)
         return implementation.backward(cotangent, cache, names)
 
-    def outputs_at(
-        inputs: Mapping[str, Array], parameters: Mapping[str, object] | None, points: Sequence[Point]
-    ) -> list[object]:
-        assert implementation.outputs_at is not None
-        implementation.seed(seed)
-        return implementation.outputs_at(inputs, parameters, points)
+    def expect(steps: Sequence[Step]) -> None:
+        assert implementation.expect is not None
+        implementation.expect([step._replace(seed=seed + isinstance(step, BackwardStep)) for step in steps])
 
-    at = outputs_at if implementation.outputs_at else None
-    return replace(implementation, forward=forward, backward=backward, outputs_at=at, expect=None)
+    return replace(implementation, forward=forward, backward=backward, expect=expect if implementation.expect else None)
 
 
 @contextlib.contextmanager

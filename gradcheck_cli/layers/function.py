@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any
 
 import numpy as np
 
@@ -17,16 +17,13 @@ from gradcheck_cli.data.drawing import drawn
 from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.layers.framework.axes import anonymous
 from gradcheck_cli.layers.framework.case import Case
-from gradcheck_cli.layers.framework.drawing import pick
+from gradcheck_cli.layers.framework.drawing import Draw, Given, pick
 from gradcheck_cli.layers.framework.layer import Layer
 from gradcheck_cli.layers.framework.named import FrozenMapping, by_name
 from gradcheck_cli.layers.framework.problem import Problem
 from gradcheck_cli.layers.framework.words import Constant, Interval, Labels, Shape, text
+from gradcheck_cli.numeric.arrays import Array
 from gradcheck_cli.text.names import join_names
-
-if TYPE_CHECKING:
-    from gradcheck_cli.layers.framework.drawing import Draw, Given
-    from gradcheck_cli.numeric.arrays import Array
 
 _SHAPES: tuple[tuple[int, ...], ...] = ((2, 3), (4,), (), (1, 1), (2, 2, 3))
 
@@ -38,7 +35,7 @@ _EXAMPLE = {"signal": (2, 3), "gain": (2, 3)}
 class FunctionCase(Case):
     """Shapes of the arguments by name, between which numbers they lie, and arguments that have no gradient."""
 
-    layer: ClassVar[str] = "function"
+    layer = "function"
 
     shape: Mapping[str, tuple[int, ...]] = by_name(
         Shape, "of an argument, and one flag for each: x=2,3, w=3x4, or a=scalar", _EXAMPLE, least=0

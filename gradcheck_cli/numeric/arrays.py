@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import functools
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
 if TYPE_CHECKING:
     from numpy.typing import DTypeLike, NDArray
 
-    Array = NDArray[Any]
+#: A string, for NumPy is not loaded where nothing is computed.
+Array: TypeAlias = "NDArray[Any]"
 
 #: The dtypes that a layer can be checked in, by the names that `--dtype` takes.
 DTYPES = ("float16", "float32", "float64", "longdouble")

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -27,6 +26,12 @@ AFFORDABLE = 2e8
 _OVERHEAD = 5_000
 
 Function = Callable[["Array"], "Array"]
+
+
+def expect(function: Function, points: Sequence[Array]) -> None:
+    """Tell a function at which points it is evaluated next, if it has a method for that, as one elsewhere may."""
+    if tell := getattr(function, "expect", None):
+        tell(points)
 
 
 def affordable(evaluations: int, inputs: int, outputs: int) -> bool:
@@ -56,11 +61,11 @@ class Evaluation:
         self.cotangent: Array = cotangent.astype(self.dtype).reshape(-1)
         self.weights: Array = abs(self.cotangent)
         with np.errstate(all="ignore"):
-            values = iter(function.many([x, x]) if hasattr(function, "many") else map(function, [x, x]))
-            first = next(values)
+            expect(function, [x, x])
+            first = function(x)
             self.value: Array = np.array(first, self.dtype, order="C").reshape(-1)
             self.twice: Array = 2 * self.value
-            second = next(values)
+            second = function(x)
             again = np.asarray(second, self.dtype).reshape(-1)
             #: Root mean square difference of two evaluations at x: 0 for a deterministic function.
             self.noise = 0.0 if np.array_equal(again, self.value) else root_mean_square(again - self.value)
@@ -99,13 +104,10 @@ class BlackBox:
         self.shape, self.dtype, self.noise = center.shape, center.dtype, center.noise
         self.epsilon = max(center.epsilon, epsilon(x.dtype))  # x + h is rounded in the dtype of x
         self.evaluations = 0
-        self.many = hasattr(function, "many")  #: whether the function takes several points
-        self._prepared: deque[Array] = deque()
 
-    def prepare(self, points: Sequence[Array]) -> None:
-        """Evaluate at all points that come next, in their order, if the function can do so at once."""
-        if self.many:
-            self._prepared = deque(self._function.many(points) if points else ())  # type: ignore[attr-defined]
+    def expect(self, points: Sequence[Array]) -> None:
+        """Tell the function at which points it is evaluated next."""
+        expect(self._function, points)
 
     def at(self, *points: Array) -> Array:
         """Evaluate at some points; return the flat values, (points, outputs)."""
@@ -124,8 +126,8 @@ class BlackBox:
         def line(t: Array) -> Array:
             return self._function(at(t))
 
-        if self.many:
-            line.many = lambda points: self._function.many([*map(at, points)])  # type: ignore[attr-defined]
+        if hasattr(self._function, "expect"):
+            line.expect = lambda points: self.expect([*map(at, points)])  # type: ignore[attr-defined]
         return BlackBox(line, np.zeros(1, self.x.dtype), self.center, whole=self)
 
     def changes(self, points: Sequence[Array], *, both: bool) -> Iterator[Change]:
@@ -168,7 +170,9 @@ class BlackBox:
     def _evaluate(self, points: Sequence[Array]) -> Array:
         """Return the values at some points, (points, *outputs)."""
         values = np.empty((len(points), *self.shape), self.dtype)
-        for number, value in enumerate(self._values(points)):
+        self.expect(points)
+        for number, point in enumerate(points):
+            value = self._function(point)
             values[number] = value  # a copy: the next evaluation may reuse the buffer
             if value.dtype is not self.dtype:  # of which the epsilon is the least
                 self.epsilon = max(self.epsilon, epsilon(value.dtype))
@@ -177,8 +181,3 @@ class BlackBox:
             box.evaluations += len(points)
             box.epsilon, box = max(box.epsilon, self.epsilon), box._whole  # noqa: SLF001  # of this class
         return values
-
-    def _values(self, points: Sequence[Array]) -> Iterable[Array]:
-        if self._prepared:
-            return [self._prepared.popleft() for _ in points]
-        return self._function.many(points) if self.many else map(self._function, points)  # type: ignore[attr-defined]

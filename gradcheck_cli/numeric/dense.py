@@ -30,9 +30,9 @@ class DenseScheme:
         together = max(1, TOGETHER // (2 * (box.x.nbytes + box.center.value.nbytes)))
         for first in range(0, elements.size, together):
             part = slice(first, first + together)
-            if box.many:
-                box.prepare([x for p, h in zip(elements[part], steps[part], strict=True) for x in self._sides(p, h)])
-            rows += [self._difference(int(p), h) for p, h in zip(elements[part], steps[part], strict=True)]
+            sides = [self._sides(p, h) for p, h in zip(elements[part], steps[part], strict=True)]
+            box.expect([x for both in sides for x in both])
+            rows += [self._difference(int(p), both) for p, both in zip(elements[part], sides, strict=True)]
         value, scale, roundoff, second = np.array(rows, dtype=self.box.dtype).reshape(-1, 4).T
         return Estimate(value=value, scale=scale, error_bound=roundoff, step=steps, second_difference=second)
 
@@ -41,7 +41,7 @@ class DenseScheme:
         return self.central_differences(elements, steps)
 
     def _sides(self, p: Any, h: Any) -> list[Array]:
-        """Return where `_difference` evaluates."""
+        """Return x moved ahead and back in element p; nothing where the step is too small to move it."""
         x = self.box.x
         at, step = x.reshape(-1)[p], x.dtype.type(h)
         if not at + step > at - step:
@@ -50,10 +50,10 @@ class DenseScheme:
         ahead.reshape(-1)[p], behind.reshape(-1)[p] = at + step, at - step
         return [ahead, behind]
 
-    def _difference(self, p: int, h: Any) -> tuple[Any, Any, Any, Any]:
+    def _difference(self, p: int, sides: list[Array]) -> tuple[Any, Any, Any, Any]:
         """Return value, scale, bound on the roundoff, and second difference in element p."""
         box = self.box
-        if not (sides := self._sides(p, h)):
+        if not sides:
             return np.nan, np.nan, np.inf, np.inf
         ahead, behind = sides
         # x + h and x - h are rounded: divide by the difference really taken.

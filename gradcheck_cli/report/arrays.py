@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from rich.text import Text
 
 from gradcheck_cli.report.style import STYLES, figure, sizes, told_apart, word
-from gradcheck_cli.results.result import Verdict
-
-if TYPE_CHECKING:
-    from gradcheck_cli.results.result import ArrayResult, WorstElement
+from gradcheck_cli.results.result import ArrayResult, Verdict, WorstElement
 
 #: From this width on there is room for the columns that few people need.
 _WIDE = 130

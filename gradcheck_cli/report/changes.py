@@ -4,19 +4,15 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Hashable, Iterable, Sequence
-from typing import TYPE_CHECKING, TextIO
+from typing import TextIO
 
 from rich.text import Text
 
+from gradcheck_cli.report.formats import DisplayOptions
 from gradcheck_cli.report.style import COUNTED, STYLES, make_console
-from gradcheck_cli.results.changes import Kind
-from gradcheck_cli.results.result import Verdict
+from gradcheck_cli.results.changes import Change, Kind
+from gradcheck_cli.results.result import CaseResult, Verdict
 from gradcheck_cli.text.clean import clean, escaped
-
-if TYPE_CHECKING:
-    from gradcheck_cli.report.formats import DisplayOptions
-    from gradcheck_cli.results.changes import Change
-    from gradcheck_cli.results.result import CaseResult
 
 #: Characters of a cause, and of a name.
 _LONGEST, _LONGEST_NAME = 400, 200

@@ -6,17 +6,14 @@ Text of other people's code that a spreadsheet would take for a formula is prece
 from __future__ import annotations
 
 import csv
-from typing import TYPE_CHECKING, TextIO
+from typing import TextIO
 
 from gradcheck_cli.implementation.loading.paths import split_spec
+from gradcheck_cli.report.formats import DisplayOptions
 from gradcheck_cli.results.grades import Grades
-from gradcheck_cli.results.result import Verdict
+from gradcheck_cli.results.result import CaseResult, Verdict
+from gradcheck_cli.results.run import Run, Summary
 from gradcheck_cli.text.clean import clean
-
-if TYPE_CHECKING:
-    from gradcheck_cli.report.formats import DisplayOptions
-    from gradcheck_cli.results.result import CaseResult
-    from gradcheck_cli.results.run import Run, Summary
 
 _COLUMNS = ("file", "implementation", "layer", "verdict", "passed", "cases", "cause")
 

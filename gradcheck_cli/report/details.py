@@ -4,21 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
 
+from rich.console import Console, RenderableType
 from rich.text import Text
 
 from gradcheck_cli.report.arrays import array_table, term
 from gradcheck_cli.report.plain import describe_place
 from gradcheck_cli.report.style import STYLES, sizes, word
-from gradcheck_cli.results.result import Verdict
+from gradcheck_cli.results.findings import Finding
+from gradcheck_cli.results.result import ArrayResult, CaseResult, SmallestFailure, Verdict
 from gradcheck_cli.text.names import join_names
-
-if TYPE_CHECKING:
-    from rich.console import Console, RenderableType
-
-    from gradcheck_cli.results.findings import Finding
-    from gradcheck_cli.results.result import ArrayResult, CaseResult, SmallestFailure
 
 #: What one case does, and what several do.
 _HAPPENS = {

@@ -12,25 +12,19 @@ import textwrap
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from gradcheck_cli.checks.replay import quote
 from gradcheck_cli.implementation.loading.paths import split_spec
+from gradcheck_cli.report.formats import DisplayOptions, Folder
 from gradcheck_cli.report.plain import describe_case, describe_versions, explain
 from gradcheck_cli.report.style import word
-from gradcheck_cli.results.findings import Findings
-from gradcheck_cli.results.grades import Grades
-from gradcheck_cli.results.result import Verdict
+from gradcheck_cli.results.findings import Finding, Findings
+from gradcheck_cli.results.grades import Grade, Grades
+from gradcheck_cli.results.result import CaseResult, Verdict
+from gradcheck_cli.results.run import Run, Summary
 from gradcheck_cli.text.clean import clean, clean_lines, escaped
 from gradcheck_cli.text.install import INSTALL
 from gradcheck_cli.text.names import join_names
-
-if TYPE_CHECKING:
-    from gradcheck_cli.report.formats import DisplayOptions, Folder
-    from gradcheck_cli.results.findings import Finding
-    from gradcheck_cli.results.grades import Grade
-    from gradcheck_cli.results.result import CaseResult
-    from gradcheck_cli.results.run import Run, Summary
 
 #: How each text begins. A file that begins otherwise is not replaced.
 MARK = "Feedback of "

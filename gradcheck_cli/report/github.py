@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, TextIO
+from typing import TextIO
 
 from gradcheck_cli.data.frozen import replace
+from gradcheck_cli.report.formats import DisplayOptions
 from gradcheck_cli.report.plain import describe_case, describe_run, explain
 from gradcheck_cli.report.table import TableReport
-from gradcheck_cli.results.findings import Findings
-from gradcheck_cli.results.result import Verdict
+from gradcheck_cli.results.findings import Finding, Findings
+from gradcheck_cli.results.result import CaseResult, Verdict
+from gradcheck_cli.results.run import Run, Summary
 from gradcheck_cli.text.clean import clean, clean_lines
 from gradcheck_cli.text.workflow_commands import command
-
-if TYPE_CHECKING:
-    from gradcheck_cli.report.formats import DisplayOptions
-    from gradcheck_cli.results.findings import Finding
-    from gradcheck_cli.results.result import CaseResult
-    from gradcheck_cli.results.run import Run, Summary
 
 #: GitHub shows ten errors and ten warnings of a step, and drops the others (actions/toolkit issue 734).
 _MOST = 10

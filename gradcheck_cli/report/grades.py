@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING
 from rich.text import Text
 
 from gradcheck_cli.report.style import STYLES, word
-from gradcheck_cli.results.result import Verdict
+from gradcheck_cli.results.grades import Grades
+from gradcheck_cli.results.result import CaseResult, Verdict
 from gradcheck_cli.text.clean import clean
 from gradcheck_cli.text.names import join_names
 
 if TYPE_CHECKING:
     from gradcheck_cli.report.rows import Rows
-    from gradcheck_cli.results.grades import Grades
-    from gradcheck_cli.results.result import CaseResult
 
 #: Characters of a reason in a row: some lines, as a terminal is wide.
 _LONGEST = 400

@@ -7,15 +7,12 @@ import math
 from collections.abc import Mapping
 from dataclasses import asdict, fields
 from importlib.resources import files
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import Any, TextIO
 
-from gradcheck_cli.results.result import Verdict, WorstElement, WrongElements
+from gradcheck_cli.report.formats import DisplayOptions
+from gradcheck_cli.results.result import ArrayResult, CaseResult, Place, Verdict, WorstElement, WrongElements
+from gradcheck_cli.results.run import Run, Summary
 from gradcheck_cli.results.signature import FailureSignature
-
-if TYPE_CHECKING:
-    from gradcheck_cli.report.formats import DisplayOptions
-    from gradcheck_cli.results.result import ArrayResult, CaseResult, Place
-    from gradcheck_cli.results.run import Run, Summary
 
 SCHEMA_VERSION = 1
 

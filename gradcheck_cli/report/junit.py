@@ -8,16 +8,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, TextIO
+from typing import TextIO
 from xml.etree import ElementTree as ET
 
+from gradcheck_cli.report.formats import DisplayOptions
 from gradcheck_cli.report.plain import describe_case, explain
-from gradcheck_cli.results.result import Verdict
-
-if TYPE_CHECKING:
-    from gradcheck_cli.report.formats import DisplayOptions
-    from gradcheck_cli.results.result import CaseResult
-    from gradcheck_cli.results.run import Run, Summary
+from gradcheck_cli.results.result import CaseResult, Verdict
+from gradcheck_cli.results.run import Run, Summary
 
 #: Characters that XML 1.0 does not have, even escaped.
 _ILLEGAL = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")

@@ -9,21 +9,16 @@ from __future__ import annotations
 import re
 import textwrap
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, TextIO
+from typing import TextIO
 
+from gradcheck_cli.report.formats import DisplayOptions
 from gradcheck_cli.report.plain import describe_case, describe_run, describe_versions, explain
 from gradcheck_cli.report.style import word
-from gradcheck_cli.results.findings import Findings
-from gradcheck_cli.results.grades import Grades
-from gradcheck_cli.results.result import Verdict
+from gradcheck_cli.results.findings import Finding, Findings
+from gradcheck_cli.results.grades import Grade, Grades
+from gradcheck_cli.results.result import CaseResult, Verdict
+from gradcheck_cli.results.run import Run, Summary
 from gradcheck_cli.text.clean import clean, clean_lines, escaped
-
-if TYPE_CHECKING:
-    from gradcheck_cli.report.formats import DisplayOptions
-    from gradcheck_cli.results.findings import Finding
-    from gradcheck_cli.results.grades import Grade
-    from gradcheck_cli.results.result import CaseResult
-    from gradcheck_cli.results.run import Run, Summary
 
 #: Bytes up to which details are added, and those that rows may take: a comment on GitHub holds 65,536 characters, and
 #: the summary of a step 1 MiB.

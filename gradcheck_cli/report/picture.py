@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from rich.text import Text
 
-if TYPE_CHECKING:
-    from gradcheck_cli.results.result import Picture
+from gradcheck_cli.results.result import Picture
 
 #: Characters of the levels 0 to 4, and of the frame: top, side, bottom. The second set is for streams that are not
 #: Unicode.

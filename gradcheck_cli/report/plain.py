@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from gradcheck_cli.report.style import COUNTED
-from gradcheck_cli.results.result import Verdict
-
-if TYPE_CHECKING:
-    from gradcheck_cli.results.result import CaseResult, Place
-    from gradcheck_cli.results.run import Run, Summary
+from gradcheck_cli.results.result import CaseResult, Place, Verdict
+from gradcheck_cli.results.run import Run, Summary
 
 
 def explain(result: CaseResult) -> list[str]:

@@ -10,19 +10,15 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from gradcheck_cli.numeric.arrays import epsilon
+from gradcheck_cli.numeric.arrays import Array, epsilon
+from gradcheck_cli.report.formats import DisplayOptions
 from gradcheck_cli.report.sweep import HABITUAL, chosen, step_text
-from gradcheck_cli.results.result import Verdict
-from gradcheck_cli.results.step_sweep import ErrorSource
+from gradcheck_cli.results.result import CaseResult, Verdict
+from gradcheck_cli.results.run import Run, Summary
+from gradcheck_cli.results.step_sweep import ErrorSource, Sweep
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-
-    from gradcheck_cli.numeric.arrays import Array
-    from gradcheck_cli.report.formats import DisplayOptions
-    from gradcheck_cli.results.result import CaseResult
-    from gradcheck_cli.results.run import Run, Summary
-    from gradcheck_cli.results.step_sweep import Sweep
 
 #: Colours that differ in lightness too, and to those who tell red from green badly (Okabe and Ito, 2008).
 _COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")

@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import textwrap
-from typing import TYPE_CHECKING
 
 from rich.text import Text
 
-from gradcheck_cli.checks.diagnosis.reference import KINDS, entries
+from gradcheck_cli.checks.diagnosis.reference import KINDS, Entry, entries
 from gradcheck_cli.text.names import join_names
-
-if TYPE_CHECKING:
-    from gradcheck_cli.checks.diagnosis.reference import Entry
 
 #: Columns of text that are read with ease.
 _WIDEST = 100

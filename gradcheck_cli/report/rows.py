@@ -4,19 +4,15 @@ from __future__ import annotations
 
 import re
 from itertools import zip_longest
-from typing import TYPE_CHECKING
 
 from rich.cells import cell_len, chop_cells
+from rich.console import Console, ConsoleOptions, RenderResult
 from rich.padding import Padding
 from rich.text import Text
 
 from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.report.style import STYLES, word
-
-if TYPE_CHECKING:
-    from rich.console import Console, ConsoleOptions, RenderResult
-
-    from gradcheck_cli.results.result import Verdict
+from gradcheck_cli.results.result import Verdict
 
 #: Columns that a reason needs beside the name, if it is longer; with fewer it goes below the row. Most have 30 to 90
 #: letters: up to three lines.

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, TextIO, cast
+from typing import TextIO, cast
 
 from rich.console import Console
 from rich.text import Text
 
+from gradcheck_cli.report.formats import DisplayOptions
 from gradcheck_cli.results.result import Verdict
 from gradcheck_cli.text.workflow_commands import DefusedStream
-
-if TYPE_CHECKING:
-    from gradcheck_cli.report.formats import DisplayOptions
 
 #: Digits of two values that are compared, and the most that it may take to tell them apart.
 _DIGITS, _MOST_DIGITS = 6, 17

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TextIO
+from typing import TextIO
 
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from rich.text import Text
 
+from gradcheck_cli.report.formats import DisplayOptions
 from gradcheck_cli.report.style import make_console, word
-from gradcheck_cli.results.result import Verdict
-from gradcheck_cli.results.step_sweep import STEPS, ErrorSource
-
-if TYPE_CHECKING:
-    from gradcheck_cli.report.formats import DisplayOptions
-    from gradcheck_cli.results.result import CaseResult
-    from gradcheck_cli.results.run import Run, Summary
-    from gradcheck_cli.results.step_sweep import StepError, Sweep
+from gradcheck_cli.results.result import CaseResult, Verdict
+from gradcheck_cli.results.run import Run, Summary
+from gradcheck_cli.results.step_sweep import STEPS, ErrorSource, StepError, Sweep
 
 #: The step of most notebooks, which the closing sentence is about.
 HABITUAL = 1e-5

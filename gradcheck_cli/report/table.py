@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, TextIO
+from typing import TextIO
 
+from rich.console import RenderableType
 from rich.text import Text
 
 from gradcheck_cli.report.details import describe, describe_finding, has_figures, introduce
+from gradcheck_cli.report.formats import DisplayOptions
 from gradcheck_cli.report.grades import cause_lines, grade_lines, grade_table
 from gradcheck_cli.report.skipped import Skipped
 from gradcheck_cli.report.style import COUNTED, STYLES, figure, hang, make_console, word
 from gradcheck_cli.results.findings import Findings
 from gradcheck_cli.results.grades import Grades
-from gradcheck_cli.results.result import Verdict
-
-if TYPE_CHECKING:
-    from rich.console import RenderableType
-
-    from gradcheck_cli.report.formats import DisplayOptions
-    from gradcheck_cli.results.result import CaseResult
-    from gradcheck_cli.results.run import Run, Summary
+from gradcheck_cli.results.result import CaseResult, Verdict
+from gradcheck_cli.results.run import Run, Summary
 
 #: Columns of the longest usual label of a case, and of what stands beside it.
 _LABEL, _BESIDE = 42, 20

@@ -7,14 +7,10 @@ from collections import defaultdict
 from collections.abc import Container, Iterable, Mapping
 from enum import StrEnum
 from itertools import zip_longest
-from typing import TYPE_CHECKING
 
 from gradcheck_cli.data.frozen import frozen
-from gradcheck_cli.results.result import Verdict
-
-if TYPE_CHECKING:
-    from gradcheck_cli.layers.framework.case import Case
-    from gradcheck_cli.results.result import CaseResult
+from gradcheck_cli.layers.framework.case import Case
+from gradcheck_cli.results.result import CaseResult, Verdict
 
 #: How bad a verdict is. To raise is as bad as to return something wrong: neither is an improvement on the other.
 _BADNESS = {Verdict.PASS: 0, Verdict.SKIP: 1, Verdict.INCONCLUSIVE: 2, Verdict.ERROR: 3, Verdict.FAIL: 3}

@@ -7,10 +7,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from gradcheck_cli.data.frozen import frozen
-from gradcheck_cli.results.result import Verdict
+from gradcheck_cli.results.result import CaseResult, Verdict
 
 if TYPE_CHECKING:
-    from gradcheck_cli.results.result import CaseResult
     from gradcheck_cli.results.signature import FailureSignature
 
     Found = dict[FailureSignature, "Finding"]

@@ -5,14 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
-from gradcheck_cli.results.findings import Findings
-from gradcheck_cli.results.result import Verdict
-
-if TYPE_CHECKING:
-    from gradcheck_cli.results.findings import Finding
-    from gradcheck_cli.results.result import CaseResult
+from gradcheck_cli.results.findings import Finding, Findings
+from gradcheck_cli.results.result import CaseResult, Verdict
 
 
 @dataclass

@@ -9,11 +9,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING, cast
 
 from gradcheck_cli.data.frozen import frozen
+from gradcheck_cli.layers.framework.case import Case
+from gradcheck_cli.numeric.arrays import Array
 from gradcheck_cli.text.names import join_names
 
 if TYPE_CHECKING:
-    from gradcheck_cli.layers.framework.case import Case
-    from gradcheck_cli.numeric.arrays import Array
     from gradcheck_cli.results.step_sweep import Sweep
 
 

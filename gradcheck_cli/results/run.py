@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from gradcheck_cli.data.frozen import frozen
-from gradcheck_cli.results.result import Verdict
-
-if TYPE_CHECKING:
-    from gradcheck_cli.results.result import CaseResult
+from gradcheck_cli.results.result import CaseResult, Verdict
 
 
 @frozen

@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
 
 from gradcheck_cli.data.frozen import frozen
-from gradcheck_cli.results.result import Verdict
-
-if TYPE_CHECKING:
-    from gradcheck_cli.results.result import CaseResult
+from gradcheck_cli.results.result import CaseResult, Verdict
 
 #: Causes that say what the numbers are, not what the code does, in families that are hard to tell apart. In a small
 #: geometry other faults have the same effect: where there is one window, a loop that misses the last one leaves zeros.

@@ -67,3 +67,30 @@ def test_arrays_are_the_same_to_the_last_bit(tmp_path: Path) -> None:
     for name, array in expected.arrays.items():
         np.testing.assert_array_equal(found.arrays[name], array)
         assert found.arrays[name].dtype == array.dtype
+
+
+def test_code_is_called_as_often_as_in_process_and_with_the_same_arrays(tmp_path: Path) -> None:
+    path, calls = tmp_path / "affine.py", tmp_path / "calls"
+    counting = f"""
+def noted(function):
+    def call(*given):
+        with open({str(calls)!r}, "a") as file:
+            file.write(f"{{function.__name__}} {{given[0].sum()!r}} {{given[0].strides}}\\n")
+        return function(*given)
+    return call
+affine_forward, affine_backward = noted(affine_forward), noted(affine_backward)
+"""
+    path.write_text(delegating("affine", wrong=False) + counting)
+    layer = LAYERS["affine"]
+    case, found = next(iter(layer.standard())), []
+    checker, task = Checker(), Task(spec=str(path), layer="affine", settings=Settings(), limits=Limits())
+    here = find(str(path), layer)
+    checker.check(task, [case])  # the first case finds out how code is called
+    for check in (lambda: check_case(case, here, Settings()), lambda: checker.check(task, [case])):
+        calls.unlink()
+        check()
+        found.append(calls.read_text().splitlines())
+    checker.close()
+    in_process, guarded = found
+    assert len(in_process) > 20
+    assert guarded == in_process

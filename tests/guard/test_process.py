@@ -44,7 +44,7 @@ def answer(function: Callable[..., Any], *arguments: Any) -> Answer:
 
 
 def ask(process: Process, function: Callable[..., Any], *arguments: Any) -> Any:
-    value, arrays = process.call(answer, function, *arguments)
+    value, arrays, _ = process.call(answer, function, *arguments)
     return arrays[0] if arrays else value
 
 
@@ -117,7 +117,7 @@ def fork_outside_of_a_call() -> str:
 
 
 def begin_an_answer() -> None:
-    forge(HEADER.pack(INLINE, 1000, 0) + b"begun")
+    forge(HEADER.pack(INLINE, 1, 1000, 0) + b"begun")
     time.sleep(HUNG)
 
 

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from gradcheck_cli.data.frozen import frozen
+from gradcheck_cli.layers.framework.fault import Fault, ForwardFault, Overflow
 from gradcheck_cli.results.result import Diagnosis
 from gradcheck_cli.text.names import join_names
-
-if TYPE_CHECKING:
-    from gradcheck_cli.layers.framework.fault import Fault, ForwardFault, Overflow
 
 _ALL_OF_DOUT = "Use all of dout, each element for its own output."
 _EACH_OF_DOUT = "Multiply every contribution by its own element of dout."

@@ -4,21 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gradcheck_cli.checks.diagnosis.codes import explanation
+from gradcheck_cli.checks.diagnosis.codes import Explanation, explanation
+from gradcheck_cli.layers.framework.axes import Axis
 from gradcheck_cli.layers.framework.fault import Fault
+from gradcheck_cli.layers.framework.layer import Layer
+from gradcheck_cli.layers.framework.problem import Problem
+from gradcheck_cli.numeric.arrays import Array
 from gradcheck_cli.text.names import join_names
 
-if TYPE_CHECKING:
-    from gradcheck_cli.checks.diagnosis.codes import Explanation
-    from gradcheck_cli.checks.run import CaseRun
-    from gradcheck_cli.layers.framework.axes import Axis
-    from gradcheck_cli.numeric.arrays import Array
-
-    Replace = Callable[[Array], Array]
+Replace = Callable[[Array], Array]
 
 
 def replacements(axes: tuple[Axis, ...]) -> Iterator[tuple[Explanation, Replace]]:
@@ -38,13 +35,13 @@ def replacements(axes: tuple[Axis, ...]) -> Iterator[tuple[Explanation, Replace]
     yield explanation("cotangent-sum"), partial(_spread, take=np.sum)
 
 
-def replaced_cotangents(run: CaseRun) -> Iterator[Fault]:
+def replaced_cotangents(layer: Layer, problem: Problem) -> Iterator[Fault]:
     """Yield the backward pass of the reference with something else for dout."""
-    if not (axes := run.problem.output_axes):  # a number, or several outputs
+    if not (axes := problem.output_axes):  # a number, or several outputs
         return
 
     def gradients(inputs: Mapping[str, Array], g: Array, replace: Replace) -> Mapping[str, Array]:
-        return run.layer.gradients(run.problem, inputs, replace(g))
+        return layer.gradients(problem, inputs, replace(g))
 
     for cause, replace in replacements(axes):
         yield Fault(**vars(cause), gradients=partial(gradients, replace=replace))

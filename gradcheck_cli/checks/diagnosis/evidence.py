@@ -6,23 +6,20 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import field, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from gradcheck_cli.checks.comparison import judge_elements
+from gradcheck_cli.checks.diagnosis.codes import Explanation
+from gradcheck_cli.checks.run import CaseRun
 from gradcheck_cli.data.frozen import frozen
-from gradcheck_cli.numeric.arrays import epsilon, working_dtype
+from gradcheck_cli.layers.framework.problem import Problem
+from gradcheck_cli.numeric.arrays import Array, epsilon, working_dtype
 from gradcheck_cli.numeric.estimate import Estimate
 
-if TYPE_CHECKING:
-    from gradcheck_cli.checks.diagnosis.codes import Explanation
-    from gradcheck_cli.checks.run import CaseRun
-    from gradcheck_cli.layers.framework.problem import Problem
-    from gradcheck_cli.numeric.arrays import Array
-
-    #: (inputs, cotangent) -> gradients, by input.
-    Backward = Callable[[Mapping[str, Array], Array], Mapping[str, Array]]
+#: (inputs, cotangent) -> gradients, by input.
+Backward = Callable[[Mapping[str, Array], Array], Mapping[str, Array]]
 
 #: A hypothesis that fits must do so by more than luck. An element is evidence of log2(difference / tolerance) bits,
 #: with its difference from the right value: how unlikely it is that an error of that size lands within the tolerance.
@@ -178,9 +175,7 @@ class Evidence:
     def _estimate(self, name: str, value: Array, backward: Backward) -> Estimate:
         """Return a gradient with its scale, which is what the same backward pass computes from absolute values."""
         absolute = {**self.inputs, **{key: abs(self.inputs[key]) for key in self.problem.differentiable}}
-        known = self.problem.gradient_scale.get(name)  # terms that cancel do so in a wrong gradient too
-        least = known if known is not None and known.shape == value.shape else 0.0
-        scale = np.maximum(abs(backward(absolute, abs(self.cotangent))[name]), least)
+        scale = np.maximum(abs(backward(absolute, abs(self.cotangent))[name]), abs(value))
         return Estimate(
             value=value, scale=scale, error_bound=_OWN_ROUNDINGS * epsilon(value.dtype) * scale, method="reference"
         )

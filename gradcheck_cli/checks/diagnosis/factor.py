@@ -6,22 +6,16 @@ import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from fractions import Fraction
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gradcheck_cli.checks.diagnosis.codes import explanation
-from gradcheck_cli.checks.diagnosis.evidence import Hypothesis
+from gradcheck_cli.checks.diagnosis.codes import Explanation, explanation
+from gradcheck_cli.checks.diagnosis.evidence import Evidence, Hypothesis
+from gradcheck_cli.checks.diagnosis.other_cases import OtherCase, OtherCases
 from gradcheck_cli.data.frozen import frozen
-from gradcheck_cli.layers.framework.axes import SAMPLE
-
-if TYPE_CHECKING:
-    from gradcheck_cli.checks.diagnosis.codes import Explanation
-    from gradcheck_cli.checks.diagnosis.evidence import Evidence
-    from gradcheck_cli.checks.diagnosis.other_cases import OtherCase, OtherCases
-    from gradcheck_cli.layers.framework.axes import Axis
-    from gradcheck_cli.layers.framework.case import Case
-    from gradcheck_cli.numeric.arrays import Array
+from gradcheck_cli.layers.framework.axes import SAMPLE, Axis
+from gradcheck_cli.layers.framework.case import Case
+from gradcheck_cli.numeric.arrays import Array
 
 #: Two numbers that are this near to each other are tried for the same: float16 has 11 bits.
 _NEAR = 2.0**-6

@@ -4,23 +4,18 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from gradcheck_cli.checks.diagnosis.codes import explanation
 from gradcheck_cli.checks.diagnosis.cotangent import replacements
-from gradcheck_cli.checks.diagnosis.evidence import Hypothesis
+from gradcheck_cli.checks.diagnosis.evidence import Evidence, Hypothesis
 from gradcheck_cli.checks.differentiation import ForwardFunction, numeric_inputs, resolution
 from gradcheck_cli.data.drawing import signed_uniform
 from gradcheck_cli.implementation.implementation import ImplementationError
-from gradcheck_cli.numeric.arrays import epsilon
+from gradcheck_cli.numeric.arrays import Array, epsilon
 from gradcheck_cli.numeric.colored import Coupling
 from gradcheck_cli.numeric.derivative import differentiate
-
-if TYPE_CHECKING:
-    from gradcheck_cli.checks.diagnosis.evidence import Evidence
-    from gradcheck_cli.numeric.arrays import Array
 
 #: Elements of an input up to which it is differentiated again, each element in several evaluations.
 _LARGEST = 2_000

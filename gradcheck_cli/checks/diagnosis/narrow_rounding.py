@@ -4,21 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from functools import partial
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from gradcheck_cli.checks.comparison import floored
-from gradcheck_cli.checks.diagnosis.codes import explanation
-from gradcheck_cli.checks.diagnosis.evidence import Hypothesis
+from gradcheck_cli.checks.diagnosis.codes import Explanation, explanation
+from gradcheck_cli.checks.diagnosis.evidence import Evidence, Hypothesis
 from gradcheck_cli.checks.precision import consists_of, narrower_dtypes
-from gradcheck_cli.numeric.arrays import epsilon
-
-if TYPE_CHECKING:
-    from gradcheck_cli.checks.diagnosis.codes import Explanation
-    from gradcheck_cli.checks.diagnosis.evidence import Evidence
-    from gradcheck_cli.numeric.arrays import Array
-    from gradcheck_cli.numeric.estimate import Estimate
+from gradcheck_cli.numeric.arrays import Array, epsilon
+from gradcheck_cli.numeric.estimate import Estimate
 
 #: The largest error of a sum in the narrower dtype, in its roundings: measured 2 for direct sums, 5 for FFT.
 _ROUNDINGS = 8.0

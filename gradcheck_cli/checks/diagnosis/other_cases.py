@@ -6,27 +6,24 @@ import itertools
 import random
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from functools import cached_property, lru_cache
+from typing import Any
 
 import numpy as np
 
 from gradcheck_cli.checks.diagnosis.cotangent import replaced_cotangents
-from gradcheck_cli.checks.diagnosis.evidence import Evidence, usable
+from gradcheck_cli.checks.diagnosis.evidence import Evidence, Hypothesis, usable
 from gradcheck_cli.checks.differentiation import ForwardFunction, numeric_inputs
-from gradcheck_cli.checks.run import RunStoppedError, call_backward, call_forward, make_run
+from gradcheck_cli.checks.run import CaseRun, RunStoppedError, call_backward, call_forward, make_run
 from gradcheck_cli.data.drawing import signed_uniform
 from gradcheck_cli.implementation.implementation import ImplementationError, NotExpressibleError
+from gradcheck_cli.layers import LAYERS
+from gradcheck_cli.layers.framework.case import Case
+from gradcheck_cli.layers.framework.fault import Fault
 from gradcheck_cli.layers.framework.faults import faults_to_try
 from gradcheck_cli.layers.framework.words import Choice
 from gradcheck_cli.numeric.arrays import epsilon
 from gradcheck_cli.results.result import Verdict
-
-if TYPE_CHECKING:
-    from gradcheck_cli.checks.diagnosis.evidence import Hypothesis
-    from gradcheck_cli.checks.run import CaseRun
-    from gradcheck_cli.layers.framework.case import Case
-    from gradcheck_cli.layers.framework.fault import Fault
 
 #: The most elements that the inputs of another case may have. Those of the standard sets have a few hundred.
 _LARGEST = 20_000
@@ -120,7 +117,6 @@ class OtherCases:
     def __init__(self, run: CaseRun) -> None:
         self._run = run
         self._made: dict[Case, OtherCase] = {}
-        self._faults: dict[Case, dict[tuple[str, str], Fault]] = {}
 
     def __iter__(self) -> Iterator[OtherCase]:
         """Go through cases of other sizes; each is made once, however often that is done."""
@@ -130,13 +126,6 @@ class OtherCases:
     def redrawn(self) -> OtherCase:
         """The same case with other numbers."""
         return self._case(replace(self._run.case, seed=self._run.case.seed + 1))
-
-    def faults(self, run: CaseRun) -> dict[tuple[str, str], Fault]:
-        """Return the faults that can be made in a case, by their codes and causes."""
-        if run.case not in self._faults:
-            found = (*faults_to_try(run.layer, run.case, run.problem), *replaced_cotangents(run))
-            self._faults[run.case] = {(fault.code, fault.cause): fault for fault in reversed(found)}
-        return self._faults[run.case]
 
     def nonzero(self, names: frozenset[str]) -> frozenset[str]:
         """Return the gradients that are not zero everywhere in another case."""
@@ -178,6 +167,15 @@ class OtherCases:
         if case not in self._made:
             self._made[case] = OtherCase(self._run, case)
         return self._made[case]
+
+
+@lru_cache(maxsize=64)  # the same cases are asked for each failing case, and for each implementation of a course
+def faults_in(case: Case, absent: tuple[str, ...]) -> dict[tuple[str, str], Fault]:
+    """Return the faults that can be made in a case by code that lacks some inputs, by their codes and causes."""
+    layer = LAYERS[case.layer]
+    problem = layer.problem_without(case, absent)
+    found = (*faults_to_try(layer, case, problem), *replaced_cotangents(layer, problem))
+    return {(fault.code, fault.cause): fault for fault in reversed(found)}
 
 
 def _standard(run: CaseRun) -> Iterator[Case]:

@@ -4,25 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from gradcheck_cli.checks.comparison import judge_elements
-from gradcheck_cli.checks.diagnosis.codes import of_fault
+from gradcheck_cli.checks.diagnosis.codes import Explanation, of_fault
 from gradcheck_cli.checks.diagnosis.evidence import Evidence, Hypothesis, choose
+from gradcheck_cli.checks.diagnosis.other_cases import OtherCases
 from gradcheck_cli.checks.diagnosis.rearranged import transposed
 from gradcheck_cli.checks.forward import expected_outputs
+from gradcheck_cli.checks.run import CaseRun
 from gradcheck_cli.layers.framework.fault import ForwardFault
-from gradcheck_cli.numeric.arrays import epsilon, working_dtype
-
-if TYPE_CHECKING:
-    from gradcheck_cli.checks.diagnosis.codes import Explanation
-    from gradcheck_cli.checks.diagnosis.other_cases import OtherCases
-    from gradcheck_cli.checks.run import CaseRun
-    from gradcheck_cli.layers.framework.problem import Problem
-    from gradcheck_cli.numeric.arrays import Array
-    from gradcheck_cli.numeric.estimate import Estimate
+from gradcheck_cli.layers.framework.problem import Problem
+from gradcheck_cli.numeric.arrays import Array, epsilon, working_dtype
+from gradcheck_cli.numeric.estimate import Estimate
 
 #: Other cases in which forward is looked at before a fault is believed.
 _MOST = 2

@@ -6,25 +6,22 @@ import math
 import re
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from gradcheck_cli.checks.diagnosis.codes import explanation, of_fault
+from gradcheck_cli.checks.diagnosis.codes import Explanation, explanation, of_fault
 from gradcheck_cli.checks.diagnosis.other_cases import OtherCase
 from gradcheck_cli.checks.precision import accepted_dtype
+from gradcheck_cli.checks.run import CaseRun
 from gradcheck_cli.layers.conv.naive import both
+from gradcheck_cli.layers.framework.case import Case
 from gradcheck_cli.layers.framework.faults import faults_to_try
+from gradcheck_cli.results.result import Diagnosis
 
-if TYPE_CHECKING:
-    from gradcheck_cli.checks.diagnosis.codes import Explanation
-    from gradcheck_cli.checks.run import CaseRun
-    from gradcheck_cli.layers.framework.case import Case
-    from gradcheck_cli.results.result import Diagnosis
+Shape = tuple[int, ...]
 
-    Shape = tuple[int, ...]
-
-    #: What a case near by shows if the code does not raise there, how its geometry differs, and what differs beside
-    #: that; with the latter alone it must still raise.
-    Change = tuple[Explanation, dict[str, Any], dict[str, Any]]
+#: What a case near by shows if the code does not raise there, how its geometry differs, and what differs beside
+#: that; with the latter alone it must still raise.
+Change = tuple[Explanation, dict[str, Any], dict[str, Any]]
 
 #: Two shapes that do not go together, in NumPy's words.
 _SHAPES = re.compile(

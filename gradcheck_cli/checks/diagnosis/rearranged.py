@@ -5,21 +5,17 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from gradcheck_cli.checks.comparison import judge_elements
-from gradcheck_cli.checks.diagnosis.codes import explanation
-from gradcheck_cli.checks.diagnosis.evidence import Hypothesis
+from gradcheck_cli.checks.diagnosis.codes import Explanation, explanation
+from gradcheck_cli.checks.diagnosis.evidence import Evidence, Hypothesis
 from gradcheck_cli.checks.where import where
-
-if TYPE_CHECKING:
-    from gradcheck_cli.checks.diagnosis.codes import Explanation
-    from gradcheck_cli.checks.diagnosis.evidence import Evidence
-    from gradcheck_cli.layers.framework.axes import Axis
-    from gradcheck_cli.numeric.arrays import Array
-    from gradcheck_cli.numeric.estimate import Estimate
+from gradcheck_cli.layers.framework.axes import Axis
+from gradcheck_cli.numeric.arrays import Array
+from gradcheck_cli.numeric.estimate import Estimate
 
 
 class Rearrangement(NamedTuple):

@@ -1,6 +1,6 @@
 """Finds where the backward pass of a class leaves gradients: returned in some order, or in arrays that it writes.
 
-A gradient is known by its name, or by its value: an array that equals the numerical derivative is the gradient,
+A gradient is known by its name, or by its value: an array that has the slopes of the function is the gradient,
 wherever it lies.
 """
 
@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import inspect
 import itertools
-from collections.abc import Iterator, Mapping
+import random
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from gradcheck_cli.data.drawing import signed_uniform
 from gradcheck_cli.implementation.conventions.attributes import Wanted, gradient_places, is_gradient_name
 from gradcheck_cli.implementation.conventions.inside import arrays_in, value_at
 from gradcheck_cli.implementation.conventions.own_trial import central_difference, fit_of, fits_input
@@ -33,9 +36,9 @@ if TYPE_CHECKING:
     from gradcheck_cli.layers.framework.problem import Problem
     from gradcheck_cli.numeric.arrays import Array
 
-_CLOSE = 1e-5  #: what a gradient and a numerical derivative may differ by
+_CLOSE = 1e-5  #: what the slope of a gradient and that of the function may differ by, relative to the sum of its terms
+_SMALL = 1e-3  #: sums of terms below this are compared as if they were this
 _MOST_LISTS = 3  #: of arrays that an object keeps, of which the gradients may come in any order
-_MOST_ELEMENTS = 400  #: of arrays whose derivative is computed to find it by its value
 
 
 def call_forward(reading: Reading, problem: Problem) -> tuple[list[Array], Call]:
@@ -154,10 +157,10 @@ class _Written:
             shape = problem.inputs[name].shape
             path = None if name in fitting else self._by_name(name, shape)
             is_said = name in fitting and bool(self._reading.code.title)  # by the loss or backward pass of a network
-            if path is None and not is_said and problem.inputs[name].size <= _MOST_ELEMENTS:
-                slope = self._derivative(problem, name)
-                is_right = name in fitting and _is_near(np.asarray(fitting[name]), slope)
-                path = None if is_right else self._by_value(slope)
+            if path is None and not is_said and (left := self._open(shape)):
+                is_gradient = self._recognize_gradient(problem, name)
+                is_right = name in fitting and is_gradient(np.asarray(fitting[name]))
+                path = None if is_right else next((one for one in left if is_gradient(self._all[one])), None)
             is_open = not self._reading.code.title or name in self._reading.found.kept
             if path is None and name not in fitting and is_open:
                 path = self._by_shape(shape)
@@ -181,10 +184,6 @@ class _Written:
                 return (fitting or paths)[0]
         return None
 
-    def _by_value(self, slope: Array) -> Path | None:
-        near = [path for path in self._open(slope.shape) if _is_near(self._all[path], slope)]
-        return near[0] if near and slope.any() else None
-
     def _by_shape(self, shape: tuple[int, ...]) -> Path | None:
         """Return the one array of a shape that backward has written."""
         found = self._open(shape)
@@ -193,23 +192,31 @@ class _Written:
     def _open(self, shape: tuple[int, ...]) -> list[Path]:
         return [path for path in self._new if self._all[path].shape == shape and path not in self._claimed]
 
-    def _derivative(self, problem: Problem, name: str) -> Array:
-        """Return the derivative of sum(cotangent * out) by an input, element by element."""
-        value, parts = problem.inputs[name], _parts(problem)
+    def _recognize_gradient(self, problem: Problem, name: str) -> Callable[[Array], bool]:
+        """Return what tells the gradient by an input from any other array, unless it is zero, by two slopes.
+
+        A slope along a random direction takes two calls of forward, where a derivative takes two for each element.
+        """
+        value, parts, source = problem.inputs[name], _parts(problem), random.Random(0)  # noqa: S311  # no secret
         given = parts if isinstance(parts, tuple) else (parts,)
 
-        def total(unit: Array, step: float) -> float:
-            moved = {**problem.inputs, name: value + step * unit}
+        def total(direction: Array, step: float) -> float:
+            moved = {**problem.inputs, name: value + step * direction}
             out, _ = call_forward(self._reading, replace(problem, inputs=moved))
             return sum(float((one * part).sum()) for one, part in zip(out, given, strict=True))
 
-        units = np.eye(value.size).reshape(-1, *value.shape)
-        slopes = [central_difference(lambda step, unit=unit: total(unit, step)) for unit in units]  # type: ignore[misc]
-        return np.array(slopes).reshape(value.shape)
+        directions = [signed_uniform(source, value.shape) for _ in range(2)]
+        slopes = [central_difference(partial(total, direction)) for direction in directions]
 
+        def is_gradient(array: Array) -> bool:
+            terms = [array * direction for direction in directions]
+            most = [max(float(abs(one).sum()), _SMALL) for one in terms]
+            near = [
+                abs(one.sum() - slope) <= _CLOSE * bound for one, slope, bound in zip(terms, slopes, most, strict=True)
+            ]
+            return bool(array.any()) and all(near)
 
-def _is_near(gradient: Array, slope: Array) -> bool:
-    return bool((abs(gradient - slope) <= _CLOSE * max(abs(slope).max(initial=0), 1e-3)).all())
+        return is_gradient
 
 
 def is_equal(one: Array, two: Array) -> bool:

@@ -44,14 +44,14 @@ def fit_of(reading: Reading, case: Case, problem: Problem, *, slope: bool = True
     except (ImplementationError, NotExpressibleError):
         return OwnFit()
     inputs = {n: v.astype(float) if v.dtype.kind == "f" else v for n, v in problem.inputs.items()}
-    plain = pack_outputs(implementation_of(reading, "", None), problem)
+    code = implementation_of(reading, "", None)
     runs = fits = False
     try:
         if reading.refusal({**inputs, **(problem.parameters or {})}):
             return OwnFit()
-        out, cache = plain.forward(inputs, problem.parameters)
+        out, cache = pack_outputs(code, problem).forward(inputs, problem.parameters)
         adopted = with_outputs(replace(problem, inputs=inputs), case, out, reading.outputs)
-        run = pack_outputs(implementation_of(reading, "", None), adopted)
+        run = pack_outputs(code, adopted)
         joined = join_outputs(out, adopted)
         runs = joined.dtype.kind == "f" and joined.size > 0
         gradients = run.backward(adopted.cotangent, cache, adopted.differentiable)

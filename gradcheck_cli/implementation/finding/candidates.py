@@ -16,7 +16,7 @@ from gradcheck_cli.implementation.conventions.readings import readings_of
 from gradcheck_cli.implementation.conventions.trial import Tried, best_reading
 from gradcheck_cli.implementation.finding.names import gradient_groups, matching_pairs, pass_of, speaks_of
 from gradcheck_cli.implementation.loading.missing import is_missing
-from gradcheck_cli.implementation.vocabulary.lookup import vocabulary_of
+from gradcheck_cli.implementation.vocabulary.lookup import known_words
 
 if TYPE_CHECKING:
     from gradcheck_cli.implementation.conventions.trial import Given
@@ -72,7 +72,7 @@ def candidates(loaded: Loaded, layer: Layer) -> list[Candidate]:
 
 
 def _among(offered: Mapping[str, Any], layer: Layer) -> list[tuple[str, ...]]:
-    functions, words = functions_in(offered), vocabulary_of(layer).names
+    functions, words = functions_in(offered), known_words(layer.name).names
     if layer.loss:
         return [(name,) for name in (*functions, *classes_in(offered)) if speaks_of([name], words)]
     groups = gradient_groups(functions)

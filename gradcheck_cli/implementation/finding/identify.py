@@ -27,7 +27,7 @@ from gradcheck_cli.implementation.finding.needed import install_first, module_ne
 from gradcheck_cli.implementation.finding.networks import network_of
 from gradcheck_cli.implementation.finding.places import named_objects, open_place
 from gradcheck_cli.implementation.loading.paths import split_spec
-from gradcheck_cli.implementation.vocabulary.lookup import vocabulary_of
+from gradcheck_cli.implementation.vocabulary.lookup import known_words, vocabulary_of
 from gradcheck_cli.implementation.vocabulary.vocabulary import word
 from gradcheck_cli.layers import LAYERS
 
@@ -73,7 +73,7 @@ def identify_layer(offer: Offer, loader: Loader) -> Identified | None:
     candidate = Candidate(loaded=loaded, names=offer.names, objects=named_objects(loaded, offer.names))
     if offer.composed or needs_adapter(candidate.objects[0]):
         return None
-    named = [*offer.layers, *(other for name in offer.layers for other in vocabulary_of(LAYERS[name]).siblings)]
+    named = [*offer.layers, *(other for name in offer.layers for other in known_words(name).siblings)]
     tries: dict[str, TriedReading | None] = {}
     misfits: dict[str, str] = {}
     for layer in [LAYERS[name] for name in dict.fromkeys(named)] or _open_to(candidate):
@@ -86,7 +86,7 @@ def identify_layer(offer: Offer, loader: Loader) -> Identified | None:
             if not offer.layers and right_gradients(tried.reading) == LACKS:
                 why = f"forward does as that of {layer.title_with_article}, and not all of its gradients are found"
                 return Identified(layer=layer.name, reason=why, open=True)
-            may_vary = candidate.makes_instances and vocabulary_of(layer).varies
+            may_vary = candidate.makes_instances and known_words(layer.name).varies
             varies = may_vary and forward_fit(tried.reading, EXACT) is not Fit.REPRODUCES
             return Identified(layer=layer.name, varies=varies or _may_be_another(candidate, tried))
     reached = max(map(_fit, tries.values()), default=Fit.FAILS)
@@ -121,7 +121,7 @@ def _nearest(offer: Offer, candidate: Candidate, tries: Mapping[str, TriedReadin
     reached, is_usual = _fit(tries[best]), not any(tried.reading.notes for tried in tries.values() if tried)
     activation = next(filter(None, (_activation(tried.reading) for tried in tries.values() if tried)), "")
     why = ""
-    if candidate.makes_instances and reached is Fit.RUNS and vocabulary_of(LAYERS[best]).has_packings:
+    if candidate.makes_instances and reached is Fit.RUNS and known_words(best).has_packings:
         why = f"{offer.names[0]} does not do as {LAYERS[best].title_with_article} in any form that is known; "
         why += f"write two functions that do, and check them: gradcheck {best} FILE.py"
     elif activation:
@@ -133,7 +133,7 @@ def _nearest(offer: Offer, candidate: Candidate, tries: Mapping[str, TriedReadin
     if not candidate.makes_instances:
         return Identified(layer=best, open=not (reached > Fit.RUNS or (reached is Fit.RUNS and is_usual)))
     is_open = reached < Fit.SHAPE or _lacks_gradients(tries[best])
-    varies = vocabulary_of(LAYERS[best]).varies or LAYERS[best].loss
+    varies = known_words(best).varies or LAYERS[best].loss
     return None if is_open and is_base(candidate) else Identified(layer=best, open=is_open, varies=varies)
 
 

@@ -30,9 +30,8 @@ from gradcheck_cli.implementation.finding.networks import network_of
 from gradcheck_cli.implementation.finding.places import named_objects, open_place
 from gradcheck_cli.implementation.loading.missing import names_read
 from gradcheck_cli.implementation.loading.paths import split_spec
-from gradcheck_cli.implementation.vocabulary.lookup import vocabulary_of
+from gradcheck_cli.implementation.vocabulary.lookup import known_words
 from gradcheck_cli.implementation.vocabulary.vocabulary import word
-from gradcheck_cli.layers import LAYERS
 
 if TYPE_CHECKING:
     from gradcheck_cli.implementation.loading.load import Loader
@@ -152,7 +151,7 @@ def _offer(
     layers, losses = () if alone else layers_called(names), layers_called(names, loss=True) if len(names) == 1 else ()
     passes = expanded((have[names[0]],)) if is_class else ()
     arguments = _required_of_class(have[names[0]]) if len(passes) == 1 else _required((*passes, have[names[0]])[0])
-    meant = [loss for loss in losses if not speaks_of(arguments[:1], vocabulary_of(LAYERS[loss]).others)]
+    meant = [loss for loss in losses if not speaks_of(arguments[:1], known_words(loss).others)]
     return Offer(
         spec=f"{home}:{','.join(names)}",
         names=names,

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from gradcheck_cli.implementation.conventions.expand import part_of
-from gradcheck_cli.implementation.vocabulary.lookup import vocabulary_of
+from gradcheck_cli.implementation.vocabulary.lookup import known_words
 from gradcheck_cli.layers import LAYERS
 
 if TYPE_CHECKING:
@@ -221,7 +221,7 @@ def layers_called(names: Iterable[str], *, loss: bool = False) -> Names:
     lengths = {
         layer.name: max(_longest_word(layer, name) for name in names)
         for layer in known_layers(loss=loss)
-        if not speaks_of(names, vocabulary_of(layer).others)
+        if not speaks_of(names, known_words(layer.name).others)
     }
     return tuple(sorted(filter(lengths.get, lengths), key=lambda name: -lengths[name]))
 
@@ -242,7 +242,7 @@ def _longest_word(layer: Layer, name: str) -> int:
     return max(
         (
             len(word.replace("_", ""))
-            for word in vocabulary_of(layer).names
+            for word in known_words(layer.name).names
             if (any(each.startswith(word) for each in words) if len(word) <= 3 else any(word in form for form in forms))
         ),
         default=0,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import re
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -91,12 +92,13 @@ class Probe:
             return False
         problem = LAYER.problem(case)
         studied = [studied_of(reading, case, problem) for reading in self._readings]
-        fits = [fit_of(reading, case, problem, slope=False)[1] for reading in studied]
-        if any(fits) and studied != self._readings:  # what a class keeps, and where, is the same for all lengths
-            self._readings = [reading for reading, one in zip(studied, fits, strict=True) if one]
-        if not any(fits):
+        fitting = (reading for reading in studied if fit_of(reading, case, problem, slope=False).fits)
+        first = next(fitting, None)
+        if first is None:
             self._within = before
-        return any(fits)
+        elif studied != self._readings:  # what a class keeps, and where, is the same for all lengths
+            self._readings = [first, *fitting]
+        return first is not None
 
     def _forward(
         self,
@@ -114,22 +116,16 @@ class Probe:
         """
         given: dict[str, Any] = {}
         for i, (slot, kind) in enumerate(zip(self._slots, kinds, strict=True)):
-            numbers = np.random.default_rng(i + draw * len(kinds))  # one argument is moved, and the others stay
+            seed = i + draw * len(kinds)  # one argument is moved, and the others stay
             shape = tuple(sizes[i, k] * scale.get((i, k), 1) for k in range(kind.rank))
-            value: Any = kind.value
             if kind.name == "labels":
-                value = numbers.integers(0, self._equal, shape)
+                given[slot.key] = _draw_labels(seed, shape, self._equal).copy()
             elif kind.name == "one-hot":
-                value = np.eye(shape[1])[numbers.integers(0, shape[1], shape[0])]
+                given[slot.key] = np.eye(shape[1])[_draw_labels(seed, shape[:1], shape[1])]
             elif kind.name == "array":
-                value = np.asarray(numbers.uniform(*(self._within or _POSITIVE), shape))
-                value = value if self._within else np.asarray(value * numbers.choice([-1.0, 1.0], shape))
-                if i == moved:
-                    factors = np.asarray(numbers.uniform(1, 1.1, shape))
-                    if beyond >= 0:
-                        factors[(slice(None),) * beyond + (0,)] = 1
-                    value = np.asarray(value * factors)
-            given[slot.key] = value
+                given[slot.key] = _draw_array(seed, shape, self._within, beyond if i == moved else None).copy()
+            else:
+                given[slot.key] = kind.value
         reading = self._unstudied[0]
         context = Context() if self._has_context else None
         arguments = fill(reading.forward, reading.forms, reading.vocabulary, Values(inputs=given, context=context))
@@ -199,6 +195,26 @@ class Probe:
         at, without = self._forward_in(case), self._readings[0].found.without
         beside = (self._forward_in(case, name) for name in case.shape if name not in without)
         return at is not None and all(other is not None and _differ(at, other) for other in beside)
+
+
+@cache  # the same few arrays are drawn for thousands of calls, which took longer than the calls
+def _draw_array(
+    seed: int, shape: tuple[int, ...], within: tuple[float, float] | None, moved_beyond: int | None
+) -> np.ndarray[Any, Any]:
+    numbers = np.random.default_rng(seed)
+    value = np.asarray(numbers.uniform(*(within or _POSITIVE), shape))
+    value = value if within else np.asarray(value * numbers.choice([-1.0, 1.0], shape))
+    if moved_beyond is None:
+        return value
+    factors = np.asarray(numbers.uniform(1, 1.1, shape))
+    if moved_beyond >= 0:
+        factors[(slice(None),) * moved_beyond + (0,)] = 1
+    return np.asarray(value * factors)
+
+
+@cache
+def _draw_labels(seed: int, shape: tuple[int, ...], classes: int) -> np.ndarray[Any, Any]:
+    return np.asarray(np.random.default_rng(seed).integers(0, classes, shape))
 
 
 def _differ(one: list[np.ndarray[Any, Any]], other: list[np.ndarray[Any, Any]]) -> bool:

@@ -17,9 +17,8 @@ class TargetProbe(Probe):
 
     def _is_single_prediction(self, kinds: tuple[Kind, ...]) -> bool:
         """Tell whether beside a label there are only numbers: of one, a sum, a mean and an element are the same."""
-        named = any(kinds_of(slot)[0].name == "labels" for slot in self._slots[self._made :])
         ranks = {kind.rank for kind in kinds if kind.name == "array"}
-        return named and ranks == {0}
+        return ranks == {0} and any(kinds_of(slot)[0].name == "labels" for slot in self._slots[self._made :])
 
     def _lacks_targets(self, kinds: tuple[Kind, ...], scale: Sizes) -> bool:
         """Tell whether labels are no indices, but targets of single elements, of which more may be meant.

@@ -23,6 +23,16 @@ def probe_problems(layer: str, absent: tuple[str, ...] = ()) -> tuple[Problem, .
     return tuple(LAYERS[layer].problem_without(case, absent) for case in LAYERS[layer].probe_cases)
 
 
+@cache
+def known_words(name: str) -> Vocabulary:
+    """Return the words that people use for the layer of this name, without what follows from its arrays.
+
+    Names of functions are compared with those of every layer, whose arrays would take a problem each to make.
+    """
+    known, named = KNOWN.get(name, Vocabulary()), name.replace("-", "_")
+    return known if known.names else replace(known, names=tuple(dict.fromkeys((named, named.replace("_", "")))))
+
+
 def vocabulary_of(layer: Layer) -> Vocabulary:
     """Return the words that people use for a layer, and for its inputs, sizes and axes."""
     return _vocabulary(layer.name)
@@ -30,13 +40,12 @@ def vocabulary_of(layer: Layer) -> Vocabulary:
 
 @cache
 def _vocabulary(name: str) -> Vocabulary:
-    layer, known, named = LAYERS[name], KNOWN.get(name, Vocabulary()), name.replace("-", "_")
+    layer, known = LAYERS[name], known_words(name)
     problem = layer.problem(layer.probe_cases[0]) if layer.probe_cases else None
     axes = {key: " ".join(axis.size for axis in axes) for key, axes in problem.axes.items()} if problem else {}
     settings = (problem.parameters if problem else None) or {}
     return replace(
         known,
-        names=known.names or tuple(dict.fromkeys((named, named.replace("_", "")))),
         inputs={key: known.inputs.get(key) or INPUTS.get(key) or (word(key),) for key in layer.inputs},
         parameters=tuple(key for key in layer.inputs[1:] if axes and "N" not in axes[key].split()),
         axes=axes,
@@ -55,7 +64,7 @@ def expected_signature(layer: Layer) -> str:
     """Describe the functions that are looked for in a file, in the names of the literature."""
     if not layer.reference:
         return "function with its gradient, such as f(x, w) and f_grad(dout, x, w)"
-    stem, called = vocabulary_of(layer).names[0], ", ".join(layer.arguments)
+    stem, called = known_words(layer.name).names[0], ", ".join(layer.arguments)
     gradients = ", ".join(f"d{name}" for name in layer.differentiable)
     if layer.loss:
         return f"function {stem}_loss({called}) -> (loss, {gradients})"

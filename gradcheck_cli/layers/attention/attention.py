@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any
 
 from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.layers.attention.core import (
     AttentionCache,
-    absolute_backward,
     attend,
     attend_backward,
     bounds,
@@ -20,11 +19,9 @@ from gradcheck_cli.layers.framework.axes import Axis, declare
 from gradcheck_cli.layers.framework.case import Case
 from gradcheck_cli.layers.framework.layer import Layer, imported
 from gradcheck_cli.layers.framework.parameter import size
+from gradcheck_cli.numeric.arrays import Array
 
-if TYPE_CHECKING:
-    from gradcheck_cli.numeric.arrays import Array
-
-    Param = Mapping[str, Any]
+Param = Mapping[str, Any]
 
 QUERY = Axis(name="query", index="t", size="T")
 KEY = Axis(name="key", index="s", size="S")
@@ -35,7 +32,7 @@ _VALUE_FEATURE = Axis(name="value feature", index="e", size="E")
 class AttentionCase(Case):
     """Sizes of attention: queries q (N, T, D), keys k (N, S, D), values v (N, S, E), out (N, T, E)."""
 
-    layer: ClassVar[str] = "attention"
+    layer = "attention"
     axes = declare(QUERY, KEY, _VALUE_FEATURE, q="N T D", k="N S D", v="N S E", out="N T E")
 
     N: int = size(2, "samples")
@@ -69,12 +66,6 @@ def _scale(q: Array, k: Array, v: Array, attn_param: Param) -> tuple[Array]:
     return (bounds(abs(q), abs(k), p) @ abs(v),)
 
 
-def _gradient_scale(dout: Array, q: Array, k: Array, v: Array, attn_param: Param) -> dict[str, Array]:
-    p = bounds(abs(q), abs(k), attend(q, k, v, attn_param["mask"])[1].p)
-    dq, dk, dv = absolute_backward(abs(dout), abs(q), abs(k), abs(v), p)
-    return {"q": dq, "k": dk, "v": dv}
-
-
 LAYER = Layer(
     case=AttentionCase,
     builtin={"matrix": (attention_forward, attention_backward)},
@@ -86,7 +77,6 @@ LAYER = Layer(
     ),
     param="attn_param",
     scale=_scale,
-    gradient_scale=_gradient_scale,
     zeros=("q", "v"),
     probe_cases=AttentionCase.rows(
         "N T S D E mask", (2, 3, 4, 5, 6, "none"), (2, 3, 4, 5, 6, "drawn"), (2, 4, 4, 5, 6, "causal")

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import random
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from gradcheck_cli.layers.framework.words import choice
-
-if TYPE_CHECKING:
-    from gradcheck_cli.numeric.arrays import Array
+from gradcheck_cli.numeric.arrays import Array
 
 
 def mask() -> Any:
@@ -72,10 +70,3 @@ def bounds(q: Array, k: Array, p: Array) -> Array:
     """Bound the weights p, each by itself and what its scores are rounded by: q and k are sums of absolute values."""
     scores = q @ k.swapaxes(1, 2) / np.sqrt(q.dtype.type(q.shape[2]))
     return np.asarray(p * (1 + scores + scores.max(axis=2, keepdims=True)))
-
-
-def absolute_backward(dout: Array, q: Array, k: Array, v: Array, p: Array) -> tuple[Array, Array, Array]:
-    """Return what `attend_backward` does, with sums of absolute values: of arguments that are such sums themselves."""
-    dp = dout @ v.swapaxes(1, 2)
-    ds = p * (dp + (dp * p).sum(axis=2, keepdims=True)) / np.sqrt(q.dtype.type(q.shape[2]))
-    return ds @ k, ds.swapaxes(1, 2) @ q, p.swapaxes(1, 2) @ dout

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
+from gradcheck_cli.layers.attention.attention import AttentionCase
 from gradcheck_cli.layers.framework import equations
-from gradcheck_cli.layers.framework.equations import fault
-
-if TYPE_CHECKING:
-    from gradcheck_cli.layers.attention.attention import AttentionCase
-    from gradcheck_cli.layers.framework.equations import EquationFault, Equations
-    from gradcheck_cli.layers.framework.fault import Fault, ForwardFault
-    from gradcheck_cli.layers.framework.problem import Problem
-    from gradcheck_cli.numeric.arrays import Array
+from gradcheck_cli.layers.framework.equations import EquationFault, Equations, fault
+from gradcheck_cli.layers.framework.fault import Fault, ForwardFault
+from gradcheck_cli.layers.framework.problem import Problem
+from gradcheck_cli.numeric.arrays import Array
 
 
 def transposed(array: Array) -> Array:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+from random import Random
+from typing import Any, ClassVar, NamedTuple
 
 from gradcheck_cli.data.drawing import signed_uniform
 from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.layers.attention.attention import KEY, QUERY
 from gradcheck_cli.layers.attention.core import (
     AttentionCache,
-    absolute_backward,
     attend,
     attend_backward,
     bounds,
@@ -20,17 +20,12 @@ from gradcheck_cli.layers.attention.core import (
 )
 from gradcheck_cli.layers.framework.axes import FEATURE, SAMPLE, Axis
 from gradcheck_cli.layers.framework.case import Case
-from gradcheck_cli.layers.framework.drawing import multiple
+from gradcheck_cli.layers.framework.drawing import Draw, Given, multiple
 from gradcheck_cli.layers.framework.layer import Layer, imported
 from gradcheck_cli.layers.framework.parameter import size
+from gradcheck_cli.numeric.arrays import Array
 
-if TYPE_CHECKING:
-    from random import Random
-
-    from gradcheck_cli.layers.framework.drawing import Draw, Given
-    from gradcheck_cli.numeric.arrays import Array
-
-    Param = Mapping[str, Any]
+Param = Mapping[str, Any]
 
 #: The columns of projections, which the heads share out, and the features of the output.
 _COLUMN = Axis(name="column", index="j", size="D")
@@ -41,7 +36,7 @@ _OUT = Axis(name="output feature", index="e", size="D")
 class MultiheadAttentionCase(Case):
     """Sizes: query and out (N, T, D), key and value (N, S, D), the weights Wq, Wk, Wv and Wo (D, D)."""
 
-    layer: ClassVar[str] = "multihead-attention"
+    layer = "multihead-attention"
     axes: ClassVar = {
         "query": (SAMPLE, QUERY, FEATURE),
         "key": (SAMPLE, KEY, FEATURE),
@@ -146,17 +141,6 @@ def _scale(*given: Any) -> tuple[Array]:
     return (_absolute(*given)[2] @ abs(given[6]),)
 
 
-def _gradient_scale(dout: Array, *given: Any) -> dict[str, Array]:
-    """Carry the absolute value of dout back."""
-    *arrays, mha_param = given
-    (q, k, v), p, joined = _absolute(*given)
-    into = split_heads(abs(dout) @ abs(arrays[6]).T, mha_param["H"])
-    columns = [join_heads(array, mha_param["H"]) for array in absolute_backward(into, q, k, v, p)]
-    dx = [d @ abs(w).T for d, w in zip(columns, arrays[3:6], strict=True)]
-    dW = [_product(abs(x), d) for x, d in zip(arrays[:3], columns, strict=True)]
-    return dict(zip(MultiheadAttentionCase.axes, [*dx, *dW, _product(joined, abs(dout))], strict=False))
-
-
 def _random(case: type[Case], draw: Draw, given: Given) -> dict[str, Any]:
     """Draw a geometry whose heads have one feature or two: weights (D, D) are many numbers soon."""
     found = multiple("D", of="H")(case, draw, given)
@@ -177,7 +161,6 @@ LAYER = Layer(
     param="mha_param",
     draw=draw,
     scale=_scale,
-    gradient_scale=_gradient_scale,
     zeros=("query", "value"),
     probe_cases=MultiheadAttentionCase.rows(
         "N T S D H mask", (2, 3, 5, 4, 2, "none"), (2, 4, 3, 6, 2, "drawn"), (2, 4, 4, 6, 3, "causal")

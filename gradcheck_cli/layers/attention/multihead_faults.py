@@ -4,21 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from gradcheck_cli.layers.attention.faults import BACKWARD, FORWARD, backward_rows, forward_rows
-from gradcheck_cli.layers.attention.multihead_attention import join_heads, split_heads
+from gradcheck_cli.layers.attention.multihead_attention import MultiheadAttentionCase, join_heads, split_heads
 from gradcheck_cli.layers.framework import equations
-from gradcheck_cli.layers.framework.equations import fault
-
-if TYPE_CHECKING:
-    from gradcheck_cli.layers.attention.multihead_attention import MultiheadAttentionCase
-    from gradcheck_cli.layers.framework.equations import EquationFault, Equations
-    from gradcheck_cli.layers.framework.fault import Fault, ForwardFault, Observed
-    from gradcheck_cli.layers.framework.problem import Problem
-    from gradcheck_cli.numeric.arrays import Array
+from gradcheck_cli.layers.framework.equations import EquationFault, Equations, fault
+from gradcheck_cli.layers.framework.fault import Fault, ForwardFault, Observed
+from gradcheck_cli.layers.framework.problem import Problem
+from gradcheck_cli.numeric.arrays import Array
 
 
 def _product(x: Array, dout: Array) -> Array:

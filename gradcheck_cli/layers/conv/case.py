@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
 from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.layers.conv.geometry import WindowedCase
@@ -17,9 +17,9 @@ class ConvCase(WindowedCase):
     `stride`, `pad` and `dilation` take one number or a pair (vertical, horizontal), and are kept as pairs.
     """
 
-    layer: ClassVar[str] = "conv"
+    layer = "conv"
     axes = declare(x="N C H W", w="F C HH WW", b="F", out="N F H' W'")
-    passed: ClassVar = ("stride", "pad", "dilation", "groups")
+    passed = ("stride", "pad", "dilation", "groups")
 
     N: int = size(4, "samples")
     C: int = size(3, "channels")

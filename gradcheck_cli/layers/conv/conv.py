@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from gradcheck_cli.layers.conv.case import ConvCase
 from gradcheck_cli.layers.conv.fast import conv_backward_fast, conv_forward_fast
@@ -21,11 +21,8 @@ from gradcheck_cli.layers.conv.geometry import (
 from gradcheck_cli.layers.conv.naive import conv_backward_naive, conv_forward_naive
 from gradcheck_cli.layers.conv.random_geometry import random_geometry
 from gradcheck_cli.layers.framework.axes import CHANNEL, FILTER
-from gradcheck_cli.layers.framework.coupling import group
+from gradcheck_cli.layers.framework.coupling import Relations, group
 from gradcheck_cli.layers.framework.layer import Layer, imported
-
-if TYPE_CHECKING:
-    from gradcheck_cli.layers.framework.coupling import Relations
 
 
 def convolution(case: type[WindowedCase], *, special_cases: tuple[Any, ...] = (), **declared: Any) -> Layer:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any
 
 import numpy as np
 
@@ -13,21 +13,16 @@ from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.layers.conv.case import ConvCase
 from gradcheck_cli.layers.conv.conv import convolution
 from gradcheck_cli.layers.conv.fast import gather
-from gradcheck_cli.layers.conv.geometry import OVERLAPS, WindowedCase, different_kernels, different_sizes
+from gradcheck_cli.layers.conv.geometry import OVERLAPS, WindowedCase, Windows, different_kernels, different_sizes
 from gradcheck_cli.layers.conv.naive import both, padded
 from gradcheck_cli.layers.framework.axes import COLUMN, KERNEL_COLUMN, KERNEL_ROW, OUT_COLUMN, OUT_ROW, ROW, declare
-from gradcheck_cli.layers.framework.coupling import spread, spread_kernel
-from gradcheck_cli.layers.framework.drawing import draw_independently
+from gradcheck_cli.layers.framework.coupling import Relations, spread, spread_kernel
+from gradcheck_cli.layers.framework.drawing import Draw, Given, draw_independently
 from gradcheck_cli.layers.framework.layer import imported
 from gradcheck_cli.layers.framework.parameter import pair, size
+from gradcheck_cli.numeric.arrays import Array
 
-if TYPE_CHECKING:
-    from gradcheck_cli.layers.conv.geometry import Windows
-    from gradcheck_cli.layers.framework.coupling import Relations
-    from gradcheck_cli.layers.framework.drawing import Draw, Given
-    from gradcheck_cli.numeric.arrays import Array
-
-    Param = dict[str, Any]
+Param = dict[str, Any]
 
 #: Rows and columns of x are those of windows here: each element is spread over one.
 _ROW, _COLUMN = replace(ROW, windows=True), replace(COLUMN, windows=True)
@@ -41,10 +36,10 @@ class ConvTransposeCase(WindowedCase):
     H' = (H - 1) stride + HH - 2 pad, of the whole what is left after the cut.
     """
 
-    layer: ClassVar[str] = "conv-transpose"
+    layer = "conv-transpose"
     axes = declare(_ROW, _COLUMN, _OUT_ROW, _OUT_COLUMN, x="N C H W", w="C F HH WW", b="F", out="N F H' W'")
 
-    passed: ClassVar = ("stride", "pad")
+    passed = ("stride", "pad")
 
     N: int = size(4, "samples")
     C: int = size(3, "channels")

@@ -5,27 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from gradcheck_cli.layers.conv import conv
-from gradcheck_cli.layers.conv.conv_transpose import conv_transpose_backward, conv_transpose_forward
+from gradcheck_cli.layers.conv.conv_transpose import ConvTransposeCase, conv_transpose_backward, conv_transpose_forward
 from gradcheck_cli.layers.conv.faults import confused_rows, turned_kernels
-from gradcheck_cli.layers.conv.moved import Convolution, displaced_windows, resized
+from gradcheck_cli.layers.conv.moved import Convolution, Numbers, displaced_windows, resized
 from gradcheck_cli.layers.conv.naive import both
 from gradcheck_cli.layers.framework.axes import OUT_COLUMN, OUT_ROW
 from gradcheck_cli.layers.framework.contributions import Contributions
 from gradcheck_cli.layers.framework.fault import Fault, ForwardFault
 from gradcheck_cli.layers.framework.faults import ADD
+from gradcheck_cli.layers.framework.problem import Problem
+from gradcheck_cli.numeric.arrays import Array
 
-if TYPE_CHECKING:
-    from gradcheck_cli.layers.conv.conv_transpose import ConvTransposeCase
-    from gradcheck_cli.layers.conv.moved import Numbers
-    from gradcheck_cli.layers.framework.problem import Problem
-    from gradcheck_cli.numeric.arrays import Array
-
-    Gradients = Mapping[str, Array]
+Gradients = Mapping[str, Array]
 
 
 def faults(case: ConvTransposeCase, problem: Problem) -> Iterator[Fault]:

@@ -5,20 +5,16 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator, Mapping
 from functools import partial
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gradcheck_cli.layers.conv.moved import resized, within
+from gradcheck_cli.layers.conv.moved import Convolution, resized, within
 from gradcheck_cli.layers.framework.fault import Fault
+from gradcheck_cli.numeric.arrays import Array
 from gradcheck_cli.text.names import join_names
 
-if TYPE_CHECKING:
-    from gradcheck_cli.layers.conv.moved import Convolution
-    from gradcheck_cli.numeric.arrays import Array
-
-    Gradients = Mapping[str, Array]
-    Index = tuple[slice, ...]
+Gradients = Mapping[str, Array]
+Index = tuple[slice, ...]
 
 
 def crops(convolution: Convolution) -> Iterator[Fault]:

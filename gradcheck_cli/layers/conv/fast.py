@@ -7,14 +7,12 @@ shape was x (8, 16, 32, 32), w (32, 16, 3, 3) in float64 on two cores, where PyT
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from gradcheck_cli.layers.conv.naive import both, padded
-
-if TYPE_CHECKING:
-    from gradcheck_cli.numeric.arrays import Array
+from gradcheck_cli.numeric.arrays import Array
 
 Cache = tuple["Array", "Array", tuple[int, ...], "Mapping[str, Any]"]
 

@@ -5,25 +5,21 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from gradcheck_cli.layers.conv.crops import crops, formulas
+from gradcheck_cli.layers.conv.geometry import WindowedCase
 from gradcheck_cli.layers.conv.moved import Convolution, displaced_windows, only, too_few_windows, within
-from gradcheck_cli.layers.framework.axes import FILTER
+from gradcheck_cli.layers.framework.axes import FILTER, Axis
 from gradcheck_cli.layers.framework.fault import Fault
+from gradcheck_cli.layers.framework.problem import Problem
 from gradcheck_cli.layers.framework.reshapes import misread
+from gradcheck_cli.numeric.arrays import Array
 from gradcheck_cli.text.names import join_names
 
-if TYPE_CHECKING:
-    from gradcheck_cli.layers.conv.geometry import WindowedCase
-    from gradcheck_cli.layers.framework.axes import Axis
-    from gradcheck_cli.layers.framework.problem import Problem
-    from gradcheck_cli.numeric.arrays import Array
-
-    Gradients = Mapping[str, Array]
-    Backward = Callable[[Gradients, Array], Gradients]
+Gradients = Mapping[str, Array]
+Backward = Callable[[Gradients, Array], Gradients]
 
 
 def faults(case: WindowedCase, problem: Problem) -> Iterator[Fault]:

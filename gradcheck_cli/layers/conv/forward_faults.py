@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from gradcheck_cli.layers.conv.faults import kernel_turns
-from gradcheck_cli.layers.conv.geometry import confused_counts
+from gradcheck_cli.layers.conv.geometry import WindowedCase, confused_counts
 from gradcheck_cli.layers.conv.moved import Convolution, displaced_windows, first, only
 from gradcheck_cli.layers.framework.fault import ForwardFault
+from gradcheck_cli.layers.framework.problem import Problem
+from gradcheck_cli.numeric.arrays import Array
 from gradcheck_cli.text.names import join_names
 
-if TYPE_CHECKING:
-    from gradcheck_cli.layers.conv.geometry import WindowedCase
-    from gradcheck_cli.layers.framework.problem import Problem
-    from gradcheck_cli.numeric.arrays import Array
-
-    #: Its code, cause and remedy, and the output.
-    Row = tuple[str, str, str, Array]
+#: Its code, cause and remedy, and the output.
+Row = tuple[str, str, str, Array]
 
 _KEEP = "In this field's convolution windows are multiplied by w as it is."
 

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
+from gradcheck_cli.layers.framework.axes import Axis
 from gradcheck_cli.layers.framework.case import Case
-from gradcheck_cli.layers.framework.coupling import window
-
-if TYPE_CHECKING:
-    from gradcheck_cli.layers.framework.axes import Axis
-    from gradcheck_cli.layers.framework.coupling import Relations
+from gradcheck_cli.layers.framework.coupling import Relations, window
 
 
 class Windows(NamedTuple):

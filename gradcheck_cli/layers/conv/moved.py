@@ -4,23 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from gradcheck_cli.layers import LAYERS
-from gradcheck_cli.layers.conv.geometry import confused_counts, plain
+from gradcheck_cli.layers.conv.geometry import WindowedCase, confused_counts, plain
+from gradcheck_cli.numeric.arrays import Array
 from gradcheck_cli.text.names import join_names
 
-if TYPE_CHECKING:
-    from typing import Any
-
-    from gradcheck_cli.layers.conv.geometry import WindowedCase
-    from gradcheck_cli.numeric.arrays import Array
-
-    Gradients = Mapping[str, Array]
-    #: One for each axis along which windows lie.
-    Numbers = tuple[int, ...]
+Gradients = Mapping[str, Array]
+#: One for each axis along which windows lie.
+Numbers = tuple[int, ...]
 
 
 @dataclass(frozen=True)

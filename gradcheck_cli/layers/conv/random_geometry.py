@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from gradcheck_cli.layers.conv.naive import both
-from gradcheck_cli.layers.framework.drawing import pick
-
-if TYPE_CHECKING:
-    from gradcheck_cli.layers.framework.case import Case
-    from gradcheck_cli.layers.framework.drawing import Draw, Given
+from gradcheck_cli.layers.framework.case import Case
+from gradcheck_cli.layers.framework.drawing import Draw, Given, pick
 
 #: The largest of each that is drawn, where no flag says more. Every fault that the tests make shows with less, and a
 #: case takes a few milliseconds.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any
 
 import numpy as np
 
@@ -14,21 +14,19 @@ from gradcheck_cli.layers.conv.fast import conv_backward_fast, conv_forward_fast
 from gradcheck_cli.layers.conv.geometry import WindowedCase, different_kernels, different_sizes
 from gradcheck_cli.layers.framework.axes import Axis, declare
 from gradcheck_cli.layers.framework.parameter import pair, size
+from gradcheck_cli.numeric.arrays import Array
 
-if TYPE_CHECKING:
-    from gradcheck_cli.numeric.arrays import Array
-
-    Param = Mapping[str, Any]
+Param = Mapping[str, Any]
 
 
 @frozen
 class Conv1dCase(WindowedCase):
     """A geometry: x (N, C, W), w (F, C, WW), b (F,), out (N, F, W')."""
 
-    layer: ClassVar[str] = "conv1d"
+    layer = "conv1d"
     axes = declare(x="N C W", w="F C WW", b="F", out="N F W'")
-    passed: ClassVar = ("stride", "pad")
-    kernels: ClassVar = ("WW",)
+    passed = ("stride", "pad")
+    kernels = ("WW",)
 
     N: int = size(4, "samples")
     C: int = size(3, "channels")
@@ -89,10 +87,10 @@ OUT_PLANE = Axis(name="plane", index="l", size="D'", spatial=True, windows=True)
 class Conv3dCase(WindowedCase):
     """A geometry: x (N, C, D, H, W), w (F, C, DD, HH, WW), b (F,), out (N, F, D', H', W')."""
 
-    layer: ClassVar[str] = "conv3d"
+    layer = "conv3d"
     axes = declare(*(PLANE, _KERNEL_PLANE, OUT_PLANE), x="N C D H W", w="F C DD HH WW", b="F", out="N F D' H' W'")
-    passed: ClassVar = ("stride", "pad")
-    kernels: ClassVar = ("DD", "HH", "WW")
+    passed = ("stride", "pad")
+    kernels = ("DD", "HH", "WW")
 
     N: int = size(2, "samples")
     C: int = size(2, "channels")
@@ -169,9 +167,9 @@ VOLUMES = convolution(
 class DepthwiseConvCase(WindowedCase):
     """A geometry: x (N, C, H, W), w (C, HH, WW), b (C,), out (N, C, H', W')."""
 
-    layer: ClassVar[str] = "depthwise-conv"
+    layer = "depthwise-conv"
     axes = declare(x="N C H W", w="C HH WW", b="C", out="N C H' W'")
-    passed: ClassVar = ("stride", "pad")
+    passed = ("stride", "pad")
 
     N: int = size(4, "samples")
     C: int = size(3, "channels")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, ClassVar
 
 from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.layers.framework.axes import FEATURE, SAMPLE, Axis, declare
@@ -12,11 +11,8 @@ from gradcheck_cli.layers.framework.drawing import multiple
 from gradcheck_cli.layers.framework.fault import Fault, ForwardFault
 from gradcheck_cli.layers.framework.layer import Layer
 from gradcheck_cli.layers.framework.parameter import size
-
-if TYPE_CHECKING:
-    from gradcheck_cli.layers.framework.problem import Problem
-    from gradcheck_cli.numeric.arrays import Array
-
+from gradcheck_cli.layers.framework.problem import Problem
+from gradcheck_cli.numeric.arrays import Array
 
 #: Of an x of three axes, the one in the middle.
 _PART = Axis(name="row", index="i", size="split")
@@ -26,7 +22,7 @@ _PART = Axis(name="row", index="i", size="split")
 class AffineCase(Case):
     """Sizes of an affine layer: x (N, D), w (D, M), b (M,), out (N, M)."""
 
-    layer: ClassVar[str] = "affine"
+    layer = "affine"
     axes = declare(x="N D", w="D M", b="M", out="N M")
 
     N: int = size(4, "samples")
@@ -110,7 +106,7 @@ LAYER = Layer(
 class TemporalAffineCase(Case):
     """Sizes of a temporal affine layer: x (N, T, D), w (D, M), b (M,), out (N, T, M)."""
 
-    layer: ClassVar[str] = "temporal-affine"
+    layer = "temporal-affine"
     axes = declare(x="N T D", w="D M", b="M", out="N T M")
 
     N: int = size(3, "samples")

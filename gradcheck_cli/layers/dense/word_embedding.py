@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, ClassVar
+from random import Random
 
 import numpy as np
 
@@ -15,19 +15,15 @@ from gradcheck_cli.layers.framework.coupling import lookup
 from gradcheck_cli.layers.framework.fault import Fault
 from gradcheck_cli.layers.framework.layer import Layer
 from gradcheck_cli.layers.framework.parameter import size
-
-if TYPE_CHECKING:
-    from random import Random
-
-    from gradcheck_cli.layers.framework.problem import Problem
-    from gradcheck_cli.numeric.arrays import Array
+from gradcheck_cli.layers.framework.problem import Problem
+from gradcheck_cli.numeric.arrays import Array
 
 
 @frozen
 class WordEmbeddingCase(Case):
     """Sizes of an embedding: words x (N, T) from 0 to V - 1, W (V, D), out (N, T, D)."""
 
-    layer: ClassVar[str] = "word-embedding"
+    layer = "word-embedding"
     axes = declare(x="N T", W="V D", out="N T D")
 
     N: int = size(3, "samples")

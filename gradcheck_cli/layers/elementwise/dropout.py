@@ -4,22 +4,19 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any
 
 import numpy as np
 
 from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.layers.elementwise.elementwise import ElementwiseCase
-from gradcheck_cli.layers.framework.drawing import draw_independently
+from gradcheck_cli.layers.framework.drawing import Draw, Given, draw_independently
 from gradcheck_cli.layers.framework.layer import Layer, imported
+from gradcheck_cli.layers.framework.problem import Problem
 from gradcheck_cli.layers.framework.words import choice, real
+from gradcheck_cli.numeric.arrays import Array
 
-if TYPE_CHECKING:
-    from gradcheck_cli.layers.framework.drawing import Draw, Given
-    from gradcheck_cli.layers.framework.problem import Problem
-    from gradcheck_cli.numeric.arrays import Array
-
-    Param = dict[str, Any]
+Param = dict[str, Any]
 
 #: How seldom the share of elements that a right layer keeps may be so far from p that it is taken for a wrong one.
 #: Of 200 elements, it is when the share is off by 0.23 or more.
@@ -33,8 +30,8 @@ _WRONG = 2.0**-8
 class DropoutCase(ElementwiseCase):
     """Shape and settings of dropout: x and out of any shape."""
 
-    layer: ClassVar[str] = "dropout"
-    passed: ClassVar = ("p", "mode")
+    layer = "dropout"
+    passed = ("p", "mode")
 
     p: float = real(0.75, "probability of keeping an element", 0.25, 0.5, 1.0, low=0.01, high=1.0)
     mode: str = choice("train", "drops, or hands x on as it is", "test")

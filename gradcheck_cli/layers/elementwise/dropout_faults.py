@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gradcheck_cli.layers.elementwise.dropout import plausible
-from gradcheck_cli.layers.framework.fault import Fault, ForwardFault
-
-if TYPE_CHECKING:
-    from gradcheck_cli.layers.elementwise.dropout import DropoutCase
-    from gradcheck_cli.layers.framework.fault import Observed
-    from gradcheck_cli.layers.framework.problem import Problem
-    from gradcheck_cli.numeric.arrays import Array
+from gradcheck_cli.layers.elementwise.dropout import DropoutCase, plausible
+from gradcheck_cli.layers.framework.fault import Fault, ForwardFault, Observed
+from gradcheck_cli.layers.framework.problem import Problem
+from gradcheck_cli.numeric.arrays import Array
 
 _KEEP = "Keep the mask of forward in the cache, and return dout times the mask, divided by p as in forward."
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import TYPE_CHECKING, Any, ClassVar
+from random import Random
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -13,14 +14,12 @@ from gradcheck_cli.layers.framework.axes import declare
 from gradcheck_cli.layers.framework.case import Case
 from gradcheck_cli.layers.framework.layer import Layer
 from gradcheck_cli.layers.framework.words import shape
+from gradcheck_cli.numeric.arrays import Array
 
 if TYPE_CHECKING:
-    from random import Random
-
     from gradcheck_cli.layers.framework.fault import Fault
-    from gradcheck_cli.numeric.arrays import Array
 
-    Slope = tuple[str, str, Callable[[Array], Array]]
+Slope = tuple[str, str, Callable[[Array], Array]]
 
 
 _SHAPES = ((4, 5), (1,), (7,), (1, 3), (3, 1), (2, 3, 4), (2, 2, 3, 3))
@@ -30,7 +29,6 @@ _SHAPES = ((4, 5), (1,), (7,), (1, 3), (3, 1), (2, 3, 4), (2, 2, 3, 3))
 class ElementwiseCase(Case):
     """The shape of x, and of out."""
 
-    layer: ClassVar[str]
     axes = declare(x="...", out="...")
 
     shape: tuple[int, ...] = shape((4, 5), "of x: 2,3 or 2x3")
@@ -52,7 +50,6 @@ def activation(
     case: type[ElementwiseCase],
     pair: tuple[Callable[..., Any], Callable[..., Any]],
     *,
-    slope: Callable[..., Array],
     faults: Callable[[Any], Iterable[Fault]],
     zeros: tuple[str, ...] = ("x",),
     param: str | None = None,
@@ -63,7 +60,6 @@ def activation(
     Args:
         case: the shape.
         pair: its forward and backward pass.
-        slope: (x, the output, parameters) -> the sum of the absolute values of the terms of the slope.
         faults: of a case, what people get wrong in backward.
         zeros: as `Layer` has them; none where it has a kink at 0.
         param: what the dictionary of parameters is called, where there is one.
@@ -82,7 +78,6 @@ def activation(
         param=param,
         # None of them is much steeper than 1, so that what x was rounded by counts once at most.
         scale=lambda x, *given: (np.maximum(abs(x), abs(out(x, *given))),),
-        gradient_scale=lambda dout, x, *given: {"x": abs(dout) * slope(x, out(x, *given), *given)},
         zeros=zeros,
         faults=lambda case, _problem: faults(case),
     )

@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from gradcheck_cli.data.frozen import frozen
-from gradcheck_cli.layers.elementwise.elementwise import ElementwiseCase, activation, faults
+from gradcheck_cli.layers.elementwise.elementwise import ElementwiseCase, Slope, activation, faults
 from gradcheck_cli.layers.elementwise.sigmoid import sigmoid_forward
 from gradcheck_cli.layers.framework.words import choice
+from gradcheck_cli.numeric.arrays import Array
 
 if TYPE_CHECKING:
-    from gradcheck_cli.layers.elementwise.elementwise import Slope
     from gradcheck_cli.layers.framework.fault import Fault
-    from gradcheck_cli.numeric.arrays import Array
 
-    Param = dict[str, Any]
+Param = dict[str, Any]
 
 #: From where on erf is 1 in all digits of a longdouble.
 _FAR = 7.0
@@ -28,8 +27,8 @@ _FAR = 7.0
 class GeluCase(ElementwiseCase):
     """The shape of x, and of out."""
 
-    layer: ClassVar[str] = "gelu"
-    passed: ClassVar = ("approximate",)
+    layer = "gelu"
+    passed = ("approximate",)
 
     approximate: str = choice("none", "Phi itself, or tanh or a sigmoid in its place", "tanh", "sigmoid")
 
@@ -133,7 +132,6 @@ _WRONG_DENSITIES: Mapping[str, Mapping[str, Callable[[Array], Any]]] = {
 LAYER = activation(
     GeluCase,
     (gelu_forward, gelu_backward),
-    slope=lambda x, _, param: abs(phi_and_density(abs(x), param["approximate"])[0]) + abs(x) * (1 + abs(x)),
     faults=_faults,
     param="gelu_param",
     special=GeluCase.rows(

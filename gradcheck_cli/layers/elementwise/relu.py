@@ -3,27 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from gradcheck_cli.data.frozen import frozen
-from gradcheck_cli.layers.elementwise.elementwise import ElementwiseCase, activation, faults, slope_fault
+from gradcheck_cli.layers.elementwise.elementwise import ElementwiseCase, Slope, activation, faults, slope_fault
 from gradcheck_cli.layers.framework.words import real
+from gradcheck_cli.numeric.arrays import Array
 
 if TYPE_CHECKING:
-    from gradcheck_cli.layers.elementwise.elementwise import Slope
     from gradcheck_cli.layers.framework.fault import Fault
-    from gradcheck_cli.numeric.arrays import Array
 
-    Param = dict[str, Any]
+Param = dict[str, Any]
 
 
 @frozen
 class ReluCase(ElementwiseCase):
     """The shape of x, and of out."""
 
-    layer: ClassVar[str] = "relu"
+    layer = "relu"
 
 
 def relu_forward(x: Array) -> tuple[Array, Array]:
@@ -53,15 +52,15 @@ def _faults(_: ReluCase) -> Iterator[Fault]:
         yield slope_fault(code, cause, remedy, dx)
 
 
-LAYER = activation(ReluCase, (relu_forward, relu_backward), slope=lambda _, out: np.sign(out), faults=_faults, zeros=())
+LAYER = activation(ReluCase, (relu_forward, relu_backward), faults=_faults, zeros=())
 
 
 @frozen
 class LeakyReluCase(ElementwiseCase):
     """The shape of x, and of out."""
 
-    layer: ClassVar[str] = "leaky-relu"
-    passed: ClassVar = ("alpha",)
+    layer = "leaky-relu"
+    passed = ("alpha",)
 
     alpha: float = real(0.01, "slope where x is negative", 0.2, 0.1, high=1.0)
 
@@ -99,7 +98,6 @@ def _leaky_faults(case: LeakyReluCase) -> Iterator[Fault]:
 LEAKY = activation(
     LeakyReluCase,
     (leaky_relu_forward, leaky_relu_backward),
-    slope=lambda x, _, param: np.where(x > 0, 1, param["alpha"]),
     faults=_leaky_faults,
     zeros=(),
     param="lrelu_param",
@@ -111,8 +109,8 @@ LEAKY = activation(
 class EluCase(ElementwiseCase):
     """The shape of x, and of out."""
 
-    layer: ClassVar[str] = "elu"
-    passed: ClassVar = ("alpha",)
+    layer = "elu"
+    passed = ("alpha",)
 
     alpha: float = real(1.0, "minus the limit for negative x", 0.5, 1.5, high=2.0)
 
@@ -159,7 +157,6 @@ def _elu_faults(case: EluCase) -> Iterator[Fault]:
 ELU = activation(
     EluCase,
     (elu_forward, elu_backward),
-    slope=lambda x, out, param: np.where(x > 0, 1, abs(out) + param["alpha"]),
     faults=_elu_faults,
     zeros=(),
     param="elu_param",

@@ -3,30 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
 from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.layers.elementwise.elementwise import (
     ElementwiseCase,
+    Slope,
     activation,
     faults,
     sigmoid,
     sigmoid_slopes,
     tanh_slopes,
 )
-
-if TYPE_CHECKING:
-    from gradcheck_cli.layers.elementwise.elementwise import Slope
-    from gradcheck_cli.numeric.arrays import Array
+from gradcheck_cli.numeric.arrays import Array
 
 
 @frozen
 class SigmoidCase(ElementwiseCase):
     """The shape of x, and of out."""
 
-    layer: ClassVar[str] = "sigmoid"
+    layer = "sigmoid"
 
 
 def sigmoid_forward(x: Array) -> tuple[Array, Array]:
@@ -45,7 +42,6 @@ def sigmoid_backward(dout: Array, cache: Array) -> Array:
 LAYER = activation(
     SigmoidCase,
     (sigmoid_forward, sigmoid_backward),
-    slope=lambda _, out: out + out * out,
     faults=lambda _: faults(
         "the sigmoid", sigmoid_slopes("x", "out"), "dx = dout out (1 - out), with out = sigmoid(x)."
     ),
@@ -56,7 +52,7 @@ LAYER = activation(
 class TanhCase(ElementwiseCase):
     """The shape of x, and of out."""
 
-    layer: ClassVar[str] = "tanh"
+    layer = "tanh"
 
 
 def tanh_forward(x: Array) -> tuple[Array, Array]:
@@ -74,7 +70,6 @@ def tanh_backward(dout: Array, cache: Array) -> Array:
 TANH = activation(
     TanhCase,
     (tanh_forward, tanh_backward),
-    slope=lambda _, out: 1 + out * out,
     faults=lambda _: faults("tanh", tanh_slopes("x", "out"), "dx = dout (1 - out^2), with out = tanh(x)."),
 )
 
@@ -83,7 +78,7 @@ TANH = activation(
 class SoftplusCase(ElementwiseCase):
     """The shape of x, and of out."""
 
-    layer: ClassVar[str] = "softplus"
+    layer = "softplus"
 
 
 def softplus_forward(x: Array) -> tuple[Array, Array]:
@@ -111,7 +106,6 @@ def _softplus_slopes() -> Iterator[Slope]:
 SOFTPLUS = activation(
     SoftplusCase,
     (softplus_forward, softplus_backward),
-    slope=lambda x, _: sigmoid(x) * (1 + abs(x)),
     faults=lambda _: faults("softplus", _softplus_slopes(), "dx = dout sigmoid(x)."),
 )
 
@@ -120,7 +114,7 @@ SOFTPLUS = activation(
 class SiluCase(ElementwiseCase):
     """The shape of x, and of out."""
 
-    layer: ClassVar[str] = "silu"
+    layer = "silu"
 
 
 def silu_forward(x: Array) -> tuple[Array, tuple[Array, Array]]:
@@ -152,6 +146,5 @@ def _silu_slopes() -> Iterator[Slope]:
 SILU = activation(
     SiluCase,
     (silu_forward, silu_backward),
-    slope=lambda x, _: sigmoid(x) * (1 + 2 * abs(x)),
     faults=lambda _: faults("the SiLU", _silu_slopes(), "dx = dout (s + x s (1 - s)), with s = sigmoid(x)."),
 )

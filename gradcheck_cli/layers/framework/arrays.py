@@ -6,17 +6,15 @@ import math
 import random
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from gradcheck_cli.data.drawing import random_words, signed_uniform
 from gradcheck_cli.layers.framework.axes import anonymous
-
-if TYPE_CHECKING:
-    from gradcheck_cli.layers.framework.case import Case
-    from gradcheck_cli.layers.framework.problem import Problem
-    from gradcheck_cli.numeric.arrays import Array
+from gradcheck_cli.layers.framework.case import Case
+from gradcheck_cli.layers.framework.problem import Problem
+from gradcheck_cli.numeric.arrays import Array
 
 
 def draw_inputs(case: Case, source: random.Random) -> dict[str, Array]:

@@ -6,15 +6,12 @@ import random
 from collections.abc import Mapping
 from dataclasses import fields
 from functools import cache
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import Any, ClassVar, Self
 
 from gradcheck_cli.data.frozen import frozen
-from gradcheck_cli.layers.framework.parameter import Integer
+from gradcheck_cli.layers.framework.axes import Axis
+from gradcheck_cli.layers.framework.parameter import Integer, Parameter
 from gradcheck_cli.numeric.arrays import DTYPES
-
-if TYPE_CHECKING:
-    from gradcheck_cli.layers.framework.axes import Axis
-    from gradcheck_cli.layers.framework.parameter import Parameter
 
 #: Sizes no two of which are equal, for arrays of up to seven axes.
 _DISTINCT = (2, 3, 5, 4, 7, 6, 8)

@@ -11,24 +11,20 @@ import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gradcheck_cli.layers.framework.coupling import relate
+from gradcheck_cli.layers.framework.axes import Axis
+from gradcheck_cli.layers.framework.coupling import Relation, relate
+from gradcheck_cli.layers.framework.layer import Layer
+from gradcheck_cli.layers.framework.problem import Problem
+from gradcheck_cli.numeric.arrays import Array
 
-if TYPE_CHECKING:
-    from gradcheck_cli.layers.framework.axes import Axis
-    from gradcheck_cli.layers.framework.coupling import Relation
-    from gradcheck_cli.layers.framework.layer import Layer
-    from gradcheck_cli.layers.framework.problem import Problem
-    from gradcheck_cli.numeric.arrays import Array
-
-    Gradients = Mapping[str, Array]
-    #: (inputs, cotangent) -> gradients by the input's name.
-    Backward = Callable[[Gradients, Array], Gradients]
-    #: (all indices of an axis, how many there are) -> which of them are kept.
-    Kept = Callable[[Array, int], Array]
+Gradients = Mapping[str, Array]
+#: (inputs, cotangent) -> gradients by the input's name.
+Backward = Callable[[Gradients, Array], Gradients]
+#: (all indices of an axis, how many there are) -> which of them are kept.
+Kept = Callable[[Array, int], Array]
 
 #: Terms of a sum that are computed one by one, at the most; each takes an evaluation of the reference.
 _MOST_TERMS = 64

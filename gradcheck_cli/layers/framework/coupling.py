@@ -13,20 +13,18 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache, reduce
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
+from gradcheck_cli.layers.framework.axes import Axis
+from gradcheck_cli.numeric.arrays import Array
 from gradcheck_cli.numeric.colored import Coupling
 
-if TYPE_CHECKING:
-    from gradcheck_cli.layers.framework.axes import Axis
-    from gradcheck_cli.numeric.arrays import Array
+Shape = tuple[int, ...]
 
-    Shape = tuple[int, ...]
-
-    #: By the name of an input and one of its axes, what is not as index notation has it.
-    Relations = Mapping[str, Mapping[Axis, "Relation"]]
+#: By the name of an input and one of its axes, what is not as index notation has it.
+Relations = Mapping[str, Mapping[Axis, "Relation"]]
 
 
 class Relation(NamedTuple):

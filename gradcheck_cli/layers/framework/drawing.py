@@ -8,15 +8,12 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from gradcheck_cli.layers.framework.parameter import Integer
+from gradcheck_cli.layers.framework.case import Case
+from gradcheck_cli.layers.framework.parameter import Integer, Parameter
 
-if TYPE_CHECKING:
-    from gradcheck_cli.layers.framework.case import Case
-    from gradcheck_cli.layers.framework.parameter import Parameter
-
-    Kind = Callable[[Any], bool]
+Kind = Callable[[Any], bool]
 
 #: Returns a random number from the first to the second, both included. Layers do not know where it comes from.
 Draw = Callable[[int, int], int]

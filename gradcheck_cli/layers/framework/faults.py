@@ -5,23 +5,18 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gradcheck_cli.layers.framework.contributions import Contributions
+from gradcheck_cli.layers.framework.axes import Axis
+from gradcheck_cli.layers.framework.case import Case
+from gradcheck_cli.layers.framework.contributions import Backward, Contributions, Gradients
 from gradcheck_cli.layers.framework.fault import Fault
+from gradcheck_cli.layers.framework.layer import Layer
+from gradcheck_cli.layers.framework.problem import Problem
 from gradcheck_cli.layers.framework.reshapes import reshaped_cotangents
-from gradcheck_cli.numeric.arrays import working_dtype
+from gradcheck_cli.numeric.arrays import Array, working_dtype
 from gradcheck_cli.text.names import join_names
-
-if TYPE_CHECKING:
-    from gradcheck_cli.layers.framework.axes import Axis
-    from gradcheck_cli.layers.framework.case import Case
-    from gradcheck_cli.layers.framework.contributions import Backward, Gradients
-    from gradcheck_cli.layers.framework.layer import Layer
-    from gradcheck_cli.layers.framework.problem import Problem
-    from gradcheck_cli.numeric.arrays import Array
 
 
 def faults_to_try(layer: Layer, case: Case, problem: Problem) -> Iterator[Fault]:

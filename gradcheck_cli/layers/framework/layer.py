@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from functools import cached_property, partial
 from importlib import import_module
+from random import Random
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,20 +19,15 @@ from gradcheck_cli.data.drawing import signed_uniform
 from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.layers.framework.arrays import as_dtype, draw_inputs, is_real, joined, with_zeros
 from gradcheck_cli.layers.framework.axes import indexed
-from gradcheck_cli.layers.framework.coupling import derive_couplings
-from gradcheck_cli.layers.framework.drawing import draw_independently
+from gradcheck_cli.layers.framework.case import Case
+from gradcheck_cli.layers.framework.coupling import Relations, derive_couplings
+from gradcheck_cli.layers.framework.drawing import Draw, Given, draw_independently
 from gradcheck_cli.layers.framework.problem import Problem, fresh
 from gradcheck_cli.layers.registry import TITLES
-from gradcheck_cli.numeric.arrays import working_dtype
+from gradcheck_cli.numeric.arrays import Array, working_dtype
 
 if TYPE_CHECKING:
-    from random import Random
-
-    from gradcheck_cli.layers.framework.case import Case
-    from gradcheck_cli.layers.framework.coupling import Relations
-    from gradcheck_cli.layers.framework.drawing import Draw, Given
     from gradcheck_cli.layers.framework.fault import Fault, ForwardFault, Guard, Observed, Overflow
-    from gradcheck_cli.numeric.arrays import Array
 
 
 def imported(module: str, *names: str) -> dict[str, Any]:
@@ -77,9 +73,6 @@ class Layer:
     #: (inputs, parameters) -> for each output and state the sum of the absolute values of its terms: what forward
     #: returns for absolute values, if not given.
     scale: Callable[..., tuple[Array, ...]] | None = None
-    #: (cotangents of the outputs, inputs, parameters) -> of gradients in which terms cancel that their Jacobian does
-    #: not show, the sum of the absolute values of these terms.
-    gradient_scale: Callable[..., Mapping[str, Array]] | None = None
     zeros: tuple[str, ...] = ("x",)  #: inputs of which some elements are made 0: those in which forward is smooth there
     constants: tuple[str, ...] = ()  #: inputs of floating point that have no gradient, such as the targets of a loss
     make_problem: Callable[[Any], Problem] | None = None  #: all of them
@@ -173,7 +166,6 @@ class Layer:
         scales = self.scale(*widened, *settings) if self.scale else self.returned(map(abs, widened), *settings)
         cotangents = [np.ones(()) if self.loss else signed_uniform(source, out.shape) for out in found]
         cotangents = [cotangent.astype(dtype) for cotangent in cotangents[: len(outputs)]]
-        weights = [as_dtype(cotangent, wide) for cotangent in cotangents]
 
         output_shapes = {name: out.shape for name, out in zip((*outputs, *self.state), found, strict=True)}
         shapes = {name: value.shape for name, value in given.items()}
@@ -193,7 +185,6 @@ class Layer:
             relations=relations,
             outputs=output_shapes if len(output_shapes) > 1 else {},
             cotangents=len(outputs),
-            gradient_scale=self.gradient_scale(*weights, *widened, *settings) if self.gradient_scale else {},
             skip_reason=case.skip_reason,
             meaning_open=case.meaning_open,
             constants=self.constants,

@@ -6,17 +6,15 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import field
 from functools import cached_property
-from typing import TYPE_CHECKING, TypeGuard
+from typing import TypeGuard
 
 import numpy as np
 
 from gradcheck_cli.data.frozen import frozen
-
-if TYPE_CHECKING:
-    from gradcheck_cli.layers.framework.axes import Axis
-    from gradcheck_cli.layers.framework.coupling import Relations
-    from gradcheck_cli.numeric.arrays import Array
-    from gradcheck_cli.numeric.colored import Coupling
+from gradcheck_cli.layers.framework.axes import Axis
+from gradcheck_cli.layers.framework.coupling import Relations
+from gradcheck_cli.numeric.arrays import Array
+from gradcheck_cli.numeric.colored import Coupling
 
 
 @frozen
@@ -43,9 +41,6 @@ class Problem:
     #: By the name of an input and one of its axes, how it relates to the output where index notation does not say so.
     relations: Relations = field(default_factory=dict)
     outputs: Mapping[str, tuple[int, ...]] = field(default_factory=dict)  #: shapes of several, by name; {} for one, out
-    #: Of gradients in which terms cancel that their Jacobian does not show (such as those of a mean), the sum of the
-    #: absolute values of these terms, to which their roundoff is proportional.
-    gradient_scale: Mapping[str, Array] = field(default_factory=dict)
     #: Of a layer that draws random numbers: from the output to the right one for the same draws, or to `expected` if no
     #: right layer would have drawn them.
     expected_for_draws: Callable[[Array], Array] | None = None

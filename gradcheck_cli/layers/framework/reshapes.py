@@ -5,18 +5,15 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from gradcheck_cli.layers.framework.fault import Fault
+from gradcheck_cli.layers.framework.problem import Problem
+from gradcheck_cli.numeric.arrays import Array
 
-if TYPE_CHECKING:
-    from gradcheck_cli.layers.framework.problem import Problem
-    from gradcheck_cli.numeric.arrays import Array
-
-    Gradients = Mapping[str, Array]
-    Backward = Callable[[Gradients, Array], Gradients]
+Gradients = Mapping[str, Array]
+Backward = Callable[[Gradients, Array], Gradients]
 
 
 def misread(array: Array, really: Sequence[int], taken_for: Sequence[int]) -> Array:

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from gradcheck_cli.layers.framework.fault import Guard, Overflow, exp_overflow
-
-if TYPE_CHECKING:
-    from gradcheck_cli.layers.framework.problem import Problem
-    from gradcheck_cli.numeric.arrays import Array
+from gradcheck_cli.layers.framework.problem import Problem
+from gradcheck_cli.numeric.arrays import Array
 
 #: Numbers that people add to a probability, or replace smaller ones by. Larger ones make another loss.
 GUARDS = (

@@ -7,26 +7,22 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from random import Random
+from typing import Any, Self
 
 import numpy as np
 
 from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.layers.framework.axes import CLASS, declare
 from gradcheck_cli.layers.framework.case import Case
-from gradcheck_cli.layers.framework.equations import backward_faults, evaluate
+from gradcheck_cli.layers.framework.equations import EquationFault, Equations, Formula, backward_faults, evaluate
 from gradcheck_cli.layers.framework.fault import ForwardFault
 from gradcheck_cli.layers.framework.layer import Layer
 from gradcheck_cli.layers.framework.parameter import size
+from gradcheck_cli.layers.framework.problem import Problem
 from gradcheck_cli.layers.framework.words import real
 from gradcheck_cli.layers.loss.guarded import guards, overflows
-
-if TYPE_CHECKING:
-    from random import Random
-
-    from gradcheck_cli.layers.framework.equations import EquationFault, Equations, Formula
-    from gradcheck_cli.layers.framework.problem import Problem
-    from gradcheck_cli.numeric.arrays import Array
+from gradcheck_cli.numeric.arrays import Array
 
 #: How near to a kink no margin is, as a share of the scale: ten roundings of the largest scores in float16.
 _KINK = 0.01
@@ -36,7 +32,6 @@ _KINK = 0.01
 class ScoresCase(Case):
     """Sizes of a loss: scores x (N, C), labels y (N,) from 0 to C - 1."""
 
-    layer: ClassVar[str]
     axes = declare(CLASS, x="N C", y="N", out="")
 
     N: int = size(5, "samples")
@@ -90,7 +85,6 @@ class Loss:
     standard: tuple[Case, ...]  #: the first of which is probed
     equations: Equations  #: among them `losses` (R, 1) and `gradient` (R, C) of rows
     scale: Formula  #: the sum of the absolute values of the terms of each row's loss, (R, 1)
-    gradient_scale: Formula  #: the same of each row's gradient, (R, C)
     faults: tuple[EquationFault, ...]
     definition: str  #: of the loss, a sentence
     loss_faults: Mapping[str, Formula]  #: wrong losses, by what "the loss" does, a verb first
@@ -122,10 +116,6 @@ class Loss:
         values = self.values(*inputs)
         return (np.asarray((self.scale(values) * values.weights).sum()),)
 
-    def _dx_scale(self, _: Array, *inputs: Array) -> dict[str, Array]:
-        values = self.values(*inputs)
-        return {"x": (self.gradient_scale(values) * values.weights).reshape(values.shape)}
-
     def forward_faults(self, _case: Case, problem: Problem, _out: Array) -> Iterator[ForwardFault]:
         """Yield wrong losses: divided by other sizes than N, and those of the layer."""
         values, inputs = self.values(*problem.inputs.values()), problem.inputs
@@ -152,7 +142,6 @@ class Loss:
             case=self.case,
             draw=self.draw,
             scale=self._loss_scale,
-            gradient_scale=self._dx_scale,
             zeros=("x",) if self.smooth else (),
             standard=lambda: self.standard,
             builtin={"vectorized": (self.function,)},

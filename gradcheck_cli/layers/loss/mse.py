@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any
 
 from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.layers.framework.words import choice
-from gradcheck_cli.layers.loss.targets import TargetLoss, TargetsCase, divisor_of
-
-if TYPE_CHECKING:
-    from gradcheck_cli.layers.loss.targets import Param
-    from gradcheck_cli.numeric.arrays import Array
+from gradcheck_cli.layers.loss.targets import Param, TargetLoss, TargetsCase, divisor_of
+from gradcheck_cli.numeric.arrays import Array
 
 
 @frozen
 class MseCase(TargetsCase):
     """Sizes of a loss: x and its targets y (N, D)."""
 
-    layer: ClassVar[str] = "mse"
+    layer = "mse"
 
     divisor: str = choice("ND", "by which the sum over all elements is divided", "N", "2ND", "2N", "1", "2")
 
@@ -44,7 +41,6 @@ LAYER = TargetLoss(
     probe_cases=MseCase.rows("N D divisor", *((4, 3, divisor) for divisor in ("ND", "N", "2ND", "2N", "1", "2"))),
     terms=lambda x, y, _: (x - y) ** 2,
     scale=lambda x, y, _: (abs(x) + abs(y)) ** 2,
-    slope_scale=lambda x, y, _: 2 * (abs(x) + abs(y)),
     remedy="dx = 2 (x - y), divided by what the loss is divided by.",
     slopes=(
         ("target-missing", "the target is not subtracted", lambda x, _y, _p: 2 * x),

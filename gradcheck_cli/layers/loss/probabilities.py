@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from random import Random
+from typing import Any
 
 import numpy as np
 
@@ -12,20 +13,22 @@ from gradcheck_cli.layers.framework.axes import CLASS, declare
 from gradcheck_cli.layers.framework.parameter import size
 from gradcheck_cli.layers.framework.words import choice
 from gradcheck_cli.layers.loss.loss import one_hot
-from gradcheck_cli.layers.loss.targets import DividedCase, TargetLoss, TargetsCase, divisor_of, draw_probabilities
-
-if TYPE_CHECKING:
-    from random import Random
-
-    from gradcheck_cli.layers.loss.targets import Param
-    from gradcheck_cli.numeric.arrays import Array
+from gradcheck_cli.layers.loss.targets import (
+    DividedCase,
+    Param,
+    TargetLoss,
+    TargetsCase,
+    divisor_of,
+    draw_probabilities,
+)
+from gradcheck_cli.numeric.arrays import Array
 
 
 @frozen
 class CrossEntropyCase(DividedCase):
     """Sizes of a loss: probabilities x (N, C), labels y (N,) from 0 to C - 1."""
 
-    layer: ClassVar[str] = "cross-entropy"
+    layer = "cross-entropy"
     axes = declare(CLASS, x="N C", y="N", out="")
 
     C: int = size(3, "classes", minimum=2)
@@ -69,7 +72,6 @@ LAYER = TargetLoss(
     zeros=(),
     terms=lambda x, y, _: -one_hot(x, y) * np.log(x),
     scale=lambda x, y, _: one_hot(x, y) * (1 - np.log(x)),
-    slope_scale=lambda x, y, _: one_hot(x, y) / x,
     remedy="dx is -1 / x for the label and 0 elsewhere, divided by what the loss is divided by.",
     slopes=(
         ("slope-of-logits", "1 is subtracted from x for the label, as in scores", lambda x, y, _: x - one_hot(x, y)),
@@ -98,7 +100,7 @@ LAYER = TargetLoss(
 class BceCase(TargetsCase):
     """Sizes of a loss: probabilities x and their targets y (N, D), 0 or 1."""
 
-    layer: ClassVar[str] = "bce"
+    layer = "bce"
 
     divisor: str = choice("ND", "by which the sum over all elements is divided", "N", "1")
 
@@ -146,7 +148,6 @@ BINARY = TargetLoss(
     zeros=(),
     terms=lambda x, y, _: -y * np.log(x) - (1 - y) * np.log(1 - x),
     scale=lambda x, y, _: y * (1 - np.log(x)) + (1 - y) * (1 / (1 - x) - np.log(1 - x)),
-    slope_scale=lambda x, y, _: y / x + (1 - y) / (1 - x) ** 2,
     remedy="dx = -y / x + (1 - y) / (1 - x), divided by what the loss is divided by.",
     slopes=(
         ("slope-of-logits", "there is x - y, the slope in the logits of a sigmoid x", lambda x, y, _: x - y),
@@ -172,9 +173,9 @@ BINARY = TargetLoss(
 class KlDivergenceCase(DividedCase):
     """Sizes of a loss: probabilities x, or their logarithms, and target probabilities y (N, C)."""
 
-    layer: ClassVar[str] = "kl-divergence"
+    layer = "kl-divergence"
     axes = declare(CLASS, x="N C", y="N C", out="")
-    passed: ClassVar = ("divisor", "input")
+    passed = ("divisor", "input")
 
     C: int = size(3, "classes", minimum=2)
     divisor: str = choice("N", "by which the sum over all elements is divided", "NC", "1")
@@ -236,7 +237,6 @@ KL = TargetLoss(
     zeros=(),
     terms=lambda x, y, p: y * (np.log(y) - _log(x, p)),
     scale=lambda x, y, p: y * (2 + abs(np.log(y)) + abs(_log(x, p))),
-    slope_scale=lambda x, y, p: y / _right(x, p),
     remedy="dx = -y / x, or -y where x is a logarithm, divided by what the loss is divided by.",
     slopes=(
         ("kl-slope", "there is log(y / x), not its derivative", lambda x, y, p: np.log(y) - _log(x, p)),

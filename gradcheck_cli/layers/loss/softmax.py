@@ -4,31 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any
 
 import numpy as np
 
 from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.layers.framework.axes import declare
 from gradcheck_cli.layers.framework.case import Case
-from gradcheck_cli.layers.framework.equations import EquationFault
-from gradcheck_cli.layers.framework.fault import Fault
+from gradcheck_cli.layers.framework.equations import Equation, EquationFault, Equations, Formula
+from gradcheck_cli.layers.framework.fault import Fault, Observed
 from gradcheck_cli.layers.framework.parameter import size
+from gradcheck_cli.layers.framework.problem import Problem
 from gradcheck_cli.layers.framework.words import real
 from gradcheck_cli.layers.loss.loss import Loss, ScoresCase, label_scores, one_hot, row_sum
-
-if TYPE_CHECKING:
-    from gradcheck_cli.layers.framework.equations import Equation, Equations, Formula
-    from gradcheck_cli.layers.framework.fault import Observed
-    from gradcheck_cli.layers.framework.problem import Problem
-    from gradcheck_cli.numeric.arrays import Array
+from gradcheck_cli.numeric.arrays import Array
 
 
 @frozen
 class SoftmaxCase(ScoresCase):
     """Sizes of a loss: scores x (N, C), labels y (N,) from 0 to C - 1."""
 
-    layer: ClassVar[str] = "softmax"
+    layer = "softmax"
 
 
 def softmax_loss(x: Array, y: Array) -> tuple[Any, Array]:
@@ -122,11 +118,6 @@ def scale(v: Any) -> Array:
     return np.asarray(2 * largest + row_sum(v.label * abs(v.x)) + np.log(v.x.shape[1]))
 
 
-def gradient_scale(v: Any) -> Array:
-    """Sum p and the label's 1: where p is near it, they cancel. What x is rounded by moves log p by as much."""
-    return np.asarray(v.p * (1 + abs(v.lowered)) + v.label)
-
-
 LOSS_FAULTS: dict[str, Formula] = {
     "has the wrong sign": lambda v: -v.out,
     "has no logarithm: it is -1/N times the sum of p of the labels": lambda v: -(v.p * v.label * v.weights).sum(),
@@ -139,7 +130,6 @@ LAYER = Loss(
     standard=SoftmaxCase.standard(),
     equations=EQUATIONS,
     scale=scale,
-    gradient_scale=gradient_scale,
     faults=FAULTS,
     definition="The loss is -1/N times the sum of log p of the labels.",
     loss_faults=LOSS_FAULTS,
@@ -150,7 +140,7 @@ LAYER = Loss(
 class TemporalSoftmaxCase(Case):
     """Sizes of a loss over sequences: scores x (N, T, V), words y (N, T) from 0 to V - 1, mask (N, T)."""
 
-    layer: ClassVar[str] = "temporal-softmax"
+    layer = "temporal-softmax"
     axes = declare(x="N T V", y="N T", mask="N T", out="")
 
     N: int = size(3, "samples")
@@ -223,7 +213,6 @@ _LOSS = Loss(
     ),
     equations=EQUATIONS,
     scale=scale,
-    gradient_scale=gradient_scale,
     faults=_FAULTS,
     definition="The loss is -1/N times the sum of log p of the words, over the steps that count.",
     loss_faults={

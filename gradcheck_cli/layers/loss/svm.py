@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any
 
 import numpy as np
 
 from gradcheck_cli.data.frozen import frozen
-from gradcheck_cli.layers.framework.equations import EquationFault
+from gradcheck_cli.layers.framework.equations import Equation, EquationFault, Equations
 from gradcheck_cli.layers.loss.loss import Loss, ScoresCase, label_scores, one_hot, row_sum
-
-if TYPE_CHECKING:
-    from gradcheck_cli.layers.framework.equations import Equation, Equations
-    from gradcheck_cli.numeric.arrays import Array
+from gradcheck_cli.numeric.arrays import Array
 
 
 @frozen
 class SvmCase(ScoresCase):
     """Sizes of a loss: scores x (N, C), labels y (N,) from 0 to C - 1."""
 
-    layer: ClassVar[str] = "svm"
+    layer = "svm"
 
 
 def svm_loss(x: Array, y: Array) -> tuple[Any, Array]:
@@ -91,7 +88,6 @@ LAYER = Loss(
     standard=SvmCase.standard(),
     equations=EQUATIONS,
     scale=lambda v: row_sum(v.active * (abs(v.x) + abs(label_scores(v.x, v.y)) + 1)),
-    gradient_scale=lambda v: abs(v.gradient),
     faults=FAULTS,
     definition="The loss is 1/N times the sum of max(0, x - x[y] + 1) over all classes but the label.",
     loss_faults={

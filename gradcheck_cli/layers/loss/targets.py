@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Any, ClassVar
+from random import Random
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -16,25 +17,20 @@ from gradcheck_cli.layers.framework.case import Case
 from gradcheck_cli.layers.framework.fault import Fault, ForwardFault, Guard
 from gradcheck_cli.layers.framework.layer import Layer
 from gradcheck_cli.layers.framework.parameter import size
+from gradcheck_cli.layers.framework.problem import Problem
 from gradcheck_cli.layers.framework.words import choice
 from gradcheck_cli.layers.loss.guarded import GUARDS
+from gradcheck_cli.numeric.arrays import Array
 
-if TYPE_CHECKING:
-    from random import Random
-
-    from gradcheck_cli.layers.framework.problem import Problem
-    from gradcheck_cli.numeric.arrays import Array
-
-    Param = Mapping[str, Any]
-    #: (x, y, parameters) -> an array like x.
-    Terms = Callable[[Array, Array, Param], Array]
+Param = Mapping[str, Any]
+#: (x, y, parameters) -> an array like x.
+Terms = Callable[[Array, Array, Param], Array]
 
 
 @frozen
 class DividedCase(Case):
     """A loss over samples that is a sum, divided by a number."""
 
-    layer: ClassVar[str]
     passed: ClassVar[tuple[str, ...]] = ("divisor",)
 
     N: int = size(4, "samples")
@@ -45,7 +41,6 @@ class DividedCase(Case):
 class TargetsCase(DividedCase):
     """Sizes of a loss: x and its targets y (N, D)."""
 
-    layer: ClassVar[str]
     axes = declare(x="N D", y="N D", out="")
 
     D: int = size(3, "numbers of a sample")
@@ -75,7 +70,6 @@ class TargetLoss:
     standard: tuple[Case, ...]
     terms: Terms
     scale: Terms  #: the sum of the absolute values of what a term consists of
-    slope_scale: Terms  #: the same of its slope
     slopes: tuple[tuple[str, str, Terms], ...]  #: wrong ones: code, words, and the slope
     remedy: str  #: for each of them
     losses: Mapping[str, Terms]  #: wrong terms, by what "the loss" does, a verb first
@@ -140,7 +134,6 @@ class TargetLoss:
             constants=("y",),
             draw=self.draw,
             scale=lambda x, y, param: (scaled(self.scale, x, y, param).sum(),),
-            gradient_scale=lambda _, x, y, param: {"x": scaled(self.slope_scale, x, y, param)},
             zeros=self.zeros,
             probe_cases=self.probe_cases,
             faults=self.faults,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any
 
 import numpy as np
 
@@ -12,20 +12,18 @@ from gradcheck_cli.layers.framework.case import Case
 from gradcheck_cli.layers.framework.parameter import size
 from gradcheck_cli.layers.norm.layer import NormalizationLayer, StepsCase, eps, mode, momentum
 from gradcheck_cli.layers.norm.normalization import standardize_backward
+from gradcheck_cli.numeric.arrays import Array
 
-if TYPE_CHECKING:
-    from gradcheck_cli.numeric.arrays import Array
-
-    Param = dict[str, Any]
+Param = dict[str, Any]
 
 
 @frozen
 class BatchnormCase(StepsCase):
     """Sizes and settings of batch normalization: x and out (N, D) or (N, T, D), gamma and beta (D,)."""
 
-    layer: ClassVar[str] = "batchnorm"
+    layer = "batchnorm"
     axes = declare(x="N D", gamma="D", beta="D", out="N D", running_mean="D", running_var="D")
-    passed: ClassVar = ("mode", "eps", "momentum")
+    passed = ("mode", "eps", "momentum")
 
     N: int = size(6, "samples")
     D: int = size(4, "features")
@@ -87,9 +85,9 @@ LAYER = NormalizationLayer(
 class SpatialBatchnormCase(Case):
     """Sizes and settings of spatial batch normalization: x and out (N, C, H, W), gamma and beta (C,)."""
 
-    layer: ClassVar[str] = "spatial-batchnorm"
+    layer = "spatial-batchnorm"
     axes = declare(x="N C H W", gamma="C", beta="C", out="N C H W", running_mean="C", running_var="C")
-    passed: ClassVar = ("mode", "eps", "momentum")
+    passed = ("mode", "eps", "momentum")
 
     N: int = size(3, "samples")
     C: int = size(4, "channels")

@@ -5,22 +5,18 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator, Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from gradcheck_cli.layers.framework.equations import EquationFault, fault
+from gradcheck_cli.layers.framework.axes import Axis
+from gradcheck_cli.layers.framework.equations import Equation, EquationFault, Equations, Formula, fault
 from gradcheck_cli.layers.framework.reshapes import misread
-from gradcheck_cli.layers.norm.normalization import backward_equations, forward_equations, is_constant
+from gradcheck_cli.layers.norm.normalization import Normalization, backward_equations, forward_equations, is_constant
+from gradcheck_cli.numeric.arrays import Array
 from gradcheck_cli.text.names import join_names
 
-if TYPE_CHECKING:
-    from gradcheck_cli.layers.framework.axes import Axis
-    from gradcheck_cli.layers.framework.equations import Equation, Equations, Formula
-    from gradcheck_cli.layers.norm.normalization import Normalization
-    from gradcheck_cli.numeric.arrays import Array
-
-    Parameters = Mapping[str, Any]
+Parameters = Mapping[str, Any]
 
 #: By whether a normalization shifts.
 _DX = {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any
 
 from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.layers.framework.axes import CHANNEL, COLUMN, ROW, SAMPLE, Axis, declare
@@ -12,11 +12,9 @@ from gradcheck_cli.layers.framework.drawing import multiple
 from gradcheck_cli.layers.framework.parameter import size
 from gradcheck_cli.layers.norm.layer import NormalizationLayer, eps
 from gradcheck_cli.layers.norm.normalization import Normalization, standardize, standardize_backward
+from gradcheck_cli.numeric.arrays import Array
 
-if TYPE_CHECKING:
-    from gradcheck_cli.numeric.arrays import Array
-
-    Param = dict[str, Any]
+Param = dict[str, Any]
 
 
 _GROUP = Axis(name="group", index="g", size="G")
@@ -27,9 +25,9 @@ _IN_GROUP = Axis(name="channel", index="c", size="C/G")
 class GroupnormCase(Case):
     """Sizes and settings of group normalization: x and out (N, C, H, W), gamma and beta (C,)."""
 
-    layer: ClassVar[str] = "groupnorm"
+    layer = "groupnorm"
     axes = declare(x="N C H W", gamma="C", beta="C", out="N C H W")
-    passed: ClassVar = ("G", "eps")
+    passed = ("G", "eps")
 
     N: int = size(2, "samples")
     C: int = size(6, "channels")
@@ -93,9 +91,9 @@ LAYER = NormalizationLayer(
 class InstancenormCase(Case):
     """Sizes and settings of instance normalization: x and out (N, C, H, W), gamma and beta (C,)."""
 
-    layer: ClassVar[str] = "instancenorm"
+    layer = "instancenorm"
     axes = declare(x="N C H W", gamma="C", beta="C", out="N C H W")
-    passed: ClassVar = ("eps",)
+    passed = ("eps",)
 
     N: int = size(2, "samples")
     C: int = size(4, "channels")

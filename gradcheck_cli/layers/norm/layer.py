@@ -5,30 +5,24 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, ClassVar
+from random import Random
+from typing import Any
 
 from gradcheck_cli.data.drawing import signed_uniform
 from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.layers.framework import equations
-from gradcheck_cli.layers.framework.axes import declare
+from gradcheck_cli.layers.framework.axes import Axis, declare
 from gradcheck_cli.layers.framework.case import Case
-from gradcheck_cli.layers.framework.coupling import EACH
-from gradcheck_cli.layers.framework.drawing import draw_independently
+from gradcheck_cli.layers.framework.coupling import EACH, Relation
+from gradcheck_cli.layers.framework.drawing import Draw, Given, draw_independently
+from gradcheck_cli.layers.framework.fault import Fault, ForwardFault
 from gradcheck_cli.layers.framework.layer import Layer
 from gradcheck_cli.layers.framework.parameter import size
+from gradcheck_cli.layers.framework.problem import Problem
 from gradcheck_cli.layers.framework.words import choice, real
 from gradcheck_cli.layers.norm.faults import backward_faults, forward_faults
 from gradcheck_cli.layers.norm.normalization import Normalization, backward_equations, forward_equations, is_constant
-
-if TYPE_CHECKING:
-    from random import Random
-
-    from gradcheck_cli.layers.framework.axes import Axis
-    from gradcheck_cli.layers.framework.coupling import Relation
-    from gradcheck_cli.layers.framework.drawing import Draw, Given
-    from gradcheck_cli.layers.framework.fault import Fault, ForwardFault
-    from gradcheck_cli.layers.framework.problem import Problem
-    from gradcheck_cli.numeric.arrays import Array
+from gradcheck_cli.numeric.arrays import Array
 
 
 def eps() -> Any:
@@ -49,8 +43,6 @@ def momentum() -> Any:
 @frozen
 class StepsCase(Case):
     """Sizes of a normalization over features, whose x and out are (N, D), or with steps (N, T, D)."""
-
-    layer: ClassVar[str]
 
     N: int = size(4, "samples")
     D: int = size(6, "features")
@@ -116,7 +108,6 @@ class NormalizationLayer:
             parameters=parameters,
             relations=lambda *_: {"x": self.relations(case) if self.relations else dict.fromkeys(norm.over, EACH)},
             scale=partial(self._scale, norm),
-            gradient_scale=partial(self._gradient_scale, norm),
         )
         problem = declared.problem(case)
         three = f"it does not normalize an x of three axes over {norm.words}" if len(norm.axes) == 3 else None
@@ -131,15 +122,6 @@ class NormalizationLayer:
         batch = (norm.mean(abs(v.x)).ravel(), norm.mean(v.x**2).ravel())
         old = (abs(v.old_mean), v.old_var)
         return out, *(v.kept * statistic + v.added * seen for statistic, seen in zip(old, batch, strict=True))
-
-    def _gradient_scale(self, norm: Normalization, dout: Array, *given: Any) -> dict[str, Array]:
-        """Sum the absolute values of the terms of dgamma, and of those of dx that cancel."""
-        v, normal = self._evaluated(norm, *given)
-        dout = abs(dout.reshape(norm.shape))
-        g = dout * abs(v.gamma)
-        dx = (g + norm.shifts * norm.mean(g) + normal * norm.mean(g * normal)) / v.s
-        found = {"gamma": norm.total(dout * normal)}
-        return found if is_constant(given[-1]) else {**found, "x": dx.reshape(v.shape)}
 
     def _evaluated(self, norm: Normalization, *given: Any) -> tuple[Any, Array]:
         """Return the values of forward, and (|x| + mean |x|) / s, whose difference z is."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any
 
 import numpy as np
 
@@ -10,20 +10,18 @@ from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.layers.framework.axes import FEATURE, declare
 from gradcheck_cli.layers.norm.layer import NormalizationLayer, StepsCase, eps
 from gradcheck_cli.layers.norm.normalization import standardize, standardize_backward
+from gradcheck_cli.numeric.arrays import Array
 
-if TYPE_CHECKING:
-    from gradcheck_cli.numeric.arrays import Array
-
-    Param = dict[str, Any]
+Param = dict[str, Any]
 
 
 @frozen
 class LayernormCase(StepsCase):
     """Sizes and settings of layer normalization: x and out (N, D) or (N, T, D), gamma and beta (D,)."""
 
-    layer: ClassVar[str] = "layernorm"
+    layer = "layernorm"
     axes = declare(x="N D", gamma="D", beta="D", out="N D")
-    passed: ClassVar = ("eps",)
+    passed = ("eps",)
 
     eps: float = eps()
 
@@ -66,9 +64,9 @@ LAYER = NormalizationLayer(
 class RmsnormCase(StepsCase):
     """Sizes and settings of RMS normalization: x and out (N, D) or (N, T, D), gamma (D,)."""
 
-    layer: ClassVar[str] = "rmsnorm"
+    layer = "rmsnorm"
     axes = declare(x="N D", gamma="D", out="N D")
-    passed: ClassVar = ("eps",)
+    passed = ("eps",)
 
     eps: float = eps()
 

@@ -9,19 +9,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from gradcheck_cli.data.frozen import frozen
+from gradcheck_cli.layers.framework.axes import Axis
+from gradcheck_cli.layers.framework.equations import Equations
+from gradcheck_cli.numeric.arrays import Array
 from gradcheck_cli.text.names import join_names
 
-if TYPE_CHECKING:
-    from gradcheck_cli.layers.framework.axes import Axis
-    from gradcheck_cli.layers.framework.equations import Equations
-    from gradcheck_cli.numeric.arrays import Array
-
-    Axes = int | tuple[int, ...]
+Axes = int | tuple[int, ...]
 
 
 def standardize(x: Array, axes: Axes, eps: float) -> tuple[Array, Array]:

@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any
 
 from gradcheck_cli.data.frozen import frozen
-from gradcheck_cli.layers.pool.pooling import Pool1dCase, PoolCase, image_pooling, pooling1d, spread, window_of, windows
-
-if TYPE_CHECKING:
-    from gradcheck_cli.layers.pool.pooling import Param
-    from gradcheck_cli.numeric.arrays import Array
+from gradcheck_cli.layers.pool.pooling import (
+    Param,
+    Pool1dCase,
+    PoolCase,
+    image_pooling,
+    pooling1d,
+    spread,
+    window_of,
+    windows,
+)
+from gradcheck_cli.numeric.arrays import Array
 
 
 @frozen
 class AvgpoolCase(PoolCase):
     """A geometry of pooling: x (N, C, H, W), out (N, C, H', W')."""
 
-    layer: ClassVar[str] = "avgpool"
+    layer = "avgpool"
 
 
 def avg_pool_forward(x: Array, pool_param: Param) -> tuple[Array, tuple[Any, ...]]:
@@ -42,7 +48,7 @@ LAYER = image_pooling(AvgpoolCase, (avg_pool_forward, avg_pool_backward))
 class Avgpool1dCase(Pool1dCase):
     """A geometry of pooling: x (N, C, W), out (N, C, W')."""
 
-    layer: ClassVar[str] = "avgpool1d"
+    layer = "avgpool1d"
 
 
 def avg_pool1d_forward(x: Array, pool_param: Param) -> tuple[Array, tuple[Any, ...]]:

@@ -3,24 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any
 
 import numpy as np
 
 from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.layers.framework.fault import Fault
-from gradcheck_cli.layers.pool.pooling import Pool1dCase, PoolCase, image_pooling, pooling1d, spread, window_of, windows
-
-if TYPE_CHECKING:
-    from gradcheck_cli.layers.pool.pooling import Param
-    from gradcheck_cli.numeric.arrays import Array
+from gradcheck_cli.layers.pool.pooling import (
+    Param,
+    Pool1dCase,
+    PoolCase,
+    image_pooling,
+    pooling1d,
+    spread,
+    window_of,
+    windows,
+)
+from gradcheck_cli.numeric.arrays import Array
 
 
 @frozen
 class MaxpoolCase(PoolCase):
     """A geometry of pooling: x (N, C, H, W), out (N, C, H', W')."""
 
-    layer: ClassVar[str] = "maxpool"
+    layer = "maxpool"
 
 
 def max_pool_forward(x: Array, pool_param: Param) -> tuple[Array, tuple[Any, ...]]:
@@ -85,7 +91,7 @@ LAYER = image_pooling(
 class Maxpool1dCase(Pool1dCase):
     """A geometry of pooling: x (N, C, W), out (N, C, W')."""
 
-    layer: ClassVar[str] = "maxpool1d"
+    layer = "maxpool1d"
 
 
 def max_pool1d_forward(x: Array, pool_param: Param) -> tuple[Array, tuple[Any, ...]]:

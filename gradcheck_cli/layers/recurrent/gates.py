@@ -5,16 +5,13 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from gradcheck_cli.layers.elementwise.elementwise import sigmoid_slopes, tanh_slopes
-from gradcheck_cli.layers.framework.equations import fault
-
-if TYPE_CHECKING:
-    from gradcheck_cli.layers.framework.equations import EquationFault
-    from gradcheck_cli.numeric.arrays import Array
+from gradcheck_cli.layers.framework.equations import EquationFault, fault
+from gradcheck_cli.numeric.arrays import Array
 
 _COUNTS = {3: "three", 4: "four"}
 

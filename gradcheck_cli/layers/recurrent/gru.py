@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.layers.elementwise.sigmoid import sigmoid_forward
-from gradcheck_cli.layers.framework.equations import fault
+from gradcheck_cli.layers.framework.equations import Equations, fault
 from gradcheck_cli.layers.framework.words import choice
 from gradcheck_cli.layers.recurrent.gates import gate_faults
 from gradcheck_cli.layers.recurrent.recurrent import Cell, Recurrent, SequenceCase, StepCase, declare_axes
 from gradcheck_cli.layers.recurrent.time import over_time, through_time
+from gradcheck_cli.numeric.arrays import Array
 
-if TYPE_CHECKING:
-    from gradcheck_cli.layers.framework.equations import Equations
-    from gradcheck_cli.numeric.arrays import Array
-
-    Param = Mapping[str, Any]
+Param = Mapping[str, Any]
 
 
 def reset() -> Any:
@@ -40,9 +37,9 @@ VARIANTS = tuple({"reset": reset, "update": update} for reset in ("before", "aft
 class GruStepCase(StepCase):
     """Sizes of one step: x (N, D), prev_h and next_h (N, H), Wx (D, 3H), Wh (H, 3H), b (3H,)."""
 
-    layer: ClassVar[str] = "gru-step"
+    layer = "gru-step"
     axes = declare_axes("N D", ("prev_h",), ("next_h",), gates=3)
-    passed: ClassVar = ("reset", "update")
+    passed = ("reset", "update")
 
     reset: str = reset()
     update: str = update()
@@ -200,21 +197,11 @@ FAULTS = (
 )
 
 
-def _absolute(cache: GruCache) -> GruCache:
-    arrays = {name: abs(value) for name, value in cache._asdict().items() if name != "before"}
-    values = cache._replace(**arrays)
-    slopes = np.hstack([values.r + values.r**2, values.z + values.z**2, 1 + values.n**2])
-    share = 1 + values.z  # of 1 - z the terms; of z more than it takes
-    m = values.prev_h @ values.Wh[:, 2 * values.n.shape[1] :]
-    return values._replace(slopes=slopes, of_h=share, of_n=share, of_z=values.prev_h + values.n, m=m)
-
-
 CELL = Cell(
     states=("h",),
     gates=3,
     forward=gru_step_forward,
     backward=gru_step_backward,
-    absolute=_absolute,
     equations=EQUATIONS,
     faults=FAULTS,
     keeps_state=True,
@@ -228,9 +215,9 @@ STEP = Recurrent(case=GruStepCase, cell=CELL, forward=gru_step_forward, backward
 class GruCase(SequenceCase):
     """Sizes of a sequence: x (N, T, D), h0 (N, H), Wx (D, 3H), Wh (H, 3H), b (3H,), h (N, T, H)."""
 
-    layer: ClassVar[str] = "gru"
+    layer = "gru"
     axes = declare_axes("N T D", ("h0",), ("h",), gates=3)
-    passed: ClassVar = ("reset", "update")
+    passed = ("reset", "update")
 
     reset: str = reset()
     update: str = update()

@@ -3,28 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, ClassVar, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.layers.elementwise.elementwise import tanh_slopes
 from gradcheck_cli.layers.elementwise.sigmoid import sigmoid_forward
-from gradcheck_cli.layers.framework.equations import EquationFault, fault
+from gradcheck_cli.layers.framework.equations import Equation, EquationFault, Equations, fault
 from gradcheck_cli.layers.recurrent.gates import gate_faults
 from gradcheck_cli.layers.recurrent.recurrent import PRODUCTS, Cell, Recurrent, SequenceCase, StepCase, declare_axes
 from gradcheck_cli.layers.recurrent.time import over_time, through_time
-
-if TYPE_CHECKING:
-    from gradcheck_cli.layers.framework.equations import Equation, Equations
-    from gradcheck_cli.numeric.arrays import Array
+from gradcheck_cli.numeric.arrays import Array
 
 
 @frozen
 class LstmStepCase(StepCase):
     """Sizes of one step: x (N, D), prev_h, prev_c, next_h and next_c (N, H), Wx (D, 4H), Wh (H, 4H), b (4H,)."""
 
-    layer: ClassVar[str] = "lstm-step"
+    layer = "lstm-step"
     axes = declare_axes("N D", ("prev_h", "prev_c"), ("next_h", "next_c"), gates=4)
 
 
@@ -136,17 +133,11 @@ FAULTS = (
 )
 
 
-def _absolute(cache: LstmCache) -> LstmCache:
-    slopes = [s + s * s for s in (cache.i, cache.f, cache.o)] + [1 + cache.g * cache.g]
-    return LstmCache(*map(abs, cache))._replace(slopes=np.hstack(slopes), cell_slope=2 - cache.cell_slope)
-
-
 CELL = Cell(
     states=("h", "c"),
     gates=4,
     forward=lstm_step_forward,
     backward=lstm_step_backward,
-    absolute=_absolute,
     equations=EQUATIONS,
     faults=FAULTS,
 )
@@ -157,7 +148,7 @@ STEP = Recurrent(case=LstmStepCase, cell=CELL, forward=lstm_step_forward, backwa
 class LstmCase(SequenceCase):
     """Sizes of a sequence: x (N, T, D), h0 (N, H), Wx (D, 4H), Wh (H, 4H), b (4H,), h (N, T, H)."""
 
-    layer: ClassVar[str] = "lstm"
+    layer = "lstm"
     axes = declare_axes("N T D", ("h0",), ("h",), gates=4)
 
 

@@ -9,7 +9,8 @@ import itertools
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, ClassVar
+from random import Random
+from typing import Any
 
 import numpy as np
 
@@ -17,20 +18,14 @@ from gradcheck_cli.data.drawing import signed_uniform
 from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.layers.framework.axes import HIDDEN, SAMPLE, STEP, Axis, declare
 from gradcheck_cli.layers.framework.case import Case
-from gradcheck_cli.layers.framework.coupling import EACH, blocks
-from gradcheck_cli.layers.framework.equations import evaluate
+from gradcheck_cli.layers.framework.coupling import EACH, Relations, blocks
+from gradcheck_cli.layers.framework.equations import EquationFault, Equations, evaluate
 from gradcheck_cli.layers.framework.fault import Fault
 from gradcheck_cli.layers.framework.layer import Layer
 from gradcheck_cli.layers.framework.parameter import size
+from gradcheck_cli.layers.framework.problem import Problem
 from gradcheck_cli.layers.recurrent.time import through_time, time_faults
-
-if TYPE_CHECKING:
-    from random import Random
-
-    from gradcheck_cli.layers.framework.coupling import Relations
-    from gradcheck_cli.layers.framework.equations import EquationFault, Equations
-    from gradcheck_cli.layers.framework.problem import Problem
-    from gradcheck_cli.numeric.arrays import Array
+from gradcheck_cli.numeric.arrays import Array
 
 #: The rows of Wh.
 _ROW = Axis(name="row", index="i", size="H")
@@ -55,8 +50,6 @@ def declare_axes(
 @frozen
 class StepCase(Case):
     """Sizes of one step: x (N, D), states (N, H), Wx (D, gates H), Wh (H, gates H), b (gates H,)."""
-
-    layer: ClassVar[str]
 
     N: int = size(3, "samples")
     D: int = size(4, "features of x")
@@ -92,9 +85,6 @@ class Cell:
     gates: int  #: blocks of H columns in Wx, Wh and b
     forward: Callable[..., Any]  #: (x, states..., Wx, Wh, b) -> (states..., cache)
     backward: Callable[..., Any]  #: (their cotangents..., cache) -> gradients of the arguments of forward
-    #: From a cache to one with which backward sums absolute values: those of all factors, and of a slope such as
-    #: 1 - tanh^2 those of its terms, which cancel where a unit is saturated.
-    absolute: Callable[[Any], Any]
     equations: Equations  #: of backward: of the values of a cache, which is a named tuple, and of dnext_h
     faults: tuple[EquationFault, ...]
     keeps_state: bool = False  #: whether the state before is itself a term of the state
@@ -161,13 +151,6 @@ class Recurrent:
             bounds.append(h)
         return (np.stack(bounds, axis=1),) if self.sequence else (h, states[-1] + h)[: len(self.outputs)]
 
-    def gradient_scale(self, *arrays: Any) -> dict[str, Array]:
-        """Carry the absolute values of cotangents back with those of the cache."""
-        cotangents, inputs = arrays[: len(self.outputs)], arrays[len(self.outputs) :]
-        *_, cache = self.forward(*inputs)
-        absolute = [*map(self.cell.absolute, cache)] if self.sequence else self.cell.absolute(cache)
-        return dict(zip(self.case.axes, self.backward(*map(abs, cotangents), absolute), strict=False))
-
     def faults(self, case: StepCase, problem: Problem) -> Iterator[Fault]:
         """Yield the faults of a case that is small enough to try them: between the steps first, then in each."""
         cell, steps = self.cell, case.T if isinstance(case, SequenceCase) else 1
@@ -217,6 +200,5 @@ class Recurrent:
             draw=self.draw,
             relations=self.relations,
             scale=self.scale,
-            gradient_scale=self.gradient_scale,
             faults=self.faults,
         )

@@ -4,26 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.layers.elementwise.elementwise import tanh_slopes
-from gradcheck_cli.layers.framework.equations import fault
+from gradcheck_cli.layers.framework.equations import EquationFault, fault
 from gradcheck_cli.layers.recurrent.recurrent import PRODUCTS, Cell, Recurrent, SequenceCase, StepCase, declare_axes
 from gradcheck_cli.layers.recurrent.time import over_time, through_time
-
-if TYPE_CHECKING:
-    from gradcheck_cli.layers.framework.equations import EquationFault
-    from gradcheck_cli.numeric.arrays import Array
+from gradcheck_cli.numeric.arrays import Array
 
 
 @frozen
 class RnnStepCase(StepCase):
     """Sizes of one step: x (N, D), prev_h and next_h (N, H), Wx (D, H), Wh (H, H), b (H,)."""
 
-    layer: ClassVar[str] = "rnn-step"
+    layer = "rnn-step"
     axes = declare_axes("N D", ("prev_h",), ("next_h",), gates=1)
 
 
@@ -55,10 +52,6 @@ def rnn_step_backward(dnext_h: Array, cache: RnnCache) -> tuple[Array, Array, Ar
     """
     da = dnext_h * cache.slope
     return da @ cache.Wx.T, da @ cache.Wh.T, cache.x.T @ da, cache.prev_h.T @ da, da.sum(axis=0)
-
-
-def _absolute(cache: RnnCache) -> RnnCache:
-    return RnnCache(*map(abs, cache))._replace(slope=2 - cache.slope)
 
 
 _SLOPE = "Multiply dnext_h by 1 - next_h^2 first: da = dnext_h (1 - next_h^2)."
@@ -99,7 +92,6 @@ CELL = Cell(
     gates=1,
     forward=rnn_step_forward,
     backward=rnn_step_backward,
-    absolute=_absolute,
     equations={"slope": lambda v: v.slope, "da": lambda v: v.dnext_h * v.slope, **PRODUCTS},
     faults=FAULTS,
 )
@@ -110,7 +102,7 @@ STEP = Recurrent(case=RnnStepCase, cell=CELL, forward=rnn_step_forward, backward
 class RnnCase(SequenceCase):
     """Sizes of a sequence: x (N, T, D), h0 (N, H), Wx (D, H), Wh (H, H), b (H,), h (N, T, H)."""
 
-    layer: ClassVar[str] = "rnn"
+    layer = "rnn"
     axes = declare_axes("N T D", ("h0",), ("h",), gates=1)
 
 

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-if TYPE_CHECKING:
-    from gradcheck_cli.numeric.arrays import Array
+from gradcheck_cli.numeric.arrays import Array
 
-    Backward = Callable[..., Any]
+Backward = Callable[..., Any]
 
 
 def over_time(step: Callable[..., Any], x: Array, states: Sequence[Array], *weights: Any) -> tuple[Array, list[Any]]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from random import Random
+from typing import Any, Self
 
 import numpy as np
 
@@ -12,25 +13,20 @@ from gradcheck_cli.layers.framework.arrays import draw_inputs
 from gradcheck_cli.layers.framework.axes import CLASS, declare
 from gradcheck_cli.layers.framework.case import Case
 from gradcheck_cli.layers.framework.coupling import EACH
+from gradcheck_cli.layers.framework.equations import EquationFault, Equations
 from gradcheck_cli.layers.framework.equations import backward_faults as in_backward
 from gradcheck_cli.layers.framework.equations import forward_faults as in_forward
 from gradcheck_cli.layers.framework.fault import exp_overflow
 from gradcheck_cli.layers.framework.layer import Layer
 from gradcheck_cli.layers.framework.parameter import size
 from gradcheck_cli.layers.framework.words import real
-
-if TYPE_CHECKING:
-    from random import Random
-
-    from gradcheck_cli.layers.framework.equations import EquationFault, Equations
-    from gradcheck_cli.numeric.arrays import Array
+from gradcheck_cli.numeric.arrays import Array
 
 
 @frozen
 class RowsCase(Case):
     """Sizes of scores x (N, C), and of out."""
 
-    layer: ClassVar[str]
     axes = declare(CLASS, x="N C", out="N C")
 
     N: int = size(4, "samples")
@@ -84,7 +80,6 @@ def rows_layer(
     faults: tuple[EquationFault, ...],
     forward_faults: tuple[EquationFault, ...],
     scale: Callable[[Array], Array],
-    gradient_scale: Callable[[Array, Array], Array],
 ) -> Layer:
     """Declare the layer of a function of rows of scores.
 
@@ -95,7 +90,6 @@ def rows_layer(
         faults: in backward.
         forward_faults: in forward.
         scale: of x, the sum of the absolute values of the terms of the output.
-        gradient_scale: of |dout| and x, the same of dx.
     """
     ahead = {name: equations[name] for name in (*SHARES, "out")}
     return Layer(
@@ -105,7 +99,6 @@ def rows_layer(
         draw=draw,
         relations=lambda _case, _inputs: {"x": {CLASS: EACH}},
         scale=lambda x: (scale(x),),
-        gradient_scale=lambda dout, x: {"x": gradient_scale(abs(dout), x)},
         faults=lambda *_: in_backward(equations, faults, lambda inputs, cotangent: {**inputs, "dout": cotangent}),
         forward_faults=lambda _case, problem, _out: in_forward(ahead, forward_faults, problem.inputs, ["out"]),
         overflows=lambda problem, _: exp_overflow(problem.inputs["x"], "it does not change the output"),

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
-
 import numpy as np
 
 from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.layers.framework.equations import fault
 from gradcheck_cli.layers.rowwise.rows import SHARES, WRONG_TOTALS, RowsCase, lowered, row_sum, rows_layer
-
-if TYPE_CHECKING:
-    from gradcheck_cli.numeric.arrays import Array
+from gradcheck_cli.numeric.arrays import Array
 
 
 @frozen
 class SoftmaxActivationCase(RowsCase):
     """Sizes of scores x (N, C), and of out."""
 
-    layer: ClassVar[str] = "softmax-activation"
+    layer = "softmax-activation"
 
 
 def softmax_forward(x: Array) -> tuple[Array, Array]:
@@ -40,11 +36,6 @@ def softmax_backward(dout: Array, p: Array) -> Array:
 def _scale(x: Array) -> Array:
     p, _ = softmax_forward(x)
     return np.asarray(p * (1 + abs(x) + abs(x.max(axis=1, keepdims=True))))
-
-
-def _gradient_scale(dout: Array, x: Array) -> Array:
-    p = _scale(x)
-    return np.asarray(p * (dout + row_sum(dout * p)))
 
 
 _DX = "dx = p (dout - sum(dout p)), the sum over the classes of a sample."
@@ -86,7 +77,6 @@ LAYER = rows_layer(
         fault("not-normalized", "exp(x) is not divided by its sum", "Divide by the sum over classes.", total=1.0),
     ),
     scale=_scale,
-    gradient_scale=_gradient_scale,
 )
 
 
@@ -94,7 +84,7 @@ LAYER = rows_layer(
 class LogSoftmaxCase(RowsCase):
     """Sizes of scores x (N, C), and of out."""
 
-    layer: ClassVar[str] = "log-softmax"
+    layer = "log-softmax"
 
 
 def log_softmax_forward(x: Array) -> tuple[Array, Array]:
@@ -115,11 +105,6 @@ def log_softmax_backward(dout: Array, out: Array) -> Array:
 
 def _log_scale(x: Array) -> Array:
     return np.asarray(abs(x) + 2 * abs(x.max(axis=1, keepdims=True)) + np.log(x.shape[1]))
-
-
-def _log_gradient_scale(dout: Array, x: Array) -> Array:
-    out, _ = log_softmax_forward(x)
-    return np.asarray(dout + np.exp(out) * (1 + _log_scale(x)) * row_sum(dout))
 
 
 _LOG_DX = "dx = dout - p sum(dout), the sum over the classes of a sample, with p = exp(out)."
@@ -174,5 +159,4 @@ LOG = rows_layer(
         ),
     ),
     scale=_log_scale,
-    gradient_scale=_log_gradient_scale,
 )

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
-if TYPE_CHECKING:
-    from gradcheck_cli.numeric.arrays import Array
-    from gradcheck_cli.results.result import Arrays
+from gradcheck_cli.numeric.arrays import Array
+from gradcheck_cli.results.result import Arrays
 
 #: Elements up to which all slices of an array are shown, side by side.
 _ALL = 1024

@@ -4,16 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 from gradcheck_cli.numeric.arrays import epsilon
 from gradcheck_cli.report.html.elements import Html, el
 from gradcheck_cli.report.style import figure
-from gradcheck_cli.results.step_sweep import ErrorSource
-
-if TYPE_CHECKING:
-    from gradcheck_cli.results.result import ArrayResult, CaseResult
-    from gradcheck_cli.results.step_sweep import Sweep
+from gradcheck_cli.results.result import ArrayResult, CaseResult
+from gradcheck_cli.results.step_sweep import ErrorSource, Sweep
 
 #: The picture, and what is left free around the plot for labels.
 _WIDTH, _HEIGHT = 400, 220

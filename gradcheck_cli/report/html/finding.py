@@ -5,19 +5,15 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from enum import IntEnum
-from typing import TYPE_CHECKING
 
+from gradcheck_cli.layers.framework.axes import Axis
 from gradcheck_cli.report.html.chart import charts
 from gradcheck_cli.report.html.elements import Html, el, join
 from gradcheck_cli.report.html.heatmap import heat_map, maps
 from gradcheck_cli.report.html.tables import array_table, badge
 from gradcheck_cli.report.style import sizes, word
-from gradcheck_cli.results.result import Verdict
-
-if TYPE_CHECKING:
-    from gradcheck_cli.layers.framework.axes import Axis
-    from gradcheck_cli.results.findings import Finding
-    from gradcheck_cli.results.result import ArrayResult, CaseResult, Diagnosis, Place
+from gradcheck_cli.results.findings import Finding
+from gradcheck_cli.results.result import ArrayResult, CaseResult, Diagnosis, Place, Verdict
 
 
 class Detail(IntEnum):

@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 from itertools import groupby
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gradcheck_cli.report.html.cells import LEVELS, NOT_FINITE, make_cells
+from gradcheck_cli.layers.framework.axes import Axis
+from gradcheck_cli.numeric.arrays import Array
+from gradcheck_cli.report.html.cells import LEVELS, NOT_FINITE, Cells, make_cells
 from gradcheck_cli.report.html.elements import Html, el
 from gradcheck_cli.report.style import figure, sizes
-
-if TYPE_CHECKING:
-    from gradcheck_cli.layers.framework.axes import Axis
-    from gradcheck_cli.numeric.arrays import Array
-    from gradcheck_cli.report.html.cells import Cells
-    from gradcheck_cli.results.result import ArrayResult
+from gradcheck_cli.results.result import ArrayResult
 
 #: Pixels that a map has across at most, and pixels of a cell at most.
 _WIDTH, _CELL = 520, 18

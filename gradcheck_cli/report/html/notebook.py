@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from gradcheck_cli.report.html.elements import Html, el, style
 from gradcheck_cli.report.html.finding import Detail, describe, title_of
 from gradcheck_cli.report.html.tables import badge
-
-if TYPE_CHECKING:
-    from gradcheck_cli.results.result import CaseResult
+from gradcheck_cli.results.result import CaseResult
 
 
 def fragment(result: CaseResult) -> Html:

@@ -5,23 +5,19 @@ from __future__ import annotations
 import shlex
 from collections import Counter
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, TextIO
+from typing import TextIO
 
 from gradcheck_cli.data.frozen import replace
+from gradcheck_cli.report.formats import DisplayOptions
 from gradcheck_cli.report.html.elements import Html, el, join, page, text
 from gradcheck_cli.report.html.finding import Detail, describe_finding, title_of
 from gradcheck_cli.report.html.tables import anchor, badge, case_row, case_table, implementation_table, matrix
 from gradcheck_cli.report.style import COUNTED
-from gradcheck_cli.results.findings import Findings
+from gradcheck_cli.results.findings import Finding, Findings
 from gradcheck_cli.results.grades import Grades
-from gradcheck_cli.results.result import Verdict
+from gradcheck_cli.results.result import CaseResult, Verdict
+from gradcheck_cli.results.run import Run, Summary
 from gradcheck_cli.results.signature import FailureSignature
-
-if TYPE_CHECKING:
-    from gradcheck_cli.report.formats import DisplayOptions
-    from gradcheck_cli.results.findings import Finding
-    from gradcheck_cli.results.result import CaseResult
-    from gradcheck_cli.results.run import Run, Summary
 
 #: Characters of all failures so far up to which one has maps with numbers, and up to which it has pictures at all.
 #: One with three maps of a hundred cells takes 15,000, of which the numbers are half; without pictures it takes 3,000.

@@ -4,16 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING
 
 from gradcheck_cli.report.arrays import COLUMNS, cell, shape_of
 from gradcheck_cli.report.html.elements import Html, el, join
 from gradcheck_cli.report.style import figure, word
-from gradcheck_cli.results.result import Verdict
-
-if TYPE_CHECKING:
-    from gradcheck_cli.results.grades import Grade
-    from gradcheck_cli.results.result import ArrayResult, CaseResult
+from gradcheck_cli.results.grades import Grade
+from gradcheck_cli.results.result import ArrayResult, CaseResult, Verdict
 
 Key = tuple[str, str]  #: an implementation and its layer
 Grades = Iterable[tuple[Key, "Grade"]]

@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import ast
-from typing import TYPE_CHECKING
 
-from gradcheck_cli.checks.diagnosis.place.flow import Definition
+from gradcheck_cli.checks.diagnosis.place.flow import Definition, Flow, Pass
 from gradcheck_cli.checks.diagnosis.place.patterns import DRAWS
 from gradcheck_cli.checks.diagnosis.place.syntax import called_name
-
-if TYPE_CHECKING:
-    from gradcheck_cli.checks.diagnosis.place.flow import Flow, Pass
 
 
 def writes_into_inputs(own: Pass) -> list[Definition]:

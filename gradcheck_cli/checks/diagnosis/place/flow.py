@@ -5,14 +5,11 @@ from __future__ import annotations
 import ast
 from collections import defaultdict
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
+from gradcheck_cli.checks.diagnosis.place.source import Function, Source
 from gradcheck_cli.checks.diagnosis.place.syntax import expressions, is_plain, values_in, variable
 
-if TYPE_CHECKING:
-    from gradcheck_cli.checks.diagnosis.place.source import Function, Source
-
-    Loop = ast.For | ast.AsyncFor | ast.While
+Loop = ast.For | ast.AsyncFor | ast.While
 
 
 #: What changes an array in place: `np.add.at(dx, index, values)`, `steps.append(dx)`.

@@ -6,26 +6,19 @@ import ast
 import re
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from types import CodeType
 
 from gradcheck_cli.checks.diagnosis.place.code import code_of
 from gradcheck_cli.checks.diagnosis.place.duties import accumulates, draws, writes_into_inputs
-from gradcheck_cli.checks.diagnosis.place.flow import Definition, Pass, returned
+from gradcheck_cli.checks.diagnosis.place.flow import Definition, Flow, Pass, returned
 from gradcheck_cli.checks.diagnosis.place.frame import LONGEST_PATH, shown_place
 from gradcheck_cli.checks.diagnosis.place.patterns import look_for
 from gradcheck_cli.checks.diagnosis.place.roots import names_of_gradient, variables_of
-from gradcheck_cli.checks.diagnosis.place.source import read
+from gradcheck_cli.checks.diagnosis.place.source import Source, read
 from gradcheck_cli.data.frozen import replace
-from gradcheck_cli.results.result import Place, Verdict
+from gradcheck_cli.implementation.implementation import Implementation
+from gradcheck_cli.results.result import CaseResult, Diagnosis, Place, Verdict
 from gradcheck_cli.text.clean import LONGEST_NAME, clean, escaped
-
-if TYPE_CHECKING:
-    from types import CodeType
-
-    from gradcheck_cli.checks.diagnosis.place.flow import Flow
-    from gradcheck_cli.checks.diagnosis.place.source import Source
-    from gradcheck_cli.implementation.implementation import Implementation
-    from gradcheck_cli.results.result import CaseResult, Diagnosis
 
 #: Causes that lie in what is not there, or in no single statement.
 _NO_STATEMENT = (

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import ast
-from typing import TYPE_CHECKING
 
+from gradcheck_cli.checks.diagnosis.place.flow import Definition
 from gradcheck_cli.checks.diagnosis.place.syntax import called_name, names_in, values_in, variable
 from gradcheck_cli.checks.diagnosis.place.templates import has
-
-if TYPE_CHECKING:
-    from gradcheck_cli.checks.diagnosis.place.flow import Definition
 
 
 def adds_only_once(found: Definition) -> bool:

@@ -5,15 +5,13 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Callable
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from gradcheck_cli.checks.diagnosis.place import loops
+from gradcheck_cli.checks.diagnosis.place.flow import Definition
 from gradcheck_cli.checks.diagnosis.place.syntax import called_name
 from gradcheck_cli.checks.diagnosis.place.templates import has
-
-if TYPE_CHECKING:
-    from gradcheck_cli.checks.diagnosis.place.flow import Definition
-    from gradcheck_cli.results.result import Diagnosis
+from gradcheck_cli.results.result import Diagnosis
 
 #: Tells whether a statement looks like the fault.
 Pattern = Callable[["Definition"], bool]

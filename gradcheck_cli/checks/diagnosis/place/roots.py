@@ -5,14 +5,10 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
 
-from gradcheck_cli.checks.diagnosis.place.flow import returned
+from gradcheck_cli.checks.diagnosis.place.flow import Flow, Pass, returned
 from gradcheck_cli.checks.diagnosis.place.syntax import variable
 from gradcheck_cli.implementation.vocabulary.vocabulary import word
-
-if TYPE_CHECKING:
-    from gradcheck_cli.checks.diagnosis.place.flow import Flow, Pass
 
 #: How people name a gradient after an input, here "*".
 _GRADIENT_NAMES = ("d*", "grad*", "*grad", "g*", "delta*", "dloss*", "gradof*")

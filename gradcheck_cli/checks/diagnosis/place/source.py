@@ -8,16 +8,13 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from importlib.util import decode_source
 from pathlib import Path
-from typing import TYPE_CHECKING
+from types import CodeType
 
 from gradcheck_cli.implementation.loading.notebook import python_cells, split_cell
 from gradcheck_cli.implementation.loading.paths import read_source
 from gradcheck_cli.text.clean import clean
 
-if TYPE_CHECKING:
-    from types import CodeType
-
-    Function = ast.FunctionDef | ast.AsyncFunctionDef
+Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 #: Characters of a file in which a place is looked for. Generated code of this size takes a second to parse.
 _LARGEST = 2_000_000

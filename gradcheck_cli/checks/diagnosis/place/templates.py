@@ -5,12 +5,9 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable, Iterator
 from functools import cache
-from typing import TYPE_CHECKING
 
+from gradcheck_cli.checks.diagnosis.place.flow import Definition
 from gradcheck_cli.checks.diagnosis.place.syntax import called_name
-
-if TYPE_CHECKING:
-    from gradcheck_cli.checks.diagnosis.place.flow import Definition
 
 #: Wildcards for numbers.
 _NUMBERS: dict[str, Callable[[object], bool]] = {

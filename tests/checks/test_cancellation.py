@@ -1,0 +1,63 @@
+"""What a reference loses to roundings is no fault of others, and hides few of their faults."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from gradcheck_cli import Verdict, check
+from gradcheck_cli.layers import LAYERS
+
+if TYPE_CHECKING:
+    from gradcheck_cli.numeric.arrays import Array
+
+    Pair = tuple[Callable[..., Any], Callable[..., Any]]
+
+CANCELLING = ("layernorm", "softmax-activation", "tanh", "lstm-step")
+
+
+def only_in(dtype: str, name: str) -> Pair:
+    """Return the reference as a kernel of one dtype, that refuses any other."""
+    forward, backward = LAYERS[name].functions
+
+    def kernel_forward(*inputs: Any) -> Any:
+        assert all(np.asarray(x).dtype == dtype for x in inputs if isinstance(x, np.ndarray))
+        return forward(*inputs)
+
+    return kernel_forward, backward
+
+
+def off_in_float16(share: float, name: str) -> Pair:
+    """Return the reference with a first gradient that is larger by a share in float16."""
+    forward, backward = LAYERS[name].functions
+
+    def wrong_backward(*given: Any) -> Any:
+        returned = backward(*given)
+        first: Array = returned[0] if isinstance(returned, tuple) else returned
+        if first.dtype == np.float16:
+            first *= first.dtype.type(1 + share)
+        return returned
+
+    return forward, wrong_backward
+
+
+def test_right_kernels_that_take_no_float64_pass_without_a_remark() -> None:
+    for name in CANCELLING:
+        for dtype in ("float16", "float32"):
+            for seed, case in enumerate([*LAYERS[name].standard()][-2:]):
+                result = check(replace(case, dtype=dtype, seed=seed), only_in(dtype, name))
+                assert result.passed, result.summary()
+                assert not result.diagnosis, (name, result.case)
+
+
+def test_what_is_off_in_float16_alone_does_not_pass() -> None:
+    """By a thirtieth of the gradient: of terms of which nothing is known, a sixteenth passes."""
+    for name in CANCELLING:
+        for share, verdict in ((1 / 30, Verdict.INCONCLUSIVE), (0.0, Verdict.PASS)):
+            case = replace(next(iter(LAYERS[name].standard())), dtype="float16")
+            result = check(case, off_in_float16(share, name))
+            assert result.verdict is verdict, (name, share, result.reason)
+            assert ("by more than 8 times what the reference loses" in str(result.reason)) is bool(share)
