@@ -1,4 +1,9 @@
-"""A check of one case of one implementation: from the problem to a result."""
+"""A check of one case of one implementation: from the problem to a result.
+
+Forward and backward are run on the case's problem. The output is compared with the layer's definition, and each
+gradient with the numerical derivative of that very forward. The other duties of a backward pass are tried. What is
+wrong is explained, and located in the user's code.
+"""
 
 from __future__ import annotations
 
@@ -67,9 +72,9 @@ def check(
     settings = Settings(
         method=method, tol=tol, step=step, repeat=repeat, skipped_duties=skipped_duties, keep_wrong=True
     )
-    posed = _case_of(case, geometry)
+    chosen = _case_of(case, geometry)
     with preserve_folder():
-        return check_case(posed, resolve(implementation, LAYERS[posed.layer], posed), settings)
+        return check_case(chosen, resolve(implementation, LAYERS[chosen.layer], chosen), settings)
 
 
 def check_function(

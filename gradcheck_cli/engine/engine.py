@@ -13,10 +13,10 @@ from gradcheck_cli.checks.check import failed_case
 from gradcheck_cli.data.frozen import frozen, replace
 from gradcheck_cli.engine.call import Call
 from gradcheck_cli.engine.checker import Checker, gives_up
+from gradcheck_cli.layers.framework.case import Case
 
 if TYPE_CHECKING:
     from gradcheck_cli.engine.task import Task
-    from gradcheck_cli.layers.framework.case import Case
     from gradcheck_cli.results.result import CaseResult
 
     #: Tasks with their cases, in the order of the results.

@@ -6,18 +6,18 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
 from gradcheck_cli.checks.check import check_case, failed_case
+from gradcheck_cli.checks.settings import Settings
 from gradcheck_cli.data.frozen import frozen, replace
 from gradcheck_cli.engine.sanitize import sanitize
 from gradcheck_cli.guard.state import current_folder
+from gradcheck_cli.implementation.implementation import Implementation
 from gradcheck_cli.layers import LAYERS
+from gradcheck_cli.layers.framework.case import Case
+from gradcheck_cli.results.result import CaseResult
 
 if TYPE_CHECKING:
-    from gradcheck_cli.checks.settings import Settings
     from gradcheck_cli.engine.errors import ErrorReport
     from gradcheck_cli.guard.limits import Limits
-    from gradcheck_cli.implementation.implementation import Implementation
-    from gradcheck_cli.layers.framework.case import Case
-    from gradcheck_cli.results.result import CaseResult
 
 #: What is done with a case: `check_case` or `sweep_case`.
 Check = Callable[["Case", "Implementation", "Settings"], "CaseResult"]

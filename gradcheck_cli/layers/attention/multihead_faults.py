@@ -82,12 +82,12 @@ def _of_heads(case: MultiheadAttentionCase) -> Iterator[EquationFault]:
     straight = "the product with the transpose of the weights."
     for name in ("Wq", "Wk", "Wv"):
         x = {"Wq": "query", "Wk": "key", "Wv": "value"}[name]
-        place = ("Wq", "Wk", "Wv").index(name)
+        position = ("Wq", "Wk", "Wv").index(name)
         yield fault(
             "matrix-not-transposed",
             f"{name} is not transposed",
             f"d{x} is {straight}",
-            **{f"d{x}": partial(_straight, name, place)},
+            **{f"d{x}": partial(_straight, name, position)},
         )
     yield fault(
         "matrix-not-transposed",
@@ -97,8 +97,8 @@ def _of_heads(case: MultiheadAttentionCase) -> Iterator[EquationFault]:
     )
 
 
-def _straight(name: str, place: int, v: Any) -> Array:
-    return np.asarray(v.columns[place] @ getattr(v, name))
+def _straight(name: str, position: int, v: Any) -> Array:
+    return np.asarray(v.columns[position] @ getattr(v, name))
 
 
 def _of_scale(case: MultiheadAttentionCase) -> Iterator[EquationFault]:

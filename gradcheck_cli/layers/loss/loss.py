@@ -20,7 +20,7 @@ from gradcheck_cli.layers.framework.fault import ForwardFault
 from gradcheck_cli.layers.framework.layer import Layer
 from gradcheck_cli.layers.framework.parameter import size
 from gradcheck_cli.layers.framework.problem import Problem
-from gradcheck_cli.layers.framework.words import real
+from gradcheck_cli.layers.framework.text_parameters import real
 from gradcheck_cli.layers.loss.guarded import guards, overflows
 from gradcheck_cli.numeric.arrays import Array
 

@@ -15,7 +15,7 @@ from gradcheck_cli.layers.framework.equations import Equation, EquationFault, Eq
 from gradcheck_cli.layers.framework.fault import Fault, Observed
 from gradcheck_cli.layers.framework.parameter import size
 from gradcheck_cli.layers.framework.problem import Problem
-from gradcheck_cli.layers.framework.words import real
+from gradcheck_cli.layers.framework.text_parameters import real
 from gradcheck_cli.layers.loss.loss import Loss, ScoresCase, label_scores, one_hot, row_sum
 from gradcheck_cli.numeric.arrays import Array
 

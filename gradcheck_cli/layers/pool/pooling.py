@@ -68,8 +68,8 @@ def windows(x: Array, pool_param: Param) -> Array:
 def spread(dout: Array, shape: tuple[int, ...], pool_param: Param) -> Array:
     """Add each element of dout to all elements of its window, in an array of `shape`."""
     dx, stride = np.zeros(shape, dout.dtype), pool_param["stride"]
-    for place in np.ndindex(window_of(pool_param)):
-        seen = (slice(k, k + stride * (n - 1) + 1, stride) for k, n in zip(place, dout.shape[2:], strict=True))
+    for position in np.ndindex(window_of(pool_param)):
+        seen = (slice(k, k + stride * (n - 1) + 1, stride) for k, n in zip(position, dout.shape[2:], strict=True))
         dx[(slice(None), slice(None), *seen)] += dout
     return dx
 

@@ -10,7 +10,7 @@ import numpy as np
 from gradcheck_cli.data.frozen import frozen
 from gradcheck_cli.layers.elementwise.sigmoid import sigmoid_forward
 from gradcheck_cli.layers.framework.equations import Equations, fault
-from gradcheck_cli.layers.framework.words import choice
+from gradcheck_cli.layers.framework.text_parameters import choice
 from gradcheck_cli.layers.recurrent.gates import gate_faults
 from gradcheck_cli.layers.recurrent.recurrent import Cell, Recurrent, SequenceCase, StepCase, declare_axes
 from gradcheck_cli.layers.recurrent.time import over_time, through_time
@@ -77,7 +77,7 @@ def gru_step_forward(
     H, before = prev_h.shape[1], gru_param["reset"] == "before"
     of_x, of_n = x @ Wx + b, Wh[:, 2 * H :]
     gates, _ = sigmoid_forward(of_x[:, : 2 * H] + prev_h @ Wh[:, : 2 * H])
-    r, z = np.split(gates, 2, axis=1)
+    r, z = gates[:, :H], gates[:, H:]
     m = prev_h @ of_n
     a_n = of_x[:, 2 * H :] + ((r * prev_h) @ of_n if before else r * m)
     n = np.tanh(a_n)
@@ -205,6 +205,7 @@ CELL = Cell(
     equations=EQUATIONS,
     faults=FAULTS,
     keeps_state=True,
+    units_meet=lambda settings: settings["reset"] == "before",
     param="gru_param",
     variants=VARIANTS,
 )

@@ -19,7 +19,7 @@ from gradcheck_cli.layers.framework.equations import forward_faults as in_forwar
 from gradcheck_cli.layers.framework.fault import exp_overflow
 from gradcheck_cli.layers.framework.layer import Layer
 from gradcheck_cli.layers.framework.parameter import size
-from gradcheck_cli.layers.framework.words import real
+from gradcheck_cli.layers.framework.text_parameters import real
 from gradcheck_cli.numeric.arrays import Array
 
 
