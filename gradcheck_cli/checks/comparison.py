@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from gradcheck_cli.checks.accumulation import accumulates_in
 from gradcheck_cli.checks.form import Subject, dtype_name, share_of
 from gradcheck_cli.checks.picture import draw
 from gradcheck_cli.checks.where import where
@@ -114,6 +115,7 @@ def compare(subject: Subject, expected: Estimate, settings: Settings) -> ArrayRe
         uncompared(subject, settings, verdict, reason, expected),
         **figures(array, expected, elements, unravel(elements.worst, array.shape)),
         floor=_largest(elements.allowed),
+        accumulates_in=accumulates_in(array, expected, elements.error, elements.roundings) if not count else None,
         wrong=WrongElements(count=count, of=array.size, where=place),
         picture=draw(elements.wrong, elements.error, elements.worst) if count else None,
         arrays=Arrays(analytic=analytic, numeric=expected.value, error_bound=expected.error_bound, wrong=elements.wrong)

@@ -115,12 +115,12 @@ def _begin(task: Task, case: Case) -> Answer:
 
 
 def call_passes(
-    begins: tuple[Task, Case] | None, steps: Sequence[tuple[Any, ...]], manner: tuple[Any, ...]
+    begins: tuple[Task, Case] | None, steps: Sequence[tuple[Any, ...]], dropped: Sequence[int]
 ) -> Iterator[Answer]:
     """Make calls of an implementation, as `make_calls` does; the first of a case say which implementation."""
     begun = _begin(*begins) if begins else Answer(None)
     if begun.value is None:
-        yield from make_calls(steps, manner)
+        yield from make_calls(steps, dropped)
     else:
         yield begun
 

@@ -107,6 +107,7 @@ class ArrayResult:
     wrong: WrongElements | None = None
     exact: bool | None = None  #: whether it is exact at small integers; None where roundings are right there too
     missed: float | None = None  #: of one that is exact there: the probability that one error was missed
+    accumulates_in: str | None = None  #: the dtype in which its sums are rounded, where its errors tell
     method: str = "none"  #: how the numeric side was computed
     evaluations: int = 0  #: calls of forward for it
     arrays: Arrays | None = field(default=None, repr=False, compare=False)

@@ -73,7 +73,8 @@ def gru_step_forward(
     H, before, keeps = prev_h.shape[1], gru_param["reset"] == "before", gru_param["update"] == "keep"
     of_x, of_n = x @ Wx + b, Wh[:, 2 * H :]
     a_gates = of_x[:, : 2 * H] + prev_h @ Wh[:, : 2 * H]
-    r, z = np.split(sigmoid_forward(a_gates)[0], 2, axis=1)
+    gates, _ = sigmoid_forward(a_gates)
+    r, z = gates[:, :H], gates[:, H:]
     a_n = of_x[:, 2 * H :] + ((r * prev_h) @ of_n if before else r * (prev_h @ of_n))
     n = np.tanh(a_n)
     next_h = z * prev_h + (1 - z) * n if keeps else (1 - z) * prev_h + z * n
