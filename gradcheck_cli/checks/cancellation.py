@@ -76,7 +76,7 @@ def _unless_lost(run: CaseRun, name: str, expected: Estimate) -> tuple[ArrayResu
 def with_cancellation(run: CaseRun, expected: Mapping[str, Estimate], dtype: str) -> dict[str, Estimate]:
     """Return estimates with the scale of what gradients are computed from: by how much the reference is off.
 
-    Without a reference, the scale that terms within a function may have.
+    Without a reference, and in the working dtype, the scale that terms within a function may have.
 
     Args:
         run: its arguments are those of the reference.
@@ -87,8 +87,8 @@ def with_cancellation(run: CaseRun, expected: Mapping[str, Estimate], dtype: str
     if has_reference(run):
         errors, unit = _errors_of_reference(run, dtype), run.settings.tolerance(run.dtype) * epsilon(run.dtype)
         scales = {name: np.fmax(scale, TIMES * errors[name] / unit) for name, scale in scales.items()}
-    else:
-        scales = {name: np.full_like(scale, _WITHIN * scale.max(initial=0)) for name, scale in scales.items()}
+    if not has_reference(run) or dtype == dtype_name(working_dtype(dtype)):
+        scales = {name: np.fmax(scale, _WITHIN * scale.max(initial=0)) for name, scale in scales.items()}
     return {name: replace(each, scale=scales[name]) for name, each in expected.items()}
 
 
