@@ -262,7 +262,8 @@ class _Search(TargetProbe):
         doubled = {axis: 2 * length for axis, length in sizes.items()}  # such as features of two heads
         tries = [*([(more, sizes), (more, doubled)] if more != kinds else [])]
         tries += [(kinds, trial) for trial in varied]
-        cases = [self._case(own, each, scale) for own, each in tries if self._fits(own, each, scale)]
+        fitting = [one for one in tries if self._fits(*one, scale) and self._depends(*one, scale, draws=1)]
+        cases = [self._case(*one, scale) for one in fitting]
         first, *others = self._case(kinds, sizes, scale), *filter(self._case_shows, cases)
         return tuple(replace(case, tried=first.flags) for case in (first, *others[: _CASES - 1]))
 
