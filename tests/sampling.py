@@ -19,6 +19,11 @@ def one_in(step: int, values: Iterable[Any]) -> list[Any]:
     return [_parameter(value, is_long=number % step > 0) for number, value in enumerate(values)]
 
 
+def in_parts(count: int) -> pytest.MarkDecorator:
+    """Divide the loop of a test, which goes through `cases[part::count]`: every run has part 0."""
+    return pytest.mark.parametrize("part", one_in(count, range(count)))
+
+
 def first_of_each(kinds_of: Callable[[T], Iterable[Hashable]], values: Iterable[T]) -> list[Any]:
     """Return the parameters of a test, of which every run has those that are the first of some kind.
 

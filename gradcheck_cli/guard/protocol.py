@@ -78,14 +78,14 @@ def _arrays(forms: Any, payload: Any) -> list[Array]:
         raise ProtocolError("too many arrays")
     found, start = [], 0
     for written, shape in forms:
-        if not _NUMBERS.fullmatch(written) or not all(type(size) is int and size >= 0 for size in shape):
+        if not _NUMBERS.fullmatch(written) or any(type(size) is not int or size < 0 for size in shape):
             raise ProtocolError("an array of no numbers")
-        dtype = np.dtype(written)
-        count = prod(shape)
-        if start + count * dtype.itemsize > len(payload):
+        dtype, count = np.dtype(written), prod(shape)
+        size = count * dtype.itemsize
+        if start + size > len(payload):
             raise ProtocolError("an array of more bytes than there are")
         found.append(np.frombuffer(payload, dtype, count, start if count else 0).reshape(shape))
-        start += aligned(count * dtype.itemsize)
+        start += aligned(size)
     return found
 
 

@@ -66,7 +66,7 @@ CASES = (
 )
 
 
-@pytest.mark.parametrize("name", one_in(3, [name for name, (_, code) in FAULTS.items() if code]))
+@pytest.mark.parametrize("name", one_in(5, [name for name, (_, code) in FAULTS.items() if code]))
 def test_faults_of_forward_are_named(name: str) -> None:
     fault, code = FAULTS[name]
 

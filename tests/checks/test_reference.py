@@ -16,6 +16,7 @@ from gradcheck_cli.checks.settings import DUTIES
 from gradcheck_cli.layers import LAYERS
 from gradcheck_cli.report.reference import markdown
 from tests.checks.cause_layers import FILES
+from tests.sampling import in_parts
 
 if TYPE_CHECKING:
     from gradcheck_cli.checks.diagnosis.reference import Entry
@@ -47,11 +48,12 @@ def functions_of(text: str, layer: str, file: str) -> Any:
     return tuple(names[name] for name in names if re.match(f"{stem}_(forward|backward|loss)", name))
 
 
+@in_parts(3)
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
-def test_the_wrong_example_has_its_code_and_no_other_line_is_blamed(tmp_path: Path) -> None:
+def test_the_wrong_example_has_its_code_and_no_other_line_is_blamed(part: int, tmp_path: Path) -> None:
     assert len(CHECKED) >= 90
     statements = 0
-    for number, entry in enumerate(CHECKED):
+    for number, entry in enumerate(CHECKED[part::3]):
         (text, lines), file = with_example(entry), tmp_path / f"{number}.py"
         file.write_text(text, encoding="utf-8")
         functions, found = functions_of(text, entry.layer, str(file)), set[str]()
@@ -65,7 +67,7 @@ def test_the_wrong_example_has_its_code_and_no_other_line_is_blamed(tmp_path: Pa
             if entry.codes[0] in found:
                 break
         assert entry.codes[0] in found, entry
-    assert statements >= 50
+    assert statements >= 15
 
 
 def test_the_layers_around_the_examples_pass() -> None:

@@ -67,8 +67,6 @@ def assert_same(result: dict[str, Any], folder: Path) -> None:
         3,
         [
             [
-                "layers.py",
-                "my layers.py",
                 'it\'s "mine".py',
                 "$HOME `pwd` \\ !.py",
                 "a folder/*.py",

@@ -16,6 +16,7 @@ from gradcheck_cli.implementation.built_in import built_in
 from gradcheck_cli.layers import LAYERS
 from gradcheck_cli.layers.conv.naive import conv_backward_naive, conv_forward_naive
 from gradcheck_cli.results.result import Verdict
+from tests.sampling import in_parts
 
 if TYPE_CHECKING:
     from gradcheck_cli.implementation.implementation import Implementation
@@ -65,9 +66,10 @@ def moved(layer: str, name: str, by: float) -> Any:
     return backward
 
 
-def test_a_case_of_any_layer_takes_few_calls_of_forward() -> None:
+@in_parts(2)
+def test_a_case_of_any_layer_takes_few_calls_of_forward(part: int) -> None:
     for layer in LAYERS.values():
-        for case in list(layer.standard())[:2] if layer.reference else ():
+        for case in list(layer.standard())[part : part + 1] if layer.reference else ():
             result, calls = checked(case)
             most = MOST_IF_AFFINE if layer.name in AFFINE else MOST
             assert result.verdict is Verdict.PASS, (case, result.reason)

@@ -73,18 +73,18 @@ def test_each_fault_is_reported_with_its_smallest_case_which_can_be_replayed(
     convcheck: Program, layer_file: LayerFile, tmp_path: Path
 ) -> None:
     layer_file(EMPTY_CROP, ONE_SAMPLE)
-    run = convcheck("layers.py", "--fuzz", "30", "--json", "report.json")
+    run = convcheck("layers.py", "--fuzz", "12", "--json", "report.json")
     assert (run.returncode, run.stderr) == (1, "")
     smallest = re.findall(r"^the smallest found of (\d+) cases that fail this way$", run.stdout, re.MULTILINE)
     assert len(smallest) == 2
     assert run.stdout.count("replay: ") == 2
-    assert re.search(r"^30 cases: \d+ passed, \d+ failed in .* s$", run.stdout, re.MULTILINE)
+    assert re.search(r"^12 cases: \d+ passed, \d+ failed in .* s$", run.stdout, re.MULTILINE)
     report = read(tmp_path / "report.json")
     drawn = [result for result in report["results"] if "smallest" not in result]
     told = [result for result in report["results"] if "smallest" in result]
     assert report["results"] == drawn + told
     assert [str(result["smallest"]["alike"]) for result in told[::-1]] == smallest  # the most frequent last
-    assert len(drawn) == report["summary"]["cases"] == 30
+    assert len(drawn) == report["summary"]["cases"] == 12
     assert report["summary"]["fail"] == sum(result["verdict"] == "fail" for result in drawn)
     (crop, bias) = sorted(told, key=lambda result: result["gradients"]["dx"]["verdict"])
     assert crop["case"] == {**ONES_AND_PAIRS, "N": 2, "dtype": "float64", "seed": 0}  # of one sample db is wrong too
@@ -222,7 +222,7 @@ def test_enough_failures_at_the_very_end_stop_nothing(convcheck: Program, layer_
 @pytest.mark.long
 def test_after_enough_failures_what_was_found_is_shrunk(convcheck: Program, layer_file: LayerFile) -> None:
     layer_file(EMPTY_CROP)
-    run = convcheck("layers.py", "--fuzz", "60", "--max-failures", "2", "--json", "-")
+    run = convcheck("layers.py", "--fuzz", "30", "--max-failures", "2", "--json", "-")
     report = report_of(run)
     assert report["summary"]["fail"] == 2
     (smallest,) = [result for result in report["results"] if "smallest" in result]

@@ -80,12 +80,24 @@ class Local:
 
 
 @pytest.fixture(scope="module")
-def local(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Local]:
+def scheduler(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Local]:
     cluster = Local(tmp_path_factory.mktemp("dask"))
-    for _ in range(2):
-        cluster.add_worker()
     yield cluster
     cluster.close()
+
+
+def test_a_cluster_without_workers_is_refused(scheduler: Local, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gradcheck_cli.engine.cluster._PATIENCE", 2.0)
+    assert not scheduler.workers, "this test comes before those that start some"
+    with pytest.raises(ClusterError, match="no workers"):
+        Cluster(scheduler.address, {})
+
+
+@pytest.fixture(scope="module")
+def local(scheduler: Local) -> Local:
+    for _ in range(2):
+        scheduler.add_worker()
+    return scheduler
 
 
 def test_a_cluster_gives_what_this_process_does_though_a_worker_is_killed(local: Local) -> None:
@@ -302,11 +314,3 @@ def test_a_worker_removes_what_killed_ones_have_left(tmp_path: Path, monkeypatch
     assert there.stat().st_mode & 0o777 == 0o700
     files.teardown(None)
     assert list(tmp_path.iterdir()) == []
-
-
-def test_a_cluster_without_workers_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gradcheck_cli.engine.cluster._PATIENCE", 2.0)
-    empty = Local(tmp_path)
-    with pytest.raises(ClusterError, match="no workers"):
-        Cluster(empty.address, {})
-    empty.close()

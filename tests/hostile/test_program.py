@@ -41,7 +41,9 @@ def write(folder: Path, name: str) -> Path:
 
 def test_reports_have_only_what_the_checker_writes(gradcheck: Program, tmp_path: Path) -> None:
     files = [write(tmp_path, f"{name} in_backward") for name in _WRITING]
-    run = gradcheck(*map(str, files), "--format", "json", "--json", "report.json", "--csv", "report.csv")
+    run = gradcheck(
+        "tanh", *map(str, files), "--shape", "3", "--format", "json", "--json", "report.json", "--csv", "report.csv"
+    )
     assert run.returncode == 1
     report = json.loads(run.stdout)
     assert json.loads((tmp_path / "report.json").read_text())["results"] == report["results"]

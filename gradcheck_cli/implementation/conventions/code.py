@@ -34,6 +34,7 @@ class Code:
     cls: Callable[..., Any] | None = None
     made: object = None  #: an instance that is there already, of which each call gets a copy
     title: str = ""  #: of a network, what the header calls it
+    taken_for: str = ""  #: of a network without a loss that runs, that of which its backward pass may be the gradient
     tensors: bool = False  #: whether they compute with tensors of PyTorch
     unguarded: frozenset[float] = frozenset()  #: numbers in their logarithms that are taken away when they are called
 

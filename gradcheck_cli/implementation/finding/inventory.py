@@ -138,6 +138,7 @@ def _says_narrow(code: Iterable[Any]) -> bool:
     """Tell whether code computes in a narrow dtype by what it, or a function it calls, says: `x.float()`."""
     passes = [function for value in code for function in (expanded((value,)) if inspect.isclass(value) else (value,))]
     called = [f.__globals__.get(name) for f in filter(inspect.isfunction, passes) for name in names_read(f)]
+    called = [vars(one).get("__init__") if inspect.isclass(one) else one for one in called]
     sources = [_source_of(each) for each in (*passes, *filter(inspect.isfunction, called))]
     return any(_NARROW in source or ".float()" in source for source in sources)
 

@@ -89,7 +89,8 @@ def find_shapes(objects: tuple[Any, ...]) -> tuple[FunctionCase, ...]:
     """
     readings = list(readings_of(objects, LAYER))
     readings = [one for one in readings if has(SlotKind.CONTAINER, one.forward)] or readings
-    by_code = [[one for one in readings if one.code == code] for code in dict.fromkeys(one.code for one in readings)]
+    made_by = dict.fromkeys((one.code, one.constructor) for one in readings)
+    by_code = [[one for one in readings if (one.code, one.constructor) == key] for key in made_by]
     passes = readings[0].constructor, readings[0].forward
     made, slots = ([one for s in own if not s.has_default for one in _arrays_in(s)] for own in passes)
     sizes = [s for s in readings[0].constructor if s in made or is_size(s)]

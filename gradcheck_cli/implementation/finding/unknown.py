@@ -93,7 +93,7 @@ def _try_network(offer: Offer, network: Network) -> Tried | None:
     command = f"gradcheck function {offer.spec} {case.flags}"
     if raised:
         return Tried(reason=f"{raised}; no sizes were found by trying; give them: {command}")
-    if network.has_loss:
+    if "loss" in network.steps:
         return None
     why = "has no loss, and its gradients are those of no usual one; give it a method loss(X, y)"
     return Tried(reason=f"{network.name} {why}, and type {command}")

@@ -54,7 +54,7 @@ def lstm_step_forward(
     a = x @ Wx + prev_h @ Wh + b
     H = prev_h.shape[1]
     sigmoids, g = sigmoid_forward(a[:, : 3 * H])[0], np.tanh(a[:, 3 * H :])
-    i, f, o = np.split(sigmoids, 3, axis=1)
+    i, f, o = sigmoids[:, :H], sigmoids[:, H : 2 * H], sigmoids[:, 2 * H :]
     next_c = f * prev_c + i * g
     tanh_c = np.tanh(next_c)
     slopes = np.hstack([sigmoids * (1 - sigmoids), 1 - g * g])

@@ -15,6 +15,7 @@ import pytest
 from gradcheck_cli import CaseResult, Verdict, check
 from gradcheck_cli.layers import LAYERS
 from tests.checks.place.sources import CLASS, COLUMNS, COURSE, LOOP, LOOPS, SLIPS
+from tests.sampling import in_parts
 
 if TYPE_CHECKING:
     from gradcheck_cli.results.result import Place
@@ -44,9 +45,10 @@ def line_of(text: str, part: str, after: int = 0) -> int:
     return next(number for number, line in enumerate(text.split("\n"), 1) if part in line and number > after)
 
 
+@in_parts(3)
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
-def test_the_statement_is_where_it_was_planted(checked: Any) -> None:
-    for slip in SLIPS:
+def test_the_statement_is_where_it_was_planted(checked: Any, part: int) -> None:
+    for slip in SLIPS[part::3]:
         text = slip.source.replace(slip.old, slip.new)
         assert slip.source.count(slip.old) == 1, slip.old
         place = first(checked(text, slip.layer), slip.code)

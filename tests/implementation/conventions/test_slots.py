@@ -72,7 +72,7 @@ def try_first(layer: Layer, *objects: Any) -> bool:
 
 
 @pytest.mark.parametrize(
-    "name", one_in(3, ["conv", "maxpool", "affine", "groupnorm", "word-embedding", "dropout", "lstm-step"])
+    "name", one_in(4, ["conv", "maxpool", "affine", "groupnorm", "word-embedding", "dropout", "lstm-step"])
 )
 def test_every_word_may_be_an_argument(name: str) -> None:
     layer = LAYERS[name]

@@ -9,6 +9,7 @@ import pytest
 
 from gradcheck_cli.implementation.finding.shapes import find_shapes
 from tests.conftest import report_of
+from tests.sampling import in_parts
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -119,10 +120,10 @@ def test_what_fits_no_gradient_has_no_shapes() -> None:
     assert find_shapes((move_forward, move_backward)) == ()
 
 
-@pytest.mark.parametrize(
-    "names", [("mixing", "bilin", "affine_relu"), pytest.param(tuple(PAIRS), marks=pytest.mark.long)]
-)
-def test_a_file_is_checked_whatever_its_layers_are(names: tuple[str, ...], tmp_path: Path, gradcheck: Program) -> None:
+@in_parts(2)
+def test_a_file_is_checked_whatever_its_layers_are(part: int, tmp_path: Path, gradcheck: Program) -> None:
+    common = ["mixing", "bilin", "affine_relu"]
+    names = ["mixing", *(name for name in PAIRS if name not in common)] if part else common
     pairs = [PAIRS[name] for name in names]
     right = "import numpy as np\n\n\n" + "\n\n".join(text for text, _, _ in pairs)
     assert all(old in text for text, (old, _), _ in pairs)

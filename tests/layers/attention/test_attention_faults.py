@@ -15,7 +15,7 @@ from gradcheck_cli.layers import LAYERS
 from gradcheck_cli.layers.attention.attention import AttentionCase
 from gradcheck_cli.layers.attention.multihead_attention import MultiheadAttentionCase
 from tests.layers.lines import assert_named, run_lines
-from tests.sampling import one_in
+from tests.sampling import in_parts, one_in
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -75,12 +75,13 @@ def attention(ahead: dict[str, str], back: dict[str, str]) -> tuple[Callable[...
     return forward, backward
 
 
-def test_faults_of_attention_are_named() -> None:
+@in_parts(2)
+def test_faults_of_attention_are_named(part: int) -> None:
     cases = AttentionCase.rows("N T S D E mask", (2, 3, 3, 4, 4, "none"), (2, 3, 3, 5, 2, "causal"))
     assert_named("right", cases, attention(FORWARD, BACKWARD), None)
-    for code, fault in FAULTS:
+    for code, fault in FAULTS[part::2]:
         assert_named(str(fault), cases, attention(FORWARD, {**BACKWARD, **fault}), code)
-    for code, fault in FORWARD_FAULTS:
+    for code, fault in FORWARD_FAULTS[part::2]:
         tried = cases[1:] if code.startswith("mask") else cases[:1]
         also = ["reference-gradient", "own-function", "factor"]
         assert_named(str(fault), tried, attention({**FORWARD, **fault}, BACKWARD), code, also)

@@ -14,6 +14,7 @@ from gradcheck_cli import ConvCase
 from gradcheck_cli.layers.conv.conv import LAYER, standard
 from gradcheck_cli.numeric.arrays import epsilon
 from tests import slow_conv
+from tests.sampling import in_parts
 
 if TYPE_CHECKING:
     from gradcheck_cli.numeric.arrays import Array
@@ -62,8 +63,9 @@ def assert_right(case: ConvCase) -> None:
             assert_close(actual, want, scale, case.dtype, f"{name}: {case.label()}")
 
 
-def test_both_equal_the_definition() -> None:
-    for case in CASES:
+@in_parts(2)
+def test_both_equal_the_definition(part: int) -> None:
+    for case in CASES[part::2]:
         assert_right(case)
 
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from gradcheck_cli.layers import LAYERS
 from tests.layers.lines import assert_named, run_lines, sigmoid
+from tests.sampling import in_parts
 
 
 def phi(x: Any) -> Any:
@@ -87,8 +88,9 @@ GRADIENTS: list[tuple[str, str | None, str]] = [
 ]
 
 
-def test_slopes_of_activations_are_named() -> None:
-    for layer, code, line in GRADIENTS:
+@in_parts(2)
+def test_slopes_of_activations_are_named(part: int) -> None:
+    for layer, code, line in GRADIENTS[part::2]:
         out = OUT[layer]
 
         def forward(x: Any, _param: Any = None, out: Any = out) -> Any:

@@ -90,7 +90,7 @@ def with_lines(layer: str, lines: dict[str, str]) -> tuple[Callable[..., Any], C
     return remembering, backward
 
 
-@pytest.mark.parametrize("layer", one_in(3, NORMALIZATIONS))
+@pytest.mark.parametrize("layer", one_in(6, NORMALIZATIONS))
 def test_faults_in_dx_are_named(layer: str) -> None:
     """Each in float64; in float32, where an eps of 1e-8 is none, those of one in three."""
     for number, (fault, (code, lines)) in enumerate(FAULTS.items()):

@@ -7,9 +7,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pytest
 
 from gradcheck_cli.layers import LAYERS
 from tests.layers.lines import assert_named, run_lines, sigmoid
+from tests.sampling import in_parts
 
 if TYPE_CHECKING:
     Pair = tuple[Callable[..., Any], Callable[..., Any]]
@@ -163,10 +165,13 @@ def assert_all_named(layer: str, faults: Iterable[tuple[str, str | None, Pair]])
         assert_named(fault, cases, functions, code)
 
 
-def test_faults_of_an_lstm_step_are_named() -> None:
-    assert_all_named("lstm-step", [(fault, code, lstm_step(**lines)) for fault, (code, lines) in LSTM_FAULTS.items()])
+@in_parts(2)
+def test_faults_of_an_lstm_step_are_named(part: int) -> None:
+    faults = [(fault, code, lstm_step(**lines)) for fault, (code, lines) in LSTM_FAULTS.items()]
+    assert_all_named("lstm-step", faults[part::2])
 
 
+@pytest.mark.long
 def test_faults_of_an_lstm_step_are_named_in_a_sequence() -> None:
     some = ("slope of the cell", "one sigmoid missing", "tanh at the sum", "dc0 without f", "df by the new cell")
     faults = {fault: LSTM_FAULTS[fault] for fault in some}
