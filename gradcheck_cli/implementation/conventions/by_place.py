@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from gradcheck_cli.implementation.conventions.slots import (
     Slot,
     SlotKind,
+    Slots,
     classify,
     is_context,
     names_arguments,
@@ -16,16 +17,11 @@ from gradcheck_cli.implementation.conventions.slots import (
     slot_for,
     takes,
 )
-
-if TYPE_CHECKING:
-    from gradcheck_cli.implementation.vocabulary.vocabulary import Vocabulary
-    from gradcheck_cli.layers.framework.layer import Layer
-
-    Function = Callable[..., Any]
-    Slots = tuple[Slot, ...]
+from gradcheck_cli.implementation.vocabulary.vocabulary import Vocabulary
+from gradcheck_cli.layers.framework.layer import Layer
 
 
-def forward_in_order(function: Function, layer: Layer, vocabulary: Vocabulary) -> Slots | None:
+def forward_in_order(function: Callable[..., Any], layer: Layer, vocabulary: Vocabulary) -> Slots | None:
     """Read a forward pass whose arguments stand in the layer's order: inputs, parameters; None if it takes others."""
     if vocabulary.packing and vocabulary.packing.title:
         return None  # only names tell such arrays apart
@@ -47,13 +43,13 @@ def _is_spare(name: str, vocabulary: Vocabulary) -> bool:
     return vocabulary.packing is not None and vocabulary.packing.parts[name].shares == (0.0,)
 
 
-def backward_in_order(function: Function, layer: Layer) -> Slots | None:
+def backward_in_order(function: Callable[..., Any], layer: Layer) -> Slots | None:
     """Read a backward pass of cotangents and a cache; None if it takes others."""
     keys = [(name, SlotKind.COTANGENT) for name in layer.outputs]
     return in_order(function, [*keys, ("", SlotKind.CACHE)], SlotKind.CACHE)
 
 
-def in_order(function: Function, keys: list[tuple[str, SlotKind]], context: SlotKind) -> Slots | None:
+def in_order(function: Callable[..., Any], keys: list[tuple[str, SlotKind]], context: SlotKind) -> Slots | None:
     """Read a pass whose arguments stand in the layer's order, with a context in any place; None if it has others."""
     if not names_arguments(function):
         if not takes(function, len(keys)):

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NoReturn
+from typing import NoReturn
 
 import numpy as np
 
 from gradcheck_cli.implementation.calling import describe
+from gradcheck_cli.implementation.conventions.context import Context
+from gradcheck_cli.implementation.conventions.reading import Reading
 from gradcheck_cli.implementation.conventions.returned import as_array
 from gradcheck_cli.implementation.conventions.slots import SlotKind, is_context
 from gradcheck_cli.implementation.implementation import ImplementationError
 from gradcheck_cli.implementation.vocabulary.vocabulary import word
-
-if TYPE_CHECKING:
-    from gradcheck_cli.implementation.conventions.context import Context
-    from gradcheck_cli.implementation.conventions.reading import Reading
 
 
 def has_cache(reading: Reading, returned: object) -> bool:

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gradcheck_cli.data.frozen import frozen
+from gradcheck_cli.numeric.arrays import Array
 
 if TYPE_CHECKING:
     from gradcheck_cli.implementation.implementation import Backward, Forward
-    from gradcheck_cli.numeric.arrays import Array
 
 #: The letter of the axis of samples.
 SAMPLES = "N"

@@ -14,6 +14,7 @@ from gradcheck_cli.implementation.conventions.slots import (
     MisfitError,
     Slot,
     SlotKind,
+    Slots,
     classify,
     has,
     is_context,
@@ -26,19 +27,14 @@ from gradcheck_cli.implementation.conventions.slots import (
     write_call,
 )
 from gradcheck_cli.implementation.conventions.source import returned_names
-from gradcheck_cli.implementation.vocabulary.vocabulary import word
+from gradcheck_cli.implementation.vocabulary.vocabulary import Vocabulary, word
+from gradcheck_cli.layers.framework.layer import Layer
 
 if TYPE_CHECKING:
     import inspect
 
-    from gradcheck_cli.implementation.vocabulary.vocabulary import Vocabulary
-    from gradcheck_cli.layers.framework.layer import Layer
 
-    Function = Callable[..., Any]
-    Slots = tuple[Slot, ...]
-
-
-def forward_slots(function: Function, layer: Layer, vocabulary: Vocabulary) -> Iterator[Slots]:
+def forward_slots(function: Callable[..., Any], layer: Layer, vocabulary: Vocabulary) -> Iterator[Slots]:
     """Yield what the arguments of a forward pass may stand for, the likeliest first.
 
     Raises:
@@ -57,7 +53,7 @@ def forward_slots(function: Function, layer: Layer, vocabulary: Vocabulary) -> I
 
 
 def backward_slots(
-    function: Function, layer: Layer, vocabulary: Vocabulary, forward: Slots, ahead: Function
+    function: Callable[..., Any], layer: Layer, vocabulary: Vocabulary, forward: Slots, ahead: Callable[..., Any]
 ) -> Iterator[Slots]:
     """Yield what the arguments of a backward pass may stand for, the likeliest first.
 
@@ -157,7 +153,7 @@ def with_cache_for_cotangent(slots: Slots) -> Slots:
     return tuple(replace(s, kind=SlotKind.CACHE, key="") if s.kind is SlotKind.COTANGENT else s for s in slots)
 
 
-def _in_returned_order(function: Function, layer: Layer) -> Callable[[Slots], Slots]:
+def _in_returned_order(function: Callable[..., Any], layer: Layer) -> Callable[[Slots], Slots]:
     """Number the parts of a cache as forward returns them, if it returns all of them by their names."""
     names = returned_names(function)[len(layer.outputs) :]
 
@@ -182,7 +178,7 @@ def _with_entries_of(forward: Slots, backward: Slots) -> Slots:
     return tuple(map(shared, backward))
 
 
-def _refuse(function: Function, names: tuple[str, ...]) -> Iterator[Slots]:
+def _refuse(function: Callable[..., Any], names: tuple[str, ...]) -> Iterator[Slots]:
     signature = signature_of(function)
     called = write_call(name_of(function), signature.parameters.values() if signature else ())
     raise MisfitError(f"`{called}` does not take ({', '.join(names)})")

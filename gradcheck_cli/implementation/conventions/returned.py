@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -11,10 +10,8 @@ from gradcheck_cli.implementation.calling import describe
 from gradcheck_cli.implementation.conventions.attributes import Wanted, gradient_entry
 from gradcheck_cli.implementation.implementation import ImplementationError, Misshapen, NotExpressibleError
 from gradcheck_cli.implementation.vocabulary.vocabulary import word
+from gradcheck_cli.numeric.arrays import Array
 from gradcheck_cli.text.names import join_names
-
-if TYPE_CHECKING:
-    from gradcheck_cli.numeric.arrays import Array
 
 
 def gradients_in(

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -32,6 +32,7 @@ from gradcheck_cli.implementation.conventions.instances import (
 )
 from gradcheck_cli.implementation.conventions.one_by_one import OneByOne
 from gradcheck_cli.implementation.conventions.packing import Packed, called, left_at_zero, origins
+from gradcheck_cli.implementation.conventions.reading import Reading
 from gradcheck_cli.implementation.conventions.returned import (
     as_array,
     entry_at,
@@ -39,7 +40,7 @@ from gradcheck_cli.implementation.conventions.returned import (
     is_list_of_numbers,
     times_cotangent,
 )
-from gradcheck_cli.implementation.conventions.slots import SlotKind, has
+from gradcheck_cli.implementation.conventions.slots import Slot, SlotKind, has
 from gradcheck_cli.implementation.conventions.step import Role
 from gradcheck_cli.implementation.conventions.updates import read_updates
 from gradcheck_cli.implementation.implementation import (
@@ -50,11 +51,7 @@ from gradcheck_cli.implementation.implementation import (
 )
 from gradcheck_cli.implementation.vocabulary.vocabulary import word
 from gradcheck_cli.layers.framework.problem import fresh
-
-if TYPE_CHECKING:
-    from gradcheck_cli.implementation.conventions.reading import Reading
-    from gradcheck_cli.implementation.conventions.slots import Slot
-    from gradcheck_cli.numeric.arrays import Array
+from gradcheck_cli.numeric.arrays import Array
 
 #: Why a loss of one-hot labels is not checked where it is NaN and its gradient is not.
 _UNDERFLOW = (

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from gradcheck_cli.implementation.conventions.hints import SIZE
 from gradcheck_cli.implementation.conventions.methods import class_passes
+from gradcheck_cli.implementation.finding.inventory import Offer
 from gradcheck_cli.implementation.loading.missing import missing_module_of, names_read
-
-if TYPE_CHECKING:
-    from gradcheck_cli.implementation.finding.inventory import Offer
 
 
 def module_needed_by(objects: Iterable[Any]) -> str:

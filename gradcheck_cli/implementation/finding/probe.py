@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import re
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -13,17 +13,13 @@ from gradcheck_cli.guard.clock import pass_on_interrupt
 from gradcheck_cli.implementation.conventions.arguments import Values, fill
 from gradcheck_cli.implementation.conventions.context import Context
 from gradcheck_cli.implementation.conventions.own_trial import fit_of
+from gradcheck_cli.implementation.conventions.reading import Reading
 from gradcheck_cli.implementation.conventions.running import implementation_of
-from gradcheck_cli.implementation.conventions.slots import SlotKind, has
+from gradcheck_cli.implementation.conventions.slots import Slot, SlotKind, has
 from gradcheck_cli.implementation.conventions.study import studied_of
 from gradcheck_cli.implementation.finding.kinds import COLUMN, Kind
 from gradcheck_cli.implementation.seeding import seeds_from
 from gradcheck_cli.layers.function import LAYER, FunctionCase
-
-if TYPE_CHECKING:
-    from gradcheck_cli.implementation.conventions.reading import Reading
-    from gradcheck_cli.implementation.conventions.slots import Slot
-
 
 Sizes = dict[tuple[int, int], int]  #: the length of each axis, by the numbers of its argument and of the axis
 

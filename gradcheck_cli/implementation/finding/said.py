@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+from gradcheck_cli.implementation.conventions.reading import Reading
 from gradcheck_cli.implementation.conventions.slots import SlotKind, is_cotangent
 from gradcheck_cli.implementation.finding import names
 from gradcheck_cli.implementation.finding.names import is_backward, layers_called, says_loss
-
-if TYPE_CHECKING:
-    from gradcheck_cli.implementation.conventions.reading import Reading
 
 
 def says_cotangent(reading: Reading) -> bool:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -27,15 +27,12 @@ from gradcheck_cli.implementation.finding.kinds import (
     kinds_to_make,
 )
 from gradcheck_cli.implementation.finding.lengths import untied
+from gradcheck_cli.implementation.finding.probe import Sizes
 from gradcheck_cli.implementation.finding.said import says_cotangent, says_gradient
 from gradcheck_cli.implementation.finding.targets import TargetProbe, with_ranks
 from gradcheck_cli.implementation.quiet import quiet
 from gradcheck_cli.implementation.seeding import seeds_from
 from gradcheck_cli.layers.function import LAYER, FunctionCase
-
-if TYPE_CHECKING:
-    from gradcheck_cli.implementation.finding.probe import Sizes
-
 
 _LARGE = 32  #: default sizes of a constructor with which derivatives would take long
 
