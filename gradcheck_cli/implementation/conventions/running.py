@@ -20,7 +20,6 @@ from gradcheck_cli.implementation.conventions.attributes import (
     stored_output,
 )
 from gradcheck_cli.implementation.conventions.context import Context
-from gradcheck_cli.implementation.conventions.forward_outputs import has_cache, outputs_in
 from gradcheck_cli.implementation.conventions.hints import LABELS
 from gradcheck_cli.implementation.conventions.inside import attributes
 from gradcheck_cli.implementation.conventions.instances import (
@@ -37,7 +36,9 @@ from gradcheck_cli.implementation.conventions.returned import (
     as_array,
     entry_at,
     gradients_in,
+    has_cache,
     is_list_of_numbers,
+    outputs_in,
     times_cotangent,
 )
 from gradcheck_cli.implementation.conventions.slots import Slot, SlotKind, has

@@ -28,8 +28,7 @@ from gradcheck_cli.implementation.finding.kinds import (
 )
 from gradcheck_cli.implementation.finding.lengths import untied
 from gradcheck_cli.implementation.finding.probe import Sizes
-from gradcheck_cli.implementation.finding.said import says_cotangent, says_gradient
-from gradcheck_cli.implementation.finding.targets import TargetProbe, with_ranks
+from gradcheck_cli.implementation.finding.targets import TargetProbe, says_cotangent, says_gradient, with_ranks
 from gradcheck_cli.implementation.quiet import quiet
 from gradcheck_cli.implementation.seeding import seeds_from
 from gradcheck_cli.layers.function import LAYER, FunctionCase
