@@ -110,6 +110,8 @@ class ArrayResult:
     accumulates_in: str | None = None  #: the dtype in which its sums are rounded, where its errors tell
     method: str = "none"  #: how the numeric side was computed
     evaluations: int = 0  #: calls of forward for it
+    #: Whether the worst element, which is not wrong, is off by far more than the others.
+    stands_out: bool = field(default=False, repr=False, compare=False)
     arrays: Arrays | None = field(default=None, repr=False, compare=False)
     picture: Picture | None = field(default=None, repr=False, compare=False)  #: if it is partly wrong
 
