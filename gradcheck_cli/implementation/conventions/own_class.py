@@ -104,20 +104,28 @@ def _setting(parameter: Parameter) -> Slot | None:
     return None
 
 
+def _settings_of(parameters: list[Parameter]) -> dict[str, Slot]:
+    """Read the settings among the arguments of a pass; one that is given alone is none, such as `backward(eta)`."""
+    settings = {p.name: setting for p in parameters if (setting := _setting(p))}
+    required = {p.name for p in parameters if p.default is Parameter.empty}
+    return settings if required - settings.keys() or len(required) != 1 else {}
+
+
 def _stand_in(name: str, parameters: list[Parameter]) -> Callable[..., Any]:
     """Return what has the signature of a method without its instance and its settings."""
+    settings = _settings_of(parameters)
 
     def method() -> None:
         """Do nothing: only the signature is read."""
 
     method.__name__ = name
-    method.__signature__ = Signature([p for p in parameters if not _setting(p)])  # type: ignore[attr-defined]
+    method.__signature__ = Signature([p for p in parameters if p.name not in settings])  # type: ignore[attr-defined]
     return method
 
 
 def _with_settings(slots: Slots, parameters: list[Parameter]) -> Slots:
-    by_name = {slot.name: slot for slot in slots}
-    return tuple(by_name.get(p.name) or _setting(p) or slot_for(p, SlotKind.OMITTED) for p in parameters)
+    by_name = _settings_of(parameters) | {slot.name: slot for slot in slots}
+    return tuple(by_name.get(p.name) or slot_for(p, SlotKind.OMITTED) for p in parameters)
 
 
 def _renamed(slot: Slot, taken: set[str]) -> Slot:

@@ -512,7 +512,23 @@ class Unit:
         return e * self.scale
 """
 
+_CALLED_AS_A_RATE = """\
+class Sine:
+    def __init__(self, n):
+        self.w = np.random.randn(n)
+
+    def forward(self, x):
+        self.x = x
+        return np.sin(x * self.w)
+
+    def backward(self, eta):
+        e = eta * np.cos(self.x * self.w)
+        self.dw = (e * self.x).sum(0)
+        return e * self.w
+"""
+
 FORMS = {
+    "a cotangent that is called as a learning rate": (_CALLED_AS_A_RATE, ("(e * self.x)", "(eta * self.x)"), "x w"),
     "an activation and its slope": (_SLOPE_AT_INPUT, ("output_gradient *", "output_gradient +"), "input"),
     "a slope that is given the output": (_SLOPE_AT_OUTPUT, ("self.X.T @ e", "self.X.T @ dA"), "X M"),
     "an activation by its name": (_ACTIVATION_BY_NAME, ("(1 - self.a)", "(1 + self.a)"), "x scale"),
