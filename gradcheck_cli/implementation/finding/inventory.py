@@ -66,6 +66,7 @@ class Inventory:
     offers: tuple[Offer, ...]
     halves: tuple[Offer, ...]  #: passes of a layer to which there is no other pass
     others: tuple[str, ...]  #: what else can be called
+    warnings: tuple[str, ...] = ()  #: what went wrong when it was loaded
 
     def loose(self) -> tuple[str, ...]:
         """Name the functions that may belong to one in another file."""
@@ -108,6 +109,7 @@ def take_inventory(spec: str, loader: Loader) -> Inventory:
         offers=tuple(_offer(home, one, have, offers) for one in offers),
         halves=tuple(_offer(home, (name,), have, [], half=True) for name in halves if not names or name in names),
         others=() if names else tuple(rest),
+        warnings=loaded.warnings,
     )
 
 
