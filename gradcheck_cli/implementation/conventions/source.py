@@ -7,13 +7,11 @@ import inspect
 import textwrap
 from collections.abc import Callable, Iterator
 from functools import lru_cache
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-if TYPE_CHECKING:
-    #: The argument, the places of its axes that must be equal, and the statement that says so.
-    Demand = tuple[str, tuple[int, ...], str]
+#: The argument, the places of its axes that must be equal, and the statement that says so.
+Demand = tuple[str, tuple[int, ...], str]
 
 
 @lru_cache(maxsize=32)

@@ -8,15 +8,13 @@ import json
 import linecache
 import re
 from importlib.abc import Loader
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 from gradcheck_cli.guard.clock import pass_on_interrupt
 from gradcheck_cli.implementation.loading.paths import read_source
 from gradcheck_cli.text.clean import clean, type_name
-
-if TYPE_CHECKING:
-    from pathlib import Path
-    from types import ModuleType
 
 SUFFIX = ".ipynb"
 
