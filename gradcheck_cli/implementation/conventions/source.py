@@ -14,6 +14,10 @@ import numpy as np
 Demand = tuple[str, tuple[int, ...], str]
 
 
+#: What is around the name of a value that is returned: `float(np.mean(loss))`.
+_NO_VALUES = ("np", "numpy", "torch", "float", "sum", "len")
+
+
 @lru_cache(maxsize=32)
 def equal_sizes(function: Callable[..., object]) -> tuple[Demand, ...]:
     """List what a function says of its arguments by `(f, f, channels, filters) = W.shape`: for square kernels only."""
@@ -123,7 +127,8 @@ def _names_in(returned: ast.expr) -> Iterator[str]:
         for part in returned.elts:
             yield from _names_in(part)
     else:
-        yield next((node.id for node in ast.walk(returned) if isinstance(node, ast.Name)), "")
+        names = (node.id for node in ast.walk(returned) if isinstance(node, ast.Name))
+        yield next((name for name in names if name not in _NO_VALUES), "")
 
 
 def _tree(function: Callable[..., object]) -> ast.AST:

@@ -121,8 +121,10 @@ def _may_return_both(name: str, function: Any) -> bool:
     source = _source_of(function)
     found = re.findall(r"return \(?\w+, (\w+)\)?\s*$", source, re.MULTILINE)[-1:]
     kept = [each for each in found if not re.search(rf"^\s*{each}\b(\[.*\])?\s*-=", source, re.MULTILINE)]
-    first, *others = (*returned_names(function), "")
-    is_both = (returns_both(name) or (says_loss([first]) and says_gradient(others))) and not returns_one_value(function)
+    returned = returned_names(function)
+    is_both = (returns_both(name) or (says_loss(returned) and says_gradient(returned))) and not returns_one_value(
+        function
+    )
     return is_both and not any(word(each) in _NO_GRADIENTS for each in kept)
 
 
