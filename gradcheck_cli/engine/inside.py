@@ -120,7 +120,7 @@ def call_passes(
     if begun.value is None:
         yield from make_calls(steps, dropped)
     else:
-        yield begun
+        yield Answer([begun.value])
 
 
 def has_drawn(seed: int) -> Answer:

@@ -12,6 +12,7 @@ import numpy as np
 from gradcheck_cli.engine.errors import describe_error
 from gradcheck_cli.engine.wire import describe_value
 from gradcheck_cli.guard.channel import LARGE
+from gradcheck_cli.guard.clock import next_step, now
 from gradcheck_cli.guard.protocol import Answer
 from gradcheck_cli.implementation.calling import Watch, watch_arguments
 from gradcheck_cli.implementation.implementation import (
@@ -57,6 +58,9 @@ class Session:
         return self.implementation
 
 
+#: Seconds after which those who wait are told what was returned: a hundred times what a small call takes.
+_SOON = 0.005
+
 session = Session()  # of this process, which has one
 
 
@@ -72,17 +76,22 @@ def describe_raised(error: BaseException) -> dict[str, Any]:
 
 
 def make_calls(steps: Sequence[tuple[Any, ...]], dropped: Sequence[int]) -> Iterator[Answer]:
-    """Make calls one after the other, and answer each; no more after one that raised, or much that was returned.
+    """Make calls one after the other, and yield what they returned, several at a time as far as that takes no time.
+
+    The last is one that raised, or with which much was returned.
 
     Args:
         steps: of each call the manner, the pass, the number of the cache, a seed or None, and what the pass takes.
         dropped: the numbers of caches that are not needed any more.
     """
-    size = 0
     for number in dropped:
         session.caches.pop(number, None)
+    found: list[dict[str, Any]] = []
+    arrays: list[Array] = []
+    began, size, more = now(), 0, True
     for place, ((quiet, watched), make, number, seed, *arguments) in enumerate(steps, start=1):
-        arrays: list[Array] = []
+        next_step()
+        known = len(arrays)
         try:
             with (
                 watch_arguments(session.watch) if watched else nullcontext(),
@@ -93,9 +102,12 @@ def make_calls(steps: Sequence[tuple[Any, ...]], dropped: Sequence[int]) -> Iter
                 value = _PASSES[make](number, *arguments, arrays, watched=watched)
         except BaseException as error:  # noqa: BLE001  # user code may raise anything, anywhere
             value = describe_raised(error)
-        size += sum(array.nbytes for array in arrays)
+        found.append(value)
+        size += sum(array.nbytes for array in arrays[known:])
         more = place < len(steps) and size <= LARGE and ("gradients" in value or value.get("left", "none") != "none")
-        yield Answer(value, arrays, more)
+        if not more or now() > began + _SOON:
+            yield Answer(found, arrays, more)
+            found, arrays, began = [], [], now()
         if not more:
             return
 

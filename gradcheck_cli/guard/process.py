@@ -39,11 +39,14 @@ class ProcessDiedError(BaseException):
     It is no `Exception`: nothing that copes with what user code raises can go on without the process.
     """
 
-    def __init__(self, reason: str, stack: list[Frame], *, late: bool = False, imported: bool = False) -> None:
+    def __init__(
+        self, reason: str, stack: list[Frame], *, late: bool = False, imported: bool = False, step: int = 0
+    ) -> None:
         super().__init__(reason)
         self.stack = stack  #: of the code that was running, the innermost frame last, as far as it is known
         self.late = late  #: whether it took too long
         self.imported = imported  #: whether a function of the user had been called before
+        self.step = step  #: in which of several steps of a request, counted from 1
 
 
 class RequestFailedError(Exception):
@@ -167,7 +170,7 @@ class Process:
         running, stack = self._running, stack or []
         if running is None:  # it was closed from another thread
             return ProcessDiedError("was ended", [])
-        imported = running.clock.calls > 0
+        imported, step = running.clock.has_called, running.clock.step
         if reason is None:
             code = running.exit_code() if running.has_ended(_GRACE) else DISCONNECTED
             if code == DISCONNECTED:
@@ -177,4 +180,4 @@ class Process:
                 running.stacks.read_all()
                 stack = crash_stack(running.stacks.bytes())
         self.close()
-        return ProcessDiedError(reason, stack, late=late, imported=imported)
+        return ProcessDiedError(reason, stack, late=late, imported=imported, step=step)
