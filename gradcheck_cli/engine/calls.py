@@ -101,8 +101,7 @@ class _Planned(NamedTuple):
 class _Calls:
     """The passes of an implementation in another process.
 
-    Calls that are expected are made there one after the other, while the checks go on here. The first call that is
-    another one stops them.
+    Calls that are expected are made there one after the other, while the checks go on here.
     """
 
     def __init__(self, code: UserCode, begins: tuple[Task, Case]) -> None:
@@ -113,8 +112,7 @@ class _Calls:
         self._watched: dict[str, Array] = {}  # what the latest calls that were watched were given
         self._planned: deque[_Planned] = deque()  # calls that come next
         self._answers: deque[Answer] = deque()  # to the first of these
-        self._under_way: list[_Planned] = []  # those that the other process was asked for together
-        self._is_answering = False  # whether more answers to these are on their way
+        self._under_way: list[_Planned] = []  # of these, those that the other process makes now
         self._numbers = count(1)
         self._size = 0  # bytes of the largest answer
 
@@ -155,7 +153,7 @@ class _Calls:
             number = next(self._numbers) if isinstance(step, ForwardStep) else _number(step.cache, known)
             known.append(_Planned(step, number, manner))
             self._planned.append(known[-1])
-        if not (self._is_answering or self._answers):
+        if self._planned and not (self._under_way or self._answers):
             self._make_planned()
 
     def seed(self, seed: int) -> None:
@@ -193,39 +191,41 @@ class _Calls:
 
     def _receive(self) -> None:
         """Wait for answers. A death is that of the call that was made last, which may be a later one."""
+        under_way, self._under_way = self._under_way, []
         try:
             several = self._code.answer()
         except ProcessDiedError as death:
-            if 0 < death.step <= len(self._under_way) and (when := self._under_way[death.step - 1].step.when):
+            if 0 < death.step <= len(under_way) and (when := under_way[death.step - 1].step.when):
                 death.add_note(when)
             raise
         with self._code.reading():
-            if not 0 < len(several.value) <= len(self._planned):
+            if not 0 < len(several.value) <= len(under_way):
                 raise ProtocolError("answers to other calls")
             self._answers.extend(Answer(value, several.arrays) for value in several.value)
-        self._is_answering = several.more
         self._size = max(self._size, sum(array.nbytes for array in several.arrays) // len(several.value))
 
     def _make_planned(self) -> None:
         """Have the planned calls made, as many as give and return little together."""
         steps: list[tuple[Any, ...]] = []
         size = 0
-        self._under_way = [*self._planned]
-        for step, number, manner in self._under_way:
+        for step, number, manner in self._planned:
             given = step.inputs.values() if isinstance(step, ForwardStep) else _arrays(step.cotangent)
             size += self._size + sum(array.nbytes for array in given)
             if steps and size > LARGE:
                 break
             steps.append((tuple(manner), *_request(step, number)))
         begins, dropped = self._begins, tuple(self._dropped)
-        self._begins, self._is_answering = None, True
+        self._begins = None
         self._dropped.clear()
+        self._under_way = [*self._planned][: len(steps)]
         self._code.process.send(inside.call_passes, begins, steps, dropped, calls=len(steps))
 
     def _forget_plan(self) -> None:
+        """Expect no calls any more; those that are under way come first."""
+        if self._under_way:
+            self._receive()
         self._planned.clear()
         self._answers.clear()
-        self._is_answering = False
 
     def _note_written(self, answer: Answer) -> None:
         if (watch := current_watch()) is not None:

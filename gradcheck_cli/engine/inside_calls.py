@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -58,7 +58,7 @@ class Session:
         return self.implementation
 
 
-#: Seconds after which those who wait are told what was returned: a hundred times what a small call takes.
+#: Seconds after which no other call is made before there is an answer: a hundred times what a small call takes.
 _SOON = 0.005
 
 session = Session()  # of this process, which has one
@@ -75,10 +75,10 @@ def describe_raised(error: BaseException) -> dict[str, Any]:
     return {"error": encode(describe_error(error))}
 
 
-def make_calls(steps: Sequence[tuple[Any, ...]], dropped: Sequence[int]) -> Iterator[Answer]:
-    """Make calls one after the other, and yield what they returned, several at a time as far as that takes no time.
+def make_calls(steps: Sequence[tuple[Any, ...]], dropped: Sequence[int]) -> Answer:
+    """Make calls one after the other, and return what they returned.
 
-    The last is one that raised, or with which much was returned.
+    The last is one that raised or learns nothing, or by which it took long or much was returned.
 
     Args:
         steps: of each call the manner, the pass, the number of the cache, a seed or None, and what the pass takes.
@@ -88,10 +88,9 @@ def make_calls(steps: Sequence[tuple[Any, ...]], dropped: Sequence[int]) -> Iter
         session.caches.pop(number, None)
     found: list[dict[str, Any]] = []
     arrays: list[Array] = []
-    began, size, more = now(), 0, True
-    for place, ((quiet, watched), make, number, seed, *arguments) in enumerate(steps, start=1):
+    deadline = now() + _SOON
+    for (quiet, watched), make, number, seed, *arguments in steps:
         next_step()
-        known = len(arrays)
         try:
             with (
                 watch_arguments(session.watch) if watched else nullcontext(),
@@ -99,17 +98,13 @@ def make_calls(steps: Sequence[tuple[Any, ...]], dropped: Sequence[int]) -> Iter
             ):
                 if seed is not None:
                     session.code.seed(seed)
-                value = _PASSES[make](number, *arguments, arrays, watched=watched)
+                found.append(_PASSES[make](number, *arguments, arrays, watched=watched))
         except BaseException as error:  # noqa: BLE001  # user code may raise anything, anywhere
-            value = describe_raised(error)
-        found.append(value)
-        size += sum(array.nbytes for array in arrays[known:])
-        more = place < len(steps) and size <= LARGE and ("gradients" in value or value.get("left", "none") != "none")
-        if not more or now() > began + _SOON:
-            yield Answer(found, arrays, more)
-            found, arrays, began = [], [], now()
-        if not more:
-            return
+            found.append(describe_raised(error))
+            break
+        if found[-1].get("left") == "none" or now() > deadline or sum(array.nbytes for array in arrays) > LARGE:
+            break
+    return Answer(found, arrays)
 
 
 def _forward(

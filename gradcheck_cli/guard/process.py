@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from gradcheck_cli.guard.child import DISCONNECTED, FAILED
@@ -68,6 +68,7 @@ class Process:
         self._fresh = fresh
         self._running: Running | None = None
         self._deadline = 0.0
+        self._is_awaited = False  # whether there will be an answer
         self._kept = ""  # output of a process that has ended
 
     @property
@@ -75,14 +76,17 @@ class Process:
         """The process id; -1 where none runs."""
         return self._running.pid if self._running else -1
 
-    def send(self, function: Callable[..., Answer | Iterator[Answer]], *arguments: object, calls: int = 0) -> None:
-        """Have a function called, and do not wait. More answers to the request before are dropped.
+    def send(self, function: Callable[..., Answer], *arguments: object, calls: int = 0) -> None:
+        """Have a function called, and do not wait. An answer to the request before that nobody took is dropped.
 
         Args:
-            function: of a module; it returns an answer, or several one after the other.
+            function: of a module.
             arguments: its arguments, which can be pickled.
             calls: of user code that are known to be part of it, for which there is more time.
         """
+        if self._is_awaited:
+            with contextlib.suppress(ProcessDiedError, RequestFailedError):
+                self.receive()
         if self._running is None or self._running.has_ended():
             self.close()
             self._running = Running(self.limits, self._fresh)
@@ -90,17 +94,22 @@ class Process:
         self._deadline = time.monotonic() + (_MOST_LIMITS + calls) * self.limits.seconds + _MOST_SECONDS
         with contextlib.suppress(OSError):  # it is gone, or was stopped: there will be no answer
             self._running.channel.send(*encode_request((function, arguments)))
+        self._is_awaited = True
 
     def receive(self) -> Answer:
-        """Wait for the next answer, as long as no call of user code exceeds the time limit.
+        """Wait for the answer, as long as no call of user code exceeds the time limit.
 
         Raises:
             ProcessDiedError: there is none.
             RequestFailedError: the function raised.
         """
         assert self._running is not None
+        self._is_awaited = False
         try:
             answer = decode(*self._running.channel.receive(self._wait))
+        except KeyboardInterrupt:
+            self.close()  # the rest of the answer would be taken for that to the next request
+            raise
         except (EOFError, OSError) as error:
             raise self._death() from error
         except ProtocolError as error:
@@ -136,6 +145,7 @@ class Process:
         """End the process and all that it has started."""
         if self._running is None:
             return
+        self._is_awaited = False
         self._running.close()
         if self._running.output is not None:
             self._kept += self._running.output.text()

@@ -148,11 +148,11 @@ DEEDS = {
     "shared": "spray(struct.pack('<4sIQ', b'gc\\xf5\\x02', 2, 2**62) + b'{}', descriptors())",
     "shared pass": 'v = b\'{"value":[],"arrays":[[1,2]]}\'\n'
     "    spray(struct.pack('<4sIQ', b'gc\\xf5\\x02', len(v), 8) + v, descriptors())",
-    "forged answer": "v = json.dumps({'value': [{'gradients': {}}], 'arrays': [], 'more': False}).encode()\n"
-    "    spray(b''.join(struct.pack('<4sIIQ', b'gc\\xf5\\x01', n, len(v), 0) + v for n in range(30)), descriptors())",
+    "forged answer": "v = json.dumps({'value': [{'gradients': {}}], 'arrays': []}).encode()\n"
+    "    spray(b''.join(struct.pack('<4sIQ', b'gc\\xf5\\x01', len(v), 0) + v for n in range(30)), descriptors())",
     "forged answers": "v = [{'out': {'array': 0, 'scalar': False}, 'left': 'kept', 'written': []}]\n"
-    "    v = json.dumps({'value': v, 'arrays': [['<f8', [2, 3]]], 'more': True}).encode()\n"
-    "    v = [struct.pack('<4sIIQ', b'gc\\xf5\\x01', n, len(v), 48) + v + bytes(48) for n in range(30)]\n"
+    "    v = json.dumps({'value': v, 'arrays': [['<f8', [2, 3]]]}).encode()\n"
+    "    v = [struct.pack('<4sIQ', b'gc\\xf5\\x01', len(v), 48) + v + bytes(48) for n in range(30)]\n"
     "    spray(b''.join(3 * v), descriptors())",
     "shut down": "[socket.socket(fileno=os.dup(n)).shutdown(2) for n in descriptors()]",
     "read all": "[os.read(n, 1) for n in descriptors() if os.set_blocking(n, False)]",
@@ -205,7 +205,6 @@ FORGERIES = {
     "the answer before": _ANSWER.format(change="a, before[:] = (before or [a])[0], [a]") + "\nbefore = []",
     "fewer answers": _ANSWER.format(change="a.value.pop()"),
     "more answers": _ANSWER.format(change="a.value.append(a.value[0])"),
-    "no more answers": _ANSWER.format(change="a = a._replace(more=not a.more)"),
     "given constants": _ANSWER.format(change="a.value['given'] = [['x'], [], ['x']]; a.arrays[:] = [np.ones(3)]"),
     "no input": _READING.format(changed="absent=('x',)"),
     "another file": _READING.format(changed="name='other.py:f,g', spec='/other.py:f,g'"),
