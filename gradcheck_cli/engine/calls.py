@@ -218,7 +218,7 @@ class _Calls:
         self._begins = None
         self._dropped.clear()
         self._under_way = [*self._planned][: len(steps)]
-        self._code.process.send(inside.call_passes, begins, steps, dropped, calls=len(steps))
+        self._code.process.send(inside.call_passes, begins, steps, dropped)
 
     def _forget_plan(self) -> None:
         """Expect no calls any more; those that are under way come first."""

@@ -27,7 +27,7 @@ _GRACE = 2.0
 #: Seconds between two looks at the memory of a process.
 _PAUSE = 0.1
 
-#: Time limits that a request may take, and one for each of the calls in it, whatever the clock shows; and seconds.
+#: Time limits that a request may take, whatever the clock shows; and seconds.
 _MOST_LIMITS, _MOST_SECONDS = 10, 5.0
 
 _WROTE = "wrote into the connection to the checker"
@@ -76,13 +76,10 @@ class Process:
         """The process id; -1 where none runs."""
         return self._running.pid if self._running else -1
 
-    def send(self, function: Callable[..., Answer], *arguments: object, calls: int = 0) -> None:
-        """Have a function called, and do not wait. An answer to the request before that nobody took is dropped.
+    def send(self, function: Callable[..., Answer], *arguments: object) -> None:
+        """Have a function of a module called, with arguments that can be pickled, and do not wait.
 
-        Args:
-            function: of a module.
-            arguments: its arguments, which can be pickled.
-            calls: of user code that are known to be part of it, for which there is more time.
+        An answer to the request before that nobody took is dropped.
         """
         if self._is_awaited:
             with contextlib.suppress(ProcessDiedError, RequestFailedError):
@@ -91,7 +88,7 @@ class Process:
             self.close()
             self._running = Running(self.limits, self._fresh)
             self.starts += 1
-        self._deadline = time.monotonic() + (_MOST_LIMITS + calls) * self.limits.seconds + _MOST_SECONDS
+        self._deadline = time.monotonic() + _MOST_LIMITS * self.limits.seconds + _MOST_SECONDS
         with contextlib.suppress(OSError):  # it is gone, or was stopped: there will be no answer
             self._running.channel.send(*encode_request((function, arguments)))
         self._is_awaited = True
