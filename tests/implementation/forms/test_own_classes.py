@@ -17,7 +17,7 @@ from gradcheck_cli.layers import LAYERS
 from gradcheck_cli.results.result import Verdict
 from tests.conftest import report_of
 from tests.implementation.forms.own_classes import FORMS, NAMED
-from tests.sampling import one_in
+from tests.sampling import in_parts, one_in
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -134,11 +134,12 @@ class Scaled:
 """
 
 
+@in_parts(2)
 def test_a_parameter_without_a_gradient_is_reported(
-    gradcheck: Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    gradcheck: Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, part: int
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    for first, is_said in (("pass", True), ("self.dgamma = (grad * t).sum(0)", False)):
+    for first, is_said in (("pass", True), ("self.dgamma = (grad * t).sum(0)", False))[part : part + 1]:
         (tmp_path / "scaled.py").write_text(_PARTLY.format(first=first), encoding="utf-8")
         run = gradcheck("scaled.py")
         assert run.returncode == 0

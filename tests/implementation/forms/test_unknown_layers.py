@@ -181,6 +181,7 @@ def test_slopes_of_known_layers_take_the_input_or_the_output(tmp_path: Path, gra
     assert failed == {"sigmoid", "tanh"}
 
 
+@pytest.mark.long
 def test_what_is_right_for_vectors_alone_is_no_failure_of_matrices(tmp_path: Path, gradcheck: Program) -> None:
     """Forward runs on matrices too, and backward returns the right shapes: nothing says that vectors are meant."""
     file = tmp_path / "vectors.py"
@@ -269,6 +270,7 @@ def test_functions_are_understood_whatever_made_them(tmp_path: Path, gradcheck: 
         assert found == names, results
 
 
+@pytest.mark.long
 def test_a_pair_with_an_argument_of_unknown_meaning_is_a_row_with_a_command_that_works(
     tmp_path: Path, gradcheck: Program
 ) -> None:
